@@ -1,0 +1,95 @@
+//! Where Ziggurat keeps its files: one place that knows the folders, used by every room that reads or writes one.
+
+use std::path::{Path, PathBuf};
+
+/// The three folders Ziggurat owns. Nothing is created until something is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    data: PathBuf,
+    config: PathBuf,
+    state: PathBuf,
+}
+
+/// Neither `ZIGGURAT_HOME` nor a home folder of the user is known.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no home folder is known for this user: set ZIGGURAT_HOME to a folder that Ziggurat may write to"
+)]
+pub struct NoHome;
+
+impl Home {
+    /// The folders of this user: below `ZIGGURAT_HOME` if that is set (and not empty), else the platform's own.
+    ///
+    /// # Errors
+    /// [`NoHome`] if the variable is not set and the platform names no home folder.
+    pub fn locate() -> Result<Self, NoHome> {
+        if let Some(root) = std::env::var_os("ZIGGURAT_HOME").filter(|root| !root.is_empty()) {
+            return Ok(Self::at(Path::new(&root)));
+        }
+        let own = directories::ProjectDirs::from("", "", "ziggurat").ok_or(NoHome)?;
+        Ok(Self {
+            data: own.data_dir().into(),
+            config: own.config_dir().into(),
+            state: own.state_dir().unwrap_or(own.data_local_dir()).into(),
+        })
+    }
+
+    /// All folders below one root, as `ZIGGURAT_HOME` asks for.
+    pub fn at(root: &Path) -> Self {
+        Self {
+            data: root.join("data"),
+            config: root.join("config"),
+            state: root.join("state"),
+        }
+    }
+
+    /// ONNX Runtime libraries, one folder a build.
+    pub fn runtime(&self) -> PathBuf {
+        self.data.join("runtime")
+    }
+
+    /// Fetched and converted models.
+    pub fn models(&self) -> PathBuf {
+        self.data.join("models")
+    }
+
+    /// Finished runs, one folder each.
+    pub fn history(&self) -> PathBuf {
+        self.data.join("history")
+    }
+
+    /// The user's settings.
+    pub fn settings(&self) -> PathBuf {
+        self.config.join("config.toml")
+    }
+
+    /// The user's own model cards.
+    pub fn cards(&self) -> PathBuf {
+        self.config.join("models")
+    }
+
+    /// The log file.
+    pub fn log(&self) -> PathBuf {
+        self.state.join("ziggurat.log")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_root_holds_every_folder_and_none_twice() {
+        let home = Home::at(Path::new("/z"));
+        let folders = [
+            home.runtime(),
+            home.models(),
+            home.history(),
+            home.settings(),
+            home.cards(),
+            home.log(),
+        ];
+        assert!(folders.iter().all(|folder| folder.starts_with("/z")));
+        assert_ne!(home.models(), home.cards());
+    }
+}

@@ -1,0 +1,21 @@
+//! Ziggurat shows what an ONNX image classifier has learned: it differentiates the model's graph into another ONNX
+//! graph, and lets ONNX Runtime climb the gradient of a class, a channel or a neuron until a picture appears.
+//!
+//! The library is a house of floors; a room uses only the rooms below its own.
+//!
+//! | floor | room | what lives there |
+//! |---|---|---|
+//! | 4 | [`runs`] | what a run is, and the store of finished ones |
+//! | 3 | [`ascent`] | the method: objectives, pyramid, class activation map, the step graph and its driver |
+//! | 2 | [`model`] | an opened classifier: card, classes, preprocessing, layers |
+//! | 2 | [`autodiff`] | reverse-mode differentiation from ONNX to ONNX |
+//! | 1 | [`runtime`] | ONNX Runtime: the library, its providers, sessions and tensors |
+//! | 0 | [`onnx`], [`home`] | an ONNX file as plain data; where Ziggurat keeps its own files |
+
+pub mod ascent;
+pub mod autodiff;
+pub mod home;
+pub mod model;
+pub mod onnx;
+pub mod runs;
+pub mod runtime;
