@@ -1,0 +1,424 @@
+//! Reading a model from disk, with the weights it keeps in other files, and writing it back.
+
+use super::Error;
+use super::proto::{
+    AttributeProto, DataLocation, GraphProto, ModelProto, StringStringEntryProto, TensorProto,
+};
+use super::tensor::{Elem, element_count};
+use bytes::Bytes;
+use prost::Message;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Component, Path, PathBuf};
+
+/// Protocol buffers end at 2 GiB; a larger model keeps its weights in other files.
+const LARGEST_FILE: u64 = 1 << 31;
+
+/// Decodes a model; `path` is only for messages. Weights share the buffer. External weights are not looked for.
+///
+/// # Errors
+/// [`Error::NotOnnx`] if the bytes are no model with a graph.
+pub fn decode(bytes: Bytes, path: &Path) -> Result<ModelProto, Error> {
+    let not_onnx = |reason: String| Error::NotOnnx {
+        path: path.display().to_string(),
+        reason,
+    };
+    if bytes.is_empty() {
+        return Err(not_onnx("the file is empty".into()));
+    }
+    let model = ModelProto::decode(bytes).map_err(|problem| not_onnx(problem.to_string()))?;
+    match &model.graph {
+        Some(graph) if !graph.node.is_empty() || !graph.output.is_empty() => Ok(model),
+        _ => Err(not_onnx("no graph inside".into())),
+    }
+}
+
+/// Reads a model with all its weights: external ones are loaded and become embedded.
+///
+/// # Errors
+/// [`Error::File`] if a file cannot be read, [`Error::NotOnnx`] if it is no model, [`Error::Corrupt`] if an external
+/// weight's description leads outside of the model's folder, beyond the end of its file, or does not fit its dimensions.
+pub fn read(path: &Path) -> Result<ModelProto, Error> {
+    let failed = |source| Error::File {
+        path: path.display().to_string(),
+        source,
+    };
+    let size = std::fs::metadata(path).map_err(failed)?.len();
+    if size > LARGEST_FILE {
+        return Err(Error::NotOnnx {
+            path: path.display().to_string(),
+            reason: format!("{size} bytes, more than a protocol buffer can have"),
+        });
+    }
+    let bytes = std::fs::read(path).map_err(failed)?;
+    let mut model = decode(bytes.into(), path)?;
+    let mut folder = ExternalFolder::of(path);
+    for tensor in tensors_of_model(&mut model) {
+        if tensor.data_location == DataLocation::External as i32 {
+            folder.load(tensor)?;
+        }
+    }
+    Ok(model)
+}
+
+/// Writes a model. Tensors of at least `external_from` bytes go to the file `<name>.data` beside it (`None`: none do).
+/// Both files appear whole or not at all.
+///
+/// # Errors
+/// [`Error::File`] if a file cannot be written, [`Error::Unsupported`] if what is left is more than a protocol buffer holds.
+pub fn write(
+    mut model: ModelProto,
+    path: &Path,
+    external_from: Option<usize>,
+) -> Result<(), Error> {
+    let failed = |source| Error::File {
+        path: path.display().to_string(),
+        source,
+    };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if let Some(limit) = external_from {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".data");
+        let mut data = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        let mut offset = 0u64;
+        for tensor in tensors_of_model(&mut model) {
+            let Some(raw) = tensor.raw_data.take_if(|raw| raw.len() >= limit) else {
+                continue;
+            };
+            data.write_all(&raw).map_err(failed)?;
+            tensor.data_location = DataLocation::External as i32;
+            tensor.external_data = [
+                ("location", name.to_string_lossy().into_owned()),
+                ("offset", offset.to_string()),
+                ("length", raw.len().to_string()),
+            ]
+            .map(|(key, value)| StringStringEntryProto {
+                key: key.into(),
+                value,
+            })
+            .into();
+            offset += raw.len() as u64;
+        }
+        data.as_file().sync_all().map_err(failed)?;
+        data.persist(folder.join(&name))
+            .map_err(|problem| failed(problem.error))?;
+    }
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(&encode(&model)?).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path)
+        .map_err(|problem| failed(problem.error))?;
+    Ok(())
+}
+
+/// The bytes of a model file.
+///
+/// # Errors
+/// [`Error::Unsupported`] if the model is larger than a protocol buffer can be.
+pub fn encode(model: &ModelProto) -> Result<Vec<u8>, Error> {
+    if model.encoded_len() as u64 >= LARGEST_FILE {
+        return Err(Error::Unsupported(
+            "a model of 2 GiB or more in one piece".into(),
+        ));
+    }
+    Ok(model.encode_to_vec())
+}
+
+/// Every dense tensor of a model: initializers and attributes, in subgraphs, functions and training graphs too.
+fn tensors_of_model(model: &mut ModelProto) -> Vec<&mut TensorProto> {
+    let mut found = Vec::new();
+    if let Some(graph) = &mut model.graph {
+        tensors_of_graph(graph, &mut found);
+    }
+    for training in &mut model.training_info {
+        for graph in [&mut training.initialization, &mut training.algorithm]
+            .into_iter()
+            .flatten()
+        {
+            tensors_of_graph(graph, &mut found);
+        }
+    }
+    for function in &mut model.functions {
+        let own = function.attribute_proto.iter_mut();
+        let inner = function
+            .node
+            .iter_mut()
+            .flat_map(|node| &mut node.attribute);
+        own.chain(inner)
+            .for_each(|attribute| tensors_of_attribute(attribute, &mut found));
+    }
+    found
+}
+
+fn tensors_of_graph<'a>(graph: &'a mut GraphProto, found: &mut Vec<&'a mut TensorProto>) {
+    found.extend(&mut graph.initializer);
+    for sparse in &mut graph.sparse_initializer {
+        found.extend(sparse.values.as_mut());
+        found.extend(sparse.indices.as_mut());
+    }
+    let attributes = graph.node.iter_mut().flat_map(|node| &mut node.attribute);
+    attributes.for_each(|attribute| tensors_of_attribute(attribute, found));
+}
+
+fn tensors_of_attribute<'a>(
+    attribute: &'a mut AttributeProto,
+    found: &mut Vec<&'a mut TensorProto>,
+) {
+    found.extend(attribute.t.as_deref_mut());
+    found.extend(&mut attribute.tensors);
+    for sparse in attribute
+        .sparse_tensor
+        .as_deref_mut()
+        .into_iter()
+        .chain(&mut attribute.sparse_tensors)
+    {
+        found.extend(sparse.values.as_mut());
+        found.extend(sparse.indices.as_mut());
+    }
+    for graph in attribute
+        .g
+        .as_deref_mut()
+        .into_iter()
+        .chain(&mut attribute.graphs)
+    {
+        tensors_of_graph(graph, found);
+    }
+}
+
+/// The folder that a model may keep weights in: its own, and where its link (if it is one) leads to.
+struct ExternalFolder {
+    folder: PathBuf,
+    allowed: Vec<PathBuf>,
+    files: HashMap<PathBuf, File>,
+}
+
+impl ExternalFolder {
+    fn of(model: &Path) -> Self {
+        let folder = match model.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+            _ => PathBuf::from("."),
+        };
+        let real_model = model.canonicalize().ok();
+        let real_folder = real_model
+            .as_deref()
+            .and_then(Path::parent)
+            .map(Path::to_path_buf);
+        let allowed = folder
+            .canonicalize()
+            .ok()
+            .into_iter()
+            .chain(real_folder)
+            .collect();
+        Self {
+            folder,
+            allowed,
+            files: HashMap::new(),
+        }
+    }
+
+    fn load(&mut self, tensor: &mut TensorProto) -> Result<(), Error> {
+        let corrupt = |what: String| Error::Corrupt(format!("weight {:?}: {what}", tensor.name));
+        let entry = |key: &str| {
+            let found = tensor.external_data.iter().find(|entry| entry.key == key);
+            found.map(|entry| entry.value.as_str())
+        };
+        let number = |key: &str| match entry(key) {
+            None | Some("") => Ok(None),
+            Some(text) => match text.parse::<u64>() {
+                Ok(number) => Ok(Some(number)),
+                Err(_) => Err(corrupt(format!(
+                    "external data has {key} {text:?}, not a number"
+                ))),
+            },
+        };
+        let location = entry("location").ok_or_else(|| corrupt("no location is given".into()))?;
+        let needed = Elem::from_code(tensor.data_type)
+            .and_then(|elem| element_count(&tensor.dims)?.checked_mul(elem.size()))
+            .ok_or_else(|| corrupt("its type or dimensions are not readable".into()))?;
+        let offset = number("offset")?.unwrap_or(0);
+        if let Some(length) = number("length")?.filter(|&length| length != needed as u64) {
+            let dims = &tensor.dims;
+            return Err(corrupt(format!(
+                "external data of {length} bytes for dimensions {dims:?}"
+            )));
+        }
+        let path = self.inside(location).map_err(corrupt)?;
+        let failed = |source| Error::File {
+            path: path.display().to_string(),
+            source,
+        };
+        let file = match self.files.entry(path.clone()) {
+            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::hash_map::Entry::Vacant(new) => {
+                new.insert(File::open(&path).map_err(failed)?)
+            }
+        };
+        let end = file.metadata().map_err(failed)?.len();
+        // Asked before any memory is taken: a hostile file may claim terabytes.
+        if offset
+            .checked_add(needed as u64)
+            .is_none_or(|last| last > end)
+        {
+            return Err(corrupt(format!("{location:?} ends before its data does")));
+        }
+        let mut raw = vec![0; needed];
+        file.seek(SeekFrom::Start(offset)).map_err(failed)?;
+        file.read_exact(&mut raw).map_err(failed)?;
+        tensor.raw_data = Some(raw.into());
+        tensor.external_data.clear();
+        tensor.data_location = DataLocation::Default as i32;
+        Ok(())
+    }
+
+    /// The file that a location names, if it lies in the model's folder, links followed.
+    fn inside(&self, location: &str) -> Result<PathBuf, String> {
+        let outside = || format!("{location:?} lies outside of the model's folder");
+        let relative = Path::new(location);
+        let plain = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        if location.is_empty() || !relative.components().all(plain) {
+            return Err(outside());
+        }
+        let path = self.folder.join(relative);
+        let real = path
+            .canonicalize()
+            .map_err(|problem| format!("{}: {problem}", path.display()))?;
+        let allowed = self.allowed.iter().any(|folder| real.starts_with(folder));
+        if allowed && real.is_file() {
+            Ok(real)
+        } else {
+            Err(outside())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::proto::{NodeProto, OperatorSetIdProto};
+    use proptest::prelude::*;
+
+    fn model() -> ModelProto {
+        ModelProto {
+            ir_version: 8,
+            opset_import: vec![OperatorSetIdProto {
+                domain: String::new(),
+                version: 17,
+            }],
+            graph: Some(GraphProto {
+                node: vec![NodeProto {
+                    input: vec!["x".into(), "w".into()],
+                    output: vec!["y".into()],
+                    op_type: "Add".into(),
+                    ..Default::default()
+                }],
+                initializer: vec![TensorProto::from_f32("w", &[3], &[1., 2., 3.])],
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn weights_beside_the_model_come_back_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.onnx");
+        write(model(), &path, Some(4)).unwrap();
+        assert_eq!(
+            std::fs::metadata(folder.path().join("m.onnx.data"))
+                .unwrap()
+                .len(),
+            12
+        );
+        assert_eq!(read(&path).unwrap(), model());
+        write(model(), &path, None).unwrap();
+        assert_eq!(read(&path).unwrap(), model());
+    }
+
+    #[test]
+    fn external_data_outside_of_the_folder_or_past_its_end_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("inner/m.onnx");
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        std::fs::write(folder.path().join("secret"), [0; 64]).unwrap();
+        std::os::unix::fs::symlink("../secret", path.with_file_name("link")).unwrap();
+        std::fs::write(path.with_file_name("short"), [0; 11]).unwrap();
+        for location in [
+            "../secret",
+            "/etc/hostname",
+            "link",
+            "short",
+            "",
+            ".",
+            "missing",
+        ] {
+            let mut hostile = model();
+            let tensor = &mut hostile.graph.as_mut().unwrap().initializer[0];
+            tensor.raw_data = None;
+            tensor.data_location = DataLocation::External as i32;
+            tensor.external_data = vec![StringStringEntryProto {
+                key: "location".into(),
+                value: location.into(),
+            }];
+            std::fs::write(&path, encode(&hostile).unwrap()).unwrap();
+            let problem = read(&path).unwrap_err().to_string();
+            assert!(
+                problem.contains("\"w\"") && !problem.contains('\n'),
+                "{location}: {problem}"
+            );
+        }
+    }
+
+    #[test]
+    fn claims_of_terabytes_take_no_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.onnx");
+        std::fs::write(folder.path().join("data"), [0; 8]).unwrap();
+        let mut hostile = model();
+        let tensor = &mut hostile.graph.as_mut().unwrap().initializer[0];
+        tensor.dims = vec![1 << 40];
+        tensor.raw_data = None;
+        tensor.data_location = DataLocation::External as i32;
+        tensor.external_data = vec![StringStringEntryProto {
+            key: "location".into(),
+            value: "data".into(),
+        }];
+        std::fs::write(&path, encode(&hostile).unwrap()).unwrap();
+        assert!(matches!(read(&path), Err(Error::Corrupt(_))));
+    }
+
+    #[test]
+    fn text_and_truncated_models_are_named_as_such() {
+        let path = Path::new("m.onnx");
+        let whole = encode(&model()).unwrap();
+        for bytes in [
+            b"This is a README, not a model.".to_vec(),
+            vec![],
+            whole[..whole.len() - 5].to_vec(),
+        ] {
+            let problem = decode(bytes.into(), path).unwrap_err().to_string();
+            assert!(
+                problem.starts_with("m.onnx is not an ONNX model"),
+                "{problem}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_bytes_never_panic(position in 0usize..200, value: u8, cut in 0usize..200) {
+            let mut bytes = encode(&model()).unwrap();
+            let length = bytes.len();
+            bytes[position % length] = value;
+            bytes.truncate(length - cut % length);
+            if let Ok(mut model) = decode(bytes.into(), Path::new("m.onnx")) {
+                for tensor in tensors_of_model(&mut model) {
+                    let _ = tensor.to_f64();
+                }
+            }
+        }
+    }
+}

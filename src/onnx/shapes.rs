@@ -1,0 +1,90 @@
+//! Element types and dimensions of values, once the input's are chosen. Who finds them out is another room's business
+//! (ONNX Runtime infers them); here they are only kept and asked for.
+
+use super::proto::{
+    Dim, Dimension, TensorShapeProto, TensorType, TypeProto, TypeValue, ValueInfoProto,
+};
+use super::{Elem, Error, printable};
+use std::collections::HashMap;
+
+/// The type of a value whose every dimension is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueType {
+    pub elem: Elem,
+    pub dims: Vec<usize>,
+}
+
+impl ValueType {
+    /// Number of elements.
+    pub fn count(&self) -> usize {
+        self.dims.iter().product()
+    }
+}
+
+/// Types by value name.
+#[derive(Debug, Clone, Default)]
+pub struct Shapes(HashMap<String, ValueType>);
+
+impl Shapes {
+    /// The type of `value`, if it is known.
+    pub fn find(&self, value: &str) -> Option<&ValueType> {
+        self.0.get(value)
+    }
+
+    /// The type of `value`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if it is not known: its dimensions depend on more than the input's dimensions.
+    pub fn get(&self, value: &str) -> Result<&ValueType, Error> {
+        self.find(value).ok_or_else(|| {
+            Error::Unsupported(format!(
+                "value {}: its dimensions are not known before the model runs",
+                printable(value)
+            ))
+        })
+    }
+
+    /// Sets the type of `value`.
+    pub fn insert(&mut self, value: impl Into<String>, value_type: ValueType) {
+        self.0.insert(value.into(), value_type);
+    }
+}
+
+impl FromIterator<(String, ValueType)> for Shapes {
+    fn from_iter<I: IntoIterator<Item = (String, ValueType)>>(types: I) -> Self {
+        Self(types.into_iter().collect())
+    }
+}
+
+/// The declaration of a tensor value.
+pub fn value_info(name: &str, elem: Elem, dims: &[Dim]) -> ValueInfoProto {
+    let dim = dims.iter().map(|dim| Dimension {
+        value: Some(dim.clone()),
+        ..Default::default()
+    });
+    let tensor = TensorType {
+        elem_type: elem.code(),
+        shape: Some(TensorShapeProto { dim: dim.collect() }),
+    };
+    ValueInfoProto {
+        name: name.into(),
+        r#type: Some(TypeProto {
+            value: Some(TypeValue::TensorType(tensor)),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// A value of which only the name is told; ONNX Runtime infers the rest.
+pub fn untyped(name: &str) -> ValueInfoProto {
+    ValueInfoProto {
+        name: name.into(),
+        ..Default::default()
+    }
+}
+
+/// Fixed dimensions for [`value_info`].
+pub fn fixed(dims: &[usize]) -> Vec<Dim> {
+    dims.iter().map(|&dim| Dim::DimValue(dim as i64)).collect()
+}

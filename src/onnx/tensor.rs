@@ -1,0 +1,353 @@
+//! Tensors of an ONNX file: element types, and reading and making [`TensorProto`]s with every size checked.
+
+use super::Error;
+use super::proto::TensorProto;
+use bytes::Bytes;
+
+/// The element types that Ziggurat reads; the numbers are ONNX's `TensorProto.DataType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(i32)]
+pub enum Elem {
+    F32 = 1,
+    U8 = 2,
+    I8 = 3,
+    U16 = 4,
+    I16 = 5,
+    I32 = 6,
+    I64 = 7,
+    Bool = 9,
+    F16 = 10,
+    F64 = 11,
+    U32 = 12,
+    U64 = 13,
+    BF16 = 16,
+}
+
+impl Elem {
+    const ALL: [Elem; 13] = [
+        Elem::F32,
+        Elem::U8,
+        Elem::I8,
+        Elem::U16,
+        Elem::I16,
+        Elem::I32,
+        Elem::I64,
+        Elem::Bool,
+        Elem::F16,
+        Elem::F64,
+        Elem::U32,
+        Elem::U64,
+        Elem::BF16,
+    ];
+
+    /// The type that ONNX numbers `code`, if Ziggurat reads it.
+    pub fn from_code(code: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|elem| *elem as i32 == code)
+    }
+
+    /// ONNX's number for the type.
+    pub fn code(self) -> i32 {
+        self as i32
+    }
+
+    /// Bytes an element takes.
+    pub fn size(self) -> usize {
+        match self {
+            Elem::U8 | Elem::I8 | Elem::Bool => 1,
+            Elem::U16 | Elem::I16 | Elem::F16 | Elem::BF16 => 2,
+            Elem::F32 | Elem::I32 | Elem::U32 => 4,
+            Elem::F64 | Elem::I64 | Elem::U64 => 8,
+        }
+    }
+
+    /// Whether a gradient can flow through values of the type.
+    pub fn is_float(self) -> bool {
+        matches!(self, Elem::F32 | Elem::F64 | Elem::F16 | Elem::BF16)
+    }
+}
+
+/// Number of elements of a tensor of these dimensions, unless one is negative or the product overflows.
+pub fn element_count(dims: &[i64]) -> Option<usize> {
+    dims.iter().try_fold(1usize, |count, &dim| {
+        count.checked_mul(usize::try_from(dim).ok()?)
+    })
+}
+
+impl TensorProto {
+    /// A tensor of float32 numbers. `values` holds one number an element, in row-major order.
+    pub fn from_f32(name: &str, dims: &[i64], values: &[f32]) -> Self {
+        Self::raw(
+            name,
+            dims,
+            Elem::F32,
+            values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        )
+    }
+
+    /// A tensor of int64 numbers. `values` holds one number an element, in row-major order.
+    pub fn from_i64(name: &str, dims: &[i64], values: &[i64]) -> Self {
+        Self::raw(
+            name,
+            dims,
+            Elem::I64,
+            values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        )
+    }
+
+    /// A floating-point tensor of type `elem` with the values nearest to `values`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if `elem` is no floating-point type that Ziggurat writes (float32, float64, float16).
+    pub fn from_floats(
+        name: &str,
+        dims: &[i64],
+        elem: Elem,
+        values: &[f64],
+    ) -> Result<Self, Error> {
+        let bytes: Vec<u8> = match elem {
+            Elem::F32 => values
+                .iter()
+                .flat_map(|&value| (value as f32).to_le_bytes())
+                .collect(),
+            Elem::F64 => values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+            Elem::F16 => values
+                .iter()
+                .flat_map(|&value| f16_bits(value as f32).to_le_bytes())
+                .collect(),
+            other => {
+                return Err(Error::Unsupported(format!(
+                    "a constant of element type {other:?}"
+                )));
+            }
+        };
+        Ok(Self::raw(name, dims, elem, bytes))
+    }
+
+    fn raw(name: &str, dims: &[i64], elem: Elem, bytes: Vec<u8>) -> Self {
+        debug_assert_eq!(
+            element_count(dims).map(|count| count * elem.size()),
+            Some(bytes.len())
+        );
+        TensorProto {
+            name: name.into(),
+            dims: dims.to_vec(),
+            data_type: elem.code(),
+            raw_data: Some(Bytes::from(bytes)),
+            ..Default::default()
+        }
+    }
+
+    /// The element type.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for one that Ziggurat does not read.
+    pub fn elem(&self) -> Result<Elem, Error> {
+        Elem::from_code(self.data_type).ok_or_else(|| {
+            Error::Unsupported(format!(
+                "tensor {:?} of element type {}",
+                self.name, self.data_type
+            ))
+        })
+    }
+
+    /// The dimensions.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if one is negative or the number of elements overflows.
+    pub fn shape(&self) -> Result<Vec<usize>, Error> {
+        element_count(&self.dims).ok_or_else(|| self.corrupt("dimensions"))?;
+        Ok(self.dims.iter().map(|&dim| dim as usize).collect())
+    }
+
+    /// The elements as float64, in row-major order; exact for every type but (u)int64 beyond 2^53.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the data does not hold exactly one number an element; [`Error::Unsupported`] for other types.
+    pub fn to_f64(&self) -> Result<Vec<f64>, Error> {
+        let elem = self.elem()?;
+        if let Some(raw) = &self.raw_data {
+            let raw = self.checked(raw, elem)?;
+            return Ok(match elem {
+                Elem::F32 => each(raw, |b| f32::from_le_bytes(b).into()),
+                Elem::F64 => each(raw, f64::from_le_bytes),
+                Elem::F16 => each(raw, |b| f16_value(u16::from_le_bytes(b)).into()),
+                Elem::BF16 => each(raw, |b| bf16_value(u16::from_le_bytes(b)).into()),
+                Elem::I64 => each(raw, |b| i64::from_le_bytes(b) as f64),
+                Elem::U64 => each(raw, |b| u64::from_le_bytes(b) as f64),
+                Elem::I32 => each(raw, |b| i32::from_le_bytes(b).into()),
+                Elem::U32 => each(raw, |b| u32::from_le_bytes(b).into()),
+                Elem::I16 => each(raw, |b| i16::from_le_bytes(b).into()),
+                Elem::U16 => each(raw, |b| u16::from_le_bytes(b).into()),
+                Elem::I8 => each(raw, |b| i8::from_le_bytes(b).into()),
+                Elem::U8 | Elem::Bool => each(raw, |b| u8::from_le_bytes(b).into()),
+            });
+        }
+        let values: Vec<f64> = match elem {
+            Elem::F32 => self.float_data.iter().map(|&v| v.into()).collect(),
+            Elem::F64 => self.double_data.clone(),
+            Elem::I64 => self.int64_data.iter().map(|&v| v as f64).collect(),
+            Elem::U64 | Elem::U32 => self.uint64_data.iter().map(|&v| v as f64).collect(),
+            Elem::F16 => self
+                .int32_data
+                .iter()
+                .map(|&v| f16_value(v as u16).into())
+                .collect(),
+            Elem::BF16 => self
+                .int32_data
+                .iter()
+                .map(|&v| bf16_value(v as u16).into())
+                .collect(),
+            Elem::I32 | Elem::I16 | Elem::U16 | Elem::I8 | Elem::U8 | Elem::Bool => {
+                self.int32_data.iter().map(|&v| v.into()).collect()
+            }
+        };
+        self.counted(values)
+    }
+
+    /// The elements as float32, in row-major order; rounded from wider types.
+    ///
+    /// # Errors
+    /// As [`TensorProto::to_f64`].
+    pub fn to_f32(&self) -> Result<Vec<f32>, Error> {
+        match (self.elem()?, &self.raw_data) {
+            (Elem::F32, Some(raw)) => Ok(each(self.checked(raw, Elem::F32)?, f32::from_le_bytes)),
+            (Elem::F32, None) => self.counted(self.float_data.clone()),
+            _ => Ok(self
+                .to_f64()?
+                .into_iter()
+                .map(|value| value as f32)
+                .collect()),
+        }
+    }
+
+    /// The elements of an int64 or int32 tensor, in row-major order.
+    ///
+    /// # Errors
+    /// As [`TensorProto::to_f64`]; [`Error::Unsupported`] for other element types.
+    pub fn to_i64(&self) -> Result<Vec<i64>, Error> {
+        match (self.elem()?, &self.raw_data) {
+            (Elem::I64, Some(raw)) => Ok(each(self.checked(raw, Elem::I64)?, i64::from_le_bytes)),
+            (Elem::I64, None) => self.counted(self.int64_data.clone()),
+            (Elem::I32, Some(raw)) => Ok(each(self.checked(raw, Elem::I32)?, |b| {
+                i32::from_le_bytes(b).into()
+            })),
+            (Elem::I32, None) => self.counted(self.int32_data.iter().map(|&v| v.into()).collect()),
+            (other, _) => Err(Error::Unsupported(format!(
+                "tensor {:?} of element type {other:?} where integers are expected",
+                self.name
+            ))),
+        }
+    }
+
+    fn checked<'a>(&self, raw: &'a [u8], elem: Elem) -> Result<&'a [u8], Error> {
+        let expected = element_count(&self.dims).and_then(|count| count.checked_mul(elem.size()));
+        if expected == Some(raw.len()) {
+            Ok(raw)
+        } else {
+            Err(self.corrupt("data"))
+        }
+    }
+
+    fn counted<T>(&self, values: Vec<T>) -> Result<Vec<T>, Error> {
+        if element_count(&self.dims) == Some(values.len()) {
+            Ok(values)
+        } else {
+            Err(self.corrupt("data"))
+        }
+    }
+
+    fn corrupt(&self, what: &str) -> Error {
+        Error::Corrupt(format!(
+            "tensor {:?}: its {what} do not fit dimensions {:?}",
+            self.name, self.dims
+        ))
+    }
+}
+
+fn each<const N: usize, T>(raw: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T> {
+    raw.as_chunks().0.iter().map(|&bytes| read(bytes)).collect()
+}
+
+/// The value of an IEEE 754 binary16 number.
+fn f16_value(bits: u16) -> f32 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let fraction = f32::from(bits & 0x3ff);
+    sign * match (bits >> 10) & 0x1f {
+        0 => fraction * 2f32.powi(-24),
+        31 if fraction == 0.0 => f32::INFINITY,
+        31 => f32::NAN,
+        exponent => (1.0 + fraction / 1024.0) * 2f32.powi(i32::from(exponent) - 15),
+    }
+}
+
+/// The binary16 number nearest to `value`, ties to even.
+fn f16_bits(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let sign = ((bits >> 16) & 0x8000) as u16;
+    if value.is_nan() {
+        return sign | 0x7e00;
+    }
+    let magnitude = value.abs();
+    if magnitude >= 65520.0 {
+        return sign | 0x7c00;
+    }
+    let exponent = ((magnitude.to_bits() >> 23) as i32 - 127).max(-14);
+    // Multiples of the spacing at this exponent; a carry out of the fraction moves into the exponent by itself.
+    let steps = (magnitude * 2f32.powi(10 - exponent)).round_ties_even() as u16;
+    let biased = (exponent + 14) as u16;
+    sign | (biased * 1024 + steps).min(0x7c00)
+}
+
+fn bf16_value(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_half_precision_number_survives_the_way_there_and_back() {
+        for bits in 0..=u16::MAX {
+            let value = f16_value(bits);
+            if value.is_nan() {
+                assert!(f16_value(f16_bits(value)).is_nan());
+            } else {
+                assert_eq!(f16_bits(value), bits, "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn data_that_does_not_fill_the_dimensions_is_an_error() {
+        let mut tensor = TensorProto::from_f32("w", &[2, 2], &[1., 2., 3., 4.]);
+        assert_eq!(tensor.to_f32().unwrap(), [1., 2., 3., 4.]);
+        tensor.dims = vec![2, 3];
+        assert!(matches!(tensor.to_f32(), Err(Error::Corrupt(_))));
+        tensor.dims = vec![i64::MAX, i64::MAX];
+        assert!(matches!(tensor.to_f64(), Err(Error::Corrupt(_))));
+        tensor.dims = vec![-1];
+        assert!(matches!(tensor.shape(), Err(Error::Corrupt(_))));
+    }
+
+    #[test]
+    fn numbers_are_read_from_typed_fields_too() {
+        let tensor = TensorProto {
+            dims: vec![2],
+            data_type: Elem::I64.code(),
+            int64_data: vec![-1, 7],
+            ..Default::default()
+        };
+        assert_eq!(tensor.to_i64().unwrap(), [-1, 7]);
+        assert_eq!(tensor.to_f64().unwrap(), [-1.0, 7.0]);
+    }
+}
