@@ -1,0 +1,246 @@
+//! What a rule sees of the graph, and how it emits nodes.
+
+use super::{Error, Options};
+use crate::onnx::proto::{NodeProto, TensorProto};
+use crate::onnx::{Attribute, Builder, Elem, Error as GraphError, Shapes, printable};
+
+/// The gradients that a rule returns: one place an input, `None` where it was not wanted or is zero.
+pub type Gradients = Vec<Option<String>>;
+
+/// One node under differentiation.
+pub struct Context<'a> {
+    pub(super) node: &'a NodeProto,
+    pub(super) builder: &'a mut Builder,
+    pub(super) shapes: &'a Shapes,
+    pub(super) options: &'a Options,
+    /// The gradient of each output; `None` where the objective does not depend on it.
+    pub(super) gradients: Vec<Option<String>>,
+    /// Whether the gradient of each input is asked for.
+    pub(super) wanted: Vec<bool>,
+}
+
+impl Context<'_> {
+    /// Input `index` of the node.
+    ///
+    /// # Errors
+    /// [`GraphError::Corrupt`] if the node lacks it.
+    pub fn input(&self, index: usize) -> Result<String, GraphError> {
+        self.optional_input(index).ok_or_else(|| {
+            let node = self.node.title();
+            GraphError::Corrupt(format!(
+                "node {node} ({}) lacks input {index}",
+                printable(&self.node.op_type)
+            ))
+        })
+    }
+
+    /// Input `index` of the node, if it is given.
+    pub fn optional_input(&self, index: usize) -> Option<String> {
+        self.node.input_at(index).map(str::to_owned)
+    }
+
+    /// Output 0 of the node.
+    pub fn output(&self) -> String {
+        self.node.output[0].clone()
+    }
+
+    /// The gradient of output 0.
+    ///
+    /// # Errors
+    /// [`Error::Form`] if only another output has one.
+    pub fn gradient(&self) -> Result<String, Error> {
+        let first = self.gradients.first().cloned().flatten();
+        first.ok_or_else(|| self.form("the objective depends on its second output"))
+    }
+
+    /// Whether the gradient of input `index` is asked for.
+    pub fn wants(&self, index: usize) -> bool {
+        self.wanted.get(index).copied().unwrap_or(false)
+    }
+
+    /// Refuses all gradients but input 0's, for operators whose further inputs are parameters.
+    ///
+    /// # Errors
+    /// [`Error::Form`] if another is asked for.
+    pub fn only_first(&self) -> Result<(), Error> {
+        match (1..self.wanted.len()).find(|&index| self.wants(index)) {
+            None => Ok(()),
+            Some(index) => Err(self.form(&format!("its input {index} depends on the image"))),
+        }
+    }
+
+    /// The error that this node is used in a way its rule does not cover.
+    pub fn form(&self, why: &str) -> Error {
+        Error::Form {
+            node: self.node.title(),
+            op: self.node.op_type.clone(),
+            why: why.into(),
+        }
+    }
+
+    /// Dimensions of a value of the original graph.
+    ///
+    /// # Errors
+    /// [`GraphError::Unsupported`] if they are not known.
+    pub fn dims(&self, value: &str) -> Result<Vec<usize>, GraphError> {
+        Ok(self.shapes.get(value)?.dims.clone())
+    }
+
+    /// Element type of a value of the original graph.
+    ///
+    /// # Errors
+    /// [`GraphError::Unsupported`] if it is not known.
+    pub fn elem(&self, value: &str) -> Result<Elem, GraphError> {
+        Ok(self.shapes.get(value)?.elem)
+    }
+
+    /// The constant that input `index` is, if it is one.
+    pub fn constant(&self, index: usize) -> Option<&TensorProto> {
+        self.builder.graph().constant(self.node.input_at(index)?)
+    }
+
+    /// The integers of input `index`: `None` if the input is not given.
+    ///
+    /// # Errors
+    /// [`Error::Form`] if it is not a constant.
+    pub fn constant_ints(&self, index: usize) -> Result<Option<Vec<i64>>, Error> {
+        if self.node.input_at(index).is_none() {
+            return Ok(None);
+        }
+        match self.constant(index) {
+            Some(tensor) => Ok(Some(tensor.to_i64()?)),
+            None => Err(self.form(&format!("its input {index} is not a constant"))),
+        }
+    }
+
+    /// The single number of input `index`: `None` if the input is not given.
+    ///
+    /// # Errors
+    /// [`Error::Form`] if it is not a constant of one element.
+    pub fn constant_number(&self, index: usize) -> Result<Option<f64>, Error> {
+        if self.node.input_at(index).is_none() {
+            return Ok(None);
+        }
+        let values = self.constant(index).map(TensorProto::to_f64).transpose()?;
+        match values.as_deref() {
+            Some([number]) => Ok(Some(*number)),
+            _ => Err(self.form(&format!("its input {index} is not a constant number"))),
+        }
+    }
+
+    /// The axis attribute `name`, counted from the front.
+    ///
+    /// # Errors
+    /// [`Error::Form`] if it is out of range for `rank`.
+    pub fn axis(&self, name: &str, default: i64, rank: usize) -> Result<usize, Error> {
+        self.resolve_axis(self.node.int(name).unwrap_or(default), rank)
+    }
+
+    /// `axis` counted from the front.
+    ///
+    /// # Errors
+    /// [`Error::Form`] if it is out of range for `rank`.
+    pub fn resolve_axis(&self, axis: i64, rank: usize) -> Result<usize, Error> {
+        let from_front = if axis < 0 { axis + rank as i64 } else { axis };
+        let resolved = usize::try_from(from_front).ok().filter(|&axis| axis < rank);
+        resolved.ok_or_else(|| self.form(&format!("axis {axis} of a tensor of rank {rank}")))
+    }
+
+    /// Emits a node with one output.
+    pub fn emit(&mut self, op: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> String {
+        self.builder.emit(op, inputs, attributes)
+    }
+
+    /// Emits a node without attributes.
+    pub fn plain(&mut self, op: &str, inputs: &[&str]) -> String {
+        self.builder.emit(op, inputs, &[])
+    }
+
+    /// `a · b`, broadcast.
+    pub fn mul(&mut self, a: &str, b: &str) -> String {
+        self.plain("Mul", &[a, b])
+    }
+
+    /// `a + b`, broadcast.
+    pub fn add(&mut self, a: &str, b: &str) -> String {
+        self.plain("Add", &[a, b])
+    }
+
+    /// `value · factor`, for a value of the type `elem`.
+    ///
+    /// # Errors
+    /// [`GraphError::Unsupported`] for element types that constants cannot have.
+    pub fn scale(&mut self, value: &str, elem: Elem, factor: f64) -> Result<String, GraphError> {
+        if factor == 1.0 {
+            return Ok(value.into());
+        }
+        let factor = self.scalar(elem, factor)?;
+        Ok(self.mul(value, &factor))
+    }
+
+    /// A constant number.
+    ///
+    /// # Errors
+    /// [`GraphError::Unsupported`] for element types that constants cannot have.
+    pub fn scalar(&mut self, elem: Elem, value: f64) -> Result<String, GraphError> {
+        self.builder.scalar(elem, value)
+    }
+
+    /// A constant list of integers.
+    pub fn ints(&mut self, values: &[i64]) -> String {
+        self.builder.ints(values)
+    }
+
+    /// `value` with other dimensions for the same elements.
+    pub fn reshape(&mut self, value: &str, dims: &[usize]) -> String {
+        let dims = self.dims_constant(dims);
+        self.plain("Reshape", &[value, &dims])
+    }
+
+    /// `value` repeated to fill `dims`.
+    pub fn expand(&mut self, value: &str, dims: &[usize]) -> String {
+        let dims = self.dims_constant(dims);
+        self.plain("Expand", &[value, &dims])
+    }
+
+    /// Zeros of the dimensions and type given.
+    ///
+    /// # Errors
+    /// [`GraphError::Unsupported`] for element types that constants cannot have.
+    pub fn zeros(&mut self, elem: Elem, dims: &[usize]) -> Result<String, GraphError> {
+        let zero = self.scalar(elem, 0.0)?;
+        Ok(self.expand(&zero, dims))
+    }
+
+    /// Sum over `axes`, which stay as dimensions of size 1.
+    pub fn sum_over(&mut self, value: &str, axes: &[usize]) -> String {
+        let axes: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
+        let axes = self.ints(&axes);
+        self.emit("ReduceSum", &[value, &axes], &[("keepdims", 1i64.into())])
+    }
+
+    /// Sums a gradient over the axes along which its primal was broadcast from `to` to `from`.
+    pub fn unbroadcast(&mut self, gradient: &str, from: &[usize], to: &[usize]) -> String {
+        if from == to {
+            return gradient.into();
+        }
+        let lead = from.len() - to.len();
+        let repeated = |&axis: &usize| axis < lead || (to[axis - lead] == 1 && from[axis] != 1);
+        let axes: Vec<usize> = (0..from.len()).filter(repeated).collect();
+        let summed = if axes.is_empty() {
+            gradient.into()
+        } else {
+            self.sum_over(gradient, &axes)
+        };
+        if lead == 0 {
+            summed
+        } else {
+            self.reshape(&summed, to)
+        }
+    }
+
+    fn dims_constant(&mut self, dims: &[usize]) -> String {
+        let dims: Vec<i64> = dims.iter().map(|&dim| dim as i64).collect();
+        self.ints(&dims)
+    }
+}

@@ -1,0 +1,113 @@
+//! Choices between forms that compute the same: which one is fast depends on the device and the element type.
+//!
+//! On the CPU, ONNX Runtime keeps tensors of convolutional networks in blocked channels (NCHWc) as long as only certain
+//! ops touch them. `HardSigmoid` and `Mul` are among them; comparisons, `Where`, `Sub` and additions of a scalar are not.
+//! So masks are steep hard sigmoids there: `clamp(steep·y + shift, 0, 1)` is exactly 0 or 1 for every float but those
+//! within 2^-100 of the bound.
+
+use super::context::Context;
+use crate::onnx::{Elem, Error};
+
+/// What the gradient graph will run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Device {
+    #[default]
+    Cpu,
+    /// CUDA and TensorRT.
+    Cuda,
+}
+
+/// How to differentiate.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub device: Device,
+    /// A value that broadcasts to every rectifier's output, between 0 and 1: how much of an upward gradient is let
+    /// through a *blocked* rectifier. 0 is the true gradient; 1 lets a dead network move (as Lucid does for the first
+    /// steps). `None`: the true gradient, at no cost.
+    pub redirect: Option<String>,
+}
+
+/// A power of two, so that multiplying by it is exact.
+const STEEP: f64 = 1_267_650_600_228_229_401_496_703_205_376.0; // 2^100
+
+/// Bounds beyond this would overflow when multiplied by [`STEEP`].
+const LARGEST_BOUND: f64 = 67_108_864.0; // 2^26
+
+/// 1 where `value` > `bound`, else 0, as numbers of the value's own type.
+pub(super) fn above(cx: &mut Context, value: &str, bound: f64) -> Result<String, Error> {
+    step(cx, value, bound, "Greater", STEEP)
+}
+
+/// 1 where `value` < `bound`, else 0, as numbers of the value's own type.
+pub(super) fn below(cx: &mut Context, value: &str, bound: f64) -> Result<String, Error> {
+    step(cx, value, bound, "Less", -STEEP)
+}
+
+fn step(cx: &mut Context, value: &str, bound: f64, op: &str, slope: f64) -> Result<String, Error> {
+    let elem = cx.elem(value)?;
+    // float32 is the one type for which every provider has the kernel; f64 is what tests use.
+    let exact = f64::from(bound as f32) == bound && bound.abs() <= LARGEST_BOUND;
+    if elem == Elem::F32 && exact {
+        let attributes = [
+            ("alpha", (slope as f32).into()),
+            ("beta", ((-slope * bound) as f32).into()),
+        ];
+        return Ok(cx.emit("HardSigmoid", &[value], &attributes));
+    }
+    let bound = cx.scalar(elem, bound)?;
+    let flags = cx.emit(op, &[value, &bound], &[]);
+    Ok(cx.emit("Cast", &[&flags], &[("to", i64::from(elem.code()).into())]))
+}
+
+/// `1 - value` for a value between 0 and 1.
+pub(super) fn complement(cx: &mut Context, value: &str) -> Result<String, Error> {
+    let elem = cx.elem(value)?;
+    complement_of(cx, value, elem)
+}
+
+/// As [`complement`], for a value of the gradient graph.
+pub(super) fn complement_of(cx: &mut Context, value: &str, elem: Elem) -> Result<String, Error> {
+    if elem == Elem::F32 {
+        let attributes = [("alpha", (-1f32).into()), ("beta", 1f32.into())];
+        return Ok(cx.emit("HardSigmoid", &[value], &attributes));
+    }
+    let one = cx.scalar(elem, 1.0)?;
+    Ok(cx.emit("Sub", &[&one, value], &[]))
+}
+
+/// How a convolution's input gradient is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ConvolutionForm {
+    /// `ConvTranspose` with the same weights: always right.
+    Transposed,
+    /// For stride 1: `Conv` with the weights flipped and their channels exchanged.
+    Flipped,
+    /// For depthwise convolutions of stride 2 in two dimensions: one small depthwise `Conv` for each of the four
+    /// sub-pixel phases, then `DepthToSpace`.
+    Phases,
+}
+
+/// What a choice of [`ConvolutionForm`] depends on.
+pub(super) struct ConvolutionTraits {
+    pub unit_stride: bool,
+    pub two_dimensional_stride_2: bool,
+    pub depthwise: bool,
+    pub group: usize,
+    pub input_channels: usize,
+}
+
+/// The fastest form, as measured on the CPU: flipped for stride 1 if the input's channels fill blocks of 16 (or the
+/// convolution is depthwise), phases for depthwise stride 2.
+pub(super) fn convolution_form(device: Device, traits: &ConvolutionTraits) -> ConvolutionForm {
+    if device != Device::Cpu {
+        return ConvolutionForm::Transposed;
+    }
+    let whole_blocks = traits.input_channels.is_multiple_of(8) && traits.group == 1;
+    if traits.unit_stride && (whole_blocks || traits.depthwise) {
+        ConvolutionForm::Flipped
+    } else if traits.two_dimensional_stride_2 && traits.depthwise {
+        ConvolutionForm::Phases
+    } else {
+        ConvolutionForm::Transposed
+    }
+}

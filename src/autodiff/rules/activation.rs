@@ -1,0 +1,211 @@
+//! Activations: element by element, one input.
+
+use super::super::lowering::{above, below, complement, complement_of};
+use super::{Context, Error, Gradients};
+use crate::onnx::Elem;
+
+/// `g · [y > 0]`. With a redirect weight r, a blocked unit passes `r · max(g, 0)`.
+pub fn relu(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, output) = (cx.gradient()?, cx.output());
+    let mask = above(cx, &output, 0.0)?;
+    let passed = cx.mul(&gradient, &mask);
+    let total = redirected(cx, &gradient, &mask, passed)?;
+    Ok(vec![Some(total)])
+}
+
+/// `g · [min < y] · [y < max]`; blocked units at the lower bound as in [`relu`].
+pub fn clip(cx: &mut Context) -> Result<Gradients, Error> {
+    cx.only_first()?;
+    let (gradient, output) = (cx.gradient()?, cx.output());
+    let mut passed = gradient.clone();
+    if let Some(max) = cx.constant_number(2)?.filter(|max| max.is_finite()) {
+        let mask = below(cx, &output, max)?;
+        passed = cx.mul(&passed, &mask);
+    }
+    if let Some(min) = cx.constant_number(1)?.filter(|min| min.is_finite()) {
+        let mask = above(cx, &output, min)?;
+        passed = cx.mul(&passed, &mask);
+        passed = redirected(cx, &gradient, &mask, passed)?;
+    }
+    Ok(vec![Some(passed), None, None])
+}
+
+/// Adds to `passed` what the redirect option lets through where `mask` is 0.
+fn redirected(
+    cx: &mut Context,
+    gradient: &str,
+    mask: &str,
+    passed: String,
+) -> Result<String, Error> {
+    let Some(weight) = cx.options.redirect.clone() else {
+        return Ok(passed);
+    };
+    let elem = cx.elem(&cx.output())?;
+    let blocked = complement_of(cx, mask, elem)?;
+    let upward = cx.plain("Relu", &[gradient]);
+    let upward = cx.mul(&upward, &blocked);
+    let weighted = cx.mul(&upward, &weight);
+    Ok(cx.add(&passed, &weighted))
+}
+
+/// `g` where `x` > 0, else `alpha · g`.
+pub fn leaky_relu(cx: &mut Context) -> Result<Gradients, Error> {
+    let alpha = f64::from(cx.node.float("alpha").unwrap_or(0.01));
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let elem = cx.elem(&input)?;
+    let scaled = cx.scale(&gradient, elem, alpha)?;
+    let positive = positive(cx, &input, elem)?;
+    Ok(vec![Some(
+        cx.plain("Where", &[&positive, &gradient, &scaled]),
+    )])
+}
+
+/// `g` where `x` > 0, else `slope · g`; for the slope, `g · min(x, 0)`.
+pub fn p_relu(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, input, slope) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let elem = cx.elem(&input)?;
+    let positive = positive(cx, &input, elem)?;
+    let of_input = if cx.wants(0) {
+        let scaled = cx.mul(&gradient, &slope);
+        Some(cx.plain("Where", &[&positive, &gradient, &scaled]))
+    } else {
+        None
+    };
+    let of_slope = if cx.wants(1) {
+        let zero = cx.scalar(elem, 0.0)?;
+        let negative = cx.plain("Where", &[&positive, &zero, &input]);
+        let product = cx.mul(&gradient, &negative);
+        let (from, to) = (cx.dims(&input)?, cx.dims(&slope)?);
+        Some(cx.unbroadcast(&product, &from, &to))
+    } else {
+        None
+    };
+    Ok(vec![of_input, of_slope])
+}
+
+fn positive(cx: &mut Context, value: &str, elem: Elem) -> Result<String, Error> {
+    let zero = cx.scalar(elem, 0.0)?;
+    Ok(cx.plain("Greater", &[value, &zero]))
+}
+
+/// `g · y · (1 - y)`.
+pub fn sigmoid(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, output) = (cx.gradient()?, cx.output());
+    let rest = complement(cx, &output)?;
+    let slope = cx.mul(&output, &rest);
+    Ok(vec![Some(cx.mul(&gradient, &slope))])
+}
+
+/// `g · (1 - y²)`.
+pub fn tanh(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, output) = (cx.gradient()?, cx.output());
+    let square = cx.mul(&output, &output);
+    let elem = cx.elem(&output)?;
+    let slope = complement_of(cx, &square, elem)?;
+    Ok(vec![Some(cx.mul(&gradient, &slope))])
+}
+
+/// `g · alpha · [0 < y < 1]`.
+pub fn hard_sigmoid(cx: &mut Context) -> Result<Gradients, Error> {
+    let alpha = f64::from(cx.node.float("alpha").unwrap_or(0.2));
+    let (gradient, output) = (cx.gradient()?, cx.output());
+    let elem = cx.elem(&output)?;
+    let inner = inner_mask(cx, &output)?;
+    let passed = cx.mul(&gradient, &inner);
+    Ok(vec![Some(cx.scale(&passed, elem, alpha)?)])
+}
+
+/// With `h = clamp(x/6 + 1/2, 0, 1)` and `y = x · h`: `g · (h + x/6 · [0 < h < 1])`.
+pub fn hard_swish(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let elem = cx.elem(&input)?;
+    let sixth = 1f32 / 6.0;
+    let attributes = [("alpha", sixth.into()), ("beta", 0.5f32.into())];
+    let gate = cx.emit("HardSigmoid", &[&input], &attributes);
+    // The mask is asked of x rather than of the gate, which is no value of the original graph: -3 < x < 3.
+    let (low, high) = (above(cx, &input, -3.0)?, below(cx, &input, 3.0)?);
+    let inner = cx.mul(&low, &high);
+    let sloped = cx.scale(&input, elem, f64::from(sixth))?;
+    let sloped = cx.mul(&sloped, &inner);
+    let slope = cx.add(&gate, &sloped);
+    Ok(vec![Some(cx.mul(&gradient, &slope))])
+}
+
+/// 1 where 0 < `value` < 1.
+fn inner_mask(cx: &mut Context, value: &str) -> Result<String, Error> {
+    let (low, high) = (above(cx, value, 0.0)?, below(cx, value, 1.0)?);
+    Ok(cx.mul(&low, &high))
+}
+
+/// `g` where `x` > 0, else `g · (y + alpha)`.
+pub fn elu(cx: &mut Context) -> Result<Gradients, Error> {
+    let alpha = f64::from(cx.node.float("alpha").unwrap_or(1.0));
+    let (gradient, input, output) = (cx.gradient()?, cx.input(0)?, cx.output());
+    let elem = cx.elem(&input)?;
+    let alpha = cx.scalar(elem, alpha)?;
+    let slope = cx.add(&output, &alpha);
+    let scaled = cx.mul(&gradient, &slope);
+    let positive = positive(cx, &input, elem)?;
+    Ok(vec![Some(
+        cx.plain("Where", &[&positive, &gradient, &scaled]),
+    )])
+}
+
+/// `g · sigmoid(x)`.
+pub fn softplus(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let slope = cx.plain("Sigmoid", &[&input]);
+    Ok(vec![Some(cx.mul(&gradient, &slope))])
+}
+
+/// Exact: `g · (Φ(x) + x · φ(x))`, with the normal distribution Φ and its density φ.
+/// Approximate `tanh`: with `t = tanh(√(2/π) · (x + 0.044715 x³))`,
+/// `g · (1 + t)/2 + g · x · (1 - t²)/2 · √(2/π) · (1 + 0.134145 x²)`.
+pub fn gelu(cx: &mut Context) -> Result<Gradients, Error> {
+    let slope = match cx.node.string("approximate").unwrap_or("none") {
+        "none" => gelu_slope_exact(cx)?,
+        "tanh" => gelu_slope_tanh(cx)?,
+        other => return Err(cx.form(&format!("approximate = {other:?}"))),
+    };
+    let gradient = cx.gradient()?;
+    Ok(vec![Some(cx.mul(&gradient, &slope))])
+}
+
+fn gelu_slope_exact(cx: &mut Context) -> Result<String, Error> {
+    let input = cx.input(0)?;
+    let elem = cx.elem(&input)?;
+    let scaled = cx.scale(&input, elem, std::f64::consts::FRAC_1_SQRT_2)?;
+    let error = cx.plain("Erf", &[&scaled]);
+    let (one, half) = (cx.scalar(elem, 1.0)?, cx.scalar(elem, 0.5)?);
+    let doubled = cx.add(&error, &one);
+    let distribution = cx.mul(&doubled, &half);
+    let square = cx.mul(&input, &input);
+    let exponent = cx.scale(&square, elem, -0.5)?;
+    let bell = cx.plain("Exp", &[&exponent]);
+    let density = cx.scale(&bell, elem, 1.0 / (2.0 * std::f64::consts::PI).sqrt())?;
+    let weighted = cx.mul(&input, &density);
+    Ok(cx.add(&distribution, &weighted))
+}
+
+fn gelu_slope_tanh(cx: &mut Context) -> Result<String, Error> {
+    let input = cx.input(0)?;
+    let elem = cx.elem(&input)?;
+    let root = (2.0 / std::f64::consts::PI).sqrt();
+    let (one, half) = (cx.scalar(elem, 1.0)?, cx.scalar(elem, 0.5)?);
+    let square = cx.mul(&input, &input);
+    let cubic = cx.scale(&square, elem, 0.044715)?;
+    let cubic = cx.add(&cubic, &one);
+    let inner = cx.mul(&input, &cubic);
+    let inner = cx.scale(&inner, elem, root)?;
+    let tanh = cx.plain("Tanh", &[&inner]);
+    let first = cx.add(&tanh, &one);
+    let tanh_square = cx.mul(&tanh, &tanh);
+    let rest = complement_of(cx, &tanh_square, elem)?;
+    let inner_slope = cx.scale(&square, elem, 3.0 * 0.044715)?;
+    let inner_slope = cx.add(&inner_slope, &one);
+    let inner_slope = cx.scale(&inner_slope, elem, root)?;
+    let second = cx.mul(&rest, &inner_slope);
+    let second = cx.mul(&input, &second);
+    let sum = cx.add(&first, &second);
+    Ok(cx.mul(&sum, &half))
+}

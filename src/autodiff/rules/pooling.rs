@@ -1,0 +1,141 @@
+//! Pools: the largest or the mean element of each window.
+
+use super::window::Window;
+use super::{Context, Error, Gradients};
+use crate::onnx::proto::TensorProto;
+use crate::onnx::{Attribute, Elem};
+
+/// Each element of `g` goes to the position that its window's maximum came from (the first, if there are several).
+pub fn max_pool(cx: &mut Context) -> Result<Gradients, Error> {
+    let input = cx.input(0)?;
+    let (dims, out) = (cx.dims(&input)?, cx.dims(&cx.output())?);
+    let window = Window::of(cx, &[], &dims[2..], &out[2..])?;
+    let ceil = cx.node.int("ceil_mode").unwrap_or(0);
+    let attributes = [
+        ("kernel_shape", window.kernel.clone().into()),
+        ("strides", window.strides.clone().into()),
+        ("dilations", window.dilations.clone().into()),
+        ("pads", window.pads().into()),
+        ("ceil_mode", ceil.into()),
+    ];
+    scatter_to_maxima(cx, &attributes)
+}
+
+/// As [`max_pool`], with one window a channel.
+pub fn global_max_pool(cx: &mut Context) -> Result<Gradients, Error> {
+    let dims = cx.dims(&cx.input(0)?)?;
+    let kernel: Vec<i64> = dims[2..].iter().map(|&dim| dim as i64).collect();
+    scatter_to_maxima(cx, &[("kernel_shape", kernel.into())])
+}
+
+fn scatter_to_maxima(
+    cx: &mut Context,
+    attributes: &[(&str, Attribute)],
+) -> Result<Gradients, Error> {
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
+    let count: usize = dims.iter().product();
+    let pooled = cx.builder.emit_many("MaxPool", &[&input], attributes, 2);
+    let flat = cx.ints(&[-1]);
+    let indices = cx.plain("Reshape", &[&pooled[1], &flat]);
+    let updates = cx.plain("Reshape", &[&gradient, &flat]);
+    let zeros = cx.zeros(elem, &[count])?;
+    let scatter = [("axis", 0i64.into()), ("reduction", "add".into())];
+    let scattered = cx.emit("ScatterElements", &[&zeros, &indices, &updates], &scatter);
+    Ok(vec![Some(cx.reshape(&scattered, &dims))])
+}
+
+/// Each element of `g`, divided by the number of elements its window averages, goes to all of them.
+pub fn average_pool(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (dims, out, elem) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.elem(&input)?);
+    let window = Window::of(cx, &[], &dims[2..], &out[2..])?;
+    let include_pad = cx.node.int("count_include_pad").unwrap_or(0) != 0;
+    let rank = window.kernel.len();
+    let counts: Vec<Vec<f64>> = (0..rank)
+        .map(|axis| window_counts(&window, axis, dims[axis + 2], out[axis + 2], include_pad))
+        .collect();
+    let share: Vec<f64> = counts.iter().fold(vec![1.0], |products, axis| {
+        products
+            .iter()
+            .flat_map(|product| axis.iter().map(move |count| product / count))
+            .collect()
+    });
+    let mut share_dims = vec![1i64; 2];
+    share_dims.extend(out[2..].iter().map(|&dim| dim as i64));
+    let share = TensorProto::from_floats("", &share_dims, elem, &share)?;
+    let share = cx.builder.constant(share);
+    let shared = cx.mul(&gradient, &share);
+
+    // Every channel alone: the transpose of a convolution with a kernel of ones.
+    let planes = [&[dims[0] * dims[1], 1][..], &out[2..]].concat();
+    let shared = cx.reshape(&shared, &planes);
+    let area: i64 = window.kernel.iter().product();
+    let kernel_dims = [&[1, 1][..], &window.kernel].concat();
+    let ones = vec![1.0; area as usize];
+    let ones = TensorProto::from_floats("", &kernel_dims, elem, &ones)?;
+    let ones = cx.builder.constant(ones);
+    // With ceil_mode the last window may reach beyond the padding: spread to all it covers, then cut to size.
+    let full: Vec<usize> = (0..rank)
+        .map(|axis| {
+            let reached = window.reach(axis, out[axis + 2]);
+            reached.max(dims[axis + 2] as i64 + window.pads_begin[axis]) as usize
+        })
+        .collect();
+    let output_padding: Vec<i64> = (0..rank)
+        .map(|axis| full[axis] as i64 - window.reach(axis, out[axis + 2]))
+        .collect();
+    let attributes = [
+        ("kernel_shape", window.kernel.clone().into()),
+        ("strides", window.strides.clone().into()),
+        ("dilations", window.dilations.clone().into()),
+        ("output_padding", output_padding.into()),
+    ];
+    let spread = cx.emit("ConvTranspose", &[&shared, &ones], &attributes);
+    let spread = match (0..rank).all(|axis| full[axis] == dims[axis + 2]) {
+        true => spread,
+        false => {
+            let starts = cx.ints(&window.pads_begin);
+            let ends: Vec<i64> = (0..rank)
+                .map(|axis| window.pads_begin[axis] + dims[axis + 2] as i64)
+                .collect();
+            let ends = cx.ints(&ends);
+            let axes: Vec<i64> = (2..rank as i64 + 2).collect();
+            let axes = cx.ints(&axes);
+            cx.plain("Slice", &[&spread, &starts, &ends, &axes])
+        }
+    };
+    Ok(vec![Some(cx.reshape(&spread, &dims))])
+}
+
+/// Along one axis: how many elements each window averages. Padding counts if `include_pad`, but what a window covers
+/// beyond the padding (with `ceil_mode`) never does.
+fn window_counts(
+    window: &Window,
+    axis: usize,
+    input: usize,
+    output: usize,
+    include_pad: bool,
+) -> Vec<f64> {
+    let (begin, input) = (window.pads_begin[axis], input as i64);
+    let valid = match include_pad {
+        true => -begin..input + window.pads_end[axis],
+        false => 0..input,
+    };
+    (0..output as i64)
+        .map(|position| {
+            let start = position * window.strides[axis] - begin;
+            let taps = (0..window.kernel[axis]).map(|tap| start + tap * window.dilations[axis]);
+            taps.filter(|at| valid.contains(at)).count().max(1) as f64
+        })
+        .collect()
+}
+
+/// `g / area`, repeated over the spatial axes.
+pub fn global_average_pool(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (dims, elem): (Vec<usize>, Elem) = (cx.dims(&input)?, cx.elem(&input)?);
+    let area: usize = dims[2..].iter().product();
+    let share = cx.scale(&gradient, elem, 1.0 / area as f64)?;
+    Ok(vec![Some(cx.expand(&share, &dims))])
+}

@@ -1,0 +1,190 @@
+//! Taking tensors apart and putting them together.
+
+use super::{Context, Error, Gradients};
+use crate::onnx::proto::TensorProto;
+
+/// The slice of `g` that each input became.
+pub fn concat(cx: &mut Context) -> Result<Gradients, Error> {
+    let gradient = cx.gradient()?;
+    let axis = cx.axis("axis", 0, cx.dims(&cx.output())?.len())?;
+    let mut start = 0;
+    let mut gradients = vec![None; cx.node.input.len()];
+    for index in 0..cx.node.input.len() {
+        let size = cx.dims(&cx.input(index)?)?[axis] as i64;
+        if cx.wants(index) {
+            gradients[index] = Some(part(cx, &gradient, axis, start, start + size));
+        }
+        start += size;
+    }
+    Ok(gradients)
+}
+
+fn part(cx: &mut Context, value: &str, axis: usize, start: i64, end: i64) -> String {
+    let [start, end, axis] = [start, end, axis as i64].map(|number| cx.ints(&[number]));
+    cx.plain("Slice", &[value, &start, &end, &axis])
+}
+
+/// The gradients of the parts, side by side; zeros for parts that the objective does not depend on.
+pub fn split(cx: &mut Context) -> Result<Gradients, Error> {
+    let input = cx.input(0)?;
+    let elem = cx.elem(&input)?;
+    let axis = cx.axis("axis", 0, cx.dims(&input)?.len())?;
+    let outputs = cx.node.output.clone();
+    let mut parts = Vec::with_capacity(outputs.len());
+    for (index, output) in outputs.iter().enumerate() {
+        parts.push(match cx.gradients[index].clone() {
+            Some(gradient) => gradient,
+            None => {
+                let dims = cx.dims(output)?;
+                cx.zeros(elem, &dims)?
+            }
+        });
+    }
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let joined = cx.emit("Concat", &parts, &[("axis", (axis as i64).into())]);
+    Ok(vec![Some(joined), None])
+}
+
+/// `g` at the elements that were taken, zeros elsewhere.
+pub fn slice(cx: &mut Context) -> Result<Gradients, Error> {
+    cx.only_first()?;
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (dims, out, elem) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.elem(&input)?);
+    let needed = |values: Option<Vec<i64>>| values.unwrap_or_default();
+    let (starts, axes) = (needed(cx.constant_ints(1)?), cx.constant_ints(3)?);
+    let steps = cx
+        .constant_ints(4)?
+        .unwrap_or_else(|| vec![1; starts.len()]);
+    let axes = axes.unwrap_or_else(|| (0..starts.len() as i64).collect());
+    if axes.len() != starts.len() || steps.len() != starts.len() {
+        return Err(cx.form("its starts, axes and steps differ in length"));
+    }
+    let mut first = vec![0i64; dims.len()];
+    let mut stride = vec![1i64; dims.len()];
+    for ((&axis, &start), &step) in axes.iter().zip(&starts).zip(&steps) {
+        let axis = cx.resolve_axis(axis, dims.len())?;
+        let size = dims[axis] as i64;
+        let from_front = if start < 0 {
+            start.saturating_add(size)
+        } else {
+            start
+        };
+        let largest = if step < 0 { size - 1 } else { size };
+        first[axis] = from_front.clamp(0, largest.max(0));
+        stride[axis] = step;
+    }
+    let gradient = if stride.iter().all(|&step| step == 1) {
+        let after = (0..dims.len()).map(|axis| dims[axis] as i64 - out[axis] as i64 - first[axis]);
+        let pads: Vec<i64> = first.iter().copied().chain(after).collect();
+        let pads = cx.ints(&pads);
+        cx.plain("Pad", &[&gradient, &pads])
+    } else {
+        let source = |axis: usize, position: usize| first[axis] + position as i64 * stride[axis];
+        let indices = flat_indices(&dims, &out, source);
+        scatter(cx, &gradient, elem, &dims, indices)?
+    };
+    let mut gradients = vec![None; cx.node.input.len()];
+    gradients[0] = Some(gradient);
+    Ok(gradients)
+}
+
+/// The inner part of `g`; where padding repeats elements (reflect, edge, wrap), what it repeats is added to them.
+pub fn pad(cx: &mut Context) -> Result<Gradients, Error> {
+    cx.only_first()?;
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (dims, out, elem) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.elem(&input)?);
+    let amounts = cx.constant_ints(1)?.unwrap_or_default();
+    let all: Vec<i64> = (0..dims.len() as i64).collect();
+    let axes = cx.constant_ints(3)?.unwrap_or(all);
+    if amounts.len() != 2 * axes.len() {
+        return Err(cx.form(&format!("{} pads for {} axes", amounts.len(), axes.len())));
+    }
+    let mut before = vec![0i64; dims.len()];
+    for (&axis, &amount) in axes.iter().zip(&amounts) {
+        let axis = cx.resolve_axis(axis, dims.len())?;
+        before[axis] = amount;
+    }
+    let repeat: fn(i64, i64) -> i64 = match cx.node.string("mode").unwrap_or("constant") {
+        "constant" => {
+            return Ok(vec![
+                Some(unpad(cx, &gradient, &dims, &out, &before)),
+                None,
+                None,
+                None,
+            ]);
+        }
+        "edge" => |position, size| position.clamp(0, size - 1),
+        "wrap" => |position, size| position.rem_euclid(size),
+        "reflect" => |position, size| {
+            let period = (2 * size - 2).max(1);
+            let folded = position.rem_euclid(period);
+            folded.min(period - folded)
+        },
+        other => return Err(cx.form(&format!("mode = {other:?}"))),
+    };
+    let source =
+        |axis: usize, position: usize| repeat(position as i64 - before[axis], dims[axis] as i64);
+    let indices = flat_indices(&dims, &out, source);
+    let gradient = scatter(cx, &gradient, elem, &dims, indices)?;
+    Ok(vec![Some(gradient), None, None, None])
+}
+
+/// Takes constant padding away again; negative padding, which cut elements off, is filled with zeros.
+fn unpad(
+    cx: &mut Context,
+    gradient: &str,
+    dims: &[usize],
+    out: &[usize],
+    before: &[i64],
+) -> String {
+    let after = |axis: usize| out[axis] as i64 - dims[axis] as i64 - before[axis];
+    let pads: Vec<i64> = before
+        .iter()
+        .map(|amount| -amount)
+        .chain((0..dims.len()).map(|axis| -after(axis)))
+        .collect();
+    let pads = cx.ints(&pads);
+    cx.plain("Pad", &[gradient, &pads])
+}
+
+/// For each element of a tensor of dimensions `out`, in order, the flat index in one of dimensions `dims` that it came
+/// from, axis by axis.
+fn flat_indices(dims: &[usize], out: &[usize], source: impl Fn(usize, usize) -> i64) -> Vec<i64> {
+    let mut flat = vec![0i64];
+    for axis in 0..dims.len() {
+        let sources: Vec<i64> = (0..out[axis])
+            .map(|position| source(axis, position))
+            .collect();
+        flat = flat
+            .iter()
+            .flat_map(|outer| {
+                sources
+                    .iter()
+                    .map(move |inner| outer * dims[axis] as i64 + inner)
+            })
+            .collect();
+    }
+    flat
+}
+
+/// Adds each element of `g` to the flat position in a tensor of zeros that `indices` names.
+fn scatter(
+    cx: &mut Context,
+    gradient: &str,
+    elem: crate::onnx::Elem,
+    dims: &[usize],
+    indices: Vec<i64>,
+) -> Result<String, Error> {
+    let indices = TensorProto::from_i64("", &[indices.len() as i64], &indices);
+    let indices = cx.builder.constant(indices);
+    let flat = cx.ints(&[-1]);
+    let updates = cx.plain("Reshape", &[gradient, &flat]);
+    let zeros = cx.zeros(elem, &[dims.iter().product()])?;
+    let attributes = [("axis", 0i64.into()), ("reduction", "add".into())];
+    let scattered = cx.emit(
+        "ScatterElements",
+        &[&zeros, &indices, &updates],
+        &attributes,
+    );
+    Ok(cx.reshape(&scattered, dims))
+}

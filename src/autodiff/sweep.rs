@@ -1,0 +1,132 @@
+//! The reverse sweep.
+
+use super::context::Context;
+use super::{Error, Options, rules};
+use crate::onnx::{Builder, Shapes, printable};
+use std::collections::{HashMap, HashSet};
+
+/// Appends to `builder` the nodes that compute, for each of `sources`, the sum over `seeds` of cotangent times Jacobian:
+/// with one seed (S, 1), the gradient of S.
+///
+/// `seeds` are pairs of a value and its cotangent (a value of the same dimensions); `sources` are inputs or inner values
+/// (a source may lie between another source and a seed: its gradient comes free). Returns the gradients in the order of
+/// `sources`, each with its source's dimensions.
+///
+/// # Errors
+/// [`Error::NoRule`] or [`Error::Form`] for a node on the way that cannot be differentiated,
+/// [`Error::Independent`] if no seed depends on a source.
+pub fn gradient(
+    builder: &mut Builder,
+    shapes: &Shapes,
+    seeds: &[(String, String)],
+    sources: &[String],
+    options: &Options,
+) -> Result<Vec<String>, Error> {
+    let dependent = dependent_values(builder, shapes, sources);
+    let mut totals = Totals::default();
+    for (value, cotangent) in seeds {
+        totals.contribute(value, cotangent.clone());
+    }
+    for index in (0..builder.graph().nodes().len()).rev() {
+        let node = builder.graph().nodes()[index].clone();
+        let wanted: Vec<bool> = node
+            .input
+            .iter()
+            .map(|input| dependent.contains(input))
+            .collect();
+        if !wanted.contains(&true) || !node.output.iter().any(|output| totals.has(output)) {
+            continue;
+        }
+        let rule = rules::rule(&node).ok_or_else(|| no_rule(builder, index))?;
+        let gradients = node
+            .output
+            .iter()
+            .map(|output| totals.of(output, builder))
+            .collect();
+        let mut context = Context {
+            node: &node,
+            builder,
+            shapes,
+            options,
+            gradients,
+            wanted: wanted.clone(),
+        };
+        let contributions = rule(&mut context)?;
+        let inputs = node.input.iter().zip(&wanted).zip(contributions);
+        for ((input, wanted), contribution) in inputs {
+            if let (true, Some(contribution)) = (wanted, contribution) {
+                totals.contribute(input, contribution);
+            }
+        }
+    }
+    let objective = || {
+        seeds
+            .iter()
+            .map(|(value, _)| printable(value))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    sources
+        .iter()
+        .map(|source| {
+            totals
+                .of(source, builder)
+                .ok_or_else(|| Error::Independent {
+                    objective: objective(),
+                    input: printable(source),
+                })
+        })
+        .collect()
+}
+
+/// The values that a gradient can flow to on its way to a source: those of floating-point type that depend on one.
+fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> HashSet<String> {
+    let mut dependent: HashSet<String> = sources.iter().cloned().collect();
+    for node in builder.graph().nodes() {
+        if rules::has_zero_gradient(node) || !node.input.iter().any(|i| dependent.contains(i)) {
+            continue;
+        }
+        let outputs = node.output.iter();
+        let flows = |output: &&String| {
+            !output.is_empty()
+                && shapes
+                    .find(output)
+                    .is_none_or(|known| known.elem.is_float())
+        };
+        dependent.extend(outputs.filter(flows).cloned());
+    }
+    dependent
+}
+
+fn no_rule(builder: &Builder, index: usize) -> Error {
+    let node = &builder.graph().nodes()[index];
+    let domain = if node.domain.is_empty() { "" } else { "." };
+    Error::NoRule {
+        node: node.title(),
+        op: format!("{}{domain}{}", node.domain, node.op_type),
+        opset: builder.graph().opset(),
+    }
+}
+
+/// The gradient of each value: what its readers contributed, added up when it is asked for.
+#[derive(Default)]
+struct Totals(HashMap<String, Vec<String>>);
+
+impl Totals {
+    fn contribute(&mut self, value: &str, contribution: String) {
+        self.0.entry(value.into()).or_default().push(contribution);
+    }
+
+    fn has(&self, value: &str) -> bool {
+        self.0.contains_key(value)
+    }
+
+    fn of(&mut self, value: &str, builder: &mut Builder) -> Option<String> {
+        let contributions = self.0.get_mut(value)?;
+        let rest = contributions.split_off(1);
+        for contribution in rest {
+            contributions[0] = builder.emit("Add", &[&contributions[0], &contribution], &[]);
+        }
+        Some(contributions[0].clone())
+    }
+}
