@@ -13,6 +13,8 @@ mod assignment;
 pub mod binding;
 mod error;
 pub mod library;
+#[cfg(test)]
+mod models;
 pub mod package;
 pub mod providers;
 pub mod session;

@@ -172,14 +172,19 @@ fn explain(package: &Package, part: &Path, said: &str) -> Error {
         };
     }
     let unreachable = ["connection broken by", "Max retries exceeded", "timed out"];
-    if let Some(line) = lines()
+    let about_index = lines()
         .rev()
         .find(|line| unreachable.iter().any(|words| line.contains(words)))
-    {
-        return Error::NoIndex {
-            package,
-            reason: innermost(line),
-        };
+        .map(innermost);
+    // An index that answers knows some version of everything that is asked of it here.
+    let knows_none = said.contains("(from versions: none)").then(|| {
+        let warning = lines()
+            .rev()
+            .find_map(|line| line.strip_prefix("WARNING: "));
+        warning.map_or("it knows no version of it".into(), one_line)
+    });
+    if let Some(reason) = about_index.or(knows_none) {
+        return Error::NoIndex { package, reason };
     }
     let errors = || lines().filter_map(|line| line.strip_prefix("ERROR: "));
     let reason = errors()
@@ -194,18 +199,16 @@ fn explain(package: &Package, part: &Path, said: &str) -> Error {
     }
 }
 
-/// The last quoted message of a nested exception: `Retrying (...) after connection broken by 'NewConnectionError('...:
-/// Failed to establish a new connection: [Errno 111] Connection refused')': /simple/x/` gives its last part.
+/// The heart of a nested exception: of `Retrying (...) after connection broken by 'NewConnectionError('<HTTPConnection
+/// object at 0x7f>: Failed to establish a new connection: [Errno 111] Connection refused')': /simple/x/` it is
+/// `Failed to establish a new connection: [Errno 111] Connection refused`.
 fn innermost(line: &str) -> String {
-    let inner = line
-        .rsplit_once("')'")
-        .or(line.rsplit_once("\")'"))
-        .map_or(line, |(before, _)| before);
-    let start = ["Failed to ", "Name or ", "Connection ", "Read timed"]
-        .iter()
-        .filter_map(|words| inner.find(words))
-        .min();
-    one_line(start.map_or(line, |start| &inner[start..]))
+    let from = line.rsplit_once(">: ").map_or(line, |(_, heart)| heart);
+    let from = from
+        .rsplit_once("connection broken by ")
+        .map_or(from, |(_, heart)| heart);
+    let until = from.find("')").or(from.find("\")")).unwrap_or(from.len());
+    one_line(from[..until].trim_matches(['\'', '"']))
 }
 
 #[cfg(test)]
@@ -236,6 +239,14 @@ mod tests {
             "thing==1.0 cannot be fetched: the package index does not answer (Failed to establish a new connection: \
              [Errno 111] Connection refused); check the network, or the index and proxy that `pip config list` shows"
         );
+    }
+
+    #[test]
+    fn an_index_that_is_ignored_is_told_by_pips_warning() {
+        let said = "WARNING: The repository located at a.b is not a trusted or secure host and is being ignored.\n\
+            ERROR: Could not find a version that satisfies the requirement thing==1.0 (from versions: none)\n\
+            ERROR: No matching distribution found for thing==1.0\n";
+        assert!(explained(said).contains("(The repository located at a.b is not a trusted"));
     }
 
     #[test]
