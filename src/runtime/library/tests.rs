@@ -1,0 +1,102 @@
+use super::super::testing;
+use super::*;
+
+#[test]
+fn the_library_is_loaded_once_and_remembers_where_it_is_from() {
+    let library = testing::library();
+    assert!(library.found().path.is_file());
+    assert!(
+        library.found().version.starts_with("1."),
+        "{:?}",
+        library.found()
+    );
+    let again = Library::load(
+        &Home::at(Path::new("/nowhere")),
+        &super::super::package::quiet,
+    );
+    assert!(std::ptr::eq(library, again.unwrap()));
+}
+
+#[test]
+fn a_search_finds_what_was_fetched_and_takes_its_version_from_the_file_name() {
+    let fetched = fetch(&testing::home(), &super::super::package::quiet).unwrap();
+    let folder = fetched.path.parent().unwrap().to_path_buf();
+    assert_eq!(fetched.version, CPU_VERSION);
+    let names = ["LICENSE", "ThirdPartyNotices.txt"];
+    assert!(names.iter().all(|name| folder.join(name).is_file()));
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let system = search(&Home::at(elsewhere.path()), &[folder]);
+    let found = system.found.unwrap();
+    assert_eq!(
+        (found.version.as_str(), found.origin),
+        (CPU_VERSION, Origin::System)
+    );
+}
+
+#[test]
+fn what_cannot_be_used_is_passed_over_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("libonnxruntime.so.1.2");
+    fs::write(&file, "no library").unwrap();
+    fs::write(folder.path().join("libonnxruntime_providers_shared.so"), "").unwrap();
+    let search = search(&Home::at(folder.path()), &[folder.path().to_path_buf()]);
+    assert_eq!(search.found, None);
+    let [(path, reason)] = search.skipped.as_slice() else {
+        panic!("{search:?}")
+    };
+    assert!(path.ends_with("libonnxruntime.so.1.2"), "{path:?}");
+    assert!(
+        reason.contains("file too short") || reason.contains("invalid ELF"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_library_named_by_the_user_must_be_usable() {
+    let error = named(Path::new("/nowhere/libonnxruntime.so")).unwrap_err();
+    let told = error.to_string();
+    assert!(
+        told.starts_with("/nowhere/libonnxruntime.so cannot be used as ONNX Runtime: "),
+        "{told}"
+    );
+    assert!(told.contains("No such file or directory"), "{told}");
+    assert!(told.ends_with("let Ziggurat find or fetch one"), "{told}");
+}
+
+#[test]
+fn of_a_wheel_the_libraries_and_the_licences_are_kept_side_by_side() {
+    for (entry, kept) in [
+        (
+            "onnxruntime/capi/libonnxruntime.so.1.32.0",
+            Some("libonnxruntime.so.1.32.0"),
+        ),
+        (
+            "onnxruntime/capi/libonnxruntime_providers_cuda.so",
+            Some("libonnxruntime_providers_cuda.so"),
+        ),
+        ("onnxruntime/LICENSE", Some("LICENSE")),
+        ("onnxruntime/capi/onnxruntime_pybind11_state.so", None),
+        ("onnxruntime/capi/training/LICENSE", None),
+    ] {
+        assert_eq!(keep(entry), kept.map(PathBuf::from), "{entry}");
+    }
+}
+
+#[test]
+fn when_nothing_is_found_or_fetched_both_are_told_in_one_line() {
+    let skipped = [(
+        PathBuf::from("/usr/lib/libonnxruntime.so"),
+        "it is version 1.19, and 1.24 or newer is needed".to_string(),
+    )];
+    let fetch = Error::NoPip {
+        package: "onnxruntime==1.32.0".into(),
+        tried: "pip".into(),
+    };
+    let told = no_library(&skipped, fetch).to_string();
+    assert_eq!(
+        told,
+        "ONNX Runtime was not found (/usr/lib/libonnxruntime.so: it is version 1.19, and 1.24 or newer is needed) and \
+         onnxruntime==1.32.0 cannot be fetched: no pip was found (tried pip); install Python 3 with pip and try again"
+    );
+}

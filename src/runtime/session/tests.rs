@@ -1,0 +1,300 @@
+use std::time::{Duration, Instant};
+
+use ndarray::{Array2, arr1, arr2};
+
+use super::super::models::{F32, I64, busy, model, model_with_external};
+use super::super::{providers, testing};
+use super::*;
+
+/// `sum = a + b`, `product = a * b` over [?, 2], and `shape` of the sum.
+fn arithmetic() -> Vec<u8> {
+    let open: &[i64] = &[0, 2];
+    model(
+        &[("a", F32, open), ("b", F32, open)],
+        &[
+            ("sum", F32, open),
+            ("product", F32, open),
+            ("shape", I64, &[2]),
+        ],
+        &[
+            ("Add", &["a", "b"], &["sum"]),
+            ("Mul", &["a", "b"], &["product"]),
+            ("Shape", &["sum"], &["shape"]),
+        ],
+    )
+}
+
+fn open(model: &[u8]) -> Session {
+    open_with(model, &Options::default())
+}
+
+fn open_with(model: &[u8], options: &Options) -> Session {
+    testing::library();
+    Session::open(model, Provider::Cpu, options).unwrap()
+}
+
+fn ab() -> (Tensor, Tensor) {
+    (
+        arr2(&[[1.0_f32, 2.0]]).into(),
+        arr2(&[[3.0_f32, 4.0]]).into(),
+    )
+}
+
+#[test]
+fn a_session_knows_its_inputs_and_outputs() {
+    let session = open(&arithmetic());
+    let told = |ports: &[Port]| -> Vec<String> {
+        ports
+            .iter()
+            .map(|port| format!("{}: {port}", port.name))
+            .collect()
+    };
+    assert_eq!(
+        told(session.inputs()),
+        ["a: float32 [?, 2]", "b: float32 [?, 2]"]
+    );
+    assert_eq!(
+        told(session.outputs()),
+        [
+            "sum: float32 [?, 2]",
+            "product: float32 [?, 2]",
+            "shape: int64 [2]"
+        ]
+    );
+    assert_eq!(
+        session.active(),
+        &Active {
+            device: Device::Cpu,
+            why: None
+        }
+    );
+}
+
+#[test]
+fn a_run_gives_the_outputs_that_are_asked_for_in_that_order() {
+    let mut session = open(&arithmetic());
+    let (a, b) = ab();
+    let results = session
+        .run(&[("b", &b), ("a", &a)], &["shape", "product"])
+        .unwrap();
+    assert_eq!(
+        results,
+        [
+            Tensor::from(arr1(&[1_i64, 2])),
+            arr2(&[[3.0_f32, 8.0]]).into()
+        ]
+    );
+}
+
+#[test]
+fn every_level_of_optimisation_computes_the_same() {
+    let (a, b) = ab();
+    for optimisation in [
+        Optimisation::None,
+        Optimisation::Basic,
+        Optimisation::Extended,
+        Optimisation::All,
+    ] {
+        let options = Options {
+            optimisation,
+            threads: Some(1),
+            ..Options::default()
+        };
+        let mut session = open_with(&arithmetic(), &options);
+        let results = session.run(&[("a", &a), ("b", &b)], &["sum"]).unwrap();
+        assert_eq!(results, [arr2(&[[4.0_f32, 6.0]]).into()]);
+    }
+}
+
+#[test]
+fn an_array_in_another_memory_order_is_read_by_its_indices() {
+    let mut session = open(&arithmetic());
+    let a = arr2(&[[1.0_f32, 3.0], [2.0, 4.0]]).reversed_axes();
+    let b = Array2::<f32>::zeros((2, 2));
+    let results = session
+        .run(&[("a", &a.into()), ("b", &b.into())], &["sum"])
+        .unwrap();
+    assert_eq!(results, [arr2(&[[1.0_f32, 2.0], [3.0, 4.0]]).into()]);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_name() {
+    let mut session = open(&arithmetic());
+    let (a, b) = ab();
+    let mut told = |inputs: &[(&str, &Tensor)], outputs: &[&str]| {
+        session.run(inputs, outputs).unwrap_err().to_string()
+    };
+    let wide = Tensor::from(arr2(&[[1.0_f32, 2.0, 3.0]]));
+    let whole = Tensor::from(arr2(&[[1_i64, 2]]));
+    assert_eq!(
+        told(&[("a", &a)], &["sum"]),
+        "input `b` of the model was given no value"
+    );
+    assert_eq!(
+        told(&[("a", &a), ("c", &b)], &["sum"]),
+        "the model has no input `c`: it has a, b"
+    );
+    assert_eq!(
+        told(&[("a", &a), ("b", &b)], &["difference"]),
+        "the model has no output `difference`: it has sum, product, shape"
+    );
+    assert_eq!(
+        told(&[("a", &a), ("b", &wide)], &["sum"]),
+        "`b` takes float32 [?, 2], but was given float32 [1, 3]"
+    );
+    assert_eq!(
+        told(&[("a", &whole), ("b", &b)], &["sum"]),
+        "`a` takes float32 [?, 2], but was given int64 [1, 2]"
+    );
+}
+
+#[test]
+fn bytes_that_are_no_model_are_refused_in_one_line() {
+    testing::library();
+    let error = Session::open(b"no model", Provider::Cpu, &Options::default()).unwrap_err();
+    let told = error.to_string();
+    assert!(
+        told.starts_with("ONNX Runtime refuses the model: "),
+        "{told}"
+    );
+    assert!(!told.contains('\n'));
+}
+
+#[test]
+fn external_weights_are_read_from_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights: Vec<u8> = [10.0_f32, 20.0]
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    std::fs::write(folder.path().join("weights.bin"), weights).unwrap();
+    let model = model_with_external(
+        &[("a", F32, &[2])],
+        &[("sum", F32, &[2])],
+        &[("Add", &["a", "w"], &["sum"])],
+        ("w", 2, "weights.bin"),
+    );
+    let options = Options {
+        folder: Some(folder.path().into()),
+        ..Options::default()
+    };
+    let results = open_with(&model, &options)
+        .run(&[("a", &arr1(&[1.0_f32, 2.0]).into())], &["sum"])
+        .unwrap();
+    assert_eq!(results, [arr1(&[11.0_f32, 22.0]).into()]);
+}
+
+#[test]
+fn a_recorded_assignment_names_every_node_and_its_provider() {
+    let options = Options {
+        record_assignment: true,
+        optimisation: Optimisation::None,
+        ..Options::default()
+    };
+    let mut nodes = open_with(&arithmetic(), &options).assignment().unwrap();
+    nodes.sort_by(|a, b| a.node.cmp(&b.node));
+    let told: Vec<_> = nodes
+        .iter()
+        .map(|node| (node.node.as_str(), node.operator.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [("product", "Mul"), ("shape", "Shape"), ("sum", "Add")]
+    );
+    assert!(
+        nodes
+            .iter()
+            .all(|node| node.provider == "CPUExecutionProvider")
+    );
+    assert!(open(&arithmetic()).assignment().is_err());
+}
+
+#[test]
+fn the_cpu_starts_and_every_provider_that_does_not_says_why() {
+    testing::library();
+    let statuses = providers::probe().unwrap();
+    assert_eq!(statuses.len(), 3);
+    assert_eq!(
+        (statuses[0].device, &statuses[0].why_not),
+        (Device::Cpu, &None)
+    );
+    for status in statuses.iter().filter(|status| !status.compiled_in) {
+        let why = status.why_not.as_deref().unwrap();
+        assert!(why.contains("ziggurat setup --gpu"), "{why}");
+    }
+}
+
+#[test]
+fn auto_runs_where_it_can_and_keeps_the_reason_for_the_cpu() {
+    testing::library();
+    let mut session = Session::open(&arithmetic(), Provider::Auto, &Options::default()).unwrap();
+    let cuda = Session::open(&arithmetic(), Provider::Cuda(0), &Options::default());
+    match cuda {
+        Ok(_) => assert_eq!(
+            session.active(),
+            &Active {
+                device: Device::Cuda(0),
+                why: None
+            }
+        ),
+        Err(error) => assert_eq!(
+            session.active(),
+            &Active {
+                device: Device::Cpu,
+                why: Some(error.to_string())
+            }
+        ),
+    }
+    let (a, b) = ab();
+    let results = session.run(&[("a", &a), ("b", &b)], &["sum"]).unwrap();
+    assert_eq!(results, [arr2(&[[4.0_f32, 6.0]]).into()]);
+}
+
+#[test]
+fn a_run_is_stopped_from_another_thread_at_once() {
+    // One product is some milliseconds, all of them are many seconds.
+    const SIZE: usize = 256;
+    let mut session = open(&busy(SIZE as i64, 20_000));
+    let matrix = Tensor::from(Array2::<f32>::eye(SIZE));
+    let inputs = [("v0", &matrix), ("w", &matrix)];
+    let stop = session.stop();
+    let stopper = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        let asked = Instant::now();
+        stop.stop();
+        asked
+    });
+    let result = session.run(&inputs, &["v20000"]);
+    let ended = Instant::now();
+    let asked = stopper.join().unwrap();
+    assert!(matches!(result, Err(Error::Stopped)), "{result:?}");
+    assert!(ended > asked, "the run ended before it was stopped");
+    let delay = ended - asked;
+    println!("stopped after {delay:?}");
+    assert!(delay < Duration::from_secs(1), "{delay:?}");
+
+    assert!(matches!(
+        session.run(&inputs, &["v20000"]),
+        Err(Error::Stopped)
+    ));
+}
+
+#[test]
+fn a_stopped_session_runs_again_after_a_reset() {
+    let stop = Stop::default();
+    let options = Options {
+        stop: stop.clone(),
+        ..Options::default()
+    };
+    let mut session = open_with(&arithmetic(), &options);
+    let (a, b) = ab();
+    stop.stop();
+    assert!(matches!(
+        session.run(&[("a", &a), ("b", &b)], &["sum"]),
+        Err(Error::Stopped)
+    ));
+    let opened = Session::open(&arithmetic(), Provider::Auto, &options);
+    assert!(matches!(opened, Err(Error::Stopped)));
+    stop.reset();
+    session.run(&[("a", &a), ("b", &b)], &["sum"]).unwrap();
+}
