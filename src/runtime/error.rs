@@ -114,6 +114,10 @@ pub enum Error {
     )]
     Unsupported { name: String, element: Element },
 
+    /// The graph is damaged.
+    #[error(transparent)]
+    Graph(#[from] crate::onnx::Error),
+
     /// A run failed.
     #[error("the run failed: {reason}")]
     Run { reason: String },

@@ -6,12 +6,14 @@
 //! - [`session`]: an opened model on host tensors, and how to stop a run
 //! - [`binding`]: state that stays on the device from run to run
 //! - [`tensors`]: host tensors and their element types
+//! - [`inference`]: the dimensions of every value of a graph
 //!
-//! Any room above may use it; it uses nothing but [`crate::home`].
+//! Any room above may use it; it uses [`crate::home`] and [`crate::onnx`].
 
 mod assignment;
 pub mod binding;
 mod error;
+pub mod inference;
 pub mod library;
 #[cfg(test)]
 mod models;

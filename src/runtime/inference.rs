@@ -1,0 +1,86 @@
+//! The static dimensions of every value of a graph, found by ONNX Runtime's own shape inference: no run, hardly any weights.
+
+use super::{Element, Error, Optimisation, Options, Provider, Session};
+use crate::onnx::proto::DataLocation;
+use crate::onnx::shapes::{fixed, untyped, value_info};
+use crate::onnx::{Elem, Graph, Shapes, ValueType, file};
+
+/// Constants of more elements than this stand in the probe as inputs of the same dimensions: no shape is computed from
+/// them, and ONNX Runtime need not load them.
+const LARGEST_CONSTANT: usize = 1024;
+
+/// The types of all values of `graph` for the dimensions given for its inputs. Values whose dimensions depend on more
+/// than those are left out.
+///
+/// # Errors
+/// [`Error::Graph`] if the graph is damaged, [`Error::Model`] if ONNX Runtime refuses it.
+pub fn infer(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Shapes, Error> {
+    let mut probe = graph.clone();
+    for &(name, dims) in inputs {
+        let declared = graph.inputs().iter().find(|input| input.name == name);
+        let elem = declared
+            .and_then(crate::onnx::graph::declared_dims)
+            .map(|(elem, _)| elem);
+        let elem = elem.and_then(Elem::from_code).unwrap_or(Elem::F32);
+        probe.set_input_type(name, elem, &fixed(dims));
+    }
+    let values = graph
+        .nodes()
+        .iter()
+        .flat_map(|node| &node.output)
+        .filter(|name| !name.is_empty());
+    let outputs: Vec<_> = values.map(|name| untyped(name)).collect();
+    let mut model = probe.to_model(&outputs)?;
+    let proto = model.graph.get_or_insert_default();
+    let mut shapes = Shapes::default();
+    let mut kept = Vec::new();
+    for constant in std::mem::take(&mut proto.initializer) {
+        let (dims, elem) = (constant.shape()?, constant.elem()?);
+        let count: usize = dims.iter().product();
+        shapes.insert(
+            &constant.name,
+            ValueType {
+                elem,
+                dims: dims.clone(),
+            },
+        );
+        let stored = constant.data_location == DataLocation::Default as i32;
+        if stored && (count <= LARGEST_CONSTANT || !elem.is_float()) {
+            kept.push(constant);
+        } else {
+            proto
+                .input
+                .push(value_info(&constant.name, elem, &fixed(&dims)));
+        }
+    }
+    proto.initializer = kept;
+    let options = Options {
+        optimisation: Optimisation::None,
+        threads: Some(1),
+        ..Options::default()
+    };
+    let session = Session::open(&file::encode(&model)?, Provider::Cpu, &options)?;
+    for port in session.inputs().iter().chain(session.outputs()) {
+        let dims: Option<Vec<usize>> = port
+            .dims
+            .iter()
+            .map(|dim| dim.and_then(|dim| usize::try_from(dim).ok()))
+            .collect();
+        if let (Some(elem), Some(dims)) = (elem_of(&port.element), dims) {
+            shapes.insert(&port.name, ValueType { elem, dims });
+        }
+    }
+    Ok(shapes)
+}
+
+fn elem_of(element: &Element) -> Option<Elem> {
+    match element {
+        Element::F32 => Some(Elem::F32),
+        Element::F64 => Some(Elem::F64),
+        Element::I64 => Some(Elem::I64),
+        Element::I32 => Some(Elem::I32),
+        Element::U8 => Some(Elem::U8),
+        Element::Bool => Some(Elem::Bool),
+        Element::Other(_) => None,
+    }
+}
