@@ -315,10 +315,6 @@ impl Graph {
         });
         Ok(model)
     }
-
-    pub(super) fn set_opset(&mut self, opset: i64) {
-        self.opset = opset;
-    }
 }
 
 /// Whether `domain` is one of the two spellings of ONNX's own.

@@ -6,6 +6,7 @@
 pub mod builder;
 pub mod file;
 pub mod graph;
+pub mod node;
 pub mod proto;
 pub mod shapes;
 pub mod tensor;
