@@ -1,1 +1,30 @@
-//! (under construction)
+//! ONNX Runtime: the one room that talks to it.
+//!
+//! - [`package`]: fetches a pinned Python package with the user's own `pip` and keeps chosen files of it
+//! - [`library`]: finds the shared library, or fetches it, and loads it once a process
+//! - [`providers`]: where a session runs, and why not elsewhere
+//! - [`session`]: an opened model on host tensors, and how to stop a run
+//! - [`binding`]: state that stays on the device from run to run
+//! - [`tensors`]: host tensors and their element types
+//!
+//! Any room above may use it; it uses nothing but [`crate::home`].
+
+mod assignment;
+pub mod binding;
+mod error;
+pub mod library;
+pub mod package;
+pub mod providers;
+pub mod session;
+pub mod tensors;
+#[doc(hidden)]
+pub mod testing;
+
+pub use assignment::Assigned;
+pub use binding::Loop;
+pub use error::Error;
+pub use library::{Found, Library, Origin};
+pub use package::{Package, Progress, Stage};
+pub use providers::{Active, Device, Provider};
+pub use session::{Optimisation, Options, Port, Session, Stop};
+pub use tensors::{Element, Tensor};

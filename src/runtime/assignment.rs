@@ -1,0 +1,84 @@
+//! Which provider really got which node: ONNX Runtime tells, but only through its C interface, so this small file holds
+//! the room's only unsafe code.
+
+use std::ffi::{CStr, c_char};
+use std::ptr;
+
+use ort::AsPointer;
+use ort::sys::{OrtEpAssignedNode, OrtEpAssignedSubgraph, OrtStatusPtr};
+
+use super::Error;
+
+/// A node of the optimised graph and where it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assigned {
+    /// The node's name; fused nodes have names of ONNX Runtime's making.
+    pub node: String,
+    /// Its operator.
+    pub operator: String,
+    /// ONNX Runtime's name of the provider, for example `CUDAExecutionProvider`.
+    pub provider: String,
+}
+
+/// Every node of a session that was opened with [`super::Options::record_assignment`].
+pub(super) fn assigned(session: &ort::session::Session) -> Result<Vec<Assigned>, Error> {
+    let api = ort::api();
+    let mut subgraphs: *const *const OrtEpAssignedSubgraph = ptr::null();
+    let mut count = 0;
+    // SAFETY: the session is alive for the whole call; what the pointers lead to belongs to it. The list is null only
+    // when its length is 0, which `list` allows.
+    unsafe {
+        check((api.Session_GetEpGraphAssignmentInfo)(
+            session.ptr(),
+            &mut subgraphs,
+            &mut count,
+        ))?;
+    }
+    let mut all = Vec::new();
+    for &subgraph in list(&subgraphs, count) {
+        let provider = text(|out| unsafe { (api.EpAssignedSubgraph_GetEpName)(subgraph, out) })?;
+        let mut nodes: *const *const OrtEpAssignedNode = ptr::null();
+        let mut count = 0;
+        // SAFETY: as above; the subgraph belongs to the session.
+        unsafe {
+            check((api.EpAssignedSubgraph_GetNodes)(
+                subgraph, &mut nodes, &mut count,
+            ))?;
+        }
+        for &node in list(&nodes, count) {
+            all.push(Assigned {
+                node: text(|out| unsafe { (api.EpAssignedNode_GetName)(node, out) })?,
+                operator: text(|out| unsafe { (api.EpAssignedNode_GetOperatorType)(node, out) })?,
+                provider: provider.clone(),
+            });
+        }
+    }
+    Ok(all)
+}
+
+/// A C list of `count` items as a slice that lives no longer than the variable that holds the pointer.
+fn list<T>(first: &*const T, count: usize) -> &[T] {
+    if first.is_null() {
+        return &[];
+    }
+    // SAFETY: ONNX Runtime promises `count` items behind the pointer, alive as long as the session.
+    unsafe { std::slice::from_raw_parts(*first, count) }
+}
+
+/// A string that a getter hands out.
+fn text(get: impl FnOnce(*mut *const c_char) -> OrtStatusPtr) -> Result<String, Error> {
+    let mut out: *const c_char = ptr::null();
+    check(get(&mut out))?;
+    if out.is_null() {
+        return Ok(String::new());
+    }
+    // SAFETY: a string that ends in NUL and belongs to the session.
+    Ok(unsafe { CStr::from_ptr(out) }
+        .to_string_lossy()
+        .into_owned())
+}
+
+fn check(status: OrtStatusPtr) -> Result<(), Error> {
+    // SAFETY: the status comes straight from a call of the same interface and is handed over.
+    unsafe { ort::Error::result_from_status(status) }.map_err(Error::run)
+}

@@ -1,0 +1,171 @@
+//! What can go wrong in this room. Every message is one line: what, why, and what to do.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::providers::Device;
+use super::tensors::Element;
+
+/// An error of the runtime room.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No `pip` answers on this machine.
+    #[error(
+        "{package} cannot be fetched: no pip was found (tried {tried}); install Python 3 with pip and try again"
+    )]
+    NoPip { package: String, tried: String },
+
+    /// `pip` could not reach its index.
+    #[error(
+        "{package} cannot be fetched: the package index does not answer ({reason}); check the network, or the index and proxy that `pip config list` shows"
+    )]
+    NoIndex { package: String, reason: String },
+
+    /// `pip` ran and failed.
+    #[error(
+        "{package} cannot be fetched: pip says: {reason}; run `pip download {package}` to see all of it"
+    )]
+    Pip { package: String, reason: String },
+
+    /// What arrived is not the pinned file.
+    #[error(
+        "{package} is refused: its {what} is {got}, pinned is {pinned}; nothing was installed, check which index `pip config list` names"
+    )]
+    NotPinned {
+        package: String,
+        what: &'static str,
+        got: String,
+        pinned: String,
+    },
+
+    /// The package's archive cannot be read, or does not hold what is needed.
+    #[error("{package} cannot be unpacked: {reason}; nothing was installed")]
+    Unpack { package: String, reason: String },
+
+    /// A file or folder could not be read or written.
+    #[error("cannot {doing} {}: {source}{}", path.display(), remedy(source.kind()))]
+    File {
+        doing: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
+
+    /// There is no pinned library for this machine.
+    #[error(
+        "no ONNX Runtime {wanted} is pinned for {system}: install ONNX Runtime 1.{minimum} or newer and set ORT_DYLIB_PATH to its library file"
+    )]
+    NoBuild {
+        wanted: &'static str,
+        system: String,
+        minimum: u32,
+    },
+
+    /// Nothing usable was found, and fetching failed.
+    #[error("ONNX Runtime was not found ({skipped}) and {fetch}")]
+    NoLibrary { skipped: String, fetch: Box<Error> },
+
+    /// A library that was asked for by name cannot be used.
+    #[error("{} cannot be used as ONNX Runtime: {reason}; {remedy}", path.display())]
+    BadLibrary {
+        path: PathBuf,
+        reason: String,
+        remedy: String,
+    },
+
+    /// A session was asked for before [`super::Library::load`].
+    #[error("ONNX Runtime is not loaded yet: load the library before opening a session")]
+    NotLoaded,
+
+    /// A word that names no provider.
+    #[error("unknown provider `{0}`: use auto, cpu, cuda[:N] or tensorrt[:N]")]
+    UnknownProvider(String),
+
+    /// The provider that was asked for cannot start.
+    #[error("{device} cannot start: {why}")]
+    Provider { device: Device, why: String },
+
+    /// ONNX Runtime refuses the model.
+    #[error("ONNX Runtime refuses the model: {reason}")]
+    Model { reason: String },
+
+    /// A name that the model does not have.
+    #[error("the model has no {kind} `{name}`: it has {known}")]
+    NoPort {
+        kind: &'static str,
+        name: String,
+        known: String,
+    },
+
+    /// An input that was not given.
+    #[error("input `{0}` of the model was given no value")]
+    NoValue(String),
+
+    /// A tensor that does not fit.
+    #[error("`{name}` takes {wanted}, but was given {got}")]
+    Mismatch {
+        name: String,
+        wanted: String,
+        got: String,
+    },
+
+    /// An element type that host tensors do not have.
+    #[error(
+        "`{name}` has element type {element}, which cannot be exchanged; convert the model to float32"
+    )]
+    Unsupported { name: String, element: Element },
+
+    /// A run failed.
+    #[error("the run failed: {reason}")]
+    Run { reason: String },
+
+    /// A run was stopped through its [`super::Stop`].
+    #[error("stopped")]
+    Stopped,
+}
+
+/// What a person can do about a file error, as the tail of a line.
+fn remedy(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "; free some space, or set ZIGGURAT_HOME to a folder that has it"
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "; set ZIGGURAT_HOME to a folder that you may write to"
+        }
+        _ => "",
+    }
+}
+
+impl Error {
+    /// Adapter for `map_err`: what was being done to which file.
+    pub(super) fn file(
+        doing: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(std::io::Error) -> Self + use<> {
+        let path = path.to_path_buf();
+        move |source| Self::File {
+            doing,
+            path,
+            source,
+        }
+    }
+
+    /// ONNX Runtime's message, on one line.
+    pub(super) fn run(error: impl std::fmt::Display) -> Self {
+        Self::Run {
+            reason: one_line(&error.to_string()),
+        }
+    }
+
+    /// ONNX Runtime's message about a model, on one line.
+    pub(super) fn model(error: impl std::fmt::Display) -> Self {
+        Self::Model {
+            reason: one_line(&error.to_string()),
+        }
+    }
+}
+
+/// A message of several lines as one.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

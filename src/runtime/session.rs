@@ -1,0 +1,392 @@
+//! An opened model: its inputs and outputs, running it on host tensors, and stopping a run from another thread.
+
+mod stop;
+mod threads;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::{IoBinding, RunOptions, Session as OrtSession, SessionOutputs};
+
+pub use stop::Stop;
+
+use super::assignment::{self, Assigned};
+use super::providers::{Active, Device};
+use super::{Element, Error, Library, Provider, Tensor};
+
+/// How far ONNX Runtime rewrites the graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Optimisation {
+    /// Not at all.
+    None,
+    /// Constants folded, redundant nodes removed; the result is standard ONNX.
+    Basic,
+    /// Nodes fused as well.
+    Extended,
+    /// Layouts changed as well.
+    #[default]
+    All,
+}
+
+/// How a session is to be opened. The default is for speed.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How far the graph is rewritten.
+    pub optimisation: Optimisation,
+    /// Threads a node may use on the CPU; `None`: one a physical core that this process may use.
+    pub threads: Option<usize>,
+    /// Remember which provider got which node, for [`Session::assignment`].
+    pub record_assignment: bool,
+    /// Where the model's external data lies, if it has any.
+    pub folder: Option<PathBuf>,
+    /// Let GPUs round the factors of products to 10 bits of mantissa, several times faster.
+    pub tf32: bool,
+    /// Where to write the rewritten graph.
+    pub optimised: Option<PathBuf>,
+    /// What stops opening and running. One handle may serve several sessions.
+    pub stop: Stop,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            optimisation: Optimisation::default(),
+            threads: None,
+            record_assignment: false,
+            folder: None,
+            tf32: true,
+            optimised: None,
+            stop: Stop::default(),
+        }
+    }
+}
+
+/// An input or output that a model declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// The type of its elements.
+    pub element: Element,
+    /// Its extent along each axis; `None` where the model leaves it open.
+    pub dims: Vec<Option<u64>>,
+}
+
+impl Port {
+    fn of(outlet: &ort::value::Outlet) -> Self {
+        let shape = outlet.dtype().tensor_shape();
+        let dims = shape.map(|shape| shape.iter().map(|&dim| u64::try_from(dim).ok()));
+        Self {
+            name: outlet.name().to_string(),
+            element: Element::of(outlet.dtype()),
+            dims: dims.map(Iterator::collect).unwrap_or_default(),
+        }
+    }
+
+    /// Whether a tensor can be this port's value.
+    pub(super) fn admit(&self, tensor: &Tensor) -> Result<(), Error> {
+        let fits = tensor.shape().len() == self.dims.len()
+            && tensor
+                .shape()
+                .iter()
+                .zip(&self.dims)
+                .all(|(&extent, dim)| dim.is_none_or(|dim| dim == extent as u64));
+        // An input without any dimension may be a scalar or one of undeclared rank: that is ONNX Runtime's to judge.
+        if tensor.element() == self.element && (fits || self.dims.is_empty()) {
+            return Ok(());
+        }
+        Err(Error::Mismatch {
+            name: self.name.clone(),
+            wanted: self.to_string(),
+            got: tensor.describe(),
+        })
+    }
+}
+
+impl std::fmt::Display for Port {
+    /// Type and shape, open extents as `?`: `float32 [?, 3, 224, 224]`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let dims = self.dims.iter();
+        let dims: Vec<_> = dims
+            .map(|dim| dim.map_or("?".into(), |dim| dim.to_string()))
+            .collect();
+        write!(f, "{} [{}]", self.element, dims.join(", "))
+    }
+}
+
+/// A model, ready to run.
+pub struct Session {
+    pub(super) inner: OrtSession,
+    active: Active,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
+    run_options: Arc<RunOptions>,
+    stop: Stop,
+}
+
+impl Session {
+    /// Opens a model, given as the bytes of an ONNX file.
+    ///
+    /// # Errors
+    /// If no library is loaded, the provider that is asked for cannot start, or ONNX Runtime refuses the model.
+    pub fn open(model: &[u8], provider: Provider, options: &Options) -> Result<Self, Error> {
+        let library = Library::loaded()?;
+        let open = |device| open_on(device, library, model, options);
+        let (inner, device, why) = match provider {
+            Provider::Cpu => (open(Device::Cpu)?, Device::Cpu, None),
+            Provider::Cuda(number) => (open(Device::Cuda(number))?, Device::Cuda(number), None),
+            Provider::TensorRt(number) => {
+                let device = Device::TensorRt(number);
+                (open(device)?, device, None)
+            }
+            Provider::Auto => match open(Device::Cuda(0)) {
+                Ok(inner) => (inner, Device::Cuda(0), None),
+                Err(Error::Stopped) => return Err(Error::Stopped),
+                Err(error) => (open(Device::Cpu)?, Device::Cpu, Some(error.to_string())),
+            },
+        };
+        let run_options = Arc::new(RunOptions::new().map_err(Error::model)?);
+        options.stop.watch_runs(&run_options);
+        Ok(Self {
+            inputs: inner.inputs().iter().map(Port::of).collect(),
+            outputs: inner.outputs().iter().map(Port::of).collect(),
+            inner,
+            active: Active { device, why },
+            run_options,
+            stop: options.stop.clone(),
+        })
+    }
+
+    /// Where it runs, and why not elsewhere.
+    pub fn active(&self) -> &Active {
+        &self.active
+    }
+
+    /// The model's inputs, in its order.
+    pub fn inputs(&self) -> &[Port] {
+        &self.inputs
+    }
+
+    /// The model's outputs, in its order.
+    pub fn outputs(&self) -> &[Port] {
+        &self.outputs
+    }
+
+    /// The handle that stops its runs.
+    pub fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// Which provider got which node of the rewritten graph.
+    ///
+    /// # Errors
+    /// If the session was not opened with [`Options::record_assignment`].
+    pub fn assignment(&self) -> Result<Vec<Assigned>, Error> {
+        assignment::assigned(&self.inner)
+    }
+
+    /// Runs the model on `inputs` and returns the outputs that are asked for, in that order.
+    ///
+    /// # Errors
+    /// If a name is not the model's, an input is missing or does not fit, the run fails, or it is stopped.
+    pub fn run(
+        &mut self,
+        inputs: &[(&str, &Tensor)],
+        outputs: &[&str],
+    ) -> Result<Vec<Tensor>, Error> {
+        let mut binding = self.inner.create_binding().map_err(Error::run)?;
+        for (name, tensor) in inputs {
+            self.bind_input(&mut binding, name, tensor)?;
+        }
+        self.all_given(|name| inputs.iter().any(|(given, _)| *given == name))?;
+        self.bind_to_host(&mut binding, outputs)?;
+        let results = self.run_bound(&binding)?;
+        read(&results, outputs)
+    }
+
+    /// The input of this name.
+    pub(super) fn input(&self, name: &str) -> Result<&Port, Error> {
+        port("input", &self.inputs, name)
+    }
+
+    /// The output of this name.
+    pub(super) fn output(&self, name: &str) -> Result<&Port, Error> {
+        port("output", &self.outputs, name)
+    }
+
+    /// Whether every input of the model has a value.
+    pub(super) fn all_given(&self, given: impl Fn(&str) -> bool) -> Result<(), Error> {
+        match self.inputs.iter().find(|port| !given(&port.name)) {
+            Some(port) => Err(Error::NoValue(port.name.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives an input a host tensor; ONNX Runtime brings it to where the input is needed.
+    pub(super) fn bind_input(
+        &self,
+        binding: &mut IoBinding,
+        name: &str,
+        tensor: &Tensor,
+    ) -> Result<(), Error> {
+        self.input(name)?.admit(tensor)?;
+        let value = tensor.to_value().map_err(Error::run)?;
+        binding.bind_input(name, &value).map_err(Error::run)
+    }
+
+    /// Lets outputs come back to the host.
+    pub(super) fn bind_to_host(
+        &self,
+        binding: &mut IoBinding,
+        outputs: &[&str],
+    ) -> Result<(), Error> {
+        let host = MemoryInfo::new(
+            AllocationDevice::CPU,
+            0,
+            AllocatorType::Device,
+            MemoryType::Default,
+        )
+        .map_err(Error::run)?;
+        for name in outputs {
+            let port = self.output(name)?;
+            if let Element::Other(_) = port.element {
+                return Err(Error::Unsupported {
+                    name: port.name.clone(),
+                    element: port.element.clone(),
+                });
+            }
+            binding
+                .bind_output_to_device(*name, &host)
+                .map_err(Error::run)?;
+        }
+        Ok(())
+    }
+
+    /// Runs what is bound, unless stopped.
+    pub(super) fn run_bound<'b>(
+        &'b mut self,
+        binding: &'b IoBinding,
+    ) -> Result<SessionOutputs<'b>, Error> {
+        if self.stop.is_stopped() {
+            return Err(Error::Stopped);
+        }
+        let stop = &self.stop;
+        self.inner
+            .run_binding_with_options(binding, &self.run_options)
+            .map_err(|error| {
+                if stop.is_stopped() {
+                    Error::Stopped
+                } else {
+                    Error::run(error)
+                }
+            })
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("active", &self.active)
+            .field("inputs", &self.inputs)
+            .field("outputs", &self.outputs)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Host copies of a run's results, in the order of `names`.
+pub(super) fn read(results: &SessionOutputs<'_>, names: &[&str]) -> Result<Vec<Tensor>, Error> {
+    names
+        .iter()
+        .map(|name| {
+            let missing = || Error::Run {
+                reason: format!("output `{name}` was not computed"),
+            };
+            let value = results.get(name).ok_or_else(missing)?;
+            let tensor = value.view().downcast().map_err(Error::run)?;
+            Tensor::read(name, &tensor)
+        })
+        .collect()
+}
+
+fn port<'p>(kind: &'static str, ports: &'p [Port], name: &str) -> Result<&'p Port, Error> {
+    ports
+        .iter()
+        .find(|port| port.name == name)
+        .ok_or_else(|| Error::NoPort {
+            kind,
+            name: name.to_string(),
+            known: known(ports),
+        })
+}
+
+/// The names that would have been right, a few of them.
+fn known(ports: &[Port]) -> String {
+    const SHOWN: usize = 8;
+    let mut names: Vec<&str> = ports
+        .iter()
+        .take(SHOWN)
+        .map(|port| port.name.as_str())
+        .collect();
+    if ports.len() > SHOWN {
+        names.push("…");
+    }
+    names.join(", ")
+}
+
+fn open_on(
+    device: Device,
+    library: &Library,
+    model: &[u8],
+    options: &Options,
+) -> Result<OrtSession, Error> {
+    if options.stop.is_stopped() {
+        return Err(Error::Stopped);
+    }
+    let mut builder = configure(library, options).map_err(Error::model)?;
+    device.register(library, &mut builder, options.tf32)?;
+    let _watched = options.stop.watch_load(builder.canceler());
+    builder.commit_from_memory(model).map_err(|error| {
+        let said = error.to_string();
+        if options.stop.is_stopped() {
+            Error::Stopped
+        } else if device != Device::Cpu && ["CUDA", "cuda", "CUDNN"].iter().any(|w| said.contains(w)) {
+            Error::Provider {
+                device,
+                why: device.explain(&said),
+            }
+        } else {
+            Error::model(said)
+        }
+    })
+}
+
+/// A builder with everything set but the provider.
+fn configure(library: &Library, options: &Options) -> ort::Result<SessionBuilder> {
+    let level = match options.optimisation {
+        Optimisation::None => GraphOptimizationLevel::Disable,
+        Optimisation::Basic => GraphOptimizationLevel::Level1,
+        Optimisation::Extended => GraphOptimizationLevel::Level2,
+        Optimisation::All => GraphOptimizationLevel::All,
+    };
+    let mut builder = OrtSession::builder(library.environment())?
+        .with_optimization_level(level)?
+        .with_intra_threads(options.threads.unwrap_or_else(threads::for_this_process))?;
+    if options.record_assignment {
+        builder = builder.with_config_entry("session.record_ep_graph_assignment_info", "1")?;
+    }
+    if let Some(folder) = &options.folder {
+        builder = builder.with_config_entry(
+            "session.model_external_initializers_file_folder_path",
+            folder.to_string_lossy(),
+        )?;
+    }
+    if let Some(path) = &options.optimised {
+        builder = builder.with_optimized_model_path(path)?;
+    }
+    Ok(builder)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! Host tensors: what goes into a model and comes out of it, as `ndarray` arrays of the few element types that Ziggurat
+//! exchanges.
+
+use ndarray::{Array, ArrayD, Dimension};
+use ort::memory::AllocationDevice;
+use ort::value::{DynTensor, Tensor as Value, TensorElementType, ValueType};
+
+use super::Error;
+
+/// One line an element type: variant, Rust type, ONNX Runtime's name, how messages call it.
+macro_rules! elements {
+    ($($variant:ident($type:ty) = $ort:ident, $name:literal;)*) => {
+        /// A tensor in host memory, of any shape (a scalar has the empty shape).
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Tensor {
+            $(#[doc = concat!("Elements of ", $name, ".")] $variant(ArrayD<$type>),)*
+        }
+
+        /// The type of a tensor's elements.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Element {
+            $(#[doc = concat!("ONNX's ", $name, ".")] $variant,)*
+            /// One that a [`Tensor`] cannot hold, by ONNX Runtime's name; also anything that is no tensor.
+            Other(String),
+        }
+
+        impl std::fmt::Display for Element {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self {
+                    $(Self::$variant => $name,)*
+                    Self::Other(name) => name,
+                })
+            }
+        }
+
+        impl Element {
+            fn of_ort(element: TensorElementType) -> Self {
+                match element {
+                    $(TensorElementType::$ort => Self::$variant,)*
+                    other => Self::Other(other.to_string()),
+                }
+            }
+
+            fn to_ort(&self) -> TensorElementType {
+                match self {
+                    $(Self::$variant => TensorElementType::$ort,)*
+                    Self::Other(_) => TensorElementType::Undefined,
+                }
+            }
+        }
+
+        impl Tensor {
+            /// The type of its elements.
+            pub fn element(&self) -> Element {
+                match self { $(Self::$variant(_) => Element::$variant,)* }
+            }
+
+            /// Its extent along each axis.
+            pub fn shape(&self) -> &[usize] {
+                match self { $(Self::$variant(array) => array.shape(),)* }
+            }
+
+            /// A copy that ONNX Runtime owns.
+            pub(super) fn to_value(&self) -> ort::Result<DynTensor> {
+                match self { $(Self::$variant(array) => Ok(Value::from_array(array.clone())?.upcast()),)* }
+            }
+
+            /// Copies the elements into a tensor of the same type and shape, wherever that lives.
+            pub(super) fn write(&self, target: &mut DynTensor) -> ort::Result<()> {
+                if !target.memory_info().is_cpu_accessible() {
+                    return self.to_value()?.copy_into(target);
+                }
+                match self {
+                    $(Self::$variant(array) => target.try_extract_array_mut::<$type>()?.assign(array),)*
+                }
+                Ok(())
+            }
+
+            /// Copies a tensor to the host, wherever it lives. `name` is for the message.
+            pub(super) fn read(name: &str, value: &DynTensor) -> Result<Self, Error> {
+                if !value.memory_info().is_cpu_accessible() {
+                    let host = value.to(AllocationDevice::CPU, 0).map_err(Error::run)?;
+                    return Self::read(name, &host);
+                }
+                match value.data_type() {
+                    $(TensorElementType::$ort => value
+                        .try_extract_array::<$type>()
+                        .map(|view| Self::$variant(view.to_owned()))
+                        .map_err(Error::run),)*
+                    other => Err(Error::Unsupported {
+                        name: name.to_string(),
+                        element: Element::of_ort(*other),
+                    }),
+                }
+            }
+        }
+
+        $(
+            impl<D: Dimension> From<Array<$type, D>> for Tensor {
+                fn from(array: Array<$type, D>) -> Self {
+                    Self::$variant(array.into_dyn())
+                }
+            }
+
+            impl From<$type> for Tensor {
+                fn from(scalar: $type) -> Self {
+                    Self::$variant(ndarray::arr0(scalar).into_dyn())
+                }
+            }
+
+            impl TryFrom<Tensor> for ArrayD<$type> {
+                type Error = Error;
+
+                fn try_from(tensor: Tensor) -> Result<Self, Error> {
+                    match tensor {
+                        Tensor::$variant(array) => Ok(array),
+                        other => Err(Error::Mismatch {
+                            name: "a tensor".into(),
+                            wanted: $name.into(),
+                            got: other.element().to_string(),
+                        }),
+                    }
+                }
+            }
+        )*
+    };
+}
+
+elements! {
+    F32(f32) = Float32, "float32";
+    F64(f64) = Float64, "float64";
+    I64(i64) = Int64, "int64";
+    I32(i32) = Int32, "int32";
+    U8(u8) = Uint8, "uint8";
+    Bool(bool) = Bool, "bool";
+}
+
+impl Element {
+    /// The element type of a value that a model declares.
+    pub(super) fn of(value: &ValueType) -> Self {
+        match value.tensor_type() {
+            Some(element) => Self::of_ort(element),
+            None => Self::Other(value.to_string()),
+        }
+    }
+
+    /// An uninitialised tensor of this type, or one of zeros if the host can write it.
+    pub(super) fn allocate(
+        &self,
+        allocator: &ort::memory::Allocator,
+        shape: &[usize],
+    ) -> ort::Result<DynTensor> {
+        let dims = shape.iter().map(|&extent| extent as i64);
+        DynTensor::new(allocator, self.to_ort(), ort::value::Shape::new(dims))
+    }
+}
+
+impl Tensor {
+    /// The elements, if they are float32.
+    pub fn as_f32(&self) -> Option<&ArrayD<f32>> {
+        match self {
+            Self::F32(array) => Some(array),
+            _ => None,
+        }
+    }
+
+    /// The only element of a float32 tensor that has one.
+    pub fn scalar_f32(&self) -> Option<f32> {
+        let array = self.as_f32().filter(|array| array.len() == 1)?;
+        array.first().copied()
+    }
+
+    /// Type and shape as messages show them, for example `float32 [1, 3, 224, 224]`.
+    pub fn describe(&self) -> String {
+        format!("{} {:?}", self.element(), self.shape())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, arr1};
+
+    #[test]
+    fn an_array_becomes_a_tensor_and_the_same_array_again() {
+        let array = Array2::from_shape_fn((2, 3), |(y, x)| (3 * y + x) as f32);
+        let tensor = Tensor::from(array.clone());
+        assert_eq!(tensor.describe(), "float32 [2, 3]");
+        assert_eq!(ArrayD::<f32>::try_from(tensor).unwrap(), array.into_dyn());
+    }
+
+    #[test]
+    fn a_tensor_of_another_type_is_refused_by_name() {
+        let error = ArrayD::<f32>::try_from(Tensor::from(arr1(&[1_i64]))).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`a tensor` takes float32, but was given int64"
+        );
+    }
+
+    #[test]
+    fn a_scalar_is_one_element_of_any_rank() {
+        assert_eq!(Tensor::from(2.5_f32).scalar_f32(), Some(2.5));
+        assert_eq!(Tensor::from(arr1(&[2.5_f32])).scalar_f32(), Some(2.5));
+        assert_eq!(Tensor::from(arr1(&[1.0_f32, 2.0])).scalar_f32(), None);
+    }
+}
