@@ -195,7 +195,8 @@ pub fn by_name(home: &Home, name: &str) -> Result<Named, Error> {
         let (card, model) = Card::read(&path, name, Place::Own(&path))?;
         let model = model.ok_or_else(|| Error::Card {
             card: path.display().to_string(),
-            why: "a card that is opened by its name must say `model`, the path of the ONNX file".into(),
+            why: "a card that is opened by its name must say `model`, the path of the ONNX file"
+                .into(),
         })?;
         return Ok(Named::Own(card, model));
     }
@@ -298,11 +299,15 @@ impl Card {
             why: why.to_owned(),
         };
         if keys.source.is_some() {
-            return Err(refused("`source`: only cards that come with Ziggurat name a package"));
+            return Err(refused(
+                "`source`: only cards that come with Ziggurat name a package",
+            ));
         }
         let model = match (place, &keys.model) {
             (Place::Beside(_), Some(_)) => {
-                return Err(refused("`model`: a card beside a model is for that model, leave it out"));
+                return Err(refused(
+                    "`model`: a card beside a model is for that model, leave it out",
+                ));
             }
             (_, Some(model)) => Some(path.with_file_name("").join(model)),
             (_, None) => None,
@@ -333,12 +338,20 @@ impl Names {
         };
         let file = match keys {
             None => return Ok(Self::Unknown),
-            Some(ClassKeys { file: None, names: Some(names) }) => {
+            Some(ClassKeys {
+                file: None,
+                names: Some(names),
+            }) => {
                 return Classes::new(names, &format!("{card}: `classes.names`")).map(Self::Inline);
             }
-            Some(ClassKeys { file: Some(file), names: None }) => file,
+            Some(ClassKeys {
+                file: Some(file),
+                names: None,
+            }) => file,
             Some(_) => {
-                return Err(refused("`classes` must say either `file` or `names`".into()));
+                return Err(refused(
+                    "`classes` must say either `file` or `names`".into(),
+                ));
             }
         };
         let inside = file
@@ -361,7 +374,11 @@ impl Names {
 /// The keys of a card's text, or one line that names the file, the line and what stands there.
 fn parse_keys(file: &str, text: &str) -> Result<Keys, Error> {
     toml::from_str(text).map_err(|error| {
-        let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+        let message = error
+            .message()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
             let card = file.to_owned();
             return Error::Card { card, why: message };

@@ -133,14 +133,17 @@ impl Classes {
     }
 
     fn unknown(&self, name: String) -> Error {
-        let candidates: BTreeSet<&str> = self.names.iter().flat_map(|name| synonyms(name)).collect();
+        let candidates: BTreeSet<&str> =
+            self.names.iter().flat_map(|name| synonyms(name)).collect();
         let suggestion = did_you_mean(&nearest(&name, candidates.into_iter()));
         Error::UnknownClass { name, suggestion }
     }
 }
 
 fn synonyms(name: &str) -> impl Iterator<Item = &str> {
-    name.split(',').map(str::trim).filter(|name| !name.is_empty())
+    name.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
 }
 
 /// Without control characters (a terminal would obey them), trimmed, and of bounded length.
@@ -183,7 +186,10 @@ mod tests {
     #[test]
     fn an_unknown_name_suggests_near_ones() {
         let error = classes().find("flamigo").unwrap_err().to_string();
-        assert!(error.contains("`flamigo`; did you mean `flamingo`"), "{error}");
+        assert!(
+            error.contains("`flamigo`; did you mean `flamingo`"),
+            "{error}"
+        );
         let error = classes().find("xyzzyx").unwrap_err().to_string();
         assert_eq!(error, "no class is called `xyzzyx`");
     }
@@ -198,7 +204,10 @@ mod tests {
     fn an_index_beyond_the_last_class_says_the_range() {
         for index in ["5", "99999999999999999999999999"] {
             let error = classes().find(index).unwrap_err().to_string();
-            assert!(error.ends_with("the model has 5 classes, 0 to 4"), "{error}");
+            assert!(
+                error.ends_with("the model has 5 classes, 0 to 4"),
+                "{error}"
+            );
         }
     }
 

@@ -25,7 +25,9 @@ pub enum Error {
     #[error("{card}: {why}")]
     Card { card: String, why: String },
     /// No card has this name and no file either.
-    #[error("no model is called `{name}`{suggestion} (cards: {known}; a file needs a `/` or the ending .onnx)")]
+    #[error(
+        "no model is called `{name}`{suggestion} (cards: {known}; a file needs a `/` or the ending .onnx)"
+    )]
     UnknownModel {
         name: String,
         suggestion: String,

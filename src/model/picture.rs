@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn transparency_becomes_white() {
-        let picture = RgbaImage::from_fn(2, 1, |x, _| Rgba([0, 0, 0, if x == 0 { 0 } else { 255 }]));
+        let picture =
+            RgbaImage::from_fn(2, 1, |x, _| Rgba([0, 0, 0, if x == 0 { 0 } else { 255 }]));
         let read = read_bytes(&encoded(&picture.into(), ImageFormat::Png)).unwrap();
         assert_eq!(*read.get_pixel(0, 0), Rgb([255; 3]));
         assert_eq!(*read.get_pixel(1, 0), Rgb([0; 3]));
@@ -120,11 +121,20 @@ mod tests {
     #[test]
     fn what_is_no_picture_is_said_in_one_line() {
         let error = read_bytes(b"hello").unwrap_err().to_string();
-        assert!(error.ends_with("not a PNG, JPEG or WebP picture"), "{error}");
+        assert!(
+            error.ends_with("not a PNG, JPEG or WebP picture"),
+            "{error}"
+        );
         let png = encoded(&RgbImage::new(64, 64).into(), ImageFormat::Png);
         let error = read_bytes(&png[..40]).unwrap_err().to_string();
-        assert!(error.contains("damaged") && !error.contains('\n'), "{error}");
-        assert!(matches!(read(Path::new("/no/such.png")), Err(Error::File { .. })));
+        assert!(
+            error.contains("damaged") && !error.contains('\n'),
+            "{error}"
+        );
+        assert!(matches!(
+            read(Path::new("/no/such.png")),
+            Err(Error::File { .. })
+        ));
     }
 
     #[test]

@@ -104,13 +104,21 @@ impl TryFrom<Keys> for Preprocessing {
 }
 
 fn three(key: &str, values: &[f32]) -> Result<[f32; 3], String> {
-    if values.iter().any(|value| !value.is_finite() || value.abs() > 1e6) {
-        return Err(format!("{key}: every number must be finite and below a million"));
+    if values
+        .iter()
+        .any(|value| !value.is_finite() || value.abs() > 1e6)
+    {
+        return Err(format!(
+            "{key}: every number must be finite and below a million"
+        ));
     }
     match *values {
         [one] => Ok([one; 3]),
         [r, g, b] => Ok([r, g, b]),
-        _ => Err(format!("{key}: must have 1 or 3 numbers, not {}", values.len())),
+        _ => Err(format!(
+            "{key}: must have 1 or 3 numbers, not {}",
+            values.len()
+        )),
     }
 }
 
@@ -230,11 +238,13 @@ impl Preprocessing {
                 mean: average(self.mean),
                 std: average(self.std),
             }],
-            Channels::Colour => self.rgb_of_channel().map(|colour| Affine {
-                mean: self.mean[colour],
-                std: self.std[colour],
-            })
-            .to_vec(),
+            Channels::Colour => self
+                .rgb_of_channel()
+                .map(|colour| Affine {
+                    mean: self.mean[colour],
+                    std: self.std[colour],
+                })
+                .to_vec(),
         }
     }
 
@@ -394,9 +404,18 @@ mod tests {
     fn what_a_card_may_not_say_is_an_error_that_names_the_key() {
         for (text, expected) in [
             ("mean = [0.5]", "mean and std must be given together"),
-            ("mean = [0.5]\nstd = [0.0]", "std: every number must be greater than 0"),
-            ("mean = [0.5, 0.5]\nstd = [1.0]", "mean: must have 1 or 3 numbers, not 2"),
-            ("mean = [inf]\nstd = [1.0]", "mean: every number must be finite and below a million"),
+            (
+                "mean = [0.5]\nstd = [0.0]",
+                "std: every number must be greater than 0",
+            ),
+            (
+                "mean = [0.5, 0.5]\nstd = [1.0]",
+                "mean: must have 1 or 3 numbers, not 2",
+            ),
+            (
+                "mean = [inf]\nstd = [1.0]",
+                "mean: every number must be finite and below a million",
+            ),
             ("crop = 0.0", "crop: must be from 0.1 to 1"),
         ] {
             assert_eq!(parse(text).unwrap_err(), expected);

@@ -134,14 +134,14 @@ impl Loop {
         let mut from_host = from_host.into_iter();
         read_names
             .iter()
-            .map(|name| {
-                match self.carried.iter().find(|carried| carried.output == *name) {
+            .map(
+                |name| match self.carried.iter().find(|carried| carried.output == *name) {
                     Some(carried) => Tensor::read(name, &carried.buffers[self.turn]),
                     None => from_host.next().ok_or_else(|| Error::Run {
                         reason: format!("output `{name}` was not computed"),
                     }),
-                }
-            })
+                },
+            )
             .collect()
     }
 

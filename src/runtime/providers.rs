@@ -162,10 +162,7 @@ impl Device {
     /// ONNX Runtime's complaint, or better: every file that is missing.
     pub(super) fn explain(self, said: &str) -> String {
         let said = one_line(said);
-        let missing: Vec<Need> = needs(self)
-            .into_iter()
-            .filter(|need| !need.found)
-            .collect();
+        let missing: Vec<Need> = needs(self).into_iter().filter(|need| !need.found).collect();
         // A library of the system's own may be built for another CUDA, so the list holds only if the complaint is one
         // of a missing file at all.
         let about_files = said.contains("cannot open shared object") || said.contains(".so");

@@ -351,7 +351,9 @@ fn open_on(
         let said = error.to_string();
         if options.stop.is_stopped() {
             Error::Stopped
-        } else if device != Device::Cpu && ["CUDA", "cuda", "CUDNN"].iter().any(|w| said.contains(w)) {
+        } else if device != Device::Cpu
+            && ["CUDA", "cuda", "CUDNN"].iter().any(|w| said.contains(w))
+        {
             Error::Provider {
                 device,
                 why: device.explain(&said),

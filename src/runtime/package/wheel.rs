@@ -42,9 +42,7 @@ pub(super) fn unpack(
             continue;
         };
         if !stays_inside(&target) {
-            return Err(broken(format!(
-                "its entry `{name}` would leave the folder"
-            )));
+            return Err(broken(format!("its entry `{name}` would leave the folder")));
         }
         let path = into.join(target);
         let folder = path.parent().unwrap_or(into);

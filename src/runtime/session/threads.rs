@@ -21,9 +21,7 @@ fn physical_cores() -> Option<usize> {
     let cpus = fs::read_dir("/sys/devices/system/cpu").ok()?.flatten();
     // The threads of one core all list the same siblings.
     let cores: HashSet<String> = cpus
-        .filter_map(|cpu| {
-            fs::read_to_string(cpu.path().join("topology/thread_siblings_list")).ok()
-        })
+        .filter_map(|cpu| fs::read_to_string(cpu.path().join("topology/thread_siblings_list")).ok())
         .collect();
     (!cores.is_empty()).then_some(cores.len())
 }
