@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_same_size_is_left_alone() {
-        assert_eq!(resize(9, 9), Array2::eye(9));
+        assert_eq!(resize(9, 9), Array2::<f32>::eye(9));
     }
 
     #[test]

@@ -273,6 +273,11 @@ impl Graph {
         Ok(())
     }
 
+    /// Declares which values a run of the whole graph makes.
+    pub fn set_outputs(&mut self, outputs: Vec<ValueInfoProto>) {
+        self.outputs = outputs;
+    }
+
     /// Replaces the type of an input, for example to fix its dimensions.
     pub fn set_input_type(&mut self, name: &str, elem: Elem, dims: &[Dim]) {
         if let Some(input) = self.inputs.iter_mut().find(|input| input.name == name) {
