@@ -3,14 +3,27 @@
 //!
 //! - [`settings`]: every knob, with range, unit and default; presets
 //! - [`objective`]: what is climbed
+//! - [`octaves`]: canvas sizes from coarse to fine
 //! - [`resampling`]: rolling, resizing and pyramids as matrices
+//! - [`colour`]: the covariance of natural colours
 //! - [`step_graph`]: one step as one ONNX graph
+//! - [`Ascent`]: drives it
 //!
 //! Used by `runs` and the command line; knows nothing of files, histories or terminals.
 
+#[allow(clippy::module_inception)]
+mod ascent;
+pub mod colour;
+mod error;
+mod machine;
 pub mod objective;
+pub mod octaves;
+mod random;
 pub mod resampling;
 pub mod settings;
 pub mod step_graph;
 
+pub use ascent::{Ascent, Objective, Outcome, Report, Run};
+pub use error::Error;
+pub use objective::{Kind, Unit};
 pub use settings::Settings;
