@@ -83,7 +83,10 @@ impl Context<'_> {
     /// # Errors
     /// [`GraphError::Unsupported`] if they are not known.
     pub fn dims(&self, value: &str) -> Result<Vec<usize>, GraphError> {
-        Ok(self.shapes.get(value)?.dims.clone())
+        match self.builder.graph().constant(value) {
+            Some(constant) => constant.shape(),
+            None => Ok(self.shapes.get(value)?.dims.clone()),
+        }
     }
 
     /// Element type of a value of the original graph.
@@ -91,7 +94,10 @@ impl Context<'_> {
     /// # Errors
     /// [`GraphError::Unsupported`] if it is not known.
     pub fn elem(&self, value: &str) -> Result<Elem, GraphError> {
-        Ok(self.shapes.get(value)?.elem)
+        match self.builder.graph().constant(value) {
+            Some(constant) => constant.elem(),
+            None => Ok(self.shapes.get(value)?.elem),
+        }
     }
 
     /// The constant that input `index` is, if it is one.
