@@ -22,28 +22,24 @@ pub fn conv(cx: &mut Context) -> Result<Gradients, Error> {
         group,
         input_channels: dims[1],
     };
-    let flipped_pads: Vec<i64> = (0..window.kernel.len())
-        .map(|axis| window.extent(axis) - 1 - window.pads_begin[axis])
-        .collect();
     let constant = cx
         .constant(1)
         .filter(|weight| weight.raw_data.is_some())
         .cloned();
     let of_input = match (convolution_form(cx.options.device, &traits), constant) {
-        (ConvolutionForm::Flipped, Some(weight)) if flipped_pads.iter().all(|&pad| pad >= 0) => {
-            flipped(cx, &gradient, &weight, &window, &dims, &out, group)?
+        (ConvolutionForm::Flipped, Some(kernel)) => {
+            flipped(cx, &gradient, &kernel, &window, group)?
         }
-        (ConvolutionForm::Phases, Some(weight)) => {
-            match phases(cx, &gradient, &weight, &window, &dims, &out)? {
-                Some(gradient) => gradient,
-                None => transposed(cx, &gradient, &weight.name, &window, &dims, &out, group),
-            }
+        (ConvolutionForm::Phases, Some(kernel)) => {
+            phases(cx, &gradient, &kernel, &window, &dims, &out)?
         }
-        _ => transposed(cx, &gradient, &weight, &window, &dims, &out, group),
+        _ => None,
     };
-    let mut gradients = vec![None; cx.node.input.len()];
-    gradients[0] = Some(of_input);
-    Ok(gradients)
+    let of_input = match of_input {
+        Some(of_input) => of_input,
+        None => transposed(cx, &gradient, &weight, &window, &dims, &out, group),
+    };
+    Ok(vec![Some(of_input)])
 }
 
 /// `ConvTranspose` with the same weights, whose dimensions (output, input/group, kernel) are what it expects.
@@ -74,33 +70,35 @@ fn transposed(
     cx.emit("ConvTranspose", &[gradient, weight], &attributes)
 }
 
-/// For stride 1: a convolution of `g` with the kernel reversed and the channels exchanged within each group.
+/// For stride 1: a convolution of `g` with the kernel reversed and the channels exchanged within each group. `None` if
+/// the padding is wider than the kernel reaches: then parts of `g` would have to be cut off.
 fn flipped(
     cx: &mut Context,
     gradient: &str,
     weight: &TensorProto,
     window: &Window,
-    dims: &[usize],
-    out: &[usize],
     group: usize,
-) -> Result<String, Error> {
+) -> Result<Option<String>, Error> {
+    let reach = (0..window.kernel.len()).map(|axis| window.extent(axis) - 1);
+    let padded = window.pads_begin.iter().chain(&window.pads_end);
+    let pads: Vec<i64> = reach
+        .clone()
+        .chain(reach)
+        .zip(padded)
+        .map(|(reach, pad)| reach - pad)
+        .collect();
+    if pads.iter().any(|&pad| pad < 0) {
+        return Ok(None);
+    }
     let weight = flipped_weight(weight, group)?;
     let weight = cx.builder.constant(weight);
-    let rank = window.kernel.len();
-    let begin: Vec<i64> = (0..rank)
-        .map(|axis| window.extent(axis) - 1 - window.pads_begin[axis])
-        .collect();
-    let end = (0..rank).map(|axis| {
-        dims[axis + 2] as i64 - out[axis + 2] as i64 - begin[axis] + window.extent(axis) - 1
-    });
-    let pads: Vec<i64> = begin.iter().copied().chain(end).collect();
     let attributes = [
         ("kernel_shape", window.kernel.clone().into()),
         ("dilations", window.dilations.clone().into()),
         ("pads", pads.into()),
         ("group", (group as i64).into()),
     ];
-    Ok(cx.emit("Conv", &[gradient, &weight], &attributes))
+    Ok(Some(cx.emit("Conv", &[gradient, &weight], &attributes)))
 }
 
 /// Weights (output, input/group, kernel) as (input, output/group, reversed kernel).
