@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::classes::printable;
 use super::error::read_text;
 use super::near::{did_you_mean, nearest};
 use super::{Classes, Error, Preprocessing, zoo};
@@ -54,13 +55,13 @@ pub struct Published {
     /// The card itself.
     pub card: Card,
     /// Where its weights are.
-    pub source: Source,
+    pub source: Weights,
 }
 
 /// The package that holds a model's weights, and how they become a model.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Source {
+pub struct Weights {
     /// Name at the Python package index.
     pub package: String,
     /// Exact version.
@@ -83,7 +84,7 @@ struct Keys {
     licence: Option<String>,
     /// Where the model file is, for a card in the user's folder.
     model: Option<PathBuf>,
-    source: Option<Source>,
+    source: Option<Weights>,
     #[serde(default)]
     input: InputKeys,
     #[serde(default)]
@@ -182,7 +183,7 @@ pub enum Named {
     /// One that comes with Ziggurat.
     Published(&'static Published),
     /// One of the user's own, and the model file it names.
-    Own(Card, PathBuf),
+    Own(Box<Card>, PathBuf),
 }
 
 /// Finds a card by its name: one of the user's own, or else one that comes with Ziggurat.
@@ -198,14 +199,14 @@ pub fn by_name(home: &Home, name: &str) -> Result<Named, Error> {
             why: "a card that is opened by its name must say `model`, the path of the ONNX file"
                 .into(),
         })?;
-        return Ok(Named::Own(card, model));
+        return Ok(Named::Own(Box::new(card), model));
     }
     let published = published().iter().find(|known| known.card.name == name);
     published.map(Named::Published).ok_or_else(|| {
         let known = names(home);
         let near = nearest(name, known.iter().map(String::as_str));
         Error::UnknownModel {
-            name: name.chars().filter(|c| !c.is_control()).take(80).collect(),
+            name: printable(name),
             suggestion: did_you_mean(&near),
             known: known.join(", "),
         }
@@ -318,8 +319,8 @@ impl Card {
     fn new(name: &str, file: &str, keys: Keys, place: Place) -> Result<Self, Error> {
         Ok(Self {
             names: Names::new(keys.classes, file, place)?,
-            title: keys.title,
-            licence: keys.licence,
+            title: keys.title.as_deref().map(printable),
+            licence: keys.licence.as_deref().map(printable),
             input: keys.input.name,
             input_size: keys.input.size.map(|Size(size)| size),
             output: keys.output.name,
@@ -374,18 +375,15 @@ impl Names {
 /// The keys of a card's text, or one line that names the file, the line and what stands there.
 fn parse_keys(file: &str, text: &str) -> Result<Keys, Error> {
     toml::from_str(text).map_err(|error| {
-        let message = error
-            .message()
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ");
+        let words: Vec<&str> = error.message().split_whitespace().collect();
+        let message = printable(&words.join(" "));
         let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
             let card = file.to_owned();
             return Error::Card { card, why: message };
         };
         let number = before.matches('\n').count();
         let line = text.lines().nth(number).unwrap_or_default().trim();
-        let shown: String = line.chars().filter(|c| !c.is_control()).take(60).collect();
+        let shown: String = printable(line).chars().take(60).collect();
         Error::Card {
             card: format!("{file}:{}", number + 1),
             why: format!("`{shown}`: {message}"),

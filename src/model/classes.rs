@@ -147,7 +147,7 @@ fn synonyms(name: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Without control characters (a terminal would obey them), trimmed, and of bounded length.
-fn printable(name: &str) -> String {
+pub(super) fn printable(name: &str) -> String {
     let kept: String = name
         .chars()
         .filter(|character| !character.is_control() && !is_bidi(*character))

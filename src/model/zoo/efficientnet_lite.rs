@@ -342,6 +342,6 @@ mod tests {
     #[test]
     fn a_tensor_that_is_missing_is_an_error_that_names_it() {
         let error = LITE0.build(StateDict::default()).unwrap_err().to_string();
-        assert!(error.contains("`_conv_stem.weight`"), "{error}");
+        assert!(error.contains("\"_conv_stem.weight\""), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::onnx::printable;
 use crate::onnx::proto::ModelProto;
 
 mod efficientnet_lite;
@@ -54,7 +55,8 @@ pub enum Error {
     #[error("the checkpoint is malformed at byte {at}: {why}")]
     Malformed { at: usize, why: &'static str },
     #[error(
-        "the checkpoint refers to `{name}` at byte {at}, which is not allowed: it may hold code, do not trust it"
+        "the checkpoint refers to {} at byte {at}, which is not allowed: it may hold code, do not trust it",
+        printable(name)
     )]
     ForbiddenGlobal { at: usize, name: String },
     #[error(
@@ -63,23 +65,35 @@ pub enum Error {
     UnknownOpcode { at: usize, opcode: u8 },
     #[error("the checkpoint makes too many objects (byte {at})")]
     TooLarge { at: usize },
-    #[error("the checkpoint's `{name}` is not a tensor of a known kind")]
+    #[error("the checkpoint's {} is not a tensor of a known kind", printable(name))]
     NotATensor { name: String },
-    #[error("the checkpoint's tensor `{name}` is there twice")]
+    #[error("the checkpoint's tensor {} is there twice", printable(name))]
     DuplicateTensor { name: String },
-    #[error("the checkpoint's tensor `{name}` has more elements than the file can hold")]
+    #[error(
+        "the checkpoint's tensor {} has more elements than the file can hold",
+        printable(name)
+    )]
     HugeTensor { name: String },
-    #[error("the checkpoint's tensor `{name}` reaches outside its storage")]
+    #[error(
+        "the checkpoint's tensor {} reaches outside its storage",
+        printable(name)
+    )]
     OutsideStorage { name: String },
-    #[error("the checkpoint lacks the tensor `{name}`")]
+    #[error("the checkpoint lacks the tensor {}", printable(name))]
     MissingTensor { name: String },
-    #[error("the checkpoint's tensor `{name}` has the shape {found:?}, not {expected:?}")]
+    #[error(
+        "the checkpoint's tensor {} has the shape {found:?}, not {expected:?}",
+        printable(name)
+    )]
     WrongShape {
         name: String,
         found: Vec<usize>,
         expected: Vec<usize>,
     },
-    #[error("the checkpoint's tensor `{name}` belongs to no layer of the architecture")]
+    #[error(
+        "the checkpoint's tensor {} belongs to no layer of the architecture",
+        printable(name)
+    )]
     UnusedTensor { name: String },
     #[error(transparent)]
     Onnx(#[from] crate::onnx::Error),
