@@ -103,7 +103,9 @@ impl<'a> Ascent<'a> {
             return Err(Error::Mismatch("nothing: there are none"));
         };
         agree(runs)?;
-        check_units(network, objective, runs)?;
+        for run in runs {
+            check_unit(network, objective, run.unit)?;
+        }
         let any = |used: fn(&Settings) -> bool| runs.iter().any(|run| used(&run.settings));
         let masked = any(|settings| settings.mask > 0.0);
         let plan = Plan {
@@ -491,34 +493,37 @@ fn agree(runs: &[Run]) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_units(network: &Network, objective: &Objective, runs: &[Run]) -> Result<(), Error> {
+/// Whether the network has `unit`.
+pub(super) fn check_unit(
+    network: &Network,
+    objective: &Objective,
+    unit: Unit,
+) -> Result<(), Error> {
     let dims = &network.shapes.get(&objective.value)?.dims;
     let name = crate::onnx::printable(&objective.value);
-    for Run { unit, .. } in runs {
-        let channels = dims.get(1).copied().unwrap_or(0);
-        if objective.kind != Kind::Layer && unit.index >= channels {
-            let index = unit.index;
-            return Err(Error::NoSuchUnit(format!(
-                "{name} has {channels} channels, 0 to {}: there is no {index}",
-                channels.saturating_sub(1)
-            )));
-        }
-        let (row, column) = unit.position;
-        let inside =
-            matches!(dims.as_slice(), &[_, _, height, width] if row < height && column < width);
-        if objective.kind == Kind::Neuron && !inside {
-            let plane = dims.get(2..).unwrap_or_default();
-            return Err(Error::NoSuchUnit(format!(
-                "{name} has channels of {plane:?} (rows, columns): there is no {row},{column}"
-            )));
-        }
+    let channels = dims.get(1).copied().unwrap_or(0);
+    if objective.kind != Kind::Layer && unit.index >= channels {
+        let index = unit.index;
+        return Err(Error::NoSuchUnit(format!(
+            "{name} has {channels} channels, 0 to {}: there is no {index}",
+            channels.saturating_sub(1)
+        )));
+    }
+    let (row, column) = unit.position;
+    let inside =
+        matches!(dims.as_slice(), &[_, _, height, width] if row < height && column < width);
+    if objective.kind == Kind::Neuron && !inside {
+        let plane = dims.get(2..).unwrap_or_default();
+        return Err(Error::NoSuchUnit(format!(
+            "{name} has channels of {plane:?} (rows, columns): there is no {row},{column}"
+        )));
     }
     Ok(())
 }
 
 /// Where the class activation map is taken: for a class, the last activations before the scores that still have rows and
 /// columns; for a channel, its own layer. A neuron is one place, and a layer is everywhere: neither has a map.
-fn map_layer(network: &Network, objective: &Objective) -> Result<Option<String>, Error> {
+pub(super) fn map_layer(network: &Network, objective: &Objective) -> Result<Option<String>, Error> {
     let spatial = |value: &str| match network
         .shapes
         .find(value)

@@ -12,6 +12,12 @@ pub enum Error {
     /// The unit does not exist.
     #[error("{0}")]
     NoSuchUnit(String),
+    /// The target has no class activation map.
+    #[error("{0}")]
+    NoMap(String),
+    /// The network answered with something that is no number.
+    #[error("the network's scores for this picture are not finite numbers")]
+    NotFinite,
     /// Runs that cannot share a batch.
     #[error("runs of one batch must agree on {0}")]
     Mismatch(&'static str),

@@ -94,7 +94,7 @@ impl Machine {
 }
 
 /// The form of the gradient graph for a device.
-fn lowering(device: Device) -> autodiff::Device {
+pub(super) fn lowering(device: Device) -> autodiff::Device {
     match device {
         Device::Cpu => autodiff::Device::Cpu,
         Device::Cuda(_) | Device::TensorRt(_) => autodiff::Device::Cuda,

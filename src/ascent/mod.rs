@@ -8,6 +8,8 @@
 //! - [`colour`]: the covariance of natural colours
 //! - [`step_graph`]: one step as one ONNX graph
 //! - [`Ascent`]: drives it
+//! - [`probe`]: what a network says of given pictures: probabilities, a gradient, a class activation map
+//! - [`heat`]: a class activation map laid over a picture
 //!
 //! Used by `runs` and the command line; knows nothing of files, histories or terminals.
 
@@ -15,9 +17,11 @@
 mod ascent;
 pub mod colour;
 mod error;
+pub mod heat;
 mod machine;
 pub mod objective;
 pub mod octaves;
+pub mod probe;
 mod random;
 pub mod resampling;
 pub mod settings;

@@ -12,6 +12,7 @@ mod output;
 mod run;
 mod setup;
 mod target;
+mod writing;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
