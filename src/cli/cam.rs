@@ -17,7 +17,7 @@ use ziggurat::runtime::Provider;
 pub struct Arguments {
     /// An ONNX file or the name of a card (may be left out where the picture ends in .png, .jpg, .jpeg or .webp), then
     /// the picture
-    #[arg(value_name = "MODEL] [IMAGE", required = true, num_args = 1..=2)]
+    #[arg(value_name = "MODEL> <IMAGE", required = true, num_args = 1..=2)]
     model_and_image: Vec<String>,
     /// A class, or LAYER:CHANNEL
     #[arg(long)]

@@ -1,7 +1,6 @@
 //! `ziggurat classes`: the classes of a model, or those whose name is like what is asked for.
 
 use super::{Failure, opening, output};
-use anyhow::anyhow;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use serde::Serialize;
@@ -32,10 +31,14 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         given => given,
     };
     let network = opening::network(&home, model.as_deref())?;
-    let lines = matching(&network.classes, filter.as_deref().unwrap_or_default());
-    if let (true, Some(filter)) = (lines.is_empty(), filter) {
-        let name = &network.name;
-        return Err(anyhow!("no class of {name} has a name like `{filter}`").into());
+    let classes = &network.classes;
+    let filter = filter.unwrap_or_default();
+    let mut lines = matching(classes, &filter);
+    if lines.is_empty() {
+        // Perhaps it is an index; else the complaint names what comes near.
+        let index = classes.find(&filter).map_err(Failure::usage)?;
+        let name = classes.name(index).unwrap_or_default();
+        lines.push(Line { index, name });
     }
     for line in lines {
         if arguments.json {

@@ -12,7 +12,7 @@ use ziggurat::runtime::Provider;
 pub struct Arguments {
     /// An ONNX file or the name of a card (may be left out where the first picture ends in .png, .jpg, .jpeg or .webp),
     /// then the pictures
-    #[arg(value_name = "MODEL] [IMAGE", required = true)]
+    #[arg(value_name = "MODEL> <IMAGE", required = true)]
     model_and_images: Vec<String>,
     /// One JSON object a picture
     #[arg(long)]
