@@ -279,16 +279,11 @@ fn layers_and_classes_are_listed() {
     assert_eq!(output(&["layers"]).lines().count(), layers.len());
 
     assert_eq!(objects(&["classes", MODEL, "--json"]).len(), 1000);
-    let flamingo = serde_json::json!({"index": 130, "name": "flamingo"});
-    assert_eq!(
-        objects(&["classes", MODEL, "FLAMING", "--json"]),
-        [flamingo.clone()]
-    );
-    assert_eq!(
-        objects(&["classes", "flamingo", "--json"]),
-        [flamingo.clone()]
-    );
-    assert_eq!(objects(&["classes", "130", "--json"]), [flamingo]);
+    let flamingo = vec![serde_json::json!({"index": 130, "name": "flamingo"})];
+    for wanted in [&[MODEL, "FLAMING"][..], &["flamingo"], &["130"]] {
+        let arguments = [&["classes", "--json"], wanted].concat();
+        assert_eq!(objects(&arguments), flamingo, "{wanted:?}");
+    }
     assert_eq!(output(&["classes", "tigershark"]).trim(), "3  tiger shark");
 }
 
