@@ -59,14 +59,8 @@ fn step(cx: &mut Context, value: &str, bound: f64, op: &str, slope: f64) -> Resu
     Ok(cx.emit("Cast", &[&flags], &[("to", i64::from(elem.code()).into())]))
 }
 
-/// `1 - value` for a value between 0 and 1.
-pub(super) fn complement(cx: &mut Context, value: &str) -> Result<String, Error> {
-    let elem = cx.elem(value)?;
-    complement_of(cx, value, elem)
-}
-
-/// As [`complement`], for a value of the gradient graph.
-pub(super) fn complement_of(cx: &mut Context, value: &str, elem: Elem) -> Result<String, Error> {
+/// `1 - value` for a value between 0 and 1, of the type `elem`.
+pub(super) fn complement(cx: &mut Context, value: &str, elem: Elem) -> Result<String, Error> {
     if elem == Elem::F32 {
         let attributes = [("alpha", (-1f32).into()), ("beta", 1f32.into())];
         return Ok(cx.emit("HardSigmoid", &[value], &attributes));
@@ -96,7 +90,7 @@ pub(super) struct ConvolutionTraits {
     pub input_channels: usize,
 }
 
-/// The fastest form, as measured on the CPU: flipped for stride 1 if the input's channels fill blocks of 16 (or the
+/// The fastest form, as measured on the CPU: flipped for stride 1 if the input's channels fill blocks of 8 (or the
 /// convolution is depthwise), phases for depthwise stride 2.
 pub(super) fn convolution_form(device: Device, traits: &ConvolutionTraits) -> ConvolutionForm {
     if device != Device::Cpu {

@@ -49,11 +49,11 @@ pub fn gradient(
             shapes,
             options,
             gradients,
-            wanted: wanted.clone(),
+            wanted,
         };
         let contributions = rule(&mut context)?;
-        let inputs = node.input.iter().zip(&wanted).zip(contributions);
-        for ((input, wanted), contribution) in inputs {
+        let wanted = context.wanted;
+        for ((input, wanted), contribution) in node.input.iter().zip(wanted).zip(contributions) {
             if let (true, Some(contribution)) = (wanted, contribution) {
                 totals.contribute(input, contribution);
             }
