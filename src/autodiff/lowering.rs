@@ -69,6 +69,34 @@ pub(super) fn complement(cx: &mut Context, value: &str, elem: Elem) -> Result<St
     Ok(cx.emit("Sub", &[&one, value], &[]))
 }
 
+/// 1 where `value` is as large as `bound`, which is nowhere smaller; both float32.
+pub(super) fn reaches(cx: &mut Context, value: &str, bound: &str) -> Result<String, Error> {
+    // Mul and Add rather than Sub: they keep blocked channels.
+    let negative = cx.scale(bound, Elem::F32, -1.0)?;
+    let distance = cx.add(value, &negative);
+    let attributes = [("alpha", (STEEP as f32).into()), ("beta", 1f32.into())];
+    Ok(cx.emit("HardSigmoid", &[&distance], &attributes))
+}
+
+/// How the gradient of a maximum pool is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MaximumForm {
+    /// Pools once more for the positions of the maxima, and scatters: always right.
+    Scattered,
+    /// For windows that tile a two-dimensional input: repeats maxima and gradients over their windows and compares.
+    Compared,
+}
+
+/// The fastest form, as measured on the CPU, where asking a pool for positions costs its fast kernel. For overlapping
+/// windows, comparing each tap took as long as scattering.
+pub(super) fn maximum_form(device: Device, elem: Elem, tiles_two_dimensions: bool) -> MaximumForm {
+    if device == Device::Cpu && elem == Elem::F32 && tiles_two_dimensions {
+        MaximumForm::Compared
+    } else {
+        MaximumForm::Scattered
+    }
+}
+
 /// How a convolution's input gradient is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConvolutionForm {

@@ -167,8 +167,7 @@ impl Numeric {
                 }
             };
             let error = (analytic - slope).abs() / scale.max(1e-2);
-            // Written so that NaN fails.
-            if !(error <= self.tolerance) {
+            if error.is_nan() || error > self.tolerance {
                 let which = match direction {
                     Direction::Element(index) => format!("element {index} of {}", flat.len()),
                     Direction::All(_) => "a direction".into(),

@@ -12,13 +12,12 @@ pub fn concat(cx: &mut Context) -> Result<Gradients, Error> {
     let gradient = cx.gradient()?;
     let axis = cx.axis("axis", 0, cx.dims(&cx.output())?.len())?;
     let mut start = 0;
-    let mut gradients = vec![None; cx.node.input.len()];
+    let mut gradients = Vec::with_capacity(cx.node.input.len());
     for index in 0..cx.node.input.len() {
-        let size = cx.dims(&cx.input(index)?)?[axis] as i64;
-        if cx.wants(index) {
-            gradients[index] = Some(part(cx, &gradient, axis, start, start + size));
-        }
-        start += size;
+        let end = start + cx.dims(&cx.input(index)?)?[axis] as i64;
+        let wanted = cx.wants(index);
+        gradients.push(wanted.then(|| part(cx, &gradient, axis, start, end)));
+        start = end;
     }
     Ok(gradients)
 }

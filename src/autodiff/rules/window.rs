@@ -86,6 +86,13 @@ impl Window {
         (output as i64 - 1) * self.strides[axis] + self.extent(axis)
     }
 
+    /// Whether the windows cover the input without gap, overlap or padding.
+    pub fn tiles(&self, input: &[usize], output: &[usize]) -> bool {
+        let whole = |axis: usize| output[axis] as i64 * self.kernel[axis] == input[axis] as i64;
+        let apart = self.kernel == self.strides && self.dilations.iter().all(|&step| step == 1);
+        apart && self.pads().iter().all(|&pad| pad == 0) && (0..input.len()).all(whole)
+    }
+
     /// Both paddings as ONNX lists them.
     pub fn pads(&self) -> Vec<i64> {
         [self.pads_begin.as_slice(), &self.pads_end].concat()
