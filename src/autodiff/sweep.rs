@@ -29,6 +29,9 @@ pub fn gradient(
     }
     for index in (0..builder.graph().nodes().len()).rev() {
         let node = builder.graph().nodes()[index].clone();
+        if rules::has_zero_gradient(&node) {
+            continue;
+        }
         let wanted: Vec<bool> = node
             .input
             .iter()

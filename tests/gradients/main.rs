@@ -2,6 +2,7 @@
 
 mod cases;
 mod finite;
+mod graphs;
 
 use finite::{DEVICES, Numeric};
 use std::collections::BTreeSet;
