@@ -3,6 +3,7 @@
 mod cases;
 mod finite;
 mod graphs;
+mod random;
 
 use finite::{DEVICES, Numeric};
 use std::collections::BTreeSet;
