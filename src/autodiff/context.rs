@@ -4,8 +4,12 @@ use super::{Error, Options};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::{Attribute, Builder, Elem, Error as GraphError, Shapes, printable};
 
-/// The gradients that a rule returns: one place an input, `None` where it was not wanted or is zero.
+/// The gradients that a rule returns: one place an input, `None` where it was not wanted or is zero. Places at the end may
+/// be left out.
 pub type Gradients = Vec<Option<String>>;
+
+/// The most elements that a value may have.
+const LARGEST: usize = 1 << 40;
 
 /// One node under differentiation.
 pub struct Context<'a> {
@@ -50,7 +54,7 @@ impl Context<'_> {
     /// [`Error::Form`] if only another output has one.
     pub fn gradient(&self) -> Result<String, Error> {
         let first = self.gradients.first().cloned().flatten();
-        first.ok_or_else(|| self.form("the objective depends on its second output"))
+        first.ok_or_else(|| self.form("the objective depends on an output other than its first"))
     }
 
     /// Whether the gradient of input `index` is asked for.
@@ -65,7 +69,9 @@ impl Context<'_> {
     pub fn only_first(&self) -> Result<(), Error> {
         match (1..self.wanted.len()).find(|&index| self.wants(index)) {
             None => Ok(()),
-            Some(index) => Err(self.form(&format!("its input {index} depends on the image"))),
+            Some(index) => {
+                Err(self.form(&format!("its input {index} is to be differentiated too")))
+            }
         }
     }
 
@@ -78,14 +84,24 @@ impl Context<'_> {
         }
     }
 
-    /// Dimensions of a value of the original graph.
+    /// Dimensions of a value of the original graph. The product of any of them is far from overflow.
     ///
     /// # Errors
-    /// [`GraphError::Unsupported`] if they are not known.
+    /// [`GraphError::Unsupported`] if they are not known, or the value is larger than any memory.
     pub fn dims(&self, value: &str) -> Result<Vec<usize>, GraphError> {
-        match self.builder.graph().constant(value) {
-            Some(constant) => constant.shape(),
-            None => Ok(self.shapes.get(value)?.dims.clone()),
+        let dims = match self.builder.graph().constant(value) {
+            Some(constant) => constant.shape()?,
+            None => self.shapes.get(value)?.dims.clone(),
+        };
+        let count = dims
+            .iter()
+            .try_fold(1usize, |count, &dim| count.checked_mul(dim.max(1)));
+        match count {
+            Some(count) if count <= LARGEST => Ok(dims),
+            _ => Err(GraphError::Unsupported(format!(
+                "value {}: dimensions {dims:?} are too large",
+                printable(value)
+            ))),
         }
     }
 

@@ -59,20 +59,42 @@ fn step(cx: &mut Context, value: &str, bound: f64, op: &str, slope: f64) -> Resu
     Ok(cx.emit("Cast", &[&flags], &[("to", i64::from(elem.code()).into())]))
 }
 
-/// `1 - value` for a value between 0 and 1.
-pub(super) fn complement(cx: &mut Context, value: &str) -> Result<String, Error> {
-    let elem = cx.elem(value)?;
-    complement_of(cx, value, elem)
-}
-
-/// As [`complement`], for a value of the gradient graph.
-pub(super) fn complement_of(cx: &mut Context, value: &str, elem: Elem) -> Result<String, Error> {
+/// `1 - value` for a value between 0 and 1, of the type `elem`.
+pub(super) fn complement(cx: &mut Context, value: &str, elem: Elem) -> Result<String, Error> {
     if elem == Elem::F32 {
         let attributes = [("alpha", (-1f32).into()), ("beta", 1f32.into())];
         return Ok(cx.emit("HardSigmoid", &[value], &attributes));
     }
     let one = cx.scalar(elem, 1.0)?;
     Ok(cx.emit("Sub", &[&one, value], &[]))
+}
+
+/// 1 where `value` is as large as `bound`, which is nowhere smaller; both float32.
+pub(super) fn reaches(cx: &mut Context, value: &str, bound: &str) -> Result<String, Error> {
+    // Mul and Add rather than Sub: they keep blocked channels.
+    let negative = cx.scale(bound, Elem::F32, -1.0)?;
+    let distance = cx.add(value, &negative);
+    let attributes = [("alpha", (STEEP as f32).into()), ("beta", 1f32.into())];
+    Ok(cx.emit("HardSigmoid", &[&distance], &attributes))
+}
+
+/// How the gradient of a maximum pool is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MaximumForm {
+    /// Pools once more for the positions of the maxima, and scatters: always right.
+    Scattered,
+    /// For windows that tile a two-dimensional input: repeats maxima and gradients over their windows and compares.
+    Compared,
+}
+
+/// The fastest form, as measured on the CPU, where asking a pool for positions costs its fast kernel. For overlapping
+/// windows, comparing each tap took as long as scattering.
+pub(super) fn maximum_form(device: Device, elem: Elem, tiles_two_dimensions: bool) -> MaximumForm {
+    if device == Device::Cpu && elem == Elem::F32 && tiles_two_dimensions {
+        MaximumForm::Compared
+    } else {
+        MaximumForm::Scattered
+    }
 }
 
 /// How a convolution's input gradient is computed.
@@ -96,7 +118,7 @@ pub(super) struct ConvolutionTraits {
     pub input_channels: usize,
 }
 
-/// The fastest form, as measured on the CPU: flipped for stride 1 if the input's channels fill blocks of 16 (or the
+/// The fastest form, as measured on the CPU: flipped for stride 1 if the input's channels fill blocks of 8 (or the
 /// convolution is depthwise), phases for depthwise stride 2.
 pub(super) fn convolution_form(device: Device, traits: &ConvolutionTraits) -> ConvolutionForm {
     if device != Device::Cpu {

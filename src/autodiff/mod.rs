@@ -31,7 +31,9 @@ pub use sweep::gradient;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No rule for the operator is known.
-    #[error("node {node} ({op}, opset {opset}) has no gradient rule")]
+    #[error(
+        "node {node} ({op}, opset {opset}) has no gradient rule; only values made before it can be differentiated"
+    )]
     NoRule {
         node: String,
         op: String,

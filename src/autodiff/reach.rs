@@ -20,7 +20,7 @@ impl std::fmt::Display for Reach {
         match self {
             Reach::Differentiable => f.write_str("differentiable"),
             Reach::Blocked { node, op } => write!(f, "node {node} ({op}) has no gradient rule"),
-            Reach::Independent => f.write_str("does not depend on the image"),
+            Reach::Independent => f.write_str("does not depend on the input"),
         }
     }
 }

@@ -29,6 +29,9 @@ pub fn gradient(
     }
     for index in (0..builder.graph().nodes().len()).rev() {
         let node = builder.graph().nodes()[index].clone();
+        if rules::has_zero_gradient(&node) {
+            continue;
+        }
         let wanted: Vec<bool> = node
             .input
             .iter()
@@ -49,11 +52,11 @@ pub fn gradient(
             shapes,
             options,
             gradients,
-            wanted: wanted.clone(),
+            wanted,
         };
         let contributions = rule(&mut context)?;
-        let inputs = node.input.iter().zip(&wanted).zip(contributions);
-        for ((input, wanted), contribution) in inputs {
+        let wanted = context.wanted;
+        for ((input, wanted), contribution) in node.input.iter().zip(wanted).zip(contributions) {
             if let (true, Some(contribution)) = (wanted, contribution) {
                 totals.contribute(input, contribution);
             }

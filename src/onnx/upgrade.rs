@@ -275,8 +275,8 @@ fn softmax(mut node: NodeProto, emitted: &mut Emitted) -> Result<(), Error> {
     };
     let output = output.clone();
     let [shape, flat, result] = ["shape", "flat", "softmax"].map(|what| emitted.fresh(what));
+    // Without names of their own: the old node may be called like its output, and names must differ.
     let plain = |op: &str, input: &[&str], output: &str| NodeProto {
-        name: output.into(),
         op_type: op.into(),
         input: input.iter().map(|input| (*input).into()).collect(),
         output: vec![output.into()],

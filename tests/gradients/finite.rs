@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use ziggurat::autodiff::{self, Device, Options};
 use ziggurat::onnx::proto::TensorProto;
-use ziggurat::onnx::shapes::untyped;
+use ziggurat::onnx::shapes::{fixed, untyped};
 use ziggurat::onnx::{Builder, Elem, Graph, Shapes, file, upgrade::upgrade};
 use ziggurat::runtime::{self, Provider, Session, Tensor, inference};
 
@@ -56,7 +56,7 @@ fn precision(elem: Elem) -> Precision {
 /// How fast a random linear functional of the outputs changes, measured along elements and directions.
 pub struct Numeric {
     /// The functional: one cotangent an output.
-    cotangents: Vec<ArrayD<f64>>,
+    pub cotangents: Vec<ArrayD<f64>>,
     /// For each measurement, how far each element of all inputs moves, and the slope.
     slopes: Vec<(Direction, f64)>,
     tolerance: f64,
@@ -142,7 +142,11 @@ impl Numeric {
     /// Compares with the gradient graph: for single elements relative to the largest element of the same input's
     /// gradient, for directions relative to the norm of the whole gradient.
     pub fn compare(&self, problem: &Problem, options: &Options) -> Result<(), String> {
-        let gradients = gradients(problem, &self.cotangents, options)?;
+        self.agree(problem, &gradients(problem, &self.cotangents, options)?)
+    }
+
+    /// As [`Numeric::compare`], for gradients found in another way.
+    pub fn agree(&self, problem: &Problem, gradients: &[ArrayD<f64>]) -> Result<(), String> {
         let largest =
             |values: &ArrayD<f64>| values.iter().fold(0.0f64, |most, v| most.max(v.abs()));
         let mut flat = Vec::new();
@@ -167,8 +171,7 @@ impl Numeric {
                 }
             };
             let error = (analytic - slope).abs() / scale.max(1e-2);
-            // Written so that NaN fails.
-            if !(error <= self.tolerance) {
+            if error.is_nan() || error > self.tolerance {
                 let which = match direction {
                     Direction::Element(index) => format!("element {index} of {}", flat.len()),
                     Direction::All(_) => "a direction".into(),
@@ -280,6 +283,7 @@ pub fn gradients(
 
 /// The problem's graph, upgraded, to be differentiated.
 pub fn differentiable(problem: &Problem) -> Result<(Builder, Shapes), String> {
+    runtime::testing::library();
     let outputs: Vec<_> = problem.outputs.iter().map(|name| untyped(name)).collect();
     let model = problem.graph.to_model(&outputs).expect("the outputs exist");
     let graph = Graph::new(upgrade(model).unwrap()).unwrap();
@@ -345,6 +349,47 @@ fn numbers(tensor: &Tensor) -> ArrayD<f64> {
         Tensor::F64(values) => values.clone(),
         Tensor::I64(values) => values.mapv(|value| value as f64),
         other => panic!("{} is no value to differentiate", other.describe()),
+    }
+}
+
+impl Problem {
+    /// A graph of float32 or float64 inputs (name, dimensions, how they are drawn), made by `build`, which is given the
+    /// inputs' names and returns the outputs'.
+    pub fn of(
+        elem: Elem,
+        opset: i64,
+        inputs: &[(&str, &[usize], Fill)],
+        build: impl FnOnce(&mut Builder) -> Vec<String>,
+    ) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(11);
+        let mut builder = Builder::empty(opset, "graph/");
+        let draw = |&(name, dims, fill): &(&str, &[usize], Fill)| {
+            builder
+                .input(name, elem, &fixed(dims))
+                .expect("names differ");
+            (name.to_owned(), random(dims, fill, &mut rng))
+        };
+        let inputs = inputs.iter().map(draw).collect();
+        let outputs = build(&mut builder);
+        Self {
+            graph: builder.into_graph(),
+            elem,
+            inputs,
+            outputs,
+            kinks: Vec::new(),
+        }
+    }
+
+    /// Whether both lowerings agree with central differences.
+    pub fn check(&self) -> Result<(), String> {
+        let numeric = Numeric::of(self, 3)?;
+        DEVICES.iter().try_for_each(|&device| {
+            let options = Options {
+                device,
+                ..Default::default()
+            };
+            numeric.compare(self, &options)
+        })
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod cases;
 mod finite;
+mod graphs;
+mod random;
 
 use finite::{DEVICES, Numeric};
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! Activations: element by element, one input.
 
-use super::super::lowering::{above, below, complement, complement_of};
+use super::super::lowering::{above, below, complement};
 use super::{Context, Error, Gradients};
 use crate::onnx::Elem;
 
@@ -27,7 +27,7 @@ pub fn clip(cx: &mut Context) -> Result<Gradients, Error> {
         passed = cx.mul(&passed, &mask);
         passed = redirected(cx, &gradient, &mask, passed)?;
     }
-    Ok(vec![Some(passed), None, None])
+    Ok(vec![Some(passed)])
 }
 
 /// Adds to `passed` what the redirect option lets through where `mask` is 0.
@@ -41,7 +41,7 @@ fn redirected(
         return Ok(passed);
     };
     let elem = cx.elem(&cx.output())?;
-    let blocked = complement_of(cx, mask, elem)?;
+    let blocked = complement(cx, mask, elem)?;
     let upward = cx.plain("Relu", &[gradient]);
     let upward = cx.mul(&upward, &blocked);
     let weighted = cx.mul(&upward, &weight);
@@ -91,7 +91,8 @@ fn positive(cx: &mut Context, value: &str, elem: Elem) -> Result<String, Error> 
 /// `g · y · (1 - y)`.
 pub fn sigmoid(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, output) = (cx.gradient()?, cx.output());
-    let rest = complement(cx, &output)?;
+    let elem = cx.elem(&output)?;
+    let rest = complement(cx, &output, elem)?;
     let slope = cx.mul(&output, &rest);
     Ok(vec![Some(cx.mul(&gradient, &slope))])
 }
@@ -101,7 +102,7 @@ pub fn tanh(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, output) = (cx.gradient()?, cx.output());
     let square = cx.mul(&output, &output);
     let elem = cx.elem(&output)?;
-    let slope = complement_of(cx, &square, elem)?;
+    let slope = complement(cx, &square, elem)?;
     Ok(vec![Some(cx.mul(&gradient, &slope))])
 }
 
@@ -200,7 +201,7 @@ fn gelu_slope_tanh(cx: &mut Context) -> Result<String, Error> {
     let tanh = cx.plain("Tanh", &[&inner]);
     let first = cx.add(&tanh, &one);
     let tanh_square = cx.mul(&tanh, &tanh);
-    let rest = complement_of(cx, &tanh_square, elem)?;
+    let rest = complement(cx, &tanh_square, elem)?;
     let inner_slope = cx.scale(&square, elem, 3.0 * 0.044715)?;
     let inner_slope = cx.add(&inner_slope, &one);
     let inner_slope = cx.scale(&inner_slope, elem, root)?;

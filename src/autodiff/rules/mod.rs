@@ -16,6 +16,7 @@ mod window;
 
 use super::Error;
 use super::context::{Context, Gradients};
+use crate::onnx::Elem;
 use crate::onnx::graph::is_default_domain;
 use crate::onnx::proto::NodeProto;
 
@@ -34,7 +35,7 @@ pub const RULES: &[(&str, Rule)] = &[
     ("Concat", slicing::concat),
     ("Conv", convolution::conv),
     ("Div", arithmetic::div),
-    ("Dropout", layout::same_elements),
+    ("Dropout", layout::dropout),
     ("Elu", activation::elu),
     ("Erf", arithmetic::erf),
     ("Exp", arithmetic::exp),
@@ -75,7 +76,8 @@ pub const RULES: &[(&str, Rule)] = &[
     ("Unsqueeze", layout::same_elements),
 ];
 
-/// Operators whose output does not change with small changes of the input: the sweep ends there.
+/// Operators whose output does not change with small changes of the input: the sweep ends there. So it does at a `Cast`
+/// to integers.
 const ZERO_GRADIENT: &[&str] = &[
     "And",
     "ArgMax",
@@ -113,7 +115,14 @@ pub fn rule(node: &NodeProto) -> Option<Rule> {
 
 /// Whether the gradient of a node is zero wherever it exists.
 pub fn has_zero_gradient(node: &NodeProto) -> bool {
-    is_default_domain(&node.domain) && ZERO_GRADIENT.contains(&node.op_type.as_str())
+    let to_float = |code| {
+        i32::try_from(code)
+            .ok()
+            .and_then(Elem::from_code)
+            .is_none_or(Elem::is_float)
+    };
+    let rounds = node.is("Cast") && !node.int("to").is_none_or(to_float);
+    rounds || is_default_domain(&node.domain) && ZERO_GRADIENT.contains(&node.op_type.as_str())
 }
 
 #[cfg(test)]

@@ -43,9 +43,7 @@ pub fn batch_normalization(cx: &mut Context) -> Result<Gradients, Error> {
             cx.reshape(&factor, &dims)
         }
     };
-    let mut gradients = vec![None; cx.node.input.len()];
-    gradients[0] = Some(cx.mul(&gradient, &factor));
-    Ok(gradients)
+    Ok(vec![Some(cx.mul(&gradient, &factor))])
 }
 
 /// With `D = bias + alpha/size · Σ x²` over the `size` channels around each and `y = x · D^-β`:

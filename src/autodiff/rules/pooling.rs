@@ -1,15 +1,24 @@
 //! Pools: the largest or the mean element of each window.
 
+use super::super::lowering::{MaximumForm, maximum_form, reaches};
 use super::window::Window;
 use super::{Context, Error, Gradients};
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{Attribute, Elem};
 
-/// Each element of `g` goes to the position that its window's maximum came from (the first, if there are several).
+/// The largest window of an average that is spread by a kernel of ones.
+const LARGEST_AREA: i64 = 1 << 22;
+
+/// Each element of `g` goes to the position that its window's maximum came from. If there are several, it goes to the
+/// first or is shared equally, as the form has it: both are subgradients, and keep the sum.
 pub fn max_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let input = cx.input(0)?;
-    let (dims, out) = (cx.dims(&input)?, cx.dims(&cx.output())?);
+    let (dims, out, elem) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.elem(&input)?);
     let window = Window::of(cx, &[], &dims[2..], &out[2..])?;
+    let tiled = dims.len() == 4 && window.tiles(&dims[2..], &out[2..]);
+    if maximum_form(cx.options.device, elem, tiled) == MaximumForm::Compared {
+        return share_among_maxima(cx, &window.kernel);
+    }
     let ceil = cx.node.int("ceil_mode").unwrap_or(0);
     let attributes = [
         ("kernel_shape", window.kernel.clone().into()),
@@ -26,6 +35,34 @@ pub fn global_max_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let dims = cx.dims(&cx.input(0)?)?;
     let kernel: Vec<i64> = dims[2..].iter().map(|&dim| dim as i64).collect();
     scatter_to_maxima(cx, &[("kernel_shape", kernel.into())])
+}
+
+/// For windows that tile the input.
+fn share_among_maxima(cx: &mut Context, kernel: &[i64]) -> Result<Gradients, Error> {
+    let (gradient, input, output) = (cx.gradient()?, cx.input(0)?, cx.output());
+    let scales: Vec<f32> = [1, 1]
+        .iter()
+        .chain(kernel)
+        .map(|&size| size as f32)
+        .collect();
+    let scales = cx.builder.floats(&[scales.len() as i64], &scales);
+    let repeat = |cx: &mut Context, value: &str| {
+        let attributes = [
+            ("mode", "nearest".into()),
+            ("coordinate_transformation_mode", "asymmetric".into()),
+            ("nearest_mode", "floor".into()),
+        ];
+        cx.emit("Resize", &[value, "", &scales], &attributes)
+    };
+    let maxima = repeat(cx, &output);
+    let is_maximum = reaches(cx, &input, &maxima)?;
+    let attributes = [("kernel_shape", kernel.into()), ("strides", kernel.into())];
+    let fraction = cx.emit("AveragePool", &[&is_maximum], &attributes);
+    let area: i64 = kernel.iter().product();
+    let share = cx.plain("Div", &[&gradient, &fraction]);
+    let share = cx.scale(&share, Elem::F32, 1.0 / area as f64)?;
+    let share = repeat(cx, &share);
+    Ok(vec![Some(cx.mul(&share, &is_maximum))])
 }
 
 fn scatter_to_maxima(
@@ -72,6 +109,9 @@ pub fn average_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let shared = cx.reshape(&shared, &planes);
     let area: i64 = window.kernel.iter().product();
     let kernel_dims = [&[1, 1][..], &window.kernel].concat();
+    if area > LARGEST_AREA {
+        return Err(cx.form(&format!("its windows hold {area} elements")));
+    }
     let ones = vec![1.0; area as usize];
     let ones = TensorProto::from_floats("", &kernel_dims, elem, &ones)?;
     let ones = cx.builder.constant(ones);

@@ -27,7 +27,7 @@ fn reduced(cx: &mut Context, mean: bool) -> Result<Gradients, Error> {
         gradient = cx.scale(&gradient, elem, 1.0 / count as f64)?;
     }
     let gradient = cx.reshape(&gradient, &kept);
-    Ok(vec![Some(cx.expand(&gradient, &dims)), None])
+    Ok(vec![Some(cx.expand(&gradient, &dims))])
 }
 
 /// The axes that a reduction runs over: input 1, all of them if it is missing or empty.

@@ -1,20 +1,23 @@
 //! Taking tensors apart and putting them together.
 
 use super::{Context, Error, Gradients};
+use crate::onnx::Elem;
 use crate::onnx::proto::TensorProto;
+
+/// The most elements that are scattered one by one: their indices are a constant of the gradient graph.
+const LARGEST_SCATTER: usize = 1 << 25;
 
 /// The slice of `g` that each input became.
 pub fn concat(cx: &mut Context) -> Result<Gradients, Error> {
     let gradient = cx.gradient()?;
     let axis = cx.axis("axis", 0, cx.dims(&cx.output())?.len())?;
     let mut start = 0;
-    let mut gradients = vec![None; cx.node.input.len()];
+    let mut gradients = Vec::with_capacity(cx.node.input.len());
     for index in 0..cx.node.input.len() {
-        let size = cx.dims(&cx.input(index)?)?[axis] as i64;
-        if cx.wants(index) {
-            gradients[index] = Some(part(cx, &gradient, axis, start, start + size));
-        }
-        start += size;
+        let end = start + cx.dims(&cx.input(index)?)?[axis] as i64;
+        let wanted = cx.wants(index);
+        gradients.push(wanted.then(|| part(cx, &gradient, axis, start, end)));
+        start = end;
     }
     Ok(gradients)
 }
@@ -42,7 +45,7 @@ pub fn split(cx: &mut Context) -> Result<Gradients, Error> {
     }
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let joined = cx.emit("Concat", &parts, &[("axis", (axis as i64).into())]);
-    Ok(vec![Some(joined), None])
+    Ok(vec![Some(joined)])
 }
 
 /// `g` at the elements that were taken, zeros elsewhere.
@@ -80,12 +83,10 @@ pub fn slice(cx: &mut Context) -> Result<Gradients, Error> {
         cx.plain("Pad", &[&gradient, &pads])
     } else {
         let source = |axis: usize, position: usize| first[axis] + position as i64 * stride[axis];
-        let indices = flat_indices(&dims, &out, source);
+        let indices = flat_indices(cx, &dims, &out, source)?;
         scatter(cx, &gradient, elem, &dims, indices)?
     };
-    let mut gradients = vec![None; cx.node.input.len()];
-    gradients[0] = Some(gradient);
-    Ok(gradients)
+    Ok(vec![Some(gradient)])
 }
 
 /// The inner part of `g`; where padding repeats elements (reflect, edge, wrap), what it repeats is added to them.
@@ -106,12 +107,7 @@ pub fn pad(cx: &mut Context) -> Result<Gradients, Error> {
     }
     let repeat: fn(i64, i64) -> i64 = match cx.node.string("mode").unwrap_or("constant") {
         "constant" => {
-            return Ok(vec![
-                Some(unpad(cx, &gradient, &dims, &out, &before)),
-                None,
-                None,
-                None,
-            ]);
+            return Ok(vec![Some(unpad(cx, &gradient, &dims, &out, &before))]);
         }
         "edge" => |position, size| position.clamp(0, size - 1),
         "wrap" => |position, size| position.rem_euclid(size),
@@ -124,9 +120,9 @@ pub fn pad(cx: &mut Context) -> Result<Gradients, Error> {
     };
     let source =
         |axis: usize, position: usize| repeat(position as i64 - before[axis], dims[axis] as i64);
-    let indices = flat_indices(&dims, &out, source);
+    let indices = flat_indices(cx, &dims, &out, source)?;
     let gradient = scatter(cx, &gradient, elem, &dims, indices)?;
-    Ok(vec![Some(gradient), None, None, None])
+    Ok(vec![Some(gradient)])
 }
 
 /// Takes constant padding away again; negative padding, which cut elements off, is filled with zeros.
@@ -149,7 +145,18 @@ fn unpad(
 
 /// For each element of a tensor of dimensions `out`, in order, the flat index in one of dimensions `dims` that it came
 /// from, axis by axis.
-fn flat_indices(dims: &[usize], out: &[usize], source: impl Fn(usize, usize) -> i64) -> Vec<i64> {
+///
+/// # Errors
+/// [`Error::Form`] if there are more than [`LARGEST_SCATTER`], or none could come from anywhere.
+fn flat_indices(
+    cx: &Context,
+    dims: &[usize],
+    out: &[usize],
+    source: impl Fn(usize, usize) -> i64,
+) -> Result<Vec<i64>, Error> {
+    if out.iter().product::<usize>() > LARGEST_SCATTER || dims.contains(&0) {
+        return Err(cx.form(&format!("it makes {out:?} elements of {dims:?}")));
+    }
     let mut flat = vec![0i64];
     for axis in 0..dims.len() {
         let sources: Vec<i64> = (0..out[axis])
@@ -164,14 +171,14 @@ fn flat_indices(dims: &[usize], out: &[usize], source: impl Fn(usize, usize) -> 
             })
             .collect();
     }
-    flat
+    Ok(flat)
 }
 
 /// Adds each element of `g` to the flat position in a tensor of zeros that `indices` names.
 fn scatter(
     cx: &mut Context,
     gradient: &str,
-    elem: crate::onnx::Elem,
+    elem: Elem,
     dims: &[usize],
     indices: Vec<i64>,
 ) -> Result<String, Error> {

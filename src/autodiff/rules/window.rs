@@ -2,6 +2,10 @@
 
 use super::{Context, Error};
 
+/// The largest kernel, stride, dilation and padding along an axis: beyond any real network, and small enough for every
+/// sum and product of a few of them, and for constants of a kernel's size.
+const LARGEST: i64 = 4096;
+
 /// How a window slides over the spatial axes. All lists have one entry an axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Window {
@@ -17,7 +21,7 @@ impl Window {
     /// does not say `kernel_shape`.
     ///
     /// # Errors
-    /// [`Error::Form`] if an attribute is missing, of the wrong length, or not positive.
+    /// [`Error::Form`] if an attribute is missing, of the wrong length, or out of range.
     pub fn of(
         cx: &Context,
         kernel: &[usize],
@@ -27,7 +31,8 @@ impl Window {
         let rank = input.len();
         let list = |name: &str, default: Vec<i64>, length: usize, least: i64| {
             let values = cx.node.ints(name).map_or(default, <[i64]>::to_vec);
-            match values.len() == length && values.iter().all(|&v| (least..1 << 31).contains(&v)) {
+            let range = least..=LARGEST;
+            match values.len() == length && values.iter().all(|v| range.contains(v)) {
                 true => Ok(values),
                 false => Err(cx.form(&format!(
                     "its {name} is {values:?} over {rank} spatial axes"
@@ -79,6 +84,13 @@ impl Window {
     /// How many positions all windows together span, from the first one's start.
     pub fn reach(&self, axis: usize, output: usize) -> i64 {
         (output as i64 - 1) * self.strides[axis] + self.extent(axis)
+    }
+
+    /// Whether the windows cover the input without gap, overlap or padding.
+    pub fn tiles(&self, input: &[usize], output: &[usize]) -> bool {
+        let whole = |axis: usize| output[axis] as i64 * self.kernel[axis] == input[axis] as i64;
+        let apart = self.kernel == self.strides && self.dilations.iter().all(|&step| step == 1);
+        apart && self.pads().iter().all(|&pad| pad == 0) && (0..input.len()).all(whole)
     }
 
     /// Both paddings as ONNX lists them.
