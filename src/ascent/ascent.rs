@@ -81,9 +81,17 @@ struct Running {
     random: Random,
     /// Steps that it may still take with blocked rectifiers opened.
     rescue_left: u32,
+    /// Whether a true gradient was zero, so that rectifiers are to be opened while there are steps left for that.
     dead: bool,
     /// Whether any step moved it.
     moved: bool,
+}
+
+impl Running {
+    /// Whether its next step is taken with blocked rectifiers opened.
+    fn is_rescued(&self) -> bool {
+        self.dead && self.rescue_left > 0
+    }
 }
 
 impl<'a> Ascent<'a> {
@@ -190,7 +198,7 @@ impl<'a> Ascent<'a> {
         if self.step_in_octave == octave.steps {
             return Ok(None);
         }
-        if self.runs.iter().any(|run| run.dead && run.rescue_left > 0) {
+        if self.runs.iter().any(Running::is_rescued) {
             self.open_rectifiers()?;
         }
         let size = self.network.size;
@@ -215,8 +223,10 @@ impl<'a> Ascent<'a> {
         }
         let rms = floats(&results[1]);
         for (run, rms) in self.runs.iter_mut().zip(rms) {
-            if run.dead {
-                run.rescue_left = run.rescue_left.saturating_sub(1);
+            if run.is_rescued() {
+                // An opened rectifier's gradient says nothing of the true one.
+                run.rescue_left -= 1;
+                continue;
             }
             run.dead = rms.is_nan() || rms < DEAD;
             run.moved |= !run.dead;
@@ -302,7 +312,7 @@ impl<'a> Ascent<'a> {
             (names::ROLLED_COLUMNS, &columns),
             (names::STEP_SIZE, &step_size),
         ];
-        let redirect = self.scalars(|run| f64::from(u8::from(run.dead && run.rescue_left > 0)));
+        let redirect = self.scalars(|run| f64::from(u8::from(run.is_rescued())));
         if self.plan.terms.rescue {
             inputs.push((names::REDIRECT, &redirect));
         }

@@ -1,0 +1,284 @@
+//! The ascent on a real network: what it promises to whoever runs it.
+
+use ndarray::{Array2, Array4, Axis, Ix4};
+use std::sync::OnceLock;
+use ziggurat::ascent::{Ascent, Error, Kind, Objective, Outcome, Run, Settings, Unit, probe};
+use ziggurat::model::{Network, Source};
+use ziggurat::onnx::proto::{Dim, TensorProto};
+use ziggurat::onnx::shapes::untyped;
+use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::runtime::{Device, Options, Provider, Session, Stop, Tensor, package, testing};
+
+const FLAMINGO: usize = 130;
+
+fn network() -> &'static Network {
+    static NETWORK: OnceLock<Network> = OnceLock::new();
+    NETWORK.get_or_init(|| {
+        testing::library();
+        let home = testing::home();
+        let source = Source::resolve(&home, None).unwrap();
+        Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap()
+    })
+}
+
+fn class_objective() -> Objective {
+    Objective {
+        kind: Kind::Class,
+        value: network().logits.clone(),
+    }
+}
+
+fn run(index: usize, seed: u64, steps: u32) -> Run {
+    let settings = Settings {
+        steps,
+        ..Settings::default()
+    };
+    Run {
+        unit: Unit {
+            index,
+            position: (0, 0),
+        },
+        seed,
+        settings,
+    }
+}
+
+/// The pictures of a batch, as bytes, and how they ended.
+fn climb(objective: &Objective, runs: &[Run]) -> (Vec<Vec<u8>>, Vec<Outcome>) {
+    let mut ascent =
+        Ascent::new(network(), objective, runs, Device::Cpu, &Stop::default()).unwrap();
+    while ascent.step().unwrap().is_some() {}
+    let outcomes = ascent.outcomes().unwrap();
+    let pictures = ascent.pictures().unwrap();
+    (
+        pictures
+            .into_iter()
+            .map(image::RgbImage::into_raw)
+            .collect(),
+        outcomes,
+    )
+}
+
+/// The mean difference of two pictures, in steps of 1/255.
+fn difference(a: &[u8], b: &[u8]) -> f64 {
+    let sum: f64 = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| f64::from(a.abs_diff(*b)))
+        .sum();
+    sum / a.len() as f64
+}
+
+#[test]
+fn a_short_ascent_convinces_the_network_of_the_class() {
+    let (_, outcomes) = climb(&class_objective(), &[run(FLAMINGO, 0, 24)]);
+    let probability = outcomes[0].probability.unwrap();
+    assert!(probability > 0.5, "{probability}");
+    assert!(!outcomes[0].dead);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_gives_another_picture() {
+    let (first, _) = climb(&class_objective(), &[run(FLAMINGO, 3, 6)]);
+    let (again, _) = climb(&class_objective(), &[run(FLAMINGO, 3, 6)]);
+    let (other, _) = climb(&class_objective(), &[run(FLAMINGO, 4, 6)]);
+    assert_eq!(first, again);
+    assert!(difference(&first[0], &other[0]) > 1.0);
+}
+
+#[test]
+fn companions_in_a_batch_change_nothing_but_rounding() {
+    let alone = climb(&class_objective(), &[run(FLAMINGO, 1, 6)])
+        .0
+        .remove(0);
+    for companions in [1, 7] {
+        let mut runs = vec![run(FLAMINGO, 1, 6)];
+        runs.extend((0..companions).map(|index| run(7 * index + 1, index as u64, 6)));
+        let together = climb(&class_objective(), &runs).0.remove(0);
+        let mean = difference(&alone, &together);
+        assert!(mean < 0.5, "{companions} companions: {mean}");
+    }
+}
+
+#[test]
+fn channels_neurons_and_layers_rise_too() {
+    let value = "blocks.5/expand/relu6".to_string();
+    for (kind, position) in [
+        (Kind::Channel, (0, 0)),
+        (Kind::Neuron, (10, 10)),
+        (Kind::Layer, (0, 0)),
+    ] {
+        let objective = Objective {
+            kind,
+            value: value.clone(),
+        };
+        // A neuron may be blocked where it starts: leave the rescue its steps.
+        let mut one = run(5, 0, 30);
+        one.unit.position = position;
+        let mut ascent =
+            Ascent::new(network(), &objective, &[one], Device::Cpu, &Stop::default()).unwrap();
+        let first = ascent.step().unwrap().unwrap().scores[0];
+        while ascent.step().unwrap().is_some() {}
+        let last = ascent.outcomes().unwrap()[0];
+        assert!(
+            last.score > first && !last.dead,
+            "{kind:?}: {first} to {}",
+            last.score
+        );
+        assert!(last.probability.is_none());
+    }
+}
+
+#[test]
+fn every_optional_term_takes_part() {
+    let plain = climb(&class_objective(), &[run(FLAMINGO, 0, 6)])
+        .0
+        .remove(0);
+    for (key, value) in [
+        ("decay", 0.1),
+        ("damping", 0.5),
+        ("total_variation", 0.01),
+        ("mask", 0.0),
+    ] {
+        let mut changed = run(FLAMINGO, 0, 6);
+        changed.settings.set(key, value).unwrap();
+        let picture = climb(&class_objective(), &[changed]).0.remove(0);
+        assert!(difference(&plain, &picture) > 0.1, "{key}");
+    }
+}
+
+#[test]
+fn a_stopped_ascent_keeps_its_picture_and_goes_on_to_the_same_end() {
+    let objective = class_objective();
+    let whole = climb(&objective, &[run(FLAMINGO, 2, 6)]).0;
+    let stop = Stop::default();
+    let mut ascent = Ascent::new(
+        network(),
+        &objective,
+        &[run(FLAMINGO, 2, 6)],
+        Device::Cpu,
+        &stop,
+    )
+    .unwrap();
+    ascent.step().unwrap();
+    stop.stop();
+    assert!(ascent.step().unwrap_err().is_stop());
+    assert_eq!(ascent.pictures().unwrap().len(), 1);
+    stop.reset();
+    while ascent.step().unwrap().is_some() {}
+    assert_eq!(ascent.pictures().unwrap()[0].as_raw(), &whole[0]);
+}
+
+#[test]
+fn units_that_do_not_exist_are_refused() {
+    let objective = class_objective();
+    let problem = Ascent::new(
+        network(),
+        &objective,
+        &[run(1000, 0, 1)],
+        Device::Cpu,
+        &Stop::default(),
+    );
+    assert!(matches!(problem, Err(Error::NoSuchUnit(_))));
+}
+
+/// CAM (Zhou et al. 2016) weighs the last activations by the classifier's own weights; behind global average pooling and
+/// one linear layer, Grad-CAM's weights are those divided by the area.
+#[test]
+fn grad_cam_equals_cam_up_to_a_scale() {
+    let network = network();
+    let activations = "head/relu6";
+    let size = network.size;
+    let picture = Array4::from_shape_fn(
+        (1, 3, size.height as usize, size.width as usize),
+        |(_, c, y, x)| ((x * (c + 1)) as f32 / 17.0).sin() * ((y + 3 * c) as f32 / 23.0).cos(),
+    );
+    let model = network.graph.to_model(&[untyped(activations)]).unwrap();
+    let bytes = file::encode(&model).unwrap();
+    let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
+    let input = Tensor::from(picture.clone());
+    let output = session
+        .run(&[(&network.input, &input)], &[activations])
+        .unwrap()
+        .remove(0);
+    let maps = output
+        .as_f32()
+        .unwrap()
+        .clone()
+        .into_dimensionality::<Ix4>()
+        .unwrap();
+    let gemm = network
+        .graph
+        .nodes()
+        .iter()
+        .find(|node| node.op_type == "Gemm")
+        .unwrap();
+    let weights = network
+        .graph
+        .constant(&gemm.input[1])
+        .unwrap()
+        .to_f32()
+        .unwrap();
+    let channels = maps.dim().1;
+    let weights = &weights[FLAMINGO * channels..][..channels];
+    let mut cam = Array2::<f32>::zeros((maps.dim().2, maps.dim().3));
+    for (map, weight) in maps.index_axis(Axis(0), 0).outer_iter().zip(weights) {
+        cam.scaled_add(*weight, &map);
+    }
+    cam.mapv_inplace(|value| value.max(0.0));
+    let unit = Unit {
+        index: FLAMINGO,
+        position: (0, 0),
+    };
+    let ours =
+        probe::class_activation(network, &class_objective(), unit, picture, Device::Cpu).unwrap();
+    let dot = (&cam * &ours).sum();
+    let cosine = dot / ((&cam * &cam).sum() * (&ours * &ours).sum()).sqrt();
+    assert!(cam.sum() > 0.0 && cosine > 0.9999, "{cosine}");
+}
+
+/// A network whose one rectifier blocks for every picture near the start: without the rescue nothing ever moves.
+#[test]
+fn a_dead_start_is_rescued_and_without_the_rescue_reported() {
+    testing::library();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dead.onnx");
+    let mut builder = Builder::empty(18, "");
+    let dims = [
+        Dim::DimParam("n".into()),
+        Dim::DimValue(3),
+        Dim::DimValue(32),
+        Dim::DimValue(32),
+    ];
+    let x = builder.input("x", Elem::F32, &dims).unwrap();
+    let weight = builder.floats(&[2, 3, 1, 1], &[0.2, 0.3, 0.4, 0.5, 0.1, 0.2]);
+    let bias = builder.constant(TensorProto::from_f32("", &[2], &[-0.4, -0.3]));
+    let conv = builder.emit("Conv", &[&x, &weight, &bias], &[]);
+    let relu = builder.emit("Relu", &[&conv], &[]);
+    let pool = builder.emit("GlobalAveragePool", &[&relu], &[]);
+    let flat = builder
+        .emit_named("scores", "Flatten", &[&pool], &[])
+        .unwrap();
+    let model = builder.graph().to_model(&[untyped(&flat)]).unwrap();
+    file::write(model, &path, None).unwrap();
+    let home = testing::home();
+    let source = Source::resolve(&home, path.to_str()).unwrap();
+    let network = Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap();
+    let objective = Objective {
+        kind: Kind::Class,
+        value: network.logits.clone(),
+    };
+    let outcome = |rescue| {
+        // In ImageNet's units the middle of the range is about 0, where both rectifiers are blocked.
+        let mut one = run(0, 0, 24);
+        one.settings.rescue = rescue;
+        one.settings.noise = 0.01;
+        let mut ascent =
+            Ascent::new(&network, &objective, &[one], Device::Cpu, &Stop::default()).unwrap();
+        while ascent.step().unwrap().is_some() {}
+        ascent.outcomes().unwrap()[0]
+    };
+    assert!(outcome(0).dead);
+    let rescued = outcome(16);
+    assert!(!rescued.dead && rescued.score > 0.0, "{rescued:?}");
+}
