@@ -1,1 +1,14 @@
-fn main() {}
+//! The `ziggurat` program: reads the command line and hands over to one of its subcommands.
+
+mod cli;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Output that is piped into `head` must end quietly, not in a panic: writes report a broken pipe as an error.
+    match cli::run(cli::Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

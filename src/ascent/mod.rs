@@ -1,1 +1,33 @@
-//! (under construction)
+//! The method: activation maximization by gradient ascent on the input image, its gradient decomposed by a Laplacian
+//! pyramid and masked by the class activation map (Tao, Fu, Zhu and Wang 2017).
+//!
+//! - [`settings`]: every knob, with range, unit and default; presets
+//! - [`objective`]: what is climbed
+//! - [`octaves`]: canvas sizes from coarse to fine
+//! - [`resampling`]: rolling, resizing and pyramids as matrices
+//! - [`colour`]: the covariance of natural colours
+//! - [`step_graph`]: one step as one ONNX graph
+//! - [`Ascent`]: drives it
+//! - [`probe`]: what a network says of given pictures: probabilities, a gradient, a class activation map
+//! - [`heat`]: a class activation map laid over a picture
+//!
+//! Used by `runs` and the command line; knows nothing of files, histories or terminals.
+
+#[allow(clippy::module_inception)]
+mod ascent;
+pub mod colour;
+mod error;
+pub mod heat;
+mod machine;
+pub mod objective;
+pub mod octaves;
+pub mod probe;
+mod random;
+pub mod resampling;
+pub mod settings;
+pub mod step_graph;
+
+pub use ascent::{Ascent, Objective, Outcome, Report, Run};
+pub use error::Error;
+pub use objective::{Kind, Unit};
+pub use settings::Settings;

@@ -89,12 +89,13 @@ impl Context<'_> {
     /// # Errors
     /// [`GraphError::Unsupported`] if they are not known, or the value is larger than any memory.
     pub fn dims(&self, value: &str) -> Result<Vec<usize>, GraphError> {
-        let dims = &self.shapes.get(value)?.dims;
-        let count = dims
-            .iter()
-            .try_fold(1usize, |count, &dim| count.checked_mul(dim.max(1)));
-        match count {
-            Some(count) if count <= LARGEST => Ok(dims.clone()),
+        let dims = match self.builder.graph().constant(value) {
+            Some(constant) => constant.shape()?,
+            None => self.shapes.get(value)?.dims.clone(),
+        };
+        let multiply = |count: usize, &dim: &usize| count.checked_mul(dim.max(1));
+        match dims.iter().try_fold(1, multiply) {
+            Some(count) if count <= LARGEST => Ok(dims),
             _ => Err(GraphError::Unsupported(format!(
                 "value {}: dimensions {dims:?} are too large",
                 printable(value)
@@ -107,7 +108,10 @@ impl Context<'_> {
     /// # Errors
     /// [`GraphError::Unsupported`] if it is not known.
     pub fn elem(&self, value: &str) -> Result<Elem, GraphError> {
-        Ok(self.shapes.get(value)?.elem)
+        match self.builder.graph().constant(value) {
+            Some(constant) => constant.elem(),
+            None => Ok(self.shapes.get(value)?.elem),
+        }
     }
 
     /// The constant that input `index` is, if it is one.

@@ -1,1 +1,31 @@
-//! (under construction)
+//! An opened classifier: which file it is, and what that file does not say about itself.
+//!
+//! - [`open`]: from what someone types to a model file, fetched and converted where it has to be
+//! - [`network`]: the file once it is read: input, class scores, classes, preprocessing
+//! - [`layers`]: what it is made of, and what of that can be visualised
+//! - [`card`]: model cards, the user's own and those that come with Ziggurat
+//! - [`classes`]: class names, by index and back
+//! - [`preprocessing`]: from pictures to a model's input and back
+//! - [`picture`]: pictures from disk
+//! - [`zoo`]: builders for the models that can be fetched
+//!
+//! For the rooms above. Loading a model into ONNX Runtime and differentiating it are other rooms' business.
+
+pub mod card;
+pub mod classes;
+mod error;
+pub mod layers;
+mod near;
+pub mod network;
+pub mod open;
+pub mod picture;
+pub mod preprocessing;
+pub mod zoo;
+
+pub use card::Card;
+pub use classes::Classes;
+pub use error::Error;
+pub use layers::Layer;
+pub use network::Network;
+pub use open::{ModelFile, Source};
+pub use preprocessing::{Affine, ChannelOrder, Channels, InputSize, Preprocessing};

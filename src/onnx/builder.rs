@@ -169,6 +169,25 @@ impl Builder {
         Ok(name.into())
     }
 
+    /// Adds another graph's constants and nodes, which read `value` wherever they read its input `input`.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if one of its names is taken, or it has further inputs that do not exist here.
+    pub fn absorb(&mut self, graph: &Graph, input: &str, value: &str) -> Result<(), Error> {
+        for constant in graph.constants() {
+            self.graph.insert_constant(constant.clone())?;
+        }
+        for node in graph.nodes() {
+            let mut node = node.clone();
+            node.input
+                .iter_mut()
+                .filter(|read| *read == input)
+                .for_each(|read| *read = value.into());
+            self.graph.insert_node(node)?;
+        }
+        Ok(())
+    }
+
     /// Adds a constant under a fresh name, or finds the same one again, and returns its name.
     pub fn constant(&mut self, mut tensor: TensorProto) -> String {
         let raw = tensor.raw_data.clone().unwrap_or_default();

@@ -103,6 +103,26 @@ impl Graph {
         Ok(graph)
     }
 
+    /// An empty graph that imports the same operator sets and functions.
+    pub fn hollow(&self) -> Self {
+        Self {
+            shell: self.shell.clone(),
+            nodes: Vec::new(),
+            constants: HashMap::new(),
+            constant_order: Vec::new(),
+            producers: HashMap::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            names: HashSet::new(),
+            opset: self.opset,
+        }
+    }
+
+    /// The constants, in the order in which they came.
+    pub fn constants(&self) -> impl Iterator<Item = &TensorProto> {
+        self.constant_order.iter().map(|name| &self.constants[name])
+    }
+
     /// The version of the default operator set.
     pub fn opset(&self) -> i64 {
         self.opset
@@ -251,6 +271,11 @@ impl Graph {
         }
         self.inputs.push(value);
         Ok(())
+    }
+
+    /// Declares which values a run of the whole graph makes.
+    pub fn set_outputs(&mut self, outputs: Vec<ValueInfoProto>) {
+        self.outputs = outputs;
     }
 
     /// Replaces the type of an input, for example to fix its dimensions.

@@ -5,6 +5,7 @@
 
 pub mod builder;
 pub mod file;
+pub mod fold;
 pub mod graph;
 pub mod node;
 pub mod proto;

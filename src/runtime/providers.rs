@@ -251,20 +251,38 @@ pub fn probe() -> Result<Vec<Status>, Error> {
     Ok(devices.into_iter().map(status).collect())
 }
 
+impl Provider {
+    /// Finds out where sessions of this provider run, by opening a model of one node.
+    ///
+    /// # Errors
+    /// [`Error::Provider`] if the one that is asked for cannot start.
+    pub fn resolve(self) -> Result<Active, Error> {
+        let session = super::Session::open(ONE_NODE, self, &super::Options::default())?;
+        Ok(session.active().clone())
+    }
+}
+
+impl From<Device> for Provider {
+    fn from(device: Device) -> Self {
+        match device {
+            Device::Cpu => Self::Cpu,
+            Device::Cuda(number) => Self::Cuda(number),
+            Device::TensorRt(number) => Self::TensorRt(number),
+        }
+    }
+}
+
 fn status(device: Device) -> Status {
-    let provider = match device {
-        Device::Cpu => Provider::Cpu,
-        Device::Cuda(number) => Provider::Cuda(number),
-        Device::TensorRt(number) => Provider::TensorRt(number),
-    };
-    let opened = super::Session::open(ONE_NODE, provider, &super::Options::default());
     Status {
         device,
         compiled_in: device.is_compiled_in(),
-        why_not: opened.err().map(|error| match error {
-            Error::Provider { why, .. } => why,
-            other => other.to_string(),
-        }),
+        why_not: Provider::from(device)
+            .resolve()
+            .err()
+            .map(|error| match error {
+                Error::Provider { why, .. } => why,
+                other => other.to_string(),
+            }),
     }
 }
 

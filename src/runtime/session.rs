@@ -175,7 +175,7 @@ impl Session {
     }
 
     /// The handle that stops its runs.
-    pub fn stop(&self) -> Stop {
+    pub fn stop_handle(&self) -> Stop {
         self.stop.clone()
     }
 

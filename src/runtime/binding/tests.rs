@@ -55,7 +55,7 @@ fn expected(steps: usize) -> Vec<(Array1<f32>, Array1<f32>)> {
     let mut speed = arr1(&[1.0_f32; 4]);
     let mut all = Vec::new();
     for step in 1..=steps {
-        position = position + &speed;
+        position += &speed;
         speed = speed * 0.5 + step as f32;
         all.push((position.clone(), speed.clone()));
     }
@@ -209,12 +209,12 @@ fn a_step_that_fails_or_is_stopped_leaves_the_state() {
         told(looped.step(&mut session, &[("push", &push(1))], &["slowed"])),
         "the model has no output `slowed`: it has position', speed', total"
     );
-    session.stop().stop();
+    session.stop_handle().stop();
     assert_eq!(
         told(looped.step(&mut session, &[("push", &push(1))], &["total"])),
         "stopped"
     );
-    session.stop().reset();
+    session.stop_handle().reset();
     assert_eq!(looped.state("position").unwrap(), start().0);
     let read = looped
         .step(&mut session, &[("push", &push(1))], &["total"])

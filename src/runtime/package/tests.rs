@@ -131,6 +131,7 @@ fn progress_counts_bytes_against_the_pinned_size_and_never_beyond() {
     assert!(bytes.contains(&(100, size)), "{bytes:?}");
     assert!(bytes.contains(&(size, size)), "{bytes:?}");
     assert!(bytes.iter().all(|&(done, all)| done <= all && all == size));
+    assert!(bytes.is_sorted(), "{bytes:?}");
     assert_eq!(seen[0].text, "fetching thing 1.0");
     assert_eq!(seen.last().unwrap().text, "unpacking thing 1.0");
 }

@@ -252,12 +252,12 @@ fn auto_runs_where_it_can_and_keeps_the_reason_for_the_cpu() {
 
 #[test]
 fn a_run_is_stopped_from_another_thread_at_once() {
-    // One product is some milliseconds, all of them are many seconds.
+    // One product is a fraction of a millisecond, all of them are many seconds.
     const SIZE: usize = 256;
     let mut session = open(&busy(SIZE as i64, 20_000));
     let matrix = Tensor::from(Array2::<f32>::eye(SIZE));
     let inputs = [("v0", &matrix), ("w", &matrix)];
-    let stop = session.stop();
+    let stop = session.stop_handle();
     let stopper = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(200));
         let asked = Instant::now();

@@ -1,0 +1,39 @@
+//! What can go wrong in this room.
+
+/// Why an ascent cannot start or go on: one line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The objective cannot be differentiated.
+    #[error("{what} cannot be visualised: {source}")]
+    NotDifferentiable {
+        what: String,
+        source: crate::autodiff::Error,
+    },
+    /// The unit does not exist.
+    #[error("{0}")]
+    NoSuchUnit(String),
+    /// The target has no class activation map.
+    #[error("{0}")]
+    NoMap(String),
+    /// The network answered with something that is no number.
+    #[error("the network's scores for this picture are not finite numbers")]
+    NotFinite,
+    /// Runs that cannot share a batch.
+    #[error("runs of one batch must agree on {0}")]
+    Mismatch(&'static str),
+    #[error(transparent)]
+    Setting(#[from] super::settings::SettingError),
+    #[error(transparent)]
+    Network(#[from] crate::model::Error),
+    #[error(transparent)]
+    Graph(#[from] crate::onnx::Error),
+    #[error(transparent)]
+    Runtime(#[from] crate::runtime::Error),
+}
+
+impl Error {
+    /// Whether the ascent was only stopped, by its [`crate::runtime::Stop`].
+    pub fn is_stop(&self) -> bool {
+        matches!(self, Self::Runtime(crate::runtime::Error::Stopped))
+    }
+}

@@ -1,0 +1,83 @@
+//! A class activation map laid over its picture, for people to look at.
+
+use super::resampling::resize_picture;
+use image::{Rgb, RgbImage};
+use ndarray::{Array2, Axis};
+
+/// How much of a pixel is heat; the rest is picture.
+const ALPHA: f32 = 0.55;
+
+/// From no heat to the most, evenly spaced: brightness rises all along, so that the order is seen without its colours.
+const RAMP: [[f32; 3]; 6] = [
+    [0.0, 0.0, 12.0],
+    [68.0, 12.0, 104.0],
+    [148.0, 40.0, 100.0],
+    [220.0, 80.0, 60.0],
+    [252.0, 164.0, 16.0],
+    [252.0, 252.0, 168.0],
+];
+
+/// Lays `map` (rows, columns; 0 and more) over `picture`, resized to its size and scaled to its own largest value. A
+/// map of zeros is no heat anywhere.
+pub fn overlay(picture: &RgbImage, map: &Array2<f32>) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let map = map.clone().insert_axis(Axis(0));
+    let heat = resize_picture(&map, height as usize, width as usize);
+    let largest = heat.fold(0.0, |a: f32, &b| a.max(b));
+    RgbImage::from_fn(width, height, |x, y| {
+        let value = heat[(0, y as usize, x as usize)];
+        let share = if largest > 0.0 { value / largest } else { 0.0 };
+        let Rgb(under) = *picture.get_pixel(x, y);
+        let over = colour(share);
+        Rgb([0, 1, 2].map(|channel| {
+            let mixed = ALPHA * over[channel] + (1.0 - ALPHA) * f32::from(under[channel]);
+            mixed.round() as u8
+        }))
+    })
+}
+
+/// The ramp's colour at `share`, 0 to 1.
+fn colour(share: f32) -> [f32; 3] {
+    let place = share.clamp(0.0, 1.0) * (RAMP.len() - 1) as f32;
+    let below = (place as usize).min(RAMP.len() - 2);
+    let part = place - below as f32;
+    [0, 1, 2].map(|channel| {
+        let (from, to) = (RAMP[below][channel], RAMP[below + 1][channel]);
+        from + part * (to - from)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn brightness([r, g, b]: [f32; 3]) -> f32 {
+        0.299 * r + 0.587 * g + 0.114 * b
+    }
+
+    #[test]
+    fn more_heat_is_brighter() {
+        let ramp: Vec<f32> = (0..=100)
+            .map(|step| brightness(colour(step as f32 / 100.0)))
+            .collect();
+        assert!(ramp.is_sorted());
+        assert!(ramp[100] > ramp[0] + 200.0);
+    }
+
+    #[test]
+    fn the_hottest_corner_of_the_map_is_the_brightest_of_the_picture() {
+        let picture = RgbImage::from_pixel(40, 20, Rgb([100; 3]));
+        let map = ndarray::arr2(&[[0.0, 0.1], [0.2, 7.0]]);
+        let laid = overlay(&picture, &map);
+        assert_eq!(laid.dimensions(), (40, 20));
+        let at = |x, y| brightness(laid.get_pixel(x, y).0.map(f32::from));
+        assert!(at(39, 19) > at(0, 19) && at(0, 19) > at(0, 0));
+    }
+
+    #[test]
+    fn a_map_of_zeros_is_no_heat_rather_than_no_number() {
+        let picture = RgbImage::from_pixel(4, 4, Rgb([255; 3]));
+        let laid = overlay(&picture, &Array2::zeros((2, 2)));
+        assert!(laid.pixels().all(|pixel| pixel == laid.get_pixel(0, 0)));
+    }
+}

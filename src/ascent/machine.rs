@@ -1,0 +1,102 @@
+//! A step graph in a session, with the state of all runs of a batch kept on the device.
+
+use super::step_graph::{self, Request, Terms, names};
+use super::{Error, Objective};
+use crate::autodiff;
+use crate::model::Network;
+use crate::onnx::{file, fold};
+use crate::runtime::{Device, Loop, Options, Session, Stop, Tensor};
+use std::collections::HashSet;
+
+/// What a machine is built for; equal plans can share one.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Plan {
+    pub objective: Objective,
+    /// The activations of the class activation map, if there is a mask.
+    pub map: Option<String>,
+    pub runs: usize,
+    pub terms: Terms,
+}
+
+/// The session, and the size of the class activation map.
+pub(super) struct Machine {
+    pub session: Session,
+    pub map_size: Option<(usize, usize)>,
+}
+
+/// Pictures, velocities and masks of all runs: the state.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub image: Tensor,
+    pub velocity: Tensor,
+    pub mask: Option<Tensor>,
+}
+
+impl Machine {
+    pub fn new(network: &Network, plan: &Plan, device: Device, stop: &Stop) -> Result<Self, Error> {
+        let shapes = network.shapes_for(plan.runs)?;
+        let value = plan.objective.value.as_str();
+        let keep: HashSet<&str> = [value, network.logits.as_str()]
+            .into_iter()
+            .chain(plan.map.as_deref())
+            .collect();
+        let folded = fold::batch_normalization(&network.graph, &keep)?;
+        let affine: Vec<(f32, f32)> = network
+            .affine()
+            .into_iter()
+            // From -1..1 to a brightness 0..1 and on to the network's units.
+            .map(|affine| (0.5 * affine.scale(), affine.to_model(0.5)))
+            .collect();
+        let request = Request {
+            network: &folded,
+            input: &network.input,
+            shapes: &shapes,
+            kind: plan.objective.kind,
+            value,
+            map: plan.map.as_deref(),
+            logits: (value == network.logits).then_some(value),
+            affine: &affine,
+            terms: plan.terms,
+            device: lowering(device),
+        };
+        let graph = step_graph::build(&request).map_err(|source| Error::NotDifferentiable {
+            what: crate::onnx::printable(value),
+            source,
+        })?;
+        let model = file::encode(&graph)?;
+        let options = Options {
+            stop: stop.clone(),
+            ..Options::default()
+        };
+        let session = Session::open(&model, device.into(), &options)?;
+        let plane = |map: &str| match shapes.get(map).map(|value| value.dims.as_slice()) {
+            Ok(&[_, _, rows, columns]) => Some((rows, columns)),
+            _ => None,
+        };
+        let map_size = plan.map.as_deref().and_then(plane);
+        Ok(Self { session, map_size })
+    }
+
+    /// Puts the state on the device.
+    pub fn start(&self, state: &State) -> Result<Loop, Error> {
+        let mut parts = vec![
+            (names::IMAGE, names::NEW_IMAGE, &state.image),
+            (names::VELOCITY, names::NEW_VELOCITY, &state.velocity),
+        ];
+        parts.extend(
+            state
+                .mask
+                .as_ref()
+                .map(|mask| (names::MASK, names::NEW_MASK, mask)),
+        );
+        Ok(Loop::new(&self.session, &parts)?)
+    }
+}
+
+/// The form of the gradient graph for a device.
+pub(super) fn lowering(device: Device) -> autodiff::Device {
+    match device {
+        Device::Cpu => autodiff::Device::Cpu,
+        Device::Cuda(_) | Device::TensorRt(_) => autodiff::Device::Cuda,
+    }
+}

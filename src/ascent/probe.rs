@@ -1,0 +1,236 @@
+//! What a network says of pictures that are there already: class probabilities, the gradient of a target, its class
+//! activation map. One graph, one run; nothing climbs.
+//!
+//! For the command line, and for whoever checks a gradient against another program's.
+
+use super::ascent::{check_unit, map_layer};
+use super::machine::lowering;
+use super::step_graph::grad_cam;
+use super::{Error, Kind, Objective, Unit, objective};
+use crate::autodiff::{self, gradient};
+use crate::model::Network;
+use crate::onnx::proto::TensorProto;
+use crate::onnx::shapes::{fixed, untyped};
+use crate::onnx::{Builder, Elem, file, printable};
+use crate::runtime::{Device, Options, Session, Tensor};
+use ndarray::{Array2, Array4, Ix2, Ix4};
+
+/// What new nodes and values are called.
+const PREFIX: &str = "probe/";
+
+/// The class scores of a network, ready for one picture after another.
+#[derive(Debug)]
+pub struct Classifier<'a> {
+    network: &'a Network,
+    session: Session,
+}
+
+impl<'a> Classifier<'a> {
+    /// Opens a session that makes the class scores alone.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if the device cannot run the network.
+    pub fn open(network: &'a Network, device: Device) -> Result<Self, Error> {
+        let session = session(&network.graph, &[&network.logits], device)?;
+        Ok(Self { network, session })
+    }
+
+    /// The probability of every class for one picture (1, C, H, W) in model-input units: the softmax of the class scores.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if the picture does not fit or the device fails, [`Error::NotFinite`].
+    pub fn probabilities(&mut self, picture: Array4<f32>) -> Result<Vec<f32>, Error> {
+        let picture = Tensor::from(picture);
+        let inputs = [(self.network.input.as_str(), &picture)];
+        let logits = run(&mut self.session, &inputs, &self.network.logits)?;
+        softmax(logits.iter().copied())
+    }
+}
+
+/// The gradient of a target's score with respect to pictures (N, C, H, W) in model-input units; of the same dimensions.
+/// Every picture has a score of its own.
+///
+/// # Errors
+/// [`Error::NoSuchUnit`], [`Error::NotDifferentiable`], or [`Error::Runtime`] if the pictures do not fit the network.
+pub fn input_gradient(
+    network: &Network,
+    target: &Objective,
+    unit: Unit,
+    pictures: Array4<f32>,
+    device: Device,
+) -> Result<Array4<f32>, Error> {
+    let scored = scored_graph(
+        network,
+        target,
+        unit,
+        pictures.dim().0,
+        &network.input,
+        device,
+    )?;
+    let mut session = session(scored.builder.graph(), &[&scored.gradient], device)?;
+    let pictures = Tensor::from(pictures);
+    let found = run(
+        &mut session,
+        &[(&network.input, &pictures)],
+        &scored.gradient,
+    )?;
+    Ok(found
+        .into_dimensionality::<Ix4>()
+        .expect("a gradient has its source's dimensions"))
+}
+
+/// Grad-CAM of a target for one picture (1, C, H, W) in model-input units: (rows, columns) of the layer where it is
+/// taken, never negative, not scaled.
+///
+/// # Errors
+/// [`Error::NoMap`] if the target is a neuron, a whole layer, or has no layer with rows and columns before it;
+/// otherwise as [`input_gradient`].
+pub fn class_activation(
+    network: &Network,
+    target: &Objective,
+    unit: Unit,
+    picture: Array4<f32>,
+    device: Device,
+) -> Result<Array2<f32>, Error> {
+    let layer = map_layer(network, target)?.ok_or_else(|| no_map(target))?;
+    let mut scored = scored_graph(network, target, unit, 1, &layer, device)?;
+    let map = grad_cam(&mut scored.builder, &layer, &scored.gradient);
+    let axes = scored.builder.ints(&[0, 1]);
+    let map = scored.builder.emit("Squeeze", &[&map, &axes], &[]);
+    let mut session = session(scored.builder.graph(), &[&map], device)?;
+    let picture = Tensor::from(picture);
+    let found = run(&mut session, &[(&network.input, &picture)], &map)?;
+    let map = found
+        .into_dimensionality::<Ix2>()
+        .expect("the map has rows and columns left");
+    match map.iter().all(|value| value.is_finite()) {
+        true => Ok(map),
+        false => Err(Error::NotFinite),
+    }
+}
+
+fn no_map(target: &Objective) -> Error {
+    let value = printable(&target.value);
+    Error::NoMap(match target.kind {
+        Kind::Neuron | Kind::Layer => format!(
+            "a neuron or a whole layer has no class activation map: name a class, or a channel as {value}:CHANNEL"
+        ),
+        Kind::Class | Kind::Channel => {
+            format!("{value} has no class activation map: no layer before it has rows and columns")
+        }
+    })
+}
+
+/// A network, the score of a target, and its gradient.
+struct Scored {
+    builder: Builder,
+    /// Name of the gradient with respect to the source.
+    gradient: String,
+}
+
+/// Appends the score of a target for `runs` pictures, and its gradient with respect to `source`.
+fn scored_graph(
+    network: &Network,
+    target: &Objective,
+    unit: Unit,
+    runs: usize,
+    source: &str,
+    device: Device,
+) -> Result<Scored, Error> {
+    check_unit(network, target, unit)?;
+    let shapes = network.shapes_for(runs)?;
+    let mut graph = network.graph.clone();
+    graph.set_input_type(&network.input, Elem::F32, &fixed(&network.input_dims(runs)));
+    let mut builder = Builder::over(graph, PREFIX);
+    let value_type = shapes.get(&target.value)?.clone();
+    let columns = value_type.dims.get(3).copied().unwrap_or(1);
+    let position = unit.position.0 * columns + unit.position.1;
+    let pair = [unit.index as i64, position as i64].repeat(runs);
+    let units = builder.constant(TensorProto::from_i64("", &[runs as i64, 2], &pair));
+    let parts = objective::emit(
+        &mut builder,
+        target.kind,
+        &target.value,
+        &value_type,
+        &units,
+    )?;
+    let options = autodiff::Options {
+        device: lowering(device),
+        redirect: None,
+    };
+    let seeds = [(target.value.clone(), parts.seed)];
+    let found = gradient(
+        &mut builder,
+        &shapes,
+        &seeds,
+        &[source.to_string()],
+        &options,
+    );
+    let mut gradients = found.map_err(|problem| Error::NotDifferentiable {
+        what: printable(&target.value),
+        source: problem,
+    })?;
+    Ok(Scored {
+        builder,
+        gradient: gradients.remove(0),
+    })
+}
+
+/// A session that makes `outputs` of a graph, and nothing that they do not need.
+fn session(graph: &crate::onnx::Graph, outputs: &[&str], device: Device) -> Result<Session, Error> {
+    let outputs: Vec<_> = outputs.iter().map(|name| untyped(name)).collect();
+    let model = file::encode(&graph.to_model(&outputs)?)?;
+    // What is looked at for its own sake is worth all the digits there are.
+    let options = Options {
+        tf32: false,
+        ..Options::default()
+    };
+    Ok(Session::open(&model, device.into(), &options)?)
+}
+
+fn run(
+    session: &mut Session,
+    inputs: &[(&str, &Tensor)],
+    output: &str,
+) -> Result<ndarray::ArrayD<f32>, Error> {
+    // The gradient of what is linear in the picture does not read the picture, and its graph lacks that input.
+    let given: Vec<(&str, &Tensor)> = inputs
+        .iter()
+        .filter(|(name, _)| session.inputs().iter().any(|port| port.name == *name))
+        .copied()
+        .collect();
+    let mut results = session.run(&given, &[output])?;
+    Ok(results.remove(0).try_into()?)
+}
+
+fn softmax(scores: impl Iterator<Item = f32> + Clone) -> Result<Vec<f32>, Error> {
+    let largest = scores.clone().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = scores
+        .map(|score| f64::from(score - largest).exp())
+        .collect();
+    let total: f64 = powers.iter().sum();
+    match total.is_finite() && total > 0.0 {
+        true => Ok(powers.iter().map(|power| (power / total) as f32).collect()),
+        false => Err(Error::NotFinite),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn softmax_sums_to_one_however_large_the_scores() {
+        let even = softmax([1e30, 1e30, -1e30].into_iter()).unwrap();
+        assert_eq!(even, [0.5, 0.5, 0.0]);
+        let third = softmax([0.0, 2f32.ln()].into_iter()).unwrap();
+        assert!((third[1] - 2.0 / 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn scores_that_are_no_numbers_are_refused() {
+        for scores in [[f32::NAN, 0.0], [f32::INFINITY, 0.0]] {
+            assert!(matches!(softmax(scores.into_iter()), Err(Error::NotFinite)));
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The randomness of a run: everything comes from its seed, and one run's draws never depend on another's.
+
+use ndarray::Array3;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// The source of one run's start picture and shifts.
+#[derive(Debug, Clone)]
+pub struct Random(ChaCha8Rng);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    /// Uniform in [0, 1), from 24 bits.
+    fn unit(&mut self) -> f64 {
+        f64::from(self.0.next_u32() >> 8) / f64::from(1u32 << 24)
+    }
+
+    /// A whole number from `-most` to `most`, each equally likely.
+    pub fn shift(&mut self, most: u32) -> i64 {
+        let count = 2 * u64::from(most) + 1;
+        // A 32-bit draw for at most 2^10 outcomes: the bias is below 2^-22.
+        let draw = (u64::from(self.0.next_u32()) * count) >> 32;
+        draw as i64 - i64::from(most)
+    }
+
+    /// A picture (channels, height, width) of normally distributed noise around 0.
+    pub fn noise(&mut self, dims: (usize, usize, usize), deviation: f64) -> Array3<f32> {
+        Array3::from_shape_simple_fn(dims, || {
+            // Box and Muller; 1 - u keeps the logarithm finite.
+            let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+            let angle = 2.0 * std::f64::consts::PI * self.unit();
+            (deviation * radius * angle.cos()) as f32
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_says_everything() {
+        let draw = |seed| {
+            let mut random = Random::new(seed);
+            (random.noise((3, 4, 4), 1.0), random.shift(16))
+        };
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7).0, draw(8).0);
+    }
+
+    #[test]
+    fn shifts_reach_both_ends_and_noise_has_its_deviation() {
+        let mut random = Random::new(1);
+        let shifts: Vec<i64> = (0..1000).map(|_| random.shift(3)).collect();
+        assert_eq!(
+            (shifts.iter().min(), shifts.iter().max()),
+            (Some(&-3), Some(&3))
+        );
+        assert_eq!(random.shift(0), 0);
+        let noise = random.noise((3, 64, 64), 0.5);
+        let deviation = noise.mapv(|value| value * value).mean().unwrap().sqrt();
+        assert!((deviation - 0.5).abs() < 0.02, "{deviation}");
+    }
+}

@@ -1,0 +1,63 @@
+//! `ziggurat cam`: which region of a picture speaks for a target.
+
+use super::classify::model_and_images;
+use super::gradient::no_such_unit;
+use super::writing::Pending;
+use super::{Failure, opening, output, target};
+use anyhow::anyhow;
+use image::{DynamicImage, ImageFormat};
+use ndarray::s;
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+use ziggurat::ascent::{heat, probe};
+use ziggurat::model::picture;
+use ziggurat::runtime::Provider;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// An ONNX file or the name of a card (may be left out where the picture ends in .png, .jpg, .jpeg or .webp), then
+    /// the picture
+    #[arg(value_name = "MODEL> <IMAGE", required = true, num_args = 1..=2)]
+    model_and_image: Vec<String>,
+    /// A class, or LAYER:CHANNEL
+    #[arg(long)]
+    target: String,
+    /// Where the picture with its heat map goes, a PNG file
+    #[arg(long, value_name = "PATH")]
+    out: PathBuf,
+    /// auto, cpu, cuda[:N] or tensorrt[:N]
+    #[arg(long, default_value = "auto")]
+    provider: String,
+}
+
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
+    let (model, images) = model_and_images(&arguments.model_and_image)?;
+    let [image] = images else {
+        return Err(Failure::usage(anyhow!(
+            "one picture at a time: say MODEL IMAGE"
+        )));
+    };
+    let picture = picture::read(Path::new(image))?;
+    let out = Pending::new(&arguments.out)?;
+    let home = opening::home()?;
+    let network = opening::network(&home, model)?;
+    let target = target::read(&network, &arguments.target)?;
+    let device = opening::provider(provider)?.device;
+
+    let input = network.preprocessing.tensor(&picture, network.size);
+    let seen = network
+        .preprocessing
+        .picture(input.slice(s![0, .., .., ..]))?;
+    let map = probe::class_activation(&network, &target.objective, target.unit, input, device)
+        .map_err(no_such_unit)?;
+    if map.iter().all(|&value| value == 0.0) {
+        output::remark(&format!(
+            "nothing in {image} speaks for {}: its map is zero everywhere",
+            target.title
+        ));
+    }
+    let mut png = Cursor::new(Vec::new());
+    DynamicImage::from(heat::overlay(&seen, &map)).write_to(&mut png, ImageFormat::Png)?;
+    Ok(out.finish(|writer| Ok(writer.write_all(png.get_ref())?))?)
+}

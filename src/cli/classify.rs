@@ -1,0 +1,108 @@
+//! `ziggurat classify`: what a model sees in pictures.
+
+use super::{Failure, opening, output};
+use anyhow::anyhow;
+use serde::Serialize;
+use std::path::Path;
+use ziggurat::ascent::probe::Classifier;
+use ziggurat::model::{Network, picture};
+use ziggurat::runtime::Provider;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// An ONNX file or the name of a card (may be left out where the first picture ends in .png, .jpg, .jpeg or .webp),
+    /// then the pictures
+    #[arg(value_name = "MODEL> <IMAGE", required = true)]
+    model_and_images: Vec<String>,
+    /// One JSON object a picture
+    #[arg(long)]
+    json: bool,
+    /// How many classes a picture
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    top: usize,
+    /// auto, cpu, cuda[:N] or tensorrt[:N]
+    #[arg(long, default_value = "auto")]
+    provider: String,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    image: &'a str,
+    top: Vec<Entry<'a>>,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    index: usize,
+    name: &'a str,
+    probability: f32,
+}
+
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
+    let (model, images) = model_and_images(&arguments.model_and_images)?;
+    let home = opening::home()?;
+    let network = opening::network(&home, model)?;
+    let device = opening::provider(provider)?.device;
+    let mut classifier = Classifier::open(&network, device)?;
+    for image in images {
+        let picture = picture::read(Path::new(image))?;
+        let input = network.preprocessing.tensor(&picture, network.size);
+        let probabilities = classifier.probabilities(input)?;
+        let top = top(&network, &probabilities, arguments.top);
+        if arguments.json {
+            output::json(&Line { image, top })?;
+        } else {
+            table(image, &top)?;
+        }
+    }
+    Ok(())
+}
+
+/// Splits `[MODEL] IMAGE...`: what ends like a picture is no model.
+pub fn model_and_images(given: &[String]) -> Result<(Option<&str>, &[String]), Failure> {
+    let (model, images) = match given {
+        [first, rest @ ..] if !is_picture(first) => (Some(first.as_str()), rest),
+        all => (None, all),
+    };
+    if images.is_empty() {
+        return Err(Failure::usage(anyhow!(
+            "no picture is given: say MODEL IMAGE, or IMAGE alone if it ends in .png, .jpg, .jpeg or .webp"
+        )));
+    }
+    Ok((model, images))
+}
+
+fn is_picture(path: &str) -> bool {
+    let ending = Path::new(path)
+        .extension()
+        .and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| {
+        ["png", "jpg", "jpeg", "webp"]
+            .iter()
+            .any(|known| ending.eq_ignore_ascii_case(known))
+    })
+}
+
+fn top<'a>(network: &'a Network, probabilities: &[f32], count: usize) -> Vec<Entry<'a>> {
+    let mut ranked: Vec<(usize, f32)> = probabilities.iter().copied().enumerate().collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+    ranked.truncate(count);
+    let entry = |(index, probability)| Entry {
+        index,
+        name: network.classes.name(index).unwrap_or_default(),
+        probability,
+    };
+    ranked.into_iter().map(entry).collect()
+}
+
+fn table(image: &str, top: &[Entry]) -> std::io::Result<()> {
+    output::line(image)?;
+    top.iter().try_for_each(|entry| {
+        let percent = entry.probability * 100.0;
+        output::line(&format!(
+            "  {percent:6.2} %  {:>5}  {}",
+            entry.index, entry.name
+        ))
+    })
+}

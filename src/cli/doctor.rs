@@ -1,0 +1,339 @@
+//! `ziggurat doctor`: what was found on this machine. Fetches nothing, and has something to say when nothing is there.
+
+use super::{Failure, opening, output};
+use serde::Serialize;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use ziggurat::autodiff::reach::Reach;
+use ziggurat::home::Home;
+use ziggurat::model::{Error, Network, Source, card};
+use ziggurat::runtime::package::quiet;
+use ziggurat::runtime::{Library, library, providers};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A model to look at as well, if it is on this machine
+    model: Option<String>,
+    /// All of it as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// All that is told; one line of JSON.
+#[derive(Serialize)]
+struct Findings {
+    version: &'static str,
+    library: LibraryFinding,
+    providers: Vec<ProviderFinding>,
+    terminal: TerminalFinding,
+    folders: Vec<FolderFinding>,
+    models: Vec<ModelFinding>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<NetworkFinding>,
+}
+
+#[derive(Serialize)]
+struct LibraryFinding {
+    path: Option<PathBuf>,
+    version: Option<String>,
+    origin: Option<String>,
+    /// Why there is none.
+    why: Option<String>,
+    skipped: Vec<Skipped>,
+}
+
+#[derive(Serialize)]
+struct Skipped {
+    path: PathBuf,
+    why: String,
+}
+
+#[derive(Serialize)]
+struct ProviderFinding {
+    name: String,
+    compiled_in: bool,
+    starts: bool,
+    why: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TerminalFinding {
+    columns: Option<u16>,
+    rows: Option<u16>,
+    is_terminal: bool,
+    term: Option<String>,
+    colorterm: Option<String>,
+    /// What the environment lets one expect; the terminal itself was not asked.
+    graphics_guess: &'static str,
+}
+
+#[derive(Serialize)]
+struct FolderFinding {
+    what: &'static str,
+    path: PathBuf,
+    exists: bool,
+}
+
+#[derive(Serialize)]
+struct ModelFinding {
+    name: String,
+    fetched: bool,
+}
+
+#[derive(Serialize)]
+struct NetworkFinding {
+    name: String,
+    hash: String,
+    input: [usize; 4],
+    classes: usize,
+    layers: usize,
+    differentiable: usize,
+    preprocessing_assumed: bool,
+}
+
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let home = opening::home()?;
+    let library = library(&home);
+    let findings = Findings {
+        version: env!("CARGO_PKG_VERSION"),
+        providers: providers(library.why.is_none())?,
+        library,
+        terminal: terminal(),
+        folders: folders(&home),
+        models: models(&home),
+        model: match &arguments.model {
+            Some(model) => Some(network(&home, model)?),
+            None => None,
+        },
+    };
+    match arguments.json {
+        true => Ok(output::json(&findings)?),
+        false => Ok(print(&findings)?),
+    }
+}
+
+/// Finds and loads the library, but fetches none.
+fn library(home: &Home) -> LibraryFinding {
+    let nothing = |why: String, skipped| LibraryFinding {
+        path: None,
+        version: None,
+        origin: None,
+        why: Some(why),
+        skipped,
+    };
+    let search = match library::find(home) {
+        Ok(search) => search,
+        Err(problem) => return nothing(problem.to_string(), Vec::new()),
+    };
+    let skipped = search.skipped.into_iter();
+    let skipped = skipped.map(|(path, why)| Skipped { path, why }).collect();
+    let Some(found) = search.found else {
+        return nothing("not found; `ziggurat setup` fetches it".into(), skipped);
+    };
+    if let Err(problem) = Library::load(home, &quiet) {
+        return nothing(problem.to_string(), skipped);
+    }
+    LibraryFinding {
+        path: Some(found.path),
+        version: Some(found.version),
+        origin: Some(found.origin.to_string()),
+        why: None,
+        skipped,
+    }
+}
+
+fn providers(loaded: bool) -> Result<Vec<ProviderFinding>, Failure> {
+    if !loaded {
+        return Ok(Vec::new());
+    }
+    let finding = |status: providers::Status| ProviderFinding {
+        name: status.device.to_string(),
+        compiled_in: status.compiled_in,
+        starts: status.why_not.is_none(),
+        why: status.why_not,
+    };
+    Ok(providers::probe()?.into_iter().map(finding).collect())
+}
+
+/// A variable, a part of its value, and the graphics that terminals with it have. The first that fits counts.
+const GUESSES: [(&str, &str, &str); 12] = [
+    ("TMUX", "", "inside tmux: depends on the terminal around it"),
+    ("KITTY_WINDOW_ID", "", "kitty"),
+    ("TERM", "kitty", "kitty"),
+    ("TERM", "ghostty", "kitty"),
+    ("TERM_PROGRAM", "ghostty", "kitty"),
+    ("TERM_PROGRAM", "WezTerm", "iTerm2"),
+    ("TERM_PROGRAM", "iTerm", "iTerm2"),
+    ("LC_TERMINAL", "iTerm", "iTerm2"),
+    ("TERM", "foot", "sixel"),
+    ("TERM", "mlterm", "sixel"),
+    ("TERM", "sixel", "sixel"),
+    ("WT_SESSION", "", "sixel"),
+];
+
+fn terminal() -> TerminalFinding {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let is_terminal = std::io::stdout().is_terminal();
+    let size = crossterm::terminal::size().ok().filter(|_| is_terminal);
+    let fits = |(name, part, _): &&(&str, &str, &str)| {
+        variable(name).is_some_and(|value| value.contains(part))
+    };
+    TerminalFinding {
+        columns: size.map(|(columns, _)| columns),
+        rows: size.map(|(_, rows)| rows),
+        is_terminal,
+        term: variable("TERM"),
+        colorterm: variable("COLORTERM"),
+        graphics_guess: GUESSES
+            .iter()
+            .find(fits)
+            .map_or("half blocks", |guess| guess.2),
+    }
+}
+
+fn folders(home: &Home) -> Vec<FolderFinding> {
+    let folders = [
+        ("libraries", home.runtime()),
+        ("models", home.models()),
+        ("history", home.history()),
+        ("settings", home.settings()),
+        ("cards", home.cards()),
+        ("log", home.log()),
+    ];
+    let finding = |(what, path): (&'static str, PathBuf)| FolderFinding {
+        what,
+        exists: path.exists(),
+        path,
+    };
+    folders.map(finding).into()
+}
+
+fn models(home: &Home) -> Vec<ModelFinding> {
+    let finding = |published| ModelFinding {
+        name: published_name(published).into(),
+        fetched: Source::Published(published).is_here(home),
+    };
+    card::published().iter().map(finding).collect()
+}
+
+fn published_name(published: &card::Published) -> &str {
+    &published.card.name
+}
+
+fn network(home: &Home, model: &str) -> Result<NetworkFinding, Failure> {
+    let source = Source::resolve(home, Some(model)).map_err(|problem| match problem {
+        unknown @ Error::UnknownModel { .. } => Failure::usage(unknown),
+        other => other.into(),
+    })?;
+    if !source.is_here(home) {
+        return Err(
+            anyhow::anyhow!("{model} is not fetched yet: run `ziggurat setup {model}`").into(),
+        );
+    }
+    Library::loaded().map_err(|_| {
+        anyhow::anyhow!("{model} cannot be read without ONNX Runtime: run `ziggurat setup`")
+    })?;
+    let network = Network::open(&source.open(home, &quiet)?)?;
+    let layers = network.layers();
+    let differentiable = |layer: &&_| {
+        matches!(
+            layer,
+            ziggurat::model::Layer {
+                reach: Reach::Differentiable,
+                ..
+            }
+        )
+    };
+    Ok(NetworkFinding {
+        input: network.input_dims(1),
+        classes: network.classes.len(),
+        layers: layers.len(),
+        differentiable: layers.iter().filter(differentiable).count(),
+        preprocessing_assumed: network.preprocessing_assumed,
+        name: network.name,
+        hash: network.hash,
+    })
+}
+
+fn print(findings: &Findings) -> std::io::Result<()> {
+    output::line(&format!("ziggurat      {}", findings.version))?;
+    let library = &findings.library;
+    match (
+        &library.path,
+        &library.version,
+        &library.origin,
+        &library.why,
+    ) {
+        (Some(path), Some(version), Some(origin), None) => {
+            let path = path.display();
+            output::line(&format!("ONNX Runtime  {version}, {origin}: {path}"))?;
+        }
+        (.., why) => {
+            let why = why.as_deref().unwrap_or("not found");
+            output::line(&format!("ONNX Runtime  {why}"))?;
+        }
+    }
+    for Skipped { path, why } in &library.skipped {
+        output::line(&format!("  passed over {}: {why}", path.display()))?;
+    }
+    for provider in &findings.providers {
+        let state = provider.why.as_deref().unwrap_or("starts");
+        output::line(&format!("  {:<11} {state}", provider.name))?;
+    }
+    print_terminal(&findings.terminal)?;
+    output::line("folders")?;
+    for folder in &findings.folders {
+        let state = if folder.exists {
+            ""
+        } else {
+            " (not there yet)"
+        };
+        output::line(&format!(
+            "  {:<11} {}{state}",
+            folder.what,
+            folder.path.display()
+        ))?;
+    }
+    output::line("models")?;
+    for ModelFinding { name, fetched } in &findings.models {
+        let state = match fetched {
+            true => "fetched".to_string(),
+            false => format!("not fetched; `ziggurat setup {name}` fetches it"),
+        };
+        output::line(&format!("  {name:<20} {state}"))?;
+    }
+    let Some(model) = &findings.model else {
+        return Ok(());
+    };
+    output::line(&format!(
+        "{}: input {:?}, {} classes, {} of {} layers can be visualised{}",
+        model.name,
+        model.input,
+        model.classes,
+        model.differentiable,
+        model.layers,
+        if model.preprocessing_assumed {
+            ", preprocessing assumed"
+        } else {
+            ""
+        }
+    ))
+}
+
+fn print_terminal(terminal: &TerminalFinding) -> std::io::Result<()> {
+    let size = match (terminal.columns, terminal.rows) {
+        (Some(columns), Some(rows)) => format!("{columns} × {rows} cells"),
+        _ if terminal.is_terminal => "size unknown".into(),
+        _ => "output is no terminal".into(),
+    };
+    let or_unset = |value: &Option<String>| value.clone().unwrap_or_else(|| "unset".into());
+    output::line(&format!(
+        "terminal      {size}, TERM {}, COLORTERM {}",
+        or_unset(&terminal.term),
+        or_unset(&terminal.colorterm)
+    ))?;
+    output::line(&format!(
+        "  graphics    {} (guessed from the environment; the terminal was not asked)",
+        terminal.graphics_guess
+    ))
+}

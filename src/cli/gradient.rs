@@ -1,0 +1,105 @@
+//! `ziggurat gradient`: the gradient of a target with respect to given inputs, as numbers.
+
+use super::writing::Pending;
+use super::{Failure, opening, target};
+use anyhow::anyhow;
+use ndarray::{Array4, ArrayD, ArrayViewD, Ix4};
+use ndarray_npy::{ViewNpyError, ViewNpyExt, WriteNpyExt};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use ziggurat::ascent::{self, probe};
+use ziggurat::model::Network;
+use ziggurat::runtime::Provider;
+
+/// Most bytes of an input file.
+const MOST: u64 = 2 << 30;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// An ONNX file, or the name of a card
+    model: String,
+    /// A class, LAYER:CHANNEL, LAYER:CHANNEL:Y,X or LAYER
+    #[arg(long)]
+    target: String,
+    /// The pictures: float32 (N, C, H, W) in the model's input units
+    #[arg(long, value_name = "X.npy")]
+    input: PathBuf,
+    /// Where the gradient goes: float32 of the same dimensions
+    #[arg(long, value_name = "G.npy")]
+    output: PathBuf,
+    /// auto, cpu, cuda[:N] or tensorrt[:N]
+    #[arg(long, default_value = "auto")]
+    provider: String,
+}
+
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
+    let pictures = read(&arguments.input)?;
+    let output = Pending::new(&arguments.output)?;
+    let home = opening::home()?;
+    let network = opening::network(&home, Some(&arguments.model))?;
+    let target = target::read(&network, &arguments.target)?;
+    let pictures = fitting(&network, pictures, &arguments.input)?;
+    let device = opening::provider(provider)?.device;
+    let gradient =
+        probe::input_gradient(&network, &target.objective, target.unit, pictures, device)
+            .map_err(no_such_unit)?;
+    Ok(output.finish(|writer| Ok(gradient.write_npy(writer)?))?)
+}
+
+/// A unit that does not exist is a mistake on the command line.
+pub fn no_such_unit(problem: ascent::Error) -> Failure {
+    match problem {
+        wrong @ (ascent::Error::NoSuchUnit(_) | ascent::Error::NoMap(_)) => Failure::usage(wrong),
+        other => other.into(),
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<ArrayD<f32>> {
+    let name = path.display();
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path)
+        .and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes))
+        .map_err(|problem| anyhow!("{name}: cannot be read: {problem}"))?;
+    if read as u64 > MOST {
+        return Err(anyhow!(
+            "{name}: more than {} GiB; give fewer pictures at once",
+            MOST >> 30
+        ));
+    }
+    // A view is bounded by the file, whatever its header claims.
+    match ArrayViewD::<f32>::view_npy(&bytes) {
+        Ok(view) => Ok(view.to_owned()),
+        Err(ViewNpyError::WrongDescriptor(found)) => Err(anyhow!(
+            "{name}: its elements are {found}, but must be float32 ('<f4')"
+        )),
+        Err(ViewNpyError::NonNativeEndian) => Err(anyhow!(
+            "{name}: its bytes are in the other order; save it as '<f4'"
+        )),
+        Err(ViewNpyError::MissingBytes(_) | ViewNpyError::ExtraBytes(_)) => Err(anyhow!(
+            "{name}: its length does not fit its header; the file is cut off or damaged"
+        )),
+        Err(problem) => Err(anyhow!("{name}: this is no .npy file: {problem}")),
+    }
+}
+
+/// The array, if it holds pictures for this network.
+fn fitting(network: &Network, pictures: ArrayD<f32>, path: &Path) -> anyhow::Result<Array4<f32>> {
+    let one = network.input_dims(1);
+    let found = pictures.shape().to_vec();
+    let runs = found.first().copied().unwrap_or(0);
+    let fits = found.len() == 4 && found[1..] == one[1..] && runs > 0;
+    if !fits || (runs > 1 && !network.batchable) {
+        let many = if network.batchable { "N" } else { "1" };
+        return Err(anyhow!(
+            "{}: its shape is {found:?}, but {} takes [{many}, {}, {}, {}]",
+            path.display(),
+            network.name,
+            one[1],
+            one[2],
+            one[3]
+        ));
+    }
+    let pictures = pictures.into_dimensionality::<Ix4>()?;
+    Ok(pictures.as_standard_layout().into_owned())
+}

@@ -1,0 +1,64 @@
+//! `ziggurat layers`: what a model is made of, and what of that can be visualised.
+
+use super::{Failure, opening, output};
+use serde::Serialize;
+use ziggurat::autodiff::reach::Reach;
+use ziggurat::model::Layer;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// An ONNX file, or the name of a card
+    model: Option<String>,
+    /// One JSON object a layer
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    name: &'a str,
+    op: &'a str,
+    shape: &'a [usize],
+    channels: usize,
+    differentiable: bool,
+    why: Option<String>,
+}
+
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let home = opening::home()?;
+    let network = opening::network(&home, arguments.model.as_deref())?;
+    let layers = network.layers();
+    let lines: Vec<Line> = layers.iter().map(line).collect();
+    if arguments.json {
+        return lines.iter().try_for_each(|line| Ok(output::json(line)?));
+    }
+    table(&lines)
+}
+
+fn line(layer: &Layer) -> Line<'_> {
+    let differentiable = layer.reach == Reach::Differentiable;
+    Line {
+        name: &layer.name,
+        op: &layer.op,
+        shape: &layer.dims,
+        channels: layer.channels(),
+        differentiable,
+        why: (!differentiable).then(|| layer.reach.to_string()),
+    }
+}
+
+fn table(lines: &[Line]) -> Result<(), Failure> {
+    let widest = |text: fn(&Line) -> usize| lines.iter().map(text).max().unwrap_or(0);
+    let name = widest(|line| line.name.chars().count());
+    let op = widest(|line| line.op.chars().count());
+    for line in lines {
+        let shape: Vec<String> = line.shape.iter().map(usize::to_string).collect();
+        let why = line.why.as_deref().unwrap_or_default();
+        let shape = shape.join(" × ");
+        output::line(&format!(
+            "{:name$}  {:op$}  {shape:<20}  {why}",
+            line.name, line.op
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! The command line: one file a subcommand, no logic of its own.
+
+mod cam;
+mod classes;
+mod classify;
+mod doctor;
+mod gradient;
+mod guide;
+mod layers;
+mod opening;
+mod output;
+mod run;
+mod setup;
+mod target;
+mod writing;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// See what an ONNX image classifier has learned.
+#[derive(Parser)]
+#[command(name = "ziggurat", version, about, long_about = None)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make the picture that a class, a channel or a neuron responds to most
+    Run(run::Arguments),
+    /// Write the gradient of a target with respect to the input
+    Gradient(gradient::Arguments),
+    /// Name the top classes of pictures
+    Classify(classify::Arguments),
+    /// Show which region of a picture speaks for a target
+    Cam(cam::Arguments),
+    /// List what a model is made of, and what of that can be visualised
+    Layers(layers::Arguments),
+    /// List the classes of a model
+    Classes(classes::Arguments),
+    /// Fetch what is needed: ONNX Runtime and models
+    Setup(setup::Arguments),
+    /// Show what was found: library, providers, terminal, folders
+    Doctor(doctor::Arguments),
+}
+
+/// Does what the command line asks for.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.command {
+        None => guide::run(),
+        Some(Command::Run(arguments)) => run::run(arguments),
+        Some(Command::Gradient(arguments)) => gradient::run(arguments),
+        Some(Command::Classify(arguments)) => classify::run(arguments),
+        Some(Command::Cam(arguments)) => cam::run(arguments),
+        Some(Command::Layers(arguments)) => layers::run(arguments),
+        Some(Command::Classes(arguments)) => classes::run(arguments),
+        Some(Command::Setup(arguments)) => setup::run(arguments),
+        Some(Command::Doctor(arguments)) => doctor::run(arguments),
+    }
+}
+
+/// Why the program ends without having done what it was asked for.
+pub enum Failure {
+    /// The command line asks for something that does not exist: exit status 2.
+    Usage(anyhow::Error),
+    /// Anything else: exit status 1.
+    Failed(anyhow::Error),
+    /// The reader of the output went away, which is no failure to speak of.
+    Quiet,
+}
+
+impl Failure {
+    /// A mistake on the command line.
+    pub fn usage(problem: impl Into<anyhow::Error>) -> Self {
+        Self::Usage(problem.into())
+    }
+
+    /// Prints one line and tells the exit status.
+    pub fn report(self) -> ExitCode {
+        let (problem, status) = match self {
+            Self::Usage(problem) => (problem, 2),
+            Self::Failed(problem) => (problem, 1),
+            Self::Quiet => return ExitCode::SUCCESS,
+        };
+        eprintln!("ziggurat: {}", output::one_line(&problem.to_string()));
+        ExitCode::from(status)
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(problem: E) -> Self {
+        let problem = problem.into();
+        match problem
+            .downcast_ref::<std::io::Error>()
+            .map(std::io::Error::kind)
+        {
+            Some(std::io::ErrorKind::BrokenPipe) => Self::Quiet,
+            _ => Self::Failed(problem),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What nearly every subcommand begins with: load ONNX Runtime, open a model, start a provider; with progress on standard
+//! error where there is something to wait for.
+
+use super::Failure;
+use super::output::remark;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use ziggurat::home::Home;
+use ziggurat::model::{Network, Source};
+use ziggurat::runtime::{Active, Library, Provider, Stage};
+
+/// Shows the stages of fetching: a bar on a terminal, a line a stage elsewhere.
+pub struct Fetching {
+    bar: ProgressBar,
+    last: Mutex<String>,
+}
+
+impl Fetching {
+    pub fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        let template = "{msg} {wide_bar} {bytes}/{total_bytes}";
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        Self {
+            bar,
+            last: Mutex::default(),
+        }
+    }
+
+    /// Shows a stage.
+    pub fn show(&self, stage: &Stage) {
+        let mut last = self
+            .last
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if *last != stage.text {
+            last.clone_from(&stage.text);
+            if !std::io::stderr().is_terminal() {
+                remark(&stage.text);
+            }
+            self.bar.set_message(stage.text.clone());
+        }
+        if let Some((so_far, total)) = stage.bytes {
+            self.bar.set_length(total);
+            self.bar.set_position(so_far);
+        }
+    }
+}
+
+impl Drop for Fetching {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The user's folders.
+pub fn home() -> Result<Home, Failure> {
+    Ok(Home::locate()?)
+}
+
+/// Loads ONNX Runtime, fetched if there is none.
+pub fn library(home: &Home) -> Result<&'static Library, Failure> {
+    let fetching = Fetching::new();
+    Ok(Library::load(home, &|stage| fetching.show(stage))?)
+}
+
+/// Opens a model by path or by a card's name; `None` is the default model.
+pub fn network(home: &Home, model: Option<&str>) -> Result<Network, Failure> {
+    let source = Source::resolve(home, model).map_err(|problem| match problem {
+        unknown @ ziggurat::model::Error::UnknownModel { .. } => Failure::usage(unknown),
+        other => other.into(),
+    })?;
+    library(home)?;
+    let file = {
+        let fetching = Fetching::new();
+        source.open(home, &|stage| fetching.show(stage))?
+    };
+    let network = Network::open(&file)?;
+    if network.preprocessing_assumed {
+        remark(&format!(
+            "{}: no card says how its pictures are prepared; ImageNet's mean and standard deviation are assumed",
+            network.name
+        ));
+    }
+    Ok(network)
+}
+
+/// Finds out where sessions run. `auto` says so when it falls back to the CPU although a GPU build is there.
+pub fn provider(wanted: Provider) -> Result<Active, Failure> {
+    let active = wanted.resolve()?;
+    if let Some(why) = &active.why {
+        remark(&format!("running on the CPU: {why}"));
+    }
+    Ok(active)
+}

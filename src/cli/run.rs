@@ -1,0 +1,6 @@
+use super::Failure;
+#[derive(clap::Args)]
+pub struct Arguments {}
+pub fn run(_: Arguments) -> Result<(), Failure> {
+    todo!()
+}

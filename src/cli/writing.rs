@@ -1,0 +1,64 @@
+//! Writing a result to a file: all of it appears at once, or nothing does.
+
+use anyhow::anyhow;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// A file that is still to appear. Made before anything is computed, so that a path that cannot be written is known
+/// early; gone again if nothing comes of it.
+pub struct Pending {
+    path: PathBuf,
+    file: NamedTempFile,
+}
+
+impl Pending {
+    /// Starts a file that will be called `path`; one that exists is kept until the new one is whole.
+    ///
+    /// # Errors
+    /// If the folder cannot be written to, or something else than a file has this name.
+    pub fn new(path: &Path) -> anyhow::Result<Self> {
+        // A link stays a link: what it leads to is written.
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let cannot = || format!("{}: cannot be written", path.display());
+        if real.exists() && !real.is_file() {
+            return Err(anyhow!("{}: it is no regular file", cannot()));
+        }
+        let folder = match real.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".ziggurat-");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = builder
+            .tempfile_in(folder)
+            .map_err(|problem| anyhow!("{}: {}", cannot(), problem.kind()))?;
+        Ok(Self { path: real, file })
+    }
+
+    /// Writes the file and lets it appear.
+    ///
+    /// # Errors
+    /// If it cannot be written; then nothing has changed.
+    pub fn finish(
+        mut self,
+        write: impl FnOnce(&mut BufWriter<&mut std::fs::File>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let cannot = format!("{}: cannot be written", self.path.display());
+        let mut writer = BufWriter::new(self.file.as_file_mut());
+        write(&mut writer)
+            .and_then(|()| Ok(writer.flush()?))
+            .map_err(|problem| anyhow!("{cannot}: {problem}"))?;
+        drop(writer);
+        self.file
+            .as_file()
+            .sync_all()
+            .map_err(|problem| anyhow!("{cannot}: {problem}"))?;
+        self.file
+            .persist(&self.path)
+            .map_err(|problem| anyhow!("{cannot}: {}", problem.error))
+            .map(drop)
+    }
+}

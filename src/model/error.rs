@@ -1,0 +1,110 @@
+//! What can go wrong in this room.
+
+use std::path::{Path, PathBuf};
+
+use super::zoo;
+
+/// Why a model, a card, a class or a picture could not be had: one line that names it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    /// A file is larger than anything of its kind.
+    #[error("{}: {bytes} bytes are too many for {what} (at most {most})", path.display())]
+    TooLarge {
+        path: PathBuf,
+        what: &'static str,
+        bytes: u64,
+        most: u64,
+    },
+    /// A card does not say what it should.
+    #[error("{card}: {why}")]
+    Card { card: String, why: String },
+    /// No card has this name and no file either.
+    #[error(
+        "no model is called `{name}`{suggestion} (cards: {known}; a file needs a `/` or the ending .onnx)"
+    )]
+    UnknownModel {
+        name: String,
+        suggestion: String,
+        known: String,
+    },
+    /// The path leads to no file.
+    #[error("{}: there is no such model file", .0.display())]
+    NoModelFile(PathBuf),
+    /// A list of class names cannot be used.
+    #[error("{list}: {why}")]
+    Classes { list: String, why: String },
+    /// No class has this name.
+    #[error("no class is called `{name}`{suggestion}")]
+    UnknownClass { name: String, suggestion: String },
+    /// Several classes have this name.
+    #[error("`{name}` is the name of {} classes: say {}", indices.len(), one_of(indices))]
+    AmbiguousClass { name: String, indices: Vec<usize> },
+    /// The index is beyond the last class.
+    #[error("class {index} does not exist: the model has {count} classes, 0 to {}", count.saturating_sub(1))]
+    ClassOutOfRange { index: usize, count: usize },
+    /// The model takes no picture.
+    #[error("{}: no image input: {why}", path.display())]
+    NoImageInput { path: PathBuf, why: String },
+    /// The model gives no class scores.
+    #[error("{}: no class scores: {why}", path.display())]
+    NoClassScores { path: PathBuf, why: String },
+    /// No layer has this name.
+    #[error(
+        "no layer is called {}{suggestion}; `ziggurat layers` lists them",
+        crate::onnx::printable(name)
+    )]
+    UnknownLayer { name: String, suggestion: String },
+    /// A picture could not be decoded.
+    #[error("{}: {why}", path.display())]
+    Picture { path: PathBuf, why: String },
+    /// The model takes pictures with another number of channels than one (grey) or three (colour).
+    #[error("the model takes {0} channels: pictures have 1 (grey) or 3 (colour)")]
+    Channels(usize),
+    /// Published weights could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] crate::runtime::Error),
+    /// Published weights could not be turned into a model.
+    #[error("{}: {source}", path.display())]
+    Convert { path: PathBuf, source: zoo::Error },
+    /// The converted model could not be written.
+    #[error(transparent)]
+    Onnx(#[from] crate::onnx::Error),
+}
+
+impl Error {
+    pub(super) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        |source| Self::File { path, source }
+    }
+}
+
+fn one_of(indices: &[usize]) -> String {
+    let words: Vec<String> = indices.iter().map(usize::to_string).collect();
+    words.join(" or ")
+}
+
+/// Reads a text file of at most `most` bytes, whatever its length is said to be.
+pub(super) fn read_text(path: &Path, what: &'static str, most: u64) -> Result<String, Error> {
+    use std::io::Read;
+    let file = std::fs::File::open(path).map_err(Error::file(path))?;
+    let mut text = String::new();
+    file.take(most + 1)
+        .read_to_string(&mut text)
+        .map_err(Error::file(path))?;
+    if text.len() as u64 > most {
+        let bytes = std::fs::metadata(path).map_or(most + 1, |data| data.len());
+        return Err(Error::TooLarge {
+            path: path.to_path_buf(),
+            what,
+            bytes,
+            most,
+        });
+    }
+    Ok(text)
+}

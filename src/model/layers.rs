@@ -1,0 +1,76 @@
+//! What a network is made of: the values along the way from the picture to the class scores.
+
+use super::{Error, Network};
+use crate::autodiff::reach::{Reach, reach};
+
+/// One value that can be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Its name: what targets use.
+    pub name: String,
+    /// The operator that makes it.
+    pub op: String,
+    /// Its dimensions for one picture, (1, channels, height, width) or (1, channels).
+    pub dims: Vec<usize>,
+    /// Whether it can be visualised, or why not.
+    pub reach: Reach,
+}
+
+impl Layer {
+    /// Number of channels.
+    pub fn channels(&self) -> usize {
+        self.dims[1]
+    }
+
+    /// Height and width of a channel, if it has any.
+    pub fn plane(&self) -> Option<(usize, usize)> {
+        match self.dims.as_slice() {
+            &[_, _, height, width] => Some((height, width)),
+            _ => None,
+        }
+    }
+}
+
+/// The values of `network` that depend on the picture and have channels, in graph order.
+pub(super) fn layers(network: &Network) -> Vec<Layer> {
+    let reached = reach(&network.graph, &network.input);
+    let mut layers = Vec::new();
+    for node in network.graph.nodes() {
+        for name in node.output.iter().filter(|name| !name.is_empty()) {
+            let reach = reached
+                .get(name.as_str())
+                .cloned()
+                .unwrap_or(Reach::Independent);
+            let Some(value) = network.shapes.find(name) else {
+                continue;
+            };
+            let has_channels = matches!(value.dims.len(), 2 | 4) && value.dims[1] > 0;
+            if reach != Reach::Independent && value.elem.is_float() && has_channels {
+                layers.push(Layer {
+                    name: name.clone(),
+                    op: node.op_type.clone(),
+                    dims: value.dims.clone(),
+                    reach,
+                });
+            }
+        }
+    }
+    layers
+}
+
+/// The layer called `name`.
+///
+/// # Errors
+/// [`Error::UnknownLayer`] with names that come near.
+pub fn find<'a>(layers: &'a [Layer], name: &str) -> Result<&'a Layer, Error> {
+    layers
+        .iter()
+        .find(|layer| layer.name == name)
+        .ok_or_else(|| {
+            let names = layers.iter().map(|layer| layer.name.as_str());
+            Error::UnknownLayer {
+                name: name.into(),
+                suggestion: super::near::did_you_mean(&super::near::nearest(name, names)),
+            }
+        })
+}

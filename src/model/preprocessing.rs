@@ -1,0 +1,324 @@
+//! From pictures to a model's input and back: resize, crop, and a scale and an offset for each channel.
+
+use image::imageops::{self, FilterType};
+use image::{GenericImageView, Rgb, RgbImage, SubImage};
+use ndarray::{Array4, ArrayView3};
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+
+/// Longest picture that is resized whole, in multiples of its short side.
+const MAX_ASPECT: u32 = 16;
+
+/// The order of the channels in a colour model's input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelOrder {
+    #[default]
+    Rgb,
+    Bgr,
+}
+
+/// The order of the axes in a model's input. Only one is supported yet; the key exists so that a card can say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// Batch, channel, row, column.
+    #[default]
+    Nchw,
+}
+
+/// How pixels between pixels are guessed when a picture is resized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Filter {
+    /// Catmull-Rom, which is what Pillow and torchvision call bicubic.
+    #[default]
+    Bicubic,
+    Bilinear,
+    Nearest,
+}
+
+impl From<Filter> for FilterType {
+    fn from(filter: Filter) -> Self {
+        match filter {
+            Filter::Bicubic => Self::CatmullRom,
+            Filter::Bilinear => Self::Triangle,
+            Filter::Nearest => Self::Nearest,
+        }
+    }
+}
+
+/// How a model wants its pictures, as a card's `[preprocessing]` says it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, try_from = "Keys")]
+pub struct Preprocessing {
+    mean: [f32; 3],
+    std: [f32; 3],
+    channels: ChannelOrder,
+    layout: Layout,
+    crop: f32,
+    filter: Filter,
+}
+
+/// What a card may say; missing keys take ImageNet's values.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    mean: Option<Vec<f32>>,
+    std: Option<Vec<f32>>,
+    #[serde(default)]
+    channels: ChannelOrder,
+    #[serde(default)]
+    layout: Layout,
+    crop: Option<f32>,
+    #[serde(default)]
+    filter: Filter,
+}
+
+impl TryFrom<Keys> for Preprocessing {
+    type Error = String;
+
+    fn try_from(keys: Keys) -> Result<Self, String> {
+        let (mean, std) = match (keys.mean, keys.std) {
+            (None, None) => (Self::IMAGENET.mean, Self::IMAGENET.std),
+            (Some(mean), Some(std)) => (three("mean", &mean)?, three("std", &std)?),
+            _ => return Err("mean and std must be given together".into()),
+        };
+        if std.iter().any(|std| *std <= 0.0) {
+            return Err("std: every number must be greater than 0".into());
+        }
+        let crop = keys.crop.unwrap_or(Self::IMAGENET.crop);
+        if !(0.1..=1.0).contains(&crop) {
+            return Err("crop: must be from 0.1 to 1".into());
+        }
+        Ok(Self {
+            mean,
+            std,
+            channels: keys.channels,
+            layout: keys.layout,
+            crop,
+            filter: keys.filter,
+        })
+    }
+}
+
+fn three(key: &str, values: &[f32]) -> Result<[f32; 3], String> {
+    if values
+        .iter()
+        .any(|value| !value.is_finite() || value.abs() > 1e6)
+    {
+        return Err(format!(
+            "{key}: every number must be finite and below a million"
+        ));
+    }
+    match *values {
+        [one] => Ok([one; 3]),
+        [r, g, b] => Ok([r, g, b]),
+        _ => Err(format!(
+            "{key}: must have 1 or 3 numbers, not {}",
+            values.len()
+        )),
+    }
+}
+
+/// The size of a model's input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputSize {
+    channels: Channels,
+    /// Rows.
+    pub height: u32,
+    /// Columns.
+    pub width: u32,
+}
+
+/// Grey or colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channels {
+    Grey,
+    Colour,
+}
+
+impl Channels {
+    /// # Errors
+    /// [`Error::Channels`] if `count` is neither one nor three.
+    pub fn from_count(count: usize) -> Result<Self, Error> {
+        match count {
+            1 => Ok(Self::Grey),
+            3 => Ok(Self::Colour),
+            _ => Err(Error::Channels(count)),
+        }
+    }
+
+    /// How many channels that is.
+    pub fn count(self) -> usize {
+        match self {
+            Self::Grey => 1,
+            Self::Colour => 3,
+        }
+    }
+}
+
+impl InputSize {
+    /// # Errors
+    /// [`Error::Channels`] if `channels` is neither one nor three.
+    pub fn new(channels: usize, height: u32, width: u32) -> Result<Self, Error> {
+        Ok(Self {
+            channels: Channels::from_count(channels)?,
+            height,
+            width,
+        })
+    }
+
+    /// Grey or colour.
+    pub fn channels(self) -> Channels {
+        self.channels
+    }
+}
+
+/// From the brightness of one channel, 0 to 1, to model-input units and back.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Affine {
+    mean: f32,
+    std: f32,
+}
+
+impl Affine {
+    /// Model-input units of the brightness `p` (0 to 1): `(p - mean) / std`.
+    pub fn to_model(self, p: f32) -> f32 {
+        (p - self.mean) / self.std
+    }
+
+    /// The brightness, 0 to 1 if `x` is in [`Affine::range`], of `x` model-input units.
+    pub fn to_unit(self, x: f32) -> f32 {
+        x * self.std + self.mean
+    }
+
+    /// Model-input units per unit of brightness.
+    pub fn scale(self) -> f32 {
+        1.0 / self.std
+    }
+
+    /// The model-input units of black and of white.
+    pub fn range(self) -> (f32, f32) {
+        (self.to_model(0.0), self.to_model(1.0))
+    }
+}
+
+impl Preprocessing {
+    /// What most models trained on ImageNet with PyTorch expect.
+    pub const IMAGENET: Self = Self {
+        mean: [0.485, 0.456, 0.406],
+        std: [0.229, 0.224, 0.225],
+        channels: ChannelOrder::Rgb,
+        layout: Layout::Nchw,
+        crop: 0.875,
+        filter: Filter::Bicubic,
+    };
+
+    /// The order of a colour model's channels.
+    pub fn channel_order(&self) -> ChannelOrder {
+        self.channels
+    }
+
+    /// Which of red (0), green (1) and blue (2) each channel of a colour model is.
+    pub fn rgb_of_channel(&self) -> [usize; 3] {
+        match self.channels {
+            ChannelOrder::Rgb => [0, 1, 2],
+            ChannelOrder::Bgr => [2, 1, 0],
+        }
+    }
+
+    /// The scale and offset of each of the model's channels, in the model's order. A grey model takes the averages of
+    /// what is given for red, green and blue.
+    pub fn affine(&self, channels: Channels) -> Vec<Affine> {
+        let average = |values: [f32; 3]| values.iter().sum::<f32>() / 3.0;
+        match channels {
+            Channels::Grey => vec![Affine {
+                mean: average(self.mean),
+                std: average(self.std),
+            }],
+            Channels::Colour => self
+                .rgb_of_channel()
+                .map(|colour| Affine {
+                    mean: self.mean[colour],
+                    std: self.std[colour],
+                })
+                .to_vec(),
+        }
+    }
+
+    /// A picture as model input, (1, C, H, W). A picture of exactly the input's size is taken as it is; any other is
+    /// resized, without changing its proportions, until the input covers the share `crop` of its short side, and then
+    /// cropped around its centre.
+    pub fn tensor(&self, picture: &RgbImage, size: InputSize) -> Array4<f32> {
+        let fitted = self.fit(picture, size);
+        let affine = self.affine(size.channels);
+        let colours = self.rgb_of_channel();
+        let shape = (1, affine.len(), size.height as usize, size.width as usize);
+        Array4::from_shape_fn(shape, |(_, channel, y, x)| {
+            let pixel = fitted.get_pixel(x as u32, y as u32);
+            let brightness = match size.channels {
+                Channels::Grey => luma(*pixel),
+                Channels::Colour => f32::from(pixel[colours[channel]]),
+            };
+            affine[channel].to_model(brightness / 255.0)
+        })
+    }
+
+    /// A model input (C, H, W) as a picture; what is out of range becomes black or white.
+    ///
+    /// # Errors
+    /// [`Error::Channels`] if there is neither one channel nor three.
+    pub fn picture(&self, tensor: ArrayView3<'_, f32>) -> Result<RgbImage, Error> {
+        let (count, height, width) = tensor.dim();
+        let channels = Channels::from_count(count)?;
+        let affine = self.affine(channels);
+        let value = |channel: usize, x: u32, y: u32| {
+            let units = tensor[(channel, y as usize, x as usize)];
+            // The cast saturates, and makes 0 of what is not a number.
+            (affine[channel].to_unit(units) * 255.0).round() as u8
+        };
+        // The order of the channels undoes itself: swapping red and blue twice changes nothing.
+        let [r, g, b] = match channels {
+            Channels::Grey => [0; 3],
+            Channels::Colour => self.rgb_of_channel(),
+        };
+        Ok(RgbImage::from_fn(width as u32, height as u32, |x, y| {
+            Rgb([value(r, x, y), value(g, x, y), value(b, x, y)])
+        }))
+    }
+
+    fn fit(&self, picture: &RgbImage, size: InputSize) -> RgbImage {
+        if picture.dimensions() == (size.width, size.height) {
+            return picture.clone();
+        }
+        let picture = without_far_ends(picture);
+        let (width, height) = (f64::from(picture.width()), f64::from(picture.height()));
+        let cover = |input: u32| (f64::from(input) / f64::from(self.crop)).round();
+        let scale = (cover(size.width) / width).max(cover(size.height) / height);
+        // Rounding must not leave less than the input needs.
+        let wide = ((width * scale).round() as u32).max(size.width);
+        let high = ((height * scale).round() as u32).max(size.height);
+        let (left, top) = ((wide - size.width) / 2, (high - size.height) / 2);
+        let resized = imageops::resize(&*picture, wide, high, self.filter.into());
+        imageops::crop_imm(&resized, left, top, size.width, size.height).to_image()
+    }
+}
+
+/// A picture much longer than it is wide, cut to its middle: resized whole it would fill the memory with what the crop
+/// throws away.
+fn without_far_ends(picture: &RgbImage) -> SubImage<&RgbImage> {
+    let (width, height) = picture.dimensions();
+    let longest = width.min(height).saturating_mul(MAX_ASPECT);
+    let (wide, high) = (width.min(longest), height.min(longest));
+    imageops::crop_imm(picture, (width - wide) / 2, (height - high) / 2, wide, high)
+}
+
+/// Brightness of a pixel by Rec. 601, 0 to 255, as Pillow and torchvision compute it.
+fn luma(Rgb([r, g, b]): Rgb<u8>) -> f32 {
+    0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)
+}
+
+#[cfg(test)]
+mod tests;

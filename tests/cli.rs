@@ -1,0 +1,477 @@
+//! The program as a user meets it: every subcommand, and what it says to bad input.
+
+use assert_cmd::Command;
+use image::{Rgb, RgbImage};
+use ndarray::{Array4, s};
+use ndarray_npy::{read_npy, write_npy};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use ziggurat::model::{ModelFile, Source};
+use ziggurat::onnx::shapes::{fixed, untyped};
+use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::runtime::{Options, Provider, Session, Tensor, package, testing};
+
+const MODEL: &str = "efficientnet-lite0";
+
+/// The program, in the home that all tests of the checkout share, so that nothing is fetched twice.
+fn ziggurat(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ziggurat"));
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-home");
+    if std::env::var_os("ZIGGURAT_HOME").is_none_or(|root| root.is_empty()) {
+        command.env("ZIGGURAT_HOME", home);
+    }
+    command.args(arguments);
+    command
+}
+
+/// What it prints if all goes well.
+fn output(arguments: &[&str]) -> String {
+    let done = ziggurat(arguments).assert().success();
+    String::from_utf8(done.get_output().stdout.clone()).unwrap()
+}
+
+/// Its lines of JSON.
+fn objects(arguments: &[&str]) -> Vec<Value> {
+    let parse = |line: &str| serde_json::from_str(line).unwrap();
+    output(arguments).lines().map(parse).collect()
+}
+
+/// Its complaint, which must be the last line of standard error, with nothing on standard output.
+fn complaint(status: i32, arguments: &[&str]) -> String {
+    let failed = ziggurat(arguments).assert().code(status);
+    let out = failed.get_output();
+    assert!(out.stdout.is_empty(), "{arguments:?} printed a result");
+    let text = String::from_utf8(out.stderr.clone()).unwrap();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("ziggurat: "))
+        .collect();
+    assert_eq!(lines.len(), 1, "{text}");
+    assert_eq!(text.lines().last(), Some(lines[0]), "{text}");
+    lines[0].to_string()
+}
+
+/// A folder with a picture, an input and models that are none.
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = Self { folder };
+        pattern().save(desk.path("picture.png")).unwrap();
+        desk
+    }
+
+    fn path(&self, name: &str) -> String {
+        let path = self.folder.path().join(name);
+        path.to_str().unwrap().to_string()
+    }
+
+    fn exists(&self, name: &str) -> bool {
+        Path::new(&self.path(name)).exists()
+    }
+
+    /// Names of all files, the hidden ones too.
+    fn files(&self) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = fs::read_dir(self.folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into())
+            .collect();
+        files.sort();
+        files
+    }
+}
+
+/// Ramps of red and green over rings of blue.
+fn pattern() -> RgbImage {
+    RgbImage::from_fn(300, 260, |x, y| {
+        Rgb([
+            (x * 255 / 300) as u8,
+            (y * 255 / 260) as u8,
+            ((x * x + y * y) / 64 % 256) as u8,
+        ])
+    })
+}
+
+fn model_file() -> ModelFile {
+    let source = Source::resolve(&testing::home(), Some(MODEL)).unwrap();
+    source.open(&testing::home(), &package::quiet).unwrap()
+}
+
+/// Two inputs that look like noise.
+fn inputs() -> Array4<f32> {
+    let mut state = 1u32;
+    Array4::from_shape_simple_fn((2, 3, 224, 224), || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    })
+}
+
+#[test]
+fn classify_ranks_the_classes_of_each_picture() {
+    let desk = Desk::new();
+    let picture = desk.path("picture.png");
+    let lines = objects(&["classify", MODEL, &picture, &picture, "--json"]);
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0], lines[1]);
+    assert_eq!(lines[0]["image"], picture.as_str());
+    let top = lines[0]["top"].as_array().unwrap();
+    assert_eq!(top.len(), 5);
+    let probabilities: Vec<f64> = top
+        .iter()
+        .map(|entry| entry["probability"].as_f64().unwrap())
+        .collect();
+    assert!(probabilities.is_sorted_by(|a, b| a >= b));
+    assert!(probabilities.iter().sum::<f64>() <= 1.0);
+    let keys: Vec<&String> = top[0].as_object().unwrap().keys().collect();
+    assert_eq!(keys.len(), 3);
+    let index = top[0]["index"].to_string();
+    assert!(output(&["classes", MODEL]).lines().any(|line| {
+        line.trim_start().starts_with(&index) && line.ends_with(top[0]["name"].as_str().unwrap())
+    }));
+
+    let all = objects(&[
+        "classify",
+        &picture,
+        "--top",
+        "5000",
+        "--json",
+        "--provider",
+        "cpu",
+    ]);
+    let all = all[0]["top"].as_array().unwrap();
+    assert_eq!(all.len(), 1000);
+    let total: f64 = all
+        .iter()
+        .map(|entry| entry["probability"].as_f64().unwrap())
+        .sum();
+    assert!((total - 1.0).abs() < 1e-4);
+
+    let table = output(&["classify", MODEL, &picture, "--top", "3"]);
+    assert_eq!(table.lines().count(), 4);
+    assert!(table.contains(top[2]["name"].as_str().unwrap()));
+}
+
+/// Along its own direction a gradient is as steep as it is long.
+#[test]
+fn gradient_is_the_slope_of_the_logit() {
+    let desk = Desk::new();
+    let (input, gradient) = (desk.path("x.npy"), desk.path("g.npy"));
+    let x = inputs();
+    write_npy(&input, &x).unwrap();
+    output(&[
+        "gradient",
+        MODEL,
+        "--target",
+        "flamingo",
+        "--input",
+        &input,
+        "--output",
+        &gradient,
+        "--provider",
+        "cpu",
+    ]);
+    let g: Array4<f32> = read_npy(&gradient).unwrap();
+    assert_eq!(g.dim(), x.dim());
+
+    testing::library();
+    let bytes = fs::read(model_file().path).unwrap();
+    let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
+    let mut logit = |image: Array4<f32>| {
+        let image = Tensor::from(image);
+        let logits = session
+            .run(&[("image", &image)], &["logits"])
+            .unwrap()
+            .remove(0);
+        f64::from(logits.as_f32().unwrap()[[0, 130]])
+    };
+    for run in 0..2 {
+        let one = x.slice(s![run..run + 1, .., .., ..]).to_owned();
+        let slope = g.slice(s![run..run + 1, .., .., ..]).to_owned();
+        let length = slope
+            .iter()
+            .map(|&value| f64::from(value).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        assert!(length > 0.0);
+        let step = &slope * (0.02 / length) as f32;
+        let measured = (logit(&one + &step) - logit(&one - &step)) / 0.04;
+        assert!(
+            (measured / length - 1.0).abs() < 0.05,
+            "{measured} along it, {length} long"
+        );
+    }
+    let files = desk.files();
+    assert_eq!(files.len(), 3, "{files:?}");
+}
+
+#[test]
+fn gradient_of_a_neuron_is_local() {
+    let desk = Desk::new();
+    let (input, gradient) = (desk.path("x.npy"), desk.path("g.npy"));
+    write_npy(&input, &inputs().slice(s![..1, .., .., ..]).to_owned()).unwrap();
+    output(&[
+        "gradient",
+        MODEL,
+        "--target",
+        "stem/conv:3:10,20",
+        "--input",
+        &input,
+        "--output",
+        &gradient,
+    ]);
+    let g: Array4<f32> = read_npy(&gradient).unwrap();
+    // A 3 × 3 convolution of stride 2 sees rows 20 to 22 and columns 40 to 42, or one less.
+    for ((_, _, y, x), value) in g.indexed_iter() {
+        let near = (19..=22).contains(&y) && (39..=42).contains(&x);
+        assert!(near || *value == 0.0, "{y},{x}: {value}");
+    }
+    assert!(g.iter().any(|value| *value != 0.0));
+}
+
+#[test]
+fn cam_lays_a_map_over_what_the_model_sees() {
+    let desk = Desk::new();
+    let picture = desk.path("picture.png");
+    let maps: Vec<RgbImage> = ["flamingo", "644", "blocks.10/expand/conv:7"]
+        .iter()
+        .enumerate()
+        .map(|(number, target)| {
+            let out = desk.path(&format!("map{number}.png"));
+            output(&["cam", MODEL, &picture, "--target", target, "--out", &out]);
+            image::open(out).unwrap().into_rgb8()
+        })
+        .collect();
+    assert!(maps.iter().all(|map| map.dimensions() == (224, 224)));
+    assert_ne!(maps[0], maps[1]);
+    assert_ne!(maps[1], maps[2]);
+    let why = complaint(
+        2,
+        &[
+            "cam",
+            MODEL,
+            &picture,
+            "--target",
+            "stem/conv",
+            "--out",
+            &desk.path("no.png"),
+        ],
+    );
+    assert!(
+        why.contains("has no class activation map") && !desk.exists("no.png"),
+        "{why}"
+    );
+}
+
+#[test]
+fn layers_and_classes_are_listed() {
+    let layers = objects(&["layers", MODEL, "--json"]);
+    let stem = &layers[0];
+    assert_eq!(stem["name"], "stem/conv");
+    assert_eq!(stem["op"], "Conv");
+    assert_eq!(stem["shape"], serde_json::json!([1, 32, 112, 112]));
+    assert_eq!(stem["channels"], 32);
+    assert_eq!(stem["differentiable"], true);
+    assert_eq!(stem["why"], Value::Null);
+    assert_eq!(output(&["layers"]).lines().count(), layers.len());
+
+    assert_eq!(objects(&["classes", MODEL, "--json"]).len(), 1000);
+    let flamingo = vec![serde_json::json!({"index": 130, "name": "flamingo"})];
+    for wanted in [&[MODEL, "FLAMING"][..], &["flamingo"], &["130"]] {
+        let arguments = [&["classes", "--json"], wanted].concat();
+        assert_eq!(objects(&arguments), flamingo, "{wanted:?}");
+    }
+    assert_eq!(output(&["classes", "tigershark"]).trim(), "3  tiger shark");
+}
+
+#[test]
+fn setup_says_what_is_there_and_where() {
+    let first = output(&["setup"]);
+    assert_eq!(first, output(&["setup", MODEL]));
+    assert!(first.starts_with("ONNX Runtime 1."), "{first}");
+    assert!(
+        first
+            .lines()
+            .any(|line| line.starts_with("efficientnet-lite0: "))
+    );
+    assert!(
+        complaint(2, &["setup", "efficientnet-lite9"]).contains("did you mean `efficientnet-lite")
+    );
+}
+
+#[test]
+fn doctor_tells_what_was_found() {
+    output(&["setup"]);
+    let found = objects(&["doctor", MODEL, "--json"]);
+    assert_eq!(found.len(), 1);
+    let found = &found[0];
+    assert!(Path::new(found["library"]["path"].as_str().unwrap()).is_file());
+    assert_eq!(found["providers"][0]["name"], "cpu");
+    assert_eq!(found["providers"][0]["starts"], true);
+    assert_eq!(found["model"]["classes"], 1000);
+    assert_eq!(found["models"][0]["fetched"], true);
+}
+
+#[test]
+fn doctor_fetches_nothing_and_succeeds_with_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let nowhere = |arguments: &[&str]| {
+        let mut command = ziggurat(arguments);
+        command
+            .env("ZIGGURAT_HOME", home.path())
+            .env_remove("ORT_DYLIB_PATH");
+        command
+    };
+    let done = nowhere(&["doctor"]).assert().success();
+    let text = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
+    assert!(text.contains("ziggurat setup"), "{text}");
+    nowhere(&["doctor", MODEL]).assert().code(1);
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+
+    let broken = home.path().join("libonnxruntime.so");
+    fs::write(&broken, "no library").unwrap();
+    let done = nowhere(&["doctor"])
+        .env("ORT_DYLIB_PATH", &broken)
+        .assert()
+        .success();
+    assert!(
+        String::from_utf8_lossy(&done.get_output().stdout)
+            .contains("cannot be used as ONNX Runtime")
+    );
+}
+
+#[test]
+fn files_that_are_no_model_are_named() {
+    let desk = Desk::new();
+    let [missing, text, half, no_image] =
+        ["missing.onnx", "text.onnx", "half.onnx", "tokens.onnx"].map(|name| desk.path(name));
+    fs::write(&text, "this is a text\n").unwrap();
+    let whole = fs::read(model_file().path).unwrap();
+    fs::write(&half, &whole[..whole.len() / 2]).unwrap();
+    let mut builder = Builder::empty(18, "t/");
+    builder.input("tokens", Elem::I64, &fixed(&[1, 8])).unwrap();
+    let scores = builder.emit("Cast", &["tokens"], &[("to", 1i64.into())]);
+    let model = builder.graph().to_model(&[untyped(&scores)]).unwrap();
+    file::write(model, Path::new(&no_image), None).unwrap();
+
+    let (picture, out) = (desk.path("picture.png"), desk.path("out"));
+    let input = desk.path("x.npy");
+    write_npy(&input, &inputs()).unwrap();
+    for (model, why) in [
+        (&missing, "no such model file"),
+        (&text, "text.onnx"),
+        (&half, "half.onnx"),
+        (&no_image, "no image input"),
+    ] {
+        for arguments in [
+            &["layers", model][..],
+            &["classes", model],
+            &["classify", model, &picture],
+            &["cam", model, &picture, "--target", "1", "--out", &out],
+            &[
+                "gradient", model, "--target", "1", "--input", &input, "--output", &out,
+            ],
+        ] {
+            let said = complaint(1, arguments);
+            assert!(
+                said.contains(why) && said.contains(model),
+                "{arguments:?}: {said}"
+            );
+        }
+    }
+    assert_eq!(desk.files().len(), 5);
+}
+
+#[test]
+fn names_that_do_not_exist_are_usage_mistakes() {
+    let desk = Desk::new();
+    let (picture, out) = (desk.path("picture.png"), desk.path("out.png"));
+    let cam = |target: &str| {
+        complaint(
+            2,
+            &["cam", MODEL, &picture, "--target", target, "--out", &out],
+        )
+    };
+    assert!(cam("flamigo").contains("did you mean `flamingo`"));
+    assert!(cam("1000").contains("1000 classes, 0 to 999"));
+    assert!(cam("stem/cnv:3").contains("did you mean `stem/conv`"));
+    assert!(cam("stem/conv:32").contains("32 channels"));
+    assert!(cam("stem/conv:x").contains("is no channel"));
+    assert!(complaint(2, &["layers", "efficientnet-lit0"]).contains("did you mean"));
+    assert!(complaint(2, &["classes", MODEL, "flamigoo"]).contains("flamingo"));
+    assert!(
+        complaint(2, &["classify", MODEL, &picture, "--provider", "gpu"])
+            .contains("unknown provider")
+    );
+    assert!(complaint(2, &["classify", MODEL]).contains("no picture is given"));
+    assert_eq!(desk.files().len(), 1);
+}
+
+#[test]
+fn a_provider_that_cannot_start_is_an_error_and_nothing_is_written() {
+    let desk = Desk::new();
+    let (picture, out) = (desk.path("picture.png"), desk.path("out.png"));
+    for arguments in [
+        &["classify", MODEL, &picture][..],
+        &["cam", MODEL, &picture, "--target", "1", "--out", &out],
+    ] {
+        let arguments = [arguments, &["--provider", "cuda:99"]].concat();
+        let why = complaint(1, &arguments);
+        assert!(why.contains("cuda:99 cannot start: "), "{why}");
+    }
+    assert_eq!(desk.files().len(), 1);
+}
+
+#[test]
+fn inputs_and_outputs_that_do_not_fit_are_named() {
+    let desk = Desk::new();
+    let [input, doubles, small, text, cut, out] = [
+        "x.npy",
+        "f64.npy",
+        "small.npy",
+        "text.npy",
+        "cut.npy",
+        "g.npy",
+    ]
+    .map(|name| desk.path(name));
+    write_npy(&input, &inputs()).unwrap();
+    write_npy(&doubles, &Array4::<f64>::zeros((1, 3, 224, 224))).unwrap();
+    write_npy(&small, &Array4::<f32>::zeros((1, 3, 200, 224))).unwrap();
+    fs::write(&text, "1 2 3").unwrap();
+    let whole = fs::read(&input).unwrap();
+    fs::write(&cut, &whole[..whole.len() - 4]).unwrap();
+    let before = desk.files();
+    let gradient = |input: &str, out: &str| {
+        complaint(
+            1,
+            &[
+                "gradient", MODEL, "--target", "1", "--input", input, "--output", out,
+            ],
+        )
+    };
+    for (input, why) in [
+        (&doubles, "must be float32"),
+        (&small, "takes [N, 3, 224, 224]"),
+        (&text, "no .npy file"),
+        (&cut, "cut off"),
+        (&desk.path("none.npy"), "cannot be read"),
+    ] {
+        let said = gradient(input, &out);
+        assert!(said.contains(why) && said.contains(input), "{said}");
+    }
+    for unwritable in [desk.path("nowhere/g.npy"), desk.path("")] {
+        assert!(gradient(&input, &unwritable).contains("cannot be written"));
+    }
+    let cam = |picture: &str, out: &str| {
+        complaint(1, &["cam", MODEL, picture, "--target", "1", "--out", out])
+    };
+    assert!(
+        cam(&desk.path("picture.png"), &desk.path("nowhere/m.png")).contains("cannot be written")
+    );
+    assert!(cam(&text, &out).contains("not a PNG, JPEG or WebP"));
+    assert!(complaint(1, &["classify", MODEL, &desk.path("none.png")]).contains("none.png"));
+    assert_eq!(desk.files(), before);
+}
