@@ -175,7 +175,7 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
         .collect();
     let gradients = gradient(&mut step.builder, &shapes, &seeds, &sources, &options)?;
 
-    let raw = step.to_canvas(&gradients[0], request.affine);
+    let raw = step.back_to_canvas(&gradients[0], request.affine);
     let (rms, shaped) = step.shape_gradient(&raw, request.terms.levels)?;
     let mut outputs = vec![
         step.rename(&parts.score, SCORE)?,
@@ -325,7 +325,7 @@ impl Step {
     }
 
     /// The gradient with respect to the canvas, from that with respect to the network's input.
-    fn to_canvas(&mut self, gradient: &str, affine: &[(f32, f32)]) -> String {
+    fn back_to_canvas(&mut self, gradient: &str, affine: &[(f32, f32)]) -> String {
         let scales = self.per_channel(affine.iter().map(|(scale, _)| *scale));
         let scaled = self.plain("Mul", &[gradient, &scales]);
         let rows = self.rolled(ROWS, ROLLED_ROWS);

@@ -93,8 +93,10 @@ impl Context<'_> {
             Some(constant) => constant.shape()?,
             None => self.shapes.get(value)?.dims.clone(),
         };
-        let multiply = |count: usize, &dim: &usize| count.checked_mul(dim.max(1));
-        match dims.iter().try_fold(1, multiply) {
+        let count = dims
+            .iter()
+            .try_fold(1usize, |count, &dim| count.checked_mul(dim.max(1)));
+        match count {
             Some(count) if count <= LARGEST => Ok(dims),
             _ => Err(GraphError::Unsupported(format!(
                 "value {}: dimensions {dims:?} are too large",

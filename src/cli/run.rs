@@ -1,6 +1,430 @@
-use super::Failure;
+//! `ziggurat run`: make pictures, show them, keep them.
+
+use super::target::{self, Target};
+use super::{Failure, opening, output};
+use anyhow::anyhow;
+use image::RgbImage;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use ziggurat::ascent::{Ascent, Run, Settings};
+use ziggurat::home::Home;
+use ziggurat::model::Network;
+use ziggurat::runs::{Ended, Record, Spec, export, history};
+use ziggurat::runtime::{Device, Library, Provider, Stop};
+
 #[derive(clap::Args)]
-pub struct Arguments {}
-pub fn run(_: Arguments) -> Result<(), Failure> {
-    todo!()
+pub struct Arguments {
+    /// Classes by name or index, LAYER:CHANNEL, LAYER:CHANNEL:Y,X (one neuron), or LAYER
+    #[arg(value_name = "TARGET", required_unless_present = "from")]
+    targets: Vec<String>,
+    /// Model: a path, or a card's name
+    #[arg(long)]
+    model: Option<String>,
+    /// Decides the start and every random shift
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Steps in all; short for --set steps=N
+    #[arg(long, value_name = "N")]
+    steps: Option<u32>,
+    /// Settings to start from: default, draft, fine
+    #[arg(long)]
+    preset: Option<String>,
+    /// Turns a knob; may be given several times
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// Repeats the run that made a picture; other options change it
+    #[arg(long, value_name = "PICTURE", conflicts_with_all = ["targets", "preset"])]
+    from: Option<PathBuf>,
+    /// auto, cpu, cuda[:N] or tensorrt[:N]
+    #[arg(long, default_value = "auto")]
+    provider: String,
+    /// Where to write the picture (and, beside it, a JSON file); a folder if there are several targets
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
+    /// Print one line of JSON a finished run
+    #[arg(long)]
+    json: bool,
+    /// Compute again what history holds already
+    #[arg(long)]
+    again: bool,
+}
+
+/// Most runs that step together: beyond this the memory grows, but not the speed.
+const BATCH: usize = 8;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    target: &'a str,
+    score: f32,
+    probability: Option<f32>,
+    steps: usize,
+    seconds: f64,
+    provider: &'a str,
+    image: &'a Path,
+    from_history: bool,
+}
+
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
+    let from = arguments
+        .from
+        .as_deref()
+        .map(export::read_spec)
+        .transpose()?;
+    let settings = settings(&arguments, from.as_ref())?;
+    let seed = arguments
+        .seed
+        .or(from.as_ref().map(|spec| spec.seed))
+        .unwrap_or(0);
+    check_writable(arguments.out.as_deref(), arguments.targets.len() > 1)?;
+
+    let home = opening::home()?;
+    let asked = arguments
+        .model
+        .as_deref()
+        .or(from.as_ref().map(|spec| spec.model.as_str()));
+    let network = opening::network(&home, asked)?;
+    let targets = match &from {
+        Some(spec) => vec![repeated(&network, spec)?],
+        None => read_targets(&network, &arguments.targets)?,
+    };
+    let active = opening::provider(provider)?;
+    let model = asked.unwrap_or(&network.name);
+    let specs: Vec<Spec> = targets
+        .iter()
+        .map(|target| {
+            let what = (target.title.as_str(), target.objective.clone(), target.unit);
+            Spec::new((model, &network.hash), what, seed, settings.clone())
+        })
+        .collect();
+    let session = Session {
+        home,
+        network,
+        device: active.device,
+        stop: Stop::default(),
+        arguments,
+    };
+    session.make(&specs)
+}
+
+fn read_targets(network: &Network, texts: &[String]) -> Result<Vec<Target>, Failure> {
+    let mut targets: Vec<Target> = Vec::new();
+    for text in texts {
+        let target = target::read(network, text)?;
+        let known =
+            |other: &Target| (&other.objective, other.unit) == (&target.objective, target.unit);
+        if !targets.iter().any(known) {
+            targets.push(target);
+        }
+    }
+    Ok(targets)
+}
+
+/// The target of a picture's spec, if the model is the same and the method too.
+fn repeated(network: &Network, spec: &Spec) -> Result<Target, Failure> {
+    if spec.model_hash != network.hash {
+        return Err(anyhow!(
+            "{} is not the model that made the picture; say --model",
+            spec.model
+        )
+        .into());
+    }
+    if !spec.is_current() {
+        output::remark("the picture was made by an older method: the new one will look different");
+    }
+    let (objective, unit) = (spec.objective.clone(), spec.unit);
+    Ok(Target {
+        objective,
+        unit,
+        title: spec.target.clone(),
+    })
+}
+
+fn settings(arguments: &Arguments, from: Option<&Spec>) -> Result<Settings, Failure> {
+    let mut settings = match (from, &arguments.preset) {
+        (Some(spec), _) => spec.settings.clone(),
+        (None, Some(preset)) => Settings::preset(preset).map_err(Failure::usage)?,
+        (None, None) => Settings::default(),
+    };
+    if let Some(steps) = arguments.steps {
+        settings
+            .set("steps", f64::from(steps))
+            .map_err(Failure::usage)?;
+    }
+    for set in &arguments.sets {
+        let (key, value) = set
+            .split_once('=')
+            .ok_or_else(|| Failure::usage(anyhow!("--set {set}: say KEY=VALUE")))?;
+        settings
+            .set_text(key.trim(), value)
+            .map_err(Failure::usage)?;
+    }
+    Ok(settings)
+}
+
+/// Asks before minutes of work whether its result can be written.
+fn check_writable(out: Option<&Path>, several: bool) -> Result<(), Failure> {
+    let Some(out) = out else { return Ok(()) };
+    let is_png = out
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
+    let folder = match (several, is_png) {
+        (true, true) => {
+            let problem = anyhow!("--out {}: several targets need a folder", out.display());
+            return Err(Failure::usage(problem));
+        }
+        (false, false) if !out.is_dir() => {
+            let problem = anyhow!(
+                "--out {}: pictures are PNG files; let the name end in .png",
+                out.display()
+            );
+            return Err(Failure::usage(problem));
+        }
+        (_, true) => out
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new(".")),
+        (_, false) => {
+            std::fs::create_dir_all(out)
+                .map_err(|problem| anyhow!("--out {}: {problem}", out.display()))?;
+            out
+        }
+    };
+    tempfile::tempfile_in(folder)
+        .map_err(|problem| anyhow!("--out {}: {problem}", out.display()))?;
+    Ok(())
+}
+
+/// All that the runs of one command share.
+struct Session {
+    home: Home,
+    network: Network,
+    device: Device,
+    stop: Stop,
+    arguments: Arguments,
+}
+
+impl Session {
+    /// Answers what history holds, and computes the rest in batches of like objectives.
+    fn make(&self, specs: &[Spec]) -> Result<(), Failure> {
+        let provider = self.provider();
+        let mut open: Vec<&Spec> = Vec::new();
+        for spec in specs {
+            let known = match self.arguments.again {
+                true => None,
+                false => history::find(&self.home, spec, &provider),
+            };
+            match known {
+                None => open.push(spec),
+                Some((record, image)) => {
+                    let picture = image::open(&image)?.to_rgb8();
+                    self.deliver(&record, &picture, image, true, specs.len() > 1)?;
+                }
+            }
+        }
+        let stop = self.stop.clone();
+        ctrlc::set_handler(move || stop.stop())?;
+        let most = if self.network.batchable { BATCH } else { 1 };
+        while let Some(first) = open.first().copied() {
+            let alike = |spec: &&Spec| spec.objective == first.objective;
+            let batch: Vec<&Spec> = open.iter().copied().filter(alike).take(most).collect();
+            open.retain(|spec| !batch.iter().any(|taken| std::ptr::eq(*taken, *spec)));
+            if !self.climb(&batch, specs.len() > 1)? {
+                return Err(anyhow!("stopped; what there was is saved").into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Computes one batch. Returns whether it was finished rather than stopped.
+    fn climb(&self, batch: &[&Spec], several: bool) -> Result<bool, Failure> {
+        let objective = &batch[0].objective;
+        let runs: Vec<Run> = batch
+            .iter()
+            .map(|spec| Run {
+                unit: spec.unit,
+                seed: spec.seed,
+                settings: spec.settings.clone(),
+            })
+            .collect();
+        let mut ascent = Ascent::new(&self.network, objective, &runs, self.device, &self.stop)?;
+        let bar = progress_bar(ascent.steps(), batch);
+        let mut scores = vec![Vec::new(); batch.len()];
+        let start = Instant::now();
+        let ended = loop {
+            match ascent.step() {
+                Ok(None) => break Ended::Finished,
+                Ok(Some(report)) => {
+                    bar.set_message(format!("score {:.2}", mean(&report.scores)));
+                    bar.set_position(report.step as u64);
+                    scores
+                        .iter_mut()
+                        .zip(report.scores)
+                        .for_each(|(all, score)| all.push(score));
+                }
+                Err(problem) if problem.is_stop() => break Ended::Stopped,
+                Err(problem) => return Err(problem.into()),
+            }
+        };
+        let seconds = start.elapsed().as_secs_f64();
+        bar.finish_and_clear();
+        self.stop.reset();
+        if ended == Ended::Stopped && ascent.step_count() == 0 {
+            return Ok(false);
+        }
+        let outcomes = ascent.outcomes()?;
+        let pictures = ascent.pictures()?;
+        for (index, spec) in batch.iter().enumerate() {
+            let outcome = outcomes[index];
+            if outcome.dead {
+                return Err(anyhow!(
+                    "{}: the gradient is exactly 0 wherever the start is; try another --seed, or --set noise=0.5",
+                    spec.target
+                )
+                .into());
+            }
+            let record = Record {
+                id: spec.id(),
+                spec: (*spec).clone(),
+                provider: self.provider(),
+                versions: [env!("CARGO_PKG_VERSION").into(), runtime_version()],
+                score: outcome.score,
+                probability: outcome.probability,
+                scores: std::mem::take(&mut scores[index]),
+                seconds,
+                batch: batch.len(),
+                ended,
+                time: SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .map_or(0, |time| time.as_secs()),
+            };
+            let image = history::save(&self.home, &record, &pictures[index])?;
+            self.deliver(&record, &pictures[index], image, false, several)?;
+        }
+        Ok(ended == Ended::Finished)
+    }
+
+    /// Writes, shows and reports one finished picture.
+    fn deliver(
+        &self,
+        record: &Record,
+        picture: &RgbImage,
+        kept: PathBuf,
+        from_history: bool,
+        several: bool,
+    ) -> Result<(), Failure> {
+        let image = match &self.arguments.out {
+            None => kept,
+            Some(out) => {
+                let path = match several || out.is_dir() {
+                    true => out.join(format!(
+                        "{}-{}.png",
+                        file_name(&record.spec.target),
+                        &record.id[..6]
+                    )),
+                    false => out.clone(),
+                };
+                history::write_pair(&path, &path.with_extension("json"), record, picture)?;
+                path
+            }
+        };
+        let steps = record.scores.len();
+        if self.arguments.json {
+            return Ok(output::json(&Line {
+                id: &record.id,
+                target: &record.spec.target,
+                score: record.score,
+                probability: record.probability,
+                steps,
+                seconds: record.seconds,
+                provider: &record.provider,
+                image: &image,
+                from_history,
+            })?);
+        }
+        show(picture)?;
+        let probability = record
+            .probability
+            .map(|p| format!(", probability {:.1} %", 100.0 * p))
+            .unwrap_or_default();
+        let how = match from_history {
+            true => "from history".to_string(),
+            false => format!(
+                "{steps} steps in {:.1} s on {}",
+                record.seconds, record.provider
+            ),
+        };
+        let (target, score) = (&record.spec.target, record.score);
+        let image = image.display();
+        Ok(output::line(&format!(
+            "{target}: score {score:.2}{probability}, {how}: {image}"
+        ))?)
+    }
+
+    fn provider(&self) -> String {
+        Provider::from(self.device).to_string()
+    }
+}
+
+fn progress_bar(steps: usize, batch: &[&Spec]) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
+    let template = "{prefix} {wide_bar} {pos}/{len} {msg} {per_sec} {eta} left";
+    bar.set_style(
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let names: Vec<String> = batch
+        .iter()
+        .take(3)
+        .map(|spec| output::one_line(&spec.target))
+        .collect();
+    let more = if batch.len() > 3 { ", …" } else { "" };
+    bar.set_prefix(format!("{}{more}", names.join(", ")));
+    bar
+}
+
+fn mean(values: &[f32]) -> f32 {
+    values.iter().sum::<f32>() / values.len().max(1) as f32
+}
+
+fn runtime_version() -> String {
+    Library::loaded().map_or_else(|_| String::new(), |library| library.found().version.clone())
+}
+
+/// A target's title as part of a file name.
+fn file_name(title: &str) -> String {
+    let safe = |c: char| {
+        if c.is_alphanumeric() || c == '.' {
+            c
+        } else {
+            '-'
+        }
+    };
+    let name: String = title.chars().take(60).map(safe).collect();
+    name.trim_start_matches('.').to_string()
+}
+
+/// Prints the picture if standard output is a terminal. Half blocks ask the terminal nothing, so nothing can hang.
+fn show(picture: &RgbImage) -> Result<(), Failure> {
+    if !std::io::stdout().is_terminal() {
+        return Ok(());
+    }
+    let truecolor =
+        std::env::var("COLORTERM").is_ok_and(|value| value == "truecolor" || value == "24bit");
+    let config = viuer::Config {
+        absolute_offset: false,
+        transparent: false,
+        truecolor,
+        use_kitty: false,
+        use_iterm: false,
+        use_sixel: false,
+        width: Some(56),
+        ..viuer::Config::default()
+    };
+    viuer::print(&image::DynamicImage::ImageRgb8(picture.clone()), &config)
+        .map_err(|problem| anyhow!("the picture cannot be shown: {problem}"))?;
+    Ok(())
 }

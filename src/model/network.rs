@@ -70,7 +70,7 @@ impl Network {
             graph,
             input,
             size,
-            preprocessing: file.card.preprocessing.clone(),
+            preprocessing: file.card.preprocessing,
             preprocessing_assumed: file.card.preprocessing_assumed,
             logits,
             classes,

@@ -70,7 +70,7 @@ fn sources_may_lie_within_the_graph_and_one_behind_another() {
             .iter()
             .all(|error| error.abs() < 1e-12)
     );
-    assert_eq!(of_objective, ArrayD::ones(IxDyn(&[2, 3, 4])));
+    assert_eq!(of_objective, ArrayD::<f64>::ones(IxDyn(&[2, 3, 4])));
 }
 
 #[test]
