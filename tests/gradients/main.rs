@@ -3,7 +3,9 @@
 mod cases;
 mod finite;
 mod graphs;
+mod kinks;
 mod random;
+mod refusals;
 
 use finite::{DEVICES, Numeric};
 use std::collections::BTreeSet;

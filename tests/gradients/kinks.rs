@@ -1,0 +1,162 @@
+//! Where a derivative does not exist: ties of a pool, bounds of a rectifier; and rectifiers whose block is lifted.
+
+use crate::finite::{DEVICES, Fill, Problem, gradients, run};
+use ndarray::{ArrayD, IxDyn};
+use ziggurat::autodiff::{Device, Options};
+use ziggurat::onnx::{Attribute, Elem};
+
+fn on(device: Device) -> Options {
+    Options {
+        device,
+        ..Default::default()
+    }
+}
+
+/// The gradients of the problem's outputs, each with cotangents of ones.
+fn gradients_of_sum(problem: &Problem, options: &Options) -> Vec<ArrayD<f64>> {
+    let outputs = run(problem, &problem.graph, &problem.outputs).unwrap();
+    let ones: Vec<_> = outputs
+        .iter()
+        .map(|output| ArrayD::ones(output.raw_dim()))
+        .collect();
+    gradients(problem, &ones, options).unwrap()
+}
+
+#[test]
+fn a_redirected_rectifier_lets_upward_gradients_through_where_it_blocks() {
+    for (op, max, elem) in [
+        ("Relu", None, Elem::F32),
+        ("Clip", Some(1.0), Elem::F32),
+        ("Relu", None, Elem::F64),
+    ] {
+        let problem = Problem::of(elem, 18, &[("x", &[24], Fill::Spaced)], |b| {
+            let weight = b.scalar(elem, 0.25).unwrap();
+            let weight = b.emit_named("weight", "Identity", &[&weight], &[]).unwrap();
+            let bounds = [0.0, 1.0].map(|bound| b.scalar(elem, bound).unwrap());
+            match max {
+                Some(_) => vec![b.emit(op, &["x", &bounds[0], &bounds[1]], &[]), weight],
+                None => vec![b.emit(op, &["x"], &[]), weight],
+            }
+        });
+        let cycle = [-1.0, 2.0, -0.5, 0.75, 3.0, -4.0];
+        let cotangents = [
+            ArrayD::from_shape_fn(IxDyn(&[24]), |index| cycle[index[0] % 6]),
+            ArrayD::zeros(IxDyn(&[])),
+        ];
+        let expected = ArrayD::from_shape_fn(IxDyn(&[24]), |index| {
+            let (x, g) = (problem.inputs[0].1[[index[0]]], cotangents[0][[index[0]]]);
+            match x {
+                x if x < 0.0 => 0.25 * f64::max(g, 0.0),
+                x if max.is_some_and(|max| x > max) => 0.0,
+                _ => g,
+            }
+        });
+        for device in DEVICES {
+            let options = Options {
+                device,
+                redirect: Some("weight".into()),
+            };
+            let found = gradients(&problem, &cotangents, &options).unwrap();
+            assert_eq!(found[0], expected, "{op} {device:?}");
+        }
+    }
+}
+
+#[test]
+fn ties_keep_the_sum_of_the_gradient_and_give_it_to_maxima_alone() {
+    type Pool = (&'static [usize], Vec<(&'static str, Attribute)>);
+    let pools: [Pool; 4] = [
+        (
+            &[1, 2, 6, 6],
+            vec![
+                ("kernel_shape", vec![2i64, 3].into()),
+                ("strides", vec![2i64, 3].into()),
+            ],
+        ),
+        (
+            &[1, 2, 7, 6],
+            vec![
+                ("kernel_shape", vec![3i64, 3].into()),
+                ("strides", vec![2i64, 1].into()),
+            ],
+        ),
+        (
+            &[1, 2, 5, 5],
+            vec![
+                ("kernel_shape", vec![3i64, 3].into()),
+                ("pads", vec![1i64; 4].into()),
+            ],
+        ),
+        (
+            &[1, 2, 9],
+            vec![
+                ("kernel_shape", vec![3i64].into()),
+                ("strides", vec![3i64].into()),
+            ],
+        ),
+    ];
+    for (dims, attributes) in pools {
+        let mut problem = Problem::of(Elem::F32, 18, &[("x", dims, Fill::Uniform)], |b| {
+            vec![b.emit("MaxPool", &["x"], &attributes)]
+        });
+        // Three values only, also below zero: ties in almost every window.
+        problem.inputs[0]
+            .1
+            .mapv_inplace(|value| (value * 1.5).round() - 1.0);
+        let output = &run(&problem, &problem.graph, &problem.outputs).unwrap()[0];
+        // Each window alone: its gradient lies on its maxima, is nowhere negative, and sums to one.
+        for window in 0..output.len() {
+            let mut cotangent = ArrayD::zeros(output.raw_dim());
+            cotangent.as_slice_mut().unwrap()[window] = 1.0;
+            for device in DEVICES {
+                let found = &gradients(&problem, &[cotangent.clone()], &on(device)).unwrap()[0];
+                let maximum = output.as_slice().unwrap()[window];
+                assert!((found.sum() - 1.0).abs() < 1e-6, "{attributes:?}: {found}");
+                for (gradient, value) in found.iter().zip(&problem.inputs[0].1) {
+                    assert!(*gradient == 0.0 || *gradient > 0.0 && *value == maximum);
+                }
+            }
+        }
+    }
+    // Where positions are asked for, the first maximum takes it all, as in PyTorch.
+    let mut flat = Problem::of(Elem::F32, 18, &[("x", &[1, 1, 3, 3], Fill::Uniform)], |b| {
+        vec![b.emit("GlobalMaxPool", &["x"], &[])]
+    });
+    flat.inputs[0].1.fill(-2.0);
+    let found = &gradients_of_sum(&flat, &on(Device::Cuda))[0];
+    assert_eq!(
+        found.iter().copied().collect::<Vec<_>>(),
+        [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    );
+}
+
+#[test]
+fn rectifiers_pass_nothing_at_their_kinks() {
+    for (op, at) in [("Relu", vec![0.0]), ("Clip", vec![0.0, 6.0])] {
+        let mut problem = Problem::of(Elem::F32, 18, &[("x", &[3], Fill::Uniform)], |b| {
+            let bounds: Vec<String> = at
+                .iter()
+                .map(|&at| b.scalar(Elem::F32, at).unwrap())
+                .collect();
+            let inputs: Vec<&str> = std::iter::once("x")
+                .chain(bounds.iter().map(String::as_str))
+                .collect();
+            let inputs = if op == "Relu" {
+                &inputs[..1]
+            } else {
+                &inputs[..]
+            };
+            vec![b.emit(op, inputs, &[])]
+        });
+        let last = *at.last().unwrap();
+        problem.inputs[0].1 = ArrayD::from_shape_vec(IxDyn(&[3]), vec![0.0, 1e-30, last]).unwrap();
+        for device in DEVICES {
+            let found = &gradients_of_sum(&problem, &on(device))[0];
+            assert_eq!(
+                found.iter().copied().collect::<Vec<_>>(),
+                [0.0, 1.0, 0.0],
+                "{op}"
+            );
+        }
+    }
+}

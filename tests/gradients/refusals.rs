@@ -1,0 +1,136 @@
+//! What the sweep refuses, and what it says then.
+
+use crate::finite::{Fill, Problem, differentiable, gradients, run};
+use ziggurat::autodiff::reach::{Reach, reach};
+use ziggurat::autodiff::{Options, gradient};
+use ziggurat::onnx::proto::TensorProto;
+use ziggurat::onnx::{Builder, Elem};
+
+const X: (&str, &[usize], Fill) = ("x", &[2, 3, 4], Fill::Uniform);
+
+/// Why the sweep refuses a problem.
+fn refusal(problem: &Problem) -> String {
+    let outputs = run(problem, &problem.graph, &problem.outputs).unwrap();
+    gradients(problem, &outputs, &Options::default()).unwrap_err()
+}
+
+#[test]
+fn an_operator_without_a_rule_is_named_with_what_can_be_done() {
+    let problem = Problem::of(Elem::F32, 18, &[X], |b| {
+        let squashed = b.emit("Tanh", &["x"], &[]);
+        let found = b.emit_named("odd one", "Sinh", &[&squashed], &[]).unwrap();
+        vec![b.emit("Relu", &[&found], &[])]
+    });
+    assert_eq!(
+        refusal(&problem),
+        "node \"odd one\" (Sinh, opset 18) has no gradient rule; only values made before it can be differentiated"
+    );
+    let reached = reach(&problem.graph, "x");
+    let blocked = Reach::Blocked {
+        node: "\"odd one\"".into(),
+        op: "\"Sinh\"".into(),
+    };
+    assert_eq!(reached[problem.outputs[0].as_str()], blocked);
+    assert_eq!(reached["graph/Tanh_1"], Reach::Differentiable);
+}
+
+#[test]
+fn a_form_that_a_rule_does_not_cover_says_why() {
+    let refused = |inputs: &[(&str, &[usize], Fill)], build: &dyn Fn(&mut Builder) -> String| {
+        refusal(&Problem::of(Elem::F32, 18, inputs, |b| vec![build(b)]))
+    };
+    let x: (&str, &[usize], Fill) = ("x", &[1, 2, 5, 5], Fill::Positive);
+    let weight: (&str, &[usize], Fill) = ("w", &[3, 2, 3, 3], Fill::Uniform);
+    let message = refused(&[x, weight], &|b| {
+        b.emit_named("c", "Conv", &["x", "w"], &[]).unwrap()
+    });
+    assert_eq!(
+        message,
+        "node \"c\" (Conv) cannot be differentiated: its input 1 is to be differentiated too"
+    );
+
+    let message = refused(&[x], &|b| {
+        let largest = b.emit("ArgMax", &["x"], &[("axis", 3i64.into())]);
+        let (one, ends) = (b.ints(&[1]), b.ints(&[5]));
+        let largest = b.emit("ReduceMax", &[&largest], &[("keepdims", 0i64.into())]);
+        let start = b.emit("Reshape", &[&largest, &one], &[]);
+        b.emit_named("s", "Slice", &["x", &start, &ends], &[])
+            .unwrap()
+    });
+    assert!(
+        message.contains("its dimensions are not known before the model runs"),
+        "{message}"
+    );
+
+    let message = refused(&[x], &|b| {
+        let ratio = b.floats(&[], &[0.5]);
+        let training = TensorProto {
+            data_type: Elem::Bool.code(),
+            raw_data: Some(vec![1].into()),
+            ..Default::default()
+        };
+        let training = b.constant(training);
+        b.emit_named("d", "Dropout", &["x", &ratio, &training], &[])
+            .unwrap()
+    });
+    assert_eq!(
+        message,
+        "node \"d\" (Dropout) cannot be differentiated: it is in training mode"
+    );
+
+    let message = refused(&[x], &|b| {
+        let high = b.emit("ReduceMax", &["x"], &[("keepdims", 0i64.into())]);
+        b.emit_named("k", "Clip", &["x", "", &high], &[]).unwrap()
+    });
+    assert!(
+        message.contains("(Clip) cannot be differentiated: its input 2"),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_the_objective_does_not_depend_on_is_named() {
+    let sign = Problem::of(Elem::F32, 18, &[X], |b| {
+        vec![b.emit_named("s", "Sign", &["x"], &[]).unwrap()]
+    });
+    assert_eq!(
+        refusal(&sign),
+        "\"s\" does not depend on \"x\": there is no gradient"
+    );
+    assert_eq!(reach(&sign.graph, "x")["s"], Reach::Independent);
+
+    let rounded = Problem::of(Elem::F32, 18, &[X], |b| {
+        let whole = b.emit(
+            "Cast",
+            &["x"],
+            &[("to", i64::from(Elem::I64.code()).into())],
+        );
+        vec![
+            b.emit_named("r", "Cast", &[&whole], &[("to", 1i64.into())])
+                .unwrap(),
+        ]
+    });
+    assert_eq!(
+        refusal(&rounded),
+        "\"r\" does not depend on \"x\": there is no gradient"
+    );
+    assert_eq!(reach(&rounded.graph, "x")["r"], Reach::Independent);
+
+    let other = Problem::of(Elem::F32, 18, &[X, ("y", &[2], Fill::Uniform)], |b| {
+        vec![b.emit_named("e", "Exp", &["x"], &[]).unwrap()]
+    });
+    let (mut builder, shapes) = differentiable(&other).unwrap_or_else(|error| panic!("{error}"));
+    let seeds = [("e".to_owned(), "x".to_owned())];
+    let error = gradient(
+        &mut builder,
+        &shapes,
+        &seeds,
+        &["y".into()],
+        &Options::default(),
+    )
+    .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "\"e\" does not depend on \"y\": there is no gradient"
+    );
+}
