@@ -55,7 +55,7 @@ pub struct Outcome {
     pub score: f32,
     /// The probability of the run's class; only where the objective is a class.
     pub probability: Option<f32>,
-    /// Whether the gradient was zero all along, so that the picture is nothing but its start.
+    /// Whether the gradient was zero all along and still is.
     pub dead: bool,
 }
 
@@ -202,18 +202,19 @@ impl<'a> Ascent<'a> {
             self.open_rectifiers()?;
         }
         let size = self.network.size;
-        let shift = |random: &mut Random, jitter: u32, canvas: usize, input: u32| {
+        let shift = |random: &mut Random, jitter: f64, canvas: usize, input: u32| {
             // Jitter is told in pixels of the network's input; a coarse canvas has fewer of them.
-            let most = (f64::from(jitter) * canvas as f64 / f64::from(input)).round() as u32;
+            let most = (jitter * canvas as f64 / f64::from(input)).round() as u32;
             random.shift(most)
         };
+        let bound = self.largest_jitter();
         let mut shifts = Vec::with_capacity(self.runs.len());
         // A step that fails must draw the same shifts again.
         let mut drawn: Vec<Random> = self.runs.iter().map(|run| run.random.clone()).collect();
         for (run, random) in self.runs.iter().zip(&mut drawn) {
-            let jitter = run.run.settings.jitter;
-            let row = shift(random, jitter, octave.height, size.height);
-            let column = shift(random, jitter, octave.width, size.width);
+            let jitter = f64::from(run.run.settings.jitter);
+            let row = shift(random, jitter.min(bound.0), octave.height, size.height);
+            let column = shift(random, jitter.min(bound.1), octave.width, size.width);
             shifts.push((row, column));
         }
         let progress = self.step_in_octave as f64 / octave.steps as f64;
@@ -286,16 +287,36 @@ impl<'a> Ascent<'a> {
             self.state.reset(names::MASK, mask)?;
         }
         let probabilities = results.get(2).map(|logits| self.probabilities(logits));
+        let rms = floats(&results[1]);
         let outcome = |(index, score): (usize, f32)| Outcome {
             score,
             probability: probabilities.as_ref().map(|all| all[index]),
-            dead: !self.runs[index].moved,
+            dead: !self.runs[index].moved && rms[index] < DEAD,
         };
         Ok(floats(&results[0])
             .into_iter()
             .enumerate()
             .map(outcome)
             .collect())
+    }
+
+    /// How far (rows, columns, in pixels of the network's input) a picture may be shifted for this objective: a neuron
+    /// has a place, and a shift by more than half of it would ask for its neighbour's picture.
+    fn largest_jitter(&self) -> (f64, f64) {
+        let objective = &self.plan.objective;
+        let plane = self
+            .network
+            .shapes
+            .find(&objective.value)
+            .map(|value| value.dims.as_slice());
+        match (objective.kind, plane) {
+            (Kind::Neuron, Some(&[_, _, rows, columns])) => {
+                let size = self.network.size;
+                let half = |input: u32, places: usize| f64::from(input) / places as f64 / 2.0;
+                (half(size.height, rows), half(size.width, columns))
+            }
+            _ => (f64::INFINITY, f64::INFINITY),
+        }
     }
 
     /// One run of the graph: score, gradient rms, and logits where there are some.
