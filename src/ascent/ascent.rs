@@ -7,7 +7,7 @@ use super::colour::mixing;
 use super::machine::{Machine, Plan, State};
 use super::octaves::{Octave, octaves};
 use super::random::Random;
-use super::resampling::{expand, reduce, resize, resize_picture};
+use super::resampling::{expand, reduce, resize_picture, view};
 use super::step_graph::{Terms, names};
 use super::{Error, Kind, Settings, Unit};
 use crate::model::Network;
@@ -133,7 +133,11 @@ impl<'a> Ascent<'a> {
             },
         };
         let size = network.size;
-        let octaves = octaves(&first.settings, size.height as usize, size.width as usize);
+        let octaves = octaves(
+            &first.settings,
+            uncropped(network, size.height),
+            uncropped(network, size.width),
+        );
         let machine = Machine::new(network, &plan, device, stop)?;
         let mut running: Vec<Running> = runs
             .iter()
@@ -202,9 +206,10 @@ impl<'a> Ascent<'a> {
             self.open_rectifiers()?;
         }
         let size = self.network.size;
+        let share = self.network.preprocessing.crop();
         let shift = |random: &mut Random, jitter: f64, canvas: usize, input: u32| {
             // Jitter is told in pixels of the network's input; a coarse canvas has fewer of them.
-            let most = (jitter * canvas as f64 / f64::from(input)).round() as u32;
+            let most = (jitter * share * canvas as f64 / f64::from(input)).round() as u32;
             random.shift(most)
         };
         let bound = self.largest_jitter();
@@ -350,18 +355,23 @@ impl<'a> Ascent<'a> {
         let size = self.network.size;
         let mut constants: Vec<(String, Tensor)> = Vec::new();
         let mut set = |name: &str, tensor: Tensor| constants.push((name.into(), tensor));
+        // The network sees the picture as it sees every picture: the middle of it. Shifts bring the rest into view.
+        let share = self.network.preprocessing.crop();
         set(
             names::ROWS,
-            transposed(resize(height, size.height as usize)),
+            transposed(view(height, size.height as usize, share)),
         );
         set(
             names::COLUMNS,
-            transposed(resize(width, size.width as usize)),
+            transposed(view(width, size.width as usize, share)),
         );
         let terms = self.plan.terms;
         if let Some((rows, columns)) = self.machine.map_size {
-            set(names::MASK_ROWS, resize(rows, height).into());
-            set(names::MASK_COLUMNS, resize(columns, width).into());
+            set(names::MASK_ROWS, view(rows, height, 1.0 / share).into());
+            set(
+                names::MASK_COLUMNS,
+                view(columns, width, 1.0 / share).into(),
+            );
             set(
                 names::MASK_STRENGTH,
                 self.scalars(|run| run.run.settings.mask),
@@ -510,6 +520,11 @@ impl<'a> Ascent<'a> {
             .map(probability)
             .collect()
     }
+}
+
+/// Length of a picture's side of which the network sees `input` pixels.
+fn uncropped(network: &Network, input: u32) -> usize {
+    (f64::from(input) / network.preprocessing.crop()).round() as usize
 }
 
 /// Settings that all runs of a batch must share, because they shape the graph or the plan.

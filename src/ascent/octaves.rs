@@ -13,8 +13,8 @@ pub struct Octave {
 /// A canvas is never smaller than this: the pyramid needs something to decompose.
 const SMALLEST: usize = 16;
 
-/// The octaves for a network with an input of `height` × `width`. The last has the full canvas; a canvas size that is set
-/// keeps the network's proportions. All have the same number of steps but for a remainder, which the last ones take.
+/// The octaves of a picture of `height` × `width`, or of the same proportions if a canvas size is set. The last has the full
+/// canvas. All have the same number of steps but for a remainder, which the last ones take.
 pub fn octaves(settings: &Settings, height: usize, width: usize) -> Vec<Octave> {
     let full = match settings.canvas as usize {
         0 => (height, width),

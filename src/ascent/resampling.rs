@@ -7,11 +7,18 @@ use ndarray::{Array2, Array3, Axis, s};
 /// The matrix (to × from) that resizes a line of `from` samples to `to`: linear between pixel centres when it grows, a
 /// triangle wide enough to average all samples when it shrinks. Rows sum to 1.
 pub fn resize(from: usize, to: usize) -> Array2<f32> {
-    let scale = from as f64 / to as f64;
+    view(from, to, 1.0)
+}
+
+/// As [`resize`], but of the middle of the line only: `share` of it. A share above 1 sees beyond both ends, where the
+/// outermost samples go on.
+pub fn view(from: usize, to: usize, share: f64) -> Array2<f32> {
+    let scale = share * from as f64 / to as f64;
+    let start = (1.0 - share) / 2.0 * from as f64;
     let support = scale.max(1.0);
     let mut matrix = Array2::<f64>::zeros((to, from));
     for (position, mut row) in matrix.outer_iter_mut().enumerate() {
-        let centre = (position as f64 + 0.5) * scale - 0.5;
+        let centre = start + (position as f64 + 0.5) * scale - 0.5;
         let (first, last) = (
             (centre - support).floor() as i64,
             (centre + support).ceil() as i64,
@@ -114,6 +121,16 @@ mod tests {
     #[test]
     fn the_same_size_is_left_alone() {
         assert_eq!(resize(9, 9), Array2::<f32>::eye(9));
+    }
+
+    #[test]
+    fn a_view_of_the_middle_and_one_of_more_than_all_undo_each_other_there() {
+        let ramp = Array1::from_iter((0..64).map(|x| x as f32));
+        let middle = view(64, 32, 0.5).dot(&ramp);
+        assert!((middle[0] - 16.0).abs() < 1e-4 && (middle[31] - 47.0).abs() < 1e-4);
+        let back = view(32, 64, 2.0).dot(&middle);
+        assert!((20..44).all(|x| (back[x] - x as f32).abs() < 1e-4));
+        assert_eq!(back[0], back[10]);
     }
 
     #[test]

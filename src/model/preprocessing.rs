@@ -216,6 +216,11 @@ impl Preprocessing {
         filter: Filter::Bicubic,
     };
 
+    /// The share of a picture's short side that the model sees.
+    pub fn crop(&self) -> f64 {
+        f64::from(self.crop)
+    }
+
     /// The order of a colour model's channels.
     pub fn channel_order(&self) -> ChannelOrder {
         self.channels
