@@ -66,27 +66,27 @@ knobs! {
     /// How much larger each octave's canvas is than the one before.
     octave_scale: f64, "×", 1.85, 1.05..=4.0;
     /// How far a step moves the picture, as a part of half the colour range.
-    step_size: f64, "", 0.08, 0.0..=2.0;
+    step_size: f64, "", 0.12, 0.0..=2.0;
     /// What is left of the step size at the end of each octave; it falls in a straight line.
-    step_decay: f64, "", 1.0, 0.0..=1.0;
+    step_decay: f64, "", 0.1, 0.0..=1.0;
     /// How much of the velocity survives a step.
     momentum: f64, "", 0.9, 0.0..=0.999;
     /// How many bands the Laplacian pyramid of the gradient has.
     levels: u32, "", 5, 1..=8;
     /// How much stronger each coarser band counts than the one before.
-    boost: f64, "×", 1.6, 0.1..=10.0;
+    boost: f64, "×", 1.8, 0.1..=10.0;
     /// How much of the colours' natural correlation shapes the gradient.
     decorrelation: f64, "", 1.0, 0.0..=1.0;
     /// Largest random shift before each step, in pixels of the network's input.
     jitter: u32, "px", 16, 0..=256;
     /// How strongly the class activation map leaves regions outside of it alone; 0 draws everywhere alike.
-    mask: f64, "", 0.9, 0.0..=1.0;
+    mask: f64, "", 0.5, 0.0..=1.0;
     /// How much of the class activation map survives a step.
     mask_memory: f64, "", 0.9, 0.0..=0.999;
     /// Standard deviation of the noise that the ascent starts from, as a part of half the colour range.
     noise: f64, "", 0.05, 0.0..=1.0;
     /// How much of the picture's contrast each step takes away.
-    decay: f64, "", 0.0, 0.0..=1.0;
+    decay: f64, "", 0.01, 0.0..=1.0;
     /// How much of the picture's finest detail (what a Gaussian pyramid's first level loses) each step takes away.
     damping: f64, "", 0.0, 0.0..=1.0;
     /// Strength of the total-variation penalty, which flattens texture and keeps edges.
