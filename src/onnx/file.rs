@@ -103,15 +103,27 @@ pub fn write(
             .into();
             offset += raw.len() as u64;
         }
+        make_readable(data.as_file()).map_err(failed)?;
         data.as_file().sync_all().map_err(failed)?;
         data.persist(folder.join(&name))
             .map_err(|problem| failed(problem.error))?;
     }
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     file.write_all(&encode(&model)?).map_err(failed)?;
+    make_readable(file.as_file()).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path)
         .map_err(|problem| failed(problem.error))?;
+    Ok(())
+}
+
+/// Temporary files are the user's alone; finished ones are as readable as any other file.
+pub(crate) fn make_readable(file: &File) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    }
     Ok(())
 }
 

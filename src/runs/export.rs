@@ -61,22 +61,12 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
             .prefix(".ziggurat-")
             .tempfile_in(folder)?;
         file.write_all(bytes)?;
-        make_readable(file.as_file())?;
+        crate::onnx::file::make_readable(file.as_file())?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|problem| problem.error)?;
         Ok(())
     };
     write().map_err(Error::file(path))
-}
-
-/// Temporary files are the user's alone; finished ones are as readable as any other file.
-fn make_readable(file: &std::fs::File) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
