@@ -5,6 +5,7 @@
 //!
 //! | floor | room | what lives there |
 //! |---|---|---|
+//! | 5 | [`tui`] | the explorer |
 //! | 4 | [`runs`] | what a run is, and the store of finished ones |
 //! | 3 | [`ascent`] | the method: objectives, pyramid, class activation map, the step graph and its driver |
 //! | 2 | [`model`] | an opened classifier: card, classes, preprocessing, layers |
@@ -19,3 +20,4 @@ pub mod model;
 pub mod onnx;
 pub mod runs;
 pub mod runtime;
+pub mod tui;

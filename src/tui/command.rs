@@ -1,0 +1,262 @@
+//! Every command of the explorer, in one table: the keymap, the help, the hints of the status row and the palette are all
+//! made from it, so that none of them can say what another does not.
+
+/// Where a command can be given. A key is looked up in the context that has the focus first, then in
+/// [`Context::Everywhere`] (which does not reach into text that is being typed).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Context {
+    /// Whatever has the focus.
+    Everywhere,
+    /// A list or grid of things that can be run: layers, channels, classes.
+    Browser,
+    /// The lists of finished runs: history and favourites.
+    History,
+    /// The queue.
+    Queue,
+    /// The settings panel.
+    Settings,
+    /// A panel laid over the others that only shows something.
+    Popup,
+}
+
+impl Context {
+    /// All of them, in the order of the help.
+    pub const ALL: [Self; 6] = [
+        Self::Everywhere,
+        Self::Browser,
+        Self::History,
+        Self::Queue,
+        Self::Settings,
+        Self::Popup,
+    ];
+
+    /// What the help and `config.toml` call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Everywhere => "everywhere",
+            Self::Browser => "browser",
+            Self::History => "history",
+            Self::Queue => "queue",
+            Self::Settings => "settings",
+            Self::Popup => "popup",
+        }
+    }
+}
+
+/// What the table says of a command.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Entry {
+    pub command: Command,
+    /// Its name in the palette and in `config.toml`.
+    pub name: &'static str,
+    pub context: Context,
+    /// Default keys, each a chord or a sequence of chords separated by spaces.
+    pub keys: &'static [&'static str],
+    /// One or two words for the status row; empty for what goes without saying.
+    pub hint: &'static str,
+    /// One sentence for the help.
+    pub help: &'static str,
+}
+
+macro_rules! commands {
+    ($($context:ident { $($(#[doc = $doc:literal])* $variant:ident $name:literal $hint:literal [$($key:literal),*])* })*) => {
+        /// What can be asked of the explorer.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Command { $($($(#[doc = $doc])* $variant,)*)* }
+
+        /// Every command, in the order of the help.
+        pub const COMMANDS: &[Entry] = &[$($(Entry {
+            command: Command::$variant,
+            name: $name,
+            context: Context::$context,
+            keys: &[$($key),*],
+            hint: $hint,
+            help: concat!($($doc),*).trim_ascii_start(),
+        },)*)*];
+    };
+}
+
+commands! {
+    Everywhere {
+        /// Move up.
+        Up "up" "" ["up", "k"]
+        /// Move down.
+        Down "down" "" ["down", "j"]
+        /// Move left; fold a scope, or leave a layer's channels.
+        Left "left" "" ["left", "h"]
+        /// Move right; unfold a scope, or enter a layer's channels.
+        Right "right" "" ["right", "l"]
+        /// Move up by a page.
+        PageUp "page-up" "" ["pageup", "ctrl-b", "ctrl-u"]
+        /// Move down by a page.
+        PageDown "page-down" "" ["pagedown", "ctrl-f", "ctrl-d"]
+        /// Go to the first.
+        Top "top" "" ["home", "g g"]
+        /// Go to the last.
+        Bottom "bottom" "" ["end", "G"]
+        /// Go on to the next panel.
+        NextPanel "next-panel" "panel" ["tab"]
+        /// Go back to the panel before.
+        PreviousPanel "previous-panel" "" ["backtab"]
+        /// Show the layers of the network.
+        TabLayers "layers" "" ["1"]
+        /// Show the classes of the network.
+        TabClasses "classes" "" ["2"]
+        /// Show finished runs.
+        TabHistory "history" "" ["3"]
+        /// Show favourites.
+        TabFavourites "favourites" "" ["4"]
+        /// Show the next tab.
+        NextTab "next-tab" "" ["]"]
+        /// Show the tab before.
+        PreviousTab "previous-tab" "" ["["]
+        /// Search, fuzzily, in the list that is shown.
+        Search "search" "search" ["/"]
+        /// Close what is open, or clear the search or the marks.
+        Back "back" "" ["esc"]
+        /// Change the settings of the next runs.
+        Settings "settings" "settings" [","]
+        /// Go on to the next preset.
+        NextPreset "next-preset" "" ["p"]
+        /// Draw another seed for the next runs.
+        NewSeed "new-seed" "" ["n"]
+        /// Go back to seed 0.
+        ResetSeed "reset-seed" "" ["N"]
+        /// Queue a grid of runs over one or two settings.
+        Sweep "sweep" "" ["w"]
+        /// Look at the next overlay: picture, heat map over it, heat map, bands, gradient.
+        NextOverlay "next-overlay" "overlay" ["o"]
+        /// Look at the overlay before.
+        PreviousOverlay "previous-overlay" "" ["O"]
+        /// Give the picture the whole screen, or take it back.
+        Zoom "zoom" "zoom" ["z"]
+        /// Pause the ascent, or go on with it.
+        Pause "pause" "pause" ["P"]
+        /// Watch the next of the runs that step together.
+        WatchNext "watch-next" "" ["."]
+        /// Make the run that is shown a favourite and save its picture and settings, or take that back.
+        Favourite "favourite" "favourite" ["s"]
+        /// Undo the last deletion.
+        Undo "undo" "" ["u"]
+        /// Open another model.
+        OpenModel "open-model" "" ["m"]
+        /// Change the theme.
+        NextTheme "next-theme" "" ["T"]
+        /// Show what was said, the errors too.
+        Messages "messages" "" ["M"]
+        /// Show every key.
+        Help "help" "help" ["?", "f1"]
+        /// Give a command by its name.
+        Palette "palette" "" [":"]
+        /// Draw the screen anew.
+        Redraw "redraw" "" ["ctrl-l"]
+        /// Go to the background; `fg` brings it back.
+        Suspend "suspend" "" ["ctrl-z"]
+        /// Quit; what runs or waits is kept for the next time.
+        Quit "quit" "quit" ["q", "ctrl-c"]
+    }
+    Browser {
+        /// Run what is marked, or else what is selected: at once, or as soon as the queue comes to it.
+        Run "run" "run" ["enter"]
+        /// Mark or unmark what is selected.
+        Mark "mark" "mark" ["space"]
+        /// Mark everything from the last mark to here.
+        MarkRange "mark-range" "" ["v"]
+        /// Mark everything that is listed.
+        MarkAll "mark-all" "" ["ctrl-a"]
+        /// Run the centre neuron of the selected channel.
+        RunNeuron "run-neuron" "" ["c"]
+        /// Fold every scope, or unfold them all.
+        FoldAll "fold-all" "" ["f"]
+    }
+    History {
+        /// Show the selected run's picture and all its settings.
+        Details "details" "details" ["enter", "i"]
+        /// Mark or unmark the selected run.
+        MarkRun "mark-run" "mark" ["space"]
+        /// Mark everything from the last mark to here.
+        MarkRunRange "mark-run-range" "" ["v"]
+        /// Compare the marked runs side by side, or blink between two.
+        Compare "compare" "compare" ["c"]
+        /// Delete the marked or selected runs; `undo` brings them back.
+        Delete "delete" "delete" ["d", "delete"]
+        /// Run it again with the same settings and another seed.
+        RunAgain "run-again" "" ["R"]
+        /// Take its settings over into the settings panel.
+        EditSettings "edit-settings" "" ["e"]
+        /// Export the marked or selected runs: picture, contact sheet, animation or page.
+        Export "export" "export" ["x"]
+        /// Sort by something else.
+        Sort "sort" "" ["S"]
+        /// List the runs of this model only, or of all.
+        ThisModel "this-model" "" ["f"]
+    }
+    Queue {
+        /// Watch the selected run.
+        Watch "watch" "watch" ["enter"]
+        /// Cancel the selected run.
+        Cancel "cancel" "cancel" ["x", "d", "delete"]
+        /// Let the selected run come earlier.
+        MoveUp "move-up" "" ["K"]
+        /// Let the selected run come later.
+        MoveDown "move-down" "" ["J"]
+        /// Try a failed run again.
+        Retry "retry" "retry" ["r"]
+        /// Take everything that waits or failed out of the queue.
+        Clear "clear" "" ["X"]
+    }
+    Settings {
+        /// Type a value for the selected setting.
+        EditValue "edit-value" "type" ["enter"]
+        /// Turn the selected setting up.
+        Increase "increase" "" ["+", "=", "right", "l"]
+        /// Turn the selected setting down.
+        Decrease "decrease" "" ["-", "left", "h"]
+        /// Give the selected setting its default again.
+        ResetValue "reset-value" "default" ["backspace"]
+        /// Give every setting its default again.
+        ResetAll "reset-all" "" ["D"]
+        /// Save these settings as a preset.
+        SavePreset "save-preset" "save" ["S"]
+    }
+    Popup {
+        /// Take what is selected.
+        Accept "accept" "" ["enter"]
+        /// Blink between two compared pictures, or stop it.
+        Blink "blink" "" ["b"]
+    }
+}
+
+impl Command {
+    /// What the table says of it.
+    pub fn entry(self) -> &'static Entry {
+        // The table is made from the same list as the type, in the same order.
+        &COMMANDS[self as usize]
+    }
+
+    /// The command of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        COMMANDS
+            .iter()
+            .find(|entry| entry.name == name)
+            .map(|entry| entry.command)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_command_has_its_own_name_and_explains_itself() {
+        let names: HashSet<_> = COMMANDS.iter().map(|entry| entry.name).collect();
+        assert_eq!(names.len(), COMMANDS.len());
+        for entry in COMMANDS {
+            assert_eq!(entry.command.entry(), entry);
+            assert_eq!(Command::named(entry.name), Some(entry.command));
+            assert!(entry.help.ends_with('.'), "{}", entry.name);
+            assert!(!entry.keys.is_empty(), "{}", entry.name);
+        }
+    }
+}
