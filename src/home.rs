@@ -68,6 +68,16 @@ impl Home {
         self.config.join("models")
     }
 
+    /// Runs that are to be made, one file a process.
+    pub fn queues(&self) -> PathBuf {
+        self.state.join("queue")
+    }
+
+    /// Runs that were begun, as far as they came.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.state.join("checkpoints")
+    }
+
     /// The log file.
     pub fn log(&self) -> PathBuf {
         self.state.join("ziggurat.log")
@@ -87,6 +97,8 @@ mod tests {
             home.history(),
             home.settings(),
             home.cards(),
+            home.queues(),
+            home.checkpoints(),
             home.log(),
         ];
         assert!(folders.iter().all(|folder| folder.starts_with("/z")));

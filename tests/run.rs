@@ -136,7 +136,7 @@ fn mistakes_are_told_in_one_line_and_write_nothing() {
             2,
             "blocks.3/expand/relu6",
         ),
-        (&["run", "blocks.3/expand/relu6:100000"], 1, "channels"),
+        (&["run", "blocks.3/expand/relu6:100000"], 2, "channels"),
         (
             &["run", "flamingo", "--set", "momentum=2"],
             2,

@@ -21,6 +21,9 @@ pub enum Error {
     /// Runs that cannot share a batch.
     #[error("runs of one batch must agree on {0}")]
     Mismatch(&'static str),
+    /// A saved ascent that is none of these runs'.
+    #[error("the saved ascent does not belong to these runs: its {0} does not fit")]
+    Foreign(&'static str),
     #[error(transparent)]
     Setting(#[from] super::settings::SettingError),
     #[error(transparent)]

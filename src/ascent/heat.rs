@@ -36,6 +36,17 @@ pub fn overlay(picture: &RgbImage, map: &Array2<f32>) -> RgbImage {
     })
 }
 
+/// `map` (rows, columns; 0 and more) by itself, of its own size and scaled to its own largest value.
+pub fn alone(map: &Array2<f32>) -> RgbImage {
+    let largest = map.fold(0.0, |a: f32, &b| a.max(b));
+    let scale = if largest > 0.0 { 1.0 / largest } else { 0.0 };
+    let (rows, columns) = map.dim();
+    RgbImage::from_fn(columns as u32, rows as u32, |x, y| {
+        let value = map[(y as usize, x as usize)] * scale;
+        Rgb(colour(value).map(|part| part.round() as u8))
+    })
+}
+
 /// The ramp's colour at `share`, 0 to 1.
 fn colour(share: f32) -> [f32; 3] {
     let place = share.clamp(0.0, 1.0) * (RAMP.len() - 1) as f32;
@@ -72,6 +83,13 @@ mod tests {
         assert_eq!(laid.dimensions(), (40, 20));
         let at = |x, y| brightness(laid.get_pixel(x, y).0.map(f32::from));
         assert!(at(39, 19) > at(0, 19) && at(0, 19) > at(0, 0));
+    }
+
+    #[test]
+    fn a_map_by_itself_runs_through_the_whole_ramp() {
+        let alone = alone(&ndarray::arr2(&[[0.0, 0.5, 2.0]]));
+        let at = |x| brightness(alone.get_pixel(x, 0).0.map(f32::from));
+        assert!(at(0) < 10.0 && at(1) > at(0) && at(2) > 200.0);
     }
 
     #[test]

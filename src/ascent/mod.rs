@@ -7,7 +7,7 @@
 //! - [`resampling`]: rolling, resizing and pyramids as matrices
 //! - [`colour`]: the covariance of natural colours
 //! - [`step_graph`]: one step as one ONNX graph
-//! - [`Ascent`]: drives it
+//! - [`Ascent`]: drives it; [`Saved`] is one at rest
 //! - [`probe`]: what a network says of given pictures: probabilities, a gradient, a class activation map
 //! - [`heat`]: a class activation map laid over a picture
 //!
@@ -15,7 +15,9 @@
 
 #[allow(clippy::module_inception)]
 mod ascent;
+mod canvas;
 pub mod colour;
+mod constants;
 mod error;
 pub mod heat;
 mod machine;
@@ -24,10 +26,17 @@ pub mod octaves;
 pub mod probe;
 mod random;
 pub mod resampling;
+mod run;
+mod saved;
 pub mod settings;
 pub mod step_graph;
+mod target;
+mod views;
 
-pub use ascent::{Ascent, Objective, Outcome, Report, Run};
+pub use ascent::{Ascent, Outcome, Report, Seen};
 pub use error::Error;
-pub use objective::{Kind, Unit};
+pub use objective::{Kind, Objective, Unit};
+pub use run::{Run, SHARED, difference};
+pub use saved::{At, RunAt, Saved};
 pub use settings::Settings;
+pub use views::Overlay;

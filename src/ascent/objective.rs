@@ -20,6 +20,14 @@ pub enum Kind {
     Layer,
 }
 
+/// What is climbed: a kind of score of one of the network's values.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Objective {
+    pub kind: Kind,
+    /// Name of the value: the logits for a class, else a layer.
+    pub value: String,
+}
+
 /// Which class, channel or neuron of the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Unit {

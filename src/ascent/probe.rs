@@ -3,9 +3,9 @@
 //!
 //! For the command line, and for whoever checks a gradient against another program's.
 
-use super::ascent::{check_unit, map_layer};
 use super::machine::lowering;
 use super::step_graph::grad_cam;
+use super::target::{check_unit, flat_position, map_layer};
 use super::{Error, Kind, Objective, Unit, objective};
 use crate::autodiff::{self, gradient};
 use crate::model::Network;
@@ -143,8 +143,7 @@ fn scored_graph(
     graph.set_input_type(&network.input, Elem::F32, &fixed(&network.input_dims(runs)));
     let mut builder = Builder::over(graph, PREFIX);
     let value_type = shapes.get(&target.value)?.clone();
-    let columns = value_type.dims.get(3).copied().unwrap_or(1);
-    let position = unit.position.0 * columns + unit.position.1;
+    let position = flat_position(network, target, unit)?;
     let pair = [unit.index as i64, position as i64].repeat(runs);
     let units = builder.constant(TensorProto::from_i64("", &[runs as i64, 2], &pair));
     let parts = objective::emit(

@@ -13,6 +13,18 @@ impl Random {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
+    /// The source as it is once `drawn` words of its stream are used up.
+    pub fn at(seed: u64, drawn: u64) -> Self {
+        let mut random = Self::new(seed);
+        random.0.set_word_pos(u128::from(drawn));
+        random
+    }
+
+    /// How many words of the stream are used up. A picture needs some millions, far from 2^64.
+    pub fn drawn(&self) -> u64 {
+        self.0.get_word_pos() as u64
+    }
+
     /// Uniform in [0, 1), from 24 bits.
     fn unit(&mut self) -> f64 {
         f64::from(self.0.next_u32() >> 8) / f64::from(1u32 << 24)
@@ -49,6 +61,15 @@ mod tests {
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7).0, draw(8).0);
+    }
+
+    #[test]
+    fn it_goes_on_from_where_it_was() {
+        let mut random = Random::new(7);
+        let _ = random.noise((1, 3, 5), 1.0);
+        let mut later = Random::at(7, random.drawn());
+        let draw = |random: &mut Random| [0; 40].map(|_| random.shift(1000));
+        assert_eq!(draw(&mut later), draw(&mut random));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::classify::model_and_images;
 use super::gradient::no_such_unit;
 use super::writing::Pending;
-use super::{Failure, opening, output, target};
+use super::{Failure, opening, output};
 use anyhow::anyhow;
 use image::{DynamicImage, ImageFormat};
 use ndarray::s;
@@ -42,7 +42,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let out = Pending::new(&arguments.out)?;
     let home = opening::home()?;
     let network = opening::network(&home, model)?;
-    let target = target::read(&network, &arguments.target)?;
+    let target = opening::target(&network, &arguments.target)?;
     let device = opening::provider(provider)?.device;
 
     let input = network.preprocessing.tensor(&picture, network.size);

@@ -1,7 +1,7 @@
 //! `ziggurat gradient`: the gradient of a target with respect to given inputs, as numbers.
 
 use super::writing::Pending;
-use super::{Failure, opening, target};
+use super::{Failure, opening};
 use anyhow::anyhow;
 use ndarray::{Array4, ArrayD, ArrayViewD, Ix4};
 use ndarray_npy::{ViewNpyError, ViewNpyExt, WriteNpyExt};
@@ -38,7 +38,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let output = Pending::new(&arguments.output)?;
     let home = opening::home()?;
     let network = opening::network(&home, Some(&arguments.model))?;
-    let target = target::read(&network, &arguments.target)?;
+    let target = opening::target(&network, &arguments.target)?;
     let pictures = fitting(&network, pictures, &arguments.input)?;
     let device = opening::provider(provider)?.device;
     let gradient =

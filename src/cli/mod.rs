@@ -11,7 +11,6 @@ mod opening;
 mod output;
 mod run;
 mod setup;
-mod target;
 mod writing;
 
 use clap::{Parser, Subcommand};

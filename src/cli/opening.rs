@@ -8,6 +8,7 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use ziggurat::home::Home;
 use ziggurat::model::{Network, Source};
+use ziggurat::runs::target::{self, Target, TargetError};
 use ziggurat::runtime::{Active, Library, Provider, Stage};
 
 /// Shows the stages of fetching: a bar on a terminal, a line a stage elsewhere.
@@ -85,6 +86,14 @@ pub fn network(home: &Home, model: Option<&str>) -> Result<Network, Failure> {
         ));
     }
     Ok(network)
+}
+
+/// Reads a TARGET. One that does not exist is a mistake on the command line.
+pub fn target(network: &Network, text: &str) -> Result<Target, Failure> {
+    target::read(network, text).map_err(|problem| match problem {
+        known @ TargetError::NotDifferentiable { .. } => known.into(),
+        unknown => Failure::usage(unknown),
+    })
 }
 
 /// Finds out where sessions run. `auto` says so when it falls back to the CPU although a GPU build is there.

@@ -1,6 +1,5 @@
 //! `ziggurat run`: make pictures, show them, keep them.
 
-use super::target::{self, Target};
 use super::{Failure, opening, output};
 use anyhow::anyhow;
 use image::RgbImage;
@@ -8,12 +7,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
-use ziggurat::ascent::{Ascent, Run, Settings};
+use ziggurat::ascent::Settings;
 use ziggurat::home::Home;
 use ziggurat::model::Network;
-use ziggurat::runs::{Ended, Record, Spec, export, history};
-use ziggurat::runtime::{Device, Library, Provider, Stop};
+use ziggurat::runs::batch::{Batch, provider_name};
+use ziggurat::runs::queue::{MOST_TOGETHER, shares_steps};
+use ziggurat::runs::{Ended, Record, Spec, Target, export, history};
+use ziggurat::runtime::{Device, Provider, Stop};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -51,9 +51,6 @@ pub struct Arguments {
     #[arg(long)]
     again: bool,
 }
-
-/// Most runs that step together: beyond this the memory grows, but not the speed.
-const BATCH: usize = 8;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -114,7 +111,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 fn read_targets(network: &Network, texts: &[String]) -> Result<Vec<Target>, Failure> {
     let mut targets: Vec<Target> = Vec::new();
     for text in texts {
-        let target = target::read(network, text)?;
+        let target = opening::target(network, text)?;
         let known =
             |other: &Target| (&other.objective, other.unit) == (&target.objective, target.unit);
         if !targets.iter().any(known) {
@@ -228,9 +225,12 @@ impl Session {
         }
         let stop = self.stop.clone();
         ctrlc::set_handler(move || stop.stop())?;
-        let most = if self.network.batchable { BATCH } else { 1 };
+        let most = match self.network.batchable {
+            true => MOST_TOGETHER,
+            false => 1,
+        };
         while let Some(first) = open.first().copied() {
-            let alike = |spec: &&Spec| spec.objective == first.objective;
+            let alike = |spec: &&Spec| shares_steps(spec, first);
             let batch: Vec<&Spec> = open.iter().copied().filter(alike).take(most).collect();
             open.retain(|spec| !batch.iter().any(|taken| std::ptr::eq(*taken, *spec)));
             if !self.climb(&batch, specs.len() > 1)? {
@@ -242,70 +242,40 @@ impl Session {
 
     /// Computes one batch. Returns whether it was finished rather than stopped.
     fn climb(&self, batch: &[&Spec], several: bool) -> Result<bool, Failure> {
-        let objective = &batch[0].objective;
-        let runs: Vec<Run> = batch
-            .iter()
-            .map(|spec| Run {
-                unit: spec.unit,
-                seed: spec.seed,
-                settings: spec.settings.clone(),
-            })
-            .collect();
-        let mut ascent = Ascent::new(&self.network, objective, &runs, self.device, &self.stop)?;
-        let bar = progress_bar(ascent.steps(), batch);
-        let mut scores = vec![Vec::new(); batch.len()];
-        let start = Instant::now();
+        let specs: Vec<Spec> = batch.iter().copied().cloned().collect();
+        let mut runs = Batch::begin(&self.network, &specs, self.device, &self.stop)?;
+        let bar = progress_bar(runs.ascent().steps(), batch);
         let ended = loop {
-            match ascent.step() {
+            match runs.step() {
                 Ok(None) => break Ended::Finished,
                 Ok(Some(report)) => {
                     bar.set_message(format!("score {:.2}", mean(&report.scores)));
                     bar.set_position(report.step as u64);
-                    scores
-                        .iter_mut()
-                        .zip(report.scores)
-                        .for_each(|(all, score)| all.push(score));
                 }
                 Err(problem) if problem.is_stop() => break Ended::Stopped,
                 Err(problem) => return Err(problem.into()),
             }
         };
-        let seconds = start.elapsed().as_secs_f64();
         bar.finish_and_clear();
         self.stop.reset();
-        if ended == Ended::Stopped && ascent.step_count() == 0 {
+        if ended == Ended::Stopped && runs.ascent().step_count() == 0 {
             return Ok(false);
         }
-        let outcomes = ascent.outcomes()?;
-        let pictures = ascent.pictures()?;
-        for (index, spec) in batch.iter().enumerate() {
-            let outcome = outcomes[index];
-            if outcome.dead {
-                return Err(anyhow!(
-                    "{}: the gradient is exactly 0 wherever the start is; try another --seed, or --set noise=0.5",
-                    spec.target
-                )
-                .into());
+        // One that failed does not keep the others from their pictures.
+        let mut failed = None;
+        for ending in runs.end(ended)? {
+            match ending {
+                Ok(ending) => {
+                    let image = ending.keep(&self.home)?;
+                    self.deliver(&ending.record, &ending.picture, image, false, several)?;
+                }
+                Err(problem) => failed = failed.or(Some(problem)),
             }
-            let record = Record {
-                id: spec.id(),
-                spec: (*spec).clone(),
-                provider: self.provider(),
-                versions: [env!("CARGO_PKG_VERSION").into(), runtime_version()],
-                score: outcome.score,
-                probability: outcome.probability,
-                scores: std::mem::take(&mut scores[index]),
-                seconds,
-                batch: batch.len(),
-                ended,
-                time: SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .map_or(0, |time| time.as_secs()),
-            };
-            let image = history::save(&self.home, &record, &pictures[index])?;
-            self.deliver(&record, &pictures[index], image, false, several)?;
         }
-        Ok(ended == Ended::Finished)
+        match failed {
+            Some(problem) => Err(problem.into()),
+            None => Ok(ended == Ended::Finished),
+        }
     }
 
     /// Writes, shows and reports one finished picture.
@@ -366,7 +336,7 @@ impl Session {
     }
 
     fn provider(&self) -> String {
-        Provider::from(self.device).to_string()
+        provider_name(self.device)
     }
 }
 
@@ -388,10 +358,6 @@ fn progress_bar(steps: usize, batch: &[&Spec]) -> ProgressBar {
 
 fn mean(values: &[f32]) -> f32 {
     values.iter().sum::<f32>() / values.len().max(1) as f32
-}
-
-fn runtime_version() -> String {
-    Library::loaded().map_or_else(|_| String::new(), |library| library.found().version.clone())
 }
 
 /// A target's title as part of a file name.

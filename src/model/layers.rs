@@ -2,6 +2,7 @@
 
 use super::{Error, Network};
 use crate::autodiff::reach::{Reach, reach};
+use crate::onnx::Elem;
 
 /// One value that can be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct Layer {
     pub op: String,
     /// Its dimensions for one picture, (1, channels, height, width) or (1, channels).
     pub dims: Vec<usize>,
+    /// How many learned numbers its node has.
+    pub parameters: usize,
     /// Whether it can be visualised, or why not.
     pub reach: Reach,
 }
@@ -36,6 +39,8 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
     let reached = reach(&network.graph, &network.input);
     let mut layers = Vec::new();
     for node in network.graph.nodes() {
+        let weights = node.input.iter().filter_map(|name| weight(network, name));
+        let parameters = weights.fold(0, usize::saturating_add);
         for name in node.output.iter().filter(|name| !name.is_empty()) {
             let reach = reached
                 .get(name.as_str())
@@ -50,12 +55,22 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
                     name: name.clone(),
                     op: node.op_type.clone(),
                     dims: value.dims.clone(),
+                    parameters,
                     reach,
                 });
             }
         }
     }
     layers
+}
+
+/// How many numbers the constant `name` has, if it is a list of real ones: shapes, axes and limits are not learned.
+fn weight(network: &Network, name: &str) -> Option<usize> {
+    let constant = network.graph.constant(name)?;
+    let real = Elem::from_code(constant.data_type).is_some_and(Elem::is_float);
+    let learned = real && !constant.dims.is_empty();
+    let extents = constant.dims.iter().map(|&extent| extent.max(0) as usize);
+    learned.then(|| extents.fold(1, usize::saturating_mul))
 }
 
 /// The layer called `name`.

@@ -154,6 +154,16 @@ impl Loop {
         Tensor::read(name, &self.carried[carried].buffers[self.turn])
     }
 
+    /// A copy of what the state of the input `name` was before the last step. There must have been one, with no
+    /// [`Loop::reset`] since.
+    ///
+    /// # Errors
+    /// If the input carries no state, or the device fails.
+    pub fn previous(&self, name: &str) -> Result<Tensor, Error> {
+        let carried = find(&self.carried, name)?;
+        Tensor::read(name, &self.carried[carried].buffers[1 - self.turn])
+    }
+
     /// Replaces the current state of the input `name` by a value of the same type and shape.
     ///
     /// # Errors

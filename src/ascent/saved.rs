@@ -1,0 +1,126 @@
+//! An ascent at rest: all that it takes to go on later, in another process, to the same picture.
+
+use super::Error;
+use super::canvas::array4;
+use super::machine::State;
+use super::octaves::Octave;
+use super::random::Random;
+use super::run::{Run, Running};
+use ndarray::Array4;
+use serde::{Deserialize, Serialize};
+
+/// Where a batch of runs stands between two steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Saved {
+    pub at: At,
+    /// The pictures (N, C, h, w), -1 to 1, of the octave that `at` names.
+    pub image: Array4<f32>,
+    /// The averaged gradients (N, C, h, w).
+    pub velocity: Array4<f32>,
+    /// The averaged class activation maps (N, 1, h, w), where the ascent has a mask.
+    pub mask: Option<Array4<f32>>,
+}
+
+/// The small part of [`Saved`]: counters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct At {
+    /// Steps taken.
+    pub step: usize,
+    pub octave: usize,
+    pub step_in_octave: usize,
+    /// Whether the step graph can open blocked rectifiers.
+    pub rescue: bool,
+    pub runs: Vec<RunAt>,
+}
+
+/// The small part of one run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunAt {
+    /// How many words of the random stream are used up.
+    pub drawn: u64,
+    pub rescue_left: u32,
+    pub dead: bool,
+    pub moved: bool,
+}
+
+impl Saved {
+    pub(super) fn new(at: At, state: State) -> Self {
+        Self {
+            at,
+            image: array4(state.image),
+            velocity: array4(state.velocity),
+            mask: state.mask.map(array4),
+        }
+    }
+
+    pub(super) fn into_state(self) -> State {
+        State {
+            image: self.image.into(),
+            velocity: self.velocity.into(),
+            mask: self.mask.map(Into::into),
+        }
+    }
+
+    /// Whether it is a place on the way of `runs` through `octaves`.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`].
+    pub(super) fn check(
+        &self,
+        runs: &[Run],
+        octaves: &[Octave],
+        channels: usize,
+        has_mask: bool,
+    ) -> Result<(), Error> {
+        let at = &self.at;
+        let octave = octaves.get(at.octave).ok_or(Error::Foreign("octave"))?;
+        let before: usize = octaves[..at.octave].iter().map(|octave| octave.steps).sum();
+        let dims = |channels| (runs.len(), channels, octave.height, octave.width);
+        let mask = self.mask.as_ref().map(Array4::dim);
+        let within = |run: &RunAt, of: &Run| run.rescue_left <= of.settings.rescue;
+        let finite = |array: &Array4<f32>| array.iter().all(|value| value.is_finite());
+        let checks = [
+            ("number of runs", at.runs.len() == runs.len()),
+            ("octave", at.step_in_octave <= octave.steps),
+            ("step", at.step == before + at.step_in_octave),
+            (
+                "rescue",
+                at.runs.iter().zip(runs).all(|(run, of)| within(run, of)),
+            ),
+            ("picture", self.image.dim() == dims(channels)),
+            ("velocity", self.velocity.dim() == dims(channels)),
+            ("mask", mask == has_mask.then(|| dims(1))),
+            (
+                "numbers",
+                finite(&self.image) && finite(&self.velocity) && self.mask.iter().all(finite),
+            ),
+        ];
+        match checks.iter().find(|(_, holds)| !holds) {
+            Some((what, _)) => Err(Error::Foreign(what)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl RunAt {
+    pub(super) fn of(running: &Running) -> Self {
+        Self {
+            drawn: running.random.drawn(),
+            rescue_left: running.rescue_left,
+            dead: running.dead,
+            moved: running.moved,
+        }
+    }
+
+    pub(super) fn restore(self, run: &Run) -> Running {
+        Running {
+            run: run.clone(),
+            random: Random::at(run.seed, self.drawn),
+            rescue_left: self.rescue_left,
+            dead: self.dead,
+            moved: self.moved,
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Runs that step together: from their specs to their records.
+//!
+//! For the command line and the [worker](super::worker), which differ only in whom they tell about it.
+
+use super::checkpoint::Checkpoint;
+use super::{Ended, Error, Record, Spec, history};
+use crate::ascent::{self, Ascent, Report, Run};
+use crate::home::Home;
+use crate::model::Network;
+use crate::runtime::{Device, Library, Provider, Stop};
+use image::RgbImage;
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Most frames of a run's animation.
+pub const MOST_FRAMES: usize = 48;
+
+/// Longest side of a frame, in pixels.
+pub const FRAME_SIDE: u32 = 160;
+
+/// Runs under way.
+pub struct Batch<'a> {
+    specs: Vec<Spec>,
+    ascent: Ascent<'a>,
+    /// The objective before each step, one list a run.
+    scores: Vec<Vec<f32>>,
+    /// What an animation of the ascent is made of, one list a run.
+    frames: Vec<Vec<RgbImage>>,
+    /// What the steps took so far.
+    seconds: f64,
+}
+
+/// A run that ended.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    pub record: Record,
+    pub picture: RgbImage,
+    /// At most [`MOST_FRAMES`] small pictures of one size, evenly spread over the steps.
+    pub frames: Vec<RgbImage>,
+}
+
+impl<'a> Batch<'a> {
+    /// Begins runs of one objective and of settings that [agree](super::queue::shares_steps).
+    ///
+    /// # Errors
+    /// As [`Ascent::new`].
+    pub fn begin(
+        network: &'a Network,
+        specs: &[Spec],
+        device: Device,
+        stop: &Stop,
+    ) -> Result<Self, Error> {
+        let first = specs
+            .first()
+            .ok_or(ascent::Error::Mismatch("nothing: there are none"))?;
+        let ascent = Ascent::new(network, &first.objective, &runs(specs)?, device, stop)?;
+        Ok(Self {
+            specs: specs.to_vec(),
+            ascent,
+            scores: vec![Vec::new(); specs.len()],
+            frames: vec![Vec::new(); specs.len()],
+            seconds: 0.0,
+        })
+    }
+
+    /// Goes on where a checkpoint was made.
+    ///
+    /// # Errors
+    /// As [`Ascent::resume`].
+    pub fn resume(
+        network: &'a Network,
+        checkpoint: Checkpoint,
+        device: Device,
+        stop: &Stop,
+    ) -> Result<Self, Error> {
+        let Checkpoint {
+            specs,
+            saved,
+            scores,
+            frames,
+            seconds,
+            ..
+        } = checkpoint;
+        let first = specs
+            .first()
+            .ok_or(ascent::Error::Foreign("number of runs"))?;
+        let runs = runs(&specs)?;
+        let ascent = Ascent::resume(network, &first.objective, &runs, device, stop, saved)?;
+        Ok(Self {
+            specs,
+            ascent,
+            scores,
+            frames,
+            seconds,
+        })
+    }
+
+    /// What is known of the batch so far: enough to go on from here in another process.
+    ///
+    /// # Errors
+    /// [`Error::Ascent`] if the device fails.
+    pub fn checkpoint(&self) -> Result<Checkpoint, Error> {
+        Ok(Checkpoint {
+            specs: self.specs.clone(),
+            provider: self.provider(),
+            saved: self.ascent.save()?,
+            scores: self.scores.clone(),
+            frames: self.frames.clone(),
+            seconds: self.seconds,
+        })
+    }
+
+    /// Takes one step; `None` once all are taken. If it fails or is stopped, everything is as before.
+    ///
+    /// # Errors
+    /// As [`Ascent::step`].
+    pub fn step(&mut self) -> Result<Option<Report>, Error> {
+        let start = Instant::now();
+        let Some(report) = self.ascent.step()? else {
+            return Ok(None);
+        };
+        for (all, score) in self.scores.iter_mut().zip(&report.scores) {
+            all.push(*score);
+        }
+        if is_framed(report.step, self.ascent.steps()) {
+            let pictures = self.ascent.small_pictures(FRAME_SIDE)?;
+            for (frames, picture) in self.frames.iter_mut().zip(pictures) {
+                frames.push(picture);
+            }
+        }
+        self.seconds += start.elapsed().as_secs_f64();
+        Ok(Some(report))
+    }
+
+    /// How every run ended: what is to be kept of it, or [`Error::Dead`].
+    ///
+    /// # Errors
+    /// [`Error::Ascent`] if the device fails or is stopped; nothing is lost, and it can be asked again.
+    pub fn end(&mut self, ended: Ended) -> Result<Vec<Result<Ending, Error>>, Error> {
+        let outcomes = self.ascent.outcomes()?;
+        let pictures = self.ascent.pictures()?;
+        let time = SystemTime::now().duration_since(UNIX_EPOCH);
+        let time = time.map_or(0, |time| time.as_secs());
+        let versions = [env!("CARGO_PKG_VERSION").into(), runtime_version()];
+        let ending = |(index, (outcome, picture)): (usize, (ascent::Outcome, RgbImage))| {
+            let spec = &self.specs[index];
+            if outcome.dead {
+                return Err(Error::Dead(spec.target.clone()));
+            }
+            let record = Record {
+                id: spec.id(),
+                spec: spec.clone(),
+                provider: self.provider(),
+                versions: versions.clone(),
+                score: outcome.score,
+                probability: outcome.probability,
+                scores: self.scores[index].clone(),
+                seconds: self.seconds,
+                batch: self.specs.len(),
+                ended,
+                time,
+            };
+            let frames = self.frames[index].clone();
+            Ok(Ending {
+                record,
+                picture,
+                frames,
+            })
+        };
+        let results = outcomes.into_iter().zip(pictures).enumerate();
+        Ok(results.map(ending).collect())
+    }
+
+    /// The runs, in their order.
+    pub fn specs(&self) -> &[Spec] {
+        &self.specs
+    }
+
+    /// The ascent itself, to look at.
+    pub fn ascent(&self) -> &Ascent<'a> {
+        &self.ascent
+    }
+
+    /// The objective before each step so far, one list a run.
+    pub fn scores(&self) -> &[Vec<f32>] {
+        &self.scores
+    }
+
+    /// What its records call the device.
+    pub fn provider(&self) -> String {
+        provider_name(self.ascent.device())
+    }
+}
+
+impl Ending {
+    /// Keeps the run in history and tells where its picture is.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn keep(&self, home: &Home) -> Result<PathBuf, Error> {
+        // The animation is kept here as well, once history has a place for it.
+        history::save(home, &self.record, &self.picture)
+    }
+}
+
+/// What records call a device.
+pub fn provider_name(device: Device) -> String {
+    Provider::from(device).to_string()
+}
+
+/// The runs of specs that share an objective.
+fn runs(specs: &[Spec]) -> Result<Vec<Run>, Error> {
+    let same = |pair: &[Spec]| pair[0].objective == pair[1].objective;
+    if !specs.windows(2).all(same) {
+        return Err(ascent::Error::Mismatch("the objective").into());
+    }
+    let run = |spec: &Spec| Run {
+        unit: spec.unit,
+        seed: spec.seed,
+        settings: spec.settings.clone(),
+    };
+    Ok(specs.iter().map(run).collect())
+}
+
+/// Whether the picture after `step` of `steps` is a frame: the last one is, and the others are evenly spread before it.
+fn is_framed(step: usize, steps: usize) -> bool {
+    let frames = |step: usize| step * MOST_FRAMES.min(steps) / steps.max(1);
+    frames(step) > frames(step.saturating_sub(1))
+}
+
+fn runtime_version() -> String {
+    Library::loaded().map_or_else(|_| String::new(), |library| library.found().version.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_evenly_spread_and_end_with_the_last_step() {
+        for steps in [1, 7, 48, 49, 192, 100_000] {
+            let framed: Vec<usize> = (1..=steps).filter(|&step| is_framed(step, steps)).collect();
+            assert_eq!(framed.len(), steps.min(MOST_FRAMES));
+            assert_eq!(framed.last(), Some(&steps));
+            let gaps: Vec<usize> = framed.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            let (least, most) = (gaps.iter().min(), gaps.iter().max());
+            assert!(most.unwrap_or(&0) - least.unwrap_or(&0) <= 1);
+        }
+    }
+}

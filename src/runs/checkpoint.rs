@@ -1,0 +1,124 @@
+//! A batch at rest, on disk: after a crash it goes on from there, to the same pictures.
+//!
+//! One file a batch in the state folder: a line that names the format, a header of JSON, the numbers, and a hash of it all.
+//! A file that is cut off, damaged or of another version is as good as none.
+
+mod format;
+mod keeper;
+
+pub use keeper::Keeper;
+
+use super::{Error, Spec, export};
+use crate::ascent::Saved;
+use crate::home::Home;
+use image::RgbImage;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// What a checkpoint's name ends in.
+const ENDING: &str = "checkpoint";
+
+/// After this long, nobody comes back for it.
+const FORGOTTEN: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// A batch between two steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    pub specs: Vec<Spec>,
+    /// Where it ran: another device would not make the same pictures.
+    pub provider: String,
+    pub saved: Saved,
+    /// The objective before each step, one list a run.
+    pub scores: Vec<Vec<f32>>,
+    /// The frames of each run's animation so far, all of one size.
+    pub frames: Vec<Vec<RgbImage>>,
+    /// What the steps took so far.
+    pub seconds: f64,
+}
+
+/// Keeps a checkpoint; an older one of the same batch is replaced.
+///
+/// # Errors
+/// [`Error::File`], for example if the disk is full; the older one is then still there.
+pub fn write(home: &Home, checkpoint: &Checkpoint) -> Result<(), Error> {
+    let folder = home.checkpoints();
+    fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
+    let bytes = format::encode(checkpoint);
+    let path = path(home, &checkpoint.specs, &checkpoint.provider);
+    export::write(&path, &bytes)
+}
+
+/// The checkpoint of a batch that makes all of `specs` on `provider`. It may make others as well, whose runs were
+/// cancelled since, as long as most of it is still wanted.
+pub fn find(home: &Home, specs: &[Spec], provider: &str) -> Option<Checkpoint> {
+    let wanted: Vec<String> = specs.iter().map(Spec::id).collect();
+    let covers = |header: &format::Header| {
+        let made: Vec<String> = header.specs.iter().map(Spec::id).collect();
+        header.provider == provider
+            && wanted.iter().all(|id| made.contains(id))
+            && made.len() <= 2 * wanted.len()
+    };
+    let exact = path(home, specs, provider);
+    let others = files(home).filter(|path| *path != exact);
+    std::iter::once(exact.clone())
+        .chain(others)
+        .find_map(|path| {
+            let mut file = File::open(&path).ok()?;
+            let start = format::read_start(&mut file).ok();
+            let start = start.filter(|start| covers(&start.header))?;
+            match format::read_rest(start, &mut file) {
+                Ok(checkpoint) => Some(checkpoint),
+                Err(why) => {
+                    tracing::warn!(path = %path.display(), why, "a checkpoint cannot be used");
+                    None
+                }
+            }
+        })
+}
+
+/// Forgets the checkpoint of a batch that has ended. That there is none is no error.
+pub fn remove(home: &Home, specs: &[Spec], provider: &str) {
+    let path = path(home, specs, provider);
+    if let Err(problem) = fs::remove_file(&path)
+        && problem.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %path.display(), %problem, "a checkpoint stays behind");
+    }
+}
+
+/// Removes what nobody came back for in two weeks.
+pub fn sweep(home: &Home) {
+    let entries = fs::read_dir(home.checkpoints()).into_iter().flatten();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let time = fs::metadata(&path).and_then(|data| data.modified());
+        let age = time
+            .ok()
+            .and_then(|time| SystemTime::now().duration_since(time).ok());
+        if age.is_some_and(|age| age > FORGOTTEN) {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+fn files(home: &Home) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(home.checkpoints()).into_iter().flatten();
+    let paths = entries.flatten().map(|entry| entry.path());
+    paths.filter(|path: &PathBuf| path.extension() == Some(OsStr::new(ENDING)))
+}
+
+/// One name for one batch on one device.
+fn path(home: &Home, specs: &[Spec], provider: &str) -> PathBuf {
+    let mut hasher = blake3::Hasher::new();
+    for spec in specs {
+        hasher.update(spec.id().as_bytes());
+    }
+    hasher.update(provider.as_bytes());
+    let name = &hasher.finalize().to_hex()[..16];
+    home.checkpoints()
+        .join(Path::new(name).with_extension(ENDING))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+use super::*;
+use crate::ascent::{At, Kind, Objective, RunAt, Settings, Unit};
+use ndarray::Array4;
+
+fn spec(class: usize) -> Spec {
+    let objective = Objective {
+        kind: Kind::Class,
+        value: "logits".into(),
+    };
+    let unit = Unit {
+        index: class,
+        position: (0, 0),
+    };
+    Spec::new(
+        ("m", "h"),
+        ("title", objective, unit),
+        1,
+        Settings::default(),
+    )
+}
+
+fn checkpoint(classes: &[usize]) -> Checkpoint {
+    let runs = classes.len();
+    let array = |channels: usize| {
+        Array4::from_shape_fn((runs, channels, 6, 5), |(n, c, y, x)| {
+            (n * 1000 + c * 100 + y * 10 + x) as f32 / 7.0
+        })
+    };
+    let at = RunAt {
+        drawn: 1 << 40,
+        rescue_left: 3,
+        dead: false,
+        moved: true,
+    };
+    Checkpoint {
+        specs: classes.iter().map(|&class| spec(class)).collect(),
+        provider: "cpu".into(),
+        saved: Saved {
+            at: At {
+                step: 2,
+                octave: 0,
+                step_in_octave: 2,
+                rescue: false,
+                runs: vec![at; runs],
+            },
+            image: array(3),
+            velocity: array(3),
+            mask: Some(array(1)),
+        },
+        scores: vec![vec![0.1, -3e-9]; runs],
+        frames: vec![vec![RgbImage::from_pixel(4, 3, image::Rgb([1, 2, 3])); 2]; runs],
+        seconds: 0.1 + 0.2,
+    }
+}
+
+fn home() -> (tempfile::TempDir, Home) {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::at(folder.path());
+    (folder, home)
+}
+
+#[test]
+fn what_is_written_comes_back_bit_for_bit() {
+    let (_folder, home) = home();
+    for mut kept in [checkpoint(&[1]), checkpoint(&[1, 2, 3])] {
+        write(&home, &kept).unwrap();
+        assert_eq!(find(&home, &kept.specs, "cpu").as_ref(), Some(&kept));
+        kept.saved.mask = None;
+        kept.frames = vec![Vec::new(); kept.specs.len()];
+        write(&home, &kept).unwrap();
+        assert_eq!(find(&home, &kept.specs, "cpu").as_ref(), Some(&kept));
+    }
+}
+
+#[test]
+fn it_answers_for_its_batch_and_device_and_for_most_of_the_batch() {
+    let (_folder, home) = home();
+    let kept = checkpoint(&[1, 2, 3]);
+    write(&home, &kept).unwrap();
+    let found = |classes: &[usize], provider| {
+        let specs: Vec<Spec> = classes.iter().map(|&class| spec(class)).collect();
+        find(&home, &specs, provider).is_some()
+    };
+    assert!(found(&[1, 2, 3], "cpu") && found(&[1, 3], "cpu"));
+    assert!(!found(&[1, 2, 3], "cuda:0") && !found(&[1, 4], "cpu"));
+    assert!(!found(&[1], "cpu"), "two thirds would be made for nothing");
+    remove(&home, &kept.specs, "cpu");
+    assert!(!found(&[1, 2, 3], "cpu"));
+    remove(&home, &kept.specs, "cpu");
+}
+
+#[test]
+fn a_file_that_is_cut_off_or_changed_anywhere_is_as_good_as_none() {
+    let (_folder, home) = home();
+    let kept = checkpoint(&[1, 2]);
+    write(&home, &kept).unwrap();
+    let path = path(&home, &kept.specs, "cpu");
+    let whole = fs::read(&path).unwrap();
+    for at in (0..whole.len()).step_by(97) {
+        let mut changed = whole.clone();
+        changed[at] ^= 0x15;
+        fs::write(&path, changed).unwrap();
+        assert_ne!(find(&home, &kept.specs, "cpu"), Some(kept.clone()), "{at}");
+        fs::write(&path, &whole[..at]).unwrap();
+        assert_eq!(find(&home, &kept.specs, "cpu"), None, "cut off at {at}");
+    }
+    fs::write(&path, &whole).unwrap();
+    assert!(find(&home, &kept.specs, "cpu").is_some());
+}
+
+#[test]
+fn sizes_beyond_all_measure_take_no_memory() {
+    let (_folder, home) = home();
+    let kept = checkpoint(&[1, 2]);
+    write(&home, &kept).unwrap();
+    let path = path(&home, &kept.specs, "cpu");
+    let whole = fs::read(&path).unwrap();
+    let text = b"\"dims\":[2,3,6,5]";
+    let at = whole.windows(text.len()).position(|part| part == text);
+    for dims in ["[2,3,6,99999999]", "[2,3,9999999999,9999999999]"] {
+        let new = format!("\"dims\":{dims}");
+        let mut changed = whole.clone();
+        changed.splice(at.unwrap()..at.unwrap() + text.len(), new.bytes());
+        let start = b"ziggurat checkpoint 1\n".len();
+        let length = u32::from_le_bytes(changed[start..start + 4].try_into().unwrap());
+        let longer = length + (new.len() - text.len()) as u32;
+        changed[start..start + 4].copy_from_slice(&longer.to_le_bytes());
+        fs::write(&path, changed).unwrap();
+        assert_eq!(find(&home, &kept.specs, "cpu"), None);
+    }
+}

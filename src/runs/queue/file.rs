@@ -1,0 +1,209 @@
+//! Queues on disk: one file a process, locked while that process lives. What a process leaves behind, however it ends, is
+//! offered to the next.
+
+use super::super::{Error, export};
+use super::{Job, Queue};
+use crate::home::Home;
+use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
+use std::fs::{self, File, TryLockError};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// Largest queue file that is read.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// A lock without a queue may be about to get one; after this long it will not.
+const LEFT_OVER: Duration = Duration::from_secs(3600);
+
+/// What a queue file holds.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content<Jobs> {
+    version: u32,
+    jobs: Jobs,
+}
+
+const VERSION: u32 = 1;
+
+/// The place on disk of one process's queue.
+#[derive(Debug)]
+pub struct QueueFile {
+    path: PathBuf,
+    lock_path: PathBuf,
+    /// Held, not read: the lock goes with it, even if the process is killed.
+    _lock: File,
+}
+
+impl QueueFile {
+    /// Makes a place for this process's queue. It holds nothing yet.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the folder cannot be written to.
+    pub fn open(home: &Home) -> Result<Self, Error> {
+        let folder = home.queues();
+        fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
+        let (lock, lock_path) = tempfile::Builder::new()
+            .prefix("queue-")
+            .suffix(".lock")
+            .tempfile_in(&folder)
+            .map_err(Error::file(&folder))?
+            .keep()
+            .map_err(|problem| Error::file(&folder)(problem.error))?;
+        lock.lock().map_err(Error::file(&lock_path))?;
+        Ok(Self {
+            path: lock_path.with_extension("json"),
+            lock_path,
+            _lock: lock,
+        })
+    }
+
+    /// Writes the queue, whole or not at all. Jobs that a worker has are written as such: should this process die, they
+    /// are the first to be taken up again.
+    ///
+    /// # Errors
+    /// [`Error::File`], for example if the disk is full; the file is then as before.
+    pub fn save(&self, queue: &Queue) -> Result<(), Error> {
+        if queue.is_empty() {
+            return remove(&self.path);
+        }
+        let content = Content {
+            version: VERSION,
+            jobs: queue.jobs(),
+        };
+        let text = serde_json::to_vec(&content).expect("a queue can always be written as JSON");
+        export::write(&self.path, &text)
+    }
+}
+
+impl Drop for QueueFile {
+    /// A queue that holds something stays for the next process; an empty one leaves no trace.
+    fn drop(&mut self) {
+        if !self.path.exists() {
+            // What stays behind here does no harm and is removed later.
+            let _ = fs::remove_file(&self.lock_path);
+        }
+    }
+}
+
+/// A queue whose process is gone. While this exists, no other process is offered it.
+#[derive(Debug)]
+pub struct Orphan {
+    /// What it holds.
+    pub queue: Queue,
+    path: PathBuf,
+    lock_path: PathBuf,
+    _lock: File,
+}
+
+impl Orphan {
+    /// Its jobs, in order, for [`Queue::take_over`].
+    pub fn jobs(&self) -> impl Iterator<Item = Job> + '_ {
+        self.queue.jobs().iter().cloned()
+    }
+
+    /// Removes it from disk: its jobs were taken over and saved, or are not wanted.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn remove(self) -> Result<(), Error> {
+        remove(&self.path)?;
+        remove(&self.lock_path)
+    }
+}
+
+/// The queues that processes left behind, oldest first, and what is wrong with those that cannot be read.
+///
+/// # Errors
+/// [`Error::File`] if the folder cannot be listed.
+pub fn orphans(home: &Home) -> Result<(Vec<Orphan>, Vec<Error>), Error> {
+    let folder = home.queues();
+    let listing = match fs::read_dir(&folder) {
+        Ok(listing) => listing,
+        Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Default::default());
+        }
+        Err(problem) => return Err(Error::file(&folder)(problem)),
+    };
+    let mut locks: Vec<(SystemTime, PathBuf)> = listing
+        .flatten()
+        .filter(|entry| entry.path().extension() == Some(OsStr::new("lock")))
+        .map(|entry| (changed(&entry.path()), entry.path()))
+        .collect();
+    locks.sort();
+    let (mut orphans, mut problems) = (Vec::new(), Vec::new());
+    for (time, lock_path) in locks {
+        match orphan(&lock_path, time) {
+            Ok(found) => orphans.extend(found),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Ok((orphans, problems))
+}
+
+fn orphan(lock_path: &Path, time: SystemTime) -> Result<Option<Orphan>, Error> {
+    let lock = match File::open(lock_path) {
+        Ok(lock) => lock,
+        // Its process has just ended.
+        Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(problem) => return Err(Error::file(lock_path)(problem)),
+    };
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(problem)) => return Err(Error::file(lock_path)(problem)),
+    }
+    let path = lock_path.with_extension("json");
+    if !path.exists() {
+        if time.elapsed().is_ok_and(|age| age > LEFT_OVER) {
+            remove(lock_path)?;
+        }
+        return Ok(None);
+    }
+    Ok(Some(Orphan {
+        queue: read(&path)?,
+        path,
+        lock_path: lock_path.into(),
+        _lock: lock,
+    }))
+}
+
+/// Reads a queue file, which anybody may have written.
+fn read(path: &Path) -> Result<Queue, Error> {
+    let damaged = |why: String| Error::Damaged {
+        path: path.into(),
+        why: format!("this queue cannot be read ({why}); remove the file to be rid of it"),
+    };
+    let file = File::open(path).map_err(Error::file(path))?;
+    let mut text = Vec::new();
+    let taken = file.take(MOST_BYTES + 1).read_to_end(&mut text);
+    taken.map_err(Error::file(path))?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err(damaged(format!(
+            "it is larger than {} MiB",
+            MOST_BYTES >> 20
+        )));
+    }
+    let content: Content<Vec<Job>> =
+        serde_json::from_slice(&text).map_err(|problem| damaged(problem.to_string()))?;
+    if content.version != VERSION {
+        return Err(damaged("another version of Ziggurat wrote it".into()));
+    }
+    Ok(Queue::from_jobs(content.jobs))
+}
+
+fn changed(path: &Path) -> SystemTime {
+    let time = fs::metadata(path).and_then(|data| data.modified());
+    time.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// Removes a file that may be gone already.
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(problem) if problem.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::file(path)(problem))
+        }
+        _ => Ok(()),
+    }
+}

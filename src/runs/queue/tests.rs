@@ -1,0 +1,202 @@
+use super::*;
+use crate::ascent::{Kind, Objective, Settings, Unit};
+use crate::home::Home;
+use std::fs;
+
+fn spec(class: usize, steps: u32) -> Spec {
+    let objective = Objective {
+        kind: Kind::Class,
+        value: "logits".into(),
+    };
+    let unit = Unit {
+        index: class,
+        position: (0, 0),
+    };
+    let settings = Settings {
+        steps,
+        ..Settings::default()
+    };
+    Spec::new(("m", "h"), ("title", objective, unit), 1, settings)
+}
+
+fn queue(specs: &[(usize, u32)]) -> Queue {
+    let mut queue = Queue::default();
+    for &(class, steps) in specs {
+        queue.push(spec(class, steps)).unwrap();
+    }
+    queue
+}
+
+fn ids(jobs: &[Job]) -> Vec<JobId> {
+    jobs.iter().map(|job| job.id).collect()
+}
+
+#[test]
+fn a_batch_is_the_first_job_and_those_behind_it_that_can_share_its_steps() {
+    let mut queue = queue(&[(0, 9), (1, 9), (2, 9), (3, 5), (4, 9)]);
+    assert_eq!(ids(&queue.next_batch(8)), [0, 1, 2]);
+    assert_eq!(ids(&queue.next_batch(2)), [0, 1]);
+    assert_eq!(ids(&queue.next_batch(0)), [0]);
+    queue.started(&[0, 1, 2]);
+    assert!(queue.next_batch(8).is_empty());
+    for id in [0, 1, 2] {
+        queue.finished(id);
+    }
+    assert_eq!(ids(&queue.next_batch(8)), [3]);
+}
+
+#[test]
+fn what_a_batch_must_share_is_what_the_ascent_says() {
+    for key in ascent::SHARED {
+        let mut other = spec(1, 9);
+        let value = other.settings.get(key).unwrap();
+        let mut change = |value| other.settings.set(key, value).is_ok();
+        assert!(change(value + 1.0), "{key}");
+        assert!(!shares_steps(&spec(0, 9), &other), "{key}");
+    }
+    let mut other = spec(1, 9);
+    other.settings.momentum = 0.5;
+    other.seed = 7;
+    assert!(shares_steps(&spec(0, 9), &other));
+    other.model_hash = "another".into();
+    assert!(!shares_steps(&spec(0, 9), &other));
+}
+
+#[test]
+fn the_same_run_is_queued_once_and_a_failed_one_waits_again() {
+    let mut queue = queue(&[(0, 9), (1, 9)]);
+    queue.failed(0, "no memory".into());
+    assert_eq!(ids(&queue.next_batch(8)), [1]);
+    assert_eq!(queue.push(spec(0, 9)), Ok(0));
+    assert_eq!(ids(&queue.next_batch(8)), [0, 1]);
+    assert!(!queue.retry(1));
+}
+
+#[test]
+fn jobs_change_places_but_never_with_one_that_runs() {
+    let mut queue = queue(&[(0, 9), (1, 9), (2, 9)]);
+    assert!(queue.move_down(0) && queue.move_up(2));
+    assert_eq!(ids(queue.jobs()), [1, 2, 0]);
+    assert!(!queue.move_up(1) && !queue.move_down(0) && !queue.move_up(99));
+    queue.started(&[1]);
+    assert!(!queue.move_up(2) && !queue.move_down(1));
+    assert_eq!(ids(&queue.clear()), [2, 0]);
+    assert_eq!(ids(queue.jobs()), [1]);
+}
+
+#[test]
+fn a_cleared_queue_can_be_put_back() {
+    let mut queue = queue(&[(0, 9), (1, 9)]);
+    queue.failed(1, "no memory".into());
+    let cleared = queue.clear();
+    assert!(queue.is_empty());
+    queue.take_over(cleared);
+    assert_eq!(queue.jobs().len(), 2);
+    assert_eq!(queue.jobs()[1].state, JobState::Failed("no memory".into()));
+}
+
+#[test]
+fn a_full_queue_says_so() {
+    let mut queue = Queue::default();
+    for class in 0..MOST_JOBS {
+        queue.push(spec(class, 9)).unwrap();
+    }
+    assert_eq!(queue.push(spec(MOST_JOBS, 9)), Err(Full));
+}
+
+fn home() -> (tempfile::TempDir, Home) {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::at(folder.path());
+    (folder, home)
+}
+
+#[test]
+fn a_queue_outlives_its_process_and_its_batch_stays_together() {
+    let (_folder, home) = home();
+    let mut queue = queue(&[(0, 9), (1, 9), (2, 9), (3, 9)]);
+    queue.failed(3, "no\u{1b}[2J memory".into());
+    queue.started(&[0, 1]);
+    let file = QueueFile::open(&home).unwrap();
+    file.save(&queue).unwrap();
+    assert!(orphans(&home).unwrap().0.is_empty(), "its process lives");
+    drop(file);
+
+    let (mut found, problems) = orphans(&home).unwrap();
+    assert!(found.len() == 1 && problems.is_empty());
+    assert!(orphans(&home).unwrap().0.is_empty(), "another is at it");
+    let orphan = found.remove(0);
+    let mut adopted = Queue::default();
+    adopted.push(spec(7, 9)).unwrap();
+    adopted.take_over(orphan.jobs());
+    assert_eq!(adopted.waiting(), 4);
+    let why = JobState::Failed("no[2J memory".into());
+    assert_eq!(adopted.jobs()[4].state, why);
+    adopted.cancel(0);
+    let classes = |jobs: Vec<Job>| {
+        jobs.iter()
+            .map(|job| job.spec.unit.index)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(classes(adopted.next_batch(8)), [0, 1], "those begun before");
+    orphan.remove().unwrap();
+    assert!(orphans(&home).unwrap().0.is_empty());
+    assert_eq!(fs::read_dir(home.queues()).unwrap().count(), 0);
+}
+
+#[test]
+fn an_empty_queue_leaves_no_trace() {
+    let (_folder, home) = home();
+    let file = QueueFile::open(&home).unwrap();
+    file.save(&queue(&[(0, 9)])).unwrap();
+    file.save(&Queue::default()).unwrap();
+    drop(file);
+    assert_eq!(fs::read_dir(home.queues()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_file_that_is_no_queue_is_named_and_keeps_nobody_from_the_others() {
+    let (_folder, home) = home();
+    let good = QueueFile::open(&home).unwrap();
+    good.save(&queue(&[(0, 9)])).unwrap();
+    drop(good);
+    let entry = fs::read_dir(home.queues()).unwrap().flatten();
+    let json = entry
+        .map(|entry| entry.path())
+        .find(|path| path.extension().unwrap() == "json");
+    let text = fs::read_to_string(json.unwrap()).unwrap();
+    let hostile = [
+        "no json".to_string(),
+        "[".repeat(100_000),
+        text.replace("\"version\":1", "\"version\":2"),
+        text.replace("\"steps\":9", "\"steps\":1e300"),
+        text.replace("\"index\":0", "\"index\":-1"),
+    ];
+    for (number, text) in hostile.iter().enumerate() {
+        fs::write(home.queues().join(format!("q{number}.lock")), "").unwrap();
+        fs::write(home.queues().join(format!("q{number}.json")), text).unwrap();
+    }
+    let (found, problems) = orphans(&home).unwrap();
+    assert_eq!((found.len(), problems.len()), (1, hostile.len()));
+    for (number, problem) in problems.iter().enumerate() {
+        let problem = problem.to_string();
+        assert!(
+            problem.contains(".json") && problem.contains("remove"),
+            "{number}: {problem}"
+        );
+    }
+}
+
+#[test]
+fn a_long_queue_is_saved_and_read_fast_enough_to_do_it_at_every_change() {
+    let (_folder, home) = home();
+    let mut queue = Queue::default();
+    for class in 0..2000 {
+        queue.push(spec(class, 9)).unwrap();
+    }
+    let file = QueueFile::open(&home).unwrap();
+    let start = std::time::Instant::now();
+    file.save(&queue).unwrap();
+    drop(file);
+    assert_eq!(orphans(&home).unwrap().0[0].queue.jobs().len(), 2000);
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+}

@@ -1,0 +1,192 @@
+//! The thread that makes the pictures: it owns the opened networks and their sessions, takes [`Command`]s, and answers
+//! with [`Report`]s.
+//!
+//! Nobody waits for anybody: commands go through a channel, reports through a mailbox in which a newer picture or number
+//! replaces an older one that was not read. For the explorer; the command line uses [`super::batch`] directly.
+
+mod bench;
+mod climb;
+mod mailbox;
+mod opening;
+mod progress;
+
+pub use opening::Opened;
+pub use progress::Progress;
+
+use super::Record;
+use super::queue::{Job, JobId};
+use crate::ascent::Overlay;
+use crate::home::Home;
+use crate::runtime::{Provider, Stop};
+use bench::{Bench, Message};
+use image::RgbImage;
+use mailbox::Mailbox;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long [`Worker`]'s drop waits for the thread: as long as a checkpoint takes.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// What a worker is asked to do.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Opens a model to look at: a card's name or a path; `None` is the default model. Runs go on meanwhile.
+    Open(Option<String>),
+    /// Makes these jobs in one batch, after those that it has already. A model that is not open is opened.
+    Run(Vec<Job>),
+    /// Rests between two steps, until [`Command::Resume`].
+    Pause,
+    Resume,
+    /// Drops a job, whether it runs or waits. The rest of its batch goes on.
+    Cancel(JobId),
+    /// Sends pictures of this job while it runs, seen through an overlay; of no other job from now on.
+    Watch(JobId, Overlay),
+    /// Writes a checkpoint of what runs, and ends the thread.
+    Shutdown,
+}
+
+/// What a worker tells.
+#[derive(Debug, Clone)]
+pub enum Report {
+    /// What is being waited for: a library or model being fetched (bytes so far and in all), opened, or prepared.
+    Stage {
+        text: String,
+        bytes: Option<(u64, u64)>,
+    },
+    /// The answer to [`Command::Open`].
+    Opened(Arc<Opened>),
+    /// The other answer to [`Command::Open`]; `model` is what was asked for.
+    OpenFailed { model: String, why: String },
+    /// A batch begins.
+    Started(Started),
+    /// A step was taken. A newer one replaces one that was not read, and brings along what that one knew of scores.
+    Stepped(Progress),
+    /// A picture of the watched job, of the current octave's size. A newer one replaces one that was not read.
+    Snapshot {
+        job: JobId,
+        /// Steps taken.
+        step: usize,
+        /// What the picture really shows: [`Overlay::Plain`] where the wanted one has nothing to show.
+        overlay: Overlay,
+        picture: Arc<RgbImage>,
+    },
+    /// Whether the worker rests.
+    Paused(bool),
+    /// A job is done and kept in history.
+    Finished {
+        job: JobId,
+        record: Box<Record>,
+        picture: Arc<RgbImage>,
+        /// Whether it was there already.
+        from_history: bool,
+    },
+    /// A job cannot be made; one line says why.
+    Failed { job: JobId, why: String },
+    /// A job was dropped as asked.
+    Cancelled { job: JobId },
+    /// Something that the user should know, although everything goes on; one line.
+    Remark(String),
+}
+
+/// What is known of a batch when it begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Started {
+    pub jobs: Vec<JobId>,
+    /// Steps in all.
+    pub steps: usize,
+    /// Steps that were taken before, if it goes on from a checkpoint.
+    pub resumed_at: usize,
+    /// The scores of those steps, one list a job.
+    pub scores: Vec<Vec<f32>>,
+    /// Height and width of the finished pictures.
+    pub size: (usize, usize),
+    /// Whether there is a class activation map to look at.
+    pub has_map: bool,
+    /// How many bands of the gradient there are to look at.
+    pub bands: u32,
+}
+
+/// A worker, as its owner sees it. Dropping it shuts it down.
+pub struct Worker {
+    commands: Sender<Message>,
+    mailbox: Arc<Mailbox>,
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Starts the thread. `wake` is called, from another thread, when there is something new to read.
+    ///
+    /// # Errors
+    /// If the system has no thread to give.
+    pub fn spawn(
+        home: Home,
+        provider: Provider,
+        wake: impl Fn() + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (commands, inbox) = mpsc::channel();
+        let mailbox = Arc::new(Mailbox::new(Box::new(wake)));
+        let stop = Stop::default();
+        let bench = Bench::new(
+            home,
+            provider,
+            (commands.clone(), inbox),
+            mailbox.clone(),
+            stop.clone(),
+        );
+        let thread = std::thread::Builder::new().name("worker".into());
+        Ok(Self {
+            commands,
+            mailbox,
+            stop,
+            thread: Some(thread.spawn(move || bench.work())?),
+        })
+    }
+
+    /// Asks for something; returns at once. After [`Command::Shutdown`] nothing is heard any more.
+    pub fn send(&self, command: Command) {
+        let interrupts = matches!(command, Command::Cancel(_) | Command::Shutdown);
+        // It fails only if the thread has ended, and then there is nothing left to ask for.
+        let _ = self.commands.send(Message::Command(command));
+        // The command is there before the step is broken off, so that the thread finds it.
+        if interrupts {
+            self.stop.stop();
+        }
+    }
+
+    /// Everything that was told since the last call, oldest first.
+    pub fn reports(&self) -> Vec<Report> {
+        self.mailbox.drain()
+    }
+
+    /// Shuts the worker down and waits for it, at most `limit`. Returns whether it has ended.
+    pub fn shut_down(&mut self, limit: Duration) -> bool {
+        self.send(Command::Shutdown);
+        let until = Instant::now() + limit;
+        while self
+            .thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
+        {
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if let Some(thread) = self.thread.take() {
+            // Whatever it panicked about was reported.
+            let _ = thread.join();
+        }
+        true
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            self.shut_down(PATIENCE);
+        }
+    }
+}

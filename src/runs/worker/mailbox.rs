@@ -1,0 +1,141 @@
+//! Reports on their way from the worker to its owner. The owner may read as seldom as it likes: what would pile up, pictures
+//! and progress, is there at most once.
+
+use super::Report;
+use std::mem::discriminant;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+type Wake = Box<dyn Fn() + Send>;
+
+/// The unread reports.
+pub struct Mailbox {
+    unread: Mutex<Vec<Report>>,
+    wake: Mutex<Wake>,
+}
+
+impl Mailbox {
+    /// `wake` is called when there is something to read that was not there before.
+    pub fn new(wake: Wake) -> Self {
+        Self {
+            unread: Mutex::default(),
+            wake: Mutex::new(wake),
+        }
+    }
+
+    /// Leaves a report.
+    pub fn post(&self, mut report: Report) {
+        let mut unread = lock(&self.unread);
+        let older = replaced(&report).then(|| {
+            let same = |other: &Report| discriminant(other) == discriminant(&report);
+            unread.iter().position(same)
+        });
+        let older = older.flatten().map(|place| unread.remove(place));
+        if let (Report::Stepped(new), Some(Report::Stepped(old))) = (&mut report, &older) {
+            new.replace(old.clone());
+        }
+        unread.push(report);
+        drop(unread);
+        // Whoever did not read the older one has been woken for it.
+        if older.is_none() {
+            lock(&self.wake)();
+        }
+    }
+
+    /// Takes all reports, oldest first.
+    pub fn drain(&self) -> Vec<Report> {
+        std::mem::take(&mut *lock(&self.unread))
+    }
+}
+
+/// Whether only the newest report of its kind is of interest.
+fn replaced(report: &Report) -> bool {
+    matches!(
+        report,
+        Report::Stepped(_) | Report::Snapshot { .. } | Report::Stage { .. }
+    )
+}
+
+/// A panic elsewhere does not make a list of reports or a closure worse.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Progress;
+    use super::*;
+    use crate::ascent::Overlay;
+    use image::RgbImage;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn stepped(jobs: &[u64], step: usize) -> Report {
+        let scores = vec![step as f32; jobs.len()];
+        Report::Stepped(Progress {
+            jobs: jobs.into(),
+            step,
+            steps: 100,
+            octave: 0,
+            scores: scores.clone(),
+            unread: vec![(step, scores)],
+            probabilities: None,
+            top: Vec::new(),
+            steps_per_second: 1.0,
+        })
+    }
+
+    fn snapshot(step: usize) -> Report {
+        Report::Snapshot {
+            job: 0,
+            step,
+            overlay: Overlay::Plain,
+            picture: Arc::new(RgbImage::new(1, 1)),
+        }
+    }
+
+    fn counted() -> (Mailbox, Arc<AtomicUsize>) {
+        let woken = Arc::new(AtomicUsize::new(0));
+        let count = woken.clone();
+        let wake = move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
+        (Mailbox::new(Box::new(wake)), woken)
+    }
+
+    #[test]
+    fn the_newest_picture_and_step_replace_unread_ones_and_no_score_is_lost() {
+        let (mailbox, woken) = counted();
+        for step in 1..=50 {
+            mailbox.post(stepped(&[3, 4], step));
+            mailbox.post(snapshot(step));
+        }
+        assert_eq!(woken.load(Ordering::Relaxed), 2);
+        let reports = mailbox.drain();
+        let [Report::Stepped(progress), Report::Snapshot { step: 50, .. }] = &reports[..] else {
+            panic!("{reports:?}");
+        };
+        assert_eq!(progress.step, 50);
+        let steps: Vec<usize> = progress.unread.iter().map(|(step, _)| *step).collect();
+        assert_eq!(steps, (1..=50).collect::<Vec<_>>());
+        assert!(mailbox.drain().is_empty());
+    }
+
+    #[test]
+    fn what_happens_once_is_told_once_and_in_order() {
+        let (mailbox, _) = counted();
+        mailbox.post(stepped(&[1], 9));
+        mailbox.post(Report::Cancelled { job: 1 });
+        mailbox.post(stepped(&[2], 1));
+        mailbox.post(Report::Cancelled { job: 2 });
+        let reports = mailbox.drain();
+        let [
+            Report::Cancelled { job: 1 },
+            Report::Stepped(progress),
+            Report::Cancelled { job: 2 },
+        ] = &reports[..]
+        else {
+            panic!("{reports:?}");
+        };
+        assert_eq!(progress.unread.len(), 1, "scores of another batch");
+    }
+}

@@ -1,0 +1,119 @@
+//! Opening a model, on a thread of its own: fetching may take minutes, and runs go on meanwhile.
+
+use super::{Mailbox, Report};
+use crate::home::Home;
+use crate::model::{Classes, Layer, Network, Source, open};
+use crate::runtime::{Active, Library, Provider, Stage};
+use std::sync::Arc;
+
+/// What a model is, for whoever chooses from it.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// How to ask for it again: a card's name, or an absolute path. What its runs' specs call it.
+    pub model: String,
+    /// What people call it.
+    pub name: String,
+    /// Content hash, 64 hexadecimal digits.
+    pub hash: String,
+    /// The pictures it takes: (channels, height, width).
+    pub input: (usize, usize, usize),
+    /// In graph order.
+    pub layers: Vec<Layer>,
+    pub classes: Classes,
+    /// Name of the class scores.
+    pub logits: String,
+    /// Whether no card says how its pictures are prepared.
+    pub preprocessing_assumed: bool,
+    /// Whether several runs can step together.
+    pub batchable: bool,
+    /// How many learned numbers it has, shared ones counted once a node.
+    pub parameters: usize,
+    /// Where its runs are made: `cpu`, `cuda:0`, …
+    pub provider: String,
+    /// Why `auto` fell back to the CPU.
+    pub why_cpu: Option<String>,
+}
+
+/// An opened model and its network.
+pub struct Loaded {
+    /// What was asked for.
+    pub asked: String,
+    pub network: Network,
+    pub active: Active,
+    pub opened: Arc<Opened>,
+}
+
+impl Loaded {
+    /// Whether it is what `model` asks for.
+    pub fn is(&self, model: &str) -> bool {
+        self.asked == model || self.opened.model == model
+    }
+}
+
+/// What `None` asks for.
+pub fn asked(model: Option<String>) -> String {
+    model.unwrap_or_else(|| open::DEFAULT.into())
+}
+
+/// Opens a model, fetched if it has to be, and finds out where it runs. The error is one line.
+pub fn load(
+    home: &Home,
+    asked: &str,
+    provider: Provider,
+    mailbox: &Mailbox,
+) -> Result<Loaded, String> {
+    let tell = |stage: &Stage| {
+        mailbox.post(Report::Stage {
+            text: stage.text.clone(),
+            bytes: stage.bytes,
+        });
+    };
+    let say = |problem: &dyn std::fmt::Display| problem.to_string();
+    let source = Source::resolve(home, Some(asked)).map_err(|problem| say(&problem))?;
+    let model = match &source {
+        // A path must mean the same to a process that starts elsewhere.
+        Source::File(_) => match std::path::absolute(asked) {
+            Ok(path) if path.is_file() => path.display().to_string(),
+            _ => asked.to_string(),
+        },
+        Source::Published(_) => asked.to_string(),
+    };
+    Library::load(home, &tell).map_err(|problem| say(&problem))?;
+    let active = provider.resolve().map_err(|problem| say(&problem))?;
+    let file = source.open(home, &tell).map_err(|problem| say(&problem))?;
+    tell(&Stage {
+        text: format!("reading {}", file.name),
+        bytes: None,
+    });
+    let network = Network::open(&file).map_err(|problem| say(&problem))?;
+    let opened = Arc::new(describe(model, &network, &active));
+    Ok(Loaded {
+        asked: asked.into(),
+        network,
+        active,
+        opened,
+    })
+}
+
+fn describe(model: String, network: &Network, active: &Active) -> Opened {
+    let size = network.size;
+    let layers = network.layers();
+    Opened {
+        model,
+        name: network.name.clone(),
+        hash: network.hash.clone(),
+        input: (
+            size.channels().count(),
+            size.height as usize,
+            size.width as usize,
+        ),
+        parameters: layers.iter().map(|layer| layer.parameters).sum(),
+        layers,
+        classes: network.classes.clone(),
+        logits: network.logits.clone(),
+        preprocessing_assumed: network.preprocessing_assumed,
+        batchable: network.batchable,
+        provider: active.device.to_string(),
+        why_cpu: active.why.clone(),
+    }
+}

@@ -1,0 +1,419 @@
+//! The worker on a real network: what it promises to whoever watches it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use ziggurat::ascent::{Ascent, Overlay, Settings};
+use ziggurat::home::Home;
+use ziggurat::runs::queue::{Job, JobId, Queue};
+use ziggurat::runs::target::Parts;
+use ziggurat::runs::worker::{Command, Opened, Report, Worker};
+use ziggurat::runs::{Spec, checkpoint, history};
+use ziggurat::runtime::{Provider, testing};
+
+/// A home of the test's own, which shares library and models with all other tests of the checkout.
+struct Desk {
+    folder: tempfile::TempDir,
+    home: Home,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let shared = testing::home();
+        testing::library();
+        let source = ziggurat::model::Source::resolve(&shared, None).unwrap();
+        source
+            .open(&shared, &ziggurat::runtime::package::quiet)
+            .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        std::fs::create_dir_all(&data).unwrap();
+        for room in [shared.runtime(), shared.models()] {
+            if room.exists() {
+                std::os::unix::fs::symlink(&room, data.join(room.file_name().unwrap())).unwrap();
+            }
+        }
+        let home = Home::at(folder.path());
+        Self { folder, home }
+    }
+
+    fn worker(&self) -> Seat {
+        let (bell, rung) = std::sync::mpsc::channel();
+        let wake = move || drop(bell.send(()));
+        Seat {
+            worker: Worker::spawn(self.home.clone(), Provider::Cpu, wake).unwrap(),
+            rung,
+            unread: Vec::new(),
+        }
+    }
+}
+
+/// A worker, and its reports one by one.
+struct Seat {
+    worker: Worker,
+    rung: std::sync::mpsc::Receiver<()>,
+    unread: Vec<Report>,
+}
+
+impl Seat {
+    fn send(&self, command: Command) {
+        self.worker.send(command);
+    }
+
+    fn next(&mut self) -> Report {
+        let until = Instant::now() + Duration::from_secs(120);
+        while self.unread.is_empty() {
+            let left = until.saturating_duration_since(Instant::now());
+            self.rung.recv_timeout(left).expect("the worker is silent");
+            self.unread = self.worker.reports();
+        }
+        self.unread.remove(0)
+    }
+
+    /// The first thing that `wanted` picks; what comes before is passed over.
+    fn wait_for<T>(&mut self, mut wanted: impl FnMut(&Report) -> Option<T>) -> T {
+        loop {
+            let report = self.next();
+            if let Some(found) = wanted(&report) {
+                return found;
+            }
+            if let Report::Failed { why, .. } | Report::OpenFailed { why, .. } = report {
+                panic!("{why}");
+            }
+        }
+    }
+
+    fn open(&mut self) -> Arc<Opened> {
+        self.send(Command::Open(None));
+        self.wait_for(|report| match report {
+            Report::Opened(opened) => Some(opened.clone()),
+            _ => None,
+        })
+    }
+
+    /// The picture and scores of a finished job, and whether it came from history.
+    fn finished(&mut self, wanted: JobId) -> (Vec<u8>, Vec<f32>, bool) {
+        self.wait_for(|report| match report {
+            Report::Finished {
+                job,
+                record,
+                picture,
+                from_history,
+            } if *job == wanted => Some((
+                picture.as_raw().clone(),
+                record.scores.clone(),
+                *from_history,
+            )),
+            _ => None,
+        })
+    }
+
+    fn stepped(&mut self, at_least: usize) {
+        self.wait_for(|report| match report {
+            Report::Stepped(progress) if progress.step >= at_least => Some(()),
+            _ => None,
+        });
+    }
+
+    fn cancelled(&mut self, wanted: JobId) {
+        self.wait_for(|report| match report {
+            Report::Cancelled { job } if *job == wanted => Some(()),
+            _ => None,
+        });
+    }
+}
+
+fn specs(opened: &Opened, targets: &[&str], steps: u32) -> Vec<Spec> {
+    let parts = Parts {
+        logits: &opened.logits,
+        classes: &opened.classes,
+        layers: &opened.layers,
+    };
+    let spec = |text: &&str| {
+        let target = parts.read(text).unwrap();
+        let what = (target.title.as_str(), target.objective, target.unit);
+        let mut settings = Settings::default();
+        settings.set("steps", f64::from(steps)).unwrap();
+        settings.set("octaves", 2.0).unwrap();
+        Spec::new((&opened.model, &opened.hash), what, 0, settings)
+    };
+    targets.iter().map(spec).collect()
+}
+
+fn jobs(specs: Vec<Spec>) -> Vec<Job> {
+    let mut queue = Queue::default();
+    for spec in specs {
+        queue.push(spec).unwrap();
+    }
+    queue.next_batch(8)
+}
+
+#[test]
+fn a_run_is_watched_finished_kept_and_answered_at_once_the_second_time() {
+    let desk = Desk::new();
+    let mut seat = desk.worker();
+    let opened = seat.open();
+    assert_eq!((opened.provider.as_str(), opened.input.0), ("cpu", 3));
+    assert!(opened.batchable && opened.parameters > 4_000_000);
+    let batch = jobs(specs(&opened, &["flamingo", "goldfish"], 8));
+    seat.send(Command::Watch(1, Overlay::Heat));
+    seat.send(Command::Run(batch.clone()));
+    let (mut steps, mut shown, mut done) = (Vec::new(), 0, HashSet::new());
+    while done.len() < 2 {
+        match seat.next() {
+            Report::Started(started) => {
+                assert_eq!((started.jobs.len(), started.steps), (2, 8));
+                assert!(started.has_map && started.bands > 1 && started.resumed_at == 0);
+            }
+            Report::Stepped(progress) => {
+                assert_eq!(progress.jobs, [0, 1]);
+                assert_eq!((progress.top.len(), progress.top[0].len()), (2, 5));
+                let probabilities = progress.probabilities.unwrap();
+                assert!(progress.top[0][0].1 >= probabilities[0]);
+                steps.extend(progress.unread.iter().map(|(step, _)| *step));
+            }
+            Report::Snapshot { job, overlay, .. } => {
+                assert_eq!((job, overlay), (1, Overlay::Heat));
+                shown += 1;
+            }
+            Report::Finished {
+                job,
+                record,
+                from_history,
+                ..
+            } => {
+                assert!(!from_history && record.scores.len() == 8);
+                assert!(history::find(&desk.home, &record.spec, "cpu").is_some());
+                done.insert(job);
+            }
+            Report::Failed { why, .. } => panic!("{why}"),
+            _ => {}
+        }
+    }
+    assert_eq!(steps, (1..=8).collect::<Vec<_>>());
+    assert!(shown > 0);
+    assert_eq!(
+        std::fs::read_dir(desk.home.checkpoints()).map_or(0, Iterator::count),
+        0
+    );
+    // A spec that names another model opens that one; one that history knows needs none.
+    let start = Instant::now();
+    seat.send(Command::Run(batch));
+    assert!(seat.finished(0).2 && seat.finished(1).2);
+    assert!(
+        start.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn a_worker_that_is_gone_is_taken_over_to_the_same_picture_bit_for_bit() {
+    let desk = Desk::new();
+    let targets = ["flamingo", "goldfish"];
+    let whole: Vec<_> = {
+        let mut seat = desk.worker();
+        let opened = seat.open();
+        seat.send(Command::Run(jobs(specs(&opened, &targets, 12))));
+        (0..2).map(|job| seat.finished(job)).collect()
+    };
+    std::fs::remove_dir_all(desk.home.history()).unwrap();
+
+    let mut seat = desk.worker();
+    let opened = seat.open();
+    let batch = jobs(specs(&opened, &targets, 12));
+    seat.send(Command::Run(batch.clone()));
+    // Into the second octave, so that the way there counts too.
+    seat.stepped(7);
+    let start = Instant::now();
+    assert!(seat.worker.shut_down(Duration::from_secs(5)));
+    assert!(
+        start.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        start.elapsed()
+    );
+    let wanted: Vec<Spec> = batch.iter().map(|job| job.spec.clone()).collect();
+    assert!(checkpoint::find(&desk.home, &wanted, "cpu").is_some());
+
+    let mut seat = desk.worker();
+    // One of the two was cancelled meanwhile: the other is made in the same company.
+    seat.send(Command::Run(vec![batch[1].clone()]));
+    let resumed_at = seat.wait_for(|report| match report {
+        Report::Started(started) => {
+            assert_eq!(
+                (started.jobs.as_slice(), started.scores.len()),
+                (&[1][..], 1)
+            );
+            assert_eq!(started.scores[0].len(), started.resumed_at);
+            Some(started.resumed_at)
+        }
+        _ => None,
+    });
+    assert!(resumed_at >= 7, "{resumed_at}");
+    let (picture, scores, _) = seat.finished(1);
+    assert_eq!(scores, whole[1].1);
+    assert_eq!(picture, whole[1].0);
+    assert!(checkpoint::find(&desk.home, &wanted, "cpu").is_none());
+}
+
+#[test]
+fn a_cancelled_job_is_gone_at_once_and_its_companions_go_on() {
+    let desk = Desk::new();
+    let mut seat = desk.worker();
+    let opened = seat.open();
+    seat.send(Command::Run(jobs(specs(
+        &opened,
+        &["flamingo", "goldfish"],
+        10,
+    ))));
+    seat.stepped(2);
+    seat.send(Command::Cancel(0));
+    seat.cancelled(0);
+    seat.wait_for(|report| match report {
+        Report::Finished { job, .. } => Some(assert_eq!(*job, 1)),
+        _ => None,
+    });
+
+    let mut many = jobs(specs(&opened, &["tench"], 100_000));
+    many[0].id = 7;
+    seat.send(Command::Run(many));
+    seat.stepped(3);
+    let start = Instant::now();
+    seat.send(Command::Cancel(7));
+    seat.cancelled(7);
+    assert!(
+        start.elapsed() < Duration::from_millis(100),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(
+        std::fs::read_dir(desk.home.checkpoints()).map_or(0, Iterator::count),
+        0
+    );
+}
+
+#[test]
+fn a_resting_worker_takes_no_step_but_shows_every_overlay() {
+    let desk = Desk::new();
+    let mut seat = desk.worker();
+    let opened = seat.open();
+    seat.send(Command::Run(jobs(specs(&opened, &["flamingo"], 1000))));
+    seat.stepped(3);
+    seat.send(Command::Pause);
+    seat.wait_for(|report| matches!(report, Report::Paused(true)).then_some(()));
+    let overlays = [
+        Overlay::Plain,
+        Overlay::Heat,
+        Overlay::Map,
+        Overlay::Gradient,
+        Overlay::Band(0),
+        Overlay::Band(4),
+    ];
+    let mut pictures = HashSet::new();
+    let mut steps = HashSet::new();
+    for wanted in overlays {
+        seat.send(Command::Watch(0, wanted));
+        let (step, raw) = seat.wait_for(|report| match report {
+            Report::Snapshot {
+                step,
+                overlay,
+                picture,
+                ..
+            } if *overlay == wanted => Some((*step, picture.as_raw().clone())),
+            _ => None,
+        });
+        steps.insert(step);
+        pictures.insert(raw);
+    }
+    assert_eq!((pictures.len(), steps.len()), (overlays.len(), 1));
+    seat.send(Command::Watch(0, Overlay::Band(99)));
+    seat.wait_for(|report| match report {
+        Report::Snapshot { overlay, .. } => (*overlay == Overlay::Plain).then_some(()),
+        _ => None,
+    });
+    seat.send(Command::Resume);
+    seat.stepped(steps.into_iter().next().unwrap() + 1);
+}
+
+#[test]
+fn what_cannot_be_made_or_opened_says_why_in_one_line_and_the_worker_lives_on() {
+    let desk = Desk::new();
+    let mut seat = desk.worker();
+    seat.send(Command::Open(Some("efficientnet-lite00".into())));
+    let why = loop {
+        if let Report::OpenFailed { why, .. } = seat.next() {
+            break why;
+        }
+    };
+    assert!(
+        why.contains("efficientnet-lite0") && !why.contains('\n'),
+        "{why}"
+    );
+    let garbage = desk.folder.path().join("garbage.onnx");
+    std::fs::write(&garbage, "no model").unwrap();
+    let opened = seat.open();
+    let mut batch = jobs(specs(&opened, &["flamingo", "goldfish", "tench"], 3));
+    batch[0].spec.unit.index = 5000;
+    batch[1].spec.model_hash = "another".into();
+    batch[2].spec.model = garbage.to_str().unwrap().into();
+    for job in &batch {
+        seat.send(Command::Run(vec![job.clone()]));
+    }
+    let mut failures = Vec::new();
+    while failures.len() < 3 {
+        if let Report::Failed { why, .. } = seat.next() {
+            failures.push(why);
+        }
+    }
+    for (why, word) in failures
+        .iter()
+        .zip(["5000", "not the model", "garbage.onnx"])
+    {
+        assert!(why.contains(word) && !why.contains('\n'), "{why}");
+    }
+    // One that is impossible does not keep its companion from being made.
+    let mut pair = jobs(specs(&opened, &["flamingo", "goldfish"], 3));
+    pair[0].spec.unit.index = 5000;
+    seat.send(Command::Run(pair));
+    let failed = loop {
+        if let Report::Failed { job, .. } = seat.next() {
+            break job;
+        }
+    };
+    assert_eq!(failed, 0);
+    assert_eq!(seat.finished(1).1.len(), 3);
+}
+
+/// The gradient that the overlays show is told by two velocities; the first step's velocity tells it directly.
+#[test]
+fn the_gradient_that_is_shown_is_the_one_that_moved_the_picture() {
+    testing::library();
+    let home = testing::home();
+    let source = ziggurat::model::Source::resolve(&home, None).unwrap();
+    let file = source
+        .open(&home, &ziggurat::runtime::package::quiet)
+        .unwrap();
+    let network = ziggurat::model::Network::open(&file).unwrap();
+    let target = ziggurat::runs::target::read(&network, "flamingo").unwrap();
+    let run = ziggurat::ascent::Run {
+        unit: target.unit,
+        seed: 0,
+        settings: Settings::default(),
+    };
+    let device = ziggurat::runtime::Device::Cpu;
+    let stop = ziggurat::runtime::Stop::default();
+    let mut ascent = Ascent::new(&network, &target.objective, &[run], device, &stop).unwrap();
+    assert!(ascent.gradient(0).unwrap().is_none());
+    ascent.step().unwrap();
+    let first = ascent.gradient(0).unwrap().unwrap();
+    let velocity = ascent.save().unwrap().velocity;
+    let share = 1.0 - Settings::default().momentum as f32;
+    let error = (&first * share - velocity.index_axis(ndarray::Axis(0), 0))
+        .fold(0.0, |most: f32, value| most.max(value.abs()));
+    assert!(error < 1e-5, "{error}");
+    ascent.step().unwrap();
+    let second = ascent.gradient(0).unwrap().unwrap();
+    assert!((&second - &first).mapv(f32::abs).sum() > 1.0);
+    ascent.outcomes().unwrap();
+    assert!(ascent.gradient(0).unwrap().is_none());
+}
