@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-/// The three folders Ziggurat owns. Nothing is created until something is written.
+/// The folders Ziggurat uses: three that it owns, and one of the user's own for favourites. Nothing is created until something is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     data: PathBuf,
     config: PathBuf,
     state: PathBuf,
+    favourites: PathBuf,
 }
 
 /// Neither `ZIGGURAT_HOME` nor a home folder of the user is known.
@@ -28,6 +29,7 @@ impl Home {
         }
         let own = directories::ProjectDirs::from("", "", "ziggurat").ok_or(NoHome)?;
         Ok(Self {
+            favourites: pictures(own.data_dir()),
             data: own.data_dir().into(),
             config: own.config_dir().into(),
             state: own.state_dir().unwrap_or(own.data_local_dir()).into(),
@@ -40,6 +42,7 @@ impl Home {
             data: root.join("data"),
             config: root.join("config"),
             state: root.join("state"),
+            favourites: root.join("data/favourites"),
         }
     }
 
@@ -56,6 +59,11 @@ impl Home {
     /// Finished runs, one folder each.
     pub fn history(&self) -> PathBuf {
         self.data.join("history")
+    }
+
+    /// Pictures that the user likes, unless the settings name another folder: `Ziggurat` in the user's pictures folder.
+    pub fn favourites(&self) -> PathBuf {
+        self.favourites.clone()
     }
 
     /// The user's settings.
@@ -84,6 +92,16 @@ impl Home {
     }
 }
 
+/// `Ziggurat` in the user's pictures folder. A server often names none: then it is called `Pictures`, as desktops do.
+fn pictures(data: &Path) -> PathBuf {
+    let Some(user) = directories::UserDirs::new() else {
+        return data.join("favourites");
+    };
+    let named = user.picture_dir().map(Path::to_path_buf);
+    let pictures = named.unwrap_or_else(|| user.home_dir().join("Pictures"));
+    pictures.join("Ziggurat")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +113,7 @@ mod tests {
             home.runtime(),
             home.models(),
             home.history(),
+            home.favourites(),
             home.settings(),
             home.cards(),
             home.queues(),

@@ -13,6 +13,7 @@ Ziggurat shows what an ONNX image classifier has learned.
   ziggurat layers                        find layers
   ziggurat classify PICTURE              what the model sees in a picture
   ziggurat cam PICTURE --target CLASS --out MAP.png
+  ziggurat history list                  the runs that were kept
   ziggurat doctor                        what was found on this machine
 
 ziggurat help COMMAND tells more.";

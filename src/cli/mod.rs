@@ -6,6 +6,7 @@ mod classify;
 mod doctor;
 mod gradient;
 mod guide;
+mod history;
 mod layers;
 mod opening;
 mod output;
@@ -38,6 +39,8 @@ enum Command {
     Layers(layers::Arguments),
     /// List the classes of a model
     Classes(classes::Arguments),
+    /// Find, show, export and remove the runs that were kept
+    History(history::Arguments),
     /// Fetch what is needed: ONNX Runtime and models
     Setup(setup::Arguments),
     /// Show what was found: library, providers, terminal, folders
@@ -54,6 +57,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Some(Command::Cam(arguments)) => cam::run(arguments),
         Some(Command::Layers(arguments)) => layers::run(arguments),
         Some(Command::Classes(arguments)) => classes::run(arguments),
+        Some(Command::History(arguments)) => history::run(arguments),
         Some(Command::Setup(arguments)) => setup::run(arguments),
         Some(Command::Doctor(arguments)) => doctor::run(arguments),
     }

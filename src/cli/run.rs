@@ -12,7 +12,7 @@ use ziggurat::home::Home;
 use ziggurat::model::Network;
 use ziggurat::runs::batch::{Batch, provider_name};
 use ziggurat::runs::queue::{MOST_TOGETHER, shares_steps};
-use ziggurat::runs::{Ended, Record, Spec, Target, export, history};
+use ziggurat::runs::{Ended, Record, Spec, Target, export, favourites, history};
 use ziggurat::runtime::{Device, Provider, Stop};
 
 #[derive(clap::Args)]
@@ -293,7 +293,7 @@ impl Session {
                 let path = match several || out.is_dir() {
                     true => out.join(format!(
                         "{}-{}.png",
-                        file_name(&record.spec.target),
+                        favourites::file_name(&record.spec.target),
                         &record.id[..6]
                     )),
                     false => out.clone(),
@@ -358,19 +358,6 @@ fn progress_bar(steps: usize, batch: &[&Spec]) -> ProgressBar {
 
 fn mean(values: &[f32]) -> f32 {
     values.iter().sum::<f32>() / values.len().max(1) as f32
-}
-
-/// A target's title as part of a file name.
-fn file_name(title: &str) -> String {
-    let safe = |c: char| {
-        if c.is_alphanumeric() || c == '.' {
-            c
-        } else {
-            '-'
-        }
-    };
-    let name: String = title.chars().take(60).map(safe).collect();
-    name.trim_start_matches('.').to_string()
 }
 
 /// Prints the picture if standard output is a terminal. Half blocks ask the terminal nothing, so nothing can hang.

@@ -199,7 +199,7 @@ impl Ending {
     /// [`Error::File`].
     pub fn keep(&self, home: &Home) -> Result<PathBuf, Error> {
         // The animation is kept here as well, once history has a place for it.
-        history::save(home, &self.record, &self.picture)
+        history::save(home, &self.record, &self.picture, &self.frames)
     }
 }
 

@@ -5,24 +5,31 @@
 //! - [`batch`]: runs that step together, from specs to records; [`checkpoint`]: one at rest, on disk
 //! - [`worker`]: the thread that makes the pictures, for the explorer
 //! - [`target`]: what a run climbs, said by people
-//! - [`export`]: the picture file, which carries its spec, and what lies beside it
+//! - [`export`]: the picture file, which carries its spec; contact sheets, animations and pages of runs
 //! - [`history`]: one folder a run, so that an identical request is answered at once
+//! - [`description`], [`words`]: what there is to say of a run, for people
+//! - [`favourites`]: runs that the user saves to a folder of pictures
 //!
 //! Used by the command line and the explorer; knows nothing of either.
 
 pub mod batch;
 pub mod checkpoint;
+pub mod description;
 pub mod export;
+pub mod favourites;
 pub mod history;
 pub mod queue;
 pub mod spec;
 pub mod target;
 pub mod worker;
+pub mod words;
 
 pub use history::{Ended, Record};
 pub use spec::Spec;
 pub use target::Target;
 
+use crate::onnx::printable;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// What can go wrong in this room.
@@ -34,6 +41,8 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file does not hold what it should.
+    #[error("{}: the disk is full; free some space on it, or set ZIGGURAT_HOME to a folder on another one", .0.display())]
+    Full(PathBuf),
     #[error("{}: {why}", path.display())]
     Damaged { path: PathBuf, why: String },
     #[error("{}: it carries no settings of Ziggurat's; only pictures that `ziggurat run` wrote do", .0.display())]
@@ -45,6 +54,26 @@ pub enum Error {
     Dead(String),
     #[error(transparent)]
     Ascent(#[from] crate::ascent::Error),
+    #[error("{} is no run's id: ids are 16 hexadecimal digits, and their first few are enough", printable(.0))]
+    NotAnId(String),
+    #[error("no run's id is or begins with {0}; `ziggurat history list` shows the runs there are")]
+    NoRun(String),
+    #[error("{prefix} is the beginning of several ids: {candidates}; give more digits")]
+    Ambiguous { prefix: String, candidates: String },
+    #[error(
+        "the run {0} was made again since it was removed, and stays as it is; remove it first to get the former one back"
+    )]
+    MadeAgain(String),
+    #[error("nothing is removed that could be restored")]
+    NothingRemoved,
+    #[error("{}: another Ziggurat has held this lock for ten seconds; end it, or let it go on, and try again", .0.display())]
+    Busy(PathBuf),
+    #[error(
+        "no frames of the run {0} were kept, so there is nothing to animate; runs in the explorer keep them"
+    )]
+    NoFrames(String),
+    #[error("{0}")]
+    Export(String),
 }
 
 impl Error {
@@ -55,6 +84,9 @@ impl Error {
 
     fn file(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_path_buf();
-        |source| Self::File { path, source }
+        |source| match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full(path),
+            _ => Self::File { path, source },
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The picture file. A PNG carries its whole spec in a text chunk, so that the picture alone is enough to repeat it.
 
-use super::{Error, Spec};
-use image::RgbImage;
-use std::io::{BufReader, Write};
+use super::super::{Error, Spec};
+use image::{ImageFormat, ImageReader, RgbImage};
+use std::io::BufReader;
 use std::path::Path;
 
 /// The keyword of the text chunk that holds the spec as JSON.
@@ -11,13 +11,16 @@ const KEYWORD: &str = "ziggurat";
 /// Most bytes that a picture's text chunks may take when it is read.
 const MAX_TEXT: usize = 1 << 20;
 
+/// Longest side of a picture that is read: twice what a canvas may be set to.
+const MAX_SIDE: u32 = 4096;
+
 /// The bytes of a PNG file of `picture` that carries `spec`.
 pub fn png(picture: &RgbImage, spec: &Spec) -> Vec<u8> {
     let text = serde_json::to_string(spec).expect("a spec can always be written as JSON");
     let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, picture.width(), picture.height());
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
+    let mut encoder = ::png::Encoder::new(&mut bytes, picture.width(), picture.height());
+    encoder.set_color(::png::ColorType::Rgb);
+    encoder.set_depth(::png::BitDepth::Eight);
     let written = encoder
         .add_itxt_chunk(KEYWORD.into(), text)
         .and_then(|()| encoder.write_header()?.write_image_data(picture.as_raw()));
@@ -35,8 +38,8 @@ pub fn read_spec(path: &Path) -> Result<Spec, Error> {
         why,
     };
     let file = std::fs::File::open(path).map_err(Error::file(path))?;
-    let limits = png::Limits { bytes: MAX_TEXT };
-    let decoder = png::Decoder::new_with_limits(BufReader::new(file), limits);
+    let limits = ::png::Limits { bytes: MAX_TEXT };
+    let decoder = ::png::Decoder::new_with_limits(BufReader::new(file), limits);
     let reader = decoder
         .read_info()
         .map_err(|problem| damaged(problem.to_string()))?;
@@ -47,30 +50,26 @@ pub fn read_spec(path: &Path) -> Result<Spec, Error> {
     serde_json::from_str(&text).map_err(|problem| damaged(format!("its settings: {problem}")))
 }
 
-/// Writes a file so that it appears whole or not at all.
+/// The picture in the PNG at `path`.
 ///
 /// # Errors
-/// [`Error::File`].
-pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(".ziggurat-")
-            .tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        crate::onnx::file::make_readable(file.as_file())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|problem| problem.error)?;
-        Ok(())
-    };
-    write().map_err(Error::file(path))
+/// [`Error::File`], [`Error::Damaged`] if it is no PNG, is cut off, or is larger than any picture of Ziggurat's.
+pub fn read_picture(path: &Path) -> Result<RgbImage, Error> {
+    let file = std::fs::File::open(path).map_err(Error::file(path))?;
+    let mut reader = ImageReader::with_format(BufReader::new(file), ImageFormat::Png);
+    let mut limits = image::Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
+    reader.limits(limits);
+    let picture = reader.decode().map_err(|problem| Error::Damaged {
+        path: path.into(),
+        why: problem.to_string(),
+    })?;
+    Ok(picture.to_rgb8())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::write;
     use super::*;
     use crate::ascent::{Kind, Objective, Settings, Unit};
 

@@ -1,0 +1,296 @@
+//! `ziggurat history list`: runs, one a line.
+
+use super::selection::Selection;
+use super::{Failure, output};
+use serde::Serialize;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::SystemTime;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use ziggurat::home::Home;
+use ziggurat::runs::history::{self, Ended, Entry, query};
+use ziggurat::runs::words;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+    /// Most runs; 0 lists all. Unless it is given, a terminal shows 40 and --json or a pipe gets all
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// One JSON object a run
+    #[arg(long)]
+    json: bool,
+}
+
+/// How many runs a terminal shows: few enough that the newest do not scroll away.
+const SCREENFUL: usize = 40;
+
+/// Digits of an id in the table: enough to name a run among millions.
+const DIGITS: usize = 8;
+
+/// Narrowest columns of a target and of a model that are of any use.
+const NARROWEST: usize = 8;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    model: &'a str,
+    model_hash: &'a str,
+    target: &'a str,
+    kind: &'static str,
+    seed: u64,
+    score: f32,
+    probability: Option<f32>,
+    steps: usize,
+    seconds: f64,
+    provider: &'a str,
+    time: u64,
+    ended: Ended,
+    favourite: bool,
+    image: PathBuf,
+}
+
+pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
+    let selected = arguments.selection.apply(home)?;
+    let on_terminal = std::io::stdout().is_terminal() && !arguments.json;
+    let limit = match arguments.limit {
+        Some(0) => usize::MAX,
+        Some(limit) => limit,
+        None if on_terminal => SCREENFUL,
+        None => usize::MAX,
+    };
+    let shown = &selected.entries[..limit.min(selected.entries.len())];
+    if arguments.json {
+        return shown.iter().try_for_each(|entry| json(home, entry));
+    }
+    let width = match on_terminal {
+        true => crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns)),
+        false => usize::MAX,
+    };
+    if !shown.is_empty() {
+        for line in table(shown, SystemTime::now(), width) {
+            output::line(&line)?;
+        }
+    }
+    remark(shown.len(), selected.entries.len(), selected.all);
+    Ok(())
+}
+
+/// Tells what is not on the list.
+fn remark(shown: usize, passing: usize, all: usize) {
+    match (shown, passing, all) {
+        (_, _, 0) => output::remark("no run is kept yet; `ziggurat run flamingo` makes the first"),
+        (_, 0, all) => output::remark(&format!("none of {} passes", super::runs(all))),
+        (shown, passing, _) if shown < passing => output::remark(&format!(
+            "{shown} of {}; --limit 0 lists all",
+            super::runs(passing)
+        )),
+        _ => {}
+    }
+}
+
+fn json(home: &Home, entry: &Entry) -> Result<(), Failure> {
+    let line = Line {
+        id: &entry.id,
+        model: &entry.model,
+        model_hash: &entry.model_hash,
+        target: &entry.target,
+        kind: query::kind_name(entry.kind()),
+        seed: entry.seed,
+        score: entry.score,
+        probability: entry.probability,
+        steps: entry.steps,
+        seconds: entry.seconds,
+        provider: &entry.provider,
+        time: entry.time,
+        ended: entry.ended,
+        favourite: entry.favourite,
+        image: history::image_path(home, &entry.id)?,
+    };
+    Ok(output::json(&line)?)
+}
+
+/// A column: its heading, the text of a run in it, and whether that is a number.
+struct Column {
+    heading: &'static str,
+    text: fn(&Entry, SystemTime) -> String,
+    number: bool,
+    /// Whether it gives way where the line is narrow.
+    flexible: bool,
+}
+
+const fn column(heading: &'static str, text: fn(&Entry, SystemTime) -> String) -> Column {
+    Column {
+        heading,
+        text,
+        number: false,
+        flexible: false,
+    }
+}
+
+const COLUMNS: [Column; 9] = [
+    column("", |entry, _| favourite(entry).into()),
+    column("ID", |entry, _| entry.id.chars().take(DIGITS).collect()),
+    Column {
+        flexible: true,
+        ..column("TARGET", |entry, _| entry.target.clone())
+    },
+    Column {
+        number: true,
+        ..column("SCORE", |entry, _| words::score(entry.score))
+    },
+    Column {
+        number: true,
+        ..column("PROB.", |entry, _| {
+            entry.probability.map(words::percent).unwrap_or_default()
+        })
+    },
+    Column {
+        number: true,
+        ..column("STEPS", |entry, _| steps(entry))
+    },
+    Column {
+        number: true,
+        ..column("SEED", |entry, _| entry.seed.to_string())
+    },
+    Column {
+        flexible: true,
+        ..column("MODEL", |entry, _| entry.model.clone())
+    },
+    Column {
+        number: true,
+        ..column("MADE", |entry, now| words::age(entry.time, now))
+    },
+];
+
+fn favourite(entry: &Entry) -> &'static str {
+    if entry.favourite { "★" } else { " " }
+}
+
+/// The steps taken; a run that the user stopped has a plus, as there would have been more.
+fn steps(entry: &Entry) -> String {
+    let more = if entry.ended == Ended::Stopped {
+        "+"
+    } else {
+        ""
+    };
+    format!("{}{more}", entry.steps)
+}
+
+/// The lines of a table, its headings first, none wider than `width` columns if that can be.
+fn table(entries: &[Entry], now: SystemTime, width: usize) -> Vec<String> {
+    let mut rows = vec![COLUMNS.map(|column| column.heading.to_string())];
+    rows.extend(
+        entries
+            .iter()
+            .map(|entry| COLUMNS.map(|column| (column.text)(entry, now))),
+    );
+    let widest = |index: usize| rows.iter().map(|row| row[index].width()).max();
+    let mut widths: [usize; COLUMNS.len()] =
+        std::array::from_fn(|index| widest(index).unwrap_or(0));
+    narrow(&mut widths, width);
+    let line = |row: &[String; COLUMNS.len()]| {
+        let cells = row.iter().zip(&COLUMNS).zip(widths);
+        let cells = cells.map(|((text, column), width)| cell(text, width, column.number));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        line.trim_end().to_string()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// Takes from the widest flexible column until the line fits, or all of them are as narrow as they may be.
+fn narrow(widths: &mut [usize; COLUMNS.len()], width: usize) {
+    let gaps = 2 * (COLUMNS.len() - 1);
+    let total: usize = widths.iter().sum::<usize>() + gaps;
+    for _ in 0..total.saturating_sub(width) {
+        let flexible = widths.iter_mut().zip(&COLUMNS);
+        let flexible = flexible.filter(|(width, column)| column.flexible && **width > NARROWEST);
+        let Some((widest, _)) = flexible.max_by_key(|(width, _)| **width) else {
+            return;
+        };
+        *widest -= 1;
+    }
+}
+
+/// `text` in exactly `width` columns: cut, or filled up on the left if it is a number, else on the right.
+fn cell(text: &str, width: usize, number: bool) -> String {
+    let text = cut(text, width);
+    let space = " ".repeat(width.saturating_sub(text.width()));
+    match number {
+        true => space + &text,
+        false => text + &space,
+    }
+}
+
+/// As much of `text` as fits into `width` columns; what is cut off leaves an ellipsis.
+fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.into();
+    }
+    let mut left = width.saturating_sub(1);
+    let fitting = text.chars().take_while(|c| {
+        let wide = c.width().unwrap_or(0);
+        let fits = wide <= left;
+        left = left.saturating_sub(wide);
+        fits
+    });
+    let kept: String = fitting.collect();
+    kept + "…"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ziggurat::ascent::{Kind, Objective, Unit};
+
+    fn entry(target: &str, model: &str) -> Entry {
+        Entry {
+            id: "0123456789abcdef".into(),
+            model: model.into(),
+            model_hash: "h".into(),
+            target: target.into(),
+            objective: Objective {
+                kind: Kind::Class,
+                value: "logits".into(),
+            },
+            unit: Unit::default(),
+            seed: 1,
+            score: 12.5,
+            probability: Some(0.975),
+            steps: 192,
+            seconds: 1.0,
+            provider: "cpu".into(),
+            time: 0,
+            ended: Ended::Finished,
+            favourite: true,
+        }
+    }
+
+    #[test]
+    fn columns_are_aligned_whatever_the_script() {
+        let entries = [entry("flamingo", "lite0"), entry("火烈鳥", "lite0")];
+        let lines = table(&entries, SystemTime::UNIX_EPOCH, usize::MAX);
+        assert_eq!(
+            lines[1],
+            "★  01234567  flamingo  12.50  97.5 %    192     1  lite0   now"
+        );
+        assert!(lines.iter().all(|line| line.width() == lines[1].width()));
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_targets_and_models() {
+        let entries = [
+            entry(&"t".repeat(90), &"m".repeat(60)),
+            entry("宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽", "m"),
+        ];
+        for width in [80, 100, 140] {
+            let lines = table(&entries, SystemTime::UNIX_EPOCH, width);
+            assert!(lines.iter().all(|line| line.width() <= width), "{lines:#?}");
+            assert!(lines[1].contains('…') && lines[1].contains("97.5 %"));
+        }
+        // Too narrow for anything: nothing breaks.
+        assert_eq!(table(&entries, SystemTime::UNIX_EPOCH, 5).len(), 3);
+        assert_eq!((cut("abc", 2), cut("abc", 0)), ("a…".into(), "…".into()));
+    }
+}

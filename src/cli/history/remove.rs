@@ -1,0 +1,45 @@
+//! `ziggurat history remove`: removes runs, brings them back, or deletes them for good.
+
+use super::{Failure, output};
+use ziggurat::home::Home;
+use ziggurat::runs::history;
+
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct Arguments {
+    /// Runs by id, or by its first digits
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    /// Bring back what was removed last
+    #[arg(long)]
+    undo: bool,
+    /// Delete for good what was removed, to free its space
+    #[arg(long)]
+    purge: bool,
+}
+
+pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
+    let told = match (arguments.undo, arguments.purge) {
+        (true, _) => {
+            let back = history::undo(home)?;
+            format!("{} back: {}", super::runs(back.len()), back.join(", "))
+        }
+        (_, true) => {
+            let count = history::purge_removed(home)?;
+            format!("{} deleted for good", super::runs(count))
+        }
+        _ => {
+            let ids = arguments
+                .ids
+                .iter()
+                .map(|prefix| super::resolve(home, prefix));
+            let mut ids = ids.collect::<Result<Vec<String>, Failure>>()?;
+            ids.sort();
+            ids.dedup();
+            history::remove(home, &ids)?;
+            let count = super::runs(ids.len());
+            format!("{count} removed; `ziggurat history remove --undo` brings back")
+        }
+    };
+    Ok(output::line(&told)?)
+}

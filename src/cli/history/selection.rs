@@ -1,0 +1,69 @@
+//! Which runs are meant: the filters that subcommands of `ziggurat history` share.
+
+use super::{Failure, output};
+use ziggurat::home::Home;
+use ziggurat::runs::history::query::{self, Filter, Order, SortKey};
+use ziggurat::runs::history::{self, Entry};
+
+#[derive(clap::Args, Default)]
+pub struct Selection {
+    /// Part of the model's name, or the beginning of its hash
+    #[arg(long)]
+    model: Option<String>,
+    /// Part of the target, the model or the id; if no run has it, letters of them in this order
+    #[arg(long)]
+    text: Option<String>,
+    /// class, channel, neuron or layer
+    #[arg(long)]
+    kind: Option<String>,
+    /// Favourites only
+    #[arg(long)]
+    favourites: bool,
+    /// time (newest first), target, score, probability or model
+    #[arg(long, value_name = "KEY", default_value = "time")]
+    sort: String,
+    /// The other way round
+    #[arg(long)]
+    reverse: bool,
+}
+
+/// The runs that were selected, and of how many.
+pub struct Selected {
+    pub entries: Vec<Entry>,
+    pub all: usize,
+}
+
+impl Selection {
+    /// Whether any filter is set.
+    pub fn filters(&self) -> bool {
+        self.favourites || self.model.is_some() || self.text.is_some() || self.kind.is_some()
+    }
+
+    /// The runs that pass, in order. Damaged ones are remarked upon.
+    pub fn apply(&self, home: &Home) -> Result<Selected, Failure> {
+        let kind = self.kind.as_deref().map(query::kind).transpose();
+        let filter = Filter {
+            model: self.model.clone(),
+            text: self.text.clone().unwrap_or_default(),
+            kind: kind.map_err(Failure::usage)?,
+            favourites: self.favourites,
+        };
+        let order = Order {
+            key: self.sort.parse::<SortKey>().map_err(Failure::usage)?,
+            reversed: self.reverse,
+        };
+        let mut all = Vec::new();
+        let scanned = history::scan(home, &mut |chunk| all.extend(chunk))?;
+        if scanned.damaged > 0 {
+            output::remark(&format!(
+                "{} cannot be read; `ziggurat history verify` tells why",
+                super::runs(scanned.damaged)
+            ));
+        }
+        let found = query::select(&all, &filter, order);
+        Ok(Selected {
+            entries: found.into_iter().map(|index| all[index].clone()).collect(),
+            all: all.len(),
+        })
+    }
+}

@@ -1,0 +1,52 @@
+//! `ziggurat history show`: all that is known of a run.
+
+use super::{Failure, output};
+use ziggurat::home::Home;
+use ziggurat::runs::{description, history, words};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The run's id, or its first digits
+    id: String,
+    /// All of it as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
+    let id = super::resolve(home, &arguments.id)?;
+    let record = history::read(home, &id)?;
+    if arguments.json {
+        return Ok(output::json(&record)?);
+    }
+    let favourite = history::entry(home, &id)?.favourite;
+    for (label, text) in description::facts(&record) {
+        fact(label, &text)?;
+    }
+    fact("favourite", if favourite { "yes" } else { "no" })?;
+    fact(
+        "picture",
+        &history::image_path(home, &id)?.display().to_string(),
+    )?;
+    let frames = history::frames_path(home, &id)?;
+    if frames.exists() {
+        fact("animation", &frames.display().to_string())?;
+    }
+    fact("again", &description::command(&record.spec))?;
+    output::line("")?;
+    for setting in description::settings(&record.spec.settings) {
+        let mark = if setting.changed() { '*' } else { ' ' };
+        let (key, value) = (setting.knob.key, words::value(setting.value));
+        let default = match setting.changed() {
+            true => format!("   default {}", words::value(setting.knob.default)),
+            false => String::new(),
+        };
+        let value = format!("{value} {}", setting.knob.unit);
+        output::line(&format!("{mark} {key:<16} {value:<12}{default}"))?;
+    }
+    Ok(())
+}
+
+fn fact(label: &str, text: &str) -> std::io::Result<()> {
+    output::line(&format!("{label:<12} {text}"))
+}

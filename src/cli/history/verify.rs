@@ -1,0 +1,104 @@
+//! `ziggurat history verify`: whether every run is whole, and what to do where one is not.
+
+use super::{Failure, output};
+use anyhow::anyhow;
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use serde::Serialize;
+use ziggurat::home::Home;
+use ziggurat::runs::history::{self, Verified};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// All that was found as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Findings {
+    whole: usize,
+    damaged: Vec<Damaged>,
+    unfinished: usize,
+    cleaned: usize,
+    removed: usize,
+    foreign: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Damaged {
+    id: String,
+    why: String,
+}
+
+/// Most foreign names that are printed.
+const FOREIGN: usize = 10;
+
+pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    let progress = |done: usize, all: usize| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    };
+    let verified = history::verify(home, &progress);
+    bar.finish_and_clear();
+    let verified = verified?;
+    let (damaged, all) = (
+        verified.damaged.len(),
+        verified.whole + verified.damaged.len(),
+    );
+    match arguments.json {
+        true => output::json(&findings(verified))?,
+        false => print(&verified)?,
+    }
+    match damaged {
+        0 => Ok(()),
+        _ => Err(anyhow!(
+            "{damaged} of {} not whole; `ziggurat history remove ID` takes one out of the way, and running it again makes it anew",
+            super::runs(all)
+        )
+        .into()),
+    }
+}
+
+fn findings(verified: Verified) -> Findings {
+    let damaged = verified.damaged.into_iter();
+    Findings {
+        whole: verified.whole,
+        damaged: damaged.map(|(id, why)| Damaged { id, why }).collect(),
+        unfinished: verified.unfinished,
+        cleaned: verified.cleaned,
+        removed: verified.removed,
+        foreign: verified.foreign,
+    }
+}
+
+fn print(verified: &Verified) -> std::io::Result<()> {
+    for (id, why) in &verified.damaged {
+        output::line(&format!("{id}  {why}"))?;
+    }
+    for name in verified.foreign.iter().take(FOREIGN) {
+        output::line(&format!("not Ziggurat's, left alone: {name}"))?;
+    }
+    let lines = [
+        (
+            verified.foreign.len().saturating_sub(FOREIGN),
+            "more names are not Ziggurat's, and left alone",
+        ),
+        (
+            verified.cleaned,
+            "left by programs that were killed, cleaned up",
+        ),
+        (
+            verified.unfinished,
+            "being written, or left unfinished by a program that was killed within the hour",
+        ),
+        (
+            verified.removed,
+            "removed; `ziggurat history remove --undo` brings the last back, `--purge` frees the space",
+        ),
+    ];
+    for (count, what) in lines.into_iter().filter(|(count, _)| *count > 0) {
+        output::line(&format!("{count} {what}"))?;
+    }
+    output::line(&format!("{} whole", super::runs(verified.whole)))
+}

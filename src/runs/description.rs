@@ -1,0 +1,167 @@
+//! What there is to say of a run: facts, settings, and the command that makes it again. One source for the command line,
+//! the explorer and the pages that are exported.
+
+use super::words::{self, shown};
+use super::{Ended, Record, Spec};
+use crate::ascent::settings::{KNOBS, Knob};
+use crate::ascent::{Kind, Settings};
+
+/// What there is to say of a run, except its settings: what it is called, and what it is. Safe to show.
+pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
+    let spec = &record.spec;
+    let steps = record.scores.len();
+    let speed = match record.seconds > 0.0 {
+        true => format!(", {:.1} a second", steps as f64 / record.seconds),
+        false => String::new(),
+    };
+    let ended = match record.ended {
+        Ended::Finished => "finished",
+        Ended::Stopped => "stopped by the user",
+    };
+    let [version, runtime] = &record.versions;
+    let batch = match record.batch {
+        0 | 1 => String::new(),
+        several => format!(", {several} runs together"),
+    };
+    let mut facts = vec![
+        ("target", shown(&spec.target)),
+        ("objective", objective(spec)),
+        ("model", shown(&spec.model)),
+        ("score", words::score(record.score)),
+    ];
+    let probability = record.probability.map(words::percent);
+    facts.extend(probability.map(|text| ("probability", text)));
+    facts.extend([
+        ("seed", spec.seed.to_string()),
+        (
+            "steps",
+            format!("{steps} in {:.1} s{speed}{batch}", record.seconds),
+        ),
+        ("ended", format!("{ended}, {}", words::date(record.time))),
+        ("provider", shown(&record.provider)),
+        (
+            "versions",
+            shown(&format!("Ziggurat {version}, ONNX Runtime {runtime}")),
+        ),
+        ("model hash", shown(&spec.model_hash)),
+        ("id", shown(&record.id)),
+    ]);
+    facts
+}
+
+/// What was climbed, in words.
+fn objective(spec: &Spec) -> String {
+    let value = shown(&spec.objective.value);
+    let (index, (row, column)) = (spec.unit.index, spec.unit.position);
+    match spec.objective.kind {
+        Kind::Class => format!("class {index} of {value}"),
+        Kind::Channel => format!("channel {index} of {value}"),
+        Kind::Neuron => format!("channel {index} of {value} at row {row}, column {column}"),
+        Kind::Layer => format!("all of {value}"),
+    }
+}
+
+/// A knob and what it was set to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Setting {
+    pub knob: &'static Knob,
+    pub value: f64,
+}
+
+impl Setting {
+    /// Whether this is not the knob's default.
+    pub fn changed(&self) -> bool {
+        self.value != self.knob.default
+    }
+}
+
+/// All settings, those that differ from their default first.
+pub fn settings(settings: &Settings) -> Vec<Setting> {
+    let of = |knob: &'static Knob| {
+        let value = settings.get(knob.key)?;
+        Some(Setting { knob, value })
+    };
+    let mut all: Vec<Setting> = KNOBS.iter().filter_map(of).collect();
+    all.sort_by_key(|setting| !setting.changed());
+    all
+}
+
+/// The command that makes a run again, quoted for a shell.
+pub fn command(spec: &Spec) -> String {
+    let target = match spec.objective.kind {
+        // A name may fit several classes of another version of the model; its index is what counts.
+        Kind::Class => format!("class:{}", spec.unit.index),
+        _ => spec.target.clone(),
+    };
+    let mut words = vec!["ziggurat run".to_string(), quoted(&target)];
+    words.push(format!("--model {}", quoted(&spec.model)));
+    words.push(format!("--seed {}", spec.seed));
+    let changed = settings(&spec.settings)
+        .into_iter()
+        .filter(Setting::changed);
+    words.extend(changed.map(|setting| {
+        let value = words::value(setting.value);
+        format!("--set {}={value}", setting.knob.key)
+    }));
+    words.join(" ")
+}
+
+/// Text as one word of a shell, with nothing in it that steers a terminal.
+fn quoted(text: &str) -> String {
+    let text = shown(text);
+    let plain = |c: char| c.is_alphanumeric() || "-_./:,=+@%".contains(c);
+    match !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::history::testing::record;
+    use super::*;
+
+    #[test]
+    fn settings_that_were_changed_come_first() {
+        let mut changed = Settings::default();
+        changed.set("noise", 0.2).unwrap();
+        changed.set("steps", 64.0).unwrap();
+        let all = settings(&changed);
+        let keys: Vec<&str> = all.iter().map(|setting| setting.knob.key).collect();
+        assert_eq!(keys[..3], ["steps", "noise", "canvas"]);
+        assert_eq!(all.iter().filter(|setting| setting.changed()).count(), 2);
+        assert_eq!(all.len(), KNOBS.len());
+    }
+
+    #[test]
+    fn a_command_says_all_that_differs() {
+        let mut spec = record(7).spec;
+        assert_eq!(command(&spec), "ziggurat run class:130 --model m --seed 7");
+        spec.objective.kind = Kind::Channel;
+        spec.target = "it's a layer:3".into();
+        spec.settings.set("step_size", 0.2).unwrap();
+        assert_eq!(
+            command(&spec),
+            r"ziggurat run 'it'\''s a layer:3' --model m --seed 7 --set step_size=0.2"
+        );
+        spec.target = "$(reboot)\u{1b}".into();
+        assert!(command(&spec).starts_with(r"ziggurat run '$(reboot)\u{1b}' "));
+    }
+
+    #[test]
+    fn the_facts_tell_what_was_climbed_and_how_it_went() {
+        let mut record = record(7);
+        record.spec.model = "a\u{1b}b".into();
+        let fact = |record: &Record, label: &str| {
+            let all = facts(record);
+            let found = all.into_iter().find(|(known, _)| *known == label);
+            found.map(|(_, text)| text)
+        };
+        assert_eq!(fact(&record, "objective").unwrap(), "class 130 of logits");
+        assert_eq!(fact(&record, "steps").unwrap(), "3 in 1.5 s, 2.0 a second");
+        assert_eq!(fact(&record, "probability").unwrap(), "50.0 %");
+        assert!(!fact(&record, "model").unwrap().contains('\u{1b}'));
+        record.probability = None;
+        assert!(fact(&record, "probability").is_none());
+    }
+}

@@ -1,0 +1,221 @@
+//! How a picture grew, frame by frame: as APNG, which keeps every colour, and as GIF, which everything shows.
+//!
+//! The history keeps a run's frames as a small APNG, `frames.png`; exports read it.
+
+use super::super::Error;
+use image::RgbImage;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+/// Milliseconds that a frame is shown, unless one asks for something else.
+pub const DELAY: u16 = 80;
+
+/// How much longer the last frame is shown: it is the picture that all others lead to.
+const REST: u16 = 20;
+
+/// How thoroughly a GIF's colours are chosen, from 1 (best) to 30; beyond 5, smooth colours show bands.
+const SPEED: i32 = 5;
+
+/// Largest animation that is read: frames, and pixels of a frame. Far beyond what a run keeps.
+const READ_FRAMES: u32 = 512;
+const READ_PIXELS: u64 = 1 << 20;
+
+/// Largest file that is read.
+const READ_BYTES: u64 = 64 << 20;
+
+/// Milliseconds that frame `index` of `count` is shown.
+fn duration(index: usize, count: usize, delay: u16) -> u16 {
+    match index + 1 == count {
+        true => delay.saturating_mul(REST),
+        false => delay,
+    }
+}
+
+/// The size of all frames.
+fn common_size(frames: &[RgbImage]) -> Result<(u32, u32), Error> {
+    let size = frames.first().map(RgbImage::dimensions);
+    let size = size.filter(|&(width, height)| width > 0 && height > 0);
+    let size = size.ok_or_else(|| Error::Export("an animation needs a frame".into()))?;
+    match frames.iter().all(|frame| frame.dimensions() == size) {
+        true => Ok(size),
+        false => Err(Error::Export(
+            "the frames of an animation must have the same size".into(),
+        )),
+    }
+}
+
+/// An APNG that runs for ever; each frame is shown for `delay` milliseconds, the last one longer. A viewer that knows no
+/// APNG shows the first frame.
+///
+/// # Errors
+/// [`Error::Export`] if there is no frame or they differ in size.
+pub fn encode_apng(frames: &[RgbImage], delay: u16) -> Result<Vec<u8>, Error> {
+    let (width, height) = common_size(frames)?;
+    let mut bytes = Vec::new();
+    let mut write = || -> Result<(), ::png::EncodingError> {
+        let mut encoder = ::png::Encoder::new(&mut bytes, width, height);
+        encoder.set_color(::png::ColorType::Rgb);
+        encoder.set_depth(::png::BitDepth::Eight);
+        encoder.set_animated(frames.len() as u32, 0)?;
+        let mut writer = encoder.write_header()?;
+        for (index, frame) in frames.iter().enumerate() {
+            writer.set_frame_delay(duration(index, frames.len(), delay), 1000)?;
+            writer.write_image_data(frame.as_raw())?;
+        }
+        writer.finish()
+    };
+    write().map_err(|problem| Error::Export(format!("the animation cannot be made: {problem}")))?;
+    Ok(bytes)
+}
+
+/// A GIF that runs for ever; each frame is shown for `delay` milliseconds (a GIF counts in hundredths of a second), the
+/// last one longer. Every frame has the 256 colours that suit it best.
+///
+/// # Errors
+/// [`Error::Export`] if there is no frame, they differ in size, or a side is beyond 65535 pixels.
+pub fn encode_gif(frames: &[RgbImage], delay: u16) -> Result<Vec<u8>, Error> {
+    let (width, height) = common_size(frames)?;
+    let (Ok(width), Ok(height)) = (u16::try_from(width), u16::try_from(height)) else {
+        return Err(Error::Export(
+            "a GIF's sides have at most 65535 pixels".into(),
+        ));
+    };
+    let mut bytes = Vec::new();
+    let mut write = || -> Result<(), gif::EncodingError> {
+        let mut encoder = gif::Encoder::new(&mut bytes, width, height, &[])?;
+        encoder.set_repeat(gif::Repeat::Infinite)?;
+        for (index, frame) in frames.iter().enumerate() {
+            let mut out = gif::Frame::from_rgb_speed(width, height, frame.as_raw(), SPEED);
+            out.delay = duration(index, frames.len(), delay).div_ceil(10);
+            encoder.write_frame(&out)?;
+        }
+        Ok(())
+    };
+    write().map_err(|problem| Error::Export(format!("the animation cannot be made: {problem}")))?;
+    Ok(bytes)
+}
+
+/// The frames of an APNG that Ziggurat wrote.
+///
+/// # Errors
+/// [`Error::File`]; [`Error::Damaged`] if it is no APNG of Ziggurat's, is cut off, or is larger than any that a run keeps.
+pub fn read(path: &Path) -> Result<Vec<RgbImage>, Error> {
+    let damaged = |why: String| Error::Damaged {
+        path: path.into(),
+        why,
+    };
+    let file = std::fs::File::open(path).map_err(Error::file(path))?;
+    let mut decoder = ::png::Decoder::new(BufReader::new(file.take(READ_BYTES)));
+    decoder.set_ignore_text_chunk(true);
+    let mut reader = decoder
+        .read_info()
+        .map_err(|problem| damaged(problem.to_string()))?;
+    let (width, height) = reader.info().size();
+    let count = reader
+        .info()
+        .animation_control()
+        .map_or(1, |all| all.num_frames);
+    let color = reader.output_color_type();
+    if u64::from(width) * u64::from(height) > READ_PIXELS || count > READ_FRAMES {
+        return Err(damaged(
+            "it is larger than any animation of Ziggurat's".into(),
+        ));
+    }
+    if color != (::png::ColorType::Rgb, ::png::BitDepth::Eight) {
+        return Err(damaged(
+            "its colours are not those of an animation of Ziggurat's".into(),
+        ));
+    }
+    let mut frames = Vec::with_capacity(count as usize);
+    for _ in 0..count {
+        let mut frame = RgbImage::new(width, height);
+        let info = reader
+            .next_frame(&mut frame)
+            .map_err(|problem| damaged(problem.to_string()))?;
+        if (info.width, info.height) != (width, height) {
+            return Err(damaged(
+                "its frames are not those of an animation of Ziggurat's".into(),
+            ));
+        }
+        frames.push(frame);
+    }
+    Ok(frames)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::io::Cursor;
+
+    fn frames(count: u8) -> Vec<RgbImage> {
+        let frame = |z: u8| {
+            RgbImage::from_fn(20, 10, |x, y| {
+                image::Rgb([12 * x as u8, 25 * y as u8, 20 * z])
+            })
+        };
+        (0..count).map(frame).collect()
+    }
+
+    #[test]
+    fn an_apng_keeps_every_colour() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("frames.png");
+        for count in [1, 2, 12] {
+            let frames = frames(count);
+            fs::write(&path, encode_apng(&frames, DELAY).unwrap()).unwrap();
+            assert_eq!(read(&path).unwrap(), frames);
+            // Viewers that know no APNG show the first frame.
+            assert_eq!(image::open(&path).unwrap().to_rgb8(), frames[0]);
+        }
+    }
+
+    #[test]
+    fn a_gif_comes_close_and_rests_at_the_end() {
+        let frames = frames(6);
+        let bytes = encode_gif(&frames, 80).unwrap();
+        let mut options = gif::DecodeOptions::new();
+        options.set_color_output(gif::ColorOutput::RGBA);
+        let mut decoder = options.read_info(Cursor::new(&bytes)).unwrap();
+        let mut delays = Vec::new();
+        for frame in &frames {
+            let read = decoder.read_next_frame().unwrap().unwrap();
+            delays.push(read.delay);
+            let rgb = read.buffer.chunks(4).flat_map(|pixel| &pixel[..3]);
+            let off = rgb
+                .zip(frame.as_raw())
+                .map(|(a, b)| u64::from(a.abs_diff(*b)));
+            let mean = off.sum::<u64>() as f64 / frame.as_raw().len() as f64;
+            assert!(mean < 4.0, "colours are off by {mean}");
+        }
+        assert!(decoder.read_next_frame().unwrap().is_none());
+        assert_eq!(delays, [8, 8, 8, 8, 8, 160]);
+        assert_eq!(decoder.repeat(), gif::Repeat::Infinite);
+    }
+
+    #[test]
+    fn what_cannot_be_an_animation_is_refused() {
+        let mut mixed = frames(2);
+        mixed.push(RgbImage::new(3, 3));
+        for wrong in [vec![], mixed, vec![RgbImage::new(0, 0)]] {
+            assert!(encode_apng(&wrong, DELAY).is_err());
+            assert!(encode_gif(&wrong, DELAY).is_err());
+        }
+    }
+
+    #[test]
+    fn damaged_and_huge_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("frames.png");
+        let whole = encode_apng(&frames(5), DELAY).unwrap();
+        for cut in [0, 20, whole.len() / 2, whole.len() - 30] {
+            fs::write(&path, &whole[..cut]).unwrap();
+            assert!(matches!(read(&path), Err(Error::Damaged { .. })), "{cut}");
+        }
+        RgbImage::new(2000, 2000).save(&path).unwrap();
+        let problem = read(&path).unwrap_err().to_string();
+        assert!(problem.contains("larger"), "{problem}");
+        image::GrayImage::new(2, 2).save(&path).unwrap();
+        assert!(read(&path).is_err());
+    }
+}

@@ -1,0 +1,169 @@
+//! A run in few words: what a list of ten thousand needs of each.
+
+use super::super::words::shown;
+use super::{Ended, Record};
+use crate::ascent::{Kind, Objective, Unit};
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
+use std::fmt;
+
+/// A run in few words. Its texts are safe to show: control characters are escaped and long ones end in `…`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub id: String,
+    /// The model as it was asked for: a card's name, or a path.
+    pub model: String,
+    pub model_hash: String,
+    /// The target's title.
+    pub target: String,
+    /// What was climbed. The name in it is as the model has it, so that layers can be marked; it is not for showing.
+    pub objective: Objective,
+    pub unit: Unit,
+    pub seed: u64,
+    /// The objective of the finished picture.
+    pub score: f32,
+    /// The probability of the class; only for classes.
+    pub probability: Option<f32>,
+    /// How many steps were taken.
+    pub steps: usize,
+    /// Seconds that the steps took. Runs of one batch share them.
+    pub seconds: f64,
+    pub provider: String,
+    /// Seconds since 1970 at the end.
+    pub time: u64,
+    pub ended: Ended,
+    pub favourite: bool,
+}
+
+impl Entry {
+    /// The entry of a record.
+    pub fn of(record: &Record, favourite: bool) -> Self {
+        let spec = &record.spec;
+        Self {
+            id: record.id.clone(),
+            model: shown(&spec.model),
+            model_hash: shown(&spec.model_hash),
+            target: shown(&spec.target),
+            objective: spec.objective.clone(),
+            unit: spec.unit,
+            seed: spec.seed,
+            score: record.score,
+            probability: record.probability,
+            steps: record.scores.len(),
+            seconds: record.seconds,
+            provider: shown(&record.provider),
+            time: record.time,
+            ended: record.ended,
+            favourite,
+        }
+    }
+
+    /// Reads only what an entry needs of a `run.json`. `None` if it is no record, or that of another run.
+    pub(super) fn parse(json: &[u8], id: &str, favourite: bool) -> Option<Self> {
+        let brief: Brief = serde_json::from_slice(json).ok()?;
+        let spec = brief.spec;
+        (brief.id == id).then(|| Self {
+            id: id.into(),
+            model: shown(&spec.model),
+            model_hash: shown(&spec.model_hash),
+            target: shown(&spec.target),
+            objective: spec.objective,
+            unit: spec.unit,
+            seed: spec.seed,
+            score: brief.score,
+            probability: brief.probability,
+            steps: brief.scores.0,
+            seconds: brief.seconds,
+            provider: shown(&brief.provider),
+            time: brief.time,
+            ended: brief.ended,
+            favourite,
+        })
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.objective.kind
+    }
+}
+
+/// What an entry needs of a record; the rest is skipped without being kept.
+#[derive(Deserialize)]
+struct Brief<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    spec: BriefSpec<'a>,
+    #[serde(borrow)]
+    provider: Cow<'a, str>,
+    score: f32,
+    probability: Option<f32>,
+    scores: Count,
+    seconds: f64,
+    ended: Ended,
+    time: u64,
+}
+
+#[derive(Deserialize)]
+struct BriefSpec<'a> {
+    #[serde(borrow)]
+    model: Cow<'a, str>,
+    #[serde(borrow)]
+    model_hash: Cow<'a, str>,
+    #[serde(borrow)]
+    target: Cow<'a, str>,
+    objective: Objective,
+    unit: Unit,
+    seed: u64,
+}
+
+/// How many elements a list has.
+struct Count(usize);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Counter;
+        impl<'de> Visitor<'de> for Counter {
+            type Value = Count;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Count, A::Error> {
+                let mut count = 0;
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                Ok(Count(count))
+            }
+        }
+        deserializer.deserialize_seq(Counter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::record;
+    use super::*;
+
+    #[test]
+    fn an_entry_is_the_same_from_a_record_and_from_its_json() {
+        let record = record(3);
+        let json = serde_json::to_vec_pretty(&record).unwrap();
+        let entry = Entry::parse(&json, &record.id, true).unwrap();
+        assert_eq!(entry, Entry::of(&record, true));
+        assert_eq!((entry.steps, entry.target.as_str()), (3, "flamingo"));
+        assert!(Entry::parse(&json, "0000000000000000", true).is_none());
+        assert!(Entry::parse(&json[..json.len() - 2], &record.id, true).is_none());
+    }
+
+    #[test]
+    fn no_text_of_an_entry_steers_a_terminal() {
+        let mut record = record(3);
+        record.spec.target = "a\u{1b}[2J\u{202e}\u{9b}31m\nb".into();
+        let json = serde_json::to_vec(&record).unwrap();
+        let entry = Entry::parse(&json, &record.id, false).unwrap();
+        assert_eq!(entry.target, "a\\u{1b}[2J\\u{202e}\\u{9b}31m\\nb");
+    }
+}

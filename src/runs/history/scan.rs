@@ -1,0 +1,211 @@
+//! Finds all runs, the newest first, in chunks, so that a list fills while the rest is still being read.
+
+use super::super::Error;
+use super::layout::{self, FAVOURITE, FORMER, MAKING, OLD, PURGING, RECORD};
+use super::lock::Lock;
+use super::{Entry, store};
+use crate::home::Home;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// Entries in the first chunk: about a screenful, so that the first screen waits for no more.
+const FIRST: usize = 64;
+
+/// Entries in every other chunk.
+const CHUNK: usize = 1024;
+
+/// Most threads that read: files come from a cache or one disk, and the machine has other things to do.
+const THREADS: usize = 4;
+
+/// Age from which what a program left unfinished belongs to nobody: no save takes nearly as long.
+pub(super) const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// What a scan found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Scanned {
+    /// Runs that were handed over.
+    pub runs: usize,
+    /// Folders that are called like a run but hold no readable record; `verify` tells more of them.
+    pub damaged: usize,
+}
+
+/// Hands over all runs in chunks: those saved last first, in a chunk and from chunk to chunk. Damaged ones are counted.
+/// Cleans up what killed programs left behind.
+///
+/// # Errors
+/// [`Error::File`] if the history folder cannot be read; one that does not exist has no runs.
+pub fn scan(home: &Home, take: &mut dyn FnMut(Vec<Entry>)) -> Result<Scanned, Error> {
+    let history = home.history();
+    let mut names = layout::names(&history)?;
+    // Cleaning is a courtesy: a history that may only be read can still be listed.
+    if clean(&history, &names).is_ok_and(|cleaned| cleaned > 0) {
+        names = layout::names(&history)?;
+    }
+    let mut ids: Vec<(SystemTime, String)> = names
+        .into_iter()
+        .filter(|name| layout::is_id(name))
+        .map(|id| (saved(&history.join(&id)), id))
+        .collect();
+    ids.sort_unstable_by(|a, b| b.cmp(a));
+    let mut scanned = Scanned::default();
+    let (first, rest) = ids.split_at(ids.len().min(FIRST));
+    for chunk in std::iter::once(first).chain(rest.chunks(CHUNK)) {
+        let entries = read_all(home, chunk);
+        scanned.damaged += chunk.len() - entries.len();
+        scanned.runs += entries.len();
+        if !entries.is_empty() {
+            take(entries);
+        }
+    }
+    Ok(scanned)
+}
+
+/// When a run's record was written; what has none comes last.
+fn saved(folder: &Path) -> SystemTime {
+    let modified = fs::metadata(folder.join(RECORD)).and_then(|data| data.modified());
+    modified.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// The entries of those runs that can be read, in the order of their ids, read by several threads.
+fn read_all(home: &Home, ids: &[(SystemTime, String)]) -> Vec<Entry> {
+    let read = |ids: &[(SystemTime, String)]| -> Vec<Entry> {
+        ids.iter().filter_map(|(_, id)| entry(home, id)).collect()
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads.min(THREADS).min(ids.len() / FIRST);
+    if threads < 2 {
+        return read(ids);
+    }
+    std::thread::scope(|scope| {
+        let parts = ids.chunks(ids.len().div_ceil(threads));
+        let readers: Vec<_> = parts.map(|part| scope.spawn(move || read(part))).collect();
+        let entries = readers.into_iter().map(|reader| match reader.join() {
+            Ok(entries) => entries,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        entries.flatten().collect()
+    })
+}
+
+fn entry(home: &Home, id: &str) -> Option<Entry> {
+    layout::reading(home, id, |folder| {
+        let json = store::read_bounded(&folder.join(RECORD))?;
+        Ok(Entry::parse(&json, id, folder.join(FAVOURITE).exists()))
+    })
+    .ok()
+    .flatten()
+}
+
+/// Ends what killed programs began in a history that holds `names`: replaced runs come back, abandoned folders go.
+/// Returns how many there were.
+///
+/// # Errors
+/// [`Error::File`], [`Error::Busy`].
+pub(super) fn clean(history: &Path, names: &[String]) -> Result<usize, Error> {
+    let mut cleaned = 0;
+    for name in names {
+        if let Some(id) = name.strip_prefix(OLD).filter(|id| layout::is_id(id)) {
+            let _lock = Lock::take(history)?;
+            layout::recover(history, id)?;
+            cleaned += 1;
+        } else if is_working(name) && abandoned(&history.join(name)) {
+            let path = history.join(name);
+            fs::remove_dir_all(&path).map_err(Error::file(&path))?;
+            cleaned += 1;
+        }
+    }
+    Ok(cleaned)
+}
+
+/// Whether a folder of this name is one that a program works in.
+pub(super) fn is_working(name: &str) -> bool {
+    [MAKING, PURGING, FORMER]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
+
+fn abandoned(folder: &Path) -> bool {
+    let modified = fs::metadata(folder).and_then(|data| data.modified());
+    let age = modified.map(|time| time.elapsed().unwrap_or_default());
+    age.is_ok_and(|age| age > ABANDONED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Desk, record};
+    use super::*;
+
+    fn all(home: &Home) -> (Vec<Vec<Entry>>, Scanned) {
+        let mut chunks = Vec::new();
+        let scanned = scan(home, &mut |chunk| chunks.push(chunk)).unwrap();
+        (chunks, scanned)
+    }
+
+    /// Makes a path look as if it was last changed `ago` seconds before now.
+    fn age(path: &Path, ago: u64) {
+        let time = SystemTime::now() - Duration::from_secs(ago);
+        let file = fs::File::open(path).unwrap();
+        file.set_modified(time).unwrap();
+    }
+
+    #[test]
+    fn all_runs_come_in_chunks_and_the_newest_first() {
+        let desk = Desk::new();
+        assert_eq!(all(&desk.home), (vec![], Scanned::default()));
+        let count = FIRST as u64 + 10;
+        for seed in 0..count {
+            let id = desk.save(&record(seed));
+            age(&desk.home.history().join(id).join(RECORD), 10_000 - seed);
+        }
+        let (chunks, scanned) = all(&desk.home);
+        let seeds: Vec<u64> = chunks.iter().flatten().map(|entry| entry.seed).collect();
+        assert_eq!(seeds, (0..count).rev().collect::<Vec<_>>());
+        assert_eq!((chunks.len(), chunks[0].len()), (2, FIRST));
+        let expected = Scanned {
+            runs: count as usize,
+            damaged: 0,
+        };
+        assert_eq!(scanned, expected);
+    }
+
+    #[test]
+    fn damaged_runs_are_counted_and_foreign_names_ignored() {
+        let desk = Desk::new();
+        let history = desk.home.history();
+        let (one, two, three) = (
+            desk.save(&record(1)),
+            desk.save(&record(2)),
+            desk.save(&record(3)),
+        );
+        fs::write(history.join(&one).join(RECORD), "{\"id\": ").unwrap();
+        fs::remove_file(history.join(&two).join(RECORD)).unwrap();
+        fs::create_dir(history.join("holiday pictures")).unwrap();
+        fs::write(history.join("0123456789abcdef"), "a file").unwrap();
+        let (chunks, scanned) = all(&desk.home);
+        assert_eq!(chunks.concat()[0].id, three);
+        let expected = Scanned {
+            runs: 1,
+            damaged: 3,
+        };
+        assert_eq!(scanned, expected);
+        assert!(history.join("holiday pictures").exists());
+    }
+
+    #[test]
+    fn what_killed_programs_left_is_cleaned_up_when_it_is_old() {
+        let desk = Desk::new();
+        let history = desk.home.history();
+        let id = desk.save(&record(1));
+        fs::rename(history.join(&id), layout::aside(&history, &id)).unwrap();
+        let (old, young) = (history.join(".making-old"), history.join(".making-young"));
+        for folder in [&old, &young] {
+            fs::create_dir(folder).unwrap();
+            fs::write(folder.join("image.png"), "half").unwrap();
+        }
+        age(&old, ABANDONED.as_secs() + 5);
+        let (chunks, _) = all(&desk.home);
+        assert_eq!(chunks.concat()[0].id, id);
+        assert!(!old.exists() && young.exists());
+    }
+}

@@ -1,0 +1,271 @@
+//! Saves, finds and reads single runs.
+
+use super::super::{Error, Spec, export};
+use super::layout::{self, FAVOURITE, FRAMES, IMAGE, MAKING, RECORD};
+use super::lock::Lock;
+use super::{Ended, Entry, Record};
+use crate::home::Home;
+use image::RgbImage;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Largest `run.json` that is read.
+pub(super) const MAX_RECORD: u64 = 16 << 20;
+
+/// Keeps a run, with the frames of its animation if there are any (see [`export::animation`]), and returns its picture's
+/// file.
+///
+/// A run of the same id is replaced; whether it is a favourite stays. But a stopped run never takes the place of a
+/// finished one: then the finished one is kept, and the new one is not.
+///
+/// # Errors
+/// [`Error::File`], [`Error::NotAnId`], [`Error::Busy`]; then nothing has changed.
+pub fn save(
+    home: &Home,
+    record: &Record,
+    picture: &RgbImage,
+    frames: &[RgbImage],
+) -> Result<PathBuf, Error> {
+    let history = home.history();
+    let folder = layout::folder(home, &record.id)?;
+    fs::create_dir_all(&history).map_err(Error::file(&history))?;
+    let making = making(&history).map_err(Error::file(&history))?;
+    let new = making.path();
+    write_pair(&new.join(IMAGE), &new.join(RECORD), record, picture)?;
+    if !frames.is_empty() {
+        let animation = export::animation::encode_apng(frames, export::animation::DELAY)?;
+        export::write(&new.join(FRAMES), &animation)?;
+    }
+    layout::sync(new).map_err(Error::file(new))?;
+
+    let _lock = Lock::take(&history)?;
+    layout::recover(&history, &record.id)?;
+    if record.ended == Ended::Stopped && holds_finished(&folder) {
+        return Ok(folder.join(IMAGE));
+    }
+    if folder.join(FAVOURITE).exists() {
+        fs::write(new.join(FAVOURITE), "").map_err(Error::file(new))?;
+    }
+    layout::replace(&history, &record.id, new)?;
+    // The folder has its own name now: nothing is left to clean up.
+    let _ = making.keep();
+    Ok(folder.join(IMAGE))
+}
+
+/// A folder to prepare a run in, which goes with the guard.
+fn making(history: &Path) -> io::Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(MAKING);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    builder.tempdir_in(history)
+}
+
+fn holds_finished(folder: &Path) -> bool {
+    let finished = read_record(&folder.join(RECORD)).is_ok_and(|run| run.ended == Ended::Finished);
+    finished && folder.join(IMAGE).is_file()
+}
+
+/// Writes a run's picture and record to two files.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn write_pair(
+    image: &Path,
+    json: &Path,
+    record: &Record,
+    picture: &RgbImage,
+) -> Result<(), Error> {
+    export::write(image, &export::png(picture, &record.spec))?;
+    let text =
+        serde_json::to_string_pretty(record).expect("a record can always be written as JSON");
+    export::write(json, text.as_bytes())
+}
+
+/// The finished run of this spec on this provider, if there is one, and its picture's file. What cannot be read does not count.
+pub fn find(home: &Home, spec: &Spec, provider: &str) -> Option<(Record, PathBuf)> {
+    let id = spec.id();
+    let record = read(home, &id).ok()?;
+    let image = layout::image_path(home, &id).ok()?;
+    let answers = record.ended == Ended::Finished && record.provider == provider && image.is_file();
+    answers.then_some((record, image))
+}
+
+/// All that is known of the run `id`.
+///
+/// # Errors
+/// [`Error::NotAnId`], [`Error::NoRun`], [`Error::File`], [`Error::Damaged`].
+pub fn read(home: &Home, id: &str) -> Result<Record, Error> {
+    let record = layout::reading(home, id, |folder| read_record(&folder.join(RECORD)))?;
+    match record.id == id {
+        true => Ok(record),
+        false => Err(Error::Damaged {
+            path: layout::folder(home, id)?.join(RECORD),
+            why: format!(
+                "it tells of another run, {}",
+                crate::onnx::printable(&record.id)
+            ),
+        }),
+    }
+}
+
+/// The run `id` in few words.
+///
+/// # Errors
+/// As [`read`].
+pub fn entry(home: &Home, id: &str) -> Result<Entry, Error> {
+    let record = read(home, id)?;
+    let favourite = layout::folder(home, id)?.join(FAVOURITE).exists();
+    Ok(Entry::of(&record, favourite))
+}
+
+/// Marks the run `id` as a favourite, or takes the mark away. Either may hold already.
+///
+/// # Errors
+/// [`Error::NotAnId`], [`Error::NoRun`], [`Error::File`], [`Error::Busy`].
+pub fn set_favourite(home: &Home, id: &str, favourite: bool) -> Result<(), Error> {
+    let folder = layout::existing(home, id)?;
+    let _lock = Lock::take(&home.history())?;
+    let mark = folder.join(FAVOURITE);
+    let done = match favourite {
+        true => fs::write(&mark, ""),
+        false => fs::remove_file(&mark),
+    };
+    match done {
+        Err(problem) if !favourite && problem.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(Error::file(&mark)),
+    }
+}
+
+/// Reads a record, however large the file claims to be.
+pub(super) fn read_record(path: &Path) -> Result<Record, Error> {
+    let bytes = read_bounded(path)?;
+    serde_json::from_slice(&bytes).map_err(|problem| Error::Damaged {
+        path: path.into(),
+        why: problem.to_string(),
+    })
+}
+
+/// The bytes of a `run.json`.
+pub(super) fn read_bounded(path: &Path) -> Result<Vec<u8>, Error> {
+    let file = fs::File::open(path).map_err(Error::file(path))?;
+    let mut bytes = Vec::with_capacity(8 << 10);
+    file.take(MAX_RECORD + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Error::file(path))?;
+    match bytes.len() as u64 > MAX_RECORD {
+        true => Err(Error::Damaged {
+            path: path.into(),
+            why: format!("it is larger than {} MiB", MAX_RECORD >> 20),
+        }),
+        false => Ok(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Desk, picture, record};
+    use super::*;
+
+    fn stopped(score: f32) -> Record {
+        Record {
+            ended: Ended::Stopped,
+            score,
+            ..record(1)
+        }
+    }
+
+    #[test]
+    fn a_finished_run_answers_for_its_spec_and_a_stopped_one_does_not() {
+        let desk = Desk::new();
+        let (home, stopped) = (&desk.home, stopped(1.0));
+        assert!(find(home, &stopped.spec, "cpu").is_none());
+        desk.save(&stopped);
+        assert!(find(home, &stopped.spec, "cpu").is_none());
+        assert_eq!(read(home, &stopped.id).unwrap(), stopped);
+        let finished = record(1);
+        let image = save(home, &finished, &picture(), &[]).unwrap();
+        assert_eq!(
+            find(home, &finished.spec, "cpu"),
+            Some((finished.clone(), image))
+        );
+        assert!(find(home, &finished.spec, "cuda:0").is_none());
+        assert_eq!(layout::ids(home).unwrap(), [finished.id]);
+    }
+
+    #[test]
+    fn a_stopped_run_does_not_replace_a_finished_one() {
+        let desk = Desk::new();
+        let finished = record(1);
+        desk.save(&finished);
+        desk.save(&stopped(9.0));
+        assert_eq!(read(&desk.home, &finished.id).unwrap(), finished);
+    }
+
+    #[test]
+    fn a_favourite_that_is_computed_again_stays_one() {
+        let desk = Desk::new();
+        let id = desk.save(&record(1));
+        set_favourite(&desk.home, &id, false).unwrap();
+        assert!(!entry(&desk.home, &id).unwrap().favourite);
+        set_favourite(&desk.home, &id, true).unwrap();
+        desk.save(&record(1));
+        assert!(entry(&desk.home, &id).unwrap().favourite);
+        set_favourite(&desk.home, &id, false).unwrap();
+        assert!(!entry(&desk.home, &id).unwrap().favourite);
+        assert!(matches!(
+            set_favourite(&desk.home, "00000000000000ff", true),
+            Err(Error::NoRun(_))
+        ));
+    }
+
+    #[test]
+    fn nothing_is_left_behind_and_others_may_read_it() {
+        let desk = Desk::new();
+        let id = desk.save(&record(1));
+        desk.save(&record(1));
+        let mut names = layout::names(&desk.home.history()).unwrap();
+        names.sort();
+        assert_eq!(names, [".lock", &id]);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let folder = fs::metadata(desk.home.history().join(&id)).unwrap();
+            assert_eq!(folder.permissions().mode() & 0o055, 0o055);
+        }
+    }
+
+    #[test]
+    fn a_foreign_record_under_a_runs_name_is_told() {
+        let desk = Desk::new();
+        let (one, two) = (desk.save(&record(1)), desk.save(&record(2)));
+        let path = |id: &str| desk.home.history().join(id).join(RECORD);
+        fs::copy(path(&one), path(&two)).unwrap();
+        let problem = read(&desk.home, &two).unwrap_err().to_string();
+        assert!(problem.contains("another run"), "{problem}");
+        fs::write(path(&two), "{").unwrap();
+        assert!(matches!(read(&desk.home, &two), Err(Error::Damaged { .. })));
+    }
+
+    #[test]
+    fn two_that_save_the_same_run_at_once_both_succeed() {
+        let desk = Desk::new();
+        std::thread::scope(|scope| {
+            for provider in ["cpu", "cuda:0", "cuda:1"] {
+                let home = &desk.home;
+                scope.spawn(move || {
+                    let record = Record {
+                        provider: provider.into(),
+                        ..record(1)
+                    };
+                    for _ in 0..20 {
+                        save(home, &record, &picture(), &[]).unwrap();
+                        assert!(read(home, &record.id).is_ok());
+                    }
+                });
+            }
+        });
+        assert_eq!(layout::names(&desk.home.history()).unwrap().len(), 2);
+    }
+}

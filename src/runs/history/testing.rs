@@ -1,0 +1,62 @@
+//! A history in a folder of a test's own, and runs to put into it.
+
+use super::{Ended, Record, save};
+use crate::ascent::{Kind, Objective, Settings, Unit};
+use crate::home::Home;
+use crate::runs::Spec;
+use image::{Rgb, RgbImage};
+
+pub(in super::super) struct Desk {
+    pub folder: tempfile::TempDir,
+    pub home: Home,
+}
+
+impl Desk {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        Self { folder, home }
+    }
+
+    /// Saves a run with a small picture, and tells its id.
+    pub fn save(&self, record: &Record) -> String {
+        save(&self.home, record, &picture(), &[]).unwrap();
+        record.id.clone()
+    }
+}
+
+/// A small picture with a gradient.
+pub(in super::super) fn picture() -> RgbImage {
+    RgbImage::from_fn(6, 4, |x, y| Rgb([40 * x as u8, 60 * y as u8, 90]))
+}
+
+/// A finished run of a class; runs of different seeds have different ids.
+pub(in super::super) fn record(seed: u64) -> Record {
+    let objective = Objective {
+        kind: Kind::Class,
+        value: "logits".into(),
+    };
+    let unit = Unit {
+        index: 130,
+        position: (0, 0),
+    };
+    let spec = Spec::new(
+        ("m", "h"),
+        ("flamingo", objective, unit),
+        seed,
+        Settings::default(),
+    );
+    Record {
+        id: spec.id(),
+        spec,
+        provider: "cpu".into(),
+        versions: ["0".into(), "1".into()],
+        score: seed as f32,
+        probability: Some(0.5),
+        scores: vec![0.0, 1.0, 2.0],
+        seconds: 1.5,
+        batch: 1,
+        ended: Ended::Finished,
+        time: 1_000_000 + seed,
+    }
+}

@@ -1,0 +1,212 @@
+//! Looks at every byte of the history, and tells what is whole, what is not, and what is not ours.
+
+use super::super::{Error, export};
+use super::layout::{self, FAVOURITE, FRAMES, IMAGE, RECORD, REMOVED};
+use super::{removal, scan, store};
+use crate::home::Home;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Most threads that decode pictures.
+const THREADS: usize = 4;
+
+/// What was found in a history.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Runs of which every file can be read and fits the others.
+    pub whole: usize,
+    /// Runs that are not whole, by id, and why.
+    pub damaged: Vec<(String, String)>,
+    /// Folders in which a program works at this moment, or that one left unfinished in the last hour.
+    pub unfinished: usize,
+    /// What killed programs left, which was cleaned up: replaced runs came back, abandoned folders went.
+    pub cleaned: usize,
+    /// Runs that were removed and wait to be restored or purged.
+    pub removed: usize,
+    /// Names in the history, or in a run's folder, that Ziggurat does not know. They are left alone.
+    pub foreign: Vec<String>,
+}
+
+/// Looks at every run. `progress` learns how many runs were looked at, and of how many.
+///
+/// # Errors
+/// [`Error::File`] if the history folder cannot be read, or what killed programs left cannot be cleaned up.
+pub fn verify(home: &Home, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Verified, Error> {
+    let history = home.history();
+    let names = layout::names(&history)?;
+    let mut verified = Verified {
+        cleaned: scan::clean(&history, &names)?,
+        removed: removal::removed(home)?.len(),
+        ..Verified::default()
+    };
+    let mut ids = Vec::new();
+    for name in layout::names(&history)? {
+        match name.as_str() {
+            id if layout::is_id(id) => ids.push(name),
+            ".lock" | REMOVED => {}
+            working if scan::is_working(working) => verified.unfinished += 1,
+            _ => verified.foreign.push(name),
+        }
+    }
+    ids.sort();
+    for (id, found) in check_all(home, &ids, progress) {
+        match found {
+            Ok(foreign) => {
+                verified.whole += 1;
+                let path = |name| format!("{id}/{name}");
+                verified.foreign.extend(foreign.into_iter().map(path));
+            }
+            // Removed or replaced by another program since the list was made.
+            Err(Error::NoRun(_)) => {}
+            Err(problem) => verified.damaged.push((id, problem.to_string())),
+        }
+    }
+    verified.foreign.sort();
+    Ok(verified)
+}
+
+type Found = Result<Vec<String>, Error>;
+
+/// Checks all runs on several threads; the results are in the order of the ids.
+fn check_all(
+    home: &Home,
+    ids: &[String],
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Vec<(String, Found)> {
+    let done = AtomicUsize::new(0);
+    let one = |id: &String| {
+        let found = layout::reading(home, id, |folder| check(folder, id));
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, ids.len());
+        (id.clone(), found)
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = ids.len().div_ceil(threads.min(THREADS)).max(1);
+    std::thread::scope(|scope| {
+        let parts = ids.chunks(share);
+        let workers: Vec<_> = parts
+            .map(|part| scope.spawn(|| part.iter().map(one).collect::<Vec<_>>()))
+            .collect();
+        let found = workers.into_iter().map(|worker| match worker.join() {
+            Ok(found) => found,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        found.flatten().collect()
+    })
+}
+
+/// Reads all of a run, and tells the names in its folder that are not ours.
+fn check(folder: &Path, id: &str) -> Found {
+    let record = folder.join(RECORD);
+    let run = store::read_record(&record)?;
+    let damaged = |path: &Path, why: &str| Error::Damaged {
+        path: path.into(),
+        why: why.into(),
+    };
+    if run.id != id {
+        return Err(damaged(&record, "it tells of another run"));
+    }
+    let image = folder.join(IMAGE);
+    if export::read_spec(&image)? != run.spec {
+        return Err(damaged(&image, "its settings are not those of run.json"));
+    }
+    export::read_picture(&image)?;
+    let frames = folder.join(FRAMES);
+    if frames.exists() {
+        export::animation::read(&frames)?;
+    }
+    let mut names = layout::names(folder)?;
+    names.retain(|name| ![RECORD, IMAGE, FRAMES, FAVOURITE].contains(&name.as_str()));
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Desk, picture, record};
+    use super::super::{remove, save};
+    use super::*;
+    use std::fs;
+
+    fn verified(desk: &Desk) -> Verified {
+        verify(&desk.home, &|done, all| assert!(done <= all)).unwrap()
+    }
+
+    #[test]
+    fn a_sound_history_is_whole() {
+        let desk = Desk::new();
+        assert_eq!(verified(&desk), Verified::default());
+        let ids: Vec<String> = (0..9).map(|seed| desk.save(&record(seed))).collect();
+        let frames = [picture(), picture()];
+        save(&desk.home, &record(10), &picture(), &frames).unwrap();
+        remove(&desk.home, &ids[..2]).unwrap();
+        let expected = Verified {
+            whole: 8,
+            removed: 2,
+            ..Verified::default()
+        };
+        assert_eq!(verified(&desk), expected);
+    }
+
+    #[test]
+    fn every_way_of_not_being_whole_is_told() {
+        let desk = Desk::new();
+        let mut expected = Vec::new();
+        let mut run = |seed: u64, harm: &dyn Fn(&Path), word: &'static str| {
+            let record = record(seed);
+            let frames = [picture(), picture()];
+            save(&desk.home, &record, &picture(), &frames).unwrap();
+            harm(&desk.home.history().join(&record.id));
+            expected.push((record.id, word));
+        };
+        let cut = |path: &Path| {
+            let bytes = fs::read(path).unwrap();
+            fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+        };
+        run(
+            1,
+            &|run| fs::remove_file(run.join(IMAGE)).unwrap(),
+            "image.png",
+        );
+        run(
+            2,
+            &|run| fs::remove_file(run.join(RECORD)).unwrap(),
+            "run.json",
+        );
+        run(3, &|run| cut(&run.join(IMAGE)), "image.png");
+        run(4, &|run| cut(&run.join(RECORD)), "run.json");
+        run(5, &|run| cut(&run.join(FRAMES)), "frames.png");
+        let other = export::png(&picture(), &record(9).spec);
+        run(
+            6,
+            &|run| fs::write(run.join(IMAGE), &other).unwrap(),
+            "settings",
+        );
+        run(
+            7,
+            &|run| picture().save(run.join(IMAGE)).unwrap(),
+            "carries no settings",
+        );
+        let found = verified(&desk).damaged;
+        assert_eq!(found.len(), expected.len());
+        for (id, word) in expected {
+            let (_, why) = found.iter().find(|(damaged, _)| *damaged == id).unwrap();
+            assert!(why.contains(word), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_is_named_and_left_alone() {
+        let desk = Desk::new();
+        let id = desk.save(&record(1));
+        let history = desk.home.history();
+        fs::write(history.join("notes.txt"), "").unwrap();
+        fs::write(history.join(&id).join("mine.txt"), "").unwrap();
+        fs::create_dir(history.join(".making-now")).unwrap();
+        let found = verified(&desk);
+        assert_eq!((found.whole, found.unfinished), (1, 1));
+        assert_eq!(
+            found.foreign,
+            [format!("{id}/mine.txt"), "notes.txt".into()]
+        );
+        assert!(history.join("notes.txt").exists());
+    }
+}

@@ -1,0 +1,129 @@
+//! Texts, numbers and times as people read them.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Longest text from a file that is shown, in characters.
+pub const LONGEST: usize = 200;
+
+/// Text from a file as it may be shown: on one line, control characters and those that turn the direction of writing
+/// escaped, and at most [`LONGEST`] characters.
+pub fn shown(text: &str) -> String {
+    if text.len() <= LONGEST && text.chars().all(is_harmless) {
+        return text.into();
+    }
+    let mut out = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == LONGEST {
+            out.push('…');
+            break;
+        }
+        match is_harmless(c) {
+            true => out.push(c),
+            false => out.extend(c.escape_default()),
+        }
+    }
+    out
+}
+
+fn is_harmless(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c == ' ' || !(turns || c.is_control() || c.is_whitespace())
+}
+
+/// A score.
+pub fn score(score: f32) -> String {
+    format!("{score:.2}")
+}
+
+/// A probability in percent.
+pub fn percent(probability: f32) -> String {
+    format!("{:.1} %", 100.0 * probability)
+}
+
+/// A value as short as it can be read back: `0.12`, `192`.
+pub fn value(value: f64) -> String {
+    value.to_string()
+}
+
+/// The date and time, `2026-11-24 08:45 UTC`, of a number of seconds since 1970.
+pub fn date(seconds: u64) -> String {
+    let time = i64::try_from(seconds).ok();
+    let time = time.and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok());
+    match time {
+        None => "unknown".into(),
+        Some(time) => format!(
+            "{}-{:02}-{:02} {:02}:{:02} UTC",
+            time.year(),
+            u8::from(time.month()),
+            time.day(),
+            time.hour(),
+            time.minute()
+        ),
+    }
+}
+
+/// Units of age: seconds from which one is used, seconds that it has, and its name.
+const AGES: &[(u64, u64, &str)] = &[
+    (0, 1, "s"),
+    (60, 60, "min"),
+    (3600, 3600, "h"),
+    (2 * 86_400, 86_400, "d"),
+    (60 * 86_400, 30 * 86_400, "mo"),
+    (2 * 365 * 86_400, 365 * 86_400, "y"),
+];
+
+/// How long ago a number of seconds since 1970 was: `5 min ago`. What lies ahead (a clock that was wrong) is `now`.
+pub fn age(seconds: u64, now: SystemTime) -> String {
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let ago = now.as_secs().saturating_sub(seconds);
+    if ago == 0 {
+        return "now".into();
+    }
+    let units = AGES.iter().rev();
+    let mut fitting = units.filter(|(from, _, _)| ago >= *from);
+    fitting.next().map_or_else(String::new, |(_, unit, name)| {
+        format!("{} {name} ago", ago / unit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_steers_nothing_and_is_short() {
+        let hostile = "a\u{1b}[2J\u{202e}\u{9b}31m\nb";
+        assert_eq!(shown(hostile), "a\\u{1b}[2J\\u{202e}\\u{9b}31m\\nb");
+        assert_eq!(shown("groß と wide"), "groß と wide");
+        assert_eq!(shown(&"ß".repeat(10_000)).chars().count(), LONGEST + 1);
+        assert_eq!(shown(&"x".repeat(LONGEST)), "x".repeat(LONGEST));
+    }
+
+    #[test]
+    fn times_are_told_as_people_tell_them() {
+        assert_eq!(date(0), "1970-01-01 00:00 UTC");
+        assert_eq!(date(1_795_510_800), "2026-11-24 09:00 UTC");
+        assert_eq!(date(u64::MAX), "unknown");
+        let now = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        for (ago, expected) in [
+            (0, "now"),
+            (59, "59 s ago"),
+            (61, "1 min ago"),
+            (86_400, "24 h ago"),
+            (3 * 86_400, "3 d ago"),
+            (90 * 86_400, "3 mo ago"),
+            (900 * 86_400, "2 y ago"),
+        ] {
+            assert_eq!(age(1_000_000_000 - ago, now), expected);
+        }
+        assert_eq!(age(u64::MAX, now), "now");
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(score(12.345), "12.35");
+        assert_eq!(percent(0.9876), "98.8 %");
+        assert_eq!((value(192.0), value(0.12)), ("192".into(), "0.12".into()));
+    }
+}

@@ -1,0 +1,261 @@
+//! Every subcommand, and what it says to bad input.
+
+use super::{Desk, is_png, picture, record};
+use std::fs;
+use std::path::Path;
+use ziggurat::ascent::Kind;
+use ziggurat::runs::{export, history};
+
+#[test]
+fn an_empty_history_says_how_to_fill_it() {
+    let desk = Desk::new();
+    assert_eq!(desk.output(&["list"]), "");
+    let done = desk.ziggurat(&["list"]).assert().success();
+    let told = String::from_utf8_lossy(&done.get_output().stderr).to_string();
+    assert!(told.contains("ziggurat run"), "{told}");
+    assert_eq!(desk.output(&["verify"]), "0 runs whole\n");
+    let nothing = desk.complaint(1, &["remove", "--undo"]);
+    assert!(nothing.contains("nothing is removed"), "{nothing}");
+}
+
+#[test]
+fn lists_are_filtered_and_sorted() {
+    let desk = Desk::new();
+    let shark = desk.save(&record("tiger shark", 2));
+    let goose = desk.save(&record("goose", 1));
+    let mut channel = record("blocks.3/conv:7", 3);
+    channel.spec.objective.kind = Kind::Channel;
+    channel.spec.model = "/models/resnet50.onnx".into();
+    channel.id = channel.spec.id();
+    let channel = desk.save(&channel);
+    history::set_favourite(&desk.home, &goose, true).unwrap();
+    let ids = |arguments: &[&str]| -> Vec<String> {
+        let arguments = [&["list", "--json"], arguments].concat();
+        let lines = desk.objects(&arguments);
+        lines
+            .iter()
+            .map(|line| line["id"].as_str().unwrap().to_string())
+            .collect()
+    };
+    let all = [&channel, &shark, &goose].map(String::clone);
+    assert_eq!(ids(&["--sort", "score"]), all);
+    assert_eq!(
+        ids(&["--sort", "target"]),
+        [&channel, &goose, &shark].map(String::clone)
+    );
+    assert_eq!(ids(&["--limit", "1"]), all[..1]);
+    assert_eq!(ids(&["--limit", "0"]).len(), 3);
+    for (filter, expected) in [
+        (vec!["--text", "shark"], &shark),
+        (vec!["--text", "tgshk"], &shark),
+        (vec!["--model", "ResNet"], &channel),
+        (vec!["--kind", "channel"], &channel),
+        (vec!["--favourites"], &goose),
+    ] {
+        assert_eq!(ids(&filter), std::slice::from_ref(expected), "{filter:?}");
+    }
+    let line = desk.objects(&["list", "--json", "--favourites"]).remove(0);
+    assert_eq!(line["favourite"], true);
+    assert_eq!(line["steps"], 192);
+    assert_eq!(line["kind"], "class");
+    assert!(is_png(Path::new(line["image"].as_str().unwrap())));
+    assert!(
+        desk.complaint(2, &["list", "--sort", "size"])
+            .contains("probability")
+    );
+    assert!(
+        desk.complaint(2, &["list", "--kind", "x"])
+            .contains("neuron")
+    );
+}
+
+#[test]
+fn the_table_is_aligned_and_harmless() {
+    let desk = Desk::new();
+    desk.save(&record("flamingo", 1));
+    desk.save(&record("evil\u{1b}[2J\u{9b}name", 2));
+    let text = desk.output(&["list"]);
+    assert!(!text.contains('\u{1b}') && !text.contains('\u{9b}'));
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines[0].contains("TARGET") && lines[0].contains("SCORE"));
+    assert!(lines[1].contains("efficientnet-lite0"));
+    let column = |line: &str| line.find("efficientnet");
+    assert_eq!(column(lines[1]), column(lines[2]));
+}
+
+#[test]
+fn show_tells_everything_and_what_was_changed_first() {
+    let desk = Desk::new();
+    let mut run = record("flamingo", 7);
+    run.spec.settings.set("noise", 0.25).unwrap();
+    run.id = run.spec.id();
+    let id = desk.save(&run);
+    let text = desk.output(&["show", &id[..8]]);
+    let settings = text.split("\n\n").nth(1).unwrap();
+    let first = settings.lines().next().unwrap();
+    assert!(
+        first.starts_with("* noise") && first.contains("default 0.05"),
+        "{text}"
+    );
+    assert_eq!(settings.matches('*').count(), 1);
+    assert!(
+        text.contains(
+            "ziggurat run class:130 --model efficientnet-lite0 --seed 7 --set noise=0.25"
+        )
+    );
+    assert!(text.contains(&id) && text.contains("1970-01-01 00:00 UTC"));
+    assert_eq!(desk.objects(&["show", "--json", &id])[0]["spec"]["seed"], 7);
+}
+
+#[test]
+fn an_id_that_means_none_or_several_is_told() {
+    let desk = Desk::new();
+    let ids: Vec<String> = (0..40)
+        .map(|seed| desk.save(&record("goose", seed)))
+        .collect();
+    let twice = ids.iter().find(|id| {
+        let like = |other: &&String| other[..1] == id[..1];
+        ids.iter().filter(like).count() > 1
+    });
+    let twice = twice.unwrap();
+    let ambiguous = desk.complaint(2, &["show", &twice[..1]]);
+    assert!(ambiguous.contains(twice.as_str()), "{ambiguous}");
+    assert!(
+        desk.complaint(2, &["show", "00000000"])
+            .contains("history list")
+    );
+    let escape = desk.complaint(2, &["show", "../../../etc/passwd"]);
+    assert!(escape.contains("hexadecimal"), "{escape}");
+    assert!(
+        desk.complaint(2, &["remove", "a\u{1b}[2J"])
+            .contains("\\u{1b}")
+    );
+}
+
+#[test]
+fn removed_runs_come_back_until_they_are_purged() {
+    let desk = Desk::new();
+    let ids: Vec<String> = (0..3)
+        .map(|seed| desk.save(&record("goose", seed)))
+        .collect();
+    assert!(
+        desk.output(&["remove", &ids[0], &ids[1]])
+            .contains("2 runs removed")
+    );
+    assert_eq!(desk.objects(&["list", "--json"]).len(), 1);
+    assert!(desk.output(&["verify"]).contains("2 removed"));
+    assert!(desk.output(&["remove", "--undo"]).contains(&ids[1]));
+    assert_eq!(desk.objects(&["list", "--json"]).len(), 3);
+    // If one of several does not exist, none is removed.
+    desk.complaint(2, &["remove", &ids[0], "0000000000000000"]);
+    assert_eq!(desk.objects(&["list", "--json"]).len(), 3);
+    desk.output(&["remove", &ids[0]]);
+    assert!(
+        desk.output(&["remove", "--purge"])
+            .contains("1 run deleted")
+    );
+    desk.complaint(1, &["remove", "--undo"]);
+    desk.complaint(2, &["remove"]);
+}
+
+#[test]
+fn one_run_exports_as_its_picture_and_several_as_a_sheet_or_a_page() {
+    let desk = Desk::new();
+    let ids: Vec<String> = (0..3)
+        .map(|seed| desk.save(&record("goose", seed)))
+        .collect();
+    let (one, sheet, page) = (
+        desk.path("one.png"),
+        desk.path("sheet.png"),
+        desk.path("page.html"),
+    );
+    desk.output(&["export", &ids[0], "--out", &one]);
+    assert_eq!(export::read_spec(Path::new(&one)).unwrap().seed, 0);
+    desk.output(&["export", &ids[0], &ids[1], &ids[2], "--out", &sheet]);
+    let sheet = image::open(&sheet).unwrap();
+    assert!(sheet.width() > 3 * 224 && sheet.height() > 224);
+    desk.output(&[
+        "export", "--text", "goose", "--sort", "score", "--out", &page,
+    ]);
+    let text = fs::read_to_string(&page).unwrap();
+    assert_eq!(text.matches("<article>").count(), 3);
+}
+
+#[test]
+fn an_animation_is_made_of_the_frames_that_were_kept() {
+    let desk = Desk::new();
+    let still = desk.save(&record("goose", 1));
+    let moving = record("goose", 2);
+    let frames: Vec<_> = (0..5).map(|seed| picture(40 * seed)).collect();
+    history::save(&desk.home, &moving, &picture(2), &frames).unwrap();
+    let (gif, apng) = (desk.path("a.gif"), desk.path("a.apng"));
+    desk.output(&["export", &moving.id, "--out", &gif]);
+    assert!(fs::read(&gif).unwrap().starts_with(b"GIF89a"));
+    desk.output(&["export", &moving.id, "--out", &apng, "--delay", "200"]);
+    assert_eq!(export::animation::read(Path::new(&apng)).unwrap(), frames);
+    let none = desk.complaint(1, &["export", &still, "--out", &desk.path("none.gif")]);
+    assert!(none.contains("no frames"), "{none}");
+    assert!(!Path::new(&desk.path("none.gif")).exists());
+    let several = desk.complaint(2, &["export", &still, &moving.id, "--out", &gif]);
+    assert!(several.contains("one run"), "{several}");
+}
+
+#[test]
+fn what_cannot_be_exported_is_told_in_one_line() {
+    let desk = Desk::new();
+    let id = desk.save(&record("goose", 1));
+    for (status, arguments, word) in [
+        (2, vec!["export", &id, "--out", "a.jpg"], ".html"),
+        (2, vec!["export", "--out", "a.png"], "--favourites"),
+        (
+            2,
+            vec!["export", &id, "--favourites", "--out", "a.png"],
+            "not both",
+        ),
+        (
+            1,
+            vec!["export", "--favourites", "--out", "a.png"],
+            "no run passes",
+        ),
+        (
+            1,
+            vec!["export", &id, "--out", "/nonexistent/a.png"],
+            "/nonexistent",
+        ),
+    ] {
+        let told = desk.complaint(status, &arguments);
+        assert!(told.contains(word), "{told}");
+    }
+}
+
+#[test]
+fn damaged_runs_are_skipped_told_and_removable() {
+    let desk = Desk::new();
+    let (good, bad) = (
+        desk.save(&record("goose", 1)),
+        desk.save(&record("goose", 2)),
+    );
+    let image = history::image_path(&desk.home, &bad).unwrap();
+    let bytes = fs::read(&image).unwrap();
+    fs::write(&image, &bytes[..bytes.len() / 2]).unwrap();
+    let told = desk.complaint(1, &["verify"]);
+    assert!(
+        told.contains("1 of 2 runs not whole") && told.contains("remove"),
+        "{told}"
+    );
+    fs::write(image.with_file_name("run.json"), "{").unwrap();
+    let done = desk.ziggurat(&["list", "--json"]).assert().success();
+    assert_eq!(
+        String::from_utf8_lossy(&done.get_output().stdout)
+            .lines()
+            .count(),
+        1
+    );
+    assert!(String::from_utf8_lossy(&done.get_output().stderr).contains("1 run cannot be read"));
+    let shown = desk.complaint(1, &["show", &bad]);
+    assert!(shown.contains("run.json"), "{shown}");
+    desk.output(&["remove", &bad]);
+    assert!(desk.output(&["verify"]).ends_with("1 run whole\n"));
+    assert_eq!(desk.objects(&["list", "--json"])[0]["id"], good.as_str());
+}

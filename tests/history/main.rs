@@ -1,0 +1,99 @@
+//! The history as a user meets it: `ziggurat history`, and what happens to it when programs are killed or the disk fills.
+//! No model is needed: the runs are written through the library.
+
+mod commands;
+mod crashes;
+mod figures;
+
+use assert_cmd::Command;
+use image::{Rgb, RgbImage};
+use serde_json::Value;
+use std::path::Path;
+use ziggurat::ascent::{Kind, Objective, Settings, Unit};
+use ziggurat::home::Home;
+use ziggurat::runs::{Ended, Record, Spec, history};
+
+/// A home with nothing in it but what a test puts there.
+struct Desk {
+    folder: tempfile::TempDir,
+    home: Home,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        Self { folder, home }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_string()
+    }
+
+    fn save(&self, record: &Record) -> String {
+        history::save(&self.home, record, &picture(record.spec.seed), &[]).unwrap();
+        record.id.clone()
+    }
+
+    fn ziggurat(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ziggurat"));
+        command
+            .env("ZIGGURAT_HOME", self.folder.path())
+            .arg("history")
+            .args(arguments);
+        command
+    }
+
+    /// What it prints if all goes well.
+    fn output(&self, arguments: &[&str]) -> String {
+        let done = self.ziggurat(arguments).assert().success();
+        String::from_utf8(done.get_output().stdout.clone()).unwrap()
+    }
+
+    fn objects(&self, arguments: &[&str]) -> Vec<Value> {
+        let parse = |line: &str| serde_json::from_str(line).unwrap();
+        self.output(arguments).lines().map(parse).collect()
+    }
+
+    /// Its complaint: one line, the last of standard error.
+    fn complaint(&self, status: i32, arguments: &[&str]) -> String {
+        let failed = self.ziggurat(arguments).assert().code(status);
+        let text = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
+        text.lines().last().unwrap_or_default().to_string()
+    }
+}
+
+fn picture(seed: u64) -> RgbImage {
+    RgbImage::from_fn(24, 16, |x, y| Rgb([10 * x as u8, 15 * y as u8, seed as u8]))
+}
+
+/// A finished run of a class. The score is the seed; the time is the seed, in seconds since 1970.
+fn record(target: &str, seed: u64) -> Record {
+    let objective = Objective {
+        kind: Kind::Class,
+        value: "logits".into(),
+    };
+    let unit = Unit {
+        index: 130,
+        position: (0, 0),
+    };
+    let model = ("efficientnet-lite0", "b4d978b015c2");
+    let spec = Spec::new(model, (target, objective, unit), seed, Settings::default());
+    Record {
+        id: spec.id(),
+        spec,
+        provider: "cpu".into(),
+        versions: ["0.1.0".into(), "1.32.0".into()],
+        score: seed as f32,
+        probability: Some(0.5),
+        scores: (0..192).map(|step| step as f32 / 7.0).collect(),
+        seconds: 2.0,
+        batch: 1,
+        ended: Ended::Finished,
+        time: seed,
+    }
+}
+
+fn is_png(path: &Path) -> bool {
+    std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"\x89PNG"))
+}
