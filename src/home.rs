@@ -86,6 +86,11 @@ impl Home {
         self.state.join("checkpoints")
     }
 
+    /// The user's own themes.
+    pub fn themes(&self) -> PathBuf {
+        self.config.join("themes")
+    }
+
     /// The log file.
     pub fn log(&self) -> PathBuf {
         self.state.join("ziggurat.log")
@@ -118,6 +123,7 @@ mod tests {
             home.cards(),
             home.queues(),
             home.checkpoints(),
+            home.themes(),
             home.log(),
         ];
         assert!(folders.iter().all(|folder| folder.starts_with("/z")));

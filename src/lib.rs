@@ -11,12 +11,17 @@
 //! | 2 | [`model`] | an opened classifier: card, classes, preprocessing, layers |
 //! | 2 | [`autodiff`] | reverse-mode differentiation from ONNX to ONNX |
 //! | 1 | [`runtime`] | ONNX Runtime: the library, its providers, sessions and tensors |
-//! | 0 | [`onnx`], [`home`] | an ONNX file as plain data; where Ziggurat keeps its own files |
+//! | 0 | [`onnx`] | an ONNX file as plain data |
+//! | 0 | [`config`] | the user's settings |
+//! | – | [`home`], `files`, `near` | for all: where Ziggurat keeps its files, how it writes one, what a mistyped name may have meant |
 
 pub mod ascent;
 pub mod autodiff;
+pub mod config;
+mod files;
 pub mod home;
 pub mod model;
+mod near;
 pub mod onnx;
 pub mod runs;
 pub mod runtime;

@@ -15,12 +15,13 @@ pub mod card;
 pub mod classes;
 mod error;
 pub mod layers;
-mod near;
 pub mod network;
 pub mod open;
 pub mod picture;
 pub mod preprocessing;
 pub mod zoo;
+
+use crate::near;
 
 pub use card::Card;
 pub use classes::Classes;

@@ -5,6 +5,7 @@ use super::proto::{
     AttributeProto, DataLocation, GraphProto, ModelProto, StringStringEntryProto, TensorProto,
 };
 use super::tensor::{Elem, element_count};
+use crate::files::make_readable;
 use bytes::Bytes;
 use prost::Message;
 use std::collections::HashMap;
@@ -114,16 +115,6 @@ pub fn write(
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path)
         .map_err(|problem| failed(problem.error))?;
-    Ok(())
-}
-
-/// Temporary files are the user's alone; finished ones are as readable as any other file.
-pub(crate) fn make_readable(file: &File) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    }
     Ok(())
 }
 

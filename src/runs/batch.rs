@@ -198,7 +198,6 @@ impl Ending {
     /// # Errors
     /// [`Error::File`].
     pub fn keep(&self, home: &Home) -> Result<PathBuf, Error> {
-        // The animation is kept here as well, once history has a place for it.
         history::save(home, &self.record, &self.picture, &self.frames)
     }
 }

@@ -1,0 +1,354 @@
+//! The user's settings, `config.toml`: what the command line and the explorer do unless they are told otherwise.
+//!
+//! - [`document`]: a TOML file of a user's, read leniently, with the line of everything in it; themes are read with it too
+//! - [`preset`]: what Ziggurat writes into `config.toml`
+//! - [`Problem`]: what could not be taken
+//!
+//! For every room that asks what the user prefers. This room knows the file and the kinds of values; what a provider, a theme, a key
+//! or a setting may be is known to the rooms above, which name the place with [`Config::problem`] when they cannot take one.
+
+pub mod document;
+pub mod preset;
+mod problem;
+
+pub use document::Document;
+pub use preset::{SaveError, save_preset, save_theme};
+pub use problem::Problem;
+
+use crate::home::Home;
+use crate::near::{did_you_mean, nearest};
+use document::{Item, Problems, items};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What `config.toml` says. All of it is optional.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The model to open: a path or a card's name.
+    pub model: Option<String>,
+    /// Where to run, as `--provider` takes it.
+    pub provider: Option<String>,
+    /// How pictures are drawn: `kitty`, `sixel`, `iterm2` or `blocks`; found out if it is not said.
+    pub graphics: Option<String>,
+    /// The name of a theme.
+    pub theme: Option<String>,
+    /// Whether clicks and the wheel mean something; they do unless it is said otherwise.
+    pub mouse: bool,
+    /// The folder where favourites are saved, an absolute path.
+    pub favourites: Option<PathBuf>,
+    /// The keys of commands, in the order of the file.
+    pub keys: Vec<(String, Vec<String>)>,
+    /// The user's own presets: the values of settings, by name; numbers are all that is known of them here.
+    pub presets: BTreeMap<String, BTreeMap<String, f64>>,
+    file: PathBuf,
+    /// The line of every key, with all that it is in.
+    lines: BTreeMap<String, usize>,
+}
+
+/// A key of the file's topmost table, and how its value is taken.
+struct Entry {
+    key: &'static str,
+    take: fn(&mut Config, &Item<'_>, &mut Problems<'_>) -> Result<(), String>,
+}
+
+const ENTRIES: [Entry; 8] = [
+    Entry {
+        key: "model",
+        take: |config, item, _| Ok(config.model = Some(item.text()?.into())),
+    },
+    Entry {
+        key: "provider",
+        take: |config, item, _| Ok(config.provider = Some(item.text()?.into())),
+    },
+    Entry {
+        key: "graphics",
+        take: |config, item, _| Ok(config.graphics = Some(item.text()?.into())),
+    },
+    Entry {
+        key: "theme",
+        take: |config, item, _| Ok(config.theme = Some(item.text()?.into())),
+    },
+    Entry {
+        key: "mouse",
+        take: |config, item, _| Ok(config.mouse = item.flag()?),
+    },
+    Entry {
+        key: "favourites",
+        take: |config, item, _| Ok(config.favourites = Some(folder(item.text()?)?)),
+    },
+    Entry {
+        key: "keys",
+        take: take_keys,
+    },
+    Entry {
+        key: "presets",
+        take: take_presets,
+    },
+];
+
+impl Config {
+    /// The user's settings, and what in the file could not be taken; that keeps its default. Without a file all is default.
+    pub fn load(home: &Home) -> (Self, Vec<Problem>) {
+        let file = home.settings();
+        match Document::read(&file) {
+            Ok(Some(document)) => Self::read(file, &document),
+            Ok(None) => (Self::empty(file), Vec::new()),
+            Err(problem) => (Self::empty(file), vec![problem]),
+        }
+    }
+
+    /// The settings of someone who wrote none.
+    fn empty(file: PathBuf) -> Self {
+        Self {
+            model: None,
+            provider: None,
+            graphics: None,
+            theme: None,
+            mouse: true,
+            favourites: None,
+            keys: Vec::new(),
+            presets: BTreeMap::new(),
+            file,
+            lines: BTreeMap::new(),
+        }
+    }
+
+    fn read(file: PathBuf, document: &Document) -> (Self, Vec<Problem>) {
+        let mut config = Self::empty(file);
+        let (table, mut problems) = document.parse();
+        for item in items(table.get_ref()) {
+            config.lines.insert(item.key.into(), document.line(item.at));
+            match ENTRIES.iter().find(|entry| entry.key == item.key) {
+                Some(entry) => {
+                    if let Err(why) = (entry.take)(&mut config, &item, &mut problems) {
+                        problems.add(item.at, item.key, || why);
+                    }
+                }
+                None => problems.add(item.at, item.key, || unknown(item.key)),
+            }
+        }
+        (config, problems.into_vec())
+    }
+
+    /// A problem with the value of `key`, such as `theme` or `keys.quit`, found by a room that knows what it may be.
+    pub fn problem(&self, key: &str, why: impl Into<String>) -> Problem {
+        Problem {
+            file: self.file.clone(),
+            line: self.lines.get(key).copied(),
+            key: key.into(),
+            why: why.into(),
+        }
+    }
+}
+
+fn unknown(key: &str) -> String {
+    let near = nearest(key, ENTRIES.iter().map(|entry| entry.key));
+    match near.as_slice() {
+        [] => {
+            let known: Vec<&str> = ENTRIES.iter().map(|entry| entry.key).collect();
+            format!("there is no such setting; there are: {}", known.join(", "))
+        }
+        near => format!("there is no such setting{}", did_you_mean(near)),
+    }
+}
+
+fn take_keys(
+    config: &mut Config,
+    item: &Item<'_>,
+    problems: &mut Problems<'_>,
+) -> Result<(), String> {
+    for binding in item.table()? {
+        let key = format!("keys.{}", binding.key);
+        match binding.texts() {
+            Ok(keys) => config.keys.push((binding.key.into(), keys)),
+            Err(why) => problems.add(binding.at, &key, || why),
+        }
+        config.lines.insert(key, problems.line(binding.at));
+    }
+    Ok(())
+}
+
+fn take_presets(
+    config: &mut Config,
+    item: &Item<'_>,
+    problems: &mut Problems<'_>,
+) -> Result<(), String> {
+    for preset in item.table()? {
+        let key = format!("presets.{}", preset.key);
+        let values = preset::check_name(preset.key).and_then(|()| preset.table());
+        match values {
+            Ok(values) => {
+                let values = take_values(&key, &values, config, problems);
+                config.presets.insert(preset.key.into(), values);
+            }
+            Err(why) => problems.add(preset.at, &key, || why),
+        }
+        config.lines.insert(key, problems.line(preset.at));
+    }
+    Ok(())
+}
+
+fn take_values(
+    preset: &str,
+    values: &[Item<'_>],
+    config: &mut Config,
+    problems: &mut Problems<'_>,
+) -> BTreeMap<String, f64> {
+    let mut taken = BTreeMap::new();
+    for value in values {
+        let key = format!("{preset}.{}", value.key);
+        match value.number() {
+            Ok(number) => _ = taken.insert(value.key.to_string(), number),
+            Err(why) => problems.add(value.at, &key, || why),
+        }
+        config.lines.insert(key, problems.line(value.at));
+    }
+    taken
+}
+
+/// The folder that `text` names; `~` is the user's own.
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let below_home = match text {
+        "~" => Some(""),
+        _ => text.strip_prefix("~/"),
+    };
+    let path = match below_home {
+        Some(rest) => directories::BaseDirs::new()
+            .ok_or("no home folder of the user is known; write a path that begins with `/`")?
+            .home_dir()
+            .join(rest),
+        None => Path::new(text).into(),
+    };
+    match path.is_absolute() {
+        true => Ok(path),
+        false => Err("it must be a whole path, or begin with `~/`".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// A home whose `config.toml` holds `text`.
+    fn home(text: &str) -> (tempfile::TempDir, Home) {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        fs::create_dir_all(home.settings().parent().unwrap()).unwrap();
+        fs::write(home.settings(), text).unwrap();
+        (folder, home)
+    }
+
+    fn shown(problems: &[Problem]) -> Vec<String> {
+        problems.iter().map(Problem::to_string).collect()
+    }
+
+    #[test]
+    fn without_a_file_everything_is_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        let (config, problems) = Config::load(&home);
+        assert_eq!(problems, []);
+        assert_eq!(config, Config::empty(home.settings()));
+        assert!(config.mouse);
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        let (_folder, home) = home(
+            r##"
+            # What I like.
+            model = "resnet50"
+            provider = "cuda:1"
+            graphics = "sixel"
+            theme = "light"
+            mouse = false
+            favourites = "/srv/pictures"
+            [keys]
+            quit = ["Q", "ctrl-q"]
+            pause = "space"
+            [presets.soft]
+            steps = 300
+            boost = 2.5
+            "##,
+        );
+        let (config, problems) = Config::load(&home);
+        assert_eq!(problems, []);
+        assert_eq!(config.model.as_deref(), Some("resnet50"));
+        assert_eq!(config.provider.as_deref(), Some("cuda:1"));
+        assert_eq!(config.graphics.as_deref(), Some("sixel"));
+        assert_eq!(config.theme.as_deref(), Some("light"));
+        assert!(!config.mouse);
+        assert_eq!(
+            config.favourites.as_deref(),
+            Some(Path::new("/srv/pictures"))
+        );
+        let keys = [("quit", vec!["Q", "ctrl-q"]), ("pause", vec!["space"])];
+        assert_eq!(
+            config.keys,
+            keys.map(|(name, keys)| (name.into(), keys.into_iter().map(String::from).collect()))
+        );
+        let soft = [("steps".into(), 300.0), ("boost".into(), 2.5)];
+        assert_eq!(config.presets["soft"], BTreeMap::from(soft));
+    }
+
+    #[test]
+    fn what_cannot_be_taken_is_named_with_its_line_and_the_rest_counts() {
+        let (_folder, home) = home(concat!(
+            "theem = \"light\"\n",
+            "mouse = \"yes\"\n",
+            "favourites = \"pictures\"\n",
+            "model = = 3\n",
+            "provider = \"cpu\"\n",
+            "[keys]\n",
+            "quit = 3\n",
+            "[presets.\"../x\"]\n",
+            "[presets.soft]\n",
+            "steps = \"many\"\n",
+            "boost = 2\n",
+        ));
+        let (config, problems) = Config::load(&home);
+        let shown = shown(&problems);
+        for expected in [
+            "config.toml:1: theem: there is no such setting; did you mean `theme`?",
+            "config.toml:2: mouse: it must be true or false; a value of type string is given",
+            "config.toml:3: favourites: it must be a whole path, or begin with `~/`",
+            "config.toml:4: model: it is no TOML:",
+            "config.toml:7: keys.quit: it must be text in quotes",
+            "config.toml:8: presets.../x: ",
+            "config.toml:10: presets.soft.steps: it must be a number",
+        ] {
+            assert!(
+                shown.iter().any(|line| line.starts_with(expected)),
+                "{expected}\n{shown:#?}"
+            );
+        }
+        assert_eq!(config.provider.as_deref(), Some("cpu"));
+        assert_eq!(
+            config.presets["soft"],
+            BTreeMap::from([("boost".into(), 2.0)])
+        );
+        assert_eq!(config.presets.len(), 1);
+        assert!(config.mouse && config.keys.is_empty() && config.favourites.is_none());
+    }
+
+    #[test]
+    fn rooms_above_name_the_line_of_what_they_cannot_take() {
+        let (_folder, home) = home("\ntheme = \"mud\"\n[keys]\nquit = \"q\"\n");
+        let (config, _) = Config::load(&home);
+        assert_eq!(
+            config.problem("keys.quit", "no").to_string(),
+            "config.toml:4: keys.quit: no"
+        );
+        assert_eq!(config.problem("theme", "no").line, Some(2));
+        assert_eq!(config.problem("model", "no").line, None);
+    }
+
+    #[test]
+    fn the_users_own_folder_may_be_written_short() {
+        let own = directories::BaseDirs::new().unwrap();
+        assert_eq!(folder("~/a/b").unwrap(), own.home_dir().join("a/b"));
+        assert_eq!(folder("~").unwrap(), own.home_dir());
+        assert!(folder("~other/a").is_err());
+    }
+}

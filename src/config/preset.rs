@@ -1,0 +1,310 @@
+//! What Ziggurat itself writes into `config.toml`: a preset, the chosen theme. The rest of the file stays as the user wrote it, comments
+//! and order too, and the file is never seen half written.
+
+use super::document::MAX_FILE;
+use super::{Document, Problem};
+use crate::files;
+use crate::home::Home;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use toml_edit::{DocumentMut, Item, Table, Value};
+
+/// Longest name of a preset.
+const MAX_NAME: usize = 32;
+
+/// Whole numbers from here on are not all exact as a [`f64`].
+const LARGEST_WHOLE: f64 = 9_007_199_254_740_992.0;
+
+/// Why `config.toml` was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    #[error("the preset was not saved: {0}")]
+    Name(String),
+    #[error("the preset was not saved: {key} = {value} is no finite number")]
+    NotFinite { key: String, value: f64 },
+    #[error("nothing was saved, so that nothing of yours is lost; mend the file first: {0}")]
+    Broken(Problem),
+    #[error("{}: nothing was saved: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+}
+
+/// Whether a preset may be called `name`: 1 to 32 letters, digits, `-` or `_`, so that it can be typed anywhere.
+pub(super) fn check_name(name: &str) -> Result<(), String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    match (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed) {
+        true => Ok(()),
+        false => Err(format!(
+            "a preset's name is made of 1 to {MAX_NAME} letters of a to z, digits, `-` or `_`"
+        )),
+    }
+}
+
+/// Saves a preset in `config.toml`; one of the same name is replaced.
+///
+/// # Errors
+/// [`SaveError`]; the file is then as it was.
+pub fn save_preset(
+    home: &Home,
+    name: &str,
+    values: &BTreeMap<String, f64>,
+) -> Result<(), SaveError> {
+    check_name(name).map_err(SaveError::Name)?;
+    if let Some((key, value)) = values.iter().find(|(_, value)| !value.is_finite()) {
+        return Err(SaveError::NotFinite {
+            key: key.clone(),
+            value: *value,
+        });
+    }
+    change(&home.settings(), |document| {
+        let mut heading = Table::new();
+        // Without a value of its own `[presets]` needs no line of its own.
+        heading.set_implicit(true);
+        let presets = document
+            .entry("presets")
+            .or_insert(Item::Table(heading))
+            .as_table_like_mut()
+            .ok_or(("presets".into(), "it must be a table"))?;
+        let preset = presets
+            .entry(name)
+            .or_insert(Item::Table(Table::new()))
+            .as_table_like_mut()
+            .ok_or((format!("presets.{name}"), "it must be a table"))?;
+        let gone: Vec<String> = preset
+            .iter()
+            .map(|(key, _)| key.to_string())
+            .filter(|key| !values.contains_key(key))
+            .collect();
+        for key in gone {
+            preset.remove(&key);
+        }
+        for (key, value) in values {
+            put(preset.entry(key).or_insert(Item::None), number(*value));
+        }
+        Ok(())
+    })
+}
+
+/// Saves the name of the theme to begin with.
+///
+/// # Errors
+/// [`SaveError`]; the file is then as it was.
+pub fn save_theme(home: &Home, name: &str) -> Result<(), SaveError> {
+    change(&home.settings(), |document| {
+        put(document.entry("theme").or_insert(Item::None), name.into());
+        Ok(())
+    })
+}
+
+fn number(value: f64) -> Value {
+    match value.fract() == 0.0 && value.abs() < LARGEST_WHOLE {
+        true => (value as i64).into(),
+        false => value.into(),
+    }
+}
+
+/// Gives `item` another value; the comment behind it stays.
+fn put(item: &mut Item, mut value: Value) {
+    if let Some(old) = item.as_value() {
+        *value.decor_mut() = old.decor().clone();
+    }
+    *item = Item::Value(value);
+}
+
+/// Changes the file at `path` with `edit`, which says the key and the reason if it cannot.
+fn change(
+    path: &Path,
+    edit: impl FnOnce(&mut DocumentMut) -> Result<(), (String, &'static str)>,
+) -> Result<(), SaveError> {
+    let failed = |source| SaveError::File {
+        path: path.into(),
+        source,
+    };
+    let problem = |line, key, why: String| {
+        SaveError::Broken(Problem {
+            file: path.into(),
+            line,
+            key,
+            why,
+        })
+    };
+    // A link, as people keep who share their settings among machines, stays one.
+    let file = match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_path_buf(),
+        found => found.map_err(failed)?,
+    };
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(failed)?;
+    let _turn = turn(folder);
+    let document = Document::read(&file).map_err(SaveError::Broken)?;
+    let text = document.as_ref().map_or("", Document::text);
+    let mut edited: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
+        let line = error.span().zip(document.as_ref());
+        let line = line.map(|(span, document)| document.line(span.start));
+        problem(line, String::new(), error.message().into())
+    })?;
+    edit(&mut edited).map_err(|(key, why)| problem(None, key, why.into()))?;
+    let text = edited.to_string();
+    if text.len() as u64 > MAX_FILE {
+        let most = MAX_FILE >> 10;
+        return Err(problem(
+            None,
+            String::new(),
+            format!("it would be larger than {most} KiB"),
+        ));
+    }
+    files::write(&file, text.as_bytes()).map_err(failed)
+}
+
+/// Waits until no other process changes a file of `folder`, until what is returned is dropped: of two that save at once, neither is
+/// lost. Where a folder cannot be locked (some network drives), the file is whole all the same.
+fn turn(folder: &Path) -> Option<File> {
+    let folder = File::open(folder).ok()?;
+    folder.lock().ok()?;
+    Some(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn home(text: &str) -> (tempfile::TempDir, Home) {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        fs::create_dir_all(home.settings().parent().unwrap()).unwrap();
+        fs::write(home.settings(), text).unwrap();
+        (folder, home)
+    }
+
+    fn values(pairs: &[(&str, f64)]) -> BTreeMap<String, f64> {
+        pairs
+            .iter()
+            .map(|(key, value)| (key.to_string(), *value))
+            .collect()
+    }
+
+    fn text(home: &Home) -> String {
+        fs::read_to_string(home.settings()).unwrap()
+    }
+
+    #[test]
+    fn the_first_preset_makes_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        let soft = values(&[("boost", 1.85), ("steps", 300.0)]);
+        save_preset(&home, "soft", &soft).unwrap();
+        assert_eq!(text(&home), "[presets.soft]\nboost = 1.85\nsteps = 300\n");
+        let (config, problems) = Config::load(&home);
+        assert_eq!(problems, []);
+        assert_eq!(config.presets["soft"], soft);
+    }
+
+    #[test]
+    fn comments_order_and_everything_else_stay() {
+        let (_folder, home) = home(concat!(
+            "# mine\n",
+            "theme = 'light' # by day\n\n",
+            "[presets.soft] # as Ann likes it\n",
+            "steps = 100 # enough\n",
+            "boost = 2.0\n\n",
+            "[keys]\n",
+            "quit = \"Q\"\n",
+        ));
+        save_preset(&home, "soft", &values(&[("steps", 200.0), ("noise", 0.1)])).unwrap();
+        save_preset(&home, "new", &values(&[])).unwrap();
+        save_theme(&home, "dark").unwrap();
+        assert_eq!(
+            text(&home),
+            concat!(
+                "# mine\n",
+                "theme = \"dark\" # by day\n\n",
+                "[presets.soft] # as Ann likes it\n",
+                "steps = 200 # enough\n",
+                "noise = 0.1\n\n",
+                "[presets.new]\n\n",
+                "[keys]\n",
+                "quit = \"Q\"\n",
+            )
+        );
+    }
+
+    #[test]
+    fn presets_may_be_written_in_any_way_that_toml_has() {
+        for before in [
+            "presets = { soft = { steps = 1 } }\n",
+            "presets.soft.steps = 1\n",
+            "presets.soft = { steps = 1 }\n",
+            "[presets]\nsoft.steps = 1\n",
+            "[presets]\n[presets.soft]\n",
+        ] {
+            let (_folder, home) = home(before);
+            let (soft, hard) = (
+                values(&[("steps", 2.0), ("noise", 0.5)]),
+                values(&[("boost", 3.0)]),
+            );
+            save_preset(&home, "soft", &soft).unwrap();
+            save_preset(&home, "hard", &hard).unwrap();
+            let (config, problems) = Config::load(&home);
+            assert_eq!(problems, [], "{before}");
+            assert_eq!(config.presets["soft"], soft, "{before}");
+            assert_eq!(config.presets["hard"], hard, "{before}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_changed_safely_is_left_alone() {
+        for (before, why) in [
+            ("theme = \n", "config.toml:1:"),
+            ("presets = 3\n", "presets: it must be a table"),
+            ("presets.soft = 3\n", "presets.soft: it must be a table"),
+        ] {
+            let (_folder, home) = home(before);
+            let problem = save_preset(&home, "soft", &values(&[]))
+                .unwrap_err()
+                .to_string();
+            assert!(problem.contains(why), "{problem}");
+            assert_eq!(text(&home), before);
+        }
+        let (_folder, home) = home("");
+        for name in ["", "a b", "../a", "a.b", "é", &"a".repeat(33)] {
+            assert!(matches!(
+                save_preset(&home, name, &values(&[])),
+                Err(SaveError::Name(_))
+            ));
+        }
+        let infinite = save_preset(&home, "a", &values(&[("steps", f64::INFINITY)]));
+        assert!(matches!(infinite, Err(SaveError::NotFinite { .. })));
+        assert_eq!(text(&home), "");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_linked_file_is_changed_where_it_lies() {
+        let (folder, home) = home("");
+        let real = folder.path().join("dotfiles.toml");
+        fs::rename(home.settings(), &real).unwrap();
+        std::os::unix::fs::symlink(&real, home.settings()).unwrap();
+        save_theme(&home, "light").unwrap();
+        assert_eq!(fs::read_to_string(&real).unwrap(), "theme = \"light\"\n");
+        assert!(home.settings().is_symlink());
+    }
+
+    #[test]
+    fn of_many_that_save_at_once_none_is_lost() {
+        let (_folder, home) = home("");
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let home = &home;
+                scope.spawn(move || {
+                    for round in 0..5 {
+                        let name = format!("p{thread}-{round}");
+                        save_preset(home, &name, &values(&[("steps", 1.0)])).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(Config::load(&home).0.presets.len(), 20);
+    }
+}

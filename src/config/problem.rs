@@ -1,0 +1,91 @@
+//! What is wrong in a file that a user wrote, and where. Such a problem is shown and the rest of the file counts; it never stops Ziggurat.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Longest text of a file's own that is shown.
+const MAX_SHOWN: usize = 200;
+
+/// Something in a user's file that could not be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub file: PathBuf,
+    /// The line, from 1; `None` if it concerns the whole file.
+    pub line: Option<usize>,
+    /// The key with all it is in, such as `keys.quit`; empty if none is known.
+    pub key: String,
+    /// What is wrong and what to do.
+    pub why: String,
+}
+
+impl fmt::Display for Problem {
+    /// One line, `config.toml:12: keys.quit: …`, harmless to a terminal whatever the file holds.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.file.file_name().unwrap_or(self.file.as_os_str());
+        write!(out, "{}:", harmless(&name.to_string_lossy()))?;
+        if let Some(line) = self.line {
+            write!(out, "{line}:")?;
+        }
+        if !self.key.is_empty() {
+            write!(out, " {}:", harmless(&self.key))?;
+        }
+        write!(out, " {}", harmless(&self.why))
+    }
+}
+
+/// The text in one line of bounded length, without control characters and what else has no width of its own.
+fn harmless(text: &str) -> String {
+    let mut shown = String::new();
+    for (place, character) in text.chars().enumerate() {
+        if place == MAX_SHOWN {
+            shown.push('…');
+            break;
+        }
+        match character {
+            '"' | '\'' | '\\' => shown.push(character),
+            '\n' => shown.push(' '),
+            _ => shown.extend(character.escape_debug()),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(file: &str, line: Option<usize>, key: &str, why: &str) -> String {
+        Problem {
+            file: file.into(),
+            line,
+            key: key.into(),
+            why: why.into(),
+        }
+        .to_string()
+    }
+
+    #[test]
+    fn a_problem_reads_as_one_line_with_file_line_and_key() {
+        assert_eq!(
+            problem("/h/config.toml", Some(12), "keys.quit", "\"é\" is no key"),
+            "config.toml:12: keys.quit: \"é\" is no key"
+        );
+        assert_eq!(
+            problem("config.toml", None, "", "too large"),
+            "config.toml: too large"
+        );
+    }
+
+    #[test]
+    fn nothing_in_a_file_reaches_the_terminal_as_it_is() {
+        let shown = problem(
+            "a\u{1b}[2J.toml",
+            Some(1),
+            "k\u{202e}\u{7}",
+            &"x\ny\t".repeat(1000),
+        );
+        assert!(!shown.contains(char::is_control), "{shown}");
+        assert!(!shown.contains('\u{202e}'));
+        assert!(shown.len() < 1000);
+    }
+}

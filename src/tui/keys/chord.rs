@@ -1,0 +1,481 @@
+//! One key press, in one normal form whatever the terminal sends, and sequences of them. Both are written the same way in the
+//! table of commands, in `config.toml` and in the help: `ctrl-x`, `alt-enter`, `G`, `space`, `f1`, `g g`.
+//!
+//! Most terminals cannot tell some keys apart: `ctrl-i` is `tab`, `ctrl-m` is `enter`, `ctrl-[` is `esc`, `ctrl-h` is `backspace` on
+//! some, and with `ctrl` a letter has no case. Those that speak kitty's keyboard protocol can, but then a key would mean one thing here
+//! and another there. So such keys are one chord everywhere, and a binding that could never be reached shows up as a conflict.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use std::fmt;
+use std::str::FromStr;
+use unicode_width::UnicodeWidthChar;
+
+/// Most chords in a sequence.
+const MAX_SEQUENCE: usize = 4;
+
+/// The highest function key that a terminal can report.
+const LAST_FUNCTION_KEY: u8 = 35;
+
+/// One key with its modifiers, normalised: shift is folded into the character, and what terminals cannot tell apart is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Chord {
+    code: KeyCode,
+    modifiers: KeyModifiers,
+}
+
+/// Chords pressed one after another: at least one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Keys(Vec<Chord>);
+
+/// A key that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    #[error("no key is written here; write one such as `x`, `ctrl-x`, `space` or `g g`")]
+    Empty,
+    #[error(
+        "{} is no key; write one such as `x`, `G`, `ctrl-x`, `alt-enter`, `space`, `pageup` or `f1`",
+        crate::onnx::printable(.0)
+    )]
+    Unknown(String),
+    #[error("write the character that `shift` makes of `{0}` instead")]
+    Shifted(char),
+    #[error("{0} keys one after another are too many: at most {MAX_SEQUENCE}")]
+    TooLong(usize),
+}
+
+/// The modifiers that a chord can have, in the order in which they are written.
+const MODIFIERS: [(KeyModifiers, &str); 4] = [
+    (KeyModifiers::CONTROL, "ctrl"),
+    (KeyModifiers::ALT, "alt"),
+    (KeyModifiers::SHIFT, "shift"),
+    (KeyModifiers::SUPER, "super"),
+];
+
+/// A key that is written as a word.
+struct Named {
+    code: KeyCode,
+    name: &'static str,
+    /// For hints, where room is scarce.
+    short: &'static str,
+    /// What else people write.
+    others: &'static [&'static str],
+}
+
+const fn named(
+    code: KeyCode,
+    name: &'static str,
+    short: &'static str,
+    others: &'static [&'static str],
+) -> Named {
+    Named {
+        code,
+        name,
+        short,
+        others,
+    }
+}
+
+const NAMED: [Named; 16] = [
+    named(KeyCode::Char(' '), "space", "␣", &["spc"]),
+    named(KeyCode::Enter, "enter", "↵", &["return", "ret"]),
+    named(KeyCode::Esc, "esc", "esc", &["escape"]),
+    named(KeyCode::Tab, "tab", "⇥", &[]),
+    named(KeyCode::BackTab, "backtab", "⇤", &[]),
+    named(KeyCode::Backspace, "backspace", "⌫", &[]),
+    named(KeyCode::Delete, "delete", "del", &["del"]),
+    named(KeyCode::Insert, "insert", "ins", &["ins"]),
+    named(KeyCode::Up, "up", "↑", &[]),
+    named(KeyCode::Down, "down", "↓", &[]),
+    named(KeyCode::Left, "left", "←", &[]),
+    named(KeyCode::Right, "right", "→", &[]),
+    named(KeyCode::Home, "home", "home", &[]),
+    named(KeyCode::End, "end", "end", &[]),
+    named(KeyCode::PageUp, "pageup", "pgup", &["pgup"]),
+    named(KeyCode::PageDown, "pagedown", "pgdn", &["pgdn"]),
+];
+
+/// What most terminals send for a key with `ctrl`: the same as for another key, with `ctrl` or without.
+const SAME_WITH_CTRL: [(char, KeyCode, KeyModifiers); 9] = [
+    ('i', KeyCode::Tab, KeyModifiers::NONE),
+    ('m', KeyCode::Enter, KeyModifiers::NONE),
+    ('[', KeyCode::Esc, KeyModifiers::NONE),
+    ('h', KeyCode::Backspace, KeyModifiers::NONE),
+    ('4', KeyCode::Char('\\'), KeyModifiers::CONTROL),
+    ('5', KeyCode::Char(']'), KeyModifiers::CONTROL),
+    ('6', KeyCode::Char('^'), KeyModifiers::CONTROL),
+    ('7', KeyCode::Char('/'), KeyModifiers::CONTROL),
+    ('_', KeyCode::Char('/'), KeyModifiers::CONTROL),
+];
+
+impl Chord {
+    /// The chord of a key with modifiers. `None` for what no command can be bound to: modifiers, locks and media keys alone, and
+    /// characters that take no room on the screen.
+    pub fn new(code: KeyCode, modifiers: KeyModifiers) -> Option<Self> {
+        let (code, mut modifiers) = one_of_same(code, modifiers);
+        match code {
+            KeyCode::Char(character) => {
+                character.width().filter(|width| *width > 0)?;
+                modifiers -= KeyModifiers::SHIFT;
+            }
+            KeyCode::F(number) => {
+                (1..=LAST_FUNCTION_KEY).contains(&number).then_some(())?;
+            }
+            KeyCode::BackTab => modifiers -= KeyModifiers::SHIFT,
+            code => {
+                NAMED.iter().find(|named| named.code == code)?;
+            }
+        }
+        let known = MODIFIERS
+            .iter()
+            .fold(KeyModifiers::NONE, |all, (modifier, _)| all | *modifier);
+        known
+            .contains(modifiers)
+            .then_some(Self { code, modifiers })
+    }
+
+    /// The chord of what the terminal reported: a press or its repetition. `None` for a release, and as [`Chord::new`].
+    pub fn pressed(event: &KeyEvent) -> Option<Self> {
+        if event.kind == KeyEventKind::Release {
+            return None;
+        }
+        Self::new(event.code, event.modifiers)
+    }
+
+    /// The character that it types into a text field: one without `ctrl`, `alt` or `super`.
+    pub fn typed(&self) -> Option<char> {
+        match self.code {
+            KeyCode::Char(character) if self.modifiers.is_empty() => Some(character),
+            _ => None,
+        }
+    }
+
+    /// As short as can be, for hints: `^L`, `↵`, `␣`, `G`, `alt-x`.
+    pub fn short(&self) -> String {
+        let others = self.modifiers - KeyModifiers::CONTROL;
+        let mut text = prefixes(others);
+        if self.modifiers.contains(KeyModifiers::CONTROL) {
+            text.push('^');
+        }
+        match (named_key(self.code), self.code) {
+            (Some(named), _) => text + named.short,
+            (None, KeyCode::Char(character)) if text.ends_with('^') => {
+                text.extend(character.to_uppercase());
+                text
+            }
+            (None, code) => text + &plain(code),
+        }
+    }
+}
+
+/// The one chord that stands for all that terminals cannot tell apart from it. Shift stays where it is not part of the key.
+fn one_of_same(code: KeyCode, modifiers: KeyModifiers) -> (KeyCode, KeyModifiers) {
+    let ctrl = modifiers.contains(KeyModifiers::CONTROL);
+    let shift = modifiers.contains(KeyModifiers::SHIFT);
+    match code {
+        KeyCode::Tab if shift => (KeyCode::BackTab, modifiers),
+        KeyCode::Char(character) if ctrl => {
+            let character = single(character.to_lowercase(), character);
+            let same = SAME_WITH_CTRL.iter().find(|(from, ..)| *from == character);
+            match same {
+                Some((_, code, kept)) => {
+                    let without = modifiers - KeyModifiers::CONTROL - KeyModifiers::SHIFT;
+                    (*code, without | *kept)
+                }
+                None => (KeyCode::Char(character), modifiers),
+            }
+        }
+        KeyCode::Char(character) if shift => (
+            KeyCode::Char(single(character.to_uppercase(), character)),
+            modifiers,
+        ),
+        _ => (code, modifiers),
+    }
+}
+
+/// The only character of `characters`, or else `otherwise`: `ß` has no capital of one character.
+fn single(mut characters: impl Iterator<Item = char>, otherwise: char) -> char {
+    match (characters.next(), characters.next()) {
+        (Some(only), None) => only,
+        _ => otherwise,
+    }
+}
+
+fn named_key(code: KeyCode) -> Option<&'static Named> {
+    NAMED.iter().find(|named| named.code == code)
+}
+
+fn prefixes(modifiers: KeyModifiers) -> String {
+    MODIFIERS
+        .iter()
+        .filter(|(modifier, _)| modifiers.contains(*modifier))
+        .map(|(_, name)| format!("{name}-"))
+        .collect()
+}
+
+/// A key that has no name of its own.
+fn plain(code: KeyCode) -> String {
+    match code {
+        KeyCode::Char(character) => character.into(),
+        KeyCode::F(number) => format!("f{number}"),
+        // A chord holds nothing but characters, function keys and named keys.
+        _ => String::new(),
+    }
+}
+
+impl fmt::Display for Chord {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = named_key(self.code).map_or_else(|| plain(self.code), |named| named.name.into());
+        write!(out, "{}{key}", prefixes(self.modifiers))
+    }
+}
+
+impl FromStr for Chord {
+    type Err = KeyError;
+
+    /// Names and modifiers in any case; modifiers in any order, each followed by `-` or `+`.
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let unknown = || KeyError::Unknown(text.into());
+        let mut key = text;
+        let mut modifiers = KeyModifiers::NONE;
+        while let Some((modifier, rest)) = strip_modifier(key) {
+            modifiers |= modifier;
+            key = rest;
+        }
+        let code = read_key(key).ok_or_else(unknown)?;
+        if let KeyCode::Char(character) = code
+            && modifiers == KeyModifiers::SHIFT
+            && !character.is_alphabetic()
+        {
+            return Err(KeyError::Shifted(character));
+        }
+        Self::new(code, modifiers).ok_or_else(unknown)
+    }
+}
+
+/// The modifier that `text` starts with, and what follows it: never nothing, so that `-` and `+` themselves can be keys.
+fn strip_modifier(text: &str) -> Option<(KeyModifiers, &str)> {
+    let (modifier, name) = MODIFIERS.iter().find(|(_, name)| {
+        let start = text.get(..name.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(name))
+    })?;
+    let rest = text[name.len()..].strip_prefix(['-', '+'])?;
+    (!rest.is_empty()).then_some((*modifier, rest))
+}
+
+fn read_key(text: &str) -> Option<KeyCode> {
+    let mut characters = text.chars();
+    let first = characters.next()?;
+    if characters.next().is_none() {
+        return Some(KeyCode::Char(first));
+    }
+    let text = text.to_ascii_lowercase();
+    let is_called = |named: &&Named| named.name == text || named.others.contains(&text.as_str());
+    if let Some(named) = NAMED.iter().find(is_called) {
+        return Some(named.code);
+    }
+    let number = text.strip_prefix('f')?;
+    let digits = number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0');
+    digits.then(|| number.parse().ok())?.map(KeyCode::F)
+}
+
+impl Keys {
+    /// The chords, in the order in which they are pressed.
+    pub fn chords(&self) -> &[Chord] {
+        &self.0
+    }
+
+    /// As short as can be, for hints: `^L`, `gg`.
+    pub fn short(&self) -> String {
+        self.0.iter().map(Chord::short).collect()
+    }
+
+    /// Whether one of them begins with all of the other, so that both cannot be bound.
+    pub(super) fn collides(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0) || other.0.starts_with(&self.0)
+    }
+}
+
+impl fmt::Display for Keys {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, chord) in self.0.iter().enumerate() {
+            let space = if place == 0 { "" } else { " " };
+            write!(out, "{space}{chord}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Keys {
+    type Err = KeyError;
+
+    /// Chords with white space between them.
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let count = text.split_whitespace().count();
+        match count {
+            0 => Err(KeyError::Empty),
+            1..=MAX_SEQUENCE => text
+                .split_whitespace()
+                .map(str::parse)
+                .collect::<Result<_, _>>()
+                .map(Self),
+            _ => Err(KeyError::TooLong(count)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn chord(text: &str) -> Chord {
+        text.parse().unwrap()
+    }
+
+    fn event(code: KeyCode, modifiers: KeyModifiers) -> KeyEvent {
+        KeyEvent::new(code, modifiers)
+    }
+
+    fn any_code() -> impl Strategy<Value = KeyCode> {
+        let codes: Vec<KeyCode> = NAMED.iter().map(|named| named.code).collect();
+        prop_oneof![
+            any::<char>().prop_map(KeyCode::Char),
+            prop::char::range(' ', '~').prop_map(KeyCode::Char),
+            (0..=40u8).prop_map(KeyCode::F),
+            prop::sample::select(codes),
+            Just(KeyCode::CapsLock),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_pressed_is_read_back_as_it_is_written(
+            presses in prop::collection::vec((any_code(), any::<u8>()), 1..=MAX_SEQUENCE)
+        ) {
+            let chords: Vec<Chord> = presses
+                .iter()
+                .filter_map(|(code, bits)| Chord::new(*code, KeyModifiers::from_bits_truncate(*bits)))
+                .collect();
+            for chord in &chords {
+                prop_assert_eq!(chord.to_string().parse(), Ok(*chord));
+                prop_assert_eq!(Chord::new(chord.code, chord.modifiers), Some(*chord));
+                prop_assert!(!chord.short().is_empty());
+            }
+            if !chords.is_empty() {
+                let keys = Keys(chords);
+                prop_assert_eq!(keys.to_string().parse(), Ok(keys));
+            }
+        }
+
+        #[test]
+        fn no_text_is_too_strange_to_read(text in ".{0,40}") {
+            if let Ok(keys) = text.parse::<Keys>() {
+                prop_assert_eq!(keys.to_string().parse(), Ok(keys));
+            }
+        }
+    }
+
+    #[test]
+    fn keys_are_written_in_one_way_and_read_in_several() {
+        for (written, read) in [
+            ("ctrl-x", "Ctrl+X"),
+            ("ctrl--", "ctrl--"),
+            ("ctrl-+", "ctrl-+"),
+            ("alt-enter", "ALT-Return"),
+            ("ctrl-alt-delete", "alt-ctrl-del"),
+            ("G", "shift-g"),
+            ("backtab", "shift-tab"),
+            ("shift-enter", "shift-enter"),
+            ("-", "-"),
+            ("f12", "F12"),
+            ("f", "f"),
+            ("é", "é"),
+        ] {
+            assert_eq!(chord(read).to_string(), written);
+        }
+        let keys: Keys = " g   g ".parse().unwrap();
+        assert_eq!(
+            (keys.to_string(), keys.short()),
+            ("g g".into(), "gg".into())
+        );
+    }
+
+    #[test]
+    fn what_is_no_key_is_named_with_what_to_write_instead() {
+        for text in [
+            "ctrl-",
+            "f0",
+            "f36",
+            "f01",
+            "f+1",
+            "ctrl-nothing",
+            "\u{7}",
+            "\u{301}",
+            "\u{202e}",
+        ] {
+            let problem = text.parse::<Keys>().unwrap_err();
+            assert_eq!(problem, KeyError::Unknown(text.into()));
+            assert!(!problem.to_string().contains(char::is_control));
+        }
+        assert_eq!("  ".parse::<Keys>(), Err(KeyError::Empty));
+        assert_eq!("shift-1".parse::<Keys>(), Err(KeyError::Shifted('1')));
+        assert_eq!("a b c d e".parse::<Keys>(), Err(KeyError::TooLong(5)));
+    }
+
+    #[test]
+    fn every_terminal_sends_the_same_chord_for_a_key() {
+        let control = KeyModifiers::CONTROL;
+        let shift = KeyModifiers::SHIFT;
+        for (written, code, modifiers) in [
+            // As plain terminals send it, then as those with kitty's protocol do.
+            ("G", KeyCode::Char('G'), shift),
+            ("G", KeyCode::Char('g'), shift),
+            ("?", KeyCode::Char('?'), KeyModifiers::NONE),
+            ("?", KeyCode::Char('?'), shift),
+            ("backtab", KeyCode::BackTab, shift),
+            ("backtab", KeyCode::Tab, shift),
+            ("tab", KeyCode::Tab, KeyModifiers::NONE),
+            ("tab", KeyCode::Char('i'), control),
+            ("backspace", KeyCode::Char('h'), control),
+            ("ctrl-c", KeyCode::Char('c'), control),
+            ("ctrl-c", KeyCode::Char('C'), control | shift),
+            ("ctrl-/", KeyCode::Char('7'), control),
+            ("ctrl-/", KeyCode::Char('/'), control),
+            ("alt-G", KeyCode::Char('G'), KeyModifiers::ALT | shift),
+        ] {
+            assert_eq!(
+                Chord::pressed(&event(code, modifiers)),
+                Some(chord(written))
+            );
+        }
+    }
+
+    #[test]
+    fn a_repetition_is_a_press_and_a_release_is_not() {
+        let mut event = event(KeyCode::Char('j'), KeyModifiers::NONE);
+        event.kind = KeyEventKind::Repeat;
+        assert_eq!(Chord::pressed(&event), Some(chord("j")));
+        event.kind = KeyEventKind::Release;
+        assert_eq!(Chord::pressed(&event), None);
+    }
+
+    #[test]
+    fn hints_are_short_and_text_is_told_from_commands() {
+        for (text, short) in [
+            ("ctrl-l", "^L"),
+            ("ctrl-home", "^home"),
+            ("enter", "↵"),
+            ("backspace", "⌫"),
+            ("space", "␣"),
+            ("alt-x", "alt-x"),
+            ("G", "G"),
+            ("f1", "f1"),
+        ] {
+            assert_eq!(chord(text).short(), short);
+        }
+        assert_eq!(chord("space").typed(), Some(' '));
+        assert_eq!(chord("G").typed(), Some('G'));
+        assert_eq!(chord("alt-x").typed(), None);
+        assert_eq!(chord("enter").typed(), None);
+    }
+}
