@@ -11,6 +11,7 @@
 //! | 2 | [`model`] | an opened classifier: card, classes, preprocessing, layers |
 //! | 2 | [`autodiff`] | reverse-mode differentiation from ONNX to ONNX |
 //! | 1 | [`runtime`] | ONNX Runtime: the library, its providers, sessions and tensors |
+//! | 1 | [`terminal`] | pictures in a terminal: what it can show, and how to show it |
 //! | 0 | [`onnx`] | an ONNX file as plain data |
 //! | 0 | [`config`] | the user's settings |
 //! | – | [`home`], `files`, `near` | for all: where Ziggurat keeps its files, how it writes one, what a mistyped name may have meant |
@@ -25,4 +26,5 @@ mod near;
 pub mod onnx;
 pub mod runs;
 pub mod runtime;
+pub mod terminal;
 pub mod tui;

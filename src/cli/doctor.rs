@@ -9,6 +9,7 @@ use ziggurat::home::Home;
 use ziggurat::model::{Error, Network, Source, card};
 use ziggurat::runtime::package::quiet;
 use ziggurat::runtime::{Library, library, providers};
+use ziggurat::terminal;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -63,8 +64,21 @@ struct TerminalFinding {
     is_terminal: bool,
     term: Option<String>,
     colorterm: Option<String>,
-    /// What the environment lets one expect; the terminal itself was not asked.
-    graphics_guess: &'static str,
+    /// What it calls itself.
+    name: Option<String>,
+    /// Whether it answered when it was asked.
+    answered: bool,
+    /// How pictures are shown: `kitty`, `sixel`, `iterm2` or `blocks`.
+    graphics: String,
+    why: &'static str,
+    tmux: bool,
+    remote: bool,
+    /// Width and height of a cell in pixels.
+    cell: (u16, u16),
+    /// `truecolor`, `256`, `16` or `none`.
+    colours: String,
+    /// Whether the background is light, if it is known.
+    light: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -155,39 +169,26 @@ fn providers(loaded: bool) -> Result<Vec<ProviderFinding>, Failure> {
     Ok(providers::probe()?.into_iter().map(finding).collect())
 }
 
-/// A variable, a part of its value, and the graphics that terminals with it have. The first that fits counts.
-const GUESSES: [(&str, &str, &str); 12] = [
-    ("TMUX", "", "inside tmux: depends on the terminal around it"),
-    ("KITTY_WINDOW_ID", "", "kitty"),
-    ("TERM", "kitty", "kitty"),
-    ("TERM", "ghostty", "kitty"),
-    ("TERM_PROGRAM", "ghostty", "kitty"),
-    ("TERM_PROGRAM", "WezTerm", "iTerm2"),
-    ("TERM_PROGRAM", "iTerm", "iTerm2"),
-    ("LC_TERMINAL", "iTerm", "iTerm2"),
-    ("TERM", "foot", "sixel"),
-    ("TERM", "mlterm", "sixel"),
-    ("TERM", "sixel", "sixel"),
-    ("WT_SESSION", "", "sixel"),
-];
-
 fn terminal() -> TerminalFinding {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let is_terminal = std::io::stdout().is_terminal();
     let size = crossterm::terminal::size().ok().filter(|_| is_terminal);
-    let fits = |(name, part, _): &&(&str, &str, &str)| {
-        variable(name).is_some_and(|value| value.contains(part))
-    };
+    let found = terminal::probe(None);
     TerminalFinding {
         columns: size.map(|(columns, _)| columns),
         rows: size.map(|(_, rows)| rows),
         is_terminal,
         term: variable("TERM"),
         colorterm: variable("COLORTERM"),
-        graphics_guess: GUESSES
-            .iter()
-            .find(fits)
-            .map_or("half blocks", |guess| guess.2),
+        graphics: found.protocol.to_string(),
+        why: found.why,
+        tmux: found.tmux(),
+        remote: found.remote,
+        cell: found.cell,
+        colours: found.colours.to_string(),
+        light: found.light,
+        answered: found.answered,
+        name: found.name,
     }
 }
 
@@ -332,8 +333,25 @@ fn print_terminal(terminal: &TerminalFinding) -> std::io::Result<()> {
         or_unset(&terminal.term),
         or_unset(&terminal.colorterm)
     ))?;
+    let name = terminal.name.as_deref().unwrap_or(match terminal.answered {
+        true => "it did not say its name",
+        false => "it did not answer",
+    });
+    let inside = if terminal.tmux { ", inside tmux" } else { "" };
+    let far = if terminal.remote { ", over SSH" } else { "" };
+    output::line(&format!("  answers     {name}{inside}{far}"))?;
+    let (width, height) = terminal.cell;
+    let background = match terminal.light {
+        Some(true) => ", light background",
+        Some(false) => ", dark background",
+        None => "",
+    };
     output::line(&format!(
-        "  graphics    {} (guessed from the environment; the terminal was not asked)",
-        terminal.graphics_guess
+        "  draws       {} colours, cells of {width} × {height} px{background}",
+        terminal.colours
+    ))?;
+    output::line(&format!(
+        "  graphics    {} ({})",
+        terminal.graphics, terminal.why
     ))
 }

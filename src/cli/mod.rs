@@ -5,6 +5,7 @@ mod classes;
 mod classify;
 mod doctor;
 mod gradient;
+mod graphics;
 mod guide;
 mod history;
 mod layers;

@@ -1,11 +1,11 @@
 //! `ziggurat run`: make pictures, show them, keep them.
 
+use super::graphics::{Graphics, Screen};
 use super::{Failure, opening, output};
 use anyhow::anyhow;
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use ziggurat::ascent::Settings;
 use ziggurat::home::Home;
@@ -44,6 +44,9 @@ pub struct Arguments {
     /// Where to write the picture (and, beside it, a JSON file); a folder if there are several targets
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
+    /// How to print the finished picture: auto, kitty, sixel, iterm2, blocks or none
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    graphics: Graphics,
     /// Print one line of JSON a finished run
     #[arg(long)]
     json: bool,
@@ -78,6 +81,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         .or(from.as_ref().map(|spec| spec.seed))
         .unwrap_or(0);
     check_writable(arguments.out.as_deref(), arguments.targets.len() > 1)?;
+    // Asked now, not when the picture is finished: the user may type ahead until then.
+    let screen = match arguments.json {
+        true => None,
+        false => arguments.graphics.screen(),
+    };
 
     let home = opening::home()?;
     let asked = arguments
@@ -103,6 +111,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         network,
         device: active.device,
         stop: Stop::default(),
+        screen,
         arguments,
     };
     session.make(&specs)
@@ -202,6 +211,8 @@ struct Session {
     network: Network,
     device: Device,
     stop: Stop,
+    /// Where pictures are printed, if anywhere.
+    screen: Option<Screen>,
     arguments: Arguments,
 }
 
@@ -316,7 +327,9 @@ impl Session {
                 from_history,
             })?);
         }
-        show(picture)?;
+        if let Some(screen) = &self.screen {
+            screen.print(picture)?;
+        }
         let probability = record
             .probability
             .map(|p| format!(", probability {:.1} %", 100.0 * p))
@@ -358,26 +371,4 @@ fn progress_bar(steps: usize, batch: &[&Spec]) -> ProgressBar {
 
 fn mean(values: &[f32]) -> f32 {
     values.iter().sum::<f32>() / values.len().max(1) as f32
-}
-
-/// Prints the picture if standard output is a terminal. Half blocks ask the terminal nothing, so nothing can hang.
-fn show(picture: &RgbImage) -> Result<(), Failure> {
-    if !std::io::stdout().is_terminal() {
-        return Ok(());
-    }
-    let truecolor =
-        std::env::var("COLORTERM").is_ok_and(|value| value == "truecolor" || value == "24bit");
-    let config = viuer::Config {
-        absolute_offset: false,
-        transparent: false,
-        truecolor,
-        use_kitty: false,
-        use_iterm: false,
-        use_sixel: false,
-        width: Some(56),
-        ..viuer::Config::default()
-    };
-    viuer::print(&image::DynamicImage::ImageRgb8(picture.clone()), &config)
-        .map_err(|problem| anyhow!("the picture cannot be shown: {problem}"))?;
-    Ok(())
 }

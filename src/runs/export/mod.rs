@@ -32,19 +32,5 @@ pub struct Exhibit {
 /// # Errors
 /// [`Error::File`].
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(".ziggurat-")
-            .tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        crate::onnx::file::make_readable(file.as_file())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|problem| problem.error)?;
-        Ok(())
-    };
-    write().map_err(Error::file(path))
+    crate::files::write(path, bytes).map_err(Error::file(path))
 }

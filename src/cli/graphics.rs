@@ -1,0 +1,70 @@
+//! Pictures among the lines that a command prints: whether, and how.
+
+use std::io::{IsTerminal, stdout};
+use std::str::FromStr;
+use ziggurat::terminal::{self, Protocol, Terminal, UnknownProtocol, inline};
+
+/// The answer to `--graphics`.
+#[derive(Debug, Clone, Copy)]
+pub enum Graphics {
+    /// What the terminal shows best.
+    Auto,
+    Only(Protocol),
+    None,
+}
+
+impl FromStr for Graphics {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "none" => Ok(Self::None),
+            name => name
+                .parse()
+                .map(Self::Only)
+                .map_err(|problem: UnknownProtocol| format!("{problem}, auto, none")),
+        }
+    }
+}
+
+impl Graphics {
+    /// The terminal that pictures are printed on; `None` if they are not wanted or output goes elsewhere.
+    pub fn screen(self) -> Option<Screen> {
+        if !stdout().is_terminal() {
+            return None;
+        }
+        let wanted = match self {
+            Self::Auto => None,
+            Self::Only(protocol) => Some(protocol),
+            Self::None => return None,
+        };
+        Some(Screen {
+            terminal: terminal::probe(wanted),
+        })
+    }
+}
+
+/// A terminal that prints pictures.
+pub struct Screen {
+    terminal: Terminal,
+}
+
+impl Screen {
+    /// Prints a picture at the cursor.
+    ///
+    /// # Errors
+    /// If nobody reads it any more.
+    pub fn print(&self, picture: &image::RgbImage) -> std::io::Result<()> {
+        let size = crossterm::terminal::size()?;
+        inline::print(&mut stdout().lock(), &self.terminal, size, picture)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if !self.terminal.answered {
+            terminal::discard_answers();
+        }
+    }
+}

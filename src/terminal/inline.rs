@@ -1,0 +1,93 @@
+//! A picture printed at the cursor, among the lines of a command: it scrolls away with them.
+
+use super::placement::{Area, fit};
+use super::protocols::blocks::{self, Ink};
+use super::{Painter, Placed, Protocol, Terminal, probe};
+use image::RgbImage;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// Widest and highest that a picture is printed, in cells.
+const MOST: (u16, u16) = (56, 40);
+
+/// Prints a picture, as large as fits on a screen of so many columns and rows, and ends the line below it.
+///
+/// Standard input must not be read by others meanwhile: except for half blocks the terminal is asked where the cursor is.
+///
+/// # Errors
+/// If writing fails.
+pub fn print(
+    out: &mut impl Write,
+    terminal: &Terminal,
+    screen: (u16, u16),
+    picture: &RgbImage,
+) -> io::Result<()> {
+    let room = Area {
+        x: 0,
+        y: 0,
+        width: MOST.0.min(screen.0),
+        height: MOST.1.min(screen.1.saturating_sub(2)),
+    };
+    let area = fit(picture.dimensions(), room, terminal.cell);
+    let area = Area { x: 0, y: 0, ..area };
+    if area.is_empty() {
+        return Ok(());
+    }
+    if terminal.protocol == Protocol::Blocks {
+        return print_blocks(out, terminal, area, picture);
+    }
+    // Lines below the cursor make room, so that nothing scrolls once the picture stands.
+    let lines = "\n".repeat(usize::from(area.height));
+    write!(out, "\r{lines}")?;
+    out.flush()?;
+    let Some((below, _)) = probe::cursor(terminal) else {
+        write!(out, "\x1b[{}A\r", area.height)?;
+        return print_blocks(out, terminal, area, picture);
+    };
+    let area = Area {
+        y: below.saturating_sub(area.height),
+        ..area
+    };
+    let placed = Placed {
+        slot: 0,
+        area,
+        picture: Arc::new(picture.clone()),
+        version: 0,
+        moving: false,
+    };
+    // The rows are below the screen's last but one only if the terminal is smaller than it says.
+    Painter::new(terminal).paint(out, (screen.0, screen.1.max(below + 1)), &[placed])?;
+    write!(out, "\r")?;
+    out.flush()
+}
+
+fn print_blocks(
+    out: &mut impl Write,
+    terminal: &Terminal,
+    area: Area,
+    picture: &RgbImage,
+) -> io::Result<()> {
+    for row in blocks::cells(picture, area.width, area.height).rows() {
+        let mut line = String::new();
+        let mut last = None;
+        for pair in row {
+            let Ink {
+                glyph,
+                foreground,
+                background,
+            } = pair.ink(terminal.colours);
+            if let (Some(front), Some(back)) = (foreground, background)
+                && last != Some((front, back))
+            {
+                let (front_text, back_text) =
+                    (blocks::parameters(front, 38), blocks::parameters(back, 48));
+                line.push_str(&format!("\x1b[{front_text};{back_text}m"));
+                last = Some((front, back));
+            }
+            line.push(glyph);
+        }
+        let reset = if last.is_some() { "\x1b[m" } else { "" };
+        writeln!(out, "{line}{reset}")?;
+    }
+    out.flush()
+}

@@ -1,0 +1,184 @@
+//! Pictures in a terminal: what the terminal can show ([`probe()`]), how a picture is said to it ([`protocols`]), and what
+//! stands where on the screen ([`Painter`]).
+//!
+//! First floor: any room above may use it; it uses none. Nothing here knows of models or runs, and nothing here ever waits
+//! for a terminal without a time limit.
+//!
+//! A program asks once, before anything else reads its input, and then draws:
+//!
+//! 1. [`probe()`] says which [`Protocol`] works, how large a cell is and how many colours there are.
+//! 2. An explorer draws its text, keeps the cells under pictures free ([`Painter::covers`]) and lets the [`Painter`] bring
+//!    the pictures up to date. With [`Protocol::Blocks`] it draws [`protocols::blocks`] as text instead.
+//! 3. A plain command prints a picture at the cursor with [`inline::print`].
+
+mod answers;
+mod environment;
+pub mod inline;
+mod late;
+mod link;
+mod painter;
+mod placement;
+mod probe;
+pub mod protocols;
+mod scale;
+mod tmux;
+mod tty;
+mod verdict;
+
+pub use late::LateAnswers;
+pub use painter::{Painted, Painter, remove_all};
+pub use placement::{Area, Placed, fit};
+pub use probe::{discard_answers, probe};
+pub use scale::resize;
+
+use std::fmt;
+use std::str::FromStr;
+
+/// How a picture is said to the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// kitty's graphics protocol: pictures with a number, scaled by the terminal.
+    Kitty,
+    /// DEC sixels: pixels printed as text.
+    Sixel,
+    /// iTerm2's inline files, scaled by the terminal.
+    Iterm2,
+    /// Two pixels a character cell, as coloured half blocks: text that every terminal shows.
+    Blocks,
+}
+
+/// Every protocol and what it is called on the command line and in files.
+pub const PROTOCOLS: [(Protocol, &str); 4] = [
+    (Protocol::Kitty, "kitty"),
+    (Protocol::Sixel, "sixel"),
+    (Protocol::Iterm2, "iterm2"),
+    (Protocol::Blocks, "blocks"),
+];
+
+/// A name that is no protocol's.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("no way to show pictures is called {0:?}; there are: kitty, sixel, iterm2, blocks")]
+pub struct UnknownProtocol(String);
+
+impl FromStr for Protocol {
+    type Err = UnknownProtocol;
+
+    fn from_str(text: &str) -> Result<Self, UnknownProtocol> {
+        let found = PROTOCOLS.iter().find(|(_, name)| *name == text);
+        found
+            .map(|(protocol, _)| *protocol)
+            .ok_or_else(|| UnknownProtocol(text.chars().take(40).collect()))
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = PROTOCOLS.iter().find(|(protocol, _)| protocol == self);
+        f.write_str(name.map_or("", |(_, name)| name))
+    }
+}
+
+/// How many colours text may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ColourDepth {
+    /// None are wanted (`NO_COLOR`) or possible.
+    None,
+    /// The sixteen that the user's palette defines.
+    Indexed16,
+    /// xterm's table of 256.
+    Indexed256,
+    /// 24 bits.
+    True,
+}
+
+/// Every depth and what it is called.
+pub const COLOUR_DEPTHS: [(ColourDepth, &str); 4] = [
+    (ColourDepth::None, "none"),
+    (ColourDepth::Indexed16, "16"),
+    (ColourDepth::Indexed256, "256"),
+    (ColourDepth::True, "truecolor"),
+];
+
+impl fmt::Display for ColourDepth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = COLOUR_DEPTHS.iter().find(|(depth, _)| depth == self);
+        f.write_str(name.map_or("", |(_, name)| name))
+    }
+}
+
+/// Who draws the pictures that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// The terminal itself.
+    Direct,
+    /// tmux, which knows the protocol, or to which pictures are text.
+    Tmux,
+    /// The terminal around tmux: what is written is wrapped so that tmux passes it on unread.
+    TmuxPassthrough,
+}
+
+/// What was found out about the terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terminal {
+    /// The best way to show pictures, or the one that was asked for.
+    pub protocol: Protocol,
+    pub route: Route,
+    /// Width and height of a character cell in pixels; an assumption (8 × 16) if nobody said. Never 0.
+    pub cell: (u16, u16),
+    pub colours: ColourDepth,
+    /// Whether the background is light, if the terminal said.
+    pub light: Option<bool>,
+    /// What the terminal calls itself (for example `kitty(0.26.5)`), safe to print.
+    pub name: Option<String>,
+    /// Whether it answered within the time limit.
+    pub answered: bool,
+    /// Whether there is an SSH connection between this machine and the terminal.
+    pub remote: bool,
+    /// Why this protocol and no better one, in a few words.
+    pub why: &'static str,
+}
+
+/// The cell of a terminal that does not tell.
+const ASSUMED_CELL: (u16, u16) = (8, 16);
+
+impl Terminal {
+    /// What can be assumed of any terminal without asking: half blocks.
+    pub fn unasked(why: &'static str) -> Self {
+        let environment = environment::Environment::read();
+        Self {
+            protocol: Protocol::Blocks,
+            route: if environment.tmux {
+                Route::Tmux
+            } else {
+                Route::Direct
+            },
+            cell: ASSUMED_CELL,
+            colours: environment.colours().unwrap_or(ColourDepth::Indexed16),
+            light: None,
+            name: None,
+            answered: false,
+            remote: environment.remote,
+            why,
+        }
+    }
+
+    /// Whether tmux stands between the program and the terminal.
+    pub fn tmux(&self) -> bool {
+        self.route != Route::Direct
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_protocol_is_known_by_its_name() {
+        for (protocol, name) in PROTOCOLS {
+            assert_eq!(name.parse(), Ok(protocol));
+            assert_eq!(protocol.to_string(), name);
+        }
+        let problem = "regis".parse::<Protocol>().unwrap_err().to_string();
+        assert!(problem.contains("sixel"), "{problem}");
+    }
+}

@@ -1,0 +1,493 @@
+//! The pictures on the screen: what stands there, and what must be written so that a new scene stands there. Only what
+//! changed is written, and a terminal that takes its bytes slowly gets fewer of them.
+
+use super::link::Link;
+use super::placement::{Area, Placed, fit};
+use super::protocols::quality::{LADDER, MOVING};
+use super::protocols::{self, cursor_to, iterm2, kitty, sixel};
+use super::tmux::{self, Pane};
+use super::{Protocol, Route, Terminal};
+use image::RgbImage;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+/// How long encoding may take before the rest of a scene waits for the next call.
+const PATIENCE: Duration = Duration::from_millis(8);
+
+/// What [`Painter::paint`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Painted {
+    /// Bytes written.
+    pub bytes: usize,
+    /// Pictures drawn, moved or taken away.
+    pub changed: usize,
+    /// Something of the scene is not on the screen yet: call again after this time, with the scene of then.
+    pub again: Option<Duration>,
+}
+
+/// Keeps the pictures on the screen like the scene.
+///
+/// With [`Protocol::Sixel`] and [`Protocol::Iterm2`] a picture disappears when text is written over it: mark the cells of
+/// [`Painter::covers`] as skipped in the text buffer while a picture stands there, and no longer when it does not.
+/// With [`Protocol::Kitty`] the painter takes pictures away itself. With [`Protocol::Blocks`] it does nothing at all.
+#[derive(Debug)]
+pub struct Painter {
+    protocol: Protocol,
+    route: Route,
+    cell: (u16, u16),
+    /// Where the pane stands on the terminal; `None` if that must be asked.
+    origin: Option<(u16, u16)>,
+    shown: BTreeMap<u32, Shown>,
+    /// Whether pictures that nobody remembers may stand on the screen.
+    forgotten: bool,
+    /// How many pictures had a number at the same time.
+    most_numbers: u32,
+    /// The step of the quality ladder that moving pictures start from.
+    level: usize,
+    link: Link,
+}
+
+/// A picture on the screen.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    place: u32,
+    /// Which of the two numbers of its place it has.
+    turn: bool,
+    area: Area,
+    version: u64,
+    moving: bool,
+}
+
+/// A part of the scene that is not on the screen.
+struct Change<'a> {
+    placed: &'a Placed,
+    area: Area,
+    before: Option<Shown>,
+}
+
+impl Painter {
+    /// A painter of a screen without pictures.
+    pub fn new(terminal: &Terminal) -> Self {
+        Self {
+            protocol: terminal.protocol,
+            route: terminal.route,
+            cell: terminal.cell,
+            origin: (terminal.route != Route::TmuxPassthrough).then_some((0, 0)),
+            shown: BTreeMap::new(),
+            forgotten: false,
+            most_numbers: 0,
+            level: MOVING,
+            link: Link::new(terminal.remote),
+        }
+    }
+
+    /// The cells that a picture covers within its area on a screen of so many columns and rows; empty if it has no room.
+    pub fn covers(&self, picture: (u32, u32), area: Area, screen: (u16, u16)) -> Area {
+        // These leave the cursor below the picture: on the last row that would scroll the screen.
+        let leaves_cursor = matches!(self.protocol, Protocol::Sixel | Protocol::Iterm2);
+        let rows = if leaves_cursor {
+            screen.1.saturating_sub(1)
+        } else {
+            screen.1
+        };
+        let mut room = area.clipped(screen.0, rows);
+        if self.protocol == Protocol::Sixel {
+            room = bounded(room, self.cell);
+        }
+        fit(picture, room, self.cell)
+    }
+
+    /// Writes what makes the screen of so many columns and rows show `scene`, after the text was drawn. Earlier pictures of
+    /// the scene come first if there is not time for all. Leaves the cursor where it was.
+    ///
+    /// # Errors
+    /// If writing fails. The screen is then unknown: [`Painter::forget`] was called.
+    pub fn paint(
+        &mut self,
+        out: &mut impl Write,
+        screen: (u16, u16),
+        scene: &[Placed],
+    ) -> io::Result<Painted> {
+        let painted = self.try_paint(out, screen, scene);
+        if painted.is_err() {
+            self.forget();
+        }
+        painted
+    }
+
+    fn try_paint(
+        &mut self,
+        out: &mut impl Write,
+        screen: (u16, u16),
+        scene: &[Placed],
+    ) -> io::Result<Painted> {
+        if self.protocol == Protocol::Blocks {
+            return Ok(Painted::default());
+        }
+        let start = Instant::now();
+        let mut painted = Painted::default();
+        let mut bytes = self.removals(screen, scene, &mut painted);
+        let (changes, waiting) = self.changes(screen, scene, start);
+        painted.again = waiting;
+        let moving = changes.iter().filter(|change| change.placed.moving).count();
+        for (index, change) in changes.iter().enumerate() {
+            if index > 0 && start.elapsed() > PATIENCE {
+                painted.again = Some(Duration::ZERO);
+                break;
+            }
+            let count = if change.placed.moving { moving } else { 1 };
+            bytes.extend(self.drawn(change, count)?);
+            painted.changed += 1;
+        }
+        if bytes.is_empty() {
+            return Ok(painted);
+        }
+        painted.bytes = self.write(out, &bytes)?;
+        Ok(painted)
+    }
+
+    /// Takes every picture off the screen.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn clear(&mut self, out: &mut impl Write) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for shown in std::mem::take(&mut self.shown).into_values() {
+            bytes.extend(self.erased(&shown));
+        }
+        bytes.extend(self.forgotten_deleted());
+        if !bytes.is_empty() {
+            self.write(out, &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Says that the screen was cleared or resized, or that others drew on it: everything is drawn again.
+    pub fn forget(&mut self) {
+        self.shown.clear();
+        self.forgotten = true;
+        if self.route == Route::TmuxPassthrough {
+            self.origin = None;
+        }
+    }
+
+    /// Takes away what is not in the scene any more.
+    fn removals(&mut self, screen: (u16, u16), scene: &[Placed], painted: &mut Painted) -> Vec<u8> {
+        let mut bytes = self.forgotten_deleted();
+        let stays = |slot: &u32| {
+            let placed = scene.iter().find(|placed| placed.slot == *slot);
+            placed.is_some_and(|placed| {
+                !self
+                    .covers(placed.picture.dimensions(), placed.area, screen)
+                    .is_empty()
+            })
+        };
+        let gone: Vec<u32> = self
+            .shown
+            .keys()
+            .filter(|slot| !stays(slot))
+            .copied()
+            .collect();
+        for slot in gone {
+            if let Some(shown) = self.shown.remove(&slot) {
+                painted.changed += 1;
+                // What is not kitty's disappeared when text was written there.
+                if self.protocol == Protocol::Kitty {
+                    bytes.extend(self.erased(&shown));
+                }
+            }
+        }
+        bytes
+    }
+
+    /// What of the scene must be drawn, and how long what must wait waits.
+    fn changes<'a>(
+        &self,
+        screen: (u16, u16),
+        scene: &'a [Placed],
+        now: Instant,
+    ) -> (Vec<Change<'a>>, Option<Duration>) {
+        let mut waiting = None;
+        let mut changes = Vec::new();
+        for placed in scene {
+            let area = self.covers(placed.picture.dimensions(), placed.area, screen);
+            let before = self.shown.get(&placed.slot).copied();
+            let stands = before.is_some_and(|shown| shown.area == area);
+            let is_current = before.is_some_and(|shown| {
+                shown.version == placed.version && shown.moving <= placed.moving
+            });
+            match (stands, is_current) {
+                _ if area.is_empty() => {}
+                (true, true) => {}
+                (true, false) if placed.moving && self.link.wait(now).is_some() => {
+                    waiting = self.link.wait(now)
+                }
+                _ => changes.push(Change {
+                    placed,
+                    area,
+                    before,
+                }),
+            }
+        }
+        (changes, waiting)
+    }
+
+    /// The bytes that draw a part of the scene, as good as the link allows.
+    fn drawn(&mut self, change: &Change, count: usize) -> io::Result<Vec<u8>> {
+        let Change {
+            placed,
+            area,
+            before,
+        } = *change;
+        let next = Shown {
+            place: before.map_or_else(|| self.free_place(), |before| before.place),
+            turn: before.is_some_and(|before| !before.turn),
+            area,
+            version: placed.version,
+            moving: placed.moving,
+        };
+        let budget = self.budget(placed.moving, count);
+        let first = if placed.moving { self.level } else { 0 };
+        let mut level = first;
+        let mut bytes = self.said(&placed.picture, &next, level)?;
+        while bytes.len() > budget && level + 1 < LADDER.len() {
+            level += 1;
+            bytes = self.said(&placed.picture, &next, level)?;
+        }
+        if placed.moving {
+            // One step back up if there is much room: the next frame tries, and falls back if it must.
+            let has_room = bytes.len() < budget / 3 && level > MOVING;
+            self.level = if has_room { level - 1 } else { level };
+        }
+        if let (Protocol::Kitty, Some(before)) = (self.protocol, before) {
+            bytes.extend(self.erased(&before));
+        }
+        self.shown.insert(placed.slot, next);
+        Ok(bytes)
+    }
+
+    /// Most bytes for a picture, one of `count` that are written together.
+    fn budget(&self, moving: bool, count: usize) -> usize {
+        let budget = self.link.budget(moving, count);
+        match (self.protocol, self.route) {
+            // A file cannot be sent in pieces.
+            (Protocol::Iterm2, Route::TmuxPassthrough) => budget.min(tmux::MAX_PIECE),
+            _ => budget,
+        }
+    }
+
+    /// The bytes that show a picture in one quality.
+    fn said(&mut self, picture: &RgbImage, shown: &Shown, level: usize) -> io::Result<Vec<u8>> {
+        let quality = LADDER[level];
+        let area = shown.area;
+        let file = protocols::encode(self.protocol, picture, area.pixels(self.cell), quality)?;
+        match self.protocol {
+            Protocol::Blocks => Ok(Vec::new()),
+            Protocol::Iterm2 => Ok(self.at(area, &iterm2::show(&file, area))),
+            Protocol::Kitty => {
+                let mut bytes = self.passed_in_pieces(&kitty::transmit(shown.number(), &file));
+                bytes.extend(self.at(area, &kitty::place(shown.number(), area)));
+                Ok(bytes)
+            }
+            Protocol::Sixel
+                if self.route == Route::TmuxPassthrough && file.len() > tmux::MAX_PIECE =>
+            {
+                self.halves(picture, shown, level)
+            }
+            Protocol::Sixel => Ok(self.at(area, &file)),
+        }
+    }
+
+    /// A sixel picture that is too much for one piece, as an upper and a lower one.
+    fn halves(&mut self, picture: &RgbImage, shown: &Shown, level: usize) -> io::Result<Vec<u8>> {
+        let Area {
+            x,
+            y,
+            width,
+            height,
+        } = shown.area;
+        if height < 2 {
+            return Err(io::Error::other(
+                "a picture of one row is too large for tmux",
+            ));
+        }
+        let above = height / 2;
+        let cut = (u64::from(picture.height()) * u64::from(above) / u64::from(height)) as u32;
+        let parts = [
+            (
+                0,
+                cut,
+                Area {
+                    x,
+                    y,
+                    width,
+                    height: above,
+                },
+            ),
+            (
+                cut,
+                picture.height() - cut,
+                Area {
+                    x,
+                    y: y + above,
+                    width,
+                    height: height - above,
+                },
+            ),
+        ];
+        let mut bytes = Vec::new();
+        for (top, rows, area) in parts {
+            let part =
+                image::imageops::crop_imm(picture, 0, top, picture.width(), rows.max(1)).to_image();
+            bytes.extend(self.said(&part, &Shown { area, ..*shown }, level)?);
+        }
+        Ok(bytes)
+    }
+
+    /// A sequence at an area's first cell. Through tmux the cursor is moved and put back in one piece, unseen by it.
+    fn at(&mut self, area: Area, sequence: &[u8]) -> Vec<u8> {
+        let route = self.route;
+        let to = cursor_to(area, self.origin());
+        match route {
+            Route::TmuxPassthrough => {
+                tmux::wrapped(&[b"\x1b7", to.as_bytes(), sequence, b"\x1b8"].concat())
+            }
+            Route::Direct | Route::Tmux => [to.as_bytes(), sequence].concat(),
+        }
+    }
+
+    /// Commands that need no place, in as few pieces as may be.
+    fn passed_in_pieces(&self, commands: &[Vec<u8>]) -> Vec<u8> {
+        if self.route != Route::TmuxPassthrough {
+            return commands.concat();
+        }
+        let mut bytes = Vec::new();
+        let mut piece = Vec::new();
+        for command in commands {
+            if !piece.is_empty() && piece.len() + command.len() > tmux::MAX_PIECE {
+                bytes.extend(tmux::wrapped(&std::mem::take(&mut piece)));
+            }
+            piece.extend_from_slice(command);
+        }
+        bytes.extend(tmux::wrapped(&piece));
+        bytes
+    }
+
+    /// What takes a picture off the screen.
+    fn erased(&mut self, shown: &Shown) -> Vec<u8> {
+        if self.protocol == Protocol::Kitty {
+            return self.passed_in_pieces(&[kitty::delete(shown.number())]);
+        }
+        let Area {
+            x,
+            y,
+            width,
+            height,
+        } = shown.area;
+        let blank = format!("\x1b[{width}X");
+        let rows = (y..y + height).map(|y| Area {
+            x,
+            y,
+            width,
+            height: 1,
+        });
+        rows.flat_map(|row| self.at(row, blank.as_bytes()))
+            .collect()
+    }
+
+    /// Deletes whatever pictures of ours [`Painter::forget`] may have left standing.
+    fn forgotten_deleted(&mut self) -> Vec<u8> {
+        let most = std::mem::take(&mut self.most_numbers);
+        if !std::mem::take(&mut self.forgotten) || self.protocol != Protocol::Kitty {
+            self.most_numbers = most;
+            return Vec::new();
+        }
+        let numbers = (0..most).flat_map(|place| [false, true].map(|turn| number(place, turn)));
+        let commands: Vec<Vec<u8>> = numbers.map(kitty::delete).collect();
+        match commands.is_empty() {
+            true => Vec::new(),
+            false => self.passed_in_pieces(&commands),
+        }
+    }
+
+    /// The lowest number that no picture on the screen has.
+    fn free_place(&mut self) -> u32 {
+        let is_free = |place: &u32| self.shown.values().all(|shown| shown.place != *place);
+        let place = (0..).find(is_free).unwrap_or(0);
+        self.most_numbers = self.most_numbers.max(place + 1);
+        place
+    }
+
+    fn origin(&mut self) -> (u16, u16) {
+        let origin = self
+            .origin
+            .unwrap_or_else(|| Pane::ask().map_or((0, 0), |pane| pane.origin));
+        self.origin = Some(origin);
+        origin
+    }
+
+    /// Writes in one go: the terminal shows all of it at once if it can (DEC mode 2026), and the cursor returns.
+    fn write(&mut self, out: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
+        let whole = [b"\x1b[?2026h\x1b7", bytes, b"\x1b8\x1b[?2026l"].concat();
+        let start = Instant::now();
+        out.write_all(&whole)?;
+        out.flush()?;
+        let now = Instant::now();
+        self.link.record(whole.len(), now - start, now);
+        Ok(whole.len())
+    }
+}
+
+impl Shown {
+    fn number(&self) -> u32 {
+        number(self.place, self.turn)
+    }
+}
+
+/// The number of a picture: two for each place, used in turn, so that the old one stands until the new one does. They start
+/// where those of other programs are unlikely to be.
+fn number(place: u32, turn: bool) -> u32 {
+    ((std::process::id() % 0x7fff + 1) << 16) | ((2 * place + u32::from(turn)) % 0x1_0000)
+}
+
+/// The middle of an area, no larger than may be printed as sixels.
+fn bounded(area: Area, cell: (u16, u16)) -> Area {
+    let (width, height) = area.pixels(cell);
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels <= u64::from(sixel::MAX_PIXELS) {
+        return area;
+    }
+    let scale = (f64::from(sixel::MAX_PIXELS) / pixels as f64).sqrt();
+    let shorter = |length: u16| ((f64::from(length) * scale) as u16).max(1);
+    let (width, height) = (shorter(area.width), shorter(area.height));
+    let (x, y) = (
+        area.x + (area.width - width) / 2,
+        area.y + (area.height - height) / 2,
+    );
+    Area {
+        x,
+        y,
+        width,
+        height,
+    }
+}
+
+/// Takes every picture off the screen without knowing which there are: for when the program ends in disorder.
+///
+/// # Errors
+/// If writing fails.
+pub fn remove_all(terminal: &Terminal, out: &mut impl Write) -> io::Result<()> {
+    match (terminal.protocol, terminal.route) {
+        (Protocol::Kitty, Route::TmuxPassthrough) => {
+            out.write_all(&tmux::wrapped(kitty::DELETE_ALL))?
+        }
+        (Protocol::Kitty, _) => out.write_all(kitty::DELETE_ALL)?,
+        // Others go with the text they stand among.
+        _ => {}
+    }
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! kitty's graphics protocol: a picture is sent under a number as a PNG, then placed on an area of cells, to which the
+//! terminal scales it. `q=2` keeps the terminal from answering, `C=1` the cursor where it is.
+
+use super::super::Area;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+/// Most base64 characters of one command, a multiple of 4.
+const CHUNK: usize = 4096;
+
+/// The commands that send a PNG under a number (not 0). A picture of this number is replaced. They must not be mixed with
+/// other commands of the protocol.
+pub fn transmit(number: u32, png: &[u8]) -> Vec<Vec<u8>> {
+    let text = BASE64_STANDARD.encode(png);
+    let chunks: Vec<&[u8]> = text.as_bytes().chunks(CHUNK).collect();
+    let command = |(index, chunk): (usize, &&[u8])| {
+        let more = u8::from(index + 1 < chunks.len());
+        let keys = match index {
+            0 => format!("a=t,f=100,t=d,i={number},q=2,m={more}"),
+            _ => format!("m={more},q=2"),
+        };
+        [b"\x1b_G", keys.as_bytes(), b";", chunk, b"\x1b\\"].concat()
+    };
+    chunks.iter().enumerate().map(command).collect()
+}
+
+/// The command that shows a picture that was sent, from the cursor on, scaled to an area.
+pub fn place(number: u32, area: Area) -> Vec<u8> {
+    let Area { width, height, .. } = area;
+    format!("\x1b_Ga=p,i={number},p=1,c={width},r={height},C=1,q=2\x1b\\").into_bytes()
+}
+
+/// The command that takes a picture from the screen and from the terminal's memory.
+pub fn delete(number: u32) -> Vec<u8> {
+    format!("\x1b_Ga=d,d=I,i={number},q=2\x1b\\").into_bytes()
+}
+
+/// The command that takes every picture on the screen away.
+pub const DELETE_ALL: &[u8] = b"\x1b_Ga=d,d=A,q=2\x1b\\";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys and payload of each command, as a terminal reads them.
+    fn read(bytes: &[u8]) -> Vec<(String, String)> {
+        let text = std::str::from_utf8(bytes).unwrap();
+        let commands = text.split_terminator("\x1b\\").map(|command| {
+            let command = command.strip_prefix("\x1b_G").unwrap();
+            let (keys, payload) = command.split_once(';').unwrap_or((command, ""));
+            (keys.to_string(), payload.to_string())
+        });
+        commands.collect()
+    }
+
+    #[test]
+    fn chunks_put_together_are_the_file_again() {
+        for length in [1, 3071, 3072, 3073, 6144, 50_000] {
+            let file: Vec<u8> = (0..length).map(|index| (index * 7) as u8).collect();
+            let commands = read(&transmit(5, &file).concat());
+            let payload: String = commands
+                .iter()
+                .map(|(_, payload)| payload.as_str())
+                .collect();
+            assert_eq!(BASE64_STANDARD.decode(payload).unwrap(), file);
+            assert!(commands.iter().all(|(_, payload)| payload.len() <= 4096));
+            assert!(commands[0].0.starts_with("a=t,f=100,t=d,i=5,q=2"));
+            let more: Vec<bool> = commands
+                .iter()
+                .map(|(keys, _)| keys.contains("m=1"))
+                .collect();
+            assert!(more.iter().rev().skip(1).all(|more| *more) && !more[more.len() - 1]);
+        }
+    }
+
+    #[test]
+    fn placing_scales_to_cells_and_leaves_the_cursor() {
+        let area = Area {
+            x: 9,
+            y: 9,
+            width: 40,
+            height: 20,
+        };
+        assert_eq!(read(&place(7, area))[0].0, "a=p,i=7,p=1,c=40,r=20,C=1,q=2");
+        assert_eq!(read(&delete(7))[0].0, "a=d,d=I,i=7,q=2");
+    }
+}

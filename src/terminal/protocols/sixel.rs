@@ -1,0 +1,106 @@
+//! DEC sixels: the pixels themselves, which no terminal scales. A picture covers its area of cells pixel by pixel.
+
+use super::super::scale::{enlarge, resize};
+use super::quality::{LADDER, Quality};
+use icy_sixel::{EncodeOptions, SixelImage};
+use image::RgbImage;
+use std::io;
+
+/// Most pixels that are printed for one picture.
+pub const MAX_PIXELS: u32 = LADDER[0].side * LADDER[0].side;
+
+/// How much of each pixel's error is passed on to its neighbours in a picture that stands still.
+const DIFFUSION: f32 = 0.8;
+
+/// Pixels that are said at once, one above the other.
+const BAND: u32 = 6;
+
+/// The sequence that prints `picture` from the cursor on, `pixels` wide and high. The height is taken to whole bands, because
+/// a terminal may give the rest of a band a row of cells of its own.
+pub fn encode(picture: &RgbImage, pixels: (u32, u32), quality: Quality) -> io::Result<Vec<u8>> {
+    let (width, height) = (pixels.0.max(1), (pixels.1 / BAND).max(1) * BAND);
+    let is_coarse = width.max(height) > quality.side;
+    let picture = match is_coarse {
+        false => resize(picture, width, height),
+        // Blocks of like pixels are short to say.
+        true => {
+            let (small, low) = quality.size((width, height), pixels);
+            enlarge(&resize(picture, small, low), width, height)
+        }
+    };
+    let options = EncodeOptions {
+        max_colors: quality.colours.unwrap_or(256),
+        diffusion: if quality.colours.is_none() {
+            DIFFUSION
+        } else {
+            0.0
+        },
+        ..EncodeOptions::default()
+    };
+    let opaque = picture
+        .pixels()
+        .flat_map(|pixel| [pixel.0[0], pixel.0[1], pixel.0[2], 255]);
+    let image = SixelImage::try_from_rgba(opaque.collect(), width as usize, height as usize);
+    let text = image
+        .and_then(|image| image.encode_with(&options))
+        .map_err(io::Error::other)?;
+    Ok(without_last_line_feed(text).into_bytes())
+}
+
+/// A line feed after the last line of sixels would scroll the screen if the picture ends at its bottom.
+fn without_last_line_feed(mut text: String) -> String {
+    if let Some(body) = text.strip_suffix("-\x1b\\") {
+        let length = body.len();
+        text.replace_range(length..=length, "");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::quality::MOVING;
+    use super::*;
+    use image::Rgb;
+
+    fn gradient(width: u32, height: u32) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| {
+            Rgb([(255 * x / width) as u8, (255 * y / height) as u8, 90])
+        })
+    }
+
+    fn decode(bytes: &[u8]) -> RgbImage {
+        let image = SixelImage::decode(bytes).unwrap();
+        let pixels = image
+            .pixels
+            .chunks_exact(4)
+            .flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]);
+        RgbImage::from_raw(image.width as u32, image.height as u32, pixels.collect()).unwrap()
+    }
+
+    #[test]
+    fn the_pixels_come_back_as_they_were() {
+        let picture = gradient(90, 54);
+        let bytes = encode(&picture, (90, 54), LADDER[0]).unwrap();
+        let decoded = decode(&bytes);
+        assert_eq!(decoded.dimensions(), (90, 54));
+        let off = |(a, b): (&u8, &u8)| f64::from(a.abs_diff(*b));
+        let error: f64 = decoded.as_raw().iter().zip(picture.as_raw()).map(off).sum();
+        assert!(error / (decoded.as_raw().len() as f64) < 8.0);
+    }
+
+    #[test]
+    fn the_area_is_covered_whatever_the_picture_and_the_quality() {
+        for quality in LADDER {
+            for size in [(16, 16), (300, 200)] {
+                let bytes = encode(&gradient(size.0, size.1), (240, 131), quality).unwrap();
+                assert_eq!(decode(&bytes).dimensions(), (240, 126));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_follows_the_last_line_of_sixels() {
+        let bytes = encode(&gradient(20, 20), (20, 20), LADDER[MOVING]).unwrap();
+        assert!(bytes.ends_with(b"$\x1b\\"));
+    }
+}

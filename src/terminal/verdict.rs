@@ -1,0 +1,318 @@
+//! What follows from the evidence: which protocol, which way, how many colours. Pure, so that terminals that nobody has at
+//! hand can be tested.
+
+use super::answers::Answers;
+use super::environment::Environment;
+use super::tmux::Pane;
+use super::{ASSUMED_CELL, ColourDepth, Protocol, Route, Terminal};
+
+/// All that is known of a terminal.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    pub environment: Environment,
+    pub has_terminal: bool,
+    pub answers: Answers,
+    /// What tmux says, if the program runs in it.
+    pub pane: Option<Pane>,
+    /// The cell by the system's size of the window in pixels.
+    pub window_cell: Option<(u16, u16)>,
+}
+
+impl Evidence {
+    pub fn new(environment: Environment) -> Self {
+        Self {
+            environment,
+            ..Self::default()
+        }
+    }
+}
+
+/// Terminals with iTerm2's protocol, which no question finds out; they show it better than the others they have.
+const ITERM2: [&str; 4] = ["iTerm2", "WezTerm", "mintty", "rio"];
+
+/// Terminals with 24-bit colour that do not send a test colour back.
+const TRUE_COLOUR: [&str; 6] = ["iTerm2", "WezTerm", "mintty", "Konsole", "ghostty", "kitty"];
+
+/// The device attribute of terminals with sixel.
+const SIXEL: u16 = 4;
+
+/// The terminal that the evidence shows. `wanted` replaces the protocol that would be chosen.
+pub fn conclude(evidence: &Evidence, wanted: Option<Protocol>) -> Terminal {
+    let Evidence {
+        environment,
+        answers,
+        ..
+    } = evidence;
+    let answered = !answers.attributes.is_empty();
+    let in_tmux = in_tmux(evidence);
+    let (protocol, route, why) = choose(evidence, in_tmux, wanted);
+    let tmux_cell = evidence.pane.and_then(|pane| pane.cell);
+    Terminal {
+        protocol,
+        route,
+        cell: answers
+            .cell
+            .or(evidence.window_cell)
+            .or(tmux_cell)
+            .unwrap_or(ASSUMED_CELL),
+        colours: colours(evidence, in_tmux),
+        light: answers.light,
+        name: answers.names.last().cloned(),
+        answered,
+        remote: environment.remote,
+        why,
+    }
+}
+
+/// Inside tmux by the environment, or, where SSH has left the variable behind, by the name that answered.
+fn in_tmux(evidence: &Evidence) -> bool {
+    let first = evidence.answers.names.first();
+    evidence.environment.tmux || first.is_some_and(|name| name.starts_with("tmux"))
+}
+
+fn choose(
+    evidence: &Evidence,
+    in_tmux: bool,
+    wanted: Option<Protocol>,
+) -> (Protocol, Route, &'static str) {
+    let offers = offers(evidence, in_tmux);
+    let Some(wanted) = wanted else {
+        return match offers.first() {
+            Some((protocol, route)) => (*protocol, *route, "the best that the terminal offers"),
+            None => (
+                Protocol::Blocks,
+                own_route(in_tmux),
+                why_none(evidence, in_tmux),
+            ),
+        };
+    };
+    let offered = offers.iter().find(|(protocol, _)| *protocol == wanted);
+    let passes = evidence.pane.is_some_and(|pane| pane.passthrough);
+    let route = match (offered, wanted) {
+        (Some((_, route)), _) => *route,
+        (None, Protocol::Blocks) => own_route(in_tmux),
+        (None, _) if passes => Route::TmuxPassthrough,
+        (None, _) => own_route(in_tmux),
+    };
+    (wanted, route, "asked for")
+}
+
+fn own_route(in_tmux: bool) -> Route {
+    if in_tmux { Route::Tmux } else { Route::Direct }
+}
+
+/// What the terminal can show, best first.
+fn offers(evidence: &Evidence, in_tmux: bool) -> Vec<(Protocol, Route)> {
+    let answers = &evidence.answers;
+    let has_sixel = |index: usize| {
+        answers
+            .attributes
+            .get(index)
+            .is_some_and(|list| list.contains(&SIXEL))
+    };
+    let offers = match in_tmux {
+        false => [
+            (named(answers, &ITERM2), Protocol::Iterm2, Route::Direct),
+            (answers.kitty, Protocol::Kitty, Route::Direct),
+            (has_sixel(0), Protocol::Sixel, Route::Direct),
+        ],
+        // tmux answers before the terminal around it. Sixels that tmux knows move and clip with its panes.
+        true if has_sixel(0) && !answers.kitty => [
+            (true, Protocol::Sixel, Route::Tmux),
+            (
+                named(answers, &ITERM2),
+                Protocol::Iterm2,
+                Route::TmuxPassthrough,
+            ),
+            (false, Protocol::Kitty, Route::TmuxPassthrough),
+        ],
+        true => [
+            (answers.kitty, Protocol::Kitty, Route::TmuxPassthrough),
+            (
+                named(answers, &ITERM2),
+                Protocol::Iterm2,
+                Route::TmuxPassthrough,
+            ),
+            (has_sixel(1), Protocol::Sixel, Route::TmuxPassthrough),
+        ],
+    };
+    let offered = offers.into_iter().filter(|(is_there, ..)| *is_there);
+    offered
+        .map(|(_, protocol, route)| (protocol, route))
+        .collect()
+}
+
+fn why_none(evidence: &Evidence, in_tmux: bool) -> &'static str {
+    match (evidence.has_terminal, in_tmux, evidence.pane) {
+        (false, ..) => "there is no terminal to ask",
+        (
+            _,
+            true,
+            Some(Pane {
+                passthrough: false, ..
+            }),
+        ) => "tmux keeps pictures back; `tmux set -g allow-passthrough on` lets them through",
+        (_, true, None) => "tmux is on another machine and shows no pictures itself",
+        _ if evidence.answers.attributes.is_empty() => "the terminal did not answer in time",
+        _ => "the terminal offers nothing better",
+    }
+}
+
+fn named(answers: &Answers, names: &[&str]) -> bool {
+    let name = answers.names.last();
+    name.is_some_and(|name| names.iter().any(|known| name.starts_with(known)))
+}
+
+fn colours(evidence: &Evidence, in_tmux: bool) -> ColourDepth {
+    let Evidence {
+        environment,
+        answers,
+        ..
+    } = evidence;
+    let promised = environment.colours();
+    if promised == Some(ColourDepth::None) {
+        return ColourDepth::None;
+    }
+    // tmux takes 24-bit colours and turns them into what the terminal around it has.
+    if in_tmux || answers.true_colour || named(answers, &TRUE_COLOUR) {
+        return ColourDepth::True;
+    }
+    promised.unwrap_or(ColourDepth::Indexed16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const XTERM: &[u8] = b"\x1bP>|XTerm(379)\x1b\\\x1b[6;17;8t\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1bP1$r0;48:2::1:2:3m\x1b\\\x1b[?63;1;2;4;6;9;15;16;22;28c";
+    const KITTY: &[u8] = b"\x1b_Gi=31;OK\x1b\\\x1bP>|kitty(0.26.5)\x1b\\\x1b[6;19;8t\x1b]11;rgb:0000/0000/0000\x1b\\\x1bP1$r48:2:1:2:3m\x1b\\\x1b[?62;c";
+    const WEZTERM: &[u8] = b"\x1b_Gi=31;OK\x1b\\\x1bP>|WezTerm 20240203\x1b\\\x1b[?65;4;6;18;22c";
+    const TMUX: &[u8] = b"\x1bP>|tmux 3.3a\x1b\\\x1b[?1;2c";
+    const TMUX_WITH_SIXEL: &[u8] = b"\x1bP>|tmux 3.5\x1b\\\x1b[?1;2;4c";
+    const PANE: Pane = Pane {
+        passthrough: true,
+        active: true,
+        cell: None,
+        origin: (0, 0),
+    };
+
+    fn evidence(answers: &[&[u8]]) -> Evidence {
+        Evidence {
+            answers: Answers::read(&answers.concat()),
+            has_terminal: true,
+            ..Evidence::default()
+        }
+    }
+
+    fn in_tmux(answers: &[&[u8]], pane: Option<Pane>) -> Evidence {
+        let mut evidence = evidence(answers);
+        evidence.environment.tmux = true;
+        evidence.pane = pane;
+        evidence
+    }
+
+    fn way(evidence: &Evidence) -> (Protocol, Route) {
+        let terminal = conclude(evidence, None);
+        (terminal.protocol, terminal.route)
+    }
+
+    #[test]
+    fn each_terminal_gets_what_it_shows_best() {
+        assert_eq!(way(&evidence(&[KITTY])), (Protocol::Kitty, Route::Direct));
+        assert_eq!(way(&evidence(&[XTERM])), (Protocol::Sixel, Route::Direct));
+        assert_eq!(
+            way(&evidence(&[WEZTERM])),
+            (Protocol::Iterm2, Route::Direct)
+        );
+        assert_eq!(
+            way(&evidence(&[b"\x1b[?6c"])),
+            (Protocol::Blocks, Route::Direct)
+        );
+    }
+
+    #[test]
+    fn through_tmux_goes_what_the_terminal_around_it_shows() {
+        assert_eq!(
+            way(&in_tmux(&[TMUX, KITTY], Some(PANE))),
+            (Protocol::Kitty, Route::TmuxPassthrough)
+        );
+        assert_eq!(
+            way(&in_tmux(&[TMUX, XTERM], Some(PANE))),
+            (Protocol::Sixel, Route::TmuxPassthrough)
+        );
+        assert_eq!(
+            way(&in_tmux(&[TMUX_WITH_SIXEL, XTERM], Some(PANE))),
+            (Protocol::Sixel, Route::Tmux)
+        );
+        assert_eq!(
+            way(&in_tmux(&[TMUX_WITH_SIXEL], None)),
+            (Protocol::Sixel, Route::Tmux)
+        );
+    }
+
+    #[test]
+    fn tmux_that_keeps_pictures_back_is_named_with_the_remedy() {
+        let closed = Pane {
+            passthrough: false,
+            ..PANE
+        };
+        let terminal = conclude(&in_tmux(&[TMUX], Some(closed)), None);
+        assert_eq!(
+            (terminal.protocol, terminal.route),
+            (Protocol::Blocks, Route::Tmux)
+        );
+        assert!(
+            terminal.why.contains("allow-passthrough on"),
+            "{}",
+            terminal.why
+        );
+        // SSH from inside tmux: only the answer tells.
+        let far = conclude(&evidence(&[TMUX]), None);
+        assert_eq!((far.protocol, far.tmux()), (Protocol::Blocks, true));
+    }
+
+    #[test]
+    fn silence_means_half_blocks_and_assumed_cells() {
+        let terminal = conclude(&evidence(&[]), None);
+        assert_eq!(
+            (terminal.protocol, terminal.cell, terminal.answered),
+            (Protocol::Blocks, (8, 16), false)
+        );
+        let nowhere = conclude(&Evidence::default(), None);
+        assert!(nowhere.why.contains("no terminal"));
+    }
+
+    #[test]
+    fn what_is_asked_for_is_taken_by_the_way_that_reaches_the_terminal() {
+        let forced = conclude(&evidence(&[]), Some(Protocol::Sixel));
+        assert_eq!(
+            (forced.protocol, forced.route),
+            (Protocol::Sixel, Route::Direct)
+        );
+        let through = conclude(&in_tmux(&[TMUX], Some(PANE)), Some(Protocol::Kitty));
+        assert_eq!(
+            (through.protocol, through.route),
+            (Protocol::Kitty, Route::TmuxPassthrough)
+        );
+        let plain = conclude(&in_tmux(&[TMUX, KITTY], Some(PANE)), Some(Protocol::Blocks));
+        assert_eq!(
+            (plain.protocol, plain.route),
+            (Protocol::Blocks, Route::Tmux)
+        );
+    }
+
+    #[test]
+    fn colours_are_what_the_terminal_proves_unless_none_are_wanted() {
+        assert_eq!(
+            conclude(&evidence(&[XTERM]), None).colours,
+            ColourDepth::True
+        );
+        assert_eq!(
+            conclude(&evidence(&[]), None).colours,
+            ColourDepth::Indexed16
+        );
+        let mut none = evidence(&[KITTY]);
+        none.environment.no_color = true;
+        assert_eq!(conclude(&none, None).colours, ColourDepth::None);
+    }
+}
