@@ -241,6 +241,48 @@ impl Context<'_> {
         self.emit("ReduceSum", &[value, &axes], &[("keepdims", 1i64.into())])
     }
 
+    /// Mean over `axes`, which stay as dimensions of size 1.
+    pub fn mean_over(&mut self, value: &str, axes: &[usize]) -> String {
+        let axes: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
+        let axes = self.ints(&axes);
+        self.emit("ReduceMean", &[value, &axes], &[("keepdims", 1i64.into())])
+    }
+
+    /// `value` as numbers of the type `elem`.
+    pub fn cast(&mut self, value: &str, elem: Elem) -> String {
+        self.emit("Cast", &[value], &[("to", i64::from(elem.code()).into())])
+    }
+
+    /// `value` with its axes in the order `permutation`.
+    pub fn transpose(&mut self, value: &str, permutation: &[usize]) -> String {
+        let permutation: Vec<i64> = permutation.iter().map(|&axis| axis as i64).collect();
+        self.emit("Transpose", &[value], &[("perm", permutation.into())])
+    }
+
+    /// `a / b`, broadcast, and 0 where `b` is 0; both of the type `elem`. For quotients whose numerator vanishes together
+    /// with the denominator.
+    ///
+    /// # Errors
+    /// [`GraphError::Unsupported`] for element types that constants cannot have.
+    pub fn div_or_zero(&mut self, a: &str, b: &str, elem: Elem) -> Result<String, GraphError> {
+        let (zero, one) = (self.scalar(elem, 0.0)?, self.scalar(elem, 1.0)?);
+        let empty = self.plain("Equal", &[b, &zero]);
+        let divisor = self.plain("Where", &[&empty, &one, b]);
+        let quotient = self.plain("Div", &[a, &divisor]);
+        Ok(self.plain("Where", &[&empty, &zero, &quotient]))
+    }
+
+    /// Refuses gradients of any output but the first.
+    ///
+    /// # Errors
+    /// [`Error::Form`] if the objective depends on another.
+    pub fn only_first_output(&self) -> Result<(), Error> {
+        match self.gradients.iter().skip(1).any(Option::is_some) {
+            true => Err(self.form("the objective depends on an output other than its first")),
+            false => Ok(()),
+        }
+    }
+
     /// Sums a gradient over the axes along which its primal was broadcast from `to` to `from`.
     pub fn unbroadcast(&mut self, gradient: &str, from: &[usize], to: &[usize]) -> String {
         if from == to {

@@ -82,20 +82,23 @@ pub fn gradient(
         .collect()
 }
 
-/// The values that a gradient can flow to on its way to a source: those of floating-point type that depend on one.
+/// The values that a gradient can flow to on its way to a source: those that depend on one and are of floating-point
+/// type, or quantized from it.
 fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> HashSet<String> {
+    let is_float = |value: &str| {
+        let known = shapes.find(value);
+        known.is_none_or(|known| known.elem.is_float())
+    };
     let mut dependent: HashSet<String> = sources.iter().cloned().collect();
     for node in builder.graph().nodes() {
-        if rules::has_zero_gradient(node) || !node.input.iter().any(|i| dependent.contains(i)) {
+        let mut read = node.input.iter().filter(|input| dependent.contains(*input));
+        let (Some(first), false) = (read.next(), rules::has_zero_gradient(node)) else {
             continue;
-        }
-        let outputs = node.output.iter();
-        let flows = |output: &&String| {
-            !output.is_empty()
-                && shapes
-                    .find(output)
-                    .is_none_or(|known| known.elem.is_float())
         };
+        let from_levels = !is_float(first) || read.any(|input| !is_float(input));
+        let quantized = from_levels || node.is("QuantizeLinear");
+        let outputs = node.output.iter();
+        let flows = |output: &&String| !output.is_empty() && (quantized || is_float(output));
         dependent.extend(outputs.filter(flows).cloned());
     }
     dependent

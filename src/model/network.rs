@@ -5,7 +5,7 @@ use super::{Affine, Classes, Error, InputSize, ModelFile, Preprocessing};
 use crate::onnx::graph::declared_dims;
 use crate::onnx::proto::{Dim, ValueInfoProto};
 use crate::onnx::{Elem, Graph, Shapes, file, printable, upgrade};
-use crate::runtime::inference;
+use crate::runtime::folding;
 use std::fs::File;
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub struct Network {
     pub name: String,
     /// Content hash of the file and its weights, 64 hexadecimal digits.
     pub hash: String,
-    /// The graph, at opset 18 or newer.
+    /// The graph, at opset 18 or newer, without what does not depend on the picture.
     pub graph: Graph,
     /// Name of the image input, (N, channels, height, width).
     pub input: String,
@@ -48,6 +48,7 @@ impl Network {
         let input = input.to_string();
         let batchable = !matches!(dims[0], Some(Dim::DimValue(_)));
         let size = input_size(&dims, file)?;
+        let graph = folded(&graph, &input, size, batchable)?;
         let shapes = infer(&graph, &input, 1, size)?;
         let (output, count) = class_scores(&graph, &shapes, file)?;
         let logits = before_softmax(&graph, output).to_string();
@@ -115,8 +116,20 @@ fn dims_of(size: InputSize, runs: usize) -> [usize; 4] {
     ]
 }
 
+/// The graph without what does not depend on the picture, nor on how many there are.
+fn folded(graph: &Graph, input: &str, size: InputSize, batchable: bool) -> Result<Graph, Error> {
+    let (one, two) = (dims_of(size, 1), dims_of(size, 2));
+    let choices: [&[(&str, &[usize])]; 2] = [&[(input, &one)], &[(input, &two)]];
+    let choices = if batchable {
+        &choices[..]
+    } else {
+        &choices[..1]
+    };
+    Ok(folding::fold(graph, choices)?)
+}
+
 fn infer(graph: &Graph, input: &str, runs: usize, size: InputSize) -> Result<Shapes, Error> {
-    Ok(inference::infer(graph, &[(input, &dims_of(size, runs))])?)
+    Ok(folding::shapes(graph, &[(input, &dims_of(size, runs))])?)
 }
 
 /// Weights may lie outside of the file, so they are hashed as well.

@@ -18,7 +18,7 @@ pub enum Attribute {
     Int(i64),
     Float(f32),
     Ints(Vec<i64>),
-    String(&'static str),
+    String(String),
 }
 
 macro_rules! attribute_from {
@@ -28,7 +28,7 @@ macro_rules! attribute_from {
         })*
     };
 }
-attribute_from!(i64 => Int, f32 => Float, Vec<i64> => Ints, &[i64] => Ints, &'static str => String);
+attribute_from!(i64 => Int, f32 => Float, Vec<i64> => Ints, &[i64] => Ints, &str => String, String => String);
 
 impl Attribute {
     fn named(self, name: &str) -> AttributeProto {
@@ -50,7 +50,7 @@ impl Attribute {
                 AttributeType::Ints
             }
             Attribute::String(text) => {
-                proto.s = Bytes::from_static(text.as_bytes());
+                proto.s = Bytes::from(text);
                 AttributeType::String
             }
         };

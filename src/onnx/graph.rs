@@ -362,7 +362,7 @@ pub fn declared_dims(value: &ValueInfoProto) -> Option<(i32, Vec<Option<Dim>>)> 
 }
 
 /// Values of the outer graph that the subgraphs of a node (If, Loop, Scan) read; may name inner values too.
-fn outer_values(node: &NodeProto) -> impl Iterator<Item = &str> {
+pub fn outer_values(node: &NodeProto) -> impl Iterator<Item = &str> {
     let mut found = Vec::new();
     let mut open: Vec<&GraphProto> = subgraphs(node).collect();
     while let Some(graph) = open.pop() {

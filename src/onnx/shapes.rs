@@ -48,6 +48,11 @@ impl Shapes {
     pub fn insert(&mut self, value: impl Into<String>, value_type: ValueType) {
         self.0.insert(value.into(), value_type);
     }
+
+    /// Takes over what `others` knows.
+    pub fn extend(&mut self, others: Shapes) {
+        self.0.extend(others.0);
+    }
 }
 
 impl FromIterator<(String, ValueType)> for Shapes {

@@ -103,7 +103,7 @@ impl TensorProto {
     /// A floating-point tensor of type `elem` with the values nearest to `values`.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if `elem` is no floating-point type that Ziggurat writes (float32, float64, float16).
+    /// [`Error::Unsupported`] if `elem` is no floating-point type that Ziggurat writes (float32, float64, float16, bfloat16).
     pub fn from_floats(
         name: &str,
         dims: &[i64],
@@ -122,6 +122,10 @@ impl TensorProto {
             Elem::F16 => values
                 .iter()
                 .flat_map(|&value| f16_bits(value as f32).to_le_bytes())
+                .collect(),
+            Elem::BF16 => values
+                .iter()
+                .flat_map(|&value| bf16_bits(value as f32).to_le_bytes())
                 .collect(),
             other => {
                 return Err(Error::Unsupported(format!(
@@ -311,9 +315,34 @@ fn bf16_value(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 
+/// The bfloat16 number nearest to `value`, ties to even.
+fn bf16_bits(value: f32) -> u16 {
+    let bits = value.to_bits();
+    if value.is_nan() {
+        return (bits >> 16) as u16 | 0x40;
+    }
+    // Half a unit less one, plus one if the last digit that stays is odd; a carry moves into the exponent by itself.
+    ((bits + 0x7fff + ((bits >> 16) & 1)) >> 16) as u16
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bfloat16_numbers_survive_the_way_there_and_back_and_others_are_rounded() {
+        for bits in 0..=u16::MAX {
+            let value = bf16_value(bits);
+            if value.is_nan() {
+                assert!(bf16_value(bf16_bits(value)).is_nan());
+            } else {
+                assert_eq!(bf16_bits(value), bits, "{value}");
+            }
+        }
+        // Between 1 and 1 + 2^-7 lie, a quarter, half and three quarters of the way, numbers that are rounded.
+        let between = [0.25, 0.5, 0.75].map(|part| bf16_value(bf16_bits(1.0 + part / 128.0)));
+        assert_eq!(between, [1.0, 1.0, 1.0 + 1.0 / 128.0]);
+    }
 
     #[test]
     fn every_half_precision_number_survives_the_way_there_and_back() {

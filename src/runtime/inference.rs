@@ -73,7 +73,8 @@ pub fn infer(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Shapes, Error
     Ok(shapes)
 }
 
-fn elem_of(element: &Element) -> Option<Elem> {
+/// The element type that ONNX Runtime tells, if Ziggurat reads it.
+pub(super) fn elem_of(element: &Element) -> Option<Elem> {
     match element {
         Element::F32 => Some(Elem::F32),
         Element::F64 => Some(Elem::F64),
@@ -81,6 +82,16 @@ fn elem_of(element: &Element) -> Option<Elem> {
         Element::I32 => Some(Elem::I32),
         Element::U8 => Some(Elem::U8),
         Element::Bool => Some(Elem::Bool),
-        Element::Other(_) => None,
+        // Types that never cross the border, by ONNX Runtime's names.
+        Element::Other(name) => match name.as_str() {
+            "f16" => Some(Elem::F16),
+            "bf16" => Some(Elem::BF16),
+            "i8" => Some(Elem::I8),
+            "i16" => Some(Elem::I16),
+            "u16" => Some(Elem::U16),
+            "u32" => Some(Elem::U32),
+            "u64" => Some(Elem::U64),
+            _ => None,
+        },
     }
 }

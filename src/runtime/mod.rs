@@ -7,12 +7,14 @@
 //! - [`binding`]: state that stays on the device from run to run
 //! - [`tensors`]: host tensors and their element types
 //! - [`inference`]: the dimensions of every value of a graph
+//! - [`folding`]: what does not depend on the picture, computed beforehand
 //!
 //! Any room above may use it; it uses [`crate::home`] and [`crate::onnx`].
 
 mod assignment;
 pub mod binding;
 mod error;
+pub mod folding;
 pub mod inference;
 pub mod library;
 #[cfg(test)]

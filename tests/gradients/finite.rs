@@ -403,6 +403,8 @@ pub enum Fill {
     /// Odd multiples of 1/16, all different, in random order: far from each other and from multiples of 1/8, so that no
     /// difference crosses a kink.
     Spaced,
+    /// As `Spaced`, but even multiples of 1/16.
+    SpacedBetween,
 }
 
 /// A tensor of random numbers that float32 holds exactly.
@@ -411,15 +413,16 @@ pub fn random(dims: &[usize], fill: Fill, rng: &mut ChaCha8Rng) -> ArrayD<f64> {
     let values: Vec<f64> = match fill {
         Fill::Uniform => (0..count).map(|_| uniform(rng, -1.0, 1.0)).collect(),
         Fill::Positive => (0..count).map(|_| uniform(rng, 0.5, 1.5)).collect(),
-        Fill::Spaced => {
+        Fill::Spaced | Fill::SpacedBetween => {
             let mut order: Vec<usize> = (0..count).collect();
             for last in (1..count).rev() {
                 order.swap(last, rng.next_u32() as usize % (last + 1));
             }
-            let middle = (count / 2) as f64;
+            let offset = if fill == Fill::Spaced { 0.5 } else { 0.0 };
+            let middle = (count / 2) as f64 - offset;
             order
                 .iter()
-                .map(|&rank| (rank as f64 - middle + 0.5) / 8.0)
+                .map(|&rank| (rank as f64 - middle) / 8.0)
                 .collect()
         }
     };

@@ -210,3 +210,84 @@ fn gelu_slope_tanh(cx: &mut Context) -> Result<String, Error> {
     let sum = cx.add(&first, &second);
     Ok(cx.mul(&sum, &half))
 }
+
+/// `g` where `x` > 0, else `g · (y/alpha + 1)`.
+pub fn celu(cx: &mut Context) -> Result<Gradients, Error> {
+    let alpha = f64::from(cx.node.float("alpha").unwrap_or(1.0));
+    saturating(cx, 1.0, 1.0 / alpha, 1.0)
+}
+
+/// `g · gamma` where `x` > 0, else `g · (y + gamma · alpha)`.
+pub fn selu(cx: &mut Context) -> Result<Gradients, Error> {
+    let alpha = f64::from(cx.node.float("alpha").unwrap_or(1.673_263_2));
+    let gamma = f64::from(cx.node.float("gamma").unwrap_or(1.050_701));
+    saturating(cx, gamma, 1.0, gamma * alpha)
+}
+
+/// `g · above` where `x` > 0, else `g · (factor · y + offset)`.
+fn saturating(cx: &mut Context, above: f64, factor: f64, offset: f64) -> Result<Gradients, Error> {
+    let (gradient, input, output) = (cx.gradient()?, cx.input(0)?, cx.output());
+    let elem = cx.elem(&input)?;
+    let offset = cx.scalar(elem, offset)?;
+    let slope = cx.scale(&output, elem, factor)?;
+    let slope = cx.add(&slope, &offset);
+    let (above, positive) = (cx.scalar(elem, above)?, positive(cx, &input, elem)?);
+    let slope = cx.plain("Where", &[&positive, &above, &slope]);
+    Ok(vec![Some(cx.mul(&gradient, &slope))])
+}
+
+/// With `t = tanh(softplus(x))`: `g · (t + x · (1 - t²) · sigmoid(x))`.
+pub fn mish(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let elem = cx.elem(&input)?;
+    let softplus = cx.plain("Softplus", &[&input]);
+    let tanh = cx.plain("Tanh", &[&softplus]);
+    let square = cx.mul(&tanh, &tanh);
+    let rest = complement(cx, &square, elem)?;
+    let sigmoid = cx.plain("Sigmoid", &[&input]);
+    let inner = cx.mul(&rest, &sigmoid);
+    let inner = cx.mul(&input, &inner);
+    let slope = cx.add(&tanh, &inner);
+    Ok(vec![Some(cx.mul(&gradient, &slope))])
+}
+
+/// With `s = sigmoid(alpha · x)`: `g · (s + alpha · y · (1 - s))`.
+pub fn swish(cx: &mut Context) -> Result<Gradients, Error> {
+    let alpha = f64::from(cx.node.float("alpha").unwrap_or(1.0));
+    let (gradient, input, output) = (cx.gradient()?, cx.input(0)?, cx.output());
+    let elem = cx.elem(&input)?;
+    let scaled = cx.scale(&input, elem, alpha)?;
+    let sigmoid = cx.plain("Sigmoid", &[&scaled]);
+    let rest = complement(cx, &sigmoid, elem)?;
+    let rest = cx.mul(&output, &rest);
+    let rest = cx.scale(&rest, elem, alpha)?;
+    let slope = cx.add(&sigmoid, &rest);
+    Ok(vec![Some(cx.mul(&gradient, &slope))])
+}
+
+/// `g · (1 - |y|)²`.
+pub fn softsign(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, output) = (cx.gradient()?, cx.output());
+    let elem = cx.elem(&output)?;
+    let size = cx.plain("Abs", &[&output]);
+    let rest = complement(cx, &size, elem)?;
+    let slope = cx.mul(&rest, &rest);
+    Ok(vec![Some(cx.mul(&gradient, &slope))])
+}
+
+/// `g · [x > alpha]`.
+pub fn thresholded_relu(cx: &mut Context) -> Result<Gradients, Error> {
+    let alpha = f64::from(cx.node.float("alpha").unwrap_or(1.0));
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let mask = above(cx, &input, alpha)?;
+    Ok(vec![Some(cx.mul(&gradient, &mask))])
+}
+
+/// `g · [x < -lambda or x > lambda]`.
+pub fn shrink(cx: &mut Context) -> Result<Gradients, Error> {
+    let lambda = f64::from(cx.node.float("lambd").unwrap_or(0.5));
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (high, low) = (above(cx, &input, lambda)?, below(cx, &input, -lambda)?);
+    let mask = cx.add(&high, &low);
+    Ok(vec![Some(cx.mul(&gradient, &mask))])
+}

@@ -11,16 +11,65 @@ fn back(cx: &mut Context, index: usize, gradient: &str) -> Result<Option<String>
 /// `g` for each of any number of summands.
 pub fn sum(cx: &mut Context) -> Result<Gradients, Error> {
     let gradient = cx.gradient()?;
-    let inputs = 0..cx.node.input.len();
-    inputs
-        .map(|index| {
-            if cx.wants(index) {
-                back(cx, index, &gradient)
-            } else {
-                Ok(None)
-            }
+    for_each_wanted(cx, |cx, index| back(cx, index, &gradient))
+}
+
+/// `g / n` for each of n numbers.
+pub fn mean(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, elem) = (cx.gradient()?, cx.elem(&cx.output())?);
+    let share = cx.scale(&gradient, elem, 1.0 / cx.node.input.len() as f64)?;
+    for_each_wanted(cx, |cx, index| back(cx, index, &share))
+}
+
+/// What `rule` makes for the inputs whose gradients are asked for.
+fn for_each_wanted(
+    cx: &mut Context,
+    mut rule: impl FnMut(&mut Context, usize) -> Result<Option<String>, Error>,
+) -> Result<Gradients, Error> {
+    (0..cx.node.input.len())
+        .map(|index| match cx.wants(index) {
+            true => rule(cx, index),
+            false => Ok(None),
         })
         .collect()
+}
+
+/// The largest (or smallest) of several numbers: `g`, shared equally by those that equal `y`.
+pub fn extreme(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, output) = (cx.gradient()?, cx.output());
+    let elem = cx.elem(&output)?;
+    let mut masks = Vec::with_capacity(cx.node.input.len());
+    for index in 0..cx.node.input.len() {
+        let same = cx.plain("Equal", &[&cx.input(index)?, &output]);
+        masks.push(cx.cast(&same, elem));
+    }
+    let all: Vec<&str> = masks.iter().map(String::as_str).collect();
+    let count = cx.plain("Sum", &all);
+    let share = cx.plain("Div", &[&gradient, &count]);
+    for_each_wanted(cx, |cx, index| {
+        let part = cx.mul(&share, &masks[index]);
+        back(cx, index, &part)
+    })
+}
+
+/// `g` where the condition holds for the second input, and where it does not for the third.
+pub fn select(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, condition) = (cx.gradient()?, cx.input(0)?);
+    let zero = cx.scalar(cx.elem(&cx.output())?, 0.0)?;
+    for_each_wanted(cx, |cx, index| {
+        let part = match index {
+            1 => cx.plain("Where", &[&condition, &gradient, &zero]),
+            _ => cx.plain("Where", &[&condition, &zero, &gradient]),
+        };
+        back(cx, index, &part)
+    })
+}
+
+/// The remainder of a division by what does not depend on the input: `g`.
+pub fn remainder(cx: &mut Context) -> Result<Gradients, Error> {
+    cx.only_first()?;
+    let gradient = cx.gradient()?;
+    Ok(vec![back(cx, 0, &gradient)?])
 }
 
 /// `g`, and `-g` for the second.
@@ -149,4 +198,27 @@ pub fn erf(cx: &mut Context) -> Result<Gradients, Error> {
     let bell = cx.plain("Exp", &[&exponent]);
     let slope = cx.scale(&bell, elem, std::f64::consts::FRAC_2_SQRT_PI)?;
     Ok(vec![Some(cx.mul(&gradient, &slope))])
+}
+
+/// `-g · y²`.
+pub fn reciprocal(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, output) = (cx.gradient()?, cx.output());
+    let square = cx.mul(&output, &output);
+    let product = cx.mul(&gradient, &square);
+    Ok(vec![Some(cx.plain("Neg", &[&product]))])
+}
+
+/// `g · cos x`.
+pub fn sin(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let slope = cx.plain("Cos", &[&input]);
+    Ok(vec![Some(cx.mul(&gradient, &slope))])
+}
+
+/// `-g · sin x`.
+pub fn cos(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let slope = cx.plain("Sin", &[&input]);
+    let product = cx.mul(&gradient, &slope);
+    Ok(vec![Some(cx.plain("Neg", &[&product]))])
 }

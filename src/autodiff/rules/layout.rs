@@ -51,3 +51,103 @@ pub fn transpose(cx: &mut Context) -> Result<Gradients, Error> {
         &[("perm", inverse.into())],
     ))])
 }
+
+/// `g` cast back; the second input only tells the type.
+pub fn cast_like(cx: &mut Context) -> Result<Gradients, Error> {
+    cx.only_first()?;
+    cast(cx)
+}
+
+/// `g`, summed over the copies.
+pub fn expand(cx: &mut Context) -> Result<Gradients, Error> {
+    cx.only_first()?;
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (from, to) = (cx.dims(&cx.output())?, cx.dims(&input)?);
+    Ok(vec![Some(cx.unbroadcast(&gradient, &from, &to))])
+}
+
+/// `g` as (copies, size) for each axis, summed over the copies.
+pub fn tile(cx: &mut Context) -> Result<Gradients, Error> {
+    cx.only_first()?;
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (out, dims) = (cx.dims(&cx.output())?, cx.dims(&input)?);
+    if out == dims || dims.contains(&0) {
+        return Ok(vec![Some(gradient)]);
+    }
+    let apart: Vec<usize> = out
+        .iter()
+        .zip(&dims)
+        .flat_map(|(&out, &size)| [out / size, size])
+        .collect();
+    let copies: Vec<usize> = (0..dims.len()).map(|axis| 2 * axis).collect();
+    let gradient = cx.reshape(&gradient, &apart);
+    let summed = cx.sum_over(&gradient, &copies);
+    Ok(vec![Some(cx.reshape(&summed, &dims))])
+}
+
+/// Blocks of pixels back to channels, in either order of the channels.
+pub fn depth_to_space(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (dims, block) = (cx.dims(&input)?, block_size(cx)?);
+    let &[runs, channels, height, width] = dims.as_slice() else {
+        return Err(cx.form(&format!("its input has dimensions {dims:?}")));
+    };
+    let outer = channels / (block * block);
+    let blocks = cx.reshape(&gradient, &[runs, outer, height, block, width, block]);
+    let permutation = match cx.node.string("mode").unwrap_or("DCR") {
+        "DCR" => [0, 3, 5, 1, 2, 4],
+        "CRD" => [0, 1, 3, 5, 2, 4],
+        other => return Err(cx.form(&format!("mode = {other:?}"))),
+    };
+    let gathered = cx.transpose(&blocks, &permutation);
+    Ok(vec![Some(cx.reshape(&gathered, &dims))])
+}
+
+/// Channels back to blocks of pixels.
+pub fn space_to_depth(cx: &mut Context) -> Result<Gradients, Error> {
+    let gradient = cx.gradient()?;
+    let block = block_size(cx)? as i64;
+    Ok(vec![Some(cx.emit(
+        "DepthToSpace",
+        &[&gradient],
+        &[("blocksize", block.into())],
+    ))])
+}
+
+fn block_size(cx: &Context) -> Result<usize, Error> {
+    let size = cx.node.int("blocksize").unwrap_or(0);
+    match usize::try_from(size) {
+        Ok(size) if (1..=4096).contains(&size) => Ok(size),
+        _ => Err(cx.form(&format!("blocksize = {size}"))),
+    }
+}
+
+/// The same triangle of `g`.
+pub fn trilu(cx: &mut Context) -> Result<Gradients, Error> {
+    cx.only_first()?;
+    let gradient = cx.gradient()?;
+    let diagonal = cx.optional_input(1).unwrap_or_default();
+    let upper = cx.node.int("upper").unwrap_or(1);
+    Ok(vec![Some(cx.emit(
+        "Trilu",
+        &[&gradient, &diagonal],
+        &[("upper", upper.into())],
+    ))])
+}
+
+/// The running sum of `g` from the other end.
+pub fn cum_sum(cx: &mut Context) -> Result<Gradients, Error> {
+    cx.only_first()?;
+    let (gradient, axis) = (cx.gradient()?, cx.input(1)?);
+    let exclusive = cx.node.int("exclusive").unwrap_or(0);
+    let reverse = cx.node.int("reverse").unwrap_or(0);
+    let attributes = [
+        ("exclusive", exclusive.into()),
+        ("reverse", (1 - reverse).into()),
+    ];
+    Ok(vec![Some(cx.emit(
+        "CumSum",
+        &[&gradient, &axis],
+        &attributes,
+    ))])
+}

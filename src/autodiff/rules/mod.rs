@@ -6,12 +6,18 @@
 mod activation;
 mod arithmetic;
 mod convolution;
+mod einsum;
+mod indexing;
 mod layout;
 mod linear;
 mod normalization;
 mod pooling;
+mod quantization;
 mod reduction;
+mod resize;
 mod slicing;
+mod statistics;
+mod transposed;
 mod window;
 
 use super::Error;
@@ -23,57 +29,126 @@ use crate::onnx::proto::NodeProto;
 /// Computes the gradients of a node's inputs from those of its outputs.
 pub type Rule = fn(&mut Context) -> Result<Gradients, Error>;
 
-/// Every operator of the default domain that has a rule, in alphabetical order.
+/// What is known of an operator of the default domain.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    pub op: &'static str,
+    pub rule: Rule,
+    /// The oldest opset from which it is read: 7, or the first that has it.
+    pub since: i64,
+    /// What is covered, where that is not everything.
+    pub note: &'static str,
+}
+
+const fn entry(op: &'static str, rule: Rule, since: i64, note: &'static str) -> Entry {
+    Entry {
+        op,
+        rule,
+        since,
+        note,
+    }
+}
+
+/// Every operator that has a rule, in alphabetical order. `RULES.md` beside this file is made from it.
 #[rustfmt::skip]
-pub const RULES: &[(&str, Rule)] = &[
-    ("Abs", arithmetic::abs),
-    ("Add", arithmetic::sum),
-    ("AveragePool", pooling::average_pool),
-    ("BatchNormalization", normalization::batch_normalization),
-    ("Cast", layout::cast),
-    ("Clip", activation::clip),
-    ("Concat", slicing::concat),
-    ("Conv", convolution::conv),
-    ("Div", arithmetic::div),
-    ("Dropout", layout::dropout),
-    ("Elu", activation::elu),
-    ("Erf", arithmetic::erf),
-    ("Exp", arithmetic::exp),
-    ("Flatten", layout::same_elements),
-    ("Gelu", activation::gelu),
-    ("Gemm", linear::gemm),
-    ("GlobalAveragePool", pooling::global_average_pool),
-    ("GlobalMaxPool", pooling::global_max_pool),
-    ("HardSigmoid", activation::hard_sigmoid),
-    ("HardSwish", activation::hard_swish),
-    ("Identity", layout::same_elements),
-    ("LRN", normalization::lrn),
-    ("LeakyRelu", activation::leaky_relu),
-    ("Log", arithmetic::log),
-    ("LogSoftmax", reduction::log_softmax),
-    ("MatMul", linear::mat_mul),
-    ("MaxPool", pooling::max_pool),
-    ("Mul", arithmetic::mul),
-    ("Neg", arithmetic::neg),
-    ("PRelu", activation::p_relu),
-    ("Pad", slicing::pad),
-    ("Pow", arithmetic::pow),
-    ("ReduceMean", reduction::reduce_mean),
-    ("ReduceSum", reduction::reduce_sum),
-    ("Relu", activation::relu),
-    ("Reshape", layout::same_elements),
-    ("Sigmoid", activation::sigmoid),
-    ("Slice", slicing::slice),
-    ("Softmax", reduction::softmax),
-    ("Softplus", activation::softplus),
-    ("Split", slicing::split),
-    ("Sqrt", arithmetic::sqrt),
-    ("Squeeze", layout::same_elements),
-    ("Sub", arithmetic::sub),
-    ("Sum", arithmetic::sum),
-    ("Tanh", activation::tanh),
-    ("Transpose", layout::transpose),
-    ("Unsqueeze", layout::same_elements),
+pub const RULES: &[Entry] = &[
+    entry("Abs", arithmetic::abs, 7, "0 at 0"),
+    entry("Add", arithmetic::sum, 7, ""),
+    entry("AveragePool", pooling::average_pool, 7, "padding, `ceil_mode`, dilations"),
+    entry("BatchNormalization", normalization::batch_normalization, 7, "inference; the input only"),
+    entry("Cast", layout::cast, 7, "between floating-point types"),
+    entry("CastLike", layout::cast_like, 15, "between floating-point types"),
+    entry("Celu", activation::celu, 12, ""),
+    entry("Clip", activation::clip, 7, "constant bounds"),
+    entry("Concat", slicing::concat, 7, ""),
+    entry("Conv", convolution::conv, 7, "the input only"),
+    entry("ConvTranspose", transposed::conv_transpose, 7, "the input only"),
+    entry("Cos", arithmetic::cos, 7, ""),
+    entry("CumSum", layout::cum_sum, 11, ""),
+    entry("DepthToSpace", layout::depth_to_space, 7, "both orders of channels"),
+    entry("DequantizeLinear", quantization::dequantize, 10, "straight through; a scale, or one a position of an axis"),
+    entry("Div", arithmetic::div, 7, ""),
+    entry("Dropout", layout::dropout, 7, "inference"),
+    entry("Einsum", einsum::einsum, 12, "ellipses, broadcasting, implicit output; no diagonals"),
+    entry("Elu", activation::elu, 7, ""),
+    entry("Erf", arithmetic::erf, 9, ""),
+    entry("Exp", arithmetic::exp, 7, ""),
+    entry("Expand", layout::expand, 8, ""),
+    entry("Flatten", layout::same_elements, 7, ""),
+    entry("Gather", indexing::gather, 7, ""),
+    entry("GatherElements", indexing::gather_elements, 11, ""),
+    entry("GatherND", indexing::gather_nd, 11, "batch axes"),
+    entry("Gelu", activation::gelu, 20, "exact and `tanh`"),
+    entry("Gemm", linear::gemm, 7, ""),
+    entry("GlobalAveragePool", pooling::global_average_pool, 7, ""),
+    entry("GlobalLpPool", pooling::global_lp_pool, 7, ""),
+    entry("GlobalMaxPool", pooling::global_max_pool, 7, "ties: the first"),
+    entry("GroupNormalization", statistics::group_normalization, 18, "the input only"),
+    entry("HardSigmoid", activation::hard_sigmoid, 7, ""),
+    entry("HardSwish", activation::hard_swish, 14, ""),
+    entry("Identity", layout::same_elements, 7, ""),
+    entry("InstanceNormalization", statistics::instance_normalization, 7, "the input only"),
+    entry("LRN", normalization::lrn, 7, ""),
+    entry("LayerNormalization", statistics::layer_normalization, 17, "input, scale and bias; of the outputs the first"),
+    entry("LeakyRelu", activation::leaky_relu, 7, ""),
+    entry("Log", arithmetic::log, 7, ""),
+    entry("LogSoftmax", reduction::log_softmax, 7, ""),
+    entry("LpNormalization", statistics::lp_normalization, 7, ""),
+    entry("LpPool", pooling::lp_pool, 7, ""),
+    entry("MatMul", linear::mat_mul, 7, ""),
+    entry("Max", arithmetic::extreme, 7, "ties: shared equally"),
+    entry("MaxPool", pooling::max_pool, 7, "ties: the first, or shared equally, by the device"),
+    entry("Mean", arithmetic::mean, 7, ""),
+    entry("MeanVarianceNormalization", statistics::mean_variance_normalization, 9, ""),
+    entry("Min", arithmetic::extreme, 7, "ties: shared equally"),
+    entry("Mish", activation::mish, 18, ""),
+    entry("Mod", arithmetic::remainder, 10, "the dividend only"),
+    entry("Mul", arithmetic::mul, 7, ""),
+    entry("Neg", arithmetic::neg, 7, ""),
+    entry("PRelu", activation::p_relu, 7, ""),
+    entry("Pad", slicing::pad, 7, "constant amounts; every mode"),
+    entry("Pow", arithmetic::pow, 7, ""),
+    entry("QuantizeLinear", quantization::quantize, 10, "straight through within the range; a scale, or one a position of an axis"),
+    entry("RMSNormalization", statistics::rms_normalization, 23, "input and scale"),
+    entry("Reciprocal", arithmetic::reciprocal, 7, ""),
+    entry("ReduceL1", reduction::reduce_l1, 7, "constant axes"),
+    entry("ReduceL2", reduction::reduce_l2, 7, "constant axes; 0 at 0"),
+    entry("ReduceLogSum", reduction::reduce_log_sum, 7, "constant axes"),
+    entry("ReduceLogSumExp", reduction::reduce_log_sum_exp, 7, "constant axes"),
+    entry("ReduceMax", reduction::reduce_extreme, 7, "constant axes; ties: shared equally"),
+    entry("ReduceMean", reduction::reduce_mean, 7, "constant axes"),
+    entry("ReduceMin", reduction::reduce_extreme, 7, "constant axes; ties: shared equally"),
+    entry("ReduceProd", reduction::reduce_prod, 7, "constant axes; exact at zeros"),
+    entry("ReduceSum", reduction::reduce_sum, 7, "constant axes"),
+    entry("ReduceSumSquare", reduction::reduce_sum_square, 7, "constant axes"),
+    entry("Relu", activation::relu, 7, "0 at 0"),
+    entry("Reshape", layout::same_elements, 7, ""),
+    entry("Resize", resize::resize, 10, "every mode, `antialias`; constant scales and regions; axes up to 4096"),
+    entry("ScatterElements", indexing::scatter_elements, 11, "data and updates; reductions `none` and `add`"),
+    entry("ScatterND", indexing::scatter_nd, 11, "data and updates; reductions `none` and `add`"),
+    entry("Selu", activation::selu, 7, ""),
+    entry("Shrink", activation::shrink, 9, ""),
+    entry("Sigmoid", activation::sigmoid, 7, ""),
+    entry("Sin", arithmetic::sin, 7, ""),
+    entry("Slice", slicing::slice, 7, "constant places"),
+    entry("Softmax", reduction::softmax, 7, ""),
+    entry("Softplus", activation::softplus, 7, ""),
+    entry("Softsign", activation::softsign, 7, ""),
+    entry("SpaceToDepth", layout::space_to_depth, 7, ""),
+    entry("Split", slicing::split, 7, ""),
+    entry("Sqrt", arithmetic::sqrt, 7, ""),
+    entry("Squeeze", layout::same_elements, 7, ""),
+    entry("Sub", arithmetic::sub, 7, ""),
+    entry("Sum", arithmetic::sum, 7, ""),
+    entry("Swish", activation::swish, 24, ""),
+    entry("Tanh", activation::tanh, 7, ""),
+    entry("ThresholdedRelu", activation::thresholded_relu, 10, ""),
+    entry("Tile", layout::tile, 7, ""),
+    entry("TopK", indexing::top_k, 10, "the values"),
+    entry("Transpose", layout::transpose, 7, ""),
+    entry("Trilu", layout::trilu, 14, ""),
+    entry("Unsqueeze", layout::same_elements, 7, ""),
+    entry("Where", arithmetic::select, 9, ""),
 ];
 
 /// Operators whose output does not change with small changes of the input: the sweep ends there. So it does at a `Cast`
@@ -89,6 +164,7 @@ const ZERO_GRADIENT: &[&str] = &[
     "Floor",
     "Greater",
     "GreaterOrEqual",
+    "Hardmax",
     "IsInf",
     "IsNaN",
     "Less",
@@ -109,8 +185,8 @@ pub fn rule(node: &NodeProto) -> Option<Rule> {
     if !is_default_domain(&node.domain) {
         return None;
     }
-    let found = RULES.binary_search_by_key(&node.op_type.as_str(), |(op, _)| op);
-    found.ok().map(|index| RULES[index].1)
+    let found = RULES.binary_search_by_key(&node.op_type.as_str(), |entry| entry.op);
+    found.ok().map(|index| RULES[index].rule)
 }
 
 /// Whether the gradient of a node is zero wherever it exists.
@@ -131,7 +207,42 @@ mod tests {
 
     #[test]
     fn the_table_is_sorted_so_that_every_rule_is_found() {
-        assert!(RULES.is_sorted_by_key(|(op, _)| op));
-        assert!(RULES.iter().all(|(op, _)| !ZERO_GRADIENT.contains(op)));
+        assert!(RULES.is_sorted_by_key(|entry| entry.op));
+        assert!(RULES.iter().all(|entry| !ZERO_GRADIENT.contains(&entry.op)));
+    }
+
+    /// The table that people read, from the table that the sweep reads.
+    fn document() -> String {
+        let mut text = String::from(
+            "# Operators that can be differentiated\n\n\
+            Made from `mod.rs` by its test `the_document_is_current`; not to be edited. Models of opset 7 and newer are read; \
+            what an operator was in an older opset is brought to its form of opset 18 first.\n\n\
+            | operator | from opset | covered |\n| --- | --- | --- |\n",
+        );
+        for Entry {
+            op, since, note, ..
+        } in RULES
+        {
+            let note = if note.is_empty() { "everything" } else { note };
+            text += &format!("| {op} | {since} | {note} |\n");
+        }
+        text += &format!(
+            "\nThe gradient of these is zero wherever it exists, so that the sweep ends there: {}; and `Cast` to integers.\n",
+            ZERO_GRADIENT.join(", ")
+        );
+        text
+    }
+
+    #[test]
+    fn the_document_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/autodiff/rules/RULES.md");
+        if std::env::var_os("ZIGGURAT_WRITE_RULES").is_some() {
+            std::fs::write(path, document()).unwrap();
+        }
+        let found = std::fs::read_to_string(path).unwrap();
+        assert!(
+            found == document(),
+            "RULES.md is out of date: ZIGGURAT_WRITE_RULES=1 cargo test --lib the_document_is_current"
+        );
     }
 }

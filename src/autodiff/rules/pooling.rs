@@ -104,9 +104,23 @@ pub fn average_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let share = cx.builder.constant(share);
     let shared = cx.mul(&gradient, &share);
 
+    let spread = spread(cx, &shared, &window, &dims, &out, elem)?;
+    Ok(vec![Some(spread)])
+}
+
+/// Adds each element of `shared`, of dimensions `out`, to all elements of its window in a tensor of dimensions `dims`.
+fn spread(
+    cx: &mut Context,
+    shared: &str,
+    window: &Window,
+    dims: &[usize],
+    out: &[usize],
+    elem: Elem,
+) -> Result<String, Error> {
+    let rank = window.kernel.len();
     // Every channel alone: the transpose of a convolution with a kernel of ones.
     let planes = [&[dims[0] * dims[1], 1][..], &out[2..]].concat();
-    let shared = cx.reshape(&shared, &planes);
+    let shared = cx.reshape(shared, &planes);
     let area: i64 = window.kernel.iter().product();
     let kernel_dims = [&[1, 1][..], &window.kernel].concat();
     if area > LARGEST_AREA {
@@ -145,7 +159,50 @@ pub fn average_pool(cx: &mut Context) -> Result<Gradients, Error> {
             cx.plain("Slice", &[&spread, &starts, &ends, &axes])
         }
     };
-    Ok(vec![Some(cx.reshape(&spread, &dims))])
+    Ok(cx.reshape(&spread, dims))
+}
+
+/// The norm of order p of each window: `g / y^(p-1)` goes to all its elements, times `|x|^(p-1) · sign x`.
+pub fn lp_pool(cx: &mut Context) -> Result<Gradients, Error> {
+    let input = cx.input(0)?;
+    let (dims, out, elem) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.elem(&input)?);
+    let window = Window::of(cx, &[], &dims[2..], &out[2..])?;
+    let share = norm_share(cx, elem)?;
+    let spread = spread(cx, &share, &window, &dims, &out, elem)?;
+    norm_slope(cx, &spread, elem)
+}
+
+/// As [`lp_pool`], with one window a channel.
+pub fn global_lp_pool(cx: &mut Context) -> Result<Gradients, Error> {
+    let elem = cx.elem(&cx.input(0)?)?;
+    let share = norm_share(cx, elem)?;
+    norm_slope(cx, &share, elem)
+}
+
+fn order(cx: &Context) -> Result<f64, Error> {
+    match cx.node.int("p").unwrap_or(2) {
+        order @ 1..=64 => Ok(order as f64),
+        order => Err(cx.form(&format!("p = {order}"))),
+    }
+}
+
+/// `g / y^(p-1)`, and 0 where y is 0.
+fn norm_share(cx: &mut Context, elem: Elem) -> Result<String, Error> {
+    let (gradient, output, order) = (cx.gradient()?, cx.output(), order(cx)?);
+    let exponent = cx.scalar(elem, order - 1.0)?;
+    let power = cx.plain("Pow", &[&output, &exponent]);
+    Ok(cx.div_or_zero(&gradient, &power, elem)?)
+}
+
+/// `share · |x|^(p-1) · sign x`.
+fn norm_slope(cx: &mut Context, share: &str, elem: Elem) -> Result<Gradients, Error> {
+    let (input, order) = (cx.input(0)?, order(cx)?);
+    let exponent = cx.scalar(elem, order - 1.0)?;
+    let size = cx.plain("Abs", &[&input]);
+    let power = cx.plain("Pow", &[&size, &exponent]);
+    let sign = cx.plain("Sign", &[&input]);
+    let slope = cx.mul(&power, &sign);
+    Ok(vec![Some(cx.mul(share, &slope))])
 }
 
 /// Along one axis: how many elements each window averages. Padding counts if `include_pad`, but what a window covers

@@ -1,43 +1,177 @@
-//! Sums and means over axes, and what is normalised by them.
+//! Sums, means, extremes, norms and products over axes, and what is normalised by sums.
 
 use super::{Context, Error, Gradients};
+use crate::onnx::Elem;
+use crate::onnx::proto::TensorProto;
+
+/// The most elements of the squares that a product is differentiated with.
+const LARGEST_SQUARE: usize = 1 << 25;
 
 /// `g`, repeated along the reduced axes.
 pub fn reduce_sum(cx: &mut Context) -> Result<Gradients, Error> {
-    reduced(cx, false)
+    let reduction = Reduction::of(cx)?;
+    Ok(vec![Some(cx.expand(&reduction.gradient, &reduction.dims))])
 }
 
 /// `g / n`, repeated along the reduced axes, which hold n elements together.
 pub fn reduce_mean(cx: &mut Context) -> Result<Gradients, Error> {
-    reduced(cx, true)
+    let reduction = Reduction::of(cx)?;
+    let share = 1.0 / reduction.count() as f64;
+    let gradient = cx.scale(&reduction.gradient, reduction.elem, share)?;
+    Ok(vec![Some(cx.expand(&gradient, &reduction.dims))])
 }
 
-fn reduced(cx: &mut Context, mean: bool) -> Result<Gradients, Error> {
-    cx.only_first()?;
-    let (mut gradient, input) = (cx.gradient()?, cx.input(0)?);
-    let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
-    let axes = reduced_axes(cx, dims.len())?;
-    let kept: Vec<usize> = dims
-        .iter()
-        .enumerate()
-        .map(|(axis, &size)| if axes.contains(&axis) { 1 } else { size })
-        .collect();
-    if mean {
-        let count: usize = axes.iter().map(|&axis| dims[axis]).product();
-        gradient = cx.scale(&gradient, elem, 1.0 / count as f64)?;
+/// `g`, shared equally by the elements that equal the extreme.
+pub fn reduce_extreme(cx: &mut Context) -> Result<Gradients, Error> {
+    let reduction = Reduction::of(cx)?;
+    let (input, output) = (cx.input(0)?, reduction.output(cx));
+    let same = cx.plain("Equal", &[&input, &output]);
+    let mask = cx.cast(&same, reduction.elem);
+    let count = match reduction.axes.is_empty() {
+        true => mask.clone(),
+        false => cx.sum_over(&mask, &reduction.axes),
+    };
+    let share = cx.plain("Div", &[&reduction.gradient, &count]);
+    Ok(vec![Some(cx.mul(&mask, &share))])
+}
+
+/// `g · sign x`.
+pub fn reduce_l1(cx: &mut Context) -> Result<Gradients, Error> {
+    let reduction = Reduction::of(cx)?;
+    let sign = cx.plain("Sign", &[&cx.input(0)?]);
+    Ok(vec![Some(cx.mul(&sign, &reduction.gradient))])
+}
+
+/// `g · x / y`, and 0 where y is 0.
+pub fn reduce_l2(cx: &mut Context) -> Result<Gradients, Error> {
+    let reduction = Reduction::of(cx)?;
+    let output = reduction.output(cx);
+    let share = cx.div_or_zero(&reduction.gradient, &output, reduction.elem)?;
+    Ok(vec![Some(cx.mul(&cx.input(0)?, &share))])
+}
+
+/// `2 g · x`.
+pub fn reduce_sum_square(cx: &mut Context) -> Result<Gradients, Error> {
+    let reduction = Reduction::of(cx)?;
+    let doubled = cx.scale(&reduction.gradient, reduction.elem, 2.0)?;
+    Ok(vec![Some(cx.mul(&cx.input(0)?, &doubled))])
+}
+
+/// `g / exp y`, repeated along the reduced axes.
+pub fn reduce_log_sum(cx: &mut Context) -> Result<Gradients, Error> {
+    let reduction = Reduction::of(cx)?;
+    let output = reduction.output(cx);
+    let sum = cx.plain("Exp", &[&output]);
+    let share = cx.plain("Div", &[&reduction.gradient, &sum]);
+    Ok(vec![Some(cx.expand(&share, &reduction.dims))])
+}
+
+/// `g · exp(x - y)`.
+pub fn reduce_log_sum_exp(cx: &mut Context) -> Result<Gradients, Error> {
+    let reduction = Reduction::of(cx)?;
+    let output = reduction.output(cx);
+    let difference = cx.plain("Sub", &[&cx.input(0)?, &output]);
+    let weight = cx.plain("Exp", &[&difference]);
+    Ok(vec![Some(cx.mul(&weight, &reduction.gradient))])
+}
+
+/// `g` times the product of all other elements, which `y / x` would be if no element were 0: a square of the reduced
+/// elements whose diagonal is ones, multiplied along its rows.
+pub fn reduce_prod(cx: &mut Context) -> Result<Gradients, Error> {
+    let reduction = Reduction::of(cx)?;
+    let (input, count) = (cx.input(0)?, reduction.count());
+    let total: usize = reduction.dims.iter().product();
+    if total.saturating_mul(count) > LARGEST_SQUARE {
+        return Err(cx.form(&format!("it multiplies {count} elements")));
     }
-    let gradient = cx.reshape(&gradient, &kept);
-    Ok(vec![Some(cx.expand(&gradient, &dims))])
+    let rank = reduction.dims.len();
+    let (kept, reduced): (Vec<usize>, Vec<usize>) =
+        (0..rank).partition(|axis| !reduction.axes.contains(axis));
+    let order = [kept, reduced].concat();
+    let ordered: Vec<usize> = order.iter().map(|&axis| reduction.dims[axis]).collect();
+    let outer = total / count.max(1);
+
+    let rows = cx.transpose(&input, &order);
+    let rows = cx.reshape(&rows, &[outer, 1, count]);
+    let diagonal: Vec<i64> = (0..count * count)
+        .map(|place| i64::from(place % (count + 1) == 0))
+        .collect();
+    let diagonal = TensorProto::from_i64("", &[1, count as i64, count as i64], &diagonal);
+    let diagonal = cx.builder.constant(diagonal);
+    let diagonal = cx.emit(
+        "Cast",
+        &[&diagonal],
+        &[("to", i64::from(Elem::Bool.code()).into())],
+    );
+    let one = cx.scalar(reduction.elem, 1.0)?;
+    let square = cx.plain("Where", &[&diagonal, &one, &rows]);
+    let axis = cx.ints(&[2]);
+    let others = cx.emit(
+        "ReduceProd",
+        &[&square, &axis],
+        &[("keepdims", 0i64.into())],
+    );
+
+    let others = cx.reshape(&others, &ordered);
+    let mut back = vec![0; rank];
+    for (position, &axis) in order.iter().enumerate() {
+        back[axis] = position;
+    }
+    let others = cx.transpose(&others, &back);
+    Ok(vec![Some(cx.mul(&others, &reduction.gradient))])
+}
+
+/// A reduction under differentiation.
+struct Reduction {
+    /// The gradient of the output, with the reduced axes kept as dimensions of size 1.
+    gradient: String,
+    /// Dimensions of the input.
+    dims: Vec<usize>,
+    /// The axes that are reduced.
+    axes: Vec<usize>,
+    elem: Elem,
+}
+
+impl Reduction {
+    fn of(cx: &mut Context) -> Result<Self, Error> {
+        cx.only_first()?;
+        let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+        let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
+        let axes = reduced_axes(cx, dims.len())?;
+        let mut reduction = Self {
+            gradient,
+            dims,
+            axes,
+            elem,
+        };
+        reduction.gradient = cx.reshape(&reduction.gradient, &reduction.kept());
+        Ok(reduction)
+    }
+
+    /// The input's dimensions with 1 for each reduced axis.
+    fn kept(&self) -> Vec<usize> {
+        let size = |(axis, &size)| if self.axes.contains(&axis) { 1 } else { size };
+        self.dims.iter().enumerate().map(size).collect()
+    }
+
+    /// How many elements become one.
+    fn count(&self) -> usize {
+        self.axes.iter().map(|&axis| self.dims[axis]).product()
+    }
+
+    /// The output, with the reduced axes kept.
+    fn output(&self, cx: &mut Context) -> String {
+        let output = cx.output();
+        cx.reshape(&output, &self.kept())
+    }
 }
 
 /// The axes that a reduction runs over: input 1, all of them if it is missing or empty.
 fn reduced_axes(cx: &Context, rank: usize) -> Result<Vec<usize>, Error> {
     let axes = cx.constant_ints(1)?.unwrap_or_default();
     if !axes.is_empty() {
-        return axes
-            .into_iter()
-            .map(|axis| cx.resolve_axis(axis, rank))
-            .collect();
+        let axes = axes.into_iter().map(|axis| cx.resolve_axis(axis, rank));
+        return axes.collect();
     }
     let none = cx.node.int("noop_with_empty_axes").unwrap_or(0) != 0;
     Ok(if none {

@@ -21,7 +21,31 @@ pub fn arithmetic() -> Vec<Case> {
         case("Mul", &[x(&[2, 3]), Again(0)]),
         case("Sub", &[x(&[2, 3]), Again(0)]),
         case("Div", &[positive(&[2, 3]), Again(0)]),
+        case("Sin", &[x(&[2, 5])]),
+        case("Cos", &[x(&[2, 5])]),
+        case("Reciprocal", &[positive(&[2, 5])]),
+        case("Mean", &[x(&[3, 4])]),
+        case("Mean", &[x(&[3, 4]), x(&[4]), constant(&[2, 1, 1]), x(&[])]),
+        case("Mod", &[spaced(&[3, 4]), Number(0.75)]).with("fmod", 1i64),
+        case("Mod", &[spaced(&[4]), positive_constant(&[3, 1])]).with("fmod", 1i64),
+        case("Where", &[flags(&[3, 4]), x(&[3, 4]), x(&[3, 4])]),
+        case("Where", &[flags(&[4]), x(&[3, 1]), x(&[2, 1, 4])]),
+        case("Where", &[flags(&[2, 3, 1]), x(&[]), constant(&[3, 4])]),
+        case("Where", &[flags(&[]), constant(&[3]), x(&[2, 3])]),
     ];
+    for op in ["Max", "Min"] {
+        cases.push(case(op, &[spaced(&[3, 5])]));
+        cases.push(case(op, &[spaced(&[3, 5]), Number(0.25)]));
+        cases.push(case(op, &[spaced(&[3, 5]), spaced_half(&[3, 5])]));
+        cases.push(case(
+            op,
+            &[
+                spaced(&[3, 5]),
+                spaced_half(&[5]),
+                constant_levels(&[2, 1, 1]),
+            ],
+        ));
+    }
     // Broadcasting: neither, either and both sides, axes of size 1 in front, between and behind.
     let shapes: [(&[usize], &[usize]); 7] = [
         (&[2, 3, 5], &[2, 3, 5]),
@@ -45,6 +69,24 @@ pub fn arithmetic() -> Vec<Case> {
 pub fn activations() -> Vec<Case> {
     let dims = [3, 5, 7];
     vec![
+        case("Celu", &[spaced(&[2, 9])]),
+        case("Celu", &[spaced(&[2, 9])]).with("alpha", 0.6f32),
+        case("Mish", &[spaced(&[2, 9])]),
+        case("Selu", &[spaced(&[2, 9])]),
+        case("Selu", &[spaced(&[2, 9])])
+            .with("alpha", 0.5f32)
+            .with("gamma", 2f32),
+        case("Shrink", &[spaced(&dims)]),
+        case("Shrink", &[spaced(&dims)])
+            .with("lambd", 1f32)
+            .with("bias", 0.5f32),
+        case("Softsign", &[spaced(&[2, 9])]),
+        case("Swish", &[spaced(&[2, 9])]).since(24),
+        case("Swish", &[spaced(&[2, 9])])
+            .with("alpha", 0.5f32)
+            .since(24),
+        case("ThresholdedRelu", &[spaced(&dims)]),
+        case("ThresholdedRelu", &[spaced(&dims)]).with("alpha", -2f32),
         case("Clip", &[spaced(&dims), Number(-1.0), Number(6.0)]),
         case("Clip", &[spaced(&dims), Number(0.0), Number(6.0)]),
         case("Clip", &[spaced(&dims), Number(-2.0)]),

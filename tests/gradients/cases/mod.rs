@@ -34,7 +34,13 @@ enum Operand {
     Constant(Vec<usize>, Fill),
     Number(f64),
     Ints(Vec<i64>),
+    /// Indices of the dimensions given.
+    Index(Vec<i64>, Vec<i64>),
+    /// Float32 numbers whatever the element type of the others.
+    Floats(Vec<f32>),
     Flag(bool),
+    /// Truth values of the dimensions given, true and false by turns.
+    Flags(Vec<usize>),
     Missing,
 }
 
@@ -52,6 +58,16 @@ impl Case {
     fn since(mut self, opset: i64) -> Self {
         self.since = opset;
         self
+    }
+
+    /// The opsets to try, of `wanted`: none older than the attributes need, none that ONNX Runtime lacks the kernel for.
+    pub fn opsets(&self, wanted: [i64; 2]) -> [i64; 2] {
+        let newest = if self.op == "GlobalLpPool" {
+            21
+        } else {
+            i64::MAX
+        };
+        wanted.map(|opset| opset.max(self.since).min(newest))
     }
 
     /// The element types for which ONNX Runtime's CPU provider has the kernel.
@@ -82,6 +98,21 @@ impl Case {
                 }
                 Operand::Number(value) => builder.scalar(elem, *value).unwrap(),
                 Operand::Ints(values) => builder.ints(values),
+                Operand::Index(dims, values) => {
+                    builder.constant(TensorProto::from_i64("", dims, values))
+                }
+                Operand::Floats(values) => builder.floats(&[values.len() as i64], values),
+                Operand::Flags(dims) => builder.constant(TensorProto {
+                    dims: dims.iter().map(|&dim| dim as i64).collect(),
+                    data_type: Elem::Bool.code(),
+                    raw_data: Some(
+                        (0..dims.iter().product::<usize>())
+                            .map(|place| u8::from(place % 2 == 0))
+                            .collect::<Vec<_>>()
+                            .into(),
+                    ),
+                    ..Default::default()
+                }),
                 Operand::Flag(value) => builder.constant(TensorProto {
                     data_type: Elem::Bool.code(),
                     raw_data: Some(vec![u8::from(*value)].into()),
@@ -106,18 +137,31 @@ impl Case {
 /// Operators whose CPU kernel takes no float64.
 const FLOAT32_ONLY: &[&str] = &[
     "AveragePool",
+    "Celu",
     "Conv",
+    "ConvTranspose",
     "Elu",
     "Erf",
     "Gelu",
     "GlobalAveragePool",
+    "GlobalLpPool",
     "GlobalMaxPool",
+    "GroupNormalization",
     "HardSigmoid",
     "HardSwish",
     "LRN",
+    "InstanceNormalization",
     "LeakyRelu",
+    "LpPool",
+    "Mean",
+    "MeanVarianceNormalization",
+    "Mish",
     "PRelu",
+    "Resize",
+    "Selu",
     "Softplus",
+    "Softsign",
+    "ThresholdedRelu",
 ];
 
 fn case(op: &'static str, operands: &[Operand]) -> Case {
@@ -151,23 +195,51 @@ fn positive_constant(dims: &[usize]) -> Operand {
     Operand::Constant(dims.to_vec(), Fill::Positive)
 }
 
+/// As [`spaced`], but shifted by less than the spacing: no element equals one of another `spaced` operand.
+fn spaced_half(dims: &[usize]) -> Operand {
+    Operand::Variable(dims.to_vec(), Fill::SpacedBetween)
+}
+
+fn constant_levels(dims: &[usize]) -> Operand {
+    Operand::Constant(dims.to_vec(), Fill::SpacedBetween)
+}
+
+fn flags(dims: &[usize]) -> Operand {
+    Operand::Flags(dims.to_vec())
+}
+
+fn floats(values: &[f64]) -> Operand {
+    Operand::Floats(values.iter().map(|&value| value as f32).collect())
+}
+
+fn index(dims: &[i64], values: &[i64]) -> Operand {
+    Operand::Index(dims.to_vec(), values.to_vec())
+}
+
 fn ints(values: &[i64]) -> Operand {
     Operand::Ints(values.to_vec())
 }
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 10] = [
+    let families: [fn() -> Vec<Case>; 17] = [
         elementwise::arithmetic,
         elementwise::activations,
         tensors::linear,
+        tensors::products,
         tensors::reductions,
+        tensors::other_reductions,
+        tensors::statistics,
+        tensors::indexing,
         tensors::layout,
         tensors::slicing,
         tensors::normalization,
         windows::convolutions,
         windows::depthwise,
         windows::pools,
+        windows::norm_pools,
+        windows::resizing,
+        windows::transposed_convolutions,
     ];
     families.iter().flat_map(|family| family()).collect()
 }

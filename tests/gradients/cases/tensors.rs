@@ -72,8 +72,202 @@ pub fn reductions() -> Vec<Case> {
     cases
 }
 
-pub fn layout() -> Vec<Case> {
+/// Reductions other than sums and means: any axes, kept or not.
+pub fn other_reductions() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let d = [2, 3, 4];
+    let input = |op: &str| match op {
+        "ReduceMax" | "ReduceMin" | "ReduceL1" => spaced(&d),
+        "ReduceLogSum" | "ReduceProd" => positive(&d),
+        _ => x(&d),
+    };
+    for op in [
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceLogSum",
+        "ReduceLogSumExp",
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSumSquare",
+    ] {
+        for (axes, keep) in [
+            (Missing, 1i64),
+            (ints(&[1]), 0),
+            (ints(&[-1, 0]), 1),
+            (ints(&[2, 1]), 0),
+            (ints(&[0]), 1),
+        ] {
+            cases.push(case(op, &[input(op), axes]).with("keepdims", keep));
+        }
+    }
+    cases
+}
+
+/// Axes of statistics that are taken from the input itself.
+pub fn statistics() -> Vec<Case> {
+    let d = [2, 3, 4];
+    let mut cases = vec![
+        case("LayerNormalization", &[spaced(&d), x(&[4]), x(&[4])]),
+        case("LayerNormalization", &[x(&d), constant(&[4])]).with("epsilon", 0.1f32),
+        case(
+            "LayerNormalization",
+            &[x(&d), constant(&[3, 4]), constant(&[3, 4])],
+        )
+        .with("axis", 1i64),
+        case("LayerNormalization", &[x(&d), x(&[3, 4]), x(&[3, 4])]).with("axis", -2i64),
+        case("LayerNormalization", &[x(&d), x(&d)]).with("axis", 0i64),
+        case("RMSNormalization", &[spaced(&d), x(&[4])]).since(23),
+        case("RMSNormalization", &[x(&d), constant(&[3, 4])])
+            .with("axis", 1i64)
+            .with("epsilon", 0.1f32)
+            .since(23),
+        case(
+            "InstanceNormalization",
+            &[spaced(&[2, 3, 5]), constant(&[3]), constant(&[3])],
+        ),
+        case(
+            "InstanceNormalization",
+            &[spaced(&[2, 3, 3, 2]), constant(&[3]), constant(&[3])],
+        )
+        .with("epsilon", 0.1f32),
+        case(
+            "GroupNormalization",
+            &[x(&[2, 4, 3, 2]), constant(&[4]), constant(&[4])],
+        )
+        .with("num_groups", 2i64)
+        .since(21),
+        case(
+            "GroupNormalization",
+            &[x(&[1, 6, 5]), constant(&[6]), constant(&[6])],
+        )
+        .with("num_groups", 1i64)
+        .with("epsilon", 0.1f32)
+        .since(21),
+        case("MeanVarianceNormalization", &[x(&[2, 3, 3, 2])]),
+        case("MeanVarianceNormalization", &[x(&[2, 3, 3, 2])]).with("axes", vec![1i64, -1]),
+    ];
+    for axis in [0i64, 1, -1] {
+        for p in [1i64, 2] {
+            let normalise = case("LpNormalization", &[spaced(&d)]);
+            cases.push(normalise.with("axis", axis).with("p", p));
+        }
+    }
+    cases.push(case("LpNormalization", &[x(&[2, 5])]));
+    cases
+}
+
+pub fn products() -> Vec<Case> {
+    let einsum = |equation: &str, operands: &[&[usize]]| {
+        let operands: Vec<Operand> = operands.iter().map(|dims| x(dims)).collect();
+        case("Einsum", &operands).with("equation", equation)
+    };
     vec![
+        einsum("ij,jk->ik", &[&[2, 3], &[3, 4]]),
+        einsum("ij , jk -> ki", &[&[2, 3], &[3, 4]]),
+        einsum("bhid,bhjd->bhij", &[&[2, 2, 3, 2], &[2, 2, 2, 2]]),
+        einsum("ba,ac", &[&[2, 3], &[3, 4]]),
+        einsum("...ij,...jk->...ik", &[&[2, 2, 3], &[1, 3, 2]]),
+        einsum("i...,i...->...i", &[&[2, 3], &[2, 3]]),
+        einsum("i,j->ij", &[&[3], &[4]]),
+        einsum("ijk->j", &[&[2, 3, 2]]),
+        einsum("ijk->kij", &[&[2, 3, 2]]),
+        einsum("ij,j->", &[&[2, 3], &[3]]),
+        einsum("ij,k->i", &[&[2, 3], &[4]]),
+        einsum("nchw,nvw,vk->nkch", &[&[1, 2, 3, 2], &[1, 2, 2], &[2, 2]]),
+    ]
+}
+
+/// Elements taken from and put at places that indices name.
+pub fn indexing() -> Vec<Case> {
+    let d = [3, 4, 2];
+    vec![
+        case("Gather", &[x(&d), index(&[], &[1])]),
+        case("Gather", &[x(&d), index(&[], &[-1])]).with("axis", 1i64),
+        case("Gather", &[x(&d), ints(&[0])]).with("axis", -1i64),
+        case("Gather", &[x(&d), ints(&[2, 0, 2, -1])]).with("axis", 1i64),
+        case("Gather", &[x(&d), index(&[2, 2], &[0, 1, 1, -3])]),
+        case("Gather", &[x(&d), index(&[1, 3], &[1, 0, 1])]).with("axis", 2i64),
+        case(
+            "GatherElements",
+            &[x(&[3, 2]), index(&[2, 2], &[0, 2, -1, 2])],
+        ),
+        case(
+            "GatherElements",
+            &[x(&[2, 3]), index(&[2, 2], &[0, 0, 2, 1])],
+        )
+        .with("axis", 1i64),
+        case("GatherND", &[x(&d), index(&[2, 3], &[0, 1, 1, 2, -1, 0])]),
+        case("GatherND", &[x(&d), index(&[2, 1, 2], &[0, 1, 0, 1])]),
+        case("GatherND", &[x(&d), index(&[3, 1], &[0, 3, 0])]).with("batch_dims", 1i64),
+        case(
+            "GatherND",
+            &[
+                x(&[2, 2, 3, 2]),
+                index(&[2, 2, 2, 1], &[0, 1, 2, 2, 1, 0, 0, 0]),
+            ],
+        )
+        .with("batch_dims", 2i64),
+        case(
+            "ScatterElements",
+            &[x(&[3, 2]), index(&[1, 2], &[0, 2]), x(&[1, 2])],
+        ),
+        case(
+            "ScatterElements",
+            &[x(&[2, 3]), index(&[2, 1], &[-1, 0]), x(&[2, 1])],
+        )
+        .with("axis", 1i64),
+        case(
+            "ScatterElements",
+            &[x(&[2, 3]), index(&[1, 2], &[1, 1]), x(&[1, 2])],
+        )
+        .with("axis", 1i64)
+        .with("reduction", "add"),
+        case(
+            "ScatterND",
+            &[x(&d), index(&[2, 1], &[2, 0]), x(&[2, 4, 2])],
+        ),
+        case(
+            "ScatterND",
+            &[x(&d), index(&[2, 2], &[0, 1, 0, 1]), x(&[2, 2])],
+        )
+        .with("reduction", "add"),
+        case(
+            "ScatterND",
+            &[constant(&d), index(&[1, 3], &[1, 2, 1]), x(&[1])],
+        ),
+        case("TopK", &[spaced(&[3, 4]), ints(&[2])]).reads(&[0], 2),
+        case("TopK", &[spaced(&[3, 4]), ints(&[2])])
+            .with("axis", 0i64)
+            .with("largest", 0i64)
+            .with("sorted", 0i64)
+            .reads(&[0], 2),
+    ]
+}
+
+pub fn layout() -> Vec<Case> {
+    let bool_like = Operand::Constant(vec![], Fill::Uniform);
+    vec![
+        case("CastLike", &[x(&[2, 3]), bool_like]),
+        case("CumSum", &[x(&[2, 5]), index(&[], &[1])]),
+        case("CumSum", &[x(&[2, 5]), index(&[], &[-1])]).with("exclusive", 1i64),
+        case("CumSum", &[x(&[3, 2]), index(&[], &[0])]).with("reverse", 1i64),
+        case("CumSum", &[x(&[3, 2]), index(&[], &[0])])
+            .with("reverse", 1i64)
+            .with("exclusive", 1i64),
+        case("DepthToSpace", &[x(&[2, 8, 2, 3])]).with("blocksize", 2i64),
+        case("DepthToSpace", &[x(&[1, 9, 2, 1])])
+            .with("blocksize", 3i64)
+            .with("mode", "CRD"),
+        case("SpaceToDepth", &[x(&[2, 2, 4, 6])]).with("blocksize", 2i64),
+        case("Expand", &[x(&[3, 1]), ints(&[2, 1, 4])]),
+        case("Expand", &[x(&[]), ints(&[2, 3])]),
+        case("Expand", &[x(&[2, 3]), ints(&[1])]),
+        case("Tile", &[x(&[2, 3]), ints(&[2, 1])]),
+        case("Tile", &[x(&[2, 1, 2]), ints(&[1, 3, 2])]),
+        case("Tile", &[x(&[2, 3]), ints(&[1, 1])]),
+        case("Trilu", &[x(&[3, 4])]),
+        case("Trilu", &[x(&[2, 3, 3]), index(&[], &[-1])]).with("upper", 0i64),
         case("Cast", &[x(&[2, 3])]).with("to", i64::from(Elem::F64.code())),
         case("Cast", &[x(&[2, 3])]).with("to", i64::from(Elem::F32.code())),
         case("Dropout", &[x(&[2, 3])]),

@@ -1,0 +1,191 @@
+//! Elements taken from, and put at, places that a tensor of indices names.
+
+use super::{Context, Error, Gradients};
+use crate::onnx::Elem;
+use crate::onnx::proto::TensorProto;
+
+const ADD: (&str, &str) = ("reduction", "add");
+
+/// `g` added at the places along the axis that were taken.
+pub fn gather(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, data, indices) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (dims, elem) = (cx.dims(&data)?, cx.elem(&data)?);
+    let axis = cx.axis("axis", 0, dims.len())?;
+    let outer: usize = dims[..axis].iter().product();
+    let inner: usize = dims[axis + 1..].iter().product();
+    let taken: usize = cx.dims(&indices)?.iter().product();
+    if let (1, Some(tensor)) = (taken, cx.constant(1)) {
+        let place = tensor.to_i64()?[0];
+        return one_place(cx, &gradient, &dims, axis, place);
+    }
+    let flat = [outer, dims[axis], inner];
+    let updates = [outer, taken, inner];
+    let gradient = cx.reshape(&gradient, &updates);
+    let indices = cx.reshape(&indices, &[1, taken, 1]);
+    let indices = cx.expand(&indices, &updates);
+    let zeros = cx.zeros(elem, &flat)?;
+    let attributes = [("axis", 1i64.into()), (ADD.0, ADD.1.into())];
+    let added = cx.emit(
+        "ScatterElements",
+        &[&zeros, &indices, &gradient],
+        &attributes,
+    );
+    Ok(vec![Some(cx.reshape(&added, &dims))])
+}
+
+/// `g` at one place along an axis, zeros before and behind.
+fn one_place(
+    cx: &mut Context,
+    gradient: &str,
+    dims: &[usize],
+    axis: usize,
+    place: i64,
+) -> Result<Gradients, Error> {
+    let size = dims[axis] as i64;
+    let place = if place < 0 { place + size } else { place };
+    if !(0..size).contains(&place) {
+        return Err(cx.form(&format!("index {place} along an axis of {size}")));
+    }
+    let mut one = dims.to_vec();
+    one[axis] = 1;
+    let gradient = cx.reshape(gradient, &one);
+    let (pads, axes) = (cx.ints(&[place, size - 1 - place]), cx.ints(&[axis as i64]));
+    Ok(vec![Some(cx.plain("Pad", &[&gradient, &pads, "", &axes]))])
+}
+
+/// `g` added at the places that were taken.
+pub fn gather_elements(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, data, indices) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (dims, elem) = (cx.dims(&data)?, cx.elem(&data)?);
+    let axis = cx.axis("axis", 0, dims.len())?;
+    Ok(vec![Some(scattered(
+        cx, &gradient, &indices, &dims, elem, axis,
+    )?)])
+}
+
+/// `g` added to zeros of the dimensions `dims` at `indices` along `axis`.
+fn scattered(
+    cx: &mut Context,
+    gradient: &str,
+    indices: &str,
+    dims: &[usize],
+    elem: Elem,
+    axis: usize,
+) -> Result<String, Error> {
+    let zeros = cx.zeros(elem, dims)?;
+    let attributes = [("axis", (axis as i64).into()), (ADD.0, ADD.1.into())];
+    Ok(cx.emit("ScatterElements", &[&zeros, indices, gradient], &attributes))
+}
+
+/// `g` of the values, added at the places they came from.
+pub fn top_k(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, data) = (cx.gradient()?, cx.input(0)?);
+    let (dims, elem) = (cx.dims(&data)?, cx.elem(&data)?);
+    let axis = cx.axis("axis", -1, dims.len())?;
+    let named = cx
+        .node
+        .output
+        .get(1)
+        .filter(|name| !name.is_empty())
+        .cloned();
+    let indices = match named {
+        Some(indices) => indices,
+        None => {
+            let largest = cx.node.int("largest").unwrap_or(1);
+            let sorted = cx.node.int("sorted").unwrap_or(1);
+            let attributes = [
+                ("axis", (axis as i64).into()),
+                ("largest", largest.into()),
+                ("sorted", sorted.into()),
+            ];
+            let count = cx.input(1)?;
+            let inputs = [data.as_str(), count.as_str()];
+            cx.builder
+                .emit_many("TopK", &inputs, &attributes, 2)
+                .remove(1)
+        }
+    };
+    Ok(vec![Some(scattered(
+        cx, &gradient, &indices, &dims, elem, axis,
+    )?)])
+}
+
+/// `g` added at the places that were taken. Batch axes become one axis that the indices name too.
+pub fn gather_nd(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, data, indices) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (dims, elem) = (cx.dims(&data)?, cx.elem(&data)?);
+    let index_dims = cx.dims(&indices)?;
+    let batch_rank = usize::try_from(cx.node.int("batch_dims").unwrap_or(0)).unwrap_or(usize::MAX);
+    if batch_rank >= index_dims.len() || batch_rank >= dims.len() {
+        return Err(cx.form(&format!("batch_dims = {batch_rank} of {dims:?}")));
+    }
+    if batch_rank == 0 {
+        let zeros = cx.zeros(elem, &dims)?;
+        let added = cx.emit(
+            "ScatterND",
+            &[&zeros, &indices, &gradient],
+            &[(ADD.0, ADD.1.into())],
+        );
+        return Ok(vec![Some(added)]);
+    }
+    let batch: usize = dims[..batch_rank].iter().product();
+    let (coordinates, middle) = index_dims[batch_rank..]
+        .split_last()
+        .map(|(last, middle)| (*last, middle.to_vec()))
+        .unwrap_or_default();
+    let with = |last: usize| [&[batch], &middle[..], &[last]].concat();
+    let numbers: Vec<i64> = (0..batch as i64).collect();
+    let numbers = TensorProto::from_i64("", &[batch as i64], &numbers);
+    let numbers = cx.builder.constant(numbers);
+    let mut column = vec![1; middle.len() + 2];
+    column[0] = batch;
+    let numbers = cx.reshape(&numbers, &column);
+    let numbers = cx.expand(&numbers, &with(1));
+    let indices = cx.reshape(&indices, &with(coordinates));
+    let indices = cx.emit("Concat", &[&numbers, &indices], &[("axis", (-1i64).into())]);
+    let rest = &dims[batch_rank..];
+    let updates = [&[batch], &middle[..], &rest[coordinates.min(rest.len())..]].concat();
+    let gradient = cx.reshape(&gradient, &updates);
+    let zeros = cx.zeros(elem, &[&[batch], rest].concat())?;
+    let added = cx.emit(
+        "ScatterND",
+        &[&zeros, &indices, &gradient],
+        &[(ADD.0, ADD.1.into())],
+    );
+    Ok(vec![Some(cx.reshape(&added, &dims))])
+}
+
+/// For the data, `g` with zeros where something was put (with `add`: `g`); for the updates, `g` at their places.
+pub fn scatter_elements(cx: &mut Context) -> Result<Gradients, Error> {
+    let rank = cx.dims(&cx.input(0)?)?.len();
+    let axis = cx.axis("axis", 0, rank)? as i64;
+    put(cx, ("ScatterElements", "GatherElements"), Some(axis))
+}
+
+/// As [`scatter_elements`].
+pub fn scatter_nd(cx: &mut Context) -> Result<Gradients, Error> {
+    put(cx, ("ScatterND", "GatherND"), None)
+}
+
+fn put(cx: &mut Context, (put, take): (&str, &str), axis: Option<i64>) -> Result<Gradients, Error> {
+    let (gradient, data, indices) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (updates, elem) = (cx.dims(&cx.input(2)?)?, cx.elem(&data)?);
+    let adds = match cx.node.string("reduction").unwrap_or("none") {
+        "none" => false,
+        "add" => true,
+        other => return Err(cx.form(&format!("reduction = {other:?}"))),
+    };
+    let attributes: Vec<_> = axis.into_iter().map(|axis| ("axis", axis.into())).collect();
+    let of_data = match (cx.wants(0), adds) {
+        (false, _) => None,
+        (true, true) => Some(gradient.clone()),
+        (true, false) => {
+            let zeros = cx.zeros(elem, &updates)?;
+            Some(cx.emit(put, &[&gradient, &indices, &zeros], &attributes))
+        }
+    };
+    let of_updates = cx
+        .wants(2)
+        .then(|| cx.emit(take, &[&gradient, &indices], &attributes));
+    Ok(vec![of_data, None, of_updates])
+}

@@ -1,0 +1,182 @@
+//! Normalisation by the mean and deviation, or by the norm, of the input itself.
+//!
+//! All of them are `y = scale · n(x) + bias`, where `n` makes groups of elements have mean 0 and mean square 1. With `h` the
+//! gradient of `n(x)` and means taken over a group, the gradient of x is `(h - mean h - n · mean(h · n)) / deviation`;
+//! where no mean is subtracted from x, `mean h` falls away.
+
+use super::{Context, Error, Gradients};
+use crate::onnx::Elem;
+
+/// What a group of elements is divided by.
+struct Statistics {
+    /// The axes whose elements are one group.
+    axes: Vec<usize>,
+    /// Whether their mean is subtracted first.
+    centred: bool,
+    /// Added to the mean square.
+    epsilon: f64,
+}
+
+/// Groups of elements with mean 0 (if centred) and mean square 1.
+struct Normalised {
+    value: String,
+    /// The reciprocal of the deviation.
+    inverse: String,
+}
+
+impl Statistics {
+    fn normalise(&self, cx: &mut Context, value: &str, elem: Elem) -> Result<Normalised, Error> {
+        let centred = if self.centred {
+            let mean = cx.mean_over(value, &self.axes);
+            cx.plain("Sub", &[value, &mean])
+        } else {
+            value.to_owned()
+        };
+        let square = cx.mul(&centred, &centred);
+        let variance = cx.mean_over(&square, &self.axes);
+        let epsilon = cx.scalar(elem, self.epsilon)?;
+        let shifted = cx.add(&variance, &epsilon);
+        let deviation = cx.plain("Sqrt", &[&shifted]);
+        let inverse = cx.plain("Reciprocal", &[&deviation]);
+        let value = cx.mul(&centred, &inverse);
+        Ok(Normalised { value, inverse })
+    }
+
+    /// The gradient of the value that was normalised, given that of the result.
+    fn back(&self, cx: &mut Context, normalised: &Normalised, gradient: &str) -> String {
+        let product = cx.mul(gradient, &normalised.value);
+        let mean = cx.mean_over(&product, &self.axes);
+        let along = cx.mul(&normalised.value, &mean);
+        let mut rest = cx.plain("Sub", &[gradient, &along]);
+        if self.centred {
+            let mean = cx.mean_over(gradient, &self.axes);
+            rest = cx.plain("Sub", &[&rest, &mean]);
+        }
+        cx.mul(&rest, &normalised.inverse)
+    }
+}
+
+/// Normalised over the last axes, scaled and shifted element by element.
+pub fn layer_normalization(cx: &mut Context) -> Result<Gradients, Error> {
+    over_last_axes(cx, true)
+}
+
+/// As [`layer_normalization`], without mean and shift.
+pub fn rms_normalization(cx: &mut Context) -> Result<Gradients, Error> {
+    over_last_axes(cx, false)
+}
+
+fn over_last_axes(cx: &mut Context, centred: bool) -> Result<Gradients, Error> {
+    cx.only_first_output()?;
+    let (gradient, input, scale) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
+    let first = cx.axis("axis", -1, dims.len())?;
+    let statistics = Statistics {
+        axes: (first..dims.len()).collect(),
+        centred,
+        epsilon: f64::from(cx.node.float("epsilon").unwrap_or(1e-5)),
+    };
+    let normalised = statistics.normalise(cx, &input, elem)?;
+    let mut gradients = vec![None, None, None];
+    if cx.wants(0) {
+        let scaled = cx.mul(&gradient, &scale);
+        gradients[0] = Some(statistics.back(cx, &normalised, &scaled));
+    }
+    if cx.wants(1) {
+        let product = cx.mul(&gradient, &normalised.value);
+        let to = cx.dims(&scale)?;
+        gradients[1] = Some(cx.unbroadcast(&product, &dims, &to));
+    }
+    if cx.wants(2) {
+        let to = cx.dims(&cx.input(2)?)?;
+        gradients[2] = Some(cx.unbroadcast(&gradient, &dims, &to));
+    }
+    Ok(gradients)
+}
+
+/// Normalised over the spatial axes; a scale a channel.
+pub fn instance_normalization(cx: &mut Context) -> Result<Gradients, Error> {
+    cx.only_first()?;
+    let (gradient, input, scale) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
+    let statistics = Statistics {
+        axes: (2..dims.len()).collect(),
+        centred: true,
+        epsilon: f64::from(cx.node.float("epsilon").unwrap_or(1e-5)),
+    };
+    let normalised = statistics.normalise(cx, &input, elem)?;
+    let mut by_channel = vec![1; dims.len()];
+    by_channel[1] = dims[1];
+    let scale = cx.reshape(&scale, &by_channel);
+    let scaled = cx.mul(&gradient, &scale);
+    Ok(vec![Some(statistics.back(cx, &normalised, &scaled))])
+}
+
+/// Normalised over the spatial axes and groups of channels; a scale a channel, or a group in opset 18.
+pub fn group_normalization(cx: &mut Context) -> Result<Gradients, Error> {
+    cx.only_first()?;
+    let (gradient, input, scale) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
+    let groups = cx.node.int("num_groups").unwrap_or(0);
+    let groups = usize::try_from(groups)
+        .ok()
+        .filter(|&groups| groups > 0 && dims.len() > 1 && dims[1].is_multiple_of(groups));
+    let Some(groups) = groups else {
+        return Err(cx.form(&format!(
+            "its groups do not divide the channels of {dims:?}"
+        )));
+    };
+    let area: usize = dims[2..].iter().product();
+    let apart = [dims[0], groups, dims[1] / groups, area];
+    let scales: usize = cx.dims(&scale)?.iter().product();
+    let scale = cx.reshape(&scale, &[1, groups, scales / groups, 1]);
+    let gradient = cx.reshape(&gradient, &apart);
+    let scaled = cx.mul(&gradient, &scale);
+    let input = cx.reshape(&input, &apart);
+    let statistics = Statistics {
+        axes: vec![2, 3],
+        centred: true,
+        epsilon: f64::from(cx.node.float("epsilon").unwrap_or(1e-5)),
+    };
+    let normalised = statistics.normalise(cx, &input, elem)?;
+    let of_input = statistics.back(cx, &normalised, &scaled);
+    Ok(vec![Some(cx.reshape(&of_input, &dims))])
+}
+
+/// Normalised over the given axes, without scale.
+pub fn mean_variance_normalization(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
+    let axes = cx.node.ints("axes").unwrap_or(&[0, 2, 3]).to_vec();
+    let axes = axes
+        .into_iter()
+        .map(|axis| cx.resolve_axis(axis, dims.len()));
+    let statistics = Statistics {
+        axes: axes.collect::<Result<_, _>>()?,
+        centred: true,
+        // The operator adds 1e-9 to the deviation.
+        epsilon: 1e-18,
+    };
+    let normalised = statistics.normalise(cx, &input, elem)?;
+    Ok(vec![Some(statistics.back(cx, &normalised, &gradient))])
+}
+
+/// `y = x / |x|` along an axis, with the norm of order 1 or 2: `(g - d · Σ g·y) / |x|`, where `d` is the derivative of the
+/// norm: sign x, or y.
+pub fn lp_normalization(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, input, output) = (cx.gradient()?, cx.input(0)?, cx.output());
+    let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
+    let axis = cx.axis("axis", -1, dims.len())?;
+    let (reduce, slope) = match cx.node.int("p").unwrap_or(2) {
+        1 => ("ReduceL1", cx.plain("Sign", &[&input])),
+        2 => ("ReduceL2", output.clone()),
+        other => return Err(cx.form(&format!("p = {other}"))),
+    };
+    let axes = cx.ints(&[axis as i64]);
+    let norm = cx.emit(reduce, &[&input, &axes], &[("keepdims", 1i64.into())]);
+    let product = cx.mul(&gradient, &output);
+    let sum = cx.sum_over(&product, &[axis]);
+    let along = cx.mul(&slope, &sum);
+    let rest = cx.plain("Sub", &[&gradient, &along]);
+    Ok(vec![Some(cx.div_or_zero(&rest, &norm, elem)?)])
+}

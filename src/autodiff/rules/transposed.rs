@@ -1,0 +1,82 @@
+//! Transposed convolution: the gradient with respect to its input is a convolution.
+
+use super::{Context, Error, Gradients};
+
+/// The convolution with the same weights, whose dimensions (input, output/group, kernel) are what it expects.
+pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
+    cx.only_first()?;
+    let (gradient, input, weight) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (dims, out, filter) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.dims(&weight)?);
+    if dims.len() < 3 || filter.len() != dims.len() || out.len() != dims.len() {
+        return Err(cx.form(&format!("input {dims:?} and weights {filter:?}")));
+    }
+    let rank = dims.len() - 2;
+    let list = |name: &str| {
+        let values = cx.node.ints(name).map_or(vec![1; rank], <[i64]>::to_vec);
+        match values.len() == rank && values.iter().all(|value| (1..=4096).contains(value)) {
+            true => Ok(values),
+            false => Err(cx.form(&format!("its {name} is {values:?}"))),
+        }
+    };
+    let (strides, dilations) = (list("strides")?, list("dilations")?);
+    let mut begins = vec![0; rank];
+    let mut ends = vec![0; rank];
+    for axis in 0..rank {
+        let extent = (filter[axis + 2] as i64 - 1) * dilations[axis] + 1;
+        let (size, made) = (dims[axis + 2] as i64, out[axis + 2] as i64);
+        begins[axis] = padding_before(cx, axis, (size - 1) * strides[axis] + extent - made)?;
+        // With this much padding behind, the windows of a convolution are the input's elements, no more and no fewer.
+        ends[axis] = (size - 1) * strides[axis] + extent - made - begins[axis];
+    }
+    // Negative padding cuts off what a convolution would skip by itself, or a row too many.
+    let cut: Vec<i64> = ends.iter().map(|end| (*end).min(0)).collect();
+    let gradient = match cut.iter().all(|&cut| cut == 0) {
+        true => gradient,
+        false => {
+            let zeros = vec![0; rank];
+            let pads = cx.ints(&[zeros.as_slice(), &cut].concat());
+            let axes: Vec<i64> = (2..2 + rank as i64).collect();
+            let axes = cx.ints(&axes);
+            cx.plain("Pad", &[&gradient, &pads, "", &axes])
+        }
+    };
+    let ends: Vec<i64> = ends.iter().map(|end| (*end).max(0)).collect();
+    let kernel: Vec<i64> = filter[2..].iter().map(|&size| size as i64).collect();
+    let attributes = [
+        ("kernel_shape", kernel.into()),
+        ("strides", strides.into()),
+        ("dilations", dilations.into()),
+        ("pads", [begins, ends].concat().into()),
+        ("group", cx.node.int("group").unwrap_or(1).into()),
+    ];
+    Ok(vec![Some(cx.emit(
+        "Conv",
+        &[&gradient, &weight],
+        &attributes,
+    ))])
+}
+
+/// What is cut off before the output along an axis, of which `total` is what is cut off on both sides, less what is
+/// added behind.
+fn padding_before(cx: &Context, axis: usize, total: i64) -> Result<i64, Error> {
+    let at = |name: &str| {
+        cx.node
+            .ints(name)
+            .and_then(|values| values.get(axis))
+            .copied()
+    };
+    let whole = total + at("output_padding").unwrap_or(0);
+    let explicit = at("pads").unwrap_or(0);
+    let computed = cx.node.ints("output_shape").is_some();
+    let before = match cx.node.string("auto_pad").unwrap_or("NOTSET") {
+        "SAME_UPPER" => whole / 2,
+        "SAME_LOWER" => whole - whole / 2,
+        "VALID" => 0,
+        _ if computed => whole - whole / 2,
+        _ => explicit,
+    };
+    match (0..=4096).contains(&before) {
+        true => Ok(before),
+        false => Err(cx.form(&format!("its padding comes to {before}"))),
+    }
+}

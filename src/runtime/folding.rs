@@ -1,0 +1,277 @@
+//! Computes beforehand what does not depend on the picture. Exported networks are full of it: dimensions asked for and
+//! put together again, ranges, masks, tables of positions. What is left is what a gradient can go through.
+//!
+//! ONNX Runtime does the computing; names of what stays do not change. For a network whose number of pictures is open,
+//! only what is the same for every number is folded.
+
+use super::{Error, Optimisation, Options, Provider, Session, Tensor, inference};
+use crate::onnx::proto::{NodeProto, TensorProto};
+use crate::onnx::shapes::untyped;
+use crate::onnx::tensor::element_count;
+use crate::onnx::{Elem, Graph, Shapes, file};
+use std::collections::{HashMap, HashSet};
+
+/// Values of more elements than this stay as they are: they cost memory and save little.
+const LARGEST: usize = 1 << 20;
+
+/// Folding makes dimensions known, which makes more to fold; real networks need two or three rounds.
+const ROUNDS: usize = 16;
+
+/// Operators that make something new in every run.
+const RANDOM: &[&str] = &[
+    "Bernoulli",
+    "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+];
+
+/// Dimensions of each input of a graph.
+pub type Dims<'a> = [(&'a str, &'a [usize])];
+
+/// The graph with everything folded that is the same for all of `choices` of its inputs' dimensions.
+///
+/// # Errors
+/// [`Error::Graph`] if the graph is damaged, [`Error::Model`] or [`Error::Run`] if ONNX Runtime refuses a part of it.
+pub fn fold(graph: &Graph, choices: &[&Dims]) -> Result<Graph, Error> {
+    let mut alike: Option<Known> = None;
+    for dims in choices {
+        let (mut known, _) = settle(graph, dims)?;
+        if let Some(others) = &alike {
+            known.retain(|name, tensor| others.get(name) == Some(tensor));
+        }
+        alike = Some(known);
+    }
+    without(graph, alike.unwrap_or_default())
+}
+
+/// The types of all values of `graph` for the dimensions given for its inputs, also where dimensions are computed on the
+/// way. Values whose dimensions depend on the inputs' elements are left out.
+///
+/// # Errors
+/// As [`fold`].
+pub fn shapes(graph: &Graph, dims: &Dims) -> Result<Shapes, Error> {
+    Ok(settle(graph, dims)?.1)
+}
+
+/// Constants by name.
+type Known = HashMap<String, TensorProto>;
+
+/// Everything that can be told of the values of `graph` for given dimensions: what is constant, and the types of all.
+fn settle(graph: &Graph, dims: &Dims) -> Result<(Known, Shapes), Error> {
+    let mut shapes = inference::infer(graph, dims)?;
+    let mut all = Known::new();
+    let mut rest = graph.clone();
+    for _ in 0..ROUNDS {
+        let known = computed(&rest, &shapes)?;
+        if known.is_empty() {
+            break;
+        }
+        rest = without(&rest, known.clone())?;
+        all.extend(known);
+        shapes.extend(inference::infer(&rest, dims)?);
+    }
+    Ok((all, shapes))
+}
+
+/// The values that can be computed without the inputs' elements, given all dimensions.
+fn computed(graph: &Graph, shapes: &Shapes) -> Result<Known, Error> {
+    let mut part = graph.hollow();
+    for constant in graph.constants() {
+        part.insert_constant(constant.clone())?;
+    }
+    let mut known = Known::new();
+    let mut wanted = Vec::new();
+    for node in graph.nodes() {
+        if let Some(tensor) = dimensions(node, shapes).or_else(|| alias(graph, node)) {
+            part.insert_constant(tensor.clone())?;
+            known.insert(tensor.name.clone(), tensor);
+            continue;
+        }
+        if !is_computable(node, &part) {
+            continue;
+        }
+        part.insert_node(node.clone())?;
+        let small = |name: &&String| {
+            let known = shapes.find(name);
+            !name.is_empty() && known.is_none_or(|known| is_small(&known.dims))
+        };
+        wanted.extend(node.output.iter().filter(small).cloned());
+    }
+    known.extend(run(&part, &wanted)?);
+    Ok(known)
+}
+
+fn is_small(dims: &[usize]) -> bool {
+    let count = dims
+        .iter()
+        .try_fold(1usize, |count, &dim| count.checked_mul(dim));
+    count.is_some_and(|count| count <= LARGEST)
+}
+
+/// Whether all that the node reads is in `part`, and the result is always the same.
+fn is_computable(node: &NodeProto, part: &Graph) -> bool {
+    let mut inputs = node.input.iter().filter(|input| !input.is_empty());
+    let holds_graphs = node
+        .attribute
+        .iter()
+        .any(|attribute| attribute.g.is_some() || !attribute.graphs.is_empty());
+    !holds_graphs
+        && !RANDOM.contains(&node.op_type.as_str())
+        && inputs.all(|input| part.contains(input))
+}
+
+/// What a node tells of known dimensions.
+fn dimensions(node: &NodeProto, shapes: &Shapes) -> Option<TensorProto> {
+    let output = node.output.first()?;
+    let dims = &shapes.find(node.input_at(0)?)?.dims;
+    let dims: Vec<i64> = dims.iter().map(|&dim| dim as i64).collect();
+    if node.is("Size") {
+        let count = element_count(&dims)? as i64;
+        return Some(TensorProto::from_i64(output, &[], &[count]));
+    }
+    if !node.is("Shape") {
+        return None;
+    }
+    let rank = dims.len() as i64;
+    let place = |name: &str, default: i64| {
+        let place = node.int(name).unwrap_or(default);
+        let from_front = if place < 0 { place + rank } else { place };
+        from_front.clamp(0, rank) as usize
+    };
+    let (start, end) = (place("start", 0), place("end", rank));
+    let told = dims.get(start..end).unwrap_or_default();
+    Some(TensorProto::from_i64(output, &[told.len() as i64], told))
+}
+
+/// A constant under another name; its elements are shared.
+fn alias(graph: &Graph, node: &NodeProto) -> Option<TensorProto> {
+    let constant = graph
+        .constant(node.input_at(0)?)
+        .filter(|_| node.is("Identity"))?;
+    let name = node.output.first()?.clone();
+    Some(TensorProto {
+        name,
+        ..constant.clone()
+    })
+}
+
+/// Those of the values called `wanted` that a [`Tensor`] can hold.
+fn run(part: &Graph, wanted: &[String]) -> Result<Known, Error> {
+    if wanted.is_empty() {
+        return Ok(Known::new());
+    }
+    let outputs: Vec<_> = wanted.iter().map(|name| untyped(name)).collect();
+    let model = part.to_model(&outputs)?;
+    let options = Options {
+        optimisation: Optimisation::None,
+        ..Options::default()
+    };
+    let mut session = Session::open(&file::encode(&model)?, Provider::Cpu, &options)?;
+    let fits = session
+        .outputs()
+        .iter()
+        .filter(|port| inference::elem_of(&port.element).is_some_and(is_exchanged));
+    let names: Vec<String> = fits.map(|port| port.name.clone()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    if names.is_empty() {
+        return Ok(Known::new());
+    }
+    let tensors = session.run(&[], &names)?;
+    let protos = names.iter().zip(&tensors);
+    Ok(protos
+        .filter(|(_, tensor)| is_small(tensor.shape()))
+        .map(|(name, tensor)| ((*name).to_owned(), proto(name, tensor)))
+        .collect())
+}
+
+fn is_exchanged(elem: Elem) -> bool {
+    use Elem::*;
+    matches!(elem, F32 | F64 | I64 | I32 | U8 | Bool)
+}
+
+fn proto(name: &str, tensor: &Tensor) -> TensorProto {
+    let (elem, bytes): (Elem, Vec<u8>) = match tensor {
+        Tensor::F32(values) => (
+            Elem::F32,
+            values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        ),
+        Tensor::F64(values) => (
+            Elem::F64,
+            values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        ),
+        Tensor::I64(values) => (
+            Elem::I64,
+            values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        ),
+        Tensor::I32(values) => (
+            Elem::I32,
+            values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        ),
+        Tensor::U8(values) => (Elem::U8, values.iter().copied().collect()),
+        Tensor::Bool(values) => (Elem::Bool, values.iter().map(|&v| u8::from(v)).collect()),
+    };
+    TensorProto {
+        name: name.into(),
+        dims: tensor.shape().iter().map(|&dim| dim as i64).collect(),
+        data_type: elem.code(),
+        raw_data: Some(bytes.into()),
+        ..Default::default()
+    }
+}
+
+/// The graph with `known` values as constants: nodes that make nothing else are gone, and so are values that nothing
+/// reads any more.
+fn without(graph: &Graph, mut known: Known) -> Result<Graph, Error> {
+    let made = |node: &NodeProto| {
+        let mut outputs = node.output.iter().filter(|output| !output.is_empty());
+        outputs.all(|output| known.contains_key(output))
+    };
+    let kept: Vec<bool> = graph.nodes().iter().map(|node| !made(node)).collect();
+    let nodes = graph.nodes().iter().zip(&kept);
+    let nodes: Vec<&NodeProto> = nodes
+        .filter(|(_, kept)| **kept)
+        .map(|(node, _)| node)
+        .collect();
+    // A node with several outputs stays as long as one of them is not known, and makes them all.
+    for output in nodes.iter().flat_map(|node| &node.output) {
+        known.remove(output);
+    }
+    let mut read: HashSet<&str> = graph
+        .outputs()
+        .iter()
+        .map(|output| output.name.as_str())
+        .collect();
+    for node in &nodes {
+        read.extend(node.input.iter().map(String::as_str));
+        read.extend(crate::onnx::graph::outer_values(node));
+    }
+    let mut result = graph.hollow();
+    for input in graph.inputs() {
+        result.insert_input(input.clone())?;
+    }
+    let constants = graph
+        .constants()
+        .filter(|constant| read.contains(constant.name.as_str()));
+    for constant in constants {
+        result.insert_constant(constant.clone())?;
+    }
+    // In the order of the nodes, so that a folded graph is always the same.
+    for output in graph.nodes().iter().flat_map(|node| &node.output) {
+        if let Some(tensor) = known
+            .remove(output)
+            .filter(|_| read.contains(output.as_str()))
+        {
+            result.insert_constant(tensor)?;
+        }
+    }
+    for node in nodes {
+        result.insert_node(node.clone())?;
+    }
+    result.set_outputs(graph.outputs().to_vec());
+    Ok(result)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+use super::*;
+use crate::onnx::Builder;
+use crate::onnx::proto::Dim;
+use crate::runtime::testing;
+
+/// x (N, 2, 3, 4) is flattened to the dimensions that its own shape tells, and a table is added that a chain of ranges,
+/// comparisons and selections makes.
+fn chain(batch: Dim) -> Graph {
+    let mut b = Builder::empty(18, "g/");
+    let dims = [batch, Dim::DimValue(2), Dim::DimValue(3), Dim::DimValue(4)];
+    b.input("x", Elem::F32, &dims).unwrap();
+    let shape = b.emit("Shape", &["x"], &[]);
+    let [zero, one] = [0, 1].map(|place| b.ints(&[place]));
+    let runs = b.emit("Gather", &[&shape, &zero], &[]);
+    let channels = b.emit("Gather", &[&shape, &one], &[]);
+    let rest = b.ints(&[-1]);
+    let target = b.emit(
+        "Concat",
+        &[&runs, &channels, &rest],
+        &[("axis", 0i64.into())],
+    );
+    let flat = b
+        .emit_named("flat", "Reshape", &["x", &target], &[])
+        .unwrap();
+    let area = b.emit("Shape", &[&flat], &[("start", (-1i64).into())]);
+    let empty = b.ints(&[]);
+    let area = b.emit("Reshape", &[&area, &empty], &[]);
+    let [first, step] = [0, 1].map(|number| b.int(number));
+    let range = b.emit("Range", &[&first, &area, &step], &[]);
+    let two = b.int(2);
+    let odd = b.emit("Mod", &[&range, &two], &[]);
+    let table = b.emit("Cast", &[&odd], &[("to", 1i64.into())]);
+    b.emit_named("y", "Add", &["flat", &table], &[]).unwrap();
+    let mut graph = b.into_graph();
+    graph.set_outputs(vec![untyped("y")]);
+    graph
+}
+
+fn ops(graph: &Graph) -> Vec<&str> {
+    graph
+        .nodes()
+        .iter()
+        .map(|node| node.op_type.as_str())
+        .collect()
+}
+
+fn run_with(graph: &Graph, runs: usize) -> Tensor {
+    let model = graph.to_model(&[untyped("y")]).unwrap();
+    let options = Options::default();
+    let mut session =
+        Session::open(&file::encode(&model).unwrap(), Provider::Cpu, &options).unwrap();
+    let x = ndarray::Array4::from_shape_fn((runs, 2, 3, 4), |(n, c, h, w)| {
+        (n + 2 * c + 5 * h + 7 * w) as f32
+    });
+    session
+        .run(&[("x", &Tensor::from(x))], &["y"])
+        .unwrap()
+        .remove(0)
+}
+
+#[test]
+fn for_one_choice_all_shape_arithmetic_goes_and_the_result_stays() {
+    testing::library();
+    let graph = chain(Dim::DimValue(1));
+    let dims: &[usize] = &[1, 2, 3, 4];
+    let folded = fold(&graph, &[&[("x", dims)]]).unwrap();
+    let shapes = shapes(&graph, &[("x", dims)]).unwrap();
+    assert_eq!(ops(&folded), ["Reshape", "Add"]);
+    assert_eq!(shapes.get("flat").unwrap().dims, [1, 2, 12]);
+    assert_eq!(run_with(&folded, 1), run_with(&graph, 1));
+}
+
+#[test]
+fn what_differs_by_the_number_of_pictures_stays_computed() {
+    testing::library();
+    let graph = chain(Dim::DimParam("N".into()));
+    let one: &[usize] = &[1, 2, 3, 4];
+    let two: &[usize] = &[2, 2, 3, 4];
+    let folded = fold(&graph, &[&[("x", one)], &[("x", two)]]).unwrap();
+    // The number of channels is folded, the number of pictures is asked for; the table is the same for all.
+    assert_eq!(
+        ops(&folded),
+        ["Shape", "Gather", "Concat", "Reshape", "Add"]
+    );
+    for runs in [1, 2, 5] {
+        assert_eq!(run_with(&folded, runs), run_with(&graph, runs), "{runs}");
+        let dims: &[usize] = &[runs, 2, 3, 4];
+        let found = shapes(&folded, &[("x", dims)]).unwrap();
+        assert_eq!(found.get("flat").unwrap().dims, [runs, 2, 12]);
+    }
+}
+
+#[test]
+fn random_numbers_and_large_values_stay() {
+    testing::library();
+    let mut b = Builder::empty(18, "g/");
+    b.input("x", Elem::F32, &[Dim::DimValue(1)]).unwrap();
+    let noise = b.emit("RandomNormal", &[], &[("shape", vec![1i64].into())]);
+    let dims = b.ints(&[LARGEST as i64 + 1]);
+    let large = b.emit("ConstantOfShape", &[&dims], &[]);
+    let (axis, part) = (b.ints(&[0]), b.ints(&[1]));
+    let small = b.emit("Slice", &[&large, &axis, &part, &axis], &[]);
+    let total = b.emit("ReduceSum", &[&large, &axis], &[]);
+    b.emit_named("y", "Sum", &["x", &noise, &small, &total, &large], &[])
+        .unwrap();
+    let mut graph = b.into_graph();
+    graph.set_outputs(vec![untyped("y")]);
+    let dims: &[usize] = &[1];
+    let folded = fold(&graph, &[&[("x", dims)]]).unwrap();
+    assert_eq!(ops(&folded), ["RandomNormal", "ConstantOfShape", "Sum"]);
+}

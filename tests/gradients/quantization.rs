@@ -1,0 +1,110 @@
+//! Rounding to levels and back: differences see steps, so what is checked is the gradient of the same network unrounded.
+
+use crate::finite::{DEVICES, Fill, Problem, gradients};
+use ndarray::{ArrayD, IxDyn};
+use ziggurat::autodiff::Options;
+use ziggurat::onnx::proto::TensorProto;
+use ziggurat::onnx::{Builder, Elem};
+
+const DIMS: [usize; 3] = [2, 3, 4];
+
+fn levels(b: &mut Builder, elem: Elem, values: &[i8]) -> String {
+    b.constant(TensorProto {
+        dims: if values.len() == 1 {
+            vec![]
+        } else {
+            vec![values.len() as i64]
+        },
+        data_type: elem.code(),
+        raw_data: Some(
+            values
+                .iter()
+                .map(|&value| value as u8)
+                .collect::<Vec<_>>()
+                .into(),
+        ),
+        ..Default::default()
+    })
+}
+
+/// What comes back to x for cotangents of 1, 2, 3, …
+fn back(build: impl Fn(&mut Builder) -> String) -> (Problem, Vec<ArrayD<f64>>) {
+    let problem = Problem::of(Elem::F32, 18, &[("x", &DIMS, Fill::Spaced)], |b| {
+        vec![build(b)]
+    });
+    let cotangents =
+        [ArrayD::from_shape_vec(IxDyn(&DIMS), (1..25).map(f64::from).collect()).unwrap()];
+    let found = DEVICES.map(|device| {
+        let options = Options {
+            device,
+            ..Default::default()
+        };
+        gradients(&problem, &cotangents, &options)
+            .unwrap()
+            .remove(0)
+    });
+    (problem, found.to_vec())
+}
+
+#[test]
+fn gradients_pass_straight_through_levels_within_range() {
+    // Levels reach from (low) to (high) on each position of the axis, whose elements lie between -1.5 and 1.5.
+    let scales = [0.002f32, 0.02, 0.005];
+    for (elem, zero_points, range) in [
+        (Elem::I8, [0i8, 10, -100], (-128.0, 127.0)),
+        (Elem::U8, [0, 100, 1], (0.0, 255.0)),
+    ] {
+        let (problem, found) = back(|b| {
+            let scale = b.floats(&[3], &scales);
+            let zero_point = levels(b, elem, &zero_points);
+            let axis = [("axis", 1i64.into())];
+            let rounded = b.emit("QuantizeLinear", &["x", &scale, &zero_point], &axis);
+            b.emit("DequantizeLinear", &[&rounded, &scale, &zero_point], &axis)
+        });
+        let x = &problem.inputs[0].1;
+        for found in found {
+            let mut passed = 0;
+            for (place, (gradient, value)) in found.iter().zip(x).enumerate() {
+                let channel = place / 4 % 3;
+                let level = value / f64::from(scales[channel]) + f64::from(zero_points[channel]);
+                let within = level > range.0 - 0.5 && level < range.1 + 0.5;
+                let expected = if within { (place + 1) as f64 } else { 0.0 };
+                assert!(
+                    (gradient - expected).abs() < 1e-3,
+                    "{elem:?} {place}: {gradient}, not {expected}"
+                );
+                passed += usize::from(within);
+            }
+            assert!(passed > 4 && passed < 24, "{passed} of 24 lie within range");
+        }
+    }
+}
+
+#[test]
+fn quantized_values_may_be_rearranged_on_the_way() {
+    let (_, found) = back(|b| {
+        let scale = b.floats(&[], &[0.05]);
+        let rounded = b.emit("QuantizeLinear", &["x", &scale], &[]);
+        let turned = b.emit(
+            "Transpose",
+            &[&rounded],
+            &[("perm", vec![0i64, 2, 1].into())],
+        );
+        let dims = b.ints(&[2, 3, 4]);
+        let flat = b.emit("Reshape", &[&turned, &dims], &[]);
+        b.emit("DequantizeLinear", &[&flat, &scale], &[])
+    });
+    // Element (n, i, j) of x lies at place 12 n + 3 j + i; without a zero point, levels of uint8 begin at zero.
+    for found in found {
+        let kept = found
+            .indexed_iter()
+            .filter(|(_, gradient)| **gradient != 0.0);
+        let mut count = 0;
+        for (place, gradient) in kept {
+            let expected = (12 * place[0] + 3 * place[2] + place[1] + 1) as f64;
+            assert!((gradient - expected).abs() < 1e-3, "{place:?}: {gradient}");
+            count += 1;
+        }
+        assert_eq!(count, 12);
+    }
+}
