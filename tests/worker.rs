@@ -39,7 +39,9 @@ impl Desk {
 
     fn worker(&self) -> Seat {
         let (bell, rung) = std::sync::mpsc::channel();
-        let wake = move || drop(bell.send(()));
+        let wake = move || {
+            let _ = bell.send(());
+        };
         Seat {
             worker: Worker::spawn(self.home.clone(), Provider::Cpu, wake).unwrap(),
             rung,
@@ -270,7 +272,10 @@ fn a_cancelled_job_is_gone_at_once_and_its_companions_go_on() {
     seat.send(Command::Cancel(0));
     seat.cancelled(0);
     seat.wait_for(|report| match report {
-        Report::Finished { job, .. } => Some(assert_eq!(*job, 1)),
+        Report::Finished { job, .. } => {
+            assert_eq!(*job, 1);
+            Some(())
+        }
         _ => None,
     });
 

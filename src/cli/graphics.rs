@@ -29,6 +29,16 @@ impl FromStr for Graphics {
 }
 
 impl Graphics {
+    /// The protocol that is to be used, if one was named.
+    pub fn protocol(self) -> Option<Protocol> {
+        match self {
+            Self::Auto => None,
+            Self::Only(protocol) => Some(protocol),
+            // An explorer without pictures shows none better than as text.
+            Self::None => Some(Protocol::Blocks),
+        }
+    }
+
     /// The terminal that pictures are printed on; `None` if they are not wanted or output goes elsewhere.
     pub fn screen(self) -> Option<Screen> {
         if !stdout().is_terminal() {

@@ -4,6 +4,7 @@ mod cam;
 mod classes;
 mod classify;
 mod doctor;
+mod explore;
 mod gradient;
 mod graphics;
 mod guide;
@@ -20,8 +21,10 @@ use std::process::ExitCode;
 
 /// See what an ONNX image classifier has learned.
 #[derive(Parser)]
-#[command(name = "ziggurat", version, about, long_about = None)]
+#[command(name = "ziggurat", version, about, long_about = None, args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    #[command(flatten)]
+    explore: explore::Arguments,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -51,7 +54,7 @@ enum Command {
 /// Does what the command line asks for.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
-        None => guide::run(),
+        None => explore::run(arguments.explore),
         Some(Command::Run(arguments)) => run::run(arguments),
         Some(Command::Gradient(arguments)) => gradient::run(arguments),
         Some(Command::Classify(arguments)) => classify::run(arguments),

@@ -54,27 +54,45 @@ struct Entry {
 const ENTRIES: [Entry; 8] = [
     Entry {
         key: "model",
-        take: |config, item, _| Ok(config.model = Some(item.text()?.into())),
+        take: |config, item, _| {
+            config.model = Some(item.text()?.into());
+            Ok(())
+        },
     },
     Entry {
         key: "provider",
-        take: |config, item, _| Ok(config.provider = Some(item.text()?.into())),
+        take: |config, item, _| {
+            config.provider = Some(item.text()?.into());
+            Ok(())
+        },
     },
     Entry {
         key: "graphics",
-        take: |config, item, _| Ok(config.graphics = Some(item.text()?.into())),
+        take: |config, item, _| {
+            config.graphics = Some(item.text()?.into());
+            Ok(())
+        },
     },
     Entry {
         key: "theme",
-        take: |config, item, _| Ok(config.theme = Some(item.text()?.into())),
+        take: |config, item, _| {
+            config.theme = Some(item.text()?.into());
+            Ok(())
+        },
     },
     Entry {
         key: "mouse",
-        take: |config, item, _| Ok(config.mouse = item.flag()?),
+        take: |config, item, _| {
+            config.mouse = item.flag()?;
+            Ok(())
+        },
     },
     Entry {
         key: "favourites",
-        take: |config, item, _| Ok(config.favourites = Some(folder(item.text()?)?)),
+        take: |config, item, _| {
+            config.favourites = Some(folder(item.text()?)?);
+            Ok(())
+        },
     },
     Entry {
         key: "keys",

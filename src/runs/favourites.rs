@@ -127,7 +127,7 @@ fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
         .prefix(".ziggurat-")
         .tempfile_in(folder)?;
     file.write_all(bytes)?;
-    crate::onnx::file::make_readable(file.as_file())?;
+    crate::files::make_readable(file.as_file())?;
     file.as_file().sync_all()?;
     match file.persist_noclobber(path) {
         Ok(_) => Ok(true),

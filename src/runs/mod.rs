@@ -21,8 +21,8 @@ pub mod history;
 pub mod queue;
 pub mod spec;
 pub mod target;
-pub mod worker;
 pub mod words;
+pub mod worker;
 
 pub use history::{Ended, Record};
 pub use spec::Spec;

@@ -1,11 +1,37 @@
 //! The explorer: a keyboard-driven view of one network, its runs and what came of them.
 //!
-//! - [`command`]: the table of all commands
-//! - [`keys`]: key presses, and which command they give
-//! - [`theme`]: how everything looks
+//! The state ([`App`]) is changed by one pure function ([`update()`]) and drawn by others ([`view`]); only [`session`] and what
+//! it starts know of threads, files and the terminal. So all of it can be driven without any of them.
+//!
+//! - [`command`], [`keys`], [`theme`]: the table of commands, which keys give them, what things look like
+//! - [`app`] and its parts: [`browser`], [`listing`], [`tree`], [`library`], [`gallery`], [`plan`], [`popup`], [`prompt`], [`messages`]
+//! - [`action`]: what comes in and what goes out
+//! - [`update`](mod@update), [`view`]: state × action → effects; state → frame
+//! - [`session`], [`screen`], [`disk`]: the loop, the terminal, the files
 
+pub mod action;
+pub mod app;
+pub mod browser;
 pub mod command;
+mod disk;
+mod fuzzy;
+pub mod gallery;
 pub mod keys;
+pub mod library;
+pub mod listing;
+pub mod messages;
+pub mod plan;
+pub mod popup;
+pub mod prompt;
+mod screen;
+pub mod session;
+pub mod text;
 pub mod theme;
+pub mod tree;
+pub mod update;
+pub mod view;
 
+pub use action::{Action, Answer, Effect};
+pub use app::{App, Environment};
 pub use command::{COMMANDS, Command, Context};
+pub use update::update;

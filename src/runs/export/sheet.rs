@@ -30,6 +30,18 @@ const BACKGROUND: Rgb<u8> = Rgb([17, 18, 22]);
 const BRIGHT: Rgb<u8> = Rgb([238, 238, 242]);
 const DIM: Rgb<u8> = Rgb([150, 153, 165]);
 
+/// A contact sheet as the bytes of a PNG file; see [`draw`].
+///
+/// # Errors
+/// As [`draw`].
+pub fn encode(runs: &[Exhibit]) -> Result<Vec<u8>, Error> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    draw(runs)?
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .map_err(|problem| Error::Export(problem.to_string()))?;
+    Ok(bytes.into_inner())
+}
+
 /// The sheet of some runs, in their order, from left to right and from top to bottom.
 ///
 /// # Errors

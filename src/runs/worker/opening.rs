@@ -1,5 +1,6 @@
 //! Opening a model, on a thread of its own: fetching may take minutes, and runs go on meanwhile.
 
+use super::super::target::Parts;
 use super::{Mailbox, Report};
 use crate::home::Home;
 use crate::model::{Classes, Layer, Network, Source, open};
@@ -32,6 +33,17 @@ pub struct Opened {
     pub provider: String,
     /// Why `auto` fell back to the CPU.
     pub why_cpu: Option<String>,
+}
+
+impl Opened {
+    /// What it is made of, as far as targets go.
+    pub fn parts(&self) -> Parts<'_> {
+        Parts {
+            logits: &self.logits,
+            classes: &self.classes,
+            layers: &self.layers,
+        }
+    }
 }
 
 /// An opened model and its network.

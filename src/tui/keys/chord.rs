@@ -141,6 +141,16 @@ impl Chord {
         Self::new(event.code, event.modifiers)
     }
 
+    /// The key without its modifiers.
+    pub fn code(&self) -> KeyCode {
+        self.code
+    }
+
+    /// Whether the control key is held.
+    pub fn has_control(&self) -> bool {
+        self.modifiers.contains(KeyModifiers::CONTROL)
+    }
+
     /// The character that it types into a text field: one without `ctrl`, `alt` or `super`.
     pub fn typed(&self) -> Option<char> {
         match self.code {

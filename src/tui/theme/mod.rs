@@ -14,9 +14,9 @@ pub mod role;
 pub use colour::Colour;
 pub use role::{ROLES, Role};
 
-use crate::terminal::ColourDepth;
 use crate::config::Problem;
 use crate::home::Home;
+use crate::terminal::ColourDepth;
 use colour::{Gamut, contrast};
 use ratatui::style::{Color, Modifier, Style};
 

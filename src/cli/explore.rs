@@ -1,0 +1,90 @@
+//! `ziggurat [MODEL]`: the explorer.
+
+use super::graphics::Graphics;
+use super::{Failure, guide, opening};
+use std::io::IsTerminal;
+use ziggurat::config::Config;
+use ziggurat::runtime::Provider;
+use ziggurat::terminal;
+use ziggurat::tui::messages::Level;
+use ziggurat::tui::session::{self, Start};
+use ziggurat::tui::theme::Themes;
+use ziggurat::tui::{App, Environment, keys::Keymap};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The model to explore: a path, or a card's name
+    #[arg(value_name = "MODEL")]
+    model: Option<String>,
+    /// auto, cpu, cuda[:N] or tensorrt[:N]
+    #[arg(long)]
+    provider: Option<String>,
+    /// How pictures are shown: auto, kitty, sixel, iterm2, blocks
+    #[arg(long)]
+    graphics: Option<String>,
+    /// The theme's name
+    #[arg(long)]
+    theme: Option<String>,
+}
+
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        return guide::run();
+    }
+    let home = opening::home()?;
+    let (config, problems) = Config::load(&home);
+    let mut said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let (themes, problems) = Themes::load(&home);
+    said.extend(problems.iter().map(ToString::to_string));
+    let (keymap, problems) = Keymap::new(&config.keys);
+    said.extend(
+        problems
+            .iter()
+            .map(|(key, why)| format!("config.toml: keys.{key}: {why}")),
+    );
+
+    let provider = arguments.provider.or(config.provider);
+    let provider: Provider = provider
+        .as_deref()
+        .unwrap_or("auto")
+        .parse()
+        .map_err(Failure::usage)?;
+    let graphics: Graphics = arguments
+        .graphics
+        .or(config.graphics)
+        .as_deref()
+        .unwrap_or("auto")
+        .parse()
+        .map_err(|problem: String| Failure::usage(anyhow::anyhow!(problem)))?;
+    let terminal = terminal::probe(graphics.protocol());
+    let theme = match arguments.theme.or(config.theme) {
+        Some(name) if themes.get(&name).is_some() => name,
+        other => {
+            said.extend(other.map(|name| format!("no theme is called {name}")));
+            let light = terminal.light == Some(true);
+            if light { "light" } else { "dark" }.into()
+        }
+    };
+    let model = arguments.model.or(config.model);
+    let environment = Environment {
+        favourites: config.favourites.unwrap_or_else(|| home.favourites()),
+        folder: std::env::current_dir().unwrap_or_else(|_| "/".into()),
+        terminal,
+        themes,
+    };
+    let name = model
+        .clone()
+        .unwrap_or_else(|| ziggurat::model::open::DEFAULT.into());
+    let mut app = App::new(environment, keymap, &theme, name);
+    said.extend(app.plan.add_presets(config.presets));
+    for text in said {
+        app.messages.say(Level::Warning, text, app.now);
+    }
+    let start = Start {
+        home,
+        provider,
+        model,
+        mouse: config.mouse,
+    };
+    Ok(session::run(app, start)?)
+}

@@ -1,0 +1,102 @@
+//! What comes in and what goes out: [`Action`]s change the state, [`Effect`]s are what the state asks of the world.
+
+use super::gallery;
+use super::keys::Chord;
+use super::popup::Choice;
+use crate::runs::Record;
+use crate::runs::history::Entry;
+use crate::runs::queue::{Job, JobId, Queue};
+use crate::runs::worker::{Command, Report};
+use image::RgbImage;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Action {
+    Key(Chord),
+    Paste(String),
+    /// A click on a cell: column, row.
+    Click(u16, u16),
+    /// The wheel turned over a cell; up or down.
+    Wheel(u16, u16, bool),
+    Resize(u16, u16),
+    /// The terminal has the focus again.
+    Focus,
+    /// Nothing but time has passed.
+    Tick,
+    /// The worker reports.
+    Report(Report),
+    /// What was asked of the disk is there.
+    Answer(Answer),
+    /// The program is to end: a signal, or the terminal is gone.
+    Terminate,
+}
+
+/// What the disk said.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// Finished runs; several of these come.
+    Runs(Vec<Entry>),
+    /// All finished runs have come; how many folders could not be read.
+    RunsEnd {
+        damaged: usize,
+    },
+    Picture {
+        id: String,
+        size: gallery::Size,
+        picture: Arc<RgbImage>,
+    },
+    Record(Box<Record>),
+    Folder {
+        folder: PathBuf,
+        choices: Result<Vec<Choice>, String>,
+    },
+    /// Runs that processes left waiting that are gone.
+    Orphans(Vec<Job>),
+    Removed(Vec<String>),
+    Restored(Vec<String>),
+    Favourite {
+        id: String,
+        on: bool,
+        saved: Option<PathBuf>,
+    },
+    Exported(PathBuf),
+    PresetSaved(String),
+    /// What could not be done, and why.
+    Failed(String),
+}
+
+/// Something to be done outside of the state.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    Worker(Command),
+    /// Keep the queue on disk.
+    SaveQueue(Queue),
+    LoadPicture(String, gallery::Size),
+    LoadRecord(String),
+    /// Lay runs aside; they can be restored.
+    Remove(Vec<String>),
+    Restore(Vec<String>),
+    SetFavourite(String, bool),
+    Export(Vec<String>, PathBuf),
+    SavePreset(String, BTreeMap<String, f64>),
+    /// List a folder's models.
+    ListFolder(PathBuf),
+    /// Draw everything anew.
+    Redraw,
+    Suspend,
+    Quit,
+}
+
+/// The runs that an effect is about, for tests and logs.
+impl Effect {
+    /// The jobs that the worker is asked to run.
+    pub fn started(&self) -> Option<Vec<JobId>> {
+        match self {
+            Self::Worker(Command::Run(jobs)) => Some(jobs.iter().map(|job| job.id).collect()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The browser: the network's layers and classes, and the runs that are finished, each a list with a search of its own.
+
+use super::fuzzy;
+use super::listing::Listing;
+use super::tree::{Row, Tree};
+use crate::model::Classes;
+use crate::model::layers::Layer;
+use std::collections::HashSet;
+
+/// What the browser lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tab {
+    Layers,
+    #[default]
+    Classes,
+    History,
+    Favourites,
+}
+
+impl Tab {
+    /// All of them, in the order of their keys.
+    pub const ALL: [Self; 4] = [Self::Layers, Self::Classes, Self::History, Self::Favourites];
+
+    /// What to call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Layers => "Layers",
+            Self::Classes => "Classes",
+            Self::History => "History",
+            Self::Favourites => "Favourites",
+        }
+    }
+}
+
+/// The channels of a layer, as a grid.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Channels {
+    /// Index of the layer.
+    pub layer: usize,
+    pub list: Listing,
+}
+
+/// The browser's state.
+#[derive(Debug, Clone, Default)]
+pub struct Browser {
+    pub tab: Tab,
+    pub tree: Tree,
+    /// Scopes that are unfolded.
+    pub open: HashSet<usize>,
+    /// Layers and scopes, by their number in the tree.
+    pub layers: Listing,
+    /// The layer that was entered, if any.
+    pub channels: Option<Channels>,
+    pub classes: Listing,
+    /// Finished runs, by their index in the library.
+    pub history: Listing,
+    pub favourites: Listing,
+    searches: [String; 4],
+}
+
+impl Browser {
+    /// Lists another network.
+    pub fn show_network(&mut self, layers: &[Layer], classes: &Classes) {
+        self.tree = Tree::new(layers.iter().map(|layer| layer.name.as_str()));
+        self.open.clear();
+        self.channels = None;
+        self.layers = Listing::default();
+        self.classes = Listing::default();
+        self.searches[Tab::Layers as usize].clear();
+        self.searches[Tab::Classes as usize].clear();
+        self.list_layers(layers);
+        self.list_classes(classes);
+    }
+
+    /// What is searched for in the present tab.
+    pub fn search(&self) -> &str {
+        &self.searches[self.tab as usize]
+    }
+
+    /// Searches the present tab; who owns its items lists them anew.
+    pub fn set_search(&mut self, text: &str) {
+        self.searches[self.tab as usize] = text.into();
+    }
+
+    /// What is searched for in a tab.
+    pub fn search_of(&self, tab: Tab) -> &str {
+        &self.searches[tab as usize]
+    }
+
+    /// Lists the layers: those that match the search, or else the tree as far as it is unfolded.
+    pub fn list_layers(&mut self, layers: &[Layer]) {
+        let search = &self.searches[Tab::Layers as usize];
+        let rows = match search.is_empty() {
+            true => self.unfolded(),
+            // A layer's number is its index.
+            false => fuzzy::matches(search, layers.iter().map(|layer| layer.name.as_str())),
+        };
+        self.layers.set_rows(rows);
+        if !search.is_empty() {
+            self.layers.go_to_row(0);
+        }
+    }
+
+    /// Lists the classes that match the search.
+    pub fn list_classes(&mut self, classes: &Classes) {
+        let search = &self.searches[Tab::Classes as usize];
+        let names = (0..classes.len()).map(|index| classes.name(index).unwrap_or_default());
+        self.classes.set_rows(fuzzy::matches(search, names));
+        if !search.is_empty() {
+            self.classes.go_to_row(0);
+        }
+    }
+
+    /// Unfolds or folds a scope.
+    pub fn set_open(&mut self, scope: usize, open: bool) {
+        match open {
+            true => self.open.insert(scope),
+            false => self.open.remove(&scope),
+        };
+        self.layers.set_rows(self.unfolded());
+    }
+
+    /// Folds every scope, or unfolds them all if all are folded.
+    pub fn fold_all(&mut self) {
+        let selected = self.selected_row();
+        match self.open.is_empty() {
+            true => self.open.extend(self.tree.scopes()),
+            false => self.open.clear(),
+        }
+        self.layers.set_rows(self.unfolded());
+        // What was selected may have gone into its scope.
+        let mut row = selected;
+        while let Some(hidden) = row.filter(|row| !self.go_to_row(*row)) {
+            row = self.tree.parent(hidden).map(Row::Scope);
+        }
+    }
+
+    fn unfolded(&self) -> Vec<usize> {
+        let rows = self.tree.rows(&self.open);
+        rows.into_iter().map(|row| self.tree.item(row)).collect()
+    }
+
+    /// The scope or layer under the cursor.
+    pub fn selected_row(&self) -> Option<Row> {
+        Some(self.tree.row(self.layers.selected()?))
+    }
+
+    /// Puts the cursor on a scope or layer; returns whether it is listed.
+    pub fn go_to_row(&mut self, row: Row) -> bool {
+        self.layers.go_to(self.tree.item(row))
+    }
+
+    /// The list that is shown.
+    pub fn list(&self) -> &Listing {
+        match (self.tab, &self.channels) {
+            (Tab::Layers, Some(channels)) => &channels.list,
+            (Tab::Layers, None) => &self.layers,
+            (Tab::Classes, _) => &self.classes,
+            (Tab::History, _) => &self.history,
+            (Tab::Favourites, _) => &self.favourites,
+        }
+    }
+
+    /// The list that is shown.
+    pub fn list_mut(&mut self) -> &mut Listing {
+        match (self.tab, &mut self.channels) {
+            (Tab::Layers, Some(channels)) => &mut channels.list,
+            (Tab::Layers, None) => &mut self.layers,
+            (Tab::Classes, _) => &mut self.classes,
+            (Tab::History, _) => &mut self.history,
+            (Tab::Favourites, _) => &mut self.favourites,
+        }
+    }
+
+    /// Whether the layers are listed by a search rather than as a tree.
+    pub fn is_searching_layers(&self) -> bool {
+        !self.searches[Tab::Layers as usize].is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::autodiff::reach::Reach;
+
+    fn layer(name: &str) -> Layer {
+        Layer {
+            name: name.into(),
+            op: "Conv".into(),
+            dims: vec![1, 4, 2, 2],
+            reach: Reach::Differentiable,
+            parameters: 0,
+        }
+    }
+
+    #[test]
+    fn folding_keeps_the_cursor_on_what_holds_the_layer() {
+        let layers = ["a/b/x", "a/b/y", "a/z", "c"].map(layer);
+        let classes = Classes::numbered(3);
+        let mut browser = Browser::default();
+        browser.show_network(&layers, &classes);
+        assert_eq!(browser.layers.len(), 2);
+        browser.fold_all();
+        assert_eq!(browser.layers.len(), 6);
+        assert!(browser.go_to_row(Row::Layer(1)));
+        browser.fold_all();
+        assert_eq!(browser.selected_row(), Some(Row::Scope(0)));
+    }
+
+    #[test]
+    fn each_tab_has_its_own_search() {
+        let layers = ["a/x", "a/y"].map(layer);
+        let classes = Classes::numbered(12);
+        let mut browser = Browser::default();
+        browser.show_network(&layers, &classes);
+        browser.set_search("11");
+        browser.list_classes(&classes);
+        assert_eq!(browser.classes.rows(), [11]);
+        browser.tab = Tab::Layers;
+        assert_eq!(browser.search(), "");
+        browser.set_search("y");
+        browser.list_layers(&layers);
+        assert_eq!(browser.layers.rows(), [1]);
+        assert!(browser.is_searching_layers());
+    }
+}

@@ -1,0 +1,244 @@
+//! What the explorer asks of the disk, done by a thread of its own, in order. Reading all of history has another, so that it
+//! holds nothing up.
+
+use super::action::{Answer, Effect};
+use super::gallery;
+use super::popup::Choice;
+use crate::config;
+use crate::home::Home;
+use crate::model::{Source, card};
+use crate::runs::export::png;
+use crate::runs::queue::{Job, Orphan, Queue, QueueFile, orphans};
+use crate::runs::{favourites, history};
+use image::RgbImage;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread::JoinHandle;
+
+/// The thread, and the queue's file.
+pub struct Disk {
+    effects: Option<Sender<Effect>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread needs to know.
+struct Shelf {
+    home: Home,
+    favourites: PathBuf,
+    /// Missing if it could not be opened; that was said.
+    queue: Option<QueueFile>,
+    /// Queues that were taken over, but not kept yet.
+    orphans: Vec<Orphan>,
+}
+
+impl Disk {
+    /// Starts the threads: all of history is read, and queues that nobody owns any more are taken over.
+    pub fn start(
+        home: Home,
+        favourites: PathBuf,
+        answer: impl Fn(Answer) + Clone + Send + 'static,
+    ) -> Self {
+        let (effects, received) = mpsc::channel();
+        let (scanned, told) = (home.clone(), answer.clone());
+        std::thread::spawn(move || scan(&scanned, &told));
+        let thread = std::thread::spawn(move || {
+            let mut shelf = Shelf {
+                home,
+                favourites,
+                queue: None,
+                orphans: Vec::new(),
+            };
+            shelf.open_queue(&answer);
+            for effect in received {
+                shelf.perform(effect, &answer);
+            }
+        });
+        Self {
+            effects: Some(effects),
+            thread: Some(thread),
+        }
+    }
+
+    /// Has an effect done.
+    pub fn perform(&self, effect: Effect) {
+        if let Some(effects) = &self.effects {
+            // The thread lives as long as this does.
+            drop(effects.send(effect));
+        }
+    }
+
+    /// Waits until everything is done.
+    pub fn finish(&mut self) {
+        self.effects = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn scan(home: &Home, answer: &impl Fn(Answer)) {
+    match history::scan(home, &mut |entries| answer(Answer::Runs(entries))) {
+        Ok(scanned) => answer(Answer::RunsEnd {
+            damaged: scanned.damaged,
+        }),
+        Err(problem) => answer(Answer::Failed(problem.to_string())),
+    }
+}
+
+impl Shelf {
+    /// Opens this process's queue, and offers what others left waiting.
+    fn open_queue(&mut self, answer: &impl Fn(Answer)) {
+        let failed = |problem: crate::runs::Error| answer(Answer::Failed(problem.to_string()));
+        match QueueFile::open(&self.home) {
+            Ok(file) => self.queue = Some(file),
+            Err(problem) => return failed(problem),
+        }
+        match orphans(&self.home) {
+            Ok((found, problems)) => {
+                problems.into_iter().for_each(failed);
+                self.orphans = found;
+            }
+            Err(problem) => failed(problem),
+        }
+        let jobs: Vec<Job> = self.orphans.iter().flat_map(Orphan::jobs).collect();
+        if !jobs.is_empty() {
+            answer(Answer::Orphans(jobs));
+        }
+    }
+
+    fn perform(&mut self, effect: Effect, answer: &impl Fn(Answer)) {
+        let done = match effect {
+            Effect::SaveQueue(queue) => self
+                .save(&queue)
+                .map(|()| None)
+                .map_err(|problem| format!("the queue could not be kept: {problem}")),
+            Effect::LoadPicture(id, size) => self
+                .picture(&id, size)
+                .map(|picture| Some(Answer::Picture { id, size, picture })),
+            Effect::LoadRecord(id) => history::read(&self.home, &id)
+                .map(|record| Some(Answer::Record(Box::new(record))))
+                .map_err(|problem| problem.to_string()),
+            Effect::Remove(ids) => history::remove(&self.home, &ids)
+                .map(|()| Some(Answer::Removed(ids)))
+                .map_err(|problem| problem.to_string()),
+            Effect::Restore(ids) => self.restore(ids, answer),
+            Effect::SetFavourite(id, on) => self.set_favourite(id, on),
+            Effect::Export(ids, path) => crate::runs::export::to_file(&self.home, &ids, &path)
+                .map(|()| Some(Answer::Exported(path)))
+                .map_err(|problem| problem.to_string()),
+            Effect::SavePreset(name, values) => config::save_preset(&self.home, &name, &values)
+                .map(|()| Some(Answer::PresetSaved(name)))
+                .map_err(|problem| problem.to_string()),
+            Effect::ListFolder(folder) => {
+                let choices = list_folder(&self.home, &folder);
+                Ok(Some(Answer::Folder { folder, choices }))
+            }
+            // These are not the disk's.
+            Effect::Worker(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => Ok(None),
+        };
+        match done {
+            Ok(Some(told)) => answer(told),
+            Ok(None) => {}
+            Err(why) => answer(Answer::Failed(why)),
+        }
+    }
+
+    /// Keeps the queue. What was taken over into it need not be kept elsewhere any more.
+    fn save(&mut self, queue: &Queue) -> Result<(), crate::runs::Error> {
+        let Some(file) = &self.queue else {
+            return Ok(());
+        };
+        file.save(queue)?;
+        self.orphans.drain(..).try_for_each(Orphan::remove)
+    }
+
+    /// A run's picture, no larger than it is needed.
+    fn picture(&self, id: &str, size: gallery::Size) -> Result<Arc<RgbImage>, String> {
+        let picture = history::image_path(&self.home, id)
+            .and_then(|path| png::read_picture(&path))
+            .map_err(|problem| problem.to_string())?;
+        let (width, height) = picture.dimensions();
+        let longest = size.longest();
+        if width.max(height) <= longest {
+            return Ok(Arc::new(picture));
+        }
+        let side = |side: u32| {
+            let scaled = u64::from(side) * u64::from(longest) / u64::from(width.max(height));
+            (scaled as u32).max(1)
+        };
+        Ok(Arc::new(image::imageops::thumbnail(
+            &picture,
+            side(width),
+            side(height),
+        )))
+    }
+
+    fn restore(
+        &self,
+        ids: Vec<String>,
+        answer: &impl Fn(Answer),
+    ) -> Result<Option<Answer>, String> {
+        let mut entries = Vec::new();
+        let mut restored = Vec::new();
+        for id in ids {
+            match history::restore(&self.home, &id) {
+                Ok(()) => {
+                    entries.extend(history::entry(&self.home, &id));
+                    restored.push(id);
+                }
+                Err(problem) => answer(Answer::Failed(problem.to_string())),
+            }
+        }
+        answer(Answer::Runs(entries));
+        Ok((!restored.is_empty()).then_some(Answer::Restored(restored)))
+    }
+
+    fn set_favourite(&self, id: String, on: bool) -> Result<Option<Answer>, String> {
+        let saved = match on {
+            true => {
+                favourites::keep(&self.home, &id, &self.favourites).map(|saved| Some(saved.picture))
+            }
+            false => history::set_favourite(&self.home, &id, false).map(|()| None),
+        };
+        let saved = saved.map_err(|problem| problem.to_string())?;
+        Ok(Some(Answer::Favourite { id, on, saved }))
+    }
+}
+
+/// Most entries of a folder that are listed.
+const MOST_LISTED: usize = 5000;
+
+/// Cards first, then the way up, folders and ONNX files.
+fn list_folder(home: &Home, folder: &Path) -> Result<Vec<Choice>, String> {
+    let is_here =
+        |name: &str| Source::resolve(home, Some(name)).is_ok_and(|card| card.is_here(home));
+    let cards = card::names(home).into_iter().map(|name| Choice::Card {
+        here: is_here(&name),
+        name,
+    });
+    let mut choices: Vec<Choice> = cards.collect();
+    let entries =
+        std::fs::read_dir(folder).map_err(|problem| format!("{}: {problem}", folder.display()))?;
+    let (mut folders, mut files) = (Vec::new(), Vec::new());
+    for entry in entries.flatten().take(MOST_LISTED) {
+        let path = entry.path();
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        let is_onnx = path
+            .extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"));
+        match path.is_dir() {
+            _ if hidden => {}
+            true => folders.push(path),
+            false if is_onnx => files.push(path),
+            false => {}
+        }
+    }
+    folders.sort();
+    files.sort();
+    let up = folder.parent().map(Path::to_path_buf);
+    choices.extend(up.map(Choice::Folder));
+    choices.extend(files.into_iter().map(Choice::File));
+    choices.extend(folders.into_iter().map(Choice::Folder));
+    Ok(choices)
+}

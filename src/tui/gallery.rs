@@ -1,0 +1,104 @@
+//! Pictures of finished runs that are in memory: a few large ones, many thumbnails, never more than a fixed amount.
+
+use image::RgbImage;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+/// Which of a run's pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Size {
+    /// As large as it was made, or what a large panel can use.
+    Full,
+    /// For a cell of a grid.
+    Thumbnail,
+}
+
+impl Size {
+    /// Longest side that is kept, in pixels.
+    pub fn longest(self) -> u32 {
+        match self {
+            Self::Full => 1024,
+            Self::Thumbnail => 96,
+        }
+    }
+
+    /// Most pictures that are kept: 27 MB at most for the thumbnails.
+    fn kept(self) -> usize {
+        match self {
+            Self::Full => 12,
+            Self::Thumbnail => 1000,
+        }
+    }
+}
+
+/// The pictures, by run id.
+#[derive(Debug, Default)]
+pub struct Gallery {
+    shelves: [Shelf; 2],
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    pictures: HashMap<String, Arc<RgbImage>>,
+    /// In the order of arrival.
+    order: VecDeque<String>,
+    /// Asked for, or not to be had.
+    asked: HashSet<String>,
+}
+
+impl Gallery {
+    /// A run's picture, if it is in memory.
+    pub fn get(&self, id: &str, size: Size) -> Option<&Arc<RgbImage>> {
+        self.shelves[size as usize].pictures.get(id)
+    }
+
+    /// Whether the picture is to be fetched: it is not here, and was not asked for before. It is asked for now.
+    pub fn ask(&mut self, id: &str, size: Size) -> bool {
+        let shelf = &mut self.shelves[size as usize];
+        !shelf.pictures.contains_key(id) && shelf.asked.insert(id.to_string())
+    }
+
+    /// Keeps a picture; the one that came first leaves if there are too many.
+    pub fn put(&mut self, id: &str, size: Size, picture: Arc<RgbImage>) {
+        let shelf = &mut self.shelves[size as usize];
+        shelf.asked.remove(id);
+        if shelf.pictures.insert(id.to_string(), picture).is_none() {
+            shelf.order.push_back(id.to_string());
+        }
+        if shelf.order.len() > size.kept()
+            && let Some(oldest) = shelf.order.pop_front()
+        {
+            shelf.pictures.remove(&oldest);
+        }
+    }
+
+    /// Forgets a run's pictures, because they are gone or have changed.
+    pub fn forget(&mut self, id: &str) {
+        for shelf in &mut self.shelves {
+            shelf.pictures.remove(id);
+            shelf.order.retain(|other| other != id);
+            shelf.asked.remove(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_asked_for_once_and_the_first_leaves_when_there_are_many() {
+        let mut gallery = Gallery::default();
+        assert!(gallery.ask("a", Size::Full));
+        assert!(!gallery.ask("a", Size::Full));
+        assert!(gallery.ask("a", Size::Thumbnail));
+        let picture = Arc::new(RgbImage::new(1, 1));
+        gallery.put("a", Size::Full, Arc::clone(&picture));
+        assert!(gallery.get("a", Size::Full).is_some() && !gallery.ask("a", Size::Full));
+        for index in 0..12 {
+            gallery.put(&index.to_string(), Size::Full, Arc::clone(&picture));
+        }
+        assert!(gallery.get("a", Size::Full).is_none());
+        assert!(gallery.ask("a", Size::Full));
+    }
+}

@@ -1,0 +1,128 @@
+//! What is known of all finished runs: in memory for lists and marks, the folders on disk being the truth.
+
+use crate::ascent::{Objective, Unit};
+use crate::runs::history::Entry;
+use crate::runs::history::query::{Filter, Order, select};
+use crate::runs::target::Target;
+use std::collections::HashMap;
+
+/// What a run climbed: of which model, what.
+type Key = (String, Objective, Unit);
+
+fn key(entry: &Entry) -> Key {
+    (
+        entry.model_hash.clone(),
+        entry.objective.clone(),
+        entry.unit,
+    )
+}
+
+/// The finished runs.
+#[derive(Debug, Default)]
+pub struct Library {
+    entries: Vec<Entry>,
+    /// Entries that are no more, by index: an index stays what it was.
+    gone: Vec<bool>,
+    by_id: HashMap<String, usize>,
+    /// The latest run of each target, by index.
+    by_target: HashMap<Key, usize>,
+    /// Whether all that lies on disk has been read.
+    pub complete: bool,
+    pub order: Order,
+    /// Whether only runs of the open model are listed.
+    pub this_model: bool,
+}
+
+impl Library {
+    /// Adds a run, or what is new about it.
+    pub fn add(&mut self, entry: Entry) {
+        let key = key(&entry);
+        let index = match self.by_id.get(&entry.id) {
+            Some(&index) => {
+                self.entries[index] = entry;
+                self.gone[index] = false;
+                index
+            }
+            None => {
+                let index = self.entries.len();
+                self.by_id.insert(entry.id.clone(), index);
+                self.entries.push(entry);
+                self.gone.push(false);
+                index
+            }
+        };
+        let latest = self.by_target.entry(key).or_insert(index);
+        if self.entries[index].time >= self.entries[*latest].time {
+            *latest = index;
+        }
+    }
+
+    /// Forgets a run.
+    pub fn remove(&mut self, id: &str) {
+        let Some(&index) = self.by_id.get(id) else {
+            return;
+        };
+        self.gone[index] = true;
+        let key = key(&self.entries[index]);
+        if self.by_target.get(&key) == Some(&index) {
+            let others = (0..self.entries.len())
+                .filter(|&other| !self.gone[other] && self::key(&self.entries[other]) == key);
+            match others.max_by_key(|&other| self.entries[other].time) {
+                Some(other) => self.by_target.insert(key, other),
+                None => self.by_target.remove(&key),
+            };
+        }
+    }
+
+    /// The run of an index.
+    pub fn get(&self, index: usize) -> &Entry {
+        &self.entries[index]
+    }
+
+    /// The run of an id.
+    pub fn find(&self, id: &str) -> Option<&Entry> {
+        let index = *self.by_id.get(id)?;
+        (!self.gone[index]).then(|| &self.entries[index])
+    }
+
+    /// The latest run of a model's target.
+    pub fn of_target(&self, model_hash: &str, target: &Target) -> Option<&Entry> {
+        // Only what is on the screen is looked up: a key of its own costs nothing that counts.
+        let key = (
+            model_hash.to_string(),
+            target.objective.clone(),
+            target.unit,
+        );
+        self.by_target.get(&key).map(|&index| &self.entries[index])
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.gone.iter().filter(|gone| !**gone).count()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Marks a run as a favourite or not.
+    pub fn set_favourite(&mut self, id: &str, on: bool) {
+        if let Some(&index) = self.by_id.get(id) {
+            self.entries[index].favourite = on;
+        }
+    }
+
+    /// Indices of the runs that match, in the present order.
+    pub fn list(&self, search: &str, favourites: bool, model_hash: Option<&str>) -> Vec<usize> {
+        let filter = Filter {
+            text: search.into(),
+            favourites,
+            model: model_hash.filter(|_| self.this_model).map(str::to_string),
+            kind: None,
+        };
+        let mut found = select(&self.entries, &filter, self.order);
+        found.retain(|&index| !self.gone[index]);
+        found
+    }
+}

@@ -1,0 +1,269 @@
+//! What the next runs are made with: settings, the preset they began from, the seed; and grids over one or two settings.
+
+use crate::ascent::Settings;
+use crate::ascent::settings::{KNOBS, PRESETS, SettingError, knob};
+use std::collections::BTreeMap;
+
+/// The user's own presets: name → changes to the defaults.
+pub type Presets = BTreeMap<String, BTreeMap<String, f64>>;
+
+/// What the next runs are made with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    pub settings: Settings,
+    pub seed: u64,
+    /// The preset that the settings began from.
+    preset: String,
+    own: Presets,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            settings: Settings::default(),
+            seed: 0,
+            preset: PRESETS[0].0.into(),
+            own: Presets::new(),
+        }
+    }
+}
+
+impl Plan {
+    /// Adds the user's presets; returns what is wrong with those that cannot be used.
+    pub fn add_presets(&mut self, presets: Presets) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (name, changes) in presets {
+            match Settings::try_from(changes.clone()) {
+                Ok(_) => drop(self.own.insert(name, changes)),
+                Err(problem) => problems.push(format!("preset {name}: {problem}")),
+            }
+        }
+        problems
+    }
+
+    /// Names of all presets, the built-in ones first.
+    pub fn presets(&self) -> Vec<&str> {
+        let built_in = PRESETS.iter().map(|(name, _)| *name);
+        let own = self.own.keys().map(String::as_str);
+        built_in
+            .chain(own.filter(|name| !PRESETS.iter().any(|(built_in, _)| built_in == name)))
+            .collect()
+    }
+
+    /// Settings of a preset; the user's own come before built-in ones of the same name.
+    fn preset_settings(&self, name: &str) -> Option<Settings> {
+        match self.own.get(name) {
+            Some(changes) => Settings::try_from(changes.clone()).ok(),
+            None => Settings::preset(name).ok(),
+        }
+    }
+
+    /// The preset's name; with a `*` if something was changed since.
+    pub fn title(&self) -> String {
+        let unchanged = self.preset_settings(&self.preset).as_ref() == Some(&self.settings);
+        format!("{}{}", self.preset, if unchanged { "" } else { "*" })
+    }
+
+    /// Takes the settings of the next preset.
+    pub fn next_preset(&mut self) {
+        let names = self.presets();
+        let at = names.iter().position(|name| *name == self.preset);
+        let next = names[at.map_or(0, |at| (at + 1) % names.len())].to_string();
+        self.take_preset(&next);
+    }
+
+    /// Takes the settings of a preset, if there is one of that name.
+    pub fn take_preset(&mut self, name: &str) {
+        if let Some(settings) = self.preset_settings(name) {
+            self.settings = settings;
+            self.preset = name.into();
+        }
+    }
+
+    /// Keeps the present settings as a preset of the user's.
+    pub fn keep_as(&mut self, name: &str) -> BTreeMap<String, f64> {
+        let defaults = BTreeMap::from(Settings::default());
+        let mut changes = BTreeMap::from(self.settings.clone());
+        changes.retain(|key, value| defaults.get(key) != Some(value));
+        self.preset = name.into();
+        self.own.insert(name.into(), changes.clone());
+        changes
+    }
+
+    /// Turns a knob by steps of a size that suits its value.
+    pub fn turn(&mut self, key: &str, up: bool) {
+        let (Some(knob), Some(value)) = (knob(key), self.settings.get(key)) else {
+            return;
+        };
+        let step = match knob.whole {
+            true if value >= 32.0 => 8.0,
+            true => 1.0,
+            false => 0.05 * 10f64.powf(knob.default.max(0.1).log10().round()),
+        };
+        let moved = if up { value + step } else { value - step };
+        // Rounded, so that up and down again is where it was.
+        let moved = (moved / step).round() * step;
+        let moved = (moved * 1e6).round() / 1e6;
+        let moved = moved.clamp(knob.range.0, knob.range.1);
+        let set = self.settings.set(key, moved);
+        debug_assert!(set.is_ok(), "the value is clamped to the knob's range");
+    }
+}
+
+/// Most runs that one sweep queues.
+pub const MOST_SWEPT: usize = 100;
+
+/// Settings of a grid over one or two knobs, as text asks for it: `step_size=0.06,0.12 momentum=0.8,0.9`, or a range
+/// `levels=3..6`, or with a number of values `boost=1..2/5`.
+///
+/// # Errors
+/// One line that says what is wrong.
+pub fn sweep(base: &Settings, text: &str) -> Result<Vec<Settings>, String> {
+    let mut grid = vec![base.clone()];
+    let axes: Vec<&str> = text.split_whitespace().collect();
+    if !(1..=2).contains(&axes.len()) {
+        return Err(
+            "a sweep goes over one or two settings: KEY=VALUE,VALUE,… [KEY=FROM..TO/COUNT]".into(),
+        );
+    }
+    for axis in axes {
+        let (key, values) = axis
+            .split_once('=')
+            .ok_or_else(|| format!("{axis}: say KEY=VALUE,VALUE,… or KEY=FROM..TO/COUNT"))?;
+        let values = self::values(key, values)?;
+        if grid.len() * values.len() > MOST_SWEPT {
+            return Err(format!("a sweep has at most {MOST_SWEPT} runs"));
+        }
+        let turned = |settings: &Settings, value: f64| -> Result<Settings, SettingError> {
+            let mut settings = settings.clone();
+            settings.set(key, value)?;
+            Ok(settings)
+        };
+        grid = grid
+            .iter()
+            .flat_map(|settings| values.iter().map(move |&value| turned(settings, value)))
+            .collect::<Result<_, _>>()
+            .map_err(|problem| problem.to_string())?;
+    }
+    Ok(grid)
+}
+
+/// The values of one axis.
+fn values(key: &str, text: &str) -> Result<Vec<f64>, String> {
+    let number = |text: &str| {
+        text.trim()
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite())
+            .ok_or_else(|| format!("{key}: {text:?} is not a number"))
+    };
+    let Some((from, rest)) = text.split_once("..") else {
+        return text.split(',').map(number).collect();
+    };
+    let whole = KNOBS.iter().any(|knob| knob.key == key && knob.whole);
+    let (to, count) = match rest.split_once('/') {
+        Some((to, count)) => (number(to)?, Some(number(count)?)),
+        None => (number(rest)?, None),
+    };
+    let from = number(from)?;
+    let count = match count {
+        Some(count) => count,
+        None if whole => (to - from).abs() + 1.0,
+        None => 5.0,
+    };
+    if !(2.0..=MOST_SWEPT as f64).contains(&count) || count.fract() != 0.0 {
+        return Err(format!("{key}: a range has 2 to {MOST_SWEPT} values"));
+    }
+    let value = |index: usize| from + (to - from) * index as f64 / (count - 1.0);
+    let round = |value: f64| {
+        if whole {
+            value.round()
+        } else {
+            (value * 1e6).round() / 1e6
+        }
+    };
+    Ok((0..count as usize)
+        .map(|index| round(value(index)))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_go_round_and_changes_show() {
+        let mut plan = Plan::default();
+        let own = BTreeMap::from([("steps".to_string(), 10.0)]);
+        let bad = BTreeMap::from([("steps".to_string(), -1.0)]);
+        let problems = plan.add_presets(Presets::from([("mine".into(), own), ("bad".into(), bad)]));
+        assert_eq!(problems.len(), 1);
+        assert_eq!(plan.presets(), ["default", "draft", "fine", "mine"]);
+        assert_eq!(plan.title(), "default");
+        for _ in 0..3 {
+            plan.next_preset();
+        }
+        assert_eq!((plan.title().as_str(), plan.settings.steps), ("mine", 10));
+        plan.turn("steps", true);
+        assert_eq!((plan.title().as_str(), plan.settings.steps), ("mine*", 11));
+        plan.next_preset();
+        assert_eq!(plan.settings, Settings::default());
+    }
+
+    #[test]
+    fn every_knob_turns_up_and_down_again_within_its_range() {
+        for knob in KNOBS {
+            let mut plan = Plan::default();
+            plan.turn(knob.key, true);
+            let up = plan.settings.get(knob.key).unwrap();
+            assert!(up > knob.default, "{}", knob.key);
+            for _ in 0..100_000 {
+                plan.turn(knob.key, false);
+            }
+            assert_eq!(
+                plan.settings.get(knob.key),
+                Some(knob.range.0),
+                "{}",
+                knob.key
+            );
+        }
+    }
+
+    #[test]
+    fn a_kept_preset_holds_what_differs_from_the_defaults() {
+        let mut plan = Plan::default();
+        plan.settings.set("momentum", 0.5).unwrap();
+        assert_eq!(
+            plan.keep_as("calm"),
+            BTreeMap::from([("momentum".to_string(), 0.5)])
+        );
+        assert_eq!(plan.title(), "calm");
+    }
+
+    #[test]
+    fn a_sweep_is_a_grid() {
+        let grid = sweep(&Settings::default(), "momentum=0.5,0.9 levels=3..5").unwrap();
+        let values: Vec<_> = grid.iter().map(|one| (one.momentum, one.levels)).collect();
+        assert_eq!(
+            values,
+            [(0.5, 3), (0.5, 4), (0.5, 5), (0.9, 3), (0.9, 4), (0.9, 5)]
+        );
+        let grid = sweep(&Settings::default(), "boost=1..2/3").unwrap();
+        assert_eq!(
+            grid.iter().map(|one| one.boost).collect::<Vec<_>>(),
+            [1.0, 1.5, 2.0]
+        );
+        for wrong in [
+            "",
+            "momentum",
+            "momentum=7",
+            "nothing=1,2",
+            "steps=1..1e9",
+            "a=1 b=2 c=3",
+            "boost=1..2/1e9",
+        ] {
+            let problem = sweep(&Settings::default(), wrong).unwrap_err();
+            assert!(!problem.contains('\n') && !problem.is_empty());
+        }
+    }
+}

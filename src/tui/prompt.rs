@@ -1,0 +1,163 @@
+//! A line that is being typed, and what becomes of it.
+
+use super::keys::Chord;
+use crossterm::event::KeyCode;
+use tui_input::{Input, InputRequest};
+
+/// Most characters of a line; more is cut off, a paste of a megabyte too.
+const LONGEST: usize = 500;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// A search in the present tab; what was searched for before is kept in case it is given up.
+    Search { before: String },
+    /// The value of a setting.
+    Value(&'static str),
+    /// A name for the present settings.
+    PresetName,
+    /// A grid over one or two settings.
+    Sweep,
+    /// A file to export these runs to.
+    Export(Vec<String>),
+    /// A command's name.
+    Command,
+}
+
+impl Asked {
+    /// What stands before the line.
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Search { .. } => "/",
+            Self::Value(key) => key,
+            Self::PresetName => "save as preset",
+            Self::Sweep => "sweep",
+            Self::Export(_) => "export to",
+            Self::Command => ":",
+        }
+    }
+
+    /// How to answer, in a few words.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Search { .. } => "",
+            Self::Value(_) => "a number",
+            Self::PresetName => "letters, digits, - and _",
+            Self::Sweep => "KEY=VALUE,VALUE,… or KEY=FROM..TO/COUNT, one or two of them",
+            Self::Export(_) => "the ending decides: .png .gif .apng .html",
+            Self::Command => "",
+        }
+    }
+}
+
+/// The line.
+#[derive(Debug, Clone)]
+pub struct Prompt {
+    pub asked: Asked,
+    pub line: Input,
+}
+
+/// What a key made of the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Typed {
+    /// It is finished.
+    Accepted,
+    /// It is given up.
+    GivenUp,
+    /// Its text has changed.
+    Changed,
+    /// Nothing but the cursor, or not even that.
+    Same,
+}
+
+impl Prompt {
+    /// Begins a line with a text that can be changed.
+    pub fn new(asked: Asked, text: &str) -> Self {
+        Self {
+            asked,
+            line: Input::new(text.into()),
+        }
+    }
+
+    /// The text so far.
+    pub fn text(&self) -> &str {
+        self.line.value()
+    }
+
+    /// Takes a key.
+    pub fn type_key(&mut self, chord: Chord) -> Typed {
+        let control = chord.has_control();
+        let request = match chord.code() {
+            KeyCode::Enter => return Typed::Accepted,
+            KeyCode::Esc => return Typed::GivenUp,
+            KeyCode::Char('c' | 'g') if control => return Typed::GivenUp,
+            KeyCode::Backspace if self.text().is_empty() => return Typed::GivenUp,
+            KeyCode::Char('u') if control => InputRequest::DeleteLine,
+            KeyCode::Char('w') if control => InputRequest::DeletePrevWord,
+            KeyCode::Char('k') if control => InputRequest::DeleteTillEnd,
+            KeyCode::Char('a') if control => InputRequest::GoToStart,
+            KeyCode::Char('e') if control => InputRequest::GoToEnd,
+            KeyCode::Backspace => InputRequest::DeletePrevChar,
+            KeyCode::Delete => InputRequest::DeleteNextChar,
+            KeyCode::Left if control => InputRequest::GoToPrevWord,
+            KeyCode::Right if control => InputRequest::GoToNextWord,
+            KeyCode::Left => InputRequest::GoToPrevChar,
+            KeyCode::Right => InputRequest::GoToNextChar,
+            KeyCode::Home => InputRequest::GoToStart,
+            KeyCode::End => InputRequest::GoToEnd,
+            _ => match chord.typed() {
+                Some(letter) if self.has_room() => InputRequest::InsertChar(letter),
+                _ => return Typed::Same,
+            },
+        };
+        match self.line.handle(request) {
+            Some(change) if change.value => Typed::Changed,
+            _ => Typed::Same,
+        }
+    }
+
+    /// Takes a pasted text, as one line.
+    pub fn paste(&mut self, text: &str) {
+        for letter in text.chars().filter(|letter| !letter.is_control()) {
+            if !self.has_room() {
+                break;
+            }
+            self.line.handle(InputRequest::InsertChar(letter));
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.text().len() < LONGEST
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn press(prompt: &mut Prompt, keys: &str) -> Typed {
+        let keys: super::super::keys::Keys = keys.parse().unwrap();
+        let mut last = Typed::Same;
+        for chord in keys.chords() {
+            last = prompt.type_key(*chord);
+        }
+        last
+    }
+
+    #[test]
+    fn a_line_is_typed_corrected_and_given_up() {
+        let mut prompt = Prompt::new(Asked::Sweep, "ab");
+        assert_eq!(press(&mut prompt, "c backspace ö"), Typed::Changed);
+        assert_eq!(prompt.text(), "abö");
+        assert_eq!(press(&mut prompt, "left"), Typed::Same);
+        assert_eq!(press(&mut prompt, "enter"), Typed::Accepted);
+        assert_eq!(press(&mut prompt, "ctrl-u backspace"), Typed::GivenUp);
+    }
+
+    #[test]
+    fn a_megabyte_is_cut_off_and_steers_nothing() {
+        let mut prompt = Prompt::new(Asked::Command, "");
+        prompt.paste(&"a\u{1b}\n".repeat(1 << 20));
+        assert!(prompt.text().len() <= LONGEST && prompt.text().chars().all(|c| c == 'a'));
+    }
+}

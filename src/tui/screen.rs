@@ -1,0 +1,236 @@
+//! The terminal as the explorer uses it: entered and left in one place, so that it is always given back as it was, and
+//! written to by a thread of its own, so that a slow line never keeps the explorer from its keys.
+
+use crate::terminal::{Painted, Painter, Placed, Terminal};
+use crossterm::event::{
+    DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste,
+    EnableFocusChange, EnableMouseCapture,
+};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{cursor, queue};
+use ratatui::backend::{Backend, CrosstermBackend};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Whether the terminal is in our hands.
+static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// Takes the terminal: raw mode, the other screen, the mouse if wanted.
+///
+/// # Errors
+/// If it cannot be written to.
+pub fn enter(mouse: bool) -> io::Result<()> {
+    enable_raw_mode()?;
+    ENTERED.store(true, Ordering::SeqCst);
+    let mut out = io::stdout().lock();
+    queue!(
+        out,
+        EnterAlternateScreen,
+        EnableBracketedPaste,
+        EnableFocusChange,
+        cursor::Hide
+    )?;
+    if mouse {
+        queue!(out, EnableMouseCapture)?;
+    }
+    out.flush()
+}
+
+/// Gives the terminal back; its pictures are the painter's. May be called at any time and more than once; what cannot be written any more is let be.
+pub fn leave() {
+    if !ENTERED.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let mut out = io::stdout().lock();
+    let left = queue!(
+        out,
+        DisableMouseCapture,
+        DisableFocusChange,
+        DisableBracketedPaste,
+        cursor::Show,
+        LeaveAlternateScreen
+    )
+    .and_then(|()| out.flush());
+    // Nobody is there to read it, or everything went well: raw mode ends in both cases.
+    drop(left);
+    drop(disable_raw_mode());
+}
+
+/// Sees to it that a panic gives the terminal back before it says what happened.
+pub fn leave_on_panic() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        leave();
+        before(panic);
+    }));
+}
+
+/// Whether a frame was written; else the terminal is gone.
+pub type Drained = Result<(), io::ErrorKind>;
+
+/// A frame to be written.
+struct Frame {
+    /// Columns and rows of the screen.
+    size: (u16, u16),
+    /// Text, as the terminal reads it.
+    text: Vec<u8>,
+    scene: Vec<Placed>,
+    /// Whether all pictures must be drawn again.
+    anew: bool,
+    cursor: Option<(u16, u16)>,
+}
+
+/// The screen: what was drawn last, and the thread that writes.
+pub struct Screen {
+    shown: Buffer,
+    frames: Option<Sender<Frame>>,
+    writer: Option<JoinHandle<()>>,
+    anew: bool,
+    busy: bool,
+}
+
+impl Screen {
+    /// Starts the thread that writes. `drained` is called whenever it has written a frame, or could not.
+    pub fn start(terminal: &Terminal, drained: impl Fn(Drained) + Send + 'static) -> Self {
+        let (frames, received) = mpsc::channel();
+        let painter = Painter::new(terminal);
+        let writer = std::thread::spawn(move || write_frames(painter, &received, &drained));
+        Self {
+            shown: Buffer::empty(Rect::ZERO),
+            frames: Some(frames),
+            writer: Some(writer),
+            anew: true,
+            busy: false,
+        }
+    }
+
+    /// Whether a frame is still being written: another would only wait behind it.
+    pub fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// The last frame is written.
+    pub fn drained(&mut self) {
+        self.busy = false;
+    }
+
+    /// Everything is to be drawn again: the screen was resized, or something else has written to it.
+    pub fn forget(&mut self) {
+        self.anew = true;
+    }
+
+    /// Writes a frame: what of the text has changed, then the pictures.
+    ///
+    /// # Errors
+    /// If the text cannot be put into the terminal's words; writing itself happens later.
+    pub fn show(
+        &mut self,
+        buffer: Buffer,
+        scene: Vec<Placed>,
+        cursor: Option<(u16, u16)>,
+    ) -> io::Result<()> {
+        let mut text = Vec::new();
+        let anew = std::mem::take(&mut self.anew) || self.shown.area != buffer.area;
+        if anew {
+            queue!(
+                text,
+                crossterm::style::ResetColor,
+                crossterm::terminal::Clear(crossterm::terminal::ClearType::All)
+            )?;
+            self.shown = Buffer::empty(buffer.area);
+        }
+        let changes = self.shown.diff(&buffer);
+        if !changes.is_empty() {
+            CrosstermBackend::new(&mut text).draw(changes.into_iter())?;
+        }
+        let frame = Frame {
+            size: (buffer.area.width, buffer.area.height),
+            text,
+            scene,
+            anew,
+            cursor,
+        };
+        self.shown = buffer;
+        if let Some(frames) = &self.frames {
+            // A thread that has ended has said why.
+            self.busy = frames.send(frame).is_ok();
+        }
+        Ok(())
+    }
+
+    /// Waits until everything is written, and ends the thread.
+    pub fn finish(&mut self) {
+        self.frames = None;
+        if let Some(writer) = self.writer.take() {
+            drop(writer.join());
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+fn write_frames(mut painter: Painter, frames: &Receiver<Frame>, drained: &impl Fn(Drained)) {
+    let mut scene: Vec<Placed> = Vec::new();
+    let mut screen = (0, 0);
+    // When a picture that had to wait is to be drawn.
+    let mut again: Option<Duration> = None;
+    loop {
+        let frame = match again {
+            Some(wait) => frames.recv_timeout(wait),
+            None => frames.recv().map_err(RecvTimeoutError::from),
+        };
+        let written = match frame {
+            Ok(frame) => {
+                screen = frame.size;
+                let written = write_frame(&mut painter, &frame);
+                scene = frame.scene;
+                drained(
+                    written
+                        .as_ref()
+                        .map(|_| ())
+                        .map_err(|problem| problem.kind()),
+                );
+                written
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let mut out = io::stdout().lock();
+                painter.paint(&mut out, screen, &scene)
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        match written {
+            Ok(painted) => again = painted.again,
+            Err(_) => return,
+        }
+    }
+    drop(painter.clear(&mut io::stdout().lock()));
+}
+
+fn write_frame(painter: &mut Painter, frame: &Frame) -> io::Result<Painted> {
+    let mut out = io::stdout().lock();
+    if frame.anew {
+        painter.forget();
+    }
+    queue!(out, BeginSynchronizedUpdate, cursor::Hide)?;
+    out.write_all(&frame.text)?;
+    queue!(out, EndSynchronizedUpdate)?;
+    out.flush()?;
+    let painted = painter.paint(&mut out, frame.size, &frame.scene)?;
+    if let Some((column, row)) = frame.cursor {
+        queue!(out, cursor::MoveTo(column, row), cursor::Show)?;
+    }
+    out.flush()?;
+    Ok(painted)
+}

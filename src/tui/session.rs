@@ -1,0 +1,243 @@
+//! The explorer at work: its threads, and the loop in which everything that happens becomes a change of the state, and the
+//! state a frame.
+
+use super::action::{Action, Answer, Effect};
+use super::app::App;
+use super::disk::Disk;
+use super::keys::Chord;
+use super::screen::{self, Drained, Screen};
+use super::update::update;
+use super::view;
+use crate::home::Home;
+use crate::runs::worker::{Command as Work, Worker};
+use crate::runtime::Provider;
+use crate::terminal::LateAnswers;
+use crossterm::event::{Event as Input, MouseButton, MouseEventKind};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use std::io;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+/// Something that wakes the loop.
+enum Event {
+    Input(Input),
+    /// Standard input is gone.
+    InputEnd,
+    /// The worker has reports.
+    Worker,
+    Answer(Answer),
+    /// A frame is written, or the terminal is gone.
+    Drained(Drained),
+    /// SIGTERM, SIGHUP or SIGINT.
+    Terminate,
+}
+
+/// How often the screen changes while something on it moves by itself.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The longest that the worker may take to keep what it is at.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// What the loop needs beside the state.
+pub struct Start {
+    pub home: Home,
+    pub provider: Provider,
+    /// The model to open; none for the default.
+    pub model: Option<String>,
+    pub mouse: bool,
+}
+
+/// Runs the explorer until the user quits or the terminal is gone.
+///
+/// # Errors
+/// If the terminal cannot be taken at all. One that goes away later is no error: everything is kept.
+pub fn run(mut app: App, start: Start) -> io::Result<()> {
+    let (events, received) = mpsc::channel();
+    on_signals(&events)?;
+    screen::leave_on_panic();
+    screen::enter(start.mouse)?;
+    let worker = Worker::spawn(start.home.clone(), start.provider, {
+        let events = events.clone();
+        move || drop(events.send(Event::Worker))
+    })?;
+    worker.send(Work::Open(start.model));
+    let disk = Disk::start(start.home, app.environment.favourites.clone(), {
+        let events = events.clone();
+        move |answer| drop(events.send(Event::Answer(answer)))
+    });
+    let terminal = app.environment.terminal.clone();
+    let screen = Screen::start(&terminal, {
+        let events = events.clone();
+        move |drained| drop(events.send(Event::Drained(drained)))
+    });
+    read_input(&events);
+    let (width, height) = crossterm::terminal::size()?;
+    app.size = ratatui::layout::Size::new(width, height);
+    let mut session = Session {
+        app,
+        worker,
+        disk,
+        screen,
+        begun: Instant::now(),
+        late: LateAnswers::new(&terminal, Instant::now()),
+        mouse: start.mouse,
+        over: false,
+    };
+    let result = session.run(&received);
+    session.screen.finish();
+    screen::leave();
+    session.worker.shut_down(FAREWELL);
+    session.disk.finish();
+    result
+}
+
+fn on_signals(events: &Sender<Event>) -> io::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let events = events.clone();
+    std::thread::spawn(move || {
+        for _ in &mut signals {
+            drop(events.send(Event::Terminate));
+        }
+    });
+    Ok(())
+}
+
+fn read_input(events: &Sender<Event>) {
+    let events = events.clone();
+    std::thread::spawn(move || {
+        while let Ok(input) = crossterm::event::read() {
+            if events.send(Event::Input(input)).is_err() {
+                return;
+            }
+        }
+        drop(events.send(Event::InputEnd));
+    });
+}
+
+struct Session {
+    app: App,
+    worker: Worker,
+    disk: Disk,
+    screen: Screen,
+    begun: Instant,
+    late: LateAnswers,
+    mouse: bool,
+    over: bool,
+}
+
+impl Session {
+    fn run(&mut self, events: &Receiver<Event>) -> io::Result<()> {
+        let mut stale = true;
+        while !self.over {
+            if stale && !self.screen.is_busy() {
+                self.draw()?;
+                stale = false;
+            }
+            let event = match self.app.is_animated() {
+                true => events.recv_timeout(TICK),
+                false => events.recv().map_err(RecvTimeoutError::from),
+            };
+            match event {
+                Ok(event) => stale |= self.take(event),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.act(Action::Tick);
+                    stale = true;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            // What has come meanwhile belongs into the same frame.
+            while let Ok(event) = events.try_recv() {
+                stale |= self.take(event);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an event; returns whether the screen may have changed.
+    fn take(&mut self, event: Event) -> bool {
+        match event {
+            Event::Drained(Ok(())) => {
+                self.screen.drained();
+                return false;
+            }
+            Event::Drained(Err(_)) | Event::InputEnd | Event::Terminate => {
+                self.act(Action::Terminate);
+            }
+            Event::Worker => {
+                for report in self.worker.reports() {
+                    self.act(Action::Report(report));
+                }
+            }
+            Event::Answer(answer) => self.act(Action::Answer(answer)),
+            Event::Input(Input::Key(key)) if self.late.swallows(&key, Instant::now()) => {
+                return false;
+            }
+            Event::Input(input) => match action(input) {
+                Some(action) => self.act(action),
+                None => return false,
+            },
+        }
+        true
+    }
+
+    fn act(&mut self, action: Action) {
+        let now = self.begun.elapsed();
+        for effect in update(&mut self.app, now, action) {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Worker(command) => self.worker.send(command),
+            Effect::Redraw => self.screen.forget(),
+            Effect::Suspend => self.suspend(),
+            Effect::Quit => self.over = true,
+            effect => self.disk.perform(effect),
+        }
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        let size = self.app.size;
+        let mut buffer = Buffer::empty(Rect::new(0, 0, size.width, size.height));
+        let drawn = view::draw(&self.app, &mut buffer);
+        self.screen.show(buffer, drawn.scene, drawn.cursor)
+    }
+
+    /// Gives the terminal back, stops as Ctrl-Z stops any program, and takes it again.
+    fn suspend(&mut self) {
+        #[cfg(unix)]
+        {
+            screen::leave();
+            let stopped =
+                signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP);
+            if stopped.is_err() || screen::enter(self.mouse).is_err() {
+                self.act(Action::Terminate);
+            }
+            if let Ok((width, height)) = crossterm::terminal::size() {
+                self.act(Action::Resize(width, height));
+            }
+            self.screen.forget();
+        }
+    }
+}
+
+/// What an input means, if anything.
+fn action(input: Input) -> Option<Action> {
+    match input {
+        Input::Key(key) => Some(Action::Key(Chord::pressed(&key)?)),
+        Input::Paste(text) => Some(Action::Paste(text)),
+        Input::Resize(width, height) => Some(Action::Resize(width, height)),
+        // A terminal that was away may have lost its pictures.
+        Input::FocusGained => Some(Action::Focus),
+        Input::FocusLost => None,
+        Input::Mouse(mouse) => match mouse.kind {
+            MouseEventKind::Down(MouseButton::Left) => Some(Action::Click(mouse.column, mouse.row)),
+            MouseEventKind::ScrollUp => Some(Action::Wheel(mouse.column, mouse.row, true)),
+            MouseEventKind::ScrollDown => Some(Action::Wheel(mouse.column, mouse.row, false)),
+            _ => None,
+        },
+    }
+}

@@ -1,0 +1,144 @@
+//! Text that fits: names from files are of any length and may hold anything.
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// Longest text that is looked at, in bytes: nothing on a screen is longer.
+const LONGEST: usize = 2000;
+
+/// `text` in at most `width` columns; what is cut off at the end is an ellipsis. Control characters become visible.
+pub fn fit(text: &str, width: usize) -> String {
+    let text = readable(text, false);
+    if text.width() <= width {
+        return text;
+    }
+    let mut fitted = String::new();
+    let mut used = 0;
+    for part in text.graphemes(true) {
+        let more = part.width();
+        if used + more + 1 > width {
+            break;
+        }
+        used += more;
+        fitted.push_str(part);
+    }
+    if width > 0 {
+        fitted.push('…');
+    }
+    fitted
+}
+
+/// As [`fit`], but the end is kept: that of a path says more.
+pub fn fit_end(text: &str, width: usize) -> String {
+    let text = readable(text, true);
+    if text.width() <= width {
+        return text;
+    }
+    let mut kept: Vec<&str> = Vec::new();
+    let mut used = 0;
+    for part in text.graphemes(true).rev() {
+        let more = part.width();
+        if used + more + 1 > width {
+            break;
+        }
+        used += more;
+        kept.push(part);
+    }
+    kept.extend((width > 0).then_some("…"));
+    kept.into_iter().rev().collect()
+}
+
+fn readable(text: &str, end: bool) -> String {
+    let mut range = match (text.len() > LONGEST, end) {
+        (false, _) => 0..text.len(),
+        (true, false) => 0..LONGEST,
+        (true, true) => text.len() - LONGEST..text.len(),
+    };
+    while !text.is_char_boundary(range.end) {
+        range.end -= 1;
+    }
+    while !text.is_char_boundary(range.start) {
+        range.start += 1;
+    }
+    clean(&text[range])
+}
+
+/// `text` without anything that steers a terminal: control characters and those that turn the direction of writing become
+/// a visible sign.
+pub fn clean(text: &str) -> String {
+    let steers = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars()
+        .map(|letter| if steers(letter) { '·' } else { letter })
+        .collect()
+}
+
+/// A count with a unit that keeps it short: 950, 4.7 k, 11 M.
+pub fn count(number: usize) -> String {
+    const UNITS: [(usize, &str); 3] = [(1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")];
+    let unit = UNITS.iter().find(|(size, _)| number >= *size);
+    unit.map_or_else(
+        || number.to_string(),
+        |(size, name)| {
+            let value = number as f64 / *size as f64;
+            match value < 10.0 {
+                true => format!("{value:.1} {name}"),
+                false => format!("{value:.0} {name}"),
+            }
+        },
+    )
+}
+
+/// A time span as people say it: 8 s, 2 min 05 s, 1 h 20 min.
+pub fn span(seconds: f64) -> String {
+    let seconds = seconds.max(0.0).round().min(1e9) as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// How long ago something was, in seconds since 1970.
+pub fn ago(then: u64, now: u64) -> String {
+    match now.saturating_sub(then) {
+        0..60 => "just now".into(),
+        past @ 60..3600 => format!("{} min ago", past / 60),
+        past @ 3600..86_400 => format!("{} h ago", past / 3600),
+        past => format!("{} d ago", past / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn whatever_the_text_is_it_fits_and_steers_nothing(text in "\\PC*|.*", width in 0usize..40) {
+            for fitted in [fit(&text, width), fit_end(&text, width)] {
+                prop_assert!(fitted.width() <= width, "{fitted:?}");
+                prop_assert!(!fitted.chars().any(char::is_control));
+            }
+        }
+    }
+
+    #[test]
+    fn wide_and_combining_characters_are_counted_as_they_are_seen() {
+        assert_eq!(fit("火烈鸟", 5), "火烈…");
+        assert_eq!(fit_end("blocks/3/conv", 8), "…/3/conv");
+        assert_eq!(fit("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
+        assert!(fit(&"x".repeat(10_000_000), 9).len() < 20);
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(count(950), "950");
+        assert_eq!(count(4_652_008), "4.7 M");
+        assert_eq!(span(125.0), "2 min 05 s");
+        assert_eq!(ago(0, 7200), "2 h ago");
+    }
+}

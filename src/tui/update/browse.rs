@@ -1,0 +1,267 @@
+//! Moving about: lists, tabs, folds, marks; and what is to be seen once that is done.
+
+use super::super::action::Effect;
+use super::super::app::{App, Panel, Shown};
+use super::super::browser::{Channels, Tab};
+use super::super::command::COMMANDS;
+use super::super::gallery::Size;
+use super::super::listing::{Listing, Motion};
+use super::super::messages::Level;
+use super::super::popup::Popup;
+use super::super::tree::Row;
+use super::super::view::layout::CELL;
+use super::queueing;
+use crate::ascent::settings::KNOBS;
+use crate::runs::target::{Place, Target};
+use std::sync::Arc;
+
+/// Moves the cursor of whatever has the focus.
+pub fn go(app: &mut App, motion: Motion) {
+    let page = app.layout().popup_lines();
+    match app.popups.last_mut() {
+        Some(Popup::Settings { cursor }) => {
+            let mut rows = Listing::of(KNOBS.len());
+            rows.go_to_row(*cursor);
+            rows.go(motion, page);
+            *cursor = rows.cursor();
+        }
+        Some(Popup::Palette(list)) => list.go(motion, page),
+        Some(Popup::Models(picker)) => picker.list.go(motion, page),
+        Some(
+            Popup::Help { scroll } | Popup::Details { scroll, .. } | Popup::Messages { scroll },
+        ) => scroll_by(scroll, motion, page),
+        Some(Popup::Compare(_)) => {}
+        None => match app.focus {
+            Panel::Browser => {
+                let lines = app.layout().browser_lines();
+                app.browser.list_mut().go(motion, lines);
+            }
+            Panel::Queue => {
+                let mut rows = Listing::of(app.queue.jobs().len());
+                rows.go_to_row(app.queue_cursor);
+                rows.go(motion, page);
+                app.queue_cursor = rows.cursor();
+            }
+        },
+    }
+}
+
+fn scroll_by(scroll: &mut usize, motion: Motion, page: usize) {
+    // The view stops at the end of the text; here it is enough not to run away from it.
+    *scroll = match motion {
+        Motion::Up => scroll.saturating_sub(1),
+        Motion::PageUp => scroll.saturating_sub(page),
+        Motion::Top => 0,
+        Motion::Down => *scroll + 1,
+        Motion::PageDown => *scroll + page,
+        Motion::Bottom => COMMANDS.len() * 2,
+        Motion::Left | Motion::Right => *scroll,
+    }
+    .min(COMMANDS.len() * 2);
+}
+
+/// Folds a scope, or goes to the one around; leaves a layer's channels at their left edge.
+pub fn left(app: &mut App) {
+    if !app.popups.is_empty() || app.focus == Panel::Queue || app.browser.tab != Tab::Layers {
+        return;
+    }
+    let browser = &mut app.browser;
+    if let Some(channels) = &mut browser.channels {
+        match channels.list.cursor() % channels.list.columns() {
+            0 => browser.channels = None,
+            _ => channels.list.go(Motion::Left, 1),
+        }
+        return;
+    }
+    match browser.selected_row() {
+        Some(Row::Scope(scope)) if browser.open.contains(&scope) => browser.set_open(scope, false),
+        Some(row) if !browser.is_searching_layers() => {
+            if let Some(scope) = browser.tree.parent(row) {
+                browser.go_to_row(Row::Scope(scope));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Unfolds a scope; enters a layer's channels.
+pub fn right(app: &mut App) {
+    if !app.popups.is_empty() || app.focus == Panel::Queue || app.browser.tab != Tab::Layers {
+        return;
+    }
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return;
+    };
+    let browser = &mut app.browser;
+    if let Some(channels) = &mut browser.channels {
+        channels.list.go(Motion::Right, 1);
+        return;
+    }
+    match browser.selected_row() {
+        Some(Row::Scope(scope)) if browser.open.contains(&scope) => {
+            browser.layers.go(Motion::Down, 1);
+        }
+        Some(Row::Scope(scope)) => browser.set_open(scope, true),
+        Some(Row::Layer(layer)) => {
+            browser.channels = Some(Channels {
+                layer,
+                list: Listing::of(opened.layers[layer].channels()),
+            });
+        }
+        None => {}
+    }
+}
+
+/// Shows a tab.
+pub fn show_tab(app: &mut App, tab: Tab) {
+    app.focus = Panel::Browser;
+    app.browser.tab = tab;
+    if app.in_history() {
+        list_history(app);
+    }
+}
+
+/// Shows the tab that lies `by` further.
+pub fn turn_tab(app: &mut App, by: usize) {
+    let next = (app.browser.tab as usize + by) % Tab::ALL.len();
+    show_tab(app, Tab::ALL[next]);
+}
+
+/// Closes what is open, the topmost thing only.
+pub fn back(app: &mut App) {
+    if app.popups.pop().is_some() {
+        return;
+    }
+    if app.zoomed {
+        app.zoomed = false;
+        return;
+    }
+    if app.browser.list_mut().clear_marks() {
+        return;
+    }
+    if app.browser.tab == Tab::Layers && app.browser.channels.take().is_some() {
+        return;
+    }
+    if !app.browser.search().is_empty() {
+        app.browser.set_search("");
+        list_tab(app);
+        return;
+    }
+    app.focus = Panel::Browser;
+}
+
+/// Lists the items of the present tab anew, as after a change of its search.
+pub fn list_tab(app: &mut App) {
+    let opened = app.model.opened().map(Arc::clone);
+    match (app.browser.tab, opened) {
+        (Tab::Layers, Some(opened)) => app.browser.list_layers(&opened.layers),
+        (Tab::Classes, Some(opened)) => app.browser.list_classes(&opened.classes),
+        (Tab::Layers | Tab::Classes, None) => {}
+        (Tab::History | Tab::Favourites, _) => list_history(app),
+    }
+}
+
+/// Lists the finished runs anew.
+pub fn list_history(app: &mut App) {
+    let hash = app.model.opened().map(|opened| opened.hash.clone());
+    let list = |tab: Tab| {
+        let search = app.browser.search_of(tab);
+        app.library
+            .list(search, tab == Tab::Favourites, hash.as_deref())
+    };
+    let (history, favourites) = (list(Tab::History), list(Tab::Favourites));
+    app.browser.history.set_rows(history);
+    app.browser.favourites.set_rows(favourites);
+}
+
+/// Runs what is chosen; a scope is unfolded or folded instead.
+pub fn run_or_open(app: &mut App, effects: &mut Vec<Effect>) {
+    let browser = &mut app.browser;
+    let is_tree = browser.tab == Tab::Layers && browser.channels.is_none();
+    match browser.selected_row() {
+        Some(Row::Scope(scope)) if is_tree && browser.layers.mark_count() == 0 => {
+            let open = !browser.open.contains(&scope);
+            browser.set_open(scope, open);
+        }
+        _ => queueing::run_chosen(app, effects),
+    }
+}
+
+/// Brings what follows from the rest of the state up to date: what of the lists is seen, which picture is shown, and
+/// which pictures are still to be loaded for that.
+pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
+    let layout = app.layout();
+    let lines = layout.browser_lines();
+    let grid = layout.grid();
+    let browser = &mut app.browser;
+    for list in [
+        &mut browser.classes,
+        &mut browser.history,
+        &mut browser.favourites,
+    ] {
+        list.fit(lines, 1);
+    }
+    browser.layers.fit(lines, 1);
+    if let Some(channels) = &mut browser.channels {
+        channels.list.fit(grid.1, grid.0);
+    }
+    match app.popups.last_mut() {
+        Some(Popup::Palette(list)) => list.fit(layout.popup_lines(), 1),
+        Some(Popup::Models(picker)) => picker.list.fit(layout.popup_lines(), 1),
+        _ => {}
+    }
+    app.queue_cursor = app
+        .queue_cursor
+        .min(app.queue.jobs().len().saturating_sub(1));
+    show_selected(app);
+    load_pictures(app, lines, effects);
+}
+
+/// A finished run that is selected is shown; so is a run of what is selected, unless one under way is.
+fn show_selected(app: &mut App) {
+    let live =
+        matches!(app.shown, Shown::Live(job) if app.running.iter().any(|live| live.job == job));
+    if let Some(entry) = app.selected_entry() {
+        app.shown = Shown::Finished(entry.id.clone());
+    } else if !live && let Some(id) = app.entry_of_selection().map(|entry| entry.id.clone()) {
+        app.shown = Shown::Finished(id);
+    }
+}
+
+/// Asks for the pictures that are to be seen and not in memory.
+fn load_pictures(app: &mut App, lines: usize, effects: &mut Vec<Effect>) {
+    let mut wanted: Vec<(String, Size)> = Vec::new();
+    if let Shown::Finished(id) = &app.shown {
+        wanted.push((id.clone(), Size::Full));
+    }
+    match app.popups.last() {
+        Some(Popup::Compare(compare)) => {
+            wanted.extend(compare.ids.iter().map(|id| (id.clone(), Size::Full)));
+        }
+        Some(Popup::Details { id, .. }) => wanted.push((id.clone(), Size::Full)),
+        _ => {}
+    }
+    if let (Tab::Layers, Some(channels), Some(opened)) =
+        (app.browser.tab, &app.browser.channels, app.model.opened())
+    {
+        let seen = lines / usize::from(CELL.1).max(1) * channels.list.columns();
+        let layer = &opened.layers[channels.layer];
+        let rows = channels.list.rows().iter().skip(channels.list.offset());
+        let entries = rows.take(seen).filter_map(|&channel| {
+            let target = Target::of_layer(layer, Place::Channel(channel)).ok()?;
+            app.library.of_target(&opened.hash, &target)
+        });
+        wanted.extend(entries.map(|entry| (entry.id.clone(), Size::Thumbnail)));
+    }
+    for (id, size) in wanted {
+        if app.gallery.ask(&id, size) {
+            effects.push(Effect::LoadPicture(id, size));
+        }
+    }
+}
+
+/// Says that something needs an open network.
+pub fn no_network(app: &mut App) {
+    let text = "no network is open yet";
+    app.messages.say(Level::Warning, text, app.now);
+}

@@ -1,0 +1,200 @@
+//! What each command does.
+
+use super::super::action::Effect;
+use super::super::app::{App, Panel, Shown};
+use super::super::browser::Tab;
+use super::super::command::Command;
+use super::super::listing::Motion;
+use super::super::messages::Level;
+use super::super::popup::{Popup, palette};
+use super::super::prompt::{Asked, Prompt};
+use super::{browse, finished, queueing};
+use crate::ascent::settings::KNOBS;
+use crate::ascent::{Overlay, Settings};
+use crate::runs::worker::Command as Work;
+
+/// Does what a command says.
+pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
+    match command {
+        Command::Up => browse::go(app, Motion::Up),
+        Command::Down => browse::go(app, Motion::Down),
+        Command::Left => browse::left(app),
+        Command::Right => browse::right(app),
+        Command::PageUp => browse::go(app, Motion::PageUp),
+        Command::PageDown => browse::go(app, Motion::PageDown),
+        Command::Top => browse::go(app, Motion::Top),
+        Command::Bottom => browse::go(app, Motion::Bottom),
+        Command::NextPanel | Command::PreviousPanel => {
+            app.focus = match app.focus {
+                Panel::Browser => Panel::Queue,
+                Panel::Queue => Panel::Browser,
+            };
+        }
+        Command::TabLayers => browse::show_tab(app, Tab::Layers),
+        Command::TabClasses => browse::show_tab(app, Tab::Classes),
+        Command::TabHistory => browse::show_tab(app, Tab::History),
+        Command::TabFavourites => browse::show_tab(app, Tab::Favourites),
+        Command::NextTab => browse::turn_tab(app, 1),
+        Command::PreviousTab => browse::turn_tab(app, Tab::ALL.len() - 1),
+        Command::Search => {
+            app.focus = Panel::Browser;
+            app.browser.channels = None;
+            let before = app.browser.search().to_string();
+            app.prompt = Some(Prompt::new(
+                Asked::Search {
+                    before: before.clone(),
+                },
+                &before,
+            ));
+        }
+        Command::Back => browse::back(app),
+
+        Command::Settings => toggle(app, Popup::Settings { cursor: 0 }),
+        Command::NextPreset => app.plan.next_preset(),
+        Command::NewSeed => app.plan.seed = app.plan.seed.wrapping_add(1),
+        Command::ResetSeed => app.plan.seed = 0,
+        Command::Sweep => app.prompt = Some(Prompt::new(Asked::Sweep, "")),
+
+        Command::NextOverlay => turn_overlay(app, true, effects),
+        Command::PreviousOverlay => turn_overlay(app, false, effects),
+        Command::Zoom => app.zoomed = !app.zoomed,
+        Command::Pause if app.held => app.held = false,
+        Command::Pause => {
+            let work = if app.paused {
+                Work::Resume
+            } else {
+                Work::Pause
+            };
+            effects.push(Effect::Worker(work));
+        }
+        Command::WatchNext => watch_next(app, effects),
+        Command::Favourite => finished::favourite(app, effects),
+        Command::Undo => finished::undo(app, effects),
+        Command::OpenModel => effects.push(Effect::ListFolder(app.environment.folder.clone())),
+        Command::NextTheme => next_theme(app),
+        Command::Messages => toggle(app, Popup::Messages { scroll: 0 }),
+        Command::Help => toggle(app, Popup::Help { scroll: 0 }),
+        Command::Palette => {
+            app.popups.push(Popup::Palette(palette("")));
+            app.prompt = Some(Prompt::new(Asked::Command, ""));
+        }
+        Command::Redraw => effects.push(Effect::Redraw),
+        Command::Suspend => effects.push(Effect::Suspend),
+        Command::Quit if app.popups.is_empty() => super::quit(app, effects),
+        Command::Quit => drop(app.popups.pop()),
+
+        Command::Run => browse::run_or_open(app, effects),
+        Command::RunNeuron => queueing::run_neuron(app, effects),
+        Command::Mark => app.browser.list_mut().toggle_mark(),
+        Command::MarkRange => app.browser.list_mut().mark_range(),
+        Command::MarkAll => app.browser.list_mut().mark_all(),
+        Command::FoldAll if app.browser.tab == Tab::Layers => app.browser.fold_all(),
+        Command::FoldAll => {}
+
+        Command::Details => finished::details(app, effects),
+        Command::MarkRun => app.browser.list_mut().toggle_mark(),
+        Command::MarkRunRange => app.browser.list_mut().mark_range(),
+        Command::Compare => finished::compare(app),
+        Command::Delete => finished::delete(app, effects),
+        Command::RunAgain => finished::run_again(app, effects),
+        Command::EditSettings => finished::edit_settings(app, effects),
+        Command::Export => finished::export(app),
+        Command::Sort => finished::sort(app),
+        Command::ThisModel => finished::this_model(app),
+
+        Command::Watch => queueing::watch(app, effects),
+        Command::Cancel => queueing::cancel(app, effects),
+        Command::MoveUp => queueing::reorder(app, true, effects),
+        Command::MoveDown => queueing::reorder(app, false, effects),
+        Command::Retry => queueing::retry(app, effects),
+        Command::Clear => queueing::clear(app, effects),
+
+        Command::EditValue => with_knob(app, |app, key| {
+            let value = app.plan.settings.get(key).unwrap_or_default();
+            app.prompt = Some(Prompt::new(Asked::Value(key), &value.to_string()));
+        }),
+        Command::Increase => with_knob(app, |app, key| app.plan.turn(key, true)),
+        Command::Decrease => with_knob(app, |app, key| app.plan.turn(key, false)),
+        Command::ResetValue => with_knob(app, |app, key| {
+            let default = Settings::default().get(key).unwrap_or_default();
+            let set = app.plan.settings.set(key, default);
+            debug_assert!(set.is_ok(), "a default is within its range");
+        }),
+        Command::ResetAll => app.plan.settings = Settings::default(),
+        Command::SavePreset => app.prompt = Some(Prompt::new(Asked::PresetName, "")),
+
+        Command::Accept => finished::accept(app, effects),
+        Command::Blink => {
+            if let Some(Popup::Compare(compare)) = app.popups.last_mut() {
+                compare.blink = !compare.blink;
+            }
+        }
+    }
+}
+
+/// Opens a popup, or closes it if it is the topmost.
+fn toggle(app: &mut App, popup: Popup) {
+    let is_open = app
+        .popups
+        .last()
+        .is_some_and(|top| std::mem::discriminant(top) == std::mem::discriminant(&popup));
+    match is_open {
+        true => drop(app.popups.pop()),
+        false => app.popups.push(popup),
+    }
+}
+
+fn with_knob(app: &mut App, act: impl FnOnce(&mut App, &'static str)) {
+    if let Some(Popup::Settings { cursor }) = app.popups.last()
+        && let Some(knob) = KNOBS.get(*cursor)
+    {
+        act(app, knob.key);
+    }
+}
+
+fn next_theme(app: &mut App) {
+    let next = app.environment.themes.next(&app.theme_name);
+    let name = next.name().to_string();
+    app.theme = next.for_depth(app.environment.terminal.colours);
+    app.messages
+        .say(Level::Note, format!("theme: {name}"), app.now);
+    app.theme_name = name;
+}
+
+/// The overlays of a run with so many bands.
+pub fn overlays(levels: u32) -> Vec<Overlay> {
+    let bands = (0..levels).map(Overlay::Band);
+    [Overlay::Plain, Overlay::Heat, Overlay::Map]
+        .into_iter()
+        .chain(bands)
+        .chain([Overlay::Gradient])
+        .collect()
+}
+
+fn turn_overlay(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
+    let Shown::Live(job) = app.shown else {
+        let text = "overlays show what a run under way works with; none is shown";
+        return app.messages.say(Level::Note, text, app.now);
+    };
+    let levels = app.queue.get(job).map_or(1, |job| job.spec.settings.levels);
+    let all = overlays(levels);
+    let at = all
+        .iter()
+        .position(|overlay| *overlay == app.overlay)
+        .unwrap_or(0);
+    let next = if forward { at + 1 } else { at + all.len() - 1 };
+    app.overlay = all[next % all.len()];
+    effects.push(Effect::Worker(Work::Watch(job, app.overlay)));
+}
+
+fn watch_next(app: &mut App, effects: &mut Vec<Effect>) {
+    let at = match app.shown {
+        Shown::Live(job) => app.running.iter().position(|live| live.job == job),
+        _ => None,
+    };
+    let next = at.map_or(0, |at| at + 1);
+    if !app.running.is_empty() {
+        let job = app.running[next % app.running.len()].job;
+        queueing::show_live(app, job, effects);
+    }
+}

@@ -1,0 +1,230 @@
+//! What can be done with finished runs.
+
+use super::super::action::Effect;
+use super::super::app::{App, Shown};
+use super::super::command::COMMANDS;
+use super::super::messages::Level;
+use super::super::popup::{Choice, Compare, MOST_COMPARED, Popup};
+use super::super::prompt::{Asked, Prompt};
+use super::{browse, commands, queueing};
+use crate::runs::history::Entry;
+use crate::runs::history::query::SortKey;
+use crate::runs::worker::Command as Work;
+use crate::runs::{Record, Spec, favourites};
+
+/// Most deletions that can be undone.
+const UNDOABLE: usize = 100;
+
+/// The runs that are marked or selected in the list of finished runs.
+fn chosen(app: &App) -> Vec<&Entry> {
+    let items = app.browser.list().chosen().into_iter();
+    match app.in_history() {
+        true => items.map(|index| app.library.get(index)).collect(),
+        false => Vec::new(),
+    }
+}
+
+/// The run that is meant: the one of the details, the selected one, or the one that is shown.
+fn meant(app: &App) -> Option<&Entry> {
+    match (app.popups.last(), &app.shown) {
+        (Some(Popup::Details { id, .. }), _) => app.library.find(id),
+        (_, Shown::Finished(id)) => app.library.find(id),
+        _ => None,
+    }
+}
+
+/// Makes the run that is meant a favourite, or an ordinary one again.
+pub fn favourite(app: &mut App, effects: &mut Vec<Effect>) {
+    match meant(app).map(|entry| (entry.id.clone(), entry.favourite)) {
+        Some((id, on)) => effects.push(Effect::SetFavourite(id, !on)),
+        None => {
+            let text = "a finished run can be a favourite; none is shown";
+            app.messages.say(Level::Note, text, app.now);
+        }
+    }
+}
+
+/// Lays the chosen runs aside.
+pub fn delete(app: &mut App, effects: &mut Vec<Effect>) {
+    let ids: Vec<String> = chosen(app).iter().map(|entry| entry.id.clone()).collect();
+    if !ids.is_empty() {
+        app.browser.list_mut().clear_marks();
+        effects.push(Effect::Remove(ids));
+    }
+}
+
+/// Brings back what was deleted last.
+pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
+    match app.removed.pop_back() {
+        Some(ids) => effects.push(Effect::Restore(ids)),
+        None => app
+            .messages
+            .say(Level::Note, "nothing was deleted", app.now),
+    }
+}
+
+/// Remembers what was deleted, so that it can be undone.
+pub fn remember_removed(app: &mut App, ids: Vec<String>) {
+    app.removed.push_back(ids);
+    if app.removed.len() > UNDOABLE {
+        app.removed.pop_front();
+    }
+}
+
+/// Shows the selected run with all its settings.
+pub fn details(app: &mut App, effects: &mut Vec<Effect>) {
+    if let Some(id) = app.selected_entry().map(|entry| entry.id.clone()) {
+        effects.push(Effect::LoadRecord(id.clone()));
+        app.popups.push(Popup::Details {
+            id,
+            record: None,
+            scroll: 0,
+        });
+    }
+}
+
+/// Lays the marked runs side by side.
+pub fn compare(app: &mut App) {
+    let ids: Vec<String> = chosen(app).iter().map(|entry| entry.id.clone()).collect();
+    if !(2..=MOST_COMPARED).contains(&ids.len()) {
+        let text = format!("mark 2 to {MOST_COMPARED} runs to compare them");
+        return app.messages.say(Level::Note, text, app.now);
+    }
+    app.popups
+        .push(Popup::Compare(Compare { ids, blink: false }));
+}
+
+/// Asks where the chosen runs are to be exported to.
+pub fn export(app: &mut App) {
+    let entries = chosen(app);
+    let Some(first) = entries.first() else {
+        return;
+    };
+    let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
+    let name = match ids.len() {
+        1 => format!("{}.png", favourites::file_name(&first.target)),
+        count => format!("ziggurat-{count}-runs.png"),
+    };
+    let path = app.environment.favourites.join(name);
+    app.prompt = Some(Prompt::new(Asked::Export(ids), &path.display().to_string()));
+}
+
+/// Sorts by the next key.
+pub fn sort(app: &mut App) {
+    let keys: Vec<SortKey> = SortKey::all().collect();
+    let order = &mut app.library.order;
+    let at = keys.iter().position(|key| *key == order.key).unwrap_or(0);
+    order.key = keys[(at + 1) % keys.len()];
+    let text = format!("sorted by {}", order.key);
+    app.messages.say(Level::Note, text, app.now);
+    browse::list_history(app);
+}
+
+/// Lists the runs of the open model, or all.
+pub fn this_model(app: &mut App) {
+    app.library.this_model = !app.library.this_model;
+    browse::list_history(app);
+}
+
+/// Runs the selected run again with another seed, once its record is read.
+pub fn run_again(app: &mut App, effects: &mut Vec<Effect>) {
+    with_record(app, AfterRecord::RunAgain, effects);
+}
+
+/// Takes its settings over into the settings panel, once its record is read.
+pub fn edit_settings(app: &mut App, effects: &mut Vec<Effect>) {
+    with_record(app, AfterRecord::EditSettings, effects);
+}
+
+/// What a record is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterRecord {
+    RunAgain,
+    EditSettings,
+}
+
+fn with_record(app: &mut App, after: AfterRecord, effects: &mut Vec<Effect>) {
+    if let Some(id) = app.selected_entry().map(|entry| entry.id.clone()) {
+        app.awaited = Some((id.clone(), after));
+        effects.push(Effect::LoadRecord(id));
+    }
+}
+
+/// A record that was wanted is there.
+pub fn record(app: &mut App, record: Box<Record>, effects: &mut Vec<Effect>) {
+    let awaited = app.awaited.take_if(|(id, _)| *id == record.id);
+    match awaited.map(|(_, after)| after) {
+        Some(AfterRecord::RunAgain) => {
+            let seed = record.spec.seed.wrapping_add(1);
+            let seeds = (seed..).find(|seed| {
+                let spec = with_seed(&record.spec, *seed);
+                app.library.find(&spec.id()).is_none()
+            });
+            let spec = with_seed(&record.spec, seeds.unwrap_or(seed));
+            queueing::submit(app, vec![spec], effects);
+        }
+        Some(AfterRecord::EditSettings) => {
+            app.plan.settings = record.spec.settings.clone();
+            app.plan.seed = record.spec.seed;
+            app.popups.push(Popup::Settings { cursor: 0 });
+        }
+        None => {}
+    }
+    if let Some(Popup::Details {
+        id, record: place, ..
+    }) = app.popups.last_mut()
+        && *id == record.id
+    {
+        *place = Some(record);
+    }
+}
+
+fn with_seed(spec: &Spec, seed: u64) -> Spec {
+    Spec {
+        seed,
+        ..spec.clone()
+    }
+}
+
+/// Takes what is selected in the popup.
+pub fn accept(app: &mut App, effects: &mut Vec<Effect>) {
+    match app.popups.last() {
+        Some(Popup::Palette(list)) => {
+            let chosen = list.selected();
+            app.popups.pop();
+            if let Some(index) = chosen {
+                commands::perform(app, COMMANDS[index].command, effects);
+            }
+        }
+        Some(Popup::Models(picker)) => {
+            let choice = picker
+                .list
+                .selected()
+                .map(|index| picker.choices[index].clone());
+            let model = match choice {
+                None => return,
+                Some(Choice::Folder(folder)) => return effects.push(Effect::ListFolder(folder)),
+                Some(Choice::Card { name, .. }) => name,
+                Some(Choice::File(path)) => path.display().to_string(),
+            };
+            app.popups.pop();
+            open(app, model, effects);
+        }
+        _ => drop(app.popups.pop()),
+    }
+}
+
+/// Opens another model.
+fn open(app: &mut App, model: String, effects: &mut Vec<Effect>) {
+    if !app.running.is_empty() {
+        let text =
+            "runs are under way: wait for them or cancel them before another model is opened";
+        return app.messages.say(Level::Warning, text, app.now);
+    }
+    app.model = super::super::app::Model::Opening {
+        name: model.clone(),
+        stage: "opening".into(),
+        bytes: None,
+    };
+    effects.push(Effect::Worker(Work::Open(Some(model))));
+}

@@ -1,0 +1,100 @@
+//! What happens to the state: one pure function of state and action. What is to be done outside comes back as effects.
+//!
+//! - [`commands`]: what each command does
+//! - [`browse`]: moving, folding, marking, searching
+//! - [`queueing`]: from what is chosen to runs, and from the queue to the worker
+//! - [`finished`]: what can be done with finished runs
+//! - [`reports`]: what the worker and the disk said
+//! - [`typing`]: the line that is being typed
+//! - [`mouse`]: clicks and the wheel
+
+mod browse;
+mod commands;
+mod finished;
+mod mouse;
+mod queueing;
+mod reports;
+mod typing;
+
+use super::action::{Action, Effect};
+use super::app::{App, Panel};
+use super::browser::Tab;
+use super::command::Context;
+use super::keys::{Chord, Match};
+use super::popup::Popup;
+use crossterm::event::KeyCode;
+use ratatui::layout::Size;
+use std::time::Duration;
+
+pub use commands::{overlays, perform};
+pub use finished::AfterRecord;
+
+/// Changes the state; `now` is the time since the start.
+pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
+    app.now = now;
+    let mut effects = Vec::new();
+    match action {
+        Action::Key(chord) => key(app, chord, &mut effects),
+        Action::Paste(text) => {
+            if let Some(prompt) = &mut app.prompt {
+                prompt.paste(&text);
+                typing::changed(app);
+            }
+        }
+        Action::Click(column, row) => mouse::click(app, column, row, &mut effects),
+        Action::Wheel(column, row, up) => mouse::wheel(app, column, row, up),
+        Action::Resize(width, height) => {
+            app.size = Size::new(width, height);
+            effects.push(Effect::Redraw);
+        }
+        // tmux draws a pane anew without its pictures.
+        Action::Focus if app.environment.terminal.tmux() => effects.push(Effect::Redraw),
+        Action::Focus | Action::Tick => {}
+        Action::Report(report) => reports::report(app, report, &mut effects),
+        Action::Answer(answer) => reports::answer(app, answer, &mut effects),
+        Action::Terminate => quit(app, &mut effects),
+    }
+    queueing::dispatch(app, &mut effects);
+    browse::settle(app, &mut effects);
+    effects
+}
+
+/// Where a key is looked up first.
+pub fn context(app: &App) -> Context {
+    match (app.popups.last(), app.focus, app.browser.tab) {
+        (Some(Popup::Settings { .. }), ..) => Context::Settings,
+        (Some(_), ..) => Context::Popup,
+        (None, Panel::Queue, _) => Context::Queue,
+        (None, Panel::Browser, Tab::Layers | Tab::Classes) => Context::Browser,
+        (None, Panel::Browser, Tab::History | Tab::Favourites) => Context::History,
+    }
+}
+
+fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
+    if app.prompt.is_some() {
+        return typing::key(app, chord, effects);
+    }
+    app.pending.push(chord);
+    let found = app.keymap.lookup(context(app), &app.pending);
+    match found {
+        Match::Prefix => return,
+        Match::Command(command) => {
+            app.pending.clear();
+            perform(app, command, effects);
+            return;
+        }
+        Match::None => {}
+    }
+    // A sequence that leads nowhere is given up; its last chord may mean something by itself.
+    let was_sequence = app.pending.len() > 1;
+    app.pending.clear();
+    if was_sequence && chord.code() != KeyCode::Esc {
+        key(app, chord, effects);
+    }
+}
+
+fn quit(app: &mut App, effects: &mut Vec<Effect>) {
+    app.quitting = true;
+    effects.push(Effect::SaveQueue(app.queue.clone()));
+    effects.push(Effect::Quit);
+}

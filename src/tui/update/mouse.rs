@@ -1,0 +1,61 @@
+//! Clicks and the wheel: never needed, but they do what one would expect.
+
+use super::super::action::Effect;
+use super::super::app::{App, Panel};
+use super::super::browser::Tab;
+use super::super::listing::Motion;
+use super::super::view::layout::CELL;
+use super::browse;
+use ratatui::layout::Position;
+
+/// A click on a cell: a tab is shown, a row is selected; a second click on it runs or opens it.
+pub fn click(app: &mut App, column: u16, row: u16, effects: &mut Vec<Effect>) {
+    if !app.popups.is_empty() || app.prompt.is_some() {
+        return;
+    }
+    let layout = app.layout();
+    let at = Position::new(column, row);
+    if let Some(tab) = layout.tab_at(at) {
+        return browse::show_tab(app, tab);
+    }
+    if layout.list.contains(at) {
+        app.focus = Panel::Browser;
+        let line = usize::from(row - layout.list.y);
+        let in_grid = app.browser.tab == Tab::Layers && app.browser.channels.is_some();
+        let list = app.browser.list_mut();
+        let target = match in_grid {
+            true => {
+                let cell = usize::from((column - layout.list.x) / CELL.0).min(list.columns() - 1);
+                list.offset() + line / usize::from(CELL.1) * list.columns() + cell
+            }
+            false => list.offset() + line,
+        };
+        let again = list.cursor() == target;
+        if target < list.len() {
+            list.go_to_row(target);
+            if again && !app.in_history() {
+                browse::run_or_open(app, effects);
+            }
+        }
+    } else if layout.queue.is_some_and(|queue| queue.contains(at)) {
+        app.focus = Panel::Queue;
+        let top = layout.queue.map_or(0, |queue| queue.y + 1);
+        app.queue_cursor = usize::from(row.saturating_sub(top));
+    }
+}
+
+/// The wheel turned over a cell.
+pub fn wheel(app: &mut App, column: u16, row: u16, up: bool) {
+    let motion = if up { Motion::Up } else { Motion::Down };
+    let at = Position::new(column, row);
+    let layout = app.layout();
+    if app.popups.is_empty() {
+        app.focus = match layout.queue.is_some_and(|queue| queue.contains(at)) {
+            true => Panel::Queue,
+            false => Panel::Browser,
+        };
+    }
+    for _ in 0..3 {
+        browse::go(app, motion);
+    }
+}

@@ -1,0 +1,270 @@
+//! From what is chosen to runs, and from the queue to the worker.
+
+use super::super::action::Effect;
+use super::super::app::{App, Live, Panel, Shown};
+use super::super::browser::Tab;
+use super::super::command::Command;
+use super::super::messages::Level;
+use super::super::plan;
+use super::super::tree::Row;
+use super::browse::no_network;
+use crate::runs::Spec;
+use crate::runs::queue::{Job, JobId, JobState, MOST_TOGETHER};
+use crate::runs::target::{Place, Target, TargetError};
+use crate::runs::worker::{Command as Work, Opened};
+use std::sync::Arc;
+
+/// Queues everything that is chosen in the browser.
+pub fn run_chosen(app: &mut App, effects: &mut Vec<Effect>) {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return no_network(app);
+    };
+    let targets = chosen(app, &opened);
+    submit_targets(app, targets, effects);
+}
+
+/// Queues the centre neuron of the chosen channels.
+pub fn run_neuron(app: &mut App, effects: &mut Vec<Effect>) {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return no_network(app);
+    };
+    let (Tab::Layers, Some(channels)) = (app.browser.tab, &app.browser.channels) else {
+        let text = "a neuron is a place of a channel: enter a layer's channels first";
+        return app.messages.say(Level::Note, text, app.now);
+    };
+    let layer = &opened.layers[channels.layer];
+    let (height, width) = layer.plane().unwrap_or((1, 1));
+    let centre = (height / 2, width / 2);
+    let targets = channels
+        .list
+        .chosen()
+        .into_iter()
+        .map(|channel| Target::of_layer(layer, Place::Neuron(channel, centre)))
+        .collect();
+    submit_targets(app, targets, effects);
+}
+
+/// Queues a grid over settings for everything that is chosen.
+pub fn sweep(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return no_network(app);
+    };
+    let grid = match plan::sweep(&app.plan.settings, text) {
+        Ok(grid) => grid,
+        Err(problem) => return app.messages.say(Level::Error, problem, app.now),
+    };
+    let kept = app.plan.settings.clone();
+    for settings in grid {
+        app.plan.settings = settings;
+        let targets = chosen(app, &opened);
+        submit_targets(app, targets, effects);
+    }
+    app.plan.settings = kept;
+}
+
+/// What is marked or selected in the browser, as targets.
+fn chosen(app: &App, opened: &Opened) -> Vec<Result<Target, TargetError>> {
+    let browser = &app.browser;
+    let items = browser.list().chosen().into_iter();
+    match (browser.tab, &browser.channels) {
+        (Tab::Layers, Some(channels)) => {
+            let layer = &opened.layers[channels.layer];
+            items
+                .map(|channel| Target::of_layer(layer, Place::Channel(channel)))
+                .collect()
+        }
+        (Tab::Layers, None) => items
+            .map(|item| match browser.tree.row(item) {
+                Row::Layer(layer) => layer,
+                Row::Scope(scope) => browser.tree.scope(scope).last,
+            })
+            .map(|layer| Target::of_layer(&opened.layers[layer], Place::Whole))
+            .collect(),
+        (Tab::Classes, _) => {
+            let parts = opened.parts();
+            items.map(|class| parts.class(class)).collect()
+        }
+        (Tab::History | Tab::Favourites, _) => Vec::new(),
+    }
+}
+
+fn submit_targets(
+    app: &mut App,
+    targets: Vec<Result<Target, TargetError>>,
+    effects: &mut Vec<Effect>,
+) {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return no_network(app);
+    };
+    let mut specs = Vec::new();
+    for target in targets {
+        match target {
+            Ok(target) => specs.push(Spec::new(
+                (&opened.model, &opened.hash),
+                (&target.title, target.objective, target.unit),
+                app.plan.seed,
+                app.plan.settings.clone(),
+            )),
+            Err(problem) => app.messages.say(Level::Error, problem.to_string(), app.now),
+        }
+    }
+    submit(app, specs, effects);
+}
+
+/// Queues runs; what is queued already is not queued again.
+pub fn submit(app: &mut App, specs: Vec<Spec>, effects: &mut Vec<Effect>) {
+    let before = app.queue.jobs().len();
+    for spec in specs {
+        if let Err(full) = app.queue.push(spec) {
+            app.messages.say(Level::Warning, full.to_string(), app.now);
+            break;
+        }
+    }
+    let queued = app.queue.jobs().len() - before;
+    if queued > 0 {
+        app.held = false;
+        app.browser.list_mut().clear_marks();
+        effects.push(Effect::SaveQueue(app.queue.clone()));
+    }
+    if queued > 1 || (queued == 1 && !app.running.is_empty()) {
+        let runs = if queued == 1 { "run" } else { "runs" };
+        app.messages
+            .say(Level::Note, format!("{queued} {runs} queued"), app.now);
+    }
+}
+
+/// Queues runs that another process left waiting; they are offered rather than begun.
+pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
+    let before = app.queue.jobs().len();
+    app.held = before == 0;
+    app.queue.take_over(jobs);
+    effects.push(Effect::SaveQueue(app.queue.clone()));
+    let count = app.queue.jobs().len() - before;
+    if count == 0 {
+        app.held = false;
+        return;
+    }
+    let key = |command: Command| app.keymap.hint(command).unwrap_or_default();
+    let runs = if count == 1 { "run was" } else { "runs were" };
+    let text = format!(
+        "{count} {runs} left waiting: {} goes on with them, {} in the queue drops them",
+        key(Command::Pause),
+        key(Command::Clear)
+    );
+    app.messages.say(Level::Note, text, app.now);
+}
+
+/// Gives the worker the next runs of the queue, if it has none.
+pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
+    let Some(opened) = app.model.opened() else {
+        return;
+    };
+    if app.quitting || app.held || !app.running.is_empty() {
+        return;
+    }
+    let most = if opened.batchable { MOST_TOGETHER } else { 1 };
+    let batch = app.queue.next_batch(most);
+    let Some(first) = batch.first() else {
+        return;
+    };
+    let first = first.id;
+    let ids: Vec<JobId> = batch.iter().map(|job| job.id).collect();
+    app.queue.started(&ids);
+    for job in &batch {
+        app.running.push(Live {
+            job: job.id,
+            curve: Vec::new(),
+            probability: None,
+            top: Vec::new(),
+            step: 0,
+            steps: job.spec.settings.steps as usize,
+            octave: 0,
+            steps_per_second: 0.0,
+        });
+    }
+    effects.push(Effect::Worker(Work::Run(batch)));
+    show_live(app, first, effects);
+}
+
+/// Shows a run under way.
+pub fn show_live(app: &mut App, job: JobId, effects: &mut Vec<Effect>) {
+    app.shown = Shown::Live(job);
+    effects.push(Effect::Worker(Work::Watch(job, app.overlay)));
+}
+
+/// The job of the queue's selected row.
+fn selected(app: &App) -> Option<JobId> {
+    app.queue.jobs().get(app.queue_cursor).map(|job| job.id)
+}
+
+/// Shows the selected run of the queue, if it is under way.
+pub fn watch(app: &mut App, effects: &mut Vec<Effect>) {
+    let Some(job) = selected(app) else {
+        return;
+    };
+    match app.running.iter().any(|live| live.job == job) {
+        true => show_live(app, job, effects),
+        false => app.messages.say(
+            Level::Note,
+            "it has not begun yet: there is nothing to see",
+            app.now,
+        ),
+    }
+}
+
+/// Takes the selected run out of the queue; one under way is stopped.
+pub fn cancel(app: &mut App, effects: &mut Vec<Effect>) {
+    let Some(job) = selected(app) else {
+        return;
+    };
+    match app.running.iter().any(|live| live.job == job) {
+        true => effects.push(Effect::Worker(Work::Cancel(job))),
+        false => {
+            app.queue.cancel(job);
+            effects.push(Effect::SaveQueue(app.queue.clone()));
+        }
+    }
+}
+
+/// Lets the selected run come earlier or later.
+pub fn reorder(app: &mut App, earlier: bool, effects: &mut Vec<Effect>) {
+    let Some(job) = selected(app) else {
+        return;
+    };
+    let moved = match earlier {
+        true => app.queue.move_up(job),
+        false => app.queue.move_down(job),
+    };
+    if moved {
+        app.queue_cursor = match earlier {
+            true => app.queue_cursor - 1,
+            false => app.queue_cursor + 1,
+        };
+        effects.push(Effect::SaveQueue(app.queue.clone()));
+    }
+}
+
+/// Tries the selected run again if it failed.
+pub fn retry(app: &mut App, effects: &mut Vec<Effect>) {
+    let failed = app.queue.jobs().get(app.queue_cursor);
+    match failed.map(|job| (job.id, &job.state)) {
+        Some((job, JobState::Failed(_))) => {
+            app.queue.retry(job);
+            effects.push(Effect::SaveQueue(app.queue.clone()));
+        }
+        Some(_) => app
+            .messages
+            .say(Level::Note, "only a failed run can be tried again", app.now),
+        None => {}
+    }
+}
+
+/// Takes everything that waits or failed out of the queue.
+pub fn clear(app: &mut App, effects: &mut Vec<Effect>) {
+    app.queue.clear();
+    app.held = false;
+    effects.push(Effect::SaveQueue(app.queue.clone()));
+    if app.queue.jobs().is_empty() {
+        app.focus = Panel::Browser;
+    }
+}

@@ -1,0 +1,267 @@
+//! What the worker and the disk said.
+
+use super::super::action::{Answer, Effect};
+use super::super::app::{App, Live, Model, Shown, Snapshot};
+use super::super::gallery::Size;
+use super::super::listing::Listing;
+use super::super::messages::Level;
+use super::super::popup::{Picker, Popup};
+use super::{browse, finished, queueing};
+use crate::runs::Record;
+use crate::runs::history::Entry;
+use crate::runs::queue::JobId;
+use crate::runs::worker::{Progress, Report, Started};
+use image::RgbImage;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Takes a report of the worker's.
+pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
+    match report {
+        Report::Stage {
+            text,
+            bytes: so_far,
+        } => {
+            if let Model::Opening { stage, bytes, .. } = &mut app.model {
+                *stage = text;
+                *bytes = so_far;
+            }
+        }
+        Report::Opened(opened) => {
+            if opened.preprocessing_assumed {
+                let text = format!(
+                    "{}: no card says how its pictures are prepared; ImageNet's mean and standard deviation are assumed",
+                    opened.name
+                );
+                app.messages.say(Level::Warning, text, app.now);
+            }
+            app.browser.show_network(&opened.layers, &opened.classes);
+            app.model = Model::Open(opened);
+            browse::list_history(app);
+        }
+        Report::OpenFailed { model, why } => {
+            app.messages.say(Level::Error, &why, app.now);
+            app.model = Model::Failed { name: model, why };
+            if app.popups.is_empty() {
+                effects.push(Effect::ListFolder(app.environment.folder.clone()));
+            }
+        }
+        Report::Started(begun) => started(app, &begun),
+        Report::Remark(text) => app.messages.say(Level::Warning, text, app.now),
+        Report::Stepped(progress) => stepped(app, &progress),
+        Report::Snapshot {
+            job,
+            step,
+            overlay,
+            picture,
+        } => {
+            app.snapshot = Some(Snapshot {
+                job,
+                step,
+                overlay,
+                picture,
+            });
+        }
+        Report::Paused(paused) => app.paused = paused,
+        Report::Finished {
+            job,
+            record,
+            picture,
+            from_history,
+        } => finished(app, job, &record, picture, from_history, effects),
+        Report::Failed { job, why } => {
+            let title = app.queue.get(job).map(|job| job.spec.target.clone());
+            let text = format!("{}: {why}", title.unwrap_or_default());
+            app.messages.say(Level::Error, text, app.now);
+            app.queue.failed(job, why);
+            ended(app, job, effects);
+        }
+        Report::Cancelled { job } => {
+            app.queue.cancel(job);
+            ended(app, job, effects);
+        }
+    }
+}
+
+fn live(app: &mut App, job: JobId) -> Option<&mut Live> {
+    app.running.iter_mut().find(|live| live.job == job)
+}
+
+fn started(app: &mut App, begun: &Started) {
+    for (job, scores) in begun.jobs.iter().zip(&begun.scores) {
+        let Some(live) = live(app, *job) else {
+            continue;
+        };
+        live.steps = begun.steps;
+        live.step = begun.resumed_at;
+        let points = (1..).zip(scores);
+        live.curve = points
+            .map(|(step, score)| (f64::from(step), f64::from(*score)))
+            .collect();
+    }
+}
+
+fn stepped(app: &mut App, progress: &Progress) {
+    for (index, job) in progress.jobs.iter().enumerate() {
+        let Some(live) = live(app, *job) else {
+            continue;
+        };
+        live.step = progress.step;
+        live.steps = progress.steps;
+        live.octave = progress.octave;
+        live.steps_per_second = progress.steps_per_second;
+        let unread = progress.unread.iter();
+        live.curve
+            .extend(unread.map(|(step, scores)| (*step as f64, f64::from(scores[index]))));
+        live.probability = progress
+            .probabilities
+            .as_ref()
+            .map(|probabilities| probabilities[index]);
+        live.top = progress.top.get(index).cloned().unwrap_or_default();
+    }
+}
+
+fn finished(
+    app: &mut App,
+    job: JobId,
+    record: &Record,
+    picture: Arc<RgbImage>,
+    from_history: bool,
+    effects: &mut Vec<Effect>,
+) {
+    let favourite = app
+        .library
+        .find(&record.id)
+        .is_some_and(|entry| entry.favourite);
+    app.library.add(Entry::of(record, favourite));
+    let thumbnail = image::imageops::thumbnail(&*picture, Size::Thumbnail.longest(), {
+        let (width, height) = picture.dimensions();
+        (Size::Thumbnail.longest() * height)
+            .div_ceil(width.max(1))
+            .max(1)
+    });
+    app.gallery
+        .put(&record.id, Size::Thumbnail, Arc::new(thumbnail));
+    app.gallery.put(&record.id, Size::Full, picture);
+    if app.shown == Shown::Live(job) {
+        app.shown = Shown::Finished(record.id.clone());
+    }
+    let how = match from_history {
+        true => "from history".into(),
+        false => format!("{:.1} s", record.seconds),
+    };
+    let text = format!("{}: score {:.2}, {how}", record.spec.target, record.score);
+    app.messages.say(Level::Note, text, app.now);
+    app.queue.finished(job);
+    ended(app, job, effects);
+    browse::list_history(app);
+}
+
+/// A run is no longer under way.
+fn ended(app: &mut App, job: JobId, effects: &mut Vec<Effect>) {
+    app.running.retain(|live| live.job != job);
+    if app
+        .snapshot
+        .as_ref()
+        .is_some_and(|snapshot| snapshot.job == job)
+    {
+        app.snapshot = None;
+    }
+    if app.shown == Shown::Live(job) {
+        app.shown = Shown::Nothing;
+        if let Some(next) = app.running.first().map(|live| live.job) {
+            queueing::show_live(app, next, effects);
+        }
+    }
+    effects.push(Effect::SaveQueue(app.queue.clone()));
+}
+
+/// Takes an answer of the disk's.
+pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
+    match answer {
+        Answer::Runs(entries) => {
+            for entry in entries {
+                app.library.add(entry);
+            }
+            browse::list_history(app);
+        }
+        Answer::RunsEnd { damaged } => {
+            app.library.complete = true;
+            if damaged > 0 {
+                let text = format!(
+                    "{damaged} runs in history cannot be read: `ziggurat history verify` says why"
+                );
+                app.messages.say(Level::Warning, text, app.now);
+            }
+        }
+        Answer::Picture { id, size, picture } => app.gallery.put(&id, size, picture),
+        Answer::Record(record) => finished::record(app, record, effects),
+        Answer::Folder { folder, choices } => show_folder(app, folder, choices),
+        Answer::Orphans(jobs) => queueing::take_over(app, jobs, effects),
+        Answer::Removed(ids) => {
+            for id in &ids {
+                app.library.remove(id);
+                app.gallery.forget(id);
+                if app.shown == Shown::Finished(id.clone()) {
+                    app.shown = Shown::Nothing;
+                }
+            }
+            let key = app.keymap.keys_of(super::super::command::Command::Undo);
+            let key = key.first().map_or("undo", String::as_str);
+            let text = format!("{} deleted; {key} brings back", counted(ids.len()));
+            app.messages.say(Level::Note, text, app.now);
+            finished::remember_removed(app, ids);
+            browse::list_history(app);
+        }
+        Answer::Restored(ids) => {
+            let text = format!("{} brought back", counted(ids.len()));
+            app.messages.say(Level::Note, text, app.now);
+        }
+        Answer::Favourite { id, on, saved } => {
+            app.library.set_favourite(&id, on);
+            let text = match saved {
+                Some(path) => format!("favourite saved: {}", path.display()),
+                None => "no favourite any more; the saved files stay".into(),
+            };
+            app.messages.say(Level::Note, text, app.now);
+            browse::list_history(app);
+        }
+        Answer::Exported(path) => {
+            let text = format!("exported: {}", path.display());
+            app.messages.say(Level::Note, text, app.now);
+        }
+        Answer::PresetSaved(name) => {
+            let text = format!("preset {name} saved");
+            app.messages.say(Level::Note, text, app.now);
+        }
+        Answer::Failed(why) => app.messages.say(Level::Error, why, app.now),
+    }
+}
+
+fn counted(runs: usize) -> String {
+    match runs {
+        1 => "1 run".into(),
+        runs => format!("{runs} runs"),
+    }
+}
+
+fn show_folder(
+    app: &mut App,
+    folder: PathBuf,
+    choices: Result<Vec<super::super::popup::Choice>, String>,
+) {
+    let (choices, problem) = match choices {
+        Ok(choices) => (choices, None),
+        Err(problem) => (Vec::new(), Some(problem)),
+    };
+    let picker = Picker {
+        folder,
+        list: Listing::of(choices.len()),
+        choices,
+        problem,
+    };
+    match app.popups.last_mut() {
+        Some(Popup::Models(open)) => *open = picker,
+        _ => app.popups.push(Popup::Models(picker)),
+    }
+}

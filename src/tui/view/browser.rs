@@ -1,0 +1,268 @@
+//! The browser: tabs, the list of the present one, and a line that says more of what is selected.
+
+use super::layout::Layout;
+use super::panel::{bordered, list, two};
+use super::{Frame, channels};
+use crate::autodiff::reach::Reach;
+use crate::runs::history::Entry;
+use crate::runs::target::{Place, Target};
+use crate::runs::worker::Opened;
+use crate::tui::app::{App, Model, Panel};
+use crate::tui::browser::Tab;
+use crate::tui::text::{ago, count, fit, fit_end};
+use crate::tui::theme::Role;
+use crate::tui::tree::Row;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Widget, Wrap};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Draws the browser.
+pub fn draw(app: &App, frame: &mut Frame, layout: &Layout) {
+    let focused = app.focus == Panel::Browser && app.popups.is_empty();
+    bordered(app, frame, layout.browser, "", focused);
+    tabs(app, frame, layout);
+    let area = layout.list;
+    if area.is_empty() {
+        return;
+    }
+    let browser = &app.browser;
+    match (browser.tab, &app.model) {
+        (Tab::Layers | Tab::Classes, Model::Opening { .. } | Model::Failed { .. }) => {
+            let text = "nothing to list before a network is open";
+            note(app, frame, area, text);
+        }
+        (Tab::Layers, Model::Open(opened)) => match &browser.channels {
+            Some(channels) => channels::draw(app, frame, area, opened, channels, focused),
+            None => list(app, frame, area, &browser.layers, focused, |item, width| {
+                layer_row(app, opened, browser.tree.row(item), width)
+            }),
+        },
+        (Tab::Classes, Model::Open(opened)) => {
+            list(
+                app,
+                frame,
+                area,
+                &browser.classes,
+                focused,
+                |class, width| class_row(app, opened, class, width),
+            );
+        }
+        (Tab::History | Tab::Favourites, _) => {
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |time| time.as_secs());
+            list(app, frame, area, browser.list(), focused, |index, width| {
+                entry_row(app, app.library.get(index), now, width)
+            });
+        }
+    }
+    if browser.list().is_empty() && app.model.opened().is_some() {
+        note(app, frame, area, &nothing(app));
+    }
+    footer(app, frame, layout);
+}
+
+fn nothing(app: &App) -> String {
+    match (app.browser.search(), app.browser.tab) {
+        ("", Tab::History) if !app.library.complete => "reading …".into(),
+        ("", Tab::History) => "no finished runs yet".into(),
+        ("", Tab::Favourites) => "no favourites yet: `s` makes the run that is shown one".into(),
+        ("", _) => "nothing".into(),
+        (search, _) => format!("nothing matches “{}”", fit(search, 40)),
+    }
+}
+
+fn note(app: &App, frame: &mut Frame, area: Rect, text: &str) {
+    let inner = Rect::new(
+        area.x + 1,
+        area.y,
+        area.width.saturating_sub(2),
+        area.height,
+    );
+    Paragraph::new(text.to_string())
+        .style(app.theme.style(Role::Dim))
+        .wrap(Wrap { trim: true })
+        .render(inner, frame.buffer);
+}
+
+fn tabs(app: &App, frame: &mut Frame, layout: &Layout) {
+    for (tab, place) in layout.tabs() {
+        let role = match tab == app.browser.tab {
+            true => Role::Title,
+            false => Role::Dim,
+        };
+        let title = fit(tab.title(), usize::from(place.width.saturating_sub(1)));
+        let text = match usize::from(place.width) > title.len() + 1 {
+            true => format!(" {title} "),
+            false => format!("{title} "),
+        };
+        frame.buffer.set_stringn(
+            place.x,
+            place.y,
+            text,
+            usize::from(place.width),
+            app.theme.style(role),
+        );
+    }
+}
+
+/// The line at the foot of the browser: the search, or what the selected thing is.
+fn footer(app: &App, frame: &mut Frame, layout: &Layout) {
+    let area = Rect::new(layout.list.x, layout.list.bottom(), layout.list.width, 1);
+    let width = usize::from(area.width);
+    let browser = &app.browser;
+    let listing = browser.list();
+    let place = match (listing.mark_count(), listing.len()) {
+        (_, 0) => String::new(),
+        (0, all) => format!("{}/{all}", listing.cursor() + 1),
+        (marked, all) => format!("{marked} marked · {}/{all}", listing.cursor() + 1),
+    };
+    let search = browser.search();
+    let left = match search.is_empty() {
+        false => Span::styled(format!("/{search}"), app.theme.style(Role::Match)),
+        true => Span::styled(about(app).unwrap_or_default(), app.theme.style(Role::Dim)),
+    };
+    two(left, Span::styled(place, app.theme.style(Role::Dim)), width).render(area, frame.buffer);
+}
+
+/// A few words on what is selected.
+fn about(app: &App) -> Option<String> {
+    let opened = app.model.opened()?;
+    let item = app.browser.list().selected()?;
+    match (app.browser.tab, &app.browser.channels) {
+        (Tab::Layers, Some(channels)) => {
+            Some(fit_end(&opened.layers[channels.layer].name, 60) + &format!(":{item}"))
+        }
+        (Tab::Layers, None) => match app.browser.tree.row(item) {
+            Row::Scope(scope) => Some(format!("{} layers", app.browser.tree.scope(scope).layers)),
+            Row::Layer(layer) => {
+                let layer = &opened.layers[layer];
+                match &layer.reach {
+                    Reach::Differentiable if layer.parameters > 0 => {
+                        Some(format!("{} parameters", count(layer.parameters)))
+                    }
+                    Reach::Differentiable => Some(layer.op.clone()),
+                    why => Some(why.to_string()),
+                }
+            }
+        },
+        (Tab::Classes, _) => Some(format!("class {item}")),
+        (Tab::History | Tab::Favourites, _) => {
+            let model = &app.library.get(item).model;
+            Some(model.clone())
+        }
+    }
+}
+
+fn layer_row(app: &App, opened: &Opened, row: Row, width: usize) -> Line<'static> {
+    let tree = &app.browser.tree;
+    let searching = app.browser.is_searching_layers();
+    let indent = if searching { 0 } else { tree.depth(row) * 2 };
+    let dim = app.theme.style(Role::Dim);
+    match row {
+        Row::Scope(scope) => {
+            let open = app.browser.open.contains(&scope);
+            let arrow = if open { "▾" } else { "▸" };
+            let info = tree.scope(scope);
+            let left = format!("{}{arrow} {}", " ".repeat(indent), info.label);
+            let last = &opened.layers[info.last];
+            two(
+                Span::styled(left, app.theme.style(Role::Text)),
+                Span::styled(dims(&last.dims), dim),
+                width,
+            )
+        }
+        Row::Layer(index) => {
+            let layer = &opened.layers[index];
+            let name = match searching {
+                true => layer.name.as_str(),
+                false => tree.label(index),
+            };
+            let role = match layer.reach {
+                Reach::Differentiable => Role::Text,
+                _ => Role::Bad,
+            };
+            let seen = Target::of_layer(layer, Place::Whole)
+                .ok()
+                .and_then(|target| app.library.of_target(&opened.hash, &target))
+                .is_some();
+            let right = format!(
+                "{} {}{}",
+                layer.op,
+                dims(&layer.dims),
+                if seen { " ◆" } else { "" }
+            );
+            let right = match right.len() + 12 > width {
+                true => dims(&layer.dims),
+                false => right,
+            };
+            let room = width.saturating_sub(right.len() + 1 + indent);
+            let name = fit_end(name, room);
+            two(
+                Span::styled(
+                    format!("{}{name}", " ".repeat(indent)),
+                    app.theme.style(role),
+                ),
+                Span::styled(right, dim),
+                width,
+            )
+        }
+    }
+}
+
+/// Dimensions of a value for one picture.
+fn dims(dims: &[usize]) -> String {
+    let parts: Vec<String> = dims.iter().skip(1).map(usize::to_string).collect();
+    parts.join("×")
+}
+
+fn class_row(app: &App, opened: &Opened, class: usize, width: usize) -> Line<'static> {
+    let name = opened.classes.name(class).unwrap_or_default();
+    let target = opened.parts().class(class).ok();
+    let entry = target.and_then(|target| app.library.of_target(&opened.hash, &target));
+    let right = match entry {
+        Some(Entry {
+            probability: Some(probability),
+            ..
+        }) => format!("{:.0} % ◆", 100.0 * probability),
+        Some(_) => "◆".into(),
+        None => class.to_string(),
+    };
+    let role = if entry.is_some() {
+        Role::Good
+    } else {
+        Role::Dim
+    };
+    two(
+        Span::styled(name.to_string(), app.theme.style(Role::Text)),
+        Span::styled(right, app.theme.style(role)),
+        width,
+    )
+}
+
+fn entry_row(app: &App, entry: &Entry, now: u64, width: usize) -> Line<'static> {
+    let star = if entry.favourite { "★ " } else { "" };
+    let score = match entry.probability {
+        Some(probability) => format!("{:.0} %", 100.0 * probability),
+        None => format!("{:.1}", entry.score),
+    };
+    let right = match width > 44 {
+        true => format!("{score:>6}  {:>10}", ago(entry.time, now)),
+        false => score,
+    };
+    let star_width = if entry.favourite { 2 } else { 0 };
+    let room = width.saturating_sub(right.len() + 1 + star_width);
+    let name = match entry.kind() {
+        crate::ascent::Kind::Class => fit(&entry.target, room),
+        _ => fit_end(&entry.target, room),
+    };
+    let mut line = two(
+        Span::styled(name, app.theme.style(Role::Text)),
+        Span::styled(right, app.theme.style(Role::Dim)),
+        width.saturating_sub(star_width),
+    );
+    line.spans
+        .insert(0, Span::styled(star, app.theme.style(Role::Favourite)));
+    line
+}

@@ -1,0 +1,202 @@
+//! Where everything is on the screen, from 40×12 upwards. The state needs it too: what a page is, what a click hits.
+
+use super::super::browser::Tab;
+use ratatui::layout::{Position, Rect, Size};
+
+/// Width and height of a cell of the grid of channels, in characters, its gap included.
+pub const CELL: (u16, u16) = (12, 6);
+
+/// The smallest screen on which something can be seen.
+pub const SMALLEST: Size = Size::new(40, 12);
+
+/// The places of the panels; each with its border.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    pub header: Rect,
+    pub browser: Rect,
+    /// The list inside of the browser.
+    pub list: Rect,
+    pub picture: Rect,
+    /// What runs; not there while the picture has the whole screen or the queue its place.
+    pub run: Option<Rect>,
+    pub queue: Option<Rect>,
+    pub status: Rect,
+    /// All between header and status row.
+    pub body: Rect,
+}
+
+/// Divides the screen.
+pub fn layout(size: Size, zoomed: bool, queue_has_focus: bool) -> Layout {
+    let (width, height) = (size.width, size.height);
+    let header = Rect::new(0, 0, width, height.min(1));
+    let status = Rect::new(0, height.saturating_sub(1), width, height.min(1));
+    let body = Rect::new(0, 1, width, height.saturating_sub(2));
+    let empty = Rect::new(0, 1, 0, 0);
+    let base = Layout {
+        header,
+        browser: empty,
+        list: empty,
+        picture: body,
+        run: None,
+        queue: None,
+        status,
+        body,
+    };
+    if zoomed {
+        return base;
+    }
+    let left = match width {
+        0..60 => width * 2 / 5,
+        60..100 => 32,
+        100..160 => 40,
+        _ => (width / 4).min(60),
+    };
+    let browser = Rect::new(0, body.y, left, body.height);
+    let rest = Rect::new(left, body.y, width - left, body.height);
+    let (picture, run, queue) = match (width, body.height) {
+        // Three columns: the picture between what can be run and what runs.
+        (160.., _) => {
+            let side = (width / 4).clamp(40, 56);
+            let (picture, column) = split_columns(rest, rest.width - side);
+            let run = (column.height * 3 / 5).max(12);
+            let (run, queue) = split_rows(column, run);
+            (picture, Some(run), Some(queue))
+        }
+        // Both below the picture.
+        (100.., 28..) => {
+            let (picture, below) = split_rows(rest, rest.height - 13);
+            let (run, queue) = split_columns(below, below.width * 3 / 5);
+            (picture, Some(run), Some(queue))
+        }
+        // Either of them below the picture.
+        (_, 18..) => {
+            let (picture, below) = split_rows(rest, rest.height - 9);
+            match queue_has_focus {
+                true => (picture, None, Some(below)),
+                false => (picture, Some(below), None),
+            }
+        }
+        _ => match queue_has_focus {
+            true => (empty, None, Some(rest)),
+            false => (rest, None, None),
+        },
+    };
+    Layout {
+        browser,
+        list: Rect::new(
+            browser.x + 1,
+            browser.y + 1,
+            browser.width.saturating_sub(2),
+            browser.height.saturating_sub(3),
+        ),
+        picture,
+        run,
+        queue,
+        ..base
+    }
+}
+
+fn split_rows(area: Rect, top: u16) -> (Rect, Rect) {
+    let top = top.min(area.height);
+    (
+        Rect::new(area.x, area.y, area.width, top),
+        Rect::new(area.x, area.y + top, area.width, area.height - top),
+    )
+}
+
+fn split_columns(area: Rect, left: u16) -> (Rect, Rect) {
+    let left = left.min(area.width);
+    (
+        Rect::new(area.x, area.y, left, area.height),
+        Rect::new(area.x + left, area.y, area.width - left, area.height),
+    )
+}
+
+impl Layout {
+    /// Rows of the browser's list.
+    pub fn browser_lines(&self) -> usize {
+        usize::from(self.list.height)
+    }
+
+    /// Columns and lines of the grid of channels.
+    pub fn grid(&self) -> (usize, usize) {
+        let columns = self.list.width / CELL.0;
+        let lines = self.list.height / CELL.1;
+        (usize::from(columns.max(1)), usize::from(lines.max(1)))
+    }
+
+    /// A place in the middle of the body for something laid over it, border included.
+    pub fn popup(&self, width: u16, height: u16) -> Rect {
+        let width = width.min(self.body.width);
+        let height = height.min(self.body.height);
+        Rect::new(
+            self.body.x + (self.body.width - width) / 2,
+            self.body.y + (self.body.height - height) / 2,
+            width,
+            height,
+        )
+    }
+
+    /// Rows of a list that is laid over the body.
+    pub fn popup_lines(&self) -> usize {
+        usize::from(self.body.height.saturating_sub(6)).max(1)
+    }
+
+    /// The tabs' places in the browser's upper border.
+    pub fn tabs(&self) -> [(Tab, Rect); 4] {
+        let mut x = self.browser.x + 1;
+        let right = self.browser.right().saturating_sub(1);
+        let spare = self.browser.width.saturating_sub(2) >= 40;
+        Tab::ALL.map(|tab| {
+            let title = tab.title().len() as u16;
+            let width = if spare { title + 2 } else { title.min(7) + 1 };
+            let width = width.min(right.saturating_sub(x));
+            let place = Rect::new(x, self.browser.y, width, 1);
+            x += width;
+            (tab, place)
+        })
+    }
+
+    /// The tab at a place of the screen.
+    pub fn tab_at(&self, at: Position) -> Option<Tab> {
+        let mut tabs = self.tabs().into_iter();
+        tabs.find(|(_, place)| place.contains(at))
+            .map(|(tab, _)| tab)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn panels_lie_on_the_screen_and_not_on_each_other(
+            width in 0u16..400, height in 0u16..150, zoomed: bool, queue: bool,
+        ) {
+            let screen = Rect::new(0, 0, width, height);
+            let layout = layout(Size::new(width, height), zoomed, queue);
+            let panels: Vec<Rect> = [Some(layout.browser), Some(layout.picture), layout.run, layout.queue]
+                .into_iter()
+                .flatten()
+                .filter(|panel| !panel.is_empty())
+                .collect();
+            for (index, panel) in panels.iter().enumerate() {
+                prop_assert_eq!(panel.intersection(layout.body), *panel);
+                prop_assert_eq!(panel.intersection(screen), *panel);
+                for other in &panels[index + 1..] {
+                    prop_assert!(!panel.intersects(*other), "{panel:?} {other:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn eighty_by_twenty_four_has_room_for_all_that_matters() {
+        let layout = layout(Size::new(80, 24), false, false);
+        assert!(layout.picture.width >= 40 && layout.picture.height >= 13);
+        assert!(layout.run.is_some() && layout.browser_lines() >= 18);
+        assert_eq!(layout.tab_at(Position::new(2, 1)), Some(Tab::Layers));
+    }
+}

@@ -1,0 +1,52 @@
+//! All that was said, the newest first.
+
+use super::Frame;
+use super::panel::{overlaid, scrolled};
+use crate::tui::app::App;
+use crate::tui::messages::Level;
+use crate::tui::text::span;
+use crate::tui::theme::Role;
+use ratatui::text::{Line, Span};
+use unicode_segmentation::UnicodeSegmentation;
+
+/// Draws the panel.
+pub fn draw(app: &App, frame: &mut Frame, scroll: usize) {
+    let body = app.layout().body;
+    let area = overlaid(
+        app,
+        frame,
+        body.width.min(100),
+        body.height.min(30),
+        "messages",
+    );
+    let room = usize::from(area.width.saturating_sub(16)).max(8);
+    let mut lines = Vec::new();
+    for message in app.messages.iter().rev() {
+        let role = match message.level {
+            Level::Note => Role::Text,
+            Level::Warning => Role::Warning,
+            Level::Error => Role::Bad,
+        };
+        let past = app.now.saturating_sub(message.at).as_secs_f64();
+        let mut when = format!("{:>14}  ", format!("{} ago", span(past)));
+        for part in wrapped(&message.text, room) {
+            lines.push(Line::from(vec![
+                Span::styled(
+                    std::mem::replace(&mut when, " ".repeat(16)),
+                    app.theme.style(Role::Dim),
+                ),
+                Span::styled(part, app.theme.style(role)),
+            ]));
+        }
+    }
+    if lines.is_empty() {
+        lines.push(Line::styled("nothing was said", app.theme.style(Role::Dim)));
+    }
+    scrolled(app, frame, area, lines, scroll);
+}
+
+/// A text in lines of at most so many characters.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let letters: Vec<&str> = text.graphemes(true).collect();
+    letters.chunks(width).map(<[&str]>::concat).collect()
+}

@@ -1,0 +1,203 @@
+//! Drawing: pure functions of the state into a buffer of text, and a list of the pictures that go with it.
+//!
+//! One file a panel. Nothing here changes the state or touches the terminal; [`draw`] is what the program calls for every
+//! frame and what the snapshots of the tests show.
+
+mod browser;
+mod channels;
+mod compare;
+mod details;
+mod header;
+mod help;
+pub mod layout;
+mod messages;
+mod models;
+mod palette;
+mod panel;
+mod picture;
+mod queue;
+mod run;
+mod settings;
+mod status;
+
+use super::app::App;
+use super::popup::Popup;
+use super::theme::Role;
+use crate::terminal::{Area, Placed};
+use image::RgbImage;
+use ratatui::buffer::{Buffer, CellDiffOption};
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::{Clear, Widget};
+use std::sync::Arc;
+
+/// A frame being drawn: its text, and the pictures that will lie on it.
+pub struct Frame<'a> {
+    pub buffer: &'a mut Buffer,
+    scene: Vec<Placed>,
+    /// Whether pictures are text.
+    blocks: bool,
+    depth: crate::terminal::ColourDepth,
+    cell: (u16, u16),
+    /// Where the cursor of a line that is being typed is.
+    pub cursor: Option<(u16, u16)>,
+}
+
+/// Places of pictures, by number: each has its own range, so that a picture keeps its place from frame to frame.
+pub mod slots {
+    /// The picture panel.
+    pub const PANEL: u32 = 1;
+    /// The picture of the details.
+    pub const DETAILS: u32 = 2;
+    /// The cells of the grid of channels.
+    pub const CHANNELS: u32 = 1000;
+    /// The compared pictures.
+    pub const COMPARED: u32 = 100;
+}
+
+/// What a frame is made of beside its text.
+pub struct Drawn {
+    pub scene: Vec<Placed>,
+    pub cursor: Option<(u16, u16)>,
+}
+
+/// Draws the whole screen.
+pub fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
+    let terminal = &app.environment.terminal;
+    let mut frame = Frame {
+        blocks: app.draws_blocks(),
+        depth: terminal.colours,
+        cell: terminal.cell,
+        scene: Vec::new(),
+        cursor: None,
+        buffer,
+    };
+    let area = frame.buffer.area;
+    frame.buffer.set_style(area, app.theme.style(Role::Text));
+    if area.width < layout::SMALLEST.width || area.height < layout::SMALLEST.height {
+        too_small(app, &mut frame);
+        return frame.finish();
+    }
+    let layout = app.layout();
+    header::draw(app, &mut frame, layout.header);
+    if !layout.browser.is_empty() {
+        browser::draw(app, &mut frame, &layout);
+    }
+    if !layout.picture.is_empty() {
+        picture::draw(app, &mut frame, layout.picture);
+    }
+    if let Some(run) = layout.run {
+        run::draw(app, &mut frame, run);
+    }
+    if let Some(queue) = layout.queue {
+        queue::draw(app, &mut frame, queue);
+    }
+    for popup in &app.popups {
+        draw_popup(app, &mut frame, popup);
+    }
+    status::draw(app, &mut frame, layout.status);
+    frame.finish()
+}
+
+fn draw_popup(app: &App, frame: &mut Frame, popup: &Popup) {
+    match popup {
+        Popup::Help { scroll } => help::draw(app, frame, *scroll),
+        Popup::Palette(list) => palette::draw(app, frame, list),
+        Popup::Settings { cursor } => settings::draw(app, frame, *cursor),
+        Popup::Details { id, record, scroll } => {
+            details::draw(app, frame, id, record.as_deref(), *scroll);
+        }
+        Popup::Models(picker) => models::draw(app, frame, picker),
+        Popup::Compare(compare) => compare::draw(app, frame, compare),
+        Popup::Messages { scroll } => messages::draw(app, frame, *scroll),
+    }
+}
+
+fn too_small(app: &App, frame: &mut Frame) {
+    let area = frame.buffer.area;
+    let smallest = layout::SMALLEST;
+    let lines = [
+        "too small".to_string(),
+        format!("{}×{}", area.width, area.height),
+        format!("needs {}×{}", smallest.width, smallest.height),
+    ];
+    let top = (area.height / 2).saturating_sub(1);
+    for (row, text) in (top..area.height).zip(lines) {
+        let line = Line::styled(text, app.theme.style(Role::Dim)).centered();
+        line.render(Rect::new(0, row, area.width, 1), frame.buffer);
+    }
+}
+
+impl Frame<'_> {
+    /// Puts a picture into an area, as large as fits and centred; returns where it is.
+    pub fn place(&mut self, slot: u32, picture: &Arc<RgbImage>, area: Rect, moving: bool) -> Rect {
+        let area = Area {
+            x: area.x,
+            y: area.y,
+            width: area.width,
+            height: area.height,
+        };
+        let fitted = crate::terminal::fit(picture.dimensions(), area, self.cell);
+        let place = Rect::new(fitted.x, fitted.y, fitted.width, fitted.height);
+        if place.is_empty() {
+            return place;
+        }
+        if self.blocks {
+            picture::blocks(self.buffer, picture, place, self.depth);
+            return place;
+        }
+        for position in place.positions() {
+            if let Some(cell) = self.buffer.cell_mut(position) {
+                cell.reset();
+                cell.set_diff_option(CellDiffOption::Skip);
+            }
+        }
+        self.scene.push(Placed {
+            slot,
+            area: fitted,
+            picture: Arc::clone(picture),
+            // A picture is never changed in place: another one is at another address.
+            version: Arc::as_ptr(picture) as u64,
+            moving,
+        });
+        place
+    }
+
+    /// Makes room for something that lies over what was drawn so far: no text and no picture stays beneath it.
+    pub fn uncover(&mut self, area: Rect) {
+        let overlaps = |placed: &Placed| {
+            let Area {
+                x,
+                y,
+                width,
+                height,
+            } = placed.area;
+            Rect::new(x, y, width, height).intersects(area)
+        };
+        let (hidden, kept) = std::mem::take(&mut self.scene)
+            .into_iter()
+            .partition(overlaps);
+        self.scene = kept;
+        for placed in hidden {
+            let Area {
+                x,
+                y,
+                width,
+                height,
+            } = placed.area;
+            for position in Rect::new(x, y, width, height).positions() {
+                if let Some(cell) = self.buffer.cell_mut(position) {
+                    cell.set_diff_option(CellDiffOption::None);
+                }
+            }
+        }
+        Clear.render(area, self.buffer);
+    }
+
+    fn finish(self) -> Drawn {
+        Drawn {
+            scene: self.scene,
+            cursor: self.cursor,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The model picker: cards, folders and ONNX files.
+
+use super::Frame;
+use super::panel::{list, overlaid, two};
+use crate::tui::app::{App, Model};
+use crate::tui::popup::{Choice, Picker};
+use crate::tui::text::fit_end;
+use crate::tui::theme::Role;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Widget, Wrap};
+use std::path::Path;
+
+/// Draws the picker; if a model could not be opened, the reason above it.
+pub fn draw(app: &App, frame: &mut Frame, picker: &Picker) {
+    let body = app.layout().body;
+    let why = match &app.model {
+        Model::Failed { why, .. } => Some(why.as_str()),
+        _ => None,
+    };
+    let title = format!("open a model · {}", picker.folder.display());
+    let area = overlaid(app, frame, body.width.min(84), body.height.min(30), &title);
+    let reason = picker.problem.as_deref().or(why);
+    let reason_lines = if reason.is_some() {
+        3.min(area.height)
+    } else {
+        0
+    };
+    if let Some(reason) = reason {
+        let place = Rect {
+            height: reason_lines,
+            ..area
+        };
+        Paragraph::new(crate::tui::text::fit(reason, 400))
+            .style(app.theme.style(Role::Bad))
+            .wrap(Wrap { trim: true })
+            .render(place, frame.buffer);
+    }
+    let rows = Rect {
+        y: area.y + reason_lines,
+        height: area.height - reason_lines,
+        ..area
+    };
+    let mut listing = picker.list.clone();
+    listing.fit(usize::from(rows.height), 1);
+    list(app, frame, rows, &listing, true, |index, width| {
+        row(app, &picker.choices[index], width)
+    });
+}
+
+fn row(app: &App, choice: &Choice, width: usize) -> Line<'static> {
+    let name = |path: &Path| {
+        let name = path
+            .file_name()
+            .map_or_else(|| "..".into(), |name| name.to_string_lossy());
+        name.into_owned()
+    };
+    let (role, left, right) = match choice {
+        Choice::Card { name, here: true } => (Role::Accent, name.clone(), "card"),
+        Choice::Card { name, here: false } => {
+            (Role::Accent, name.clone(), "card · fetched when opened")
+        }
+        Choice::Folder(path) => (Role::Dim, format!("{}/", name(path)), "folder"),
+        Choice::File(path) => (Role::Text, name(path), "onnx"),
+    };
+    let left = fit_end(&left, width.saturating_sub(right.len() + 1));
+    two(
+        Span::styled(left, app.theme.style(role)),
+        Span::styled(right, app.theme.style(Role::Dim)),
+        width,
+    )
+}

@@ -1,0 +1,157 @@
+//! The frame around a panel, lists with a cursor, and rows of two columns: what all panels share.
+
+use super::Frame;
+use crate::tui::app::App;
+use crate::tui::listing::Listing;
+use crate::tui::text::fit;
+use crate::tui::theme::Role;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{
+    Block, BorderType, Scrollbar, ScrollbarOrientation, ScrollbarState, StatefulWidget, Widget,
+};
+
+/// Draws a border with a title; returns what is inside.
+pub fn bordered(app: &App, frame: &mut Frame, area: Rect, title: &str, focused: bool) -> Rect {
+    let (border, text) = match focused {
+        true => (Role::BorderFocused, Role::Title),
+        false => (Role::Border, Role::Dim),
+    };
+    let room = usize::from(area.width.saturating_sub(4));
+    let title = match title.is_empty() {
+        true => String::new(),
+        false => format!(" {} ", fit(title, room)),
+    };
+    let block = Block::bordered()
+        .border_type(BorderType::Rounded)
+        .border_style(app.theme.style(border))
+        .title(Span::styled(title, app.theme.style(text)));
+    let inner = block.inner(area);
+    block.render(area, frame.buffer);
+    inner
+}
+
+/// Draws a panel that is laid over the others, in the middle; returns what is inside.
+pub fn overlaid(app: &App, frame: &mut Frame, width: u16, height: u16, title: &str) -> Rect {
+    let area = app.layout().popup(width, height);
+    frame.uncover(area);
+    frame.buffer.set_style(area, app.theme.style(Role::Text));
+    let inner = bordered(app, frame, area, title, true);
+    // A column of air on both sides.
+    Rect::new(
+        inner.x + inner.width.min(1),
+        inner.y,
+        inner.width.saturating_sub(2),
+        inner.height,
+    )
+}
+
+/// Draws the rows of a list that are seen. `row` makes the line of an item for a width.
+pub fn list(
+    app: &App,
+    frame: &mut Frame,
+    area: Rect,
+    listing: &Listing,
+    focused: bool,
+    row: impl Fn(usize, usize) -> Line<'static>,
+) {
+    let seen = listing.rows().iter().enumerate().skip(listing.offset());
+    for (y, (index, &item)) in (area.y..area.bottom()).zip(seen) {
+        let place = Rect::new(area.x, y, area.width, 1);
+        let is_cursor = index == listing.cursor();
+        if is_cursor {
+            let role = if focused {
+                Role::Cursor
+            } else {
+                Role::Selection
+            };
+            frame.buffer.set_style(place, app.theme.style(role));
+        }
+        let marked = listing.is_marked(item);
+        let mark = if marked { "●" } else { " " };
+        frame
+            .buffer
+            .set_stringn(place.x, y, mark, 1, app.theme.style(Role::Mark));
+        let inner = Rect::new(
+            place.x + 2.min(place.width),
+            y,
+            place.width.saturating_sub(2),
+            1,
+        );
+        row(item, usize::from(inner.width)).render(inner, frame.buffer);
+        if is_cursor {
+            // What the row's own colours have painted over.
+            let role = if focused {
+                Role::Cursor
+            } else {
+                Role::Selection
+            };
+            let style = app.theme.style(role);
+            let ground = Style { fg: None, ..style };
+            frame.buffer.set_style(place, ground);
+        }
+    }
+    scrollbar(
+        app,
+        frame,
+        area,
+        listing.len().div_ceil(listing.columns()),
+        listing.offset() / listing.columns(),
+    );
+}
+
+/// Draws a scrollbar over the right border if not everything is seen.
+pub fn scrollbar(app: &App, frame: &mut Frame, area: Rect, lines: usize, first: usize) {
+    let seen = usize::from(area.height);
+    if lines <= seen || area.is_empty() {
+        return;
+    }
+    let mut state = ScrollbarState::new(lines - seen).position(first);
+    let bar = Scrollbar::new(ScrollbarOrientation::VerticalRight)
+        .begin_symbol(None)
+        .end_symbol(None)
+        .track_symbol(None)
+        .thumb_symbol("▐")
+        .thumb_style(app.theme.style(Role::Border));
+    let area = Rect::new(area.x, area.y, area.width + 1, area.height);
+    bar.render(
+        area.intersection(frame.buffer.area),
+        frame.buffer,
+        &mut state,
+    );
+}
+
+/// A line with something at its left end and something at its right; the left gives way.
+pub fn two(left: Span<'static>, right: Span<'static>, width: usize) -> Line<'static> {
+    let right_width = right.width().min(width);
+    let room = width.saturating_sub(right_width + 1);
+    let left = Span::styled(fit(&left.content, room), left.style);
+    let gap = width.saturating_sub(left.width() + right_width);
+    Line::from(vec![left, Span::raw(" ".repeat(gap)), right])
+}
+
+/// A bar of `width` columns of which a share is full, in eighths of a column.
+pub fn bar(share: f64, width: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (share.clamp(0.0, 1.0) * width as f64 * 8.0).round() as usize;
+    let full = "█".repeat(eighths / 8);
+    format!("{full}{}", EIGHTHS[eighths % 8])
+}
+
+/// Draws text lines from `scroll` on, no further than the last is seen.
+pub fn scrolled(
+    app: &App,
+    frame: &mut Frame,
+    area: Rect,
+    lines: Vec<Line<'static>>,
+    scroll: usize,
+) {
+    let most = lines.len().saturating_sub(usize::from(area.height));
+    let first = scroll.min(most);
+    let total = lines.len();
+    for (y, line) in (area.y..area.bottom()).zip(lines.into_iter().skip(first)) {
+        line.render(Rect::new(area.x, y, area.width, 1), frame.buffer);
+    }
+    scrollbar(app, frame, area, total, first);
+}

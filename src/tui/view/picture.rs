@@ -1,0 +1,173 @@
+//! The picture panel, and pictures drawn as text.
+
+use super::panel::bordered;
+use super::{Frame, slots};
+use crate::ascent::Overlay;
+use crate::terminal::ColourDepth;
+use crate::terminal::protocols::blocks;
+use crate::tui::app::{App, Model, Shown};
+use crate::tui::gallery::Size;
+use crate::tui::text::{fit, span};
+use crate::tui::theme::Role;
+use image::RgbImage;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Color;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Widget, Wrap};
+use std::sync::Arc;
+
+/// Draws the panel.
+pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
+    let title = title(app);
+    let inner = bordered(app, frame, area, &title, app.zoomed);
+    match &app.shown {
+        Shown::Live(job) => match &app.snapshot {
+            Some(snapshot) if snapshot.job == *job => {
+                frame.place(
+                    slots::PANEL,
+                    &Arc::clone(&snapshot.picture),
+                    inner,
+                    !app.paused,
+                );
+            }
+            _ => say(app, frame, inner, &["starting …"]),
+        },
+        Shown::Finished(id) => match app.gallery.get(id, Size::Full) {
+            Some(picture) => {
+                frame.place(slots::PANEL, &Arc::clone(picture), inner, false);
+            }
+            None => say(app, frame, inner, &["…"]),
+        },
+        Shown::Nothing => nothing(app, frame, inner),
+    }
+}
+
+fn title(app: &App) -> String {
+    match &app.shown {
+        Shown::Nothing => String::new(),
+        Shown::Live(job) => {
+            let target = app.queue.get(*job).map(|job| job.spec.target.as_str());
+            let overlay = match app.overlay {
+                Overlay::Plain => String::new(),
+                overlay => format!(" · {}", overlay_name(overlay)),
+            };
+            let paused = if app.paused { " · paused" } else { "" };
+            format!("{}{overlay}{paused}", target.unwrap_or_default())
+        }
+        Shown::Finished(id) => {
+            let entry = app.library.find(id);
+            let Some(entry) = entry else {
+                return String::new();
+            };
+            let star = if entry.favourite { "★ " } else { "" };
+            let probability = entry
+                .probability
+                .map(|p| format!(" · {:.1} %", 100.0 * p))
+                .unwrap_or_default();
+            format!(
+                "{star}{} · score {:.2}{probability}",
+                fit(&entry.target, 60),
+                entry.score
+            )
+        }
+    }
+}
+
+/// What an overlay is called.
+pub fn overlay_name(overlay: Overlay) -> String {
+    match overlay {
+        Overlay::Plain => "picture".into(),
+        Overlay::Heat => "heat map over the picture".into(),
+        Overlay::Map => "class activation map".into(),
+        Overlay::Band(band) => format!("band {band} of the gradient"),
+        Overlay::Gradient => "normalised gradient".into(),
+    }
+}
+
+/// What stands where no picture is: how far the opening is, why it failed, or what to do.
+fn nothing(app: &App, frame: &mut Frame, area: Rect) {
+    match &app.model {
+        Model::Opening { name, stage, bytes } => {
+            let so_far = match bytes {
+                Some((so_far, total)) if *total > 0 => {
+                    let share = *so_far as f64 / *total as f64;
+                    let bar = super::panel::bar(share, 24);
+                    let megabytes = |bytes: u64| bytes as f64 / 1e6;
+                    format!(
+                        "{bar:<24} {:.0} of {:.0} MB",
+                        megabytes(*so_far),
+                        megabytes(*total)
+                    )
+                }
+                _ => span_of_dots(app),
+            };
+            say(app, frame, area, &[name, stage, &so_far]);
+        }
+        Model::Failed { name, why } => {
+            say(app, frame, area, &[name, why, "`m` opens another model"]);
+        }
+        Model::Open(_) if app.library.is_empty() => say(
+            app,
+            frame,
+            area,
+            &[
+                "What has the network learned?",
+                "Choose a class or a channel and press enter: its picture grows here.",
+            ],
+        ),
+        Model::Open(_) => {}
+    }
+}
+
+fn span_of_dots(app: &App) -> String {
+    let seconds = app.now.as_secs_f64();
+    match seconds < 2.0 {
+        true => String::new(),
+        false => span(seconds),
+    }
+}
+
+fn say(app: &App, frame: &mut Frame, area: Rect, lines: &[&str]) {
+    let inner = Rect::new(
+        area.x + area.width / 8,
+        area.y + (area.height / 2).saturating_sub(lines.len() as u16),
+        area.width - area.width / 4,
+        (area.height / 2 + lines.len() as u16).min(area.height),
+    )
+    .intersection(area);
+    let mut text: Vec<Line> = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        let role = if index == 0 { Role::Text } else { Role::Dim };
+        text.push(Line::from(Span::styled(
+            fit(line, 400),
+            app.theme.style(role),
+        )));
+    }
+    Paragraph::new(text)
+        .centered()
+        .wrap(Wrap { trim: true })
+        .render(inner, frame.buffer);
+}
+
+/// Draws a picture as text into a buffer.
+pub fn blocks(buffer: &mut Buffer, picture: &RgbImage, area: Rect, depth: ColourDepth) {
+    let grid = blocks::cells(picture, area.width, area.height);
+    for (y, row) in (area.y..area.bottom()).zip(grid.rows()) {
+        for (x, pair) in (area.x..area.right()).zip(row) {
+            let ink = pair.ink(depth);
+            if let Some(cell) = buffer.cell_mut((x, y)) {
+                cell.set_char(ink.glyph);
+                cell.fg = ink.foreground.map_or(Color::Reset, colour);
+                cell.bg = ink.background.map_or(Color::Reset, colour);
+            }
+        }
+    }
+}
+
+fn colour(colour: blocks::Colour) -> Color {
+    match colour {
+        blocks::Colour::True([r, g, b]) => Color::Rgb(r, g, b),
+        blocks::Colour::Indexed(index) => Color::Indexed(index),
+    }
+}

@@ -1,0 +1,50 @@
+//! The queue: what runs, what waits, what failed and why.
+
+use super::Frame;
+use super::panel::{bordered, list, two};
+use crate::runs::queue::{Job, JobState};
+use crate::tui::app::{App, Panel};
+use crate::tui::listing::Listing;
+use crate::tui::text::{fit, fit_end};
+use crate::tui::theme::Role;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+/// Draws the panel.
+pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
+    let focused = app.focus == Panel::Queue && app.popups.is_empty();
+    let jobs = app.queue.jobs();
+    let title = match jobs.len() {
+        0 => "queue".to_string(),
+        runs => format!("queue · {runs}"),
+    };
+    let inner = bordered(app, frame, area, &title, focused);
+    let mut listing = Listing::of(jobs.len());
+    listing.go_to_row(app.queue_cursor);
+    listing.fit(usize::from(inner.height), 1);
+    list(app, frame, inner, &listing, focused, |index, width| {
+        row(app, &jobs[index], width)
+    });
+}
+
+fn row(app: &App, job: &Job, width: usize) -> Line<'static> {
+    let (role, state) = match &job.state {
+        JobState::Running => {
+            let live = app.running.iter().find(|live| live.job == job.id);
+            let share = live.map_or(0.0, |live| live.step as f64 / live.steps.max(1) as f64);
+            (Role::Good, format!("{:.0} %", 100.0 * share))
+        }
+        JobState::Waiting => (Role::Dim, format!("seed {}", job.spec.seed)),
+        JobState::Failed(why) => (Role::Bad, fit(why, width / 2)),
+    };
+    let room = width.saturating_sub(state.len() + 1);
+    let name = match job.spec.objective.kind {
+        crate::ascent::Kind::Class => fit(&job.spec.target, room),
+        _ => fit_end(&job.spec.target, room),
+    };
+    two(
+        Span::styled(name, app.theme.style(Role::Text)),
+        Span::styled(state, app.theme.style(role)),
+        width,
+    )
+}

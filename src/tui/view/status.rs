@@ -1,0 +1,109 @@
+//! The last line: what is being typed, else what was said last, else the keys that matter now.
+
+use super::Frame;
+use crate::tui::app::App;
+use crate::tui::command::{COMMANDS, Context, Entry};
+use crate::tui::keys::Keys;
+use crate::tui::messages::Level;
+use crate::tui::prompt::Prompt;
+use crate::tui::text::fit;
+use crate::tui::theme::Role;
+use crate::tui::update::context;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+use unicode_width::UnicodeWidthStr;
+
+/// Draws the line.
+pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
+    frame.buffer.set_style(area, app.theme.style(Role::Header));
+    if let Some(prompt) = &app.prompt {
+        return typing(app, frame, area, prompt);
+    }
+    if !app.pending.is_empty() {
+        let keys: Vec<String> = app.pending.iter().map(ToString::to_string).collect();
+        let text = format!(" {} …", keys.join(" "));
+        Line::styled(text, app.theme.style(Role::Key)).render(area, frame.buffer);
+        return;
+    }
+    if let Some(message) = app.messages.current(app.now) {
+        let role = match message.level {
+            Level::Note => Role::HeaderText,
+            Level::Warning => Role::Warning,
+            Level::Error => Role::Bad,
+        };
+        let text = format!(
+            " {}",
+            fit(&message.text, usize::from(area.width.saturating_sub(2)))
+        );
+        Line::styled(text, app.theme.style(role)).render(area, frame.buffer);
+        return;
+    }
+    hints(app).render(area, frame.buffer);
+}
+
+fn typing(app: &App, frame: &mut Frame, area: Rect, prompt: &Prompt) {
+    let label = match prompt.asked.label() {
+        short @ ("/" | ":") => format!(" {short}"),
+        long => format!(" {long}: "),
+    };
+    let help = prompt.asked.help();
+    let width = usize::from(area.width);
+    let room = width.saturating_sub(label.width() + 1);
+    let scroll = prompt.line.visual_scroll(room.max(1));
+    let text: String = prompt.text().chars().skip(scroll).collect();
+    let text = fit(&text, room);
+    let used = label.width() + prompt.line.visual_cursor().saturating_sub(scroll);
+    let mut spans = vec![
+        Span::styled(label, app.theme.style(Role::Key)),
+        Span::styled(text.clone(), app.theme.style(Role::HeaderText)),
+    ];
+    if text.width() + help.width() + 3 < room {
+        spans.push(Span::styled(
+            format!("   {help}"),
+            app.theme.style(Role::Dim),
+        ));
+    }
+    Line::from(spans).render(area, frame.buffer);
+    let column = (used.min(width.saturating_sub(1))) as u16;
+    frame.cursor = Some((area.x + column, area.y));
+}
+
+/// The keys of the commands that matter where the focus is.
+fn hints(app: &App) -> Line<'static> {
+    let here = context(app);
+    let matter = |entry: &&Entry| {
+        let reaches = match here {
+            Context::Popup | Context::Settings => entry.context == here,
+            _ => entry.context == here || entry.context == Context::Everywhere,
+        };
+        reaches && !entry.hint.is_empty()
+    };
+    // What can be done here comes before what can be done everywhere.
+    let (general, own): (Vec<&Entry>, Vec<&Entry>) = COMMANDS
+        .iter()
+        .filter(matter)
+        .partition(|entry| entry.context == Context::Everywhere);
+    let mut spans = vec![Span::raw(" ")];
+    for entry in own.into_iter().chain(general) {
+        let Some(key) = app.keymap.keys_of(entry.command).into_iter().next() else {
+            continue;
+        };
+        spans.push(Span::styled(short(&key), app.theme.style(Role::Key)));
+        spans.push(Span::styled(
+            format!(" {}  ", entry.hint),
+            app.theme.style(Role::KeyText),
+        ));
+    }
+    if matches!(here, Context::Popup | Context::Settings) {
+        spans.push(Span::styled("esc", app.theme.style(Role::Key)));
+        spans.push(Span::styled(" close", app.theme.style(Role::KeyText)));
+    }
+    Line::from(spans)
+}
+
+/// A key's name where room is scarce.
+fn short(keys: &str) -> String {
+    keys.parse::<Keys>()
+        .map_or_else(|_| keys.to_string(), |keys| keys.short())
+}

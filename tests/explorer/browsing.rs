@@ -1,0 +1,88 @@
+//! Moving about in layers, channels and classes.
+
+use super::support::Driver;
+use ziggurat::terminal::Protocol;
+use ziggurat::tui::browser::Tab;
+use ziggurat::tui::tree::Row;
+
+fn explorer() -> Driver {
+    Driver::new(Protocol::Kitty, 120, 40)
+}
+
+#[test]
+fn scopes_unfold_and_fold_and_lead_to_channels() {
+    let mut explorer = explorer();
+    explorer.press("1");
+    assert_eq!(explorer.app.browser.layers.len(), 3);
+    explorer.press("j l");
+    assert_eq!(explorer.app.browser.layers.len(), 5);
+    explorer.press("j l j enter");
+    assert!(explorer.app.browser.channels.is_none());
+    explorer.press("esc 1 j l");
+    let channels = explorer.app.browser.channels.as_ref();
+    assert!(channels.is_some_and(|channels| channels.list.len() > 1));
+    explorer.press("h h h h");
+    assert!(explorer.app.browser.channels.is_none());
+}
+
+#[test]
+fn fold_all_unfolds_everything_and_folds_it_again() {
+    let mut explorer = explorer();
+    explorer.press("1 f");
+    assert!(explorer.app.browser.layers.len() > 8);
+    explorer.press("G f");
+    assert_eq!(explorer.app.browser.layers.len(), 3);
+    assert!(matches!(
+        explorer.app.browser.selected_row(),
+        Some(Row::Scope(_))
+    ));
+}
+
+#[test]
+fn a_search_narrows_while_it_is_typed_and_escape_gives_it_up() {
+    let mut explorer = explorer();
+    explorer.press("2 /");
+    explorer.write("shark");
+    assert_eq!(explorer.app.browser.classes.len(), 2);
+    explorer.press("enter");
+    assert_eq!(explorer.app.browser.search(), "shark");
+    explorer.press("/");
+    explorer.write("x");
+    explorer.press("esc");
+    assert_eq!(explorer.app.browser.classes.len(), 2);
+    explorer.press("esc");
+    assert_eq!(explorer.app.browser.classes.len(), 6);
+}
+
+#[test]
+fn sequences_of_keys_wait_for_their_end_and_are_given_up() {
+    let mut explorer = explorer();
+    explorer.press("2 G");
+    assert_eq!(explorer.app.browser.classes.cursor(), 5);
+    explorer.press("g");
+    assert_eq!(explorer.app.browser.classes.cursor(), 5);
+    explorer.press("g");
+    assert_eq!(explorer.app.browser.classes.cursor(), 0);
+    // `g` leads nowhere with `j`, which then means what it always means.
+    explorer.press("g j");
+    assert_eq!(explorer.app.browser.classes.cursor(), 1);
+}
+
+#[test]
+fn tabs_go_round() {
+    let mut explorer = explorer();
+    explorer.press("1 [");
+    assert_eq!(explorer.app.browser.tab, Tab::Favourites);
+    explorer.press("] ]");
+    assert_eq!(explorer.app.browser.tab, Tab::Classes);
+}
+
+#[test]
+fn what_is_shown_of_a_list_follows_the_cursor_at_any_size() {
+    for (width, height) in [(80, 24), (40, 12), (200, 60)] {
+        let mut explorer = Driver::new(Protocol::Blocks, width, height);
+        explorer.press("2 G");
+        let screen = explorer.screen();
+        assert!(screen.contains("volcano"), "{screen}");
+    }
+}

@@ -1,0 +1,109 @@
+//! Every command of the table does something that can be seen or asked for.
+
+use super::support::Driver;
+use std::time::Duration;
+use ziggurat::runs::worker::Report;
+use ziggurat::terminal::Protocol;
+use ziggurat::tui::action::Effect;
+use ziggurat::tui::command::{COMMANDS, Command, Context};
+use ziggurat::tui::update;
+
+/// Brings an explorer to where a command of this context can be given.
+fn ready(context: Context) -> Driver {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.remember(12);
+    match context {
+        Context::Everywhere => explorer.press("2 j j"),
+        Context::Browser => explorer.press("1 f j l"),
+        Context::History => explorer.press("3 space space"),
+        Context::Queue => {
+            explorer.press("2 space space space enter G enter n enter tab j j j");
+            let jobs: Vec<_> = explorer.app.running.iter().map(|live| live.job).collect();
+            explorer.report(Report::Failed {
+                job: jobs[0],
+                why: "of a test".into(),
+            })
+        }
+        Context::Settings => explorer.press(", j j"),
+        Context::Popup => explorer.press("3 space space c"),
+    };
+    explorer
+}
+
+/// What a frame shows and what is asked of the world.
+fn effect_of(command: Command, context: Context) -> (bool, Vec<Effect>) {
+    let mut explorer = ready(context);
+    prepare(&mut explorer, command);
+    let before = explorer.screen();
+    let mut effects = Vec::new();
+    update::perform(&mut explorer.app, command, &mut effects);
+    effects.extend(update(
+        &mut explorer.app,
+        explorer.now + Duration::from_millis(1),
+        ziggurat::tui::Action::Tick,
+    ));
+    (explorer.screen() != before, effects)
+}
+
+/// What must be there for a command to have something to do.
+fn prepare(explorer: &mut Driver, command: Command) {
+    let keys = match command {
+        Command::Top | Command::Up | Command::PageUp => "G",
+        Command::Left => "1 f j",
+        Command::Right => "1",
+        Command::Back => "?",
+        Command::ResetSeed => "n",
+        Command::NextOverlay | Command::PreviousOverlay | Command::WatchNext | Command::Pause => {
+            "space space enter"
+        }
+        Command::TabClasses => "1",
+        Command::FoldAll => "esc h",
+        Command::Favourite => "3",
+        Command::MarkRange => "space j j",
+        Command::MarkRunRange => "space j j",
+        Command::Retry | Command::Watch | Command::MoveDown => "g g",
+        Command::ResetValue | Command::ResetAll => "+",
+        Command::Accept | Command::Blink => "",
+        _ => "",
+    };
+    explorer.press(keys);
+    if command == Command::MoveDown {
+        explorer.press("j j");
+    }
+}
+
+#[test]
+fn every_command_changes_the_screen_or_asks_for_something() {
+    for entry in COMMANDS {
+        let (changed, effects) = effect_of(entry.command, entry.context);
+        assert!(changed || !effects.is_empty(), "{} did nothing", entry.name);
+    }
+}
+
+#[test]
+fn every_command_can_be_given_by_its_keys_and_by_its_name() {
+    for entry in COMMANDS
+        .iter()
+        .filter(|entry| entry.context == Context::Everywhere)
+    {
+        let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+        explorer.press(":");
+        explorer.write(entry.name);
+        let screen = explorer.screen();
+        assert!(screen.contains(entry.name), "{}\n{screen}", entry.name);
+    }
+}
+
+#[test]
+fn the_help_lists_every_command() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 200);
+    explorer.press("?");
+    let screen = explorer.screen();
+    for entry in COMMANDS {
+        assert!(
+            screen.contains(&entry.help[..20.min(entry.help.len())]),
+            "{}",
+            entry.name
+        );
+    }
+}

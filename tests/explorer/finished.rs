@@ -1,0 +1,181 @@
+//! Finished runs: favourites, deletion and undo, comparing, details, settings.
+
+use super::support::{Driver, objective, picture, record, unit};
+use ziggurat::ascent::Settings;
+use ziggurat::runs::Spec;
+use ziggurat::terminal::Protocol;
+use ziggurat::tui::action::{Answer, Effect};
+use ziggurat::tui::app::Shown;
+use ziggurat::tui::gallery::Size;
+use ziggurat::tui::popup::Popup;
+
+fn explorer() -> Driver {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.remember(5);
+    explorer.press("3");
+    explorer
+}
+
+fn selected(explorer: &Driver) -> String {
+    explorer.app.selected_entry().unwrap().id.clone()
+}
+
+#[test]
+fn the_newest_comes_first_and_its_picture_is_loaded_and_shown() {
+    let mut explorer = explorer();
+    assert_eq!(explorer.app.selected_entry().unwrap().seed, 4);
+    let id = selected(&explorer);
+    explorer.answer(Answer::Picture {
+        id: id.clone(),
+        size: Size::Full,
+        picture: picture(),
+    });
+    assert_eq!(explorer.app.shown, Shown::Finished(id));
+    assert!(explorer.screen().contains("picture 1 at"));
+    let effects = explorer.press("j");
+    assert!(
+        matches!(&effects[..], [Effect::LoadPicture(id, Size::Full)] if *id == selected(&explorer))
+    );
+}
+
+#[test]
+fn s_makes_a_favourite_and_takes_it_back() {
+    let mut explorer = explorer();
+    let id = selected(&explorer);
+    let effects = explorer.press("s");
+    assert!(matches!(&effects[..], [Effect::SetFavourite(other, true)] if *other == id));
+    explorer.answer(Answer::Favourite {
+        id: id.clone(),
+        on: true,
+        saved: Some("/favourites/f.png".into()),
+    });
+    explorer.press("4");
+    assert_eq!(explorer.app.browser.favourites.len(), 2);
+    explorer.press("g g");
+    assert!(matches!(
+        &explorer.press("s")[..],
+        [Effect::SetFavourite(_, false)]
+    ));
+}
+
+#[test]
+fn what_is_deleted_can_be_brought_back() {
+    let mut explorer = explorer();
+    let effects = explorer.press("space space d");
+    let ids = effects.iter().find_map(|effect| match effect {
+        Effect::Remove(ids) => Some(ids.clone()),
+        _ => None,
+    });
+    let ids = ids.unwrap();
+    assert_eq!(ids.len(), 2);
+    explorer.answer(Answer::Removed(ids.clone()));
+    assert_eq!(explorer.app.browser.history.len(), 3);
+    let effects = explorer.press("u");
+    assert!(matches!(&effects[..], [Effect::Restore(back), ..] if *back == ids));
+    assert!(!matches!(explorer.press("u")[..], [Effect::Restore(_), ..]));
+}
+
+#[test]
+fn marked_runs_are_compared_and_two_of_them_blink() {
+    let mut explorer = explorer();
+    explorer.press("c");
+    assert!(explorer.app.popups.is_empty());
+    explorer.press("space space c");
+    let Some(Popup::Compare(compare)) = explorer.app.popups.last() else {
+        panic!("nothing is compared")
+    };
+    for id in compare.ids.clone() {
+        explorer.answer(Answer::Picture {
+            id,
+            size: Size::Full,
+            picture: picture(),
+        });
+    }
+    let screen = explorer.screen();
+    assert!(
+        screen.contains("picture 100") && screen.contains("picture 101"),
+        "{screen}"
+    );
+    explorer.press("b");
+    assert!(explorer.app.is_animated());
+    assert!(!explorer.screen().contains("picture 101"));
+    explorer.press("esc");
+    assert!(explorer.app.popups.is_empty());
+}
+
+#[test]
+fn details_show_every_setting_and_edit_takes_them_over() {
+    let mut explorer = explorer();
+    let mut settings = Settings::default();
+    settings.set("momentum", 0.5).unwrap();
+    let id = selected(&explorer);
+    assert!(
+        matches!(&explorer.press("enter")[..], [Effect::LoadRecord(other), ..] if *other == id)
+    );
+    let spec = Spec::new(
+        ("toy", "0"),
+        ("flamingo", objective(), unit(4)),
+        7,
+        settings,
+    );
+    let mut found = record(spec, 3.0);
+    found.id = id.clone();
+    explorer.answer(Answer::Record(Box::new(found.clone())));
+    let screen = explorer.screen();
+    assert!(
+        screen.contains("momentum") && screen.contains("0.5"),
+        "{screen}"
+    );
+    explorer.press("esc e");
+    explorer.answer(Answer::Record(Box::new(found)));
+    assert_eq!(
+        (explorer.app.plan.settings.momentum, explorer.app.plan.seed),
+        (0.5, 7)
+    );
+    assert!(matches!(
+        explorer.app.popups.last(),
+        Some(Popup::Settings { .. })
+    ));
+}
+
+#[test]
+fn export_asks_where_to_and_says_where_it_went() {
+    let mut explorer = explorer();
+    explorer.press("x");
+    explorer.press("ctrl-u");
+    explorer.write("/tmp/a.gif");
+    let effects = explorer.press("enter");
+    assert!(
+        matches!(&effects[..], [Effect::Export(ids, path)] if ids.len() == 1 && path.ends_with("a.gif"))
+    );
+    explorer.answer(Answer::Exported("/tmp/a.gif".into()));
+    assert!(explorer.screen().contains("exported: /tmp/a.gif"));
+}
+
+#[test]
+fn sorting_and_the_model_filter_change_the_list() {
+    let mut explorer = explorer();
+    explorer.press("S S");
+    assert!(
+        explorer
+            .app
+            .messages
+            .iter()
+            .last()
+            .unwrap()
+            .text
+            .contains("score")
+    );
+    explorer.press("f");
+    assert_eq!(explorer.app.browser.history.len(), 5);
+}
+
+#[test]
+fn a_class_with_a_finished_run_is_marked_and_shown_when_selected() {
+    let mut explorer = explorer();
+    explorer.press("2 /");
+    explorer.write("flamingo");
+    explorer.press("enter");
+    assert!(matches!(explorer.app.shown, Shown::Finished(_)));
+    assert!(explorer.screen().contains('◆'));
+}

@@ -1,0 +1,9 @@
+//! The explorer without a terminal: actions in, state, effects and frames out.
+
+mod browsing;
+mod commands;
+mod finished;
+mod hostile;
+mod queueing;
+mod screens;
+mod support;

@@ -1,0 +1,190 @@
+//! Launching, queueing, watching.
+
+use super::support::{Driver, picture, work};
+use ziggurat::ascent::Overlay;
+use ziggurat::runs::worker::{Command as Work, Report};
+use ziggurat::terminal::Protocol;
+use ziggurat::tui::action::Effect;
+use ziggurat::tui::app::{Panel, Shown};
+
+fn explorer() -> Driver {
+    Driver::new(Protocol::Kitty, 120, 40)
+}
+
+#[test]
+fn enter_starts_what_is_selected_at_once() {
+    let mut explorer = explorer();
+    let effects = explorer.press("2 j j enter");
+    let jobs = Driver::started(&effects);
+    assert_eq!(jobs.len(), 1);
+    let job = explorer.app.queue.get(jobs[0]).unwrap();
+    assert_eq!(job.spec.target, "great white shark");
+    assert_eq!(explorer.app.shown, Shown::Live(jobs[0]));
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::SaveQueue(_)))
+    );
+}
+
+#[test]
+fn marked_items_run_together_and_the_next_batch_follows() {
+    let mut explorer = explorer();
+    let first = Driver::started(&explorer.press("2 space space space enter"));
+    assert_eq!(first.len(), 3);
+    let effects = explorer.press("G enter");
+    assert!(Driver::started(&effects).is_empty());
+    assert_eq!(explorer.app.queue.waiting(), 1);
+    for job in &first[..2] {
+        assert!(Driver::started(&explorer.finish(*job, 9.0)).is_empty());
+    }
+    let next = Driver::started(&explorer.finish(first[2], 9.0));
+    assert_eq!(next.len(), 1);
+    assert_eq!(explorer.app.library.len(), 3);
+}
+
+#[test]
+fn the_same_run_is_not_queued_twice() {
+    let mut explorer = explorer();
+    explorer.press("2 enter enter enter");
+    assert_eq!(explorer.app.queue.jobs().len(), 1);
+    explorer.press("n enter");
+    assert_eq!(explorer.app.queue.jobs().len(), 2);
+}
+
+#[test]
+fn channels_and_neurons_of_a_layer_run() {
+    let mut explorer = explorer();
+    explorer.press("1 f j l");
+    let jobs = Driver::started(&explorer.press("l enter"));
+    assert_eq!(
+        explorer.app.queue.get(jobs[0]).unwrap().spec.target,
+        "stem/conv:1"
+    );
+    explorer.press("c");
+    let titles: Vec<&str> = explorer
+        .app
+        .queue
+        .jobs()
+        .iter()
+        .map(|job| job.spec.target.as_str())
+        .collect();
+    assert_eq!(titles[1], "stem/conv:1:56,56");
+}
+
+#[test]
+fn a_sweep_queues_a_grid_and_leaves_the_settings_as_they_were() {
+    let mut explorer = explorer();
+    explorer.press("2 w");
+    explorer.write("momentum=0.5,0.9 boost=1..2/3");
+    let jobs = Driver::started(&explorer.press("enter"));
+    // The settings that shape the graph agree: all six go together.
+    assert_eq!(jobs.len(), 6);
+    assert_eq!(explorer.app.plan.title(), "default");
+    explorer.press("w");
+    explorer.write("nonsense");
+    explorer.press("enter");
+    let said = explorer.app.messages.iter().last().unwrap();
+    assert!(said.text.contains("KEY=VALUE"), "{}", said.text);
+}
+
+#[test]
+fn progress_and_pictures_reach_the_screen() {
+    let mut explorer = explorer();
+    let jobs = Driver::started(&explorer.press("2 enter"));
+    for step in 1..=48 {
+        explorer.step(&jobs, step);
+    }
+    explorer.report(Report::Snapshot {
+        job: jobs[0],
+        step: 48,
+        overlay: Overlay::Plain,
+        picture: picture(),
+    });
+    let screen = explorer.screen();
+    for wanted in [
+        "48/192",
+        "25.0 steps/s",
+        "6 s left",
+        "goldfish",
+        "flamingo",
+        "picture 1 at",
+    ] {
+        assert!(screen.contains(wanted), "{wanted}\n{screen}");
+    }
+}
+
+#[test]
+fn the_overlay_goes_round_and_the_worker_is_told() {
+    let mut explorer = explorer();
+    let jobs = Driver::started(&explorer.press("2 enter"));
+    let effects = explorer.press("o");
+    assert!(matches!(work(&effects)[..], [Work::Watch(job, Overlay::Heat)] if *job == jobs[0]));
+    let effects = explorer.press("O O");
+    assert!(matches!(
+        work(&effects).last(),
+        Some(Work::Watch(_, Overlay::Gradient))
+    ));
+}
+
+#[test]
+fn pause_cancel_retry_reorder_and_clear() {
+    let mut explorer = explorer();
+    let jobs = Driver::started(&explorer.press("2 enter"));
+    assert!(matches!(work(&explorer.press("P"))[..], [Work::Pause]));
+    explorer.report(Report::Paused(true));
+    assert!(matches!(work(&explorer.press("P"))[..], [Work::Resume]));
+    explorer.report(Report::Paused(false));
+    explorer.press("j enter j enter j enter");
+    assert_eq!(explorer.app.queue.waiting(), 3);
+    explorer.press("tab j j K");
+    assert_eq!(explorer.app.focus, Panel::Queue);
+    let order: Vec<&str> = explorer.app.queue.jobs()[1..]
+        .iter()
+        .map(|job| job.spec.target.as_str())
+        .collect();
+    assert_eq!(order, ["great white shark", "goldfish", "tiger shark"]);
+    // One that waits leaves at once; one under way when the worker says so.
+    explorer.press("x");
+    assert_eq!(explorer.app.queue.waiting(), 2);
+    let effects = explorer.press("g g x");
+    assert!(matches!(work(&effects)[..], [Work::Cancel(job)] if *job == jobs[0]));
+    let effects = explorer.report(Report::Cancelled { job: jobs[0] });
+    let next = Driver::started(&effects);
+    assert!(!next.is_empty());
+    for job in next {
+        explorer.report(Report::Failed {
+            job,
+            why: "the device is out of memory".into(),
+        });
+    }
+    assert!(explorer.screen().contains("out of memory"));
+    assert!(!Driver::started(&explorer.press("g g r")).is_empty());
+    explorer.press("X");
+    assert_eq!(explorer.app.queue.waiting(), 0);
+}
+
+#[test]
+fn runs_that_were_left_waiting_are_offered_and_start_when_asked() {
+    let mut explorer = explorer();
+    let mut other = Driver::new(Protocol::Kitty, 80, 24);
+    other.press("2 space space enter");
+    let left = other.app.queue.jobs().to_vec();
+    let effects = explorer.answer(ziggurat::tui::action::Answer::Orphans(left));
+    assert!(Driver::started(&effects).is_empty());
+    assert_eq!(explorer.app.queue.jobs().len(), 2);
+    assert_eq!(Driver::started(&explorer.press("P")).len(), 2);
+}
+
+#[test]
+fn quitting_keeps_the_queue() {
+    let mut explorer = explorer();
+    explorer.press("2 enter j enter");
+    let effects = explorer.press("q");
+    let kept = effects.iter().find_map(|effect| match effect {
+        Effect::SaveQueue(queue) => Some(queue.jobs().len()),
+        _ => None,
+    });
+    assert_eq!(kept, Some(2));
+    assert!(matches!(effects.last(), Some(Effect::Quit)));
+}

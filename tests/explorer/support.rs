@@ -1,0 +1,285 @@
+//! An explorer of a small made-up network, driven as a person drives it.
+
+use image::RgbImage;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use ziggurat::ascent::{Kind, Objective, Settings, Unit};
+use ziggurat::autodiff::reach::Reach;
+use ziggurat::model::{Classes, Layer};
+use ziggurat::runs::queue::JobId;
+use ziggurat::runs::worker::{Command as Work, Opened, Progress, Report};
+use ziggurat::runs::{Ended, Record, Spec};
+use ziggurat::terminal::{ColourDepth, Protocol, Route, Terminal};
+use ziggurat::tui::action::{Action, Answer, Effect};
+use ziggurat::tui::app::{App, Environment};
+use ziggurat::tui::keys::{Keymap, Keys};
+use ziggurat::tui::theme::Themes;
+use ziggurat::tui::{update, view};
+
+pub struct Driver {
+    pub app: App,
+    pub now: Duration,
+}
+
+pub fn terminal(protocol: Protocol) -> Terminal {
+    Terminal {
+        protocol,
+        route: Route::Direct,
+        cell: (8, 16),
+        colours: ColourDepth::True,
+        light: Some(false),
+        name: None,
+        answered: true,
+        remote: false,
+        why: "",
+    }
+}
+
+pub fn layer(name: &str, op: &str, dims: &[usize]) -> Layer {
+    Layer {
+        name: name.into(),
+        op: op.into(),
+        dims: dims.to_vec(),
+        parameters: if op == "Conv" { 864 } else { 0 },
+        reach: Reach::Differentiable,
+    }
+}
+
+pub fn network() -> Opened {
+    let layers = vec![
+        layer("stem/conv", "Conv", &[1, 32, 112, 112]),
+        layer("stem/relu", "Relu", &[1, 32, 112, 112]),
+        layer("blocks.0/depthwise/conv", "Conv", &[1, 32, 112, 112]),
+        layer("blocks.0/depthwise/relu", "Relu", &[1, 32, 112, 112]),
+        layer("blocks.0/project", "Conv", &[1, 16, 112, 112]),
+        layer("head/conv", "Conv", &[1, 1280, 7, 7]),
+        layer("head/logits", "Gemm", &[1, 6]),
+    ];
+    let names = [
+        "tench",
+        "goldfish",
+        "great white shark",
+        "tiger shark",
+        "flamingo",
+        "volcano",
+    ];
+    Opened {
+        model: "toy".into(),
+        name: "toy".into(),
+        hash: "0123456789abcdef".into(),
+        input: (3, 224, 224),
+        layers,
+        classes: Classes::new(names, "toy").unwrap(),
+        logits: "head/logits".into(),
+        preprocessing_assumed: false,
+        batchable: true,
+        provider: "cpu".into(),
+        why_cpu: None,
+    }
+}
+
+impl Driver {
+    /// An explorer whose network is still being opened.
+    pub fn opening(protocol: Protocol, width: u16, height: u16) -> Self {
+        let environment = Environment {
+            terminal: terminal(protocol),
+            themes: Themes::default(),
+            favourites: PathBuf::from("/favourites"),
+            folder: PathBuf::from("/models"),
+        };
+        let keymap = Keymap::new(&[]).0;
+        let app = App::new(environment, keymap, "dark", "toy".into());
+        let mut driver = Self {
+            app,
+            now: Duration::ZERO,
+        };
+        driver.act(Action::Resize(width, height));
+        driver
+    }
+
+    /// An explorer with an open network.
+    pub fn new(protocol: Protocol, width: u16, height: u16) -> Self {
+        let mut driver = Self::opening(protocol, width, height);
+        driver.report(Report::Opened(Arc::new(network())));
+        driver.answer(Answer::RunsEnd { damaged: 0 });
+        driver
+    }
+
+    pub fn act(&mut self, action: Action) -> Vec<Effect> {
+        self.now += Duration::from_millis(10);
+        update(&mut self.app, self.now, action)
+    }
+
+    pub fn report(&mut self, report: Report) -> Vec<Effect> {
+        self.act(Action::Report(report))
+    }
+
+    pub fn answer(&mut self, answer: Answer) -> Vec<Effect> {
+        self.act(Action::Answer(answer))
+    }
+
+    /// Presses keys, one after another, as in the keymap: `j j enter`.
+    pub fn press(&mut self, keys: &str) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for key in keys.split_whitespace() {
+            let chords: Keys = key.parse().unwrap();
+            for chord in chords.chords() {
+                effects.extend(self.act(Action::Key(*chord)));
+            }
+        }
+        effects
+    }
+
+    /// Types a text, letter by letter.
+    pub fn write(&mut self, text: &str) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for letter in text.chars() {
+            let key = if letter == ' ' {
+                "space".into()
+            } else {
+                letter.to_string()
+            };
+            effects.extend(self.press(&key));
+        }
+        effects
+    }
+
+    /// The screen as text, and below it what pictures lie where.
+    pub fn screen(&self) -> String {
+        let size = self.app.size;
+        let mut buffer = Buffer::empty(Rect::new(0, 0, size.width, size.height));
+        let drawn = view::draw(&self.app, &mut buffer);
+        let mut text = String::new();
+        for y in 0..size.height {
+            let mut line = String::new();
+            let mut skip = 0;
+            for x in 0..size.width {
+                let symbol = buffer[(x, y)].symbol();
+                if skip == 0 {
+                    line.push_str(symbol);
+                    skip = unicode_width::UnicodeWidthStr::width(symbol).max(1);
+                }
+                skip -= 1;
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        for placed in &drawn.scene {
+            let area = placed.area;
+            text.push_str(&format!(
+                "picture {} at {},{} of {}×{}\n",
+                placed.slot, area.x, area.y, area.width, area.height
+            ));
+        }
+        text
+    }
+
+    /// The jobs that these effects start.
+    pub fn started(effects: &[Effect]) -> Vec<JobId> {
+        effects
+            .iter()
+            .filter_map(Effect::started)
+            .flatten()
+            .collect()
+    }
+
+    /// Lets the worker finish a job.
+    pub fn finish(&mut self, job: JobId, score: f32) -> Vec<Effect> {
+        let spec = self.app.queue.get(job).unwrap().spec.clone();
+        let record = record(spec, score);
+        self.report(Report::Finished {
+            job,
+            record: Box::new(record),
+            picture: picture(),
+            from_history: false,
+        })
+    }
+
+    /// Lets the worker report a step of the jobs.
+    pub fn step(&mut self, jobs: &[JobId], step: usize) -> Vec<Effect> {
+        self.report(Report::Stepped(Progress {
+            jobs: jobs.to_vec(),
+            step,
+            steps: 192,
+            octave: 0,
+            scores: jobs.iter().map(|_| (step as f32).sqrt()).collect(),
+            unread: vec![(step, jobs.iter().map(|_| (step as f32).sqrt()).collect())],
+            probabilities: Some(jobs.iter().map(|_| 0.25).collect()),
+            top: jobs
+                .iter()
+                .map(|_| vec![(4, 0.25), (0, 0.2), (2, 0.1), (3, 0.05), (5, 0.01)])
+                .collect(),
+            steps_per_second: 25.0,
+        }))
+    }
+
+    /// Puts so many finished runs into the library.
+    pub fn remember(&mut self, count: u64) {
+        let runs = (0..count)
+            .map(|seed| {
+                let opened = network();
+                let spec = Spec::new(
+                    ("toy", &opened.hash),
+                    ("flamingo", objective(), unit(4)),
+                    seed,
+                    Settings::default(),
+                );
+                let mut entry =
+                    ziggurat::runs::history::Entry::of(&record(spec, seed as f32), seed == 1);
+                entry.time = 1000 + seed;
+                entry
+            })
+            .collect();
+        self.answer(Answer::Runs(runs));
+    }
+}
+
+pub fn objective() -> Objective {
+    Objective {
+        kind: Kind::Class,
+        value: "head/logits".into(),
+    }
+}
+
+pub fn unit(index: usize) -> Unit {
+    Unit {
+        index,
+        position: (0, 0),
+    }
+}
+
+pub fn record(spec: Spec, score: f32) -> Record {
+    Record {
+        id: spec.id(),
+        spec,
+        provider: "cpu".into(),
+        versions: ["0".into(), "1".into()],
+        score,
+        probability: Some(0.9),
+        scores: vec![0.0, score],
+        seconds: 7.0,
+        batch: 1,
+        ended: Ended::Finished,
+        time: 5000,
+    }
+}
+
+pub fn picture() -> Arc<RgbImage> {
+    Arc::new(RgbImage::from_fn(64, 64, |x, y| {
+        image::Rgb([4 * x as u8, 4 * y as u8, 128])
+    }))
+}
+
+/// What the worker is asked, without the runs.
+pub fn work(effects: &[Effect]) -> Vec<&Work> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Worker(work) => Some(work),
+            _ => None,
+        })
+        .collect()
+}
