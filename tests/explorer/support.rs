@@ -76,6 +76,7 @@ pub fn network() -> Opened {
         logits: "head/logits".into(),
         preprocessing_assumed: false,
         batchable: true,
+        parameters: 41_000,
         provider: "cpu".into(),
         why_cpu: None,
     }

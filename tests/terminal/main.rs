@@ -10,7 +10,7 @@ mod emulator;
 use emulator::{COLUMNS, Emulator, Kind, ROWS};
 use image::{Rgb, RgbImage};
 use portable_pty::CommandBuilder;
-use std::io::{Write, stdin, stdout};
+use std::io::{BufRead, Write, stdin, stdout};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ziggurat::terminal::{Area, Painter, Placed, Terminal, inline, probe};
@@ -51,6 +51,11 @@ fn say(text: &str) {
     out.flush().unwrap();
 }
 
+/// Waits for the end of a line, whatever the line holds.
+fn wait_for_enter() {
+    stdin().lock().read_until(b'\n', &mut Vec::new()).unwrap();
+}
+
 fn colours() -> RgbImage {
     RgbImage::from_fn(224, 224, |x, y| Rgb([x as u8, y as u8, 128]))
 }
@@ -60,6 +65,8 @@ fn print(before: &str, after: &str) {
     say(&format!("\x1b[2J\x1b[H{before}\r\n"));
     inline::print(&mut stdout().lock(), &terminal, (COLUMNS, ROWS), &colours()).unwrap();
     say(after);
+    // What the test program prints at its end would scroll the screen: it waits until the screen was looked at.
+    wait_for_enter();
 }
 
 fn paint_and_clear() {
@@ -79,7 +86,7 @@ fn paint_and_clear() {
         std::thread::sleep(painted.again.unwrap_or_default());
     }
     say("\x1b[Hpainted");
-    stdin().read_line(&mut String::new()).unwrap();
+    wait_for_enter();
     painter.clear(&mut out).unwrap();
     say("\x1b[Hcleared");
 }
@@ -112,14 +119,14 @@ fn cells(area: Area) -> Vec<(u16, u16)> {
 fn the_picture_stands_between_the_line_before_and_the_line_after() {
     for kind in SHOWING {
         let mut terminal = part(kind, "print");
-        terminal.finish();
+        terminal.wait_for("after");
         let area = Area {
             x: 0,
             y: 1,
             width: 56,
             height: 28,
         };
-        assert_eq!(terminal.picture_cells(), cells(area), "{kind:?}");
+        assert!(terminal.picture_cells() == cells(area), "{kind:?}");
         let text = terminal.text();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
@@ -127,6 +134,8 @@ fn the_picture_stands_between_the_line_before_and_the_line_after() {
             ("before", "after"),
             "{kind:?}:\n{text}"
         );
+        terminal.type_text("\r");
+        terminal.finish();
     }
 }
 
@@ -134,7 +143,7 @@ fn the_picture_stands_between_the_line_before_and_the_line_after() {
 fn a_picture_printed_at_the_bottom_scrolls_the_lines_above_and_itself_not() {
     for kind in SHOWING {
         let mut terminal = part(kind, "print at the bottom");
-        terminal.finish();
+        terminal.wait_for("after");
         let shown = terminal.picture_cells();
         assert_eq!(shown.len(), 56 * 28, "{kind:?}");
         let (first, last) = (shown[0].1, shown[shown.len() - 1].1);
@@ -142,6 +151,8 @@ fn a_picture_printed_at_the_bottom_scrolls_the_lines_above_and_itself_not() {
         let text = terminal.text();
         let after = text.lines().position(|line| line.starts_with("after"));
         assert_eq!(after, Some(usize::from(last) + 1), "{kind:?}:\n{text}");
+        terminal.type_text("\r");
+        terminal.finish();
     }
 }
 
@@ -178,13 +189,15 @@ fn a_question_leaves_the_terminal_as_it_was_and_never_takes_long() {
 fn without_an_answer_the_picture_is_printed_as_half_blocks() {
     for kind in [Kind::Mute, Kind::Garbage] {
         let mut terminal = part(kind, "print");
-        terminal.finish();
+        terminal.wait_for("after");
         assert_eq!(terminal.picture_cells(), []);
         assert!(
             terminal.text().contains(&"▀".repeat(56)),
             "{}",
             terminal.text()
         );
+        terminal.type_text("\r");
+        terminal.finish();
     }
 }
 

@@ -123,6 +123,11 @@ pub fn sort(app: &mut App) {
 /// Lists the runs of the open model, or all.
 pub fn this_model(app: &mut App) {
     app.library.this_model = !app.library.this_model;
+    let text = match app.library.this_model {
+        true => "runs of this model",
+        false => "runs of all models",
+    };
+    app.messages.say(Level::Note, text, app.now);
     browse::list_history(app);
 }
 
