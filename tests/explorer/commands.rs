@@ -61,15 +61,15 @@ fn prepare(explorer: &mut Driver, command: Command) {
         Command::Favourite => "3",
         Command::MarkRange => "space j j",
         Command::MarkRunRange => "space j j",
-        Command::Retry | Command::Watch | Command::MoveDown => "g g",
+        Command::Retry | Command::Watch => "g g",
+        // The last two wait; what runs cannot be overtaken.
+        Command::MoveUp => "G",
+        Command::MoveDown => "G k",
         Command::ResetValue | Command::ResetAll => "+",
         Command::Accept | Command::Blink => "",
         _ => "",
     };
     explorer.press(keys);
-    if command == Command::MoveDown {
-        explorer.press("j j");
-    }
 }
 
 #[test]
