@@ -6,12 +6,15 @@ use crate::tui::app::{App, Model};
 use crate::tui::text::fit;
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
+use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 /// Draws the header.
 pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
-    frame.buffer.set_style(area, app.theme.style(Role::Header));
+    frame
+        .buffer
+        .set_style(area, app.theme.style(Role::HeaderText));
     let (name, about) = match &app.model {
         Model::Opening { name, .. } => (name.clone(), "opening …".to_string()),
         Model::Failed { name, .. } => (name.clone(), "not open".to_string()),
@@ -32,7 +35,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     let plan = format!("{} · seed {} ", app.plan.title(), app.plan.seed);
     let dim = app.theme.style(Role::HeaderText);
     let name = fit(&name, width / 2);
-    let room = width.saturating_sub(name.len() + 13);
+    let room = width.saturating_sub(name.len() + 15);
     let right = match room > about.len() + plan.len() {
         true => Span::styled(plan, dim),
         false => Span::raw(""),
@@ -44,7 +47,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     line.render(area, frame.buffer);
     Line::from(vec![
         Span::styled(" ziggurat ", title),
-        Span::styled(format!(" {name}  "), app.theme.style(Role::Accent)),
+        Span::styled(format!("  {name}  "), dim.add_modifier(Modifier::BOLD)),
         Span::styled(about, dim),
     ])
     .render(area, frame.buffer);

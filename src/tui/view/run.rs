@@ -1,7 +1,7 @@
 //! What runs now: how far it is, how its score climbs, what the network sees in the picture at this moment.
 
 use super::Frame;
-use super::panel::{bar, bordered, two};
+use super::panel::{bordered, two};
 use crate::tui::app::{App, Live};
 use crate::tui::text::{fit, span};
 use crate::tui::theme::Role;
@@ -45,10 +45,16 @@ fn idle(app: &App, frame: &mut Frame, area: Rect) {
             "queue",
             match waiting {
                 0 => "empty".into(),
-                runs => format!("{runs} waiting or failed"),
+                runs => format!("{runs} to go"),
             },
         ),
-        ("history", format!("{} runs", app.library.len())),
+        (
+            "history",
+            match app.library.len() {
+                1 => "1 run".into(),
+                runs => format!("{runs} runs"),
+            },
+        ),
     ];
     for (y, (label, value)) in (area.y..area.bottom()).zip(lines) {
         let line = Line::from(vec![
@@ -88,7 +94,7 @@ fn under_way(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
 fn progress(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
     let width = usize::from(area.width);
     let share = live.step as f64 / live.steps.max(1) as f64;
-    let done = bar(share, width);
+    let done = "━".repeat((share.clamp(0.0, 1.0) * width as f64).round() as usize);
     let style = app.theme.style(Role::ProgressRest);
     frame
         .buffer
@@ -158,6 +164,7 @@ fn curve(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
         .data(&points);
     let labels = [format!("{low:.1}"), format!("{high:.1}")];
     Chart::new(vec![dataset])
+        .style(app.theme.style(Role::Text))
         .x_axis(Axis::default().style(dim).bounds([0.0, live.steps as f64]))
         .y_axis(
             Axis::default()

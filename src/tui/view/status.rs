@@ -16,7 +16,7 @@ use unicode_width::UnicodeWidthStr;
 
 /// Draws the line.
 pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
-    frame.buffer.set_style(area, app.theme.style(Role::Header));
+    frame.buffer.set_style(area, app.theme.style(Role::KeyText));
     if let Some(prompt) = &app.prompt {
         return typing(app, frame, area, prompt);
     }
