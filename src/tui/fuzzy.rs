@@ -3,7 +3,7 @@
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
-/// Indices of the texts that match `search`, the best first; among equals in their own order. An empty search matches
+/// Indices of the texts that match `search`, the best first; of equals the shorter, else in their own order. An empty search matches
 /// everything.
 pub fn matches<'a>(search: &str, texts: impl Iterator<Item = &'a str>) -> Vec<usize> {
     if search.trim().is_empty() {
@@ -12,15 +12,15 @@ pub fn matches<'a>(search: &str, texts: impl Iterator<Item = &'a str>) -> Vec<us
     let mut matcher = Matcher::new(Config::DEFAULT);
     let pattern = Pattern::parse(search, CaseMatching::Smart, Normalization::Smart);
     let mut buffer = Vec::new();
-    let mut found: Vec<(u32, usize)> = texts
+    let mut found: Vec<(u32, usize, usize)> = texts
         .enumerate()
         .filter_map(|(index, text)| {
             let score = pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher)?;
-            Some((score, index))
+            Some((score, text.len(), index))
         })
         .collect();
-    found.sort_by_key(|&(score, index)| (std::cmp::Reverse(score), index));
-    found.into_iter().map(|(_, index)| index).collect()
+    found.sort_by_key(|&(score, length, index)| (std::cmp::Reverse(score), length, index));
+    found.into_iter().map(|(_, _, index)| index).collect()
 }
 
 #[cfg(test)]
