@@ -12,6 +12,7 @@ use ziggurat::tui::theme::Themes;
 use ziggurat::tui::{App, Environment, keys::Keymap};
 
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Arguments {
     /// The model to explore: a path, or a card's name
     #[arg(value_name = "MODEL")]
