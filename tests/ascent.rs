@@ -70,8 +70,10 @@ fn difference(a: &[u8], b: &[u8]) -> f64 {
 }
 
 #[test]
-fn a_short_ascent_convinces_the_network_of_the_class() {
-    let (_, outcomes) = climb(&class_objective(), &[run(FLAMINGO, 0, 24)]);
+fn a_draft_convinces_the_network_of_the_class() {
+    let mut draft = run(FLAMINGO, 0, 1);
+    draft.settings = Settings::preset("draft").unwrap();
+    let (_, outcomes) = climb(&class_objective(), &[draft]);
     let probability = outcomes[0].probability.unwrap();
     assert!(probability > 0.5, "{probability}");
     assert!(!outcomes[0].dead);
@@ -139,12 +141,26 @@ fn every_optional_term_takes_part() {
         ("damping", 0.5),
         ("total_variation", 0.01),
         ("mask", 0.0),
+        ("stochastic_depth", 0.0),
     ] {
         let mut changed = run(FLAMINGO, 0, 6);
         changed.settings.set(key, value).unwrap();
         let picture = climb(&class_objective(), &[changed]).0.remove(0);
         assert!(difference(&plain, &picture) > 0.1, "{key}");
     }
+}
+
+/// What a companion leaves out is its own affair: a run of the whole network draws the same shifts beside it.
+#[test]
+fn stochastic_depth_is_each_runs_own() {
+    let mut whole = run(FLAMINGO, 1, 6);
+    whole.settings.stochastic_depth = 0.0;
+    let alone = climb(&class_objective(), &[whole.clone()]).0.remove(0);
+    let thinned = run(FLAMINGO, 1, 6);
+    let pictures = climb(&class_objective(), &[whole, thinned]).0;
+    let mean = difference(&alone, &pictures[0]);
+    assert!(mean < 0.5, "{mean}");
+    assert!(difference(&pictures[0], &pictures[1]) > 1.0);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use super::machine::{Machine, Plan, State};
 use super::octaves::{Octave, octaves};
 use super::random::Random;
-use super::run::{Running, agree};
+use super::run::{Draw, Running, agree};
 use super::saved::{At, RunAt, Saved};
 use super::step_graph::{Terms, names};
 use super::target::{check_unit, largest_jitter, map_layer};
@@ -28,9 +28,9 @@ pub struct Report {
     pub step: usize,
     /// Which octave the step was in, from 0.
     pub octave: usize,
-    /// The objective before the step.
+    /// The objective before the step, as the step saw it: shifted, and by the network that stochastic depth left.
     pub scores: Vec<f32>,
-    /// What the network said before the step; only where the objective is a class.
+    /// What the network said before the step, likewise; only where the objective is a class.
     pub classes: Option<Vec<Seen>>,
 }
 
@@ -46,7 +46,7 @@ pub struct Seen {
 /// How a run stands at the end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
-    /// The objective of the picture itself, unshifted.
+    /// The objective of the picture itself: unshifted, by the whole network.
     pub score: f32,
     /// The probability of the run's class; only where the objective is a class.
     pub probability: Option<f32>,
@@ -210,19 +210,23 @@ impl<'a> Ascent<'a> {
             random.shift(most)
         };
         let bound = largest_jitter(self.network, &self.plan.objective);
-        let mut shifts = Vec::with_capacity(self.runs.len());
-        // A step that fails must draw the same shifts again.
+        let mut draws = Vec::with_capacity(self.runs.len());
+        // A step that fails must draw the same again.
         let mut drawn: Vec<Random> = self.runs.iter().map(|run| run.random.clone()).collect();
         for (run, random) in self.runs.iter().zip(&mut drawn) {
-            let jitter = f64::from(run.run.settings.jitter);
+            let settings = &run.run.settings;
+            let jitter = f64::from(settings.jitter);
             let row = shift(random, jitter.min(bound.0), octave.height, size.height);
             let column = shift(random, jitter.min(bound.1), octave.width, size.width);
-            shifts.push((row, column));
+            draws.push(Draw {
+                shift: (row, column),
+                branches: random.branches(settings.stochastic_depth, self.machine.branches),
+            });
         }
         let progress = self.step_in_octave as f64 / octave.steps as f64;
         // A step that is stopped may have written to where the old state was.
         self.has_previous = false;
-        let results = self.run_step(&shifts, progress)?;
+        let results = self.run_step(&draws, progress)?;
         self.has_previous = true;
         for (run, random) in self.runs.iter_mut().zip(drawn) {
             run.random = random;
@@ -254,7 +258,7 @@ impl<'a> Ascent<'a> {
     pub fn outcomes(&mut self) -> Result<Vec<Outcome>, Error> {
         let kept = self.read_state()?;
         self.has_previous = false;
-        let still = vec![(0, 0); self.runs.len()];
+        let still = vec![Draw::none(self.machine.branches); self.runs.len()];
         let results = self.run_step(&still, 1.0)?;
         self.state.reset(names::IMAGE, &kept.image)?;
         self.state.reset(names::VELOCITY, &kept.velocity)?;
@@ -276,10 +280,10 @@ impl<'a> Ascent<'a> {
     }
 
     /// One run of the graph: score, gradient rms, and logits where there are some.
-    fn run_step(&mut self, shifts: &[(i64, i64)], progress: f64) -> Result<Vec<Tensor>, Error> {
+    fn run_step(&mut self, draws: &[Draw], progress: f64) -> Result<Vec<Tensor>, Error> {
         let Octave { height, width, .. } = self.octaves[self.octave];
-        let rows = rolled(shifts.iter().map(|shift| shift.0), height);
-        let columns = rolled(shifts.iter().map(|shift| shift.1), width);
+        let rows = rolled(draws.iter().map(|draw| draw.shift.0), height);
+        let columns = rolled(draws.iter().map(|draw| draw.shift.1), width);
         let step_size = constants::scalars(&self.runs, |run| {
             let settings = &run.run.settings;
             settings.step_size * (1.0 - (1.0 - settings.step_decay) * progress)
@@ -289,6 +293,14 @@ impl<'a> Ascent<'a> {
             (names::ROLLED_COLUMNS, &columns),
             (names::STEP_SIZE, &step_size),
         ];
+        let branches =
+            Array2::from_shape_fn((draws.len(), self.machine.branches), |(run, branch)| {
+                draws[run].branches[branch]
+            });
+        let branches = Tensor::from(branches);
+        if self.machine.branches > 0 {
+            inputs.push((names::BRANCHES, &branches));
+        }
         let redirect = constants::scalars(&self.runs, |run| f64::from(u8::from(run.is_rescued())));
         if self.plan.terms.rescue {
             inputs.push((names::REDIRECT, &redirect));
@@ -402,6 +414,7 @@ fn prepare(
             decay: any(|settings| settings.decay > 0.0),
             damping: any(|settings| settings.damping > 0.0),
             variation: any(|settings| settings.total_variation > 0.0),
+            stochastic_depth: any(|settings| settings.stochastic_depth > 0.0),
             rescue: false,
         },
     };

@@ -1,6 +1,7 @@
 //! A step graph in a session, with the state of all runs of a batch kept on the device.
 
 use super::step_graph::{self, Request, Terms, names};
+use super::stochastic_depth::{self, Gated};
 use super::{Error, Objective};
 use crate::autodiff;
 use crate::model::Network;
@@ -18,9 +19,12 @@ pub(super) struct Plan {
     pub terms: Terms,
 }
 
-/// The session, and the size of the class activation map.
+/// The session, and what it needs to know to be fed.
 pub(super) struct Machine {
     pub session: Session,
+    /// How many residual branches may be left out.
+    pub branches: usize,
+    /// Rows and columns of the class activation map, if there is one.
     pub map_size: Option<(usize, usize)>,
 }
 
@@ -34,13 +38,21 @@ pub(super) struct State {
 
 impl Machine {
     pub fn new(network: &Network, plan: &Plan, device: Device, stop: &Stop) -> Result<Self, Error> {
-        let shapes = network.shapes_for(plan.runs)?;
+        let mut shapes = network.shapes_for(plan.runs)?;
         let value = plan.objective.value.as_str();
         let keep: HashSet<&str> = [value, network.logits.as_str()]
             .into_iter()
             .chain(plan.map.as_deref())
             .collect();
         let folded = fold::batch_normalization(&network.graph, &keep)?;
+        let Gated { graph, branches } = if plan.terms.stochastic_depth {
+            stochastic_depth::gate(&folded, &mut shapes, plan.runs, value)?
+        } else {
+            Gated {
+                graph: folded,
+                branches: 0,
+            }
+        };
         let affine: Vec<(f32, f32)> = network
             .affine()
             .into_iter()
@@ -48,8 +60,9 @@ impl Machine {
             .map(|affine| (0.5 * affine.scale(), affine.to_model(0.5)))
             .collect();
         let request = Request {
-            network: &folded,
+            network: &graph,
             input: &network.input,
+            branches,
             shapes: &shapes,
             kind: plan.objective.kind,
             value,
@@ -74,7 +87,11 @@ impl Machine {
             _ => None,
         };
         let map_size = plan.map.as_deref().and_then(plane);
-        Ok(Self { session, map_size })
+        Ok(Self {
+            session,
+            branches,
+            map_size,
+        })
     }
 
     /// Puts the state on the device.

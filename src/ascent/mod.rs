@@ -30,6 +30,7 @@ mod run;
 mod saved;
 pub mod settings;
 pub mod step_graph;
+mod stochastic_depth;
 mod target;
 mod views;
 

@@ -38,6 +38,24 @@ impl Random {
         draw as i64 - i64::from(most)
     }
 
+    /// What a step multiplies each of so many residual branches by, if it leaves each out with this probability. What is
+    /// kept counts for more, as it does in training, so that the sum stays the same on average. One that leaves nothing
+    /// out draws nothing, so that its shifts do not depend on whether a companion does.
+    pub fn branches(&mut self, left_out: f64, branches: usize) -> Vec<f32> {
+        if left_out == 0.0 {
+            return vec![1.0; branches];
+        }
+        let kept = (1.0 / (1.0 - left_out)) as f32;
+        (0..branches)
+            .map(|_| if self.chance(left_out) { 0.0 } else { kept })
+            .collect()
+    }
+
+    /// True with this probability.
+    pub fn chance(&mut self, probability: f64) -> bool {
+        self.unit() < probability
+    }
+
     /// A picture (channels, height, width) of normally distributed noise around 0.
     pub fn noise(&mut self, dims: (usize, usize, usize), deviation: f64) -> Array3<f32> {
         Array3::from_shape_simple_fn(dims, || {

@@ -58,3 +58,22 @@ impl Running {
         self.dead && self.rescue_left > 0
     }
 }
+
+/// What chance has in a step of a run.
+#[derive(Clone)]
+pub(super) struct Draw {
+    /// How far the canvas is rolled: rows, columns.
+    pub shift: (i64, i64),
+    /// What each residual branch is multiplied by: 0 if it is left out.
+    pub branches: Vec<f32>,
+}
+
+impl Draw {
+    /// The picture as it is, before the whole network.
+    pub fn none(branches: usize) -> Self {
+        Self {
+            shift: (0, 0),
+            branches: vec![1.0; branches],
+        }
+    }
+}

@@ -58,7 +58,7 @@ macro_rules! knobs {
 
 knobs! {
     /// Steps in all, shared out over the octaves.
-    steps: u32, "steps", 192, 1..=100_000;
+    steps: u32, "steps", 288, 1..=100_000;
     /// Longest side of the finished picture; 0 is the size of which the network sees the middle without resizing.
     canvas: u32, "px", 0, 0..=2048;
     /// How many canvas sizes the ascent climbs through, coarse to fine.
@@ -79,6 +79,8 @@ knobs! {
     decorrelation: f64, "", 1.0, 0.0..=1.0;
     /// Largest random shift before each step, in pixels of the network's input.
     jitter: u32, "px", 16, 0..=256;
+    /// Probability that a step leaves a residual branch of the network out, so that the picture depends on no single one.
+    stochastic_depth: f64, "", 0.2, 0.0..=0.9;
     /// How strongly the class activation map leaves regions outside of it alone; 0 draws everywhere alike.
     mask: f64, "", 0.5, 0.0..=1.0;
     /// How much of the class activation map survives a step.

@@ -58,6 +58,8 @@ pub mod names {
     pub const DAMPING: &str = "ascent/damping";
     /// (N, 1, 1, 1).
     pub const VARIATION: &str = "ascent/variation";
+    /// (N, branches): what each residual branch is multiplied by; 1 leaves the network as it is.
+    pub const BRANCHES: &str = "ascent/branches";
     /// (N, 1, 1, 1): 1 where blocked rectifiers may pass a gradient, else 0.
     pub const REDIRECT: &str = "ascent/redirect";
 
@@ -97,10 +99,12 @@ use names::*;
 /// What a step graph is built for.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
-    /// The classifier, at opset 18 or newer.
+    /// The classifier, at opset 18 or newer. Its residual branches may have gates.
     pub network: &'a Graph,
     /// Its image input, (N, C, H, W).
     pub input: &'a str,
+    /// How many of its residual branches have gates (see [`BRANCHES`]).
+    pub branches: usize,
     /// Types of its values for this N.
     pub shapes: &'a Shapes,
     pub kind: Kind,
@@ -124,6 +128,8 @@ pub struct Terms {
     pub decay: bool,
     pub damping: bool,
     pub variation: bool,
+    /// Whether residual branches may be left out (see [`BRANCHES`]).
+    pub stochastic_depth: bool,
     /// Whether blocked rectifiers may pass a gradient (see [`REDIRECT`]).
     pub rescue: bool,
 }
@@ -230,6 +236,13 @@ impl Step {
             Elem::F32,
             &[runs.clone(), fixed(channels), fixed(channels)],
         )?;
+        if request.branches > 0 {
+            declare(
+                BRANCHES,
+                Elem::F32,
+                &[runs.clone(), fixed(request.branches)],
+            )?;
+        }
         let scalar = [runs.clone(), one.clone(), one.clone(), one.clone()];
         for name in [STEP_SIZE, MOMENTUM] {
             declare(name, Elem::F32, &scalar)?;

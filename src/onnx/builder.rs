@@ -169,6 +169,14 @@ impl Builder {
         Ok(name.into())
     }
 
+    /// Adds a node as it is.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if it reads a value that does not exist or makes one that does.
+    pub fn append(&mut self, node: NodeProto) -> Result<(), Error> {
+        self.graph.insert_node(node)
+    }
+
     /// Adds another graph's constants and nodes, which read `value` wherever they read its input `input`.
     ///
     /// # Errors
