@@ -58,7 +58,7 @@ macro_rules! knobs {
 
 knobs! {
     /// Steps in all, shared out over the octaves.
-    steps: u32, "steps", 288, 1..=100_000;
+    steps: u32, "steps", 256, 1..=100_000;
     /// Longest side of the finished picture; 0 is the size of which the network sees the middle without resizing.
     canvas: u32, "px", 0, 0..=2048;
     /// How many canvas sizes the ascent climbs through, coarse to fine.
