@@ -38,13 +38,14 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let (themes, problems) = Themes::load(&home);
     said.extend(problems.iter().map(ToString::to_string));
     let (keymap, problems) = Keymap::new(&config.keys);
+    let in_config = |key: &str, why: String| config.problem(key, why).to_string();
     said.extend(
         problems
-            .iter()
-            .map(|(key, why)| format!("config.toml: keys.{key}: {why}")),
+            .into_iter()
+            .map(|(key, why)| in_config(&format!("keys.{key}"), why)),
     );
 
-    let provider = arguments.provider.or(config.provider);
+    let provider = arguments.provider.or(config.provider.clone());
     let provider: Provider = provider
         .as_deref()
         .unwrap_or("auto")
@@ -52,13 +53,13 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         .map_err(Failure::usage)?;
     let graphics: Graphics = arguments
         .graphics
-        .or(config.graphics)
+        .or(config.graphics.clone())
         .as_deref()
         .unwrap_or("auto")
         .parse()
         .map_err(|problem: String| Failure::usage(anyhow::anyhow!(problem)))?;
     let terminal = terminal::probe(graphics.protocol());
-    let theme = match arguments.theme.or(config.theme) {
+    let theme = match arguments.theme.or(config.theme.clone()) {
         Some(name) if themes.get(&name).is_some() => name,
         other => {
             said.extend(other.map(|name| format!("no theme is called {name}")));
@@ -66,9 +67,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             if light { "light" } else { "dark" }.into()
         }
     };
-    let model = arguments.model.or(config.model);
+    let model = arguments.model.or(config.model.clone());
     let environment = Environment {
-        favourites: config.favourites.unwrap_or_else(|| home.favourites()),
+        favourites: config
+            .favourites
+            .clone()
+            .unwrap_or_else(|| home.favourites()),
         folder: std::env::current_dir().unwrap_or_else(|_| "/".into()),
         terminal,
         themes,
@@ -77,7 +81,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         .clone()
         .unwrap_or_else(|| ziggurat::model::open::DEFAULT.into());
     let mut app = App::new(environment, keymap, &theme, name);
-    said.extend(app.plan.add_presets(config.presets));
+    let problems = app.plan.add_presets(config.presets.clone());
+    said.extend(
+        problems
+            .into_iter()
+            .map(|(name, why)| in_config(&format!("presets.{name}"), why)),
+    );
     for text in said {
         app.messages.say(Level::Warning, text, app.now);
     }

@@ -26,7 +26,7 @@ mod tty;
 mod verdict;
 
 pub use late::LateAnswers;
-pub use painter::{Painted, Painter, remove_all};
+pub use painter::{Painted, Painter, covers, remove_all};
 pub use placement::{Area, Placed, fit};
 pub use probe::{discard_answers, probe};
 pub use scale::resize;

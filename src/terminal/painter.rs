@@ -84,18 +84,7 @@ impl Painter {
 
     /// The cells that a picture covers within its area on a screen of so many columns and rows; empty if it has no room.
     pub fn covers(&self, picture: (u32, u32), area: Area, screen: (u16, u16)) -> Area {
-        // These leave the cursor below the picture: on the last row that would scroll the screen.
-        let leaves_cursor = matches!(self.protocol, Protocol::Sixel | Protocol::Iterm2);
-        let rows = if leaves_cursor {
-            screen.1.saturating_sub(1)
-        } else {
-            screen.1
-        };
-        let mut room = area.clipped(screen.0, rows);
-        if self.protocol == Protocol::Sixel {
-            room = bounded(room, self.cell);
-        }
-        fit(picture, room, self.cell)
+        covers(self.protocol, self.cell, picture, area, screen)
     }
 
     /// Writes what makes the screen of so many columns and rows show `scene`, after the text was drawn. Earlier pictures of
@@ -471,6 +460,27 @@ fn bounded(area: Area, cell: (u16, u16)) -> Area {
         width,
         height,
     }
+}
+
+/// The cells that a picture covers within its area on a screen of so many columns and rows, with a protocol and cells of so
+/// many pixels; empty if it has no room.
+pub fn covers(
+    protocol: Protocol,
+    cell: (u16, u16),
+    picture: (u32, u32),
+    area: Area,
+    screen: (u16, u16),
+) -> Area {
+    // These leave the cursor below the picture: on the last row that would scroll the screen.
+    let rows = match protocol {
+        Protocol::Sixel | Protocol::Iterm2 => screen.1.saturating_sub(1),
+        Protocol::Kitty | Protocol::Blocks => screen.1,
+    };
+    let mut room = area.clipped(screen.0, rows);
+    if protocol == Protocol::Sixel {
+        room = bounded(room, cell);
+    }
+    fit(picture, room, cell)
 }
 
 /// Takes every picture off the screen without knowing which there are: for when the program ends in disorder.

@@ -90,7 +90,6 @@ pub enum Effect {
     Quit,
 }
 
-/// The runs that an effect is about, for tests and logs.
 impl Effect {
     /// The jobs that the worker is asked to run.
     pub fn started(&self) -> Option<Vec<JobId>> {

@@ -18,7 +18,7 @@ use crate::runs::history::Entry;
 use crate::runs::queue::{JobId, Queue};
 use crate::runs::target::{Place, Target};
 use crate::runs::worker::Opened;
-use crate::terminal::{Protocol, Terminal};
+use crate::terminal::Terminal;
 use ratatui::layout::Size;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -209,11 +209,6 @@ impl App {
             return None;
         };
         self.running.iter().find(|live| live.job == job)
-    }
-
-    /// Whether pictures are drawn as text, for want of a better protocol.
-    pub fn draws_blocks(&self) -> bool {
-        self.environment.terminal.protocol == Protocol::Blocks
     }
 
     /// Whether a list of finished runs has the focus.

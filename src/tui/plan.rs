@@ -29,13 +29,13 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// Adds the user's presets; returns what is wrong with those that cannot be used.
-    pub fn add_presets(&mut self, presets: Presets) -> Vec<String> {
+    /// Adds the user's presets; returns the names of those that cannot be used, and why.
+    pub fn add_presets(&mut self, presets: Presets) -> Vec<(String, String)> {
         let mut problems = Vec::new();
         for (name, changes) in presets {
             match Settings::try_from(changes.clone()) {
                 Ok(_) => drop(self.own.insert(name, changes)),
-                Err(problem) => problems.push(format!("preset {name}: {problem}")),
+                Err(problem) => problems.push((name, problem.to_string())),
             }
         }
         problems

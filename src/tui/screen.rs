@@ -15,21 +15,21 @@ use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Whether the terminal is in our hands.
-static ENTERED: AtomicBool = AtomicBool::new(false);
+/// The terminal while it is in our hands.
+static ENTERED: Mutex<Option<Terminal>> = Mutex::new(None);
 
 /// Takes the terminal: raw mode, the other screen, the mouse if wanted.
 ///
 /// # Errors
 /// If it cannot be written to.
-pub fn enter(mouse: bool) -> io::Result<()> {
+pub fn enter(terminal: &Terminal, mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
-    ENTERED.store(true, Ordering::SeqCst);
+    *entered() = Some(terminal.clone());
     let mut out = io::stdout().lock();
     queue!(
         out,
@@ -44,24 +44,32 @@ pub fn enter(mouse: bool) -> io::Result<()> {
     out.flush()
 }
 
-/// Gives the terminal back; its pictures are the painter's. May be called at any time and more than once; what cannot be written any more is let be.
+/// Gives the terminal back, without pictures. May be called at any time and more than once; what cannot be written any more is let be.
 pub fn leave() {
-    if !ENTERED.swap(false, Ordering::SeqCst) {
+    let Some(terminal) = entered().take() else {
         return;
-    }
+    };
     let mut out = io::stdout().lock();
-    let left = queue!(
-        out,
-        DisableMouseCapture,
-        DisableFocusChange,
-        DisableBracketedPaste,
-        cursor::Show,
-        LeaveAlternateScreen
-    )
-    .and_then(|()| out.flush());
+    let left = crate::terminal::remove_all(&terminal, &mut out).and_then(|()| {
+        queue!(
+            out,
+            DisableMouseCapture,
+            DisableFocusChange,
+            DisableBracketedPaste,
+            cursor::Show,
+            LeaveAlternateScreen
+        )?;
+        out.flush()
+    });
     // Nobody is there to read it, or everything went well: raw mode ends in both cases.
     drop(left);
     drop(disable_raw_mode());
+}
+
+fn entered() -> MutexGuard<'static, Option<Terminal>> {
+    ENTERED
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// Sees to it that a panic gives the terminal back before it says what happened.

@@ -56,7 +56,7 @@ pub fn run(mut app: App, start: Start) -> io::Result<()> {
     let (events, received) = mpsc::channel();
     on_signals(&events)?;
     screen::leave_on_panic();
-    screen::enter(start.mouse)?;
+    screen::enter(&app.environment.terminal, start.mouse)?;
     let worker = Worker::spawn(start.home.clone(), start.provider, {
         let events = events.clone();
         move || drop(events.send(Event::Worker))
@@ -213,7 +213,9 @@ impl Session {
             screen::leave();
             let stopped =
                 signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP);
-            if stopped.is_err() || screen::enter(self.mouse).is_err() {
+            if stopped.is_err()
+                || screen::enter(&self.app.environment.terminal, self.mouse).is_err()
+            {
                 self.act(Action::Terminate);
             }
             if let Ok((width, height)) = crossterm::terminal::size() {

@@ -123,7 +123,7 @@ pub const RULES: &[Entry] = &[
     entry("ReduceSumSquare", reduction::reduce_sum_square, 7, "constant axes"),
     entry("Relu", activation::relu, 7, "0 at 0"),
     entry("Reshape", layout::same_elements, 7, ""),
-    entry("Resize", resize::resize, 10, "every mode, `antialias`; constant scales and regions; axes up to 4096"),
+    entry("Resize", resize::resize, 11, "every mode, `antialias`; constant scales and regions; axes up to 4096"),
     entry("ScatterElements", indexing::scatter_elements, 11, "data and updates; reductions `none` and `add`"),
     entry("ScatterND", indexing::scatter_nd, 11, "data and updates; reductions `none` and `add`"),
     entry("Selu", activation::selu, 7, ""),

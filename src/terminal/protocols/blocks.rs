@@ -95,8 +95,8 @@ fn luma(rgb: [u8; 3]) -> f32 {
     0.299 * f32::from(rgb[0]) + 0.587 * f32::from(rgb[1]) + 0.114 * f32::from(rgb[2])
 }
 
-/// The sixteen colours as most terminals have them.
-const ANSI: [[u8; 3]; 16] = [
+/// The sixteen colours as xterm and most terminals have them, where the user has not chosen others.
+pub const ANSI: [[u8; 3]; 16] = [
     [0, 0, 0],
     [205, 0, 0],
     [0, 205, 0],

@@ -1,5 +1,6 @@
 //! A colour as themes write it, how well one reads on another, and its nearest kin where the terminal offers fewer.
 
+use crate::terminal::protocols::blocks::ANSI;
 use palette::color_difference::{EuclideanDistance, Wcag21RelativeContrast};
 use palette::{FromColor, GetHue, Oklab, Oklch, Srgb};
 use std::str::FromStr;
@@ -28,26 +29,6 @@ const NAMES: [&str; 8] = [
     "black", "red", "green", "yellow", "blue", "magenta", "cyan", "white",
 ];
 
-/// What xterm shows for the first 16 of the palette, where the user has not chosen others.
-const FIRST: [[u8; 3]; 16] = [
-    [0, 0, 0],
-    [205, 0, 0],
-    [0, 205, 0],
-    [205, 205, 0],
-    [0, 0, 238],
-    [205, 0, 205],
-    [0, 205, 205],
-    [229, 229, 229],
-    [127, 127, 127],
-    [255, 0, 0],
-    [0, 255, 0],
-    [255, 255, 0],
-    [92, 92, 255],
-    [255, 0, 255],
-    [0, 255, 255],
-    [255, 255, 255],
-];
-
 /// From this chroma on a colour is remembered by its hue rather than by how light it is.
 const COLOURFUL: f32 = 0.05;
 
@@ -66,7 +47,7 @@ impl Colour {
         match self {
             Self::Default => None,
             Self::Rgb(rgb) => Some(rgb),
-            Self::Indexed(index @ 0..16) => Some(FIRST[usize::from(index)]),
+            Self::Indexed(index @ 0..16) => Some(ANSI[usize::from(index)]),
             Self::Indexed(index @ 16..232) => {
                 let level = |place: u8| match place % 6 {
                     0 => 0,

@@ -23,7 +23,7 @@ mod status;
 use super::app::App;
 use super::popup::Popup;
 use super::theme::Role;
-use crate::terminal::{Area, Placed};
+use crate::terminal::{Area, ColourDepth, Placed, Protocol};
 use image::RgbImage;
 use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::layout::Rect;
@@ -35,9 +35,8 @@ use std::sync::Arc;
 pub struct Frame<'a> {
     pub buffer: &'a mut Buffer,
     scene: Vec<Placed>,
-    /// Whether pictures are text.
-    blocks: bool,
-    depth: crate::terminal::ColourDepth,
+    protocol: Protocol,
+    depth: ColourDepth,
     cell: (u16, u16),
     /// Where the cursor of a line that is being typed is.
     pub cursor: Option<(u16, u16)>,
@@ -65,7 +64,7 @@ pub struct Drawn {
 pub fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
     let terminal = &app.environment.terminal;
     let mut frame = Frame {
-        blocks: app.draws_blocks(),
+        protocol: terminal.protocol,
         depth: terminal.colours,
         cell: terminal.cell,
         scene: Vec::new(),
@@ -137,12 +136,14 @@ impl Frame<'_> {
             width: area.width,
             height: area.height,
         };
-        let fitted = crate::terminal::fit(picture.dimensions(), area, self.cell);
+        let screen = (self.buffer.area.width, self.buffer.area.height);
+        let fitted =
+            crate::terminal::covers(self.protocol, self.cell, picture.dimensions(), area, screen);
         let place = Rect::new(fitted.x, fitted.y, fitted.width, fitted.height);
         if place.is_empty() {
             return place;
         }
-        if self.blocks {
+        if self.protocol == Protocol::Blocks {
             picture::blocks(self.buffer, picture, place, self.depth);
             return place;
         }

@@ -1,0 +1,97 @@
+//! What runs can be exported as: the ending of the file's name says it, for the command line and the explorer alike.
+
+use super::super::{Error, history};
+use super::{Exhibit, animation, page, read_picture, sheet};
+use crate::home::Home;
+use image::RgbImage;
+use std::path::Path;
+
+/// What can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One run's picture file as it is, or a contact sheet of several.
+    Picture,
+    /// How one run's picture grew.
+    Gif,
+    /// The same without loss of colour.
+    Apng,
+    /// A page of runs that needs nothing else.
+    Page,
+}
+
+const FORMS: &[(&str, Form)] = &[
+    ("png", Form::Picture),
+    ("gif", Form::Gif),
+    ("apng", Form::Apng),
+    ("html", Form::Page),
+];
+
+impl Form {
+    /// What the ending of a file's name asks for.
+    ///
+    /// # Errors
+    /// [`Error::Export`] for an ending that means nothing here.
+    pub fn of(path: &Path) -> Result<Self, Error> {
+        let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
+        let known = |(name, _): &&(&str, Self)| ending.as_deref() == Some(name.as_ref());
+        let found = FORMS.iter().find(known).map(|(_, form)| *form);
+        found.ok_or_else(|| {
+            Error::Export(format!(
+                "{}: let the name end in .png, .gif, .apng or .html",
+                path.display()
+            ))
+        })
+    }
+
+    /// Whether it shows one run only.
+    pub fn is_of_one(self) -> bool {
+        matches!(self, Self::Gif | Self::Apng)
+    }
+
+    /// The bytes of a file of this form that shows the runs `ids`; `delay` is how long an animation shows a frame, in
+    /// milliseconds.
+    ///
+    /// # Errors
+    /// [`Error::Export`] if it cannot show so many, [`Error::NoFrames`], or whatever is wrong with the runs.
+    pub fn encode(self, home: &Home, ids: &[String], delay: u16) -> Result<Vec<u8>, Error> {
+        match (self, ids) {
+            (Self::Picture, [id]) => {
+                let path = history::image_path(home, id)?;
+                std::fs::read(&path).map_err(Error::file(&path))
+            }
+            (Self::Picture, ids) => sheet::encode(&exhibits(home, ids, sheet::MOST)?),
+            (Self::Page, ids) => Ok(page::html(&exhibits(home, ids, page::MOST)?)?.into_bytes()),
+            (Self::Gif, [id]) => animation::encode_gif(&frames(home, id)?, delay),
+            (Self::Apng, [id]) => animation::encode_apng(&frames(home, id)?, delay),
+            (Self::Gif | Self::Apng, ids) => Err(Error::Export(format!(
+                "an animation shows one run, not {}; say which",
+                ids.len()
+            ))),
+        }
+    }
+}
+
+/// The runs with their pictures; refused before anything is read if there are too many.
+fn exhibits(home: &Home, ids: &[String], most: usize) -> Result<Vec<Exhibit>, Error> {
+    if ids.len() > most {
+        return Err(Error::Export(format!(
+            "{} runs are too many for one file of this kind, which holds {most}; name fewer",
+            ids.len()
+        )));
+    }
+    let exhibit = |id: &String| {
+        Ok(Exhibit {
+            record: history::read(home, id)?,
+            picture: read_picture(&history::image_path(home, id)?)?,
+        })
+    };
+    ids.iter().map(exhibit).collect()
+}
+
+fn frames(home: &Home, id: &str) -> Result<Vec<RgbImage>, Error> {
+    let path = history::frames_path(home, id)?;
+    match path.exists() {
+        true => animation::read(&path),
+        false => Err(Error::NoFrames(id.into())),
+    }
+}
