@@ -41,7 +41,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file does not hold what it should.
-    #[error("{}: the disk is full; free some space on it, or set ZIGGURAT_HOME to a folder on another one", .0.display())]
+    #[error("the disk is full: free some space on it, or set ZIGGURAT_HOME to a folder on another one ({})", .0.display())]
     Full(PathBuf),
     #[error("{}: {why}", path.display())]
     Damaged { path: PathBuf, why: String },

@@ -2,13 +2,24 @@
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tattoy_wezterm_term::color::ColorPalette;
 use tattoy_wezterm_term::{Line, Terminal, TerminalConfiguration, TerminalSize};
 
+/// The size of a terminal, unless a test asks for another.
 pub const COLUMNS: u16 = 80;
 pub const ROWS: u16 = 30;
+
+/// How late a late terminal's answers are.
+const LATENESS: Duration = Duration::from_secs(2);
+
+/// The longest that a test waits for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Width and height of a cell, in pixels.
+const CELL: (u16, u16) = (8, 16);
 
 /// How a terminal behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +32,8 @@ pub enum Kind {
     Iterm2,
     /// It answers nothing.
     Mute,
+    /// It knows kitty's protocol, and answers after two seconds.
+    Late,
     /// It answers everything with nonsense, without end.
     Garbage,
 }
@@ -28,7 +41,7 @@ pub enum Kind {
 impl Kind {
     fn name(self) -> &'static str {
         match self {
-            Self::Kitty => "kitty",
+            Self::Kitty | Self::Late => "kitty",
             Self::Iterm2 => "WezTerm",
             Self::Sixel | Self::Mute | Self::Garbage => "XTerm",
         }
@@ -61,9 +74,18 @@ type Keyboard = Arc<Mutex<Box<dyn Write + Send>>>;
 impl Write for Voice {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         match self.kind {
-            Kind::Mute | Kind::Garbage => Ok(bytes.len()),
-            _ => self.keyboard.lock().unwrap().write(bytes),
+            Kind::Mute | Kind::Garbage => {}
+            Kind::Late => {
+                let (keyboard, bytes) = (self.keyboard.clone(), bytes.to_vec());
+                std::thread::spawn(move || {
+                    std::thread::sleep(LATENESS);
+                    // The program may have ended meanwhile.
+                    drop(keyboard.lock().unwrap().write_all(&bytes));
+                });
+            }
+            _ => return self.keyboard.lock().unwrap().write(bytes),
         }
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -75,21 +97,33 @@ impl Write for Voice {
 pub struct Emulator {
     terminal: Arc<Mutex<Terminal>>,
     keyboard: Keyboard,
+    watch: Arc<Mutex<Option<Watch>>>,
     child: Box<dyn Child + Send + Sync>,
     // The terminal's end must stay open as long as the program runs.
-    _master: Box<dyn MasterPty + Send>,
+    master: Box<dyn MasterPty + Send>,
+}
+
+/// A text that someone waits for, and where to say when it came.
+struct Watch {
+    text: String,
+    seen: Sender<Instant>,
 }
 
 impl Emulator {
     /// Starts a command in a terminal of its own, without what the environment says of the one the tests run in.
-    pub fn start(kind: Kind, mut command: CommandBuilder) -> Self {
-        let size = PtySize {
-            rows: ROWS,
-            cols: COLUMNS,
-            pixel_width: COLUMNS * 8,
-            pixel_height: ROWS * 16,
-        };
-        let pair = native_pty_system().openpty(size).unwrap();
+    pub fn start(kind: Kind, command: CommandBuilder) -> Self {
+        Self::start_sized(kind, (COLUMNS, ROWS), command)
+    }
+
+    /// The same in a terminal of another size, in columns and rows.
+    pub fn start_sized(
+        kind: Kind,
+        (columns, rows): (u16, u16),
+        mut command: CommandBuilder,
+    ) -> Self {
+        let pair = native_pty_system()
+            .openpty(pty_size(columns, rows))
+            .unwrap();
         for name in ["TMUX", "SSH_TTY", "SSH_CONNECTION", "COLORTERM", "NO_COLOR"] {
             command.env_remove(name);
         }
@@ -101,33 +135,73 @@ impl Emulator {
             kind,
             keyboard: keyboard.clone(),
         };
-        let size = TerminalSize {
-            rows: ROWS.into(),
-            cols: COLUMNS.into(),
-            pixel_width: usize::from(COLUMNS) * 8,
-            pixel_height: usize::from(ROWS) * 16,
-            dpi: 0,
-        };
         let configuration = Arc::new(Configuration {
-            kitty: kind == Kind::Kitty,
+            kitty: matches!(kind, Kind::Kitty | Kind::Late),
         });
-        let terminal = Terminal::new(size, configuration, kind.name(), "1", Box::new(voice));
+        let terminal = Terminal::new(
+            terminal_size(columns, rows),
+            configuration,
+            kind.name(),
+            "1",
+            Box::new(voice),
+        );
         let terminal = Arc::new(Mutex::new(terminal));
-        let (shown, mut output) = (terminal.clone(), pair.master.try_clone_reader().unwrap());
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = output.read(&mut buffer) {
-                shown.lock().unwrap().advance_bytes(&buffer[..count]);
-            }
-        });
+        let watch = Arc::new(Mutex::new(None));
+        let (shown, watched) = (terminal.clone(), watch.clone());
+        let output = pair.master.try_clone_reader().unwrap();
+        std::thread::spawn(move || show(output, &shown, &watched));
         if kind == Kind::Garbage {
             talk_nonsense(keyboard.clone());
         }
         Self {
             terminal,
             keyboard,
+            watch,
             child,
-            _master: pair.master,
+            master: pair.master,
+        }
+    }
+
+    /// Gives the terminal another size.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        self.lock().resize(terminal_size(columns, rows));
+        self.master.resize(pty_size(columns, rows)).unwrap();
+    }
+
+    /// The process in the terminal.
+    pub fn process(&self) -> rustix::process::Pid {
+        let id = self.child.process_id().expect("it runs");
+        rustix::process::Pid::from_raw(id as i32).expect("no process has number 0")
+    }
+
+    /// Sends the process a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(self.process(), signal).unwrap();
+    }
+
+    /// Kills the process, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Types text; returns how long it took until another text appeared on the screen that was not there before.
+    pub fn answer_time(&self, typed: &str, text: &str) -> Duration {
+        assert!(
+            !self.text().contains(text),
+            "{text:?} is there already:\n{}",
+            self.text()
+        );
+        let (seen, sight) = mpsc::channel();
+        *self.watch.lock().unwrap() = Some(Watch {
+            text: text.into(),
+            seen,
+        });
+        let start = Instant::now();
+        self.type_text(typed);
+        match sight.recv_timeout(PATIENCE) {
+            Ok(at) => at - start,
+            Err(_) => panic!("no {text:?} in:\n{}", self.text()),
         }
     }
 
@@ -140,7 +214,7 @@ impl Emulator {
 
     /// Waits until the program ends and everything it wrote is shown. Panics if it fails, or takes longer than a minute.
     pub fn finish(&mut self) {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 std::thread::sleep(Duration::from_millis(100));
@@ -154,29 +228,29 @@ impl Emulator {
 
     /// Waits until the screen shows a text.
     pub fn wait_for(&self, text: &str) {
-        let end = Instant::now() + Duration::from_secs(60);
-        while !self.text().contains(text) {
-            assert!(Instant::now() < end, "no {text:?} in:\n{}", self.text());
+        self.wait_until(text, |terminal| terminal.text().contains(text));
+    }
+
+    /// Waits until something is true of the terminal; `what` says what, should it not become so.
+    pub fn wait_until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !is_so(self) {
+            assert!(Instant::now() < end, "no {what:?} in:\n{}", self.text());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
     /// The text on the screen, a line a row.
     pub fn text(&self) -> String {
-        let lines = self.lines();
-        let lines: Vec<String> = lines
-            .iter()
-            .map(|line| line.as_str().trim_end().into())
-            .collect();
-        lines.join("\n")
+        text(&self.lock())
     }
 
     /// Column and row of every cell that shows a part of a picture, row by row.
     pub fn picture_cells(&self) -> Vec<(u16, u16)> {
-        let lines = self.lines();
+        let lines = lines(&self.lock());
         let mut cells = Vec::new();
         for (row, line) in (0..).zip(&lines) {
-            for column in 0..COLUMNS {
+            for column in 0..line.len() as u16 {
                 let cell = line.get_cell(column.into());
                 let images = cell.and_then(|cell| cell.attrs().images());
                 if images.is_some_and(|images| !images.is_empty()) {
@@ -187,16 +261,15 @@ impl Emulator {
         cells
     }
 
+    /// Whether the cursor is shown.
+    pub fn shows_cursor(&self) -> bool {
+        // The type's name is not exported; its default is the visible one.
+        self.lock().cursor_pos().visibility == Default::default()
+    }
+
     /// The row of the cursor.
     pub fn cursor_row(&self) -> u16 {
         self.lock().cursor_pos().y as u16
-    }
-
-    /// The rows on the screen, without what has scrolled away.
-    fn lines(&self) -> Vec<Line> {
-        let terminal = self.lock();
-        let screen = terminal.screen();
-        screen.lines_in_phys_range(screen.phys_range(&(0..i64::from(ROWS))))
     }
 
     fn lock(&self) -> MutexGuard<'_, Terminal> {
@@ -208,6 +281,55 @@ impl Drop for Emulator {
     fn drop(&mut self) {
         // It has ended already, unless the test failed.
         let _ = self.child.kill();
+    }
+}
+
+/// Shows what the program writes until it ends, and tells whoever waits for a text.
+fn show(mut output: impl Read, shown: &Mutex<Terminal>, watched: &Mutex<Option<Watch>>) {
+    let mut buffer = [0; 65_536];
+    while let Ok(count @ 1..) = output.read(&mut buffer) {
+        let mut terminal = shown.lock().unwrap();
+        terminal.advance_bytes(&buffer[..count]);
+        let mut watch = watched.lock().unwrap();
+        if let Some(found) = watch.take_if(|watch| text(&terminal).contains(&watch.text)) {
+            // Nobody waits any longer if the patience is over.
+            let _ = found.seen.send(Instant::now());
+        }
+    }
+}
+
+/// The rows on the screen, without what has scrolled away.
+fn lines(terminal: &Terminal) -> Vec<Line> {
+    let screen = terminal.screen();
+    let rows = terminal.get_size().rows as i64;
+    screen.lines_in_phys_range(screen.phys_range(&(0..rows)))
+}
+
+fn text(terminal: &Terminal) -> String {
+    let lines = lines(terminal);
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|line| line.as_str().trim_end().into())
+        .collect();
+    lines.join("\n")
+}
+
+fn pty_size(columns: u16, rows: u16) -> PtySize {
+    PtySize {
+        rows,
+        cols: columns,
+        pixel_width: columns * CELL.0,
+        pixel_height: rows * CELL.1,
+    }
+}
+
+fn terminal_size(columns: u16, rows: u16) -> TerminalSize {
+    TerminalSize {
+        rows: rows.into(),
+        cols: columns.into(),
+        pixel_width: usize::from(columns * CELL.0),
+        pixel_height: usize::from(rows * CELL.1),
+        dpi: 0,
     }
 }
 

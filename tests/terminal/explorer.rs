@@ -1,0 +1,154 @@
+//! The explorer as a person at a terminal meets it: browse, start an ascent, watch it, keep it, leave.
+
+use super::desk::{Desk, QUICK, folders};
+use super::emulator::{Emulator, Kind};
+use rustix::process::Signal;
+use std::fs;
+
+/// Chooses a class of ImageNet by searching for it, and runs it.
+pub fn run_class(terminal: &Emulator, name: &str) {
+    terminal.type_text("2");
+    terminal.wait_for("tench");
+    terminal.type_text(&format!("/{name}\r"));
+    terminal.wait_for("1/1");
+    terminal.type_text("\r");
+}
+
+/// The screen is the one that was there before the explorer.
+fn expect_no_trace(terminal: &Emulator) {
+    assert_eq!(terminal.picture_cells(), []);
+    assert_eq!(terminal.text().trim(), "");
+    assert!(terminal.shows_cursor());
+}
+
+#[test]
+fn a_picture_grows_is_kept_and_leaves_no_trace_on_the_terminal() {
+    for kind in [Kind::Kitty, Kind::Sixel, Kind::Iterm2] {
+        let desk = Desk::new(40);
+        let mut terminal = desk.explorer(kind);
+        terminal.type_text(QUICK);
+        terminal.wait_for("quick");
+        run_class(&terminal, "flamingo");
+        // It is there before the ascent ends, and still there after.
+        terminal.wait_until("picture", |terminal| !terminal.picture_cells().is_empty());
+        terminal.wait_for("/40 · score");
+        terminal.wait_for("flamingo: score");
+        assert!(!terminal.picture_cells().is_empty(), "{kind:?}");
+        terminal.type_text("s");
+        terminal.wait_for("favourite saved");
+        terminal.type_text("q");
+        terminal.finish();
+        expect_no_trace(&terminal);
+        assert_eq!(desk.runs().len(), 1);
+        let saved = folders(&desk.home.favourites());
+        let ending = |path: &std::path::PathBuf| path.extension().unwrap().to_owned();
+        assert_eq!(
+            saved.iter().map(ending).collect::<Vec<_>>(),
+            ["json", "png"]
+        );
+        desk.output(&["history", "verify"]);
+    }
+}
+
+#[test]
+fn layers_unfold_and_a_channel_becomes_a_picture() {
+    let desk = Desk::new(6);
+    let mut terminal = desk.explorer(Kind::Sixel);
+    terminal.type_text(QUICK);
+    terminal.type_text("1/blocks.3/expand\r");
+    terminal.wait_for("1/");
+    terminal.type_text("l");
+    terminal.wait_until("grid of channels", |terminal| {
+        terminal.text().contains("channel")
+    });
+    terminal.type_text("\r");
+    terminal.wait_for("score");
+    terminal.wait_until("run in history", |_| desk.runs().len() == 1);
+    terminal.type_text("q");
+    terminal.finish();
+    let listed = desk.output(&["history", "list"]);
+    assert!(listed.contains("blocks.3/expand"), "{listed}");
+}
+
+#[test]
+fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
+    let desk = Desk::new(6);
+    let mut terminal = desk.explorer(Kind::Kitty);
+    terminal.type_text(QUICK);
+    run_class(&terminal, "flamingo");
+    terminal.wait_for("flamingo: score");
+    terminal.wait_until("picture", |terminal| !terminal.picture_cells().is_empty());
+    terminal.type_text("\x1a");
+    terminal.wait_until("stop", |terminal| state(terminal) == "T");
+    terminal.wait_until("empty screen", |terminal| terminal.text().trim().is_empty());
+    expect_no_trace(&terminal);
+    terminal.signal(Signal::CONT);
+    terminal.wait_for("Classes");
+    terminal.wait_until("picture", |terminal| !terminal.picture_cells().is_empty());
+    terminal.type_text("q");
+    terminal.finish();
+    expect_no_trace(&terminal);
+}
+
+/// The state of the process, as the system's one letter.
+fn state(terminal: &Emulator) -> String {
+    let id = terminal.process().as_raw_nonzero();
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("State:"));
+    line.and_then(|line| line.split_whitespace().nth(1))
+        .unwrap()
+        .into()
+}
+
+/// What the next start makes of a run that was under way.
+fn expect_it_goes_on(desk: &Desk, steps: usize) {
+    let mut terminal = desk.explorer(Kind::Kitty);
+    // The run that was left is offered, and goes on when it is asked to.
+    terminal.wait_for("1 run was left waiting");
+    terminal.type_text("P");
+    terminal.wait_for("flamingo: score");
+    terminal.type_text("q");
+    terminal.finish();
+    let record = fs::read(desk.runs()[0].join("run.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    assert_eq!(record["scores"].as_array().unwrap().len(), steps);
+    desk.output(&["history", "verify"]);
+}
+
+#[test]
+fn whatever_ends_the_explorer_the_run_goes_on_at_the_next_start_to_the_same_picture() {
+    const STEPS: usize = 60;
+    let reference = Desk::new(STEPS);
+    let steps = STEPS.to_string();
+    reference.output(&[
+        "run",
+        "flamingo",
+        "--steps",
+        &steps,
+        "--provider",
+        "cpu",
+        "--json",
+    ]);
+    let expected = fs::read(reference.runs()[0].join("image.png")).unwrap();
+    for end in ["quit", "SIGTERM", "SIGHUP", "SIGKILL"] {
+        let desk = Desk::new(STEPS);
+        let mut terminal = desk.explorer(Kind::Kitty);
+        terminal.type_text(QUICK);
+        run_class(&terminal, "flamingo");
+        terminal.wait_for("/60 · score");
+        match end {
+            "quit" => terminal.type_text("q"),
+            "SIGTERM" => terminal.signal(Signal::TERM),
+            "SIGHUP" => terminal.signal(Signal::HUP),
+            _ => terminal.kill(),
+        }
+        if end != "SIGKILL" {
+            terminal.finish();
+            expect_no_trace(&terminal);
+        }
+        assert_eq!(desk.runs().len(), 0, "{end}");
+        expect_it_goes_on(&desk, STEPS);
+        let picture = fs::read(desk.runs()[0].join("image.png")).unwrap();
+        assert!(picture == expected, "another picture after {end}");
+    }
+}

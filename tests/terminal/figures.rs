@@ -1,0 +1,238 @@
+//! How fast the explorer answers, and what it costs: the figures of the README, printed. Measured for real, so they are worth
+//! something only alone on the machine and in a release build:
+//! `cargo test --release --test terminal figures -- --ignored --nocapture --test-threads 1`.
+
+use super::desk::{Desk, QUICK};
+use super::emulator::{Emulator, Kind};
+use super::explorer::run_class;
+use std::fs;
+use std::time::{Duration, Instant};
+use ziggurat::ascent::{Kind as Quantity, Objective, Settings, Unit};
+use ziggurat::onnx::shapes::{fixed, untyped};
+use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::runs::{Ended, Record, Spec, export};
+
+/// Rows of the longest list.
+const ROWS: usize = 100_000;
+
+/// Runs of the longest history.
+const RUNS: u64 = 10_000;
+
+/// Prints the median, the 99th percentile and the largest of durations, and returns the 99th percentile.
+fn tell(what: &str, mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    let at = |share: usize| times[(times.len() - 1) * share / 100];
+    println!(
+        "{what}: median {:.1?}, p99 {:.1?}, largest {:.1?} of {}",
+        at(50),
+        at(99),
+        at(100),
+        times.len()
+    );
+    at(99)
+}
+
+/// Goes through the list of classes by one key a time, and takes the time from each key to the frame that shows it.
+fn walk(terminal: &Emulator, rows: usize, keys: usize) -> Vec<Duration> {
+    let mut times = Vec::new();
+    for row in 2..2 + keys {
+        times.push(terminal.answer_time("j", &format!("{row}/{rows}")));
+        // As fast as a key repeats when it is held.
+        std::thread::sleep(Duration::from_millis(16).saturating_sub(times[row - 2]));
+    }
+    times
+}
+
+#[test]
+#[ignore = "measures: run it alone and in a release build"]
+fn a_key_is_answered_within_a_frame_while_an_ascent_runs() {
+    for kind in [Kind::Kitty, Kind::Sixel] {
+        let desk = Desk::new(4000);
+        let mut terminal = desk.explorer(kind);
+        terminal.type_text(QUICK);
+        run_class(&terminal, "flamingo");
+        terminal.wait_for("/4000 · score");
+        terminal.type_text("\x1b");
+        terminal.type_text("gg");
+        terminal.wait_for(" 1/1000");
+        let p99 = tell(
+            &format!("key to frame during an ascent, {kind:?}"),
+            walk(&terminal, 1000, 500),
+        );
+        assert!(p99 <= Duration::from_millis(16), "{p99:?}");
+        terminal.type_text("q");
+        terminal.finish();
+    }
+}
+
+#[test]
+#[ignore = "measures: run it alone and in a release build"]
+fn a_hundred_thousand_rows_scroll_at_sixty_frames_a_second() {
+    let desk = Desk::new(6);
+    let model = desk.path("wide.onnx");
+    wide_model(&model);
+    let command = desk.command(&[model.to_str().unwrap()]);
+    let mut terminal = Emulator::start_sized(Kind::Kitty, (200, 60), command);
+    terminal.wait_for("100000 classes");
+    terminal.type_text("2");
+    terminal.wait_for(" 1/100000");
+    let p99 = tell(
+        "key to frame in a list of 100,000 rows",
+        walk(&terminal, ROWS, 500),
+    );
+    assert!(p99 <= Duration::from_micros(16_667), "{p99:?}");
+    let start = Instant::now();
+    terminal.answer_time("G", "100000/100000");
+    println!("to its end: {:.1?}", start.elapsed());
+    terminal.type_text("q");
+    terminal.finish();
+}
+
+/// A classifier of a hundred thousand classes that computes next to nothing.
+fn wide_model(path: &std::path::Path) {
+    let mut builder = Builder::empty(17, "");
+    let image = builder
+        .input("image", Elem::F32, &fixed(&[1, 3, 8, 8]))
+        .unwrap();
+    let pooled = builder.emit("GlobalAveragePool", &[&image], &[]);
+    let flat = builder.emit("Flatten", &[&pooled], &[]);
+    let weights: Vec<f32> = (0..3 * ROWS).map(|at| (at % 7) as f32).collect();
+    let weights = builder.floats(&[3, ROWS as i64], &weights);
+    let logits = builder
+        .emit_named("logits", "MatMul", &[&flat, &weights], &[])
+        .unwrap();
+    let model = builder.into_graph().to_model(&[untyped(&logits)]).unwrap();
+    fs::write(path, file::encode(&model).unwrap()).unwrap();
+}
+
+#[test]
+#[ignore = "measures: run it alone and in a release build"]
+fn the_first_screen_is_there_at_once_with_ten_thousand_runs_in_history() {
+    let desk = Desk::new(6);
+    fill_history(&desk);
+    let mut times = Vec::new();
+    let mut all = Vec::new();
+    for _ in 0..21 {
+        let start = Instant::now();
+        let mut terminal = Emulator::start(Kind::Kitty, desk.command(&[]));
+        terminal.wait_for("Classes");
+        times.push(start.elapsed());
+        terminal.wait_for("10000 runs");
+        all.push(start.elapsed());
+        terminal.type_text("q");
+        terminal.finish();
+    }
+    tell("all runs are listed", all);
+    times.sort();
+    println!(
+        "start to the first screen: median {:.1?}, largest {:.1?} of 21",
+        times[10], times[20]
+    );
+    assert!(times[10] <= Duration::from_millis(150), "{times:?}");
+}
+
+fn fill_history(desk: &Desk) {
+    let picture =
+        image::RgbImage::from_fn(24, 16, |x, y| image::Rgb([10 * x as u8, 15 * y as u8, 7]));
+    for seed in 0..RUNS {
+        let objective = Objective {
+            kind: Quantity::Class,
+            value: "logits".into(),
+        };
+        let unit = Unit {
+            index: 130,
+            position: (0, 0),
+        };
+        let model = ("efficientnet-lite0", "b4d978b015c2");
+        let target = format!("goose {seed}");
+        let spec = Spec::new(model, (&target, objective, unit), seed, Settings::default());
+        let record = Record {
+            id: spec.id(),
+            spec,
+            provider: "cpu".into(),
+            versions: ["0.1.0".into(), "1.32.0".into()],
+            score: seed as f32,
+            probability: Some(0.5),
+            scores: (0..256).map(|step| step as f32 / 7.0).collect(),
+            seconds: 2.0,
+            batch: 1,
+            ended: Ended::Finished,
+            time: seed,
+        };
+        // Written directly: saving waits for the disk each time.
+        let folder = desk.home.history().join(&record.id);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(
+            folder.join("image.png"),
+            export::png(&picture, &record.spec),
+        )
+        .unwrap();
+        fs::write(
+            folder.join("run.json"),
+            serde_json::to_vec_pretty(&record).unwrap(),
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+#[ignore = "measures: run it alone and in a release build"]
+fn an_explorer_with_nothing_to_do_does_nothing() {
+    let desk = Desk::new(6);
+    let mut terminal = desk.explorer(Kind::Kitty);
+    // What was said at the start goes after a while.
+    std::thread::sleep(Duration::from_secs(12));
+    let (before, start) = (processor_time(&terminal), Instant::now());
+    std::thread::sleep(Duration::from_secs(20));
+    let spent = processor_time(&terminal) - before;
+    let share = 100.0 * spent.as_secs_f64() / start.elapsed().as_secs_f64();
+    println!("idle, model open: {share:.2} % of a core");
+    assert!(share <= 1.0, "{share} %");
+    terminal.type_text("q");
+    terminal.finish();
+}
+
+#[test]
+#[ignore = "measures: run it alone and in a release build"]
+fn without_a_model_the_explorer_is_small() {
+    let desk = Desk::new(6);
+    fill_history(&desk);
+    let mut terminal = Emulator::start(Kind::Kitty, desk.command(&["/no/such/model.onnx"]));
+    terminal.wait_for("not open");
+    std::thread::sleep(Duration::from_secs(2));
+    let resident = resident_mebibytes(&terminal);
+    println!("resident without a model, 10,000 runs in history: {resident:.0} MiB");
+    assert!(resident <= 80.0, "{resident} MiB");
+    terminal.type_text("\x03");
+    terminal.finish();
+}
+
+/// The processor time that the program has used so far.
+fn processor_time(terminal: &Emulator) -> Duration {
+    let id = terminal.process().as_raw_nonzero();
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    // After the name, which may hold anything, come the state and the numbers; user and system time are the 12th and 13th, in
+    // hundredths of a second.
+    let (_, numbers) = stat.rsplit_once(')').unwrap();
+    let numbers: Vec<&str> = numbers.split_whitespace().collect();
+    let ticks: u64 = [11, 12]
+        .iter()
+        .map(|at| numbers[*at].parse::<u64>().unwrap())
+        .sum();
+    Duration::from_millis(10 * ticks)
+}
+
+fn resident_mebibytes(terminal: &Emulator) -> f64 {
+    let id = terminal.process().as_raw_nonzero();
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<f64>()
+        .unwrap()
+        / 1024.0
+}
