@@ -52,7 +52,9 @@ fn a_key_is_answered_within_a_frame_while_an_ascent_runs() {
         terminal.type_text(QUICK);
         run_class(&terminal, "flamingo");
         terminal.wait_for("/4000 · score");
+        // The search is over, and the whole list there again.
         terminal.type_text("\x1b");
+        terminal.wait_for("spoonbill");
         terminal.type_text("gg");
         terminal.wait_for(" 1/1000");
         let p99 = tell(
@@ -199,11 +201,13 @@ fn without_a_model_the_explorer_is_small() {
     fill_history(&desk);
     let mut terminal = Emulator::start(Kind::Kitty, desk.command(&["/no/such/model.onnx"]));
     terminal.wait_for("not open");
-    std::thread::sleep(Duration::from_secs(2));
+    terminal.wait_for("open a model");
+    terminal.type_text("\x1b");
+    terminal.wait_for("10000 runs");
     let resident = resident_mebibytes(&terminal);
     println!("resident without a model, 10,000 runs in history: {resident:.0} MiB");
     assert!(resident <= 80.0, "{resident} MiB");
-    terminal.type_text("\x03");
+    terminal.type_text("q");
     terminal.finish();
 }
 
