@@ -422,3 +422,22 @@ fn the_gradient_that_is_shown_is_the_one_that_moved_the_picture() {
     ascent.outcomes().unwrap();
     assert!(ascent.gradient(0).unwrap().is_none());
 }
+
+#[test]
+fn a_channels_picture_is_told_for_what_it_is_taken() {
+    let desk = Desk::new();
+    let mut seat = desk.worker();
+    let opened = seat.open();
+    let channels = ["blocks.3/expand:1", "blocks.3/expand:2"];
+    let batch = jobs(specs(&opened, &channels, 4));
+    seat.send(Command::Watch(1, Overlay::Plain));
+    seat.send(Command::Run(batch));
+    let top = seat.wait_for(|report| match report {
+        Report::Stepped(progress) => Some(progress.top.clone()),
+        _ => None,
+    });
+    assert_eq!(top.len(), 2);
+    assert_eq!((top[0].len(), top[1].len()), (0, 5));
+    assert!(top[1].is_sorted_by(|a, b| a.1 >= b.1) && top[1][0].1 > 0.0);
+    seat.wait_for(|report| matches!(report, Report::Finished { job: 1, .. }).then_some(()));
+}

@@ -19,7 +19,7 @@ use ndarray::{Array2, ArrayViewD};
 const DEAD: f32 = 1e-20;
 
 /// How many classes a report names.
-const TOP: usize = 5;
+pub const TOP: usize = 5;
 
 /// What a step told, one entry a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -371,16 +371,9 @@ fn seen(class: usize, scores: ArrayViewD<f32>) -> Seen {
     let largest = scores.fold(f32::NEG_INFINITY, |a, &b| a.max(b));
     let total: f32 = scores.iter().map(|score| (score - largest).exp()).sum();
     let probability = |score: f32| (score - largest).exp() / total;
-    let mut ranked: Vec<(usize, f32)> = scores.iter().copied().enumerate().collect();
-    let most = TOP.min(ranked.len());
-    if most < ranked.len() {
-        ranked.select_nth_unstable_by(most, |a, b| b.1.total_cmp(&a.1));
-    }
-    ranked.truncate(most);
-    ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     Seen {
         probability: probability(scores[class]),
-        top: ranked
+        top: super::probe::largest(scores.iter().copied(), TOP)
             .into_iter()
             .map(|(index, score)| (index, probability(score)))
             .collect(),

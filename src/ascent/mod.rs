@@ -34,7 +34,7 @@ mod stochastic_depth;
 mod target;
 mod views;
 
-pub use ascent::{Ascent, Outcome, Report, Seen};
+pub use ascent::{Ascent, Outcome, Report, Seen, TOP};
 pub use error::Error;
 pub use objective::{Kind, Objective, Unit};
 pub use run::{Run, SHARED, difference};

@@ -202,6 +202,18 @@ fn run(
     Ok(results.remove(0).try_into()?)
 }
 
+/// The largest of some values and where each is, the largest first; of equal ones the first.
+pub fn largest(values: impl IntoIterator<Item = f32>, count: usize) -> Vec<(usize, f32)> {
+    let mut ranked: Vec<(usize, f32)> = values.into_iter().enumerate().collect();
+    let before = |a: &(usize, f32), b: &(usize, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    if count < ranked.len() {
+        ranked.select_nth_unstable_by(count, before);
+        ranked.truncate(count);
+    }
+    ranked.sort_by(before);
+    ranked
+}
+
 fn softmax(scores: impl Iterator<Item = f32> + Clone) -> Result<Vec<f32>, Error> {
     let largest = scores.clone().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> = scores
@@ -224,6 +236,14 @@ mod tests {
         assert_eq!(even, [0.5, 0.5, 0.0]);
         let third = softmax([0.0, 2f32.ln()].into_iter()).unwrap();
         assert!((third[1] - 2.0 / 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_largest_come_in_order_and_of_equals_the_first() {
+        let values = [0.5, 2.0, 1.0, 2.0];
+        assert_eq!(largest(values, 3), [(1, 2.0), (3, 2.0), (2, 1.0)]);
+        assert_eq!(largest(values, 9).len(), 4);
+        assert_eq!(largest([], 2), []);
     }
 
     #[test]

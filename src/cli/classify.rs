@@ -4,7 +4,7 @@ use super::{Failure, opening, output};
 use anyhow::anyhow;
 use serde::Serialize;
 use std::path::Path;
-use ziggurat::ascent::probe::Classifier;
+use ziggurat::ascent::probe::{Classifier, largest};
 use ziggurat::model::{Network, picture};
 use ziggurat::runtime::Provider;
 
@@ -85,14 +85,12 @@ fn is_picture(path: &str) -> bool {
 }
 
 fn top<'a>(network: &'a Network, probabilities: &[f32], count: usize) -> Vec<Entry<'a>> {
-    let mut ranked: Vec<(usize, f32)> = probabilities.iter().copied().enumerate().collect();
-    ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-    ranked.truncate(count);
     let entry = |(index, probability)| Entry {
         index,
         name: network.classes.name(index).unwrap_or_default(),
         probability,
     };
+    let ranked = largest(probabilities.iter().copied(), count);
     ranked.into_iter().map(entry).collect()
 }
 

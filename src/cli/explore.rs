@@ -1,7 +1,7 @@
 //! `ziggurat [MODEL]`: the explorer.
 
 use super::graphics::Graphics;
-use super::{Failure, guide, opening};
+use super::{Failure, guide, log, opening};
 use std::io::IsTerminal;
 use ziggurat::config::Config;
 use ziggurat::runtime::Provider;
@@ -33,6 +33,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         return guide::run();
     }
     let home = opening::home()?;
+    log::start(&home);
     let (config, problems) = Config::load(&home);
     let mut said: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let (themes, problems) = Themes::load(&home);

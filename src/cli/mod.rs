@@ -10,6 +10,7 @@ mod graphics;
 mod guide;
 mod history;
 mod layers;
+mod log;
 mod opening;
 mod output;
 mod run;

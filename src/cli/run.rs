@@ -277,7 +277,13 @@ impl Session {
         for ending in runs.end(ended)? {
             match ending {
                 Ok(ending) => {
+                    let is_whole = history::find(&self.home, &ending.record.spec, &self.provider());
                     let image = ending.keep(&self.home)?;
+                    if ended == Ended::Stopped && is_whole.is_some() && self.arguments.out.is_none()
+                    {
+                        output::remark("history keeps the run as it was finished before");
+                        continue;
+                    }
                     self.deliver(&ending.record, &ending.picture, image, false, several)?;
                 }
                 Err(problem) => failed = failed.or(Some(problem)),

@@ -8,6 +8,7 @@ mod bench;
 mod climb;
 mod mailbox;
 mod opening;
+mod opinion;
 mod progress;
 
 pub use opening::Opened;

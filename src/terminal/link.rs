@@ -44,8 +44,14 @@ impl Link {
     pub fn record(&mut self, bytes: usize, took: Duration, now: Instant) {
         if bytes >= TELLING {
             let measured = took.as_secs_f64() / bytes as f64;
-            // Half of the old value: a single stall does not spoil the picture, a slow link shows within three frames.
-            self.seconds_per_byte = 0.5 * self.seconds_per_byte + 0.5 * measured;
+            // A slow link shows within three frames. A single stall is soon forgotten: bytes can be late for many reasons,
+            // and early for none.
+            let share = if measured < self.seconds_per_byte {
+                0.8
+            } else {
+                0.5
+            };
+            self.seconds_per_byte += share * (measured - self.seconds_per_byte);
         }
         // As long a pause as the writing took leaves half of the link to everything else.
         self.next = Some(now + took.max(self.shortest_pause));
@@ -55,6 +61,11 @@ impl Link {
     pub fn wait(&self, now: Instant) -> Option<Duration> {
         let left = self.next?.saturating_duration_since(now);
         (!left.is_zero()).then_some(left)
+    }
+
+    /// How long so many bytes will probably take.
+    pub fn expected(&self, bytes: usize) -> Duration {
+        Duration::from_secs_f64(self.seconds_per_byte * bytes as f64)
     }
 
     /// Most bytes for a picture, one of `count` that are written together.

@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// How long encoding may take before the rest of a scene waits for the next call.
 const PATIENCE: Duration = Duration::from_millis(8);
 
+/// How long a picture stands before a better one is tried, if it is not at its best.
+const REFINEMENT: Duration = Duration::from_millis(500);
+
 /// What [`Painter::paint`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Painted {
@@ -57,6 +60,18 @@ struct Shown {
     area: Area,
     version: u64,
     moving: bool,
+    /// The step of the quality ladder it was sent in.
+    level: usize,
+    /// When to try a better one; only for a picture that stands still and is not at its best.
+    refinement: Option<Instant>,
+}
+
+impl Shown {
+    /// Whether the other one differs in nothing but that it may be finer.
+    fn is_refined_by(&self, other: &Self) -> bool {
+        let same = |shown: &Self| (shown.area, shown.version, shown.moving);
+        self.refinement.is_some() && same(self) == same(other)
+    }
 }
 
 /// A part of the scene that is not on the screen.
@@ -126,13 +141,16 @@ impl Painter {
                 break;
             }
             let count = if change.placed.moving { moving } else { 1 };
-            bytes.extend(self.drawn(change, count)?);
-            painted.changed += 1;
+            let drawn = self.drawn(change, count)?;
+            painted.changed += usize::from(!drawn.is_empty());
+            bytes.extend(drawn);
         }
-        if bytes.is_empty() {
-            return Ok(painted);
+        if !bytes.is_empty() {
+            painted.bytes = self.write(out, &bytes)?;
         }
-        painted.bytes = self.write(out, &bytes)?;
+        let refinements = self.shown.values().filter_map(|shown| shown.refinement);
+        let waits = refinements.map(|due| due.saturating_duration_since(Instant::now()));
+        painted.again = painted.again.into_iter().chain(waits).min();
         Ok(painted)
     }
 
@@ -206,9 +224,10 @@ impl Painter {
             let is_current = before.is_some_and(|shown| {
                 shown.version == placed.version && shown.moving <= placed.moving
             });
+            let refinement = before.and_then(|shown| shown.refinement);
             match (stands, is_current) {
                 _ if area.is_empty() => {}
-                (true, true) => {}
+                (true, true) if refinement.is_none_or(|due| now < due) => {}
                 (true, false) if placed.moving && self.link.wait(now).is_some() => {
                     waiting = self.link.wait(now)
                 }
@@ -229,14 +248,21 @@ impl Painter {
             area,
             before,
         } = *change;
-        let next = Shown {
+        let mut next = Shown {
             place: before.map_or_else(|| self.free_place(), |before| before.place),
             turn: before.is_some_and(|before| !before.turn),
             area,
             version: placed.version,
             moving: placed.moving,
+            level: 0,
+            refinement: None,
         };
-        let budget = self.budget(placed.moving, count);
+        let coarse = before.filter(|before| before.is_refined_by(&next));
+        let budget = match coarse {
+            // What was measured may have been a stall: a second try may cost more, and shows how fast the link really is.
+            Some(_) => 2 * self.budget(false, count),
+            None => self.budget(placed.moving, count),
+        };
         let first = if placed.moving { self.level } else { 0 };
         let mut level = first;
         let mut bytes = self.said(&placed.picture, &next, level)?;
@@ -244,6 +270,18 @@ impl Painter {
             level += 1;
             bytes = self.said(&placed.picture, &next, level)?;
         }
+        if let Some(coarse) = coarse.filter(|coarse| coarse.level <= level) {
+            // The link carries no more: it stays as it is.
+            let stays = Shown {
+                refinement: None,
+                ..coarse
+            };
+            self.shown.insert(placed.slot, stays);
+            return Ok(Vec::new());
+        }
+        next.level = level;
+        next.refinement = (!placed.moving && level > 0)
+            .then(|| Instant::now() + REFINEMENT.max(self.link.expected(bytes.len())));
         if placed.moving {
             // One step back up if there is much room: the next frame tries, and falls back if it must.
             let has_room = bytes.len() < budget / 3 && level > MOVING;

@@ -17,6 +17,9 @@ pub enum Tab {
     Favourites,
 }
 
+/// Columns that the titles of all tabs take, each with a space on either side.
+const ROOM: u16 = 38;
+
 impl Tab {
     /// All of them, in the order of their keys.
     pub const ALL: [Self; 4] = [Self::Layers, Self::Classes, Self::History, Self::Favourites];
@@ -28,6 +31,14 @@ impl Tab {
             Self::Classes => "Classes",
             Self::History => "History",
             Self::Favourites => "Favourites",
+        }
+    }
+
+    /// What to call it where there is little room: `room` columns for all of them.
+    pub fn title_within(self, room: u16) -> &'static str {
+        match self {
+            Self::Favourites if room < ROOM => "★",
+            _ => self.title(),
         }
     }
 }

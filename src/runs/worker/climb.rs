@@ -2,6 +2,7 @@
 
 use super::bench::Bench;
 use super::opening::Loaded;
+use super::opinion::Opinion;
 use super::progress::{Progress, Speed};
 use super::{Report, Started};
 use crate::ascent::{self, Overlay};
@@ -58,7 +59,7 @@ impl Bench {
         self.mailbox
             .post(Report::Started(started(&batch, &members, resumed_at)));
         let mut keeper = Keeper::new(&self.home, resumed_at > 0);
-        let made = match self.steps(&mut batch, &members, &mut keeper) {
+        let made = match self.steps(loaded, &mut batch, &members, &mut keeper) {
             Ok(Steps::Taken) => self.finish(&mut batch, &members),
             Ok(Steps::Unwanted) => Ok(Kept::All),
             Err(problem) => Err(problem.to_string()),
@@ -124,10 +125,12 @@ impl Bench {
     /// Takes all steps, as long as somebody wants them.
     fn steps(
         &mut self,
+        loaded: &Loaded,
         batch: &mut Batch,
         members: &Members,
         keeper: &mut Keeper,
     ) -> Result<Steps, Error> {
+        let mut opinion = Opinion::new(&loaded.network, loaded.active.device);
         let mut speed = Speed::default();
         let mut snapshots = Snapshots {
             due: Instant::now(),
@@ -156,7 +159,18 @@ impl Bench {
             let kept = keeper.tick(batch);
             let steps = batch.ascent().steps();
             let pace = speed.step(start.elapsed());
-            let progress = progress(&report, steps, pace, &members.wanted(self));
+            let wanted = members.wanted(self);
+            let mut progress = progress(&report, steps, pace, &wanted);
+            let watched = self.watch.and_then(|(job, _)| members.run_of(job));
+            if report.classes.is_none()
+                && let Some((run, top)) = watched.and_then(|run| opinion.of(batch, run))
+            {
+                let of = |(_, member): &(JobId, usize)| match *member == run {
+                    true => top.to_vec(),
+                    false => Vec::new(),
+                };
+                progress.top = wanted.iter().map(of).collect();
+            }
             self.mailbox.post(Report::Stepped(progress));
             if let Err(problem) = kept
                 && !std::mem::replace(&mut was_warned, true)

@@ -20,8 +20,8 @@ pub struct Progress {
     pub unread: Vec<(usize, Vec<f32>)>,
     /// The probability of each job's class; only where the objective is a class.
     pub probabilities: Option<Vec<f32>>,
-    /// The five most probable classes of each job's picture and their probabilities, the largest first; empty where the
-    /// objective is no class.
+    /// The five most probable classes of each job's picture and their probabilities, the largest first. Where the
+    /// objective is no class, only those of the job that is watched are known.
     pub top: Vec<Vec<(usize, f32)>>,
     /// How fast it goes at the moment.
     pub steps_per_second: f64,

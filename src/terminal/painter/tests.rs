@@ -341,3 +341,78 @@ fn through_tmux_every_piece_is_wrapped_placed_and_short_enough() {
         );
     }
 }
+
+/// A terminal that takes its first bytes slowly.
+struct Stalling {
+    stalls: u32,
+    taken: usize,
+}
+
+impl Write for Stalling {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.stalls > 0 {
+            self.stalls -= 1;
+            std::thread::sleep(Duration::from_millis(600));
+        }
+        self.taken += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_picture_that_a_stall_made_coarse_becomes_fine_and_then_is_let_be() {
+    let mut painter = painter(Protocol::Kitty);
+    let mut out = Stalling {
+        stalls: 2,
+        taken: 0,
+    };
+    let small = [placed(1, noise(24), 1, false)];
+    painter.paint(&mut out, SCREEN, &small).unwrap();
+    let scene = [placed(1, flamingo(224), 2, false)];
+    let mut painted = painter.paint(&mut out, SCREEN, &scene).unwrap();
+    let level = |painter: &Painter| painter.shown[&1].level;
+    assert!(level(&painter) > 0);
+    for _ in 0..10 {
+        let Some(again) = painted.again else { break };
+        assert!(again <= Duration::from_secs(2));
+        std::thread::sleep(again);
+        painted = painter.paint(&mut out, SCREEN, &scene).unwrap();
+    }
+    assert_eq!((level(&painter), painted.again), (0, None));
+    assert_eq!(
+        painter.paint(&mut out, SCREEN, &scene).unwrap(),
+        Painted::default()
+    );
+}
+
+#[test]
+fn a_picture_on_a_slow_line_is_refined_once_at_most() {
+    let mut painter = painter(Protocol::Kitty);
+    let slow = |painter: &mut Painter| {
+        for _ in 0..8 {
+            // 20 KB a second.
+            painter
+                .link
+                .record(10_000, Duration::from_millis(500), Instant::now());
+        }
+    };
+    slow(&mut painter);
+    let scene = [placed(1, flamingo(224), 1, false)];
+    let (first, painted) = paint(&mut painter, &scene);
+    let mut bytes = first.len();
+    let mut again = painted.again;
+    for _ in 0..3 {
+        let Some(wait) = again else { break };
+        std::thread::sleep(wait);
+        slow(&mut painter);
+        let (text, painted) = paint(&mut painter, &scene);
+        bytes += text.len();
+        again = painted.again;
+    }
+    assert_eq!(again, None);
+    assert!(bytes < 70_000, "{bytes}");
+}

@@ -89,14 +89,11 @@ fn note(app: &App, frame: &mut Frame, area: Rect, text: &str) {
 fn tabs(app: &App, frame: &mut Frame, layout: &Layout) {
     for (tab, place) in layout.tabs() {
         let role = match tab == app.browser.tab {
-            true => Role::Title,
-            false => Role::Dim,
+            true => Role::TabSelected,
+            false => Role::Tab,
         };
-        let title = fit(tab.title(), usize::from(place.width.saturating_sub(1)));
-        let text = match usize::from(place.width) > title.len() + 1 {
-            true => format!(" {title} "),
-            false => format!("{title} "),
-        };
+        let room = layout.browser.width.saturating_sub(2);
+        let text = format!(" {} ", tab.title_within(room));
         frame.buffer.set_stringn(
             place.x,
             place.y,

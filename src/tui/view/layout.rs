@@ -2,6 +2,7 @@
 
 use super::super::browser::Tab;
 use ratatui::layout::{Position, Rect, Size};
+use unicode_width::UnicodeWidthStr;
 
 /// Width and height of a cell of the grid of channels, in characters, its gap included.
 pub const CELL: (u16, u16) = (12, 6);
@@ -146,11 +147,10 @@ impl Layout {
     pub fn tabs(&self) -> [(Tab, Rect); 4] {
         let mut x = self.browser.x + 1;
         let right = self.browser.right().saturating_sub(1);
-        let spare = self.browser.width.saturating_sub(2) >= 40;
+        let room = self.browser.width.saturating_sub(2);
         Tab::ALL.map(|tab| {
-            let title = tab.title().len() as u16;
-            let width = if spare { title + 2 } else { title.min(7) + 1 };
-            let width = width.min(right.saturating_sub(x));
+            let title = tab.title_within(room).width() as u16;
+            let width = (title + 2).min(right.saturating_sub(x));
             let place = Rect::new(x, self.browser.y, width, 1);
             x += width;
             (tab, place)

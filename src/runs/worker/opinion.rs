@@ -1,0 +1,73 @@
+//! What the network takes the watched picture for, where the objective itself is no class and its step makes no class scores:
+//! asked of a session of its own, now and then.
+
+use crate::ascent::probe::{Classifier, largest};
+use crate::ascent::{Error, Overlay, TOP};
+use crate::model::Network;
+use crate::runs::batch::Batch;
+use crate::runtime::Device;
+use std::time::{Duration, Instant};
+
+/// At least this long between two questions.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Questions take at most one part in this many of the time.
+const SHARE: u32 = 20;
+
+/// The network's opinion of one run of a batch at a time.
+pub struct Opinion<'n> {
+    network: &'n Network,
+    device: Device,
+    /// Opened with the first question.
+    classifier: Option<Classifier<'n>>,
+    due: Option<Instant>,
+    /// The run that was asked about last, and the classes it was taken for.
+    last: Option<(usize, Vec<(usize, f32)>)>,
+}
+
+impl<'n> Opinion<'n> {
+    pub fn new(network: &'n Network, device: Device) -> Self {
+        Self {
+            network,
+            device,
+            classifier: None,
+            due: Some(Instant::now()),
+            last: None,
+        }
+    }
+
+    /// The most probable classes of a run's picture and their probabilities, the largest first: of now, or of a moment ago.
+    pub fn of(&mut self, batch: &Batch, run: usize) -> Option<(usize, &[(usize, f32)])> {
+        let start = Instant::now();
+        let is_new = self.last.as_ref().is_none_or(|(last, _)| *last != run);
+        // A network that cannot be asked once will not be asked again.
+        if self.due.is_some_and(|due| is_new || start >= due) {
+            match self.ask(batch, run) {
+                Ok(top) => {
+                    self.last = Some((run, top));
+                    self.due = Some(Instant::now() + PAUSE.max(start.elapsed() * SHARE));
+                }
+                Err(problem) => {
+                    tracing::warn!(%problem, "the network says no classes of a picture");
+                    self.due = None;
+                    self.last = None;
+                }
+            }
+        }
+        let last = self.last.as_ref();
+        last.map(|(run, top)| (*run, top.as_slice()))
+    }
+
+    fn ask(&mut self, batch: &Batch, run: usize) -> Result<Vec<(usize, f32)>, Error> {
+        let Some(picture) = batch.ascent().view(run, Overlay::Plain)? else {
+            return Ok(Vec::new());
+        };
+        let network = self.network;
+        let classifier = match &mut self.classifier {
+            Some(open) => open,
+            none => none.insert(Classifier::open(network, self.device)?),
+        };
+        let input = network.preprocessing.tensor(&picture, network.size);
+        Ok(largest(classifier.probabilities(input)?, TOP))
+    }
+}
