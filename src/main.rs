@@ -2,12 +2,11 @@
 
 mod cli;
 
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // Output that is piped into `head` must end quietly, not in a panic: writes report a broken pipe as an error.
-    match cli::run(cli::Arguments::parse()) {
+    match cli::read().and_then(cli::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

@@ -428,7 +428,7 @@ fn a_channels_picture_is_told_for_what_it_is_taken() {
     let desk = Desk::new();
     let mut seat = desk.worker();
     let opened = seat.open();
-    let channels = ["blocks.3/expand:1", "blocks.3/expand:2"];
+    let channels = ["blocks.3/expand/relu6:1", "blocks.3/expand/relu6:2"];
     let batch = jobs(specs(&opened, &channels, 4));
     seat.send(Command::Watch(1, Overlay::Plain));
     seat.send(Command::Run(batch));

@@ -52,6 +52,29 @@ enum Command {
     Doctor(doctor::Arguments),
 }
 
+/// Reads the command line. Help and version, where asked for, are printed, and the program ends.
+pub fn read() -> Result<Arguments, Failure> {
+    Arguments::try_parse().map_err(|problem| match problem.use_stderr() {
+        true => Failure::usage(anyhow::anyhow!(complaint(&problem.to_string()))),
+        false => problem.exit(),
+    })
+}
+
+/// What is wrong with a command line, in one line: the parser's paragraphs before the usage, which `--help` shows.
+fn complaint(text: &str) -> String {
+    let paragraphs = text.split("\n\n").map(str::trim);
+    let said =
+        paragraphs.take_while(|text| !text.starts_with("Usage:") && !text.starts_with("For more"));
+    let said: Vec<String> = said
+        .map(|text| {
+            text.trim_start_matches("error: ")
+                .trim_start_matches("tip: ")
+        })
+        .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    format!("{}; --help shows what there is", said.join("; "))
+}
+
 /// Does what the command line asks for.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
@@ -105,6 +128,37 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
         {
             Some(std::io::ErrorKind::BrokenPipe) => Self::Quiet,
             _ => Self::Failed(problem),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_command_line_is_told_in_one_line() {
+        for (line, expected) in [
+            (
+                "run --setps 3",
+                "unexpected argument '--setps' found; a similar argument exists: '--steps'",
+            ),
+            (
+                "classify",
+                "the following required arguments were not provided: <MODEL> <IMAGE>...",
+            ),
+            (
+                "run --steps many",
+                "invalid value 'many' for '--steps <N>': invalid digit found in string",
+            ),
+        ] {
+            let words = ["ziggurat"].into_iter().chain(line.split(' '));
+            let Err(problem) = Arguments::try_parse_from(words) else {
+                panic!("{line} was taken");
+            };
+            let told = complaint(&problem.to_string());
+            assert!(told.starts_with(expected), "{told}");
+            assert!(told.ends_with("; --help shows what there is") && !told.contains('\n'));
         }
     }
 }
