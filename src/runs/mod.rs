@@ -17,6 +17,7 @@ pub mod checkpoint;
 pub mod description;
 pub mod export;
 pub mod favourites;
+pub mod frames;
 pub mod history;
 pub mod queue;
 pub mod spec;

@@ -1,6 +1,7 @@
 //! Every subcommand, and what it says to bad input.
 
 use super::{Desk, is_png, picture, record};
+use image::AnimationDecoder;
 use std::fs;
 use std::path::Path;
 use ziggurat::ascent::Kind;
@@ -193,7 +194,14 @@ fn an_animation_is_made_of_the_frames_that_were_kept() {
     desk.output(&["export", &moving.id, "--out", &gif]);
     assert!(fs::read(&gif).unwrap().starts_with(b"GIF89a"));
     desk.output(&["export", &moving.id, "--out", &apng, "--delay", "200"]);
-    assert_eq!(export::animation::read(Path::new(&apng)).unwrap(), frames);
+    let kept = history::frames_path(&desk.home, &moving.id).unwrap();
+    let kept = ziggurat::runs::frames::read(&kept).unwrap();
+    assert_eq!(kept.len(), frames.len());
+    let reader = std::io::BufReader::new(fs::File::open(&apng).unwrap());
+    let decoder = image::codecs::png::PngDecoder::new(reader).unwrap();
+    let exported = decoder.apng().unwrap().into_frames();
+    let exported = exported.map(|frame| image::DynamicImage::from(frame.unwrap().into_buffer()));
+    assert!(exported.map(image::DynamicImage::into_rgb8).eq(kept));
     let none = desk.complaint(1, &["export", &still, "--out", &desk.path("none.gif")]);
     assert!(none.contains("no frames"), "{none}");
     assert!(!Path::new(&desk.path("none.gif")).exists());

@@ -1,6 +1,6 @@
 //! What runs can be exported as: the ending of the file's name says it, for the command line and the explorer alike.
 
-use super::super::{Error, history};
+use super::super::{Error, frames, history};
 use super::{Exhibit, animation, page, read_picture, sheet};
 use crate::home::Home;
 use image::RgbImage;
@@ -61,8 +61,8 @@ impl Form {
             }
             (Self::Picture, ids) => sheet::encode(&exhibits(home, ids, sheet::MOST)?),
             (Self::Page, ids) => Ok(page::html(&exhibits(home, ids, page::MOST)?)?.into_bytes()),
-            (Self::Gif, [id]) => animation::encode_gif(&frames(home, id)?, delay),
-            (Self::Apng, [id]) => animation::encode_apng(&frames(home, id)?, delay),
+            (Self::Gif, [id]) => animation::encode_gif(&kept_frames(home, id)?, delay),
+            (Self::Apng, [id]) => animation::encode_apng(&kept_frames(home, id)?, delay),
             (Self::Gif | Self::Apng, ids) => Err(Error::Export(format!(
                 "an animation shows one run, not {}; say which",
                 ids.len()
@@ -88,10 +88,10 @@ fn exhibits(home: &Home, ids: &[String], most: usize) -> Result<Vec<Exhibit>, Er
     ids.iter().map(exhibit).collect()
 }
 
-fn frames(home: &Home, id: &str) -> Result<Vec<RgbImage>, Error> {
+fn kept_frames(home: &Home, id: &str) -> Result<Vec<RgbImage>, Error> {
     let path = history::frames_path(home, id)?;
     match path.exists() {
-        true => animation::read(&path),
+        true => frames::read(&path),
         false => Err(Error::NoFrames(id.into())),
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) const RECORD: &str = "run.json";
 pub(super) const IMAGE: &str = "image.png";
-pub(super) const FRAMES: &str = "frames.png";
+pub(super) const FRAMES: &str = "frames.zip";
 pub(super) const FAVOURITE: &str = "favourite";
 
 /// Prefixes of folders that a program works in; what is left of them after an hour belongs to nobody.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `run.json` | the [`Record`]: spec, scores, provider, versions, why it ended |
 //! | `image.png` | the picture, with the spec in a text chunk |
-//! | `frames.png` | an APNG of how the picture grew; only where frames were kept |
+//! | `frames.zip` | how the picture grew, as small JPEG pictures; only where frames were kept |
 //! | `favourite` | an empty file; there if the user likes the run |
 //!
 //! A folder appears, is replaced and goes in one rename, so a program that is killed leaves whole runs only. What a

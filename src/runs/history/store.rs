@@ -1,6 +1,6 @@
 //! Saves, finds and reads single runs.
 
-use super::super::{Error, Spec, export};
+use super::super::{Error, Spec, export, frames as animation};
 use super::layout::{self, FAVOURITE, FRAMES, IMAGE, MAKING, RECORD};
 use super::lock::Lock;
 use super::{Ended, Entry, Record};
@@ -34,8 +34,7 @@ pub fn save(
     let new = making.path();
     write_pair(&new.join(IMAGE), &new.join(RECORD), record, picture)?;
     if !frames.is_empty() {
-        let animation = export::animation::encode_apng(frames, export::animation::DELAY)?;
-        export::write(&new.join(FRAMES), &animation)?;
+        export::write(&new.join(FRAMES), &animation::pack(frames)?)?;
     }
     layout::sync(new).map_err(Error::file(new))?;
 

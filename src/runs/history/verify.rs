@@ -1,6 +1,6 @@
 //! Looks at every byte of the history, and tells what is whole, what is not, and what is not ours.
 
-use super::super::{Error, export};
+use super::super::{Error, export, frames};
 use super::layout::{self, FAVOURITE, FRAMES, IMAGE, RECORD, REMOVED};
 use super::{removal, scan, store};
 use crate::home::Home;
@@ -110,9 +110,9 @@ fn check(folder: &Path, id: &str) -> Found {
         return Err(damaged(&image, "its settings are not those of run.json"));
     }
     export::read_picture(&image)?;
-    let frames = folder.join(FRAMES);
-    if frames.exists() {
-        export::animation::read(&frames)?;
+    let frames_file = folder.join(FRAMES);
+    if frames_file.exists() {
+        frames::read(&frames_file)?;
     }
     let mut names = layout::names(folder)?;
     names.retain(|name| ![RECORD, IMAGE, FRAMES, FAVOURITE].contains(&name.as_str()));
@@ -173,7 +173,7 @@ mod tests {
         );
         run(3, &|run| cut(&run.join(IMAGE)), "image.png");
         run(4, &|run| cut(&run.join(RECORD)), "run.json");
-        run(5, &|run| cut(&run.join(FRAMES)), "frames.png");
+        run(5, &|run| cut(&run.join(FRAMES)), "frames.zip");
         let other = export::png(&picture(), &record(9).spec);
         run(
             6,
