@@ -1,8 +1,11 @@
 //! The published models, fetched and converted for real: what comes out is a classifier that ONNX Runtime runs.
 
 use image::{Rgb, RgbImage};
-use ziggurat::model::{InputSize, Source};
-use ziggurat::onnx::{Graph, file};
+use ziggurat::autodiff::{self, reach::Reach};
+use ziggurat::model::{InputSize, Network, Source};
+use ziggurat::onnx::proto::{Dim, ModelProto, OperatorSetIdProto};
+use ziggurat::onnx::shapes::untyped;
+use ziggurat::onnx::{Builder, Elem, Graph, file};
 use ziggurat::runtime::{Options, Provider, Session, Tensor, package, testing};
 
 /// Fetches a model into the checkout's shared home, or finds it there.
@@ -123,4 +126,97 @@ fn converted_models_compute_what_pytorch_computes() {
         let found = logits.iter().map(|logit| logit * logit).sum::<f32>().sqrt();
         assert!((found - norm).abs() < 5e-3, "{name}: {found}, not {norm}");
     }
+}
+
+/// A small vision transformer as an optimiser leaves it: patches by a fused convolution, attention, a skip normalisation.
+fn fused_transformer() -> ModelProto {
+    let mut b = Builder::empty(17, "g/");
+    let dims = [
+        Dim::DimParam("N".into()),
+        Dim::DimValue(3),
+        Dim::DimValue(8),
+        Dim::DimValue(8),
+    ];
+    b.input("image", Elem::F32, &dims).unwrap();
+    let mut weight = |dims: &[i64]| {
+        let count = dims.iter().product::<i64>();
+        let values: Vec<f32> = (0..count)
+            .map(|place| ((place * 7 % 11) as f32 - 5.0) / 16.0)
+            .collect();
+        b.floats(dims, &values)
+    };
+    let (kernel, projection, bias) = (weight(&[8, 3, 2, 2]), weight(&[8, 24]), weight(&[24]));
+    let (gamma, beta, head) = (weight(&[8]), weight(&[8]), weight(&[8, 5]));
+    let flat = b.ints(&[0, 8, 16]);
+    let conv = [
+        ("strides", vec![2i64, 2].into()),
+        ("activation", "Relu".into()),
+    ];
+    b.emit_named("patches", "FusedConv", &["image", &kernel], &conv)
+        .unwrap();
+    let rows = b.emit("Reshape", &["patches", &flat], &[]);
+    let tokens = b.emit("Transpose", &[&rows], &[("perm", vec![0i64, 2, 1].into())]);
+    let inputs = [tokens.as_str(), &projection, &bias];
+    let attention = b.emit("Attention", &inputs, &[("num_heads", 2i64.into())]);
+    let inputs = [attention.as_str(), &tokens, &gamma, &beta];
+    let normalised = b.emit("SkipLayerNormalization", &inputs, &[]);
+    let mean = [("axes", vec![1i64].into()), ("keepdims", 0i64.into())];
+    b.emit_named("pool", "ReduceMean", &[&normalised], &mean)
+        .unwrap();
+    b.emit_named("logits", "MatMul", &["pool", &head], &[])
+        .unwrap();
+    let mut model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    model.opset_import.push(OperatorSetIdProto {
+        domain: "com.microsoft".into(),
+        version: 1,
+    });
+    let fused = ["FusedConv", "Attention", "SkipLayerNormalization"];
+    for node in &mut model.graph.as_mut().unwrap().node {
+        if fused.contains(&node.op_type.as_str()) {
+            node.domain = "com.microsoft".into();
+        }
+    }
+    model
+}
+
+#[test]
+fn a_network_of_fused_operators_is_differentiable_and_has_the_layers_of_its_file() {
+    testing::library();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fused.onnx");
+    file::write(fused_transformer(), &path, None).unwrap();
+    let home = testing::home();
+    let source = Source::resolve(&home, path.to_str()).unwrap();
+    let network = Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap();
+    let layers = network.layers();
+    let named: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
+    assert_eq!(named, ["patches", "pool", "logits"]);
+    assert!(
+        layers
+            .iter()
+            .all(|layer| layer.reach == Reach::Differentiable)
+    );
+    let shapes = network.shapes_for(2).unwrap();
+    let mut builder = Builder::over(network.graph.clone(), "gradient/");
+    let ones = builder.floats(&[2, 5], &[1.0; 10]);
+    let seeds = [("logits".to_owned(), ones)];
+    let sources = [network.input.clone()];
+    let options = autodiff::Options::default();
+    let gradient = autodiff::gradient(&mut builder, &shapes, &seeds, &sources, &options).unwrap();
+    let model = builder.graph().to_model(&[untyped(&gradient[0])]).unwrap();
+    let mut session = Session::open(
+        &file::encode(&model).unwrap(),
+        Provider::Cpu,
+        &Options::default(),
+    )
+    .unwrap();
+    let image =
+        ndarray::Array4::from_shape_fn([2, 3, 8, 8], |(_, c, y, x)| (c + y * x) as f32 / 64.0);
+    let image = Tensor::from(image);
+    let found = session
+        .run(&[("image", &image)], &[gradient[0].as_str()])
+        .unwrap();
+    let found = found[0].as_f32().unwrap();
+    assert_eq!(found.shape(), [2, 3, 8, 8]);
+    assert!(found.iter().all(|value| value.is_finite()) && found.iter().any(|value| *value != 0.0));
 }

@@ -208,6 +208,11 @@ impl Context<'_> {
         self.builder.scalar(elem, value)
     }
 
+    /// A constant integer.
+    pub fn int(&mut self, value: i64) -> String {
+        self.builder.int(value)
+    }
+
     /// A constant list of integers.
     pub fn ints(&mut self, values: &[i64]) -> String {
         self.builder.ints(values)
@@ -225,11 +230,12 @@ impl Context<'_> {
         self.plain("Expand", &[value, &dims])
     }
 
-    /// Zeros of the dimensions and type given.
+    /// Gradients of zero for values of the type given; those of levels are float32.
     ///
     /// # Errors
     /// [`GraphError::Unsupported`] for element types that constants cannot have.
     pub fn zeros(&mut self, elem: Elem, dims: &[usize]) -> Result<String, GraphError> {
+        let elem = if elem.is_float() { elem } else { Elem::F32 };
         let zero = self.scalar(elem, 0.0)?;
         Ok(self.expand(&zero, dims))
     }
@@ -259,6 +265,16 @@ impl Context<'_> {
         self.emit("Transpose", &[value], &[("perm", permutation.into())])
     }
 
+    /// `value` with zeros before and after along each axis, as many as `before` and `after` say for it; negative amounts
+    /// cut off.
+    ///
+    /// Amounts are always given for all axes: ONNX Runtime (1.32) takes them to be when it moves a transposition past a
+    /// Pad, whatever its input `axes` says.
+    pub fn pad(&mut self, value: &str, before: &[i64], after: &[i64]) -> String {
+        let amounts = self.ints(&[before, after].concat());
+        self.plain("Pad", &[value, &amounts])
+    }
+
     /// `a / b`, broadcast, and 0 where `b` is 0; both of the type `elem`. For quotients whose numerator vanishes together
     /// with the denominator.
     ///
@@ -284,11 +300,24 @@ impl Context<'_> {
     }
 
     /// Sums a gradient over the axes along which its primal was broadcast from `to` to `from`.
-    pub fn unbroadcast(&mut self, gradient: &str, from: &[usize], to: &[usize]) -> String {
+    ///
+    /// # Errors
+    /// [`Error::Form`] if that is no broadcast: what is known of dimensions contradicts the operator.
+    pub fn unbroadcast(
+        &mut self,
+        gradient: &str,
+        from: &[usize],
+        to: &[usize],
+    ) -> Result<String, Error> {
         if from == to {
-            return gradient.into();
+            return Ok(gradient.into());
         }
-        let lead = from.len() - to.len();
+        let fits = |lead: &usize| {
+            let mut pairs = from[*lead..].iter().zip(to);
+            pairs.all(|(&from, &to)| to == 1 || to == from)
+        };
+        let lead = from.len().checked_sub(to.len()).filter(fits);
+        let lead = lead.ok_or_else(|| self.form(&format!("it makes {from:?} of {to:?}")))?;
         let repeated = |&axis: &usize| axis < lead || (to[axis - lead] == 1 && from[axis] != 1);
         let axes: Vec<usize> = (0..from.len()).filter(repeated).collect();
         let summed = if axes.is_empty() {
@@ -296,11 +325,11 @@ impl Context<'_> {
         } else {
             self.sum_over(gradient, &axes)
         };
-        if lead == 0 {
+        Ok(if lead == 0 {
             summed
         } else {
             self.reshape(&summed, to)
-        }
+        })
     }
 
     fn dims_constant(&mut self, dims: &[usize]) -> String {

@@ -15,7 +15,8 @@
 //! - [`reach`] tells which values a gradient can come back from, and which node stands in the way of the others.
 //!
 //! All dimensions must be known (see [`Shapes`](crate::onnx::Shapes)); the graph must be at opset 18 or newer
-//! (see [`upgrade`](crate::onnx::upgrade)).
+//! (see [`upgrade`](crate::onnx::upgrade)), and fused operators taken apart (see [`decompose`](crate::onnx::decompose)):
+//! one rule an operator is enough, and none is needed for what optimisers make of several.
 
 mod context;
 pub mod lowering;

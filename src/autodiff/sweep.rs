@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::{Error, Options, rules};
-use crate::onnx::{Builder, Shapes, printable};
+use crate::onnx::{Builder, Shapes, decompose, printable};
 use std::collections::{HashMap, HashSet};
 
 /// Appends to `builder` the nodes that compute, for each of `sources`, the sum over `seeds` of cotangent times Jacobian:
@@ -40,7 +40,7 @@ pub fn gradient(
         if !wanted.contains(&true) || !node.output.iter().any(|output| totals.has(output)) {
             continue;
         }
-        let rule = rules::rule(&node).ok_or_else(|| no_rule(builder, index))?;
+        let rule = rules::rule(&node).ok_or_else(|| no_rule(builder, shapes, index))?;
         let gradients = node
             .output
             .iter()
@@ -104,8 +104,15 @@ fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> H
     dependent
 }
 
-fn no_rule(builder: &Builder, index: usize) -> Error {
+fn no_rule(builder: &Builder, shapes: &Shapes, index: usize) -> Error {
     let node = &builder.graph().nodes()[index];
+    if let Some(why) = decompose::refusal(builder.graph(), shapes, node) {
+        return Error::Form {
+            node: node.title(),
+            op: node.op_type.clone(),
+            why,
+        };
+    }
     let domain = if node.domain.is_empty() { "" } else { "." };
     Error::NoRule {
         node: node.title(),

@@ -2,7 +2,7 @@
 
 use super::{Error, Network};
 use crate::autodiff::reach::{Reach, reach};
-use crate::onnx::Elem;
+use crate::onnx::{Elem, OWN};
 
 /// One value that can be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,8 @@ impl Layer {
     }
 }
 
-/// The values of `network` that depend on the picture and have channels, in graph order.
+/// The values of `network` that depend on the picture and have channels, in graph order; not those that were added when it
+/// was read.
 pub(super) fn layers(network: &Network) -> Vec<Layer> {
     let reached = reach(&network.graph, &network.input);
     let mut layers = Vec::new();
@@ -50,7 +51,8 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
                 continue;
             };
             let has_channels = matches!(value.dims.len(), 2 | 4) && value.dims[1] > 0;
-            if reach != Reach::Independent && value.elem.is_float() && has_channels {
+            let of_the_file = !name.starts_with(OWN);
+            if of_the_file && reach != Reach::Independent && value.elem.is_float() && has_channels {
                 layers.push(Layer {
                     name: name.clone(),
                     op: node.op_type.clone(),

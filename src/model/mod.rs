@@ -14,11 +14,13 @@
 pub mod card;
 pub mod classes;
 mod error;
+mod input;
 pub mod layers;
 pub mod network;
 pub mod open;
 pub mod picture;
 pub mod preprocessing;
+mod scores;
 pub mod zoo;
 
 use crate::near;

@@ -19,7 +19,8 @@ pub enum ChannelOrder {
     Bgr,
 }
 
-/// The order of the axes in a model's input. Only one is supported yet; the key exists so that a card can say so.
+/// The order of the axes in a model's input, as preprocessing sees it: inputs with their channels last are turned when a
+/// model is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
@@ -214,6 +215,13 @@ impl Preprocessing {
         layout: Layout::Nchw,
         crop: 0.875,
         filter: Filter::Bicubic,
+    };
+
+    /// Brightness as bytes have it, 0 to 255.
+    pub const PIXELS: Self = Self {
+        mean: [0.0; 3],
+        std: [1.0 / 255.0; 3],
+        ..Self::IMAGENET
     };
 
     /// The share of a picture's short side that the model sees.

@@ -17,6 +17,7 @@ pub const OPSET: i64 = 18;
 pub enum Attribute {
     Int(i64),
     Float(f32),
+    Floats(Vec<f32>),
     Ints(Vec<i64>),
     String(String),
 }
@@ -28,10 +29,11 @@ macro_rules! attribute_from {
         })*
     };
 }
-attribute_from!(i64 => Int, f32 => Float, Vec<i64> => Ints, &[i64] => Ints, &str => String, String => String);
+attribute_from!(i64 => Int, f32 => Float, &[f32] => Floats, Vec<f32> => Floats, Vec<i64> => Ints, &[i64] => Ints, &str => String, String => String);
 
 impl Attribute {
-    fn named(self, name: &str) -> AttributeProto {
+    /// The attribute called `name` of this value.
+    pub fn named(self, name: &str) -> AttributeProto {
         let mut proto = AttributeProto {
             name: name.into(),
             ..Default::default()
@@ -44,6 +46,10 @@ impl Attribute {
             Attribute::Float(value) => {
                 proto.f = value;
                 AttributeType::Float
+            }
+            Attribute::Floats(values) => {
+                proto.floats = values;
+                AttributeType::Floats
             }
             Attribute::Ints(values) => {
                 proto.ints = values;
@@ -256,7 +262,7 @@ impl Builder {
     }
 }
 
-fn node(
+pub(super) fn node(
     name: &str,
     op: &str,
     inputs: &[&str],

@@ -87,10 +87,7 @@ impl Graph {
             }
         }
         for node in node {
-            match constant_of(&node) {
-                Some(tensor) => graph.insert_constant(tensor)?,
-                None => graph.insert_node(node)?,
-            }
+            graph.insert(node)?;
         }
         let missing = graph
             .outputs
@@ -158,6 +155,11 @@ impl Graph {
         self.names.contains(value)
     }
 
+    /// The names of all values.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
     /// For each value, the nodes that read it, in order.
     pub fn consumers(&self) -> HashMap<&str, Vec<usize>> {
         let mut consumers: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -204,6 +206,17 @@ impl Graph {
             }
         }
         needed
+    }
+
+    /// Adds a node at the end, or the constant that it is.
+    ///
+    /// # Errors
+    /// As [`Graph::insert_node`].
+    pub fn insert(&mut self, node: NodeProto) -> Result<(), Error> {
+        match constant_of(&node) {
+            Some(tensor) => self.insert_constant(tensor),
+            None => self.insert_node(node),
+        }
     }
 
     /// Adds a node at the end.
@@ -375,14 +388,15 @@ pub fn outer_values(node: &NodeProto) -> impl Iterator<Item = &str> {
     found.into_iter()
 }
 
-fn subgraphs(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
+/// The graphs that a node's attributes hold.
+pub fn subgraphs(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
     node.attribute
         .iter()
         .flat_map(|attribute| attribute.g.as_deref().into_iter().chain(&attribute.graphs))
 }
 
 /// The tensor that a `Constant` node holds, under the name of its output.
-fn constant_of(node: &NodeProto) -> Option<TensorProto> {
+pub fn constant_of(node: &NodeProto) -> Option<TensorProto> {
     if node.op_type != "Constant" || !is_default_domain(&node.domain) {
         return None;
     }

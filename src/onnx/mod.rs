@@ -4,11 +4,16 @@
 //! wrong with one becomes an [`Error`] that names it.
 
 pub mod builder;
+pub mod control;
+pub mod decompose;
 pub mod file;
 pub mod fold;
+pub mod functions;
 pub mod graph;
 pub mod node;
+pub mod precision;
 pub mod proto;
+pub mod scope;
 pub mod shapes;
 pub mod tensor;
 pub mod upgrade;
@@ -17,6 +22,9 @@ pub use builder::{Attribute, Builder};
 pub use graph::Graph;
 pub use shapes::{Shapes, ValueType};
 pub use tensor::Elem;
+
+/// What the names of values begin with that are added when a model is read.
+pub const OWN: &str = "ziggurat/";
 
 /// What can be wrong with an ONNX file or graph.
 #[derive(Debug, thiserror::Error)]

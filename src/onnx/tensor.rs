@@ -100,6 +100,11 @@ impl TensorProto {
         )
     }
 
+    /// A truth value without dimensions.
+    pub fn from_bool(name: &str, value: bool) -> Self {
+        Self::raw(name, &[], Elem::Bool, vec![u8::from(value)])
+    }
+
     /// A floating-point tensor of type `elem` with the values nearest to `values`.
     ///
     /// # Errors

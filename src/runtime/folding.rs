@@ -8,14 +8,11 @@ use super::{Error, Optimisation, Options, Provider, Session, Tensor, inference};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::shapes::untyped;
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Elem, Graph, Shapes, file};
+use crate::onnx::{Attribute, Elem, Graph, Shapes, control, file};
 use std::collections::{HashMap, HashSet};
 
 /// Values of more elements than this stay as they are: they cost memory and save little.
 const LARGEST: usize = 1 << 20;
-
-/// Folding makes dimensions known, which makes more to fold; real networks need two or three rounds.
-const ROUNDS: usize = 16;
 
 /// Operators that make something new in every run.
 const RANDOM: &[&str] = &[
@@ -30,11 +27,22 @@ const RANDOM: &[&str] = &[
 /// Dimensions of each input of a graph.
 pub type Dims<'a> = [(&'a str, &'a [usize])];
 
-/// The graph with everything folded that is the same for all of `choices` of its inputs' dimensions.
+/// The graph with everything folded that is the same for all of `choices` of its inputs' dimensions, control flow that is
+/// decided by it included.
 ///
 /// # Errors
 /// [`Error::Graph`] if the graph is damaged, [`Error::Model`] or [`Error::Run`] if ONNX Runtime refuses a part of it.
 pub fn fold(graph: &Graph, choices: &[&Dims]) -> Result<Graph, Error> {
+    let mut graph = without_constants(graph, choices)?;
+    // What stands in a branch or a loop may be folded, and decide others, once it stands outside.
+    while let Some(decided) = control::decide(&graph)? {
+        graph = without_constants(&decided, choices)?;
+    }
+    Ok(graph)
+}
+
+/// The graph with every value folded that is the same for all of `choices`.
+fn without_constants(graph: &Graph, choices: &[&Dims]) -> Result<Graph, Error> {
     let mut alike: Option<Known> = None;
     for dims in choices {
         let (mut known, _) = settle(graph, dims)?;
@@ -59,20 +67,21 @@ pub fn shapes(graph: &Graph, dims: &Dims) -> Result<Shapes, Error> {
 type Known = HashMap<String, TensorProto>;
 
 /// Everything that can be told of the values of `graph` for given dimensions: what is constant, and the types of all.
+/// Constants make dimensions known, which make more constants: goes on for as long as nodes disappear.
 fn settle(graph: &Graph, dims: &Dims) -> Result<(Known, Shapes), Error> {
     let mut shapes = inference::infer(graph, dims)?;
     let mut all = Known::new();
     let mut rest = graph.clone();
-    for _ in 0..ROUNDS {
+    loop {
         let known = computed(&rest, &shapes)?;
-        if known.is_empty() {
-            break;
-        }
-        rest = without(&rest, known.clone())?;
+        let less = without(&rest, known.clone())?;
         all.extend(known);
+        if less.nodes().len() == rest.nodes().len() {
+            return Ok((all, shapes));
+        }
+        rest = less;
         shapes.extend(inference::infer(&rest, dims)?);
     }
-    Ok((all, shapes))
 }
 
 /// The values that can be computed without the inputs' elements, given all dimensions.
@@ -89,6 +98,7 @@ fn computed(graph: &Graph, shapes: &Shapes) -> Result<Known, Error> {
             known.insert(tensor.name.clone(), tensor);
             continue;
         }
+        let node = &cast(node, shapes).unwrap_or_else(|| node.clone());
         if !is_computable(node, &part) {
             continue;
         }
@@ -143,6 +153,18 @@ fn dimensions(node: &NodeProto, shapes: &Shapes) -> Option<TensorProto> {
     let (start, end) = (place("start", 0), place("end", rank));
     let told = dims.get(start..end).unwrap_or_default();
     Some(TensorProto::from_i64(output, &[told.len() as i64], told))
+}
+
+/// The Cast that a CastLike is once it is known what it is to be like.
+fn cast(node: &NodeProto, shapes: &Shapes) -> Option<NodeProto> {
+    let like = node.input_at(1).filter(|_| node.is("CastLike"))?;
+    let to = i64::from(shapes.find(like)?.elem.code());
+    Some(NodeProto {
+        op_type: "Cast".into(),
+        input: vec![node.input_at(0)?.into()],
+        attribute: vec![Attribute::Int(to).named("to")],
+        ..node.clone()
+    })
 }
 
 /// A constant under another name; its elements are shared.

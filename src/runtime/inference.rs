@@ -54,8 +54,10 @@ pub fn infer(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Shapes, Error
         }
     }
     proto.initializer = kept;
+    // Dimensions that the graph computes of other dimensions are constants, which the basic rewriting folds: without it
+    // a chain of them, such as the windows of one block after another, would be told one link a session.
     let options = Options {
-        optimisation: Optimisation::None,
+        optimisation: Optimisation::Basic,
         threads: Some(1),
         ..Options::default()
     };

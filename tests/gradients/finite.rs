@@ -1,38 +1,30 @@
 //! Central differences through ONNX Runtime, against the gradient graph that the sweep appends.
 
-use ndarray::{ArrayD, IxDyn};
+mod problem;
+mod running;
+
+pub use problem::{Fill, Kink, Problem, random};
+pub use running::{differentiable, gradients, run};
+
+use ndarray::ArrayD;
+use problem::cotangent;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use ziggurat::autodiff::{self, Device, Options};
-use ziggurat::onnx::proto::TensorProto;
-use ziggurat::onnx::shapes::{fixed, untyped};
-use ziggurat::onnx::{Builder, Elem, Graph, Shapes, file, upgrade::upgrade};
-use ziggurat::runtime::{self, Provider, Session, Tensor, inference};
+use running::{numbers, open, tensor};
+use ziggurat::autodiff::{Device, Options};
+use ziggurat::onnx::shapes::untyped;
+use ziggurat::onnx::{Elem, file};
+use ziggurat::runtime::Session;
 
 /// Both lowerings; either must be right on any provider.
 pub const DEVICES: [Device; 2] = [Device::Cpu, Device::Cuda];
 
 /// Elements of all inputs that are perturbed one by one; beyond as many, a random choice of them.
 const ELEMENTS: usize = 128;
+/// As many elements are perturbed where it is not known where the function has kinks.
+const SMOOTH_ELEMENTS: usize = 24;
 /// Random directions in which all elements move together.
 const DIRECTIONS: usize = 4;
-
-/// A function of the graph's inputs, all of them of the type `elem`, and a point to differentiate it at.
-pub struct Problem {
-    pub graph: Graph,
-    pub elem: Elem,
-    pub inputs: Vec<(String, ArrayD<f64>)>,
-    pub outputs: Vec<String>,
-    /// Where the function has kinks: a difference that crosses one is no derivative and is left out.
-    pub kinks: Vec<Kink>,
-}
-
-/// A value of the graph and the numbers at which some function of it has a kink; if there are none, the value itself is
-/// a choice (the indices of a pool) that must not change.
-pub struct Kink {
-    pub value: String,
-    pub at: Vec<f64>,
-}
 
 /// How exact central differences are in a type, and how far they step.
 struct Precision {
@@ -60,6 +52,8 @@ pub struct Numeric {
     /// For each measurement, how far each element of all inputs moves, and the slope.
     slopes: Vec<(Direction, f64)>,
     tolerance: f64,
+    /// How far a slope may be wrong because results are rounded.
+    noise: f64,
     /// How many measurements were left out because they crossed a kink.
     pub crossed: usize,
 }
@@ -90,13 +84,10 @@ impl Numeric {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut function = Function::open(problem)?;
         let (here, pattern) = function.at(problem, &Direction::Element(0), 0.0)?;
-        let draw = |like: &ArrayD<f64>, rng: &mut ChaCha8Rng| {
-            ArrayD::from_shape_simple_fn(like.raw_dim(), || {
-                f64::from(uniform(rng, -1.0, 1.0) as f32)
-            })
-        };
-        let cotangents: Vec<ArrayD<f64>> =
-            here.iter().map(|output| draw(output, &mut rng)).collect();
+        let cotangents: Vec<ArrayD<f64>> = here
+            .iter()
+            .map(|output| cotangent(output, &mut rng))
+            .collect();
         let count: usize = problem.inputs.iter().map(|(_, value)| value.len()).sum();
         let mut directions: Vec<Direction> = match count <= ELEMENTS {
             true => (0..count).map(Direction::Element).collect(),
@@ -130,8 +121,80 @@ impl Numeric {
             cotangents,
             slopes,
             tolerance,
+            noise: 0.0,
             crossed,
         })
+    }
+
+    /// Measures single elements where the function is smooth: where the slopes on either side are the same.
+    ///
+    /// # Errors
+    /// If that is nowhere, or a result is not finite.
+    pub fn where_smooth(problem: &Problem, seed: u64) -> Result<Self, String> {
+        let Precision { step, tolerance } = precision(problem.elem);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut function = Function::open(problem)?;
+        let (here, _) = function.at(problem, &Direction::Element(0), 0.0)?;
+        let cotangents: Vec<ArrayD<f64>> = here
+            .iter()
+            .map(|output| cotangent(output, &mut rng))
+            .collect();
+        let count: usize = problem.inputs.iter().map(|(_, value)| value.len()).sum();
+        let elements: Vec<usize> = match count <= SMOOTH_ELEMENTS {
+            true => (0..count).collect(),
+            false => (0..SMOOTH_ELEMENTS)
+                .map(|_| rng.next_u32() as usize % count)
+                .collect(),
+        };
+        let (mut slopes, mut crossed) = (Vec::new(), 0);
+        for element in elements {
+            let direction = Direction::Element(element);
+            let mut change = |offset: f64| -> Result<f64, String> {
+                let (there, _) = function.at(problem, &direction, offset * step)?;
+                if there.iter().zip(&here).any(|(a, b)| a.shape() != b.shape()) {
+                    return Err("how many results it has depends on the input".into());
+                }
+                let outputs = there.iter().zip(&here).zip(&cotangents);
+                Ok(outputs
+                    .map(|((there, here), cotangent)| ((there - here) * cotangent).sum())
+                    .sum())
+            };
+            let [far_left, left, right, far_right] =
+                [change(-2.0)?, change(-1.0)?, change(1.0)?, change(2.0)?];
+            // Extrapolated from two distances, each side's slope misses by the square of the step.
+            let before = (far_left - 4.0 * left) / (2.0 * step);
+            let after = (4.0 * right - far_right) / (2.0 * step);
+            let (near, far) = (
+                (right - left) / (2.0 * step),
+                (far_right - far_left) / (4.0 * step),
+            );
+            let scale = before.abs().max(after.abs()).max(0.1);
+            let same = |a: f64, b: f64| (a - b).abs() <= 4.0 * tolerance * scale;
+            match same(before, after) && same(near, far) {
+                true => slopes.push((direction, (4.0 * near - far) / 3.0)),
+                false => crossed += 1,
+            }
+        }
+        let weighted = here
+            .iter()
+            .zip(&cotangents)
+            .map(|(here, cotangent)| here * cotangent);
+        let square: f64 = weighted.map(|product| product.mapv(|p| p * p).sum()).sum();
+        let rounding = if problem.elem == Elem::F64 {
+            f64::EPSILON
+        } else {
+            f32::EPSILON.into()
+        };
+        match slopes.is_empty() {
+            true => Err("it is smooth nowhere".into()),
+            false => Ok(Self {
+                cotangents,
+                slopes,
+                tolerance,
+                noise: rounding * square.sqrt() / step,
+                crossed,
+            }),
+        }
     }
 
     /// How many measurements there are.
@@ -170,7 +233,11 @@ impl Numeric {
                     (dot, norm)
                 }
             };
-            let error = (analytic - slope).abs() / scale.max(1e-2);
+            let missed = (analytic - slope).abs();
+            if missed <= self.noise {
+                continue;
+            }
+            let error = missed / scale.max(1e-2);
             if error.is_nan() || error > self.tolerance {
                 let which = match direction {
                     Direction::Element(index) => format!("element {index} of {}", flat.len()),
@@ -256,130 +323,7 @@ impl Function {
     }
 }
 
-/// What the sweep says the gradient of `Σ cotangent · output` is, input by input.
-pub fn gradients(
-    problem: &Problem,
-    cotangents: &[ArrayD<f64>],
-    options: &Options,
-) -> Result<Vec<ArrayD<f64>>, String> {
-    let (mut builder, shapes) = differentiable(problem)?;
-    let mut seeds = Vec::new();
-    for (name, cotangent) in problem.outputs.iter().zip(cotangents) {
-        let elem = shapes.get(name).map_err(|error| error.to_string())?.elem;
-        let dims: Vec<i64> = cotangent.shape().iter().map(|&dim| dim as i64).collect();
-        let values: Vec<f64> = cotangent.iter().copied().collect();
-        let cotangent = TensorProto::from_floats("", &dims, elem, &values).unwrap();
-        seeds.push((name.clone(), builder.constant(cotangent)));
-    }
-    let sources: Vec<String> = problem
-        .inputs
-        .iter()
-        .map(|(name, _)| name.clone())
-        .collect();
-    let found = autodiff::gradient(&mut builder, &shapes, &seeds, &sources, options)
-        .map_err(|error| error.to_string())?;
-    run(problem, builder.graph(), &found)
-}
-
-/// The problem's graph, upgraded, to be differentiated.
-pub fn differentiable(problem: &Problem) -> Result<(Builder, Shapes), String> {
-    runtime::testing::library();
-    let outputs: Vec<_> = problem.outputs.iter().map(|name| untyped(name)).collect();
-    let model = problem.graph.to_model(&outputs).expect("the outputs exist");
-    let graph = Graph::new(upgrade(model).unwrap()).unwrap();
-    let inputs: Vec<_> = problem
-        .inputs
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.shape()))
-        .collect();
-    let shapes = inference::infer(&graph, &inputs).map_err(|error| error.to_string())?;
-    Ok((Builder::over(graph, "gradient/"), shapes))
-}
-
-/// The values called `names` in `graph`, at the problem's point.
-pub fn run(problem: &Problem, graph: &Graph, names: &[String]) -> Result<Vec<ArrayD<f64>>, String> {
-    let outputs: Vec<_> = names.iter().map(|name| untyped(name)).collect();
-    let model = graph
-        .to_model(&outputs)
-        .map_err(|error| error.to_string())?;
-    let used: Vec<_> = model
-        .graph
-        .iter()
-        .flat_map(|graph| &graph.input)
-        .map(|input| input.name.clone())
-        .collect();
-    let given = problem
-        .inputs
-        .iter()
-        .filter(|(name, _)| used.contains(name));
-    let inputs: Vec<_> = given
-        .map(|(name, value)| (name.as_str(), tensor(problem.elem, value)))
-        .collect();
-    let inputs: Vec<_> = inputs
-        .iter()
-        .map(|(name, tensor)| (*name, tensor))
-        .collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut session = open(&file::encode(&model).unwrap())?;
-    let values = session
-        .run(&inputs, &names)
-        .map_err(|error| error.to_string())?;
-    Ok(values.iter().map(numbers).collect())
-}
-
-fn open(model: &[u8]) -> Result<Session, String> {
-    runtime::testing::library();
-    let options = runtime::Options {
-        threads: Some(1),
-        ..Default::default()
-    };
-    Session::open(model, Provider::Cpu, &options).map_err(|error| error.to_string())
-}
-
-fn tensor(elem: Elem, values: &ArrayD<f64>) -> Tensor {
-    match elem {
-        Elem::F64 => Tensor::from(values.clone()),
-        _ => Tensor::from(values.mapv(|value| value as f32)),
-    }
-}
-
-fn numbers(tensor: &Tensor) -> ArrayD<f64> {
-    match tensor {
-        Tensor::F32(values) => values.mapv(f64::from),
-        Tensor::F64(values) => values.clone(),
-        Tensor::I64(values) => values.mapv(|value| value as f64),
-        other => panic!("{} is no value to differentiate", other.describe()),
-    }
-}
-
 impl Problem {
-    /// A graph of float32 or float64 inputs (name, dimensions, how they are drawn), made by `build`, which is given the
-    /// inputs' names and returns the outputs'.
-    pub fn of(
-        elem: Elem,
-        opset: i64,
-        inputs: &[(&str, &[usize], Fill)],
-        build: impl FnOnce(&mut Builder) -> Vec<String>,
-    ) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(11);
-        let mut builder = Builder::empty(opset, "graph/");
-        let draw = |&(name, dims, fill): &(&str, &[usize], Fill)| {
-            builder
-                .input(name, elem, &fixed(dims))
-                .expect("names differ");
-            (name.to_owned(), random(dims, fill, &mut rng))
-        };
-        let inputs = inputs.iter().map(draw).collect();
-        let outputs = build(&mut builder);
-        Self {
-            graph: builder.into_graph(),
-            elem,
-            inputs,
-            outputs,
-            kinks: Vec::new(),
-        }
-    }
-
     /// Whether both lowerings agree with central differences.
     pub fn check(&self) -> Result<(), String> {
         let numeric = Numeric::of(self, 3)?;
@@ -391,48 +335,4 @@ impl Problem {
             numeric.compare(self, &options)
         })
     }
-}
-
-/// How the elements of a tensor are drawn.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Fill {
-    /// Between -1 and 1.
-    Uniform,
-    /// Between 0.5 and 1.5.
-    Positive,
-    /// Odd multiples of 1/16, all different, in random order: far from each other and from multiples of 1/8, so that no
-    /// difference crosses a kink.
-    Spaced,
-    /// As `Spaced`, but even multiples of 1/16.
-    SpacedBetween,
-}
-
-/// A tensor of random numbers that float32 holds exactly.
-pub fn random(dims: &[usize], fill: Fill, rng: &mut ChaCha8Rng) -> ArrayD<f64> {
-    let count: usize = dims.iter().product();
-    let values: Vec<f64> = match fill {
-        Fill::Uniform => (0..count).map(|_| uniform(rng, -1.0, 1.0)).collect(),
-        Fill::Positive => (0..count).map(|_| uniform(rng, 0.5, 1.5)).collect(),
-        Fill::Spaced | Fill::SpacedBetween => {
-            let mut order: Vec<usize> = (0..count).collect();
-            for last in (1..count).rev() {
-                order.swap(last, rng.next_u32() as usize % (last + 1));
-            }
-            let offset = if fill == Fill::Spaced { 0.5 } else { 0.0 };
-            let middle = (count / 2) as f64 - offset;
-            order
-                .iter()
-                .map(|&rank| (rank as f64 - middle) / 8.0)
-                .collect()
-        }
-    };
-    let values = values
-        .iter()
-        .map(|&value| f64::from(value as f32))
-        .collect();
-    ArrayD::from_shape_vec(IxDyn(dims), values).expect("one value an element")
-}
-
-fn uniform(rng: &mut ChaCha8Rng, low: f64, high: f64) -> f64 {
-    low + (high - low) * f64::from(rng.next_u32()) / 2f64.powi(32)
 }

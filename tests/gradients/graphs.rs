@@ -170,6 +170,21 @@ fn old_opsets_are_differentiated_in_their_upgraded_form() {
         (17, "ReduceMean", vec![], 1),
         (11, "ReduceSum", vec![("axes", vec![2i64].into())], 1),
         (7, "Dropout", vec![("ratio", 0.3f32.into())], 1),
+        (
+            7,
+            "Upsample",
+            vec![("scales", vec![1f32, 1.0, 3.0, 2.5].into())],
+            1,
+        ),
+        (
+            8,
+            "Upsample",
+            vec![
+                ("scales", vec![1f32, 1.0, 3.0, 2.0].into()),
+                ("mode", "linear".into()),
+            ],
+            1,
+        ),
         (7, "GlobalAveragePool", vec![], 1),
         (
             7,
@@ -186,6 +201,27 @@ fn old_opsets_are_differentiated_in_their_upgraded_form() {
             .check()
             .unwrap_or_else(|error| panic!("{op}-{opset} {attributes:?}: {error}"));
     }
+    let picture: (&str, &[usize], Fill) = ("x", &[1, 2, 6, 5], Fill::Uniform);
+    for (opset, op, scales, mode) in [
+        (9, "Upsample", [1f32, 1.0, 2.0, 3.0], "nearest"),
+        (9, "Upsample", [1.0, 1.0, 2.0, 1.5], "linear"),
+        (10, "Resize", [1.0, 1.0, 1.7, 2.0], "nearest"),
+        (10, "Resize", [1.0, 1.0, 0.45, 0.7], "nearest"),
+        (10, "Resize", [1.0, 1.0, 1.5, 0.6], "linear"),
+    ] {
+        let problem = Problem::of(Elem::F32, opset, &[picture], |b| {
+            let scales = b.floats(&[4], &scales);
+            vec![b.emit(op, &["x", &scales], &[("mode", mode.into())])]
+        });
+        problem
+            .check()
+            .unwrap_or_else(|error| panic!("{op}-{opset} {scales:?}, {mode}: {error}"));
+    }
+    let largest = Problem::of(Elem::F32, 9, &[x4], |b| {
+        let attributes = [("k", 2i64.into()), ("axis", 1i64.into())];
+        b.emit_many("TopK", &["x"], &attributes, 2)[..1].to_vec()
+    });
+    largest.check().unwrap();
     let normalise = Problem::of(Elem::F32, 8, &[X], |b| {
         let parameters = [0.5, 2.0, 1.0].map(|scale| b.floats(&[3], &[0.3 * scale, scale, 1.0]));
         let [scale, mean, variance] = parameters;
@@ -294,4 +330,71 @@ fn local_response_normalisation_of_even_size() {
         let found = run(&written_out, builder.graph(), &found).unwrap();
         numeric.agree(&written_out, &found).unwrap();
     }
+}
+
+#[test]
+fn operators_that_are_gone_are_read_as_what_took_their_place() {
+    let picture: (&str, &[usize], Fill) = ("x", &[1, 2, 3, 4], Fill::Uniform);
+    for mode in ["nearest", "linear"] {
+        let larger = Problem::of(Elem::F32, 9, &[picture], |b| {
+            let scales = b.floats(&[4], &[1.0, 1.0, 2.0, 3.0]);
+            vec![b.emit("Upsample", &["x", &scales], &[("mode", mode.into())])]
+        });
+        larger
+            .check()
+            .unwrap_or_else(|error| panic!("{mode}: {error}"));
+    }
+    let put = Problem::of(Elem::F32, 10, &[picture], |b| {
+        let indices = b.constant(TensorProto::from_i64("", &[1, 1, 1, 2], &[1, 0]));
+        let updates = b.floats(&[1, 1, 1, 2], &[0.5, -0.5]);
+        let axis = [("axis", 2i64.into())];
+        vec![b.emit("Scatter", &["x", &indices, &updates], &axis)]
+    });
+    put.check().unwrap_or_else(|error| panic!("{error}"));
+    let regions = Problem::of(Elem::F32, 10, &[picture], |b| {
+        let regions = b.floats(&[1, 4], &[0.25, 0.5, 2.5, 3.0]);
+        let batch = b.ints(&[0]);
+        let attributes = [
+            ("sampling_ratio", 2i64.into()),
+            ("output_height", 2i64.into()),
+            ("output_width", 2i64.into()),
+        ];
+        vec![b.emit("RoiAlign", &["x", &regions, &batch], &attributes)]
+    });
+    regions.check().unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Queries, keys and values as windowed transformers are exported: one product, transposed, and taken apart by its first
+/// axis. ONNX Runtime moves the gradient's transpositions through what puts the parts back together.
+#[test]
+fn attention_takes_its_parts_from_a_transposed_product() {
+    const SIZES: [i64; 5] = [1, 4, 3, 2, 5];
+    let x: (&str, &[usize], Fill) = ("x", &[4, 30], Fill::Uniform);
+    let problem = Problem::of(Elem::F64, 18, &[x], |b| {
+        let sizes = b.ints(&SIZES);
+        let apart = b.emit("Reshape", &["x", &sizes], &[]);
+        let order = [("perm", vec![2i64, 0, 3, 1, 4].into())];
+        let parts = b.emit("Transpose", &[&apart], &order);
+        let [q, k, v] = [0, 1, 2].map(|place| {
+            let place = b.int(place);
+            b.emit("Gather", &[&parts, &place], &[("axis", 0i64.into())])
+        });
+        let swapped = [("perm", vec![0i64, 1, 3, 2].into())];
+        let turned = b.emit("Transpose", &[&k], &swapped);
+        let scores = b.emit("MatMul", &[&q, &turned], &[]);
+        let weights = b.emit("Softmax", &[&scores], &[]);
+        vec![b.emit("MatMul", &[&weights, &v], &[])]
+    });
+    problem.check().unwrap();
+}
+
+#[test]
+fn what_only_tells_a_type_has_no_gradient() {
+    let problem = Problem::of(Elem::F64, 18, &[X], |b| {
+        let half = b.floats(&[], &[0.5]);
+        let half = b.emit("CastLike", &[&half, "x"], &[]);
+        let scaled = b.emit("Mul", &["x", &half], &[]);
+        vec![b.emit("Sin", &[&scaled], &[])]
+    });
+    problem.check().unwrap();
 }

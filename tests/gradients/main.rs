@@ -1,16 +1,20 @@
 //! Every gradient rule against central differences, through ONNX Runtime.
 
+mod backend;
 mod cases;
 mod finite;
+mod fusions;
 mod graphs;
 mod kinks;
 mod quantization;
 mod random;
 mod refusals;
+mod structure;
 
 use finite::{DEVICES, Numeric};
 use std::collections::BTreeSet;
 use ziggurat::autodiff::{Options, rules::RULES};
+use ziggurat::onnx::decompose::FUSIONS;
 
 /// Emitted nodes must be valid in the oldest opset that the sweep takes and in new ones.
 const OPSETS: [i64; 2] = [18, 22];
@@ -54,10 +58,12 @@ fn every_rule_agrees_with_central_differences() {
 
 #[test]
 fn no_rule_lacks_a_case() {
+    let tested = cases::all().into_iter().map(|case| (case.domain, case.op));
+    let tested: BTreeSet<(&str, &str)> = tested.collect();
+    let rules = RULES.iter().map(|entry| ("", entry.op));
+    let fusions = FUSIONS.iter().map(|fusion| (fusion.domain, fusion.op));
     // Those of rounding, which differences do not see, have tests of their own.
-    let rounding = ["DequantizeLinear", "QuantizeLinear"];
-    let tested = cases::all().into_iter().map(|case| case.op).chain(rounding);
-    let tested: BTreeSet<&str> = tested.collect();
-    let rules: BTreeSet<&str> = RULES.iter().map(|entry| entry.op).collect();
-    assert_eq!(tested, rules);
+    let rounds = |op: &str| op.starts_with('Q') && op != "QuickGelu" || op == "DequantizeLinear";
+    let differentiated = rules.chain(fusions).filter(|(_, op)| !rounds(op));
+    assert_eq!(tested, differentiated.collect());
 }

@@ -76,7 +76,7 @@ pub fn p_relu(cx: &mut Context) -> Result<Gradients, Error> {
         let negative = cx.plain("Where", &[&positive, &zero, &input]);
         let product = cx.mul(&gradient, &negative);
         let (from, to) = (cx.dims(&input)?, cx.dims(&slope)?);
-        Some(cx.unbroadcast(&product, &from, &to))
+        Some(cx.unbroadcast(&product, &from, &to)?)
     } else {
         None
     };

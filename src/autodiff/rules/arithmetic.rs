@@ -5,7 +5,7 @@ use super::{Context, Error, Gradients};
 /// The gradient of input `index`, given that of the broadcast output, summed back to the input's dimensions.
 fn back(cx: &mut Context, index: usize, gradient: &str) -> Result<Option<String>, Error> {
     let (from, to) = (cx.dims(&cx.output())?, cx.dims(&cx.input(index)?)?);
-    Ok(Some(cx.unbroadcast(gradient, &from, &to)))
+    Ok(Some(cx.unbroadcast(gradient, &from, &to)?))
 }
 
 /// `g` for each of any number of summands.
@@ -205,20 +205,5 @@ pub fn reciprocal(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, output) = (cx.gradient()?, cx.output());
     let square = cx.mul(&output, &output);
     let product = cx.mul(&gradient, &square);
-    Ok(vec![Some(cx.plain("Neg", &[&product]))])
-}
-
-/// `g · cos x`.
-pub fn sin(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
-    let slope = cx.plain("Cos", &[&input]);
-    Ok(vec![Some(cx.mul(&gradient, &slope))])
-}
-
-/// `-g · sin x`.
-pub fn cos(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
-    let slope = cx.plain("Sin", &[&input]);
-    let product = cx.mul(&gradient, &slope);
     Ok(vec![Some(cx.plain("Neg", &[&product]))])
 }

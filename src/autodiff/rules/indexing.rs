@@ -49,8 +49,11 @@ fn one_place(
     let mut one = dims.to_vec();
     one[axis] = 1;
     let gradient = cx.reshape(gradient, &one);
-    let (pads, axes) = (cx.ints(&[place, size - 1 - place]), cx.ints(&[axis as i64]));
-    Ok(vec![Some(cx.plain("Pad", &[&gradient, &pads, "", &axes]))])
+    let mut before = vec![0; dims.len()];
+    let mut after = before.clone();
+    before[axis] = place;
+    after[axis] = size - 1 - place;
+    Ok(vec![Some(cx.pad(&gradient, &before, &after))])
 }
 
 /// `g` added at the places that were taken.
@@ -188,4 +191,28 @@ fn put(cx: &mut Context, (put, take): (&str, &str), axis: Option<i64>) -> Result
         .wants(2)
         .then(|| cx.emit(take, &[&gradient, &indices], &attributes));
     Ok(vec![of_data, None, of_updates])
+}
+
+/// For the two values, off and on: the sums of `g` where either stands.
+pub fn one_hot(cx: &mut Context) -> Result<Gradients, Error> {
+    if !cx.wants(2) {
+        return Ok(Vec::new());
+    }
+    let (gradient, output, values) = (cx.gradient()?, cx.output(), cx.input(2)?);
+    let (rank, elem) = (cx.dims(&output)?.len(), cx.elem(&values)?);
+    let axis = cx.axis("axis", -1, rank)? as i64;
+    let ends = TensorProto::from_floats("", &[2], elem, &[0.0, 1.0])?;
+    let ends = cx.builder.constant(ends);
+    let inputs = [cx.input(0)?, cx.input(1)?, ends];
+    let inputs = inputs.each_ref().map(String::as_str);
+    let on = cx.emit("OneHot", &inputs, &[("axis", axis.into())]);
+    let on = cx.mul(&gradient, &on);
+    let off = cx.plain("Sub", &[&gradient, &on]);
+    let all: Vec<usize> = (0..rank).collect();
+    let sums = [off, on].map(|part| {
+        let sum = cx.sum_over(&part, &all);
+        cx.reshape(&sum, &[1])
+    });
+    let both = cx.emit("Concat", &[&sums[0], &sums[1]], &[("axis", 0i64.into())]);
+    Ok(vec![None, None, Some(both)])
 }

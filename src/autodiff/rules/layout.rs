@@ -52,10 +52,12 @@ pub fn transpose(cx: &mut Context) -> Result<Gradients, Error> {
     ))])
 }
 
-/// `g` cast back; the second input only tells the type.
+/// `g` cast back; the second input only tells the type, and its gradient is zero.
 pub fn cast_like(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first()?;
-    cast(cx)
+    match cx.wants(0) {
+        true => cast(cx),
+        false => Ok(vec![]),
+    }
 }
 
 /// `g`, summed over the copies.
@@ -63,7 +65,7 @@ pub fn expand(cx: &mut Context) -> Result<Gradients, Error> {
     cx.only_first()?;
     let (gradient, input) = (cx.gradient()?, cx.input(0)?);
     let (from, to) = (cx.dims(&cx.output())?, cx.dims(&input)?);
-    Ok(vec![Some(cx.unbroadcast(&gradient, &from, &to))])
+    Ok(vec![Some(cx.unbroadcast(&gradient, &from, &to)?)])
 }
 
 /// `g` as (copies, size) for each axis, summed over the copies.

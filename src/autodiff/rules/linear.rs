@@ -29,7 +29,7 @@ pub fn gemm(cx: &mut Context) -> Result<Gradients, Error> {
     let of_c = if cx.wants(2) {
         let scaled = cx.scale(&gradient, elem, beta)?;
         let (from, to) = (cx.dims(&cx.output())?, cx.dims(&cx.input(2)?)?);
-        Some(cx.unbroadcast(&scaled, &from, &to))
+        Some(cx.unbroadcast(&scaled, &from, &to)?)
     } else {
         None
     };
@@ -59,7 +59,7 @@ pub fn mat_mul(cx: &mut Context) -> Result<Gradients, Error> {
     let of_a = if cx.wants(0) {
         let right = transposed(cx, &b, &dims_b, &matrix_b);
         let product = cx.plain("MatMul", &[&gradient, &right]);
-        let summed = cx.unbroadcast(&product, &with([rows, inner]), &matrix_a);
+        let summed = cx.unbroadcast(&product, &with([rows, inner]), &matrix_a)?;
         Some(reshaped(cx, &summed, &matrix_a, &dims_a))
     } else {
         None
@@ -67,7 +67,7 @@ pub fn mat_mul(cx: &mut Context) -> Result<Gradients, Error> {
     let of_b = if cx.wants(1) {
         let left = transposed(cx, &a, &dims_a, &matrix_a);
         let product = cx.plain("MatMul", &[&left, &gradient]);
-        let summed = cx.unbroadcast(&product, &with([inner, columns]), &matrix_b);
+        let summed = cx.unbroadcast(&product, &with([inner, columns]), &matrix_b)?;
         Some(reshaped(cx, &summed, &matrix_b, &dims_b))
     } else {
         None

@@ -15,9 +15,12 @@ mod pooling;
 mod quantization;
 mod reduction;
 mod resize;
+mod sampling;
 mod slicing;
 mod statistics;
+mod taps;
 mod transposed;
+mod trigonometry;
 mod window;
 
 use super::Error;
@@ -53,7 +56,13 @@ const fn entry(op: &'static str, rule: Rule, since: i64, note: &'static str) -> 
 #[rustfmt::skip]
 pub const RULES: &[Entry] = &[
     entry("Abs", arithmetic::abs, 7, "0 at 0"),
+    entry("Acos", trigonometry::acos, 7, ""),
+    entry("Acosh", trigonometry::acosh, 9, ""),
     entry("Add", arithmetic::sum, 7, ""),
+    entry("Asin", trigonometry::asin, 7, ""),
+    entry("Asinh", trigonometry::asinh, 9, ""),
+    entry("Atan", trigonometry::atan, 7, ""),
+    entry("Atanh", trigonometry::atanh, 9, ""),
     entry("AveragePool", pooling::average_pool, 7, "padding, `ceil_mode`, dilations"),
     entry("BatchNormalization", normalization::batch_normalization, 7, "inference; the input only"),
     entry("Cast", layout::cast, 7, "between floating-point types"),
@@ -63,7 +72,8 @@ pub const RULES: &[Entry] = &[
     entry("Concat", slicing::concat, 7, ""),
     entry("Conv", convolution::conv, 7, "the input only"),
     entry("ConvTranspose", transposed::conv_transpose, 7, "the input only"),
-    entry("Cos", arithmetic::cos, 7, ""),
+    entry("Cos", trigonometry::cos, 7, ""),
+    entry("Cosh", trigonometry::cosh, 9, ""),
     entry("CumSum", layout::cum_sum, 11, ""),
     entry("DepthToSpace", layout::depth_to_space, 7, "both orders of channels"),
     entry("DequantizeLinear", quantization::dequantize, 10, "straight through; a scale, or one a position of an axis"),
@@ -83,6 +93,7 @@ pub const RULES: &[Entry] = &[
     entry("GlobalAveragePool", pooling::global_average_pool, 7, ""),
     entry("GlobalLpPool", pooling::global_lp_pool, 7, ""),
     entry("GlobalMaxPool", pooling::global_max_pool, 7, "ties: the first"),
+    entry("GridSample", sampling::grid_sample, 16, "picture and grid; every mode and padding"),
     entry("GroupNormalization", statistics::group_normalization, 18, "the input only"),
     entry("HardSigmoid", activation::hard_sigmoid, 7, ""),
     entry("HardSwish", activation::hard_swish, 14, ""),
@@ -105,6 +116,7 @@ pub const RULES: &[Entry] = &[
     entry("Mod", arithmetic::remainder, 10, "the dividend only"),
     entry("Mul", arithmetic::mul, 7, ""),
     entry("Neg", arithmetic::neg, 7, ""),
+    entry("OneHot", indexing::one_hot, 9, "the two values"),
     entry("PRelu", activation::p_relu, 7, ""),
     entry("Pad", slicing::pad, 7, "constant amounts; every mode"),
     entry("Pow", arithmetic::pow, 7, ""),
@@ -123,13 +135,16 @@ pub const RULES: &[Entry] = &[
     entry("ReduceSumSquare", reduction::reduce_sum_square, 7, "constant axes"),
     entry("Relu", activation::relu, 7, "0 at 0"),
     entry("Reshape", layout::same_elements, 7, ""),
-    entry("Resize", resize::resize, 11, "every mode, `antialias`; constant scales and regions; axes up to 4096"),
+    entry("Resize", resize::resize, 7, "as `Upsample` before opset 10; every mode, `antialias`; constant scales and regions; axes up to 4096"),
+    entry("RoiAlign", sampling::roi_align, 10, "the picture only; `avg`, and a `sampling_ratio`"),
     entry("ScatterElements", indexing::scatter_elements, 11, "data and updates; reductions `none` and `add`"),
     entry("ScatterND", indexing::scatter_nd, 11, "data and updates; reductions `none` and `add`"),
     entry("Selu", activation::selu, 7, ""),
     entry("Shrink", activation::shrink, 9, ""),
     entry("Sigmoid", activation::sigmoid, 7, ""),
-    entry("Sin", arithmetic::sin, 7, ""),
+    entry("SimplifiedLayerNormalization", statistics::rms_normalization, 7, "ONNX Runtime's name for RMSNormalization"),
+    entry("Sin", trigonometry::sin, 7, ""),
+    entry("Sinh", trigonometry::sinh, 9, ""),
     entry("Slice", slicing::slice, 7, "constant places"),
     entry("Softmax", reduction::softmax, 7, ""),
     entry("Softplus", activation::softplus, 7, ""),
@@ -141,10 +156,11 @@ pub const RULES: &[Entry] = &[
     entry("Sub", arithmetic::sub, 7, ""),
     entry("Sum", arithmetic::sum, 7, ""),
     entry("Swish", activation::swish, 24, ""),
+    entry("Tan", trigonometry::tan, 7, ""),
     entry("Tanh", activation::tanh, 7, ""),
     entry("ThresholdedRelu", activation::thresholded_relu, 10, ""),
     entry("Tile", layout::tile, 7, ""),
-    entry("TopK", indexing::top_k, 10, "the values"),
+    entry("TopK", indexing::top_k, 7, "the values"),
     entry("Transpose", layout::transpose, 7, ""),
     entry("Trilu", layout::trilu, 14, ""),
     entry("Unsqueeze", layout::same_elements, 7, ""),
@@ -171,7 +187,6 @@ const ZERO_GRADIENT: &[&str] = &[
     "LessOrEqual",
     "NonZero",
     "Not",
-    "OneHot",
     "Or",
     "Round",
     "Shape",
@@ -204,11 +219,16 @@ pub fn has_zero_gradient(node: &NodeProto) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::onnx::decompose::FUSIONS;
 
     #[test]
     fn the_table_is_sorted_so_that_every_rule_is_found() {
         assert!(RULES.is_sorted_by_key(|entry| entry.op));
         assert!(RULES.iter().all(|entry| !ZERO_GRADIENT.contains(&entry.op)));
+    }
+
+    fn covered(note: &'static str) -> &'static str {
+        if note.is_empty() { "everything" } else { note }
     }
 
     /// The table that people read, from the table that the sweep reads.
@@ -223,13 +243,22 @@ mod tests {
             op, since, note, ..
         } in RULES
         {
-            let note = if note.is_empty() { "everything" } else { note };
-            text += &format!("| {op} | {since} | {note} |\n");
+            text += &format!("| {op} | {since} | {} |\n", covered(note));
         }
         text += &format!(
             "\nThe gradient of these is zero wherever it exists, so that the sweep ends there: {}; and `Cast` to integers.\n",
             ZERO_GRADIENT.join(", ")
         );
+        text += "\nThese are taken apart into operators that have rules before anything is differentiated:\n\n\
+            | domain | operator | covered |\n| --- | --- | --- |\n";
+        for fusion in FUSIONS {
+            let domain = if fusion.domain.is_empty() {
+                "ai.onnx"
+            } else {
+                fusion.domain
+            };
+            text += &format!("| {domain} | {} | {} |\n", fusion.op, covered(fusion.note));
+        }
         text
     }
 

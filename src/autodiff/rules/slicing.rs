@@ -78,9 +78,8 @@ pub fn slice(cx: &mut Context) -> Result<Gradients, Error> {
     }
     let gradient = if stride.iter().all(|&step| step == 1) {
         let after = (0..dims.len()).map(|axis| dims[axis] as i64 - out[axis] as i64 - first[axis]);
-        let pads: Vec<i64> = first.iter().copied().chain(after).collect();
-        let pads = cx.ints(&pads);
-        cx.plain("Pad", &[&gradient, &pads])
+        let after: Vec<i64> = after.collect();
+        cx.pad(&gradient, &first, &after)
     } else {
         let source = |axis: usize, position: usize| first[axis] + position as i64 * stride[axis];
         let indices = flat_indices(cx, &dims, &out, source)?;
@@ -134,13 +133,9 @@ fn unpad(
     before: &[i64],
 ) -> String {
     let after = |axis: usize| out[axis] as i64 - dims[axis] as i64 - before[axis];
-    let pads: Vec<i64> = before
-        .iter()
-        .map(|amount| -amount)
-        .chain((0..dims.len()).map(|axis| -after(axis)))
-        .collect();
-    let pads = cx.ints(&pads);
-    cx.plain("Pad", &[gradient, &pads])
+    let after: Vec<i64> = (0..dims.len()).map(|axis| -after(axis)).collect();
+    let before: Vec<i64> = before.iter().map(|amount| -amount).collect();
+    cx.pad(gradient, &before, &after)
 }
 
 /// For each element of a tensor of dimensions `out`, in order, the flat index in one of dimensions `dims` that it came

@@ -85,11 +85,11 @@ fn over_last_axes(cx: &mut Context, centred: bool) -> Result<Gradients, Error> {
     if cx.wants(1) {
         let product = cx.mul(&gradient, &normalised.value);
         let to = cx.dims(&scale)?;
-        gradients[1] = Some(cx.unbroadcast(&product, &dims, &to));
+        gradients[1] = Some(cx.unbroadcast(&product, &dims, &to)?);
     }
     if cx.wants(2) {
         let to = cx.dims(&cx.input(2)?)?;
-        gradients[2] = Some(cx.unbroadcast(&gradient, &dims, &to));
+        gradients[2] = Some(cx.unbroadcast(&gradient, &dims, &to)?);
     }
     Ok(gradients)
 }

@@ -33,11 +33,8 @@ pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
     let gradient = match cut.iter().all(|&cut| cut == 0) {
         true => gradient,
         false => {
-            let zeros = vec![0; rank];
-            let pads = cx.ints(&[zeros.as_slice(), &cut].concat());
-            let axes: Vec<i64> = (2..2 + rank as i64).collect();
-            let axes = cx.ints(&axes);
-            cx.plain("Pad", &[&gradient, &pads, "", &axes])
+            let after = [&[0, 0], cut.as_slice()].concat();
+            cx.pad(&gradient, &vec![0; rank + 2], &after)
         }
     };
     let ends: Vec<i64> = ends.iter().map(|end| (*end).max(0)).collect();
@@ -57,7 +54,7 @@ pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
 }
 
 /// What is cut off before the output along an axis, of which `total` is what is cut off on both sides, less what is
-/// added behind.
+/// added behind. An output that is asked to be larger is filled up behind.
 fn padding_before(cx: &Context, axis: usize, total: i64) -> Result<i64, Error> {
     let at = |name: &str| {
         cx.node
@@ -65,7 +62,7 @@ fn padding_before(cx: &Context, axis: usize, total: i64) -> Result<i64, Error> {
             .and_then(|values| values.get(axis))
             .copied()
     };
-    let whole = total + at("output_padding").unwrap_or(0);
+    let whole = (total + at("output_padding").unwrap_or(0)).max(0);
     let explicit = at("pads").unwrap_or(0);
     let computed = cx.node.ints("output_shape").is_some();
     let before = match cx.node.string("auto_pad").unwrap_or("NOTSET") {

@@ -109,3 +109,47 @@ fn random_numbers_and_large_values_stay() {
     let folded = fold(&graph, &[&[("x", dims)]]).unwrap();
     assert_eq!(ops(&folded), ["RandomNormal", "ConstantOfShape", "Sum"]);
 }
+
+/// Blocks that each pad to a multiple of three, by an amount that is computed of the dimensions they are given, as
+/// transformers with windows do.
+#[test]
+fn dimensions_that_are_computed_of_computed_dimensions_are_told_however_long_the_chain() {
+    const BLOCKS: usize = 40;
+    testing::library();
+    let mut b = Builder::empty(18, "g/");
+    b.input("x", Elem::F32, &[Dim::DimValue(4)]).unwrap();
+    let (three, zero, flat) = (b.ints(&[3]), b.ints(&[0]), b.ints(&[-1]));
+    let mut value = "x".to_string();
+    for _ in 0..BLOCKS {
+        let size = b.emit("Shape", &[&value], &[]);
+        let over = b.emit("Mod", &[&size, &three], &[]);
+        let missing = b.emit("Sub", &[&three, &over], &[]);
+        let amount = b.emit("Mod", &[&missing, &three], &[]);
+        // As exporters write it: laid out in rows, turned round, and flattened again.
+        let pairs = b.emit("Concat", &[&amount, &zero], &[("axis", 0i64.into())]);
+        let (rows, last, end) = (b.ints(&[-1, 1]), b.ints(&[-1]), b.ints(&[i64::MIN]));
+        let rows = b.emit("Reshape", &[&pairs, &rows], &[]);
+        let turned = b.emit("Slice", &[&rows, &last, &end, &zero, &last], &[]);
+        let amounts = b.emit("Reshape", &[&turned, &flat], &[]);
+        let padded = b.emit("Pad", &[&value, &amounts], &[]);
+        let one = b.ints(&[1]);
+        value = b.emit("Concat", &[&padded, &padded], &[("axis", 0i64.into())]);
+        let whole = b.emit("Shape", &[&value], &[]);
+        let less = b.emit("Div", &[&whole, &three], &[]);
+        let less = b.emit("Add", &[&less, &one], &[]);
+        value = b.emit("Slice", &[&value, &zero, &less], &[]);
+    }
+    let mut graph = b.into_graph();
+    graph.set_outputs(vec![untyped(&value)]);
+    let dims: &[usize] = &[4];
+    let folded = fold(&graph, &[&[("x", dims)]]).unwrap();
+    let block = ["Pad", "Concat", "Slice"];
+    assert_eq!(ops(&folded), block.repeat(BLOCKS));
+    assert!(folded.nodes().iter().all(|node| {
+        let amounts = node.input.iter().skip(1);
+        node.is("Concat")
+            || amounts
+                .into_iter()
+                .all(|name| folded.constant(name).is_some())
+    }));
+}

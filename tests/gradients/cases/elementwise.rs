@@ -23,6 +23,15 @@ pub fn arithmetic() -> Vec<Case> {
         case("Div", &[positive(&[2, 3]), Again(0)]),
         case("Sin", &[x(&[2, 5])]),
         case("Cos", &[x(&[2, 5])]),
+        case("Acos", &[inner(&[2, 5])]),
+        case("Acosh", &[outer(&[2, 5])]),
+        case("Asin", &[inner(&[2, 5])]),
+        case("Asinh", &[x(&[2, 5])]),
+        case("Atan", &[x(&[2, 5])]),
+        case("Atanh", &[inner(&[2, 5])]),
+        case("Cosh", &[x(&[2, 5])]),
+        case("Sinh", &[x(&[2, 5])]),
+        case("Tan", &[x(&[2, 5])]),
         case("Reciprocal", &[positive(&[2, 5])]),
         case("Mean", &[x(&[3, 4])]),
         case("Mean", &[x(&[3, 4]), x(&[4]), constant(&[2, 1, 1]), x(&[])]),
@@ -64,6 +73,16 @@ pub fn arithmetic() -> Vec<Case> {
         cases.push(case(op, &[constant(&[4, 1]), positive(&[3])]));
     }
     cases
+}
+
+/// Numbers well within -1 and 1.
+fn inner(dims: &[usize]) -> Operand {
+    Operand::Variable(dims.to_vec(), Fill::Within)
+}
+
+/// Numbers well beyond 1.
+fn outer(dims: &[usize]) -> Operand {
+    Operand::Variable(dims.to_vec(), Fill::Beyond)
 }
 
 pub fn activations() -> Vec<Case> {

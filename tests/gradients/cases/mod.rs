@@ -1,11 +1,19 @@
 //! One table of single-node problems: every operator that has a rule, with every attribute that its rule reads.
 
+mod convolutions;
 mod elementwise;
-mod tensors;
-mod windows;
+mod fusions;
+mod layout;
+mod linear;
+mod normalization;
+mod pools;
+mod reductions;
+mod resizing;
+mod sampling;
 
 use crate::finite::{Fill, Problem, random};
 use Operand::{Again, Flag, Missing, Number};
+pub use fusions::masked_attention;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use ziggurat::onnx::proto::TensorProto;
@@ -15,6 +23,8 @@ use ziggurat::onnx::{Attribute, Builder, Elem};
 /// A node to differentiate.
 #[derive(Debug, Clone)]
 pub struct Case {
+    /// Empty for one of ONNX's own operators.
+    pub domain: &'static str,
     pub op: &'static str,
     operands: Vec<Operand>,
     attributes: Vec<(&'static str, Attribute)>,
@@ -22,7 +32,9 @@ pub struct Case {
     outputs: usize,
     read: Vec<usize>,
     /// The opset that the attributes need, if newer than what is emitted.
-    pub since: i64,
+    since: i64,
+    /// The newest opset with the attributes, or with a kernel in ONNX Runtime.
+    until: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -36,8 +48,10 @@ enum Operand {
     Ints(Vec<i64>),
     /// Indices of the dimensions given.
     Index(Vec<i64>, Vec<i64>),
+    /// As `Index`, of int32.
+    Index32(Vec<i64>, Vec<i32>),
     /// Float32 numbers whatever the element type of the others.
-    Floats(Vec<f32>),
+    Floats(Vec<usize>, Vec<f32>),
     Flag(bool),
     /// Truth values of the dimensions given, true and false by turns.
     Flags(Vec<usize>),
@@ -55,24 +69,29 @@ impl Case {
         self
     }
 
+    fn of(mut self, domain: &'static str) -> Self {
+        self.domain = domain;
+        self
+    }
+
     fn since(mut self, opset: i64) -> Self {
         self.since = opset;
         self
     }
 
+    fn until(mut self, opset: i64) -> Self {
+        self.until = opset;
+        self
+    }
+
     /// The opsets to try, of `wanted`: none older than the attributes need, none that ONNX Runtime lacks the kernel for.
     pub fn opsets(&self, wanted: [i64; 2]) -> [i64; 2] {
-        let newest = if self.op == "GlobalLpPool" {
-            21
-        } else {
-            i64::MAX
-        };
-        wanted.map(|opset| opset.max(self.since).min(newest))
+        wanted.map(|opset| opset.max(self.since).min(self.until))
     }
 
     /// The element types for which ONNX Runtime's CPU provider has the kernel.
     pub fn elems(&self) -> &'static [Elem] {
-        match FLOAT32_ONLY.contains(&self.op) {
+        match !self.domain.is_empty() || FLOAT32_ONLY.contains(&self.op) {
             true => &[Elem::F32],
             false => &[Elem::F64, Elem::F32],
         }
@@ -101,7 +120,16 @@ impl Case {
                 Operand::Index(dims, values) => {
                     builder.constant(TensorProto::from_i64("", dims, values))
                 }
-                Operand::Floats(values) => builder.floats(&[values.len() as i64], values),
+                Operand::Index32(dims, values) => builder.constant(TensorProto {
+                    dims: dims.clone(),
+                    data_type: Elem::I32.code(),
+                    int32_data: values.clone(),
+                    ..Default::default()
+                }),
+                Operand::Floats(dims, values) => {
+                    let dims: Vec<i64> = dims.iter().map(|&dim| dim as i64).collect();
+                    builder.floats(&dims, values)
+                }
                 Operand::Flags(dims) => builder.constant(TensorProto {
                     dims: dims.iter().map(|&dim| dim as i64).collect(),
                     data_type: Elem::Bool.code(),
@@ -124,54 +152,74 @@ impl Case {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let made = builder.emit_many(self.op, &names, &self.attributes, self.outputs);
         let outputs = self.read.iter().map(|&index| made[index].clone()).collect();
-        Problem {
+        let problem = Problem {
             graph: builder.into_graph(),
             elem,
             inputs,
             outputs,
             kinks: Vec::new(),
+        };
+        match self.domain {
+            "" => problem,
+            domain => problem.with_ops_of(domain, &[self.op]),
         }
     }
 }
 
 /// Operators whose CPU kernel takes no float64.
 const FLOAT32_ONLY: &[&str] = &[
+    "Acos",
+    "Acosh",
+    "Asin",
+    "Asinh",
+    "Atan",
+    "Atanh",
+    "Attention",
     "AveragePool",
     "Celu",
     "Conv",
     "ConvTranspose",
+    "Cosh",
     "Elu",
     "Erf",
     "Gelu",
     "GlobalAveragePool",
     "GlobalLpPool",
     "GlobalMaxPool",
+    "GridSample",
     "GroupNormalization",
     "HardSigmoid",
     "HardSwish",
-    "LRN",
     "InstanceNormalization",
+    "LRN",
     "LeakyRelu",
     "LpPool",
     "Mean",
     "MeanVarianceNormalization",
     "Mish",
+    "OneHot",
     "PRelu",
     "Resize",
+    "RoiAlign",
     "Selu",
+    "SimplifiedLayerNormalization",
+    "Sinh",
     "Softplus",
     "Softsign",
+    "Tan",
     "ThresholdedRelu",
 ];
 
 fn case(op: &'static str, operands: &[Operand]) -> Case {
     Case {
+        domain: "",
         op,
         operands: operands.to_vec(),
         attributes: Vec::new(),
         outputs: 1,
         read: vec![0],
         since: 0,
+        until: i64::MAX,
     }
 }
 
@@ -209,7 +257,12 @@ fn flags(dims: &[usize]) -> Operand {
 }
 
 fn floats(values: &[f64]) -> Operand {
-    Operand::Floats(values.iter().map(|&value| value as f32).collect())
+    floats_of(&[values.len()], values)
+}
+
+fn floats_of(dims: &[usize], values: &[f64]) -> Operand {
+    let values = values.iter().map(|&value| value as f32).collect();
+    Operand::Floats(dims.to_vec(), values)
 }
 
 fn index(dims: &[i64], values: &[i64]) -> Operand {
@@ -222,24 +275,30 @@ fn ints(values: &[i64]) -> Operand {
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 17] = [
-        elementwise::arithmetic,
+    let families: [fn() -> Vec<Case>; 23] = [
+        convolutions::convolutions,
+        convolutions::depthwise,
+        convolutions::transposed_convolutions,
         elementwise::activations,
-        tensors::linear,
-        tensors::products,
-        tensors::reductions,
-        tensors::other_reductions,
-        tensors::statistics,
-        tensors::indexing,
-        tensors::layout,
-        tensors::slicing,
-        tensors::normalization,
-        windows::convolutions,
-        windows::depthwise,
-        windows::pools,
-        windows::norm_pools,
-        windows::resizing,
-        windows::transposed_convolutions,
+        elementwise::arithmetic,
+        fusions::activations,
+        fusions::attention,
+        fusions::normalization,
+        fusions::products,
+        layout::indexing,
+        layout::layout,
+        layout::slicing,
+        linear::linear,
+        linear::products,
+        normalization::normalization,
+        normalization::statistics,
+        pools::norm_pools,
+        pools::pools,
+        reductions::other_reductions,
+        reductions::reductions,
+        resizing::resizing,
+        sampling::grids,
+        sampling::regions,
     ];
     families.iter().flat_map(|family| family()).collect()
 }

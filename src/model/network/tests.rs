@@ -1,0 +1,168 @@
+use super::*;
+use crate::autodiff::reach::Reach;
+use crate::home::Home;
+use crate::model::Source;
+use crate::onnx::proto::{Dim, TensorProto};
+use crate::onnx::shapes::{fixed, untyped};
+use crate::onnx::{Builder, file};
+use crate::runtime::{Options, Provider, Session, Tensor, package, testing};
+use ndarray::Array4;
+
+/// A network whose file holds the graph that `build` makes; it returns the outputs' names.
+fn opened(opset: i64, build: impl FnOnce(&mut Builder) -> Vec<String>) -> Result<Network, Error> {
+    testing::library();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.onnx");
+    let mut builder = Builder::empty(opset, "g/");
+    let outputs: Vec<_> = build(&mut builder)
+        .iter()
+        .map(|name| untyped(name))
+        .collect();
+    let model = builder.graph().to_model(&outputs).unwrap();
+    file::write(model, &path, None).unwrap();
+    let home = Home::at(folder.path());
+    let source = Source::resolve(&home, path.to_str()).unwrap();
+    Network::open(&source.open(&home, &package::quiet).unwrap())
+}
+
+/// A constant whose elements rise from `first` in eighths, which every type holds exactly.
+fn rising(b: &mut Builder, dims: &[i64], elem: Elem, first: f64) -> String {
+    let count = dims.iter().product::<i64>();
+    let values: Vec<f64> = (0..count)
+        .map(|index| first + (index % 16) as f64 / 8.0)
+        .collect();
+    b.constant(TensorProto::from_floats("", dims, elem, &values).unwrap())
+}
+
+/// The class scores of a picture all of whose elements are 2.
+fn scores(network: &Network) -> Vec<f32> {
+    let model = network.graph.to_model(&[untyped(&network.logits)]).unwrap();
+    let bytes = file::encode(&model).unwrap();
+    let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
+    let [n, c, h, w] = network.input_dims(1);
+    let picture = Tensor::from(Array4::from_elem((n, c, h, w), 2f32));
+    let found = session
+        .run(&[(&network.input, &picture)], &[&network.logits])
+        .unwrap();
+    found[0].as_f32().unwrap().iter().copied().collect()
+}
+
+/// Convolution, rectifier and mean, with weights of the type `elem`.
+fn small(b: &mut Builder, picture: &str, elem: Elem) -> String {
+    let weight = rising(b, &[4, 3, 1, 1], elem, -0.5);
+    let conv = b
+        .emit_named("conv", "Conv", &[picture, &weight], &[])
+        .unwrap();
+    let relu = b.emit_named("relu", "Relu", &[&conv], &[]).unwrap();
+    b.emit_named("pool", "GlobalAveragePool", &[&relu], &[])
+        .unwrap()
+}
+
+fn differentiable(network: &Network) -> bool {
+    network
+        .layers()
+        .iter()
+        .all(|layer| layer.reach == Reach::Differentiable)
+}
+
+#[test]
+fn half_precision_is_read_as_single_precision() {
+    let open = |elem: Elem| {
+        opened(18, |b| {
+            let dims = [1, 3, 4, 4].map(Dim::DimValue);
+            b.input("x", elem, &dims).unwrap();
+            let pool = small(b, "x", elem);
+            let code = i64::from(elem.code());
+            let cast = b.emit("Cast", &[&pool], &[("to", code.into())]);
+            vec![b.emit_named("y", "Flatten", &[&cast], &[]).unwrap()]
+        })
+        .unwrap()
+    };
+    let single = open(Elem::F32);
+    for elem in [Elem::F16, Elem::BF16] {
+        let half = open(elem);
+        assert!(differentiable(&half));
+        assert_eq!(half.shapes.get("relu").unwrap().elem, Elem::F32);
+        assert_eq!(scores(&half), scores(&single), "{elem:?}");
+    }
+}
+
+#[test]
+fn bytes_with_their_channels_last_become_numbers_with_their_channels_first() {
+    let network = opened(18, |b| {
+        let dims = [
+            Dim::DimParam("runs".into()),
+            Dim::DimValue(6),
+            Dim::DimValue(5),
+            Dim::DimValue(3),
+        ];
+        b.input("x", Elem::U8, &dims).unwrap();
+        let numbers = b.emit("Cast", &["x"], &[("to", 1i64.into())]);
+        let first = b.emit(
+            "Transpose",
+            &[&numbers],
+            &[("perm", vec![0i64, 3, 1, 2].into())],
+        );
+        let pool = small(b, &first, Elem::F32);
+        vec![b.emit_named("y", "Flatten", &[&pool], &[]).unwrap()]
+    })
+    .unwrap();
+    assert_eq!(
+        (network.input.as_str(), network.input_dims(2)),
+        ("x", [2, 3, 6, 5])
+    );
+    assert!(network.batchable && differentiable(&network));
+    assert_eq!(network.preprocessing, Preprocessing::PIXELS);
+    assert!(!network.preprocessing_assumed);
+    // Rows of weights begin at -0.5, -0.125, 0.25, 0.625 and rise by an eighth; the picture is 2 everywhere.
+    assert_eq!(scores(&network), [0.0, 0.0, 2.25, 4.5]);
+}
+
+#[test]
+fn scores_are_taken_before_a_softmax_of_any_age_and_shape() {
+    let picture = |b: &mut Builder| b.input("x", Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap();
+    let old = opened(9, |b| {
+        let x = picture(b);
+        let pool = small(b, &x, Elem::F32);
+        let flat = b.emit_named("fc", "Flatten", &[&pool], &[]).unwrap();
+        vec![
+            b.emit_named("probabilities", "Softmax", &[&flat], &[])
+                .unwrap(),
+        ]
+    });
+    let old = old.unwrap();
+    assert_eq!((old.logits.as_str(), old.classes.len()), ("fc", 4));
+    let planes = opened(9, |b| {
+        let x = picture(b);
+        let pool = small(b, &x, Elem::F32);
+        vec![
+            b.emit_named("probabilities", "Softmax", &[&pool], &[])
+                .unwrap(),
+        ]
+    });
+    let planes = planes.unwrap();
+    assert_eq!(scores(&planes), scores(&old));
+    let without = opened(18, |b| {
+        let x = picture(b);
+        vec![small(b, &x, Elem::F32)]
+    });
+    let without = without.unwrap();
+    assert_eq!(
+        (without.logits.as_str(), without.classes.len()),
+        ("pool/flat", 4)
+    );
+    assert_eq!(scores(&without), scores(&old));
+}
+
+#[test]
+fn inputs_that_are_no_pictures_are_named() {
+    let problem = opened(18, |b| {
+        b.input("x", Elem::F32, &fixed(&[1, 12, 4, 4])).unwrap();
+        vec![b.emit_named("y", "GlobalAveragePool", &["x"], &[]).unwrap()]
+    });
+    let problem = problem.unwrap_err().to_string();
+    assert!(
+        problem.contains("(\"x\")") && problem.contains("1 or 3"),
+        "{problem}"
+    );
+}

@@ -1,0 +1,110 @@
+//! Where a model gives its class scores: as (N, classes), before any softmax.
+
+use super::{Error, ModelFile};
+use crate::onnx::proto::NodeProto;
+use crate::onnx::{Attribute, Graph, Shapes, ValueType, printable};
+
+/// Operators that leave the order of the elements as it is.
+const REARRANGING: &[&str] = &["Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"];
+
+/// The name of the class scores and how many there are: those of the output that the card names, or of the first one of
+/// dimensions (1, classes), or else (1, classes, 1, …). Scores of the latter kind are flattened by a node that is added.
+///
+/// # Errors
+/// [`Error::NoClassScores`] if no output is like that.
+pub fn class_scores(
+    graph: &mut Graph,
+    shapes: &mut Shapes,
+    file: &ModelFile,
+) -> Result<(String, usize), Error> {
+    let wanted = file.card.output.as_deref();
+    let classes = |name: &str, most: usize| match shapes.find(name)?.dims.as_slice() {
+        [1, classes, rest @ ..] if *classes > 0 && rest.len() <= most => {
+            rest.iter().all(|&dim| dim == 1).then_some(*classes)
+        }
+        _ => None,
+    };
+    let outputs = graph.outputs().iter().map(|output| output.name.as_str());
+    let outputs: Vec<&str> = outputs
+        .filter(|name| wanted.is_none_or(|wanted| wanted == *name))
+        .collect();
+    let find = |most| {
+        let mut found = outputs
+            .iter()
+            .filter_map(|name| Some((*name, classes(name, most)?)));
+        found.next()
+    };
+    let (output, count) = find(0).or_else(|| find(usize::MAX)).ok_or_else(|| {
+        let which = wanted.map_or("none of its outputs".into(), printable);
+        Error::NoClassScores {
+            path: file.path.clone(),
+            why: format!("{which} has dimensions (1, classes)"),
+        }
+    })?;
+    let scores = before_softmax(graph, shapes, output).to_owned();
+    if classes(&scores, 0) == Some(count) {
+        return Ok((scores, count));
+    }
+    let flat = flattened(graph, shapes, &scores, count)?;
+    Ok((flat, count))
+}
+
+/// The value that goes into a softmax over the classes at the end, if there is one; earlier, if only rearranging lies
+/// between and it is of the same dimensions.
+fn before_softmax<'a>(graph: &'a Graph, shapes: &Shapes, output: &'a str) -> &'a str {
+    let dims = |value: &str| shapes.find(value).map(|known| known.dims.as_slice());
+    let count = |value: &str| Some(dims(value)?.iter().product::<usize>());
+    let (mut scores, mut value, mut found) = (output, output, false);
+    while let Some(node) = graph.producer(value).map(|index| &graph.nodes()[index]) {
+        let Some(input) = node.input_at(0) else { break };
+        if is_softmax(node) {
+            let axis = node.int("axis").unwrap_or(-1);
+            let over = dims(input).and_then(|dims| {
+                let axis = if axis < 0 {
+                    axis + dims.len() as i64
+                } else {
+                    axis
+                };
+                dims.get(usize::try_from(axis).ok()?).copied()
+            });
+            if over.is_none() || over != count(input) {
+                break;
+            }
+            (scores, found) = (input, true);
+        } else if !REARRANGING.iter().any(|op| node.is(op)) || count(input) != count(value) {
+            break;
+        } else if found && dims(input) == dims(scores) {
+            scores = input;
+        }
+        value = input;
+    }
+    scores
+}
+
+fn is_softmax(node: &NodeProto) -> bool {
+    node.is("Softmax") || node.is("LogSoftmax")
+}
+
+/// Adds a node that makes scores of dimensions (N, classes, 1, …) two-dimensional.
+fn flattened(
+    graph: &mut Graph,
+    shapes: &mut Shapes,
+    scores: &str,
+    count: usize,
+) -> Result<String, Error> {
+    let mut flat = format!("{scores}/flat");
+    while graph.contains(&flat) {
+        flat.push('_');
+    }
+    graph.insert_node(NodeProto {
+        op_type: "Flatten".into(),
+        input: vec![scores.into()],
+        output: vec![flat.clone()],
+        attribute: vec![Attribute::Int(1).named("axis")],
+        ..Default::default()
+    })?;
+    let elem = shapes.get(scores)?.elem;
+    let dims = vec![1, count];
+    shapes.insert(flat.clone(), ValueType { elem, dims });
+    Ok(flat)
+}

@@ -1,0 +1,165 @@
+//! Products with an activation, and activations with a bias.
+
+use super::emitter::{Emitter, Refusal};
+use crate::onnx::Elem;
+
+/// Numbers that an activation takes, in the order in which `FusedConv` lists them.
+const PARAMETERS: &[(&str, &[&str])] = &[
+    ("Clip", &["min", "max"]),
+    ("HardSigmoid", &["alpha", "beta"]),
+    ("LeakyRelu", &["alpha"]),
+    ("Relu", &[]),
+    ("Sigmoid", &[]),
+    ("Tanh", &[]),
+];
+
+/// `activation(conv(x) + z)`.
+pub fn conv(e: &mut Emitter) -> Result<(), Refusal> {
+    let parameters = match e.node.attribute_named("activation_params") {
+        Some(attribute) => attribute.floats.clone(),
+        None => Vec::new(),
+    };
+    let (activation, names) = activation(e)?;
+    if parameters.len() < names.len() {
+        return Err(Refusal(format!("{activation} lacks its parameters")));
+    }
+    let elem = e.elem(e.input(0)?)?;
+    let inputs = [e.input(0)?, e.input(1)?, e.optional(2).unwrap_or_default()];
+    let mut sum = e.emit("Conv", &inputs, &[]);
+    e.with_attributes(e.attributes_but(&["activation"]));
+    if let Some(summand) = e.optional(3) {
+        sum = e.emit("Add", &[&sum, summand], &[]);
+    }
+    activate(e, activation, names, &parameters, &sum, elem)
+}
+
+/// `activation(gemm(a, b, c))`.
+pub fn gemm(e: &mut Emitter) -> Result<(), Refusal> {
+    let (activation, names) = activation(e)?;
+    let parameter = |name: &&str| e.node.float(&format!("activation_{name}"));
+    let parameters: Option<Vec<f32>> = names.iter().map(parameter).collect();
+    let parameters =
+        parameters.ok_or_else(|| Refusal(format!("{activation} lacks its parameters")))?;
+    let elem = e.elem(e.input(0)?)?;
+    let inputs = [e.input(0)?, e.input(1)?, e.optional(2).unwrap_or_default()];
+    let product = e.emit("Gemm", &inputs, &[]);
+    e.with_attributes(e.attributes_but(&["activation"]));
+    activate(e, activation, names, &parameters, &product, elem)
+}
+
+type Activation = (&'static str, &'static [&'static str]);
+
+fn activation(e: &Emitter) -> Result<Activation, Refusal> {
+    let wanted = e.node.string("activation").unwrap_or_default();
+    let known = PARAMETERS.iter().find(|(name, _)| *name == wanted);
+    known
+        .copied()
+        .ok_or_else(|| Refusal(format!("activation = {wanted:?}")))
+}
+
+fn activate(
+    e: &mut Emitter,
+    activation: &str,
+    names: &[&str],
+    parameters: &[f32],
+    value: &str,
+    elem: Elem,
+) -> Result<(), Refusal> {
+    if activation == "Clip" {
+        let min = e.scalar(elem, parameters[0].into())?;
+        let max = e.scalar(elem, parameters[1].into())?;
+        e.finish(activation, &[value, &min, &max], &[]);
+        return Ok(());
+    }
+    let attributes: Vec<_> = names
+        .iter()
+        .zip(parameters)
+        .map(|(name, &parameter)| (*name, parameter.into()))
+        .collect();
+    e.finish(activation, &[value], &attributes);
+    Ok(())
+}
+
+/// `alpha · a b`, where the last two axes of either may be exchanged.
+pub fn mat_mul(e: &mut Emitter) -> Result<(), Refusal> {
+    e.without_flags(&["transBatchA", "transBatchB"])?;
+    let alpha = f64::from(e.node.float("alpha").unwrap_or(1.0));
+    let elem = e.elem(e.input(0)?)?;
+    let mut factors = Vec::new();
+    for (index, flag) in [(0, "transA"), (1, "transB")] {
+        let value = e.input(index)?;
+        let rank = e.dims(value)?.len();
+        let transposed = e.node.int(flag).unwrap_or(0) != 0 && rank > 1;
+        factors.push(match transposed {
+            true => {
+                let mut order: Vec<i64> = (0..rank as i64).collect();
+                order.swap(rank - 2, rank - 1);
+                e.emit("Transpose", &[value], &[("perm", order.into())])
+            }
+            false => value.to_owned(),
+        });
+    }
+    let factors = [factors[0].as_str(), factors[1].as_str()];
+    if alpha == 1.0 {
+        e.finish("MatMul", &factors, &[]);
+        return Ok(());
+    }
+    let product = e.emit("MatMul", &factors, &[]);
+    let alpha = e.scalar(elem, alpha)?;
+    e.finish("Mul", &[&product, &alpha], &[]);
+    Ok(())
+}
+
+/// The first input plus the second, if it is given.
+fn biased(e: &mut Emitter) -> Result<(String, Elem), Refusal> {
+    let input = e.input(0)?;
+    let elem = e.elem(input)?;
+    let sum = match e.optional(1) {
+        Some(bias) => e.emit("Add", &[input, bias], &[]),
+        None => input.to_owned(),
+    };
+    Ok((sum, elem))
+}
+
+/// With `z = x + bias`: `z/2 · (1 + erf(z/√2))`.
+pub fn gelu(e: &mut Emitter) -> Result<(), Refusal> {
+    let (z, elem) = biased(e)?;
+    let root = e.scalar(elem, std::f64::consts::FRAC_1_SQRT_2)?;
+    let scaled = e.emit("Mul", &[&z, &root], &[]);
+    let sigmoid = e.emit("Erf", &[&scaled], &[]);
+    half_of_one_plus(e, &z, &sigmoid, elem)
+}
+
+/// With `z = x + bias`: `z/2 · (1 + tanh(√(2/π) · (z + 0.044715 z³)))`.
+pub fn fast_gelu(e: &mut Emitter) -> Result<(), Refusal> {
+    let (z, elem) = biased(e)?;
+    let root = (2.0 / std::f64::consts::PI).sqrt();
+    let cubic = e.scalar(elem, root * 0.044_715)?;
+    let linear = e.scalar(elem, root)?;
+    let square = e.emit("Mul", &[&z, &z], &[]);
+    let square = e.emit("Mul", &[&square, &cubic], &[]);
+    let factor = e.emit("Add", &[&square, &linear], &[]);
+    let inner = e.emit("Mul", &[&z, &factor], &[]);
+    let sigmoid = e.emit("Tanh", &[&inner], &[]);
+    half_of_one_plus(e, &z, &sigmoid, elem)
+}
+
+/// `z/2 · (1 + sigmoid)`.
+fn half_of_one_plus(e: &mut Emitter, z: &str, sigmoid: &str, elem: Elem) -> Result<(), Refusal> {
+    let (one, half) = (e.scalar(elem, 1.0)?, e.scalar(elem, 0.5)?);
+    let shifted = e.emit("Add", &[sigmoid, &one], &[]);
+    let gate = e.emit("Mul", &[&shifted, &half], &[]);
+    e.finish("Mul", &[z, &gate], &[]);
+    Ok(())
+}
+
+/// `x · sigmoid(alpha · x)`.
+pub fn quick_gelu(e: &mut Emitter) -> Result<(), Refusal> {
+    let input = e.input(0)?;
+    let elem = e.elem(input)?;
+    let alpha = e.scalar(elem, e.node.float("alpha").unwrap_or(1.702).into())?;
+    let scaled = e.emit("Mul", &[input, &alpha], &[]);
+    let gate = e.emit("Sigmoid", &[&scaled], &[]);
+    e.finish("Mul", &[input, &gate], &[]);
+    Ok(())
+}

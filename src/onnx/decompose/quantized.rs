@@ -1,0 +1,147 @@
+//! Operators on levels: the levels become numbers, ONNX's own operator works on those, and its result is rounded to
+//! levels again. Sums that were exact in integers are rounded as floats are, so that a level may be missed by one.
+
+use super::emitter::{Emitter, Refusal};
+use crate::onnx::Elem;
+
+/// The numbers that three inputs (levels, scale, zero point) from `first` on stand for.
+fn numbers(e: &mut Emitter, first: usize, axis: Option<i64>) -> Result<String, Refusal> {
+    let (levels, scale) = (e.input(first)?, e.input(first + 1)?);
+    let zero_point = e.optional(first + 2).unwrap_or_default();
+    let several = !is_one(e, scale)?;
+    let attributes: Vec<_> = match axis.filter(|_| several) {
+        Some(axis) => vec![("axis", axis.into())],
+        None => vec![],
+    };
+    Ok(e.emit(
+        "DequantizeLinear",
+        &[levels, scale, zero_point],
+        &attributes,
+    ))
+}
+
+/// Whether a value that the node reads is a single number.
+fn is_one(e: &Emitter, value: &str) -> Result<bool, Refusal> {
+    Ok(e.dims(value)?.iter().all(|&dim| dim == 1))
+}
+
+/// Rounds to levels of the scale and zero point that are inputs from `first` on.
+fn round(e: &mut Emitter, value: &str, first: usize) -> Result<(), Refusal> {
+    let scale = e.input(first)?;
+    let zero_point = e.optional(first + 1).unwrap_or_default();
+    // Without one, ONNX's own operator makes levels of uint8.
+    if zero_point.is_empty() && e.elem(e.output(0).unwrap_or_default())? != Elem::U8 {
+        return Err("its levels have a sign and no zero point".into());
+    }
+    e.finish("QuantizeLinear", &[value, scale, zero_point], &[]);
+    Ok(())
+}
+
+/// Numbers of a bias of whole multiples of both scales' product.
+fn bias(e: &mut Emitter, bias: &str, scales: [usize; 2]) -> Result<String, Refusal> {
+    let [a, b] = [e.input(scales[0])?, e.input(scales[1])?];
+    let elem = e.elem(a)?;
+    let whole = e.emit("Cast", &[bias], &[("to", i64::from(elem.code()).into())]);
+    let unit = e.emit("Mul", &[a, b], &[]);
+    Ok(e.emit("Mul", &[&whole, &unit], &[]))
+}
+
+/// Inputs x, w, y as levels, scale and zero point (of y only the latter two), and a bias; a scale of w may be one a channel.
+pub fn conv(e: &mut Emitter) -> Result<(), Refusal> {
+    let input = numbers(e, 0, None)?;
+    let weight = numbers(e, 3, Some(0))?;
+    let bias = match e.optional(8) {
+        Some(levels) => bias(e, levels, [1, 4])?,
+        None => String::new(),
+    };
+    let made = e.emit_unrounded("Conv", &[&input, &weight, &bias]);
+    e.with_attributes(e.attributes_but(&[]));
+    round(e, &made, 6)
+}
+
+/// Inputs a, b, y as for [`conv`]; a scale of b may be one a column.
+pub fn mat_mul(e: &mut Emitter) -> Result<(), Refusal> {
+    if !is_one(e, e.input(1)?)? {
+        return Err("it has a scale for each row".into());
+    }
+    let a = numbers(e, 0, None)?;
+    let b = numbers(e, 3, Some(-1))?;
+    let made = e.emit_unrounded("MatMul", &[&a, &b]);
+    round(e, &made, 6)
+}
+
+/// Inputs a, b, c, y as for [`conv`], where c is the bias; without y's, the result is not rounded.
+pub fn gemm(e: &mut Emitter) -> Result<(), Refusal> {
+    let transposed = e.node.int("transB").unwrap_or(0) != 0;
+    let a = numbers(e, 0, None)?;
+    let b = numbers(e, 3, Some(i64::from(!transposed)))?;
+    let alpha = e.node.float("alpha").unwrap_or(1.0);
+    let bias = match e.optional(6) {
+        Some(_) if alpha != 1.0 => return Err("alpha scales its bias".into()),
+        Some(levels) => bias(e, levels, [1, 4])?,
+        None => String::new(),
+    };
+    let inputs = [a.as_str(), &b, &bias];
+    if e.optional(7).is_none() {
+        e.finish("Gemm", &inputs, &[]);
+        e.with_attributes(e.attributes_but(&[]));
+        return Ok(());
+    }
+    let made = e.emit_unrounded("Gemm", &inputs);
+    e.with_attributes(e.attributes_but(&[]));
+    round(e, &made, 7)
+}
+
+/// Two operands and the result, three inputs each.
+pub fn binary(e: &mut Emitter) -> Result<(), Refusal> {
+    let [a, b] = [numbers(e, 0, None)?, numbers(e, 3, None)?];
+    let made = e.emit_unrounded(&plain_op(e), &[&a, &b]);
+    round(e, &made, 6)
+}
+
+/// One operand and the result.
+pub fn unary(e: &mut Emitter) -> Result<(), Refusal> {
+    e.without_flags(&["channels_last"])?;
+    let input = numbers(e, 0, None)?;
+    let made = e.emit_unrounded(&plain_op(e), &[&input]);
+    e.with_attributes(e.attributes_but(&["channels_last"]));
+    round(e, &made, 3)
+}
+
+/// The operator on numbers.
+fn plain_op(e: &Emitter) -> String {
+    let op = &e.node.op_type;
+    op.strip_prefix("QLinear").unwrap_or(op).to_owned()
+}
+
+/// Scale and zero point of the result, then the parts, three inputs each.
+pub fn concat(e: &mut Emitter) -> Result<(), Refusal> {
+    let starts = (2..e.node.input.len()).step_by(3);
+    let parts = starts.map(|first| numbers(e, first, None));
+    let parts: Vec<String> = parts.collect::<Result<_, _>>()?;
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let made = e.emit_unrounded("Concat", &parts);
+    e.with_attributes(e.attributes_but(&[]));
+    round(e, &made, 0)
+}
+
+/// ONNX's own operator under the other name.
+pub fn quantize(e: &mut Emitter) -> Result<(), Refusal> {
+    rename(e, e.output(0).unwrap_or_default())
+}
+
+/// As [`quantize`].
+pub fn dequantize(e: &mut Emitter) -> Result<(), Refusal> {
+    rename(e, e.input(0)?)
+}
+
+fn rename(e: &mut Emitter, levels: &str) -> Result<(), Refusal> {
+    // ONNX's own has levels of other sizes only in newer opsets.
+    if !matches!(e.elem(levels)?, Elem::U8 | Elem::I8) {
+        return Err("its levels are not of 8 bits".into());
+    }
+    let inputs = [e.input(0)?, e.input(1)?, e.optional(2).unwrap_or_default()];
+    e.finish(&e.node.op_type, &inputs, &[]);
+    e.with_attributes(e.attributes_but(&[]));
+    Ok(())
+}

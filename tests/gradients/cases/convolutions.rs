@@ -1,0 +1,256 @@
+//! Convolutions, depthwise ones, and transposed ones.
+
+use super::*;
+
+fn conv(input: &[usize], weight: &[usize], attributes: &[(&'static str, &[i64])]) -> Case {
+    let channels = [weight[0]];
+    let mut conv = case("Conv", &[x(input), constant(weight), constant(&channels)]);
+    for (name, values) in attributes {
+        conv = conv.with(name, *values);
+    }
+    let group = (input[1] / weight[1]) as i64;
+    conv.with("group", group)
+}
+
+pub fn convolutions() -> Vec<Case> {
+    let mut cases = vec![
+        conv(&[2, 3, 7, 6], &[4, 3, 3, 3], &[]),
+        conv(
+            &[2, 3, 7, 6],
+            &[4, 3, 3, 2],
+            &[("strides", &[2, 1]), ("pads", &[1, 0, 2, 1])],
+        ),
+        conv(&[1, 3, 8, 7], &[4, 3, 1, 1], &[("strides", &[2, 3])]),
+        conv(
+            &[1, 3, 9, 7],
+            &[4, 3, 2, 3],
+            &[
+                ("strides", &[4, 3]),
+                ("dilations", &[2, 1]),
+                ("pads", &[2, 1, 0, 1]),
+            ],
+        ),
+        conv(
+            &[1, 3, 11, 11],
+            &[2, 3, 7, 7],
+            &[("strides", &[2, 2]), ("pads", &[3, 3, 3, 3])],
+        ),
+        // Channels in blocks, stride 1: the kernel flipped.
+        conv(
+            &[2, 8, 5, 4],
+            &[5, 8, 3, 3],
+            &[("pads", &[1, 1, 1, 1]), ("kernel_shape", &[3, 3])],
+        ),
+        conv(
+            &[1, 8, 6, 7],
+            &[3, 8, 3, 2],
+            &[("dilations", &[2, 3]), ("pads", &[2, 0, 1, 3])],
+        ),
+        conv(&[1, 8, 4, 3], &[3, 8, 1, 1], &[]),
+        // More padding than the kernel reaches.
+        conv(&[1, 8, 4, 3], &[3, 8, 1, 1], &[("pads", &[1, 0, 0, 0])]),
+        conv(&[1, 8, 4, 3], &[3, 8, 1, 1], &[("pads", &[0, 0, 0, 2])]),
+        conv(&[1, 8, 4, 3], &[3, 8, 2, 2], &[("pads", &[0, 3, 3, 0])]),
+        // Groups.
+        conv(&[1, 6, 5, 4], &[4, 3, 3, 3], &[("pads", &[1, 0, 1, 0])]),
+        conv(&[1, 6, 5, 4], &[9, 2, 3, 3], &[("strides", &[2, 2])]),
+        conv(&[1, 16, 5, 4], &[8, 4, 3, 3], &[("pads", &[1, 1, 1, 1])]),
+        conv(&[1, 4, 5, 6], &[8, 1, 3, 3], &[("pads", &[1, 1, 1, 1])]),
+        conv(
+            &[1, 4, 6, 6],
+            &[8, 1, 3, 3],
+            &[("pads", &[1, 1, 1, 1]), ("strides", &[2, 2])],
+        ),
+        // One axis and three.
+        conv(
+            &[2, 3, 9],
+            &[4, 3, 3],
+            &[("strides", &[2]), ("pads", &[2, 1])],
+        ),
+        conv(
+            &[2, 8, 9],
+            &[4, 8, 4],
+            &[("dilations", &[2]), ("pads", &[2, 1])],
+        ),
+        conv(&[2, 3, 9], &[3, 1, 3], &[]),
+        conv(
+            &[2, 3, 8],
+            &[3, 1, 3],
+            &[("strides", &[2]), ("pads", &[1, 1])],
+        ),
+        conv(
+            &[1, 8, 3, 4, 5],
+            &[2, 8, 2, 3, 2],
+            &[("pads", &[0, 1, 1, 1, 0, 0])],
+        ),
+        conv(
+            &[1, 2, 5, 4, 5],
+            &[2, 2, 2, 3, 2],
+            &[("strides", &[2, 1, 2]), ("pads", &[1, 1, 0, 0, 1, 0])],
+        ),
+        conv(
+            &[1, 3, 4, 4, 4],
+            &[3, 1, 3, 3, 3],
+            &[("strides", &[2, 2, 2]), ("pads", &[1, 1, 1, 1, 1, 1])],
+        ),
+    ];
+    // The padding that ONNX Runtime works out.
+    for auto_pad in ["SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET"] {
+        for conv in [
+            conv(&[1, 3, 7, 6], &[2, 3, 3, 2], &[]),
+            conv(&[1, 8, 7, 6], &[2, 8, 4, 3], &[]),
+            conv(&[1, 3, 7, 8], &[2, 3, 4, 3], &[("strides", &[2, 3])]),
+            conv(&[1, 3, 7, 8], &[2, 3, 1, 2], &[("strides", &[3, 3])]),
+            conv(&[1, 3, 8, 8], &[3, 1, 3, 3], &[("strides", &[2, 2])]),
+            conv(&[1, 3, 8, 8], &[3, 1, 4, 5], &[]),
+            conv(&[1, 3, 8], &[2, 3, 4], &[]),
+        ] {
+            cases.push(conv.with("auto_pad", auto_pad));
+        }
+    }
+    cases
+}
+
+/// Depthwise convolutions of stride 1 and 2 with every padding that the kernel can have.
+pub fn depthwise() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for kernel in [3usize, 5, 7] {
+        for stride in [1i64, 2] {
+            for begin in 0..kernel as i64 {
+                for end in 0..kernel as i64 {
+                    let pads = [begin, end, end, begin];
+                    let weight = [2, 1, kernel, kernel];
+                    cases.push(conv(
+                        &[1, 2, 8, 8],
+                        &weight,
+                        &[("strides", &[stride; 2]), ("pads", &pads)],
+                    ));
+                }
+            }
+            // Odd sizes, two different sizes, kernels that are not square.
+            let same = [kernel as i64 / 2; 4];
+            let strides: (&'static str, &[i64]) = ("strides", &[stride; 2]);
+            cases.push(conv(
+                &[2, 3, 9, 7],
+                &[3, 1, kernel, kernel],
+                &[strides, ("pads", &same)],
+            ));
+            cases.push(conv(
+                &[1, 3, 6, 10],
+                &[3, 1, kernel, kernel],
+                &[strides, ("pads", &same)],
+            ));
+            let flat = [same[0], 1, same[0], 1];
+            cases.push(conv(
+                &[1, 3, 6, 8],
+                &[3, 1, kernel, 3],
+                &[strides, ("pads", &flat)],
+            ));
+        }
+    }
+    // More padding than the kernel reaches, and an even kernel.
+    cases.push(conv(&[1, 2, 6, 6], &[2, 1, 2, 2], &[("strides", &[2, 2])]));
+    cases.push(conv(
+        &[1, 2, 6, 6],
+        &[2, 1, 2, 2],
+        &[("strides", &[2, 2]), ("pads", &[2, 0, 0, 2])],
+    ));
+    cases.push(conv(
+        &[1, 2, 6, 6],
+        &[2, 1, 3, 3],
+        &[("strides", &[1, 1]), ("pads", &[3, 0, 0, 4])],
+    ));
+    cases.push(conv(
+        &[1, 2, 8, 8],
+        &[2, 1, 3, 3],
+        &[
+            ("strides", &[2, 2]),
+            ("pads", &[4, 0, 0, 4]),
+            ("dilations", &[2, 2]),
+        ],
+    ));
+    cases
+}
+
+pub fn transposed_convolutions() -> Vec<Case> {
+    type Attributes = &'static [(&'static str, &'static [i64])];
+    let shapes: [(&[usize], &[usize], i64, Attributes); 11] = [
+        (&[2, 3, 4, 3], &[3, 2, 3, 2], 1, &[]),
+        (
+            &[1, 3, 4, 3],
+            &[3, 2, 3, 3],
+            1,
+            &[("strides", &[2, 2]), ("pads", &[1, 1, 1, 1])],
+        ),
+        (
+            &[1, 3, 4, 3],
+            &[3, 2, 3, 3],
+            1,
+            &[
+                ("strides", &[2, 3]),
+                ("pads", &[1, 0, 0, 2]),
+                ("output_padding", &[1, 2]),
+            ],
+        ),
+        (&[1, 4, 3, 3], &[4, 3, 2, 2], 2, &[("strides", &[2, 2])]),
+        (
+            &[1, 4, 3, 3],
+            &[4, 1, 3, 3],
+            4,
+            &[("strides", &[2, 2]), ("output_padding", &[1, 1])],
+        ),
+        (&[1, 2, 4, 3], &[2, 2, 2, 3], 1, &[("dilations", &[2, 3])]),
+        (
+            &[1, 2, 4],
+            &[2, 3, 3],
+            1,
+            &[("strides", &[3]), ("pads", &[1, 1])],
+        ),
+        (
+            &[1, 2, 2, 3, 2],
+            &[2, 2, 2, 2, 3],
+            1,
+            &[("strides", &[2, 1, 1])],
+        ),
+        (
+            &[1, 2, 3, 3],
+            &[2, 2, 3, 3],
+            1,
+            &[("strides", &[2, 2]), ("output_shape", &[6, 7])],
+        ),
+        (
+            &[1, 2, 3, 3],
+            &[2, 2, 3, 3],
+            1,
+            &[("strides", &[3, 2]), ("output_shape", &[8, 5])],
+        ),
+        (
+            &[1, 2, 3, 3],
+            &[2, 2, 3, 3],
+            1,
+            &[("strides", &[3, 2]), ("output_shape", &[10, 8])],
+        ),
+    ];
+    let mut cases = Vec::new();
+    for (input, weight, group, attributes) in shapes {
+        let bias = [weight[1] * group as usize];
+        let node = case(
+            "ConvTranspose",
+            &[x(input), constant(weight), constant(&bias)],
+        );
+        let node = attributes
+            .iter()
+            .fold(node, |node, (name, values)| node.with(name, *values));
+        cases.push(node.with("group", group));
+    }
+    for auto_pad in ["SAME_UPPER", "SAME_LOWER", "VALID"] {
+        for strides in [vec![1i64, 2], vec![2, 3]] {
+            let node = case(
+                "ConvTranspose",
+                &[x(&[1, 2, 3, 4]), constant(&[2, 2, 4, 3])],
+            );
+            cases.push(node.with("strides", strides).with("auto_pad", auto_pad));
+        }
+    }
+    cases
+}
