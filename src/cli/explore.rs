@@ -2,7 +2,7 @@
 
 use super::graphics::Graphics;
 use super::{Failure, guide, log, opening};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use ziggurat::config::Config;
 use ziggurat::runtime::Provider;
 use ziggurat::terminal;
@@ -97,5 +97,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         model,
         mouse: config.mouse,
     };
-    Ok(session::run(app, start)?)
+    session::run(app, start)?;
+    std::io::stdout().flush()?;
+    // A model may still be being opened by a thread that nobody waits for. Ending as usual would run ONNX Runtime's
+    // destructors beneath it.
+    signal_hook::low_level::exit(0)
 }

@@ -1,7 +1,9 @@
 //! The terminal as the explorer uses it: entered and left in one place, so that it is always given back as it was, and
-//! written to by a thread of its own, so that a slow line never keeps the explorer from its keys.
+//! written to by threads of their own, so that neither a slow line nor a picture keeps the explorer from its keys.
 
-use crate::terminal::{Painted, Painter, Placed, Terminal};
+mod pictures;
+
+use crate::terminal::{Painter, Placed, Terminal};
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste,
     EnableFocusChange, EnableMouseCapture,
@@ -11,14 +13,14 @@ use crossterm::terminal::{
     disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, queue};
+use pictures::Pictures;
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::io::{self, Write};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 /// The terminal while it is in our hands.
 static ENTERED: Mutex<Option<Terminal>> = Mutex::new(None);
@@ -107,10 +109,14 @@ pub struct Screen {
 
 impl Screen {
     /// Starts the thread that writes. `drained` is called whenever it has written a frame, or could not.
-    pub fn start(terminal: &Terminal, drained: impl Fn(Drained) + Send + 'static) -> Self {
+    pub fn start(terminal: &Terminal, drained: impl Fn(Drained) + Send + Sync + 'static) -> Self {
         let (frames, received) = mpsc::channel();
-        let painter = Painter::new(terminal);
-        let writer = std::thread::spawn(move || write_frames(painter, &received, &drained));
+        let drained = Arc::new(drained);
+        let pictures = Pictures::start(Painter::new(terminal), {
+            let drained = Arc::clone(&drained);
+            move |failed| drained(failed)
+        });
+        let writer = std::thread::spawn(move || write_frames(pictures, &received, &*drained));
         Self {
             shown: Buffer::empty(Rect::ZERO),
             frames: Some(frames),
@@ -189,56 +195,32 @@ impl Drop for Screen {
     }
 }
 
-fn write_frames(mut painter: Painter, frames: &Receiver<Frame>, drained: &impl Fn(Drained)) {
-    let mut scene: Vec<Placed> = Vec::new();
-    let mut screen = (0, 0);
-    // When a picture that had to wait is to be drawn.
-    let mut again: Option<Duration> = None;
-    loop {
-        let frame = match again {
-            Some(wait) => frames.recv_timeout(wait),
-            None => frames.recv().map_err(RecvTimeoutError::from),
-        };
-        let written = match frame {
-            Ok(frame) => {
-                screen = frame.size;
-                let written = write_frame(&mut painter, &frame);
-                scene = frame.scene;
-                drained(
-                    written
-                        .as_ref()
-                        .map(|_| ())
-                        .map_err(|problem| problem.kind()),
-                );
-                written
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                let mut out = io::stdout().lock();
-                painter.paint(&mut out, screen, &scene)
-            }
-            Err(RecvTimeoutError::Disconnected) => break,
-        };
-        match written {
-            Ok(painted) => again = painted.again,
-            Err(_) => return,
+fn write_frames(mut pictures: Pictures, frames: &Receiver<Frame>, drained: &impl Fn(Drained)) {
+    for frame in frames {
+        let Frame {
+            size,
+            text,
+            scene,
+            anew,
+            cursor,
+        } = frame;
+        let written = pictures.after(size, scene, anew, || write_text(&text, cursor));
+        let is_gone = written.is_err();
+        drained(written.map_err(|problem| problem.kind()));
+        if is_gone {
+            break;
         }
     }
-    drop(painter.clear(&mut io::stdout().lock()));
+    pictures.finish();
 }
 
-fn write_frame(painter: &mut Painter, frame: &Frame) -> io::Result<Painted> {
+fn write_text(text: &[u8], cursor: Option<(u16, u16)>) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    if frame.anew {
-        painter.forget();
-    }
     queue!(out, BeginSynchronizedUpdate, cursor::Hide)?;
-    out.write_all(&frame.text)?;
-    queue!(out, EndSynchronizedUpdate)?;
-    out.flush()?;
-    let painted = painter.paint(&mut out, frame.size, &frame.scene)?;
-    if let Some((column, row)) = frame.cursor {
+    out.write_all(text)?;
+    if let Some((column, row)) = cursor {
         queue!(out, cursor::MoveTo(column, row), cursor::Show)?;
     }
-    out.flush()?;
-    Ok(painted)
+    queue!(out, EndSynchronizedUpdate)?;
+    out.flush()
 }

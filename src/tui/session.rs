@@ -14,7 +14,7 @@ use crate::runtime::Provider;
 use crate::terminal::LateAnswers;
 use crossterm::event::{Event as Input, MouseButton, MouseEventKind};
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Rect, Size};
 use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -31,6 +31,8 @@ enum Event {
     Drained(Drained),
     /// SIGTERM, SIGHUP or SIGINT.
     Terminate,
+    /// SIGWINCH. The reader of the input tells of it too, but only once it reads.
+    Resized,
 }
 
 /// How often the screen changes while something on it moves by itself.
@@ -73,7 +75,7 @@ pub fn run(mut app: App, start: Start) -> io::Result<()> {
     });
     read_input(&events);
     let (width, height) = crossterm::terminal::size()?;
-    app.size = ratatui::layout::Size::new(width, height);
+    app.size = Size::new(width, height);
     let mut session = Session {
         app,
         worker,
@@ -93,12 +95,15 @@ pub fn run(mut app: App, start: Start) -> io::Result<()> {
 }
 
 fn on_signals(events: &Sender<Event>) -> io::Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
+    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM, SIGWINCH])?;
     let events = events.clone();
     std::thread::spawn(move || {
-        for _ in &mut signals {
-            drop(events.send(Event::Terminate));
+        for signal in &mut signals {
+            drop(events.send(match signal {
+                SIGWINCH => Event::Resized,
+                _ => Event::Terminate,
+            }));
         }
     });
     Ok(())
@@ -165,6 +170,7 @@ impl Session {
             Event::Drained(Err(_)) | Event::InputEnd | Event::Terminate => {
                 self.act(Action::Terminate);
             }
+            Event::Resized => return self.measure(),
             Event::Worker => {
                 for report in self.worker.reports() {
                     self.act(Action::Report(report));
@@ -180,6 +186,18 @@ impl Session {
             },
         }
         true
+    }
+
+    /// Takes the terminal's size; returns whether it is another.
+    fn measure(&mut self) -> bool {
+        let Ok((width, height)) = crossterm::terminal::size() else {
+            return false;
+        };
+        let is_other = self.app.size != Size::new(width, height);
+        if is_other {
+            self.act(Action::Resize(width, height));
+        }
+        is_other
     }
 
     fn act(&mut self, action: Action) {
@@ -218,9 +236,7 @@ impl Session {
             {
                 self.act(Action::Terminate);
             }
-            if let Ok((width, height)) = crossterm::terminal::size() {
-                self.act(Action::Resize(width, height));
-            }
+            self.measure();
             self.screen.forget();
         }
     }

@@ -5,10 +5,10 @@
 
 mod rewrites;
 
-use super::{Error, OWN};
 use super::builder::OPSET;
 use super::graph::{constant_of, is_default_domain};
 use super::proto::{AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto, TensorProto};
+use super::{Error, OWN};
 use std::collections::HashSet;
 
 /// The oldest opset with today's broadcasting.

@@ -1,0 +1,172 @@
+//! The thread that draws the pictures. Encoding one takes longer than a key may wait, so text goes its own way: only what is
+//! written must take turns, and a picture that was encoded for a screen that is no more is thrown away.
+
+use super::{Drained, entered};
+use crate::terminal::{Area, Painter, Placed};
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The thread, and what it has in common with whoever writes text.
+pub struct Pictures {
+    desk: Arc<Desk>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Desk {
+    wanted: Mutex<Wanted>,
+    changed: Condvar,
+}
+
+/// What is to stand on the screen.
+#[derive(Default)]
+struct Wanted {
+    /// Columns and rows of the screen.
+    screen: (u16, u16),
+    scene: Vec<Placed>,
+    /// Whether the pictures that stood on the screen are gone.
+    anew: bool,
+    /// Counts the scenes.
+    version: u64,
+    /// Counts the changes of where pictures stand: what was encoded before one must not be written after it.
+    layout: u64,
+    is_over: bool,
+}
+
+impl Pictures {
+    /// Starts the thread. `failed` is called if the terminal cannot be written to.
+    pub fn start(painter: Painter, failed: impl Fn(Drained) + Send + 'static) -> Self {
+        let desk = Arc::new(Desk {
+            wanted: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let shared = Arc::clone(&desk);
+        let thread = std::thread::spawn(move || draw(painter, &shared, &failed));
+        Self {
+            desk,
+            thread: Some(thread),
+        }
+    }
+
+    /// Has `write` write the text of a frame, and the pictures of its scene drawn after it.
+    ///
+    /// # Errors
+    /// If writing the text fails.
+    pub fn after(
+        &self,
+        screen: (u16, u16),
+        scene: Vec<Placed>,
+        anew: bool,
+        write: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut wanted = self.desk.lock();
+        if anew || screen != wanted.screen || !places(&scene).eq(places(&wanted.scene)) {
+            wanted.layout += 1;
+        }
+        wanted.screen = screen;
+        wanted.scene = scene;
+        wanted.anew |= anew;
+        wanted.version += 1;
+        let written = write();
+        drop(wanted);
+        self.desk.changed.notify_one();
+        written
+    }
+
+    /// Takes the pictures away and ends the thread.
+    pub fn finish(&mut self) {
+        self.desk.lock().is_over = true;
+        self.desk.changed.notify_one();
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn places(scene: &[Placed]) -> impl Iterator<Item = (u32, Area)> {
+    scene.iter().map(|placed| (placed.slot, placed.area))
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, Wanted> {
+        self.wanted
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Waits until there is a scene other than the one of `version`, everything is over, or it is time to draw again.
+    fn wait(&self, version: u64, again: Option<Instant>) -> MutexGuard<'_, Wanted> {
+        let mut wanted = self.lock();
+        while wanted.version == version && !wanted.is_over {
+            let left = again.map(|at| at.saturating_duration_since(Instant::now()));
+            wanted = match left {
+                Some(Duration::ZERO) => break,
+                Some(left) => match self.changed.wait_timeout(wanted, left) {
+                    Ok((wanted, _)) => wanted,
+                    Err(poisoned) => poisoned.into_inner().0,
+                },
+                None => match self.changed.wait(wanted) {
+                    Ok(wanted) => wanted,
+                    Err(poisoned) => poisoned.into_inner(),
+                },
+            };
+        }
+        wanted
+    }
+}
+
+fn draw(mut painter: Painter, desk: &Desk, failed: &impl Fn(Drained)) {
+    let mut version = 0;
+    let mut again = None;
+    loop {
+        let mut wanted = desk.wait(version, again);
+        if wanted.is_over {
+            break;
+        }
+        version = wanted.version;
+        let (screen, scene, layout) = (wanted.screen, wanted.scene.clone(), wanted.layout);
+        if std::mem::take(&mut wanted.anew) {
+            painter.forget();
+        }
+        drop(wanted);
+        let mut out = Gate {
+            desk,
+            layout,
+            is_closed: false,
+        };
+        again = match painter.paint(&mut out, screen, &scene) {
+            Ok(painted) => painted.again.map(|wait| Instant::now() + wait),
+            // Another scene is there already, or comes when the terminal is ours again.
+            Err(_) if out.is_closed => None,
+            Err(problem) => return failed(Err(problem.kind())),
+        };
+    }
+    drop(painter.clear(&mut io::stdout().lock()));
+}
+
+/// Standard output, for what was encoded for one layout of the pictures.
+struct Gate<'a> {
+    desk: &'a Desk,
+    layout: u64,
+    /// Whether something came too late to be written.
+    is_closed: bool,
+}
+
+impl Write for Gate<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let wanted = self.desk.lock();
+        // Who gives the terminal back waits for this, or comes first.
+        let terminal = entered();
+        if wanted.layout != self.layout || terminal.is_none() {
+            self.is_closed = true;
+            return Err(io::Error::other("the screen has changed meanwhile"));
+        }
+        io::stdout().lock().write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().lock().flush()
+    }
+}
