@@ -7,6 +7,9 @@ use super::explorer::run_class;
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
+/// Pages of the list of classes that are full.
+const PAGES: u64 = 35;
+
 /// How often the explorer is killed, unless `ZIGGURAT_TEST_KILLS` says otherwise.
 const KILLS: u64 = 12;
 
@@ -139,7 +142,9 @@ fn killed_at_any_moment_while_runs_finish_nothing_is_lost_or_half_written() {
         terminal.type_text("2");
         terminal.wait_for("tench");
         terminal.type_text("gg");
-        for _ in 0..number % 60 {
+        let (seed, page) = (number / PAGES, number % PAGES);
+        terminal.type_text(&"n".repeat(seed as usize));
+        for _ in 0..page {
             terminal.type_text("\x06");
         }
         terminal.type_text(&"\rj".repeat(8));
