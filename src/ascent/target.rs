@@ -49,17 +49,16 @@ pub(super) fn flat_position(
 /// Where the class activation map is taken: for a class, the last activations before the scores that still have rows and
 /// columns; for a channel, its own layer. A neuron is one place, and a layer is everywhere: neither has a map.
 pub(super) fn map_layer(network: &Network, objective: &Objective) -> Result<Option<String>, Error> {
-    let spatial = |value: &str| match network
-        .shapes
-        .find(value)
-        .map(|found| found.dims.as_slice())
-    {
-        Some(&[_, _, rows, columns]) => rows * columns > 1,
-        _ => false,
+    // Transformers have values of four dimensions that are no planes: windows, heads, or tokens before pictures.
+    let plane = |value: &str| match network.shapes.find(value)?.dims.as_slice() {
+        &[1, _, rows, columns] if rows * columns > 1 => Some((rows, columns)),
+        _ => None,
     };
+    let picture = (network.size.height as usize, network.size.width as usize);
+    let shows_picture = |value: &str| plane(value).is_some_and(|plane| resembles(plane, picture));
     match objective.kind {
         Kind::Neuron | Kind::Layer => Ok(None),
-        Kind::Channel => Ok(Some(objective.value.clone()).filter(|value| spatial(value))),
+        Kind::Channel => Ok(Some(objective.value.clone()).filter(|value| plane(value).is_some())),
         Kind::Class => {
             let graph = &network.graph;
             let needed = graph.needed_for([objective.value.as_str()]);
@@ -71,11 +70,17 @@ pub(super) fn map_layer(network: &Network, objective: &Objective) -> Result<Opti
                 .rev()
                 .filter(|(_, needed)| *needed);
             let outputs = on_the_way.flat_map(|(node, _)| &node.output);
-            let mut maps =
-                outputs.filter(|output| dependent.contains(output.as_str()) && spatial(output));
+            let mut maps = outputs
+                .filter(|output| dependent.contains(output.as_str()) && shows_picture(output));
             Ok(maps.next().cloned())
         }
     }
+}
+
+/// Whether a plane has a picture's shape, up to one place, and at most half of its rows: only then can it be a picture's
+/// activations, seen from far enough to be a map.
+fn resembles((rows, columns): (usize, usize), (height, width): (usize, usize)) -> bool {
+    2 * rows <= height + 1 && (rows * width).abs_diff(columns * height) <= height.max(width)
 }
 
 /// How far (rows, columns, in pixels of the network's input) a picture may be shifted for this objective: a neuron has a
@@ -92,5 +97,30 @@ pub(super) fn largest_jitter(network: &Network, objective: &Objective) -> (f64, 
             (half(size.height, rows), half(size.width, columns))
         }
         _ => (f64::INFINITY, f64::INFINITY),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_has_the_pictures_shape() {
+        for (plane, picture, expected) in [
+            ((7, 7), (224, 224), true),
+            ((13, 13), (224, 224), true),
+            ((5, 7), (160, 224), true),
+            ((112, 112), (223, 223), true),
+            // Tokens by tokens, and a plane whose channels come last.
+            ((197, 197), (224, 224), false),
+            ((7, 768), (224, 224), false),
+            ((1, 49), (224, 224), false),
+        ] {
+            assert_eq!(
+                resembles(plane, picture),
+                expected,
+                "{plane:?} of {picture:?}"
+            );
+        }
     }
 }
