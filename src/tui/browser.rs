@@ -17,9 +17,6 @@ pub enum Tab {
     Favourites,
 }
 
-/// Columns that the titles of all tabs take, each with a space on either side.
-const ROOM: u16 = 38;
-
 impl Tab {
     /// All of them, in the order of their keys.
     pub const ALL: [Self; 4] = [Self::Layers, Self::Classes, Self::History, Self::Favourites];
@@ -34,10 +31,11 @@ impl Tab {
         }
     }
 
-    /// What to call it where there is little room: `room` columns for all of them.
+    /// What to call it where there is little room: `room` columns for all of them, each with a space on either side.
     pub fn title_within(self, room: u16) -> &'static str {
+        let all: usize = Self::ALL.iter().map(|tab| tab.title().len() + 2).sum();
         match self {
-            Self::Favourites if room < ROOM => "★",
+            Self::Favourites if usize::from(room) < all => "★",
             _ => self.title(),
         }
     }

@@ -154,6 +154,12 @@ pub fn packed(e: &mut Emitter) -> Result<(), Refusal> {
     let query = split_heads(e, &parts[0], heads, length, q)?;
     let key = split_heads(e, &parts[1], heads, length, k)?;
     let value = split_heads(e, &parts[2], heads, length, v)?;
+    joined(e, elem, heads, [query, key, value])
+}
+
+/// What `com.microsoft`'s forms have in common, once there are queries, keys and values.
+fn joined(e: &mut Emitter, elem: Elem, heads: i64, parts: [Part; 3]) -> Result<(), Refusal> {
+    let [query, key, value] = parts;
     Attention {
         elem,
         heads,
@@ -199,18 +205,7 @@ pub fn multi_head(e: &mut Emitter) -> Result<(), Refusal> {
         parts.push(split_heads(e, &value, heads, length, width)?);
     }
     let [query, key, value] = <[Part; 3]>::try_from(parts).map_err(|_| "it lacks an input")?;
-    Attention {
-        elem,
-        heads,
-        query,
-        key,
-        value,
-        scale: scale(e),
-        bias: e.optional(5).map(str::to_owned),
-        later: later(e),
-        joined: true,
-    }
-    .finish(e)
+    joined(e, elem, heads, [query, key, value])
 }
 
 /// ONNX's own: several heads of queries may share one of keys and values; a mask of truth values or numbers.
