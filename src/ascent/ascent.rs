@@ -4,12 +4,13 @@
 //! picture does not depend on its companions (up to rounding, where a batched kernel adds in another order).
 
 use super::machine::{Machine, Plan, State};
+use super::map_layer;
 use super::octaves::{Octave, octaves};
 use super::random::Random;
 use super::run::{Draw, Running, agree};
 use super::saved::{At, RunAt, Saved};
 use super::step_graph::{Terms, names};
-use super::target::{check_unit, largest_jitter, map_layer};
+use super::target::{check_unit, largest_jitter};
 use super::{Error, Objective, Run, Settings, canvas, constants};
 use crate::model::Network;
 use crate::runtime::{Device, Loop, Stop, Tensor};
@@ -395,7 +396,7 @@ fn prepare(
     }
     let any = |used: fn(&Settings) -> bool| runs.iter().any(|run| used(&run.settings));
     let map = match any(|settings| settings.mask > 0.0) {
-        true => map_layer(network, objective)?,
+        true => map_layer::find(network, objective)?,
         false => None,
     };
     let plan = Plan {

@@ -66,7 +66,11 @@ impl Machine {
             shapes: &shapes,
             kind: plan.objective.kind,
             value,
-            map: plan.map.as_deref(),
+            layout: network.layout(value),
+            map: plan
+                .map
+                .as_deref()
+                .and_then(|layer| Some((layer, network.layout(layer)?))),
             logits: (value == network.logits).then_some(value),
             affine: &affine,
             terms: plan.terms,
@@ -82,11 +86,7 @@ impl Machine {
             ..Options::default()
         };
         let session = Session::open(&model, device.into(), &options)?;
-        let plane = |map: &str| match shapes.get(map).map(|value| value.dims.as_slice()) {
-            Ok(&[_, _, rows, columns]) => Some((rows, columns)),
-            _ => None,
-        };
-        let map_size = plan.map.as_deref().and_then(plane);
+        let map_size = request.map.and_then(|(_, layout)| layout.plane());
         Ok(Self {
             session,
             branches,

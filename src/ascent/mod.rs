@@ -6,6 +6,7 @@
 //! - [`octaves`]: canvas sizes from coarse to fine
 //! - [`resampling`]: rolling, resizing and pyramids as matrices
 //! - [`colour`]: the covariance of natural colours
+//! - [`cam`]: class activation maps
 //! - [`step_graph`]: one step as one ONNX graph
 //! - [`Ascent`]: drives it; [`Saved`] is one at rest
 //! - [`probe`]: what a network says of given pictures: probabilities, a gradient, a class activation map
@@ -15,12 +16,14 @@
 
 #[allow(clippy::module_inception)]
 mod ascent;
+pub mod cam;
 mod canvas;
 pub mod colour;
 mod constants;
 mod error;
 pub mod heat;
 mod machine;
+mod map_layer;
 pub mod objective;
 pub mod octaves;
 pub mod probe;

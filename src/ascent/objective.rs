@@ -3,7 +3,8 @@
 //! Every score is a weighted sum of one value of the network, so its gradient starts from the weights themselves
 //! (a class, channel or neuron), or is the mean square of that value (a layer).
 
-use crate::onnx::{Builder, Error as GraphError, ValueType};
+use crate::model::Layout;
+use crate::onnx::{Builder, Error as GraphError, Shapes, ValueType};
 use serde::{Deserialize, Serialize};
 
 /// Which score. Equal kinds on equal values share one step graph; what differs between runs is in [`Unit`].
@@ -12,11 +13,11 @@ use serde::{Deserialize, Serialize};
 pub enum Kind {
     /// The logit of a class. The value is (N, classes).
     Class,
-    /// The mean of a channel. The value is (N, channels, height, width) or (N, channels).
+    /// The mean of a channel over its places.
     Channel,
-    /// One position of a channel. The value is (N, channels, height, width).
+    /// One place of a channel.
     Neuron,
-    /// The mean square of a whole value.
+    /// The mean square of a whole value, of any rank.
     Layer,
 }
 
@@ -37,23 +38,56 @@ pub struct Unit {
     pub position: (usize, usize),
 }
 
+/// What is scored in a graph.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scored<'a> {
+    pub kind: Kind,
+    pub value: &'a str,
+    /// Where the value has its channels; not needed for a whole layer.
+    pub layout: Option<Layout>,
+}
+
 /// The names of an objective's parts in a step graph.
 pub(super) struct Parts {
+    /// The value that is scored: the network's, or what was made of it so that channels come before places.
+    pub value: String,
     /// The score (N).
     pub score: String,
     /// The gradient of the score with respect to the value, of the value's dimensions.
     pub seed: String,
 }
 
-/// Emits the score of `value` and its gradient. `units` is an input (N, 2) of int64: class or channel, and the flat
-/// position in a channel.
+/// Emits a score and its gradient. `units` is an input (N, 2) of int64: class or channel, and the flat position in a
+/// channel. `shapes` knows the value's type and learns those of what is made of it.
 pub(super) fn emit(
+    builder: &mut Builder,
+    shapes: &mut Shapes,
+    scored: Scored,
+    units: &str,
+) -> Result<Parts, GraphError> {
+    let Scored {
+        kind,
+        value,
+        layout,
+    } = scored;
+    let value = match layout {
+        Some(layout) if kind != Kind::Layer => layout.planes(builder, shapes, value)?,
+        _ => value.to_string(),
+    };
+    let value_type = shapes.get(&value)?.clone();
+    let (score, seed) = emit_score(builder, kind, &value, &value_type, units)?;
+    Ok(Parts { value, score, seed })
+}
+
+/// The score of `value` and its gradient; for a class, channel or neuron the value is (N, channels) or (N, channels, rows,
+/// columns).
+fn emit_score(
     builder: &mut Builder,
     kind: Kind,
     value: &str,
     value_type: &ValueType,
     units: &str,
-) -> Result<Parts, GraphError> {
+) -> Result<(String, String), GraphError> {
     let dims = &value_type.dims;
     let rank = dims.len() as i64;
     let area: usize = dims.iter().skip(2).product();
@@ -66,7 +100,7 @@ pub(super) fn emit(
         let score = builder.emit("ReduceMean", &[&square, &axes], &flat);
         let factor = builder.scalar(value_type.elem, 2.0 / count as f64)?;
         let seed = builder.emit("Mul", &[value, &factor], &[]);
-        return Ok(Parts { score, seed });
+        return Ok((score, seed));
     }
     let mut seed = one_hot(builder, units, 0, dims[1]);
     if rank > 2 {
@@ -92,7 +126,7 @@ pub(super) fn emit(
     }
     let weighted = builder.emit("Mul", &[value, &seed], &[]);
     let score = builder.emit("ReduceSum", &[&weighted, &axes], &flat);
-    Ok(Parts { score, seed })
+    Ok((score, seed))
 }
 
 /// (N, depth): 1 at the index that column `column` of `units` (N, 2) holds, else 0.

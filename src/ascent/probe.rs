@@ -3,15 +3,16 @@
 //!
 //! For the command line, and for whoever checks a gradient against another program's.
 
+use super::cam::{self, Method};
 use super::machine::lowering;
-use super::step_graph::grad_cam;
-use super::target::{check_unit, flat_position, map_layer};
+use super::map_layer;
+use super::target::{check_unit, flat_position};
 use super::{Error, Kind, Objective, Unit, objective};
 use crate::autodiff::{self, gradient};
 use crate::model::Network;
 use crate::onnx::proto::TensorProto;
 use crate::onnx::shapes::{fixed, untyped};
-use crate::onnx::{Builder, Elem, file, printable};
+use crate::onnx::{Builder, Elem, Shapes, file, printable};
 use crate::runtime::{Device, Options, Session, Tensor};
 use ndarray::{Array2, Array4, Ix2, Ix4};
 
@@ -79,25 +80,52 @@ pub fn input_gradient(
         .expect("a gradient has its source's dimensions"))
 }
 
-/// Grad-CAM of a target for one picture (1, C, H, W) in model-input units: (rows, columns) of the layer where it is
-/// taken, never negative, not scaled.
+/// How a class activation map is made.
+#[derive(Debug, Clone, Default)]
+pub struct MapChoice {
+    pub method: Method,
+    /// At which layer; `None`: the last activations before the score that still are a picture.
+    pub layer: Option<String>,
+}
+
+/// The class activation map of a target for one picture (1, C, H, W) in model-input units: (rows, columns) of the layer
+/// where it is taken, never negative, not scaled.
 ///
 /// # Errors
-/// [`Error::NoMap`] if the target is a neuron, a whole layer, or has no layer with rows and columns before it;
-/// otherwise as [`input_gradient`].
+/// [`Error::NoMap`] if the chosen layer has no places or does not lead to the target; or, where none is chosen, if the
+/// target is a neuron, a whole layer, or has no layer before it that is a picture; or if [`Method::Cam`] is asked for and
+/// the score is more than pooling and one linear layer. Otherwise as [`input_gradient`].
 pub fn class_activation(
     network: &Network,
     target: &Objective,
     unit: Unit,
     picture: Array4<f32>,
+    choice: &MapChoice,
     device: Device,
 ) -> Result<Array2<f32>, Error> {
-    let layer = map_layer(network, target)?.ok_or_else(|| no_map(target))?;
+    let layer = match &choice.layer {
+        Some(layer) => {
+            map_layer::check(network, target, layer)?;
+            layer.clone()
+        }
+        None => map_layer::find(network, target)?.ok_or_else(|| no_map(target))?,
+    };
+    if choice.method == Method::Cam {
+        map_layer::check_linear(network, target, &layer)?;
+    }
+    let layout = network.layout(&layer).ok_or_else(|| no_map(target))?;
     let mut scored = scored_graph(network, target, unit, 1, &layer, device)?;
-    let map = grad_cam(&mut scored.builder, &layer, &scored.gradient);
-    let axes = scored.builder.ints(&[0, 1]);
-    let map = scored.builder.emit("Squeeze", &[&map, &axes], &[]);
-    let mut session = session(scored.builder.graph(), &[&map], device)?;
+    let builder = &mut scored.builder;
+    let map = cam::of_layer(
+        builder,
+        &mut scored.shapes,
+        choice.method,
+        (&layer, layout),
+        &scored.gradient,
+    )?;
+    let axes = builder.ints(&[0, 1]);
+    let map = builder.emit("Squeeze", &[&map, &axes], &[]);
+    let mut session = session(builder.graph(), &[&map], device)?;
     let picture = Tensor::from(picture);
     let found = run(&mut session, &[(&network.input, &picture)], &map)?;
     let map = found
@@ -113,10 +141,12 @@ fn no_map(target: &Objective) -> Error {
     let value = printable(&target.value);
     Error::NoMap(match target.kind {
         Kind::Neuron | Kind::Layer => format!(
-            "a neuron or a whole layer has no class activation map: name a class, or a channel as {value}:CHANNEL"
+            "a neuron or a whole layer has no class activation map of its own: name a class, or a channel as {value}:CHANNEL, or choose a layer with --layer"
         ),
         Kind::Class | Kind::Channel => {
-            format!("{value} has no class activation map: no layer before it has rows and columns")
+            format!(
+                "{value} has no class activation map: no layer before it has rows and columns like the picture; choose one with --layer"
+            )
         }
     })
 }
@@ -124,6 +154,8 @@ fn no_map(target: &Objective) -> Error {
 /// A network, the score of a target, and its gradient.
 struct Scored {
     builder: Builder,
+    /// The types of the network's values, and of what was made of the target's.
+    shapes: Shapes,
     /// Name of the gradient with respect to the source.
     gradient: String,
 }
@@ -138,26 +170,24 @@ fn scored_graph(
     device: Device,
 ) -> Result<Scored, Error> {
     check_unit(network, target, unit)?;
-    let shapes = network.shapes_for(runs)?;
+    let mut shapes = network.shapes_for(runs)?;
     let mut graph = network.graph.clone();
     graph.set_input_type(&network.input, Elem::F32, &fixed(&network.input_dims(runs)));
     let mut builder = Builder::over(graph, PREFIX);
-    let value_type = shapes.get(&target.value)?.clone();
     let position = flat_position(network, target, unit)?;
     let pair = [unit.index as i64, position as i64].repeat(runs);
     let units = builder.constant(TensorProto::from_i64("", &[runs as i64, 2], &pair));
-    let parts = objective::emit(
-        &mut builder,
-        target.kind,
-        &target.value,
-        &value_type,
-        &units,
-    )?;
+    let scored = objective::Scored {
+        kind: target.kind,
+        value: &target.value,
+        layout: network.layout(&target.value),
+    };
+    let parts = objective::emit(&mut builder, &mut shapes, scored, &units)?;
     let options = autodiff::Options {
         device: lowering(device),
         redirect: None,
     };
-    let seeds = [(target.value.clone(), parts.seed)];
+    let seeds = [(parts.value, parts.seed)];
     let found = gradient(
         &mut builder,
         &shapes,
@@ -171,6 +201,7 @@ fn scored_graph(
     })?;
     Ok(Scored {
         builder,
+        shapes,
         gradient: gradients.remove(0),
     })
 }

@@ -13,87 +13,15 @@
 //! image = clamp(image + η v - decay · image - damping · (image - blur(image)) - variation · dTV)
 //! ```
 
+pub mod names;
+
+use super::cam::{self, Method};
 use super::objective::{self, Kind};
 use crate::autodiff::{self, Device, Options, gradient};
+use crate::model::Layout;
 use crate::onnx::proto::{Dim, ModelProto};
 use crate::onnx::shapes::untyped;
 use crate::onnx::{Builder, Elem, Error as GraphError, Graph, Shapes, ValueType};
-
-/// Names of the step graph's inputs and outputs. N is the number of runs, C the network's channels, h × w the canvas,
-/// H × W the network's input.
-pub mod names {
-    /// State (N, C, h, w): the picture, each channel between -1 and 1.
-    pub const IMAGE: &str = "ascent/image";
-    /// State (N, C, h, w): the averaged gradient.
-    pub const VELOCITY: &str = "ascent/velocity";
-    /// State (N, 1, h, w): the averaged class activation map, 0 to 1.
-    pub const MASK: &str = "ascent/mask";
-    /// (h, H): the resize matrix of rows, transposed.
-    pub const ROWS: &str = "ascent/rows";
-    /// (w, W): the resize matrix of columns, transposed.
-    pub const COLUMNS: &str = "ascent/columns";
-    /// (h, rows of the map): the resize matrix of the class activation map's rows.
-    pub const MASK_ROWS: &str = "ascent/mask_rows";
-    /// (w, columns of the map).
-    pub const MASK_COLUMNS: &str = "ascent/mask_columns";
-    /// (N, h) of int64: the row of the network's view that each canvas row has rolled to.
-    pub const ROLLED_ROWS: &str = "ascent/rolled_rows";
-    /// (N, w) of int64.
-    pub const ROLLED_COLUMNS: &str = "ascent/rolled_columns";
-    /// (N, 2) of int64: class or channel, and flat position.
-    pub const UNITS: &str = "ascent/units";
-    /// (N, C, C): mixes the gradient's channels.
-    pub const COLOUR: &str = "ascent/colour";
-    /// (N, 1, 1, 1): η.
-    pub const STEP_SIZE: &str = "ascent/step_size";
-    /// (N, 1, 1, 1): μ.
-    pub const MOMENTUM: &str = "ascent/momentum";
-    /// (N, 1, 1, 1): strength of the mask.
-    pub const MASK_STRENGTH: &str = "ascent/mask_strength";
-    /// (N, 1, 1, 1): how much of the mask survives a step.
-    pub const MASK_MEMORY: &str = "ascent/mask_memory";
-    /// (N, 1, 1, 1).
-    pub const DECAY: &str = "ascent/decay";
-    /// (N, 1, 1, 1).
-    pub const DAMPING: &str = "ascent/damping";
-    /// (N, 1, 1, 1).
-    pub const VARIATION: &str = "ascent/variation";
-    /// (N, branches): what each residual branch is multiplied by; 1 leaves the network as it is.
-    pub const BRANCHES: &str = "ascent/branches";
-    /// (N, 1, 1, 1): 1 where blocked rectifiers may pass a gradient, else 0.
-    pub const REDIRECT: &str = "ascent/redirect";
-
-    pub const NEW_IMAGE: &str = "ascent/new_image";
-    pub const NEW_VELOCITY: &str = "ascent/new_velocity";
-    pub const NEW_MASK: &str = "ascent/new_mask";
-    /// (N): the objective before the step.
-    pub const SCORE: &str = "ascent/score";
-    /// (N, 1, 1, 1): root mean square of the gradient on the canvas, before it is normalised. 0: the network is dead there.
-    pub const GRADIENT_RMS: &str = "ascent/gradient_rms";
-    /// (N, classes): what the network says of the picture before the step.
-    pub const LOGITS: &str = "ascent/logits";
-
-    /// (rows of level `i + 1`, rows of level `i`): one level of the pyramid down.
-    pub fn reduce_rows(level: u32) -> String {
-        format!("ascent/reduce_rows_{level}")
-    }
-    /// As [`reduce_rows`], for columns.
-    pub fn reduce_columns(level: u32) -> String {
-        format!("ascent/reduce_columns_{level}")
-    }
-    /// (rows of level `i`, rows of level `i + 1`): one level of the pyramid up.
-    pub fn expand_rows(level: u32) -> String {
-        format!("ascent/expand_rows_{level}")
-    }
-    /// As [`expand_rows`], for columns.
-    pub fn expand_columns(level: u32) -> String {
-        format!("ascent/expand_columns_{level}")
-    }
-    /// (N, 1, 1, 1): the weight of band `i`, 0 being the finest.
-    pub fn band_weight(level: u32) -> String {
-        format!("ascent/band_weight_{level}")
-    }
-}
 use names::*;
 
 /// What a step graph is built for.
@@ -110,8 +38,10 @@ pub struct Request<'a> {
     pub kind: Kind,
     /// The value that the objective scores.
     pub value: &'a str,
-    /// The activations (N, K, rows, columns) of the class activation map; `None` leaves the mask out.
-    pub map: Option<&'a str>,
+    /// Where that has its channels; not needed for a whole layer.
+    pub layout: Option<Layout>,
+    /// The activations of the class activation map and where these have their channels; `None` leaves the mask out.
+    pub map: Option<(&'a str, Layout)>,
     /// The class scores (N, classes), if they are to be read along the way.
     pub logits: Option<&'a str>,
     /// For each channel, scale and shift from -1..1 to the network's units.
@@ -154,16 +84,13 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
     let image = step.normalise(&view, request.affine);
     step.builder
         .absorb(request.network, request.input, &image)?;
-    let value_type = request.shapes.get(request.value)?.clone();
-    let parts = objective::emit(
-        &mut step.builder,
-        request.kind,
-        request.value,
-        &value_type,
-        UNITS,
-    )?;
-
     let mut shapes = request.shapes.clone();
+    let scored = objective::Scored {
+        kind: request.kind,
+        value: request.value,
+        layout: request.layout,
+    };
+    let parts = objective::emit(&mut step.builder, &mut shapes, scored, UNITS)?;
     shapes.insert(
         &image,
         ValueType {
@@ -171,13 +98,18 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
             dims: dims.clone(),
         },
     );
+    let per_run = ValueType {
+        elem: Elem::F32,
+        dims: vec![dims[0], 1, 1, 1],
+    };
+    shapes.insert(REDIRECT, per_run);
     let options = Options {
         device: request.device,
         redirect: request.terms.rescue.then(|| REDIRECT.into()),
     };
-    let seeds = [(request.value.to_string(), parts.seed)];
+    let seeds = [(parts.value, parts.seed)];
     let sources: Vec<String> = std::iter::once(image)
-        .chain(request.map.map(str::to_string))
+        .chain(request.map.map(|(layer, _)| layer.to_string()))
         .collect();
     let gradients = gradient(&mut step.builder, &shapes, &seeds, &sources, &options)?;
 
@@ -188,8 +120,15 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
         step.rename(&rms, GRADIENT_RMS)?,
     ];
     let mut direction = shaped;
-    if let (Some(map), Some(gradient)) = (request.map, gradients.get(1)) {
-        let mask = step.mask(map, gradient)?;
+    if let (Some((layer, layout)), Some(gradient)) = (request.map, gradients.get(1)) {
+        let map = cam::of_layer(
+            &mut step.builder,
+            &mut shapes,
+            Method::GradCam,
+            (layer, layout),
+            gradient,
+        )?;
+        let mask = step.mask(&map)?;
         direction = step.masked(&direction, &mask)?;
         outputs.push(step.rename(&mask, NEW_MASK)?);
     }
@@ -247,12 +186,7 @@ impl Step {
         for name in [STEP_SIZE, MOMENTUM] {
             declare(name, Elem::F32, &scalar)?;
         }
-        if let Some(map) = request.map {
-            let &[_, _, rows, columns] = request.shapes.get(map)?.dims.as_slice() else {
-                return Err(GraphError::Unsupported(format!(
-                    "a class activation map of {map:?}"
-                )));
-            };
+        if let Some((_, Layout { rows, columns, .. })) = request.map {
             declare(
                 MASK,
                 Elem::F32,
@@ -415,13 +349,11 @@ impl Step {
         self.plain("MatMul", &[rows, &narrow])
     }
 
-    /// The averaged class activation map on the canvas: Grad-CAM (Selvaraju et al. 2017, equations 1 and 2) of
-    /// `activations`, scaled to 1 at its largest.
-    fn mask(&mut self, activations: &str, gradient: &str) -> Result<String, GraphError> {
-        let map = grad_cam(&mut self.builder, activations, gradient);
+    /// The averaged class activation map on the canvas, of `map` (N, 1, rows, columns) scaled to 1 at its largest.
+    fn mask(&mut self, map: &str) -> Result<String, GraphError> {
         let axes = self.builder.ints(&[1, 2, 3]);
-        let largest = self.plain("ReduceMax", &[&map, &axes]);
-        let map = self.over_rms(&map, &largest, 1e-30)?;
+        let largest = self.plain("ReduceMax", &[map, &axes]);
+        let map = self.over_rms(map, &largest, 1e-30)?;
         let rows = self.rolled(MASK_ROWS, ROLLED_ROWS);
         let columns = self.rolled(MASK_COLUMNS, ROLLED_COLUMNS);
         let columns = self.transpose(&columns);
@@ -518,15 +450,4 @@ fn level_dim(axis: &str, level: u32) -> Dim {
     } else {
         format!("{axis}_{level}")
     })
-}
-
-/// Grad-CAM: `ReLU(Σ_k α_k A_k)` with α_k the mean of dS/dA_k over all positions. `activations` and `gradient` are
-/// (N, K, rows, columns); the result is (N, 1, rows, columns).
-pub fn grad_cam(builder: &mut Builder, activations: &str, gradient: &str) -> String {
-    let spatial = builder.ints(&[2, 3]);
-    let channels = builder.ints(&[1]);
-    let weights = builder.emit("ReduceMean", &[gradient, &spatial], &[]);
-    let weighted = builder.emit("Mul", &[activations, &weights], &[]);
-    let sum = builder.emit("ReduceSum", &[&weighted, &channels], &[]);
-    builder.emit("Relu", &[&sum], &[])
 }

@@ -6,7 +6,7 @@
 
 use super::step_graph::names::BRANCHES;
 use crate::onnx::shapes::{fixed, value_info};
-use crate::onnx::{Builder, Elem, Error, Graph, Shapes};
+use crate::onnx::{Builder, Elem, Error, Graph, Shapes, residual};
 
 /// A network whose residual branches are multiplied by numbers that a run gives.
 pub(super) struct Gated {
@@ -28,7 +28,7 @@ pub(super) fn gate(
 ) -> Result<Gated, Error> {
     let needed = graph.needed_for([value]);
     let branch_of: Vec<Option<usize>> = (0..graph.nodes().len())
-        .map(|sum| residual_branch(graph, sum).filter(|_| needed[sum]))
+        .map(|sum| residual::branch(graph, sum).filter(|_| needed[sum]))
         .collect();
     let branches = branch_of.iter().flatten().count();
     let mut result = graph.hollow();
@@ -67,34 +67,6 @@ pub(super) fn gate(
         graph: graph_with_gates,
         branches,
     })
-}
-
-/// Which input of node `sum` is a residual branch: the node adds it to a value that it is made from, by way of weights.
-/// Without weights in between it is a function such as GELU, written out.
-fn residual_branch(graph: &Graph, sum: usize) -> Option<usize> {
-    let node = &graph.nodes()[sum];
-    let [first, second] = node.input.as_slice() else {
-        return None;
-    };
-    if !node.is("Add") {
-        return None;
-    }
-    let has_weights = |skip: &str, branch: &str| {
-        let after = graph.descendants([skip]);
-        after.contains(branch)
-            && graph
-                .nodes()
-                .iter()
-                .zip(graph.needed_for([branch]))
-                .filter(|(_, needed)| *needed)
-                .filter(|(node, _)| node.output.iter().any(|made| after.contains(made.as_str())))
-                .any(|(node, _)| ["Conv", "Gemm", "MatMul"].iter().any(|op| node.is(op)))
-    };
-    match (has_weights(first, second), has_weights(second, first)) {
-        (true, _) => Some(1),
-        (_, true) => Some(0),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

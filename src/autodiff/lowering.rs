@@ -21,7 +21,7 @@ pub enum Device {
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub device: Device,
-    /// A value that broadcasts to every rectifier's output, between 0 and 1: how much of an upward gradient is let
+    /// A value (N, 1, 1, 1) of known type, between 0 and 1 for each of the batch: how much of an upward gradient is let
     /// through a *blocked* rectifier. 0 is the true gradient; 1 lets a dead network move (as Lucid does for the first
     /// steps). `None`: the true gradient, at no cost.
     pub redirect: Option<String>,

@@ -19,9 +19,15 @@ pub struct Arguments {
     /// the picture
     #[arg(value_name = "MODEL> <IMAGE", required = true, num_args = 1..=2)]
     model_and_image: Vec<String>,
-    /// A class, or LAYER:CHANNEL
+    /// A class, or LAYER:CHANNEL; with --layer also a neuron or a whole layer
     #[arg(long)]
     target: String,
+    /// At which layer the map is taken; without it, at the last activations before the score that still are a picture
+    #[arg(long)]
+    layer: Option<String>,
+    /// How the map is made: grad-cam, grad-cam++, layer-cam, hires-cam or cam
+    #[arg(long, default_value = "grad-cam")]
+    method: String,
     /// Where the picture with its heat map goes, a PNG file
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
@@ -32,6 +38,10 @@ pub struct Arguments {
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
+    let method = arguments
+        .method
+        .parse()
+        .map_err(|problem: String| Failure::usage(anyhow!(problem)))?;
     let (model, images) = model_and_images(&arguments.model_and_image)?;
     let [image] = images else {
         return Err(Failure::usage(anyhow!(
@@ -43,13 +53,19 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let home = opening::home()?;
     let network = opening::network(&home, model)?;
     let target = opening::target(&network, &arguments.target)?;
+    let layer = arguments.layer.as_deref();
+    let layer = layer
+        .map(|name| opening::layer(&network, name))
+        .transpose()?;
+    let choice = probe::MapChoice { method, layer };
     let device = opening::provider(provider)?.device;
 
     let input = network.preprocessing.tensor(&picture, network.size);
     let seen = network
         .preprocessing
         .picture(input.slice(s![0, .., .., ..]))?;
-    let map = probe::class_activation(&network, &target.objective, target.unit, input, device)
+    let (objective, unit) = (&target.objective, target.unit);
+    let map = probe::class_activation(&network, objective, unit, input, &choice, device)
         .map_err(no_such_unit)?;
     if map.iter().all(|&value| value == 0.0) {
         output::remark(&format!(

@@ -9,6 +9,9 @@ use ziggurat::model::Layer;
 pub struct Arguments {
     /// An ONNX file, or the name of a card
     model: Option<String>,
+    /// Every value of the model, steps within a layer and rearrangements too
+    #[arg(long)]
+    all: bool,
     /// One JSON object a layer
     #[arg(long)]
     json: bool,
@@ -20,6 +23,8 @@ struct Line<'a> {
     op: &'a str,
     shape: &'a [usize],
     channels: usize,
+    /// Rows and columns of a channel.
+    grid: Option<(usize, usize)>,
     differentiable: bool,
     why: Option<String>,
 }
@@ -28,7 +33,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let home = opening::home()?;
     let network = opening::network(&home, arguments.model.as_deref())?;
     let layers = network.layers();
-    let lines: Vec<Line> = layers.iter().map(line).collect();
+    let shown = layers
+        .iter()
+        .filter(|layer| arguments.all || layer.is_activation);
+    let lines: Vec<Line> = shown.map(line).collect();
     if arguments.json {
         return lines.iter().try_for_each(|line| Ok(output::json(line)?));
     }
@@ -42,6 +50,7 @@ fn line(layer: &Layer) -> Line<'_> {
         op: &layer.op,
         shape: &layer.dims,
         channels: layer.channels(),
+        grid: layer.plane(),
         differentiable,
         why: (!differentiable).then(|| layer.reach.to_string()),
     }

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use ziggurat::home::Home;
-use ziggurat::model::{Network, Source};
+use ziggurat::model::{Network, Source, layers};
 use ziggurat::runs::target::{self, Target, TargetError};
 use ziggurat::runtime::{Active, Library, Provider, Stage};
 
@@ -94,6 +94,13 @@ pub fn target(network: &Network, text: &str) -> Result<Target, Failure> {
         known @ TargetError::NotDifferentiable { .. } => known.into(),
         unknown => Failure::usage(unknown),
     })
+}
+
+/// The layer called `name`, as the model has it. One that does not exist is a mistake on the command line.
+pub fn layer(network: &Network, name: &str) -> Result<String, Failure> {
+    let layers = network.layers();
+    let found = layers::find(&layers, name).map_err(Failure::usage)?;
+    Ok(found.name.clone())
 }
 
 /// Finds out where sessions run. `auto` says so when it falls back to the CPU although a GPU build is there.

@@ -1,7 +1,10 @@
 //! What a network is made of: the values along the way from the picture to the class scores.
 
+use super::activations::Activations;
+use super::layout::Layout;
 use super::{Error, Network};
 use crate::autodiff::reach::{Reach, reach};
+use crate::onnx::proto::NodeProto;
 use crate::onnx::{Elem, OWN};
 
 /// One value that can be looked at.
@@ -11,10 +14,14 @@ pub struct Layer {
     pub name: String,
     /// The operator that makes it.
     pub op: String,
-    /// Its dimensions for one picture, (1, channels, height, width) or (1, channels).
+    /// Its dimensions for one picture, as the model has them.
     pub dims: Vec<usize>,
-    /// How many learned numbers its node has.
+    /// Which of these are channels, and which places of the picture.
+    pub layout: Layout,
+    /// How many learned numbers it is made with.
     pub parameters: usize,
+    /// Whether people would call it a layer: not a step within one, nor only a rearrangement.
+    pub is_activation: bool,
     /// Whether it can be visualised, or why not.
     pub reach: Reach,
 }
@@ -22,15 +29,12 @@ pub struct Layer {
 impl Layer {
     /// Number of channels.
     pub fn channels(&self) -> usize {
-        self.dims[1]
+        self.layout.channels
     }
 
     /// Height and width of a channel, if it has any.
     pub fn plane(&self) -> Option<(usize, usize)> {
-        match self.dims.as_slice() {
-            &[_, _, height, width] => Some((height, width)),
-            _ => None,
-        }
+        self.layout.plane()
     }
 }
 
@@ -38,26 +42,31 @@ impl Layer {
 /// was read.
 pub(super) fn layers(network: &Network) -> Vec<Layer> {
     let reached = reach(&network.graph, &network.input);
+    let activations = Activations::of(network);
     let mut layers = Vec::new();
-    for node in network.graph.nodes() {
-        let weights = node.input.iter().filter_map(|name| weight(network, name));
-        let parameters = weights.fold(0, usize::saturating_add);
+    for (index, node) in network.graph.nodes().iter().enumerate() {
         for name in node.output.iter().filter(|name| !name.is_empty()) {
             let reach = reached
                 .get(name.as_str())
                 .cloned()
                 .unwrap_or(Reach::Independent);
-            let Some(value) = network.shapes.find(name) else {
+            let (Some(value), Some(layout)) = (network.shapes.find(name), network.layout(name))
+            else {
                 continue;
             };
-            let has_channels = matches!(value.dims.len(), 2 | 4) && value.dims[1] > 0;
             let of_the_file = !name.starts_with(OWN);
-            if of_the_file && reach != Reach::Independent && value.elem.is_float() && has_channels {
+            if of_the_file && reach != Reach::Independent && value.elem.is_float() {
+                let linear = activations.linear_before(index);
+                let makers = linear.into_iter().chain([node]);
                 layers.push(Layer {
                     name: name.clone(),
                     op: node.op_type.clone(),
                     dims: value.dims.clone(),
-                    parameters,
+                    layout,
+                    parameters: makers
+                        .map(|node| parameters(network, node))
+                        .fold(0, usize::saturating_add),
+                    is_activation: activations.contains(index, name, layout),
                     reach,
                 });
             }
@@ -66,13 +75,17 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
     layers
 }
 
-/// How many numbers the constant `name` has, if it is a list of real ones: shapes, axes and limits are not learned.
-fn weight(network: &Network, name: &str) -> Option<usize> {
-    let constant = network.graph.constant(name)?;
-    let real = Elem::from_code(constant.data_type).is_some_and(Elem::is_float);
-    let learned = real && !constant.dims.is_empty();
-    let extents = constant.dims.iter().map(|&extent| extent.max(0) as usize);
-    learned.then(|| extents.fold(1, usize::saturating_mul))
+/// How many learned numbers a node reads: shapes, axes and limits are not learned.
+pub(super) fn parameters(network: &Network, node: &NodeProto) -> usize {
+    let weight = |name: &String| {
+        let constant = network.graph.constant(name)?;
+        let real = Elem::from_code(constant.data_type).is_some_and(Elem::is_float);
+        let learned = real && !constant.dims.is_empty();
+        let extents = constant.dims.iter().map(|&extent| extent.max(0) as usize);
+        learned.then(|| extents.fold(1, usize::saturating_mul))
+    };
+    let weights = node.input.iter().filter_map(weight);
+    weights.fold(0, usize::saturating_add)
 }
 
 /// The layer called `name`.

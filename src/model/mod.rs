@@ -3,6 +3,7 @@
 //! - [`open`]: from what someone types to a model file, fetched and converted where it has to be
 //! - [`network`]: the file once it is read: input, class scores, classes, preprocessing
 //! - [`layers`]: what it is made of, and what of that can be visualised
+//! - [`layout`]: which of a value's axes are channels, which are places of the picture
 //! - [`card`]: model cards, the user's own and those that come with Ziggurat
 //! - [`classes`]: class names, by index and back
 //! - [`preprocessing`]: from pictures to a model's input and back
@@ -11,11 +12,13 @@
 //!
 //! For the rooms above. Loading a model into ONNX Runtime and differentiating it are other rooms' business.
 
+mod activations;
 pub mod card;
 pub mod classes;
 mod error;
 mod input;
 pub mod layers;
+pub mod layout;
 pub mod network;
 pub mod open;
 pub mod picture;
@@ -29,6 +32,7 @@ pub use card::Card;
 pub use classes::Classes;
 pub use error::Error;
 pub use layers::Layer;
+pub use layout::Layout;
 pub use network::Network;
 pub use open::{ModelFile, Source};
 pub use preprocessing::{Affine, ChannelOrder, Channels, InputSize, Preprocessing};

@@ -2,6 +2,7 @@
 
 use super::input::Picture;
 use super::layers::Layer;
+use super::layout::{Grids, Layout};
 use super::{Affine, Classes, Error, InputSize, ModelFile, Preprocessing, scores};
 use crate::onnx::{Elem, Graph, Shapes, decompose, file, functions, precision, upgrade};
 use crate::runtime::folding;
@@ -31,6 +32,8 @@ pub struct Network {
     pub batchable: bool,
     /// Types of all values for N = 1.
     pub shapes: Shapes,
+    /// What tells where a value has its channels.
+    pub grids: Grids,
 }
 
 impl Network {
@@ -70,6 +73,8 @@ impl Network {
             true => Preprocessing::PIXELS,
             false => file.card.preprocessing,
         };
+        let picture = (size.height as usize, size.width as usize);
+        let grids = Grids::of(&graph, &shapes, picture);
         Ok(Self {
             name: file.name.clone(),
             hash,
@@ -82,6 +87,7 @@ impl Network {
             classes,
             batchable,
             shapes,
+            grids,
         })
     }
 
@@ -106,9 +112,22 @@ impl Network {
         self.preprocessing.affine(self.size.channels())
     }
 
-    /// What the network is made of, in graph order.
+    /// Where `value` has its channels and places; `None` if it has no channels or is not known.
+    pub fn layout(&self, value: &str) -> Option<Layout> {
+        self.grids.layout(&self.shapes.find(value)?.dims)
+    }
+
+    /// Every value that can be pointed at, in graph order.
     pub fn layers(&self) -> Vec<Layer> {
         super::layers::layers(self)
+    }
+
+    /// Number of learned numbers.
+    pub fn parameters(&self) -> usize {
+        let nodes = self.graph.nodes().iter();
+        nodes.fold(0, |sum, node| {
+            sum.saturating_add(super::layers::parameters(self, node))
+        })
     }
 }
 

@@ -13,6 +13,7 @@ pub mod graph;
 pub mod node;
 pub mod precision;
 pub mod proto;
+pub mod residual;
 pub mod scope;
 pub mod shapes;
 pub mod tensor;

@@ -223,13 +223,16 @@ pub(super) fn readable(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Layout;
 
     fn layer(name: &str, dims: &[usize]) -> Layer {
         Layer {
             name: name.into(),
             op: "Conv".into(),
             dims: dims.into(),
+            layout: Layout::channels_first(dims).unwrap(),
             parameters: 0,
+            is_activation: true,
             reach: Reach::Differentiable,
         }
     }

@@ -191,12 +191,15 @@ impl Browser {
 mod tests {
     use super::*;
     use crate::autodiff::reach::Reach;
+    use crate::model::Layout;
 
     fn layer(name: &str) -> Layer {
         Layer {
             name: name.into(),
             op: "Conv".into(),
             dims: vec![1, 4, 2, 2],
+            layout: Layout::channels_first(&[1, 4, 2, 2]).unwrap(),
+            is_activation: true,
             reach: Reach::Differentiable,
             parameters: 0,
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use ziggurat::ascent::{Kind, Objective, Settings, Unit};
 use ziggurat::autodiff::reach::Reach;
+use ziggurat::model::Layout;
 use ziggurat::model::{Classes, Layer};
 use ziggurat::runs::queue::JobId;
 use ziggurat::runs::worker::{Command as Work, Opened, Progress, Report};
@@ -43,6 +44,8 @@ pub fn layer(name: &str, op: &str, dims: &[usize]) -> Layer {
         name: name.into(),
         op: op.into(),
         dims: dims.to_vec(),
+        layout: Layout::channels_first(dims).unwrap(),
+        is_activation: true,
         parameters: if op == "Conv" { 864 } else { 0 },
         reach: Reach::Differentiable,
     }

@@ -24,40 +24,55 @@ fn gradients_of_sum(problem: &Problem, options: &Options) -> Vec<ArrayD<f64>> {
 
 #[test]
 fn a_redirected_rectifier_lets_upward_gradients_through_where_it_blocks() {
+    // One weight for each of a batch of two; where the first axis is not the batch, the larger one holds.
+    let shapes: [(&[usize], [f64; 2]); 4] = [
+        (&[2, 2, 3, 2], [0.25, 0.5]),
+        (&[2, 12], [0.25, 0.5]),
+        (&[2, 3, 4], [0.25, 0.5]),
+        (&[4, 6], [0.5, 0.5]),
+    ];
     for (op, max, elem) in [
         ("Relu", None, Elem::F32),
         ("Clip", Some(1.0), Elem::F32),
         ("Relu", None, Elem::F64),
     ] {
-        let problem = Problem::of(elem, 18, &[("x", &[24], Fill::Spaced)], |b| {
-            let weight = b.scalar(elem, 0.25).unwrap();
-            let weight = b.emit_named("weight", "Identity", &[&weight], &[]).unwrap();
-            let bounds = [0.0, 1.0].map(|bound| b.scalar(elem, bound).unwrap());
-            match max {
-                Some(_) => vec![b.emit(op, &["x", &bounds[0], &bounds[1]], &[]), weight],
-                None => vec![b.emit(op, &["x"], &[]), weight],
+        for (dims, weights) in shapes {
+            let problem = Problem::of(elem, 18, &[("x", dims, Fill::Spaced)], |b| {
+                let [low, high] = [0.25, 0.5].map(|weight| b.scalar(elem, weight).unwrap());
+                let column = b.ints(&[1, 1, 1, 1]);
+                let [low, high] = [low, high].map(|one| b.emit("Reshape", &[&one, &column], &[]));
+                let along = [("axis", 0i64.into())];
+                let weight = b.emit_named("weight", "Concat", &[&low, &high], &along);
+                let bounds = [0.0, 1.0].map(|bound| b.scalar(elem, bound).unwrap());
+                let made = match max {
+                    Some(_) => b.emit(op, &["x", &bounds[0], &bounds[1]], &[]),
+                    None => b.emit(op, &["x"], &[]),
+                };
+                vec![made, weight.unwrap()]
+            });
+            let cycle = [-1.0, 2.0, -0.5, 0.75, 3.0, -4.0];
+            let spread = (0..24).map(|at| cycle[at % 6]).collect();
+            let cotangents = [
+                ArrayD::from_shape_vec(dims, spread).unwrap(),
+                ArrayD::zeros(IxDyn(&[2, 1, 1, 1])),
+            ];
+            let expected = ArrayD::from_shape_fn(dims, |index| {
+                let (x, g) = (problem.inputs[0].1[&index], cotangents[0][&index]);
+                let weight = weights[index[0].min(1)];
+                match x {
+                    x if x < 0.0 => weight * f64::max(g, 0.0),
+                    x if max.is_some_and(|max| x > max) => 0.0,
+                    _ => g,
+                }
+            });
+            for device in DEVICES {
+                let options = Options {
+                    device,
+                    redirect: Some("weight".into()),
+                };
+                let found = gradients(&problem, &cotangents, &options).unwrap();
+                assert_eq!(found[0], expected, "{op} {dims:?} {device:?}");
             }
-        });
-        let cycle = [-1.0, 2.0, -0.5, 0.75, 3.0, -4.0];
-        let cotangents = [
-            ArrayD::from_shape_fn(IxDyn(&[24]), |index| cycle[index[0] % 6]),
-            ArrayD::zeros(IxDyn(&[])),
-        ];
-        let expected = ArrayD::from_shape_fn(IxDyn(&[24]), |index| {
-            let (x, g) = (problem.inputs[0].1[[index[0]]], cotangents[0][[index[0]]]);
-            match x {
-                x if x < 0.0 => 0.25 * f64::max(g, 0.0),
-                x if max.is_some_and(|max| x > max) => 0.0,
-                _ => g,
-            }
-        });
-        for device in DEVICES {
-            let options = Options {
-                device,
-                redirect: Some("weight".into()),
-            };
-            let found = gradients(&problem, &cotangents, &options).unwrap();
-            assert_eq!(found[0], expected, "{op} {device:?}");
         }
     }
 }

@@ -40,12 +40,30 @@ fn redirected(
     let Some(weight) = cx.options.redirect.clone() else {
         return Ok(passed);
     };
+    let weight = fitting(cx, &weight)?;
     let elem = cx.elem(&cx.output())?;
     let blocked = complement(cx, mask, elem)?;
     let upward = cx.plain("Relu", &[gradient]);
     let upward = cx.mul(&upward, &blocked);
     let weighted = cx.mul(&upward, &weight);
     Ok(cx.add(&passed, &weighted))
+}
+
+/// The redirect weight (N, 1, 1, 1) so that it goes with the node's output: of that one's rank if its first axis is the
+/// batch; one number for all, the largest, if it is something else, such as windows of all pictures.
+fn fitting(cx: &mut Context, weight: &str) -> Result<String, Error> {
+    let dims = cx.dims(&cx.output())?;
+    let runs = cx.dims(weight)?[0];
+    if dims.first() != Some(&runs) {
+        let flat = [("keepdims", 0i64.into())];
+        return Ok(cx.emit("ReduceMax", &[weight], &flat));
+    }
+    if dims.len() == 4 {
+        return Ok(weight.to_string());
+    }
+    let mut column = vec![1; dims.len()];
+    column[0] = runs;
+    Ok(cx.reshape(weight, &column))
 }
 
 /// `g` where `x` > 0, else `alpha · g`.

@@ -18,7 +18,7 @@ pub struct Opened {
     pub hash: String,
     /// The pictures it takes: (channels, height, width).
     pub input: (usize, usize, usize),
-    /// In graph order.
+    /// Those that people would call layers, in graph order.
     pub layers: Vec<Layer>,
     pub classes: Classes,
     /// Name of the class scores.
@@ -109,7 +109,8 @@ pub fn load(
 
 fn describe(model: String, network: &Network, active: &Active) -> Opened {
     let size = network.size;
-    let layers = network.layers();
+    let all = network.layers().into_iter();
+    let layers = all.filter(|layer| layer.is_activation).collect();
     Opened {
         model,
         name: network.name.clone(),
@@ -119,7 +120,7 @@ fn describe(model: String, network: &Network, active: &Active) -> Opened {
             size.height as usize,
             size.width as usize,
         ),
-        parameters: layers.iter().map(|layer| layer.parameters).sum(),
+        parameters: network.parameters(),
         layers,
         classes: network.classes.clone(),
         logits: network.logits.clone(),

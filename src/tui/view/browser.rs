@@ -4,6 +4,7 @@ use super::layout::Layout;
 use super::panel::{bordered, list, two};
 use super::{Frame, channels};
 use crate::autodiff::reach::Reach;
+use crate::model::Layer;
 use crate::runs::history::Entry;
 use crate::runs::target::{Place, Target};
 use crate::runs::worker::Opened;
@@ -166,7 +167,7 @@ fn layer_row(app: &App, opened: &Opened, row: Row, width: usize) -> Line<'static
             let last = &opened.layers[info.last];
             two(
                 Span::styled(left, app.theme.style(Role::Text)),
-                Span::styled(dims(&last.dims), dim),
+                Span::styled(shape(last), dim),
                 width,
             )
         }
@@ -187,11 +188,11 @@ fn layer_row(app: &App, opened: &Opened, row: Row, width: usize) -> Line<'static
             let right = format!(
                 "{} {}{}",
                 layer.op,
-                dims(&layer.dims),
+                shape(layer),
                 if seen { " ◆" } else { "" }
             );
             let right = match right.len() + 12 > width {
-                true => dims(&layer.dims),
+                true => shape(layer),
                 false => right,
             };
             let room = width.saturating_sub(right.len() + 1 + indent);
@@ -208,10 +209,13 @@ fn layer_row(app: &App, opened: &Opened, row: Row, width: usize) -> Line<'static
     }
 }
 
-/// Dimensions of a value for one picture.
-fn dims(dims: &[usize]) -> String {
-    let parts: Vec<String> = dims.iter().skip(1).map(usize::to_string).collect();
-    parts.join("×")
+/// Channels of a layer, and their rows and columns.
+fn shape(layer: &Layer) -> String {
+    let channels = layer.channels();
+    match layer.plane() {
+        Some((rows, columns)) => format!("{channels}×{rows}×{columns}"),
+        None => channels.to_string(),
+    }
 }
 
 fn class_row(app: &App, opened: &Opened, class: usize, width: usize) -> Line<'static> {

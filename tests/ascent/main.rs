@@ -1,8 +1,13 @@
 //! The ascent on a real network: what it promises to whoever runs it.
 
+mod maps;
+mod tokens;
+
 use ndarray::{Array2, Array4, Axis, Ix4};
 use std::sync::OnceLock;
-use ziggurat::ascent::{Ascent, Error, Kind, Objective, Outcome, Run, Settings, Unit, probe};
+use ziggurat::ascent::cam::Method;
+use ziggurat::ascent::probe::{self, MapChoice};
+use ziggurat::ascent::{Ascent, Error, Kind, Objective, Outcome, Run, Settings, Unit};
 use ziggurat::model::{Network, Source};
 use ziggurat::onnx::proto::{Dim, TensorProto};
 use ziggurat::onnx::shapes::untyped;
@@ -19,6 +24,20 @@ fn network() -> &'static Network {
         let source = Source::resolve(&home, None).unwrap();
         Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap()
     })
+}
+
+/// A network that `build` makes; it returns the name of the scores.
+fn opened(build: impl FnOnce(&mut Builder) -> String) -> Network {
+    testing::library();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("built.onnx");
+    let mut builder = Builder::empty(18, "");
+    let scores = build(&mut builder);
+    let model = builder.graph().to_model(&[untyped(&scores)]).unwrap();
+    file::write(model, &path, None).unwrap();
+    let home = testing::home();
+    let source = Source::resolve(&home, path.to_str()).unwrap();
+    Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap()
 }
 
 fn class_objective() -> Objective {
@@ -246,40 +265,49 @@ fn grad_cam_equals_cam_up_to_a_scale() {
         index: FLAMINGO,
         position: (0, 0),
     };
-    let ours =
-        probe::class_activation(network, &class_objective(), unit, picture, Device::Cpu).unwrap();
+    let map = |method| {
+        let choice = MapChoice {
+            method,
+            layer: None,
+        };
+        let (objective, picture) = (class_objective(), picture.clone());
+        probe::class_activation(network, &objective, unit, picture, &choice, Device::Cpu).unwrap()
+    };
+    // CAM itself, not only up to a scale.
+    let worst = (&cam - &map(Method::Cam))
+        .mapv(f32::abs)
+        .fold(0.0, |a: f32, &b| a.max(b));
+    assert!(
+        worst <= 1e-4 * cam.fold(0.0, |a: f32, &b| a.max(b)),
+        "{worst}"
+    );
+    let ours = map(Method::GradCam);
     let dot = (&cam * &ours).sum();
     let cosine = dot / ((&cam * &cam).sum() * (&ours * &ours).sum()).sqrt();
     assert!(cam.sum() > 0.0 && cosine > 0.9999, "{cosine}");
 }
 
-/// A network whose one rectifier blocks for every picture near the start: without the rescue nothing ever moves.
-#[test]
-fn a_dead_start_is_rescued_and_without_the_rescue_reported() {
-    testing::library();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("dead.onnx");
-    let mut builder = Builder::empty(18, "");
+/// A network whose one rectifier blocks for every picture near the start.
+fn dead(b: &mut Builder) -> String {
     let dims = [
         Dim::DimParam("n".into()),
         Dim::DimValue(3),
         Dim::DimValue(32),
         Dim::DimValue(32),
     ];
-    let x = builder.input("x", Elem::F32, &dims).unwrap();
-    let weight = builder.floats(&[2, 3, 1, 1], &[0.2, 0.3, 0.4, 0.5, 0.1, 0.2]);
-    let bias = builder.constant(TensorProto::from_f32("", &[2], &[-0.4, -0.3]));
-    let conv = builder.emit("Conv", &[&x, &weight, &bias], &[]);
-    let relu = builder.emit("Relu", &[&conv], &[]);
-    let pool = builder.emit("GlobalAveragePool", &[&relu], &[]);
-    let flat = builder
-        .emit_named("scores", "Flatten", &[&pool], &[])
-        .unwrap();
-    let model = builder.graph().to_model(&[untyped(&flat)]).unwrap();
-    file::write(model, &path, None).unwrap();
-    let home = testing::home();
-    let source = Source::resolve(&home, path.to_str()).unwrap();
-    let network = Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap();
+    let x = b.input("x", Elem::F32, &dims).unwrap();
+    let weight = b.floats(&[2, 3, 1, 1], &[0.2, 0.3, 0.4, 0.5, 0.1, 0.2]);
+    let bias = b.constant(TensorProto::from_f32("", &[2], &[-0.4, -0.3]));
+    let conv = b.emit("Conv", &[&x, &weight, &bias], &[]);
+    let relu = b.emit("Relu", &[&conv], &[]);
+    let pool = b.emit("GlobalAveragePool", &[&relu], &[]);
+    b.emit_named("scores", "Flatten", &[&pool], &[]).unwrap()
+}
+
+/// Without the rescue nothing ever moves.
+#[test]
+fn a_dead_start_is_rescued_and_without_the_rescue_reported() {
+    let network = opened(dead);
     let objective = Objective {
         kind: Kind::Class,
         value: network.logits.clone(),

@@ -1,0 +1,116 @@
+//! Class activation maps: how the activations of a layer and the gradient of a score there become a map of what speaks
+//! for the score.
+//!
+//! With `A` the activations of a channel, `g` the gradient of the score with respect to them, sums over places written
+//! Σ, and over channels Σ_k:
+//!
+//! | method | map |
+//! |---|---|
+//! | CAM (Zhou et al. 2016, equation 2) | `Σ_k (Σ g) A`, which is `Σ_k w_k A` where pooling and one linear layer follow |
+//! | Grad-CAM (Selvaraju et al. 2017, equations 1 and 2) | `Σ_k (mean g) A` |
+//! | Grad-CAM++ (Chattopadhay et al. 2018, equations 5, 11 and 19) | `Σ_k (Σ α ReLU(g)) A`, `α = g² / (2 g² + (Σ A) g³)` |
+//! | LayerCAM (Jiang et al. 2021, equations 4 and 5) | `Σ_k ReLU(g) A` |
+//! | HiResCAM (Draelos and Carin 2020, equation 4) | `Σ_k g A` |
+//!
+//! Of all only what is positive is kept.
+
+use crate::model::Layout;
+use crate::onnx::{Builder, Elem, Error, Shapes};
+
+/// A way to make the map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Method {
+    Cam,
+    #[default]
+    GradCam,
+    GradCamPlusPlus,
+    LayerCam,
+    HiResCam,
+}
+
+/// Every method and its name.
+pub const METHODS: &[(&str, Method)] = &[
+    ("grad-cam", Method::GradCam),
+    ("grad-cam++", Method::GradCamPlusPlus),
+    ("layer-cam", Method::LayerCam),
+    ("hires-cam", Method::HiResCam),
+    ("cam", Method::Cam),
+];
+
+impl std::str::FromStr for Method {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = METHODS.iter().find(|(known, _)| *known == name);
+        found.map(|(_, method)| *method).ok_or_else(|| {
+            let known: Vec<&str> = METHODS.iter().map(|(name, _)| *name).collect();
+            format!(
+                "no method is called {name:?}; there are: {}",
+                known.join(", ")
+            )
+        })
+    }
+}
+
+/// Emits the map (N, 1, rows, columns), 0 and more, of a layer and the `gradient` with respect to it, both as the model
+/// has them. `shapes` knows the layer's type and learns those of what is emitted.
+///
+/// # Errors
+/// [`Error::Unsupported`] if the type of the layer is not known.
+pub(super) fn of_layer(
+    builder: &mut Builder,
+    shapes: &mut Shapes,
+    method: Method,
+    (layer, layout): (&str, Layout),
+    gradient: &str,
+) -> Result<String, Error> {
+    let layer_type = shapes.get(layer)?.clone();
+    shapes.insert(gradient, layer_type);
+    let activations = layout.planes(builder, shapes, layer)?;
+    let gradient = layout.planes(builder, shapes, gradient)?;
+    emit(builder, method, &activations, &gradient)
+}
+
+/// Emits the map (N, 1, rows, columns), 0 and more, of `activations` and `gradient`, both float32 (N, K, rows, columns).
+///
+/// # Errors
+/// None that a model can cause.
+pub fn emit(
+    builder: &mut Builder,
+    method: Method,
+    activations: &str,
+    gradient: &str,
+) -> Result<String, Error> {
+    let places = builder.ints(&[2, 3]);
+    let weights = match method {
+        Method::Cam => builder.emit("ReduceSum", &[gradient, &places], &[]),
+        Method::GradCam => builder.emit("ReduceMean", &[gradient, &places], &[]),
+        Method::GradCamPlusPlus => plus_plus(builder, activations, gradient)?,
+        Method::LayerCam => builder.emit("Relu", &[gradient], &[]),
+        Method::HiResCam => gradient.to_string(),
+    };
+    let weighted = builder.emit("Mul", &[activations, &weights], &[]);
+    let channels = builder.ints(&[1]);
+    let sum = builder.emit("ReduceSum", &[&weighted, &channels], &[]);
+    Ok(builder.emit("Relu", &[&sum], &[]))
+}
+
+/// The weights (N, K, 1, 1) of Grad-CAM++. The score's exponential, of which the method takes its derivatives, is a factor
+/// of all weights and left out.
+fn plus_plus(builder: &mut Builder, activations: &str, gradient: &str) -> Result<String, Error> {
+    let places = builder.ints(&[2, 3]);
+    let square = builder.emit("Mul", &[gradient, gradient], &[]);
+    let cube = builder.emit("Mul", &[&square, gradient], &[]);
+    let mass = builder.emit("ReduceSum", &[activations, &places], &[]);
+    let share = builder.emit("Mul", &[&mass, &cube], &[]);
+    let twice = builder.emit("Add", &[&square, &square], &[]);
+    let below = builder.emit("Add", &[&twice, &share], &[]);
+    let zero = builder.scalar(Elem::F32, 0.0)?;
+    let one = builder.scalar(Elem::F32, 1.0)?;
+    let nothing = builder.emit("Equal", &[&below, &zero], &[]);
+    let below = builder.emit("Where", &[&nothing, &one, &below], &[]);
+    let alpha = builder.emit("Div", &[&square, &below], &[]);
+    let positive = builder.emit("Relu", &[gradient], &[]);
+    let weighted = builder.emit("Mul", &[&alpha, &positive], &[]);
+    Ok(builder.emit("ReduceSum", &[&weighted, &places], &[]))
+}

@@ -1,0 +1,138 @@
+//! Which of a network's values people would call layers. Exported files write a normalisation or a GELU as five nodes and
+//! move axes about in between; what is worth looking at is what comes out of it.
+
+use super::Network;
+use super::layout::{Axes, Layout};
+use crate::onnx::proto::NodeProto;
+use crate::onnx::{Graph, residual};
+use std::collections::{HashMap, HashSet};
+
+/// Operators that make nothing new of the numbers that they move.
+const REARRANGING: &[&str] = &[
+    "Cast",
+    "CastLike",
+    "Dropout",
+    "Expand",
+    "Flatten",
+    "Gather",
+    "GatherElements",
+    "GatherND",
+    "Identity",
+    "Pad",
+    "Reshape",
+    "Slice",
+    "Split",
+    "Squeeze",
+    "Tile",
+    "Transpose",
+    "Unsqueeze",
+];
+
+/// Operators that functions such as LayerNormalization, GELU or SiLU are written out in.
+const ARITHMETIC: &[&str] = &[
+    "Abs",
+    "Add",
+    "Div",
+    "Erf",
+    "Exp",
+    "HardSigmoid",
+    "Log",
+    "Max",
+    "Mean",
+    "Min",
+    "Mul",
+    "Neg",
+    "Pow",
+    "Reciprocal",
+    "ReduceL2",
+    "ReduceMax",
+    "ReduceMean",
+    "ReduceSum",
+    "ReduceSumSquare",
+    "Sigmoid",
+    "Softplus",
+    "Sqrt",
+    "Sub",
+    "Sum",
+    "Tanh",
+    "Where",
+];
+
+/// What is needed to tell.
+pub(super) struct Activations<'a> {
+    network: &'a Network,
+    consumers: HashMap<&'a str, Vec<usize>>,
+    dependent: HashSet<&'a str>,
+    /// Whether it is a network of tokens or of channels that come last. Of its planes, only those of the picture are
+    /// layers; the others belong to attention.
+    is_transformer: bool,
+}
+
+impl<'a> Activations<'a> {
+    pub fn of(network: &'a Network) -> Self {
+        let graph = &network.graph;
+        let values = graph.nodes().iter().flat_map(|node| &node.output);
+        let mut layouts = values.filter_map(|value| network.layout(value));
+        Self {
+            network,
+            consumers: graph.consumers(),
+            dependent: graph.descendants([network.input.as_str()]),
+            is_transformer: layouts.any(|layout| !layout.is_channels_first()),
+        }
+    }
+
+    /// Whether the value `name`, which node `index` makes, is one.
+    pub fn contains(&self, index: usize, name: &str, layout: Layout) -> bool {
+        let node = &self.graph().nodes()[index];
+        let foreign = self.is_transformer
+            && layout.axes == Axes::Planes
+            && !self.network.grids.resembles((layout.rows, layout.columns));
+        if foreign || is_one_of(node, REARRANGING) || self.bias_of(index).is_some() {
+            return false;
+        }
+        let consumers = self.consumers.get(name).map_or(&[][..], Vec::as_slice);
+        let within = is_one_of(node, ARITHMETIC)
+            && !consumers.is_empty()
+            && consumers
+                .iter()
+                .all(|&reader| is_one_of(&self.graph().nodes()[reader], ARITHMETIC));
+        !within || self.linear_before(index).is_some() || self.is_residual_sum(index)
+    }
+
+    /// The matrix product to which node `index` adds the bias.
+    pub fn linear_before(&self, index: usize) -> Option<&'a NodeProto> {
+        let mut inputs = self.graph().nodes()[index].input.iter();
+        let producer = inputs.find_map(|input| self.graph().producer(input))?;
+        (self.bias_of(producer) == Some(index)).then(|| &self.graph().nodes()[producer])
+    }
+
+    /// The node that adds the bias to what node `index` makes, if that is a matrix product and nothing else reads it.
+    fn bias_of(&self, index: usize) -> Option<usize> {
+        let node = &self.graph().nodes()[index];
+        let product = node.output.first()?;
+        let &[reader] = self.consumers.get(product.as_str())?.as_slice() else {
+            return None;
+        };
+        let adding = &self.graph().nodes()[reader];
+        let mut others = adding.input.iter().filter(|input| *input != product);
+        let adds_constant =
+            adding.is("Add") && others.all(|other| self.graph().constant(other).is_some());
+        (node.is("MatMul") && adds_constant).then_some(reader)
+    }
+
+    fn is_residual_sum(&self, index: usize) -> bool {
+        let inputs = &self.graph().nodes()[index].input;
+        inputs
+            .iter()
+            .all(|input| self.dependent.contains(input.as_str()))
+            && residual::branch(self.graph(), index).is_some()
+    }
+
+    fn graph(&self) -> &'a Graph {
+        &self.network.graph
+    }
+}
+
+fn is_one_of(node: &NodeProto, ops: &[&str]) -> bool {
+    ops.iter().any(|op| node.is(op))
+}
