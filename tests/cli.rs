@@ -267,6 +267,41 @@ fn cam_lays_a_map_over_what_the_model_sees() {
 }
 
 #[test]
+fn cam_takes_other_methods_and_other_layers() {
+    let desk = Desk::new();
+    let (picture, out) = (desk.path("picture.png"), desk.path("map.png"));
+    let map = |target: &str, more: &[&str]| {
+        let arguments = ["cam", MODEL, &picture, "--target", target, "--out", &out];
+        output(&[&arguments, more].concat());
+        image::open(&out).unwrap().into_rgb8()
+    };
+    let plain = map("flamingo", &[]);
+    // Behind pooling and one linear layer, CAM is Grad-CAM but for a scale, which the colours do not show.
+    let cam = map("flamingo", &["--method", "cam"]);
+    let rounding = |a: &u8, b: &u8| a.abs_diff(*b) <= 1;
+    assert!(plain.iter().zip(cam.iter()).all(|(a, b)| rounding(a, b)));
+    for method in ["grad-cam++", "layer-cam"] {
+        assert_ne!(map("flamingo", &["--method", method]), plain, "{method}");
+    }
+    let layer = ["--layer", "blocks.10/expand/conv"];
+    assert_ne!(map("flamingo", &layer), plain);
+    // A neuron has a map at a layer before it.
+    map("head/conv:5:2,2", &layer);
+
+    let no = desk.path("no.png");
+    let why = |more: &[&str]| {
+        let arguments = ["cam", MODEL, &picture, "--target", "130", "--out", &no];
+        complaint(2, &[&arguments, more].concat())
+    };
+    assert!(why(&["--method", "gradcam"]).contains("grad-cam, grad-cam++, layer-cam"));
+    assert!(why(&["--layer", "blocks.10/expand/cov"]).contains("did you mean"));
+    assert!(why(&["--layer", "logits"]).contains("no rows and columns"));
+    let linear = why(&["--method", "cam", "--layer", "blocks.10/expand/conv"]);
+    assert!(linear.contains("use grad-cam"), "{linear}");
+    assert!(!desk.exists("no.png"));
+}
+
+#[test]
 fn layers_and_classes_are_listed() {
     let layers = objects(&["layers", MODEL, "--json"]);
     let stem = &layers[0];
@@ -274,9 +309,11 @@ fn layers_and_classes_are_listed() {
     assert_eq!(stem["op"], "Conv");
     assert_eq!(stem["shape"], serde_json::json!([1, 32, 112, 112]));
     assert_eq!(stem["channels"], 32);
+    assert_eq!(stem["grid"], serde_json::json!([112, 112]));
     assert_eq!(stem["differentiable"], true);
     assert_eq!(stem["why"], Value::Null);
     assert_eq!(output(&["layers"]).lines().count(), layers.len());
+    assert!(objects(&["layers", MODEL, "--all", "--json"]).len() > layers.len());
 
     assert_eq!(objects(&["classes", MODEL, "--json"]).len(), 1000);
     let flamingo = vec![serde_json::json!({"index": 130, "name": "flamingo"})];

@@ -58,16 +58,10 @@ pub(super) fn array4(tensor: Tensor) -> Array4<f32> {
         .expect("the state has four axes")
 }
 
-/// A canvas (C, h, w) between -1 and 1 as a picture.
-pub(super) fn picture(canvas: ArrayView3<f32>, rgb_of_channel: [usize; 3]) -> RgbImage {
-    let (channels, height, width) = canvas.dim();
-    let mut of_colour = [0usize; 3];
-    if channels == 3 {
-        for (channel, colour) in rgb_of_channel.into_iter().enumerate() {
-            of_colour[colour] = channel;
-        }
-    }
-    let planes = of_colour.map(|channel| canvas.index_axis_move(ndarray::Axis(0), channel));
+/// A canvas (C, h, w) between -1 and 1 as a picture; `shown` says which channels are red, green and blue.
+pub(super) fn picture(canvas: ArrayView3<f32>, shown: [usize; 3]) -> RgbImage {
+    let (_, height, width) = canvas.dim();
+    let planes = shown.map(|channel| canvas.index_axis_move(ndarray::Axis(0), channel));
     RgbImage::from_fn(width as u32, height as u32, |x, y| {
         Rgb([0, 1, 2].map(|colour: usize| {
             let value = planes[colour][(y as usize, x as usize)];

@@ -33,9 +33,9 @@ impl Ascent<'_> {
     /// [`Error::Runtime`] if the device fails.
     pub fn pictures(&self) -> Result<Vec<RgbImage>, Error> {
         let image = array4(self.state.state(names::IMAGE)?);
-        let order = self.network.preprocessing.rgb_of_channel();
+        let shown = self.network.shown_channels();
         let canvases = image.outer_iter();
-        Ok(canvases.map(|canvas| picture(canvas, order)).collect())
+        Ok(canvases.map(|canvas| picture(canvas, shown)).collect())
     }
 
     /// The pictures as they are now, all of one size from the first octave to the last: the finished picture's, shrunk so
@@ -106,10 +106,10 @@ impl Ascent<'_> {
     /// # Errors
     /// [`Error::Runtime`] if the device fails.
     pub fn view(&self, run: usize, overlay: Overlay) -> Result<Option<RgbImage>, Error> {
-        let order = self.network.preprocessing.rgb_of_channel();
+        let shown = self.network.shown_channels();
         let plain = || -> Result<RgbImage, Error> {
             let image = array4(self.state.state(names::IMAGE)?);
-            Ok(picture(image.index_axis(Axis(0), run), order))
+            Ok(picture(image.index_axis(Axis(0), run), shown))
         };
         let map = || Ok::<_, Error>(self.masks()?.map(|mut masks| masks.swap_remove(run)));
         Ok(match overlay {
@@ -121,11 +121,11 @@ impl Ascent<'_> {
             Overlay::Map => map()?.map(|map| heat::alone(&map)),
             Overlay::Gradient => self
                 .gradient(run)?
-                .map(|gradient| signed(gradient.view(), order)),
+                .map(|gradient| signed(gradient.view(), shown)),
             Overlay::Band(level) if level >= self.bands() => None,
             Overlay::Band(level) => self.gradient(run)?.map(|gradient| {
                 let band = band(gradient, level, self.bands());
-                signed(band.view(), order)
+                signed(band.view(), shown)
             }),
         })
     }
@@ -162,7 +162,7 @@ fn both_axes(picture: &Array3<f32>, rows: &Array2<f32>, columns: &Array2<f32>) -
 }
 
 /// Values of either sign as a picture around mid-grey, scaled so that all but the largest half per cent keep their shade.
-fn signed(values: ArrayView3<f32>, order: [usize; 3]) -> RgbImage {
+fn signed(values: ArrayView3<f32>, shown: [usize; 3]) -> RgbImage {
     let mut sizes: Vec<f32> = values.iter().map(|value| value.abs()).collect();
     let place = (((sizes.len() as f64) * SHOWN) as usize).min(sizes.len().saturating_sub(1));
     if sizes.is_empty() {
@@ -170,8 +170,8 @@ fn signed(values: ArrayView3<f32>, order: [usize; 3]) -> RgbImage {
     }
     let (_, &mut largest, _) = sizes.select_nth_unstable_by(place, f32::total_cmp);
     let scale = if largest > 0.0 { 1.0 / largest } else { 0.0 };
-    let shown = values.mapv(|value| (value * scale).clamp(-1.0, 1.0));
-    picture(shown.view(), order)
+    let scaled = values.mapv(|value| (value * scale).clamp(-1.0, 1.0));
+    picture(scaled.view(), shown)
 }
 
 #[cfg(test)]

@@ -64,6 +64,12 @@ fn table(lines: &[Line]) -> Result<(), Failure> {
         let shape: Vec<String> = line.shape.iter().map(usize::to_string).collect();
         let why = line.why.as_deref().unwrap_or_default();
         let shape = shape.join(" × ");
+        let shape = match line.grid {
+            Some((rows, columns)) if line.shape.get(2..) != Some(&[rows, columns]) => {
+                format!("{shape} ({} channels of {rows} × {columns})", line.channels)
+            }
+            _ => shape,
+        };
         output::line(&format!(
             "{:name$}  {:op$}  {shape:<20}  {why}",
             line.name, line.op

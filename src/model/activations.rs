@@ -58,6 +58,9 @@ const ARITHMETIC: &[&str] = &[
     "Where",
 ];
 
+/// Operators that, where a picture's planes come from convolutions, make attention.
+const ATTENTION: &[&str] = &["MatMul", "Softmax"];
+
 /// What is needed to tell.
 pub(super) struct Activations<'a> {
     network: &'a Network,
@@ -84,10 +87,10 @@ impl<'a> Activations<'a> {
     /// Whether the value `name`, which node `index` makes, is one.
     pub fn contains(&self, index: usize, name: &str, layout: Layout) -> bool {
         let node = &self.graph().nodes()[index];
-        let foreign = self.is_transformer
-            && layout.axes == Axes::Planes
-            && !self.network.grids.resembles((layout.rows, layout.columns));
-        if foreign || is_one_of(node, REARRANGING) || self.bias_of(index).is_some() {
+        if self.is_attention(node, layout)
+            || is_one_of(node, REARRANGING)
+            || self.bias_of(index).is_some()
+        {
             return false;
         }
         let consumers = self.consumers.get(name).map_or(&[][..], Vec::as_slice);
@@ -95,8 +98,17 @@ impl<'a> Activations<'a> {
             && !consumers.is_empty()
             && consumers
                 .iter()
-                .all(|&reader| is_one_of(&self.graph().nodes()[reader], ARITHMETIC));
+                .map(|&reader| &self.graph().nodes()[reader])
+                .all(|reader| is_one_of(reader, ARITHMETIC) || reader.is("Softmax"));
         !within || self.linear_before(index).is_some() || self.is_residual_sum(index)
+    }
+
+    /// Whether a plane belongs to attention rather than to the picture: it has another shape, or is tokens by tokens.
+    fn is_attention(&self, node: &NodeProto, layout: Layout) -> bool {
+        let plane = (layout.rows, layout.columns);
+        self.is_transformer
+            && layout.axes == Axes::Planes
+            && (!self.network.grids.resembles(plane) || is_one_of(node, ATTENTION))
     }
 
     /// The matrix product to which node `index` adds the bias.

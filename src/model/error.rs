@@ -63,8 +63,8 @@ pub enum Error {
     /// A picture could not be decoded.
     #[error("{}: {why}", path.display())]
     Picture { path: PathBuf, why: String },
-    /// The model takes pictures with another number of channels than one (grey) or three (colour).
-    #[error("the model takes {0} channels: pictures have 1 (grey) or 3 (colour)")]
+    /// The model takes pictures without channels, or with more than any picture has.
+    #[error("the model takes {0} channels: pictures have 1 (grey), 3 (colour) or up to 64")]
     Channels(usize),
     /// Published weights could not be fetched.
     #[error(transparent)]

@@ -8,6 +8,9 @@ use crate::onnx::scope::{self, Names};
 use crate::onnx::shapes::value_info;
 use crate::onnx::{Attribute, Elem, Graph, printable};
 
+/// Most channels that are taken for a picture's.
+const MOST_CHANNELS: i64 = 64;
+
 /// Largest height or width.
 const LARGEST: u32 = 8192;
 
@@ -65,7 +68,7 @@ impl Picture {
             .collect();
         let Ok([(input, (elem, axes, dims))]) = <[_; 1]>::try_from(candidates) else {
             return Err(no_input(format!(
-                "none of its inputs ({}) takes pictures, float or uint8, of (N, 1 or 3, height, width) or (N, height, width, 1 or 3)",
+                "none of its inputs ({}) takes pictures, float or uint8, of (N, channels, height, width) or (N, height, width, channels)",
                 describe(inputs)
             )));
         };
@@ -165,12 +168,24 @@ impl Picture {
 fn kind(input: &ValueInfoProto) -> Option<(Elem, Axes, Dims)> {
     let (elem, dims) = declared_dims(input)?;
     let elem = Elem::from_code(elem).filter(|elem| matches!(elem, Elem::F32 | Elem::U8))?;
-    let is_channel = |axes: &Axes| matches!(dims[axes.places()[0]], Some(Dim::DimValue(1 | 3)));
+    if dims.len() != 4 {
+        return None;
+    }
+    let extent = |place: usize| match dims[place] {
+        Some(Dim::DimValue(extent)) => Some(extent),
+        _ => None,
+    };
+    let usual = |axes: &Axes| matches!(extent(axes.places()[0]), Some(1 | 3));
+    // Fewer channels than rows or columns: whatever has more is no picture.
+    let many = |axes: &Axes| {
+        let [channels, row, column] = axes.places().map(extent);
+        let sides = [row, column].into_iter().flatten();
+        channels.is_some_and(|count| (2..=MOST_CHANNELS).contains(&count))
+            && sides.into_iter().all(|side| channels < Some(side))
+    };
     let orders = [Axes::ChannelsFirst, Axes::ChannelsLast];
-    let axes = orders
-        .into_iter()
-        .filter(|_| dims.len() == 4)
-        .find(is_channel)?;
+    let axes = orders.iter().find(|axes| usual(axes));
+    let axes = *axes.or_else(|| orders.iter().find(|axes| many(axes)))?;
     Some((elem, axes, dims))
 }
 

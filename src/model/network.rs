@@ -107,6 +107,12 @@ impl Network {
         dims_of(self.size, runs)
     }
 
+    /// Which channels of the input are shown as red, green and blue.
+    pub fn shown_channels(&self) -> [usize; 3] {
+        let order = self.preprocessing.rgb_of_channel();
+        self.size.channels().shown(order)
+    }
+
     /// For each channel of the input, its scale and offset.
     pub fn affine(&self) -> Vec<Affine> {
         self.preprocessing.affine(self.size.channels())

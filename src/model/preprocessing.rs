@@ -133,20 +133,27 @@ pub struct InputSize {
     pub width: u32,
 }
 
-/// Grey or colour.
+/// Most channels that an input may have.
+const MOST_CHANNELS: usize = 64;
+
+/// What the channels of an input are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channels {
     Grey,
     Colour,
+    /// Another number, 2 or 4 to 64: red, green and blue in turn (pictures one upon the other, bands of which these come
+    /// first), but for the fourth of four, which is how opaque a pixel is.
+    Many(usize),
 }
 
 impl Channels {
     /// # Errors
-    /// [`Error::Channels`] if `count` is neither one nor three.
+    /// [`Error::Channels`] if `count` is 0 or more than 64.
     pub fn from_count(count: usize) -> Result<Self, Error> {
         match count {
             1 => Ok(Self::Grey),
             3 => Ok(Self::Colour),
+            2..=MOST_CHANNELS => Ok(Self::Many(count)),
             _ => Err(Error::Channels(count)),
         }
     }
@@ -156,13 +163,24 @@ impl Channels {
         match self {
             Self::Grey => 1,
             Self::Colour => 3,
+            Self::Many(count) => count,
+        }
+    }
+
+    /// Which channel shows red, green and blue, where `rgb_of_channel` says what each of three channels is.
+    pub fn shown(self, rgb_of_channel: [usize; 3]) -> [usize; 3] {
+        // The order of three channels undoes itself: swapping red and blue twice changes nothing.
+        match self {
+            Self::Grey => [0; 3],
+            Self::Colour => rgb_of_channel,
+            Self::Many(count) => rgb_of_channel.map(|channel| channel.min(count - 1)),
         }
     }
 }
 
 impl InputSize {
     /// # Errors
-    /// [`Error::Channels`] if `channels` is neither one nor three.
+    /// [`Error::Channels`] if `channels` is 0 or more than 64.
     pub fn new(channels: usize, height: u32, width: u32) -> Result<Self, Error> {
         Ok(Self {
             channels: Channels::from_count(channels)?,
@@ -171,7 +189,7 @@ impl InputSize {
         })
     }
 
-    /// Grey or colour.
+    /// What its channels are.
     pub fn channels(self) -> Channels {
         self.channels
     }
@@ -251,13 +269,14 @@ impl Preprocessing {
                 mean: average(self.mean),
                 std: average(self.std),
             }],
-            Channels::Colour => self
-                .rgb_of_channel()
-                .map(|colour| Affine {
+            Channels::Colour | Channels::Many(_) => {
+                let colours = self.rgb_of_channel().into_iter().cycle();
+                let affine = |colour: usize| Affine {
                     mean: self.mean[colour],
                     std: self.std[colour],
-                })
-                .to_vec(),
+                };
+                colours.take(channels.count()).map(affine).collect()
+            }
         }
     }
 
@@ -273,16 +292,17 @@ impl Preprocessing {
             let pixel = fitted.get_pixel(x as u32, y as u32);
             let brightness = match size.channels {
                 Channels::Grey => luma(*pixel),
-                Channels::Colour => f32::from(pixel[colours[channel]]),
+                Channels::Many(4) if channel == 3 => 255.0,
+                Channels::Colour | Channels::Many(_) => f32::from(pixel[colours[channel % 3]]),
             };
             affine[channel].to_model(brightness / 255.0)
         })
     }
 
-    /// A model input (C, H, W) as a picture; what is out of range becomes black or white.
+    /// A model input (C, H, W) as a picture, the first three channels of many; what is out of range becomes black or white.
     ///
     /// # Errors
-    /// [`Error::Channels`] if there is neither one channel nor three.
+    /// [`Error::Channels`] if there are none or more than 64.
     pub fn picture(&self, tensor: ArrayView3<'_, f32>) -> Result<RgbImage, Error> {
         let (count, height, width) = tensor.dim();
         let channels = Channels::from_count(count)?;
@@ -292,11 +312,7 @@ impl Preprocessing {
             // The cast saturates, and makes 0 of what is not a number.
             (affine[channel].to_unit(units) * 255.0).round() as u8
         };
-        // The order of the channels undoes itself: swapping red and blue twice changes nothing.
-        let [r, g, b] = match channels {
-            Channels::Grey => [0; 3],
-            Channels::Colour => self.rgb_of_channel(),
-        };
+        let [r, g, b] = channels.shown(self.rgb_of_channel());
         Ok(RgbImage::from_fn(width as u32, height as u32, |x, y| {
             Rgb([value(r, x, y), value(g, x, y), value(b, x, y)])
         }))

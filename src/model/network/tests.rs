@@ -155,6 +155,22 @@ fn scores_are_taken_before_a_softmax_of_any_age_and_shape() {
 }
 
 #[test]
+fn pictures_may_have_other_numbers_of_channels() {
+    for (dims, expected) in [
+        ([1, 4, 8, 8], [1, 4, 8, 8]),
+        ([1, 12, 20, 16], [1, 12, 20, 16]),
+        ([1, 20, 16, 12], [1, 12, 20, 16]),
+        ([1, 3, 2, 2], [1, 3, 2, 2]),
+    ] {
+        let network = opened(18, |b| {
+            b.input("x", Elem::F32, &fixed(&dims)).unwrap();
+            vec![b.emit_named("y", "Flatten", &["x"], &[]).unwrap()]
+        });
+        assert_eq!(network.unwrap().input_dims(1), expected, "{dims:?}");
+    }
+}
+
+#[test]
 fn inputs_that_are_no_pictures_are_named() {
     let problem = opened(18, |b| {
         b.input("x", Elem::F32, &fixed(&[1, 12, 4, 4])).unwrap();
@@ -162,7 +178,7 @@ fn inputs_that_are_no_pictures_are_named() {
     });
     let problem = problem.unwrap_err().to_string();
     assert!(
-        problem.contains("(\"x\")") && problem.contains("1 or 3"),
+        problem.contains("(\"x\")") && problem.contains("(N, channels, height, width)"),
         "{problem}"
     );
 }

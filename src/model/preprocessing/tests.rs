@@ -1,4 +1,4 @@
-use ndarray::Axis;
+use ndarray::{Array4, Axis};
 use proptest::prelude::*;
 
 use super::*;
@@ -49,7 +49,25 @@ fn grey_models_get_one_channel_and_give_a_grey_picture() {
     assert_eq!(tensor.dim(), (1, 1, 3, 3));
     let grey = unit.picture(tensor.index_axis(Axis(0), 0)).unwrap();
     assert_eq!(*grey.get_pixel(0, 0), Rgb([127, 127, 127]));
-    assert!(matches!(InputSize::new(4, 3, 3), Err(Error::Channels(4))));
+    assert!(matches!(InputSize::new(0, 3, 3), Err(Error::Channels(0))));
+    assert!(matches!(InputSize::new(65, 3, 3), Err(Error::Channels(65))));
+}
+
+#[test]
+fn many_channels_are_colours_in_turn_and_the_fourth_of_four_is_opaque() {
+    let unit = parse("mean = [0, 0.5, 0]\nstd = [1, 1, 2]\nchannels = \"bgr\"").unwrap();
+    let picture = RgbImage::from_pixel(1, 1, Rgb([51, 102, 255]));
+    let tensor = |channels| unit.tensor(&picture, InputSize::new(channels, 1, 1).unwrap());
+    let near = |found: Array4<f32>, expected: &[f32]| {
+        let found = found.iter().zip(expected);
+        found.map(|(a, b)| (a - b).abs()).all(|error| error < 1e-6)
+    };
+    assert!(near(tensor(4), &[0.5, -0.1, 0.2, 0.5]));
+    assert!(near(tensor(6), &[0.5, -0.1, 0.2, 0.5, -0.1, 0.2]));
+    for channels in [3, 4, 6, 12] {
+        let shown = tensor(channels);
+        assert_eq!(unit.picture(shown.index_axis(Axis(0), 0)).unwrap(), picture);
+    }
 }
 
 #[test]
