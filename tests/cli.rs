@@ -302,6 +302,24 @@ fn cam_takes_other_methods_and_other_layers() {
 }
 
 #[test]
+fn options_for_a_models_inputs_and_outputs_are_checked() {
+    for (more, expected) in [
+        (&["--feed", "scale"][..], "say NAME=NUMBER"),
+        (&["--feed", "scale=1"], "no further input called"),
+        (&["--image-input", "picture"], "none of its inputs"),
+        (
+            &["--scores-output", "scores"],
+            "has dimensions (1, classes)",
+        ),
+    ] {
+        let status = if expected.starts_with("say") { 2 } else { 1 };
+        let why = complaint(status, &[&["layers", MODEL], more].concat());
+        assert!(why.contains(expected), "{why}");
+    }
+    output(&["layers", MODEL, "--scores-output", "logits"]);
+}
+
+#[test]
 fn layers_and_classes_are_listed() {
     let layers = objects(&["layers", MODEL, "--json"]);
     let stem = &layers[0];

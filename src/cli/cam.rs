@@ -2,6 +2,7 @@
 
 use super::classify::model_and_images;
 use super::gradient::no_such_unit;
+use super::ports::Ports;
 use super::writing::Pending;
 use super::{Failure, opening, output};
 use anyhow::anyhow;
@@ -34,6 +35,8 @@ pub struct Arguments {
     /// auto, cpu, cuda[:N] or tensorrt[:N]
     #[arg(long, default_value = "auto")]
     provider: String,
+    #[command(flatten)]
+    ports: Ports,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -51,7 +54,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let picture = picture::read(Path::new(image))?;
     let out = Pending::new(&arguments.out)?;
     let home = opening::home()?;
-    let network = opening::network(&home, model)?;
+    let network = opening::network(&home, model, &arguments.ports)?;
     let target = opening::target(&network, &arguments.target)?;
     let layer = arguments.layer.as_deref();
     let layer = layer

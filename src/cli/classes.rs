@@ -1,5 +1,6 @@
 //! `ziggurat classes`: the classes of a model, or those whose name is like what is asked for.
 
+use super::ports::Ports;
 use super::{Failure, opening, output};
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
@@ -16,6 +17,8 @@ pub struct Arguments {
     /// One JSON object a class
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    ports: Ports,
 }
 
 #[derive(Serialize)]
@@ -30,7 +33,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         (Some(only), None) if !is_model(&home, &only) => (None, Some(only)),
         given => given,
     };
-    let network = opening::network(&home, model.as_deref())?;
+    let network = opening::network(&home, model.as_deref(), &arguments.ports)?;
     let classes = &network.classes;
     let filter = filter.unwrap_or_default();
     let mut lines = matching(classes, &filter);

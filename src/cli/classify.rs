@@ -1,5 +1,6 @@
 //! `ziggurat classify`: what a model sees in pictures.
 
+use super::ports::Ports;
 use super::{Failure, opening, output};
 use anyhow::anyhow;
 use serde::Serialize;
@@ -23,6 +24,8 @@ pub struct Arguments {
     /// auto, cpu, cuda[:N] or tensorrt[:N]
     #[arg(long, default_value = "auto")]
     provider: String,
+    #[command(flatten)]
+    ports: Ports,
 }
 
 #[derive(Serialize)]
@@ -42,7 +45,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
     let (model, images) = model_and_images(&arguments.model_and_images)?;
     let home = opening::home()?;
-    let network = opening::network(&home, model)?;
+    let network = opening::network(&home, model, &arguments.ports)?;
     let device = opening::provider(provider)?.device;
     let mut classifier = Classifier::open(&network, device)?;
     for image in images {

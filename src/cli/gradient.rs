@@ -1,5 +1,6 @@
 //! `ziggurat gradient`: the gradient of a target with respect to given inputs, as numbers.
 
+use super::ports::Ports;
 use super::writing::Pending;
 use super::{Failure, opening};
 use anyhow::anyhow;
@@ -30,6 +31,8 @@ pub struct Arguments {
     /// auto, cpu, cuda[:N] or tensorrt[:N]
     #[arg(long, default_value = "auto")]
     provider: String,
+    #[command(flatten)]
+    ports: Ports,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -37,7 +40,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let pictures = read(&arguments.input)?;
     let output = Pending::new(&arguments.output)?;
     let home = opening::home()?;
-    let network = opening::network(&home, Some(&arguments.model))?;
+    let network = opening::network(&home, Some(&arguments.model), &arguments.ports)?;
     let target = opening::target(&network, &arguments.target)?;
     let pictures = fitting(&network, pictures, &arguments.input)?;
     let device = opening::provider(provider)?.device;

@@ -1,5 +1,6 @@
 //! `ziggurat layers`: what a model is made of, and what of that can be visualised.
 
+use super::ports::Ports;
 use super::{Failure, opening, output};
 use serde::Serialize;
 use ziggurat::autodiff::reach::Reach;
@@ -15,6 +16,8 @@ pub struct Arguments {
     /// One JSON object a layer
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    ports: Ports,
 }
 
 #[derive(Serialize)]
@@ -31,7 +34,7 @@ struct Line<'a> {
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let home = opening::home()?;
-    let network = opening::network(&home, arguments.model.as_deref())?;
+    let network = opening::network(&home, arguments.model.as_deref(), &arguments.ports)?;
     let layers = network.layers();
     let shown = layers
         .iter()

@@ -13,6 +13,7 @@ mod layers;
 mod log;
 mod opening;
 mod output;
+mod ports;
 mod run;
 mod setup;
 mod writing;

@@ -3,6 +3,7 @@
 
 use super::Failure;
 use super::output::remark;
+use super::ports::Ports;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::Mutex;
@@ -68,16 +69,17 @@ pub fn library(home: &Home) -> Result<&'static Library, Failure> {
 }
 
 /// Opens a model by path or by a card's name; `None` is the default model.
-pub fn network(home: &Home, model: Option<&str>) -> Result<Network, Failure> {
+pub fn network(home: &Home, model: Option<&str>, ports: &Ports) -> Result<Network, Failure> {
     let source = Source::resolve(home, model).map_err(|problem| match problem {
         unknown @ ziggurat::model::Error::UnknownModel { .. } => Failure::usage(unknown),
         other => other.into(),
     })?;
     library(home)?;
-    let file = {
+    let mut file = {
         let fetching = Fetching::new();
         source.open(home, &|stage| fetching.show(stage))?
     };
+    ports.tell(&mut file.card)?;
     let network = Network::open(&file)?;
     if network.preprocessing_assumed {
         remark(&format!(

@@ -1,6 +1,7 @@
 //! `ziggurat run`: make pictures, show them, keep them.
 
 use super::graphics::{Graphics, Screen};
+use super::ports::Ports;
 use super::{Failure, opening, output};
 use anyhow::anyhow;
 use image::RgbImage;
@@ -53,6 +54,8 @@ pub struct Arguments {
     /// Compute again what history holds already
     #[arg(long)]
     again: bool,
+    #[command(flatten)]
+    ports: Ports,
 }
 
 #[derive(Serialize)]
@@ -92,7 +95,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         .model
         .as_deref()
         .or(from.as_ref().map(|spec| spec.model.as_str()));
-    let network = opening::network(&home, asked)?;
+    let network = opening::network(&home, asked, &arguments.ports)?;
     let targets = match &from {
         Some(spec) => vec![repeated(&network, spec)?],
         None => read_targets(&network, &arguments.targets)?,

@@ -3,6 +3,7 @@
 //! Some come with Ziggurat and name the package that holds the model's weights; a user's own lie beside a model
 //! (`resnet.onnx`, `resnet.toml`) or in the folder [`Home::cards`].
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -32,6 +33,8 @@ pub struct Card {
     pub input_size: Option<[u32; 2]>,
     /// Which of the model's outputs holds the class scores; `None`: the only one.
     pub output: Option<String>,
+    /// What the model's further inputs hold, by name: one number everywhere.
+    pub feed: BTreeMap<String, f64>,
     /// How the model wants its pictures.
     pub preprocessing: Preprocessing,
     /// Whether `preprocessing` is ImageNet's only because no card says anything: worth telling the user.
@@ -89,6 +92,9 @@ struct Keys {
     input: InputKeys,
     #[serde(default)]
     output: OutputKeys,
+    /// What further inputs hold.
+    #[serde(default)]
+    feed: BTreeMap<String, f64>,
     preprocessing: Option<Preprocessing>,
     classes: Option<ClassKeys>,
 }
@@ -285,6 +291,7 @@ impl Card {
             input: None,
             input_size: None,
             output: None,
+            feed: BTreeMap::new(),
             preprocessing: Preprocessing::IMAGENET,
             preprocessing_assumed: true,
             names: Names::Unknown,
@@ -324,6 +331,7 @@ impl Card {
             input: keys.input.name,
             input_size: keys.input.size.map(|Size(size)| size),
             output: keys.output.name,
+            feed: keys.feed,
             preprocessing_assumed: keys.preprocessing.is_none(),
             preprocessing: keys.preprocessing.unwrap_or(Preprocessing::IMAGENET),
             ..Self::silent(name)

@@ -1,9 +1,9 @@
 //! Where a model takes its picture: which input it is, and of which kind. Whatever its kind, from here on it is float32
 //! (N, channels, height, width).
 
-use super::{Error, InputSize, ModelFile};
+use super::{Error, InputSize, ModelFile, feed};
 use crate::onnx::graph::declared_dims;
-use crate::onnx::proto::{Dim, NodeProto, ValueInfoProto};
+use crate::onnx::proto::{Dim, NodeProto, TensorProto, ValueInfoProto};
 use crate::onnx::scope::{self, Names};
 use crate::onnx::shapes::value_info;
 use crate::onnx::{Attribute, Elem, Graph, printable};
@@ -45,13 +45,15 @@ pub struct Picture {
     pub size: InputSize,
     /// Whether the number of pictures can be chosen; else it is 1.
     pub batchable: bool,
+    /// The model's further inputs.
+    fed: Vec<TensorProto>,
 }
 
 impl Picture {
     /// The input that the card names, or the only one that can take a picture.
     ///
     /// # Errors
-    /// [`Error::NoImageInput`] if there is none, it is not the only one, or its height and width are open and no card
+    /// [`Error::NoImageInput`] if there is none, it is not the only one, nobody says what further inputs hold, or its height and width are open and no card
     /// tells them.
     pub fn find(graph: &Graph, file: &ModelFile) -> Result<Self, Error> {
         let no_input = |why: String| Error::NoImageInput {
@@ -60,24 +62,37 @@ impl Picture {
         };
         let wanted = file.card.input.as_deref();
         let inputs = graph.inputs();
-        let named = inputs
-            .iter()
-            .filter(|input| wanted.is_none_or(|wanted| wanted == input.name));
-        let candidates: Vec<_> = named
+        let is_meant = |input: &&ValueInfoProto| match wanted {
+            Some(wanted) => wanted == input.name,
+            None => !file.card.feed.contains_key(&input.name),
+        };
+        let meant = inputs.iter().filter(is_meant);
+        let mut candidates: Vec<_> = meant
             .filter_map(|input| Some((input, kind(input)?)))
             .collect();
-        let Ok([(input, (elem, axes, dims))]) = <[_; 1]>::try_from(candidates) else {
-            return Err(no_input(format!(
-                "none of its inputs ({}) takes pictures, float or uint8, of (N, channels, height, width) or (N, height, width, channels)",
-                describe(inputs)
-            )));
+        let is_usual = |(_, axes, dims): &(Elem, Axes, Dims)| {
+            let channels = &dims[axes.places()[0]];
+            matches!(channels, Some(Dim::DimValue(1 | 3)))
         };
-        if inputs.len() > 1 {
-            return Err(no_input(format!(
-                "it needs further inputs ({})",
-                describe(inputs)
-            )));
+        if candidates.iter().any(|(_, kind)| is_usual(kind)) {
+            candidates.retain(|(_, kind)| is_usual(kind));
         }
+        let (input, (elem, axes, dims)) = match <[_; 1]>::try_from(candidates) {
+            Ok([only]) => only,
+            Err(none) if none.is_empty() => {
+                return Err(no_input(format!(
+                    "none of its inputs ({}) takes pictures, float or uint8, of (N, channels, height, width) or (N, height, width, channels)",
+                    describe(inputs)
+                )));
+            }
+            Err(_) => {
+                return Err(no_input(format!(
+                    "several of its inputs ({}) could take the picture: say which with --image-input NAME, or in a card under [input]",
+                    describe(inputs)
+                )));
+            }
+        };
+        let fed = feed::constants(graph, &input.name, file)?;
         let number = |place: usize| match &dims[place] {
             Some(Dim::DimValue(size)) => u32::try_from(*size).ok().filter(|size| *size > 0),
             _ => None,
@@ -103,10 +118,11 @@ impl Picture {
             axes,
             size: InputSize::new(number(channel).unwrap_or(0) as usize, height, width)?,
             batchable: !matches!(dims[0], Some(Dim::DimValue(_))),
+            fed,
         })
     }
 
-    /// The graph with this input as float32 (N, channels, height, width) under the same name. Pixels that were whole
+    /// The graph with this input as float32 (N, channels, height, width) under the same name, and no other. Pixels that were whole
     /// numbers become any numbers between, so that they can be differentiated.
     ///
     /// # Errors
@@ -130,7 +146,7 @@ impl Picture {
         ];
         let mut result = graph.hollow();
         result.insert_input(value_info(&self.name, Elem::F32, &dims))?;
-        for constant in graph.constants() {
+        for constant in graph.constants().chain(&self.fed) {
             result.insert_constant(constant.clone())?;
         }
         let mut names = Names::new();

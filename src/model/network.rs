@@ -7,7 +7,6 @@ use super::{Affine, Classes, Error, InputSize, ModelFile, Preprocessing, scores}
 use crate::onnx::{Elem, Graph, Shapes, decompose, file, functions, precision, upgrade};
 use crate::runtime::folding;
 use std::fs::File;
-use std::path::Path;
 
 /// A classifier, ready to be differentiated. Needs ONNX Runtime to be loaded.
 #[derive(Debug, Clone)]
@@ -45,7 +44,7 @@ impl Network {
     pub fn open(file: &ModelFile) -> Result<Self, Error> {
         let model = upgrade::upgrade(precision::single(file::read(&file.path)?)?)?;
         let graph = Graph::new(functions::inline(model)?)?;
-        let hash = content_hash(&file.path, &graph)?;
+        let hash = content_hash(file, &graph)?;
         let picture = Picture::find(&graph, file)?;
         let (size, batchable) = (picture.size, picture.batchable);
         let graph = picture.to_input(&graph)?;
@@ -171,13 +170,18 @@ fn infer(graph: &Graph, input: &str, runs: usize, size: InputSize) -> Result<Sha
     Ok(folding::shapes(graph, &[(input, &dims_of(size, runs))])?)
 }
 
-/// Weights may lie outside of the file, so they are hashed as well.
-fn content_hash(path: &Path, graph: &Graph) -> Result<String, Error> {
+/// Weights may lie outside of the file, so they are hashed as well; and what further inputs hold makes another network.
+fn content_hash(file: &ModelFile, graph: &Graph) -> Result<String, Error> {
+    let path = &file.path;
     let mut hasher = blake3::Hasher::new();
-    let file = File::open(path).map_err(Error::file(path))?;
-    hasher.update_reader(file).map_err(Error::file(path))?;
+    let content = File::open(path).map_err(Error::file(path))?;
+    hasher.update_reader(content).map_err(Error::file(path))?;
     for constant in graph.constants() {
         hasher.update(constant.raw_data.as_deref().unwrap_or_default());
+    }
+    for (name, value) in &file.card.feed {
+        hasher.update(name.as_bytes());
+        hasher.update(&value.to_le_bytes());
     }
     Ok(hasher.finalize().to_hex().to_string())
 }

@@ -141,6 +141,33 @@ impl TensorProto {
         Ok(Self::raw(name, dims, elem, bytes))
     }
 
+    /// A tensor of type `elem` whose every element is `value`; `None` if the type has no such number, or `dims` are none.
+    pub fn filled(name: &str, dims: &[i64], elem: Elem, value: f64) -> Option<Self> {
+        let count = element_count(dims)?;
+        let one = match elem {
+            Elem::F32 | Elem::F64 | Elem::F16 | Elem::BF16 => {
+                let one = Self::from_floats("", &[], elem, &[value]).ok()?;
+                one.raw_data?.to_vec()
+            }
+            _ => {
+                let (least, most) = match elem {
+                    Elem::Bool => (0.0, 1.0),
+                    Elem::I8 => (i8::MIN.into(), i8::MAX.into()),
+                    Elem::I16 => (i16::MIN.into(), i16::MAX.into()),
+                    Elem::I32 | Elem::I64 => (i32::MIN.into(), i32::MAX.into()),
+                    Elem::U8 => (0.0, u8::MAX.into()),
+                    Elem::U16 => (0.0, u16::MAX.into()),
+                    _ => (0.0, u32::MAX.into()),
+                };
+                let whole = value.fract() == 0.0 && (least..=most).contains(&value);
+                // The lowest bytes of a whole number are the same for every type that holds it.
+                let bytes = (value as i64).to_le_bytes();
+                whole.then(|| bytes[..elem.size()].to_vec())?
+            }
+        };
+        Some(Self::raw(name, dims, elem, one.repeat(count)))
+    }
+
     fn raw(name: &str, dims: &[i64], elem: Elem, bytes: Vec<u8>) -> Self {
         debug_assert_eq!(
             element_count(dims).map(|count| count * elem.size()),

@@ -10,6 +10,15 @@ use ndarray::Array4;
 
 /// A network whose file holds the graph that `build` makes; it returns the outputs' names.
 fn opened(opset: i64, build: impl FnOnce(&mut Builder) -> Vec<String>) -> Result<Network, Error> {
+    opened_with("", opset, build)
+}
+
+/// As [`opened`], with a card beside the file.
+fn opened_with(
+    card: &str,
+    opset: i64,
+    build: impl FnOnce(&mut Builder) -> Vec<String>,
+) -> Result<Network, Error> {
     testing::library();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.onnx");
@@ -20,6 +29,7 @@ fn opened(opset: i64, build: impl FnOnce(&mut Builder) -> Vec<String>) -> Result
         .collect();
     let model = builder.graph().to_model(&outputs).unwrap();
     file::write(model, &path, None).unwrap();
+    std::fs::write(path.with_extension("toml"), card).unwrap();
     let home = Home::at(folder.path());
     let source = Source::resolve(&home, path.to_str()).unwrap();
     Network::open(&source.open(&home, &package::quiet).unwrap())
@@ -180,5 +190,63 @@ fn inputs_that_are_no_pictures_are_named() {
     assert!(
         problem.contains("(\"x\")") && problem.contains("(N, channels, height, width)"),
         "{problem}"
+    );
+}
+
+/// The mean of each colour times a factor, plus one while training; and a second picture that nobody needs.
+fn fed(b: &mut Builder) -> Vec<String> {
+    let x = b.input("x", Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap();
+    let factor = b
+        .input("factor", Elem::F32, &[Dim::DimParam("n".into())])
+        .unwrap();
+    let training = b.input("training", Elem::Bool, &[]).unwrap();
+    let pool = b.emit("GlobalAveragePool", &[&x], &[]);
+    let flat = b.emit("Flatten", &[&pool], &[]);
+    let times = b.emit("Mul", &[&flat, &factor], &[]);
+    let number = b.emit("Cast", &[&training], &[("to", 1i64.into())]);
+    let sum = b.emit_named("sum", "Add", &[&times, &number], &[]).unwrap();
+    vec![sum, flat]
+}
+
+#[test]
+fn further_inputs_hold_what_a_card_says() {
+    let with = |card: &str| opened_with(card, 18, fed);
+    let one = with("[feed]\nfactor = 3\ntraining = 0").unwrap();
+    assert_eq!(scores(&one), [6.0; 3]);
+    assert_eq!(one.graph.inputs().len(), 1);
+    let other = with("[feed]\nfactor = 3\ntraining = 1").unwrap();
+    assert_eq!(scores(&other), [7.0; 3]);
+    assert_ne!(one.hash, other.hash);
+    for (card, expected) in [
+        (
+            "",
+            "further input \"factor\": say what that holds with --feed",
+        ),
+        ("[feed]\nfactor = 1", "further input \"training\""),
+        ("[feed]\nfactor = 1\ntraining = 0.5", "cannot hold 0.5"),
+        ("[feed]\nfactr = 1", "no further input called \"factr\""),
+    ] {
+        let problem = with(card).unwrap_err().to_string();
+        assert!(problem.contains(expected), "{problem}");
+    }
+}
+
+#[test]
+fn of_two_pictures_a_card_says_which() {
+    let two = |b: &mut Builder| {
+        let [left, right] =
+            ["left", "right"].map(|name| b.input(name, Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap());
+        let twice = b.emit("Add", &[&right, &right], &[]);
+        let sum = b.emit("Add", &[&left, &twice], &[]);
+        let pool = b.emit("GlobalAveragePool", &[&sum], &[]);
+        vec![b.emit_named("y", "Flatten", &[&pool], &[]).unwrap()]
+    };
+    let problem = opened(18, two).unwrap_err().to_string();
+    assert!(problem.contains("--image-input NAME"), "{problem}");
+    let card = "[input]\nname = \"right\"\n[feed]\nleft = 10";
+    let network = opened_with(card, 18, two).unwrap();
+    assert_eq!(
+        (network.input.as_str(), scores(&network)),
+        ("right", vec![14.0; 3])
     );
 }

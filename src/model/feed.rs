@@ -1,0 +1,60 @@
+//! What a model's inputs other than the picture hold: one number everywhere, that a card or the command line says
+//! (`training = 0`, `scale_factor = 1`).
+
+use super::{Error, ModelFile};
+use crate::onnx::graph::declared_dims;
+use crate::onnx::proto::{Dim, TensorProto, ValueInfoProto};
+use crate::onnx::tensor::element_count;
+use crate::onnx::{Elem, Graph, printable};
+
+/// Most elements of such an input.
+const LARGEST: usize = 1 << 20;
+
+/// The inputs of `graph` besides `picture`, as constants. Dimensions that are left open are 1.
+///
+/// # Errors
+/// [`Error::NoImageInput`] that names an input of which nobody says what it holds, one that cannot hold that, or one that
+/// is told of and does not exist.
+pub(super) fn constants(
+    graph: &Graph,
+    picture: &str,
+    file: &ModelFile,
+) -> Result<Vec<TensorProto>, Error> {
+    let wrong = |why: String| Error::NoImageInput {
+        path: file.path.clone(),
+        why,
+    };
+    let others = graph.inputs().iter().filter(|input| input.name != picture);
+    let others: Vec<&ValueInfoProto> = others.collect();
+    let is_there = |name: &String| others.iter().any(|input| input.name == *name);
+    if let Some(unknown) = file.card.feed.keys().find(|name| !is_there(name)) {
+        let unknown = printable(unknown);
+        return Err(wrong(format!("it has no further input called {unknown}")));
+    }
+    let constant = |input: &&ValueInfoProto| {
+        let name = printable(&input.name);
+        let value = file.card.feed.get(&input.name).ok_or_else(|| {
+            wrong(format!(
+                "it needs the further input {name}: say what that holds with --feed NAME=NUMBER, or in a card under [feed]"
+            ))
+        })?;
+        filled(input, *value).ok_or_else(|| {
+            wrong(format!(
+                "its further input {name} cannot hold {value} everywhere"
+            ))
+        })
+    };
+    others.iter().map(constant).collect()
+}
+
+/// The input as a constant; `None` if its type is unknown, too large, or has no such number.
+fn filled(input: &ValueInfoProto, value: f64) -> Option<TensorProto> {
+    let (elem, dims) = declared_dims(input)?;
+    let extent = |dim: Option<Dim>| match dim {
+        Some(Dim::DimValue(extent)) => extent,
+        _ => 1,
+    };
+    let dims: Vec<i64> = dims.into_iter().map(extent).collect();
+    element_count(&dims).filter(|count| *count <= LARGEST)?;
+    TensorProto::filled(&input.name, &dims, Elem::from_code(elem)?, value)
+}
