@@ -1,7 +1,7 @@
 //! ONNX's own node tests as inputs: one model with data for every form of every operator. What its files say of results is
 //! not looked at; the gradient of each floating-point output by each such input is compared with central differences.
 //!
-//! They are not part of the repository: `ZIGGURAT_NODE_TESTS` names a folder of them (`onnx/backend/test/data/node` of the
+//! They are not part of the repository: `ZIGGURAT_NODE_TESTS` names the folder of them (`onnx/backend/test/data` of the
 //! `onnx` package up to 1.22), or says `fetch` to have them fetched once and kept with the other things that tests share.
 
 use crate::finite::{DEVICES, Numeric, Problem, gradients};
@@ -25,7 +25,7 @@ const PACKAGE: Package = Package {
 };
 
 /// Where they lie in the package.
-const INSIDE: &str = "onnx/backend/test/data/node/";
+const INSIDE: &str = "onnx/backend/test/data/";
 
 /// Pairs of outputs and inputs whose gradients agree; a rule that is lost shows here.
 const FLOOR: usize = 1650;
@@ -43,7 +43,7 @@ enum Outcome {
 
 #[test]
 fn gradients_of_onnx_node_tests_agree_with_central_differences() {
-    let Some(folder) = folder() else {
+    let Some(folder) = folder("node") else {
         eprintln!("skipped: no node tests (set ZIGGURAT_NODE_TESTS)");
         return;
     };
@@ -88,13 +88,17 @@ fn gradients_of_onnx_node_tests_agree_with_central_differences() {
     );
 }
 
-fn folder() -> Option<PathBuf> {
+/// The folder `kind` of the package's test data (`node`, `light`), if it is there or is to be fetched.
+pub fn folder(kind: &str) -> Option<PathBuf> {
     let set = std::env::var_os("ZIGGURAT_NODE_TESTS").filter(|set| !set.is_empty())?;
     if set != "fetch" {
-        return Some(set.into());
+        return Some(PathBuf::from(set).join(kind)).filter(|folder| folder.is_dir());
     }
-    let into = testing::home().runtime().join("node-tests-1.22.0");
-    let want = |entry: &str| entry.strip_prefix(INSIDE).map(PathBuf::from);
+    let into = testing::home()
+        .runtime()
+        .join(format!("{kind}-tests-1.22.0"));
+    let inside = format!("{INSIDE}{kind}/");
+    let want = |entry: &str| entry.strip_prefix(&inside).map(PathBuf::from);
     let fetched = PACKAGE.fetch(&into, &want, &package::quiet);
     Some(fetched.unwrap_or_else(|error| panic!("{error}")))
 }

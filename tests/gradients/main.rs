@@ -6,6 +6,7 @@ mod finite;
 mod fusions;
 mod graphs;
 mod kinks;
+mod light;
 mod quantization;
 mod random;
 mod refusals;
