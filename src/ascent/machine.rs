@@ -5,7 +5,7 @@ use super::stochastic_depth::{self, Gated};
 use super::{Error, Objective};
 use crate::autodiff;
 use crate::model::Network;
-use crate::onnx::{file, fold};
+use crate::onnx::fold;
 use crate::runtime::{Device, Loop, Options, Session, Stop, Tensor};
 use std::collections::HashSet;
 
@@ -76,12 +76,11 @@ impl Machine {
             what: crate::onnx::printable(value),
             source,
         })?;
-        let model = file::encode(&graph)?;
         let options = Options {
             stop: stop.clone(),
             ..Options::default()
         };
-        let session = Session::open(&model, device.into(), &options)?;
+        let session = Session::open_model(&graph, device.into(), &options)?;
         let plane = |map: &str| match shapes.get(map).map(|value| value.dims.as_slice()) {
             Ok(&[_, _, rows, columns]) => Some((rows, columns)),
             _ => None,

@@ -15,6 +15,7 @@ pub mod precision;
 pub mod proto;
 pub mod scope;
 pub mod shapes;
+mod stream;
 pub mod tensor;
 pub mod upgrade;
 

@@ -8,7 +8,7 @@ use super::{Error, Optimisation, Options, Provider, Session, Tensor, inference};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::shapes::untyped;
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Attribute, Elem, Graph, Shapes, control, file};
+use crate::onnx::{Attribute, Elem, Graph, Shapes, control};
 use std::collections::{HashMap, HashSet};
 
 /// Values of more elements than this stay as they are: they cost memory and save little.
@@ -201,7 +201,7 @@ fn run(part: &Graph, wanted: &[String]) -> Result<Known, Error> {
         optimisation: Optimisation::None,
         ..Options::default()
     };
-    let mut session = Session::open(&file::encode(&model)?, Provider::Cpu, &options)?;
+    let mut session = Session::open_model(&model, Provider::Cpu, &options)?;
     let fits = session
         .outputs()
         .iter()
