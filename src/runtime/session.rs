@@ -4,6 +4,7 @@ mod stop;
 mod threads;
 
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -386,7 +387,10 @@ fn open_on(
     };
     weights.lend(&mut builder)?;
     let _watched = options.stop.watch_load(builder.canceler());
-    let session = builder.commit_from_memory(&model).map_err(|error| {
+    // The binding panics at a dimension below -1. ONNX Runtime infers such for windows larger than what they slide over.
+    let opened = catch_unwind(AssertUnwindSafe(|| builder.commit_from_memory(&model)));
+    let opened = opened.map_err(|_| Error::model("a value would have a negative size"))?;
+    let session = opened.map_err(|error| {
         let said = error.to_string();
         if options.stop.is_stopped() {
             Error::Stopped

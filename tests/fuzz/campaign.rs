@@ -7,7 +7,8 @@
 
 use crate::dice::Dice;
 use crate::journey::{self, Journey};
-use crate::{memory, models, mutation};
+use crate::recipe::Recipe;
+use crate::{memory, models};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::panic::AssertUnwindSafe;
@@ -20,8 +21,9 @@ use ziggurat::onnx::Shapes;
 use ziggurat::onnx::proto::ModelProto;
 use ziggurat::runtime;
 
-/// Longest time for one model.
+/// Longest time for one model, and for the same one again: a machine that does something else looks like a hang.
 const LONGEST: Duration = Duration::from_secs(5);
+const AT_MOST: Duration = Duration::from_secs(30);
 /// Most memory for one model: so many times its file, and so much besides.
 pub const TIMES: usize = 200;
 pub const BESIDES: usize = 256 << 20;
@@ -32,65 +34,6 @@ const ADDRESSES: u64 = 8 << 30;
 /// What lines of the conversation begin with.
 const MARK: &str = "fuzz> ";
 
-/// How to make a hostile model: which model to begin with, and a seed a change.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Recipe {
-    pub journey: Journey,
-    pub model: usize,
-    pub changes: Vec<u64>,
-}
-
-impl Recipe {
-    fn random(journey: Journey, models: usize, dice: &mut Dice) -> Self {
-        let model = dice.below(models);
-        let changes = (0..1 + dice.below(5)).map(|_| dice.number()).collect();
-        Self {
-            journey,
-            model,
-            changes,
-        }
-    }
-
-    fn line(&self) -> String {
-        let changes: Vec<String> = self.changes.iter().map(u64::to_string).collect();
-        format!(
-            "{} {} {}",
-            u8::from(self.journey == Journey::Whole),
-            self.model,
-            changes.join(" ")
-        )
-    }
-
-    fn read(line: &str) -> Option<Self> {
-        let mut numbers = line.split_whitespace().map(str::parse::<u64>);
-        let journey = match numbers.next()?.ok()? {
-            0 => Journey::Alone,
-            _ => Journey::Whole,
-        };
-        let model = numbers.next()?.ok()? as usize;
-        Some(Self {
-            journey,
-            model,
-            changes: numbers.collect::<Result<_, _>>().ok()?,
-        })
-    }
-
-    /// The file: one in eight changes is of bytes, after all those of messages.
-    pub fn file(&self, models: &[ModelProto]) -> Vec<u8> {
-        let mut model = models[self.model].clone();
-        let (of_bytes, of_messages): (Vec<u64>, Vec<u64>) =
-            self.changes.iter().partition(|seed| *seed % 8 == 0);
-        for seed in of_messages {
-            mutation::change(&mut model, models, &mut Dice::new(seed));
-        }
-        let mut bytes = prost::Message::encode_to_vec(&model);
-        for seed in of_bytes {
-            mutation::change_bytes(&mut bytes, &mut Dice::new(seed));
-        }
-        bytes
-    }
-}
-
 /// What became of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
@@ -100,7 +43,7 @@ pub enum Verdict {
     Memory(usize),
     /// The program panicked, with this message.
     Panic(String),
-    /// It took longer than [`LONGEST`].
+    /// It took longer than [`AT_MOST`].
     Hang,
     /// The process ended.
     Death(String),
@@ -244,9 +187,9 @@ impl Reader {
         reader
     }
 
-    fn judge(&mut self, recipe: &Recipe) -> Verdict {
+    fn judge(&mut self, recipe: &Recipe, longest: Duration) -> Verdict {
         let sent = writeln!(self.recipes, "{}", recipe.line());
-        match sent.map(|()| self.answers.recv_timeout(LONGEST)) {
+        match sent.map(|()| self.answers.recv_timeout(longest)) {
             Ok(Ok(answer)) => match answer.split_once(' ') {
                 Some(("told", message)) => Verdict::Fine(Err(message.into())),
                 Some(("memory", most)) => Verdict::Memory(most.parse().unwrap_or(usize::MAX)),
@@ -308,7 +251,7 @@ pub fn run(journey: Journey, seed: u64, end: impl Fn(usize) -> bool) -> Summary 
     let mut summary = Summary::default();
     while !end(summary.models) {
         let recipe = Recipe::random(journey, reader.models, &mut dice);
-        let mut verdict = reader.judge(&recipe);
+        let mut verdict = reader.judge(&recipe, LONGEST);
         summary.models += 1;
         if let Verdict::Fine(told) = verdict {
             summary.reached += usize::from(told.is_ok());
@@ -316,8 +259,7 @@ pub fn run(journey: Journey, seed: u64, end: impl Fn(usize) -> bool) -> Summary 
         }
         if matches!(verdict, Verdict::Hang | Verdict::Death(_)) {
             reader = Reader::start(folder.path());
-            // A machine that does something else looks like a hang: only what happens twice counts.
-            let again = reader.judge(&recipe);
+            let again = reader.judge(&recipe, AT_MOST);
             if matches!(again, Verdict::Hang | Verdict::Death(_)) {
                 reader = Reader::start(folder.path());
             }
@@ -376,7 +318,7 @@ fn shrink(reader: &mut Reader, folder: &Path, finding: &mut Finding) {
     while place < finding.recipe.changes.len() && finding.recipe.changes.len() > 1 {
         let mut less = finding.recipe.clone();
         less.changes.remove(place);
-        let verdict = reader.judge(&less);
+        let verdict = reader.judge(&less, LONGEST);
         if matches!(verdict, Verdict::Hang | Verdict::Death(_)) {
             *reader = Reader::start(folder);
         }

@@ -16,10 +16,12 @@ mod finite {
     mod problem;
     pub use problem::{Fill, Problem, random};
 }
+mod found;
 mod journey;
 mod memory;
 mod models;
 mod mutation;
+mod recipe;
 
 use campaign::{Summary, keep, run, until};
 use journey::Journey;
