@@ -371,6 +371,66 @@ fn doctor_tells_what_was_found() {
 }
 
 #[test]
+fn doctor_sums_a_model_up() {
+    let desk = Desk::new();
+    let path = desk.path("half.onnx");
+    let mut builder = Builder::empty(18, "t/");
+    builder
+        .input("x", Elem::F32, &fixed(&[1, 3, 8, 8]))
+        .unwrap();
+    builder.emit_named("relu", "Relu", &["x"], &[]).unwrap();
+    builder.emit_named("odd", "Det", &["relu"], &[]).unwrap();
+    builder
+        .emit_named("scores\u{1b}[2J", "Identity", &["odd"], &[])
+        .unwrap();
+    let model = builder
+        .graph()
+        .to_model(&[untyped("scores\u{1b}[2J")])
+        .unwrap();
+    file::write(model, Path::new(&path), None).unwrap();
+
+    let found = &objects(&["doctor", &path, "--json"])[0]["model"];
+    assert_eq!(found["opsets"][0]["domain"], "ai.onnx");
+    assert_eq!(found["opsets"][0]["version"], 18);
+    assert_eq!(found["inputs"][0]["element"], "f32");
+    assert_eq!(found["inputs"][0]["layout"], "NCHW");
+    assert_eq!(found["operators"]["Det"], 1);
+    assert_eq!(found["refused"], Value::Null);
+    assert_eq!(found["classes"], 3);
+    assert_eq!(found["layers"], 3);
+    assert_eq!(found["differentiable"], 1);
+    assert_eq!(found["last"], "relu");
+    assert_eq!(found["blocks"][0]["op"], "Det");
+    assert_eq!(found["blocks"][0]["opset"], 18);
+
+    let text = output(&["doctor", &path]);
+    for said in [
+        "made by     ziggurat",
+        "f32 [1, 3, 8, 8] NCHW",
+        "1 of 3 can be visualised, the last one relu",
+        "(Det, opset 18): no gradient rule",
+    ] {
+        assert!(text.contains(said), "{said} is not in\n{text}");
+    }
+    assert!(!text.contains('\u{1b}'), "{text}");
+
+    // What cannot be visualised is told of as well.
+    let tokens = desk.path("tokens.onnx");
+    let mut builder = Builder::empty(18, "t/");
+    builder.input("tokens", Elem::I64, &fixed(&[1, 8])).unwrap();
+    builder
+        .emit_named("y", "Cast", &["tokens"], &[("to", 1i64.into())])
+        .unwrap();
+    let model = builder.graph().to_model(&[untyped("y")]).unwrap();
+    file::write(model, Path::new(&tokens), None).unwrap();
+    let text = output(&["doctor", &tokens]);
+    assert!(
+        text.contains("cannot be visualised: ") && text.contains("no image input"),
+        "{text}"
+    );
+}
+
+#[test]
 fn doctor_fetches_nothing_and_succeeds_with_nothing() {
     let home = tempfile::tempdir().unwrap();
     let nowhere = |arguments: &[&str]| {

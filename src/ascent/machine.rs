@@ -5,7 +5,7 @@ use super::stochastic_depth::{self, Gated};
 use super::{Error, Objective};
 use crate::autodiff;
 use crate::model::Network;
-use crate::onnx::{file, fold};
+use crate::onnx::fold;
 use crate::runtime::{Device, Loop, Options, Session, Stop, Tensor};
 use std::collections::HashSet;
 
@@ -80,12 +80,11 @@ impl Machine {
             what: crate::onnx::printable(value),
             source,
         })?;
-        let model = file::encode(&graph)?;
         let options = Options {
             stop: stop.clone(),
             ..Options::default()
         };
-        let session = Session::open(&model, device.into(), &options)?;
+        let session = Session::open_model(&graph, device.into(), &options)?;
         let map_size = request.map.and_then(|(_, layout)| layout.plane());
         Ok(Self {
             session,

@@ -12,7 +12,7 @@ use crate::autodiff::{self, gradient};
 use crate::model::Network;
 use crate::onnx::proto::TensorProto;
 use crate::onnx::shapes::{fixed, untyped};
-use crate::onnx::{Builder, Elem, Shapes, file, printable};
+use crate::onnx::{Builder, Elem, Shapes, printable};
 use crate::runtime::{Device, Options, Session, Tensor};
 use ndarray::{Array2, Array4, Ix2, Ix4};
 
@@ -209,13 +209,13 @@ fn scored_graph(
 /// A session that makes `outputs` of a graph, and nothing that they do not need.
 fn session(graph: &crate::onnx::Graph, outputs: &[&str], device: Device) -> Result<Session, Error> {
     let outputs: Vec<_> = outputs.iter().map(|name| untyped(name)).collect();
-    let model = file::encode(&graph.to_model(&outputs)?)?;
+    let model = graph.to_model(&outputs)?;
     // What is looked at for its own sake is worth all the digits there are.
     let options = Options {
         tf32: false,
         ..Options::default()
     };
-    Ok(Session::open(&model, device.into(), &options)?)
+    Ok(Session::open_model(&model, device.into(), &options)?)
 }
 
 fn run(

@@ -20,6 +20,7 @@
 
 mod context;
 pub mod lowering;
+mod ranks;
 pub mod reach;
 pub mod rules;
 mod sweep;

@@ -1,7 +1,7 @@
 //! The reverse sweep.
 
 use super::context::Context;
-use super::{Error, Options, rules};
+use super::{Error, Options, ranks, rules};
 use crate::onnx::{Builder, Shapes, decompose, printable};
 use std::collections::{HashMap, HashSet};
 
@@ -54,6 +54,7 @@ pub fn gradient(
             gradients,
             wanted,
         };
+        ranks::check(&context)?;
         let contributions = rule(&mut context)?;
         let wanted = context.wanted;
         for ((input, wanted), contribution) in node.input.iter().zip(wanted).zip(contributions) {

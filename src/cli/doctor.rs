@@ -1,12 +1,13 @@
 //! `ziggurat doctor`: what was found on this machine. Fetches nothing, and has something to say when nothing is there.
 
+mod model;
+
 use super::{Failure, opening, output};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use ziggurat::autodiff::reach::Reach;
 use ziggurat::home::Home;
-use ziggurat::model::{Error, Network, Source, card};
+use ziggurat::model::{Error, Source, card, report::Report};
 use ziggurat::runtime::package::quiet;
 use ziggurat::runtime::{Library, library, providers};
 use ziggurat::terminal;
@@ -30,7 +31,7 @@ struct Findings {
     folders: Vec<FolderFinding>,
     models: Vec<ModelFinding>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<NetworkFinding>,
+    model: Option<Report>,
 }
 
 #[derive(Serialize)]
@@ -94,17 +95,6 @@ struct ModelFinding {
     fetched: bool,
 }
 
-#[derive(Serialize)]
-struct NetworkFinding {
-    name: String,
-    hash: String,
-    input: [usize; 4],
-    classes: usize,
-    layers: usize,
-    differentiable: usize,
-    preprocessing_assumed: bool,
-}
-
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let home = opening::home()?;
     let library = library(&home);
@@ -116,7 +106,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         folders: folders(&home),
         models: models(&home),
         model: match &arguments.model {
-            Some(model) => Some(network(&home, model)?),
+            Some(model) => Some(report(&home, model)?),
             None => None,
         },
     };
@@ -221,7 +211,7 @@ fn published_name(published: &card::Published) -> &str {
     &published.card.name
 }
 
-fn network(home: &Home, model: &str) -> Result<NetworkFinding, Failure> {
+fn report(home: &Home, model: &str) -> Result<Report, Failure> {
     let source = Source::resolve(home, Some(model)).map_err(|problem| match problem {
         unknown @ Error::UnknownModel { .. } => Failure::usage(unknown),
         other => other.into(),
@@ -231,29 +221,7 @@ fn network(home: &Home, model: &str) -> Result<NetworkFinding, Failure> {
             anyhow::anyhow!("{model} is not fetched yet: run `ziggurat setup {model}`").into(),
         );
     }
-    Library::loaded().map_err(|_| {
-        anyhow::anyhow!("{model} cannot be read without ONNX Runtime: run `ziggurat setup`")
-    })?;
-    let network = Network::open(&source.open(home, &quiet)?)?;
-    let layers = network.layers();
-    let differentiable = |layer: &&_| {
-        matches!(
-            layer,
-            ziggurat::model::Layer {
-                reach: Reach::Differentiable,
-                ..
-            }
-        )
-    };
-    Ok(NetworkFinding {
-        input: network.input_dims(1),
-        classes: network.classes.len(),
-        layers: layers.len(),
-        differentiable: layers.iter().filter(differentiable).count(),
-        preprocessing_assumed: network.preprocessing_assumed,
-        name: network.name,
-        hash: network.hash,
-    })
+    Ok(Report::of(&source.open(home, &quiet)?)?)
 }
 
 fn print(findings: &Findings) -> std::io::Result<()> {
@@ -303,22 +271,7 @@ fn print(findings: &Findings) -> std::io::Result<()> {
         };
         output::line(&format!("  {name:<20} {state}"))?;
     }
-    let Some(model) = &findings.model else {
-        return Ok(());
-    };
-    output::line(&format!(
-        "{}: input {:?}, {} classes, {} of {} layers can be visualised{}",
-        model.name,
-        model.input,
-        model.classes,
-        model.differentiable,
-        model.layers,
-        if model.preprocessing_assumed {
-            ", preprocessing assumed"
-        } else {
-            ""
-        }
-    ))
+    findings.model.as_ref().map_or(Ok(()), model::print)
 }
 
 fn print_terminal(terminal: &TerminalFinding) -> std::io::Result<()> {

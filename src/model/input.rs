@@ -205,6 +205,14 @@ fn kind(input: &ValueInfoProto) -> Option<(Elem, Axes, Dims)> {
     Some((elem, axes, dims))
 }
 
+/// How the axes of an input that can take a picture are called.
+pub(super) fn layout(input: &ValueInfoProto) -> Option<&'static str> {
+    kind(input).map(|(_, axes, _)| match axes {
+        Axes::ChannelsFirst => "NCHW",
+        Axes::ChannelsLast => "NHWC",
+    })
+}
+
 /// A few names of inputs.
 fn describe(inputs: &[ValueInfoProto]) -> String {
     let names = inputs.iter().take(8).map(|input| printable(&input.name));

@@ -8,6 +8,7 @@
 //! - [`classes`]: class names, by index and back
 //! - [`preprocessing`]: from pictures to a model's input and back
 //! - [`picture`]: pictures from disk
+//! - [`report`]: a model summed up for a bug report
 //! - [`zoo`]: builders for the models that can be fetched
 //!
 //! For the rooms above. Loading a model into ONNX Runtime and differentiating it are other rooms' business.
@@ -24,6 +25,7 @@ pub mod network;
 pub mod open;
 pub mod picture;
 pub mod preprocessing;
+pub mod report;
 mod scores;
 pub mod zoo;
 

@@ -4,6 +4,9 @@ use super::{Error, ModelFile};
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Attribute, Graph, Shapes, ValueType, printable};
 
+/// Most classes: every one has a name and a row on the screen. ImageNet-22k has 21,841.
+const MOST: usize = 1 << 20;
+
 /// Operators that leave the order of the elements as it is.
 const REARRANGING: &[&str] = &["Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"];
 
@@ -11,7 +14,7 @@ const REARRANGING: &[&str] = &["Flatten", "Identity", "Reshape", "Squeeze", "Uns
 /// dimensions (1, classes), or else (1, classes, 1, …). Scores of the latter kind are flattened by a node that is added.
 ///
 /// # Errors
-/// [`Error::NoClassScores`] if no output is like that.
+/// [`Error::NoClassScores`] if no output is like that, or there are more than [`MOST`].
 pub fn class_scores(
     graph: &mut Graph,
     shapes: &mut Shapes,
@@ -34,13 +37,17 @@ pub fn class_scores(
             .filter_map(|name| Some((*name, classes(name, most)?)));
         found.next()
     };
+    let no_scores = |why: String| Error::NoClassScores {
+        path: file.path.clone(),
+        why,
+    };
     let (output, count) = find(0).or_else(|| find(usize::MAX)).ok_or_else(|| {
         let which = wanted.map_or("none of its outputs".into(), printable);
-        Error::NoClassScores {
-            path: file.path.clone(),
-            why: format!("{which} has dimensions (1, classes)"),
-        }
+        no_scores(format!("{which} has dimensions (1, classes)"))
     })?;
+    if count > MOST {
+        return Err(no_scores(format!("{count} classes are more than {MOST}")));
+    }
     let scores = before_softmax(graph, shapes, output).to_owned();
     if classes(&scores, 0) == Some(count) {
         return Ok((scores, count));

@@ -4,13 +4,14 @@ use super::Error;
 use super::proto::{
     AttributeProto, DataLocation, GraphProto, ModelProto, StringStringEntryProto, TensorProto,
 };
+use super::stream::Stream;
 use super::tensor::{Elem, element_count};
 use crate::files::make_readable;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use prost::Message;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Component, Path, PathBuf};
 
 /// Protocol buffers end at 2 GiB; a larger model keeps its weights in other files.
@@ -21,17 +22,25 @@ const LARGEST_FILE: u64 = 1 << 31;
 /// # Errors
 /// [`Error::NotOnnx`] if the bytes are no model with a graph.
 pub fn decode(bytes: Bytes, path: &Path) -> Result<ModelProto, Error> {
-    let not_onnx = |reason: String| Error::NotOnnx {
-        path: path.display().to_string(),
-        reason,
-    };
-    if bytes.is_empty() {
+    decode_from(bytes, path)
+}
+
+fn decode_from(buffer: impl Buf, path: &Path) -> Result<ModelProto, Error> {
+    let not_onnx = |reason: String| not_onnx(path, reason);
+    if !buffer.has_remaining() {
         return Err(not_onnx("the file is empty".into()));
     }
-    let model = ModelProto::decode(bytes).map_err(|problem| not_onnx(problem.to_string()))?;
+    let model = ModelProto::decode(buffer).map_err(|problem| not_onnx(problem.to_string()))?;
     match &model.graph {
         Some(graph) if !graph.node.is_empty() || !graph.output.is_empty() => Ok(model),
         _ => Err(not_onnx("no graph inside".into())),
+    }
+}
+
+fn not_onnx(path: &Path, reason: String) -> Error {
+    Error::NotOnnx {
+        path: path.display().to_string(),
+        reason,
     }
 }
 
@@ -45,15 +54,16 @@ pub fn read(path: &Path) -> Result<ModelProto, Error> {
         path: path.display().to_string(),
         source,
     };
-    let size = std::fs::metadata(path).map_err(failed)?.len();
-    if size > LARGEST_FILE {
-        return Err(Error::NotOnnx {
-            path: path.display().to_string(),
-            reason: format!("{size} bytes, more than a protocol buffer can have"),
-        });
-    }
-    let bytes = std::fs::read(path).map_err(failed)?;
-    let mut model = decode(bytes.into(), path)?;
+    let mut stream = Stream::open(path, LARGEST_FILE).map_err(|problem| match problem.kind() {
+        ErrorKind::FileTooLarge => not_onnx(
+            path,
+            format!("{problem} bytes, more than a protocol buffer can have"),
+        ),
+        _ => failed(problem),
+    })?;
+    let decoded = decode_from(&mut stream, path);
+    stream.end().map_err(failed)?;
+    let mut model = decoded?;
     let mut folder = ExternalFolder::of(path);
     for tensor in tensors_of_model(&mut model) {
         if tensor.data_location == DataLocation::External as i32 {

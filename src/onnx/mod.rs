@@ -16,6 +16,7 @@ pub mod proto;
 pub mod residual;
 pub mod scope;
 pub mod shapes;
+mod stream;
 pub mod tensor;
 pub mod upgrade;
 

@@ -1,5 +1,5 @@
-//! Which provider really got which node: ONNX Runtime tells, but only through its C interface, so this small file holds
-//! the room's only unsafe code.
+//! Which provider really got which node: ONNX Runtime tells, but only through its C interface, so this small file is
+//! unsafe code.
 
 use std::ffi::{CStr, c_char};
 use std::ptr;

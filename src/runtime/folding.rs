@@ -8,11 +8,14 @@ use super::{Error, Optimisation, Options, Provider, Session, Tensor, inference};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::shapes::untyped;
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Attribute, Elem, Graph, Shapes, control, file};
+use crate::onnx::{Attribute, Elem, Graph, Shapes, control};
 use std::collections::{HashMap, HashSet};
 
 /// Values of more elements than this stay as they are: they cost memory and save little.
 const LARGEST: usize = 1 << 20;
+
+/// Nor is anything computed that comes by way of a value of more elements than this: a few bytes can ask for terabytes.
+const LARGEST_BETWEEN: usize = 1 << 26;
 
 /// Operators that make something new in every run.
 const RANDOM: &[&str] = &[
@@ -99,7 +102,7 @@ fn computed(graph: &Graph, shapes: &Shapes) -> Result<Known, Error> {
             continue;
         }
         let node = &cast(node, shapes).unwrap_or_else(|| node.clone());
-        if !is_computable(node, &part) {
+        if !is_computable(node, &part) || !is_affordable(node, shapes) {
             continue;
         }
         part.insert_node(node.clone())?;
@@ -114,10 +117,18 @@ fn computed(graph: &Graph, shapes: &Shapes) -> Result<Known, Error> {
 }
 
 fn is_small(dims: &[usize]) -> bool {
-    let count = dims
-        .iter()
-        .try_fold(1usize, |count, &dim| count.checked_mul(dim));
-    count.is_some_and(|count| count <= LARGEST)
+    count(dims).is_some_and(|count| count <= LARGEST)
+}
+
+/// Whether nothing that the node makes is known to be too large.
+fn is_affordable(node: &NodeProto, shapes: &Shapes) -> bool {
+    let mut known = node.output.iter().filter_map(|name| shapes.find(name));
+    known.all(|value| count(&value.dims).is_some_and(|count| count <= LARGEST_BETWEEN))
+}
+
+fn count(dims: &[usize]) -> Option<usize> {
+    dims.iter()
+        .try_fold(1usize, |count, &dim| count.checked_mul(dim))
 }
 
 /// Whether all that the node reads is in `part`, and the result is always the same.
@@ -190,7 +201,7 @@ fn run(part: &Graph, wanted: &[String]) -> Result<Known, Error> {
         optimisation: Optimisation::None,
         ..Options::default()
     };
-    let mut session = Session::open(&file::encode(&model)?, Provider::Cpu, &options)?;
+    let mut session = Session::open_model(&model, Provider::Cpu, &options)?;
     let fits = session
         .outputs()
         .iter()

@@ -9,8 +9,11 @@ use crate::onnx::{Elem, Graph, Shapes, ValueType, file};
 /// them, and ONNX Runtime need not load them.
 const LARGEST_CONSTANT: usize = 1024;
 
+/// Values of more elements than this fit into no memory; whatever is known of them may overflow.
+const LARGEST_VALUE: usize = 1 << 40;
+
 /// The types of all values of `graph` for the dimensions given for its inputs. Values whose dimensions depend on more
-/// than those are left out.
+/// than those, and values that no memory can hold, are left out.
 ///
 /// # Errors
 /// [`Error::Graph`] if the graph is damaged, [`Error::Model`] if ONNX Runtime refuses it.
@@ -68,6 +71,11 @@ pub fn infer(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Shapes, Error
             .iter()
             .map(|dim| dim.and_then(|dim| usize::try_from(dim).ok()))
             .collect();
+        let dims = dims.filter(|dims| {
+            let mut extents = dims.iter().map(|dim| dim.max(&1));
+            let product = extents.try_fold(1usize, |product, &dim| product.checked_mul(dim));
+            product.is_some_and(|product| product <= LARGEST_VALUE)
+        });
         if let (Some(elem), Some(dims)) = (elem_of(&port.element), dims) {
             shapes.insert(&port.name, ValueType { elem, dims });
         }

@@ -25,6 +25,7 @@ pub mod session;
 pub mod tensors;
 #[doc(hidden)]
 pub mod testing;
+mod weights;
 
 pub use assignment::Assigned;
 pub use binding::Loop;

@@ -3,6 +3,8 @@
 mod stop;
 mod threads;
 
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,7 +16,10 @@ pub use stop::Stop;
 
 use super::assignment::{self, Assigned};
 use super::providers::{Active, Device};
+use super::weights::Weights;
 use super::{Element, Error, Library, Provider, Tensor};
+use crate::onnx::file;
+use crate::onnx::proto::ModelProto;
 
 /// How far ONNX Runtime rewrites the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -124,6 +129,15 @@ pub struct Session {
     outputs: Vec<Port>,
     run_options: Arc<RunOptions>,
     stop: Stop,
+    /// What `inner` reads, and so what goes after it.
+    _weights: Weights,
+}
+
+/// What a session is made of.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    File(&'a [u8]),
+    Model(&'a ModelProto),
 }
 
 impl Session {
@@ -132,9 +146,26 @@ impl Session {
     /// # Errors
     /// If no library is loaded, the provider that is asked for cannot start, or ONNX Runtime refuses the model.
     pub fn open(model: &[u8], provider: Provider, options: &Options) -> Result<Self, Error> {
+        Self::open_source(Source::File(model), provider, options)
+    }
+
+    /// Opens a model whose weights are in memory. On the CPU they are not copied, but shared for as long as the session
+    /// is there, and may be more than a file could hold.
+    ///
+    /// # Errors
+    /// As [`Session::open`]; [`Error::Graph`] if another device is given a model that is larger than a file can be.
+    pub fn open_model(
+        model: &ModelProto,
+        provider: Provider,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        Self::open_source(Source::Model(model), provider, options)
+    }
+
+    fn open_source(model: Source, provider: Provider, options: &Options) -> Result<Self, Error> {
         let library = Library::loaded()?;
         let open = |device| open_on(device, library, model, options);
-        let (inner, device, why) = match provider {
+        let ((inner, weights), device, why) = match provider {
             Provider::Cpu => (open(Device::Cpu)?, Device::Cpu, None),
             Provider::Cuda(number) => (open(Device::Cuda(number))?, Device::Cuda(number), None),
             Provider::TensorRt(number) => {
@@ -156,6 +187,7 @@ impl Session {
             active: Active { device, why },
             run_options,
             stop: options.stop.clone(),
+            _weights: weights,
         })
     }
 
@@ -338,16 +370,27 @@ fn known(ports: &[Port]) -> String {
 fn open_on(
     device: Device,
     library: &Library,
-    model: &[u8],
+    model: Source,
     options: &Options,
-) -> Result<OrtSession, Error> {
+) -> Result<(OrtSession, Weights), Error> {
     if options.stop.is_stopped() {
         return Err(Error::Stopped);
     }
     let mut builder = configure(library, options).map_err(Error::model)?;
     device.register(library, &mut builder, options.tf32)?;
+    let (model, weights) = match model {
+        Source::File(bytes) => (Cow::Borrowed(bytes), Weights::default()),
+        Source::Model(model) => {
+            let (model, weights) = apart(model, device)?;
+            (Cow::Owned(model), weights)
+        }
+    };
+    weights.lend(&mut builder)?;
     let _watched = options.stop.watch_load(builder.canceler());
-    builder.commit_from_memory(model).map_err(|error| {
+    // The binding panics at a dimension below -1. ONNX Runtime infers such for windows larger than what they slide over.
+    let opened = catch_unwind(AssertUnwindSafe(|| builder.commit_from_memory(&model)));
+    let opened = opened.map_err(|_| Error::model("a value would have a negative size"))?;
+    let session = opened.map_err(|error| {
         let said = error.to_string();
         if options.stop.is_stopped() {
             Error::Stopped
@@ -361,7 +404,18 @@ fn open_on(
         } else {
             Error::model(said)
         }
-    })
+    })?;
+    Ok((session, weights))
+}
+
+/// The bytes of a model, and the weights that they leave out because the device can read them where they are.
+fn apart(model: &ModelProto, device: Device) -> Result<(Vec<u8>, Weights), Error> {
+    if device != Device::Cpu {
+        return Ok((file::encode(model)?, Weights::default()));
+    }
+    let mut model = model.clone();
+    let weights = Weights::detach(&mut model);
+    Ok((file::encode(&model)?, weights))
 }
 
 /// A builder with everything set but the provider.

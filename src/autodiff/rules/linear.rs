@@ -40,6 +40,9 @@ pub fn gemm(cx: &mut Context) -> Result<Gradients, Error> {
 pub fn mat_mul(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, a, b) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
     let (dims_a, dims_b) = (cx.dims(&a)?, cx.dims(&b)?);
+    if dims_a.is_empty() || dims_b.is_empty() {
+        return Err(cx.form(&format!("it multiplies {dims_a:?} and {dims_b:?}")));
+    }
     let mut matrix_a = dims_a.clone();
     let mut matrix_b = dims_b.clone();
     if matrix_a.len() == 1 {
@@ -51,8 +54,9 @@ pub fn mat_mul(cx: &mut Context) -> Result<Gradients, Error> {
     let (rows, inner) = (matrix_a[matrix_a.len() - 2], matrix_a[matrix_a.len() - 1]);
     let columns = matrix_b[matrix_b.len() - 1];
     let output = cx.dims(&cx.output())?;
-    let batch_rank =
-        output.len() + usize::from(dims_a.len() == 1) + usize::from(dims_b.len() == 1) - 2;
+    let vectors = usize::from(dims_a.len() == 1) + usize::from(dims_b.len() == 1);
+    let batch_rank = (output.len() + vectors).checked_sub(2);
+    let batch_rank = batch_rank.ok_or_else(|| cx.form(&format!("it makes {output:?}")))?;
     let batch = &output[..batch_rank];
     let with = |tail: [usize; 2]| [batch, &tail[..]].concat();
     let gradient = reshaped(cx, &gradient, &output, &with([rows, columns]));

@@ -7,6 +7,9 @@ use crate::onnx::proto::TensorProto;
 /// The most elements that are scattered one by one: their indices are a constant of the gradient graph.
 const LARGEST_SCATTER: usize = 1 << 25;
 
+/// The largest amount that is added or cut off along an axis, beyond any real one and far from overflow.
+const LARGEST_AMOUNT: u64 = 1 << 40;
+
 /// The slice of `g` that each input became.
 pub fn concat(cx: &mut Context) -> Result<Gradients, Error> {
     let gradient = cx.gradient()?;
@@ -81,7 +84,9 @@ pub fn slice(cx: &mut Context) -> Result<Gradients, Error> {
         let after: Vec<i64> = after.collect();
         cx.pad(&gradient, &first, &after)
     } else {
-        let source = |axis: usize, position: usize| first[axis] + position as i64 * stride[axis];
+        let source = |axis: usize, position: usize| {
+            first[axis].saturating_add(stride[axis].saturating_mul(position as i64))
+        };
         let indices = flat_indices(cx, &dims, &out, source)?;
         scatter(cx, &gradient, elem, &dims, indices)?
     };
@@ -102,6 +107,9 @@ pub fn pad(cx: &mut Context) -> Result<Gradients, Error> {
     let mut before = vec![0i64; dims.len()];
     for (&axis, &amount) in axes.iter().zip(&amounts) {
         let axis = cx.resolve_axis(axis, dims.len())?;
+        if amount.unsigned_abs() > LARGEST_AMOUNT {
+            return Err(cx.form(&format!("it pads by {amount}")));
+        }
         before[axis] = amount;
     }
     let repeat: fn(i64, i64) -> i64 = match cx.node.string("mode").unwrap_or("constant") {
@@ -142,7 +150,7 @@ fn unpad(
 /// from, axis by axis.
 ///
 /// # Errors
-/// [`Error::Form`] if there are more than [`LARGEST_SCATTER`], or none could come from anywhere.
+/// [`Error::Form`] if there are more than [`LARGEST_SCATTER`], or one could not come from anywhere.
 fn flat_indices(
     cx: &Context,
     dims: &[usize],
@@ -157,6 +165,11 @@ fn flat_indices(
         let sources: Vec<i64> = (0..out[axis])
             .map(|position| source(axis, position))
             .collect();
+        let inside = 0..dims[axis] as i64;
+        if let Some(outside) = sources.iter().find(|source| !inside.contains(source)) {
+            let size = inside.end;
+            return Err(cx.form(&format!("it reads element {outside} of an axis of {size}")));
+        }
         flat = flat
             .iter()
             .flat_map(|outer| {

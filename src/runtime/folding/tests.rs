@@ -47,8 +47,7 @@ fn ops(graph: &Graph) -> Vec<&str> {
 fn run_with(graph: &Graph, runs: usize) -> Tensor {
     let model = graph.to_model(&[untyped("y")]).unwrap();
     let options = Options::default();
-    let mut session =
-        Session::open(&file::encode(&model).unwrap(), Provider::Cpu, &options).unwrap();
+    let mut session = Session::open_model(&model, Provider::Cpu, &options).unwrap();
     let x = ndarray::Array4::from_shape_fn((runs, 2, 3, 4), |(n, c, h, w)| {
         (n + 2 * c + 5 * h + 7 * w) as f32
     });

@@ -1,0 +1,108 @@
+//! `ziggurat doctor MODEL`: a model, summed up for whoever reads a bug report.
+
+use super::super::output::line;
+use std::collections::BTreeMap;
+use ziggurat::model::report::{Block, Report, Understood, Value};
+
+/// Prints a report; nothing in it steers the terminal.
+pub fn print(report: &Report) -> std::io::Result<()> {
+    line(&format!("model         {}", report.name))?;
+    let opsets = report.opsets.iter();
+    let opsets: Vec<String> = opsets
+        .map(|opset| format!("{} {}", opset.domain, opset.version))
+        .collect();
+    let producer = match report.producer.as_str() {
+        "" => "not said",
+        producer => producer,
+    };
+    line(&format!(
+        "  file        {} ({} bytes, weights {})",
+        report.path, report.bytes, report.weight_bytes
+    ))?;
+    if let Some(Understood { hash, .. }) = &report.network {
+        line(&format!("  hash        {hash}"))?;
+    }
+    line(&format!(
+        "  made by     {producer}, IR version {}, opsets: {}",
+        report.ir_version,
+        opsets.join(", ")
+    ))?;
+    for (what, values) in [("input", &report.inputs), ("output", &report.outputs)] {
+        for value in values {
+            line(&format!("  {what:<11} {}", described(value)))?;
+        }
+    }
+    if report.functions > 0 {
+        line(&format!("  functions   {}", report.functions))?;
+    }
+    line(&format!("  operators   {}", counts(&report.operators)))?;
+    let refused = report.refused.as_deref().unwrap_or("opens it");
+    line(&format!("  ONNX Runtime {refused}"))?;
+    if let Some(why) = &report.why {
+        line(&format!("  cannot be visualised: {why}"))?;
+    }
+    report.network.as_ref().map_or(Ok(()), understood)
+}
+
+fn understood(network: &Understood) -> std::io::Result<()> {
+    let preprocessing = if network.preprocessing_assumed {
+        ", preprocessing assumed"
+    } else {
+        ""
+    };
+    let batches = if network.batchable {
+        "any number"
+    } else {
+        "one at a time"
+    };
+    line(&format!(
+        "  picture     {:?}, {batches}{preprocessing}",
+        network.input
+    ))?;
+    line(&format!("  classes     {}", network.classes))?;
+    line(&format!("  on the path {}", counts(&network.path)))?;
+    let last = network.last.as_deref().unwrap_or("none");
+    line(&format!(
+        "  layers      {} of {} can be visualised, the last one {last}",
+        network.differentiable, network.layers
+    ))?;
+    for Block {
+        node,
+        op,
+        opset,
+        why,
+    } in &network.blocks
+    {
+        let why = why.as_deref().unwrap_or("no gradient rule");
+        line(&format!(
+            "  blocked by  node {node} ({op}, opset {opset}): {why}"
+        ))?;
+    }
+    match network.blocked - network.blocks.len() {
+        0 => Ok(()),
+        more => line(&format!("  blocked by  {more} more nodes")),
+    }
+}
+
+fn described(value: &Value) -> String {
+    let element = value.element.as_deref().unwrap_or("type not said");
+    let dims = value
+        .dims
+        .as_ref()
+        .map_or("".into(), |dims| format!(" [{}]", dims.join(", ")));
+    let layout = value
+        .layout
+        .map_or(String::new(), |layout| format!(" {layout}"));
+    format!("{}: {element}{dims}{layout}", value.name)
+}
+
+/// The most frequent first.
+fn counts(operators: &BTreeMap<String, usize>) -> String {
+    let mut listed: Vec<(&String, &usize)> = operators.iter().collect();
+    listed.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let listed: Vec<String> = listed
+        .iter()
+        .map(|(op, count)| format!("{op} {count}"))
+        .collect();
+    listed.join(", ")
+}

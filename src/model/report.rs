@@ -1,0 +1,243 @@
+//! A model summed up for a bug report: what its file says, what of it was understood, and what stands in the way.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::Serialize;
+
+use super::{Error, ModelFile, Network, Preprocessing, input};
+use crate::autodiff::reach::Reach;
+use crate::autodiff::rules;
+use crate::onnx::graph::{declared_dims, is_default_domain};
+use crate::onnx::proto::{Dim, ModelProto, NodeProto, ValueInfoProto};
+use crate::onnx::{Elem, decompose, file};
+use crate::runtime::{Library, Options, Provider, Session};
+
+/// Most nodes without a rule that are listed one by one.
+const LISTED: usize = 20;
+
+/// All that is told of a model. Texts are the file's own, control characters and all.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub name: String,
+    pub path: String,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Size of the constants, those in other files too.
+    pub weight_bytes: u64,
+    pub producer: String,
+    pub ir_version: i64,
+    pub opsets: Vec<Opset>,
+    /// How many functions the file brings along.
+    pub functions: usize,
+    pub inputs: Vec<Value>,
+    pub outputs: Vec<Value>,
+    /// How often each operator stands in the file's main graph.
+    pub operators: BTreeMap<String, usize>,
+    /// Why ONNX Runtime does not open the file as it is; nothing if it does.
+    pub refused: Option<String>,
+    /// Why the model cannot be visualised at all; nothing if it can.
+    pub why: Option<String>,
+    #[serde(flatten)]
+    pub network: Option<Understood>,
+}
+
+/// A set of operators that the file is written in.
+#[derive(Debug, Serialize)]
+pub struct Opset {
+    pub domain: String,
+    pub version: i64,
+}
+
+/// An input or output as the file declares it.
+#[derive(Debug, Serialize)]
+pub struct Value {
+    pub name: String,
+    /// ONNX's name of the element type, or its number.
+    pub element: Option<String>,
+    /// Sizes, or names of those that are open; `?` for those without.
+    pub dims: Option<Vec<String>>,
+    /// `NCHW` or `NHWC`, for what can take a picture.
+    pub layout: Option<&'static str>,
+}
+
+/// What a model is once it is read.
+#[derive(Debug, Serialize)]
+pub struct Understood {
+    /// Content hash of the file and its weights.
+    pub hash: String,
+    /// Dimensions of the picture (1, channels, height, width).
+    pub input: [usize; 4],
+    pub classes: usize,
+    pub batchable: bool,
+    pub preprocessing: Preprocessing,
+    pub preprocessing_assumed: bool,
+    /// Values that can be looked at, and how many of them can be visualised.
+    pub layers: usize,
+    pub differentiable: usize,
+    /// The last layer that can be visualised.
+    pub last: Option<String>,
+    /// Operators between the picture and the scores, once fused ones are taken apart and constants folded.
+    pub path: BTreeMap<String, usize>,
+    /// Nodes among them that a gradient cannot pass, the first few.
+    pub blocks: Vec<Block>,
+    /// How many there are.
+    pub blocked: usize,
+}
+
+/// A node that a gradient cannot pass.
+#[derive(Debug, Serialize)]
+pub struct Block {
+    pub node: String,
+    pub op: String,
+    pub opset: i64,
+    /// What about it is not covered; nothing if the operator has no rule at all.
+    pub why: Option<String>,
+}
+
+impl Report {
+    /// Looks at a model file. What is wrong with the model is in the report, as far as it can be read.
+    ///
+    /// # Errors
+    /// [`Error::Onnx`] if the file or one of its weights cannot be read.
+    pub fn of(file: &ModelFile) -> Result<Self, Error> {
+        let model = file::read(&file.path)?;
+        let bytes = std::fs::metadata(&file.path).map_err(Error::file(&file.path))?;
+        let mut report = Self::declared(file, &model, bytes.len());
+        if let Err(problem) = Library::loaded() {
+            report.refused = Some(problem.to_string());
+            report.why = Some("ONNX Runtime is not there: run `ziggurat setup`".into());
+            return Ok(report);
+        }
+        let opened = Session::open_model(&model, Provider::Cpu, &Options::default());
+        report.refused = opened.err().map(|problem| problem.to_string());
+        match Network::open(file) {
+            Ok(network) => report.network = Some(Understood::of(&network)),
+            Err(problem) => report.why = Some(problem.to_string()),
+        }
+        Ok(report)
+    }
+
+    /// What the file says of itself.
+    fn declared(file: &ModelFile, model: &ModelProto, bytes: u64) -> Self {
+        let empty = Default::default();
+        let graph = model.graph.as_ref().unwrap_or(&empty);
+        let constants = graph.initializer.iter().map(prost::Message::encoded_len);
+        let opset = |import: &crate::onnx::proto::OperatorSetIdProto| Opset {
+            domain: match is_default_domain(&import.domain) {
+                true => "ai.onnx".into(),
+                false => import.domain.clone(),
+            },
+            version: import.version,
+        };
+        let stored: HashSet<&str> = graph
+            .initializer
+            .iter()
+            .map(|constant| constant.name.as_str())
+            .collect();
+        let inputs = graph
+            .input
+            .iter()
+            .filter(|input| !stored.contains(input.name.as_str()));
+        Self {
+            name: file.name.clone(),
+            path: file.path.display().to_string(),
+            bytes,
+            weight_bytes: constants.map(|size| size as u64).sum(),
+            producer: format!("{} {}", model.producer_name, model.producer_version)
+                .trim()
+                .into(),
+            ir_version: model.ir_version,
+            opsets: model.opset_import.iter().map(opset).collect(),
+            functions: model.functions.len(),
+            inputs: inputs.map(value).collect(),
+            outputs: graph.output.iter().map(value).collect(),
+            operators: counted(&graph.node),
+            refused: None,
+            why: None,
+            network: None,
+        }
+    }
+}
+
+impl Understood {
+    fn of(network: &Network) -> Self {
+        let layers = network.layers();
+        let reached = || {
+            layers
+                .iter()
+                .filter(|layer| layer.reach == Reach::Differentiable)
+        };
+        let graph = &network.graph;
+        let dependent = graph.descendants([network.input.as_str()]);
+        let needed = graph.needed_for([network.logits.as_str()]);
+        let on_path = graph.nodes().iter().zip(needed).filter(|(node, needed)| {
+            *needed
+                && node
+                    .output
+                    .iter()
+                    .any(|output| dependent.contains(output.as_str()))
+        });
+        let on_path: Vec<&NodeProto> = on_path.map(|(node, _)| node).collect();
+        let blocked = on_path
+            .iter()
+            .filter(|node| rules::rule(node).is_none() && !rules::has_zero_gradient(node));
+        let blocked: Vec<&&NodeProto> = blocked.collect();
+        let block = |node: &&&NodeProto| Block {
+            node: node.title(),
+            op: title(node),
+            opset: graph.opset(),
+            why: decompose::refusal(graph, &network.shapes, node),
+        };
+        Self {
+            hash: network.hash.clone(),
+            input: network.input_dims(1),
+            classes: network.classes.len(),
+            batchable: network.batchable,
+            preprocessing: network.preprocessing,
+            preprocessing_assumed: network.preprocessing_assumed,
+            layers: layers.len(),
+            differentiable: reached().count(),
+            last: reached().next_back().map(|layer| layer.name.clone()),
+            path: counted(on_path.iter().copied()),
+            blocks: blocked.iter().take(LISTED).map(block).collect(),
+            blocked: blocked.len(),
+        }
+    }
+}
+
+fn counted<'a>(nodes: impl IntoIterator<Item = &'a NodeProto>) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for node in nodes {
+        *counts.entry(title(node)).or_default() += 1;
+    }
+    counts
+}
+
+/// An operator with its domain, where that is not ONNX's own.
+fn title(node: &NodeProto) -> String {
+    match is_default_domain(&node.domain) {
+        true => node.op_type.clone(),
+        false => format!("{}.{}", node.domain, node.op_type),
+    }
+}
+
+fn value(value: &ValueInfoProto) -> Value {
+    let declared = declared_dims(value);
+    let element = declared
+        .as_ref()
+        .map(|(code, _)| match Elem::from_code(*code) {
+            Some(elem) => format!("{elem:?}").to_lowercase(),
+            None => format!("type {code}"),
+        });
+    let size = |dim: &Option<Dim>| match dim {
+        Some(Dim::DimValue(size)) => size.to_string(),
+        Some(Dim::DimParam(name)) if !name.is_empty() => name.clone(),
+        _ => "?".into(),
+    };
+    Value {
+        name: value.name.clone(),
+        element,
+        dims: declared.map(|(_, dims)| dims.iter().map(size).collect()),
+        layout: input::layout(value),
+    }
+}

@@ -1,0 +1,355 @@
+//! Many hostile models, one after the other, and what is wrong with the program that reads them.
+//!
+//! Models are read in another process, which the test starts from its own program: it gets a [`Recipe`] a line and
+//! answers with a [`Verdict`] a line. So what ends a process (a stack that overflows, memory that is refused) and what
+//! never ends are seen as well, and the process that sees them goes on with the next model. In that process every model
+//! has a thread of its own with as much stack as the program's threads have.
+
+use crate::dice::Dice;
+use crate::journey::{self, Journey};
+use crate::recipe::Recipe;
+use crate::{memory, models};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+use ziggurat::onnx::Shapes;
+use ziggurat::onnx::proto::ModelProto;
+use ziggurat::runtime;
+
+/// Longest time for one model, and for the same one again: a machine that does something else looks like a hang.
+const LONGEST: Duration = Duration::from_secs(5);
+const AT_MOST: Duration = Duration::from_secs(30);
+/// Most memory for one model: so many times its file, and so much besides.
+pub const TIMES: usize = 200;
+pub const BESIDES: usize = 256 << 20;
+/// What a thread of Rust's has if nobody says otherwise.
+const STACK: usize = 2 << 20;
+/// All that a process may ask for; ONNX Runtime's share is not counted otherwise.
+const ADDRESSES: u64 = 8 << 30;
+/// What lines of the conversation begin with.
+const MARK: &str = "fuzz> ";
+
+/// What became of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// It was read, or refused with a message.
+    Fine(Result<(), String>),
+    /// It took too much memory, in bytes.
+    Memory(usize),
+    /// The program panicked, with this message.
+    Panic(String),
+    /// It took longer than [`AT_MOST`].
+    Hang,
+    /// The process ended.
+    Death(String),
+}
+
+static MESSAGE: Mutex<String> = Mutex::new(String::new());
+
+/// Lets a panic's message be read by [`judge`] rather than printed.
+fn note_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let text = panic.to_string().replace('\n', " ");
+        *MESSAGE
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) = text;
+    }));
+}
+
+/// Sends the model in `folder` on its journey.
+fn judge(journey: Journey, folder: &Path, size: usize, shapes: &Shapes) -> Verdict {
+    let before = memory::begin();
+    let travel = || match journey {
+        Journey::Alone => journey::alone(folder, shapes),
+        Journey::Whole => journey::whole(folder, runtime::Device::Cpu),
+    };
+    let outcome = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        let travel = || std::panic::catch_unwind(AssertUnwindSafe(travel));
+        thread
+            .spawn_scoped(scope, travel)
+            .expect("a thread can be started")
+            .join()
+    });
+    let most = memory::most().saturating_sub(before);
+    match outcome {
+        Ok(Ok(_)) if most > TIMES * size + BESIDES => Verdict::Memory(most),
+        Ok(Ok(told)) => Verdict::Fine(told),
+        _ => Verdict::Panic(
+            MESSAGE
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .clone(),
+        ),
+    }
+}
+
+/// Judges a file in this process; for regressions, whose journey ends where it is refused.
+pub fn judged(journey: Journey, bytes: &[u8], shapes: &Shapes) -> Verdict {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    journey::put(folder.path(), bytes);
+    judge(journey, folder.path(), bytes.len(), shapes)
+}
+
+/// The other process: reads recipes, answers with verdicts, until there are no more.
+pub fn serve() {
+    runtime::testing::library();
+    let limit = rustix::process::Rlimit {
+        current: Some(ADDRESSES),
+        maximum: Some(ADDRESSES),
+    };
+    rustix::process::setrlimit(rustix::process::Resource::As, limit)
+        .expect("less is always allowed");
+    note_panics();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let models = models::all();
+    let mut types: BTreeMap<usize, Shapes> = BTreeMap::new();
+    println!("{MARK}ready {}", models.len());
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        let Some(recipe) = Recipe::read(&line) else {
+            break;
+        };
+        let bytes = recipe.file(&models);
+        let shapes = types
+            .entry(recipe.model)
+            .or_insert_with(|| journey::types(&models[recipe.model]).unwrap_or_default());
+        journey::put(folder.path(), &bytes);
+        let answer = match judge(recipe.journey, folder.path(), bytes.len(), shapes) {
+            Verdict::Fine(Ok(())) => "fine".into(),
+            Verdict::Fine(Err(told)) => format!("told {}", told.replace('\n', " ")),
+            Verdict::Memory(most) => format!("memory {most}"),
+            Verdict::Panic(message) => format!("panic {message}"),
+            Verdict::Hang | Verdict::Death(_) => {
+                unreachable!("a process cannot say this of itself")
+            }
+        };
+        println!("{MARK}{answer}");
+    }
+}
+
+/// The process that reads models.
+struct Reader {
+    process: Child,
+    recipes: ChildStdin,
+    answers: Receiver<String>,
+    said: PathBuf,
+    pub models: usize,
+}
+
+impl Reader {
+    fn start(folder: &Path) -> Self {
+        let said = folder.join("stderr");
+        let errors = std::fs::File::create(&said).expect("the folder is the test's own");
+        let mut process = Command::new(std::env::current_exe().expect("this program has a path"))
+            .args([
+                "--exact",
+                "read_models",
+                "--ignored",
+                "--nocapture",
+                "--test-threads",
+                "1",
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn()
+            .expect("this program can be started again");
+        let recipes = process.stdin.take().expect("it is a pipe");
+        let output = BufReader::new(process.stdout.take().expect("it is a pipe"));
+        let (sender, answers) = channel();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                // The test harness begins its line with the test's name.
+                if let Some(at) = line.find(MARK)
+                    && sender.send(line[at + MARK.len()..].to_owned()).is_err()
+                {
+                    break;
+                }
+            }
+        });
+        let mut reader = Self {
+            process,
+            recipes,
+            answers,
+            said,
+            models: 0,
+        };
+        let ready = reader.answers.recv_timeout(Duration::from_secs(120));
+        let count = ready
+            .ok()
+            .and_then(|line| line.strip_prefix("ready ")?.parse().ok());
+        reader.models = count.unwrap_or_else(|| panic!("no models: {}", reader.last_words()));
+        reader
+    }
+
+    fn judge(&mut self, recipe: &Recipe, longest: Duration) -> Verdict {
+        let sent = writeln!(self.recipes, "{}", recipe.line());
+        match sent.map(|()| self.answers.recv_timeout(longest)) {
+            Ok(Ok(answer)) => match answer.split_once(' ') {
+                Some(("told", message)) => Verdict::Fine(Err(message.into())),
+                Some(("memory", most)) => Verdict::Memory(most.parse().unwrap_or(usize::MAX)),
+                Some(("panic", message)) => Verdict::Panic(message.into()),
+                _ => Verdict::Fine(Ok(())),
+            },
+            Ok(Err(RecvTimeoutError::Timeout)) => Verdict::Hang,
+            Ok(Err(RecvTimeoutError::Disconnected)) | Err(_) => Verdict::Death(self.last_words()),
+        }
+    }
+
+    /// How the process ended, and what it said of that.
+    fn last_words(&mut self) -> String {
+        let status = self
+            .process
+            .wait()
+            .map_or_else(|error| error.to_string(), |status| status.to_string());
+        let said = std::fs::read_to_string(&self.said).unwrap_or_default();
+        let last: Vec<&str> = said.lines().rev().take(4).collect();
+        format!(
+            "{status}: {}",
+            last.into_iter().rev().collect::<Vec<_>>().join(" | ")
+        )
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What is wrong, and a model that shows it.
+#[derive(Debug)]
+pub struct Finding {
+    pub verdict: Verdict,
+    pub recipe: Recipe,
+    pub times: usize,
+}
+
+/// What a campaign saw.
+#[derive(Debug, Default)]
+pub struct Summary {
+    pub models: usize,
+    /// Of those, how many reached a gradient.
+    pub reached: usize,
+    /// Deaths and hangs within ONNX Runtime, which is not this program's doing: it is given what the file says.
+    pub foreign: usize,
+    pub findings: BTreeMap<String, Finding>,
+}
+
+/// Judges models made from `seed` until `end` says so of their number.
+pub fn run(journey: Journey, seed: u64, end: impl Fn(usize) -> bool) -> Summary {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut reader = Reader::start(folder.path());
+    let mut dice = Dice::new(seed);
+    let mut summary = Summary::default();
+    while !end(summary.models) {
+        let recipe = Recipe::random(journey, reader.models, &mut dice);
+        let mut verdict = reader.judge(&recipe, LONGEST);
+        summary.models += 1;
+        if let Verdict::Fine(told) = verdict {
+            summary.reached += usize::from(told.is_ok());
+            continue;
+        }
+        if matches!(verdict, Verdict::Hang | Verdict::Death(_)) {
+            reader = Reader::start(folder.path());
+            let again = reader.judge(&recipe, AT_MOST);
+            if matches!(again, Verdict::Hang | Verdict::Death(_)) {
+                reader = Reader::start(folder.path());
+            }
+            verdict = again;
+        }
+        if let Verdict::Fine(_) = verdict {
+            continue;
+        }
+        if is_foreign(journey, &verdict) {
+            summary.foreign += 1;
+        }
+        let known = summary.findings.entry(kind(&verdict));
+        known
+            .and_modify(|finding| finding.times += 1)
+            .or_insert(Finding {
+                verdict,
+                recipe,
+                times: 1,
+            });
+    }
+    for finding in summary.findings.values_mut() {
+        shrink(&mut reader, folder.path(), finding);
+    }
+    summary
+}
+
+/// Findings of the same kind have one cause, most likely: a panic's place, or how it ended.
+fn kind(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Panic(message) => {
+            let place = message
+                .split_whitespace()
+                .find(|word| word.contains(".rs:"));
+            place.unwrap_or(message).into()
+        }
+        Verdict::Memory(_) => "memory".into(),
+        Verdict::Hang => "hang".into(),
+        Verdict::Death(words) => words.clone(),
+        Verdict::Fine(_) => "fine".into(),
+    }
+}
+
+/// Whether ONNX Runtime ended the process: Rust's own ends say why.
+fn is_foreign(journey: Journey, verdict: &Verdict) -> bool {
+    let ours = |words: &str| {
+        ["overflowed its stack", "memory allocation of", "panicked"]
+            .iter()
+            .any(|own| words.contains(own))
+    };
+    matches!(verdict, Verdict::Death(words) if journey == Journey::Whole && !ours(words))
+}
+
+/// Leaves out the changes that the finding does not need.
+fn shrink(reader: &mut Reader, folder: &Path, finding: &mut Finding) {
+    let mut place = 0;
+    while place < finding.recipe.changes.len() && finding.recipe.changes.len() > 1 {
+        let mut less = finding.recipe.clone();
+        less.changes.remove(place);
+        let verdict = reader.judge(&less, LONGEST);
+        if matches!(verdict, Verdict::Hang | Verdict::Death(_)) {
+            *reader = Reader::start(folder);
+        }
+        match kind(&verdict) == kind(&finding.verdict) {
+            true => (finding.recipe, finding.verdict) = (less, verdict),
+            false => place += 1,
+        }
+    }
+}
+
+/// Writes a finding's model to a file and says where, and what is wrong with it.
+pub fn keep(folder: &Path, finding: &Finding) -> String {
+    static MODELS: OnceLock<Vec<ModelProto>> = OnceLock::new();
+    let models = MODELS.get_or_init(models::all);
+    let bytes = finding.recipe.file(models);
+    let name = blake3::hash(&bytes).to_hex();
+    let path = folder.join(format!("{}.onnx", &name[..12]));
+    std::fs::create_dir_all(folder).expect("the folder is the test's own");
+    std::fs::write(&path, bytes).expect("the folder is the test's own");
+    let Finding {
+        verdict,
+        recipe,
+        times,
+    } = finding;
+    format!(
+        "{verdict:?}\n  {times} times; {} ({recipe:?})",
+        path.display()
+    )
+}
+
+/// Time that is left until `end`.
+pub fn until(end: Instant) -> impl Fn(usize) -> bool {
+    move |_| Instant::now() >= end
+}

@@ -1,0 +1,160 @@
+//! What campaigns found, one test each. Every one of these ended the program once.
+
+use crate::campaign::{Verdict, judged};
+use crate::journey::Journey;
+use crate::models::{self, node};
+use ziggurat::onnx::proto::{ModelProto, NodeProto, TensorProto};
+use ziggurat::onnx::{Attribute, Elem, Shapes, ValueType};
+
+/// What the program says of a model whose values are said to have these dimensions.
+fn told(nodes: Vec<NodeProto>, constants: Vec<TensorProto>, values: &[(&str, &[usize])]) -> String {
+    let of = |&(name, dims): &(&str, &[usize])| {
+        let (elem, dims) = (Elem::F32, dims.to_vec());
+        (name.to_owned(), ValueType { elem, dims })
+    };
+    let shapes: Shapes = values.iter().map(of).collect();
+    message(
+        Journey::Alone,
+        &models::model(18, nodes, constants),
+        &shapes,
+    )
+}
+
+fn message(journey: Journey, model: &ModelProto, shapes: &Shapes) -> String {
+    match judged(journey, &prost::Message::encode_to_vec(model), shapes) {
+        Verdict::Fine(Err(message)) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn ints(name: &str, values: &[i64]) -> TensorProto {
+    TensorProto::from_i64(name, &[values.len() as i64], values)
+}
+
+const IMAGE: (&str, &[usize]) = ("image", &[1, 3, 4, 4]);
+
+#[test]
+fn parts_of_fewer_axes_than_the_whole() {
+    let join = node(
+        "Concat",
+        &["image", "image"],
+        &["logits"],
+        vec![Attribute::Int(1).named("axis")],
+    );
+    let told = told(
+        vec![join],
+        vec![],
+        &[("image", &[48]), ("logits", &[1, 6, 4, 4])],
+    );
+    assert!(
+        told.contains("(Concat) cannot be differentiated: its input 0 has 1 axes"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_slice_of_fewer_axes_than_it_is_of() {
+    let slice = node("Slice", &["image", "from", "to"], &["logits"], vec![]);
+    let places = vec![ints("from", &[0]), ints("to", &[1])];
+    let told = told(vec![slice], places, &[IMAGE, ("logits", &[1, 3])]);
+    assert!(told.contains("(Slice) cannot be differentiated"), "{told}");
+}
+
+#[test]
+fn pools_over_what_has_no_rows() {
+    for pool in [
+        "GlobalAveragePool",
+        "GlobalMaxPool",
+        "MaxPool",
+        "AveragePool",
+        "LpPool",
+    ] {
+        let told = told(
+            vec![node(pool, &["image"], &["logits"], vec![])],
+            vec![],
+            &[("image", &[3]), ("logits", &[3])],
+        );
+        assert!(
+            told.contains("cannot be differentiated: its input 0 has 1 axes"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn products_of_what_is_no_matrix() {
+    let product = |a: &str| vec![node("MatMul", &[a, "image"], &["logits"], vec![])];
+    for values in [
+        &[IMAGE, ("logits", &[])][..],
+        &[("image", &[]), ("logits", &[])],
+        &[("image", &[2, 2]), ("logits", &[2])],
+    ] {
+        let told = told(product("image"), vec![], values);
+        assert!(told.contains("(MatMul) cannot be differentiated"), "{told}");
+    }
+}
+
+/// Scores of a picture whose pixels are repeated as often as `dims` say.
+fn repeated(dims: &[i64]) -> ModelProto {
+    models::model(
+        18,
+        vec![node("Reshape", &["image", "dims"], &["logits"], vec![])],
+        vec![ints("dims", dims)],
+    )
+}
+
+#[test]
+fn more_classes_than_anyone_can_list() {
+    ziggurat::runtime::testing::library();
+    // ONNX Runtime believes the dimensions until it runs the node.
+    for count in [(1 << 20) + 1, 9_205_357_642_640_261_119, i64::MAX] {
+        let model = repeated(&[1, count]);
+        let told = message(Journey::Whole, &model, &Shapes::default());
+        assert!(told.contains("no class scores"), "{told}");
+    }
+}
+
+#[test]
+fn padding_and_steps_beyond_all_numbers() {
+    let mode = |mode: &str| vec![Attribute::from(mode).named("mode")];
+    for amount in [i64::MIN, i64::MAX, 1 << 60] {
+        for way in ["constant", "edge", "reflect", "wrap"] {
+            let pad = node("Pad", &["image", "amounts"], &["logits"], mode(way));
+            let amounts = ints("amounts", &[0, 0, 0, amount, 0, 0, 0, 0]);
+            let told = told(
+                vec![pad],
+                vec![amounts],
+                &[IMAGE, ("logits", &[1, 3, 4, 4])],
+            );
+            assert!(told.contains("(Pad) cannot be differentiated"), "{told}");
+        }
+    }
+    for step in [i64::MIN, i64::MAX, 1 << 40] {
+        let slice = node(
+            "Slice",
+            &["image", "from", "to", "axis", "step"],
+            &["logits"],
+            vec![],
+        );
+        let numbers = [("from", 0), ("to", i64::MAX), ("axis", 3), ("step", step)];
+        let constants = numbers.map(|(name, number)| ints(name, &[number])).into();
+        let told = told(vec![slice], constants, &[IMAGE, ("logits", &[1, 3, 4, 4])]);
+        assert!(told.contains("(Slice) cannot be differentiated"), "{told}");
+    }
+}
+
+/// ONNX Runtime says that there are fewer windows than none.
+#[test]
+fn windows_larger_than_what_they_slide_over() {
+    ziggurat::runtime::testing::library();
+    let pool = vec![Attribute::from(vec![10i64, 2]).named("kernel_shape")];
+    let nodes = vec![
+        node("LpPool", &["image"], &["pool"], pool),
+        node("Flatten", &["pool"], &["logits"], vec![]),
+    ];
+    message(
+        Journey::Whole,
+        &models::model(18, nodes, vec![]),
+        &Shapes::default(),
+    );
+}

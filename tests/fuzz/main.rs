@@ -1,0 +1,113 @@
+//! Hostile models: whatever a file says, the program answers with a gradient or a message. It does not panic, end, hang, or
+//! take memory beyond a multiple of the file.
+//!
+//! `cargo test --test fuzz` tries a few thousand models, always the same. `ZIGGURAT_FUZZ_MINUTES=30 cargo test --release
+//! --test fuzz hostile -- --nocapture` tries others for half an hour, and writes those that show something into a folder that it names;
+//! `ZIGGURAT_FUZZ_SEED` tries the same ones again. What was found is in `found`.
+
+mod campaign;
+#[path = "../gradients/cases/mod.rs"]
+#[allow(dead_code, unused_imports)]
+mod cases;
+mod dice;
+#[path = "../gradients/finite"]
+#[allow(dead_code, unused_imports)]
+mod finite {
+    mod problem;
+    pub use problem::{Fill, Problem, random};
+}
+mod found;
+mod journey;
+mod memory;
+mod models;
+mod mutation;
+mod recipe;
+
+use campaign::{Summary, keep, run, until};
+use journey::Journey;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
+
+/// How many models a plain test run tries.
+const ALONE: usize = 4000;
+const WHOLE: usize = 150;
+
+/// The process that reads models for [`hostile_models_are_survived`]; alone it has nothing to read.
+#[test]
+#[ignore = "started by another test"]
+fn read_models() {
+    campaign::serve();
+}
+
+#[test]
+fn hostile_models_are_survived() {
+    let minutes = std::env::var("ZIGGURAT_FUZZ_MINUTES").ok();
+    let summaries = match minutes.map(|minutes| minutes.parse::<f64>()) {
+        None => [
+            run(Journey::Alone, 1, |models| models >= ALONE),
+            run(Journey::Whole, 2, |models| models >= WHOLE),
+        ],
+        Some(Ok(minutes)) => {
+            let half = Duration::from_secs_f64(minutes * 30.0);
+            let seed = seed();
+            println!("seed {seed}");
+            [Journey::Alone, Journey::Whole]
+                .map(|journey| run(journey, seed, until(Instant::now() + half)))
+        }
+        Some(Err(problem)) => panic!("ZIGGURAT_FUZZ_MINUTES: {problem}"),
+    };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fuzz");
+    let mut found = Vec::new();
+    for Summary {
+        models,
+        reached,
+        foreign,
+        findings,
+    } in &summaries
+    {
+        println!(
+            "{models} models, {reached} of them differentiated; ONNX Runtime ended {foreign} times"
+        );
+        found.extend(findings.values().map(|finding| keep(&folder, finding)));
+    }
+    assert!(
+        found.is_empty(),
+        "{} findings:\n{}",
+        found.len(),
+        found.join("\n")
+    );
+}
+
+/// The seed that is asked for, or one of its own for every run.
+fn seed() -> u64 {
+    let asked = std::env::var("ZIGGURAT_FUZZ_SEED").ok();
+    let asked = asked.and_then(|seed| seed.parse().ok());
+    asked.unwrap_or_else(|| {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        now.map_or(0, |now| now.as_nanos() as u64)
+    })
+}
+
+/// Mutation of models that are refused as they are would try little.
+#[test]
+fn models_to_begin_with_can_be_differentiated() {
+    ziggurat::runtime::testing::library();
+    let (mut tried, mut refused) = (0, Vec::new());
+    for (index, model) in models::all().iter().enumerate().rev().step_by(5) {
+        let bytes = prost::Message::encode_to_vec(model);
+        let verdict = campaign::judged(Journey::Whole, &bytes, &Default::default());
+        tried += 1;
+        if verdict != campaign::Verdict::Fine(Ok(())) {
+            refused.push(format!("model {index}: {verdict:?}"));
+        }
+    }
+    assert!(
+        refused.len() * 50 < tried,
+        "{} are refused:\n{}",
+        refused.len(),
+        refused.join("\n")
+    );
+}
