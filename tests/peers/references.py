@@ -11,12 +11,12 @@ def distance(mine, exact):
     return float(np.linalg.norm(mine - exact) / np.linalg.norm(exact))
 
 
-def reference(name, model, size, cache):
-    """What is known of a network, kept in the folder `cache`: `picture` (1, 3, H, W) float32; `index`, the class with the largest logit; `exact`,
+def reference(name, model, size, cache, seed=1):
+    """What is known of a network, kept in the folder `cache`: `picture` (1, 3, H, W) float32, random from `seed`; `index`, the class with the largest logit; `exact`,
     the gradient of that logit in float64; `logits` in float64; `float32`, the relative error of PyTorch's own float32 gradient."""
-    kept = cache / (name.replace(":", "_") + ".npz")
+    kept = cache / (name.replace(":", "_") + (f"-{seed}" if seed != 1 else "") + ".npz")
     if not kept.exists():
-        picture = np.random.default_rng(1).normal(0, 0.7, (1, 3, *size)).astype("float32")
+        picture = np.random.default_rng(seed).normal(0, 0.7, (1, 3, *size)).astype("float32")
         model = _guarded(model)
         exact, logits = _gradient(model.double(), torch.from_numpy(picture).double())
         index = int(logits.argmax())
