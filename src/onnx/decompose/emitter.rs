@@ -168,6 +168,11 @@ impl<'a> Emitter<'a> {
     pub fn finish(&mut self, op: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) {
         let output = self.output(0).unwrap_or_default();
         self.emit_as(output, op, inputs, attributes);
+        self.name_last();
+    }
+
+    /// Gives the last part the fused node's name.
+    pub fn name_last(&mut self) {
         if let Some(last) = self.nodes.last_mut() {
             last.name = self.node.name.clone();
         }
@@ -213,7 +218,8 @@ impl<'a> Emitter<'a> {
 
     /// A name that no other node's parts have, as no other node makes the same output.
     fn fresh(&self, what: &str) -> String {
-        let output = self.output(0).unwrap_or_default();
+        let made = self.node.output.iter().find(|name| !name.is_empty());
+        let output = made.map_or("", String::as_str);
         let number = self.nodes.len() + self.constants.len() + 1;
         format!("{OWN}{output}/{what}_{number}")
     }

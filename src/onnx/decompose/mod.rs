@@ -12,11 +12,15 @@ mod emitter;
 mod fused;
 mod normalization;
 mod quantized;
+mod recurrent;
 
 use super::graph::is_default_domain;
 use super::proto::NodeProto;
 use super::{Error, Graph, Shapes};
 use emitter::{Emitter, Refusal, Source, read_values};
+
+/// Once there are this many parts, what is fused stays whole: a file of a few nodes must not become a graph of millions.
+const MOST: usize = 1 << 20;
 
 /// A fused operator that is known here.
 #[derive(Clone, Copy)]
@@ -64,6 +68,7 @@ const fn contributed(op: &'static str, decompose: Decomposition, note: &'static 
 #[rustfmt::skip]
 pub const FUSIONS: &[Fusion] = &[
     own("Attention", attention::standard, "no past, no soft cap, no outputs but the first"),
+    own("LSTM", recurrent::lstm, "up to 256 steps; no lengths, no peepholes, the usual activations"),
     own("QLinearConv", quantized::conv, "straight through"),
     own("QLinearMatMul", quantized::mat_mul, "straight through"),
     contributed("Attention", attention::packed, "no mask, no past, no rotation"),
@@ -117,8 +122,10 @@ pub fn decompose(graph: &Graph, shapes: &Shapes) -> Result<Graph, Error> {
     for constant in graph.constants() {
         result.insert_constant(constant.clone())?;
     }
+    let mut count = 0;
     for node in graph.nodes() {
-        let parts = fusion(node).and_then(|fusion| parts(fusion, source, node).ok());
+        let fusion = fusion(node).filter(|_| count < MOST);
+        let parts = fusion.and_then(|fusion| parts(fusion, source, node).ok());
         let Some(Emitter {
             nodes, constants, ..
         }) = parts
@@ -126,6 +133,7 @@ pub fn decompose(graph: &Graph, shapes: &Shapes) -> Result<Graph, Error> {
             result.insert_node(node.clone())?;
             continue;
         };
+        count += nodes.len();
         for constant in constants {
             result.insert_constant(constant)?;
         }

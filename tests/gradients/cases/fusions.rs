@@ -192,6 +192,28 @@ pub fn attention() -> Vec<Case> {
 }
 
 /// A form that is not taken apart.
+/// Sequences of five steps, batches of two, three numbers a step, a state of four.
+pub fn recurrent() -> Vec<Case> {
+    let lstm = |directions: usize, further: &[Operand]| {
+        let sequence = x(&[5, 2, 3]);
+        let weights = [x(&[directions, 16, 3]), x(&[directions, 16, 4])];
+        case("LSTM", &[&[sequence], &weights[..], further].concat()).with("hidden_size", 4i64)
+    };
+    let state = |directions: usize| x(&[directions, 2, 4]);
+    let both = [x(&[2, 32]), Missing, state(2), state(2)];
+    vec![
+        lstm(1, &[]),
+        lstm(1, &[constant(&[1, 32])])
+            .with("direction", "reverse")
+            .reads(&[0, 1, 2], 3),
+        lstm(2, &both).with("direction", "bidirectional"),
+        lstm(2, &both)
+            .with("direction", "bidirectional")
+            .reads(&[0, 1, 2], 3),
+        lstm(1, &[Missing, Missing, state(1)]).reads(&[1], 2),
+    ]
+}
+
 pub fn masked_attention() -> Case {
     let q = x(&[2, 5, 8]);
     let lengths = Operand::Index32(vec![2], vec![3, 5]);

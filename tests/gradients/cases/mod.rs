@@ -192,6 +192,7 @@ const FLOAT32_ONLY: &[&str] = &[
     "HardSwish",
     "InstanceNormalization",
     "LRN",
+    "LSTM",
     "LeakyRelu",
     "LpPool",
     "Mean",
@@ -275,7 +276,7 @@ fn ints(values: &[i64]) -> Operand {
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 23] = [
+    let families: [fn() -> Vec<Case>; 24] = [
         convolutions::convolutions,
         convolutions::depthwise,
         convolutions::transposed_convolutions,
@@ -285,6 +286,7 @@ pub fn all() -> Vec<Case> {
         fusions::attention,
         fusions::normalization,
         fusions::products,
+        fusions::recurrent,
         layout::indexing,
         layout::layout,
         layout::slicing,
