@@ -194,13 +194,8 @@ fn a_network_of_fused_operators_is_differentiable_and_has_the_layers_of_its_file
         .filter(|layer| layer.is_activation)
         .map(|layer| layer.name.as_str())
         .collect();
-    let expected = [
-        "patches",
-        "g/Attention_9",
-        "g/SkipLayerNormalization_10",
-        "pool",
-        "logits",
-    ];
+    // Attention, taken apart, ends in putting its heads side by side, which is no layer of its own.
+    let expected = ["patches", "g/SkipLayerNormalization_10", "pool", "logits"];
     assert_eq!(named, expected);
     assert!(
         layers

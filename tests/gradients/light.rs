@@ -11,7 +11,7 @@ use ziggurat::ascent::{Kind, Objective, Unit, probe};
 use ziggurat::autodiff::reach::Reach;
 use ziggurat::model::{Network, Source};
 use ziggurat::onnx::file;
-use ziggurat::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
+use ziggurat::onnx::proto::{GraphProto, ModelProto, TensorProto};
 use ziggurat::onnx::shapes::untyped;
 use ziggurat::runtime::{Device, Options, Provider, Session, Tensor, package, testing};
 
@@ -59,8 +59,8 @@ fn error(path: &Path) -> f64 {
     assert!(!network.layers().iter().any(blocked), "{}", path.display());
 
     let [runs, channels, height, width] = network.input_dims(1);
-    let mut noise = noise(7);
-    let picture = Array4::from_shape_simple_fn((runs, channels, height, width), || noise());
+    let noise = noise(7);
+    let picture = Array4::from_shape_simple_fn((runs, channels, height, width), noise);
     let model = network.graph.to_model(&[untyped(&network.logits)]).unwrap();
     let bytes = file::encode(&model).unwrap();
     let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
@@ -128,17 +128,22 @@ fn with_weights(mut model: ModelProto) -> ModelProto {
     model
 }
 
-/// Which input of a batch normalisation a value is.
+/// Which input of a batch normalisation a value is; factors of products, which follow some, are scales as well.
 fn statistics(graph: &GraphProto) -> HashMap<String, usize> {
-    let norms = graph
-        .node
-        .iter()
-        .filter(|node| node.op_type == "BatchNormalization");
-    let inputs = |node: &NodeProto| node.input.clone().into_iter().enumerate().skip(1);
-    norms
-        .flat_map(inputs)
-        .map(|(place, name)| (name, place))
-        .collect()
+    let of = |op: &'static str| graph.node.iter().filter(move |node| node.op_type == op);
+    let mut found = HashMap::new();
+    for node in of("BatchNormalization") {
+        let inputs = node.input.iter().cloned().enumerate();
+        found.extend(inputs.skip(1).map(|(place, name)| (name, place)));
+    }
+    let spread: HashMap<&String, &String> = of("Unsqueeze")
+        .map(|node| (&node.output[0], &node.input[0]))
+        .collect();
+    for factor in of("Mul").flat_map(|node| &node.input) {
+        let factor = spread.get(factor).copied().unwrap_or(factor);
+        found.entry(factor.clone()).or_insert(1);
+    }
+    found
 }
 
 /// Numbers of mean 0 and deviation 1, the same for the same seed: sums of twelve evenly spread ones.
