@@ -14,7 +14,7 @@
 //! | 1 | [`terminal`] | pictures in a terminal: what it can show, and how to show it |
 //! | 0 | [`onnx`] | an ONNX file as plain data |
 //! | 0 | [`config`] | the user's settings |
-//! | – | [`home`], `files`, `near` | for all: where Ziggurat keeps its files, how it writes one, what a mistyped name may have meant |
+//! | – | [`home`], [`value`], `files`, `near` | for all: where Ziggurat keeps its files, what a setting may be, how a file is written, what a mistyped name may have meant |
 
 pub mod ascent;
 pub mod autodiff;
@@ -28,3 +28,4 @@ pub mod runs;
 pub mod runtime;
 pub mod terminal;
 pub mod tui;
+pub mod value;

@@ -142,8 +142,8 @@ fn specs(opened: &Opened, targets: &[&str], steps: u32) -> Vec<Spec> {
         let target = parts.read(text).unwrap();
         let what = (target.title.as_str(), target.objective, target.unit);
         let mut settings = Settings::default();
-        settings.set("steps", f64::from(steps)).unwrap();
-        settings.set("octaves", 2.0).unwrap();
+        settings.set("steps", f64::from(steps).into()).unwrap();
+        settings.set("octaves", 2.0.into()).unwrap();
         Spec::new((&opened.model, &opened.hash), what, 0, settings)
     };
     targets.iter().map(spec).collect()

@@ -396,7 +396,7 @@ fn prepare(
     }
     let any = |used: fn(&Settings) -> bool| runs.iter().any(|run| used(&run.settings));
     let map = match any(|settings| settings.mask > 0.0) {
-        true => map_layer::find(network, objective)?,
+        true => map_layer::resolve(network, objective, first.settings.map())?,
         false => None,
     };
     let plan = Plan {

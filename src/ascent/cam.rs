@@ -37,38 +37,59 @@ pub const METHODS: &[(&str, Method)] = &[
     ("cam", Method::Cam),
 ];
 
+impl Method {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        let found = METHODS.iter().find(|(_, method)| *method == self);
+        found.map_or("", |(name, _)| name)
+    }
+}
+
+/// The names of all methods, in one line.
+pub fn names() -> String {
+    let names: Vec<&str> = METHODS.iter().map(|(name, _)| *name).collect();
+    names.join(", ")
+}
+
 impl std::str::FromStr for Method {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
         let found = METHODS.iter().find(|(known, _)| *known == name);
         found.map(|(_, method)| *method).ok_or_else(|| {
-            let known: Vec<&str> = METHODS.iter().map(|(name, _)| *name).collect();
-            format!(
-                "no method is called {name:?}; there are: {}",
-                known.join(", ")
-            )
+            let name: String = name.chars().take(40).collect();
+            format!("no method is called {name:?}; there are: {}", names())
         })
     }
 }
 
-/// Emits the map (N, 1, rows, columns), 0 and more, of a layer and the `gradient` with respect to it, both as the model
-/// has them. `shapes` knows the layer's type and learns those of what is emitted.
-///
-/// # Errors
-/// [`Error::Unsupported`] if the type of the layer is not known.
-pub(super) fn of_layer(
-    builder: &mut Builder,
-    shapes: &mut Shapes,
-    method: Method,
-    (layer, layout): (&str, Layout),
-    gradient: &str,
-) -> Result<String, Error> {
-    let layer_type = shapes.get(layer)?.clone();
-    shapes.insert(gradient, layer_type);
-    let activations = layout.planes(builder, shapes, layer)?;
-    let gradient = layout.planes(builder, shapes, gradient)?;
-    emit(builder, method, &activations, &gradient)
+/// Where a map is taken, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Map {
+    pub layer: String,
+    /// Where the layer has its channels and places.
+    pub layout: Layout,
+    pub method: Method,
+}
+
+impl Map {
+    /// Emits the map (N, 1, rows, columns), 0 and more, of the layer and the `gradient` with respect to it, both as the
+    /// model has them. `shapes` knows the layer's type and learns those of what is emitted.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the type of the layer is not known.
+    pub(super) fn emit(
+        &self,
+        builder: &mut Builder,
+        shapes: &mut Shapes,
+        gradient: &str,
+    ) -> Result<String, Error> {
+        let layer_type = shapes.get(&self.layer)?.clone();
+        shapes.insert(gradient, layer_type);
+        let activations = self.layout.planes(builder, shapes, &self.layer)?;
+        let gradient = self.layout.planes(builder, shapes, gradient)?;
+        emit(builder, self.method, &activations, &gradient)
+    }
 }
 
 /// Emits the map (N, 1, rows, columns), 0 and more, of `activations` and `gradient`, both float32 (N, K, rows, columns).

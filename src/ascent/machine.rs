@@ -1,5 +1,6 @@
 //! A step graph in a session, with the state of all runs of a batch kept on the device.
 
+use super::cam::Map;
 use super::step_graph::{self, Request, Terms, names};
 use super::stochastic_depth::{self, Gated};
 use super::{Error, Objective};
@@ -13,8 +14,8 @@ use std::collections::HashSet;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plan {
     pub objective: Objective,
-    /// The activations of the class activation map, if there is a mask.
-    pub map: Option<String>,
+    /// The class activation map, if there is a mask.
+    pub map: Option<Map>,
     pub runs: usize,
     pub terms: Terms,
 }
@@ -42,7 +43,7 @@ impl Machine {
         let value = plan.objective.value.as_str();
         let keep: HashSet<&str> = [value, network.logits.as_str()]
             .into_iter()
-            .chain(plan.map.as_deref())
+            .chain(plan.map.as_ref().map(|map| map.layer.as_str()))
             .collect();
         let folded = fold::batch_normalization(&network.graph, &keep)?;
         let Gated { graph, branches } = if plan.terms.stochastic_depth {
@@ -67,10 +68,7 @@ impl Machine {
             kind: plan.objective.kind,
             value,
             layout: network.layout(value),
-            map: plan
-                .map
-                .as_deref()
-                .and_then(|layer| Some((layer, network.layout(layer)?))),
+            map: plan.map.as_ref(),
             logits: (value == network.logits).then_some(value),
             affine: &affine,
             terms: plan.terms,
@@ -85,7 +83,7 @@ impl Machine {
             ..Options::default()
         };
         let session = Session::open_model(&graph, device.into(), &options)?;
-        let map_size = request.map.and_then(|(_, layout)| layout.plane());
+        let map_size = plan.map.as_ref().and_then(|map| map.layout.plane());
         Ok(Self {
             session,
             branches,

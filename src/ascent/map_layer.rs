@@ -1,6 +1,7 @@
 //! Where a class activation map is taken: the last activations that are still a picture, that the whole score comes from,
 //! and at whose places it has a gradient.
 
+use super::cam::{Map, Method};
 use super::{Error, Kind, Objective};
 use crate::model::Network;
 use crate::onnx::proto::NodeProto;
@@ -38,12 +39,51 @@ const TOKENWISE: &[&str] = &[
     "Tanh",
 ];
 
+/// Where and how a map is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MapChoice<'a> {
+    pub method: Method,
+    /// At which layer; `None`: one that is found.
+    pub layer: Option<&'a str>,
+}
+
+/// The map of an objective. `None` if no layer is chosen and none found.
+///
+/// # Errors
+/// [`Error::NoMap`] if the chosen layer has no places or does not lead to the objective, or if [`Method::Cam`] is asked for
+/// and the score is more than pooling and one linear layer; [`Error::Graph`] if the objective's value is not known.
+pub(super) fn resolve(
+    network: &Network,
+    objective: &Objective,
+    choice: MapChoice<'_>,
+) -> Result<Option<Map>, Error> {
+    let found = match choice.layer {
+        Some(layer) => {
+            check(network, objective, layer)?;
+            Some(layer.to_string())
+        }
+        None => find(network, objective)?,
+    };
+    let Some(layer) = found else {
+        return Ok(None);
+    };
+    if choice.method == Method::Cam {
+        check_linear(network, objective, &layer)?;
+    }
+    let layout = network.layout(&layer);
+    Ok(layout.map(|layout| Map {
+        layer,
+        layout,
+        method: choice.method,
+    }))
+}
+
 /// The layer of an objective's map: for a class, see above; for a channel, its own. A neuron is one place, and a layer is
 /// everywhere: neither has a map. `None` too if no activations are a picture.
 ///
 /// # Errors
 /// [`Error::Graph`] if the objective's value is not known.
-pub(super) fn find(network: &Network, objective: &Objective) -> Result<Option<String>, Error> {
+fn find(network: &Network, objective: &Objective) -> Result<Option<String>, Error> {
     match objective.kind {
         Kind::Neuron | Kind::Layer => Ok(None),
         Kind::Channel => {
@@ -59,8 +99,12 @@ pub(super) fn find(network: &Network, objective: &Objective) -> Result<Option<St
 ///
 /// # Errors
 /// [`Error::NoMap`] that says what is missing.
-pub(super) fn check(network: &Network, objective: &Objective, layer: &str) -> Result<(), Error> {
+fn check(network: &Network, objective: &Objective, layer: &str) -> Result<(), Error> {
     let name = printable(layer);
+    if network.shapes.find(layer).is_none() {
+        let why = format!("no layer is called {name}, so no class activation map is taken there");
+        return Err(Error::NoMap(why));
+    }
     let plane = network.layout(layer).and_then(|layout| layout.plane());
     if plane.is_none_or(|(rows, columns)| rows * columns < 2) {
         let why = format!("{name} has no class activation map: it has no rows and columns");
@@ -97,11 +141,7 @@ const LINEAR: &[&str] = &[
 ///
 /// # Errors
 /// [`Error::NoMap`] that names what else there is.
-pub(super) fn check_linear(
-    network: &Network,
-    objective: &Objective,
-    layer: &str,
-) -> Result<(), Error> {
+fn check_linear(network: &Network, objective: &Objective, layer: &str) -> Result<(), Error> {
     let after = network.graph.descendants([layer]);
     let path = Path::new(network, &objective.value);
     let nodes = path

@@ -39,6 +39,7 @@ mod views;
 
 pub use ascent::{Ascent, Outcome, Report, Seen, TOP};
 pub use error::Error;
+pub use map_layer::MapChoice;
 pub use objective::{Kind, Objective, Unit};
 pub use run::{Run, SHARED, difference};
 pub use saved::{At, RunAt, Saved};

@@ -3,9 +3,8 @@
 //!
 //! For the command line, and for whoever checks a gradient against another program's.
 
-use super::cam::{self, Method};
 use super::machine::lowering;
-use super::map_layer;
+use super::map_layer::{self, MapChoice};
 use super::target::{check_unit, flat_position};
 use super::{Error, Kind, Objective, Unit, objective};
 use crate::autodiff::{self, gradient};
@@ -80,49 +79,25 @@ pub fn input_gradient(
         .expect("a gradient has its source's dimensions"))
 }
 
-/// How a class activation map is made.
-#[derive(Debug, Clone, Default)]
-pub struct MapChoice {
-    pub method: Method,
-    /// At which layer; `None`: the last activations before the score that still are a picture.
-    pub layer: Option<String>,
-}
-
 /// The class activation map of a target for one picture (1, C, H, W) in model-input units: (rows, columns) of the layer
 /// where it is taken, never negative, not scaled.
 ///
 /// # Errors
 /// [`Error::NoMap`] if the chosen layer has no places or does not lead to the target; or, where none is chosen, if the
-/// target is a neuron, a whole layer, or has no layer before it that is a picture; or if [`Method::Cam`] is asked for and
+/// target is a neuron, a whole layer, or has no layer before it that is a picture; or if [`super::cam::Method::Cam`] is asked for and
 /// the score is more than pooling and one linear layer. Otherwise as [`input_gradient`].
 pub fn class_activation(
     network: &Network,
     target: &Objective,
     unit: Unit,
     picture: Array4<f32>,
-    choice: &MapChoice,
+    choice: MapChoice<'_>,
     device: Device,
 ) -> Result<Array2<f32>, Error> {
-    let layer = match &choice.layer {
-        Some(layer) => {
-            map_layer::check(network, target, layer)?;
-            layer.clone()
-        }
-        None => map_layer::find(network, target)?.ok_or_else(|| no_map(target))?,
-    };
-    if choice.method == Method::Cam {
-        map_layer::check_linear(network, target, &layer)?;
-    }
-    let layout = network.layout(&layer).ok_or_else(|| no_map(target))?;
-    let mut scored = scored_graph(network, target, unit, 1, &layer, device)?;
+    let map = map_layer::resolve(network, target, choice)?.ok_or_else(|| no_map(target))?;
+    let mut scored = scored_graph(network, target, unit, 1, &map.layer, device)?;
     let builder = &mut scored.builder;
-    let map = cam::of_layer(
-        builder,
-        &mut scored.shapes,
-        choice.method,
-        (&layer, layout),
-        &scored.gradient,
-    )?;
+    let map = map.emit(builder, &mut scored.shapes, &scored.gradient)?;
     let axes = builder.ints(&[0, 1]);
     let map = builder.emit("Squeeze", &[&map, &axes], &[]);
     let mut session = session(builder.graph(), &[&map], device)?;

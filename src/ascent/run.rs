@@ -12,7 +12,15 @@ pub struct Run {
 }
 
 /// Settings that all runs of a batch must share, because they shape the step graph or the plan.
-pub const SHARED: &[&str] = &["steps", "canvas", "octaves", "octave_scale", "levels"];
+pub const SHARED: &[&str] = &[
+    "steps",
+    "canvas",
+    "octaves",
+    "octave_scale",
+    "levels",
+    "mask_method",
+    "mask_layer",
+];
 
 /// The first setting that keeps two runs from sharing a batch.
 pub fn difference(a: &Settings, b: &Settings) -> Option<&'static str> {

@@ -15,7 +15,7 @@
 
 pub mod names;
 
-use super::cam::{self, Method};
+use super::cam::Map;
 use super::objective::{self, Kind};
 use crate::autodiff::{self, Device, Options, gradient};
 use crate::model::Layout;
@@ -40,8 +40,8 @@ pub struct Request<'a> {
     pub value: &'a str,
     /// Where that has its channels; not needed for a whole layer.
     pub layout: Option<Layout>,
-    /// The activations of the class activation map and where these have their channels; `None` leaves the mask out.
-    pub map: Option<(&'a str, Layout)>,
+    /// The class activation map; `None` leaves the mask out.
+    pub map: Option<&'a Map>,
     /// The class scores (N, classes), if they are to be read along the way.
     pub logits: Option<&'a str>,
     /// For each channel, scale and shift from -1..1 to the network's units.
@@ -109,7 +109,7 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
     };
     let seeds = [(parts.value, parts.seed)];
     let sources: Vec<String> = std::iter::once(image)
-        .chain(request.map.map(|(layer, _)| layer.to_string()))
+        .chain(request.map.map(|map| map.layer.clone()))
         .collect();
     let gradients = gradient(&mut step.builder, &shapes, &seeds, &sources, &options)?;
 
@@ -120,14 +120,8 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
         step.rename(&rms, GRADIENT_RMS)?,
     ];
     let mut direction = shaped;
-    if let (Some((layer, layout)), Some(gradient)) = (request.map, gradients.get(1)) {
-        let map = cam::of_layer(
-            &mut step.builder,
-            &mut shapes,
-            Method::GradCam,
-            (layer, layout),
-            gradient,
-        )?;
+    if let (Some(map), Some(gradient)) = (request.map, gradients.get(1)) {
+        let map = map.emit(&mut step.builder, &mut shapes, gradient)?;
         let mask = step.mask(&map)?;
         direction = step.masked(&direction, &mask)?;
         outputs.push(step.rename(&mask, NEW_MASK)?);
@@ -186,7 +180,7 @@ impl Step {
         for name in [STEP_SIZE, MOMENTUM] {
             declare(name, Elem::F32, &scalar)?;
         }
-        if let Some((_, Layout { rows, columns, .. })) = request.map {
+        if let Some(Layout { rows, columns, .. }) = request.map.map(|map| map.layout) {
             declare(
                 MASK,
                 Elem::F32,

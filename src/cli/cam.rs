@@ -10,7 +10,7 @@ use image::{DynamicImage, ImageFormat};
 use ndarray::s;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
-use ziggurat::ascent::{heat, probe};
+use ziggurat::ascent::{MapChoice, heat, probe};
 use ziggurat::model::picture;
 use ziggurat::runtime::Provider;
 
@@ -60,7 +60,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let layer = layer
         .map(|name| opening::layer(&network, name))
         .transpose()?;
-    let choice = probe::MapChoice { method, layer };
+    let choice = MapChoice {
+        method,
+        layer: layer.as_deref(),
+    };
     let device = opening::provider(provider)?.device;
 
     let input = network.preprocessing.tensor(&picture, network.size);
@@ -68,7 +71,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         .preprocessing
         .picture(input.slice(s![0, .., .., ..]))?;
     let (objective, unit) = (&target.objective, target.unit);
-    let map = probe::class_activation(&network, objective, unit, input, &choice, device)
+    let map = probe::class_activation(&network, objective, unit, input, choice, device)
         .map_err(no_such_unit)?;
     if map.iter().all(|&value| value == 0.0) {
         output::remark(&format!(

@@ -96,6 +96,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         .as_deref()
         .or(from.as_ref().map(|spec| spec.model.as_str()));
     let network = opening::network(&home, asked, &arguments.ports)?;
+    if !settings.mask_layer.is_empty() {
+        opening::layer(&network, &settings.mask_layer)?;
+    }
     let targets = match &from {
         Some(spec) => vec![repeated(&network, spec)?],
         None => read_targets(&network, &arguments.targets)?,
@@ -161,7 +164,7 @@ fn settings(arguments: &Arguments, from: Option<&Spec>) -> Result<Settings, Fail
     };
     if let Some(steps) = arguments.steps {
         settings
-            .set("steps", f64::from(steps))
+            .set("steps", f64::from(steps).into())
             .map_err(Failure::usage)?;
     }
     for set in &arguments.sets {

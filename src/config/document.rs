@@ -1,6 +1,7 @@
 //! A TOML file that a user wrote, read leniently: of bounded size, with the line of everything in it, and past its mistakes.
 
 use super::Problem;
+use crate::value::Value;
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
@@ -198,6 +199,17 @@ impl<'a> Item<'a> {
         number
             .filter(|number| number.is_finite())
             .ok_or_else(|| self.instead("a number"))
+    }
+
+    /// The value as a finite number or a text.
+    pub fn setting(&self) -> Result<Value, String> {
+        match self.value.as_str() {
+            Some(text) => Ok(text.into()),
+            None => self
+                .number()
+                .map(Value::Number)
+                .map_err(|_| self.instead("a number or text in quotes")),
+        }
     }
 
     /// The value as several texts; one alone will do.

@@ -17,6 +17,7 @@ pub use problem::Problem;
 
 use crate::home::Home;
 use crate::near::{did_you_mean, nearest};
+use crate::value::Value;
 use document::{Item, Problems, items};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -38,8 +39,8 @@ pub struct Config {
     pub favourites: Option<PathBuf>,
     /// The keys of commands, in the order of the file.
     pub keys: Vec<(String, Vec<String>)>,
-    /// The user's own presets: the values of settings, by name; numbers are all that is known of them here.
-    pub presets: BTreeMap<String, BTreeMap<String, f64>>,
+    /// The user's own presets: the values of settings, by name. Which settings there are is not known here.
+    pub presets: BTreeMap<String, BTreeMap<String, Value>>,
     file: PathBuf,
     /// The line of every key, with all that it is in.
     lines: BTreeMap<String, usize>,
@@ -211,12 +212,12 @@ fn take_values(
     values: &[Item<'_>],
     config: &mut Config,
     problems: &mut Problems<'_>,
-) -> BTreeMap<String, f64> {
+) -> BTreeMap<String, Value> {
     let mut taken = BTreeMap::new();
     for value in values {
         let key = format!("{preset}.{}", value.key);
-        match value.number() {
-            Ok(number) => _ = taken.insert(value.key.to_string(), number),
+        match value.setting() {
+            Ok(read) => _ = taken.insert(value.key.to_string(), read),
             Err(why) => problems.add(value.at, &key, || why),
         }
         config.lines.insert(key, problems.line(value.at));
@@ -288,6 +289,7 @@ mod tests {
             [presets.soft]
             steps = 300
             boost = 2.5
+            mask_method = "layer-cam"
             "##,
         );
         let (config, problems) = Config::load(&home);
@@ -306,7 +308,11 @@ mod tests {
             config.keys,
             keys.map(|(name, keys)| (name.into(), keys.into_iter().map(String::from).collect()))
         );
-        let soft = [("steps".into(), 300.0), ("boost".into(), 2.5)];
+        let soft = [
+            ("steps".into(), 300.0.into()),
+            ("boost".into(), 2.5.into()),
+            ("mask_method".into(), "layer-cam".into()),
+        ];
         assert_eq!(config.presets["soft"], BTreeMap::from(soft));
     }
 
@@ -322,7 +328,7 @@ mod tests {
             "quit = 3\n",
             "[presets.\"../x\"]\n",
             "[presets.soft]\n",
-            "steps = \"many\"\n",
+            "steps = [3]\n",
             "boost = 2\n",
         ));
         let (config, problems) = Config::load(&home);
@@ -334,7 +340,7 @@ mod tests {
             "config.toml:4: model: it is no TOML:",
             "config.toml:7: keys.quit: it must be text in quotes",
             "config.toml:8: presets.../x: ",
-            "config.toml:10: presets.soft.steps: it must be a number",
+            "config.toml:10: presets.soft.steps: it must be a number or text in quotes",
         ] {
             assert!(
                 shown.iter().any(|line| line.starts_with(expected)),
@@ -344,7 +350,7 @@ mod tests {
         assert_eq!(config.provider.as_deref(), Some("cpu"));
         assert_eq!(
             config.presets["soft"],
-            BTreeMap::from([("boost".into(), 2.0)])
+            BTreeMap::from([("boost".into(), 2.0.into())])
         );
         assert_eq!(config.presets.len(), 1);
         assert!(config.mouse && config.keys.is_empty() && config.favourites.is_none());

@@ -5,11 +5,12 @@ use super::document::MAX_FILE;
 use super::{Document, Problem};
 use crate::files;
 use crate::home::Home;
+use crate::value::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use toml_edit::{DocumentMut, Item, Table, Value};
+use toml_edit::{DocumentMut, Item, Table};
 
 /// Longest name of a preset.
 const MAX_NAME: usize = 32;
@@ -48,14 +49,16 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
 pub fn save_preset(
     home: &Home,
     name: &str,
-    values: &BTreeMap<String, f64>,
+    values: &BTreeMap<String, Value>,
 ) -> Result<(), SaveError> {
     check_name(name).map_err(SaveError::Name)?;
-    if let Some((key, value)) = values.iter().find(|(_, value)| !value.is_finite()) {
-        return Err(SaveError::NotFinite {
-            key: key.clone(),
-            value: *value,
-        });
+    for (key, value) in values {
+        if let Value::Number(value) = *value
+            && !value.is_finite()
+        {
+            let key = key.clone();
+            return Err(SaveError::NotFinite { key, value });
+        }
     }
     change(&home.settings(), |document| {
         let mut heading = Table::new();
@@ -80,7 +83,7 @@ pub fn save_preset(
             preset.remove(&key);
         }
         for (key, value) in values {
-            put(preset.entry(key).or_insert(Item::None), number(*value));
+            put(preset.entry(key).or_insert(Item::None), written(value));
         }
         Ok(())
     })
@@ -97,15 +100,18 @@ pub fn save_theme(home: &Home, name: &str) -> Result<(), SaveError> {
     })
 }
 
-fn number(value: f64) -> Value {
-    match value.fract() == 0.0 && value.abs() < LARGEST_WHOLE {
-        true => (value as i64).into(),
-        false => value.into(),
+fn written(value: &Value) -> toml_edit::Value {
+    match value {
+        Value::Text(text) => text.into(),
+        Value::Number(number) if number.fract() == 0.0 && number.abs() < LARGEST_WHOLE => {
+            (*number as i64).into()
+        }
+        Value::Number(number) => (*number).into(),
     }
 }
 
 /// Gives `item` another value; the comment behind it stays.
-fn put(item: &mut Item, mut value: Value) {
+fn put(item: &mut Item, mut value: toml_edit::Value) {
     if let Some(old) = item.as_value() {
         *value.decor_mut() = old.decor().clone();
     }
@@ -178,10 +184,10 @@ mod tests {
         (folder, home)
     }
 
-    fn values(pairs: &[(&str, f64)]) -> BTreeMap<String, f64> {
+    fn values(pairs: &[(&str, f64)]) -> BTreeMap<String, Value> {
         pairs
             .iter()
-            .map(|(key, value)| (key.to_string(), *value))
+            .map(|(key, value)| (key.to_string(), Value::Number(*value)))
             .collect()
     }
 

@@ -5,6 +5,7 @@ use super::words::{self, shown};
 use super::{Ended, Record, Spec};
 use crate::ascent::settings::{KNOBS, Knob};
 use crate::ascent::{Kind, Settings};
+use crate::value::Value;
 
 /// What there is to say of a run, except its settings: what it is called, and what it is. Safe to show.
 pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
@@ -62,16 +63,16 @@ fn objective(spec: &Spec) -> String {
 }
 
 /// A knob and what it was set to.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
     pub knob: &'static Knob,
-    pub value: f64,
+    pub value: Value,
 }
 
 impl Setting {
     /// Whether this is not the knob's default.
     pub fn changed(&self) -> bool {
-        self.value != self.knob.default
+        self.value != self.knob.default()
     }
 }
 
@@ -100,8 +101,8 @@ pub fn command(spec: &Spec) -> String {
         .into_iter()
         .filter(Setting::changed);
     words.extend(changed.map(|setting| {
-        let value = words::value(setting.value);
-        format!("--set {}={value}", setting.knob.key)
+        let set = format!("{}={}", setting.knob.key, setting.value);
+        format!("--set {}", quoted(&set))
     }));
     words.join(" ")
 }
@@ -124,8 +125,8 @@ mod tests {
     #[test]
     fn settings_that_were_changed_come_first() {
         let mut changed = Settings::default();
-        changed.set("noise", 0.2).unwrap();
-        changed.set("steps", 64.0).unwrap();
+        changed.set("noise", 0.2.into()).unwrap();
+        changed.set("steps", 64.0.into()).unwrap();
         let all = settings(&changed);
         let keys: Vec<&str> = all.iter().map(|setting| setting.knob.key).collect();
         assert_eq!(keys[..3], ["steps", "noise", "canvas"]);
@@ -139,10 +140,11 @@ mod tests {
         assert_eq!(command(&spec), "ziggurat run class:130 --model m --seed 7");
         spec.objective.kind = Kind::Channel;
         spec.target = "it's a layer:3".into();
-        spec.settings.set("step_size", 0.2).unwrap();
+        spec.settings.set("step_size", 0.2.into()).unwrap();
+        spec.settings.set_text("mask_layer", "it's").unwrap();
         assert_eq!(
             command(&spec),
-            r"ziggurat run 'it'\''s a layer:3' --model m --seed 7 --set step_size=0.2"
+            r"ziggurat run 'it'\''s a layer:3' --model m --seed 7 --set step_size=0.2 --set 'mask_layer=it'\''s'"
         );
         spec.target = "$(reboot)\u{1b}".into();
         assert!(command(&spec).starts_with(r"ziggurat run '$(reboot)\u{1b}' "));

@@ -4,7 +4,7 @@ use crate::ascent::{Objective, Settings, Unit};
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever the method itself changes, so that older pictures no longer answer for new requests.
-const METHOD: u32 = 2;
+const METHOD: u32 = 3;
 
 /// What was asked for, in canonical form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! Texts, numbers and times as people read them.
 
+use crate::value::Value;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Longest text from a file that is shown, in characters.
@@ -41,9 +42,13 @@ pub fn percent(probability: f32) -> String {
     format!("{:.1} %", 100.0 * probability)
 }
 
-/// A value as short as it can be read back: `0.12`, `192`.
-pub fn value(value: f64) -> String {
-    value.to_string()
+/// The value of a setting, on one line: `0.12`, `192`, `layer-cam`; `–` for no name.
+pub fn value(value: &Value) -> String {
+    match value {
+        Value::Text(name) if name.is_empty() => "–".into(),
+        Value::Text(name) => shown(name),
+        Value::Number(_) => value.to_string(),
+    }
 }
 
 /// The date and time, `2026-11-24 08:45 UTC`, of a number of seconds since 1970.
@@ -124,6 +129,8 @@ mod tests {
     fn numbers_are_short() {
         assert_eq!(score(12.345), "12.35");
         assert_eq!(percent(0.9876), "98.8 %");
-        assert_eq!((value(192.0), value(0.12)), ("192".into(), "0.12".into()));
+        let values = [192.0.into(), 0.12.into(), "a\u{1b}".into(), "".into()];
+        let texts = values.map(|one| value(&one));
+        assert_eq!(texts, ["192", "0.12", r"a\u{1b}", "–"]);
     }
 }

@@ -7,6 +7,7 @@ use crate::runs::Record;
 use crate::runs::history::Entry;
 use crate::runs::queue::{Job, JobId, Queue};
 use crate::runs::worker::{Command, Report};
+use crate::value::Value;
 use image::RgbImage;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -81,7 +82,7 @@ pub enum Effect {
     Restore(Vec<String>),
     SetFavourite(String, bool),
     Export(Vec<String>, PathBuf),
-    SavePreset(String, BTreeMap<String, f64>),
+    SavePreset(String, BTreeMap<String, Value>),
     /// List a folder's models.
     ListFolder(PathBuf),
     /// Draw everything anew.

@@ -1,11 +1,12 @@
 //! What the next runs are made with: settings, the preset they began from, the seed; and grids over one or two settings.
 
 use crate::ascent::Settings;
-use crate::ascent::settings::{KNOBS, PRESETS, SettingError, knob};
+use crate::ascent::settings::{Domain, Knob, PRESETS, SettingError, knob};
+use crate::value::Value;
 use std::collections::BTreeMap;
 
 /// The user's own presets: name → changes to the defaults.
-pub type Presets = BTreeMap<String, BTreeMap<String, f64>>;
+pub type Presets = BTreeMap<String, BTreeMap<String, Value>>;
 
 /// What the next runs are made with.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,7 +82,7 @@ impl Plan {
     }
 
     /// Keeps the present settings as a preset of the user's.
-    pub fn keep_as(&mut self, name: &str) -> BTreeMap<String, f64> {
+    pub fn keep_as(&mut self, name: &str) -> BTreeMap<String, Value> {
         let defaults = BTreeMap::from(Settings::default());
         let mut changes = BTreeMap::from(self.settings.clone());
         changes.retain(|key, value| defaults.get(key) != Some(value));
@@ -90,23 +91,15 @@ impl Plan {
         changes
     }
 
-    /// Turns a knob by steps of a size that suits its value.
-    pub fn turn(&mut self, key: &str, up: bool) {
-        let (Some(knob), Some(value)) = (knob(key), self.settings.get(key)) else {
-            return;
+    /// Turns a knob a little. Returns whether it can be.
+    pub fn turn(&mut self, knob: &Knob, up: bool) -> bool {
+        let value = self.settings.get(knob.key);
+        let Some(moved) = value.and_then(|value| knob.turned(&value, up)) else {
+            return false;
         };
-        let step = match knob.whole {
-            true if value >= 32.0 => 8.0,
-            true => 1.0,
-            false => 0.05 * 10f64.powf(knob.default.max(0.1).log10().round()),
-        };
-        let moved = if up { value + step } else { value - step };
-        // Rounded, so that up and down again is where it was.
-        let moved = (moved / step).round() * step;
-        let moved = (moved * 1e6).round() / 1e6;
-        let moved = moved.clamp(knob.range.0, knob.range.1);
-        let set = self.settings.set(key, moved);
-        debug_assert!(set.is_ok(), "the value is clamped to the knob's range");
+        let set = self.settings.set(knob.key, moved);
+        debug_assert!(set.is_ok(), "a knob turns within what it may be set to");
+        true
     }
 }
 
@@ -134,14 +127,14 @@ pub fn sweep(base: &Settings, text: &str) -> Result<Vec<Settings>, String> {
         if grid.len() * values.len() > MOST_SWEPT {
             return Err(format!("a sweep has at most {MOST_SWEPT} runs"));
         }
-        let turned = |settings: &Settings, value: f64| -> Result<Settings, SettingError> {
+        let turned = |settings: &Settings, value: &Value| -> Result<Settings, SettingError> {
             let mut settings = settings.clone();
-            settings.set(key, value)?;
+            settings.set(key, value.clone())?;
             Ok(settings)
         };
         grid = grid
             .iter()
-            .flat_map(|settings| values.iter().map(move |&value| turned(settings, value)))
+            .flat_map(|settings| values.iter().map(move |value| turned(settings, value)))
             .collect::<Result<_, _>>()
             .map_err(|problem| problem.to_string())?;
     }
@@ -149,7 +142,28 @@ pub fn sweep(base: &Settings, text: &str) -> Result<Vec<Settings>, String> {
 }
 
 /// The values of one axis.
-fn values(key: &str, text: &str) -> Result<Vec<f64>, String> {
+fn values(key: &str, text: &str) -> Result<Vec<Value>, String> {
+    let knob = knob(key);
+    let range = text.split_once("..");
+    match (range, knob) {
+        (
+            Some((from, rest)),
+            Some(Knob {
+                domain: Domain::Number { whole, .. },
+                ..
+            }),
+        ) => range_values(key, *whole, from, rest),
+        (_, Some(knob)) => {
+            let read = |text| knob.read(text).map_err(|problem| problem.to_string());
+            text.split(',').map(read).collect()
+        }
+        // Setting it says that there is no such knob.
+        (_, None) => Ok(vec![text.into()]),
+    }
+}
+
+/// The values of a range `from..to` or `from..to/count`.
+fn range_values(key: &str, whole: bool, from: &str, rest: &str) -> Result<Vec<Value>, String> {
     let number = |text: &str| {
         text.trim()
             .parse::<f64>()
@@ -157,10 +171,6 @@ fn values(key: &str, text: &str) -> Result<Vec<f64>, String> {
             .filter(|number| number.is_finite())
             .ok_or_else(|| format!("{key}: {text:?} is not a number"))
     };
-    let Some((from, rest)) = text.split_once("..") else {
-        return text.split(',').map(number).collect();
-    };
-    let whole = KNOBS.iter().any(|knob| knob.key == key && knob.whole);
     let (to, count) = match rest.split_once('/') {
         Some((to, count)) => (number(to)?, Some(number(count)?)),
         None => (number(rest)?, None),
@@ -175,27 +185,25 @@ fn values(key: &str, text: &str) -> Result<Vec<f64>, String> {
         return Err(format!("{key}: a range has 2 to {MOST_SWEPT} values"));
     }
     let value = |index: usize| from + (to - from) * index as f64 / (count - 1.0);
-    let round = |value: f64| {
-        if whole {
-            value.round()
-        } else {
-            (value * 1e6).round() / 1e6
-        }
+    let round = |value: f64| match whole {
+        true => value.round(),
+        false => (value * 1e6).round() / 1e6,
     };
     Ok((0..count as usize)
-        .map(|index| round(value(index)))
+        .map(|index| round(value(index)).into())
         .collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ascent::settings::KNOBS;
 
     #[test]
     fn presets_go_round_and_changes_show() {
         let mut plan = Plan::default();
-        let own = BTreeMap::from([("steps".to_string(), 10.0)]);
-        let bad = BTreeMap::from([("steps".to_string(), -1.0)]);
+        let own = BTreeMap::from([("steps".to_string(), 10.0.into())]);
+        let bad = BTreeMap::from([("steps".to_string(), (-1.0).into())]);
         let problems = plan.add_presets(Presets::from([("mine".into(), own), ("bad".into(), bad)]));
         assert_eq!(problems.len(), 1);
         assert_eq!(plan.presets(), ["default", "draft", "fine", "mine"]);
@@ -204,26 +212,29 @@ mod tests {
             plan.next_preset();
         }
         assert_eq!((plan.title().as_str(), plan.settings.steps), ("mine", 10));
-        plan.turn("steps", true);
+        plan.turn(knob("steps").unwrap(), true);
         assert_eq!((plan.title().as_str(), plan.settings.steps), ("mine*", 11));
         plan.next_preset();
         assert_eq!(plan.settings, Settings::default());
     }
 
     #[test]
-    fn every_knob_turns_up_and_down_again_within_its_range() {
+    fn every_number_turns_up_and_down_again_within_its_range() {
         for knob in KNOBS {
+            let Domain::Number { default, range, .. } = knob.domain else {
+                continue;
+            };
             let mut plan = Plan::default();
-            plan.turn(knob.key, true);
+            assert!(plan.turn(knob, true));
             let up = plan.settings.get(knob.key).unwrap();
-            let at_most = knob.default == knob.range.1;
-            assert!(up > knob.default || at_most, "{}", knob.key);
+            let is_more = matches!(up, Value::Number(up) if up > default);
+            assert!(is_more || default == range.1, "{}", knob.key);
             for _ in 0..100_000 {
-                plan.turn(knob.key, false);
+                plan.turn(knob, false);
             }
             assert_eq!(
                 plan.settings.get(knob.key),
-                Some(knob.range.0),
+                Some(range.0.into()),
                 "{}",
                 knob.key
             );
@@ -231,12 +242,23 @@ mod tests {
     }
 
     #[test]
+    fn methods_go_round_and_a_layer_has_no_next() {
+        let mut plan = Plan::default();
+        let method = knob("mask_method").unwrap();
+        plan.turn(method, false);
+        assert_eq!(plan.settings.get("mask_method"), Some("cam".into()));
+        plan.turn(method, true);
+        assert_eq!(plan.settings, Settings::default());
+        assert!(!plan.turn(knob("mask_layer").unwrap(), true));
+    }
+
+    #[test]
     fn a_kept_preset_holds_what_differs_from_the_defaults() {
         let mut plan = Plan::default();
-        plan.settings.set("momentum", 0.5).unwrap();
+        plan.settings.set("momentum", 0.5.into()).unwrap();
         assert_eq!(
             plan.keep_as("calm"),
-            BTreeMap::from([("momentum".to_string(), 0.5)])
+            BTreeMap::from([("momentum".to_string(), 0.5.into())])
         );
         assert_eq!(plan.title(), "calm");
     }
@@ -249,6 +271,9 @@ mod tests {
             values,
             [(0.5, 3), (0.5, 4), (0.5, 5), (0.9, 3), (0.9, 4), (0.9, 5)]
         );
+        let grid = sweep(&Settings::default(), "mask_method=grad-cam,layer-cam").unwrap();
+        assert_eq!(grid.len(), 2);
+        assert_eq!(grid[1].get("mask_method"), Some("layer-cam".into()));
         let grid = sweep(&Settings::default(), "boost=1..2/3").unwrap();
         assert_eq!(
             grid.iter().map(|one| one.boost).collect::<Vec<_>>(),
@@ -262,6 +287,8 @@ mod tests {
             "steps=1..1e9",
             "a=1 b=2 c=3",
             "boost=1..2/1e9",
+            "mask_method=grad-cam,x-ray",
+            "nothing=1..2",
         ] {
             let problem = sweep(&Settings::default(), wrong).unwrap_err();
             assert!(!problem.contains('\n') && !problem.is_empty());

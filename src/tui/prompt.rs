@@ -1,6 +1,7 @@
 //! A line that is being typed, and what becomes of it.
 
 use super::keys::Chord;
+use crate::ascent::settings::Knob;
 use crossterm::event::KeyCode;
 use tui_input::{Input, InputRequest};
 
@@ -8,12 +9,12 @@ use tui_input::{Input, InputRequest};
 const LONGEST: usize = 500;
 
 /// What is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Asked {
     /// A search in the present tab; what was searched for before is kept in case it is given up.
     Search { before: String },
     /// The value of a setting.
-    Value(&'static str),
+    Value(&'static Knob),
     /// A name for the present settings.
     PresetName,
     /// A grid over one or two settings.
@@ -29,7 +30,7 @@ impl Asked {
     pub fn label(&self) -> &str {
         match self {
             Self::Search { .. } => "/",
-            Self::Value(key) => key,
+            Self::Value(knob) => knob.key,
             Self::PresetName => "save as preset",
             Self::Sweep => "sweep",
             Self::Export(_) => "export to",
@@ -38,14 +39,13 @@ impl Asked {
     }
 
     /// How to answer, in a few words.
-    pub fn help(&self) -> &'static str {
+    pub fn help(&self) -> String {
         match self {
-            Self::Search { .. } => "",
-            Self::Value(_) => "a number",
-            Self::PresetName => "letters, digits, - and _",
-            Self::Sweep => "KEY=VALUE,VALUE,… or KEY=FROM..TO/COUNT, one or two of them",
-            Self::Export(_) => "the ending decides: .png .gif .apng .html",
-            Self::Command => "",
+            Self::Search { .. } | Self::Command => String::new(),
+            Self::Value(knob) => knob.allowed(),
+            Self::PresetName => "letters, digits, - and _".into(),
+            Self::Sweep => "KEY=VALUE,VALUE,… or KEY=FROM..TO/COUNT, one or two of them".into(),
+            Self::Export(_) => "the ending decides: .png .gif .apng .html".into(),
         }
     }
 }

@@ -6,8 +6,8 @@ mod tokens;
 use ndarray::{Array2, Array4, Axis, Ix4};
 use std::sync::OnceLock;
 use ziggurat::ascent::cam::Method;
-use ziggurat::ascent::probe::{self, MapChoice};
-use ziggurat::ascent::{Ascent, Error, Kind, Objective, Outcome, Run, Settings, Unit};
+use ziggurat::ascent::probe;
+use ziggurat::ascent::{Ascent, Error, Kind, MapChoice, Objective, Outcome, Run, Settings, Unit};
 use ziggurat::model::{Network, Source};
 use ziggurat::onnx::proto::{Dim, TensorProto};
 use ziggurat::onnx::shapes::untyped;
@@ -163,10 +163,54 @@ fn every_optional_term_takes_part() {
         ("stochastic_depth", 0.0),
     ] {
         let mut changed = run(FLAMINGO, 0, 6);
-        changed.settings.set(key, value).unwrap();
+        changed.settings.set(key, value.into()).unwrap();
         let picture = climb(&class_objective(), &[changed]).0.remove(0);
         assert!(difference(&plain, &picture) > 0.1, "{key}");
     }
+}
+
+/// Grad-CAM at the last activations is the default. Another method or another layer makes another picture; one where no map
+/// can be taken is refused before anything is computed.
+#[test]
+fn the_mask_is_taken_where_and_how_it_is_asked_for() {
+    let with = |changes: &[(&str, &str)]| {
+        let mut changed = run(FLAMINGO, 0, 6);
+        changed.settings.mask = 1.0;
+        for (key, value) in changes {
+            changed.settings.set_text(key, value).unwrap();
+        }
+        changed
+    };
+    let picture = |run| climb(&class_objective(), &[run]).0.remove(0);
+    let plain = picture(with(&[]));
+    let layers = network().layers();
+    let spatial = |layer: &&ziggurat::model::Layer| layer.plane().is_some_and(|plane| plane.0 > 1);
+    let maps: Vec<_> = layers.iter().filter(spatial).collect();
+    let (early, last) = (&maps[maps.len() / 2].name, &maps[maps.len() - 1].name);
+    assert_eq!(picture(with(&[("mask_layer", last)])), plain);
+    for changes in [
+        [("mask_method", "layer-cam"), ("mask_layer", "")],
+        [("mask_method", "hires-cam"), ("mask_layer", early)],
+        [("mask_method", "grad-cam"), ("mask_layer", early)],
+    ] {
+        let other = difference(&plain, &picture(with(&changes)));
+        assert!(other > 0.1, "{changes:?}: {other}");
+    }
+
+    let refused = |run| {
+        let stop = Stop::default();
+        let begun = Ascent::new(network(), &class_objective(), &[run], Device::Cpu, &stop);
+        begun.err().unwrap().to_string()
+    };
+    let flat = &network().logits;
+    assert!(refused(with(&[("mask_layer", flat)])).contains("no rows and columns"));
+    assert!(refused(with(&[("mask_layer", "nowhere")])).contains("no layer is called"));
+    let cam = [("mask_method", "cam"), ("mask_layer", early)];
+    assert!(refused(with(&cam)).contains("plain CAM"));
+    // Without a mask none of this matters.
+    let mut unmasked = with(&[("mask_layer", "nowhere")]);
+    unmasked.settings.mask = 0.0;
+    picture(unmasked);
 }
 
 /// What a companion leaves out is its own affair: a run of the whole network draws the same shifts beside it.
@@ -271,7 +315,7 @@ fn grad_cam_equals_cam_up_to_a_scale() {
             layer: None,
         };
         let (objective, picture) = (class_objective(), picture.clone());
-        probe::class_activation(network, &objective, unit, picture, &choice, Device::Cpu).unwrap()
+        probe::class_activation(network, &objective, unit, picture, choice, Device::Cpu).unwrap()
     };
     // CAM itself, not only up to a scale.
     let worst = (&cam - &map(Method::Cam))

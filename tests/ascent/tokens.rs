@@ -4,8 +4,8 @@ use super::opened;
 use ndarray::{Array4, s};
 use std::sync::OnceLock;
 use ziggurat::ascent::cam::Method;
-use ziggurat::ascent::probe::{self, MapChoice};
-use ziggurat::ascent::{Ascent, Error, Kind, Objective, Run, Settings, Unit};
+use ziggurat::ascent::probe;
+use ziggurat::ascent::{Ascent, Error, Kind, MapChoice, Objective, Run, Settings, Unit};
 use ziggurat::model::Network;
 use ziggurat::model::layout::Axes;
 use ziggurat::onnx::proto::{Dim, TensorProto};
@@ -171,17 +171,14 @@ fn a_neuron_of_a_token_looks_at_its_patch() {
 #[test]
 fn the_map_is_taken_before_the_last_attention() {
     let map = |layer: Option<&str>, method| {
-        let choice = MapChoice {
-            method,
-            layer: layer.map(str::to_string),
-        };
+        let choice = MapChoice { method, layer };
         let unit = Unit::default();
         probe::class_activation(
             transformer(),
             &class(),
             unit,
             picture(),
-            &choice,
+            choice,
             Device::Cpu,
         )
     };

@@ -107,7 +107,7 @@ fn marked_runs_are_compared_and_two_of_them_blink() {
 fn details_show_every_setting_and_edit_takes_them_over() {
     let mut explorer = explorer();
     let mut settings = Settings::default();
-    settings.set("momentum", 0.5).unwrap();
+    settings.set("momentum", 0.5.into()).unwrap();
     let id = selected(&explorer);
     assert!(
         matches!(&explorer.press("enter")[..], [Effect::LoadRecord(other), ..] if *other == id)

@@ -2,6 +2,7 @@
 
 use super::support::{Driver, picture, work};
 use ziggurat::ascent::Overlay;
+use ziggurat::ascent::settings::KNOBS;
 use ziggurat::runs::worker::{Command as Work, Report};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Effect;
@@ -187,4 +188,55 @@ fn quitting_keeps_the_queue() {
     });
     assert_eq!(kept, Some(2));
     assert!(matches!(effects.last(), Some(Effect::Quit)));
+}
+
+/// The class activation map of the next runs: at a layer by its key, by typing its name, and where it is found again.
+#[test]
+fn the_map_is_taken_at_a_layer_that_the_user_picks() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press("1 f g g j j a");
+    let chosen = explorer.app.plan.settings.mask_layer.clone();
+    assert!(!chosen.is_empty());
+    let screen = explorer.screen();
+    assert!(screen.contains("112×112 map"), "{screen}");
+    let effects = explorer.press("2 enter");
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::SaveQueue(_)))
+    );
+    let queued = explorer.app.queue.jobs()[0]
+        .spec
+        .settings
+        .mask_layer
+        .clone();
+    assert_eq!(queued, chosen);
+
+    explorer.press("1 a");
+    assert_eq!(explorer.app.plan.settings.mask_layer, "");
+    let to_map_layer = |explorer: &mut Driver| {
+        let at = KNOBS.iter().position(|knob| knob.key == "mask_layer");
+        explorer.press(", g g");
+        (0..at.unwrap()).for_each(|_| drop(explorer.press("j")));
+    };
+    to_map_layer(&mut explorer);
+    explorer.press("enter");
+    explorer.write("head/con");
+    explorer.press("enter");
+    assert!(
+        explorer.screen().contains("did you mean"),
+        "{}",
+        explorer.screen()
+    );
+    explorer.press("enter");
+    explorer.write("head/conv");
+    explorer.press("enter");
+    assert_eq!(explorer.app.plan.settings.mask_layer, "head/conv");
+    explorer.press("+");
+    assert!(explorer.screen().contains("type a layer's name"));
+    explorer.press("k +");
+    assert_eq!(explorer.app.plan.settings.mask_method.name(), "grad-cam++");
+    // The scores have no rows and columns.
+    explorer.press("esc G a");
+    assert_eq!(explorer.app.plan.settings.mask_layer, "head/conv");
 }

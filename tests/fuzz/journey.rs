@@ -4,7 +4,7 @@
 
 use crate::models::WEIGHTS;
 use std::path::Path;
-use ziggurat::ascent::probe::MapChoice;
+use ziggurat::ascent::MapChoice;
 use ziggurat::ascent::{Objective, Unit, probe};
 use ziggurat::autodiff::reach::{Reach, reach};
 use ziggurat::autodiff::{self, Device, Options};
@@ -156,7 +156,7 @@ pub fn whole(folder: &Path, device: runtime::Device) -> Told {
             target,
             unit,
             picture.clone(),
-            &MapChoice::default(),
+            MapChoice::default(),
             device,
         );
     }

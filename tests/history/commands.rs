@@ -89,7 +89,7 @@ fn the_table_is_aligned_and_harmless() {
 fn show_tells_everything_and_what_was_changed_first() {
     let desk = Desk::new();
     let mut run = record("flamingo", 7);
-    run.spec.settings.set("noise", 0.25).unwrap();
+    run.spec.settings.set("noise", 0.25.into()).unwrap();
     run.id = run.spec.id();
     let id = desk.save(&run);
     let text = desk.output(&["show", &id[..8]]);

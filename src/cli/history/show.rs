@@ -36,12 +36,12 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
     output::line("")?;
     for setting in description::settings(&record.spec.settings) {
         let mark = if setting.changed() { '*' } else { ' ' };
-        let (key, value) = (setting.knob.key, words::value(setting.value));
+        let (key, value) = (setting.knob.key, words::value(&setting.value));
         let default = match setting.changed() {
-            true => format!("   default {}", words::value(setting.knob.default)),
+            true => format!("   default {}", words::value(&setting.knob.default())),
             false => String::new(),
         };
-        let value = format!("{value} {}", setting.knob.unit);
+        let value = format!("{value} {}", setting.knob.unit());
         output::line(&format!("{mark} {key:<16} {value:<12}{default}"))?;
     }
     Ok(())

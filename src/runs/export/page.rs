@@ -154,8 +154,8 @@ fn settings(record: &Record) -> String {
 }
 
 fn value(setting: &Setting) -> String {
-    let value = words::value(setting.value);
-    format!("{value} {}", setting.knob.unit).trim_end().into()
+    let value = words::value(&setting.value);
+    format!("{value} {}", setting.knob.unit()).trim_end().into()
 }
 
 fn row(class: &str, label: &str, help: &str, text: &str) -> String {
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn the_page_asks_nobody_and_tells_every_setting() {
         let mut run = exhibit(1);
-        run.record.spec.settings.set("noise", 0.25).unwrap();
+        run.record.spec.settings.set("noise", 0.25.into()).unwrap();
         let page = html(&[run]).unwrap();
         for outside in ["http://", "https://", "<link", "<script", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");

@@ -8,8 +8,8 @@ use super::super::listing::Motion;
 use super::super::messages::Level;
 use super::super::popup::{Popup, palette};
 use super::super::prompt::{Asked, Prompt};
-use super::{browse, finished, queueing};
-use crate::ascent::settings::KNOBS;
+use super::{browse, finished, map, queueing};
+use crate::ascent::settings::{KNOBS, Knob};
 use crate::ascent::{Overlay, Settings};
 use crate::runs::worker::Command as Work;
 
@@ -85,6 +85,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
 
         Command::Run => browse::run_or_open(app, effects),
         Command::RunNeuron => queueing::run_neuron(app, effects),
+        Command::MapHere => map::take_here(app),
         Command::Mark => app.browser.list_mut().toggle_mark(),
         Command::MarkRange => app.browser.list_mut().mark_range(),
         Command::MarkAll => app.browser.list_mut().mark_all(),
@@ -109,16 +110,16 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Retry => queueing::retry(app, effects),
         Command::Clear => queueing::clear(app, effects),
 
-        Command::EditValue => with_knob(app, |app, key| {
-            let value = app.plan.settings.get(key).unwrap_or_default();
-            app.prompt = Some(Prompt::new(Asked::Value(key), &value.to_string()));
+        Command::EditValue => with_knob(app, |app, knob| {
+            let value = app.plan.settings.get(knob.key);
+            let text = value.unwrap_or_else(|| knob.default()).to_string();
+            app.prompt = Some(Prompt::new(Asked::Value(knob), &text));
         }),
-        Command::Increase => with_knob(app, |app, key| app.plan.turn(key, true)),
-        Command::Decrease => with_knob(app, |app, key| app.plan.turn(key, false)),
-        Command::ResetValue => with_knob(app, |app, key| {
-            let default = Settings::default().get(key).unwrap_or_default();
-            let set = app.plan.settings.set(key, default);
-            debug_assert!(set.is_ok(), "a default is within its range");
+        Command::Increase => with_knob(app, |app, knob| turn(app, knob, true)),
+        Command::Decrease => with_knob(app, |app, knob| turn(app, knob, false)),
+        Command::ResetValue => with_knob(app, |app, knob| {
+            let set = app.plan.settings.set(knob.key, knob.default());
+            debug_assert!(set.is_ok(), "a default is allowed");
         }),
         Command::ResetAll => app.plan.settings = Settings::default(),
         Command::SavePreset => app.prompt = Some(Prompt::new(Asked::PresetName, "")),
@@ -144,11 +145,18 @@ fn toggle(app: &mut App, popup: Popup) {
     }
 }
 
-fn with_knob(app: &mut App, act: impl FnOnce(&mut App, &'static str)) {
+fn turn(app: &mut App, knob: &Knob, up: bool) {
+    if !app.plan.turn(knob, up) {
+        let text = format!("{}: type {}", knob.key, knob.allowed());
+        app.messages.say(Level::Note, text, app.now);
+    }
+}
+
+fn with_knob(app: &mut App, act: impl FnOnce(&mut App, &'static Knob)) {
     if let Some(Popup::Settings { cursor }) = app.popups.last()
         && let Some(knob) = KNOBS.get(*cursor)
     {
-        act(app, knob.key);
+        act(app, knob);
     }
 }
 

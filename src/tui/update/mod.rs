@@ -4,6 +4,7 @@
 //! - [`browse`]: moving, folding, marking, searching
 //! - [`queueing`]: from what is chosen to runs, and from the queue to the worker
 //! - [`finished`]: what can be done with finished runs
+//! - [`map`]: where the class activation map is taken
 //! - [`reports`]: what the worker and the disk said
 //! - [`typing`]: the line that is being typed
 //! - [`mouse`]: clicks and the wheel
@@ -11,6 +12,7 @@
 mod browse;
 mod commands;
 mod finished;
+mod map;
 mod mouse;
 mod queueing;
 mod reports;

@@ -7,8 +7,9 @@ use super::super::keys::Chord;
 use super::super::messages::Level;
 use super::super::popup::{Popup, palette};
 use super::super::prompt::{Asked, Typed};
-use super::{browse, commands, queueing};
+use super::{browse, commands, map, queueing};
 use crate::ascent::Settings;
+use crate::ascent::settings::{Domain, Knob};
 use crossterm::event::KeyCode;
 use std::path::PathBuf;
 
@@ -90,11 +91,7 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
     let text = prompt.text().trim().to_string();
     match prompt.asked {
         Asked::Search { .. } => {}
-        Asked::Value(key) => {
-            if let Err(problem) = app.plan.settings.set_text(key, &text) {
-                app.messages.say(Level::Error, problem.to_string(), app.now);
-            }
-        }
+        Asked::Value(knob) => set(app, knob, &text),
         Asked::PresetName => save_preset(app, &text, effects),
         Asked::Sweep => queueing::sweep(app, &text, effects),
         Asked::Export(ids) => match text.is_empty() {
@@ -114,6 +111,24 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
                 ),
             }
         }
+    }
+}
+
+fn set(app: &mut App, knob: &Knob, text: &str) {
+    let opened = app.model.opened().filter(|_| !text.is_empty());
+    let unknown = match (knob.domain, opened) {
+        (Domain::Layer, Some(opened)) => map::problem(opened, text),
+        _ => None,
+    };
+    let set = match unknown {
+        Some(problem) => Err(problem),
+        None => {
+            let set = app.plan.settings.set_text(knob.key, text);
+            set.map_err(|problem| problem.to_string())
+        }
+    };
+    if let Err(problem) = set {
+        app.messages.say(Level::Error, problem, app.now);
     }
 }
 

@@ -185,13 +185,15 @@ fn layer_row(app: &App, opened: &Opened, row: Row, width: usize) -> Line<'static
                 .ok()
                 .and_then(|target| app.library.of_target(&opened.hash, &target))
                 .is_some();
+            let has_map = app.plan.settings.mask_layer == layer.name;
             let right = format!(
-                "{} {}{}",
+                "{} {}{}{}",
                 layer.op,
                 shape(layer),
+                if has_map { " map" } else { "" },
                 if seen { " ◆" } else { "" }
             );
-            let right = match right.len() + 12 > width {
+            let right = match right.len() + 12 > width && !has_map {
                 true => shape(layer),
                 false => right,
             };

@@ -2,9 +2,8 @@
 
 use super::panel::{overlaid, scrolled};
 use super::{Frame, slots};
-use crate::ascent::Settings;
 use crate::ascent::settings::KNOBS;
-use crate::runs::Record;
+use crate::runs::{Record, words};
 use crate::tui::app::App;
 use crate::tui::gallery::Size;
 use crate::tui::text::{clean, span};
@@ -65,14 +64,15 @@ fn lines(app: &App, record: &Record) -> Vec<Line<'static>> {
         row("id", record.id.clone()),
         Line::default(),
     ];
-    let defaults = Settings::default();
     for knob in KNOBS {
-        let value = spec.settings.get(knob.key).unwrap_or_default();
-        let changed = defaults.get(knob.key) != Some(value);
+        let value = spec.settings.get(knob.key);
+        let value = value.unwrap_or_else(|| knob.default());
+        let changed = value != knob.default();
         let role = if changed { Role::Accent } else { Role::Text };
+        let text = format!("{} {}", words::value(&value), knob.unit());
         lines.push(Line::from(vec![
             Span::styled(format!("{:<17}", knob.key), dim),
-            Span::styled(format!("{value} {}", knob.unit), app.theme.style(role)),
+            Span::styled(text, app.theme.style(role)),
         ]));
     }
     lines

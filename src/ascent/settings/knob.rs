@@ -1,0 +1,245 @@
+//! What a knob is: its key, its meaning, and what it may be set to.
+
+use super::SettingError;
+use crate::ascent::cam::{self, Method};
+use crate::value::Value;
+use std::ops::RangeInclusive;
+
+/// Longest name of a layer that a setting takes, in bytes.
+const LONGEST_NAME: usize = 4096;
+
+/// A knob.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Knob {
+    /// Its name on the command line and in files.
+    pub key: &'static str,
+    /// One line that says what turning it does.
+    pub help: &'static str,
+    pub domain: Domain,
+}
+
+/// What a knob may be set to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Domain {
+    /// A number.
+    Number {
+        /// The unit of its value; empty for a plain number.
+        unit: &'static str,
+        default: f64,
+        /// The smallest and the largest value allowed.
+        range: (f64, f64),
+        /// Whether only whole numbers make sense.
+        whole: bool,
+    },
+    /// A way to make a class activation map; Grad-CAM is the default.
+    Method,
+    /// The name of a layer; empty, the default, for one that is found.
+    Layer,
+}
+
+/// The domain of a number.
+pub(super) const fn real(unit: &'static str, default: f64, range: RangeInclusive<f64>) -> Domain {
+    Domain::Number {
+        unit,
+        default,
+        range: (*range.start(), *range.end()),
+        whole: false,
+    }
+}
+
+/// The domain of a whole number.
+pub(super) const fn whole(unit: &'static str, default: u32, range: RangeInclusive<u32>) -> Domain {
+    Domain::Number {
+        unit,
+        default: default as f64,
+        range: (*range.start() as f64, *range.end() as f64),
+        whole: true,
+    }
+}
+
+impl Knob {
+    /// What it is set to if nobody says anything.
+    pub fn default(&self) -> Value {
+        match self.domain {
+            Domain::Number { default, .. } => default.into(),
+            Domain::Method => Method::default().name().into(),
+            Domain::Layer => "".into(),
+        }
+    }
+
+    /// The unit of its value; empty if it has none.
+    pub fn unit(&self) -> &'static str {
+        match self.domain {
+            Domain::Number { unit, .. } => unit,
+            Domain::Method | Domain::Layer => "",
+        }
+    }
+
+    /// Whether only whole numbers make sense.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.domain, Domain::Number { whole: true, .. })
+    }
+
+    /// The value that text stands for, whether or not it is allowed.
+    ///
+    /// # Errors
+    /// [`SettingError::NotANumber`] if it must be one.
+    pub fn read(&self, text: &str) -> Result<Value, SettingError> {
+        let text = text.trim();
+        match self.domain {
+            Domain::Method | Domain::Layer => Ok(text.into()),
+            Domain::Number { .. } => {
+                let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+                number
+                    .map(Value::Number)
+                    .ok_or_else(|| self.not_a_number(text))
+            }
+        }
+    }
+
+    /// Checks that it may be set to `value`.
+    ///
+    /// # Errors
+    /// [`SettingError`] that says what is allowed.
+    pub fn check(&self, value: &Value) -> Result<(), SettingError> {
+        let key = self.key;
+        match (self.domain, value) {
+            (Domain::Number { range, whole, .. }, &Value::Number(number)) => {
+                let inside = (range.0..=range.1).contains(&number);
+                match inside && (!whole || number.fract() == 0.0) {
+                    true => Ok(()),
+                    false => Err(SettingError::OutOfRange {
+                        key,
+                        value: number,
+                        allowed: self.allowed(),
+                    }),
+                }
+            }
+            (Domain::Number { .. }, Value::Text(text)) => Err(self.not_a_number(text)),
+            (_, Value::Number(number)) => Err(SettingError::NotAName {
+                key,
+                value: *number,
+            }),
+            (Domain::Method, Value::Text(text)) => match text.parse::<Method>() {
+                Ok(_) => Ok(()),
+                Err(why) => Err(SettingError::Name { key, why }),
+            },
+            (Domain::Layer, Value::Text(text)) if text.len() > LONGEST_NAME => {
+                let why = format!("a layer's name of {} bytes is too long", text.len());
+                Err(SettingError::Name { key, why })
+            }
+            (Domain::Layer, Value::Text(_)) => Ok(()),
+        }
+    }
+
+    fn not_a_number(&self, text: &str) -> SettingError {
+        SettingError::NotANumber {
+            key: self.key,
+            value: text.chars().take(40).collect(),
+        }
+    }
+
+    /// What it may be set to, in words.
+    pub fn allowed(&self) -> String {
+        match self.domain {
+            Domain::Number {
+                unit, range, whole, ..
+            } => {
+                let (least, most) = range;
+                let space = if unit.is_empty() { "" } else { " " };
+                let whole = if whole { ", whole numbers only" } else { "" };
+                format!("{least} to {most}{space}{unit}{whole}")
+            }
+            Domain::Method => cam::names(),
+            Domain::Layer => "a layer's name; empty for one that is found".into(),
+        }
+    }
+
+    /// The value a little above or below `value`: numbers by steps of a size that suits them, names in turn. `None` where
+    /// there is no order.
+    pub fn turned(&self, value: &Value, up: bool) -> Option<Value> {
+        match (self.domain, value) {
+            (
+                Domain::Number {
+                    default,
+                    range,
+                    whole,
+                    ..
+                },
+                &Value::Number(number),
+            ) => {
+                let step = match whole {
+                    true if number >= 32.0 => 8.0,
+                    true => 1.0,
+                    false => 0.05 * 10f64.powf(default.max(0.1).log10().round()),
+                };
+                let moved = if up { number + step } else { number - step };
+                // Rounded, so that up and down again is where it was.
+                let moved = (moved / step).round() * step;
+                let moved = (moved * 1e6).round() / 1e6;
+                Some(moved.clamp(range.0, range.1).into())
+            }
+            (Domain::Method, Value::Text(name)) => {
+                let all = cam::METHODS;
+                let at = all.iter().position(|(known, _)| known == name)?;
+                let by = if up { 1 } else { all.len() - 1 };
+                Some(all[(at + by) % all.len()].0.into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A setting's type in memory.
+pub(super) trait Field: Sized {
+    fn value(&self) -> Value;
+
+    /// `None` if it is not of this type.
+    fn of(value: Value) -> Option<Self>;
+}
+
+impl Field for f64 {
+    fn value(&self) -> Value {
+        Value::Number(*self)
+    }
+
+    fn of(value: Value) -> Option<Self> {
+        match value {
+            Value::Number(number) => Some(number),
+            Value::Text(_) => None,
+        }
+    }
+}
+
+impl Field for u32 {
+    fn value(&self) -> Value {
+        Value::Number(f64::from(*self))
+    }
+
+    fn of(value: Value) -> Option<Self> {
+        f64::of(value).map(|number| number as u32)
+    }
+}
+
+impl Field for Method {
+    fn value(&self) -> Value {
+        self.name().into()
+    }
+
+    fn of(value: Value) -> Option<Self> {
+        String::of(value)?.parse().ok()
+    }
+}
+
+impl Field for String {
+    fn value(&self) -> Value {
+        Value::Text(self.clone())
+    }
+
+    fn of(value: Value) -> Option<Self> {
+        match value {
+            Value::Text(text) => Some(text),
+            Value::Number(_) => None,
+        }
+    }
+}

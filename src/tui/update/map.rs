@@ -1,0 +1,61 @@
+//! Where the next runs take their class activation map.
+
+use super::super::app::App;
+use super::super::browser::Tab;
+use super::super::messages::Level;
+use super::super::tree::Row;
+use super::browse::no_network;
+use crate::model::layers;
+use crate::runs::words;
+use crate::runs::worker::Opened;
+use std::sync::Arc;
+
+/// Takes the map at the layer that is selected; at the one that it is taken at already: where it is found again.
+pub fn take_here(app: &mut App) {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return no_network(app);
+    };
+    let Some(index) = selected(app) else {
+        let text = "the map is taken at a layer: select one";
+        return app.messages.say(Level::Note, text, app.now);
+    };
+    let layer = &opened.layers[index];
+    let name = words::shown(&layer.name);
+    if layer
+        .plane()
+        .is_none_or(|(rows, columns)| rows * columns < 2)
+    {
+        let text = format!("{name} has no rows and columns: no map can be taken there");
+        return app.messages.say(Level::Error, text, app.now);
+    }
+    let text = match app.plan.settings.mask_layer == layer.name {
+        true => {
+            app.plan.settings.mask_layer.clear();
+            "the map is taken where it is found".to_string()
+        }
+        false => {
+            app.plan.settings.mask_layer.clone_from(&layer.name);
+            format!("the map is taken at {name}")
+        }
+    };
+    app.messages.say(Level::Note, text, app.now);
+}
+
+/// The layer that is selected, or whose channels are listed.
+fn selected(app: &App) -> Option<usize> {
+    let browser = &app.browser;
+    match (browser.tab, &browser.channels) {
+        (Tab::Layers, Some(channels)) => Some(channels.layer),
+        (Tab::Layers, None) => match browser.selected_row()? {
+            Row::Layer(layer) => Some(layer),
+            Row::Scope(_) => None,
+        },
+        _ => None,
+    }
+}
+
+/// Why the map cannot be taken at a layer of this name.
+pub fn problem(opened: &Opened, name: &str) -> Option<String> {
+    let found = layers::find(&opened.layers, name);
+    found.err().map(|problem| problem.to_string())
+}
