@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ziggurat::ascent::{Ascent, Overlay, Settings};
 use ziggurat::home::Home;
+use ziggurat::model::Ports;
 use ziggurat::runs::queue::{Job, JobId, Queue};
 use ziggurat::runs::target::Parts;
-use ziggurat::runs::worker::{Command, Opened, Report, Worker};
+use ziggurat::runs::worker::{Command, Opened, Report, Told, Worker};
 use ziggurat::runs::{Spec, checkpoint, history};
 use ziggurat::runtime::{Provider, testing};
 
@@ -45,12 +46,16 @@ impl Desk {
     }
 
     fn worker(&self) -> Seat {
+        self.worker_told(Told::default())
+    }
+
+    fn worker_told(&self, told: Told) -> Seat {
         let (bell, rung) = std::sync::mpsc::channel();
         let wake = move || {
             let _ = bell.send(());
         };
         Seat {
-            worker: Worker::spawn(self.home.clone(), Provider::Cpu, wake).unwrap(),
+            worker: Worker::spawn(self.home.clone(), Provider::Cpu, told, wake).unwrap(),
             rung,
             unread: Vec::new(),
         }
@@ -354,6 +359,23 @@ fn what_cannot_be_made_or_opened_says_why_in_one_line_and_the_worker_lives_on() 
         why.contains("efficientnet-lite0") && !why.contains('\n'),
         "{why}"
     );
+    // What the command line says of a model's inputs and outputs holds for this model, and for no other.
+    let told = |model: &str| Told {
+        model: model.into(),
+        ports: Ports {
+            scores_output: Some("nowhere".into()),
+            ..Ports::default()
+        },
+    };
+    let mut misled = desk.worker_told(told("efficientnet-lite0"));
+    misled.send(Command::Open(None));
+    let why = loop {
+        if let Report::OpenFailed { why, .. } = misled.next() {
+            break why;
+        }
+    };
+    assert!(why.contains("nowhere"), "{why}");
+    desk.worker_told(told("another.onnx")).open();
     let garbage = desk.folder.path().join("garbage.onnx");
     std::fs::write(&garbage, "no model").unwrap();
     let opened = seat.open();

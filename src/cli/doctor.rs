@@ -2,12 +2,13 @@
 
 mod model;
 
+use super::ports::Ports;
 use super::{Failure, opening, output};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use ziggurat::home::Home;
-use ziggurat::model::{Error, Source, card, report::Report};
+use ziggurat::model::{Error, Ports as Told, Source, card, report::Report};
 use ziggurat::runtime::package::quiet;
 use ziggurat::runtime::{Library, library, providers};
 use ziggurat::terminal;
@@ -19,6 +20,8 @@ pub struct Arguments {
     /// All of it as one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    ports: Ports,
 }
 
 /// All that is told; one line of JSON.
@@ -106,7 +109,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         folders: folders(&home),
         models: models(&home),
         model: match &arguments.model {
-            Some(model) => Some(report(&home, model)?),
+            Some(model) => Some(report(&home, model, &arguments.ports.read()?)?),
             None => None,
         },
     };
@@ -211,7 +214,7 @@ fn published_name(published: &card::Published) -> &str {
     &published.card.name
 }
 
-fn report(home: &Home, model: &str) -> Result<Report, Failure> {
+fn report(home: &Home, model: &str, ports: &Told) -> Result<Report, Failure> {
     let source = Source::resolve(home, Some(model)).map_err(|problem| match problem {
         unknown @ Error::UnknownModel { .. } => Failure::usage(unknown),
         other => other.into(),
@@ -221,7 +224,9 @@ fn report(home: &Home, model: &str) -> Result<Report, Failure> {
             anyhow::anyhow!("{model} is not fetched yet: run `ziggurat setup {model}`").into(),
         );
     }
-    Ok(Report::of(&source.open(home, &quiet)?)?)
+    let mut file = source.open(home, &quiet)?;
+    ports.tell(&mut file.card);
+    Ok(Report::of(&file)?)
 }
 
 fn print(findings: &Findings) -> std::io::Result<()> {

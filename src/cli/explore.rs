@@ -1,9 +1,11 @@
 //! `ziggurat [MODEL]`: the explorer.
 
 use super::graphics::Graphics;
+use super::ports::Ports;
 use super::{Failure, guide, log, opening};
 use std::io::{IsTerminal, Write};
 use ziggurat::config::Config;
+use ziggurat::runs::worker::Told;
 use ziggurat::runtime::Provider;
 use ziggurat::terminal;
 use ziggurat::tui::messages::Level;
@@ -26,12 +28,15 @@ pub struct Arguments {
     /// The theme's name
     #[arg(long)]
     theme: Option<String>,
+    #[command(flatten)]
+    ports: Ports,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return guide::run();
     }
+    let ports = arguments.ports.read()?;
     let home = opening::home()?;
     log::start(&home);
     let (config, problems) = Config::load(&home);
@@ -81,7 +86,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let name = model
         .clone()
         .unwrap_or_else(|| ziggurat::model::open::DEFAULT.into());
-    let mut app = App::new(environment, keymap, &theme, name);
+    let mut app = App::new(environment, keymap, &theme, name.clone());
     let problems = app.plan.add_presets(config.presets.clone());
     said.extend(
         problems
@@ -94,7 +99,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let start = Start {
         home,
         provider,
-        model,
+        told: Told { model: name, ports },
         mouse: config.mouse,
     };
     session::run(app, start)?;

@@ -70,6 +70,7 @@ pub fn library(home: &Home) -> Result<&'static Library, Failure> {
 
 /// Opens a model by path or by a card's name; `None` is the default model.
 pub fn network(home: &Home, model: Option<&str>, ports: &Ports) -> Result<Network, Failure> {
+    let ports = ports.read()?;
     let source = Source::resolve(home, model).map_err(|problem| match problem {
         unknown @ ziggurat::model::Error::UnknownModel { .. } => Failure::usage(unknown),
         other => other.into(),
@@ -79,7 +80,7 @@ pub fn network(home: &Home, model: Option<&str>, ports: &Ports) -> Result<Networ
         let fetching = Fetching::new();
         source.open(home, &|stage| fetching.show(stage))?
     };
-    ports.tell(&mut file.card)?;
+    ports.tell(&mut file.card);
     let network = Network::open(&file)?;
     if network.preprocessing_assumed {
         remark(&format!(

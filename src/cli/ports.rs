@@ -2,9 +2,9 @@
 
 use super::Failure;
 use anyhow::anyhow;
-use ziggurat::model::Card;
+use ziggurat::model;
 
-#[derive(clap::Args, Default)]
+#[derive(clap::Args)]
 #[command(next_help_heading = "Inputs and outputs of the model")]
 pub struct Ports {
     /// The input that takes the picture, where several could
@@ -19,21 +19,23 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Says in `card` what was said on the command line.
-    pub fn tell(&self, card: &mut Card) -> Result<(), Failure> {
-        if let Some(name) = &self.image_input {
-            card.input = Some(name.clone());
-        }
-        if let Some(name) = &self.scores_output {
-            card.output = Some(name.clone());
-        }
-        for text in &self.feed {
+    /// What was said.
+    pub fn read(&self) -> Result<model::Ports, Failure> {
+        let number = |text: &String| {
             let wrong = || Failure::usage(anyhow!("--feed {text:?}: say NAME=NUMBER"));
             // A name may hold an equals sign, a number cannot.
             let (name, number) = text.rsplit_once('=').ok_or_else(wrong)?;
-            let number = number.trim().parse().map_err(|_| wrong())?;
-            card.feed.insert(name.into(), number);
-        }
-        Ok(())
+            let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+            Ok((name.to_string(), number))
+        };
+        Ok(model::Ports {
+            image_input: self.image_input.clone(),
+            scores_output: self.scores_output.clone(),
+            feed: self
+                .feed
+                .iter()
+                .map(number)
+                .collect::<Result<_, Failure>>()?,
+        })
     }
 }

@@ -13,7 +13,8 @@ use std::fs::File;
 pub struct Network {
     /// What to call it.
     pub name: String,
-    /// Content hash of the file and its weights, 64 hexadecimal digits.
+    /// Hash of all that decides what it says of a picture: the file, its weights, which input takes the picture, of which
+    /// size, how pictures are prepared, and what further inputs hold. 64 hexadecimal digits.
     pub hash: String,
     /// The graph, at opset 18 or newer, without what does not depend on the picture.
     pub graph: Graph,
@@ -44,11 +45,18 @@ impl Network {
     pub fn open(file: &ModelFile) -> Result<Self, Error> {
         let model = upgrade::upgrade(precision::single(file::read(&file.path)?)?)?;
         let graph = Graph::new(functions::inline(model)?)?;
-        let hash = content_hash(file, &graph)?;
         let picture = Picture::find(&graph, file)?;
+        // Bytes can only be pixels as they are.
+        let raw = picture.elem == Elem::U8;
+        let assumed = file.card.preprocessing_assumed && !raw;
+        let preprocessing = match file.card.preprocessing_assumed && raw {
+            true => Preprocessing::PIXELS,
+            false => file.card.preprocessing,
+        };
+        let hash = content_hash(file, &graph, &picture, &preprocessing)?;
         let (size, batchable) = (picture.size, picture.batchable);
         let graph = picture.to_input(&graph)?;
-        let (input, raw) = (picture.name, picture.elem == Elem::U8);
+        let input = picture.name;
         let graph = decomposed(graph, &input, size)?;
         let mut graph = folded(&graph, &input, size, batchable)?;
         let mut shapes = infer(&graph, &input, 1, size)?;
@@ -66,12 +74,6 @@ impl Network {
             }
             None => Classes::numbered(count),
         };
-        // Bytes can only be pixels as they are.
-        let assumed = file.card.preprocessing_assumed;
-        let preprocessing = match assumed && raw {
-            true => Preprocessing::PIXELS,
-            false => file.card.preprocessing,
-        };
         let picture = (size.height as usize, size.width as usize);
         let grids = Grids::of(&graph, &shapes, picture);
         Ok(Self {
@@ -81,7 +83,7 @@ impl Network {
             input,
             size,
             preprocessing,
-            preprocessing_assumed: assumed && !raw,
+            preprocessing_assumed: assumed,
             logits,
             classes,
             batchable,
@@ -170,8 +172,14 @@ fn infer(graph: &Graph, input: &str, runs: usize, size: InputSize) -> Result<Sha
     Ok(folding::shapes(graph, &[(input, &dims_of(size, runs))])?)
 }
 
-/// Weights may lie outside of the file, so they are hashed as well; and what further inputs hold makes another network.
-fn content_hash(file: &ModelFile, graph: &Graph) -> Result<String, Error> {
+/// Weights may lie outside of the file, so they are hashed as well. What a card says of the picture, its preprocessing and
+/// further inputs makes another network of the same file.
+fn content_hash(
+    file: &ModelFile,
+    graph: &Graph,
+    picture: &Picture,
+    preprocessing: &Preprocessing,
+) -> Result<String, Error> {
     let path = &file.path;
     let mut hasher = blake3::Hasher::new();
     let content = File::open(path).map_err(Error::file(path))?;
@@ -183,6 +191,10 @@ fn content_hash(file: &ModelFile, graph: &Graph) -> Result<String, Error> {
         hasher.update(name.as_bytes());
         hasher.update(&value.to_le_bytes());
     }
+    let size = [picture.size.height, picture.size.width];
+    let read = serde_json::to_vec(&(&picture.name, size, preprocessing))
+        .expect("texts and numbers can always be written as JSON");
+    hasher.update(&read);
     Ok(hasher.finalize().to_hex().to_string())
 }
 

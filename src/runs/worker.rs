@@ -11,7 +11,7 @@ mod opening;
 mod opinion;
 mod progress;
 
-pub use opening::Opened;
+pub use opening::{Opened, Told};
 pub use progress::Progress;
 
 use super::Record;
@@ -118,13 +118,14 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread. `wake` is called, from another thread, when there is something new to read.
+    /// Starts the thread; `told` is what is said of a model whenever it is opened. `wake` is called, from another thread, when there is something new to read.
     ///
     /// # Errors
     /// If the system has no thread to give.
     pub fn spawn(
         home: Home,
         provider: Provider,
+        told: Told,
         wake: impl Fn() + Send + 'static,
     ) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::channel();
@@ -132,7 +133,7 @@ impl Worker {
         let stop = Stop::default();
         let bench = Bench::new(
             home,
-            provider,
+            (provider, told),
             (commands.clone(), inbox),
             mailbox.clone(),
             stop.clone(),

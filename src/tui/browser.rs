@@ -70,15 +70,33 @@ pub struct Browser {
 impl Browser {
     /// Lists another network.
     pub fn show_network(&mut self, layers: &[Layer], classes: &Classes) {
+        self.classes = Listing::default();
+        self.searches[Tab::Layers as usize].clear();
+        self.searches[Tab::Classes as usize].clear();
+        self.show_layers(layers);
+        self.list_classes(classes);
+    }
+
+    /// Lists other layers.
+    pub fn show_layers(&mut self, layers: &[Layer]) {
         self.tree = Tree::new(layers.iter().map(|layer| layer.name.as_str()));
         self.open.clear();
         self.channels = None;
         self.layers = Listing::default();
-        self.classes = Listing::default();
-        self.searches[Tab::Layers as usize].clear();
-        self.searches[Tab::Classes as usize].clear();
         self.list_layers(layers);
-        self.list_classes(classes);
+    }
+
+    /// Puts the cursor on a layer, its scopes unfolded.
+    pub fn unfold_to(&mut self, layer: usize) {
+        let mut scope = self.tree.parent(Row::Layer(layer));
+        while let Some(around) = scope {
+            self.open.insert(around);
+            scope = self.tree.parent(Row::Scope(around));
+        }
+        if !self.is_searching_layers() {
+            self.layers.set_rows(self.unfolded());
+        }
+        self.go_to_row(Row::Layer(layer));
     }
 
     /// What is searched for in the present tab.

@@ -170,6 +170,8 @@ commands! {
         MapHere "map-here" "" ["a"]
         /// Fold every scope, or unfold them all.
         FoldAll "fold-all" "" ["f"]
+        /// List every value of the network, or only what people would call its layers.
+        AllLayers "all-layers" "" ["A"]
     }
     History {
         /// Show the selected run's picture and all its settings.

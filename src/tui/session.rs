@@ -9,7 +9,7 @@ use super::screen::{self, Drained, Screen};
 use super::update::update;
 use super::view;
 use crate::home::Home;
-use crate::runs::worker::{Command as Work, Worker};
+use crate::runs::worker::{Command as Work, Told, Worker};
 use crate::runtime::Provider;
 use crate::terminal::LateAnswers;
 use crossterm::event::{Event as Input, MouseButton, MouseEventKind};
@@ -45,8 +45,8 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub struct Start {
     pub home: Home,
     pub provider: Provider,
-    /// The model to open; none for the default.
-    pub model: Option<String>,
+    /// The model to open.
+    pub told: Told,
     pub mouse: bool,
 }
 
@@ -59,11 +59,11 @@ pub fn run(mut app: App, start: Start) -> io::Result<()> {
     on_signals(&events)?;
     screen::leave_on_panic();
     screen::enter(&app.environment.terminal, start.mouse)?;
-    let worker = Worker::spawn(start.home.clone(), start.provider, {
+    let worker = Worker::spawn(start.home.clone(), start.provider, start.told.clone(), {
         let events = events.clone();
         move || drop(events.send(Event::Worker))
     })?;
-    worker.send(Work::Open(start.model));
+    worker.send(Work::Open(Some(start.told.model)));
     let disk = Disk::start(start.home, app.environment.favourites.clone(), {
         let events = events.clone();
         move |answer| drop(events.send(Event::Answer(answer)))

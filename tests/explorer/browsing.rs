@@ -86,3 +86,36 @@ fn what_is_shown_of_a_list_follows_the_cursor_at_any_size() {
         assert!(screen.contains("volcano"), "{screen}");
     }
 }
+
+/// The list of layers leaves out what nobody would call one; a key shows every value and hides it again.
+#[test]
+fn every_value_can_be_listed() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press("1 f G");
+    assert!(!explorer.screen().contains("Flatten"));
+    explorer.press("A");
+    let screen = explorer.screen();
+    assert!(
+        screen.contains("8 values: every one of the network"),
+        "{screen}"
+    );
+    explorer.press("k");
+    assert!(
+        explorer.screen().contains("Flatten"),
+        "{}",
+        explorer.screen()
+    );
+    assert!(!Driver::started(&explorer.press("enter")).is_empty());
+    assert_eq!(
+        explorer.app.queue.jobs()[0].spec.objective.value,
+        "head/flatten"
+    );
+    explorer.press("j A");
+    let screen = explorer.screen();
+    assert!(
+        screen.contains("7 layers") && !screen.contains("Flatten"),
+        "{screen}"
+    );
+    let selected = explorer.app.browser.selected_row();
+    assert_eq!(selected, Some(Row::Layer(6)));
+}

@@ -61,6 +61,13 @@ pub fn network() -> Opened {
         layer("head/conv", "Conv", &[1, 1280, 7, 7]),
         layer("head/logits", "Gemm", &[1, 6]),
     ];
+    // A step within the head that nobody would call a layer.
+    let mut values = layers.clone();
+    let flat = Layer {
+        is_activation: false,
+        ..layer("head/flatten", "Flatten", &[1, 1280])
+    };
+    values.insert(6, flat);
     let names = [
         "tench",
         "goldfish",
@@ -74,7 +81,8 @@ pub fn network() -> Opened {
         name: "toy".into(),
         hash: "0123456789abcdef".into(),
         input: (3, 224, 224),
-        layers,
+        layers: layers.clone(),
+        values: values.into(),
         classes: Classes::new(names, "toy").unwrap(),
         logits: "head/logits".into(),
         preprocessing_assumed: false,

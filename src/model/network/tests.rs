@@ -217,6 +217,9 @@ fn further_inputs_hold_what_a_card_says() {
     let other = with("[feed]\nfactor = 3\ntraining = 1").unwrap();
     assert_eq!(scores(&other), [7.0; 3]);
     assert_ne!(one.hash, other.hash);
+    let prepared =
+        with("[feed]\nfactor = 3\ntraining = 0\n[preprocessing]\nmean = [0.5]\nstd = [0.5]");
+    assert_ne!(one.hash, prepared.unwrap().hash);
     for (card, expected) in [
         (
             "",

@@ -1,7 +1,7 @@
 //! The worker's thread: what it has, what it was asked for, and what it does next.
 
 use super::mailbox::Mailbox;
-use super::opening::{self, Loaded};
+use super::opening::{self, Loaded, Told};
 use super::{Command, Report};
 use crate::ascent::Overlay;
 use crate::home::Home;
@@ -38,6 +38,7 @@ struct Opening {
 pub struct Bench {
     pub home: Home,
     provider: Provider,
+    told: Told,
     sender: Sender<Message>,
     inbox: Receiver<Message>,
     pub mailbox: Arc<Mailbox>,
@@ -62,7 +63,7 @@ pub struct Bench {
 impl Bench {
     pub fn new(
         home: Home,
-        provider: Provider,
+        (provider, told): (Provider, Told),
         (sender, inbox): (Sender<Message>, Receiver<Message>),
         mailbox: Arc<Mailbox>,
         stop: Stop,
@@ -70,6 +71,7 @@ impl Bench {
         Self {
             home,
             provider,
+            told,
             sender,
             inbox,
             mailbox,
@@ -276,11 +278,11 @@ impl Bench {
             opening.is_shown |= is_shown;
             return;
         }
-        let (home, provider) = (self.home.clone(), self.provider);
+        let (home, provider, told) = (self.home.clone(), self.provider, self.told.clone());
         let (mailbox, sender) = (self.mailbox.clone(), self.sender.clone());
         let model = asked.clone();
         let load = move || {
-            let load = || opening::load(&home, &model, provider, &mailbox);
+            let load = || opening::load(&home, &model, provider, &told, &mailbox);
             let result = match catch_unwind(AssertUnwindSafe(load)) {
                 Ok(result) => result.map(Arc::new),
                 Err(panic) => Err(panicked(&*panic)),

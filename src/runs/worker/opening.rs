@@ -3,7 +3,7 @@
 use super::super::target::Parts;
 use super::{Mailbox, Report};
 use crate::home::Home;
-use crate::model::{Classes, Layer, Network, Source, open};
+use crate::model::{Classes, Layer, Network, Ports, Source, open};
 use crate::runtime::{Active, Library, Provider, Stage};
 use std::sync::Arc;
 
@@ -18,8 +18,10 @@ pub struct Opened {
     pub hash: String,
     /// The pictures it takes: (channels, height, width).
     pub input: (usize, usize, usize),
-    /// Those that people would call layers, in graph order.
+    /// What can be chosen from, in graph order: what people would call layers, or every value.
     pub layers: Vec<Layer>,
+    /// Every value, in graph order.
+    pub values: Arc<[Layer]>,
     pub classes: Classes,
     /// Name of the class scores.
     pub logits: String,
@@ -36,6 +38,19 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// The same with every value to choose from, or, if that is so, with what people would call layers again. `None` if
+    /// these are the same.
+    pub fn with_other_layers(&self) -> Option<Self> {
+        let layers = match self.layers.len() == self.values.len() {
+            true => activations(&self.values),
+            false => self.values.to_vec(),
+        };
+        (layers.len() != self.layers.len()).then(|| Self {
+            layers,
+            ..self.clone()
+        })
+    }
+
     /// What it is made of, as far as targets go.
     pub fn parts(&self) -> Parts<'_> {
         Parts {
@@ -62,6 +77,22 @@ impl Loaded {
     }
 }
 
+/// What is said of one model beside its card.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// The model: a card's name or a path.
+    pub model: String,
+    pub ports: Ports,
+}
+
+impl Told {
+    /// Whether `asked` asks for the same model.
+    fn is_of(&self, asked: &str) -> bool {
+        let whole = |path: &str| std::path::absolute(path).ok();
+        self.model == asked || whole(&self.model).is_some_and(|path| Some(path) == whole(asked))
+    }
+}
+
 /// What `None` asks for.
 pub fn asked(model: Option<String>) -> String {
     model.unwrap_or_else(|| open::DEFAULT.into())
@@ -72,6 +103,7 @@ pub fn load(
     home: &Home,
     asked: &str,
     provider: Provider,
+    told: &Told,
     mailbox: &Mailbox,
 ) -> Result<Loaded, String> {
     let tell = |stage: &Stage| {
@@ -92,7 +124,10 @@ pub fn load(
     };
     Library::load(home, &tell).map_err(|problem| say(&problem))?;
     let active = provider.resolve().map_err(|problem| say(&problem))?;
-    let file = source.open(home, &tell).map_err(|problem| say(&problem))?;
+    let mut file = source.open(home, &tell).map_err(|problem| say(&problem))?;
+    if told.is_of(asked) {
+        told.ports.tell(&mut file.card);
+    }
     tell(&Stage {
         text: format!("reading {}", file.name),
         bytes: None,
@@ -107,10 +142,14 @@ pub fn load(
     })
 }
 
+fn activations(values: &[Layer]) -> Vec<Layer> {
+    let named = values.iter().filter(|layer| layer.is_activation);
+    named.cloned().collect()
+}
+
 fn describe(model: String, network: &Network, active: &Active) -> Opened {
     let size = network.size;
-    let all = network.layers().into_iter();
-    let layers = all.filter(|layer| layer.is_activation).collect();
+    let values: Arc<[Layer]> = network.layers().into();
     Opened {
         model,
         name: network.name.clone(),
@@ -121,7 +160,8 @@ fn describe(model: String, network: &Network, active: &Active) -> Opened {
             size.width as usize,
         ),
         parameters: network.parameters(),
-        layers,
+        layers: activations(&values),
+        values,
         classes: network.classes.clone(),
         logits: network.logits.clone(),
         preprocessing_assumed: network.preprocessing_assumed,

@@ -1,7 +1,7 @@
 //! Moving about: lists, tabs, folds, marks; and what is to be seen once that is done.
 
 use super::super::action::Effect;
-use super::super::app::{App, Panel, Shown};
+use super::super::app::{App, Model, Panel, Shown};
 use super::super::browser::{Channels, Tab};
 use super::super::command::COMMANDS;
 use super::super::gallery::Size;
@@ -110,6 +110,39 @@ pub fn right(app: &mut App) {
         }
         None => {}
     }
+}
+
+/// Lists every value of the network, or only its layers again; the cursor stays on what it was on, if that is listed.
+pub fn other_layers(app: &mut App) {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return no_network(app);
+    };
+    let Some(other) = opened.with_other_layers() else {
+        let text = "every value of this network is a layer: all are listed";
+        return app.messages.say(Level::Note, text, app.now);
+    };
+    let browser = &mut app.browser;
+    let selected = match (&browser.channels, browser.selected_row()) {
+        (Some(channels), _) => Some(channels.layer),
+        (None, Some(Row::Layer(layer))) => Some(layer),
+        (None, _) => None,
+    };
+    browser.show_layers(&other.layers);
+    let name = selected.map(|layer| &opened.layers[layer].name);
+    let same = other
+        .layers
+        .iter()
+        .position(|layer| Some(&layer.name) == name);
+    if let Some(layer) = same {
+        browser.unfold_to(layer);
+    }
+    let (count, what) = match other.layers.len() == other.values.len() {
+        true => (other.values.len(), "values: every one of the network"),
+        false => (other.layers.len(), "layers"),
+    };
+    app.messages
+        .say(Level::Note, format!("{count} {what}"), app.now);
+    app.model = Model::Open(Arc::new(other));
 }
 
 /// Shows a tab.

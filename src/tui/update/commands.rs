@@ -91,6 +91,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::MarkAll => app.browser.list_mut().mark_all(),
         Command::FoldAll if app.browser.tab == Tab::Layers => app.browser.fold_all(),
         Command::FoldAll => {}
+        Command::AllLayers => browse::other_layers(app),
 
         Command::Details => finished::details(app, effects),
         Command::MarkRun => app.browser.list_mut().toggle_mark(),

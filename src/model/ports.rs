@@ -1,0 +1,31 @@
+//! Which of a model's inputs and outputs are meant, where someone says it beside the model's card.
+
+use super::Card;
+use std::collections::BTreeMap;
+
+/// What is said; it comes before what the card says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ports {
+    /// The input that takes the picture.
+    pub image_input: Option<String>,
+    /// The output that holds the class scores.
+    pub scores_output: Option<String>,
+    /// What further inputs hold everywhere.
+    pub feed: BTreeMap<String, f64>,
+}
+
+impl Ports {
+    /// Says it in `card`.
+    pub fn tell(&self, card: &mut Card) {
+        let told = |told: &Option<String>, known: &mut Option<String>| {
+            if told.is_some() {
+                known.clone_from(told);
+            }
+        };
+        told(&self.image_input, &mut card.input);
+        told(&self.scores_output, &mut card.output);
+        let feed = self.feed.iter();
+        card.feed
+            .extend(feed.map(|(name, number)| (name.clone(), *number)));
+    }
+}
