@@ -36,10 +36,19 @@ pub type Dims<'a> = [(&'a str, &'a [usize])];
 /// # Errors
 /// [`Error::Graph`] if the graph is damaged, [`Error::Model`] or [`Error::Run`] if ONNX Runtime refuses a part of it.
 pub fn fold(graph: &Graph, choices: &[&Dims]) -> Result<Graph, Error> {
-    let mut graph = without_constants(graph, choices)?;
+    let mut graph = without_constants(&decided(graph.clone())?, choices)?;
     // What stands in a branch or a loop may be folded, and decide others, once it stands outside.
-    while let Some(decided) = control::decide(&graph)? {
-        graph = without_constants(&decided, choices)?;
+    while let Some(next) = control::decide(&graph)? {
+        graph = without_constants(&decided(next)?, choices)?;
+    }
+    Ok(graph)
+}
+
+/// The graph with all control flow decided, branches within branches too, that is so without computing anything: ONNX
+/// Runtime takes long to make sense of deep nests.
+fn decided(mut graph: Graph) -> Result<Graph, Error> {
+    while let Some(next) = control::decide(&graph)? {
+        graph = next;
     }
     Ok(graph)
 }

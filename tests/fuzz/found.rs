@@ -3,7 +3,8 @@
 use crate::campaign::{Verdict, judged};
 use crate::journey::Journey;
 use crate::models::{self, node};
-use ziggurat::onnx::proto::{ModelProto, NodeProto, TensorProto};
+use ziggurat::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
+use ziggurat::onnx::shapes::untyped;
 use ziggurat::onnx::{Attribute, Elem, Shapes, ValueType};
 
 /// What the program says of a model whose values are said to have these dimensions.
@@ -157,4 +158,39 @@ fn windows_larger_than_what_they_slide_over() {
         &models::model(18, nodes, vec![]),
         &Shapes::default(),
     );
+}
+
+/// Branches within branches, each decided by the same constant. ONNX Runtime takes the longer to make sense of them the
+/// deeper they lie, so it must not be asked once a level.
+#[test]
+fn a_deep_nest_of_branches_that_are_decided_already() {
+    ziggurat::runtime::testing::library();
+    let step = |index: usize| {
+        let (from, to) = (format!("v{index}"), format!("v{}", index + 1));
+        node("Relu", &[&from], &[&to], vec![])
+    };
+    let first = node("Flatten", &["image"], &["v0"], vec![]);
+    let mut nodes: Vec<NodeProto> = std::iter::once(first).chain((0..4000).map(step)).collect();
+    let mut last = "v4000".to_string();
+    for level in 0..16 {
+        let held = |nodes, output: &str| GraphProto {
+            node: nodes,
+            output: vec![untyped(output)],
+            ..Default::default()
+        };
+        let other = node("Flatten", &["image"], &["other"], vec![]);
+        let branches = vec![
+            models::subgraph("then_branch", held(nodes, &last)),
+            models::subgraph("else_branch", held(vec![other], "other")),
+        ];
+        last = match level {
+            15 => "logits".into(),
+            _ => format!("level{level}"),
+        };
+        nodes = vec![node("If", &["yes"], &[&last], branches)];
+    }
+    let model = models::model(18, nodes, vec![TensorProto::from_bool("yes", true)]);
+    let bytes = prost::Message::encode_to_vec(&model);
+    let verdict = judged(Journey::Whole, &bytes, &Shapes::default());
+    assert!(matches!(verdict, Verdict::Fine(Ok(()))), "{verdict:?}");
 }
