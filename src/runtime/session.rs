@@ -4,7 +4,6 @@ mod stop;
 mod threads;
 
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use super::weights::Weights;
 use super::{Element, Error, Library, Provider, Tensor};
 use crate::onnx::file;
 use crate::onnx::proto::ModelProto;
+use crate::panics;
 
 /// How far ONNX Runtime rewrites the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -388,8 +388,11 @@ fn open_on(
     weights.lend(&mut builder)?;
     let _watched = options.stop.watch_load(builder.canceler());
     // The binding panics at a dimension below -1. ONNX Runtime infers such for windows larger than what they slide over.
-    let opened = catch_unwind(AssertUnwindSafe(|| builder.commit_from_memory(&model)));
-    let opened = opened.map_err(|_| Error::model("a value would have a negative size"))?;
+    let opened = panics::catch(|| builder.commit_from_memory(&model)).map_err(|why| {
+        Error::model(format!(
+            "what ONNX Runtime makes of it cannot be held, as values of negative size cannot: {why}"
+        ))
+    })?;
     let session = opened.map_err(|error| {
         let said = error.to_string();
         if options.stop.is_stopped() {

@@ -3,6 +3,7 @@
 
 mod pictures;
 
+use crate::panics;
 use crate::terminal::{Painter, Placed, Terminal};
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste,
@@ -78,7 +79,10 @@ fn entered() -> MutexGuard<'static, Option<Terminal>> {
 pub fn leave_on_panic() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        leave();
+        // One that is caught does not end the explorer.
+        if !panics::are_caught() {
+            leave();
+        }
         before(panic);
     }));
 }

@@ -5,12 +5,11 @@ use super::opening::{self, Loaded, Told};
 use super::{Command, Report};
 use crate::ascent::Overlay;
 use crate::home::Home;
+use crate::panics;
 use crate::runs::queue::{Job, JobId};
 use crate::runs::{checkpoint, history};
 use crate::runtime::{Device, Provider, Stop};
-use std::any::Any;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 
@@ -107,14 +106,9 @@ impl Bench {
     /// Makes a batch. Whatever happens, every job of it gets an answer, unless the worker is to end.
     fn make(&mut self, jobs: Vec<Job>) {
         self.current = jobs.iter().map(|job| job.id).collect();
-        let made = catch_unwind(AssertUnwindSafe(|| self.try_to_make(jobs)));
-        let why = match made {
-            Ok(Ok(())) => None,
-            Ok(Err(why)) => Some(why),
-            Err(panic) => Some(panicked(&*panic)),
-        };
+        let made = surely(|| self.try_to_make(jobs));
         let left = std::mem::take(&mut self.current);
-        if let Some(why) = why {
+        if let Err(why) = made {
             for job in left {
                 let why = why.clone();
                 self.mailbox.post(Report::Failed { job, why });
@@ -283,10 +277,7 @@ impl Bench {
         let model = asked.clone();
         let load = move || {
             let load = || opening::load(&home, &model, provider, &told, &mailbox);
-            let result = match catch_unwind(AssertUnwindSafe(load)) {
-                Ok(result) => result.map(Arc::new),
-                Err(panic) => Err(panicked(&*panic)),
-            };
+            let result = surely(load).map(Arc::new);
             let asked = model;
             // If nobody listens any more, nobody wants it.
             let _ = sender.send(Message::Loaded { asked, result });
@@ -330,14 +321,8 @@ impl Bench {
     }
 }
 
-/// What to tell of a panic.
-fn panicked(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    let said: String = text
-        .unwrap_or("no more is known")
-        .chars()
-        .take(200)
-        .collect();
-    format!("a fault of Ziggurat's own: {}", said.escape_debug())
+/// Does `work`; a panic is told like any other failure.
+fn surely<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let done = panics::catch(work);
+    done.unwrap_or_else(|why| Err(format!("a fault of Ziggurat's own: {why}")))
 }
