@@ -67,11 +67,11 @@ const fn contributed(op: &'static str, decompose: Decomposition, note: &'static 
 /// Every operator that is taken apart.
 #[rustfmt::skip]
 pub const FUSIONS: &[Fusion] = &[
-    own("Attention", attention::standard, "no past, no soft cap, no outputs but the first"),
+    own("Attention", attention::standard, ""),
     own("LSTM", recurrent::lstm, "up to 256 steps; no lengths, no peepholes, the usual activations"),
     own("QLinearConv", quantized::conv, "straight through"),
     own("QLinearMatMul", quantized::mat_mul, "straight through"),
-    contributed("Attention", attention::packed, "no mask, no past, no rotation"),
+    contributed("Attention", attention::packed, "no rotation, no shared buffers, no mask of four axes"),
     contributed("BiasGelu", fused::gelu, ""),
     contributed("DequantizeLinear", quantized::dequantize, "levels of 8 bits"),
     contributed("FastGelu", fused::fast_gelu, ""),
@@ -79,7 +79,7 @@ pub const FUSIONS: &[Fusion] = &[
     contributed("FusedGemm", fused::gemm, "the activations of FusedConv but Clip"),
     contributed("FusedMatMul", fused::mat_mul, "no transposed batches"),
     contributed("Gelu", fused::gelu, ""),
-    contributed("MultiHeadAttention", attention::multi_head, "query, key and value apart; no mask, no past"),
+    contributed("MultiHeadAttention", attention::multi_head, "no shared buffers, no cumulative lengths; of the outputs the first three"),
     contributed("QGemm", quantized::gemm, "straight through"),
     contributed("QLinearAdd", quantized::binary, "straight through"),
     contributed("QLinearAveragePool", quantized::unary, "straight through; channels first"),
@@ -98,9 +98,14 @@ fn fusion(node: &NodeProto) -> Option<&'static Fusion> {
     FUSIONS.iter().find(|fusion| fusion.is(node))
 }
 
+/// Whether a node's operator may be taken apart.
+pub fn is_fusion(node: &NodeProto) -> bool {
+    fusion(node).is_some()
+}
+
 /// Whether the graph holds an operator that may be taken apart.
 pub fn is_fused(graph: &Graph) -> bool {
-    graph.nodes().iter().any(|node| fusion(node).is_some())
+    graph.nodes().iter().any(is_fusion)
 }
 
 /// The graph with every fused operator taken apart. `shapes` are the types of its values; only their numbers of axes, and

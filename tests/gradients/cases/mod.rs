@@ -13,7 +13,7 @@ mod sampling;
 
 use crate::finite::{Fill, Problem, random};
 use Operand::{Again, Flag, Missing, Number};
-pub use fusions::masked_attention;
+pub use fusions::cumulated_attention;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use ziggurat::onnx::proto::TensorProto;
@@ -276,7 +276,7 @@ fn ints(values: &[i64]) -> Operand {
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 24] = [
+    let families: [fn() -> Vec<Case>; 26] = [
         convolutions::convolutions,
         convolutions::depthwise,
         convolutions::transposed_convolutions,
@@ -284,7 +284,9 @@ pub fn all() -> Vec<Case> {
         elementwise::arithmetic,
         fusions::activations,
         fusions::attention,
+        fusions::multi_head_attention,
         fusions::normalization,
+        fusions::packed_attention,
         fusions::products,
         fusions::recurrent,
         layout::indexing,
