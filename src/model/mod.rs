@@ -27,6 +27,7 @@ pub mod picture;
 pub mod preprocessing;
 pub mod report;
 mod scores;
+mod whole;
 pub mod zoo;
 
 use crate::near;
