@@ -136,7 +136,7 @@ pub const RULES: &[Entry] = &[
     entry("Relu", activation::relu, 7, "0 at 0"),
     entry("Reshape", layout::same_elements, 7, ""),
     entry("Resize", resize::resize, 7, "as `Upsample` before opset 10; every mode, `antialias`; constant scales and regions; axes up to 4096"),
-    entry("RoiAlign", sampling::roi_align, 10, "the picture only; `avg`, and a `sampling_ratio`"),
+    entry("RoiAlign", sampling::roi_align, 10, "the picture only; a `sampling_ratio`; of equal largest, shared equally"),
     entry("ScatterElements", indexing::scatter_elements, 11, "data and updates; reductions `none` and `add`"),
     entry("ScatterND", indexing::scatter_nd, 11, "data and updates; reductions `none` and `add`"),
     entry("Selu", activation::selu, 7, ""),

@@ -53,19 +53,21 @@ pub fn regions() -> Vec<Case> {
             1.0, 0.5, 7.0, 9.0, -3.0, 4.0, 5.0, 16.0, 3.0, 3.0, 3.25, 3.5,
         ],
     );
-    let operands = [x(&[2, 3, 6, 5]), regions, ints(&[1, 0, 1])];
     let mut cases = Vec::new();
     for mode in ["half_pixel", "output_half_pixel"] {
         for (ratio, scale) in [(1i64, 1f32), (2, 0.5), (3, 0.75)] {
-            cases.push(
-                case("RoiAlign", &operands)
-                    .with("coordinate_transformation_mode", mode)
-                    .with("sampling_ratio", ratio)
-                    .with("spatial_scale", scale)
-                    .with("output_height", 3i64)
-                    .with("output_width", 2i64)
-                    .until(21),
-            );
+            for (of_bin, picture) in [("avg", x(&[2, 3, 6, 5])), ("max", spaced(&[2, 3, 6, 5]))] {
+                cases.push(
+                    case("RoiAlign", &[picture, regions.clone(), ints(&[1, 0, 1])])
+                        .with("mode", of_bin)
+                        .with("coordinate_transformation_mode", mode)
+                        .with("sampling_ratio", ratio)
+                        .with("spatial_scale", scale)
+                        .with("output_height", 3i64)
+                        .with("output_width", 2i64)
+                        .until(21),
+                );
+            }
         }
     }
     cases
