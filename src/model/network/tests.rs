@@ -80,7 +80,7 @@ fn differentiable(network: &Network) -> bool {
 }
 
 #[test]
-fn half_precision_is_read_as_single_precision() {
+fn other_precisions_are_read_as_single_precision() {
     let open = |elem: Elem| {
         opened(18, |b| {
             let dims = [1, 3, 4, 4].map(Dim::DimValue);
@@ -93,12 +93,40 @@ fn half_precision_is_read_as_single_precision() {
         .unwrap()
     };
     let single = open(Elem::F32);
-    for elem in [Elem::F16, Elem::BF16] {
-        let half = open(elem);
-        assert!(differentiable(&half));
-        assert_eq!(half.shapes.get("relu").unwrap().elem, Elem::F32);
-        assert_eq!(scores(&half), scores(&single), "{elem:?}");
+    for elem in [Elem::F16, Elem::BF16, Elem::F64] {
+        let other = open(elem);
+        assert!(differentiable(&other));
+        assert_eq!(other.shapes.get("relu").unwrap().elem, Elem::F32);
+        assert_eq!(scores(&other), scores(&single), "{elem:?}");
     }
+}
+
+#[test]
+fn double_precision_within_a_model_of_another_stays() {
+    let network = opened(18, |b| {
+        b.input("x", Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap();
+        let wide = b.emit(
+            "Cast",
+            &["x"],
+            &[("to", i64::from(Elem::F64.code()).into())],
+        );
+        let lowest = b.scalar(Elem::F64, f64::MIN).unwrap();
+        let whole = b
+            .emit_named("largest", "Max", &[&wide, &lowest], &[])
+            .unwrap();
+        let narrow = b.emit(
+            "Cast",
+            &[&whole],
+            &[("to", i64::from(Elem::F32.code()).into())],
+        );
+        vec![
+            b.emit_named("y", "GlobalAveragePool", &[&narrow], &[])
+                .unwrap(),
+        ]
+    });
+    let network = network.unwrap();
+    assert_eq!(network.shapes.get("largest").unwrap().elem, Elem::F64);
+    assert!(differentiable(&network));
 }
 
 #[test]
