@@ -10,6 +10,7 @@ mod light;
 mod quantization;
 mod random;
 mod refusals;
+mod scans;
 mod structure;
 
 use finite::{DEVICES, Numeric};

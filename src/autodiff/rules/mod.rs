@@ -249,6 +249,8 @@ mod tests {
             "\nThe gradient of these is zero wherever it exists, so that the sweep ends there: {}; and `Cast` to integers.\n",
             ZERO_GRADIENT.join(", ")
         );
+        text += "\nFunctions are written out, and so are an `If` whose condition is constant, a `Loop` of a constant number of turns, \
+            and a `Scan` (of opset 9 or newer) through sequences of a known length.\n";
         text += "\nThese are taken apart into operators that have rules before anything is differentiated:\n\n\
             | domain | operator | covered |\n| --- | --- | --- |\n";
         for fusion in FUSIONS {
