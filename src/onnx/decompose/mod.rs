@@ -68,9 +68,11 @@ const fn contributed(op: &'static str, decompose: Decomposition, note: &'static 
 #[rustfmt::skip]
 pub const FUSIONS: &[Fusion] = &[
     own("Attention", attention::standard, ""),
-    own("LSTM", recurrent::lstm, "up to 256 steps; no lengths, no peepholes, the usual activations"),
+    own("GRU", recurrent::gru, "up to 256 steps; the same activations either way; `layout` 0"),
+    own("LSTM", recurrent::lstm, "as GRU; no peepholes, no `input_forget`"),
     own("QLinearConv", quantized::conv, "straight through"),
     own("QLinearMatMul", quantized::mat_mul, "straight through"),
+    own("RNN", recurrent::rnn, "as GRU"),
     contributed("Attention", attention::packed, "no rotation, no shared buffers, no mask of four axes"),
     contributed("BiasGelu", fused::gelu, ""),
     contributed("DequantizeLinear", quantized::dequantize, "levels of 8 bits"),

@@ -186,6 +186,7 @@ const FLOAT32_ONLY: &[&str] = &[
     "GlobalAveragePool",
     "GlobalLpPool",
     "GlobalMaxPool",
+    "GRU",
     "GridSample",
     "GroupNormalization",
     "HardSigmoid",
@@ -200,6 +201,7 @@ const FLOAT32_ONLY: &[&str] = &[
     "Mish",
     "OneHot",
     "PRelu",
+    "RNN",
     "Resize",
     "RoiAlign",
     "Selu",
@@ -276,7 +278,7 @@ fn ints(values: &[i64]) -> Operand {
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 26] = [
+    let families: [fn() -> Vec<Case>; 27] = [
         convolutions::convolutions,
         convolutions::depthwise,
         convolutions::transposed_convolutions,
@@ -289,6 +291,7 @@ pub fn all() -> Vec<Case> {
         fusions::packed_attention,
         fusions::products,
         fusions::recurrent,
+        fusions::recurrent_functions,
         layout::indexing,
         layout::layout,
         layout::slicing,
