@@ -8,7 +8,7 @@ use ziggurat::onnx::{Builder, Elem};
 
 const DIMS: [usize; 3] = [2, 3, 4];
 
-fn levels(b: &mut Builder, elem: Elem, values: &[i8]) -> String {
+pub fn levels(b: &mut Builder, elem: Elem, values: &[i8]) -> String {
     b.constant(TensorProto {
         dims: if values.len() == 1 {
             vec![]

@@ -6,8 +6,18 @@ use crate::onnx::Elem;
 
 /// The numbers that three inputs (levels, scale, zero point) from `first` on stand for.
 fn numbers(e: &mut Emitter, first: usize, axis: Option<i64>) -> Result<String, Refusal> {
-    let (levels, scale) = (e.input(first)?, e.input(first + 1)?);
-    let zero_point = e.optional(first + 2).unwrap_or_default();
+    numbers_of(e, [first, first + 1, first + 2], axis)
+}
+
+/// The numbers that levels, scale and zero point stand for, which are the inputs of these numbers.
+pub(super) fn numbers_of(
+    e: &mut Emitter,
+    inputs: [usize; 3],
+    axis: Option<i64>,
+) -> Result<String, Refusal> {
+    let [levels, scale, zero_point] = inputs;
+    let (levels, scale) = (e.input(levels)?, e.input(scale)?);
+    let zero_point = e.optional(zero_point).unwrap_or_default();
     let several = !is_one(e, scale)?;
     let attributes: Vec<_> = match axis.filter(|_| several) {
         Some(axis) => vec![("axis", axis.into())],
@@ -68,6 +78,35 @@ pub fn mat_mul(e: &mut Emitter) -> Result<(), Refusal> {
     let b = numbers(e, 3, Some(-1))?;
     let made = e.emit_unrounded("MatMul", &[&a, &b]);
     round(e, &made, 6)
+}
+
+/// Inputs a and b as levels, then their scales, their zero points, and a bias; the result is not rounded.
+pub fn mat_mul_to_float(e: &mut Emitter) -> Result<(), Refusal> {
+    if !is_one(e, e.input(2)?)? {
+        return Err("it has a scale for each row".into());
+    }
+    let a = numbers_of(e, [0, 2, 4], None)?;
+    let b = numbers_of(e, [1, 3, 5], Some(-1))?;
+    product_with_bias(e, &a, &b, 6)
+}
+
+/// Inputs a as numbers, which are rounded to levels on the way, b as levels, its scale and zero point, and a bias.
+pub fn dynamic_mat_mul(e: &mut Emitter) -> Result<(), Refusal> {
+    let rounded = e.emit_many("DynamicQuantizeLinear", &[e.input(0)?], &[], 3);
+    let rounded: Vec<&str> = rounded.iter().map(String::as_str).collect();
+    let a = e.emit("DequantizeLinear", &rounded, &[]);
+    let b = numbers_of(e, [1, 2, 3], Some(-1))?;
+    product_with_bias(e, &a, &b, 4)
+}
+
+fn product_with_bias(e: &mut Emitter, a: &str, b: &str, bias: usize) -> Result<(), Refusal> {
+    let Some(bias) = e.optional(bias) else {
+        e.finish("MatMul", &[a, b], &[]);
+        return Ok(());
+    };
+    let product = e.emit("MatMul", &[a, b], &[]);
+    e.finish("Add", &[&product, bias], &[]);
+    Ok(())
 }
 
 /// Inputs a, b, c, y as for [`conv`], where c is the bias; without y's, the result is not rounded.

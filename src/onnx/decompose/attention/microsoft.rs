@@ -1,5 +1,6 @@
 //! The forms that ONNX Runtime's optimiser makes.
 
+use super::super::quantized::numbers_of;
 use super::masks::{self, Window};
 use super::{Attention, Emitter, Part, Refusal, continued, length_and_width, split_heads};
 use crate::onnx::Elem;
@@ -11,11 +12,32 @@ const MASKED: f32 = -10_000.0;
 /// Queries, keys and values are one product with the weights.
 pub fn packed(e: &mut Emitter) -> Result<(), Refusal> {
     e.without_inputs(&[(6, "past_sequence_length")])?;
+    let factors = [e.input(0)?, e.input(1)?].map(str::to_owned);
+    let elem = e.elem(e.input(0)?)?;
+    projected(e, elem, factors, [3, 4], Some(5))
+}
+
+/// The same of levels: input, weights, bias, both scales, mask, both zero points, and what was kept of earlier runs.
+pub fn quantized(e: &mut Emitter) -> Result<(), Refusal> {
+    let input = numbers_of(e, [0, 3, 6], None)?;
+    let weight = numbers_of(e, [1, 4, 7], Some(-1))?;
+    let elem = e.elem(e.input(3)?)?;
+    projected(e, elem, [input, weight], [5, 8], None)
+}
+
+/// Attention to the product of what the first two inputs stand for; the mask, the past and what is added to scores are the
+/// inputs of these numbers.
+fn projected(
+    e: &mut Emitter,
+    elem: Elem,
+    [input, weight]: [String; 2],
+    [mask, past]: [usize; 2],
+    added: Option<usize>,
+) -> Result<(), Refusal> {
     e.without_flags(&["do_rotary", "past_present_share_buffer"])?;
-    let (input, weight) = (e.input(0)?, e.input(1)?);
-    let (elem, heads) = (e.elem(input)?, e.node.int("num_heads").unwrap_or(0));
-    let (length, _) = length_and_width(e, input)?;
-    let all = e.dims(weight)?.last().copied().unwrap_or(0);
+    let heads = e.node.int("num_heads").unwrap_or(0);
+    let (length, _) = length_and_width(e, e.input(0)?)?;
+    let all = e.dims(e.input(1)?)?.last().copied().unwrap_or(0);
     let third = (all / 3) as i64;
     let widths = e
         .node
@@ -29,7 +51,7 @@ pub fn packed(e: &mut Emitter) -> Result<(), Refusal> {
     if q.checked_add(k).and_then(|sum| sum.checked_add(v)) != Some(all) {
         return Err(Refusal(format!("qkv_hidden_sizes = {widths:?}")));
     }
-    let mut product = e.emit("MatMul", &[input, weight], &[]);
+    let mut product = e.emit("MatMul", &[&input, &weight], &[]);
     if let Some(bias) = e.optional(2) {
         product = e.emit("Add", &[&product, bias], &[]);
     }
@@ -39,22 +61,27 @@ pub fn packed(e: &mut Emitter) -> Result<(), Refusal> {
     let query = split_heads(e, &parts[0], heads, (length, q))?;
     let mut key = split_heads(e, &parts[1], heads, (length, k))?;
     let mut value = split_heads(e, &parts[2], heads, (length, v))?;
-    let before = past_of_both(e, &mut key, &mut value)?;
+    let before = past_of_both(e, past, &mut key, &mut value)?;
     let mask = Mask {
-        index: 3,
+        index: mask,
         name: "mask_index",
         of_attention: true,
     };
     let bias = mask.bias(e, elem, key.length)?;
-    joined(e, elem, heads, before, [query, key, value], bias)
+    joined(e, elem, heads, before, [query, key, value], (bias, added))
 }
 
 /// Puts keys and values behind those of earlier runs, which are one tensor (2, batch, heads, length, size), and makes the
 /// same of all for later ones. Returns how many there were.
-fn past_of_both(e: &mut Emitter, key: &mut Part, value: &mut Part) -> Result<usize, Refusal> {
+fn past_of_both(
+    e: &mut Emitter,
+    past: usize,
+    key: &mut Part,
+    value: &mut Part,
+) -> Result<usize, Refusal> {
     let mut before = 0;
     let (ones, first) = (e.ints(&[1, 1]), [("axis", 0i64.into())]);
-    if let Some(past) = e.optional(4) {
+    if let Some(past) = e.optional(past) {
         let &[2, _, _, length, _] = e.dims(past)?.as_slice() else {
             return Err(masks::unreadable("past", &e.dims(past)?));
         };
@@ -110,7 +137,7 @@ pub fn multi_head(e: &mut Emitter) -> Result<(), Refusal> {
         of_attention: false,
     };
     let bias = mask.bias(e, elem, key.length)?;
-    joined(e, elem, heads, before, [query, key, value], bias)
+    joined(e, elem, heads, before, [query, key, value], (bias, Some(5)))
 }
 
 /// Queries, keys or values as they come.
@@ -153,16 +180,17 @@ fn unpacked(e: &mut Emitter, value: &str, count: usize, width: usize) -> Vec<Str
 }
 
 /// What the forms have in common, once there are queries, keys and values, with `before` of the keys from earlier runs.
+/// Scores get a mask added and the input of the number `added`.
 fn joined(
     e: &mut Emitter,
     elem: Elem,
     heads: i64,
     before: usize,
     parts: [Part; 3],
-    mask: Option<String>,
+    (mask, added): (Option<String>, Option<usize>),
 ) -> Result<(), Refusal> {
     let [query, key, value] = parts;
-    let given = e.optional(5).map(str::to_owned);
+    let given = added.and_then(|index| e.optional(index)).map(str::to_owned);
     let bias = match (mask, given) {
         (Some(mask), Some(given)) => Some(e.emit("Add", &[&mask, &given], &[])),
         (mask, given) => mask.or(given),

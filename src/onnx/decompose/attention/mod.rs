@@ -7,7 +7,7 @@ mod masks;
 mod microsoft;
 mod standard;
 
-pub use microsoft::{multi_head, packed};
+pub use microsoft::{multi_head, packed, quantized};
 pub use standard::standard;
 
 use super::emitter::{Emitter, Refusal};
