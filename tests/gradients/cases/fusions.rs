@@ -57,6 +57,16 @@ pub fn products() -> Vec<Case> {
             .with("beta", 2f32),
     );
     cases.push(microsoft("FusedMatMul", &[x(&[2, 3]), x(&[3, 4])]));
+    cases.push(microsoft("TransposeMatMul", &[x(&[3, 2]), x(&[3, 4])]).with("transA", 1i64));
+    for (transposed, dims) in [(0i64, [3, 2, 4]), (1, [4, 2, 3])] {
+        cases.push(
+            microsoft("FusedMatMul", &[x(&dims), x(&[5, 2, 4])])
+                .with("transBatchA", 1i64)
+                .with("transA", transposed)
+                .with("transBatchB", 1i64)
+                .with("transB", 1i64),
+        );
+    }
     cases.push(
         microsoft("FusedMatMul", &[x(&[2, 4, 3]), x(&[2, 5, 4])])
             .with("transA", 1i64)
