@@ -65,6 +65,18 @@ pub fn cast_like(cx: &mut Context) -> Result<Gradients, Error> {
     }
 }
 
+/// `g`, reversed again.
+pub fn reverse_sequence(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, lengths) = (cx.gradient()?, cx.input(1)?);
+    let axes = [("batch_axis", 1), ("time_axis", 0)];
+    let axes = axes.map(|(name, usual)| (name, cx.node.int(name).unwrap_or(usual).into()));
+    Ok(vec![Some(cx.emit(
+        "ReverseSequence",
+        &[&gradient, &lengths],
+        &axes,
+    ))])
+}
+
 /// `g`, summed over the copies.
 pub fn expand(cx: &mut Context) -> Result<Gradients, Error> {
     cx.only_first()?;

@@ -22,6 +22,7 @@ mod taps;
 mod transposed;
 mod trigonometry;
 mod window;
+mod windows;
 
 use super::Error;
 use super::context::{Context, Gradients};
@@ -69,6 +70,7 @@ pub const RULES: &[Entry] = &[
     entry("CastLike", layout::cast_like, 15, "between floating-point types"),
     entry("Celu", activation::celu, 12, ""),
     entry("Clip", activation::clip, 7, "constant bounds"),
+    entry("Col2Im", windows::col_2_im, 18, "constant blocks, up to 1024 elements each"),
     entry("Concat", slicing::concat, 7, ""),
     entry("Conv", convolution::conv, 7, "the input only"),
     entry("ConvInteger", quantization::conv_integer, 10, "straight through; the input only"),
@@ -112,6 +114,7 @@ pub const RULES: &[Entry] = &[
     entry("MatMulInteger", quantization::mat_mul_integer, 10, "straight through"),
     entry("Max", arithmetic::extreme, 7, "ties: shared equally"),
     entry("MaxPool", pooling::max_pool, 7, "ties: the first, or shared equally, by the device"),
+    entry("MaxUnpool", windows::max_unpool, 9, "places that differ"),
     entry("Mean", arithmetic::mean, 7, ""),
     entry("MeanVarianceNormalization", statistics::mean_variance_normalization, 9, ""),
     entry("Min", arithmetic::extreme, 7, "ties: shared equally"),
@@ -139,6 +142,7 @@ pub const RULES: &[Entry] = &[
     entry("Relu", activation::relu, 7, "0 at 0"),
     entry("Reshape", layout::same_elements, 7, ""),
     entry("Resize", resize::resize, 7, "as `Upsample` before opset 10; every mode, `antialias`; constant scales and regions; axes up to 4096"),
+    entry("ReverseSequence", layout::reverse_sequence, 10, ""),
     entry("RoiAlign", sampling::roi_align, 10, "the picture only; a `sampling_ratio`; of equal largest, shared equally"),
     entry("ScatterElements", indexing::scatter_elements, 11, "data and updates; reductions `none` and `add`"),
     entry("ScatterND", indexing::scatter_nd, 11, "data and updates; reductions `none` and `add`"),

@@ -8,11 +8,14 @@
 //! Formulas: ONNX Runtime's `ContribOperators.md`, and ONNX's `Operators.md` for what has no domain here.
 
 mod attention;
+mod blocks;
 mod emitter;
 mod fused;
+mod geometry;
 mod normalization;
 mod quantized;
 mod recurrent;
+mod rotary;
 
 use super::graph::is_default_domain;
 use super::proto::NodeProto;
@@ -67,12 +70,15 @@ const fn contributed(op: &'static str, decompose: Decomposition, note: &'static 
 /// Every operator that is taken apart.
 #[rustfmt::skip]
 pub const FUSIONS: &[Fusion] = &[
+    own("AffineGrid", geometry::affine_grid, "sizes that are known"),
     own("Attention", attention::standard, ""),
+    own("DeformConv", geometry::deformed_conv, "two axes"),
     own("GRU", recurrent::gru, "up to 256 steps; the same activations either way; `layout` 0"),
     own("LSTM", recurrent::lstm, "as GRU; no peepholes, no `input_forget`"),
     own("QLinearConv", quantized::conv, "straight through"),
     own("QLinearMatMul", quantized::mat_mul, "straight through"),
     own("RNN", recurrent::rnn, "as GRU"),
+    own("RotaryEmbedding", rotary::embedding, ""),
     contributed("Attention", attention::packed, "no rotation, no shared buffers, no mask of four axes"),
     contributed("BiasGelu", fused::gelu, ""),
     contributed("DequantizeLinear", quantized::dequantize, "levels of 8 bits"),
@@ -83,6 +89,7 @@ pub const FUSIONS: &[Fusion] = &[
     contributed("FusedMatMul", fused::mat_mul, ""),
     contributed("Gelu", fused::gelu, ""),
     contributed("MatMulIntegerToFloat", quantized::mat_mul_to_float, "straight through; one scale of the first factor"),
+    contributed("MatMulNBits", blocks::mat_mul, "2, 4 and 8 bits; no `g_idx`, no weights packed beforehand"),
     contributed("MultiHeadAttention", attention::multi_head, "no shared buffers, no cumulative lengths; of the outputs the first three"),
     contributed("NhwcMaxPool", quantized::max_pool, ""),
     contributed("QAttention", attention::quantized, "as Attention; straight through"),

@@ -387,6 +387,56 @@ pub fn recurrent_functions() -> Vec<Case> {
     cases
 }
 
+pub fn rotary() -> Vec<Case> {
+    let (table, positions) = (x(&[9, 2]), index(&[2, 3], &[0, 4, 8, 2, 1, 3]));
+    let own = |operands: &[Operand]| case("RotaryEmbedding", operands).since(23);
+    let mut cases = Vec::new();
+    for interleaved in [0i64, 1] {
+        let four = [
+            x(&[2, 3, 3, 4]),
+            table.clone(),
+            table.clone(),
+            positions.clone(),
+        ];
+        let three = [x(&[2, 3, 12]), x(&[2, 3, 2]), x(&[2, 3, 2])];
+        cases.push(own(&four).with("interleaved", interleaved));
+        cases.push(
+            own(&three)
+                .with("interleaved", interleaved)
+                .with("num_heads", 3i64),
+        );
+        cases.push(
+            own(&three)
+                .with("interleaved", interleaved)
+                .with("num_heads", 2i64)
+                .with("rotary_embedding_dim", 4i64),
+        );
+    }
+    cases
+}
+
+/// Weights of a few bits in blocks of sixteen, the last of which is not full.
+pub fn blocks() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for bits in [4i64, 8] {
+        let bytes = 2 * bits as usize;
+        let weights = Operand::Bytes(vec![3, 2, bytes]);
+        let scales = positive_constant(&[6]);
+        let own = |further: &[Operand]| {
+            let operands = [x(&[2, 20]), weights.clone(), scales.clone()];
+            microsoft("MatMulNBits", &[&operands[..], further].concat())
+                .with("K", 20i64)
+                .with("N", 3i64)
+                .with("bits", bits)
+                .with("block_size", 16i64)
+        };
+        let zero_points = Operand::Bytes(vec![3 * 2 * bits as usize / 8]);
+        cases.push(own(&[]));
+        cases.push(own(&[zero_points, Missing, x(&[3])]));
+    }
+    cases
+}
+
 /// A form that is not taken apart: the lengths of sequences that follow each other without padding.
 pub fn cumulated_attention() -> Case {
     let lengths = index32(&[8], &[3, 2, 0, 5, 10, 0, 3, 6]);

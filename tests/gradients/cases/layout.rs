@@ -34,6 +34,10 @@ pub fn layout() -> Vec<Case> {
         case("Flatten", &[x(&[2, 3, 4])]).with("axis", 0i64),
         case("Flatten", &[x(&[2, 3, 4])]).with("axis", -1i64),
         case("Identity", &[x(&[2, 3])]),
+        case("ReverseSequence", &[x(&[4, 3, 2]), ints(&[2, 4, 1])]),
+        case("ReverseSequence", &[x(&[3, 4, 2]), ints(&[2, 4, 1])])
+            .with("batch_axis", 0i64)
+            .with("time_axis", 1i64),
         case("Reshape", &[x(&[2, 3, 4]), ints(&[4, -1])]),
         case("Reshape", &[x(&[2, 3, 4]), ints(&[0, 1, -1, 2])]).with("allowzero", 0i64),
         case("Reshape", &[x(&[1, 1]), ints(&[])]),

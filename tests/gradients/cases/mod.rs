@@ -55,6 +55,8 @@ enum Operand {
     Flag(bool),
     /// Truth values of the dimensions given, true and false by turns.
     Flags(Vec<usize>),
+    /// Bytes of the dimensions given, all different as far as they go.
+    Bytes(Vec<usize>),
     Missing,
 }
 
@@ -146,6 +148,17 @@ impl Case {
                     raw_data: Some(vec![u8::from(*value)].into()),
                     ..Default::default()
                 }),
+                Operand::Bytes(dims) => builder.constant(TensorProto {
+                    dims: dims.iter().map(|&dim| dim as i64).collect(),
+                    data_type: Elem::U8.code(),
+                    raw_data: Some(
+                        (0..dims.iter().product::<usize>())
+                            .map(|place| (place * 37 + 11) as u8)
+                            .collect::<Vec<_>>()
+                            .into(),
+                    ),
+                    ..Default::default()
+                }),
                 Operand::Missing => String::new(),
             });
         }
@@ -177,9 +190,11 @@ const FLOAT32_ONLY: &[&str] = &[
     "Attention",
     "AveragePool",
     "Celu",
+    "Col2Im",
     "Conv",
     "ConvTranspose",
     "Cosh",
+    "DeformConv",
     "Elu",
     "Erf",
     "Gelu",
@@ -196,6 +211,7 @@ const FLOAT32_ONLY: &[&str] = &[
     "LSTM",
     "LeakyRelu",
     "LpPool",
+    "MaxUnpool",
     "Mean",
     "MeanVarianceNormalization",
     "Mish",
@@ -204,6 +220,7 @@ const FLOAT32_ONLY: &[&str] = &[
     "RNN",
     "Resize",
     "RoiAlign",
+    "RotaryEmbedding",
     "Selu",
     "SimplifiedLayerNormalization",
     "Sinh",
@@ -278,7 +295,7 @@ fn ints(values: &[i64]) -> Operand {
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 27] = [
+    let families: [fn() -> Vec<Case>; 31] = [
         convolutions::convolutions,
         convolutions::depthwise,
         convolutions::transposed_convolutions,
@@ -286,12 +303,14 @@ pub fn all() -> Vec<Case> {
         elementwise::arithmetic,
         fusions::activations,
         fusions::attention,
+        fusions::blocks,
         fusions::multi_head_attention,
         fusions::normalization,
         fusions::packed_attention,
         fusions::products,
         fusions::recurrent,
         fusions::recurrent_functions,
+        fusions::rotary,
         layout::indexing,
         layout::layout,
         layout::slicing,
@@ -301,9 +320,11 @@ pub fn all() -> Vec<Case> {
         normalization::statistics,
         pools::norm_pools,
         pools::pools,
+        pools::windows,
         reductions::other_reductions,
         reductions::reductions,
         resizing::resizing,
+        sampling::geometry,
         sampling::grids,
         sampling::regions,
     ];

@@ -72,3 +72,44 @@ pub fn regions() -> Vec<Case> {
     }
     cases
 }
+
+pub fn geometry() -> Vec<Case> {
+    let grid =
+        |theta: &[usize], sizes: &[i64]| case("AffineGrid", &[x(theta), ints(sizes)]).since(20);
+    let (picture, mask) = (x(&[2, 4, 5, 4]), x(&[2, 12, 3, 4]));
+    let conv = |operands: &[Operand]| case("DeformConv", operands).since(19);
+    vec![
+        grid(&[2, 2, 3], &[2, 3, 4, 5]),
+        grid(&[2, 2, 3], &[2, 3, 4, 5]).with("align_corners", 1i64),
+        grid(&[1, 3, 4], &[1, 2, 2, 3, 4]),
+        grid(&[1, 3, 4], &[1, 2, 2, 3, 4]).with("align_corners", 1i64),
+        conv(&[
+            picture.clone(),
+            x(&[3, 4, 2, 2]),
+            Operand::Constant(vec![2, 8, 4, 3], Fill::Uniform),
+        ]),
+        conv(&[
+            x(&[1, 2, 4, 4]),
+            x(&[1, 2, 1, 1]),
+            floats_of(&[1, 2, 4, 4], &[0.25; 32]),
+            x(&[1]),
+        ]),
+        conv(&[
+            Operand::Constant(vec![1, 1, 4, 4], Fill::Uniform),
+            constant(&[1, 1, 1, 1]),
+            spaced(&[1, 2, 4, 4]),
+        ]),
+        conv(&[
+            picture,
+            x(&[6, 2, 3, 2]),
+            Operand::Constant(vec![2, 24, 3, 4], Fill::Uniform),
+            x(&[6]),
+            mask,
+        ])
+        .with("group", 2i64)
+        .with("offset_group", 2i64)
+        .with("strides", vec![2i64, 1])
+        .with("dilations", vec![1i64, 2])
+        .with("pads", vec![1i64, 1, 1, 1]),
+    ]
+}
