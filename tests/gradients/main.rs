@@ -5,6 +5,7 @@ mod cases;
 mod dynamic;
 mod finite;
 mod fusions;
+mod gone;
 mod graphs;
 mod kinks;
 mod levels;

@@ -7,6 +7,7 @@ mod activation;
 mod arithmetic;
 mod convolution;
 mod einsum;
+mod fourier;
 mod indexing;
 mod layout;
 mod linear;
@@ -78,6 +79,7 @@ pub const RULES: &[Entry] = &[
     entry("Cos", trigonometry::cos, 7, ""),
     entry("Cosh", trigonometry::cosh, 9, ""),
     entry("CumSum", layout::cum_sum, 11, ""),
+    entry("DFT", fourier::dft, 17, "constant length and axis; no inverse of half a spectrum"),
     entry("DepthToSpace", layout::depth_to_space, 7, "both orders of channels"),
     entry("DequantizeLinear", quantization::dequantize, 10, "straight through; a scale, or one a position of an axis"),
     entry("Div", arithmetic::div, 7, ""),
@@ -195,6 +197,8 @@ const ZERO_GRADIENT: &[&str] = &[
     "NonZero",
     "Not",
     "Or",
+    "RandomNormalLike",
+    "RandomUniformLike",
     "Round",
     "Shape",
     "Sign",

@@ -38,7 +38,7 @@ pub fn col_2_im(cx: &mut Context) -> Result<Gradients, Error> {
         .collect();
     let identity = TensorProto::from_floats("", &kernel_dims, elem, &identity)?;
     let identity = cx.builder.constant(identity);
-    let planes = [&[batch * out[1], 1], &out[2..]].concat();
+    let planes = [&[out[0] * out[1], 1], &out[2..]].concat();
     let planes = cx.reshape(&gradient, &planes);
     let attributes = [
         ("kernel_shape", window.kernel.clone().into()),

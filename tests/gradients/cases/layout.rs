@@ -209,3 +209,33 @@ pub fn indexing() -> Vec<Case> {
             .reads(&[0], 2),
     ]
 }
+
+pub fn fourier() -> Vec<Case> {
+    let real = x(&[2, 5, 4, 1]);
+    let complex = x(&[2, 5, 4, 2]);
+    let mut cases = Vec::new();
+    for (length, axis) in [(5, 1i64), (7, 1), (4, 1), (6, 2)] {
+        for picture in [&real, &complex] {
+            let old = case("DFT", &[picture.clone(), index(&[], &[length])])
+                .with("axis", axis)
+                .until(19);
+            let new = case(
+                "DFT",
+                &[picture.clone(), index(&[], &[length]), index(&[], &[axis])],
+            )
+            .since(20);
+            for of in [old, new] {
+                cases.push(of.clone());
+                cases.push(of.with("inverse", 1i64));
+            }
+        }
+        let half = case(
+            "DFT",
+            &[real.clone(), index(&[], &[length]), index(&[], &[axis])],
+        );
+        cases.push(half.with("onesided", 1i64).since(20));
+    }
+    cases.push(case("DFT", &[complex]).since(20));
+    cases.push(case("DFT", &[real]).with("onesided", 1i64).until(19));
+    cases
+}

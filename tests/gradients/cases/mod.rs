@@ -295,7 +295,7 @@ fn ints(values: &[i64]) -> Operand {
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 31] = [
+    let families: [fn() -> Vec<Case>; 32] = [
         convolutions::convolutions,
         convolutions::depthwise,
         convolutions::transposed_convolutions,
@@ -311,6 +311,7 @@ pub fn all() -> Vec<Case> {
         fusions::recurrent,
         fusions::recurrent_functions,
         fusions::rotary,
+        layout::fourier,
         layout::indexing,
         layout::layout,
         layout::slicing,
