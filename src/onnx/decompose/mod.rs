@@ -15,6 +15,7 @@ mod geometry;
 mod normalization;
 mod quantized;
 mod recurrent;
+mod renamed;
 mod rotary;
 
 use super::graph::is_default_domain;
@@ -72,9 +73,10 @@ const fn contributed(op: &'static str, decompose: Decomposition, note: &'static 
 pub const FUSIONS: &[Fusion] = &[
     own("AffineGrid", geometry::affine_grid, "sizes that are known"),
     own("Attention", attention::standard, ""),
+    own("CenterCropPad", renamed::center_crop_pad, "sizes that are known"),
     own("DeformConv", geometry::deformed_conv, "two axes"),
     own("GRU", recurrent::gru, "up to 256 steps; the same activations either way; `layout` 0"),
-    own("LSTM", recurrent::lstm, "as GRU; no peepholes, no `input_forget`"),
+    own("LSTM", recurrent::lstm, "as GRU; no `input_forget`"),
     own("QLinearConv", quantized::conv, "straight through"),
     own("QLinearMatMul", quantized::mat_mul, "straight through"),
     own("RNN", recurrent::rnn, "as GRU"),
@@ -83,15 +85,18 @@ pub const FUSIONS: &[Fusion] = &[
     contributed("BiasGelu", fused::gelu, ""),
     contributed("DequantizeLinear", quantized::dequantize, "levels of 8 bits"),
     contributed("DynamicQuantizeMatMul", quantized::dynamic_mat_mul, "straight through"),
+    contributed("ExpandDims", renamed::expand_dims, "a constant axis"),
     contributed("FastGelu", fused::fast_gelu, ""),
     contributed("FusedConv", fused::conv, "Relu, LeakyRelu, Clip, Sigmoid, Tanh, HardSigmoid"),
     contributed("FusedGemm", fused::gemm, "the activations of FusedConv but Clip"),
     contributed("FusedMatMul", fused::mat_mul, ""),
     contributed("Gelu", fused::gelu, ""),
+    contributed("GridSample", renamed::grid_sample, ""),
     contributed("MatMulIntegerToFloat", quantized::mat_mul_to_float, "straight through; one scale of the first factor"),
     contributed("MatMulNBits", blocks::mat_mul, "2, 4 and 8 bits; no `g_idx`, no weights packed beforehand"),
     contributed("MultiHeadAttention", attention::multi_head, "no shared buffers, no cumulative lengths; of the outputs the first three"),
     contributed("NhwcMaxPool", quantized::max_pool, ""),
+    contributed("Pad", renamed::same, "as ONNX's own"),
     contributed("QAttention", attention::quantized, "as Attention; straight through"),
     contributed("QGemm", quantized::gemm, "straight through"),
     contributed("QLinearAdd", quantized::binary, "straight through"),
@@ -106,9 +111,11 @@ pub const FUSIONS: &[Fusion] = &[
     contributed("QLinearWhere", quantized::select, "straight through"),
     contributed("QuantizeLinear", quantized::quantize, "levels of 8 bits"),
     contributed("QuickGelu", fused::quick_gelu, ""),
+    contributed("RotaryEmbedding", rotary::contributed, "no scale, no packed batches"),
     contributed("SkipLayerNormalization", normalization::skip, "no statistics as outputs"),
     contributed("SkipSimplifiedLayerNormalization", normalization::skip_simplified, "no statistics as outputs"),
     contributed("TransposeMatMul", fused::mat_mul, ""),
+    contributed("Trilu", renamed::same, ""),
 ];
 
 fn fusion(node: &NodeProto) -> Option<&'static Fusion> {

@@ -8,17 +8,36 @@ const EXCHANGED: &[i64] = &[0, 2, 1, 3];
 
 /// Of queries or keys (batch, heads, length, size), or (batch, length, heads · size).
 pub fn embedding(e: &mut Emitter) -> Result<(), Refusal> {
-    let (input, table) = (e.input(0)?, e.input(1)?);
+    turned_by(e, [1, 2, 3])
+}
+
+/// As [`embedding`], with the positions before the tables.
+pub fn contributed(e: &mut Emitter) -> Result<(), Refusal> {
+    e.without_flags(&["is_packed_batching"])?;
+    if e.node.float("scale").unwrap_or(1.0) != 1.0 {
+        return Err("it has a scale".into());
+    }
+    turned_by(e, [2, 3, 1])
+}
+
+/// Turned by what the inputs of these numbers tell: cosines, sines and positions.
+fn turned_by(e: &mut Emitter, [cos, sin, positions]: [usize; 3]) -> Result<(), Refusal> {
+    let (input, table) = (e.input(0)?, e.input(cos)?);
+    let half = e.dims(table)?.last().copied().unwrap_or(0);
     let dims = e.dims(input)?;
     let joined = dims.len() == 3;
     let (heads, size) = match (dims.as_slice(), e.node.int("num_heads").unwrap_or(0)) {
         (&[_, heads, _, size], _) => (heads, size),
+        (&[_, _, width], 0)
+            if half > 0 && width.is_multiple_of(half) && (width / half).is_multiple_of(2) =>
+        {
+            (width / half / 2, 2 * half)
+        }
         (&[_, _, width], heads @ 1..) if width.is_multiple_of(heads as usize) => {
             (heads as usize, width / heads as usize)
         }
         (_, heads) => return Err(Refusal(format!("{heads} heads of {dims:?}"))),
     };
-    let half = e.dims(table)?.last().copied().unwrap_or(0);
     let turned = match e.node.int("rotary_embedding_dim").unwrap_or(0) {
         0 => size,
         told => usize::try_from(told).unwrap_or(0),
@@ -26,7 +45,8 @@ pub fn embedding(e: &mut Emitter) -> Result<(), Refusal> {
     if turned == 0 || turned > size || half.checked_mul(2) != Some(turned) {
         return Err(Refusal(format!("it turns {turned} of {size} by {half}")));
     }
-    let [cos, sin] = [1, 2].map(|index| angles(e, index));
+    let length = dims[if joined { 1 } else { 2 }];
+    let [cos, sin] = [cos, sin].map(|table| angles(e, table, positions, length));
     let (cos, sin) = (cos?, sin?);
     // (batch, length, heads, size)
     let apart = match joined {
@@ -67,14 +87,32 @@ pub fn embedding(e: &mut Emitter) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What input `index` says of each position, (batch, length, 1, half); a table by `position_ids`, or all of them.
-fn angles(e: &mut Emitter, index: usize) -> Result<String, Refusal> {
-    let mut told = e.input(index)?.to_owned();
-    if let Some(positions) = e.optional(3) {
-        told = e.emit("Gather", &[&told, positions], &[("axis", 0i64.into())]);
+/// What the input `table` says of each of `length` positions, (batch, length, 1, half): by their numbers or that of the
+/// first, if there are any.
+fn angles(
+    e: &mut Emitter,
+    table: usize,
+    positions: usize,
+    length: usize,
+) -> Result<String, Refusal> {
+    let told = e.input(table)?;
+    let Some(positions) = e.optional(positions) else {
+        let axis = e.ints(&[2]);
+        return Ok(e.emit("Unsqueeze", &[told, &axis], &[]));
+    };
+    let rows = [("axis", 0i64.into())];
+    if e.dims(positions)?.len() == 2 {
+        let told = e.emit("Gather", &[told, positions], &rows);
+        let axis = e.ints(&[2]);
+        return Ok(e.emit("Unsqueeze", &[&told, &axis], &[]));
     }
-    let axis = e.ints(&[2]);
-    Ok(e.emit("Unsqueeze", &[&told, &axis], &[]))
+    let numbers = [0, length as i64, 1];
+    let numbers = numbers.map(|number| e.constant(TensorProto::from_i64("", &[], &[number])));
+    let further = e.emit("Range", &[&numbers[0], &numbers[1], &numbers[2]], &[]);
+    let positions = e.emit("Add", &[&further, positions], &[]);
+    let told = e.emit("Gather", &[told, &positions], &rows);
+    let axes = e.ints(&[0, 2]);
+    Ok(e.emit("Unsqueeze", &[&told, &axes], &[]))
 }
 
 /// How the numbers of a head make pairs: neighbours, or one of either half.

@@ -1,5 +1,6 @@
 //! One table of single-node problems: every operator that has a rule, with every attribute that its rule reads.
 
+mod attention;
 mod convolutions;
 mod elementwise;
 mod fusions;
@@ -7,13 +8,14 @@ mod layout;
 mod linear;
 mod normalization;
 mod pools;
+mod recurrent;
 mod reductions;
 mod resizing;
 mod sampling;
 
 use crate::finite::{Fill, Problem, random};
 use Operand::{Again, Flag, Missing, Number};
-pub use fusions::cumulated_attention;
+pub use attention::cumulated_attention;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use ziggurat::onnx::proto::TensorProto;
@@ -285,6 +287,10 @@ fn floats_of(dims: &[usize], values: &[f64]) -> Operand {
     Operand::Floats(dims.to_vec(), values)
 }
 
+fn index32(dims: &[i64], values: &[i32]) -> Operand {
+    Operand::Index32(dims.to_vec(), values.to_vec())
+}
+
 fn index(dims: &[i64], values: &[i64]) -> Operand {
     Operand::Index(dims.to_vec(), values.to_vec())
 }
@@ -295,22 +301,21 @@ fn ints(values: &[i64]) -> Operand {
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 32] = [
+    let families: [fn() -> Vec<Case>; 33] = [
+        attention::attention,
+        attention::multi_head_attention,
+        attention::packed_attention,
+        attention::rotary,
         convolutions::convolutions,
         convolutions::depthwise,
         convolutions::transposed_convolutions,
         elementwise::activations,
         elementwise::arithmetic,
         fusions::activations,
-        fusions::attention,
         fusions::blocks,
-        fusions::multi_head_attention,
         fusions::normalization,
-        fusions::packed_attention,
         fusions::products,
-        fusions::recurrent,
-        fusions::recurrent_functions,
-        fusions::rotary,
+        fusions::renamed,
         layout::fourier,
         layout::indexing,
         layout::layout,
@@ -322,6 +327,8 @@ pub fn all() -> Vec<Case> {
         pools::norm_pools,
         pools::pools,
         pools::windows,
+        recurrent::functions,
+        recurrent::recurrent,
         reductions::other_reductions,
         reductions::reductions,
         resizing::resizing,

@@ -16,33 +16,49 @@ pub fn rnn(e: &mut Emitter) -> Result<(), Refusal> {
     })
 }
 
-/// With gates `i o f g` = `X Wᵀ + h Rᵀ + B`, four equal parts: `c' = f(f) c + f(i) g(g)`, `h' = f(o) h(c')`.
+/// With gates `i o f g` = `X Wᵀ + h Rᵀ + B`, four equal parts: `c' = f(f) c + f(i) g(g)`, `h' = f(o) h(c')`. Peepholes `P`,
+/// three equal parts, add `P c` to `i` and `f`, and `P c'` to `o`.
 pub fn lstm(e: &mut Emitter) -> Result<(), Refusal> {
-    e.without_inputs(&[(7, "P, peepholes")])?;
     e.without_flags(&["input_forget"])?;
     let form = Form::of(e, 4, &["Sigmoid", "Tanh", "Tanh"])?;
     let inputs = form.inputs(e)?;
     let recurrence = matrices(e, 2)?;
     let hidden = form.hidden as i64;
     let last = [("axis", (-1i64).into())];
-    let (three_and_one, thirds) = (e.ints(&[3 * hidden, hidden]), e.ints(&[hidden; 3]));
+    let quarters = e.ints(&[hidden; 4]);
+    let peepholes = e.optional(7).map(|peepholes| {
+        let (one, thirds) = (e.ints(&[1]), e.ints(&[hidden; 3]));
+        let row = e.emit("Unsqueeze", &[peepholes, &one], &[]);
+        e.emit_many("Split", &[&row, &thirds], &last, 3)
+    });
+    // How far gate `index` is open, which may see what the cell holds.
+    let opened = |e: &mut Emitter, gates: &[String], index: usize, cell: Option<&String>| {
+        let mut gate = gates[index].clone();
+        if let (Some(peepholes), Some(cell)) = (&peepholes, cell) {
+            let seen = e.emit("Mul", &[&peepholes[index], cell], &[]);
+            gate = e.emit("Add", &[&gate, &seen], &[]);
+        }
+        form.function(e, 0, &gate)
+    };
     run(e, &form, &inputs, 2, |e, mut gates, state| {
         if let Some(h) = &state[0] {
             let carried = e.emit("MatMul", &[h, &recurrence], &[]);
             gates = e.emit("Add", &[&gates, &carried], &[]);
         }
-        let parts = e.emit_many("Split", &[&gates, &three_and_one], &last, 2);
-        let open = form.function(e, 0, &parts[0])?;
-        let open = e.emit_many("Split", &[&open, &thirds], &last, 3);
-        let new = form.function(e, 1, &parts[1])?;
-        let mut cell = e.emit("Mul", &[&open[0], &new], &[]);
-        if let Some(c) = &state[1] {
-            let kept = e.emit("Mul", &[&open[2], c], &[]);
+        let gates = e.emit_many("Split", &[&gates, &quarters], &last, 4);
+        let before = state[1].as_ref();
+        let entering = opened(e, &gates, 0, before)?;
+        let new = form.function(e, 1, &gates[3])?;
+        let mut cell = e.emit("Mul", &[&entering, &new], &[]);
+        if let Some(before) = before {
+            let staying = opened(e, &gates, 2, Some(before))?;
+            let kept = e.emit("Mul", &[&staying, before], &[]);
             cell = e.emit("Add", &[&kept, &cell], &[]);
         }
+        let leaving = opened(e, &gates, 1, Some(&cell))?;
         // What the cell holds is not clipped.
         let shown = form.functions[2].of(e, &cell, form.elem)?;
-        let shown = e.emit("Mul", &[&open[1], &shown], &[]);
+        let shown = e.emit("Mul", &[&leaving, &shown], &[]);
         Ok(vec![shown, cell])
     })
 }
