@@ -12,6 +12,7 @@ const STAGES: [Stage; 4] = [
     Stage::Weights,
 ];
 
+/// With a mask, a window, or the lengths of what is padded; opsets 23 and newer.
 pub fn standard(e: &mut Emitter) -> Result<(), Refusal> {
     let elem = e.elem(e.input(0)?)?;
     let joined = e.dims(e.input(0)?)?.len() == 3;
