@@ -81,7 +81,7 @@ fn above_zero_point(
     let zero_point = cx.cast(&zero_point, Elem::F32);
     let zero_point = match (dims.as_slice(), axis(rank)) {
         ([] | [1], _) => cx.reshape(&zero_point, &[]),
-        (&[count], Some(axis)) => {
+        (&[count], Some(axis)) if axis < rank => {
             let mut along = vec![1; rank];
             along[axis] = count;
             cx.reshape(&zero_point, &along)
