@@ -194,8 +194,13 @@ fn a_network_of_fused_operators_is_differentiable_and_has_the_layers_of_its_file
         .filter(|layer| layer.is_activation)
         .map(|layer| layer.name.as_str())
         .collect();
-    // Attention, taken apart, ends in putting its heads side by side, which is no layer of its own.
-    let expected = ["patches", "g/SkipLayerNormalization_10", "pool", "logits"];
+    let expected = [
+        "patches",
+        "g/Attention_9",
+        "g/SkipLayerNormalization_10",
+        "pool",
+        "logits",
+    ];
     assert_eq!(named, expected);
     assert!(
         layers

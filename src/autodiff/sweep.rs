@@ -97,8 +97,13 @@ fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> H
             continue;
         };
         let from_levels = !is_float(first) || read.any(|input| !is_float(input));
-        let quantized = from_levels || node.is("QuantizeLinear");
-        let outputs = node.output.iter();
+        let dynamic = node.is("DynamicQuantizeLinear");
+        let quantized = from_levels || dynamic || node.is("QuantizeLinear");
+        // What a picture does to the scale of its levels cancels out where they become numbers again.
+        let outputs = node
+            .output
+            .iter()
+            .take(if dynamic { 1 } else { usize::MAX });
         let flows = |output: &&String| !output.is_empty() && (quantized || is_float(output));
         dependent.extend(outputs.filter(flows).cloned());
     }

@@ -59,7 +59,7 @@ const ARITHMETIC: &[&str] = &[
 ];
 
 /// Operators that, where a picture's planes come from convolutions, make attention.
-const ATTENTION: &[&str] = &["MatMul", "Softmax"];
+const ATTENTION: &[&str] = &["FusedMatMul", "MatMul", "Softmax"];
 
 /// What is needed to tell.
 pub(super) struct Activations<'a> {
@@ -84,31 +84,35 @@ impl<'a> Activations<'a> {
         }
     }
 
-    /// Whether the value `name`, which node `index` makes, is one.
+    /// Whether the value `name`, which node `index` makes, is one, by the operator that makes it in the file.
     pub fn contains(&self, index: usize, name: &str, layout: Layout) -> bool {
         let node = &self.graph().nodes()[index];
-        if self.is_attention(node, layout)
-            || is_one_of(node, REARRANGING)
+        let whole = self.network.wholes.making(name);
+        let op = whole.map_or(&node.op_type, |whole| &whole.op).as_str();
+        if self.is_attention(op, layout)
+            || REARRANGING.contains(&op)
             || self.bias_of(index).is_some()
         {
             return false;
         }
         let consumers = self.consumers.get(name).map_or(&[][..], Vec::as_slice);
-        let within = is_one_of(node, ARITHMETIC)
+        let within = ARITHMETIC.contains(&op)
             && !consumers.is_empty()
             && consumers
                 .iter()
                 .map(|&reader| &self.graph().nodes()[reader])
-                .all(|reader| is_one_of(reader, ARITHMETIC) || reader.is("Softmax"));
+                .all(|reader| {
+                    ARITHMETIC.contains(&reader.op_type.as_str()) || reader.is("Softmax")
+                });
         !within || self.linear_before(index).is_some() || self.is_residual_sum(index)
     }
 
     /// Whether a plane belongs to attention rather than to the picture: it has another shape, or is tokens by tokens.
-    fn is_attention(&self, node: &NodeProto, layout: Layout) -> bool {
+    fn is_attention(&self, op: &str, layout: Layout) -> bool {
         let plane = (layout.rows, layout.columns);
         self.is_transformer
             && layout.axes == Axes::Planes
-            && (!self.network.grids.resembles(plane) || is_one_of(node, ATTENTION))
+            && (!self.network.grids.resembles(plane) || ATTENTION.contains(&op))
     }
 
     /// The matrix product to which node `index` adds the bias.
@@ -143,8 +147,4 @@ impl<'a> Activations<'a> {
     fn graph(&self) -> &'a Graph {
         &self.network.graph
     }
-}
-
-fn is_one_of(node: &NodeProto, ops: &[&str]) -> bool {
-    ops.iter().any(|op| node.is(op))
 }

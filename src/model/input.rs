@@ -183,7 +183,7 @@ impl Picture {
 /// The type, the order of axes and the dimensions of an input that can take a picture.
 fn kind(input: &ValueInfoProto) -> Option<(Elem, Axes, Dims)> {
     let (elem, dims) = declared_dims(input)?;
-    let elem = Elem::from_code(elem).filter(|elem| matches!(elem, Elem::F32 | Elem::U8))?;
+    let elem = Elem::from_code(elem).filter(|&elem| elem.is_float() || elem == Elem::U8)?;
     if dims.len() != 4 {
         return None;
     }

@@ -5,14 +5,14 @@ use super::layout::Layout;
 use super::{Error, Network};
 use crate::autodiff::reach::{Reach, reach};
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Elem, OWN};
+use crate::onnx::{Elem, Graph, OWN};
 
 /// One value that can be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
     /// Its name: what targets use.
     pub name: String,
-    /// The operator that makes it.
+    /// The operator that makes it, as the file has it.
     pub op: String,
     /// Its dimensions for one picture, as the model has them.
     pub dims: Vec<usize>,
@@ -56,16 +56,19 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
             };
             let of_the_file = !name.starts_with(OWN);
             if of_the_file && reach != Reach::Independent && value.elem.is_float() {
+                let whole = network.wholes.making(name);
                 let linear = activations.linear_before(index);
                 let makers = linear.into_iter().chain([node]);
+                let learned = makers.map(|node| parameters(&network.graph, node));
                 layers.push(Layer {
                     name: name.clone(),
-                    op: node.op_type.clone(),
+                    op: whole.map_or(&node.op_type, |whole| &whole.op).clone(),
                     dims: value.dims.clone(),
                     layout,
-                    parameters: makers
-                        .map(|node| parameters(network, node))
-                        .fold(0, usize::saturating_add),
+                    parameters: match whole {
+                        Some(whole) => whole.parameters,
+                        None => learned.fold(0, usize::saturating_add),
+                    },
                     is_activation: activations.contains(index, name, layout),
                     reach,
                 });
@@ -76,9 +79,9 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
 }
 
 /// How many learned numbers a node reads: shapes, axes and limits are not learned.
-pub(super) fn parameters(network: &Network, node: &NodeProto) -> usize {
+pub(super) fn parameters(graph: &Graph, node: &NodeProto) -> usize {
     let weight = |name: &String| {
-        let constant = network.graph.constant(name)?;
+        let constant = graph.constant(name)?;
         let real = Elem::from_code(constant.data_type).is_some_and(Elem::is_float);
         let learned = real && !constant.dims.is_empty();
         let extents = constant.dims.iter().map(|&extent| extent.max(0) as usize);

@@ -28,6 +28,7 @@ mod ports;
 pub mod preprocessing;
 pub mod report;
 mod scores;
+mod whole;
 pub mod zoo;
 
 use crate::near;

@@ -3,6 +3,7 @@
 use super::input::Picture;
 use super::layers::Layer;
 use super::layout::{Grids, Layout};
+use super::whole::Wholes;
 use super::{Affine, Classes, Error, InputSize, ModelFile, Preprocessing, scores};
 use crate::onnx::{Elem, Graph, Shapes, decompose, file, functions, precision, upgrade};
 use crate::runtime::folding;
@@ -34,6 +35,8 @@ pub struct Network {
     pub shapes: Shapes,
     /// What tells where a value has its channels.
     pub grids: Grids,
+    /// What the file has for the parts that the graph has.
+    pub(super) wholes: Wholes,
 }
 
 impl Network {
@@ -57,6 +60,7 @@ impl Network {
         let (size, batchable) = (picture.size, picture.batchable);
         let graph = picture.to_input(&graph)?;
         let input = picture.name;
+        let wholes = Wholes::of(&graph);
         let graph = decomposed(graph, &input, size)?;
         let mut graph = folded(&graph, &input, size, batchable)?;
         let mut shapes = infer(&graph, &input, 1, size)?;
@@ -89,6 +93,7 @@ impl Network {
             batchable,
             shapes,
             grids,
+            wholes,
         })
     }
 
@@ -133,7 +138,7 @@ impl Network {
     pub fn parameters(&self) -> usize {
         let nodes = self.graph.nodes().iter();
         nodes.fold(0, |sum, node| {
-            sum.saturating_add(super::layers::parameters(self, node))
+            sum.saturating_add(super::layers::parameters(&self.graph, node))
         })
     }
 }

@@ -20,6 +20,7 @@ pub enum Attribute {
     Floats(Vec<f32>),
     Ints(Vec<i64>),
     String(String),
+    Strings(Vec<String>),
 }
 
 macro_rules! attribute_from {
@@ -29,7 +30,7 @@ macro_rules! attribute_from {
         })*
     };
 }
-attribute_from!(i64 => Int, f32 => Float, &[f32] => Floats, Vec<f32> => Floats, Vec<i64> => Ints, &[i64] => Ints, &str => String, String => String);
+attribute_from!(i64 => Int, f32 => Float, &[f32] => Floats, Vec<f32> => Floats, Vec<i64> => Ints, &[i64] => Ints, &str => String, String => String, Vec<String> => Strings);
 
 impl Attribute {
     /// The attribute called `name` of this value.
@@ -58,6 +59,10 @@ impl Attribute {
             Attribute::String(text) => {
                 proto.s = Bytes::from(text);
                 AttributeType::String
+            }
+            Attribute::Strings(texts) => {
+                proto.strings = texts.into_iter().map(Bytes::from).collect();
+                AttributeType::Strings
             }
         };
         proto.set_type(kind);

@@ -36,10 +36,11 @@ pub type Dims<'a> = [(&'a str, &'a [usize])];
 /// # Errors
 /// [`Error::Graph`] if the graph is damaged, [`Error::Model`] or [`Error::Run`] if ONNX Runtime refuses a part of it.
 pub fn fold(graph: &Graph, choices: &[&Dims]) -> Result<Graph, Error> {
-    let mut graph = without_constants(&decided(graph.clone())?, choices)?;
+    let start = decided(graph.clone())?;
+    let (mut graph, mut shapes) = without_constants(&start, choices)?;
     // What stands in a branch or a loop may be folded, and decide others, once it stands outside.
-    while let Some(next) = control::decide(&graph)? {
-        graph = without_constants(&decided(next)?, choices)?;
+    while let Some(next) = control::decide(&graph, &shapes)? {
+        (graph, shapes) = without_constants(&decided(next)?, choices)?;
     }
     Ok(graph)
 }
@@ -47,23 +48,25 @@ pub fn fold(graph: &Graph, choices: &[&Dims]) -> Result<Graph, Error> {
 /// The graph with all control flow decided, branches within branches too, that is so without computing anything: ONNX
 /// Runtime takes long to make sense of deep nests.
 fn decided(mut graph: Graph) -> Result<Graph, Error> {
-    while let Some(next) = control::decide(&graph)? {
+    while let Some(next) = control::decide(&graph, &[])? {
         graph = next;
     }
     Ok(graph)
 }
 
-/// The graph with every value folded that is the same for all of `choices`.
-fn without_constants(graph: &Graph, choices: &[&Dims]) -> Result<Graph, Error> {
+/// The graph with every value folded that is the same for all of `choices`, and the types of its values for each.
+fn without_constants(graph: &Graph, choices: &[&Dims]) -> Result<(Graph, Vec<Shapes>), Error> {
     let mut alike: Option<Known> = None;
+    let mut all = Vec::with_capacity(choices.len());
     for dims in choices {
-        let (mut known, _) = settle(graph, dims)?;
+        let (mut known, shapes) = settle(graph, dims)?;
+        all.push(shapes);
         if let Some(others) = &alike {
             known.retain(|name, tensor| others.get(name) == Some(tensor));
         }
         alike = Some(known);
     }
-    without(graph, alike.unwrap_or_default())
+    Ok((without(graph, alike.unwrap_or_default())?, all))
 }
 
 /// The types of all values of `graph` for the dimensions given for its inputs, also where dimensions are computed on the

@@ -58,7 +58,7 @@ pub fn alone(folder: &Path, shapes: &Shapes) -> Told {
     let told = |error: ziggurat::onnx::Error| error.to_string();
     let mut graph = modern(file::read(&folder.join("model.onnx")).map_err(told)?).map_err(told)?;
     for _ in 0..4 {
-        match control::decide(&graph).map_err(told)? {
+        match control::decide(&graph, std::slice::from_ref(shapes)).map_err(told)? {
             Some(decided) => graph = decided,
             None => break,
         }

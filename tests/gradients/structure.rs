@@ -13,9 +13,14 @@ use ziggurat::onnx::shapes::{fixed, untyped, value_info};
 use ziggurat::onnx::{Attribute, Elem, Graph, functions, upgrade};
 use ziggurat::runtime::{folding, testing};
 
-const DIMS: [usize; 2] = [2, 3];
+pub const DIMS: [usize; 2] = [2, 3];
 
-fn node(op: &str, inputs: &[&str], outputs: &[&str], attributes: Vec<AttributeProto>) -> NodeProto {
+pub fn node(
+    op: &str,
+    inputs: &[&str],
+    outputs: &[&str],
+    attributes: Vec<AttributeProto>,
+) -> NodeProto {
     let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
     NodeProto {
         name: format!("node of {}", outputs[0]),
@@ -40,7 +45,7 @@ fn call(
     }
 }
 
-fn subgraph(name: &str, graph: GraphProto) -> AttributeProto {
+pub fn subgraph(name: &str, graph: GraphProto) -> AttributeProto {
     let mut attribute = AttributeProto {
         name: name.into(),
         g: Some(graph.into()),
@@ -70,7 +75,7 @@ fn opsets(opset: i64) -> Vec<OperatorSetIdProto> {
 }
 
 /// A model from x (2, 3) in float64 to `outputs`.
-fn model(
+pub fn model(
     opset: i64,
     nodes: Vec<NodeProto>,
     constants: Vec<TensorProto>,
@@ -93,7 +98,7 @@ fn model(
 
 /// The model taken apart, if it still computes the same: differences of the model as it was against the gradient of what
 /// became of it.
-fn taken_apart(model: ModelProto, outputs: &[&str]) -> Graph {
+pub fn taken_apart(model: ModelProto, outputs: &[&str]) -> Graph {
     testing::library();
     let problem = |graph: Graph| Problem {
         graph,
@@ -115,7 +120,7 @@ fn taken_apart(model: ModelProto, outputs: &[&str]) -> Graph {
     graph
 }
 
-fn ops(graph: &Graph) -> Vec<&str> {
+pub fn ops(graph: &Graph) -> Vec<&str> {
     graph
         .nodes()
         .iter()
@@ -397,9 +402,9 @@ fn looping(count: i64, outputs: &[&str]) -> ModelProto {
 fn loops_of_a_constant_number_of_turns_are_unrolled() {
     let outputs = ["last", "all"];
     let graph = taken_apart(looping(3, &outputs), &outputs);
-    let turn = ["Mul", "Add", "Sin", "Unsqueeze"];
     let mut expected = vec!["Tanh"];
-    expected.extend(turn.repeat(3));
+    expected.extend(["Mul", "Add", "Sin"].repeat(3));
+    expected.extend(["Unsqueeze"; 3]);
     expected.push("Concat");
     assert_eq!(ops(&graph), expected);
     assert!(graph.contains("node of last/1/moved"), "{:?}", made(&graph));

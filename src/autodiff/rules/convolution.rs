@@ -42,6 +42,21 @@ pub fn conv(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(of_input)])
 }
 
+/// As [`conv`], where `weight` are the node's weights as numbers.
+pub(super) fn of_numbers(cx: &mut Context, weight: &str) -> Result<Gradients, Error> {
+    cx.only_first()?;
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let filter = cx.dims(&cx.input(1)?)?;
+    let (dims, out) = (cx.dims(&input)?, cx.dims(&cx.output())?);
+    if dims.len() < 3 || filter.len() != dims.len() || out.len() != dims.len() {
+        return Err(cx.form(&format!("input {dims:?} and weights {filter:?}")));
+    }
+    let group = cx.node.int("group").unwrap_or(1).max(1) as usize;
+    let window = Window::of(cx, &filter[2..], &dims[2..], &out[2..])?;
+    let of_input = transposed(cx, &gradient, weight, &window, &dims, &out, group);
+    Ok(vec![Some(of_input)])
+}
+
 /// `ConvTranspose` with the same weights, whose dimensions (output, input/group, kernel) are what it expects.
 fn transposed(
     cx: &mut Context,

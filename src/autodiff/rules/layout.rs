@@ -1,6 +1,7 @@
 //! The same elements in another arrangement or type.
 
 use super::{Context, Error, Gradients};
+use crate::onnx::Elem;
 
 /// For ops whose output holds the input's elements in the same order: `g` with the input's dimensions.
 pub fn same_elements(cx: &mut Context) -> Result<Gradients, Error> {
@@ -26,12 +27,16 @@ pub fn dropout(cx: &mut Context) -> Result<Gradients, Error> {
 /// `g` cast back.
 pub fn cast(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, input) = (cx.gradient()?, cx.input(0)?);
-    let (from, to) = (cx.elem(&cx.output())?, cx.elem(&input)?);
-    let gradient = match from == to {
+    // Gradients of levels are floats.
+    let [from, to] = [cx.output(), input].map(|value| match cx.elem(&value) {
+        Ok(elem) if !elem.is_float() => Ok(Elem::F32),
+        elem => elem,
+    });
+    let (from, to) = (from?, to?);
+    Ok(vec![Some(match from == to {
         true => gradient,
-        false => cx.emit("Cast", &[&gradient], &[("to", i64::from(to.code()).into())]),
-    };
-    Ok(vec![Some(gradient)])
+        false => cx.cast(&gradient, to),
+    })])
 }
 
 /// `g` under the inverse permutation.
@@ -58,6 +63,18 @@ pub fn cast_like(cx: &mut Context) -> Result<Gradients, Error> {
         true => cast(cx),
         false => Ok(vec![]),
     }
+}
+
+/// `g`, reversed again.
+pub fn reverse_sequence(cx: &mut Context) -> Result<Gradients, Error> {
+    let (gradient, lengths) = (cx.gradient()?, cx.input(1)?);
+    let axes = [("batch_axis", 1), ("time_axis", 0)];
+    let axes = axes.map(|(name, usual)| (name, cx.node.int(name).unwrap_or(usual).into()));
+    Ok(vec![Some(cx.emit(
+        "ReverseSequence",
+        &[&gradient, &lengths],
+        &axes,
+    ))])
 }
 
 /// `g`, summed over the copies.

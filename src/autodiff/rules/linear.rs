@@ -38,8 +38,14 @@ pub fn gemm(cx: &mut Context) -> Result<Gradients, Error> {
 
 /// `g Bᵀ` and `Aᵀ g`, summed over broadcast batch axes. Vectors are matrices of one row (A) or column (B).
 pub fn mat_mul(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, a, b) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
-    let (dims_a, dims_b) = (cx.dims(&a)?, cx.dims(&b)?);
+    let (a, b) = (cx.input(0)?, cx.input(1)?);
+    products(cx, &a, &b)
+}
+
+/// As [`mat_mul`], where `a` and `b` are the node's first two inputs as numbers.
+pub(super) fn products(cx: &mut Context, a: &str, b: &str) -> Result<Gradients, Error> {
+    let gradient = cx.gradient()?;
+    let (dims_a, dims_b) = (cx.dims(&cx.input(0)?)?, cx.dims(&cx.input(1)?)?);
     if dims_a.is_empty() || dims_b.is_empty() {
         return Err(cx.form(&format!("it multiplies {dims_a:?} and {dims_b:?}")));
     }
@@ -61,7 +67,7 @@ pub fn mat_mul(cx: &mut Context) -> Result<Gradients, Error> {
     let with = |tail: [usize; 2]| [batch, &tail[..]].concat();
     let gradient = reshaped(cx, &gradient, &output, &with([rows, columns]));
     let of_a = if cx.wants(0) {
-        let right = transposed(cx, &b, &dims_b, &matrix_b);
+        let right = transposed(cx, b, &dims_b, &matrix_b);
         let product = cx.plain("MatMul", &[&gradient, &right]);
         let summed = cx.unbroadcast(&product, &with([rows, inner]), &matrix_a)?;
         Some(reshaped(cx, &summed, &matrix_a, &dims_a))
@@ -69,7 +75,7 @@ pub fn mat_mul(cx: &mut Context) -> Result<Gradients, Error> {
         None
     };
     let of_b = if cx.wants(1) {
-        let left = transposed(cx, &a, &dims_a, &matrix_a);
+        let left = transposed(cx, a, &dims_a, &matrix_a);
         let product = cx.plain("MatMul", &[&left, &gradient]);
         let summed = cx.unbroadcast(&product, &with([inner, columns]), &matrix_b)?;
         Some(reshaped(cx, &summed, &matrix_b, &dims_b))

@@ -7,6 +7,7 @@ mod activation;
 mod arithmetic;
 mod convolution;
 mod einsum;
+mod fourier;
 mod indexing;
 mod layout;
 mod linear;
@@ -22,6 +23,7 @@ mod taps;
 mod transposed;
 mod trigonometry;
 mod window;
+mod windows;
 
 use super::Error;
 use super::context::{Context, Gradients};
@@ -65,20 +67,24 @@ pub const RULES: &[Entry] = &[
     entry("Atanh", trigonometry::atanh, 9, ""),
     entry("AveragePool", pooling::average_pool, 7, "padding, `ceil_mode`, dilations"),
     entry("BatchNormalization", normalization::batch_normalization, 7, "inference; the input only"),
-    entry("Cast", layout::cast, 7, "between floating-point types"),
+    entry("Cast", layout::cast, 7, "to floating-point types"),
     entry("CastLike", layout::cast_like, 15, "between floating-point types"),
     entry("Celu", activation::celu, 12, ""),
     entry("Clip", activation::clip, 7, "constant bounds"),
+    entry("Col2Im", windows::col_2_im, 18, "constant blocks, up to 1024 elements each"),
     entry("Concat", slicing::concat, 7, ""),
     entry("Conv", convolution::conv, 7, "the input only"),
+    entry("ConvInteger", quantization::conv_integer, 10, "straight through; the input only"),
     entry("ConvTranspose", transposed::conv_transpose, 7, "the input only"),
     entry("Cos", trigonometry::cos, 7, ""),
     entry("Cosh", trigonometry::cosh, 9, ""),
     entry("CumSum", layout::cum_sum, 11, ""),
+    entry("DFT", fourier::dft, 17, "constant length and axis; no inverse of half a spectrum"),
     entry("DepthToSpace", layout::depth_to_space, 7, "both orders of channels"),
     entry("DequantizeLinear", quantization::dequantize, 10, "straight through; a scale, or one a position of an axis"),
     entry("Div", arithmetic::div, 7, ""),
     entry("Dropout", layout::dropout, 7, "inference"),
+    entry("DynamicQuantizeLinear", quantization::dynamic_quantize, 11, "straight through"),
     entry("Einsum", einsum::einsum, 12, "ellipses, broadcasting, implicit output; no diagonals"),
     entry("Elu", activation::elu, 7, ""),
     entry("Erf", arithmetic::erf, 9, ""),
@@ -107,8 +113,10 @@ pub const RULES: &[Entry] = &[
     entry("LpNormalization", statistics::lp_normalization, 7, ""),
     entry("LpPool", pooling::lp_pool, 7, ""),
     entry("MatMul", linear::mat_mul, 7, ""),
+    entry("MatMulInteger", quantization::mat_mul_integer, 10, "straight through"),
     entry("Max", arithmetic::extreme, 7, "ties: shared equally"),
     entry("MaxPool", pooling::max_pool, 7, "ties: the first, or shared equally, by the device"),
+    entry("MaxUnpool", windows::max_unpool, 9, "places that differ"),
     entry("Mean", arithmetic::mean, 7, ""),
     entry("MeanVarianceNormalization", statistics::mean_variance_normalization, 9, ""),
     entry("Min", arithmetic::extreme, 7, "ties: shared equally"),
@@ -136,7 +144,8 @@ pub const RULES: &[Entry] = &[
     entry("Relu", activation::relu, 7, "0 at 0"),
     entry("Reshape", layout::same_elements, 7, ""),
     entry("Resize", resize::resize, 7, "as `Upsample` before opset 10; every mode, `antialias`; constant scales and regions; axes up to 4096"),
-    entry("RoiAlign", sampling::roi_align, 10, "the picture only; `avg`, and a `sampling_ratio`"),
+    entry("ReverseSequence", layout::reverse_sequence, 10, ""),
+    entry("RoiAlign", sampling::roi_align, 10, "the picture only; a `sampling_ratio`; of equal largest, shared equally"),
     entry("ScatterElements", indexing::scatter_elements, 11, "data and updates; reductions `none` and `add`"),
     entry("ScatterND", indexing::scatter_nd, 11, "data and updates; reductions `none` and `add`"),
     entry("Selu", activation::selu, 7, ""),
@@ -188,6 +197,8 @@ const ZERO_GRADIENT: &[&str] = &[
     "NonZero",
     "Not",
     "Or",
+    "RandomNormalLike",
+    "RandomUniformLike",
     "Round",
     "Shape",
     "Sign",
@@ -249,6 +260,8 @@ mod tests {
             "\nThe gradient of these is zero wherever it exists, so that the sweep ends there: {}; and `Cast` to integers.\n",
             ZERO_GRADIENT.join(", ")
         );
+        text += "\nFunctions are written out, and so are an `If` whose condition is constant, a `Loop` of a constant number of turns, \
+            and a `Scan` (of opset 9 or newer) through sequences of a known length.\n";
         text += "\nThese are taken apart into operators that have rules before anything is differentiated:\n\n\
             | domain | operator | covered |\n| --- | --- | --- |\n";
         for fusion in FUSIONS {

@@ -71,7 +71,8 @@ pub fn grid_sample(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![of_picture, Some(cx.reshape(&of_grid, &grid_dims))])
 }
 
-/// Regions of pictures, cut into bins, each the mean of `sampling_ratio` places an axis.
+/// Regions of pictures, cut into bins, each the mean of `sampling_ratio` places an axis; or the largest of what the taps of
+/// these places have to say, each its element times its weight.
 pub fn roi_align(cx: &mut Context) -> Result<Gradients, Error> {
     cx.only_first()?;
     let (gradient, picture, regions) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
@@ -80,9 +81,11 @@ pub fn roi_align(cx: &mut Context) -> Result<Gradients, Error> {
         cx.elem(&picture)?,
         cx.dims(&cx.output())?,
     );
-    if let Some(mode) = cx.node.string("mode").filter(|mode| *mode != "avg") {
-        return Err(cx.form(&format!("mode = {mode:?}")));
-    }
+    let largest = match cx.node.string("mode").unwrap_or("avg") {
+        "avg" => false,
+        "max" => true,
+        other => return Err(cx.form(&format!("mode = {other:?}"))),
+    };
     let ratio = match cx.node.int("sampling_ratio").unwrap_or(0) {
         ratio @ 1..=64 => ratio as usize,
         0 => {
@@ -140,11 +143,31 @@ pub fn roi_align(cx: &mut Context) -> Result<Gradients, Error> {
     }
     let batch = cx.input(2)?;
     let taps = reading.join(cx, axes, &batch);
-    let share = cx.scale(&gradient, elem, 1.0 / (ratio * ratio) as f64)?;
-    let bins = cx.reshape(&share, &[groups, channels, rows, 1, columns, 1]);
-    let spread = cx.expand(&bins, &[groups, channels, rows, ratio, columns, ratio]);
-    let spread = cx.reshape(&spread, &[groups, channels, 1, places]);
+    let bins = cx.reshape(&gradient, &[groups, channels, 1, rows, 1, columns, 1]);
+    let spread = if largest {
+        let weighed = reading.weighed(cx, &taps, &picture);
+        let apart = [groups, channels, 4, rows, ratio, columns, ratio];
+        let weighed = cx.reshape(&weighed, &apart);
+        let shares = shares_of_largest(cx, &weighed, &[2, 4, 6], elem);
+        let spread = cx.mul(&bins, &shares);
+        cx.reshape(&spread, &[groups, channels, 4, places])
+    } else {
+        let share = cx.scale(&bins, elem, 1.0 / (ratio * ratio) as f64)?;
+        let spread = cx.expand(&share, &[groups, channels, 1, rows, ratio, columns, ratio]);
+        cx.reshape(&spread, &[groups, channels, 1, places])
+    };
     Ok(vec![Some(reading.of_picture(cx, &taps, &spread)?)])
+}
+
+/// 1 where `value` is the largest over `axes`, shared equally by ties, and 0 elsewhere.
+fn shares_of_largest(cx: &mut Context, value: &str, axes: &[usize], elem: Elem) -> String {
+    let axes_constant: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
+    let axes_constant = cx.ints(&axes_constant);
+    let largest = cx.plain("ReduceMax", &[value, &axes_constant]);
+    let winners = cx.plain("Equal", &[value, &largest]);
+    let winners = cx.cast(&winners, elem);
+    let count = cx.sum_over(&winners, axes);
+    cx.plain("Div", &[&winners, &count])
 }
 
 /// The taps of a coordinate that counts as the outermost element's up to one element outside, and is not read beyond.

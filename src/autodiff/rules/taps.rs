@@ -260,7 +260,8 @@ impl Reading {
         cx.expand(indices, &[self.dims[1], 1])
     }
 
-    /// The gradient of the picture, given that of what was read, (groups, channels, 1, places).
+    /// The gradient of the picture, given that of what was read, (groups, channels, 1, places), or what of it each tap
+    /// takes, (groups, channels, taps, places).
     pub fn of_picture(
         &self,
         cx: &mut Context,
@@ -283,14 +284,8 @@ impl Reading {
         Ok(cx.reshape(&turned, &self.dims))
     }
 
-    /// For each axis, the gradient of the coordinates, (groups, 1, 1, places).
-    pub fn of_coordinates(
-        &self,
-        cx: &mut Context,
-        taps: &Taps,
-        gradient: &str,
-        picture: &str,
-    ) -> Vec<String> {
+    /// The elements at the taps, (groups, channels, taps, places).
+    fn elements(&self, cx: &mut Context, taps: &Taps, picture: &str) -> String {
         let (batch, channels) = (self.dims[0], self.dims[1]);
         let apart = cx.reshape(picture, &[batch, channels, self.area()]);
         let turned = cx.transpose(&apart, &[1, 0, 2]);
@@ -303,7 +298,24 @@ impl Reading {
         );
         let dims = cx.ints(&[channels as i64, self.groups as i64, -1, self.places as i64]);
         let read = cx.plain("Reshape", &[&read, &dims]);
-        let read = cx.transpose(&read, &[1, 0, 2, 3]);
+        cx.transpose(&read, &[1, 0, 2, 3])
+    }
+
+    /// The elements at the taps times their weights, (groups, channels, taps, places).
+    pub fn weighed(&self, cx: &mut Context, taps: &Taps, picture: &str) -> String {
+        let read = self.elements(cx, taps, picture);
+        cx.mul(&read, &taps.weights)
+    }
+
+    /// For each axis, the gradient of the coordinates, (groups, 1, 1, places).
+    pub fn of_coordinates(
+        &self,
+        cx: &mut Context,
+        taps: &Taps,
+        gradient: &str,
+        picture: &str,
+    ) -> Vec<String> {
+        let read = self.elements(cx, taps, picture);
         let product = cx.mul(&read, gradient);
         let product = cx.sum_over(&product, &[1]);
         let along = |slope: &String| {

@@ -2,9 +2,9 @@ use super::*;
 use crate::autodiff::reach::Reach;
 use crate::home::Home;
 use crate::model::Source;
-use crate::onnx::proto::{Dim, TensorProto};
+use crate::onnx::proto::{Dim, NodeProto, OperatorSetIdProto, TensorProto};
 use crate::onnx::shapes::{fixed, untyped};
-use crate::onnx::{Builder, file};
+use crate::onnx::{Attribute, Builder, file};
 use crate::runtime::{Options, Provider, Session, Tensor, package, testing};
 use ndarray::Array4;
 
@@ -27,7 +27,11 @@ fn opened_with(
         .iter()
         .map(|name| untyped(name))
         .collect();
-    let model = builder.graph().to_model(&outputs).unwrap();
+    let mut model = builder.graph().to_model(&outputs).unwrap();
+    model.opset_import.push(OperatorSetIdProto {
+        domain: "com.microsoft".into(),
+        version: 1,
+    });
     file::write(model, &path, None).unwrap();
     std::fs::write(path.with_extension("toml"), card).unwrap();
     let home = Home::at(folder.path());
@@ -76,7 +80,7 @@ fn differentiable(network: &Network) -> bool {
 }
 
 #[test]
-fn half_precision_is_read_as_single_precision() {
+fn other_precisions_are_read_as_single_precision() {
     let open = |elem: Elem| {
         opened(18, |b| {
             let dims = [1, 3, 4, 4].map(Dim::DimValue);
@@ -89,12 +93,40 @@ fn half_precision_is_read_as_single_precision() {
         .unwrap()
     };
     let single = open(Elem::F32);
-    for elem in [Elem::F16, Elem::BF16] {
-        let half = open(elem);
-        assert!(differentiable(&half));
-        assert_eq!(half.shapes.get("relu").unwrap().elem, Elem::F32);
-        assert_eq!(scores(&half), scores(&single), "{elem:?}");
+    for elem in [Elem::F16, Elem::BF16, Elem::F64] {
+        let other = open(elem);
+        assert!(differentiable(&other));
+        assert_eq!(other.shapes.get("relu").unwrap().elem, Elem::F32);
+        assert_eq!(scores(&other), scores(&single), "{elem:?}");
     }
+}
+
+#[test]
+fn double_precision_within_a_model_of_another_stays() {
+    let network = opened(18, |b| {
+        b.input("x", Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap();
+        let wide = b.emit(
+            "Cast",
+            &["x"],
+            &[("to", i64::from(Elem::F64.code()).into())],
+        );
+        let lowest = b.scalar(Elem::F64, f64::MIN).unwrap();
+        let whole = b
+            .emit_named("largest", "Max", &[&wide, &lowest], &[])
+            .unwrap();
+        let narrow = b.emit(
+            "Cast",
+            &[&whole],
+            &[("to", i64::from(Elem::F32.code()).into())],
+        );
+        vec![
+            b.emit_named("y", "GlobalAveragePool", &[&narrow], &[])
+                .unwrap(),
+        ]
+    });
+    let network = network.unwrap();
+    assert_eq!(network.shapes.get("largest").unwrap().elem, Elem::F64);
+    assert!(differentiable(&network));
 }
 
 #[test]
@@ -252,4 +284,53 @@ fn of_two_pictures_a_card_says_which() {
         (network.input.as_str(), scores(&network)),
         ("right", vec![14.0; 3])
     );
+}
+
+#[test]
+fn an_operator_that_is_taken_apart_is_the_layer_that_the_file_has() {
+    let network = opened(18, |b| {
+        b.input("x", Elem::F32, &fixed(&[1, 3, 8, 8])).unwrap();
+        let weight = rising(b, &[6, 3, 4, 4], Elem::F32, -0.5);
+        let strides = [("strides", vec![4i64, 4].into())];
+        let patches = b.emit_named("patches", "Conv", &["x", &weight], &strides);
+        let dims = b.ints(&[1, 6, 4]);
+        let flat = b.emit("Reshape", &[&patches.unwrap(), &dims], &[]);
+        let tokens = b.emit("Transpose", &[&flat], &[("perm", vec![0i64, 2, 1].into())]);
+        let (weight, bias) = (
+            rising(b, &[6, 18], Elem::F32, -0.5),
+            rising(b, &[18], Elem::F32, 0.0),
+        );
+        b.append(NodeProto {
+            name: "attention".into(),
+            domain: "com.microsoft".into(),
+            op_type: "Attention".into(),
+            input: vec![tokens, weight, bias],
+            output: vec!["attended".into()],
+            attribute: vec![Attribute::Int(2).named("num_heads")],
+            ..Default::default()
+        })
+        .unwrap();
+        let axis = b.ints(&[1]);
+        let keep = [("keepdims", 0i64.into())];
+        vec![
+            b.emit_named("y", "ReduceMean", &["attended", &axis], &keep)
+                .unwrap(),
+        ]
+    })
+    .unwrap();
+    let layers = network.layers();
+    let shown: Vec<_> = layers.iter().filter(|layer| layer.is_activation).collect();
+    let told: Vec<_> = shown
+        .iter()
+        .map(|layer| (layer.name.as_str(), layer.op.as_str(), layer.parameters))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("patches", "Conv", 288),
+            ("attended", "Attention", 126),
+            ("y", "ReduceMean", 0)
+        ]
+    );
+    assert!(differentiable(&network));
 }

@@ -59,6 +59,11 @@ impl<'a> Emitter<'a> {
         }
     }
 
+    /// The version of the default operator set, which the parts are in.
+    pub fn opset(&self) -> i64 {
+        self.source.graph.opset()
+    }
+
     /// Input `index` of the node, if it is given.
     pub fn optional(&self, index: usize) -> Option<&'a str> {
         self.node.input_at(index)

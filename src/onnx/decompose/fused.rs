@@ -80,34 +80,38 @@ fn activate(
     Ok(())
 }
 
-/// `alpha · a b`, where the last two axes of either may be exchanged.
+/// `alpha · a b`, where the last two axes of either may be exchanged, or its first axis stand behind the others but the last.
 pub fn mat_mul(e: &mut Emitter) -> Result<(), Refusal> {
-    e.without_flags(&["transBatchA", "transBatchB"])?;
     let alpha = f64::from(e.node.float("alpha").unwrap_or(1.0));
     let elem = e.elem(e.input(0)?)?;
-    let mut factors = Vec::new();
-    for (index, flag) in [(0, "transA"), (1, "transB")] {
-        let value = e.input(index)?;
-        let rank = e.dims(value)?.len();
-        let transposed = e.node.int(flag).unwrap_or(0) != 0 && rank > 1;
-        factors.push(match transposed {
-            true => {
-                let mut order: Vec<i64> = (0..rank as i64).collect();
-                order.swap(rank - 2, rank - 1);
-                e.emit("Transpose", &[value], &[("perm", order.into())])
-            }
-            false => value.to_owned(),
-        });
-    }
-    let factors = [factors[0].as_str(), factors[1].as_str()];
+    let a = factor(e, 0, ["transBatchA", "transA"])?;
+    let b = factor(e, 1, ["transBatchB", "transB"])?;
     if alpha == 1.0 {
-        e.finish("MatMul", &factors, &[]);
+        e.finish("MatMul", &[&a, &b], &[]);
         return Ok(());
     }
-    let product = e.emit("MatMul", &factors, &[]);
+    let product = e.emit("MatMul", &[&a, &b], &[]);
     let alpha = e.scalar(elem, alpha)?;
     e.finish("Mul", &[&product, &alpha], &[]);
     Ok(())
+}
+
+/// Input `index` with its axes in the order that two attributes tell.
+fn factor(e: &mut Emitter, index: usize, flags: [&str; 2]) -> Result<String, Refusal> {
+    let value = e.input(index)?;
+    let rank = e.dims(value)?.len();
+    let [batch_last, exchanged] = flags.map(|flag| e.node.int(flag).unwrap_or(0) != 0);
+    let mut order: Vec<i64> = (0..rank as i64).collect();
+    if batch_last && rank > 2 {
+        order[..rank - 1].rotate_left(1);
+    }
+    if exchanged && rank > 1 {
+        order.swap(rank - 2, rank - 1);
+    }
+    Ok(match order.is_sorted() {
+        true => value.to_owned(),
+        false => e.emit("Transpose", &[value], &[("perm", order.into())]),
+    })
 }
 
 /// The first input plus the second, if it is given.

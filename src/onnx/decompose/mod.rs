@@ -8,11 +8,15 @@
 //! Formulas: ONNX Runtime's `ContribOperators.md`, and ONNX's `Operators.md` for what has no domain here.
 
 mod attention;
+mod blocks;
 mod emitter;
 mod fused;
+mod geometry;
 mod normalization;
 mod quantized;
 mod recurrent;
+mod renamed;
+mod rotary;
 
 use super::graph::is_default_domain;
 use super::proto::NodeProto;
@@ -67,40 +71,65 @@ const fn contributed(op: &'static str, decompose: Decomposition, note: &'static 
 /// Every operator that is taken apart.
 #[rustfmt::skip]
 pub const FUSIONS: &[Fusion] = &[
-    own("Attention", attention::standard, "no past, no soft cap, no outputs but the first"),
-    own("LSTM", recurrent::lstm, "up to 256 steps; no lengths, no peepholes, the usual activations"),
+    own("AffineGrid", geometry::affine_grid, "sizes that are known"),
+    own("Attention", attention::standard, ""),
+    own("CenterCropPad", renamed::center_crop_pad, "sizes that are known"),
+    own("DeformConv", geometry::deformed_conv, "two axes"),
+    own("GRU", recurrent::gru, "up to 256 steps; the same activations either way; `layout` 0"),
+    own("LSTM", recurrent::lstm, "as GRU; no `input_forget`"),
     own("QLinearConv", quantized::conv, "straight through"),
     own("QLinearMatMul", quantized::mat_mul, "straight through"),
-    contributed("Attention", attention::packed, "no mask, no past, no rotation"),
+    own("RNN", recurrent::rnn, "as GRU"),
+    own("RotaryEmbedding", rotary::embedding, ""),
+    contributed("Attention", attention::packed, "no rotation, no shared buffers, no mask of four axes"),
     contributed("BiasGelu", fused::gelu, ""),
     contributed("DequantizeLinear", quantized::dequantize, "levels of 8 bits"),
+    contributed("DynamicQuantizeMatMul", quantized::dynamic_mat_mul, "straight through"),
+    contributed("ExpandDims", renamed::expand_dims, "a constant axis"),
     contributed("FastGelu", fused::fast_gelu, ""),
     contributed("FusedConv", fused::conv, "Relu, LeakyRelu, Clip, Sigmoid, Tanh, HardSigmoid"),
     contributed("FusedGemm", fused::gemm, "the activations of FusedConv but Clip"),
-    contributed("FusedMatMul", fused::mat_mul, "no transposed batches"),
+    contributed("FusedMatMul", fused::mat_mul, ""),
     contributed("Gelu", fused::gelu, ""),
-    contributed("MultiHeadAttention", attention::multi_head, "query, key and value apart; no mask, no past"),
+    contributed("GridSample", renamed::grid_sample, ""),
+    contributed("MatMulIntegerToFloat", quantized::mat_mul_to_float, "straight through; one scale of the first factor"),
+    contributed("MatMulNBits", blocks::mat_mul, "2, 4 and 8 bits; no `g_idx`, no weights packed beforehand"),
+    contributed("MultiHeadAttention", attention::multi_head, "no shared buffers, no cumulative lengths; of the outputs the first three"),
+    contributed("NhwcMaxPool", quantized::max_pool, ""),
+    contributed("Pad", renamed::same, "as ONNX's own"),
+    contributed("QAttention", attention::quantized, "as Attention; straight through"),
     contributed("QGemm", quantized::gemm, "straight through"),
     contributed("QLinearAdd", quantized::binary, "straight through"),
-    contributed("QLinearAveragePool", quantized::unary, "straight through; channels first"),
+    contributed("QLinearAveragePool", quantized::unary, "straight through"),
     contributed("QLinearConcat", quantized::concat, "straight through"),
-    contributed("QLinearGlobalAveragePool", quantized::unary, "straight through; channels first"),
+    contributed("QLinearGlobalAveragePool", quantized::unary, "straight through"),
+    contributed("QLinearConv", quantized::conv, "straight through"),
     contributed("QLinearLeakyRelu", quantized::unary, "straight through"),
     contributed("QLinearMul", quantized::binary, "straight through"),
     contributed("QLinearSigmoid", quantized::unary, "straight through"),
+    contributed("QLinearSoftmax", quantized::softmax, "straight through"),
+    contributed("QLinearWhere", quantized::select, "straight through"),
     contributed("QuantizeLinear", quantized::quantize, "levels of 8 bits"),
     contributed("QuickGelu", fused::quick_gelu, ""),
+    contributed("RotaryEmbedding", rotary::contributed, "no scale, no packed batches"),
     contributed("SkipLayerNormalization", normalization::skip, "no statistics as outputs"),
     contributed("SkipSimplifiedLayerNormalization", normalization::skip_simplified, "no statistics as outputs"),
+    contributed("TransposeMatMul", fused::mat_mul, ""),
+    contributed("Trilu", renamed::same, ""),
 ];
 
 fn fusion(node: &NodeProto) -> Option<&'static Fusion> {
     FUSIONS.iter().find(|fusion| fusion.is(node))
 }
 
+/// Whether a node's operator may be taken apart.
+pub fn is_fusion(node: &NodeProto) -> bool {
+    fusion(node).is_some()
+}
+
 /// Whether the graph holds an operator that may be taken apart.
 pub fn is_fused(graph: &Graph) -> bool {
-    graph.nodes().iter().any(|node| fusion(node).is_some())
+    graph.nodes().iter().any(is_fusion)
 }
 
 /// The graph with every fused operator taken apart. `shapes` are the types of its values; only their numbers of axes, and

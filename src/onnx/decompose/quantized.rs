@@ -2,12 +2,22 @@
 //! levels again. Sums that were exact in integers are rounded as floats are, so that a level may be missed by one.
 
 use super::emitter::{Emitter, Refusal};
-use crate::onnx::Elem;
+use crate::onnx::{Attribute, Elem};
 
 /// The numbers that three inputs (levels, scale, zero point) from `first` on stand for.
 fn numbers(e: &mut Emitter, first: usize, axis: Option<i64>) -> Result<String, Refusal> {
-    let (levels, scale) = (e.input(first)?, e.input(first + 1)?);
-    let zero_point = e.optional(first + 2).unwrap_or_default();
+    numbers_of(e, [first, first + 1, first + 2], axis)
+}
+
+/// The numbers that levels, scale and zero point stand for, which are the inputs of these numbers.
+pub(super) fn numbers_of(
+    e: &mut Emitter,
+    inputs: [usize; 3],
+    axis: Option<i64>,
+) -> Result<String, Refusal> {
+    let [levels, scale, zero_point] = inputs;
+    let (levels, scale) = (e.input(levels)?, e.input(scale)?);
+    let zero_point = e.optional(zero_point).unwrap_or_default();
     let several = !is_one(e, scale)?;
     let attributes: Vec<_> = match axis.filter(|_| several) {
         Some(axis) => vec![("axis", axis.into())],
@@ -54,9 +64,68 @@ pub fn conv(e: &mut Emitter) -> Result<(), Refusal> {
         Some(levels) => bias(e, levels, [1, 4])?,
         None => String::new(),
     };
-    let made = e.emit_unrounded("Conv", &[&input, &weight, &bias]);
-    e.with_attributes(e.attributes_but(&[]));
+    let made = operated(e, "Conv", &[&input, &weight, &bias])?;
     round(e, &made, 6)
+}
+
+/// What ONNX's own operator, whose channels come first, makes of numbers; the node's may come last.
+fn operated(e: &mut Emitter, op: &str, inputs: &[&str]) -> Result<String, Refusal> {
+    let attributes = e.attributes_but(&["channels_last", "opset"]);
+    if e.node.int("channels_last").unwrap_or(0) == 0 {
+        let made = e.emit_unrounded(op, inputs);
+        e.with_attributes(attributes);
+        return Ok(made);
+    }
+    let (first, last) = orders(e)?;
+    let mut inputs = inputs.to_vec();
+    let turned = e.emit("Transpose", &inputs[..1], &[("perm", first.into())]);
+    inputs[0] = &turned;
+    let made = e.emit(op, &inputs, &[]);
+    e.with_attributes(attributes);
+    let made = e.emit_unrounded("Transpose", &[&made]);
+    e.with_attributes(vec![Attribute::Ints(last).named("perm")]);
+    Ok(made)
+}
+
+/// The orders of axes that bring the channels of input 0 from the end to the front, and back.
+fn orders(e: &Emitter) -> Result<(Vec<i64>, Vec<i64>), Refusal> {
+    let rank = e.dims(e.input(0)?)?.len() as i64;
+    if rank < 3 {
+        return Err(Refusal(format!("it has {rank} axes")));
+    }
+    let first = [0, rank - 1].into_iter().chain(1..rank - 1);
+    let last = [0].into_iter().chain(2..rank).chain([1]);
+    Ok((first.collect(), last.collect()))
+}
+
+/// The largest levels of each window; channels come last.
+pub fn max_pool(e: &mut Emitter) -> Result<(), Refusal> {
+    let (first, last) = orders(e)?;
+    let turned = e.emit("Transpose", &[e.input(0)?], &[("perm", first.into())]);
+    let largest = e.emit("MaxPool", &[&turned], &[]);
+    e.with_attributes(e.attributes_but(&[]));
+    e.finish("Transpose", &[&largest], &[("perm", last.into())]);
+    Ok(())
+}
+
+/// A condition, and two operands and the result, three inputs each but for the result's levels.
+pub fn select(e: &mut Emitter) -> Result<(), Refusal> {
+    let [a, b] = [numbers(e, 1, None)?, numbers(e, 4, None)?];
+    let made = e.emit_unrounded("Where", &[e.input(0)?, &a, &b]);
+    round(e, &made, 7)
+}
+
+/// As [`unary`]; before opset 13, everything from the axis on was one row.
+pub fn softmax(e: &mut Emitter) -> Result<(), Refusal> {
+    let rank = e.dims(e.input(0)?)?.len() as i64;
+    let axis = e.node.int("axis").unwrap_or(-1);
+    let is_last = axis == -1 || axis == rank - 1;
+    if !is_last && e.node.int("opset").unwrap_or(0) < 13 {
+        return Err(Refusal(format!(
+            "axis = {axis} in the form of an old opset"
+        )));
+    }
+    unary(e)
 }
 
 /// Inputs a, b, y as for [`conv`]; a scale of b may be one a column.
@@ -68,6 +137,35 @@ pub fn mat_mul(e: &mut Emitter) -> Result<(), Refusal> {
     let b = numbers(e, 3, Some(-1))?;
     let made = e.emit_unrounded("MatMul", &[&a, &b]);
     round(e, &made, 6)
+}
+
+/// Inputs a and b as levels, then their scales, their zero points, and a bias; the result is not rounded.
+pub fn mat_mul_to_float(e: &mut Emitter) -> Result<(), Refusal> {
+    if !is_one(e, e.input(2)?)? {
+        return Err("it has a scale for each row".into());
+    }
+    let a = numbers_of(e, [0, 2, 4], None)?;
+    let b = numbers_of(e, [1, 3, 5], Some(-1))?;
+    product_with_bias(e, &a, &b, 6)
+}
+
+/// Inputs a as numbers, which are rounded to levels on the way, b as levels, its scale and zero point, and a bias.
+pub fn dynamic_mat_mul(e: &mut Emitter) -> Result<(), Refusal> {
+    let rounded = e.emit_many("DynamicQuantizeLinear", &[e.input(0)?], &[], 3);
+    let rounded: Vec<&str> = rounded.iter().map(String::as_str).collect();
+    let a = e.emit("DequantizeLinear", &rounded, &[]);
+    let b = numbers_of(e, [1, 2, 3], Some(-1))?;
+    product_with_bias(e, &a, &b, 4)
+}
+
+fn product_with_bias(e: &mut Emitter, a: &str, b: &str, bias: usize) -> Result<(), Refusal> {
+    let Some(bias) = e.optional(bias) else {
+        e.finish("MatMul", &[a, b], &[]);
+        return Ok(());
+    };
+    let product = e.emit("MatMul", &[a, b], &[]);
+    e.finish("Add", &[&product, bias], &[]);
+    Ok(())
 }
 
 /// Inputs a, b, c, y as for [`conv`], where c is the bias; without y's, the result is not rounded.
@@ -101,10 +199,8 @@ pub fn binary(e: &mut Emitter) -> Result<(), Refusal> {
 
 /// One operand and the result.
 pub fn unary(e: &mut Emitter) -> Result<(), Refusal> {
-    e.without_flags(&["channels_last"])?;
     let input = numbers(e, 0, None)?;
-    let made = e.emit_unrounded(&plain_op(e), &[&input]);
-    e.with_attributes(e.attributes_but(&["channels_last"]));
+    let made = operated(e, &plain_op(e), &[&input])?;
     round(e, &made, 3)
 }
 

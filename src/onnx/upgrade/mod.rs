@@ -3,6 +3,7 @@
 //!
 //! Names of values stay; a rewritten node may become several.
 
+mod gone;
 mod rewrites;
 
 use super::builder::OPSET;
@@ -27,6 +28,7 @@ use Change::{AttributeToInput, Rewrite, Unknown};
 
 /// Operators whose form changed after opset 7, the opset of the new form, and how to get there.
 const CHANGES: &[(&str, i64, Change)] = &[
+    ("Affine", 10, Rewrite(gone::affine)),
     (
         "BatchNormalization",
         14,
@@ -35,8 +37,10 @@ const CHANGES: &[(&str, i64, Change)] = &[
     ("Clip", 11, Rewrite(rewrites::clip)),
     ("Dropout", 12, Rewrite(rewrites::dropout)),
     ("Hardmax", 13, Rewrite(rewrites::softmax)),
+    ("ImageScaler", 10, Rewrite(gone::image_scaler)),
     ("LogSoftmax", 13, Rewrite(rewrites::softmax)),
     ("Pad", 11, Rewrite(rewrites::pad)),
+    ("ParametricSoftplus", 10, Rewrite(gone::parametric_softplus)),
     ("ReduceL1", 18, AttributeToInput("axes", 1)),
     ("ReduceL2", 18, AttributeToInput("axes", 1)),
     ("ReduceLogSum", 18, AttributeToInput("axes", 1)),
@@ -49,6 +53,8 @@ const CHANGES: &[(&str, i64, Change)] = &[
     ("ReduceSumSquare", 18, AttributeToInput("axes", 1)),
     ("Resize", 11, Rewrite(rewrites::resize)),
     ("RoiAlign", 16, Rewrite(rewrites::roi_align)),
+    ("Scale", 10, Rewrite(gone::scale)),
+    ("ScaledTanh", 10, Rewrite(gone::scaled_tanh)),
     ("Scan", 9, Unknown),
     ("Scatter", 11, Rewrite(rewrites::scatter)),
     ("Slice", 10, Rewrite(rewrites::slice)),

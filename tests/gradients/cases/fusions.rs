@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn microsoft(op: &'static str, operands: &[Operand]) -> Case {
+pub fn microsoft(op: &'static str, operands: &[Operand]) -> Case {
     case(op, operands).of("com.microsoft")
 }
 
@@ -57,6 +57,16 @@ pub fn products() -> Vec<Case> {
             .with("beta", 2f32),
     );
     cases.push(microsoft("FusedMatMul", &[x(&[2, 3]), x(&[3, 4])]));
+    cases.push(microsoft("TransposeMatMul", &[x(&[3, 2]), x(&[3, 4])]).with("transA", 1i64));
+    for (transposed, dims) in [(0i64, [3, 2, 4]), (1, [4, 2, 3])] {
+        cases.push(
+            microsoft("FusedMatMul", &[x(&dims), x(&[5, 2, 4])])
+                .with("transBatchA", 1i64)
+                .with("transA", transposed)
+                .with("transBatchB", 1i64)
+                .with("transB", 1i64),
+        );
+    }
     cases.push(
         microsoft("FusedMatMul", &[x(&[2, 4, 3]), x(&[2, 5, 4])])
             .with("transA", 1i64)
@@ -121,102 +131,52 @@ pub fn normalization() -> Vec<Case> {
     ]
 }
 
-pub fn attention() -> Vec<Case> {
-    // Two pictures, five places, heads of four numbers.
-    let (q, k, v) = (x(&[2, 5, 8]), x(&[2, 3, 8]), x(&[2, 3, 8]));
-    let own = |operands: &[Operand]| case("Attention", operands).since(23);
-    let heads = |of: Case, queries: i64, others: i64| {
-        of.with("q_num_heads", queries).with("kv_num_heads", others)
-    };
-    let four = [x(&[2, 4, 5, 3]), x(&[2, 2, 6, 3]), x(&[2, 2, 6, 2])];
-    vec![
-        microsoft(
-            "Attention",
-            &[x(&[2, 5, 6]), constant(&[6, 24]), constant(&[24])],
-        )
-        .with("num_heads", 2i64),
-        microsoft(
-            "Attention",
-            &[x(&[2, 5, 6]), constant(&[6, 24]), constant(&[24])],
-        )
-        .with("num_heads", 2i64)
-        .with("scale", 0.3f32)
-        .with("unidirectional", 1i64),
-        microsoft(
-            "Attention",
-            &[
-                x(&[2, 5, 6]),
-                constant(&[6, 20]),
-                constant(&[20]),
-                Missing,
-                Missing,
-                x(&[1, 2, 5, 5]),
-            ],
-        )
-        .with("num_heads", 2i64)
-        .with("qkv_hidden_sizes", vec![8i64, 8, 4]),
-        microsoft("MultiHeadAttention", &[q.clone(), k.clone(), v.clone()]).with("num_heads", 2i64),
-        microsoft(
-            "MultiHeadAttention",
-            &[q.clone(), k.clone(), v.clone(), x(&[24])],
-        )
-        .with("num_heads", 2i64)
-        .with("scale", 0.3f32),
-        microsoft(
-            "MultiHeadAttention",
-            &[
-                q.clone(),
-                k.clone(),
-                v.clone(),
-                Missing,
-                Missing,
-                x(&[1, 2, 5, 3]),
-            ],
-        )
-        .with("num_heads", 2i64),
-        microsoft("MultiHeadAttention", &[q.clone(), q.clone(), q.clone()])
-            .with("num_heads", 2i64)
-            .with("unidirectional", 1i64),
-        microsoft(
-            "MultiHeadAttention",
-            &[q.clone(), x(&[2, 2, 3, 4]), x(&[2, 2, 3, 4])],
-        )
-        .with("num_heads", 2i64),
-        heads(own(&[q.clone(), k.clone(), v.clone()]), 2, 2),
-        heads(own(&[q.clone(), x(&[2, 3, 4]), x(&[2, 3, 6])]), 2, 1).with("scale", 0.3f32),
-        own(&four),
-        own(&four).with("is_causal", 1i64),
-        own(&[four.as_slice(), &[x(&[5, 6])]].concat()),
-        own(&[four.as_slice(), &[flags(&[2, 1, 5, 6])]].concat()),
-    ]
+/// Operators by other names.
+pub fn renamed() -> Vec<Case> {
+    let picture = [
+        x(&[1, 2, 4, 4]),
+        floats_of(&[1, 1, 2, 2], &[-0.3, 0.4, 0.8, -1.1]),
+    ];
+    let cropped = |sizes: &[i64]| case("CenterCropPad", &[x(&[2, 4, 5]), ints(sizes)]);
+    let mut cases = vec![
+        microsoft("ExpandDims", &[x(&[2, 3]), index32(&[], &[1])]),
+        microsoft("ExpandDims", &[x(&[2, 3]), index32(&[], &[-1])]),
+        microsoft("Pad", &[x(&[2, 3]), ints(&[1, 0, 0, 2]), Number(0.5)]),
+        microsoft("Pad", &[x(&[2, 3]), ints(&[1, 0, 0, 2])]).with("mode", "edge"),
+        microsoft("Trilu", &[x(&[3, 4])]),
+        microsoft("Trilu", &[x(&[2, 3, 3]), index(&[], &[-1])]).with("upper", 0i64),
+        cropped(&[2, 7, 2]),
+        cropped(&[2, 3, 8]),
+        cropped(&[2, 8]).with("axes", vec![-1i64, 1]),
+    ];
+    for mode in ["bilinear", "nearest", "bicubic"] {
+        cases.push(
+            microsoft("GridSample", &picture)
+                .with("mode", mode)
+                .with("padding_mode", "border"),
+        );
+    }
+    cases
 }
 
-/// A form that is not taken apart.
-/// Sequences of five steps, batches of two, three numbers a step, a state of four.
-pub fn recurrent() -> Vec<Case> {
-    let lstm = |directions: usize, further: &[Operand]| {
-        let sequence = x(&[5, 2, 3]);
-        let weights = [x(&[directions, 16, 3]), x(&[directions, 16, 4])];
-        case("LSTM", &[&[sequence], &weights[..], further].concat()).with("hidden_size", 4i64)
-    };
-    let state = |directions: usize| x(&[directions, 2, 4]);
-    let both = [x(&[2, 32]), Missing, state(2), state(2)];
-    vec![
-        lstm(1, &[]),
-        lstm(1, &[constant(&[1, 32])])
-            .with("direction", "reverse")
-            .reads(&[0, 1, 2], 3),
-        lstm(2, &both).with("direction", "bidirectional"),
-        lstm(2, &both)
-            .with("direction", "bidirectional")
-            .reads(&[0, 1, 2], 3),
-        lstm(1, &[Missing, Missing, state(1)]).reads(&[1], 2),
-    ]
-}
-
-pub fn masked_attention() -> Case {
-    let q = x(&[2, 5, 8]);
-    let lengths = Operand::Index32(vec![2], vec![3, 5]);
-    let operands = [q.clone(), q.clone(), q, Missing, lengths];
-    microsoft("MultiHeadAttention", &operands).with("num_heads", 2i64)
+/// Weights of a few bits in blocks of sixteen, the last of which is not full.
+pub fn blocks() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for bits in [4i64, 8] {
+        let bytes = 2 * bits as usize;
+        let weights = Operand::Bytes(vec![3, 2, bytes]);
+        let scales = positive_constant(&[6]);
+        let own = |further: &[Operand]| {
+            let operands = [x(&[2, 20]), weights.clone(), scales.clone()];
+            microsoft("MatMulNBits", &[&operands[..], further].concat())
+                .with("K", 20i64)
+                .with("N", 3i64)
+                .with("bits", bits)
+                .with("block_size", 16i64)
+        };
+        let zero_points = Operand::Bytes(vec![3 * 2 * bits as usize / 8]);
+        cases.push(own(&[]));
+        cases.push(own(&[zero_points, Missing, x(&[3])]));
+    }
+    cases
 }

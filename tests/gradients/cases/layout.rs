@@ -34,6 +34,10 @@ pub fn layout() -> Vec<Case> {
         case("Flatten", &[x(&[2, 3, 4])]).with("axis", 0i64),
         case("Flatten", &[x(&[2, 3, 4])]).with("axis", -1i64),
         case("Identity", &[x(&[2, 3])]),
+        case("ReverseSequence", &[x(&[4, 3, 2]), ints(&[2, 4, 1])]),
+        case("ReverseSequence", &[x(&[3, 4, 2]), ints(&[2, 4, 1])])
+            .with("batch_axis", 0i64)
+            .with("time_axis", 1i64),
         case("Reshape", &[x(&[2, 3, 4]), ints(&[4, -1])]),
         case("Reshape", &[x(&[2, 3, 4]), ints(&[0, 1, -1, 2])]).with("allowzero", 0i64),
         case("Reshape", &[x(&[1, 1]), ints(&[])]),
@@ -204,4 +208,34 @@ pub fn indexing() -> Vec<Case> {
             .with("sorted", 0i64)
             .reads(&[0], 2),
     ]
+}
+
+pub fn fourier() -> Vec<Case> {
+    let real = x(&[2, 5, 4, 1]);
+    let complex = x(&[2, 5, 4, 2]);
+    let mut cases = Vec::new();
+    for (length, axis) in [(5, 1i64), (7, 1), (4, 1), (6, 2)] {
+        for picture in [&real, &complex] {
+            let old = case("DFT", &[picture.clone(), index(&[], &[length])])
+                .with("axis", axis)
+                .until(19);
+            let new = case(
+                "DFT",
+                &[picture.clone(), index(&[], &[length]), index(&[], &[axis])],
+            )
+            .since(20);
+            for of in [old, new] {
+                cases.push(of.clone());
+                cases.push(of.with("inverse", 1i64));
+            }
+        }
+        let half = case(
+            "DFT",
+            &[real.clone(), index(&[], &[length]), index(&[], &[axis])],
+        );
+        cases.push(half.with("onesided", 1i64).since(20));
+    }
+    cases.push(case("DFT", &[complex]).since(20));
+    cases.push(case("DFT", &[real]).with("onesided", 1i64).until(19));
+    cases
 }

@@ -1,5 +1,6 @@
 //! One table of single-node problems: every operator that has a rule, with every attribute that its rule reads.
 
+mod attention;
 mod convolutions;
 mod elementwise;
 mod fusions;
@@ -7,13 +8,14 @@ mod layout;
 mod linear;
 mod normalization;
 mod pools;
+mod recurrent;
 mod reductions;
 mod resizing;
 mod sampling;
 
 use crate::finite::{Fill, Problem, random};
 use Operand::{Again, Flag, Missing, Number};
-pub use fusions::masked_attention;
+pub use attention::cumulated_attention;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use ziggurat::onnx::proto::TensorProto;
@@ -55,6 +57,8 @@ enum Operand {
     Flag(bool),
     /// Truth values of the dimensions given, true and false by turns.
     Flags(Vec<usize>),
+    /// Bytes of the dimensions given, all different as far as they go.
+    Bytes(Vec<usize>),
     Missing,
 }
 
@@ -146,6 +150,17 @@ impl Case {
                     raw_data: Some(vec![u8::from(*value)].into()),
                     ..Default::default()
                 }),
+                Operand::Bytes(dims) => builder.constant(TensorProto {
+                    dims: dims.iter().map(|&dim| dim as i64).collect(),
+                    data_type: Elem::U8.code(),
+                    raw_data: Some(
+                        (0..dims.iter().product::<usize>())
+                            .map(|place| (place * 37 + 11) as u8)
+                            .collect::<Vec<_>>()
+                            .into(),
+                    ),
+                    ..Default::default()
+                }),
                 Operand::Missing => String::new(),
             });
         }
@@ -177,15 +192,18 @@ const FLOAT32_ONLY: &[&str] = &[
     "Attention",
     "AveragePool",
     "Celu",
+    "Col2Im",
     "Conv",
     "ConvTranspose",
     "Cosh",
+    "DeformConv",
     "Elu",
     "Erf",
     "Gelu",
     "GlobalAveragePool",
     "GlobalLpPool",
     "GlobalMaxPool",
+    "GRU",
     "GridSample",
     "GroupNormalization",
     "HardSigmoid",
@@ -195,13 +213,16 @@ const FLOAT32_ONLY: &[&str] = &[
     "LSTM",
     "LeakyRelu",
     "LpPool",
+    "MaxUnpool",
     "Mean",
     "MeanVarianceNormalization",
     "Mish",
     "OneHot",
     "PRelu",
+    "RNN",
     "Resize",
     "RoiAlign",
+    "RotaryEmbedding",
     "Selu",
     "SimplifiedLayerNormalization",
     "Sinh",
@@ -266,6 +287,10 @@ fn floats_of(dims: &[usize], values: &[f64]) -> Operand {
     Operand::Floats(dims.to_vec(), values)
 }
 
+fn index32(dims: &[i64], values: &[i32]) -> Operand {
+    Operand::Index32(dims.to_vec(), values.to_vec())
+}
+
 fn index(dims: &[i64], values: &[i64]) -> Operand {
     Operand::Index(dims.to_vec(), values.to_vec())
 }
@@ -276,17 +301,22 @@ fn ints(values: &[i64]) -> Operand {
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 24] = [
+    let families: [fn() -> Vec<Case>; 33] = [
+        attention::attention,
+        attention::multi_head_attention,
+        attention::packed_attention,
+        attention::rotary,
         convolutions::convolutions,
         convolutions::depthwise,
         convolutions::transposed_convolutions,
         elementwise::activations,
         elementwise::arithmetic,
         fusions::activations,
-        fusions::attention,
+        fusions::blocks,
         fusions::normalization,
         fusions::products,
-        fusions::recurrent,
+        fusions::renamed,
+        layout::fourier,
         layout::indexing,
         layout::layout,
         layout::slicing,
@@ -296,9 +326,13 @@ pub fn all() -> Vec<Case> {
         normalization::statistics,
         pools::norm_pools,
         pools::pools,
+        pools::windows,
+        recurrent::functions,
+        recurrent::recurrent,
         reductions::other_reductions,
         reductions::reductions,
         resizing::resizing,
+        sampling::geometry,
         sampling::grids,
         sampling::regions,
     ];

@@ -157,3 +157,31 @@ pub fn norm_pools() -> Vec<Case> {
     cases.push(case("GlobalLpPool", &[spaced(&[1, 2, 5])]).until(21));
     cases
 }
+
+/// Windows that are put back.
+pub fn windows() -> Vec<Case> {
+    let column = |rows: usize, places: usize, image: &[i64], block: &[i64]| {
+        case("Col2Im", &[x(&[2, rows, places]), ints(image), ints(block)])
+    };
+    let unpool = |further: &[Operand]| {
+        let places = index(&[1, 2, 2, 2], &[5, 2, 8, 14, 17, 19, 25, 31]);
+        case(
+            "MaxUnpool",
+            &[&[x(&[1, 2, 2, 2]), places], further].concat(),
+        )
+        .with("kernel_shape", vec![2i64, 2])
+        .with("strides", vec![2i64, 2])
+    };
+    vec![
+        column(12, 6, &[3, 4], &[2, 2]),
+        column(18, 6, &[5, 5], &[3, 3])
+            .with("strides", vec![2i64, 1])
+            .with("dilations", vec![1i64, 2])
+            .with("pads", vec![0i64, 1, 0, 1]),
+        column(4, 3, &[5], &[2])
+            .with("strides", vec![2i64])
+            .with("pads", vec![0i64, 1]),
+        unpool(&[]),
+        unpool(&[ints(&[1, 2, 5, 4])]),
+    ]
+}

@@ -53,20 +53,63 @@ pub fn regions() -> Vec<Case> {
             1.0, 0.5, 7.0, 9.0, -3.0, 4.0, 5.0, 16.0, 3.0, 3.0, 3.25, 3.5,
         ],
     );
-    let operands = [x(&[2, 3, 6, 5]), regions, ints(&[1, 0, 1])];
     let mut cases = Vec::new();
     for mode in ["half_pixel", "output_half_pixel"] {
         for (ratio, scale) in [(1i64, 1f32), (2, 0.5), (3, 0.75)] {
-            cases.push(
-                case("RoiAlign", &operands)
-                    .with("coordinate_transformation_mode", mode)
-                    .with("sampling_ratio", ratio)
-                    .with("spatial_scale", scale)
-                    .with("output_height", 3i64)
-                    .with("output_width", 2i64)
-                    .until(21),
-            );
+            for (of_bin, picture) in [("avg", x(&[2, 3, 6, 5])), ("max", spaced(&[2, 3, 6, 5]))] {
+                cases.push(
+                    case("RoiAlign", &[picture, regions.clone(), ints(&[1, 0, 1])])
+                        .with("mode", of_bin)
+                        .with("coordinate_transformation_mode", mode)
+                        .with("sampling_ratio", ratio)
+                        .with("spatial_scale", scale)
+                        .with("output_height", 3i64)
+                        .with("output_width", 2i64)
+                        .until(21),
+                );
+            }
         }
     }
     cases
+}
+
+pub fn geometry() -> Vec<Case> {
+    let grid =
+        |theta: &[usize], sizes: &[i64]| case("AffineGrid", &[x(theta), ints(sizes)]).since(20);
+    let (picture, mask) = (x(&[2, 4, 5, 4]), x(&[2, 12, 3, 4]));
+    let conv = |operands: &[Operand]| case("DeformConv", operands).since(19);
+    vec![
+        grid(&[2, 2, 3], &[2, 3, 4, 5]),
+        grid(&[2, 2, 3], &[2, 3, 4, 5]).with("align_corners", 1i64),
+        grid(&[1, 3, 4], &[1, 2, 2, 3, 4]),
+        grid(&[1, 3, 4], &[1, 2, 2, 3, 4]).with("align_corners", 1i64),
+        conv(&[
+            picture.clone(),
+            x(&[3, 4, 2, 2]),
+            Operand::Constant(vec![2, 8, 4, 3], Fill::Uniform),
+        ]),
+        conv(&[
+            x(&[1, 2, 4, 4]),
+            x(&[1, 2, 1, 1]),
+            floats_of(&[1, 2, 4, 4], &[0.25; 32]),
+            x(&[1]),
+        ]),
+        conv(&[
+            Operand::Constant(vec![1, 1, 4, 4], Fill::Uniform),
+            constant(&[1, 1, 1, 1]),
+            spaced(&[1, 2, 4, 4]),
+        ]),
+        conv(&[
+            picture,
+            x(&[6, 2, 3, 2]),
+            Operand::Constant(vec![2, 24, 3, 4], Fill::Uniform),
+            x(&[6]),
+            mask,
+        ])
+        .with("group", 2i64)
+        .with("offset_group", 2i64)
+        .with("strides", vec![2i64, 1])
+        .with("dilations", vec![1i64, 2])
+        .with("pads", vec![1i64, 1, 1, 1]),
+    ]
 }

@@ -1,0 +1,61 @@
+//! Operators that put windows, or what was found in them, back where they were.
+
+use super::window::Window;
+use super::{Context, Error, Gradients};
+use crate::onnx::proto::TensorProto;
+
+/// The most elements of a block: a kernel of as many squared is a constant of the gradient graph.
+const LARGEST_BLOCK: usize = 1 << 10;
+
+/// Columns of blocks, which are added up where they overlap: the blocks of `g`, read by a convolution whose channel `k` is
+/// the element `k` of a block.
+pub fn col_2_im(cx: &mut Context) -> Result<Gradients, Error> {
+    cx.only_first()?;
+    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (dims, elem, out) = (cx.dims(&input)?, cx.elem(&input)?, cx.dims(&cx.output())?);
+    let block = cx.constant_ints(2)?.unwrap_or_default();
+    let block: Option<Vec<usize>> = block.iter().map(|&b| usize::try_from(b).ok()).collect();
+    let block = block.unwrap_or_default();
+    let count = block
+        .iter()
+        .try_fold(1usize, |count, &size| count.checked_mul(size));
+    let count = count.filter(|count| (1..=LARGEST_BLOCK).contains(count));
+    let (Some(count), &[batch, columns, places], true) =
+        (count, dims.as_slice(), out.len() == block.len() + 2)
+    else {
+        return Err(cx.form(&format!("blocks {block:?} of {out:?}")));
+    };
+    let window = Window::of(cx, &block, &out[2..], &out[2..])?;
+    let mut identity = vec![0.0; count * count];
+    identity
+        .iter_mut()
+        .step_by(count + 1)
+        .for_each(|one| *one = 1.0);
+    let kernel_dims: Vec<i64> = [count, 1]
+        .iter()
+        .chain(&block)
+        .map(|&size| size as i64)
+        .collect();
+    let identity = TensorProto::from_floats("", &kernel_dims, elem, &identity)?;
+    let identity = cx.builder.constant(identity);
+    let planes = [&[out[0] * out[1], 1], &out[2..]].concat();
+    let planes = cx.reshape(&gradient, &planes);
+    let attributes = [
+        ("kernel_shape", window.kernel.clone().into()),
+        ("strides", window.strides.clone().into()),
+        ("dilations", window.dilations.clone().into()),
+        ("pads", window.pads().into()),
+    ];
+    let blocks = cx.emit("Conv", &[&planes, &identity], &attributes);
+    Ok(vec![Some(cx.reshape(&blocks, &[batch, columns, places]))])
+}
+
+/// Elements that are put at the places that indices name: `g` at these places.
+pub fn max_unpool(cx: &mut Context) -> Result<Gradients, Error> {
+    cx.only_first()?;
+    let (gradient, places) = (cx.gradient()?, cx.input(1)?);
+    // ONNX Runtime (1.32) does not know how large the result is.
+    let all = cx.ints(&[-1]);
+    let flat = cx.plain("Reshape", &[&gradient, &all]);
+    Ok(vec![Some(cx.plain("Gather", &[&flat, &places]))])
+}
