@@ -4,7 +4,7 @@ use super::input::Picture;
 use super::layers::Layer;
 use super::layout::{Grids, Layout};
 use super::{Affine, Classes, Error, InputSize, ModelFile, Preprocessing, scores};
-use crate::onnx::{Elem, Graph, Shapes, decompose, file, functions, precision, upgrade};
+use crate::onnx::{Elem, Graph, Shapes, decompose, file, foreign, functions, precision, upgrade};
 use crate::runtime::folding;
 use std::fs::File;
 
@@ -43,7 +43,7 @@ impl Network {
     /// classifier, [`Error::Classes`] if the card's class names do not fit it.
     pub fn open(file: &ModelFile) -> Result<Self, Error> {
         let model = upgrade::upgrade(precision::single(file::read(&file.path)?)?)?;
-        let graph = Graph::new(functions::inline(model)?)?;
+        let graph = Graph::new(functions::inline(foreign::define(model))?)?;
         let hash = content_hash(file, &graph)?;
         let picture = Picture::find(&graph, file)?;
         let (size, batchable) = (picture.size, picture.batchable);

@@ -232,6 +232,56 @@ fn further_inputs_hold_what_a_card_says() {
 }
 
 #[test]
+fn an_input_that_nothing_reads_and_one_number_a_channel_are_no_pictures() {
+    // As tf2onnx leaves them of constants that it could not see, or has folded.
+    let leftover = |b: &mut Builder, is_read: bool| {
+        let x = b.input("x", Elem::F32, &fixed(&[1, 4, 4, 3])).unwrap();
+        b.input("spare", Elem::F32, &fixed(&[1, 4, 4, 3])).unwrap();
+        b.input("number", Elem::F32, &[]).unwrap();
+        let mean = b.input("mean", Elem::F32, &fixed(&[1, 1, 1, 3])).unwrap();
+        let from = if is_read { &mean } else { &x };
+        let difference = b.emit("Sub", &[&x, from], &[]);
+        let axes = b.ints(&[1, 2]);
+        let whole = [("keepdims", 0i64.into())];
+        vec![
+            b.emit_named("y", "ReduceMean", &[&difference, &axes], &whole)
+                .unwrap(),
+        ]
+    };
+    let network = opened(18, |b| leftover(b, false)).unwrap();
+    assert_eq!(network.input, "x");
+    assert_eq!(network.graph.inputs().len(), 1);
+    let problem = opened(18, |b| leftover(b, true)).unwrap_err().to_string();
+    assert!(problem.contains("further input \"mean\""), "{problem}");
+}
+
+#[test]
+fn operators_that_an_exporter_left_as_they_were_are_translated() {
+    let two = 2f64;
+    let erf = 0.995_322_265_019f64;
+    let inner = 0.797_884_560_8 * (two + 0.044_715 * two.powi(3));
+    for (op, attribute, expected) in [
+        ("Erfc", None, 1.0 - erf),
+        ("Expm1", None, two.exp() - 1.0),
+        ("TFL_GELU", Some(0i64), 1.954_499_736_104),
+        ("TFL_GELU", Some(1), 1.0 + inner.tanh()),
+    ] {
+        let network = opened(18, |b| {
+            b.input("x", Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap();
+            let attributes = attribute.map(|flag| ("approximate", flag.into()));
+            let made = b.emit(op, &["x"], attributes.as_slice());
+            let pool = b.emit("GlobalAveragePool", &[&made], &[]);
+            vec![b.emit_named("y", "Flatten", &[&pool], &[]).unwrap()]
+        })
+        .unwrap();
+        assert!(differentiable(&network), "{op}");
+        for score in scores(&network) {
+            assert!((f64::from(score) - expected).abs() < 1e-5, "{op}: {score}");
+        }
+    }
+}
+
+#[test]
 fn of_two_pictures_a_card_says_which() {
     let two = |b: &mut Builder| {
         let [left, right] =
