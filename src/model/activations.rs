@@ -2,6 +2,7 @@
 //! move axes about in between; what is worth looking at is what comes out of it.
 
 use super::Network;
+use super::entry::Entry;
 use super::layout::{Axes, Layout};
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Graph, residual};
@@ -61,9 +62,16 @@ const ARITHMETIC: &[&str] = &[
 /// Operators that, where a picture's planes come from convolutions, make attention.
 const ATTENTION: &[&str] = &["MatMul", "Softmax"];
 
+/// Operators that take means. The global pool's is one over channels where these come last: of (N, tokens, channels).
+const MEANS: &[&str] = &["GlobalAveragePool", "ReduceMean", "ReduceSum"];
+
+/// Operators that keep every number, and are stepped over to see what reads it.
+const STEPPED_OVER: &[&str] = &["Cast", "Identity", "Transpose"];
+
 /// What is needed to tell.
 pub(super) struct Activations<'a> {
     network: &'a Network,
+    entry: Entry<'a>,
     consumers: HashMap<&'a str, Vec<usize>>,
     dependent: HashSet<&'a str>,
     /// Whether it is a network of tokens or of channels that come last. Of its planes, only those of the picture are
@@ -78,6 +86,7 @@ impl<'a> Activations<'a> {
         let mut layouts = values.filter_map(|value| network.layout(value));
         Self {
             network,
+            entry: Entry::of(graph, &network.input),
             consumers: graph.consumers(),
             dependent: graph.descendants([network.input.as_str()]),
             is_transformer: layouts.any(|layout| !layout.is_channels_first()),
@@ -89,18 +98,52 @@ impl<'a> Activations<'a> {
         let node = &self.graph().nodes()[index];
         if self.is_attention(node, layout)
             || is_one_of(node, REARRANGING)
+            || self.entry.contains(name)
+            || self.is_statistic(node, layout)
             || self.bias_of(index).is_some()
         {
             return false;
         }
-        let consumers = self.consumers.get(name).map_or(&[][..], Vec::as_slice);
-        let within = is_one_of(node, ARITHMETIC)
-            && !consumers.is_empty()
-            && consumers
-                .iter()
-                .map(|&reader| &self.graph().nodes()[reader])
-                .all(|reader| is_one_of(reader, ARITHMETIC) || reader.is("Softmax"));
+        let within = is_one_of(node, ARITHMETIC) && self.is_read_within(name);
         !within || self.linear_before(index).is_some() || self.is_residual_sum(index)
+    }
+
+    /// Whether all that reads a value is a step within a function.
+    fn is_read_within(&self, name: &'a str) -> bool {
+        let readers = |name: &str| self.consumers.get(name).map_or(&[][..], Vec::as_slice);
+        let mut open = readers(name).to_vec();
+        let is_read = !open.is_empty();
+        while let Some(reader) = open.pop() {
+            let reader = &self.graph().nodes()[reader];
+            let moved = reader.output.first().map_or(&[][..], |name| readers(name));
+            if is_one_of(reader, STEPPED_OVER) && !moved.is_empty() {
+                open.extend(moved);
+            } else if !is_one_of(reader, ARITHMETIC)
+                && !reader.is("Softmax")
+                && !self.is_statistic_of(reader)
+            {
+                return false;
+            }
+        }
+        is_read
+    }
+
+    /// Whether a node makes one number of all channels of a place: a mean or a variance of a normalisation.
+    fn is_statistic(&self, node: &NodeProto, layout: Layout) -> bool {
+        let read = node.input_at(0).and_then(|name| self.network.layout(name));
+        let over_channels = |read: Layout| {
+            read.channels > 1 && (read.rows, read.columns) == (layout.rows, layout.columns)
+        };
+        is_one_of(node, MEANS) && layout.channels == 1 && read.is_some_and(over_channels)
+    }
+
+    /// As [`Self::is_statistic`], of what the node makes.
+    fn is_statistic_of(&self, node: &NodeProto) -> bool {
+        let layout = node
+            .output
+            .first()
+            .and_then(|name| self.network.layout(name));
+        layout.is_some_and(|layout| self.is_statistic(node, layout))
     }
 
     /// Whether a plane belongs to attention rather than to the picture: it has another shape, or is tokens by tokens.

@@ -1,5 +1,6 @@
 //! A classifier that has been read: its graph in today's form, its image input, its class scores, and what it is made of.
 
+use super::entry::Entry;
 use super::input::Picture;
 use super::layers::Layer;
 use super::layout::{Grids, Layout};
@@ -21,7 +22,7 @@ pub struct Network {
     pub input: String,
     pub size: InputSize,
     pub preprocessing: Preprocessing,
-    /// Whether the preprocessing is only assumed, because no card tells it.
+    /// Whether the preprocessing is only assumed, because neither a card nor the network itself tells it.
     pub preprocessing_assumed: bool,
     /// Name of the class scores, (N, classes), before any softmax.
     pub logits: String,
@@ -67,10 +68,13 @@ impl Network {
             None => Classes::numbered(count),
         };
         // Bytes can only be pixels as they are.
-        let assumed = file.card.preprocessing_assumed;
-        let preprocessing = match assumed && raw {
-            true => Preprocessing::PIXELS,
-            false => file.card.preprocessing,
+        let told = match raw {
+            true => Some(Preprocessing::PIXELS),
+            false => Entry::of(&graph, &input).expects(),
+        };
+        let (preprocessing, preprocessing_assumed) = match (file.card.preprocessing_assumed, told) {
+            (true, Some(told)) => (told, false),
+            (assumed, _) => (file.card.preprocessing, assumed),
         };
         let picture = (size.height as usize, size.width as usize);
         let grids = Grids::of(&graph, &shapes, picture);
@@ -81,7 +85,7 @@ impl Network {
             input,
             size,
             preprocessing,
-            preprocessing_assumed: assumed && !raw,
+            preprocessing_assumed,
             logits,
             classes,
             batchable,

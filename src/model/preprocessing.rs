@@ -134,7 +134,7 @@ pub struct InputSize {
 }
 
 /// Most channels that an input may have.
-const MOST_CHANNELS: usize = 64;
+pub(super) const MOST_CHANNELS: usize = 64;
 
 /// What the channels of an input are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,6 +239,13 @@ impl Preprocessing {
     pub const PIXELS: Self = Self {
         mean: [0.0; 3],
         std: [1.0 / 255.0; 3],
+        ..Self::IMAGENET
+    };
+
+    /// Brightness as it is, 0 to 1.
+    pub const UNITS: Self = Self {
+        mean: [0.0; 3],
+        std: [1.0; 3],
         ..Self::IMAGENET
     };
 
