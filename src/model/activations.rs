@@ -118,32 +118,33 @@ impl<'a> Activations<'a> {
             let moved = reader.output.first().map_or(&[][..], |name| readers(name));
             if is_one_of(reader, STEPPED_OVER) && !moved.is_empty() {
                 open.extend(moved);
-            } else if !is_one_of(reader, ARITHMETIC)
-                && !reader.is("Softmax")
-                && !self.is_statistic_of(reader)
-            {
+            } else if !self.is_step(reader) {
                 return false;
             }
         }
         is_read
     }
 
+    /// Whether a node is a step within a function. A mean is, but for that of a channel's places: what is pooled is what
+    /// there was to see.
+    fn is_step(&self, node: &NodeProto) -> bool {
+        let layout = |name: &String| self.network.layout(name);
+        let read = node.input.first().and_then(layout);
+        let made = node.output.first().and_then(layout);
+        let is_step = is_one_of(node, ARITHMETIC) || node.is("Softmax");
+        match (read, made) {
+            (Some(read), Some(made)) if is_one_of(node, MEANS) => {
+                let pools = made.channels == read.channels;
+                is_statistic(read, made) || (is_step && !pools)
+            }
+            _ => is_step,
+        }
+    }
+
     /// Whether a node makes one number of all channels of a place: a mean or a variance of a normalisation.
     fn is_statistic(&self, node: &NodeProto, layout: Layout) -> bool {
         let read = node.input_at(0).and_then(|name| self.network.layout(name));
-        let over_channels = |read: Layout| {
-            read.channels > 1 && (read.rows, read.columns) == (layout.rows, layout.columns)
-        };
-        is_one_of(node, MEANS) && layout.channels == 1 && read.is_some_and(over_channels)
-    }
-
-    /// As [`Self::is_statistic`], of what the node makes.
-    fn is_statistic_of(&self, node: &NodeProto) -> bool {
-        let layout = node
-            .output
-            .first()
-            .and_then(|name| self.network.layout(name));
-        layout.is_some_and(|layout| self.is_statistic(node, layout))
+        is_one_of(node, MEANS) && read.is_some_and(|read| is_statistic(read, layout))
     }
 
     /// Whether a plane belongs to attention rather than to the picture: it has another shape, or is tokens by tokens.
@@ -186,6 +187,12 @@ impl<'a> Activations<'a> {
     fn graph(&self) -> &'a Graph {
         &self.network.graph
     }
+}
+
+/// Whether a value has one number for all channels of each place of another.
+fn is_statistic(read: Layout, made: Layout) -> bool {
+    let same_places = (read.rows, read.columns) == (made.rows, made.columns);
+    made.channels == 1 && read.channels > 1 && same_places
 }
 
 fn is_one_of(node: &NodeProto, ops: &[&str]) -> bool {
