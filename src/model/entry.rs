@@ -2,7 +2,6 @@
 //! `Normalization`, `preprocess_input`, PaddlePaddle's deployments): from that one can tell which numbers they expect.
 
 use super::Preprocessing;
-use super::preprocessing::MOST_CHANNELS;
 use crate::onnx::Graph;
 use crate::onnx::proto::NodeProto;
 use std::collections::HashMap;
@@ -23,6 +22,9 @@ const MOVING: &[&str] = &[
     "Transpose",
     "Unsqueeze",
 ];
+
+/// Most elements of a constant that a picture is scaled by.
+const LARGEST: usize = 1 << 20;
 
 /// What a picture's numbers `x` have become: `scale · x + offset`, on the average of its channels.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -133,10 +135,10 @@ fn becomes(graph: &Graph, node: &NodeProto, read: Scaled) -> Option<Scaled> {
     }
 }
 
-/// The mean of a constant that holds one number, or one a channel.
+/// The mean of a constant that holds one number, one a channel, or one a pixel.
 fn mean(graph: &Graph, name: &str) -> Option<f64> {
     let constant = graph.constant(name)?;
-    let few = |count: &usize| (1..=MOST_CHANNELS).contains(count);
+    let few = |count: &usize| (1..=LARGEST).contains(count);
     let count = constant.shape().ok()?.iter().product::<usize>();
     let values = Some(count)
         .filter(few)

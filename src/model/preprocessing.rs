@@ -134,7 +134,7 @@ pub struct InputSize {
 }
 
 /// Most channels that an input may have.
-pub(super) const MOST_CHANNELS: usize = 64;
+const MOST_CHANNELS: usize = 64;
 
 /// What the channels of an input are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,9 @@ const CONTRIBUTED: &str = "com.microsoft";
 /// ONNX's operators of classical machine learning.
 const LEARNING: &str = "ai.onnx.ml";
 
+/// TensorFlow Lite's GELU.
+const TFL_GELU: &str = "TFL_GELU";
+
 /// An attribute of a step.
 enum Given {
     Is(Attribute),
@@ -52,6 +55,13 @@ const TRANSLATIONS: &[Translation] = &[
     Translation { domain: LEARNING, op: "Normalizer", overload: "L2", made: &["y"], steps: || normalizer("ReduceL2") },
     Translation { domain: LEARNING, op: "Scaler", overload: "", made: &["y"], steps: scaler },
 ];
+
+/// Domain, operator and form of everything that is translated here.
+pub fn translated() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let own = TRANSLATIONS.iter();
+    let own = own.map(|known| (known.domain, known.op, known.overload));
+    own.chain([("", TFL_GELU, "")])
+}
 
 fn number(name: &'static str, value: f32) -> Step {
     (
@@ -183,7 +193,7 @@ pub fn define(mut model: ModelProto) -> ModelProto {
 /// TensorFlow Lite's GELU is one of ONNX Runtime's two; whether there was one.
 fn contribute_gelu(nodes: &mut [NodeProto]) -> bool {
     let mut found = false;
-    for node in nodes.iter_mut().filter(|node| node.is("TFL_GELU")) {
+    for node in nodes.iter_mut().filter(|node| node.is(TFL_GELU)) {
         let approximate = node.int("approximate").unwrap_or(0) != 0;
         node.op_type = if approximate { "FastGelu" } else { "Gelu" }.into();
         node.domain = CONTRIBUTED.into();

@@ -93,7 +93,7 @@ def attempt(framework, name, pairs, options):
         known = {"picture": network.picture, "index": index}
         prepared = round(time.perf_counter() - start, 1)
         for exporter, opset in pairs:
-            path = folder / f"{framework}-{name}-{exporter}-{opset}.onnx"
+            path = folder / "model.onnx"
             found = {"float32": rounded(distance(own, exact)), "seconds": {"prepare": prepared}}
             start = time.perf_counter()
             try:
@@ -112,7 +112,7 @@ def attempt(framework, name, pairs, options):
             record((framework, name, exporter, opset), **found)
             if path.exists() and options.keep:
                 options.keep.mkdir(parents=True, exist_ok=True)
-                shutil.copy(path, options.keep)
+                shutil.copy(path, options.keep / f"{framework}-{name}-{exporter}-{opset}.onnx")
             path.unlink(missing_ok=True)
 
 
