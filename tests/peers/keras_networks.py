@@ -102,7 +102,8 @@ def made(name, elem, activation):
     try:
         if name in SMALL:
             return SMALL[name][0](elem, activation)
-        return getattr(keras.applications, name)(weights=None, classifier_activation=activation)
+        open_size = name.startswith("MobileNetV3")  # they leave height and width open
+        return getattr(keras.applications, name)(weights=None, classifier_activation=activation, **({"input_shape": (224, 224, 3)} if open_size else {}))
     finally:
         keras.backend.set_floatx("float32")
 
