@@ -303,7 +303,7 @@ impl<'a> Ascent<'a> {
             inputs.push((names::BRANCHES, &branches));
         }
         let redirect = constants::scalars(&self.runs, |run| f64::from(u8::from(run.is_rescued())));
-        if self.plan.terms.rescue {
+        if self.machine.redirects {
             inputs.push((names::REDIRECT, &redirect));
         }
         let mut read = vec![names::SCORE, names::GRADIENT_RMS];

@@ -27,6 +27,8 @@ pub(super) struct Machine {
     pub branches: usize,
     /// Rows and columns of the class activation map, if there is one.
     pub map_size: Option<(usize, usize)>,
+    /// Whether there are rectifiers that can be opened, and it is built for that.
+    pub redirects: bool,
 }
 
 /// Pictures, velocities and masks of all runs: the state.
@@ -84,10 +86,16 @@ impl Machine {
         };
         let session = Session::open_model(&graph, device.into(), &options)?;
         let map_size = plan.map.as_ref().and_then(|map| map.layout.plane());
+        // What nothing reads is no input of the graph.
+        let redirects = session
+            .inputs()
+            .iter()
+            .any(|port| port.name == names::REDIRECT);
         Ok(Self {
             session,
             branches,
             map_size,
+            redirects,
         })
     }
 

@@ -2,6 +2,7 @@
 //! move axes about in between; what is worth looking at is what comes out of it.
 
 use super::Network;
+use super::entry::Entry;
 use super::layout::{Axes, Layout};
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Graph, residual};
@@ -61,9 +62,16 @@ const ARITHMETIC: &[&str] = &[
 /// Operators that, where a picture's planes come from convolutions, make attention.
 const ATTENTION: &[&str] = &["FusedMatMul", "MatMul", "Softmax"];
 
+/// Operators that take means. The global pool's is one over channels where these come last: of (N, tokens, channels).
+const MEANS: &[&str] = &["GlobalAveragePool", "ReduceMean", "ReduceSum"];
+
+/// Operators that keep every number, and are stepped over to see what reads it.
+const STEPPED_OVER: &[&str] = &["Cast", "Identity", "Transpose"];
+
 /// What is needed to tell.
 pub(super) struct Activations<'a> {
     network: &'a Network,
+    entry: Entry<'a>,
     consumers: HashMap<&'a str, Vec<usize>>,
     dependent: HashSet<&'a str>,
     /// Whether it is a network of tokens or of channels that come last. Of its planes, only those of the picture are
@@ -78,6 +86,7 @@ impl<'a> Activations<'a> {
         let mut layouts = values.filter_map(|value| network.layout(value));
         Self {
             network,
+            entry: Entry::of(graph, &network.input),
             consumers: graph.consumers(),
             dependent: graph.descendants([network.input.as_str()]),
             is_transformer: layouts.any(|layout| !layout.is_channels_first()),
@@ -91,20 +100,53 @@ impl<'a> Activations<'a> {
         let op = whole.map_or(&node.op_type, |whole| &whole.op).as_str();
         if self.is_attention(op, layout)
             || REARRANGING.contains(&op)
+            || self.entry.contains(name)
+            || (whole.is_none() && self.is_statistic(node, layout))
             || self.bias_of(index).is_some()
         {
             return false;
         }
-        let consumers = self.consumers.get(name).map_or(&[][..], Vec::as_slice);
-        let within = ARITHMETIC.contains(&op)
-            && !consumers.is_empty()
-            && consumers
-                .iter()
-                .map(|&reader| &self.graph().nodes()[reader])
-                .all(|reader| {
-                    ARITHMETIC.contains(&reader.op_type.as_str()) || reader.is("Softmax")
-                });
+        let within = ARITHMETIC.contains(&op) && self.is_read_within(name);
         !within || self.linear_before(index).is_some() || self.is_residual_sum(index)
+    }
+
+    /// Whether all that reads a value is a step within a function.
+    fn is_read_within(&self, name: &'a str) -> bool {
+        let readers = |name: &str| self.consumers.get(name).map_or(&[][..], Vec::as_slice);
+        let mut open = readers(name).to_vec();
+        let is_read = !open.is_empty();
+        while let Some(reader) = open.pop() {
+            let reader = &self.graph().nodes()[reader];
+            let moved = reader.output.first().map_or(&[][..], |name| readers(name));
+            if is_one_of(reader, STEPPED_OVER) && !moved.is_empty() {
+                open.extend(moved);
+            } else if !self.is_step(reader) {
+                return false;
+            }
+        }
+        is_read
+    }
+
+    /// Whether a node is a step within a function. A mean is, but for that of a channel's places: what is pooled is what
+    /// there was to see.
+    fn is_step(&self, node: &NodeProto) -> bool {
+        let layout = |name: &String| self.network.layout(name);
+        let read = node.input.first().and_then(layout);
+        let made = node.output.first().and_then(layout);
+        let is_step = is_one_of(node, ARITHMETIC) || node.is("Softmax");
+        match (read, made) {
+            (Some(read), Some(made)) if is_one_of(node, MEANS) => {
+                let pools = made.channels == read.channels;
+                is_statistic(read, made) || (is_step && !pools)
+            }
+            _ => is_step,
+        }
+    }
+
+    /// Whether a node makes one number of all channels of a place: a mean or a variance of a normalisation.
+    fn is_statistic(&self, node: &NodeProto, layout: Layout) -> bool {
+        let read = node.input_at(0).and_then(|name| self.network.layout(name));
+        is_one_of(node, MEANS) && read.is_some_and(|read| is_statistic(read, layout))
     }
 
     /// Whether a plane belongs to attention rather than to the picture: it has another shape, or is tokens by tokens.
@@ -147,4 +189,14 @@ impl<'a> Activations<'a> {
     fn graph(&self) -> &'a Graph {
         &self.network.graph
     }
+}
+
+/// Whether a value has one number for all channels of each place of another.
+fn is_statistic(read: Layout, made: Layout) -> bool {
+    let same_places = (read.rows, read.columns) == (made.rows, made.columns);
+    made.channels == 1 && read.channels > 1 && same_places
+}
+
+fn is_one_of(node: &NodeProto, ops: &[&str]) -> bool {
+    ops.iter().any(|op| node.is(op))
 }

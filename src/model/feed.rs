@@ -10,7 +10,7 @@ use crate::onnx::{Elem, Graph, printable};
 /// Most elements of such an input.
 const LARGEST: usize = 1 << 20;
 
-/// The inputs of `graph` besides `picture`, as constants. Dimensions that are left open are 1.
+/// The inputs of `graph` besides `picture`, as constants; not those that nothing reads. Dimensions that are left open are 1.
 ///
 /// # Errors
 /// [`Error::NoImageInput`] that names an input of which nobody says what it holds, one that cannot hold that, or one that
@@ -44,7 +44,11 @@ pub(super) fn constants(
             ))
         })
     };
-    others.iter().map(constant).collect()
+    let read = graph.read();
+    let needed = others
+        .iter()
+        .filter(|input| read.contains(input.name.as_str()));
+    needed.map(constant).collect()
 }
 
 /// The input as a constant; `None` if its type is unknown, too large, or has no such number.

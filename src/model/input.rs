@@ -77,6 +77,12 @@ impl Picture {
         if candidates.iter().any(|(_, kind)| is_usual(kind)) {
             candidates.retain(|(_, kind)| is_usual(kind));
         }
+        // Exporters leave inputs behind of which they have folded all that read them.
+        let read = graph.read();
+        let is_read = |(input, _): &(&ValueInfoProto, _)| read.contains(input.name.as_str());
+        if candidates.iter().any(is_read) {
+            candidates.retain(is_read);
+        }
         let (input, (elem, axes, dims)) = match <[_; 1]>::try_from(candidates) {
             Ok([only]) => only,
             Err(none) if none.is_empty() => {
@@ -191,6 +197,11 @@ fn kind(input: &ValueInfoProto) -> Option<(Elem, Axes, Dims)> {
         Some(Dim::DimValue(extent)) => Some(extent),
         _ => None,
     };
+    // At most a number for each colour is no picture: a mean, for example.
+    let numbers = (1..4).try_fold(1i64, |product, place| product.checked_mul(extent(place)?));
+    if numbers.is_some_and(|numbers| numbers <= 3) {
+        return None;
+    }
     let usual = |axes: &Axes| matches!(extent(axes.places()[0]), Some(1 | 3));
     // Fewer channels than rows or columns: whatever has more is no picture.
     let many = |axes: &Axes| {

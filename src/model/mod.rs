@@ -16,6 +16,7 @@
 mod activations;
 pub mod card;
 pub mod classes;
+mod entry;
 mod error;
 mod feed;
 mod input;

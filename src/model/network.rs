@@ -1,11 +1,12 @@
 //! A classifier that has been read: its graph in today's form, its image input, its class scores, and what it is made of.
 
+use super::entry::Entry;
 use super::input::Picture;
 use super::layers::Layer;
 use super::layout::{Grids, Layout};
 use super::whole::Wholes;
 use super::{Affine, Classes, Error, InputSize, ModelFile, Preprocessing, scores};
-use crate::onnx::{Elem, Graph, Shapes, decompose, file, functions, precision, upgrade};
+use crate::onnx::{Elem, Graph, Shapes, decompose, file, foreign, functions, precision, upgrade};
 use crate::runtime::folding;
 use std::fs::File;
 
@@ -23,7 +24,7 @@ pub struct Network {
     pub input: String,
     pub size: InputSize,
     pub preprocessing: Preprocessing,
-    /// Whether the preprocessing is only assumed, because no card tells it.
+    /// Whether the preprocessing is only assumed, because neither a card nor the network itself tells it.
     pub preprocessing_assumed: bool,
     /// Name of the class scores, (N, classes), before any softmax.
     pub logits: String,
@@ -47,19 +48,12 @@ impl Network {
     /// classifier, [`Error::Classes`] if the card's class names do not fit it.
     pub fn open(file: &ModelFile) -> Result<Self, Error> {
         let model = upgrade::upgrade(precision::single(file::read(&file.path)?)?)?;
-        let graph = Graph::new(functions::inline(model)?)?;
+        let graph = Graph::new(functions::inline(foreign::define(model))?)?;
+        let content = content_hash(file, &graph)?;
         let picture = Picture::find(&graph, file)?;
-        // Bytes can only be pixels as they are.
-        let raw = picture.elem == Elem::U8;
-        let assumed = file.card.preprocessing_assumed && !raw;
-        let preprocessing = match file.card.preprocessing_assumed && raw {
-            true => Preprocessing::PIXELS,
-            false => file.card.preprocessing,
-        };
-        let hash = content_hash(file, &graph, &picture, &preprocessing)?;
         let (size, batchable) = (picture.size, picture.batchable);
         let graph = picture.to_input(&graph)?;
-        let input = picture.name;
+        let (input, raw) = (picture.name, picture.elem == Elem::U8);
         let wholes = Wholes::of(&graph);
         let graph = decomposed(graph, &input, size)?;
         let mut graph = folded(&graph, &input, size, batchable)?;
@@ -78,6 +72,16 @@ impl Network {
             }
             None => Classes::numbered(count),
         };
+        // Bytes can only be pixels as they are.
+        let told = match raw {
+            true => Some(Preprocessing::PIXELS),
+            false => Entry::of(&graph, &input).expects(),
+        };
+        let (preprocessing, preprocessing_assumed) = match (file.card.preprocessing_assumed, told) {
+            (true, Some(told)) => (told, false),
+            (assumed, _) => (file.card.preprocessing, assumed),
+        };
+        let hash = whole_hash(content, &input, size, &preprocessing);
         let picture = (size.height as usize, size.width as usize);
         let grids = Grids::of(&graph, &shapes, picture);
         Ok(Self {
@@ -87,7 +91,7 @@ impl Network {
             input,
             size,
             preprocessing,
-            preprocessing_assumed: assumed,
+            preprocessing_assumed,
             logits,
             classes,
             batchable,
@@ -177,14 +181,8 @@ fn infer(graph: &Graph, input: &str, runs: usize, size: InputSize) -> Result<Sha
     Ok(folding::shapes(graph, &[(input, &dims_of(size, runs))])?)
 }
 
-/// Weights may lie outside of the file, so they are hashed as well. What a card says of the picture, its preprocessing and
-/// further inputs makes another network of the same file.
-fn content_hash(
-    file: &ModelFile,
-    graph: &Graph,
-    picture: &Picture,
-    preprocessing: &Preprocessing,
-) -> Result<String, Error> {
+/// The hash of a file, its weights, which may lie outside of it, and what further inputs hold.
+fn content_hash(file: &ModelFile, graph: &Graph) -> Result<blake3::Hasher, Error> {
     let path = &file.path;
     let mut hasher = blake3::Hasher::new();
     let content = File::open(path).map_err(Error::file(path))?;
@@ -196,11 +194,20 @@ fn content_hash(
         hasher.update(name.as_bytes());
         hasher.update(&value.to_le_bytes());
     }
-    let size = [picture.size.height, picture.size.width];
-    let read = serde_json::to_vec(&(&picture.name, size, preprocessing))
+    Ok(hasher)
+}
+
+/// The hash of a network: which input takes the picture, and how that is prepared, make another one of the same file.
+fn whole_hash(
+    mut content: blake3::Hasher,
+    input: &str,
+    size: InputSize,
+    preprocessing: &Preprocessing,
+) -> String {
+    let read = serde_json::to_vec(&(input, size.height, size.width, preprocessing))
         .expect("texts and numbers can always be written as JSON");
-    hasher.update(&read);
-    Ok(hasher.finalize().to_hex().to_string())
+    content.update(&read);
+    content.finalize().to_hex().to_string()
 }
 
 #[cfg(test)]

@@ -242,6 +242,13 @@ impl Preprocessing {
         ..Self::IMAGENET
     };
 
+    /// Brightness as it is, 0 to 1.
+    pub const UNITS: Self = Self {
+        mean: [0.0; 3],
+        std: [1.0; 3],
+        ..Self::IMAGENET
+    };
+
     /// The share of a picture's short side that the model sees.
     pub fn crop(&self) -> f64 {
         f64::from(self.crop)

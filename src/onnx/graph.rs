@@ -171,6 +171,17 @@ impl Graph {
         consumers
     }
 
+    /// The values that a node reads, or that are outputs.
+    pub fn read(&self) -> HashSet<&str> {
+        let outputs = self.outputs.iter().map(|output| output.name.as_str());
+        let mut read: HashSet<&str> = outputs.collect();
+        for node in &self.nodes {
+            read.extend(node.input.iter().map(String::as_str));
+            read.extend(outer_values(node));
+        }
+        read
+    }
+
     /// The values that depend on any of `sources`, themselves included.
     pub fn descendants<'a>(
         &'a self,

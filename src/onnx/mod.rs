@@ -8,6 +8,7 @@ pub mod control;
 pub mod decompose;
 pub mod file;
 pub mod fold;
+pub mod foreign;
 pub mod functions;
 pub mod graph;
 pub mod node;

@@ -370,3 +370,27 @@ fn a_dead_start_is_rescued_and_without_the_rescue_reported() {
     let rescued = outcome(16);
     assert!(!rescued.dead && rescued.score > 0.0, "{rescued:?}");
 }
+
+/// A network whose scores have a gradient of 0 and no rectifier that could be opened.
+#[test]
+fn a_dead_start_without_rectifiers_is_reported() {
+    let network = opened(|b| {
+        let x = b
+            .input("x", Elem::F32, &[1, 3, 32, 32].map(Dim::DimValue))
+            .unwrap();
+        let weight = b.floats(&[2, 3, 1, 1], &[0.0; 6]);
+        let conv = b.emit("Conv", &[&x, &weight], &[]);
+        let gate = b.emit("Sigmoid", &[&conv], &[]);
+        let pool = b.emit("GlobalAveragePool", &[&gate], &[]);
+        b.emit_named("scores", "Flatten", &[&pool], &[]).unwrap()
+    });
+    let objective = Objective {
+        kind: Kind::Class,
+        value: network.logits.clone(),
+    };
+    let runs = [run(0, 0, 6)];
+    let mut ascent =
+        Ascent::new(&network, &objective, &runs, Device::Cpu, &Stop::default()).unwrap();
+    while ascent.step().unwrap().is_some() {}
+    assert!(ascent.outcomes().unwrap()[0].dead);
+}

@@ -175,3 +175,26 @@ fn rectifiers_pass_nothing_at_their_kinks() {
         }
     }
 }
+
+/// As Keras normalises vectors, once TensorFlow has exchanged root and limit: `x · min(1/|x|, limit)`.
+#[test]
+fn a_limit_behind_the_reciprocal_of_a_root_keeps_zero_from_becoming_no_number() {
+    let mut problem = Problem::of(Elem::F32, 18, &[("x", &[2, 3], Fill::Uniform)], |b| {
+        let square = b.emit("Mul", &["x", "x"], &[]);
+        let axes = b.ints(&[1]);
+        let sum = b.emit("ReduceSum", &[&square, &axes], &[]);
+        let root = b.emit("Sqrt", &[&sum], &[]);
+        let inverse = b.emit("Reciprocal", &[&root], &[]);
+        let limit = b.scalar(Elem::F32, 10.0).unwrap();
+        let factor = b.emit("Min", &[&inverse, &limit], &[]);
+        vec![b.emit("Mul", &["x", &factor], &[])]
+    });
+    let vectors = vec![0.0, 0.0, 0.0, 3.0, 0.0, 4.0];
+    problem.inputs[0].1 = ArrayD::from_shape_vec(IxDyn(&[2, 3]), vectors).unwrap();
+    for device in DEVICES {
+        let found = &gradients_of_sum(&problem, &on(device))[0];
+        for (found, expected) in found.iter().zip([10.0, 10.0, 10.0, 0.032, 0.2, -0.024]) {
+            assert!((found - expected).abs() < 1e-6, "{found} for {expected}");
+        }
+    }
+}

@@ -20,14 +20,14 @@ import contextlib
 import io
 import json
 import multiprocessing
-import os
 import pathlib
-import re
 import shutil
 import subprocess
 import tempfile
 import time
 import warnings
+
+from figures import distance, one_line, rounded
 
 HERE = pathlib.Path(__file__).resolve().parent
 RESULTS = HERE / "networks.jsonl"
@@ -46,16 +46,6 @@ def record(network, exporter, opset, **found):
     with RESULTS.open("a") as file:
         file.write(json.dumps(line) + "\n")
     print(json.dumps(line), flush=True)
-
-
-def one_line(text, folder, most=300):
-    """`text` on one line, without what belongs to this machine."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", text).replace(str(folder) + "/", "")
-    return re.sub(r"\s+", " ", re.sub(r"(?<![:/\w])(/[\w.+-]+)+/", "", text)).strip()[:most]
-
-
-def rounded(number):
-    return float(f"{number:.2e}")
 
 
 class Failed(Exception):
@@ -100,7 +90,6 @@ def differentiate(ziggurat, path, known, limit):
 def wrong_file(path, known):
     """The relative error of the logits that ONNX Runtime computes from the file: much above 1e-5, and the file is not the network."""
     import onnxruntime
-    from references import distance
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     (logits,) = session.run(None, {session.get_inputs()[0].name: known["picture"]})
@@ -111,7 +100,7 @@ def attempt(name, pairs, ziggurat, cache, limit):
     """Every pair of one network; runs in a process of its own."""
     from architectures import build
     from networks_table import grade
-    from references import distance, doubts, reference
+    from references import doubts, reference
 
     folder = pathlib.Path(tempfile.mkdtemp(dir=cache))
     start = time.perf_counter()

@@ -78,10 +78,11 @@ def _row(name, results, pairs, reasons):
     known = next((line for line in lines if line and "float32" in line), {})
     size = f"{known['parameters'] / 1e6:.1f} M" if known else ""
     own = f"{known['float32']:.1e}" if known else ""
-    return f"| {name} | {size} | {own} | " + " | ".join(_cell(line, reasons) for line in lines) + " |"
+    return f"| {name} | {size} | {own} | " + " | ".join(cell(line, reasons) for line in lines) + " |"
 
 
-def _cell(line, reasons):
+def cell(line, reasons):
+    """What stands in the table for a result; `reasons` {why: number} learns why there is none."""
     if line is None:
         return ""
     found = grade(line)

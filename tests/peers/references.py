@@ -4,11 +4,7 @@ import copy
 import numpy as np
 import torch
 from architectures import forget
-
-
-def distance(mine, exact):
-    """Relative L2 error."""
-    return float(np.linalg.norm(mine - exact) / np.linalg.norm(exact))
+from figures import distance
 
 
 def reference(name, model, size, cache, seed=1):

@@ -1,6 +1,7 @@
 //! Arithmetic with broadcasting, and functions of one number.
 
 use super::{Context, Error, Gradients};
+use crate::onnx::Elem;
 
 /// The gradient of input `index`, given that of the broadcast output, summed back to the input's dimensions.
 fn back(cx: &mut Context, index: usize, gradient: &str) -> Result<Option<String>, Error> {
@@ -169,12 +170,23 @@ pub fn abs(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(cx.mul(&gradient, &sign))])
 }
 
-/// `g · 1/2 / y`.
+/// The smallest and the largest normal number of a type. What comes back to the root of zero or to its reciprocal is often
+/// nothing, because a limit lies behind (`x · min(1/|x|, limit)`): a slope that stays finite leaves it at nothing.
+fn extremes(elem: Elem) -> (f64, f64) {
+    match elem {
+        Elem::F64 => (f64::MIN_POSITIVE, f64::MAX),
+        _ => (f32::MIN_POSITIVE.into(), f32::MAX.into()),
+    }
+}
+
+/// `g · 1/2 / y`; 0 where `g` is, at 0 too.
 pub fn sqrt(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, output) = (cx.gradient()?, cx.output());
     let elem = cx.elem(&output)?;
     let half = cx.scale(&gradient, elem, 0.5)?;
-    Ok(vec![Some(cx.plain("Div", &[&half, &output]))])
+    let least = cx.scalar(elem, extremes(elem).0)?;
+    let root = cx.plain("Max", &[&output, &least]);
+    Ok(vec![Some(cx.plain("Div", &[&half, &root]))])
 }
 
 /// `g · y`.
@@ -200,10 +212,13 @@ pub fn erf(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(cx.mul(&gradient, &slope))])
 }
 
-/// `-g · y²`.
+/// `-g · y²`; 0 where `g` is, at 0 too.
 pub fn reciprocal(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, output) = (cx.gradient()?, cx.output());
+    let elem = cx.elem(&output)?;
+    let most = cx.scalar(elem, extremes(elem).1)?;
     let square = cx.mul(&output, &output);
+    let square = cx.plain("Min", &[&square, &most]);
     let product = cx.mul(&gradient, &square);
     Ok(vec![Some(cx.plain("Neg", &[&product]))])
 }

@@ -231,6 +231,7 @@ pub fn has_zero_gradient(node: &NodeProto) -> bool {
 mod tests {
     use super::*;
     use crate::onnx::decompose::FUSIONS;
+    use crate::onnx::foreign;
 
     #[test]
     fn the_table_is_sorted_so_that_every_rule_is_found() {
@@ -271,6 +272,11 @@ mod tests {
                 fusion.domain
             };
             text += &format!("| {domain} | {} | {} |\n", fusion.op, covered(fusion.note));
+        }
+        text += "\nSo are these, which are of scikit-learn's pipelines, or left by tf2onnx as TensorFlow has them:\n\n\
+            | domain | operator | covered |\n| --- | --- | --- |\n";
+        for (domain, op, form) in foreign::translated() {
+            text += &format!("| {domain} | {op} | {} |\n", covered(form));
         }
         text
     }

@@ -37,6 +37,7 @@ pub fn print(report: &Report) -> std::io::Result<()> {
     }
     line(&format!("  operators   {}", counts(&report.operators)))?;
     let refused = report.refused.as_deref().unwrap_or("opens it");
+    let refused = refused.strip_prefix("ONNX Runtime ").unwrap_or(refused);
     line(&format!("  ONNX Runtime {refused}"))?;
     if let Some(why) = &report.why {
         line(&format!("  cannot be visualised: {why}"))?;

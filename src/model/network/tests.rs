@@ -267,6 +267,120 @@ fn further_inputs_hold_what_a_card_says() {
 }
 
 #[test]
+fn an_input_that_nothing_reads_and_one_number_a_channel_are_no_pictures() {
+    // As tf2onnx leaves them of constants that it could not see, or has folded.
+    let leftover = |b: &mut Builder, is_read: bool| {
+        let x = b.input("x", Elem::F32, &fixed(&[1, 4, 4, 3])).unwrap();
+        b.input("spare", Elem::F32, &fixed(&[1, 4, 4, 3])).unwrap();
+        b.input("number", Elem::F32, &[]).unwrap();
+        let mean = b.input("mean", Elem::F32, &fixed(&[1, 1, 1, 3])).unwrap();
+        let from = if is_read { &mean } else { &x };
+        let difference = b.emit("Sub", &[&x, from], &[]);
+        let axes = b.ints(&[1, 2]);
+        let whole = [("keepdims", 0i64.into())];
+        vec![
+            b.emit_named("y", "ReduceMean", &[&difference, &axes], &whole)
+                .unwrap(),
+        ]
+    };
+    let network = opened(18, |b| leftover(b, false)).unwrap();
+    assert_eq!(network.input, "x");
+    assert_eq!(network.graph.inputs().len(), 1);
+    let problem = opened(18, |b| leftover(b, true)).unwrap_err().to_string();
+    assert!(problem.contains("further input \"mean\""), "{problem}");
+}
+
+#[test]
+fn operators_that_an_exporter_left_as_they_were_are_translated() {
+    let two = 2f64;
+    let erf = 0.995_322_265_019f64;
+    let inner = 0.797_884_560_8 * (two + 0.044_715 * two.powi(3));
+    for (op, attribute, expected) in [
+        ("Erfc", None, 1.0 - erf),
+        ("Expm1", None, two.exp() - 1.0),
+        ("TFL_GELU", Some(0i64), 1.954_499_736_104),
+        ("TFL_GELU", Some(1), 1.0 + inner.tanh()),
+    ] {
+        let network = opened(18, |b| {
+            b.input("x", Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap();
+            let attributes = attribute.map(|flag| ("approximate", flag.into()));
+            let made = b.emit(op, &["x"], attributes.as_slice());
+            let pool = b.emit("GlobalAveragePool", &[&made], &[]);
+            vec![b.emit_named("y", "Flatten", &[&pool], &[]).unwrap()]
+        })
+        .unwrap();
+        assert!(differentiable(&network), "{op}");
+        for score in scores(&network) {
+            assert!((f64::from(score) - expected).abs() < 1e-5, "{op}: {score}");
+        }
+    }
+}
+
+/// A pipeline of scikit-learn's as skl2onnx writes it, behind the picture's pixels in a row: three classes of 12 pixels.
+fn pipeline(b: &mut Builder, post_transform: &str, norm: &str) -> Vec<String> {
+    let learning = |b: &mut Builder, op: &str, made: &[&str], attributes: &[(&str, Attribute)]| {
+        let node = NodeProto {
+            op_type: op.into(),
+            domain: "ai.onnx.ml".into(),
+            input: vec![
+                b.graph()
+                    .nodes()
+                    .last()
+                    .unwrap()
+                    .output
+                    .last()
+                    .unwrap()
+                    .clone(),
+            ],
+            output: made.iter().map(|&name| name.into()).collect(),
+            attribute: attributes
+                .iter()
+                .map(|(name, value)| value.clone().named(name))
+                .collect(),
+            ..Default::default()
+        };
+        b.append(node).unwrap();
+    };
+    b.input("x", Elem::F32, &fixed(&[1, 3, 2, 2])).unwrap();
+    b.emit("Flatten", &["x"], &[]);
+    let (offset, scale) = (vec![1f32; 12], vec![0.5f32; 12]);
+    let scaler = [("offset", offset.into()), ("scale", scale.into())];
+    learning(b, "Scaler", &["scaled"], &scaler);
+    let rows = [0.5f32, 0.0, -0.5].map(|weight| [weight; 12]);
+    let classifier = [
+        ("coefficients", rows.as_flattened().into()),
+        ("intercepts", [1f32, 2.0, 3.0].as_slice().into()),
+        ("classlabels_ints", vec![7i64, 8, 9].into()),
+        ("post_transform", post_transform.into()),
+    ];
+    learning(b, "LinearClassifier", &["label", "given"], &classifier);
+    learning(b, "Normalizer", &["y"], &[("norm", norm.into())]);
+    vec!["label".into(), "y".into()]
+}
+
+#[test]
+fn pipelines_of_scikit_learn_are_differentiable() {
+    // All pixels are 2, scaled to 0.5: the scores are 4, 2 and 0.
+    let half = |x: f32| 1.0 / (1.0 + (-x).exp());
+    let sum = half(4.0) + half(2.0) + half(0.0);
+    for (post_transform, norm, expected) in [
+        ("SOFTMAX", "L1", [4.0, 2.0, 0.0]),
+        ("NONE", "L1", [4.0 / 6.0, 2.0 / 6.0, 0.0]),
+        ("NONE", "L2", [4.0, 2.0, 0.0].map(|x: f32| x / 20f32.sqrt())),
+        ("LOGISTIC", "L1", [4.0, 2.0, 0.0].map(|x| half(x) / sum)),
+    ] {
+        let network = opened(18, |b| pipeline(b, post_transform, norm)).unwrap();
+        assert!(differentiable(&network), "{post_transform}");
+        for (score, expected) in scores(&network).iter().zip(expected) {
+            assert!(
+                (score - expected).abs() < 1e-5,
+                "{post_transform} {norm}: {score}"
+            );
+        }
+    }
+}
+
+#[test]
 fn of_two_pictures_a_card_says_which() {
     let two = |b: &mut Builder| {
         let [left, right] =
@@ -333,4 +447,85 @@ fn an_operator_that_is_taken_apart_is_the_layer_that_the_file_has() {
         ]
     );
     assert!(differentiable(&network));
+}
+
+#[test]
+fn layers_of_a_normalisation_written_out_are_what_comes_of_it() {
+    // tf2onnx takes means over channels that come last with a global pool, and turns axes within a function.
+    let network = opened(18, |b| {
+        let x = b.input("x", Elem::F32, &fixed(&[1, 8, 8, 3])).unwrap();
+        let first = b.emit("Transpose", &[&x], &[("perm", vec![0i64, 3, 1, 2].into())]);
+        let weight = rising(b, &[6, 3, 4, 4], Elem::F32, -0.5);
+        let strides = [("strides", vec![4i64, 4].into())];
+        let conv = b
+            .emit_named("conv", "Conv", &[&first, &weight], &strides)
+            .unwrap();
+        let last = b.emit(
+            "Transpose",
+            &[&conv],
+            &[("perm", vec![0i64, 2, 3, 1].into())],
+        );
+        let shape = b.ints(&[1, 4, 6]);
+        let tokens = b.emit("Reshape", &[&last, &shape], &[]);
+        let mean = b
+            .emit_named("mean", "GlobalAveragePool", &[&tokens], &[])
+            .unwrap();
+        let centred = b
+            .emit_named("centred", "Sub", &[&tokens, &mean], &[])
+            .unwrap();
+        let square = b
+            .emit_named("square", "Mul", &[&centred, &centred], &[])
+            .unwrap();
+        let variance = b
+            .emit_named("variance", "GlobalAveragePool", &[&square], &[])
+            .unwrap();
+        let root = b.emit_named("root", "Sqrt", &[&variance], &[]).unwrap();
+        let norm = b
+            .emit_named("norm", "Div", &[&centred, &root], &[])
+            .unwrap();
+        let weight = rising(b, &[6, 6], Elem::F32, -0.5);
+        let dense = b
+            .emit_named("dense", "MatMul", &[&norm, &weight], &[])
+            .unwrap();
+        let turned = b.emit("Transpose", &[&dense], &[("perm", vec![0i64, 2, 1].into())]);
+        let half = b.emit_named("half", "Sigmoid", &[&turned], &[]).unwrap();
+        let back = b.emit("Transpose", &[&half], &[("perm", vec![0i64, 2, 1].into())]);
+        let silu = b.emit_named("silu", "Mul", &[&dense, &back], &[]).unwrap();
+        let axis = b.ints(&[1]);
+        let whole = [("keepdims", 0i64.into())];
+        vec![
+            b.emit_named("y", "ReduceMean", &[&silu, &axis], &whole)
+                .unwrap(),
+        ]
+    })
+    .unwrap();
+    let layers = network.layers();
+    let seen = layers.iter().filter(|layer| layer.is_activation);
+    let seen: Vec<&str> = seen.map(|layer| layer.name.as_str()).collect();
+    assert_eq!(seen, ["conv", "norm", "dense", "silu", "y"]);
+}
+
+#[test]
+fn a_network_that_scales_pixels_itself_is_given_them() {
+    let scaled = |b: &mut Builder| {
+        let x = b.input("x", Elem::F32, &fixed(&[1, 4, 4, 3])).unwrap();
+        let number = b.floats(&[], &[1.0 / 255.0]);
+        let scaled = b.emit_named("scaled", "Mul", &[&x, &number], &[]).unwrap();
+        let first = b.emit(
+            "Transpose",
+            &[&scaled],
+            &[("perm", vec![0i64, 3, 1, 2].into())],
+        );
+        let pool = small(b, &first, Elem::F32);
+        vec![b.emit_named("y", "Flatten", &[&pool], &[]).unwrap()]
+    };
+    let network = opened(18, scaled).unwrap();
+    assert_eq!(network.preprocessing, Preprocessing::PIXELS);
+    assert!(!network.preprocessing_assumed);
+    let layers = network.layers();
+    let first = layers.iter().find(|layer| layer.is_activation).unwrap();
+    assert_eq!(first.name, "conv");
+    let card = "[preprocessing]\nmean = [0.5]\nstd = [0.5]";
+    let told = opened_with(card, 18, scaled).unwrap();
+    assert_ne!(told.preprocessing, Preprocessing::PIXELS);
 }

@@ -1,7 +1,6 @@
 //! What a decomposition sees of a fused node, and how it emits the parts.
 
 use crate::onnx::builder::node as new_node;
-use crate::onnx::graph::outer_values;
 use crate::onnx::proto::{AttributeProto, NodeProto, TensorProto};
 use crate::onnx::{Attribute, Elem, Error, Graph, OWN, Shapes};
 use std::collections::HashSet;
@@ -28,17 +27,6 @@ pub struct Source<'a> {
     pub shapes: &'a Shapes,
     /// The values that something reads.
     pub read: &'a HashSet<&'a str>,
-}
-
-/// The values of a graph that a node reads, or that are its outputs.
-pub fn read_values(graph: &Graph) -> HashSet<&str> {
-    let outputs = graph.outputs().iter().map(|output| output.name.as_str());
-    let mut read: HashSet<&str> = outputs.collect();
-    for node in graph.nodes() {
-        read.extend(node.input.iter().map(String::as_str));
-        read.extend(outer_values(node));
-    }
-    read
 }
 
 /// One fused node, and what it becomes.

@@ -21,7 +21,7 @@ mod rotary;
 use super::graph::is_default_domain;
 use super::proto::NodeProto;
 use super::{Error, Graph, Shapes};
-use emitter::{Emitter, Refusal, Source, read_values};
+use emitter::{Emitter, Refusal, Source};
 
 /// Once there are this many parts, what is fused stays whole: a file of a few nodes must not become a graph of millions.
 const MOST: usize = 1 << 20;
@@ -138,7 +138,7 @@ pub fn is_fused(graph: &Graph) -> bool {
 /// # Errors
 /// [`Error::Corrupt`] if the graph has values that are called as new ones have to be.
 pub fn decompose(graph: &Graph, shapes: &Shapes) -> Result<Graph, Error> {
-    let read = &read_values(graph);
+    let read = &graph.read();
     let source = Source {
         graph,
         shapes,
@@ -177,7 +177,7 @@ pub fn decompose(graph: &Graph, shapes: &Shapes) -> Result<Graph, Error> {
 /// Why a node that is known here is not taken apart; `None` if it is, or is not known.
 pub fn refusal(graph: &Graph, shapes: &Shapes, node: &NodeProto) -> Option<String> {
     let fusion = fusion(node)?;
-    let read = &read_values(graph);
+    let read = &graph.read();
     let refused = parts(
         fusion,
         Source {
