@@ -56,6 +56,6 @@ fn selected(app: &App) -> Option<usize> {
 
 /// Why the map cannot be taken at a layer of this name.
 pub fn problem(opened: &Opened, name: &str) -> Option<String> {
-    let found = layers::find(&opened.layers, name);
+    let found = layers::find(&opened.values, name);
     found.err().map(|problem| problem.to_string())
 }
