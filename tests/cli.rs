@@ -392,7 +392,8 @@ fn doctor_sums_a_model_up() {
     let found = &objects(&["doctor", &path, "--json"])[0]["model"];
     assert_eq!(found["opsets"][0]["domain"], "ai.onnx");
     assert_eq!(found["opsets"][0]["version"], 18);
-    assert_eq!(found["inputs"][0]["element"], "f32");
+    assert_eq!(found["inputs"][0]["element"], "float32");
+    assert_eq!(found["preprocessing_origin"], "nobody");
     assert_eq!(found["inputs"][0]["layout"], "NCHW");
     assert_eq!(found["operators"]["Det"], 1);
     assert_eq!(found["refused"], Value::Null);
@@ -406,7 +407,8 @@ fn doctor_sums_a_model_up() {
     let text = output(&["doctor", &path]);
     for said in [
         "made by     ziggurat",
-        "f32 [1, 3, 8, 8] NCHW",
+        "float32 [1, 3, 8, 8] NCHW",
+        "RGB, black -2.118 -2.036 -1.804, white 2.249 2.429 2.64, crop 0.875; says nobody, ImageNet's",
         "1 of 3 can be visualised, the last one relu",
         "(Det, opset 18): no gradient rule",
     ] {

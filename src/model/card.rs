@@ -35,10 +35,8 @@ pub struct Card {
     pub output: Option<String>,
     /// What the model's further inputs hold, by name: one number everywhere.
     pub feed: BTreeMap<String, f64>,
-    /// How the model wants its pictures.
-    pub preprocessing: Preprocessing,
-    /// Whether `preprocessing` is ImageNet's only because no card says anything: worth telling the user.
-    pub preprocessing_assumed: bool,
+    /// How the model wants its pictures, if the card says it.
+    pub preprocessing: Option<Preprocessing>,
     names: Names,
 }
 
@@ -292,8 +290,7 @@ impl Card {
             input_size: None,
             output: None,
             feed: BTreeMap::new(),
-            preprocessing: Preprocessing::IMAGENET,
-            preprocessing_assumed: true,
+            preprocessing: None,
             names: Names::Unknown,
         }
     }
@@ -332,8 +329,7 @@ impl Card {
             input_size: keys.input.size.map(|Size(size)| size),
             output: keys.output.name,
             feed: keys.feed,
-            preprocessing_assumed: keys.preprocessing.is_none(),
-            preprocessing: keys.preprocessing.unwrap_or(Preprocessing::IMAGENET),
+            preprocessing: keys.preprocessing,
             ..Self::silent(name)
         })
     }

@@ -42,4 +42,4 @@ pub use layout::Layout;
 pub use network::Network;
 pub use open::{ModelFile, Source};
 pub use ports::Ports;
-pub use preprocessing::{Affine, ChannelOrder, Channels, InputSize, Preprocessing};
+pub use preprocessing::{Affine, ChannelOrder, Channels, InputSize, Origin, Preprocessing};

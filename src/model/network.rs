@@ -5,7 +5,7 @@ use super::input::Picture;
 use super::layers::Layer;
 use super::layout::{Grids, Layout};
 use super::whole::Wholes;
-use super::{Affine, Classes, Error, InputSize, ModelFile, Preprocessing, scores};
+use super::{Affine, Classes, Error, InputSize, ModelFile, Origin, Preprocessing, scores};
 use crate::onnx::{Elem, Graph, Shapes, decompose, file, foreign, functions, precision, upgrade};
 use crate::runtime::folding;
 use std::fs::File;
@@ -24,8 +24,8 @@ pub struct Network {
     pub input: String,
     pub size: InputSize,
     pub preprocessing: Preprocessing,
-    /// Whether the preprocessing is only assumed, because neither a card nor the network itself tells it.
-    pub preprocessing_assumed: bool,
+    /// Who says that.
+    pub preprocessing_origin: Origin,
     /// Name of the class scores, (N, classes), before any softmax.
     pub logits: String,
     /// The classes' names; numbers if nothing names them.
@@ -73,14 +73,14 @@ impl Network {
             None => Classes::numbered(count),
         };
         // Bytes can only be pixels as they are.
-        let told = match raw {
+        let told = || match raw {
             true => Some(Preprocessing::PIXELS),
             false => Entry::of(&graph, &input).expects(),
         };
-        let (preprocessing, preprocessing_assumed) = match (file.card.preprocessing_assumed, told) {
-            (true, Some(told)) => (told, false),
-            (assumed, _) => (file.card.preprocessing, assumed),
-        };
+        let said = file.card.preprocessing.map(|said| (said, Origin::Card));
+        let (preprocessing, preprocessing_origin) = said
+            .or_else(|| Some((told()?, Origin::Network)))
+            .unwrap_or((Preprocessing::IMAGENET, Origin::Nobody));
         let hash = whole_hash(content, &input, size, &preprocessing);
         let picture = (size.height as usize, size.width as usize);
         let grids = Grids::of(&graph, &shapes, picture);
@@ -91,7 +91,7 @@ impl Network {
             input,
             size,
             preprocessing,
-            preprocessing_assumed,
+            preprocessing_origin,
             logits,
             classes,
             batchable,

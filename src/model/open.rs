@@ -233,7 +233,7 @@ mod tests {
         let source = Source::resolve(&home, path.to_str()).unwrap();
         let file = source.open(&home, &crate::runtime::package::quiet).unwrap();
         assert_eq!((file.name.as_str(), &file.path), ("resnet", &path));
-        assert!(file.card.preprocessing_assumed);
+        assert!(file.card.preprocessing.is_none());
     }
 
     #[test]

@@ -62,6 +62,18 @@ pub struct Preprocessing {
     filter: Filter,
 }
 
+/// Who says how a model wants its pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The model's card.
+    Card,
+    /// The network, which scales them itself or takes bytes.
+    Network,
+    /// Nobody: ImageNet's mean and standard deviation are assumed, which is worth telling the user.
+    Nobody,
+}
+
 /// What a card may say; missing keys take ImageNet's values.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
-use super::{Error, ModelFile, Network, Preprocessing, input};
+use super::{Error, ModelFile, Network, Origin, Preprocessing, input};
 use crate::autodiff::reach::Reach;
 use crate::autodiff::rules;
 use crate::onnx::graph::{declared_dims, is_default_domain};
@@ -52,7 +52,7 @@ pub struct Opset {
 #[derive(Debug, Serialize)]
 pub struct Value {
     pub name: String,
-    /// ONNX's name of the element type, or its number.
+    /// The element type, `float32`, or ONNX's number of it.
     pub element: Option<String>,
     /// Sizes, or names of those that are open; `?` for those without.
     pub dims: Option<Vec<String>>,
@@ -70,7 +70,10 @@ pub struct Understood {
     pub classes: usize,
     pub batchable: bool,
     pub preprocessing: Preprocessing,
-    pub preprocessing_assumed: bool,
+    /// Who says that.
+    pub preprocessing_origin: Origin,
+    /// What black and white are for each channel of the picture.
+    pub black_and_white: Vec<(f32, f32)>,
     /// Values that can be looked at, and how many of them can be visualised.
     pub layers: usize,
     pub differentiable: usize,
@@ -194,7 +197,8 @@ impl Understood {
             classes: network.classes.len(),
             batchable: network.batchable,
             preprocessing: network.preprocessing,
-            preprocessing_assumed: network.preprocessing_assumed,
+            preprocessing_origin: network.preprocessing_origin,
+            black_and_white: network.affine().iter().map(|each| each.range()).collect(),
             layers: layers.len(),
             differentiable: reached().count(),
             last: reached().next_back().map(|layer| layer.name.clone()),
@@ -226,7 +230,7 @@ fn value(value: &ValueInfoProto) -> Value {
     let element = declared
         .as_ref()
         .map(|(code, _)| match Elem::from_code(*code) {
-            Some(elem) => format!("{elem:?}").to_lowercase(),
+            Some(elem) => elem.name().into(),
             None => format!("type {code}"),
         });
     let size = |dim: &Option<Dim>| match dim {

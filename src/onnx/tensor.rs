@@ -40,6 +40,25 @@ impl Elem {
         Elem::BF16,
     ];
 
+    /// What people call it, and the bytes that an element takes.
+    fn name_and_size(self) -> (&'static str, usize) {
+        match self {
+            Elem::F32 => ("float32", 4),
+            Elem::U8 => ("uint8", 1),
+            Elem::I8 => ("int8", 1),
+            Elem::U16 => ("uint16", 2),
+            Elem::I16 => ("int16", 2),
+            Elem::I32 => ("int32", 4),
+            Elem::I64 => ("int64", 8),
+            Elem::Bool => ("bool", 1),
+            Elem::F16 => ("float16", 2),
+            Elem::F64 => ("float64", 8),
+            Elem::U32 => ("uint32", 4),
+            Elem::U64 => ("uint64", 8),
+            Elem::BF16 => ("bfloat16", 2),
+        }
+    }
+
     /// The type that ONNX numbers `code`, if Ziggurat reads it.
     pub fn from_code(code: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|elem| *elem as i32 == code)
@@ -50,14 +69,14 @@ impl Elem {
         self as i32
     }
 
+    /// What people call it: `float32`.
+    pub fn name(self) -> &'static str {
+        self.name_and_size().0
+    }
+
     /// Bytes an element takes.
     pub fn size(self) -> usize {
-        match self {
-            Elem::U8 | Elem::I8 | Elem::Bool => 1,
-            Elem::U16 | Elem::I16 | Elem::F16 | Elem::BF16 => 2,
-            Elem::F32 | Elem::I32 | Elem::U32 => 4,
-            Elem::F64 | Elem::I64 | Elem::U64 => 8,
-        }
+        self.name_and_size().1
     }
 
     /// Whether a gradient can flow through values of the type.
@@ -278,8 +297,9 @@ impl TensorProto {
             })),
             (Elem::I32, None) => self.counted(self.int32_data.iter().map(|&v| v.into()).collect()),
             (other, _) => Err(Error::Unsupported(format!(
-                "tensor {:?} of element type {other:?} where integers are expected",
-                self.name
+                "tensor {:?} of element type {} where integers are expected",
+                self.name,
+                other.name()
             ))),
         }
     }

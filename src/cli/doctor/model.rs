@@ -3,6 +3,7 @@
 use super::super::output::line;
 use std::collections::BTreeMap;
 use ziggurat::model::report::{Block, Report, Understood, Value};
+use ziggurat::model::{ChannelOrder, Origin};
 
 /// Prints a report; nothing in it steers the terminal.
 pub fn print(report: &Report) -> std::io::Result<()> {
@@ -46,20 +47,13 @@ pub fn print(report: &Report) -> std::io::Result<()> {
 }
 
 fn understood(network: &Understood) -> std::io::Result<()> {
-    let preprocessing = if network.preprocessing_assumed {
-        ", preprocessing assumed"
-    } else {
-        ""
-    };
     let batches = if network.batchable {
         "any number"
     } else {
         "one at a time"
     };
-    line(&format!(
-        "  picture     {:?}, {batches}{preprocessing}",
-        network.input
-    ))?;
+    line(&format!("  picture     {:?}, {batches}", network.input))?;
+    line(&format!("  pixels      {}", pixels(network)))?;
     line(&format!("  classes     {}", network.classes))?;
     line(&format!("  on the path {}", counts(&network.path)))?;
     let last = network.last.as_deref().unwrap_or("none");
@@ -83,6 +77,36 @@ fn understood(network: &Understood) -> std::io::Result<()> {
         0 => Ok(()),
         more => line(&format!("  blocked by  {more} more nodes")),
     }
+}
+
+/// How a picture becomes the model's input, and who says so.
+fn pixels(network: &Understood) -> String {
+    let origin = match network.preprocessing_origin {
+        Origin::Card => "its card",
+        Origin::Network => "the network itself",
+        Origin::Nobody => "nobody, ImageNet's mean and standard deviation are assumed",
+    };
+    let order = match (network.preprocessing.channel_order(), network.input[1]) {
+        (_, 1) => "grey",
+        (ChannelOrder::Rgb, _) => "RGB",
+        (ChannelOrder::Bgr, _) => "BGR",
+    };
+    let (black, white): (Vec<_>, Vec<_>) = network.black_and_white.iter().copied().unzip();
+    format!(
+        "{order}, black {}, white {}, crop {}; says {origin}",
+        numbers(black),
+        numbers(white),
+        network.preprocessing.crop()
+    )
+}
+
+/// Each number, or one for all if they are the same.
+fn numbers(mut all: Vec<f32>) -> String {
+    all.dedup();
+    // Rounded, not cut: and zero has no sign.
+    let shown = all.iter().map(|number| (number * 1e3).round() / 1e3 + 0.0);
+    let shown: Vec<String> = shown.map(|number| number.to_string()).collect();
+    shown.join(" ")
 }
 
 fn described(value: &Value) -> String {

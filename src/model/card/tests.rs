@@ -34,7 +34,7 @@ fn every_card_that_comes_along_is_whole() {
         let classes = card.classes().unwrap().unwrap();
         assert_eq!(classes.len(), 1000, "{}", card.name);
         assert_eq!(classes.find("flamingo").unwrap(), 130);
-        assert!(!card.preprocessing_assumed && card.licence.is_some());
+        assert!(card.preprocessing.is_some() && card.licence.is_some());
         assert!(source.sha256.len() == 64 && source.bytes > 0);
         assert!(source.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()));
     }
@@ -51,7 +51,7 @@ fn a_card_beside_a_model_is_read() {
     assert_eq!(card.input.as_deref(), Some("x"));
     assert_eq!(card.input_size, Some([32, 48]));
     assert_eq!(card.output.as_deref(), Some("y"));
-    assert!(!card.preprocessing_assumed);
+    assert!(card.preprocessing.is_some());
     assert_eq!(card.classes().unwrap().unwrap().find("dog").unwrap(), 1);
 }
 
@@ -61,7 +61,7 @@ fn class_names_are_read_from_a_file_beside_the_card() {
     fs::write(desk.root.path().join("names.txt"), "cat\ndog\n").unwrap();
     let card = desk.beside("[classes]\nfile = './names.txt'").unwrap();
     assert_eq!(card.classes().unwrap().unwrap().len(), 2);
-    assert!(card.preprocessing_assumed);
+    assert!(card.preprocessing.is_none());
     let card = desk.beside("[classes]\nfile = 'gone.txt'").unwrap();
     let error = card.classes().unwrap_err().to_string();
     assert!(error.contains("gone.txt"), "{error}");

@@ -155,7 +155,7 @@ fn bytes_with_their_channels_last_become_numbers_with_their_channels_first() {
     );
     assert!(network.batchable && differentiable(&network));
     assert_eq!(network.preprocessing, Preprocessing::PIXELS);
-    assert!(!network.preprocessing_assumed);
+    assert_eq!(network.preprocessing_origin, Origin::Network);
     // Rows of weights begin at -0.5, -0.125, 0.25, 0.625 and rise by an eighth; the picture is 2 everywhere.
     assert_eq!(scores(&network), [0.0, 0.0, 2.25, 4.5]);
 }
@@ -521,7 +521,7 @@ fn a_network_that_scales_pixels_itself_is_given_them() {
     };
     let network = opened(18, scaled).unwrap();
     assert_eq!(network.preprocessing, Preprocessing::PIXELS);
-    assert!(!network.preprocessing_assumed);
+    assert_eq!(network.preprocessing_origin, Origin::Network);
     let layers = network.layers();
     let first = layers.iter().find(|layer| layer.is_activation).unwrap();
     assert_eq!(first.name, "conv");

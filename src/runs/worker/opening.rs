@@ -3,7 +3,7 @@
 use super::super::target::Parts;
 use super::{Mailbox, Report};
 use crate::home::Home;
-use crate::model::{Classes, Layer, Network, Ports, Source, open};
+use crate::model::{Classes, Layer, Network, Origin, Ports, Source, open};
 use crate::runtime::{Active, Library, Provider, Stage};
 use std::sync::Arc;
 
@@ -164,7 +164,7 @@ fn describe(model: String, network: &Network, active: &Active) -> Opened {
         values,
         classes: network.classes.clone(),
         logits: network.logits.clone(),
-        preprocessing_assumed: network.preprocessing_assumed,
+        preprocessing_assumed: network.preprocessing_origin == Origin::Nobody,
         batchable: network.batchable,
         provider: active.device.to_string(),
         why_cpu: active.why.clone(),
