@@ -1,13 +1,18 @@
 //! The pictures on the screen: what stands there, and what must be written so that a new scene stands there. Only what
 //! changed is written, and a terminal that takes its bytes slowly gets fewer of them.
 
+mod covers;
+mod sequences;
+
+pub use covers::covers;
+
 use super::link::Link;
-use super::placement::{Area, Placed, fit};
+use super::placement::{Area, Placed};
+use super::protocols::kitty;
 use super::protocols::quality::{LADDER, MOVING};
-use super::protocols::{self, cursor_to, iterm2, kitty, sixel};
-use super::tmux::{self, Pane};
+use super::tmux;
 use super::{Protocol, Route, Terminal};
-use image::RgbImage;
+use sequences::Sequences;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -36,11 +41,7 @@ pub struct Painted {
 /// With [`Protocol::Kitty`] the painter takes pictures away itself. With [`Protocol::Blocks`] it does nothing at all.
 #[derive(Debug)]
 pub struct Painter {
-    protocol: Protocol,
-    route: Route,
-    cell: (u16, u16),
-    /// Where the pane stands on the terminal; `None` if that must be asked.
-    origin: Option<(u16, u16)>,
+    sequences: Sequences,
     shown: BTreeMap<u32, Shown>,
     /// Whether pictures that nobody remembers may stand on the screen.
     forgotten: bool,
@@ -85,10 +86,7 @@ impl Painter {
     /// A painter of a screen without pictures.
     pub fn new(terminal: &Terminal) -> Self {
         Self {
-            protocol: terminal.protocol,
-            route: terminal.route,
-            cell: terminal.cell,
-            origin: (terminal.route != Route::TmuxPassthrough).then_some((0, 0)),
+            sequences: Sequences::new(terminal),
             shown: BTreeMap::new(),
             forgotten: false,
             most_numbers: 0,
@@ -99,7 +97,8 @@ impl Painter {
 
     /// The cells that a picture covers within its area on a screen of so many columns and rows; empty if it has no room.
     pub fn covers(&self, picture: (u32, u32), area: Area, screen: (u16, u16)) -> Area {
-        covers(self.protocol, self.cell, picture, area, screen)
+        let Sequences { protocol, cell, .. } = self.sequences;
+        covers(protocol, cell, picture, area, screen)
     }
 
     /// Writes what makes the screen of so many columns and rows show `scene`, after the text was drawn. Earlier pictures of
@@ -126,7 +125,7 @@ impl Painter {
         screen: (u16, u16),
         scene: &[Placed],
     ) -> io::Result<Painted> {
-        if self.protocol == Protocol::Blocks {
+        if self.sequences.protocol == Protocol::Blocks {
             return Ok(Painted::default());
         }
         let start = Instant::now();
@@ -161,7 +160,7 @@ impl Painter {
     pub fn clear(&mut self, out: &mut impl Write) -> io::Result<()> {
         let mut bytes = Vec::new();
         for shown in std::mem::take(&mut self.shown).into_values() {
-            bytes.extend(self.erased(&shown));
+            bytes.extend(self.sequences.erase(shown.number(), shown.area));
         }
         bytes.extend(self.forgotten_deleted());
         if !bytes.is_empty() {
@@ -174,9 +173,7 @@ impl Painter {
     pub fn forget(&mut self) {
         self.shown.clear();
         self.forgotten = true;
-        if self.route == Route::TmuxPassthrough {
-            self.origin = None;
-        }
+        self.sequences.forget();
     }
 
     /// Takes away what is not in the scene any more.
@@ -200,8 +197,8 @@ impl Painter {
             if let Some(shown) = self.shown.remove(&slot) {
                 painted.changed += 1;
                 // What is not kitty's disappeared when text was written there.
-                if self.protocol == Protocol::Kitty {
-                    bytes.extend(self.erased(&shown));
+                if self.sequences.protocol == Protocol::Kitty {
+                    bytes.extend(self.sequences.erase(shown.number(), shown.area));
                 }
             }
         }
@@ -263,12 +260,16 @@ impl Painter {
             Some(_) => 2 * self.budget(false, count),
             None => self.budget(placed.moving, count),
         };
+        let number = next.number();
+        let show = |sequences: &mut Sequences, level: usize| {
+            sequences.show(&placed.picture, number, area, LADDER[level])
+        };
         let first = if placed.moving { self.level } else { 0 };
         let mut level = first;
-        let mut bytes = self.said(&placed.picture, &next, level)?;
+        let mut bytes = show(&mut self.sequences, level)?;
         while bytes.len() > budget && level + 1 < LADDER.len() {
             level += 1;
-            bytes = self.said(&placed.picture, &next, level)?;
+            bytes = show(&mut self.sequences, level)?;
         }
         if let Some(coarse) = coarse.filter(|coarse| coarse.level <= level) {
             // The link carries no more: it stays as it is.
@@ -287,8 +288,8 @@ impl Painter {
             let has_room = bytes.len() < budget / 3 && level > MOVING;
             self.level = if has_room { level - 1 } else { level };
         }
-        if let (Protocol::Kitty, Some(before)) = (self.protocol, before) {
-            bytes.extend(self.erased(&before));
+        if let (Protocol::Kitty, Some(before)) = (self.sequences.protocol, before) {
+            bytes.extend(self.sequences.erase(before.number(), before.area));
         }
         self.shown.insert(placed.slot, next);
         Ok(bytes)
@@ -297,145 +298,22 @@ impl Painter {
     /// Most bytes for a picture, one of `count` that are written together.
     fn budget(&self, moving: bool, count: usize) -> usize {
         let budget = self.link.budget(moving, count);
-        match (self.protocol, self.route) {
+        match (self.sequences.protocol, self.sequences.route) {
             // A file cannot be sent in pieces.
             (Protocol::Iterm2, Route::TmuxPassthrough) => budget.min(tmux::MAX_PIECE),
             _ => budget,
         }
     }
 
-    /// The bytes that show a picture in one quality.
-    fn said(&mut self, picture: &RgbImage, shown: &Shown, level: usize) -> io::Result<Vec<u8>> {
-        let quality = LADDER[level];
-        let area = shown.area;
-        let file = protocols::encode(self.protocol, picture, area.pixels(self.cell), quality)?;
-        match self.protocol {
-            Protocol::Blocks => Ok(Vec::new()),
-            Protocol::Iterm2 => Ok(self.at(area, &iterm2::show(&file, area))),
-            Protocol::Kitty => {
-                let mut bytes = self.passed_in_pieces(&kitty::transmit(shown.number(), &file));
-                bytes.extend(self.at(area, &kitty::place(shown.number(), area)));
-                Ok(bytes)
-            }
-            Protocol::Sixel
-                if self.route == Route::TmuxPassthrough && file.len() > tmux::MAX_PIECE =>
-            {
-                self.halves(picture, shown, level)
-            }
-            Protocol::Sixel => Ok(self.at(area, &file)),
-        }
-    }
-
-    /// A sixel picture that is too much for one piece, as an upper and a lower one.
-    fn halves(&mut self, picture: &RgbImage, shown: &Shown, level: usize) -> io::Result<Vec<u8>> {
-        let Area {
-            x,
-            y,
-            width,
-            height,
-        } = shown.area;
-        if height < 2 {
-            return Err(io::Error::other(
-                "a picture of one row is too large for tmux",
-            ));
-        }
-        let above = height / 2;
-        let cut = (u64::from(picture.height()) * u64::from(above) / u64::from(height)) as u32;
-        let parts = [
-            (
-                0,
-                cut,
-                Area {
-                    x,
-                    y,
-                    width,
-                    height: above,
-                },
-            ),
-            (
-                cut,
-                picture.height() - cut,
-                Area {
-                    x,
-                    y: y + above,
-                    width,
-                    height: height - above,
-                },
-            ),
-        ];
-        let mut bytes = Vec::new();
-        for (top, rows, area) in parts {
-            let part =
-                image::imageops::crop_imm(picture, 0, top, picture.width(), rows.max(1)).to_image();
-            bytes.extend(self.said(&part, &Shown { area, ..*shown }, level)?);
-        }
-        Ok(bytes)
-    }
-
-    /// A sequence at an area's first cell. Through tmux the cursor is moved and put back in one piece, unseen by it.
-    fn at(&mut self, area: Area, sequence: &[u8]) -> Vec<u8> {
-        let route = self.route;
-        let to = cursor_to(area, self.origin());
-        match route {
-            Route::TmuxPassthrough => {
-                tmux::wrapped(&[b"\x1b7", to.as_bytes(), sequence, b"\x1b8"].concat())
-            }
-            Route::Direct | Route::Tmux => [to.as_bytes(), sequence].concat(),
-        }
-    }
-
-    /// Commands that need no place, in as few pieces as may be.
-    fn passed_in_pieces(&self, commands: &[Vec<u8>]) -> Vec<u8> {
-        if self.route != Route::TmuxPassthrough {
-            return commands.concat();
-        }
-        let mut bytes = Vec::new();
-        let mut piece = Vec::new();
-        for command in commands {
-            if !piece.is_empty() && piece.len() + command.len() > tmux::MAX_PIECE {
-                bytes.extend(tmux::wrapped(&std::mem::take(&mut piece)));
-            }
-            piece.extend_from_slice(command);
-        }
-        bytes.extend(tmux::wrapped(&piece));
-        bytes
-    }
-
-    /// What takes a picture off the screen.
-    fn erased(&mut self, shown: &Shown) -> Vec<u8> {
-        if self.protocol == Protocol::Kitty {
-            return self.passed_in_pieces(&[kitty::delete(shown.number())]);
-        }
-        let Area {
-            x,
-            y,
-            width,
-            height,
-        } = shown.area;
-        let blank = format!("\x1b[{width}X");
-        let rows = (y..y + height).map(|y| Area {
-            x,
-            y,
-            width,
-            height: 1,
-        });
-        rows.flat_map(|row| self.at(row, blank.as_bytes()))
-            .collect()
-    }
-
     /// Deletes whatever pictures of ours [`Painter::forget`] may have left standing.
     fn forgotten_deleted(&mut self) -> Vec<u8> {
         let most = std::mem::take(&mut self.most_numbers);
-        if !std::mem::take(&mut self.forgotten) || self.protocol != Protocol::Kitty {
+        if !std::mem::take(&mut self.forgotten) || self.sequences.protocol != Protocol::Kitty {
             self.most_numbers = most;
             return Vec::new();
         }
         let numbers = (0..most).flat_map(|place| [false, true].map(|turn| number(place, turn)));
-        let commands: Vec<Vec<u8>> = numbers.map(kitty::delete).collect();
-        match commands.is_empty() {
-            true => Vec::new(),
-            false => self.passed_in_pieces(&commands),
-        }
+        self.sequences.delete(&numbers.collect::<Vec<_>>())
     }
 
     /// The lowest number that no picture on the screen has.
@@ -444,14 +322,6 @@ impl Painter {
         let place = (0..).find(is_free).unwrap_or(0);
         self.most_numbers = self.most_numbers.max(place + 1);
         place
-    }
-
-    fn origin(&mut self) -> (u16, u16) {
-        let origin = self
-            .origin
-            .unwrap_or_else(|| Pane::ask().map_or((0, 0), |pane| pane.origin));
-        self.origin = Some(origin);
-        origin
     }
 
     /// Writes in one go: the terminal shows all of it at once if it can (DEC mode 2026), and the cursor returns.
@@ -476,49 +346,6 @@ impl Shown {
 /// where those of other programs are unlikely to be.
 fn number(place: u32, turn: bool) -> u32 {
     ((std::process::id() % 0x7fff + 1) << 16) | ((2 * place + u32::from(turn)) % 0x1_0000)
-}
-
-/// The middle of an area, no larger than may be printed as sixels.
-fn bounded(area: Area, cell: (u16, u16)) -> Area {
-    let (width, height) = area.pixels(cell);
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels <= u64::from(sixel::MAX_PIXELS) {
-        return area;
-    }
-    let scale = (f64::from(sixel::MAX_PIXELS) / pixels as f64).sqrt();
-    let shorter = |length: u16| ((f64::from(length) * scale) as u16).max(1);
-    let (width, height) = (shorter(area.width), shorter(area.height));
-    let (x, y) = (
-        area.x + (area.width - width) / 2,
-        area.y + (area.height - height) / 2,
-    );
-    Area {
-        x,
-        y,
-        width,
-        height,
-    }
-}
-
-/// The cells that a picture covers within its area on a screen of so many columns and rows, with a protocol and cells of so
-/// many pixels; empty if it has no room.
-pub fn covers(
-    protocol: Protocol,
-    cell: (u16, u16),
-    picture: (u32, u32),
-    area: Area,
-    screen: (u16, u16),
-) -> Area {
-    // These leave the cursor below the picture: on the last row that would scroll the screen.
-    let rows = match protocol {
-        Protocol::Sixel | Protocol::Iterm2 => screen.1.saturating_sub(1),
-        Protocol::Kitty | Protocol::Blocks => screen.1,
-    };
-    let mut room = area.clipped(screen.0, rows);
-    if protocol == Protocol::Sixel {
-        room = bounded(room, cell);
-    }
-    fit(picture, room, cell)
 }
 
 /// Takes every picture off the screen without knowing which there are: for when the program ends in disorder.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::terminal::ColourDepth;
 use icy_sixel::SixelImage;
-use image::Rgb;
+use image::{Rgb, RgbImage};
 use std::sync::Arc;
 
 const SCREEN: (u16, u16) = (80, 24);
@@ -27,7 +27,7 @@ fn painter(protocol: Protocol) -> Painter {
 /// A painter through tmux whose pane stands 10 columns and 2 rows into the terminal.
 fn through_tmux(protocol: Protocol) -> Painter {
     let mut painter = Painter::new(&terminal(protocol, Route::TmuxPassthrough));
-    painter.origin = Some((10, 2));
+    painter.sequences.origin = Some((10, 2));
     painter
 }
 
