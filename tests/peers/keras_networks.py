@@ -60,6 +60,8 @@ class Network:
         model = self.exported
         if exporter in ("savedmodel", "tflite"):
             return self._by_command(path, exporter, opset)
+        if exporter == "nchw" and self.channels_first:
+            raise RuntimeError("its input has the channels first as it is")
         with quiet():
             if exporter == "keras":
                 model.export(str(path), format="onnx", opset_version=opset, verbose=False)
