@@ -25,7 +25,7 @@ import shutil
 import tempfile
 import time
 
-from figures import distance, one_line, rounded
+from figures import cause, distance, one_line, rounded
 from networks import Failed, differentiate
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -121,7 +121,7 @@ def export(network, path, exporter, opset):
     try:
         network.export(path, exporter, opset)
     except Exception as problem:
-        raise Failed("export", f"{type(problem).__name__}: {problem}") from problem
+        raise Failed("export", cause(problem)) from problem
 
 
 def declared(path):

@@ -28,7 +28,7 @@ import tempfile
 import time
 import warnings
 
-from figures import distance, one_line, rounded
+from figures import cause, distance, one_line, rounded
 
 HERE = pathlib.Path(__file__).resolve().parent
 RESULTS = HERE / "networks.jsonl"
@@ -70,7 +70,7 @@ def export(model, picture, path, exporter, opset):
         if exporter == "converted":
             onnx.save(version_converter.convert_version(onnx.load(str(path)), opset), str(path))
     except Exception as problem:
-        raise Failed("export", f"{type(problem).__name__}: {problem}") from problem
+        raise Failed("export", cause(problem)) from problem
     imports = onnx.load(str(path), load_external_data=False).opset_import
     return next(each.version for each in imports if each.domain in ("", "ai.onnx"))
 
