@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::providers::Device;
 use super::tensors::Element;
+use crate::onnx::printable;
 
 /// An error of the runtime room.
 #[derive(Debug, thiserror::Error)]
@@ -183,7 +184,7 @@ fn of_a_node(said: &str) -> Option<String> {
     let why = unknown.map_or(why.to_string(), |(_, opset)| {
         format!("opset {opset} of ONNX has no such operator; the exporter left it unconverted")
     });
-    Some(format!("node {name} ({op}): {why}"))
+    Some(format!("node {} ({op}): {why}", printable(name)))
 }
 
 /// A message of several lines as one.
@@ -201,12 +202,12 @@ mod tests {
         let model = |why| Error::model(format!("{said} {why}")).to_string();
         assert_eq!(
             model("No Op registered for Call with domain_version of 18"),
-            "ONNX Runtime refuses the model: node a/Call (Call): opset 18 of ONNX has no such operator; \
+            "ONNX Runtime refuses the model: node \"a/Call\" (Call): opset 18 of ONNX has no such operator; \
              the exporter left it unconverted"
         );
         assert_eq!(
             model("Node has input size 1 not in range [min=2, max=2]."),
-            "ONNX Runtime refuses the model: node a/Call (Call): Node has input size 1 not in range [min=2, max=2]."
+            "ONNX Runtime refuses the model: node \"a/Call\" (Call): Node has input size 1 not in range [min=2, max=2]."
         );
         assert_eq!(
             Error::model("Protobuf\nparsing failed.").to_string(),

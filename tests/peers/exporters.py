@@ -147,7 +147,7 @@ def other_network(path, picture, logits):
             picture = picture.transpose(0, 2, 3, 1)
         outputs = session.run(None, {port.name: picture.astype("uint8" if "uint8" in port.type else "float32")})
     except Exception as problem:
-        return f"ONNX Runtime refuses it: {problem}"
+        return f"ONNX Runtime refuses it: {str(problem).rsplit(', Error ', 1)[-1]}"
     scores = [value.reshape(logits.shape) for value in outputs if hasattr(value, "dtype") and value.size == logits.size]
     if not scores:
         return "it has no output with a score for each class"
