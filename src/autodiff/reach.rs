@@ -1,6 +1,7 @@
 //! How far gradients reach: which values can be differentiated with respect to an input, and what blocks the others.
 
 use super::rules;
+use crate::onnx::graph::reads;
 use crate::onnx::{Graph, printable};
 use std::collections::HashMap;
 
@@ -30,8 +31,8 @@ pub fn reach<'a>(graph: &'a Graph, source: &'a str) -> HashMap<&'a str, Reach> {
     let mut known: HashMap<&str, Reach> = HashMap::from([(source, Reach::Differentiable)]);
     for node in graph.nodes() {
         let mut merged = Reach::Independent;
-        for input in &node.input {
-            match known.get(input.as_str()) {
+        for value in reads(node) {
+            match known.get(value) {
                 Some(blocked @ Reach::Blocked { .. }) => {
                     merged = blocked.clone();
                     break;

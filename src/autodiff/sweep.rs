@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::{Error, Options, ranks, rules};
+use crate::onnx::graph::{outer_values, reads};
 use crate::onnx::{Builder, Shapes, decompose, printable};
 use std::collections::{HashMap, HashSet};
 
@@ -37,7 +38,11 @@ pub fn gradient(
             .iter()
             .map(|input| dependent.contains(input))
             .collect();
-        if !wanted.contains(&true) || !node.output.iter().any(|output| totals.has(output)) {
+        // What its subgraphs read is no input of its own, and its gradient would be lost.
+        let inside = outer_values(&node).any(|value| dependent.contains(value));
+        if !(inside || wanted.contains(&true))
+            || !node.output.iter().any(|output| totals.has(output))
+        {
             continue;
         }
         let rule = rules::rule(&node).ok_or_else(|| no_rule(builder, shapes, index))?;
@@ -92,7 +97,7 @@ fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> H
     };
     let mut dependent: HashSet<String> = sources.iter().cloned().collect();
     for node in builder.graph().nodes() {
-        let mut read = node.input.iter().filter(|input| dependent.contains(*input));
+        let mut read = reads(node).filter(|value| dependent.contains(*value));
         let (Some(first), false) = (read.next(), rules::has_zero_gradient(node)) else {
             continue;
         };

@@ -51,6 +51,9 @@ pub enum Error {
     /// The model takes no picture.
     #[error("{}: no image input: {why}", path.display())]
     NoImageInput { path: PathBuf, why: String },
+    /// What an input besides the picture holds is unknown, or cannot be.
+    #[error("{}: {why}", path.display())]
+    FurtherInput { path: PathBuf, why: String },
     /// The model gives no class scores.
     #[error("{}: no class scores: {why}", path.display())]
     NoClassScores { path: PathBuf, why: String },

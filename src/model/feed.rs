@@ -13,14 +13,14 @@ const LARGEST: usize = 1 << 20;
 /// The inputs of `graph` besides `picture`, as constants; not those that nothing reads. Dimensions that are left open are 1.
 ///
 /// # Errors
-/// [`Error::NoImageInput`] that names an input of which nobody says what it holds, one that cannot hold that, or one that
+/// [`Error::FurtherInput`] that names an input of which nobody says what it holds, one that cannot hold that, or one that
 /// is told of and does not exist.
 pub(super) fn constants(
     graph: &Graph,
     picture: &str,
     file: &ModelFile,
 ) -> Result<Vec<TensorProto>, Error> {
-    let wrong = |why: String| Error::NoImageInput {
+    let wrong = |why: String| Error::FurtherInput {
         path: file.path.clone(),
         why,
     };

@@ -53,8 +53,8 @@ impl Picture {
     /// The input that the card names, or the only one that can take a picture.
     ///
     /// # Errors
-    /// [`Error::NoImageInput`] if there is none, it is not the only one, nobody says what further inputs hold, or its height and width are open and no card
-    /// tells them.
+    /// [`Error::NoImageInput`] if there is none, it is not the only one, or its height and width are open and no card tells
+    /// them; [`Error::FurtherInput`] if nobody says what further inputs hold.
     pub fn find(graph: &Graph, file: &ModelFile) -> Result<Self, Error> {
         let no_input = |why: String| Error::NoImageInput {
             path: file.path.clone(),

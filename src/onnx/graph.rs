@@ -164,8 +164,8 @@ impl Graph {
     pub fn consumers(&self) -> HashMap<&str, Vec<usize>> {
         let mut consumers: HashMap<&str, Vec<usize>> = HashMap::new();
         for (index, node) in self.nodes.iter().enumerate() {
-            for input in node.input.iter().filter(|input| !input.is_empty()) {
-                consumers.entry(input).or_default().push(index);
+            for value in reads(node) {
+                consumers.entry(value).or_default().push(index);
             }
         }
         consumers
@@ -176,8 +176,7 @@ impl Graph {
         let outputs = self.outputs.iter().map(|output| output.name.as_str());
         let mut read: HashSet<&str> = outputs.collect();
         for node in &self.nodes {
-            read.extend(node.input.iter().map(String::as_str));
-            read.extend(outer_values(node));
+            read.extend(reads(node));
         }
         read
     }
@@ -189,11 +188,7 @@ impl Graph {
     ) -> HashSet<&'a str> {
         let mut found: HashSet<&str> = sources.into_iter().collect();
         for node in &self.nodes {
-            if node
-                .input
-                .iter()
-                .any(|input| found.contains(input.as_str()))
-            {
+            if reads(node).any(|value| found.contains(value)) {
                 found.extend(node.output.iter().map(String::as_str));
             }
         }
@@ -209,11 +204,7 @@ impl Graph {
             .collect();
         while let Some(index) = open.pop() {
             if !std::mem::replace(&mut needed[index], true) {
-                let read = self.nodes[index].input.iter();
-                open.extend(read.filter_map(|input| self.producer(input)));
-                open.extend(
-                    outer_values(&self.nodes[index]).filter_map(|value| self.producer(value)),
-                );
+                open.extend(reads(&self.nodes[index]).filter_map(|value| self.producer(value)));
             }
         }
         needed
@@ -328,8 +319,7 @@ impl Graph {
         let nodes: Vec<NodeProto> = kept.map(|(node, _)| node.clone()).collect();
         let mut used: HashSet<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
         for node in &nodes {
-            used.extend(node.input.iter().map(String::as_str));
-            used.extend(outer_values(node));
+            used.extend(reads(node));
         }
         let constants = self
             .constant_order
@@ -383,6 +373,14 @@ pub fn declared_dims(value: &ValueInfoProto) -> Option<(i32, Vec<Option<Dim>>)> 
         }
         _ => None,
     }
+}
+
+/// The values that a node reads: its inputs, and those that its subgraphs read (see [`outer_values`]).
+pub fn reads(node: &NodeProto) -> impl Iterator<Item = &str> {
+    let inputs = node.input.iter().map(String::as_str);
+    inputs
+        .filter(|input| !input.is_empty())
+        .chain(outer_values(node))
 }
 
 /// Values of the outer graph that the subgraphs of a node (If, Loop, Scan) read; may name inner values too.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::providers::Device;
 use super::tensors::Element;
+use crate::onnx::printable;
 
 /// An error of the runtime room.
 #[derive(Debug, thiserror::Error)]
@@ -163,13 +164,54 @@ impl Error {
 
     /// ONNX Runtime's message about a model, on one line.
     pub(super) fn model(error: impl std::fmt::Display) -> Self {
+        let said = one_line(&error.to_string());
         Self::Model {
-            reason: one_line(&error.to_string()),
+            reason: of_a_node(&said).unwrap_or(said),
         }
     }
+}
+
+/// What ONNX Runtime holds against one node, `… In Node, ("NAME", OP, …) : (inputs) -> (outputs) , Error WHY`, without the
+/// types of all that goes in and comes out.
+fn of_a_node(said: &str) -> Option<String> {
+    let (_, node) = said.split_once("In Node, (\"")?;
+    let (name, rest) = node.split_once("\", ")?;
+    let (op, rest) = rest.split_once(',')?;
+    let (_, why) = rest.rsplit_once(", Error ")?;
+    let unknown = why
+        .strip_prefix("No Op registered for ")
+        .and_then(|unknown| unknown.rsplit_once(" with domain_version of "));
+    let why = unknown.map_or(why.to_string(), |(_, opset)| {
+        format!("opset {opset} of ONNX has no such operator; the exporter left it unconverted")
+    });
+    Some(format!("node {} ({op}): {why}", printable(name)))
 }
 
 /// A message of several lines as one.
 pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_about_a_node_names_it_and_says_why() {
+        let said = "This is an invalid model. In Node, (\"a/Call\", Call, \"\", -1) : (\"x\": tensor(float),) -> (\"y\",) , Error";
+        let model = |why| Error::model(format!("{said} {why}")).to_string();
+        assert_eq!(
+            model("No Op registered for Call with domain_version of 18"),
+            "ONNX Runtime refuses the model: node \"a/Call\" (Call): opset 18 of ONNX has no such operator; \
+             the exporter left it unconverted"
+        );
+        assert_eq!(
+            model("Node has input size 1 not in range [min=2, max=2]."),
+            "ONNX Runtime refuses the model: node \"a/Call\" (Call): Node has input size 1 not in range [min=2, max=2]."
+        );
+        assert_eq!(
+            Error::model("Protobuf\nparsing failed.").to_string(),
+            "ONNX Runtime refuses the model: Protobuf parsing failed."
+        );
+    }
 }

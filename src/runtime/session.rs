@@ -389,9 +389,11 @@ fn open_on(
     let _watched = options.stop.watch_load(builder.canceler());
     // The binding panics at a dimension below -1. ONNX Runtime infers such for windows larger than what they slide over.
     let opened = panics::catch(|| builder.commit_from_memory(&model)).map_err(|why| {
-        Error::model(format!(
-            "what ONNX Runtime makes of it cannot be held, as values of negative size cannot: {why}"
-        ))
+        tracing::debug!(why, "the binding cannot read the types of inputs and outputs");
+        Error::model(
+            "it gives an input or output a size that no tensor has, as where a window is larger than what it slides over; \
+             a larger picture may help",
+        )
     })?;
     let session = opened.map_err(|error| {
         let said = error.to_string();

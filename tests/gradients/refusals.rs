@@ -1,9 +1,11 @@
 //! What the sweep refuses, and what it says then.
 
 use crate::finite::{Fill, Problem, differentiable, gradients, run};
+use crate::structure::{node, subgraph};
 use ziggurat::autodiff::reach::{Reach, reach};
 use ziggurat::autodiff::{Options, gradient};
-use ziggurat::onnx::proto::TensorProto;
+use ziggurat::onnx::proto::{GraphProto, TensorProto};
+use ziggurat::onnx::shapes::untyped;
 use ziggurat::onnx::{Builder, Elem};
 
 const X: (&str, &[usize], Fill) = ("x", &[2, 3, 4], Fill::Uniform);
@@ -34,6 +36,41 @@ fn an_operator_without_a_rule_is_named_with_what_can_be_done() {
     };
     assert_eq!(reached[problem.outputs[0].as_str()], blocked);
     assert_eq!(reached["graph/Tanh_1"], Reach::Differentiable);
+}
+
+/// Its branches read values that are none of its inputs: a gradient without them would be wrong.
+#[test]
+fn a_branch_that_the_data_decides_is_named() {
+    let branch = |op: &str| GraphProto {
+        name: "branch".into(),
+        node: vec![node(op, &["squashed"], &["made"], vec![])],
+        output: vec![untyped("made")],
+        ..Default::default()
+    };
+    let problem = Problem::of(Elem::F32, 18, &[X], |b| {
+        let squashed = b.emit_named("squashed", "Tanh", &["x"], &[]).unwrap();
+        let largest = b.emit("ReduceMax", &["x"], &[("keepdims", 0i64.into())]);
+        let zero = b.floats(&[], &[0.0]);
+        b.emit_named("positive", "Greater", &[&largest, &zero], &[])
+            .unwrap();
+        let held = vec![
+            subgraph("then_branch", branch("Relu")),
+            subgraph("else_branch", branch("Abs")),
+        ];
+        b.append(node("If", &["positive"], &["chosen"], held))
+            .unwrap();
+        vec![b.emit("Add", &[&squashed, "chosen"], &[])]
+    });
+    assert_eq!(
+        refusal(&problem),
+        "node \"node of chosen\" (If, opset 18) has no gradient rule; only values made before it can be differentiated"
+    );
+    let reached = reach(&problem.graph, "x");
+    let blocked = Reach::Blocked {
+        node: "\"node of chosen\"".into(),
+        op: "\"If\"".into(),
+    };
+    assert_eq!(reached["chosen"], blocked);
 }
 
 #[test]

@@ -54,7 +54,9 @@ def _part(framework, results, pairs, networks, reasons):
     grades = collections.Counter(map(grade, found.values()))
     counts = ", ".join(f"{GRADES[name]} {grades[name]}" for name in GRADES if grades[name])
     passed = {name for (name, *_), line in found.items() if grade(line) in PASSED}
-    lines = [TITLES[framework], "", f"**{len(passed)} of {len(networks)} networks in one way at least.** Results: {counts}.", ""]
+    never = [name for name in networks if name not in passed]
+    missing = f" No way led to a gradient of {', '.join(never)}." if never else ""
+    lines = [TITLES[framework], "", f"**{len(passed)} of {len(networks)} networks in one way at least.**{missing} Results: {counts}.", ""]
     lines += [f"| network | float32 | {' | '.join(f'{exporter} {opset}' for exporter, opset in columns)} |", "| --- " * (len(columns) + 2) + "|"]
     return "\n".join([*lines, *(_row(name, [found.get((name, *pair)) for pair in columns], reasons) for name in networks), ""])
 

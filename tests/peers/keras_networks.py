@@ -60,8 +60,12 @@ class Network:
         model = self.exported
         if exporter in ("savedmodel", "tflite"):
             return self._by_command(path, exporter, opset)
+        if exporter == "nchw" and self.channels_first:
+            raise RuntimeError("its input has the channels first as it is")
         with quiet():
             if exporter == "keras":
+                # It exports none that was never called; traced, also what TensorFlow cannot compute on the CPU.
+                tf.function(model).get_concrete_function(tf.TensorSpec((None, *model.inputs[0].shape[1:]), model.inputs[0].dtype))
                 model.export(str(path), format="onnx", opset_version=opset, verbose=False)
                 return
             shape = (1 if exporter == "fixed" else None, *model.inputs[0].shape[1:])

@@ -12,6 +12,9 @@ stands at the top of that script.
 A number is the relative L2 error of Ziggurat's gradient (the largest logit with respect to the picture, float32, ONNX Runtime on the CPU) against
 PyTorch's in float64. Random weights, one random picture.
 
+`old`: `torch.onnx.export(dynamo=False)`; `dynamo`: `torch.onnx.export(dynamo=True)`, which writes opset 18 where it is asked for a lower one; `converted`:
+its file of opset 18, brought to a lower one by `onnx.version_converter`.
+
 - a plain number: at most 5e-3
 - ¹: at most three times the error of PyTorch's own float32 gradient, which stands in the third column. Float32 flips a few ReLU masks near zero.
 - ²: at most three times the largest error of PyTorch's float32 gradient, computed in other, equally good ways: channels last, without oneDNN, with

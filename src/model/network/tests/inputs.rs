@@ -98,6 +98,7 @@ fn further_inputs_hold_what_a_card_says() {
     ] {
         let problem = with(card).unwrap_err().to_string();
         assert!(problem.contains(expected), "{problem}");
+        assert!(!problem.contains("no image input"), "{problem}");
     }
 }
 
