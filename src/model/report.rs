@@ -10,7 +10,7 @@ use crate::autodiff::rules;
 use crate::onnx::graph::{declared_dims, is_default_domain};
 use crate::onnx::proto::{Dim, ModelProto, NodeProto, ValueInfoProto};
 use crate::onnx::{Elem, decompose, file};
-use crate::runtime::{Library, Options, Provider, Session};
+use crate::runtime::{self, Library, Options, Provider, Session};
 
 /// Most nodes without a rule that are listed one by one.
 const LISTED: usize = 20;
@@ -111,9 +111,17 @@ impl Report {
             report.why = Some("ONNX Runtime is not there: run `ziggurat setup`".into());
             return Ok(report);
         }
-        let opened = Session::open_model(&model, Provider::Cpu, &Options::default());
-        report.refused = opened.err().map(|problem| problem.to_string());
-        match Network::open(file) {
+        let network = Network::open(file);
+        let opened = match &network {
+            // ONNX Runtime may end the process over such a file, so it is not asked.
+            Err(Error::Fetch(problem @ runtime::Error::NegativeSize { .. })) => {
+                Err(problem.to_string())
+            }
+            _ => Session::open_model(&model, Provider::Cpu, &Options::default())
+                .map_err(|problem| problem.to_string()),
+        };
+        report.refused = opened.err();
+        match network {
             Ok(network) => report.network = Some(Understood::of(&network)),
             Err(problem) => report.why = Some(problem.to_string()),
         }

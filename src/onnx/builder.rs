@@ -267,7 +267,8 @@ impl Builder {
     }
 }
 
-pub(super) fn node(
+/// A node, as it stands in a file.
+pub(crate) fn node(
     name: &str,
     op: &str,
     inputs: &[&str],

@@ -115,6 +115,12 @@ pub enum Error {
     )]
     Unsupported { name: String, element: Element },
 
+    /// A node makes something of a negative size.
+    #[error(
+        "node {node} ({op}) makes something smaller than nothing, as where a window is larger than what it slides over; a larger picture may help"
+    )]
+    NegativeSize { node: String, op: String },
+
     /// The graph is damaged.
     #[error(transparent)]
     Graph(#[from] crate::onnx::Error),

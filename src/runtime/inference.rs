@@ -1,5 +1,7 @@
 //! The static dimensions of every value of a graph, found by ONNX Runtime's own shape inference: no run, hardly any weights.
 
+mod guard;
+
 use super::{Element, Error, Optimisation, Options, Provider, Session};
 use crate::onnx::proto::DataLocation;
 use crate::onnx::shapes::{fixed, untyped, value_info};
@@ -16,7 +18,8 @@ const LARGEST_VALUE: usize = 1 << 40;
 /// than those, and values that no memory can hold, are left out.
 ///
 /// # Errors
-/// [`Error::Graph`] if the graph is damaged, [`Error::Model`] if ONNX Runtime refuses it.
+/// [`Error::Graph`] if the graph is damaged, [`Error::NegativeSize`] if there would be values of such, [`Error::Model`] if
+/// ONNX Runtime refuses the graph.
 pub fn infer(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Shapes, Error> {
     let mut probe = graph.clone();
     for &(name, dims) in inputs {
@@ -57,6 +60,7 @@ pub fn infer(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Shapes, Error
         }
     }
     proto.initializer = kept;
+    guard::put(graph, proto);
     // Dimensions that the graph computes of other dimensions are constants, which the basic rewriting folds: without it
     // a chain of them, such as the windows of one block after another, would be told one link a session.
     let options = Options {
@@ -64,7 +68,8 @@ pub fn infer(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Shapes, Error
         threads: Some(1),
         ..Options::default()
     };
-    let session = Session::open(&file::encode(&model)?, Provider::Cpu, &options)?;
+    let session = Session::open(&file::encode(&model)?, Provider::Cpu, &options)
+        .map_err(|problem| smaller_than_nothing(graph, problem))?;
     for port in session.inputs().iter().chain(session.outputs()) {
         let dims: Option<Vec<usize>> = port
             .dims
@@ -81,6 +86,17 @@ pub fn infer(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Shapes, Error
         }
     }
     Ok(shapes)
+}
+
+/// What is said of a model whose guards are complained of; any other problem as it is.
+fn smaller_than_nothing(graph: &Graph, problem: Error) -> Error {
+    match guard::complained_of(graph, &problem.to_string()) {
+        None => problem,
+        Some(node) => Error::NegativeSize {
+            node: node.title(),
+            op: node.op_type.clone(),
+        },
+    }
 }
 
 /// The element type that ONNX Runtime tells, if Ziggurat reads it.

@@ -162,6 +162,51 @@ fn windows_larger_than_what_they_slide_over() {
     assert!(!message.contains("0x"), "{message}");
 }
 
+/// ONNX Runtime's shape inference ended the process over them.
+#[test]
+fn parts_of_what_is_smaller_than_nothing() {
+    ziggurat::runtime::testing::library();
+    let window = || vec![Attribute::from(vec![9i64, 9]).named("kernel_shape")];
+    let pads = || vec![Attribute::from(vec![9i64, 0, 9, 0]).named("pads")];
+    let factors = TensorProto::from_floats("b", &[4], Elem::F32, &[1.0, 1.0, -2.0, 1.0]);
+    let ones = |dims: &[i64]| {
+        let count = dims.iter().product::<i64>() as usize;
+        TensorProto::from_floats("a", dims, Elem::F32, &vec![1.0; count]).unwrap()
+    };
+    for (shrunk, constant) in [
+        (node("MaxPool", &["image"], &["less"], window()), ones(&[1])),
+        (
+            node("Conv", &["image", "a"], &["less"], vec![]),
+            ones(&[1, 3, 9, 9]),
+        ),
+        (
+            node("ConvTranspose", &["image", "a"], &["less"], pads()),
+            ones(&[3, 1, 1, 1]),
+        ),
+        (
+            node("Pad", &["image", "a"], &["less"], vec![]),
+            ints("a", &[0, 0, -9, 0, 0, 0, 0, 0]),
+        ),
+        (
+            node("Resize", &["image", "", "b"], &["less"], vec![]),
+            factors.unwrap(),
+        ),
+    ] {
+        let op = shrunk.op_type.clone();
+        let places = [("from", 0), ("to", 1), ("axis", 2)].map(|(name, at)| ints(name, &[at]));
+        let nodes = vec![
+            shrunk,
+            node("Slice", &["less", "from", "to", "axis"], &["part"], vec![]),
+            node("Flatten", &["part"], &["logits"], vec![]),
+        ];
+        let constants = places.into_iter().chain([constant]).collect();
+        let model = models::model(18, nodes, constants);
+        let message = message(Journey::Whole, &model, &Shapes::default());
+        let expected = format!("({op}) makes something smaller than nothing");
+        assert!(message.contains(&expected), "{message}");
+    }
+}
+
 /// Branches within branches, each decided by the same constant. ONNX Runtime takes the longer to make sense of them the
 /// deeper they lie, so it must not be asked once a level.
 #[test]
