@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::{Error, Options, ranks, rules};
-use crate::onnx::{Builder, Shapes, decompose, printable};
+use crate::onnx::{Builder, Shapes, control, decompose, printable};
 use std::collections::{HashMap, HashSet};
 
 /// Appends to `builder` the nodes that compute, for each of `sources`, the sum over `seeds` of cotangent times Jacobian:
@@ -111,8 +111,10 @@ fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> H
 }
 
 fn no_rule(builder: &Builder, shapes: &Shapes, index: usize) -> Error {
-    let node = &builder.graph().nodes()[index];
-    if let Some(why) = decompose::refusal(builder.graph(), shapes, node) {
+    let graph = builder.graph();
+    let node = &graph.nodes()[index];
+    let undecided = || control::refusal(graph, std::slice::from_ref(shapes), node);
+    if let Some(why) = decompose::refusal(graph, shapes, node).or_else(undecided) {
         return Error::Form {
             node: node.title(),
             op: node.op_type.clone(),
@@ -123,7 +125,7 @@ fn no_rule(builder: &Builder, shapes: &Shapes, index: usize) -> Error {
     Error::NoRule {
         node: node.title(),
         op: format!("{}{domain}{}", node.domain, node.op_type),
-        opset: builder.graph().opset(),
+        opset: graph.opset(),
     }
 }
 

@@ -2,23 +2,10 @@
 
 use crate::onnx::builder::node as new_node;
 use crate::onnx::proto::{AttributeProto, NodeProto, TensorProto};
-use crate::onnx::{Attribute, Elem, Error, Graph, OWN, Shapes};
+use crate::onnx::{Attribute, Elem, Graph, OWN, Shapes};
 use std::collections::HashSet;
 
-/// Why a node stays as it is, as the end of a sentence about it.
-pub struct Refusal(pub String);
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl From<&str> for Refusal {
-    fn from(why: &str) -> Self {
-        Self(why.into())
-    }
-}
+pub use crate::onnx::refusal::Refusal;
 
 /// A graph with fused nodes, and what is known of it.
 #[derive(Clone, Copy)]
