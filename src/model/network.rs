@@ -82,7 +82,7 @@ impl Network {
         };
         let hash = whole_hash(content, &input, size, &preprocessing);
         let picture = (size.height as usize, size.width as usize);
-        let grids = Grids::of(&graph, &shapes, picture);
+        let grids = Grids::of(&graph, &shapes, &input, picture);
         Ok(Self {
             name: file.name.clone(),
             hash,
@@ -129,7 +129,7 @@ impl Network {
 
     /// Where `value` has its channels and places; `None` if it has no channels or is not known.
     pub fn layout(&self, value: &str) -> Option<Layout> {
-        self.grids.layout(&self.shapes.find(value)?.dims)
+        self.grids.layout(value, &self.shapes.find(value)?.dims)
     }
 
     /// Every value that can be pointed at, in graph order.
