@@ -1,8 +1,8 @@
 //! The reverse sweep.
 
 use super::context::Context;
-use super::{Error, Options, ranks, rules};
-use crate::onnx::{Builder, Shapes, control, decompose, printable};
+use super::{Error, Options, ranks, reach, rules};
+use crate::onnx::{Builder, Shapes, printable};
 use std::collections::{HashMap, HashSet};
 
 /// Appends to `builder` the nodes that compute, for each of `sources`, the sum over `seeds` of cotangent times Jacobian:
@@ -37,7 +37,8 @@ pub fn gradient(
             .iter()
             .map(|input| dependent.contains(input))
             .collect();
-        if !wanted.contains(&true) || !node.output.iter().any(|output| totals.has(output)) {
+        let depends = node.reads().any(|value| dependent.contains(value));
+        if !depends || !node.output.iter().any(|output| totals.has(output)) {
             continue;
         }
         let rule = rules::rule(&node).ok_or_else(|| no_rule(builder, shapes, index))?;
@@ -92,7 +93,7 @@ fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> H
     };
     let mut dependent: HashSet<String> = sources.iter().cloned().collect();
     for node in builder.graph().nodes() {
-        let mut read = node.input.iter().filter(|input| dependent.contains(*input));
+        let mut read = node.reads().filter(|value| dependent.contains(*value));
         let (Some(first), false) = (read.next(), rules::has_zero_gradient(node)) else {
             continue;
         };
@@ -113,8 +114,7 @@ fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> H
 fn no_rule(builder: &Builder, shapes: &Shapes, index: usize) -> Error {
     let graph = builder.graph();
     let node = &graph.nodes()[index];
-    let undecided = || control::refusal(graph, std::slice::from_ref(shapes), node);
-    if let Some(why) = decompose::refusal(graph, shapes, node).or_else(undecided) {
+    if let Some(why) = reach::refusal(graph, shapes, node) {
         return Error::Form {
             node: node.title(),
             op: node.op_type.clone(),

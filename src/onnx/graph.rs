@@ -175,10 +175,7 @@ impl Graph {
     pub fn read(&self) -> HashSet<&str> {
         let outputs = self.outputs.iter().map(|output| output.name.as_str());
         let mut read: HashSet<&str> = outputs.collect();
-        for node in &self.nodes {
-            read.extend(node.input.iter().map(String::as_str));
-            read.extend(outer_values(node));
-        }
+        read.extend(self.nodes.iter().flat_map(NodeProto::reads));
         read
     }
 
@@ -189,11 +186,7 @@ impl Graph {
     ) -> HashSet<&'a str> {
         let mut found: HashSet<&str> = sources.into_iter().collect();
         for node in &self.nodes {
-            if node
-                .input
-                .iter()
-                .any(|input| found.contains(input.as_str()))
-            {
+            if node.reads().any(|value| found.contains(value)) {
                 found.extend(node.output.iter().map(String::as_str));
             }
         }
@@ -209,11 +202,8 @@ impl Graph {
             .collect();
         while let Some(index) = open.pop() {
             if !std::mem::replace(&mut needed[index], true) {
-                let read = self.nodes[index].input.iter();
-                open.extend(read.filter_map(|input| self.producer(input)));
-                open.extend(
-                    outer_values(&self.nodes[index]).filter_map(|value| self.producer(value)),
-                );
+                let read = self.nodes[index].reads();
+                open.extend(read.filter_map(|value| self.producer(value)));
             }
         }
         needed
@@ -327,10 +317,7 @@ impl Graph {
             .filter(|(_, needed)| **needed);
         let nodes: Vec<NodeProto> = kept.map(|(node, _)| node.clone()).collect();
         let mut used: HashSet<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
-        for node in &nodes {
-            used.extend(node.input.iter().map(String::as_str));
-            used.extend(outer_values(node));
-        }
+        used.extend(nodes.iter().flat_map(NodeProto::reads));
         let constants = self
             .constant_order
             .iter()

@@ -296,10 +296,7 @@ fn without(graph: &Graph, mut known: Known) -> Result<Graph, Error> {
         .iter()
         .map(|output| output.name.as_str())
         .collect();
-    for node in &nodes {
-        read.extend(node.input.iter().map(String::as_str));
-        read.extend(crate::onnx::graph::outer_values(node));
-    }
+    read.extend(nodes.iter().flat_map(|node| node.reads()));
     let mut result = graph.hollow();
     for input in graph.inputs() {
         result.insert_input(input.clone())?;

@@ -1,9 +1,10 @@
 //! Loops whose condition counts, and what is said of those that cannot be counted.
 
 use crate::structure::{DIMS, model, node, ops, subgraph, taken_apart};
+use ziggurat::autodiff::reach::reach;
 use ziggurat::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
 use ziggurat::onnx::shapes::{fixed, untyped, value_info};
-use ziggurat::onnx::{Attribute, Elem, Graph, control};
+use ziggurat::onnx::{Attribute, Elem, Graph, Shapes, control};
 
 fn cast(input: &str, output: &str, to: Elem) -> NodeProto {
     let to = Attribute::Int(to.code().into()).named("to");
@@ -90,7 +91,23 @@ fn loops_are_unrolled_that_a_counter_ends() {
 fn refusal(model: ModelProto) -> String {
     let graph = Graph::new(model).unwrap();
     let node = graph.nodes().iter().find(|node| node.is("Loop")).unwrap();
-    control::refusal(&graph, &[], node).unwrap()
+    let why = control::refusal(&graph, &[], node).unwrap();
+    let told = reach(&graph, &Shapes::default(), "x")["last"].to_string();
+    let title = "node \"node of end\" (\"Loop\") cannot be differentiated";
+    assert_eq!(told, format!("{title}: {why}"));
+    why
+}
+
+#[test]
+fn a_loop_that_stays_and_reads_the_picture_by_itself_is_no_constant() {
+    let mut model = counting(16, "from picture");
+    let graph = model.graph.as_mut().unwrap();
+    // Nothing that it is given depends on the picture, but for what its body reads.
+    graph.node.last_mut().unwrap().input[3] = "still".into();
+    let still = TensorProto::from_floats("still", &[2, 3], Elem::F64, &[0.5; 6]).unwrap();
+    graph.initializer.push(still);
+    let told = reach(&Graph::new(model).unwrap(), &Shapes::default(), "x")["last"].to_string();
+    assert!(told.contains("its condition depends on"), "{told}");
 }
 
 #[test]

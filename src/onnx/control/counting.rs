@@ -21,8 +21,8 @@ struct Number {
 
 type Numbers<'a> = HashMap<&'a str, Number>;
 
-/// How many turns the loop takes that carries `carried` at first and has begun: at most `limit`, which may not be known.
-/// Turns are counted up to `most`.
+/// How many turns the loop takes that carries `carried` at first and has begun: at most `limit`, if it has one. Turns are
+/// counted up to `most`.
 ///
 /// # Errors
 /// [`Refusal`] if the condition depends on more than constants, or still holds after `most` turns.
@@ -174,22 +174,22 @@ fn apply(node: &NodeProto, given: &[Number]) -> Option<Number> {
             "Identity" | "Squeeze" | "Unsqueeze" | "Reshape" => Some(x),
             "Cast" => x.cast(Elem::from_code(i32::try_from(node.int("to")?).ok()?)?),
             "Not" => Some(Number::truth(x.value == 0.0)),
-            "Neg" => x.elem.holding(-x.value),
-            "Abs" => x.elem.holding(x.value.abs()),
-            "Floor" => x.elem.holding(x.value.floor()),
-            "Ceil" => x.elem.holding(x.value.ceil()),
+            "Neg" => Number::holding(x.elem, -x.value),
+            "Abs" => Number::holding(x.elem, x.value.abs()),
+            "Floor" => Number::holding(x.elem, x.value.floor()),
+            "Ceil" => Number::holding(x.elem, x.value.ceil()),
             _ => None,
         },
         [a, b] if a.elem == b.elem => {
             let (elem, a, b) = (a.elem, a.value, b.value);
             match op {
-                "Add" => elem.holding(a + b),
-                "Sub" => elem.holding(a - b),
-                "Mul" => elem.holding(a * b),
-                "Div" if elem.is_float() => elem.holding(a / b),
-                "Div" if b != 0.0 => elem.holding((a / b).trunc()),
-                "Min" => elem.holding(a.min(b)),
-                "Max" => elem.holding(a.max(b)),
+                "Add" => Number::holding(elem, a + b),
+                "Sub" => Number::holding(elem, a - b),
+                "Mul" => Number::holding(elem, a * b),
+                "Div" if elem.is_float() => Number::holding(elem, a / b),
+                "Div" if b != 0.0 => Number::holding(elem, (a / b).trunc()),
+                "Min" => Number::holding(elem, a.min(b)),
+                "Max" => Number::holding(elem, a.max(b)),
                 "Less" => Some(Number::truth(a < b)),
                 "LessOrEqual" => Some(Number::truth(a <= b)),
                 "Greater" => Some(Number::truth(a > b)),
@@ -225,24 +225,22 @@ impl Number {
     fn cast(self, to: Elem) -> Option<Self> {
         match to {
             Elem::Bool => Some(Self::truth(self.value != 0.0)),
-            _ if to.is_float() => to.holding(self.value),
-            _ => to.holding(self.value.trunc()),
+            _ if to.is_float() => Self::holding(to, self.value),
+            _ => Self::holding(to, self.value.trunc()),
         }
     }
-}
 
-impl Elem {
-    /// What a number computed exactly is in this type; `None` where that is not known here: integers that overflow, and
-    /// types that nobody counts with.
-    fn holding(self, value: f64) -> Option<Number> {
+    /// What a number computed exactly is in the type `elem`; `None` where that is not known here: integers that overflow,
+    /// and types that nobody counts with.
+    fn holding(elem: Elem, value: f64) -> Option<Self> {
         let whole = |most: f64| (value.abs() <= most).then_some(value);
-        let value = match self {
+        let value = match elem {
             Elem::F32 => Some(f64::from(value as f32)),
             Elem::F64 => Some(value),
             Elem::I32 => whole(f64::from(i32::MAX)),
             Elem::I64 => whole(LARGEST),
             _ => None,
         };
-        value.map(|value| Number { elem: self, value })
+        value.map(|value| Self { elem, value })
     }
 }

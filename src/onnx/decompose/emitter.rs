@@ -88,9 +88,14 @@ impl<'a> Emitter<'a> {
         (!output.is_empty()).then_some(output.as_str())
     }
 
+    /// The constant called `value`, if it is one.
+    pub fn known(&self, value: &str) -> Option<&'a TensorProto> {
+        self.source.graph.constant(value)
+    }
+
     /// Dimensions of a value that the fused node reads.
     pub fn dims(&self, value: &str) -> Result<Vec<usize>, Refusal> {
-        Ok(match self.source.graph.constant(value) {
+        Ok(match self.known(value) {
             Some(constant) => constant.shape()?,
             None => self.source.shapes.get(value)?.dims.clone(),
         })
@@ -98,7 +103,7 @@ impl<'a> Emitter<'a> {
 
     /// Element type of a value that the fused node reads.
     pub fn elem(&self, value: &str) -> Result<Elem, Refusal> {
-        Ok(match self.source.graph.constant(value) {
+        Ok(match self.known(value) {
             Some(constant) => constant.elem()?,
             None => self.source.shapes.get(value)?.elem,
         })

@@ -117,10 +117,7 @@ fn kept(graph: &Graph, steps: &[Step]) -> Vec<bool> {
             }
             _ => std::slice::from_ref(node),
         };
-        for node in read_by {
-            read.extend(node.input.iter().map(String::as_str));
-            read.extend(super::graph::outer_values(node));
-        }
+        read.extend(read_by.iter().flat_map(NodeProto::reads));
     }
     kept
 }
