@@ -57,7 +57,7 @@ fn logits(name: &str, picture: &RgbImage) -> Vec<f32> {
     let model = fetched(name);
     let [height, width] = model.card.input_size.unwrap();
     let size = InputSize::new(3, height, width).unwrap();
-    let image = model.card.preprocessing.tensor(picture, size);
+    let image = model.card.preprocessing.unwrap().tensor(picture, size);
     let bytes = std::fs::read(&model.path).unwrap();
     let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
     let image = Tensor::from(image.into_dyn());

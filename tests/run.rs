@@ -4,6 +4,8 @@ use assert_cmd::Command;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use ziggurat::onnx::shapes::{fixed, untyped};
+use ziggurat::onnx::{Builder, Elem, file, proto::TensorProto};
 
 /// A home of the test's own, which shares library and models with all other tests of the checkout.
 struct Desk {
@@ -101,6 +103,62 @@ fn a_run_is_kept_answers_again_and_repeats_from_its_picture() {
     ];
     assert_eq!(desk.objects(&from)[0]["from_history"], false);
     assert_eq!(fs::read(&copy).unwrap(), bytes);
+}
+
+/// A classifier of float64: a convolution, limits, and a product.
+fn of_doubles(path: &str) {
+    let mut b = Builder::empty(18, "g/");
+    let mut doubles = |dims: &[i64]| {
+        let count = dims.iter().product::<i64>();
+        let value = |place: i64| ((place * 7 % 11) as f64 - 5.0) / 16.0;
+        let values: Vec<f64> = (0..count).map(value).collect();
+        b.constant(TensorProto::from_floats("", dims, Elem::F64, &values).unwrap())
+    };
+    let (kernel, head) = (doubles(&[6, 3, 3, 3]), doubles(&[6, 4]));
+    let [low, high] = [0.0, 6.0].map(|bound| b.scalar(Elem::F64, bound).unwrap());
+    b.input("image", Elem::F64, &fixed(&[1, 3, 32, 32]))
+        .unwrap();
+    let strides = [("strides", vec![2i64, 2].into())];
+    let seen = b.emit("Conv", &["image", &kernel], &strides);
+    let limited = b.emit("Clip", &[&seen, &low, &high], &[]);
+    let axes = b.ints(&[2, 3]);
+    let keep = [("keepdims", 0i64.into())];
+    let pooled = b.emit("ReduceMean", &[&limited, &axes], &keep);
+    b.emit_named("logits", "MatMul", &[&pooled, &head], &[])
+        .unwrap();
+    let model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    file::write(model, Path::new(path), None).unwrap();
+}
+
+#[test]
+fn a_network_of_float64_is_shown_pictures_and_makes_them() {
+    let desk = Desk::new();
+    let (model, out) = (desk.path("doubles.onnx"), desk.path("two.png"));
+    of_doubles(&model);
+    let run = [
+        "run",
+        "2",
+        "--model",
+        &model,
+        "--preset",
+        "draft",
+        "--steps",
+        "4",
+        "--out",
+        &out,
+        "--json",
+        "--provider",
+        "cpu",
+    ];
+    assert_eq!(desk.objects(&run)[0]["steps"], 4);
+    let classify = ["classify", &model, &out, "--json", "--provider", "cpu"];
+    let top = &desk.objects(&classify)[0]["top"];
+    assert_eq!(top.as_array().unwrap().len(), 4);
+    let probabilities = top.as_array().unwrap().iter();
+    let sum: f64 = probabilities
+        .map(|each| each["probability"].as_f64().unwrap())
+        .sum();
+    assert!((sum - 1.0).abs() < 1e-4, "{top}");
 }
 
 #[test]

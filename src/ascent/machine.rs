@@ -2,7 +2,7 @@
 
 use super::cam::Map;
 use super::step_graph::{self, Request, Terms, names};
-use super::stochastic_depth::{self, Gated};
+use super::stochastic_depth::{self, Batch, Gated};
 use super::{Error, Objective};
 use crate::autodiff;
 use crate::model::Network;
@@ -49,7 +49,11 @@ impl Machine {
             .collect();
         let folded = fold::batch_normalization(&network.graph, &keep)?;
         let Gated { graph, branches } = if plan.terms.stochastic_depth {
-            stochastic_depth::gate(&folded, &mut shapes, plan.runs, value)?
+            let batch = Batch {
+                one: &network.shapes,
+                runs: plan.runs,
+            };
+            stochastic_depth::gate(&folded, &mut shapes, batch, value)?
         } else {
             Gated {
                 graph: folded,

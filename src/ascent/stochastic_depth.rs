@@ -15,20 +15,62 @@ pub(super) struct Gated {
     pub branches: usize,
 }
 
-/// Puts a gate on every residual branch that `value` depends on. `shapes`, for a batch of `runs`, learns the types of what
-/// is added. Values that the network had keep their names and, where all gates are 1, what they hold.
+/// A residual branch: which input of a sum it is, and where it has the pictures (see [`Batch::axis`]).
+struct Branch {
+    place: usize,
+    axis: usize,
+    each: usize,
+}
+
+/// How many pictures a network is given at once.
+#[derive(Clone, Copy)]
+pub(super) struct Batch<'a> {
+    /// The types of the network's values for one.
+    pub one: &'a Shapes,
+    pub runs: usize,
+}
+
+impl Batch<'_> {
+    /// Where a value has the pictures: its axis, and how many positions there each picture has, such as the windows that it
+    /// is cut into, one picture after the other. `None` if that cannot be told. Not all values have them on their first
+    /// axis: some transformers keep the tokens there.
+    fn axis(&self, value: &str, dims: &[usize]) -> Option<(usize, usize)> {
+        let one = &self.one.find(value)?.dims;
+        let axes = dims.len().min(one.len());
+        let mut differing = (0..axes).filter(|&axis| one[axis] != dims[axis]);
+        match (differing.next(), differing.next()) {
+            _ if one.len() != dims.len() || dims.is_empty() => None,
+            // One number for all of it.
+            (None, _) => (self.runs == 1).then_some((0, 1)),
+            (Some(axis), None) if one[axis].checked_mul(self.runs) == Some(dims[axis]) => {
+                Some((axis, one[axis]))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Puts a gate on every residual branch that `value` depends on and that has the pictures of a `batch` on an axis. `shapes`,
+/// for that batch, learns the types of what is added. Values that the network had keep their names and, where all gates
+/// are 1, what they hold.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if the graph has a value that is called as what is added would be.
 pub(super) fn gate(
     graph: &Graph,
     shapes: &mut Shapes,
-    runs: usize,
+    batch: Batch,
     value: &str,
 ) -> Result<Gated, Error> {
+    let runs = batch.runs;
     let needed = graph.needed_for([value]);
-    let branch_of: Vec<Option<usize>> = (0..graph.nodes().len())
-        .map(|sum| residual::branch(graph, sum).filter(|_| needed[sum]))
+    let branch_of: Vec<Option<Branch>> = (0..graph.nodes().len())
+        .map(|sum| {
+            let place = residual::branch(graph, sum).filter(|_| needed[sum])?;
+            let open = &graph.nodes()[sum].input[place];
+            let (axis, each) = batch.axis(open, &shapes.find(open)?.dims)?;
+            Some(Branch { place, axis, each })
+        })
         .collect();
     let branches = branch_of.iter().flatten().count();
     let mut result = graph.hollow();
@@ -46,14 +88,18 @@ pub(super) fn gate(
     let mut column = 0;
     for (node, branch) in graph.nodes().iter().zip(branch_of) {
         let mut node = node.clone();
-        if let Some(place) = branch {
+        if let Some(Branch { place, axis, each }) = branch {
             let open = &mut node.input[place];
             let gated = shapes.get(open)?.clone();
-            // One number a run: (N, 1, …) of the branch's rank.
+            // One number a run, at the axis of the pictures.
             let mut dims = vec![1; gated.dims.len()];
-            dims[0] = runs as i64;
+            dims[axis] = (runs * each) as i64;
             let (index, dims) = (builder.ints(&[column]), builder.ints(&dims));
-            let gate = builder.emit("Gather", &[BRANCHES, &index], &[("axis", 1i64.into())]);
+            let mut gate = builder.emit("Gather", &[BRANCHES, &index], &[("axis", 1i64.into())]);
+            if each > 1 {
+                let repeated = builder.ints(&[runs as i64, each as i64]);
+                gate = builder.emit("Expand", &[&gate, &repeated], &[]);
+            }
             let gate = builder.emit("Reshape", &[&gate, &dims], &[]);
             *open = builder.emit("Mul", &[open, &gate], &[]);
             shapes.insert(open.as_str(), gated);
@@ -98,21 +144,58 @@ mod tests {
             .unwrap();
         let mut graph = builder.into_graph();
         graph.set_outputs(vec![untyped("curve")]);
-        let mut shapes = Shapes::default();
-        for value in ["start", "branch", "sum", "cube", "curve"] {
-            let value_type = ValueType {
-                elem: Elem::F32,
-                dims: DIMS.to_vec(),
-            };
-            shapes.insert(value, value_type);
-        }
-        (graph, shapes)
+        (graph, all_of(&DIMS))
+    }
+
+    /// The types of values of `dims` each.
+    fn all_of(dims: &[usize]) -> Shapes {
+        let value = |name: &str| {
+            let (elem, dims) = (Elem::F32, dims.to_vec());
+            (name.to_owned(), ValueType { elem, dims })
+        };
+        ["start", "branch", "sum", "cube", "curve"]
+            .map(value)
+            .into_iter()
+            .collect()
+    }
+
+    /// Where two pictures are in values of `dims`, if those of one are `one`.
+    fn axis_of(one: &[usize], dims: &[usize]) -> Option<(usize, usize)> {
+        let one = &all_of(one);
+        Batch { one, runs: 2 }.axis("branch", dims)
+    }
+
+    #[test]
+    fn the_axis_of_the_pictures_is_found() {
+        assert_eq!(axis_of(&[1, 3, 4, 4], &[2, 3, 4, 4]), Some((0, 1)));
+        // Tokens first, and windows.
+        assert_eq!(axis_of(&[50, 1, 8], &[50, 2, 8]), Some((1, 1)));
+        assert_eq!(axis_of(&[16, 49, 8], &[32, 49, 8]), Some((0, 16)));
+        // The same for every picture, or something else.
+        assert_eq!(axis_of(&[1, 8], &[1, 8]), None);
+        assert_eq!(axis_of(&[1, 8], &[2, 16]), None);
+        assert_eq!(axis_of(&[], &[]), None);
+    }
+
+    #[test]
+    fn windows_of_a_picture_share_its_gate() {
+        let (graph, mut shapes) = network();
+        let one = &all_of(&[1, 3, 4, 4]);
+        let windows = &all_of(&[3, 3, 4, 4]);
+        let gates = |one, shapes: &mut Shapes| {
+            let gated = gate(&graph, shapes, Batch { one, runs: 2 }, "curve").unwrap();
+            let ops = gated.graph.nodes().iter().map(|node| node.op_type.clone());
+            ops.filter(|op| op == "Expand").count()
+        };
+        assert_eq!(gates(one, &mut shapes), 0);
+        assert_eq!(gates(windows, &mut all_of(&[6, 3, 4, 4])), 1);
     }
 
     #[test]
     fn only_branches_with_weights_get_a_gate() {
         let (graph, mut shapes) = network();
-        let gated = gate(&graph, &mut shapes, 2, "curve").unwrap();
+        let one = &all_of(&[1, 3, 4, 4]);
+        let gated = gate(&graph, &mut shapes, Batch { one, runs: 2 }, "curve").unwrap();
         assert_eq!(gated.branches, 1);
         let gates = value_info(BRANCHES, Elem::F32, &fixed(&[2, 1]));
         assert!(gated.graph.inputs().contains(&gates));
@@ -128,7 +211,8 @@ mod tests {
     #[test]
     fn a_value_without_branches_before_it_needs_no_gates() {
         let (graph, mut shapes) = network();
-        let gated = gate(&graph, &mut shapes, 2, "branch").unwrap();
+        let one = &all_of(&[1, 3, 4, 4]);
+        let gated = gate(&graph, &mut shapes, Batch { one, runs: 2 }, "branch").unwrap();
         assert_eq!(gated.branches, 0);
         assert_eq!(gated.graph.inputs(), graph.inputs());
         assert_eq!(gated.graph.nodes(), graph.nodes());

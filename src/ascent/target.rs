@@ -41,8 +41,7 @@ pub(super) fn layout(network: &Network, objective: &Objective) -> Result<Layout,
     let dims = &network.shapes.get(&objective.value)?.dims;
     let name = printable(&objective.value);
     network
-        .grids
-        .layout(dims)
+        .layout(&objective.value)
         .ok_or_else(|| Error::NoSuchUnit(format!("{name} has no channels: it is {dims:?}")))
 }
 

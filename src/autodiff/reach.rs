@@ -1,8 +1,8 @@
 //! How far gradients reach: which values can be differentiated with respect to an input, and what blocks the others.
 
 use super::rules;
-use crate::onnx::graph::reads;
-use crate::onnx::{Graph, printable};
+use crate::onnx::proto::NodeProto;
+use crate::onnx::{Graph, Shapes, control, decompose, printable};
 use std::collections::HashMap;
 
 /// Whether a gradient can come back from a value to the input.
@@ -11,7 +11,12 @@ pub enum Reach {
     /// Every node on the way has a rule.
     Differentiable,
     /// The named node on the way has none.
-    Blocked { node: String, op: String },
+    Blocked {
+        node: String,
+        op: String,
+        /// Why not, where there are others of its kind that can be differentiated.
+        why: Option<String>,
+    },
     /// The value does not depend on the input, or only through ops whose gradient is zero everywhere.
     Independent,
 }
@@ -20,18 +25,28 @@ impl std::fmt::Display for Reach {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Reach::Differentiable => f.write_str("differentiable"),
-            Reach::Blocked { node, op } => write!(f, "node {node} ({op}) has no gradient rule"),
+            Reach::Blocked { node, op, why } => match why {
+                None => write!(f, "node {node} ({op}) has no gradient rule"),
+                Some(why) => write!(f, "node {node} ({op}) cannot be differentiated: {why}"),
+            },
             Reach::Independent => f.write_str("does not depend on the input"),
         }
     }
 }
 
-/// The reach of every value that some node makes, with respect to the input called `source`.
-pub fn reach<'a>(graph: &'a Graph, source: &'a str) -> HashMap<&'a str, Reach> {
+/// Why a node is still one that has no rule, although others of its operator become nodes that have: fused operators, and
+/// control flow. `None` if there is no such reason.
+pub(super) fn refusal(graph: &Graph, shapes: &Shapes, node: &NodeProto) -> Option<String> {
+    decompose::refusal(graph, shapes, node)
+        .or_else(|| control::refusal(graph, std::slice::from_ref(shapes), node))
+}
+
+/// The reach of every value that some node makes, with respect to the input called `source`; `shapes` are their types.
+pub fn reach<'a>(graph: &'a Graph, shapes: &Shapes, source: &'a str) -> HashMap<&'a str, Reach> {
     let mut known: HashMap<&str, Reach> = HashMap::from([(source, Reach::Differentiable)]);
     for node in graph.nodes() {
         let mut merged = Reach::Independent;
-        for value in reads(node) {
+        for value in node.reads() {
             match known.get(value) {
                 Some(blocked @ Reach::Blocked { .. }) => {
                     merged = blocked.clone();
@@ -47,6 +62,7 @@ pub fn reach<'a>(graph: &'a Graph, source: &'a str) -> HashMap<&'a str, Reach> {
             merged = Reach::Blocked {
                 node: node.title(),
                 op: printable(&node.op_type),
+                why: refusal(graph, shapes, node),
             };
         }
         for output in node.output.iter().filter(|output| !output.is_empty()) {

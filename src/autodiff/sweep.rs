@@ -1,9 +1,8 @@
 //! The reverse sweep.
 
 use super::context::Context;
-use super::{Error, Options, ranks, rules};
-use crate::onnx::graph::{outer_values, reads};
-use crate::onnx::{Builder, Shapes, decompose, printable};
+use super::{Error, Options, ranks, reach, rules};
+use crate::onnx::{Builder, Shapes, printable};
 use std::collections::{HashMap, HashSet};
 
 /// Appends to `builder` the nodes that compute, for each of `sources`, the sum over `seeds` of cotangent times Jacobian:
@@ -38,11 +37,8 @@ pub fn gradient(
             .iter()
             .map(|input| dependent.contains(input))
             .collect();
-        // What its subgraphs read is no input of its own, and its gradient would be lost.
-        let inside = outer_values(&node).any(|value| dependent.contains(value));
-        if !(inside || wanted.contains(&true))
-            || !node.output.iter().any(|output| totals.has(output))
-        {
+        let depends = node.reads().any(|value| dependent.contains(value));
+        if !depends || !node.output.iter().any(|output| totals.has(output)) {
             continue;
         }
         let rule = rules::rule(&node).ok_or_else(|| no_rule(builder, shapes, index))?;
@@ -97,7 +93,7 @@ fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> H
     };
     let mut dependent: HashSet<String> = sources.iter().cloned().collect();
     for node in builder.graph().nodes() {
-        let mut read = reads(node).filter(|value| dependent.contains(*value));
+        let mut read = node.reads().filter(|value| dependent.contains(*value));
         let (Some(first), false) = (read.next(), rules::has_zero_gradient(node)) else {
             continue;
         };
@@ -116,8 +112,9 @@ fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> H
 }
 
 fn no_rule(builder: &Builder, shapes: &Shapes, index: usize) -> Error {
-    let node = &builder.graph().nodes()[index];
-    if let Some(why) = decompose::refusal(builder.graph(), shapes, node) {
+    let graph = builder.graph();
+    let node = &graph.nodes()[index];
+    if let Some(why) = reach::refusal(graph, shapes, node) {
         return Error::Form {
             node: node.title(),
             op: node.op_type.clone(),
@@ -128,7 +125,7 @@ fn no_rule(builder: &Builder, shapes: &Shapes, index: usize) -> Error {
     Error::NoRule {
         node: node.title(),
         op: format!("{}{domain}{}", node.domain, node.op_type),
-        opset: builder.graph().opset(),
+        opset: graph.opset(),
     }
 }
 

@@ -41,7 +41,7 @@ impl Layer {
 /// The values of `network` that depend on the picture and have channels, in graph order; not those that were added when it
 /// was read.
 pub(super) fn layers(network: &Network) -> Vec<Layer> {
-    let reached = reach(&network.graph, &network.input);
+    let reached = reach(&network.graph, &network.shapes, &network.input);
     let activations = Activations::of(network);
     let mut layers = Vec::new();
     for (index, node) in network.graph.nodes().iter().enumerate() {

@@ -1,10 +1,13 @@
 //! How the dimensions of a network's value read as channels and places of the picture. Convolutions have (N, channels,
 //! rows, columns); transformers keep channels last, or a row of tokens: the places of the picture one after the other,
-//! behind tokens that stand for no place (class, distillation, registers).
+//! behind tokens that stand for no place (class, distillation, registers). Where no operator tells which it is (see
+//! [`orders`](super::orders)), numbers do.
 //!
 //! For whoever lists layers, points at a channel or neuron of one, or takes a class activation map there.
 
+use super::orders::{Order, orders};
 use crate::onnx::{Builder, Error, Graph, Shapes, ValueType};
+use std::collections::HashMap;
 
 /// Most tokens in front of those of the picture.
 const MOST_EXTRA: usize = 8;
@@ -119,19 +122,22 @@ pub struct Grids {
     picture: (usize, usize),
     /// Rows and columns of the picture's planes, each once.
     grids: Vec<(usize, usize)>,
+    /// The order of axes, for values of which it is known.
+    orders: HashMap<String, Order>,
 }
 
 impl Grids {
-    /// Finds the planes of a network that sees pictures of (height, width).
-    pub fn of(graph: &Graph, shapes: &Shapes, picture: (usize, usize)) -> Self {
+    /// Finds the planes of a network whose input `input` is given pictures of (height, width).
+    pub fn of(graph: &Graph, shapes: &Shapes, input: &str, picture: (usize, usize)) -> Self {
         let mut found = Self {
             picture,
             grids: Vec::new(),
+            orders: orders(graph, shapes, input),
         };
         for name in graph.nodes().iter().flat_map(|node| &node.output) {
             let dims = shapes.find(name).map(|value| value.dims.as_slice());
             if let Some(dims @ &[_, _, _, _]) = dims
-                && let Some(Layout { rows, columns, .. }) = found.layout(dims)
+                && let Some(Layout { rows, columns, .. }) = found.layout(name, dims)
                 && found.is_map((rows, columns))
                 && !found.grids.contains(&(rows, columns))
             {
@@ -141,15 +147,13 @@ impl Grids {
         found
     }
 
-    /// How a value of these dimensions, for one picture, reads; `None` if it has no channels.
-    pub fn layout(&self, dims: &[usize]) -> Option<Layout> {
+    /// How the value `name` of these dimensions, for one picture, reads; `None` if it has no channels.
+    pub fn layout(&self, name: &str, dims: &[usize]) -> Option<Layout> {
         if dims.first() != Some(&1) || dims.contains(&0) {
             return None;
         }
         let (axes, channels, rows, columns) = match *dims {
-            [_, rows, columns, channels]
-                if !self.resembles((columns, channels)) && self.resembles((rows, columns)) =>
-            {
+            [_, rows, columns, channels] if self.has_channels_last(name, dims) => {
                 (Axes::ChannelsLast, channels, rows, columns)
             }
             // Tokens by tokens: how much attention each pays to each.
@@ -169,6 +173,14 @@ impl Grids {
             rows,
             columns,
         })
+    }
+
+    /// Whether a value of four axes has its channels on the last one.
+    fn has_channels_last(&self, name: &str, dims: &[usize]) -> bool {
+        match self.orders.get(name) {
+            Some(order) => *order == Order::ChannelsLast,
+            None => !self.resembles((dims[2], dims[3])) && self.resembles((dims[1], dims[2])),
+        }
     }
 
     /// For a number of tokens, how many come before those of the picture, and the grid that these are.
@@ -204,6 +216,7 @@ mod tests {
         Grids {
             picture: (224, 224),
             grids: vec![(14, 14), (7, 7)],
+            orders: HashMap::from([("last".to_owned(), Order::ChannelsLast)]),
         }
     }
 
@@ -230,10 +243,18 @@ mod tests {
             (&[1, 197, 197], None),
             (&[1], None),
         ] {
-            let found = grids().layout(dims);
+            let found = grids().layout("some", dims);
             let found = found.map(|it| (it.axes, it.channels, it.rows, it.columns));
             assert_eq!(found, expected, "{dims:?}");
         }
+    }
+
+    #[test]
+    fn what_operators_tell_comes_before_numbers() {
+        let dims = [1, 31, 31, 32];
+        let axes = |name| grids().layout(name, &dims).map(|layout| layout.axes);
+        assert_eq!(axes("last"), Some(Axes::ChannelsLast));
+        assert_eq!(axes("some"), Some(Axes::Planes));
     }
 
     #[test]
@@ -251,7 +272,7 @@ mod tests {
         ] {
             let grids = Grids {
                 picture,
-                grids: Vec::new(),
+                ..Grids::default()
             };
             assert_eq!(grids.is_map(plane), expected, "{plane:?} of {picture:?}");
         }

@@ -24,6 +24,7 @@ pub mod layers;
 pub mod layout;
 pub mod network;
 pub mod open;
+mod orders;
 pub mod picture;
 mod ports;
 pub mod preprocessing;

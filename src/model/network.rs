@@ -55,8 +55,7 @@ impl Network {
         let graph = picture.to_input(&graph)?;
         let (input, raw) = (picture.name, picture.elem == Elem::U8);
         let wholes = Wholes::of(&graph);
-        let graph = decomposed(graph, &input, size)?;
-        let mut graph = folded(&graph, &input, size, batchable)?;
+        let mut graph = plain(graph, &input, size, batchable)?;
         let mut shapes = infer(&graph, &input, 1, size)?;
         let (logits, count) = scores::class_scores(&mut graph, &mut shapes, file)?;
         let classes = match file.card.classes()? {
@@ -83,7 +82,7 @@ impl Network {
             .unwrap_or((Preprocessing::IMAGENET, Origin::Nobody));
         let hash = whole_hash(content, &input, size, &preprocessing);
         let picture = (size.height as usize, size.width as usize);
-        let grids = Grids::of(&graph, &shapes, picture);
+        let grids = Grids::of(&graph, &shapes, &input, picture);
         Ok(Self {
             name: file.name.clone(),
             hash,
@@ -130,7 +129,7 @@ impl Network {
 
     /// Where `value` has its channels and places; `None` if it has no channels or is not known.
     pub fn layout(&self, value: &str) -> Option<Layout> {
-        self.grids.layout(&self.shapes.find(value)?.dims)
+        self.grids.layout(value, &self.shapes.find(value)?.dims)
     }
 
     /// Every value that can be pointed at, in graph order.
@@ -154,6 +153,18 @@ fn dims_of(size: InputSize, runs: usize) -> [usize; 4] {
         size.height as usize,
         size.width as usize,
     ]
+}
+
+/// The graph with fused operators taken apart, and without what does not depend on the picture.
+fn plain(graph: Graph, input: &str, size: InputSize, batchable: bool) -> Result<Graph, Error> {
+    let graph = decomposed(graph, input, size)?;
+    let graph = folded(&graph, input, size, batchable)?;
+    // Some may have been in a branch or a loop until now, or known too little of.
+    let apart = decomposed(graph.clone(), input, size)?;
+    match apart.nodes() == graph.nodes() {
+        true => Ok(graph),
+        false => folded(&apart, input, size, batchable),
+    }
 }
 
 /// The graph with fused operators taken apart.

@@ -2,7 +2,7 @@
 
 use super::{Error, ModelFile};
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Attribute, Graph, Shapes, ValueType, printable};
+use crate::onnx::{Attribute, Graph, Shapes, ValueType, control, printable};
 
 /// Most classes: every one has a name and a row on the screen. ImageNet-22k has 21,841.
 const MOST: usize = 1 << 20;
@@ -43,7 +43,11 @@ pub fn class_scores(
     };
     let (output, count) = find(0).or_else(|| find(usize::MAX)).ok_or_else(|| {
         let which = wanted.map_or("none of its outputs".into(), printable);
-        no_scores(format!("{which} has dimensions (1, classes)"))
+        let blocked = outputs
+            .iter()
+            .find_map(|name| obstacle(graph, shapes, name));
+        let why = blocked.map_or(String::new(), |why| format!(": {why}"));
+        no_scores(format!("{which} has dimensions (1, classes){why}"))
     })?;
     if count > MOST {
         return Err(no_scores(format!("{count} classes are more than {MOST}")));
@@ -54,6 +58,25 @@ pub fn class_scores(
     }
     let flat = flattened(graph, shapes, &scores, count)?;
     Ok((flat, count))
+}
+
+/// What keeps the dimensions of `output` from being known; `None` if they are.
+fn obstacle(graph: &Graph, shapes: &Shapes, output: &str) -> Option<String> {
+    if shapes.find(output).is_some() {
+        return None;
+    }
+    let is_known = |name: &String| name.is_empty() || shapes.find(name).is_some();
+    let nodes = graph.nodes().iter().zip(graph.needed_for([output]));
+    let mut needed = nodes.filter(|(_, needed)| *needed).map(|(node, _)| node);
+    let first = needed.find(|node| !node.output.iter().all(is_known))?;
+    let why = control::refusal(graph, std::slice::from_ref(shapes), first);
+    Some(format!(
+        "{} is not known before the model runs, because of node {} ({}){}",
+        printable(output),
+        first.title(),
+        printable(&first.op_type),
+        why.map_or(String::new(), |why| format!(": {why}"))
+    ))
 }
 
 /// The value that goes into a softmax over the classes at the end, if there is one; earlier, if only rearranging lies

@@ -164,7 +164,7 @@ impl Graph {
     pub fn consumers(&self) -> HashMap<&str, Vec<usize>> {
         let mut consumers: HashMap<&str, Vec<usize>> = HashMap::new();
         for (index, node) in self.nodes.iter().enumerate() {
-            for value in reads(node) {
+            for value in node.reads() {
                 consumers.entry(value).or_default().push(index);
             }
         }
@@ -175,9 +175,7 @@ impl Graph {
     pub fn read(&self) -> HashSet<&str> {
         let outputs = self.outputs.iter().map(|output| output.name.as_str());
         let mut read: HashSet<&str> = outputs.collect();
-        for node in &self.nodes {
-            read.extend(reads(node));
-        }
+        read.extend(self.nodes.iter().flat_map(NodeProto::reads));
         read
     }
 
@@ -188,7 +186,7 @@ impl Graph {
     ) -> HashSet<&'a str> {
         let mut found: HashSet<&str> = sources.into_iter().collect();
         for node in &self.nodes {
-            if reads(node).any(|value| found.contains(value)) {
+            if node.reads().any(|value| found.contains(value)) {
                 found.extend(node.output.iter().map(String::as_str));
             }
         }
@@ -204,7 +202,8 @@ impl Graph {
             .collect();
         while let Some(index) = open.pop() {
             if !std::mem::replace(&mut needed[index], true) {
-                open.extend(reads(&self.nodes[index]).filter_map(|value| self.producer(value)));
+                let read = self.nodes[index].reads();
+                open.extend(read.filter_map(|value| self.producer(value)));
             }
         }
         needed
@@ -318,9 +317,7 @@ impl Graph {
             .filter(|(_, needed)| **needed);
         let nodes: Vec<NodeProto> = kept.map(|(node, _)| node.clone()).collect();
         let mut used: HashSet<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
-        for node in &nodes {
-            used.extend(reads(node));
-        }
+        used.extend(nodes.iter().flat_map(NodeProto::reads));
         let constants = self
             .constant_order
             .iter()
@@ -373,14 +370,6 @@ pub fn declared_dims(value: &ValueInfoProto) -> Option<(i32, Vec<Option<Dim>>)> 
         }
         _ => None,
     }
-}
-
-/// The values that a node reads: its inputs, and those that its subgraphs read (see [`outer_values`]).
-pub fn reads(node: &NodeProto) -> impl Iterator<Item = &str> {
-    let inputs = node.input.iter().map(String::as_str);
-    inputs
-        .filter(|input| !input.is_empty())
-        .chain(outer_values(node))
 }
 
 /// Values of the outer graph that the subgraphs of a node (If, Loop, Scan) read; may name inner values too.

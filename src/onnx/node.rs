@@ -1,6 +1,6 @@
 //! Reading a node: its attributes by name and kind, its optional inputs, and how to call it in a message.
 
-use super::graph::is_default_domain;
+use super::graph::{is_default_domain, outer_values};
 use super::printable;
 use super::proto::{AttributeProto, AttributeType, NodeProto};
 
@@ -47,6 +47,12 @@ impl NodeProto {
             .get(index)
             .map(String::as_str)
             .filter(|name| !name.is_empty())
+    }
+
+    /// The values that the node reads; those that its subgraphs read too, which may be values within them.
+    pub fn reads(&self) -> impl Iterator<Item = &str> {
+        let inputs = self.input.iter().filter(|name| !name.is_empty());
+        inputs.map(String::as_str).chain(outer_values(self))
     }
 
     /// Whether the node is ONNX's own operator `op`.

@@ -243,6 +243,7 @@ mod tests {
         blocked.reach = Reach::Blocked {
             node: "n".into(),
             op: "Foo".into(),
+            why: None,
         };
         let layers = [
             layer("stem", &[1, 8, 4, 6]),

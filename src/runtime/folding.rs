@@ -8,7 +8,7 @@ use super::{Error, Optimisation, Options, Provider, Session, Tensor, inference};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::shapes::untyped;
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Attribute, Elem, Graph, Shapes, control};
+use crate::onnx::{Attribute, Elem, Graph, Shapes, control, sequences};
 use std::collections::{HashMap, HashSet};
 
 /// Values of more elements than this stay as they are: they cost memory and save little.
@@ -31,7 +31,7 @@ const RANDOM: &[&str] = &[
 pub type Dims<'a> = [(&'a str, &'a [usize])];
 
 /// The graph with everything folded that is the same for all of `choices` of its inputs' dimensions, control flow that is
-/// decided by it included.
+/// decided by it and sequences that are known then included.
 ///
 /// # Errors
 /// [`Error::Graph`] if the graph is damaged, [`Error::Model`] or [`Error::Run`] if ONNX Runtime refuses a part of it.
@@ -39,10 +39,18 @@ pub fn fold(graph: &Graph, choices: &[&Dims]) -> Result<Graph, Error> {
     let start = decided(graph.clone())?;
     let (mut graph, mut shapes) = without_constants(&start, choices)?;
     // What stands in a branch or a loop may be folded, and decide others, once it stands outside.
-    while let Some(next) = control::decide(&graph, &shapes)? {
+    while let Some(next) = less(&graph, &shapes)? {
         (graph, shapes) = without_constants(&decided(next)?, choices)?;
     }
     Ok(graph)
+}
+
+/// The graph with less control flow, or fewer sequences, if some can be done away with.
+fn less(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> {
+    Ok(match control::decide(graph, shapes)? {
+        None => sequences::resolve(graph, shapes)?,
+        decided => decided,
+    })
 }
 
 /// The graph with all control flow decided, branches within branches too, that is so without computing anything: ONNX
@@ -288,10 +296,7 @@ fn without(graph: &Graph, mut known: Known) -> Result<Graph, Error> {
         .iter()
         .map(|output| output.name.as_str())
         .collect();
-    for node in &nodes {
-        read.extend(node.input.iter().map(String::as_str));
-        read.extend(crate::onnx::graph::outer_values(node));
-    }
+    read.extend(nodes.iter().flat_map(|node| node.reads()));
     let mut result = graph.hollow();
     for input in graph.inputs() {
         result.insert_input(input.clone())?;

@@ -12,7 +12,8 @@ use ziggurat::model::{Network, Source};
 use ziggurat::onnx::proto::{ModelProto, TensorProto};
 use ziggurat::onnx::shapes::untyped;
 use ziggurat::onnx::{
-    Builder, Elem, Graph, Shapes, control, decompose, file, fold, functions, precision, upgrade,
+    Builder, Elem, Graph, Shapes, control, decompose, file, fold, functions, precision, sequences,
+    upgrade,
 };
 use ziggurat::runtime::{self, folding};
 
@@ -58,8 +59,11 @@ pub fn alone(folder: &Path, shapes: &Shapes) -> Told {
     let told = |error: ziggurat::onnx::Error| error.to_string();
     let mut graph = modern(file::read(&folder.join("model.onnx")).map_err(told)?).map_err(told)?;
     for _ in 0..4 {
-        match control::decide(&graph, std::slice::from_ref(shapes)).map_err(told)? {
-            Some(decided) => graph = decided,
+        let types = std::slice::from_ref(shapes);
+        let decided = control::decide(&graph, types).map_err(told)?;
+        let resolved = sequences::resolve(decided.as_ref().unwrap_or(&graph), types);
+        match resolved.map_err(told)?.or(decided) {
+            Some(less) => graph = less,
             None => break,
         }
     }
@@ -68,7 +72,7 @@ pub fn alone(folder: &Path, shapes: &Shapes) -> Told {
     }
     let source = graph.inputs().first().map(|input| input.name.clone());
     let source = source.ok_or("no inputs")?;
-    let mut reached: Vec<String> = reach(&graph, &source)
+    let mut reached: Vec<String> = reach(&graph, shapes, &source)
         .into_iter()
         .filter(|(_, reach)| *reach == Reach::Differentiable)
         .map(|(name, _)| name.to_owned())

@@ -3,6 +3,7 @@
 use crate::finite::{DEVICES, Fill, Problem, gradients, run};
 use ndarray::{ArrayD, IxDyn};
 use ziggurat::autodiff::{Device, Options};
+use ziggurat::onnx::proto::TensorProto;
 use ziggurat::onnx::{Attribute, Elem};
 
 fn on(device: Device) -> Options {
@@ -197,4 +198,23 @@ fn a_limit_behind_the_reciprocal_of_a_root_keeps_zero_from_becoming_no_number() 
             assert!((found - expected).abs() < 1e-6, "{found} for {expected}");
         }
     }
+}
+
+#[test]
+fn dropout_in_training_passes_what_it_keeps() {
+    let problem = Problem::of(Elem::F32, 18, &[("x", &[40], Fill::Positive)], |b| {
+        let ratio = b.floats(&[], &[0.75]);
+        let training = b.constant(TensorProto::from_bool("", true));
+        let inputs = ["x", ratio.as_str(), &training];
+        vec![b.emit_many("Dropout", &inputs, &[], 2).remove(0)]
+    });
+    let ones = ArrayD::ones(IxDyn(&[40]));
+    let found = gradients(&problem, &[ones], &Options::default()).unwrap();
+    // A quarter is kept, and is four times as large.
+    let kept = found[0].iter().filter(|&&value| value == 4.0).count();
+    let dropped = found[0].iter().filter(|&&value| value == 0.0).count();
+    assert!(
+        kept > 0 && dropped > kept && kept + dropped == 40,
+        "{found:?}"
+    );
 }

@@ -10,10 +10,12 @@ mod graphs;
 mod kinks;
 mod levels;
 mod light;
+mod loops;
 mod quantization;
 mod random;
 mod refusals;
 mod scans;
+mod sequences;
 mod structure;
 
 use finite::{DEVICES, Numeric};

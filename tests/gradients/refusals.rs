@@ -6,7 +6,7 @@ use ziggurat::autodiff::reach::{Reach, reach};
 use ziggurat::autodiff::{Options, gradient};
 use ziggurat::onnx::proto::{GraphProto, TensorProto};
 use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{Builder, Elem};
+use ziggurat::onnx::{Builder, Elem, Shapes};
 
 const X: (&str, &[usize], Fill) = ("x", &[2, 3, 4], Fill::Uniform);
 
@@ -29,10 +29,12 @@ fn an_operator_without_a_rule_is_named_with_what_can_be_done() {
         refusal(&problem),
         "node \"odd one\" (Det, opset 18) has no gradient rule; only values made before it can be differentiated"
     );
-    let reached = reach(&problem.graph, "x");
+    let shapes = Shapes::default();
+    let reached = reach(&problem.graph, &shapes, "x");
     let blocked = Reach::Blocked {
         node: "\"odd one\"".into(),
         op: "\"Det\"".into(),
+        why: None,
     };
     assert_eq!(reached[problem.outputs[0].as_str()], blocked);
     assert_eq!(reached["graph/Tanh_1"], Reach::Differentiable);
@@ -63,12 +65,14 @@ fn a_branch_that_the_data_decides_is_named() {
     });
     assert_eq!(
         refusal(&problem),
-        "node \"node of chosen\" (If, opset 18) has no gradient rule; only values made before it can be differentiated"
+        "node \"node of chosen\" (If) cannot be differentiated: its condition \"positive\" depends on the picture"
     );
-    let reached = reach(&problem.graph, "x");
+    let shapes = Shapes::default();
+    let reached = reach(&problem.graph, &shapes, "x");
     let blocked = Reach::Blocked {
         node: "\"node of chosen\"".into(),
         op: "\"If\"".into(),
+        why: Some("its condition \"positive\" depends on the picture".into()),
     };
     assert_eq!(reached["chosen"], blocked);
 }
@@ -79,13 +83,14 @@ fn a_form_that_a_rule_does_not_cover_says_why() {
         refusal(&Problem::of(Elem::F32, 18, inputs, |b| vec![build(b)]))
     };
     let x: (&str, &[usize], Fill) = ("x", &[1, 2, 5, 5], Fill::Positive);
-    let weight: (&str, &[usize], Fill) = ("w", &[3, 2, 3, 3], Fill::Uniform);
+    let weight: (&str, &[usize], Fill) = ("w", &[5], Fill::Positive);
     let message = refused(&[x, weight], &|b| {
-        b.emit_named("c", "Conv", &["x", "w"], &[]).unwrap()
+        b.emit_named("c", "Mod", &["x", "w"], &[("fmod", 1i64.into())])
+            .unwrap()
     });
     assert_eq!(
         message,
-        "node \"c\" (Conv) cannot be differentiated: its input 1 is to be differentiated too"
+        "node \"c\" (Mod) cannot be differentiated: its input 1 is to be differentiated too"
     );
 
     let message = refused(&[x], &|b| {
@@ -114,7 +119,7 @@ fn a_form_that_a_rule_does_not_cover_says_why() {
     });
     assert_eq!(
         message,
-        "node \"d\" (Dropout) cannot be differentiated: it is in training mode"
+        "node \"d\" (Dropout) cannot be differentiated: it is in training mode and does not tell what it drops: export the model for inference"
     );
 
     let message = refused(&[x], &|b| {
@@ -136,7 +141,10 @@ fn what_the_objective_does_not_depend_on_is_named() {
         refusal(&sign),
         "\"s\" does not depend on \"x\": there is no gradient"
     );
-    assert_eq!(reach(&sign.graph, "x")["s"], Reach::Independent);
+    assert_eq!(
+        reach(&sign.graph, &Shapes::default(), "x")["s"],
+        Reach::Independent
+    );
 
     let rounded = Problem::of(Elem::F32, 18, &[X], |b| {
         let whole = b.emit(
@@ -153,7 +161,10 @@ fn what_the_objective_does_not_depend_on_is_named() {
         refusal(&rounded),
         "\"r\" does not depend on \"x\": there is no gradient"
     );
-    assert_eq!(reach(&rounded.graph, "x")["r"], Reach::Independent);
+    assert_eq!(
+        reach(&rounded.graph, &Shapes::default(), "x")["r"],
+        Reach::Independent
+    );
 
     let other = Problem::of(Elem::F32, 18, &[X, ("y", &[2], Fill::Uniform)], |b| {
         vec![b.emit_named("e", "Exp", &["x"], &[]).unwrap()]

@@ -1,13 +1,12 @@
-//! Convolution: the gradient with respect to its input.
+//! Convolution.
 
 use super::super::lowering::{ConvolutionForm, ConvolutionTraits, convolution_form};
 use super::window::Window;
-use super::{Context, Error, Gradients};
+use super::{Context, Error, Gradients, filters};
 use crate::onnx::proto::TensorProto;
 
-/// The transpose of the convolution, applied to `g`.
+/// For the input, the transpose of the convolution, applied to `g`.
 pub fn conv(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first()?;
     let (gradient, input, weight) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
     let (dims, out, filter) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.dims(&weight)?);
     if dims.len() < 3 || filter.len() != dims.len() {
@@ -15,6 +14,24 @@ pub fn conv(cx: &mut Context) -> Result<Gradients, Error> {
     }
     let group = cx.node.int("group").unwrap_or(1).max(1) as usize;
     let window = Window::of(cx, &filter[2..], &dims[2..], &out[2..])?;
+    let mut gradients = vec![None, None, None];
+    if cx.wants(0) {
+        gradients[0] = Some(of_input(cx, &window, group)?);
+    }
+    if cx.wants(1) {
+        let (large, small) = ((&*input, &*dims), (&*gradient, &*out));
+        gradients[1] = Some(filters::of_weights(cx, large, small, &window, group));
+    }
+    if cx.wants(2) {
+        gradients[2] = Some(filters::by_channel(cx, &gradient, &out));
+    }
+    Ok(gradients)
+}
+
+/// The gradient of the input, in the form that suits the device.
+fn of_input(cx: &mut Context, window: &Window, group: usize) -> Result<String, Error> {
+    let (gradient, input, weight) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (dims, out, filter) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.dims(&weight)?);
     let traits = ConvolutionTraits {
         unit_stride: window.strides.iter().all(|&stride| stride == 1),
         two_dimensional_stride_2: window.strides == [2, 2] && window.dilations == [1, 1],
@@ -26,20 +43,17 @@ pub fn conv(cx: &mut Context) -> Result<Gradients, Error> {
         .constant(1)
         .filter(|weight| weight.raw_data.is_some())
         .cloned();
-    let of_input = match (convolution_form(cx.options.device, &traits), constant) {
-        (ConvolutionForm::Flipped, Some(kernel)) => {
-            flipped(cx, &gradient, &kernel, &window, group)?
-        }
+    let found = match (convolution_form(cx.options.device, &traits), constant) {
+        (ConvolutionForm::Flipped, Some(kernel)) => flipped(cx, &gradient, &kernel, window, group)?,
         (ConvolutionForm::Phases, Some(kernel)) => {
-            phases(cx, &gradient, &kernel, &window, &dims, &out)?
+            phases(cx, &gradient, &kernel, window, &dims, &out)?
         }
         _ => None,
     };
-    let of_input = match of_input {
-        Some(of_input) => of_input,
-        None => transposed(cx, &gradient, &weight, &window, &dims, &out, group),
-    };
-    Ok(vec![Some(of_input)])
+    Ok(match found {
+        Some(found) => found,
+        None => transposed(cx, &gradient, &weight, window, &dims, &out, group),
+    })
 }
 
 /// As [`conv`], where `weight` are the node's weights as numbers.

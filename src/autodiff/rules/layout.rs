@@ -16,12 +16,28 @@ pub fn same_elements(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(gradient)])
 }
 
-/// `g`: outside of training nothing is dropped.
+/// `g`, as outside of training nothing is dropped; in training what the mask keeps of it, divided by the share of what is
+/// kept on average.
 pub fn dropout(cx: &mut Context) -> Result<Gradients, Error> {
-    if cx.constant_number(2)?.unwrap_or(0.0) != 0.0 {
-        return Err(cx.form("it is in training mode"));
+    let ratio = match cx.constant_number(2)?.unwrap_or(0.0) {
+        0.0 => 0.0,
+        _ => cx.constant_number(1)?.unwrap_or(0.5),
+    };
+    if ratio == 0.0 {
+        return same_elements(cx);
     }
-    same_elements(cx)
+    cx.only_first()?;
+    let mask = cx.node.output.get(1).filter(|name| !name.is_empty());
+    let Some(mask) = mask.cloned() else {
+        return Err(cx.form(
+            "it is in training mode and does not tell what it drops: export the model for inference",
+        ));
+    };
+    let gradient = cx.gradient()?;
+    let elem = cx.elem(&cx.input(0)?)?;
+    let kept = cx.cast(&mask, elem);
+    let kept = cx.mul(&gradient, &kept);
+    Ok(vec![Some(cx.scale(&kept, elem, 1.0 / (1.0 - ratio))?)])
 }
 
 /// `g` cast back.

@@ -5,8 +5,10 @@
 
 mod activation;
 mod arithmetic;
+mod batch;
 mod convolution;
 mod einsum;
+mod filters;
 mod fourier;
 mod indexing;
 mod layout;
@@ -15,6 +17,7 @@ mod normalization;
 mod pooling;
 mod quantization;
 mod reduction;
+mod regions;
 mod resize;
 mod sampling;
 mod slicing;
@@ -66,16 +69,16 @@ pub const RULES: &[Entry] = &[
     entry("Atan", trigonometry::atan, 7, ""),
     entry("Atanh", trigonometry::atanh, 9, ""),
     entry("AveragePool", pooling::average_pool, 7, "padding, `ceil_mode`, dilations"),
-    entry("BatchNormalization", normalization::batch_normalization, 7, "inference; the input only"),
+    entry("BatchNormalization", batch::batch_normalization, 7, "of the outputs the first"),
     entry("Cast", layout::cast, 7, "to floating-point types"),
     entry("CastLike", layout::cast_like, 15, "between floating-point types"),
     entry("Celu", activation::celu, 12, ""),
     entry("Clip", activation::clip, 7, "constant bounds"),
     entry("Col2Im", windows::col_2_im, 18, "constant blocks, up to 1024 elements each"),
     entry("Concat", slicing::concat, 7, ""),
-    entry("Conv", convolution::conv, 7, "the input only"),
+    entry("Conv", convolution::conv, 7, ""),
     entry("ConvInteger", quantization::conv_integer, 10, "straight through; the input only"),
-    entry("ConvTranspose", transposed::conv_transpose, 7, "the input only"),
+    entry("ConvTranspose", transposed::conv_transpose, 7, ""),
     entry("Cos", trigonometry::cos, 7, ""),
     entry("Cosh", trigonometry::cosh, 9, ""),
     entry("CumSum", layout::cum_sum, 11, ""),
@@ -83,7 +86,7 @@ pub const RULES: &[Entry] = &[
     entry("DepthToSpace", layout::depth_to_space, 7, "both orders of channels"),
     entry("DequantizeLinear", quantization::dequantize, 10, "straight through; a scale, or one a position of an axis"),
     entry("Div", arithmetic::div, 7, ""),
-    entry("Dropout", layout::dropout, 7, "inference"),
+    entry("Dropout", layout::dropout, 7, "in training mode where the mask is an output"),
     entry("DynamicQuantizeLinear", quantization::dynamic_quantize, 11, "straight through"),
     entry("Einsum", einsum::einsum, 12, "ellipses, broadcasting, implicit output; no diagonals"),
     entry("Elu", activation::elu, 7, ""),
@@ -100,13 +103,13 @@ pub const RULES: &[Entry] = &[
     entry("GlobalLpPool", pooling::global_lp_pool, 7, ""),
     entry("GlobalMaxPool", pooling::global_max_pool, 7, "ties: the first"),
     entry("GridSample", sampling::grid_sample, 16, "picture and grid; every mode and padding"),
-    entry("GroupNormalization", statistics::group_normalization, 18, "the input only"),
+    entry("GroupNormalization", statistics::group_normalization, 18, ""),
     entry("HardSigmoid", activation::hard_sigmoid, 7, ""),
     entry("HardSwish", activation::hard_swish, 14, ""),
     entry("Identity", layout::same_elements, 7, ""),
-    entry("InstanceNormalization", statistics::instance_normalization, 7, "the input only"),
+    entry("InstanceNormalization", statistics::instance_normalization, 7, ""),
     entry("LRN", normalization::lrn, 7, ""),
-    entry("LayerNormalization", statistics::layer_normalization, 17, "input, scale and bias; of the outputs the first"),
+    entry("LayerNormalization", statistics::layer_normalization, 17, ""),
     entry("LeakyRelu", activation::leaky_relu, 7, ""),
     entry("Log", arithmetic::log, 7, ""),
     entry("LogSoftmax", reduction::log_softmax, 7, ""),
@@ -145,7 +148,7 @@ pub const RULES: &[Entry] = &[
     entry("Reshape", layout::same_elements, 7, ""),
     entry("Resize", resize::resize, 7, "as `Upsample` before opset 10; every mode, `antialias`; constant scales and regions; axes up to 4096"),
     entry("ReverseSequence", layout::reverse_sequence, 10, ""),
-    entry("RoiAlign", sampling::roi_align, 10, "the picture only; a `sampling_ratio`; of equal largest, shared equally"),
+    entry("RoiAlign", regions::roi_align, 10, "the picture only; constant regions where `sampling_ratio` is 0; of equal largest, shared equally"),
     entry("ScatterElements", indexing::scatter_elements, 11, "data and updates; reductions `none` and `add`"),
     entry("ScatterND", indexing::scatter_nd, 11, "data and updates; reductions `none` and `add`"),
     entry("Selu", activation::selu, 7, ""),
@@ -182,6 +185,7 @@ const ZERO_GRADIENT: &[&str] = &[
     "And",
     "ArgMax",
     "ArgMin",
+    "Bernoulli",
     "Ceil",
     "ConstantOfShape",
     "Equal",
@@ -194,6 +198,8 @@ const ZERO_GRADIENT: &[&str] = &[
     "IsNaN",
     "Less",
     "LessOrEqual",
+    "Multinomial",
+    "NonMaxSuppression",
     "NonZero",
     "Not",
     "Or",
@@ -243,6 +249,36 @@ mod tests {
         if note.is_empty() { "everything" } else { note }
     }
 
+    /// What takes or makes floats and is left out, and why.
+    const LEFT_OUT: &[(&str, &str)] = &[
+        (
+            "CausalConvWithState, LinearAttention, TensorScatter",
+            "what language models keep from word to word",
+        ),
+        (
+            "BitCast, CumProd, Det, SequenceMap, SwiGLU",
+            "no exporter is known to make them of an image classifier",
+        ),
+        ("MaxRoiPool", "of detectors; `RoiAlign` took its place"),
+        ("MelWeightMatrix, STFT", "of sound"),
+        (
+            "NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss",
+            "of training: behind the class scores",
+        ),
+        (
+            "Unique",
+            "how many results it has depends on the picture, so that nothing behind it has known dimensions",
+        ),
+        (
+            "Scan of opset 8",
+            "it runs its body for each picture of a batch by itself; opset 9 took that back",
+        ),
+        (
+            "com.microsoft: DynamicQuantizeLSTM, PackedAttention, PackedMultiHeadAttention",
+            "of texts",
+        ),
+    ];
+
     /// The table that people read, from the table that the sweep reads.
     fn document() -> String {
         let mut text = String::from(
@@ -261,8 +297,10 @@ mod tests {
             "\nThe gradient of these is zero wherever it exists, so that the sweep ends there: {}; and `Cast` to integers.\n",
             ZERO_GRADIENT.join(", ")
         );
-        text += "\nFunctions are written out, and so are an `If` whose condition is constant, a `Loop` of a constant number of turns, \
-            and a `Scan` (of opset 9 or newer) through sequences of a known length.\n";
+        text += "\nFunctions are written out, and so are an `If` whose condition is constant, a `Loop` of a constant number of turns \
+            or whose condition counts up to a constant, and a `Scan` (of opset 9 or newer) through sequences of a known length. \
+            Sequences and optional values are resolved whose elements and positions are known: all their operators but \
+            `SequenceMap`.\n";
         text += "\nThese are taken apart into operators that have rules before anything is differentiated:\n\n\
             | domain | operator | covered |\n| --- | --- | --- |\n";
         for fusion in FUSIONS {
@@ -277,6 +315,10 @@ mod tests {
             | domain | operator | covered |\n| --- | --- | --- |\n";
         for (domain, op, form) in foreign::translated() {
             text += &format!("| {domain} | {op} | {} |\n", covered(form));
+        }
+        text += "\nThese are left out; only values made before them can be differentiated:\n\n| operators | why |\n| --- | --- |\n";
+        for (ops, why) in LEFT_OUT {
+            text += &format!("| {ops} | {why} |\n");
         }
         text
     }

@@ -1,50 +1,7 @@
-//! Normalisation by statistics of the training data or of neighbouring channels.
+//! Normalisation by neighbouring channels.
 
 use super::{Context, Error, Gradients};
 use crate::onnx::Elem;
-use crate::onnx::proto::TensorProto;
-
-/// With running statistics: `g · scale / √(var + ε)`, a factor a channel.
-pub fn batch_normalization(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first()?;
-    if cx.node.int("training_mode").unwrap_or(0) != 0 {
-        return Err(cx.form("it is in training mode"));
-    }
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
-    let (rank, elem) = (cx.dims(&input)?.len(), cx.elem(&input)?);
-    let epsilon = f64::from(cx.node.float("epsilon").unwrap_or(1e-5));
-    let (scale, variance) = (cx.input(1)?, cx.input(4)?);
-    let channels = cx.dims(&scale)?.iter().product::<usize>();
-    let mut dims = vec![1; rank];
-    if rank > 1 {
-        dims[1] = channels;
-    }
-    let constants = match (cx.constant(1), cx.constant(4)) {
-        (Some(scale), Some(variance)) => Some((scale.to_f64()?, variance.to_f64()?)),
-        _ => None,
-    };
-    let factor = match constants {
-        Some((scale, variance)) => {
-            let factors: Vec<f64> = scale
-                .iter()
-                .zip(&variance)
-                .map(|(scale, variance)| scale / (variance + epsilon).sqrt())
-                .collect();
-            let dims: Vec<i64> = dims.iter().map(|&dim| dim as i64).collect();
-            cx.builder
-                .constant(TensorProto::from_floats("", &dims, elem, &factors)?)
-        }
-        None => {
-            let parameter = cx.elem(&variance)?;
-            let epsilon = cx.scalar(parameter, epsilon)?;
-            let shifted = cx.add(&variance, &epsilon);
-            let deviation = cx.plain("Sqrt", &[&shifted]);
-            let factor = cx.plain("Div", &[&scale, &deviation]);
-            cx.reshape(&factor, &dims)
-        }
-    };
-    Ok(vec![Some(cx.mul(&gradient, &factor))])
-}
 
 /// With `D = bias + alpha/size · Σ x²` over the `size` channels around each and `y = x · D^-β`:
 /// `g · D^-β - 2 αβ/size · x · Σ' (g · x · D^(-β-1))`, where Σ' runs over the channels whose window holds this one.

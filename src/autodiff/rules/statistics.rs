@@ -4,28 +4,33 @@
 //! gradient of `n(x)` and means taken over a group, the gradient of x is `(h - mean h - n · mean(h · n)) / deviation`;
 //! where no mean is subtracted from x, `mean h` falls away.
 
-use super::{Context, Error, Gradients};
+use super::{Context, Error, Gradients, filters};
 use crate::onnx::Elem;
 
 /// What a group of elements is divided by.
-struct Statistics {
+pub(super) struct Statistics {
     /// The axes whose elements are one group.
-    axes: Vec<usize>,
+    pub axes: Vec<usize>,
     /// Whether their mean is subtracted first.
-    centred: bool,
+    pub centred: bool,
     /// Added to the mean square.
-    epsilon: f64,
+    pub epsilon: f64,
 }
 
 /// Groups of elements with mean 0 (if centred) and mean square 1.
-struct Normalised {
-    value: String,
+pub(super) struct Normalised {
+    pub value: String,
     /// The reciprocal of the deviation.
     inverse: String,
 }
 
 impl Statistics {
-    fn normalise(&self, cx: &mut Context, value: &str, elem: Elem) -> Result<Normalised, Error> {
+    pub fn normalise(
+        &self,
+        cx: &mut Context,
+        value: &str,
+        elem: Elem,
+    ) -> Result<Normalised, Error> {
         let centred = if self.centred {
             let mean = cx.mean_over(value, &self.axes);
             cx.plain("Sub", &[value, &mean])
@@ -43,7 +48,7 @@ impl Statistics {
     }
 
     /// The gradient of the value that was normalised, given that of the result.
-    fn back(&self, cx: &mut Context, normalised: &Normalised, gradient: &str) -> String {
+    pub fn back(&self, cx: &mut Context, normalised: &Normalised, gradient: &str) -> String {
         let product = cx.mul(gradient, &normalised.value);
         let mean = cx.mean_over(&product, &self.axes);
         let along = cx.mul(&normalised.value, &mean);
@@ -67,8 +72,10 @@ pub fn rms_normalization(cx: &mut Context) -> Result<Gradients, Error> {
 }
 
 fn over_last_axes(cx: &mut Context, centred: bool) -> Result<Gradients, Error> {
-    cx.only_first_output()?;
-    let (gradient, input, scale) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    if !centred {
+        cx.only_first_output()?;
+    }
+    let (input, scale) = (cx.input(0)?, cx.input(1)?);
     let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
     let first = cx.axis("axis", -1, dims.len())?;
     let statistics = Statistics {
@@ -79,9 +86,11 @@ fn over_last_axes(cx: &mut Context, centred: bool) -> Result<Gradients, Error> {
     let normalised = statistics.normalise(cx, &input, elem)?;
     let mut gradients = vec![None, None, None];
     if cx.wants(0) {
-        let scaled = cx.mul(&gradient, &scale);
-        gradients[0] = Some(statistics.back(cx, &normalised, &scaled));
+        gradients[0] = of_normalised(cx, &statistics, &normalised)?;
     }
+    let Some(gradient) = cx.gradients[0].clone() else {
+        return Ok(gradients);
+    };
     if cx.wants(1) {
         let product = cx.mul(&gradient, &normalised.value);
         let to = cx.dims(&scale)?;
@@ -94,9 +103,48 @@ fn over_last_axes(cx: &mut Context, centred: bool) -> Result<Gradients, Error> {
     Ok(gradients)
 }
 
+/// The gradient of what was normalised over the last axes, by way of the result, of the mean (`g / count`) and of the
+/// reciprocal of the deviation (`- g · n / (count · deviation²)`), as far as there are such gradients.
+fn of_normalised(
+    cx: &mut Context,
+    statistics: &Statistics,
+    normalised: &Normalised,
+) -> Result<Option<String>, Error> {
+    let (input, scale) = (cx.input(0)?, cx.input(1)?);
+    let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
+    let count: usize = statistics.axes.iter().map(|&axis| dims[axis]).product();
+    let share = 1.0 / count as f64;
+    let mut parts = Vec::new();
+    if let Some(gradient) = cx.gradients[0].clone() {
+        let scaled = cx.mul(&gradient, &scale);
+        parts.push(statistics.back(cx, normalised, &scaled));
+    }
+    // Both are kept in float32, whatever the input is.
+    let kept = |cx: &mut Context, index: usize| {
+        let gradient = cx.gradients.get(index).cloned().flatten()?;
+        let is_same = cx.elem(&cx.node.output[index]).ok() == Some(elem);
+        Some(if is_same {
+            gradient
+        } else {
+            cx.cast(&gradient, elem)
+        })
+    };
+    if let Some(gradient) = kept(cx, 1) {
+        let shared = cx.scale(&gradient, elem, share)?;
+        parts.push(cx.expand(&shared, &dims));
+    }
+    if let Some(gradient) = kept(cx, 2) {
+        let shared = cx.scale(&gradient, elem, -share)?;
+        let square = cx.mul(&normalised.inverse, &normalised.inverse);
+        let steepness = cx.mul(&shared, &square);
+        parts.push(cx.mul(&normalised.value, &steepness));
+    }
+    let sum = parts.into_iter().reduce(|sum, part| cx.add(&sum, &part));
+    Ok(sum)
+}
+
 /// Normalised over the spatial axes; a scale a channel.
 pub fn instance_normalization(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first()?;
     let (gradient, input, scale) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
     let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
     let statistics = Statistics {
@@ -109,12 +157,15 @@ pub fn instance_normalization(cx: &mut Context) -> Result<Gradients, Error> {
     by_channel[1] = dims[1];
     let scale = cx.reshape(&scale, &by_channel);
     let scaled = cx.mul(&gradient, &scale);
-    Ok(vec![Some(statistics.back(cx, &normalised, &scaled))])
+    let of_input = statistics.back(cx, &normalised, &scaled);
+    let product = cx.mul(&gradient, &normalised.value);
+    let [of_scale, of_shift] =
+        [product, gradient].map(|value| filters::by_channel(cx, &value, &dims));
+    Ok([of_input, of_scale, of_shift].map(Some).into())
 }
 
 /// Normalised over the spatial axes and groups of channels; a scale a channel, or a group in opset 18.
 pub fn group_normalization(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first()?;
     let (gradient, input, scale) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
     let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
     let groups = cx.node.int("num_groups").unwrap_or(0);
@@ -140,7 +191,17 @@ pub fn group_normalization(cx: &mut Context) -> Result<Gradients, Error> {
     };
     let normalised = statistics.normalise(cx, &input, elem)?;
     let of_input = statistics.back(cx, &normalised, &scaled);
-    Ok(vec![Some(cx.reshape(&of_input, &dims))])
+    let of_input = cx.reshape(&of_input, &dims);
+    let product = cx.mul(&gradient, &normalised.value);
+    let others: &[usize] = match scales == groups {
+        true => &[0, 2, 3],
+        false => &[0, 3],
+    };
+    let [of_scale, of_shift] = [product, gradient].map(|value| {
+        let sums = cx.sum_over(&value, others);
+        cx.reshape(&sums, &[scales])
+    });
+    Ok([of_input, of_scale, of_shift].map(Some).into())
 }
 
 /// Normalised over the given axes, without scale.

@@ -1,10 +1,10 @@
-//! Transposed convolution: the gradient with respect to its input is a convolution.
+//! Transposed convolution: the gradient of its input is a convolution.
 
-use super::{Context, Error, Gradients};
+use super::window::Window;
+use super::{Context, Error, Gradients, filters};
 
-/// The convolution with the same weights, whose dimensions (input, output/group, kernel) are what it expects.
+/// For the input, the convolution with the same weights, whose dimensions (input, output/group, kernel) are what it expects.
 pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first()?;
     let (gradient, input, weight) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
     let (dims, out, filter) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.dims(&weight)?);
     if dims.len() < 3 || filter.len() != dims.len() || out.len() != dims.len() {
@@ -28,8 +28,13 @@ pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
         // With this much padding behind, the windows of a convolution are the input's elements, no more and no fewer.
         ends[axis] = (size - 1) * strides[axis] + extent - made - begins[axis];
     }
+    let of_bias = cx
+        .wants(2)
+        .then(|| filters::by_channel(cx, &gradient, &out));
     // Negative padding cuts off what a convolution would skip by itself, or a row too many.
     let cut: Vec<i64> = ends.iter().map(|end| (*end).min(0)).collect();
+    let kept = |(&size, &cut): (&usize, &i64)| size.saturating_add_signed(cut as isize);
+    let spatial: Vec<usize> = out[2..].iter().zip(&cut).map(kept).collect();
     let gradient = match cut.iter().all(|&cut| cut == 0) {
         true => gradient,
         false => {
@@ -37,20 +42,30 @@ pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
             cx.pad(&gradient, &vec![0; rank + 2], &after)
         }
     };
-    let ends: Vec<i64> = ends.iter().map(|end| (*end).max(0)).collect();
-    let kernel: Vec<i64> = filter[2..].iter().map(|&size| size as i64).collect();
+    let window = Window {
+        kernel: filter[2..].iter().map(|&size| size as i64).collect(),
+        strides,
+        dilations,
+        pads_begin: begins,
+        pads_end: ends.iter().map(|end| (*end).max(0)).collect(),
+    };
+    let group = cx.node.int("group").unwrap_or(1).max(1);
     let attributes = [
-        ("kernel_shape", kernel.into()),
-        ("strides", strides.into()),
-        ("dilations", dilations.into()),
-        ("pads", [begins, ends].concat().into()),
-        ("group", cx.node.int("group").unwrap_or(1).into()),
+        ("kernel_shape", window.kernel.clone().into()),
+        ("strides", window.strides.clone().into()),
+        ("dilations", window.dilations.clone().into()),
+        ("pads", window.pads().into()),
+        ("group", group.into()),
     ];
-    Ok(vec![Some(cx.emit(
-        "Conv",
-        &[&gradient, &weight],
-        &attributes,
-    ))])
+    let of_input = cx
+        .wants(0)
+        .then(|| cx.emit("Conv", &[&gradient, &weight], &attributes));
+    let of_weight = cx.wants(1).then(|| {
+        let seen = [&out[..2], &spatial].concat();
+        let (large, small) = ((&*gradient, &*seen), (&*input, &*dims));
+        filters::of_weights(cx, large, small, &window, group as usize)
+    });
+    Ok(vec![of_input, of_weight, of_bias])
 }
 
 /// What is cut off before the output along an axis, of which `total` is what is cut off on both sides, less what is

@@ -2,12 +2,15 @@
 //! or scan whose number is known, take the place of the `If`, `Loop` or `Scan`. What it makes keeps its name; values within
 //! keep theirs where they are free, those of a loop are called `LOOP/TURN/VALUE`.
 
+mod counting;
 mod splice;
 mod turns;
 
+use super::graph::is_default_domain;
 use super::proto::{GraphProto, NodeProto, TensorProto};
+use super::refusal::Refusal;
 use super::tensor::element_count;
-use super::{Error, Graph, Shapes, scope};
+use super::{Error, Graph, Shapes, printable, scope};
 use splice::Splice;
 use std::collections::HashSet;
 use turns::Turns;
@@ -25,21 +28,11 @@ pub fn decide(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> 
     let mut size = scope::size(graph.nodes());
     let mut decided = Vec::new();
     for node in graph.nodes() {
-        let found = match node.op_type.as_str() {
-            _ if !super::graph::is_default_domain(&node.domain) => None,
-            "If" => taken_branch(graph, node)?.map(Decided::Branch),
-            "Loop" => turns::of_loop(graph, node)?.map(Decided::Turns),
-            "Scan" => turns::of_scan(graph, shapes, node).map(Decided::Turns),
-            _ => None,
-        };
-        let found = match found {
-            Some(Decided::Turns(turns)) => {
-                let fits = turns.fit(MOST.saturating_sub(size));
-                size += if fits { turns.size() } else { 0 };
-                fits.then_some(Decided::Turns(turns))
-            }
-            other => other,
-        };
+        let found = is_control(node).then(|| found(graph, shapes, node, MOST.saturating_sub(size)));
+        let found = found.and_then(Result::ok);
+        if let Some(Decided::Turns(turns)) = &found {
+            size += turns.size();
+        }
         decided.push(found);
     }
     if decided.iter().all(Option::is_none) {
@@ -76,27 +69,58 @@ pub fn decide(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> 
     Ok(Some(result))
 }
 
+/// Why an `If`, `Loop` or `Scan` stays one; `None` if it need not, or is something else.
+pub fn refusal(graph: &Graph, shapes: &[Shapes], node: &NodeProto) -> Option<String> {
+    let most = MOST.saturating_sub(scope::size(graph.nodes()));
+    let refused = is_control(node).then(|| found(graph, shapes, node, most).err());
+    Some(refused??.0)
+}
+
+fn is_control(node: &NodeProto) -> bool {
+    is_default_domain(&node.domain) && ["If", "Loop", "Scan"].contains(&node.op_type.as_str())
+}
+
 /// What stands in a node's place.
 enum Decided<'a> {
     Branch(&'a GraphProto),
     Turns(Turns<'a>),
 }
 
+/// What comes in the place of an `If`, `Loop` or `Scan`, where the graph may become larger by `most`.
+fn found<'a>(
+    graph: &Graph,
+    shapes: &[Shapes],
+    node: &'a NodeProto,
+    most: usize,
+) -> Result<Decided<'a>, Refusal> {
+    let turns = match node.op_type.as_str() {
+        "If" => return taken_branch(graph, node).map(Decided::Branch),
+        "Loop" => turns::of_loop(graph, node, most)?,
+        _ => turns::of_scan(graph, shapes, node)?,
+    };
+    turns.check(most)?;
+    Ok(Decided::Turns(turns))
+}
+
 /// The graph that an `If` with a constant condition runs.
-fn taken_branch<'a>(graph: &Graph, node: &'a NodeProto) -> Result<Option<&'a GraphProto>, Error> {
-    let condition = node.input_at(0).and_then(|name| graph.constant(name));
-    let Some(condition) = condition.map(truth).transpose()?.flatten() else {
-        return Ok(None);
+fn taken_branch<'a>(graph: &Graph, node: &'a NodeProto) -> Result<&'a GraphProto, Refusal> {
+    let condition = node.input_at(0).unwrap_or_default();
+    let constant = graph.constant(condition).map(number).transpose()?;
+    let Some(taken) = constant.flatten() else {
+        let condition = printable(condition);
+        return Err(Refusal(format!(
+            "its condition {condition} depends on the picture"
+        )));
     };
-    let branch = if condition {
-        "then_branch"
-    } else {
-        "else_branch"
+    let branch = match taken == 0.0 {
+        true => "else_branch",
+        false => "then_branch",
     };
-    let branch = node
-        .attribute_named(branch)
-        .and_then(|held| held.g.as_deref());
-    Ok(branch.filter(|branch| branch.output.len() == node.output.len() && is_dense(branch)))
+    let held = node.attribute_named(branch);
+    let branch = held.and_then(|held| held.g.as_deref());
+    let fits = |branch: &&GraphProto| branch.output.len() == node.output.len() && is_dense(branch);
+    let branch = branch.filter(fits);
+    branch.ok_or_else(|| "its branch does not fit it, or has sparse constants".into())
 }
 
 /// Whether a graph has no constants but dense ones, which are all that is read here.
@@ -104,10 +128,10 @@ fn is_dense(graph: &GraphProto) -> bool {
     graph.sparse_initializer.is_empty()
 }
 
-/// What a tensor of one element means as a condition.
-fn truth(tensor: &TensorProto) -> Result<Option<bool>, Error> {
+/// What a tensor of one element holds; a truth value is 0 or 1.
+fn number(tensor: &TensorProto) -> Result<Option<f64>, Error> {
     if element_count(&tensor.dims) != Some(1) {
         return Ok(None);
     }
-    Ok(Some(tensor.to_f64()?[0] != 0.0))
+    Ok(tensor.to_f64()?.first().copied())
 }

@@ -1,9 +1,9 @@
 //! Loops and scans whose number of turns is known.
 
-use super::{is_dense, truth};
-use crate::onnx::graph::constant_of;
+use super::{counting, is_dense, number};
 use crate::onnx::proto::{GraphProto, NodeProto};
-use crate::onnx::{Error, Graph, Shapes, scope};
+use crate::onnx::refusal::Refusal;
+use crate::onnx::{Graph, Shapes, printable, scope};
 use prost::Message;
 
 /// How many bytes the nodes of a loop's turns may take in a file.
@@ -38,79 +38,100 @@ impl Turns<'_> {
         turn.saturating_mul(self.count)
     }
 
-    /// Whether they may be written out, where the graph may become larger by `most`.
-    pub fn fit(&self, most: usize) -> bool {
+    /// Refuses to write them out, where the graph may become larger by `most`.
+    pub fn check(&self, most: usize) -> Result<(), Refusal> {
         // Constants are shared by all turns.
         let repeated = self.body.node.iter().filter(|node| !node.is("Constant"));
         let bytes: usize = repeated.map(Message::encoded_len).sum();
-        // Something stacked of no turns at all has dimensions that only the body's types tell.
-        let stacks_nothing = self.count == 0 && !self.results.is_empty();
-        self.size() <= most && bytes.saturating_mul(self.count) <= MOST_BYTES && !stacks_nothing
+        if self.size() > most || bytes.saturating_mul(self.count) > MOST_BYTES {
+            let turns = self.count;
+            return Err(Refusal(format!("its {turns} turns make too large a graph")));
+        }
+        if self.count == 0 && !self.results.is_empty() {
+            // Its dimensions are told by the body's types alone.
+            return Err("it stacks what no turn makes".into());
+        }
+        Ok(())
     }
 }
 
-/// The turns of a `Loop` that runs a constant number of times.
-pub fn of_loop<'a>(graph: &Graph, node: &'a NodeProto) -> Result<Option<Turns<'a>>, Error> {
-    let Some(body) = body(node) else {
-        return Ok(None);
-    };
+/// The turns of a `Loop` that runs a constant number of times, if those may be at most `most`.
+pub fn of_loop<'a>(graph: &Graph, node: &'a NodeProto, most: usize) -> Result<Turns<'a>, Refusal> {
+    let body = body(node)?;
     let carried = node.input.get(2..).unwrap_or_default();
     let fits = body.input.len() == carried.len() + 2
         && body.output.len() == node.output.len() + 1
         && node.output.len() >= carried.len()
         && node.input.len() >= 2;
     if !fits {
-        return Ok(None);
+        return Err(Refusal("its body does not fit it".into()));
     }
-    let begins = match node.input_at(1) {
-        None => Some(true),
-        Some(name) => graph.constant(name).map(truth).transpose()?.flatten(),
-    };
-    let limit = match node.input_at(0).and_then(|name| graph.constant(name)) {
-        Some(limit) => limit.to_i64()?.first().copied(),
-        None => None,
-    };
-    let count = match (begins, limit) {
-        (Some(false), _) => 0,
-        (Some(true), Some(limit)) if goes_on(graph, body)? => usize::try_from(limit).unwrap_or(0),
-        _ => return Ok(None),
+    let begins = constant(graph, node, 1, "its condition")?;
+    let limit = constant(graph, node, 0, "how often it runs at most")?;
+    let count = match begins {
+        Some(0.0) => 0,
+        _ => {
+            // What is less than 0 becomes 0.
+            let limit = limit.map(|limit| limit as usize);
+            let most = most / (1 + scope::size(&body.node));
+            counting::turns(graph, body, carried, (limit, most))?
+        }
     };
     let stacked = Along {
         axis: 0,
         reversed: false,
     };
-    Ok(Some(Turns {
+    Ok(Turns {
         body,
         count,
         is_loop: true,
         carried,
         sequences: Vec::new(),
         results: vec![stacked; node.output.len() - carried.len()],
-    }))
+    })
+}
+
+/// The constant number that input `index` is, if it is given; `what` it is, for the refusal of anything else.
+fn constant(
+    graph: &Graph,
+    node: &NodeProto,
+    index: usize,
+    what: &str,
+) -> Result<Option<f64>, Refusal> {
+    let Some(name) = node.input_at(index) else {
+        return Ok(None);
+    };
+    match graph.constant(name).map(number).transpose()?.flatten() {
+        Some(number) => Ok(Some(number)),
+        None => {
+            let name = printable(name);
+            Err(Refusal(format!("{what} ({name}) is no constant number")))
+        }
+    }
 }
 
 /// The turns of a `Scan` through sequences of a known length.
-pub fn of_scan<'a>(graph: &Graph, shapes: &[Shapes], node: &'a NodeProto) -> Option<Turns<'a>> {
+pub fn of_scan<'a>(
+    graph: &Graph,
+    shapes: &[Shapes],
+    node: &'a NodeProto,
+) -> Result<Turns<'a>, Refusal> {
     let body = body(node)?;
-    let scanned = usize::try_from(node.int("num_scan_inputs")?).ok()?;
-    let carried = node.input.len().checked_sub(scanned)?;
-    let made = node.output.len().checked_sub(carried)?;
-    if body.input.len() != node.input.len() || body.output.len() != node.output.len() {
-        return None;
-    }
-    let (carried, sequences) = node.input.split_at(carried);
+    let scanned = node.int("num_scan_inputs").unwrap_or(-1);
+    let scanned = usize::try_from(scanned).unwrap_or(usize::MAX);
+    let split = node.input.len().checked_sub(scanned);
+    let made = split.and_then(|carried| node.output.len().checked_sub(carried));
+    let fits = body.input.len() == node.input.len() && body.output.len() == node.output.len();
+    let (Some(split), Some(made), true) = (split, made, fits) else {
+        return Err(Refusal("its body does not fit it".into()));
+    };
+    let (carried, sequences) = node.input.split_at(split);
     let along = along(node, "scan_input_axes", "scan_input_directions", scanned)?;
     let sequences = sequences.iter().map(String::as_str).zip(along);
     let sequences: Vec<(&str, Along)> = sequences.collect();
-    let lengths = sequences.iter().flat_map(|(name, along)| {
-        let each = |shapes| length(graph, shapes, name, along.axis);
-        shapes.iter().map(each)
-    });
-    let lengths: Vec<usize> = lengths.collect::<Option<_>>()?;
-    let count = *lengths.first()?;
-    let all_alike = lengths.iter().all(|&length| length == count);
+    let count = common_length(graph, shapes, &sequences)?;
     let results = self::along(node, "scan_output_axes", "scan_output_directions", made)?;
-    all_alike.then_some(Turns {
+    Ok(Turns {
         body,
         count,
         is_loop: false,
@@ -120,24 +141,59 @@ pub fn of_scan<'a>(graph: &Graph, shapes: &[Shapes], node: &'a NodeProto) -> Opt
     })
 }
 
-/// The graph that a node repeats.
-fn body(node: &NodeProto) -> Option<&GraphProto> {
-    let held = node.attribute_named("body")?.g.as_deref();
-    held.filter(|body| is_dense(body))
+/// How many positions all sequences have, whatever the dimensions of the graph's inputs.
+fn common_length(
+    graph: &Graph,
+    shapes: &[Shapes],
+    sequences: &[(&str, Along)],
+) -> Result<usize, Refusal> {
+    let mut common = None;
+    for (name, along) in sequences {
+        for shapes in shapes {
+            let length = length(graph, shapes, name, along.axis).ok_or_else(|| {
+                let name = printable(name);
+                Refusal(format!("how long its sequence {name} is is not known"))
+            })?;
+            if common.is_some_and(|common| common != length) {
+                return Err(Refusal(
+                    "its sequences differ in length, or are as long as there are pictures".into(),
+                ));
+            }
+            common = Some(length);
+        }
+    }
+    common.ok_or_else(|| Refusal("how long its sequences are is not known".into()))
 }
 
-/// What the attributes `axes` and `directions` say of `count` sequences; `None` if they are of other ones.
-fn along(node: &NodeProto, axes: &str, directions: &str, count: usize) -> Option<Vec<Along>> {
+/// The graph that a node repeats.
+fn body(node: &NodeProto) -> Result<&GraphProto, Refusal> {
+    let held = node.attribute_named("body");
+    let body = held.and_then(|held| held.g.as_deref());
+    match body {
+        None => Err(Refusal("it lacks a body".into())),
+        Some(body) if !is_dense(body) => Err(Refusal("its body has sparse constants".into())),
+        Some(body) => Ok(body),
+    }
+}
+
+/// What the attributes `axes` and `directions` say of `count` sequences.
+fn along(
+    node: &NodeProto,
+    axes: &str,
+    directions: &str,
+    count: usize,
+) -> Result<Vec<Along>, Refusal> {
     let numbers = |name: &str| match node.ints(name) {
-        None => Some(vec![0; count]),
-        Some(told) => (told.len() == count).then(|| told.to_vec()),
+        None => Ok(vec![0; count]),
+        Some(told) if told.len() == count => Ok(told.to_vec()),
+        Some(told) => Err(Refusal(format!("{name} = {told:?}"))),
     };
     let pairs = numbers(axes)?.into_iter().zip(numbers(directions)?);
     let pairs = pairs.map(|(axis, direction)| Along {
         axis,
         reversed: direction != 0,
     });
-    Some(pairs.collect())
+    Ok(pairs.collect())
 }
 
 /// How many positions the axis of a value has.
@@ -152,33 +208,4 @@ fn length(graph: &Graph, shapes: &Shapes, value: &str, axis: i64) -> Option<usiz
         axis
     };
     dims.get(usize::try_from(from_front).ok()?).copied()
-}
-
-/// Whether a loop's body always wants another turn: its condition is a constant, or the one it was given.
-fn goes_on(graph: &Graph, body: &GraphProto) -> Result<bool, Error> {
-    let mut condition = body.output[0].name.as_str();
-    // Each step leads to a node before the last one.
-    for node in body.node.iter().rev() {
-        if !node.output.iter().any(|made| made == condition) {
-            continue;
-        }
-        if let Some(tensor) = constant_of(node) {
-            return Ok(truth(&tensor)? == Some(true));
-        }
-        match node
-            .input_at(0)
-            .filter(|_| node.is("Identity") || node.is("Cast"))
-        {
-            Some(input) => condition = input,
-            None => return Ok(false),
-        }
-    }
-    let inner = body
-        .initializer
-        .iter()
-        .find(|tensor| tensor.name == condition);
-    match inner.or_else(|| graph.constant(condition)) {
-        Some(tensor) => Ok(truth(tensor)? == Some(true)),
-        None => Ok(body.input[1].name == condition),
-    }
 }

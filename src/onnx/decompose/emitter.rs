@@ -2,23 +2,10 @@
 
 use crate::onnx::builder::node as new_node;
 use crate::onnx::proto::{AttributeProto, NodeProto, TensorProto};
-use crate::onnx::{Attribute, Elem, Error, Graph, OWN, Shapes};
+use crate::onnx::{Attribute, Elem, Graph, OWN, Shapes};
 use std::collections::HashSet;
 
-/// Why a node stays as it is, as the end of a sentence about it.
-pub struct Refusal(pub String);
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl From<&str> for Refusal {
-    fn from(why: &str) -> Self {
-        Self(why.into())
-    }
-}
+pub use crate::onnx::refusal::Refusal;
 
 /// A graph with fused nodes, and what is known of it.
 #[derive(Clone, Copy)]
@@ -101,9 +88,14 @@ impl<'a> Emitter<'a> {
         (!output.is_empty()).then_some(output.as_str())
     }
 
+    /// The constant called `value`, if it is one.
+    pub fn known(&self, value: &str) -> Option<&'a TensorProto> {
+        self.source.graph.constant(value)
+    }
+
     /// Dimensions of a value that the fused node reads.
     pub fn dims(&self, value: &str) -> Result<Vec<usize>, Refusal> {
-        Ok(match self.source.graph.constant(value) {
+        Ok(match self.known(value) {
             Some(constant) => constant.shape()?,
             None => self.source.shapes.get(value)?.dims.clone(),
         })
@@ -111,7 +103,7 @@ impl<'a> Emitter<'a> {
 
     /// Element type of a value that the fused node reads.
     pub fn elem(&self, value: &str) -> Result<Elem, Refusal> {
-        Ok(match self.source.graph.constant(value) {
+        Ok(match self.known(value) {
             Some(constant) => constant.elem()?,
             None => self.source.shapes.get(value)?.elem,
         })

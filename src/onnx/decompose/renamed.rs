@@ -72,3 +72,23 @@ pub fn center_crop_pad(e: &mut Emitter) -> Result<(), Refusal> {
     );
     Ok(())
 }
+
+/// The positions along an axis, or of all elements in a row, at which a constant condition holds.
+pub fn compress(e: &mut Emitter) -> Result<(), Refusal> {
+    let condition = e
+        .known(e.input(1)?)
+        .ok_or("its condition is not constant")?;
+    let holds = condition.to_f64()?;
+    let places = holds.iter().zip(0i64..).filter(|(holds, _)| **holds != 0.0);
+    let places: Vec<i64> = places.map(|(_, place)| place).collect();
+    let places = e.ints(&places);
+    let (value, axis) = match e.node.int("axis") {
+        Some(axis) => (e.input(0)?.to_owned(), axis),
+        None => {
+            let row = e.ints(&[-1]);
+            (e.emit("Reshape", &[e.input(0)?, &row], &[]), 0)
+        }
+    };
+    e.finish("Gather", &[&value, &places], &[("axis", axis.into())]);
+    Ok(())
+}

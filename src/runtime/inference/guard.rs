@@ -1,7 +1,6 @@
 //! Values of negative size. ONNX Runtime infers such where a window is larger than what it slides over, and ends the whole
 //! process where a part of one is taken (`Slice`). A model that is guarded is refused instead.
 
-use crate::onnx::graph::reads;
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
 use crate::onnx::{Attribute, Elem, Graph, builder, scope};
@@ -26,7 +25,11 @@ pub fn put(graph: &Graph, model: &mut GraphProto) {
         let holds_graphs = node.attribute.iter().any(|held| held.g.is_some());
         node.is("Slice") || holds_graphs
     };
-    let parted = graph.nodes().iter().filter(takes_part).flat_map(reads);
+    let parted = graph
+        .nodes()
+        .iter()
+        .filter(takes_part)
+        .flat_map(NodeProto::reads);
     let needed = graph.needed_for(parted);
     let watched = |(node, needed): (&NodeProto, bool)| match needed {
         true => watched_axes(graph, node),

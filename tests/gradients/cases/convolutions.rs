@@ -111,6 +111,40 @@ pub fn convolutions() -> Vec<Case> {
     cases
 }
 
+/// Convolutions whose weights and biases are to be differentiated.
+pub fn filters() -> Vec<Case> {
+    let of = |op: &'static str, input: &[usize], weight: &[usize], bias: usize, group: i64| {
+        case(op, &[x(input), x(weight), x(&[bias])]).with("group", group)
+    };
+    let conv =
+        |input: &[usize], weight: &[usize], group: i64| of("Conv", input, weight, weight[0], group);
+    let transposed = |input: &[usize], weight: &[usize], group: i64| {
+        of(
+            "ConvTranspose",
+            input,
+            weight,
+            weight[1] * group as usize,
+            group,
+        )
+    };
+    let strides = |case: Case| case.with("strides", vec![2i64, 3]);
+    vec![
+        conv(&[2, 3, 5, 4], &[4, 3, 3, 2], 1),
+        strides(conv(&[2, 3, 8, 9], &[4, 3, 3, 2], 1)).with("pads", vec![1i64, 0, 2, 1]),
+        strides(conv(&[1, 4, 8, 9], &[6, 2, 2, 2], 2)).with("dilations", vec![3i64, 2]),
+        conv(&[2, 3, 5, 5], &[3, 1, 3, 3], 3).with("pads", vec![1i64, 1, 1, 1]),
+        strides(conv(&[1, 2, 7, 8], &[2, 2, 4, 3], 1)).with("auto_pad", "SAME_UPPER"),
+        conv(&[2, 3, 7], &[2, 3, 3], 1).with("strides", vec![2i64]),
+        conv(&[1, 2, 3, 4, 3], &[2, 2, 2, 2, 2], 1),
+        case("Conv", &[constant(&[2, 3, 5, 4]), x(&[2, 3, 2, 2])]),
+        transposed(&[2, 3, 4, 3], &[3, 2, 3, 2], 1),
+        strides(transposed(&[1, 4, 3, 3], &[4, 3, 2, 2], 2)).with("pads", vec![1i64, 0, 0, 1]),
+        strides(transposed(&[1, 2, 4, 3], &[2, 2, 3, 3], 1)).with("output_padding", vec![1i64, 2]),
+        transposed(&[1, 2, 4, 3], &[2, 2, 2, 3], 1).with("dilations", vec![2i64, 3]),
+        transposed(&[1, 2, 4], &[2, 3, 3], 1).with("strides", vec![3i64]),
+    ]
+}
+
 /// Depthwise convolutions of stride 1 and 2 with every padding that the kernel can have.
 pub fn depthwise() -> Vec<Case> {
     let mut cases = Vec::new();

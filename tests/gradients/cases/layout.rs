@@ -30,6 +30,7 @@ pub fn layout() -> Vec<Case> {
         case("Cast", &[x(&[2, 3])]).with("to", i64::from(Elem::F32.code())),
         case("Dropout", &[x(&[2, 3])]),
         case("Dropout", &[x(&[2, 3]), Number(0.5), Flag(false)]).reads(&[0], 2),
+        case("Dropout", &[x(&[2, 3]), Number(0.0), Flag(true)]),
         case("Flatten", &[x(&[2, 3, 4])]),
         case("Flatten", &[x(&[2, 3, 4])]).with("axis", 0i64),
         case("Flatten", &[x(&[2, 3, 4])]).with("axis", -1i64),
@@ -141,6 +142,9 @@ pub fn slicing() -> Vec<Case> {
 pub fn indexing() -> Vec<Case> {
     let d = [3, 4, 2];
     vec![
+        case("Compress", &[x(&d), flags(&[3])]).with("axis", 0i64),
+        case("Compress", &[x(&d), flags(&[3])]).with("axis", -2i64),
+        case("Compress", &[x(&d), flags(&[24])]),
         case("Gather", &[x(&d), index(&[], &[1])]),
         case("Gather", &[x(&d), index(&[], &[-1])]).with("axis", 1i64),
         case("Gather", &[x(&d), ints(&[0])]).with("axis", -1i64),

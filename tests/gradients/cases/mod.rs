@@ -37,6 +37,8 @@ pub struct Case {
     since: i64,
     /// The newest opset with the attributes, or with a kernel in ONNX Runtime.
     until: i64,
+    /// Whether something is computed in float32 whatever the inputs are.
+    rounds: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -88,6 +90,11 @@ impl Case {
         self
     }
 
+    fn in_float32(mut self) -> Self {
+        self.rounds = true;
+        self
+    }
+
     /// The opsets to try, of `wanted`: none older than the attributes need, none that ONNX Runtime lacks the kernel for.
     pub fn opsets(&self, wanted: [i64; 2]) -> [i64; 2] {
         wanted.map(|opset| opset.max(self.since).min(self.until))
@@ -95,7 +102,7 @@ impl Case {
 
     /// The element types for which ONNX Runtime's CPU provider has the kernel.
     pub fn elems(&self) -> &'static [Elem] {
-        match !self.domain.is_empty() || FLOAT32_ONLY.contains(&self.op) {
+        match self.rounds || !self.domain.is_empty() || FLOAT32_ONLY.contains(&self.op) {
             true => &[Elem::F32],
             false => &[Elem::F64, Elem::F32],
         }
@@ -242,6 +249,7 @@ fn case(op: &'static str, operands: &[Operand]) -> Case {
         read: vec![0],
         since: 0,
         until: i64::MAX,
+        rounds: false,
     }
 }
 
@@ -301,13 +309,14 @@ fn ints(values: &[i64]) -> Operand {
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    let families: [fn() -> Vec<Case>; 33] = [
+    let families: [fn() -> Vec<Case>; 34] = [
         attention::attention,
         attention::multi_head_attention,
         attention::packed_attention,
         attention::rotary,
         convolutions::convolutions,
         convolutions::depthwise,
+        convolutions::filters,
         convolutions::transposed_convolutions,
         elementwise::activations,
         elementwise::arithmetic,

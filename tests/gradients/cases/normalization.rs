@@ -18,6 +18,18 @@ pub fn normalization() -> Vec<Case> {
         );
         cases.push(normalise.clone());
         cases.push(normalise.with("epsilon", 0.3f32).with("momentum", 0.5f32));
+        let variance = positive(&[3]);
+        let given = [x(dims), x(&[3]), x(&[3]), x(&[3]), variance];
+        cases.push(case("BatchNormalization", &given).with("epsilon", 0.3f32));
+        let given = [
+            x(dims),
+            x(&[3]),
+            x(&[3]),
+            channel(),
+            positive_constant(&[3]),
+        ];
+        let training = case("BatchNormalization", &given).with("training_mode", 1i64);
+        cases.push(training.with("epsilon", 0.1f32).reads(&[0], 3));
     }
     // ONNX Runtime's CPU kernel takes odd sizes and four dimensions only.
     for size in [1i64, 3, 5, 9] {
@@ -45,6 +57,15 @@ pub fn statistics() -> Vec<Case> {
         .with("axis", 1i64),
         case("LayerNormalization", &[x(&d), x(&[3, 4]), x(&[3, 4])]).with("axis", -2i64),
         case("LayerNormalization", &[x(&d), x(&d)]).with("axis", 0i64),
+        case("LayerNormalization", &[spaced(&d), x(&[4]), x(&[4])])
+            .with("epsilon", 0.5f32)
+            .reads(&[0, 1, 2], 3)
+            .in_float32(),
+        case("LayerNormalization", &[spaced(&d), constant(&[3, 4])])
+            .with("axis", 1i64)
+            .with("epsilon", 0.1f32)
+            .reads(&[1, 2], 3)
+            .in_float32(),
         case("RMSNormalization", &[spaced(&d), x(&[4])]).since(23),
         case("RMSNormalization", &[x(&d), constant(&[3, 4])])
             .with("axis", 1i64)
@@ -72,6 +93,15 @@ pub fn statistics() -> Vec<Case> {
         .with("num_groups", 1i64)
         .with("epsilon", 0.1f32)
         .since(21),
+        case(
+            "InstanceNormalization",
+            &[x(&[2, 3, 3, 2]), x(&[3]), x(&[3])],
+        )
+        .with("epsilon", 0.1f32),
+        case("GroupNormalization", &[x(&[2, 4, 3, 2]), x(&[4]), x(&[4])])
+            .with("num_groups", 2i64)
+            .with("epsilon", 0.1f32)
+            .since(21),
         case("MeanVarianceNormalization", &[x(&[2, 3, 3, 2])]),
         case("MeanVarianceNormalization", &[x(&[2, 3, 3, 2])]).with("axes", vec![1i64, -1]),
     ];

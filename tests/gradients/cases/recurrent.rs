@@ -51,6 +51,10 @@ pub fn recurrent() -> Vec<Case> {
             .reads(&[0, 1, 2], 3);
         cases.push(clip.map_or(seeing.clone(), |clip| seeing.with("clip", clip)));
     }
+    let coupled = recurrence("LSTM", 4, 1, &[x(&[1, 32]), Missing, state(1), state(1)])
+        .with("input_forget", 1i64)
+        .reads(&[0, 1, 2], 3);
+    cases.push(coupled);
     for (operands, late) in [
         (vec![], 1i64),
         (vec![x(&[1, 24])], 1),

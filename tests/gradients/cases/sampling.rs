@@ -55,7 +55,7 @@ pub fn regions() -> Vec<Case> {
     );
     let mut cases = Vec::new();
     for mode in ["half_pixel", "output_half_pixel"] {
-        for (ratio, scale) in [(1i64, 1f32), (2, 0.5), (3, 0.75)] {
+        for (ratio, scale) in [(1i64, 1f32), (2, 0.5), (3, 0.75), (0, 0.75)] {
             for (of_bin, picture) in [("avg", x(&[2, 3, 6, 5])), ("max", spaced(&[2, 3, 6, 5]))] {
                 cases.push(
                     case("RoiAlign", &[picture, regions.clone(), ints(&[1, 0, 1])])

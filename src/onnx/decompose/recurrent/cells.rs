@@ -17,9 +17,10 @@ pub fn rnn(e: &mut Emitter) -> Result<(), Refusal> {
 }
 
 /// With gates `i o f g` = `X Wᵀ + h Rᵀ + B`, four equal parts: `c' = f(f) c + f(i) g(g)`, `h' = f(o) h(c')`. Peepholes `P`,
-/// three equal parts, add `P c` to `i` and `f`, and `P c'` to `o`.
+/// three equal parts, add `P c` to `i` and `f`, and `P c'` to `o`. Where `input_forget` is set, what does not enter stays:
+/// `1 - f(i)` takes the place of `f(f)`.
 pub fn lstm(e: &mut Emitter) -> Result<(), Refusal> {
-    e.without_flags(&["input_forget"])?;
+    let is_coupled = e.node.int("input_forget").unwrap_or(0) != 0;
     let form = Form::of(e, 4, &["Sigmoid", "Tanh", "Tanh"])?;
     let inputs = form.inputs(e)?;
     let recurrence = matrices(e, 2)?;
@@ -51,7 +52,12 @@ pub fn lstm(e: &mut Emitter) -> Result<(), Refusal> {
         let new = form.function(e, 1, &gates[3])?;
         let mut cell = e.emit("Mul", &[&entering, &new], &[]);
         if let Some(before) = before {
-            let staying = opened(e, &gates, 2, Some(before))?;
+            let staying = if is_coupled {
+                let one = e.scalar(form.elem, 1.0)?;
+                e.emit("Sub", &[&one, &entering], &[])
+            } else {
+                opened(e, &gates, 2, Some(before))?
+            };
             let kept = e.emit("Mul", &[&staying, before], &[]);
             cell = e.emit("Add", &[&kept, &cell], &[]);
         }

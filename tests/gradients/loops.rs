@@ -1,0 +1,135 @@
+//! Loops whose condition counts, and what is said of those that cannot be counted.
+
+use crate::structure::{DIMS, model, node, ops, subgraph, taken_apart};
+use ziggurat::autodiff::reach::reach;
+use ziggurat::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
+use ziggurat::onnx::shapes::{fixed, untyped, value_info};
+use ziggurat::onnx::{Attribute, Elem, Graph, Shapes, control};
+
+fn cast(input: &str, output: &str, to: Elem) -> NodeProto {
+    let to = Attribute::Int(to.code().into()).named("to");
+    node("Cast", &[input], &[output], vec![to])
+}
+
+fn real(name: &str, elem: Elem, value: f64) -> TensorProto {
+    TensorProto::from_floats(name, &[], elem, &[value]).unwrap()
+}
+
+/// What TensorFlow's `while` becomes: a counter that it carries, a limit beside that of the loop, and both compared as
+/// floating-point numbers. The counter goes up by two; `limit` is what it is compared with.
+fn counting(most: i64, limit: &str) -> ModelProto {
+    let body = GraphProto {
+        name: "body".into(),
+        node: vec![
+            node("Add", &["counter", "two"], &["next count"], vec![]),
+            cast("next count", "count", Elem::F32),
+            cast("turn", "turn number", Elem::F32),
+            node("Less", &["count", limit], &["below"], vec![]),
+            node("Less", &["turn number", "hundred"], &["early"], vec![]),
+            node("And", &["below", "early"], &["go on"], vec![]),
+            node("Mul", &["v", "factor"], &["scaled"], vec![]),
+            node("Sin", &["scaled"], &["next"], vec![]),
+            node("Neg", &["next"], &["shown"], vec![]),
+        ],
+        initializer: vec![
+            TensorProto::from_i64("two", &[], &[2]),
+            real("hundred", Elem::F32, 100.0),
+            real("factor", Elem::F64, 1.5),
+        ],
+        input: vec![
+            value_info("turn", Elem::I64, &[]),
+            value_info("going", Elem::Bool, &[]),
+            value_info("counter", Elem::I64, &[]),
+            value_info("v", Elem::F64, &fixed(&DIMS)),
+        ],
+        output: ["go on", "next count", "next", "shown"].map(untyped).into(),
+        ..Default::default()
+    };
+    model(
+        18,
+        vec![
+            node(
+                "ReduceMax",
+                &["x"],
+                &["largest"],
+                vec![Attribute::Int(0).named("keepdims")],
+            ),
+            cast("largest", "from picture", Elem::F32),
+            node("Tanh", &["x"], &["first"], vec![]),
+            node(
+                "Loop",
+                &["most", "start", "zero", "first"],
+                &["end", "last", "all"],
+                vec![subgraph("body", body)],
+            ),
+        ],
+        vec![
+            TensorProto::from_i64("most", &[], &[most]),
+            TensorProto::from_bool("start", true),
+            TensorProto::from_i64("zero", &[], &[0]),
+            real("seven", Elem::F32, 7.0),
+        ],
+        &["last", "all"],
+    )
+}
+
+fn waves(graph: &Graph) -> usize {
+    graph.nodes().iter().filter(|node| node.is("Sin")).count()
+}
+
+#[test]
+fn loops_are_unrolled_that_a_counter_ends() {
+    let outputs = ["last", "all"];
+    // 2, 4 and 6 are below 7; with 8 the loop ends.
+    let graph = taken_apart(counting(16, "seven"), &outputs);
+    assert_eq!(waves(&graph), 4);
+    assert!(!ops(&graph).contains(&"Loop"));
+    // Its own limit comes first.
+    assert_eq!(waves(&taken_apart(counting(3, "seven"), &outputs)), 3);
+}
+
+fn refusal(model: ModelProto) -> String {
+    let graph = Graph::new(model).unwrap();
+    let node = graph.nodes().iter().find(|node| node.is("Loop")).unwrap();
+    let why = control::refusal(&graph, &[], node).unwrap();
+    let told = reach(&graph, &Shapes::default(), "x")["last"].to_string();
+    let title = "node \"node of end\" (\"Loop\") cannot be differentiated";
+    assert_eq!(told, format!("{title}: {why}"));
+    why
+}
+
+#[test]
+fn a_loop_that_stays_and_reads_the_picture_by_itself_is_no_constant() {
+    let mut model = counting(16, "from picture");
+    let graph = model.graph.as_mut().unwrap();
+    // Nothing that it is given depends on the picture, but for what its body reads.
+    graph.node.last_mut().unwrap().input[3] = "still".into();
+    let still = TensorProto::from_floats("still", &[2, 3], Elem::F64, &[0.5; 6]).unwrap();
+    graph.initializer.push(still);
+    let told = reach(&Graph::new(model).unwrap(), &Shapes::default(), "x")["last"].to_string();
+    assert!(told.contains("its condition depends on"), "{told}");
+}
+
+#[test]
+fn a_loop_that_cannot_be_counted_says_why() {
+    assert_eq!(
+        refusal(counting(16, "from picture")),
+        "its condition depends on \"from picture\", which is no constant number"
+    );
+    let mut endless = counting(i64::MAX, "seven");
+    let graph = endless.graph.as_mut().unwrap();
+    let held = graph.node.last_mut().unwrap().attribute[0]
+        .g
+        .as_mut()
+        .unwrap();
+    held.output[0] = untyped("going");
+    assert!(refusal(endless).starts_with("it goes on for more than "));
+    let mut unlimited = counting(16, "seven");
+    unlimited.graph.as_mut().unwrap().initializer.remove(0);
+    let most = node("ReduceSum", &["zero"], &["most"], vec![]);
+    unlimited.graph.as_mut().unwrap().node.insert(0, most);
+    assert_eq!(
+        refusal(unlimited),
+        "how often it runs at most (\"most\") is no constant number"
+    );
+}
