@@ -60,22 +60,30 @@ pub fn class_scores(
     Ok((flat, count))
 }
 
-/// What keeps the dimensions of `output` from being known; `None` if they are.
+/// What keeps the dimensions of `output` from being known, or from being right: control flow that is not decided, of whose
+/// results ONNX Runtime may tell no number of axes and so none; else the first node of unknown results.
 fn obstacle(graph: &Graph, shapes: &Shapes, output: &str) -> Option<String> {
-    if shapes.find(output).is_some() {
-        return None;
-    }
+    let refusal = |node: &NodeProto| control::refusal(graph, std::slice::from_ref(shapes), node);
     let is_known = |name: &String| name.is_empty() || shapes.find(name).is_some();
     let nodes = graph.nodes().iter().zip(graph.needed_for([output]));
-    let mut needed = nodes.filter(|(_, needed)| *needed).map(|(node, _)| node);
-    let first = needed.find(|node| !node.output.iter().all(is_known))?;
-    let why = control::refusal(graph, std::slice::from_ref(shapes), first);
+    let needed: Vec<&NodeProto> = nodes
+        .filter_map(|(node, needed)| needed.then_some(node))
+        .collect();
+    let undecided = needed.iter().find_map(|node| Some((*node, refusal(node)?)));
+    let (node, why) = match undecided {
+        Some((node, why)) => (node, format!(": {why}")),
+        None => {
+            let mut unknown = needed
+                .iter()
+                .filter(|node| !node.output.iter().all(is_known));
+            (*unknown.next()?, String::new())
+        }
+    };
     Some(format!(
-        "{} is not known before the model runs, because of node {} ({}){}",
+        "the dimensions of {} are not known before the model runs, because of node {} ({}){why}",
         printable(output),
-        first.title(),
-        printable(&first.op_type),
-        why.map_or(String::new(), |why| format!(": {why}"))
+        node.title(),
+        printable(&node.op_type),
     ))
 }
 

@@ -82,6 +82,7 @@ fn values_are_split_into_sequences() {
         (1, None, 1),
         (-1, None, 0),
         (1, Some(int("sizes", 2)), 1),
+        (1, Some(int("sizes", 1)), 0),
         (0, Some(TensorProto::from_i64("sizes", &[2], &[1, 1])), 1),
     ] {
         let given = if sizes.is_some() {

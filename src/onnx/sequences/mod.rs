@@ -11,7 +11,8 @@ use operators::Reader;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-/// How many elements all lists together may have. Later ones stay what they are.
+/// How many elements all lists together may have, and how large a graph may be after they are resolved (see
+/// [`scope::size`]). Later ones stay what they are.
 const MOST: usize = 1 << 20;
 
 /// Operators that make, change, or read what is no tensor.
@@ -66,7 +67,7 @@ pub fn resolve(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error>
         shapes,
         contents: HashMap::new(),
         taken,
-        room: MOST,
+        room: MOST.saturating_sub(scope::size(graph.nodes())),
     };
     let steps: Vec<Step> = graph.nodes().iter().map(|node| reader.step(node)).collect();
     let kept = kept(graph, &steps);

@@ -1,6 +1,6 @@
 //! What each operator does to the lists.
 
-use super::{Content, MOST, Step, is_concerned};
+use super::{Content, Step, is_concerned};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::{Attribute, Graph, Shapes, builder, scope};
 use std::collections::{HashMap, HashSet};
@@ -13,7 +13,7 @@ pub struct Reader<'a> {
     pub contents: HashMap<&'a str, Content>,
     /// The names of all values, also of new ones.
     pub taken: HashSet<String>,
-    /// How many elements more the lists may have.
+    /// How many elements more the lists may have; what a node becomes counts as well.
     pub room: usize,
 }
 
@@ -41,9 +41,8 @@ impl<'a> Reader<'a> {
                 Content::List(list) => list.len(),
                 _ => 0,
             };
-            match self.room.checked_sub(length) {
-                None => return Step::Stays,
-                Some(room) => self.room = room,
+            if self.take(length).is_none() {
+                return Step::Stays;
             }
             self.contents.insert(output, content);
         }
@@ -110,6 +109,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes so much room; `None` if there is less.
+    fn take(&mut self, size: usize) -> Option<()> {
+        self.room = self.room.checked_sub(size)?;
+        Some(())
+    }
+
     /// What is in a value, a tensor included.
     fn content(&self, value: &str) -> Option<Content> {
         if let Some(content) = self.contents.get(value) {
@@ -152,6 +157,8 @@ impl<'a> Reader<'a> {
             return None;
         }
         let output = node.output.first()?.clone();
+        // A node with two inputs and an output for each, and an input of the last.
+        self.take(5 * list.len())?;
         let mut list: Vec<String> = list.iter().map(|name| name.to_string()).collect();
         let (mut nodes, mut constants) = (Vec::new(), Vec::new());
         if node.int("new_axis").unwrap_or(0) != 0 {
@@ -179,7 +186,13 @@ impl<'a> Reader<'a> {
         let value = node.input_at(0)?;
         let (axis, length) = self.axis_of(value, node.int("axis").unwrap_or(0))?;
         let sizes = self.sizes(node, length)?;
-        let squeezes = node.input_at(1).is_none() && node.int("keepdims").unwrap_or(1) == 0;
+        // Where a size is given, ONNX ignores `keepdims`; PyTorch's `unbind` gives 1 and means it, and ONNX Runtime takes it so.
+        let given = node.input_at(1).and_then(|name| self.graph.constant(name));
+        let is_list = given.is_some_and(|sizes| !sizes.dims.is_empty());
+        let is_unbound = !is_list && sizes.iter().all(|size| *size == 1);
+        let squeezes = is_unbound && node.int("keepdims").unwrap_or(1) == 0;
+        // An output of the first, an input of the last, and a node between them for each.
+        self.take(6 * sizes.len())?;
         let mut parts: Vec<String> = sizes.iter().map(|_| self.fresh(node, "part")).collect();
         let count = [sizes.len() as i64];
         let [sizes_name, axes] = ["sizes", "axes"].map(|what| self.fresh(node, what));
@@ -238,7 +251,7 @@ impl<'a> Reader<'a> {
                 usize::try_from(*sizes.first()?).ok()?
             }
         };
-        if length == 0 || part == 0 || length.div_ceil(part) > MOST {
+        if length == 0 || part == 0 || length.div_ceil(part) > self.room {
             return None;
         }
         let starts = (0..length).step_by(part);
