@@ -39,17 +39,17 @@ pub fn turns(
         .filter(|node| makes_any(node, &needed))
         .collect::<Vec<_>>();
     let constants = constants(graph, body, &nodes);
-    let carried_here = || body.input[2..].iter().zip(1..);
     let mut state = Numbers::new();
-    for ((input, _), value) in carried_here().zip(carried) {
+    let mut carried_on = Vec::new();
+    for ((input, output), value) in body.input[2..].iter().zip(1..).zip(carried) {
         if needed.contains(input.name.as_str()) {
             let found = graph.constant(value).and_then(Number::of);
             state.insert(&input.name, found.ok_or_else(|| depends_on(value))?);
+            carried_on.push((input, output));
         }
     }
     let is_same = state.is_empty() && !needed.contains(body.input[0].name.as_str());
-    let limit = limit.unwrap_or(usize::MAX);
-    for turn in 0..limit.min(most) {
+    for turn in 0..limit.map_or(most, |limit| limit.min(most)) {
         let mut numbers = constants.clone();
         numbers.extend(state.drain());
         numbers.insert(&body.input[0].name, Number::int(turn as f64));
@@ -67,17 +67,16 @@ pub fn turns(
             return Ok(turn + 1);
         }
         if is_same {
-            break;
+            // It will be the same in every turn.
+            return limit.ok_or_else(|| "it never ends".into());
         }
-        for (input, output) in carried_here() {
-            if needed.contains(input.name.as_str()) {
-                state.insert(&input.name, made(output)?);
-            }
+        for &(input, output) in &carried_on {
+            state.insert(&input.name, made(output)?);
         }
     }
-    match limit <= most {
-        true => Ok(limit),
-        false => Err(Refusal(format!("it goes on for more than {most} turns"))),
+    match limit {
+        Some(limit) if limit <= most => Ok(limit),
+        _ => Err(Refusal(format!("it goes on for more than {most} turns"))),
     }
 }
 

@@ -25,13 +25,13 @@ const MOST: usize = 1 << 20;
 /// # Errors
 /// [`Error::Corrupt`] if a branch or a loop's body contradicts the graph around it.
 pub fn decide(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> {
-    let mut size = scope::size(graph.nodes());
+    let mut room = Room::of(graph);
     let mut decided = Vec::new();
     for node in graph.nodes() {
-        let found = is_control(node).then(|| found(graph, shapes, node, MOST.saturating_sub(size)));
+        let found = is_control(node).then(|| found(graph, shapes, node, room));
         let found = found.and_then(Result::ok);
         if let Some(Decided::Turns(turns)) = &found {
-            size += turns.size();
+            room.size = room.size.saturating_sub(turns.size());
         }
         decided.push(found);
     }
@@ -71,9 +71,8 @@ pub fn decide(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> 
 
 /// Why an `If`, `Loop` or `Scan` stays one; `None` if it need not, or is something else.
 pub fn refusal(graph: &Graph, shapes: &[Shapes], node: &NodeProto) -> Option<String> {
-    let most = MOST.saturating_sub(scope::size(graph.nodes()));
-    let refused = is_control(node).then(|| found(graph, shapes, node, most).err());
-    Some(refused??.0)
+    let room = is_control(node).then(|| Room::of(graph))?;
+    Some(found(graph, shapes, node, room).err()?.0)
 }
 
 fn is_control(node: &NodeProto) -> bool {
@@ -86,19 +85,38 @@ enum Decided<'a> {
     Turns(Turns<'a>),
 }
 
-/// What comes in the place of an `If`, `Loop` or `Scan`, where the graph may become larger by `most`.
+/// What may be spent on a graph's control flow.
+#[derive(Clone, Copy)]
+struct Room {
+    /// How much larger the graph may become (see [`scope::size`]).
+    size: usize,
+    /// How large the turns of one loop may be that are gone through to count them: a file may hold many loops.
+    counting: usize,
+}
+
+impl Room {
+    fn of(graph: &Graph) -> Self {
+        let loops = graph.nodes().iter().filter(|node| is_control(node)).count();
+        Self {
+            size: MOST.saturating_sub(scope::size(graph.nodes())),
+            counting: MOST / loops.max(1),
+        }
+    }
+}
+
+/// What comes in the place of an `If`, `Loop` or `Scan`.
 fn found<'a>(
     graph: &Graph,
     shapes: &[Shapes],
     node: &'a NodeProto,
-    most: usize,
+    room: Room,
 ) -> Result<Decided<'a>, Refusal> {
     let turns = match node.op_type.as_str() {
         "If" => return taken_branch(graph, node).map(Decided::Branch),
-        "Loop" => turns::of_loop(graph, node, most)?,
+        "Loop" => turns::of_loop(graph, node, room)?,
         _ => turns::of_scan(graph, shapes, node)?,
     };
-    turns.check(most)?;
+    turns.check(room)?;
     Ok(Decided::Turns(turns))
 }
 

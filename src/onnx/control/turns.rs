@@ -1,6 +1,6 @@
 //! Loops and scans whose number of turns is known.
 
-use super::{counting, is_dense, number};
+use super::{Room, counting, is_dense, number};
 use crate::onnx::proto::{GraphProto, NodeProto};
 use crate::onnx::refusal::Refusal;
 use crate::onnx::{Graph, Shapes, printable, scope};
@@ -38,12 +38,12 @@ impl Turns<'_> {
         turn.saturating_mul(self.count)
     }
 
-    /// Refuses to write them out, where the graph may become larger by `most`.
-    pub fn check(&self, most: usize) -> Result<(), Refusal> {
+    /// Refuses to write them out, where there is no room for them.
+    pub fn check(&self, room: Room) -> Result<(), Refusal> {
         // Constants are shared by all turns.
         let repeated = self.body.node.iter().filter(|node| !node.is("Constant"));
         let bytes: usize = repeated.map(Message::encoded_len).sum();
-        if self.size() > most || bytes.saturating_mul(self.count) > MOST_BYTES {
+        if self.size() > room.size || bytes.saturating_mul(self.count) > MOST_BYTES {
             let turns = self.count;
             return Err(Refusal(format!("its {turns} turns make too large a graph")));
         }
@@ -55,8 +55,8 @@ impl Turns<'_> {
     }
 }
 
-/// The turns of a `Loop` that runs a constant number of times, if those may be at most `most`.
-pub fn of_loop<'a>(graph: &Graph, node: &'a NodeProto, most: usize) -> Result<Turns<'a>, Refusal> {
+/// The turns of a `Loop` that runs a constant number of times.
+pub fn of_loop<'a>(graph: &Graph, node: &'a NodeProto, room: Room) -> Result<Turns<'a>, Refusal> {
     let body = body(node)?;
     let carried = node.input.get(2..).unwrap_or_default();
     let fits = body.input.len() == carried.len() + 2
@@ -73,7 +73,8 @@ pub fn of_loop<'a>(graph: &Graph, node: &'a NodeProto, most: usize) -> Result<Tu
         _ => {
             // What is less than 0 becomes 0.
             let limit = limit.map(|limit| limit as usize);
-            let most = most / (1 + scope::size(&body.node));
+            let turn = 1 + scope::size(&body.node) + body.input.len();
+            let most = 1 + room.counting / turn;
             counting::turns(graph, body, carried, (limit, most))?
         }
     };

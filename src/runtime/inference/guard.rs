@@ -69,10 +69,28 @@ pub fn put(graph: &Graph, model: &mut GraphProto) {
             let found = [largest.clone(), places];
             // There are types that have no largest elements.
             nodes.extend([
-                builder::node("", "Cast", &[&value], &[number.clone()], &[("to", float)]),
+                builder::node(
+                    "",
+                    "Cast",
+                    &[&value],
+                    std::slice::from_ref(&number),
+                    &[("to", float)],
+                ),
                 builder::node(&name, "TopK", &[&number, &none], &found, &along),
-                builder::node("", "CastLike", &[&largest, &value], &[like.clone()], &[]),
-                builder::node("", "Concat", &[&value, &like], &[next.clone()], &along),
+                builder::node(
+                    "",
+                    "CastLike",
+                    &[&largest, &value],
+                    std::slice::from_ref(&like),
+                    &[],
+                ),
+                builder::node(
+                    "",
+                    "Concat",
+                    &[&value, &like],
+                    std::slice::from_ref(&next),
+                    &along,
+                ),
             ]);
             value = next;
         }
