@@ -40,13 +40,7 @@ pub fn batch_normalization(graph: &Graph, keep: &HashSet<&str>) -> Result<Graph,
             absorbed.insert(index);
         }
     }
-    let mut result = graph.hollow();
-    for input in graph.inputs() {
-        result.insert_input(input.clone())?;
-    }
-    for constant in graph.constants() {
-        result.insert_constant(constant.clone())?;
-    }
+    let mut result = graph.without_nodes();
     for (index, node) in graph.nodes().iter().enumerate() {
         if absorbed.contains(&index) {
             continue;

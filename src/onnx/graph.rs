@@ -115,6 +115,19 @@ impl Graph {
         }
     }
 
+    /// The graph's inputs and constants alone.
+    pub fn without_nodes(&self) -> Self {
+        let inputs = self.inputs.iter().map(|input| &input.name);
+        let names = inputs.chain(&self.constant_order).cloned().collect();
+        Self {
+            inputs: self.inputs.clone(),
+            constants: self.constants.clone(),
+            constant_order: self.constant_order.clone(),
+            names,
+            ..self.hollow()
+        }
+    }
+
     /// The constants, in the order in which they came.
     pub fn constants(&self) -> impl Iterator<Item = &TensorProto> {
         self.constant_order.iter().map(|name| &self.constants[name])

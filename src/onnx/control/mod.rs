@@ -38,13 +38,7 @@ pub fn decide(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> 
     if decided.iter().all(Option::is_none) {
         return Ok(None);
     }
-    let mut result = graph.hollow();
-    for input in graph.inputs() {
-        result.insert_input(input.clone())?;
-    }
-    for constant in graph.constants() {
-        result.insert_constant(constant.clone())?;
-    }
+    let result = graph.without_nodes();
     let mut taken: HashSet<String> = graph.names().map(str::to_owned).collect();
     let stay = graph
         .nodes()

@@ -145,13 +145,7 @@ pub fn decompose(graph: &Graph, shapes: &Shapes) -> Result<Graph, Error> {
         shapes,
         read,
     };
-    let mut result = graph.hollow();
-    for input in graph.inputs() {
-        result.insert_input(input.clone())?;
-    }
-    for constant in graph.constants() {
-        result.insert_constant(constant.clone())?;
-    }
+    let mut result = graph.without_nodes();
     let mut count = 0;
     for node in graph.nodes() {
         let fusion = fusion(node).filter(|_| count < MOST);

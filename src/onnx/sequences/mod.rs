@@ -75,13 +75,7 @@ pub fn resolve(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error>
     if !steps.iter().zip(&kept).any(changes) {
         return Ok(None);
     }
-    let mut result = graph.hollow();
-    for input in graph.inputs() {
-        result.insert_input(input.clone())?;
-    }
-    for constant in graph.constants() {
-        result.insert_constant(constant.clone())?;
-    }
+    let mut result = graph.without_nodes();
     for ((node, step), kept) in graph.nodes().iter().zip(steps).zip(kept) {
         match step {
             Step::Becomes(nodes, constants) => {

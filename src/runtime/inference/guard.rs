@@ -4,7 +4,7 @@
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
 use crate::onnx::{Attribute, Elem, Graph, builder, scope};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// What the guards' nodes are called; the number of the node follows that they watch, and an axis.
 const GUARD: &str = "ziggurat/guard";
@@ -13,7 +13,7 @@ const GUARD: &str = "ziggurat/guard";
 const COMPLAINT: &str = "Axis has less than the requested k elements";
 
 /// Most axes of a value that are watched.
-const MOST_AXES: i64 = 8;
+const MOST_AXES: usize = 8;
 
 /// Lets ONNX Runtime refuse `model`, which has the nodes of `graph`, where it would end the process. Values keep their names
 /// and dimensions.
@@ -31,67 +31,40 @@ pub fn put(graph: &Graph, model: &mut GraphProto) {
         .filter(takes_part)
         .flat_map(NodeProto::reads);
     let needed = graph.needed_for(parted);
-    let watched = |(node, needed): (&NodeProto, bool)| match needed {
-        true => watched_axes(graph, node),
-        false => Vec::new(),
-    };
-    let axes: Vec<Vec<i64>> = graph.nodes().iter().zip(needed).map(watched).collect();
-    if axes.iter().all(Vec::is_empty) {
+    let nodes = graph.nodes().iter().enumerate().zip(needed);
+    let nodes = nodes.filter_map(|(node, needed)| needed.then_some(node));
+    let watched = nodes.filter_map(|(index, node)| {
+        let axes = Some(watched_axes(graph, node)).filter(|axes| !axes.is_empty());
+        Some((node.output.first()?.as_str(), (index, axes?)))
+    });
+    let watched: HashMap<&str, (usize, Vec<i64>)> = watched.collect();
+    if watched.is_empty() {
         return;
     }
     let mut taken: HashSet<String> = graph.names().map(str::to_owned).collect();
     scope::made(graph.nodes(), &mut |name| {
         taken.insert(name.to_owned());
     });
-    let mut fresh = |what: &str| scope::fresh(&mut taken, GUARD, what);
-    let none = fresh("none");
+    let none = scope::fresh(&mut taken, GUARD, "none");
     let mut nodes = Vec::with_capacity(model.node.len());
-    let old = std::mem::take(&mut model.node);
-    for (index, (mut node, axes)) in old.into_iter().zip(axes).enumerate() {
-        let Some(output) = node.output.first_mut().filter(|_| !axes.is_empty()) else {
+    for mut node in std::mem::take(&mut model.node) {
+        let output = node.output.first_mut();
+        let found = output.and_then(|made| Some((watched.get(made.as_str())?, made)));
+        let Some(((index, axes), made)) = found else {
             nodes.push(node);
             continue;
         };
-        let made = output.clone();
-        let mut value = fresh("value");
-        output.clone_from(&value);
+        // The last guard makes what the node made.
+        let mut value = scope::fresh(&mut taken, GUARD, "value");
+        let last = std::mem::replace(made, value.clone());
         nodes.push(node);
-        for (place, &axis) in axes.iter().enumerate() {
-            let [number, largest, places, like] =
-                ["number", "largest", "places", "like"].map(&mut fresh);
+        for (place, axis) in axes.iter().enumerate() {
             let next = match place + 1 == axes.len() {
-                true => made.clone(),
-                false => fresh("value"),
+                true => last.clone(),
+                false => scope::fresh(&mut taken, GUARD, "value"),
             };
-            let along = [("axis", axis.into())];
-            let float: Attribute = i64::from(Elem::F32.code()).into();
             let name = format!("{GUARD}/{index}/{axis}");
-            let found = [largest.clone(), places];
-            // There are types that have no largest elements.
-            nodes.extend([
-                builder::node(
-                    "",
-                    "Cast",
-                    &[&value],
-                    std::slice::from_ref(&number),
-                    &[("to", float)],
-                ),
-                builder::node(&name, "TopK", &[&number, &none], &found, &along),
-                builder::node(
-                    "",
-                    "CastLike",
-                    &[&largest, &value],
-                    std::slice::from_ref(&like),
-                    &[],
-                ),
-                builder::node(
-                    "",
-                    "Concat",
-                    &[&value, &like],
-                    std::slice::from_ref(&next),
-                    &along,
-                ),
-            ]);
+            nodes.extend(watch(&mut taken, &name, *axis, [&value, &none, &next]));
             value = next;
         }
     }
@@ -99,6 +72,33 @@ pub fn put(graph: &Graph, model: &mut GraphProto) {
     model
         .initializer
         .push(TensorProto::from_i64(&none, &[1], &[0]));
+}
+
+/// The guard of this name: makes `same` of `value`, with its 0 (`none`) largest elements along an axis behind it.
+fn watch(
+    taken: &mut HashSet<String>,
+    name: &str,
+    axis: i64,
+    [value, none, same]: [&String; 3],
+) -> [NodeProto; 4] {
+    let [number, largest, places, like] =
+        ["number", "largest", "places", "like"].map(|what| scope::fresh(taken, GUARD, what));
+    let along = [("axis", Attribute::Int(axis))];
+    // There are types that have no largest elements.
+    let float = [("to", Attribute::Int(Elem::F32.code().into()))];
+    let made = std::slice::from_ref;
+    [
+        builder::node("", "Cast", &[value], made(&number), &float),
+        builder::node(
+            name,
+            "TopK",
+            &[&number, none],
+            &[largest.clone(), places],
+            &along,
+        ),
+        builder::node("", "CastLike", &[&largest, value], made(&like), &[]),
+        builder::node("", "Concat", &[value, &like], made(same), &along),
+    ]
 }
 
 /// The node whose guard ONNX Runtime complains of.
@@ -129,5 +129,5 @@ fn watched_axes(graph: &Graph, node: &NodeProto) -> Vec<i64> {
         }
         _ => None,
     };
-    axes.map_or(Vec::new(), |axes| axes.take(MOST_AXES as usize).collect())
+    axes.map_or(Vec::new(), |axes| axes.take(MOST_AXES).collect())
 }
