@@ -138,7 +138,7 @@ fn a_loop_that_cannot_be_counted_says_why() {
     );
 }
 
-/// Each of them would take a third of a second if it were counted for as long as one alone.
+/// A file of many must not take as many times what counting one may take.
 #[test]
 fn many_loops_that_do_not_end_are_given_up_together() {
     let mut hostile = counting(i64::MAX, "seven");

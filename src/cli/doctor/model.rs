@@ -103,7 +103,7 @@ fn pixels(network: &Understood) -> String {
 /// Each number, or one for all if they are the same.
 fn numbers(mut all: Vec<f32>) -> String {
     all.dedup();
-    // Rounded, not cut: and zero has no sign.
+    // To three places. To add 0 makes 0 of -0.
     let shown = all.iter().map(|number| (number * 1e3).round() / 1e3 + 0.0);
     let shown: Vec<String> = shown.map(|number| number.to_string()).collect();
     shown.join(" ")
