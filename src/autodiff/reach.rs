@@ -1,8 +1,9 @@
 //! How far gradients reach: which values can be differentiated with respect to an input, and what blocks the others.
 
 use super::rules;
+use crate::onnx::control::Undecided;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Graph, Shapes, control, decompose, printable};
+use crate::onnx::{Graph, Shapes, decompose, printable};
 use std::collections::HashMap;
 
 /// Whether a gradient can come back from a value to the input.
@@ -36,14 +37,19 @@ impl std::fmt::Display for Reach {
 
 /// Why a node is still one that has no rule, although others of its operator become nodes that have: fused operators, and
 /// control flow. `None` if there is no such reason.
-pub(super) fn refusal(graph: &Graph, shapes: &Shapes, node: &NodeProto) -> Option<String> {
-    decompose::refusal(graph, shapes, node)
-        .or_else(|| control::refusal(graph, std::slice::from_ref(shapes), node))
+pub(super) fn refusal(
+    graph: &Graph,
+    shapes: &Shapes,
+    undecided: &Undecided,
+    node: &NodeProto,
+) -> Option<String> {
+    decompose::refusal(graph, shapes, node).or_else(|| undecided.refusal(node))
 }
 
 /// The reach of every value that some node makes, with respect to the input called `source`; `shapes` are their types.
 pub fn reach<'a>(graph: &'a Graph, shapes: &Shapes, source: &'a str) -> HashMap<&'a str, Reach> {
     let mut known: HashMap<&str, Reach> = HashMap::from([(source, Reach::Differentiable)]);
+    let undecided = Undecided::of(graph, shapes);
     for node in graph.nodes() {
         let mut merged = Reach::Independent;
         for value in node.reads() {
@@ -62,7 +68,7 @@ pub fn reach<'a>(graph: &'a Graph, shapes: &Shapes, source: &'a str) -> HashMap<
             merged = Reach::Blocked {
                 node: node.title(),
                 op: printable(&node.op_type),
-                why: refusal(graph, shapes, node),
+                why: refusal(graph, shapes, &undecided, node),
             };
         }
         for output in node.output.iter().filter(|output| !output.is_empty()) {

@@ -1,8 +1,9 @@
 //! Where a model gives its class scores: as (N, classes), before any softmax.
 
 use super::{Error, ModelFile};
+use crate::onnx::control::Undecided;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Attribute, Graph, Shapes, ValueType, control, printable};
+use crate::onnx::{Attribute, Graph, Shapes, ValueType, printable};
 
 /// Most classes: every one has a name and a row on the screen. ImageNet-22k has 21,841.
 const MOST: usize = 1 << 20;
@@ -63,13 +64,15 @@ pub fn class_scores(
 /// What keeps the dimensions of `output` from being known, or from being right: control flow that is not decided, of whose
 /// results ONNX Runtime may tell no number of axes and so none; else the first node of unknown results.
 fn obstacle(graph: &Graph, shapes: &Shapes, output: &str) -> Option<String> {
-    let refusal = |node: &NodeProto| control::refusal(graph, std::slice::from_ref(shapes), node);
+    let undecided = Undecided::of(graph, shapes);
     let is_known = |name: &String| name.is_empty() || shapes.find(name).is_some();
     let nodes = graph.nodes().iter().zip(graph.needed_for([output]));
     let needed: Vec<&NodeProto> = nodes
         .filter_map(|(node, needed)| needed.then_some(node))
         .collect();
-    let undecided = needed.iter().find_map(|node| Some((*node, refusal(node)?)));
+    let undecided = needed
+        .iter()
+        .find_map(|node| Some((*node, undecided.refusal(node)?)));
     let (node, why) = match undecided {
         Some((node, why)) => (node, format!(": {why}")),
         None => {

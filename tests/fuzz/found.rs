@@ -207,6 +207,55 @@ fn parts_of_what_is_smaller_than_nothing() {
     }
 }
 
+/// As above, with the part taken within a branch that only the picture decides, and in one within that.
+#[test]
+fn parts_of_what_is_smaller_than_nothing_within_a_branch() {
+    ziggurat::runtime::testing::library();
+    let held = |nodes, output: &str| GraphProto {
+        name: output.into(),
+        node: nodes,
+        output: vec![untyped(output)],
+        ..Default::default()
+    };
+    for depth in 1..3 {
+        let window = Attribute::from(vec![9i64, 9]).named("kernel_shape");
+        let mut last = "part0".to_string();
+        let mut nodes = vec![
+            node("MaxPool", &["image"], &["less"], vec![window]),
+            node("Slice", &["less", "from", "to", "axis"], &[&last], vec![]),
+        ];
+        for level in 1..=depth {
+            let other = format!("other{level}");
+            let otherwise = vec![node("Identity", &["image"], &[&other], vec![])];
+            let branches = vec![
+                models::subgraph("then_branch", held(nodes, &last)),
+                models::subgraph("else_branch", held(otherwise, &other)),
+            ];
+            last = format!("part{level}");
+            nodes = vec![node("If", &["is_bright"], &[&last], branches)];
+        }
+        let keep = Attribute::Int(0).named("keepdims");
+        nodes.splice(
+            0..0,
+            [
+                node("ReduceMax", &["image"], &["brightest"], vec![keep]),
+                node(
+                    "Cast",
+                    &["brightest"],
+                    &["is_bright"],
+                    vec![Attribute::Int(9).named("to")],
+                ),
+            ],
+        );
+        nodes.push(node("Flatten", &[&last], &["logits"], vec![]));
+        let constants = [("from", 0), ("to", 1), ("axis", 2)].map(|(name, at)| ints(name, &[at]));
+        let model = models::model(18, nodes, constants.into());
+        let message = message(Journey::Whole, &model, &Shapes::default());
+        let expected = "(If) makes something smaller than nothing";
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
 /// Branches within branches, each decided by the same constant. ONNX Runtime takes the longer to make sense of them the
 /// deeper they lie, so it must not be asked once a level.
 #[test]

@@ -12,6 +12,7 @@ use super::refusal::Refusal;
 use super::tensor::element_count;
 use super::{Error, Graph, Shapes, printable, scope};
 use splice::Splice;
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use turns::Turns;
 
@@ -63,10 +64,33 @@ pub fn decide(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> 
     Ok(Some(result))
 }
 
-/// Why an `If`, `Loop` or `Scan` stays one; `None` if it need not, or is something else.
-pub fn refusal(graph: &Graph, shapes: &[Shapes], node: &NodeProto) -> Option<String> {
-    let room = is_control(node).then(|| Room::of(graph))?;
-    Some(found(graph, shapes, node, room).err()?.0)
+/// Why control flow of a graph is not decided.
+pub struct Undecided<'a> {
+    graph: &'a Graph,
+    shapes: &'a Shapes,
+    /// Found when it is first needed, once for all nodes.
+    room: OnceCell<Room>,
+}
+
+impl<'a> Undecided<'a> {
+    /// Of `graph`; `shapes` are the types of its values.
+    pub fn of(graph: &'a Graph, shapes: &'a Shapes) -> Self {
+        Self {
+            graph,
+            shapes,
+            room: OnceCell::new(),
+        }
+    }
+
+    /// Why an `If`, `Loop` or `Scan` stays one; `None` if it need not, or is something else.
+    pub fn refusal(&self, node: &NodeProto) -> Option<String> {
+        if !is_control(node) {
+            return None;
+        }
+        let room = *self.room.get_or_init(|| Room::of(self.graph));
+        let shapes = std::slice::from_ref(self.shapes);
+        Some(found(self.graph, shapes, node, room).err()?.0)
+    }
 }
 
 fn is_control(node: &NodeProto) -> bool {

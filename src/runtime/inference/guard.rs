@@ -1,6 +1,7 @@
 //! Values of negative size. ONNX Runtime infers such where a window is larger than what it slides over, and ends the whole
 //! process where a part of one is taken (`Slice`). A model that is guarded is refused instead.
 
+use crate::onnx::graph::{constant_of, subgraphs};
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
 use crate::onnx::{Attribute, Elem, Graph, builder, scope};
@@ -21,24 +22,17 @@ const MOST_AXES: usize = 8;
 /// Nothing has fewer elements than none, but for what is of negative size: to ask for its 0 largest (`TopK`) is refused.
 /// They are put behind the value, which changes nothing of it, so that whoever reads it comes later.
 pub fn put(graph: &Graph, model: &mut GraphProto) {
-    let takes_part = |node: &&NodeProto| {
-        let holds_graphs = node.attribute.iter().any(|held| held.g.is_some());
-        node.is("Slice") || holds_graphs
-    };
-    let parted = graph
-        .nodes()
-        .iter()
-        .filter(takes_part)
-        .flat_map(NodeProto::reads);
-    let needed = graph.needed_for(parted);
-    let nodes = graph.nodes().iter().enumerate().zip(needed);
-    let nodes = nodes.filter_map(|(node, needed)| needed.then_some(node));
-    let watched = nodes.filter_map(|(index, node)| {
-        let axes = Some(watched_axes(graph, node)).filter(|axes| !axes.is_empty());
-        Some((node.output.first()?.as_str(), (index, axes?)))
+    let holds_graphs = |node: &NodeProto| subgraphs(node).next().is_some();
+    let takes_part = |node: &&NodeProto| node.is("Slice") || holds_graphs(node);
+    let parted = graph.nodes().iter().filter(takes_part);
+    let needed = graph.needed_for(parted.flat_map(NodeProto::reads));
+    let places = graph.nodes().iter().enumerate().zip(needed);
+    let places = places.filter_map(|((index, node), needed)| {
+        let (is_watched, made) = (needed, node.output.first()?.as_str());
+        (is_watched || holds_graphs(node)).then_some((made, Place { index, is_watched }))
     });
-    let watched: HashMap<&str, (usize, Vec<i64>)> = watched.collect();
-    if watched.is_empty() {
+    let places: HashMap<&str, Place> = places.collect();
+    if places.is_empty() {
         return;
     }
     let mut taken: HashSet<String> = graph.names().map(str::to_owned).collect();
@@ -46,59 +40,135 @@ pub fn put(graph: &Graph, model: &mut GraphProto) {
         taken.insert(name.to_owned());
     });
     let none = scope::fresh(&mut taken, GUARD, "none");
-    let mut nodes = Vec::with_capacity(model.node.len());
-    for mut node in std::mem::take(&mut model.node) {
-        let output = node.output.first_mut();
-        let found = output.and_then(|made| Some((watched.get(made.as_str())?, made)));
-        let Some(((index, axes), made)) = found else {
-            nodes.push(node);
-            continue;
-        };
-        // The last guard makes what the node made.
-        let mut value = scope::fresh(&mut taken, GUARD, "value");
-        let last = std::mem::replace(made, value.clone());
-        nodes.push(node);
-        for (place, axis) in axes.iter().enumerate() {
-            let next = match place + 1 == axes.len() {
-                true => last.clone(),
-                false => scope::fresh(&mut taken, GUARD, "value"),
-            };
-            let name = format!("{GUARD}/{index}/{axis}");
-            nodes.extend(watch(&mut taken, &name, *axis, [&value, &none, &next]));
-            value = next;
-        }
+    let mut guards = Guards {
+        graph,
+        within: Vec::new(),
+        taken,
+        none,
+        are_put: false,
+    };
+    let place = |node: &NodeProto| places.get(node.output.first()?.as_str()).copied();
+    guards.put(&mut model.node, &place);
+    if guards.are_put {
+        let none = TensorProto::from_i64(&guards.none, &[1], &[0]);
+        model.initializer.push(none);
     }
-    model.node = nodes;
-    model
-        .initializer
-        .push(TensorProto::from_i64(&none, &[1], &[0]));
 }
 
-/// The guard of this name: makes `same` of `value`, with its 0 (`none`) largest elements along an axis behind it.
-fn watch(
-    taken: &mut HashSet<String>,
-    name: &str,
-    axis: i64,
-    [value, none, same]: [&String; 3],
-) -> [NodeProto; 4] {
-    let [number, largest, places, like] =
-        ["number", "largest", "places", "like"].map(|what| scope::fresh(taken, GUARD, what));
-    let along = [("axis", Attribute::Int(axis))];
-    // There are types that have no largest elements.
-    let float = [("to", Attribute::Int(Elem::F32.code().into()))];
-    let made = std::slice::from_ref;
-    [
-        builder::node("", "Cast", &[value], made(&number), &float),
-        builder::node(
-            name,
-            "TopK",
-            &[&number, none],
-            &[largest.clone(), places],
-            &along,
-        ),
-        builder::node("", "CastLike", &[&largest, value], made(&like), &[]),
-        builder::node("", "Concat", &[value, &like], made(same), &along),
-    ]
+/// Where a node stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The number of the graph's node that it is, or is within.
+    index: usize,
+    /// Whether a part may be taken of what it makes.
+    is_watched: bool,
+}
+
+/// What puts guards, and has put some.
+struct Guards<'a> {
+    graph: &'a Graph,
+    /// The dimensions of the constants of the subgraphs that are gone through, from the outermost on.
+    within: Vec<HashMap<String, Vec<i64>>>,
+    taken: HashSet<String>,
+    /// The constant that there are 0 elements.
+    none: String,
+    are_put: bool,
+}
+
+impl Guards<'_> {
+    /// Puts guards behind those of `nodes` that are watched, and behind all that are within them.
+    fn put(&mut self, nodes: &mut Vec<NodeProto>, place: &dyn Fn(&NodeProto) -> Option<Place>) {
+        for mut node in std::mem::take(nodes) {
+            let Some(Place { index, is_watched }) = place(&node) else {
+                nodes.push(node);
+                continue;
+            };
+            for subgraph in node.attribute.iter_mut().flat_map(scope::graphs_mut) {
+                self.within.push(constants_of(subgraph));
+                // Few models have windows there: whether a part is taken of what they make is not asked.
+                let is_watched = true;
+                self.put(&mut subgraph.node, &|_| Some(Place { index, is_watched }));
+                self.within.pop();
+            }
+            let axes = match is_watched {
+                true => watched_axes(&node, &|name| self.constant(name)),
+                false => Vec::new(),
+            };
+            self.watch(node, index, &axes, nodes);
+        }
+    }
+
+    /// The dimensions of a constant.
+    fn constant(&self, name: &str) -> Option<&[i64]> {
+        let within = self.within.iter().find_map(|constants| constants.get(name));
+        let around = || self.graph.constant(name).map(|constant| &constant.dims);
+        within.or_else(around).map(Vec::as_slice)
+    }
+
+    /// Adds `node` to `nodes`, with a guard for each of `axes` behind what it makes.
+    fn watch(
+        &mut self,
+        mut node: NodeProto,
+        index: usize,
+        axes: &[i64],
+        nodes: &mut Vec<NodeProto>,
+    ) {
+        let made = node.output.first_mut().filter(|made| !made.is_empty());
+        let Some(made) = made.filter(|_| !axes.is_empty()) else {
+            nodes.push(node);
+            return;
+        };
+        self.are_put = true;
+        let mut value = scope::fresh(&mut self.taken, GUARD, "value");
+        let called = std::mem::replace(made, value.clone());
+        nodes.push(node);
+        for &axis in axes {
+            // It is the graph's node that is complained of, wherever within it the guard stands.
+            let name = format!("{GUARD}/{index}/{}", self.taken.len());
+            value = self.guard(&name, axis, &value, nodes);
+        }
+        nodes.push(scope::copy(&value, &called));
+    }
+
+    /// Adds the guard of this name: `value` with its 0 largest elements along `axis` behind it, whose name it returns.
+    fn guard(
+        &mut self,
+        name: &str,
+        axis: i64,
+        value: &String,
+        nodes: &mut Vec<NodeProto>,
+    ) -> String {
+        let [number, largest, places, like, same] =
+            ["number", "largest", "places", "like", "value"]
+                .map(|what| scope::fresh(&mut self.taken, GUARD, what));
+        let along = [("axis", Attribute::Int(axis))];
+        // There are types that have no largest elements.
+        let float = [("to", Attribute::Int(Elem::F32.code().into()))];
+        let made = std::slice::from_ref;
+        nodes.extend([
+            builder::node("", "Cast", &[value], made(&number), &float),
+            builder::node(
+                name,
+                "TopK",
+                &[&number, &self.none],
+                &[largest.clone(), places],
+                &along,
+            ),
+            builder::node("", "CastLike", &[&largest, value], made(&like), &[]),
+            builder::node("", "Concat", &[value, &like], made(&same), &along),
+        ]);
+        same
+    }
+}
+
+/// The dimensions of the constants of a subgraph.
+fn constants_of(graph: &GraphProto) -> HashMap<String, Vec<i64>> {
+    let stored = graph.initializer.iter();
+    let stored = stored.map(|tensor| (tensor.name.clone(), tensor.dims.clone()));
+    let held = graph.node.iter().filter_map(constant_of);
+    stored
+        .chain(held.map(|tensor| (tensor.name, tensor.dims)))
+        .collect()
 }
 
 /// The node whose guard ONNX Runtime complains of.
@@ -112,12 +182,12 @@ pub fn complained_of<'a>(graph: &'a Graph, complaint: &str) -> Option<&'a NodePr
     complaint.contains(COMPLAINT).then_some(node)
 }
 
-/// The axes along which a node may make something smaller than nothing.
-fn watched_axes(graph: &Graph, node: &NodeProto) -> Vec<i64> {
-    let constant = |index: usize| graph.constant(node.input_at(index)?);
-    let elements = |index: usize| element_count(&constant(index)?.dims).map(|count| count as i64);
+/// The axes along which a node may make something smaller than nothing; `constant` tells the dimensions of a constant.
+fn watched_axes<'a>(node: &NodeProto, constant: &dyn Fn(&str) -> Option<&'a [i64]>) -> Vec<i64> {
+    let dims = |index: usize| constant(node.input_at(index)?);
+    let elements = |index: usize| element_count(dims(index)?).map(|count| count as i64);
     let windows = || node.ints("kernel_shape").map(|kernel| kernel.len() as i64);
-    let filters = || Some(constant(1)?.dims.len() as i64 - 2);
+    let filters = || Some(dims(1)?.len() as i64 - 2);
     let axes = match node.op_type.as_str() {
         "Conv" | "ConvTranspose" => filters().map(|axes| 2..2 + axes),
         "AveragePool" | "LpPool" | "MaxPool" => windows().map(|axes| 2..2 + axes),
