@@ -11,6 +11,9 @@ pub type Gradients = Vec<Option<String>>;
 /// The most elements that a value may have.
 const LARGEST: usize = 1 << 40;
 
+/// The most numbers of a constant that a gradient brings along.
+const LARGEST_CONSTANT: usize = 1 << 24;
+
 /// One node under differentiation.
 pub struct Context<'a> {
     pub(super) node: &'a NodeProto,
@@ -81,6 +84,20 @@ impl Context<'_> {
             node: self.node.title(),
             op: self.node.op_type.clone(),
             why: why.into(),
+        }
+    }
+
+    /// Refuses to write a constant of dimensions `dims` where that is too large.
+    ///
+    /// # Errors
+    /// [`Error::Form`] for more than [`LARGEST_CONSTANT`] numbers.
+    pub fn check_constant(&self, dims: &[usize]) -> Result<(), Error> {
+        let count = dims
+            .iter()
+            .fold(1, |count: usize, &dim| count.saturating_mul(dim));
+        match count > LARGEST_CONSTANT {
+            true => Err(self.form(&format!("it needs a constant of {dims:?} numbers"))),
+            false => Ok(()),
         }
     }
 

@@ -1,9 +1,8 @@
 //! How far gradients reach: which values can be differentiated with respect to an input, and what blocks the others.
 
 use super::rules;
-use crate::onnx::control::Undecided;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Graph, Shapes, decompose, printable};
+use crate::onnx::{Graph, Shapes, control, decompose, printable};
 use std::collections::HashMap;
 
 /// Whether a gradient can come back from a value to the input.
@@ -35,21 +34,32 @@ impl std::fmt::Display for Reach {
     }
 }
 
-/// Why a node is still one that has no rule, although others of its operator become nodes that have: fused operators, and
-/// control flow. `None` if there is no such reason.
-pub(super) fn refusal(
-    graph: &Graph,
-    shapes: &Shapes,
-    undecided: &Undecided,
-    node: &NodeProto,
-) -> Option<String> {
-    decompose::refusal(graph, shapes, node).or_else(|| undecided.refusal(node))
+/// Why nodes are still ones that have no rule, although others of their operators become nodes that have: fused operators,
+/// and control flow.
+pub struct Refusals<'a> {
+    fused: decompose::Refusals<'a>,
+    control: control::Refusals<'a>,
+}
+
+impl<'a> Refusals<'a> {
+    /// Of `graph`; `shapes` are the types of its values.
+    pub fn of(graph: &'a Graph, shapes: &'a Shapes) -> Self {
+        Self {
+            fused: decompose::Refusals::of(graph, shapes),
+            control: control::Refusals::of(graph, shapes),
+        }
+    }
+
+    /// The reason for a node, if there is one.
+    pub fn find(&self, node: &NodeProto) -> Option<String> {
+        self.fused.find(node).or_else(|| self.control.find(node))
+    }
 }
 
 /// The reach of every value that some node makes, with respect to the input called `source`; `shapes` are their types.
 pub fn reach<'a>(graph: &'a Graph, shapes: &Shapes, source: &'a str) -> HashMap<&'a str, Reach> {
     let mut known: HashMap<&str, Reach> = HashMap::from([(source, Reach::Differentiable)]);
-    let undecided = Undecided::of(graph, shapes);
+    let refusals = Refusals::of(graph, shapes);
     for node in graph.nodes() {
         let mut merged = Reach::Independent;
         for value in node.reads() {
@@ -68,7 +78,7 @@ pub fn reach<'a>(graph: &'a Graph, shapes: &Shapes, source: &'a str) -> HashMap<
             merged = Reach::Blocked {
                 node: node.title(),
                 op: printable(&node.op_type),
-                why: refusal(graph, shapes, &undecided, node),
+                why: refusals.find(node),
             };
         }
         for output in node.output.iter().filter(|output| !output.is_empty()) {

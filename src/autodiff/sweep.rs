@@ -2,7 +2,6 @@
 
 use super::context::Context;
 use super::{Error, Options, ranks, reach, rules};
-use crate::onnx::control::Undecided;
 use crate::onnx::{Builder, Shapes, printable};
 use std::collections::{HashMap, HashSet};
 
@@ -115,8 +114,7 @@ fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> H
 fn no_rule(builder: &Builder, shapes: &Shapes, index: usize) -> Error {
     let graph = builder.graph();
     let node = &graph.nodes()[index];
-    let undecided = Undecided::of(graph, shapes);
-    if let Some(why) = reach::refusal(graph, shapes, &undecided, node) {
+    if let Some(why) = reach::Refusals::of(graph, shapes).find(node) {
         return Error::Form {
             node: node.title(),
             op: node.op_type.clone(),

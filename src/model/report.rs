@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Serialize;
 
 use super::{Error, ModelFile, Network, Origin, Preprocessing, input};
-use crate::autodiff::reach::Reach;
+use crate::autodiff::reach::{Reach, Refusals};
 use crate::autodiff::rules;
 use crate::onnx::graph::{declared_dims, is_default_domain};
 use crate::onnx::proto::{Dim, ModelProto, NodeProto, ValueInfoProto};
-use crate::onnx::{Elem, decompose, file};
+use crate::onnx::{Elem, file};
 use crate::runtime::{self, Library, Options, Provider, Session};
 
 /// Most nodes without a rule that are listed one by one.
@@ -193,11 +193,12 @@ impl Understood {
             .iter()
             .filter(|node| rules::rule(node).is_none() && !rules::has_zero_gradient(node));
         let blocked: Vec<&&NodeProto> = blocked.collect();
+        let refusals = Refusals::of(graph, &network.shapes);
         let block = |node: &&&NodeProto| Block {
             node: node.title(),
             op: title(node),
             opset: graph.opset(),
-            why: decompose::refusal(graph, &network.shapes, node),
+            why: refusals.find(node),
         };
         Self {
             hash: network.hash.clone(),

@@ -1,9 +1,8 @@
 //! Where a model gives its class scores: as (N, classes), before any softmax.
 
 use super::{Error, ModelFile};
-use crate::onnx::control::Undecided;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Attribute, Graph, Shapes, ValueType, printable};
+use crate::onnx::{Attribute, Graph, Shapes, ValueType, control, printable};
 
 /// Most classes: every one has a name and a row on the screen. ImageNet-22k has 21,841.
 const MOST: usize = 1 << 20;
@@ -64,7 +63,7 @@ pub fn class_scores(
 /// What keeps the dimensions of `output` from being known, or from being right: control flow that is not decided, of whose
 /// results ONNX Runtime may tell no number of axes and so none; else the first node of unknown results.
 fn obstacle(graph: &Graph, shapes: &Shapes, output: &str) -> Option<String> {
-    let undecided = Undecided::of(graph, shapes);
+    let refusals = control::Refusals::of(graph, shapes);
     let is_known = |name: &String| name.is_empty() || shapes.find(name).is_some();
     let nodes = graph.nodes().iter().zip(graph.needed_for([output]));
     let needed: Vec<&NodeProto> = nodes
@@ -72,7 +71,7 @@ fn obstacle(graph: &Graph, shapes: &Shapes, output: &str) -> Option<String> {
         .collect();
     let undecided = needed
         .iter()
-        .find_map(|node| Some((*node, undecided.refusal(node)?)));
+        .find_map(|node| Some((*node, refusals.find(node)?)));
     let (node, why) = match undecided {
         Some((node, why)) => (node, format!(": {why}")),
         None => {

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 const DEEPEST: usize = 64;
 
 /// How much all calls together may become (see [`scope::size`]), and how many bytes it may take in a file.
-const MOST: usize = 1 << 21;
+const MOST: usize = 1 << 19;
 const MOST_BYTES: usize = 1 << 29;
 
 /// The model without functions. Their nodes are brought to opset [`OPSET`] if they are older, as the model's must have

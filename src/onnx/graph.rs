@@ -5,7 +5,7 @@
 use super::proto::{
     AttributeType, Dim, GraphProto, ModelProto, NodeProto, TensorProto, TypeValue, ValueInfoProto,
 };
-use super::{Elem, Error, printable};
+use super::{Elem, Error, printable, vetting};
 use std::collections::{HashMap, HashSet};
 
 /// A checked graph: nodes in topological order, each value made once, constants apart from inputs.
@@ -25,10 +25,11 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Checks a model's graph and indexes it. `Constant` nodes become constants like initializers.
+    /// Checks a model's graph and indexes it. `Constant` nodes become constants like initializers; inputs at the end of a node
+    /// that are not given are left out.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if a value is made twice or read before it is made, or no opset is imported;
+    /// [`Error::Corrupt`] if a value is made twice or read before it is made, a node contradicts itself, or no opset is imported;
     /// [`Error::Unsupported`] for sparse constants.
     pub fn new(mut model: ModelProto) -> Result<Self, Error> {
         let opset = model
@@ -41,7 +42,8 @@ impl Graph {
                 "it does not say which ONNX opset it uses".into(),
             ));
         }
-        let proto = model.graph.take().unwrap_or_default();
+        let mut proto = model.graph.take().unwrap_or_default();
+        vetting::vet(&mut proto)?;
         let GraphProto {
             node,
             initializer,

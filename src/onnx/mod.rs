@@ -22,6 +22,7 @@ pub mod shapes;
 mod stream;
 pub mod tensor;
 pub mod upgrade;
+mod vetting;
 
 pub use builder::{Attribute, Builder};
 pub use graph::Graph;

@@ -290,3 +290,79 @@ fn a_deep_nest_of_branches_that_are_decided_already() {
     let verdict = judged(Journey::Whole, &bytes, &Shapes::default());
     assert!(matches!(verdict, Verdict::Fine(Ok(()))), "{verdict:?}");
 }
+
+/// ONNX Runtime's shape inference ended the process over the third part.
+#[test]
+fn fewer_parts_than_are_split_off() {
+    let parts = vec![
+        Attribute::Int(2).named("num_outputs"),
+        Attribute::Int(1).named("axis"),
+    ];
+    let nodes = vec![
+        node("Split", &["image"], &["a", "b", "c"], parts),
+        node("Flatten", &["c"], &["logits"], vec![]),
+    ];
+    let model = models::model(18, nodes, vec![]);
+    let message = message(Journey::Whole, &model, &Shapes::default());
+    let expected = "node \"a\" (Split) has 3 outputs and num_outputs = 2";
+    assert!(message.contains(expected), "{message}");
+}
+
+/// ONNX Runtime read an axis of a Fourier transform that was not given.
+#[test]
+fn a_last_input_that_is_not_given() {
+    ziggurat::runtime::testing::library();
+    let nodes = vec![
+        node("Unsqueeze", &["image", "last"], &["real"], vec![]),
+        node("DFT", &["real", "length", ""], &["waves"], vec![]),
+        node("Flatten", &["waves"], &["logits"], vec![]),
+    ];
+    let length = TensorProto::from_i64("length", &[], &[4]);
+    let mut model = models::model(20, nodes, vec![ints("last", &[-1]), length]);
+    model.opset_import.truncate(1);
+    let bytes = prost::Message::encode_to_vec(&model);
+    let verdict = judged(Journey::Whole, &bytes, &Shapes::default());
+    assert!(matches!(verdict, Verdict::Fine(Ok(()))), "{verdict:?}");
+}
+
+/// Each place of a batch got a number.
+#[test]
+fn a_batch_that_no_memory_holds() {
+    let take = node(
+        "GatherND",
+        &["image", "places"],
+        &["logits"],
+        vec![Attribute::Int(2).named("batch_dims")],
+    );
+    let told = told(
+        vec![take],
+        vec![TensorProto::from_i64("places", &[2, 2, 2, 1], &[0; 8])],
+        &[
+            ("image", &[2, 1 << 30, 3, 2]),
+            ("logits", &[2, 1 << 30, 2, 2]),
+        ],
+    );
+    let expected = "it needs a constant of [2, 1073741824] numbers";
+    assert!(told.contains(expected), "{told}");
+}
+
+/// As many numbers as places were multiplied, squared.
+#[test]
+fn products_over_what_is_too_long_of_nothing() {
+    let attributes = vec![Attribute::Int(0).named("keepdims")];
+    let product = node("ReduceProd", &["image", "axes"], &["logits"], attributes);
+    let told = told(
+        vec![product],
+        vec![ints("axes", &[1])],
+        &[("image", &[0, 1 << 30]), ("logits", &[0])],
+    );
+    assert!(told.contains("it multiplies 1073741824 elements"), "{told}");
+}
+
+/// Turns within turns took a thousand times the file's memory.
+#[test]
+fn loops_that_become_too_many_nodes() {
+    let bytes = prost::Message::encode_to_vec(&models::nested_loops(1 << 16));
+    let verdict = judged(Journey::Alone, &bytes, &Shapes::default());
+    assert!(matches!(verdict, Verdict::Fine(_)), "{verdict:?}");
+}

@@ -4,6 +4,7 @@
 mod structured;
 
 use crate::cases;
+pub use structured::nested_loops;
 use ziggurat::onnx::proto::{
     AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
     StringStringEntryProto, TensorProto,
@@ -28,7 +29,7 @@ pub fn all() -> Vec<ModelProto> {
     models.extend([
         structured::functions(),
         structured::control_flow(),
-        structured::nested_loops(),
+        nested_loops(2),
         halves(),
         bytes(),
         quantised(),

@@ -92,7 +92,9 @@ fn loops_are_unrolled_that_a_counter_ends() {
 fn refusal(model: ModelProto) -> String {
     let graph = Graph::new(model).unwrap();
     let node = graph.nodes().iter().find(|node| node.is("Loop")).unwrap();
-    let why = control::refusal(&graph, &[], node).unwrap();
+    let why = control::Refusals::of(&graph, &Shapes::default())
+        .find(node)
+        .unwrap();
     let told = reach(&graph, &Shapes::default(), "x")["last"].to_string();
     let title = "node \"node of end\" (\"Loop\") cannot be differentiated";
     assert_eq!(told, format!("{title}: {why}"));
@@ -160,6 +162,8 @@ fn many_loops_that_do_not_end_are_given_up_together() {
     let begin = Instant::now();
     assert!(control::decide(&graph, &[]).unwrap().is_none());
     assert!(begin.elapsed() < Duration::from_secs(20));
-    let why = control::refusal(&graph, &[], graph.nodes().last().unwrap()).unwrap();
+    let why = control::Refusals::of(&graph, &Shapes::default())
+        .find(graph.nodes().last().unwrap())
+        .unwrap();
     assert!(why.starts_with("it goes on for more than "), "{why}");
 }

@@ -131,6 +131,7 @@ pub fn gather_nd(cx: &mut Context) -> Result<Gradients, Error> {
         );
         return Ok(vec![Some(added)]);
     }
+    cx.check_constant(&dims[..batch_rank])?;
     let batch: usize = dims[..batch_rank].iter().product();
     let (coordinates, middle) = index_dims[batch_rank..]
         .split_last()

@@ -89,6 +89,7 @@ pub fn average_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let window = Window::of(cx, &[], &dims[2..], &out[2..])?;
     let include_pad = cx.node.int("count_include_pad").unwrap_or(0) != 0;
     let rank = window.kernel.len();
+    cx.check_constant(&out[2..])?;
     let counts: Vec<Vec<f64>> = (0..rank)
         .map(|axis| window_counts(&window, axis, dims[axis + 2], out[axis + 2], include_pad))
         .collect();
@@ -222,8 +223,11 @@ fn window_counts(
     (0..output as i64)
         .map(|position| {
             let start = position * window.strides[axis] - begin;
-            let taps = (0..window.kernel[axis]).map(|tap| start + tap * window.dilations[axis]);
-            taps.filter(|at| valid.contains(at)).count().max(1) as f64
+            let step = window.dilations[axis];
+            // How many of start, start + step, … lie before a place.
+            let before = |place: i64| (place - start + step - 1).div_euclid(step);
+            let before = |place| before(place).clamp(0, window.kernel[axis]);
+            (before(valid.end) - before(valid.start)).max(1) as f64
         })
         .collect()
 }

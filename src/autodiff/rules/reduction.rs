@@ -81,7 +81,8 @@ pub fn reduce_prod(cx: &mut Context) -> Result<Gradients, Error> {
     let reduction = Reduction::of(cx)?;
     let (input, count) = (cx.input(0)?, reduction.count());
     let total: usize = reduction.dims.iter().product();
-    if total.saturating_mul(count) > LARGEST_SQUARE {
+    // Of nothing, too, the square is made.
+    if count.saturating_mul(total.max(count)) > LARGEST_SQUARE {
         return Err(cx.form(&format!("it multiplies {count} elements")));
     }
     let rank = reduction.dims.len();

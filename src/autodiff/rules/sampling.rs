@@ -47,6 +47,7 @@ pub fn grid_sample(cx: &mut Context) -> Result<Gradients, Error> {
         taps_of_axes.push(taps);
         reaches.push(reach);
     }
+    cx.check_constant(&[groups])?;
     let batch: Vec<i64> = (0..groups as i64).collect();
     let batch = cx.ints(&batch);
     let taps = reading.join(cx, taps_of_axes, &batch);

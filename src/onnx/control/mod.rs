@@ -17,7 +17,7 @@ use std::collections::HashSet;
 use turns::Turns;
 
 /// How large a graph may be after a loop is unrolled (see [`scope::size`]). Loops that would become more stay loops.
-const MOST: usize = 1 << 20;
+const MOST: usize = 1 << 18;
 
 /// The graph with everything decided that is constant, or `None` if nothing is. What was within a branch may be decided
 /// the next time. `shapes` are the types of the graph's values, once for each choice of its inputs' dimensions: how long a
@@ -65,14 +65,14 @@ pub fn decide(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> 
 }
 
 /// Why control flow of a graph is not decided.
-pub struct Undecided<'a> {
+pub struct Refusals<'a> {
     graph: &'a Graph,
     shapes: &'a Shapes,
-    /// Found when it is first needed, once for all nodes.
+    /// Measured when a node first asks for it, once for all.
     room: OnceCell<Room>,
 }
 
-impl<'a> Undecided<'a> {
+impl<'a> Refusals<'a> {
     /// Of `graph`; `shapes` are the types of its values.
     pub fn of(graph: &'a Graph, shapes: &'a Shapes) -> Self {
         Self {
@@ -83,7 +83,7 @@ impl<'a> Undecided<'a> {
     }
 
     /// Why an `If`, `Loop` or `Scan` stays one; `None` if it need not, or is something else.
-    pub fn refusal(&self, node: &NodeProto) -> Option<String> {
+    pub fn find(&self, node: &NodeProto) -> Option<String> {
         if !is_control(node) {
             return None;
         }

@@ -22,9 +22,11 @@ use super::graph::is_default_domain;
 use super::proto::NodeProto;
 use super::{Error, Graph, Shapes};
 use emitter::{Emitter, Refusal, Source};
+use std::cell::OnceCell;
+use std::collections::HashSet;
 
 /// Once there are this many parts, what is fused stays whole: a file of a few nodes must not become a graph of millions.
-const MOST: usize = 1 << 20;
+const MOST: usize = 1 << 18;
 
 /// A fused operator that is known here.
 #[derive(Clone, Copy)]
@@ -169,21 +171,34 @@ pub fn decompose(graph: &Graph, shapes: &Shapes) -> Result<Graph, Error> {
     Ok(result)
 }
 
-/// Why a node that is known here is not taken apart; `None` if it is, or is not known.
-pub fn refusal(graph: &Graph, shapes: &Shapes, node: &NodeProto) -> Option<String> {
-    let fusion = fusion(node)?;
-    let read = &graph.read();
-    let refused = parts(
-        fusion,
-        Source {
+/// Why fused operators of a graph are not taken apart.
+pub struct Refusals<'a> {
+    graph: &'a Graph,
+    shapes: &'a Shapes,
+    /// Collected when a node first asks for it, once for all.
+    read: OnceCell<HashSet<&'a str>>,
+}
+
+impl<'a> Refusals<'a> {
+    /// Of `graph`; `shapes` are the types of its values.
+    pub fn of(graph: &'a Graph, shapes: &'a Shapes) -> Self {
+        Self {
             graph,
             shapes,
-            read,
-        },
-        node,
-    )
-    .err()?;
-    Some(refused.0)
+            read: OnceCell::new(),
+        }
+    }
+
+    /// Why a node that is known here is not taken apart; `None` if it is, or is not known.
+    pub fn find(&self, node: &NodeProto) -> Option<String> {
+        let fusion = fusion(node)?;
+        let source = Source {
+            graph: self.graph,
+            shapes: self.shapes,
+            read: self.read.get_or_init(|| self.graph.read()),
+        };
+        Some(parts(fusion, source, node).err()?.0)
+    }
 }
 
 fn parts<'a>(
@@ -256,10 +271,12 @@ mod tests {
             let apart = decompose(&graph, &shapes).unwrap();
             assert_eq!(apart.nodes(), graph.nodes());
             assert_eq!(
-                refusal(&graph, &shapes, &graph.nodes()[0]).as_deref(),
+                Refusals::of(&graph, &shapes)
+                    .find(&graph.nodes()[0])
+                    .as_deref(),
                 Some(why)
             );
-            assert_eq!(refusal(&graph, &shapes, &graph.nodes()[1]), None);
+            assert_eq!(Refusals::of(&graph, &shapes).find(&graph.nodes()[1]), None);
         }
     }
 

@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 /// How many elements all lists together may have, and how large a graph may be after they are resolved (see
 /// [`scope::size`]). Later ones stay what they are.
-const MOST: usize = 1 << 20;
+const MOST: usize = 1 << 18;
 
 /// Operators that make, change, or read what is no tensor.
 const OPERATORS: &[&str] = &[

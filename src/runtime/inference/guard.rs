@@ -131,13 +131,7 @@ impl Guards<'_> {
     }
 
     /// Adds the guard of this name: `value` with its 0 largest elements along `axis` behind it, whose name it returns.
-    fn guard(
-        &mut self,
-        name: &str,
-        axis: i64,
-        value: &String,
-        nodes: &mut Vec<NodeProto>,
-    ) -> String {
+    fn guard(&mut self, name: &str, axis: i64, value: &str, nodes: &mut Vec<NodeProto>) -> String {
         let [number, largest, places, like, same] =
             ["number", "largest", "places", "like", "value"]
                 .map(|what| scope::fresh(&mut self.taken, GUARD, what));

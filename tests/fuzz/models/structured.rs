@@ -116,7 +116,8 @@ pub(super) fn control_flow() -> ModelProto {
     )
 }
 
-pub(super) fn nested_loops() -> ModelProto {
+/// A loop of three turns around one of `turns`.
+pub fn nested_loops(turns: i64) -> ModelProto {
     // Values of a subgraph are called otherwise than those around it.
     let mut inner = body(
         vec![
@@ -141,7 +142,7 @@ pub(super) fn nested_loops() -> ModelProto {
         ],
         "layer",
     );
-    outer.initializer = vec![TensorProto::from_i64("two", &[], &[2])];
+    outer.initializer = vec![TensorProto::from_i64("two", &[], &[turns])];
     model(
         18,
         vec![
