@@ -2,7 +2,7 @@
 
 use super::Frame;
 use crate::tui::app::App;
-use crate::tui::command::{COMMANDS, Context, Entry};
+use crate::tui::command::{COMMANDS, Command, Context, Entry};
 use crate::tui::keys::Keys;
 use crate::tui::messages::Level;
 use crate::tui::prompt::Prompt;
@@ -39,7 +39,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
         Line::styled(text, app.theme.style(role)).render(area, frame.buffer);
         return;
     }
-    hints(app).render(area, frame.buffer);
+    hints(app, area.width.into()).render(area, frame.buffer);
 }
 
 fn typing(app: &App, frame: &mut Frame, area: Rect, prompt: &Prompt) {
@@ -69,8 +69,9 @@ fn typing(app: &App, frame: &mut Frame, area: Rect, prompt: &Prompt) {
     frame.cursor = Some((area.x + column, area.y));
 }
 
-/// The keys of the commands that matter where the focus is.
-fn hints(app: &App) -> Line<'static> {
+/// The keys of the commands that matter where the focus is, as many as `room` columns hold. How to get help and how to
+/// leave stay.
+fn hints(app: &App, room: usize) -> Line<'static> {
     let here = context(app);
     let matter = |entry: &&Entry| {
         let reaches = match here {
@@ -84,20 +85,33 @@ fn hints(app: &App) -> Line<'static> {
         .iter()
         .filter(matter)
         .partition(|entry| entry.context == Context::Everywhere);
-    let mut spans = vec![Span::raw(" ")];
-    for entry in own.into_iter().chain(general) {
-        let Some(key) = app.keymap.keys_of(entry.command).into_iter().next() else {
-            continue;
-        };
-        spans.push(Span::styled(short(&key), app.theme.style(Role::Key)));
-        spans.push(Span::styled(
-            format!(" {}  ", entry.hint),
-            app.theme.style(Role::KeyText),
-        ));
-    }
+    let named = own.into_iter().chain(general).filter_map(|entry| {
+        let key = app.keymap.keys_of(entry.command).into_iter().next()?;
+        let stays = matches!(entry.command, Command::Help | Command::Quit);
+        Some((stays, short(&key), entry.hint))
+    });
+    let mut hints: Vec<(bool, String, &str)> = named.collect();
     if matches!(here, Context::Popup | Context::Settings) {
-        spans.push(Span::styled("esc", app.theme.style(Role::Key)));
-        spans.push(Span::styled(" close", app.theme.style(Role::KeyText)));
+        hints.push((true, "esc".into(), "close"));
+    }
+    let width = |key: &str, hint: &str| key.width() + hint.width() + 3;
+    let staying = hints.iter().filter(|(stays, ..)| *stays);
+    let reserved: usize = staying.map(|(_, key, hint)| width(key, hint)).sum();
+    let mut left = room.saturating_sub(1 + reserved);
+    let mut spans = vec![Span::raw(" ")];
+    for (stays, key, hint) in hints {
+        let width = width(&key, hint);
+        if !stays && width > left {
+            // One that is shorter must not come in its place: they are in the order of what matters most.
+            left = 0;
+            continue;
+        }
+        if !stays {
+            left -= width;
+        }
+        spans.push(Span::styled(key, app.theme.style(Role::Key)));
+        let hint = format!(" {hint}  ");
+        spans.push(Span::styled(hint, app.theme.style(Role::KeyText)));
     }
     Line::from(spans)
 }
