@@ -106,9 +106,11 @@ def wrong_file(path, known):
 
 def attempt(name, pairs, ziggurat, cache, limit):
     """Every pair of one network; runs in a process of its own."""
+    import torch
+
     from architectures import build
     from networks_table import grade
-    from references import doubts, reference
+    from references import doubts, last_bits, reference
 
     folder = pathlib.Path(tempfile.mkdtemp(dir=cache))
     start = time.perf_counter()
@@ -140,6 +142,8 @@ def attempt(name, pairs, ziggurat, cache, limit):
                 errors = [distance(differentiate(ziggurat, path, each, limit), each["exact"]) for each in more]
                 own = [known["float32"], *(each["float32"] for each in more)]
                 found["pictures"] = {"ziggurat": [found["error"], *map(rounded, errors)], "float32": [*map(rounded, own)]}
+                moved = [{**known, "picture": last_bits(torch.from_numpy(known["picture"]), seed).numpy()} for seed in range(3)]
+                found["moved"] = [rounded(distance(differentiate(ziggurat, path, each, limit), each["exact"])) for each in moved]
         except Failed as problem:
             stage, why = problem.args
             found |= {"failed": stage, "why": one_line(why, folder)}

@@ -37,13 +37,13 @@ def doubts(model, known):
     with torch.backends.mkldnn.flags(enabled=False):
         others["without oneDNN"], _ = _gradient(model, picture, index)
     for seed in range(3):
-        others[f"last bits changed, {seed}"], _ = _gradient(model, _last_bits(picture, seed), index)
+        others[f"last bits changed, {seed}"], _ = _gradient(model, last_bits(picture, seed), index)
     _fold(model, picture)
     others["batch normalisation folded"], _ = _gradient(model, picture, index)
     return slope, {way: distance(gradient, exact) for way, gradient in others.items()}
 
 
-def _last_bits(picture, seed):
+def last_bits(picture, seed):
     """Every number of the picture moved to a neighbouring float32, or left."""
     moves = torch.randint(-1, 2, picture.shape, generator=torch.Generator().manual_seed(seed))
     return torch.nextafter(picture, picture + moves)
