@@ -25,8 +25,7 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Checks a model's graph and indexes it. `Constant` nodes become constants like initializers; inputs at the end of a node
-    /// that are not given are left out.
+    /// Checks a model's graph and indexes it. `Constant` nodes become constants like initializers.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if a value is made twice or read before it is made, a node contradicts itself, or no opset is imported;
@@ -42,8 +41,7 @@ impl Graph {
                 "it does not say which ONNX opset it uses".into(),
             ));
         }
-        let mut proto = model.graph.take().unwrap_or_default();
-        vetting::vet(&mut proto)?;
+        let proto = model.graph.take().unwrap_or_default();
         let GraphProto {
             node,
             initializer,
@@ -235,11 +233,12 @@ impl Graph {
         }
     }
 
-    /// Adds a node at the end.
+    /// Adds a node at the end. Inputs at its end that are not given are left out.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if it reads a value that does not exist or makes one that does.
-    pub fn insert_node(&mut self, node: NodeProto) -> Result<(), Error> {
+    /// [`Error::Corrupt`] if it reads a value that does not exist or makes one that does, or contradicts itself.
+    pub fn insert_node(&mut self, mut node: NodeProto) -> Result<(), Error> {
+        vetting::vet(&mut node)?;
         let subject = || {
             printable(if node.name.is_empty() {
                 &node.op_type

@@ -7,18 +7,17 @@
 
 use crate::dice::Dice;
 use crate::journey::{self, Journey};
-use crate::recipe::Recipe;
-use crate::{memory, models};
+use crate::memory;
+use crate::recipe::{Larder, Recipe};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use ziggurat::onnx::Shapes;
-use ziggurat::onnx::proto::ModelProto;
 use ziggurat::runtime;
 
 /// Longest time for one model, and for the same one again: a machine that does something else looks like a hang.
@@ -107,14 +106,14 @@ pub fn serve() {
         .expect("less is always allowed");
     note_panics();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let models = models::all();
+    let models = &Larder::get().models;
     let mut types: BTreeMap<usize, Shapes> = BTreeMap::new();
-    println!("{MARK}ready {}", models.len());
+    println!("{MARK}ready");
     for line in std::io::stdin().lines().map_while(Result::ok) {
         let Some(recipe) = Recipe::read(&line) else {
             break;
         };
-        let bytes = recipe.file(&models);
+        let bytes = recipe.file();
         let shapes = types
             .entry(recipe.model)
             .or_insert_with(|| journey::types(&models[recipe.model]).unwrap_or_default());
@@ -138,7 +137,6 @@ struct Reader {
     recipes: ChildStdin,
     answers: Receiver<String>,
     said: PathBuf,
-    pub models: usize,
 }
 
 impl Reader {
@@ -177,13 +175,11 @@ impl Reader {
             recipes,
             answers,
             said,
-            models: 0,
         };
         let ready = reader.answers.recv_timeout(Duration::from_secs(120));
-        let count = ready
-            .ok()
-            .and_then(|line| line.strip_prefix("ready ")?.parse().ok());
-        reader.models = count.unwrap_or_else(|| panic!("no models: {}", reader.last_words()));
+        if ready.is_err() {
+            panic!("no models: {}", reader.last_words());
+        }
         reader
     }
 
@@ -245,12 +241,22 @@ pub struct Summary {
 
 /// Judges models made from `seed` until `end` says so of their number.
 pub fn run(journey: Journey, seed: u64, end: impl Fn(usize) -> bool) -> Summary {
+    let mut dice = Dice::new(seed);
+    let count = Larder::get().models.len();
+    let recipes = (0..).take_while(|&made| !end(made));
+    judge_all(recipes.map(|_| Recipe::random(journey, count, &mut dice)))
+}
+
+/// Judges every `step`th extreme of every model.
+pub fn sweep(journey: Journey, step: usize) -> Summary {
+    judge_all(Larder::get().extremes(journey).step_by(step))
+}
+
+fn judge_all(recipes: impl Iterator<Item = Recipe>) -> Summary {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut reader = Reader::start(folder.path());
-    let mut dice = Dice::new(seed);
     let mut summary = Summary::default();
-    while !end(summary.models) {
-        let recipe = Recipe::random(journey, reader.models, &mut dice);
+    for recipe in recipes {
         let mut verdict = reader.judge(&recipe, LONGEST);
         summary.models += 1;
         if let Verdict::Fine(told) = verdict {
@@ -268,7 +274,7 @@ pub fn run(journey: Journey, seed: u64, end: impl Fn(usize) -> bool) -> Summary 
         if let Verdict::Fine(_) = verdict {
             continue;
         }
-        if is_foreign(journey, &verdict) {
+        if is_foreign(recipe.journey, &verdict) {
             summary.foreign += 1;
         }
         let known = summary.findings.entry(kind(&verdict));
@@ -283,6 +289,16 @@ pub fn run(journey: Journey, seed: u64, end: impl Fn(usize) -> bool) -> Summary 
     for finding in summary.findings.values_mut() {
         shrink(&mut reader, folder.path(), finding);
     }
+    let Summary {
+        models,
+        reached,
+        foreign,
+        findings,
+    } = &summary;
+    println!(
+        "{models} models, {reached} of them differentiated; ONNX Runtime ended {foreign} times; {} findings",
+        findings.len()
+    );
     summary
 }
 
@@ -331,9 +347,7 @@ fn shrink(reader: &mut Reader, folder: &Path, finding: &mut Finding) {
 
 /// Writes a finding's model to a file and says where, and what is wrong with it.
 pub fn keep(folder: &Path, finding: &Finding) -> String {
-    static MODELS: OnceLock<Vec<ModelProto>> = OnceLock::new();
-    let models = MODELS.get_or_init(models::all);
-    let bytes = finding.recipe.file(models);
+    let bytes = finding.recipe.file();
     let name = blake3::hash(&bytes).to_hex();
     let path = folder.join(format!("{}.onnx", &name[..12]));
     std::fs::create_dir_all(folder).expect("the folder is the test's own");

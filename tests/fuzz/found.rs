@@ -308,21 +308,48 @@ fn fewer_parts_than_are_split_off() {
     assert!(message.contains(expected), "{message}");
 }
 
-/// ONNX Runtime read an axis of a Fourier transform that was not given.
+/// ONNX Runtime read an axis of a Fourier transform that was not given, and a bias where it fuses a sum with its
+/// normalisation: one that the file has, or that a fused operator becomes.
 #[test]
 fn a_last_input_that_is_not_given() {
     ziggurat::runtime::testing::library();
-    let nodes = vec![
+    let waves = vec![
         node("Unsqueeze", &["image", "last"], &["real"], vec![]),
-        node("DFT", &["real", "length", ""], &["waves"], vec![]),
-        node("Flatten", &["waves"], &["logits"], vec![]),
+        node("DFT", &["real", "length", ""], &["made"], vec![]),
     ];
-    let length = TensorProto::from_i64("length", &[], &[4]);
-    let mut model = models::model(20, nodes, vec![ints("last", &[-1]), length]);
-    model.opset_import.truncate(1);
-    let bytes = prost::Message::encode_to_vec(&model);
-    let verdict = judged(Journey::Whole, &bytes, &Shapes::default());
-    assert!(matches!(verdict, Verdict::Fine(Ok(()))), "{verdict:?}");
+    let normal = vec![
+        node("Add", &["image", "image"], &["sum"], vec![]),
+        node(
+            "LayerNormalization",
+            &["sum", "four", ""],
+            &["made"],
+            vec![],
+        ),
+    ];
+    let fused = vec![NodeProto {
+        domain: "com.microsoft".into(),
+        ..node(
+            "SkipLayerNormalization",
+            &["rows", "rows", "four"],
+            &["made"],
+            vec![],
+        )
+    }];
+    let rows = vec![node("Reshape", &["image", "dims"], &["rows"], vec![])];
+    for nodes in [waves, normal, [rows, fused].concat()] {
+        let scores = node("Flatten", &["made"], &["logits"], vec![]);
+        let constants = vec![
+            ints("last", &[-1]),
+            TensorProto::from_i64("length", &[], &[4]),
+            TensorProto::from_floats("four", &[4], Elem::F32, &[1.0, 2.0, 3.0, 4.0]).unwrap(),
+            ints("dims", &[1, 12, 4]),
+        ];
+        let mut model = models::model(20, [nodes, vec![scores]].concat(), constants);
+        model.opset_import.retain(|import| import.domain != "local");
+        let bytes = prost::Message::encode_to_vec(&model);
+        let verdict = judged(Journey::Whole, &bytes, &Shapes::default());
+        assert!(matches!(verdict, Verdict::Fine(Ok(()))), "{verdict:?}");
+    }
 }
 
 /// Each place of a batch got a number.
@@ -365,4 +392,38 @@ fn loops_that_become_too_many_nodes() {
     let bytes = prost::Message::encode_to_vec(&models::nested_loops(1 << 16));
     let verdict = judged(Journey::Alone, &bytes, &Shapes::default());
     assert!(matches!(verdict, Verdict::Fine(_)), "{verdict:?}");
+}
+
+/// ONNX Runtime's shape inference read axes before the first.
+#[test]
+fn fewer_than_no_batch_axes() {
+    let attributes = vec![Attribute::Int(-2).named("batch_dims")];
+    let nodes = vec![
+        node("GatherND", &["image", "places"], &["some"], attributes),
+        node("Flatten", &["some"], &["logits"], vec![]),
+    ];
+    let places = TensorProto::from_i64("places", &[1, 2], &[0, 1]);
+    let model = models::model(18, nodes, vec![places]);
+    let message = message(Journey::Whole, &model, &Shapes::default());
+    let expected = "node \"some\" (GatherND) has batch_dims = -2";
+    assert!(message.contains(expected), "{message}");
+}
+
+/// A kernel that is larger than the filters was read beyond their end.
+#[test]
+fn a_kernel_that_is_not_that_of_the_filters() {
+    let attributes = vec![
+        Attribute::from(vec![3i64, 3]).named("kernel_shape"),
+        Attribute::from(vec![2i64, 2]).named("strides"),
+        Attribute::from(vec![1i64; 4]).named("pads"),
+        Attribute::Int(3).named("group"),
+    ];
+    let filters = TensorProto::from_floats("filters", &[3, 1, 1, 1], Elem::F32, &[1.0; 3]);
+    let told = told(
+        vec![node("Conv", &["image", "filters"], &["logits"], attributes)],
+        vec![filters.unwrap()],
+        &[IMAGE, ("logits", &[1, 3, 2, 2])],
+    );
+    let expected = "its kernel_shape is [3, 3], and its filters are [1, 1]";
+    assert!(told.contains(expected), "{told}");
 }

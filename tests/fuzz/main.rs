@@ -2,8 +2,9 @@
 //! take memory beyond a multiple of the file.
 //!
 //! `cargo test --test fuzz` tries a few thousand models, always the same. `ZIGGURAT_FUZZ_MINUTES=30 cargo test --release
-//! --test fuzz hostile -- --nocapture` tries others for half an hour, and writes those that show something into a folder that it names;
-//! `ZIGGURAT_FUZZ_SEED` tries the same ones again. What was found is in `found`.
+//! --test fuzz hostile -- --nocapture` tries every extreme of every model (a quarter of an hour), then others at random for
+//! half an hour, and writes those that show something into a folder that it names; `ZIGGURAT_FUZZ_SEED` tries the same
+//! ones again. What was found is in `found`.
 
 mod campaign;
 #[path = "../gradients/cases/mod.rs"]
@@ -23,7 +24,7 @@ mod models;
 mod mutation;
 mod recipe;
 
-use campaign::{Summary, keep, run, until};
+use campaign::{keep, run, sweep, until};
 use journey::Journey;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -34,6 +35,8 @@ static ALLOCATOR: memory::Counting = memory::Counting;
 /// How many models a plain test run tries.
 const ALONE: usize = 4000;
 const WHOLE: usize = 150;
+/// Of the extremes, one in so many.
+const STEP: usize = 999;
 
 /// The process that reads models for [`hostile_models_are_survived`]; alone it has nothing to read.
 #[test]
@@ -46,7 +49,9 @@ fn read_models() {
 fn hostile_models_are_survived() {
     let minutes = std::env::var("ZIGGURAT_FUZZ_MINUTES").ok();
     let summaries = match minutes.map(|minutes| minutes.parse::<f64>()) {
-        None => [
+        None => vec![
+            sweep(Journey::Alone, STEP),
+            sweep(Journey::Whole, STEP),
             run(Journey::Alone, 1, |models| models >= ALONE),
             run(Journey::Whole, 2, |models| models >= WHOLE),
         ],
@@ -54,24 +59,22 @@ fn hostile_models_are_survived() {
             let half = Duration::from_secs_f64(minutes * 30.0);
             let seed = seed();
             println!("seed {seed}");
-            [Journey::Alone, Journey::Whole]
-                .map(|journey| run(journey, seed, until(Instant::now() + half)))
+            let long = |journey| run(journey, seed, until(Instant::now() + half));
+            [
+                sweep(Journey::Alone, 1),
+                sweep(Journey::Whole, 1),
+                long(Journey::Alone),
+                long(Journey::Whole),
+            ]
+            .into()
         }
         Some(Err(problem)) => panic!("ZIGGURAT_FUZZ_MINUTES: {problem}"),
     };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fuzz");
     let mut found = Vec::new();
-    for Summary {
-        models,
-        reached,
-        foreign,
-        findings,
-    } in &summaries
-    {
-        println!(
-            "{models} models, {reached} of them differentiated; ONNX Runtime ended {foreign} times"
-        );
-        found.extend(findings.values().map(|finding| keep(&folder, finding)));
+    for summary in &summaries {
+        let findings = summary.findings.values();
+        found.extend(findings.map(|finding| keep(&folder, finding)));
     }
     assert!(
         found.is_empty(),

@@ -1,5 +1,6 @@
 //! What makes a valid model a hostile one: changes of its messages, and of the bytes that they are written as.
 
+pub mod extremes;
 mod parts;
 
 use crate::dice::Dice;

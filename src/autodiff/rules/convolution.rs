@@ -9,7 +9,7 @@ use crate::onnx::proto::TensorProto;
 pub fn conv(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, input, weight) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
     let (dims, out, filter) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.dims(&weight)?);
-    if dims.len() < 3 || filter.len() != dims.len() {
+    if dims.len() < 3 || filter.len() != dims.len() || out.len() != dims.len() {
         return Err(cx.form(&format!("input {dims:?} and weights {filter:?}")));
     }
     let group = cx.node.int("group").unwrap_or(1).max(1) as usize;

@@ -17,11 +17,11 @@ pub struct Window {
 }
 
 impl Window {
-    /// Reads the attributes of a node. `input` and `output` are the spatial dimensions; `kernel` is used where the node
-    /// does not say `kernel_shape`.
+    /// Reads the attributes of a node. `input` and `output` are the spatial dimensions; `kernel`, which a
+    /// node with filters has, is that of `kernel_shape` or stands in its place.
     ///
     /// # Errors
-    /// [`Error::Form`] if an attribute is missing, of the wrong length, or out of range.
+    /// [`Error::Form`] if an attribute is missing, of the wrong length, out of range, or another than the filters say.
     pub fn of(
         cx: &Context,
         kernel: &[usize],
@@ -39,8 +39,12 @@ impl Window {
                 ))),
             }
         };
-        let kernel = kernel.iter().map(|&size| size as i64).collect();
-        let kernel = list("kernel_shape", kernel, rank, 1)?;
+        let filters: Vec<i64> = kernel.iter().map(|&size| size as i64).collect();
+        let kernel = list("kernel_shape", filters.clone(), rank, 1)?;
+        if !filters.is_empty() && kernel != filters {
+            let why = format!("its kernel_shape is {kernel:?}, and its filters are {filters:?}");
+            return Err(cx.form(&why));
+        }
         let strides = list("strides", vec![1; rank], rank, 1)?;
         let dilations = list("dilations", vec![1; rank], rank, 1)?;
         let pads = list("pads", vec![0; 2 * rank], 2 * rank, 0)?;
