@@ -1,5 +1,6 @@
 //! What a node may say that ONNX Runtime builds on without a look, and ends the process.
 
+use super::graph::is_default_domain;
 use super::proto::NodeProto;
 use super::{Error, scope};
 
@@ -11,8 +12,11 @@ pub fn vet(node: &mut NodeProto) -> Result<(), Error> {
     let mut open = vec![node];
     while let Some(node) = open.pop() {
         drop_missing(node);
-        check_counts(node)?;
-        check_outputs(node)?;
+        if let Some(contradiction) = contradiction(node) {
+            let (node, op) = (node.title(), &node.op_type);
+            let why = format!("node {node} ({op}) has {contradiction}");
+            return Err(Error::Corrupt(why));
+        }
         let graphs = node.attribute.iter_mut().flat_map(scope::graphs_mut);
         open.extend(graphs.flat_map(|graph| &mut graph.node));
     }
@@ -27,31 +31,21 @@ fn drop_missing(node: &mut NodeProto) {
     }
 }
 
-/// Attributes that count axes.
-const COUNTS: &[(&str, &str)] = &[("GatherND", "batch_dims")];
-
-fn check_counts(node: &NodeProto) -> Result<(), Error> {
-    for (op, name) in COUNTS {
-        let count = node.int(name).filter(|count| *count < 0 && node.is(op));
-        if let Some(count) = count {
-            let node = node.title();
-            return Err(Error::Corrupt(format!(
-                "node {node} ({op}) has {name} = {count}"
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// `Split` is asked for as many parts as it makes, or more.
-fn check_outputs(node: &NodeProto) -> Result<(), Error> {
-    let parts = node.int("num_outputs").filter(|_| node.is("Split"));
+/// What a node says that cannot be.
+fn contradiction(node: &NodeProto) -> Option<String> {
     let made = node.output.len();
-    match parts {
-        Some(parts) if parts < made as i64 => Err(Error::Corrupt(format!(
-            "node {} (Split) has {made} outputs and num_outputs = {parts}",
-            node.title()
-        ))),
-        _ => Ok(()),
+    match node.op_type.as_str() {
+        _ if !is_default_domain(&node.domain) => None,
+        "GatherND" => {
+            let axes = node.int("batch_dims").filter(|&axes| axes < 0)?;
+            Some(format!("batch_dims = {axes}"))
+        }
+        "Split" => {
+            let parts = node
+                .int("num_outputs")
+                .filter(|&parts| parts < made as i64)?;
+            Some(format!("num_outputs = {parts} and {made} outputs"))
+        }
+        _ => None,
     }
 }

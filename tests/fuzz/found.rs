@@ -304,7 +304,7 @@ fn fewer_parts_than_are_split_off() {
     ];
     let model = models::model(18, nodes, vec![]);
     let message = message(Journey::Whole, &model, &Shapes::default());
-    let expected = "node \"a\" (Split) has 3 outputs and num_outputs = 2";
+    let expected = "node \"a\" (Split) has num_outputs = 2 and 3 outputs";
     assert!(message.contains(expected), "{message}");
 }
 
