@@ -1,8 +1,11 @@
-//! What a node may say that ONNX Runtime builds on without a look, and ends the process.
+//! What a node may say that ONNX Runtime builds on without a look, and ends the process or takes minutes.
 
 use super::graph::is_default_domain;
 use super::proto::NodeProto;
 use super::{Error, scope};
+
+/// The most elements of a window. A picture has fewer; whatever is not there, ONNX Runtime goes through for every place.
+const LARGEST_WINDOW: i64 = 1 << 24;
 
 /// Brings a node, and those within it, into a form that ONNX Runtime survives.
 ///
@@ -12,9 +15,9 @@ pub fn vet(node: &mut NodeProto) -> Result<(), Error> {
     let mut open = vec![node];
     while let Some(node) = open.pop() {
         drop_missing(node);
-        if let Some(contradiction) = contradiction(node) {
+        if let Some(objection) = objection(node) {
             let (node, op) = (node.title(), &node.op_type);
-            let why = format!("node {node} ({op}) has {contradiction}");
+            let why = format!("node {node} ({op}) has {objection}");
             return Err(Error::Corrupt(why));
         }
         let graphs = node.attribute.iter_mut().flat_map(scope::graphs_mut);
@@ -31,14 +34,21 @@ fn drop_missing(node: &mut NodeProto) {
     }
 }
 
-/// What a node says that cannot be.
-fn contradiction(node: &NodeProto) -> Option<String> {
+/// What a node says that cannot be, or is beyond all measure.
+fn objection(node: &NodeProto) -> Option<String> {
     let made = node.output.len();
     match node.op_type.as_str() {
         _ if !is_default_domain(&node.domain) => None,
         "GatherND" => {
             let axes = node.int("batch_dims").filter(|&axes| axes < 0)?;
             Some(format!("batch_dims = {axes}"))
+        }
+        "AveragePool" | "LpPool" | "MaxPool" => {
+            let window = node.ints("kernel_shape")?;
+            let area = window
+                .iter()
+                .fold(1, |area: i64, &size| area.saturating_mul(size));
+            (area > LARGEST_WINDOW).then(|| format!("windows of {window:?}"))
         }
         "Split" => {
             let parts = node

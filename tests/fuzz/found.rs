@@ -427,3 +427,20 @@ fn a_kernel_that_is_not_that_of_the_filters() {
     let expected = "its kernel_shape is [3, 3], and its filters are [1, 1]";
     assert!(told.contains(expected), "{told}");
 }
+
+/// ONNX Runtime went through all of the window, for every place, also what lies outside of the picture.
+#[test]
+fn windows_beyond_all_measure() {
+    let attributes = vec![
+        Attribute::from(vec![1i64 << 31, 2]).named("kernel_shape"),
+        Attribute::from("SAME_UPPER").named("auto_pad"),
+    ];
+    let nodes = vec![
+        node("AveragePool", &["image"], &["mean"], attributes),
+        node("Flatten", &["mean"], &["logits"], vec![]),
+    ];
+    let model = models::model(18, nodes, vec![]);
+    let message = message(Journey::Whole, &model, &Shapes::default());
+    let expected = "(AveragePool) has windows of [2147483648, 2]";
+    assert!(message.contains(expected), "{message}");
+}
