@@ -8,7 +8,7 @@
 use crate::dice::Dice;
 use crate::journey::{self, Journey};
 use crate::memory;
-use crate::recipe::{Larder, Recipe};
+use crate::recipe::{Corpus, Recipe};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::panic::AssertUnwindSafe;
@@ -106,7 +106,7 @@ pub fn serve() {
         .expect("less is always allowed");
     note_panics();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let models = &Larder::get().models;
+    let models = &Corpus::get().models;
     let mut types: BTreeMap<usize, Shapes> = BTreeMap::new();
     println!("{MARK}ready");
     for line in std::io::stdin().lines().map_while(Result::ok) {
@@ -242,14 +242,14 @@ pub struct Summary {
 /// Judges models made from `seed` until `end` says so of their number.
 pub fn run(journey: Journey, seed: u64, end: impl Fn(usize) -> bool) -> Summary {
     let mut dice = Dice::new(seed);
-    let count = Larder::get().models.len();
+    let count = Corpus::get().models.len();
     let recipes = (0..).take_while(|&made| !end(made));
     judge_all(recipes.map(|_| Recipe::random(journey, count, &mut dice)))
 }
 
 /// Judges every `step`th extreme of every model.
 pub fn sweep(journey: Journey, step: usize) -> Summary {
-    judge_all(Larder::get().extremes(journey).step_by(step))
+    judge_all(Corpus::get().extremes(journey).step_by(step))
 }
 
 fn judge_all(recipes: impl Iterator<Item = Recipe>) -> Summary {

@@ -25,16 +25,16 @@ pub enum Change {
 }
 
 /// The models to begin with, and what is known of all of them.
-pub struct Larder {
+pub struct Corpus {
     pub models: Vec<ModelProto>,
     attributes: extremes::Attributes,
 }
 
-impl Larder {
+impl Corpus {
     /// The one that recipes are made from.
     pub fn get() -> &'static Self {
-        static LARDER: OnceLock<Larder> = OnceLock::new();
-        LARDER.get_or_init(|| {
+        static CORPUS: OnceLock<Corpus> = OnceLock::new();
+        CORPUS.get_or_init(|| {
             let models = models::all();
             let attributes = extremes::attributes(&models);
             Self { models, attributes }
@@ -99,16 +99,16 @@ impl Recipe {
 
     /// The file.
     pub fn file(&self) -> Vec<u8> {
-        let larder = Larder::get();
-        let mut model = larder.models[self.model].clone();
+        let corpus = Corpus::get();
+        let mut model = corpus.models[self.model].clone();
         let mut of_bytes = Vec::new();
         for change in &self.changes {
             match *change {
                 Change::Random(seed) if seed % 8 == 0 => of_bytes.push(seed),
                 Change::Random(seed) => {
-                    mutation::change(&mut model, &larder.models, &mut Dice::new(seed));
+                    mutation::change(&mut model, &corpus.models, &mut Dice::new(seed));
                 }
-                Change::Extreme(index) => extremes::put(&mut model, index, &larder.attributes),
+                Change::Extreme(index) => extremes::put(&mut model, index, &corpus.attributes),
             }
         }
         let mut bytes = prost::Message::encode_to_vec(&model);
