@@ -4,7 +4,8 @@ use super::graph::is_default_domain;
 use super::proto::NodeProto;
 use super::{Error, scope};
 
-/// The most elements of a window. A picture has fewer; whatever is not there, ONNX Runtime goes through for every place.
+/// The most elements of a window. A picture has fewer; what is not there, ONNX Runtime goes through for every place, or
+/// makes room for.
 const LARGEST_WINDOW: i64 = 1 << 24;
 
 /// Brings a node, and those within it, into a form that ONNX Runtime survives.
@@ -43,13 +44,8 @@ fn objection(node: &NodeProto) -> Option<String> {
             let axes = node.int("batch_dims").filter(|&axes| axes < 0)?;
             Some(format!("batch_dims = {axes}"))
         }
-        "AveragePool" | "LpPool" | "MaxPool" => {
-            let window = node.ints("kernel_shape")?;
-            let area = window
-                .iter()
-                .fold(1, |area: i64, &size| area.saturating_mul(size));
-            (area > LARGEST_WINDOW).then(|| format!("windows of {window:?}"))
-        }
+        "AveragePool" | "LpPool" | "MaxPool" => excess(node.ints("kernel_shape")?),
+        "LRN" => excess(&[node.int("size")?]),
         "Split" => {
             let parts = node
                 .int("num_outputs")
@@ -58,4 +54,12 @@ fn objection(node: &NodeProto) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Whether a window is larger than any that has a use.
+fn excess(window: &[i64]) -> Option<String> {
+    let area = window
+        .iter()
+        .fold(1, |area: i64, &size| area.saturating_mul(size));
+    (area > LARGEST_WINDOW).then(|| format!("windows of {window:?}"))
 }

@@ -428,19 +428,26 @@ fn a_kernel_that_is_not_that_of_the_filters() {
     assert!(told.contains(expected), "{told}");
 }
 
-/// ONNX Runtime went through all of the window, for every place, also what lies outside of the picture.
+/// ONNX Runtime went through all of a pool's window, for every place, also what lies outside of the picture. The gradient of
+/// a normalisation by neighbouring channels has a pool, and panicked.
 #[test]
 fn windows_beyond_all_measure() {
-    let attributes = vec![
+    let pool = vec![
         Attribute::from(vec![1i64 << 31, 2]).named("kernel_shape"),
         Attribute::from("SAME_UPPER").named("auto_pad"),
     ];
-    let nodes = vec![
-        node("AveragePool", &["image"], &["mean"], attributes),
-        node("Flatten", &["mean"], &["logits"], vec![]),
-    ];
-    let model = models::model(18, nodes, vec![]);
-    let message = message(Journey::Whole, &model, &Shapes::default());
-    let expected = "(AveragePool) has windows of [2147483648, 2]";
-    assert!(message.contains(expected), "{message}");
+    let channels = vec![Attribute::Int(1 << 31).named("size")];
+    for (op, attributes, window) in [
+        ("AveragePool", pool, "[2147483648, 2]"),
+        ("LRN", channels, "[2147483648]"),
+    ] {
+        let nodes = vec![
+            node(op, &["image"], &["made"], attributes),
+            node("Flatten", &["made"], &["logits"], vec![]),
+        ];
+        let model = models::model(18, nodes, vec![]);
+        let message = message(Journey::Whole, &model, &Shapes::default());
+        let expected = format!("({op}) has windows of {window}");
+        assert!(message.contains(&expected), "{message}");
+    }
 }
