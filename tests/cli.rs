@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use ziggurat::model::{ModelFile, Source};
+use ziggurat::onnx::proto::Dim;
 use ziggurat::onnx::shapes::{fixed, untyped};
 use ziggurat::onnx::{Builder, Elem, file};
 use ziggurat::runtime::{Options, Provider, Session, Tensor, package, testing};
@@ -368,6 +369,60 @@ fn doctor_tells_what_was_found() {
     assert_eq!(found["providers"][0]["starts"], true);
     assert_eq!(found["model"]["classes"], 1000);
     assert_eq!(found["models"][0]["fetched"], true);
+}
+
+#[test]
+fn a_model_that_leaves_its_pictures_size_open() {
+    let desk = Desk::new();
+    let path = desk.path("open.onnx");
+    let mut builder = Builder::empty(18, "t/");
+    let mut dims = fixed(&[1, 3, 1, 1]);
+    dims[2..].clone_from_slice(&["h", "w"].map(|side| Dim::DimParam(side.into())));
+    builder.input("x", Elem::F32, &dims).unwrap();
+    builder.emit_named("relu", "Relu", &["x"], &[]).unwrap();
+    builder
+        .emit_named("scores", "GlobalAveragePool", &["relu"], &[])
+        .unwrap();
+    let model = builder.graph().to_model(&[untyped("scores")]).unwrap();
+    file::write(model, Path::new(&path), None).unwrap();
+
+    let shape = |arguments: &[&str]| {
+        let arguments = [&["layers", &path, "--json"], arguments].concat();
+        objects(&arguments)[0]["shape"].clone()
+    };
+    assert_eq!(shape(&[]), serde_json::json!([1, 3, 224, 224]));
+    assert_eq!(
+        shape(&["--input-size", "6x8"]),
+        serde_json::json!([1, 3, 6, 8])
+    );
+    let found = &objects(&["doctor", &path, "--json"])[0]["model"];
+    assert_eq!(found["size_origin"], "nobody");
+    assert!(output(&["doctor", &path]).contains("height and width assumed"));
+
+    // An array of numbers says how large it is.
+    let (input, gradient) = (desk.path("x.npy"), desk.path("g.npy"));
+    write_npy(&input, &Array4::<f32>::ones((1, 3, 5, 4))).unwrap();
+    output(&[
+        "gradient", &path, "--target", "1", "--input", &input, "--output", &gradient,
+    ]);
+    let gradient: Array4<f32> = read_npy(gradient).unwrap();
+    let expected = |channel| if channel == 1 { 1.0 / 20.0 } else { 0.0 };
+    for ((_, channel, _, _), slope) in gradient.indexed_iter() {
+        assert!(
+            (slope - expected(channel)).abs() < 1e-6,
+            "{channel}: {slope}"
+        );
+    }
+    for wrong in ["0", "224x", "9000"] {
+        ziggurat(&["layers", &path, "--input-size", wrong])
+            .assert()
+            .code(2);
+    }
+    let complaint = complaint(1, &["layers", MODEL, "--input-size", "96"]);
+    assert!(
+        complaint.contains("takes 224 × 224 pixels, not 96 × 96"),
+        "{complaint}"
+    );
 }
 
 #[test]

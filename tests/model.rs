@@ -55,8 +55,8 @@ fn lite0_is_fetched_and_converted_with_names_one_recognises() {
 fn logits(name: &str, picture: &RgbImage) -> Vec<f32> {
     testing::library();
     let model = fetched(name);
-    let [height, width] = model.card.input_size.unwrap();
-    let size = InputSize::new(3, height, width).unwrap();
+    let sides = model.card.input_size.unwrap();
+    let size = InputSize::new(3, sides.height(), sides.width()).unwrap();
     let image = model.card.preprocessing.unwrap().tensor(picture, size);
     let bytes = std::fs::read(&model.path).unwrap();
     let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use ziggurat::home::Home;
-use ziggurat::model::{Network, Origin, Source, layers};
+use ziggurat::model::{Network, Source, layers};
 use ziggurat::runs::target::{self, Target, TargetError};
 use ziggurat::runtime::{Active, Library, Provider, Stage};
 
@@ -82,11 +82,8 @@ pub fn network(home: &Home, model: Option<&str>, ports: &Ports) -> Result<Networ
     };
     ports.tell(&mut file.card);
     let network = Network::open(&file)?;
-    if network.preprocessing_origin == Origin::Nobody {
-        remark(&format!(
-            "{}: no card says how its pictures are prepared; ImageNet's mean and standard deviation are assumed",
-            network.name
-        ));
+    for assumption in network.assumptions() {
+        remark(&assumption);
     }
     Ok(network)
 }

@@ -1,8 +1,9 @@
-//! Which of a model's inputs and outputs are meant, where it has several: options that every subcommand with a model has.
+//! Which of a model's inputs and outputs are meant, and what its file leaves open: options that every subcommand with a model
+//! has.
 
 use super::Failure;
 use anyhow::anyhow;
-use ziggurat::model;
+use ziggurat::model::{self, Sides};
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Inputs and outputs of the model")]
@@ -10,6 +11,9 @@ pub struct Ports {
     /// The input that takes the picture, where several could
     #[arg(long, value_name = "NAME")]
     image_input: Option<String>,
+    /// Height and width of the picture, where the model leaves them open: 224, or 192x256
+    #[arg(long, value_name = "SIZE")]
+    input_size: Option<Sides>,
     /// The output that holds the class scores, if not the first one that could
     #[arg(long, value_name = "NAME")]
     scores_output: Option<String>,
@@ -19,6 +23,15 @@ pub struct Ports {
 }
 
 impl Ports {
+    /// With the height and width of pictures (N, C, H, W), unless others are said.
+    pub fn or_size_of(mut self, dims: &[usize]) -> Self {
+        if let &[_, _, height, width] = dims {
+            let sides = [height, width].map(|side| u32::try_from(side).unwrap_or(0));
+            self.input_size = self.input_size.or(Sides::try_from(sides).ok());
+        }
+        self
+    }
+
     /// What was said.
     pub fn read(&self) -> Result<model::Ports, Failure> {
         let number = |text: &String| {
@@ -30,6 +43,7 @@ impl Ports {
         };
         Ok(model::Ports {
             image_input: self.image_input.clone(),
+            input_size: self.input_size,
             scores_output: self.scores_output.clone(),
             feed: self
                 .feed

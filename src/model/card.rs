@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::classes::printable;
 use super::error::read_text;
 use super::near::{did_you_mean, nearest};
-use super::{Classes, Error, Preprocessing, zoo};
+use super::{Classes, Error, Preprocessing, Sides, zoo};
 use crate::home::Home;
 
 /// Most bytes a card may have; class names may stand in it.
@@ -30,7 +30,7 @@ pub struct Card {
     /// Which of the model's inputs takes the picture; `None`: the only one.
     pub input: Option<String>,
     /// Height and width of the input in pixels, for a model that leaves them open.
-    pub input_size: Option<[u32; 2]>,
+    pub input_size: Option<Sides>,
     /// Which of the model's outputs holds the class scores; `None`: the only one.
     pub output: Option<String>,
     /// What the model's further inputs hold, by name: one number everywhere.
@@ -101,7 +101,7 @@ struct Keys {
 #[serde(deny_unknown_fields)]
 struct InputKeys {
     name: Option<String>,
-    size: Option<Size>,
+    size: Option<Sides>,
 }
 
 #[derive(Default, Deserialize)]
@@ -115,23 +115,6 @@ struct OutputKeys {
 struct ClassKeys {
     file: Option<PathBuf>,
     names: Option<Vec<String>>,
-}
-
-/// Height and width, each 1 to 8192.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(try_from = "[u32; 2]")]
-struct Size([u32; 2]);
-
-impl TryFrom<[u32; 2]> for Size {
-    type Error = &'static str;
-
-    fn try_from(size: [u32; 2]) -> Result<Self, Self::Error> {
-        if size.iter().all(|side| (1..=8192).contains(side)) {
-            Ok(Self(size))
-        } else {
-            Err("height and width must be from 1 to 8192")
-        }
-    }
 }
 
 /// Where a card was found, which decides what it may say.
@@ -326,7 +309,7 @@ impl Card {
             title: keys.title.as_deref().map(printable),
             licence: keys.licence.as_deref().map(printable),
             input: keys.input.name,
-            input_size: keys.input.size.map(|Size(size)| size),
+            input_size: keys.input.size,
             output: keys.output.name,
             feed: keys.feed,
             preprocessing: keys.preprocessing,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::zoo;
+use super::{Sides, zoo};
 
 /// Why a model, a card, a class or a picture could not be had: one line that names it.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +51,11 @@ pub enum Error {
     /// The model takes no picture.
     #[error("{}: no image input: {why}", path.display())]
     NoImageInput { path: PathBuf, why: String },
+    /// It does not work with pictures of the size that was assumed.
+    #[error(
+        "{source}; it leaves height and width open, and {sides} pixels were assumed: say others with --input-size"
+    )]
+    AssumedSize { sides: Sides, source: Box<Error> },
     /// What an input besides the picture holds is unknown, or cannot be.
     #[error("{}: {why}", path.display())]
     FurtherInput { path: PathBuf, why: String },
@@ -84,6 +89,15 @@ impl Error {
     pub(super) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         |source| Self::File { path, source }
+    }
+
+    /// Whether ONNX Runtime would end the process over the model.
+    pub(super) fn is_fatal(&self) -> bool {
+        match self {
+            Self::Fetch(problem) => matches!(problem, crate::runtime::Error::NegativeSize { .. }),
+            Self::AssumedSize { source, .. } => source.is_fatal(),
+            _ => false,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where a model takes its picture: which input it is, and of which kind. Whatever its kind, from here on it is float32
 //! (N, channels, height, width).
 
-use super::{Error, InputSize, ModelFile, feed};
+use super::{Error, InputSize, ModelFile, Origin, Sides, feed};
 use crate::onnx::graph::declared_dims;
 use crate::onnx::proto::{Dim, NodeProto, TensorProto, ValueInfoProto};
 use crate::onnx::scope::{self, Names};
@@ -10,9 +10,6 @@ use crate::onnx::{Attribute, Elem, Graph, printable};
 
 /// Most channels that are taken for a picture's.
 const MOST_CHANNELS: i64 = 64;
-
-/// Largest height or width.
-const LARGEST: u32 = 8192;
 
 /// Which axis of the input holds what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +40,8 @@ pub struct Picture {
     pub elem: Elem,
     axes: Axes,
     pub size: InputSize,
+    /// Who says how high and wide that is.
+    pub size_origin: Origin,
     /// Whether the number of pictures can be chosen; else it is 1.
     pub batchable: bool,
     /// The model's further inputs.
@@ -53,8 +52,8 @@ impl Picture {
     /// The input that the card names, or the only one that can take a picture.
     ///
     /// # Errors
-    /// [`Error::NoImageInput`] if there is none, it is not the only one, or its height and width are open and no card tells
-    /// them; [`Error::FurtherInput`] if nobody says what further inputs hold.
+    /// [`Error::NoImageInput`] if there is none, it is not the only one, or it has other sides than the card says;
+    /// [`Error::FurtherInput`] if nobody says what further inputs hold.
     pub fn find(graph: &Graph, file: &ModelFile) -> Result<Self, Error> {
         let no_input = |why: String| Error::NoImageInput {
             path: file.path.clone(),
@@ -104,25 +103,18 @@ impl Picture {
             _ => None,
         };
         let [channel, row, column] = axes.places();
-        let [height, width] = match (number(row), number(column), file.card.input_size) {
-            (Some(height), Some(width), _) => [height, width],
-            (_, _, Some(size)) => size,
-            _ => {
-                return Err(no_input(
-                    "it leaves height and width open: say `input_size = [height, width]` in a card beside it".into(),
-                ));
-            }
-        };
-        if height > LARGEST || width > LARGEST {
-            return Err(no_input(format!(
-                "its input is {height} × {width} pixels, more than {LARGEST}"
-            )));
-        }
+        let declared = [number(row), number(column)];
+        let (sides, size_origin) = sides(declared, file.card.input_size).map_err(no_input)?;
         Ok(Self {
             name: input.name.clone(),
             elem,
             axes,
-            size: InputSize::new(number(channel).unwrap_or(0) as usize, height, width)?,
+            size: InputSize::new(
+                number(channel).unwrap_or(0) as usize,
+                sides.height(),
+                sides.width(),
+            )?,
+            size_origin,
             batchable: !matches!(dims[0], Some(Dim::DimValue(_))),
             fed,
         })
@@ -183,6 +175,27 @@ impl Picture {
             name.push('_');
         }
         name
+    }
+}
+
+/// Height and width of the picture, and who says so: the model, the card, or nobody, if both leave one of them open. The
+/// error ends a sentence.
+fn sides(declared: [Option<u32>; 2], said: Option<Sides>) -> Result<(Sides, Origin), String> {
+    let usual = said.unwrap_or(match declared {
+        [Some(side), None] | [None, Some(side)] => Sides::try_from([side, side])?,
+        _ => Sides::USUAL,
+    });
+    let [height, width] = declared;
+    let sides = [
+        height.unwrap_or(usual.height()),
+        width.unwrap_or(usual.width()),
+    ];
+    let sides = Sides::try_from(sides)?;
+    match said {
+        Some(other) if other != sides => Err(format!("it takes {sides} pixels, not {other}")),
+        _ if height.is_some() && width.is_some() => Ok((sides, Origin::Network)),
+        Some(_) => Ok((sides, Origin::Card)),
+        None => Ok((sides, Origin::Nobody)),
     }
 }
 

@@ -30,6 +30,7 @@ mod ports;
 pub mod preprocessing;
 pub mod report;
 mod scores;
+mod sides;
 mod whole;
 pub mod zoo;
 
@@ -44,3 +45,4 @@ pub use network::Network;
 pub use open::{ModelFile, Source};
 pub use ports::Ports;
 pub use preprocessing::{Affine, ChannelOrder, Channels, InputSize, Origin, Preprocessing};
+pub use sides::Sides;

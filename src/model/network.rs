@@ -5,7 +5,7 @@ use super::input::Picture;
 use super::layers::Layer;
 use super::layout::{Grids, Layout};
 use super::whole::Wholes;
-use super::{Affine, Classes, Error, InputSize, ModelFile, Origin, Preprocessing, scores};
+use super::{Affine, Classes, Error, InputSize, ModelFile, Origin, Preprocessing, Sides, scores};
 use crate::onnx::{Elem, Graph, Shapes, decompose, file, foreign, functions, precision, upgrade};
 use crate::runtime::folding;
 use std::fs::File;
@@ -23,8 +23,10 @@ pub struct Network {
     /// Name of the image input, (N, channels, height, width).
     pub input: String,
     pub size: InputSize,
+    /// Who says how high and wide that is.
+    pub size_origin: Origin,
     pub preprocessing: Preprocessing,
-    /// Who says that.
+    /// Who says how its pixels are prepared.
     pub preprocessing_origin: Origin,
     /// Name of the class scores, (N, classes), before any softmax.
     pub logits: String,
@@ -45,14 +47,35 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Onnx`] if the file is no model, [`Error::NoImageInput`] or [`Error::NoClassScores`] if it is no image
-    /// classifier, [`Error::Classes`] if the card's class names do not fit it.
+    /// classifier, [`Error::AssumedSize`] if it is none for pictures of the usual size and nobody says another,
+    /// [`Error::Classes`] if the card's class names do not fit it.
     pub fn open(file: &ModelFile) -> Result<Self, Error> {
         let model = upgrade::upgrade(precision::single(file::read(&file.path)?)?)?;
         let graph = Graph::new(functions::inline(foreign::define(model))?)?;
         let content = content_hash(file, &graph)?;
         let picture = Picture::find(&graph, file)?;
-        let (size, batchable) = (picture.size, picture.batchable);
-        let graph = picture.to_input(&graph)?;
+        let (size, size_origin) = (picture.size, picture.size_origin);
+        Self::of(file, content, &graph, picture).map_err(|problem| {
+            let is_of_size = matches!(problem, Error::Fetch(_) | Error::NoClassScores { .. });
+            match Sides::try_from([size.height, size.width]) {
+                Ok(sides) if is_of_size && size_origin == Origin::Nobody => Error::AssumedSize {
+                    sides,
+                    source: Box::new(problem),
+                },
+                _ => problem,
+            }
+        })
+    }
+
+    /// The network that a file's graph is for pictures like `picture`.
+    fn of(
+        file: &ModelFile,
+        content: blake3::Hasher,
+        graph: &Graph,
+        picture: Picture,
+    ) -> Result<Self, Error> {
+        let (size, size_origin, batchable) = (picture.size, picture.size_origin, picture.batchable);
+        let graph = picture.to_input(graph)?;
         let (input, raw) = (picture.name, picture.elem == Elem::U8);
         let wholes = Wholes::of(&graph);
         let mut graph = plain(graph, &input, size, batchable)?;
@@ -89,6 +112,7 @@ impl Network {
             graph,
             input,
             size,
+            size_origin,
             preprocessing,
             preprocessing_origin,
             logits,
@@ -98,6 +122,19 @@ impl Network {
             grids,
             wholes,
         })
+    }
+
+    /// What is assumed of the network because nobody says it; a line each, for the user.
+    pub fn assumptions(&self) -> Vec<String> {
+        let Self { name, size, .. } = self;
+        let size = (self.size_origin == Origin::Nobody).then(|| {
+            let (height, width) = (size.height, size.width);
+            format!("{name}: it leaves height and width open; {height} × {width} pixels are assumed (--input-size says others)")
+        });
+        let pixels = (self.preprocessing_origin == Origin::Nobody).then(|| {
+            format!("{name}: no card says how its pictures are prepared; ImageNet's mean and standard deviation are assumed")
+        });
+        size.into_iter().chain(pixels).collect()
     }
 
     /// Types of all values for `runs` pictures at once.

@@ -1,6 +1,7 @@
-//! Which of a model's inputs and outputs are meant, where someone says it beside the model's card.
+//! Which of a model's inputs and outputs are meant, and what its file leaves open, where someone says it beside the model's
+//! card.
 
-use super::Card;
+use super::{Card, Sides};
 use std::collections::BTreeMap;
 
 /// What is said; it comes before what the card says.
@@ -8,6 +9,8 @@ use std::collections::BTreeMap;
 pub struct Ports {
     /// The input that takes the picture.
     pub image_input: Option<String>,
+    /// How high and wide the picture is, for a model that leaves it open.
+    pub input_size: Option<Sides>,
     /// The output that holds the class scores.
     pub scores_output: Option<String>,
     /// What further inputs hold everywhere.
@@ -24,6 +27,7 @@ impl Ports {
         };
         told(&self.image_input, &mut card.input);
         told(&self.scores_output, &mut card.output);
+        card.input_size = self.input_size.or(card.input_size);
         let feed = self.feed.iter();
         card.feed
             .extend(feed.map(|(name, number)| (name.clone(), *number)));

@@ -62,15 +62,15 @@ pub struct Preprocessing {
     filter: Filter,
 }
 
-/// Who says how a model wants its pictures.
+/// Who says how a model wants its pictures, or how high and wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// The model's card.
     Card,
-    /// The network, which scales them itself or takes bytes.
+    /// The network, which scales them itself, takes bytes, or declares its input's dimensions.
     Network,
-    /// Nobody: ImageNet's mean and standard deviation are assumed, which is worth telling the user.
+    /// Nobody: what is usual is assumed, which is worth telling the user.
     Nobody,
 }
 

@@ -10,7 +10,7 @@ use crate::autodiff::rules;
 use crate::onnx::graph::{declared_dims, is_default_domain};
 use crate::onnx::proto::{Dim, ModelProto, NodeProto, ValueInfoProto};
 use crate::onnx::{Elem, file};
-use crate::runtime::{self, Library, Options, Provider, Session};
+use crate::runtime::{Library, Options, Provider, Session};
 
 /// Most nodes without a rule that are listed one by one.
 const LISTED: usize = 20;
@@ -70,7 +70,9 @@ pub struct Understood {
     pub classes: usize,
     pub batchable: bool,
     pub preprocessing: Preprocessing,
-    /// Who says that.
+    /// Who says how high and wide it is.
+    pub size_origin: Origin,
+    /// Who says how its pixels are prepared.
     pub preprocessing_origin: Origin,
     /// What black and white are for each channel of the picture.
     pub black_and_white: Vec<(f32, f32)>,
@@ -113,10 +115,8 @@ impl Report {
         }
         let network = Network::open(file);
         let opened = match &network {
-            // ONNX Runtime may end the process over such a file, so it is not asked.
-            Err(Error::Fetch(problem @ runtime::Error::NegativeSize { .. })) => {
-                Err(problem.to_string())
-            }
+            // Such a file is not shown to ONNX Runtime as it is.
+            Err(problem) if problem.is_fatal() => Err(problem.to_string()),
             _ => Session::open_model(&model, Provider::Cpu, &Options::default())
                 .map_err(|problem| problem.to_string()),
         };
@@ -206,6 +206,7 @@ impl Understood {
             classes: network.classes.len(),
             batchable: network.batchable,
             preprocessing: network.preprocessing,
+            size_origin: network.size_origin,
             preprocessing_origin: network.preprocessing_origin,
             black_and_white: network.affine().iter().map(|each| each.range()).collect(),
             layers: layers.len(),

@@ -85,7 +85,7 @@ pub fn network() -> Opened {
         values: values.into(),
         classes: Classes::new(names, "toy").unwrap(),
         logits: "head/logits".into(),
-        preprocessing_assumed: false,
+        assumptions: Vec::new(),
         batchable: true,
         parameters: 41_000,
         provider: "cpu".into(),

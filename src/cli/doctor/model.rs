@@ -52,7 +52,14 @@ fn understood(network: &Understood) -> std::io::Result<()> {
     } else {
         "one at a time"
     };
-    line(&format!("  picture     {:?}, {batches}", network.input))?;
+    let size = match network.size_origin {
+        Origin::Nobody => ", height and width assumed",
+        _ => "",
+    };
+    line(&format!(
+        "  picture     {:?}, {batches}{size}",
+        network.input
+    ))?;
     line(&format!("  pixels      {}", pixels(network)))?;
     line(&format!("  classes     {}", network.classes))?;
     line(&format!("  on the path {}", counts(&network.path)))?;

@@ -3,7 +3,7 @@
 use super::super::target::Parts;
 use super::{Mailbox, Report};
 use crate::home::Home;
-use crate::model::{Classes, Layer, Network, Origin, Ports, Source, open};
+use crate::model::{Classes, Layer, Network, Ports, Source, open};
 use crate::runtime::{Active, Library, Provider, Stage};
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ pub struct Opened {
     pub classes: Classes,
     /// Name of the class scores.
     pub logits: String,
-    /// Whether no card says how its pictures are prepared.
-    pub preprocessing_assumed: bool,
+    /// What is assumed of it because nobody says it; a line each.
+    pub assumptions: Vec<String>,
     /// Whether several runs can step together.
     pub batchable: bool,
     /// How many learned numbers it has, shared ones counted once a node.
@@ -164,7 +164,7 @@ fn describe(model: String, network: &Network, active: &Active) -> Opened {
         values,
         classes: network.classes.clone(),
         logits: network.logits.clone(),
-        preprocessing_assumed: network.preprocessing_origin == Origin::Nobody,
+        assumptions: network.assumptions(),
         batchable: network.batchable,
         provider: active.device.to_string(),
         why_cpu: active.why.clone(),

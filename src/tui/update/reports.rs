@@ -28,12 +28,8 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             }
         }
         Report::Opened(opened) => {
-            if opened.preprocessing_assumed {
-                let text = format!(
-                    "{}: no card says how its pictures are prepared; ImageNet's mean and standard deviation are assumed",
-                    opened.name
-                );
-                app.messages.say(Level::Warning, text, app.now);
+            for assumption in &opened.assumptions {
+                app.messages.say(Level::Warning, assumption, app.now);
             }
             app.browser.show_network(&opened.layers, &opened.classes);
             app.model = Model::Open(opened);

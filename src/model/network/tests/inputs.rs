@@ -170,3 +170,71 @@ fn a_network_that_scales_pixels_itself_is_given_them() {
     let told = opened_with(card, 18, scaled).unwrap();
     assert_ne!(told.preprocessing, Preprocessing::PIXELS);
 }
+
+/// A network for pictures whose height and width are open where they are 0.
+fn sized(card: &str, [height, width]: [i64; 2]) -> Result<Network, Error> {
+    let open = |name: &str, side: i64| match side {
+        0 => Dim::DimParam(name.into()),
+        _ => Dim::DimValue(side),
+    };
+    let dims = [
+        Dim::DimValue(1),
+        Dim::DimValue(3),
+        open("rows", height),
+        open("columns", width),
+    ];
+    opened_with(card, 18, |b| {
+        let x = b.input("x", Elem::F32, &dims).unwrap();
+        let pool = small(b, &x, Elem::F32);
+        vec![b.emit_named("y", "Flatten", &[&pool], &[]).unwrap()]
+    })
+}
+
+#[test]
+fn a_height_and_width_that_are_left_open_are_assumed_aloud() {
+    const CARD: &str = "[input]\nsize = [5, 7]\n[preprocessing]\nmean = [0]\nstd = [1]";
+    for (card, declared, expected, origin) in [
+        ("", [0, 0], [224, 224], Origin::Nobody),
+        ("", [6, 0], [6, 6], Origin::Nobody),
+        ("", [0, 9], [9, 9], Origin::Nobody),
+        (CARD, [0, 0], [5, 7], Origin::Card),
+        (CARD, [5, 0], [5, 7], Origin::Card),
+        (CARD, [5, 7], [5, 7], Origin::Network),
+        ("", [8, 6], [8, 6], Origin::Network),
+    ] {
+        let network = sized(card, declared).unwrap();
+        let [height, width] = expected;
+        assert_eq!(network.input_dims(1), [1, 3, height, width], "{declared:?}");
+        assert_eq!(network.size_origin, origin, "{declared:?}");
+        let said = network.assumptions().join("\n");
+        let assumed = format!("{height} × {width} pixels are assumed (--input-size");
+        assert_eq!(said.contains(&assumed), origin == Origin::Nobody, "{said}");
+        assert_eq!(said.contains("ImageNet's mean"), card.is_empty(), "{said}");
+    }
+    let problem = sized(CARD, [5, 8]).unwrap_err().to_string();
+    assert!(
+        problem.contains("it takes 5 × 8 pixels, not 5 × 7"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn a_network_that_the_assumed_size_does_not_fit_says_what_was_assumed() {
+    let dense = |b: &mut Builder| {
+        let open = ["n", "h", "w"].map(|name| Dim::DimParam(name.into()));
+        let [n, h, w] = open;
+        let x = b
+            .input("x", Elem::F32, &[n, Dim::DimValue(3), h, w])
+            .unwrap();
+        let flat = b.emit("Flatten", &[&x], &[]);
+        let weight = rising(b, &[48, 4], Elem::F32, -0.5);
+        vec![b.emit_named("y", "MatMul", &[&flat, &weight], &[]).unwrap()]
+    };
+    let problem = opened(18, dense).unwrap_err().to_string();
+    assert!(
+        problem.contains("224 × 224 pixels were assumed: say others with --input-size"),
+        "{problem}"
+    );
+    let network = opened_with("[input]\nsize = [4, 4]", 18, dense).unwrap();
+    assert_eq!(network.input_dims(2), [2, 3, 4, 4]);
+}
