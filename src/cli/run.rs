@@ -13,7 +13,7 @@ use ziggurat::home::Home;
 use ziggurat::model::Network;
 use ziggurat::runs::batch::{Batch, provider_name};
 use ziggurat::runs::queue::{MOST_TOGETHER, shares_steps};
-use ziggurat::runs::{Ended, Record, Spec, Target, export, favourites, history};
+use ziggurat::runs::{Ended, Record, Spec, Target, export, favourites, history, words};
 use ziggurat::runtime::{Device, Provider, Stop};
 
 #[derive(clap::Args)]
@@ -266,7 +266,7 @@ impl Session {
             match runs.step() {
                 Ok(None) => break Ended::Finished,
                 Ok(Some(report)) => {
-                    bar.set_message(format!("score {:.2}", mean(&report.scores)));
+                    bar.set_message(format!("score {}", words::score(mean(&report.scores))));
                     bar.set_position(report.step as u64);
                 }
                 Err(problem) if problem.is_stop() => break Ended::Stopped,
@@ -353,10 +353,10 @@ impl Session {
                 record.seconds, record.provider
             ),
         };
-        let (target, score) = (&record.spec.target, record.score);
+        let (target, score) = (&record.spec.target, words::score(record.score));
         let image = image.display();
         Ok(output::line(&format!(
-            "{target}: score {score:.2}{probability}, {how}: {image}"
+            "{target}: score {score}{probability}, {how}: {image}"
         ))?)
     }
 

@@ -32,9 +32,16 @@ fn is_harmless(c: char) -> bool {
     c == ' ' || !(turns || c.is_control() || c.is_whitespace())
 }
 
-/// A score.
+/// A score, to two places, or three digits of a small one: `12.35`, `0.0346`, `-2.1e-9`.
 pub fn score(score: f32) -> String {
-    format!("{score:.2}")
+    let size = score.abs();
+    if !(size > 0.0 && size < 1.0) {
+        return format!("{score:.2}");
+    }
+    match -size.log10().floor() {
+        places if places <= 4.0 => format!("{score:.*}", places as usize + 2),
+        _ => format!("{score:.1e}"),
+    }
 }
 
 /// A probability in percent.
@@ -127,7 +134,10 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!(score(12.345), "12.35");
+        let scores = [12.345, -1.0, 0.0, 0.5, -0.034_56, 0.000_123_4, -2.1e-9];
+        let expected = "12.35 -1.00 0.00 0.500 -0.0346 0.000123 -2.1e-9";
+        assert_eq!(scores.map(score).join(" "), expected);
+        assert_eq!(score(f32::NAN), "NaN");
         assert_eq!(percent(0.9876), "98.8 %");
         let values = [192.0.into(), 0.12.into(), "a\u{1b}".into(), "".into()];
         let texts = values.map(|one| value(&one));

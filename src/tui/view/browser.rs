@@ -7,6 +7,7 @@ use crate::autodiff::reach::Reach;
 use crate::model::Layer;
 use crate::runs::history::Entry;
 use crate::runs::target::{Place, Target};
+use crate::runs::words;
 use crate::runs::worker::Opened;
 use crate::tui::app::{App, Model, Panel};
 use crate::tui::browser::Tab;
@@ -248,10 +249,10 @@ fn entry_row(app: &App, entry: &Entry, now: u64, width: usize) -> Line<'static> 
     let star = if entry.favourite { "★ " } else { "" };
     let score = match entry.probability {
         Some(probability) => format!("{:.0} %", 100.0 * probability),
-        None => format!("{:.1}", entry.score),
+        None => words::score(entry.score),
     };
     let right = match width > 44 {
-        true => format!("{score:>6}  {:>10}", ago(entry.time, now)),
+        true => format!("{score:>8}  {:>10}", ago(entry.time, now)),
         false => score,
     };
     let star_width = if entry.favourite { 2 } else { 0 };

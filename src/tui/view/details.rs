@@ -53,7 +53,7 @@ fn lines(app: &App, record: &Record) -> Vec<Line<'static>> {
     let mut lines = vec![
         row("model", spec.model.clone()),
         row("target", spec.target.clone()),
-        row("score", format!("{:.3}", record.score)),
+        row("score", words::score(record.score)),
         row("probability", probability),
         row("seed", spec.seed.to_string()),
         row(

@@ -3,6 +3,7 @@
 use super::panel::bordered;
 use super::{Frame, slots};
 use crate::ascent::Overlay;
+use crate::runs::words;
 use crate::terminal::ColourDepth;
 use crate::terminal::protocols::blocks;
 use crate::tui::app::{App, Model, Shown};
@@ -66,9 +67,9 @@ fn title(app: &App) -> String {
                 .map(|p| format!(" · {:.1} %", 100.0 * p))
                 .unwrap_or_default();
             format!(
-                "{star}{} · score {:.2}{probability}",
+                "{star}{} · score {}{probability}",
                 fit(&entry.target, 60),
-                entry.score
+                words::score(entry.score)
             )
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Frame;
 use super::panel::{bordered, two};
+use crate::runs::words;
 use crate::tui::app::{App, Live};
 use crate::tui::text::{fit, span};
 use crate::tui::theme::Role;
@@ -102,26 +103,33 @@ fn progress(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
     let style = app.theme.style(Role::Progress);
     frame.buffer.set_stringn(area.x, area.y, done, width, style);
     let score = live.curve.last().map_or(0.0, |(_, score)| *score);
-    let left = live.steps.saturating_sub(live.step) as f64 / live.steps_per_second.max(1e-9);
-    let left = match live.steps_per_second > 0.0 && !app.paused {
-        true => format!("{:.1} steps/s · {} left", live.steps_per_second, span(left)),
-        false if app.paused => "paused".into(),
-        false => String::new(),
-    };
     let probability = live
         .probability
         .map(|p| format!(" · {:.0} %", 100.0 * p))
         .unwrap_or_default();
-    let text = format!(
-        "{}/{} · score {score:.1}{probability}",
-        live.step, live.steps
-    );
-    let line = two(
-        Span::styled(text, app.theme.style(Role::Text)),
-        Span::styled(left, app.theme.style(Role::Dim)),
-        width,
-    );
+    let score = words::score(score as f32);
+    let text = format!("{}/{} · score {score}{probability}", live.step, live.steps);
+    let text = Span::styled(text, app.theme.style(Role::Text));
+    let pace = pace(app, live, width.saturating_sub(text.width() + 2));
+    let line = two(text, Span::styled(pace, app.theme.style(Role::Dim)), width);
     line.render(Rect::new(area.x, area.y + 1, area.width, 1), frame.buffer);
+}
+
+/// How fast it goes and how long it will take, as far as there is room.
+fn pace(app: &App, live: &Live, room: usize) -> String {
+    if app.paused {
+        return "paused".into();
+    }
+    if live.steps_per_second <= 0.0 {
+        return String::new();
+    }
+    let steps = live.steps.saturating_sub(live.step) as f64;
+    let left = format!("{} left", span(steps / live.steps_per_second));
+    let whole = format!("{:.1} steps/s · {left}", live.steps_per_second);
+    match whole.chars().count() <= room {
+        true => whole,
+        false => left,
+    }
 }
 
 /// The score's curve.
@@ -162,7 +170,7 @@ fn curve(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
         .graph_type(GraphType::Line)
         .style(app.theme.style(Role::Chart))
         .data(&points);
-    let labels = [format!("{low:.1}"), format!("{high:.1}")];
+    let labels = [low, high].map(|bound| words::score(bound as f32));
     Chart::new(vec![dataset])
         .style(app.theme.style(Role::Text))
         .x_axis(Axis::default().style(dim).bounds([0.0, live.steps as f64]))
