@@ -40,7 +40,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let pictures = read(&arguments.input)?;
     let output = Pending::new(&arguments.output)?;
     let home = opening::home()?;
-    let ports = arguments.ports.or_size_of(pictures.shape());
+    let ports = arguments.ports.for_pictures(pictures.shape());
     let network = opening::network(&home, Some(&arguments.model), &ports)?;
     let target = opening::target(&network, &arguments.target)?;
     let pictures = fitting(&network, pictures, &arguments.input)?;

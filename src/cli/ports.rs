@@ -14,6 +14,8 @@ pub struct Ports {
     /// Height and width of the picture, where the model leaves them open: 224, or 192x256
     #[arg(long, value_name = "SIZE")]
     input_size: Option<Sides>,
+    #[arg(skip)]
+    offered_size: Option<Sides>,
     /// The output that holds the class scores, if not the first one that could
     #[arg(long, value_name = "NAME")]
     scores_output: Option<String>,
@@ -23,11 +25,11 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// With the height and width of pictures (N, C, H, W), unless others are said.
-    pub fn or_size_of(mut self, dims: &[usize]) -> Self {
+    /// With the size of pictures (N, C, H, W), for a model that leaves it open and of which nothing else is said.
+    pub fn for_pictures(mut self, dims: &[usize]) -> Self {
         if let &[_, _, height, width] = dims {
             let sides = [height, width].map(|side| u32::try_from(side).unwrap_or(0));
-            self.input_size = self.input_size.or(Sides::try_from(sides).ok());
+            self.offered_size = Sides::try_from(sides).ok();
         }
         self
     }
@@ -44,6 +46,7 @@ impl Ports {
         Ok(model::Ports {
             image_input: self.image_input.clone(),
             input_size: self.input_size,
+            offered_size: self.offered_size,
             scores_output: self.scores_output.clone(),
             feed: self
                 .feed

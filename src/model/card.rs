@@ -31,6 +31,8 @@ pub struct Card {
     pub input: Option<String>,
     /// Height and width of the input in pixels, for a model that leaves them open.
     pub input_size: Option<Sides>,
+    /// What that is if nobody says it and the pictures at hand have a size.
+    pub offered_size: Option<Sides>,
     /// Which of the model's outputs holds the class scores; `None`: the only one.
     pub output: Option<String>,
     /// What the model's further inputs hold, by name: one number everywhere.
@@ -271,6 +273,7 @@ impl Card {
             licence: None,
             input: None,
             input_size: None,
+            offered_size: None,
             output: None,
             feed: BTreeMap::new(),
             preprocessing: None,

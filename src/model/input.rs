@@ -1,7 +1,7 @@
 //! Where a model takes its picture: which input it is, and of which kind. Whatever its kind, from here on it is float32
 //! (N, channels, height, width).
 
-use super::{Error, InputSize, ModelFile, Origin, Sides, feed};
+use super::{Card, Error, InputSize, ModelFile, Origin, Sides, feed};
 use crate::onnx::graph::declared_dims;
 use crate::onnx::proto::{Dim, NodeProto, TensorProto, ValueInfoProto};
 use crate::onnx::scope::{self, Names};
@@ -104,7 +104,7 @@ impl Picture {
         };
         let [channel, row, column] = axes.places();
         let declared = [number(row), number(column)];
-        let (sides, size_origin) = sides(declared, file.card.input_size).map_err(no_input)?;
+        let (sides, size_origin) = sides(declared, &file.card).map_err(no_input)?;
         Ok(Self {
             name: input.name.clone(),
             elem,
@@ -178,10 +178,11 @@ impl Picture {
     }
 }
 
-/// Height and width of the picture, and who says so: the model, the card, or nobody, if both leave one of them open. The
-/// error ends a sentence.
-fn sides(declared: [Option<u32>; 2], said: Option<Sides>) -> Result<(Sides, Origin), String> {
-    let usual = said.unwrap_or(match declared {
+/// Height and width of the picture, and who says so: the model, what is said beside it, or nobody, if both leave one of them
+/// open. The error ends a sentence.
+fn sides(declared: [Option<u32>; 2], card: &Card) -> Result<(Sides, Origin), String> {
+    let known = card.input_size.or(card.offered_size);
+    let usual = known.unwrap_or(match declared {
         [Some(side), None] | [None, Some(side)] => Sides::try_from([side, side])?,
         _ => Sides::USUAL,
     });
@@ -191,12 +192,15 @@ fn sides(declared: [Option<u32>; 2], said: Option<Sides>) -> Result<(Sides, Orig
         width.unwrap_or(usual.width()),
     ];
     let sides = Sides::try_from(sides)?;
-    match said {
-        Some(other) if other != sides => Err(format!("it takes {sides} pixels, not {other}")),
-        _ if height.is_some() && width.is_some() => Ok((sides, Origin::Network)),
-        Some(_) => Ok((sides, Origin::Card)),
-        None => Ok((sides, Origin::Nobody)),
+    if let Some(said) = card.input_size.filter(|&said| said != sides) {
+        return Err(format!("it takes {sides} pixels, not {said}"));
     }
+    let origin = match (declared, known) {
+        ([Some(_), Some(_)], _) => Origin::Network,
+        (_, Some(_)) => Origin::Card,
+        (_, None) => Origin::Nobody,
+    };
+    Ok((sides, origin))
 }
 
 /// The type, the order of axes and the dimensions of an input that can take a picture.

@@ -11,6 +11,8 @@ pub struct Ports {
     pub image_input: Option<String>,
     /// How high and wide the picture is, for a model that leaves it open.
     pub input_size: Option<Sides>,
+    /// What that is if nobody says it and the pictures at hand have a size.
+    pub offered_size: Option<Sides>,
     /// The output that holds the class scores.
     pub scores_output: Option<String>,
     /// What further inputs hold everywhere.
@@ -28,6 +30,7 @@ impl Ports {
         told(&self.image_input, &mut card.input);
         told(&self.scores_output, &mut card.output);
         card.input_size = self.input_size.or(card.input_size);
+        card.offered_size = self.offered_size;
         let feed = self.feed.iter();
         card.feed
             .extend(feed.map(|(name, number)| (name.clone(), *number)));

@@ -66,7 +66,7 @@ pub struct Preprocessing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// The model's card.
+    /// The model's card, or whoever opens the model.
     Card,
     /// The network, which scales them itself, takes bytes, or declares its input's dimensions.
     Network,

@@ -104,9 +104,8 @@ fn progress_and_pictures_reach_the_screen() {
     });
     let screen = explorer.screen();
     for wanted in [
-        "48/192",
-        "25.0 steps/s",
-        "6 s left",
+        "48/192 · score 6.93 · 25 %",
+        "25.0/s · 6 s left",
         "goldfish",
         "flamingo",
         "picture 1 at",

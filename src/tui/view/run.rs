@@ -125,11 +125,10 @@ fn pace(app: &App, live: &Live, room: usize) -> String {
     }
     let steps = live.steps.saturating_sub(live.step) as f64;
     let left = format!("{} left", span(steps / live.steps_per_second));
-    let whole = format!("{:.1} steps/s · {left}", live.steps_per_second);
-    match whole.chars().count() <= room {
-        true => whole,
-        false => left,
-    }
+    let pace = live.steps_per_second;
+    let ways = [" steps/s", "/s"].map(|unit| format!("{pace:.1}{unit} · {left}"));
+    let fitting = ways.into_iter().find(|way| way.chars().count() <= room);
+    fitting.unwrap_or(left)
 }
 
 /// The score's curve.
