@@ -7,6 +7,7 @@ use crate::onnx::proto::{Dim, NodeProto, TensorProto, ValueInfoProto};
 use crate::onnx::scope::{self, Names};
 use crate::onnx::shapes::value_info;
 use crate::onnx::{Attribute, Elem, Graph, printable};
+use std::collections::HashSet;
 
 /// Most channels that are taken for a picture's.
 const MOST_CHANNELS: i64 = 64;
@@ -49,12 +50,13 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// The input that the card names, or the only one that can take a picture.
+    /// The input that the card names, or the only one that can take a picture; its size is `hint` where neither file nor card
+    /// say one.
     ///
     /// # Errors
     /// [`Error::NoImageInput`] if there is none, it is not the only one, or it has other sides than the card says;
     /// [`Error::FurtherInput`] if nobody says what further inputs hold.
-    pub fn find(graph: &Graph, file: &ModelFile) -> Result<Self, Error> {
+    pub fn find(graph: &Graph, file: &ModelFile, hint: Option<Sides>) -> Result<Self, Error> {
         let no_input = |why: String| Error::NoImageInput {
             path: file.path.clone(),
             why,
@@ -67,7 +69,7 @@ impl Picture {
         };
         let meant = inputs.iter().filter(is_meant);
         let mut candidates: Vec<_> = meant
-            .filter_map(|input| Some((input, kind(input)?)))
+            .filter_map(|input| Some((input, kind(input).or_else(|| open_kind(graph, input))?)))
             .collect();
         let is_usual = |(_, axes, dims): &(Elem, Axes, Dims)| {
             let channels = &dims[axes.places()[0]];
@@ -104,7 +106,7 @@ impl Picture {
         };
         let [channel, row, column] = axes.places();
         let declared = [number(row), number(column)];
-        let (sides, size_origin) = sides(declared, &file.card).map_err(no_input)?;
+        let (sides, size_origin) = sides(declared, &file.card, hint).map_err(no_input)?;
         Ok(Self {
             name: input.name.clone(),
             elem,
@@ -178,11 +180,15 @@ impl Picture {
     }
 }
 
-/// Height and width of the picture, and who says so: the model, what is said beside it, or nobody, if both leave one of them
-/// open. The error ends a sentence.
-fn sides(declared: [Option<u32>; 2], card: &Card) -> Result<(Sides, Origin), String> {
-    let known = card.input_size.or(card.offered_size);
-    let usual = known.unwrap_or(match declared {
+/// Height and width of the picture, and who says so: the model, what is said beside it, its exporter, or nobody, if all leave
+/// one of them open. The error ends a sentence.
+fn sides(
+    declared: [Option<u32>; 2],
+    card: &Card,
+    hint: Option<Sides>,
+) -> Result<(Sides, Origin), String> {
+    let told = card.input_size.or(card.offered_size);
+    let usual = told.or(hint).unwrap_or(match declared {
         [Some(side), None] | [None, Some(side)] => Sides::try_from([side, side])?,
         _ => Sides::USUAL,
     });
@@ -195,21 +201,18 @@ fn sides(declared: [Option<u32>; 2], card: &Card) -> Result<(Sides, Origin), Str
     if let Some(said) = card.input_size.filter(|&said| said != sides) {
         return Err(format!("it takes {sides} pixels, not {said}"));
     }
-    let origin = match (declared, known) {
-        ([Some(_), Some(_)], _) => Origin::Network,
-        (_, Some(_)) => Origin::Card,
-        (_, None) => Origin::Nobody,
+    let origin = match declared {
+        [Some(_), Some(_)] => Origin::Network,
+        _ if told.is_some() => Origin::Card,
+        _ if hint.is_some() => Origin::Exporter,
+        _ => Origin::Nobody,
     };
     Ok((sides, origin))
 }
 
 /// The type, the order of axes and the dimensions of an input that can take a picture.
 fn kind(input: &ValueInfoProto) -> Option<(Elem, Axes, Dims)> {
-    let (elem, dims) = declared_dims(input)?;
-    let elem = Elem::from_code(elem).filter(|&elem| elem.is_float() || elem == Elem::U8)?;
-    if dims.len() != 4 {
-        return None;
-    }
+    let (elem, dims) = four_axes(input)?;
     let extent = |place: usize| match dims[place] {
         Some(Dim::DimValue(extent)) => Some(extent),
         _ => None,
@@ -230,6 +233,49 @@ fn kind(input: &ValueInfoProto) -> Option<(Elem, Axes, Dims)> {
     let orders = [Axes::ChannelsFirst, Axes::ChannelsLast];
     let axes = orders.iter().find(|axes| usual(axes));
     let axes = *axes.or_else(|| orders.iter().find(|axes| many(axes)))?;
+    Some((elem, axes, dims))
+}
+
+/// The type and the dimensions of an input that has as many axes as pictures, and numbers like theirs.
+fn four_axes(input: &ValueInfoProto) -> Option<(Elem, Dims)> {
+    let (elem, dims) = declared_dims(input)?;
+    let elem = Elem::from_code(elem).filter(|&elem| elem.is_float() || elem == Elem::U8)?;
+    (dims.len() == 4).then_some((elem, dims))
+}
+
+/// As [`kind`], for an input that leaves open how many channels it has, as Hugging Face's files do: the filters of the
+/// convolution that reads it tell.
+fn open_kind(graph: &Graph, input: &ValueInfoProto) -> Option<(Elem, Axes, Dims)> {
+    let (elem, mut dims) = four_axes(input)?;
+    let (mut read, mut axes) = (HashSet::from([input.name.as_str()]), Axes::ChannelsFirst);
+    let filters = graph.nodes().iter().find_map(|node| {
+        if !read.contains(node.input_at(0)?) {
+            return None;
+        }
+        match node.op_type.as_str() {
+            "Conv" => {
+                return graph
+                    .constant(node.input_at(1)?)
+                    .map(|filters| (filters, node));
+            }
+            "Transpose" if node.ints("perm") == Some(&[0, 3, 1, 2]) => axes = Axes::ChannelsLast,
+            "Add" | "Cast" | "Div" | "Identity" | "Mul" | "Pad" | "Sub" => {}
+            _ => return None,
+        }
+        read.insert(node.output.first()?);
+        None
+    });
+    let (filters, node) = filters?;
+    let [channel, ..] = axes.places();
+    if matches!(dims[channel], Some(Dim::DimValue(_))) {
+        return None;
+    }
+    let channels = filters
+        .dims
+        .get(1)?
+        .checked_mul(node.int("group").unwrap_or(1))?;
+    let channels = Some(channels).filter(|channels| (1..=MOST_CHANNELS).contains(channels))?;
+    dims[channel] = Some(Dim::DimValue(channels));
     Some((elem, axes, dims))
 }
 

@@ -19,6 +19,7 @@ pub mod classes;
 mod entry;
 mod error;
 mod feed;
+mod hints;
 mod input;
 pub mod layers;
 pub mod layout;

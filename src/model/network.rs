@@ -1,6 +1,7 @@
 //! A classifier that has been read: its graph in today's form, its image input, its class scores, and what it is made of.
 
 use super::entry::Entry;
+use super::hints::Hints;
 use super::input::Picture;
 use super::layers::Layer;
 use super::layout::{Grids, Layout};
@@ -32,6 +33,8 @@ pub struct Network {
     pub logits: String,
     /// The classes' names; numbers if nothing names them.
     pub classes: Classes,
+    /// Who names them.
+    pub classes_origin: Origin,
     /// Whether N can be chosen; else it is 1.
     pub batchable: bool,
     /// Types of all values for N = 1.
@@ -50,12 +53,14 @@ impl Network {
     /// classifier, [`Error::AssumedSize`] if it is none for pictures of the usual size and nobody says another,
     /// [`Error::Classes`] if the card's class names do not fit it.
     pub fn open(file: &ModelFile) -> Result<Self, Error> {
-        let model = upgrade::upgrade(precision::single(file::read(&file.path)?)?)?;
+        let model = file::read(&file.path)?;
+        let hints = Hints::of(&model, &file.path);
+        let model = upgrade::upgrade(precision::single(model)?)?;
         let graph = Graph::new(functions::inline(foreign::define(model))?)?;
         let content = content_hash(file, &graph)?;
-        let picture = Picture::find(&graph, file)?;
+        let picture = Picture::find(&graph, file, hints.size)?;
         let (size, size_origin) = (picture.size, picture.size_origin);
-        Self::of(file, content, &graph, picture).map_err(|problem| {
+        Self::of(file, content, &graph, picture, hints).map_err(|problem| {
             let is_of_size = matches!(problem, Error::Fetch(_) | Error::NoClassScores { .. });
             match Sides::try_from([size.height, size.width]) {
                 Ok(sides) if is_of_size && size_origin == Origin::Nobody => Error::AssumedSize {
@@ -73,6 +78,7 @@ impl Network {
         content: blake3::Hasher,
         graph: &Graph,
         picture: Picture,
+        hints: Hints,
     ) -> Result<Self, Error> {
         let (size, size_origin, batchable) = (picture.size, picture.size_origin, picture.batchable);
         let graph = picture.to_input(graph)?;
@@ -81,8 +87,8 @@ impl Network {
         let mut graph = plain(graph, &input, size, batchable)?;
         let mut shapes = infer(&graph, &input, 1, size)?;
         let (logits, count) = scores::class_scores(&mut graph, &mut shapes, file)?;
-        let classes = match file.card.classes()? {
-            Some(classes) if classes.len() == count => classes,
+        let (classes, classes_origin) = match file.card.classes()? {
+            Some(classes) if classes.len() == count => (classes, Origin::Card),
             Some(classes) => {
                 return Err(Error::Classes {
                     list: format!("card {}", file.card.name),
@@ -92,7 +98,10 @@ impl Network {
                     ),
                 });
             }
-            None => Classes::numbered(count),
+            None => match named(&hints, count) {
+                Some(classes) => (classes, Origin::Exporter),
+                None => (Classes::numbered(count), Origin::Nobody),
+            },
         };
         // Bytes can only be pixels as they are.
         let told = || match raw {
@@ -102,6 +111,7 @@ impl Network {
         let said = file.card.preprocessing.map(|said| (said, Origin::Card));
         let (preprocessing, preprocessing_origin) = said
             .or_else(|| Some((told()?, Origin::Network)))
+            .or_else(|| Some((hints.preprocessing?, Origin::Exporter)))
             .unwrap_or((Preprocessing::IMAGENET, Origin::Nobody));
         let hash = whole_hash(content, &input, size, &preprocessing);
         let picture = (size.height as usize, size.width as usize);
@@ -117,6 +127,7 @@ impl Network {
             preprocessing_origin,
             logits,
             classes,
+            classes_origin,
             batchable,
             shapes,
             grids,
@@ -181,6 +192,12 @@ impl Network {
             sum.saturating_add(super::layers::parameters(&self.graph, node))
         })
     }
+}
+
+/// The names that the exporter gives a model's classes, if there are as many as classes.
+fn named(hints: &Hints, count: usize) -> Option<Classes> {
+    let names = hints.names.as_ref().filter(|names| names.len() == count)?;
+    Classes::new(names, "the exporter's list").ok()
 }
 
 fn dims_of(size: InputSize, runs: usize) -> [usize; 4] {

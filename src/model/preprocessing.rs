@@ -68,6 +68,8 @@ pub struct Preprocessing {
 pub enum Origin {
     /// The model's card, or whoever opens the model.
     Card,
+    /// Its exporter, in the file's metadata or in a file beside it.
+    Exporter,
     /// The network, which scales them itself, takes bytes, or declares its input's dimensions.
     Network,
     /// Nobody: what is usual is assumed, which is worth telling the user.

@@ -68,6 +68,8 @@ pub struct Understood {
     /// Dimensions of the picture (1, channels, height, width).
     pub input: [usize; 4],
     pub classes: usize,
+    /// Who names them.
+    pub classes_origin: Origin,
     pub batchable: bool,
     pub preprocessing: Preprocessing,
     /// Who says how high and wide it is.
@@ -204,6 +206,7 @@ impl Understood {
             hash: network.hash.clone(),
             input: network.input_dims(1),
             classes: network.classes.len(),
+            classes_origin: network.classes_origin,
             batchable: network.batchable,
             preprocessing: network.preprocessing,
             size_origin: network.size_origin,

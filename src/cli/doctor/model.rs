@@ -61,7 +61,11 @@ fn understood(network: &Understood) -> std::io::Result<()> {
         network.input
     ))?;
     line(&format!("  pixels      {}", pixels(network)))?;
-    line(&format!("  classes     {}", network.classes))?;
+    line(&format!(
+        "  classes     {}; names them {}",
+        network.classes,
+        who(network.classes_origin)
+    ))?;
     line(&format!("  on the path {}", counts(&network.path)))?;
     let last = network.last.as_deref().unwrap_or("none");
     line(&format!(
@@ -88,10 +92,9 @@ fn understood(network: &Understood) -> std::io::Result<()> {
 
 /// How a picture becomes the model's input, and who says so.
 fn pixels(network: &Understood) -> String {
-    let origin = match network.preprocessing_origin {
-        Origin::Card => "its card",
-        Origin::Network => "the network itself",
-        Origin::Nobody => "nobody, ImageNet's mean and standard deviation are assumed",
+    let assumed = match network.preprocessing_origin {
+        Origin::Nobody => ", ImageNet's mean and standard deviation are assumed",
+        _ => "",
     };
     let order = match (network.preprocessing.channel_order(), network.input[1]) {
         (_, 1) => "grey",
@@ -100,11 +103,22 @@ fn pixels(network: &Understood) -> String {
     };
     let (black, white): (Vec<_>, Vec<_>) = network.black_and_white.iter().copied().unzip();
     format!(
-        "{order}, black {}, white {}, crop {}; says {origin}",
+        "{order}, black {}, white {}, crop {}; says {}{assumed}",
         numbers(black),
         numbers(white),
-        network.preprocessing.crop()
+        network.preprocessing.crop(),
+        who(network.preprocessing_origin)
     )
+}
+
+/// Whoever says something of a model.
+fn who(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Card => "its card",
+        Origin::Exporter => "its exporter",
+        Origin::Network => "the network itself",
+        Origin::Nobody => "nobody",
+    }
 }
 
 /// Each number, or one for all if they are the same.

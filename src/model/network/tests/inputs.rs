@@ -238,3 +238,106 @@ fn a_network_that_the_assumed_size_does_not_fit_says_what_was_assumed() {
     let network = opened_with("[input]\nsize = [4, 4]", 18, dense).unwrap();
     assert_eq!(network.input_dims(2), [2, 3, 4, 4]);
 }
+
+/// A network that leaves all axes of its input open, with a convolution of `filters` behind what `before` does.
+fn all_open(
+    before: impl FnOnce(&mut Builder) -> String,
+    filters: &[i64],
+    group: i64,
+) -> Result<Network, Error> {
+    let dims = ["n", "c", "h", "w"].map(|name| Dim::DimParam(name.into()));
+    opened_with("[input]\nsize = [6, 5]", 18, |b| {
+        b.input("x", Elem::F32, &dims).unwrap();
+        let ready = before(b);
+        let weight = rising(b, filters, Elem::F32, -0.5);
+        let conv = b.emit("Conv", &[&ready, &weight], &[("group", group.into())]);
+        let pool = b.emit("GlobalAveragePool", &[&conv], &[]);
+        vec![b.emit_named("y", "Flatten", &[&pool], &[]).unwrap()]
+    })
+}
+
+#[test]
+fn channels_that_are_left_open_are_told_by_the_filters() {
+    let as_it_is = |_: &mut Builder| "x".to_string();
+    let network = all_open(as_it_is, &[4, 3, 1, 1], 1).unwrap();
+    assert_eq!(network.input_dims(2), [2, 3, 6, 5]);
+    assert!(network.batchable && differentiable(&network));
+    let network = all_open(as_it_is, &[4, 2, 1, 1], 2).unwrap();
+    assert_eq!(network.input_dims(1), [1, 4, 6, 5]);
+    let turned = |b: &mut Builder| {
+        let mean = b.floats(&[1], &[0.5]);
+        let centred = b.emit("Sub", &["x", &mean], &[]);
+        b.emit(
+            "Transpose",
+            &[&centred],
+            &[("perm", vec![0i64, 3, 1, 2].into())],
+        )
+    };
+    let network = all_open(turned, &[4, 1, 1, 1], 1).unwrap();
+    assert_eq!(network.input_dims(1), [1, 1, 6, 5]);
+    // As a picture with its channels first, whose channels the transposition puts last.
+    assert_eq!(network.graph.nodes()[0].op_type, "Transpose");
+    let hidden = |b: &mut Builder| b.emit("Relu", &["x"], &[]);
+    for problem in [
+        all_open(hidden, &[4, 3, 1, 1], 1),
+        all_open(as_it_is, &[4, 65, 1, 1], 1),
+        all_open(as_it_is, &[4, 3, 1, 1], i64::MAX),
+    ] {
+        let problem = problem.unwrap_err().to_string();
+        assert!(problem.contains("takes pictures"), "{problem}");
+    }
+}
+
+#[test]
+fn what_an_exporter_leaves_behind_is_heeded_where_no_card_says_otherwise() {
+    testing::library();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    let mut b = Builder::empty(18, "g/");
+    let dims = ["n", "c", "h", "w"].map(|name| Dim::DimParam(name.into()));
+    b.input("pixel_values", Elem::F32, &dims).unwrap();
+    let pool = small(&mut b, "pixel_values", Elem::F32);
+    b.emit_named("logits", "Flatten", &[&pool], &[]).unwrap();
+    let model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    file::write(model, &path, None).unwrap();
+    let home = Home::at(folder.path());
+    let open = || {
+        let source = Source::resolve(&home, path.to_str()).unwrap();
+        Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap()
+    };
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+
+    let alone = open();
+    assert_eq!(alone.classes.name(2), Some("class 2"));
+    assert_eq!(alone.assumptions().len(), 2);
+    write(
+        "config.json",
+        r#"{"id2label": {"0": "a", "1": "b", "2": "c", "3": "d"}}"#,
+    );
+    write(
+        "preprocessor_config.json",
+        r#"{"size": 8, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}"#,
+    );
+    let told = open();
+    assert_eq!(told.classes.name(2), Some("c"));
+    assert_eq!(told.input_dims(1), [1, 3, 8, 8]);
+    let origins = [
+        told.classes_origin,
+        told.size_origin,
+        told.preprocessing_origin,
+    ];
+    assert_eq!(origins, [Origin::Exporter; 3]);
+    assert!(told.assumptions().is_empty());
+    assert_ne!(alone.hash, told.hash);
+    // Another number of names is another model's.
+    write("config.json", r#"{"id2label": {"0": "a", "1": "b"}}"#);
+    assert_eq!(open().classes_origin, Origin::Nobody);
+    write(
+        "model.toml",
+        "[input]\nsize = [4, 6]\n[preprocessing]\nmean = [0]\nstd = [1]\n[classes]\nnames = ['w', 'x', 'y', 'z']",
+    );
+    let said = open();
+    assert_eq!(said.classes.name(2), Some("y"));
+    assert_eq!(said.input_dims(1), [1, 3, 4, 6]);
+    assert_eq!(said.preprocessing_origin, Origin::Card);
+}

@@ -1,0 +1,210 @@
+//! The two files that lie beside a model of Hugging Face's transformers: `config.json` names the classes, and
+//! `preprocessor_config.json` says how pictures are prepared. Of a file in a folder `onnx`, they may lie beside that.
+
+use super::Hints;
+use super::literal;
+use crate::model::error::read_text;
+use crate::model::{Preprocessing, Sides};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Most bytes of either file.
+const LARGEST: u64 = 8 << 20;
+
+/// From this side on, `crop_pct` is not heeded.
+const UNCUT: f64 = 384.0;
+
+/// What is read of `config.json`.
+#[derive(Default, Deserialize)]
+struct Config {
+    id2label: Option<Value>,
+}
+
+/// What is read of `preprocessor_config.json`.
+#[derive(Default, Deserialize)]
+struct Preprocessor {
+    do_normalize: Option<bool>,
+    do_rescale: Option<bool>,
+    rescale_factor: Option<f64>,
+    rescale_offset: Option<bool>,
+    image_mean: Option<Value>,
+    image_std: Option<Value>,
+    do_center_crop: Option<bool>,
+    size: Option<Extent>,
+    crop_size: Option<Extent>,
+    crop_pct: Option<f64>,
+    resample: Option<i64>,
+}
+
+/// A size as one of the ways that it is written.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum Extent {
+    Side(u32),
+    Sides { height: u32, width: u32 },
+    Shortest { shortest_edge: u32 },
+}
+
+impl Extent {
+    fn sides(self) -> Option<Sides> {
+        let sides = match self {
+            Self::Side(side)
+            | Self::Shortest {
+                shortest_edge: side,
+            } => [side, side],
+            Self::Sides { height, width } => [height, width],
+        };
+        Sides::try_from(sides).ok()
+    }
+}
+
+/// What is said beside the model at `path`.
+pub fn read(path: &Path) -> Hints {
+    let config: Config = beside(path, "config.json").unwrap_or_default();
+    let Some(preprocessor) = beside::<Preprocessor>(path, "preprocessor_config.json") else {
+        return Hints {
+            names: config.names(),
+            ..Hints::default()
+        };
+    };
+    Hints {
+        names: config.names(),
+        size: preprocessor.seen().and_then(Extent::sides),
+        preprocessing: preprocessor.preprocessing(),
+    }
+}
+
+/// A file beside the model at `path`, or, of a model in a folder `onnx`, beside that.
+fn beside<T: for<'a> Deserialize<'a>>(path: &Path, name: &str) -> Option<T> {
+    let folder = path.parent()?;
+    let above = folder.parent().filter(|_| folder.ends_with("onnx"));
+    let mut places = [Some(folder), above].into_iter().flatten();
+    places.find_map(|place| {
+        let text = read_text(&place.join(name), "a description", LARGEST).ok()?;
+        serde_json::from_str(&text).ok()
+    })
+}
+
+impl Config {
+    fn names(&self) -> Option<Vec<String>> {
+        literal::names(&self.id2label.as_ref()?.to_string())
+    }
+}
+
+impl Preprocessor {
+    /// Whether the middle is cut out of what is resized.
+    fn is_cropped(&self) -> bool {
+        self.do_center_crop.unwrap_or(false)
+    }
+
+    /// How much the network gets to see.
+    fn seen(&self) -> Option<Extent> {
+        match self.is_cropped() {
+            true => self.crop_size.or(self.size),
+            false => self.size,
+        }
+    }
+
+    /// How pixels become numbers, where that is a mean and a standard deviation of brightness from 0 to 1.
+    fn preprocessing(&self) -> Option<Preprocessing> {
+        let factor = self.rescale_factor.unwrap_or(1.0 / 255.0);
+        let is_usual = self.do_rescale.unwrap_or(true)
+            && (factor * 255.0 - 1.0).abs() < 1e-3
+            && !self.rescale_offset.unwrap_or(false);
+        if !is_usual {
+            return None;
+        }
+        let (mean, std) = match self.do_normalize.unwrap_or(self.image_mean.is_some()) {
+            true => (self.image_mean.clone()?, self.image_std.clone()?),
+            false => (json!([0.0]), json!([1.0])),
+        };
+        let filter = match self.resample {
+            Some(0) => "nearest",
+            Some(2) => "bilinear",
+            _ => "bicubic",
+        };
+        let said = json!({"mean": mean, "std": std, "crop": self.crop(), "filter": filter});
+        serde_json::from_value(said).ok()
+    }
+
+    /// The share of a picture's short side that is seen.
+    fn crop(&self) -> f64 {
+        let short = |extent: Option<Extent>| {
+            let sides = extent?.sides()?;
+            Some(f64::from(sides.height().min(sides.width())))
+        };
+        match (short(self.crop_size), short(self.size), self.crop_pct) {
+            (Some(seen), Some(whole), _) if self.is_cropped() => (seen / whole).min(1.0),
+            (_, Some(whole), Some(share)) if whole < UNCUT => share,
+            _ => 1.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Channels;
+
+    /// What is read beside a model in the folder `place`, with the two files in the folder above it.
+    fn said(place: &str, config: &str, preprocessor: &str) -> Hints {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.json"), config).unwrap();
+        std::fs::write(folder.path().join("preprocessor_config.json"), preprocessor).unwrap();
+        read(&folder.path().join(place).join("model.onnx"))
+    }
+
+    const VIT: &str = r#"{"do_normalize": true, "do_rescale": true, "do_resize": true,
+        "image_mean": [0.5, 0.5, 0.5], "image_processor_type": "ViTImageProcessor", "image_std": [0.5, 0.5, 0.5],
+        "resample": 2, "rescale_factor": 0.00392156862745098, "size": {"height": 384, "width": 384}}"#;
+
+    #[test]
+    fn names_size_and_preparation_are_read() {
+        let config = r#"{"architectures": ["ViT"], "id2label": {"0": "tench, Tinca tinca", "1": "goldfish"}}"#;
+        for place in ["", "onnx"] {
+            let hints = said(place, config, VIT);
+            assert_eq!(hints.names.unwrap(), ["tench, Tinca tinca", "goldfish"]);
+            assert_eq!(hints.size.unwrap().to_string(), "384 × 384");
+            let preprocessing = hints.preprocessing.unwrap();
+            assert_eq!(preprocessing.crop(), 1.0);
+            let ranges = preprocessing.affine(Channels::Colour);
+            assert!(ranges.iter().all(|channel| channel.range() == (-1.0, 1.0)));
+        }
+        assert!(said("elsewhere", config, VIT).names.is_none());
+    }
+
+    #[test]
+    fn the_middle_is_a_share_of_the_whole() {
+        let resnet = r#"{"crop_pct": 0.875, "do_normalize": true, "image_mean": [0.485, 0.456, 0.406],
+            "image_std": [0.229, 0.224, 0.225], "resample": 3, "size": {"shortest_edge": 224}}"#;
+        let hints = said("", "{}", resnet);
+        assert_eq!(hints.preprocessing, Some(Preprocessing::IMAGENET));
+        assert_eq!(hints.size, Some(Sides::USUAL));
+        let large = said("", "{}", &resnet.replace("224}", "384}"));
+        assert_eq!(large.preprocessing.unwrap().crop(), 1.0);
+        let deit = r#"{"crop_size": 224, "do_center_crop": true, "size": 256,
+            "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}"#;
+        let hints = said("", "{}", deit);
+        assert_eq!(hints.preprocessing, Some(Preprocessing::IMAGENET));
+        assert_eq!(hints.size, Some(Sides::USUAL));
+    }
+
+    #[test]
+    fn what_is_unusual_or_damaged_is_not_said() {
+        for unusual in [
+            "",
+            "[]",
+            r#"{"do_rescale": false, "image_mean": [1], "image_std": [1]}"#,
+            r#"{"rescale_offset": true, "image_mean": [1], "image_std": [1]}"#,
+            r#"{"image_mean": [1]}"#,
+            r#"{"image_mean": [1], "image_std": [0]}"#,
+            r#"{"image_mean": "a", "image_std": [1e999]}"#,
+            r#"{"size": {"height": 0, "width": 9999999}, "rescale_factor": 1}"#,
+        ] {
+            let hints = said("", r#"{"id2label": {"1": "b"}}"#, unusual);
+            assert!(hints.preprocessing.is_none(), "{unusual}");
+            assert!(hints.names.is_none() && hints.size.is_none(), "{unusual}");
+        }
+    }
+}
