@@ -53,13 +53,18 @@ def build(name):
         auxiliary = {"init_weights": True, "aux_logits": False} if name in ("googlenet", "inception_v3") else {}
         model = torchvision.models.get_model(name, weights=None, **auxiliary)
         size = (299, 299) if name == "inception_v3" else (224, 224)
+    prepare(model, size)
+    return model, size
+
+
+def prepare(model, size):
+    """Gives a fresh network what training would have, and sets it to evaluate."""
     model.eval()
     _measure_statistics(model, size)
     for _, value in model.named_parameters():
         if value.abs().max() < 1e-4:
             torch.nn.init.normal_(value.data, 0.0, 0.3)
     forget(model)
-    return model, size
 
 
 def forget(model):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ziggurat's gradients beside those of TensorFlow, PaddlePaddle, MXNet and scikit-learn, for the files that their exporters write.
+"""Ziggurat's gradients beside those of TensorFlow, PaddlePaddle, MXNet, scikit-learn, Hugging Face and Ultralytics, for the files that their exporters write.
 
 As networks.py does for PyTorch's exporters: for a network with random weights and one random picture the framework computes, in float64, d logit / d picture
 of the class with the largest logit. The network is exported (with its softmax, where it has one), `ziggurat gradient` runs on the file, and the relative L2
@@ -10,6 +10,8 @@ Setting up, one virtual environment a framework (they do not get along), and run
     paddle:  pip install paddlepaddle paddle2onnx
     mxnet:   pip install --no-deps mxnet==1.9.1 graphviz requests urllib3 idna certifi chardet numpy==1.23.5 onnx==1.14.1 "protobuf<4" typing_extensions
     sklearn: pip install scikit-learn skl2onnx
+    transformers: pip install optimum-onnx onnxruntime
+    ultralytics:  pip install ultralytics onnx onnxruntime
     OMP_NUM_THREADS=1 venv/bin/python tests/peers/exporters.py keras --ziggurat target/release/ziggurat
 The table, with any Python
     python3 tests/peers/exporters.py --table
@@ -52,6 +54,15 @@ FRAMEWORKS = {
         ["skl2onnx:17", "skl2onnx:13"],
         "scaled_mlp pca_mlp scaled_logistic minmax_logistic whitened_lda".split(),
     ),
+    "transformers": (
+        ["optimum:18", "optimum:14", "optimum:20"],
+        """Beit ConvNext ConvNextV2 Cvt Data2VecVision DeiT Dinov2 EfficientNet Hiera Levit MobileNetV1 MobileNetV2 MobileViT PoolFormer Pvt
+        RegNet ResNet Segformer Swin Swinv2 ViT ViTMSN""".split(),
+    ),
+    "ultralytics": (
+        ["export:18", "export:12", "dynamic:18"],
+        "yolov8n-cls yolo11n-cls yolo12n-cls yolo26n-cls yolov8n-cls-resnet50".split(),
+    ),
 }
 
 
@@ -74,8 +85,8 @@ def record(key, **found):
 
 def attempt(framework, name, pairs, options):
     """Every pair of one network; runs in a process of its own. A framework's module has a function `build(name)`, which gives an object with
-    `picture`, (1, C, H, W) float32; `gradient(elem, index=None)`, (d logit / d picture, the logits) computed in float64 or float32; and
-    `export(path, exporter, opset)`."""
+    `picture`, (1, C, H, W) float32; `gradient(elem, index=None)`, (d logit / d picture, the logits) computed in float64 or float32;
+    `export(path, exporter, opset)`; and, if it can, `scores(picture)`, the logits in float64."""
     from networks_table import grade
 
     start = time.perf_counter()
@@ -107,6 +118,10 @@ def attempt(framework, name, pairs, options):
             except Failed as problem:
                 stage, why = problem.args
                 found |= {"failed": stage, "why": one_line(why, folder)}
+            if grade(found) == "wrong" and hasattr(network, "scores"):
+                theirs, error = beside_differences(network, index, exact, mine)
+                if theirs > 1e-2:
+                    found |= {"error": rounded(error), "reference": rounded(theirs)}
             if path.exists() and grade(found) in ("wrong", "refused") and (why := other_network(path, network.picture, logits)):
                 found.pop("error", None)
                 found |= {"failed": "export", "why": one_line(f"the file is not the network: {why}", folder)}
@@ -131,6 +146,18 @@ def declared(path):
     model = onnx.load(str(path))
     written = next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
     return {"written": written, "producer": f"{model.producer_name} {model.producer_version}".strip()}
+
+
+def beside_differences(network, index, *gradients):
+    """The relative L2 error of gradients beside central differences of the network's float64 scores along 16 random directions: what a gradient is off by
+    shows along a random direction with its length, in the mean of squares."""
+    import numpy as np
+
+    random = np.random.default_rng(2)
+    directions = random.standard_normal((16, *network.picture.shape))
+    ahead, behind = (np.array([network.scores(network.picture + side * each)[0, index] for each in directions]) for side in (1e-5, -1e-5))
+    slopes = (ahead - behind) / 2e-5
+    return [distance(np.tensordot(directions, gradient, gradient.ndim), slopes) for gradient in gradients]
 
 
 def other_network(path, picture, logits):

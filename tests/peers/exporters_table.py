@@ -13,6 +13,8 @@ framework's in float64. Random weights, one random picture.
 
 - a plain number: at most 5e-3
 - ¹: at most three times the error of the framework's own float32 gradient, which stands in the second column. Float32 flips a few ReLU masks near zero.
+- ᵈ: beside central differences of the framework's float64 scores along 16 random directions, since its own gradient is off by at least 1 % there: in
+  these networks PyTorch 2.15's is wrong, in float64 as well
 - **bold**: a wrong gradient
 - *export*, *refused*, …: there is no gradient; the number leads to why, below
 - empty: not tried
@@ -34,6 +36,13 @@ With 1.9.1, the last one, and gluon's model zoo.""",
     "sklearn": """## scikit-learn
 
 Pipelines behind a node that flattens the picture.""",
+    "transformers": """## Hugging Face
+
+Small networks of each architecture, exported as Optimum's command does, with `config.json` and `preprocessor_config.json` beside the file. Most leave
+the number of pictures, of channels, rows and columns open.""",
+    "ultralytics": """## Ultralytics
+
+`dynamic`: with the number of pictures, rows and columns open. In the file the scores are probabilities.""",
 }
 
 

@@ -98,5 +98,5 @@ def cell(line, reasons):
     if "failed" in line:
         why = line["why"].replace("|", "\\|")
         return f"{GRADES[found]} ({reasons.setdefault(why, len(reasons) + 1)})"
-    number = f"{line['error']:.1e}"
+    number = f"{line['error']:.1e}" + (" ᵈ" if "reference" in line else "")
     return {"plain": number, "wrong": f"**{number}**"}.get(found, f"{number} {GRADES[found]}")
