@@ -143,7 +143,7 @@ impl Network {
             format!("{name}: it leaves height and width open; {height} × {width} pixels are assumed (--input-size says others)")
         });
         let pixels = (self.preprocessing_origin == Origin::Nobody).then(|| {
-            format!("{name}: no card says how its pictures are prepared; ImageNet's mean and standard deviation are assumed")
+            format!("{name}: nobody says how its pictures are prepared; ImageNet's mean and standard deviation are assumed")
         });
         size.into_iter().chain(pixels).collect()
     }

@@ -62,7 +62,7 @@ fn brightness() -> Option<Preprocessing> {
 /// `[height, width]`, or one number for both.
 fn sides(text: &str) -> Option<Sides> {
     let sides = match serde_json::from_str(text).ok()? {
-        Value::Array(sides) => serde_json::from_value(Value::Array(sides)).ok()?,
+        sides @ Value::Array(_) => serde_json::from_value(sides).ok()?,
         side => [serde_json::from_value(side).ok()?; 2],
     };
     Sides::try_from(sides).ok()

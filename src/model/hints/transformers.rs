@@ -6,6 +6,7 @@ use super::literal;
 use crate::model::error::read_text;
 use crate::model::{Preprocessing, Sides};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -44,6 +45,7 @@ enum Extent {
     Side(u32),
     Sides { height: u32, width: u32 },
     Shortest { shortest_edge: u32 },
+    Other(IgnoredAny),
 }
 
 impl Extent {
@@ -54,6 +56,7 @@ impl Extent {
                 shortest_edge: side,
             } => [side, side],
             Self::Sides { height, width } => [height, width],
+            Self::Other(_) => return None,
         };
         Sides::try_from(sides).ok()
     }
@@ -183,6 +186,8 @@ mod tests {
         assert_eq!(hints.size, Some(Sides::USUAL));
         let large = said("", "{}", &resnet.replace("224}", "384}"));
         assert_eq!(large.preprocessing.unwrap().crop(), 1.0);
+        let other = said("", "{}", &resnet.replace("shortest", "longest"));
+        assert!(other.size.is_none() && other.preprocessing.is_some());
         let deit = r#"{"crop_size": 224, "do_center_crop": true, "size": 256,
             "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}"#;
         let hints = said("", "{}", deit);
