@@ -115,6 +115,23 @@ fn progress_and_pictures_reach_the_screen() {
 }
 
 #[test]
+fn classes_of_another_model_have_no_names_here() {
+    let mut explorer = explorer();
+    let mut other = Driver::new(Protocol::Kitty, 80, 24);
+    other.press("2 space enter");
+    let mut left = other.app.queue.jobs().to_vec();
+    left[0].spec.model_hash = "another".into();
+    explorer.answer(ziggurat::tui::action::Answer::Orphans(left));
+    let jobs = Driver::started(&explorer.press("P"));
+    explorer.step(&jobs, 48);
+    let screen = explorer.screen();
+    assert!(
+        screen.contains("class 4") && screen.contains("class 5"),
+        "{screen}"
+    );
+}
+
+#[test]
 fn the_overlay_goes_round_and_the_worker_is_told() {
     let mut explorer = explorer();
     let jobs = Driver::started(&explorer.press("2 enter"));

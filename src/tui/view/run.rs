@@ -2,7 +2,8 @@
 
 use super::Frame;
 use super::panel::{bordered, two};
-use crate::runs::words;
+use crate::ascent::Kind;
+use crate::runs::{Spec, words};
 use crate::tui::app::{App, Live};
 use crate::tui::text::{fit, span};
 use crate::tui::theme::Role;
@@ -182,21 +183,30 @@ fn curve(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
         .render(area, frame.buffer);
 }
 
-/// The classes that the network sees most.
+/// The classes that the network sees most: by name if it is the one that is open, which knows no others' names.
 fn top_classes(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
-    let Some(opened) = app.model.opened() else {
+    let Some(Spec {
+        model_hash,
+        objective,
+        unit,
+        ..
+    }) = app.queue.get(live.job).map(|job| &job.spec)
+    else {
         return;
     };
+    let opened = app.model.opened();
+    let opened = opened.filter(|opened| opened.hash == *model_hash);
+    let wanted = (objective.kind == Kind::Class).then_some(unit.index);
     let width = usize::from(area.width.saturating_sub(1));
-    let wanted = app.queue.get(live.job).map(|job| job.spec.unit.index);
     for (y, (class, probability)) in (area.y..area.bottom()).zip(&live.top) {
         let role = match Some(*class) == wanted {
             true => Role::Good,
             false => Role::Dim,
         };
-        let name = opened.classes.name(*class).unwrap_or_default();
+        let name = opened.and_then(|opened| opened.classes.name(*class));
+        let name = name.map_or_else(|| format!("class {class}"), str::to_string);
         let line = two(
-            Span::styled(name.to_string(), app.theme.style(role)),
+            Span::styled(name, app.theme.style(role)),
             Span::styled(
                 format!("{:>3.0} %", 100.0 * probability),
                 app.theme.style(role),
