@@ -7,10 +7,10 @@ use super::super::listing::Listing;
 use super::super::messages::Level;
 use super::super::popup::{Picker, Popup};
 use super::{browse, finished, queueing};
-use crate::runs::Record;
 use crate::runs::history::Entry;
 use crate::runs::queue::JobId;
 use crate::runs::worker::{Progress, Report, Started};
+use crate::runs::{Record, words};
 use image::RgbImage;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -146,7 +146,8 @@ fn finished(
         true => "from history".into(),
         false => format!("{:.1} s", record.seconds),
     };
-    let text = format!("{}: score {:.2}, {how}", record.spec.target, record.score);
+    let score = words::score(record.score);
+    let text = format!("{}: score {score}, {how}", record.spec.target);
     app.messages.say(Level::Note, text, app.now);
     app.queue.finished(job);
     ended(app, job, effects);
