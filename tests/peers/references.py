@@ -93,6 +93,24 @@ def _row_by_row(_module, _given, made):
         made.register_hook(torch.Tensor.contiguous)
 
 
+class Differentiated:
+    """What exporters.py asks of a network of PyTorch's that has `network`, a module that makes logits of pictures, and `picture`."""
+
+    def gradient(self, elem, index=None):
+        model, point = self._in(elem, self.picture)
+        return _gradient(model, point, index)
+
+    def scores(self, picture):
+        model, point = self._in("float64", picture)
+        with torch.no_grad():
+            return model(point).numpy()
+
+    def _in(self, elem, picture):
+        model = copy.deepcopy(self.network).to(getattr(torch, elem))
+        forget(model)
+        return model, torch.from_numpy(picture).to(getattr(torch, elem))
+
+
 def _gradient(model, picture, index=None):
     """(d logit[index] / d picture, the logits), in the model's precision; `index`: without it, of the first picture's largest logit."""
     forget(model)

@@ -3,7 +3,6 @@
 Beside the file lies what Optimum and the image processor write there, which Ziggurat reads; the file leaves the number of pictures, channels, rows
 and columns open where the architecture does.
 """
-import copy
 import pathlib
 import shutil
 
@@ -11,6 +10,7 @@ import torch
 import transformers
 from architectures import forget, prepare
 from optimum.exporters.onnx import onnx_export_from_model
+from references import Differentiated
 
 CLASSES = 10
 SIDE = 64
@@ -47,7 +47,16 @@ def build(name):
     return Network(name)
 
 
-class Network:
+class Logits(torch.nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, picture):
+        return self.model(pixel_values=picture).logits
+
+
+class Network(Differentiated):
     def __init__(self, name):
         torch.manual_seed(0)
         changes = {"image_size": SIDE, **NETWORKS[name]}
@@ -57,23 +66,8 @@ class Network:
         side = config.image_size if isinstance(config.image_size, int) else config.image_size[0]
         self.processor = transformers.ViTImageProcessor(size={"height": side, "width": side})
         prepare(self.model, (side, side))
+        self.network = Logits(self.model)
         self.picture = torch.randn(1, 3, side, side).numpy()
-
-    def model_of(self, elem):
-        model = copy.deepcopy(self.model).to(getattr(torch, elem))
-        forget(model)
-        return model
-
-    def scores(self, picture):
-        with torch.no_grad():
-            return self.model_of("float64")(pixel_values=torch.tensor(picture, dtype=torch.float64)).logits.numpy()
-
-    def gradient(self, elem, index=None):
-        point = torch.tensor(self.picture, dtype=getattr(torch, elem), requires_grad=True)
-        logits = self.model_of(elem)(pixel_values=point).logits
-        index = int(logits[0].argmax()) if index is None else index
-        (slope,) = torch.autograd.grad(logits[0, index], point)
-        return slope.numpy().astype("float64"), logits.detach().numpy().astype("float64")
 
     def export(self, path, _exporter, opset):
         folder = pathlib.Path(path).parent
@@ -82,4 +76,3 @@ class Network:
         self.processor.save_pretrained(folder / "written")
         for file in (folder / "written").iterdir():
             shutil.move(file, folder / file.name)
-

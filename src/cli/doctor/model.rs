@@ -62,7 +62,7 @@ fn understood(network: &Understood) -> std::io::Result<()> {
     ))?;
     line(&format!("  pixels      {}", pixels(network)))?;
     line(&format!(
-        "  classes     {}; names them {}",
+        "  classes     {}, named by {}",
         network.classes,
         who(network.classes_origin)
     ))?;
