@@ -1,4 +1,4 @@
-//! Drives the step graph: octaves, shifts, the rescue of dead starts.
+//! Drives the step graph: octaves, views, the rescue of dead starts.
 //!
 //! All runs of one [`Ascent`] share a session and step together. Each draws its randomness from its own seed, so its
 //! picture does not depend on its companions (up to rounding, where a batched kernel adds in another order).
@@ -10,11 +10,12 @@ use super::random::Random;
 use super::run::{Draw, Running, agree};
 use super::saved::{At, RunAt, Saved};
 use super::step_graph::{Terms, names};
-use super::target::{check_unit, largest_jitter};
-use super::{Error, Objective, Run, Settings, canvas, constants};
+use super::target::{anchor, check_unit};
+use super::views::{Frame, Line};
+use super::{Error, Objective, Run, Settings, Unit, canvas, constants};
 use crate::model::Network;
 use crate::runtime::{Device, Loop, Stop, Tensor};
-use ndarray::{Array2, ArrayViewD};
+use ndarray::{Array2, Array4, ArrayViewD};
 
 /// A gradient whose root mean square is below this moves nothing: the network is dead where the picture is.
 const DEAD: f32 = 1e-20;
@@ -29,7 +30,7 @@ pub struct Report {
     pub step: usize,
     /// Which octave the step was in, from 0.
     pub octave: usize,
-    /// The objective before the step, as the step saw it: shifted, and by the network that stochastic depth left.
+    /// The objective before the step, as the step saw it: a random view, before the network that stochastic depth left.
     pub scores: Vec<f32>,
     /// What the network said before the step, likewise; only where the objective is a class.
     pub classes: Option<Vec<Seen>>,
@@ -47,7 +48,7 @@ pub struct Seen {
 /// How a run stands at the end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
-    /// The objective of the picture itself: unshifted, by the whole network.
+    /// The objective of the picture itself: its centre crop, by the whole network.
     pub score: f32,
     /// The probability of the run's class; only where the objective is a class.
     pub probability: Option<f32>,
@@ -203,27 +204,16 @@ impl<'a> Ascent<'a> {
         if self.runs.iter().any(Running::is_rescued) {
             self.open_rectifiers()?;
         }
-        let size = self.network.size;
-        let share = self.network.preprocessing.crop();
-        let shift = |random: &mut Random, jitter: f64, canvas: usize, input: u32| {
-            // Jitter is told in pixels of the network's input; a coarse canvas has fewer of them.
-            let most = (jitter * share * canvas as f64 / f64::from(input)).round() as u32;
-            random.shift(most)
-        };
-        let bound = largest_jitter(self.network, &self.plan.objective);
-        let mut draws = Vec::with_capacity(self.runs.len());
         // A step that fails must draw the same again.
         let mut drawn: Vec<Random> = self.runs.iter().map(|run| run.random.clone()).collect();
-        for (run, random) in self.runs.iter().zip(&mut drawn) {
+        let draw = |(run, random): (&Running, &mut Random)| {
             let settings = &run.run.settings;
-            let jitter = f64::from(settings.jitter);
-            let row = shift(random, jitter.min(bound.0), octave.height, size.height);
-            let column = shift(random, jitter.min(bound.1), octave.width, size.width);
-            draws.push(Draw {
-                shift: (row, column),
+            Draw {
+                view: self.frame(run.run.unit).draw(settings, random),
                 branches: random.branches(settings.stochastic_depth, self.machine.branches),
-            });
-        }
+            }
+        };
+        let draws: Vec<Draw> = self.runs.iter().zip(&mut drawn).map(draw).collect();
         let progress = self.step_in_octave as f64 / octave.steps as f64;
         // A step that is stopped may have written to where the old state was.
         self.has_previous = false;
@@ -252,16 +242,20 @@ impl<'a> Ascent<'a> {
         }))
     }
 
-    /// Judges the pictures as they are now, unshifted, without changing them.
+    /// Judges the pictures as they are now, as a classifier sees them, without changing them.
     ///
     /// # Errors
     /// [`Error::Runtime`] if the device fails.
     pub fn outcomes(&mut self) -> Result<Vec<Outcome>, Error> {
         let kept = self.read_state()?;
         self.has_previous = false;
-        let still = vec![Draw::none(self.machine.branches); self.runs.len()];
+        let whole = |run: &Running| Draw {
+            view: self.frame(run.run.unit).middle(),
+            branches: vec![1.0; self.machine.branches],
+        };
+        let still: Vec<Draw> = self.runs.iter().map(whole).collect();
         let results = self.run_step(&still, 1.0)?;
-        self.state.reset(names::IMAGE, &kept.image)?;
+        self.state.reset(names::CANVAS, &kept.canvas)?;
         self.state.reset(names::VELOCITY, &kept.velocity)?;
         if let Some(mask) = &kept.mask {
             self.state.reset(names::MASK, mask)?;
@@ -282,16 +276,15 @@ impl<'a> Ascent<'a> {
 
     /// One run of the graph: score, gradient rms, and logits where there are some.
     fn run_step(&mut self, draws: &[Draw], progress: f64) -> Result<Vec<Tensor>, Error> {
-        let Octave { height, width, .. } = self.octaves[self.octave];
-        let rows = rolled(draws.iter().map(|draw| draw.shift.0), height);
-        let columns = rolled(draws.iter().map(|draw| draw.shift.1), width);
+        let rows = lines(draws.iter().map(|draw| draw.view.rows));
+        let columns = lines(draws.iter().map(|draw| draw.view.columns));
         let step_size = constants::scalars(&self.runs, |run| {
             let settings = &run.run.settings;
             settings.step_size * (1.0 - (1.0 - settings.step_decay) * progress)
         });
         let mut inputs = vec![
-            (names::ROLLED_ROWS, &rows),
-            (names::ROLLED_COLUMNS, &columns),
+            (names::VIEW_ROWS, &rows),
+            (names::VIEW_COLUMNS, &columns),
             (names::STEP_SIZE, &step_size),
         ];
         let branches =
@@ -311,6 +304,18 @@ impl<'a> Ascent<'a> {
             read.push(names::LOGITS);
         }
         Ok(self.state.step(&mut self.machine.session, &inputs, &read)?)
+    }
+
+    /// The canvas and the network's input, for the views of a run.
+    fn frame(&self, unit: Unit) -> Frame {
+        let octave = self.octaves[self.octave];
+        let size = self.network.size;
+        Frame {
+            canvas: (octave.height, octave.width),
+            input: (size.height as usize, size.width as usize),
+            share: self.network.preprocessing.crop(),
+            anchor: anchor(self.network, &self.plan.objective, unit),
+        }
     }
 
     fn set_constants(&mut self) -> Result<(), Error> {
@@ -351,7 +356,7 @@ impl<'a> Ascent<'a> {
 
     fn read_state(&self) -> Result<State, Error> {
         Ok(State {
-            image: self.state.state(names::IMAGE)?,
+            canvas: self.state.state(names::CANVAS)?,
             velocity: self.state.state(names::VELOCITY)?,
             mask: match self.plan.map {
                 Some(_) => Some(self.state.state(names::MASK)?),
@@ -360,24 +365,24 @@ impl<'a> Ascent<'a> {
         })
     }
 
-    /// Softmax of each run's logits: its own class, and the largest.
+    /// The probabilities of each run: of its own class, and the largest.
     fn seen(&self, logits: &Tensor) -> Vec<Seen> {
         let all = logits.as_f32().into_iter().flat_map(|all| all.outer_iter());
-        let seen = |(run, scores): (&Running, ArrayViewD<f32>)| seen(run.run.unit.index, scores);
+        let head = self.network.head;
+        let seen = |(run, scores): (&Running, ArrayViewD<f32>)| {
+            seen(
+                run.run.unit.index,
+                &head.probabilities(scores.iter().copied()),
+            )
+        };
         self.runs.iter().zip(all).map(seen).collect()
     }
 }
 
-fn seen(class: usize, scores: ArrayViewD<f32>) -> Seen {
-    let largest = scores.fold(f32::NEG_INFINITY, |a, &b| a.max(b));
-    let total: f32 = scores.iter().map(|score| (score - largest).exp()).sum();
-    let probability = |score: f32| (score - largest).exp() / total;
+fn seen(class: usize, probabilities: &[f32]) -> Seen {
     Seen {
-        probability: probability(scores[class]),
-        top: super::probe::largest(scores.iter().copied(), TOP)
-            .into_iter()
-            .map(|(index, score)| (index, probability(score)))
-            .collect(),
+        probability: probabilities[class],
+        top: super::probe::largest(probabilities.iter().copied(), TOP),
     }
 }
 
@@ -401,6 +406,7 @@ fn prepare(
     };
     let plan = Plan {
         objective: objective.clone(),
+        class_score: first.settings.objective,
         map,
         runs: runs.len(),
         terms: Terms {
@@ -408,6 +414,7 @@ fn prepare(
             decay: any(|settings| settings.decay > 0.0),
             damping: any(|settings| settings.damping > 0.0),
             variation: any(|settings| settings.total_variation > 0.0),
+            contrast: any(|settings| settings.contrast > 0.0),
             stochastic_depth: any(|settings| settings.stochastic_depth > 0.0),
             rescue: false,
         },
@@ -425,15 +432,16 @@ fn uncropped(network: &Network, input: u32) -> usize {
     (f64::from(input) / network.preprocessing.crop()).round() as usize
 }
 
-/// For each run, where each line of the canvas is after a circular shift: (N, size).
-fn rolled(shifts: impl ExactSizeIterator<Item = i64>, size: usize) -> Tensor {
-    let mut lines = Array2::<i64>::zeros((shifts.len(), size));
-    for (shift, mut row) in shifts.zip(lines.outer_iter_mut()) {
-        for (position, line) in row.iter_mut().enumerate() {
-            *line = (position as i64 + shift).rem_euclid(size as i64);
+/// The views of all runs along one axis, as the step graph takes them: (N, 3, 1, 1).
+fn lines(lines: impl ExactSizeIterator<Item = Line>) -> Tensor {
+    let mut numbers = Array4::<f32>::zeros((lines.len(), 3, 1, 1));
+    for (line, mut row) in lines.zip(numbers.outer_iter_mut()) {
+        let values = [line.start - 0.5, line.scale, 1.0 / line.support];
+        for (place, value) in row.iter_mut().zip(values) {
+            *place = value;
         }
     }
-    lines.into()
+    numbers.into()
 }
 
 fn floats(tensor: &Tensor) -> Vec<f32> {

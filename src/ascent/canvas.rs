@@ -1,14 +1,15 @@
-//! Canvases on the host: where an ascent starts, how a canvas becomes larger, and how one becomes a picture.
+//! Canvases on the host: where an ascent starts, how a canvas becomes larger, and how brightness becomes a picture.
 
 use super::machine::State;
 use super::octaves::Octave;
 use super::resampling::resize_picture;
 use super::run::Running;
+use super::spectrum;
 use crate::runtime::Tensor;
 use image::{Rgb, RgbImage};
 use ndarray::{Array4, ArrayD, ArrayView3, Dimension, Ix4};
 
-/// The state that runs begin with: each its own noise, no velocity, and a mask that draws everywhere.
+/// The state that runs begin with: each its own noise with the spectrum of photographs, no velocity, and a mask that draws everywhere.
 pub(super) fn start(
     runs: &mut [Running],
     channels: usize,
@@ -16,16 +17,17 @@ pub(super) fn start(
     has_mask: bool,
 ) -> State {
     let Octave { height, width, .. } = octave;
-    let mut image = Array4::<f32>::zeros((runs.len(), channels, height, width));
-    for (run, mut target) in runs.iter_mut().zip(image.outer_iter_mut()) {
-        let deviation = run.run.settings.noise;
-        target.assign(&run.random.noise((channels, height, width), deviation));
+    let mut canvas = Array4::<f32>::zeros((runs.len(), channels, height, width));
+    for (run, mut target) in runs.iter_mut().zip(canvas.outer_iter_mut()) {
+        let settings = &run.run.settings;
+        let noise = run.random.noise((channels, height, width), 1.0);
+        target.assign(&spectrum::shaped(noise, settings.levels));
+        target.mapv_inplace(|value| value * settings.noise as f32);
     }
-    image.mapv_inplace(|value| value.clamp(-1.0, 1.0));
     State {
-        velocity: Array4::<f32>::zeros(image.dim()).into(),
+        velocity: Array4::<f32>::zeros(canvas.dim()).into(),
         mask: has_mask.then(|| Array4::<f32>::ones((runs.len(), 1, height, width)).into()),
-        image: image.into(),
+        canvas: canvas.into(),
     }
 }
 
@@ -41,10 +43,10 @@ pub(super) fn enlarged(state: State, octave: Octave) -> State {
         }
         larger
     };
-    let image = resized(state.image);
+    let canvas = resized(state.canvas);
     State {
-        velocity: Array4::<f32>::zeros(image.dim()).into(),
-        image: image.into(),
+        velocity: Array4::<f32>::zeros(canvas.dim()).into(),
+        canvas: canvas.into(),
         mask: state.mask.map(|mask| resized(mask).into()),
     }
 }
@@ -58,14 +60,14 @@ pub(super) fn array4(tensor: Tensor) -> Array4<f32> {
         .expect("the state has four axes")
 }
 
-/// A canvas (C, h, w) between -1 and 1 as a picture; `shown` says which channels are red, green and blue.
-pub(super) fn picture(canvas: ArrayView3<f32>, shown: [usize; 3]) -> RgbImage {
-    let (_, height, width) = canvas.dim();
-    let planes = shown.map(|channel| canvas.index_axis_move(ndarray::Axis(0), channel));
+/// Brightness (C, h, w) as a picture; what is below 0 becomes black, above 1 white. `shown` says which channels are red, green and blue.
+pub(super) fn picture(brightness: ArrayView3<f32>, shown: [usize; 3]) -> RgbImage {
+    let (_, height, width) = brightness.dim();
+    let planes = shown.map(|channel| brightness.index_axis_move(ndarray::Axis(0), channel));
     RgbImage::from_fn(width as u32, height as u32, |x, y| {
         Rgb([0, 1, 2].map(|colour: usize| {
             let value = planes[colour][(y as usize, x as usize)];
-            ((value + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8
+            (value * 255.0).round().clamp(0.0, 255.0) as u8
         }))
     })
 }

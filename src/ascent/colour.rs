@@ -1,49 +1,118 @@
-//! Colours of natural pictures are correlated: what makes a pixel brighter in red usually does so in green and blue too.
-//! Mixing the gradient with their covariance turns the ascent away from lurid colours.
+//! The decorrelated colour basis in which the canvas lives.
+//!
+//! The colours of a pixel are correlated: what makes it brighter in red usually does so in green and blue too. A canvas `z`
+//! has one axis per channel, and a picture is `R z + 1/2`, where `R` is a square root of the covariance of natural
+//! colours. A step of the same length along any axis is then equally natural.
 
-use ndarray::Array2;
+use crate::model::Network;
+use ndarray::{Array2, Array3, ArrayView3, Axis};
+use std::f32::consts::PI;
 
 /// A square root of the covariance of the colours (rows R, G, B) of ImageNet's pictures, as measured for Lucid
-/// (Olah, Mordvintsev and Schubert 2017).
-const ROOT: [[f64; 3]; 3] = [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]];
+/// (Olah, Mordvintsev and Schubert 2017). Columns: luminance, blue-yellow, green-magenta.
+const ROOT: [[f32; 3]; 3] = [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]];
 
-/// The matrix that a gradient's channels are mixed with: the identity at strength 0, the covariance, scaled to the
-/// identity's trace, at strength 1. `rgb_of_channel` says which of R, G, B each channel is; a network with other than
-/// three channels gets the identity.
-pub fn mixing(strength: f64, channels: usize, rgb_of_channel: [usize; 3]) -> Array2<f32> {
-    let identity = Array2::<f64>::eye(channels);
-    if channels != 3 {
-        return identity.mapv(|value| value as f32);
+/// The strength of each axis of [`ROOT`]: the root mean square of its column.
+const STRENGTH: [f32; 3] = [0.2667, 0.0735, 0.0356];
+
+/// A colour basis: what brightness (0 to 1) each axis of the canvas adds to each channel of the network's input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Basis(Array2<f32>);
+
+impl Basis {
+    /// The basis for a network of `channels` channels; `rgb_of_channel` says which of R, G, B each of three channels is.
+    ///
+    /// Other numbers of channels have no colours. Their first axis is the brightness of all channels, as strong as that of
+    /// a photograph; the others are the cosines of the discrete cosine transform across the channels, as strong as a
+    /// photograph's chroma.
+    pub fn new(channels: usize, rgb_of_channel: [usize; 3]) -> Self {
+        let matrix = match channels {
+            3 => Array2::from_shape_fn((3, 3), |(row, axis)| ROOT[rgb_of_channel[row]][axis]),
+            _ => Array2::from_shape_fn((channels, channels), |(row, axis)| {
+                let phase = (row as f32 + 0.5) * axis as f32 / channels as f32;
+                let norm = if axis == 0 { 1.0 } else { 2f32.sqrt() };
+                STRENGTH[axis.min(2)] * norm * (PI * phase).cos()
+            }),
+        };
+        Self(matrix)
     }
-    let root = Array2::from_shape_fn((3, 3), |(row, column)| ROOT[rgb_of_channel[row]][column]);
-    let covariance = root.dot(&root.t());
-    let trace: f64 = covariance.diag().sum();
-    let mixed = identity * (1.0 - strength) + covariance * (strength * 3.0 / trace);
-    mixed.mapv(|value| value as f32)
+
+    /// The basis of a network's image input.
+    pub fn of(network: &Network) -> Self {
+        let order = network.preprocessing.rgb_of_channel();
+        Self::new(network.size.channels().count(), order)
+    }
+
+    /// The matrix `R`, (channels, axes).
+    pub fn matrix(&self) -> &Array2<f32> {
+        &self.0
+    }
+
+    /// The brightness (C, h, w) of a canvas (C, h, w): `R z + 1/2`, not clipped.
+    pub fn brightness(&self, canvas: ArrayView3<'_, f32>) -> Array3<f32> {
+        self.mixed(canvas) + 0.5
+    }
+
+    /// What a change (C, h, w) of the canvas does to the brightness: `R z`.
+    pub fn mixed(&self, canvas: ArrayView3<'_, f32>) -> Array3<f32> {
+        let mut mixed = Array3::zeros(canvas.dim());
+        for (row, mut plane) in self.0.outer_iter().zip(mixed.axis_iter_mut(Axis(0))) {
+            for (&weight, source) in row.iter().zip(canvas.outer_iter()) {
+                plane.scaled_add(weight, &source);
+            }
+        }
+        mixed
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn grey_is_favoured_over_a_single_colour() {
-        let full = mixing(1.0, 3, [0, 1, 2]);
-        let grey: f32 = full.sum() / 3.0;
-        let opponent = full[(0, 0)] - full[(0, 2)];
-        assert!(grey > 5.0 * opponent.abs(), "{full}");
+    fn columns(basis: &Basis) -> impl Iterator<Item = f32> + '_ {
+        let square = |column: ndarray::ArrayView1<f32>| column.mapv(|v| v * v).mean();
+        let columns = basis.matrix().columns().into_iter();
+        columns.map(move |column| square(column).unwrap_or(0.0).sqrt())
     }
 
     #[test]
-    fn strength_0_and_grey_networks_change_nothing() {
-        assert_eq!(mixing(0.0, 3, [0, 1, 2]), Array2::<f32>::eye(3));
-        assert_eq!(mixing(1.0, 1, [0, 1, 2]), Array2::<f32>::eye(1));
+    fn the_first_axis_is_brightness_and_the_strongest_for_any_number_of_channels() {
+        for channels in [1, 2, 3, 4, 13, 64] {
+            let basis = Basis::new(channels, [0, 1, 2]);
+            let matrix = basis.matrix();
+            assert!(matrix.column(0).iter().all(|&weight| weight > 0.2));
+            for (axis, strength) in columns(&basis).enumerate() {
+                let expected = STRENGTH[axis.min(2)];
+                assert!((strength - expected).abs() < 1e-3, "{channels}, {axis}");
+            }
+        }
     }
 
     #[test]
-    fn channel_order_permutes_the_matrix() {
-        let (rgb, bgr) = (mixing(1.0, 3, [0, 1, 2]), mixing(1.0, 3, [2, 1, 0]));
-        assert_eq!(rgb[(0, 1)], bgr[(2, 1)]);
-        assert_eq!(rgb[(0, 2)], bgr[(2, 0)]);
+    fn no_axis_can_be_made_of_the_others() {
+        for channels in [2, 3, 4, 13] {
+            let matrix = Basis::new(channels, [0, 1, 2]).0;
+            let norm = |axis: usize| matrix.column(axis).dot(&matrix.column(axis)).sqrt();
+            for a in 0..channels {
+                for b in 0..a {
+                    let cosine = matrix.column(a).dot(&matrix.column(b)) / (norm(a) * norm(b));
+                    assert!(cosine.abs() < 0.2, "{channels}: {a} and {b}: {cosine}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_channels_exchanges_rows() {
+        let (rgb, bgr) = (Basis::new(3, [0, 1, 2]), Basis::new(3, [2, 1, 0]));
+        assert_eq!(rgb.matrix().row(0), bgr.matrix().row(2));
+        assert_eq!(rgb.matrix().row(1), bgr.matrix().row(1));
+    }
+
+    #[test]
+    fn an_empty_canvas_is_mid_grey() {
+        let basis = Basis::new(3, [0, 1, 2]);
+        let grey = basis.brightness(Array3::zeros((3, 2, 2)).view());
+        assert!(grey.iter().all(|&value| value == 0.5));
     }
 }

@@ -1,16 +1,15 @@
 //! The step graph's inputs that stay the same for a whole octave: resampling matrices, and the knobs of every run.
 
-use super::Error;
-use super::colour::mixing;
 use super::machine::{Machine, Plan};
 use super::octaves::Octave;
-use super::resampling::{expand, reduce, view};
+use super::resampling::{expand, reduce};
 use super::run::Running;
 use super::step_graph::names;
 use super::target::flat_position;
+use super::{Error, Settings, spectrum};
 use crate::model::Network;
 use crate::runtime::{Loop, Tensor};
-use ndarray::{Array, Array2, Array3, Axis};
+use ndarray::{Array, Array1, Array2, Array4, Axis};
 
 /// Gives the graph all that does not change within an octave.
 pub(super) fn set(
@@ -21,10 +20,9 @@ pub(super) fn set(
     machine: &Machine,
     state: &mut Loop,
 ) -> Result<(), Error> {
-    let mut constants = matrices(network, plan, octave, machine);
-    constants.extend(knobs(plan, runs));
+    let mut constants = matrices(plan, octave);
+    constants.extend(knobs(network, plan, runs));
     constants.push((names::UNITS.into(), units(network, plan, runs)?));
-    constants.push((names::COLOUR.into(), colours(network, runs)));
     for (name, tensor) in &constants {
         // A layer's objective needs no unit, and says so by not having the input.
         let mut known = machine.session.inputs().iter();
@@ -45,28 +43,14 @@ pub(super) fn scalars(runs: &[Running], value: impl Fn(&Running) -> f64) -> Tens
         .into()
 }
 
-/// How the canvas, the network's input, the class activation map and the pyramid's levels are made of each other.
-fn matrices(
-    network: &Network,
-    plan: &Plan,
-    octave: Octave,
-    machine: &Machine,
-) -> Vec<(String, Tensor)> {
+/// The pixels of the canvas, and how the pyramid's levels are made of each other.
+fn matrices(plan: &Plan, octave: Octave) -> Vec<(String, Tensor)> {
     let Octave { height, width, .. } = octave;
-    let size = network.size;
     let mut matrices: Vec<(String, Tensor)> = Vec::new();
     let mut set = |name: &str, tensor: Tensor| matrices.push((name.into(), tensor));
-    // The network sees the picture as it sees every picture: the middle of it. Shifts bring the rest into view.
-    let share = network.preprocessing.crop();
-    let rows = view(height, size.height as usize, share);
-    let columns = view(width, size.width as usize, share);
-    set(names::ROWS, transposed(rows));
-    set(names::COLUMNS, transposed(columns));
-    if let Some((rows, columns)) = machine.map_size {
-        set(names::MASK_ROWS, view(rows, height, 1.0 / share).into());
-        let columns = view(columns, width, 1.0 / share);
-        set(names::MASK_COLUMNS, columns.into());
-    }
+    let pixels = |size: usize| Array1::from_iter((0..size).map(|pixel| pixel as f32));
+    set(names::ROW_PIXELS, pixels(height).into());
+    set(names::COLUMN_PIXELS, pixels(width).into());
     let terms = plan.terms;
     let (mut rows, mut columns) = (height, width);
     for level in 0..(terms.levels - 1).max(u32::from(terms.damping)) {
@@ -80,20 +64,17 @@ fn matrices(
 }
 
 /// Each run's settings that the graph reads at every step.
-fn knobs(plan: &Plan, runs: &[Running]) -> Vec<(String, Tensor)> {
+fn knobs(network: &Network, plan: &Plan, runs: &[Running]) -> Vec<(String, Tensor)> {
     let terms = plan.terms;
     let mut knobs: Vec<(String, Tensor)> = Vec::new();
-    let mut set = |name: &str, value: &dyn Fn(&super::Settings) -> f64| {
+    let mut set = |name: &str, value: &dyn Fn(&Settings) -> f64| {
         knobs.push((name.into(), scalars(runs, |run| value(&run.run.settings))));
     };
     if plan.map.is_some() {
         set(names::MASK_STRENGTH, &|settings| settings.mask);
         set(names::MASK_MEMORY, &|settings| settings.mask_memory);
     }
-    for level in 0..terms.levels {
-        let name = names::band_weight(level);
-        set(&name, &|settings| settings.boost.powi(level as i32));
-    }
+    set(names::CLIP, &|settings| settings.clip);
     set(names::MOMENTUM, &|settings| settings.momentum);
     if terms.decay {
         set(names::DECAY, &|settings| settings.decay);
@@ -104,7 +85,28 @@ fn knobs(plan: &Plan, runs: &[Running]) -> Vec<(String, Tensor)> {
     if terms.variation {
         set(names::VARIATION, &|settings| settings.total_variation);
     }
+    if terms.contrast {
+        // 0 sets no limit, also where a companion has one.
+        set(names::CONTRAST, &|settings| match settings.contrast {
+            0.0 => f64::from(f32::MAX),
+            limit => limit,
+        });
+    }
+    let axes = network.size.channels().count();
+    let weights = (0..terms.levels).map(|level| {
+        let weights = Array4::from_shape_fn((runs.len(), axes, 1, 1), |(run, axis, ..)| {
+            band_weight(&runs[run].run.settings, level, axis) as f32
+        });
+        (names::band_weight(level), weights.into())
+    });
+    knobs.extend(weights);
     knobs
+}
+
+/// How strong a band of a colour axis is in a step.
+fn band_weight(settings: &Settings, level: u32, axis: usize) -> f64 {
+    let chroma = if axis == 0 { 1.0 } else { settings.chroma };
+    spectrum::strength(level, axis) * chroma * settings.tilt.powi(level as i32)
 }
 
 fn units(network: &Network, plan: &Plan, runs: &[Running]) -> Result<Tensor, Error> {
@@ -115,18 +117,4 @@ fn units(network: &Network, plan: &Plan, runs: &[Running]) -> Result<Tensor, Err
         row[1] = flat_position(network, &plan.objective, unit)? as i64;
     }
     Ok(units.into())
-}
-
-fn colours(network: &Network, runs: &[Running]) -> Tensor {
-    let channels = network.size.channels().count();
-    let order = network.preprocessing.rgb_of_channel();
-    let mut colour = Array3::zeros((runs.len(), channels, channels));
-    for (run, mut target) in runs.iter().zip(colour.outer_iter_mut()) {
-        target.assign(&mixing(run.run.settings.decorrelation, channels, order));
-    }
-    colour.into()
-}
-
-fn transposed(matrix: Array2<f32>) -> Tensor {
-    matrix.t().as_standard_layout().into_owned().into()
 }

@@ -1,6 +1,8 @@
 //! A step graph in a session, with the state of all runs of a batch kept on the device.
 
 use super::cam::Map;
+use super::colour::Basis;
+use super::objective::ClassScore;
 use super::step_graph::{self, Request, Terms, names};
 use super::stochastic_depth::{self, Batch, Gated};
 use super::{Error, Objective};
@@ -14,6 +16,8 @@ use std::collections::HashSet;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plan {
     pub objective: Objective,
+    /// What of a class is climbed.
+    pub class_score: ClassScore,
     /// The class activation map, if there is a mask.
     pub map: Option<Map>,
     pub runs: usize,
@@ -25,16 +29,14 @@ pub(super) struct Machine {
     pub session: Session,
     /// How many residual branches may be left out.
     pub branches: usize,
-    /// Rows and columns of the class activation map, if there is one.
-    pub map_size: Option<(usize, usize)>,
     /// Whether there are rectifiers that can be opened, and it is built for that.
     pub redirects: bool,
 }
 
-/// Pictures, velocities and masks of all runs: the state.
+/// Canvases, velocities and masks of all runs: the state.
 #[derive(Debug, Clone)]
 pub(super) struct State {
-    pub image: Tensor,
+    pub canvas: Tensor,
     pub velocity: Tensor,
     pub mask: Option<Tensor>,
 }
@@ -63,8 +65,7 @@ impl Machine {
         let affine: Vec<(f32, f32)> = network
             .affine()
             .into_iter()
-            // From -1..1 to a brightness 0..1 and on to the network's units.
-            .map(|affine| (0.5 * affine.scale(), affine.to_model(0.5)))
+            .map(|affine| (affine.scale(), affine.to_model(0.0)))
             .collect();
         let request = Request {
             network: &graph,
@@ -77,6 +78,8 @@ impl Machine {
             map: plan.map.as_ref(),
             logits: (value == network.logits).then_some(value),
             affine: &affine,
+            basis: &Basis::of(network),
+            class: (plan.class_score, network.head),
             terms: plan.terms,
             device: lowering(device),
         };
@@ -89,7 +92,6 @@ impl Machine {
             ..Options::default()
         };
         let session = Session::open_model(&graph, device.into(), &options)?;
-        let map_size = plan.map.as_ref().and_then(|map| map.layout.plane());
         // What nothing reads is no input of the graph.
         let redirects = session
             .inputs()
@@ -98,7 +100,6 @@ impl Machine {
         Ok(Self {
             session,
             branches,
-            map_size,
             redirects,
         })
     }
@@ -106,7 +107,7 @@ impl Machine {
     /// Puts the state on the device.
     pub fn start(&self, state: &State) -> Result<Loop, Error> {
         let mut parts = vec![
-            (names::IMAGE, names::NEW_IMAGE, &state.image),
+            (names::CANVAS, names::NEW_CANVAS, &state.canvas),
             (names::VELOCITY, names::NEW_VELOCITY, &state.velocity),
         ];
         parts.extend(

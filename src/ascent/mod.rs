@@ -4,8 +4,10 @@
 //! - [`settings`]: every knob, with range, unit and default; presets
 //! - [`objective`]: what is climbed
 //! - [`octaves`]: canvas sizes from coarse to fine
-//! - [`resampling`]: rolling, resizing and pyramids as matrices
-//! - [`colour`]: the covariance of natural colours
+//! - [`views`]: what the network sees of the canvas in a step
+//! - [`resampling`]: resizing and pyramids as matrices
+//! - [`colour`]: the decorrelated colour basis of the canvas
+//! - [`spectrum`]: how strong each band and colour is in photographs
 //! - [`cam`]: class activation maps
 //! - [`step_graph`]: one step as one ONNX graph
 //! - [`Ascent`]: drives it; [`Saved`] is one at rest
@@ -26,22 +28,24 @@ mod machine;
 mod map_layer;
 pub mod objective;
 pub mod octaves;
+mod overlay;
 pub mod probe;
-mod random;
+pub mod random;
 pub mod resampling;
 mod run;
 mod saved;
 pub mod settings;
+pub mod spectrum;
 pub mod step_graph;
 mod stochastic_depth;
 mod target;
-mod views;
+pub mod views;
 
 pub use ascent::{Ascent, Outcome, Report, Seen, TOP};
 pub use error::Error;
 pub use map_layer::MapChoice;
-pub use objective::{Kind, Objective, Unit};
+pub use objective::{ClassScore, Kind, Objective, Unit};
+pub use overlay::Overlay;
 pub use run::{Run, SHARED, difference};
 pub use saved::{At, RunAt, Saved};
 pub use settings::Settings;
-pub use views::Overlay;

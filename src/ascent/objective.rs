@@ -1,10 +1,15 @@
 //! What an ascent climbs: the score of a class, of a channel, of one neuron, or of a whole layer.
 //!
-//! Every score is a weighted sum of one value of the network, so its gradient starts from the weights themselves
-//! (a class, channel or neuron), or is the mean square of that value (a layer).
+//! | kind | score | its gradient with respect to the value |
+//! |---|---|---|
+//! | class | the logit `x_c` | 1 at `c` |
+//! | class | the log-probability: `log softmax(x)_c`, or `log σ(x_c)` of independent classes | `1_c - softmax(x)`, or `σ(-x_c)` at `c` |
+//! | channel | the mean over its places | 1 / places |
+//! | neuron | one place of a channel | 1 there |
+//! | layer | the mean square of all of it | 2 `x` / count |
 
-use crate::model::Layout;
-use crate::onnx::{Builder, Error as GraphError, Shapes, ValueType};
+use crate::model::{Head, Layout};
+use crate::onnx::{Builder, Elem, Error as GraphError, Graph, Shapes, ValueType};
 use serde::{Deserialize, Serialize};
 
 /// Which score. Equal kinds on equal values share one step graph; what differs between runs is in [`Unit`].
@@ -20,6 +25,22 @@ pub enum Kind {
     /// The mean square of a whole value, of any rank.
     Layer,
 }
+
+/// What of a class is climbed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClassScore {
+    /// The logarithm of its probability, which also pushes rival classes down.
+    #[default]
+    LogProbability,
+    /// Its logit alone.
+    Logit,
+}
+
+/// Every score of a class and its name.
+pub const CLASS_SCORES: &[(&str, ClassScore)] = &[
+    ("log-probability", ClassScore::LogProbability),
+    ("logit", ClassScore::Logit),
+];
 
 /// What is climbed: a kind of score of one of the network's values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -45,16 +66,20 @@ pub(super) struct Scored<'a> {
     pub value: &'a str,
     /// Where the value has its channels; not needed for a whole layer.
     pub layout: Option<Layout>,
+    /// What part of the gradient goes past a rectifier that makes the value, 0 to 1. 0 is the gradient of the score; more
+    /// lets a channel or neuron rise that does not fire yet.
+    pub leak: f64,
+    /// What of a class is scored, and how logits become probabilities; not used for other kinds.
+    pub class: (ClassScore, Head),
 }
 
 /// The names of an objective's parts in a step graph.
 pub(super) struct Parts {
-    /// The value that is scored: the network's, or what was made of it so that channels come before places.
-    pub value: String,
     /// The score (N).
     pub score: String,
-    /// The gradient of the score with respect to the value, of the value's dimensions.
-    pub seed: String,
+    /// Values and what the gradient begins with at each, of its dimensions: the scored value, or what was made of it so
+    /// that channels come before places; and what goes into its rectifier, see [`Scored::leak`].
+    pub seeds: Vec<(String, String)>,
 }
 
 /// Emits a score and its gradient. `units` is an input (N, 2) of int64: class or channel, and the flat position in a
@@ -69,17 +94,124 @@ pub(super) fn emit(
         kind,
         value,
         layout,
+        leak,
+        class,
     } = scored;
-    let value = match layout {
-        Some(layout) if kind != Kind::Layer => layout.planes(builder, shapes, value)?,
-        _ => value.to_string(),
+    if kind == Kind::Class {
+        return emit_class(builder, shapes, value, class, units);
+    }
+    let Some(layout) = layout.filter(|_| kind != Kind::Layer) else {
+        let value_type = shapes.get(value)?.clone();
+        let (score, seed) = emit_score(builder, kind, value, &value_type, units)?;
+        let seeds = vec![(value.to_string(), seed)];
+        return Ok(Parts { score, seeds });
     };
-    let value_type = shapes.get(&value)?.clone();
-    let (score, seed) = emit_score(builder, kind, &value, &value_type, units)?;
-    Ok(Parts { value, score, seed })
+    let planes = layout.planes(builder, shapes, value)?;
+    let value_type = shapes.get(&planes)?.clone();
+    let (score, seed) = emit_score(builder, kind, &planes, &value_type, units)?;
+    let mut seeds = vec![(planes, seed.clone())];
+    if let Some(before) = rectified(builder.graph(), shapes, value).filter(|_| leak > 0.0) {
+        let before = layout.planes(builder, shapes, &before)?;
+        let leak = builder.scalar(value_type.elem, leak)?;
+        seeds.push((before, builder.emit("Mul", &[&seed, &leak], &[])));
+    }
+    Ok(Parts { score, seeds })
 }
 
-/// The score of `value` and its gradient; for a class, channel or neuron the value is (N, channels) or (N, channels, rows,
+/// What goes into the rectifier that makes `value`, if one does.
+fn rectified(graph: &Graph, shapes: &Shapes, value: &str) -> Option<String> {
+    let node = &graph.nodes()[graph.producer(value)?];
+    let is_rectifier = node.is("Relu") || node.is("Clip");
+    let before = node.input_at(0).filter(|_| is_rectifier)?;
+    let same = shapes.find(before)?.dims == shapes.find(value)?.dims;
+    same.then(|| before.to_string())
+}
+
+/// The score of the class scores `logits` (N, classes).
+fn emit_class(
+    builder: &mut Builder,
+    shapes: &Shapes,
+    logits: &str,
+    (score, head): (ClassScore, Head),
+    units: &str,
+) -> Result<Parts, GraphError> {
+    let classes = shapes.get(logits)?.dims[1];
+    let (last, flat) = (builder.ints(&[1]), [("keepdims", 0i64.into())]);
+    let class = [0, 1].map(|bound| builder.ints(&[bound]));
+    let index = builder.emit("Slice", &[units, &class[0], &class[1], &last], &[]);
+    let own = |builder: &mut Builder, values: &str| {
+        let own = builder.emit(
+            "GatherElements",
+            &[values, &index],
+            &[("axis", 1i64.into())],
+        );
+        builder.emit("ReduceSum", &[&own, &last], &flat)
+    };
+    let along = [("axis", 1i64.into())];
+    match (score, head) {
+        (ClassScore::Logit, _) => {
+            let score = own(builder, logits);
+            if let Some((features, seed)) = linear_seed(builder, shapes, logits, units)? {
+                let seeds = vec![(features, seed)];
+                return Ok(Parts { score, seeds });
+            }
+            let seeds = vec![(logits.into(), one_hot(builder, units, 0, classes))];
+            Ok(Parts { score, seeds })
+        }
+        (ClassScore::LogProbability, Head::Softmax) => {
+            let logs = builder.emit("LogSoftmax", &[logits], &along);
+            let score = own(builder, &logs);
+            let shares = builder.emit("Softmax", &[logits], &along);
+            let hot = one_hot(builder, units, 0, classes);
+            let seed = builder.emit("Sub", &[&hot, &shares], &[]);
+            let seeds = vec![(logits.into(), seed)];
+            Ok(Parts { score, seeds })
+        }
+        (ClassScore::LogProbability, Head::Sigmoid) => {
+            // log σ(x) = -softplus(-x), which stays finite however small σ(x) is.
+            let minus = builder.emit("Neg", &[logits], &[]);
+            let soft = builder.emit("Softplus", &[&minus], &[]);
+            let logs = builder.emit("Neg", &[&soft], &[]);
+            let score = own(builder, &logs);
+            let rest = builder.emit("Sigmoid", &[&minus], &[]);
+            let hot = one_hot(builder, units, 0, classes);
+            let seed = builder.emit("Mul", &[&hot, &rest], &[]);
+            let seeds = vec![(logits.into(), seed)];
+            Ok(Parts { score, seeds })
+        }
+    }
+}
+
+/// Where logits are `Gemm(features, weights, bias)` with constant weights (classes, features), the features and the gradient
+/// of a logit with respect to them: a row of the weights. It saves a product with a matrix that has a single 1 per row.
+fn linear_seed(
+    builder: &mut Builder,
+    shapes: &Shapes,
+    logits: &str,
+    units: &str,
+) -> Result<Option<(String, String)>, GraphError> {
+    let graph = builder.graph();
+    let Some(node) = graph.producer(logits).map(|index| &graph.nodes()[index]) else {
+        return Ok(None);
+    };
+    let (Some(features), Some(weights)) = (node.input_at(0), node.input_at(1)) else {
+        return Ok(None);
+    };
+    let is_one = |name: &str| node.float(name).is_none_or(|value| value == 1.0);
+    let is_flag = |name: &str, set: bool| (node.int(name).unwrap_or(0) != 0) == set;
+    let fits =
+        node.is("Gemm") && is_one("alpha") && is_flag("transA", false) && is_flag("transB", true);
+    if !fits || graph.constant(weights).is_none() || shapes.get(features)?.elem != Elem::F32 {
+        return Ok(None);
+    }
+    let (features, weights) = (features.to_string(), weights.to_string());
+    let first = builder.int(0);
+    let class = builder.emit("Gather", &[units, &first], &[("axis", 1i64.into())]);
+    let seed = builder.emit("Gather", &[&weights, &class], &[("axis", 0i64.into())]);
+    Ok(Some((features, seed)))
+}
+
+/// The score of `value` and its gradient; for a channel or neuron the value is (N, channels) or (N, channels, rows,
 /// columns).
 fn emit_score(
     builder: &mut Builder,

@@ -14,7 +14,7 @@ pub struct Octave {
 const SMALLEST: usize = 16;
 
 /// The octaves of a picture of `height` × `width`, or of the same proportions if a canvas size is set. The last has the full
-/// canvas. All have the same number of steps but for a remainder, which the last ones take.
+/// canvas. A canvas larger than `height` × `width` adds octaves. Coarse octaves get more steps, see [`Settings::octave_share`].
 pub fn octaves(settings: &Settings, height: usize, width: usize) -> Vec<Octave> {
     let full = match settings.canvas as usize {
         0 => (height, width),
@@ -26,8 +26,17 @@ pub fn octaves(settings: &Settings, height: usize, width: usize) -> Vec<Octave> 
             )
         }
     };
-    let count = settings.octaves as usize;
+    // A larger canvas begins as coarse as any other, with more octaves in between, so that one form fills it.
+    let larger = (full.0 as f64 / height as f64).max(1.0).ln() / settings.octave_scale.ln();
+    let count = settings.octaves as usize + larger.round() as usize;
     let steps = settings.steps as usize;
+    // The steps of an octave are the finest's times a power of the share; what rounding leaves over is the finest's.
+    let weight = |octave: usize| settings.octave_share.powi((count - 1 - octave) as i32);
+    let total: f64 = (0..count).map(weight).sum();
+    let until = |octave: usize| {
+        let before: f64 = (0..octave).map(weight).sum();
+        (before / total * steps as f64).floor() as usize
+    };
     (0..count)
         .map(|octave| {
             let shrink = settings.octave_scale.powi((count - 1 - octave) as i32);
@@ -36,7 +45,7 @@ pub fn octaves(settings: &Settings, height: usize, width: usize) -> Vec<Octave> 
             Octave {
                 height: size(full.0),
                 width: size(full.1),
-                steps: (octave + 1) * steps / count - octave * steps / count,
+                steps: until(octave + 1) - until(octave),
             }
         })
         .filter(|octave| octave.steps > 0)
@@ -63,7 +72,20 @@ mod tests {
             let last = plan.last().unwrap();
             assert_eq!((last.height, last.width), (224, 200));
             assert!(plan.is_sorted_by_key(|octave| octave.height));
+            assert!(plan.is_sorted_by_key(|octave| std::cmp::Reverse(octave.steps)));
         }
+    }
+
+    #[test]
+    fn the_share_of_1_gives_every_octave_as_many_steps() {
+        let settings = Settings {
+            steps: 90,
+            octaves: 3,
+            octave_share: 1.0,
+            ..Settings::default()
+        };
+        let plan = octaves(&settings, 224, 224);
+        assert!(plan.iter().all(|octave| octave.steps == 30));
     }
 
     #[test]
@@ -72,7 +94,12 @@ mod tests {
             canvas: 448,
             ..Settings::default()
         };
-        let last = *octaves(&settings, 224, 112).last().unwrap();
+        let plan = octaves(&settings, 224, 112);
+        let last = *plan.last().unwrap();
         assert_eq!((last.height, last.width), (448, 224));
+        // It begins about where the smaller one does.
+        assert_eq!(plan.len(), 4);
+        let first = octaves(&Settings::default(), 224, 112)[0];
+        assert!((plan[0].height as f64 / first.height as f64 - 1.0).abs() < 0.2);
     }
 }

@@ -5,8 +5,9 @@
 
 use super::machine::lowering;
 use super::map_layer::{self, MapChoice};
+use super::objective::{self, ClassScore};
 use super::target::{check_unit, flat_position};
-use super::{Error, Kind, Objective, Unit, objective};
+use super::{Error, Kind, Objective, Unit};
 use crate::autodiff::{self, gradient};
 use crate::model::Network;
 use crate::onnx::proto::TensorProto;
@@ -35,7 +36,7 @@ impl<'a> Classifier<'a> {
         Ok(Self { network, session })
     }
 
-    /// The probability of every class for one picture (1, C, H, W) in model-input units: the softmax of the class scores.
+    /// The probability of every class for one picture (1, C, H, W) in model-input units.
     ///
     /// # Errors
     /// [`Error::Runtime`] if the picture does not fit or the device fails, [`Error::NotFinite`].
@@ -43,7 +44,7 @@ impl<'a> Classifier<'a> {
         let picture = Tensor::from(picture);
         let inputs = [(self.network.input.as_str(), &picture)];
         let logits = run(&mut self.session, &inputs, &self.network.logits)?;
-        softmax(logits.iter().copied())
+        finite(self.network.head.probabilities(logits.iter().copied()))
     }
 }
 
@@ -156,17 +157,18 @@ fn scored_graph(
         kind: target.kind,
         value: &target.value,
         layout: network.layout(&target.value),
+        leak: 0.0,
+        class: (ClassScore::Logit, network.head),
     };
     let parts = objective::emit(&mut builder, &mut shapes, scored, &units)?;
     let options = autodiff::Options {
         device: lowering(device),
         redirect: None,
     };
-    let seeds = [(parts.value, parts.seed)];
     let found = gradient(
         &mut builder,
         &shapes,
-        &seeds,
+        &parts.seeds,
         &[source.to_string()],
         &options,
     );
@@ -220,14 +222,9 @@ pub fn largest(values: impl IntoIterator<Item = f32>, count: usize) -> Vec<(usiz
     ranked
 }
 
-fn softmax(scores: impl Iterator<Item = f32> + Clone) -> Result<Vec<f32>, Error> {
-    let largest = scores.clone().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = scores
-        .map(|score| f64::from(score - largest).exp())
-        .collect();
-    let total: f64 = powers.iter().sum();
-    match total.is_finite() && total > 0.0 {
-        true => Ok(powers.iter().map(|power| (power / total) as f32).collect()),
+fn finite(probabilities: Vec<f32>) -> Result<Vec<f32>, Error> {
+    match probabilities.iter().all(|value| value.is_finite()) {
+        true => Ok(probabilities),
         false => Err(Error::NotFinite),
     }
 }
@@ -235,12 +232,13 @@ fn softmax(scores: impl Iterator<Item = f32> + Clone) -> Result<Vec<f32>, Error>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Head;
 
     #[test]
     fn softmax_sums_to_one_however_large_the_scores() {
-        let even = softmax([1e30, 1e30, -1e30].into_iter()).unwrap();
-        assert_eq!(even, [0.5, 0.5, 0.0]);
-        let third = softmax([0.0, 2f32.ln()].into_iter()).unwrap();
+        let softmax = |scores: &[f32]| Head::Softmax.probabilities(scores.iter().copied());
+        assert_eq!(softmax(&[1e30, 1e30, -1e30]), [0.5, 0.5, 0.0]);
+        let third = softmax(&[0.0, 2f32.ln()]);
         assert!((third[1] - 2.0 / 3.0).abs() < 1e-6);
     }
 
@@ -255,7 +253,8 @@ mod tests {
     #[test]
     fn scores_that_are_no_numbers_are_refused() {
         for scores in [[f32::NAN, 0.0], [f32::INFINITY, 0.0]] {
-            assert!(matches!(softmax(scores.into_iter()), Err(Error::NotFinite)));
+            let probabilities = Head::Softmax.probabilities(scores.into_iter());
+            assert!(matches!(finite(probabilities), Err(Error::NotFinite)));
         }
     }
 }

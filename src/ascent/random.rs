@@ -4,7 +4,7 @@ use ndarray::Array3;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// The source of one run's start picture and shifts.
+/// The source of one run's start picture and views.
 #[derive(Debug, Clone)]
 pub struct Random(ChaCha8Rng);
 
@@ -30,17 +30,14 @@ impl Random {
         f64::from(self.0.next_u32() >> 8) / f64::from(1u32 << 24)
     }
 
-    /// A whole number from `-most` to `most`, each equally likely.
-    pub fn shift(&mut self, most: u32) -> i64 {
-        let count = 2 * u64::from(most) + 1;
-        // A 32-bit draw for at most 2^10 outcomes: the bias is below 2^-22.
-        let draw = (u64::from(self.0.next_u32()) * count) >> 32;
-        draw as i64 - i64::from(most)
+    /// Uniform between `low` and `high`.
+    pub fn uniform(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.unit()
     }
 
     /// What a step multiplies each of so many residual branches by, if it leaves each out with this probability. What is
     /// kept counts for more, as it does in training, so that the sum stays the same on average. One that leaves nothing
-    /// out draws nothing, so that its shifts do not depend on whether a companion does.
+    /// out draws nothing, so that its views do not depend on whether a companion does.
     pub fn branches(&mut self, left_out: f64, branches: usize) -> Vec<f32> {
         if left_out == 0.0 {
             return vec![1.0; branches];
@@ -75,7 +72,7 @@ mod tests {
     fn a_seed_says_everything() {
         let draw = |seed| {
             let mut random = Random::new(seed);
-            (random.noise((3, 4, 4), 1.0), random.shift(16))
+            (random.noise((3, 4, 4), 1.0), random.unit())
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7).0, draw(8).0);
@@ -86,19 +83,18 @@ mod tests {
         let mut random = Random::new(7);
         let _ = random.noise((1, 3, 5), 1.0);
         let mut later = Random::at(7, random.drawn());
-        let draw = |random: &mut Random| [0; 40].map(|_| random.shift(1000));
+        let draw = |random: &mut Random| [0; 40].map(|_| random.unit());
         assert_eq!(draw(&mut later), draw(&mut random));
     }
 
     #[test]
-    fn shifts_reach_both_ends_and_noise_has_its_deviation() {
+    fn draws_fill_their_interval_and_noise_has_its_deviation() {
         let mut random = Random::new(1);
-        let shifts: Vec<i64> = (0..1000).map(|_| random.shift(3)).collect();
-        assert_eq!(
-            (shifts.iter().min(), shifts.iter().max()),
-            (Some(&-3), Some(&3))
-        );
-        assert_eq!(random.shift(0), 0);
+        let draws = [0; 1000].map(|_| random.uniform(-2.0, 3.0));
+        let (least, most) = draws
+            .iter()
+            .fold((f64::MAX, f64::MIN), |(a, b), &x| (a.min(x), b.max(x)));
+        assert!((-2.0..-1.95).contains(&least) && (2.95..3.0).contains(&most));
         let noise = random.noise((3, 64, 64), 0.5);
         let deviation = noise.mapv(|value| value * value).mean().unwrap().sqrt();
         assert!((deviation - 0.5).abs() < 0.02, "{deviation}");

@@ -1,6 +1,7 @@
 //! One run of a batch, and what changes about it from step to step.
 
 use super::random::Random;
+use super::views::View;
 use super::{Error, Settings, Unit};
 
 /// One picture to make.
@@ -17,6 +18,8 @@ pub const SHARED: &[&str] = &[
     "canvas",
     "octaves",
     "octave_scale",
+    "octave_share",
+    "objective",
     "levels",
     "mask_method",
     "mask_layer",
@@ -70,18 +73,8 @@ impl Running {
 /// What chance has in a step of a run.
 #[derive(Clone)]
 pub(super) struct Draw {
-    /// How far the canvas is rolled: rows, columns.
-    pub shift: (i64, i64),
+    /// What the network sees of the canvas.
+    pub view: View,
     /// What each residual branch is multiplied by: 0 if it is left out.
     pub branches: Vec<f32>,
-}
-
-impl Draw {
-    /// The picture as it is, before the whole network.
-    pub fn none(branches: usize) -> Self {
-        Self {
-            shift: (0, 0),
-            branches: vec![1.0; branches],
-        }
-    }
 }

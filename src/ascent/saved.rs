@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Saved {
     pub at: At,
-    /// The pictures (N, C, h, w), -1 to 1, of the octave that `at` names.
-    pub image: Array4<f32>,
+    /// The canvases (N, C, h, w) of the octave that `at` names.
+    pub canvas: Array4<f32>,
     /// The averaged gradients (N, C, h, w).
     pub velocity: Array4<f32>,
     /// The averaged class activation maps (N, 1, h, w), where the ascent has a mask.
@@ -49,7 +49,7 @@ impl Saved {
     pub(super) fn new(at: At, state: State) -> Self {
         Self {
             at,
-            image: array4(state.image),
+            canvas: array4(state.canvas),
             velocity: array4(state.velocity),
             mask: state.mask.map(array4),
         }
@@ -57,7 +57,7 @@ impl Saved {
 
     pub(super) fn into_state(self) -> State {
         State {
-            image: self.image.into(),
+            canvas: self.canvas.into(),
             velocity: self.velocity.into(),
             mask: self.mask.map(Into::into),
         }
@@ -89,12 +89,12 @@ impl Saved {
                 "rescue",
                 at.runs.iter().zip(runs).all(|(run, of)| within(run, of)),
             ),
-            ("picture", self.image.dim() == dims(channels)),
+            ("canvas", self.canvas.dim() == dims(channels)),
             ("velocity", self.velocity.dim() == dims(channels)),
             ("mask", mask == has_mask.then(|| dims(1))),
             (
                 "numbers",
-                finite(&self.image) && finite(&self.velocity) && self.mask.iter().all(finite),
+                finite(&self.canvas) && finite(&self.velocity) && self.mask.iter().all(finite),
             ),
         ];
         match checks.iter().find(|(_, holds)| !holds) {

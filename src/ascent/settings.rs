@@ -7,6 +7,7 @@ pub use knob::{Domain, Knob};
 
 use super::MapChoice;
 use super::cam::Method;
+use super::objective::ClassScore;
 use crate::value::Value;
 use knob::{Field, real, whole};
 use serde::{Deserialize, Serialize};
@@ -50,54 +51,83 @@ macro_rules! knobs {
 
 knobs! {
     /// Steps in all, shared out over the octaves.
-    steps: u32 = whole("steps", 256, 1..=100_000);
+    steps: u32 = whole("steps", 176, 1..=100_000);
     /// Longest side of the finished picture; 0 is the size of which the network sees the middle without resizing.
     canvas: u32 = whole("px", 0, 0..=2048);
-    /// How many canvas sizes the ascent climbs through, coarse to fine.
+    /// How many canvas sizes the ascent climbs through, coarse to fine; a `canvas` larger than the default adds more.
     octaves: u32 = whole("", 3, 1..=8);
     /// How much larger each octave's canvas is than the one before.
     octave_scale: f64 = real("×", 1.85, 1.05..=4.0);
-    /// How far a step moves the picture, as a part of half the colour range.
-    step_size: f64 = real("", 0.12, 0.0..=2.0);
-    /// What is left of the step size at the end of each octave; it falls in a straight line.
+    /// How many times as many steps each octave takes as the next finer one: coarse octaves decide the form.
+    octave_share: f64 = real("×", 1.4, 0.1..=10.0);
+    /// What of a class is climbed: the logarithm of its probability, which also pushes rival classes down, or its logit.
+    objective: ClassScore = knob::CLASS_SCORE;
+    /// How far a step moves the picture, as a share of the contrast of photographs.
+    step_size: f64 = real("", 0.2, 0.0..=2.0);
+    /// What is left of the step size at the end of each octave; it falls linearly.
     step_decay: f64 = real("", 0.1, 0.0..=1.0);
     /// How much of the velocity survives a step.
-    momentum: f64 = real("", 0.9, 0.0..=0.999);
+    momentum: f64 = real("", 0.8, 0.0..=0.999);
+    /// Side of the smallest random view, as a share of what the network sees of every picture.
+    view_min: f64 = real("", 0.6, 0.05..=4.0);
+    /// Side of the largest random view, likewise; a view that reaches beyond the canvas sees mid grey there.
+    view_max: f64 = real("", 1.4, 0.05..=4.0);
+    /// Largest standard deviation of the Gaussian blur of a view, in pixels of the network's input.
+    blur: f64 = real("px", 2.5, 0.0..=32.0);
+    /// Share of the views that are blurred.
+    blur_share: f64 = real("", 0.5, 0.0..=1.0);
+    /// How far beyond black and white the network sees the picture; what is further out gets no gradient.
+    clip: f64 = real("", 0.1, 0.0..=10.0);
     /// How many bands the Laplacian pyramid of the gradient has.
-    levels: u32 = whole("", 5, 1..=8);
-    /// How much stronger each coarser band counts than the one before.
-    boost: f64 = real("×", 1.8, 0.1..=10.0);
-    /// How much of the colours' natural correlation shapes the gradient.
-    decorrelation: f64 = real("", 1.0, 0.0..=1.0);
-    /// Largest random shift before each step, in pixels of the network's input.
-    jitter: u32 = whole("px", 16, 0..=256);
+    levels: u32 = whole("", 6, 1..=8);
+    /// How much stronger each coarser band of the gradient counts than the one before, beyond its strength in photographs.
+    tilt: f64 = real("×", 1.15, 0.1..=10.0);
+    /// How much stronger the gradient's chroma counts than in photographs; 0 draws in grey.
+    chroma: f64 = real("×", 1.5, 0.0..=10.0);
+    /// Largest contrast of each colour axis, as a share of that of photographs; 0 sets no limit.
+    contrast: f64 = real("", 1.0, 0.0..=10.0);
     /// Probability that a step leaves a residual branch of the network out, so that the picture depends on no single one.
     stochastic_depth: f64 = real("", 0.2, 0.0..=0.9);
-    /// How strongly the class activation map leaves regions outside of it alone; 0 draws everywhere alike.
+    /// How strongly regions outside the class activation map are left alone; 0 draws everywhere alike.
     mask: f64 = real("", 0.5, 0.0..=1.0);
     /// How the class activation map is made.
-    mask_method: Method = Domain::Method;
-    /// The layer where the class activation map is taken; without one, the last that still is a picture.
+    mask_method: Method = knob::METHOD;
+    /// The layer where the class activation map is taken; without one, the last that has the picture's rows and columns.
     mask_layer: String = Domain::Layer;
     /// How much of the class activation map survives a step.
     mask_memory: f64 = real("", 0.9, 0.0..=0.999);
-    /// Standard deviation of the noise that the ascent starts from, as a part of half the colour range.
-    noise: f64 = real("", 0.05, 0.0..=1.0);
+    /// Contrast of the noise that the ascent starts from, as a share of the contrast of photographs.
+    noise: f64 = real("", 0.1, 0.0..=1.0);
     /// How much of the picture's contrast each step takes away.
-    decay: f64 = real("", 0.01, 0.0..=1.0);
+    decay: f64 = real("", 0.0, 0.0..=1.0);
     /// How much of the picture's finest detail (what a Gaussian pyramid's first level loses) each step takes away.
     damping: f64 = real("", 0.0, 0.0..=1.0);
-    /// Strength of the total-variation penalty, which flattens texture and keeps edges.
+    /// Strength of the total-variation penalty, which flattens texture and keeps edges; 1 is the most that is stable.
     total_variation: f64 = real("", 0.0, 0.0..=1.0);
     /// For how many steps blocked rectifiers may pass a gradient if without that nothing moves.
     rescue: u32 = whole("steps", 16, 0..=1000);
 }
+
+/// Settings of earlier versions that no longer exist, and what does their work now.
+const REMOVED: &[(&str, &str)] = &[
+    ("jitter", "random views do its work: view_min, view_max"),
+    ("boost", "bands are as strong as in photographs, times tilt"),
+    (
+        "decorrelation",
+        "the canvas has decorrelated colours, times chroma",
+    ),
+];
 
 /// A setting that cannot be taken.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum SettingError {
     #[error("no setting is called {key:?}; near: {near}")]
     Unknown { key: String, near: String },
+    #[error("there is no setting {key} any more: {instead}")]
+    Removed {
+        key: &'static str,
+        instead: &'static str,
+    },
     #[error("{key} = {value:?} is not a number")]
     NotANumber { key: &'static str, value: String },
     #[error("{key} = {value} is a number, not a name")]
@@ -115,13 +145,37 @@ pub enum SettingError {
 }
 
 /// Named changes to the defaults.
-pub const PRESETS: &[(&str, &[(&str, f64)])] = &[
-    ("default", &[]),
-    ("draft", &[("steps", 64.0), ("octaves", 2.0)]),
-    (
-        "fine",
-        &[("steps", 512.0), ("octaves", 4.0), ("octave_scale", 1.6)],
-    ),
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Preset {
+    pub name: &'static str,
+    /// One line that says what it is for.
+    pub help: &'static str,
+    /// Keys of numbers, and their values.
+    pub changes: &'static [(&'static str, f64)],
+}
+
+/// Every preset, the default first.
+pub const PRESETS: &[Preset] = &[
+    Preset {
+        name: "default",
+        help: "what a run starts from",
+        changes: &[],
+    },
+    Preset {
+        name: "draft",
+        help: "a recognisable picture in a third of the time",
+        changes: &[("steps", 80.0), ("step_size", 0.3)],
+    },
+    Preset {
+        name: "fine",
+        help: "calmer and more finely drawn, in twice the time",
+        changes: &[("steps", 352.0), ("step_size", 0.15), ("momentum", 0.9)],
+    },
+    Preset {
+        name: "vivid",
+        help: "stronger colours and contrast",
+        changes: &[("chroma", 2.0), ("contrast", 1.4), ("step_size", 0.25)],
+    },
 ];
 
 /// The knob called `key`.
@@ -143,17 +197,17 @@ impl Settings {
     /// # Errors
     /// [`SettingError::UnknownPreset`].
     pub fn preset(name: &str) -> Result<Self, SettingError> {
-        let found = PRESETS.iter().find(|(preset, _)| *preset == name);
-        let (_, changes) = found.ok_or_else(|| SettingError::UnknownPreset {
+        let found = PRESETS.iter().find(|preset| preset.name == name);
+        let preset = found.ok_or_else(|| SettingError::UnknownPreset {
             name: name.into(),
             known: PRESETS
                 .iter()
-                .map(|(name, _)| *name)
+                .map(|preset| preset.name)
                 .collect::<Vec<_>>()
                 .join(", "),
         })?;
         let mut settings = Self::default();
-        for (key, value) in *changes {
+        for (key, value) in preset.changes {
             settings.set(key, (*value).into())?;
         }
         Ok(settings)
@@ -181,6 +235,9 @@ impl Settings {
 }
 
 fn unknown(key: &str) -> SettingError {
+    if let Some((key, instead)) = REMOVED.iter().find(|(removed, _)| *removed == key) {
+        return SettingError::Removed { key, instead };
+    }
     let mut keys: Vec<&str> = KNOBS.iter().map(|knob| knob.key).collect();
     let common = |other: &str| key.chars().filter(|c| other.contains(*c)).count();
     keys.sort_by_key(|other| {
@@ -243,10 +300,67 @@ mod tests {
         assert_eq!(copy, defaults);
     }
 
+    const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    const BEGIN: &str = "<!-- settings -->\n";
+    const END: &str = "<!-- end of settings -->\n";
+
+    /// Presets and settings as the README lists them.
+    fn document() -> String {
+        let mut text = String::from("| preset | | differs in |\n|---|---|---|\n");
+        for Preset {
+            name,
+            help,
+            changes,
+        } in PRESETS
+        {
+            let changes: Vec<String> = changes
+                .iter()
+                .map(|(key, value)| format!("`{key}={value}`"))
+                .collect();
+            text += &format!("| `{name}` | {help} | {} |\n", changes.join(" "));
+        }
+        text += "\n| setting | default | range | what it does |\n|---|---|---|---|\n";
+        for knob in KNOBS {
+            let (key, help) = (knob.key, knob.help);
+            let default = format!("{} {}", knob.default(), knob.unit());
+            text += &format!(
+                "| `{key}` | {} | {} | {help} |\n",
+                default.trim(),
+                knob.allowed()
+            );
+        }
+        text
+    }
+
+    #[test]
+    fn the_readme_lists_every_preset_and_setting() {
+        let readme = std::fs::read_to_string(README).unwrap();
+        let (before, rest) = readme.split_once(BEGIN).unwrap();
+        let (found, after) = rest.split_once(END).unwrap();
+        if std::env::var_os("ZIGGURAT_WRITE_README").is_some() {
+            let text = format!("{before}{BEGIN}{}{END}{after}", document());
+            return std::fs::write(README, text).unwrap();
+        }
+        assert!(
+            found == document(),
+            "README.md is out of date: ZIGGURAT_WRITE_README=1 cargo test --lib the_readme_lists"
+        );
+    }
+
+    #[test]
+    fn what_was_removed_names_its_successor() {
+        let mut settings = Settings::default();
+        for (key, _) in REMOVED {
+            let problem = settings.set_text(key, "1").unwrap_err().to_string();
+            assert!(problem.starts_with(&format!("there is no setting {key} any more: ")));
+            assert!(knob(key).is_none());
+        }
+    }
+
     #[test]
     fn presets_hold_only_what_is_allowed() {
-        for (name, _) in PRESETS {
-            Settings::preset(name).unwrap();
+        for preset in PRESETS {
+            Settings::preset(preset.name).unwrap();
         }
         let problem = Settings::preset("fast").unwrap_err().to_string();
         assert!(problem.contains("draft"), "{problem}");

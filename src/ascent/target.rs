@@ -1,6 +1,7 @@
-//! Where a network has what an objective asks for: whether the unit exists, where it lies, and how far a picture may be
-//! shifted.
+//! Where a network has what an objective asks for: whether the unit exists, where it lies, and what of it views must
+//! leave in place.
 
+use super::views::Anchor;
 use super::{Error, Kind, Objective, Unit};
 use crate::model::{Layout, Network};
 use crate::onnx::printable;
@@ -57,18 +58,14 @@ pub(super) fn flat_position(
     })
 }
 
-/// How far (rows, columns, in pixels of the network's input) a picture may be shifted for this objective: a neuron has a
-/// place, and a shift by more than half of it would ask for its neighbour's picture.
-pub(super) fn largest_jitter(network: &Network, objective: &Objective) -> (f64, f64) {
-    let plane = network
-        .layout(&objective.value)
-        .and_then(|layout| layout.plane());
-    match (objective.kind, plane) {
-        (Kind::Neuron, Some((rows, columns))) => {
-            let size = network.size;
-            let half = |input: u32, places: usize| f64::from(input) / places as f64 / 2.0;
-            (half(size.height, rows), half(size.width, columns))
-        }
-        _ => (f64::INFINITY, f64::INFINITY),
-    }
+/// The place in the network's input that views must leave where it is on the canvas: a neuron's, give or take half of it,
+/// since a view that moved it further would ask for its neighbour's picture.
+pub(super) fn anchor(network: &Network, objective: &Objective, unit: Unit) -> Option<Anchor> {
+    let layout = network.layout(&objective.value)?;
+    let (rows, columns) = layout.plane().filter(|_| objective.kind == Kind::Neuron)?;
+    let at = |place: usize, places: usize| (place as f64 + 0.5) / places as f64;
+    Some(Anchor {
+        at: (at(unit.position.0, rows), at(unit.position.1, columns)),
+        slack: (0.5 / rows as f64, 0.5 / columns as f64),
+    })
 }

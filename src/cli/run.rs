@@ -30,7 +30,7 @@ pub struct Arguments {
     /// Steps in all; short for --set steps=N
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
-    /// Settings to start from: default, draft, fine
+    /// Settings to start from: default, draft, fine, vivid
     #[arg(long)]
     preset: Option<String>,
     /// Turns a knob; may be given several times
@@ -145,8 +145,16 @@ fn repeated(network: &Network, spec: &Spec) -> Result<Target, Failure> {
         )
         .into());
     }
-    if !spec.is_current() {
-        output::remark("the picture was made by an older method: the new one will look different");
+    if let Some(former) = spec.former() {
+        let former: Vec<String> = former
+            .iter()
+            .map(|(key, value)| format!("{key}={}", words::value(value)))
+            .collect();
+        output::remark(&format!(
+            "the picture was made by method {} of an earlier version; its settings ({}) have no meaning today: target and seed are kept, the settings are the defaults",
+            spec.method,
+            former.join(", ")
+        ));
     }
     let (objective, unit) = (spec.objective.clone(), spec.unit);
     Ok(Target {

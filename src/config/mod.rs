@@ -288,7 +288,7 @@ mod tests {
             pause = "space"
             [presets.soft]
             steps = 300
-            boost = 2.5
+            tilt = 2.5
             mask_method = "layer-cam"
             "##,
         );
@@ -310,7 +310,7 @@ mod tests {
         );
         let soft = [
             ("steps".into(), 300.0.into()),
-            ("boost".into(), 2.5.into()),
+            ("tilt".into(), 2.5.into()),
             ("mask_method".into(), "layer-cam".into()),
         ];
         assert_eq!(config.presets["soft"], BTreeMap::from(soft));
@@ -329,7 +329,7 @@ mod tests {
             "[presets.\"../x\"]\n",
             "[presets.soft]\n",
             "steps = [3]\n",
-            "boost = 2\n",
+            "tilt = 2\n",
         ));
         let (config, problems) = Config::load(&home);
         let shown = shown(&problems);
@@ -350,7 +350,7 @@ mod tests {
         assert_eq!(config.provider.as_deref(), Some("cpu"));
         assert_eq!(
             config.presets["soft"],
-            BTreeMap::from([("boost".into(), 2.0.into())])
+            BTreeMap::from([("tilt".into(), 2.0.into())])
         );
         assert_eq!(config.presets.len(), 1);
         assert!(config.mouse && config.keys.is_empty() && config.favourites.is_none());

@@ -199,9 +199,9 @@ mod tests {
     fn the_first_preset_makes_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path());
-        let soft = values(&[("boost", 1.85), ("steps", 300.0)]);
+        let soft = values(&[("tilt", 1.85), ("steps", 300.0)]);
         save_preset(&home, "soft", &soft).unwrap();
-        assert_eq!(text(&home), "[presets.soft]\nboost = 1.85\nsteps = 300\n");
+        assert_eq!(text(&home), "[presets.soft]\nsteps = 300\ntilt = 1.85\n");
         let (config, problems) = Config::load(&home);
         assert_eq!(problems, []);
         assert_eq!(config.presets["soft"], soft);
@@ -214,7 +214,7 @@ mod tests {
             "theme = 'light' # by day\n\n",
             "[presets.soft] # as Ann likes it\n",
             "steps = 100 # enough\n",
-            "boost = 2.0\n\n",
+            "tilt = 2.0\n\n",
             "[keys]\n",
             "quit = \"Q\"\n",
         ));
@@ -248,7 +248,7 @@ mod tests {
             let (_folder, home) = home(before);
             let (soft, hard) = (
                 values(&[("steps", 2.0), ("noise", 0.5)]),
-                values(&[("boost", 3.0)]),
+                values(&[("tilt", 3.0)]),
             );
             save_preset(&home, "soft", &soft).unwrap();
             save_preset(&home, "hard", &hard).unwrap();

@@ -46,4 +46,5 @@ pub use network::Network;
 pub use open::{ModelFile, Source};
 pub use ports::Ports;
 pub use preprocessing::{Affine, ChannelOrder, Channels, InputSize, Origin, Preprocessing};
+pub use scores::Head;
 pub use sides::Sides;

@@ -5,6 +5,7 @@ use super::hints::Hints;
 use super::input::Picture;
 use super::layers::Layer;
 use super::layout::{Grids, Layout};
+use super::scores::Head;
 use super::whole::Wholes;
 use super::{Affine, Classes, Error, InputSize, ModelFile, Origin, Preprocessing, Sides, scores};
 use crate::onnx::{Elem, Graph, Shapes, decompose, file, foreign, functions, precision, upgrade};
@@ -29,8 +30,10 @@ pub struct Network {
     pub preprocessing: Preprocessing,
     /// Who says how its pixels are prepared.
     pub preprocessing_origin: Origin,
-    /// Name of the class scores, (N, classes), before any softmax.
+    /// Name of the class scores, (N, classes), before the function that makes probabilities of them.
     pub logits: String,
+    /// What makes probabilities of them.
+    pub head: Head,
     /// The classes' names; numbers if nothing names them.
     pub classes: Classes,
     /// Who names them.
@@ -86,7 +89,8 @@ impl Network {
         let wholes = Wholes::of(&graph);
         let mut graph = plain(graph, &input, size, batchable)?;
         let mut shapes = infer(&graph, &input, 1, size)?;
-        let (logits, count) = scores::class_scores(&mut graph, &mut shapes, file)?;
+        let scores = scores::class_scores(&mut graph, &mut shapes, file)?;
+        let (logits, head, count) = (scores.value, scores.head, scores.classes);
         let (classes, classes_origin) = match file.card.classes()? {
             Some(classes) if classes.len() == count => (classes, Origin::Card),
             Some(classes) => {
@@ -126,6 +130,7 @@ impl Network {
             preprocessing,
             preprocessing_origin,
             logits,
+            head,
             classes,
             classes_origin,
             batchable,

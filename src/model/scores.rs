@@ -10,7 +10,45 @@ const MOST: usize = 1 << 20;
 /// Operators that leave the order of the elements as it is.
 const REARRANGING: &[&str] = &["Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"];
 
-/// The name of the class scores and how many there are: those of the output that the card names, or of the first one of
+/// How class scores become probabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Head {
+    /// One class per picture: softmax.
+    #[default]
+    Softmax,
+    /// Any number of classes per picture, each with a probability of its own: sigmoid.
+    Sigmoid,
+}
+
+impl Head {
+    /// The probability of every class from the class scores, in double precision. They are not finite where the scores
+    /// are not.
+    pub fn probabilities(self, scores: impl Iterator<Item = f32> + Clone) -> Vec<f32> {
+        match self {
+            Self::Softmax => {
+                let largest = scores.clone().fold(f32::NEG_INFINITY, f32::max);
+                let powers: Vec<f64> = scores
+                    .map(|score| f64::from(score - largest).exp())
+                    .collect();
+                let total: f64 = powers.iter().sum();
+                powers.iter().map(|power| (power / total) as f32).collect()
+            }
+            Self::Sigmoid => scores
+                .map(|score| (1.0 / (1.0 + f64::from(-score).exp())) as f32)
+                .collect(),
+        }
+    }
+}
+
+/// The class scores of a graph.
+pub struct ClassScores {
+    /// Name of the value (N, classes), before the function that makes probabilities of it.
+    pub value: String,
+    pub classes: usize,
+    pub head: Head,
+}
+
+/// The class scores: those of the output that the card names, or of the first one of
 /// dimensions (1, classes), or else (1, classes, 1, …). Scores of the latter kind are flattened by a node that is added.
 ///
 /// # Errors
@@ -19,7 +57,7 @@ pub fn class_scores(
     graph: &mut Graph,
     shapes: &mut Shapes,
     file: &ModelFile,
-) -> Result<(String, usize), Error> {
+) -> Result<ClassScores, Error> {
     let wanted = file.card.output.as_deref();
     let classes = |name: &str, most: usize| match shapes.find(name)?.dims.as_slice() {
         [1, classes, rest @ ..] if *classes > 0 && rest.len() <= most => {
@@ -52,12 +90,16 @@ pub fn class_scores(
     if count > MOST {
         return Err(no_scores(format!("{count} classes are more than {MOST}")));
     }
-    let scores = before_softmax(graph, shapes, output).to_owned();
-    if classes(&scores, 0) == Some(count) {
-        return Ok((scores, count));
+    let (value, head) = before_probabilities(graph, shapes, output);
+    let mut value = value.to_owned();
+    if classes(&value, 0) != Some(count) {
+        value = flattened(graph, shapes, &value, count)?;
     }
-    let flat = flattened(graph, shapes, &scores, count)?;
-    Ok((flat, count))
+    Ok(ClassScores {
+        value,
+        classes: count,
+        head,
+    })
 }
 
 /// What keeps the dimensions of `output` from being known, or from being right: control flow that is not decided, of whose
@@ -89,15 +131,17 @@ fn obstacle(graph: &Graph, shapes: &Shapes, output: &str) -> Option<String> {
     ))
 }
 
-/// The value that goes into a softmax over the classes at the end, if there is one; earlier, if only rearranging lies
-/// between and it is of the same dimensions.
-fn before_softmax<'a>(graph: &'a Graph, shapes: &Shapes, output: &'a str) -> &'a str {
+/// The value that goes into a softmax over the classes, or a sigmoid of each, at the end, if there is one; earlier, if only
+/// rearranging lies between and it is of the same dimensions.
+fn before_probabilities<'a>(graph: &'a Graph, shapes: &Shapes, output: &'a str) -> (&'a str, Head) {
     let dims = |value: &str| shapes.find(value).map(|known| known.dims.as_slice());
     let count = |value: &str| Some(dims(value)?.iter().product::<usize>());
-    let (mut scores, mut value, mut found) = (output, output, false);
+    let (mut scores, mut value, mut found) = (output, output, None);
     while let Some(node) = graph.producer(value).map(|index| &graph.nodes()[index]) {
         let Some(input) = node.input_at(0) else { break };
-        if is_softmax(node) {
+        if found.is_none() && node.is("Sigmoid") {
+            (scores, found) = (input, Some(Head::Sigmoid));
+        } else if found != Some(Head::Sigmoid) && is_softmax(node) {
             let axis = node.int("axis").unwrap_or(-1);
             let over = dims(input).and_then(|dims| {
                 let axis = if axis < 0 {
@@ -110,15 +154,15 @@ fn before_softmax<'a>(graph: &'a Graph, shapes: &Shapes, output: &'a str) -> &'a
             if over.is_none() || over != count(input) {
                 break;
             }
-            (scores, found) = (input, true);
+            (scores, found) = (input, Some(Head::Softmax));
         } else if !REARRANGING.iter().any(|op| node.is(op)) || count(input) != count(value) {
             break;
-        } else if found && dims(input) == dims(scores) {
+        } else if found.is_some() && dims(input) == dims(scores) {
             scores = input;
         }
         value = input;
     }
-    scores
+    (scores, found.unwrap_or_default())
 }
 
 fn is_softmax(node: &NodeProto) -> bool {

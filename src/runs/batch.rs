@@ -213,6 +213,11 @@ fn runs(specs: &[Spec]) -> Result<Vec<Run>, Error> {
     if !specs.windows(2).all(same) {
         return Err(ascent::Error::Mismatch("the objective").into());
     }
+    if let Some(old) = specs.iter().find(|spec| !spec.is_current()) {
+        let target = super::words::shown(&old.target);
+        let method = old.method;
+        return Err(Error::Former { target, method });
+    }
     let run = |spec: &Spec| Run {
         unit: spec.unit,
         seed: spec.seed,

@@ -3,8 +3,8 @@
 
 use super::words::{self, shown};
 use super::{Ended, Record, Spec};
+use crate::ascent::Kind;
 use crate::ascent::settings::{KNOBS, Knob};
-use crate::ascent::{Kind, Settings};
 use crate::value::Value;
 
 /// What there is to say of a run, except its settings: what it is called, and what it is. Safe to show.
@@ -47,6 +47,10 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
         ("model hash", shown(&spec.model_hash)),
         ("id", shown(&record.id)),
     ]);
+    if !spec.is_current() {
+        let note = format!("{}, an earlier one than today's", spec.method);
+        facts.push(("method", note));
+    }
     facts
 }
 
@@ -62,32 +66,53 @@ fn objective(spec: &Spec) -> String {
     }
 }
 
-/// A knob and what it was set to.
+/// A setting of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
-    pub knob: &'static Knob,
+    pub key: String,
     pub value: Value,
+    /// What the present method knows of it; `None` for what an earlier one recorded.
+    pub knob: Option<&'static Knob>,
 }
 
 impl Setting {
-    /// Whether this is not the knob's default.
-    pub fn changed(&self) -> bool {
-        self.value != self.knob.default()
+    /// Its default, if it is set to something else.
+    pub fn default_if_changed(&self) -> Option<Value> {
+        let default = self.knob?.default();
+        (self.value != default).then_some(default)
+    }
+
+    /// Its value with its unit. Safe to show.
+    pub fn text(&self) -> String {
+        let unit = self.knob.map_or("", Knob::unit);
+        format!("{} {unit}", words::value(&self.value))
+            .trim_end()
+            .into()
     }
 }
 
-/// All settings, those that differ from their default first.
-pub fn settings(settings: &Settings) -> Vec<Setting> {
-    let of = |knob: &'static Knob| {
-        let value = settings.get(knob.key)?;
-        Some(Setting { knob, value })
+/// All settings of a run, those that differ from their default first.
+pub fn settings(spec: &Spec) -> Vec<Setting> {
+    let setting = |knob: Option<&'static Knob>, key: &str, value| Setting {
+        key: key.into(),
+        value,
+        knob,
     };
+    if let Some(former) = spec.former() {
+        let all = former.iter();
+        return all
+            .map(|(key, value)| setting(None, key, value.clone()))
+            .collect();
+    }
+    let of =
+        |knob: &'static Knob| Some(setting(Some(knob), knob.key, spec.settings.get(knob.key)?));
     let mut all: Vec<Setting> = KNOBS.iter().filter_map(of).collect();
-    all.sort_by_key(|setting| !setting.changed());
+    all.sort_by_key(|setting| setting.default_if_changed().is_none());
     all
 }
 
-/// The command that makes a run again, quoted for a shell.
+/// The command that makes a run again, quoted for a shell. The settings of an earlier method are left out: it makes
+/// another picture of the same target.
 pub fn command(spec: &Spec) -> String {
     let target = match spec.objective.kind {
         // A name may fit several classes of another version of the model; its index is what counts.
@@ -97,11 +122,11 @@ pub fn command(spec: &Spec) -> String {
     let mut words = vec!["ziggurat run".to_string(), quoted(&target)];
     words.push(format!("--model {}", quoted(&spec.model)));
     words.push(format!("--seed {}", spec.seed));
-    let changed = settings(&spec.settings)
+    let changed = settings(spec)
         .into_iter()
-        .filter(Setting::changed);
+        .filter(|setting| setting.default_if_changed().is_some());
     words.extend(changed.map(|setting| {
-        let set = format!("{}={}", setting.knob.key, setting.value);
+        let set = format!("{}={}", setting.key, setting.value);
         format!("--set {}", quoted(&set))
     }));
     words.join(" ")
@@ -124,13 +149,14 @@ mod tests {
 
     #[test]
     fn settings_that_were_changed_come_first() {
-        let mut changed = Settings::default();
-        changed.set("noise", 0.2.into()).unwrap();
-        changed.set("steps", 64.0.into()).unwrap();
+        let mut changed = record(7).spec;
+        changed.settings.set("noise", 0.2.into()).unwrap();
+        changed.settings.set("steps", 64.0.into()).unwrap();
         let all = settings(&changed);
-        let keys: Vec<&str> = all.iter().map(|setting| setting.knob.key).collect();
+        let keys: Vec<&str> = all.iter().map(|setting| setting.key.as_str()).collect();
         assert_eq!(keys[..3], ["steps", "noise", "canvas"]);
-        assert_eq!(all.iter().filter(|setting| setting.changed()).count(), 2);
+        let is_changed = |setting: &&Setting| setting.default_if_changed().is_some();
+        assert_eq!(all.iter().filter(is_changed).count(), 2);
         assert_eq!(all.len(), KNOBS.len());
     }
 
@@ -140,11 +166,11 @@ mod tests {
         assert_eq!(command(&spec), "ziggurat run class:130 --model m --seed 7");
         spec.objective.kind = Kind::Channel;
         spec.target = "it's a layer:3".into();
-        spec.settings.set("step_size", 0.2.into()).unwrap();
+        spec.settings.set("step_size", 0.3.into()).unwrap();
         spec.settings.set_text("mask_layer", "it's").unwrap();
         assert_eq!(
             command(&spec),
-            r"ziggurat run 'it'\''s a layer:3' --model m --seed 7 --set step_size=0.2 --set 'mask_layer=it'\''s'"
+            r"ziggurat run 'it'\''s a layer:3' --model m --seed 7 --set step_size=0.3 --set 'mask_layer=it'\''s'"
         );
         spec.target = "$(reboot)\u{1b}".into();
         assert!(command(&spec).starts_with(r"ziggurat run '$(reboot)\u{1b}' "));

@@ -53,6 +53,11 @@ pub enum Error {
         "{0}: the gradient is exactly 0 wherever the start is; try another seed, or noise = 0.5"
     )]
     Dead(String),
+    /// A run that an earlier version was to make.
+    #[error(
+        "{target}: it was queued for method {method} of an earlier version, whose settings have no meaning today; cancel it and run it anew"
+    )]
+    Former { target: String, method: u32 },
     #[error(transparent)]
     Ascent(#[from] crate::ascent::Error),
     #[error("{} is no run's id: ids are 16 hexadecimal digits, and their first few are enough", printable(.0))]

@@ -1,14 +1,22 @@
 //! Everything that decides a picture. The same spec on the same kind of device gives the same picture.
 
 use crate::ascent::{Objective, Settings, Unit};
+use crate::value::Value;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Raised whenever the method itself changes, so that older pictures no longer answer for new requests.
-const METHOD: u32 = 3;
+const METHOD: u32 = 4;
+
+/// The first method whose settings are those of [`Settings`]. Those of earlier ones had other meanings.
+const FIRST_KNOWN: u32 = 4;
+
+/// Most settings that an earlier method may have recorded, and the longest key of one.
+const MAX_FORMER: (usize, usize) = (64, 40);
 
 /// What was asked for, in canonical form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Spec {
     /// Which revision of the method makes the picture.
     pub method: u32,
@@ -21,7 +29,76 @@ pub struct Spec {
     pub objective: Objective,
     pub unit: Unit,
     pub seed: u64,
+    /// The defaults where an earlier method recorded others, see [`Spec::former`].
     pub settings: Settings,
+    /// The settings as an earlier method recorded them, whose meanings are not those of today.
+    former: Option<BTreeMap<String, Value>>,
+}
+
+/// A spec as it is written to files.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    method: u32,
+    model: String,
+    model_hash: String,
+    target: String,
+    objective: Objective,
+    unit: Unit,
+    seed: u64,
+    settings: BTreeMap<String, Value>,
+}
+
+impl TryFrom<Written> for Spec {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let (settings, former) = match written.method < FIRST_KNOWN {
+            true => (Settings::default(), Some(former(written.settings)?)),
+            false => {
+                let settings = Settings::try_from(written.settings);
+                (settings.map_err(|problem| problem.to_string())?, None)
+            }
+        };
+        Ok(Self {
+            method: written.method,
+            model: written.model,
+            model_hash: written.model_hash,
+            target: written.target,
+            objective: written.objective,
+            unit: written.unit,
+            seed: written.seed,
+            settings,
+            former,
+        })
+    }
+}
+
+/// Settings of an earlier method, as long as they may be settings at all.
+fn former(settings: BTreeMap<String, Value>) -> Result<BTreeMap<String, Value>, String> {
+    let (count, length) = MAX_FORMER;
+    let is_key = |key: &String| {
+        key.len() <= length && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    match settings.len() <= count && settings.keys().all(is_key) {
+        true => Ok(settings),
+        false => Err("these are no settings of an earlier version".into()),
+    }
+}
+
+impl From<Spec> for Written {
+    fn from(spec: Spec) -> Self {
+        Self {
+            settings: spec.recorded(),
+            method: spec.method,
+            model: spec.model,
+            model_hash: spec.model_hash,
+            target: spec.target,
+            objective: spec.objective,
+            unit: spec.unit,
+            seed: spec.seed,
+        }
+    }
 }
 
 impl Spec {
@@ -41,6 +118,28 @@ impl Spec {
             unit: target.2,
             seed,
             settings,
+            former: None,
+        }
+    }
+
+    /// The settings that an earlier method recorded; `None` for the present method.
+    pub fn former(&self) -> Option<&BTreeMap<String, Value>> {
+        self.former.as_ref()
+    }
+
+    /// The settings as they are written to files.
+    fn recorded(&self) -> BTreeMap<String, Value> {
+        let settings = || self.settings.clone().into();
+        self.former.clone().unwrap_or_else(settings)
+    }
+
+    /// The same request of the present method with another seed. Settings of an earlier method become the defaults.
+    pub fn with_seed(&self, seed: u64) -> Self {
+        Self {
+            method: METHOD,
+            seed,
+            former: None,
+            ..self.clone()
         }
     }
 
@@ -58,7 +157,7 @@ impl Spec {
             &self.objective,
             &self.unit,
             self.seed,
-            &self.settings,
+            self.recorded(),
         );
         let text = serde_json::to_string(&decisive)
             .expect("strings and finite numbers can always be written as JSON");
@@ -113,7 +212,7 @@ mod tests {
             },
             Spec {
                 settings: Settings {
-                    momentum: 0.8,
+                    momentum: 0.7,
                     ..Settings::default()
                 },
                 ..spec()
@@ -121,6 +220,45 @@ mod tests {
         ] {
             assert_ne!(base.id(), other.id());
         }
+    }
+
+    /// A spec as version 0.1 wrote it with method 3.
+    const OLD: &str = r#"{"method":3,"model":"lite0","model_hash":"abc","target":"flamingo",
+        "objective":{"kind":"class","value":"logits"},"unit":{"index":130,"position":[0,0]},"seed":1,
+        "settings":{"boost":1.8,"jitter":16.0,"momentum":0.9,"steps":256.0}}"#;
+
+    #[test]
+    fn settings_of_an_earlier_method_are_kept_as_they_were_recorded() {
+        let old: Spec = serde_json::from_str(OLD).unwrap();
+        assert!(!old.is_current());
+        assert_eq!(old.settings, Settings::default());
+        assert_eq!(old.former().unwrap()["jitter"], 16.0.into());
+        let again: serde_json::Value = serde_json::to_value(&old).unwrap();
+        assert_eq!(
+            again,
+            serde_json::from_str::<serde_json::Value>(OLD).unwrap()
+        );
+        let mut other = old.clone();
+        other
+            .former
+            .as_mut()
+            .unwrap()
+            .insert("jitter".into(), 8.0.into());
+        assert_ne!(other.id(), old.id());
+    }
+
+    #[test]
+    fn what_cannot_be_settings_of_an_earlier_method_is_refused() {
+        let read = |text: &str| serde_json::from_str::<Spec>(text);
+        assert!(read(&OLD.replace("jitter", "ji\\u202etter")).is_err());
+        assert!(read(&OLD.replace("jitter", &"j".repeat(41))).is_err());
+        let many: String = (0..80u8).fold(String::new(), |all, index| {
+            let key = [b'a' + index / 26, b'a' + index % 26].map(char::from);
+            format!("{all}\"{}{}\":1.0,", key[0], key[1])
+        });
+        assert!(read(&OLD.replace("\"boost\":1.8,", &many)).is_err());
+        // The present method knows all of its settings.
+        assert!(read(&OLD.replace("\"method\":3", "\"method\":4")).is_err());
     }
 
     #[test]

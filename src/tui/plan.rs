@@ -23,7 +23,7 @@ impl Default for Plan {
         Self {
             settings: Settings::default(),
             seed: 0,
-            preset: PRESETS[0].0.into(),
+            preset: PRESETS[0].name.into(),
             own: Presets::new(),
         }
     }
@@ -44,10 +44,10 @@ impl Plan {
 
     /// Names of all presets, the built-in ones first.
     pub fn presets(&self) -> Vec<&str> {
-        let built_in = PRESETS.iter().map(|(name, _)| *name);
+        let built_in = PRESETS.iter().map(|preset| preset.name);
         let own = self.own.keys().map(String::as_str);
         built_in
-            .chain(own.filter(|name| !PRESETS.iter().any(|(built_in, _)| built_in == name)))
+            .chain(own.filter(|name| !PRESETS.iter().any(|preset| preset.name == *name)))
             .collect()
     }
 
@@ -107,7 +107,7 @@ impl Plan {
 pub const MOST_SWEPT: usize = 100;
 
 /// Settings of a grid over one or two knobs, as text asks for it: `step_size=0.06,0.12 momentum=0.8,0.9`, or a range
-/// `levels=3..6`, or with a number of values `boost=1..2/5`.
+/// `levels=3..6`, or with a number of values `tilt=1..1.3/4`.
 ///
 /// # Errors
 /// One line that says what is wrong.
@@ -206,9 +206,12 @@ mod tests {
         let bad = BTreeMap::from([("steps".to_string(), (-1.0).into())]);
         let problems = plan.add_presets(Presets::from([("mine".into(), own), ("bad".into(), bad)]));
         assert_eq!(problems.len(), 1);
-        assert_eq!(plan.presets(), ["default", "draft", "fine", "mine"]);
+        assert_eq!(
+            plan.presets(),
+            ["default", "draft", "fine", "vivid", "mine"]
+        );
         assert_eq!(plan.title(), "default");
-        for _ in 0..3 {
+        for _ in 0..4 {
             plan.next_preset();
         }
         assert_eq!((plan.title().as_str(), plan.settings.steps), ("mine", 10));
@@ -274,9 +277,9 @@ mod tests {
         let grid = sweep(&Settings::default(), "mask_method=grad-cam,layer-cam").unwrap();
         assert_eq!(grid.len(), 2);
         assert_eq!(grid[1].get("mask_method"), Some("layer-cam".into()));
-        let grid = sweep(&Settings::default(), "boost=1..2/3").unwrap();
+        let grid = sweep(&Settings::default(), "tilt=1..2/3").unwrap();
         assert_eq!(
-            grid.iter().map(|one| one.boost).collect::<Vec<_>>(),
+            grid.iter().map(|one| one.tilt).collect::<Vec<_>>(),
             [1.0, 1.5, 2.0]
         );
         for wrong in [
@@ -286,7 +289,7 @@ mod tests {
             "nothing=1,2",
             "steps=1..1e9",
             "a=1 b=2 c=3",
-            "boost=1..2/1e9",
+            "tilt=1..2/1e9",
             "mask_method=grad-cam,x-ray",
             "nothing=1..2",
         ] {

@@ -1,13 +1,16 @@
 //! The ascent on a real network: what it promises to whoever runs it.
 
 mod maps;
+mod step;
 mod tokens;
 
 use ndarray::{Array2, Array4, Axis, Ix4};
 use std::sync::OnceLock;
 use ziggurat::ascent::cam::Method;
 use ziggurat::ascent::probe;
-use ziggurat::ascent::{Ascent, Error, Kind, MapChoice, Objective, Outcome, Run, Settings, Unit};
+use ziggurat::ascent::{
+    Ascent, ClassScore, Error, Kind, MapChoice, Objective, Outcome, Run, Settings, Unit,
+};
 use ziggurat::model::{Network, Source};
 use ziggurat::onnx::proto::{Dim, TensorProto};
 use ziggurat::onnx::shapes::untyped;
@@ -161,12 +164,71 @@ fn every_optional_term_takes_part() {
         ("total_variation", 0.01),
         ("mask", 0.0),
         ("stochastic_depth", 0.0),
+        ("view_min", 1.3),
+        ("view_max", 0.6),
+        ("blur", 0.0),
+        ("blur_share", 1.0),
+        ("chroma", 0.5),
+        ("tilt", 1.5),
+        ("contrast", 0.05),
+        ("noise", 0.5),
+        ("objective", f64::NAN),
     ] {
         let mut changed = run(FLAMINGO, 0, 6);
-        changed.settings.set(key, value.into()).unwrap();
+        let value = match value.is_nan() {
+            true => "logit".into(),
+            false => value.into(),
+        };
+        changed.settings.set(key, value).unwrap();
         let picture = climb(&class_objective(), &[changed]).0.remove(0);
         assert!(difference(&plain, &picture) > 0.1, "{key}");
     }
+}
+
+/// What the regularisers say they do: decay takes contrast, damping and total variation take fine detail.
+#[test]
+fn regularisers_take_what_they_name() {
+    let picture = |changes: &[(&str, f64)]| {
+        let mut one = run(FLAMINGO, 0, 24);
+        for (key, value) in changes {
+            one.settings.set(key, (*value).into()).unwrap();
+        }
+        climb(&class_objective(), &[one]).0.remove(0)
+    };
+    let contrast = |picture: &[u8]| {
+        let mean = picture.iter().map(|&v| f64::from(v)).sum::<f64>() / picture.len() as f64;
+        let square = |v: &u8| (f64::from(*v) - mean).powi(2);
+        (picture.iter().map(square).sum::<f64>() / picture.len() as f64).sqrt()
+    };
+    // Horizontal neighbours are three bytes apart.
+    let detail = |picture: &[u8]| difference(&picture[3..], &picture[..picture.len() - 3]);
+    let plain = picture(&[]);
+    assert!(contrast(&picture(&[("decay", 0.2)])) < 0.8 * contrast(&plain));
+    assert!(detail(&picture(&[("damping", 0.5)])) < 0.8 * detail(&plain));
+    assert!(detail(&picture(&[("total_variation", 0.5)])) < 0.8 * detail(&plain));
+}
+
+/// No colour axis becomes stronger than the limit, whatever is climbed.
+#[test]
+fn contrast_stays_within_its_limit() {
+    let objective = Objective {
+        kind: Kind::Channel,
+        value: "blocks.1/expand/relu6".into(),
+    };
+    let mut one = run(70, 0, 60);
+    let spread = |picture: &[u8]| {
+        let square = |v: &u8| (f64::from(*v) - 127.5).powi(2);
+        (picture.iter().map(square).sum::<f64>() / picture.len() as f64).sqrt()
+    };
+    one.settings.contrast = 0.0;
+    let free = spread(&climb(&objective, &[one.clone()]).0[0]);
+    one.settings.contrast = 0.5;
+    let limited = spread(&climb(&objective, &[one]).0[0]);
+    // Half of what photographs have: 0.27 of the range in luminance, and chroma.
+    assert!(
+        limited < 0.5 * 0.3 * 255.0 && free > 2.0 * limited,
+        "{free} {limited}"
+    );
 }
 
 /// Grad-CAM at the last activations is the default. Another method or another layer makes another picture; one where no map
@@ -216,10 +278,10 @@ fn the_mask_is_taken_where_and_how_it_is_asked_for() {
 /// What a companion leaves out is its own affair: a run of the whole network draws the same shifts beside it.
 #[test]
 fn stochastic_depth_is_each_runs_own() {
-    let mut whole = run(FLAMINGO, 1, 6);
+    let mut whole = run(FLAMINGO, 1, 3);
     whole.settings.stochastic_depth = 0.0;
     let alone = climb(&class_objective(), &[whole.clone()]).0.remove(0);
-    let thinned = run(FLAMINGO, 1, 6);
+    let thinned = run(FLAMINGO, 1, 3);
     let pictures = climb(&class_objective(), &[whole, thinned]).0;
     let mean = difference(&alone, &pictures[0]);
     assert!(mean < 0.5, "{mean}");
@@ -360,6 +422,7 @@ fn a_dead_start_is_rescued_and_without_the_rescue_reported() {
         // In ImageNet's units the middle of the range is about 0, where both rectifiers are blocked.
         let mut one = run(0, 0, 24);
         one.settings.rescue = rescue;
+        one.settings.objective = ClassScore::Logit;
         one.settings.noise = 0.01;
         let mut ascent =
             Ascent::new(&network, &objective, &[one], Device::Cpu, &Stop::default()).unwrap();

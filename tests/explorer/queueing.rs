@@ -77,7 +77,7 @@ fn channels_and_neurons_of_a_layer_run() {
 fn a_sweep_queues_a_grid_and_leaves_the_settings_as_they_were() {
     let mut explorer = explorer();
     explorer.press("2 w");
-    explorer.write("momentum=0.5,0.9 boost=1..2/3");
+    explorer.write("momentum=0.5,0.9 tilt=1..2/3");
     let jobs = Driver::started(&explorer.press("enter"));
     // The settings that shape the graph agree: all six go together.
     assert_eq!(jobs.len(), 6);

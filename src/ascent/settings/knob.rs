@@ -2,6 +2,7 @@
 
 use super::SettingError;
 use crate::ascent::cam::{self, Method};
+use crate::ascent::objective::{CLASS_SCORES, ClassScore};
 use crate::value::Value;
 use std::ops::RangeInclusive;
 
@@ -31,11 +32,30 @@ pub enum Domain {
         /// Whether only whole numbers make sense.
         whole: bool,
     },
-    /// A way to make a class activation map; Grad-CAM is the default.
-    Method,
+    /// One of some names; the first is the default.
+    Choice(&'static [&'static str]),
     /// The name of a layer; empty, the default, for one that is found.
     Layer,
 }
+
+/// The names of a table of names and values.
+const fn names<T, const N: usize>(table: &'static [(&'static str, T)]) -> [&'static str; N] {
+    let mut names = [""; N];
+    let mut index = 0;
+    while index < N {
+        names[index] = table[index].0;
+        index += 1;
+    }
+    names
+}
+
+/// The domain of a way to make a class activation map.
+pub(super) const METHOD: Domain =
+    Domain::Choice(&const { names::<_, { cam::METHODS.len() }>(cam::METHODS) });
+
+/// The domain of what of a class is climbed.
+pub(super) const CLASS_SCORE: Domain =
+    Domain::Choice(&const { names::<_, { CLASS_SCORES.len() }>(CLASS_SCORES) });
 
 /// The domain of a number.
 pub(super) const fn real(unit: &'static str, default: f64, range: RangeInclusive<f64>) -> Domain {
@@ -62,7 +82,7 @@ impl Knob {
     pub fn default(&self) -> Value {
         match self.domain {
             Domain::Number { default, .. } => default.into(),
-            Domain::Method => Method::default().name().into(),
+            Domain::Choice(names) => names[0].into(),
             Domain::Layer => "".into(),
         }
     }
@@ -71,7 +91,7 @@ impl Knob {
     pub fn unit(&self) -> &'static str {
         match self.domain {
             Domain::Number { unit, .. } => unit,
-            Domain::Method | Domain::Layer => "",
+            Domain::Choice(_) | Domain::Layer => "",
         }
     }
 
@@ -87,7 +107,7 @@ impl Knob {
     pub fn read(&self, text: &str) -> Result<Value, SettingError> {
         let text = text.trim();
         match self.domain {
-            Domain::Method | Domain::Layer => Ok(text.into()),
+            Domain::Choice(_) | Domain::Layer => Ok(text.into()),
             Domain::Number { .. } => {
                 let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
                 number
@@ -120,15 +140,16 @@ impl Knob {
                 key,
                 value: *number,
             }),
-            (Domain::Method, Value::Text(text)) => match text.parse::<Method>() {
-                Ok(_) => Ok(()),
-                Err(why) => Err(SettingError::Name { key, why }),
-            },
+            (Domain::Choice(names), Value::Text(text)) if !names.contains(&text.as_str()) => {
+                let text: String = text.chars().take(40).collect();
+                let why = format!("{text:?} is none of: {}", names.join(", "));
+                Err(SettingError::Name { key, why })
+            }
             (Domain::Layer, Value::Text(text)) if text.len() > LONGEST_NAME => {
                 let why = format!("a layer's name of {} bytes is too long", text.len());
                 Err(SettingError::Name { key, why })
             }
-            (Domain::Layer, Value::Text(_)) => Ok(()),
+            (Domain::Layer | Domain::Choice(_), Value::Text(_)) => Ok(()),
         }
     }
 
@@ -150,7 +171,7 @@ impl Knob {
                 let whole = if whole { ", whole numbers only" } else { "" };
                 format!("{least} to {most}{space}{unit}{whole}")
             }
-            Domain::Method => cam::names(),
+            Domain::Choice(names) => names.join(", "),
             Domain::Layer => "a layer's name; empty for one that is found".into(),
         }
     }
@@ -179,11 +200,10 @@ impl Knob {
                 let moved = (moved * 1e6).round() / 1e6;
                 Some(moved.clamp(range.0, range.1).into())
             }
-            (Domain::Method, Value::Text(name)) => {
-                let all = cam::METHODS;
-                let at = all.iter().position(|(known, _)| known == name)?;
-                let by = if up { 1 } else { all.len() - 1 };
-                Some(all[(at + by) % all.len()].0.into())
+            (Domain::Choice(names), Value::Text(name)) => {
+                let at = names.iter().position(|known| known == name)?;
+                let by = if up { 1 } else { names.len() - 1 };
+                Some(names[(at + by) % names.len()].into())
             }
             _ => None,
         }
@@ -228,6 +248,19 @@ impl Field for Method {
 
     fn of(value: Value) -> Option<Self> {
         String::of(value)?.parse().ok()
+    }
+}
+
+impl Field for ClassScore {
+    fn value(&self) -> Value {
+        let named = CLASS_SCORES.iter().find(|(_, score)| score == self);
+        named.map_or("", |(name, _)| name).into()
+    }
+
+    fn of(value: Value) -> Option<Self> {
+        let text = String::of(value)?;
+        let named = CLASS_SCORES.iter().find(|(name, _)| *name == text)?;
+        Some(named.1)
     }
 }
 

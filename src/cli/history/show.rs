@@ -34,14 +34,12 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
     }
     fact("again", &description::command(&record.spec))?;
     output::line("")?;
-    for setting in description::settings(&record.spec.settings) {
-        let mark = if setting.changed() { '*' } else { ' ' };
-        let (key, value) = (setting.knob.key, words::value(&setting.value));
-        let default = match setting.changed() {
-            true => format!("   default {}", words::value(&setting.knob.default())),
-            false => String::new(),
+    for setting in description::settings(&record.spec) {
+        let (mark, default) = match setting.default_if_changed() {
+            Some(default) => ('*', format!("   default {}", words::value(&default))),
+            None => (' ', String::new()),
         };
-        let value = format!("{value} {}", setting.knob.unit());
+        let (key, value) = (&setting.key, setting.text());
         output::line(&format!("{mark} {key:<16} {value:<12}{default}"))?;
     }
     Ok(())

@@ -53,7 +53,7 @@ pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
         frames,
         ..
     } = checkpoint;
-    let (runs, channels, height, width) = saved.image.dim();
+    let (runs, channels, height, width) = saved.canvas.dim();
     let frame = frames.first().and_then(|frames| frames.first());
     let frame_size = frame.map_or((0, 0), RgbImage::dimensions);
     let header = Header {
@@ -70,12 +70,12 @@ pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
         ),
     };
     let text = serde_json::to_vec(&header).expect("a header can always be written as JSON");
-    let mut bytes = Vec::with_capacity(16 * saved.image.len());
+    let mut bytes = Vec::with_capacity(16 * saved.canvas.len());
     bytes.extend(MAGIC);
     bytes.extend((text.len() as u32).to_le_bytes());
     bytes.extend(text);
     let arrays = [
-        Some(&saved.image),
+        Some(&saved.canvas),
         Some(&saved.velocity),
         saved.mask.as_ref(),
     ];
@@ -199,7 +199,7 @@ fn decode(header: Header, mut bytes: &[u8]) -> Option<Checkpoint> {
         provider: header.provider,
         saved: Saved {
             at: header.at,
-            image,
+            canvas: image,
             velocity,
             mask,
         },

@@ -43,7 +43,7 @@ fn checkpoint(classes: &[usize]) -> Checkpoint {
                 rescue: false,
                 runs: vec![at; runs],
             },
-            image: array(3),
+            canvas: array(3),
             velocity: array(3),
             mask: Some(array(1)),
         },

@@ -1,7 +1,7 @@
 //! One HTML file that shows runs with all their settings. It holds its pictures itself, runs no script and asks no server,
 //! so it can be mailed, opened from a disk, or kept for years.
 
-use super::super::description::{self, Setting};
+use super::super::description;
 use super::super::{Error, Record, words};
 use super::Exhibit;
 use base64::Engine;
@@ -142,20 +142,16 @@ fn facts(record: &Record) -> String {
 }
 
 fn settings(record: &Record) -> String {
-    let settings = description::settings(&record.spec.settings);
+    let settings = description::settings(&record.spec);
     let rows = settings.iter().map(|setting| {
-        let class = match setting.changed() {
-            true => " class=\"changed\"",
-            false => "",
+        let class = match setting.default_if_changed() {
+            Some(_) => " class=\"changed\"",
+            None => "",
         };
-        row(class, setting.knob.key, setting.knob.help, &value(setting))
+        let help = setting.knob.map_or("", |knob| knob.help);
+        row(class, &setting.key, help, &setting.text())
     });
     format!("<table>\n{}</table>\n", rows.collect::<String>())
-}
-
-fn value(setting: &Setting) -> String {
-    let value = words::value(&setting.value);
-    format!("{value} {}", setting.knob.unit()).trim_end().into()
 }
 
 fn row(class: &str, label: &str, help: &str, text: &str) -> String {

@@ -52,6 +52,7 @@ fn what_a_batch_must_share_is_what_the_ascent_says() {
         let mut other = spec(1, 9);
         let other_value = match other.settings.get(key).unwrap() {
             Value::Number(number) => Value::Number(number + 1.0),
+            Value::Text(name) if name == "log-probability" => "logit".into(),
             Value::Text(_) => "hires-cam".into(),
         };
         assert!(other.settings.set(key, other_value).is_ok(), "{key}");

@@ -10,7 +10,7 @@ use super::{browse, commands, queueing};
 use crate::runs::history::Entry;
 use crate::runs::history::query::SortKey;
 use crate::runs::worker::Command as Work;
-use crate::runs::{Record, Spec, favourites};
+use crate::runs::{Record, favourites};
 
 /// Most deletions that can be undone.
 const UNDOABLE: usize = 100;
@@ -162,11 +162,15 @@ pub fn record(app: &mut App, record: Box<Record>, effects: &mut Vec<Effect>) {
         Some(AfterRecord::RunAgain) => {
             let seed = record.spec.seed.wrapping_add(1);
             let seeds = (seed..).find(|seed| {
-                let spec = with_seed(&record.spec, *seed);
+                let spec = record.spec.with_seed(*seed);
                 app.library.find(&spec.id()).is_none()
             });
-            let spec = with_seed(&record.spec, seeds.unwrap_or(seed));
+            let spec = record.spec.with_seed(seeds.unwrap_or(seed));
             queueing::submit(app, vec![spec], effects);
+        }
+        Some(AfterRecord::EditSettings) if record.spec.former().is_some() => {
+            let text = "an earlier version made this run: its settings have no meaning today";
+            app.messages.say(Level::Note, text, app.now);
         }
         Some(AfterRecord::EditSettings) => {
             app.plan.settings = record.spec.settings.clone();
@@ -181,13 +185,6 @@ pub fn record(app: &mut App, record: Box<Record>, effects: &mut Vec<Effect>) {
         && *id == record.id
     {
         *place = Some(record);
-    }
-}
-
-fn with_seed(spec: &Spec, seed: u64) -> Spec {
-    Spec {
-        seed,
-        ..spec.clone()
     }
 }
 

@@ -2,8 +2,7 @@
 
 use super::panel::{overlaid, scrolled};
 use super::{Frame, slots};
-use crate::ascent::settings::KNOBS;
-use crate::runs::{Record, words};
+use crate::runs::{Record, description, words};
 use crate::tui::app::App;
 use crate::tui::gallery::Size;
 use crate::tui::text::{clean, span};
@@ -64,15 +63,14 @@ fn lines(app: &App, record: &Record) -> Vec<Line<'static>> {
         row("id", record.id.clone()),
         Line::default(),
     ];
-    for knob in KNOBS {
-        let value = spec.settings.get(knob.key);
-        let value = value.unwrap_or_else(|| knob.default());
-        let changed = value != knob.default();
-        let role = if changed { Role::Accent } else { Role::Text };
-        let text = format!("{} {}", words::value(&value), knob.unit());
+    for setting in description::settings(spec) {
+        let role = match setting.default_if_changed() {
+            Some(_) => Role::Accent,
+            None => Role::Text,
+        };
         lines.push(Line::from(vec![
-            Span::styled(format!("{:<17}", knob.key), dim),
-            Span::styled(text, app.theme.style(role)),
+            Span::styled(format!("{:<17}", setting.key), dim),
+            Span::styled(setting.text(), app.theme.style(role)),
         ]));
     }
     lines

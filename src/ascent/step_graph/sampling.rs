@@ -1,0 +1,201 @@
+//! The part of a step graph that moves between the canvas and the network: what a view shows, the gradient's way back, and
+//! where on the canvas the class activation map lies.
+//!
+//! A view is separable, and along either axis a matrix `kernel(centre of the sample - pixel)`: a triangle, see
+//! [`super::super::views::Line`]. It is computed here of a few numbers, so that nothing large is uploaded per step, and
+//! its transpose is the exact way back.
+
+use super::super::colour::Basis;
+use super::Step;
+use super::names::*;
+
+/// What the graph knows of a view along one axis.
+pub(super) struct Line {
+    /// Where the centre of sample -1/2 lies on the canvas, and pixels per sample: each (N, 1, 1, 1).
+    origin: String,
+    scale: String,
+    /// The matrix: (N, 1, samples, pixels) of rows, (N, 1, pixels, samples) of columns.
+    matrix: String,
+}
+
+/// Both axes of a view.
+pub(super) struct Lines {
+    rows: Line,
+    columns: Line,
+}
+
+/// What the network sees.
+pub(super) struct View {
+    /// (N, C, H, W) in the network's units.
+    pub units: String,
+    /// What a gradient with respect to that is multiplied by to be one with respect to unclipped brightness.
+    slope: String,
+}
+
+impl Step {
+    pub(super) fn lines(&mut self, height: usize, width: usize) -> Lines {
+        let [rows, columns] = [height, width].map(|size| {
+            let samples: Vec<f32> = (0..size).map(|sample| sample as f32 + 0.5).collect();
+            samples
+        });
+        let samples = self.builder.floats(&[height as i64, 1], &rows);
+        let rows = self.line(VIEW_ROWS, &samples, ROW_PIXELS);
+        let samples = self.builder.floats(&[width as i64], &columns);
+        let pixels = self.upright(COLUMN_PIXELS);
+        let columns = self.line(VIEW_COLUMNS, &samples, &pixels);
+        Lines { rows, columns }
+    }
+
+    /// The matrix `max(0, 1 - |origin + sample · scale - pixel| / support) / support`, its axes those of the broadcast.
+    fn line(&mut self, numbers: &str, samples: &str, pixels: &str) -> Line {
+        let attributes = [("axis", 1i64.into()), ("num_outputs", 3i64.into())];
+        let parts = self.builder.emit_many("Split", &[numbers], &attributes, 3);
+        let [origin, scale, sharpness] = [0, 1, 2].map(|part: usize| parts[part].clone());
+        let centres = self.plain("Mul", &[samples, &scale]);
+        let centres = self.plain("Add", &[&centres, &origin]);
+        let distance = self.plain("Sub", &[&centres, pixels]);
+        let distance = self.plain("Abs", &[&distance]);
+        let distance = self.plain("Mul", &[&distance, &sharpness]);
+        let one = self.number(1.0);
+        let weight = self.plain("Sub", &[&one, &distance]);
+        let weight = self.plain("Relu", &[&weight]);
+        let matrix = self.plain("Mul", &[&weight, &sharpness]);
+        Line {
+            origin,
+            scale,
+            matrix,
+        }
+    }
+
+    /// A line (n) as a column (n, 1).
+    fn upright(&mut self, line: &str) -> String {
+        let axes = self.builder.ints(&[1]);
+        self.plain("Unsqueeze", &[line, &axes])
+    }
+
+    /// What the network sees of the canvas.
+    pub(super) fn view(&mut self, lines: &Lines, basis: &Basis, affine: &[(f32, f32)]) -> View {
+        let wide = self.plain("MatMul", &[CANVAS, &lines.columns.matrix]);
+        let sampled = self.plain("MatMul", &[&lines.rows.matrix, &wide]);
+        let mixed = self.mixed(&sampled, basis, false);
+        let half = self.number(0.5);
+        let brightness = self.plain("Add", &[&mixed, &half]);
+        let one = self.number(1.0);
+        let least = self.plain("Neg", &[CLIP]);
+        let most = self.plain("Add", &[&one, CLIP]);
+        let clipped = self.plain("Max", &[&brightness, &least]);
+        let clipped = self.plain("Min", &[&clipped, &most]);
+        let inside = self.plain("Equal", &[&clipped, &brightness]);
+        let inside = self
+            .builder
+            .emit("Cast", &[&inside], &[("to", 1i64.into())]);
+        let scales = self.per_channel(affine.iter().map(|(scale, _)| *scale));
+        let shifts = self.per_channel(affine.iter().map(|(_, shift)| *shift));
+        let scaled = self.plain("Mul", &[&clipped, &scales]);
+        View {
+            units: self.plain("Add", &[&scaled, &shifts]),
+            slope: self.plain("Mul", &[&inside, &scales]),
+        }
+    }
+
+    /// The gradient with respect to the canvas, from that with respect to the network's input.
+    pub(super) fn back_to_canvas(
+        &mut self,
+        gradient: &str,
+        lines: &Lines,
+        view: &View,
+        basis: &Basis,
+    ) -> String {
+        let brightness = self.plain("Mul", &[gradient, &view.slope]);
+        let axes = self.mixed(&brightness, basis, true);
+        let columns = self.transpose(&lines.columns.matrix);
+        let narrow = self.plain("MatMul", &[&axes, &columns]);
+        let rows = self.transpose(&lines.rows.matrix);
+        self.plain("MatMul", &[&rows, &narrow])
+    }
+
+    /// `value` (N, C, H, W) with its channels mixed by the basis or its transpose.
+    fn mixed(&mut self, value: &str, basis: &Basis, transposed: bool) -> String {
+        let matrix = match transposed {
+            false => basis.matrix().clone(),
+            true => basis.matrix().t().as_standard_layout().into_owned(),
+        };
+        let channels = matrix.nrows() as i64;
+        let matrix: Vec<f32> = matrix.iter().copied().collect();
+        let matrix = self.builder.floats(&[channels, channels], &matrix);
+        let flat = self.builder.ints(&[0, 0, -1]);
+        let pixels = self.plain("Reshape", &[value, &flat]);
+        let mixed = self.plain("MatMul", &[&matrix, &pixels]);
+        let dims = self.plain("Shape", &[value]);
+        self.plain("Reshape", &[&mixed, &dims])
+    }
+
+    fn per_channel(&mut self, values: impl Iterator<Item = f32>) -> String {
+        let values: Vec<f32> = values.collect();
+        self.builder
+            .floats(&[1, values.len() as i64, 1, 1], &values)
+    }
+
+    /// The averaged class activation map on the canvas, of `map` (N, 1, rows, columns) scaled to 1 at its largest. What the
+    /// view does not show stays as it is. `size` is that of `map`, `input` that of the network's input.
+    pub(super) fn mask(
+        &mut self,
+        map: &str,
+        size: (usize, usize),
+        lines: &Lines,
+        input: (usize, usize),
+    ) -> String {
+        let axes = self.builder.ints(&[1, 2, 3]);
+        let largest = self.plain("ReduceMax", &[map, &axes]);
+        let map = self.over(map, &largest, 1e-30);
+        let cells = |count: usize| -> Vec<f32> { (0..count).map(|cell| cell as f32).collect() };
+        let pixels = self.upright(ROW_PIXELS);
+        let places = self.builder.floats(&[size.0 as i64], &cells(size.0));
+        let (rows, seen_rows) = self.spread(&lines.rows, &pixels, &places, size.0, input.0);
+        let places = self.builder.floats(&[size.1 as i64, 1], &cells(size.1));
+        let (columns, seen_columns) =
+            self.spread(&lines.columns, COLUMN_PIXELS, &places, size.1, input.1);
+        let wide = self.plain("MatMul", &[&map, &columns]);
+        let fresh = self.plain("MatMul", &[&rows, &wide]);
+        let one = self.number(1.0);
+        let rest = self.plain("Sub", &[&one, MASK_MEMORY]);
+        let seen = self.plain("Mul", &[&seen_rows, &rest]);
+        let seen = self.plain("Mul", &[&seen, &seen_columns]);
+        let change = self.plain("Sub", &[&fresh, MASK]);
+        let change = self.plain("Mul", &[&change, &seen]);
+        self.plain("Add", &[MASK, &change])
+    }
+
+    /// Along one axis: the matrix that spreads `count` cells of a map over the canvas, linearly between their centres and
+    /// level beyond the outermost, and how much of each pixel lies in the view, 0 to 1.
+    fn spread(
+        &mut self,
+        line: &Line,
+        pixels: &str,
+        places: &str,
+        count: usize,
+        input: usize,
+    ) -> (String, String) {
+        // Where a pixel lies in the network's input, from 0 to `input`.
+        let from = self.plain("Sub", &[pixels, &line.origin]);
+        let at = self.plain("Div", &[&from, &line.scale]);
+        let cells = self.number(count as f64 / input as f64);
+        let cell = self.plain("Mul", &[&at, &cells]);
+        let (half, zero, one) = (self.number(0.5), self.number(0.0), self.number(1.0));
+        let cell = self.plain("Sub", &[&cell, &half]);
+        let last = self.number(count as f64 - 1.0);
+        let cell = self.plain("Clip", &[&cell, &zero, &last]);
+        let distance = self.plain("Sub", &[&cell, places]);
+        let distance = self.plain("Abs", &[&distance]);
+        let weight = self.plain("Sub", &[&one, &distance]);
+        let matrix = self.plain("Relu", &[&weight]);
+        let middle = self.number(input as f64 / 2.0);
+        let off = self.plain("Sub", &[&at, &middle]);
+        let off = self.plain("Abs", &[&off]);
+        let within = self.plain("Sub", &[&middle, &off]);
+        let within = self.plain("Mul", &[&within, &line.scale]);
+        let within = self.plain("Add", &[&within, &half]);
+        let seen = self.plain("Clip", &[&within, &zero, &one]);
+        (matrix, seen)
+    }
+}
