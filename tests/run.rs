@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use ziggurat::onnx::shapes::{fixed, untyped};
 use ziggurat::onnx::{Builder, Elem, file, proto::TensorProto};
+use ziggurat::runs::export;
 
 /// A home of the test's own, which shares library and models with all other tests of the checkout.
 struct Desk {
@@ -103,6 +104,46 @@ fn a_run_is_kept_answers_again_and_repeats_from_its_picture() {
     ];
     assert_eq!(desk.objects(&from)[0]["from_history"], false);
     assert_eq!(fs::read(&copy).unwrap(), bytes);
+
+    // A picture of an earlier method says so, and which of its settings no longer exist.
+    let mut spec = serde_json::to_value(export::read_spec(Path::new(&out)).unwrap()).unwrap();
+    spec["method"] = 3.into();
+    spec["settings"] = serde_json::json!({"boost": 1.8, "jitter": 16.0, "steps": 6.0});
+    let spec = serde_json::from_value(spec).unwrap();
+    let picture = image::open(&out).unwrap().to_rgb8();
+    let old = desk.path("old.png");
+    fs::write(&old, export::png(&picture, &spec)).unwrap();
+    let repeat = [
+        "run",
+        "--from",
+        &old,
+        "--steps",
+        "2",
+        "--json",
+        "--provider",
+        "cpu",
+    ];
+    let done = desk.ziggurat(&repeat).assert().success();
+    let said = String::from_utf8_lossy(&done.get_output().stderr).to_string();
+    assert!(
+        said.contains("method 3") && said.contains("jitter=16"),
+        "{said}"
+    );
+    let line: Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
+    assert_eq!(
+        (&line["target"], &line["steps"]),
+        (&"flamingo".into(), &2.into())
+    );
+}
+
+#[test]
+fn a_setting_that_was_removed_names_what_does_its_work_now() {
+    let desk = Desk::new();
+    let complaint = desk.complaint(2, &["run", "flamingo", "--set", "jitter=8"]);
+    assert!(
+        complaint.contains("jitter") && complaint.contains("view_min"),
+        "{complaint}"
+    );
 }
 
 /// A classifier of float64: a convolution, limits, and a product.

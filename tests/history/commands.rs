@@ -85,6 +85,39 @@ fn the_table_is_aligned_and_harmless() {
     assert_eq!(column(lines[1]), column(lines[2]));
 }
 
+/// Runs that version 0.1 made before method 4: they are listed, shown with the settings that they recorded, and whole.
+#[test]
+fn runs_of_an_earlier_method_stay_readable() {
+    let desk = Desk::new();
+    let mut run = record("flamingo", 7);
+    let mut spec = serde_json::to_value(&run.spec).unwrap();
+    spec["method"] = 3.into();
+    spec["settings"] = serde_json::json!({"boost": 1.8, "jitter": 16.0, "steps": 256.0});
+    run.spec = serde_json::from_value(spec).unwrap();
+    run.id = run.spec.id();
+    let id = desk.save(&run);
+    assert_eq!(desk.objects(&["list", "--json"])[0]["id"], *id);
+    assert_eq!(desk.output(&["verify"]), "1 run whole\n");
+    let text = desk.output(&["show", &id]);
+    assert!(
+        text.contains("method       3, an earlier one than today's"),
+        "{text}"
+    );
+    assert!(text.contains("  jitter           16"), "{text}");
+    // Nothing that it did not record.
+    assert!(
+        !text.contains("view_min") && !text.contains("--set"),
+        "{text}"
+    );
+    assert_eq!(
+        desk.objects(&["show", "--json", &id])[0]["spec"]["settings"]["boost"],
+        1.8
+    );
+    desk.output(&["export", &id, "--out", &desk.path("page.html")]);
+    let page = fs::read_to_string(desk.path("page.html")).unwrap();
+    assert!(page.contains(">jitter</th>") && !page.contains(">view_min</th>"));
+}
+
 #[test]
 fn show_tells_everything_and_what_was_changed_first() {
     let desk = Desk::new();
@@ -96,7 +129,7 @@ fn show_tells_everything_and_what_was_changed_first() {
     let settings = text.split("\n\n").nth(1).unwrap();
     let first = settings.lines().next().unwrap();
     assert!(
-        first.starts_with("* noise") && first.contains("default 0.05"),
+        first.starts_with("* noise") && first.contains("default 0.1"),
         "{text}"
     );
     assert_eq!(settings.matches('*').count(), 1);
