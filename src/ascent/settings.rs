@@ -164,7 +164,12 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "draft",
         help: "a recognisable picture in a third of the time",
-        changes: &[("steps", 80.0), ("step_size", 0.3)],
+        changes: &[
+            ("steps", 84.0),
+            ("octave_share", 1.15),
+            ("step_size", 0.3),
+            ("momentum", 0.75),
+        ],
     },
     Preset {
         name: "fine",
