@@ -13,19 +13,22 @@ pub struct Octave {
 /// A canvas is never smaller than this: the pyramid needs something to decompose.
 const SMALLEST: usize = 16;
 
+/// No canvas is larger because of `canvas_scale`, in pixels.
+const LARGEST: f64 = 2048.0;
+
 /// The octaves of a picture of `height` × `width`, or of the same proportions if a canvas size is set. The last has the full
 /// canvas. A canvas larger than `height` × `width` adds octaves. Coarse octaves get more steps, see [`Settings::octave_share`].
 pub fn octaves(settings: &Settings, height: usize, width: usize) -> Vec<Octave> {
-    let full = match settings.canvas as usize {
-        0 => (height, width),
-        size => {
-            let longest = height.max(width);
-            (
-                (size * height).div_ceil(longest),
-                (size * width).div_ceil(longest),
-            )
-        }
+    let longest = height.max(width);
+    let size = match settings.canvas as usize {
+        0 if settings.canvas_scale == 1.0 => longest,
+        0 => (settings.canvas_scale * longest as f64)
+            .round()
+            .min(LARGEST) as usize,
+        size => size,
     };
+    let scaled = |side: usize| (size * side).div_ceil(longest).max(1);
+    let full = (scaled(height), scaled(width));
     // A larger canvas begins as coarse as any other, with more octaves in between, so that one form fills it.
     let larger = (full.0 as f64 / height as f64).max(1.0).ln() / settings.octave_scale.ln();
     let count = settings.octaves as usize + larger.round() as usize;
@@ -86,6 +89,24 @@ mod tests {
         };
         let plan = octaves(&settings, 224, 224);
         assert!(plan.iter().all(|octave| octave.steps == 30));
+    }
+
+    #[test]
+    fn a_scale_multiplies_the_size_that_the_network_sees() {
+        let last = |canvas_scale: f64, height: usize, width: usize| {
+            let settings = Settings {
+                canvas_scale,
+                ..Settings::default()
+            };
+            let last = *octaves(&settings, height, width).last().unwrap();
+            (last.height, last.width)
+        };
+        assert_eq!(last(1.0, 297, 200), (297, 200));
+        assert_eq!(last(2.0, 297, 200), (594, 400));
+        assert_eq!(last(0.5, 32, 32), (16, 16));
+        assert_eq!(last(8.0, 600, 300), (2048, 1024));
+        // One that is larger by itself stays as it is.
+        assert_eq!(last(1.0, 3000, 3000), (3000, 3000));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub struct Run {
 pub const SHARED: &[&str] = &[
     "steps",
     "canvas",
+    "canvas_scale",
     "octaves",
     "octave_scale",
     "octave_share",

@@ -54,7 +54,9 @@ knobs! {
     steps: u32 = whole("steps", 176, 1..=100_000);
     /// Longest side of the finished picture; 0 is the size of which the network sees the middle without resizing.
     canvas: u32 = whole("px", 0, 0..=2048);
-    /// How many canvas sizes the ascent climbs through, coarse to fine; a `canvas` larger than the default adds more.
+    /// How large the finished picture is where `canvas` is 0, as a multiple of that size; at most 2048 px.
+    canvas_scale: f64 = real("×", 1.0, 0.25..=8.0);
+    /// How many canvas sizes the ascent climbs through, coarse to fine; a larger canvas than the network needs adds more.
     octaves: u32 = whole("", 3, 1..=8);
     /// How much larger each octave's canvas is than the one before.
     octave_scale: f64 = real("×", 1.85, 1.05..=4.0);
@@ -165,7 +167,7 @@ pub const PRESETS: &[Preset] = &[
         name: "draft",
         help: "a recognisable picture in a third of the time",
         changes: &[
-            ("steps", 84.0),
+            ("steps", 92.0),
             ("octave_share", 1.15),
             ("step_size", 0.3),
             ("momentum", 0.75),
@@ -173,8 +175,8 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "fine",
-        help: "calmer and more finely drawn, in twice the time",
-        changes: &[("steps", 352.0), ("step_size", 0.15), ("momentum", 0.9)],
+        help: "twice the size, with finer detail, in about three times the time",
+        changes: &[("steps", 384.0), ("canvas_scale", 2.0), ("step_size", 0.15)],
     },
     Preset {
         name: "vivid",
