@@ -24,7 +24,7 @@ fn network() -> Option<Network> {
 fn objective(network: &Network) -> Objective {
     Objective {
         kind: Kind::Class,
-        value: network.logits.clone(),
+        value: network.logits().unwrap().into(),
     }
 }
 
@@ -94,7 +94,10 @@ fn pictures_convince_the_network_as_on_the_cpu() {
 #[test]
 fn every_node_of_the_network_runs_on_the_gpu() {
     let Some(network) = network() else { return };
-    let model = network.graph.to_model(&[untyped(&network.logits)]).unwrap();
+    let model = network
+        .graph
+        .to_model(&[untyped(network.logits().unwrap())])
+        .unwrap();
     let options = Options {
         record_assignment: true,
         ..Options::default()

@@ -139,7 +139,7 @@ impl Seat {
 
 fn specs(opened: &Opened, targets: &[&str], steps: u32) -> Vec<Spec> {
     let parts = Parts {
-        logits: &opened.logits,
+        logits: opened.logits.as_deref(),
         classes: &opened.classes,
         layers: &opened.layers,
     };

@@ -12,8 +12,8 @@ use super::saved::{At, RunAt, Saved};
 use super::step_graph::{Terms, names};
 use super::target::{anchor, check_unit};
 use super::views::{Frame, Line};
-use super::{Error, Objective, Run, Settings, Unit, canvas, constants};
-use crate::model::Network;
+use super::{Error, Kind, Objective, Run, Settings, Unit, canvas, constants, not_finite};
+use crate::model::{Head, Network};
 use crate::runtime::{Device, Loop, Stop, Tensor};
 use ndarray::{Array2, Array4, ArrayViewD};
 
@@ -190,7 +190,7 @@ impl<'a> Ascent<'a> {
     /// Takes one step; `None` once all are taken. If it fails or is stopped, the pictures are as before.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if the device fails, or was stopped (see [`Error::is_stop`]).
+    /// [`Error::Runtime`] if the device fails, or was stopped (see [`Error::is_stop`]); [`Error::Diverged`].
     pub fn step(&mut self) -> Result<Option<Report>, Error> {
         if self.octave + 1 < self.octaves.len()
             && self.step_in_octave == self.octaves[self.octave].steps
@@ -223,13 +223,15 @@ impl<'a> Ascent<'a> {
             run.random = random;
         }
         let rms = floats(&results[1]);
+        self.check_finite("score", self.step + 1, &floats(&results[0]))?;
+        self.check_finite("gradient", self.step + 1, &rms)?;
         for (run, rms) in self.runs.iter_mut().zip(rms) {
             if run.is_rescued() {
                 // An opened rectifier's gradient says nothing of the true one.
                 run.rescue_left -= 1;
                 continue;
             }
-            run.dead = rms.is_nan() || rms < DEAD;
+            run.dead = rms < DEAD;
             run.moved |= !run.dead;
         }
         self.step_in_octave += 1;
@@ -238,7 +240,7 @@ impl<'a> Ascent<'a> {
             step: self.step,
             octave: self.octave,
             scores: floats(&results[0]),
-            classes: results.get(2).map(|logits| self.seen(logits)),
+            classes: results.get(2).and_then(|logits| self.seen(logits)),
         }))
     }
 
@@ -260,8 +262,9 @@ impl<'a> Ascent<'a> {
         if let Some(mask) = &kept.mask {
             self.state.reset(names::MASK, mask)?;
         }
-        let seen = results.get(2).map(|logits| self.seen(logits));
+        let seen = results.get(2).and_then(|logits| self.seen(logits));
         let rms = floats(&results[1]);
+        self.check_finite("score", self.step, &floats(&results[0]))?;
         let outcome = |(index, score): (usize, f32)| Outcome {
             score,
             probability: seen.as_ref().map(|all| all[index].probability),
@@ -272,6 +275,29 @@ impl<'a> Ascent<'a> {
             .enumerate()
             .map(outcome)
             .collect())
+    }
+
+    /// Whether a number per run is finite.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`], with the first layer that is not finite for the picture as it was before the step.
+    fn check_finite(&self, what: &'static str, step: usize, numbers: &[f32]) -> Result<(), Error> {
+        let Some(run) = numbers.iter().position(|number| !number.is_finite()) else {
+            return Ok(());
+        };
+        let (network, value) = (self.network, &self.plan.objective.value);
+        let picture = self.picture_before(run)?;
+        let picture = network.preprocessing.tensor(&picture, network.size);
+        let at = match not_finite::first_layer(network, &picture, value, self.device) {
+            Some(layer) => format!("the first layer with a value that is not finite is {layer}"),
+            None => "every layer is finite for the picture; a smaller step_size may help".into(),
+        };
+        Err(Error::Diverged {
+            what,
+            run,
+            step,
+            at,
+        })
     }
 
     /// One run of the graph: score, gradient rms, and logits where there are some.
@@ -300,7 +326,7 @@ impl<'a> Ascent<'a> {
             inputs.push((names::REDIRECT, &redirect));
         }
         let mut read = vec![names::SCORE, names::GRADIENT_RMS];
-        if self.plan.objective.value == self.network.logits {
+        if self.network.logits() == Some(&self.plan.objective.value) {
             read.push(names::LOGITS);
         }
         Ok(self.state.step(&mut self.machine.session, &inputs, &read)?)
@@ -365,23 +391,28 @@ impl<'a> Ascent<'a> {
         })
     }
 
-    /// The probabilities of each run: of its own class, and the largest.
-    fn seen(&self, logits: &Tensor) -> Vec<Seen> {
+    /// The probabilities of each run: of its own class, and the largest. `None` where scores have no probabilities.
+    fn seen(&self, logits: &Tensor) -> Option<Vec<Seen>> {
         let all = logits.as_f32().into_iter().flat_map(|all| all.outer_iter());
-        let head = self.network.head;
+        let head = self.network.head();
+        if head == Head::Identity {
+            return None;
+        }
+        let kind = self.plan.objective.kind;
         let seen = |(run, scores): (&Running, ArrayViewD<f32>)| {
-            seen(
-                run.run.unit.index,
-                &head.probabilities(scores.iter().copied()),
-            )
+            let probabilities = head.probabilities(scores.iter().copied());
+            seen(kind, run.run.unit.index, &probabilities)
         };
-        self.runs.iter().zip(all).map(seen).collect()
+        Some(self.runs.iter().zip(all).map(seen).collect())
     }
 }
 
-fn seen(class: usize, probabilities: &[f32]) -> Seen {
+fn seen(kind: Kind, class: usize, probabilities: &[f32]) -> Seen {
     Seen {
-        probability: probabilities[class],
+        probability: match kind {
+            Kind::NotClass => 1.0 - probabilities[class],
+            _ => probabilities[class],
+        },
         top: super::probe::largest(probabilities.iter().copied(), TOP),
     }
 }

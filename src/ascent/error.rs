@@ -12,12 +12,27 @@ pub enum Error {
     /// The unit does not exist.
     #[error("{0}")]
     NoSuchUnit(String),
+    /// The network has no class scores.
+    #[error("the model has no class scores: {0}")]
+    NoClassScores(String),
     /// The target has no class activation map.
     #[error("{0}")]
     NoMap(String),
     /// The network answered with something that is no number.
     #[error("the network's scores for this picture are not finite numbers")]
     NotFinite,
+    /// The ascent arrived at numbers that are not finite.
+    #[error("the {what} of run {run} is not a finite number at step {step}: {at}", run = run + 1)]
+    Diverged {
+        /// `score`, `gradient` or `probability`.
+        what: &'static str,
+        /// Which run of the batch, from 0.
+        run: usize,
+        /// Steps taken, the last one included.
+        step: usize,
+        /// Where the numbers stop being finite, or what may help.
+        at: String,
+    },
     /// Runs that cannot share a batch.
     #[error("runs of one batch must agree on {0}")]
     Mismatch(&'static str),

@@ -45,8 +45,9 @@ impl Machine {
     pub fn new(network: &Network, plan: &Plan, device: Device, stop: &Stop) -> Result<Self, Error> {
         let mut shapes = network.shapes_for(plan.runs)?;
         let value = plan.objective.value.as_str();
-        let keep: HashSet<&str> = [value, network.logits.as_str()]
+        let keep: HashSet<&str> = [Some(value), network.logits()]
             .into_iter()
+            .flatten()
             .chain(plan.map.as_ref().map(|map| map.layer.as_str()))
             .collect();
         let folded = fold::batch_normalization(&network.graph, &keep)?;
@@ -76,10 +77,10 @@ impl Machine {
             value,
             layout: network.layout(value),
             map: plan.map.as_ref(),
-            logits: (value == network.logits).then_some(value),
+            logits: network.logits().filter(|logits| *logits == value),
             affine: &affine,
             basis: &Basis::of(network),
-            class: (plan.class_score, network.head),
+            class: (plan.class_score, network.head()),
             terms: plan.terms,
             device: lowering(device),
         };

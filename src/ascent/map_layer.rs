@@ -91,7 +91,7 @@ fn find(network: &Network, objective: &Objective) -> Result<Option<String>, Erro
             let has_places = plane.is_some_and(|(rows, columns)| rows * columns > 1);
             Ok(has_places.then(|| objective.value.clone()))
         }
-        Kind::Class => Ok(Path::new(network, &objective.value).last_map()),
+        Kind::Class | Kind::NotClass => Ok(Path::new(network, &objective.value).last_map()),
     }
 }
 

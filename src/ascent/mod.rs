@@ -20,12 +20,14 @@
 mod ascent;
 pub mod cam;
 mod canvas;
-pub mod colour;
+pub mod class_objective;
+mod colour;
 mod constants;
 mod error;
 pub mod heat;
 mod machine;
 mod map_layer;
+mod not_finite;
 pub mod objective;
 pub mod octaves;
 mod overlay;

@@ -3,13 +3,16 @@
 //! | kind | score | its gradient with respect to the value |
 //! |---|---|---|
 //! | class | the logit `x_c` | 1 at `c` |
+//! | not a class | minus the logit `-x_c` | -1 at `c` |
+//! | not a class | the log-probability of all other classes: `log (1 - softmax(x)_c)`, or `log σ(-x_c)` | `p_c (q - 1_c)`, with `q` the softmax without `c`; or `-σ(x_c)` at `c` |
 //! | class | the log-probability: `log softmax(x)_c`, or `log σ(x_c)` of independent classes | `1_c - softmax(x)`, or `σ(-x_c)` at `c` |
 //! | channel | the mean over its places | 1 / places |
 //! | neuron | one place of a channel | 1 there |
 //! | layer | the mean square of all of it | 2 `x` / count |
 
+use super::class_objective::ClassObjective;
 use crate::model::{Head, Layout};
-use crate::onnx::{Builder, Elem, Error as GraphError, Graph, Shapes, ValueType};
+use crate::onnx::{Builder, Error as GraphError, Graph, Shapes, ValueType};
 use serde::{Deserialize, Serialize};
 
 /// Which score. Equal kinds on equal values share one step graph; what differs between runs is in [`Unit`].
@@ -18,12 +21,21 @@ use serde::{Deserialize, Serialize};
 pub enum Kind {
     /// The logit of a class. The value is (N, classes).
     Class,
+    /// The negative of a class: its logit, or the log-probability that a picture is not of it. The value is (N, classes).
+    NotClass,
     /// The mean of a channel over its places.
     Channel,
     /// One place of a channel.
     Neuron,
     /// The mean square of a whole value, of any rank.
     Layer,
+}
+
+impl Kind {
+    /// Whether it is about a class.
+    pub fn is_of_class(self) -> bool {
+        matches!(self, Self::Class | Self::NotClass)
+    }
 }
 
 /// What of a class is climbed.
@@ -95,10 +107,18 @@ pub(super) fn emit(
         value,
         layout,
         leak,
-        class,
+        class: class_score,
     } = scored;
-    if kind == Kind::Class {
-        return emit_class(builder, shapes, value, class, units);
+    if kind.is_of_class() {
+        let class = ClassObjective {
+            classes: shapes.get(value)?.dims[1],
+            elem: shapes.get(value)?.elem,
+            logits: value,
+            units,
+            is_negative: kind == Kind::NotClass,
+        };
+        let (score, head) = class_score;
+        return class.emit(builder, shapes, score, head);
     }
     let Some(layout) = layout.filter(|_| kind != Kind::Layer) else {
         let value_type = shapes.get(value)?.clone();
@@ -125,90 +145,6 @@ fn rectified(graph: &Graph, shapes: &Shapes, value: &str) -> Option<String> {
     let before = node.input_at(0).filter(|_| is_rectifier)?;
     let same = shapes.find(before)?.dims == shapes.find(value)?.dims;
     same.then(|| before.to_string())
-}
-
-/// The score of the class scores `logits` (N, classes).
-fn emit_class(
-    builder: &mut Builder,
-    shapes: &Shapes,
-    logits: &str,
-    (score, head): (ClassScore, Head),
-    units: &str,
-) -> Result<Parts, GraphError> {
-    let classes = shapes.get(logits)?.dims[1];
-    let (last, flat) = (builder.ints(&[1]), [("keepdims", 0i64.into())]);
-    let class = [0, 1].map(|bound| builder.ints(&[bound]));
-    let index = builder.emit("Slice", &[units, &class[0], &class[1], &last], &[]);
-    let own = |builder: &mut Builder, values: &str| {
-        let own = builder.emit(
-            "GatherElements",
-            &[values, &index],
-            &[("axis", 1i64.into())],
-        );
-        builder.emit("ReduceSum", &[&own, &last], &flat)
-    };
-    let along = [("axis", 1i64.into())];
-    match (score, head) {
-        (ClassScore::Logit, _) => {
-            let score = own(builder, logits);
-            if let Some((features, seed)) = linear_seed(builder, shapes, logits, units)? {
-                let seeds = vec![(features, seed)];
-                return Ok(Parts { score, seeds });
-            }
-            let seeds = vec![(logits.into(), one_hot(builder, units, 0, classes))];
-            Ok(Parts { score, seeds })
-        }
-        (ClassScore::LogProbability, Head::Softmax) => {
-            let logs = builder.emit("LogSoftmax", &[logits], &along);
-            let score = own(builder, &logs);
-            let shares = builder.emit("Softmax", &[logits], &along);
-            let hot = one_hot(builder, units, 0, classes);
-            let seed = builder.emit("Sub", &[&hot, &shares], &[]);
-            let seeds = vec![(logits.into(), seed)];
-            Ok(Parts { score, seeds })
-        }
-        (ClassScore::LogProbability, Head::Sigmoid) => {
-            // log σ(x) = -softplus(-x), which stays finite however small σ(x) is.
-            let minus = builder.emit("Neg", &[logits], &[]);
-            let soft = builder.emit("Softplus", &[&minus], &[]);
-            let logs = builder.emit("Neg", &[&soft], &[]);
-            let score = own(builder, &logs);
-            let rest = builder.emit("Sigmoid", &[&minus], &[]);
-            let hot = one_hot(builder, units, 0, classes);
-            let seed = builder.emit("Mul", &[&hot, &rest], &[]);
-            let seeds = vec![(logits.into(), seed)];
-            Ok(Parts { score, seeds })
-        }
-    }
-}
-
-/// Where logits are `Gemm(features, weights, bias)` with constant weights (classes, features), the features and the gradient
-/// of a logit with respect to them: a row of the weights. It saves a product with a matrix that has a single 1 per row.
-fn linear_seed(
-    builder: &mut Builder,
-    shapes: &Shapes,
-    logits: &str,
-    units: &str,
-) -> Result<Option<(String, String)>, GraphError> {
-    let graph = builder.graph();
-    let Some(node) = graph.producer(logits).map(|index| &graph.nodes()[index]) else {
-        return Ok(None);
-    };
-    let (Some(features), Some(weights)) = (node.input_at(0), node.input_at(1)) else {
-        return Ok(None);
-    };
-    let is_one = |name: &str| node.float(name).is_none_or(|value| value == 1.0);
-    let is_flag = |name: &str, set: bool| (node.int(name).unwrap_or(0) != 0) == set;
-    let fits =
-        node.is("Gemm") && is_one("alpha") && is_flag("transA", false) && is_flag("transB", true);
-    if !fits || graph.constant(weights).is_none() || shapes.get(features)?.elem != Elem::F32 {
-        return Ok(None);
-    }
-    let (features, weights) = (features.to_string(), weights.to_string());
-    let first = builder.int(0);
-    let class = builder.emit("Gather", &[units, &first], &[("axis", 1i64.into())]);
-    let seed = builder.emit("Gather", &[&weights, &class], &[("axis", 0i64.into())]);
-    Ok(Some((features, seed)))
 }
 
 /// The score of `value` and its gradient; for a channel or neuron the value is (N, channels) or (N, channels, rows,
@@ -262,7 +198,7 @@ fn emit_score(
 }
 
 /// (N, depth): 1 at the index that column `column` of `units` (N, 2) holds, else 0.
-fn one_hot(builder: &mut Builder, units: &str, column: i64, depth: usize) -> String {
+pub(super) fn one_hot(builder: &mut Builder, units: &str, column: i64, depth: usize) -> String {
     let column = builder.int(column);
     let index = builder.emit("Gather", &[units, &column], &[("axis", 1i64.into())]);
     let depth = builder.ints(&[depth as i64]);

@@ -38,6 +38,15 @@ impl Ascent<'_> {
         Ok(canvases.map(|canvas| self.picture(canvas)).collect())
     }
 
+    /// The picture of a run as the last step found it, if that is still on the device, or as it is now.
+    pub(super) fn picture_before(&self, run: usize) -> Result<RgbImage, Error> {
+        let canvas = match self.has_previous {
+            true => self.state.previous(names::CANVAS)?,
+            false => self.state.state(names::CANVAS)?,
+        };
+        Ok(self.picture(array4(canvas).index_axis(Axis(0), run)))
+    }
+
     fn picture(&self, canvas: ArrayView3<f32>) -> RgbImage {
         let brightness = Basis::of(self.network).brightness(canvas);
         picture(brightness.view(), self.network.shown_channels())

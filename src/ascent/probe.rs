@@ -14,7 +14,7 @@ use crate::onnx::proto::TensorProto;
 use crate::onnx::shapes::{fixed, untyped};
 use crate::onnx::{Builder, Elem, Shapes, printable};
 use crate::runtime::{Device, Options, Session, Tensor};
-use ndarray::{Array2, Array4, Ix2, Ix4};
+use ndarray::{Array2, Array4, ArrayD, Ix2, Ix4};
 
 /// What new nodes and values are called.
 const PREFIX: &str = "probe/";
@@ -23,6 +23,7 @@ const PREFIX: &str = "probe/";
 #[derive(Debug)]
 pub struct Classifier<'a> {
     network: &'a Network,
+    logits: &'a str,
     session: Session,
 }
 
@@ -30,10 +31,18 @@ impl<'a> Classifier<'a> {
     /// Opens a session that makes the class scores alone.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if the device cannot run the network.
+    /// [`Error::NoClassScores`] if the network has none, [`Error::Runtime`] if the device cannot run it.
     pub fn open(network: &'a Network, device: Device) -> Result<Self, Error> {
-        let session = session(&network.graph, &[&network.logits], device)?;
-        Ok(Self { network, session })
+        let logits = match &network.scores {
+            Ok(scores) => scores.value.as_str(),
+            Err(why) => return Err(Error::NoClassScores(why.clone())),
+        };
+        let session = session(&network.graph, &[logits], device)?;
+        Ok(Self {
+            network,
+            logits,
+            session,
+        })
     }
 
     /// The probability of every class for one picture (1, C, H, W) in model-input units.
@@ -43,9 +52,24 @@ impl<'a> Classifier<'a> {
     pub fn probabilities(&mut self, picture: Array4<f32>) -> Result<Vec<f32>, Error> {
         let picture = Tensor::from(picture);
         let inputs = [(self.network.input.as_str(), &picture)];
-        let logits = run(&mut self.session, &inputs, &self.network.logits)?;
-        finite(self.network.head.probabilities(logits.iter().copied()))
+        let logits = run(&mut self.session, &inputs, self.logits)?;
+        finite(self.network.head().probabilities(logits.iter().copied()))
     }
+}
+
+/// The elements of one of the network's values for one picture (1, C, H, W) in model-input units.
+///
+/// # Errors
+/// [`Error::Runtime`] if the picture does not fit or the device fails.
+pub(super) fn values_of(
+    network: &Network,
+    value: &str,
+    picture: Array4<f32>,
+    device: Device,
+) -> Result<ArrayD<f32>, Error> {
+    let mut session = session(&network.graph, &[value], device)?;
+    let picture = Tensor::from(picture);
+    run(&mut session, &[(&network.input, &picture)], value)
 }
 
 /// The gradient of a target's score with respect to pictures (N, C, H, W) in model-input units; of the same dimensions.
@@ -119,7 +143,7 @@ fn no_map(target: &Objective) -> Error {
         Kind::Neuron | Kind::Layer => format!(
             "a neuron or a whole layer has no class activation map of its own: name a class, or a channel as {value}:CHANNEL, or choose a layer with --layer"
         ),
-        Kind::Class | Kind::Channel => {
+        Kind::Class | Kind::NotClass | Kind::Channel => {
             format!(
                 "{value} has no class activation map: no layer before it has rows and columns like the picture; choose one with --layer"
             )
@@ -158,7 +182,7 @@ fn scored_graph(
         value: &target.value,
         layout: network.layout(&target.value),
         leak: 0.0,
-        class: (ClassScore::Logit, network.head),
+        class: (ClassScore::Logit, network.head()),
     };
     let parts = objective::emit(&mut builder, &mut shapes, scored, &units)?;
     let options = autodiff::Options {

@@ -54,7 +54,7 @@ pub(super) fn flat_position(
 ) -> Result<usize, Error> {
     Ok(match objective.kind {
         Kind::Neuron => unit.position.0 * layout(network, objective)?.columns + unit.position.1,
-        Kind::Class | Kind::Channel | Kind::Layer => 0,
+        Kind::Class | Kind::NotClass | Kind::Channel | Kind::Layer => 0,
     })
 }
 

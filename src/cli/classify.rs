@@ -6,7 +6,8 @@ use anyhow::anyhow;
 use serde::Serialize;
 use std::path::Path;
 use ziggurat::ascent::probe::{Classifier, largest};
-use ziggurat::model::{Network, picture};
+use ziggurat::model::{Head, Network, picture};
+use ziggurat::runs::words;
 use ziggurat::runtime::Provider;
 
 #[derive(clap::Args)]
@@ -38,7 +39,11 @@ struct Line<'a> {
 struct Entry<'a> {
     index: usize,
     name: &'a str,
-    probability: f32,
+    /// Nothing where the model's scores are no probabilities.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probability: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f32>,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -88,10 +93,12 @@ fn is_picture(path: &str) -> bool {
 }
 
 fn top<'a>(network: &'a Network, probabilities: &[f32], count: usize) -> Vec<Entry<'a>> {
-    let entry = |(index, probability)| Entry {
+    let is_probability = network.head() != Head::Identity;
+    let entry = |(index, value)| Entry {
         index,
         name: network.classes.name(index).unwrap_or_default(),
-        probability,
+        probability: Some(value).filter(|_| is_probability),
+        score: Some(value).filter(|_| !is_probability),
     };
     let ranked = largest(probabilities.iter().copied(), count);
     ranked.into_iter().map(entry).collect()
@@ -100,10 +107,10 @@ fn top<'a>(network: &'a Network, probabilities: &[f32], count: usize) -> Vec<Ent
 fn table(image: &str, top: &[Entry]) -> std::io::Result<()> {
     output::line(image)?;
     top.iter().try_for_each(|entry| {
-        let percent = entry.probability * 100.0;
-        output::line(&format!(
-            "  {percent:6.2} %  {:>5}  {}",
-            entry.index, entry.name
-        ))
+        let value = match (entry.probability, entry.score) {
+            (Some(probability), _) => format!("{:6.2} %", 100.0 * probability),
+            (None, score) => format!("{:>8}", words::score(score.unwrap_or_default())),
+        };
+        output::line(&format!("  {value}  {:>5}  {}", entry.index, entry.name))
     })
 }

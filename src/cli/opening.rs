@@ -90,10 +90,14 @@ pub fn network(home: &Home, model: Option<&str>, ports: &Ports) -> Result<Networ
 
 /// Reads a TARGET. One that does not exist is a mistake on the command line.
 pub fn target(network: &Network, text: &str) -> Result<Target, Failure> {
-    target::read(network, text).map_err(|problem| match problem {
+    let target = target::read(network, text).map_err(|problem| match problem {
         known @ TargetError::NotDifferentiable { .. } => known.into(),
         unknown => Failure::usage(unknown),
-    })
+    })?;
+    if let Some(note) = &target.remark {
+        remark(note);
+    }
+    Ok(target)
 }
 
 /// The layer called `name`, as the model has it. One that does not exist is a mistake on the command line.

@@ -64,6 +64,8 @@ struct Line<'a> {
     target: &'a str,
     score: f32,
     probability: Option<f32>,
+    /// Whether the network takes the picture for the class; nothing for other targets.
+    reached: Option<bool>,
     steps: usize,
     seconds: f64,
     provider: &'a str,
@@ -156,11 +158,17 @@ fn repeated(network: &Network, spec: &Spec) -> Result<Target, Failure> {
             former.join(", ")
         ));
     }
-    let (objective, unit) = (spec.objective.clone(), spec.unit);
+    let (mut objective, unit) = (spec.objective.clone(), spec.unit);
+    if objective.kind.is_of_class()
+        && let Some(logits) = network.logits()
+    {
+        objective.value = logits.into();
+    }
     Ok(Target {
         objective,
         unit,
         title: spec.target.clone(),
+        remark: None,
     })
 }
 
@@ -334,12 +342,16 @@ impl Session {
             }
         };
         let steps = record.scores.len();
+        if let Some(advice) = record.advice() {
+            output::remark(&advice);
+        }
         if self.arguments.json {
             return Ok(output::json(&Line {
                 id: &record.id,
                 target: &record.spec.target,
                 score: record.score,
                 probability: record.probability,
+                reached: record.reached,
                 steps,
                 seconds: record.seconds,
                 provider: &record.provider,

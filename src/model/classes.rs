@@ -69,6 +69,11 @@ impl Classes {
         Self { names }
     }
 
+    /// Those of a model without class scores.
+    pub fn none() -> Self {
+        Self { names: Vec::new() }
+    }
+
     /// How many classes there are.
     pub fn len(&self) -> usize {
         self.names.len()
@@ -89,22 +94,31 @@ impl Classes {
         self.names.iter().map(String::as_str).enumerate()
     }
 
-    /// The class that `wanted` means: an index, or a whole name, or one of its synonyms, in whatever case.
+    /// The class that `wanted` means: its name, one of its synonyms (the parts between commas), or its index. Names come
+    /// before indices, and exact case before folded case. `#5` is an index whatever the classes are called.
     ///
     /// # Errors
     /// [`Error::ClassOutOfRange`], [`Error::UnknownClass`] with names that come near, or [`Error::AmbiguousClass`]
     /// with the indices to choose from.
     pub fn find(&self, wanted: &str) -> Result<usize, Error> {
         let wanted = printable(wanted);
-        if !wanted.is_empty() && wanted.bytes().all(|byte| byte.is_ascii_digit()) {
-            return self.index(&wanted);
+        let named = |fits: &dyn Fn(&str) -> bool| {
+            let by_name = self.matching(fits);
+            match by_name.is_empty() {
+                true => self.matching(|name| synonyms(name).any(fits)),
+                false => by_name,
+            }
+        };
+        let exact = named(&|name| name == wanted);
+        if exact.is_empty()
+            && let Some(digits) = digits(&wanted)
+        {
+            return self.index(digits);
         }
         let key = wanted.to_lowercase();
-        let whole = self.matching(|name| name.to_lowercase() == key);
-        let found = if whole.is_empty() {
-            self.matching(|name| synonyms(name).any(|synonym| synonym.to_lowercase() == key))
-        } else {
-            whole
+        let found = match exact.is_empty() {
+            true => named(&|name| name.to_lowercase() == key),
+            false => exact,
         };
         match found[..] {
             [index] => Ok(index),
@@ -114,6 +128,11 @@ impl Classes {
                 indices: found,
             }),
         }
+    }
+
+    /// The class of the index that `wanted` is, whatever the classes are called.
+    pub fn by_index(&self, wanted: &str) -> Option<usize> {
+        digits(wanted).and_then(|digits| self.index(digits).ok())
     }
 
     fn index(&self, digits: &str) -> Result<usize, Error> {
@@ -138,6 +157,13 @@ impl Classes {
         let suggestion = did_you_mean(&nearest(&name, candidates.into_iter()));
         Error::UnknownClass { name, suggestion }
     }
+}
+
+/// The digits of an index: `5` or `#5`.
+fn digits(text: &str) -> Option<&str> {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    let is_index = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_index.then_some(digits)
 }
 
 fn synonyms(name: &str) -> impl Iterator<Item = &str> {
@@ -181,6 +207,37 @@ mod tests {
         assert_eq!(classes.find(" tench, tinca tinca ").unwrap(), 0);
         assert_eq!(classes.name(1), Some("flamingo"));
         assert_eq!(classes.len(), 5);
+    }
+
+    #[test]
+    fn exact_names_come_before_indices_and_exact_case_before_folded_case() {
+        let classes = Classes::new(
+            ["9", "crane", "0", "Crane", "90", "a, Apple", "apple"],
+            "test",
+        );
+        let classes = classes.unwrap();
+        for (wanted, index) in [
+            ("9", 0),
+            ("0", 2),
+            ("90", 4),
+            ("1", 1),
+            ("#0", 0),
+            ("#2", 2),
+            ("crane", 1),
+            ("Crane", 3),
+            ("Apple", 5),
+            ("apple", 6),
+        ] {
+            assert_eq!(classes.find(wanted).unwrap(), index, "{wanted}");
+        }
+        assert!(matches!(
+            classes.find("CRANE"),
+            Err(Error::AmbiguousClass { .. })
+        ));
+        assert!(matches!(
+            classes.find("#7"),
+            Err(Error::ClassOutOfRange { .. })
+        ));
     }
 
     #[test]

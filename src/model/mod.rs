@@ -5,6 +5,7 @@
 //! - [`layers`]: what it is made of, and what of that can be visualised
 //! - [`layout`]: which of a value's axes are channels, which are places of the picture
 //! - [`card`]: model cards, the user's own and those that come with Ziggurat
+//! - [`class_scores`]: which value holds the class scores, and what makes probabilities of them
 //! - [`classes`]: class names, by index and back
 //! - [`preprocessing`]: from pictures to a model's input and back
 //! - [`picture`]: pictures from disk
@@ -15,6 +16,7 @@
 
 mod activations;
 pub mod card;
+pub mod class_scores;
 pub mod classes;
 mod entry;
 mod error;
@@ -30,7 +32,6 @@ pub mod picture;
 mod ports;
 pub mod preprocessing;
 pub mod report;
-mod scores;
 mod sides;
 mod whole;
 pub mod zoo;
@@ -38,6 +39,7 @@ pub mod zoo;
 use crate::near;
 
 pub use card::Card;
+pub use class_scores::{ClassScores, Head};
 pub use classes::Classes;
 pub use error::Error;
 pub use layers::Layer;
@@ -46,5 +48,4 @@ pub use network::Network;
 pub use open::{ModelFile, Source};
 pub use ports::Ports;
 pub use preprocessing::{Affine, ChannelOrder, Channels, InputSize, Origin, Preprocessing};
-pub use scores::Head;
 pub use sides::Sides;

@@ -1,13 +1,13 @@
 //! A classifier that has been read: its graph in today's form, its image input, its class scores, and what it is made of.
 
+use super::class_scores::{self, ClassScores, Head, Known};
 use super::entry::Entry;
 use super::hints::Hints;
 use super::input::Picture;
 use super::layers::Layer;
 use super::layout::{Grids, Layout};
-use super::scores::Head;
 use super::whole::Wholes;
-use super::{Affine, Classes, Error, InputSize, ModelFile, Origin, Preprocessing, Sides, scores};
+use super::{Affine, Classes, Error, InputSize, ModelFile, Origin, Preprocessing, Sides};
 use crate::onnx::{Elem, Graph, Shapes, decompose, file, foreign, functions, precision, upgrade};
 use crate::runtime::folding;
 use std::fs::File;
@@ -30,11 +30,9 @@ pub struct Network {
     pub preprocessing: Preprocessing,
     /// Who says how its pixels are prepared.
     pub preprocessing_origin: Origin,
-    /// Name of the class scores, (N, classes), before the function that makes probabilities of them.
-    pub logits: String,
-    /// What makes probabilities of them.
-    pub head: Head,
-    /// The classes' names; numbers if nothing names them.
+    /// The class scores, or why the model has none: a backbone or a detector has layers alone.
+    pub scores: Result<ClassScores, String>,
+    /// The classes' names; numbers if nothing names them. Empty without class scores.
     pub classes: Classes,
     /// Who names them.
     pub classes_origin: Origin,
@@ -61,9 +59,11 @@ impl Network {
         let model = upgrade::upgrade(precision::single(model)?)?;
         let graph = Graph::new(functions::inline(foreign::define(model))?)?;
         let content = content_hash(file, &graph)?;
+        let sources = class_scores::sources(&graph);
+        let graph = class_scores::reduced(graph, &sources, file)?;
         let picture = Picture::find(&graph, file, hints.size)?;
         let (size, size_origin) = (picture.size, picture.size_origin);
-        Self::of(file, content, &graph, picture, hints).map_err(|problem| {
+        Self::of(file, content, (&graph, &sources), picture, hints).map_err(|problem| {
             let is_of_size = matches!(problem, Error::Fetch(_) | Error::NoClassScores { .. });
             match Sides::try_from([size.height, size.width]) {
                 Ok(sides) if is_of_size && size_origin == Origin::Nobody => Error::AssumedSize {
@@ -79,7 +79,7 @@ impl Network {
     fn of(
         file: &ModelFile,
         content: blake3::Hasher,
-        graph: &Graph,
+        (graph, sources): (&Graph, &[class_scores::Source]),
         picture: Picture,
         hints: Hints,
     ) -> Result<Self, Error> {
@@ -89,24 +89,6 @@ impl Network {
         let wholes = Wholes::of(&graph);
         let mut graph = plain(graph, &input, size, batchable)?;
         let mut shapes = infer(&graph, &input, 1, size)?;
-        let scores = scores::class_scores(&mut graph, &mut shapes, file)?;
-        let (logits, head, count) = (scores.value, scores.head, scores.classes);
-        let (classes, classes_origin) = match file.card.classes()? {
-            Some(classes) if classes.len() == count => (classes, Origin::Card),
-            Some(classes) => {
-                return Err(Error::Classes {
-                    list: format!("card {}", file.card.name),
-                    why: format!(
-                        "it names {} classes, but the model has {count}",
-                        classes.len()
-                    ),
-                });
-            }
-            None => match named(&hints, count) {
-                Some(classes) => (classes, Origin::Exporter),
-                None => (Classes::numbered(count), Origin::Nobody),
-            },
-        };
         // Bytes can only be pixels as they are.
         let told = || match raw {
             true => Some(Preprocessing::PIXELS),
@@ -117,6 +99,23 @@ impl Network {
             .or_else(|| Some((told()?, Origin::Network)))
             .or_else(|| Some((hints.preprocessing?, Origin::Exporter)))
             .unwrap_or((Preprocessing::IMAGENET, Origin::Nobody));
+        let named = file.card.classes()?;
+        let names = named.as_ref().map(Classes::len);
+        let known = Known {
+            file,
+            sources,
+            input: &input,
+            size,
+            affine: &preprocessing.affine(size.channels()),
+            head: None,
+            names: names.or(hints.names.as_ref().map(Vec::len)),
+        };
+        let types = |graph: &Graph| infer(graph, &input, 1, size);
+        let scores = class_scores::find(&mut graph, &mut shapes, &known, types)?;
+        let (classes, classes_origin) = match &scores {
+            Ok(scores) => class_names(file, scores, named, &hints)?,
+            Err(_) => (Classes::none(), Origin::Nobody),
+        };
         let hash = whole_hash(content, &input, size, &preprocessing);
         let picture = (size.height as usize, size.width as usize);
         let grids = Grids::of(&graph, &shapes, &input, picture);
@@ -129,8 +128,7 @@ impl Network {
             size_origin,
             preprocessing,
             preprocessing_origin,
-            logits,
-            head,
+            scores,
             classes,
             classes_origin,
             batchable,
@@ -150,7 +148,27 @@ impl Network {
         let pixels = (self.preprocessing_origin == Origin::Nobody).then(|| {
             format!("{name}: nobody says how its pictures are prepared; ImageNet's mean and standard deviation are assumed")
         });
-        size.into_iter().chain(pixels).collect()
+        let scores = match &self.scores {
+            Ok(scores) => scores.remarks.clone(),
+            Err(why) => vec![format!("no class scores, layers alone: {why}")],
+        };
+        let scores = scores.into_iter().map(|remark| format!("{name}: {remark}"));
+        size.into_iter().chain(pixels).chain(scores).collect()
+    }
+
+    /// Name of the class scores, (N, classes), before the function that makes probabilities of them, if there are any.
+    pub fn logits(&self) -> Option<&str> {
+        self.scores
+            .as_ref()
+            .ok()
+            .map(|scores| scores.value.as_str())
+    }
+
+    /// The function that makes probabilities of the class scores.
+    pub fn head(&self) -> Head {
+        self.scores
+            .as_ref()
+            .map_or(Head::default(), |scores| scores.head)
     }
 
     /// Types of all values for `runs` pictures at once.
@@ -199,10 +217,34 @@ impl Network {
     }
 }
 
-/// The names that the exporter gives a model's classes, if there are as many as classes.
-fn named(hints: &Hints, count: usize) -> Option<Classes> {
-    let names = hints.names.as_ref().filter(|names| names.len() == count)?;
-    Classes::new(names, "the exporter's list").ok()
+/// The names of a model's classes, and who gives them: the card, the graph itself, or the exporter.
+fn class_names(
+    file: &ModelFile,
+    scores: &ClassScores,
+    named: Option<Classes>,
+    hints: &Hints,
+) -> Result<(Classes, Origin), Error> {
+    let count = scores.classes;
+    match named {
+        Some(classes) if classes.len() == count => return Ok((classes, Origin::Card)),
+        Some(classes) => {
+            let named = classes.len();
+            return Err(Error::Classes {
+                list: format!("card {}", file.card.name),
+                why: format!("it names {named} classes, but the model has {count}"),
+            });
+        }
+        None => {}
+    }
+    let fitting = |names: &Option<Vec<String>>| {
+        let names = names.as_ref().filter(|names| names.len() == count)?;
+        Classes::new(names, "the model's list").ok()
+    };
+    Ok(match (fitting(&scores.labels), fitting(&hints.names)) {
+        (Some(classes), _) => (classes, Origin::Network),
+        (None, Some(classes)) => (classes, Origin::Exporter),
+        (None, None) => (Classes::numbered(count), Origin::Nobody),
+    })
 }
 
 fn dims_of(size: InputSize, runs: usize) -> [usize; 4] {

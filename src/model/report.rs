@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
+use super::class_scores::Evidence;
 use super::{Error, ModelFile, Network, Origin, Preprocessing, input};
 use crate::autodiff::reach::{Reach, Refusals};
 use crate::autodiff::rules;
@@ -68,6 +69,10 @@ pub struct Understood {
     /// Dimensions of the picture (1, channels, height, width).
     pub input: [usize; 4],
     pub classes: usize,
+    /// Where the class scores are and what makes probabilities of them; nothing if there are none.
+    pub scores: Option<Scored>,
+    /// Why there are no class scores.
+    pub no_scores: Option<String>,
     /// Who names them.
     pub classes_origin: Origin,
     pub batchable: bool,
@@ -89,6 +94,19 @@ pub struct Understood {
     pub blocks: Vec<Block>,
     /// How many there are.
     pub blocked: usize,
+}
+
+/// The class scores of a network.
+#[derive(Debug, Serialize)]
+pub struct Scored {
+    /// The output that they were found by.
+    pub output: String,
+    /// The value that is climbed.
+    pub value: String,
+    /// `softmax`, `sigmoid` or `none`.
+    pub activation: &'static str,
+    /// How that was determined.
+    pub evidence: Evidence,
 }
 
 /// A node that a gradient cannot pass.
@@ -182,7 +200,12 @@ impl Understood {
         };
         let graph = &network.graph;
         let dependent = graph.descendants([network.input.as_str()]);
-        let needed = graph.needed_for([network.logits.as_str()]);
+        // Without class scores, every layer is looked at.
+        let ends: Vec<&str> = match network.logits() {
+            Some(logits) => vec![logits],
+            None => layers.iter().map(|layer| layer.name.as_str()).collect(),
+        };
+        let needed = graph.needed_for(ends);
         let on_path = graph.nodes().iter().zip(needed).filter(|(node, needed)| {
             *needed
                 && node
@@ -206,6 +229,13 @@ impl Understood {
             hash: network.hash.clone(),
             input: network.input_dims(1),
             classes: network.classes.len(),
+            scores: network.scores.as_ref().ok().map(|scores| Scored {
+                output: scores.output.clone(),
+                value: scores.value.clone(),
+                activation: scores.head.name(),
+                evidence: scores.evidence,
+            }),
+            no_scores: network.scores.as_ref().err().cloned(),
             classes_origin: network.classes_origin,
             batchable: network.batchable,
             preprocessing: network.preprocessing,

@@ -180,6 +180,18 @@ impl Builder {
         Ok(name.into())
     }
 
+    /// Adds a node of one output under a fresh name, whatever its own is, and returns the name of its output.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if it reads a value that does not exist.
+    pub fn emit_copy(&mut self, mut node: NodeProto) -> Result<String, Error> {
+        let name = self.fresh_name(&node.op_type);
+        node.name.clone_from(&name);
+        node.output = vec![name.clone()];
+        self.graph.insert_node(node)?;
+        Ok(name)
+    }
+
     /// Adds a node as it is.
     ///
     /// # Errors

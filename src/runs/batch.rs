@@ -3,6 +3,7 @@
 //! For the command line and the [worker](super::worker), which differ only in whom they tell about it.
 
 use super::checkpoint::Checkpoint;
+use super::history::REACHED;
 use super::{Ended, Error, Record, Spec, history};
 use crate::ascent::{self, Ascent, Report, Run};
 use crate::home::Home;
@@ -154,6 +155,7 @@ impl<'a> Batch<'a> {
                 versions: versions.clone(),
                 score: outcome.score,
                 probability: outcome.probability,
+                reached: outcome.probability.map(|found| found >= REACHED),
                 scores: self.scores[index].clone(),
                 seconds: self.seconds,
                 batch: self.specs.len(),

@@ -32,6 +32,10 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
     ];
     let probability = record.probability.map(words::percent);
     facts.extend(probability.map(|text| ("probability", text)));
+    if record.reached == Some(false) {
+        let text = "no: try another seed, stochastic_depth=0 or more steps";
+        facts.push(("reached", text.into()));
+    }
     facts.extend([
         ("seed", spec.seed.to_string()),
         (
@@ -60,6 +64,7 @@ fn objective(spec: &Spec) -> String {
     let (index, (row, column)) = (spec.unit.index, spec.unit.position);
     match spec.objective.kind {
         Kind::Class => format!("class {index} of {value}"),
+        Kind::NotClass => format!("not class {index} of {value}"),
         Kind::Channel => format!("channel {index} of {value}"),
         Kind::Neuron => format!("channel {index} of {value} at row {row}, column {column}"),
         Kind::Layer => format!("all of {value}"),
@@ -117,6 +122,7 @@ pub fn command(spec: &Spec) -> String {
     let target = match spec.objective.kind {
         // A name may fit several classes of another version of the model; its index is what counts.
         Kind::Class => format!("class:{}", spec.unit.index),
+        Kind::NotClass => format!("not:{}", spec.unit.index),
         _ => spec.target.clone(),
     };
     let mut words = vec!["ziggurat run".to_string(), quoted(&target)];

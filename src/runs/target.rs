@@ -10,13 +10,21 @@ use crate::model::{Classes, Error as ModelError, Layer, Network, layers};
 /// Most characters of a title that are kept: a layer's name may be of any length.
 const LONGEST_TITLE: usize = 200;
 
+/// What may follow the name of a scope in the name of a layer in it.
+const SCOPE_ENDS: [char; 2] = ['/', '.'];
+
+/// Most layers of a scope that a message lists.
+const MAX_LISTED: usize = 24;
+
 /// What is climbed, and how to call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     pub objective: Objective,
     pub unit: Unit,
-    /// `flamingo`, `LAYER:3`, `LAYER:3:5,7`, `LAYER`; without control characters.
+    /// `flamingo`, `not flamingo`, `LAYER:3`, `LAYER:3:5,7`, `LAYER`; without control characters.
     pub title: String,
+    /// What a user should know of how a text was read: one line.
+    pub remark: Option<String>,
 }
 
 /// Which part of a layer is meant.
@@ -32,8 +40,8 @@ pub enum Place {
 /// What a network is made of, as far as targets go.
 #[derive(Debug, Clone, Copy)]
 pub struct Parts<'a> {
-    /// Name of the class scores.
-    pub logits: &'a str,
+    /// Name of the class scores, if there are any.
+    pub logits: Option<&'a str>,
     pub classes: &'a Classes,
     pub layers: &'a [Layer],
 }
@@ -44,6 +52,27 @@ pub enum TargetError {
     /// No class, or several, have this name or index.
     #[error(transparent)]
     Class(ModelError),
+    /// The model has no class scores.
+    #[error(
+        "the model has no class scores: say LAYER, LAYER:CHANNEL or LAYER:CHANNEL:Y,X (`ziggurat layers` lists them)"
+    )]
+    NoClasses,
+    /// A class and a layer are called so.
+    #[error(
+        "{text:?} has two readings: the class {class} (say class:{text}) and the layer {layer} (say layer:{text})"
+    )]
+    TwoReadings {
+        text: String,
+        class: String,
+        layer: String,
+    },
+    /// Layers' names begin so, but none is called so.
+    #[error("{name} is a scope of {count} layers, not a layer; say one of them: {shown}")]
+    Scope {
+        name: String,
+        count: usize,
+        shown: String,
+    },
     /// No layer has this name.
     #[error(transparent)]
     Layer(ModelError),
@@ -70,7 +99,7 @@ pub enum TargetError {
 pub fn read(network: &Network, text: &str) -> Result<Target, TargetError> {
     let layers = network.layers();
     let parts = Parts {
-        logits: &network.logits,
+        logits: network.logits(),
         classes: &network.classes,
         layers: &layers,
     };
@@ -78,32 +107,104 @@ pub fn read(network: &Network, text: &str) -> Result<Target, TargetError> {
 }
 
 impl Parts<'_> {
-    /// Reads `text`. A layer wins over a class of the same name; `class:` in front says that a class is meant.
+    /// Reads `text`:
+    ///
+    /// | form | meaning |
+    /// |---|---|
+    /// | `X` | a class by name or index, or a layer as below; an error if both fit |
+    /// | `class:X` | a class; `#5` in the place of `X` is an index whatever the classes are called |
+    /// | `not:X` | the negative of a class |
+    /// | `layer:X` | a layer: `NAME`, `NAME:CHANNEL`, or `NAME:CHANNEL:ROW,COLUMN` |
     ///
     /// # Errors
     /// [`TargetError`], with names that come near if there are any.
     pub fn read(&self, text: &str) -> Result<Target, TargetError> {
-        if let Some(class) = text.strip_prefix("class:") {
-            return self.class_named(class);
+        let as_layer = self.layer_unit(text);
+        if let Some(target) = self.prefixed(text) {
+            return match (target, as_layer) {
+                // A layer may be called so.
+                (Ok(target), Some(Ok(layer))) => Err(two_readings(text, &target, &layer)),
+                (Err(_), Some(Ok(layer))) => Ok(layer),
+                (target, _) => target,
+            };
         }
-        if let Some(layer) = self.layer(text) {
-            return Target::of_layer(layer, Place::Whole);
-        }
-        // Names of layers may hold colons themselves: the longest that exists wins.
-        for (at, _) in text.rmatch_indices(':') {
-            if let Some(layer) = self.layer(&text[..at]) {
-                return Target::of_layer(layer, place(&text[at + 1..])?);
+        let as_class = self.class_named(text);
+        match (as_class, as_layer) {
+            (Ok(class), Some(Ok(layer))) => Err(two_readings(text, &class, &layer)),
+            (Ok(class), _) => Ok(class),
+            (Err(TargetError::Class(problem @ ModelError::AmbiguousClass { .. })), None) => {
+                Err(TargetError::Class(problem))
             }
+            (Err(_), Some(layer)) => layer,
+            (Err(problem), None) => Err(self.neither(text, problem)),
+        }
+    }
+
+    /// What a text that begins with `class:`, `not:` or `layer:` means.
+    fn prefixed(&self, text: &str) -> Option<Result<Target, TargetError>> {
+        let (prefix, rest) = text.split_once(':')?;
+        match prefix {
+            "class" => Some(self.class_named(rest)),
+            "not" => Some(self.not_class(rest)),
+            "layer" => Some(self.layer_named(rest)),
+            _ => None,
+        }
+    }
+
+    /// Why `text` is neither a class nor a layer.
+    fn neither(&self, text: &str, problem: TargetError) -> TargetError {
+        if let Some(scope) = self.scope(text) {
+            return scope;
         }
         // What looks like a layer's unit is more likely a misspelt layer than a class.
         let looks_like_a_layer = text.contains(':') || text.contains('/');
-        self.class_named(text).or_else(|problem| {
-            if !looks_like_a_layer {
-                return Err(problem);
+        match looks_like_a_layer || self.classes.is_empty() {
+            true => self.layer_named(text).err().unwrap_or(problem),
+            false => problem,
+        }
+    }
+
+    /// `NAME`, `NAME:CHANNEL` or `NAME:CHANNEL:ROW,COLUMN` of a layer that exists; `None` if none has the name.
+    fn layer_unit(&self, text: &str) -> Option<Result<Target, TargetError>> {
+        if let Some(layer) = self.layer(text) {
+            return Some(Target::of_layer(layer, Place::Whole));
+        }
+        // Names of layers may hold colons themselves: the longest that exists wins.
+        text.rmatch_indices(':').find_map(|(at, _)| {
+            let layer = self.layer(&text[..at])?;
+            let place = place(&text[at + 1..]);
+            Some(place.and_then(|place| Target::of_layer(layer, place)))
+        })
+    }
+
+    fn layer_named(&self, text: &str) -> Result<Target, TargetError> {
+        self.layer_unit(text).unwrap_or_else(|| {
+            if let Some(scope) = self.scope(text) {
+                return Err(scope);
             }
             let name = text.split(':').next().unwrap_or(text);
             let layer = layers::find(self.layers, name).map_err(TargetError::Layer)?;
             Target::of_layer(layer, Place::Whole)
+        })
+    }
+
+    /// The error that `text` is a scope of layers, if it is one.
+    fn scope(&self, text: &str) -> Option<TargetError> {
+        let is_inside = |layer: &&Layer| {
+            let rest = layer.name.strip_prefix(text);
+            rest.is_some_and(|rest| !text.is_empty() && rest.starts_with(SCOPE_ENDS))
+        };
+        let inside: Vec<&Layer> = self.layers.iter().filter(is_inside).collect();
+        let shown: Vec<String> = inside
+            .iter()
+            .filter(|layer| layer.is_activation)
+            .take(MAX_LISTED)
+            .map(|layer| readable(&layer.name))
+            .collect();
+        (!inside.is_empty()).then(|| TargetError::Scope {
+            name: readable(text),
+            count: inside.len(),
+            shown: shown.join(", "),
         })
     }
 
@@ -113,6 +214,7 @@ impl Parts<'_> {
     /// [`TargetError::Class`] if the model has fewer.
     pub fn class(&self, index: usize) -> Result<Target, TargetError> {
         let count = self.classes.len();
+        let value = self.logits.ok_or(TargetError::NoClasses)?;
         let name = self.classes.name(index);
         let name = name.ok_or(TargetError::Class(ModelError::ClassOutOfRange {
             index,
@@ -120,7 +222,7 @@ impl Parts<'_> {
         }))?;
         let objective = Objective {
             kind: Kind::Class,
-            value: self.logits.into(),
+            value: value.into(),
         };
         let unit = Unit {
             index,
@@ -134,12 +236,29 @@ impl Parts<'_> {
             objective,
             unit,
             title,
+            remark: None,
         })
     }
 
     fn class_named(&self, name: &str) -> Result<Target, TargetError> {
         let index = self.classes.find(name).map_err(TargetError::Class)?;
-        self.class(index)
+        let target = self.class(index)?;
+        let remark = match self.classes.by_index(name) {
+            Some(other) if other != index => Some(format!(
+                "`{}` is read as the name of class {index}; class:#{other} is the class of index {other}",
+                readable(name)
+            )),
+            _ => None,
+        };
+        Ok(Target { remark, ..target })
+    }
+
+    fn not_class(&self, name: &str) -> Result<Target, TargetError> {
+        let name = name.strip_prefix("class:").unwrap_or(name);
+        let mut target = self.class_named(name)?;
+        target.objective.kind = Kind::NotClass;
+        target.title = format!("not {}", target.title);
+        Ok(target)
     }
 
     fn layer(&self, name: &str) -> Option<&Layer> {
@@ -196,7 +315,16 @@ impl Target {
             objective,
             unit,
             title,
+            remark: None,
         })
+    }
+}
+
+fn two_readings(text: &str, class: &Target, layer: &Target) -> TargetError {
+    TargetError::TwoReadings {
+        text: readable(text),
+        class: format!("{} ({})", class.unit.index, class.title),
+        layer: layer.title.clone(),
     }
 }
 
@@ -252,7 +380,7 @@ mod tests {
             blocked,
         ];
         let parts = Parts {
-            logits: "logits",
+            logits: Some("logits"),
             classes: &classes,
             layers: &layers,
         };

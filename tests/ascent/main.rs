@@ -46,7 +46,7 @@ fn opened(build: impl FnOnce(&mut Builder) -> String) -> Network {
 fn class_objective() -> Objective {
     Objective {
         kind: Kind::Class,
-        value: network().logits.clone(),
+        value: network().logits().unwrap().into(),
     }
 }
 
@@ -264,7 +264,7 @@ fn the_mask_is_taken_where_and_how_it_is_asked_for() {
         let begun = Ascent::new(network(), &class_objective(), &[run], Device::Cpu, &stop);
         begun.err().unwrap().to_string()
     };
-    let flat = &network().logits;
+    let flat = network().logits().unwrap();
     assert!(refused(with(&[("mask_layer", flat)])).contains("no rows and columns"));
     assert!(refused(with(&[("mask_layer", "nowhere")])).contains("no layer is called"));
     let cam = [("mask_method", "cam"), ("mask_layer", early)];
@@ -416,7 +416,7 @@ fn a_dead_start_is_rescued_and_without_the_rescue_reported() {
     let network = opened(dead);
     let objective = Objective {
         kind: Kind::Class,
-        value: network.logits.clone(),
+        value: network.logits().unwrap().into(),
     };
     let outcome = |rescue| {
         // In ImageNet's units the middle of the range is about 0, where both rectifiers are blocked.
@@ -449,7 +449,7 @@ fn a_dead_start_without_rectifiers_is_reported() {
     });
     let objective = Objective {
         kind: Kind::Class,
-        value: network.logits.clone(),
+        value: network.logits().unwrap().into(),
     };
     let runs = [run(0, 0, 6)];
     let mut ascent =

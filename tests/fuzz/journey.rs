@@ -136,8 +136,11 @@ pub fn whole(folder: &Path, device: runtime::Device) -> Told {
         kind,
         value: value.into(),
     };
-    use ziggurat::ascent::Kind::{Channel, Class, Layer, Neuron};
-    let mut targets = vec![objective(Class, &network.logits)];
+    use ziggurat::ascent::Kind::{Channel, Class, Layer, Neuron, NotClass};
+    let of_classes = [Class, NotClass].into_iter();
+    let mut targets: Vec<Objective> = of_classes
+        .filter_map(|kind| Some(objective(kind, network.logits()?)))
+        .collect();
     for kind in [Channel, Neuron, Layer] {
         let reached = layers
             .iter()

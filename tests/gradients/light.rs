@@ -61,19 +61,22 @@ fn error(path: &Path) -> f64 {
     let [runs, channels, height, width] = network.input_dims(1);
     let noise = noise(7);
     let picture = Array4::from_shape_simple_fn((runs, channels, height, width), noise);
-    let model = network.graph.to_model(&[untyped(&network.logits)]).unwrap();
+    let model = network
+        .graph
+        .to_model(&[untyped(network.logits().unwrap())])
+        .unwrap();
     let bytes = file::encode(&model).unwrap();
     let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
     let mut scores = |picture: Array4<f32>| -> Vec<f32> {
         let picture = Tensor::from(picture);
         let given = [(network.input.as_str(), &picture)];
-        let found = session.run(&given, &[&network.logits]).unwrap();
+        let found = session.run(&given, &[network.logits().unwrap()]).unwrap();
         found[0].as_f32().unwrap().iter().copied().collect()
     };
     let (class, _) = probe::largest(scores(picture.clone()), 1)[0];
     let objective = Objective {
         kind: Kind::Class,
-        value: network.logits.clone(),
+        value: network.logits().unwrap().into(),
     };
     let unit = Unit {
         index: class,

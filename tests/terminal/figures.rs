@@ -155,6 +155,7 @@ fn fill_history(desk: &Desk) {
             versions: ["0.1.0".into(), "1.32.0".into()],
             score: seed as f32,
             probability: Some(0.5),
+            reached: Some(true),
             scores: (0..256).map(|step| step as f32 / 7.0).collect(),
             seconds: 2.0,
             batch: 1,

@@ -1,7 +1,8 @@
 //! `ziggurat doctor MODEL`: a model, summed up for whoever reads a bug report.
 
-use super::super::output::line;
+use super::super::output::{self, line};
 use std::collections::BTreeMap;
+use ziggurat::model::class_scores::Evidence;
 use ziggurat::model::report::{Block, Report, Understood, Value};
 use ziggurat::model::{ChannelOrder, Origin};
 
@@ -66,6 +67,7 @@ fn understood(network: &Understood) -> std::io::Result<()> {
         network.classes,
         who(network.classes_origin)
     ))?;
+    line(&format!("  scores      {}", scores(network)))?;
     line(&format!("  on the path {}", counts(&network.path)))?;
     let last = network.last.as_deref().unwrap_or("none");
     line(&format!(
@@ -88,6 +90,28 @@ fn understood(network: &Understood) -> std::io::Result<()> {
         0 => Ok(()),
         more => line(&format!("  blocked by  {more} more nodes")),
     }
+}
+
+/// Where the class scores are, and what makes probabilities of them.
+fn scores(network: &Understood) -> String {
+    let Some(scores) = &network.scores else {
+        let why = network.no_scores.as_deref().unwrap_or_default();
+        return format!("none: {why}");
+    };
+    let evidence = match scores.evidence {
+        Evidence::Operators => "by the operators at its end",
+        Evidence::Trial => "by what it gives for a few pictures",
+        Evidence::Description => "as described",
+        Evidence::Assumption => "assumed",
+    };
+    let (output, value) = (
+        output::one_line(&scores.output),
+        output::one_line(&scores.value),
+    );
+    format!(
+        "output {output}, activation {} ({evidence}); {value} is climbed",
+        scores.activation
+    )
 }
 
 /// How a picture becomes the model's input, and who says so.

@@ -35,7 +35,7 @@ pub mod verify;
 pub use entry::Entry;
 pub use layout::{frames_path, image_path, resolve};
 pub use query::{Filter, Order, SortKey};
-pub use record::{Ended, Record};
+pub use record::{Ended, REACHED, Record};
 pub use removal::{purge_removed, remove, removed, restore, undo};
 pub use scan::{Scanned, scan};
 pub use store::{entry, find, read, save, set_favourite, write_pair};

@@ -11,6 +11,7 @@ use std::str::FromStr;
 /// The kinds of targets and what they are called.
 pub const KINDS: &[(Kind, &str)] = &[
     (Kind::Class, "class"),
+    (Kind::NotClass, "not"),
     (Kind::Channel, "channel"),
     (Kind::Neuron, "neuron"),
     (Kind::Layer, "layer"),

@@ -1,6 +1,7 @@
 //! What is known of a run.
 
 use super::super::Spec;
+use super::super::words::{percent, shown};
 use serde::{Deserialize, Serialize};
 
 /// Why a run ended.
@@ -12,6 +13,9 @@ pub enum Ended {
     /// The user stopped it.
     Stopped,
 }
+
+/// The probability from which on a picture counts as one of what was climbed.
+pub const REACHED: f32 = 0.5;
 
 /// What is known of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +30,10 @@ pub struct Record {
     pub score: f32,
     /// The probability of the class; only for classes.
     pub probability: Option<f32>,
+    /// Whether the network takes the picture for what was climbed: its probability is at least [`REACHED`]. Only for
+    /// classes; not in records of earlier versions.
+    #[serde(default)]
+    pub reached: Option<bool>,
     /// The objective before each step.
     pub scores: Vec<f32>,
     /// Seconds that the steps took. Runs of one batch share them.
@@ -35,4 +43,17 @@ pub struct Record {
     pub ended: Ended,
     /// Seconds since 1970 at the end.
     pub time: u64,
+}
+
+impl Record {
+    /// What to try where the network does not take the picture for what was climbed: one line; `None` if it does, or if
+    /// that is not known.
+    pub fn advice(&self) -> Option<String> {
+        let probability = self.probability.filter(|_| self.reached == Some(false))?;
+        Some(format!(
+            "{} was not reached: its probability is {}; another --seed, --set stochastic_depth=0 or more --steps may help",
+            shown(&self.spec.target),
+            percent(probability)
+        ))
+    }
 }

@@ -53,6 +53,7 @@ pub(in super::super) fn record(seed: u64) -> Record {
         versions: ["0".into(), "1".into()],
         score: seed as f32,
         probability: Some(0.5),
+        reached: Some(true),
         scores: vec![0.0, 1.0, 2.0],
         seconds: 1.5,
         batch: 1,

@@ -24,7 +24,7 @@ pub struct Opened {
     pub values: Arc<[Layer]>,
     pub classes: Classes,
     /// Name of the class scores.
-    pub logits: String,
+    pub logits: Option<String>,
     /// What is assumed of it because nobody says it; a line each.
     pub assumptions: Vec<String>,
     /// Whether several runs can step together.
@@ -54,7 +54,7 @@ impl Opened {
     /// What it is made of, as far as targets go.
     pub fn parts(&self) -> Parts<'_> {
         Parts {
-            logits: &self.logits,
+            logits: self.logits.as_deref(),
             classes: &self.classes,
             layers: &self.layers,
         }
@@ -163,7 +163,7 @@ fn describe(model: String, network: &Network, active: &Active) -> Opened {
         layers: activations(&values),
         values,
         classes: network.classes.clone(),
-        logits: network.logits.clone(),
+        logits: network.logits().map(str::to_string),
         assumptions: network.assumptions(),
         batchable: network.batchable,
         provider: active.device.to_string(),

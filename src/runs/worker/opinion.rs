@@ -3,7 +3,7 @@
 
 use crate::ascent::probe::{Classifier, largest};
 use crate::ascent::{Error, Overlay, TOP};
-use crate::model::Network;
+use crate::model::{Head, Network};
 use crate::runs::batch::Batch;
 use crate::runtime::Device;
 use std::time::{Duration, Instant};
@@ -27,11 +27,12 @@ pub struct Opinion<'n> {
 
 impl<'n> Opinion<'n> {
     pub fn new(network: &'n Network, device: Device) -> Self {
+        let has_probabilities = network.logits().is_some() && network.head() != Head::Identity;
         Self {
             network,
             device,
             classifier: None,
-            due: Some(Instant::now()),
+            due: has_probabilities.then(Instant::now),
             last: None,
         }
     }

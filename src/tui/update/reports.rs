@@ -147,8 +147,14 @@ fn finished(
         false => format!("{:.1} s", record.seconds),
     };
     let score = words::score(record.score);
-    let text = format!("{}: score {score}, {how}", record.spec.target);
-    app.messages.say(Level::Note, text, app.now);
+    let (level, text) = match record.advice() {
+        Some(advice) => (Level::Warning, advice),
+        None => (
+            Level::Note,
+            format!("{}: score {score}, {how}", record.spec.target),
+        ),
+    };
+    app.messages.say(level, text, app.now);
     app.queue.finished(job);
     ended(app, job, effects);
     browse::list_history(app);

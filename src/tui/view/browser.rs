@@ -258,7 +258,7 @@ fn entry_row(app: &App, entry: &Entry, now: u64, width: usize) -> Line<'static> 
     let star_width = if entry.favourite { 2 } else { 0 };
     let room = width.saturating_sub(right.len() + 1 + star_width);
     let name = match entry.kind() {
-        crate::ascent::Kind::Class => fit(&entry.target, room),
+        crate::ascent::Kind::Class | crate::ascent::Kind::NotClass => fit(&entry.target, room),
         _ => fit_end(&entry.target, room),
     };
     let mut line = two(

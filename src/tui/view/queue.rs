@@ -39,7 +39,7 @@ fn row(app: &App, job: &Job, width: usize) -> Line<'static> {
     };
     let room = width.saturating_sub(state.len() + 1);
     let name = match job.spec.objective.kind {
-        crate::ascent::Kind::Class => fit(&job.spec.target, room),
+        crate::ascent::Kind::Class | crate::ascent::Kind::NotClass => fit(&job.spec.target, room),
         _ => fit_end(&job.spec.target, room),
     };
     two(

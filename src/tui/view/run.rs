@@ -2,7 +2,7 @@
 
 use super::Frame;
 use super::panel::{bordered, two};
-use crate::ascent::Kind;
+
 use crate::runs::{Spec, words};
 use crate::tui::app::{App, Live};
 use crate::tui::text::{fit, span};
@@ -196,7 +196,7 @@ fn top_classes(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
     };
     let opened = app.model.opened();
     let opened = opened.filter(|opened| opened.hash == *model_hash);
-    let wanted = (objective.kind == Kind::Class).then_some(unit.index);
+    let wanted = (objective.kind.is_of_class()).then_some(unit.index);
     let width = usize::from(area.width.saturating_sub(1));
     for (y, (class, probability)) in (area.y..area.bottom()).zip(&live.top) {
         let role = match Some(*class) == wanted {

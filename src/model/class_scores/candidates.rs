@@ -1,0 +1,162 @@
+//! Which of a model's outputs holds the class scores.
+
+use super::Source;
+use crate::onnx::proto::NodeProto;
+use crate::onnx::{Graph, Shapes, control, printable};
+
+/// Most outputs that a message lists.
+const LISTED: usize = 8;
+
+/// An output with a number per class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub source: Source,
+    pub classes: usize,
+}
+
+/// The output that is `wanted`; else the only one with `names` classes; else the first that has a number per class, those
+/// of dimensions (1, classes) before others. With it what a user should know of the choice.
+///
+/// # Errors
+/// One line that says why there is none.
+pub(super) fn choose(
+    graph: &Graph,
+    shapes: &Shapes,
+    sources: &[Source],
+    wanted: Option<&str>,
+    names: Option<usize>,
+) -> Result<(Candidate, Vec<String>), String> {
+    let is_wanted = |source: &&Source| {
+        wanted.is_none_or(|wanted| wanted == source.output || wanted == source.value)
+    };
+    let considered: Vec<&Source> = sources.iter().filter(is_wanted).collect();
+    if let (Some(wanted), []) = (wanted, considered.as_slice()) {
+        let wanted = printable(wanted);
+        return Err(format!(
+            "{wanted} is no output; outputs: {}",
+            listed(sources)
+        ));
+    }
+    let mut candidates: Vec<(usize, Candidate)> = Vec::new();
+    for source in &considered {
+        let is_new = |(_, known): &(usize, Candidate)| known.source.value != source.value;
+        let Some(dims) = shapes.find(&source.value).map(|known| &known.dims) else {
+            continue;
+        };
+        if let Some((rank, classes)) = classes(dims).filter(|_| candidates.iter().all(is_new)) {
+            let source = (*source).clone();
+            candidates.push((rank, Candidate { source, classes }));
+        }
+    }
+    candidates.sort_by_key(|(rank, _)| *rank);
+    let mut candidates: Vec<Candidate> = candidates.into_iter().map(|(_, one)| one).collect();
+    let mut named = candidates
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| Some(one.classes) == names);
+    let place = match (named.next(), named.next()) {
+        (Some((place, _)), None) => place,
+        _ => 0,
+    };
+    if candidates.is_empty() {
+        return Err(no_candidate(graph, shapes, &considered));
+    }
+    let chosen = candidates.remove(place);
+    let mut remarks = Vec::new();
+    if let Some(container) = chosen
+        .source
+        .container
+        .as_deref()
+        .filter(|op| *op == "TopK")
+    {
+        let [output, value] =
+            [&chosen.source.output, &chosen.source.value].map(|name| printable(name));
+        remarks.push(format!("{output} holds the best few of the class scores ({container}): all of them, {value}, are taken"));
+    }
+    if !candidates.is_empty() {
+        let others: Vec<String> = candidates.iter().take(LISTED).map(title).collect();
+        remarks.push(format!(
+            "several outputs hold class scores: {} is taken; --scores-output NAME chooses another: {}",
+            title(&chosen),
+            others.join(", ")
+        ));
+    }
+    Ok((chosen, remarks))
+}
+
+/// `"name" (5 classes)`.
+fn title(candidate: &Candidate) -> String {
+    let (name, count) = (printable(&candidate.source.output), candidate.classes);
+    let classes = if count == 1 { "class" } else { "classes" };
+    format!("{name} ({count} {classes})")
+}
+
+/// How many numbers a picture has in a value of these dimensions for one picture, if at most one axis has several; and
+/// how usual such dimensions are for class scores, 0 first.
+fn classes(dims: &[usize]) -> Option<(usize, usize)> {
+    let (rank, numbers) = match dims {
+        [] => return None,
+        [1, classes] => (0, &[*classes][..]),
+        [1, rest @ ..] if !rest.is_empty() => (1, rest),
+        // The batch axis was dropped, or is the only one.
+        [_] => (2, dims),
+        _ => return None,
+    };
+    let several = numbers.iter().filter(|&&extent| extent > 1).count();
+    (several <= 1 && !numbers.contains(&0)).then(|| (rank, numbers.iter().product()))
+}
+
+fn no_candidate(graph: &Graph, shapes: &Shapes, considered: &[&Source]) -> String {
+    let blocked = considered
+        .iter()
+        .find_map(|source| obstacle(graph, shapes, &source.value));
+    let why = blocked.map_or(String::new(), |why| format!(": {why}"));
+    let shown = considered.iter().take(LISTED).map(|source| {
+        let dims = shapes.find(&source.value).map(|known| &known.dims);
+        let name = printable(&source.output);
+        dims.map_or(name.clone(), |dims| format!("{name} {dims:?}"))
+    });
+    let shown: Vec<String> = shown.collect();
+    format!(
+        "none of its outputs ({}) has dimensions (1, classes){why}",
+        shown.join(", ")
+    )
+}
+
+fn listed(sources: &[Source]) -> String {
+    let names = sources
+        .iter()
+        .take(LISTED)
+        .map(|source| printable(&source.output));
+    let names: Vec<String> = names.collect();
+    names.join(", ")
+}
+
+/// What keeps the dimensions of `output` from being known, or from being right: control flow that is not decided, of whose
+/// results ONNX Runtime may tell no number of axes and so none; else the first node of unknown results.
+fn obstacle(graph: &Graph, shapes: &Shapes, output: &str) -> Option<String> {
+    let refusals = control::Refusals::of(graph, shapes);
+    let is_known = |name: &String| name.is_empty() || shapes.find(name).is_some();
+    let nodes = graph.nodes().iter().zip(graph.needed_for([output]));
+    let needed: Vec<&NodeProto> = nodes
+        .filter_map(|(node, needed)| needed.then_some(node))
+        .collect();
+    let undecided = needed
+        .iter()
+        .find_map(|node| Some((*node, refusals.find(node)?)));
+    let (node, why) = match undecided {
+        Some((node, why)) => (node, format!(": {why}")),
+        None => {
+            let mut unknown = needed
+                .iter()
+                .filter(|node| !node.output.iter().all(is_known));
+            (*unknown.next()?, String::new())
+        }
+    };
+    Some(format!(
+        "the dimensions of {} are not known before the model runs, because of node {} ({}){why}",
+        printable(output),
+        node.title(),
+        printable(&node.op_type),
+    ))
+}

@@ -1,0 +1,273 @@
+//! Logarithms of probabilities that a network computes, without computing the probabilities: `log softmax(x)` for
+//! `Softmax(x)`, `a - b` for `exp(a) / exp(b)`. A probability that rounds to 0 or 1 has no gradient; its logarithm has.
+//!
+//! Every operator with a rule here is followed backwards. What has none is a number like any other, and its logarithm is
+//! taken as it is.
+
+use crate::onnx::proto::NodeProto;
+use crate::onnx::{Builder, Elem, Error, Shapes};
+
+/// The least probability whose logarithm is taken, where no rule applies.
+const LEAST: f64 = 1e-30;
+
+/// The least complement of a probability whose logarithm is taken, where no rule applies: half the spacing of float32
+/// below 1.
+const LEAST_COMPLEMENT: f64 = 6e-8;
+
+/// How many operators are followed backwards.
+const MAX_DEPTH: usize = 32;
+
+/// Operators that only move numbers: the logarithm of what they give is what they give of logarithms.
+const MOVING: &[&str] = &[
+    "Cast",
+    "Concat",
+    "Dropout",
+    "Expand",
+    "Flatten",
+    "Gather",
+    "Identity",
+    "Reshape",
+    "Slice",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+];
+
+/// Emits logarithms of values of a graph.
+pub(super) struct Logarithms<'a> {
+    pub builder: &'a mut Builder,
+    /// The types of the graph's values.
+    pub shapes: &'a Shapes,
+}
+
+impl Logarithms<'_> {
+    /// The logarithm of `value`, of the same dimensions. It is right where all that `value` is made from is positive.
+    pub fn of(&mut self, value: &str) -> Result<String, Error> {
+        self.follow(value, Part::Itself, 0)
+    }
+
+    /// The logarithm of `1 - value`, of the same dimensions.
+    pub fn of_complement(&mut self, value: &str) -> Result<String, Error> {
+        self.follow(value, Part::Complement, 0)
+    }
+
+    fn follow(&mut self, value: &str, part: Part, depth: usize) -> Result<String, Error> {
+        let node = self.producer(value).filter(|_| depth < MAX_DEPTH);
+        let known = match (&node, part) {
+            (Some(node), Part::Itself) => self.rule(node, depth)?,
+            (Some(node), Part::Complement) => self.complement_rule(node, depth)?,
+            (None, _) => None,
+        };
+        match known {
+            Some(logarithm) => Ok(logarithm),
+            None => self.plain(value, part),
+        }
+    }
+
+    /// The logarithm of what a node at `depth` reads.
+    fn deeper(&mut self, value: &str, depth: usize) -> Result<String, Error> {
+        self.follow(value, Part::Itself, depth + 1)
+    }
+
+    fn producer(&self, value: &str) -> Option<NodeProto> {
+        let graph = self.builder.graph();
+        graph
+            .producer(value)
+            .map(|index| graph.nodes()[index].clone())
+    }
+
+    /// The logarithm of a number as it is.
+    fn plain(&mut self, value: &str, part: Part) -> Result<String, Error> {
+        let elem = self.elem(value)?;
+        let (number, least) = match part {
+            Part::Itself => (value.to_string(), LEAST),
+            Part::Complement => {
+                let one = self.builder.scalar(elem, 1.0)?;
+                (
+                    self.builder.emit("Sub", &[&one, value], &[]),
+                    LEAST_COMPLEMENT,
+                )
+            }
+        };
+        let least = self.builder.scalar(elem, least)?;
+        let positive = self.builder.emit("Max", &[&number, &least], &[]);
+        Ok(self.emit("Log", &[&positive]))
+    }
+
+    fn elem(&self, value: &str) -> Result<Elem, Error> {
+        match self.builder.graph().constant(value) {
+            Some(constant) => Elem::from_code(constant.data_type)
+                .ok_or_else(|| Error::Unsupported("a constant that is no number".into())),
+            None => Ok(self.shapes.get(value)?.elem),
+        }
+    }
+
+    fn emit(&mut self, op: &str, inputs: &[&str]) -> String {
+        self.builder.emit(op, inputs, &[])
+    }
+
+    /// The logarithm of a node's first output; `None` if there is no rule for the node.
+    fn rule(&mut self, node: &NodeProto, depth: usize) -> Result<Option<String>, Error> {
+        let Some(input) = node.input_at(0) else {
+            return Ok(None);
+        };
+        Ok(Some(match node.op_type.as_str() {
+            "Softmax" => {
+                let axis = node.int("axis").unwrap_or(-1);
+                self.builder
+                    .emit("LogSoftmax", &[input], &[("axis", axis.into())])
+            }
+            "Sigmoid" => self.log_sigmoid(input, true),
+            "Exp" => input.to_string(),
+            "Clip" => self.deeper(input, depth)?,
+            "Mul" | "Div" => {
+                let Some(other) = node.input_at(1) else {
+                    return Ok(None);
+                };
+                let terms = [self.deeper(input, depth)?, self.deeper(other, depth)?];
+                let op = if node.is("Mul") { "Add" } else { "Sub" };
+                self.emit(op, &[&terms[0], &terms[1]])
+            }
+            "Add" | "Sum" | "Mean" => {
+                let mut terms = Vec::with_capacity(node.input.len());
+                for term in &node.input {
+                    terms.push(self.deeper(term, depth)?);
+                }
+                let sum = self.log_sum(&terms);
+                match node.is("Mean") {
+                    true => self.less_log(&sum, node.input.len(), self.elem(input)?)?,
+                    false => sum,
+                }
+            }
+            "Sub" if self.is_one(input) => {
+                let Some(other) = node.input_at(1) else {
+                    return Ok(None);
+                };
+                self.follow(other, Part::Complement, depth + 1)?
+            }
+            "ReduceSum" | "ReduceL1" | "ReduceMean" => {
+                let logarithms = self.deeper(input, depth)?;
+                let mut sum = node.clone();
+                sum.op_type = "ReduceLogSumExp".into();
+                let sum = self.moved(&sum, &[logarithms])?;
+                match node.is("ReduceMean") {
+                    true => self.less_log(&sum, self.reduced(node)?, self.elem(input)?)?,
+                    false => sum,
+                }
+            }
+            op if MOVING.contains(&op) => self.along(node, Part::Itself, depth)?,
+            _ => return Ok(None),
+        }))
+    }
+
+    /// The logarithm of 1 minus a node's first output; `None` if there is no rule for the node.
+    fn complement_rule(&mut self, node: &NodeProto, depth: usize) -> Result<Option<String>, Error> {
+        let Some(input) = node.input_at(0) else {
+            return Ok(None);
+        };
+        Ok(Some(match node.op_type.as_str() {
+            "Sigmoid" => self.log_sigmoid(input, false),
+            "Clip" => self.follow(input, Part::Complement, depth + 1)?,
+            "Sub" if self.is_one(input) => match node.input_at(1) {
+                Some(other) => self.follow(other, Part::Itself, depth + 1)?,
+                None => return Ok(None),
+            },
+            // 1 minus a mean is the mean of the complements.
+            "Mean" => {
+                let mut terms = Vec::with_capacity(node.input.len());
+                for term in &node.input {
+                    terms.push(self.follow(term, Part::Complement, depth + 1)?);
+                }
+                let sum = self.log_sum(&terms);
+                self.less_log(&sum, terms.len(), self.elem(input)?)?
+            }
+            "ReduceMean" => {
+                let logarithms = self.follow(input, Part::Complement, depth + 1)?;
+                let mut sum = node.clone();
+                sum.op_type = "ReduceLogSumExp".into();
+                let sum = self.moved(&sum, &[logarithms])?;
+                self.less_log(&sum, self.reduced(node)?, self.elem(input)?)?
+            }
+            op if MOVING.contains(&op) => self.along(node, Part::Complement, depth)?,
+            _ => return Ok(None),
+        }))
+    }
+
+    /// `log σ(x)`, or `log (1 - σ(x))`: minus the softplus of `-x`, or of `x`.
+    fn log_sigmoid(&mut self, x: &str, is_itself: bool) -> String {
+        let x = match is_itself {
+            true => self.emit("Neg", &[x]),
+            false => x.to_string(),
+        };
+        let soft = self.emit("Softplus", &[&x]);
+        self.emit("Neg", &[&soft])
+    }
+
+    /// `log Σ exp(term)`, without overflow.
+    fn log_sum(&mut self, terms: &[String]) -> String {
+        let all: Vec<&str> = terms.iter().map(String::as_str).collect();
+        let largest = self.emit("Max", &all);
+        let mut powers = Vec::with_capacity(terms.len());
+        for term in terms {
+            let less = self.emit("Sub", &[term, &largest]);
+            powers.push(self.emit("Exp", &[&less]));
+        }
+        let sum = powers
+            .into_iter()
+            .reduce(|sum, power| self.emit("Add", &[&sum, &power]))
+            .expect("a sum has terms");
+        let log = self.emit("Log", &[&sum]);
+        self.emit("Add", &[&log, &largest])
+    }
+
+    fn less_log(&mut self, value: &str, count: usize, elem: Elem) -> Result<String, Error> {
+        let log = self.builder.scalar(elem, (count as f64).ln())?;
+        Ok(self.emit("Sub", &[value, &log]))
+    }
+
+    /// How many numbers a reduction makes one of.
+    fn reduced(&self, node: &NodeProto) -> Result<usize, Error> {
+        let count = |value: &str| Ok::<usize, Error>(self.shapes.get(value)?.count());
+        let before = count(node.input_at(0).unwrap_or_default())?;
+        Ok(before / count(&node.output[0])?.max(1))
+    }
+
+    /// What an operator that moves numbers gives of the logarithms of what it moves.
+    fn along(&mut self, node: &NodeProto, part: Part, depth: usize) -> Result<String, Error> {
+        let moved = match node.is("Concat") {
+            true => node.input.len(),
+            false => 1,
+        };
+        let mut inputs = Vec::with_capacity(moved);
+        for input in &node.input[..moved] {
+            inputs.push(self.follow(input, part, depth + 1)?);
+        }
+        self.moved(node, &inputs)
+    }
+
+    /// A copy of `node` that reads `inputs` in the place of its first ones.
+    fn moved(&mut self, node: &NodeProto, inputs: &[String]) -> Result<String, Error> {
+        let mut copy = node.clone();
+        for (input, moved) in copy.input.iter_mut().zip(inputs) {
+            input.clone_from(moved);
+        }
+        self.builder.emit_copy(copy)
+    }
+
+    fn is_one(&self, value: &str) -> bool {
+        let constant = self.builder.graph().constant(value);
+        let numbers = constant.and_then(|constant| constant.to_f32().ok());
+        numbers.is_some_and(|numbers| {
+            !numbers.is_empty() && numbers.iter().all(|&number| number == 1.0)
+        })
+    }
+}
+
+/// Which logarithm is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// That of the value.
+    Itself,
+    /// That of 1 minus the value.
+    Complement,
+}

@@ -1,0 +1,247 @@
+//! Where a model gives its class scores, and what they mean: one value (N, classes) before the function that makes
+//! probabilities of it, and that function.
+//!
+//! - [`containers`]: dictionaries, labels and best few scores are looked through
+//! - [`candidates`]: which output holds class scores
+//! - [`tail`]: which function makes probabilities of them at the end of the network
+//! - [`trial`]: what kind of numbers it gives for a few pictures
+//! - [`logarithm`]: scores of which given probabilities are the softmax or the sigmoid
+//! - [`head`]: probabilities of scores
+//!
+//! For [`Network`](super::Network), which has the answer for all rooms above.
+
+mod candidates;
+mod containers;
+mod head;
+mod logarithm;
+mod tail;
+mod trial;
+
+use super::{Affine, Error, InputSize, ModelFile};
+use crate::onnx::proto::{NodeProto, TensorProto};
+use crate::onnx::{Attribute, Builder, Graph, OWN, Shapes, ValueType, printable};
+use candidates::Candidate;
+pub use head::Head;
+pub use tail::Evidence;
+use tail::Tail;
+use trial::Trial;
+
+pub(in crate::model) use containers::{Source, sources};
+
+/// Most classes: every one has a name and a row on the screen. ImageNet-22k has 21,841.
+const MAX_CLASSES: usize = 1 << 20;
+
+/// The class scores of a network.
+#[derive(Debug, Clone)]
+pub struct ClassScores {
+    /// Name of the value (N, classes), before the function that makes probabilities of it.
+    pub value: String,
+    /// The function that makes probabilities of it.
+    pub head: Head,
+    /// How that was determined.
+    pub evidence: Evidence,
+    /// The model's output that they were found by.
+    pub output: String,
+    /// Number of classes.
+    pub classes: usize,
+    /// Names of the classes that the graph itself holds, in order.
+    pub labels: Option<Vec<String>>,
+    /// What a user should know about the choice; one line each, without the model's name.
+    pub remarks: Vec<String>,
+}
+
+/// What is known of a network besides its graph.
+pub(super) struct Known<'a> {
+    pub file: &'a ModelFile,
+    pub sources: &'a [Source],
+    /// Name of the image input.
+    pub input: &'a str,
+    pub size: InputSize,
+    /// Scale and offset of each channel of the picture.
+    pub affine: &'a [Affine],
+    /// The function that makes probabilities of the output, as the card or the exporter says.
+    pub head: Option<Head>,
+    /// How many class names there are.
+    pub names: Option<usize>,
+}
+
+/// The graph without what its class scores do not need: see [`containers`].
+///
+/// # Errors
+/// [`Error::Onnx`] if the graph is damaged.
+pub(super) fn reduced(graph: Graph, sources: &[Source], file: &ModelFile) -> Result<Graph, Error> {
+    Ok(containers::reduced(
+        graph,
+        sources,
+        file.card.output.as_deref(),
+    )?)
+}
+
+/// Why a network has no class scores.
+type NoScores = String;
+
+/// Finds the class scores: of the output that the card names; else of the only output with as many classes as there are
+/// names; else of the first that has a number per class. `graph` gets the nodes that are needed for them, and `shapes`
+/// their types; `infer` infers the types of all values.
+///
+/// # Errors
+/// [`Error::NoClassScores`] if the card names an output that is none, or holds none, or there are more classes than
+/// [`MAX_CLASSES`]; [`Error::Onnx`] if the graph is damaged. `Ok(Err(why))` if no output is named and none holds class
+/// scores: such a network has layers, but no classes.
+pub(super) fn find(
+    graph: &mut Graph,
+    shapes: &mut Shapes,
+    known: &Known<'_>,
+    infer: impl Fn(&Graph) -> Result<Shapes, Error>,
+) -> Result<Result<ClassScores, NoScores>, Error> {
+    let wanted = known.file.card.output.as_deref();
+    let no_scores = |why: String| Error::NoClassScores {
+        path: known.file.path.clone(),
+        why,
+    };
+    let choice = candidates::choose(graph, shapes, known.sources, wanted, known.names);
+    let (chosen, mut remarks) = match choice {
+        Ok(choice) => choice,
+        Err(why) if wanted.is_some() => return Err(no_scores(why)),
+        Err(why) => return Ok(Err(why)),
+    };
+    let Candidate { source, classes } = chosen;
+    if classes > MAX_CLASSES {
+        return Err(no_scores(format!(
+            "{classes} classes are more than {MAX_CLASSES}"
+        )));
+    }
+    let Tail {
+        value,
+        head,
+        evidence,
+    } = tail(graph, shapes, &source.value, classes, known)?;
+    remarks.extend(remark(&source.output, classes, head, evidence, known.head));
+    if shapes.find(&value).is_none() {
+        *shapes = infer(graph)?;
+    }
+    let mut scores = ClassScores {
+        value: flattened(graph, shapes, value, classes)?,
+        head,
+        evidence,
+        output: source.output.clone(),
+        classes,
+        labels: source.labels.clone(),
+        remarks,
+    };
+    let labels = scores.labels.as_ref().map(Vec::len);
+    if classes == 1 && head == Head::Sigmoid && known.names.or(labels) == Some(2) {
+        scores.value = paired(graph, shapes, &scores.value)?;
+        scores.classes = 2;
+    }
+    Ok(Ok(scores))
+}
+
+/// The value that is climbed, and the function that makes probabilities of it.
+fn tail(
+    graph: &mut Graph,
+    shapes: &Shapes,
+    output: &str,
+    classes: usize,
+    known: &Known<'_>,
+) -> Result<Tail, Error> {
+    if let Some(tail) = tail::by_operators(graph, shapes, output) {
+        return Ok(tail);
+    }
+    if tail::may_be_bounded(graph, output) {
+        let trial = Trial {
+            input: known.input,
+            size: known.size,
+            affine: known.affine,
+        };
+        if let Some(tail) = tail::by_trial(graph, shapes, output, &trial)? {
+            return Ok(tail);
+        }
+    }
+    let (head, evidence) = match known.head {
+        Some(head) => (head, Evidence::Description),
+        // A softmax of one score is always 1.
+        None if classes == 1 => (Head::Sigmoid, Evidence::Assumption),
+        None => (Head::Softmax, Evidence::Assumption),
+    };
+    Ok(Tail {
+        value: output.into(),
+        head,
+        evidence,
+    })
+}
+
+/// What a user should know of the activation.
+fn remark(
+    output: &str,
+    classes: usize,
+    head: Head,
+    evidence: Evidence,
+    described: Option<Head>,
+) -> Option<String> {
+    let output = printable(output);
+    match (evidence, described) {
+        (Evidence::Operators | Evidence::Trial, Some(described)) if described != head => {
+            Some(format!(
+                "the activation of {output} is described as {}, but the network ends with {}, which is taken",
+                described.name(),
+                head.name(),
+            ))
+        }
+        (Evidence::Assumption, _) if classes == 1 => Some(format!(
+            "{output} is one number per picture, and nothing says which: it is taken as the logit of one class (activation = \"none\" in a card under [output] says that it is none)"
+        )),
+        _ => None,
+    }
+}
+
+/// The scores as (N, classes): by a node that is added where they have other axes of size 1.
+fn flattened(
+    graph: &mut Graph,
+    shapes: &mut Shapes,
+    scores: String,
+    classes: usize,
+) -> Result<String, Error> {
+    let ValueType { elem, dims } = shapes.get(&scores)?.clone();
+    if dims == [1, classes] {
+        return Ok(scores);
+    }
+    let flat = tail::fresh(graph, &format!("{scores}/flat"));
+    let (op_type, input, attribute) = match dims.len() {
+        0 | 1 => {
+            let to = tail::fresh(graph, &format!("{flat}/dims"));
+            graph.insert_constant(TensorProto::from_i64(&to, &[2], &[-1, classes as i64]))?;
+            ("Reshape", vec![scores, to], Vec::new())
+        }
+        _ => (
+            "Flatten",
+            vec![scores],
+            vec![Attribute::Int(1).named("axis")],
+        ),
+    };
+    graph.insert_node(NodeProto {
+        op_type: op_type.into(),
+        input,
+        output: vec![flat.clone()],
+        attribute,
+        ..Default::default()
+    })?;
+    let dims = vec![1, classes];
+    shapes.insert(flat.clone(), ValueType { elem, dims });
+    Ok(flat)
+}
+
+/// The logits of two classes, of which a network gives that of the second alone: minus the logit, and the logit.
+fn paired(graph: &mut Graph, shapes: &mut Shapes, logit: &str) -> Result<String, Error> {
+    let elem = shapes.get(logit)?.elem;
+    let mut builder = Builder::over(graph.clone(), &format!("{OWN}scores/"));
+    let minus = builder.emit("Neg", &[logit], &[]);
+    let value = tail::fresh(builder.graph(), &format!("{logit}/pair"));
+    builder.emit_named(&value, "Concat", &[&minus, logit], &[("axis", 1i64.into())])?;
+    *graph = builder.into_graph();
+    for (name, count) in [(minus, 1), (value.clone(), 2)] {
+        let dims = vec![1, count];
+        shapes.insert(name, ValueType { elem, dims });
+    }
+    Ok(value)
+}

@@ -1,0 +1,272 @@
+//! What a network does to its class scores at its end: which function makes probabilities of them, and which value goes
+//! into it. An ascent climbs that value, for a probability that rounds to 0 or 1 has no gradient.
+//!
+//! A `Softmax` or `Sigmoid` at the end, with nothing of consequence behind it, is recognised by the operators alone.
+//! Where other operators may make probabilities (powers and a quotient, the mean of two heads, `1 - p` beside `p`), the
+//! network is run on a few pictures: rows that are never negative and sum to 1 are probabilities of exclusive classes.
+//! Their logarithms then take the place of the scores, see [`logarithm`](super::logarithm); the same run shows whether
+//! these are right.
+
+use super::head::Head;
+use super::logarithm::Logarithms;
+use super::trial::{Kind, Trial};
+use crate::onnx::proto::NodeProto;
+use crate::onnx::{Builder, Error, Graph, OWN, Shapes};
+
+/// Operators that leave the order of the elements and their values as they are.
+const REARRANGING: &[&str] = &[
+    "Cast",
+    "Dropout",
+    "Flatten",
+    "Identity",
+    "Reshape",
+    "Squeeze",
+    "Unsqueeze",
+];
+
+/// Operators that mix what goes in with learned weights: what they give is a score, not a probability.
+const MIXING: &[&str] = &["Conv", "ConvTranspose", "Einsum", "Gemm", "MatMul"];
+
+/// Operators that probabilities may come from.
+const BOUNDED: &[&str] = &[
+    "Clip",
+    "Div",
+    "Exp",
+    "LogSoftmax",
+    "Max",
+    "Min",
+    "ReduceL1",
+    "ReduceLogSumExp",
+    "Reciprocal",
+];
+
+/// Operators whose results lie between two bounds whatever goes in. Independent probabilities come from these alone.
+const SQUASHING: &[&str] = &[
+    "Erf",
+    "HardSigmoid",
+    "Sigmoid",
+    "Softmax",
+    "Softsign",
+    "Tanh",
+];
+
+/// How many operators are looked at, from the end.
+const MAX_OPERATORS: usize = 64;
+
+/// The least and the largest probability that a `Clip` may leave.
+const CLIPPED: (f32, f32) = (1e-3, 1.0 - 1e-3);
+
+/// How the activation at the end of a network was determined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// Its operators are a softmax or a sigmoid.
+    Operators,
+    /// What it gave for a few pictures.
+    Trial,
+    /// The card or the exporter says it.
+    Description,
+    /// Nothing; it is assumed.
+    Assumption,
+}
+
+/// The scores of a network before its activation, and that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tail {
+    /// The value that is climbed, of as many elements per picture as there are classes.
+    pub value: String,
+    pub head: Head,
+    pub evidence: Evidence,
+}
+
+/// Looks for a softmax over the classes, or a sigmoid of each, behind which there are only operators that change nothing.
+/// The scores are its input; an earlier value, if only rearranging lies between and it is of the same dimensions.
+pub(super) fn by_operators(graph: &Graph, shapes: &Shapes, output: &str) -> Option<Tail> {
+    let dims = |value: &str| shapes.find(value).map(|known| known.dims.as_slice());
+    let (mut scores, mut value, mut head) = (output, output, None);
+    while let Some(node) = producer(graph, value) {
+        let Some(input) = node.input_at(0) else { break };
+        if head.is_none() && node.is("Sigmoid") {
+            (scores, head) = (input, Some(Head::Sigmoid));
+        } else if head != Some(Head::Sigmoid) && is_softmax(node) {
+            if !is_over_classes(node, dims(input)?) {
+                break;
+            }
+            (scores, head) = (input, Some(Head::Softmax));
+        } else if !changes_nothing(graph, shapes, node, head.is_none()) {
+            break;
+        } else if head.is_some() && dims(input) == dims(scores) {
+            scores = input;
+        }
+        value = input;
+    }
+    Some(Tail {
+        value: scores.into(),
+        head: head?,
+        evidence: Evidence::Operators,
+    })
+}
+
+/// Whether the operators at the end may make probabilities in a way that [`by_operators`] does not recognise.
+pub(super) fn may_be_bounded(graph: &Graph, output: &str) -> bool {
+    reaches(
+        graph,
+        output,
+        |node| is_one_of(node, BOUNDED) || is_one_of(node, SQUASHING),
+        |_| true,
+    )
+}
+
+/// Whether the output may be a probability of its own for each class. A gate (`x · σ(y)`) makes none.
+fn may_be_independent(graph: &Graph, output: &str) -> bool {
+    let is_gate = |node: &NodeProto| {
+        node.is("Mul")
+            && node
+                .input
+                .iter()
+                .all(|input| graph.constant(input).is_none())
+    };
+    reaches(
+        graph,
+        output,
+        |node| is_one_of(node, SQUASHING),
+        |node| !is_gate(node),
+    )
+}
+
+fn is_one_of(node: &NodeProto, ops: &[&str]) -> bool {
+    ops.iter().any(|op| node.is(op))
+}
+
+/// Whether a node that is `wanted` lies before `output`, behind all learned weights, and only nodes that `pass` between.
+fn reaches(
+    graph: &Graph,
+    output: &str,
+    wanted: impl Fn(&NodeProto) -> bool,
+    pass: impl Fn(&NodeProto) -> bool,
+) -> bool {
+    let mut open = vec![output];
+    let mut seen = 0;
+    while let Some(value) = open.pop() {
+        let Some(node) = producer(graph, value).filter(|_| seen < MAX_OPERATORS) else {
+            continue;
+        };
+        seen += 1;
+        if wanted(node) {
+            return true;
+        }
+        if !is_one_of(node, MIXING) && pass(node) {
+            open.extend(node.input.iter().map(String::as_str));
+        }
+    }
+    false
+}
+
+/// Replaces probabilities that the network gives by scores of which they are the softmax or the sigmoid, if `trial` shows
+/// that it gives any. The nodes that are needed are added to `graph`.
+///
+/// # Errors
+/// [`Error`] if the graph is damaged.
+pub(super) fn by_trial(
+    graph: &mut Graph,
+    shapes: &Shapes,
+    output: &str,
+    trial: &Trial,
+) -> Result<Option<Tail>, Error> {
+    let Some((kind, given)) = trial.kind_of(graph, output) else {
+        return Ok(None);
+    };
+    let (suffix, head) = match kind {
+        Kind::Exclusive => ("log-probability", Head::Softmax),
+        Kind::Independent if !may_be_independent(graph, output) => return Ok(None),
+        Kind::Independent => ("logit", Head::Sigmoid),
+        Kind::Logarithms => {
+            return Ok(Some(Tail {
+                value: output.into(),
+                head: Head::Softmax,
+                evidence: Evidence::Trial,
+            }));
+        }
+    };
+    let mut builder = Builder::over(graph.clone(), &format!("{OWN}scores/"));
+    let mut logarithms = Logarithms {
+        builder: &mut builder,
+        shapes,
+    };
+    let scores = match head {
+        Head::Sigmoid => {
+            let [yes, no] = [logarithms.of(output)?, logarithms.of_complement(output)?];
+            builder.emit("Sub", &[&yes, &no], &[])
+        }
+        _ => logarithms.of(output)?,
+    };
+    let value = fresh(builder.graph(), &format!("{output}/{suffix}"));
+    builder.emit_named(&value, "Identity", &[&scores], &[])?;
+    let changed = builder.into_graph();
+    if !trial.agrees(&changed, &value, head, &given) {
+        return Ok(None);
+    }
+    *graph = changed;
+    Ok(Some(Tail {
+        value,
+        head,
+        evidence: Evidence::Trial,
+    }))
+}
+
+/// A name that no value of `graph` has.
+pub(super) fn fresh(graph: &Graph, name: &str) -> String {
+    let mut fresh = name.to_string();
+    while graph.contains(&fresh) {
+        fresh.push('_');
+    }
+    fresh
+}
+
+fn producer<'a>(graph: &'a Graph, value: &str) -> Option<&'a NodeProto> {
+    graph.producer(value).map(|index| &graph.nodes()[index])
+}
+
+fn is_softmax(node: &NodeProto) -> bool {
+    node.is("Softmax") || node.is("LogSoftmax")
+}
+
+/// Whether a softmax of a value of these dimensions is over all of a picture's numbers.
+fn is_over_classes(node: &NodeProto, dims: &[usize]) -> bool {
+    let axis = node.int("axis").unwrap_or(-1);
+    let axis = if axis < 0 {
+        axis + dims.len() as i64
+    } else {
+        axis
+    };
+    let extent = usize::try_from(axis).ok().and_then(|axis| dims.get(axis));
+    extent == Some(&dims.iter().product())
+}
+
+/// Whether a node gives what goes in, in the same order; of probabilities also if it only keeps them off 0 and 1.
+fn changes_nothing(graph: &Graph, shapes: &Shapes, node: &NodeProto, may_clip: bool) -> bool {
+    let count = |value: &str| shapes.find(value).map(|known| known.count());
+    let (Some(input), Some(output)) = (node.input_at(0), node.output.first()) else {
+        return false;
+    };
+    if count(input).is_none() || count(input) != count(output) {
+        return false;
+    }
+    let numbers = |index: usize| {
+        let constant = graph.constant(node.input_at(index)?)?;
+        constant.to_f32().ok().filter(|numbers| !numbers.is_empty())
+    };
+    let all = |index: usize, wanted: f32| {
+        numbers(index).is_some_and(|numbers| numbers.iter().all(|&number| number == wanted))
+    };
+    match node.op_type.as_str() {
+        "Mul" | "Div" => all(1, 1.0),
+        "Add" | "Sub" => all(1, 0.0),
+        "Clip" => {
+            let bound = |index: usize, open: f32| numbers(index).map_or(open, |numbers| numbers[0]);
+            let bounds = (bound(1, f32::NEG_INFINITY), bound(2, f32::INFINITY));
+            may_clip && bounds.0 <= CLIPPED.0 && bounds.1 >= CLIPPED.1
+        }
+        op => REARRANGING.contains(&op),
+    }
+}

@@ -1,0 +1,398 @@
+//! What class scores mean, in every form that exporters give them.
+
+use super::*;
+use crate::model::class_scores::Evidence;
+
+/// What comes behind the logits (N, 4) in a file; returns the outputs' names.
+type Tail = fn(&mut Builder, &str) -> Vec<String>;
+
+fn emit(b: &mut Builder, op: &str, inputs: &[&str]) -> String {
+    b.emit(op, inputs, &[])
+}
+
+fn number(b: &mut Builder, value: f64) -> String {
+    b.scalar(Elem::F32, value).unwrap()
+}
+
+/// A file whose logits are `spread` times those of [`small`].
+fn with_tail(card: &str, spread: f64, tail: Tail) -> Result<Network, Error> {
+    opened_with(card, 18, |b| {
+        b.input(
+            "x",
+            Elem::F32,
+            &[
+                Dim::DimParam("N".into()),
+                Dim::DimValue(3),
+                Dim::DimValue(4),
+                Dim::DimValue(4),
+            ],
+        )
+        .unwrap();
+        let pool = small(b, "x", Elem::F32);
+        let flat = emit(b, "Flatten", &[&pool]);
+        let weight = b.floats(
+            &[4, 4],
+            &std::array::from_fn::<f32, 16, _>(|i| ((i * 7) % 5) as f32 - 2.0),
+        );
+        let spread = number(b, spread);
+        let weight = emit(b, "Mul", &[&weight, &spread]);
+        let logits = b
+            .emit_named("logits", "MatMul", &[&flat, &weight], &[])
+            .unwrap();
+        tail(b, &logits)
+    })
+}
+
+/// What the network gives for a picture under a name.
+fn given(network: &Network, value: &str, brightness: f32) -> Vec<f32> {
+    let model = network.graph.to_model(&[untyped(value)]).unwrap();
+    let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).unwrap();
+    let [n, c, h, w] = network.input_dims(1);
+    let picture = Array4::from_shape_fn((n, c, h, w), |(_, c, y, x)| {
+        brightness * (c + y * x) as f32 / 9.0
+    });
+    let found = session
+        .run(&[(&network.input, &Tensor::from(picture))], &[value])
+        .unwrap();
+    found[0].as_f32().unwrap().iter().copied().collect()
+}
+
+/// Checks that the scores are finite, and that the head makes of them what the output `output` holds.
+fn assert_means(network: &Network, output: &str, what: &str) {
+    for brightness in [0.0, 0.3, 1.0, -1.0] {
+        let scores = given(network, network.logits().unwrap(), brightness);
+        assert!(
+            scores.iter().all(|score| score.is_finite()),
+            "{what}: {scores:?}"
+        );
+        let found = network.head().probabilities(scores.into_iter());
+        let expected = given(network, output, brightness);
+        assert_eq!(found.len(), expected.len(), "{what}");
+        for (a, b) in found.iter().zip(&expected) {
+            assert!((a - b).abs() < 1e-4, "{what}: {found:?} for {expected:?}");
+        }
+    }
+}
+
+fn softmax(b: &mut Builder, x: &str) -> String {
+    b.emit("Softmax", &[x], &[("axis", (-1i64).into())])
+}
+
+fn last(b: &mut Builder) -> String {
+    b.ints(&[-1])
+}
+
+/// Tails that end in probabilities of exclusive classes.
+const EXCLUSIVE: &[(&str, Tail)] = &[
+    ("softmax", |b, x| vec![softmax(b, x)]),
+    ("clip", |b, x| {
+        let (p, low, high) = (softmax(b, x), number(b, 1e-7), number(b, 1.0 - 1e-7));
+        vec![emit(b, "Clip", &[&p, &low, &high])]
+    }),
+    ("reshape, cast and identity", |b, x| {
+        let p = softmax(b, x);
+        let dims = b.ints(&[-1, 1, 4, 1]);
+        let p = emit(b, "Reshape", &[&p, &dims]);
+        let p = b.emit("Cast", &[&p], &[("to", 1i64.into())]);
+        vec![emit(b, "Identity", &[&p])]
+    }),
+    ("times 1", |b, x| {
+        let (p, one) = (softmax(b, x), number(b, 1.0));
+        vec![emit(b, "Mul", &[&p, &one])]
+    }),
+    ("written out", |b, x| {
+        let (e, axes) = (emit(b, "Exp", &[x]), last(b));
+        let sum = emit(b, "ReduceSum", &[&e, &axes]);
+        vec![emit(b, "Div", &[&e, &sum])]
+    }),
+    ("written out with the largest taken off", |b, x| {
+        let axes = last(b);
+        let largest = emit(b, "ReduceMax", &[x, &axes]);
+        let less = emit(b, "Sub", &[x, &largest]);
+        let e = emit(b, "Exp", &[&less]);
+        let sum = emit(b, "ReduceSum", &[&e, &axes]);
+        vec![emit(b, "Div", &[&e, &sum])]
+    }),
+    ("power of the logarithm", |b, x| {
+        let log = b.emit("LogSoftmax", &[x], &[("axis", 1i64.into())]);
+        vec![emit(b, "Exp", &[&log])]
+    }),
+    ("mean of two heads", |b, x| {
+        let minus = emit(b, "Neg", &[x]);
+        let heads = [softmax(b, x), softmax(b, &minus)];
+        vec![emit(b, "Mean", &[&heads[0], &heads[1]])]
+    }),
+    ("half the sum of two heads", |b, x| {
+        let minus = emit(b, "Neg", &[x]);
+        let heads = [softmax(b, x), softmax(b, &minus)];
+        let (sum, half) = (emit(b, "Add", &[&heads[0], &heads[1]]), number(b, 0.5));
+        vec![emit(b, "Mul", &[&sum, &half])]
+    }),
+    ("1 - p beside p", |b, x| {
+        let (start, end, axes) = (b.ints(&[0]), b.ints(&[1]), b.ints(&[1]));
+        let one = emit(b, "Slice", &[x, &start, &end, &axes]);
+        let (p, whole) = (emit(b, "Sigmoid", &[&one]), number(b, 1.0));
+        let rest = emit(b, "Sub", &[&whole, &p]);
+        vec![b.emit("Concat", &[&rest, &p], &[("axis", 1i64.into())])]
+    }),
+    ("sigmoids over their sum", |b, x| {
+        let (p, axes) = (emit(b, "Sigmoid", &[x]), last(b));
+        let sum = emit(b, "ReduceL1", &[&p, &axes]);
+        vec![emit(b, "Div", &[&p, &sum])]
+    }),
+];
+
+/// Tails that end in a probability of its own for each class.
+const INDEPENDENT: &[(&str, Tail)] = &[
+    ("sigmoid", |b, x| vec![emit(b, "Sigmoid", &[x])]),
+    ("sigmoid, clipped", |b, x| {
+        let (p, low, high) = (
+            emit(b, "Sigmoid", &[x]),
+            number(b, 1e-6),
+            number(b, 1.0 - 1e-6),
+        );
+        vec![emit(b, "Clip", &[&p, &low, &high])]
+    }),
+    ("1 - sigmoid", |b, x| {
+        let (p, one) = (emit(b, "Sigmoid", &[x]), number(b, 1.0));
+        vec![emit(b, "Sub", &[&one, &p])]
+    }),
+    ("mean of two sigmoids", |b, x| {
+        let minus = emit(b, "Neg", &[x]);
+        let heads = [emit(b, "Sigmoid", &[x]), emit(b, "Sigmoid", &[&minus])];
+        vec![emit(b, "Mean", &[&heads[0], &heads[1]])]
+    }),
+    ("written out", |b, x| {
+        let (minus, one) = (emit(b, "Neg", &[x]), number(b, 1.0));
+        let power = emit(b, "Exp", &[&minus]);
+        let sum = emit(b, "Add", &[&one, &power]);
+        vec![emit(b, "Div", &[&one, &sum])]
+    }),
+    ("half of 1 + tanh", |b, x| {
+        let (one, half) = (number(b, 1.0), number(b, 0.5));
+        let tanh = emit(b, "Tanh", &[x]);
+        let sum = emit(b, "Add", &[&tanh, &one]);
+        vec![emit(b, "Mul", &[&sum, &half])]
+    }),
+];
+
+#[test]
+fn probabilities_are_recognised_however_they_are_computed() {
+    for (tails, head) in [(EXCLUSIVE, Head::Softmax), (INDEPENDENT, Head::Sigmoid)] {
+        for (what, tail) in tails {
+            for spread in [0.2, 3.0] {
+                let network = with_tail("", spread, *tail).unwrap();
+                assert_eq!(network.head(), head, "{what}");
+                let output = network.scores.as_ref().unwrap().output.clone();
+                assert_means(&network, &output, what);
+            }
+        }
+    }
+}
+
+#[test]
+fn scores_without_an_activation_are_softmaxed_unless_the_card_says_otherwise() {
+    let network = with_tail("", 1.0, |b, x| vec![emit(b, "Identity", &[x])]).unwrap();
+    let scores = network.scores.as_ref().unwrap();
+    assert_eq!(
+        (scores.head, scores.evidence),
+        (Head::Softmax, Evidence::Assumption)
+    );
+    assert_eq!(
+        given(&network, &scores.value, 0.5),
+        given(&network, "logits", 0.5)
+    );
+}
+
+#[test]
+fn logarithms_of_probabilities_are_scores() {
+    let network = with_tail("", 1.0, |b, x| {
+        let p = softmax(b, x);
+        vec![emit(b, "Log", &[&p])]
+    });
+    assert_means_logarithms(&network.unwrap());
+    let network = with_tail("", 1.0, |b, x| {
+        vec![b.emit("LogSoftmax", &[x], &[("axis", 1i64.into())])]
+    });
+    assert_means_logarithms(&network.unwrap());
+}
+
+fn assert_means_logarithms(network: &Network) {
+    assert_eq!(network.head(), Head::Softmax);
+    let scores = network.scores.as_ref().unwrap();
+    let found = network
+        .head()
+        .probabilities(given(network, &scores.value, 0.7).into_iter());
+    let expected = given(network, &scores.output, 0.7);
+    for (p, log) in found.iter().zip(expected) {
+        assert!((p - log.exp()).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn a_network_of_one_output_has_one_class_or_two_if_two_are_named() {
+    let tail: Tail = |b, x| {
+        let (start, end, axes) = (b.ints(&[0]), b.ints(&[1]), b.ints(&[1]));
+        let one = emit(b, "Slice", &[x, &start, &end, &axes]);
+        vec![b.emit_named("p", "Sigmoid", &[&one], &[]).unwrap()]
+    };
+    let network = with_tail("", 1.0, tail).unwrap();
+    assert_eq!((network.head(), network.classes.len()), (Head::Sigmoid, 1));
+    assert_means(&network, "p", "one class");
+    let network = with_tail("classes.names = [\"cat\", \"dog\"]", 1.0, tail).unwrap();
+    assert_eq!((network.head(), network.classes.len()), (Head::Sigmoid, 2));
+    let scores = given(&network, network.logits().unwrap(), 0.4);
+    let found = network.head().probabilities(scores.into_iter());
+    let p = given(&network, "p", 0.4)[0];
+    assert!((found[0] - (1.0 - p)).abs() < 1e-6 && (found[1] - p).abs() < 1e-6);
+    // A batch that was squeezed away.
+    let squeezed = with_tail("", 1.0, |b, x| {
+        let (start, end, axes) = (b.ints(&[0]), b.ints(&[1]), b.ints(&[1]));
+        let one = emit(b, "Slice", &[x, &start, &end, &axes]);
+        let one = emit(b, "Squeeze", &[&one, &axes]);
+        vec![b.emit_named("p", "Sigmoid", &[&one], &[]).unwrap()]
+    });
+    let squeezed = squeezed.unwrap();
+    assert_eq!(
+        squeezed
+            .shapes
+            .get(squeezed.logits().unwrap())
+            .unwrap()
+            .dims,
+        [1, 1]
+    );
+    assert_means(&squeezed, "p", "squeezed");
+}
+
+#[test]
+fn a_gate_at_the_end_is_no_probability() {
+    let network = with_tail("", 1.0, |b, x| {
+        let gate = emit(b, "Sigmoid", &[x]);
+        let small = number(b, 0.01);
+        let x = emit(b, "Mul", &[x, &small]);
+        let x = emit(b, "Abs", &[&x]);
+        vec![emit(b, "Mul", &[&x, &gate])]
+    });
+    let scores = network.unwrap().scores.unwrap();
+    assert_eq!(
+        (scores.head, scores.evidence),
+        (Head::Softmax, Evidence::Assumption)
+    );
+}
+
+/// A `ZipMap` of `probabilities`, and the label of the best class, as converters of scikit-learn write them.
+fn zipped(b: &mut Builder, probabilities: &str) -> Vec<String> {
+    let labels = ["hen", "cock", "owl", "jay"].map(str::to_string).to_vec();
+    let zip = NodeProto {
+        op_type: "ZipMap".into(),
+        domain: "ai.onnx.ml".into(),
+        input: vec![probabilities.into()],
+        output: vec!["loss".into()],
+        attribute: vec![Attribute::from(labels).named("classlabels_strings")],
+        ..Default::default()
+    };
+    b.append(zip).unwrap();
+    vec!["loss".into()]
+}
+
+#[test]
+fn containers_are_looked_through() {
+    let network = with_tail("", 1.0, |b, x| {
+        let p = softmax(b, x);
+        zipped(b, &p)
+    });
+    let network = network.unwrap();
+    assert_eq!(network.classes.name(2), Some("owl"));
+    assert_eq!(network.classes_origin, Origin::Network);
+    assert_eq!(network.logits(), Some("logits"));
+    let best: Tail = |b, x| {
+        let (p, k) = (softmax(b, x), b.ints(&[2]));
+        b.emit_many("TopK", &[&p, &k], &[], 2)
+    };
+    let network = with_tail("", 1.0, best).unwrap();
+    assert_eq!(
+        (network.logits(), network.classes.len()),
+        (Some("logits"), 4)
+    );
+    assert!(
+        network
+            .assumptions()
+            .iter()
+            .any(|line| line.contains("TopK"))
+    );
+    let index: Tail = |b, x| vec![b.emit("ArgMax", &[x], &[("axis", 1i64.into())])];
+    let network = with_tail("", 1.0, index).unwrap();
+    assert_eq!(
+        (network.logits(), network.classes.len()),
+        (Some("logits"), 4)
+    );
+}
+
+#[test]
+fn of_several_outputs_one_is_taken_and_the_others_are_named() {
+    let heads: Tail = |b, x| {
+        let (start, end, axes) = (b.ints(&[0]), b.ints(&[3]), b.ints(&[1]));
+        let age = b.emit_named("age", "Identity", &[x], &[]).unwrap();
+        let kind = b
+            .emit_named("kind", "Slice", &[x, &start, &end, &axes], &[])
+            .unwrap();
+        vec![age, kind]
+    };
+    let network = with_tail("", 1.0, heads).unwrap();
+    let line = network.assumptions().pop().unwrap();
+    assert!(
+        line.contains("\"age\" (4 classes) is taken") && line.contains("\"kind\" (3 classes)"),
+        "{line}"
+    );
+    // As many names as classes of one output decide.
+    let network = with_tail("classes.names = [\"a\", \"b\", \"c\"]", 1.0, heads).unwrap();
+    assert_eq!(network.logits(), Some("kind"));
+    let network = with_tail("output.name = \"kind\"", 1.0, heads).unwrap();
+    assert_eq!(network.logits(), Some("kind"));
+    assert!(
+        network
+            .assumptions()
+            .iter()
+            .all(|line| !line.contains("several"))
+    );
+    let error = with_tail("output.name = \"logits\"", 1.0, heads)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("\"logits\" is no output; outputs: \"age\", \"kind\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_network_without_class_scores_has_layers() {
+    let network = opened(18, |b| {
+        b.input("x", Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap();
+        small(b, "x", Elem::F32);
+        vec!["relu".into()]
+    });
+    let network = network.unwrap();
+    assert!(network.logits().is_none() && network.classes.is_empty());
+    assert!(network.layers().iter().any(|layer| layer.name == "relu"));
+    let line = network.assumptions().pop().unwrap();
+    assert!(
+        line.contains("no class scores") && line.contains("[1, 4, 4, 4]"),
+        "{line}"
+    );
+}
+
+#[test]
+fn inputs_off_the_path_of_the_chosen_output_are_not_asked_for() {
+    let build = |b: &mut Builder| {
+        b.input("x", Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap();
+        b.input("words", Elem::F32, &fixed(&[1, 4])).unwrap();
+        let pool = small(b, "x", Elem::F32);
+        let flat = b.emit_named("image", "Flatten", &[&pool], &[]).unwrap();
+        let both = b.emit_named("both", "Mul", &[&flat, "words"], &[]).unwrap();
+        vec![both, flat]
+    };
+    let error = opened(18, build).unwrap_err().to_string();
+    assert!(error.contains("\"words\""), "{error}");
+    let network = opened_with("output.name = \"image\"", 18, build).unwrap();
+    assert_eq!(network.logits(), Some("image"));
+}
