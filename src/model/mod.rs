@@ -13,6 +13,7 @@
 //!
 //! For the rooms above. Loading a model into ONNX Runtime and differentiating it are other rooms' business.
 
+mod activation;
 mod activations;
 pub mod card;
 pub mod classes;
@@ -28,6 +29,7 @@ pub mod open;
 mod orders;
 pub mod picture;
 mod ports;
+mod prefixes;
 pub mod preprocessing;
 pub mod report;
 mod scores;
@@ -37,6 +39,7 @@ pub mod zoo;
 
 use crate::near;
 
+pub use activation::Activation;
 pub use card::Card;
 pub use classes::Classes;
 pub use error::Error;
@@ -45,6 +48,6 @@ pub use layout::Layout;
 pub use network::Network;
 pub use open::{ModelFile, Source};
 pub use ports::Ports;
-pub use preprocessing::{Affine, ChannelOrder, Channels, InputSize, Origin, Preprocessing};
+pub use preprocessing::{Affine, ChannelOrder, Channels, InputSize, Origin, Preprocessing, Window};
 pub use scores::Head;
 pub use sides::Sides;

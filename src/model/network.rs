@@ -44,6 +44,8 @@ pub struct Network {
     pub shapes: Shapes,
     /// What tells where a value has its channels.
     pub grids: Grids,
+    /// What is stated of it, but not heeded; a line each.
+    remarks: Vec<String>,
     /// What the file has for the parts that the graph has.
     pub(super) wholes: Wholes,
 }
@@ -61,7 +63,8 @@ impl Network {
         let model = upgrade::upgrade(precision::single(model)?)?;
         let graph = Graph::new(functions::inline(foreign::define(model))?)?;
         let content = content_hash(file, &graph)?;
-        let picture = Picture::find(&graph, file, hints.size)?;
+        let size = hints.size.as_ref().map(|hint| hint.value);
+        let picture = Picture::find(&graph, file, size)?;
         let (size, size_origin) = (picture.size, picture.size_origin);
         Self::of(file, content, &graph, picture, hints).map_err(|problem| {
             let is_of_size = matches!(problem, Error::Fetch(_) | Error::NoClassScores { .. });
@@ -102,21 +105,22 @@ impl Network {
                     ),
                 });
             }
-            None => match named(&hints, count) {
-                Some(classes) => (classes, Origin::Exporter),
+            None => match hints.classes(count) {
+                Some(classes) => (classes.value, Origin::Exporter),
                 None => (Classes::numbered(count), Origin::Nobody),
             },
         };
         // Bytes can only be pixels as they are.
-        let told = || match raw {
+        let expected = match raw {
             true => Some(Preprocessing::PIXELS),
             false => Entry::of(&graph, &input).expects(),
         };
-        let said = file.card.preprocessing.map(|said| (said, Origin::Card));
-        let (preprocessing, preprocessing_origin) = said
-            .or_else(|| Some((told()?, Origin::Network)))
-            .or_else(|| Some((hints.preprocessing?, Origin::Exporter)))
-            .unwrap_or((Preprocessing::IMAGENET, Origin::Nobody));
+        let (preprocessing, preprocessing_origin) =
+            hints.prepare(file.card.preprocessing, expected, raw);
+        let remarks = match classes_origin {
+            Origin::Card => hints.unmet,
+            _ => hints.remarks(count),
+        };
         let hash = whole_hash(content, &input, size, &preprocessing);
         let picture = (size.height as usize, size.width as usize);
         let grids = Grids::of(&graph, &shapes, &input, picture);
@@ -136,11 +140,12 @@ impl Network {
             batchable,
             shapes,
             grids,
+            remarks,
             wholes,
         })
     }
 
-    /// What is assumed of the network because nobody says it; a line each, for the user.
+    /// What is assumed of the network because nobody says it, and what is stated but not heeded; a line each, for the user.
     pub fn assumptions(&self) -> Vec<String> {
         let Self { name, size, .. } = self;
         let size = (self.size_origin == Origin::Nobody).then(|| {
@@ -150,7 +155,11 @@ impl Network {
         let pixels = (self.preprocessing_origin == Origin::Nobody).then(|| {
             format!("{name}: nobody says how its pictures are prepared; ImageNet's mean and standard deviation are assumed")
         });
-        size.into_iter().chain(pixels).collect()
+        let remarks = self
+            .remarks
+            .iter()
+            .map(|remark| format!("{name}: {remark}"));
+        size.into_iter().chain(pixels).chain(remarks).collect()
     }
 
     /// Types of all values for `runs` pictures at once.
@@ -197,12 +206,6 @@ impl Network {
             sum.saturating_add(super::layers::parameters(&self.graph, node))
         })
     }
-}
-
-/// The names that the exporter gives a model's classes, if there are as many as classes.
-fn named(hints: &Hints, count: usize) -> Option<Classes> {
-    let names = hints.names.as_ref().filter(|names| names.len() == count)?;
-    Classes::new(names, "the exporter's list").ok()
 }
 
 fn dims_of(size: InputSize, runs: usize) -> [usize; 4] {

@@ -57,15 +57,27 @@ fn understood(network: &Understood) -> std::io::Result<()> {
         _ => "",
     };
     line(&format!(
-        "  picture     {:?}, {batches}{size}",
-        network.input
+        "  picture     {:?}, {batches}; says {}{size}",
+        network.input, network.size_source
     ))?;
     line(&format!("  pixels      {}", pixels(network)))?;
+    let more = if network.classes > network.class_names.len() {
+        ", …"
+    } else {
+        ""
+    };
     line(&format!(
-        "  classes     {}, named by {}",
+        "  classes     {}, named by {}: {}{more}",
         network.classes,
-        who(network.classes_origin)
+        network.classes_source,
+        network.class_names.join("; ")
     ))?;
+    if let (Some(activation), Some(source)) = (network.activation, &network.activation_source) {
+        line(&format!(
+            "  activation  {}, says {source}",
+            activation.name()
+        ))?;
+    }
     line(&format!("  on the path {}", counts(&network.path)))?;
     let last = network.last.as_deref().unwrap_or("none");
     line(&format!(
@@ -106,19 +118,9 @@ fn pixels(network: &Understood) -> String {
         "{order}, black {}, white {}, crop {}; says {}{assumed}",
         numbers(black),
         numbers(white),
-        network.preprocessing.crop(),
-        who(network.preprocessing_origin)
+        numbers(vec![network.preprocessing.crop() as f32]),
+        network.preprocessing_source
     )
-}
-
-/// Whoever says something of a model.
-fn who(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Card => "its card",
-        Origin::Exporter => "its exporter",
-        Origin::Network => "the network itself",
-        Origin::Nobody => "nobody",
-    }
 }
 
 /// Each number, or one for all if they are the same.
