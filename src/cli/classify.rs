@@ -1,7 +1,7 @@
 //! `ziggurat classify`: what a model sees in pictures.
 
 use super::ports::Ports;
-use super::{Failure, opening, output};
+use super::{Failure, opening, output, photo};
 use anyhow::anyhow;
 use serde::Serialize;
 use std::path::Path;
@@ -50,6 +50,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut classifier = Classifier::open(&network, device)?;
     for image in images {
         let picture = picture::read(Path::new(image))?;
+        if let Some(seen) = photo::seen(&picture, &network) {
+            let (width, height) = picture.dimensions();
+            output::remark(&format!(
+                "{image}: of {width} × {height} pixels the network sees the middle {seen}; the rest is cropped away"
+            ));
+        }
         let input = network.preprocessing.tensor(&picture, network.size);
         let probabilities = classifier.probabilities(input)?;
         let top = top(&network, &probabilities, arguments.top);
