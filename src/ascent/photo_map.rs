@@ -15,6 +15,7 @@ use crate::model::{Network, Window};
 use crate::runtime::Device;
 use image::{RgbImage, imageops};
 use ndarray::Array2;
+use std::iter;
 use std::ops::Range;
 
 /// Most views of a photo.
@@ -42,6 +43,9 @@ struct View {
     map: Array2<f32>,
 }
 
+/// Columns and rows of a photo.
+type Part = (Range<u32>, Range<u32>);
+
 /// Makes the map of a target for all of `photo`.
 ///
 /// # Errors
@@ -57,7 +61,7 @@ pub fn of_photo(
     let size = network.size;
     let parts = parts((width, height), (size.width, size.height))?;
     let mut mapper = Mapper::open(network, target, unit, choice, device)?;
-    let mut view = |(columns, rows): (Range<u32>, Range<u32>)| -> Result<View, Error> {
+    let mut view = |(columns, rows): Part| -> Result<View, Error> {
         let (left, top) = (columns.start, rows.start);
         let (wide, high) = (columns.end - left, rows.end - top);
         let part = imageops::crop_imm(photo, left, top, wide, high).to_image();
@@ -79,11 +83,8 @@ pub fn of_photo(
     })
 }
 
-/// Columns and rows of each view of a photo.
-fn parts(
-    (width, height): (u32, u32),
-    (wide, high): (u32, u32),
-) -> Result<Vec<(Range<u32>, Range<u32>)>, Error> {
+/// Where the views of a photo lie.
+fn parts((width, height): (u32, u32), (wide, high): (u32, u32)) -> Result<Vec<Part>, Error> {
     let proportion = f64::from(wide) / f64::from(high);
     let is_wide = f64::from(width) > f64::from(height) * proportion;
     let (long, view) = match is_wide {
@@ -107,7 +108,7 @@ fn parts(
 fn spread(long: u32, view: u32) -> Option<Vec<Range<u32>>> {
     let beyond = f64::from(long) / f64::from(view) - 1.0;
     if beyond <= TOLERANCE {
-        return Some(vec![0..long]);
+        return Some(iter::once(0..long).collect());
     }
     let steps = (2.0 * beyond).ceil();
     if steps >= f64::from(MOST_VIEWS) {
