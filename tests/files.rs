@@ -318,7 +318,6 @@ fn cam_writes_into_a_folder() {
     let desk = Desk::new();
     let model = desk.model(&[]);
     let photo = desk.photo("cat.png", &solid([200, 10, 10]));
-    fs::create_dir(desk.path("maps")).unwrap();
     let out = desk.path("maps/");
     printed(&["cam", &model, &photo, "--target", "class 0", "--out", &out]);
     assert!(Path::new(&desk.path("maps/cat-class-0.png")).is_file());

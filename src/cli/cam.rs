@@ -3,7 +3,7 @@
 use super::classify::model_and_images;
 use super::gradient::no_such_unit;
 use super::ports::Ports;
-use super::writing::Pending;
+use super::writing::{Pending, is_folder};
 use super::{Failure, opening, output, photo};
 use anyhow::anyhow;
 use image::{DynamicImage, ImageFormat};
@@ -29,7 +29,7 @@ pub struct Arguments {
     /// How the map is made: grad-cam, grad-cam++, layer-cam, hires-cam or cam
     #[arg(long, default_value = "grad-cam")]
     method: String,
-    /// Where the picture with its heat map goes: a PNG file, or a folder that is there
+    /// Where the picture with its heat map goes: a PNG file, or a folder
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
     /// auto, cpu, cuda[:N] or tensorrt[:N]
@@ -52,7 +52,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         )));
     };
     let picture = photo::bounded(picture::read(Path::new(image))?, image);
-    let out = Pending::new(&file_in(&arguments.out, image, &arguments.target))?;
+    let out = Pending::new(&file_in(&arguments.out, image, &arguments.target)?)?;
     let home = opening::home()?;
     let network = opening::network(&home, model, &arguments.ports)?;
     let target = opening::target(&network, &arguments.target)?;
@@ -88,12 +88,14 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// Where the result goes: `out`, or, if that is a folder, a file in it that is named after the picture and the target.
-fn file_in(out: &Path, image: &str, target: &str) -> PathBuf {
-    if !out.is_dir() {
-        return out.to_path_buf();
+fn file_in(out: &Path, image: &str, target: &str) -> anyhow::Result<PathBuf> {
+    if !is_folder(out) {
+        return Ok(out.to_path_buf());
     }
+    std::fs::create_dir_all(out)
+        .map_err(|problem| anyhow!("--out {}: {problem}", out.display()))?;
     let stem = Path::new(image).file_stem().unwrap_or_default();
     let mut name = stem.to_owned();
     name.push(format!("-{}.png", favourites::file_name(target)));
-    out.join(name)
+    Ok(out.join(name))
 }

@@ -2,6 +2,7 @@
 
 use super::graphics::{Graphics, Screen};
 use super::ports::Ports;
+use super::writing::is_folder;
 use super::{Failure, opening, output};
 use anyhow::anyhow;
 use image::RgbImage;
@@ -218,12 +219,6 @@ fn check_writable(out: Option<&Path>, several: bool) -> Result<(), Failure> {
     tempfile::tempfile_in(folder)
         .map_err(|problem| anyhow!("--out {}: {problem}", out.display()))?;
     Ok(())
-}
-
-/// Whether a path is that of a folder, there or still to be made.
-fn is_folder(path: &Path) -> bool {
-    let text = path.as_os_str().to_string_lossy();
-    path.is_dir() || text.ends_with(std::path::is_separator)
 }
 
 /// All that the runs of one command share.
