@@ -234,7 +234,7 @@ fn gradient_of_a_neuron_is_local() {
 }
 
 #[test]
-fn cam_lays_a_map_over_what_the_model_sees() {
+fn cam_lays_a_map_over_the_entire_picture() {
     let desk = Desk::new();
     let picture = desk.path("picture.png");
     let maps: Vec<RgbImage> = ["flamingo", "644", "blocks.10/expand/conv:7"]
@@ -246,7 +246,7 @@ fn cam_lays_a_map_over_what_the_model_sees() {
             image::open(out).unwrap().into_rgb8()
         })
         .collect();
-    assert!(maps.iter().all(|map| map.dimensions() == (224, 224)));
+    assert!(maps.iter().all(|map| map.dimensions() == (300, 260)));
     assert_ne!(maps[0], maps[1]);
     assert_ne!(maps[1], maps[2]);
     let why = complaint(
@@ -518,9 +518,17 @@ fn doctor_fetches_nothing_and_succeeds_with_nothing() {
 #[test]
 fn files_that_are_no_model_are_named() {
     let desk = Desk::new();
-    let [missing, text, half, no_image] =
-        ["missing.onnx", "text.onnx", "half.onnx", "tokens.onnx"].map(|name| desk.path(name));
+    let [missing, text, half, no_image, pointer] = [
+        "missing.onnx",
+        "text.onnx",
+        "half.onnx",
+        "tokens.onnx",
+        "pointer.onnx",
+    ]
+    .map(|name| desk.path(name));
     fs::write(&text, "this is a text\n").unwrap();
+    let lfs = "version https://git-lfs.github.com/spec/v1\noid sha256:4b\nsize 102442450\n";
+    fs::write(&pointer, lfs).unwrap();
     let whole = fs::read(model_file().path).unwrap();
     fs::write(&half, &whole[..whole.len() / 2]).unwrap();
     let mut builder = Builder::empty(18, "t/");
@@ -534,7 +542,12 @@ fn files_that_are_no_model_are_named() {
     write_npy(&input, &inputs()).unwrap();
     for (model, why) in [
         (&missing, "no such model file"),
-        (&text, "text.onnx"),
+        (&text, "but a text file"),
+        (&pointer, "but a Git LFS pointer: git lfs pull"),
+        (
+            &desk.path(""),
+            "is not an ONNX model but a folder: name the file in it, \"",
+        ),
         (&half, "half.onnx"),
         (&no_image, "no image input"),
     ] {
@@ -554,7 +567,7 @@ fn files_that_are_no_model_are_named() {
             );
         }
     }
-    assert_eq!(desk.files().len(), 5);
+    assert_eq!(desk.files().len(), 6);
 }
 
 #[test]

@@ -226,6 +226,26 @@ fn several_targets_share_a_call_and_each_gets_its_own_picture() {
 }
 
 #[test]
+fn one_target_may_go_into_a_folder_that_is_there_or_not() {
+    let desk = Desk::new();
+    for folder in ["new/", "new", "deeper/inside.png/"] {
+        let out = desk.path(folder);
+        let arguments = ["run", "flamingo", "--steps", "2", "--json", "--out", &out];
+        let image = desk.objects(&arguments)[0]["image"].to_string();
+        assert!(
+            image.contains(&out) && image.contains("flamingo-"),
+            "{image}"
+        );
+    }
+    assert_eq!(fs::read_dir(desk.path("new")).unwrap().count(), 2);
+    let said = desk.complaint(2, &["run", "flamingo", "--out", &desk.path("name")]);
+    assert!(
+        said.contains("in .png, or in / if it is a folder"),
+        "{said}"
+    );
+}
+
+#[test]
 fn mistakes_are_told_in_one_line_and_write_nothing() {
     let desk = Desk::new();
     let cases: [(&[&str], i32, &str); 8] = [

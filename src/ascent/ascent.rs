@@ -13,7 +13,7 @@ use super::step_graph::{Terms, names};
 use super::target::{anchor, check_unit};
 use super::views::{Frame, Line};
 use super::{Error, Kind, Objective, Run, Settings, Unit, canvas, constants, not_finite};
-use crate::model::{Head, Network};
+use crate::model::{Activation, Network};
 use crate::runtime::{Device, Loop, Stop, Tensor};
 use ndarray::{Array2, Array4, ArrayViewD};
 
@@ -394,13 +394,13 @@ impl<'a> Ascent<'a> {
     /// The probabilities of each run: of its own class, and the largest. `None` where scores have no probabilities.
     fn seen(&self, logits: &Tensor) -> Option<Vec<Seen>> {
         let all = logits.as_f32().into_iter().flat_map(|all| all.outer_iter());
-        let head = self.network.head();
-        if head == Head::Identity {
+        let activation = self.network.activation();
+        if activation == Activation::None {
             return None;
         }
         let kind = self.plan.objective.kind;
         let seen = |(run, scores): (&Running, ArrayViewD<f32>)| {
-            let probabilities = head.probabilities(scores.iter().copied());
+            let probabilities = activation.probabilities(scores.iter().copied());
             seen(kind, run.run.unit.index, &probabilities)
         };
         Some(self.runs.iter().zip(all).map(seen).collect())

@@ -2,7 +2,7 @@
 //! [`objective`](super::objective) has the formulas.
 
 use super::objective::{ClassScore, Parts, one_hot};
-use crate::model::Head;
+use crate::model::Activation;
 use crate::onnx::{Builder, Elem, Error as GraphError, Shapes};
 
 /// What takes a class out of a softmax: it is added to the class's logit.
@@ -28,12 +28,12 @@ impl ClassObjective<'_> {
         builder: &mut Builder,
         shapes: &Shapes,
         score: ClassScore,
-        head: Head,
+        activation: Activation,
     ) -> Result<Parts, GraphError> {
-        match (score, head) {
-            (ClassScore::LogProbability, Head::Softmax) => self.log_softmax(builder),
-            (ClassScore::LogProbability, Head::Sigmoid) => Ok(self.log_sigmoid(builder)),
-            (ClassScore::Logit, _) | (_, Head::Identity) => self.logit(builder, shapes),
+        match (score, activation) {
+            (ClassScore::LogProbability, Activation::Softmax) => self.log_softmax(builder),
+            (ClassScore::LogProbability, Activation::Sigmoid) => Ok(self.log_sigmoid(builder)),
+            (ClassScore::Logit, _) | (_, Activation::None) => self.logit(builder, shapes),
         }
     }
 
@@ -167,7 +167,7 @@ mod tests {
     fn score(
         logits: &[f32; CLASSES],
         score: ClassScore,
-        head: Head,
+        activation: Activation,
         is_negative: bool,
     ) -> (f32, Vec<f32>) {
         let mut builder = Builder::empty(18, "");
@@ -188,7 +188,9 @@ mod tests {
             units: &units,
             is_negative,
         };
-        let parts = class.emit(&mut builder, &shapes, score, head).unwrap();
+        let parts = class
+            .emit(&mut builder, &shapes, score, activation)
+            .unwrap();
         let [(value, seed)] = parts.seeds.as_slice() else {
             panic!("one seed");
         };
@@ -223,24 +225,24 @@ mod tests {
             [-1.0, 0.5, 4.0, -2.0],
         ] {
             for is_negative in [false, true] {
-                for (of, head) in [
-                    (ClassScore::LogProbability, Head::Softmax),
-                    (ClassScore::LogProbability, Head::Sigmoid),
-                    (ClassScore::LogProbability, Head::Identity),
-                    (ClassScore::Logit, Head::Softmax),
+                for (of, activation) in [
+                    (ClassScore::LogProbability, Activation::Softmax),
+                    (ClassScore::LogProbability, Activation::Sigmoid),
+                    (ClassScore::LogProbability, Activation::None),
+                    (ClassScore::Logit, Activation::Softmax),
                 ] {
-                    let (_, gradient) = score(&logits, of, head, is_negative);
+                    let (_, gradient) = score(&logits, of, activation, is_negative);
                     for index in 0..CLASSES {
                         let mut moved = logits;
                         moved[index] += step;
-                        let up = score(&moved, of, head, is_negative).0;
+                        let up = score(&moved, of, activation, is_negative).0;
                         moved[index] -= 2.0 * step;
-                        let down = score(&moved, of, head, is_negative).0;
+                        let down = score(&moved, of, activation, is_negative).0;
                         let slope = (up - down) / (2.0 * step);
                         let found = gradient[index];
                         assert!(
                             (slope - found).abs() < 2e-3,
-                            "{of:?} {head:?} {is_negative}: {slope} {found}"
+                            "{of:?} {activation:?} {is_negative}: {slope} {found}"
                         );
                     }
                 }
@@ -251,13 +253,14 @@ mod tests {
     #[test]
     fn a_certain_class_can_be_climbed_down_and_an_impossible_one_up() {
         testing::library();
-        for head in [Head::Softmax, Head::Sigmoid] {
+        for activation in [Activation::Softmax, Activation::Sigmoid] {
             let certain = [0.0, 0.0, 80.0, 0.0];
-            let (value, gradient) = score(&certain, ClassScore::LogProbability, head, true);
+            let (value, gradient) = score(&certain, ClassScore::LogProbability, activation, true);
             assert!(value < -70.0 && value.is_finite(), "{value}");
             assert!((gradient[2] + 1.0).abs() < 1e-5, "{gradient:?}");
             let impossible = [0.0, 0.0, -80.0, 0.0];
-            let (value, gradient) = score(&impossible, ClassScore::LogProbability, head, false);
+            let (value, gradient) =
+                score(&impossible, ClassScore::LogProbability, activation, false);
             assert!(value < -70.0 && value.is_finite(), "{value}");
             assert!((gradient[2] - 1.0).abs() < 1e-5, "{gradient:?}");
         }

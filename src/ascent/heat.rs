@@ -2,7 +2,7 @@
 
 use super::resampling::resize_picture;
 use image::{Rgb, RgbImage};
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, s};
 
 /// How much of a pixel is heat; the rest is picture.
 const ALPHA: f32 = 0.55;
@@ -23,17 +23,25 @@ pub fn overlay(picture: &RgbImage, map: &Array2<f32>) -> RgbImage {
     let (width, height) = picture.dimensions();
     let map = map.clone().insert_axis(Axis(0));
     let heat = resize_picture(&map, height as usize, width as usize);
-    let largest = heat.fold(0.0, |a: f32, &b| a.max(b));
-    RgbImage::from_fn(width, height, |x, y| {
-        let value = heat[(0, y as usize, x as usize)];
-        let share = if largest > 0.0 { value / largest } else { 0.0 };
-        let Rgb(under) = *picture.get_pixel(x, y);
-        let over = colour(share);
-        Rgb([0, 1, 2].map(|channel| {
-            let mixed = ALPHA * over[channel] + (1.0 - ALPHA) * f32::from(under[channel]);
-            mixed.round() as u8
-        }))
-    })
+    overlay_rows(picture, |row| heat.slice(s![0, row as usize, ..]).to_vec())
+}
+
+/// As [`overlay`], with the heat of each row of the picture as `row` has it.
+pub fn overlay_rows(picture: &RgbImage, row: impl Fn(u32) -> Vec<f32>) -> RgbImage {
+    let height = picture.height();
+    let largest = (0..height).flat_map(&row).fold(0.0, f32::max);
+    let mut result = picture.clone();
+    for (y, pixels) in result.enumerate_rows_mut() {
+        for ((.., pixel), value) in pixels.zip(row(y)) {
+            let share = if largest > 0.0 { value / largest } else { 0.0 };
+            let (over, under) = (colour(share), pixel.0);
+            *pixel = Rgb([0, 1, 2].map(|channel| {
+                let mixed = ALPHA * over[channel] + (1.0 - ALPHA) * f32::from(under[channel]);
+                mixed.round() as u8
+            }));
+        }
+    }
+    result
 }
 
 /// `map` (rows, columns; 0 and more) by itself, of its own size and scaled to its own largest value.

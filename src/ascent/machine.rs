@@ -80,7 +80,7 @@ impl Machine {
             logits: network.logits().filter(|logits| *logits == value),
             affine: &affine,
             basis: &Basis::of(network),
-            class: (plan.class_score, network.head()),
+            class: (plan.class_score, network.activation()),
             terms: plan.terms,
             device: lowering(device),
         };

@@ -12,6 +12,7 @@
 //! - [`step_graph`]: one step as one ONNX graph
 //! - [`Ascent`]: drives it; [`Saved`] is one at rest
 //! - [`probe`]: what a network says of given pictures: probabilities, a gradient, a class activation map
+//! - [`photo_map`]: the class activation map of an entire photo
 //! - [`heat`]: a class activation map laid over a picture
 //!
 //! Used by `runs` and the command line; knows nothing of files, histories or terminals.
@@ -31,6 +32,7 @@ mod not_finite;
 pub mod objective;
 pub mod octaves;
 mod overlay;
+pub mod photo_map;
 pub mod probe;
 pub mod random;
 pub mod resampling;

@@ -11,7 +11,7 @@
 //! | layer | the mean square of all of it | 2 `x` / count |
 
 use super::class_objective::ClassObjective;
-use crate::model::{Head, Layout};
+use crate::model::{Activation, Layout};
 use crate::onnx::{Builder, Error as GraphError, Graph, Shapes, ValueType};
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,7 @@ pub(super) struct Scored<'a> {
     /// lets a channel or neuron rise that does not fire yet.
     pub leak: f64,
     /// What of a class is scored, and how logits become probabilities; not used for other kinds.
-    pub class: (ClassScore, Head),
+    pub class: (ClassScore, Activation),
 }
 
 /// The names of an objective's parts in a step graph.
@@ -117,8 +117,8 @@ pub(super) fn emit(
             units,
             is_negative: kind == Kind::NotClass,
         };
-        let (score, head) = class_score;
-        return class.emit(builder, shapes, score, head);
+        let (score, activation) = class_score;
+        return class.emit(builder, shapes, score, activation);
     }
     let Some(layout) = layout.filter(|_| kind != Kind::Layer) else {
         let value_type = shapes.get(value)?.clone();

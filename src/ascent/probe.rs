@@ -53,7 +53,11 @@ impl<'a> Classifier<'a> {
         let picture = Tensor::from(picture);
         let inputs = [(self.network.input.as_str(), &picture)];
         let logits = run(&mut self.session, &inputs, self.logits)?;
-        finite(self.network.head().probabilities(logits.iter().copied()))
+        finite(
+            self.network
+                .activation()
+                .probabilities(logits.iter().copied()),
+        )
     }
 }
 
@@ -104,13 +108,10 @@ pub fn input_gradient(
         .expect("a gradient has its source's dimensions"))
 }
 
-/// The class activation map of a target for one picture (1, C, H, W) in model-input units: (rows, columns) of the layer
-/// where it is taken, never negative, not scaled.
+/// The class activation map of a target for one picture (1, C, H, W) in model-input units: see [`Mapper`].
 ///
 /// # Errors
-/// [`Error::NoMap`] if the chosen layer has no places or does not lead to the target; or, where none is chosen, if the
-/// target is a neuron, a whole layer, or has no layer before it that is a picture; or if [`super::cam::Method::Cam`] is asked for and
-/// the score is more than pooling and one linear layer. Otherwise as [`input_gradient`].
+/// As [`Mapper::open`] and [`Mapper::map`].
 pub fn class_activation(
     network: &Network,
     target: &Objective,
@@ -119,21 +120,62 @@ pub fn class_activation(
     choice: MapChoice<'_>,
     device: Device,
 ) -> Result<Array2<f32>, Error> {
-    let map = map_layer::resolve(network, target, choice)?.ok_or_else(|| no_map(target))?;
-    let mut scored = scored_graph(network, target, unit, 1, &map.layer, device)?;
-    let builder = &mut scored.builder;
-    let map = map.emit(builder, &mut scored.shapes, &scored.gradient)?;
-    let axes = builder.ints(&[0, 1]);
-    let map = builder.emit("Squeeze", &[&map, &axes], &[]);
-    let mut session = session(builder.graph(), &[&map], device)?;
-    let picture = Tensor::from(picture);
-    let found = run(&mut session, &[(&network.input, &picture)], &map)?;
-    let map = found
-        .into_dimensionality::<Ix2>()
-        .expect("the map has rows and columns left");
-    match map.iter().all(|value| value.is_finite()) {
-        true => Ok(map),
-        false => Err(Error::NotFinite),
+    Mapper::open(network, target, unit, choice, device)?.map(picture)
+}
+
+/// The class activation map of a target, ready for one picture after another.
+#[derive(Debug)]
+pub struct Mapper<'a> {
+    network: &'a Network,
+    session: Session,
+    /// The value that is the map.
+    map: String,
+}
+
+impl<'a> Mapper<'a> {
+    /// Opens a session that makes the map alone.
+    ///
+    /// # Errors
+    /// [`Error::NoMap`] if the chosen layer has no places or does not lead to the target; or, where none is chosen, if the
+    /// target is a neuron, a whole layer, or has no layer before it that is a picture; or if [`super::cam::Method::Cam`] is
+    /// asked for and the score is more than pooling and one linear layer. Otherwise as [`input_gradient`].
+    pub fn open(
+        network: &'a Network,
+        target: &Objective,
+        unit: Unit,
+        choice: MapChoice<'_>,
+        device: Device,
+    ) -> Result<Self, Error> {
+        let map = map_layer::resolve(network, target, choice)?.ok_or_else(|| no_map(target))?;
+        let mut scored = scored_graph(network, target, unit, 1, &map.layer, device)?;
+        let builder = &mut scored.builder;
+        let map = map.emit(builder, &mut scored.shapes, &scored.gradient)?;
+        let axes = builder.ints(&[0, 1]);
+        let map = builder.emit("Squeeze", &[&map, &axes], &[]);
+        let session = session(builder.graph(), &[&map], device)?;
+        Ok(Self {
+            network,
+            session,
+            map,
+        })
+    }
+
+    /// The map of one picture (1, C, H, W) in model-input units: (rows, columns) of the layer where it is taken, never
+    /// negative, not scaled.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if the picture does not fit or the device fails, [`Error::NotFinite`].
+    pub fn map(&mut self, picture: Array4<f32>) -> Result<Array2<f32>, Error> {
+        let picture = Tensor::from(picture);
+        let inputs = [(self.network.input.as_str(), &picture)];
+        let found = run(&mut self.session, &inputs, &self.map)?;
+        let map = found
+            .into_dimensionality::<Ix2>()
+            .expect("the map has rows and columns left");
+        match map.iter().all(|value| value.is_finite()) {
+            true => Ok(map),
+            false => Err(Error::NotFinite),
+        }
     }
 }
 
@@ -182,7 +224,7 @@ fn scored_graph(
         value: &target.value,
         layout: network.layout(&target.value),
         leak: 0.0,
-        class: (ClassScore::Logit, network.head()),
+        class: (ClassScore::Logit, network.activation()),
     };
     let parts = objective::emit(&mut builder, &mut shapes, scored, &units)?;
     let options = autodiff::Options {
@@ -256,11 +298,11 @@ fn finite(probabilities: Vec<f32>) -> Result<Vec<f32>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Head;
+    use crate::model::Activation;
 
     #[test]
     fn softmax_sums_to_one_however_large_the_scores() {
-        let softmax = |scores: &[f32]| Head::Softmax.probabilities(scores.iter().copied());
+        let softmax = |scores: &[f32]| Activation::Softmax.probabilities(scores.iter().copied());
         assert_eq!(softmax(&[1e30, 1e30, -1e30]), [0.5, 0.5, 0.0]);
         let third = softmax(&[0.0, 2f32.ln()]);
         assert!((third[1] - 2.0 / 3.0).abs() < 1e-6);
@@ -277,7 +319,7 @@ mod tests {
     #[test]
     fn scores_that_are_no_numbers_are_refused() {
         for scores in [[f32::NAN, 0.0], [f32::INFINITY, 0.0]] {
-            let probabilities = Head::Softmax.probabilities(scores.into_iter());
+            let probabilities = Activation::Softmax.probabilities(scores.into_iter());
             assert!(matches!(finite(probabilities), Err(Error::NotFinite)));
         }
     }

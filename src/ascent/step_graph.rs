@@ -24,7 +24,7 @@ use super::cam::Map;
 use super::colour::Basis;
 use super::objective::{self, ClassScore, Kind};
 use crate::autodiff::{self, Device, Options, gradient};
-use crate::model::{Head, Layout};
+use crate::model::{Activation, Layout};
 use crate::onnx::proto::{Dim, ModelProto};
 use crate::onnx::shapes::untyped;
 use crate::onnx::{Builder, Elem, Error as GraphError, Graph, Shapes, ValueType};
@@ -59,7 +59,7 @@ pub struct Request<'a> {
     /// The colour basis of the canvas.
     pub basis: &'a Basis,
     /// What of a class is climbed, and how its logits become probabilities.
-    pub class: (ClassScore, Head),
+    pub class: (ClassScore, Activation),
     pub terms: Terms,
     pub device: Device,
 }

@@ -3,15 +3,15 @@
 use super::classify::model_and_images;
 use super::gradient::no_such_unit;
 use super::ports::Ports;
-use super::writing::Pending;
-use super::{Failure, opening, output};
+use super::writing::{Pending, is_folder};
+use super::{Failure, opening, output, photo};
 use anyhow::anyhow;
 use image::{DynamicImage, ImageFormat};
-use ndarray::s;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
-use ziggurat::ascent::{MapChoice, heat, probe};
+use ziggurat::ascent::{MapChoice, heat, photo_map};
 use ziggurat::model::picture;
+use ziggurat::runs::favourites;
 use ziggurat::runtime::Provider;
 
 #[derive(clap::Args)]
@@ -29,7 +29,7 @@ pub struct Arguments {
     /// How the map is made: grad-cam, grad-cam++, layer-cam, hires-cam or cam
     #[arg(long, default_value = "grad-cam")]
     method: String,
-    /// Where the picture with its heat map goes, a PNG file
+    /// Where the picture with its heat map goes: a PNG file, or a folder
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
     /// auto, cpu, cuda[:N] or tensorrt[:N]
@@ -51,8 +51,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             "one picture at a time: say MODEL IMAGE"
         )));
     };
-    let picture = picture::read(Path::new(image))?;
-    let out = Pending::new(&arguments.out)?;
+    let picture = photo::bounded(picture::read(Path::new(image))?, image);
+    let out = Pending::new(&file_in(&arguments.out, image, &arguments.target)?)?;
     let home = opening::home()?;
     let network = opening::network(&home, model, &arguments.ports)?;
     let target = opening::target(&network, &arguments.target)?;
@@ -66,20 +66,36 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let device = opening::provider(provider)?.device;
 
-    let input = network.preprocessing.tensor(&picture, network.size);
-    let seen = network
-        .preprocessing
-        .picture(input.slice(s![0, .., .., ..]))?;
-    let (objective, unit) = (&target.objective, target.unit);
-    let map = probe::class_activation(&network, objective, unit, input, choice, device)
-        .map_err(no_such_unit)?;
-    if map.iter().all(|&value| value == 0.0) {
+    let what = (&target.objective, target.unit);
+    let map =
+        photo_map::of_photo(&network, what, &picture, choice, device).map_err(no_such_unit)?;
+    if let (Some(seen), views @ 2..) = (photo::seen(&picture, &network), map.views()) {
+        let (width, height) = picture.dimensions();
+        output::remark(&format!(
+            "{image}: the network sees {seen} of {width} × {height} pixels at once; the map is merged from {views} overlapping views"
+        ));
+    }
+    if map.is_zero() {
         output::remark(&format!(
             "nothing in {image} speaks for {}: its map is zero everywhere",
             target.title
         ));
     }
     let mut png = Cursor::new(Vec::new());
-    DynamicImage::from(heat::overlay(&seen, &map)).write_to(&mut png, ImageFormat::Png)?;
+    let overlaid = heat::overlay_rows(&picture, |row| map.row(row));
+    DynamicImage::from(overlaid).write_to(&mut png, ImageFormat::Png)?;
     Ok(out.finish(|writer| Ok(writer.write_all(png.get_ref())?))?)
+}
+
+/// Where the result goes: `out`, or, if that is a folder, a file in it that is named after the picture and the target.
+fn file_in(out: &Path, image: &str, target: &str) -> anyhow::Result<PathBuf> {
+    if !is_folder(out) {
+        return Ok(out.to_path_buf());
+    }
+    std::fs::create_dir_all(out)
+        .map_err(|problem| anyhow!("--out {}: {problem}", out.display()))?;
+    let stem = Path::new(image).file_stem().unwrap_or_default();
+    let mut name = stem.to_owned();
+    name.push(format!("-{}.png", favourites::file_name(target)));
+    Ok(out.join(name))
 }

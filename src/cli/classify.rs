@@ -1,12 +1,12 @@
 //! `ziggurat classify`: what a model sees in pictures.
 
 use super::ports::Ports;
-use super::{Failure, opening, output};
+use super::{Failure, opening, output, photo};
 use anyhow::anyhow;
 use serde::Serialize;
 use std::path::Path;
 use ziggurat::ascent::probe::{Classifier, largest};
-use ziggurat::model::{Head, Network, picture};
+use ziggurat::model::{Activation, Network, picture};
 use ziggurat::runs::words;
 use ziggurat::runtime::Provider;
 
@@ -55,6 +55,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut classifier = Classifier::open(&network, device)?;
     for image in images {
         let picture = picture::read(Path::new(image))?;
+        if let Some(seen) = photo::seen(&picture, &network) {
+            let (width, height) = picture.dimensions();
+            output::remark(&format!(
+                "{image}: of {width} × {height} pixels the network sees the middle {seen}; the rest is cropped away"
+            ));
+        }
         let input = network.preprocessing.tensor(&picture, network.size);
         let probabilities = classifier.probabilities(input)?;
         let top = top(&network, &probabilities, arguments.top);
@@ -93,7 +99,7 @@ fn is_picture(path: &str) -> bool {
 }
 
 fn top<'a>(network: &'a Network, probabilities: &[f32], count: usize) -> Vec<Entry<'a>> {
-    let is_probability = network.head() != Head::Identity;
+    let is_probability = network.activation() != Activation::None;
     let entry = |(index, value)| Entry {
         index,
         name: network.classes.name(index).unwrap_or_default(),

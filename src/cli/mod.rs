@@ -13,6 +13,7 @@ mod layers;
 mod log;
 mod opening;
 mod output;
+mod photo;
 mod ports;
 mod run;
 mod setup;
@@ -40,6 +41,11 @@ enum Command {
     /// Name the top classes of pictures
     Classify(classify::Arguments),
     /// Show which region of a picture speaks for a target
+    ///
+    /// The map covers the entire picture, and is written over it at the picture's own size. A picture much longer than the
+    /// network's input is divided along its longer side into overlapping views of the network's proportions; each is seen as
+    /// `classify` would see it as a picture by itself, and their maps are merged. The narrow border that the network's
+    /// preprocessing crops away takes the values beside it.
     Cam(cam::Arguments),
     /// List what a model is made of, and what of that can be visualised
     Layers(layers::Arguments),

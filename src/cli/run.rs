@@ -2,6 +2,7 @@
 
 use super::graphics::{Graphics, Screen};
 use super::ports::Ports;
+use super::writing::is_folder;
 use super::{Failure, opening, output};
 use anyhow::anyhow;
 use image::RgbImage;
@@ -42,7 +43,7 @@ pub struct Arguments {
     /// auto, cpu, cuda[:N] or tensorrt[:N]
     #[arg(long, default_value = "auto")]
     provider: String,
-    /// Where to write the picture (and, beside it, a JSON file); a folder if there are several targets
+    /// Where to write the picture (and, beside it, a JSON file): NAME.png, or a folder, which several targets need
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
     /// How to print the finished picture: auto, kitty, sixel, iterm2, blocks or none
@@ -197,17 +198,18 @@ fn settings(arguments: &Arguments, from: Option<&Spec>) -> Result<Settings, Fail
 /// Asks before minutes of work whether its result can be written.
 fn check_writable(out: Option<&Path>, several: bool) -> Result<(), Failure> {
     let Some(out) = out else { return Ok(()) };
-    let is_png = out
-        .extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
+    let is_png = !is_folder(out)
+        && out
+            .extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
     let folder = match (several, is_png) {
         (true, true) => {
             let problem = anyhow!("--out {}: several targets need a folder", out.display());
             return Err(Failure::usage(problem));
         }
-        (false, false) if !out.is_dir() => {
+        (false, false) if !is_folder(out) => {
             let problem = anyhow!(
-                "--out {}: pictures are PNG files; let the name end in .png",
+                "--out {}: pictures are PNG files; let the name end in .png, or in / if it is a folder",
                 out.display()
             );
             return Err(Failure::usage(problem));

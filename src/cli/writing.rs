@@ -5,6 +5,12 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
+/// Whether a path is that of a folder, there or still to be made.
+pub fn is_folder(path: &Path) -> bool {
+    let text = path.as_os_str().to_string_lossy();
+    path.is_dir() || text.ends_with(std::path::is_separator)
+}
+
 /// A file that is still to appear. Made before anything is computed, so that a path that cannot be written is known
 /// early; gone again if nothing comes of it.
 pub struct Pending {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::classes::printable;
 use super::error::read_text;
 use super::near::{did_you_mean, nearest};
-use super::{Classes, Error, Preprocessing, Sides, zoo};
+use super::{Activation, Classes, Error, Preprocessing, Sides, zoo};
 use crate::home::Home;
 
 /// Most bytes a card may have; class names may stand in it.
@@ -35,6 +35,8 @@ pub struct Card {
     pub offered_size: Option<Sides>,
     /// Which of the model's outputs holds the class scores; `None`: the only one.
     pub output: Option<String>,
+    /// What makes probabilities of the class scores in that output, if the card says it.
+    pub activation: Option<Activation>,
     /// What the model's further inputs hold, by name: one number everywhere.
     pub feed: BTreeMap<String, f64>,
     /// How the model wants its pictures, if the card says it.
@@ -110,6 +112,7 @@ struct InputKeys {
 #[serde(deny_unknown_fields)]
 struct OutputKeys {
     name: Option<String>,
+    activation: Option<Activation>,
 }
 
 #[derive(Deserialize)]
@@ -275,6 +278,7 @@ impl Card {
             input_size: None,
             offered_size: None,
             output: None,
+            activation: None,
             feed: BTreeMap::new(),
             preprocessing: None,
             names: Names::Unknown,
@@ -314,6 +318,7 @@ impl Card {
             input: keys.input.name,
             input_size: keys.input.size,
             output: keys.output.name,
+            activation: keys.output.activation,
             feed: keys.feed,
             preprocessing: keys.preprocessing,
             ..Self::silent(name)

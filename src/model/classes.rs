@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::Error;
 use super::error::read_text;
 use super::near::{did_you_mean, nearest};
+use super::{Error, prefixes};
 
 /// Most bytes a list of class names may have.
 const MAX_FILE: u64 = 8 << 20;
@@ -23,7 +23,8 @@ pub struct Classes {
 }
 
 impl Classes {
-    /// One name for each class, in order. Control characters are left out, so that a name is safe to print.
+    /// One name for each class, in order. Control characters are left out, so that a name is safe to print, and so are
+    /// numbers and identifiers that all names begin with (see [`prefixes`]).
     ///
     /// # Errors
     /// [`Error::Classes`] if there are no names or too many; `list` is what the message calls them.
@@ -36,6 +37,7 @@ impl Classes {
             .take(MAX_CLASSES + 1)
             .map(|name| printable(name.as_ref()))
             .collect();
+        let names = prefixes::stripped(names);
         let why = match names.len() {
             0 => "there are no class names".to_owned(),
             count if count > MAX_CLASSES => format!("more than {MAX_CLASSES} class names"),

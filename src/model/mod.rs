@@ -14,6 +14,7 @@
 //!
 //! For the rooms above. Loading a model into ONNX Runtime and differentiating it are other rooms' business.
 
+mod activation;
 mod activations;
 pub mod card;
 pub mod class_scores;
@@ -30,6 +31,7 @@ pub mod open;
 mod orders;
 pub mod picture;
 mod ports;
+mod prefixes;
 pub mod preprocessing;
 pub mod report;
 mod sides;
@@ -38,8 +40,9 @@ pub mod zoo;
 
 use crate::near;
 
+pub use activation::Activation;
 pub use card::Card;
-pub use class_scores::{ClassScores, Head};
+pub use class_scores::ClassScores;
 pub use classes::Classes;
 pub use error::Error;
 pub use layers::Layer;
@@ -47,5 +50,5 @@ pub use layout::Layout;
 pub use network::Network;
 pub use open::{ModelFile, Source};
 pub use ports::Ports;
-pub use preprocessing::{Affine, ChannelOrder, Channels, InputSize, Origin, Preprocessing};
+pub use preprocessing::{Affine, ChannelOrder, Channels, InputSize, Origin, Preprocessing, Window};
 pub use sides::Sides;

@@ -1,13 +1,15 @@
 //! A classifier that has been read: its graph in today's form, its image input, its class scores, and what it is made of.
 
-use super::class_scores::{self, ClassScores, Head, Known};
+use super::class_scores::{self, ClassScores, Known};
 use super::entry::Entry;
 use super::hints::Hints;
 use super::input::Picture;
 use super::layers::Layer;
 use super::layout::{Grids, Layout};
 use super::whole::Wholes;
-use super::{Affine, Classes, Error, InputSize, ModelFile, Origin, Preprocessing, Sides};
+use super::{
+    Activation, Affine, Classes, Error, InputSize, ModelFile, Origin, Preprocessing, Sides,
+};
 use crate::onnx::{Elem, Graph, Shapes, decompose, file, foreign, functions, precision, upgrade};
 use crate::runtime::folding;
 use std::fs::File;
@@ -42,6 +44,8 @@ pub struct Network {
     pub shapes: Shapes,
     /// What tells where a value has its channels.
     pub grids: Grids,
+    /// What is stated of it, but not heeded; a line each.
+    remarks: Vec<String>,
     /// What the file has for the parts that the graph has.
     pub(super) wholes: Wholes,
 }
@@ -61,7 +65,8 @@ impl Network {
         let content = content_hash(file, &graph)?;
         let sources = class_scores::sources(&graph);
         let graph = class_scores::reduced(graph, &sources, file)?;
-        let picture = Picture::find(&graph, file, hints.size)?;
+        let size = hints.size.as_ref().map(|hint| hint.value);
+        let picture = Picture::find(&graph, file, size)?;
         let (size, size_origin) = (picture.size, picture.size_origin);
         Self::of(file, content, (&graph, &sources), picture, hints).map_err(|problem| {
             let is_of_size = matches!(problem, Error::Fetch(_) | Error::NoClassScores { .. });
@@ -90,31 +95,37 @@ impl Network {
         let mut graph = plain(graph, &input, size, batchable)?;
         let mut shapes = infer(&graph, &input, 1, size)?;
         // Bytes can only be pixels as they are.
-        let told = || match raw {
+        let expected = match raw {
             true => Some(Preprocessing::PIXELS),
             false => Entry::of(&graph, &input).expects(),
         };
-        let said = file.card.preprocessing.map(|said| (said, Origin::Card));
-        let (preprocessing, preprocessing_origin) = said
-            .or_else(|| Some((told()?, Origin::Network)))
-            .or_else(|| Some((hints.preprocessing?, Origin::Exporter)))
-            .unwrap_or((Preprocessing::IMAGENET, Origin::Nobody));
+        let (preprocessing, preprocessing_origin) =
+            hints.prepare(file.card.preprocessing, expected, raw);
         let named = file.card.classes()?;
-        let names = named.as_ref().map(Classes::len);
         let known = Known {
             file,
             sources,
             input: &input,
             size,
             affine: &preprocessing.affine(size.channels()),
-            head: None,
-            names: names.or(hints.names.as_ref().map(Vec::len)),
+            activation: file
+                .card
+                .activation
+                .or(hints.activation.as_ref().map(|hint| hint.value)),
+            names: match &named {
+                Some(classes) => vec![classes.len()],
+                None => hints.names.iter().map(|hint| hint.value.len()).collect(),
+            },
         };
         let types = |graph: &Graph| infer(graph, &input, 1, size);
         let scores = class_scores::find(&mut graph, &mut shapes, &known, types)?;
         let (classes, classes_origin) = match &scores {
             Ok(scores) => class_names(file, scores, named, &hints)?,
             Err(_) => (Classes::none(), Origin::Nobody),
+        };
+        let remarks = match classes_origin {
+            Origin::Card => hints.unmet,
+            _ => hints.remarks(classes.len()),
         };
         let hash = whole_hash(content, &input, size, &preprocessing);
         let picture = (size.height as usize, size.width as usize);
@@ -134,11 +145,12 @@ impl Network {
             batchable,
             shapes,
             grids,
+            remarks,
             wholes,
         })
     }
 
-    /// What is assumed of the network because nobody says it; a line each, for the user.
+    /// What is assumed of the network because nobody says it, and what is stated but not heeded; a line each, for the user.
     pub fn assumptions(&self) -> Vec<String> {
         let Self { name, size, .. } = self;
         let size = (self.size_origin == Origin::Nobody).then(|| {
@@ -152,8 +164,9 @@ impl Network {
             Ok(scores) => scores.remarks.clone(),
             Err(why) => vec![format!("no class scores, layers alone: {why}")],
         };
-        let scores = scores.into_iter().map(|remark| format!("{name}: {remark}"));
-        size.into_iter().chain(pixels).chain(scores).collect()
+        let remarks = scores.iter().chain(&self.remarks);
+        let remarks = remarks.map(|remark| format!("{name}: {remark}"));
+        size.into_iter().chain(pixels).chain(remarks).collect()
     }
 
     /// Name of the class scores, (N, classes), before the function that makes probabilities of them, if there are any.
@@ -165,10 +178,10 @@ impl Network {
     }
 
     /// The function that makes probabilities of the class scores.
-    pub fn head(&self) -> Head {
+    pub fn activation(&self) -> Activation {
         self.scores
             .as_ref()
-            .map_or(Head::default(), |scores| scores.head)
+            .map_or(Activation::default(), |scores| scores.activation)
     }
 
     /// Types of all values for `runs` pictures at once.
@@ -236,14 +249,19 @@ fn class_names(
         }
         None => {}
     }
-    let fitting = |names: &Option<Vec<String>>| {
-        let names = names.as_ref().filter(|names| names.len() == count)?;
-        Classes::new(names, "the model's list").ok()
-    };
-    Ok(match (fitting(&scores.labels), fitting(&hints.names)) {
-        (Some(classes), _) => (classes, Origin::Network),
-        (None, Some(classes)) => (classes, Origin::Exporter),
-        (None, None) => (Classes::numbered(count), Origin::Nobody),
+    let labels = scores
+        .labels
+        .as_ref()
+        .filter(|labels| labels.len() == count);
+    if let Some(labels) = labels {
+        return Ok((
+            Classes::new(labels, "the labels in the graph")?,
+            Origin::Network,
+        ));
+    }
+    Ok(match hints.classes(count) {
+        Some(classes) => (classes.value, Origin::Exporter),
+        None => (Classes::numbered(count), Origin::Nobody),
     })
 }
 

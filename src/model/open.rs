@@ -8,7 +8,7 @@ use super::card::{self, Named, Published};
 use super::zoo::Builder;
 use super::{Card, Error};
 use crate::home::Home;
-use crate::onnx;
+use crate::onnx::{self, other_format};
 use crate::runtime::{Package, Progress, Stage};
 
 /// The card that is meant when nobody names a model.
@@ -42,20 +42,27 @@ impl Source {
     /// nothing means [`DEFAULT`]. Nothing is fetched.
     ///
     /// # Errors
-    /// [`Error::NoModelFile`], [`Error::UnknownModel`] with names that come near, or whatever is wrong with the card.
+    /// [`Error::NoModelFile`], [`Error::Onnx`] if it is a folder, [`Error::UnknownModel`] with names that come near, or
+    /// whatever is wrong with the card.
     pub fn resolve(home: &Home, argument: Option<&str>) -> Result<Self, Error> {
         let argument = argument.unwrap_or(DEFAULT);
         let (card, path) = if is_path(argument) {
             let path = PathBuf::from(argument);
             (card::for_file(home, &path), path)
         } else {
-            match card::by_name(home, argument)? {
-                Named::Published(published) => return Ok(Self::Published(published)),
-                Named::Own(card, path) => (Ok(*card), path),
+            match card::by_name(home, argument) {
+                Ok(Named::Published(published)) => return Ok(Self::Published(published)),
+                Ok(Named::Own(card, path)) => (Ok(*card), path),
+                Err(Error::UnknownModel { .. }) if Path::new(argument).is_dir() => {
+                    let path = PathBuf::from(argument);
+                    (card::for_file(home, &path), path)
+                }
+                Err(problem) => return Err(problem),
             }
         };
         if !path.is_file() {
-            return Err(Error::NoModelFile(path));
+            let other = other_format::of_path(&path).filter(|_| path.is_dir());
+            return Err(other.map_or(Error::NoModelFile(path), Error::from));
         }
         let card = card?;
         let name = card.name.clone();

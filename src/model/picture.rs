@@ -1,10 +1,21 @@
 //! Pictures from disk, as a model sees them: colour, upright, opaque.
 
+use std::fs::File;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, Rgb, RgbImage};
+use image::metadata::Orientation;
+use image::{
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, Rgb, RgbImage,
+};
 
 use super::Error;
+use crate::onnx::other_format;
+
+mod loss;
+
+/// Formats that are decoded.
+const FORMATS: [ImageFormat; 3] = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP];
 
 /// Longest side of a picture that is decoded, in pixels.
 const MAX_SIDE: u32 = 1 << 15;
@@ -16,28 +27,53 @@ const MAX_ALLOC: u64 = 512 << 20;
 /// becomes white.
 ///
 /// # Errors
-/// [`Error::Picture`] if the file is of another format, damaged, or larger than 32768 pixels or 512 MiB;
-/// [`Error::File`] if it cannot be read.
+/// [`Error::Picture`] if the file is of another format, damaged, or larger than 32768 pixels or 512 MiB; also if it ends
+/// early, with how much of it could be read. [`Error::File`] if it cannot be read at all.
 pub fn read(path: &Path) -> Result<RgbImage, Error> {
-    let refused = |error: ImageError| Error::Picture {
+    let refused = |why: String| Error::Picture {
         path: path.to_path_buf(),
-        why: why(&error),
+        why,
     };
-    let mut reader = ImageReader::open(path)
-        .and_then(ImageReader::with_guessed_format)
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(Error::file(path))?;
+    file.take(MAX_ALLOC + 1)
+        .read_to_end(&mut bytes)
         .map_err(Error::file(path))?;
+    if bytes.len() as u64 > MAX_ALLOC {
+        return Err(refused(too_large()));
+    }
+    let Some(format) = image::guess_format(&bytes)
+        .ok()
+        .filter(|format| FORMATS.contains(format))
+    else {
+        let other = other_format::name(path);
+        let other = other.map_or(String::new(), |other| format!(" but {other}"));
+        return Err(refused(format!("not a PNG, JPEG or WebP picture{other}")));
+    };
+    let decoded = decode(&bytes, format);
+    let picture = decoded.as_ref().ok().map(|(picture, _)| picture);
+    let alone = |bytes: &[u8]| Some(decode(bytes, format).ok()?.0);
+    if let Some(loss) = loss::of(&bytes, format, picture, &alone) {
+        return Err(refused(format!("{loss}; copy or download it again")));
+    }
+    let (mut picture, orientation) = decoded.map_err(|error| refused(why(&error)))?;
+    picture.apply_orientation(orientation);
+    Ok(opaque(picture))
+}
+
+/// The picture that bytes hold, as it is stored, and how it is to be turned.
+fn decode(bytes: &[u8], format: ImageFormat) -> Result<(DynamicImage, Orientation), ImageError> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(MAX_ALLOC);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits.clone());
-    let mut decoder = reader.into_decoder().map_err(refused)?;
-    limits.reserve(decoder.total_bytes()).map_err(refused)?;
-    decoder.set_limits(limits).map_err(refused)?;
-    let orientation = decoder.orientation().map_err(refused)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(refused)?;
-    picture.apply_orientation(orientation);
-    Ok(opaque(picture))
+    let mut decoder = reader.into_decoder()?;
+    limits.reserve(decoder.total_bytes())?;
+    decoder.set_limits(limits)?;
+    let orientation = decoder.orientation()?;
+    Ok((DynamicImage::from_decoder(decoder)?, orientation))
 }
 
 /// Lays a picture on white.
@@ -57,16 +93,18 @@ fn opaque(picture: DynamicImage) -> RgbImage {
 fn why(error: &ImageError) -> String {
     match error {
         ImageError::Unsupported(_) => "not a PNG, JPEG or WebP picture".into(),
-        ImageError::Limits(_) => format!(
-            "too large: at most {MAX_SIDE} pixels a side and {} MiB decoded",
-            MAX_ALLOC >> 20
-        ),
+        ImageError::Limits(_) => too_large(),
         other => {
             let text = other.to_string();
             let words: Vec<&str> = text.split_whitespace().collect();
             format!("the picture is damaged: {}", words.join(" "))
         }
     }
+}
+
+fn too_large() -> String {
+    let most = MAX_ALLOC >> 20;
+    format!("too large: at most {MAX_SIDE} pixels a side and {most} MiB decoded")
 }
 
 #[cfg(test)]
@@ -122,13 +160,13 @@ mod tests {
     fn what_is_no_picture_is_said_in_one_line() {
         let error = read_bytes(b"hello").unwrap_err().to_string();
         assert!(
-            error.ends_with("not a PNG, JPEG or WebP picture"),
+            error.contains("not a PNG, JPEG or WebP picture but a text file"),
             "{error}"
         );
         let png = encoded(&RgbImage::new(64, 64).into(), ImageFormat::Png);
         let error = read_bytes(&png[..40]).unwrap_err().to_string();
         assert!(
-            error.contains("damaged") && !error.contains('\n'),
+            error.contains("the file ends early") && !error.contains('\n'),
             "{error}"
         );
         assert!(matches!(

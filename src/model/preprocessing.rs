@@ -1,14 +1,16 @@
 //! From pictures to a model's input and back: resize, crop, and a scale and an offset for each channel.
 
 use image::imageops::{self, FilterType};
-use image::{GenericImageView, Rgb, RgbImage, SubImage};
+use image::{Rgb, RgbImage};
 use ndarray::{Array4, ArrayView3};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use window::Fit;
 
-/// Longest picture that is resized whole, in multiples of its short side.
-const MAX_ASPECT: u32 = 16;
+mod window;
+
+pub use window::Window;
 
 /// The order of the channels in a colour model's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -68,7 +70,7 @@ pub struct Preprocessing {
 pub enum Origin {
     /// The model's card, or whoever opens the model.
     Card,
-    /// Its exporter, in the file's metadata or in a file beside it.
+    /// Its exporter, in the file's metadata, or whoever put a file beside it.
     Exporter,
     /// The network, which scales them itself, takes bytes, or declares its input's dimensions.
     Network,
@@ -273,6 +275,11 @@ impl Preprocessing {
         self.channels
     }
 
+    /// The same for a model whose colours come in another order.
+    pub fn with_channel_order(self, channels: ChannelOrder) -> Self {
+        Self { channels, ..self }
+    }
+
     /// Which of red (0), green (1) and blue (2) each channel of a colour model is.
     pub fn rgb_of_channel(&self) -> [usize; 3] {
         match self.channels {
@@ -339,30 +346,25 @@ impl Preprocessing {
         }))
     }
 
-    fn fit(&self, picture: &RgbImage, size: InputSize) -> RgbImage {
-        if picture.dimensions() == (size.width, size.height) {
-            return picture.clone();
+    /// Which part of a picture of `width` × `height` pixels [`Preprocessing::tensor`] shows to the model.
+    pub fn window(&self, (width, height): (u32, u32), size: InputSize) -> Window {
+        match Fit::of(self, (width, height), size) {
+            Some(fit) => fit.window(size),
+            None => Window::entire(width, height),
         }
-        let picture = without_far_ends(picture);
-        let (width, height) = (f64::from(picture.width()), f64::from(picture.height()));
-        let cover = |input: u32| (f64::from(input) / f64::from(self.crop)).round();
-        let scale = (cover(size.width) / width).max(cover(size.height) / height);
-        // Rounding must not leave less than the input needs.
-        let wide = ((width * scale).round() as u32).max(size.width);
-        let high = ((height * scale).round() as u32).max(size.height);
-        let (left, top) = ((wide - size.width) / 2, (high - size.height) / 2);
-        let resized = imageops::resize(&*picture, wide, high, self.filter.into());
+    }
+
+    fn fit(&self, picture: &RgbImage, size: InputSize) -> RgbImage {
+        let Some(fit) = Fit::of(self, picture.dimensions(), size) else {
+            return picture.clone();
+        };
+        let [left, top, wide, high] = fit.region;
+        let region = imageops::crop_imm(picture, left, top, wide, high);
+        let (wide, high) = fit.resized;
+        let resized = imageops::resize(&*region, wide, high, self.filter.into());
+        let (left, top) = fit.cut;
         imageops::crop_imm(&resized, left, top, size.width, size.height).to_image()
     }
-}
-
-/// A picture much longer than it is wide, cut to its middle: resized whole it would fill the memory with what the crop
-/// throws away.
-fn without_far_ends(picture: &RgbImage) -> SubImage<&RgbImage> {
-    let (width, height) = picture.dimensions();
-    let longest = width.min(height).saturating_mul(MAX_ASPECT);
-    let (wide, high) = (width.min(longest), height.min(longest));
-    imageops::crop_imm(picture, (width - wide) / 2, (height - high) / 2, wide, high)
 }
 
 /// Brightness of a pixel by Rec. 601, 0 to 255, as Pillow and torchvision compute it.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Serialize;
 
 use super::class_scores::Evidence;
-use super::{Error, ModelFile, Network, Origin, Preprocessing, input};
+use super::hints::Hints;
+use super::{Activation, Card, Error, ModelFile, Network, Origin, Preprocessing, input};
 use crate::autodiff::reach::{Reach, Refusals};
 use crate::autodiff::rules;
 use crate::onnx::graph::{declared_dims, is_default_domain};
@@ -15,6 +16,9 @@ use crate::runtime::{Library, Options, Provider, Session};
 
 /// Most nodes without a rule that are listed one by one.
 const LISTED: usize = 20;
+
+/// How many class names are shown.
+const NAMED: usize = 4;
 
 /// All that is told of a model. Texts are the file's own, control characters and all.
 #[derive(Debug, Serialize)]
@@ -73,14 +77,22 @@ pub struct Understood {
     pub scores: Option<Scored>,
     /// Why there are no class scores.
     pub no_scores: Option<String>,
-    /// Who names them.
+    /// The first few of their names.
+    pub class_names: Vec<String>,
+    /// Who names them, and where.
     pub classes_origin: Origin,
+    pub classes_source: String,
+    /// What makes probabilities of their scores, if that is stated, and where; what is done is in `scores`.
+    pub activation: Option<Activation>,
+    pub activation_source: Option<String>,
     pub batchable: bool,
     pub preprocessing: Preprocessing,
-    /// Who says how high and wide it is.
+    /// Who says how high and wide it is, and where.
     pub size_origin: Origin,
-    /// Who says how its pixels are prepared.
+    pub size_source: String,
+    /// Who says how its pixels are prepared, and where.
     pub preprocessing_origin: Origin,
+    pub preprocessing_source: String,
     /// What black and white are for each channel of the picture.
     pub black_and_white: Vec<(f32, f32)>,
     /// Values that can be looked at, and how many of them can be visualised.
@@ -142,7 +154,10 @@ impl Report {
         };
         report.refused = opened.err();
         match network {
-            Ok(network) => report.network = Some(Understood::of(&network)),
+            Ok(network) => {
+                let hints = Hints::of(&model, &file.path);
+                report.network = Some(Understood::of(&network, &file.card, &hints));
+            }
             Err(problem) => report.why = Some(problem.to_string()),
         }
         Ok(report)
@@ -191,7 +206,17 @@ impl Report {
 }
 
 impl Understood {
-    fn of(network: &Network) -> Self {
+    fn of(network: &Network, card: &Card, hints: &Hints) -> Self {
+        let activation = match (card.activation, &hints.activation) {
+            (Some(known), _) => Some((known, source(Origin::Card, None))),
+            (None, Some(hint)) => Some((hint.value, hint.source.clone())),
+            (None, None) => None,
+        };
+        let (activation, activation_source) = activation.unzip();
+        let count = network.classes.len();
+        let named = hints.classes(count).map(|hint| hint.source);
+        let sized = hints.size.as_ref().map(|hint| hint.source.clone());
+        let names = network.classes.iter().take(NAMED);
         let layers = network.layers();
         let reached = || {
             layers
@@ -228,19 +253,25 @@ impl Understood {
         Self {
             hash: network.hash.clone(),
             input: network.input_dims(1),
-            classes: network.classes.len(),
             scores: network.scores.as_ref().ok().map(|scores| Scored {
                 output: scores.output.clone(),
                 value: scores.value.clone(),
-                activation: scores.head.name(),
+                activation: scores.activation.name(),
                 evidence: scores.evidence,
             }),
             no_scores: network.scores.as_ref().err().cloned(),
+            classes: count,
+            class_names: names.map(|(_, name)| name.to_owned()).collect(),
             classes_origin: network.classes_origin,
+            classes_source: source(network.classes_origin, named),
+            activation,
+            activation_source,
             batchable: network.batchable,
             preprocessing: network.preprocessing,
             size_origin: network.size_origin,
+            size_source: source(network.size_origin, sized),
             preprocessing_origin: network.preprocessing_origin,
+            preprocessing_source: prepared(network.preprocessing_origin, hints),
             black_and_white: network.affine().iter().map(|each| each.range()).collect(),
             layers: layers.len(),
             differentiable: reached().count(),
@@ -249,6 +280,28 @@ impl Understood {
             blocks: blocked.iter().take(LISTED).map(block).collect(),
             blocked: blocked.len(),
         }
+    }
+}
+
+/// Whoever says something of a model: for people.
+fn source(origin: Origin, stated: Option<String>) -> String {
+    match origin {
+        Origin::Card => "its card".into(),
+        Origin::Exporter => stated.unwrap_or_else(|| "its exporter".into()),
+        Origin::Network => "the network itself".into(),
+        Origin::Nobody => "nobody".into(),
+    }
+}
+
+/// Whoever says how pictures are prepared: values and order of colours may come from different ones.
+fn prepared(origin: Origin, hints: &Hints) -> String {
+    let values = hints.range.as_ref().or(hints.preprocessing.as_ref());
+    let values = source(origin, values.map(|hint| hint.source.clone()));
+    match (&hints.order, origin) {
+        (Some(order), Origin::Exporter | Origin::Network | Origin::Nobody) => {
+            format!("{values}, order of colours {}", order.source)
+        }
+        _ => values,
     }
 }
 

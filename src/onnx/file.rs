@@ -1,11 +1,11 @@
 //! Reading a model from disk, with the weights it keeps in other files, and writing it back.
 
-use super::Error;
 use super::proto::{
     AttributeProto, DataLocation, GraphProto, ModelProto, StringStringEntryProto, TensorProto,
 };
 use super::stream::Stream;
 use super::tensor::{Elem, element_count};
+use super::{Error, other_format};
 use crate::files::make_readable;
 use bytes::{Buf, Bytes};
 use prost::Message;
@@ -20,16 +20,15 @@ const LARGEST_FILE: u64 = 1 << 31;
 /// Decodes a model; `path` is only for messages. Weights share the buffer. External weights are not looked for.
 ///
 /// # Errors
-/// [`Error::NotOnnx`] if the bytes are no model with a graph.
+/// [`Error::OtherFormat`] if the bytes are of another format that is known, [`Error::NotOnnx`] if they are no model with a
+/// graph.
 pub fn decode(bytes: Bytes, path: &Path) -> Result<ModelProto, Error> {
-    decode_from(bytes, path)
+    let decoded = decode_from(bytes.clone(), path);
+    decoded.map_err(|problem| other_format::of_bytes(&bytes, path).unwrap_or(problem))
 }
 
 fn decode_from(buffer: impl Buf, path: &Path) -> Result<ModelProto, Error> {
     let not_onnx = |reason: String| not_onnx(path, reason);
-    if !buffer.has_remaining() {
-        return Err(not_onnx("the file is empty".into()));
-    }
     let model = ModelProto::decode(buffer).map_err(|problem| not_onnx(problem.to_string()))?;
     match &model.graph {
         Some(graph) if !graph.node.is_empty() || !graph.output.is_empty() => Ok(model),
@@ -47,9 +46,25 @@ fn not_onnx(path: &Path, reason: String) -> Error {
 /// Reads a model with all its weights: external ones are loaded and become embedded.
 ///
 /// # Errors
-/// [`Error::File`] if a file cannot be read, [`Error::NotOnnx`] if it is no model, [`Error::Corrupt`] if an external
-/// weight's description leads outside of the model's folder, beyond the end of its file, or does not fit its dimensions.
+/// [`Error::File`] if a file cannot be read, [`Error::OtherFormat`] or [`Error::NotOnnx`] if it is no model,
+/// [`Error::Corrupt`] if an external weight's description leads outside of the model's folder, beyond the end of its file, or
+/// does not fit its dimensions.
 pub fn read(path: &Path) -> Result<ModelProto, Error> {
+    let mut model = read_alone(path).map_err(|problem| match problem {
+        Error::NotOnnx { .. } => other_format::of_path(path).unwrap_or(problem),
+        _ => problem,
+    })?;
+    let mut folder = ExternalFolder::of(path);
+    for tensor in tensors_of_model(&mut model) {
+        if tensor.data_location == DataLocation::External as i32 {
+            folder.load(tensor)?;
+        }
+    }
+    Ok(model)
+}
+
+/// The model in a file, without its external weights.
+fn read_alone(path: &Path) -> Result<ModelProto, Error> {
     let failed = |source| Error::File {
         path: path.display().to_string(),
         source,
@@ -63,14 +78,7 @@ pub fn read(path: &Path) -> Result<ModelProto, Error> {
     })?;
     let decoded = decode_from(&mut stream, path);
     stream.end().map_err(failed)?;
-    let mut model = decoded?;
-    let mut folder = ExternalFolder::of(path);
-    for tensor in tensors_of_model(&mut model) {
-        if tensor.data_location == DataLocation::External as i32 {
-            folder.load(tensor)?;
-        }
-    }
-    Ok(model)
+    decoded
 }
 
 /// Writes a model. Tensors of at least `external_from` bytes go to the file `<name>.data` beside it (`None`: none do).
@@ -276,7 +284,11 @@ impl ExternalFolder {
             .checked_add(needed as u64)
             .is_none_or(|last| last > end)
         {
-            return Err(corrupt(format!("{location:?} ends before its data does")));
+            let other = other_format::described(&path);
+            let other = other.map_or(String::new(), |other| format!("; it is {other}"));
+            return Err(corrupt(format!(
+                "{location:?} ends before its data does{other}"
+            )));
         }
         let mut raw = vec![0; needed];
         file.seek(SeekFrom::Start(offset)).map_err(failed)?;

@@ -12,6 +12,7 @@ pub mod foreign;
 pub mod functions;
 pub mod graph;
 pub mod node;
+pub mod other_format;
 pub mod precision;
 pub mod proto;
 mod refusal;
@@ -44,6 +45,13 @@ pub enum Error {
     /// The bytes are no ONNX model.
     #[error("{path} is not an ONNX model ({reason}); it may be truncated, or of another format")]
     NotOnnx { path: String, reason: String },
+    /// The file, or folder, is of another format.
+    #[error("{path} is not an ONNX model but {name}: {remedy}")]
+    OtherFormat {
+        path: String,
+        name: String,
+        remedy: String,
+    },
     /// A part of the model contradicts another.
     #[error("the model is damaged: {0}")]
     Corrupt(String),

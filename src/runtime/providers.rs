@@ -2,6 +2,7 @@
 //! or driver that is missing.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
@@ -41,7 +42,7 @@ pub enum Device {
 pub struct Active {
     /// Where it runs.
     pub device: Device,
-    /// Why `auto` fell back to the CPU.
+    /// Why `auto` fell back to the CPU, on a machine that has an NVIDIA device.
     pub why: Option<String>,
 }
 
@@ -272,6 +273,27 @@ impl From<Device> for Provider {
     }
 }
 
+/// Files that the drivers of NVIDIA's devices make: on a server, under WSL, on a Jetson.
+const DEVICE_FILES: [&str; 4] = ["dev/nvidiactl", "dev/nvidia0", "dev/dxg", "dev/nvhost-gpu"];
+
+/// NVIDIA's number among makers of PCI devices, as Linux writes it.
+const PCI_VENDOR: &str = "0x10de";
+
+/// Whether this machine has an NVIDIA device, with or without a driver. Where it has none, nobody expects CUDA.
+pub fn has_nvidia_device() -> bool {
+    has_nvidia_device_below(Path::new("/"))
+}
+
+fn has_nvidia_device_below(root: &Path) -> bool {
+    let devices = std::fs::read_dir(root.join("sys/bus/pci/devices"));
+    let mut devices = devices.into_iter().flatten().flatten();
+    let is_of_nvidia = |device: std::fs::DirEntry| {
+        let vendor = std::fs::read_to_string(device.path().join("vendor"));
+        vendor.is_ok_and(|vendor| vendor.trim() == PCI_VENDOR)
+    };
+    DEVICE_FILES.iter().any(|file| root.join(file).exists()) || devices.any(is_of_nvidia)
+}
+
 fn status(device: Device) -> Status {
     Status {
         device,
@@ -327,6 +349,25 @@ mod tests {
             "tensorrt".parse::<Provider>().unwrap(),
             Provider::TensorRt(0)
         );
+    }
+
+    #[test]
+    fn an_nvidia_device_is_known_by_its_driver_or_by_its_maker() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |file: &str, text: &str| {
+            let path = root.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let has = || has_nvidia_device_below(root.path());
+        assert!(!has());
+        put("sys/bus/pci/devices/0000:00:02.0/vendor", "0x8086\n");
+        assert!(!has());
+        put("sys/bus/pci/devices/0000:01:00.0/vendor", "0x10de\n");
+        assert!(has());
+        std::fs::remove_dir_all(root.path().join("sys")).unwrap();
+        put("dev/nvidiactl", "");
+        assert!(has());
     }
 
     #[test]

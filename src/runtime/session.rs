@@ -14,7 +14,7 @@ use ort::session::{IoBinding, RunOptions, Session as OrtSession, SessionOutputs}
 pub use stop::Stop;
 
 use super::assignment::{self, Assigned};
-use super::providers::{Active, Device};
+use super::providers::{Active, Device, has_nvidia_device};
 use super::weights::Weights;
 use super::{Element, Error, Library, Provider, Tensor};
 use crate::onnx::file;
@@ -175,7 +175,10 @@ impl Session {
             Provider::Auto => match open(Device::Cuda(0)) {
                 Ok(inner) => (inner, Device::Cuda(0), None),
                 Err(Error::Stopped) => return Err(Error::Stopped),
-                Err(error) => (open(Device::Cpu)?, Device::Cpu, Some(error.to_string())),
+                Err(error) => {
+                    let why = has_nvidia_device().then(|| error.to_string());
+                    (open(Device::Cpu)?, Device::Cpu, why)
+                }
             },
         };
         let run_options = Arc::new(RunOptions::new().map_err(Error::model)?);

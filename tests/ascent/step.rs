@@ -9,7 +9,7 @@ use ziggurat::ascent::step_graph::{self, Request, Terms, names};
 use ziggurat::ascent::views::{Anchor, Frame, Line, View};
 use ziggurat::ascent::{ClassScore, Kind, Settings};
 use ziggurat::autodiff::Device;
-use ziggurat::model::Head;
+use ziggurat::model::Activation;
 use ziggurat::model::layout::Layout;
 use ziggurat::onnx::shapes::fixed;
 use ziggurat::onnx::{Builder, Elem, Graph, Shapes};
@@ -62,7 +62,7 @@ fn weights(channels: usize) -> Array2<f32> {
 struct Step {
     canvas: Array4<f32>,
     views: Vec<View>,
-    class: (ClassScore, Head),
+    class: (ClassScore, Activation),
     mask: Option<Array4<f32>>,
     clip: f32,
 }
@@ -209,10 +209,10 @@ impl Step {
         let own = logits[run % CLASSES];
         match self.class {
             (ClassScore::Logit, _) => own,
-            (ClassScore::LogProbability, Head::Softmax) => {
+            (ClassScore::LogProbability, Activation::Softmax) => {
                 own - logits.iter().map(|logit| logit.exp()).sum::<f32>().ln()
             }
-            (ClassScore::LogProbability, Head::Sigmoid) => -(1.0 + (-own).exp()).ln(),
+            (ClassScore::LogProbability, Activation::Sigmoid) => -(1.0 + (-own).exp()).ln(),
         }
     }
 }
@@ -272,7 +272,7 @@ fn step(channels: usize, height: usize, width: usize) -> Step {
     Step {
         canvas: canvas(views.len(), channels, height, width),
         views,
-        class: (ClassScore::Logit, Head::Softmax),
+        class: (ClassScore::Logit, Activation::Softmax),
         mask: None,
         clip: 0.1,
     }
@@ -312,9 +312,9 @@ fn the_network_sees_the_view_and_nothing_but_grey_beyond_the_canvas() {
 #[test]
 fn the_gradient_is_that_of_the_score_at_every_pixel_and_border() {
     for class in [
-        (ClassScore::Logit, Head::Softmax),
-        (ClassScore::LogProbability, Head::Softmax),
-        (ClassScore::LogProbability, Head::Sigmoid),
+        (ClassScore::Logit, Activation::Softmax),
+        (ClassScore::LogProbability, Activation::Softmax),
+        (ClassScore::LogProbability, Activation::Sigmoid),
     ] {
         for (height, width) in CANVASES {
             // One channel: a step normalises each axis of its own, and here it is the only one.

@@ -58,14 +58,20 @@ fn understood(network: &Understood) -> std::io::Result<()> {
         _ => "",
     };
     line(&format!(
-        "  picture     {:?}, {batches}{size}",
-        network.input
+        "  picture     {:?}, {batches}; says {}{size}",
+        network.input, network.size_source
     ))?;
     line(&format!("  pixels      {}", pixels(network)))?;
+    let more = if network.classes > network.class_names.len() {
+        ", …"
+    } else {
+        ""
+    };
     line(&format!(
-        "  classes     {}, named by {}",
+        "  classes     {}, named by {}: {}{more}",
         network.classes,
-        who(network.classes_origin)
+        network.classes_source,
+        network.class_names.join("; ")
     ))?;
     line(&format!("  scores      {}", scores(network)))?;
     line(&format!("  on the path {}", counts(&network.path)))?;
@@ -99,10 +105,15 @@ fn scores(network: &Understood) -> String {
         return format!("none: {why}");
     };
     let evidence = match scores.evidence {
-        Evidence::Operators => "by the operators at its end",
-        Evidence::Trial => "by what it gives for a few pictures",
-        Evidence::Description => "as described",
-        Evidence::Assumption => "assumed",
+        Evidence::Operators => "by the operators at its end".into(),
+        Evidence::Trial => "by what it gives for a few pictures".into(),
+        Evidence::Description => {
+            format!(
+                "says {}",
+                network.activation_source.as_deref().unwrap_or("its card")
+            )
+        }
+        Evidence::Assumption => "assumed".to_string(),
     };
     let (output, value) = (
         output::one_line(&scores.output),
@@ -130,19 +141,9 @@ fn pixels(network: &Understood) -> String {
         "{order}, black {}, white {}, crop {}; says {}{assumed}",
         numbers(black),
         numbers(white),
-        network.preprocessing.crop(),
-        who(network.preprocessing_origin)
+        numbers(vec![network.preprocessing.crop() as f32]),
+        network.preprocessing_source
     )
-}
-
-/// Whoever says something of a model.
-fn who(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Card => "its card",
-        Origin::Exporter => "its exporter",
-        Origin::Network => "the network itself",
-        Origin::Nobody => "nobody",
-    }
 }
 
 /// Each number, or one for all if they are the same.

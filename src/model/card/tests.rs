@@ -56,6 +56,27 @@ fn a_card_beside_a_model_is_read() {
 }
 
 #[test]
+fn a_card_may_say_what_makes_probabilities() {
+    let desk = Desk::new();
+    assert_eq!(
+        desk.beside("[output]\nname = 'y'").unwrap().activation,
+        None
+    );
+    for activation in [Activation::Softmax, Activation::Sigmoid, Activation::None] {
+        let text = format!("[output]\nactivation = '{}'", activation.name());
+        assert_eq!(desk.beside(&text).unwrap().activation, Some(activation));
+    }
+    let error = desk
+        .beside("[output]\nactivation = 'relu'")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("softmax") && error.contains("model.toml:2"),
+        "{error}"
+    );
+}
+
+#[test]
 fn class_names_are_read_from_a_file_beside_the_card() {
     let desk = Desk::new();
     fs::write(desk.root.path().join("names.txt"), "cat\ndog\n").unwrap();

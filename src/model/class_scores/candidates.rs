@@ -14,7 +14,7 @@ pub(super) struct Candidate {
     pub classes: usize,
 }
 
-/// The output that is `wanted`; else the only one with `names` classes; else the first that has a number per class, those
+/// The output that is `wanted`; else the only one with as many classes as a list of `names`; else the first that has a number per class, those
 /// of dimensions (1, classes) before others. With it what a user should know of the choice.
 ///
 /// # Errors
@@ -24,7 +24,7 @@ pub(super) fn choose(
     shapes: &Shapes,
     sources: &[Source],
     wanted: Option<&str>,
-    names: Option<usize>,
+    names: &[usize],
 ) -> Result<(Candidate, Vec<String>), String> {
     let is_wanted = |source: &&Source| {
         wanted.is_none_or(|wanted| wanted == source.output || wanted == source.value)
@@ -37,13 +37,15 @@ pub(super) fn choose(
             listed(sources)
         ));
     }
-    let mut candidates: Vec<(usize, Candidate)> = Vec::new();
+    let mut candidates: Vec<((bool, usize), Candidate)> = Vec::new();
     for source in &considered {
-        let is_new = |(_, known): &(usize, Candidate)| known.source.value != source.value;
+        let is_new = |(_, known): &((bool, usize), Candidate)| known.source.value != source.value;
         let Some(dims) = shapes.find(&source.value).map(|known| &known.dims) else {
             continue;
         };
         if let Some((rank, classes)) = classes(dims).filter(|_| candidates.iter().all(is_new)) {
+            // What a label or the best few were chosen from is taken if nothing else holds class scores.
+            let rank = (source.is_reduced(), rank);
             let source = (*source).clone();
             candidates.push((rank, Candidate { source, classes }));
         }
@@ -53,7 +55,7 @@ pub(super) fn choose(
     let mut named = candidates
         .iter()
         .enumerate()
-        .filter(|(_, one)| Some(one.classes) == names);
+        .filter(|(_, one)| names.contains(&one.classes));
     let place = match (named.next(), named.next()) {
         (Some((place, _)), None) => place,
         _ => 0,

@@ -33,6 +33,13 @@ pub(in crate::model) struct Source {
     pub labels: Option<Vec<String>>,
 }
 
+impl Source {
+    /// Whether the output holds less than the class scores that it is made from.
+    pub(super) fn is_reduced(&self) -> bool {
+        self.container.as_deref().is_some_and(|op| op != "ZipMap")
+    }
+}
+
 /// What each output of `graph` is made from.
 pub(in crate::model) fn sources(graph: &Graph) -> Vec<Source> {
     let outputs = graph.outputs().iter();

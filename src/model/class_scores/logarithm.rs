@@ -14,9 +14,6 @@ const LEAST: f64 = 1e-30;
 /// below 1.
 const LEAST_COMPLEMENT: f64 = 6e-8;
 
-/// How many operators are followed backwards.
-const MAX_DEPTH: usize = 32;
-
 /// Operators that only move numbers: the logarithm of what they give is what they give of logarithms.
 const MOVING: &[&str] = &[
     "Cast",
@@ -38,6 +35,8 @@ pub(super) struct Logarithms<'a> {
     pub builder: &'a mut Builder,
     /// The types of the graph's values.
     pub shapes: &'a Shapes,
+    /// How many operators are followed backwards, one behind the other.
+    pub depth: usize,
 }
 
 impl Logarithms<'_> {
@@ -52,7 +51,7 @@ impl Logarithms<'_> {
     }
 
     fn follow(&mut self, value: &str, part: Part, depth: usize) -> Result<String, Error> {
-        let node = self.producer(value).filter(|_| depth < MAX_DEPTH);
+        let node = self.producer(value).filter(|_| depth < self.depth);
         let known = match (&node, part) {
             (Some(node), Part::Itself) => self.rule(node, depth)?,
             (Some(node), Part::Complement) => self.complement_rule(node, depth)?,
@@ -155,6 +154,10 @@ impl Logarithms<'_> {
                     false => sum,
                 }
             }
+            "Reciprocal" => {
+                let logarithm = self.deeper(input, depth)?;
+                self.emit("Neg", &[&logarithm])
+            }
             op if MOVING.contains(&op) => self.along(node, Part::Itself, depth)?,
             _ => return Ok(None),
         }))
@@ -170,6 +173,14 @@ impl Logarithms<'_> {
             "Clip" => self.follow(input, Part::Complement, depth + 1)?,
             "Sub" if self.is_one(input) => match node.input_at(1) {
                 Some(other) => self.follow(other, Part::Itself, depth + 1)?,
+                None => return Ok(None),
+            },
+            // 1 - a / (a + c) = c / (a + c), and likewise without a numerator, which is 1.
+            "Div" | "Reciprocal" => match self.rest_of_sum(node) {
+                Some((rest, sum)) => {
+                    let terms = [self.deeper(&rest, depth)?, self.deeper(&sum, depth)?];
+                    self.emit("Sub", &[&terms[0], &terms[1]])
+                }
                 None => return Ok(None),
             },
             // 1 minus a mean is the mean of the complements.
@@ -191,6 +202,29 @@ impl Logarithms<'_> {
             op if MOVING.contains(&op) => self.along(node, Part::Complement, depth)?,
             _ => return Ok(None),
         }))
+    }
+
+    /// The value `c`, and the value `a + c`, of a node that gives `a / (a + c)`.
+    fn rest_of_sum(&self, node: &NodeProto) -> Option<(String, String)> {
+        let is_reciprocal = node.is("Reciprocal");
+        let denominator = node.input_at(usize::from(!is_reciprocal))?;
+        let sum = self.producer(denominator).filter(|sum| sum.is("Add"))?;
+        let is_numerator = |term: &String| match is_reciprocal {
+            true => self.is_one(term),
+            false => {
+                let numerator = &node.input[0];
+                term == numerator || (self.is_one(term) && self.is_one(numerator))
+            }
+        };
+        let [first, second] = sum.input.as_slice() else {
+            return None;
+        };
+        let rest = match (is_numerator(first), is_numerator(second)) {
+            (true, _) => second,
+            (_, true) => first,
+            _ => return None,
+        };
+        Some((rest.clone(), denominator.to_string()))
     }
 
     /// `log σ(x)`, or `log (1 - σ(x))`: minus the softplus of `-x`, or of `x`.

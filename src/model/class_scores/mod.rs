@@ -6,22 +6,19 @@
 //! - [`tail`]: which function makes probabilities of them at the end of the network
 //! - [`trial`]: what kind of numbers it gives for a few pictures
 //! - [`logarithm`]: scores of which given probabilities are the softmax or the sigmoid
-//! - [`head`]: probabilities of scores
 //!
 //! For [`Network`](super::Network), which has the answer for all rooms above.
 
 mod candidates;
 mod containers;
-mod head;
 mod logarithm;
 mod tail;
 mod trial;
 
-use super::{Affine, Error, InputSize, ModelFile};
+use super::{Activation, Affine, Error, InputSize, ModelFile};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::{Attribute, Builder, Graph, OWN, Shapes, ValueType, printable};
 use candidates::Candidate;
-pub use head::Head;
 pub use tail::Evidence;
 use tail::Tail;
 use trial::Trial;
@@ -37,7 +34,7 @@ pub struct ClassScores {
     /// Name of the value (N, classes), before the function that makes probabilities of it.
     pub value: String,
     /// The function that makes probabilities of it.
-    pub head: Head,
+    pub activation: Activation,
     /// How that was determined.
     pub evidence: Evidence,
     /// The model's output that they were found by.
@@ -60,9 +57,9 @@ pub(super) struct Known<'a> {
     /// Scale and offset of each channel of the picture.
     pub affine: &'a [Affine],
     /// The function that makes probabilities of the output, as the card or the exporter says.
-    pub head: Option<Head>,
-    /// How many class names there are.
-    pub names: Option<usize>,
+    pub activation: Option<Activation>,
+    /// How many names each list of class names has.
+    pub names: Vec<usize>,
 }
 
 /// The graph without what its class scores do not need: see [`containers`].
@@ -99,7 +96,7 @@ pub(super) fn find(
         path: known.file.path.clone(),
         why,
     };
-    let choice = candidates::choose(graph, shapes, known.sources, wanted, known.names);
+    let choice = candidates::choose(graph, shapes, known.sources, wanted, &known.names);
     let (chosen, mut remarks) = match choice {
         Ok(choice) => choice,
         Err(why) if wanted.is_some() => return Err(no_scores(why)),
@@ -113,24 +110,31 @@ pub(super) fn find(
     }
     let Tail {
         value,
-        head,
+        activation,
         evidence,
     } = tail(graph, shapes, &source.value, classes, known)?;
-    remarks.extend(remark(&source.output, classes, head, evidence, known.head));
+    remarks.extend(remark(
+        &source.output,
+        classes,
+        activation,
+        evidence,
+        known.activation,
+    ));
     if shapes.find(&value).is_none() {
         *shapes = infer(graph)?;
     }
     let mut scores = ClassScores {
         value: flattened(graph, shapes, value, classes)?,
-        head,
+        activation,
         evidence,
         output: source.output.clone(),
         classes,
         labels: source.labels.clone(),
         remarks,
     };
-    let labels = scores.labels.as_ref().map(Vec::len);
-    if classes == 1 && head == Head::Sigmoid && known.names.or(labels) == Some(2) {
+    let labels = scores.labels.iter().map(Vec::len);
+    let mut names = known.names.iter().copied().chain(labels);
+    if classes == 1 && activation == Activation::Sigmoid && names.any(|count| count == 2) {
         scores.value = paired(graph, shapes, &scores.value)?;
         scores.classes = 2;
     }
@@ -158,15 +162,15 @@ fn tail(
             return Ok(tail);
         }
     }
-    let (head, evidence) = match known.head {
-        Some(head) => (head, Evidence::Description),
+    let (activation, evidence) = match known.activation {
+        Some(activation) => (activation, Evidence::Description),
         // A softmax of one score is always 1.
-        None if classes == 1 => (Head::Sigmoid, Evidence::Assumption),
-        None => (Head::Softmax, Evidence::Assumption),
+        None if classes == 1 => (Activation::Sigmoid, Evidence::Assumption),
+        None => (Activation::Softmax, Evidence::Assumption),
     };
     Ok(Tail {
         value: output.into(),
-        head,
+        activation,
         evidence,
     })
 }
@@ -175,17 +179,17 @@ fn tail(
 fn remark(
     output: &str,
     classes: usize,
-    head: Head,
+    activation: Activation,
     evidence: Evidence,
-    described: Option<Head>,
+    described: Option<Activation>,
 ) -> Option<String> {
     let output = printable(output);
     match (evidence, described) {
-        (Evidence::Operators | Evidence::Trial, Some(described)) if described != head => {
+        (Evidence::Operators | Evidence::Trial, Some(described)) if described != activation => {
             Some(format!(
                 "the activation of {output} is described as {}, but the network ends with {}, which is taken",
                 described.name(),
-                head.name(),
+                activation.name(),
             ))
         }
         (Evidence::Assumption, _) if classes == 1 => Some(format!(

@@ -7,9 +7,9 @@
 //! Their logarithms then take the place of the scores, see [`logarithm`](super::logarithm); the same run shows whether
 //! these are right.
 
-use super::head::Head;
 use super::logarithm::Logarithms;
 use super::trial::{Kind, Trial};
+use crate::model::Activation;
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Builder, Error, Graph, OWN, Shapes};
 
@@ -43,6 +43,7 @@ const BOUNDED: &[&str] = &[
 /// Operators whose results lie between two bounds whatever goes in. Independent probabilities come from these alone.
 const SQUASHING: &[&str] = &[
     "Erf",
+    "Exp",
     "HardSigmoid",
     "Sigmoid",
     "Softmax",
@@ -75,7 +76,7 @@ pub enum Evidence {
 pub(super) struct Tail {
     /// The value that is climbed, of as many elements per picture as there are classes.
     pub value: String,
-    pub head: Head,
+    pub activation: Activation,
     pub evidence: Evidence,
 }
 
@@ -83,26 +84,26 @@ pub(super) struct Tail {
 /// The scores are its input; an earlier value, if only rearranging lies between and it is of the same dimensions.
 pub(super) fn by_operators(graph: &Graph, shapes: &Shapes, output: &str) -> Option<Tail> {
     let dims = |value: &str| shapes.find(value).map(|known| known.dims.as_slice());
-    let (mut scores, mut value, mut head) = (output, output, None);
+    let (mut scores, mut value, mut activation) = (output, output, None);
     while let Some(node) = producer(graph, value) {
         let Some(input) = node.input_at(0) else { break };
-        if head.is_none() && node.is("Sigmoid") {
-            (scores, head) = (input, Some(Head::Sigmoid));
-        } else if head != Some(Head::Sigmoid) && is_softmax(node) {
+        if activation.is_none() && node.is("Sigmoid") {
+            (scores, activation) = (input, Some(Activation::Sigmoid));
+        } else if activation != Some(Activation::Sigmoid) && is_softmax(node) {
             if !is_over_classes(node, dims(input)?) {
                 break;
             }
-            (scores, head) = (input, Some(Head::Softmax));
-        } else if !changes_nothing(graph, shapes, node, head.is_none()) {
+            (scores, activation) = (input, Some(Activation::Softmax));
+        } else if !changes_nothing(graph, shapes, node, activation.is_none()) {
             break;
-        } else if head.is_some() && dims(input) == dims(scores) {
+        } else if activation.is_some() && dims(input) == dims(scores) {
             scores = input;
         }
         value = input;
     }
     Some(Tail {
         value: scores.into(),
-        head: head?,
+        activation: activation?,
         evidence: Evidence::Operators,
     })
 }
@@ -176,25 +177,50 @@ pub(super) fn by_trial(
     let Some((kind, given)) = trial.kind_of(graph, output) else {
         return Ok(None);
     };
-    let (suffix, head) = match kind {
-        Kind::Exclusive => ("log-probability", Head::Softmax),
+    let (suffix, activation) = match kind {
+        Kind::Exclusive => ("log-probability", Activation::Softmax),
         Kind::Independent if !may_be_independent(graph, output) => return Ok(None),
-        Kind::Independent => ("logit", Head::Sigmoid),
+        Kind::Independent => ("logit", Activation::Sigmoid),
         Kind::Logarithms => {
             return Ok(Some(Tail {
                 value: output.into(),
-                head: Head::Softmax,
+                activation: Activation::Softmax,
                 evidence: Evidence::Trial,
             }));
         }
     };
+    // Where the logarithms are wrong (a sum of which a term is negative), that of the output itself is taken.
+    for depth in [MAX_OPERATORS, 0] {
+        let (changed, value) = with_scores(graph, shapes, (output, suffix), activation, depth)?;
+        if trial.agrees(&changed, &value, activation, &given) {
+            *graph = changed;
+            return Ok(Some(Tail {
+                value,
+                activation,
+                evidence: Evidence::Trial,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// The graph with scores of which the probabilities in `output` are the softmax or the sigmoid, and their name: that of the
+/// output and a suffix. At most `depth` operators are followed backwards.
+fn with_scores(
+    graph: &Graph,
+    shapes: &Shapes,
+    (output, suffix): (&str, &str),
+    activation: Activation,
+    depth: usize,
+) -> Result<(Graph, String), Error> {
     let mut builder = Builder::over(graph.clone(), &format!("{OWN}scores/"));
     let mut logarithms = Logarithms {
         builder: &mut builder,
         shapes,
+        depth,
     };
-    let scores = match head {
-        Head::Sigmoid => {
+    let scores = match activation {
+        Activation::Sigmoid => {
             let [yes, no] = [logarithms.of(output)?, logarithms.of_complement(output)?];
             builder.emit("Sub", &[&yes, &no], &[])
         }
@@ -202,16 +228,7 @@ pub(super) fn by_trial(
     };
     let value = fresh(builder.graph(), &format!("{output}/{suffix}"));
     builder.emit_named(&value, "Identity", &[&scores], &[])?;
-    let changed = builder.into_graph();
-    if !trial.agrees(&changed, &value, head, &given) {
-        return Ok(None);
-    }
-    *graph = changed;
-    Ok(Some(Tail {
-        value,
-        head,
-        evidence: Evidence::Trial,
-    }))
+    Ok((builder.into_graph(), value))
 }
 
 /// A name that no value of `graph` has.

@@ -1,7 +1,6 @@
 //! Runs a network on a few pictures, to see what kind of numbers it gives.
 
-use super::head::Head;
-use crate::model::{Affine, InputSize};
+use crate::model::{Activation, Affine, InputSize};
 use crate::onnx::Graph;
 use crate::onnx::shapes::untyped;
 use crate::runtime::{Options, Provider, Session, Tensor};
@@ -46,13 +45,19 @@ impl Trial<'_> {
         kind(&given).map(|kind| (kind, given))
     }
 
-    /// Whether `value` holds finite scores of which `head` makes the probabilities `given`.
-    pub fn agrees(&self, graph: &Graph, value: &str, head: Head, given: &Given) -> bool {
+    /// Whether `value` holds finite scores of which `activation` makes the probabilities `given`.
+    pub fn agrees(
+        &self,
+        graph: &Graph,
+        value: &str,
+        activation: Activation,
+        given: &Given,
+    ) -> bool {
         let Some(scores) = self.run(graph, value) else {
             return false;
         };
         let agree = |(scores, given): (&Vec<f32>, &Vec<f32>)| {
-            let found = head.probabilities(scores.iter().copied());
+            let found = activation.probabilities(scores.iter().copied());
             found.len() == given.len()
                 && scores.iter().all(|score| score.is_finite())
                 && found

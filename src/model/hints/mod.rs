@@ -1,114 +1,220 @@
-//! What exporters leave in a file, and beside it, of what a card would say: the names of the classes, how pictures are
-//! prepared, how large they are. What cannot be made sense of counts as not said.
+//! What is stated of a model, in its file and in files beside it, of what a card would say: the names of the classes, how
+//! pictures are prepared, how large they are, what makes probabilities of the scores. What cannot be made sense of counts as
+//! not stated.
 //!
-//! - the file's metadata: class names under [`NAMES`], as JSON or as Python writes a list or a dictionary; what Ultralytics
-//!   says of its classifiers
-//! - [`transformers`]: `config.json` and `preprocessor_config.json`, which lie beside the files of Hugging Face
+//! - [`metadata`]: the file's own
+//! - [`timm`] and [`transformers`]: `config.json` and `preprocessor_config.json`
+//! - [`lists`]: `labels.txt` and the like
 
+mod beside;
+mod lists;
 mod literal;
+mod metadata;
+mod timm;
 mod transformers;
 
-use super::{Preprocessing, Sides};
+use super::{Activation, ChannelOrder, Classes, Origin, Preprocessing, Sides};
 use crate::onnx::proto::ModelProto;
-use serde_json::{Value, json};
 use std::path::Path;
 
-/// Keys of metadata under which class names stand.
-const NAMES: [&str; 5] = ["names", "class_names", "classes", "labels", "id2label"];
+/// A statement, and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hint<T> {
+    pub value: T,
+    /// A key of the metadata, or the name of a file.
+    pub source: String,
+}
 
-/// What is said of a model beside its graph.
+impl<T> Hint<T> {
+    fn new(value: T, source: impl Into<String>) -> Self {
+        let source = source.into();
+        Self { value, source }
+    }
+}
+
+/// What is stated of a model beside its graph.
 #[derive(Debug, Default)]
 pub struct Hints {
-    /// A name for each class, in order.
-    pub names: Option<Vec<String>>,
+    /// Lists of class names, in order, the most trusted first.
+    pub names: Vec<Hint<Vec<String>>>,
     /// How high and wide pictures are, for a model that leaves it open.
-    pub size: Option<Sides>,
-    pub preprocessing: Option<Preprocessing>,
+    pub size: Option<Hint<Sides>>,
+    /// Which numbers black and white are in the file's own input.
+    pub range: Option<Hint<Preprocessing>>,
+    /// The order of colours in the file's own input.
+    pub order: Option<Hint<ChannelOrder>>,
+    /// How pictures are prepared.
+    pub preprocessing: Option<Hint<Preprocessing>>,
+    /// What makes probabilities of the scores in the file's output: Hugging Face's `problem_type`. Of one class per picture
+    /// it is softmax, of several a sigmoid; whether the network has applied it already is not stated.
+    pub activation: Option<Hint<Activation>>,
+    /// What is stated but cannot be followed; a line each, for the user.
+    pub unmet: Vec<String>,
 }
 
 impl Hints {
-    /// What the model at `path` says, and the files beside it where it says nothing.
+    /// What the model at `path` states, and the files beside it where it states nothing.
     pub fn of(model: &ModelProto, path: &Path) -> Self {
-        let own = Self::of_metadata(model);
-        let beside = transformers::read(path);
-        Self {
-            names: own.names.or(beside.names),
-            size: own.size.or(beside.size),
-            preprocessing: own.preprocessing.or(beside.preprocessing),
-        }
-    }
-
-    fn of_metadata(model: &ModelProto) -> Self {
-        let find = |key: &str| {
-            let entries = model.metadata_props.iter();
-            let mut found = entries.filter(|entry| entry.key == key);
-            found.next().map(|entry| entry.value.as_str())
+        let lists = Self {
+            names: lists::read(path),
+            ..Self::default()
         };
-        let ultralytics = find("author") == Some("Ultralytics");
+        let beside = [timm::read(path), transformers::read(path), lists];
+        beside.into_iter().fold(metadata::read(model), Self::or)
+    }
+
+    fn or(mut self, other: Self) -> Self {
+        self.names.extend(other.names);
+        self.unmet.extend(other.unmet);
         Self {
-            names: NAMES.into_iter().find_map(|key| literal::names(find(key)?)),
-            size: find("imgsz").and_then(sides),
-            preprocessing: ultralytics.then(brightness).flatten(),
+            size: self.size.or(other.size),
+            range: self.range.or(other.range),
+            order: self.order.or(other.order),
+            preprocessing: self.preprocessing.or(other.preprocessing),
+            activation: self.activation.or(other.activation),
+            ..self
         }
     }
-}
 
-/// How Ultralytics's classifiers take pictures: from 0 to 1, the middle square, resized bilinearly.
-fn brightness() -> Option<Preprocessing> {
-    let said = json!({"mean": [0, 0, 0], "std": [1, 1, 1], "crop": 1.0, "filter": "bilinear"});
-    serde_json::from_value(said).ok()
-}
+    /// The classes of a model that has `count` of them, by the first list that has as many names.
+    pub fn classes(&self, count: usize) -> Option<Hint<Classes>> {
+        let list = self.names.iter().find(|list| list.value.len() == count)?;
+        let classes = Classes::new(&list.value, &list.source).ok()?;
+        Some(Hint::new(classes, &list.source))
+    }
 
-/// `[height, width]`, or one number for both.
-fn sides(text: &str) -> Option<Sides> {
-    let sides = match serde_json::from_str(text).ok()? {
-        sides @ Value::Array(_) => serde_json::from_value(sides).ok()?,
-        side => [serde_json::from_value(side).ok()?; 2],
-    };
-    Sides::try_from(sides).ok()
+    /// What the user should know of statements that are not heeded, for a model that has `count` classes.
+    pub fn remarks(&self, count: usize) -> Vec<String> {
+        let mut remarks = self.unmet.clone();
+        if let (Some(list), None) = (self.names.first(), self.classes(count)) {
+            let Hint { value, source } = list;
+            let names = value.len();
+            remarks.push(format!(
+                "{source} has {names} class names, but the model has {count} classes: they are not heeded"
+            ));
+        }
+        remarks
+    }
+
+    /// How pictures are prepared, and who says so: the card, the file's own input, the network (which scales pixels itself,
+    /// or, if `is_raw`, takes bytes, which can be nothing but pixels), an exporter, or nobody.
+    pub fn prepare(
+        &self,
+        card: Option<Preprocessing>,
+        network: Option<Preprocessing>,
+        is_raw: bool,
+    ) -> (Preprocessing, Origin) {
+        if let Some(card) = card {
+            return (card, Origin::Card);
+        }
+        let exporter =
+            |hint: &Option<Hint<Preprocessing>>| Some((hint.as_ref()?.value, Origin::Exporter));
+        let network = network.map(|known| (known, Origin::Network));
+        let found = network
+            .filter(|_| is_raw)
+            .or_else(|| exporter(&self.range))
+            .or(network)
+            .or_else(|| exporter(&self.preprocessing))
+            .unwrap_or((Preprocessing::IMAGENET, Origin::Nobody));
+        let (known, origin) = found;
+        match &self.order {
+            Some(order) => (known.with_channel_order(order.value), origin),
+            None => (known, origin),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::proto::StringStringEntryProto;
 
-    fn said(metadata: &[(&str, &str)]) -> Hints {
-        let entry = |&(key, value): &(&str, &str)| StringStringEntryProto {
-            key: key.into(),
-            value: value.into(),
+    fn names(lists: &[(&str, &[&str])]) -> Hints {
+        let list = |(source, names): &(&str, &[&str])| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            Hint::new(names, *source)
         };
-        let metadata_props = metadata.iter().map(entry).collect();
-        let model = ModelProto {
-            metadata_props,
-            ..Default::default()
-        };
-        Hints::of(&model, Path::new("nowhere/model.onnx"))
-    }
-
-    #[test]
-    fn what_ultralytics_says_is_read() {
-        let hints = said(&[
-            ("author", "Ultralytics"),
-            ("imgsz", "[192, 256]"),
-            ("names", r#"{0: 'cat', 1: "dog's"}"#),
-        ]);
-        assert_eq!(hints.names.unwrap(), ["cat", "dog's"]);
-        assert_eq!(hints.size.unwrap().to_string(), "192 × 256");
-        let preprocessing = hints.preprocessing.unwrap();
-        assert_eq!(preprocessing.crop(), 1.0);
-        let affine = preprocessing.affine(crate::model::Channels::Colour);
-        assert!(affine.iter().all(|channel| channel.range() == (0.0, 1.0)));
-        assert_eq!(said(&[("imgsz", "224")]).size, Some(Sides::USUAL));
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_not_said() {
-        for imgsz in ["", "[1]", "[0, 1]", "[1, 2, 3]", "-3", "{}", "[1e9, 2]"] {
-            assert!(said(&[("imgsz", imgsz)]).size.is_none(), "{imgsz}");
+        Hints {
+            names: lists.iter().map(list).collect(),
+            ..Hints::default()
         }
-        let hints = said(&[("names", "many"), ("labels", r#"["a"]"#)]);
-        assert_eq!(hints.names.unwrap(), ["a"]);
-        assert!(hints.preprocessing.is_none());
+    }
+
+    #[test]
+    fn the_first_list_of_the_right_length_counts() {
+        let hints = names(&[
+            ("names", &["a"]),
+            ("labels.txt", &["0 b", "1 c"]),
+            ("classes.txt", &["d", "e"]),
+        ]);
+        let classes = hints.classes(2).unwrap();
+        assert_eq!(
+            (classes.source.as_str(), classes.value.name(1)),
+            ("labels.txt", Some("c"))
+        );
+        assert!(hints.remarks(2).is_empty());
+        assert!(hints.classes(3).is_none());
+        assert_eq!(
+            hints.remarks(3),
+            ["names has 1 class names, but the model has 3 classes: they are not heeded"]
+        );
+        assert!(names(&[]).remarks(3).is_empty());
+    }
+
+    #[test]
+    fn the_card_comes_first_and_nobody_last() {
+        let units = || Some(Hint::new(Preprocessing::UNITS, "config.json"));
+        let pixels = || Some(Hint::new(Preprocessing::PIXELS, "Image.NominalPixelRange"));
+        let bgr = || Some(Hint::new(ChannelOrder::Bgr, "Image.BitmapPixelFormat"));
+        let prepared = |range, preprocessing, order, card, network, raw| {
+            let hints = Hints {
+                range,
+                preprocessing,
+                order,
+                ..Hints::default()
+            };
+            let (found, origin) = hints.prepare(card, network, raw);
+            (
+                found.with_channel_order(ChannelOrder::Rgb),
+                found.channel_order(),
+                origin,
+            )
+        };
+        let (rgb, reversed) = (ChannelOrder::Rgb, ChannelOrder::Bgr);
+        let (imagenet, half) = (Preprocessing::IMAGENET, Some(Preprocessing::UNITS));
+        assert_eq!(
+            prepared(None, None, None, None, None, false),
+            (imagenet, rgb, Origin::Nobody)
+        );
+        assert_eq!(
+            prepared(None, None, bgr(), None, None, false),
+            (imagenet, reversed, Origin::Nobody)
+        );
+        assert_eq!(
+            prepared(None, units(), None, None, None, false),
+            (Preprocessing::UNITS, rgb, Origin::Exporter)
+        );
+        assert_eq!(
+            prepared(pixels(), units(), bgr(), None, half, false),
+            (Preprocessing::PIXELS, reversed, Origin::Exporter)
+        );
+        assert_eq!(
+            prepared(
+                None,
+                units(),
+                bgr(),
+                None,
+                Some(Preprocessing::PIXELS),
+                false
+            ),
+            (Preprocessing::PIXELS, reversed, Origin::Network)
+        );
+        assert_eq!(
+            prepared(units(), None, None, None, Some(Preprocessing::PIXELS), true),
+            (Preprocessing::PIXELS, rgb, Origin::Network)
+        );
+        assert_eq!(
+            prepared(pixels(), units(), bgr(), Some(imagenet), None, false),
+            (imagenet, rgb, Origin::Card)
+        );
     }
 }

@@ -1,17 +1,15 @@
 //! The two files that lie beside a model of Hugging Face's transformers: `config.json` names the classes, and
 //! `preprocessor_config.json` says how pictures are prepared. Of a file in a folder `onnx`, they may lie beside that.
 
-use super::Hints;
-use super::literal;
-use crate::model::error::read_text;
-use crate::model::{Preprocessing, Sides};
+use super::{Hint, Hints, beside, literal};
+use crate::model::{Activation, Preprocessing, Sides};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Most bytes of either file.
-const LARGEST: u64 = 8 << 20;
+const CONFIG: &str = "config.json";
+const PREPROCESSOR: &str = "preprocessor_config.json";
 
 /// From this side on, `crop_pct` is not heeded.
 const UNCUT: f64 = 384.0;
@@ -20,6 +18,7 @@ const UNCUT: f64 = 384.0;
 #[derive(Default, Deserialize)]
 struct Config {
     id2label: Option<Value>,
+    problem_type: Option<Value>,
 }
 
 /// What is read of `preprocessor_config.json`.
@@ -62,36 +61,38 @@ impl Extent {
     }
 }
 
-/// What is said beside the model at `path`.
+/// What is stated beside the model at `path`.
 pub fn read(path: &Path) -> Hints {
-    let config: Config = beside(path, "config.json").unwrap_or_default();
-    let Some(preprocessor) = beside::<Preprocessor>(path, "preprocessor_config.json") else {
-        return Hints {
-            names: config.names(),
-            ..Hints::default()
-        };
-    };
+    let config: Config = beside::json(path, CONFIG).unwrap_or_default();
+    let preprocessor: Option<Preprocessor> = beside::json(path, PREPROCESSOR);
+    let preprocessor = preprocessor.as_ref();
+    let size = preprocessor.and_then(|known| known.seen()?.sides());
+    let preprocessing = preprocessor.and_then(Preprocessor::preprocessing);
     Hints {
-        names: config.names(),
-        size: preprocessor.seen().and_then(Extent::sides),
-        preprocessing: preprocessor.preprocessing(),
+        names: config
+            .names()
+            .map(|names| Hint::new(names, CONFIG))
+            .into_iter()
+            .collect(),
+        size: size.map(|size| Hint::new(size, PREPROCESSOR)),
+        preprocessing: preprocessing.map(|known| Hint::new(known, PREPROCESSOR)),
+        activation: config.activation().map(|known| Hint::new(known, CONFIG)),
+        ..Hints::default()
     }
-}
-
-/// A file beside the model at `path`, or, of a model in a folder `onnx`, beside that.
-fn beside<T: for<'a> Deserialize<'a>>(path: &Path, name: &str) -> Option<T> {
-    let folder = path.parent()?;
-    let above = folder.parent().filter(|_| folder.ends_with("onnx"));
-    let mut places = [Some(folder), above].into_iter().flatten();
-    places.find_map(|place| {
-        let text = read_text(&place.join(name), "a description", LARGEST).ok()?;
-        serde_json::from_str(&text).ok()
-    })
 }
 
 impl Config {
     fn names(&self) -> Option<Vec<String>> {
         literal::names(&self.id2label.as_ref()?.to_string())
+    }
+
+    fn activation(&self) -> Option<Activation> {
+        match self.problem_type.as_ref()?.as_str()? {
+            "single_label_classification" => Some(Activation::Softmax),
+            "multi_label_classification" => Some(Activation::Sigmoid),
+            "regression" => Some(Activation::None),
+            _ => None,
+        }
     }
 }
 
@@ -167,14 +168,36 @@ mod tests {
         let config = r#"{"architectures": ["ViT"], "id2label": {"0": "tench, Tinca tinca", "1": "goldfish"}}"#;
         for place in ["", "onnx"] {
             let hints = said(place, config, VIT);
-            assert_eq!(hints.names.unwrap(), ["tench, Tinca tinca", "goldfish"]);
-            assert_eq!(hints.size.unwrap().to_string(), "384 × 384");
-            let preprocessing = hints.preprocessing.unwrap();
+            assert_eq!(hints.names[0].value, ["tench, Tinca tinca", "goldfish"]);
+            assert_eq!(hints.size.unwrap().value.to_string(), "384 × 384");
+            let preprocessing = hints.preprocessing.unwrap().value;
             assert_eq!(preprocessing.crop(), 1.0);
             let ranges = preprocessing.affine(Channels::Colour);
             assert!(ranges.iter().all(|channel| channel.range() == (-1.0, 1.0)));
         }
-        assert!(said("elsewhere", config, VIT).names.is_none());
+        assert!(said("elsewhere", config, VIT).names.is_empty());
+    }
+
+    #[test]
+    fn the_problem_type_tells_the_activation() {
+        let of = |kind: &str| {
+            let config = format!(r#"{{"problem_type": {kind}, "id2label": {{"0": "a"}}}}"#);
+            let hints = said("", &config, "");
+            assert_eq!(hints.names.len(), 1);
+            hints.activation.map(|hint| hint.value)
+        };
+        assert_eq!(
+            of("\"single_label_classification\""),
+            Some(Activation::Softmax)
+        );
+        assert_eq!(
+            of("\"multi_label_classification\""),
+            Some(Activation::Sigmoid)
+        );
+        assert_eq!(of("\"regression\""), Some(Activation::None));
+        for other in ["null", "\"\"", "7", "[]"] {
+            assert_eq!(of(other), None);
+        }
     }
 
     #[test]
@@ -182,17 +205,17 @@ mod tests {
         let resnet = r#"{"crop_pct": 0.875, "do_normalize": true, "image_mean": [0.485, 0.456, 0.406],
             "image_std": [0.229, 0.224, 0.225], "resample": 3, "size": {"shortest_edge": 224}}"#;
         let hints = said("", "{}", resnet);
-        assert_eq!(hints.preprocessing, Some(Preprocessing::IMAGENET));
-        assert_eq!(hints.size, Some(Sides::USUAL));
+        assert_eq!(hints.preprocessing.unwrap().value, Preprocessing::IMAGENET);
+        assert_eq!(hints.size.unwrap().value, Sides::USUAL);
         let large = said("", "{}", &resnet.replace("224}", "384}"));
-        assert_eq!(large.preprocessing.unwrap().crop(), 1.0);
+        assert_eq!(large.preprocessing.unwrap().value.crop(), 1.0);
         let other = said("", "{}", &resnet.replace("shortest", "longest"));
         assert!(other.size.is_none() && other.preprocessing.is_some());
         let deit = r#"{"crop_size": 224, "do_center_crop": true, "size": 256,
             "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}"#;
         let hints = said("", "{}", deit);
-        assert_eq!(hints.preprocessing, Some(Preprocessing::IMAGENET));
-        assert_eq!(hints.size, Some(Sides::USUAL));
+        assert_eq!(hints.preprocessing.unwrap().value, Preprocessing::IMAGENET);
+        assert_eq!(hints.size.unwrap().value, Sides::USUAL);
     }
 
     #[test]
@@ -209,7 +232,7 @@ mod tests {
         ] {
             let hints = said("", r#"{"id2label": {"1": "b"}}"#, unusual);
             assert!(hints.preprocessing.is_none(), "{unusual}");
-            assert!(hints.names.is_none() && hints.size.is_none(), "{unusual}");
+            assert!(hints.names.is_empty() && hints.size.is_none(), "{unusual}");
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::ascent::probe::{Classifier, largest};
 use crate::ascent::{Error, Overlay, TOP};
-use crate::model::{Head, Network};
+use crate::model::{Activation, Network};
 use crate::runs::batch::Batch;
 use crate::runtime::Device;
 use std::time::{Duration, Instant};
@@ -27,7 +27,8 @@ pub struct Opinion<'n> {
 
 impl<'n> Opinion<'n> {
     pub fn new(network: &'n Network, device: Device) -> Self {
-        let has_probabilities = network.logits().is_some() && network.head() != Head::Identity;
+        let has_probabilities =
+            network.logits().is_some() && network.activation() != Activation::None;
         Self {
             network,
             device,

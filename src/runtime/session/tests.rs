@@ -241,7 +241,7 @@ fn auto_runs_where_it_can_and_keeps_the_reason_for_the_cpu() {
             session.active(),
             &Active {
                 device: Device::Cpu,
-                why: Some(error.to_string())
+                why: has_nvidia_device().then(|| error.to_string())
             }
         ),
     }

@@ -57,7 +57,7 @@ fn given(network: &Network, value: &str, brightness: f32) -> Vec<f32> {
     found[0].as_f32().unwrap().iter().copied().collect()
 }
 
-/// Checks that the scores are finite, and that the head makes of them what the output `output` holds.
+/// Checks that the scores are finite, and that the activation makes of them what the output `output` holds.
 fn assert_means(network: &Network, output: &str, what: &str) {
     for brightness in [0.0, 0.3, 1.0, -1.0] {
         let scores = given(network, network.logits().unwrap(), brightness);
@@ -65,7 +65,7 @@ fn assert_means(network: &Network, output: &str, what: &str) {
             scores.iter().all(|score| score.is_finite()),
             "{what}: {scores:?}"
         );
-        let found = network.head().probabilities(scores.into_iter());
+        let found = network.activation().probabilities(scores.into_iter());
         let expected = given(network, output, brightness);
         assert_eq!(found.len(), expected.len(), "{what}");
         for (a, b) in found.iter().zip(&expected) {
@@ -178,11 +178,14 @@ const INDEPENDENT: &[(&str, Tail)] = &[
 
 #[test]
 fn probabilities_are_recognised_however_they_are_computed() {
-    for (tails, head) in [(EXCLUSIVE, Head::Softmax), (INDEPENDENT, Head::Sigmoid)] {
+    for (tails, activation) in [
+        (EXCLUSIVE, Activation::Softmax),
+        (INDEPENDENT, Activation::Sigmoid),
+    ] {
         for (what, tail) in tails {
             for spread in [0.2, 3.0] {
                 let network = with_tail("", spread, *tail).unwrap();
-                assert_eq!(network.head(), head, "{what}");
+                assert_eq!(network.activation(), activation, "{what}");
                 let output = network.scores.as_ref().unwrap().output.clone();
                 assert_means(&network, &output, what);
             }
@@ -195,8 +198,8 @@ fn scores_without_an_activation_are_softmaxed_unless_the_card_says_otherwise() {
     let network = with_tail("", 1.0, |b, x| vec![emit(b, "Identity", &[x])]).unwrap();
     let scores = network.scores.as_ref().unwrap();
     assert_eq!(
-        (scores.head, scores.evidence),
-        (Head::Softmax, Evidence::Assumption)
+        (scores.activation, scores.evidence),
+        (Activation::Softmax, Evidence::Assumption)
     );
     assert_eq!(
         given(&network, &scores.value, 0.5),
@@ -218,10 +221,10 @@ fn logarithms_of_probabilities_are_scores() {
 }
 
 fn assert_means_logarithms(network: &Network) {
-    assert_eq!(network.head(), Head::Softmax);
+    assert_eq!(network.activation(), Activation::Softmax);
     let scores = network.scores.as_ref().unwrap();
     let found = network
-        .head()
+        .activation()
         .probabilities(given(network, &scores.value, 0.7).into_iter());
     let expected = given(network, &scores.output, 0.7);
     for (p, log) in found.iter().zip(expected) {
@@ -237,12 +240,18 @@ fn a_network_of_one_output_has_one_class_or_two_if_two_are_named() {
         vec![b.emit_named("p", "Sigmoid", &[&one], &[]).unwrap()]
     };
     let network = with_tail("", 1.0, tail).unwrap();
-    assert_eq!((network.head(), network.classes.len()), (Head::Sigmoid, 1));
+    assert_eq!(
+        (network.activation(), network.classes.len()),
+        (Activation::Sigmoid, 1)
+    );
     assert_means(&network, "p", "one class");
     let network = with_tail("classes.names = [\"cat\", \"dog\"]", 1.0, tail).unwrap();
-    assert_eq!((network.head(), network.classes.len()), (Head::Sigmoid, 2));
+    assert_eq!(
+        (network.activation(), network.classes.len()),
+        (Activation::Sigmoid, 2)
+    );
     let scores = given(&network, network.logits().unwrap(), 0.4);
-    let found = network.head().probabilities(scores.into_iter());
+    let found = network.activation().probabilities(scores.into_iter());
     let p = given(&network, "p", 0.4)[0];
     assert!((found[0] - (1.0 - p)).abs() < 1e-6 && (found[1] - p).abs() < 1e-6);
     // A batch that was squeezed away.
@@ -275,8 +284,8 @@ fn a_gate_at_the_end_is_no_probability() {
     });
     let scores = network.unwrap().scores.unwrap();
     assert_eq!(
-        (scores.head, scores.evidence),
-        (Head::Softmax, Evidence::Assumption)
+        (scores.activation, scores.evidence),
+        (Activation::Softmax, Evidence::Assumption)
     );
 }
 

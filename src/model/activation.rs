@@ -1,24 +1,27 @@
-//! How class scores become probabilities.
+//! What makes probabilities of a model's class scores.
 
-/// What makes probabilities of class scores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Head {
-    /// One class per picture: softmax.
+use serde::{Deserialize, Serialize};
+
+/// The function that makes probabilities of class scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// One class per picture: probabilities that sum to 1.
     #[default]
     Softmax,
-    /// Any number of classes per picture, each with a probability of its own: sigmoid.
+    /// Any number of classes per picture, each with a probability of its own.
     Sigmoid,
-    /// None: the scores are shown as they are. They may be of any size.
-    Identity,
+    /// None: the scores are taken as they are. They may be of any size.
+    None,
 }
 
-impl Head {
-    /// Its name in a card.
+impl Activation {
+    /// Its name, as cards have it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Softmax => "softmax",
             Self::Sigmoid => "sigmoid",
-            Self::Identity => "none",
+            Self::None => "none",
         }
     }
 
@@ -37,7 +40,7 @@ impl Head {
             Self::Sigmoid => scores
                 .map(|score| (1.0 / (1.0 + f64::from(-score).exp())) as f32)
                 .collect(),
-            Self::Identity => scores.collect(),
+            Self::None => scores.collect(),
         }
     }
 }

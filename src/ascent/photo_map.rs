@@ -1,0 +1,272 @@
+//! The class activation map of an entire photo, whatever its proportions.
+//!
+//! A network sees a picture of its own proportions. A longer photo is divided along its longer side into views of these
+//! proportions that overlap by half or more; each is prepared as a photo by itself, at the scale that the network was trained
+//! for, and has a map of its own. Where views overlap, their maps are averaged, each place weighed by how far it is from the
+//! ends of its view, where the network lacks what is around. To shrink the photo until all of it fits would take away the
+//! detail that classes are recognised by; to pad it would show the network a border that speaks for classes of its own.
+//!
+//! A photo of the network's own proportions is one view, and its map is what [`Mapper`] makes of it. The narrow border that
+//! the network's preprocessing crops away takes the values beside it.
+
+use super::probe::Mapper;
+use super::{Error, MapChoice, Objective, Unit};
+use crate::model::{Network, Window};
+use crate::runtime::Device;
+use image::{RgbImage, imageops};
+use ndarray::Array2;
+use std::iter;
+use std::ops::Range;
+
+/// Most views of a photo.
+const MOST_VIEWS: u32 = 64;
+
+/// How much longer than a view a photo may be to be one view.
+const TOLERANCE: f64 = 0.02;
+
+/// A map of a photo.
+#[derive(Debug, Clone)]
+pub struct PhotoMap {
+    width: u32,
+    height: u32,
+    views: Vec<View>,
+}
+
+/// A part of a photo that the network sees at once.
+#[derive(Debug, Clone)]
+struct View {
+    /// Columns and rows of the photo that it is made of.
+    columns: Range<u32>,
+    rows: Range<u32>,
+    /// What of these the network sees.
+    window: Window,
+    map: Array2<f32>,
+}
+
+/// Columns and rows of a photo.
+type Part = (Range<u32>, Range<u32>);
+
+/// Makes the map of a target for all of `photo`.
+///
+/// # Errors
+/// As [`Mapper::open`] and [`Mapper::map`]; [`Error::NoMap`] if the photo is too long.
+pub fn of_photo(
+    network: &Network,
+    (target, unit): (&Objective, Unit),
+    photo: &RgbImage,
+    choice: MapChoice<'_>,
+    device: Device,
+) -> Result<PhotoMap, Error> {
+    let (width, height) = photo.dimensions();
+    let size = network.size;
+    let parts = parts((width, height), (size.width, size.height))?;
+    let mut mapper = Mapper::open(network, target, unit, choice, device)?;
+    let mut view = |(columns, rows): Part| -> Result<View, Error> {
+        let (left, top) = (columns.start, rows.start);
+        let (wide, high) = (columns.end - left, rows.end - top);
+        let part = imageops::crop_imm(photo, left, top, wide, high).to_image();
+        let window = network.preprocessing.window((wide, high), size);
+        Ok(View {
+            map: mapper.map(network.preprocessing.tensor(&part, size))?,
+            window: window.moved(left, top),
+            columns,
+            rows,
+        })
+    };
+    Ok(PhotoMap {
+        width,
+        height,
+        views: parts
+            .into_iter()
+            .map(&mut view)
+            .collect::<Result<_, Error>>()?,
+    })
+}
+
+/// Where the views of a photo lie.
+fn parts((width, height): (u32, u32), (wide, high): (u32, u32)) -> Result<Vec<Part>, Error> {
+    let proportion = f64::from(wide) / f64::from(high);
+    let is_wide = f64::from(width) > f64::from(height) * proportion;
+    let (long, view) = match is_wide {
+        true => (width, f64::from(height) * proportion),
+        false => (height, f64::from(width) / proportion),
+    };
+    let parts = spread(long, view.round().max(1.0) as u32).ok_or_else(|| {
+        Error::NoMap(format!(
+            "a photo of {width} × {height} pixels is too long for a map of it: cut it into shorter ones"
+        ))
+    })?;
+    let pair = |part: Range<u32>| match is_wide {
+        true => (part, 0..height),
+        false => (0..width, part),
+    };
+    Ok(parts.into_iter().map(pair).collect())
+}
+
+/// Where views of length `view` begin and end on a line of length `long`: evenly spaced, neighbours overlapping by half or
+/// more. `None` if there would be too many.
+fn spread(long: u32, view: u32) -> Option<Vec<Range<u32>>> {
+    let beyond = f64::from(long) / f64::from(view) - 1.0;
+    if beyond <= TOLERANCE {
+        return Some(iter::once(0..long).collect());
+    }
+    let steps = (2.0 * beyond).ceil();
+    if steps >= f64::from(MOST_VIEWS) {
+        return None;
+    }
+    let rest = f64::from(long - view);
+    let start = |step: u32| (rest * f64::from(step) / steps).round() as u32;
+    let starts = (0..=steps as u32).map(start);
+    Some(starts.map(|start| start..start + view).collect())
+}
+
+impl PhotoMap {
+    /// From how many views it is made.
+    pub fn views(&self) -> usize {
+        self.views.len()
+    }
+
+    /// Whether nothing in the photo speaks for the target.
+    pub fn is_zero(&self) -> bool {
+        let mut values = self.views.iter().flat_map(|view| &view.map);
+        values.all(|&value| value == 0.0)
+    }
+
+    /// The map at each pixel of a row of the photo, 0 and more, not scaled.
+    pub fn row(&self, row: u32) -> Vec<f32> {
+        let (width, height) = (self.width as usize, self.height);
+        let (mut sum, mut total) = (vec![0.0; width], vec![0.0; width]);
+        for view in self.views.iter().filter(|view| view.rows.contains(&row)) {
+            let down = weight(row, &view.rows, height);
+            let line = view.line(row);
+            for column in view.columns.clone() {
+                let weight = down * weight(column, &view.columns, self.width);
+                sum[column as usize] += weight * view.at(&line, column);
+                total[column as usize] += weight;
+            }
+        }
+        sum.iter()
+            .zip(total)
+            .map(|(sum, total)| sum / total)
+            .collect()
+    }
+}
+
+impl View {
+    /// The map's values along a row of the photo.
+    fn line(&self, row: u32) -> Vec<f32> {
+        let rows = self.map.nrows();
+        let (above, below, share) = between(row, self.window.top, self.window.height, rows);
+        let pairs = self.map.row(above).into_iter().zip(self.map.row(below));
+        pairs
+            .map(|(above, below)| above + share * (below - above))
+            .collect()
+    }
+
+    /// The value of such a line at a column of the photo.
+    fn at(&self, line: &[f32], column: u32) -> f32 {
+        let (left, right, share) = between(column, self.window.left, self.window.width, line.len());
+        line[left] + share * (line[right] - line[left])
+    }
+}
+
+/// Between which two of `count` samples, spread evenly over a length, a pixel's middle lies, and how far towards the second;
+/// beyond the ends, the last sample.
+fn between(pixel: u32, start: f64, length: f64, count: usize) -> (usize, usize, f32) {
+    let place = (f64::from(pixel) + 0.5 - start) / length * count as f64 - 0.5;
+    let place = place.clamp(0.0, (count - 1) as f64);
+    let below = place.floor();
+    let next = (below as usize + 1).min(count - 1);
+    (below as usize, next, (place - below) as f32)
+}
+
+/// How much a view counts at a pixel: less towards an end where another view goes on.
+fn weight(pixel: u32, part: &Range<u32>, long: u32) -> f32 {
+    let before = if part.start == 0 {
+        u32::MAX
+    } else {
+        pixel - part.start + 1
+    };
+    let behind = if part.end == long {
+        u32::MAX
+    } else {
+        part.end - pixel
+    };
+    match before.min(behind) {
+        u32::MAX => 1.0,
+        distance => (distance as f32 / (part.end - part.start) as f32).min(1.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn views_cover_the_photo_and_overlap_by_half(
+            (width, height) in (1u32..3000, 1u32..3000),
+            (wide, high) in (1u32..400, 1u32..400),
+        ) {
+            let Ok(parts) = parts((width, height), (wide, high)) else { return Ok(()) };
+            let (first, last) = (&parts[0], &parts[parts.len() - 1]);
+            prop_assert_eq!((first.0.start, first.1.start), (0, 0));
+            prop_assert_eq!((last.0.end, last.1.end), (width, height));
+            for pair in parts.windows(2) {
+                let lines = [0, 1].map(|at: usize| (&pair[at].0, &pair[at].1));
+                let line = |at: usize| if width == lines[at].0.len() as u32 { lines[at].1 } else { lines[at].0 };
+                let (before, after) = (line(0), line(1));
+                prop_assert!(before.start < after.start);
+                prop_assert!(before.end - after.start + 2 >= before.len() as u32 / 2);
+            }
+        }
+
+        #[test]
+        fn equal_maps_of_overlapping_views_are_one_even_map(long in 10u32..500, view in 4u32..40) {
+            let Some(parts) = spread(long, view) else { return Ok(()) };
+            let views = parts.into_iter().map(|part| View {
+                window: Window::entire(part.len() as u32, 7).moved(part.start, 0),
+                columns: part,
+                rows: 0..7,
+                map: Array2::from_elem((3, 4), 2.5),
+            });
+            let map = PhotoMap { width: long, height: 7, views: views.collect() };
+            prop_assert!(map.row(3).iter().all(|value| (value - 2.5).abs() < 1e-5));
+        }
+    }
+
+    #[test]
+    fn a_photo_too_long_for_its_views_is_refused_and_one_nearly_square_is_one_view() {
+        assert!(parts((40_000, 100), (224, 224)).is_err());
+        assert_eq!(parts((1000, 990), (224, 224)).unwrap().len(), 1);
+        assert_eq!(parts((1800, 600), (224, 224)).unwrap().len(), 5);
+        assert_eq!(parts((600, 1800), (224, 224)).unwrap().len(), 5);
+        assert_eq!(parts((192, 48), (192, 48)).unwrap().len(), 1);
+        assert_eq!(parts((192, 96), (192, 48)).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn one_view_of_a_photo_is_resized_as_every_map() {
+        let map = ndarray::arr2(&[[0.0, 1.0, 3.0], [2.0, 0.5, 7.0]]);
+        let view = View {
+            columns: 0..30,
+            rows: 0..20,
+            window: Window::entire(30, 20),
+            map: map.clone(),
+        };
+        let photo = PhotoMap {
+            width: 30,
+            height: 20,
+            views: vec![view],
+        };
+        let stacked = map.insert_axis(ndarray::Axis(0));
+        let resized = super::super::resampling::resize_picture(&stacked, 20, 30);
+        for row in 0..20 {
+            for (column, value) in photo.row(row).into_iter().enumerate() {
+                let expected = resized[(0, row as usize, column)];
+                assert!((value - expected).abs() < 1e-5, "{row}, {column}");
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What the user should know of a photo: how much of it the network sees, and when it is written smaller than it was.
+
+use super::output::remark;
+use image::RgbImage;
+use image::imageops::{self, FilterType};
+use ziggurat::model::Network;
+
+/// Of a side that is cropped to less than this share, the user is informed: nearly every network is trained with a border
+/// cropped away.
+const NOTICEABLE: f64 = 0.75;
+
+/// Longest side of a picture that is written.
+const LONGEST: u32 = 8192;
+
+/// What of a photo the network sees at once, as "WIDTH × HEIGHT", if it is noticeably less than all.
+pub fn seen(photo: &RgbImage, network: &Network) -> Option<String> {
+    let (width, height) = photo.dimensions();
+    let window = network.preprocessing.window((width, height), network.size);
+    let share = (window.width / f64::from(width)).min(window.height / f64::from(height));
+    (share < NOTICEABLE).then(|| format!("{:.0} × {:.0}", window.width, window.height))
+}
+
+/// The photo, resized if it is larger than pictures that are written, which is mentioned.
+pub fn bounded(photo: RgbImage, path: &str) -> RgbImage {
+    let (width, height) = photo.dimensions();
+    let longest = width.max(height);
+    if longest <= LONGEST {
+        return photo;
+    }
+    let scaled = |side: u32| {
+        let side = u64::from(side) * u64::from(LONGEST) / u64::from(longest);
+        (side as u32).max(1)
+    };
+    let (wide, high) = (scaled(width), scaled(height));
+    remark(&format!(
+        "{path}: {width} × {height} pixels are written as {wide} × {high}"
+    ));
+    imageops::resize(&photo, wide, high, FilterType::Triangle)
+}

@@ -1,0 +1,114 @@
+//! Lists of class names that lie beside a model: Custom Vision's and Teachable Machine's `labels.txt`, Darknet's `*.names`.
+
+use super::{Hint, beside, literal};
+use std::path::Path;
+
+/// What follows the model's name in the name of a list that is for it alone.
+const OWN: [&str; 6] = [
+    ".names",
+    ".labels",
+    ".classes",
+    ".labels.txt",
+    "_labels.txt",
+    "-labels.txt",
+];
+
+/// Names of lists.
+const COMMON: [&str; 6] = [
+    "labels.txt",
+    "classes.txt",
+    "class_names.txt",
+    "labels.json",
+    "classes.json",
+    "class_names.json",
+];
+
+/// Most entries of a folder that are looked at.
+const MOST_ENTRIES: usize = 1 << 12;
+
+/// The lists beside the model at `path`, those for it alone first.
+pub fn read(path: &Path) -> Vec<Hint<Vec<String>>> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let list = |folder: &Path, name: String| {
+        let text = beside::text(&folder.join(&name))?;
+        Some(Hint::new(names(&text)?, name))
+    };
+    let in_folder = |folder: std::path::PathBuf| -> Vec<Hint<Vec<String>>> {
+        let own = OWN.map(|ending| format!("{stem}{ending}"));
+        let names = own.into_iter().chain(COMMON.map(String::from));
+        let mut names: Vec<String> = names.collect();
+        let other = darknet(&folder).into_iter();
+        names.extend(other.filter(|name| *name != format!("{stem}.names")));
+        let lists = names.into_iter().filter_map(|name| list(&folder, name));
+        lists.collect()
+    };
+    beside::folders(path).flat_map(in_folder).collect()
+}
+
+/// Files of a folder whose names end in `.names`, in order.
+fn darknet(folder: &Path) -> Vec<String> {
+    let folder = match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries
+        .take(MOST_ENTRIES)
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".names")).collect();
+    names.sort();
+    names
+}
+
+/// The names that a text holds: a list or a dictionary as JSON or Python write them, or one name per line.
+pub fn names(text: &str) -> Option<Vec<String>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_end();
+    let lines = || text.lines().map(|line| line.trim().to_owned()).collect();
+    (!text.is_empty()).then(|| literal::names(text).unwrap_or_else(lines))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_found_beside_a_model_and_those_of_its_own_come_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let found = |model: &str| -> Vec<(String, Vec<String>)> {
+            let lists = read(&folder.path().join(model));
+            lists
+                .into_iter()
+                .map(|list| (list.source, list.value))
+                .collect()
+        };
+        assert!(found("m.onnx").is_empty());
+        put("labels.txt", "\u{feff}apple\r\nbruise\r\n\r\n");
+        put("z.names", "a\n\nc");
+        put("obj.names", "a");
+        put("classes.json", r#"{"0": "x", "1": "y"}"#);
+        put("m_labels.txt", "own");
+        put("notes.txt", "no list");
+        std::fs::create_dir(folder.path().join("dir.names")).unwrap();
+        let list = |source: &str, names: &[&str]| {
+            (
+                source.to_owned(),
+                names
+                    .iter()
+                    .map(|name| (*name).to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let common = [
+            list("labels.txt", &["apple", "bruise"]),
+            list("classes.json", &["x", "y"]),
+            list("obj.names", &["a"]),
+            list("z.names", &["a", "", "c"]),
+        ];
+        assert_eq!(found("other.onnx"), common);
+        assert_eq!(found("m.onnx")[0], list("m_labels.txt", &["own"]));
+        assert_eq!(found("z.onnx")[0].0, "z.names");
+        std::fs::create_dir(folder.path().join("onnx")).unwrap();
+        assert_eq!(found("onnx/model.onnx"), common);
+    }
+}

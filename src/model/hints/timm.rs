@@ -1,0 +1,152 @@
+//! The `config.json` that timm leaves beside its models: the names of the classes, and how pictures are prepared.
+
+use super::{Hint, Hints, beside, literal};
+use crate::model::{Preprocessing, Sides};
+use serde_json::{Value, json};
+use std::path::Path;
+
+const FILE: &str = "config.json";
+
+/// The share of a picture's short side that is seen, where nothing is stated.
+const CROP: f64 = 0.875;
+
+/// What is stated beside the model at `path`.
+pub fn read(path: &Path) -> Hints {
+    match beside::json::<Value>(path, FILE) {
+        Some(config) if config.get("architecture").is_some() => of(&config),
+        _ => Hints::default(),
+    }
+}
+
+fn of(config: &Value) -> Hints {
+    // Earlier versions have no part of its own for it.
+    let trained = config.get("pretrained_cfg").unwrap_or(config);
+    let names = names(config).or_else(|| names(trained));
+    Hints {
+        names: names
+            .map(|names| Hint::new(names, FILE))
+            .into_iter()
+            .collect(),
+        size: size(trained).map(|size| Hint::new(size, FILE)),
+        preprocessing: preprocessing(trained).map(|known| Hint::new(known, FILE)),
+        ..Hints::default()
+    }
+}
+
+/// The names of the classes; where they are identifiers, what describes these.
+fn names(config: &Value) -> Option<Vec<String>> {
+    let names = literal::names(&config.get("label_names")?.to_string())?;
+    let descriptions = config.get("label_descriptions");
+    let described = |name: &String| Some(descriptions?.get(name)?.as_str()?.to_owned());
+    let described: Option<Vec<String>> = names.iter().map(described).collect();
+    match described {
+        Some(described) if names.iter().all(|name| is_identifier(name)) => Some(described),
+        _ => Some(names),
+    }
+}
+
+/// Digits behind at most one letter, such as WordNet's `n01440764`.
+fn is_identifier(name: &str) -> bool {
+    let digits = name
+        .strip_prefix(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(name);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Height and width, behind the number of channels.
+fn size(trained: &Value) -> Option<Sides> {
+    let [_, height, width]: [u32; 3] =
+        serde_json::from_value(trained.get("input_size")?.clone()).ok()?;
+    Sides::try_from([height, width]).ok()
+}
+
+fn preprocessing(trained: &Value) -> Option<Preprocessing> {
+    let crop = trained
+        .get("crop_pct")
+        .and_then(Value::as_f64)
+        .unwrap_or(CROP);
+    let filter = match trained.get("interpolation").and_then(Value::as_str) {
+        Some("bilinear") => "bilinear",
+        Some("nearest") => "nearest",
+        _ => "bicubic",
+    };
+    let (mean, std) = (trained.get("mean")?, trained.get("std")?);
+    let known = json!({"mean": mean, "std": std, "crop": crop, "filter": filter});
+    serde_json::from_value(known).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Channels;
+
+    fn config() -> Value {
+        json!({
+            "architecture": "resnet18", "num_classes": 2,
+            "label_names": ["n01440764", "n01443537"],
+            "label_descriptions": {"n01440764": "tench, Tinca tinca", "n01443537": "goldfish"},
+            "pretrained_cfg": {
+                "input_size": [3, 48, 64], "interpolation": "bilinear", "crop_pct": 0.95,
+                "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "num_classes": 2,
+            },
+        })
+    }
+
+    #[test]
+    fn names_size_and_preparation_are_read() {
+        let earlier = {
+            let (mut all, mut trained) = (config(), config()["pretrained_cfg"].clone());
+            all.as_object_mut().unwrap().remove("pretrained_cfg");
+            all.as_object_mut()
+                .unwrap()
+                .append(trained.as_object_mut().unwrap());
+            all
+        };
+        for config in [config(), earlier] {
+            let hints = of(&config);
+            assert_eq!(hints.names[0].value, ["tench, Tinca tinca", "goldfish"]);
+            assert_eq!(hints.size.unwrap().value.to_string(), "48 × 64");
+            let preprocessing = hints.preprocessing.unwrap().value;
+            assert!((preprocessing.crop() - 0.95).abs() < 1e-6);
+            let ranges = preprocessing.affine(Channels::Colour);
+            assert!(ranges.iter().all(|channel| channel.range() == (-1.0, 1.0)));
+        }
+    }
+
+    #[test]
+    fn names_that_are_words_need_no_description() {
+        let mut config = config();
+        config["label_names"] = json!(["tench", "goldfish"]);
+        config["label_descriptions"] = json!({"tench": "a fish", "goldfish": "a fish"});
+        assert_eq!(of(&config).names[0].value, ["tench", "goldfish"]);
+        config["label_names"] = json!(["n1", "n2"]);
+        config["label_descriptions"] = json!({"n1": "a fish"});
+        assert_eq!(of(&config).names[0].value, ["n1", "n2"]);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_left_out() {
+        for (key, value) in [
+            ("mean", json!("many")),
+            ("std", json!([0, 0, 0])),
+            ("crop_pct", json!(1e9)),
+            ("input_size", json!([3, 0, 0])),
+        ] {
+            let mut config = config();
+            config["pretrained_cfg"][key] = value;
+            let hints = of(&config);
+            assert!(
+                hints.size.is_none() || hints.preprocessing.is_none(),
+                "{key}"
+            );
+        }
+        for config in [
+            json!({}),
+            json!([1]),
+            json!(null),
+            json!({"architecture": 3}),
+        ] {
+            assert!(of(&config).names.is_empty());
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Where the part of a picture lies that a model gets to see.
+
+use super::{InputSize, Preprocessing};
+
+/// Longest picture that is resized as a whole, in multiples of its short side: what is further out would fill the memory
+/// only to be cropped away.
+const MAX_ASPECT: u32 = 16;
+
+/// A rectangle of a picture, in pixels of the picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window {
+    pub left: f64,
+    pub top: f64,
+    pub width: f64,
+    pub height: f64,
+}
+
+impl Window {
+    /// All of a picture.
+    pub fn entire(width: u32, height: u32) -> Self {
+        Self {
+            left: 0.0,
+            top: 0.0,
+            width: width.into(),
+            height: height.into(),
+        }
+    }
+
+    /// The same rectangle in a picture that begins `left` and `top` further out.
+    pub fn moved(self, left: u32, top: u32) -> Self {
+        Self {
+            left: self.left + f64::from(left),
+            top: self.top + f64::from(top),
+            ..self
+        }
+    }
+}
+
+/// How a picture is cut and resized until it has the size of an input.
+pub(super) struct Fit {
+    /// What is resized: left, top, width and height in the picture.
+    pub region: [u32; 4],
+    /// Width and height after that.
+    pub resized: (u32, u32),
+    /// Left and top of what is seen of it.
+    pub cut: (u32, u32),
+}
+
+impl Fit {
+    /// `None` for a picture of exactly the input's size, which is taken as it is.
+    pub fn of(
+        preprocessing: &Preprocessing,
+        (width, height): (u32, u32),
+        size: InputSize,
+    ) -> Option<Self> {
+        if (width, height) == (size.width, size.height) {
+            return None;
+        }
+        let longest = width.min(height).saturating_mul(MAX_ASPECT);
+        let (wide, high) = (width.min(longest), height.min(longest));
+        let region = [(width - wide) / 2, (height - high) / 2, wide, high];
+        let (width, height) = (f64::from(wide), f64::from(high));
+        let cover = |input: u32| (f64::from(input) / preprocessing.crop()).round();
+        let scale = (cover(size.width) / width).max(cover(size.height) / height);
+        // Rounding must not leave less than the input needs.
+        let wide = ((width * scale).round() as u32).max(size.width);
+        let high = ((height * scale).round() as u32).max(size.height);
+        Some(Self {
+            region,
+            resized: (wide, high),
+            cut: ((wide - size.width) / 2, (high - size.height) / 2),
+        })
+    }
+
+    /// What of the picture is seen.
+    pub fn window(&self, size: InputSize) -> Window {
+        let [left, top, wide, high] = self.region;
+        let across = f64::from(wide) / f64::from(self.resized.0);
+        let down = f64::from(high) / f64::from(self.resized.1);
+        let seen = Window {
+            left: f64::from(self.cut.0) * across,
+            top: f64::from(self.cut.1) * down,
+            width: f64::from(size.width) * across,
+            height: f64::from(size.height) * down,
+        };
+        seen.moved(left, top)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{Rgb, RgbImage};
+    use proptest::prelude::*;
+
+    fn window(width: u32, height: u32, size: (u32, u32)) -> Window {
+        let size = InputSize::new(3, size.1, size.0).unwrap();
+        Preprocessing::IMAGENET.window((width, height), size)
+    }
+
+    #[test]
+    fn the_middle_is_seen_of_a_long_picture_and_all_of_one_that_fits() {
+        assert_eq!(window(224, 224, (224, 224)), Window::entire(224, 224));
+        let seen = window(1800, 600, (224, 224));
+        assert_eq!((seen.left, seen.top), (637.5, 37.5));
+        assert_eq!((seen.width, seen.height), (525.0, 525.0));
+        // Of one that is longer still, the far ends are never looked at.
+        let seen = window(100, 4000, (224, 224));
+        assert!((seen.top + seen.height / 2.0 - 2000.0).abs() < 1.0);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_seen_is_where_it_is_said_to_be(
+            sides in (20u32..200, 20u32..200),
+            size in (8u32..64, 8u32..64),
+        ) {
+            let (width, height) = sides;
+            // Red is the column, green the row, each of the picture.
+            let ramp = |place: u32, side: u32| ((f64::from(place) + 0.5) / f64::from(side) * 255.0) as u8;
+            let picture = RgbImage::from_fn(width, height, |x, y| Rgb([ramp(x, width), ramp(y, height), 0]));
+            let units = Preprocessing::UNITS;
+            let input = InputSize::new(3, size.1, size.0).unwrap();
+            let tensor = units.tensor(&picture, input);
+            let seen = units.window(sides, input);
+            let (row, column) = (size.1 as usize / 2, size.0 as usize / 2);
+            let across = seen.left + seen.width * (column as f64 + 0.5) / f64::from(size.0);
+            let down = seen.top + seen.height * (row as f64 + 0.5) / f64::from(size.1);
+            let found = [0, 1].map(|channel| f64::from(tensor[(0, channel, row, column)]));
+            prop_assert!((found[0] - across / f64::from(width)).abs() < 0.03);
+            prop_assert!((found[1] - down / f64::from(height)).abs() < 0.03);
+        }
+    }
+}
