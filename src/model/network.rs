@@ -42,7 +42,7 @@ pub struct Network {
     pub batchable: bool,
     /// Types of all values for N = 1.
     pub shapes: Shapes,
-    /// What tells where a value has its channels.
+    /// Where values have their channels and places.
     pub grids: Grids,
     /// What the file has for the parts that the graph has.
     pub(super) wholes: Wholes,
@@ -182,7 +182,7 @@ impl Network {
 
     /// Where `value` has its channels and places; `None` if it has no channels or is not known.
     pub fn layout(&self, value: &str) -> Option<Layout> {
-        self.grids.layout(value, &self.shapes.find(value)?.dims)
+        self.grids.layout(value)
     }
 
     /// Every value that can be pointed at, in graph order.
