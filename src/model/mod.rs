@@ -6,6 +6,7 @@
 //! - [`layout`]: which of a value's axes are channels, which are places of the picture
 //! - [`card`]: model cards, the user's own and those that come with Ziggurat
 //! - [`classes`]: class names, by index and back
+//! - [`passes`]: what a file goes through before it is differentiated, and what of that can be left out
 //! - [`preprocessing`]: from pictures to a model's input and back
 //! - [`picture`]: pictures from disk
 //! - [`report`]: a model summed up for a bug report
@@ -25,6 +26,7 @@ pub mod layers;
 pub mod layout;
 pub mod network;
 pub mod open;
+pub mod passes;
 pub mod picture;
 mod places;
 mod ports;

@@ -5,11 +5,14 @@ use super::hints::Hints;
 use super::input::Picture;
 use super::layers::Layer;
 use super::layout::{Grids, Layout};
+use super::passes::{self, LeftOut, Passes};
 use super::scores::Head;
 use super::whole::Wholes;
 use super::{Affine, Classes, Error, InputSize, ModelFile, Origin, Preprocessing, Sides, scores};
-use crate::onnx::{Elem, Graph, Shapes, decompose, file, foreign, functions, precision, upgrade};
-use crate::runtime::folding;
+use crate::onnx::proto::ModelProto;
+use crate::onnx::{Elem, Graph, Shapes, file};
+use crate::runtime::{Options, Provider, Session};
+use std::cell::Cell;
 use std::fs::File;
 
 /// A classifier, ready to be differentiated. Needs ONNX Runtime to be loaded.
@@ -46,6 +49,8 @@ pub struct Network {
     pub grids: Grids,
     /// What the file has for the parts that the graph has.
     pub(super) wholes: Wholes,
+    /// Passes that were left out when it was read, because ONNX Runtime refuses what they make.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Network {
@@ -57,13 +62,29 @@ impl Network {
     /// [`Error::Classes`] if the card's class names do not fit it.
     pub fn open(file: &ModelFile) -> Result<Self, Error> {
         let model = file::read(&file.path)?;
+        // Passes change the model; for another attempt it is read again.
+        let first = Cell::new(Some(model));
+        let again = || first.take().map_or_else(|| file::read(&file.path), Ok);
+        let attempt = |passes: Passes| Self::with_passes(file, again()?, passes);
+        let opens = || {
+            let options = Options::default();
+            again().is_ok_and(|model| Session::open_model(&model, Provider::Cpu, &options).is_ok())
+        };
+        let (network, left_out) = passes::fewest_left_out(attempt, opens)?;
+        Ok(Self {
+            left_out,
+            ..network
+        })
+    }
+
+    /// The network that a file holds, by way of `passes`.
+    fn with_passes(file: &ModelFile, model: ModelProto, passes: Passes) -> Result<Self, Error> {
         let hints = Hints::of(&model, &file.path);
-        let model = upgrade::upgrade(precision::single(model)?)?;
-        let graph = Graph::new(functions::inline(foreign::define(model))?)?;
+        let graph = passes.graph(model)?;
         let content = content_hash(file, &graph)?;
         let picture = Picture::find(&graph, file, hints.size)?;
         let (size, size_origin) = (picture.size, picture.size_origin);
-        Self::of(file, content, &graph, picture, hints).map_err(|problem| {
+        Self::of(file, content, &graph, picture, hints, passes).map_err(|problem| {
             let is_of_size = matches!(problem, Error::Fetch(_) | Error::NoClassScores { .. });
             match Sides::try_from([size.height, size.width]) {
                 Ok(sides) if is_of_size && size_origin == Origin::Nobody => Error::AssumedSize {
@@ -82,13 +103,19 @@ impl Network {
         graph: &Graph,
         picture: Picture,
         hints: Hints,
+        passes: Passes,
     ) -> Result<Self, Error> {
         let (size, size_origin, batchable) = (picture.size, picture.size_origin, picture.batchable);
         let graph = picture.to_input(graph)?;
         let (input, raw) = (picture.name, picture.elem == Elem::U8);
         let wholes = Wholes::of(&graph);
-        let mut graph = plain(graph, &input, size, batchable)?;
-        let mut shapes = infer(&graph, &input, 1, size)?;
+        let taken = passes::Picture {
+            input: &input,
+            size,
+            batchable,
+        };
+        let mut graph = passes.plain(graph, taken)?;
+        let mut shapes = taken.infer(&graph, 1)?;
         let scores = scores::class_scores(&mut graph, &mut shapes, file)?;
         let (logits, head, count) = (scores.value, scores.head, scores.classes);
         let (classes, classes_origin) = match file.card.classes()? {
@@ -137,6 +164,7 @@ impl Network {
             shapes,
             grids,
             wholes,
+            left_out: Vec::new(),
         })
     }
 
@@ -161,12 +189,21 @@ impl Network {
         if runs == 1 {
             return Ok(self.shapes.clone());
         }
-        infer(&self.graph, &self.input, runs, self.size)
+        self.taken().infer(&self.graph, runs)
     }
 
     /// Dimensions of the image input for `runs` pictures at once.
     pub fn input_dims(&self, runs: usize) -> [usize; 4] {
-        dims_of(self.size, runs)
+        self.taken().dims(runs)
+    }
+
+    /// The input that takes the picture.
+    fn taken(&self) -> passes::Picture<'_> {
+        passes::Picture {
+            input: &self.input,
+            size: self.size,
+            batchable: self.batchable,
+        }
     }
 
     /// Which channels of the input are shown as red, green and blue.
@@ -203,52 +240,6 @@ impl Network {
 fn named(hints: &Hints, count: usize) -> Option<Classes> {
     let names = hints.names.as_ref().filter(|names| names.len() == count)?;
     Classes::new(names, "the exporter's list").ok()
-}
-
-fn dims_of(size: InputSize, runs: usize) -> [usize; 4] {
-    [
-        runs,
-        size.channels().count(),
-        size.height as usize,
-        size.width as usize,
-    ]
-}
-
-/// The graph with fused operators taken apart, and without what does not depend on the picture.
-fn plain(graph: Graph, input: &str, size: InputSize, batchable: bool) -> Result<Graph, Error> {
-    let graph = decomposed(graph, input, size)?;
-    let graph = folded(&graph, input, size, batchable)?;
-    // Some may have been in a branch or a loop until now, or known too little of.
-    let apart = decomposed(graph.clone(), input, size)?;
-    match apart.nodes() == graph.nodes() {
-        true => Ok(graph),
-        false => folded(&apart, input, size, batchable),
-    }
-}
-
-/// The graph with fused operators taken apart.
-fn decomposed(graph: Graph, input: &str, size: InputSize) -> Result<Graph, Error> {
-    if !decompose::is_fused(&graph) {
-        return Ok(graph);
-    }
-    let shapes = infer(&graph, input, 1, size)?;
-    Ok(decompose::decompose(&graph, &shapes)?)
-}
-
-/// The graph without what does not depend on the picture, nor on how many there are.
-fn folded(graph: &Graph, input: &str, size: InputSize, batchable: bool) -> Result<Graph, Error> {
-    let (one, two) = (dims_of(size, 1), dims_of(size, 2));
-    let choices: [&[(&str, &[usize])]; 2] = [&[(input, &one)], &[(input, &two)]];
-    let choices = if batchable {
-        &choices[..]
-    } else {
-        &choices[..1]
-    };
-    Ok(folding::fold(graph, choices)?)
-}
-
-fn infer(graph: &Graph, input: &str, runs: usize, size: InputSize) -> Result<Shapes, Error> {
-    Ok(folding::shapes(graph, &[(input, &dims_of(size, runs))])?)
 }
 
 /// The hash of a file, its weights, which may lie outside of it, and what further inputs hold.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
+use super::passes::LeftOut;
 use super::{Error, ModelFile, Network, Origin, Preprocessing, input};
 use crate::autodiff::reach::{Reach, Refusals};
 use crate::autodiff::rules;
@@ -71,6 +72,8 @@ pub struct Understood {
     /// Who names them.
     pub classes_origin: Origin,
     pub batchable: bool,
+    /// Passes that were left out, because ONNX Runtime refuses what they make.
+    pub left_out: Vec<LeftOut>,
     pub preprocessing: Preprocessing,
     /// Who says how high and wide it is.
     pub size_origin: Origin,
@@ -81,6 +84,8 @@ pub struct Understood {
     /// Values that can be looked at, and how many of them can be visualised.
     pub layers: usize,
     pub differentiable: usize,
+    /// Layers of several numbers a channel of which it cannot be told which places of the picture they are.
+    pub unplaced: Vec<String>,
     /// The last layer that can be visualised.
     pub last: Option<String>,
     /// Operators between the picture and the scores, once fused ones are taken apart and constants folded.
@@ -208,12 +213,17 @@ impl Understood {
             classes: network.classes.len(),
             classes_origin: network.classes_origin,
             batchable: network.batchable,
+            left_out: network.left_out.clone(),
             preprocessing: network.preprocessing,
             size_origin: network.size_origin,
             preprocessing_origin: network.preprocessing_origin,
             black_and_white: network.affine().iter().map(|each| each.range()).collect(),
             layers: layers.len(),
             differentiable: reached().count(),
+            unplaced: reached()
+                .filter(|layer| layer.is_activation && layer.layout.is_unplaced())
+                .map(|layer| layer.name.clone())
+                .collect(),
             last: reached().next_back().map(|layer| layer.name.clone()),
             path: counted(on_path.iter().copied()),
             blocks: blocked.iter().take(LISTED).map(block).collect(),

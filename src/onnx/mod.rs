@@ -14,6 +14,7 @@ pub mod graph;
 pub mod node;
 pub mod precision;
 pub mod proto;
+pub mod ranges;
 mod refusal;
 pub mod residual;
 pub mod scope;

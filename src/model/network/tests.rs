@@ -1,6 +1,7 @@
 mod foreign;
 mod inputs;
 mod layers;
+mod passes;
 
 use super::*;
 use crate::autodiff::reach::Reach;
