@@ -317,10 +317,10 @@ fn take(digits: &mut Vec<Digit>, extent: usize, next_is_one: bool) -> Option<Vec
             return Some(taken);
         } else {
             let digit = digits.last_mut()?;
-            if rest % digit.extent == 0 {
+            if rest.is_multiple_of(digit.extent) {
                 rest /= digit.extent;
                 taken.extend(digits.pop());
-            } else if digit.extent % rest == 0 {
+            } else if digit.extent.is_multiple_of(rest) {
                 digit.extent /= rest;
                 taken.push(Digit {
                     of: digit.of,
