@@ -4,6 +4,7 @@
 use super::cam::{Map, Method};
 use super::{Error, Kind, Objective};
 use crate::model::Network;
+use crate::model::layout::{Axes, Layout};
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Graph, printable};
 use std::collections::{HashMap, HashSet};
@@ -38,6 +39,9 @@ const TOKENWISE: &[&str] = &[
     "Swish",
     "Tanh",
 ];
+
+/// Operators that take some of the tokens.
+const TAKING: &[&str] = &["Gather", "Slice", "Split"];
 
 /// Where and how a map is asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -262,7 +266,7 @@ impl<'a> Path<'a> {
             let is_unseen = self.made(index).all(|name| !seen.contains(name));
             for name in &node.input {
                 let passes = is_unseen && self.is_tokenwise(node, name);
-                if passes || self.takes_extra(node, name) {
+                if passes || self.takes_extra(node, name, &seen) {
                     unseen.insert(name.as_str());
                 } else {
                     seen.insert(name);
@@ -273,19 +277,24 @@ impl<'a> Path<'a> {
         unseen
     }
 
-    /// The dimensions of a row of tokens, and how many of these stand for no place.
-    fn tokens(&self, name: &str) -> Option<(&[usize], usize)> {
-        let dims = self.network.shapes.find(name)?.dims.as_slice();
-        match *dims {
-            [1, count, _] => Some((dims, self.network.grids.tokens(count)?.0)),
-            _ => None,
-        }
+    /// How a row of tokens reads.
+    fn tokens(&self, name: &str) -> Option<Layout> {
+        let layout = self.network.layout(name)?;
+        matches!(layout.axes, Axes::Tokens { .. }).then_some(layout)
     }
 
     /// Whether each token that `node` makes comes from that token of `name` alone.
     fn is_tokenwise(&self, node: &NodeProto, name: &str) -> bool {
-        let count = |name: &str| Some(self.tokens(name)?.0[1]);
-        let alike = node.output.first().and_then(|made| count(made)) == count(name);
+        let tokens = |name: &str| {
+            let Layout {
+                axes,
+                rows,
+                columns,
+                ..
+            } = self.tokens(name)?;
+            Some((axes, rows, columns))
+        };
+        let alike = node.output.first().and_then(|made| tokens(made)) == tokens(name);
         let constant = |place: usize| {
             let input = node.input_at(place);
             input.is_some_and(|input| self.network.graph.constant(input).is_some())
@@ -296,40 +305,23 @@ impl<'a> Path<'a> {
         let each = TOKENWISE.iter().any(|op| node.is(op))
             || (node.is("MatMul") && constant(1))
             || (node.is("ReduceMean") && (last_axis || self.reduces_last(node)));
-        count(name).is_some() && alike && each
+        tokens(name).is_some() && alike && each
     }
 
     fn reduces_last(&self, node: &NodeProto) -> bool {
         matches!(self.numbers(node, 1).as_deref(), Some([-1 | 2]))
     }
 
-    /// Whether `node` takes none of `name` but tokens that stand for no place.
-    fn takes_extra(&self, node: &NodeProto, name: &str) -> bool {
-        let Some((dims, extra)) = self.tokens(name) else {
-            return false;
-        };
-        let from_front = |place: i64| {
-            if place < 0 {
-                place + dims[1] as i64
-            } else {
-                place
-            }
-        };
-        let is_extra = |place: i64| (0..extra as i64).contains(&from_front(place));
-        let along_tokens = |axis: i64| axis == 1 || axis == -2;
-        if node.is("Gather") {
-            let axis = along_tokens(node.int("axis").unwrap_or(0));
-            let indices = self.numbers(node, 1);
-            return axis && indices.is_some_and(|all| all.into_iter().all(is_extra));
-        }
-        if !node.is("Slice") {
-            return false;
-        }
-        let [Some(ends), Some(axes)] = [2, 3].map(|place| self.numbers(node, place)) else {
-            return false;
-        };
-        let mut bounds = axes.iter().zip(ends);
-        bounds.any(|(&axis, end)| along_tokens(axis) && is_extra(from_front(end) - 1))
+    /// Whether `node` takes none of `name` but tokens that stand for no place, as far as anything of it is `seen`.
+    fn takes_extra(&self, node: &NodeProto, name: &str, seen: &HashSet<&str>) -> bool {
+        let takes = TAKING.iter().any(|op| node.is(op)) && node.input_at(0) == Some(name);
+        let mut taken = node
+            .output
+            .iter()
+            .filter(|made| seen.contains(made.as_str()));
+        takes
+            && self.tokens(name).is_some()
+            && taken.all(|made| !self.network.grids.has_places(made))
     }
 
     /// The whole numbers that a node's constant input holds.

@@ -21,8 +21,8 @@
 mod ascent;
 pub mod cam;
 mod canvas;
-pub mod class_objective;
-mod colour;
+mod class_objective;
+pub mod colour;
 mod constants;
 mod error;
 pub mod heat;

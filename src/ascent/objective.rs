@@ -121,9 +121,13 @@ pub(super) fn emit(
         return class.emit(builder, shapes, score, activation);
     }
     let Some(layout) = layout.filter(|_| kind != Kind::Layer) else {
-        let value_type = shapes.get(value)?.clone();
-        let (score, seed) = emit_score(builder, kind, value, &value_type, units)?;
-        let seeds = vec![(value.to_string(), seed)];
+        let value = match layout {
+            Some(layout) => layout.runs_first(builder, shapes, value)?,
+            None => value.to_string(),
+        };
+        let value_type = shapes.get(&value)?.clone();
+        let (score, seed) = emit_score(builder, kind, &value, &value_type, units)?;
+        let seeds = vec![(value, seed)];
         return Ok(Parts { score, seeds });
     };
     let planes = layout.planes(builder, shapes, value)?;

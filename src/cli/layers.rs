@@ -28,6 +28,8 @@ struct Line<'a> {
     channels: usize,
     /// Rows and columns of a channel.
     grid: Option<(usize, usize)>,
+    /// Whether it has several numbers a channel, and nothing tells which places of the picture these are.
+    unplaced: bool,
     differentiable: bool,
     why: Option<String>,
 }
@@ -54,6 +56,7 @@ fn line(layer: &Layer) -> Line<'_> {
         shape: &layer.dims,
         channels: layer.channels(),
         grid: layer.plane(),
+        unplaced: layer.layout.is_unplaced(),
         differentiable,
         why: (!differentiable).then(|| layer.reach.to_string()),
     }
@@ -68,6 +71,9 @@ fn table(lines: &[Line]) -> Result<(), Failure> {
         let why = line.why.as_deref().unwrap_or_default();
         let shape = shape.join(" × ");
         let shape = match line.grid {
+            None if line.unplaced => {
+                format!("{shape} ({} channels, without positions)", line.channels)
+            }
             Some((rows, columns)) if line.shape.get(2..) != Some(&[rows, columns]) => {
                 format!("{shape} ({} channels of {rows} × {columns})", line.channels)
             }

@@ -89,7 +89,7 @@ impl<'a> Activations<'a> {
             entry: Entry::of(graph, &network.input),
             consumers: graph.consumers(),
             dependent: graph.descendants([network.input.as_str()]),
-            is_transformer: layouts.any(|layout| !layout.is_channels_first()),
+            is_transformer: layouts.any(is_of_a_transformer),
         }
     }
 
@@ -152,9 +152,12 @@ impl<'a> Activations<'a> {
     /// Whether a plane belongs to attention rather than to the picture: it has another shape, or is tokens by tokens.
     fn is_attention(&self, op: &str, layout: Layout) -> bool {
         let plane = (layout.rows, layout.columns);
-        self.is_transformer
-            && layout.axes == Axes::Planes
-            && (!self.network.grids.resembles(plane) || ATTENTION.contains(&op))
+        let is_attention = match layout.axes {
+            Axes::Planes => !self.network.grids.resembles(plane) || ATTENTION.contains(&op),
+            Axes::Unplaced { rank, .. } => rank == 4,
+            Axes::Vector | Axes::ChannelsLast | Axes::Tokens { .. } => false,
+        };
+        self.is_transformer && is_attention
     }
 
     /// The matrix product to which node `index` adds the bias.
@@ -189,6 +192,12 @@ impl<'a> Activations<'a> {
     fn graph(&self) -> &'a Graph {
         &self.network.graph
     }
+}
+
+/// Whether a value is one of those that only networks have that keep tokens, or channels last.
+fn is_of_a_transformer(layout: Layout) -> bool {
+    let has_grid = layout.rows > 1 && layout.columns > 1;
+    has_grid && !layout.is_channels_first()
 }
 
 /// Whether a value has one number for all channels of each place of another.

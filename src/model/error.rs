@@ -56,6 +56,11 @@ pub enum Error {
         "{source}; it leaves height and width open, and {sides} pixels were assumed: say others with --input-size"
     )]
     AssumedSize { sides: Sides, source: Box<Error> },
+    /// ONNX Runtime refuses what is made of a model that it takes, and no pass that can be left out is at fault.
+    #[error(
+        "ONNX Runtime opens the file, but not what Ziggurat makes of it (at fault is the pass upgrade, or the size of its pictures): {why}"
+    )]
+    Passes { why: String },
     /// What an input besides the picture holds is unknown, or cannot be.
     #[error("{}: {why}", path.display())]
     FurtherInput { path: PathBuf, why: String },
@@ -97,6 +102,34 @@ impl Error {
             Self::Fetch(problem) => matches!(problem, crate::runtime::Error::NegativeSize { .. }),
             Self::AssumedSize { source, .. } => source.is_fatal(),
             _ => false,
+        }
+    }
+
+    /// Whether ONNX Runtime refuses a graph.
+    pub(super) fn is_refusal(&self) -> bool {
+        use crate::runtime::Error::{Model, Run};
+        match self {
+            Self::Fetch(problem) => matches!(problem, Model { .. } | Run { .. }),
+            Self::AssumedSize { source, .. } => source.is_refusal(),
+            _ => false,
+        }
+    }
+
+    /// What is said of a graph that is refused, without saying that it is.
+    pub(super) fn refusal(&self) -> String {
+        match self {
+            Self::Fetch(crate::runtime::Error::Model { reason }) => reason.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    /// The refusal of a graph whose file is not refused. That of an assumed size says enough.
+    pub(super) fn of_passes(refusal: Self) -> Self {
+        match refusal {
+            Self::AssumedSize { .. } => refusal,
+            refusal => Self::Passes {
+                why: refusal.refusal(),
+            },
         }
     }
 }

@@ -1,18 +1,15 @@
 //! How the dimensions of a network's value read as channels and places of the picture. Convolutions have (N, channels,
 //! rows, columns); transformers keep channels last, or a row of tokens: the places of the picture one after the other,
-//! behind tokens that stand for no place (class, distillation, registers). Where no operator tells which it is (see
-//! [`orders`](super::orders)), numbers do.
+//! among tokens that stand for no place (class, distillation, registers). Which it is follows from the graph (see
+//! [`places`](super::places)).
 //!
 //! For whoever lists layers, points at a channel or neuron of one, or takes a class activation map there.
 
-use super::orders::{Order, orders};
+use super::places::{self, Axis, Of};
 use crate::onnx::{Builder, Error, Graph, Shapes, ValueType};
 use std::collections::HashMap;
 
-/// Most tokens in front of those of the picture.
-const MOST_EXTRA: usize = 8;
-
-/// Which axis of a value holds what. The batch is always first.
+/// Which axis of a value holds what. The batch is first where nothing else is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axes {
     /// (N, channels).
@@ -21,13 +18,22 @@ pub enum Axes {
     Planes,
     /// (N, rows, columns, channels).
     ChannelsLast,
-    /// (N, extra + rows · columns, channels).
+    /// N, channels, and a row of tokens, in any order; those of the picture, row by row, lie among others.
     Tokens {
-        /// How many tokens stand for no place; they come first.
-        extra: usize,
+        /// The axes of N, channels and tokens.
+        order: [usize; 3],
+        /// How many tokens come before those of the picture.
+        before: usize,
     },
-    /// (N, channels, rows · columns).
-    FlatPlanes,
+    /// N, channels, and what stands for no places, or for such as cannot be told: of a channel only its mean is known.
+    Unplaced {
+        /// The axis of N.
+        runs: usize,
+        /// The axis of channels.
+        channels: usize,
+        /// How many axes there are.
+        rank: usize,
+    },
 }
 
 /// A value's channels and places.
@@ -35,9 +41,9 @@ pub enum Axes {
 pub struct Layout {
     pub axes: Axes,
     pub channels: usize,
-    /// 1 for a vector.
+    /// 1 without places.
     pub rows: usize,
-    /// 1 for a vector.
+    /// 1 without places.
     pub columns: usize,
 }
 
@@ -59,7 +65,13 @@ impl Layout {
 
     /// Rows and columns of a channel, if it has any.
     pub fn plane(&self) -> Option<(usize, usize)> {
-        (self.axes != Axes::Vector).then_some((self.rows, self.columns))
+        let has_none = matches!(self.axes, Axes::Vector | Axes::Unplaced { .. });
+        (!has_none).then_some((self.rows, self.columns))
+    }
+
+    /// Whether it has several numbers for each channel of a picture, and no places for them.
+    pub fn is_unplaced(&self) -> bool {
+        matches!(self.axes, Axes::Unplaced { .. })
     }
 
     /// Whether it is one of (N, channels) or (N, channels, rows, columns) as it stands.
@@ -67,8 +79,35 @@ impl Layout {
         matches!(self.axes, Axes::Vector | Axes::Planes)
     }
 
-    /// Emits `value`, for `runs` pictures, as (N, channels, rows, columns), and returns its name then; a vector stays one.
-    /// `shapes` learns the types of what is emitted.
+    /// The axis of N.
+    pub fn runs(&self) -> usize {
+        match self.axes {
+            Axes::Tokens { order, .. } => order[0],
+            Axes::Unplaced { runs, .. } => runs,
+            Axes::Vector | Axes::Planes | Axes::ChannelsLast => 0,
+        }
+    }
+
+    /// The order of axes that brings N to the front, then channels, then the others as they come.
+    fn order(&self) -> Vec<i64> {
+        let (runs, channels, rank) = match self.axes {
+            Axes::Vector => (0, 1, 2),
+            Axes::Planes => (0, 1, 4),
+            Axes::ChannelsLast => (0, 3, 4),
+            Axes::Tokens { order, .. } => (order[0], order[1], 3),
+            Axes::Unplaced {
+                runs,
+                channels,
+                rank,
+            } => (runs, channels, rank),
+        };
+        let others = (0..rank).filter(|&axis| axis != runs && axis != channels);
+        let order = [runs, channels].into_iter().chain(others);
+        order.map(|axis| axis as i64).collect()
+    }
+
+    /// Emits `value`, for any number of pictures, as (N, channels, rows, columns), or (N, channels) without places, and returns its
+    /// name then. `shapes` learns the types of what is emitted.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the type of `value` is not known.
@@ -81,115 +120,151 @@ impl Layout {
         if self.is_channels_first() {
             return Ok(value.to_string());
         }
-        let ValueType { elem, dims } = shapes.get(value)?.clone();
-        let runs = dims[0];
+        let mut value = transposed(builder, shapes, value, &self.order())?;
+        let ValueType { elem, dims } = shapes.get(&value)?.clone();
+        let (runs, places) = (dims[0], self.rows * self.columns);
         let mut learn = |name: &str, dims: &[usize]| {
             let dims = dims.to_vec();
             shapes.insert(name, ValueType { elem, dims });
         };
-        let places = self.rows * self.columns;
-        let mut value = value.to_string();
-        if let Axes::Tokens { extra } = self.axes {
-            if extra > 0 {
-                let [start, end, axis] =
-                    [extra as i64, i64::MAX, 1].map(|number| builder.ints(&[number]));
-                value = builder.emit("Slice", &[&value, &start, &end, &axis], &[]);
-                learn(&value, &[runs, places, self.channels]);
-            }
-            let order = [("perm", vec![0i64, 2, 1].into())];
-            value = builder.emit("Transpose", &[&value], &order);
-            learn(&value, &[runs, self.channels, places]);
+        if let Axes::Unplaced { rank, .. } = self.axes {
+            let axes: Vec<i64> = (2..rank as i64).collect();
+            let axes = builder.ints(&axes);
+            let flat = [("keepdims", 0i64.into())];
+            value = builder.emit("ReduceMean", &[&value, &axes], &flat);
+            learn(&value, &[runs, self.channels]);
         }
-        let planes = [runs, self.channels, self.rows, self.columns];
-        value = match self.axes {
-            Axes::ChannelsLast => {
-                let order = [("perm", vec![0i64, 3, 1, 2].into())];
-                builder.emit("Transpose", &[&value], &order)
+        if let Axes::Tokens { before, .. } = self.axes {
+            if dims[2] > places {
+                let bounds = [before, before + places, 2];
+                let [start, end, axis] = bounds.map(|number| builder.ints(&[number as i64]));
+                value = builder.emit("Slice", &[&value, &start, &end, &axis], &[]);
+                learn(&value, &[runs, self.channels, places]);
             }
-            _ => {
-                let planes = builder.ints(&planes.map(|extent| extent as i64));
-                builder.emit("Reshape", &[&value, &planes], &[])
-            }
-        };
-        learn(&value, &planes);
+            let planes = [runs, self.channels, self.rows, self.columns];
+            let new = builder.ints(&planes.map(|extent| extent as i64));
+            value = builder.emit("Reshape", &[&value, &new], &[]);
+            learn(&value, &planes);
+        }
         Ok(value)
+    }
+
+    /// Emits `value` with N as its first axis, and returns its name then; `shapes` learns its type.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the type of `value` is not known.
+    pub fn runs_first(
+        &self,
+        builder: &mut Builder,
+        shapes: &mut Shapes,
+        value: &str,
+    ) -> Result<String, Error> {
+        match self.runs() {
+            0 => Ok(value.to_string()),
+            _ => transposed(builder, shapes, value, &self.order()),
+        }
     }
 }
 
-/// What tells a network's values apart that look alike: the picture's shape, and the planes that it comes to have.
+/// Emits `value` with its axes in another order, unless that is the same, and returns its name then.
+fn transposed(
+    builder: &mut Builder,
+    shapes: &mut Shapes,
+    value: &str,
+    order: &[i64],
+) -> Result<String, Error> {
+    if order.is_sorted() {
+        return Ok(value.to_string());
+    }
+    let ValueType { elem, dims } = shapes.get(value)?.clone();
+    let turned = builder.emit("Transpose", &[value], &[("perm", order.into())]);
+    let dims = order.iter().map(|&axis| dims[axis as usize]).collect();
+    shapes.insert(&*turned, ValueType { elem, dims });
+    Ok(turned)
+}
+
+/// What is known of the places of a network's values.
 #[derive(Debug, Clone, Default)]
 pub struct Grids {
     picture: (usize, usize),
-    /// Rows and columns of the picture's planes, each once.
-    grids: Vec<(usize, usize)>,
-    /// The order of axes, for values of which it is known.
-    orders: HashMap<String, Order>,
+    /// How each value reads that depends on the picture.
+    known: HashMap<String, Known>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    layout: Option<Layout>,
+    /// Whether some of its axes tell where in the picture something is.
+    has_places: bool,
 }
 
 impl Grids {
-    /// Finds the planes of a network whose input `input` is given pictures of (height, width).
+    /// Follows the places of pictures of (height, width), which the input `input` is given, through a network.
     pub fn of(graph: &Graph, shapes: &Shapes, input: &str, picture: (usize, usize)) -> Self {
         let mut found = Self {
             picture,
-            grids: Vec::new(),
-            orders: orders(graph, shapes, input),
+            known: HashMap::new(),
         };
-        for name in graph.nodes().iter().flat_map(|node| &node.output) {
-            let dims = shapes.find(name).map(|value| value.dims.as_slice());
-            if let Some(dims @ &[_, _, _, _]) = dims
-                && let Some(Layout { rows, columns, .. }) = found.layout(name, dims)
-                && found.is_map((rows, columns))
-                && !found.grids.contains(&(rows, columns))
-            {
-                found.grids.push((rows, columns));
-            }
-        }
+        let followed = places::follow(graph, shapes, input).into_iter();
+        let known = followed.map(|(name, axes)| {
+            let layout = found.read(&axes);
+            let has_places = axes.iter().any(Axis::has_places);
+            (name, Known { layout, has_places })
+        });
+        found.known = known.collect();
         found
     }
 
-    /// How the value `name` of these dimensions, for one picture, reads; `None` if it has no channels.
-    pub fn layout(&self, name: &str, dims: &[usize]) -> Option<Layout> {
-        if dims.first() != Some(&1) || dims.contains(&0) {
-            return None;
+    /// How the value `name` reads; `None` if it has no channels.
+    pub fn layout(&self, name: &str) -> Option<Layout> {
+        self.known.get(name)?.layout
+    }
+
+    /// Whether any axis of the value `name` tells where in the picture something is.
+    pub fn has_places(&self, name: &str) -> bool {
+        self.known.get(name).is_some_and(|known| known.has_places)
+    }
+
+    /// How a value with these axes reads, for one picture.
+    fn read(&self, axes: &[Axis]) -> Option<Layout> {
+        let dims: Vec<usize> = axes.iter().map(Axis::extent).collect();
+        match axes.len() {
+            2 if dims[0] == 1 => Layout::channels_first(&dims),
+            3 => tokens(axes).or_else(|| unplaced(axes)),
+            4 if dims[0] == 1 => self.planes(axes, &dims).or_else(|| unplaced(axes)),
+            _ => None,
         }
-        let (axes, channels, rows, columns) = match *dims {
-            [_, rows, columns, channels] if self.has_channels_last(name, dims) => {
-                (Axes::ChannelsLast, channels, rows, columns)
-            }
-            // Tokens by tokens: how much attention each pays to each.
-            [_, first, second] if first == second && self.tokens(first).is_some() => return None,
-            [_, first, second] => match (self.tokens(first), self.tokens(second)) {
-                (Some((extra, (rows, columns))), _) => {
-                    (Axes::Tokens { extra }, second, rows, columns)
-                }
-                (None, Some((0, (rows, columns)))) => (Axes::FlatPlanes, first, rows, columns),
-                _ => return None,
-            },
-            _ => return Layout::channels_first(dims),
+    }
+
+    /// How four axes read that are planes.
+    fn planes(&self, axes: &[Axis], dims: &[usize]) -> Option<Layout> {
+        let first = Layout::channels_first(dims)?;
+        let last = Layout {
+            axes: Axes::ChannelsLast,
+            channels: dims[3],
+            rows: dims[1],
+            columns: dims[2],
         };
-        Some(Layout {
-            axes,
-            channels,
-            rows,
-            columns,
-        })
-    }
-
-    /// Whether a value of four axes has its channels on the last one.
-    fn has_channels_last(&self, name: &str, dims: &[usize]) -> bool {
-        match self.orders.get(name) {
-            Some(order) => *order == Order::ChannelsLast,
-            None => !self.resembles((dims[2], dims[3])) && self.resembles((dims[1], dims[2])),
+        let is_placed = axes.iter().any(Axis::has_places);
+        let fits = |channels: usize, rows: usize, columns: usize| {
+            let is_line = |axis: &Axis, rows: bool| match axis.line() {
+                Some(Of::Rows(_)) => rows,
+                Some(Of::Columns(_)) => !rows,
+                _ => axis.extent() == 1,
+            };
+            axes[0].is_runs()
+                && !is_coarse(&axes[channels])
+                && is_line(&axes[rows], true)
+                && is_line(&axes[columns], false)
+        };
+        let is_single = |layout: Layout| layout.rows * layout.columns == 1;
+        if is_placed || is_single(first) || is_single(last) {
+            let first = fits(1, 2, 3).then_some(first);
+            return first.or_else(|| fits(3, 1, 2).then_some(last));
         }
-    }
-
-    /// For a number of tokens, how many come before those of the picture, and the grid that these are.
-    pub fn tokens(&self, count: usize) -> Option<(usize, (usize, usize))> {
-        let fitting = self.grids.iter().filter_map(|&(rows, columns)| {
-            let extra = count.checked_sub(rows * columns)?;
-            (extra <= MOST_EXTRA).then_some((extra, (rows, columns)))
-        });
-        fitting.min()
+        // An operator that is not known made it: planes have the picture's shape.
+        let mut readings = [first, last].into_iter();
+        readings.find(|reading| self.resembles((reading.rows, reading.columns)))
     }
 
     /// Whether a plane has the picture's shape, up to one place.
@@ -208,73 +283,75 @@ impl Grids {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn grids() -> Grids {
-        Grids {
-            picture: (224, 224),
-            grids: vec![(14, 14), (7, 7)],
-            orders: HashMap::from([("last".to_owned(), Order::ChannelsLast)]),
-        }
-    }
-
-    #[test]
-    fn dimensions_read_as_people_mean_them() {
-        let tokens = |extra| Axes::Tokens { extra };
-        for (dims, expected) in [
-            (&[1, 1000][..], Some((Axes::Vector, 1000, 1, 1))),
-            (&[1, 64, 56, 56], Some((Axes::Planes, 64, 56, 56))),
-            (&[1, 64, 224, 224], Some((Axes::Planes, 64, 224, 224))),
-            (&[1, 1280, 1, 1], Some((Axes::Planes, 1280, 1, 1))),
-            (&[1, 7, 7, 768], Some((Axes::ChannelsLast, 768, 7, 7))),
-            (&[1, 56, 56, 56], Some((Axes::Planes, 56, 56, 56))),
-            (&[1, 197, 768], Some((tokens(1), 768, 14, 14))),
-            (&[1, 196, 768], Some((tokens(0), 768, 14, 14))),
-            (&[1, 201, 768], Some((tokens(5), 768, 14, 14))),
-            (&[1, 50, 768], Some((tokens(1), 768, 7, 7))),
-            (&[1, 768, 196], Some((Axes::FlatPlanes, 768, 14, 14))),
-            // Windows, sequences first, tokens of no grid, attention.
-            (&[64, 49, 96], None),
-            (&[197, 1, 768], None),
-            (&[1, 1, 768], None),
-            (&[1, 300, 256], None),
-            (&[1, 197, 197], None),
-            (&[1], None),
-        ] {
-            let found = grids().layout("some", dims);
-            let found = found.map(|it| (it.axes, it.channels, it.rows, it.columns));
-            assert_eq!(found, expected, "{dims:?}");
-        }
-    }
-
-    #[test]
-    fn what_operators_tell_comes_before_numbers() {
-        let dims = [1, 31, 31, 32];
-        let axes = |name| grids().layout(name, &dims).map(|layout| layout.axes);
-        assert_eq!(axes("last"), Some(Axes::ChannelsLast));
-        assert_eq!(axes("some"), Some(Axes::Planes));
-    }
-
-    #[test]
-    fn a_map_has_the_pictures_shape() {
-        for (plane, picture, expected) in [
-            ((7, 7), (224, 224), true),
-            ((13, 13), (224, 224), true),
-            ((5, 7), (160, 224), true),
-            ((112, 112), (223, 223), true),
-            ((1, 1), (224, 224), false),
-            // Tokens by tokens, and a plane whose channels come last.
-            ((197, 197), (224, 224), false),
-            ((7, 768), (224, 224), false),
-            ((1, 49), (224, 224), false),
-        ] {
-            let grids = Grids {
-                picture,
-                ..Grids::default()
-            };
-            assert_eq!(grids.is_map(plane), expected, "{plane:?} of {picture:?}");
-        }
-    }
+/// Whether the index along an axis tells which part of the picture something belongs to, not only where within a part.
+fn is_coarse(axis: &Axis) -> bool {
+    let mut digits = axis.pieces().iter().flat_map(|piece| &piece.digits);
+    digits.any(|digit| digit.coarse().is_some() || matches!(digit.of, Of::Pieces(_)))
 }
+
+/// How three axes read of which one is a row of tokens.
+fn tokens(axes: &[Axis]) -> Option<Layout> {
+    let runs = axes.iter().position(Axis::is_runs)?;
+    let mut others = (0..3).filter(|&axis| axis != runs);
+    let (one, other) = (others.next()?, others.next()?);
+    let (channels, row) = match (grid(&axes[one]), grid(&axes[other])) {
+        (Some(grid), None) if !is_coarse(&axes[other]) => (other, (one, grid)),
+        (None, Some(grid)) if !is_coarse(&axes[one]) => (one, (other, grid)),
+        // None, or tokens by tokens: how much attention each pays to each.
+        _ => return None,
+    };
+    let (tokens, (before, rows, columns)) = row;
+    Some(Layout {
+        axes: Axes::Tokens {
+            order: [runs, channels, tokens],
+            before,
+        },
+        channels: axes[channels].extent(),
+        rows,
+        columns,
+    })
+}
+
+/// The grid whose places, row by row, are one piece of an axis: how many indices come before it, and its rows and columns.
+fn grid(axis: &Axis) -> Option<(usize, usize, usize)> {
+    let mut placed = axis.pieces().iter().enumerate();
+    let mut placed = placed.by_ref().filter(|(_, piece)| piece.has_places());
+    let (at, piece) = placed.next()?;
+    let is_only = placed.next().is_none() && piece.is_full();
+    let coarse: Option<Vec<Of>> = piece.digits.iter().map(|digit| digit.coarse()).collect();
+    let (rows, columns) = match coarse?.as_slice() {
+        [Of::Rows(rows), Of::Columns(columns)] => (*rows, *columns),
+        [Of::Rows(rows)] => (*rows, 1),
+        [Of::Columns(columns)] => (1, *columns),
+        _ => return None,
+    };
+    let before = axis.pieces()[..at].iter().map(|piece| piece.length).sum();
+    is_only.then_some((before, rows, columns))
+}
+
+/// How axes read of which none can be read as places: those of which it can be told which are channels.
+fn unplaced(axes: &[Axis]) -> Option<Layout> {
+    let runs = axes.iter().position(Axis::is_runs)?;
+    let others = || (0..axes.len()).filter(|&axis| axis != runs);
+    // Heads, of (N, heads, tokens, channels).
+    let is_head = |axis: &usize| axes.len() == 4 && *axis == 1 && !axes[1].has_places();
+    let mut learned = others().filter(|&axis| axes[axis].is_channels());
+    let channels = match (learned.next(), learned.next()) {
+        (Some(only), None) => only,
+        _ => others().find(is_head)?,
+    };
+    let several = others().any(|axis| axis != channels && axes[axis].extent() > 1);
+    several.then(|| Layout {
+        axes: Axes::Unplaced {
+            runs,
+            channels,
+            rank: axes.len(),
+        },
+        channels: axes[channels].extent(),
+        rows: 1,
+        columns: 1,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@
 //! - [`card`]: model cards, the user's own and those that come with Ziggurat
 //! - [`class_scores`]: which value holds the class scores, and what makes probabilities of them
 //! - [`classes`]: class names, by index and back
+//! - [`passes`]: what a file goes through before it is differentiated, and what of that can be left out
 //! - [`preprocessing`]: from pictures to a model's input and back
 //! - [`picture`]: pictures from disk
 //! - [`report`]: a model summed up for a bug report
@@ -28,8 +29,9 @@ pub mod layers;
 pub mod layout;
 pub mod network;
 pub mod open;
-mod orders;
+pub mod passes;
 pub mod picture;
+mod places;
 mod ports;
 mod prefixes;
 pub mod preprocessing;

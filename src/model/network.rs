@@ -6,12 +6,15 @@ use super::hints::Hints;
 use super::input::Picture;
 use super::layers::Layer;
 use super::layout::{Grids, Layout};
+use super::passes::{self, LeftOut, Passes};
 use super::whole::Wholes;
 use super::{
     Activation, Affine, Classes, Error, InputSize, ModelFile, Origin, Preprocessing, Sides,
 };
-use crate::onnx::{Elem, Graph, Shapes, decompose, file, foreign, functions, precision, upgrade};
-use crate::runtime::folding;
+use crate::onnx::proto::ModelProto;
+use crate::onnx::{Elem, Graph, Shapes, file};
+use crate::runtime::{Options, Provider, Session};
+use std::cell::Cell;
 use std::fs::File;
 
 /// A classifier, ready to be differentiated. Needs ONNX Runtime to be loaded.
@@ -42,12 +45,14 @@ pub struct Network {
     pub batchable: bool,
     /// Types of all values for N = 1.
     pub shapes: Shapes,
-    /// What tells where a value has its channels.
+    /// Where values have their channels and places.
     pub grids: Grids,
     /// What is stated of it, but not heeded; a line each.
     remarks: Vec<String>,
     /// What the file has for the parts that the graph has.
     pub(super) wholes: Wholes,
+    /// Passes that were left out when it was read, because ONNX Runtime refuses what they make.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Network {
@@ -59,16 +64,32 @@ impl Network {
     /// [`Error::Classes`] if the card's class names do not fit it.
     pub fn open(file: &ModelFile) -> Result<Self, Error> {
         let model = file::read(&file.path)?;
+        // Passes change the model; for another attempt it is read again.
+        let first = Cell::new(Some(model));
+        let again = || first.take().map_or_else(|| file::read(&file.path), Ok);
+        let attempt = |passes: Passes| Self::with_passes(file, again()?, passes);
+        let opens = || {
+            let options = Options::default();
+            again().is_ok_and(|model| Session::open_model(&model, Provider::Cpu, &options).is_ok())
+        };
+        let (network, left_out) = passes::fewest_left_out(attempt, opens)?;
+        Ok(Self {
+            left_out,
+            ..network
+        })
+    }
+
+    /// The network that a file holds, by way of `passes`.
+    fn with_passes(file: &ModelFile, model: ModelProto, passes: Passes) -> Result<Self, Error> {
         let hints = Hints::of(&model, &file.path);
-        let model = upgrade::upgrade(precision::single(model)?)?;
-        let graph = Graph::new(functions::inline(foreign::define(model))?)?;
+        let graph = passes.graph(model)?;
         let content = content_hash(file, &graph)?;
         let sources = class_scores::sources(&graph);
         let graph = class_scores::reduced(graph, &sources, file)?;
         let size = hints.size.as_ref().map(|hint| hint.value);
         let picture = Picture::find(&graph, file, size)?;
         let (size, size_origin) = (picture.size, picture.size_origin);
-        Self::of(file, content, (&graph, &sources), picture, hints).map_err(|problem| {
+        Self::of(file, content, (&graph, &sources), picture, hints, passes).map_err(|problem| {
             let is_of_size = matches!(problem, Error::Fetch(_) | Error::NoClassScores { .. });
             match Sides::try_from([size.height, size.width]) {
                 Ok(sides) if is_of_size && size_origin == Origin::Nobody => Error::AssumedSize {
@@ -87,13 +108,19 @@ impl Network {
         (graph, sources): (&Graph, &[class_scores::Source]),
         picture: Picture,
         hints: Hints,
+        passes: Passes,
     ) -> Result<Self, Error> {
         let (size, size_origin, batchable) = (picture.size, picture.size_origin, picture.batchable);
         let graph = picture.to_input(graph)?;
         let (input, raw) = (picture.name, picture.elem == Elem::U8);
         let wholes = Wholes::of(&graph);
-        let mut graph = plain(graph, &input, size, batchable)?;
-        let mut shapes = infer(&graph, &input, 1, size)?;
+        let taken = passes::Picture {
+            input: &input,
+            size,
+            batchable,
+        };
+        let mut graph = passes.plain(graph, taken)?;
+        let mut shapes = taken.infer(&graph, 1)?;
         // Bytes can only be pixels as they are.
         let expected = match raw {
             true => Some(Preprocessing::PIXELS),
@@ -117,7 +144,7 @@ impl Network {
                 None => hints.names.iter().map(|hint| hint.value.len()).collect(),
             },
         };
-        let types = |graph: &Graph| infer(graph, &input, 1, size);
+        let types = |graph: &Graph| taken.infer(graph, 1);
         let scores = class_scores::find(&mut graph, &mut shapes, &known, types)?;
         let (classes, classes_origin) = match &scores {
             Ok(scores) => class_names(file, scores, named, &hints)?,
@@ -147,6 +174,7 @@ impl Network {
             grids,
             remarks,
             wholes,
+            left_out: Vec::new(),
         })
     }
 
@@ -192,12 +220,21 @@ impl Network {
         if runs == 1 {
             return Ok(self.shapes.clone());
         }
-        infer(&self.graph, &self.input, runs, self.size)
+        self.taken().infer(&self.graph, runs)
     }
 
     /// Dimensions of the image input for `runs` pictures at once.
     pub fn input_dims(&self, runs: usize) -> [usize; 4] {
-        dims_of(self.size, runs)
+        self.taken().dims(runs)
+    }
+
+    /// The input that takes the picture.
+    fn taken(&self) -> passes::Picture<'_> {
+        passes::Picture {
+            input: &self.input,
+            size: self.size,
+            batchable: self.batchable,
+        }
     }
 
     /// Which channels of the input are shown as red, green and blue.
@@ -213,7 +250,7 @@ impl Network {
 
     /// Where `value` has its channels and places; `None` if it has no channels or is not known.
     pub fn layout(&self, value: &str) -> Option<Layout> {
-        self.grids.layout(value, &self.shapes.find(value)?.dims)
+        self.grids.layout(value)
     }
 
     /// Every value that can be pointed at, in graph order.
@@ -263,52 +300,6 @@ fn class_names(
         Some(classes) => (classes.value, Origin::Exporter),
         None => (Classes::numbered(count), Origin::Nobody),
     })
-}
-
-fn dims_of(size: InputSize, runs: usize) -> [usize; 4] {
-    [
-        runs,
-        size.channels().count(),
-        size.height as usize,
-        size.width as usize,
-    ]
-}
-
-/// The graph with fused operators taken apart, and without what does not depend on the picture.
-fn plain(graph: Graph, input: &str, size: InputSize, batchable: bool) -> Result<Graph, Error> {
-    let graph = decomposed(graph, input, size)?;
-    let graph = folded(&graph, input, size, batchable)?;
-    // Some may have been in a branch or a loop until now, or known too little of.
-    let apart = decomposed(graph.clone(), input, size)?;
-    match apart.nodes() == graph.nodes() {
-        true => Ok(graph),
-        false => folded(&apart, input, size, batchable),
-    }
-}
-
-/// The graph with fused operators taken apart.
-fn decomposed(graph: Graph, input: &str, size: InputSize) -> Result<Graph, Error> {
-    if !decompose::is_fused(&graph) {
-        return Ok(graph);
-    }
-    let shapes = infer(&graph, input, 1, size)?;
-    Ok(decompose::decompose(&graph, &shapes)?)
-}
-
-/// The graph without what does not depend on the picture, nor on how many there are.
-fn folded(graph: &Graph, input: &str, size: InputSize, batchable: bool) -> Result<Graph, Error> {
-    let (one, two) = (dims_of(size, 1), dims_of(size, 2));
-    let choices: [&[(&str, &[usize])]; 2] = [&[(input, &one)], &[(input, &two)]];
-    let choices = if batchable {
-        &choices[..]
-    } else {
-        &choices[..1]
-    };
-    Ok(folding::fold(graph, choices)?)
-}
-
-fn infer(graph: &Graph, input: &str, runs: usize, size: InputSize) -> Result<Shapes, Error> {
-    Ok(folding::shapes(graph, &[(input, &dims_of(size, runs))])?)
 }
 
 /// The hash of a file, its weights, which may lie outside of it, and what further inputs hold.

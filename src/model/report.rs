@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::class_scores::Evidence;
 use super::hints::Hints;
+use super::passes::LeftOut;
 use super::{Activation, Card, Error, ModelFile, Network, Origin, Preprocessing, input};
 use crate::autodiff::reach::{Reach, Refusals};
 use crate::autodiff::rules;
@@ -86,6 +87,8 @@ pub struct Understood {
     pub activation: Option<Activation>,
     pub activation_source: Option<String>,
     pub batchable: bool,
+    /// Passes that were left out, because ONNX Runtime refuses what they make.
+    pub left_out: Vec<LeftOut>,
     pub preprocessing: Preprocessing,
     /// Who says how high and wide it is, and where.
     pub size_origin: Origin,
@@ -98,6 +101,8 @@ pub struct Understood {
     /// Values that can be looked at, and how many of them can be visualised.
     pub layers: usize,
     pub differentiable: usize,
+    /// Layers of several numbers a channel of which it cannot be told which places of the picture they are.
+    pub unplaced: Vec<String>,
     /// The last layer that can be visualised.
     pub last: Option<String>,
     /// Operators between the picture and the scores, once fused ones are taken apart and constants folded.
@@ -267,6 +272,7 @@ impl Understood {
             activation,
             activation_source,
             batchable: network.batchable,
+            left_out: network.left_out.clone(),
             preprocessing: network.preprocessing,
             size_origin: network.size_origin,
             size_source: source(network.size_origin, sized),
@@ -275,6 +281,10 @@ impl Understood {
             black_and_white: network.affine().iter().map(|each| each.range()).collect(),
             layers: layers.len(),
             differentiable: reached().count(),
+            unplaced: reached()
+                .filter(|layer| layer.is_activation && layer.layout.is_unplaced())
+                .map(|layer| layer.name.clone())
+                .collect(),
             last: reached().next_back().map(|layer| layer.name.clone()),
             path: counted(on_path.iter().copied()),
             blocks: blocked.iter().take(LISTED).map(block).collect(),

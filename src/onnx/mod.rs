@@ -15,6 +15,7 @@ pub mod node;
 pub mod other_format;
 pub mod precision;
 pub mod proto;
+pub mod ranges;
 mod refusal;
 pub mod residual;
 pub mod scope;

@@ -8,7 +8,7 @@ use super::{Error, Optimisation, Options, Provider, Session, Tensor, inference};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::shapes::untyped;
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Attribute, Elem, Graph, Shapes, control, sequences};
+use crate::onnx::{Attribute, Elem, Graph, Shapes, control, ranges, sequences};
 use std::collections::{HashMap, HashSet};
 
 /// Values of more elements than this stay as they are: they cost memory and save little.
@@ -30,34 +30,81 @@ const RANDOM: &[&str] = &[
 /// Dimensions of each input of a graph.
 pub type Dims<'a> = [(&'a str, &'a [usize])];
 
+/// What is done away with.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts {
+    /// Values that are always the same.
+    pub constants: bool,
+    /// Branches and loops that are decided.
+    pub control: bool,
+    /// Sequences whose elements are known.
+    pub sequences: bool,
+}
+
+impl Parts {
+    /// Everything.
+    pub const ALL: Self = Self {
+        constants: true,
+        control: true,
+        sequences: true,
+    };
+
+    /// The graph with less control flow, or fewer sequences, if some can be done away with.
+    fn less(self, graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> {
+        let decided = match self.control {
+            true => control::decide(graph, shapes)?,
+            false => None,
+        };
+        match decided {
+            None if self.sequences => Ok(sequences::resolve(graph, shapes)?),
+            decided => Ok(decided),
+        }
+    }
+
+    /// The graph with all control flow decided, branches within branches too, that is so without computing anything: ONNX
+    /// Runtime takes long to make sense of deep nests.
+    fn decided(self, mut graph: Graph) -> Result<Graph, Error> {
+        while let Some(next) = self
+            .control
+            .then(|| control::decide(&graph, &[]))
+            .transpose()?
+            .flatten()
+        {
+            graph = next;
+        }
+        Ok(ranges::scalar(&graph)?.into_owned())
+    }
+
+    /// As [`without_constants`], if these are done away with.
+    fn settled(self, graph: Graph, choices: &[&Dims]) -> Result<(Graph, Vec<Shapes>), Error> {
+        if self.constants {
+            return without_constants(&graph, choices);
+        }
+        let all = choices.iter().map(|dims| shapes(&graph, dims));
+        let all = all.collect::<Result<_, _>>()?;
+        Ok((graph, all))
+    }
+}
+
 /// The graph with everything folded that is the same for all of `choices` of its inputs' dimensions, control flow that is
 /// decided by it and sequences that are known then included.
 ///
 /// # Errors
-/// [`Error::Graph`] if the graph is damaged, [`Error::Model`] or [`Error::Run`] if ONNX Runtime refuses a part of it.
+/// As [`fold_parts`].
 pub fn fold(graph: &Graph, choices: &[&Dims]) -> Result<Graph, Error> {
-    let start = decided(graph.clone())?;
-    let (mut graph, mut shapes) = without_constants(&start, choices)?;
+    fold_parts(graph, choices, Parts::ALL)
+}
+
+/// As [`fold`], of some of its parts.
+///
+/// # Errors
+/// [`Error::Graph`] if the graph is damaged, [`Error::Model`] or [`Error::Run`] if ONNX Runtime refuses a part of it.
+pub fn fold_parts(graph: &Graph, choices: &[&Dims], parts: Parts) -> Result<Graph, Error> {
+    let start = parts.decided(graph.clone())?;
+    let (mut graph, mut shapes) = parts.settled(start, choices)?;
     // What stands in a branch or a loop may be folded, and decide others, once it stands outside.
-    while let Some(next) = less(&graph, &shapes)? {
-        (graph, shapes) = without_constants(&decided(next)?, choices)?;
-    }
-    Ok(graph)
-}
-
-/// The graph with less control flow, or fewer sequences, if some can be done away with.
-fn less(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> {
-    Ok(match control::decide(graph, shapes)? {
-        None => sequences::resolve(graph, shapes)?,
-        decided => decided,
-    })
-}
-
-/// The graph with all control flow decided, branches within branches too, that is so without computing anything: ONNX
-/// Runtime takes long to make sense of deep nests.
-fn decided(mut graph: Graph) -> Result<Graph, Error> {
-    while let Some(next) = control::decide(&graph, &[])? {
-        graph = next;
+    while let Some(next) = parts.less(&graph, &shapes)? {
+        (graph, shapes) = parts.settled(parts.decided(next)?, choices)?;
     }
     Ok(graph)
 }
@@ -90,7 +137,8 @@ pub fn shapes(graph: &Graph, dims: &Dims) -> Result<Shapes, Error> {
 type Known = HashMap<String, TensorProto>;
 
 /// Everything that can be told of the values of `graph` for given dimensions: what is constant, and the types of all.
-/// Constants make dimensions known, which make more constants: goes on for as long as nodes disappear.
+/// Constants make dimensions known, which make more constants: goes on for as long as nodes disappear, and ONNX Runtime
+/// takes what is left of the graph. Whether it does is for whoever goes on with that to say, not for who asks for dimensions.
 fn settle(graph: &Graph, dims: &Dims) -> Result<(Known, Shapes), Error> {
     let mut shapes = inference::infer(graph, dims)?;
     let mut all = Known::new();
@@ -103,7 +151,10 @@ fn settle(graph: &Graph, dims: &Dims) -> Result<(Known, Shapes), Error> {
             return Ok((all, shapes));
         }
         rest = less;
-        shapes.extend(inference::infer(&rest, dims)?);
+        match inference::infer(&rest, dims) {
+            Err(Error::Model { .. }) => return Ok((all, shapes)),
+            more => shapes.extend(more?),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The ascent on a real network: what it promises to whoever runs it.
 
 mod maps;
+mod places;
 mod step;
 mod tokens;
 

@@ -208,7 +208,7 @@ impl Step {
         let logits = self.logits(run);
         let own = logits[run % CLASSES];
         match self.class {
-            (ClassScore::Logit, _) => own,
+            (ClassScore::Logit, _) | (_, Activation::None) => own,
             (ClassScore::LogProbability, Activation::Softmax) => {
                 own - logits.iter().map(|logit| logit.exp()).sum::<f32>().ln()
             }

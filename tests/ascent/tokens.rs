@@ -104,12 +104,13 @@ fn class() -> Objective {
 fn tokens_are_places_of_the_picture() {
     let layers = transformer().layers();
     let of = |name: &str| layers.iter().find(|layer| layer.name == name).unwrap();
+    let row = |before, order| Axes::Tokens { order, before };
     for (name, axes) in [
         ("patches", Axes::Planes),
-        ("flat", Axes::FlatPlanes),
-        ("row", Axes::Tokens { extra: 0 }),
-        ("embedded", Axes::Tokens { extra: 1 }),
-        ("norm", Axes::Tokens { extra: 1 }),
+        ("flat", row(0, [0, 1, 2])),
+        ("row", row(0, [0, 2, 1])),
+        ("embedded", row(1, [0, 2, 1])),
+        ("norm", row(1, [0, 2, 1])),
     ] {
         let layer = of(name);
         assert_eq!(layer.layout.axes, axes, "{name}");

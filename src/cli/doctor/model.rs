@@ -3,8 +3,10 @@
 use super::super::output::{self, line};
 use std::collections::BTreeMap;
 use ziggurat::model::class_scores::Evidence;
+use ziggurat::model::passes::LeftOut;
 use ziggurat::model::report::{Block, Report, Understood, Value};
 use ziggurat::model::{ChannelOrder, Origin};
+use ziggurat::onnx::printable;
 
 /// Prints a report; nothing in it steers the terminal.
 pub fn print(report: &Report) -> std::io::Result<()> {
@@ -80,6 +82,21 @@ fn understood(network: &Understood) -> std::io::Result<()> {
         "  layers      {} of {} can be visualised, the last one {last}",
         network.differentiable, network.layers
     ))?;
+    if let [first, rest @ ..] = network.unplaced.as_slice() {
+        let others = match rest.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        line(&format!(
+            "  positions   not known in {}{others}: where the picture's places are in it cannot be told; its channels can be visualised",
+            printable(first)
+        ))?;
+    }
+    for LeftOut { name, what, why } in &network.left_out {
+        line(&format!(
+            "  left out    pass {name} ({what}): ONNX Runtime refuses what it makes: {why}"
+        ))?;
+    }
     for Block {
         node,
         op,

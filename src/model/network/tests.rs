@@ -2,6 +2,7 @@ mod activations;
 mod foreign;
 mod inputs;
 mod layers;
+mod passes;
 
 use super::*;
 use crate::autodiff::reach::Reach;

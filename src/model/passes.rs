@@ -1,0 +1,272 @@
+//! What a file goes through before it is differentiated: the passes that make a graph of it, as one table, and what is done
+//! if ONNX Runtime refuses what they made. A pass that is at fault is left out, and named; the model works without it, if with
+//! fewer layers that can be visualised. Only what ONNX Runtime refuses as it stands in the file is the model's fault.
+
+use super::{Error, InputSize};
+use crate::onnx::proto::ModelProto;
+use crate::onnx::{Graph, Shapes, decompose, foreign, functions, precision, upgrade};
+use crate::runtime::folding::{self, Parts};
+use serde::Serialize;
+
+/// A pass over a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    Precision,
+    Upgrade,
+    Functions,
+    Fusions,
+    Control,
+    Sequences,
+    Constants,
+}
+
+/// A pass as people see it.
+#[derive(Debug)]
+pub struct Entry {
+    pub pass: Pass,
+    pub name: &'static str,
+    /// What it does.
+    pub what: &'static str,
+    /// Whether a model can be read without it.
+    pub is_optional: bool,
+}
+
+const fn optional(pass: Pass, name: &'static str, what: &'static str) -> Entry {
+    Entry {
+        pass,
+        name,
+        what,
+        is_optional: true,
+    }
+}
+
+/// Every pass, in the order in which they are gone through.
+#[rustfmt::skip]
+pub const PASSES: &[Entry] = &[
+    optional(Pass::Precision, "precision", "float16, bfloat16 and float64 become float32"),
+    Entry { is_optional: false, ..optional(Pass::Upgrade, "upgrade", "older operators take the form of opset 18") },
+    optional(Pass::Functions, "functions", "calls become what their functions are made of"),
+    optional(Pass::Fusions, "fusions", "fused operators are taken apart"),
+    optional(Pass::Control, "control flow", "branches are chosen and loops are unrolled"),
+    optional(Pass::Sequences, "sequences", "lists of known tensors are resolved"),
+    optional(Pass::Constants, "constants", "what does not depend on the picture is computed beforehand"),
+];
+
+/// A pass that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    pub name: &'static str,
+    pub what: &'static str,
+    /// What ONNX Runtime says of the graph with it.
+    pub why: String,
+}
+
+/// The passes that are gone through.
+#[derive(Debug, Clone, Copy)]
+pub struct Passes<'a> {
+    without: &'a [Pass],
+}
+
+impl Passes<'_> {
+    fn has(self, pass: Pass) -> bool {
+        !self.without.contains(&pass)
+    }
+
+    /// The graph of a model, before anything is known of the picture.
+    ///
+    /// # Errors
+    /// [`Error::Onnx`] if the model is damaged, or beyond what is read.
+    pub fn graph(self, mut model: ModelProto) -> Result<Graph, Error> {
+        if self.has(Pass::Precision) {
+            model = precision::single(model)?;
+        }
+        model = upgrade::upgrade(model)?;
+        if self.has(Pass::Functions) {
+            model = functions::inline(foreign::define(model))?;
+        }
+        Ok(Graph::new(model)?)
+    }
+
+    /// The graph with fused operators taken apart, and without what does not depend on the picture.
+    ///
+    /// # Errors
+    /// [`Error::Fetch`] if ONNX Runtime refuses what a pass makes.
+    pub fn plain(self, graph: Graph, picture: Picture) -> Result<Graph, Error> {
+        let graph = self.decomposed(graph, picture)?;
+        let graph = self.folded(&graph, picture)?;
+        // Some may have been in a branch or a loop until now, or known too little of.
+        let apart = self.decomposed(graph.clone(), picture)?;
+        match apart.nodes() == graph.nodes() {
+            true => Ok(graph),
+            false => self.folded(&apart, picture),
+        }
+    }
+
+    /// The graph with fused operators taken apart.
+    fn decomposed(self, graph: Graph, picture: Picture) -> Result<Graph, Error> {
+        if !self.has(Pass::Fusions) || !decompose::is_fused(&graph) {
+            return Ok(graph);
+        }
+        let shapes = picture.infer(&graph, 1)?;
+        Ok(decompose::decompose(&graph, &shapes)?)
+    }
+
+    /// The graph without what does not depend on the picture, nor on how many there are.
+    fn folded(self, graph: &Graph, picture: Picture) -> Result<Graph, Error> {
+        let (one, two) = (picture.dims(1), picture.dims(2));
+        let choices: [&[(&str, &[usize])]; 2] =
+            [&[(picture.input, &one)], &[(picture.input, &two)]];
+        let choices = match picture.batchable {
+            true => &choices[..],
+            false => &choices[..1],
+        };
+        let parts = Parts {
+            constants: self.has(Pass::Constants),
+            control: self.has(Pass::Control),
+            sequences: self.has(Pass::Sequences),
+        };
+        Ok(folding::fold_parts(graph, choices, parts)?)
+    }
+}
+
+/// The input that takes the picture.
+#[derive(Debug, Clone, Copy)]
+pub struct Picture<'a> {
+    pub input: &'a str,
+    pub size: InputSize,
+    pub batchable: bool,
+}
+
+impl Picture<'_> {
+    /// Dimensions of the input for `runs` pictures.
+    pub fn dims(self, runs: usize) -> [usize; 4] {
+        [
+            runs,
+            self.size.channels().count(),
+            self.size.height as usize,
+            self.size.width as usize,
+        ]
+    }
+
+    /// Types of all values of `graph` for `runs` pictures.
+    ///
+    /// # Errors
+    /// [`Error::Fetch`] if ONNX Runtime cannot make sense of it at that size.
+    pub fn infer(self, graph: &Graph, runs: usize) -> Result<Shapes, Error> {
+        Ok(folding::shapes(graph, &[(self.input, &self.dims(runs))])?)
+    }
+}
+
+/// What `attempt` makes with as many passes as ONNX Runtime bears, and those that are left out for that. `opens` tells whether
+/// ONNX Runtime takes the file as it is.
+///
+/// # Errors
+/// That of the attempt with all passes if it is no refusal, or leaving passes out does not help; [`Error::Passes`] if ONNX
+/// Runtime takes the file nevertheless.
+pub fn fewest_left_out<T>(
+    attempt: impl Fn(Passes) -> Result<T, Error>,
+    opens: impl FnOnce() -> bool,
+) -> Result<(T, Vec<LeftOut>), Error> {
+    let problem = match attempt(Passes { without: &[] }) {
+        Ok(made) => return Ok((made, Vec::new())),
+        Err(problem) if problem.is_refusal() && opens() => problem,
+        Err(problem) => return Err(problem),
+    };
+    let optional = || PASSES.iter().filter(|entry| entry.is_optional);
+    let mut without: Vec<Pass> = optional().map(|entry| entry.pass).collect();
+    let mut made = match attempt(Passes { without: &without }) {
+        // No pass that can be left out is at fault.
+        Err(all) if all.is_refusal() => return Err(Error::of_passes(problem)),
+        made => made.ok(),
+    };
+    // What all that are left out hide may stand in the way in turn: the others are put back one by one, or tried alone.
+    if made.is_some() {
+        for entry in optional() {
+            let fewer = without.iter().filter(|pass| **pass != entry.pass);
+            let fewer: Vec<Pass> = fewer.copied().collect();
+            if let Ok(better) = attempt(Passes { without: &fewer }) {
+                (made, without) = (Some(better), fewer);
+            }
+        }
+    } else {
+        for entry in optional().rev() {
+            without = vec![entry.pass];
+            made = attempt(Passes { without: &without }).ok();
+            if made.is_some() {
+                break;
+            }
+        }
+    }
+    let Some(made) = made else {
+        return Err(Error::of_passes(problem));
+    };
+    let why = problem.refusal();
+    let left_out = optional().filter(|entry| without.contains(&entry.pass));
+    let left_out = left_out.map(|entry| LeftOut {
+        name: entry.name,
+        what: entry.what,
+        why: why.clone(),
+    });
+    Ok((made, left_out.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime;
+
+    fn refused() -> Error {
+        let reason = "node x: no".into();
+        Error::Fetch(runtime::Error::Model { reason })
+    }
+
+    /// The names of what is left out where graphs with any of `faulty` are refused.
+    fn left_out(faulty: &[Pass]) -> Vec<&'static str> {
+        let attempt = |passes: Passes| match faulty.iter().any(|pass| passes.has(*pass)) {
+            true => Err(refused()),
+            false => Ok(()),
+        };
+        let ((), left_out) = fewest_left_out(attempt, || true).unwrap();
+        assert!(left_out.iter().all(|pass| pass.why.contains("node x: no")));
+        left_out.iter().map(|pass| pass.name).collect()
+    }
+
+    #[test]
+    fn the_passes_at_fault_are_left_out_and_no_others() {
+        assert!(left_out(&[]).is_empty());
+        for entry in PASSES.iter().filter(|entry| entry.is_optional) {
+            assert_eq!(left_out(&[entry.pass]), [entry.name]);
+        }
+        let several = [Pass::Constants, Pass::Precision];
+        assert_eq!(left_out(&several), ["precision", "constants"]);
+    }
+
+    #[test]
+    fn a_pass_is_left_out_that_others_need_to_be_there_for() {
+        let attempt =
+            |passes: Passes| match (passes.has(Pass::Control), passes.has(Pass::Constants)) {
+                (true, _) => Err(refused()),
+                (false, false) => Err(Error::Channels(0)),
+                (false, true) => Ok(()),
+            };
+        let ((), left_out) = fewest_left_out(attempt, || true).unwrap();
+        let names: Vec<&str> = left_out.iter().map(|pass| pass.name).collect();
+        assert_eq!(names, ["control flow"]);
+    }
+
+    #[test]
+    fn whose_fault_it_is_is_said() {
+        let attempt = |_: Passes| Err::<(), _>(refused());
+        let of = |opens: bool| fewest_left_out(attempt, || opens).unwrap_err().to_string();
+        let model = "ONNX Runtime refuses the model: node x: no";
+        assert_eq!(of(false), model);
+        let ours = of(true);
+        assert!(
+            ours.contains("opens the file") && ours.contains("upgrade"),
+            "{ours}"
+        );
+        let other = |_: Passes| Err::<(), _>(Error::Channels(0));
+        let problem = fewest_left_out(other, || panic!("it is not asked")).unwrap_err();
+        assert!(matches!(problem, Error::Channels(0)));
+    }
+}
