@@ -54,7 +54,10 @@ impl Desk {
             weights[17] = f32::NAN;
         }
         let weight = b.floats(&[8, 3, 3, 3], &weights);
-        let pads = [("pads", vec![1i64; 4].into())];
+        let pads = [
+            ("pads", vec![1i64; 4].into()),
+            ("strides", vec![2i64; 2].into()),
+        ];
         let conv = b
             .emit_named(build.names[0], "Conv", &["image", &weight], &pads)
             .unwrap();
@@ -142,7 +145,7 @@ const PLAIN: Model = Model {
     classes: 5,
     names: ["conv", "relu"],
     class_names: &[],
-    spread: 1.0,
+    spread: 1.5,
     is_not_a_number: false,
 };
 
@@ -203,7 +206,7 @@ fn a_binary_model_has_a_class_and_its_negative() {
     };
     let (yes, _) = probability("0");
     let (no, title) = probability("not:0");
-    assert!(yes > all[0].1 && 1.0 - no < all[0].1, "{yes} {no} {all:?}");
+    assert!(yes > 0.9 && 1.0 - no < all[0].1 - 0.2, "{yes} {no} {all:?}");
     assert_eq!(title, "not class 0");
     assert!(
         desk.complaint(2, &["run", "not:3", "--model", &model])
@@ -372,7 +375,7 @@ fn numbers_that_are_not_finite_end_a_run_and_nothing_is_kept() {
             ],
         );
         assert!(
-            told.contains("not a finite number") && told.contains("\"conv\" (Conv)"),
+            told.contains("not a finite number") && told.contains("\"conv\" (\"Conv\")"),
             "{target}: {told}"
         );
         assert!(!fs::exists(&out).unwrap());

@@ -3,10 +3,13 @@
 
 use super::objective::{ClassScore, Parts, one_hot};
 use crate::model::Activation;
-use crate::onnx::{Builder, Elem, Error as GraphError, Shapes};
+use crate::onnx::{Builder, Elem, Error as GraphError, Graph, Shapes};
 
 /// What takes a class out of a softmax: it is added to the class's logit.
 const EXCLUDED: f64 = -1e9;
+
+/// A value and the gradient of a score with respect to it, up to a positive factor per picture.
+type Seed = (String, String);
 
 /// Class scores and what is climbed of them.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +25,10 @@ pub(super) struct ClassObjective<'a> {
 }
 
 impl ClassObjective<'_> {
-    /// Emits the score (N) and its gradient. A network whose scores have no probabilities is climbed by its scores.
+    /// Emits the score (N), and the direction in which it grows: its gradient up to a positive factor per picture. The
+    /// gradient of a log-probability vanishes as the probability comes near to 1; divided by `1 - p` (of the negative: by
+    /// `p`) it is that of the log-odds, which does not. A network whose scores have no probabilities is climbed by its
+    /// scores.
     pub fn emit(
         &self,
         builder: &mut Builder,
@@ -30,78 +36,63 @@ impl ClassObjective<'_> {
         score: ClassScore,
         activation: Activation,
     ) -> Result<Parts, GraphError> {
-        match (score, activation) {
-            (ClassScore::LogProbability, Activation::Softmax) => self.log_softmax(builder),
-            (ClassScore::LogProbability, Activation::Sigmoid) => Ok(self.log_sigmoid(builder)),
-            (ClassScore::Logit, _) | (_, Activation::None) => self.logit(builder, shapes),
-        }
-    }
-
-    fn logit(&self, builder: &mut Builder, shapes: &Shapes) -> Result<Parts, GraphError> {
-        let score = self.own(builder, self.logits);
-        let (value, seed) = match self.linear_seed(builder, shapes)? {
-            Some(seed) => seed,
-            None => (self.logits.into(), self.one_hot(builder)),
+        let (score, (value, direction)) = match (score, activation) {
+            (ClassScore::LogProbability, Activation::Softmax) => self.log_softmax(builder)?,
+            (ClassScore::LogProbability, Activation::Sigmoid) => {
+                let seed = self.linear_seed(builder, shapes)?;
+                (self.log_sigmoid(builder), seed)
+            }
+            (ClassScore::Logit, _) | (_, Activation::None) => {
+                let score = self.own(builder, self.logits);
+                let score = self.signed(builder, score);
+                (score, self.linear_seed(builder, shapes)?)
+            }
         };
-        if !self.is_negative {
-            let seeds = vec![(value, seed)];
-            return Ok(Parts { score, seeds });
-        }
-        let score = builder.emit("Neg", &[&score], &[]);
-        let seeds = vec![(value, builder.emit("Neg", &[&seed], &[]))];
+        let direction = self.signed(builder, direction);
+        let seeds = vec![(value, direction)];
         Ok(Parts { score, seeds })
     }
 
-    fn log_softmax(&self, builder: &mut Builder) -> Result<Parts, GraphError> {
+    /// A value, with the other sign if the class is climbed down.
+    fn signed(&self, builder: &mut Builder, value: String) -> String {
+        match self.is_negative {
+            true => builder.emit("Neg", &[&value], &[]),
+            false => value,
+        }
+    }
+
+    /// The log-probability of a softmax, and the gradient of the log-odds `x_c - log Σ exp(others)`.
+    fn log_softmax(&self, builder: &mut Builder) -> Result<(String, Seed), GraphError> {
         let along = [("axis", 1i64.into())];
         let hot = self.one_hot(builder);
-        let shares = builder.emit("Softmax", &[self.logits], &along);
-        if !self.is_negative {
-            let logs = builder.emit("LogSoftmax", &[self.logits], &along);
-            let score = self.own(builder, &logs);
-            let seed = builder.emit("Sub", &[&hot, &shares], &[]);
-            return Ok(self.parts(score, seed));
-        }
-        // log (1 - p) = log Σ exp(others) - log Σ exp(all), which stays finite however near to 1 p is.
         let excluded = builder.scalar(self.elem, EXCLUDED)?;
         let excluded = builder.emit("Mul", &[&hot, &excluded], &[]);
         let others = builder.emit("Add", &[self.logits, &excluded], &[]);
-        let (last, flat) = (builder.ints(&[1]), [("keepdims", 0i64.into())]);
-        let [rest, all] = [others.as_str(), self.logits]
-            .map(|logits| builder.emit("ReduceLogSumExp", &[logits, &last], &flat));
-        let score = builder.emit("Sub", &[&rest, &all], &[]);
-        let other_shares = builder.emit("Softmax", &[&others], &along);
-        let direction = builder.emit("Sub", &[&other_shares, &hot], &[]);
-        let own = builder.emit("Mul", &[&shares, &hot], &[]);
-        let own = builder.emit("ReduceSum", &[&own, &last], &[("keepdims", 1i64.into())]);
-        let seed = builder.emit("Mul", &[&direction, &own], &[]);
-        Ok(self.parts(score, seed))
-    }
-
-    fn log_sigmoid(&self, builder: &mut Builder) -> Parts {
-        // log σ(x) = -softplus(-x), which stays finite however small σ(x) is; of the negative, x has the other sign.
-        let minus = builder.emit("Neg", &[self.logits], &[]);
-        let down = if self.is_negative {
-            self.logits
+        let shares = builder.emit("Softmax", &[&others], &along);
+        let direction = builder.emit("Sub", &[&hot, &shares], &[]);
+        let score = if self.is_negative {
+            // log (1 - p) = log Σ exp(others) - log Σ exp(all), which stays finite however near to 1 p is.
+            let (last, flat) = (builder.ints(&[1]), [("keepdims", 0i64.into())]);
+            let [rest, all] = [others.as_str(), self.logits]
+                .map(|logits| builder.emit("ReduceLogSumExp", &[logits, &last], &flat));
+            builder.emit("Sub", &[&rest, &all], &[])
         } else {
-            &minus
+            let logs = builder.emit("LogSoftmax", &[self.logits], &along);
+            self.own(builder, &logs)
         };
-        let soft = builder.emit("Softplus", &[down], &[]);
-        let logs = builder.emit("Neg", &[&soft], &[]);
-        let score = self.own(builder, &logs);
-        let rest = builder.emit("Sigmoid", &[down], &[]);
-        let rest = match self.is_negative {
-            true => builder.emit("Neg", &[&rest], &[]),
-            false => rest,
-        };
-        let hot = self.one_hot(builder);
-        let seed = builder.emit("Mul", &[&hot, &rest], &[]);
-        self.parts(score, seed)
+        Ok((score, (self.logits.into(), direction)))
     }
 
-    fn parts(&self, score: String, seed: String) -> Parts {
-        let seeds = vec![(self.logits.into(), seed)];
-        Parts { score, seeds }
+    /// The log-probability of a sigmoid: `log σ(x) = -softplus(-x)`, which stays finite however small `σ(x)` is; of the
+    /// negative, `x` has the other sign.
+    fn log_sigmoid(&self, builder: &mut Builder) -> String {
+        let down = match self.is_negative {
+            true => self.logits.to_string(),
+            false => builder.emit("Neg", &[self.logits], &[]),
+        };
+        let soft = builder.emit("Softplus", &[&down], &[]);
+        let logs = builder.emit("Neg", &[&soft], &[]);
+        self.own(builder, &logs)
     }
 
     /// (N, classes): 1 at the class.
@@ -119,14 +110,25 @@ impl ClassObjective<'_> {
         builder.emit("ReduceSum", &[&own, &last], &flat)
     }
 
-    /// Where logits are `Gemm(features, weights, bias)` with constant weights (classes, features), the features and the gradient
-    /// of a logit with respect to them: a row of the weights. It saves a product with a matrix that has a single 1 per row.
-    fn linear_seed(
+    /// A value and the gradient of the class's logit with respect to it. Where logits are `Gemm(features, weights, bias)`
+    /// with constant weights (classes, features), it is that of the features: a row of the weights, which saves a product
+    /// with a matrix that has a single 1 per row. Else it is that of the logits.
+    fn linear_seed(&self, builder: &mut Builder, shapes: &Shapes) -> Result<Seed, GraphError> {
+        let Some((features, weights)) = self.linear(builder.graph(), shapes)? else {
+            return Ok((self.logits.into(), self.one_hot(builder)));
+        };
+        let first = builder.int(0);
+        let class = builder.emit("Gather", &[self.units, &first], &[("axis", 1i64.into())]);
+        let seed = builder.emit("Gather", &[&weights, &class], &[("axis", 0i64.into())]);
+        Ok((features, seed))
+    }
+
+    /// Features and weights of the linear layer that makes the logits, if one does.
+    fn linear(
         &self,
-        builder: &mut Builder,
+        graph: &Graph,
         shapes: &Shapes,
     ) -> Result<Option<(String, String)>, GraphError> {
-        let graph = builder.graph();
         let Some(node) = graph
             .producer(self.logits)
             .map(|index| &graph.nodes()[index])
@@ -142,14 +144,11 @@ impl ClassObjective<'_> {
             && is_one("alpha")
             && is_flag("transA", false)
             && is_flag("transB", true);
-        if !fits || graph.constant(weights).is_none() || shapes.get(features)?.elem != Elem::F32 {
+        let is_known = graph.constant(weights).is_some();
+        if !fits || !is_known || shapes.get(features)?.elem != Elem::F32 {
             return Ok(None);
         }
-        let (features, weights) = (features.to_string(), weights.to_string());
-        let first = builder.int(0);
-        let class = builder.emit("Gather", &[self.units, &first], &[("axis", 1i64.into())]);
-        let seed = builder.emit("Gather", &[&weights, &class], &[("axis", 0i64.into())]);
-        Ok(Some((features, seed)))
+        Ok(Some((features.to_string(), weights.to_string())))
     }
 }
 
@@ -216,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn gradients_are_the_slopes_of_the_scores() {
+    fn directions_are_the_slopes_of_the_scores_up_to_a_factor() {
         testing::library();
         let step = 1e-2;
         for logits in [
@@ -231,7 +230,11 @@ mod tests {
                     (ClassScore::LogProbability, Activation::None),
                     (ClassScore::Logit, Activation::Softmax),
                 ] {
-                    let (_, gradient) = score(&logits, of, activation, is_negative);
+                    let (value, direction) = score(&logits, of, activation, is_negative);
+                    let factor = match (of, activation) {
+                        (ClassScore::Logit, _) | (_, Activation::None) => 1.0,
+                        _ => 1.0 - value.exp(),
+                    };
                     for index in 0..CLASSES {
                         let mut moved = logits;
                         moved[index] += step;
@@ -239,7 +242,7 @@ mod tests {
                         moved[index] -= 2.0 * step;
                         let down = score(&moved, of, activation, is_negative).0;
                         let slope = (up - down) / (2.0 * step);
-                        let found = gradient[index];
+                        let found = factor * direction[index];
                         assert!(
                             (slope - found).abs() < 2e-3,
                             "{of:?} {activation:?} {is_negative}: {slope} {found}"
@@ -258,6 +261,8 @@ mod tests {
             let (value, gradient) = score(&certain, ClassScore::LogProbability, activation, true);
             assert!(value < -70.0 && value.is_finite(), "{value}");
             assert!((gradient[2] + 1.0).abs() < 1e-5, "{gradient:?}");
+            let (_, gradient) = score(&certain, ClassScore::LogProbability, activation, false);
+            assert!((gradient[2] - 1.0).abs() < 1e-5, "{gradient:?}");
             let impossible = [0.0, 0.0, -80.0, 0.0];
             let (value, gradient) =
                 score(&impossible, ClassScore::LogProbability, activation, false);

@@ -3,12 +3,14 @@
 //! | kind | score | its gradient with respect to the value |
 //! |---|---|---|
 //! | class | the logit `x_c` | 1 at `c` |
-//! | not a class | minus the logit `-x_c` | -1 at `c` |
-//! | not a class | the log-probability of all other classes: `log (1 - softmax(x)_c)`, or `log σ(-x_c)` | `p_c (q - 1_c)`, with `q` the softmax without `c`; or `-σ(x_c)` at `c` |
-//! | class | the log-probability: `log softmax(x)_c`, or `log σ(x_c)` of independent classes | `1_c - softmax(x)`, or `σ(-x_c)` at `c` |
+//! | class | the log-probability: `log softmax(x)_c`, or `log σ(x_c)` of independent classes | `(1 - p) (1_c - q)`, with `p` the probability and `q` the softmax without `c`; or `1 - p` at `c` |
+//! | not a class | minus the logit, or the log-probability of all other classes `log (1 - p)` | -1 at `c`, or `-p (1_c - q)` |
 //! | channel | the mean over its places | 1 / places |
 //! | neuron | one place of a channel | 1 there |
 //! | layer | the mean square of all of it | 2 `x` / count |
+//!
+//! An ascent normalises gradients, so that factors per picture (`p` and `1 - p`) are left out: see
+//! [`class_objective`](super::class_objective).
 
 use super::class_objective::ClassObjective;
 use crate::model::{Activation, Layout};

@@ -158,6 +158,11 @@ fn repeated(network: &Network, spec: &Spec) -> Result<Target, Failure> {
             spec.method,
             former.join(", ")
         ));
+    } else if !spec.is_current() {
+        output::remark(&format!(
+            "the picture was made by method {} of an earlier version, with these settings; today's method makes another one of them",
+            spec.method
+        ));
     }
     let (mut objective, unit) = (spec.objective.clone(), spec.unit);
     if objective.kind.is_of_class()

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Raised whenever the method itself changes, so that older pictures no longer answer for new requests.
-const METHOD: u32 = 4;
+const METHOD: u32 = 5;
 
 /// The first method whose settings are those of [`Settings`]. Those of earlier ones had other meanings.
 const FIRST_KNOWN: u32 = 4;
@@ -258,7 +258,7 @@ mod tests {
         });
         assert!(read(&OLD.replace("\"boost\":1.8,", &many)).is_err());
         // The present method knows all of its settings.
-        assert!(read(&OLD.replace("\"method\":3", "\"method\":4")).is_err());
+        assert!(read(&OLD.replace("\"method\":3", "\"method\":5")).is_err());
     }
 
     #[test]

@@ -158,9 +158,10 @@ impl Parts<'_> {
         }
         // What looks like a layer's unit is more likely a misspelt layer than a class.
         let looks_like_a_layer = text.contains(':') || text.contains('/');
-        match looks_like_a_layer || self.classes.is_empty() {
-            true => self.layer_named(text).err().unwrap_or(problem),
-            false => problem,
+        match (looks_like_a_layer, self.logits) {
+            (true, _) => self.layer_named(text).err().unwrap_or(problem),
+            (false, None) => TargetError::NoClasses,
+            (false, Some(_)) => problem,
         }
     }
 

@@ -77,7 +77,12 @@ fn pipelines_of_scikit_learn_are_differentiable() {
         ("SOFTMAX", "L1", [4.0, 2.0, 0.0]),
         ("NONE", "L1", [4.0 / 6.0, 2.0 / 6.0, 0.0]),
         ("NONE", "L2", [4.0, 2.0, 0.0].map(|x: f32| x / 20f32.sqrt())),
-        ("LOGISTIC", "L1", [4.0, 2.0, 0.0].map(|x| half(x) / sum)),
+        // Probabilities that sum to 1 are climbed by their logarithm.
+        (
+            "LOGISTIC",
+            "L1",
+            [4.0, 2.0, 0.0].map(|x: f32| (half(x) / sum).ln()),
+        ),
     ] {
         let network = opened(18, |b| pipeline(b, post_transform, norm)).unwrap();
         assert!(differentiable(&network), "{post_transform}");
