@@ -470,3 +470,25 @@ fn labels_inside_a_container_name_the_classes() {
         "{told}"
     );
 }
+
+#[test]
+fn finished_runs_have_the_names_of_the_card_in_force() {
+    let desk = Desk::new();
+    let model = desk.model("late.onnx", &PLAIN, plain);
+    for target in ["class:3", "not:3"] {
+        desk.objects(&["run", target, "--model", &model, "--steps", "2", "--json"]);
+    }
+    let targets = || -> Vec<String> {
+        let runs = desk.objects(&["history", "list", "--json"]);
+        let mut all: Vec<String> = runs
+            .iter()
+            .map(|run| run["target"].as_str().unwrap().into())
+            .collect();
+        all.sort();
+        all
+    };
+    assert_eq!(targets(), ["class 3", "not class 3"]);
+    let names = r#"classes.names = ["ant", "bee", "cow", "doe", "eel"]"#;
+    fs::write(desk.path("late.toml"), names).unwrap();
+    assert_eq!(targets(), ["doe", "not doe"]);
+}

@@ -167,7 +167,7 @@ pub const PRESETS: &[Preset] = &[
         name: "draft",
         help: "a recognisable picture in a third of the time",
         changes: &[
-            ("steps", 92.0),
+            ("steps", 86.0),
             ("octave_share", 1.15),
             ("step_size", 0.3),
             ("momentum", 0.75),

@@ -15,10 +15,11 @@ pub struct Arguments {
 
 pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
     let id = super::resolve(home, &arguments.id)?;
-    let record = history::read(home, &id)?;
+    let mut record = history::read(home, &id)?;
     if arguments.json {
         return Ok(output::json(&record)?);
     }
+    history::Naming::new(home).apply_to_record(&mut record);
     let favourite = history::entry(home, &id)?.favourite;
     for (label, text) in description::facts(&record) {
         fact(label, &text)?;

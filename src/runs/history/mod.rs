@@ -23,6 +23,7 @@
 pub mod entry;
 mod layout;
 mod lock;
+pub mod naming;
 pub mod query;
 pub mod record;
 pub mod removal;
@@ -34,6 +35,7 @@ pub mod verify;
 
 pub use entry::Entry;
 pub use layout::{frames_path, image_path, resolve};
+pub use naming::Naming;
 pub use query::{Filter, Order, SortKey};
 pub use record::{Ended, REACHED, Record};
 pub use removal::{purge_removed, remove, removed, restore, undo};

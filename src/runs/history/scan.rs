@@ -3,6 +3,7 @@
 use super::super::Error;
 use super::layout::{self, FAVOURITE, FORMER, MAKING, OLD, PURGING, RECORD};
 use super::lock::Lock;
+use super::naming::Naming;
 use super::{Entry, store};
 use crate::home::Home;
 use std::fs;
@@ -49,9 +50,11 @@ pub fn scan(home: &Home, take: &mut dyn FnMut(Vec<Entry>)) -> Result<Scanned, Er
         .collect();
     ids.sort_unstable_by(|a, b| b.cmp(a));
     let mut scanned = Scanned::default();
+    let mut names = Naming::new(home);
     let (first, rest) = ids.split_at(ids.len().min(FIRST));
     for chunk in std::iter::once(first).chain(rest.chunks(CHUNK)) {
-        let entries = read_all(home, chunk);
+        let mut entries = read_all(home, chunk);
+        entries.iter_mut().for_each(|entry| names.apply(entry));
         scanned.damaged += chunk.len() - entries.len();
         scanned.runs += entries.len();
         if !entries.is_empty() {
