@@ -170,6 +170,11 @@ impl Terminal {
         matches!(self.route, Route::TmuxPassthrough | Route::TmuxPlaceholders)
     }
 
+    /// Whether pictures may be gone when the program is looked at again, and nobody says so.
+    pub fn loses_pictures(&self) -> bool {
+        matches!(self.route, Route::Tmux | Route::TmuxPassthrough)
+    }
+
     /// Whether tmux stands between the program and the terminal.
     pub fn tmux(&self) -> bool {
         self.route != Route::Direct

@@ -45,7 +45,13 @@ impl Sequences {
             cell,
             ..
         } = self.terminal;
-        let file = protocols::encode(protocol, picture, area.pixels(cell), quality)?;
+        let pixels = area.pixels(cell);
+        // In placeholders a picture keeps its shape, and leaves a rim of the cells empty.
+        let picture = match route {
+            Route::TmuxPlaceholders => &stretched(picture, pixels),
+            _ => picture,
+        };
+        let file = protocols::encode(protocol, picture, pixels, quality)?;
         match protocol {
             Protocol::Blocks => Ok(Vec::new()),
             Protocol::Iterm2 => Ok(self.at(area, &iterm2::show(&file, area))),
@@ -220,4 +226,13 @@ impl Sequences {
         self.origin = Some(origin);
         origin
     }
+}
+
+/// The picture in the shape of so many pixels, and in no more.
+fn stretched(picture: &RgbImage, pixels: (u32, u32)) -> RgbImage {
+    let size = (f64::from(pixels.0), f64::from(pixels.1));
+    let (width, height) = picture.dimensions();
+    let scale = (f64::from(width) / size.0).max(f64::from(height) / size.1);
+    let scaled = |length: f64| (length * scale.min(1.0)).round() as u32;
+    crate::terminal::resize(picture, scaled(size.0), scaled(size.1))
 }

@@ -185,13 +185,18 @@ fn full_quality_means_every_pixel() {
         &mut painter(Protocol::Kitty),
         &[placed(1, picture.clone(), 1, false)],
     );
+    assert_eq!(sent(&text), picture);
+}
+
+/// The one picture that was sent with kitty's protocol.
+fn sent(text: &str) -> RgbImage {
     let chunks = text
         .split("\x1b_G")
-        .filter_map(|part| part.split_once(';')?.1.split_once("\x1b\\"));
-    let base64: String = chunks.map(|(payload, _)| payload).collect();
+        .filter_map(|part| part.split_once("\x1b")?.0.split_once(';'));
+    let base64: String = chunks.map(|(_, payload)| payload).collect();
     use base64::Engine;
     let png = base64::prelude::BASE64_STANDARD.decode(base64).unwrap();
-    assert_eq!(image::load_from_memory(&png).unwrap().to_rgb8(), picture);
+    image::load_from_memory(&png).unwrap().to_rgb8()
 }
 
 /// Takes its time for every byte.
@@ -447,6 +452,25 @@ fn a_terminal_that_comes_later_gets_the_pictures() {
     std::thread::sleep(wait);
     let (text, _) = paint(&mut painter, &scene);
     assert_eq!((numbers(&text, "a=t"), cells(&text)), (shown, CELLS));
+}
+
+#[test]
+fn a_picture_fills_the_cells_that_stand_for_it() {
+    // Cells of 8 × 16 pixels: the nearest to a square is half a cell too high.
+    let area = Area {
+        x: 0,
+        y: 0,
+        width: 27,
+        height: 20,
+    };
+    let picture = Placed {
+        area,
+        ..placed(1, flamingo(160), 1, false)
+    };
+    let (text, _) = paint(&mut with_placeholders(), &[picture]);
+    assert_eq!(cells(&text), 27 * 14);
+    let sent = sent(&text);
+    assert_eq!(sent.dimensions(), (160, 166));
 }
 
 #[test]
