@@ -384,7 +384,7 @@ fn tmux_holds_the_cells_of_a_picture_and_the_terminal_the_picture() {
     let (text, _) = paint(&mut painter, &[picture]);
     let number = numbers(&text, "a=p")[0];
     assert_eq!(numbers(&text, "a=t"), [number]);
-    assert!(text.contains(&format!("a=p,U=1,i={number},p=1,c=28,r=14,q=2")));
+    assert!(text.contains(&format!("a=p,U=1,i={number},p=1,c=28,r=14,C=1,q=2")));
     let own = read_by_tmux(&text);
     assert!(!own.contains("\x1b_G"));
     // Relative to the pane, in the colour that is the number's lowest byte.

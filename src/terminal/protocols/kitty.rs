@@ -34,7 +34,7 @@ pub fn place(number: u32, area: Area) -> Vec<u8> {
 /// has, and stand wherever they do.
 pub fn place_virtually(number: u32, area: Area) -> Vec<u8> {
     let Area { width, height, .. } = area;
-    format!("\x1b_Ga=p,U=1,i={number},p=1,c={width},r={height},q=2\x1b\\").into_bytes()
+    format!("\x1b_Ga=p,U=1,i={number},p=1,c={width},r={height},C=1,q=2\x1b\\").into_bytes()
 }
 
 /// The command that takes a picture from the screen and from the terminal's memory.
@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(read(&place(7, area))[0].0, "a=p,i=7,p=1,c=40,r=20,C=1,q=2");
         assert_eq!(
             read(&place_virtually(7, area))[0].0,
-            "a=p,U=1,i=7,p=1,c=40,r=20,q=2"
+            "a=p,U=1,i=7,p=1,c=40,r=20,C=1,q=2"
         );
         assert_eq!(read(&delete(7))[0].0, "a=d,d=I,i=7,q=2");
     }
