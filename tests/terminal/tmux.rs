@@ -3,6 +3,7 @@
 use super::desk::{Desk, OPEN, QUICK};
 use super::emulator::{Emulator, Kind};
 use super::explorer::run_class;
+use super::pictures::{LOW, PART, player_command};
 use portable_pty::CommandBuilder;
 use std::process::{Command, Stdio};
 
@@ -190,6 +191,34 @@ fn tmux_holds_the_cells_of_a_picture_as_text() {
     tmux.say(&["select-pane", "-t", ":0.0"]);
     terminal.type_text("q");
     terminal.wait_until("end", |terminal| !shows_picture(terminal));
+}
+
+#[test]
+fn pictures_among_lines_are_lines_to_tmux() {
+    let desk = Desk::empty();
+    let Some(tmux) = Tmux::new(&desk, true) else {
+        return;
+    };
+    let mut command = tmux.client();
+    command.arg("new-session");
+    command.args(player_command().get_argv());
+    command.env(PART, "print two");
+    let mut terminal = Emulator::start(Kind::Placeholders, command);
+    terminal.wait_for("second");
+    let low = usize::from(LOW);
+    let rows: Vec<usize> = tmux.placeholders().iter().map(|(_, row, _)| *row).collect();
+    let expected: Vec<usize> = (0..low).chain(low + 1..2 * low + 1).collect();
+    assert_eq!(rows, expected);
+    // Each names its own picture.
+    let coloured = tmux.say(&["capture-pane", "-p", "-e", "-t", ":0.0"]);
+    let lines: Vec<&str> = coloured.lines().collect();
+    let number = |row: usize| {
+        let (before, after) = lines[row].split_once(PLACEHOLDER).unwrap();
+        (before.to_string(), after.chars().nth(2))
+    };
+    assert_ne!(number(0), number(low + 1));
+    terminal.type_text("\r");
+    terminal.finish();
 }
 
 #[test]
