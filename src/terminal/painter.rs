@@ -69,15 +69,22 @@ struct Shown {
     moving: bool,
     /// The step of the quality ladder it was sent in.
     level: usize,
+    /// Whether text has been written where it stands.
+    is_written_over: bool,
     /// When to try a better one; only for a picture that stands still and is not at its best.
     refinement: Option<Instant>,
 }
 
 impl Shown {
+    /// Whether it is to be seen on an area.
+    fn stands_on(&self, area: Area) -> bool {
+        self.area == area && !self.is_written_over
+    }
+
     /// Whether the other one differs in nothing but that it may be finer.
     fn is_refined_by(&self, other: &Self) -> bool {
-        let same = |shown: &Self| (shown.area, shown.version, shown.moving);
-        self.refinement.is_some() && same(self) == same(other)
+        let same = |shown: &Self| (shown.version, shown.moving);
+        self.refinement.is_some() && self.stands_on(other.area) && same(self) == same(other)
     }
 }
 
@@ -199,6 +206,15 @@ impl Painter {
         self.sequences.forget();
     }
 
+    /// Says that text was written where the pictures of these slots stand: they are drawn again if they are in the scene.
+    pub fn written_over(&mut self, slots: &[u32]) {
+        for slot in slots {
+            if let Some(shown) = self.shown.get_mut(slot) {
+                shown.is_written_over = true;
+            }
+        }
+    }
+
     /// Takes away what is not in the scene any more.
     fn removals(&mut self, screen: (u16, u16), scene: &[Placed], painted: &mut Painted) -> Vec<u8> {
         let mut bytes = self.forgotten_deleted();
@@ -238,7 +254,7 @@ impl Painter {
         for placed in scene {
             let area = self.covers(placed.picture.dimensions(), placed.area, screen);
             let before = self.shown.get(&placed.slot).copied();
-            let stands = before.is_some_and(|shown| shown.area == area);
+            let stands = before.is_some_and(|shown| shown.stands_on(area));
             let is_current = before.is_some_and(|shown| {
                 shown.version == placed.version && shown.moving <= placed.moving
             });
@@ -275,6 +291,7 @@ impl Painter {
             version: placed.version,
             moving: placed.moving,
             level: 0,
+            is_written_over: false,
             refinement: None,
         };
         let coarse = before.filter(|before| before.is_refined_by(&next));
@@ -311,7 +328,7 @@ impl Painter {
             let has_room = bytes.len() < budget / 3 && level > MOVING;
             self.level = if has_room { level - 1 } else { level };
         }
-        if before.is_none_or(|before| before.area != area) {
+        if !before.is_some_and(|before| before.stands_on(area)) {
             bytes.extend(self.sequences.text(number, area));
         }
         if let Some(before) = before.filter(|before| before.number() != number) {

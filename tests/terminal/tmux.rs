@@ -6,6 +6,7 @@ use super::explorer::run_class;
 use super::pictures::{LOW, PART, player_command};
 use portable_pty::CommandBuilder;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// What stands for a cell of a picture.
 const PLACEHOLDER: char = '\u{10eeee}';
@@ -181,12 +182,19 @@ fn tmux_holds_the_cells_of_a_picture_as_text() {
     terminal.type_text("\x1b");
     terminal.wait_until("picture", |_| is_picture(&tmux.placeholders()));
 
-    // In a pane of its own that is less high the picture is smaller.
-    let before = tmux.placeholders().len();
+    // However quickly it comes and goes.
+    let before = tmux.placeholders();
+    for _ in 0..5 {
+        terminal.type_text("zz");
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    terminal.wait_until("picture", |_| tmux.placeholders() == before);
+
+    // In a pane that is less high the picture is smaller.
     tmux.say(&["split-window", "-v", "-l", "4", "-t", ":0.0", "sleep 600"]);
     terminal.wait_until("smaller picture", |_| {
         let rows = tmux.placeholders();
-        is_picture(&rows) && rows.len() < before
+        is_picture(&rows) && rows.len() < before.len()
     });
     tmux.say(&["select-pane", "-t", ":0.0"]);
     terminal.type_text("q");

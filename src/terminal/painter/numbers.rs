@@ -8,8 +8,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// The lowest bytes in use: the first 16 colours are the user's, and are not always passed on as they are.
 const LOW: std::ops::Range<u32> = 16..256;
 
+/// The highest bytes in use: some terminals know no numbers above 2³¹.
+const HIGH: std::ops::Range<u32> = 1..128;
+
 /// How many numbers there are.
-const COUNT: u32 = 255 * (LOW.end - LOW.start);
+const COUNT: u32 = (HIGH.end - HIGH.start) * (LOW.end - LOW.start);
 
 /// Where the numbers of this process start.
 static FIRST: LazyLock<u32> = LazyLock::new(|| RandomState::new().build_hasher().finish() as u32);
@@ -38,7 +41,7 @@ pub fn unused() -> u32 {
 fn nth(index: u32) -> u32 {
     let index = index % COUNT;
     let lows = LOW.end - LOW.start;
-    ((1 + index / lows) << 24) | (LOW.start + index % lows)
+    ((HIGH.start + index / lows) << 24) | (LOW.start + index % lows)
 }
 
 #[cfg(test)]
@@ -52,7 +55,7 @@ mod tests {
         assert_eq!(numbers.len(), COUNT as usize);
         for number in numbers {
             let [high, second, third, low] = number.to_be_bytes();
-            assert!(high > 0 && (second, third) == (0, 0) && low >= 16);
+            assert!((1..128).contains(&high) && (second, third) == (0, 0) && low >= 16);
         }
     }
 
