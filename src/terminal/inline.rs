@@ -56,7 +56,7 @@ pub fn print(
         moving: false,
     };
     // The rows are below the screen's last but one only if the terminal is smaller than it says.
-    Painter::new(terminal).paint(out, (screen.0, screen.1.max(below + 1)), &[placed])?;
+    Painter::beside_others(terminal).paint(out, (screen.0, screen.1.max(below + 1)), &[placed])?;
     write!(out, "\r")?;
     out.flush()
 }

@@ -115,6 +115,9 @@ pub enum Route {
     Tmux,
     /// The terminal around tmux: what is written is wrapped so that tmux passes it on unread.
     TmuxPassthrough,
+    /// The same terminal, where tmux says: the pictures are sent past tmux, and what stands for their cells is text to it.
+    /// Only with [`Protocol::Kitty`].
+    TmuxPlaceholders,
 }
 
 /// What was found out about the terminal.
@@ -160,6 +163,16 @@ impl Terminal {
             remote: environment.remote,
             why,
         }
+    }
+
+    /// Whether pictures are sent past tmux.
+    fn passes_tmux(&self) -> bool {
+        matches!(self.route, Route::TmuxPassthrough | Route::TmuxPlaceholders)
+    }
+
+    /// Whether pictures may be gone when the program is looked at again, and nobody says so.
+    pub fn loses_pictures(&self) -> bool {
+        matches!(self.route, Route::Tmux | Route::TmuxPassthrough)
     }
 
     /// Whether tmux stands between the program and the terminal.

@@ -2,20 +2,23 @@
 //! changed is written, and a terminal that takes its bytes slowly gets fewer of them.
 
 mod covers;
+mod numbers;
 mod sequences;
+mod viewers;
 
 pub use covers::covers;
 
 use super::link::Link;
 use super::placement::{Area, Placed};
-use super::protocols::kitty;
 use super::protocols::quality::{LADDER, MOVING};
 use super::tmux;
 use super::{Protocol, Route, Terminal};
+use numbers::number;
 use sequences::Sequences;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
+use viewers::Viewers;
 
 /// How long encoding may take before the rest of a scene waits for the next call.
 const PATIENCE: Duration = Duration::from_millis(8);
@@ -38,15 +41,18 @@ pub struct Painted {
 ///
 /// With [`Protocol::Sixel`] and [`Protocol::Iterm2`] a picture disappears when text is written over it: mark the cells of
 /// [`Painter::covers`] as skipped in the text buffer while a picture stands there, and no longer when it does not.
-/// With [`Protocol::Kitty`] the painter takes pictures away itself. With [`Protocol::Blocks`] it does nothing at all.
+/// So it is where tmux holds the cells of a picture ([`Route::TmuxPlaceholders`]). Otherwise with [`Protocol::Kitty`] the
+/// painter takes pictures away itself, and the cells beneath must only stay free. With [`Protocol::Blocks`] it does nothing at all.
 #[derive(Debug)]
 pub struct Painter {
     sequences: Sequences,
+    /// Who might not have the pictures, though their cells are there.
+    viewers: Option<Viewers>,
     shown: BTreeMap<u32, Shown>,
     /// Whether pictures that nobody remembers may stand on the screen.
     forgotten: bool,
-    /// How many pictures had a number at the same time.
-    most_numbers: u32,
+    /// The first place, and how many there were at the same time.
+    places: std::ops::Range<u32>,
     /// The step of the quality ladder that moving pictures start from.
     level: usize,
     link: Link,
@@ -63,15 +69,22 @@ struct Shown {
     moving: bool,
     /// The step of the quality ladder it was sent in.
     level: usize,
+    /// Whether text has been written where it stands.
+    is_written_over: bool,
     /// When to try a better one; only for a picture that stands still and is not at its best.
     refinement: Option<Instant>,
 }
 
 impl Shown {
+    /// Whether it is to be seen on an area.
+    fn stands_on(&self, area: Area) -> bool {
+        self.area == area && !self.is_written_over
+    }
+
     /// Whether the other one differs in nothing but that it may be finer.
     fn is_refined_by(&self, other: &Self) -> bool {
-        let same = |shown: &Self| (shown.area, shown.version, shown.moving);
-        self.refinement.is_some() && same(self) == same(other)
+        let same = |shown: &Self| (shown.version, shown.moving);
+        self.refinement.is_some() && self.stands_on(other.area) && same(self) == same(other)
     }
 }
 
@@ -87,18 +100,27 @@ impl Painter {
     pub fn new(terminal: &Terminal) -> Self {
         Self {
             sequences: Sequences::new(terminal),
+            viewers: (terminal.route == Route::TmuxPlaceholders).then(Viewers::new),
             shown: BTreeMap::new(),
             forgotten: false,
-            most_numbers: 0,
+            places: 0..0,
             level: MOVING,
             link: Link::new(terminal.remote),
         }
     }
 
+    /// A painter whose pictures stay when others are painted: they have other numbers than all before.
+    pub(super) fn beside_others(terminal: &Terminal) -> Self {
+        let first = numbers::unused().div_ceil(2);
+        Self {
+            places: first..first,
+            ..Self::new(terminal)
+        }
+    }
+
     /// The cells that a picture covers within its area on a screen of so many columns and rows; empty if it has no room.
     pub fn covers(&self, picture: (u32, u32), area: Area, screen: (u16, u16)) -> Area {
-        let Sequences { protocol, cell, .. } = self.sequences;
-        covers(protocol, cell, picture, area, screen)
+        covers(&self.sequences.terminal, picture, area, screen)
     }
 
     /// Writes what makes the screen of so many columns and rows show `scene`, after the text was drawn. Earlier pictures of
@@ -125,10 +147,15 @@ impl Painter {
         screen: (u16, u16),
         scene: &[Placed],
     ) -> io::Result<Painted> {
-        if self.sequences.protocol == Protocol::Blocks {
+        if self.sequences.terminal.protocol == Protocol::Blocks {
             return Ok(Painted::default());
         }
         let start = Instant::now();
+        if let Some(viewers) = &mut self.viewers
+            && viewers.have_come(start)
+        {
+            self.forget();
+        }
         let mut painted = Painted::default();
         let mut bytes = self.removals(screen, scene, &mut painted);
         let (changes, waiting) = self.changes(screen, scene, start);
@@ -148,7 +175,10 @@ impl Painter {
             painted.bytes = self.write(out, &bytes)?;
         }
         let refinements = self.shown.values().filter_map(|shown| shown.refinement);
-        let waits = refinements.map(|due| due.saturating_duration_since(Instant::now()));
+        let now = Instant::now();
+        let waits = refinements.map(|due| due.saturating_duration_since(now));
+        let viewers = self.viewers.as_ref().filter(|_| !self.shown.is_empty());
+        let waits = waits.chain(viewers.map(|viewers| viewers.wait(now)));
         painted.again = painted.again.into_iter().chain(waits).min();
         Ok(painted)
     }
@@ -176,6 +206,15 @@ impl Painter {
         self.sequences.forget();
     }
 
+    /// Says that text was written where the pictures of these slots stand: they are drawn again if they are in the scene.
+    pub fn written_over(&mut self, slots: &[u32]) {
+        for slot in slots {
+            if let Some(shown) = self.shown.get_mut(slot) {
+                shown.is_written_over = true;
+            }
+        }
+    }
+
     /// Takes away what is not in the scene any more.
     fn removals(&mut self, screen: (u16, u16), scene: &[Placed], painted: &mut Painted) -> Vec<u8> {
         let mut bytes = self.forgotten_deleted();
@@ -196,10 +235,8 @@ impl Painter {
         for slot in gone {
             if let Some(shown) = self.shown.remove(&slot) {
                 painted.changed += 1;
-                // What is not kitty's disappeared when text was written there.
-                if self.sequences.protocol == Protocol::Kitty {
-                    bytes.extend(self.sequences.erase(shown.number(), shown.area));
-                }
+                // What has no number disappeared when text was written there.
+                bytes.extend(self.sequences.delete(&[shown.number()]));
             }
         }
         bytes
@@ -217,7 +254,7 @@ impl Painter {
         for placed in scene {
             let area = self.covers(placed.picture.dimensions(), placed.area, screen);
             let before = self.shown.get(&placed.slot).copied();
-            let stands = before.is_some_and(|shown| shown.area == area);
+            let stands = before.is_some_and(|shown| shown.stands_on(area));
             let is_current = before.is_some_and(|shown| {
                 shown.version == placed.version && shown.moving <= placed.moving
             });
@@ -245,13 +282,16 @@ impl Painter {
             area,
             before,
         } = *change;
+        let keeps_number = self.sequences.terminal.route == Route::TmuxPlaceholders;
         let mut next = Shown {
             place: before.map_or_else(|| self.free_place(), |before| before.place),
-            turn: before.is_some_and(|before| !before.turn),
+            // What stands for the cells of a picture names its number: it can stay if the number does.
+            turn: !keeps_number && before.is_some_and(|before| !before.turn),
             area,
             version: placed.version,
             moving: placed.moving,
             level: 0,
+            is_written_over: false,
             refinement: None,
         };
         let coarse = before.filter(|before| before.is_refined_by(&next));
@@ -288,8 +328,11 @@ impl Painter {
             let has_room = bytes.len() < budget / 3 && level > MOVING;
             self.level = if has_room { level - 1 } else { level };
         }
-        if let (Protocol::Kitty, Some(before)) = (self.sequences.protocol, before) {
-            bytes.extend(self.sequences.erase(before.number(), before.area));
+        if !before.is_some_and(|before| before.stands_on(area)) {
+            bytes.extend(self.sequences.text(number, area));
+        }
+        if let Some(before) = before.filter(|before| before.number() != number) {
+            bytes.extend(self.sequences.delete(&[before.number()]));
         }
         self.shown.insert(placed.slot, next);
         Ok(bytes)
@@ -298,7 +341,10 @@ impl Painter {
     /// Most bytes for a picture, one of `count` that are written together.
     fn budget(&self, moving: bool, count: usize) -> usize {
         let budget = self.link.budget(moving, count);
-        match (self.sequences.protocol, self.sequences.route) {
+        let Terminal {
+            protocol, route, ..
+        } = self.sequences.terminal;
+        match (protocol, route) {
             // A file cannot be sent in pieces.
             (Protocol::Iterm2, Route::TmuxPassthrough) => budget.min(tmux::MAX_PIECE),
             _ => budget,
@@ -307,26 +353,27 @@ impl Painter {
 
     /// Deletes whatever pictures of ours [`Painter::forget`] may have left standing.
     fn forgotten_deleted(&mut self) -> Vec<u8> {
-        let most = std::mem::take(&mut self.most_numbers);
-        if !std::mem::take(&mut self.forgotten) || self.sequences.protocol != Protocol::Kitty {
-            self.most_numbers = most;
+        if !std::mem::take(&mut self.forgotten) {
             return Vec::new();
         }
-        let numbers = (0..most).flat_map(|place| [false, true].map(|turn| number(place, turn)));
-        self.sequences.delete(&numbers.collect::<Vec<_>>())
+        let first = self.places.start;
+        let places = std::mem::replace(&mut self.places, first..first);
+        let numbers: Vec<u32> = (2 * places.start..2 * places.end).map(number).collect();
+        self.sequences.delete(&numbers)
     }
 
     /// The lowest number that no picture on the screen has.
     fn free_place(&mut self) -> u32 {
         let is_free = |place: &u32| self.shown.values().all(|shown| shown.place != *place);
-        let place = (0..).find(is_free).unwrap_or(0);
-        self.most_numbers = self.most_numbers.max(place + 1);
+        let place = (self.places.start..).find(is_free).unwrap_or(0);
+        self.places.end = self.places.end.max(place + 1);
         place
     }
 
-    /// Writes in one go: the terminal shows all of it at once if it can (DEC mode 2026), and the cursor returns.
+    /// Writes in one go: the terminal shows all of it at once if it can, and the cursor returns.
     fn write(&mut self, out: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
-        let whole = [b"\x1b[?2026h\x1b7", bytes, b"\x1b8\x1b[?2026l"].concat();
+        let whole = [b"\x1b7", bytes, b"\x1b8"].concat();
+        let whole = self.sequences.update(&whole);
         let start = Instant::now();
         out.write_all(&whole)?;
         out.flush()?;
@@ -338,29 +385,17 @@ impl Painter {
 
 impl Shown {
     fn number(&self) -> u32 {
-        number(self.place, self.turn)
+        number(2 * self.place + u32::from(self.turn))
     }
 }
 
-/// The number of a picture: two for each place, used in turn, so that the old one stands until the new one does. They start
-/// where those of other programs are unlikely to be.
-fn number(place: u32, turn: bool) -> u32 {
-    ((std::process::id() % 0x7fff + 1) << 16) | ((2 * place + u32::from(turn)) % 0x1_0000)
-}
-
-/// Takes every picture off the screen without knowing which there are: for when the program ends in disorder.
+/// Takes every picture of this process off the screen without knowing which there are: for when the program ends in
+/// disorder. Those without a number go with the text they stand among.
 ///
 /// # Errors
 /// If writing fails.
 pub fn remove_all(terminal: &Terminal, out: &mut impl Write) -> io::Result<()> {
-    match (terminal.protocol, terminal.route) {
-        (Protocol::Kitty, Route::TmuxPassthrough) => {
-            out.write_all(&tmux::wrapped(kitty::DELETE_ALL))?
-        }
-        (Protocol::Kitty, _) => out.write_all(kitty::DELETE_ALL)?,
-        // Others go with the text they stand among.
-        _ => {}
-    }
+    out.write_all(&Sequences::new(terminal).delete(&numbers::used()))?;
     out.flush()
 }
 

@@ -30,6 +30,9 @@ impl Evidence {
 /// Terminals with iTerm2's protocol, which no question finds out; they show it better than the others they have.
 const ITERM2: [&str; 4] = ["iTerm2", "WezTerm", "mintty", "rio"];
 
+/// Terminals with placeholders for kitty's pictures, as they name themselves, and the first version that has them.
+const PLACEHOLDERS: [(&str, [u32; 2]); 2] = [("kitty", [0, 28]), ("ghostty", [1, 0])];
+
 /// Terminals with 24-bit colour that do not send a test colour back.
 const TRUE_COLOUR: [&str; 6] = ["iTerm2", "WezTerm", "mintty", "Konsole", "ghostty", "kitty"];
 
@@ -127,7 +130,7 @@ fn offers(evidence: &Evidence, in_tmux: bool) -> Vec<(Protocol, Route)> {
             (false, Protocol::Kitty, Route::TmuxPassthrough),
         ],
         true => [
-            (answers.kitty, Protocol::Kitty, Route::TmuxPassthrough),
+            (answers.kitty, Protocol::Kitty, kitty_route(evidence)),
             (
                 named(answers, &ITERM2),
                 Protocol::Iterm2,
@@ -140,6 +143,28 @@ fn offers(evidence: &Evidence, in_tmux: bool) -> Vec<(Protocol, Route)> {
     offered
         .map(|(_, protocol, route)| (protocol, route))
         .collect()
+}
+
+/// How kitty's pictures pass tmux: with placeholders, if the terminal has them and tmux writes them to it.
+fn kitty_route(evidence: &Evidence) -> Route {
+    let name = evidence.answers.names.last().map_or("", String::as_str);
+    let writes_utf8 = evidence.pane.is_some_and(|pane| pane.utf8);
+    match writes_utf8 && PLACEHOLDERS.iter().any(|known| is_at_least(name, known)) {
+        true => Route::TmuxPlaceholders,
+        false => Route::TmuxPassthrough,
+    }
+}
+
+/// Whether `name(0.28.1)` or `name 1.0.0` is of a version or a later one.
+fn is_at_least(name: &str, (known, version): &(&str, [u32; 2])) -> bool {
+    let rest = name.strip_prefix(known).unwrap_or_default();
+    let digits = rest.trim_start_matches(['(', ' ']);
+    let mut numbers = digits.split(|c: char| !c.is_ascii_digit());
+    let mut number = || numbers.next()?.parse::<u32>().ok();
+    let (Some(major), Some(minor)) = (number(), number()) else {
+        return false;
+    };
+    [major, minor] >= *version
 }
 
 fn why_none(evidence: &Evidence, in_tmux: bool) -> &'static str {
@@ -192,6 +217,7 @@ mod tests {
     const PANE: Pane = Pane {
         passthrough: true,
         active: true,
+        utf8: true,
         cell: None,
         origin: (0, 0),
     };
@@ -248,6 +274,49 @@ mod tests {
             way(&in_tmux(&[TMUX_WITH_SIXEL], None)),
             (Protocol::Sixel, Route::Tmux)
         );
+    }
+
+    #[test]
+    fn tmux_holds_the_cells_of_pictures_where_the_terminal_has_placeholders() {
+        let route = |name: &str, pane| {
+            let answers = format!("\x1b_Gi=31;OK\x1b\\\x1bP>|{name}\x1b\\\x1b[?62;c");
+            let evidence = in_tmux(&[TMUX, answers.as_bytes()], Some(pane));
+            let (protocol, route) = way(&evidence);
+            assert_eq!(protocol, Protocol::Kitty);
+            let asked = conclude(&evidence, Some(Protocol::Kitty));
+            assert_eq!(asked.route, route);
+            route
+        };
+        let with = [
+            "kitty(0.28.0)",
+            "kitty(0.41.1)",
+            "kitty(1.0.0)",
+            "ghostty 1.1.3",
+            "ghostty 1.3.0-main+ab1c",
+        ];
+        for name in with {
+            assert_eq!(route(name, PANE), Route::TmuxPlaceholders, "{name}");
+        }
+        let without = [
+            "kitty(0.26.5)",
+            "kitty(0.9.1)",
+            "kitty",
+            "kitty(28)",
+            "kittycat(1.0)",
+            "Konsole 23.08.1",
+            "ghostty",
+        ];
+        for name in without {
+            assert_eq!(route(name, PANE), Route::TmuxPassthrough, "{name}");
+        }
+        let ascii = Pane {
+            utf8: false,
+            ..PANE
+        };
+        assert_eq!(route("kitty(0.41.1)", ascii), Route::TmuxPassthrough);
+        // Without tmux they are of no use.
+        let direct = b"\x1b_Gi=31;OK\x1b\\\x1bP>|kitty(0.41.1)\x1b\\\x1b[?62;c";
+        assert_eq!(way(&evidence(&[direct])), (Protocol::Kitty, Route::Direct));
     }
 
     #[test]

@@ -26,6 +26,8 @@ const CELL: (u16, u16) = (8, 16);
 pub enum Kind {
     /// It knows kitty's protocol.
     Kitty,
+    /// It calls itself a kitty with placeholders, though it shows them as text.
+    Placeholders,
     /// It knows sixels.
     Sixel,
     /// It calls itself WezTerm, and knows iTerm2's files.
@@ -41,9 +43,16 @@ pub enum Kind {
 impl Kind {
     fn name(self) -> &'static str {
         match self {
-            Self::Kitty | Self::Late => "kitty",
+            Self::Kitty | Self::Late | Self::Placeholders => "kitty",
             Self::Iterm2 => "WezTerm",
             Self::Sixel | Self::Mute | Self::Garbage => "XTerm",
+        }
+    }
+
+    fn version(self) -> &'static str {
+        match self {
+            Self::Placeholders => "0.41.1",
+            _ => "1",
         }
     }
 }
@@ -136,13 +145,13 @@ impl Emulator {
             keyboard: keyboard.clone(),
         };
         let configuration = Arc::new(Configuration {
-            kitty: matches!(kind, Kind::Kitty | Kind::Late),
+            kitty: matches!(kind, Kind::Kitty | Kind::Late | Kind::Placeholders),
         });
         let terminal = Terminal::new(
             terminal_size(columns, rows),
             configuration,
             kind.name(),
-            "1",
+            kind.version(),
             Box::new(voice),
         );
         let terminal = Arc::new(Mutex::new(terminal));

@@ -12,7 +12,10 @@ use std::time::{Duration, Instant};
 use ziggurat::terminal::{Area, Painter, Placed, Terminal, inline, probe};
 
 /// The variable that names the part.
-const PART: &str = "ZIGGURAT_TEST_PART";
+pub const PART: &str = "ZIGGURAT_TEST_PART";
+
+/// Rows of each picture of the part `print two`.
+pub const LOW: u16 = 7;
 
 /// Where the picture of [`paint_and_clear`] stands.
 const AREA: Area = Area {
@@ -22,9 +25,15 @@ const AREA: Area = Area {
     height: 10,
 };
 
-fn part(kind: Kind, name: &str) -> Emulator {
+/// The command that plays the part that the environment names.
+pub fn player_command() -> CommandBuilder {
     let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
     command.args(["--exact", "pictures::player", "--nocapture"]);
+    command
+}
+
+fn part(kind: Kind, name: &str) -> Emulator {
+    let mut command = player_command();
     command.env(PART, name);
     Emulator::start(kind, command)
 }
@@ -35,6 +44,7 @@ fn player() {
     match std::env::var(PART).as_deref() {
         Ok("print") => print("before", "after"),
         Ok("print at the bottom") => print(&"before\r\n".repeat(usize::from(ROWS) + 5), "after"),
+        Ok("print two") => print_two(),
         Ok("paint") => paint_and_clear(),
         Ok("ask") => ask(),
         _ => {}
@@ -62,6 +72,17 @@ fn print(before: &str, after: &str) {
     inline::print(&mut stdout().lock(), &terminal, (COLUMNS, ROWS), &colours()).unwrap();
     say(after);
     // What the test program prints at its end would scroll the screen: it waits until the screen was looked at.
+    wait_for_enter();
+}
+
+fn print_two() {
+    let terminal = probe(None);
+    say("\x1b[2J\x1b[H");
+    let picture = RgbImage::from_fn(448, 112, |x, y| Rgb([x as u8, y as u8, 128]));
+    for after in ["first\r\n", "second\r\n"] {
+        inline::print(&mut stdout().lock(), &terminal, (COLUMNS, ROWS), &picture).unwrap();
+        say(after);
+    }
     wait_for_enter();
 }
 
@@ -147,6 +168,24 @@ fn a_picture_printed_at_the_bottom_scrolls_the_lines_above_and_itself_not() {
         let text = terminal.text();
         let after = text.lines().position(|line| line.starts_with("after"));
         assert_eq!(after, Some(usize::from(last) + 1), "{kind:?}:\n{text}");
+        terminal.type_text("\r");
+        terminal.finish();
+    }
+}
+
+#[test]
+fn a_second_picture_leaves_the_first_where_it_is() {
+    for kind in SHOWING {
+        let mut terminal = part(kind, "print two");
+        terminal.wait_for("second");
+        let area = |y| Area {
+            x: 0,
+            y,
+            width: 56,
+            height: LOW,
+        };
+        let expected = [cells(area(0)), cells(area(LOW + 1))].concat();
+        assert_eq!(terminal.picture_cells(), expected, "{kind:?}");
         terminal.type_text("\r");
         terminal.finish();
     }

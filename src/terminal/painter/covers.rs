@@ -1,18 +1,17 @@
 //! Which cells a picture covers, before any is drawn.
 
-use crate::terminal::Protocol;
 use crate::terminal::placement::{Area, fit};
-use crate::terminal::protocols::sixel;
+use crate::terminal::protocols::{placeholders, sixel};
+use crate::terminal::{Protocol, Route, Terminal};
 
-/// The cells that a picture covers within its area on a screen of so many columns and rows, with a protocol and cells of so
-/// many pixels; empty if it has no room.
-pub fn covers(
-    protocol: Protocol,
-    cell: (u16, u16),
-    picture: (u32, u32),
-    area: Area,
-    screen: (u16, u16),
-) -> Area {
+/// The cells that a picture covers within its area on a screen of so many columns and rows; empty if it has no room.
+pub fn covers(terminal: &Terminal, picture: (u32, u32), area: Area, screen: (u16, u16)) -> Area {
+    let Terminal {
+        protocol,
+        route,
+        cell,
+        ..
+    } = *terminal;
     // These leave the cursor below the picture: on the last row that would scroll the screen.
     let rows = match protocol {
         Protocol::Sixel | Protocol::Iterm2 => screen.1.saturating_sub(1),
@@ -21,6 +20,9 @@ pub fn covers(
     let mut room = area.clipped(screen.0, rows);
     if protocol == Protocol::Sixel {
         room = bounded(room, cell);
+    }
+    if route == Route::TmuxPlaceholders {
+        room = narrowed(room, placeholders::MOST);
     }
     fit(picture, room, cell)
 }
@@ -34,7 +36,15 @@ fn bounded(area: Area, cell: (u16, u16)) -> Area {
     }
     let scale = (f64::from(sixel::MAX_PIXELS) / pixels as f64).sqrt();
     let shorter = |length: u16| ((f64::from(length) * scale) as u16).max(1);
-    let (width, height) = (shorter(area.width), shorter(area.height));
+    middle(area, shorter(area.width), shorter(area.height))
+}
+
+/// The middle of an area, of no more columns and rows than `most`.
+fn narrowed(area: Area, most: u16) -> Area {
+    middle(area, area.width.min(most), area.height.min(most))
+}
+
+fn middle(area: Area, width: u16, height: u16) -> Area {
     let (x, y) = (
         area.x + (area.width - width) / 2,
         area.y + (area.height - height) / 2,

@@ -3,19 +3,19 @@
 
 use crate::terminal::placement::Area;
 use crate::terminal::protocols::quality::Quality;
-use crate::terminal::protocols::{self, cursor_to, iterm2, kitty};
+use crate::terminal::protocols::{self, cursor_to, iterm2, kitty, placeholders};
 use crate::terminal::tmux::{self, Pane};
 use crate::terminal::{Protocol, Route, Terminal};
 use image::RgbImage;
 use std::io;
 
+/// Begins and ends an update that a terminal shows all at once if it can (DEC mode 2026).
+const UPDATE: [&[u8]; 2] = [b"\x1b[?2026h", b"\x1b[?2026l"];
+
 /// A terminal's language.
 #[derive(Debug)]
 pub struct Sequences {
-    pub protocol: Protocol,
-    pub route: Route,
-    /// Width and height of a cell in pixels.
-    pub cell: (u16, u16),
+    pub terminal: Terminal,
     /// Where the pane stands on the terminal; `None` if that must be asked.
     pub(super) origin: Option<(u16, u16)>,
 }
@@ -23,9 +23,7 @@ pub struct Sequences {
 impl Sequences {
     pub fn new(terminal: &Terminal) -> Self {
         Self {
-            protocol: terminal.protocol,
-            route: terminal.route,
-            cell: terminal.cell,
+            terminal: terminal.clone(),
             origin: (terminal.route != Route::TmuxPassthrough).then_some((0, 0)),
         }
     }
@@ -41,21 +39,44 @@ impl Sequences {
         area: Area,
         quality: Quality,
     ) -> io::Result<Vec<u8>> {
-        let file = protocols::encode(self.protocol, picture, area.pixels(self.cell), quality)?;
-        match self.protocol {
+        let Terminal {
+            protocol,
+            route,
+            cell,
+            ..
+        } = self.terminal;
+        let pixels = area.pixels(cell);
+        // In placeholders a picture keeps its shape, and leaves a rim of the cells empty.
+        let picture = match route {
+            Route::TmuxPlaceholders => &stretched(picture, pixels),
+            _ => picture,
+        };
+        let file = protocols::encode(protocol, picture, pixels, quality)?;
+        match protocol {
             Protocol::Blocks => Ok(Vec::new()),
             Protocol::Iterm2 => Ok(self.at(area, &iterm2::show(&file, area))),
+            Protocol::Kitty if route == Route::TmuxPlaceholders => {
+                let mut commands = kitty::transmit(number, &file);
+                commands.push(kitty::place_virtually(number, area));
+                Ok(self.passed_in_pieces(&commands))
+            }
             Protocol::Kitty => {
                 let mut bytes = self.passed_in_pieces(&kitty::transmit(number, &file));
                 bytes.extend(self.at(area, &kitty::place(number, area)));
                 Ok(bytes)
             }
-            Protocol::Sixel
-                if self.route == Route::TmuxPassthrough && file.len() > tmux::MAX_PIECE =>
-            {
+            Protocol::Sixel if route == Route::TmuxPassthrough && file.len() > tmux::MAX_PIECE => {
                 self.halves(picture, number, area, quality)
             }
             Protocol::Sixel => Ok(self.at(area, &file)),
+        }
+    }
+
+    /// The text that stands for the cells of a picture that was [shown](Self::show), if there must be any.
+    pub fn text(&self, number: u32, area: Area) -> Vec<u8> {
+        match self.terminal.route {
+            Route::TmuxPlaceholders => placeholders::text(number, area),
+            _ => Vec::new(),
         }
     }
 
@@ -113,19 +134,18 @@ impl Sequences {
 
     /// A sequence at an area's first cell. Through tmux the cursor is moved and put back in one piece, unseen by it.
     fn at(&mut self, area: Area, sequence: &[u8]) -> Vec<u8> {
-        let route = self.route;
         let to = cursor_to(area, self.origin());
-        match route {
+        match self.terminal.route {
             Route::TmuxPassthrough => {
                 tmux::wrapped(&[b"\x1b7", to.as_bytes(), sequence, b"\x1b8"].concat())
             }
-            Route::Direct | Route::Tmux => [to.as_bytes(), sequence].concat(),
+            _ => [to.as_bytes(), sequence].concat(),
         }
     }
 
     /// Commands that need no place, in as few pieces as may be.
     fn passed_in_pieces(&self, commands: &[Vec<u8>]) -> Vec<u8> {
-        if self.route != Route::TmuxPassthrough {
+        if !self.terminal.passes_tmux() {
             return commands.concat();
         }
         let mut bytes = Vec::new();
@@ -140,10 +160,31 @@ impl Sequences {
         bytes
     }
 
-    /// The bytes that take a picture off the screen.
+    /// The bytes as one update of the screen.
+    pub fn update(&self, bytes: &[u8]) -> Vec<u8> {
+        let [begin, end] = UPDATE;
+        match self.terminal.route {
+            // tmux does not pass on when an update begins and ends.
+            Route::TmuxPlaceholders => [
+                &tmux::wrapped(begin),
+                begin,
+                bytes,
+                end,
+                &tmux::wrapped(end),
+            ]
+            .concat(),
+            _ => [begin, bytes, end].concat(),
+        }
+    }
+
+    /// The bytes that take a picture off the screen, and leave nothing in its place.
     pub fn erase(&mut self, number: u32, area: Area) -> Vec<u8> {
-        if self.protocol == Protocol::Kitty {
-            return self.delete(&[number]);
+        let mut bytes = self.delete(&[number]);
+        let Terminal {
+            protocol, route, ..
+        } = self.terminal;
+        if protocol == Protocol::Kitty && route != Route::TmuxPlaceholders {
+            return bytes;
         }
         let Area {
             x,
@@ -158,13 +199,13 @@ impl Sequences {
             width,
             height: 1,
         });
-        rows.flat_map(|row| self.at(row, blank.as_bytes()))
-            .collect()
+        bytes.extend(rows.flat_map(|row| self.at(row, blank.as_bytes())));
+        bytes
     }
 
     /// The bytes that delete pictures of these numbers, wherever they stand; only kitty has numbers.
     pub fn delete(&self, numbers: &[u32]) -> Vec<u8> {
-        if self.protocol != Protocol::Kitty || numbers.is_empty() {
+        if self.terminal.protocol != Protocol::Kitty || numbers.is_empty() {
             return Vec::new();
         }
         let commands: Vec<Vec<u8>> = numbers.iter().copied().map(kitty::delete).collect();
@@ -173,7 +214,7 @@ impl Sequences {
 
     /// Says that the pane may have moved.
     pub fn forget(&mut self) {
-        if self.route == Route::TmuxPassthrough {
+        if self.terminal.route == Route::TmuxPassthrough {
             self.origin = None;
         }
     }
@@ -185,4 +226,13 @@ impl Sequences {
         self.origin = Some(origin);
         origin
     }
+}
+
+/// The picture in the shape of so many pixels, and in no more.
+fn stretched(picture: &RgbImage, pixels: (u32, u32)) -> RgbImage {
+    let size = (f64::from(pixels.0), f64::from(pixels.1));
+    let (width, height) = picture.dimensions();
+    let scale = (f64::from(width) / size.0).max(f64::from(height) / size.1);
+    let scaled = |length: f64| (length * scale.min(1.0)).round() as u32;
+    crate::terminal::resize(picture, scaled(size.0), scaled(size.1))
 }

@@ -30,13 +30,17 @@ pub fn place(number: u32, area: Area) -> Vec<u8> {
     format!("\x1b_Ga=p,i={number},p=1,c={width},r={height},C=1,q=2\x1b\\").into_bytes()
 }
 
+/// The command that makes a picture that was sent ready for its placeholders: it will be scaled to so many cells as the area
+/// has, and stand wherever they do.
+pub fn place_virtually(number: u32, area: Area) -> Vec<u8> {
+    let Area { width, height, .. } = area;
+    format!("\x1b_Ga=p,U=1,i={number},p=1,c={width},r={height},C=1,q=2\x1b\\").into_bytes()
+}
+
 /// The command that takes a picture from the screen and from the terminal's memory.
 pub fn delete(number: u32) -> Vec<u8> {
     format!("\x1b_Ga=d,d=I,i={number},q=2\x1b\\").into_bytes()
 }
-
-/// The command that takes every picture on the screen away.
-pub const DELETE_ALL: &[u8] = b"\x1b_Ga=d,d=A,q=2\x1b\\";
 
 #[cfg(test)]
 mod tests {
@@ -82,6 +86,10 @@ mod tests {
             height: 20,
         };
         assert_eq!(read(&place(7, area))[0].0, "a=p,i=7,p=1,c=40,r=20,C=1,q=2");
+        assert_eq!(
+            read(&place_virtually(7, area))[0].0,
+            "a=p,U=1,i=7,p=1,c=40,r=20,C=1,q=2"
+        );
         assert_eq!(read(&delete(7))[0].0, "a=d,d=I,i=7,q=2");
     }
 }

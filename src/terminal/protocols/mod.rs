@@ -5,6 +5,7 @@ pub mod blocks;
 pub(super) mod iterm2;
 pub(super) mod kitty;
 pub(super) mod palette;
+pub(super) mod placeholders;
 pub(super) mod quality;
 pub(super) mod sixel;
 

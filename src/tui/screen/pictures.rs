@@ -27,6 +27,8 @@ struct Wanted {
     scene: Vec<Placed>,
     /// Whether the pictures that stood on the screen are gone.
     anew: bool,
+    /// The slots of pictures that were not in every scene at the same place, so that text was written there.
+    written_over: Vec<u32>,
     /// Counts the scenes.
     version: u64,
     /// Counts the changes of where pictures stand: what was encoded before one must not be written after it.
@@ -64,6 +66,12 @@ impl Pictures {
         if anew || screen != wanted.screen || !places(&scene).eq(places(&wanted.scene)) {
             wanted.layout += 1;
         }
+        let stays = |place: &(u32, Area)| places(&scene).any(|other| other == *place);
+        let left: Vec<u32> = places(&wanted.scene)
+            .filter(|place| !stays(place))
+            .map(|(slot, _)| slot)
+            .collect();
+        wanted.written_over.extend(left);
         wanted.screen = screen;
         wanted.scene = scene;
         wanted.anew |= anew;
@@ -129,6 +137,7 @@ fn draw(mut painter: Painter, desk: &Desk, failed: &impl Fn(Drained)) {
         if std::mem::take(&mut wanted.anew) {
             painter.forget();
         }
+        painter.written_over(&std::mem::take(&mut wanted.written_over));
         drop(wanted);
         let mut out = Gate {
             desk,

@@ -50,7 +50,7 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
             effects.push(Effect::Redraw);
         }
         // tmux draws a pane anew without its pictures.
-        Action::Focus if app.environment.terminal.tmux() => effects.push(Effect::Redraw),
+        Action::Focus if app.environment.terminal.loses_pictures() => effects.push(Effect::Redraw),
         Action::Focus | Action::Tick => {}
         Action::Report(report) => reports::report(app, report, &mut effects),
         Action::Answer(answer) => reports::answer(app, answer, &mut effects),

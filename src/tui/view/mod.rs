@@ -23,7 +23,7 @@ mod status;
 use super::app::App;
 use super::popup::Popup;
 use super::theme::Role;
-use crate::terminal::{Area, ColourDepth, Placed, Protocol};
+use crate::terminal::{Area, Placed, Protocol, Terminal, covers};
 use image::RgbImage;
 use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::layout::Rect;
@@ -35,9 +35,7 @@ use std::sync::Arc;
 pub struct Frame<'a> {
     pub buffer: &'a mut Buffer,
     scene: Vec<Placed>,
-    protocol: Protocol,
-    depth: ColourDepth,
-    cell: (u16, u16),
+    terminal: &'a Terminal,
     /// Where the cursor of a line that is being typed is.
     pub cursor: Option<(u16, u16)>,
 }
@@ -62,11 +60,8 @@ pub struct Drawn {
 
 /// Draws the whole screen.
 pub fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
-    let terminal = &app.environment.terminal;
     let mut frame = Frame {
-        protocol: terminal.protocol,
-        depth: terminal.colours,
-        cell: terminal.cell,
+        terminal: &app.environment.terminal,
         scene: Vec::new(),
         cursor: None,
         buffer,
@@ -137,14 +132,13 @@ impl Frame<'_> {
             height: area.height,
         };
         let screen = (self.buffer.area.width, self.buffer.area.height);
-        let fitted =
-            crate::terminal::covers(self.protocol, self.cell, picture.dimensions(), area, screen);
+        let fitted = covers(self.terminal, picture.dimensions(), area, screen);
         let place = Rect::new(fitted.x, fitted.y, fitted.width, fitted.height);
         if place.is_empty() {
             return place;
         }
-        if self.protocol == Protocol::Blocks {
-            picture::blocks(self.buffer, picture, place, self.depth);
+        if self.terminal.protocol == Protocol::Blocks {
+            picture::blocks(self.buffer, picture, place, self.terminal.colours);
             return place;
         }
         for position in place.positions() {
