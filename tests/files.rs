@@ -207,7 +207,7 @@ fn timm_and_hugging_face_leave_a_description() {
     assert!(
         printed(&["doctor", &model])
             .result
-            .contains("activation  sigmoid, says config.json")
+            .contains("activation sigmoid (says config.json)")
     );
 }
 

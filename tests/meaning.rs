@@ -173,11 +173,11 @@ fn probabilities_of_independent_classes_are_shown_as_they_are() {
     let raw = desk.model("raw.onnx", &PLAIN, plain);
     let sum: f64 = desk.classified(&raw).iter().map(|(_, p)| p).sum();
     assert!((sum - 1.0).abs() < 1e-4, "{sum}");
-    let told = desk.ziggurat(&["doctor", &model]).assert().success();
-    let told = String::from_utf8(told.get_output().stdout.clone()).unwrap();
+    let message = desk.ziggurat(&["doctor", &model]).assert().success();
+    let message = String::from_utf8(message.get_output().stdout.clone()).unwrap();
     assert!(
-        told.contains("activation sigmoid (by the operators at its end); logits is climbed"),
-        "{told}"
+        message.contains("activation sigmoid (by the operators at its end); logits is climbed"),
+        "{message}"
     );
 }
 
@@ -273,10 +273,10 @@ fn a_word_with_two_readings_is_an_error_that_names_both() {
         },
         plain,
     );
-    let told = desk.complaint(2, &["run", "4", "--model", &model]);
+    let message = desk.complaint(2, &["run", "4", "--model", &model]);
     assert!(
-        told.contains("class:4") && told.contains("layer:4"),
-        "{told}"
+        message.contains("class:4") && message.contains("layer:4"),
+        "{message}"
     );
     let run = |target: &str| {
         desk.objects(&["run", target, "--model", &model, "--steps", "2", "--json"])
@@ -343,10 +343,10 @@ fn a_scope_is_called_a_scope() {
         plain,
     );
     for scope in ["stem", "stem/a", "layer:stem"] {
-        let told = desk.complaint(2, &["run", scope, "--model", &model]);
+        let message = desk.complaint(2, &["run", scope, "--model", &model]);
         assert!(
-            told.contains("is a scope of 2 layers") && told.contains("stem/a/relu"),
-            "{told}"
+            message.contains("is a scope of 2 layers") && message.contains("stem/a/relu"),
+            "{message}"
         );
     }
     assert!(
@@ -368,15 +368,15 @@ fn numbers_that_are_not_finite_end_a_run_and_nothing_is_kept() {
     );
     for target in ["0", "not:1", "relu", "relu:2", "conv:1:3,4"] {
         let out = desk.path("out.png");
-        let told = desk.complaint(
+        let message = desk.complaint(
             1,
             &[
                 "run", target, "--model", &model, "--steps", "9", "--out", &out,
             ],
         );
         assert!(
-            told.contains("not a finite number") && told.contains("\"conv\" (\"Conv\")"),
-            "{target}: {told}"
+            message.contains("not a finite number") && message.contains("\"conv\" (\"Conv\")"),
+            "{target}: {message}"
         );
         assert!(!fs::exists(&out).unwrap());
     }
@@ -438,10 +438,10 @@ fn a_model_without_class_scores_is_opened_for_its_layers() {
         (2, &["run", "0", "--model", &model][..]),
         (1, &["classify", &model, &desk.path("picture.png")][..]),
     ] {
-        let told = desk.complaint(status, arguments);
+        let message = desk.complaint(status, arguments);
         assert!(
-            told.contains("no class scores") || told.contains("no class is called"),
-            "{told}"
+            message.contains("no class scores") || message.contains("no class is called"),
+            "{message}"
         );
     }
 }
@@ -455,7 +455,7 @@ fn labels_inside_a_container_name_the_classes() {
         b.emit_many("TopK", &[&p, &count], &[], 2)
     });
     assert_eq!(desk.classified(&model).len(), 5);
-    let told = desk.complaint(
+    let message = desk.complaint(
         1,
         &[
             "classify",
@@ -466,8 +466,8 @@ fn labels_inside_a_container_name_the_classes() {
         ],
     );
     assert!(
-        told.contains("\"nowhere\" is no output; outputs: "),
-        "{told}"
+        message.contains("\"nowhere\" is no output; outputs: "),
+        "{message}"
     );
 }
 

@@ -341,8 +341,13 @@ fn the_gradient_is_that_of_the_score_at_every_pixel_and_border() {
                         score
                     };
                     let expected = (score(0.25) - score(-0.25)) / 0.5;
-                    let found = f64::from(said.gradient[(run, 0, row, column)] * said.rms[run]);
-                    let size = f64::from(said.rms[run]);
+                    // A class is climbed by the direction of its log-odds: the slope is that times `1 - p`.
+                    let factor = match class {
+                        (ClassScore::Logit, _) | (_, Activation::None) => 1.0,
+                        _ => 1.0 - f64::from(said.score[run]).exp(),
+                    };
+                    let size = factor * f64::from(said.rms[run]);
+                    let found = size * f64::from(said.gradient[(run, 0, row, column)]);
                     assert!(
                         (found - expected).abs() < 1e-2 * expected.abs() + 2e-2 * size,
                         "{class:?}, {height} × {width}, view {run}, {row},{column}: {found}, not {expected}"

@@ -73,8 +73,10 @@ fn record(target: &str, seed: u64) -> Record {
         kind: Kind::Class,
         value: "logits".into(),
     };
+    let card = &ziggurat::model::card::published()[0].card;
+    let classes = card.classes().unwrap().unwrap();
     let unit = Unit {
-        index: 130,
+        index: classes.find(target).unwrap_or(5000),
         position: (0, 0),
     };
     let model = ("efficientnet-lite0", "b4d978b015c2");
