@@ -60,11 +60,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_add_up_and_the_last_canvas_is_the_networks_input() {
+    fn steps_add_up_and_the_last_canvas_is_the_finished_picture() {
         for (steps, count) in [(192, 3), (7, 3), (1, 8), (100, 1)] {
             let settings = Settings {
                 steps,
                 octaves: count,
+                canvas_scale: 1.0,
                 ..Settings::default()
             };
             let plan = octaves(&settings, 224, 200);
@@ -85,6 +86,7 @@ mod tests {
             steps: 90,
             octaves: 3,
             octave_share: 1.0,
+            canvas_scale: 1.0,
             ..Settings::default()
         };
         let plan = octaves(&settings, 224, 224);
@@ -120,7 +122,11 @@ mod tests {
         assert_eq!((last.height, last.width), (448, 224));
         // It begins about where the smaller one does.
         assert_eq!(plan.len(), 4);
-        let first = octaves(&Settings::default(), 224, 112)[0];
+        let settings = Settings {
+            canvas_scale: 1.0,
+            ..Settings::default()
+        };
+        let first = octaves(&settings, 224, 112)[0];
         assert!((plan[0].height as f64 / first.height as f64 - 1.0).abs() < 0.2);
     }
 }

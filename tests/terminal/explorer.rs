@@ -32,7 +32,7 @@ fn a_picture_grows_is_kept_and_leaves_no_trace_on_the_terminal() {
         // It is there before the ascent ends, and still there after.
         terminal.wait_until("picture", |terminal| !terminal.picture_cells().is_empty());
         terminal.wait_for("/40 · score");
-        terminal.wait_for("flamingo: score");
+        terminal.wait_for("flamingo · score");
         assert!(!terminal.picture_cells().is_empty(), "{kind:?}");
         terminal.type_text("s");
         terminal.wait_for("favourite saved");
@@ -76,7 +76,7 @@ fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
     let mut terminal = desk.explorer(Kind::Kitty);
     terminal.type_text(QUICK);
     run_class(&terminal, "flamingo");
-    terminal.wait_for("flamingo: score");
+    terminal.wait_for("flamingo · score");
     terminal.wait_until("picture", |terminal| !terminal.picture_cells().is_empty());
     terminal.type_text("\x1a");
     terminal.wait_until("stop", |terminal| state(terminal) == "T");
@@ -106,7 +106,7 @@ fn expect_it_goes_on(desk: &Desk, steps: usize) {
     // The run that was left is offered, and goes on when it is asked to.
     terminal.wait_for("1 run was left waiting");
     terminal.type_text("P");
-    terminal.wait_for("flamingo: score");
+    terminal.wait_for("flamingo · score");
     terminal.type_text("q");
     terminal.finish();
     let record = fs::read(desk.runs()[0].join("run.json")).unwrap();

@@ -21,7 +21,7 @@ fn a_terminal_that_says_nothing_or_nonsense_gets_half_blocks() {
         if kind == Kind::Mute {
             terminal.type_text(QUICK);
             run_class(&terminal, "flamingo");
-            terminal.wait_for("flamingo: score");
+            terminal.wait_for("flamingo · score");
             terminal.wait_for(&"▀".repeat(10));
         }
         // Nonsense may be keys, too: what can be asked is only that the program lives, and ends.

@@ -106,7 +106,7 @@ fn look(kind: Kind, passthrough: bool, what: &str, shows_picture: fn(&Emulator) 
     terminal.wait_for("quick");
     run_class(&terminal, "flamingo");
     terminal.wait_until(what, shows_picture);
-    terminal.wait_for("flamingo: score");
+    terminal.wait_for("flamingo · score");
     terminal.wait_until(what, shows_picture);
     terminal.type_text("s");
     terminal.wait_for("favourite saved");
@@ -160,7 +160,7 @@ fn tmux_holds_the_cells_of_a_picture_as_text() {
     terminal.type_text(QUICK);
     terminal.wait_for("quick");
     run_class(&terminal, "flamingo");
-    terminal.wait_for("flamingo: score");
+    terminal.wait_for("flamingo · score");
     terminal.wait_until("picture", |_| is_picture(&tmux.placeholders()));
     terminal.wait_until("picture", shows_picture);
     let coloured = tmux.say(&["capture-pane", "-p", "-e", "-t", ":0.0"]);
@@ -239,7 +239,7 @@ fn a_terminal_that_is_attached_later_gets_the_pictures() {
     terminal.type_text(QUICK);
     terminal.wait_for("quick");
     run_class(&terminal, "flamingo");
-    terminal.wait_for("flamingo: score");
+    terminal.wait_for("flamingo · score");
     terminal.wait_until("picture", |_| is_picture(&tmux.placeholders()));
     let written = desk.path("written");
     let log = format!("cat > {}", written.display());
