@@ -217,7 +217,8 @@ impl<'a> Ascent<'a> {
         let progress = self.step_in_octave as f64 / octave.steps as f64;
         // A step that is stopped may have written to where the old state was.
         self.has_previous = false;
-        let results = self.run_step(&draws, progress)?;
+        let rescued: Vec<bool> = self.runs.iter().map(Running::is_rescued).collect();
+        let results = self.run_step(&draws, progress, &rescued)?;
         self.has_previous = true;
         for (run, random) in self.runs.iter_mut().zip(drawn) {
             run.random = random;
@@ -256,7 +257,8 @@ impl<'a> Ascent<'a> {
             branches: vec![1.0; self.machine.branches],
         };
         let still: Vec<Draw> = self.runs.iter().map(whole).collect();
-        let results = self.run_step(&still, 1.0)?;
+        // The true gradient says whether a run is dead, however open its rectifiers were.
+        let results = self.run_step(&still, 1.0, &vec![false; self.runs.len()])?;
         self.state.reset(names::CANVAS, &kept.canvas)?;
         self.state.reset(names::VELOCITY, &kept.velocity)?;
         if let Some(mask) = &kept.mask {
@@ -300,8 +302,13 @@ impl<'a> Ascent<'a> {
         })
     }
 
-    /// One run of the graph: score, gradient rms, and logits where there are some.
-    fn run_step(&mut self, draws: &[Draw], progress: f64) -> Result<Vec<Tensor>, Error> {
+    /// One run of the graph, with open rectifiers for the runs that are `rescued`: score, gradient rms, and logits where there are some.
+    fn run_step(
+        &mut self,
+        draws: &[Draw],
+        progress: f64,
+        rescued: &[bool],
+    ) -> Result<Vec<Tensor>, Error> {
         let rows = lines(draws.iter().map(|draw| draw.view.rows));
         let columns = lines(draws.iter().map(|draw| draw.view.columns));
         let step_size = constants::scalars(&self.runs, |run| {
@@ -321,7 +328,8 @@ impl<'a> Ascent<'a> {
         if self.machine.branches > 0 {
             inputs.push((names::BRANCHES, &branches));
         }
-        let redirect = constants::scalars(&self.runs, |run| f64::from(u8::from(run.is_rescued())));
+        let redirect: Vec<f32> = rescued.iter().map(|&on| f32::from(u8::from(on))).collect();
+        let redirect = constants::per_run(redirect);
         if self.machine.redirects {
             inputs.push((names::REDIRECT, &redirect));
         }

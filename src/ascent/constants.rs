@@ -35,8 +35,12 @@ pub(super) fn set(
 
 /// One number a run: (N, 1, 1, 1).
 pub(super) fn scalars(runs: &[Running], value: impl Fn(&Running) -> f64) -> Tensor {
-    let values: Vec<f32> = runs.iter().map(|run| value(run) as f32).collect();
-    Array::from(values)
+    per_run(runs.iter().map(|run| value(run) as f32).collect())
+}
+
+/// One number per run, as the step graph takes them: (N, 1, 1, 1).
+pub(super) fn per_run(numbers: Vec<f32>) -> Tensor {
+    Array::from(numbers)
         .insert_axis(Axis(1))
         .insert_axis(Axis(2))
         .insert_axis(Axis(3))

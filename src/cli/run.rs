@@ -301,8 +301,8 @@ impl Session {
         if ended == Ended::Stopped && runs.ascent().step_count() == 0 {
             return Ok(false);
         }
-        // One that failed does not keep the others from their pictures.
-        let mut failed = None;
+        // One that failed does not keep the others from their pictures. All are named, the last one by the error.
+        let mut failed: Option<ziggurat::runs::Error> = None;
         for ending in runs.end(ended)? {
             match ending {
                 Ok(ending) => {
@@ -315,7 +315,11 @@ impl Session {
                     }
                     self.deliver(&ending.record, &ending.picture, image, false, several)?;
                 }
-                Err(problem) => failed = failed.or(Some(problem)),
+                Err(problem) => {
+                    if let Some(earlier) = failed.replace(problem) {
+                        output::remark(&earlier.to_string());
+                    }
+                }
             }
         }
         match failed {

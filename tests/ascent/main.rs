@@ -419,10 +419,11 @@ fn a_dead_start_is_rescued_and_without_the_rescue_reported() {
         kind: Kind::Class,
         value: network.logits().unwrap().into(),
     };
-    let outcome = |rescue| {
+    let outcome = |rescue, step_size| {
         // In ImageNet's units the middle of the range is about 0, where both rectifiers are blocked.
         let mut one = run(0, 0, 24);
         one.settings.rescue = rescue;
+        one.settings.step_size = step_size;
         one.settings.objective = ClassScore::Logit;
         one.settings.noise = 0.01;
         let mut ascent =
@@ -430,8 +431,10 @@ fn a_dead_start_is_rescued_and_without_the_rescue_reported() {
         while ascent.step().unwrap().is_some() {}
         ascent.outcomes().unwrap()[0]
     };
-    assert!(outcome(0).dead);
-    let rescued = outcome(16);
+    assert!(outcome(0, 0.2).dead);
+    // One that ends before the rescue does, and did not help.
+    assert!(outcome(1000, 1e-6).dead);
+    let rescued = outcome(16, 0.2);
     assert!(!rescued.dead && rescued.score > 0.0, "{rescued:?}");
 }
 
