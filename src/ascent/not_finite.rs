@@ -7,7 +7,7 @@ use crate::runtime::Device;
 use ndarray::Array4;
 
 /// The first layer of `network`, in graph order, with a value that is not finite for `picture` (1, C, H, W) in model-input
-/// units, and its operator: `"c1" (Conv)`. Not finite values spread from there to what follows, so that a binary search
+/// units, and its operator: `"c1" ("Conv")`. Not finite values spread from there to what follows, so that a binary search
 /// finds it without all layers in memory at once. `None` if the last layer is finite, or nothing can be computed.
 pub(super) fn first_layer(
     network: &Network,

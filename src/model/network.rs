@@ -59,8 +59,8 @@ impl Network {
     /// Reads a model file.
     ///
     /// # Errors
-    /// [`Error::Onnx`] if the file is no model, [`Error::NoImageInput`] or [`Error::NoClassScores`] if it is no image
-    /// classifier, [`Error::AssumedSize`] if it is none for pictures of the usual size and nobody says another,
+    /// [`Error::Onnx`] if the file is no model, [`Error::NoImageInput`] if it takes no picture, [`Error::NoClassScores`] if
+    /// the card names an output without class scores, [`Error::AssumedSize`] if it is none for pictures of the usual size and nobody says another,
     /// [`Error::Classes`] if the card's class names do not fit it.
     pub fn open(file: &ModelFile) -> Result<Self, Error> {
         let model = file::read(&file.path)?;
