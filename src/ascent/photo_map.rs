@@ -6,12 +6,12 @@
 //! ends of its view, where the network lacks what is around. To shrink the photo until all of it fits would take away the
 //! detail that classes are recognised by; to pad it would show the network a border that speaks for classes of its own.
 //!
-//! A photo of the network's own proportions is one view, and its map is what [`Mapper`] makes of it. The narrow border that
+//! A network that wants its pictures squashed sees any photo at once. A photo of the network's own proportions is one view, and its map is what [`Mapper`] makes of it. The narrow border that
 //! the network's preprocessing crops away takes the values beside it.
 
 use super::probe::Mapper;
 use super::{Error, MapChoice, Objective, Unit};
-use crate::model::{Network, Window};
+use crate::model::{Fit, Network, Window};
 use crate::runtime::Device;
 use image::{RgbImage, imageops};
 use ndarray::Array2;
@@ -59,7 +59,10 @@ pub fn of_photo(
 ) -> Result<PhotoMap, Error> {
     let (width, height) = photo.dimensions();
     let size = network.size;
-    let parts = parts((width, height), (size.width, size.height))?;
+    let parts = match network.preprocessing.proportions() {
+        Fit::Crop => parts((width, height), (size.width, size.height))?,
+        Fit::Squash => vec![(0..width, 0..height)],
+    };
     let mut mapper = Mapper::open(network, target, unit, choice, device)?;
     let mut view = |(columns, rows): Part| -> Result<View, Error> {
         let (left, top) = (columns.start, rows.start);

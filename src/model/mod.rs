@@ -52,5 +52,7 @@ pub use layout::Layout;
 pub use network::Network;
 pub use open::{ModelFile, Source};
 pub use ports::Ports;
-pub use preprocessing::{Affine, ChannelOrder, Channels, InputSize, Origin, Preprocessing, Window};
+pub use preprocessing::{
+    Affine, ChannelOrder, Channels, Fit, InputSize, Origin, Preprocessing, Window,
+};
 pub use sides::Sides;

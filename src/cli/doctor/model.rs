@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ziggurat::model::class_scores::Evidence;
 use ziggurat::model::passes::LeftOut;
 use ziggurat::model::report::{Block, Report, Understood, Value};
-use ziggurat::model::{ChannelOrder, Origin};
+use ziggurat::model::{ChannelOrder, Fit, Origin};
 use ziggurat::onnx::printable;
 
 /// Prints a report; nothing in it steers the terminal.
@@ -153,9 +153,13 @@ fn pixels(network: &Understood) -> String {
         (ChannelOrder::Rgb, _) => "RGB",
         (ChannelOrder::Bgr, _) => "BGR",
     };
+    let fit = match network.preprocessing.proportions() {
+        Fit::Crop => "crop",
+        Fit::Squash => "squashed, crop",
+    };
     let (black, white): (Vec<_>, Vec<_>) = network.black_and_white.iter().copied().unzip();
     format!(
-        "{order}, black {}, white {}, crop {}; says {}{assumed}",
+        "{order}, black {}, white {}, {fit} {}; says {}{assumed}",
         numbers(black),
         numbers(white),
         numbers(vec![network.preprocessing.crop() as f32]),

@@ -71,14 +71,18 @@ fn preprocessing(trained: &Value) -> Option<Preprocessing> {
         _ => "bicubic",
     };
     let (mean, std) = (trained.get("mean")?, trained.get("std")?);
-    let known = json!({"mean": mean, "std": std, "crop": crop, "filter": filter});
+    let fit = match trained.get("crop_mode").and_then(Value::as_str) {
+        Some("squash") => "squash",
+        _ => "crop",
+    };
+    let known = json!({"mean": mean, "std": std, "crop": crop, "filter": filter, "fit": fit});
     serde_json::from_value(known).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Channels;
+    use crate::model::{Channels, Fit};
 
     fn config() -> Value {
         json!({
@@ -110,6 +114,16 @@ mod tests {
             assert!((preprocessing.crop() - 0.95).abs() < 1e-6);
             let ranges = preprocessing.affine(Channels::Colour);
             assert!(ranges.iter().all(|channel| channel.range() == (-1.0, 1.0)));
+        }
+    }
+
+    #[test]
+    fn pictures_are_squashed_where_it_says_so() {
+        let mut config = config();
+        for (mode, fit) in [("squash", Fit::Squash), ("center", Fit::Crop)] {
+            config["pretrained_cfg"]["crop_mode"] = json!(mode);
+            let preprocessing = of(&config).preprocessing.unwrap().value;
+            assert_eq!(preprocessing.proportions(), fit);
         }
     }
 

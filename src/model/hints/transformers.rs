@@ -128,8 +128,19 @@ impl Preprocessor {
             Some(2) => "bilinear",
             _ => "bicubic",
         };
-        let said = json!({"mean": mean, "std": std, "crop": self.crop(), "filter": filter});
+        let said = json!({"mean": mean, "std": std, "crop": self.crop(), "filter": filter,
+            "fit": if self.is_squashed() { "squash" } else { "crop" }});
         serde_json::from_value(said).ok()
+    }
+
+    /// Whether a picture is resized to a height and a width, whatever its own proportions. One number means this too,
+    /// unless the middle is cut out afterwards.
+    fn is_squashed(&self) -> bool {
+        match self.size {
+            Some(Extent::Sides { .. }) => true,
+            Some(Extent::Side(_)) => !self.is_cropped() && self.crop_pct.is_none(),
+            _ => false,
+        }
     }
 
     /// The share of a picture's short side that is seen.
@@ -149,7 +160,7 @@ impl Preprocessor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Channels;
+    use crate::model::{Channels, Fit};
 
     /// What is read beside a model in the folder `place`, with the two files in the folder above it.
     fn said(place: &str, config: &str, preprocessor: &str) -> Hints {
@@ -172,6 +183,7 @@ mod tests {
             assert_eq!(hints.size.unwrap().value.to_string(), "384 × 384");
             let preprocessing = hints.preprocessing.unwrap().value;
             assert_eq!(preprocessing.crop(), 1.0);
+            assert_eq!(preprocessing.proportions(), Fit::Squash);
             let ranges = preprocessing.affine(Channels::Colour);
             assert!(ranges.iter().all(|channel| channel.range() == (-1.0, 1.0)));
         }
@@ -209,6 +221,14 @@ mod tests {
         assert_eq!(hints.size.unwrap().value, Sides::USUAL);
         let large = said("", "{}", &resnet.replace("224}", "384}"));
         assert_eq!(large.preprocessing.unwrap().value.crop(), 1.0);
+        for (size, fit) in [
+            ("{\"height\": 224, \"width\": 224}", Fit::Squash),
+            ("224", Fit::Crop),
+        ] {
+            let sized = resnet.replace("{\"shortest_edge\": 224}", size);
+            let known = said("", "{}", &sized).preprocessing.unwrap().value;
+            assert_eq!((known.proportions(), known.crop()), (fit, 0.875), "{size}");
+        }
         let other = said("", "{}", &resnet.replace("shortest", "longest"));
         assert!(other.size.is_none() && other.preprocessing.is_some());
         let deit = r#"{"crop_size": 224, "do_center_crop": true, "size": 256,

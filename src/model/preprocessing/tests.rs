@@ -140,3 +140,37 @@ proptest! {
         prop_assert!(tensor.iter().all(|value| value.is_finite()));
     }
 }
+
+#[test]
+fn keys_that_came_later_are_written_only_where_they_differ() {
+    let plain = parse(LITE).unwrap();
+    assert!(!serde_json::to_string(&plain).unwrap().contains("fit"));
+    let other = parse(&format!(
+        "{LITE}\nfit = 'squash'\nfilter = 'bilinear'\nantialias = false"
+    ))
+    .unwrap();
+    assert_eq!(
+        (other.proportions(), other.is_antialiased()),
+        (Fit::Squash, false)
+    );
+    let written = serde_json::to_string(&other).unwrap();
+    assert!(
+        written.contains(r#""fit":"squash","antialias":false"#),
+        "{written}"
+    );
+    let problem = parse(&format!("{LITE}\nantialias = false")).unwrap_err();
+    assert!(problem.contains("bilinear"), "{problem}");
+    assert!(
+        parse(&format!("{LITE}\nfit = 'stretch'"))
+            .unwrap_err()
+            .contains("squash")
+    );
+}
+
+#[test]
+fn a_squashed_picture_has_other_proportions_and_is_not_cropped() {
+    let squash = parse("mean = [0]\nstd = [1]\ncrop = 1.0\nfit = 'squash'").unwrap();
+    let tensor = squash.tensor(&gradient(300, 100), colour(20));
+    let (first, last) = (tensor[(0, 0, 10, 0)], tensor[(0, 0, 10, 19)]);
+    assert!(first < 0.06 && last > 0.93, "{first} {last}");
+}

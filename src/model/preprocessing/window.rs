@@ -1,6 +1,6 @@
 //! Where the part of a picture lies that a model gets to see.
 
-use super::{InputSize, Preprocessing};
+use super::{Fit, InputSize, Preprocessing};
 
 /// Longest picture that is resized as a whole, in multiples of its short side: what is further out would fill the memory
 /// only to be cropped away.
@@ -37,7 +37,7 @@ impl Window {
 }
 
 /// How a picture is cut and resized until it has the size of an input.
-pub(super) struct Fit {
+pub(super) struct Placement {
     /// What is resized: left, top, width and height in the picture.
     pub region: [u32; 4],
     /// Width and height after that.
@@ -46,7 +46,7 @@ pub(super) struct Fit {
     pub cut: (u32, u32),
 }
 
-impl Fit {
+impl Placement {
     /// `None` for a picture of exactly the input's size, which is taken as it is.
     pub fn of(
         preprocessing: &Preprocessing,
@@ -56,20 +56,29 @@ impl Fit {
         if (width, height) == (size.width, size.height) {
             return None;
         }
+        let cover = |input: u32| (f64::from(input) / preprocessing.crop()).round();
+        if preprocessing.fit == Fit::Squash {
+            let (wide, high) = (cover(size.width) as u32, cover(size.height) as u32);
+            return Some(Self::middle([0, 0, width, height], (wide, high), size));
+        }
         let longest = width.min(height).saturating_mul(MAX_ASPECT);
         let (wide, high) = (width.min(longest), height.min(longest));
         let region = [(width - wide) / 2, (height - high) / 2, wide, high];
         let (width, height) = (f64::from(wide), f64::from(high));
-        let cover = |input: u32| (f64::from(input) / preprocessing.crop()).round();
         let scale = (cover(size.width) / width).max(cover(size.height) / height);
         // Rounding must not leave less than the input needs.
         let wide = ((width * scale).round() as u32).max(size.width);
         let high = ((height * scale).round() as u32).max(size.height);
-        Some(Self {
+        Some(Self::middle(region, (wide, high), size))
+    }
+
+    /// The middle of a region that is resized.
+    fn middle(region: [u32; 4], (wide, high): (u32, u32), size: InputSize) -> Self {
+        Self {
             region,
             resized: (wide, high),
             cut: ((wide - size.width) / 2, (high - size.height) / 2),
-        })
+        }
     }
 
     /// What of the picture is seen.
@@ -96,6 +105,23 @@ mod tests {
     fn window(width: u32, height: u32, size: (u32, u32)) -> Window {
         let size = InputSize::new(3, size.1, size.0).unwrap();
         Preprocessing::IMAGENET.window((width, height), size)
+    }
+
+    #[test]
+    fn a_squashed_picture_is_seen_from_end_to_end() {
+        let size = InputSize::new(3, 160, 160).unwrap();
+        let squash = |crop: f32| Preprocessing {
+            fit: Fit::Squash,
+            crop,
+            ..Preprocessing::UNITS
+        };
+        for sides in [(300, 200), (200, 300), (160, 160), (4000, 10)] {
+            let seen = squash(1.0).window(sides, size);
+            assert_eq!(seen, Window::entire(sides.0, sides.1));
+        }
+        let seen = squash(0.8).window((300, 200), size);
+        assert_eq!((seen.left, seen.top), (30.0, 20.0));
+        assert_eq!((seen.width, seen.height), (240.0, 160.0));
     }
 
     #[test]
