@@ -256,10 +256,7 @@ impl Parts<'_> {
 
     fn not_class(&self, name: &str) -> Result<Target, TargetError> {
         let name = name.strip_prefix("class:").unwrap_or(name);
-        let mut target = self.class_named(name)?;
-        target.objective.kind = Kind::NotClass;
-        target.title = format!("not {}", target.title);
-        Ok(target)
+        Ok(self.class_named(name)?.negated())
     }
 
     fn layer(&self, name: &str) -> Option<&Layer> {
@@ -268,6 +265,14 @@ impl Parts<'_> {
 }
 
 impl Target {
+    /// The negative of a class.
+    #[must_use]
+    pub fn negated(mut self) -> Self {
+        self.objective.kind = Kind::NotClass;
+        self.title = format!("not {}", self.title);
+        self
+    }
+
     /// A layer, or a part of it.
     ///
     /// # Errors

@@ -166,6 +166,8 @@ commands! {
         MarkAll "mark-all" "" ["ctrl-a"]
         /// Run the centre neuron of the selected channel.
         RunNeuron "run-neuron" "" ["c"]
+        /// Run the negative of the marked or selected classes: what a picture shows that is not of the class.
+        RunNot "run-not" "" ["!"]
         /// Let the next runs take their class activation map at the selected layer, or where it is found again.
         MapHere "map-here" "" ["a"]
         /// Fold every scope, or unfold them all.

@@ -1,8 +1,8 @@
 //! Launching, queueing, watching.
 
 use super::support::{Driver, picture, work};
-use ziggurat::ascent::Overlay;
 use ziggurat::ascent::settings::KNOBS;
+use ziggurat::ascent::{Kind, Overlay};
 use ziggurat::runs::worker::{Command as Work, Report};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Effect;
@@ -71,6 +71,20 @@ fn channels_and_neurons_of_a_layer_run() {
         .map(|job| job.spec.target.as_str())
         .collect();
     assert_eq!(titles[1], "stem/conv:1:56,56");
+}
+
+#[test]
+fn the_negative_of_a_class_runs_and_a_layer_has_none() {
+    let mut explorer = explorer();
+    let jobs = Driver::started(&explorer.press("2 j j !"));
+    let spec = &explorer.app.queue.get(jobs[0]).unwrap().spec;
+    assert_eq!(spec.target, "not great white shark");
+    assert_eq!(spec.objective.kind, Kind::NotClass);
+    let effects = explorer.press("1 !");
+    assert!(Driver::started(&effects).is_empty());
+    assert_eq!(explorer.app.queue.jobs().len(), 1);
+    let message = explorer.app.messages.iter().last().unwrap();
+    assert!(message.text.starts_with("only a class has a negative"));
 }
 
 #[test]

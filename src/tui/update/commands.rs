@@ -85,6 +85,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
 
         Command::Run => browse::run_or_open(app, effects),
         Command::RunNeuron => queueing::run_neuron(app, effects),
+        Command::RunNot => queueing::run_not(app, effects),
         Command::MapHere => map::take_here(app),
         Command::Mark => app.browser.list_mut().toggle_mark(),
         Command::MarkRange => app.browser.list_mut().mark_range(),

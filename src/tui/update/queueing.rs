@@ -44,6 +44,20 @@ pub fn run_neuron(app: &mut App, effects: &mut Vec<Effect>) {
     submit_targets(app, targets, effects);
 }
 
+/// Queues the negatives of the chosen classes.
+pub fn run_not(app: &mut App, effects: &mut Vec<Effect>) {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return no_network(app);
+    };
+    if app.browser.tab != Tab::Classes {
+        let text = "only a class has a negative: select one among the classes first";
+        return app.messages.say(Level::Note, text, app.now);
+    }
+    let targets = chosen(app, &opened).into_iter();
+    let targets = targets.map(|target| target.map(Target::negated)).collect();
+    submit_targets(app, targets, effects);
+}
+
 /// Queues a grid over settings for everything that is chosen.
 pub fn sweep(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
