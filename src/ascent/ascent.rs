@@ -3,19 +3,20 @@
 //! All runs of one [`Ascent`] share a session and step together. Each draws its randomness from its own seed, so its
 //! picture does not depend on its companions (up to rounding, where a batched kernel adds in another order).
 
+use super::draw::{self, Draw};
 use super::machine::{Machine, Plan, State};
 use super::map_layer;
 use super::octaves::{Octave, octaves};
 use super::random::Random;
-use super::run::{Draw, Running, agree};
+use super::run::{Running, agree};
 use super::saved::{At, RunAt, Saved};
 use super::step_graph::{Terms, names};
 use super::target::{anchor, check_unit};
-use super::views::{Frame, Line};
+use super::views::Frame;
 use super::{Error, Kind, Objective, Run, Settings, Unit, canvas, constants, not_finite};
 use crate::model::{Activation, Network};
 use crate::runtime::{Device, Loop, Stop, Tensor};
-use ndarray::{Array2, Array4, ArrayViewD};
+use ndarray::ArrayViewD;
 
 /// A gradient whose root mean square is below this moves nothing: the network is dead where the picture is.
 const DEAD: f32 = 1e-20;
@@ -88,7 +89,11 @@ impl<'a> Ascent<'a> {
         stop: &Stop,
     ) -> Result<Self, Error> {
         let (plan, octaves) = prepare(network, objective, runs)?;
-        let mut running: Vec<Running> = runs.iter().map(Running::new).collect();
+        let has_class = objective.kind.is_of_class() && network.activation() != Activation::None;
+        let mut running: Vec<Running> = runs
+            .iter()
+            .map(|run| Running::new(run, has_class))
+            .collect();
         let channels = network.size.channels().count();
         let start = canvas::start(&mut running, channels, octaves[0], plan.map.is_some());
         let machine = Machine::new(network, &plan, device, stop)?;
@@ -206,12 +211,13 @@ impl<'a> Ascent<'a> {
         }
         // A step that fails must draw the same again.
         let mut drawn: Vec<Random> = self.runs.iter().map(|run| run.random.clone()).collect();
+        // Noise asks for form. It begins once the class is recognised, which it would keep from ever being, and ends with
+        // the run: detail needs a clear view.
+        let left = 1.0 - self.step as f64 / self.steps() as f64;
         let draw = |(run, random): (&Running, &mut Random)| {
-            let settings = &run.run.settings;
-            Draw {
-                view: self.frame(run.run.unit).draw(settings, random),
-                branches: random.branches(settings.stochastic_depth, self.machine.branches),
-            }
+            let place = (self.frame(run.run.unit), self.network.size);
+            let what = (left * run.recognition, self.machine.branches);
+            Draw::random(&run.run.settings, place, what, random)
         };
         let draws: Vec<Draw> = self.runs.iter().zip(&mut drawn).map(draw).collect();
         let progress = self.step_in_octave as f64 / octave.steps as f64;
@@ -235,13 +241,17 @@ impl<'a> Ascent<'a> {
             run.dead = rms < DEAD;
             run.moved |= !run.dead;
         }
+        let classes = results.get(2).and_then(|logits| self.seen(logits));
+        for (run, seen) in self.runs.iter_mut().zip(classes.iter().flatten()) {
+            run.recognise(seen.probability);
+        }
         self.step_in_octave += 1;
         self.step += 1;
         Ok(Some(Report {
             step: self.step,
             octave: self.octave,
             scores: floats(&results[0]),
-            classes: results.get(2).and_then(|logits| self.seen(logits)),
+            classes,
         }))
     }
 
@@ -252,10 +262,7 @@ impl<'a> Ascent<'a> {
     pub fn outcomes(&mut self) -> Result<Vec<Outcome>, Error> {
         let kept = self.read_state()?;
         self.has_previous = false;
-        let whole = |run: &Running| Draw {
-            view: self.frame(run.run.unit).middle(),
-            branches: vec![1.0; self.machine.branches],
-        };
+        let whole = |run: &Running| Draw::still(self.frame(run.run.unit), self.machine.branches);
         let still: Vec<Draw> = self.runs.iter().map(whole).collect();
         // The true gradient says whether a run is dead, however open its rectifiers were.
         let results = self.run_step(&still, 1.0, &vec![false; self.runs.len()])?;
@@ -309,25 +316,13 @@ impl<'a> Ascent<'a> {
         progress: f64,
         rescued: &[bool],
     ) -> Result<Vec<Tensor>, Error> {
-        let rows = lines(draws.iter().map(|draw| draw.view.rows));
-        let columns = lines(draws.iter().map(|draw| draw.view.columns));
+        let drawn = draw::inputs(draws, self.network.size, self.plan.terms.noise);
         let step_size = constants::scalars(&self.runs, |run| {
             let settings = &run.run.settings;
             settings.step_size * (1.0 - (1.0 - settings.step_decay) * progress)
         });
-        let mut inputs = vec![
-            (names::VIEW_ROWS, &rows),
-            (names::VIEW_COLUMNS, &columns),
-            (names::STEP_SIZE, &step_size),
-        ];
-        let branches =
-            Array2::from_shape_fn((draws.len(), self.machine.branches), |(run, branch)| {
-                draws[run].branches[branch]
-            });
-        let branches = Tensor::from(branches);
-        if self.machine.branches > 0 {
-            inputs.push((names::BRANCHES, &branches));
-        }
+        let mut inputs = vec![(names::STEP_SIZE, &step_size)];
+        inputs.extend(drawn.iter().map(|(name, tensor)| (*name, tensor)));
         let redirect: Vec<f32> = rescued.iter().map(|&on| f32::from(u8::from(on))).collect();
         let redirect = constants::per_run(redirect);
         if self.machine.redirects {
@@ -450,6 +445,7 @@ fn prepare(
         runs: runs.len(),
         terms: Terms {
             levels: first.settings.levels,
+            noise: any(|settings| settings.view_noise > 0.0),
             decay: any(|settings| settings.decay > 0.0),
             damping: any(|settings| settings.damping > 0.0),
             variation: any(|settings| settings.total_variation > 0.0),
@@ -469,18 +465,6 @@ fn prepare(
 /// Length of a picture's side of which the network sees `input` pixels.
 fn uncropped(network: &Network, input: u32) -> usize {
     (f64::from(input) / network.preprocessing.crop()).round() as usize
-}
-
-/// The views of all runs along one axis, as the step graph takes them: (N, 3, 1, 1).
-fn lines(lines: impl ExactSizeIterator<Item = Line>) -> Tensor {
-    let mut numbers = Array4::<f32>::zeros((lines.len(), 3, 1, 1));
-    for (line, mut row) in lines.zip(numbers.outer_iter_mut()) {
-        let values = [line.start - 0.5, line.scale, 1.0 / line.support];
-        for (place, value) in row.iter_mut().zip(values) {
-            *place = value;
-        }
-    }
-    numbers.into()
 }
 
 fn floats(tensor: &Tensor) -> Vec<f32> {

@@ -24,6 +24,7 @@ mod canvas;
 mod class_objective;
 pub mod colour;
 mod constants;
+mod draw;
 mod error;
 pub mod heat;
 mod machine;
@@ -43,6 +44,7 @@ pub mod spectrum;
 pub mod step_graph;
 mod stochastic_depth;
 mod target;
+mod unrectified;
 pub mod views;
 
 pub use ascent::{Ascent, Outcome, Report, Seen, TOP};

@@ -13,8 +13,9 @@
 //! [`class_objective`](super::class_objective).
 
 use super::class_objective::ClassObjective;
+use super::unrectified;
 use crate::model::{Activation, Layout};
-use crate::onnx::{Builder, Error as GraphError, Graph, Shapes, ValueType};
+use crate::onnx::{Builder, Error as GraphError, Shapes, ValueType};
 use serde::{Deserialize, Serialize};
 
 /// Which score. Equal kinds on equal values share one step graph; what differs between runs is in [`Unit`].
@@ -136,21 +137,16 @@ pub(super) fn emit(
     let value_type = shapes.get(&planes)?.clone();
     let (score, seed) = emit_score(builder, kind, &planes, &value_type, units)?;
     let mut seeds = vec![(planes, seed.clone())];
-    if let Some(before) = rectified(builder.graph(), shapes, value).filter(|_| leak > 0.0) {
+    let before = match leak > 0.0 {
+        true => unrectified::emit(builder, shapes, value)?,
+        false => None,
+    };
+    if let Some(before) = before {
         let before = layout.planes(builder, shapes, &before)?;
         let leak = builder.scalar(value_type.elem, leak)?;
         seeds.push((before, builder.emit("Mul", &[&seed, &leak], &[])));
     }
     Ok(Parts { score, seeds })
-}
-
-/// What goes into the rectifier that makes `value`, if one does.
-fn rectified(graph: &Graph, shapes: &Shapes, value: &str) -> Option<String> {
-    let node = &graph.nodes()[graph.producer(value)?];
-    let is_rectifier = node.is("Relu") || node.is("Clip");
-    let before = node.input_at(0).filter(|_| is_rectifier)?;
-    let same = shapes.find(before)?.dims == shapes.find(value)?.dims;
-    same.then(|| before.to_string())
 }
 
 /// The score of `value` and its gradient; for a channel or neuron the value is (N, channels) or (N, channels, rows,

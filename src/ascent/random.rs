@@ -3,6 +3,7 @@
 use ndarray::Array3;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::iter;
 
 /// The source of one run's start picture and views.
 #[derive(Debug, Clone)]
@@ -53,6 +54,22 @@ impl Random {
         self.unit() < probability
     }
 
+    /// The noise of a view of `count` numbers, its standard deviation drawn between 0 and `most`. Without noise nothing is
+    /// drawn.
+    pub fn view_noise(&mut self, most: f64, count: usize) -> Option<Noise> {
+        if most == 0.0 {
+            return None;
+        }
+        let deviation = self.uniform(0.0, most);
+        let noise = Noise {
+            random: self.clone(),
+            deviation,
+        };
+        let after = self.0.get_word_pos() + count as u128;
+        self.0.set_word_pos(after);
+        Some(noise)
+    }
+
     /// A picture (channels, height, width) of normally distributed noise around 0.
     pub fn noise(&mut self, dims: (usize, usize, usize), deviation: f64) -> Array3<f32> {
         Array3::from_shape_simple_fn(dims, || {
@@ -60,6 +77,28 @@ impl Random {
             let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
             let angle = 2.0 * std::f64::consts::PI * self.unit();
             (deviation * radius * angle.cos()) as f32
+        })
+    }
+}
+
+/// Noise that is nearly normally distributed around 0: each number is the sum of four uniform bytes (Irwin and Hall).
+#[derive(Debug, Clone)]
+pub struct Noise {
+    /// Where it begins in the stream; each number takes a word.
+    random: Random,
+    deviation: f64,
+}
+
+impl Noise {
+    /// Its numbers, without end.
+    pub fn values(mut self) -> impl Iterator<Item = f32> {
+        // The variance of a uniform byte is (256² - 1) / 12, its mean 255 / 2.
+        let of_sum = (4.0 * (256.0f64.powi(2) - 1.0) / 12.0).sqrt();
+        let scale = (self.deviation / of_sum) as f32;
+        iter::repeat_with(move || {
+            let bytes = self.random.0.next_u32().to_le_bytes();
+            let sum: i32 = bytes.into_iter().map(i32::from).sum();
+            (sum - 510) as f32 * scale
         })
     }
 }
@@ -98,5 +137,28 @@ mod tests {
         let noise = random.noise((3, 64, 64), 0.5);
         let deviation = noise.mapv(|value| value * value).mean().unwrap().sqrt();
         assert!((deviation - 0.5).abs() < 0.02, "{deviation}");
+    }
+
+    #[test]
+    fn the_noise_of_a_view_has_a_random_deviation_and_costs_nothing_without_one() {
+        let mut random = Random::new(3);
+        let deviations = [0; 50].map(|_| {
+            let noise = random.view_noise(0.2, 4000).unwrap();
+            let noise: Vec<f32> = noise.values().take(4000).collect();
+            let count = noise.len() as f32;
+            let mean = noise.iter().sum::<f32>() / count;
+            let square = noise.iter().map(|value| value * value).sum::<f32>() / count;
+            assert!(mean.abs() < 0.02, "{mean}");
+            square.sqrt()
+        });
+        let (least, most) = deviations
+            .iter()
+            .fold((f32::MAX, f32::MIN), |(a, b), &x| (a.min(x), b.max(x)));
+        assert!(
+            least < 0.03 && (0.17..0.21).contains(&most),
+            "{least} {most}"
+        );
+        let drawn = random.drawn();
+        assert!(random.view_noise(0.0, 4000).is_none() && random.drawn() == drawn);
     }
 }

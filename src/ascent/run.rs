@@ -1,7 +1,10 @@
 //! One run of a batch, and what changes about it from step to step.
+//!
+//! How surely the network recognises the class decides how much noise the views have. Noise that is there from the start
+//! keeps the class from ever being recognised; noise that grows while it is, and shrinks while it is not, keeps the task
+//! as hard as the picture allows.
 
 use super::random::Random;
-use super::views::View;
 use super::{Error, Settings, Unit};
 
 /// One picture to make.
@@ -52,30 +55,38 @@ pub(super) struct Running {
     pub dead: bool,
     /// Whether any step moved it.
     pub moved: bool,
+    /// How surely the network recognises the class of late, 0 to 1; always 1 where the objective is no class.
+    pub recognition: f64,
 }
 
+/// What a step adds to [`Running::recognition`] if the class was more probable than not, and what it takes away if not.
+const RECOGNISED: f64 = 1.0 / 16.0;
+const MISSED: f64 = 1.0 / 8.0;
+
 impl Running {
-    pub fn new(run: &Run) -> Self {
+    pub fn new(run: &Run, has_class: bool) -> Self {
         Self {
             run: run.clone(),
             random: Random::new(run.seed),
             rescue_left: run.settings.rescue,
             dead: false,
             moved: false,
+            recognition: if has_class { 0.0 } else { 1.0 },
         }
+    }
+
+    /// Takes note of the probability of its class in a step.
+    pub fn recognise(&mut self, probability: f32) {
+        let change = if probability > 0.5 {
+            RECOGNISED
+        } else {
+            -MISSED
+        };
+        self.recognition = (self.recognition + change).clamp(0.0, 1.0);
     }
 
     /// Whether its next step is taken with blocked rectifiers opened.
     pub fn is_rescued(&self) -> bool {
         self.dead && self.rescue_left > 0
     }
-}
-
-/// What chance has in a step of a run.
-#[derive(Clone)]
-pub(super) struct Draw {
-    /// What the network sees of the canvas.
-    pub view: View,
-    /// What each residual branch is multiplied by: 0 if it is left out.
-    pub branches: Vec<f32>,
 }

@@ -43,6 +43,9 @@ pub struct RunAt {
     pub rescue_left: u32,
     pub dead: bool,
     pub moved: bool,
+    /// See [`Running::recognition`]; earlier versions had no noise in their views.
+    #[serde(default)]
+    pub recognition: f64,
 }
 
 impl Saved {
@@ -86,6 +89,12 @@ impl Saved {
             ("octave", at.step_in_octave <= octave.steps),
             ("step", at.step == before + at.step_in_octave),
             (
+                "recognition",
+                at.runs
+                    .iter()
+                    .all(|run| (0.0..=1.0).contains(&run.recognition)),
+            ),
+            (
                 "rescue",
                 at.runs.iter().zip(runs).all(|(run, of)| within(run, of)),
             ),
@@ -111,6 +120,7 @@ impl RunAt {
             rescue_left: running.rescue_left,
             dead: running.dead,
             moved: running.moved,
+            recognition: running.recognition,
         }
     }
 
@@ -121,6 +131,7 @@ impl RunAt {
             rescue_left: self.rescue_left,
             dead: self.dead,
             moved: self.moved,
+            recognition: self.recognition,
         }
     }
 }

@@ -51,7 +51,7 @@ macro_rules! knobs {
 
 knobs! {
     /// Steps in all, shared out over the octaves.
-    steps: u32 = whole("steps", 176, 1..=100_000);
+    steps: u32 = whole("steps", 190, 1..=100_000);
     /// Longest side of the finished picture; 0 is the size of which the network sees the middle without resizing.
     canvas: u32 = whole("px", 0, 0..=2048);
     /// How large the finished picture is where `canvas` is 0, as a multiple of that size; at most 2048 px.
@@ -75,9 +75,11 @@ knobs! {
     /// Side of the largest random view, likewise; a view that reaches beyond the canvas sees mid grey there.
     view_max: f64 = real("", 1.4, 0.05..=4.0);
     /// Largest standard deviation of the Gaussian blur of a view, in pixels of the network's input.
-    blur: f64 = real("px", 2.5, 0.0..=32.0);
+    blur: f64 = real("px", 3.0, 0.0..=32.0);
     /// Share of the views that are blurred.
     blur_share: f64 = real("", 0.5, 0.0..=1.0);
+    /// Largest standard deviation of the noise in a view, black being 0 and white 1; it grows as the class is recognised and falls with the steps left.
+    view_noise: f64 = real("", 0.2, 0.0..=1.0);
     /// How far beyond black and white the network sees the picture; what is further out gets no gradient.
     clip: f64 = real("", 0.1, 0.0..=10.0);
     /// How many bands the Laplacian pyramid of the gradient has.
@@ -91,7 +93,7 @@ knobs! {
     /// Probability that a step leaves a residual branch of the network out, so that the picture depends on no single one.
     stochastic_depth: f64 = real("", 0.2, 0.0..=0.9);
     /// How strongly regions outside the class activation map are left alone; 0 draws everywhere alike.
-    mask: f64 = real("", 0.5, 0.0..=1.0);
+    mask: f64 = real("", 0.4, 0.0..=1.0);
     /// How the class activation map is made.
     mask_method: Method = knob::METHOD;
     /// The layer where the class activation map is taken; without one, the last that has the picture's rows and columns.

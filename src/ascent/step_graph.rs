@@ -6,7 +6,7 @@
 //! ([`sampling`]), those of the pyramid are inputs ([`super::resampling`]).
 //!
 //! ```text
-//! x = clip(R · (rows z columns) + 1/2)                      what the network sees; z is the canvas, R its colour basis
+//! x = clip(R · (rows z columns) + 1/2 + noise)              what the network sees; z is the canvas, R its colour basis
 //! g = rowsᵀ (Rᵀ dS/dx) columnsᵀ                             the gradient on the canvas
 //! g = Σ weightᵢ · bandᵢ / rms(bandᵢ)                        every band and colour axis as strong as in photographs
 //! M = M + (1 - memory) · (CAM / max(CAM) - M)               where the view lies
@@ -69,6 +69,8 @@ pub struct Request<'a> {
 pub struct Terms {
     /// Bands of the Laplacian pyramid, the residual included; at least 1.
     pub levels: u32,
+    /// Whether noise is added to views.
+    pub noise: bool,
     pub decay: bool,
     pub damping: bool,
     pub variation: bool,
@@ -94,10 +96,10 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
         builder: Builder::over(request.network.hollow(), "ascent/"),
         runs,
     };
-    step.declare(request, channels)?;
+    step.declare(request, [channels, height, width])?;
 
     let lines = step.lines(height, width);
-    let view = step.view(&lines, request.basis, request.affine);
+    let view = step.view(&lines, request);
     let image = view.units.clone();
     step.builder
         .absorb(request.network, request.input, &image)?;
@@ -162,7 +164,12 @@ struct Step {
 }
 
 impl Step {
-    fn declare(&mut self, request: &Request, channels: usize) -> Result<(), GraphError> {
+    /// Declares the inputs; `size` is channels, height and width of the network's input.
+    fn declare(
+        &mut self,
+        request: &Request,
+        [channels, height, width]: [usize; 3],
+    ) -> Result<(), GraphError> {
         let fixed = |size: usize| Dim::DimValue(size as i64);
         let free = |name: &str| Dim::DimParam(name.into());
         let (runs, one) = (fixed(self.runs), fixed(1));
@@ -178,6 +185,10 @@ impl Step {
         declare(VIEW_ROWS, Elem::F32, &line)?;
         declare(VIEW_COLUMNS, Elem::F32, &line)?;
         declare(UNITS, Elem::I64, &[runs.clone(), fixed(2)])?;
+        if request.terms.noise {
+            let noise = [runs.clone(), fixed(channels), fixed(height), fixed(width)];
+            declare(VIEW_NOISE, Elem::F32, &noise)?;
+        }
         if request.branches > 0 {
             declare(
                 BRANCHES,

@@ -15,7 +15,7 @@ use ziggurat::ascent::{
 use ziggurat::model::{Network, Source};
 use ziggurat::onnx::proto::{Dim, TensorProto};
 use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::onnx::{Attribute, Builder, Elem, file};
 use ziggurat::runtime::{Device, Options, Provider, Session, Stop, Tensor, package, testing};
 
 const FLAMINGO: usize = 130;
@@ -109,6 +109,55 @@ fn the_same_seed_gives_the_same_bytes_and_another_gives_another_picture() {
     let (other, _) = climb(&class_objective(), &[run(FLAMINGO, 4, 6)]);
     assert_eq!(first, again);
     assert!(difference(&first[0], &other[0]) > 1.0);
+}
+
+/// Noise begins where the class is recognised: it changes nothing before.
+#[test]
+fn views_are_clear_until_the_class_is_recognised() {
+    let picture = |steps, view_noise| {
+        let mut one = run(FLAMINGO, 3, 192);
+        one.settings.view_noise = view_noise;
+        let mut ascent = Ascent::new(
+            network(),
+            &class_objective(),
+            &[one],
+            Device::Cpu,
+            &Stop::default(),
+        )
+        .unwrap();
+        while ascent.step_count() < steps {
+            ascent.step().unwrap();
+        }
+        let recognition = ascent.save().unwrap().at.runs[0].recognition;
+        (recognition, ascent.pictures().unwrap().remove(0).into_raw())
+    };
+    let (recognition, early) = picture(2, 1.0);
+    assert_eq!(recognition, 0.0);
+    assert_eq!(early, picture(2, 0.0).1);
+    let (recognition, later) = picture(60, 0.2);
+    assert!(recognition > 0.0);
+    assert_ne!(later, picture(60, 0.0).1);
+}
+
+/// An ascent that goes on from where it was saved, noise and all, ends in the same picture bit for bit.
+#[test]
+fn a_saved_ascent_goes_on_as_if_it_had_never_stopped() {
+    let runs = [run(FLAMINGO, 3, 64)];
+    let objective = class_objective();
+    let stop = Stop::default();
+    let mut ascent = Ascent::new(network(), &objective, &runs, Device::Cpu, &stop).unwrap();
+    let mut saved = None;
+    while ascent.step().unwrap().is_some() {
+        if ascent.step_count() == 50 {
+            saved = Some(ascent.save().unwrap());
+        }
+    }
+    let saved = saved.unwrap();
+    assert!(saved.at.runs[0].recognition > 0.0);
+    let mut resumed =
+        Ascent::resume(network(), &objective, &runs, Device::Cpu, &stop, saved).unwrap();
+    while resumed.step().unwrap().is_some() {}
+    assert_eq!(resumed.pictures().unwrap(), ascent.pictures().unwrap());
 }
 
 #[test]
@@ -436,6 +485,65 @@ fn a_dead_start_is_rescued_and_without_the_rescue_reported() {
     assert!(outcome(1000, 1e-6).dead);
     let rescued = outcome(16, 0.2);
     assert!(!rescued.dead && rescued.score > 0.0, "{rescued:?}");
+}
+
+/// What a test emits behind a rectifier.
+type Behind = fn(&mut Builder, &str) -> String;
+
+/// A pooling to half the size.
+fn pool(b: &mut Builder, op: &str, value: &str) -> String {
+    let pair = || Attribute::from(vec![2i64, 2]);
+    b.emit(
+        op,
+        &[value],
+        &[("kernel_shape", pair()), ("strides", pair())],
+    )
+}
+
+/// Operators between a rectifier and a layer do not hide how to make its channel fire.
+#[test]
+fn a_channel_behind_a_blocked_rectifier_rises_without_a_rescue() {
+    let variants: [(&str, Behind); 5] = [
+        ("rectifier", |_, relu| relu.into()),
+        ("largest", |b, relu| pool(b, "MaxPool", relu)),
+        ("average", |b, relu| pool(b, "AveragePool", relu)),
+        ("scaled", |b, relu| {
+            let scale = b.floats(&[1, 2, 1, 1], &[2.0, 0.5]);
+            let scaled = b.emit("Mul", &[&scale, relu], &[]);
+            b.emit("Dropout", &[&scaled], &[])
+        }),
+        ("twice", |b, relu| {
+            let once = pool(b, "MaxPool", relu);
+            pool(b, "AveragePool", &once)
+        }),
+    ];
+    for (name, behind) in variants {
+        let mut layer = String::new();
+        let network = opened(|b| {
+            let x = b
+                .input("x", Elem::F32, &[1, 3, 32, 32].map(Dim::DimValue))
+                .unwrap();
+            let weight = b.floats(&[2, 3, 1, 1], &[0.2, 0.3, 0.4, 0.5, 0.1, 0.2]);
+            let bias = b.constant(TensorProto::from_f32("", &[2], &[-0.4, -0.3]));
+            let conv = b.emit("Conv", &[&x, &weight, &bias], &[]);
+            let relu = b.emit("Relu", &[&conv], &[]);
+            layer = behind(b, &relu);
+            let pool = b.emit("GlobalAveragePool", &[&layer], &[]);
+            b.emit_named("scores", "Flatten", &[&pool], &[]).unwrap()
+        });
+        let objective = Objective {
+            kind: Kind::Channel,
+            value: layer.clone(),
+        };
+        let mut one = run(0, 0, 24);
+        one.settings.rescue = 0;
+        one.settings.noise = 0.01;
+        let mut ascent =
+            Ascent::new(&network, &objective, &[one], Device::Cpu, &Stop::default()).unwrap();
+        while ascent.step().unwrap().is_some() {}
+        let outcome = ascent.outcomes().unwrap()[0];
+        assert!(!outcome.dead && outcome.score > 0.0, "{name}: {outcome:?}");
+    }
 }
 
 /// A network whose scores have a gradient of 0 and no rectifier that could be opened.

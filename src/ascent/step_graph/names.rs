@@ -16,6 +16,8 @@ pub const COLUMN_PIXELS: &str = "ascent/column_pixels";
 pub const VIEW_ROWS: &str = "ascent/view_rows";
 /// (N, 3, 1, 1): as [`VIEW_ROWS`], along the columns.
 pub const VIEW_COLUMNS: &str = "ascent/view_columns";
+/// (N, C, H, W): what is added to the brightness that the network sees.
+pub const VIEW_NOISE: &str = "ascent/view_noise";
 /// (N, 2) of int64: class or channel, and flat position.
 pub const UNITS: &str = "ascent/units";
 /// (N, 1, 1, 1): η.

@@ -6,8 +6,8 @@
 //! its transpose is the exact way back.
 
 use super::super::colour::Basis;
-use super::Step;
 use super::names::*;
+use super::{Request, Step};
 
 /// What the graph knows of a view along one axis.
 pub(super) struct Line {
@@ -74,12 +74,15 @@ impl Step {
     }
 
     /// What the network sees of the canvas.
-    pub(super) fn view(&mut self, lines: &Lines, basis: &Basis, affine: &[(f32, f32)]) -> View {
+    pub(super) fn view(&mut self, lines: &Lines, request: &Request) -> View {
         let wide = self.plain("MatMul", &[CANVAS, &lines.columns.matrix]);
         let sampled = self.plain("MatMul", &[&lines.rows.matrix, &wide]);
-        let mixed = self.mixed(&sampled, basis, false);
+        let mixed = self.mixed(&sampled, request.basis, false);
         let half = self.number(0.5);
-        let brightness = self.plain("Add", &[&mixed, &half]);
+        let mut brightness = self.plain("Add", &[&mixed, &half]);
+        if request.terms.noise {
+            brightness = self.plain("Add", &[&brightness, VIEW_NOISE]);
+        }
         let one = self.number(1.0);
         let least = self.plain("Neg", &[CLIP]);
         let most = self.plain("Add", &[&one, CLIP]);
@@ -89,6 +92,7 @@ impl Step {
         let inside = self
             .builder
             .emit("Cast", &[&inside], &[("to", 1i64.into())]);
+        let affine = request.affine;
         let scales = self.per_channel(affine.iter().map(|(scale, _)| *scale));
         let shifts = self.per_channel(affine.iter().map(|(_, shift)| *shift));
         let scaled = self.plain("Mul", &[&clipped, &scales]);

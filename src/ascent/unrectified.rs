@@ -1,0 +1,107 @@
+//! A layer as it would be without the rectifier before it.
+//!
+//! A channel that does not fire has a gradient of 0 behind its rectifier. What goes into the rectifier says how to make it
+//! fire. Between a rectifier and a layer may lie operators that only move, average or scale values, such as pooling: they
+//! are emitted again on what goes into the rectifier.
+
+use crate::onnx::proto::NodeProto;
+use crate::onnx::{Builder, Error, Graph, Shapes};
+
+/// Operators of one value that is not constant, which move, average, choose or scale its numbers.
+const PASSING: &[&str] = &[
+    "Add",
+    "AveragePool",
+    "BatchNormalization",
+    "Cast",
+    "Concat",
+    "Div",
+    "Dropout",
+    "Flatten",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "Identity",
+    "MaxPool",
+    "Mul",
+    "Pad",
+    "ReduceMax",
+    "ReduceMean",
+    "Reshape",
+    "Slice",
+    "Squeeze",
+    "Sub",
+    "Transpose",
+    "Unsqueeze",
+];
+
+/// How many operators may lie between a rectifier and the layer.
+const DEPTH: usize = 8;
+
+/// Emits `value` without its rectifier, and returns the name of that. `None` if there is none.
+///
+/// # Errors
+/// [`Error`] if `shapes` does not know a value's type.
+pub(super) fn emit(
+    builder: &mut Builder,
+    shapes: &mut Shapes,
+    value: &str,
+) -> Result<Option<String>, Error> {
+    let Some(path) = path(builder.graph(), shapes, value) else {
+        return Ok(None);
+    };
+    let mut before = path.before;
+    for step in path.nodes.into_iter().rev() {
+        let original = step.node.output[0].clone();
+        let mut node = step.node;
+        node.input[step.place].clone_from(&before);
+        before = builder.emit_copy(node)?;
+        let value_type = shapes.get(&original)?.clone();
+        shapes.insert(&before, value_type);
+    }
+    Ok(Some(before))
+}
+
+/// The way from a layer back to what goes into its rectifier.
+struct Path {
+    before: String,
+    /// The operators between, that of the layer first.
+    nodes: Vec<Step>,
+}
+
+struct Step {
+    node: NodeProto,
+    /// Which of its inputs comes from the rectifier.
+    place: usize,
+}
+
+fn path(graph: &Graph, shapes: &Shapes, value: &str) -> Option<Path> {
+    let (mut at, mut nodes) = (value.to_string(), Vec::new());
+    while nodes.len() <= DEPTH {
+        let node = &graph.nodes()[graph.producer(&at)?];
+        if node.is("Relu") || node.is("Clip") {
+            let before = node.input_at(0)?;
+            let same = shapes.find(before)?.dims == shapes.find(&at)?.dims;
+            return same.then(|| Path {
+                before: before.into(),
+                nodes,
+            });
+        }
+        let place = passing(graph, node)?;
+        at.clone_from(&node.input[place]);
+        nodes.push(Step {
+            node: node.clone(),
+            place,
+        });
+    }
+    None
+}
+
+/// The only input of an operator of the table that is not constant.
+fn passing(graph: &Graph, node: &NodeProto) -> Option<usize> {
+    let is_known = PASSING.iter().any(|op| node.is(op));
+    let is_fixed = |name: &String| name.is_empty() || graph.constant(name).is_some();
+    let mut moving = (0..node.input.len()).filter(|&place| !is_fixed(&node.input[place]));
+    let place = moving
+        .next()
+        .filter(|_| is_known && node.output.len() == 1)?;
+    moving.next().is_none().then_some(place)
+}
