@@ -6,10 +6,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Raised whenever the method itself changes, so that older pictures no longer answer for new requests.
-const METHOD: u32 = 5;
+const METHOD: u32 = 6;
 
 /// The first method whose settings are those of [`Settings`]. Those of earlier ones had other meanings.
 const FIRST_KNOWN: u32 = 4;
+
+/// Settings that came later: key, the first method that has it, and the value that means what earlier methods did.
+const ADDED: &[(&str, u32, f64)] = &[("view_noise", 6, 0.0)];
 
 /// Most settings that an earlier method may have recorded, and the longest key of one.
 const MAX_FORMER: (usize, usize) = (64, 40);
@@ -56,7 +59,11 @@ impl TryFrom<Written> for Spec {
         let (settings, former) = match written.method < FIRST_KNOWN {
             true => (Settings::default(), Some(former(written.settings)?)),
             false => {
-                let settings = Settings::try_from(written.settings);
+                let mut settings = written.settings;
+                for (key, _, without) in added_after(written.method) {
+                    settings.insert((*key).into(), (*without).into());
+                }
+                let settings = Settings::try_from(settings);
                 (settings.map_err(|problem| problem.to_string())?, None)
             }
         };
@@ -72,6 +79,11 @@ impl TryFrom<Written> for Spec {
             former,
         })
     }
+}
+
+/// The settings that came after a method.
+fn added_after(method: u32) -> impl Iterator<Item = &'static (&'static str, u32, f64)> {
+    ADDED.iter().filter(move |(_, since, _)| method < *since)
 }
 
 /// Settings of an earlier method, as long as they may be settings at all.
@@ -129,7 +141,13 @@ impl Spec {
 
     /// The settings as they are written to files.
     fn recorded(&self) -> BTreeMap<String, Value> {
-        let settings = || self.settings.clone().into();
+        let settings = || {
+            let mut settings: BTreeMap<String, Value> = self.settings.clone().into();
+            for (key, ..) in added_after(self.method) {
+                settings.remove(*key);
+            }
+            settings
+        };
         self.former.clone().unwrap_or_else(settings)
     }
 
@@ -245,6 +263,26 @@ mod tests {
             .unwrap()
             .insert("jitter".into(), 8.0.into());
         assert_ne!(other.id(), old.id());
+    }
+
+    #[test]
+    fn a_setting_that_came_later_is_off_in_earlier_runs_and_not_written_for_them() {
+        let text = r#"{"method":5,"model":"lite0","model_hash":"abc","target":"flamingo",
+            "objective":{"kind":"class","value":"logits"},"unit":{"index":130,"position":[0,0]},"seed":1,
+            "settings":{"momentum":0.9,"steps":176.0}}"#;
+        let earlier: Spec = serde_json::from_str(text).unwrap();
+        assert!(!earlier.is_current() && earlier.former().is_none());
+        assert_eq!(
+            (earlier.settings.momentum, earlier.settings.view_noise),
+            (0.9, 0.0)
+        );
+        assert!(!earlier.recorded().contains_key("view_noise"));
+        let again: Spec = serde_json::from_str(&serde_json::to_string(&earlier).unwrap()).unwrap();
+        assert_eq!((again.id(), again), (earlier.id(), earlier.clone()));
+        // Run again, it is the same request of the present method, which writes the setting.
+        let now = earlier.with_seed(1);
+        assert_eq!(now.settings.view_noise, 0.0);
+        assert_eq!(now.recorded()["view_noise"], 0.0.into());
     }
 
     #[test]

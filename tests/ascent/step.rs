@@ -65,6 +65,8 @@ struct Step {
     class: (ClassScore, Activation),
     mask: Option<Array4<f32>>,
     clip: f32,
+    /// What is added to the brightness that the network sees, (N, C, 8, 12).
+    noise: Option<Array4<f32>>,
 }
 
 struct Said {
@@ -101,6 +103,7 @@ impl Step {
             class: self.class,
             terms: Terms {
                 levels: 1,
+                noise: self.noise.is_some(),
                 decay: false,
                 damping: false,
                 variation: false,
@@ -130,6 +133,13 @@ impl Step {
             (names::COLUMN_PIXELS, pixels(width).into()),
             (names::VIEW_ROWS, numbers(|view| view.rows).into()),
             (names::VIEW_COLUMNS, numbers(|view| view.columns).into()),
+            (
+                names::VIEW_NOISE,
+                self.noise
+                    .clone()
+                    .unwrap_or_else(|| Array4::zeros((0, 0, 0, 0)))
+                    .into(),
+            ),
             (names::UNITS, units.into()),
             (names::CLIP, scalars(self.clip).into()),
             (names::STEP_SIZE, scalars(1.0).into()),
@@ -176,6 +186,9 @@ impl Step {
             target.assign(&rows.dot(&plane).dot(&columns.t()));
         }
         let mut seen = Basis::new(channels, [0, 1, 2]).brightness(sampled.view());
+        if let Some(noise) = &self.noise {
+            seen += &noise.index_axis(Axis(0), run);
+        }
         for (mut plane, (scale, shift)) in seen.outer_iter_mut().zip(AFFINE) {
             plane.mapv_inplace(|value| value.clamp(-self.clip, 1.0 + self.clip) * scale + shift);
         }
@@ -275,6 +288,21 @@ fn step(channels: usize, height: usize, width: usize) -> Step {
         class: (ClassScore::Logit, Activation::Softmax),
         mask: None,
         clip: 0.1,
+        noise: None,
+    }
+}
+
+/// A step with noise in its views.
+fn noisy(channels: usize, height: usize, width: usize) -> Step {
+    let step = step(channels, height, width);
+    let mut random = Random::new(9);
+    let shape = (step.views.len(), channels, 8, 12);
+    let count = shape.0 * shape.1 * 8 * 12;
+    let noise = random.view_noise(0.4, count).unwrap();
+    let noise = noise.values().take(count).collect();
+    Step {
+        noise: Some(Array4::from_shape_vec(shape, noise).unwrap()),
+        ..step
     }
 }
 
@@ -285,15 +313,21 @@ const CANVASES: [(usize, usize); 4] = [(16, 24), (5, 7), (9, 40), (31, 3)];
 fn the_network_sees_the_view_and_nothing_but_grey_beyond_the_canvas() {
     for channels in [1, 3] {
         for (height, width) in CANVASES {
-            let step = step(channels, height, width);
-            let said = step.run();
-            for run in 0..step.views.len() {
-                let (found, expected) = (said.score[run], step.score(run));
-                assert!(
-                    (found - expected).abs() < 1e-4,
-                    "{channels} channels, {height} × {width}, view {run}: {found}, not {expected}"
-                );
+            let (plain, noisy) = (
+                step(channels, height, width),
+                noisy(channels, height, width),
+            );
+            for step in [&plain, &noisy] {
+                let said = step.run();
+                for run in 0..step.views.len() {
+                    let (found, expected) = (said.score[run], step.score(run));
+                    assert!(
+                        (found - expected).abs() < 1e-4,
+                        "{channels} channels, {height} × {width}, view {run}: {found}, not {expected}"
+                    );
+                }
             }
+            assert!((plain.score(0) - noisy.score(0)).abs() > 1e-3);
         }
     }
     let mut beyond = step(3, 16, 24);

@@ -31,6 +31,7 @@ fn checkpoint(classes: &[usize]) -> Checkpoint {
         rescue_left: 3,
         dead: false,
         moved: true,
+        recognition: 0.4375,
     };
     Checkpoint {
         specs: classes.iter().map(|&class| spec(class)).collect(),
