@@ -10,7 +10,7 @@
 //! | layer | the mean square of all of it | 2 `x` / count |
 //!
 //! An ascent normalises gradients, so that factors per picture (`p` and `1 - p`) are left out: see
-//! [`class_objective`](super::class_objective).
+//! `class_objective`.
 
 use super::class_objective::ClassObjective;
 use super::unrectified;

@@ -43,7 +43,7 @@ pub struct RunAt {
     pub rescue_left: u32,
     pub dead: bool,
     pub moved: bool,
-    /// See [`Running::recognition`]; earlier versions had no noise in their views.
+    /// See `Running::recognition`; earlier versions had no noise in their views.
     #[serde(default)]
     pub recognition: f64,
 }

@@ -3,7 +3,7 @@
 //!
 //! Canvas, velocity and mask go in and come out and can stay on the device. Canvas sizes are free, so one session serves
 //! every octave. All resampling is done by matrices: those of a view are computed here from three numbers per run and axis
-//! ([`sampling`]), those of the pyramid are inputs ([`super::resampling`]).
+//! (`sampling`), those of the pyramid are inputs ([`super::resampling`]).
 //!
 //! ```text
 //! x = clip(R · (rows z columns) + 1/2 + noise)              what the network sees; z is the canvas, R its colour basis

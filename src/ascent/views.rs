@@ -7,7 +7,7 @@
 //!
 //! A view may also have noise ([`Settings::view_noise`]). Averaged over it, the gradient is that of the network smoothed by
 //! noise (Cohen, Rosenfeld and Kolter 2019), and such gradients look like what a person would draw (Kaur, Cohen and Lipton
-//! 2019). The amount follows the network: see [`super::run`].
+//! 2019). The amount follows the network: see `run`.
 //!
 //! Along either axis a view is three numbers, [`Line`], of which the step graph computes a resampling matrix
 //! (see [`super::step_graph`]); [`Line::matrix`] is the reference.

@@ -90,7 +90,7 @@ impl Context<'_> {
     /// Refuses to write a constant of dimensions `dims` where that is too large.
     ///
     /// # Errors
-    /// [`Error::Form`] for more than [`LARGEST_CONSTANT`] numbers.
+    /// [`Error::Form`] for more than `LARGEST_CONSTANT` numbers.
     pub fn check_constant(&self, dims: &[usize]) -> Result<(), Error> {
         let count = dims
             .iter()

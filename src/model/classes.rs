@@ -24,7 +24,7 @@ pub struct Classes {
 
 impl Classes {
     /// One name for each class, in order. Control characters are left out, so that a name is safe to print, and so are
-    /// numbers and identifiers that all names begin with (see [`prefixes`]).
+    /// numbers and identifiers that all names begin with (see `prefixes`).
     ///
     /// # Errors
     /// [`Error::Classes`] if there are no names or too many; `list` is what the message calls them.

@@ -1,7 +1,7 @@
 //! How the dimensions of a network's value read as channels and places of the picture. Convolutions have (N, channels,
 //! rows, columns); transformers keep channels last, or a row of tokens: the places of the picture one after the other,
 //! among tokens that stand for no place (class, distillation, registers). Which it is follows from the graph (see
-//! [`places`](super::places)).
+//! `places`).
 //!
 //! For whoever lists layers, points at a channel or neuron of one, or takes a class activation map there.
 

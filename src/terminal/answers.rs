@@ -23,7 +23,7 @@ pub struct Answers {
     pub cursor: Option<(u16, u16)>,
 }
 
-/// The colour that [`super::probe`] sets to see whether it comes back; unlikely to be set already.
+/// The colour that [`mod@super::probe`] sets to see whether it comes back; unlikely to be set already.
 pub const TEST_COLOUR: [u8; 3] = [1, 2, 3];
 
 /// The number of the picture in the question about kitty's protocol.

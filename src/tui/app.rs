@@ -1,4 +1,4 @@
-//! The explorer's whole state. It is changed by [`super::update`] alone and drawn by [`super::view`]; neither touches a
+//! The explorer's whole state. It is changed by [`mod@super::update`] alone and drawn by [`super::view`]; neither touches a
 //! file, a thread or the terminal, so all of it can be driven without any of them.
 
 use super::browser::{Browser, Tab};

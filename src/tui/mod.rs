@@ -7,7 +7,7 @@
 //! - [`app`] and its parts: [`browser`], [`listing`], [`tree`], [`library`], [`gallery`], [`plan`], [`popup`], [`prompt`], [`messages`]
 //! - [`action`]: what comes in and what goes out
 //! - [`update`](mod@update), [`view`]: state × action → effects; state → frame
-//! - [`session`], [`screen`], [`disk`]: the loop, the terminal, the files
+//! - [`session`], `screen`, `disk`: the loop, the terminal, the files
 
 pub mod action;
 pub mod app;

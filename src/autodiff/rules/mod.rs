@@ -1,6 +1,6 @@
 //! The rules: one table, op type to rule; one file a family, one function an op.
 //!
-//! A rule is given a [`Context`] and returns one gradient an input (see [`Gradients`](super::context::Gradients)).
+//! A rule is given a [`Context`] and returns one gradient an input (see `Gradients`).
 //! In the formulas of the rules, `x` is the first input, `y` the output, `g` the gradient of the output.
 
 mod activation;

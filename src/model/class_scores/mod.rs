@@ -1,11 +1,11 @@
 //! Where a model gives its class scores, and what they mean: one value (N, classes) before the function that makes
 //! probabilities of it, and that function.
 //!
-//! - [`containers`]: dictionaries, labels and best few scores are looked through
-//! - [`candidates`]: which output holds class scores
-//! - [`tail`]: which function makes probabilities of them at the end of the network
-//! - [`trial`]: what kind of numbers it gives for a few pictures
-//! - [`logarithm`]: scores of which given probabilities are the softmax or the sigmoid
+//! - `containers`: dictionaries, labels and best few scores are looked through
+//! - `candidates`: which output holds class scores
+//! - `mod@tail`: which function makes probabilities of them at the end of the network
+//! - `trial`: what kind of numbers it gives for a few pictures
+//! - `logarithm`: scores of which given probabilities are the softmax or the sigmoid
 //!
 //! For [`Network`](super::Network), which has the answer for all rooms above.
 

@@ -19,7 +19,7 @@ pub enum Of {
     Rows(usize),
     /// The columns of a grid of so many.
     Columns(usize),
-    /// The positions of an axis of several pieces, by its number in [`Axes`].
+    /// The positions of an axis of several pieces, by its number in `Axes`.
     Pieces(usize),
     /// Anything else.
     Other,

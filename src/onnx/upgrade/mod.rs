@@ -1,5 +1,5 @@
 //! Brings a model of an older opset (7 or newer) to the form that the rest of the house reads and emits: opset
-//! [`OPSET`](super::builder::OPSET), where axes, pads, bounds and split sizes are inputs.
+//! [`OPSET`], where axes, pads, bounds and split sizes are inputs.
 //!
 //! Names of values stay; a rewritten node may become several.
 

@@ -8,12 +8,12 @@
 //! | `favourite` | an empty file; there if the user likes the run |
 //!
 //! A folder appears, is replaced and goes in one rename, so a program that is killed leaves whole runs only. What a
-//! killed program leaves beside them has a name that begins with a dot, and is cleaned up by [`scan`] and [`verify`].
+//! killed program leaves beside them has a name that begins with a dot, and is cleaned up by [`mod@scan`] and [`mod@verify`].
 //! Renames happen under a lock on `history/.lock`; reading needs no lock.
 //!
 //! - [`record`]: what is known of a run, and why it ended
 //! - [`store`]: saves, finds and reads runs
-//! - [`entry`], [`mod@scan`]: a run in few words, and all of them in a fraction of a second
+//! - [`mod@entry`], [`mod@scan`]: a run in few words, and all of them in a fraction of a second
 //! - [`query`]: filters and orders of entries
 //! - [`removal`]: removes runs, with undo
 //! - [`mod@verify`]: looks at every byte, and tells what is not whole

@@ -2,7 +2,7 @@
 //!
 //! - [`role`]: the table of roles
 //! - [`colour`]: colours, contrast, and the nearest where a terminal has fewer
-//! - [`file`]: theme files, those in `themes/` and the user's own
+//! - [`mod@file`]: theme files, those in `themes/` and the user's own
 //!
 //! For the views, which ask [`Theme::style`] and never name a colour. A theme is reduced once to what the terminal can show, with
 //! [`Theme::for_depth`].

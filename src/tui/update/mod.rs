@@ -1,13 +1,13 @@
 //! What happens to the state: one pure function of state and action. What is to be done outside comes back as effects.
 //!
-//! - [`commands`]: what each command does
-//! - [`browse`]: moving, folding, marking, searching
-//! - [`queueing`]: from what is chosen to runs, and from the queue to the worker
-//! - [`finished`]: what can be done with finished runs
-//! - [`map`]: where the class activation map is taken
-//! - [`reports`]: what the worker and the disk said
-//! - [`typing`]: the line that is being typed
-//! - [`mouse`]: clicks and the wheel
+//! - `commands`: what each command does
+//! - `browse`: moving, folding, marking, searching
+//! - `queueing`: from what is chosen to runs, and from the queue to the worker
+//! - `finished`: what can be done with finished runs
+//! - `map`: where the class activation map is taken
+//! - `reports`: what the worker and the disk said
+//! - `typing`: the line that is being typed
+//! - `mouse`: clicks and the wheel
 
 mod browse;
 mod commands;
