@@ -398,10 +398,10 @@ impl<'a> Ascent<'a> {
     fn seen(&self, logits: &Tensor) -> Option<Vec<Seen>> {
         let all = logits.as_f32().into_iter().flat_map(|all| all.outer_iter());
         let activation = self.network.activation();
-        if activation == Activation::None {
+        let kind = self.plan.objective.kind;
+        if activation == Activation::None || !kind.is_of_class() {
             return None;
         }
-        let kind = self.plan.objective.kind;
         let seen = |(run, scores): (&Running, ArrayViewD<f32>)| {
             let probabilities = activation.probabilities(scores.iter().copied());
             seen(kind, run.run.unit.index, &probabilities)
@@ -456,15 +456,10 @@ fn prepare(
     };
     let octaves = octaves(
         &first.settings,
-        uncropped(network, network.size.height),
-        uncropped(network, network.size.width),
+        network.preprocessing.uncropped(network.size.height) as usize,
+        network.preprocessing.uncropped(network.size.width) as usize,
     );
     Ok((plan, octaves))
-}
-
-/// Length of a picture's side of which the network sees `input` pixels.
-fn uncropped(network: &Network, input: u32) -> usize {
-    (f64::from(input) / network.preprocessing.crop()).round() as usize
 }
 
 fn floats(tensor: &Tensor) -> Vec<f32> {

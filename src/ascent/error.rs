@@ -19,8 +19,8 @@ pub enum Error {
     #[error("{0}")]
     NoMap(String),
     /// The network answered with something that is no number.
-    #[error("the network's scores for this picture are not finite numbers")]
-    NotFinite,
+    #[error("the network's scores for this picture are not finite numbers{}", .0.as_ref().map_or(String::new(), |layer| format!(": the first layer with a value that is not finite is {layer}")))]
+    NotFinite(Option<String>),
     /// The ascent arrived at numbers that are not finite.
     #[error("the {what} of run {run} is not a finite number at step {step}: {at}", run = run + 1)]
     Diverged {

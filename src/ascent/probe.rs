@@ -7,7 +7,7 @@ use super::machine::lowering;
 use super::map_layer::{self, MapChoice};
 use super::objective::{self, ClassScore};
 use super::target::{check_unit, flat_position};
-use super::{Error, Kind, Objective, Unit};
+use super::{Error, Kind, Objective, Unit, not_finite};
 use crate::autodiff::{self, gradient};
 use crate::model::Network;
 use crate::onnx::proto::TensorProto;
@@ -52,7 +52,7 @@ impl<'a> Classifier<'a> {
     pub fn probabilities(&mut self, picture: Array4<f32>) -> Result<Vec<f32>, Error> {
         let picture = Tensor::from(picture);
         let inputs = [(self.network.input.as_str(), &picture)];
-        let logits = run(&mut self.session, &inputs, self.logits)?;
+        let [logits] = run(&mut self.session, &inputs, [self.logits])?;
         finite(
             self.network
                 .activation()
@@ -73,7 +73,8 @@ pub(super) fn values_of(
 ) -> Result<ArrayD<f32>, Error> {
     let mut session = session(&network.graph, &[value], device)?;
     let picture = Tensor::from(picture);
-    run(&mut session, &[(&network.input, &picture)], value)
+    let [found] = run(&mut session, &[(&network.input, &picture)], [value])?;
+    Ok(found)
 }
 
 /// The gradient of a target's score with respect to pictures (N, C, H, W) in model-input units; of the same dimensions.
@@ -98,10 +99,10 @@ pub fn input_gradient(
     )?;
     let mut session = session(scored.builder.graph(), &[&scored.gradient], device)?;
     let pictures = Tensor::from(pictures);
-    let found = run(
+    let [found] = run(
         &mut session,
         &[(&network.input, &pictures)],
-        &scored.gradient,
+        [&scored.gradient],
     )?;
     Ok(found
         .into_dimensionality::<Ix4>()
@@ -128,8 +129,11 @@ pub fn class_activation(
 pub struct Mapper<'a> {
     network: &'a Network,
     session: Session,
-    /// The value that is the map.
+    /// The values that are the map, and the target's score, or all scores where it is one of several classes.
     map: String,
+    score: String,
+    target: Objective,
+    device: Device,
 }
 
 impl<'a> Mapper<'a> {
@@ -152,11 +156,18 @@ impl<'a> Mapper<'a> {
         let map = map.emit(builder, &mut scored.shapes, &scored.gradient)?;
         let axes = builder.ints(&[0, 1]);
         let map = builder.emit("Squeeze", &[&map, &axes], &[]);
-        let session = session(builder.graph(), &[&map], device)?;
+        let score = match target.kind.is_of_class() {
+            true => target.value.clone(),
+            false => scored.score,
+        };
+        let session = session(builder.graph(), &[&map, &score], device)?;
         Ok(Self {
             network,
             session,
             map,
+            score,
+            target: target.clone(),
+            device,
         })
     }
 
@@ -166,16 +177,23 @@ impl<'a> Mapper<'a> {
     /// # Errors
     /// [`Error::Runtime`] if the picture does not fit or the device fails, [`Error::NotFinite`].
     pub fn map(&mut self, picture: Array4<f32>) -> Result<Array2<f32>, Error> {
-        let picture = Tensor::from(picture);
-        let inputs = [(self.network.input.as_str(), &picture)];
-        let found = run(&mut self.session, &inputs, &self.map)?;
-        let map = found
+        let tensor = Tensor::from(picture.clone());
+        let inputs = [(self.network.input.as_str(), &tensor)];
+        let [map, score] = run(&mut self.session, &inputs, [&self.map, &self.score])?;
+        let map = map
             .into_dimensionality::<Ix2>()
             .expect("the map has rows and columns left");
-        match map.iter().all(|value| value.is_finite()) {
-            true => Ok(map),
-            false => Err(Error::NotFinite),
+        let scores = score.iter().copied();
+        let scores = match self.target.kind.is_of_class() {
+            true => self.network.activation().probabilities(scores),
+            false => scores.collect(),
+        };
+        if map.iter().chain(&scores).all(|value| value.is_finite()) {
+            return Ok(map);
         }
+        let value = &self.target.value;
+        let first = not_finite::first_layer(self.network, &picture, value, self.device);
+        Err(Error::NotFinite(first))
     }
 }
 
@@ -198,8 +216,9 @@ struct Scored {
     builder: Builder,
     /// The types of the network's values, and of what was made of the target's.
     shapes: Shapes,
-    /// Name of the gradient with respect to the source.
+    /// Name of the gradient with respect to the source, and of the score.
     gradient: String,
+    score: String,
 }
 
 /// Appends the score of a target for `runs` pictures, and its gradient with respect to `source`.
@@ -246,6 +265,7 @@ fn scored_graph(
         builder,
         shapes,
         gradient: gradients.remove(0),
+        score: parts.score,
     })
 }
 
@@ -261,19 +281,22 @@ fn session(graph: &crate::onnx::Graph, outputs: &[&str], device: Device) -> Resu
     Ok(Session::open_model(&model, device.into(), &options)?)
 }
 
-fn run(
+fn run<const COUNT: usize>(
     session: &mut Session,
     inputs: &[(&str, &Tensor)],
-    output: &str,
-) -> Result<ndarray::ArrayD<f32>, Error> {
+    outputs: [&str; COUNT],
+) -> Result<[ndarray::ArrayD<f32>; COUNT], Error> {
     // The gradient of what is linear in the picture does not read the picture, and its graph lacks that input.
     let given: Vec<(&str, &Tensor)> = inputs
         .iter()
         .filter(|(name, _)| session.inputs().iter().any(|port| port.name == *name))
         .copied()
         .collect();
-    let mut results = session.run(&given, &[output])?;
-    Ok(results.remove(0).try_into()?)
+    let results = session.run(&given, &outputs)?.into_iter();
+    let arrays: Vec<_> = results.map(TryInto::try_into).collect::<Result<_, _>>()?;
+    Ok(arrays
+        .try_into()
+        .expect("there are as many results as outputs"))
 }
 
 /// The largest of some values and where each is, the largest first; of equal ones the first.
@@ -291,7 +314,7 @@ pub fn largest(values: impl IntoIterator<Item = f32>, count: usize) -> Vec<(usiz
 fn finite(probabilities: Vec<f32>) -> Result<Vec<f32>, Error> {
     match probabilities.iter().all(|value| value.is_finite()) {
         true => Ok(probabilities),
-        false => Err(Error::NotFinite),
+        false => Err(Error::NotFinite(None)),
     }
 }
 
@@ -320,7 +343,7 @@ mod tests {
     fn scores_that_are_no_numbers_are_refused() {
         for scores in [[f32::NAN, 0.0], [f32::INFINITY, 0.0]] {
             let probabilities = Activation::Softmax.probabilities(scores.into_iter());
-            assert!(matches!(finite(probabilities), Err(Error::NotFinite)));
+            assert!(matches!(finite(probabilities), Err(Error::NotFinite(None))));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::ports::Ports;
 use super::{Failure, opening, output};
+use anyhow::anyhow;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use serde::Serialize;
@@ -35,6 +36,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let network = opening::network(&home, model.as_deref(), &arguments.ports)?;
     let classes = &network.classes;
+    if network.logits().is_none() {
+        let why =
+            "the model has no class scores, and so no classes; `ziggurat layers` lists its layers";
+        return Err(anyhow!(why).into());
+    }
     let filter = filter.unwrap_or_default();
     let mut lines = matching(classes, &filter);
     if lines.is_empty() {

@@ -176,8 +176,11 @@ fn synonyms(name: &str) -> impl Iterator<Item = &str> {
 
 /// Without control characters (a terminal would obey them), trimmed, and of bounded length.
 pub(super) fn printable(name: &str) -> String {
+    // A tab separates; what is before it may be the class's number.
+    let spaced = |character: char| if character == '\t' { ' ' } else { character };
     let kept: String = name
         .chars()
+        .map(spaced)
         .filter(|character| !character.is_control() && !is_bidi(*character))
         .take(MAX_NAME)
         .collect();
@@ -274,7 +277,7 @@ mod tests {
     fn what_a_terminal_would_obey_is_left_out() {
         let classes = Classes::new(["\u{1b}]0;owned\u{7}cat\u{202e}", "a\tb"], "test").unwrap();
         assert_eq!(classes.name(0), Some("]0;ownedcat"));
-        assert_eq!(classes.name(1), Some("ab"));
+        assert_eq!(classes.name(1), Some("a b"));
         let long = Classes::new(["x".repeat(10_000)], "test").unwrap();
         assert_eq!(long.name(0).unwrap().len(), MAX_NAME);
     }

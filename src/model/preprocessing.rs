@@ -324,6 +324,11 @@ impl Preprocessing {
         self.antialias.0
     }
 
+    /// Length of a picture's side of which the model sees `input` pixels: rounded down, as timm and transformers do it.
+    pub fn uncropped(&self, input: u32) -> u32 {
+        (f64::from(input) / self.crop() + window::ROUNDING) as u32
+    }
+
     /// The order of a colour model's channels.
     pub fn channel_order(&self) -> ChannelOrder {
         self.channels

@@ -1,6 +1,6 @@
 //! Which of a model's outputs holds the class scores.
 
-use super::Source;
+use super::{Source, tail};
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Graph, Shapes, control, printable};
 
@@ -29,7 +29,9 @@ pub(super) fn choose(
     let is_wanted = |source: &&Source| {
         wanted.is_none_or(|wanted| wanted == source.output || wanted == source.value)
     };
-    let considered: Vec<&Source> = sources.iter().filter(is_wanted).collect();
+    let mut considered: Vec<&Source> = sources.iter().filter(is_wanted).collect();
+    // Of outputs that are made of the same scores, the scores themselves.
+    considered.sort_by_key(|source| source.is_reduced());
     if let (Some(wanted), []) = (wanted, considered.as_slice()) {
         let wanted = printable(wanted);
         return Err(format!(
@@ -40,7 +42,11 @@ pub(super) fn choose(
     let mut candidates: Vec<((bool, usize), Candidate)> = Vec::new();
     for source in &considered {
         let is_new = |(_, known): &((bool, usize), Candidate)| known.source.value != source.value;
-        let Some(dims) = shapes.find(&source.value).map(|known| &known.dims) else {
+        let known = shapes.find(&source.value);
+        let Some(dims) = known
+            .filter(|known| known.elem.is_float())
+            .map(|known| &known.dims)
+        else {
             continue;
         };
         if let Some((rank, classes)) = classes(dims).filter(|_| candidates.iter().all(is_new)) {
@@ -50,6 +56,16 @@ pub(super) fn choose(
             candidates.push((rank, Candidate { source, classes }));
         }
     }
+    // The largest of the scores, or another number that is made of them alone, is no class.
+    let is_of = |one: &Candidate, other: &Candidate| {
+        let value = &other.source.value;
+        let makes = |node: &NodeProto| node.output.contains(value);
+        one.classes == 1
+            && other.classes > 1
+            && tail::reaches(graph, &one.source.value, makes, |_| true)
+    };
+    let all: Vec<Candidate> = candidates.iter().map(|(_, one)| one.clone()).collect();
+    candidates.retain(|(_, one)| !all.iter().any(|other| is_of(one, other)));
     candidates.sort_by_key(|(rank, _)| *rank);
     let mut candidates: Vec<Candidate> = candidates.into_iter().map(|(_, one)| one).collect();
     let mut named = candidates
@@ -63,7 +79,14 @@ pub(super) fn choose(
     if candidates.is_empty() {
         return Err(no_candidate(graph, shapes, &considered));
     }
-    let chosen = candidates.remove(place);
+    let mut chosen = candidates.remove(place);
+    if chosen.source.labels.is_none() {
+        // Another output may name what this one scores.
+        let labels = sources.iter().filter_map(|source| source.labels.as_ref());
+        chosen.source.labels = labels
+            .cloned()
+            .find(|labels| labels.len() == chosen.classes);
+    }
     let mut remarks = Vec::new();
     if let Some(container) = chosen
         .source
@@ -97,7 +120,8 @@ fn title(candidate: &Candidate) -> String {
 /// how usual such dimensions are for class scores, 0 first.
 fn classes(dims: &[usize]) -> Option<(usize, usize)> {
     let (rank, numbers) = match dims {
-        [] => return None,
+        // Axes of size 1 were dropped, that of the batch too.
+        [] => return Some((3, 1)),
         [1, classes] => (0, &[*classes][..]),
         [1, rest @ ..] if !rest.is_empty() => (1, rest),
         // The batch axis was dropped, or is the only one.

@@ -108,6 +108,12 @@ fn container<'a>(graph: &'a Graph, output: &str) -> Option<(&'a NodeProto, Optio
         match node.op_type.as_str() {
             "ZipMap" => return Some((node, class_labels(node))),
             "TopK" | "ArgMax" => return Some((node, labels)),
+            "Gather" if constant_labels(graph, node.input_at(0)?).is_some() => {
+                labels = constant_labels(graph, node.input_at(0)?);
+                value = node.input_at(1)?;
+            }
+            // Scores of the best few that are scaled or shifted.
+            "Mul" | "Div" | "Add" | "Sub" => value = only_moving(graph, node)?,
             "LabelEncoder" => {
                 labels = encoded(node);
                 value = node.input_at(0)?;
@@ -122,6 +128,18 @@ fn container<'a>(graph: &'a Graph, output: &str) -> Option<(&'a NodeProto, Optio
     }
 }
 
+/// The only input of a node that is not constant.
+fn only_moving<'a>(graph: &Graph, node: &'a NodeProto) -> Option<&'a str> {
+    let mut moving = node
+        .input
+        .iter()
+        .filter(|input| graph.constant(input).is_none());
+    moving
+        .next()
+        .filter(|_| moving.next().is_none())
+        .map(String::as_str)
+}
+
 fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
     node.attribute.iter().find(|entry| entry.name == name)
 }
@@ -131,10 +149,19 @@ fn texts(bytes: &[bytes::Bytes]) -> Vec<String> {
     bytes.iter().take(MAX_LABELS).map(text).collect()
 }
 
-/// The labels of a `ZipMap`.
+/// The labels of a `ZipMap`: texts, or numbers other than 0, 1, …
 fn class_labels(node: &NodeProto) -> Option<Vec<String>> {
     let strings = attribute(node, "classlabels_strings").map(|entry| texts(&entry.strings));
-    strings.filter(|labels| !labels.is_empty())
+    if let Some(labels) = strings.filter(|labels| !labels.is_empty()) {
+        return Some(labels);
+    }
+    let numbers = &attribute(node, "classlabels_int64s")?.ints;
+    let counts = numbers
+        .iter()
+        .zip(0..)
+        .all(|(number, index)| *number == index);
+    let labels = numbers.iter().take(MAX_LABELS).map(i64::to_string);
+    (!counts).then(|| labels.collect())
 }
 
 /// The labels of a `LabelEncoder` from the numbers 0, 1, … to texts, in the order of the numbers.

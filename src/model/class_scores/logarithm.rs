@@ -128,6 +128,9 @@ impl Logarithms<'_> {
                 self.emit(op, &[&terms[0], &terms[1]])
             }
             "Add" | "Sum" | "Mean" => {
+                if let Some(x) = self.sigmoid_by_tanh(node)? {
+                    return Ok(Some(self.log_sigmoid(&x, true)));
+                }
                 let mut terms = Vec::with_capacity(node.input.len());
                 for term in &node.input {
                     terms.push(self.deeper(term, depth)?);
@@ -171,6 +174,10 @@ impl Logarithms<'_> {
         Ok(Some(match node.op_type.as_str() {
             "Sigmoid" => self.log_sigmoid(input, false),
             "Clip" => self.follow(input, Part::Complement, depth + 1)?,
+            "Add" => match self.sigmoid_by_tanh(node)? {
+                Some(x) => self.log_sigmoid(&x, false),
+                None => return Ok(None),
+            },
             "Sub" if self.is_one(input) => match node.input_at(1) {
                 Some(other) => self.follow(other, Part::Itself, depth + 1)?,
                 None => return Ok(None),
@@ -288,11 +295,45 @@ impl Logarithms<'_> {
         self.builder.emit_copy(copy)
     }
 
+    /// `2 z`, if a node gives `tanh(z) / 2 + 1 / 2`, which is `σ(2 z)`.
+    fn sigmoid_by_tanh(&mut self, node: &NodeProto) -> Result<Option<String>, Error> {
+        let Some(half) = self.beside(node, 0.5) else {
+            return Ok(None);
+        };
+        let scaled = self.producer(&half).filter(|node| node.is("Mul"));
+        let tanh = scaled.and_then(|node| self.producer(&self.beside(&node, 0.5)?));
+        let Some(tanh) = tanh.filter(|node| node.is("Tanh")) else {
+            return Ok(None);
+        };
+        let z = &tanh.input[0];
+        let two = self.builder.scalar(self.elem(z)?, 2.0)?;
+        Ok(Some(self.emit("Mul", &[z, &two])))
+    }
+
+    /// What a node of two inputs reads beside a constant that is `number` everywhere.
+    fn beside(&self, node: &NodeProto, number: f32) -> Option<String> {
+        let [first, second] = node.input.as_slice() else {
+            return None;
+        };
+        match (
+            self.is_number(first, number),
+            self.is_number(second, number),
+        ) {
+            (true, false) => Some(second.clone()),
+            (false, true) => Some(first.clone()),
+            _ => None,
+        }
+    }
+
     fn is_one(&self, value: &str) -> bool {
+        self.is_number(value, 1.0)
+    }
+
+    fn is_number(&self, value: &str, wanted: f32) -> bool {
         let constant = self.builder.graph().constant(value);
         let numbers = constant.and_then(|constant| constant.to_f32().ok());
         numbers.is_some_and(|numbers| {
-            !numbers.is_empty() && numbers.iter().all(|&number| number == 1.0)
+            !numbers.is_empty() && numbers.iter().all(|&number| number == wanted)
         })
     }
 }

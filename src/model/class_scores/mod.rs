@@ -113,13 +113,20 @@ pub(super) fn find(
         activation,
         evidence,
     } = tail(graph, shapes, &source.value, classes, known)?;
-    remarks.extend(remark(
-        &source.output,
-        classes,
-        activation,
-        evidence,
-        known.activation,
-    ));
+    let is_doubtful = evidence == Evidence::Assumption && tail::is_squashed(graph, &source.value);
+    remarks.extend(match is_doubtful && classes > 1 {
+        true => Some(format!(
+            "nothing says what the numbers of {} are, which lie between bounds: they are taken as logits of a softmax (activation = \"none\" in a card under [output] says that they are none)",
+            printable(&source.output)
+        )),
+        false => remark(
+            &source.output,
+            classes,
+            activation,
+            evidence,
+            known.activation,
+        ),
+    });
     if shapes.find(&value).is_none() {
         *shapes = infer(graph)?;
     }

@@ -32,12 +32,14 @@ const BOUNDED: &[&str] = &[
     "Clip",
     "Div",
     "Exp",
+    "Log",
     "LogSoftmax",
     "Max",
     "Min",
     "ReduceL1",
     "ReduceLogSumExp",
     "Reciprocal",
+    "Softplus",
 ];
 
 /// Operators whose results lie between two bounds whatever goes in. Independent probabilities come from these alone.
@@ -50,6 +52,26 @@ const SQUASHING: &[&str] = &[
     "Softsign",
     "Tanh",
 ];
+
+/// Operators that make bounded numbers of bounded ones.
+const BOUNDS_KEPT: &[&str] = &[
+    "Add",
+    "Concat",
+    "Gather",
+    "Max",
+    "Mean",
+    "Min",
+    "Mul",
+    "Neg",
+    "ReduceMax",
+    "ReduceMean",
+    "Slice",
+    "Sub",
+    "Transpose",
+];
+
+/// How many operators are followed, one behind the other.
+const MAX_DEPTH: usize = 16;
 
 /// How many operators are looked at, from the end.
 const MAX_OPERATORS: usize = 64;
@@ -89,7 +111,7 @@ pub(super) fn by_operators(graph: &Graph, shapes: &Shapes, output: &str) -> Opti
         let Some(input) = node.input_at(0) else { break };
         if activation.is_none() && node.is("Sigmoid") {
             (scores, activation) = (input, Some(Activation::Sigmoid));
-        } else if activation != Some(Activation::Sigmoid) && is_softmax(node) {
+        } else if is_first_softmax(node, activation) {
             if !is_over_classes(node, dims(input)?) {
                 break;
             }
@@ -118,14 +140,14 @@ pub(super) fn may_be_bounded(graph: &Graph, output: &str) -> bool {
     )
 }
 
-/// Whether the output may be a probability of its own for each class. A gate (`x · σ(y)`) makes none.
+/// Whether the output may be a probability of its own for each class. A gate (`x · σ(y)`) makes none, a product of
+/// probabilities does.
 fn may_be_independent(graph: &Graph, output: &str) -> bool {
     let is_gate = |node: &NodeProto| {
+        let is_moving = |input: &String| graph.constant(input).is_none();
         node.is("Mul")
-            && node
-                .input
-                .iter()
-                .all(|input| graph.constant(input).is_none())
+            && node.input.iter().all(is_moving)
+            && !node.input.iter().all(|input| is_bounded(graph, input, 0))
     };
     reaches(
         graph,
@@ -135,12 +157,32 @@ fn may_be_independent(graph: &Graph, output: &str) -> bool {
     )
 }
 
+/// Whether a function that keeps numbers between bounds lies behind all learned weights.
+pub(super) fn is_squashed(graph: &Graph, output: &str) -> bool {
+    let squashes = |node: &NodeProto| is_one_of(node, SQUASHING) || node.is("Hardmax");
+    reaches(graph, output, squashes, |_| true)
+}
+
+/// Whether a value lies between two bounds, whatever goes into the network.
+fn is_bounded(graph: &Graph, value: &str, depth: usize) -> bool {
+    if graph.constant(value).is_some() {
+        return true;
+    }
+    let Some(node) = producer(graph, value).filter(|_| depth < MAX_DEPTH) else {
+        return false;
+    };
+    let squashes = is_one_of(node, SQUASHING) && !node.is("Exp");
+    let keeps = is_one_of(node, BOUNDS_KEPT) || is_one_of(node, REARRANGING);
+    let mut inputs = node.input.iter().filter(|input| !input.is_empty());
+    squashes || (keeps && inputs.all(|input| is_bounded(graph, input, depth + 1)))
+}
+
 fn is_one_of(node: &NodeProto, ops: &[&str]) -> bool {
     ops.iter().any(|op| node.is(op))
 }
 
 /// Whether a node that is `wanted` lies before `output`, behind all learned weights, and only nodes that `pass` between.
-fn reaches(
+pub(super) fn reaches(
     graph: &Graph,
     output: &str,
     wanted: impl Fn(&NodeProto) -> bool,
@@ -177,8 +219,18 @@ pub(super) fn by_trial(
     let Some((kind, given)) = trial.kind_of(graph, output) else {
         return Ok(None);
     };
+    match kind {
+        Kind::Percent if is_percentage(graph, output) => {
+            return by_trial_of(graph, shapes, output, trial, "Div");
+        }
+        Kind::Negative if ends_in_logarithms(graph, output) => {
+            return by_trial_of(graph, shapes, output, trial, "Exp");
+        }
+        _ => {}
+    }
     let (suffix, activation) = match kind {
         Kind::Exclusive => ("log-probability", Activation::Softmax),
+        Kind::Percent | Kind::Negative => return Ok(None),
         Kind::Independent if !may_be_independent(graph, output) => return Ok(None),
         Kind::Independent => ("logit", Activation::Sigmoid),
         Kind::Logarithms => {
@@ -202,6 +254,58 @@ pub(super) fn by_trial(
         }
     }
     Ok(None)
+}
+
+/// As [`by_trial`], of what an operator makes of the output: a hundredth (`Div`), or the power of e (`Exp`).
+fn by_trial_of(
+    graph: &mut Graph,
+    shapes: &Shapes,
+    output: &str,
+    trial: &Trial,
+    op: &str,
+) -> Result<Option<Tail>, Error> {
+    let known = shapes.get(output)?.clone();
+    let mut builder = Builder::over(graph.clone(), &format!("{OWN}scores/"));
+    let hundred = builder.scalar(known.elem, 100.0)?;
+    let inputs = match op {
+        "Div" => vec![output, &hundred],
+        _ => vec![output],
+    };
+    let made = builder.emit(op, &inputs, &[]);
+    let mut shapes = shapes.clone();
+    shapes.insert(&made, known);
+    let mut changed = builder.into_graph();
+    let found = by_trial(&mut changed, &shapes, &made, trial)?;
+    if found.is_some() {
+        *graph = changed;
+    }
+    Ok(found)
+}
+
+/// Whether the output is a hundred times something.
+fn is_percentage(graph: &Graph, output: &str) -> bool {
+    let mut value = output;
+    while let Some(node) = producer(graph, value) {
+        let is_hundred = |input: &String| {
+            let numbers = graph.constant(input).and_then(|known| known.to_f32().ok());
+            numbers
+                .is_some_and(|numbers| !numbers.is_empty() && numbers.iter().all(|&n| n == 100.0))
+        };
+        if node.is("Mul") && node.input.iter().any(is_hundred) {
+            return true;
+        }
+        match node.input_at(0) {
+            Some(input) if is_one_of(node, REARRANGING) => value = input,
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Whether the output may be logarithms of independent probabilities.
+fn ends_in_logarithms(graph: &Graph, output: &str) -> bool {
+    let is_logarithm = |node: &NodeProto| node.is("Log") || node.is("Softplus");
+    reaches(graph, output, is_logarithm, |_| true)
 }
 
 /// The graph with scores of which the probabilities in `output` are the softmax or the sigmoid, and their name: that of the
@@ -244,8 +348,14 @@ fn producer<'a>(graph: &'a Graph, value: &str) -> Option<&'a NodeProto> {
     graph.producer(value).map(|index| &graph.nodes()[index])
 }
 
-fn is_softmax(node: &NodeProto) -> bool {
-    node.is("Softmax") || node.is("LogSoftmax")
+/// Whether what goes into a node has the same softmax as what the network gives. The softmax of logarithms of
+/// probabilities are these probabilities; that of probabilities is something else.
+fn is_first_softmax(node: &NodeProto, activation: Option<Activation>) -> bool {
+    match activation {
+        None => node.is("Softmax") || node.is("LogSoftmax"),
+        Some(Activation::Softmax) => node.is("LogSoftmax"),
+        Some(_) => false,
+    }
 }
 
 /// Whether a softmax of a value of these dimensions is over all of a picture's numbers.

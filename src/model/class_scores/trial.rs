@@ -24,6 +24,10 @@ pub(super) enum Kind {
     Logarithms,
     /// Numbers from 0 to 1, each a probability of its own.
     Independent,
+    /// Numbers from 0 to 100, of which some are more than 1: probabilities in percent, if they are any.
+    Percent,
+    /// Numbers below 0: logarithms of independent probabilities, if they are any.
+    Negative,
 }
 
 /// A network's input, and what black and white are for it.
@@ -119,8 +123,15 @@ fn kind(given: &Given) -> Option<Kind> {
             false => Kind::Independent,
         });
     }
+    if numbers().all(|number| (-1e-4..=100.0 + 1e-3).contains(number)) {
+        return Some(Kind::Percent);
+    }
     let negative = numbers().all(|&number| number <= 1e-5);
-    (several && negative && sums_to_one(f64::exp)).then_some(Kind::Logarithms)
+    let kind = match several && sums_to_one(f64::exp) {
+        true => Kind::Logarithms,
+        false => Kind::Negative,
+    };
+    negative.then_some(kind)
 }
 
 #[cfg(test)]
@@ -136,8 +147,10 @@ mod tests {
             (rows(&[&[0.2], &[0.7]]), Some(Kind::Independent)),
             (rows(&[&[1.0], &[1.0]]), Some(Kind::Independent)),
             (rows(&[&[-1.0, -0.458_675]]), Some(Kind::Logarithms)),
-            (rows(&[&[-3.0, -0.2]]), None),
-            (rows(&[&[0.2, 1.8]]), None),
+            (rows(&[&[-3.0, -0.2]]), Some(Kind::Negative)),
+            (rows(&[&[-3.0, 0.2]]), None),
+            (rows(&[&[0.2, 1.8]]), Some(Kind::Percent)),
+            (rows(&[&[0.2, 180.0]]), None),
             (rows(&[&[0.2, f32::NAN]]), None),
             (rows(&[]), None),
         ] {

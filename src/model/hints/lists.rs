@@ -63,8 +63,11 @@ fn darknet(folder: &Path) -> Vec<String> {
 /// The names that a text holds: a list or a dictionary as JSON or Python write them, or one name per line.
 pub fn names(text: &str) -> Option<Vec<String>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_end();
+    // What begins like JSON and cannot be read is no list of lines.
+    let is_literal = text.trim_start().starts_with(['{', '[']);
     let lines = || text.lines().map(|line| line.trim().to_owned()).collect();
-    (!text.is_empty()).then(|| literal::names(text).unwrap_or_else(lines))
+    let lines = || (!is_literal && !text.is_empty()).then(lines);
+    literal::names(text).or_else(lines)
 }
 
 #[cfg(test)]
@@ -89,6 +92,8 @@ mod tests {
         put("classes.json", r#"{"0": "x", "1": "y"}"#);
         put("m_labels.txt", "own");
         put("notes.txt", "no list");
+        put("labels.json", "{\n  \"name\": [1, 2]\n}");
+        put("class_names.json", "[{\"id\": 0, \"name\": \"ant\"},\n");
         std::fs::create_dir(folder.path().join("dir.names")).unwrap();
         let list = |source: &str, names: &[&str]| {
             (

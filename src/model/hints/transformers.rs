@@ -35,6 +35,7 @@ struct Preprocessor {
     crop_size: Option<Extent>,
     crop_pct: Option<f64>,
     resample: Option<i64>,
+    do_flip_channel_order: Option<bool>,
 }
 
 /// A size as one of the ways that it is written.
@@ -129,14 +130,21 @@ impl Preprocessor {
             _ => "bicubic",
         };
         let said = json!({"mean": mean, "std": std, "crop": self.crop(), "filter": filter,
-            "fit": if self.is_squashed() { "squash" } else { "crop" }});
+            "fit": if self.is_squashed() { "squash" } else { "crop" },
+            "channels": if self.do_flip_channel_order.unwrap_or(false) { "bgr" } else { "rgb" }});
         serde_json::from_value(said).ok()
     }
 
     /// Whether a picture is resized to a height and a width, whatever its own proportions. One number means this too,
     /// unless the middle is cut out afterwards.
     fn is_squashed(&self) -> bool {
+        let side = self
+            .size
+            .and_then(Extent::sides)
+            .map_or(0, |sides| sides.height());
         match self.size {
+            // ConvNeXt: from this side on the middle is not cut out.
+            _ if self.crop_pct.is_some() && f64::from(side) >= UNCUT => true,
             Some(Extent::Sides { .. }) => true,
             Some(Extent::Side(_)) => !self.is_cropped() && self.crop_pct.is_none(),
             _ => false,
@@ -160,7 +168,7 @@ impl Preprocessor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Channels, Fit};
+    use crate::model::{ChannelOrder, Channels, Fit};
 
     /// What is read beside a model in the folder `place`, with the two files in the folder above it.
     fn said(place: &str, config: &str, preprocessor: &str) -> Hints {
@@ -220,7 +228,6 @@ mod tests {
         assert_eq!(hints.preprocessing.unwrap().value, Preprocessing::IMAGENET);
         assert_eq!(hints.size.unwrap().value, Sides::USUAL);
         let large = said("", "{}", &resnet.replace("224}", "384}"));
-        assert_eq!(large.preprocessing.unwrap().value.crop(), 1.0);
         for (size, fit) in [
             ("{\"height\": 224, \"width\": 224}", Fit::Squash),
             ("224", Fit::Crop),
@@ -229,6 +236,14 @@ mod tests {
             let known = said("", "{}", &sized).preprocessing.unwrap().value;
             assert_eq!((known.proportions(), known.crop()), (fit, 0.875), "{size}");
         }
+        let large = large.preprocessing.unwrap().value;
+        assert_eq!((large.proportions(), large.crop()), (Fit::Squash, 1.0));
+        let flipped = resnet.replace(
+            "{\"crop_pct\"",
+            "{\"do_flip_channel_order\": true, \"crop_pct\"",
+        );
+        let flipped = said("", "{}", &flipped).preprocessing.unwrap().value;
+        assert_eq!(flipped.channel_order(), ChannelOrder::Bgr);
         let other = said("", "{}", &resnet.replace("shortest", "longest"));
         assert!(other.size.is_none() && other.preprocessing.is_some());
         let deit = r#"{"crop_size": 224, "do_center_crop": true, "size": 256,

@@ -6,6 +6,9 @@ use super::{Fit, InputSize, Preprocessing};
 /// only to be cropped away.
 const MAX_ASPECT: u32 = 16;
 
+/// What a length may lack of a whole number because it was computed.
+pub(super) const ROUNDING: f64 = 1e-2;
+
 /// A rectangle of a picture, in pixels of the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {
@@ -56,7 +59,7 @@ impl Placement {
         if (width, height) == (size.width, size.height) {
             return None;
         }
-        let cover = |input: u32| (f64::from(input) / preprocessing.crop()).round();
+        let cover = |input: u32| f64::from(preprocessing.uncropped(input));
         if preprocessing.fit == Fit::Squash {
             let (wide, high) = (cover(size.width) as u32, cover(size.height) as u32);
             return Some(Self::middle([0, 0, width, height], (wide, high), size));
@@ -66,9 +69,9 @@ impl Placement {
         let region = [(width - wide) / 2, (height - high) / 2, wide, high];
         let (width, height) = (f64::from(wide), f64::from(high));
         let scale = (cover(size.width) / width).max(cover(size.height) / height);
-        // Rounding must not leave less than the input needs.
-        let wide = ((width * scale).round() as u32).max(size.width);
-        let high = ((height * scale).round() as u32).max(size.height);
+        // The longer side is cut off as torchvision does it. Rounding must not leave less than the input needs.
+        let side = |length: f64, least: u32| ((length * scale + ROUNDING) as u32).max(least);
+        let (wide, high) = (side(width, size.width), side(height, size.height));
         Some(Self::middle(region, (wide, high), size))
     }
 
@@ -77,7 +80,7 @@ impl Placement {
         Self {
             region,
             resized: (wide, high),
-            cut: ((wide - size.width) / 2, (high - size.height) / 2),
+            cut: (half(wide - size.width), half(high - size.height)),
         }
     }
 
@@ -94,6 +97,12 @@ impl Placement {
         };
         seen.moved(left, top)
     }
+}
+
+/// Half of a border, as torchvision rounds it: of two whole numbers that are as near, the even one.
+fn half(border: u32) -> u32 {
+    let below = border / 2;
+    below + u32::from(border % 2 == 1 && below % 2 == 1)
 }
 
 #[cfg(test)]

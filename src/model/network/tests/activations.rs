@@ -85,6 +85,10 @@ fn last(b: &mut Builder) -> String {
 /// Tails that end in probabilities of exclusive classes.
 const EXCLUSIVE: &[(&str, Tail)] = &[
     ("softmax", |b, x| vec![softmax(b, x)]),
+    ("softmax of a softmax", |b, x| {
+        let p = softmax(b, x);
+        vec![softmax(b, &p)]
+    }),
     ("clip", |b, x| {
         let (p, low, high) = (softmax(b, x), number(b, 1e-7), number(b, 1.0 - 1e-7));
         vec![emit(b, "Clip", &[&p, &low, &high])]
@@ -168,6 +172,18 @@ const INDEPENDENT: &[(&str, Tail)] = &[
         let sum = emit(b, "Add", &[&one, &power]);
         vec![emit(b, "Div", &[&one, &sum])]
     }),
+    ("product of two sigmoids", |b, x| {
+        let minus = emit(b, "Neg", &[x]);
+        let factors = [emit(b, "Sigmoid", &[x]), emit(b, "Sigmoid", &[&minus])];
+        vec![emit(b, "Mul", &[&factors[0], &factors[1]])]
+    }),
+    ("noisy or", |b, x| {
+        let (minus, one) = (emit(b, "Neg", &[x]), number(b, 1.0));
+        let factors = [emit(b, "Sigmoid", &[x]), emit(b, "Sigmoid", &[&minus])];
+        let factors = factors.map(|p| emit(b, "Sub", &[&one, &p]));
+        let neither = emit(b, "Mul", &[&factors[0], &factors[1]]);
+        vec![emit(b, "Sub", &[&one, &neither])]
+    }),
     ("half of 1 + tanh", |b, x| {
         let (one, half) = (number(b, 1.0), number(b, 0.5));
         let tanh = emit(b, "Tanh", &[x]);
@@ -191,6 +207,113 @@ fn probabilities_are_recognised_however_they_are_computed() {
             }
         }
     }
+}
+
+/// Tails that end in something else than probabilities, of which these can be computed.
+const OTHER: &[(&str, Activation, Tail, fn(f32) -> f32)] = &[
+    (
+        "softmax in percent",
+        Activation::Softmax,
+        |b, x| {
+            let (p, hundred) = (softmax(b, x), number(b, 100.0));
+            vec![emit(b, "Mul", &[&p, &hundred])]
+        },
+        |percent| percent / 100.0,
+    ),
+    (
+        "sigmoid in percent",
+        Activation::Sigmoid,
+        |b, x| {
+            let (p, hundred) = (emit(b, "Sigmoid", &[x]), number(b, 100.0));
+            vec![emit(b, "Mul", &[&p, &hundred])]
+        },
+        |percent| percent / 100.0,
+    ),
+    (
+        "logarithm of a sigmoid",
+        Activation::Sigmoid,
+        |b, x| {
+            let p = emit(b, "Sigmoid", &[x]);
+            vec![emit(b, "Log", &[&p])]
+        },
+        f32::exp,
+    ),
+    (
+        "logarithm of a sigmoid without it",
+        Activation::Sigmoid,
+        |b, x| {
+            let minus = emit(b, "Neg", &[x]);
+            let soft = emit(b, "Softplus", &[&minus]);
+            vec![emit(b, "Neg", &[&soft])]
+        },
+        f32::exp,
+    ),
+];
+
+#[test]
+fn percentages_and_logarithms_are_recognised() {
+    for (what, activation, tail, probability) in OTHER {
+        let network = with_tail("", 1.0, *tail).unwrap();
+        assert_eq!(network.activation(), *activation, "{what}");
+        let output = network.scores.as_ref().unwrap().output.clone();
+        let scores = given(&network, network.logits().unwrap(), 0.3);
+        let found = activation.probabilities(scores.into_iter());
+        for (a, b) in found.iter().zip(given(&network, &output, 0.3)) {
+            assert!((a - probability(b)).abs() < 1e-4, "{what}: {found:?}");
+        }
+    }
+}
+
+/// A sigmoid that is written as a tangent saturates: what is climbed lies before it.
+#[test]
+fn a_sigmoid_by_tanh_is_climbed_before_it_saturates() {
+    let network = with_tail("", 100.0, |b, x| {
+        let half = number(b, 0.5);
+        let z = emit(b, "Mul", &[x, &half]);
+        let tanh = emit(b, "Tanh", &[&z]);
+        let scaled = emit(b, "Mul", &[&half, &tanh]);
+        vec![emit(b, "Add", &[&scaled, &half])]
+    })
+    .unwrap();
+    assert_eq!(network.activation(), Activation::Sigmoid);
+    let scores = given(&network, network.logits().unwrap(), 1.0);
+    assert!(scores.iter().any(|score| score.abs() > 40.0), "{scores:?}");
+}
+
+#[test]
+fn a_number_made_of_the_scores_and_indices_of_classes_are_no_class_scores() {
+    let network = with_tail("", 1.0, |b, x| {
+        let (p, axes) = (softmax(b, x), last(b));
+        let index = b.emit(
+            "ArgMax",
+            &[&p],
+            &[("axis", 1i64.into()), ("keepdims", 1i64.into())],
+        );
+        let next = {
+            let one = b.int(1);
+            emit(b, "Add", &[&index, &one])
+        };
+        vec![emit(b, "ReduceMax", &[&p, &axes]), next, p]
+    })
+    .unwrap();
+    let scores = network.scores.as_ref().unwrap();
+    assert_eq!(
+        (scores.classes, scores.activation),
+        (4, Activation::Softmax)
+    );
+    assert!(scores.output.contains("Softmax"), "{}", scores.output);
+}
+
+#[test]
+fn numbers_between_bounds_that_nothing_explains_are_mentioned() {
+    let network = with_tail("", 1.0, |b, x| vec![emit(b, "Tanh", &[x])]).unwrap();
+    let scores = network.scores.as_ref().unwrap();
+    assert_eq!(scores.evidence, Evidence::Assumption);
+    assert!(
+        scores.remarks[0].contains("between bounds"),
+        "{:?}",
+        scores.remarks
+    );
 }
 
 #[test]
