@@ -51,7 +51,7 @@ macro_rules! knobs {
 
 knobs! {
     /// Steps in all, shared out over the octaves.
-    steps: u32 = whole("steps", 184, 1..=100_000);
+    steps: u32 = whole("steps", 176, 1..=100_000);
     /// Longest side of the finished picture; 0 is the size of which the network sees the middle without resizing.
     canvas: u32 = whole("px", 0, 0..=2048);
     /// How large the finished picture is where `canvas` is 0, as a multiple of that size; at most 2048 px.

@@ -82,10 +82,9 @@ pub(super) fn choose(
     let mut chosen = candidates.remove(place);
     if chosen.source.labels.is_none() {
         // Another output may name what this one scores.
-        let labels = sources.iter().filter_map(|source| source.labels.as_ref());
-        chosen.source.labels = labels
-            .cloned()
-            .find(|labels| labels.len() == chosen.classes);
+        let mut labels = sources.iter().filter_map(|source| source.labels.as_ref());
+        let fits = |labels: &&Vec<String>| labels.len() == chosen.classes;
+        chosen.source.labels = labels.find(fits).cloned();
     }
     let mut remarks = Vec::new();
     if let Some(container) = chosen

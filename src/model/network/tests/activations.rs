@@ -209,8 +209,11 @@ fn probabilities_are_recognised_however_they_are_computed() {
     }
 }
 
-/// Tails that end in something else than probabilities, of which these can be computed.
-const OTHER: &[(&str, Activation, Tail, fn(f32) -> f32)] = &[
+/// A tail by its name, the activation that it stands for, and how to compute a probability from what it gives.
+type Other = (&'static str, Activation, Tail, fn(f32) -> f32);
+
+/// Tails that end in something else than probabilities.
+const OTHER: &[Other] = &[
     (
         "softmax in percent",
         Activation::Softmax,
