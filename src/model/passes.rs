@@ -87,7 +87,7 @@ impl Passes<'_> {
         Ok(Graph::new(model)?)
     }
 
-    /// The graph with fused operators taken apart, and without what does not depend on the picture.
+    /// The graph with fused operators decomposed, and without what does not depend on the picture.
     ///
     /// # Errors
     /// [`Error::Fetch`] if ONNX Runtime refuses what a pass makes.
@@ -102,7 +102,7 @@ impl Passes<'_> {
         }
     }
 
-    /// The graph with fused operators taken apart.
+    /// The graph with fused operators decomposed.
     fn decomposed(self, graph: Graph, picture: Picture) -> Result<Graph, Error> {
         if !self.has(Pass::Fusions) || !decompose::is_fused(&graph) {
             return Ok(graph);

@@ -105,7 +105,7 @@ pub struct Understood {
     pub unplaced: Vec<String>,
     /// The last layer that can be visualised.
     pub last: Option<String>,
-    /// Operators between the picture and the scores, once fused ones are taken apart and constants folded.
+    /// Operators between the picture and the scores, once fused ones are decomposed and constants folded.
     pub path: BTreeMap<String, usize>,
     /// Nodes among them that a gradient cannot pass, the first few.
     pub blocks: Vec<Block>,

@@ -1,11 +1,11 @@
-//! Operators that are taken apart when a network is read, as its file has them: people look for the attention that they
+//! Operators that are decomposed when a network is read, as its file has them: people look for the attention that they
 //! exported, not for the rearrangement that its last part is.
 
 use super::layers::parameters;
 use crate::onnx::{Graph, decompose};
 use std::collections::HashMap;
 
-/// An operator that was taken apart.
+/// An operator that was decomposed.
 #[derive(Debug, Clone)]
 pub struct Whole {
     pub op: String,
@@ -18,7 +18,7 @@ pub struct Whole {
 pub struct Wholes(HashMap<String, Whole>);
 
 impl Wholes {
-    /// The operators of `graph` that may be taken apart.
+    /// The operators of `graph` that may be decomposed.
     pub fn of(graph: &Graph) -> Self {
         let mut found = HashMap::new();
         for node in graph

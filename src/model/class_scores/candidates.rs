@@ -56,13 +56,13 @@ pub(super) fn choose(
             candidates.push((rank, Candidate { source, classes }));
         }
     }
+    let is_made_of = |one: &Source, other: &Source| {
+        let makes = |node: &NodeProto| node.output.contains(&other.value);
+        tail::reaches(graph, &one.value, makes, |_| true)
+    };
     // The largest of the scores, or another number that is made of them alone, is no class.
     let is_of = |one: &Candidate, other: &Candidate| {
-        let value = &other.source.value;
-        let makes = |node: &NodeProto| node.output.contains(value);
-        one.classes == 1
-            && other.classes > 1
-            && tail::reaches(graph, &one.source.value, makes, |_| true)
+        one.classes == 1 && other.classes > 1 && is_made_of(&one.source, &other.source)
     };
     let all: Vec<Candidate> = candidates.iter().map(|(_, one)| one.clone()).collect();
     candidates.retain(|(_, one)| !all.iter().any(|other| is_of(one, other)));
@@ -81,10 +81,14 @@ pub(super) fn choose(
     }
     let mut chosen = candidates.remove(place);
     if chosen.source.labels.is_none() {
-        // Another output may name what this one scores.
-        let mut labels = sources.iter().filter_map(|source| source.labels.as_ref());
-        let fits = |labels: &&Vec<String>| labels.len() == chosen.classes;
-        chosen.source.labels = labels.find(fits).cloned();
+        // Another output that is made of the same numbers may name the classes.
+        let own = &chosen.source;
+        let related = |other: &&Source| is_made_of(own, other) || is_made_of(other, own);
+        let mut labels = sources
+            .iter()
+            .filter(related)
+            .filter_map(|source| source.labels.clone());
+        chosen.source.labels = labels.find(|labels| labels.len() == chosen.classes);
     }
     let mut remarks = Vec::new();
     if let Some(container) = chosen

@@ -4,6 +4,7 @@
 //! Every operator with a rule here is followed backwards. What has none is a number like any other, and its logarithm is
 //! taken as it is.
 
+use super::tail;
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Builder, Elem, Error, Shapes};
 
@@ -330,11 +331,7 @@ impl Logarithms<'_> {
     }
 
     fn is_number(&self, value: &str, wanted: f32) -> bool {
-        let constant = self.builder.graph().constant(value);
-        let numbers = constant.and_then(|constant| constant.to_f32().ok());
-        numbers.is_some_and(|numbers| {
-            !numbers.is_empty() && numbers.iter().all(|&number| number == wanted)
-        })
+        tail::is_everywhere(self.builder.graph(), value, wanted)
     }
 }
 

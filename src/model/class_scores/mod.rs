@@ -113,20 +113,13 @@ pub(super) fn find(
         activation,
         evidence,
     } = tail(graph, shapes, &source.value, classes, known)?;
-    let is_doubtful = evidence == Evidence::Assumption && tail::is_squashed(graph, &source.value);
-    remarks.extend(match is_doubtful && classes > 1 {
-        true => Some(format!(
-            "nothing says what the numbers of {} are, which lie between bounds: they are taken as logits of a softmax (activation = \"none\" in a card under [output] says that they are none)",
-            printable(&source.output)
-        )),
-        false => remark(
-            &source.output,
-            classes,
-            activation,
-            evidence,
-            known.activation,
-        ),
-    });
+    let is_squashed = tail::is_squashed(graph, &source.value);
+    remarks.extend(remark(
+        (&source.output, classes, is_squashed),
+        activation,
+        evidence,
+        known.activation,
+    ));
     if shapes.find(&value).is_none() {
         *shapes = infer(graph)?;
     }
@@ -182,10 +175,9 @@ fn tail(
     })
 }
 
-/// What a user should know of the activation.
+/// What a user should know of the activation. `is_squashed` says that the output's numbers lie between bounds.
 fn remark(
-    output: &str,
-    classes: usize,
+    (output, classes, is_squashed): (&str, usize, bool),
     activation: Activation,
     evidence: Evidence,
     described: Option<Activation>,
@@ -199,6 +191,9 @@ fn remark(
                 activation.name(),
             ))
         }
+        (Evidence::Assumption, _) if classes > 1 && is_squashed => Some(format!(
+            "nothing says what the numbers of {output} are, which lie between bounds: they are taken as logits of a softmax (activation = \"none\" in a card under [output] says that they are none)"
+        )),
         (Evidence::Assumption, _) if classes == 1 => Some(format!(
             "{output} is one number per picture, and nothing says which: it is taken as the logit of one class (activation = \"none\" in a card under [output] says that it is none)"
         )),

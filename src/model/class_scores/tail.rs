@@ -11,7 +11,7 @@ use super::logarithm::Logarithms;
 use super::trial::{Kind, Trial};
 use crate::model::Activation;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Builder, Error, Graph, OWN, Shapes};
+use crate::onnx::{Builder, Elem, Error, Graph, OWN, Shapes};
 
 /// Operators that leave the order of the elements and their values as they are.
 const REARRANGING: &[&str] = &[
@@ -221,10 +221,15 @@ pub(super) fn by_trial(
     };
     match kind {
         Kind::Percent if is_percentage(graph, output) => {
-            return by_trial_of(graph, shapes, output, trial, "Div");
+            return by_trial_of(graph, shapes, output, trial, |builder, elem| {
+                let hundred = builder.scalar(elem, 100.0)?;
+                Ok(builder.emit("Div", &[output, &hundred], &[]))
+            });
         }
         Kind::Negative if ends_in_logarithms(graph, output) => {
-            return by_trial_of(graph, shapes, output, trial, "Exp");
+            return by_trial_of(graph, shapes, output, trial, |builder, _| {
+                Ok(builder.emit("Exp", &[output], &[]))
+            });
         }
         _ => {}
     }
@@ -256,22 +261,17 @@ pub(super) fn by_trial(
     Ok(None)
 }
 
-/// As [`by_trial`], of what an operator makes of the output: a hundredth (`Div`), or the power of e (`Exp`).
+/// As [`by_trial`], of a value that `make` emits from the output: of the same type, such as a hundredth of it.
 fn by_trial_of(
     graph: &mut Graph,
     shapes: &Shapes,
     output: &str,
     trial: &Trial,
-    op: &str,
+    make: impl Fn(&mut Builder, Elem) -> Result<String, Error>,
 ) -> Result<Option<Tail>, Error> {
     let known = shapes.get(output)?.clone();
     let mut builder = Builder::over(graph.clone(), &format!("{OWN}scores/"));
-    let hundred = builder.scalar(known.elem, 100.0)?;
-    let inputs = match op {
-        "Div" => vec![output, &hundred],
-        _ => vec![output],
-    };
-    let made = builder.emit(op, &inputs, &[]);
+    let made = make(&mut builder, known.elem)?;
     let mut shapes = shapes.clone();
     shapes.insert(&made, known);
     let mut changed = builder.into_graph();
@@ -282,15 +282,17 @@ fn by_trial_of(
     Ok(found)
 }
 
+/// Whether a value is a constant whose numbers are all `number`.
+pub(super) fn is_everywhere(graph: &Graph, value: &str, number: f32) -> bool {
+    let numbers = graph.constant(value).and_then(|known| known.to_f32().ok());
+    numbers.is_some_and(|all| !all.is_empty() && all.iter().all(|&one| one == number))
+}
+
 /// Whether the output is a hundred times something.
 fn is_percentage(graph: &Graph, output: &str) -> bool {
     let mut value = output;
     while let Some(node) = producer(graph, value) {
-        let is_hundred = |input: &String| {
-            let numbers = graph.constant(input).and_then(|known| known.to_f32().ok());
-            numbers
-                .is_some_and(|numbers| !numbers.is_empty() && numbers.iter().all(|&n| n == 100.0))
-        };
+        let is_hundred = |input: &String| is_everywhere(graph, input, 100.0);
         if node.is("Mul") && node.input.iter().any(is_hundred) {
             return true;
         }
@@ -384,7 +386,8 @@ fn changes_nothing(graph: &Graph, shapes: &Shapes, node: &NodeProto, may_clip: b
         constant.to_f32().ok().filter(|numbers| !numbers.is_empty())
     };
     let all = |index: usize, wanted: f32| {
-        numbers(index).is_some_and(|numbers| numbers.iter().all(|&number| number == wanted))
+        let input = node.input_at(index);
+        input.is_some_and(|input| is_everywhere(graph, input, wanted))
     };
     match node.op_type.as_str() {
         "Mul" | "Div" => all(1, 1.0),
