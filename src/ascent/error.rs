@@ -22,7 +22,7 @@ pub enum Error {
     #[error("the network's scores for this picture are not finite numbers{}", .0.as_ref().map_or(String::new(), |layer| format!(": the first layer with a value that is not finite is {layer}")))]
     NotFinite(Option<String>),
     /// The ascent arrived at numbers that are not finite.
-    #[error("the {what} of run {run} is not a finite number at step {step}: {at}", run = run + 1)]
+    #[error("the {what} is not a finite number at step {step}: {at}")]
     Diverged {
         /// `score`, `gradient` or `probability`.
         what: &'static str,

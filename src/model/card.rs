@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::classes::printable;
-use super::error::read_text;
 use super::near::{did_you_mean, nearest};
+use super::text;
 use super::{Activation, Classes, Error, Preprocessing, Sides, zoo};
 use crate::home::Home;
 
@@ -287,7 +287,7 @@ impl Card {
 
     fn read(path: &Path, name: &str, place: Place) -> Result<(Self, Option<PathBuf>), Error> {
         let file = path.display().to_string();
-        let text = read_text(path, "a model card", MAX_CARD)?;
+        let text = text::read(path, "a model card", MAX_CARD)?;
         let keys = parse_keys(&file, &text)?;
         let refused = |why: &str| Error::Card {
             card: file.clone(),

@@ -138,23 +138,3 @@ fn one_of(indices: &[usize]) -> String {
     let words: Vec<String> = indices.iter().map(usize::to_string).collect();
     words.join(" or ")
 }
-
-/// Reads a text file of at most `most` bytes, whatever its length is said to be.
-pub(super) fn read_text(path: &Path, what: &'static str, most: u64) -> Result<String, Error> {
-    use std::io::Read;
-    let file = std::fs::File::open(path).map_err(Error::file(path))?;
-    let mut text = String::new();
-    file.take(most + 1)
-        .read_to_string(&mut text)
-        .map_err(Error::file(path))?;
-    if text.len() as u64 > most {
-        let bytes = std::fs::metadata(path).map_or(most + 1, |data| data.len());
-        return Err(Error::TooLarge {
-            path: path.to_path_buf(),
-            what,
-            bytes,
-            most,
-        });
-    }
-    Ok(text)
-}

@@ -37,6 +37,7 @@ mod prefixes;
 pub mod preprocessing;
 pub mod report;
 mod sides;
+mod text;
 mod whole;
 pub mod zoo;
 

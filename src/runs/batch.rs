@@ -114,10 +114,11 @@ impl<'a> Batch<'a> {
     /// Takes one step; `None` once all are taken. If it fails or is stopped, everything is as before.
     ///
     /// # Errors
-    /// As [`Ascent::step`].
+    /// [`Error::Diverged`] for the run whose numbers stop being finite, otherwise as [`Ascent::step`].
     pub fn step(&mut self) -> Result<Option<Report>, Error> {
         let start = Instant::now();
-        let Some(report) = self.ascent.step()? else {
+        let report = self.ascent.step().map_err(|problem| self.named(problem))?;
+        let Some(report) = report else {
             return Ok(None);
         };
         for (all, score) in self.scores.iter_mut().zip(&report.scores) {
@@ -131,6 +132,17 @@ impl<'a> Batch<'a> {
         }
         self.seconds += start.elapsed().as_secs_f64();
         Ok(Some(report))
+    }
+
+    /// The problem, with the target of the run that has it.
+    fn named(&self, problem: ascent::Error) -> Error {
+        match problem {
+            ascent::Error::Diverged { run, .. } => Error::Diverged {
+                target: self.specs[run].target.clone(),
+                problem: problem.into(),
+            },
+            other => other.into(),
+        }
     }
 
     /// How every run ended: what is to be kept of it, or [`Error::Dead`].

@@ -53,6 +53,12 @@ pub enum Error {
         "{0}: the gradient is exactly 0 wherever the start is; try another seed, or noise = 0.5"
     )]
     Dead(String),
+    /// A score, a gradient or a picture stopped being finite.
+    #[error("{target}: {problem}")]
+    Diverged {
+        target: String,
+        problem: Box<crate::ascent::Error>,
+    },
     /// A run that an earlier version was to make.
     #[error(
         "{target}: it was queued for method {method} of an earlier version, whose settings have no meaning today; cancel it and run it anew"

@@ -1,5 +1,5 @@
-//! Looks through what converters put around class scores: dictionaries (`ZipMap`), the names of the best classes (`ArgMax`
-//! and `LabelEncoder` or `ArrayFeatureExtractor`) and the best few scores (`TopK`). What goes in are the class scores, and
+//! Looks through what converters put around class scores: dictionaries (`ZipMap`), the names of the best classes (`ArgMax`,
+//! `Hardmax`, and `LabelEncoder` or `ArrayFeatureExtractor`) and the best few scores (`TopK`). What goes in are the class scores, and
 //! the labels are the classes' names.
 
 use crate::onnx::proto::{AttributeProto, NodeProto, ValueInfoProto};
@@ -107,7 +107,7 @@ fn container<'a>(graph: &'a Graph, output: &str) -> Option<(&'a NodeProto, Optio
         let node = &graph.nodes()[graph.producer(value)?];
         match node.op_type.as_str() {
             "ZipMap" => return Some((node, class_labels(node))),
-            "TopK" | "ArgMax" => return Some((node, labels)),
+            "TopK" | "ArgMax" | "Hardmax" => return Some((node, labels)),
             "Gather" if constant_labels(graph, node.input_at(0)?).is_some() => {
                 labels = constant_labels(graph, node.input_at(0)?);
                 value = node.input_at(1)?;

@@ -1,6 +1,6 @@
 //! Files that lie beside a model, or, of a model in a folder `onnx`, beside that.
 
-use crate::model::error::read_text;
+use crate::model::text as file;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub fn folders(model: &Path) -> impl Iterator<Item = PathBuf> {
 pub fn text(path: &Path) -> Option<String> {
     let text = path
         .is_file()
-        .then(|| read_text(path, "a description", LARGEST))?;
+        .then(|| file::read(path, "a description", LARGEST))?;
     text.ok()
 }
 

@@ -14,13 +14,18 @@ const OWN: [&str; 6] = [
 ];
 
 /// Names of lists.
-const COMMON: [&str; 6] = [
+const COMMON: [&str; 11] = [
     "labels.txt",
     "classes.txt",
     "class_names.txt",
     "labels.json",
     "classes.json",
     "class_names.json",
+    "class_indices.json",
+    "id2label.json",
+    "imagenet_class_index.json",
+    "imagenet_classes.txt",
+    "synset.txt",
 ];
 
 /// Most entries of a folder that are looked at.

@@ -1,4 +1,5 @@
-//! Class names as JSON or Python write them: a list of texts, or a dictionary of texts by index.
+//! Class names as JSON or Python write them: a list of texts, a dictionary of texts by index, or one of indices by text, such
+//! as the `class_indices` of Keras. In place of a text, a dictionary may hold a list of an identifier and a text.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,22 @@ pub fn names(text: &str) -> Option<Vec<String>> {
         _ => rest.dictionary()?,
     };
     rest.is_at_end().then_some(names)
+}
+
+/// A key or a value of a dictionary.
+enum Scalar {
+    Text(String),
+    Index(usize),
+}
+
+impl Scalar {
+    /// A number, which may stand in quotes.
+    fn index(&self) -> Option<usize> {
+        match self {
+            Self::Text(text) => text.parse().ok(),
+            Self::Index(index) => Some(*index),
+        }
+    }
 }
 
 /// What is left to read.
@@ -44,13 +61,20 @@ impl Cursor<'_> {
         Some(names)
     }
 
-    /// Texts by index up to the brace that closes the dictionary.
+    /// Texts and their indices up to the brace that closes the dictionary.
     fn dictionary(&mut self) -> Option<Vec<String>> {
         let mut names = BTreeMap::new();
         while self.one_of(&['}']).is_none() {
-            let index = self.index()?;
+            let key = self.scalar()?;
             self.one_of(&[':'])?;
-            names.insert(index, self.text()?);
+            let (index, name) = match (key, self.described()?) {
+                (Scalar::Text(name), Scalar::Index(index)) => (index, name),
+                (key, Scalar::Text(name)) => (key.index()?, name),
+                (Scalar::Index(_), Scalar::Index(_)) => return None,
+            };
+            if names.insert(index, name).is_some() {
+                return None;
+            }
             self.separator('}')?;
         }
         let is_whole = names.keys().copied().eq(0..names.len());
@@ -63,15 +87,23 @@ impl Cursor<'_> {
         (ends || self.one_of(&[',']).is_some()).then_some(())
     }
 
-    /// A number, or one in quotes.
-    fn index(&mut self) -> Option<usize> {
+    /// A scalar, or the last text of a list: an identifier may come before a name.
+    fn described(&mut self) -> Option<Scalar> {
+        match self.one_of(&['[']) {
+            Some(_) => self.list()?.pop().map(Scalar::Text),
+            None => self.scalar(),
+        }
+    }
+
+    /// A text in quotes, or a number without.
+    fn scalar(&mut self) -> Option<Scalar> {
         let rest = self.0.trim_start();
         if rest.starts_with(['"', '\'']) {
-            return self.text()?.parse().ok();
+            return self.text().map(Scalar::Text);
         }
         let end = rest.find(|c: char| !c.is_ascii_digit())?;
         self.0 = &rest[end..];
-        rest[..end].parse().ok()
+        rest[..end].parse().ok().map(Scalar::Index)
     }
 
     /// A text in quotes.
@@ -119,10 +151,14 @@ mod tests {
             r#"{0: 'cat', 1: "dog's", 2: 'Kärpfen'}"#,
             r#" { "1" : "dog's", "0" : "cat", "2" : "K\u00e4rpfen" } "#,
             r#"{2: 'Kärpfen', 0: 'cat', 1: 'dog\'s', }"#,
+            r#"{"dog's": 1, "Kärpfen": 2, "cat": 0}"#,
+            r#"{"0": ["n02121620", "cat"], "1": ["n02084071", "dog's"], "2": ["n1", "Kärpfen"]}"#,
         ] {
             assert_eq!(names(text).unwrap(), ["cat", "dog's", "Kärpfen"], "{text}");
         }
         assert_eq!(names("[]").unwrap().len(), 0);
+        assert_eq!(names(r#"{"1": 0, "0": 1}"#).unwrap(), ["1", "0"]);
+        assert_eq!(names(r#"{"1": "0", "0": "1"}"#).unwrap(), ["1", "0"]);
     }
 
     #[test]
@@ -138,6 +174,12 @@ mod tests {
             "{0: 'cat', 2: 'dog'}",
             "{-1: 'cat'}",
             "{0 'cat'}",
+            "{0: 0}",
+            "{'cat': 0, 'dog': 0}",
+            "{'cat': 1, 'dog': 2}",
+            "{'cat': 0, 1: 'dog', 'ray': 1}",
+            "{0: []}",
+            "{0: [['cat']]}",
             "{99999999999999999999: 'cat'}",
             r"['\x4']",
             r"['\",

@@ -66,10 +66,13 @@ pub fn read(model: &ModelProto) -> Hints {
     }
 }
 
-/// A list or a dictionary, or several lines: one word may be anything.
+/// A list or a dictionary, several lines, or several names with commas between them: one word may be anything.
 fn names(text: &str) -> Option<Vec<String>> {
-    let is_list = text.contains(['\n', '[', '{']);
-    is_list.then(|| lists::names(text))?
+    let separated = || text.split(',').map(|name| name.trim().into()).collect();
+    match text.contains(['\n', '[', '{']) {
+        true => lists::names(text),
+        false => text.contains(',').then(separated),
+    }
 }
 
 /// The order of colours in formats such as `Bgr8` and `Rgba16`.
@@ -174,6 +177,8 @@ mod tests {
             ("classes", r#"["cat", "dog"]"#),
             ("character", "cat\ndog"),
             ("labels", "cat\r\ndog\r\n"),
+            ("classes", "cat, dog"),
+            ("class_names", r#"{"dog": 1, "cat": 0}"#),
         ] {
             let names = stated(&[(key, value)]).names;
             assert_eq!(names[0].value, ["cat", "dog"], "{key}");

@@ -29,6 +29,7 @@ fn of(config: &Value) -> Hints {
             .collect(),
         size: size(trained).map(|size| Hint::new(size, FILE)),
         preprocessing: preprocessing(trained).map(|known| Hint::new(known, FILE)),
+        unmet: unmet(trained).into_iter().collect(),
         ..Hints::default()
     }
 }
@@ -58,6 +59,14 @@ fn size(trained: &Value) -> Option<Sides> {
     let [_, height, width]: [u32; 3] =
         serde_json::from_value(trained.get("input_size")?.clone()).ok()?;
     Sides::try_from([height, width]).ok()
+}
+
+/// What is stated but cannot be followed.
+fn unmet(trained: &Value) -> Option<String> {
+    let mode = trained.get("crop_mode")?.as_str()?;
+    (mode == "border").then(|| {
+        format!("{FILE} pads pictures to a square (crop_mode border), but their middle is cut out")
+    })
 }
 
 fn preprocessing(trained: &Value) -> Option<Preprocessing> {
@@ -120,10 +129,16 @@ mod tests {
     #[test]
     fn pictures_are_squashed_where_it_says_so() {
         let mut config = config();
-        for (mode, fit) in [("squash", Fit::Squash), ("center", Fit::Crop)] {
+        for (mode, fit) in [
+            ("squash", Fit::Squash),
+            ("center", Fit::Crop),
+            ("border", Fit::Crop),
+        ] {
             config["pretrained_cfg"]["crop_mode"] = json!(mode);
-            let preprocessing = of(&config).preprocessing.unwrap().value;
+            let hints = of(&config);
+            let preprocessing = hints.preprocessing.unwrap().value;
             assert_eq!(preprocessing.proportions(), fit);
+            assert_eq!(hints.unmet.len(), usize::from(mode == "border"));
         }
     }
 

@@ -18,6 +18,7 @@ const UNCUT: f64 = 384.0;
 #[derive(Default, Deserialize)]
 struct Config {
     id2label: Option<Value>,
+    label2id: Option<Value>,
     problem_type: Option<Value>,
 }
 
@@ -35,6 +36,7 @@ struct Preprocessor {
     crop_size: Option<Extent>,
     crop_pct: Option<f64>,
     resample: Option<i64>,
+    do_resize: Option<bool>,
     do_flip_channel_order: Option<bool>,
 }
 
@@ -69,6 +71,12 @@ pub fn read(path: &Path) -> Hints {
     let preprocessor = preprocessor.as_ref();
     let size = preprocessor.and_then(|known| known.seen()?.sides());
     let preprocessing = preprocessor.and_then(Preprocessor::preprocessing);
+    let is_kept = preprocessor.is_some_and(|known| known.do_resize == Some(false));
+    let unmet = is_kept.then(|| {
+        format!(
+            "{PREPROCESSOR} leaves pictures at their own size (do_resize), but they are resized"
+        )
+    });
     Hints {
         names: config
             .names()
@@ -78,13 +86,16 @@ pub fn read(path: &Path) -> Hints {
         size: size.map(|size| Hint::new(size, PREPROCESSOR)),
         preprocessing: preprocessing.map(|known| Hint::new(known, PREPROCESSOR)),
         activation: config.activation().map(|known| Hint::new(known, CONFIG)),
+        unmet: unmet.into_iter().collect(),
         ..Hints::default()
     }
 }
 
 impl Config {
     fn names(&self) -> Option<Vec<String>> {
-        literal::names(&self.id2label.as_ref()?.to_string())
+        let lists = [&self.id2label, &self.label2id].into_iter().flatten();
+        let mut names = lists.filter_map(|list| literal::names(&list.to_string()));
+        names.next()
     }
 
     fn activation(&self) -> Option<Activation> {
@@ -113,17 +124,13 @@ impl Preprocessor {
 
     /// How pixels become numbers, where that is a mean and a standard deviation of brightness from 0 to 1.
     fn preprocessing(&self) -> Option<Preprocessing> {
-        let factor = self.rescale_factor.unwrap_or(1.0 / 255.0);
-        let is_usual = self.do_rescale.unwrap_or(true)
-            && (factor * 255.0 - 1.0).abs() < 1e-3
-            && !self.rescale_offset.unwrap_or(false);
-        if !is_usual {
-            return None;
-        }
+        let (white, offset) = self.rescaling();
         let (mean, std) = match self.do_normalize.unwrap_or(self.image_mean.is_some()) {
-            true => (self.image_mean.clone()?, self.image_std.clone()?),
-            false => (json!([0.0]), json!([1.0])),
+            true => (numbers(&self.image_mean)?, numbers(&self.image_std)?),
+            false => (vec![0.0], vec![1.0]),
         };
+        let mean: Vec<f64> = mean.iter().map(|mean| (mean + offset) / white).collect();
+        let std: Vec<f64> = std.iter().map(|std| std / white).collect();
         let filter = match self.resample {
             Some(0) => "nearest",
             Some(2) => "bilinear",
@@ -133,6 +140,16 @@ impl Preprocessor {
             "fit": if self.is_squashed() { "squash" } else { "crop" },
             "channels": if self.do_flip_channel_order.unwrap_or(false) { "bgr" } else { "rgb" }});
         serde_json::from_value(said).ok()
+    }
+
+    /// What white is before mean and standard deviation are applied, and what is subtracted from it: black is 0.
+    fn rescaling(&self) -> (f64, f64) {
+        if !self.do_rescale.unwrap_or(true) {
+            return (255.0, 0.0);
+        }
+        let offset = self.rescale_offset.unwrap_or(false);
+        let white = self.rescale_factor.map_or(1.0, |factor| factor * 255.0);
+        (white, f64::from(u8::from(offset)))
     }
 
     /// Whether a picture is resized to a height and a width, whatever its own proportions. One number means this too,
@@ -163,6 +180,11 @@ impl Preprocessor {
             _ => 1.0,
         }
     }
+}
+
+/// A list of numbers.
+fn numbers(value: &Option<Value>) -> Option<Vec<f64>> {
+    serde_json::from_value(value.clone()?).ok()
 }
 
 #[cfg(test)]
@@ -254,16 +276,58 @@ mod tests {
     }
 
     #[test]
+    fn pixels_are_scaled_as_stated() {
+        for (scaling, black, white) in [
+            (r#""rescale_factor": 0.00392156862745098"#, 0.0, 1.0),
+            (r#""do_rescale": true, "do_normalize": false"#, 0.0, 1.0),
+            (r#""do_rescale": false"#, 0.0, 255.0),
+            (
+                r#""do_rescale": false, "image_mean": [127.5], "image_std": [127.5]"#,
+                -1.0,
+                1.0,
+            ),
+            (
+                r#""rescale_factor": 0.00784313725490196, "rescale_offset": true"#,
+                -1.0,
+                1.0,
+            ),
+            (
+                r#""rescale_offset": true, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]"#,
+                -3.0,
+                -1.0,
+            ),
+        ] {
+            let known = said("", "{}", &format!("{{{scaling}}}")).preprocessing;
+            for channel in known.unwrap().value.affine(Channels::Colour) {
+                let (dark, bright) = channel.range();
+                let is_near = (dark - black).abs() < 1e-3 && (bright - white).abs() < 1e-3;
+                assert!(is_near, "{scaling}: {dark} to {bright}");
+            }
+        }
+    }
+
+    #[test]
+    fn pictures_that_are_not_resized_are_named() {
+        let unmet = |text: &str| said("", "{}", text).unmet;
+        assert!(unmet(r#"{"do_resize": false}"#)[0].contains("do_resize"));
+        assert!(unmet(r#"{"do_resize": true}"#).is_empty());
+    }
+
+    #[test]
+    fn classes_may_be_named_by_their_indices_only() {
+        let hints = said("", r#"{"label2id": {"dog": 1, "cat": 0}}"#, "");
+        assert_eq!(hints.names[0].value, ["cat", "dog"]);
+    }
+
+    #[test]
     fn what_is_unusual_or_damaged_is_not_said() {
         for unusual in [
             "",
             "[]",
-            r#"{"do_rescale": false, "image_mean": [1], "image_std": [1]}"#,
-            r#"{"rescale_offset": true, "image_mean": [1], "image_std": [1]}"#,
             r#"{"image_mean": [1]}"#,
             r#"{"image_mean": [1], "image_std": [0]}"#,
             r#"{"image_mean": "a", "image_std": [1e999]}"#,
-            r#"{"size": {"height": 0, "width": 9999999}, "rescale_factor": 1}"#,
+            r#"{"size": {"height": 0, "width": 9999999}, "rescale_factor": 0}"#,
         ] {
             let hints = said("", r#"{"id2label": {"1": "b"}}"#, unusual);
             assert!(hints.preprocessing.is_none(), "{unusual}");
