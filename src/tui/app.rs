@@ -78,6 +78,17 @@ pub enum Shown {
     Finished(String),
 }
 
+/// What is selected in the browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selected {
+    tab: Tab,
+    /// The layer whose channels are listed.
+    layer: Option<usize>,
+    item: Option<usize>,
+    /// The finished run, where finished runs are listed.
+    run: Option<String>,
+}
+
 /// A panel that can have the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Panel {
@@ -127,6 +138,8 @@ pub struct App {
     pub snapshot: Option<Snapshot>,
     /// Which picture the picture panel shows.
     pub shown: Shown,
+    /// What was selected when [`Self::shown`] last followed the selection.
+    pub followed: Option<Selected>,
     pub overlay: Overlay,
     pub zoomed: bool,
 
@@ -185,6 +198,7 @@ impl App {
             held: false,
             snapshot: None,
             shown: Shown::Nothing,
+            followed: None,
             overlay: Overlay::Plain,
             zoomed: false,
             focus: Panel::Browser,
@@ -220,6 +234,18 @@ impl App {
     pub fn selected_entry(&self) -> Option<&Entry> {
         let index = self.browser.list().selected()?;
         self.in_history().then(|| self.library.get(index))
+    }
+
+    /// What is selected in the browser.
+    pub fn selected(&self) -> Selected {
+        let browser = &self.browser;
+        let channels = browser.channels.as_ref();
+        Selected {
+            tab: browser.tab,
+            layer: channels.map(|channels| channels.layer),
+            item: browser.list().selected(),
+            run: self.selected_entry().map(|entry| entry.id.clone()),
+        }
     }
 
     /// The latest run of the class, layer or channel under the cursor.

@@ -94,9 +94,9 @@ commands! {
         Top "top" "" ["home", "g g"]
         /// Go to the last.
         Bottom "bottom" "" ["end", "G"]
-        /// Go on to the next panel.
+        /// Next panel.
         NextPanel "next-panel" "panel" ["tab"]
-        /// Go back to the panel before.
+        /// Previous panel.
         PreviousPanel "previous-panel" "" ["backtab"]
         /// Show the layers of the network.
         TabLayers "layers" "" ["1"]
@@ -106,35 +106,35 @@ commands! {
         TabHistory "history" "" ["3"]
         /// Show favourites.
         TabFavourites "favourites" "" ["4"]
-        /// Show the next tab.
+        /// Next tab.
         NextTab "next-tab" "" ["]"]
-        /// Show the tab before.
+        /// Previous tab.
         PreviousTab "previous-tab" "" ["["]
-        /// Search, fuzzily, in the list that is shown.
+        /// Fuzzy search in this list; in the help, a filter.
         Search "search" "search" ["/"]
-        /// Close what is open, or clear the search or the marks.
+        /// Close what is open, or clear the marks or the search.
         Back "back" "" ["esc"]
         /// Change the settings of the next runs.
         Settings "settings" "settings" [","]
-        /// Go on to the next preset.
+        /// Next preset.
         NextPreset "next-preset" "" ["p"]
-        /// Draw another seed for the next runs.
+        /// Next seed.
         NewSeed "new-seed" "" ["n"]
-        /// Go back to seed 0.
+        /// Reset the seed to 0.
         ResetSeed "reset-seed" "" ["N"]
-        /// Queue a grid of runs over one or two settings.
+        /// Sweep: queue a grid of runs over one or two settings.
         Sweep "sweep" "" ["w"]
-        /// Look at the next overlay: picture, heat map over it, heat map, bands, gradient.
+        /// Next overlay: picture, heat map over it, heat map, bands, gradient.
         NextOverlay "next-overlay" "overlay" ["o"]
-        /// Look at the overlay before.
+        /// Previous overlay.
         PreviousOverlay "previous-overlay" "" ["O"]
-        /// Give the picture the whole screen, or take it back.
+        /// Toggle full screen for the picture.
         Zoom "zoom" "zoom" ["z"]
-        /// Pause the ascent, or go on with it.
+        /// Pause or resume the ascent; start the runs left from last time.
         Pause "pause" "pause" ["P"]
-        /// Watch the next of the runs that step together.
+        /// Show the next run of the batch.
         WatchNext "watch-next" "" ["."]
-        /// Make the run that is shown a favourite and save its picture and settings, or take that back.
+        /// Toggle favourite; a favourite's picture and settings are saved.
         Favourite "favourite" "favourite" ["s"]
         /// Undo the last deletion.
         Undo "undo" "" ["u"]
@@ -142,59 +142,59 @@ commands! {
         OpenModel "open-model" "" ["m"]
         /// Change the theme.
         NextTheme "next-theme" "" ["T"]
-        /// Show what was said, the errors too.
+        /// Message log.
         Messages "messages" "" ["M"]
-        /// Show every key.
+        /// Help: every key.
         Help "help" "help" ["?", "f1"]
-        /// Give a command by its name.
+        /// Command palette.
         Palette "palette" "" [":"]
-        /// Draw the screen anew.
+        /// Redraw the screen.
         Redraw "redraw" "" ["ctrl-l"]
-        /// Go to the background; `fg` brings it back.
+        /// Suspend to the background; `fg` returns.
         Suspend "suspend" "" ["ctrl-z"]
-        /// Quit; what runs or waits is kept for the next time.
+        /// Quit; running and waiting runs are kept for the next time.
         Quit "quit" "quit" ["q", "ctrl-c"]
     }
     Browser {
-        /// Run what is marked, or else what is selected: at once, or as soon as the queue comes to it.
+        /// Run what is marked, or else what is selected.
         Run "run" "run" ["enter"]
         /// Mark or unmark what is selected.
         Mark "mark" "mark" ["space"]
-        /// Mark everything from the last mark to here.
+        /// Mark a range: from the last mark to here, or begin one here.
         MarkRange "mark-range" "" ["v"]
-        /// Mark everything that is listed.
+        /// Mark all that is listed, or unmark it.
         MarkAll "mark-all" "" ["ctrl-a"]
         /// Run the centre neuron of the selected channel.
         RunNeuron "run-neuron" "" ["c"]
-        /// Run the negative of the marked or selected classes: what a picture shows that is not of the class.
+        /// Run the negative of the marked or selected classes: a picture that is not of the class.
         RunNot "run-not" "" ["!"]
-        /// Let the next runs take their class activation map at the selected layer, or where it is found again.
+        /// Use this layer for the class activation map of the next runs, or the automatic one again.
         MapHere "map-here" "" ["a"]
         /// Fold every scope, or unfold them all.
         FoldAll "fold-all" "" ["f"]
-        /// List every value of the network, or only what people would call its layers.
+        /// Show or hide internal tensors.
         AllLayers "all-layers" "" ["A"]
     }
     History {
-        /// Show the selected run's picture and all its settings.
+        /// Details: the picture and all its settings.
         Details "details" "details" ["enter", "i"]
         /// Mark or unmark the selected run.
         MarkRun "mark-run" "mark" ["space"]
-        /// Mark everything from the last mark to here.
+        /// Mark a range: from the last mark to here, or begin one here.
         MarkRunRange "mark-run-range" "" ["v"]
         /// Compare the marked runs side by side, or blink between two.
         Compare "compare" "compare" ["c"]
-        /// Delete the marked or selected runs; `undo` brings them back.
+        /// Delete the marked or selected runs; `undo` restores them.
         Delete "delete" "delete" ["d", "delete"]
         /// Run it again with the same settings and another seed.
         RunAgain "run-again" "" ["R"]
-        /// Take its settings over into the settings panel.
+        /// Copy its settings to the settings panel.
         EditSettings "edit-settings" "" ["e"]
         /// Export the marked or selected runs: picture, contact sheet, animation or page.
         Export "export" "export" ["x"]
-        /// Sort by something else.
+        /// Cycle the sort order.
         Sort "sort" "" ["S"]
-        /// List the runs of this model only, or of all.
+        /// This model's runs, or those of all models.
         ThisModel "this-model" "" ["f"]
     }
     Queue {
@@ -202,33 +202,33 @@ commands! {
         Watch "watch" "watch" ["enter"]
         /// Cancel the selected run.
         Cancel "cancel" "cancel" ["x", "d", "delete"]
-        /// Let the selected run come earlier.
+        /// Move the selected run up.
         MoveUp "move-up" "" ["K"]
-        /// Let the selected run come later.
+        /// Move the selected run down.
         MoveDown "move-down" "" ["J"]
-        /// Try a failed run again.
+        /// Retry the selected failed run.
         Retry "retry" "retry" ["r"]
-        /// Take everything that waits or failed out of the queue.
+        /// Clear waiting and failed runs.
         Clear "clear" "" ["X"]
     }
     Settings {
         /// Type a value for the selected setting.
         EditValue "edit-value" "type" ["enter"]
-        /// Turn the selected setting up.
+        /// Increase the selected setting.
         Increase "increase" "" ["+", "=", "right", "l"]
-        /// Turn the selected setting down.
+        /// Decrease the selected setting.
         Decrease "decrease" "" ["-", "left", "h"]
-        /// Give the selected setting its default again.
+        /// Reset the selected setting to its default.
         ResetValue "reset-value" "default" ["backspace"]
-        /// Give every setting its default again.
+        /// Reset all settings to their defaults.
         ResetAll "reset-all" "" ["D"]
         /// Save these settings as a preset.
         SavePreset "save-preset" "save" ["S"]
     }
     Popup {
-        /// Take what is selected.
+        /// Choose what is selected, or close.
         Accept "accept" "" ["enter"]
-        /// Blink between two compared pictures, or stop it.
+        /// Toggle blinking between the first two pictures.
         Blink "blink" "" ["b"]
     }
 }

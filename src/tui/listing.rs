@@ -165,16 +165,21 @@ impl Listing {
         }
     }
 
-    /// Marks all rows from the last mark to the cursor.
-    pub fn mark_range(&mut self) {
-        let from = self
-            .anchor
-            .and_then(|item| self.rows.iter().position(|&row| row == item))
-            .unwrap_or(self.cursor);
+    /// Marks all rows from where a range begins (the last mark) to the cursor. Where none does, one begins at the cursor;
+    /// returns whether that is so.
+    pub fn mark_range(&mut self) -> bool {
+        let listed = |item| self.rows.iter().position(|&row| row == item);
+        let begin = self.anchor.and_then(listed);
+        self.anchor = match begin {
+            Some(_) => None,
+            None => self.selected(),
+        };
+        let from = begin.unwrap_or(self.cursor);
         let (first, last) = (from.min(self.cursor), from.max(self.cursor));
         if let Some(range) = self.rows.get(first..=last) {
             self.marks.extend(range);
         }
+        begin.is_none()
     }
 
     /// Marks everything listed; if all of it is marked, unmarks it.
@@ -230,6 +235,19 @@ mod tests {
         assert_eq!(list.chosen(), [4, 5, 6, 7]);
         assert!(list.clear_marks());
         assert_eq!(list.chosen(), [4]);
+    }
+
+    #[test]
+    fn a_range_begins_where_nothing_was_marked() {
+        let mut list = Listing::of(10);
+        list.go_to(2);
+        assert!(list.mark_range());
+        list.go_to(5);
+        assert!(!list.mark_range());
+        assert_eq!(list.chosen(), [2, 3, 4, 5]);
+        list.go_to(8);
+        assert!(list.mark_range());
+        assert_eq!(list.chosen(), [2, 3, 4, 5, 8]);
     }
 
     #[test]

@@ -65,6 +65,18 @@ impl Plan {
         format!("{}{}", self.preset, if unchanged { "" } else { "*" })
     }
 
+    /// What was changed since the preset was taken, as `key = value`.
+    pub fn changes(&self) -> Vec<String> {
+        let preset = self.preset_settings(&self.preset);
+        let preset = BTreeMap::from(preset.unwrap_or_default());
+        let mut now = BTreeMap::from(self.settings.clone());
+        now.retain(|key, value| preset.get(key) != Some(value));
+        let changes = now.into_iter();
+        changes
+            .map(|(key, value)| format!("{key} = {value}"))
+            .collect()
+    }
+
     /// Takes the settings of the next preset.
     pub fn next_preset(&mut self) {
         let names = self.presets();

@@ -23,6 +23,10 @@ pub enum Asked {
     Export(Vec<String>),
     /// A command's name.
     Command,
+    /// What the keys in the help are about.
+    HelpFilter,
+    /// A model: a part of its name in the picker, or a path.
+    Model,
 }
 
 impl Asked {
@@ -35,17 +39,20 @@ impl Asked {
             Self::Sweep => "sweep",
             Self::Export(_) => "export to",
             Self::Command => ":",
+            Self::HelpFilter => "filter",
+            Self::Model => "open",
         }
     }
 
     /// How to answer, in a few words.
     pub fn help(&self) -> String {
         match self {
-            Self::Search { .. } | Self::Command => String::new(),
+            Self::Search { .. } | Self::Command | Self::HelpFilter => String::new(),
+            Self::Model => "a part of a name, or a path".into(),
             Self::Value(knob) => knob.allowed(),
             Self::PresetName => "letters, digits, - and _".into(),
-            Self::Sweep => "KEY=VALUE,VALUE,… or KEY=FROM..TO/COUNT, one or two of them".into(),
-            Self::Export(_) => "the ending decides: .png .gif .apng .html".into(),
+            Self::Sweep => "e.g. tilt=1..1.3/4 or steps=80,176 (up to two settings)".into(),
+            Self::Export(_) => "format by extension: .png .gif .apng .html".into(),
         }
     }
 }
@@ -55,6 +62,8 @@ impl Asked {
 pub struct Prompt {
     pub asked: Asked,
     pub line: Input,
+    /// Whether the next letter replaces the text.
+    pub is_selected: bool,
 }
 
 /// What a key made of the line.
@@ -76,6 +85,15 @@ impl Prompt {
         Self {
             asked,
             line: Input::new(text.into()),
+            is_selected: false,
+        }
+    }
+
+    /// Begins a line with a text that the first letter replaces.
+    pub fn replacing(asked: Asked, text: &str) -> Self {
+        Self {
+            is_selected: true,
+            ..Self::new(asked, text)
         }
     }
 
@@ -86,6 +104,14 @@ impl Prompt {
 
     /// Takes a key.
     pub fn type_key(&mut self, chord: Chord) -> Typed {
+        let is_replaced = std::mem::take(&mut self.is_selected)
+            && (chord.typed().is_some() || chord.code() == KeyCode::Backspace);
+        if is_replaced {
+            self.line.reset();
+            if chord.code() == KeyCode::Backspace {
+                return Typed::Changed;
+            }
+        }
         let control = chord.has_control();
         let request = match chord.code() {
             KeyCode::Enter => return Typed::Accepted,
@@ -118,6 +144,9 @@ impl Prompt {
 
     /// Takes a pasted text, as one line.
     pub fn paste(&mut self, text: &str) {
+        if std::mem::take(&mut self.is_selected) {
+            self.line.reset();
+        }
         for letter in text.chars().filter(|letter| !letter.is_control()) {
             if !self.has_room() {
                 break;
@@ -152,6 +181,24 @@ mod tests {
         assert_eq!(press(&mut prompt, "left"), Typed::Same);
         assert_eq!(press(&mut prompt, "enter"), Typed::Accepted);
         assert_eq!(press(&mut prompt, "ctrl-u backspace"), Typed::GivenUp);
+    }
+
+    #[test]
+    fn a_selected_text_is_replaced_by_a_letter_and_kept_by_the_cursor() {
+        let value = || Prompt::replacing(Asked::Sweep, "2");
+        for (keys, text) in [
+            ("9", "9"),
+            ("9 9", "99"),
+            ("left 9", "92"),
+            ("backspace", ""),
+        ] {
+            let mut prompt = value();
+            assert_ne!(press(&mut prompt, keys), Typed::GivenUp);
+            assert_eq!(prompt.text(), text, "{keys}");
+        }
+        let mut prompt = value();
+        prompt.paste("7");
+        assert_eq!(prompt.text(), "7");
     }
 
     #[test]

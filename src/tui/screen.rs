@@ -16,7 +16,7 @@ use crossterm::terminal::{
 use crossterm::{cursor, queue};
 use pictures::Pictures;
 use ratatui::backend::{Backend, CrosstermBackend};
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::layout::Rect;
 use std::io::{self, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -165,7 +165,8 @@ impl Screen {
             )?;
             self.shown = Buffer::empty(buffer.area);
         }
-        let changes = self.shown.diff(&buffer);
+        let uncovered = with_ground(&self.shown, &buffer);
+        let changes = self.shown.diff(&uncovered);
         if !changes.is_empty() {
             CrosstermBackend::new(&mut text).draw(changes.into_iter())?;
         }
@@ -199,6 +200,18 @@ impl Drop for Screen {
     }
 }
 
+/// The frame, in which the cells that a picture newly covers are to be written once more: the picture may leave a part of
+/// them free, and what was there before must not be seen in it.
+fn with_ground(shown: &Buffer, frame: &Buffer) -> Buffer {
+    let mut frame = frame.clone();
+    for (cell, before) in frame.content.iter_mut().zip(&shown.content) {
+        if before.diff_option != CellDiffOption::Skip {
+            cell.set_diff_option(CellDiffOption::None);
+        }
+    }
+    frame
+}
+
 fn write_frames(mut pictures: Pictures, frames: &Receiver<Frame>, drained: &impl Fn(Drained)) {
     for frame in frames {
         let Frame {
@@ -227,4 +240,28 @@ fn write_text(text: &[u8], cursor: Option<(u16, u16)>) -> io::Result<()> {
     }
     queue!(out, EndSynchronizedUpdate)?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A picture may leave a part of its last column free: no letter may be left there, and nothing is written later, when
+    /// the picture stands.
+    #[test]
+    fn the_ground_of_a_picture_is_written_once() {
+        let area = Rect::new(0, 0, 2, 1);
+        let mut text = Buffer::empty(area);
+        text.set_string(0, 0, "ab", ratatui::style::Style::new());
+        let mut covered = Buffer::empty(area);
+        for cell in &mut covered.content {
+            cell.set_diff_option(CellDiffOption::Skip);
+        }
+        let ground = with_ground(&text, &covered);
+        let written = text.diff(&ground);
+        assert_eq!(written.len(), 2);
+        assert!(written.iter().all(|(_, _, cell)| cell.symbol() == " "));
+        assert!(covered.diff(&with_ground(&covered, &covered)).is_empty());
+        assert_eq!(covered.diff(&with_ground(&covered, &text)).len(), 2);
+    }
 }

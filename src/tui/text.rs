@@ -63,6 +63,12 @@ fn readable(text: &str, end: bool) -> String {
     clean(&text[range])
 }
 
+/// `text` in lines of at most `width` columns, broken between words and, where there is no other way, within one.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let lines = textwrap::wrap(text, width.max(1)).into_iter();
+    lines.map(std::borrow::Cow::into_owned).collect()
+}
+
 /// `text` without anything that steers a terminal: control characters and those that turn the direction of writing become
 /// a visible sign.
 pub fn clean(text: &str) -> String {
@@ -73,6 +79,14 @@ pub fn clean(text: &str) -> String {
     text.chars()
         .map(|letter| if steers(letter) { '·' } else { letter })
         .collect()
+}
+
+/// So many runs.
+pub fn counted(runs: usize) -> String {
+    match runs {
+        1 => "1 run".into(),
+        runs => format!("{runs} runs"),
+    }
 }
 
 /// A count with a unit that keeps it short: 950, 4.7 k, 11 M.

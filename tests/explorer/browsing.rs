@@ -1,8 +1,11 @@
 //! Moving about in layers, channels and classes.
 
-use super::support::Driver;
+use super::support::{Driver, work};
+use ziggurat::runs::worker::Command as Work;
 use ziggurat::terminal::Protocol;
+use ziggurat::tui::action::{Answer, Effect};
 use ziggurat::tui::browser::Tab;
+use ziggurat::tui::popup::Choice;
 use ziggurat::tui::tree::Row;
 
 fn explorer() -> Driver {
@@ -118,4 +121,100 @@ fn every_value_can_be_listed() {
     );
     let selected = explorer.app.browser.selected_row();
     assert_eq!(selected, Some(Row::Layer(6)));
+}
+
+fn last_message(explorer: &Driver) -> &str {
+    &explorer.app.messages.iter().last().unwrap().text
+}
+
+#[test]
+fn typing_filters_the_models_and_opens_paths() {
+    let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
+    let choices = vec![
+        Choice::Card {
+            name: "efficientnet-lite0".into(),
+            here: true,
+        },
+        Choice::Folder("/".into()),
+        Choice::Folder("/models/resnets".into()),
+        Choice::File("/models/resnet18.onnx".into()),
+    ];
+    let folder = || Answer::Folder {
+        folder: "/models".into(),
+        choices: Ok(choices.clone()),
+    };
+    explorer.answer(folder());
+    let screen = explorer.screen();
+    assert!(
+        screen.contains("../") && screen.contains("resnets/"),
+        "{screen}"
+    );
+    // What is typed steers nothing behind the panel.
+    explorer.write("res18");
+    assert!(!explorer.screen().contains("efficientnet-lite0  "));
+    let effects = explorer.press("enter");
+    let opens = |effects: &[Effect], name: &str| {
+        work(effects)
+            .iter()
+            .any(|work| matches!(work, Work::Open(Some(model)) if model == name))
+    };
+    assert!(opens(&effects, "/models/resnet18.onnx"));
+    for (text, path) in [
+        ("/data/net.onnx", "/data/net.onnx"),
+        ("./net.onnx", "/models/./net.onnx"),
+    ] {
+        explorer.answer(folder());
+        explorer.write(text);
+        assert!(opens(&explorer.press("enter"), path), "{text}");
+    }
+    explorer.answer(folder());
+    explorer.write("/data/");
+    let effects = explorer.press("enter");
+    let lists =
+        |effect: &Effect| matches!(effect, Effect::ListFolder(folder) if folder.ends_with("data"));
+    assert!(effects.iter().any(lists));
+    explorer.press("ctrl-u");
+    explorer.write("nothing like it");
+    explorer.press("enter");
+    assert!(last_message(&explorer).contains("no model here"));
+    explorer.press("esc");
+    assert!(explorer.app.popups.is_empty() && explorer.app.prompt.is_none());
+}
+
+#[test]
+fn the_help_is_filtered_and_the_palette_searches_what_commands_do() {
+    let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
+    explorer.press("? /");
+    explorer.write("heat map");
+    let screen = explorer.screen();
+    assert!(screen.contains("Next overlay") && !screen.contains("Next panel"));
+    explorer.press("enter esc");
+    assert!(explorer.screen().contains("Next panel"));
+    explorer.press("esc :");
+    explorer.write("heat map");
+    assert!(explorer.screen().contains("next-overlay"));
+    // What belongs to the history is not offered among the classes.
+    explorer.press("ctrl-u");
+    explorer.write("export");
+    assert!(
+        !explorer.screen().contains("export  "),
+        "{}",
+        explorer.screen()
+    );
+}
+
+#[test]
+fn a_key_that_means_something_elsewhere_names_it() {
+    let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
+    explorer.press("2 x");
+    assert!(last_message(&explorer).contains("export (history)"));
+    explorer.press("f9");
+    assert!(last_message(&explorer).contains("`?` lists the keys"));
+    explorer.press("3 w");
+    assert!(last_message(&explorer).starts_with("a sweep runs a class"));
+    explorer.press("2 P");
+    assert_eq!(last_message(&explorer), "nothing is running");
+    explorer.press("? 1");
+    assert!(last_message(&explorer).starts_with("close this panel first"));
+    assert_eq!(explorer.app.browser.tab, Tab::Classes);
 }

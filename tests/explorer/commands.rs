@@ -36,6 +36,8 @@ fn effect_of(command: Command, context: Context) -> (bool, Vec<Effect>) {
     prepare(&mut explorer, command);
     let before = explorer.screen();
     let mut effects = Vec::new();
+    let refused = update::refusal(&explorer.app, command);
+    assert_eq!(refused, None, "{command:?}");
     update::perform(&mut explorer.app, command, &mut effects);
     effects.extend(update(
         &mut explorer.app,
@@ -106,4 +108,103 @@ fn the_help_lists_every_command() {
             entry.name
         );
     }
+}
+
+/// A name for a state and how to get there.
+type State = (&'static str, fn(&mut Driver));
+
+/// Where a person may be when they press a key.
+const STATES: &[State] = &[
+    ("opening", |_| {}),
+    ("classes", |explorer| drop(explorer.press("2"))),
+    ("layers", |explorer| drop(explorer.press("1"))),
+    ("an unfolded layer", |explorer| {
+        drop(explorer.press("1 f j"))
+    }),
+    ("channels", |explorer| drop(explorer.press("1 f j l"))),
+    ("a search", |explorer| drop(explorer.press("2 / s enter"))),
+    ("a search without matches", |explorer| {
+        drop(explorer.press("2 / z z z enter"));
+    }),
+    ("no history", |explorer| drop(explorer.press("3"))),
+    ("history", |explorer| {
+        explorer.remember(3);
+        explorer.press("3");
+    }),
+    ("favourites", |explorer| {
+        explorer.remember(3);
+        explorer.press("4");
+    }),
+    ("an empty queue", |explorer| drop(explorer.press("tab"))),
+    ("a queue", |explorer| {
+        explorer.press("2 enter n enter tab");
+    }),
+    ("settings", |explorer| drop(explorer.press(","))),
+    ("help", |explorer| drop(explorer.press("?"))),
+    ("messages", |explorer| drop(explorer.press("M"))),
+    ("details", |explorer| {
+        explorer.remember(3);
+        explorer.press("3 i");
+    }),
+    ("compared runs", |explorer| {
+        explorer.remember(3);
+        explorer.press("3 space space c");
+    }),
+    ("a zoomed picture", |explorer| drop(explorer.press("z"))),
+];
+
+/// Going where one is already needs no word.
+const IDEMPOTENT: [Command; 10] = [
+    Command::Up,
+    Command::Down,
+    Command::PageUp,
+    Command::PageDown,
+    Command::Top,
+    Command::Bottom,
+    Command::TabLayers,
+    Command::TabClasses,
+    Command::TabHistory,
+    Command::TabFavourites,
+];
+
+#[test]
+fn no_key_does_nothing_in_silence() {
+    let mut mute = Vec::new();
+    for (name, go) in STATES {
+        let idempotent = IDEMPOTENT.iter();
+        let silent: Vec<String> = idempotent
+            .flat_map(|command| command.entry().keys)
+            .map(|key| (*key).to_string())
+            .collect();
+        let keys = COMMANDS.iter().flat_map(|entry| entry.keys);
+        let unbound = ["Z", "Y", "f9", "ctrl-t"];
+        for key in keys.chain(&unbound) {
+            if silent.iter().any(|other| other == key) {
+                continue;
+            }
+            let mut explorer = match *name {
+                "opening" => Driver::opening(Protocol::Kitty, 120, 40),
+                _ => Driver::new(Protocol::Kitty, 120, 40),
+            };
+            go(&mut explorer);
+            let seen = |explorer: &Driver| {
+                let app = &explorer.app;
+                (
+                    explorer.screen(),
+                    app.browser.tab,
+                    app.messages.iter().len(),
+                )
+            };
+            let before = seen(&explorer);
+            let effects = explorer.press(key);
+            let asks = effects.iter().any(|effect| {
+                // A picture is loaded for whatever is selected.
+                !matches!(effect, Effect::LoadPicture(..))
+            });
+            if !asks && seen(&explorer) == before {
+                mute.push(format!("{key} in {name}"));
+            }
+        }
+    }
+    assert!(mute.is_empty(), "{mute:#?}");
 }

@@ -3,6 +3,7 @@
 use super::support::{Driver, objective, picture, record, unit};
 use ziggurat::ascent::Settings;
 use ziggurat::runs::Spec;
+use ziggurat::runs::worker::Report;
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Answer, Effect};
 use ziggurat::tui::app::Shown;
@@ -178,4 +179,41 @@ fn a_class_with_a_finished_run_is_marked_and_shown_when_selected() {
     explorer.press("enter");
     assert!(matches!(explorer.app.shown, Shown::Finished(_)));
     assert!(explorer.screen().contains('◆'));
+}
+
+#[test]
+fn what_has_just_finished_stays_in_view() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    let first = Driver::started(&explorer.press("2 enter"));
+    explorer.finish(first[0], 1.0);
+    let latest = Driver::started(&explorer.press("n enter"));
+    explorer.finish(latest[0], 2.0);
+    // History answers the first run again: its own picture is shown, not that of the latest run of the class.
+    let again = Driver::started(&explorer.press("N enter"));
+    let spec = explorer.app.queue.get(again[0]).unwrap().spec.clone();
+    let mut record = record(spec, 1.0);
+    record.time = 1;
+    let id = record.id.clone();
+    explorer.report(Report::Finished {
+        job: again[0],
+        record: Box::new(record),
+        picture: picture(),
+        from_history: true,
+    });
+    assert_eq!(explorer.app.shown, Shown::Finished(id));
+}
+
+#[test]
+fn a_run_under_way_is_shown_again_behind_history() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.remember(3);
+    let jobs = Driver::started(&explorer.press("2 enter"));
+    explorer.press("3 j");
+    assert!(matches!(explorer.app.shown, Shown::Finished(_)));
+    explorer.press(".");
+    assert_eq!(explorer.app.shown, Shown::Live(jobs[0]));
+    explorer.press("j");
+    assert!(matches!(explorer.app.shown, Shown::Finished(_)));
+    explorer.press("2");
+    assert_eq!(explorer.app.shown, Shown::Live(jobs[0]));
 }

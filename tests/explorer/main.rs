@@ -4,6 +4,7 @@ mod browsing;
 mod commands;
 mod finished;
 mod hostile;
+mod legible;
 mod queueing;
 mod screens;
 mod support;

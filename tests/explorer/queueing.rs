@@ -101,6 +101,10 @@ fn a_sweep_queues_a_grid_and_leaves_the_settings_as_they_were() {
     explorer.press("enter");
     let said = explorer.app.messages.iter().last().unwrap();
     assert!(said.text.contains("KEY=VALUE"), "{}", said.text);
+    // The line stays, to be corrected.
+    assert_eq!(explorer.app.prompt.as_ref().unwrap().text(), "nonsense");
+    explorer.press("esc");
+    assert!(explorer.app.prompt.is_none());
 }
 
 #[test]
@@ -258,8 +262,7 @@ fn the_map_is_taken_at_a_layer_that_the_user_picks() {
         "{}",
         explorer.screen()
     );
-    explorer.press("enter");
-    explorer.write("head/conv");
+    explorer.write("v");
     explorer.press("enter");
     assert_eq!(explorer.app.plan.settings.mask_layer, "head/conv");
     explorer.press("+");

@@ -43,7 +43,9 @@ const SCREENS: &[Screen] = &[
         drop(explorer.press("3 space space space c"))
     }),
     ("details", |explorer| drop(explorer.press("3 i"))),
-    ("messages", |explorer| drop(explorer.press("w x enter M"))),
+    ("messages", |explorer| {
+        drop(explorer.press("w x enter esc M"))
+    }),
     ("models", |explorer| {
         explorer.answer(Answer::Folder {
             folder: "/models".into(),

@@ -126,6 +126,18 @@ impl Keymap {
         }
     }
 
+    /// The commands that one key gives, in whatever context.
+    pub fn commands_of(&self, chord: Chord) -> impl Iterator<Item = Command> {
+        let is_bound = move |binding: &&Binding| {
+            let mut keys = binding.keys.iter();
+            keys.any(|keys| *keys.chords() == [chord])
+        };
+        self.bindings
+            .iter()
+            .filter(is_bound)
+            .map(|binding| binding.command)
+    }
+
     /// The keys of a command, the main one first; empty if it has none.
     pub fn keys(&self, command: Command) -> &[Keys] {
         &self.bindings[command as usize].keys

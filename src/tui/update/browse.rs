@@ -25,10 +25,10 @@ pub fn go(app: &mut App, motion: Motion) {
             rows.go(motion, page);
             *cursor = rows.cursor();
         }
-        Some(Popup::Palette(list)) => list.go(motion, page),
+        Some(Popup::Palette(palette)) => palette.list.go(motion, page),
         Some(Popup::Models(picker)) => picker.list.go(motion, page),
         Some(
-            Popup::Help { scroll } | Popup::Details { scroll, .. } | Popup::Messages { scroll },
+            Popup::Help { scroll, .. } | Popup::Details { scroll, .. } | Popup::Messages { scroll },
         ) => scroll_by(scroll, motion, page),
         Some(Popup::Compare(_)) => {}
         None => match app.focus {
@@ -75,12 +75,19 @@ pub fn left(app: &mut App) {
     }
     match browser.selected_row() {
         Some(Row::Scope(scope)) if browser.open.contains(&scope) => browser.set_open(scope, false),
-        Some(row) if !browser.is_searching_layers() => {
-            if let Some(scope) = browser.tree.parent(row) {
+        Some(row) if !browser.is_searching_layers() => match browser.tree.parent(row) {
+            Some(scope) => {
                 browser.go_to_row(Row::Scope(scope));
             }
+            None => {
+                let text = "no scope is around it";
+                app.messages.say(Level::Note, text, app.now);
+            }
+        },
+        _ => {
+            let text = "what a search finds has no scopes";
+            app.messages.say(Level::Note, text, app.now);
         }
-        _ => {}
     }
 }
 
@@ -145,23 +152,33 @@ pub fn other_layers(app: &mut App) {
     app.model = Model::Open(Arc::new(other));
 }
 
-/// Shows a tab.
-pub fn show_tab(app: &mut App, tab: Tab) {
+/// Shows a tab. Away from the finished runs, the run under way is shown again.
+pub fn show_tab(app: &mut App, tab: Tab, effects: &mut Vec<Effect>) {
+    let was_history = app.in_history();
+    app.zoomed = false;
     app.focus = Panel::Browser;
     app.browser.tab = tab;
-    if app.in_history() {
-        list_history(app);
+    let running = app.running.first().map(|live| live.job);
+    match (app.in_history(), running) {
+        (true, _) => list_history(app),
+        (false, Some(job)) if was_history => queueing::show_live(app, job, effects),
+        _ => {}
     }
 }
 
 /// Shows the tab that lies `by` further.
-pub fn turn_tab(app: &mut App, by: usize) {
+pub fn turn_tab(app: &mut App, by: usize, effects: &mut Vec<Effect>) {
     let next = (app.browser.tab as usize + by) % Tab::ALL.len();
-    show_tab(app, Tab::ALL[next]);
+    show_tab(app, Tab::ALL[next], effects);
 }
 
 /// Closes what is open, the topmost thing only.
 pub fn back(app: &mut App) {
+    if let Some(Popup::Help { filter, .. }) = app.popups.last_mut()
+        && !std::mem::take(filter).is_empty()
+    {
+        return;
+    }
     if app.popups.pop().is_some() {
         return;
     }
@@ -239,7 +256,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
         channels.list.fit(grid.1, grid.0);
     }
     match app.popups.last_mut() {
-        Some(Popup::Palette(list)) => list.fit(layout.popup_lines(), 1),
+        Some(Popup::Palette(palette)) => palette.list.fit(layout.popup_lines(), 1),
         Some(Popup::Models(picker)) => picker.list.fit(layout.popup_lines(), 1),
         _ => {}
     }
@@ -250,8 +267,14 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     load_pictures(app, lines, effects);
 }
 
-/// A finished run that is selected is shown; so is a run of what is selected, unless one under way is.
+/// A finished run that is selected is shown; so is a run of what is selected, unless one under way is. Only another selection
+/// changes what is shown: what has just finished stays.
 fn show_selected(app: &mut App) {
+    let selected = Some(app.selected());
+    let is_same = std::mem::replace(&mut app.followed, selected.clone()) == selected;
+    if is_same && app.shown != Shown::Nothing {
+        return;
+    }
     let live =
         matches!(app.shown, Shown::Live(job) if app.running.iter().any(|live| live.job == job));
     if let Some(entry) = app.selected_entry() {

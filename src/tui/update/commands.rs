@@ -6,7 +6,7 @@ use super::super::browser::Tab;
 use super::super::command::Command;
 use super::super::listing::Motion;
 use super::super::messages::Level;
-use super::super::popup::{Popup, palette};
+use super::super::popup::{Palette, Popup};
 use super::super::prompt::{Asked, Prompt};
 use super::{browse, finished, map, queueing};
 use crate::ascent::settings::{KNOBS, Knob};
@@ -30,13 +30,17 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
                 Panel::Queue => Panel::Browser,
             };
         }
-        Command::TabLayers => browse::show_tab(app, Tab::Layers),
-        Command::TabClasses => browse::show_tab(app, Tab::Classes),
-        Command::TabHistory => browse::show_tab(app, Tab::History),
-        Command::TabFavourites => browse::show_tab(app, Tab::Favourites),
-        Command::NextTab => browse::turn_tab(app, 1),
-        Command::PreviousTab => browse::turn_tab(app, Tab::ALL.len() - 1),
+        Command::TabLayers => browse::show_tab(app, Tab::Layers, effects),
+        Command::TabClasses => browse::show_tab(app, Tab::Classes, effects),
+        Command::TabHistory => browse::show_tab(app, Tab::History, effects),
+        Command::TabFavourites => browse::show_tab(app, Tab::Favourites, effects),
+        Command::NextTab => browse::turn_tab(app, 1, effects),
+        Command::PreviousTab => browse::turn_tab(app, Tab::ALL.len() - 1, effects),
+        Command::Search if matches!(app.popups.last(), Some(Popup::Help { .. })) => {
+            app.prompt = Some(Prompt::new(Asked::HelpFilter, ""));
+        }
         Command::Search => {
+            app.zoomed = false;
             app.focus = Panel::Browser;
             app.browser.channels = None;
             let before = app.browser.search().to_string();
@@ -50,15 +54,15 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Back => browse::back(app),
 
         Command::Settings => toggle(app, Popup::Settings { cursor: 0 }),
-        Command::NextPreset => app.plan.next_preset(),
-        Command::NewSeed => app.plan.seed = app.plan.seed.wrapping_add(1),
-        Command::ResetSeed => app.plan.seed = 0,
+        Command::NextPreset => next_preset(app),
+        Command::NewSeed => set_seed(app, app.plan.seed.wrapping_add(1)),
+        Command::ResetSeed => set_seed(app, 0),
         Command::Sweep => app.prompt = Some(Prompt::new(Asked::Sweep, "")),
 
         Command::NextOverlay => turn_overlay(app, true, effects),
         Command::PreviousOverlay => turn_overlay(app, false, effects),
         Command::Zoom => app.zoomed = !app.zoomed,
-        Command::Pause if app.held => app.held = false,
+        Command::Pause if app.held => queueing::go_on(app),
         Command::Pause => {
             let work = if app.paused {
                 Work::Resume
@@ -73,9 +77,15 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::OpenModel => effects.push(Effect::ListFolder(app.environment.folder.clone())),
         Command::NextTheme => next_theme(app),
         Command::Messages => toggle(app, Popup::Messages { scroll: 0 }),
-        Command::Help => toggle(app, Popup::Help { scroll: 0 }),
+        Command::Help => toggle(
+            app,
+            Popup::Help {
+                scroll: 0,
+                filter: String::new(),
+            },
+        ),
         Command::Palette => {
-            app.popups.push(Popup::Palette(palette("")));
+            app.popups.push(Popup::Palette(Palette::of(app)));
             app.prompt = Some(Prompt::new(Asked::Command, ""));
         }
         Command::Redraw => effects.push(Effect::Redraw),
@@ -88,15 +98,13 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::RunNot => queueing::run_not(app, effects),
         Command::MapHere => map::take_here(app),
         Command::Mark => app.browser.list_mut().toggle_mark(),
-        Command::MarkRange => app.browser.list_mut().mark_range(),
+        Command::MarkRange | Command::MarkRunRange => mark_range(app),
         Command::MarkAll => app.browser.list_mut().mark_all(),
-        Command::FoldAll if app.browser.tab == Tab::Layers => app.browser.fold_all(),
-        Command::FoldAll => {}
+        Command::FoldAll => app.browser.fold_all(),
         Command::AllLayers => browse::other_layers(app),
 
         Command::Details => finished::details(app, effects),
         Command::MarkRun => app.browser.list_mut().toggle_mark(),
-        Command::MarkRunRange => app.browser.list_mut().mark_range(),
         Command::Compare => finished::compare(app),
         Command::Delete => finished::delete(app, effects),
         Command::RunAgain => finished::run_again(app, effects),
@@ -115,7 +123,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::EditValue => with_knob(app, |app, knob| {
             let value = app.plan.settings.get(knob.key);
             let text = value.unwrap_or_else(|| knob.default()).to_string();
-            app.prompt = Some(Prompt::new(Asked::Value(knob), &text));
+            app.prompt = Some(Prompt::replacing(Asked::Value(knob), &text));
         }),
         Command::Increase => with_knob(app, |app, knob| turn(app, knob, true)),
         Command::Decrease => with_knob(app, |app, knob| turn(app, knob, false)),
@@ -126,7 +134,11 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::ResetAll => app.plan.settings = Settings::default(),
         Command::SavePreset => app.prompt = Some(Prompt::new(Asked::PresetName, "")),
 
-        Command::Accept => finished::accept(app, effects),
+        Command::Accept => {
+            if let Err(why) = finished::accept(app, effects) {
+                app.messages.say(Level::Warning, why, app.now);
+            }
+        }
         Command::Blink => {
             if let Some(Popup::Compare(compare)) = app.popups.last_mut() {
                 compare.blink = !compare.blink;
@@ -148,8 +160,39 @@ fn toggle(app: &mut App, popup: Popup) {
 }
 
 fn turn(app: &mut App, knob: &Knob, up: bool) {
-    if !app.plan.turn(knob, up) {
-        let text = format!("{}: type {}", knob.key, knob.allowed());
+    let before = app.plan.settings.get(knob.key);
+    let text = match app.plan.turn(knob, up) {
+        false => format!("{}: type {}", knob.key, knob.allowed()),
+        true if app.plan.settings.get(knob.key) == before => {
+            let end = if up { "largest" } else { "smallest" };
+            format!("{} has its {end} value: {}", knob.key, knob.allowed())
+        }
+        true => return,
+    };
+    app.messages.say(Level::Note, text, app.now);
+}
+
+/// Takes the settings of the next preset, and says which changes that drops.
+fn next_preset(app: &mut App) {
+    let dropped = app.plan.changes();
+    app.plan.next_preset();
+    let dropped = match dropped.is_empty() {
+        true => String::new(),
+        false => format!("; dropped {}", dropped.join(", ")),
+    };
+    let text = format!("preset {}{dropped}", app.plan.title());
+    app.messages.say(Level::Note, text, app.now);
+}
+
+fn set_seed(app: &mut App, seed: u64) {
+    app.plan.seed = seed;
+    app.messages
+        .say(Level::Note, format!("seed {seed}"), app.now);
+}
+
+fn mark_range(app: &mut App) {
+    if app.browser.list_mut().mark_range() {
+        let text = "a range begins here: the same key at its other end marks it";
         app.messages.say(Level::Note, text, app.now);
     }
 }
@@ -183,7 +226,7 @@ pub fn overlays(levels: u32) -> Vec<Overlay> {
 
 fn turn_overlay(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
     let Shown::Live(job) = app.shown else {
-        let text = "overlays show what a run under way works with; none is shown";
+        let text = "overlays are available only while a run is shown that is under way";
         return app.messages.say(Level::Note, text, app.now);
     };
     let levels = app.queue.get(job).map_or(1, |job| job.spec.settings.levels);

@@ -2,11 +2,10 @@
 
 use super::super::action::Effect;
 use super::super::app::{App, Shown};
-use super::super::command::COMMANDS;
 use super::super::messages::Level;
 use super::super::popup::{Choice, Compare, MOST_COMPARED, Popup};
 use super::super::prompt::{Asked, Prompt};
-use super::{browse, commands, queueing};
+use super::{browse, queueing};
 use crate::runs::history::Entry;
 use crate::runs::history::query::SortKey;
 use crate::runs::worker::Command as Work;
@@ -57,9 +56,7 @@ pub fn delete(app: &mut App, effects: &mut Vec<Effect>) {
 pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
     match app.removed.pop_back() {
         Some(ids) => effects.push(Effect::Restore(ids)),
-        None => app
-            .messages
-            .say(Level::Note, "nothing was deleted", app.now),
+        None => app.messages.say(Level::Note, "nothing to undo", app.now),
     }
 }
 
@@ -188,45 +185,42 @@ pub fn record(app: &mut App, record: Box<Record>, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Takes what is selected in the popup.
-pub fn accept(app: &mut App, effects: &mut Vec<Effect>) {
-    match app.popups.last() {
-        Some(Popup::Palette(list)) => {
-            let chosen = list.selected();
-            app.popups.pop();
-            if let Some(index) = chosen {
-                commands::perform(app, COMMANDS[index].command, effects);
-            }
+/// Takes what is selected in the popup, or closes it.
+///
+/// # Errors
+/// Why the selected model cannot be opened now.
+pub fn accept(app: &mut App, effects: &mut Vec<Effect>) -> Result<(), String> {
+    let Some(Popup::Models(picker)) = app.popups.last() else {
+        app.popups.pop();
+        return Ok(());
+    };
+    let choice = picker.list.selected().map(|index| &picker.choices[index]);
+    let model = match choice {
+        None => return Err("nothing is listed".into()),
+        Some(Choice::Folder(folder)) => {
+            effects.push(Effect::ListFolder(folder.clone()));
+            return Ok(());
         }
-        Some(Popup::Models(picker)) => {
-            let choice = picker
-                .list
-                .selected()
-                .map(|index| picker.choices[index].clone());
-            let model = match choice {
-                None => return,
-                Some(Choice::Folder(folder)) => return effects.push(Effect::ListFolder(folder)),
-                Some(Choice::Card { name, .. }) => name,
-                Some(Choice::File(path)) => path.display().to_string(),
-            };
-            app.popups.pop();
-            open(app, model, effects);
-        }
-        _ => drop(app.popups.pop()),
-    }
+        Some(Choice::Card { name, .. }) => name.clone(),
+        Some(Choice::File(path)) => path.display().to_string(),
+    };
+    open(app, model, effects)
 }
 
-/// Opens another model.
-fn open(app: &mut App, model: String, effects: &mut Vec<Effect>) {
+/// Opens another model and closes the picker.
+///
+/// # Errors
+/// If runs are under way.
+pub fn open(app: &mut App, model: String, effects: &mut Vec<Effect>) -> Result<(), String> {
     if !app.running.is_empty() {
-        let text =
-            "runs are under way: wait for them or cancel them before another model is opened";
-        return app.messages.say(Level::Warning, text, app.now);
+        return Err("runs are under way: wait for them, or cancel them first".into());
     }
+    app.popups.pop();
     app.model = super::super::app::Model::Opening {
         name: model.clone(),
         stage: "opening".into(),
         bytes: None,
     };
     effects.push(Effect::Worker(Work::Open(Some(model))));
+    Ok(())
 }

@@ -16,7 +16,7 @@ pub fn take_here(app: &mut App) {
         return no_network(app);
     };
     let Some(index) = selected(app) else {
-        let text = "the map is taken at a layer: select one";
+        let text = "select a layer for the activation map first";
         return app.messages.say(Level::Note, text, app.now);
     };
     let layer = &opened.layers[index];
@@ -31,11 +31,11 @@ pub fn take_here(app: &mut App) {
     let text = match app.plan.settings.mask_layer == layer.name {
         true => {
             app.plan.settings.mask_layer.clear();
-            "the map is taken where it is found".to_string()
+            "activation map: automatic layer".to_string()
         }
         false => {
             app.plan.settings.mask_layer.clone_from(&layer.name);
-            format!("the map is taken at {name}")
+            format!("activation map: {name}")
         }
     };
     app.messages.say(Level::Note, text, app.now);

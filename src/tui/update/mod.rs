@@ -1,6 +1,7 @@
 //! What happens to the state: one pure function of state and action. What is to be done outside comes back as effects.
 //!
 //! - `commands`: what each command does
+//! - `availability`: which commands can act in the present state, and why the others cannot
 //! - `browse`: moving, folding, marking, searching
 //! - `queueing`: from what is chosen to runs, and from the queue to the worker
 //! - `finished`: what can be done with finished runs
@@ -9,6 +10,7 @@
 //! - `typing`: the line that is being typed
 //! - `mouse`: clicks and the wheel
 
+mod availability;
 mod browse;
 mod commands;
 mod finished;
@@ -21,13 +23,15 @@ mod typing;
 use super::action::{Action, Effect};
 use super::app::{App, Panel};
 use super::browser::Tab;
-use super::command::Context;
+use super::command::{Command, Context};
 use super::keys::{Chord, Match};
+use super::messages::Level;
 use super::popup::Popup;
 use crossterm::event::KeyCode;
 use ratatui::layout::Size;
 use std::time::Duration;
 
+pub use availability::{is_offered, refusal};
 pub use commands::{overlays, perform};
 pub use finished::AfterRecord;
 
@@ -37,12 +41,17 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
     let mut effects = Vec::new();
     match action {
         Action::Key(chord) => key(app, chord, &mut effects),
-        Action::Paste(text) => {
-            if let Some(prompt) = &mut app.prompt {
+        Action::Paste(text) => match &mut app.prompt {
+            Some(prompt) => {
                 prompt.paste(&text);
                 typing::changed(app);
             }
-        }
+            None => app.messages.say(
+                Level::Note,
+                "nothing is being typed: the pasted text is ignored",
+                now,
+            ),
+        },
         Action::Click(column, row) => mouse::click(app, column, row, &mut effects),
         Action::Wheel(column, row, up) => mouse::wheel(app, column, row, up),
         Action::Resize(width, height) => {
@@ -82,7 +91,7 @@ fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
         Match::Prefix => return,
         Match::Command(command) => {
             app.pending.clear();
-            perform(app, command, effects);
+            give(app, command, effects);
             return;
         }
         Match::None => {}
@@ -90,9 +99,41 @@ fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
     // A sequence that leads nowhere is given up; its last chord may mean something by itself.
     let was_sequence = app.pending.len() > 1;
     app.pending.clear();
-    if was_sequence && chord.code() != KeyCode::Esc {
-        key(app, chord, effects);
+    match was_sequence {
+        true if chord.code() == KeyCode::Esc => {}
+        true => key(app, chord, effects),
+        false => unbound(app, chord),
     }
+}
+
+/// Gives a command, or says why it would do nothing.
+pub fn give(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
+    match availability::refusal(app, command) {
+        Some(why) => app.messages.say(Level::Note, why, app.now),
+        None => perform(app, command, effects),
+    }
+}
+
+/// Says what a key that means nothing here means elsewhere.
+fn unbound(app: &mut App, chord: Chord) {
+    let commands = app.keymap.commands_of(chord);
+    let places = commands.map(|command| {
+        let entry = command.entry();
+        format!("{} ({})", entry.name, entry.context.name())
+    });
+    let places: Vec<String> = places.collect();
+    let text = match places.is_empty() {
+        true => {
+            let help = app.keymap.hint(Command::Help);
+            let help = help.map_or_else(|| "the help".into(), |key| format!("`{key}`"));
+            format!("{chord} does nothing; {help} lists the keys")
+        }
+        false => format!(
+            "{chord} does nothing here; elsewhere: {}",
+            places.join(", ")
+        ),
+    };
+    app.messages.say(Level::Note, text, app.now);
 }
 
 fn quit(app: &mut App, effects: &mut Vec<Effect>) {

@@ -16,7 +16,7 @@ pub fn click(app: &mut App, column: u16, row: u16, effects: &mut Vec<Effect>) {
     let layout = app.layout();
     let at = Position::new(column, row);
     if let Some(tab) = layout.tab_at(at) {
-        return browse::show_tab(app, tab);
+        return browse::show_tab(app, tab, effects);
     }
     if layout.list.contains(at) {
         app.focus = Panel::Browser;

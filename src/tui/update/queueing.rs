@@ -6,8 +6,10 @@ use super::super::browser::Tab;
 use super::super::command::Command;
 use super::super::messages::Level;
 use super::super::plan;
+use super::super::text::counted;
 use super::super::tree::Row;
 use super::browse::no_network;
+use crate::ascent::Overlay;
 use crate::runs::Spec;
 use crate::runs::queue::{Job, JobId, JobState, MOST_TOGETHER};
 use crate::runs::target::{Place, Target, TargetError};
@@ -29,7 +31,7 @@ pub fn run_neuron(app: &mut App, effects: &mut Vec<Effect>) {
         return no_network(app);
     };
     let (Tab::Layers, Some(channels)) = (app.browser.tab, &app.browser.channels) else {
-        let text = "a neuron is a place of a channel: enter a layer's channels first";
+        let text = "to run a neuron, first open a layer's channels (l)";
         return app.messages.say(Level::Note, text, app.now);
     };
     let layer = &opened.layers[channels.layer];
@@ -59,14 +61,15 @@ pub fn run_not(app: &mut App, effects: &mut Vec<Effect>) {
 }
 
 /// Queues a grid over settings for everything that is chosen.
-pub fn sweep(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn sweep(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
-        return no_network(app);
+        no_network(app);
+        return Ok(());
     };
-    let grid = match plan::sweep(&app.plan.settings, text) {
-        Ok(grid) => grid,
-        Err(problem) => return app.messages.say(Level::Error, problem, app.now),
-    };
+    let grid = plan::sweep(&app.plan.settings, text)?;
     let kept = app.plan.settings.clone();
     for settings in grid {
         app.plan.settings = settings;
@@ -74,6 +77,7 @@ pub fn sweep(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
         submit_targets(app, targets, effects);
     }
     app.plan.settings = kept;
+    Ok(())
 }
 
 /// What is marked or selected in the browser, as targets.
@@ -125,9 +129,10 @@ fn submit_targets(
     submit(app, specs, effects);
 }
 
-/// Queues runs; what is queued already is not queued again.
+/// Queues runs; what is queued already is not queued again. They come before runs that another process left waiting.
 pub fn submit(app: &mut App, specs: Vec<Spec>, effects: &mut Vec<Effect>) {
     let before = app.queue.jobs().len();
+    let asked = specs.len();
     for spec in specs {
         if let Err(full) = app.queue.push(spec) {
             app.messages.say(Level::Warning, full.to_string(), app.now);
@@ -135,16 +140,42 @@ pub fn submit(app: &mut App, specs: Vec<Spec>, effects: &mut Vec<Effect>) {
         }
     }
     let queued = app.queue.jobs().len() - before;
-    if queued > 0 {
-        app.held = false;
-        app.browser.list_mut().clear_marks();
-        effects.push(Effect::SaveQueue(app.queue.clone()));
+    if queued == 0 {
+        if asked > 0 {
+            let text = "it is in the queue already";
+            app.messages.say(Level::Note, text, app.now);
+        }
+        return;
     }
-    if queued > 1 || (queued == 1 && !app.running.is_empty()) {
-        let runs = if queued == 1 { "run" } else { "runs" };
-        app.messages
-            .say(Level::Note, format!("{queued} {runs} queued"), app.now);
+    let behind = match app.held {
+        true => {
+            let new: Vec<JobId> = app.queue.jobs()[before..]
+                .iter()
+                .map(|job| job.id)
+                .collect();
+            for job in new {
+                for _ in 0..before {
+                    app.queue.move_up(job);
+                }
+            }
+            format!(", before {} of last time", counted(before))
+        }
+        false => String::new(),
+    };
+    if queued > 1 || !app.running.is_empty() || app.held {
+        let text = format!("{} queued{behind}", counted(queued));
+        app.messages.say(Level::Note, text, app.now);
     }
+    app.held = false;
+    app.browser.list_mut().clear_marks();
+    effects.push(Effect::SaveQueue(app.queue.clone()));
+}
+
+/// Begins with the runs that another process left waiting.
+pub fn go_on(app: &mut App) {
+    app.held = false;
+    let text = format!("{} resumed", counted(app.queue.waiting()));
+    app.messages.say(Level::Note, text, app.now);
 }
 
 /// Queues runs that another process left waiting; they are offered rather than begun.
@@ -159,9 +190,12 @@ pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
         return;
     }
     let key = |command: Command| app.keymap.hint(command).unwrap_or_default();
-    let runs = if count == 1 { "run was" } else { "runs were" };
+    let (runs, them) = match count {
+        1 => ("run", "it"),
+        _ => ("runs", "them"),
+    };
     let text = format!(
-        "{count} {runs} left waiting: {} goes on with them, {} in the queue drops them",
+        "{count} unfinished {runs} from last time: {} resumes {them}, {} in the queue discards {them}",
         key(Command::Pause),
         key(Command::Clear)
     );
@@ -179,6 +213,8 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
     let most = if opened.batchable { MOST_TOGETHER } else { 1 };
     let batch = app.queue.next_batch(most);
     let Some(first) = batch.first() else {
+        // The next run starts with its picture.
+        app.overlay = Overlay::Plain;
         return;
     };
     let first = first.id;
@@ -255,6 +291,12 @@ pub fn reorder(app: &mut App, earlier: bool, effects: &mut Vec<Effect>) {
             false => app.queue_cursor + 1,
         };
         effects.push(Effect::SaveQueue(app.queue.clone()));
+    } else {
+        let text = match earlier {
+            true => "it cannot come earlier",
+            false => "it cannot come later",
+        };
+        app.messages.say(Level::Note, text, app.now);
     }
 }
 

@@ -6,6 +6,8 @@ use super::super::gallery::Size;
 use super::super::listing::Listing;
 use super::super::messages::Level;
 use super::super::popup::{Picker, Popup};
+use super::super::prompt::{Asked, Prompt};
+use super::super::text::counted;
 use super::{browse, finished, queueing};
 use crate::runs::history::Entry;
 use crate::runs::queue::JobId;
@@ -211,13 +213,13 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
             }
             let key = app.keymap.keys_of(super::super::command::Command::Undo);
             let key = key.first().map_or("undo", String::as_str);
-            let text = format!("{} deleted; {key} brings back", counted(ids.len()));
+            let text = format!("{} deleted; {key} to undo", counted(ids.len()));
             app.messages.say(Level::Note, text, app.now);
             finished::remember_removed(app, ids);
             browse::list_history(app);
         }
         Answer::Restored(ids) => {
-            let text = format!("{} brought back", counted(ids.len()));
+            let text = format!("{} restored", counted(ids.len()));
             app.messages.say(Level::Note, text, app.now);
         }
         Answer::Favourite { id, on, saved } => {
@@ -241,13 +243,6 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
     }
 }
 
-fn counted(runs: usize) -> String {
-    match runs {
-        1 => "1 run".into(),
-        runs => format!("{runs} runs"),
-    }
-}
-
 fn show_folder(
     app: &mut App,
     folder: PathBuf,
@@ -267,4 +262,5 @@ fn show_folder(
         Some(Popup::Models(open)) => *open = picker,
         _ => app.popups.push(Popup::Models(picker)),
     }
+    app.prompt = Some(Prompt::new(Asked::Model, ""));
 }

@@ -4,21 +4,20 @@ use super::super::action::Effect;
 use super::super::app::App;
 use super::super::command::COMMANDS;
 use super::super::keys::Chord;
+use super::super::listing::Motion;
 use super::super::messages::Level;
-use super::super::popup::{Popup, palette};
-use super::super::prompt::{Asked, Typed};
-use super::{browse, commands, map, queueing};
+use super::super::popup::Popup;
+use super::super::prompt::{Asked, Prompt, Typed};
+use super::{browse, finished, give, map, queueing};
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, Knob};
+use crate::runs::export::Form;
 use crossterm::event::KeyCode;
 use std::path::PathBuf;
 
 /// Takes a key while a line is being typed.
 pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
-    let Some(prompt) = &mut app.prompt else {
-        return;
-    };
-    if matches!(prompt.asked, Asked::Command) && moves(app, chord) {
+    if moves(app, chord) {
         return;
     }
     let Some(prompt) = &mut app.prompt else {
@@ -32,22 +31,27 @@ pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Moves in the palette's list, if the key does that.
+/// Moves in the list or the text above the line, if the key does that.
 fn moves(app: &mut App, chord: Chord) -> bool {
-    let Some(Popup::Palette(list)) = app.popups.last_mut() else {
-        return false;
-    };
-    use super::super::listing::Motion;
     let control = chord.has_control();
     let motion = match chord.code() {
         KeyCode::Up | KeyCode::BackTab => Motion::Up,
         KeyCode::Down | KeyCode::Tab => Motion::Down,
+        KeyCode::PageUp => Motion::PageUp,
+        KeyCode::PageDown => Motion::PageDown,
         KeyCode::Char('p' | 'k') if control => Motion::Up,
         KeyCode::Char('n' | 'j') if control => Motion::Down,
         _ => return false,
     };
-    list.go(motion, 1);
-    true
+    let asked = app.prompt.as_ref().map(|prompt| &prompt.asked);
+    let has_list = matches!(
+        asked,
+        Some(Asked::Command | Asked::Model | Asked::HelpFilter)
+    );
+    if has_list {
+        browse::go(app, motion);
+    }
+    has_list
 }
 
 /// Follows a change of the line.
@@ -56,15 +60,17 @@ pub fn changed(app: &mut App) {
         return;
     };
     let text = prompt.text().to_string();
-    match &prompt.asked {
-        Asked::Search { .. } => {
+    match (&prompt.asked, app.popups.last_mut()) {
+        (Asked::Search { .. }, _) => {
             app.browser.set_search(&text);
             browse::list_tab(app);
         }
-        Asked::Command => {
-            if let Some(Popup::Palette(list)) = app.popups.last_mut() {
-                *list = palette(&text);
-            }
+        (Asked::Command, Some(Popup::Palette(palette))) => palette.filter(&text),
+        (Asked::Model, Some(Popup::Models(picker))) if is_path(&text) => picker.filter(""),
+        (Asked::Model, Some(Popup::Models(picker))) => picker.filter(&text),
+        (Asked::HelpFilter, Some(Popup::Help { filter, scroll })) => {
+            *filter = text;
+            *scroll = 0;
         }
         _ => {}
     }
@@ -74,76 +80,116 @@ fn give_up(app: &mut App) {
     let Some(prompt) = app.prompt.take() else {
         return;
     };
-    match prompt.asked {
-        Asked::Search { before } => {
+    match (prompt.asked, app.popups.last_mut()) {
+        (Asked::Search { before }, _) => {
             app.browser.set_search(&before);
             browse::list_tab(app);
         }
-        Asked::Command => drop(app.popups.pop()),
+        (Asked::Command | Asked::Model, _) => drop(app.popups.pop()),
+        (Asked::HelpFilter, Some(Popup::Help { filter, .. })) => filter.clear(),
         _ => {}
     }
 }
 
+/// Does what the line asks for. If that is refused, the line stays, and the reason is said.
 fn accept(app: &mut App, effects: &mut Vec<Effect>) {
     let Some(prompt) = app.prompt.take() else {
         return;
     };
     let text = prompt.text().trim().to_string();
-    match prompt.asked {
-        Asked::Search { .. } => {}
+    let done = match &prompt.asked {
+        Asked::Search { .. } | Asked::HelpFilter => Ok(()),
         Asked::Value(knob) => set(app, knob, &text),
         Asked::PresetName => save_preset(app, &text, effects),
         Asked::Sweep => queueing::sweep(app, &text, effects),
-        Asked::Export(ids) => match text.is_empty() {
-            true => {}
-            false => effects.push(Effect::Export(ids, home_relative(&text))),
-        },
-        Asked::Command => {
-            let Some(Popup::Palette(list)) = app.popups.pop() else {
-                return;
-            };
-            match list.selected() {
-                Some(index) => commands::perform(app, COMMANDS[index].command, effects),
-                None => app.messages.say(
-                    Level::Error,
-                    format!("no command is called {text}"),
-                    app.now,
-                ),
-            }
+        Asked::Export(ids) => export(ids, &text, effects),
+        Asked::Command => command(app, &text, effects),
+        Asked::Model => model(app, &text, effects),
+    };
+    match done {
+        Err(problem) => {
+            app.messages.say(Level::Error, problem, app.now);
+            app.prompt = Some(prompt);
         }
+        // The picker is open until a model is: a folder is being listed.
+        Ok(()) if matches!(app.popups.last(), Some(Popup::Models(_))) => {
+            app.prompt = Some(Prompt::new(Asked::Model, ""));
+        }
+        Ok(()) => {}
     }
 }
 
-fn set(app: &mut App, knob: &Knob, text: &str) {
+fn command(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+    let chosen = match app.popups.last() {
+        Some(Popup::Palette(palette)) => palette.list.selected(),
+        _ => None,
+    };
+    let index = chosen.ok_or_else(|| format!("no command here is called {text}"))?;
+    app.popups.pop();
+    give(app, COMMANDS[index].command, effects);
+    Ok(())
+}
+
+/// Opens the model of a path, or what is selected in the picker; lists a folder.
+fn model(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+    let Some(Popup::Models(picker)) = app.popups.last() else {
+        return Ok(());
+    };
+    if !is_path(text) {
+        return match picker.list.is_empty() {
+            true => Err(format!("no model here is called {text}")),
+            false => finished::accept(app, effects),
+        };
+    }
+    let path = picker.folder.join(home_relative(text));
+    match text.ends_with('/') {
+        true => effects.push(Effect::ListFolder(path)),
+        false => finished::open(app, path.display().to_string(), effects)?,
+    }
+    Ok(())
+}
+
+/// Whether a text for the picker is a path rather than a part of a name.
+fn is_path(text: &str) -> bool {
+    text.contains('/')
+}
+
+fn export(ids: &[String], text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("type the name of a file".into());
+    }
+    let path = home_relative(text);
+    Form::of(&path).map_err(|problem| problem.to_string())?;
+    effects.push(Effect::Export(ids.to_vec(), path));
+    Ok(())
+}
+
+fn set(app: &mut App, knob: &Knob, text: &str) -> Result<(), String> {
     let opened = app.model.opened().filter(|_| !text.is_empty());
     let unknown = match (knob.domain, opened) {
         (Domain::Layer, Some(opened)) => map::problem(opened, text),
         _ => None,
     };
-    let set = match unknown {
+    match unknown {
         Some(problem) => Err(problem),
         None => {
             let set = app.plan.settings.set_text(knob.key, text);
             set.map_err(|problem| problem.to_string())
         }
-    };
-    if let Err(problem) = set {
-        app.messages.say(Level::Error, problem, app.now);
     }
 }
 
-fn save_preset(app: &mut App, name: &str, effects: &mut Vec<Effect>) {
+fn save_preset(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
     if name.is_empty() || name.len() > 40 || !name.chars().all(is_plain) {
-        let text = "a preset's name has 1 to 40 letters, digits, - or _";
-        return app.messages.say(Level::Error, text, app.now);
+        return Err("a preset's name has 1 to 40 letters, digits, - or _".into());
     }
     if Settings::preset(name).is_ok() {
-        let text = format!("{name} is built in: choose another name");
-        return app.messages.say(Level::Error, text, app.now);
+        return Err(format!("{name} is built in: choose another name"));
     }
     let changes = app.plan.keep_as(name);
     effects.push(Effect::SavePreset(name.into(), changes));
+    Ok(())
 }
 
 /// `~/` is the user's home, as everywhere they type a path.

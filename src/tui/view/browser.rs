@@ -31,7 +31,7 @@ pub fn draw(app: &App, frame: &mut Frame, layout: &Layout) {
     let browser = &app.browser;
     match (browser.tab, &app.model) {
         (Tab::Layers | Tab::Classes, Model::Opening { .. } | Model::Failed { .. }) => {
-            let text = "nothing to list before a network is open";
+            let text = "No model is open. Press m to open one.";
             note(app, frame, area, text);
         }
         (Tab::Layers, Model::Open(opened)) => match &browser.channels {
@@ -68,8 +68,8 @@ pub fn draw(app: &App, frame: &mut Frame, layout: &Layout) {
 fn nothing(app: &App) -> String {
     match (app.browser.search(), app.browser.tab) {
         ("", Tab::History) if !app.library.complete => "reading …".into(),
-        ("", Tab::History) => "no finished runs yet".into(),
-        ("", Tab::Favourites) => "no favourites yet: `s` makes the run that is shown one".into(),
+        ("", Tab::History) => "No finished runs yet.".into(),
+        ("", Tab::Favourites) => "No favourites yet. Press s to make the shown run one.".into(),
         ("", _) => "nothing".into(),
         (search, _) => format!("nothing matches “{}”", fit(search, 40)),
     }

@@ -42,11 +42,17 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     };
     let left_room = room.saturating_sub(right.width());
     let about = fit(&about, left_room);
+    let state = match (app.paused, app.held) {
+        (true, _) => " PAUSED ",
+        (false, true) => " WAITING ",
+        (false, false) => "",
+    };
     let title = app.theme.style(Role::Header);
     let line = two(Span::raw(""), right, width);
     line.render(area, frame.buffer);
     Line::from(vec![
         Span::styled(" ziggurat ", title),
+        Span::styled(state, app.theme.style(Role::TabSelected)),
         Span::styled(format!("  {name}  "), dim.add_modifier(Modifier::BOLD)),
         Span::styled(about, dim),
     ])

@@ -1,34 +1,76 @@
-//! Every key, from the table of commands.
+//! Every key, from the table of commands; or the keys of the commands that match a filter.
 
 use super::Frame;
 use super::panel::{overlaid, scrolled};
 use crate::tui::app::App;
-use crate::tui::command::{COMMANDS, Context};
+use crate::tui::command::{COMMANDS, Command, Context, Entry};
+use crate::tui::text::wrapped;
 use crate::tui::theme::Role;
 use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+/// Columns for the keys, and for what the commands do.
+const KEYS: usize = 28;
+const WIDTH: u16 = 92;
 
 /// Draws the help.
-pub fn draw(app: &App, frame: &mut Frame, scroll: usize) {
-    let lines = lines(app);
+pub fn draw(app: &App, frame: &mut Frame, filter: &str, scroll: usize) {
+    let inner = app.layout().popup(WIDTH, 0).width.saturating_sub(4);
+    let lines = lines(app, filter, usize::from(inner));
     let height = lines.len() as u16 + 2;
-    let area = overlaid(app, frame, 92, height, "help");
+    let key = app.keymap.hint(Command::Search).unwrap_or_default();
+    let title = match filter {
+        "" => format!("help · {key} filters"),
+        filter => format!("help · {filter}"),
+    };
+    let area = overlaid(app, frame, WIDTH, height, &title);
     scrolled(app, frame, area, lines, scroll);
 }
 
-fn lines(app: &App) -> Vec<Line<'static>> {
+fn lines(app: &App, filter: &str, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for context in Context::ALL {
+        let entries = COMMANDS.iter().filter(|entry| entry.context == context);
+        let rows = entries.filter_map(|entry| row(app, entry, filter, width));
+        let rows: Vec<Line> = rows.flatten().collect();
+        if rows.is_empty() {
+            continue;
+        }
         if !lines.is_empty() {
             lines.push(Line::default());
         }
         lines.push(Line::styled(context.name(), app.theme.style(Role::Title)));
-        for entry in COMMANDS.iter().filter(|entry| entry.context == context) {
-            let keys = app.keymap.keys_of(entry.command).join(", ");
-            lines.push(Line::from(vec![
-                Span::styled(format!("  {keys:<20} "), app.theme.style(Role::Key)),
-                Span::styled(entry.help, app.theme.style(Role::Text)),
-            ]));
-        }
+        lines.extend(rows);
+    }
+    if lines.is_empty() {
+        lines.push(Line::styled("nothing matches", app.theme.style(Role::Dim)));
     }
     lines
+}
+
+/// The lines of a command; `None` if neither its name, its keys nor its help contain the filter.
+fn row(app: &App, entry: &Entry, filter: &str, width: usize) -> Option<Vec<Line<'static>>> {
+    let keys = app.keymap.keys_of(entry.command).join(", ");
+    let wanted = filter.trim().to_lowercase();
+    let texts = [entry.name, entry.help, &keys];
+    let matches = |text: &&str| text.to_lowercase().contains(&wanted);
+    if !texts.iter().any(matches) {
+        return None;
+    }
+    let (key, text) = (app.theme.style(Role::Key), app.theme.style(Role::Text));
+    let help = wrapped(entry.help, width.saturating_sub(KEYS));
+    let mut lines = Vec::new();
+    let mut keys = Some(format!("  {keys}")).filter(|keys| !keys.trim().is_empty());
+    // Keys that need more room have a line of their own.
+    if let Some(long) = keys.take_if(|keys| keys.width() >= KEYS) {
+        lines.push(Line::styled(long, key));
+    }
+    for part in help {
+        let keys = keys.take().unwrap_or_default();
+        lines.push(Line::from(vec![
+            Span::styled(format!("{keys:<KEYS$}"), key),
+            Span::styled(part, text),
+        ]));
+    }
+    Some(lines)
 }

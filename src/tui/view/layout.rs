@@ -138,6 +138,12 @@ impl Layout {
         )
     }
 
+    /// The row for messages, over the lower borders of the panels.
+    pub fn message(&self) -> Rect {
+        let row = self.body.bottom().saturating_sub(1);
+        Rect::new(self.body.x, row, self.body.width, self.body.height.min(1))
+    }
+
     /// Rows of a list that is laid over the body.
     pub fn popup_lines(&self) -> usize {
         usize::from(self.body.height.saturating_sub(6)).max(1)

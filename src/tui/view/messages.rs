@@ -4,10 +4,9 @@ use super::Frame;
 use super::panel::{overlaid, scrolled};
 use crate::tui::app::App;
 use crate::tui::messages::Level;
-use crate::tui::text::span;
+use crate::tui::text::{span, wrapped};
 use crate::tui::theme::Role;
 use ratatui::text::{Line, Span};
-use unicode_segmentation::UnicodeSegmentation;
 
 /// Draws the panel.
 pub fn draw(app: &App, frame: &mut Frame, scroll: usize) {
@@ -40,13 +39,7 @@ pub fn draw(app: &App, frame: &mut Frame, scroll: usize) {
         }
     }
     if lines.is_empty() {
-        lines.push(Line::styled("nothing was said", app.theme.style(Role::Dim)));
+        lines.push(Line::styled("no messages yet", app.theme.style(Role::Dim)));
     }
     scrolled(app, frame, area, lines, scroll);
-}
-
-/// A text in lines of at most so many characters.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let letters: Vec<&str> = text.graphemes(true).collect();
-    letters.chunks(width).map(<[&str]>::concat).collect()
 }

@@ -89,14 +89,15 @@ pub fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
     for popup in &app.popups {
         draw_popup(app, &mut frame, popup);
     }
+    status::message(app, &mut frame, layout.message());
     status::draw(app, &mut frame, layout.status);
     frame.finish()
 }
 
 fn draw_popup(app: &App, frame: &mut Frame, popup: &Popup) {
     match popup {
-        Popup::Help { scroll } => help::draw(app, frame, *scroll),
-        Popup::Palette(list) => palette::draw(app, frame, list),
+        Popup::Help { scroll, filter } => help::draw(app, frame, filter, *scroll),
+        Popup::Palette(palette) => palette::draw(app, frame, &palette.list),
         Popup::Settings { cursor } => settings::draw(app, frame, *cursor),
         Popup::Details { id, record, scroll } => {
             details::draw(app, frame, id, record.as_deref(), *scroll);
@@ -143,8 +144,8 @@ impl Frame<'_> {
         }
         for position in place.positions() {
             if let Some(cell) = self.buffer.cell_mut(position) {
-                cell.reset();
-                cell.set_diff_option(CellDiffOption::Skip);
+                // The ground stays: a picture may leave a part of its last column or row free.
+                cell.set_symbol(" ").set_diff_option(CellDiffOption::Skip);
             }
         }
         self.scene.push(Placed {

@@ -10,6 +10,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 use std::path::Path;
+use unicode_width::UnicodeWidthStr;
 
 /// Draws the picker; if a model could not be opened, the reason above it.
 pub fn draw(app: &App, frame: &mut Frame, picker: &Picker) {
@@ -44,26 +45,19 @@ pub fn draw(app: &App, frame: &mut Frame, picker: &Picker) {
     let mut listing = picker.list.clone();
     listing.fit(usize::from(rows.height), 1);
     list(app, frame, rows, &listing, true, |index, width| {
-        row(app, &picker.choices[index], width)
+        row(app, &picker.choices[index], &picker.folder, width)
     });
 }
 
-fn row(app: &App, choice: &Choice, width: usize) -> Line<'static> {
-    let name = |path: &Path| {
-        let name = path
-            .file_name()
-            .map_or_else(|| "..".into(), |name| name.to_string_lossy());
-        name.into_owned()
+fn row(app: &App, choice: &Choice, folder: &Path, width: usize) -> Line<'static> {
+    let (role, right) = match choice {
+        Choice::Card { here: true, .. } => (Role::Accent, "built-in"),
+        Choice::Card { here: false, .. } => (Role::Accent, "built-in · downloaded when opened"),
+        Choice::Folder(_) => (Role::Dim, "folder"),
+        Choice::File(_) => (Role::Text, "onnx"),
     };
-    let (role, left, right) = match choice {
-        Choice::Card { name, here: true } => (Role::Accent, name.clone(), "card"),
-        Choice::Card { name, here: false } => {
-            (Role::Accent, name.clone(), "card · fetched when opened")
-        }
-        Choice::Folder(path) => (Role::Dim, format!("{}/", name(path)), "folder"),
-        Choice::File(path) => (Role::Text, name(path), "onnx"),
-    };
-    let left = fit_end(&left, width.saturating_sub(right.len() + 1));
+    let label = choice.label(folder);
+    let left = fit_end(&label, width.saturating_sub(right.width() + 1));
     two(
         Span::styled(left, app.theme.style(role)),
         Span::styled(right, app.theme.style(Role::Dim)),

@@ -6,7 +6,6 @@ use crate::tui::listing::Listing;
 use crate::tui::text::fit;
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{
     Block, BorderType, Scrollbar, ScrollbarOrientation, ScrollbarState, StatefulWidget, Widget,
@@ -59,15 +58,6 @@ pub fn list(
     let seen = listing.rows().iter().enumerate().skip(listing.offset());
     for (y, (index, &item)) in (area.y..area.bottom()).zip(seen) {
         let place = Rect::new(area.x, y, area.width, 1);
-        let is_cursor = index == listing.cursor();
-        if is_cursor {
-            let role = if focused {
-                Role::Cursor
-            } else {
-                Role::Selection
-            };
-            frame.buffer.set_style(place, app.theme.style(role));
-        }
         let marked = listing.is_marked(item);
         let mark = if marked { "●" } else { " " };
         frame
@@ -80,16 +70,13 @@ pub fn list(
             1,
         );
         row(item, usize::from(inner.width)).render(inner, frame.buffer);
-        if is_cursor {
-            // What the row's own colours have painted over.
-            let role = if focused {
-                Role::Cursor
-            } else {
-                Role::Selection
+        if index == listing.cursor() {
+            let role = match focused {
+                true => Role::Cursor,
+                false => Role::Selection,
             };
-            let style = app.theme.style(role);
-            let ground = Style { fg: None, ..style };
-            frame.buffer.set_style(place, ground);
+            // Last, because its colours replace those of the row.
+            frame.buffer.set_style(place, app.theme.style(role));
         }
     }
     scrollbar(

@@ -37,7 +37,7 @@ fn idle(app: &App, frame: &mut Frame, area: Rect) {
     let settings = &app.plan.settings;
     let waiting = app.queue.jobs().len();
     let lines = [
-        ("next", app.plan.title()),
+        ("next run", app.plan.title()),
         ("seed", app.plan.seed.to_string()),
         (
             "steps",
@@ -47,7 +47,7 @@ fn idle(app: &App, frame: &mut Frame, area: Rect) {
             "queue",
             match waiting {
                 0 => "empty".into(),
-                runs => format!("{runs} to go"),
+                runs => format!("{runs} waiting"),
             },
         ),
         (

@@ -1,4 +1,4 @@
-//! The last line: what is being typed, else what was said last, else the keys that matter now.
+//! The last line: what is being typed, else the keys that matter now; and the newest message, in the row above it.
 
 use super::Frame;
 use crate::tui::app::App;
@@ -26,20 +26,29 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
         Line::styled(text, app.theme.style(Role::Key)).render(area, frame.buffer);
         return;
     }
-    if let Some(message) = app.messages.current(app.now) {
-        let role = match message.level {
-            Level::Note => Role::HeaderText,
-            Level::Warning => Role::Warning,
-            Level::Error => Role::Bad,
-        };
-        let text = format!(
-            " {}",
-            fit(&message.text, usize::from(area.width.saturating_sub(2)))
-        );
-        Line::styled(text, app.theme.style(role)).render(area, frame.buffer);
-        return;
-    }
     hints(app, area.width.into()).render(area, frame.buffer);
+}
+
+/// Draws the newest message over the lower border of the panels, for as long as it is news.
+pub fn message(app: &App, frame: &mut Frame, area: Rect) {
+    let Some(message) = app.messages.current(app.now) else {
+        return;
+    };
+    let role = match message.level {
+        Level::Note => Role::HeaderText,
+        Level::Warning => Role::Warning,
+        Level::Error => Role::Bad,
+    };
+    let text = fit(&message.text, usize::from(area.width.saturating_sub(4)));
+    let place = Rect {
+        x: area.x + area.width.min(1),
+        width: (text.width() as u16 + 2).min(area.width),
+        ..area
+    };
+    frame.uncover(place);
+    let ground = app.theme.style(Role::Text);
+    frame.buffer.set_style(place, ground);
+    Line::styled(format!(" {text} "), app.theme.style(role)).render(place, frame.buffer);
 }
 
 fn typing(app: &App, frame: &mut Frame, area: Rect, prompt: &Prompt) {
@@ -54,9 +63,13 @@ fn typing(app: &App, frame: &mut Frame, area: Rect, prompt: &Prompt) {
     let text: String = prompt.text().chars().skip(scroll).collect();
     let text = fit(&text, room);
     let used = label.width() + prompt.line.visual_cursor().saturating_sub(scroll);
+    let text_role = match prompt.is_selected {
+        true => Role::Cursor,
+        false => Role::HeaderText,
+    };
     let mut spans = vec![
         Span::styled(label, app.theme.style(Role::Key)),
-        Span::styled(text.clone(), app.theme.style(Role::HeaderText)),
+        Span::styled(text.clone(), app.theme.style(text_role)),
     ];
     if text.width() + help.width() + 3 < room {
         spans.push(Span::styled(

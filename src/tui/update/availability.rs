@@ -1,0 +1,167 @@
+//! Which commands can act in the present state, and why the others cannot: no key does nothing in silence.
+
+use super::super::app::{App, Panel};
+use super::super::browser::Tab;
+use super::super::command::{Command, Context};
+use super::super::popup::Popup;
+use super::super::tree::Row;
+use super::context;
+use crate::ascent::Settings;
+
+/// Whether a command belongs to what has the focus. The palette offers these.
+pub fn is_offered(app: &App, command: Command) -> bool {
+    let own = command.entry().context;
+    let is_near = own == Context::Everywhere || own == context(app);
+    is_near && app.popups.last().is_none_or(|top| takes(top, command))
+}
+
+/// Whether a command may be given while a popup is open.
+fn takes(popup: &Popup, command: Command) -> bool {
+    let is_general = matches!(
+        command,
+        Command::Up
+            | Command::Down
+            | Command::PageUp
+            | Command::PageDown
+            | Command::Top
+            | Command::Bottom
+            | Command::Back
+            | Command::Pause
+            | Command::NextTheme
+            | Command::Messages
+            | Command::Help
+            | Command::Palette
+            | Command::Redraw
+            | Command::Suspend
+            | Command::Quit
+    );
+    let is_own = match popup {
+        Popup::Settings { .. } => {
+            let plans = matches!(
+                command,
+                Command::Settings | Command::NextPreset | Command::NewSeed | Command::ResetSeed
+            );
+            plans || command.entry().context == Context::Settings
+        }
+        Popup::Help { .. } => matches!(command, Command::Search | Command::Accept),
+        Popup::Details { .. } => matches!(command, Command::Favourite | Command::Accept),
+        Popup::Compare(_) => matches!(command, Command::Blink | Command::Accept),
+        Popup::Palette(_) | Popup::Models(_) | Popup::Messages { .. } => command == Command::Accept,
+    };
+    is_general || is_own
+}
+
+/// Why a command would do nothing in the present state; `None` if it acts, or says more itself.
+pub fn refusal(app: &App, command: Command) -> Option<&'static str> {
+    match app.popups.last() {
+        Some(Popup::Settings { .. }) if command.entry().context == Context::Settings => {
+            return settings(app, command);
+        }
+        Some(popup) if !takes(popup, command) => {
+            return match command {
+                Command::Blink => Some("nothing is compared"),
+                _ => Some("close this panel first: esc"),
+            };
+        }
+        _ => {}
+    }
+    match command {
+        Command::Left | Command::Right => sideways(app),
+        Command::NextPanel
+        | Command::PreviousPanel
+        | Command::Mark
+        | Command::MarkRange
+        | Command::MarkAll
+        | Command::MarkRun
+        | Command::MarkRunRange
+        | Command::FoldAll
+        | Command::AllLayers
+            if app.zoomed =>
+        {
+            Some("the picture has the whole screen: z brings the panels back")
+        }
+        Command::Back if has_nothing_to_close(app) => Some("nothing to close; q quits"),
+        Command::ResetSeed if app.plan.seed == 0 => Some("the seed is 0 already"),
+        Command::Sweep => sweep(app),
+        Command::Pause if !app.held && !app.paused && app.running.is_empty() => {
+            Some("nothing is running")
+        }
+        Command::WatchNext if app.running.is_empty() => Some("nothing is running"),
+        Command::FoldAll if app.browser.tab != Tab::Layers || app.browser.channels.is_some() => {
+            Some("only the tree of layers can be folded")
+        }
+        Command::Run
+        | Command::RunNot
+        | Command::Mark
+        | Command::MarkRange
+        | Command::MarkAll
+        | Command::MarkRun
+        | Command::MarkRunRange
+            if app.browser.list().is_empty() =>
+        {
+            Some("nothing is listed")
+        }
+        Command::Details
+        | Command::Delete
+        | Command::RunAgain
+        | Command::EditSettings
+        | Command::Export
+            if app.selected_entry().is_none() =>
+        {
+            Some("no finished run is selected")
+        }
+        Command::Watch
+        | Command::Cancel
+        | Command::MoveUp
+        | Command::MoveDown
+        | Command::Retry
+        | Command::Clear
+            if app.queue.jobs().is_empty() =>
+        {
+            Some("the queue is empty")
+        }
+        _ => None,
+    }
+}
+
+fn settings(app: &App, command: Command) -> Option<&'static str> {
+    let Some(Popup::Settings { cursor }) = app.popups.last() else {
+        return None;
+    };
+    let knob = crate::ascent::settings::KNOBS.get(*cursor)?;
+    let is_default = app.plan.settings.get(knob.key) == Some(knob.default());
+    match command {
+        Command::ResetValue if is_default => Some("it has its default already"),
+        Command::ResetAll if app.plan.settings == Settings::default() => {
+            Some("every setting has its default already")
+        }
+        _ => None,
+    }
+}
+
+fn sideways(app: &App) -> Option<&'static str> {
+    let is_tree =
+        app.popups.is_empty() && app.focus == Panel::Browser && app.browser.tab == Tab::Layers;
+    (!is_tree).then_some("only layers and channels have something to the left and to the right")
+}
+
+fn has_nothing_to_close(app: &App) -> bool {
+    let browser = &app.browser;
+    app.popups.is_empty()
+        && !app.zoomed
+        && app.focus == Panel::Browser
+        && browser.list().mark_count() == 0
+        && browser.channels.is_none()
+        && browser.search().is_empty()
+}
+
+fn sweep(app: &App) -> Option<&'static str> {
+    let browser = &app.browser;
+    if app.in_history() {
+        return Some("a sweep runs a class, a channel or a layer: select one first");
+    }
+    let is_tree = browser.tab == Tab::Layers && browser.channels.is_none();
+    let is_scope = is_tree && matches!(browser.selected_row(), Some(Row::Scope(_)));
+    (is_scope && browser.layers.mark_count() == 0)
+        .then_some("a scope is not run: unfold it and select a layer")
+}
