@@ -47,12 +47,14 @@ pub struct Seen {
 }
 
 /// How a run stands at the end.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// The objective of the picture itself: its centre crop, by the whole network.
     pub score: f32,
     /// The probability of the run's class; only where the objective is a class.
     pub probability: Option<f32>,
+    /// The five most probable classes and their probabilities, the largest first; empty where the objective is no class.
+    pub top: Vec<(usize, f32)>,
     /// Whether the gradient was zero all along and still is.
     pub dead: bool,
 }
@@ -175,6 +177,11 @@ impl<'a> Ascent<'a> {
         self.octaves.iter().map(|octave| octave.steps).sum()
     }
 
+    /// Steps on each octave, coarse to fine.
+    pub fn octave_steps(&self) -> Vec<usize> {
+        self.octaves.iter().map(|octave| octave.steps).collect()
+    }
+
     /// Steps taken.
     pub fn step_count(&self) -> usize {
         self.step
@@ -277,6 +284,9 @@ impl<'a> Ascent<'a> {
         let outcome = |(index, score): (usize, f32)| Outcome {
             score,
             probability: seen.as_ref().map(|all| all[index].probability),
+            top: seen
+                .as_ref()
+                .map_or_else(Vec::new, |all| all[index].top.clone()),
             dead: !self.runs[index].moved && rms[index] < DEAD,
         };
         Ok(floats(&results[0])

@@ -79,6 +79,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             .favourites
             .clone()
             .unwrap_or_else(|| home.favourites()),
+        history: home.history(),
         folder: std::env::current_dir().unwrap_or_else(|_| "/".into()),
         terminal,
         themes,

@@ -168,6 +168,8 @@ impl<'a> Batch<'a> {
                 score: outcome.score,
                 probability: outcome.probability,
                 reached: outcome.probability.map(|found| found >= REACHED),
+                top: outcome.top,
+                octaves: self.ascent.octave_steps(),
                 scores: self.scores[index].clone(),
                 seconds: self.seconds,
                 batch: self.specs.len(),

@@ -1,5 +1,7 @@
 //! Everything that decides a picture. The same spec on the same kind of device gives the same picture.
 
+use super::words;
+use crate::ascent::settings::KNOBS;
 use crate::ascent::{Objective, Settings, Unit};
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
@@ -86,6 +88,25 @@ fn added_after(method: u32) -> impl Iterator<Item = &'static (&'static str, u32,
     ADDED.iter().filter(move |(_, since, _)| method < *since)
 }
 
+/// What of the recorded settings differs from today's defaults, as `key=value`, in the order of [`KNOBS`]. Settings whose
+/// meaning was another are left out.
+pub(super) fn changes<'a>(
+    method: u32,
+    settings: impl Iterator<Item = (&'a str, &'a Value)>,
+) -> Vec<String> {
+    if method < FIRST_KNOWN {
+        return Vec::new();
+    }
+    let changed = settings.filter_map(|(key, value)| {
+        let place = KNOBS.iter().position(|knob| knob.key == key)?;
+        let is_default = KNOBS[place].default() == *value;
+        (!is_default).then(|| (place, format!("{key}={}", words::value(value))))
+    });
+    let mut changed: Vec<(usize, String)> = changed.collect();
+    changed.sort();
+    changed.into_iter().map(|(_, text)| text).collect()
+}
+
 /// Settings of an earlier method, as long as they may be settings at all.
 fn former(settings: BTreeMap<String, Value>) -> Result<BTreeMap<String, Value>, String> {
     let (count, length) = MAX_FORMER;
@@ -137,6 +158,13 @@ impl Spec {
     /// The settings that an earlier method recorded; `None` for the present method.
     pub fn former(&self) -> Option<&BTreeMap<String, Value>> {
         self.former.as_ref()
+    }
+
+    /// What of the settings differs from today's defaults, as `key=value`.
+    pub fn changes(&self) -> Vec<String> {
+        let recorded = self.recorded();
+        let settings = recorded.iter().map(|(key, value)| (key.as_str(), value));
+        changes(self.method, settings)
     }
 
     /// The settings as they are written to files.

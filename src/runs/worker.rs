@@ -99,6 +99,8 @@ pub struct Started {
     pub steps: usize,
     /// Steps that were taken before, if it goes on from a checkpoint.
     pub resumed_at: usize,
+    /// Steps on each octave, coarse to fine.
+    pub octaves: Vec<usize>,
     /// The scores of those steps, one list a job.
     pub scores: Vec<Vec<f32>>,
     /// Height and width of the finished pictures.

@@ -12,8 +12,9 @@ use super::prompt::Prompt;
 use super::theme::{Theme, Themes};
 use super::tree::Row;
 use super::update::AfterRecord;
-use super::view::layout::{Layout, layout};
+use super::view::layout::{Layout, QueuePanel, layout};
 use crate::ascent::Overlay;
+use crate::runs::Record;
 use crate::runs::history::Entry;
 use crate::runs::queue::{JobId, Queue};
 use crate::runs::target::{Place, Target};
@@ -63,6 +64,8 @@ pub struct Live {
     pub top: Vec<(usize, f32)>,
     pub step: usize,
     pub steps: usize,
+    /// Steps on each octave, coarse to fine; empty until it has started.
+    pub octaves: Vec<usize>,
     pub octave: usize,
     pub steps_per_second: f64,
 }
@@ -103,6 +106,8 @@ pub struct Environment {
     pub themes: Themes,
     /// Folder for favourites and exports.
     pub favourites: PathBuf,
+    /// Folder of the finished runs.
+    pub history: PathBuf,
     /// Where the model picker starts.
     pub folder: PathBuf,
 }
@@ -138,6 +143,8 @@ pub struct App {
     pub snapshot: Option<Snapshot>,
     /// Which picture the picture panel shows.
     pub shown: Shown,
+    /// The record of the finished run that is shown, once it is read.
+    pub record: Option<Box<Record>>,
     /// What was selected when [`Self::shown`] last followed the selection.
     pub followed: Option<Selected>,
     pub overlay: Overlay,
@@ -198,6 +205,7 @@ impl App {
             held: false,
             snapshot: None,
             shown: Shown::Nothing,
+            record: None,
             followed: None,
             overlay: Overlay::Plain,
             zoomed: false,
@@ -214,7 +222,12 @@ impl App {
 
     /// Where everything is on the screen.
     pub fn layout(&self) -> Layout {
-        layout(self.size, self.zoomed, self.focus == Panel::Queue)
+        let queue = match (self.queue.jobs().is_empty(), self.focus) {
+            (true, _) => QueuePanel::Empty,
+            (false, Panel::Browser) => QueuePanel::Beside,
+            (false, Panel::Queue) => QueuePanel::Focused,
+        };
+        layout(self.size, self.zoomed, queue)
     }
 
     /// The run under way that the picture panel shows.
@@ -251,6 +264,13 @@ impl App {
     /// The latest run of the class, layer or channel under the cursor.
     pub fn entry_of_selection(&self) -> Option<&Entry> {
         let opened = self.model.opened()?;
+        self.library
+            .of_target(&opened.hash, &self.selected_target()?)
+    }
+
+    /// The class, layer or channel under the cursor.
+    pub fn selected_target(&self) -> Option<Target> {
+        let opened = self.model.opened()?;
         let item = self.browser.list().selected()?;
         let parts = opened.parts();
         let target = match (self.browser.tab, &self.browser.channels) {
@@ -264,7 +284,7 @@ impl App {
             },
             (Tab::History | Tab::Favourites, _) => return None,
         };
-        self.library.of_target(&opened.hash, &target.ok()?)
+        target.ok()
     }
 
     /// Whether something on the screen changes by itself with time.

@@ -1,6 +1,6 @@
 //! What is known of all finished runs: in memory for lists and marks, the folders on disk being the truth.
 
-use crate::ascent::{Objective, Unit};
+use crate::ascent::{Kind, Objective, Unit};
 use crate::runs::history::Entry;
 use crate::runs::history::query::{Filter, Order, select};
 use crate::runs::target::Target;
@@ -94,6 +94,19 @@ impl Library {
             target.unit,
         );
         self.by_target.get(&key).map(|&index| &self.entries[index])
+    }
+
+    /// How many runs there are of a layer's channels and neurons.
+    pub fn channels_of(&self, model_hash: &str, layer: &str) -> usize {
+        let entries = self.entries.iter().zip(&self.gone);
+        let is_of = |entry: &Entry| {
+            let kind = entry.kind();
+            let is_channel = matches!(kind, Kind::Channel | Kind::Neuron);
+            is_channel && entry.objective.value == layer && entry.model_hash == model_hash
+        };
+        entries
+            .filter(|(entry, gone)| !**gone && is_of(entry))
+            .count()
     }
 
     /// How many there are.

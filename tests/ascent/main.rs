@@ -193,7 +193,7 @@ fn channels_neurons_and_layers_rise_too() {
             Ascent::new(network(), &objective, &[one], Device::Cpu, &Stop::default()).unwrap();
         let first = ascent.step().unwrap().unwrap().scores[0];
         while ascent.step().unwrap().is_some() {}
-        let last = ascent.outcomes().unwrap()[0];
+        let last = &ascent.outcomes().unwrap()[0];
         assert!(
             last.score > first && !last.dead,
             "{kind:?}: {first} to {}",
@@ -478,7 +478,7 @@ fn a_dead_start_is_rescued_and_without_the_rescue_reported() {
         let mut ascent =
             Ascent::new(&network, &objective, &[one], Device::Cpu, &Stop::default()).unwrap();
         while ascent.step().unwrap().is_some() {}
-        ascent.outcomes().unwrap()[0]
+        ascent.outcomes().unwrap()[0].clone()
     };
     assert!(outcome(0, 0.2).dead);
     // One that ends before the rescue does, and did not help.
@@ -541,7 +541,7 @@ fn a_channel_behind_a_blocked_rectifier_rises_without_a_rescue() {
         let mut ascent =
             Ascent::new(&network, &objective, &[one], Device::Cpu, &Stop::default()).unwrap();
         while ascent.step().unwrap().is_some() {}
-        let outcome = ascent.outcomes().unwrap()[0];
+        let outcome = &ascent.outcomes().unwrap()[0];
         assert!(!outcome.dead && outcome.score > 0.0, "{name}: {outcome:?}");
     }
 }

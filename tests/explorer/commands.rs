@@ -59,6 +59,7 @@ fn prepare(explorer: &mut Driver, command: Command) {
             "space space enter"
         }
         Command::TabClasses => "1",
+        Command::NextPanel | Command::PreviousPanel => "enter",
         Command::FoldAll => "esc h",
         Command::Favourite => "3",
         Command::MarkRange => "space j j",

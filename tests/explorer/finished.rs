@@ -34,8 +34,10 @@ fn the_newest_comes_first_and_its_picture_is_loaded_and_shown() {
     assert_eq!(explorer.app.shown, Shown::Finished(id));
     assert!(explorer.screen().contains("picture 1 at"));
     let effects = explorer.press("j");
+    let wanted = selected(&explorer);
     assert!(
-        matches!(&effects[..], [Effect::LoadPicture(id, Size::Full)] if *id == selected(&explorer))
+        matches!(&effects[..], [Effect::LoadRecord(record), Effect::LoadPicture(id, Size::Full)]
+            if *id == wanted && *record == wanted)
     );
 }
 

@@ -273,3 +273,19 @@ fn the_map_is_taken_at_a_layer_that_the_user_picks() {
     explorer.press("esc G a");
     assert_eq!(explorer.app.plan.settings.mask_layer, "head/conv");
 }
+
+#[test]
+fn the_runs_of_a_sweep_can_be_told_apart() {
+    let mut explorer = Driver::new(Protocol::Kitty, 160, 40);
+    explorer.press("2 w");
+    explorer.write("steps=80,96 blur=1,2");
+    let jobs = Driver::started(&explorer.press("enter"));
+    let screen = explorer.screen();
+    for settings in ["steps=80 blur=1", "steps=96 blur=2"] {
+        assert!(screen.contains(settings), "{screen}");
+    }
+    explorer.finish(jobs[0], 3.0);
+    explorer.press("3");
+    let screen = explorer.screen();
+    assert!(screen.contains("steps=80 blur=1"), "{screen}");
+}

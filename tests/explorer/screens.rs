@@ -1,6 +1,6 @@
 //! Snapshots of every screen at three sizes.
 
-use super::support::{Driver, picture};
+use super::support::{Driver, flamingo, picture};
 use std::sync::Arc;
 use ziggurat::ascent::Overlay;
 use ziggurat::runs::worker::{Opened, Report};
@@ -18,6 +18,13 @@ const SCREENS: &[Screen] = &[
     ("layers", |explorer| drop(explorer.press("1 f j j"))),
     ("channels", |explorer| drop(explorer.press("1 f j l l"))),
     ("history", |explorer| drop(explorer.press("3"))),
+    ("report", |explorer| {
+        explorer.press("3");
+        let mut record = flamingo(5);
+        record.scores = (0..40).map(|step| (step as f32).sqrt() - 2.0).collect();
+        record.octaves = vec![20, 12, 8];
+        explorer.answer(Answer::Record(Box::new(record)));
+    }),
     ("favourites", |explorer| drop(explorer.press("4"))),
     ("search", |explorer| {
         explorer.press("2 /");
@@ -146,13 +153,15 @@ fn ten_thousand_layers_are_drawn_in_no_time() {
 fn steady(screen: &str) -> String {
     let mut lines = Vec::new();
     for line in screen.lines() {
-        let days = line.find(" d ago").map(|at| {
+        let mut line = line.to_string();
+        let places: Vec<usize> = line.match_indices(" d ago").map(|(at, _)| at).collect();
+        for at in places.into_iter().rev() {
             let start = line[..at]
                 .rfind(|letter: char| !letter.is_ascii_digit())
                 .map_or(0, |place| place + 1);
-            format!("{}N{}", &line[..start], &line[at..])
-        });
-        lines.push(days.unwrap_or_else(|| line.to_string()));
+            line.replace_range(start..at, &format!("{:>1$}", "N", at - start));
+        }
+        lines.push(line);
     }
     lines.join("\n")
 }

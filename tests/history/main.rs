@@ -88,6 +88,8 @@ fn record(target: &str, seed: u64) -> Record {
         versions: ["0.1.0".into(), "1.32.0".into()],
         score: seed as f32,
         probability: Some(0.5),
+        top: Vec::new(),
+        octaves: Vec::new(),
         reached: Some(true),
         scores: (0..192).map(|step| step as f32 / 7.0).collect(),
         seconds: 2.0,

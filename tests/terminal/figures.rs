@@ -156,6 +156,8 @@ fn fill_history(desk: &Desk) {
             score: seed as f32,
             probability: Some(0.5),
             reached: Some(true),
+            top: vec![(130, 0.5), (127, 0.2)],
+            octaves: vec![2, 1],
             scores: (0..256).map(|step| step as f32 / 7.0).collect(),
             seconds: 2.0,
             batch: 1,

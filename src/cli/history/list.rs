@@ -256,6 +256,7 @@ mod tests {
             },
             unit: Unit::default(),
             seed: 1,
+            changes: String::new(),
             score: 12.5,
             probability: Some(0.975),
             steps: 192,

@@ -1,11 +1,14 @@
 //! A run in few words: what a list of ten thousand needs of each.
 
+use super::super::spec::changes;
 use super::super::words::shown;
 use super::{Ended, Record};
 use crate::ascent::{Kind, Objective, Unit};
+use crate::value::Value;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// A run in few words. Its texts are safe to show: control characters are escaped and long ones end in `…`.
@@ -21,6 +24,8 @@ pub struct Entry {
     pub objective: Objective,
     pub unit: Unit,
     pub seed: u64,
+    /// The settings that differ from the defaults: `steps=80 blur=2`.
+    pub changes: String,
     /// The objective of the finished picture.
     pub score: f32,
     /// The probability of the class; only for classes.
@@ -48,6 +53,7 @@ impl Entry {
             objective: spec.objective.clone(),
             unit: spec.unit,
             seed: spec.seed,
+            changes: spec.changes().join(" "),
             score: record.score,
             probability: record.probability,
             steps: record.scores.len(),
@@ -63,6 +69,8 @@ impl Entry {
     pub(super) fn parse(json: &[u8], id: &str, favourite: bool) -> Option<Self> {
         let brief: Brief = serde_json::from_slice(json).ok()?;
         let spec = brief.spec;
+        let settings = spec.settings.iter();
+        let settings = settings.map(|(key, value)| (key.as_ref(), value));
         (brief.id == id).then(|| Self {
             id: id.into(),
             model: shown(&spec.model),
@@ -71,6 +79,7 @@ impl Entry {
             objective: spec.objective,
             unit: spec.unit,
             seed: spec.seed,
+            changes: changes(spec.method, settings).join(" "),
             score: brief.score,
             probability: brief.probability,
             steps: brief.scores.0,
@@ -115,6 +124,9 @@ struct BriefSpec<'a> {
     objective: Objective,
     unit: Unit,
     seed: u64,
+    method: u32,
+    #[serde(borrow)]
+    settings: BTreeMap<Cow<'a, str>, Value>,
 }
 
 /// How many elements a list has.
@@ -149,11 +161,15 @@ mod tests {
 
     #[test]
     fn an_entry_is_the_same_from_a_record_and_from_its_json() {
-        let record = record(3);
+        let mut record = record(3);
+        record.spec.settings.set("blur", 2.0.into()).unwrap();
+        record.spec.settings.set("steps", 80.0.into()).unwrap();
+        record.id = record.spec.id();
         let json = serde_json::to_vec_pretty(&record).unwrap();
         let entry = Entry::parse(&json, &record.id, true).unwrap();
         assert_eq!(entry, Entry::of(&record, true));
         assert_eq!((entry.steps, entry.target.as_str()), (3, "flamingo"));
+        assert_eq!(entry.changes, "steps=80 blur=2");
         assert!(Entry::parse(&json, "0000000000000000", true).is_none());
         assert!(Entry::parse(&json[..json.len() - 2], &record.id, true).is_none());
     }

@@ -34,6 +34,13 @@ pub struct Record {
     /// classes; not in records of earlier versions.
     #[serde(default)]
     pub reached: Option<bool>,
+    /// The most probable classes of the finished picture and their probabilities, the largest first. Only for classes;
+    /// not in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top: Vec<(usize, f32)>,
+    /// Steps on each octave, coarse to fine; not in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub octaves: Vec<usize>,
     /// The objective before each step.
     pub scores: Vec<f32>,
     /// Seconds that the steps took. Runs of one batch share them.

@@ -54,6 +54,8 @@ pub(in super::super) fn record(seed: u64) -> Record {
         score: seed as f32,
         probability: Some(0.5),
         reached: Some(true),
+        top: vec![(130, 0.5), (127, 0.2)],
+        octaves: vec![2, 1],
         scores: vec![0.0, 1.0, 2.0],
         seconds: 1.5,
         batch: 1,

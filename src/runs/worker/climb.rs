@@ -306,6 +306,7 @@ fn started(batch: &Batch, members: &Members, resumed_at: usize) -> Started {
     Started {
         jobs: runs.clone().map(|(job, _)| *job).collect(),
         steps: ascent.steps(),
+        octaves: ascent.octave_steps(),
         resumed_at,
         scores: runs.map(|(_, run)| batch.scores()[*run].clone()).collect(),
         size: ascent.finished_size(),

@@ -80,6 +80,9 @@ pub fn refusal(app: &App, command: Command) -> Option<&'static str> {
         {
             Some("the picture has the whole screen: z brings the panels back")
         }
+        Command::NextPanel | Command::PreviousPanel if app.queue.jobs().is_empty() => {
+            Some("the queue is empty: there is no other panel")
+        }
         Command::Back if has_nothing_to_close(app) => Some("nothing to close; q quits"),
         Command::ResetSeed if app.plan.seed == 0 => Some("the seed is 0 already"),
         Command::Sweep => sweep(app),

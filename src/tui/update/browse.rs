@@ -263,8 +263,25 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     app.queue_cursor = app
         .queue_cursor
         .min(app.queue.jobs().len().saturating_sub(1));
+    if app.queue.jobs().is_empty() {
+        app.focus = Panel::Browser;
+    }
+    let before = app.shown.clone();
     show_selected(app);
+    if app.shown != before {
+        load_record(app, effects);
+    }
     load_pictures(app, lines, effects);
+}
+
+/// Asks for the record of the finished run that is shown.
+fn load_record(app: &mut App, effects: &mut Vec<Effect>) {
+    let Shown::Finished(id) = &app.shown else {
+        return;
+    };
+    if app.record.as_ref().is_none_or(|record| record.id != *id) {
+        effects.push(Effect::LoadRecord(id.clone()));
+    }
 }
 
 /// A finished run that is selected is shown; so is a run of what is selected, unless one under way is. Only another selection

@@ -181,7 +181,10 @@ pub fn record(app: &mut App, record: Box<Record>, effects: &mut Vec<Effect>) {
     }) = app.popups.last_mut()
         && *id == record.id
     {
-        *place = Some(record);
+        *place = Some(record.clone());
+    }
+    if app.shown == Shown::Finished(record.id.clone()) {
+        app.record = Some(record);
     }
 }
 

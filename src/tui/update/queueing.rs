@@ -228,6 +228,7 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
             top: Vec::new(),
             step: 0,
             steps: job.spec.settings.steps as usize,
+            octaves: Vec::new(),
             octave: 0,
             steps_per_second: 0.0,
         });

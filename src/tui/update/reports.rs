@@ -92,6 +92,7 @@ fn started(app: &mut App, begun: &Started) {
         };
         live.steps = begun.steps;
         live.step = begun.resumed_at;
+        live.octaves.clone_from(&begun.octaves);
         let points = (1..).zip(scores);
         live.curve = points
             .map(|(step, score)| (f64::from(step), f64::from(*score)))
@@ -132,6 +133,7 @@ fn finished(
         .find(&record.id)
         .is_some_and(|entry| entry.favourite);
     app.library.add(Entry::of(record, favourite));
+    app.record = Some(Box::new(record.clone()));
     let thumbnail = image::imageops::thumbnail(&*picture, Size::Thumbnail.longest(), {
         let (width, height) = picture.dimensions();
         (Size::Thumbnail.longest() * height)

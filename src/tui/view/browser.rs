@@ -1,7 +1,7 @@
 //! The browser: tabs, the list of the present one, and a line that says more of what is selected.
 
 use super::layout::Layout;
-use super::panel::{bordered, list, two};
+use super::panel::{bordered, list, noted, two};
 use super::{Frame, channels};
 use crate::autodiff::reach::Reach;
 use crate::model::Layer;
@@ -261,9 +261,16 @@ fn entry_row(app: &App, entry: &Entry, now: u64, width: usize) -> Line<'static> 
         crate::ascent::Kind::Class | crate::ascent::Kind::NotClass => fit(&entry.target, room),
         _ => fit_end(&entry.target, room),
     };
-    let mut line = two(
-        Span::styled(name, app.theme.style(Role::Text)),
-        Span::styled(right, app.theme.style(Role::Dim)),
+    let seed = match entry.seed {
+        0 => String::new(),
+        seed => format!("seed {seed} "),
+    };
+    let note = format!("{seed}{}", entry.changes);
+    let right = Span::styled(right, app.theme.style(Role::Dim));
+    let mut line = noted(
+        app,
+        (&name, note.trim_end()),
+        right,
         width.saturating_sub(star_width),
     );
     line.spans

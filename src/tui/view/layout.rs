@@ -26,8 +26,21 @@ pub struct Layout {
     pub body: Rect,
 }
 
+/// How the queue takes part in the layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueuePanel {
+    /// It has no jobs, and no panel.
+    Empty,
+    /// It is seen where there is room.
+    Beside,
+    /// It has the focus.
+    Focused,
+}
+
 /// Divides the screen.
-pub fn layout(size: Size, zoomed: bool, queue_has_focus: bool) -> Layout {
+pub fn layout(size: Size, zoomed: bool, queue: QueuePanel) -> Layout {
+    let is_empty = queue == QueuePanel::Empty;
+    let queue_has_focus = queue == QueuePanel::Focused;
     let (width, height) = (size.width, size.height);
     let header = Rect::new(0, 0, width, height.min(1));
     let status = Rect::new(0, height.saturating_sub(1), width, height.min(1));
@@ -59,6 +72,9 @@ pub fn layout(size: Size, zoomed: bool, queue_has_focus: bool) -> Layout {
         (160.., _) => {
             let side = (width / 4).clamp(40, 56);
             let (picture, column) = split_columns(rest, rest.width - side);
+            if is_empty {
+                return with_panels(base, browser, picture, Some(column), None);
+            }
             let run = (column.height * 3 / 5).max(12);
             let (run, queue) = split_rows(column, run);
             (picture, Some(run), Some(queue))
@@ -66,6 +82,9 @@ pub fn layout(size: Size, zoomed: bool, queue_has_focus: bool) -> Layout {
         // Both below the picture.
         (100.., 28..) => {
             let (picture, below) = split_rows(rest, rest.height - 13);
+            if is_empty {
+                return with_panels(base, browser, picture, Some(below), None);
+            }
             let (run, queue) = split_columns(below, below.width * 3 / 5);
             (picture, Some(run), Some(queue))
         }
@@ -82,6 +101,16 @@ pub fn layout(size: Size, zoomed: bool, queue_has_focus: bool) -> Layout {
             false => (rest, None, None),
         },
     };
+    with_panels(base, browser, picture, run, queue)
+}
+
+fn with_panels(
+    base: Layout,
+    browser: Rect,
+    picture: Rect,
+    run: Option<Rect>,
+    queue: Option<Rect>,
+) -> Layout {
     Layout {
         browser,
         list: Rect::new(
@@ -179,9 +208,10 @@ mod tests {
     proptest! {
         #[test]
         fn panels_lie_on_the_screen_and_not_on_each_other(
-            width in 0u16..400, height in 0u16..150, zoomed: bool, queue: bool,
+            width in 0u16..400, height in 0u16..150, zoomed: bool, queue in 0usize..3,
         ) {
             let screen = Rect::new(0, 0, width, height);
+            let queue = [QueuePanel::Empty, QueuePanel::Beside, QueuePanel::Focused][queue];
             let layout = layout(Size::new(width, height), zoomed, queue);
             let panels: Vec<Rect> = [Some(layout.browser), Some(layout.picture), layout.run, layout.queue]
                 .into_iter()
@@ -200,7 +230,7 @@ mod tests {
 
     #[test]
     fn eighty_by_twenty_four_has_room_for_all_that_matters() {
-        let layout = layout(Size::new(80, 24), false, false);
+        let layout = layout(Size::new(80, 24), false, QueuePanel::Beside);
         assert!(layout.picture.width >= 40 && layout.picture.height >= 13);
         assert!(layout.run.is_some() && layout.browser_lines() >= 18);
         assert_eq!(layout.tab_at(Position::new(2, 1)), Some(Tab::Layers));

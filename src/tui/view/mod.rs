@@ -19,6 +19,7 @@ mod queue;
 mod run;
 mod settings;
 mod status;
+mod subject;
 
 use super::app::App;
 use super::popup::Popup;

@@ -10,6 +10,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{
     Block, BorderType, Scrollbar, ScrollbarOrientation, ScrollbarState, StatefulWidget, Widget,
 };
+use unicode_width::UnicodeWidthStr;
 
 /// Draws a border with a title; returns what is inside.
 pub fn bordered(app: &App, frame: &mut Frame, area: Rect, title: &str, focused: bool) -> Rect {
@@ -116,6 +117,29 @@ pub fn two(left: Span<'static>, right: Span<'static>, width: usize) -> Line<'sta
     let left = Span::styled(fit(&left.content, room), left.style);
     let gap = width.saturating_sub(left.width() + right_width);
     Line::from(vec![left, Span::raw(" ".repeat(gap)), right])
+}
+
+/// A line with a name, a note on it, and something at its right end. The note gives way first, then the name.
+pub fn noted(
+    app: &App,
+    (name, note): (&str, &str),
+    right: Span<'static>,
+    width: usize,
+) -> Line<'static> {
+    let room = width.saturating_sub(right.width() + 1);
+    let left = room.saturating_sub(name.width() + 2);
+    let note = match note.is_empty() || left < 8 {
+        true => String::new(),
+        false => format!("  {}", fit(note, left)),
+    };
+    let name = Span::styled(name.to_string(), app.theme.style(Role::Text));
+    let mut line = two(name, right, width);
+    if let (false, Some(gap)) = (note.is_empty(), line.spans.get_mut(1)) {
+        let rest = gap.width().saturating_sub(note.width());
+        let filled = format!("{note}{}", " ".repeat(rest));
+        *gap = Span::styled(filled, app.theme.style(Role::Dim));
+    }
+    line
 }
 
 /// A bar of `width` columns of which a share is full, in eighths of a column.

@@ -1,7 +1,7 @@
 //! The queue: what runs, what waits, what failed and why.
 
 use super::Frame;
-use super::panel::{bordered, list, two};
+use super::panel::{bordered, list, noted};
 use crate::runs::queue::{Job, JobState};
 use crate::tui::app::{App, Panel};
 use crate::tui::listing::Listing;
@@ -42,9 +42,7 @@ fn row(app: &App, job: &Job, width: usize) -> Line<'static> {
         crate::ascent::Kind::Class | crate::ascent::Kind::NotClass => fit(&job.spec.target, room),
         _ => fit_end(&job.spec.target, room),
     };
-    two(
-        Span::styled(name, app.theme.style(Role::Text)),
-        Span::styled(state, app.theme.style(role)),
-        width,
-    )
+    let changes = job.spec.changes().join(" ");
+    let right = Span::styled(state, app.theme.style(role));
+    noted(app, (&name, &changes), right, width)
 }

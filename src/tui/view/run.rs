@@ -2,14 +2,14 @@
 
 use super::Frame;
 use super::panel::{bordered, two};
-
+use super::subject;
 use crate::runs::{Spec, words};
 use crate::tui::app::{App, Live};
 use crate::tui::text::{fit, span};
 use crate::tui::theme::Role;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::symbols::Marker;
-use ratatui::text::{Line, Span};
+use ratatui::text::Span;
 use ratatui::widgets::{Axis, Chart, Dataset, GraphType, Widget};
 
 /// Draws the panel.
@@ -22,48 +22,11 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
         };
         format!("{}{together}", fit(&job.spec.target, 40))
     });
-    let title = title.unwrap_or_else(|| "run".into());
+    let title = title.unwrap_or_else(|| subject::title(app));
     let inner = bordered(app, frame, area, &title, false);
     match live {
         Some(live) => under_way(app, frame, inner, live),
-        None => idle(app, frame, inner),
-    }
-}
-
-/// Nothing runs: what the next run would be.
-fn idle(app: &App, frame: &mut Frame, area: Rect) {
-    let dim = app.theme.style(Role::Dim);
-    let text = app.theme.style(Role::Text);
-    let settings = &app.plan.settings;
-    let waiting = app.queue.jobs().len();
-    let lines = [
-        ("next run", app.plan.title()),
-        ("seed", app.plan.seed.to_string()),
-        (
-            "steps",
-            format!("{} in {} octaves", settings.steps, settings.octaves),
-        ),
-        (
-            "queue",
-            match waiting {
-                0 => "empty".into(),
-                runs => format!("{runs} waiting"),
-            },
-        ),
-        (
-            "history",
-            match app.library.len() {
-                1 => "1 run".into(),
-                runs => format!("{runs} runs"),
-            },
-        ),
-    ];
-    for (y, (label, value)) in (area.y..area.bottom()).zip(lines) {
-        let line = Line::from(vec![
-            Span::styled(format!(" {label:<9}"), dim),
-            Span::styled(value, text),
-        ]);
-        line.render(Rect::new(area.x, y, area.width, 1), frame.buffer);
+        None => subject::draw(app, frame, inner),
     }
 }
 
@@ -89,8 +52,11 @@ fn under_way(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
             (chart, top)
         }
     };
-    curve(app, frame, chart, live);
-    top_classes(app, frame, top, live);
+    curve(app, frame, chart, &live.curve, &live.octaves);
+    let spec = app.queue.get(live.job).map(|job| &job.spec);
+    if let Some(spec) = spec {
+        top_classes(app, frame, top, spec, &live.top);
+    }
 }
 
 fn progress(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
@@ -132,48 +98,52 @@ fn pace(app: &App, live: &Live, room: usize) -> String {
     fitting.unwrap_or(left)
 }
 
-/// The score's curve.
-fn curve(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
-    if live.curve.len() < 2 || area.height < 2 || area.width < 10 {
+/// The score's curve, with a line where each octave begins.
+pub fn curve(app: &App, frame: &mut Frame, area: Rect, curve: &[(f64, f64)], octaves: &[usize]) {
+    if curve.len() < 2 || area.height < 2 || area.width < 10 {
         return;
     }
     // No more points than the chart has dots.
     let dots = usize::from(area.width) * 2;
-    let every = live.curve.len().div_ceil(dots).max(1);
-    let last = live.curve.len() - 1;
-    let points: Vec<(f64, f64)> = live
-        .curve
+    let every = curve.len().div_ceil(dots).max(1);
+    let last = curve.len() - 1;
+    let points: Vec<(f64, f64)> = curve
         .iter()
         .enumerate()
         .filter(|(index, _)| index % every == 0 || *index == last)
         .map(|(_, point)| *point)
         .collect();
-    let finite = || {
-        points
-            .iter()
-            .map(|(_, score)| *score)
-            .filter(|score| score.is_finite())
-    };
-    let low = finite().fold(f64::INFINITY, f64::min);
-    let high = finite().fold(f64::NEG_INFINITY, f64::max);
+    let scores = points.iter().map(|(_, score)| *score);
+    let finite = scores.filter(|score| score.is_finite());
+    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), score| {
+        (low.min(score), high.max(score))
+    });
     if low > high {
         return;
     }
     let high = if high - low < 1e-9 { low + 1.0 } else { high };
+    let steps = octaves.iter().sum::<usize>().max(1) as f64;
+    let steps = steps.max(points.last().map_or(0.0, |(step, _)| *step));
     let dim = app.theme.style(Role::ChartGrid);
     let marker = match app.environment.terminal.colours {
         crate::terminal::ColourDepth::None => Marker::Dot,
         _ => Marker::Braille,
     };
-    let dataset = Dataset::default()
-        .marker(marker)
-        .graph_type(GraphType::Line)
-        .style(app.theme.style(Role::Chart))
-        .data(&points);
+    let begins: Vec<[(f64, f64); 2]> = begins(octaves)
+        .map(|step| [(step, low), (step, high)])
+        .collect();
+    let line = |points| {
+        Dataset::default()
+            .marker(marker)
+            .graph_type(GraphType::Line)
+            .data(points)
+    };
+    let mut lines: Vec<Dataset> = begins.iter().map(|begin| line(begin).style(dim)).collect();
+    lines.push(line(&points).style(app.theme.style(Role::Chart)));
     let labels = [low, high].map(|bound| words::score(bound as f32));
-    Chart::new(vec![dataset])
+    Chart::new(lines)
         .style(app.theme.style(Role::Text))
-        .x_axis(Axis::default().style(dim).bounds([0.0, live.steps as f64]))
+        .x_axis(Axis::default().style(dim).bounds([0.0, steps]))
         .y_axis(
             Axis::default()
                 .style(dim)
@@ -183,22 +153,28 @@ fn curve(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
         .render(area, frame.buffer);
 }
 
+/// The steps at which octaves begin, without the first.
+fn begins(octaves: &[usize]) -> impl Iterator<Item = f64> {
+    let finest = octaves.len().saturating_sub(1);
+    octaves[..finest].iter().scan(0, |sum, steps| {
+        *sum += steps;
+        Some(*sum as f64)
+    })
+}
+
 /// The classes that the network sees most: by name if it is the one that is open, which knows no others' names.
-fn top_classes(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
-    let Some(Spec {
+pub fn top_classes(app: &App, frame: &mut Frame, area: Rect, spec: &Spec, top: &[(usize, f32)]) {
+    let Spec {
         model_hash,
         objective,
         unit,
         ..
-    }) = app.queue.get(live.job).map(|job| &job.spec)
-    else {
-        return;
-    };
+    } = spec;
     let opened = app.model.opened();
     let opened = opened.filter(|opened| opened.hash == *model_hash);
     let wanted = (objective.kind.is_of_class()).then_some(unit.index);
     let width = usize::from(area.width.saturating_sub(1));
-    for (y, (class, probability)) in (area.y..area.bottom()).zip(&live.top) {
+    for (y, (class, probability)) in (area.y..area.bottom()).zip(top) {
         let role = match Some(*class) == wanted {
             true => Role::Good,
             false => Role::Dim,

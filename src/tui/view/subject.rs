@@ -1,0 +1,215 @@
+//! What is selected, while nothing runs: a finished run with its curve and what it was made with, or a class, a layer or a
+//! channel that has not run yet.
+
+use super::Frame;
+use super::run::{curve, top_classes};
+use crate::runs::history::Entry;
+use crate::runs::{Record, words};
+use crate::tui::app::{App, Shown};
+use crate::tui::browser::Tab;
+use crate::tui::text::{ago, clean, count, counted, fit, span, wrapped};
+use crate::tui::theme::Role;
+use crate::tui::tree::Row;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Columns of the labels.
+const LABEL: usize = 12;
+
+/// Columns from which on the curve has room beside the text.
+const WIDE: u16 = 64;
+
+/// Lines that a curve needs at least.
+const CHART: u16 = 4;
+
+/// Lines of the top classes.
+const TOP: u16 = 6;
+
+/// A label and its value.
+type Fact = (&'static str, String);
+
+/// The name of the panel.
+pub fn title(app: &App) -> String {
+    match (run(app), layer(app)) {
+        (Some(entry), _) => fit(&entry.target, 60),
+        (None, Some(index)) => app
+            .model
+            .opened()
+            .map_or_else(String::new, |opened| fit(&opened.layers[index].name, 60)),
+        (None, None) => "selection".into(),
+    }
+}
+
+/// Draws what is selected.
+pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
+    let record = run(app).and_then(|entry| {
+        let record = app.record.as_deref();
+        record.filter(|record| record.id == entry.id)
+    });
+    let facts = match (run(app), record) {
+        (Some(entry), record) => of_run(app, entry, record),
+        (None, _) => of_target(app),
+    };
+    let Some(record) = record else {
+        return list(app, frame, area, facts);
+    };
+    let (text, chart, top) = divided(area, facts.len() as u16, record.top.is_empty());
+    list(app, frame, text, facts);
+    let points: Vec<(f64, f64)> = (1..)
+        .zip(&record.scores)
+        .map(|(step, score)| (f64::from(step), f64::from(*score)))
+        .collect();
+    curve(app, frame, chart, &points, &record.octaves);
+    top_classes(app, frame, top, &record.spec, &record.top);
+}
+
+/// Places for the text, the curve and the top classes; empty where there is no room.
+fn divided(area: Rect, lines: u16, has_no_top: bool) -> (Rect, Rect, Rect) {
+    let top = if has_no_top { 0 } else { TOP };
+    if area.width >= WIDE {
+        let [text, rest] =
+            Layout::horizontal([Constraint::Percentage(45), Constraint::Min(0)]).areas(area);
+        let [top, chart] =
+            Layout::vertical([Constraint::Length(top), Constraint::Min(0)]).areas(rest);
+        return (text, chart, top);
+    }
+    if area.height < lines + 1 + top + CHART {
+        return (area, Rect::ZERO, Rect::ZERO);
+    }
+    let [text, chart, top] = Layout::vertical([
+        Constraint::Length(lines + 1),
+        Constraint::Max(12),
+        Constraint::Length(top),
+    ])
+    .areas(area);
+    (text, chart, top)
+}
+
+fn list(app: &App, frame: &mut Frame, area: Rect, facts: Vec<Fact>) {
+    let dim = app.theme.style(Role::Dim);
+    let text = app.theme.style(Role::Text);
+    let room = usize::from(area.width).saturating_sub(LABEL + 1);
+    let mut rows = Vec::new();
+    for (label, value) in facts {
+        let mut label = label;
+        for part in wrapped(&clean(&value), room) {
+            rows.push(Line::from(vec![
+                Span::styled(format!(" {:<LABEL$}", std::mem::take(&mut label)), dim),
+                Span::styled(part, text),
+            ]));
+        }
+    }
+    for (y, row) in (area.y..area.bottom()).zip(rows) {
+        row.render(Rect::new(area.x, y, area.width, 1), frame.buffer);
+    }
+}
+
+/// The finished run that is shown, if it is the selected one or one of what is selected.
+fn run(app: &App) -> Option<&Entry> {
+    let Shown::Finished(id) = &app.shown else {
+        return None;
+    };
+    let entry = app.library.find(id)?;
+    let is_selected = match app.selected_target() {
+        Some(target) => entry.objective == target.objective && entry.unit == target.unit,
+        None => app.in_history(),
+    };
+    is_selected.then_some(entry)
+}
+
+/// The layer that is selected, or whose channels are listed.
+fn layer(app: &App) -> Option<usize> {
+    let browser = &app.browser;
+    match (browser.tab, &browser.channels) {
+        (Tab::Layers, Some(channels)) => Some(channels.layer),
+        (Tab::Layers, None) => match browser.selected_row()? {
+            Row::Layer(layer) => Some(layer),
+            Row::Scope(_) => None,
+        },
+        _ => None,
+    }
+}
+
+fn of_run(app: &App, entry: &Entry, record: Option<&Record>) -> Vec<Fact> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |time| time.as_secs());
+    let probability = entry.probability.map(words::percent);
+    let probability = probability.map_or_else(String::new, |text| format!(" · probability {text}"));
+    let mut facts = vec![
+        (
+            "score",
+            format!("{}{probability}", words::score(entry.score)),
+        ),
+        (
+            "steps",
+            format!(
+                "{} in {} · {}",
+                entry.steps,
+                span(entry.seconds),
+                entry.provider
+            ),
+        ),
+        ("seed", entry.seed.to_string()),
+    ];
+    let settings = record.map(|record| match record.spec.is_current() {
+        true if entry.changes.is_empty() => "default".into(),
+        true => entry.changes.clone(),
+        false => format!("of an earlier version {}", entry.changes),
+    });
+    facts.extend(settings.map(|text| ("settings", text)));
+    facts.extend([
+        ("made", ago(entry.time, now)),
+        ("id", entry.id.clone()),
+        ("next run", next(app)),
+    ]);
+    let path = app.environment.history.join(&entry.id);
+    facts.push(("files", path.display().to_string()));
+    facts
+}
+
+/// A class, a layer or a channel that has not run, or whatever else is selected.
+fn of_target(app: &App) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    if let (Tab::Classes, Some(opened), Some(class)) = (
+        app.browser.tab,
+        app.model.opened(),
+        app.browser.list().selected(),
+    ) {
+        let name = opened.classes.name(class).unwrap_or_default();
+        facts.extend([("class", name.to_string()), ("index", class.to_string())]);
+    }
+    if let (Some(opened), Some(index)) = (app.model.opened(), layer(app)) {
+        let layer = &opened.layers[index];
+        let dims: Vec<String> = layer.dims.iter().map(ToString::to_string).collect();
+        facts.extend([
+            ("operator", layer.op.clone()),
+            ("shape", dims.join(" × ")),
+            ("channels", layer.channels().to_string()),
+        ]);
+        if layer.parameters > 0 {
+            facts.push(("parameters", count(layer.parameters)));
+        }
+        let ran = app.library.channels_of(&opened.hash, &layer.name);
+        if ran > 0 {
+            facts.push(("runs", format!("{} of its channels", counted(ran))));
+        }
+    }
+    if !facts.is_empty() {
+        facts.push(("run", "never".into()));
+    }
+    let history = counted(app.library.len());
+    facts.extend([("next run", next(app)), ("history", history)]);
+    facts
+}
+
+/// What the next run is made with.
+fn next(app: &App) -> String {
+    let (preset, seed) = (app.plan.title(), app.plan.seed);
+    let waiting = match app.queue.jobs().len() {
+        0 => String::new(),
+        jobs => format!(" · {jobs} waiting"),
+    };
+    format!("{preset} · seed {seed}{waiting}")
+}
