@@ -59,9 +59,9 @@ knobs! {
     /// How many canvas sizes the ascent climbs through, coarse to fine; a larger canvas than the network needs adds more.
     octaves: u32 = whole("", 3, 1..=8);
     /// How much larger each octave's canvas is than the one before.
-    octave_scale: f64 = real("×", 1.85, 1.05..=4.0);
+    octave_scale: f64 = real("×", 2.2, 1.05..=4.0);
     /// How many times as many steps each octave takes as the next finer one: coarse octaves decide the form.
-    octave_share: f64 = real("×", 1.4, 0.1..=10.0);
+    octave_share: f64 = real("×", 1.7, 0.1..=10.0);
     /// What of a class is climbed: the logarithm of its probability, which also pushes rival classes down, or its logit.
     objective: ClassScore = knob::CLASS_SCORE;
     /// How far a step moves the picture, as a share of the contrast of photographs.
@@ -170,6 +170,7 @@ pub const PRESETS: &[Preset] = &[
         help: "a recognisable picture in a third of the time",
         changes: &[
             ("steps", 80.0),
+            ("octave_scale", 1.85),
             ("octave_share", 1.15),
             ("step_size", 0.3),
             ("momentum", 0.75),

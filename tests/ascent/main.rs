@@ -142,13 +142,13 @@ fn views_are_clear_until_the_class_is_recognised() {
 /// An ascent that goes on from where it was saved, noise and all, ends in the same picture bit for bit.
 #[test]
 fn a_saved_ascent_goes_on_as_if_it_had_never_stopped() {
-    let runs = [run(FLAMINGO, 3, 64)];
+    let runs = [run(FLAMINGO, 3, 96)];
     let objective = class_objective();
     let stop = Stop::default();
     let mut ascent = Ascent::new(network(), &objective, &runs, Device::Cpu, &stop).unwrap();
     let mut saved = None;
     while ascent.step().unwrap().is_some() {
-        if ascent.step_count() == 50 {
+        if ascent.step_count() == 72 {
             saved = Some(ascent.save().unwrap());
         }
     }
