@@ -12,6 +12,7 @@
 //! 3. A plain command prints a picture at the cursor with [`inline::print`].
 
 mod answers;
+mod clipboard;
 mod environment;
 pub mod inline;
 mod late;
@@ -25,6 +26,7 @@ mod tmux;
 mod tty;
 mod verdict;
 
+pub use clipboard::copied;
 pub use late::LateAnswers;
 pub use painter::{Painted, Painter, covers, remove_all};
 pub use placement::{Area, Placed, fit};

@@ -83,6 +83,10 @@ pub enum Effect {
     SetFavourite(String, bool),
     Export(Vec<String>, PathBuf),
     SavePreset(String, BTreeMap<String, Value>),
+    /// Keep the name of the theme in `config.toml`.
+    SaveTheme(String),
+    /// Put a text into the clipboard of the terminal.
+    Copy(String),
     /// List a folder's models.
     ListFolder(PathBuf),
     /// Draw everything anew.

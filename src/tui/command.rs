@@ -136,6 +136,10 @@ commands! {
         WatchNext "watch-next" "" ["."]
         /// Toggle favourite; a favourite's picture and settings are saved.
         Favourite "favourite" "favourite" ["s"]
+        /// Copy the command that makes the shown picture.
+        CopyCommand "copy-command" "" ["y"]
+        /// Copy the path of the shown picture.
+        CopyPath "copy-path" "" ["Y"]
         /// Undo the last deletion.
         Undo "undo" "" ["u"]
         /// Open another model.

@@ -130,12 +130,19 @@ impl Shelf {
             Effect::SavePreset(name, values) => config::save_preset(&self.home, &name, &values)
                 .map(|()| Some(Answer::PresetSaved(name)))
                 .map_err(|problem| problem.to_string()),
+            Effect::SaveTheme(name) => config::save_theme(&self.home, &name)
+                .map(|()| None)
+                .map_err(|problem| format!("the theme is not kept: {problem}")),
             Effect::ListFolder(folder) => {
                 let choices = list_folder(&self.home, &folder);
                 Ok(Some(Answer::Folder { folder, choices }))
             }
             // These are not the disk's.
-            Effect::Worker(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => Ok(None),
+            Effect::Worker(_)
+            | Effect::Copy(_)
+            | Effect::Redraw
+            | Effect::Suspend
+            | Effect::Quit => Ok(None),
         };
         match done {
             Ok(Some(told)) => answer(told),

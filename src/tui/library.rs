@@ -109,6 +109,13 @@ impl Library {
             .count()
     }
 
+    /// The latest run of a model.
+    pub fn latest(&self, model_hash: &str) -> Option<&Entry> {
+        let entries = self.entries.iter().zip(&self.gone);
+        let own = entries.filter(|(entry, gone)| !**gone && entry.model_hash == model_hash);
+        own.map(|(entry, _)| entry).max_by_key(|entry| entry.time)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.gone.iter().filter(|gone| !**gone).count()

@@ -4,7 +4,7 @@
 mod pictures;
 
 use crate::panics;
-use crate::terminal::{Painter, Placed, Terminal};
+use crate::terminal::{Painter, Placed, Terminal, copied};
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste,
     EnableFocusChange, EnableMouseCapture,
@@ -109,6 +109,9 @@ pub struct Screen {
     writer: Option<JoinHandle<()>>,
     anew: bool,
     busy: bool,
+    /// What goes to the terminal before the next frame.
+    pending: Vec<u8>,
+    terminal: Terminal,
 }
 
 impl Screen {
@@ -127,6 +130,8 @@ impl Screen {
             writer: Some(writer),
             anew: true,
             busy: false,
+            pending: Vec::new(),
+            terminal: terminal.clone(),
         }
     }
 
@@ -145,6 +150,11 @@ impl Screen {
         self.anew = true;
     }
 
+    /// Puts a text into the terminal's clipboard, with the next frame.
+    pub fn copy(&mut self, text: &str) {
+        self.pending.extend(copied(&self.terminal, text));
+    }
+
     /// Writes a frame: what of the text has changed, then the pictures.
     ///
     /// # Errors
@@ -155,7 +165,7 @@ impl Screen {
         scene: Vec<Placed>,
         cursor: Option<(u16, u16)>,
     ) -> io::Result<()> {
-        let mut text = Vec::new();
+        let mut text = std::mem::take(&mut self.pending);
         let anew = std::mem::take(&mut self.anew) || self.shown.area != buffer.area;
         if anew {
             queue!(

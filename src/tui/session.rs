@@ -211,6 +211,7 @@ impl Session {
         match effect {
             Effect::Worker(command) => self.worker.send(command),
             Effect::Redraw => self.screen.forget(),
+            Effect::Copy(text) => self.screen.copy(&text),
             Effect::Suspend => self.suspend(),
             Effect::Quit => self.over = true,
             effect => self.disk.perform(effect),

@@ -1,6 +1,6 @@
 //! Finished runs: favourites, deletion and undo, comparing, details, settings.
 
-use super::support::{Driver, objective, picture, record, unit};
+use super::support::{Driver, flamingo, network, objective, picture, record, unit};
 use ziggurat::ascent::Settings;
 use ziggurat::runs::Spec;
 use ziggurat::runs::worker::Report;
@@ -218,4 +218,46 @@ fn a_run_under_way_is_shown_again_behind_history() {
     assert!(matches!(explorer.app.shown, Shown::Finished(_)));
     explorer.press("2");
     assert_eq!(explorer.app.shown, Shown::Live(jobs[0]));
+}
+
+#[test]
+fn the_command_and_the_path_of_a_picture_are_copied() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    let copied = |effects: &[Effect]| {
+        effects.iter().find_map(|effect| match effect {
+            Effect::Copy(text) => Some(text.clone()),
+            _ => None,
+        })
+    };
+    assert_eq!(copied(&explorer.press("2 y")), None);
+    assert!(explorer.screen().contains("nothing to copy"));
+    let jobs = Driver::started(&explorer.press("j enter"));
+    let command = "ziggurat run class:1 --model toy --seed 0";
+    assert_eq!(copied(&explorer.press("y")).as_deref(), Some(command));
+    explorer.finish(jobs[0], 1.0);
+    assert_eq!(copied(&explorer.press("y")).as_deref(), Some(command));
+    let path = copied(&explorer.press("Y")).unwrap();
+    assert!(path.starts_with("/history/") && path.ends_with("/image.png"));
+}
+
+#[test]
+fn the_explorer_begins_with_the_latest_picture() {
+    let mut explorer = Driver::opening(Protocol::Kitty, 120, 40);
+    explorer.remember(3);
+    explorer.report(Report::Opened(network().into()));
+    explorer.answer(Answer::RunsEnd { damaged: 0 });
+    assert_eq!(explorer.app.shown, Shown::Finished(flamingo(2).id));
+    assert!(explorer.screen().contains("flamingo · score"));
+}
+
+#[test]
+fn another_theme_is_kept() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    let effects = explorer.press("T");
+    let name = &explorer.app.theme_name;
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::SaveTheme(kept) if kept == name))
+    );
 }

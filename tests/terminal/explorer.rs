@@ -104,7 +104,7 @@ fn state(terminal: &Emulator) -> String {
 fn expect_it_goes_on(desk: &Desk, steps: usize) {
     let mut terminal = desk.explorer(Kind::Kitty);
     // The run that was left is offered, and goes on when it is asked to.
-    terminal.wait_for("1 run was left waiting");
+    terminal.wait_for("1 unfinished run from last time");
     terminal.type_text("P");
     terminal.wait_for("flamingo · score");
     terminal.type_text("q");

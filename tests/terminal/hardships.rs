@@ -163,7 +163,7 @@ fn killed_at_any_moment_while_runs_finish_nothing_is_lost_or_half_written() {
     assert!(finished as u64 >= kills / 2, "hardly anything finished");
     // The queues that all of them have left are whole, and go on.
     let mut terminal = desk.explorer(Kind::Mute);
-    terminal.wait_for("left waiting");
+    terminal.wait_for("from last time");
     terminal.type_text("P");
     terminal.wait_until("another run", |_| desk.runs().len() > finished);
     terminal.type_text("q");

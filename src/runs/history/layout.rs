@@ -102,6 +102,11 @@ pub fn image_path(home: &Home, id: &str) -> Result<PathBuf, Error> {
     Ok(folder(home, id)?.join(IMAGE))
 }
 
+/// The picture of the run `id` of the history in `folder`.
+pub fn image_in(folder: &Path, id: &str) -> PathBuf {
+    folder.join(id).join(IMAGE)
+}
+
 /// The animation of the run `id`; the file is missing if no frames were kept.
 ///
 /// # Errors

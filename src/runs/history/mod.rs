@@ -34,7 +34,7 @@ pub(super) mod testing;
 pub mod verify;
 
 pub use entry::Entry;
-pub use layout::{frames_path, image_path, resolve};
+pub use layout::{frames_path, image_in, image_path, resolve};
 pub use naming::Naming;
 pub use query::{Filter, Order, SortKey};
 pub use record::{Ended, REACHED, Record};

@@ -295,15 +295,15 @@ mod tests {
 
     #[test]
     fn of_two_that_want_one_key_the_first_has_it_and_defaults_that_come_back_are_checked() {
-        let (keymap, problems) = Keymap::new(&overrides(&[("pause", &["Y"]), ("zoom", &["Y"])]));
-        assert_eq!(keymap.keys_of(Command::Pause), ["Y"]);
+        let (keymap, problems) = Keymap::new(&overrides(&[("pause", &["Z"]), ("zoom", &["Z"])]));
+        assert_eq!(keymap.keys_of(Command::Pause), ["Z"]);
         assert_eq!(keymap.keys_of(Command::Zoom), ["z"]);
         assert_eq!(problems.len(), 1);
         // `zoom` loses `q` to `quit` and so takes `z` back from `pause`.
         let (keymap, problems) = Keymap::new(&overrides(&[("zoom", &["q"]), ("pause", &["z"])]));
         assert_eq!(keymap, Keymap::default());
         assert_eq!(problems.len(), 2);
-        let (_, problems) = Keymap::new(&overrides(&[("zoom", &["Y"]), ("zoom", &["U"])]));
+        let (_, problems) = Keymap::new(&overrides(&[("zoom", &["Z"]), ("zoom", &["U"])]));
         assert!(problems[0].1.contains("twice"));
     }
 }

@@ -44,7 +44,10 @@ fn takes(popup: &Popup, command: Command) -> bool {
             plans || command.entry().context == Context::Settings
         }
         Popup::Help { .. } => matches!(command, Command::Search | Command::Accept),
-        Popup::Details { .. } => matches!(command, Command::Favourite | Command::Accept),
+        Popup::Details { .. } => matches!(
+            command,
+            Command::Favourite | Command::CopyCommand | Command::CopyPath | Command::Accept
+        ),
         Popup::Compare(_) => matches!(command, Command::Blink | Command::Accept),
         Popup::Palette(_) | Popup::Models(_) | Popup::Messages { .. } => command == Command::Accept,
     };

@@ -298,6 +298,13 @@ fn show_selected(app: &mut App) {
         app.shown = Shown::Finished(entry.id.clone());
     } else if !live && let Some(id) = app.entry_of_selection().map(|entry| entry.id.clone()) {
         app.shown = Shown::Finished(id);
+    } else if app.shown == Shown::Nothing
+        && app.library.complete
+        && let Some(opened) = app.model.opened()
+        && let Some(latest) = app.library.latest(&opened.hash)
+    {
+        // At the start: where the last session ended.
+        app.shown = Shown::Finished(latest.id.clone());
     }
 }
 

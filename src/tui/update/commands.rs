@@ -73,9 +73,11 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         }
         Command::WatchNext => watch_next(app, effects),
         Command::Favourite => finished::favourite(app, effects),
+        Command::CopyCommand => finished::copy_command(app, effects),
+        Command::CopyPath => finished::copy_path(app, effects),
         Command::Undo => finished::undo(app, effects),
         Command::OpenModel => effects.push(Effect::ListFolder(app.environment.folder.clone())),
-        Command::NextTheme => next_theme(app),
+        Command::NextTheme => next_theme(app, effects),
         Command::Messages => toggle(app, Popup::Messages { scroll: 0 }),
         Command::Help => toggle(
             app,
@@ -205,12 +207,13 @@ fn with_knob(app: &mut App, act: impl FnOnce(&mut App, &'static Knob)) {
     }
 }
 
-fn next_theme(app: &mut App) {
+fn next_theme(app: &mut App, effects: &mut Vec<Effect>) {
     let next = app.environment.themes.next(&app.theme_name);
     let name = next.name().to_string();
     app.theme = next.for_depth(app.environment.terminal.colours);
     app.messages
         .say(Level::Note, format!("theme: {name}"), app.now);
+    effects.push(Effect::SaveTheme(name.clone()));
     app.theme_name = name;
 }
 

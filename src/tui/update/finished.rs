@@ -9,7 +9,7 @@ use super::{browse, queueing};
 use crate::runs::history::Entry;
 use crate::runs::history::query::SortKey;
 use crate::runs::worker::Command as Work;
-use crate::runs::{Record, favourites};
+use crate::runs::{Record, description, favourites, history};
 
 /// Most deletions that can be undone.
 const UNDOABLE: usize = 100;
@@ -41,6 +41,42 @@ pub fn favourite(app: &mut App, effects: &mut Vec<Effect>) {
             app.messages.say(Level::Note, text, app.now);
         }
     }
+}
+
+/// Copies the command line that makes the picture that is shown.
+pub fn copy_command(app: &mut App, effects: &mut Vec<Effect>) {
+    let spec = match &app.shown {
+        Shown::Live(job) => app.queue.get(*job).map(|job| &job.spec),
+        Shown::Finished(id) => {
+            let record = app.record.as_deref();
+            record
+                .filter(|record| record.id == *id)
+                .map(|record| &record.spec)
+        }
+        Shown::Nothing => None,
+    };
+    copy(app, spec.map(description::command), effects);
+}
+
+/// Copies the path of the picture that is shown.
+pub fn copy_path(app: &mut App, effects: &mut Vec<Effect>) {
+    let path = match &app.shown {
+        Shown::Finished(id) => Some(history::image_in(&app.environment.history, id)),
+        Shown::Live(_) | Shown::Nothing => None,
+    };
+    copy(app, path.map(|path| path.display().to_string()), effects);
+}
+
+fn copy(app: &mut App, text: Option<String>, effects: &mut Vec<Effect>) {
+    let message = match text {
+        Some(text) => {
+            let message = format!("copied: {text}");
+            effects.push(Effect::Copy(text));
+            message
+        }
+        None => "nothing to copy: no picture is shown".into(),
+    };
+    app.messages.say(Level::Note, message, app.now);
 }
 
 /// Lays the chosen runs aside.

@@ -73,6 +73,10 @@ fn divided(area: Rect, lines: u16, has_no_top: bool) -> (Rect, Rect, Rect) {
             Layout::horizontal([Constraint::Percentage(45), Constraint::Min(0)]).areas(area);
         let [top, chart] =
             Layout::vertical([Constraint::Length(top), Constraint::Min(0)]).areas(rest);
+        let text = Rect {
+            width: text.width.saturating_sub(2),
+            ..text
+        };
         return (text, chart, top);
     }
     if area.height < lines + 1 + top + CHART {
@@ -135,24 +139,15 @@ fn layer(app: &App) -> Option<usize> {
 fn of_run(app: &App, entry: &Entry, record: Option<&Record>) -> Vec<Fact> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |time| time.as_secs());
+    let mut facts = vec![("score", words::score(entry.score))];
     let probability = entry.probability.map(words::percent);
-    let probability = probability.map_or_else(String::new, |text| format!(" · probability {text}"));
-    let mut facts = vec![
-        (
-            "score",
-            format!("{}{probability}", words::score(entry.score)),
-        ),
-        (
-            "steps",
-            format!(
-                "{} in {} · {}",
-                entry.steps,
-                span(entry.seconds),
-                entry.provider
-            ),
-        ),
-        ("seed", entry.seed.to_string()),
-    ];
+    facts.extend(probability.map(|text| ("probability", text)));
+    let took = span(entry.seconds);
+    let run = format!(
+        "seed {} · {} steps in {took} · {}",
+        entry.seed, entry.steps, entry.provider
+    );
+    facts.push(("run", run));
     let settings = record.map(|record| match record.spec.is_current() {
         true if entry.changes.is_empty() => "default".into(),
         true => entry.changes.clone(),

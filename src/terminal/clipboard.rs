@@ -1,0 +1,41 @@
+//! The terminal's clipboard, which is that of the person in front of it, on whatever machine the program runs.
+
+use super::{Route, Terminal, tmux};
+use crossterm::Command;
+use crossterm::clipboard::CopyToClipboard;
+
+/// The bytes that put a text into the clipboard (OSC 52). A terminal that does not know the sequence, or does not allow it,
+/// ignores it; none answers. tmux does not pass it on by itself.
+pub fn copied(terminal: &Terminal, text: &str) -> Vec<u8> {
+    let mut sequence = String::new();
+    let written = CopyToClipboard::to_clipboard_from(text).write_ansi(&mut sequence);
+    debug_assert!(written.is_ok(), "a string can be written to");
+    match terminal.route {
+        Route::Direct | Route::Tmux => sequence.into_bytes(),
+        Route::TmuxPassthrough | Route::TmuxPlaceholders => tmux::wrapped(sequence.as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terminal::{ColourDepth, Protocol};
+
+    #[test]
+    fn a_text_is_encoded_and_wrapped_for_tmux() {
+        let mut terminal = Terminal {
+            protocol: Protocol::Kitty,
+            route: Route::Direct,
+            cell: (8, 16),
+            colours: ColourDepth::True,
+            light: None,
+            name: None,
+            answered: true,
+            remote: true,
+            why: "",
+        };
+        assert_eq!(copied(&terminal, "a\n"), b"\x1b]52;c;YQo=\x1b\\");
+        terminal.route = Route::TmuxPassthrough;
+        assert!(copied(&terminal, "a").starts_with(b"\x1bPtmux;\x1b\x1b]52;c;"));
+    }
+}
