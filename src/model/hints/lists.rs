@@ -1,6 +1,6 @@
 //! Lists of class names that lie beside a model: Custom Vision's and Teachable Machine's `labels.txt`, Darknet's `*.names`.
 
-use super::{Hint, beside, literal};
+use super::{Hint, Hints, beside, literal};
 use std::path::Path;
 
 /// What follows the model's name in the name of a list that is for it alone.
@@ -31,23 +31,28 @@ const COMMON: [&str; 11] = [
 /// Most entries of a folder that are looked at.
 const MOST_ENTRIES: usize = 1 << 12;
 
-/// The lists beside the model at `path`, those for it alone first.
-pub fn read(path: &Path) -> Vec<Hint<Vec<String>>> {
+/// The lists beside the model at `path`, those for it alone first, and which of them cannot be read.
+pub fn read(path: &Path) -> Hints {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let list = |folder: &Path, name: String| {
-        let text = beside::text(&folder.join(&name))?;
-        Some(Hint::new(names(&text)?, name))
-    };
-    let in_folder = |folder: std::path::PathBuf| -> Vec<Hint<Vec<String>>> {
+    let mut hints = Hints::default();
+    for folder in beside::folders(path) {
         let own = OWN.map(|ending| format!("{stem}{ending}"));
-        let names = own.into_iter().chain(COMMON.map(String::from));
-        let mut names: Vec<String> = names.collect();
-        let other = darknet(&folder).into_iter();
-        names.extend(other.filter(|name| *name != format!("{stem}.names")));
-        let lists = names.into_iter().filter_map(|name| list(&folder, name));
-        lists.collect()
-    };
-    beside::folders(path).flat_map(in_folder).collect()
+        let others = darknet(&folder).into_iter();
+        let others = others.filter(|name| !own.contains(name));
+        let files = own.iter().cloned().chain(COMMON.map(String::from));
+        for file in files.chain(others) {
+            let Some(text) = beside::text(&folder.join(&file)) else {
+                continue;
+            };
+            match names(&text) {
+                Some(names) => hints.names.push(Hint::new(names, file)),
+                None => hints
+                    .unmet
+                    .push(format!("{file} is no list of class names, and not heeded")),
+            }
+        }
+    }
+    hints
 }
 
 /// Files of a folder whose names end in `.names`, in order.
@@ -86,6 +91,7 @@ mod tests {
         let found = |model: &str| -> Vec<(String, Vec<String>)> {
             let lists = read(&folder.path().join(model));
             lists
+                .names
                 .into_iter()
                 .map(|list| (list.source, list.value))
                 .collect()
@@ -116,6 +122,8 @@ mod tests {
             list("z.names", &["a", "", "c"]),
         ];
         assert_eq!(found("other.onnx"), common);
+        let unmet = read(&folder.path().join("other.onnx")).unmet;
+        assert!(unmet.len() == 2 && unmet[0].starts_with("labels.json is no list"));
         assert_eq!(found("m.onnx")[0], list("m_labels.txt", &["own"]));
         assert_eq!(found("z.onnx")[0].0, "z.names");
         std::fs::create_dir(folder.path().join("onnx")).unwrap();

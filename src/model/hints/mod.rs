@@ -55,11 +55,11 @@ pub struct Hints {
 impl Hints {
     /// What the model at `path` states, and the files beside it where it states nothing.
     pub fn of(model: &ModelProto, path: &Path) -> Self {
-        let lists = Self {
-            names: lists::read(path),
-            ..Self::default()
-        };
-        let beside = [timm::read(path), transformers::read(path), lists];
+        let beside = [
+            timm::read(path),
+            transformers::read(path),
+            lists::read(path),
+        ];
         beside.into_iter().fold(metadata::read(model), Self::or)
     }
 
