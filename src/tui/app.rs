@@ -34,6 +34,8 @@ pub enum Model {
         name: String,
         stage: String,
         bytes: Option<(u64, u64)>,
+        /// The one that was open before, which stays if this one cannot be opened.
+        before: Option<Arc<Opened>>,
     },
     Open(Arc<Opened>),
     Failed {
@@ -193,6 +195,7 @@ impl App {
                 name: model,
                 stage: "opening".into(),
                 bytes: None,
+                before: None,
             },
             browser: Browser::default(),
             library: Library::default(),

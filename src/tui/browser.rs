@@ -132,7 +132,15 @@ impl Browser {
     pub fn list_classes(&mut self, classes: &Classes) {
         let search = &self.searches[Tab::Classes as usize];
         let names = (0..classes.len()).map(|index| classes.name(index).unwrap_or_default());
-        self.classes.set_rows(fuzzy::matches(search, names));
+        let mut rows = fuzzy::matches(search, names);
+        // A number is that of a class, whatever it is called.
+        if let Ok(index) = search.trim().parse::<usize>()
+            && index < classes.len()
+        {
+            rows.retain(|row| *row != index);
+            rows.insert(0, index);
+        }
+        self.classes.set_rows(rows);
         if !search.is_empty() {
             self.classes.go_to_row(0);
         }

@@ -43,6 +43,20 @@ impl Context {
     }
 }
 
+impl Context {
+    /// What a message calls it.
+    pub fn place(self) -> &'static str {
+        match self {
+            Self::Everywhere => "every panel",
+            Self::Browser => "layers and classes",
+            Self::History => "history",
+            Self::Queue => "the queue",
+            Self::Settings => "the settings",
+            Self::Popup => "panels",
+        }
+    }
+}
+
 /// What the table says of a command.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Entry {
@@ -242,6 +256,21 @@ impl Command {
     pub fn entry(self) -> &'static Entry {
         // The table is made from the same list as the type, in the same order.
         &COMMANDS[self as usize]
+    }
+
+    /// Whether it only moves the cursor.
+    pub fn is_motion(self) -> bool {
+        matches!(
+            self,
+            Self::Up
+                | Self::Down
+                | Self::Left
+                | Self::Right
+                | Self::PageUp
+                | Self::PageDown
+                | Self::Top
+                | Self::Bottom
+        )
     }
 
     /// The command of this name.

@@ -124,9 +124,7 @@ impl Shelf {
                 .map_err(|problem| problem.to_string()),
             Effect::Restore(ids) => self.restore(ids, answer),
             Effect::SetFavourite(id, on) => self.set_favourite(id, on),
-            Effect::Export(ids, path) => crate::runs::export::to_file(&self.home, &ids, &path)
-                .map(|()| Some(Answer::Exported(path)))
-                .map_err(|problem| problem.to_string()),
+            Effect::Export(ids, path) => self.export(&ids, path),
             Effect::SavePreset(name, values) => config::save_preset(&self.home, &name, &values)
                 .map(|()| Some(Answer::PresetSaved(name)))
                 .map_err(|problem| problem.to_string()),
@@ -201,6 +199,26 @@ impl Shelf {
         Ok((!restored.is_empty()).then_some(Answer::Restored(restored)))
     }
 
+    /// Exports runs to a file that is not there yet, in a folder that is.
+    fn export(&self, ids: &[String], path: PathBuf) -> Result<Option<Answer>, String> {
+        if path.exists() {
+            let path = path.display();
+            return Err(format!("{path} exists already: export to another name"));
+        }
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder
+            && !folder.is_dir()
+            && folder != self.favourites
+        {
+            return Err(format!("{}: there is no such folder", folder.display()));
+        }
+        crate::runs::export::to_file(&self.home, ids, &path)
+            .map(|()| Some(Answer::Exported(path)))
+            .map_err(|problem| problem.to_string())
+    }
+
     fn set_favourite(&self, id: String, on: bool) -> Result<Option<Answer>, String> {
         let saved = match on {
             true => {
@@ -248,4 +266,28 @@ fn list_folder(home: &Home, folder: &Path) -> Result<Vec<Choice>, String> {
     choices.extend(files.into_iter().map(Choice::File));
     choices.extend(folders.into_iter().map(Choice::Folder));
     Ok(choices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_export_replaces_nothing_and_makes_no_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf {
+            home: Home::at(folder.path()),
+            favourites: folder.path().join("favourites"),
+            queue: None,
+            orphans: Vec::new(),
+        };
+        let there = folder.path().join("a.png");
+        std::fs::write(&there, "mine").unwrap();
+        let refused = shelf.export(&[], there.clone()).unwrap_err();
+        assert!(refused.contains("exists already"), "{refused}");
+        assert_eq!(std::fs::read_to_string(there).unwrap(), "mine");
+        let refused = shelf.export(&[], folder.path().join("no/b.png"));
+        assert!(refused.unwrap_err().contains("no such folder"));
+        assert!(!folder.path().join("no").exists());
+    }
 }

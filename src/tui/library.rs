@@ -79,6 +79,12 @@ impl Library {
         &self.entries[index]
     }
 
+    /// The index of an id.
+    pub fn index(&self, id: &str) -> Option<usize> {
+        let index = *self.by_id.get(id)?;
+        (!self.gone[index]).then_some(index)
+    }
+
     /// The run of an id.
     pub fn find(&self, id: &str) -> Option<&Entry> {
         let index = *self.by_id.get(id)?;

@@ -19,6 +19,8 @@ pub struct Message {
     pub text: String,
     /// When, since the start.
     pub at: Duration,
+    /// Whether it answers a key: the next key takes it off the screen.
+    is_answer: bool,
 }
 
 /// Most messages that are kept.
@@ -28,9 +30,24 @@ const KEPT: usize = 200;
 #[derive(Debug, Clone, Default)]
 pub struct Messages {
     all: VecDeque<Message>,
+    /// Whether what is said now answers a key.
+    answers: bool,
+    /// Whether the newest was taken off the screen.
+    is_dismissed: bool,
 }
 
 impl Messages {
+    /// A key was pressed: what is said until [`Messages::answered`] is the answer to it, and the one before is over.
+    pub fn answer(&mut self) {
+        self.answers = true;
+        self.is_dismissed |= self.all.back().is_some_and(|newest| newest.is_answer);
+    }
+
+    /// The key was taken.
+    pub fn answered(&mut self) {
+        self.answers = false;
+    }
+
     /// Says something. Nothing in it can steer the terminal.
     pub fn say(&mut self, level: Level, text: impl AsRef<str>, now: Duration) {
         let text = clean(text.as_ref());
@@ -38,7 +55,9 @@ impl Messages {
             level,
             text,
             at: now,
+            is_answer: self.answers,
         });
+        self.is_dismissed = false;
         if self.all.len() > KEPT {
             self.all.pop_front();
         }
@@ -46,7 +65,7 @@ impl Messages {
 
     /// What the status row shows: the newest, for five seconds, an error for ten.
     pub fn current(&self, now: Duration) -> Option<&Message> {
-        let newest = self.all.back()?;
+        let newest = self.all.back().filter(|_| !self.is_dismissed)?;
         let seconds = match newest.level {
             Level::Error => 10,
             _ => 5,
@@ -63,6 +82,25 @@ impl Messages {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_is_over_with_the_next_key_and_a_report_is_not() {
+        let mut messages = Messages::default();
+        let shown = |messages: &Messages| {
+            let current = messages.current(Duration::ZERO);
+            current.map(|message| message.text.clone())
+        };
+        messages.answer();
+        messages.say(Level::Error, "refused", Duration::ZERO);
+        messages.answered();
+        assert_eq!(shown(&messages).as_deref(), Some("refused"));
+        messages.answer();
+        assert_eq!(shown(&messages), None);
+        messages.answered();
+        messages.say(Level::Note, "finished", Duration::ZERO);
+        messages.answer();
+        assert_eq!(shown(&messages).as_deref(), Some("finished"));
+    }
 
     #[test]
     fn the_newest_is_shown_for_a_while_and_kept_after_that() {

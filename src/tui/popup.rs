@@ -1,7 +1,7 @@
 //! What can be laid over the panels.
 
 use super::app::App;
-use super::command::COMMANDS;
+use super::command::{COMMANDS, Context};
 use super::fuzzy;
 use super::listing::Listing;
 use super::update::is_offered;
@@ -107,8 +107,17 @@ impl Palette {
             .enumerate()
             .filter(|(_, entry)| is_offered(app, entry.command))
             .map(|(index, _)| index);
+        let mut offered: Vec<usize> = offered.collect();
+        // What belongs here first, what moves the cursor last.
+        offered.sort_by_key(|&index| {
+            let entry = &COMMANDS[index];
+            (
+                entry.context == Context::Everywhere,
+                entry.command.is_motion(),
+            )
+        });
         let mut palette = Self {
-            offered: offered.collect(),
+            offered,
             list: Listing::default(),
         };
         palette.filter("");

@@ -1,7 +1,7 @@
 //! Moving about in layers, channels and classes.
 
 use super::support::{Driver, work};
-use ziggurat::runs::worker::Command as Work;
+use ziggurat::runs::worker::{Command as Work, Report};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Answer, Effect};
 use ziggurat::tui::browser::Tab;
@@ -99,7 +99,7 @@ fn every_value_can_be_listed() {
     explorer.press("A");
     let screen = explorer.screen();
     assert!(
-        screen.contains("8 values: every one of the network"),
+        screen.contains("8 tensors, the internal ones included"),
         "{screen}"
     );
     explorer.press("k");
@@ -207,7 +207,7 @@ fn the_help_is_filtered_and_the_palette_searches_what_commands_do() {
 fn a_key_that_means_something_elsewhere_names_it() {
     let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
     explorer.press("2 x");
-    assert!(last_message(&explorer).contains("export (history)"));
+    assert!(last_message(&explorer).contains("history (export"));
     explorer.press("f9");
     assert!(last_message(&explorer).contains("`?` lists the keys"));
     explorer.press("3 w");
@@ -217,4 +217,43 @@ fn a_key_that_means_something_elsewhere_names_it() {
     explorer.press("? 1");
     assert!(last_message(&explorer).starts_with("close this panel first"));
     assert_eq!(explorer.app.browser.tab, Tab::Classes);
+}
+
+#[test]
+fn a_class_is_found_by_its_number() {
+    let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
+    explorer.press("2 /");
+    explorer.write("4");
+    explorer.press("enter");
+    assert_eq!(explorer.app.browser.list().selected(), Some(4));
+    assert!(explorer.screen().contains("flamingo"));
+}
+
+#[test]
+fn a_model_that_cannot_be_opened_leaves_the_open_one() {
+    let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
+    explorer.answer(Answer::Folder {
+        folder: "/models".into(),
+        choices: Ok(vec![Choice::File("/models/broken.onnx".into())]),
+    });
+    explorer.press("enter");
+    explorer.report(Report::OpenFailed {
+        model: "/models/broken.onnx".into(),
+        why: "broken.onnx: it is cut off".into(),
+    });
+    let screen = explorer.screen();
+    assert!(
+        screen.contains("cut off") && screen.contains("6 classes"),
+        "{screen}"
+    );
+    assert!(explorer.app.model.opened().is_some());
+}
+
+#[test]
+fn an_answer_leaves_the_screen_with_the_next_key() {
+    let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
+    explorer.press("2 P");
+    assert!(explorer.screen().contains("nothing is running"));
+    explorer.press("enter");
+    assert!(!explorer.screen().contains("nothing is running"));
 }

@@ -36,6 +36,8 @@ fn an_answer_after_two_seconds_is_not_taken_for_keys() {
     let desk = Desk::new(6);
     let started = Instant::now();
     let mut terminal = desk.explorer(Kind::Late);
+    // The last row of the first whole frame.
+    terminal.wait_for("↵ run");
     let before = terminal.text();
     std::thread::sleep(Duration::from_millis(2500).saturating_sub(started.elapsed()));
     assert_eq!(terminal.text(), before);

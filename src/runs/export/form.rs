@@ -37,7 +37,7 @@ impl Form {
         let found = FORMS.iter().find(known).map(|(_, form)| *form);
         found.ok_or_else(|| {
             Error::Export(format!(
-                "{}: let the name end in .png, .gif, .apng or .html",
+                "{}: use an extension of .png, .gif, .apng or .html",
                 path.display()
             ))
         })

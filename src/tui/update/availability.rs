@@ -1,12 +1,13 @@
 //! Which commands can act in the present state, and why the others cannot: no key does nothing in silence.
 
-use super::super::app::{App, Panel};
+use super::super::app::{App, Panel, Shown};
 use super::super::browser::Tab;
 use super::super::command::{Command, Context};
 use super::super::popup::Popup;
 use super::super::tree::Row;
 use super::context;
 use crate::ascent::Settings;
+use crate::runs::queue::JobState;
 
 /// Whether a command belongs to what has the focus. The palette offers these.
 pub fn is_offered(app: &App, command: Command) -> bool {
@@ -92,6 +93,9 @@ pub fn refusal(app: &App, command: Command) -> Option<&'static str> {
         Command::Pause if !app.held && !app.paused && app.running.is_empty() => {
             Some("nothing is running")
         }
+        Command::NextOverlay | Command::PreviousOverlay if !matches!(app.shown, Shown::Live(_)) => {
+            Some("overlays are available only while a running picture is shown")
+        }
         Command::WatchNext if app.running.is_empty() => Some("nothing is running"),
         Command::FoldAll if app.browser.tab != Tab::Layers || app.browser.channels.is_some() => {
             Some("only the tree of layers can be folded")
@@ -126,6 +130,7 @@ pub fn refusal(app: &App, command: Command) -> Option<&'static str> {
         {
             Some("the queue is empty")
         }
+        Command::Retry if !is_failed(app) => Some("only a failed run can be retried"),
         _ => None,
     }
 }
@@ -143,6 +148,12 @@ fn settings(app: &App, command: Command) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// Whether the selected run of the queue failed.
+fn is_failed(app: &App) -> bool {
+    let job = app.queue.jobs().get(app.queue_cursor);
+    job.is_some_and(|job| matches!(job.state, JobState::Failed(_)))
 }
 
 fn sideways(app: &App) -> Option<&'static str> {

@@ -80,12 +80,12 @@ pub fn left(app: &mut App) {
                 browser.go_to_row(Row::Scope(scope));
             }
             None => {
-                let text = "no scope is around it";
+                let text = "already at the top level";
                 app.messages.say(Level::Note, text, app.now);
             }
         },
         _ => {
-            let text = "what a search finds has no scopes";
+            let text = "search results have no folders";
             app.messages.say(Level::Note, text, app.now);
         }
     }
@@ -125,7 +125,7 @@ pub fn other_layers(app: &mut App) {
         return no_network(app);
     };
     let Some(other) = opened.with_other_layers() else {
-        let text = "every value of this network is a layer: all are listed";
+        let text = "this network has no internal tensors: all are listed";
         return app.messages.say(Level::Note, text, app.now);
     };
     let browser = &mut app.browser;
@@ -144,7 +144,7 @@ pub fn other_layers(app: &mut App) {
         browser.unfold_to(layer);
     }
     let (count, what) = match other.layers.len() == other.values.len() {
-        true => (other.values.len(), "values: every one of the network"),
+        true => (other.values.len(), "tensors, the internal ones included"),
         false => (other.layers.len(), "layers"),
     };
     app.messages
@@ -160,7 +160,14 @@ pub fn show_tab(app: &mut App, tab: Tab, effects: &mut Vec<Effect>) {
     app.browser.tab = tab;
     let running = app.running.first().map(|live| live.job);
     match (app.in_history(), running) {
-        (true, _) => list_history(app),
+        (true, _) => {
+            list_history(app);
+            if let Shown::Finished(id) = &app.shown
+                && let Some(index) = app.library.index(id)
+            {
+                app.browser.list_mut().go_to(index);
+            }
+        }
         (false, Some(job)) if was_history => queueing::show_live(app, job, effects),
         _ => {}
     }
@@ -342,6 +349,6 @@ fn load_pictures(app: &mut App, lines: usize, effects: &mut Vec<Effect>) {
 
 /// Says that something needs an open network.
 pub fn no_network(app: &mut App) {
-    let text = "no network is open yet";
+    let text = "no model is open yet";
     app.messages.say(Level::Warning, text, app.now);
 }

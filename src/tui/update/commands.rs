@@ -9,8 +9,8 @@ use super::super::messages::Level;
 use super::super::popup::{Palette, Popup};
 use super::super::prompt::{Asked, Prompt};
 use super::{browse, finished, map, queueing};
-use crate::ascent::settings::{KNOBS, Knob};
-use crate::ascent::{Overlay, Settings};
+use crate::ascent::Overlay;
+use crate::ascent::settings::{KNOBS, Knob, PRESETS};
 use crate::runs::worker::Command as Work;
 
 /// Does what a command says.
@@ -133,7 +133,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             let set = app.plan.settings.set(knob.key, knob.default());
             debug_assert!(set.is_ok(), "a default is allowed");
         }),
-        Command::ResetAll => app.plan.settings = Settings::default(),
+        Command::ResetAll => reset_all(app),
         Command::SavePreset => app.prompt = Some(Prompt::new(Asked::PresetName, "")),
 
         Command::Accept => {
@@ -186,6 +186,13 @@ fn next_preset(app: &mut App) {
     app.messages.say(Level::Note, text, app.now);
 }
 
+/// Takes the defaults.
+fn reset_all(app: &mut App) {
+    app.plan.take_preset(PRESETS[0].name);
+    let text = "all settings have their defaults";
+    app.messages.say(Level::Note, text, app.now);
+}
+
 fn set_seed(app: &mut App, seed: u64) {
     app.plan.seed = seed;
     app.messages
@@ -229,8 +236,7 @@ pub fn overlays(levels: u32) -> Vec<Overlay> {
 
 fn turn_overlay(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
     let Shown::Live(job) = app.shown else {
-        let text = "overlays are available only while a run is shown that is under way";
-        return app.messages.say(Level::Note, text, app.now);
+        return;
     };
     let levels = app.queue.get(job).map_or(1, |job| job.spec.settings.levels);
     let all = overlays(levels);

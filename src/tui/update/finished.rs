@@ -10,6 +10,7 @@ use crate::runs::history::Entry;
 use crate::runs::history::query::SortKey;
 use crate::runs::worker::Command as Work;
 use crate::runs::{Record, description, favourites, history};
+use std::sync::Arc;
 
 /// Most deletions that can be undone.
 const UNDOABLE: usize = 100;
@@ -259,6 +260,7 @@ pub fn open(app: &mut App, model: String, effects: &mut Vec<Effect>) -> Result<(
         name: model.clone(),
         stage: "opening".into(),
         bytes: None,
+        before: app.model.opened().map(Arc::clone),
     };
     effects.push(Effect::Worker(Work::Open(Some(model))));
     Ok(())

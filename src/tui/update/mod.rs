@@ -40,7 +40,11 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
     app.now = now;
     let mut effects = Vec::new();
     match action {
-        Action::Key(chord) => key(app, chord, &mut effects),
+        Action::Key(chord) => {
+            app.messages.answer();
+            key(app, chord, &mut effects);
+            app.messages.answered();
+        }
         Action::Paste(text) => match &mut app.prompt {
             Some(prompt) => {
                 prompt.paste(&text);
@@ -119,7 +123,9 @@ fn unbound(app: &mut App, chord: Chord) {
     let commands = app.keymap.commands_of(chord);
     let places = commands.map(|command| {
         let entry = command.entry();
-        format!("{} ({})", entry.name, entry.context.name())
+        let help = entry.help.trim_end_matches('.');
+        let (first, rest) = help.split_at(1);
+        format!("{} ({}{rest})", entry.context.place(), first.to_lowercase())
     });
     let places: Vec<String> = places.collect();
     let text = match places.is_empty() {
@@ -129,7 +135,7 @@ fn unbound(app: &mut App, chord: Chord) {
             format!("{chord} does nothing; {help} lists the keys")
         }
         false => format!(
-            "{chord} does nothing here; elsewhere: {}",
+            "{chord} does nothing here; it works in {}",
             places.join(", ")
         ),
     };

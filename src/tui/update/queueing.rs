@@ -9,7 +9,7 @@ use super::super::plan;
 use super::super::text::counted;
 use super::super::tree::Row;
 use super::browse::no_network;
-use crate::ascent::Overlay;
+use crate::ascent::{Overlay, Settings};
 use crate::runs::Spec;
 use crate::runs::queue::{Job, JobId, JobState, MOST_TOGETHER};
 use crate::runs::target::{Place, Target, TargetError};
@@ -70,13 +70,12 @@ pub fn sweep(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(),
         return Ok(());
     };
     let grid = plan::sweep(&app.plan.settings, text)?;
-    let kept = app.plan.settings.clone();
+    let mut specs = Vec::new();
     for settings in grid {
-        app.plan.settings = settings;
         let targets = chosen(app, &opened);
-        submit_targets(app, targets, effects);
+        specs.extend(self::specs(app, &opened, targets, &settings));
     }
-    app.plan.settings = kept;
+    submit(app, specs, effects);
     Ok(())
 }
 
@@ -114,6 +113,18 @@ fn submit_targets(
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return no_network(app);
     };
+    let settings = app.plan.settings.clone();
+    let specs = specs(app, &opened, targets, &settings);
+    submit(app, specs, effects);
+}
+
+/// What makes the targets with these settings; those that cannot be run are named.
+fn specs(
+    app: &mut App,
+    opened: &Opened,
+    targets: Vec<Result<Target, TargetError>>,
+    settings: &Settings,
+) -> Vec<Spec> {
     let mut specs = Vec::new();
     for target in targets {
         match target {
@@ -121,12 +132,12 @@ fn submit_targets(
                 (&opened.model, &opened.hash),
                 (&target.title, target.objective, target.unit),
                 app.plan.seed,
-                app.plan.settings.clone(),
+                settings.clone(),
             )),
             Err(problem) => app.messages.say(Level::Error, problem.to_string(), app.now),
         }
     }
-    submit(app, specs, effects);
+    specs
 }
 
 /// Queues runs; what is queued already is not queued again. They come before runs that another process left waiting.
@@ -268,6 +279,8 @@ pub fn cancel(app: &mut App, effects: &mut Vec<Effect>) {
     let Some(job) = selected(app) else {
         return;
     };
+    let title = app.queue.get(job).map(|job| job.spec.target.clone());
+    let title = title.unwrap_or_default();
     match app.running.iter().any(|live| live.job == job) {
         true => effects.push(Effect::Worker(Work::Cancel(job))),
         false => {
@@ -275,6 +288,8 @@ pub fn cancel(app: &mut App, effects: &mut Vec<Effect>) {
             effects.push(Effect::SaveQueue(app.queue.clone()));
         }
     }
+    let text = format!("cancelled: {title}");
+    app.messages.say(Level::Note, text, app.now);
 }
 
 /// Lets the selected run come earlier or later.
@@ -294,8 +309,8 @@ pub fn reorder(app: &mut App, earlier: bool, effects: &mut Vec<Effect>) {
         effects.push(Effect::SaveQueue(app.queue.clone()));
     } else {
         let text = match earlier {
-            true => "it cannot come earlier",
-            false => "it cannot come later",
+            true => "it cannot move up: what runs comes first",
+            false => "it is the last already",
         };
         app.messages.say(Level::Note, text, app.now);
     }
@@ -311,14 +326,18 @@ pub fn retry(app: &mut App, effects: &mut Vec<Effect>) {
         }
         Some(_) => app
             .messages
-            .say(Level::Note, "only a failed run can be tried again", app.now),
+            .say(Level::Note, "only a failed run can be retried", app.now),
         None => {}
     }
 }
 
 /// Takes everything that waits or failed out of the queue.
 pub fn clear(app: &mut App, effects: &mut Vec<Effect>) {
+    let before = app.queue.jobs().len();
     app.queue.clear();
+    let cleared = before - app.queue.jobs().len();
+    let text = format!("{} cleared from the queue", counted(cleared));
+    app.messages.say(Level::Note, text, app.now);
     app.held = false;
     effects.push(Effect::SaveQueue(app.queue.clone()));
     if app.queue.jobs().is_empty() {

@@ -2,6 +2,7 @@
 
 use super::super::action::{Answer, Effect};
 use super::super::app::{App, Live, Model, Shown, Snapshot};
+use super::super::command::Command;
 use super::super::gallery::Size;
 use super::super::listing::Listing;
 use super::super::messages::Level;
@@ -35,12 +36,23 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             }
             app.browser.show_network(&opened.layers, &opened.classes);
             app.model = Model::Open(opened);
+            // A picture of another model says nothing of this one.
+            if matches!(app.shown, Shown::Finished(_)) {
+                app.shown = Shown::Nothing;
+            }
             browse::list_history(app);
         }
         Report::OpenFailed { model, why } => {
             app.messages.say(Level::Error, &why, app.now);
-            app.model = Model::Failed { name: model, why };
-            if app.popups.is_empty() {
+            let before = match &mut app.model {
+                Model::Opening { before, .. } => before.take(),
+                _ => None,
+            };
+            app.model = match before {
+                Some(opened) => Model::Open(opened),
+                None => Model::Failed { name: model, why },
+            };
+            if app.popups.is_empty() && app.model.opened().is_none() {
                 effects.push(Effect::ListFolder(app.environment.folder.clone()));
             }
         }
@@ -152,7 +164,7 @@ fn finished(
     };
     let score = words::score(record.score);
     let (level, text) = match record.advice() {
-        Some(advice) => (Level::Warning, advice),
+        Some(_) => (Level::Warning, advice(app, record)),
         None => (
             Level::Note,
             format!("{}: score {score}, {how}", record.spec.target),
@@ -162,6 +174,18 @@ fn finished(
     app.queue.finished(job);
     ended(app, job, effects);
     browse::list_history(app);
+}
+
+/// What to try where the class was not reached.
+fn advice(app: &App, record: &Record) -> String {
+    let key = |command: Command| app.keymap.hint(command).unwrap_or_default();
+    let probability = words::percent(record.probability.unwrap_or_default());
+    format!(
+        "{} was not reached ({probability}): try another seed ({}), or stochastic_depth = 0 or more steps ({})",
+        words::shown(&record.spec.target),
+        key(Command::NewSeed),
+        key(Command::Settings)
+    )
 }
 
 /// A run is no longer under way.
@@ -213,7 +237,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
                     app.shown = Shown::Nothing;
                 }
             }
-            let key = app.keymap.keys_of(super::super::command::Command::Undo);
+            let key = app.keymap.keys_of(Command::Undo);
             let key = key.first().map_or("undo", String::as_str);
             let text = format!("{} deleted; {key} to undo", counted(ids.len()));
             app.messages.say(Level::Note, text, app.now);
@@ -228,7 +252,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
             app.library.set_favourite(&id, on);
             let text = match saved {
                 Some(path) => format!("favourite saved: {}", path.display()),
-                None => "no favourite any more; the saved files stay".into(),
+                None => "no longer a favourite; its saved files are kept".into(),
             };
             app.messages.say(Level::Note, text, app.now);
             browse::list_history(app);

@@ -18,6 +18,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 use std::time::{SystemTime, UNIX_EPOCH};
+use unicode_width::UnicodeWidthStr;
 
 /// Draws the browser.
 pub fn draw(app: &App, frame: &mut Frame, layout: &Layout) {
@@ -187,18 +188,17 @@ fn layer_row(app: &App, opened: &Opened, row: Row, width: usize) -> Line<'static
                 .and_then(|target| app.library.of_target(&opened.hash, &target))
                 .is_some();
             let has_map = app.plan.settings.mask_layer == layer.name;
-            let right = format!(
-                "{} {}{}{}",
-                layer.op,
+            let marks = format!(
+                "{}{}{}",
                 shape(layer),
                 if has_map { " map" } else { "" },
                 if seen { " ◆" } else { "" }
             );
-            let right = match right.len() + 12 > width && !has_map {
-                true => shape(layer),
-                false => right,
+            let right = match layer.op.len() + marks.width() + 13 > width {
+                true => marks,
+                false => format!("{} {marks}", layer.op),
             };
-            let room = width.saturating_sub(right.len() + 1 + indent);
+            let room = width.saturating_sub(right.width() + 1 + indent);
             let name = fit_end(name, room);
             two(
                 Span::styled(
@@ -265,7 +265,15 @@ fn entry_row(app: &App, entry: &Entry, now: u64, width: usize) -> Line<'static> 
         0 => String::new(),
         seed => format!("seed {seed} "),
     };
-    let note = format!("{seed}{}", entry.changes);
+    let is_other = app
+        .model
+        .opened()
+        .is_some_and(|opened| opened.hash != entry.model_hash);
+    let model = match is_other {
+        true => format!("{} ", entry.model),
+        false => String::new(),
+    };
+    let note = format!("{model}{seed}{}", entry.changes);
     let right = Span::styled(right, app.theme.style(Role::Dim));
     let mut line = noted(
         app,

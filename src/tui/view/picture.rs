@@ -89,7 +89,9 @@ pub fn overlay_name(overlay: Overlay) -> String {
 /// What stands where no picture is: how far the opening is, why it failed, or what to do.
 fn nothing(app: &App, frame: &mut Frame, area: Rect) {
     match &app.model {
-        Model::Opening { name, stage, bytes } => {
+        Model::Opening {
+            name, stage, bytes, ..
+        } => {
             let so_far = match bytes {
                 Some((so_far, total)) if *total > 0 => {
                     let share = *so_far as f64 / *total as f64;

@@ -42,7 +42,13 @@ fn row(app: &App, job: &Job, width: usize) -> Line<'static> {
         crate::ascent::Kind::Class | crate::ascent::Kind::NotClass => fit(&job.spec.target, room),
         _ => fit_end(&job.spec.target, room),
     };
-    let changes = job.spec.changes().join(" ");
+    let is_other = app
+        .model
+        .opened()
+        .is_some_and(|opened| opened.hash != job.spec.model_hash);
+    let model = is_other.then(|| job.spec.model.clone());
+    let changes: Vec<String> = model.into_iter().chain(job.spec.changes()).collect();
+    let changes = changes.join(" ");
     let right = Span::styled(state, app.theme.style(role));
     noted(app, (&name, &changes), right, width)
 }

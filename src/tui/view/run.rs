@@ -18,7 +18,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     let title = live.and_then(|live| app.queue.get(live.job)).map(|job| {
         let together = match app.running.len() {
             0 | 1 => String::new(),
-            runs => format!(" · {runs} together"),
+            runs => format!(" · batch of {runs}"),
         };
         format!("{}{together}", fit(&job.spec.target, 40))
     });
@@ -184,7 +184,10 @@ pub fn top_classes(app: &App, frame: &mut Frame, area: Rect, spec: &Spec, top: &
         let line = two(
             Span::styled(name, app.theme.style(role)),
             Span::styled(
-                format!("{:>3.0} %", 100.0 * probability),
+                match *probability {
+                    rare if rare < 0.005 => "<1 %".into(),
+                    probability => format!("{:>3.0} %", 100.0 * probability),
+                },
                 app.theme.style(role),
             ),
             width,

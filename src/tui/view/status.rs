@@ -8,7 +8,7 @@ use crate::tui::messages::Level;
 use crate::tui::prompt::Prompt;
 use crate::tui::text::fit;
 use crate::tui::theme::Role;
-use crate::tui::update::context;
+use crate::tui::update::{context, is_offered, refusal};
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
@@ -87,11 +87,8 @@ fn typing(app: &App, frame: &mut Frame, area: Rect, prompt: &Prompt) {
 fn hints(app: &App, room: usize) -> Line<'static> {
     let here = context(app);
     let matter = |entry: &&Entry| {
-        let reaches = match here {
-            Context::Popup | Context::Settings => entry.context == here,
-            _ => entry.context == here || entry.context == Context::Everywhere,
-        };
-        reaches && !entry.hint.is_empty()
+        let acts = is_offered(app, entry.command) && refusal(app, entry.command).is_none();
+        acts && !entry.hint.is_empty()
     };
     // What can be done here comes before what can be done everywhere.
     let (general, own): (Vec<&Entry>, Vec<&Entry>) = COMMANDS

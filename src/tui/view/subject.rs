@@ -57,8 +57,10 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     };
     let (text, chart, top) = divided(area, facts.len() as u16, record.top.is_empty());
     list(app, frame, text, facts);
-    let points: Vec<(f64, f64)> = (1..)
-        .zip(&record.scores)
+    // The scores before each step, and that of the finished picture.
+    let scores = record.scores.iter().chain([&record.score]);
+    let points: Vec<(f64, f64)> = (0..)
+        .zip(scores)
         .map(|(step, score)| (f64::from(step), f64::from(*score)))
         .collect();
     curve(app, frame, chart, &points, &record.octaves);
@@ -117,7 +119,11 @@ fn run(app: &App) -> Option<&Entry> {
     };
     let entry = app.library.find(id)?;
     let is_selected = match app.selected_target() {
-        Some(target) => entry.objective == target.objective && entry.unit == target.unit,
+        Some(target) => {
+            let both_of_class = entry.kind().is_of_class() && target.objective.kind.is_of_class();
+            let is_same = both_of_class || entry.objective == target.objective;
+            is_same && entry.unit == target.unit
+        }
         None => app.in_history(),
     };
     is_selected.then_some(entry)
