@@ -4,14 +4,14 @@
 
 use super::checkpoint::Checkpoint;
 use super::history::REACHED;
-use super::{Ended, Error, Record, Spec, history};
+use super::{Ended, Error, Record, Spec, history, words};
 use crate::ascent::{self, Ascent, Report, Run};
 use crate::home::Home;
 use crate::model::Network;
 use crate::runtime::{Device, Library, Provider, Stop};
 use image::RgbImage;
 use std::path::PathBuf;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// Most frames of a run's animation.
 pub const MOST_FRAMES: usize = 48;
@@ -152,8 +152,7 @@ impl<'a> Batch<'a> {
     pub fn end(&mut self, ended: Ended) -> Result<Vec<Result<Ending, Error>>, Error> {
         let outcomes = self.ascent.outcomes()?;
         let pictures = self.ascent.pictures()?;
-        let time = SystemTime::now().duration_since(UNIX_EPOCH);
-        let time = time.map_or(0, |time| time.as_secs());
+        let time = words::unix_now();
         let versions = [env!("CARGO_PKG_VERSION").into(), runtime_version()];
         let ending = |(index, (outcome, picture)): (usize, (ascent::Outcome, RgbImage))| {
             let spec = &self.specs[index];

@@ -85,6 +85,12 @@ const AGES: &[(u64, u64, &str)] = &[
     (2 * 365 * 86_400, 365 * 86_400, "y"),
 ];
 
+/// Seconds since 1970.
+pub fn unix_now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |time| time.as_secs())
+}
+
 /// How long ago a number of seconds since 1970 was: `5 min ago`. What lies ahead (a clock that was wrong) is `now`.
 pub fn age(seconds: u64, now: SystemTime) -> String {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);

@@ -2,6 +2,7 @@
 //! file, a thread or the terminal, so all of it can be driven without any of them.
 
 use super::browser::{Browser, Tab};
+use super::command::Command;
 use super::gallery::Gallery;
 use super::keys::{Chord, Keymap};
 use super::library::Library;
@@ -250,6 +251,24 @@ impl App {
     pub fn selected_entry(&self) -> Option<&Entry> {
         let index = self.browser.list().selected()?;
         self.in_history().then(|| self.library.get(index))
+    }
+
+    /// The main key of a command for messages; its name if it has no key.
+    pub fn key(&self, command: Command) -> String {
+        let hint = self.keymap.hint(command);
+        hint.unwrap_or_else(|| command.entry().name.into())
+    }
+
+    /// Whether a run is of another model than the open one.
+    pub fn is_of_other_model(&self, hash: &str) -> bool {
+        let opened = self.model.opened();
+        opened.is_some_and(|opened| opened.hash != hash)
+    }
+
+    /// The record of the finished run that is shown, if it is the run `id` and has been read.
+    pub fn record_of(&self, id: &str) -> Option<&Record> {
+        let record = self.record.as_deref();
+        record.filter(|record| record.id == id)
     }
 
     /// What is selected in the browser.

@@ -180,6 +180,18 @@ impl Browser {
         Some(self.tree.row(self.layers.selected()?))
     }
 
+    /// The layer that is selected, or whose channels are listed; only while layers are shown.
+    pub fn selected_layer(&self) -> Option<usize> {
+        match (self.tab, &self.channels) {
+            (Tab::Layers, Some(channels)) => Some(channels.layer),
+            (Tab::Layers, None) => match self.selected_row()? {
+                Row::Layer(layer) => Some(layer),
+                Row::Scope(_) => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Puts the cursor on a scope or layer; returns whether it is listed.
     pub fn go_to_row(&mut self, row: Row) -> bool {
         self.layers.go_to(self.tree.item(row))

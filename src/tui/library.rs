@@ -87,8 +87,7 @@ impl Library {
 
     /// The run of an id.
     pub fn find(&self, id: &str) -> Option<&Entry> {
-        let index = *self.by_id.get(id)?;
-        (!self.gone[index]).then(|| &self.entries[index])
+        self.index(id).map(|index| &self.entries[index])
     }
 
     /// The latest run of a model's target.
@@ -102,29 +101,31 @@ impl Library {
         self.by_target.get(&key).map(|&index| &self.entries[index])
     }
 
+    /// The runs that there are, in no order that matters.
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        let entries = self.entries.iter().zip(&self.gone);
+        entries.filter(|(_, gone)| !**gone).map(|(entry, _)| entry)
+    }
+
     /// How many runs there are of a layer's channels and neurons.
     pub fn channels_of(&self, model_hash: &str, layer: &str) -> usize {
-        let entries = self.entries.iter().zip(&self.gone);
-        let is_of = |entry: &Entry| {
-            let kind = entry.kind();
-            let is_channel = matches!(kind, Kind::Channel | Kind::Neuron);
+        let is_of = |entry: &&Entry| {
+            let is_channel = matches!(entry.kind(), Kind::Channel | Kind::Neuron);
             is_channel && entry.objective.value == layer && entry.model_hash == model_hash
         };
-        entries
-            .filter(|(entry, gone)| !**gone && is_of(entry))
-            .count()
+        self.entries().filter(is_of).count()
     }
 
     /// The latest run of a model.
     pub fn latest(&self, model_hash: &str) -> Option<&Entry> {
-        let entries = self.entries.iter().zip(&self.gone);
-        let own = entries.filter(|(entry, gone)| !**gone && entry.model_hash == model_hash);
-        own.map(|(entry, _)| entry).max_by_key(|entry| entry.time)
+        let own = self.entries();
+        own.filter(|entry| entry.model_hash == model_hash)
+            .max_by_key(|entry| entry.time)
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.gone.iter().filter(|gone| !**gone).count()
+        self.entries().count()
     }
 
     /// Whether there are none.

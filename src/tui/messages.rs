@@ -19,8 +19,8 @@ pub struct Message {
     pub text: String,
     /// When, since the start.
     pub at: Duration,
-    /// Whether it answers a key: the next key takes it off the screen.
-    is_answer: bool,
+    /// Whether the next key takes it off the screen, because it is about the last one.
+    is_transient: bool,
 }
 
 /// Most messages that are kept.
@@ -30,22 +30,22 @@ const KEPT: usize = 200;
 #[derive(Debug, Clone, Default)]
 pub struct Messages {
     all: VecDeque<Message>,
-    /// Whether what is said now answers a key.
-    answers: bool,
+    /// Whether a key is being handled.
+    in_key: bool,
     /// Whether the newest was taken off the screen.
     is_dismissed: bool,
 }
 
 impl Messages {
-    /// A key was pressed: what is said until [`Messages::answered`] is the answer to it, and the one before is over.
-    pub fn answer(&mut self) {
-        self.answers = true;
-        self.is_dismissed |= self.all.back().is_some_and(|newest| newest.is_answer);
+    /// A key is being handled from here on: what was about the last one leaves the screen.
+    pub fn begin_key(&mut self) {
+        self.in_key = true;
+        self.is_dismissed |= self.all.back().is_some_and(|newest| newest.is_transient);
     }
 
-    /// The key was taken.
-    pub fn answered(&mut self) {
-        self.answers = false;
+    /// The key is handled.
+    pub fn end_key(&mut self) {
+        self.in_key = false;
     }
 
     /// Says something. Nothing in it can steer the terminal.
@@ -55,7 +55,7 @@ impl Messages {
             level,
             text,
             at: now,
-            is_answer: self.answers,
+            is_transient: self.in_key,
         });
         self.is_dismissed = false;
         if self.all.len() > KEPT {
@@ -84,21 +84,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_over_with_the_next_key_and_a_report_is_not() {
+    fn what_is_about_a_key_leaves_with_the_next_and_a_report_stays() {
         let mut messages = Messages::default();
         let shown = |messages: &Messages| {
             let current = messages.current(Duration::ZERO);
             current.map(|message| message.text.clone())
         };
-        messages.answer();
+        messages.begin_key();
         messages.say(Level::Error, "refused", Duration::ZERO);
-        messages.answered();
+        messages.end_key();
         assert_eq!(shown(&messages).as_deref(), Some("refused"));
-        messages.answer();
+        messages.begin_key();
         assert_eq!(shown(&messages), None);
-        messages.answered();
+        messages.end_key();
         messages.say(Level::Note, "finished", Duration::ZERO);
-        messages.answer();
+        messages.begin_key();
         assert_eq!(shown(&messages).as_deref(), Some("finished"));
     }
 

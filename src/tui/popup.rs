@@ -1,10 +1,8 @@
 //! What can be laid over the panels.
 
-use super::app::App;
 use super::command::{COMMANDS, Context};
 use super::fuzzy;
 use super::listing::Listing;
-use super::update::is_offered;
 use crate::runs::Record;
 use std::path::{Path, PathBuf};
 
@@ -100,21 +98,13 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// All commands that can be given in the present state.
-    pub fn of(app: &App) -> Self {
-        let offered = COMMANDS
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| is_offered(app, entry.command))
-            .map(|(index, _)| index);
-        let mut offered: Vec<usize> = offered.collect();
-        // What belongs here first, what moves the cursor last.
+    /// A palette of these commands, as indices into [`COMMANDS`]: what moves the cursor comes last, what belongs to one
+    /// context first.
+    pub fn new(mut offered: Vec<usize>) -> Self {
         offered.sort_by_key(|&index| {
             let entry = &COMMANDS[index];
-            (
-                entry.context == Context::Everywhere,
-                entry.command.is_motion(),
-            )
+            let is_general = entry.context == Context::Everywhere;
+            (is_general, entry.command.is_motion())
         });
         let mut palette = Self {
             offered,

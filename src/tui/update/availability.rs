@@ -2,11 +2,11 @@
 
 use super::super::app::{App, Panel, Shown};
 use super::super::browser::Tab;
-use super::super::command::{Command, Context};
+use super::super::command::{COMMANDS, Command, Context};
 use super::super::popup::Popup;
 use super::super::tree::Row;
 use super::context;
-use crate::ascent::Settings;
+use crate::ascent::settings::{KNOBS, PRESETS};
 use crate::runs::queue::JobState;
 
 /// Whether a command belongs to what has the focus. The palette offers these.
@@ -14,6 +14,15 @@ pub fn is_offered(app: &App, command: Command) -> bool {
     let own = command.entry().context;
     let is_near = own == Context::Everywhere || own == context(app);
     is_near && app.popups.last().is_none_or(|top| takes(top, command))
+}
+
+/// The commands that are offered, as indices into [`COMMANDS`].
+pub fn offered(app: &App) -> Vec<usize> {
+    let commands = COMMANDS.iter().enumerate();
+    commands
+        .filter(|(_, entry)| is_offered(app, entry.command))
+        .map(|(index, _)| index)
+        .collect()
 }
 
 /// Whether a command may be given while a popup is open.
@@ -56,20 +65,21 @@ fn takes(popup: &Popup, command: Command) -> bool {
 }
 
 /// Why a command would do nothing in the present state; `None` if it acts, or says more itself.
-pub fn refusal(app: &App, command: Command) -> Option<&'static str> {
+pub fn refusal(app: &App, command: Command) -> Option<String> {
+    let key = |command| app.key(command);
     match app.popups.last() {
         Some(Popup::Settings { .. }) if command.entry().context == Context::Settings => {
-            return settings(app, command);
+            return settings(app, command).map(String::from);
         }
         Some(popup) if !takes(popup, command) => {
-            return match command {
-                Command::Blink => Some("nothing is compared"),
-                _ => Some("close this panel first: esc"),
-            };
+            return Some(match command {
+                Command::Blink => "nothing is compared".into(),
+                _ => format!("close this panel first: {}", key(Command::Back)),
+            });
         }
         _ => {}
     }
-    match command {
+    let why = match command {
         Command::Left | Command::Right => sideways(app),
         Command::NextPanel
         | Command::PreviousPanel
@@ -82,12 +92,17 @@ pub fn refusal(app: &App, command: Command) -> Option<&'static str> {
         | Command::AllLayers
             if app.zoomed =>
         {
-            Some("the picture has the whole screen: z brings the panels back")
+            let zoom = key(Command::Zoom);
+            return Some(format!(
+                "the picture has the whole screen: {zoom} brings the panels back"
+            ));
         }
         Command::NextPanel | Command::PreviousPanel if app.queue.jobs().is_empty() => {
             Some("the queue is empty: there is no other panel")
         }
-        Command::Back if has_nothing_to_close(app) => Some("nothing to close; q quits"),
+        Command::Back if has_nothing_to_close(app) => {
+            return Some(format!("nothing to close; {} quits", key(Command::Quit)));
+        }
         Command::ResetSeed if app.plan.seed == 0 => Some("the seed is 0 already"),
         Command::Sweep => sweep(app),
         Command::Pause if !app.held && !app.paused && app.running.is_empty() => {
@@ -132,18 +147,19 @@ pub fn refusal(app: &App, command: Command) -> Option<&'static str> {
         }
         Command::Retry if !is_failed(app) => Some("only a failed run can be retried"),
         _ => None,
-    }
+    };
+    why.map(String::from)
 }
 
 fn settings(app: &App, command: Command) -> Option<&'static str> {
     let Some(Popup::Settings { cursor }) = app.popups.last() else {
         return None;
     };
-    let knob = crate::ascent::settings::KNOBS.get(*cursor)?;
+    let knob = KNOBS.get(*cursor)?;
     let is_default = app.plan.settings.get(knob.key) == Some(knob.default());
     match command {
         Command::ResetValue if is_default => Some("it has its default already"),
-        Command::ResetAll if app.plan.settings == Settings::default() => {
+        Command::ResetAll if app.plan.title() == PRESETS[0].name => {
             Some("every setting has its default already")
         }
         _ => None,

@@ -8,7 +8,7 @@ use super::super::listing::Motion;
 use super::super::messages::Level;
 use super::super::popup::{Palette, Popup};
 use super::super::prompt::{Asked, Prompt};
-use super::{browse, finished, map, queueing};
+use super::{availability, browse, finished, map, queueing};
 use crate::ascent::Overlay;
 use crate::ascent::settings::{KNOBS, Knob, PRESETS};
 use crate::runs::worker::Command as Work;
@@ -87,7 +87,8 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             },
         ),
         Command::Palette => {
-            app.popups.push(Popup::Palette(Palette::of(app)));
+            let offered = availability::offered(app);
+            app.popups.push(Popup::Palette(Palette::new(offered)));
             app.prompt = Some(Prompt::new(Asked::Command, ""));
         }
         Command::Redraw => effects.push(Effect::Redraw),

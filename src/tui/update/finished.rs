@@ -44,38 +44,40 @@ pub fn favourite(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
+const NO_PICTURE: &str = "nothing to copy: no picture is shown";
+
 /// Copies the command line that makes the picture that is shown.
 pub fn copy_command(app: &mut App, effects: &mut Vec<Effect>) {
     let spec = match &app.shown {
         Shown::Live(job) => app.queue.get(*job).map(|job| &job.spec),
-        Shown::Finished(id) => {
-            let record = app.record.as_deref();
-            record
-                .filter(|record| record.id == *id)
-                .map(|record| &record.spec)
-        }
+        Shown::Finished(id) => app.record_of(id).map(|record| &record.spec),
         Shown::Nothing => None,
     };
-    copy(app, spec.map(description::command), effects);
+    let why = match app.shown {
+        Shown::Nothing => NO_PICTURE,
+        _ => "nothing to copy yet: the run is being read",
+    };
+    copy(app, spec.map(description::command).ok_or(why), effects);
 }
 
 /// Copies the path of the picture that is shown.
 pub fn copy_path(app: &mut App, effects: &mut Vec<Effect>) {
     let path = match &app.shown {
-        Shown::Finished(id) => Some(history::image_in(&app.environment.history, id)),
-        Shown::Live(_) | Shown::Nothing => None,
+        Shown::Finished(id) => Ok(history::image_in(&app.environment.history, id)),
+        Shown::Live(_) => Err("the picture has no file before its run is finished"),
+        Shown::Nothing => Err(NO_PICTURE),
     };
     copy(app, path.map(|path| path.display().to_string()), effects);
 }
 
-fn copy(app: &mut App, text: Option<String>, effects: &mut Vec<Effect>) {
+fn copy(app: &mut App, text: Result<String, &str>, effects: &mut Vec<Effect>) {
     let message = match text {
-        Some(text) => {
+        Ok(text) => {
             let message = format!("copied: {text}");
             effects.push(Effect::Copy(text));
             message
         }
-        None => "nothing to copy: no picture is shown".into(),
+        Err(why) => why.into(),
     };
     app.messages.say(Level::Note, message, app.now);
 }

@@ -1,9 +1,7 @@
 //! Where the next runs take their class activation map.
 
 use super::super::app::App;
-use super::super::browser::Tab;
 use super::super::messages::Level;
-use super::super::tree::Row;
 use super::browse::no_network;
 use crate::model::layers;
 use crate::runs::words;
@@ -15,7 +13,7 @@ pub fn take_here(app: &mut App) {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return no_network(app);
     };
-    let Some(index) = selected(app) else {
+    let Some(index) = app.browser.selected_layer() else {
         let text = "select a layer for the activation map first";
         return app.messages.say(Level::Note, text, app.now);
     };
@@ -39,19 +37,6 @@ pub fn take_here(app: &mut App) {
         }
     };
     app.messages.say(Level::Note, text, app.now);
-}
-
-/// The layer that is selected, or whose channels are listed.
-fn selected(app: &App) -> Option<usize> {
-    let browser = &app.browser;
-    match (browser.tab, &browser.channels) {
-        (Tab::Layers, Some(channels)) => Some(channels.layer),
-        (Tab::Layers, None) => match browser.selected_row()? {
-            Row::Layer(layer) => Some(layer),
-            Row::Scope(_) => None,
-        },
-        _ => None,
-    }
 }
 
 /// Why the map cannot be taken at a layer of this name.

@@ -41,9 +41,9 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
     let mut effects = Vec::new();
     match action {
         Action::Key(chord) => {
-            app.messages.answer();
+            app.messages.begin_key();
             key(app, chord, &mut effects);
-            app.messages.answered();
+            app.messages.end_key();
         }
         Action::Paste(text) => match &mut app.prompt {
             Some(prompt) => {
@@ -130,9 +130,8 @@ fn unbound(app: &mut App, chord: Chord) {
     let places: Vec<String> = places.collect();
     let text = match places.is_empty() {
         true => {
-            let help = app.keymap.hint(Command::Help);
-            let help = help.map_or_else(|| "the help".into(), |key| format!("`{key}`"));
-            format!("{chord} does nothing; {help} lists the keys")
+            let help = app.key(Command::Help);
+            format!("{chord} does nothing; `{help}` lists the keys")
         }
         false => format!(
             "{chord} does nothing here; it works in {}",

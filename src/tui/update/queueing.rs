@@ -31,7 +31,8 @@ pub fn run_neuron(app: &mut App, effects: &mut Vec<Effect>) {
         return no_network(app);
     };
     let (Tab::Layers, Some(channels)) = (app.browser.tab, &app.browser.channels) else {
-        let text = "to run a neuron, first open a layer's channels (l)";
+        let key = app.key(Command::Right);
+        let text = format!("to run a neuron, first open a layer's channels ({key})");
         return app.messages.say(Level::Note, text, app.now);
     };
     let layer = &opened.layers[channels.layer];
@@ -200,7 +201,7 @@ pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
         app.held = false;
         return;
     }
-    let key = |command: Command| app.keymap.hint(command).unwrap_or_default();
+    let key = |command| app.key(command);
     let (runs, them) = match count {
         1 => ("run", "it"),
         _ => ("runs", "them"),

@@ -178,7 +178,7 @@ fn finished(
 
 /// What to try where the class was not reached.
 fn advice(app: &App, record: &Record) -> String {
-    let key = |command: Command| app.keymap.hint(command).unwrap_or_default();
+    let key = |command| app.key(command);
     let probability = words::percent(record.probability.unwrap_or_default());
     format!(
         "{} was not reached ({probability}): try another seed ({}), or stochastic_depth = 0 or more steps ({})",
@@ -237,8 +237,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
                     app.shown = Shown::Nothing;
                 }
             }
-            let key = app.keymap.keys_of(Command::Undo);
-            let key = key.first().map_or("undo", String::as_str);
+            let key = app.key(Command::Undo);
             let text = format!("{} deleted; {key} to undo", counted(ids.len()));
             app.messages.say(Level::Note, text, app.now);
             finished::remember_removed(app, ids);

@@ -11,13 +11,13 @@ use crate::runs::words;
 use crate::runs::worker::Opened;
 use crate::tui::app::{App, Model, Panel};
 use crate::tui::browser::Tab;
+use crate::tui::command::Command;
 use crate::tui::text::{ago, count, fit, fit_end};
 use crate::tui::theme::Role;
 use crate::tui::tree::Row;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
-use std::time::{SystemTime, UNIX_EPOCH};
 use unicode_width::UnicodeWidthStr;
 
 /// Draws the browser.
@@ -31,9 +31,13 @@ pub fn draw(app: &App, frame: &mut Frame, layout: &Layout) {
     }
     let browser = &app.browser;
     match (browser.tab, &app.model) {
-        (Tab::Layers | Tab::Classes, Model::Opening { .. } | Model::Failed { .. }) => {
-            let text = "No model is open. Press m to open one.";
-            note(app, frame, area, text);
+        (Tab::Layers | Tab::Classes, Model::Opening { .. }) => {
+            note(app, frame, area, "The model is being opened.");
+        }
+        (Tab::Layers | Tab::Classes, Model::Failed { .. }) => {
+            let key = app.key(Command::OpenModel);
+            let text = format!("No model is open. Press {key} to open one.");
+            note(app, frame, area, &text);
         }
         (Tab::Layers, Model::Open(opened)) => match &browser.channels {
             Some(channels) => channels::draw(app, frame, area, opened, channels, focused),
@@ -52,9 +56,7 @@ pub fn draw(app: &App, frame: &mut Frame, layout: &Layout) {
             );
         }
         (Tab::History | Tab::Favourites, _) => {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |time| time.as_secs());
+            let now = words::unix_now();
             list(app, frame, area, browser.list(), focused, |index, width| {
                 entry_row(app, app.library.get(index), now, width)
             });
@@ -70,7 +72,10 @@ fn nothing(app: &App) -> String {
     match (app.browser.search(), app.browser.tab) {
         ("", Tab::History) if !app.library.complete => "reading …".into(),
         ("", Tab::History) => "No finished runs yet.".into(),
-        ("", Tab::Favourites) => "No favourites yet. Press s to make the shown run one.".into(),
+        ("", Tab::Favourites) => format!(
+            "No favourites yet. Press {} to make the shown run one.",
+            app.key(Command::Favourite)
+        ),
         ("", _) => "nothing".into(),
         (search, _) => format!("nothing matches “{}”", fit(search, 40)),
     }
@@ -265,11 +270,7 @@ fn entry_row(app: &App, entry: &Entry, now: u64, width: usize) -> Line<'static> 
         0 => String::new(),
         seed => format!("seed {seed} "),
     };
-    let is_other = app
-        .model
-        .opened()
-        .is_some_and(|opened| opened.hash != entry.model_hash);
-    let model = match is_other {
+    let model = match app.is_of_other_model(&entry.model_hash) {
         true => format!("{} ", entry.model),
         false => String::new(),
     };

@@ -18,7 +18,7 @@ pub fn draw(app: &App, frame: &mut Frame, filter: &str, scroll: usize) {
     let inner = app.layout().popup(WIDTH, 0).width.saturating_sub(4);
     let lines = lines(app, filter, usize::from(inner));
     let height = lines.len() as u16 + 2;
-    let key = app.keymap.hint(Command::Search).unwrap_or_default();
+    let key = app.key(Command::Search);
     let title = match filter {
         "" => format!("help · {key} filters"),
         filter => format!("help · {filter}"),

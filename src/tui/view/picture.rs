@@ -7,6 +7,7 @@ use crate::runs::words;
 use crate::terminal::ColourDepth;
 use crate::terminal::protocols::blocks;
 use crate::tui::app::{App, Model, Shown};
+use crate::tui::command::Command;
 use crate::tui::gallery::Size;
 use crate::tui::text::{fit, span};
 use crate::tui::theme::Role;
@@ -108,7 +109,9 @@ fn nothing(app: &App, frame: &mut Frame, area: Rect) {
             say(app, frame, area, &[name, stage, &so_far]);
         }
         Model::Failed { name, why } => {
-            say(app, frame, area, &[name, why, "`m` opens another model"]);
+            let key = app.key(Command::OpenModel);
+            let help = format!("`{key}` opens another model");
+            say(app, frame, area, &[name, why, &help]);
         }
         Model::Open(_) if app.library.is_empty() => say(
             app,

@@ -42,10 +42,7 @@ fn row(app: &App, job: &Job, width: usize) -> Line<'static> {
         crate::ascent::Kind::Class | crate::ascent::Kind::NotClass => fit(&job.spec.target, room),
         _ => fit_end(&job.spec.target, room),
     };
-    let is_other = app
-        .model
-        .opened()
-        .is_some_and(|opened| opened.hash != job.spec.model_hash);
+    let is_other = app.is_of_other_model(&job.spec.model_hash);
     let model = is_other.then(|| job.spec.model.clone());
     let changes: Vec<String> = model.into_iter().chain(job.spec.changes()).collect();
     let changes = changes.join(" ");

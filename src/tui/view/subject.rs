@@ -9,11 +9,9 @@ use crate::tui::app::{App, Shown};
 use crate::tui::browser::Tab;
 use crate::tui::text::{ago, clean, count, counted, fit, span, wrapped};
 use crate::tui::theme::Role;
-use crate::tui::tree::Row;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Columns of the labels.
 const LABEL: usize = 12;
@@ -32,7 +30,7 @@ type Fact = (&'static str, String);
 
 /// The name of the panel.
 pub fn title(app: &App) -> String {
-    match (run(app), layer(app)) {
+    match (run(app), app.browser.selected_layer()) {
         (Some(entry), _) => fit(&entry.target, 60),
         (None, Some(index)) => app
             .model
@@ -44,13 +42,11 @@ pub fn title(app: &App) -> String {
 
 /// Draws what is selected.
 pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
-    let record = run(app).and_then(|entry| {
-        let record = app.record.as_deref();
-        record.filter(|record| record.id == entry.id)
-    });
-    let facts = match (run(app), record) {
-        (Some(entry), record) => of_run(app, entry, record),
-        (None, _) => of_target(app),
+    let entry = run(app);
+    let record = entry.and_then(|entry| app.record_of(&entry.id));
+    let facts = match entry {
+        Some(entry) => of_run(app, entry, record),
+        None => of_target(app),
     };
     let Some(record) = record else {
         return list(app, frame, area, facts);
@@ -129,22 +125,7 @@ fn run(app: &App) -> Option<&Entry> {
     is_selected.then_some(entry)
 }
 
-/// The layer that is selected, or whose channels are listed.
-fn layer(app: &App) -> Option<usize> {
-    let browser = &app.browser;
-    match (browser.tab, &browser.channels) {
-        (Tab::Layers, Some(channels)) => Some(channels.layer),
-        (Tab::Layers, None) => match browser.selected_row()? {
-            Row::Layer(layer) => Some(layer),
-            Row::Scope(_) => None,
-        },
-        _ => None,
-    }
-}
-
 fn of_run(app: &App, entry: &Entry, record: Option<&Record>) -> Vec<Fact> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |time| time.as_secs());
     let mut facts = vec![("score", words::score(entry.score))];
     let probability = entry.probability.map(words::percent);
     facts.extend(probability.map(|text| ("probability", text)));
@@ -161,7 +142,7 @@ fn of_run(app: &App, entry: &Entry, record: Option<&Record>) -> Vec<Fact> {
     });
     facts.extend(settings.map(|text| ("settings", text)));
     facts.extend([
-        ("made", ago(entry.time, now)),
+        ("made", ago(entry.time, words::unix_now())),
         ("id", entry.id.clone()),
         ("next run", next(app)),
     ]);
@@ -181,7 +162,7 @@ fn of_target(app: &App) -> Vec<Fact> {
         let name = opened.classes.name(class).unwrap_or_default();
         facts.extend([("class", name.to_string()), ("index", class.to_string())]);
     }
-    if let (Some(opened), Some(index)) = (app.model.opened(), layer(app)) {
+    if let (Some(opened), Some(index)) = (app.model.opened(), app.browser.selected_layer()) {
         let layer = &opened.layers[index];
         let dims: Vec<String> = layer.dims.iter().map(ToString::to_string).collect();
         facts.extend([
