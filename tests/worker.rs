@@ -8,7 +8,7 @@ use ziggurat::home::Home;
 use ziggurat::model::Ports;
 use ziggurat::runs::queue::{Job, JobId, Queue};
 use ziggurat::runs::target::Parts;
-use ziggurat::runs::worker::{Command, Opened, Report, Told, Worker};
+use ziggurat::runs::worker::{Command, Opened, Report, Told, Watched, Worker};
 use ziggurat::runs::{Spec, checkpoint, history};
 use ziggurat::runtime::{Provider, testing};
 
@@ -170,7 +170,7 @@ fn a_run_is_watched_finished_kept_and_answered_at_once_the_second_time() {
     assert_eq!((opened.provider.as_str(), opened.input.0), ("cpu", 3));
     assert!(opened.batchable && opened.parameters > 4_000_000);
     let batch = jobs(specs(&opened, &["flamingo", "goldfish"], 8));
-    seat.send(Command::Watch(1, Overlay::Heat));
+    seat.send(Command::Watch(Watched::One(1), Overlay::Heat));
     seat.send(Command::Run(batch.clone()));
     let (mut steps, mut shown, mut done) = (Vec::new(), 0, HashSet::new());
     while done.len() < 2 {
@@ -322,7 +322,7 @@ fn a_resting_worker_takes_no_step_but_shows_every_overlay() {
     let mut pictures = HashSet::new();
     let mut steps = HashSet::new();
     for wanted in overlays {
-        seat.send(Command::Watch(0, wanted));
+        seat.send(Command::Watch(Watched::One(0), wanted));
         let (step, raw) = seat.wait_for(|report| match report {
             Report::Snapshot {
                 step,
@@ -336,7 +336,7 @@ fn a_resting_worker_takes_no_step_but_shows_every_overlay() {
         pictures.insert(raw);
     }
     assert_eq!((pictures.len(), steps.len()), (overlays.len(), 1));
-    seat.send(Command::Watch(0, Overlay::Band(99)));
+    seat.send(Command::Watch(Watched::One(0), Overlay::Band(99)));
     seat.wait_for(|report| match report {
         Report::Snapshot { overlay, .. } => (*overlay == Overlay::Plain).then_some(()),
         _ => None,
@@ -445,6 +445,31 @@ fn the_gradient_that_is_shown_is_the_one_that_moved_the_picture() {
     assert!(ascent.gradient(0).unwrap().is_none());
 }
 
+/// The explorer tiles the pictures of a batch.
+#[test]
+fn every_job_of_a_batch_sends_pictures_when_all_are_watched() {
+    let desk = Desk::new();
+    let mut seat = desk.worker();
+    let opened = seat.open();
+    let batch = jobs(specs(&opened, &["flamingo", "goldfish", "volcano"], 6));
+    seat.send(Command::Watch(Watched::All, Overlay::Plain));
+    seat.send(Command::Run(batch));
+    let mut seen = HashSet::new();
+    let (mut pictures, mut done) = (HashSet::new(), 0);
+    while done < 3 {
+        match seat.next() {
+            Report::Snapshot { job, picture, .. } => {
+                seen.insert(job);
+                pictures.insert(picture.as_raw().clone());
+            }
+            Report::Finished { .. } => done += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(seen, HashSet::from([0, 1, 2]));
+    assert!(pictures.len() >= 3, "{}", pictures.len());
+}
+
 #[test]
 fn a_channels_picture_is_told_for_what_it_is_taken() {
     let desk = Desk::new();
@@ -452,7 +477,7 @@ fn a_channels_picture_is_told_for_what_it_is_taken() {
     let opened = seat.open();
     let channels = ["blocks.3/expand/relu6:1", "blocks.3/expand/relu6:2"];
     let batch = jobs(specs(&opened, &channels, 4));
-    seat.send(Command::Watch(1, Overlay::Plain));
+    seat.send(Command::Watch(Watched::One(1), Overlay::Plain));
     seat.send(Command::Run(batch));
     let top = seat.wait_for(|report| match report {
         Report::Stepped(progress) => Some(progress.top.clone()),

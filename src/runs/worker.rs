@@ -42,10 +42,19 @@ pub enum Command {
     Resume,
     /// Drops a job, whether it runs or waits. The rest of its batch goes on.
     Cancel(JobId),
-    /// Sends pictures of this job while it runs, seen through an overlay; of no other job from now on.
-    Watch(JobId, Overlay),
+    /// Sends pictures of these jobs while they run, seen through an overlay; of no others from now on.
+    Watch(Watched, Overlay),
     /// Writes a checkpoint of what runs, and ends the thread.
     Shutdown,
+}
+
+/// Which jobs send pictures while they run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watched {
+    /// This one.
+    One(JobId),
+    /// Every job of the batch under way.
+    All,
 }
 
 /// What a worker tells.
@@ -64,7 +73,7 @@ pub enum Report {
     Started(Started),
     /// A step was taken. A newer one replaces one that was not read, and brings along what that one knew of scores.
     Stepped(Progress),
-    /// A picture of the watched job, of the current octave's size. A newer one replaces one that was not read.
+    /// A picture of a watched job, of the current octave's size. A newer one of that job replaces one that was not read.
     Snapshot {
         job: JobId,
         /// Steps taken.

@@ -50,6 +50,8 @@ pub enum Answer {
         picture: Arc<RgbImage>,
     },
     Record(Box<Record>),
+    /// Items in the order in which their pictures look alike.
+    Likeness(Vec<usize>),
     Folder {
         folder: PathBuf,
         choices: Result<Vec<Choice>, String>,
@@ -77,6 +79,8 @@ pub enum Effect {
     SaveQueue(Queue),
     LoadPicture(String, gallery::Size),
     LoadRecord(String),
+    /// Order items by how alike the pictures of their runs look: item and id of each, first the one to begin with.
+    OrderByLikeness(Vec<(usize, String)>),
     /// Lay runs aside; they can be restored.
     Remove(Vec<String>),
     Restore(Vec<String>),

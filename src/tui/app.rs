@@ -13,13 +13,13 @@ use super::prompt::Prompt;
 use super::theme::{Theme, Themes};
 use super::tree::Row;
 use super::update::AfterRecord;
-use super::view::layout::{Layout, QueuePanel, layout};
+use super::view::layout::{CellSize, Layout, QueuePanel, Room, layout};
 use crate::ascent::Overlay;
 use crate::runs::Record;
 use crate::runs::history::Entry;
 use crate::runs::queue::{JobId, Queue};
 use crate::runs::target::{Place, Target};
-use crate::runs::worker::Opened;
+use crate::runs::worker::{Opened, Watched};
 use crate::terminal::Terminal;
 use ratatui::layout::Size;
 use std::collections::VecDeque;
@@ -82,6 +82,44 @@ pub enum Shown {
     Live(JobId),
     /// A finished run, by its id.
     Finished(String),
+    /// The runs of a batch side by side, at least two when it began.
+    Batch(Vec<Tile>),
+}
+
+/// One picture of several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tile {
+    /// A run under way.
+    Live(JobId),
+    /// A finished run, by its id.
+    Finished(String),
+}
+
+impl Shown {
+    /// Whether it is a run under way, or has one among several.
+    pub fn is_live(&self) -> bool {
+        match self {
+            Self::Live(_) => true,
+            Self::Batch(tiles) => tiles.iter().any(|tile| matches!(tile, Tile::Live(_))),
+            Self::Nothing | Self::Finished(_) => false,
+        }
+    }
+
+    /// Shows a picture no longer, because it is gone.
+    pub fn remove(&mut self, gone: &Tile) {
+        let is_gone = match (&mut *self, gone) {
+            (Self::Live(job), Tile::Live(gone)) => job == gone,
+            (Self::Finished(id), Tile::Finished(gone)) => id == gone,
+            (Self::Batch(tiles), _) => {
+                tiles.retain(|tile| tile != gone);
+                tiles.is_empty()
+            }
+            _ => false,
+        };
+        if is_gone {
+            *self = Self::Nothing;
+        }
+    }
 }
 
 /// What is selected in the browser.
@@ -142,8 +180,10 @@ pub struct App {
     pub paused: bool,
     /// Runs that another process left waiting are queued, but nothing starts before the user says so.
     pub held: bool,
-    /// The newest picture of the run that is watched.
-    pub snapshot: Option<Snapshot>,
+    /// The newest picture of each run that is watched.
+    pub snapshots: Vec<Snapshot>,
+    /// What the worker was asked to send pictures of.
+    pub watching: Option<(Watched, Overlay)>,
     /// Which picture the picture panel shows.
     pub shown: Shown,
     /// The record of the finished run that is shown, once it is read.
@@ -151,7 +191,12 @@ pub struct App {
     /// What was selected when [`Self::shown`] last followed the selection.
     pub followed: Option<Selected>,
     pub overlay: Overlay,
+    /// Whether the picture has the whole screen.
     pub zoomed: bool,
+    /// Whether lists of what can have a picture are shown as grids that have the whole screen.
+    pub tiled: bool,
+    /// The size of the cells of such a grid.
+    pub cell: CellSize,
 
     pub focus: Panel,
     /// What is laid over the panels, the topmost last.
@@ -207,12 +252,15 @@ impl App {
             running: Vec::new(),
             paused: false,
             held: false,
-            snapshot: None,
+            snapshots: Vec::new(),
+            watching: None,
             shown: Shown::Nothing,
             record: None,
             followed: None,
             overlay: Overlay::Plain,
             zoomed: false,
+            tiled: false,
+            cell: CellSize::Medium,
             focus: Panel::Browser,
             popups: Vec::new(),
             prompt: None,
@@ -231,7 +279,17 @@ impl App {
             (false, Panel::Browser) => QueuePanel::Beside,
             (false, Panel::Queue) => QueuePanel::Focused,
         };
-        layout(self.size, self.zoomed, queue)
+        let room = match (self.zoomed, self.is_grid()) {
+            (true, _) => Room::Picture,
+            (false, true) => Room::Grid(self.cell),
+            (false, false) => Room::Panels,
+        };
+        layout(self.size, room, queue)
+    }
+
+    /// Whether the list that is shown is a grid that has the whole screen. The tree of layers never is.
+    pub fn is_grid(&self) -> bool {
+        self.tiled && (self.browser.tab != Tab::Layers || self.browser.channels.is_some())
     }
 
     /// The run under way that the picture panel shows.
@@ -240,6 +298,11 @@ impl App {
             return None;
         };
         self.running.iter().find(|live| live.job == job)
+    }
+
+    /// The newest picture of a run under way.
+    pub fn snapshot(&self, job: JobId) -> Option<&Snapshot> {
+        self.snapshots.iter().find(|snapshot| snapshot.job == job)
     }
 
     /// Whether a list of finished runs has the focus.
@@ -285,15 +348,29 @@ impl App {
 
     /// The latest run of the class, layer or channel under the cursor.
     pub fn entry_of_selection(&self) -> Option<&Entry> {
-        let opened = self.model.opened()?;
-        self.library
-            .of_target(&opened.hash, &self.selected_target()?)
+        match self.in_history() {
+            true => None,
+            false => self.entry_of(self.browser.list().selected()?),
+        }
     }
 
     /// The class, layer or channel under the cursor.
     pub fn selected_target(&self) -> Option<Target> {
+        self.target_of(self.browser.list().selected()?)
+    }
+
+    /// The finished run of an item of the list that is shown: the run itself, or the latest one of the item.
+    pub fn entry_of(&self, item: usize) -> Option<&Entry> {
+        if self.in_history() {
+            return Some(self.library.get(item));
+        }
         let opened = self.model.opened()?;
-        let item = self.browser.list().selected()?;
+        self.library.of_target(&opened.hash, &self.target_of(item)?)
+    }
+
+    /// The class, layer or channel that is an item of the list that is shown.
+    pub fn target_of(&self, item: usize) -> Option<Target> {
+        let opened = self.model.opened()?;
         let parts = opened.parts();
         let target = match (self.browser.tab, &self.browser.channels) {
             (Tab::Classes, _) => parts.class(item),

@@ -41,6 +41,29 @@ impl Tab {
     }
 }
 
+/// In which order the cells of a grid of channels or classes stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CellOrder {
+    /// As in the network.
+    #[default]
+    Number,
+    /// The highest score first.
+    Score,
+    /// Those that look alike side by side.
+    Likeness,
+}
+
+impl CellOrder {
+    /// The next one.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Number => Self::Score,
+            Self::Score => Self::Likeness,
+            Self::Likeness => Self::Number,
+        }
+    }
+}
+
 /// The channels of a layer, as a grid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Channels {
@@ -61,6 +84,8 @@ pub struct Browser {
     /// The layer that was entered, if any.
     pub channels: Option<Channels>,
     pub classes: Listing,
+    /// The order of the channels and classes, as it was asked for last.
+    pub order: CellOrder,
     /// Finished runs, by their index in the library.
     pub history: Listing,
     pub favourites: Listing,
@@ -97,6 +122,15 @@ impl Browser {
             self.layers.set_rows(self.unfolded());
         }
         self.go_to_row(Row::Layer(layer));
+    }
+
+    /// Lists the channels of a layer.
+    pub fn enter(&mut self, layer: usize, layers: &[Layer]) {
+        self.order = CellOrder::Number;
+        self.channels = Some(Channels {
+            layer,
+            list: Listing::of(layers[layer].channels()),
+        });
     }
 
     /// What is searched for in the present tab.
@@ -217,6 +251,11 @@ impl Browser {
             (Tab::History, _) => &mut self.history,
             (Tab::Favourites, _) => &mut self.favourites,
         }
+    }
+
+    /// Whether the channels of a layer are listed, which are a grid in any case.
+    pub fn is_grid(&self) -> bool {
+        self.tab == Tab::Layers && self.channels.is_some()
     }
 
     /// Whether the layers are listed by a search rather than as a tree.

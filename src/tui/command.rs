@@ -144,9 +144,15 @@ commands! {
         PreviousOverlay "previous-overlay" "" ["O"]
         /// Toggle full screen for the picture.
         Zoom "zoom" "zoom" ["z"]
+        /// Toggle the grid: pictures in place of rows, on the whole screen.
+        Grid "grid" "grid" ["t"]
+        /// Larger cells in the grid.
+        LargerCells "larger-cells" "" ["+", "="]
+        /// Smaller cells in the grid.
+        SmallerCells "smaller-cells" "" ["-"]
         /// Pause or resume the ascent; start the runs left from last time.
         Pause "pause" "pause" ["P"]
-        /// Show the next run of the batch.
+        /// Show the next run of the batch, after the last one all of them.
         WatchNext "watch-next" "" ["."]
         /// Toggle favourite; a favourite's picture and settings are saved.
         Favourite "favourite" "favourite" ["s"]
@@ -176,6 +182,8 @@ commands! {
     Browser {
         /// Run what is marked, or else what is selected.
         Run "run" "run" ["enter"]
+        /// Atlas: draw every channel listed, or the marked ones, as a draft in the grid.
+        Atlas "atlas" "atlas" ["L"]
         /// Mark or unmark what is selected.
         Mark "mark" "mark" ["space"]
         /// Mark a range: from the last mark to here, or begin one here.
@@ -188,6 +196,10 @@ commands! {
         RunNot "run-not" "" ["!"]
         /// Use this layer for the class activation map of the next runs, or the automatic one again.
         MapHere "map-here" "" ["a"]
+        /// Sort the grid: by number, by score, by likeness.
+        SortCells "sort-cells" "" ["S"]
+        /// Export the pictures of the marked or listed: contact sheet or page.
+        ExportCells "export-cells" "" ["x"]
         /// Fold every scope, or unfold them all.
         FoldAll "fold-all" "" ["f"]
         /// Show or hide internal tensors.

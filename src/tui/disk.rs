@@ -3,6 +3,7 @@
 
 use super::action::{Answer, Effect};
 use super::gallery;
+use super::likeness::{self, Look};
 use super::popup::Choice;
 use crate::config;
 use crate::home::Home;
@@ -107,7 +108,7 @@ impl Shelf {
         }
     }
 
-    fn perform(&mut self, effect: Effect, answer: &impl Fn(Answer)) {
+    fn perform(&mut self, effect: Effect, answer: &(impl Fn(Answer) + Clone + Send + 'static)) {
         let done = match effect {
             Effect::SaveQueue(queue) => self
                 .save(&queue)
@@ -119,6 +120,12 @@ impl Shelf {
             Effect::LoadRecord(id) => history::read(&self.home, &id)
                 .map(|record| Some(Answer::Record(Box::new(record))))
                 .map_err(|problem| problem.to_string()),
+            Effect::OrderByLikeness(items) => {
+                let (home, answer) = (self.home.clone(), answer.clone());
+                // Many pictures are read: nothing else waits for that.
+                std::thread::spawn(move || answer(Answer::Likeness(by_likeness(&home, items))));
+                Ok(None)
+            }
             Effect::Remove(ids) => history::remove(&self.home, &ids)
                 .map(|()| Some(Answer::Removed(ids)))
                 .map_err(|problem| problem.to_string()),
@@ -229,6 +236,15 @@ impl Shelf {
         let saved = saved.map_err(|problem| problem.to_string())?;
         Ok(Some(Answer::Favourite { id, on, saved }))
     }
+}
+
+/// Items in the order in which the pictures of their runs look alike. Those whose picture cannot be read are left out.
+fn by_likeness(home: &Home, items: Vec<(usize, String)>) -> Vec<usize> {
+    let look = |(item, id): (usize, String)| {
+        let path = history::image_path(home, &id).ok()?;
+        Some((item, Look::of(&png::read_picture(&path).ok()?)))
+    };
+    likeness::chain(items.into_iter().filter_map(look).collect())
 }
 
 /// Most entries of a folder that are listed.

@@ -9,8 +9,10 @@ use std::sync::Arc;
 pub enum Size {
     /// As large as it was made, or what a large panel can use.
     Full,
-    /// For a cell of a grid.
+    /// For a small cell of a grid.
     Thumbnail,
+    /// For a large cell of a grid.
+    Cell,
 }
 
 impl Size {
@@ -19,14 +21,24 @@ impl Size {
         match self {
             Self::Full => 1024,
             Self::Thumbnail => 96,
+            Self::Cell => 320,
         }
     }
 
-    /// Most pictures that are kept: 27 MB at most for the thumbnails.
+    /// Most pictures that are kept: at most 27 MB of thumbnails, 37 MB for larger cells.
     fn kept(self) -> usize {
         match self {
             Self::Full => 12,
             Self::Thumbnail => 1000,
+            Self::Cell => 120,
+        }
+    }
+
+    /// What a cell of a grid needs that is so many pixels wide.
+    pub fn of_cell(width: u16) -> Self {
+        match u32::from(width) <= Self::Thumbnail.longest() + 16 {
+            true => Self::Thumbnail,
+            false => Self::Cell,
         }
     }
 }
@@ -34,7 +46,7 @@ impl Size {
 /// The pictures, by run id.
 #[derive(Debug, Default)]
 pub struct Gallery {
-    shelves: [Shelf; 2],
+    shelves: [Shelf; 3],
 }
 
 #[derive(Debug, Default)]

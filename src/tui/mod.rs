@@ -18,6 +18,7 @@ mod fuzzy;
 pub mod gallery;
 pub mod keys;
 pub mod library;
+mod likeness;
 pub mod listing;
 pub mod messages;
 pub mod plan;

@@ -52,7 +52,7 @@ impl Plan {
     }
 
     /// Settings of a preset; the user's own come before built-in ones of the same name.
-    fn preset_settings(&self, name: &str) -> Option<Settings> {
+    pub fn settings_of(&self, name: &str) -> Option<Settings> {
         match self.own.get(name) {
             Some(changes) => Settings::try_from(changes.clone()).ok(),
             None => Settings::preset(name).ok(),
@@ -61,13 +61,13 @@ impl Plan {
 
     /// The preset's name; with a `*` if something was changed since.
     pub fn title(&self) -> String {
-        let unchanged = self.preset_settings(&self.preset).as_ref() == Some(&self.settings);
+        let unchanged = self.settings_of(&self.preset).as_ref() == Some(&self.settings);
         format!("{}{}", self.preset, if unchanged { "" } else { "*" })
     }
 
     /// What was changed since the preset was taken, as `key = value`.
     pub fn changes(&self) -> Vec<String> {
-        let preset = self.preset_settings(&self.preset);
+        let preset = self.settings_of(&self.preset);
         let preset = BTreeMap::from(preset.unwrap_or_default());
         let mut now = BTreeMap::from(self.settings.clone());
         now.retain(|key, value| preset.get(key) != Some(value));
@@ -87,7 +87,7 @@ impl Plan {
 
     /// Takes the settings of a preset, if there is one of that name.
     pub fn take_preset(&mut self, name: &str) {
-        if let Some(settings) = self.preset_settings(name) {
+        if let Some(settings) = self.settings_of(name) {
             self.settings = settings;
             self.preset = name.into();
         }

@@ -180,6 +180,14 @@ impl Tree {
         }
     }
 
+    /// A layer, or the last one of a scope.
+    pub fn last_layer(&self, row: Row) -> usize {
+        match row {
+            Row::Layer(layer) => layer,
+            Row::Scope(scope) => self.scopes[scope].last,
+        }
+    }
+
     /// In how many scopes a row lies.
     pub fn depth(&self, row: Row) -> usize {
         self.parent(row)

@@ -206,8 +206,8 @@ fn the_help_is_filtered_and_the_palette_searches_what_commands_do() {
 #[test]
 fn a_key_that_means_something_elsewhere_names_it() {
     let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
-    explorer.press("2 x");
-    assert!(last_message(&explorer).contains("history (export"));
+    explorer.press("2 d");
+    assert!(last_message(&explorer).contains("history (delete"));
     explorer.press("f9");
     assert!(last_message(&explorer).contains("`?` lists the keys"));
     explorer.press("3 w");

@@ -3,6 +3,7 @@
 mod browsing;
 mod commands;
 mod finished;
+mod grid;
 mod hostile;
 mod legible;
 mod queueing;

@@ -3,7 +3,7 @@
 use super::support::{Driver, picture, work};
 use ziggurat::ascent::settings::KNOBS;
 use ziggurat::ascent::{Kind, Overlay};
-use ziggurat::runs::worker::{Command as Work, Report};
+use ziggurat::runs::worker::{Command as Work, Report, Watched};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Effect;
 use ziggurat::tui::app::{Panel, Shown};
@@ -154,7 +154,9 @@ fn the_overlay_goes_round_and_the_worker_is_told() {
     let mut explorer = explorer();
     let jobs = Driver::started(&explorer.press("2 enter"));
     let effects = explorer.press("o");
-    assert!(matches!(work(&effects)[..], [Work::Watch(job, Overlay::Heat)] if *job == jobs[0]));
+    assert!(
+        matches!(work(&effects)[..], [Work::Watch(Watched::One(job), Overlay::Heat)] if *job == jobs[0])
+    );
     let effects = explorer.press("O O");
     assert!(matches!(
         work(&effects).last(),

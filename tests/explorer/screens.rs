@@ -39,6 +39,18 @@ const SCREENS: &[Screen] = &[
         running(explorer);
         explorer.press("z");
     }),
+    ("grid", |explorer| drop(explorer.press("3 t j"))),
+    ("atlas", |explorer| {
+        let jobs = Driver::started(&explorer.press("1 f j L"));
+        for job in jobs {
+            explorer.report(Report::Snapshot {
+                job,
+                step: 12,
+                overlay: Overlay::Plain,
+                picture: picture(),
+            });
+        }
+    }),
     ("settings", |explorer| drop(explorer.press(", j j j +"))),
     ("sweep", |explorer| drop(explorer.press("w"))),
     ("help", |explorer| drop(explorer.press("?"))),
@@ -73,12 +85,14 @@ fn running(explorer: &mut Driver) {
     for step in 1..=48 {
         explorer.step(&jobs, step);
     }
-    explorer.report(Report::Snapshot {
-        job: jobs[0],
-        step: 48,
-        overlay: Overlay::Plain,
-        picture: picture(),
-    });
+    for job in jobs {
+        explorer.report(Report::Snapshot {
+            job,
+            step: 48,
+            overlay: Overlay::Plain,
+            picture: picture(),
+        });
+    }
 }
 
 #[test]
@@ -91,7 +105,7 @@ fn every_screen_at_every_size() {
             let shown = explorer.app.library.list("", false, None);
             for index in shown {
                 let id = explorer.app.library.get(index).id.clone();
-                for size in [Size::Full, Size::Thumbnail] {
+                for size in [Size::Full, Size::Thumbnail, Size::Cell] {
                     explorer.answer(Answer::Picture {
                         id: id.clone(),
                         size,

@@ -2,7 +2,7 @@
 
 use super::mailbox::Mailbox;
 use super::opening::{self, Loaded, Told};
-use super::{Command, Report};
+use super::{Command, Report, Watched};
 use crate::ascent::Overlay;
 use crate::home::Home;
 use crate::panics;
@@ -53,8 +53,8 @@ pub struct Bench {
     /// The jobs of the batch under way that are still wanted.
     pub current: Vec<JobId>,
     pub is_paused: bool,
-    pub watch: Option<(JobId, Overlay)>,
-    /// Whether the watched job or its overlay has changed since the last picture.
+    pub watch: Option<(Watched, Overlay)>,
+    /// Whether the watched jobs or their overlay have changed since the last picture.
     pub is_watch_new: bool,
     pub is_ended: bool,
 }
@@ -237,8 +237,8 @@ impl Bench {
                 Command::Pause => self.pause(true),
                 Command::Resume => self.pause(false),
                 Command::Cancel(job) => self.cancel(job),
-                Command::Watch(job, overlay) => {
-                    self.watch = Some((job, overlay));
+                Command::Watch(watched, overlay) => {
+                    self.watch = Some((watched, overlay));
                     self.is_watch_new = true;
                 }
                 Command::Shutdown => self.is_ended = true,

@@ -4,7 +4,7 @@ use super::bench::Bench;
 use super::opening::Loaded;
 use super::opinion::Opinion;
 use super::progress::{Progress, Speed};
-use super::{Report, Started};
+use super::{Report, Started, Watched};
 use crate::ascent::{self, Overlay};
 use crate::runs::batch::Batch;
 use crate::runs::checkpoint::{self, Keeper};
@@ -161,7 +161,10 @@ impl Bench {
             let pace = speed.step(start.elapsed());
             let wanted = members.wanted(self);
             let mut progress = progress(&report, steps, pace, &wanted);
-            let watched = self.watch.and_then(|(job, _)| members.run_of(job));
+            let watched = match self.watch {
+                Some((Watched::One(job), _)) => members.run_of(job),
+                Some((Watched::All, _)) | None => None,
+            };
             if report.classes.is_none()
                 && let Some((run, top)) = watched.and_then(|run| opinion.of(batch, run))
             {
@@ -202,7 +205,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Sends a picture of the watched job, if it is time.
+    /// Sends a picture of each watched job, if it is time.
     fn snapshot(
         &mut self,
         batch: &Batch,
@@ -210,26 +213,31 @@ impl Bench {
         snapshots: &mut Snapshots,
     ) -> Result<(), Error> {
         let start = Instant::now();
-        let watched = self.watch.and_then(|(job, overlay)| {
-            let run = members.run_of(job).filter(|_| self.is_wanted(job));
-            run.map(|run| (job, run, overlay))
-        });
-        let Some((job, run, wanted)) = watched.filter(|_| start >= snapshots.due) else {
+        let Some((watched, wanted)) = self.watch.filter(|_| start >= snapshots.due) else {
             return Ok(());
         };
+        let mut runs = members.wanted(self);
+        if let Watched::One(job) = watched {
+            runs.retain(|(id, _)| *id == job);
+        }
+        if runs.is_empty() {
+            return Ok(());
+        }
         self.is_watch_new = false;
         let ascent = batch.ascent();
-        let (overlay, picture) = match ascent.view(run, wanted)? {
-            Some(picture) => (wanted, Some(picture)),
-            None => (Overlay::Plain, ascent.view(run, Overlay::Plain)?),
-        };
-        if let Some(picture) = picture {
-            self.mailbox.post(Report::Snapshot {
-                job,
-                step: ascent.step_count(),
-                overlay,
-                picture: Arc::new(picture),
-            });
+        for (job, run) in runs {
+            let (overlay, picture) = match ascent.view(run, wanted)? {
+                Some(picture) => (wanted, Some(picture)),
+                None => (Overlay::Plain, ascent.view(run, Overlay::Plain)?),
+            };
+            if let Some(picture) = picture {
+                self.mailbox.post(Report::Snapshot {
+                    job,
+                    step: ascent.step_count(),
+                    overlay,
+                    picture: Arc::new(picture),
+                });
+            }
         }
         let pause = SNAPSHOT_PAUSE.max(start.elapsed() * SNAPSHOT_SHARE);
         snapshots.due = start + pause;

@@ -25,10 +25,8 @@ impl Mailbox {
     /// Leaves a report.
     pub fn post(&self, mut report: Report) {
         let mut unread = lock(&self.unread);
-        let older = replaced(&report).then(|| {
-            let same = |other: &Report| discriminant(other) == discriminant(&report);
-            unread.iter().position(same)
-        });
+        let older =
+            replaced(&report).then(|| unread.iter().position(|other| is_newer(&report, other)));
         let older = older.flatten().map(|place| unread.remove(place));
         if let (Report::Stepped(new), Some(Report::Stepped(old))) = (&mut report, &older) {
             new.replace(old.clone());
@@ -44,6 +42,14 @@ impl Mailbox {
     /// Takes all reports, oldest first.
     pub fn drain(&self) -> Vec<Report> {
         std::mem::take(&mut *lock(&self.unread))
+    }
+}
+
+/// Whether a report says anew what an older one said: pictures of two jobs are two things.
+fn is_newer(report: &Report, older: &Report) -> bool {
+    match (report, older) {
+        (Report::Snapshot { job, .. }, Report::Snapshot { job: other, .. }) => job == other,
+        _ => discriminant(report) == discriminant(older),
     }
 }
 
@@ -84,9 +90,9 @@ mod tests {
         })
     }
 
-    fn snapshot(step: usize) -> Report {
+    fn snapshot(job: u64, step: usize) -> Report {
         Report::Snapshot {
-            job: 0,
+            job,
             step,
             overlay: Overlay::Plain,
             picture: Arc::new(RgbImage::new(1, 1)),
@@ -107,7 +113,7 @@ mod tests {
         let (mailbox, woken) = counted();
         for step in 1..=50 {
             mailbox.post(stepped(&[3, 4], step));
-            mailbox.post(snapshot(step));
+            mailbox.post(snapshot(0, step));
         }
         assert_eq!(woken.load(Ordering::Relaxed), 2);
         let reports = mailbox.drain();
@@ -118,6 +124,20 @@ mod tests {
         let steps: Vec<usize> = progress.unread.iter().map(|(step, _)| *step).collect();
         assert_eq!(steps, (1..=50).collect::<Vec<_>>());
         assert!(mailbox.drain().is_empty());
+    }
+
+    #[test]
+    fn each_job_keeps_its_newest_picture() {
+        let (mailbox, _) = counted();
+        for (job, step) in [(0, 1), (1, 1), (0, 2), (1, 2)] {
+            mailbox.post(snapshot(job, step));
+        }
+        let reports = mailbox.drain();
+        let pictures = reports.iter().map(|report| match report {
+            Report::Snapshot { job, step, .. } => (*job, *step),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(pictures.collect::<Vec<_>>(), [(0, 2), (1, 2)]);
     }
 
     #[test]

@@ -100,6 +100,30 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         Command::NextPanel | Command::PreviousPanel if app.queue.jobs().is_empty() => {
             Some("the queue is empty: there is no other panel")
         }
+        Command::NextPanel | Command::PreviousPanel if app.is_grid() => {
+            let grid = key(Command::Grid);
+            return Some(format!(
+                "the grid has the whole screen: {grid} brings the panels back"
+            ));
+        }
+        Command::LargerCells | Command::SmallerCells if !app.is_grid() => {
+            let grid = key(Command::Grid);
+            return Some(format!(
+                "only cells of the grid have a size: {grid} shows it"
+            ));
+        }
+        Command::Grid | Command::Atlas if app.model.opened().is_none() && !app.in_history() => {
+            Some("no model is open yet")
+        }
+        Command::SortCells | Command::ExportCells
+            if app.browser.tab == Tab::Layers && app.browser.channels.is_none() =>
+        {
+            return Some(format!(
+                "open the channels of a layer first: {}",
+                key(Command::Right)
+            ));
+        }
+        Command::ExportCells if !has_picture(app) => Some("none of them has a picture yet"),
         Command::Back if has_nothing_to_close(app) => {
             return Some(format!("nothing to close; {} quits", key(Command::Quit)));
         }
@@ -108,15 +132,24 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         Command::Pause if !app.held && !app.paused && app.running.is_empty() => {
             Some("nothing is running")
         }
-        Command::NextOverlay | Command::PreviousOverlay if !matches!(app.shown, Shown::Live(_)) => {
+        Command::NextOverlay | Command::PreviousOverlay if !app.shown.is_live() => {
             Some("overlays are available only while a running picture is shown")
         }
         Command::WatchNext if app.running.is_empty() => Some("nothing is running"),
+        Command::WatchNext
+            if app.running.len() == 1 && app.shown == Shown::Live(app.running[0].job) =>
+        {
+            Some("no other run is under way")
+        }
+        Command::Watch if is_watched(app) => Some("it is shown already"),
         Command::FoldAll if app.browser.tab != Tab::Layers || app.browser.channels.is_some() => {
             Some("only the tree of layers can be folded")
         }
         Command::Run
         | Command::RunNot
+        | Command::Atlas
+        | Command::Grid
+        | Command::SortCells
         | Command::Mark
         | Command::MarkRange
         | Command::MarkAll
@@ -172,16 +205,34 @@ fn is_failed(app: &App) -> bool {
     job.is_some_and(|job| matches!(job.state, JobState::Failed(_)))
 }
 
+/// Whether the selected run of the queue is the one that is shown.
+fn is_watched(app: &App) -> bool {
+    let job = app.queue.jobs().get(app.queue_cursor);
+    job.is_some_and(|job| app.shown == Shown::Live(job.id))
+}
+
 fn sideways(app: &App) -> Option<&'static str> {
+    if app.is_grid() && app.popups.is_empty() {
+        return None;
+    }
     let is_tree =
         app.popups.is_empty() && app.focus == Panel::Browser && app.browser.tab == Tab::Layers;
     (!is_tree).then_some("only layers and channels have something to the left and to the right")
+}
+
+/// Whether one of the marked or listed items has a picture.
+fn has_picture(app: &App) -> bool {
+    let list = app.browser.list();
+    let marked = |item: &&usize| list.mark_count() == 0 || list.is_marked(**item);
+    let mut items = list.rows().iter().filter(marked);
+    items.any(|&item| app.entry_of(item).is_some())
 }
 
 fn has_nothing_to_close(app: &App) -> bool {
     let browser = &app.browser;
     app.popups.is_empty()
         && !app.zoomed
+        && !app.is_grid()
         && app.focus == Panel::Browser
         && browser.list().mark_count() == 0
         && browser.channels.is_none()

@@ -1,18 +1,16 @@
 //! Moving about: lists, tabs, folds, marks; and what is to be seen once that is done.
 
 use super::super::action::Effect;
-use super::super::app::{App, Model, Panel, Shown};
-use super::super::browser::{Channels, Tab};
+use super::super::app::{App, Model, Panel, Shown, Tile};
+use super::super::browser::Tab;
 use super::super::command::COMMANDS;
 use super::super::gallery::Size;
 use super::super::listing::{Listing, Motion};
 use super::super::messages::Level;
 use super::super::popup::Popup;
 use super::super::tree::Row;
-use super::super::view::layout::CELL;
 use super::queueing;
 use crate::ascent::settings::KNOBS;
-use crate::runs::target::{Place, Target};
 use std::sync::Arc;
 
 /// Moves the cursor of whatever has the focus.
@@ -33,7 +31,11 @@ pub fn go(app: &mut App, motion: Motion) {
         Some(Popup::Compare(_)) => {}
         None => match app.focus {
             Panel::Browser => {
-                let lines = app.layout().browser_lines();
+                let layout = app.layout();
+                let lines = match app.is_grid() || app.browser.is_grid() {
+                    true => layout.grid().1,
+                    false => layout.browser_lines(),
+                };
                 app.browser.list_mut().go(motion, lines);
             }
             Panel::Queue => {
@@ -62,6 +64,9 @@ fn scroll_by(scroll: &mut usize, motion: Motion, page: usize) {
 
 /// Folds a scope, or goes to the one around; leaves a layer's channels at their left edge.
 pub fn left(app: &mut App) {
+    if app.is_grid() && app.popups.is_empty() {
+        return app.browser.list_mut().go(Motion::Left, 1);
+    }
     if !app.popups.is_empty() || app.focus == Panel::Queue || app.browser.tab != Tab::Layers {
         return;
     }
@@ -93,6 +98,9 @@ pub fn left(app: &mut App) {
 
 /// Unfolds a scope; enters a layer's channels.
 pub fn right(app: &mut App) {
+    if app.is_grid() && app.popups.is_empty() {
+        return app.browser.list_mut().go(Motion::Right, 1);
+    }
     if !app.popups.is_empty() || app.focus == Panel::Queue || app.browser.tab != Tab::Layers {
         return;
     }
@@ -109,13 +117,51 @@ pub fn right(app: &mut App) {
             browser.layers.go(Motion::Down, 1);
         }
         Some(Row::Scope(scope)) => browser.set_open(scope, true),
-        Some(Row::Layer(layer)) => {
-            browser.channels = Some(Channels {
-                layer,
-                list: Listing::of(opened.layers[layer].channels()),
-            });
-        }
+        Some(Row::Layer(layer)) => browser.enter(layer, &opened.layers),
         None => {}
+    }
+}
+
+/// Shows the list as a grid of pictures on the whole screen, or as rows among the panels again. In the tree of layers it
+/// is the channels of the selected layer, or of a scope's last one.
+pub fn turn_grid(app: &mut App) {
+    app.zoomed = false;
+    app.focus = Panel::Browser;
+    if app.is_grid() {
+        app.tiled = false;
+        return;
+    }
+    app.tiled = true;
+    enter_selected(app);
+}
+
+/// Lists the channels of the layer that is selected in the tree, or of a scope's last one.
+pub fn enter_selected(app: &mut App) {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return;
+    };
+    let browser = &mut app.browser;
+    if browser.tab != Tab::Layers || browser.channels.is_some() {
+        return;
+    }
+    if let Some(row) = browser.selected_row() {
+        let layer = browser.tree.last_layer(row);
+        browser.enter(layer, &opened.layers);
+    }
+}
+
+/// Makes the cells of the grid larger or smaller.
+pub fn resize_cells(app: &mut App, larger: bool) {
+    let (size, end) = match larger {
+        true => (app.cell.larger(), "largest"),
+        false => (app.cell.smaller(), "smallest"),
+    };
+    match size {
+        Some(size) => app.cell = size,
+        None => {
+            let text = format!("the cells have their {end} size");
+            app.messages.say(Level::Note, text, app.now);
+        }
     }
 }
 
@@ -153,14 +199,14 @@ pub fn other_layers(app: &mut App) {
 }
 
 /// Shows a tab. Away from the finished runs, the run under way is shown again.
-pub fn show_tab(app: &mut App, tab: Tab, effects: &mut Vec<Effect>) {
+pub fn show_tab(app: &mut App, tab: Tab) {
     let was_history = app.in_history();
     app.zoomed = false;
     app.focus = Panel::Browser;
     app.browser.tab = tab;
-    let running = app.running.first().map(|live| live.job);
-    match (app.in_history(), running) {
-        (true, _) => {
+    let is_running = !app.running.is_empty();
+    match app.in_history() {
+        true => {
             list_history(app);
             if let Shown::Finished(id) = &app.shown
                 && let Some(index) = app.library.index(id)
@@ -168,15 +214,15 @@ pub fn show_tab(app: &mut App, tab: Tab, effects: &mut Vec<Effect>) {
                 app.browser.list_mut().go_to(index);
             }
         }
-        (false, Some(job)) if was_history => queueing::show_live(app, job, effects),
-        _ => {}
+        false if was_history && is_running => queueing::show_running(app),
+        false => {}
     }
 }
 
 /// Shows the tab that lies `by` further.
-pub fn turn_tab(app: &mut App, by: usize, effects: &mut Vec<Effect>) {
+pub fn turn_tab(app: &mut App, by: usize) {
     let next = (app.browser.tab as usize + by) % Tab::ALL.len();
-    show_tab(app, Tab::ALL[next], effects);
+    show_tab(app, Tab::ALL[next]);
 }
 
 /// Closes what is open, the topmost thing only.
@@ -194,6 +240,10 @@ pub fn back(app: &mut App) {
         return;
     }
     if app.browser.list_mut().clear_marks() {
+        return;
+    }
+    if app.is_grid() {
+        app.tiled = false;
         return;
     }
     if app.browser.tab == Tab::Layers && app.browser.channels.take().is_some() {
@@ -249,18 +299,24 @@ pub fn run_or_open(app: &mut App, effects: &mut Vec<Effect>) {
 pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     let layout = app.layout();
     let lines = layout.browser_lines();
-    let grid = layout.grid();
+    let (columns, cells) = layout.grid();
+    let is_grid = app.is_grid();
     let browser = &mut app.browser;
+    let (rows, width) = if is_grid {
+        (cells, columns)
+    } else {
+        (lines, 1)
+    };
     for list in [
         &mut browser.classes,
         &mut browser.history,
         &mut browser.favourites,
     ] {
-        list.fit(lines, 1);
+        list.fit(rows, width);
     }
     browser.layers.fit(lines, 1);
     if let Some(channels) = &mut browser.channels {
-        channels.list.fit(grid.1, grid.0);
+        channels.list.fit(cells, columns);
     }
     match app.popups.last_mut() {
         Some(Popup::Palette(palette)) => palette.list.fit(layout.popup_lines(), 1),
@@ -278,7 +334,8 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     if app.shown != before {
         load_record(app, effects);
     }
-    load_pictures(app, lines, effects);
+    load_pictures(app, effects);
+    queueing::watch_shown(app, effects);
 }
 
 /// Asks for the record of the finished run that is shown.
@@ -299,8 +356,7 @@ fn show_selected(app: &mut App) {
     if is_same && app.shown != Shown::Nothing {
         return;
     }
-    let live =
-        matches!(app.shown, Shown::Live(job) if app.running.iter().any(|live| live.job == job));
+    let live = app.shown.is_live();
     if let Some(entry) = app.selected_entry() {
         app.shown = Shown::Finished(entry.id.clone());
     } else if !live && let Some(id) = app.entry_of_selection().map(|entry| entry.id.clone()) {
@@ -316,10 +372,15 @@ fn show_selected(app: &mut App) {
 }
 
 /// Asks for the pictures that are to be seen and not in memory.
-fn load_pictures(app: &mut App, lines: usize, effects: &mut Vec<Effect>) {
+fn load_pictures(app: &mut App, effects: &mut Vec<Effect>) {
     let mut wanted: Vec<(String, Size)> = Vec::new();
-    if let Shown::Finished(id) = &app.shown {
-        wanted.push((id.clone(), Size::Full));
+    match &app.shown {
+        Shown::Finished(id) => wanted.push((id.clone(), Size::Full)),
+        Shown::Batch(tiles) => wanted.extend(tiles.iter().filter_map(|tile| match tile {
+            Tile::Finished(id) => Some((id.clone(), Size::Full)),
+            Tile::Live(_) => None,
+        })),
+        Shown::Live(_) | Shown::Nothing => {}
     }
     match app.popups.last() {
         Some(Popup::Compare(compare)) => {
@@ -328,17 +389,17 @@ fn load_pictures(app: &mut App, lines: usize, effects: &mut Vec<Effect>) {
         Some(Popup::Details { id, .. }) => wanted.push((id.clone(), Size::Full)),
         _ => {}
     }
-    if let (Tab::Layers, Some(channels), Some(opened)) =
-        (app.browser.tab, &app.browser.channels, app.model.opened())
-    {
-        let seen = lines / usize::from(CELL.1).max(1) * channels.list.columns();
-        let layer = &opened.layers[channels.layer];
-        let rows = channels.list.rows().iter().skip(channels.list.offset());
-        let entries = rows.take(seen).filter_map(|&channel| {
-            let target = Target::of_layer(layer, Place::Channel(channel)).ok()?;
-            app.library.of_target(&opened.hash, &target)
-        });
-        wanted.extend(entries.map(|entry| (entry.id.clone(), Size::Thumbnail)));
+    if app.is_grid() || app.browser.is_grid() {
+        let layout = app.layout();
+        let (columns, lines) = layout.grid();
+        let list = app.browser.list();
+        let rows = list.rows().iter().skip(list.offset());
+        let entries = rows
+            .take(columns * lines)
+            .filter_map(|&item| app.entry_of(item));
+        let pixels = layout.cell().0 * app.environment.terminal.cell.0;
+        let size = Size::of_cell(pixels);
+        wanted.extend(entries.map(|entry| (entry.id.clone(), size)));
     }
     for (id, size) in wanted {
         if app.gallery.ask(&id, size) {

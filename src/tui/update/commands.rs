@@ -8,7 +8,7 @@ use super::super::listing::Motion;
 use super::super::messages::Level;
 use super::super::popup::{Palette, Popup};
 use super::super::prompt::{Asked, Prompt};
-use super::{availability, browse, finished, map, queueing};
+use super::{atlas, availability, browse, finished, map, queueing};
 use crate::ascent::Overlay;
 use crate::ascent::settings::{KNOBS, Knob, PRESETS};
 use crate::runs::worker::Command as Work;
@@ -30,12 +30,12 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
                 Panel::Queue => Panel::Browser,
             };
         }
-        Command::TabLayers => browse::show_tab(app, Tab::Layers, effects),
-        Command::TabClasses => browse::show_tab(app, Tab::Classes, effects),
-        Command::TabHistory => browse::show_tab(app, Tab::History, effects),
-        Command::TabFavourites => browse::show_tab(app, Tab::Favourites, effects),
-        Command::NextTab => browse::turn_tab(app, 1, effects),
-        Command::PreviousTab => browse::turn_tab(app, Tab::ALL.len() - 1, effects),
+        Command::TabLayers => browse::show_tab(app, Tab::Layers),
+        Command::TabClasses => browse::show_tab(app, Tab::Classes),
+        Command::TabHistory => browse::show_tab(app, Tab::History),
+        Command::TabFavourites => browse::show_tab(app, Tab::Favourites),
+        Command::NextTab => browse::turn_tab(app, 1),
+        Command::PreviousTab => browse::turn_tab(app, Tab::ALL.len() - 1),
         Command::Search if matches!(app.popups.last(), Some(Popup::Help { .. })) => {
             app.prompt = Some(Prompt::new(Asked::HelpFilter, ""));
         }
@@ -59,9 +59,12 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::ResetSeed => set_seed(app, 0),
         Command::Sweep => app.prompt = Some(Prompt::new(Asked::Sweep, "")),
 
-        Command::NextOverlay => turn_overlay(app, true, effects),
-        Command::PreviousOverlay => turn_overlay(app, false, effects),
+        Command::NextOverlay => turn_overlay(app, true),
+        Command::PreviousOverlay => turn_overlay(app, false),
         Command::Zoom => app.zoomed = !app.zoomed,
+        Command::Grid => browse::turn_grid(app),
+        Command::LargerCells => browse::resize_cells(app, true),
+        Command::SmallerCells => browse::resize_cells(app, false),
         Command::Pause if app.held => queueing::go_on(app),
         Command::Pause => {
             let work = if app.paused {
@@ -71,7 +74,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             };
             effects.push(Effect::Worker(work));
         }
-        Command::WatchNext => watch_next(app, effects),
+        Command::WatchNext => watch_next(app),
         Command::Favourite => finished::favourite(app, effects),
         Command::CopyCommand => finished::copy_command(app, effects),
         Command::CopyPath => finished::copy_path(app, effects),
@@ -97,6 +100,9 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Quit => drop(app.popups.pop()),
 
         Command::Run => browse::run_or_open(app, effects),
+        Command::Atlas => atlas::draw(app, effects),
+        Command::SortCells => atlas::sort(app, effects),
+        Command::ExportCells => atlas::export(app),
         Command::RunNeuron => queueing::run_neuron(app, effects),
         Command::RunNot => queueing::run_not(app, effects),
         Command::MapHere => map::take_here(app),
@@ -116,7 +122,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Sort => finished::sort(app),
         Command::ThisModel => finished::this_model(app),
 
-        Command::Watch => queueing::watch(app, effects),
+        Command::Watch => queueing::watch(app),
         Command::Cancel => queueing::cancel(app, effects),
         Command::MoveUp => queueing::reorder(app, true, effects),
         Command::MoveDown => queueing::reorder(app, false, effects),
@@ -235,11 +241,11 @@ pub fn overlays(levels: u32) -> Vec<Overlay> {
         .collect()
 }
 
-fn turn_overlay(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
-    let Shown::Live(job) = app.shown else {
-        return;
-    };
-    let levels = app.queue.get(job).map_or(1, |job| job.spec.settings.levels);
+fn turn_overlay(app: &mut App, forward: bool) {
+    // The runs of a batch have the same number of levels.
+    let live = app.watched().or(app.running.first());
+    let job = live.and_then(|live| app.queue.get(live.job));
+    let levels = job.map_or(1, |job| job.spec.settings.levels);
     let all = overlays(levels);
     let at = all
         .iter()
@@ -247,17 +253,17 @@ fn turn_overlay(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
         .unwrap_or(0);
     let next = if forward { at + 1 } else { at + all.len() - 1 };
     app.overlay = all[next % all.len()];
-    effects.push(Effect::Worker(Work::Watch(job, app.overlay)));
 }
 
-fn watch_next(app: &mut App, effects: &mut Vec<Effect>) {
+/// Shows the next run of the batch, and after the last one all of them.
+fn watch_next(app: &mut App) {
     let at = match app.shown {
         Shown::Live(job) => app.running.iter().position(|live| live.job == job),
         _ => None,
     };
     let next = at.map_or(0, |at| at + 1);
-    if !app.running.is_empty() {
-        let job = app.running[next % app.running.len()].job;
-        queueing::show_live(app, job, effects);
+    match app.running.get(next).map(|live| live.job) {
+        Some(job) => app.shown = Shown::Live(job),
+        None => queueing::show_running(app),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::action::Effect;
 use super::super::app::{App, Shown};
+use super::super::command::Command;
 use super::super::messages::Level;
 use super::super::popup::{Choice, Compare, MOST_COMPARED, Popup};
 use super::super::prompt::{Asked, Prompt};
@@ -51,10 +52,11 @@ pub fn copy_command(app: &mut App, effects: &mut Vec<Effect>) {
     let spec = match &app.shown {
         Shown::Live(job) => app.queue.get(*job).map(|job| &job.spec),
         Shown::Finished(id) => app.record_of(id).map(|record| &record.spec),
-        Shown::Nothing => None,
+        Shown::Nothing | Shown::Batch(_) => None,
     };
     let why = match app.shown {
         Shown::Nothing => NO_PICTURE,
+        Shown::Batch(_) => return copy(app, Err(&several(app)), effects),
         _ => "nothing to copy yet: the run is being read",
     };
     copy(app, spec.map(description::command).ok_or(why), effects);
@@ -66,8 +68,15 @@ pub fn copy_path(app: &mut App, effects: &mut Vec<Effect>) {
         Shown::Finished(id) => Ok(history::image_in(&app.environment.history, id)),
         Shown::Live(_) => Err("the picture has no file before its run is finished"),
         Shown::Nothing => Err(NO_PICTURE),
+        Shown::Batch(_) => return copy(app, Err(&several(app)), effects),
     };
     copy(app, path.map(|path| path.display().to_string()), effects);
+}
+
+/// Why nothing is copied where several pictures are shown.
+fn several(app: &App) -> String {
+    let next = app.key(Command::WatchNext);
+    format!("several pictures are shown: {next} shows one of them")
 }
 
 fn copy(app: &mut App, text: Result<String, &str>, effects: &mut Vec<Effect>) {

@@ -3,6 +3,7 @@
 //! - `commands`: what each command does
 //! - `availability`: which commands can act in the present state, and why the others cannot
 //! - `browse`: moving, folding, marking, searching
+//! - `atlas`: the grid of pictures
 //! - `queueing`: from what is chosen to runs, and from the queue to the worker
 //! - `finished`: what can be done with finished runs
 //! - `map`: where the class activation map is taken
@@ -10,6 +11,7 @@
 //! - `typing`: the line that is being typed
 //! - `mouse`: clicks and the wheel
 
+mod atlas;
 mod availability;
 mod browse;
 mod commands;

@@ -2,9 +2,7 @@
 
 use super::super::action::Effect;
 use super::super::app::{App, Panel};
-use super::super::browser::Tab;
 use super::super::listing::Motion;
-use super::super::view::layout::CELL;
 use super::browse;
 use ratatui::layout::Position;
 
@@ -16,20 +14,18 @@ pub fn click(app: &mut App, column: u16, row: u16, effects: &mut Vec<Effect>) {
     let layout = app.layout();
     let at = Position::new(column, row);
     if let Some(tab) = layout.tab_at(at) {
-        return browse::show_tab(app, tab, effects);
+        return browse::show_tab(app, tab);
     }
     if layout.list.contains(at) {
         app.focus = Panel::Browser;
         let line = usize::from(row - layout.list.y);
-        let in_grid = app.browser.tab == Tab::Layers && app.browser.channels.is_some();
-        let list = app.browser.list_mut();
-        let target = match in_grid {
-            true => {
-                let cell = usize::from((column - layout.list.x) / CELL.0).min(list.columns() - 1);
-                list.offset() + line / usize::from(CELL.1) * list.columns() + cell
-            }
-            false => list.offset() + line,
+        let (width, height) = match app.browser.is_grid() || app.is_grid() {
+            true => layout.cell(),
+            false => (layout.list.width, 1),
         };
+        let list = app.browser.list_mut();
+        let cell = usize::from((column - layout.list.x) / width).min(list.columns() - 1);
+        let target = list.offset() + line / usize::from(height) * list.columns() + cell;
         let again = list.cursor() == target;
         if target < list.len() {
             list.go_to_row(target);

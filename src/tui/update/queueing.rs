@@ -1,19 +1,18 @@
 //! From what is chosen to runs, and from the queue to the worker.
 
 use super::super::action::Effect;
-use super::super::app::{App, Live, Panel, Shown};
+use super::super::app::{App, Live, Panel, Shown, Tile};
 use super::super::browser::Tab;
 use super::super::command::Command;
 use super::super::messages::Level;
 use super::super::plan;
 use super::super::text::counted;
-use super::super::tree::Row;
 use super::browse::no_network;
 use crate::ascent::{Overlay, Settings};
 use crate::runs::Spec;
 use crate::runs::queue::{Job, JobId, JobState, MOST_TOGETHER};
 use crate::runs::target::{Place, Target, TargetError};
-use crate::runs::worker::{Command as Work, Opened};
+use crate::runs::worker::{Command as Work, Opened, Watched};
 use std::sync::Arc;
 
 /// Queues everything that is chosen in the browser.
@@ -23,6 +22,21 @@ pub fn run_chosen(app: &mut App, effects: &mut Vec<Effect>) {
     };
     let targets = chosen(app, &opened);
     submit_targets(app, targets, effects);
+}
+
+/// Queues items of the list that is shown, with these settings.
+pub fn submit_items(
+    app: &mut App,
+    items: &[usize],
+    settings: &Settings,
+    effects: &mut Vec<Effect>,
+) {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return no_network(app);
+    };
+    let targets = targets(app, &opened, items);
+    let specs = specs(app, &opened, targets, settings);
+    submit(app, specs, effects);
 }
 
 /// Queues the centre neuron of the chosen channels.
@@ -82,8 +96,13 @@ pub fn sweep(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(),
 
 /// What is marked or selected in the browser, as targets.
 fn chosen(app: &App, opened: &Opened) -> Vec<Result<Target, TargetError>> {
+    targets(app, opened, &app.browser.list().chosen())
+}
+
+/// Items of the list that is shown, as targets.
+fn targets(app: &App, opened: &Opened, items: &[usize]) -> Vec<Result<Target, TargetError>> {
     let browser = &app.browser;
-    let items = browser.list().chosen().into_iter();
+    let items = items.iter().copied();
     match (browser.tab, &browser.channels) {
         (Tab::Layers, Some(channels)) => {
             let layer = &opened.layers[channels.layer];
@@ -92,10 +111,7 @@ fn chosen(app: &App, opened: &Opened) -> Vec<Result<Target, TargetError>> {
                 .collect()
         }
         (Tab::Layers, None) => items
-            .map(|item| match browser.tree.row(item) {
-                Row::Layer(layer) => layer,
-                Row::Scope(scope) => browser.tree.scope(scope).last,
-            })
+            .map(|item| browser.tree.last_layer(browser.tree.row(item)))
             .map(|layer| Target::of_layer(&opened.layers[layer], Place::Whole))
             .collect(),
         (Tab::Classes, _) => {
@@ -224,12 +240,11 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
     }
     let most = if opened.batchable { MOST_TOGETHER } else { 1 };
     let batch = app.queue.next_batch(most);
-    let Some(first) = batch.first() else {
+    if batch.is_empty() {
         // The next run starts with its picture.
         app.overlay = Overlay::Plain;
         return;
     };
-    let first = first.id;
     let ids: Vec<JobId> = batch.iter().map(|job| job.id).collect();
     app.queue.started(&ids);
     for job in &batch {
@@ -246,13 +261,33 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
         });
     }
     effects.push(Effect::Worker(Work::Run(batch)));
-    show_live(app, first, effects);
+    show_running(app);
 }
 
-/// Shows a run under way.
-pub fn show_live(app: &mut App, job: JobId, effects: &mut Vec<Effect>) {
-    app.shown = Shown::Live(job);
-    effects.push(Effect::Worker(Work::Watch(job, app.overlay)));
+/// Shows what is under way: one run, or all of a batch side by side.
+pub fn show_running(app: &mut App) {
+    let jobs: Vec<JobId> = app.running.iter().map(|live| live.job).collect();
+    app.shown = match jobs[..] {
+        [] => Shown::Nothing,
+        [job] => Shown::Live(job),
+        _ => Shown::Batch(jobs.into_iter().map(Tile::Live).collect()),
+    };
+}
+
+/// Asks the worker for the pictures that are to be seen.
+pub fn watch_shown(app: &mut App, effects: &mut Vec<Effect>) {
+    let watched = match app.shown {
+        _ if app.running.is_empty() => return,
+        _ if app.is_grid() => Watched::All,
+        Shown::Live(job) => Watched::One(job),
+        Shown::Batch(_) => Watched::All,
+        // The run under way is not seen: its pictures may go on coming.
+        Shown::Nothing | Shown::Finished(_) => return,
+    };
+    let wanted = Some((watched, app.overlay));
+    if std::mem::replace(&mut app.watching, wanted) != wanted {
+        effects.push(Effect::Worker(Work::Watch(watched, app.overlay)));
+    }
 }
 
 /// The job of the queue's selected row.
@@ -261,12 +296,12 @@ fn selected(app: &App) -> Option<JobId> {
 }
 
 /// Shows the selected run of the queue, if it is under way.
-pub fn watch(app: &mut App, effects: &mut Vec<Effect>) {
+pub fn watch(app: &mut App) {
     let Some(job) = selected(app) else {
         return;
     };
     match app.running.iter().any(|live| live.job == job) {
-        true => show_live(app, job, effects),
+        true => app.shown = Shown::Live(job),
         false => app.messages.say(
             Level::Note,
             "it has not begun yet: there is nothing to see",

@@ -1,7 +1,7 @@
 //! What the worker and the disk said.
 
 use super::super::action::{Answer, Effect};
-use super::super::app::{App, Live, Model, Shown, Snapshot};
+use super::super::app::{App, Live, Model, Shown, Snapshot, Tile};
 use super::super::command::Command;
 use super::super::gallery::Size;
 use super::super::listing::Listing;
@@ -9,7 +9,7 @@ use super::super::messages::Level;
 use super::super::popup::{Picker, Popup};
 use super::super::prompt::{Asked, Prompt};
 use super::super::text::counted;
-use super::{browse, finished, queueing};
+use super::{atlas, browse, finished, queueing};
 use crate::runs::history::Entry;
 use crate::runs::queue::JobId;
 use crate::runs::worker::{Progress, Report, Started};
@@ -65,12 +65,16 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             overlay,
             picture,
         } => {
-            app.snapshot = Some(Snapshot {
-                job,
-                step,
-                overlay,
-                picture,
-            });
+            app.snapshots.retain(|snapshot| snapshot.job != job);
+            // One that was on its way when its run ended is of no use.
+            if live(app, job).is_some() {
+                app.snapshots.push(Snapshot {
+                    job,
+                    step,
+                    overlay,
+                    picture,
+                });
+            }
         }
         Report::Paused(paused) => app.paused = paused,
         Report::Finished {
@@ -155,8 +159,14 @@ fn finished(
     app.gallery
         .put(&record.id, Size::Thumbnail, Arc::new(thumbnail));
     app.gallery.put(&record.id, Size::Full, picture);
-    if app.shown == Shown::Live(job) {
-        app.shown = Shown::Finished(record.id.clone());
+    match &mut app.shown {
+        Shown::Live(shown) if *shown == job => app.shown = Shown::Finished(record.id.clone()),
+        Shown::Batch(tiles) => {
+            for tile in tiles.iter_mut().filter(|tile| **tile == Tile::Live(job)) {
+                *tile = Tile::Finished(record.id.clone());
+            }
+        }
+        _ => {}
     }
     let how = match from_history {
         true => "from history".into(),
@@ -191,18 +201,10 @@ fn advice(app: &App, record: &Record) -> String {
 /// A run is no longer under way.
 fn ended(app: &mut App, job: JobId, effects: &mut Vec<Effect>) {
     app.running.retain(|live| live.job != job);
-    if app
-        .snapshot
-        .as_ref()
-        .is_some_and(|snapshot| snapshot.job == job)
-    {
-        app.snapshot = None;
-    }
-    if app.shown == Shown::Live(job) {
-        app.shown = Shown::Nothing;
-        if let Some(next) = app.running.first().map(|live| live.job) {
-            queueing::show_live(app, next, effects);
-        }
+    app.snapshots.retain(|snapshot| snapshot.job != job);
+    app.shown.remove(&Tile::Live(job));
+    if app.shown == Shown::Nothing {
+        queueing::show_running(app);
     }
     effects.push(Effect::SaveQueue(app.queue.clone()));
 }
@@ -227,15 +229,14 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         }
         Answer::Picture { id, size, picture } => app.gallery.put(&id, size, picture),
         Answer::Record(record) => finished::record(app, record, effects),
+        Answer::Likeness(order) => atlas::ordered(app, &order),
         Answer::Folder { folder, choices } => show_folder(app, folder, choices),
         Answer::Orphans(jobs) => queueing::take_over(app, jobs, effects),
         Answer::Removed(ids) => {
             for id in &ids {
                 app.library.remove(id);
                 app.gallery.forget(id);
-                if app.shown == Shown::Finished(id.clone()) {
-                    app.shown = Shown::Nothing;
-                }
+                app.shown.remove(&Tile::Finished(id.clone()));
             }
             let key = app.key(Command::Undo);
             let text = format!("{} deleted; {key} to undo", counted(ids.len()));

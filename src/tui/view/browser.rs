@@ -2,7 +2,7 @@
 
 use super::layout::Layout;
 use super::panel::{bordered, list, noted, two};
-use super::{Frame, channels};
+use super::{Frame, grid};
 use crate::autodiff::reach::Reach;
 use crate::model::Layer;
 use crate::runs::history::Entry;
@@ -39,12 +39,15 @@ pub fn draw(app: &App, frame: &mut Frame, layout: &Layout) {
             let text = format!("No model is open. Press {key} to open one.");
             note(app, frame, area, &text);
         }
-        (Tab::Layers, Model::Open(opened)) => match &browser.channels {
-            Some(channels) => channels::draw(app, frame, area, opened, channels, focused),
-            None => list(app, frame, area, &browser.layers, focused, |item, width| {
+        (Tab::Layers, Model::Open(_)) if browser.channels.is_some() => {
+            grid::draw(app, frame, area, focused);
+        }
+        (Tab::Layers, Model::Open(opened)) => {
+            list(app, frame, area, &browser.layers, focused, |item, width| {
                 layer_row(app, opened, browser.tree.row(item), width)
-            }),
-        },
+            });
+        }
+        _ if app.is_grid() => grid::draw(app, frame, area, focused),
         (Tab::Classes, Model::Open(opened)) => {
             list(
                 app,
@@ -118,10 +121,17 @@ fn footer(app: &App, frame: &mut Frame, layout: &Layout) {
     let width = usize::from(area.width);
     let browser = &app.browser;
     let listing = browser.list();
+    let under_way = match (app.is_grid(), app.running.len(), app.queue.waiting()) {
+        (false, ..) | (_, 0, 0) => String::new(),
+        (true, running, waiting) => format!("{running} running, {waiting} waiting · "),
+    };
     let place = match (listing.mark_count(), listing.len()) {
         (_, 0) => String::new(),
-        (0, all) => format!("{}/{all}", listing.cursor() + 1),
-        (marked, all) => format!("{marked} marked · {}/{all}", listing.cursor() + 1),
+        (0, all) => format!("{under_way}{}/{all}", listing.cursor() + 1),
+        (marked, all) => format!(
+            "{under_way}{marked} marked · {}/{all}",
+            listing.cursor() + 1
+        ),
     };
     let search = browser.search();
     let left = match search.is_empty() {

@@ -42,7 +42,7 @@ pub fn draw(app: &App, frame: &mut Frame, compare: &Compare) {
 }
 
 /// Columns and rows that give the pictures most room; a character is about twice as high as wide.
-fn grid(count: usize, area: Rect) -> (u16, u16) {
+pub fn grid(count: usize, area: Rect) -> (u16, u16) {
     let side = |columns: u16| {
         let rows = (count as u16).div_ceil(columns);
         (area.width / columns).min(2 * (area.height / rows).saturating_sub(1))

@@ -4,8 +4,40 @@ use super::super::browser::Tab;
 use ratatui::layout::{Position, Rect, Size};
 use unicode_width::UnicodeWidthStr;
 
-/// Width and height of a cell of the grid of channels, in characters, its gap included.
-pub const CELL: (u16, u16) = (12, 6);
+/// How large the cells of a grid are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CellSize {
+    #[default]
+    Small,
+    Medium,
+    Large,
+    Huge,
+}
+
+impl CellSize {
+    const ALL: [Self; 4] = [Self::Small, Self::Medium, Self::Large, Self::Huge];
+
+    /// About the width and height in characters: a line for the name, the picture, and a line between, which the larger
+    /// ones use for the score. A picture is square where a character is twice as high as wide.
+    fn cells(self) -> (u16, u16) {
+        match self {
+            Self::Small => (12, 6),
+            Self::Medium => (20, 11),
+            Self::Large => (32, 17),
+            Self::Huge => (48, 25),
+        }
+    }
+
+    /// The next larger one, if there is one.
+    pub fn larger(self) -> Option<Self> {
+        Self::ALL.get(self as usize + 1).copied()
+    }
+
+    /// The next smaller one, if there is one.
+    pub fn smaller(self) -> Option<Self> {
+        Self::ALL.get((self as usize).checked_sub(1)?).copied()
+    }
+}
 
 /// The smallest screen on which something can be seen.
 pub const SMALLEST: Size = Size::new(40, 12);
@@ -24,6 +56,19 @@ pub struct Layout {
     pub status: Rect,
     /// All between header and status row.
     pub body: Rect,
+    /// About how large the cells of a grid in the browser are.
+    cells: CellSize,
+}
+
+/// What has the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// All panels share it.
+    Panels,
+    /// The picture has it.
+    Picture,
+    /// The browser has it, with cells of this size.
+    Grid(CellSize),
 }
 
 /// How the queue takes part in the layout.
@@ -38,7 +83,7 @@ pub enum QueuePanel {
 }
 
 /// Divides the screen.
-pub fn layout(size: Size, zoomed: bool, queue: QueuePanel) -> Layout {
+pub fn layout(size: Size, room: Room, queue: QueuePanel) -> Layout {
     let is_empty = queue == QueuePanel::Empty;
     let queue_has_focus = queue == QueuePanel::Focused;
     let (width, height) = (size.width, size.height);
@@ -55,9 +100,18 @@ pub fn layout(size: Size, zoomed: bool, queue: QueuePanel) -> Layout {
         queue: None,
         status,
         body,
+        cells: CellSize::Small,
     };
-    if zoomed {
-        return base;
+    match room {
+        Room::Picture => return base,
+        Room::Grid(cell) => {
+            let base = Layout {
+                cells: cell,
+                ..base
+            };
+            return with_panels(base, body, empty, None, None);
+        }
+        Room::Panels => {}
     }
     let left = match width {
         0..60 => width * 2 / 5,
@@ -148,11 +202,23 @@ impl Layout {
         usize::from(self.list.height)
     }
 
-    /// Columns and lines of the grid of channels.
+    /// Columns and lines of a grid in the browser: as many as make its cells about as large as is wanted.
     pub fn grid(&self) -> (usize, usize) {
-        let columns = self.list.width / CELL.0;
-        let lines = self.list.height / CELL.1;
-        (usize::from(columns.max(1)), usize::from(lines.max(1)))
+        let (width, height) = self.cells.cells();
+        let about = |room: u16, side: u16| usize::from(((room + side / 2) / side).max(1));
+        (
+            about(self.list.width, width),
+            about(self.list.height, height),
+        )
+    }
+
+    /// Width and height of a cell of that grid, the gap included: together they fill the list.
+    pub fn cell(&self) -> (u16, u16) {
+        let (columns, lines) = self.grid();
+        (
+            (self.list.width / columns as u16).max(1),
+            (self.list.height / lines as u16).max(1),
+        )
     }
 
     /// A place in the middle of the body for something laid over it, border included.
@@ -208,11 +274,12 @@ mod tests {
     proptest! {
         #[test]
         fn panels_lie_on_the_screen_and_not_on_each_other(
-            width in 0u16..400, height in 0u16..150, zoomed: bool, queue in 0usize..3,
+            width in 0u16..400, height in 0u16..150, room in 0usize..3, queue in 0usize..3,
         ) {
             let screen = Rect::new(0, 0, width, height);
             let queue = [QueuePanel::Empty, QueuePanel::Beside, QueuePanel::Focused][queue];
-            let layout = layout(Size::new(width, height), zoomed, queue);
+            let room = [Room::Panels, Room::Picture, Room::Grid(CellSize::Large)][room];
+            let layout = layout(Size::new(width, height), room, queue);
             let panels: Vec<Rect> = [Some(layout.browser), Some(layout.picture), layout.run, layout.queue]
                 .into_iter()
                 .flatten()
@@ -230,7 +297,7 @@ mod tests {
 
     #[test]
     fn eighty_by_twenty_four_has_room_for_all_that_matters() {
-        let layout = layout(Size::new(80, 24), false, QueuePanel::Beside);
+        let layout = layout(Size::new(80, 24), Room::Panels, QueuePanel::Beside);
         assert!(layout.picture.width >= 40 && layout.picture.height >= 13);
         assert!(layout.run.is_some() && layout.browser_lines() >= 18);
         assert_eq!(layout.tab_at(Position::new(2, 1)), Some(Tab::Layers));

@@ -3,10 +3,11 @@
 //! One file a panel. Nothing here changes the state or touches the terminal; [`draw`] is what the program calls for every
 //! frame and what the snapshots of the tests show.
 
+mod batch;
 mod browser;
-mod channels;
 mod compare;
 mod details;
+mod grid;
 mod header;
 mod help;
 pub mod layout;
@@ -47,8 +48,10 @@ pub mod slots {
     pub const PANEL: u32 = 1;
     /// The picture of the details.
     pub const DETAILS: u32 = 2;
-    /// The cells of the grid of channels.
-    pub const CHANNELS: u32 = 1000;
+    /// The cells of a grid.
+    pub const CELLS: u32 = 1000;
+    /// The runs of a batch.
+    pub const TILES: u32 = 200;
     /// The compared pictures.
     pub const COMPARED: u32 = 100;
 }

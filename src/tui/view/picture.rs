@@ -1,5 +1,6 @@
 //! The picture panel, and pictures drawn as text.
 
+use super::batch;
 use super::panel::bordered;
 use super::{Frame, slots};
 use crate::ascent::Overlay;
@@ -9,7 +10,7 @@ use crate::terminal::protocols::blocks;
 use crate::tui::app::{App, Model, Shown};
 use crate::tui::command::Command;
 use crate::tui::gallery::Size;
-use crate::tui::text::{fit, span};
+use crate::tui::text::{counted, fit, span};
 use crate::tui::theme::Role;
 use image::RgbImage;
 use ratatui::buffer::Buffer;
@@ -24,17 +25,14 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     let title = title(app);
     let inner = bordered(app, frame, area, &title, app.zoomed);
     match &app.shown {
-        Shown::Live(job) => match &app.snapshot {
-            Some(snapshot) if snapshot.job == *job => {
-                frame.place(
-                    slots::PANEL,
-                    &Arc::clone(&snapshot.picture),
-                    inner,
-                    !app.paused,
-                );
+        Shown::Live(job) => match app.snapshot(*job) {
+            Some(snapshot) => {
+                let picture = Arc::clone(&snapshot.picture);
+                frame.place(slots::PANEL, &picture, inner, !app.paused);
             }
-            _ => say(app, frame, inner, &["starting …"]),
+            None => say(app, frame, inner, &["starting …"]),
         },
+        Shown::Batch(tiles) => batch::draw(app, frame, inner, tiles),
         Shown::Finished(id) => match app.gallery.get(id, Size::Full) {
             Some(picture) => {
                 frame.place(slots::PANEL, &Arc::clone(picture), inner, false);
@@ -56,6 +54,10 @@ fn title(app: &App) -> String {
             };
             let paused = if app.paused { " · paused" } else { "" };
             format!("{}{overlay}{paused}", target.unwrap_or_default())
+        }
+        Shown::Batch(tiles) => {
+            let paused = if app.paused { " · paused" } else { "" };
+            format!("{}{paused}", counted(tiles.len()))
         }
         Shown::Finished(id) => {
             let entry = app.library.find(id);

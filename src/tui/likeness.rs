@@ -1,0 +1,92 @@
+//! Pictures in an order in which neighbours look alike.
+
+use image::{RgbImage, imageops};
+
+/// Rows and columns of the raster on which pictures are compared.
+const SIDE: u32 = 6;
+
+/// What a picture looks like from afar: per cell of a raster its lightness, two colour differences, and how much the
+/// lightness varies in it, which tells smooth from textured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look(Vec<f32>);
+
+impl Look {
+    /// The look of a picture that has at least one pixel.
+    pub fn of(picture: &RgbImage) -> Self {
+        let fine = imageops::thumbnail(picture, SIDE * 8, SIDE * 8);
+        let pixels = |row: u32, column: u32| {
+            let (fine, top, left) = (&fine, row * 8, column * 8);
+            (0..64).map(move |at| fine.get_pixel(left + at % 8, top + at / 8).0.map(f32::from))
+        };
+        let lightness = |[r, g, b]: [f32; 3]| 0.299 * r + 0.587 * g + 0.114 * b;
+        let mut look = Vec::new();
+        for row in 0..SIDE {
+            for column in 0..SIDE {
+                let mean = |value: &dyn Fn([f32; 3]) -> f32| {
+                    pixels(row, column).map(value).sum::<f32>() / 64.0
+                };
+                let light = mean(&lightness);
+                let variance = mean(&|pixel| (lightness(pixel) - light).powi(2));
+                look.extend([
+                    light,
+                    // Colour tells more than light where people compare.
+                    2.0 * mean(&|[r, g, _]| r - g),
+                    2.0 * mean(&|[r, g, b]| (r + g) / 2.0 - b),
+                    variance.sqrt(),
+                ]);
+            }
+        }
+        Self(look)
+    }
+
+    /// Squared distance between two looks.
+    fn distance(&self, other: &Self) -> f32 {
+        let pairs = self.0.iter().zip(&other.0);
+        pairs.map(|(a, b)| (a - b).powi(2)).sum()
+    }
+}
+
+/// The order of the items that begins with the first and goes on with the one that looks most like the last.
+pub fn chain(looks: Vec<(usize, Look)>) -> Vec<usize> {
+    let mut rest = looks;
+    if rest.is_empty() {
+        return Vec::new();
+    }
+    let mut last = rest.remove(0);
+    let mut order = vec![last.0];
+    while let Some((place, _)) = rest
+        .iter()
+        .map(|(_, look)| look.distance(&last.1))
+        .enumerate()
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+    {
+        last = rest.swap_remove(place);
+        order.push(last.0);
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+
+    #[test]
+    fn neighbours_look_alike() {
+        let plain = |colour| RgbImage::from_pixel(40, 30, Rgb(colour));
+        let striped = RgbImage::from_fn(40, 30, |x, _| match x % 2 {
+            0 => Rgb([250, 0, 0]),
+            _ => Rgb([90, 0, 0]),
+        });
+        let pictures = [
+            plain([250, 0, 0]),
+            plain([0, 0, 250]),
+            plain([240, 20, 10]),
+            plain([10, 20, 240]),
+            striped,
+        ];
+        let looks = pictures.iter().map(Look::of).enumerate().collect();
+        assert_eq!(chain(looks), [0, 2, 4, 3, 1]);
+        assert!(chain(Vec::new()).is_empty());
+    }
+}

@@ -1,0 +1,125 @@
+//! The grid of pictures: all channels of a layer drawn as drafts, put into an order, exported together.
+
+use super::super::action::Effect;
+use super::super::app::App;
+use super::super::browser::{CellOrder, Tab};
+use super::super::messages::Level;
+use super::super::prompt::{Asked, Prompt};
+use super::super::text::counted;
+use super::{browse, queueing};
+use crate::runs::favourites;
+use std::cmp::Ordering;
+
+/// The preset that an atlas is drawn with.
+const PRESET: &str = "draft";
+
+/// Shows the channels of the layer, or the classes, as a grid, and queues a draft of each marked or listed one that has no
+/// picture yet. Given again after an interruption, it goes on with what is missing.
+pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
+    browse::enter_selected(app);
+    app.zoomed = false;
+    app.tiled = true;
+    let list = app.browser.list();
+    let wanted = match list.mark_count() {
+        0 => list.rows().to_vec(),
+        _ => list.chosen(),
+    };
+    let missing: Vec<usize> = wanted
+        .iter()
+        .copied()
+        .filter(|&item| app.entry_of(item).is_none())
+        .collect();
+    if missing.is_empty() {
+        app.browser.list_mut().clear_marks();
+        let text = "nothing to draw: each of them has a picture";
+        return app.messages.say(Level::Note, text, app.now);
+    }
+    let Some(settings) = app.plan.settings_of(PRESET) else {
+        let text = format!("the preset {PRESET} cannot be used");
+        return app.messages.say(Level::Error, text, app.now);
+    };
+    queueing::submit_items(app, &missing, &settings, effects);
+}
+
+/// Sorts the grid by the next order.
+pub fn sort(app: &mut App, effects: &mut Vec<Effect>) {
+    let order = app.browser.order.next();
+    app.browser.order = order;
+    let mut rows = app.browser.list().rows().to_vec();
+    rows.sort_unstable();
+    let text = match order {
+        CellOrder::Number => "in the order of their numbers",
+        CellOrder::Score => "sorted by score, the highest first",
+        CellOrder::Likeness => "sorting by likeness …",
+    };
+    app.messages.say(Level::Note, text, app.now);
+    if order != CellOrder::Number {
+        // The sort is stable: what has no picture stays in the order of its number, at the end.
+        rows.sort_by(|&a, &b| by_score(app, a, b));
+    }
+    if order == CellOrder::Likeness {
+        let ids = rows
+            .iter()
+            .filter_map(|&item| Some((item, app.entry_of(item)?.id.clone())));
+        effects.push(Effect::OrderByLikeness(ids.collect()));
+    }
+    let list = app.browser.list_mut();
+    list.set_rows(rows);
+    list.go_to_row(0);
+}
+
+fn by_score(app: &App, a: usize, b: usize) -> Ordering {
+    let key = |item| {
+        let entry = app.entry_of(item);
+        entry.map(|entry| (entry.probability.unwrap_or_default(), entry.score))
+    };
+    match (key(a), key(b)) {
+        (Some(a), Some(b)) => b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1)),
+        (a, b) => a.is_none().cmp(&b.is_none()),
+    }
+}
+
+/// Takes the order of those items that have a picture; the others stay behind them.
+pub fn ordered(app: &mut App, order: &[usize]) {
+    if app.browser.order != CellOrder::Likeness || app.in_history() {
+        return;
+    }
+    let list = app.browser.list_mut();
+    let listed = |item: &usize| list.rows().contains(item);
+    let mut rows: Vec<usize> = order.iter().copied().filter(listed).collect();
+    let rest = list
+        .rows()
+        .iter()
+        .copied()
+        .filter(|item| !order.contains(item));
+    rows.extend(rest.collect::<Vec<_>>());
+    list.set_rows(rows);
+    list.go_to_row(0);
+    let text = "sorted by likeness: neighbours look alike";
+    app.messages.say(Level::Note, text, app.now);
+}
+
+/// Asks where the pictures of the marked or listed items are to be exported to.
+pub fn export(app: &mut App) {
+    let list = app.browser.list();
+    let items = match list.mark_count() {
+        0 => list.rows().to_vec(),
+        _ => list.chosen(),
+    };
+    let entries = items.iter().filter_map(|&item| app.entry_of(item));
+    let ids: Vec<String> = entries.map(|entry| entry.id.clone()).collect();
+    let what = match (
+        app.browser.tab,
+        app.model.opened(),
+        app.browser.selected_layer(),
+    ) {
+        (Tab::Layers, Some(opened), Some(layer)) => opened.layers[layer].name.clone(),
+        (_, Some(opened), _) => opened.name.clone(),
+        (_, None, _) => "ziggurat".into(),
+    };
+    let name = format!("{}.html", favourites::file_name(&what));
+    let path = app.environment.favourites.join(name);
+    let text = format!("{} with a picture", counted(ids.len()));
+    app.messages.say(Level::Note, text, app.now);
+    app.prompt = Some(Prompt::new(Asked::Export(ids), &path.display().to_string()));
+}

@@ -1,0 +1,75 @@
+//! The runs of a batch side by side in the picture panel, each with its name and how far it got.
+
+use super::compare::grid;
+use super::{Frame, slots};
+use crate::runs::words;
+use crate::tui::app::{App, Tile};
+use crate::tui::gallery::Size;
+use crate::tui::text::fit;
+use crate::tui::theme::Role;
+use image::RgbImage;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::Widget;
+use std::sync::Arc;
+
+/// Draws the pictures.
+pub fn draw(app: &App, frame: &mut Frame, area: Rect, tiles: &[Tile]) {
+    let (columns, rows) = grid(tiles.len(), area);
+    let (width, height) = (area.width / columns, area.height / rows);
+    if height < 3 || width < 4 {
+        return;
+    }
+    for (index, tile) in tiles.iter().enumerate() {
+        let (column, row) = (index as u16 % columns, index as u16 / columns);
+        let place = Rect::new(
+            area.x + column * width,
+            area.y + row * height,
+            width - 1,
+            height - 1,
+        );
+        let (picture, caption) = content(app, tile);
+        if let Some(picture) = picture {
+            let moving = matches!(tile, Tile::Live(_)) && !app.paused;
+            frame.place(slots::TILES + index as u32, &picture, place, moving);
+        }
+        let caption = fit(&caption, usize::from(place.width));
+        let line = Line::styled(caption, app.theme.style(Role::Dim)).centered();
+        let below = Rect::new(place.x, place.bottom(), place.width, 1);
+        line.render(below, frame.buffer);
+    }
+}
+
+/// A tile's picture, if there is one yet, and its caption: the name, and the probability or the score.
+fn content(app: &App, tile: &Tile) -> (Option<Arc<RgbImage>>, String) {
+    let captioned = |target: &str, probability: Option<f32>, score: Option<f32>| {
+        let value = match (probability, score) {
+            (Some(probability), _) => format!(" · p {}", words::percent(probability)),
+            (None, Some(score)) => format!(" · {}", words::score(score)),
+            (None, None) => String::new(),
+        };
+        format!("{target}{value}")
+    };
+    match tile {
+        Tile::Live(job) => {
+            let live = app.running.iter().find(|live| live.job == *job);
+            let target = app.queue.get(*job).map(|job| job.spec.target.as_str());
+            let score = live.and_then(|live| live.curve.last());
+            let caption = captioned(
+                target.unwrap_or_default(),
+                live.and_then(|live| live.probability),
+                score.map(|(_, score)| *score as f32),
+            );
+            let snapshot = app.snapshot(*job);
+            (snapshot.map(|shot| Arc::clone(&shot.picture)), caption)
+        }
+        Tile::Finished(id) => {
+            let caption = app
+                .library
+                .find(id)
+                .map(|entry| captioned(&entry.target, entry.probability, Some(entry.score)));
+            let picture = app.gallery.get(id, Size::Full).map(Arc::clone);
+            (picture, caption.unwrap_or_default())
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! A list as a grid of pictures: a layer's channels in the browser, and any list of what can have a picture on the whole
+//! screen. A cell shows the finished picture of its item, or the growing one.
+
+use super::{Frame, slots};
+use crate::runs::history::Entry;
+use crate::runs::queue::JobState;
+use crate::runs::words;
+use crate::tui::app::{App, Live};
+use crate::tui::browser::Tab;
+use crate::tui::gallery::Size;
+use crate::tui::text::{fit, fit_end};
+use crate::tui::theme::Role;
+use image::RgbImage;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+use std::sync::Arc;
+
+/// What a cell shows of its item.
+struct Cell<'a> {
+    title: String,
+    /// A finished run of the item.
+    entry: Option<&'a Entry>,
+    /// A run of the item that is under way.
+    live: Option<&'a Live>,
+    /// Whether a run of the item waits.
+    waits: bool,
+}
+
+/// Draws the cells that are seen.
+pub fn draw(app: &App, frame: &mut Frame, area: Rect, focused: bool) {
+    let layout = app.layout();
+    let (width, height) = layout.cell();
+    let list = app.browser.list();
+    let (columns, lines) = layout.grid();
+    let rows = list.rows().iter().enumerate().skip(list.offset());
+    for (place, (index, &item)) in rows.take(columns * lines).enumerate() {
+        let x = area.x + (place % columns) as u16 * width;
+        let y = area.y + (place / columns) as u16 * height;
+        let outline = Rect::new(x, y, width - 1, height).intersection(area);
+        if outline.is_empty() {
+            continue;
+        }
+        let role = match (index == list.cursor(), focused) {
+            (true, true) => Role::Cursor,
+            (true, false) => Role::Selection,
+            (false, _) => Role::Dim,
+        };
+        let mark = if list.is_marked(item) { "●" } else { " " };
+        cell(
+            app,
+            frame,
+            outline,
+            place,
+            (mark, role),
+            &content(app, item),
+        );
+    }
+    let all = list.len().div_ceil(columns) * usize::from(height);
+    let first = list.offset() / columns * usize::from(height);
+    super::panel::scrollbar(app, frame, area, all, first);
+}
+
+fn cell(
+    app: &App,
+    frame: &mut Frame,
+    area: Rect,
+    place: usize,
+    (mark, role): (&str, Role),
+    content: &Cell,
+) {
+    let style = app.theme.style(role);
+    let width = usize::from(area.width);
+    let title = Rect { height: 1, ..area };
+    frame.buffer.set_style(title, style);
+    let text = format!("{mark}{}", fit(&content.title, width.saturating_sub(1)));
+    frame.buffer.set_stringn(area.x, area.y, text, width, style);
+    let inside = Rect {
+        y: area.y + 1,
+        height: area.height.saturating_sub(2),
+        ..area
+    };
+    match picture(app, content, inside) {
+        Some((picture, is_growing)) => {
+            frame.place(slots::CELLS + place as u32, &picture, inside, is_growing);
+        }
+        None => {
+            let role = if role == Role::Cursor {
+                Role::Text
+            } else {
+                Role::Border
+            };
+            let text = match content {
+                Cell {
+                    entry: None,
+                    live: None,
+                    waits: false,
+                    ..
+                } => "·",
+                _ => "…",
+            };
+            let (x, y) = (inside.x + inside.width / 2, inside.y + inside.height / 2);
+            frame.buffer.set_string(x, y, text, app.theme.style(role));
+        }
+    }
+    let caption = Rect::new(area.x, inside.bottom(), area.width, 1).intersection(area);
+    if app.is_grid() && !caption.is_empty() {
+        let text = fit(&note(app, content), width);
+        let dim = app.theme.style(Role::Dim);
+        Line::from(Span::styled(text, dim))
+            .centered()
+            .render(caption, frame.buffer);
+    }
+}
+
+/// The picture of a cell, and whether it grows.
+fn picture(app: &App, content: &Cell, area: Rect) -> Option<(Arc<RgbImage>, bool)> {
+    let growing = content.live.and_then(|live| app.snapshot(live.job));
+    if let Some(snapshot) = growing {
+        return Some((Arc::clone(&snapshot.picture), !app.paused));
+    }
+    let id = &content.entry?.id;
+    let pixels = area.width.saturating_mul(app.environment.terminal.cell.0);
+    // Until the right size is read, another one will do.
+    let sizes = [
+        Size::of_cell(pixels),
+        Size::Full,
+        Size::Cell,
+        Size::Thumbnail,
+    ];
+    let picture = sizes.into_iter().find_map(|size| app.gallery.get(id, size));
+    picture.map(|picture| (Arc::clone(picture), false))
+}
+
+/// The line below a picture: how far it is, or how it ended.
+fn note(app: &App, content: &Cell) -> String {
+    if let Some(live) = content.live {
+        return format!("{}/{}", live.step, live.steps);
+    }
+    let Some(entry) = content.entry else {
+        return if content.waits {
+            "waiting".into()
+        } else {
+            String::new()
+        };
+    };
+    let score = match entry.probability {
+        Some(probability) => format!("p {}", words::percent(probability)),
+        None => format!("score {}", words::score(entry.score)),
+    };
+    match (app.in_history(), entry.changes.is_empty()) {
+        (true, false) => format!("{score} · {}", entry.changes),
+        _ => score,
+    }
+}
+
+fn content(app: &App, item: usize) -> Cell<'_> {
+    let entry = app.entry_of(item);
+    if app.in_history() {
+        let title = entry.map_or_else(String::new, |entry| {
+            let star = if entry.favourite { "★ " } else { "" };
+            let room = usize::from(app.layout().cell().0).saturating_sub(4);
+            let name = match entry.kind().is_of_class() {
+                true => fit(&entry.target, room),
+                false => fit_end(&entry.target, room),
+            };
+            format!("{star}{name}")
+        });
+        return Cell {
+            title,
+            entry,
+            live: None,
+            waits: false,
+        };
+    }
+    let target = app.target_of(item);
+    let jobs = app.queue.jobs().iter().filter(|job| {
+        let is_same = |target: &crate::runs::target::Target| {
+            target.objective == job.spec.objective && target.unit == job.spec.unit
+        };
+        target.as_ref().is_some_and(is_same) && !app.is_of_other_model(&job.spec.model_hash)
+    });
+    let job = jobs.min_by_key(|job| job.state != JobState::Running);
+    let running = |live: &&Live| Some(live.job) == job.map(|job| job.id);
+    let live = app.running.iter().find(running);
+    let waits = job.is_some_and(|job| job.state == JobState::Waiting);
+    Cell {
+        title: title(app, item),
+        entry,
+        live,
+        waits,
+    }
+}
+
+/// What an item is called: a class by its name, a channel by its number, one of the class scores by both.
+fn title(app: &App, item: usize) -> String {
+    let Some(opened) = app.model.opened() else {
+        return String::new();
+    };
+    let class = || opened.classes.name(item).unwrap_or_default();
+    match (app.browser.tab, &app.browser.channels) {
+        (Tab::Classes, _) => class().to_string(),
+        (_, Some(channels))
+            if opened.logits.as_ref() == Some(&opened.layers[channels.layer].name) =>
+        {
+            format!("{item} {}", class())
+        }
+        _ => item.to_string(),
+    }
+}

@@ -1,0 +1,248 @@
+//! Several pictures at once: the tiles of a batch, lists as grids, and the atlas of a layer.
+
+use super::support::{Driver, picture, work};
+use std::collections::HashSet;
+use ziggurat::ascent::{Overlay, Settings};
+use ziggurat::runs::queue::JobId;
+use ziggurat::runs::worker::{Command as Work, Report, Watched};
+use ziggurat::terminal::Protocol;
+use ziggurat::tui::action::{Answer, Effect};
+use ziggurat::tui::app::{Shown, Tile};
+use ziggurat::tui::browser::CellOrder;
+use ziggurat::tui::gallery::Size;
+
+fn explorer() -> Driver {
+    Driver::new(Protocol::Kitty, 120, 40)
+}
+
+fn snapshot(explorer: &mut Driver, job: JobId) {
+    explorer.report(Report::Snapshot {
+        job,
+        step: 3,
+        overlay: Overlay::Plain,
+        picture: picture(),
+    });
+}
+
+/// How many pictures lie on the screen.
+fn pictures(explorer: &Driver) -> usize {
+    let screen = explorer.screen();
+    screen
+        .lines()
+        .filter(|line| line.starts_with("picture "))
+        .count()
+}
+
+#[test]
+fn the_pictures_of_a_batch_grow_side_by_side_and_stay_when_they_are_done() {
+    let mut explorer = explorer();
+    let effects = explorer.press("2 space space space enter");
+    let jobs = Driver::started(&effects);
+    assert!(matches!(
+        work(&effects).last(),
+        Some(Work::Watch(Watched::All, Overlay::Plain))
+    ));
+    let tiles = jobs.iter().copied().map(Tile::Live).collect();
+    assert_eq!(explorer.app.shown, Shown::Batch(tiles));
+    for &job in &jobs {
+        snapshot(&mut explorer, job);
+    }
+    explorer.step(&jobs, 3);
+    let screen = explorer.screen();
+    assert_eq!(pictures(&explorer), 3, "{screen}");
+    for wanted in ["3 runs", "tench · p 25.0 %", "goldfish · p 25.0 %"] {
+        assert!(screen.contains(wanted), "{wanted}\n{screen}");
+    }
+    for &job in &jobs {
+        explorer.finish(job, 9.0);
+    }
+    assert!(matches!(&explorer.app.shown, Shown::Batch(tiles) if tiles.len() == 3));
+    assert!(explorer.app.snapshots.is_empty());
+    assert_eq!(pictures(&explorer), 3, "{}", explorer.screen());
+    explorer.press("G");
+    assert!(
+        matches!(explorer.app.shown, Shown::Batch(_)),
+        "nothing is known of the last class"
+    );
+    explorer.press("g g");
+    assert!(matches!(explorer.app.shown, Shown::Finished(_)));
+}
+
+#[test]
+fn one_run_of_a_batch_after_another_is_shown_and_then_all() {
+    let mut explorer = explorer();
+    let jobs = Driver::started(&explorer.press("2 space space enter"));
+    let effects = explorer.press(".");
+    assert_eq!(explorer.app.shown, Shown::Live(jobs[0]));
+    assert!(matches!(
+        work(&effects)[..],
+        [Work::Watch(Watched::One(job), _)] if *job == jobs[0]
+    ));
+    explorer.press(".");
+    assert_eq!(explorer.app.shown, Shown::Live(jobs[1]));
+    let effects = explorer.press(".");
+    assert!(matches!(explorer.app.shown, Shown::Batch(_)));
+    assert!(matches!(work(&effects)[..], [Work::Watch(Watched::All, _)]));
+    let effects = explorer.press("o");
+    assert!(matches!(
+        work(&effects)[..],
+        [Work::Watch(Watched::All, Overlay::Heat)]
+    ));
+}
+
+#[test]
+fn a_cancelled_run_leaves_the_tiles() {
+    let mut explorer = explorer();
+    let jobs = Driver::started(&explorer.press("2 space space enter"));
+    explorer.report(Report::Cancelled { job: jobs[0] });
+    assert_eq!(explorer.app.shown, Shown::Batch(vec![Tile::Live(jobs[1])]));
+    explorer.report(Report::Cancelled { job: jobs[1] });
+    assert_eq!(explorer.app.shown, Shown::Nothing);
+    // A picture that was on its way comes too late.
+    snapshot(&mut explorer, jobs[1]);
+    assert!(explorer.app.snapshots.is_empty());
+}
+
+#[test]
+fn lists_are_grids_on_the_whole_screen_and_rows_again() {
+    let mut explorer = explorer();
+    explorer.remember(5);
+    explorer.press("2 j t");
+    let screen = explorer.screen();
+    for wanted in ["tench", "goldfish", "flamingo", "volcano", "2/6"] {
+        assert!(screen.contains(wanted), "{wanted}\n{screen}");
+    }
+    assert!(!screen.contains("next run"), "{screen}");
+    // Right and down go to the neighbours.
+    explorer.press("right");
+    assert_eq!(explorer.app.browser.list().selected(), Some(2));
+    let columns = explorer.app.browser.list().columns();
+    explorer.press("+ g g down");
+    let fewer = explorer.app.browser.list().columns();
+    assert!(fewer < columns);
+    assert_eq!(explorer.app.browser.list().selected(), Some(fewer));
+    let effects = explorer.press("- 3");
+    let wanted: Vec<&Effect> = effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::LoadPicture(_, Size::Cell)))
+        .collect();
+    // The fifth was asked for among the classes.
+    assert_eq!(wanted.len(), 4);
+    explorer.press("esc");
+    assert!(!explorer.app.is_grid());
+    assert!(explorer.screen().contains("next run"));
+}
+
+#[test]
+fn an_atlas_draws_every_channel_without_a_picture_as_a_draft() {
+    let mut explorer = explorer();
+    // The sixth layer has 32 channels; one was run before.
+    explorer.press("1 f j l");
+    let first = Driver::started(&explorer.press("l enter"));
+    explorer.finish(first[0], 3.0);
+    explorer.press("esc");
+    let jobs = Driver::started(&explorer.press("L"));
+    assert_eq!(jobs.len(), 8);
+    assert!(explorer.app.is_grid());
+    assert_eq!(explorer.app.queue.jobs().len(), 31);
+    let draft = Settings::preset("draft").unwrap();
+    let units: HashSet<usize> = explorer
+        .app
+        .queue
+        .jobs()
+        .iter()
+        .map(|job| {
+            assert_eq!(job.spec.settings, draft);
+            job.spec.unit.index
+        })
+        .collect();
+    assert_eq!(units.len(), 31);
+    assert!(!units.contains(&1));
+    for &job in &jobs {
+        snapshot(&mut explorer, job);
+    }
+    let screen = explorer.screen();
+    // Those that grow, and the finished one.
+    assert_eq!(pictures(&explorer), 9, "{screen}");
+    assert!(screen.contains("8 running, 23 waiting"), "{screen}");
+    for job in jobs {
+        explorer.finish(job, 2.0);
+    }
+    // Given again it goes on with what is missing, and that is queued already.
+    explorer.press("L");
+    assert_eq!(explorer.app.queue.jobs().len(), 23);
+}
+
+#[test]
+fn an_atlas_of_marked_classes_draws_these_only() {
+    let mut explorer = explorer();
+    explorer.press("2 space j space");
+    let jobs = Driver::started(&explorer.press("L"));
+    assert_eq!(jobs.len(), 2);
+    for job in jobs {
+        explorer.finish(job, 2.0);
+    }
+    explorer.press("g g space L");
+    assert!(explorer.app.queue.jobs().is_empty());
+    assert!(
+        explorer.screen().contains("each of them has a picture"),
+        "{}",
+        explorer.screen()
+    );
+}
+
+#[test]
+fn a_grid_is_sorted_by_score_and_by_likeness() {
+    let mut explorer = explorer();
+    let jobs = Driver::started(&explorer.press("2 space space space enter"));
+    for (job, score) in jobs.into_iter().zip([1.0, 3.0, 2.0]) {
+        explorer.finish(job, score);
+    }
+    explorer.press("t S");
+    assert_eq!(explorer.app.browser.list().rows(), [1, 2, 0, 3, 4, 5]);
+    let effects = explorer.press("S");
+    let asked = effects.iter().find_map(|effect| match effect {
+        Effect::OrderByLikeness(items) => Some(items.iter().map(|(item, _)| *item).collect()),
+        _ => None,
+    });
+    assert_eq!(asked, Some(vec![1, 2, 0]));
+    explorer.answer(Answer::Likeness(vec![1, 0, 2]));
+    assert_eq!(explorer.app.browser.list().rows(), [1, 0, 2, 3, 4, 5]);
+    explorer.press("S");
+    assert_eq!(explorer.app.browser.order, CellOrder::Number);
+    assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
+    // An order that comes too late is not taken.
+    explorer.answer(Answer::Likeness(vec![1, 0, 2]));
+    assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn the_pictures_of_a_grid_are_exported_together() {
+    let mut explorer = explorer();
+    let jobs = Driver::started(&explorer.press("2 space space enter"));
+    for job in jobs {
+        explorer.finish(job, 1.0);
+    }
+    explorer.press("x");
+    assert!(
+        explorer.screen().contains("/favourites/toy.html"),
+        "{}",
+        explorer.screen()
+    );
+    let effects = explorer.press("enter");
+    assert!(
+        matches!(
+            &effects[..],
+            [Effect::Export(ids, _), ..] if ids.len() == 2
+        ),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn the_class_scores_of_a_network_carry_the_names_of_the_classes() {
+    let mut explorer = explorer();
+    explorer.press("1 / l o g i t s enter t");
+    let screen = explorer.screen();
+    assert!(screen.contains("4 flamingo"), "{screen}");
+}
