@@ -50,6 +50,11 @@ pub enum Answer {
         picture: Arc<RgbImage>,
     },
     Record(Box<Record>),
+    /// How a run's picture grew.
+    Frames {
+        id: String,
+        frames: Vec<Arc<RgbImage>>,
+    },
     /// Items in the order in which their pictures look alike.
     Likeness(Vec<usize>),
     Folder {
@@ -79,6 +84,8 @@ pub enum Effect {
     SaveQueue(Queue),
     LoadPicture(String, gallery::Size),
     LoadRecord(String),
+    /// Load the frames of a run's animation.
+    LoadFrames(String),
     /// Order items by how alike the pictures of their runs look: item and id of each, first the one to begin with.
     OrderByLikeness(Vec<(usize, String)>),
     /// Lay runs aside; they can be restored.

@@ -3,13 +3,15 @@
 
 use super::browser::{Browser, Tab};
 use super::command::Command;
-use super::gallery::Gallery;
+use super::gallery::{self, Gallery};
 use super::keys::{Chord, Keymap};
+use super::lens::{Lens, Magnified};
 use super::library::Library;
 use super::messages::Messages;
 use super::plan::Plan;
 use super::popup::Popup;
 use super::prompt::Prompt;
+use super::replay::Replay;
 use super::theme::{Theme, Themes};
 use super::tree::Row;
 use super::update::AfterRecord;
@@ -21,6 +23,7 @@ use crate::runs::queue::{JobId, Queue};
 use crate::runs::target::{Place, Target};
 use crate::runs::worker::{Opened, Watched};
 use crate::terminal::Terminal;
+use image::RgbImage;
 use ratatui::layout::Size;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -190,9 +193,15 @@ pub struct App {
     pub record: Option<Box<Record>>,
     /// What was selected when [`Self::shown`] last followed the selection.
     pub followed: Option<Selected>,
+    /// How the shown picture grew, while that is shown.
+    pub replay: Option<Replay>,
     pub overlay: Overlay,
     /// Whether the picture has the whole screen.
     pub zoomed: bool,
+    /// What part of it is seen then.
+    pub lens: Lens,
+    /// That part, where it is not the whole picture.
+    pub magnified: Option<Magnified>,
     /// Whether lists of what can have a picture are shown as grids that have the whole screen.
     pub tiled: bool,
     /// The size of the cells of such a grid.
@@ -219,7 +228,7 @@ pub struct Snapshot {
     pub job: JobId,
     pub step: usize,
     pub overlay: Overlay,
-    pub picture: Arc<image::RgbImage>,
+    pub picture: Arc<RgbImage>,
 }
 
 impl App {
@@ -257,8 +266,11 @@ impl App {
             shown: Shown::Nothing,
             record: None,
             followed: None,
+            replay: None,
             overlay: Overlay::Plain,
             zoomed: false,
+            lens: Lens::default(),
+            magnified: None,
             tiled: false,
             cell: CellSize::Medium,
             focus: Panel::Browser,
@@ -298,6 +310,19 @@ impl App {
             return None;
         };
         self.running.iter().find(|live| live.job == job)
+    }
+
+    /// The picture of the picture panel, if it shows one and has it: of now, of a moment of its growth, or finished.
+    pub fn shown_picture(&self) -> Option<&Arc<RgbImage>> {
+        match &self.shown {
+            Shown::Live(job) => self.snapshot(*job).map(|snapshot| &snapshot.picture),
+            Shown::Finished(id) => {
+                let replay = self.replay.as_ref();
+                let frame = replay.and_then(|replay| replay.frame(self.now));
+                frame.or_else(|| self.gallery.get(id, gallery::Size::Full))
+            }
+            Shown::Nothing | Shown::Batch(_) => None,
+        }
     }
 
     /// The newest picture of a run under way.
@@ -390,6 +415,6 @@ impl App {
     pub fn is_animated(&self) -> bool {
         let waits = matches!(self.model, Model::Opening { .. });
         let blinks = matches!(self.popups.last(), Some(Popup::Compare(compare)) if compare.blink);
-        waits || blinks || self.messages.current(self.now).is_some()
+        waits || blinks || self.replay.is_some() || self.messages.current(self.now).is_some()
     }
 }

@@ -142,14 +142,16 @@ commands! {
         NextOverlay "next-overlay" "overlay" ["o"]
         /// Previous overlay.
         PreviousOverlay "previous-overlay" "" ["O"]
-        /// Toggle full screen for the picture.
+        /// Toggle full screen for the picture: + and - magnify it, arrows move it.
         Zoom "zoom" "zoom" ["z"]
+        /// Replay how the shown picture grew.
+        Replay "replay" "replay" ["r"]
         /// Toggle the grid: pictures in place of rows, on the whole screen.
         Grid "grid" "grid" ["t"]
-        /// Larger cells in the grid.
-        LargerCells "larger-cells" "" ["+", "="]
-        /// Smaller cells in the grid.
-        SmallerCells "smaller-cells" "" ["-"]
+        /// Larger cells in the grid; magnify the full-screen picture.
+        Larger "larger" "" ["+", "="]
+        /// Smaller cells in the grid; magnify the full-screen picture less.
+        Smaller "smaller" "" ["-"]
         /// Pause or resume the ascent; start the runs left from last time.
         Pause "pause" "pause" ["P"]
         /// Show the next run of the batch, after the last one all of them.

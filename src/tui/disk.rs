@@ -10,7 +10,7 @@ use crate::home::Home;
 use crate::model::{Source, card};
 use crate::runs::export::png;
 use crate::runs::queue::{Job, Orphan, Queue, QueueFile, orphans};
-use crate::runs::{favourites, history};
+use crate::runs::{favourites, frames, history};
 use image::RgbImage;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -120,6 +120,7 @@ impl Shelf {
             Effect::LoadRecord(id) => history::read(&self.home, &id)
                 .map(|record| Some(Answer::Record(Box::new(record))))
                 .map_err(|problem| problem.to_string()),
+            Effect::LoadFrames(id) => self.frames(id),
             Effect::OrderByLikeness(items) => {
                 let (home, answer) = (self.home.clone(), answer.clone());
                 // Many pictures are read: nothing else waits for that.
@@ -184,6 +185,17 @@ impl Shelf {
             side(width),
             side(height),
         )))
+    }
+
+    /// How a run's picture grew.
+    fn frames(&self, id: String) -> Result<Option<Answer>, String> {
+        let path = history::frames_path(&self.home, &id).map_err(|problem| problem.to_string())?;
+        if !path.exists() {
+            return Err("no frames were kept of this run: there is nothing to replay".into());
+        }
+        let frames = frames::read(&path).map_err(|problem| problem.to_string())?;
+        let frames = frames.into_iter().map(Arc::new).collect();
+        Ok(Some(Answer::Frames { id, frames }))
     }
 
     fn restore(

@@ -4,7 +4,7 @@
 //! it starts know of threads, files and the terminal. So all of it can be driven without any of them.
 //!
 //! - [`command`], [`keys`], [`theme`]: the table of commands, which keys give them, what things look like
-//! - [`app`] and its parts: [`browser`], [`listing`], [`tree`], [`library`], [`gallery`], [`plan`], [`popup`], [`prompt`], [`messages`]
+//! - [`app`] and its parts: [`browser`], [`listing`], [`tree`], [`library`], [`gallery`], [`plan`], [`popup`], [`prompt`], [`replay`], [`lens`], [`messages`]
 //! - [`action`]: what comes in and what goes out
 //! - [`update`](mod@update), [`view`]: state × action → effects; state → frame
 //! - [`session`], `screen`, `disk`: the loop, the terminal, the files
@@ -17,6 +17,7 @@ mod disk;
 mod fuzzy;
 pub mod gallery;
 pub mod keys;
+pub mod lens;
 pub mod library;
 mod likeness;
 pub mod listing;
@@ -24,6 +25,7 @@ pub mod messages;
 pub mod plan;
 pub mod popup;
 pub mod prompt;
+pub mod replay;
 mod screen;
 pub mod session;
 pub mod text;

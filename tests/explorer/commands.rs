@@ -55,7 +55,7 @@ fn prepare(explorer: &mut Driver, command: Command) {
         Command::Right => "1",
         Command::Back => "?",
         Command::ResetSeed => "n",
-        Command::LargerCells | Command::SmallerCells => "t",
+        Command::Larger | Command::Smaller => "t",
         Command::SortCells | Command::ExportCells => "2",
         Command::NextOverlay | Command::PreviousOverlay | Command::WatchNext | Command::Pause => {
             "space space enter"
@@ -63,7 +63,7 @@ fn prepare(explorer: &mut Driver, command: Command) {
         Command::TabClasses => "1",
         Command::NextPanel | Command::PreviousPanel => "enter",
         Command::FoldAll => "esc h",
-        Command::Favourite => "3",
+        Command::Favourite | Command::Replay => "3",
         Command::MarkRange => "space j j",
         Command::MarkRunRange => "space j j",
         Command::Retry | Command::Watch => "g g",

@@ -5,7 +5,7 @@ use ziggurat::ascent::Settings;
 use ziggurat::runs::Spec;
 use ziggurat::runs::worker::Report;
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Answer, Effect};
+use ziggurat::tui::action::{Action, Answer, Effect};
 use ziggurat::tui::app::Shown;
 use ziggurat::tui::gallery::Size;
 use ziggurat::tui::popup::Popup;
@@ -260,4 +260,74 @@ fn another_theme_is_kept() {
             .iter()
             .any(|effect| matches!(effect, Effect::SaveTheme(kept) if kept == name))
     );
+}
+
+#[test]
+fn a_finished_picture_is_replayed_and_another_one_ends_that() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.remember(3);
+    explorer.press("3");
+    let Shown::Finished(id) = explorer.app.shown.clone() else {
+        panic!("{:?}", explorer.app.shown);
+    };
+    let effects = explorer.press("r");
+    assert!(matches!(&effects[..], [Effect::LoadFrames(run)] if *run == id));
+    let frames = Answer::Frames {
+        id: id.clone(),
+        frames: vec![picture(); 4],
+    };
+    explorer.answer(frames.clone());
+    assert!(explorer.app.is_animated());
+    assert!(
+        explorer.screen().contains("replay · flamingo"),
+        "{}",
+        explorer.screen()
+    );
+    explorer.press("j");
+    assert!(explorer.app.replay.is_none());
+    // Frames that come too late are of another picture.
+    explorer.answer(frames.clone());
+    assert!(explorer.app.replay.is_none());
+    explorer.press("k");
+    explorer.answer(frames);
+    explorer.now += std::time::Duration::from_secs(3);
+    explorer.act(Action::Tick);
+    assert!(explorer.app.replay.is_none());
+}
+
+#[test]
+fn the_picture_is_magnified_and_moved_on_the_whole_screen() {
+    let mut explorer = explorer();
+    let Shown::Finished(id) = explorer.app.shown.clone() else {
+        panic!("{:?}", explorer.app.shown);
+    };
+    explorer.answer(Answer::Picture {
+        id,
+        size: Size::Full,
+        picture: picture(),
+    });
+    let corner = |explorer: &Driver| {
+        let part = explorer.app.magnified.as_ref().unwrap();
+        (part.picture.dimensions(), part.picture.get_pixel(0, 0).0)
+    };
+    explorer.press("+");
+    assert!(
+        explorer.app.magnified.is_none(),
+        "a key of the full screen only"
+    );
+    explorer.press("z + +");
+    assert!(explorer.screen().contains("4×"), "{}", explorer.screen());
+    // The picture has 64 by 64 pixels, red grows to the right.
+    assert_eq!(corner(&explorer), ((16, 16), [96, 96, 128]));
+    let part = explorer.app.magnified.clone().unwrap().picture;
+    explorer.act(Action::Tick);
+    let same = explorer.app.magnified.clone().unwrap().picture;
+    assert!(
+        std::sync::Arc::ptr_eq(&part, &same),
+        "nothing is drawn again"
+    );
+    explorer.press("right up");
+    assert_eq!(corner(&explorer).1, [112, 80, 128]);
+    explorer.press("z");
+    assert!(explorer.app.magnified.is_none());
 }

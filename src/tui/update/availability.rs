@@ -106,10 +106,13 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
                 "the grid has the whole screen: {grid} brings the panels back"
             ));
         }
-        Command::LargerCells | Command::SmallerCells if !app.is_grid() => {
-            let grid = key(Command::Grid);
+        Command::Larger | Command::Smaller if app.zoomed && app.shown_picture().is_none() => {
+            Some("there is no picture to magnify")
+        }
+        Command::Larger | Command::Smaller if !app.zoomed && !app.is_grid() => {
+            let (grid, zoom) = (key(Command::Grid), key(Command::Zoom));
             return Some(format!(
-                "only cells of the grid have a size: {grid} shows it"
+                "this resizes the cells of the grid ({grid}) and the full-screen picture ({zoom})"
             ));
         }
         Command::Grid | Command::Atlas if app.model.opened().is_none() && !app.in_history() => {
@@ -142,6 +145,9 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
             Some("no other run is under way")
         }
         Command::Watch if is_watched(app) => Some("it is shown already"),
+        Command::Replay if !matches!(app.shown, Shown::Finished(_)) => {
+            Some("no finished picture is shown")
+        }
         Command::FoldAll if app.browser.tab != Tab::Layers || app.browser.channels.is_some() => {
             Some("only the tree of layers can be folded")
         }
@@ -212,7 +218,8 @@ fn is_watched(app: &App) -> bool {
 }
 
 fn sideways(app: &App) -> Option<&'static str> {
-    if app.is_grid() && app.popups.is_empty() {
+    let is_magnified = app.zoomed && app.lens.magnification() > 1;
+    if (app.is_grid() || is_magnified) && app.popups.is_empty() {
         return None;
     }
     let is_tree =

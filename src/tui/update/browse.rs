@@ -5,9 +5,11 @@ use super::super::app::{App, Model, Panel, Shown, Tile};
 use super::super::browser::Tab;
 use super::super::command::COMMANDS;
 use super::super::gallery::Size;
+use super::super::lens::{Lens, Magnified};
 use super::super::listing::{Listing, Motion};
 use super::super::messages::Level;
 use super::super::popup::Popup;
+use super::super::replay::Replay;
 use super::super::tree::Row;
 use super::queueing;
 use crate::ascent::settings::KNOBS;
@@ -15,6 +17,10 @@ use std::sync::Arc;
 
 /// Moves the cursor of whatever has the focus.
 pub fn go(app: &mut App, motion: Motion) {
+    if is_magnified(app) {
+        app.lens.pan(motion);
+        return;
+    }
     let page = app.layout().popup_lines();
     match app.popups.last_mut() {
         Some(Popup::Settings { cursor }) => {
@@ -48,6 +54,28 @@ pub fn go(app: &mut App, motion: Motion) {
     }
 }
 
+/// Whether keys that move the cursor move a part of the picture instead.
+fn is_magnified(app: &App) -> bool {
+    app.popups.is_empty() && app.zoomed && app.lens.magnification() > 1
+}
+
+/// Cuts out the part of the picture that is seen.
+fn magnify(app: &mut App) {
+    let lens = app.lens;
+    let source = match app.zoomed && lens.magnification() > 1 {
+        true => app.shown_picture(),
+        false => None,
+    };
+    let Some(source) = source else {
+        app.magnified = None;
+        return;
+    };
+    let is_same = |part: &Magnified| part.is_of(source, lens);
+    if !app.magnified.as_ref().is_some_and(is_same) {
+        app.magnified = Some(Magnified::new(source, lens));
+    }
+}
+
 fn scroll_by(scroll: &mut usize, motion: Motion, page: usize) {
     // The view stops at the end of the text; here it is enough not to run away from it.
     *scroll = match motion {
@@ -64,6 +92,9 @@ fn scroll_by(scroll: &mut usize, motion: Motion, page: usize) {
 
 /// Folds a scope, or goes to the one around; leaves a layer's channels at their left edge.
 pub fn left(app: &mut App) {
+    if is_magnified(app) {
+        return go(app, Motion::Left);
+    }
     if app.is_grid() && app.popups.is_empty() {
         return app.browser.list_mut().go(Motion::Left, 1);
     }
@@ -98,6 +129,9 @@ pub fn left(app: &mut App) {
 
 /// Unfolds a scope; enters a layer's channels.
 pub fn right(app: &mut App) {
+    if is_magnified(app) {
+        return go(app, Motion::Right);
+    }
     if app.is_grid() && app.popups.is_empty() {
         return app.browser.list_mut().go(Motion::Right, 1);
     }
@@ -150,8 +184,15 @@ pub fn enter_selected(app: &mut App) {
     }
 }
 
-/// Makes the cells of the grid larger or smaller.
-pub fn resize_cells(app: &mut App, larger: bool) {
+/// Magnifies the picture that has the whole screen, or makes the cells of the grid larger; or the other way.
+pub fn resize(app: &mut App, larger: bool) {
+    if app.zoomed {
+        if !app.lens.magnify(larger) {
+            let text = format!("magnified {} times", app.lens.magnification());
+            app.messages.say(Level::Note, text, app.now);
+        }
+        return;
+    }
     let (size, end) = match larger {
         true => (app.cell.larger(), "largest"),
         false => (app.cell.smaller(), "smallest"),
@@ -237,6 +278,7 @@ pub fn back(app: &mut App) {
     }
     if app.zoomed {
         app.zoomed = false;
+        app.lens = Lens::default();
         return;
     }
     if app.browser.list_mut().clear_marks() {
@@ -331,9 +373,16 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     }
     let before = app.shown.clone();
     show_selected(app);
+    let now = app.now;
+    let shown = &app.shown;
+    let is_over = |replay: &mut Replay| {
+        *shown != Shown::Finished(replay.id.clone()) || replay.frame(now).is_none()
+    };
+    app.replay.take_if(is_over);
     if app.shown != before {
         load_record(app, effects);
     }
+    magnify(app);
     load_pictures(app, effects);
     queueing::watch_shown(app, effects);
 }

@@ -4,6 +4,7 @@ use super::super::action::Effect;
 use super::super::app::{App, Panel, Shown};
 use super::super::browser::Tab;
 use super::super::command::Command;
+use super::super::lens::Lens;
 use super::super::listing::Motion;
 use super::super::messages::Level;
 use super::super::popup::{Palette, Popup};
@@ -61,10 +62,14 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
 
         Command::NextOverlay => turn_overlay(app, true),
         Command::PreviousOverlay => turn_overlay(app, false),
-        Command::Zoom => app.zoomed = !app.zoomed,
+        Command::Zoom => {
+            app.zoomed = !app.zoomed;
+            app.lens = Lens::default();
+        }
+        Command::Replay => finished::replay(app, effects),
         Command::Grid => browse::turn_grid(app),
-        Command::LargerCells => browse::resize_cells(app, true),
-        Command::SmallerCells => browse::resize_cells(app, false),
+        Command::Larger => browse::resize(app, true),
+        Command::Smaller => browse::resize(app, false),
         Command::Pause if app.held => queueing::go_on(app),
         Command::Pause => {
             let work = if app.paused {

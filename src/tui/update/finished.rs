@@ -6,11 +6,13 @@ use super::super::command::Command;
 use super::super::messages::Level;
 use super::super::popup::{Choice, Compare, MOST_COMPARED, Popup};
 use super::super::prompt::{Asked, Prompt};
+use super::super::replay::Replay;
 use super::{browse, queueing};
 use crate::runs::history::Entry;
 use crate::runs::history::query::SortKey;
 use crate::runs::worker::Command as Work;
 use crate::runs::{Record, description, favourites, history};
+use image::RgbImage;
 use std::sync::Arc;
 
 /// Most deletions that can be undone.
@@ -89,6 +91,23 @@ fn copy(app: &mut App, text: Result<String, &str>, effects: &mut Vec<Effect>) {
         Err(why) => why.into(),
     };
     app.messages.say(Level::Note, message, app.now);
+}
+
+/// Shows how the picture that is shown grew, once its frames are read; or shows the picture again.
+pub fn replay(app: &mut App, effects: &mut Vec<Effect>) {
+    if app.replay.take().is_some() {
+        return;
+    }
+    if let Shown::Finished(id) = &app.shown {
+        effects.push(Effect::LoadFrames(id.clone()));
+    }
+}
+
+/// The frames of a run are there.
+pub fn frames(app: &mut App, id: String, frames: Vec<Arc<RgbImage>>) {
+    if app.shown == Shown::Finished(id.clone()) {
+        app.replay = Some(Replay::new(id, frames, app.now));
+    }
 }
 
 /// Lays the chosen runs aside.

@@ -169,6 +169,10 @@ pub fn submit(app: &mut App, specs: Vec<Spec>, effects: &mut Vec<Effect>) {
     }
     let queued = app.queue.jobs().len() - before;
     if queued == 0 {
+        // Who asks for a run that was left from last time wants it to go on.
+        if asked > 0 && app.held {
+            return go_on(app);
+        }
         if asked > 0 {
             let text = "it is in the queue already";
             app.messages.say(Level::Note, text, app.now);

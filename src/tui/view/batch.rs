@@ -29,13 +29,13 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect, tiles: &[Tile]) {
             height - 1,
         );
         let (picture, caption) = content(app, tile);
-        if let Some(picture) = picture {
-            let moving = matches!(tile, Tile::Live(_)) && !app.paused;
-            frame.place(slots::TILES + index as u32, &picture, place, moving);
-        }
+        let moving = matches!(tile, Tile::Live(_)) && !app.paused;
+        let slot = slots::TILES + index as u32;
+        let shown = picture.map(|picture| frame.place(slot, &picture, place, moving));
         let caption = fit(&caption, usize::from(place.width));
         let line = Line::styled(caption, app.theme.style(Role::Dim)).centered();
-        let below = Rect::new(place.x, place.bottom(), place.width, 1);
+        let bottom = shown.unwrap_or(place).bottom();
+        let below = Rect::new(place.x, bottom, place.width, 1);
         line.render(below, frame.buffer);
     }
 }

@@ -80,15 +80,15 @@ fn cell(
         height: area.height.saturating_sub(2),
         ..area
     };
-    match picture(app, content, inside) {
+    let bottom = match picture(app, content, inside) {
         Some((picture, is_growing)) => {
-            frame.place(slots::CELLS + place as u32, &picture, inside, is_growing);
+            let slot = slots::CELLS + place as u32;
+            frame.place(slot, &picture, inside, is_growing).bottom()
         }
         None => {
-            let role = if role == Role::Cursor {
-                Role::Text
-            } else {
-                Role::Border
+            let role = match role {
+                Role::Cursor => Role::Text,
+                _ => Role::Border,
             };
             let text = match content {
                 Cell {
@@ -101,13 +101,14 @@ fn cell(
             };
             let (x, y) = (inside.x + inside.width / 2, inside.y + inside.height / 2);
             frame.buffer.set_string(x, y, text, app.theme.style(role));
+            inside.bottom()
         }
-    }
-    let caption = Rect::new(area.x, inside.bottom(), area.width, 1).intersection(area);
+    };
+    let caption = Rect::new(area.x, bottom, area.width, 1).intersection(area);
     if app.is_grid() && !caption.is_empty() {
+        frame.buffer.set_style(caption, style);
         let text = fit(&note(app, content), width);
-        let dim = app.theme.style(Role::Dim);
-        Line::from(Span::styled(text, dim))
+        Line::from(Span::styled(text, style))
             .centered()
             .render(caption, frame.buffer);
     }

@@ -9,7 +9,6 @@ use crate::terminal::ColourDepth;
 use crate::terminal::protocols::blocks;
 use crate::tui::app::{App, Model, Shown};
 use crate::tui::command::Command;
-use crate::tui::gallery::Size;
 use crate::tui::text::{counted, fit, span};
 use crate::tui::theme::Role;
 use image::RgbImage;
@@ -22,23 +21,16 @@ use std::sync::Arc;
 
 /// Draws the panel.
 pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
-    let title = title(app);
+    let lens = match (app.zoomed, app.lens.magnification()) {
+        (false, _) | (_, 1) => String::new(),
+        (true, times) => format!(" · {times}×"),
+    };
+    let title = title(app) + &lens;
     let inner = bordered(app, frame, area, &title, app.zoomed);
     match &app.shown {
-        Shown::Live(job) => match app.snapshot(*job) {
-            Some(snapshot) => {
-                let picture = Arc::clone(&snapshot.picture);
-                frame.place(slots::PANEL, &picture, inner, !app.paused);
-            }
-            None => say(app, frame, inner, &["starting …"]),
-        },
+        Shown::Live(_) => one(app, frame, inner, "starting …"),
+        Shown::Finished(_) => one(app, frame, inner, "…"),
         Shown::Batch(tiles) => batch::draw(app, frame, inner, tiles),
-        Shown::Finished(id) => match app.gallery.get(id, Size::Full) {
-            Some(picture) => {
-                frame.place(slots::PANEL, &Arc::clone(picture), inner, false);
-            }
-            None => say(app, frame, inner, &["…"]),
-        },
         Shown::Nothing => nothing(app, frame, inner),
     }
 }
@@ -64,17 +56,34 @@ fn title(app: &App) -> String {
             let Some(entry) = entry else {
                 return String::new();
             };
+            let replay = if app.replay.is_some() {
+                "replay · "
+            } else {
+                ""
+            };
             let star = if entry.favourite { "★ " } else { "" };
             let probability = entry
                 .probability
                 .map(|p| format!(" · {:.1} %", 100.0 * p))
                 .unwrap_or_default();
             format!(
-                "{star}{} · score {}{probability}",
+                "{replay}{star}{} · score {}{probability}",
                 fit(&entry.target, 60),
                 words::score(entry.score)
             )
         }
+    }
+}
+
+/// Draws the picture, or a part of it; a text until it is there.
+fn one(app: &App, frame: &mut Frame, area: Rect, until: &str) {
+    let part = app.magnified.as_ref().map(|part| &part.picture);
+    let moving = app.shown.is_live() && !app.paused;
+    match part.or_else(|| app.shown_picture()) {
+        Some(picture) => {
+            frame.place(slots::PANEL, &Arc::clone(picture), area, moving);
+        }
+        None => say(app, frame, area, &[until]),
     }
 }
 
