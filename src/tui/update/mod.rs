@@ -4,6 +4,7 @@
 //! - `availability`: which commands can act in the present state, and why the others cannot
 //! - `browse`: moving, folding, marking, searching
 //! - `queueing`: from what is chosen to runs, and from the queue to the worker
+//! - `elsewhere`: runs in other models than the open one
 //! - `finished`: what can be done with finished runs
 //! - `map`: where the class activation map is taken
 //! - `reports`: what the worker and the disk said
@@ -13,6 +14,7 @@
 mod availability;
 mod browse;
 mod commands;
+mod elsewhere;
 mod finished;
 mod map;
 mod mouse;
