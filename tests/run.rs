@@ -148,10 +148,20 @@ fn a_setting_that_was_removed_names_what_does_its_work_now() {
 
 /// A classifier of float64: a convolution, limits, and a product.
 fn of_doubles(path: &str) {
+    classifier(path, 7, false);
+}
+
+/// A classifier of four classes whose weights follow from a number; the score of its last class may be the same for every
+/// picture.
+fn classifier(path: &str, factor: i64, is_last_dead: bool) {
     let mut b = Builder::empty(18, "g/");
     let mut doubles = |dims: &[i64]| {
         let count = dims.iter().product::<i64>();
-        let value = |place: i64| ((place * 7 % 11) as f64 - 5.0) / 16.0;
+        let is_dead = |place: i64| is_last_dead && dims.len() == 2 && place % 4 == 3;
+        let value = |place: i64| match is_dead(place) {
+            true => 0.0,
+            false => ((place * factor % 11) as f64 - 5.0) / 16.0,
+        };
         let values: Vec<f64> = (0..count).map(value).collect();
         b.constant(TensorProto::from_floats("", dims, Elem::F64, &values).unwrap())
     };
@@ -243,6 +253,251 @@ fn one_target_may_go_into_a_folder_that_is_there_or_not() {
         said.contains("in .png, or in / if it is a folder"),
         "{said}"
     );
+}
+
+/// Two classifiers that share the classes flamingo, tench and crane, at different indices.
+fn two_models(desk: &Desk) -> [String; 2] {
+    let model = |name: &str, factor, names: [&str; 4]| {
+        fs::create_dir_all(desk.path(name)).unwrap();
+        fs::write(desk.path(&format!("{name}/labels.txt")), names.join("\n")).unwrap();
+        let path = desk.path(&format!("{name}/{name}.onnx"));
+        classifier(&path, factor, name == "first");
+        path
+    };
+    [
+        model("first", 7, ["flamingo", "goldfish", "tench", "crane"]),
+        model("second", 4, ["crane", "tench", "flamingo", "pug"]),
+    ]
+}
+
+/// Options that make a run short.
+const SHORT: [&str; 7] = [
+    "--steps",
+    "3",
+    "--set",
+    "octaves=1",
+    "--json",
+    "--provider",
+    "cpu",
+];
+
+#[test]
+fn every_target_is_made_for_each_model_in_turn() {
+    let desk = Desk::new();
+    let [first, second] = two_models(&desk);
+    let out = desk.path("out/");
+    let models = ["--model", &first, "--model", &second, "--out", &out];
+    let arguments = [&["run", "flamingo", "tench"][..], &models, &SHORT].concat();
+    let lines = desk.objects(&arguments);
+    let made: Vec<(&str, &str)> = lines
+        .iter()
+        .map(|line| {
+            (
+                line["model"].as_str().unwrap(),
+                line["target"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        made,
+        [
+            (first.as_str(), "flamingo"),
+            (&first, "tench"),
+            (&second, "flamingo"),
+            (&second, "tench")
+        ]
+    );
+    let images = lines.iter().map(|line| line["image"].as_str().unwrap());
+    let images: std::collections::BTreeSet<&str> = images.collect();
+    assert_eq!(images.len(), 4);
+    assert!(images.iter().all(|image| Path::new(image).is_file()));
+    let names: Vec<_> = images
+        .iter()
+        .map(|image| image.contains("flamingo-second-"))
+        .collect();
+    assert_eq!(names.iter().filter(|is_named| **is_named).count(), 1);
+    // The class has the index that its own model gives it.
+    let spec =
+        |line: &Value| export::read_spec(Path::new(line["image"].as_str().unwrap())).unwrap();
+    assert_eq!(
+        (spec(&lines[0]).unit.index, spec(&lines[2]).unit.index),
+        (0, 2)
+    );
+
+    // The same again comes from history; a model that is given twice counts once.
+    let models = ["--model", &second, "--model", &second];
+    let arguments = [&["run", "flamingo"][..], &models, &SHORT].concat();
+    let again = desk.objects(&arguments);
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0]["from_history"], true);
+}
+
+#[test]
+fn a_target_that_one_of_the_models_does_not_have_is_told_before_anything_is_made() {
+    let desk = Desk::new();
+    let [first, second] = two_models(&desk);
+    let models = ["--model", &first, "--model", &second];
+    let said = desk.complaint(2, &[&["run", "goldfish"][..], &models, &SHORT].concat());
+    assert!(
+        said.contains("second.onnx: no class is called `goldfish`"),
+        "{said}"
+    );
+    let picture = ["--out", &desk.path("one.png")];
+    let said = desk.complaint(
+        2,
+        &[&["run", "crane"][..], &models, &picture, &SHORT].concat(),
+    );
+    assert!(
+        said.contains("several targets or models need a folder"),
+        "{said}"
+    );
+    let missing = ["--model", &first, "--model", "efficientnet-lite00"];
+    let said = desk.complaint(2, &[&["run", "crane"][..], &missing, &SHORT].concat());
+    assert!(said.contains("efficientnet-lite00"), "{said}");
+    assert!(!Path::new(&desk.path("home/data/history")).exists());
+}
+
+#[test]
+fn what_fails_in_one_model_is_told_and_the_other_is_made() {
+    let desk = Desk::new();
+    let [first, second] = two_models(&desk);
+    let models = ["--model", &first, "--model", &second];
+    let logit = ["--set", "objective=logit", "--set", "mask=0"];
+    let arguments = [&["run", "crane"][..], &models, &logit, &SHORT].concat();
+    let done = desk.ziggurat(&arguments).assert().code(1);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_string();
+    let (out, said) = (
+        text(&done.get_output().stdout),
+        text(&done.get_output().stderr),
+    );
+    let lines: Vec<Value> = out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 1, "{out}{said}");
+    assert_eq!(lines[0]["model"].as_str(), Some(second.as_str()));
+    assert!(
+        said.contains("first.onnx: crane: the gradient is exactly 0"),
+        "{said}"
+    );
+}
+
+/// The text that a command prints.
+fn printed(desk: &Desk, arguments: &[&str]) -> String {
+    let done = desk.ziggurat(arguments).assert().success();
+    String::from_utf8(done.get_output().stdout.clone()).unwrap()
+}
+
+#[test]
+fn other_models_judge_a_picture_and_their_verdicts_are_kept_and_shown() {
+    let desk = Desk::new();
+    let [first, second] = two_models(&desk);
+    let run = ["run", "flamingo", "--model", &first];
+    let plain = desk.objects(&[&run[..], &SHORT].concat()).remove(0);
+    assert_eq!(plain["verdicts"].as_array().unwrap().len(), 0);
+
+    // A run that history has is judged as well. A model does not judge its own pictures.
+    let judges = ["--judge", &second, "--judge", &first];
+    let line = desk
+        .objects(&[&run[..], &judges, &SHORT].concat())
+        .remove(0);
+    assert_eq!(
+        (&line["id"], &line["from_history"]),
+        (&plain["id"], &true.into())
+    );
+    let verdicts = line["verdicts"].as_array().unwrap();
+    assert_eq!(verdicts.len(), 1);
+    assert_eq!(verdicts[0]["model"].as_str(), Some(second.as_str()));
+
+    // The judge says what `classify` says.
+    let image = line["image"].as_str().unwrap();
+    let classify = ["classify", &second, image, "--json", "--provider", "cpu"];
+    let top = desk.objects(&classify).remove(0)["top"].clone();
+    let top = top.as_array().unwrap();
+    let near = |a: &Value, b: &Value| (a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-6;
+    assert_eq!(verdicts[0]["class"], top[0]["name"]);
+    assert!(near(&verdicts[0]["probability"], &top[0]["probability"]));
+    let flamingo = top.iter().find(|one| one["name"] == "flamingo").unwrap();
+    assert_eq!(flamingo["index"], 2);
+    assert!(near(
+        &verdicts[0]["target_probability"],
+        &flamingo["probability"]
+    ));
+
+    // One that is made anew is judged before it is kept.
+    let anew = [&run[..], &judges, &["--again"], &SHORT].concat();
+    assert_eq!(&desk.objects(&anew)[0]["verdicts"], &line["verdicts"]);
+    let id = line["id"].as_str().unwrap();
+    let shown = printed(&desk, &["history", "show", id]);
+    let class = top[0]["name"].as_str().unwrap();
+    assert!(
+        shown.contains(&format!("judge        second.onnx: {class} ")),
+        "{shown}"
+    );
+    let text = printed(
+        &desk,
+        &[&run[..], &["--steps", "3", "--set", "octaves=1"]].concat(),
+    );
+    assert!(
+        text.contains(&format!("\n  judged by second.onnx: {class} ")),
+        "{text}"
+    );
+
+    let goldfish = ["run", "goldfish", "--model", &first];
+    desk.objects(&[&goldfish[..], &SHORT].concat());
+    let list =
+        |filter: &[&str]| desk.objects(&[&["history", "list", "--json"][..], filter].concat());
+    let sorted = list(&["--sort", "judge"]);
+    assert_eq!((&sorted[0]["id"], sorted.len()), (&line["id"], 2));
+    assert!(near(&sorted[0]["judge"], &flamingo["probability"]) && sorted[1]["judge"].is_null());
+    assert_eq!(list(&["--judge-min", "0"]).len(), 1);
+    assert_eq!(list(&["--judge-min", "1"]).len(), 0);
+    let said = desk.complaint(2, &["history", "list", "--judge-max", "7"]);
+    assert!(said.contains("a number from 0 to 1"), "{said}");
+    assert!(printed(&desk, &["history", "verify"]).contains("2 runs whole"));
+}
+
+#[test]
+fn judges_of_the_settings_file_judge_until_they_are_switched_off() {
+    let desk = Desk::new();
+    let [first, second] = two_models(&desk);
+    let settings = desk.path("home/config/config.toml");
+    fs::create_dir_all(Path::new(&settings).parent().unwrap()).unwrap();
+    let broken = desk.path("broken.onnx");
+    fs::write(&broken, "no model").unwrap();
+    let judges = format!("judge = [{second:?}, \"no-such-card\", {broken:?}]\n");
+    fs::write(&settings, judges).unwrap();
+
+    let run = |target: &str, more: &[&str]| {
+        let arguments = [&["run", target, "--model", &first][..], more, &SHORT].concat();
+        let done = desk.ziggurat(&arguments).assert().success();
+        let line: Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
+        let said = String::from_utf8_lossy(&done.get_output().stderr).to_string();
+        (line["verdicts"].as_array().unwrap().len(), said)
+    };
+    let (verdicts, said) = run("flamingo", &[]);
+    assert_eq!(verdicts, 1, "{said}");
+    assert!(
+        said.contains("config.toml:1: judge: ") && said.contains("no-such-card"),
+        "{said}"
+    );
+    let broken = said
+        .lines()
+        .filter(|line| line.contains("broken.onnx cannot judge: "));
+    assert_eq!(broken.count(), 1, "{said}");
+    let (verdicts, said) = run("tench", &["--judge", "none"]);
+    assert_eq!((verdicts, said.contains("judge")), (0, false), "{said}");
+
+    let refused = |more: &[&str]| {
+        let run = ["run", "flamingo", "--model", &first];
+        desk.complaint(2, &[&run[..], more, &SHORT].concat())
+    };
+    let said = refused(&["--judge", "no-such-card"]);
+    assert!(
+        said.contains("--judge: ") && said.contains("no-such-card"),
+        "{said}"
+    );
+    assert!(refused(&["--judge", "none", "--judge", &second]).contains("no other --judge"));
 }
 
 #[test]

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use ziggurat::ascent::{Ascent, Overlay, Settings};
 use ziggurat::home::Home;
 use ziggurat::model::Ports;
+use ziggurat::onnx::shapes::{fixed, untyped};
+use ziggurat::onnx::{Builder, Elem, file};
 use ziggurat::runs::queue::{Job, JobId, Queue};
 use ziggurat::runs::target::Parts;
-use ziggurat::runs::worker::{Command, Opened, Report, Told, Watched, Worker};
+use ziggurat::runs::worker::{Command, Opened, Origin, Report, Told, Watched, Worker};
 use ziggurat::runs::{Spec, checkpoint, history};
 use ziggurat::runtime::{Provider, testing};
 
@@ -487,4 +489,120 @@ fn a_channels_picture_is_told_for_what_it_is_taken() {
     assert_eq!((top[0].len(), top[1].len()), (0, 5));
     assert!(top[1].is_sorted_by(|a, b| a.1 >= b.1) && top[1][0].1 > 0.0);
     seat.wait_for(|report| matches!(report, Report::Finished { job: 1, .. }).then_some(()));
+}
+
+/// A small classifier of four classes, with their names in a file beside it.
+fn small_model(desk: &Desk) -> String {
+    let mut b = Builder::empty(18, "g/");
+    let numbers = |count: usize| -> Vec<f32> {
+        let value = |place: usize| ((place * 7 % 11) as f32 - 5.0) / 16.0;
+        (0..count).map(value).collect()
+    };
+    let kernel = b.floats(&[6, 3, 3, 3], &numbers(162));
+    let head = b.floats(&[6, 4], &numbers(24));
+    b.input("image", Elem::F32, &fixed(&[1, 3, 32, 32]))
+        .unwrap();
+    let strides = [("strides", vec![2i64, 2].into())];
+    let seen = b.emit("Conv", &["image", &kernel], &strides);
+    let active = b.emit("Relu", &[&seen], &[]);
+    let axes = b.ints(&[2, 3]);
+    let keep = [("keepdims", 0i64.into())];
+    let pooled = b.emit("ReduceMean", &[&active, &axes], &keep);
+    b.emit_named("logits", "MatMul", &[&pooled, &head], &[])
+        .unwrap();
+    let model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    let path = desk.folder.path().join("small.onnx");
+    file::write(model, &path, None).unwrap();
+    std::fs::write(
+        desk.folder.path().join("labels.txt"),
+        "pug\ntench\nflamingo\ncrane\n",
+    )
+    .unwrap();
+    path.to_str().unwrap().into()
+}
+
+#[test]
+fn runs_are_looked_up_in_another_model_made_there_and_judged() {
+    let desk = Desk::new();
+    let small = small_model(&desk);
+    let mut seat = desk.worker();
+    let opened = seat.open();
+    seat.send(Command::Judges(vec![opened.model.clone()]));
+    let chosen = specs(
+        &opened,
+        &["flamingo", "goldfish", "blocks.3/expand/relu6:2"],
+        3,
+    );
+    let runs = chosen
+        .iter()
+        .map(|spec| Origin::Spec(Box::new(spec.clone())))
+        .collect();
+    seat.send(Command::Transfer {
+        model: small.clone(),
+        runs,
+    });
+    let (found, problems) = seat.wait_for(|report| match report {
+        Report::Transferred {
+            model,
+            specs,
+            problems,
+            ..
+        } if model == "small" => Some((specs.clone(), problems.clone())),
+        _ => None,
+    });
+    assert_eq!(found.len(), 1);
+    assert_eq!((&*found[0].target, found[0].unit.index), ("flamingo", 2));
+    assert_eq!((&found[0].model, found[0].seed), (&small, chosen[0].seed));
+    assert_eq!(found[0].settings, chosen[0].settings);
+    assert!(
+        problems[0].starts_with("goldfish: no class is called `goldfish`"),
+        "{problems:?}"
+    );
+    assert!(
+        problems[1].contains("blocks.3/expand/relu6"),
+        "{problems:?}"
+    );
+
+    // The network that is looked at has judged it, and that is kept.
+    let kept = found[0].id();
+    seat.send(Command::Run(jobs(found)));
+    seat.finished(0);
+    let verdicts = history::read(&desk.home, &kept).unwrap().verdicts;
+    assert_eq!(verdicts.len(), 1);
+    assert_eq!(verdicts[0].model_hash, opened.hash);
+    assert!(
+        verdicts[0]
+            .target_probability
+            .is_some_and(|found| (0.0..=1.0).contains(&found))
+    );
+
+    // A finished run goes back to where its class has the other index.
+    let runs = vec![Origin::Kept(kept), Origin::Kept("00000000000000ff".into())];
+    let model = opened.model.clone();
+    seat.send(Command::Transfer { model, runs });
+    let (back, problems) = seat.wait_for(|report| match report {
+        Report::Transferred {
+            specs, problems, ..
+        } => Some((specs.clone(), problems.clone())),
+        _ => None,
+    });
+    assert_eq!(back, chosen[..1]);
+    assert!(
+        problems.len() == 1 && problems[0].contains("00000000000000ff"),
+        "{problems:?}"
+    );
+
+    let missing = desk.folder.path().join("gone.onnx").display().to_string();
+    let runs = vec![Origin::Spec(Box::new(chosen[0].clone()))];
+    seat.send(Command::Transfer {
+        model: missing.clone(),
+        runs,
+    });
+    let why = seat.wait_for(|report| match report {
+        Report::Transferred {
+            model, problems, ..
+        } if *model == missing => problems.first().cloned(),
+        _ => None,
+    });
+    assert!(why.contains("gone.onnx"), "{why}");
 }

@@ -15,29 +15,31 @@ use crate::onnx::shapes::{fixed, untyped};
 use crate::onnx::{Builder, Elem, Shapes, printable};
 use crate::runtime::{Device, Options, Session, Tensor};
 use ndarray::{Array2, Array4, ArrayD, Ix2, Ix4};
+use std::borrow::Borrow;
 
 /// What new nodes and values are called.
 const PREFIX: &str = "probe/";
 
-/// The class scores of a network, ready for one picture after another.
+/// The class scores of a network that is borrowed or owned, ready for one picture after another.
 #[derive(Debug)]
-pub struct Classifier<'a> {
-    network: &'a Network,
-    logits: &'a str,
+pub struct Classifier<N: Borrow<Network>> {
+    network: N,
+    logits: String,
     session: Session,
 }
 
-impl<'a> Classifier<'a> {
+impl<N: Borrow<Network>> Classifier<N> {
     /// Opens a session that makes the class scores alone.
     ///
     /// # Errors
     /// [`Error::NoClassScores`] if the network has none, [`Error::Runtime`] if the device cannot run it.
-    pub fn open(network: &'a Network, device: Device) -> Result<Self, Error> {
-        let logits = match &network.scores {
-            Ok(scores) => scores.value.as_str(),
+    pub fn open(network: N, device: Device) -> Result<Self, Error> {
+        let opened: &Network = network.borrow();
+        let logits = match &opened.scores {
+            Ok(scores) => scores.value.clone(),
             Err(why) => return Err(Error::NoClassScores(why.clone())),
         };
-        let session = session(&network.graph, &[logits], device)?;
+        let session = session(&opened.graph, &[&logits], device)?;
         Ok(Self {
             network,
             logits,
@@ -51,13 +53,16 @@ impl<'a> Classifier<'a> {
     /// [`Error::Runtime`] if the picture does not fit or the device fails, [`Error::NotFinite`].
     pub fn probabilities(&mut self, picture: Array4<f32>) -> Result<Vec<f32>, Error> {
         let picture = Tensor::from(picture);
-        let inputs = [(self.network.input.as_str(), &picture)];
-        let [logits] = run(&mut self.session, &inputs, [self.logits])?;
-        finite(
-            self.network
-                .activation()
-                .probabilities(logits.iter().copied()),
-        )
+        let network: &Network = self.network.borrow();
+        let inputs = [(network.input.as_str(), &picture)];
+        let [logits] = run(&mut self.session, &inputs, [self.logits.as_str()])?;
+        let activation = network.activation();
+        finite(activation.probabilities(logits.iter().copied()))
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        self.network.borrow()
     }
 }
 

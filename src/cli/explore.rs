@@ -101,6 +101,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         home,
         provider,
         told: Told { model: name, ports },
+        judges: config.judge,
         mouse: config.mouse,
     };
     session::run(app, start)?;

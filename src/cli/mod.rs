@@ -114,6 +114,16 @@ impl Failure {
         Self::Usage(problem.into())
     }
 
+    /// The same, with what it is about in front.
+    pub fn about(self, what: &str) -> Self {
+        let named = |problem| anyhow::anyhow!("{what}: {problem}");
+        match self {
+            Self::Usage(problem) => Self::Usage(named(problem)),
+            Self::Failed(problem) => Self::Failed(named(problem)),
+            Self::Quiet => Self::Quiet,
+        }
+    }
+
     /// Prints one line and tells the exit status.
     pub fn report(self) -> ExitCode {
         let (problem, status) = match self {

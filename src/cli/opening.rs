@@ -68,36 +68,51 @@ pub fn library(home: &Home) -> Result<&'static Library, Failure> {
     Ok(Library::load(home, &|stage| fetching.show(stage))?)
 }
 
-/// Opens a model by path or by a card's name; `None` is the default model.
+/// Opens a model by path or by a card's name; `None` is the default model. What is assumed of it is said.
 pub fn network(home: &Home, model: Option<&str>, ports: &Ports) -> Result<Network, Failure> {
-    let ports = ports.read()?;
-    let source = Source::resolve(home, model).map_err(|problem| match problem {
-        unknown @ ziggurat::model::Error::UnknownModel { .. } => Failure::usage(unknown),
-        other => other.into(),
-    })?;
-    library(home)?;
-    let mut file = {
-        let fetching = Fetching::new();
-        source.open(home, &|stage| fetching.show(stage))?
-    };
-    ports.tell(&mut file.card);
-    let network = Network::open(&file)?;
+    let network = quiet_network(home, model, ports)?;
     for assumption in network.assumptions() {
         remark(&assumption);
     }
     Ok(network)
 }
 
-/// Reads a TARGET. One that does not exist is a mistake on the command line.
+/// As [`network`], but what is assumed of it is left to be said.
+pub fn quiet_network(home: &Home, model: Option<&str>, ports: &Ports) -> Result<Network, Failure> {
+    let ports = ports.read()?;
+    let source = Source::resolve(home, model).map_err(unresolved)?;
+    library(home)?;
+    let mut file = {
+        let fetching = Fetching::new();
+        source.open(home, &|stage| fetching.show(stage))?
+    };
+    ports.tell(&mut file.card);
+    Ok(Network::open(&file)?)
+}
+
+/// Why a model cannot be found. A card that does not exist is a mistake on the command line.
+pub fn unresolved(problem: ziggurat::model::Error) -> Failure {
+    match problem {
+        unknown @ ziggurat::model::Error::UnknownModel { .. } => Failure::usage(unknown),
+        other => other.into(),
+    }
+}
+
+/// Reads a TARGET. One that does not exist is a mistake on the command line. How it was read is said.
 pub fn target(network: &Network, text: &str) -> Result<Target, Failure> {
-    let target = target::read(network, text).map_err(|problem| match problem {
-        known @ TargetError::NotDifferentiable { .. } => known.into(),
-        unknown => Failure::usage(unknown),
-    })?;
+    let target = quiet_target(network, text)?;
     if let Some(note) = &target.remark {
         remark(note);
     }
     Ok(target)
+}
+
+/// As [`target`], but how it was read is left to be said.
+pub fn quiet_target(network: &Network, text: &str) -> Result<Target, Failure> {
+    target::read(network, text).map_err(|problem| match problem {
+        known @ TargetError::NotDifferentiable { .. } => known.into(),
+        unknown => Failure::usage(unknown),
+    })
 }
 
 /// The layer called `name`, as the model has it. One that does not exist is a mistake on the command line.

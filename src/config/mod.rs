@@ -29,6 +29,8 @@ pub struct Config {
     pub model: Option<String>,
     /// Where to run, as `--provider` takes it.
     pub provider: Option<String>,
+    /// The models that judge finished pictures: paths or cards' names.
+    pub judge: Vec<String>,
     /// How pictures are drawn: `kitty`, `sixel`, `iterm2` or `blocks`; found out if it is not said.
     pub graphics: Option<String>,
     /// The name of a theme.
@@ -52,7 +54,7 @@ struct Entry {
     take: fn(&mut Config, &Item<'_>, &mut Problems<'_>) -> Result<(), String>,
 }
 
-const ENTRIES: [Entry; 8] = [
+const ENTRIES: [Entry; 9] = [
     Entry {
         key: "model",
         take: |config, item, _| {
@@ -64,6 +66,13 @@ const ENTRIES: [Entry; 8] = [
         key: "provider",
         take: |config, item, _| {
             config.provider = Some(item.text()?.into());
+            Ok(())
+        },
+    },
+    Entry {
+        key: "judge",
+        take: |config, item, _| {
+            config.judge = item.texts()?;
             Ok(())
         },
     },
@@ -121,6 +130,7 @@ impl Config {
         Self {
             model: None,
             provider: None,
+            judge: Vec::new(),
             graphics: None,
             theme: None,
             mouse: true,
@@ -279,6 +289,7 @@ mod tests {
             # What I like.
             model = "resnet50"
             provider = "cuda:1"
+            judge = ["efficientnet-lite1", "/srv/other.onnx"]
             graphics = "sixel"
             theme = "light"
             mouse = false
@@ -296,6 +307,7 @@ mod tests {
         assert_eq!(problems, []);
         assert_eq!(config.model.as_deref(), Some("resnet50"));
         assert_eq!(config.provider.as_deref(), Some("cuda:1"));
+        assert_eq!(config.judge, ["efficientnet-lite1", "/srv/other.onnx"]);
         assert_eq!(config.graphics.as_deref(), Some("sixel"));
         assert_eq!(config.theme.as_deref(), Some("light"));
         assert!(!config.mouse);

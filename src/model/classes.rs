@@ -104,22 +104,14 @@ impl Classes {
     /// with the indices to choose from.
     pub fn find(&self, wanted: &str) -> Result<usize, Error> {
         let wanted = printable(wanted);
-        let named = |fits: &dyn Fn(&str) -> bool| {
-            let by_name = self.matching(fits);
-            match by_name.is_empty() {
-                true => self.matching(|name| synonyms(name).any(fits)),
-                false => by_name,
-            }
-        };
-        let exact = named(&|name| name == wanted);
+        let exact = self.called(&wanted);
         if exact.is_empty()
             && let Some(digits) = digits(&wanted)
         {
             return self.index(digits);
         }
-        let key = wanted.to_lowercase();
         let found = match exact.is_empty() {
-            true => named(&|name| name.to_lowercase() == key),
+            true => self.called_in_any_case(&wanted),
             false => exact,
         };
         match found[..] {
@@ -129,6 +121,53 @@ impl Classes {
                 name: wanted,
                 indices: found,
             }),
+        }
+    }
+
+    /// The class here that another model calls `name` and counts as `index`: the one of that name, or else of one of its
+    /// synonyms; a number is a name like any other. The index decides only among classes that are called alike.
+    ///
+    /// # Errors
+    /// [`Error::UnknownClass`] with names that come near, or [`Error::AmbiguousClass`].
+    pub fn counterpart(&self, name: &str, index: usize) -> Result<usize, Error> {
+        let name = printable(name);
+        let mut alike = None;
+        for word in std::iter::once(name.as_str()).chain(synonyms(&name)) {
+            let exact = self.called(word);
+            let found = match exact.is_empty() {
+                true => self.called_in_any_case(word),
+                false => exact,
+            };
+            match found[..] {
+                [] => {}
+                [only] => return Ok(only),
+                _ if found.contains(&index) => return Ok(index),
+                _ => alike = alike.or(Some(found)),
+            }
+        }
+        match alike {
+            Some(indices) => Err(Error::AmbiguousClass { name, indices }),
+            None => Err(self.unknown(name)),
+        }
+    }
+
+    /// The classes of a name that is not empty; if there are none, those that have it as a synonym.
+    fn called(&self, wanted: &str) -> Vec<usize> {
+        self.named(&|name| name == wanted && !name.is_empty())
+    }
+
+    /// As [`Classes::called`], whatever the case of the letters.
+    fn called_in_any_case(&self, wanted: &str) -> Vec<usize> {
+        let key = wanted.to_lowercase();
+        self.named(&|name| name.to_lowercase() == key && !name.is_empty())
+    }
+
+    /// The classes whose name fits; if there are none, those that have a synonym that does.
+    fn named(&self, fits: &dyn Fn(&str) -> bool) -> Vec<usize> {
+        let by_name = self.matching(fits);
+        match by_name.is_empty() {
+            true => self.matching(|name| synonyms(name).any(fits)),
+            false => by_name,
         }
     }
 
@@ -243,6 +282,26 @@ mod tests {
             classes.find("#7"),
             Err(Error::ClassOutOfRange { .. })
         ));
+    }
+
+    #[test]
+    fn the_class_of_another_model_is_found_by_its_name_and_never_by_its_index() {
+        let of = |name: &str, index| classes().counterpart(name, index).ok();
+        assert_eq!(of("flamingo", 130), Some(1));
+        assert_eq!(of("Flamingo, Phoenicopterus ruber", 0), Some(1));
+        assert_eq!(of("tench", 3), Some(0));
+        assert_eq!(of("Tinca tinca", 3), Some(0));
+        // Among namesakes the index decides.
+        assert_eq!((of("crane", 2), of("crane", 3)), (Some(2), Some(3)));
+        assert!(matches!(
+            classes().counterpart("crane", 517),
+            Err(Error::AmbiguousClass { .. })
+        ));
+        assert_eq!((of("1", 1), of("#1", 1), of("", 1)), (None, None, None));
+        let blank = Classes::parse("a\n\nc\n", "test").unwrap();
+        assert!(blank.counterpart("", 1).is_err());
+        let error = classes().counterpart("flamigo", 1).unwrap_err().to_string();
+        assert!(error.contains("did you mean `flamingo`"), "{error}");
     }
 
     #[test]

@@ -168,6 +168,7 @@ impl<'a> Batch<'a> {
                 probability: outcome.probability,
                 reached: outcome.probability.map(|found| found >= REACHED),
                 top: outcome.top,
+                verdicts: Vec::new(),
                 octaves: self.ascent.octave_steps(),
                 scores: self.scores[index].clone(),
                 seconds: self.seconds,

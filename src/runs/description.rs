@@ -1,6 +1,7 @@
 //! What there is to say of a run: facts, settings, and the command that makes it again. One source for the command line,
 //! the explorer and the pages that are exported.
 
+use super::judging::{MOST_SHOWN, Verdict};
 use super::words::{self, shown};
 use super::{Ended, Record, Spec};
 use crate::ascent::Kind;
@@ -32,6 +33,8 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
     ];
     let probability = record.probability.map(words::percent);
     facts.extend(probability.map(|text| ("probability", text)));
+    let verdicts = record.verdicts.iter().take(MOST_SHOWN);
+    facts.extend(verdicts.map(|verdict| ("judge", judged(spec, verdict))));
     if record.reached == Some(false) {
         let text = "no: try another seed, stochastic_depth=0 or more steps";
         facts.push(("reached", text.into()));
@@ -56,6 +59,12 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
         facts.push(("method", note));
     }
     facts
+}
+
+/// What a judge says of a run of a spec: `efficientnet-lite1: flamingo 97.3 %`. Safe to show.
+pub fn judged(spec: &Spec, verdict: &Verdict) -> String {
+    let says = verdict.text(spec.objective.kind, &spec.target);
+    format!("{}: {says}", verdict.judge())
 }
 
 /// What was climbed, in words.
@@ -151,6 +160,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::history::testing::record;
+    use super::super::judging::testing::verdict;
     use super::*;
 
     #[test]
@@ -195,6 +205,9 @@ mod tests {
         assert_eq!(fact(&record, "steps").unwrap(), "3 in 1.5 s, 2.0 a second");
         assert_eq!(fact(&record, "probability").unwrap(), "50.0 %");
         assert!(!fact(&record, "model").unwrap().contains('\u{1b}'));
+        record.verdicts = vec![verdict("/models/lite1.onnx", Some(0.12))];
+        let judge = fact(&record, "judge").unwrap();
+        assert_eq!(judge, "lite1.onnx: crane 60.0 %, flamingo 12.0 %");
         record.probability = None;
         assert!(fact(&record, "probability").is_none());
     }

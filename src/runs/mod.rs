@@ -4,24 +4,28 @@
 //! - [`queue`]: runs that are to be made, kept on disk
 //! - [`batch`]: runs that step together, from specs to records; [`checkpoint`]: one at rest, on disk
 //! - [`worker`]: the thread that makes the pictures, for the explorer
-//! - [`target`]: what a run climbs, said by people
+//! - [`target`]: what a run climbs, said by people; [`transfer`]: the same in another model
 //! - [`export`]: the picture file, which carries its spec; contact sheets, animations and pages of runs
 //! - [`history`]: one folder a run, so that an identical request is answered at once
-//! - [`description`], [`words`]: what there is to say of a run, for people
+//! - [`judging`]: what other models take finished pictures for
+//! - [`description`], [`comparison`], [`words`]: what there is to say of a run, and of several side by side, for people
 //! - [`favourites`]: runs that the user saves to a folder of pictures
 //!
 //! Used by the command line and the explorer; knows nothing of either.
 
 pub mod batch;
 pub mod checkpoint;
+pub mod comparison;
 pub mod description;
 pub mod export;
 pub mod favourites;
 pub mod frames;
 pub mod history;
+pub mod judging;
 pub mod queue;
 pub mod spec;
 pub mod target;
+pub mod transfer;
 pub mod words;
 pub mod worker;
 

@@ -1,11 +1,13 @@
 //! Everything that decides a picture. The same spec on the same kind of device gives the same picture.
 
+use super::target::NOT;
 use super::words;
-use crate::ascent::settings::KNOBS;
-use crate::ascent::{Objective, Settings, Unit};
+use crate::ascent::settings::{KNOBS, PRESETS};
+use crate::ascent::{Kind, Objective, Settings, Unit};
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Raised whenever the method itself changes, so that older pictures no longer answer for new requests.
 const METHOD: u32 = 6;
@@ -58,9 +60,9 @@ impl TryFrom<Written> for Spec {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let (settings, former) = match written.method < FIRST_KNOWN {
-            true => (Settings::default(), Some(former(written.settings)?)),
-            false => {
+        let (settings, former) = match has_known_settings(written.method) {
+            false => (Settings::default(), Some(former(written.settings)?)),
+            true => {
                 let mut settings = written.settings;
                 for (key, _, without) in added_after(written.method) {
                     settings.insert((*key).into(), (*without).into());
@@ -88,23 +90,88 @@ fn added_after(method: u32) -> impl Iterator<Item = &'static (&'static str, u32,
     ADDED.iter().filter(move |(_, since, _)| method < *since)
 }
 
-/// What of the recorded settings differs from today's defaults, as `key=value`, in the order of [`KNOBS`]. Settings whose
-/// meaning was another are left out.
-pub(super) fn changes<'a>(
-    method: u32,
-    settings: impl Iterator<Item = (&'a str, &'a Value)>,
-) -> Vec<String> {
-    if method < FIRST_KNOWN {
-        return Vec::new();
+/// The settings that differ from today's defaults, in the order of [`KNOBS`]: keys, and values that are safe to show. Shown
+/// as `steps=80 blur=2`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes(Vec<(&'static str, String)>);
+
+impl Changes {
+    /// What of the recorded settings differs. Settings whose meaning was another are left out.
+    pub(super) fn of<'a>(
+        method: u32,
+        settings: impl Iterator<Item = (&'a str, &'a Value)>,
+    ) -> Self {
+        if !has_known_settings(method) {
+            return Self::default();
+        }
+        let changed = settings.filter_map(|(key, value)| {
+            let place = KNOBS.iter().position(|knob| knob.key == key)?;
+            let is_default = KNOBS[place].default() == *value;
+            (!is_default).then(|| (place, words::value(value)))
+        });
+        let mut changed: Vec<(usize, String)> = changed.collect();
+        changed.sort();
+        let named = changed.into_iter();
+        Self(
+            named
+                .map(|(place, value)| (KNOBS[place].key, value))
+                .collect(),
+        )
     }
-    let changed = settings.filter_map(|(key, value)| {
-        let place = KNOBS.iter().position(|knob| knob.key == key)?;
-        let is_default = KNOBS[place].default() == *value;
-        (!is_default).then(|| (place, format!("{key}={}", words::value(value))))
-    });
-    let mut changed: Vec<(usize, String)> = changed.collect();
-    changed.sort();
-    changed.into_iter().map(|(_, text)| text).collect()
+
+    /// Keys and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(key, value)| (*key, value.as_str()))
+    }
+
+    /// The value of a setting; `None` if it has its default.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let mut all = self.iter();
+        all.find(|(known, _)| *known == key).map(|(_, value)| value)
+    }
+
+    /// Only the settings whose keys pass.
+    #[must_use]
+    pub fn filtered(&self, pass: impl Fn(&str) -> bool) -> Self {
+        let kept = self.0.iter().filter(|(key, _)| pass(key));
+        Self(kept.cloned().collect())
+    }
+
+    /// Whether every setting has its default.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The preset that has exactly these settings.
+    pub fn preset(&self) -> Option<&'static str> {
+        let has_these = |name: &str| {
+            let settings = BTreeMap::from(Settings::preset(name).unwrap_or_default());
+            let settings = settings.iter().map(|(key, value)| (key.as_str(), value));
+            Self::of(METHOD, settings) == *self
+        };
+        let mut names = PRESETS.iter().map(|preset| preset.name);
+        names.find(|name| has_these(name))
+    }
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        for (index, (key, value)) in self.iter().enumerate() {
+            let space = if index == 0 { "" } else { " " };
+            write!(formatter, "{space}{key}={value}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the settings of a method are those of [`Settings`].
+pub(super) fn has_known_settings(method: u32) -> bool {
+    method >= FIRST_KNOWN
+}
+
+/// Whether a method is the present one.
+pub(super) fn is_current(method: u32) -> bool {
+    method == METHOD
 }
 
 /// Settings of an earlier method, as long as they may be settings at all.
@@ -160,11 +227,11 @@ impl Spec {
         self.former.as_ref()
     }
 
-    /// What of the settings differs from today's defaults, as `key=value`.
-    pub fn changes(&self) -> Vec<String> {
+    /// What of the settings differs from today's defaults.
+    pub fn changes(&self) -> Changes {
         let recorded = self.recorded();
         let settings = recorded.iter().map(|(key, value)| (key.as_str(), value));
-        changes(self.method, settings)
+        Changes::of(self.method, settings)
     }
 
     /// The settings as they are written to files.
@@ -189,9 +256,18 @@ impl Spec {
         }
     }
 
+    /// The name of the class that it is about; `None` for a layer, a channel or a neuron.
+    pub fn class_name(&self) -> Option<&str> {
+        match self.objective.kind {
+            Kind::Class => Some(&self.target),
+            Kind::NotClass => Some(self.target.strip_prefix(NOT).unwrap_or(&self.target)),
+            Kind::Channel | Kind::Neuron | Kind::Layer => None,
+        }
+    }
+
     /// Whether this version of Ziggurat makes the picture in the same way.
     pub fn is_current(&self) -> bool {
-        self.method == METHOD
+        is_current(self.method)
     }
 
     /// The run's id: 16 hexadecimal digits of a hash of all that decides the picture. How the model is called and the
@@ -214,7 +290,6 @@ impl Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ascent::Kind;
 
     fn spec() -> Spec {
         let objective = Objective {
@@ -325,6 +400,17 @@ mod tests {
         assert!(read(&OLD.replace("\"boost\":1.8,", &many)).is_err());
         // The present method knows all of its settings.
         assert!(read(&OLD.replace("\"method\":3", "\"method\":5")).is_err());
+    }
+
+    #[test]
+    fn settings_that_are_a_presets_bear_its_name() {
+        let with = |settings| Spec { settings, ..spec() }.changes();
+        assert_eq!(with(Settings::default()).preset(), Some("default"));
+        let draft = with(Settings::preset("draft").unwrap());
+        assert_eq!(draft.preset(), Some("draft"));
+        assert_eq!((draft.get("steps"), draft.get("blur")), (Some("80"), None));
+        let other = draft.filtered(|key| key != "steps");
+        assert!(other.preset().is_none() && !other.to_string().contains("steps"));
     }
 
     #[test]

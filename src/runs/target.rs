@@ -13,6 +13,9 @@ const LONGEST_TITLE: usize = 200;
 /// What may follow the name of a scope in the name of a layer in it.
 const SCOPE_ENDS: [char; 2] = ['/', '.'];
 
+/// How the title of a class's negative begins.
+pub(super) const NOT: &str = "not ";
+
 /// Most layers of a scope that a message lists.
 const MAX_LISTED: usize = 24;
 
@@ -269,7 +272,7 @@ impl Target {
     #[must_use]
     pub fn negated(mut self) -> Self {
         self.objective.kind = Kind::NotClass;
-        self.title = format!("not {}", self.title);
+        self.title = format!("{NOT}{}", self.title);
         self
     }
 

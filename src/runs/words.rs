@@ -1,6 +1,7 @@
 //! Texts, numbers and times as people read them.
 
 use crate::value::Value;
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Longest text from a file that is shown, in characters.
@@ -32,21 +33,63 @@ fn is_harmless(c: char) -> bool {
     c == ' ' || !(turns || c.is_control() || c.is_whitespace())
 }
 
+/// Most digits that are added to tell numbers apart: with them, any two of 32 bits are.
+const MOST_ADDED: usize = 7;
+
 /// A score, to two places, or three digits of a small one: `12.35`, `0.0346`, `-2.1e-9`.
 pub fn score(score: f32) -> String {
+    score_with(score, 0)
+}
+
+/// A score with so many more digits than usual.
+fn score_with(score: f32, added: usize) -> String {
     let size = score.abs();
     if !(size > 0.0 && size < 1.0) {
-        return format!("{score:.2}");
+        return format!("{score:.*}", 2 + added);
     }
     match -size.log10().floor() {
-        places if places <= 4.0 => format!("{score:.*}", places as usize + 2),
-        _ => format!("{score:.1e}"),
+        places if places <= 4.0 => format!("{score:.*}", places as usize + 2 + added),
+        _ => format!("{score:.*e}", 1 + added),
     }
+}
+
+/// Scores side by side: as [`score`] writes them, with as many more digits as it takes to tell apart those that differ.
+pub fn scores(scores: &[f32]) -> Vec<String> {
+    told_apart(scores, score_with)
 }
 
 /// A probability in percent.
 pub fn percent(probability: f32) -> String {
-    format!("{:.1} %", 100.0 * probability)
+    percent_with(probability, 0)
+}
+
+fn percent_with(probability: f32, added: usize) -> String {
+    format!("{:.*} %", 1 + added, 100.0 * f64::from(probability))
+}
+
+/// Probabilities side by side, as [`scores`].
+pub fn percents(probabilities: &[f32]) -> Vec<String> {
+    told_apart(probabilities, percent_with)
+}
+
+/// Numbers with as few added digits as tell apart those that differ.
+fn told_apart(numbers: &[f32], text: impl Fn(f32, usize) -> String) -> Vec<String> {
+    let texts = |added: usize| -> Vec<String> {
+        let each = numbers.iter().map(|number| text(*number, added));
+        each.collect()
+    };
+    let tells = |texts: &Vec<String>| {
+        let known: HashSet<&String> = texts.iter().collect();
+        let numbers: HashSet<u32> = numbers.iter().map(|number| number.to_bits()).collect();
+        known.len() == numbers.len()
+    };
+    let enough = (0..MOST_ADDED).map(texts).find(tells);
+    enough.unwrap_or_else(|| texts(MOST_ADDED))
+}
+
+/// A model's name in few words: a card's, or the last part of a path.
+pub fn model(model: &str) -> &str {
+    model.rsplit(['/', '\\']).next().unwrap_or(model)
 }
 
 /// The value of a setting, on one line: `0.12`, `192`, `layer-cam`; `–` for no name.
@@ -136,6 +179,22 @@ mod tests {
             assert_eq!(age(1_000_000_000 - ago, now), expected);
         }
         assert_eq!(age(u64::MAX, now), "now");
+    }
+
+    #[test]
+    fn numbers_side_by_side_have_the_digits_that_tell_them_apart() {
+        assert_eq!(scores(&[12.3, 2.13, 2.1]), ["12.30", "2.13", "2.10"]);
+        assert_eq!(scores(&[2.1301, 2.1304]), ["2.1301", "2.1304"]);
+        assert_eq!(scores(&[5.0, 5.0]), ["5.00", "5.00"]);
+        assert_eq!(scores(&[0.0346, 0.034_62]), ["0.03460", "0.03462"]);
+        assert_eq!(scores(&[-2.1e-9, -2.13e-9]), ["-2.10e-9", "-2.13e-9"]);
+        assert_eq!(percents(&[0.975, 0.976]), ["97.5 %", "97.6 %"]);
+        assert_eq!(percents(&[0.9999, 1.0]), ["99.99 %", "100.00 %"]);
+        // The largest probability below 1 is not 1.
+        let almost = f32::from_bits(1.0f32.to_bits() - 1);
+        assert_eq!(percents(&[almost, 1.0]), ["99.99999 %", "100.00000 %"]);
+        assert_eq!(scores(&[f32::NAN, 1.0]), ["NaN", "1.00"]);
+        assert!(scores(&[]).is_empty());
     }
 
     #[test]

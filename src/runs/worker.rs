@@ -10,12 +10,14 @@ mod mailbox;
 mod opening;
 mod opinion;
 mod progress;
+mod transfers;
+mod verdicts;
 
 pub use opening::{Opened, Told};
 pub use progress::Progress;
 
-use super::Record;
 use super::queue::{Job, JobId};
+use super::{Record, Spec};
 use crate::ascent::Overlay;
 use crate::home::Home;
 use crate::runtime::{Provider, Stop};
@@ -37,6 +39,13 @@ pub enum Command {
     Open(Option<String>),
     /// Makes these jobs in one batch, after those that it has already. A model that is not open is opened.
     Run(Vec<Job>),
+    /// Looks up in a model what runs of other models climb; it is opened if need be. Runs go on meanwhile.
+    Transfer {
+        model: String,
+        runs: Vec<Origin>,
+    },
+    /// Names the models that judge the pictures from now on: cards or paths.
+    Judges(Vec<String>),
     /// Rests between two steps, until [`Command::Resume`].
     Pause,
     Resume,
@@ -57,6 +66,14 @@ pub enum Watched {
     All,
 }
 
+/// A run that is to be made in another model too.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    Spec(Box<Spec>),
+    /// One in history, by its id.
+    Kept(String),
+}
+
 /// What a worker tells.
 #[derive(Debug, Clone)]
 pub enum Report {
@@ -69,6 +86,15 @@ pub enum Report {
     Opened(Arc<Opened>),
     /// The other answer to [`Command::Open`]; `model` is what was asked for.
     OpenFailed { model: String, why: String },
+    /// The answer to [`Command::Transfer`]: what makes those runs in the model, and why the others cannot be made in it, one
+    /// line each.
+    Transferred {
+        /// What people call the model; what was asked for if it could not be opened.
+        model: String,
+        opened: Option<Arc<Opened>>,
+        specs: Vec<Spec>,
+        problems: Vec<String>,
+    },
     /// A batch begins.
     Started(Started),
     /// A step was taken. A newer one replaces one that was not read, and brings along what that one knew of scores.

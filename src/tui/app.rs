@@ -17,6 +17,7 @@ use super::tree::Row;
 use super::update::AfterRecord;
 use super::view::layout::{CellSize, Layout, QueuePanel, Room, layout};
 use crate::ascent::Overlay;
+use crate::model::Classes;
 use crate::runs::Record;
 use crate::runs::history::Entry;
 use crate::runs::queue::{JobId, Queue};
@@ -25,7 +26,7 @@ use crate::runs::worker::{Opened, Watched};
 use crate::terminal::Terminal;
 use image::RgbImage;
 use ratatui::layout::Size;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -168,6 +169,8 @@ pub struct App {
     pub now: Duration,
 
     pub model: Model,
+    /// The classes of every model that was open, by its hash.
+    classes: HashMap<String, Classes>,
     pub browser: Browser,
     /// Finished runs.
     pub library: Library,
@@ -252,6 +255,7 @@ impl App {
                 bytes: None,
                 before: None,
             },
+            classes: HashMap::new(),
             browser: Browser::default(),
             library: Library::default(),
             gallery: Gallery::default(),
@@ -351,6 +355,17 @@ impl App {
     pub fn is_of_other_model(&self, hash: &str) -> bool {
         let opened = self.model.opened();
         opened.is_some_and(|opened| opened.hash != hash)
+    }
+
+    /// Remembers what the classes of a model are called, for runs of it while another is open.
+    pub fn remember_classes(&mut self, opened: &Opened) {
+        let (hash, classes) = (opened.hash.clone(), opened.classes.clone());
+        self.classes.insert(hash, classes);
+    }
+
+    /// What a class of a model is called, if the model was open.
+    pub fn class_name(&self, model_hash: &str, class: usize) -> Option<&str> {
+        self.classes.get(model_hash)?.name(class)
     }
 
     /// The record of the finished run that is shown, if it is the run `id` and has been read.

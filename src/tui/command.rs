@@ -196,6 +196,8 @@ commands! {
         RunNeuron "run-neuron" "" ["c"]
         /// Run the negative of the marked or selected classes: a picture that is not of the class.
         RunNot "run-not" "" ["!"]
+        /// Run the marked or selected in other models, with this seed and these settings.
+        RunElsewhere "run-elsewhere" "" ["C"]
         /// Use this layer for the class activation map of the next runs, or the automatic one again.
         MapHere "map-here" "" ["a"]
         /// Sort the grid: by number, by score, by likeness.
@@ -220,6 +222,8 @@ commands! {
         Delete "delete" "delete" ["d", "delete"]
         /// Run it again with the same settings and another seed.
         RunAgain "run-again" "" ["R"]
+        /// Run the marked or selected runs in other models, with their seeds and settings.
+        RunAgainElsewhere "run-again-elsewhere" "" ["C"]
         /// Copy its settings to the settings panel.
         EditSettings "edit-settings" "" ["e"]
         /// Export the marked or selected runs: picture, contact sheet, animation or page.
@@ -261,7 +265,7 @@ commands! {
         /// Choose what is selected, or close.
         Accept "accept" "" ["enter"]
         /// Toggle blinking between the first two pictures.
-        Blink "blink" "" ["b"]
+        Blink "blink" "blink" ["b"]
     }
 }
 

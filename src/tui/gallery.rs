@@ -1,5 +1,6 @@
 //! Pictures of finished runs that are in memory: a few large ones, many thumbnails, never more than a fixed amount.
 
+use super::popup::MOST_COMPARED;
 use image::RgbImage;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -25,10 +26,11 @@ impl Size {
         }
     }
 
-    /// Most pictures that are kept: at most 27 MB of thumbnails, 37 MB for larger cells.
+    /// Most pictures that are kept: at most 27 MB of thumbnails, 37 MB for larger cells. Of the large ones, those that are
+    /// compared, the one that is shown, and a few to go back to.
     fn kept(self) -> usize {
         match self {
-            Self::Full => 12,
+            Self::Full => MOST_COMPARED + 4,
             Self::Thumbnail => 1000,
             Self::Cell => 120,
         }
@@ -107,7 +109,7 @@ mod tests {
         let picture = Arc::new(RgbImage::new(1, 1));
         gallery.put("a", Size::Full, Arc::clone(&picture));
         assert!(gallery.get("a", Size::Full).is_some() && !gallery.ask("a", Size::Full));
-        for index in 0..12 {
+        for index in 0..Size::Full.kept() {
             gallery.put(&index.to_string(), Size::Full, Arc::clone(&picture));
         }
         assert!(gallery.get("a", Size::Full).is_none());

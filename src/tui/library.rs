@@ -147,6 +147,7 @@ impl Library {
             favourites,
             model: model_hash.filter(|_| self.this_model).map(str::to_string),
             kind: None,
+            ..Filter::default()
         };
         let mut found = select(&self.entries, &filter, self.order);
         found.retain(|&index| !self.gone[index]);

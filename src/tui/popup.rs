@@ -3,7 +3,9 @@
 use super::command::{COMMANDS, Context};
 use super::fuzzy;
 use super::listing::Listing;
+use super::prompt::Asked;
 use crate::runs::Record;
+use crate::runs::worker::Origin;
 use std::path::{Path, PathBuf};
 
 /// One thing laid over the panels.
@@ -30,7 +32,7 @@ pub enum Popup {
     Messages { scroll: usize },
 }
 
-/// Two to nine runs side by side.
+/// Two to [`MOST_COMPARED`] runs side by side, in the order of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compare {
     pub ids: Vec<String>,
@@ -39,7 +41,7 @@ pub struct Compare {
 }
 
 /// Most runs that are compared.
-pub const MOST_COMPARED: usize = 9;
+pub const MOST_COMPARED: usize = 12;
 
 /// A file or folder to choose, or a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,9 +55,20 @@ pub enum Choice {
     File(PathBuf),
 }
 
+/// What models are chosen for.
+#[derive(Debug, Clone, Default)]
+pub enum Purpose {
+    /// One is to be opened.
+    #[default]
+    Open,
+    /// These runs are to be made in one or several of them.
+    Run(Vec<Origin>),
+}
+
 /// The model picker.
 #[derive(Debug, Clone)]
 pub struct Picker {
+    pub purpose: Purpose,
     pub folder: PathBuf,
     pub choices: Vec<Choice>,
     /// The choices that match the line that is being typed.
@@ -78,6 +91,24 @@ impl Choice {
 }
 
 impl Picker {
+    /// What is asked for in the line below it.
+    pub fn asked(&self) -> Asked {
+        match self.purpose {
+            Purpose::Open => Asked::Model,
+            Purpose::Run(_) => Asked::OtherModels,
+        }
+    }
+
+    /// Marks or unmarks the selected model; returns whether models can be marked here.
+    pub fn toggle_mark(&mut self) -> bool {
+        let takes_several = matches!(self.purpose, Purpose::Run(_));
+        let selected = self.list.selected().map(|index| &self.choices[index]);
+        if takes_several && !matches!(selected, None | Some(Choice::Folder(_))) {
+            self.list.toggle_mark();
+        }
+        takes_several
+    }
+
     /// Lists the choices that match a text.
     pub fn filter(&mut self, text: &str) {
         let labels = self.choices.iter().map(|choice| choice.label(&self.folder));

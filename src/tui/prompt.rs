@@ -27,6 +27,8 @@ pub enum Asked {
     HelpFilter,
     /// A model: a part of its name in the picker, or a path.
     Model,
+    /// Models to make runs in: parts of their names in the picker, or a path.
+    OtherModels,
 }
 
 impl Asked {
@@ -41,6 +43,7 @@ impl Asked {
             Self::Command => ":",
             Self::HelpFilter => "filter",
             Self::Model => "open",
+            Self::OtherModels => "run in",
         }
     }
 
@@ -49,6 +52,7 @@ impl Asked {
         match self {
             Self::Search { .. } | Self::Command | Self::HelpFilter => String::new(),
             Self::Model => "a part of a name, or a path".into(),
+            Self::OtherModels => "a part of a name, or a path; space marks several".into(),
             Self::Value(knob) => knob.allowed(),
             Self::PresetName => "letters, digits, - and _".into(),
             Self::Sweep => "e.g. tilt=1..1.3/4 or steps=80,176 (up to two settings)".into(),

@@ -47,6 +47,8 @@ pub struct Start {
     pub provider: Provider,
     /// The model to open.
     pub told: Told,
+    /// The models that judge finished pictures: cards or paths.
+    pub judges: Vec<String>,
     pub mouse: bool,
 }
 
@@ -63,6 +65,7 @@ pub fn run(mut app: App, start: Start) -> io::Result<()> {
         let events = events.clone();
         move || drop(events.send(Event::Worker))
     })?;
+    worker.send(Work::Judges(start.judges));
     worker.send(Work::Open(Some(start.told.model)));
     let disk = Disk::start(start.home, app.environment.favourites.clone(), {
         let events = events.clone();

@@ -6,6 +6,9 @@ use unicode_width::UnicodeWidthStr;
 /// Longest text that is looked at, in bytes: nothing on a screen is longer.
 const LONGEST: usize = 2000;
 
+/// What stands between two texts on one line.
+const DOT: &str = " · ";
+
 /// `text` in at most `width` columns; what is cut off at the end is an ellipsis. Control characters become visible.
 pub fn fit(text: &str, width: usize) -> String {
     let text = readable(text, false);
@@ -67,6 +70,24 @@ fn readable(text: &str, end: bool) -> String {
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let lines = textwrap::wrap(text, width.max(1)).into_iter();
     lines.map(std::borrow::Cow::into_owned).collect()
+}
+
+/// Texts in lines of at most `width` columns, with a dot between those that stand on one line. No text is broken; one that
+/// is too long by itself ends in `…`.
+pub fn joined(texts: &[String], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for text in texts {
+        let text = fit(text, width);
+        let room = |line: &&mut String| line.width() + DOT.width() + text.width() <= width;
+        match lines.last_mut().filter(room) {
+            Some(line) => {
+                line.push_str(DOT);
+                line.push_str(&text);
+            }
+            None => lines.push(text),
+        }
+    }
+    lines
 }
 
 /// `text` without anything that steers a terminal: control characters and those that turn the direction of writing become
@@ -146,6 +167,14 @@ mod tests {
         assert_eq!(fit_end("blocks/3/conv", 8), "…/3/conv");
         assert_eq!(fit("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
         assert!(fit(&"x".repeat(10_000_000), 9).len() < 20);
+    }
+
+    #[test]
+    fn texts_share_lines_as_long_as_they_fit() {
+        let texts = ["seed 3", "tilt=1.2", "score 2.13"].map(String::from);
+        assert_eq!(joined(&texts, 40), ["seed 3 · tilt=1.2 · score 2.13"]);
+        assert_eq!(joined(&texts, 17), ["seed 3 · tilt=1.2", "score 2.13"]);
+        assert_eq!(joined(&texts, 7), ["seed 3", "tilt=1…", "score …"]);
     }
 
     #[test]

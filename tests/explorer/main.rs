@@ -2,6 +2,7 @@
 
 mod browsing;
 mod commands;
+mod elsewhere;
 mod finished;
 mod grid;
 mod hostile;

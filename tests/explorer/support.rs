@@ -277,6 +277,7 @@ pub fn record(spec: Spec, score: f32) -> Record {
         probability: Some(0.9),
         reached: Some(true),
         top: vec![(4, 0.9), (0, 0.05)],
+        verdicts: Vec::new(),
         octaves: vec![1, 1],
         scores: vec![0.0, score],
         seconds: 7.0,

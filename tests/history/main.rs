@@ -89,6 +89,7 @@ fn record(target: &str, seed: u64) -> Record {
         score: seed as f32,
         probability: Some(0.5),
         top: Vec::new(),
+        verdicts: Vec::new(),
         octaves: Vec::new(),
         reached: Some(true),
         scores: (0..192).map(|step| step as f32 / 7.0).collect(),

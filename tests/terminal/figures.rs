@@ -157,6 +157,7 @@ fn fill_history(desk: &Desk) {
             probability: Some(0.5),
             reached: Some(true),
             top: vec![(130, 0.5), (127, 0.2)],
+            verdicts: Vec::new(),
             octaves: vec![2, 1],
             scores: (0..256).map(|step| step as f32 / 7.0).collect(),
             seconds: 2.0,

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use ziggurat::home::Home;
 use ziggurat::runs::history::{self, Ended, Entry, query};
+use ziggurat::runs::judging::Verdict;
 use ziggurat::runs::words;
 
 #[derive(clap::Args)]
@@ -42,6 +43,9 @@ struct Line<'a> {
     seed: u64,
     score: f32,
     probability: Option<f32>,
+    /// The mean probability that other models give to the target.
+    judge: Option<f32>,
+    verdicts: &'a [Verdict],
     steps: usize,
     seconds: f64,
     provider: &'a str,
@@ -100,6 +104,8 @@ fn json(home: &Home, entry: &Entry) -> Result<(), Failure> {
         seed: entry.seed,
         score: entry.score,
         probability: entry.probability,
+        judge: entry.judged(),
+        verdicts: &entry.verdicts,
         steps: entry.steps,
         seconds: entry.seconds,
         provider: &entry.provider,
@@ -118,6 +124,8 @@ struct Column {
     number: bool,
     /// Whether it gives way where the line is narrow.
     flexible: bool,
+    /// Whether it is left out where it says nothing of any run.
+    optional: bool,
 }
 
 const fn column(heading: &'static str, text: fn(&Entry, SystemTime) -> String) -> Column {
@@ -126,10 +134,11 @@ const fn column(heading: &'static str, text: fn(&Entry, SystemTime) -> String) -
         text,
         number: false,
         flexible: false,
+        optional: false,
     }
 }
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     column("", |entry, _| favourite(entry).into()),
     column("ID", |entry, _| entry.id.chars().take(DIGITS).collect()),
     Column {
@@ -144,6 +153,13 @@ const COLUMNS: [Column; 9] = [
         number: true,
         ..column("PROB.", |entry, _| {
             entry.probability.map(words::percent).unwrap_or_default()
+        })
+    },
+    Column {
+        number: true,
+        optional: true,
+        ..column("JUDGE", |entry, _| {
+            entry.judged().map(words::percent).unwrap_or_default()
         })
     },
     Column {
@@ -180,19 +196,25 @@ fn steps(entry: &Entry) -> String {
 
 /// The lines of a table, its headings first, none wider than `width` columns if that can be.
 fn table(entries: &[Entry], now: SystemTime, width: usize) -> Vec<String> {
-    let mut rows = vec![COLUMNS.map(|column| column.heading.to_string())];
-    rows.extend(
-        entries
-            .iter()
-            .map(|entry| COLUMNS.map(|column| (column.text)(entry, now))),
-    );
+    let says_something = |column: &&Column| {
+        let mut texts = entries.iter().map(|entry| (column.text)(entry, now));
+        !column.optional || texts.any(|text| !text.is_empty())
+    };
+    let columns: Vec<&Column> = COLUMNS.iter().filter(says_something).collect();
+    let headings = columns.iter().map(|column| column.heading.to_string());
+    let mut rows: Vec<Vec<String>> = vec![headings.collect()];
+    rows.extend(entries.iter().map(|entry| {
+        let texts = columns.iter().map(|column| (column.text)(entry, now));
+        texts.collect()
+    }));
     let widest = |index: usize| rows.iter().map(|row| row[index].width()).max();
-    let mut widths: [usize; COLUMNS.len()] =
-        std::array::from_fn(|index| widest(index).unwrap_or(0));
-    narrow(&mut widths, width);
-    let line = |row: &[String; COLUMNS.len()]| {
-        let cells = row.iter().zip(&COLUMNS).zip(widths);
-        let cells = cells.map(|((text, column), width)| cell(text, width, column.number));
+    let mut widths: Vec<usize> = (0..columns.len())
+        .map(|index| widest(index).unwrap_or(0))
+        .collect();
+    narrow(&columns, &mut widths, width);
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&columns).zip(&widths);
+        let cells = cells.map(|((text, column), width)| cell(text, *width, column.number));
         let line = cells.collect::<Vec<_>>().join("  ");
         line.trim_end().to_string()
     };
@@ -200,11 +222,11 @@ fn table(entries: &[Entry], now: SystemTime, width: usize) -> Vec<String> {
 }
 
 /// Takes from the widest flexible column until the line fits, or all of them are as narrow as they may be.
-fn narrow(widths: &mut [usize; COLUMNS.len()], width: usize) {
-    let gaps = 2 * (COLUMNS.len() - 1);
+fn narrow(columns: &[&Column], widths: &mut [usize], width: usize) {
+    let gaps = 2 * (columns.len() - 1);
     let total: usize = widths.iter().sum::<usize>() + gaps;
     for _ in 0..total.saturating_sub(width) {
-        let flexible = widths.iter_mut().zip(&COLUMNS);
+        let flexible = widths.iter_mut().zip(columns);
         let flexible = flexible.filter(|(width, column)| column.flexible && **width > NARROWEST);
         let Some((widest, _)) = flexible.max_by_key(|(width, _)| **width) else {
             return;
@@ -243,6 +265,7 @@ fn cut(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
     use ziggurat::ascent::{Kind, Objective, Unit};
+    use ziggurat::runs::spec::Changes;
 
     fn entry(target: &str, model: &str) -> Entry {
         Entry {
@@ -256,9 +279,11 @@ mod tests {
             },
             unit: Unit::default(),
             seed: 1,
-            changes: String::new(),
+            method: 6,
+            changes: Changes::default(),
             score: 12.5,
             probability: Some(0.975),
+            verdicts: Vec::new(),
             steps: 192,
             seconds: 1.0,
             provider: "cpu".into(),
@@ -277,6 +302,23 @@ mod tests {
             "★  01234567  flamingo  12.50  97.5 %    192     1  lite0   now"
         );
         assert!(lines.iter().all(|line| line.width() == lines[1].width()));
+    }
+
+    #[test]
+    fn what_judges_say_has_a_column_where_there_are_any() {
+        let mut judged = entry("flamingo", "lite0");
+        judged.verdicts = vec![Verdict {
+            model: "lite1".into(),
+            model_hash: "j".into(),
+            class: "flamingo".into(),
+            probability: 0.5,
+            target_probability: Some(0.5),
+        }];
+        let entries = [judged, entry("goldfish", "lite0")];
+        let lines = table(&entries, SystemTime::UNIX_EPOCH, usize::MAX);
+        assert!(lines[0].contains("PROB.   JUDGE"), "{lines:#?}");
+        assert!(lines[1].contains("97.5 %  50.0 %    192"), "{lines:#?}");
+        assert!(lines[2].contains("97.5 %            192"), "{lines:#?}");
     }
 
     #[test]

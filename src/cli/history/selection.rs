@@ -19,12 +19,24 @@ pub struct Selection {
     /// Favourites only
     #[arg(long)]
     favourites: bool,
-    /// time (newest first), target, score, probability or model
+    /// Only runs whose target other models give at least this mean probability, 0 to 1
+    #[arg(long, value_name = "P", value_parser = probability)]
+    judge_min: Option<f32>,
+    /// The same, at most
+    #[arg(long, value_name = "P", value_parser = probability)]
+    judge_max: Option<f32>,
+    /// time (newest first), target, score, probability, judge or model
     #[arg(long, value_name = "KEY", default_value = "time")]
     sort: String,
     /// The other way round
     #[arg(long)]
     reverse: bool,
+}
+
+fn probability(text: &str) -> Result<f32, String> {
+    let number = text.parse().ok();
+    let number = number.filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "a probability is a number from 0 to 1".into())
 }
 
 /// The runs that were selected, and of how many.
@@ -36,7 +48,11 @@ pub struct Selected {
 impl Selection {
     /// Whether any filter is set.
     pub fn filters(&self) -> bool {
-        self.favourites || self.model.is_some() || self.text.is_some() || self.kind.is_some()
+        let texts = [&self.model, &self.text, &self.kind];
+        let bounds = [self.judge_min, self.judge_max];
+        self.favourites
+            || texts.iter().any(|text| text.is_some())
+            || bounds.iter().any(Option::is_some)
     }
 
     /// The runs that pass, in order. Damaged ones are remarked upon.
@@ -47,6 +63,7 @@ impl Selection {
             text: self.text.clone().unwrap_or_default(),
             kind: kind.map_err(Failure::usage)?,
             favourites: self.favourites,
+            judge: [self.judge_min, self.judge_max],
         };
         let order = Order {
             key: self.sort.parse::<SortKey>().map_err(Failure::usage)?,

@@ -57,8 +57,7 @@ pub fn html(runs: &[Exhibit]) -> Result<String, Error> {
 fn models(runs: &[Exhibit]) -> Vec<String> {
     let mut models: Vec<String> = Vec::new();
     for run in runs {
-        let model = words::shown(&run.record.spec.model);
-        let name = model.rsplit('/').next().unwrap_or_default().to_string();
+        let name = words::shown(words::model(&run.record.spec.model));
         if !models.contains(&name) {
             models.push(name);
         }

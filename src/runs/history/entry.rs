@@ -1,6 +1,7 @@
 //! A run in few words: what a list of ten thousand needs of each.
 
-use super::super::spec::changes;
+use super::super::judging::{self, MOST_SHOWN, Verdict};
+use super::super::spec::{self, Changes};
 use super::super::words::shown;
 use super::{Ended, Record};
 use crate::ascent::{Kind, Objective, Unit};
@@ -24,12 +25,16 @@ pub struct Entry {
     pub objective: Objective,
     pub unit: Unit,
     pub seed: u64,
-    /// The settings that differ from the defaults: `steps=80 blur=2`.
-    pub changes: String,
+    /// Which revision of the method made the picture.
+    pub method: u32,
+    /// The settings that differ from the defaults.
+    pub changes: Changes,
     /// The objective of the finished picture.
     pub score: f32,
     /// The probability of the class; only for classes.
     pub probability: Option<f32>,
+    /// What other models say of the picture; at most [`MOST_SHOWN`].
+    pub verdicts: Vec<Verdict>,
     /// How many steps were taken.
     pub steps: usize,
     /// Seconds that the steps took. Runs of one batch share them.
@@ -53,9 +58,11 @@ impl Entry {
             objective: spec.objective.clone(),
             unit: spec.unit,
             seed: spec.seed,
-            changes: spec.changes().join(" "),
+            method: spec.method,
+            changes: spec.changes(),
             score: record.score,
             probability: record.probability,
+            verdicts: cleaned(record.verdicts.clone()),
             steps: record.scores.len(),
             seconds: record.seconds,
             provider: shown(&record.provider),
@@ -79,9 +86,11 @@ impl Entry {
             objective: spec.objective,
             unit: spec.unit,
             seed: spec.seed,
-            changes: changes(spec.method, settings).join(" "),
+            method: spec.method,
+            changes: Changes::of(spec.method, settings),
             score: brief.score,
             probability: brief.probability,
+            verdicts: cleaned(brief.verdicts),
             steps: brief.scores.0,
             seconds: brief.seconds,
             provider: shown(&brief.provider),
@@ -94,6 +103,27 @@ impl Entry {
     pub fn kind(&self) -> Kind {
         self.objective.kind
     }
+
+    /// The mean probability that the models that judged the picture give to its target, 0 to 1.
+    pub fn judged(&self) -> Option<f32> {
+        judging::mean(&self.verdicts)
+    }
+
+    /// Whether this version of Ziggurat makes the picture in the same way.
+    pub fn is_current(&self) -> bool {
+        spec::is_current(self.method)
+    }
+
+    /// Whether its settings have the meaning of today's; those of earlier methods have not.
+    pub fn has_known_settings(&self) -> bool {
+        spec::has_known_settings(self.method)
+    }
+}
+
+/// As many verdicts as are shown, safe to show.
+fn cleaned(verdicts: Vec<Verdict>) -> Vec<Verdict> {
+    let few = verdicts.into_iter().take(MOST_SHOWN);
+    few.map(Verdict::cleaned).collect()
 }
 
 /// What an entry needs of a record; the rest is skipped without being kept.
@@ -107,6 +137,8 @@ struct Brief<'a> {
     provider: Cow<'a, str>,
     score: f32,
     probability: Option<f32>,
+    #[serde(default)]
+    verdicts: Vec<Verdict>,
     scores: Count,
     seconds: f64,
     ended: Ended,
@@ -156,6 +188,7 @@ impl<'de> Deserialize<'de> for Count {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::judging::testing::verdict;
     use super::super::testing::record;
     use super::*;
 
@@ -164,12 +197,16 @@ mod tests {
         let mut record = record(3);
         record.spec.settings.set("blur", 2.0.into()).unwrap();
         record.spec.settings.set("steps", 80.0.into()).unwrap();
+        record.verdicts = vec![verdict("lite\u{1b}", Some(0.25)); MOST_SHOWN + 1];
         record.id = record.spec.id();
         let json = serde_json::to_vec_pretty(&record).unwrap();
         let entry = Entry::parse(&json, &record.id, true).unwrap();
         assert_eq!(entry, Entry::of(&record, true));
         assert_eq!((entry.steps, entry.target.as_str()), (3, "flamingo"));
-        assert_eq!(entry.changes, "steps=80 blur=2");
+        assert_eq!(entry.changes.to_string(), "steps=80 blur=2");
+        assert_eq!(entry.verdicts.len(), MOST_SHOWN);
+        assert_eq!(entry.verdicts[0].model, "lite\\u{1b}");
+        assert_eq!(entry.judged(), Some(0.25));
         assert!(Entry::parse(&json, "0000000000000000", true).is_none());
         assert!(Entry::parse(&json[..json.len() - 2], &record.id, true).is_none());
     }

@@ -40,5 +40,5 @@ pub use query::{Filter, Order, SortKey};
 pub use record::{Ended, REACHED, Record};
 pub use removal::{purge_removed, remove, removed, restore, undo};
 pub use scan::{Scanned, scan};
-pub use store::{entry, find, read, save, set_favourite, write_pair};
+pub use store::{add_verdicts, entry, find, read, save, set_favourite, write_pair};
 pub use verify::{Verified, verify};

@@ -32,7 +32,7 @@ pub fn kind(name: &str) -> Result<Kind, Unknown> {
 }
 
 /// Which runs to show: those that pass every part. The default passes all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filter {
     /// Part of the model's name, or the beginning of its hash; whatever the case of its letters.
     pub model: Option<String>,
@@ -41,6 +41,8 @@ pub struct Filter {
     pub kind: Option<Kind>,
     /// Favourites only.
     pub favourites: bool,
+    /// Only runs whose target other models give at least, and at most, this mean probability, 0 to 1.
+    pub judge: [Option<f32>; 2],
 }
 
 /// What runs are ordered by.
@@ -51,6 +53,8 @@ pub enum SortKey {
     Target,
     Score,
     Probability,
+    /// The mean probability that other models give to the target.
+    Judge,
     Model,
 }
 
@@ -59,6 +63,7 @@ const SORT_KEYS: &[(SortKey, &str)] = &[
     (SortKey::Target, "target"),
     (SortKey::Score, "score"),
     (SortKey::Probability, "probability"),
+    (SortKey::Judge, "judge"),
     (SortKey::Model, "model"),
 ];
 
@@ -121,6 +126,7 @@ pub fn select(entries: &[Entry], filter: &Filter, order: Order) -> Vec<usize> {
         (!filter.favourites || entry.favourite)
             && filter.kind.is_none_or(|kind| kind == entry.kind())
             && model.as_deref().is_none_or(|model| is_of(entry, model))
+            && is_judged(entry, filter.judge)
     });
     let mut found: Vec<usize> = passing.collect();
     if !filter.text.is_empty() {
@@ -138,6 +144,10 @@ pub fn select(entries: &[Entry], filter: &Filter, order: Order) -> Vec<usize> {
             let value = |index: usize| entries[index].probability.unwrap_or(-1.0);
             found.sort_by(|&a, &b| value(b).total_cmp(&value(a)));
         }
+        SortKey::Judge => {
+            let value = |index: usize| entries[index].judged().unwrap_or(-1.0);
+            found.sort_by(|&a, &b| value(b).total_cmp(&value(a)));
+        }
     }
     if order.reversed {
         found.reverse();
@@ -147,6 +157,17 @@ pub fn select(entries: &[Entry], filter: &Filter, order: Order) -> Vec<usize> {
 
 fn is_of(entry: &Entry, model: &str) -> bool {
     entry.model.to_lowercase().contains(model) || entry.model_hash.starts_with(model)
+}
+
+/// Whether what other models say of a run lies between these bounds.
+fn is_judged(entry: &Entry, [least, most]: [Option<f32>; 2]) -> bool {
+    if least.or(most).is_none() {
+        return true;
+    }
+    let found = entry.judged();
+    found.is_some_and(|mean| {
+        least.is_none_or(|least| mean >= least) && most.is_none_or(|most| mean <= most)
+    })
 }
 
 fn newest_first(a: &Entry, b: &Entry) -> Ordering {
@@ -179,6 +200,7 @@ fn containing(entries: &[Entry], among: Vec<usize>, text: &str) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::judging::testing::verdict;
     use super::super::testing::record;
     use super::*;
 
@@ -236,6 +258,12 @@ mod tests {
             kind: Some(Kind::Channel),
             ..Filter::default()
         };
+        all[0].verdicts = vec![verdict("j", Some(0.3))];
+        all[1].verdicts = vec![verdict("j", Some(0.6))];
+        let judge = |judge| Filter {
+            judge,
+            ..Filter::default()
+        };
         let none = Filter {
             favourites: true,
             ..model.clone()
@@ -244,6 +272,9 @@ mod tests {
             (favourites, vec!["b"]),
             (model, vec!["c"]),
             (channels, vec!["c"]),
+            (judge([Some(0.5), None]), vec!["b"]),
+            (judge([None, Some(0.5)]), vec!["a"]),
+            (judge([Some(0.0), Some(1.0)]), vec!["b", "a"]),
             (none, vec![]),
         ] {
             assert_eq!(targets(&all, &filter, Order::default()), expected);
@@ -256,11 +287,15 @@ mod tests {
         all[0].probability = Some(0.9);
         all[1].probability = None;
         all[2].model = "a".into();
+        all[0].verdicts = vec![verdict("j", Some(0.9)), verdict("k", Some(0.5))];
+        all[1].verdicts = vec![verdict("j", None)];
+        all[2].verdicts = vec![verdict("j", Some(0.6))];
         for (key, expected) in [
             (SortKey::Time, ["c", "A", "b"]),
             (SortKey::Target, ["A", "b", "c"]),
             (SortKey::Score, ["c", "A", "b"]),
             (SortKey::Probability, ["b", "c", "A"]),
+            (SortKey::Judge, ["b", "c", "A"]),
             (SortKey::Model, ["c", "A", "b"]),
         ] {
             let order = Order {

@@ -1,6 +1,7 @@
 //! What is known of a run.
 
 use super::super::Spec;
+use super::super::judging::Verdict;
 use super::super::words::{percent, shown};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,9 @@ pub struct Record {
     /// not in records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub top: Vec<(usize, f32)>,
+    /// What other models say of the picture, if any were asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<Verdict>,
     /// Steps on each octave, coarse to fine; not in records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub octaves: Vec<usize>,

@@ -1,5 +1,6 @@
 //! Saves, finds and reads single runs.
 
+use super::super::judging::Verdict;
 use super::super::{Error, Spec, export, frames as animation};
 use super::layout::{self, FAVOURITE, FRAMES, IMAGE, MAKING, RECORD};
 use super::lock::Lock;
@@ -77,9 +78,7 @@ pub fn write_pair(
     picture: &RgbImage,
 ) -> Result<(), Error> {
     export::write(image, &export::png(picture, &record.spec))?;
-    let text =
-        serde_json::to_string_pretty(record).expect("a record can always be written as JSON");
-    export::write(json, text.as_bytes())
+    export::write(json, &self::json(record))
 }
 
 /// The finished run of this spec on this provider, if there is one, and its picture's file. What cannot be read does not count.
@@ -137,6 +136,27 @@ pub fn set_favourite(home: &Home, id: &str, favourite: bool) -> Result<(), Error
     }
 }
 
+/// Adds what judges say to the run `id`, as long as it is there; what they said before is replaced. Its id, its spec and its
+/// picture stay as they are.
+///
+/// # Errors
+/// As [`read`], and [`Error::Busy`].
+pub fn add_verdicts(home: &Home, id: &str, verdicts: &[Verdict]) -> Result<(), Error> {
+    let folder = layout::existing(home, id)?;
+    let _lock = Lock::take(&home.history())?;
+    let path = folder.join(RECORD);
+    let mut record = read_record(&path)?;
+    let is_older = |old: &Verdict| verdicts.iter().all(|new| new.model != old.model);
+    record.verdicts.retain(is_older);
+    record.verdicts.extend_from_slice(verdicts);
+    export::write(&path, &json(&record))
+}
+
+/// A record as it is written to files.
+fn json(record: &Record) -> Vec<u8> {
+    serde_json::to_vec_pretty(record).expect("a record can always be written as JSON")
+}
+
 /// Reads a record, however large the file claims to be.
 pub(super) fn read_record(path: &Path) -> Result<Record, Error> {
     let bytes = read_bounded(path)?;
@@ -164,6 +184,7 @@ pub(super) fn read_bounded(path: &Path) -> Result<Vec<u8>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::judging::testing::verdict;
     use super::super::testing::{Desk, picture, record};
     use super::*;
 
@@ -217,6 +238,39 @@ mod tests {
             set_favourite(&desk.home, "00000000000000ff", true),
             Err(Error::NoRun(_))
         ));
+    }
+
+    #[test]
+    fn verdicts_are_added_to_a_run_and_replace_those_of_the_same_judge() {
+        let desk = Desk::new();
+        let first = record(1);
+        let id = desk.save(&first);
+        set_favourite(&desk.home, &id, true).unwrap();
+        let (one, two) = (verdict("a", Some(0.25)), verdict("b", None));
+        add_verdicts(&desk.home, &id, &[one, two.clone()]).unwrap();
+        let again = verdict("a", Some(0.75));
+        add_verdicts(&desk.home, &id, std::slice::from_ref(&again)).unwrap();
+        let found = read(&desk.home, &id).unwrap();
+        assert_eq!(found.verdicts, [two, again]);
+        assert_eq!((&found.id, &found.spec), (&first.id, &first.spec));
+        let entry = entry(&desk.home, &id).unwrap();
+        assert!(entry.favourite && entry.judged() == Some(0.75));
+        assert!(
+            super::super::verify(&desk.home, &|_, _| {})
+                .unwrap()
+                .damaged
+                .is_empty()
+        );
+        let gone = add_verdicts(&desk.home, "00000000000000ff", &[]);
+        assert!(matches!(gone, Err(Error::NoRun(_))));
+    }
+
+    #[test]
+    fn a_record_without_verdicts_is_read_and_written_as_before() {
+        let record = record(1);
+        let text = String::from_utf8(json(&record)).unwrap();
+        assert!(!text.contains("verdicts"));
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub(in super::super) fn record(seed: u64) -> Record {
         probability: Some(0.5),
         reached: Some(true),
         top: vec![(130, 0.5), (127, 0.2)],
+        verdicts: Vec::new(),
         octaves: vec![2, 1],
         scores: vec![0.0, 1.0, 2.0],
         seconds: 1.5,

@@ -2,10 +2,12 @@
 
 use super::mailbox::Mailbox;
 use super::opening::{self, Loaded, Told};
+use super::transfers::Transfers;
 use super::{Command, Report, Watched};
 use crate::ascent::Overlay;
 use crate::home::Home;
 use crate::panics;
+use crate::runs::judging::Judges;
 use crate::runs::queue::{Job, JobId};
 use crate::runs::{checkpoint, history};
 use crate::runtime::{Device, Provider, Stop};
@@ -43,8 +45,10 @@ pub struct Bench {
     pub mailbox: Arc<Mailbox>,
     pub stop: Stop,
     /// The last one was used last.
-    networks: Vec<Arc<Loaded>>,
+    pub networks: Vec<Arc<Loaded>>,
     openings: Vec<Opening>,
+    pub transfers: Transfers,
+    pub judges: Judges,
     /// Why a model that a run needs could not be opened.
     unopened: Option<(String, String)>,
     /// Where runs are made, once that is known.
@@ -77,6 +81,8 @@ impl Bench {
             stop,
             networks: Vec::new(),
             openings: Vec::new(),
+            transfers: Transfers::default(),
+            judges: Judges::default(),
             unopened: None,
             device: None,
             batches: VecDeque::new(),
@@ -163,7 +169,8 @@ impl Bench {
                 let (record, image) = history::find(&self.home, &job.spec, &provider)?;
                 Some((record, image::open(image).ok()?.to_rgb8()))
             };
-            if let Some((record, picture)) = self.is_wanted(job.id).then(known).flatten() {
+            if let Some((mut record, picture)) = self.is_wanted(job.id).then(known).flatten() {
+                self.judge_again(&mut record, &picture);
                 self.current.retain(|id| *id != job.id);
                 self.mailbox.post(Report::Finished {
                     job: job.id,
@@ -234,6 +241,8 @@ impl Bench {
             Message::Command(command) => match command {
                 Command::Open(model) => self.open(opening::asked(model), true),
                 Command::Run(jobs) => self.batches.push_back(jobs),
+                Command::Transfer { model, runs } => self.transfer(model, runs),
+                Command::Judges(models) => self.judges = Judges::new(models),
                 Command::Pause => self.pause(true),
                 Command::Resume => self.pause(false),
                 Command::Cancel(job) => self.cancel(job),
@@ -266,7 +275,7 @@ impl Bench {
     }
 
     /// Begins to open a model, unless that is under way.
-    fn open(&mut self, asked: String, is_shown: bool) {
+    pub fn open(&mut self, asked: String, is_shown: bool) {
         let mut openings = self.openings.iter_mut();
         if let Some(opening) = openings.find(|opening| opening.asked == asked) {
             opening.is_shown |= is_shown;
@@ -315,9 +324,11 @@ impl Bench {
                     let (model, why) = (asked.clone(), why.clone());
                     self.mailbox.post(Report::OpenFailed { model, why });
                 }
+                self.give_up_transfers(&asked, &why);
                 self.unopened = Some((asked, why));
             }
         }
+        self.go_on_with_transfers();
     }
 }
 

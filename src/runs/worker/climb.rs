@@ -258,6 +258,10 @@ impl Bench {
                 Err(problem) => return Err(problem.to_string()),
             }
         };
+        let mut endings = endings;
+        let runs = endings.iter_mut().flatten();
+        let mut runs: Vec<_> = runs.map(|one| (&mut one.record, &one.picture)).collect();
+        self.judge(&mut runs);
         let mut result = Kept::All;
         for (run, ending) in endings.into_iter().enumerate() {
             let job = members.job_of(run).filter(|job| self.is_wanted(*job));

@@ -19,7 +19,7 @@ pub struct Opinion<'n> {
     network: &'n Network,
     device: Device,
     /// Opened with the first question.
-    classifier: Option<Classifier<'n>>,
+    classifier: Option<Classifier<&'n Network>>,
     due: Option<Instant>,
     /// The run that was asked about last, and the classes it was taken for.
     last: Option<(usize, Vec<(usize, f32)>)>,

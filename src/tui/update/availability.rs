@@ -156,6 +156,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         | Command::Atlas
         | Command::Grid
         | Command::SortCells
+        | Command::RunElsewhere
         | Command::Mark
         | Command::MarkRange
         | Command::MarkAll
@@ -168,12 +169,14 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         Command::Details
         | Command::Delete
         | Command::RunAgain
+        | Command::RunAgainElsewhere
         | Command::EditSettings
         | Command::Export
             if app.selected_entry().is_none() =>
         {
             Some("no finished run is selected")
         }
+        Command::RunElsewhere => scope(app),
         Command::Watch
         | Command::Cancel
         | Command::MoveUp
@@ -247,10 +250,15 @@ fn has_nothing_to_close(app: &App) -> bool {
 }
 
 fn sweep(app: &App) -> Option<&'static str> {
-    let browser = &app.browser;
     if app.in_history() {
         return Some("a sweep runs a class, a channel or a layer: select one first");
     }
+    scope(app)
+}
+
+/// Why nothing can be run where a scope is selected and nothing is marked.
+fn scope(app: &App) -> Option<&'static str> {
+    let browser = &app.browser;
     let is_tree = browser.tab == Tab::Layers && browser.channels.is_none();
     let is_scope = is_tree && matches!(browser.selected_row(), Some(Row::Scope(_)));
     (is_scope && browser.layers.mark_count() == 0)

@@ -9,7 +9,7 @@ use super::super::listing::Motion;
 use super::super::messages::Level;
 use super::super::popup::{Palette, Popup};
 use super::super::prompt::{Asked, Prompt};
-use super::{atlas, availability, browse, finished, map, queueing};
+use super::{atlas, availability, browse, elsewhere, finished, map, queueing};
 use crate::ascent::Overlay;
 use crate::ascent::settings::{KNOBS, Knob, PRESETS};
 use crate::runs::worker::Command as Work;
@@ -110,6 +110,8 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::ExportCells => atlas::export(app),
         Command::RunNeuron => queueing::run_neuron(app, effects),
         Command::RunNot => queueing::run_not(app, effects),
+        Command::RunElsewhere => elsewhere::choose_for_selected(app, effects),
+        Command::RunAgainElsewhere => elsewhere::choose_for_finished(app, effects),
         Command::MapHere => map::take_here(app),
         Command::Mark => app.browser.list_mut().toggle_mark(),
         Command::MarkRange | Command::MarkRunRange => mark_range(app),

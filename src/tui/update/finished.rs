@@ -4,27 +4,35 @@ use super::super::action::Effect;
 use super::super::app::{App, Shown};
 use super::super::command::Command;
 use super::super::messages::Level;
-use super::super::popup::{Choice, Compare, MOST_COMPARED, Popup};
+use super::super::popup::{Choice, Compare, MOST_COMPARED, Popup, Purpose};
 use super::super::prompt::{Asked, Prompt};
 use super::super::replay::Replay;
-use super::{browse, queueing};
+use super::{browse, elsewhere, queueing};
 use crate::runs::history::Entry;
 use crate::runs::history::query::SortKey;
 use crate::runs::worker::Command as Work;
 use crate::runs::{Record, description, favourites, history};
 use image::RgbImage;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Most deletions that can be undone.
 const UNDOABLE: usize = 100;
 
-/// The runs that are marked or selected in the list of finished runs.
-fn chosen(app: &App) -> Vec<&Entry> {
-    let items = app.browser.list().chosen().into_iter();
-    match app.in_history() {
-        true => items.map(|index| app.library.get(index)).collect(),
-        false => Vec::new(),
+/// The runs that are marked or selected in the list of finished runs, in its order; those that a search hides come last.
+pub fn chosen(app: &App) -> Vec<&Entry> {
+    if !app.in_history() {
+        return Vec::new();
     }
+    let list = app.browser.list();
+    let places = list.rows().iter().enumerate();
+    let places: HashMap<usize, usize> = places.map(|(place, item)| (*item, place)).collect();
+    let mut items = list.chosen();
+    items.sort_by_key(|item| places.get(item).copied().unwrap_or(usize::MAX));
+    items
+        .into_iter()
+        .map(|index| app.library.get(index))
+        .collect()
 }
 
 /// The run that is meant: the one of the details, the selected one, or the one that is shown.
@@ -150,8 +158,16 @@ pub fn details(app: &mut App, effects: &mut Vec<Effect>) {
 /// Lays the marked runs side by side.
 pub fn compare(app: &mut App) {
     let ids: Vec<String> = chosen(app).iter().map(|entry| entry.id.clone()).collect();
-    if !(2..=MOST_COMPARED).contains(&ids.len()) {
-        let text = format!("mark 2 to {MOST_COMPARED} runs to compare them");
+    let marked = app.browser.list().mark_count();
+    let refusal = match marked {
+        2..=MOST_COMPARED => None,
+        0 => Some("no run is marked".into()),
+        1 => Some("1 run is marked".into()),
+        more => Some(format!("{more} runs are marked")),
+    };
+    if let Some(marked) = refusal {
+        let key = app.key(Command::MarkRun);
+        let text = format!("{marked}: 2 to {MOST_COMPARED} can be compared ({key} marks)");
         return app.messages.say(Level::Note, text, app.now);
     }
     app.popups
@@ -264,6 +280,9 @@ pub fn accept(app: &mut App, effects: &mut Vec<Effect>) -> Result<(), String> {
         app.popups.pop();
         return Ok(());
     };
+    if let Purpose::Run(_) = picker.purpose {
+        return elsewhere::accept(app, "", effects);
+    }
     let choice = picker.list.selected().map(|index| &picker.choices[index]);
     let model = match choice {
         None => return Err("nothing is listed".into()),

@@ -5,6 +5,7 @@
 //! - `browse`: moving, folding, marking, searching
 //! - `atlas`: the grid of pictures
 //! - `queueing`: from what is chosen to runs, and from the queue to the worker
+//! - `elsewhere`: runs in other models than the open one
 //! - `finished`: what can be done with finished runs
 //! - `map`: where the class activation map is taken
 //! - `reports`: what the worker and the disk said
@@ -15,6 +16,7 @@ mod atlas;
 mod availability;
 mod browse;
 mod commands;
+mod elsewhere;
 mod finished;
 mod map;
 mod mouse;

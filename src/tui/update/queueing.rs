@@ -94,6 +94,16 @@ pub fn sweep(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(),
     Ok(())
 }
 
+/// What makes everything that is chosen in the browser with the present settings; what cannot be run is named.
+pub fn chosen_specs(app: &mut App) -> Vec<Spec> {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return Vec::new();
+    };
+    let targets = chosen(app, &opened);
+    let settings = app.plan.settings.clone();
+    specs(app, &opened, targets, &settings)
+}
+
 /// What is marked or selected in the browser, as targets.
 fn chosen(app: &App, opened: &Opened) -> Vec<Result<Target, TargetError>> {
     targets(app, opened, &app.browser.list().chosen())
@@ -157,8 +167,16 @@ fn specs(
     specs
 }
 
-/// Queues runs; what is queued already is not queued again. They come before runs that another process left waiting.
+/// Queues what was chosen, which is not marked any more then.
 pub fn submit(app: &mut App, specs: Vec<Spec>, effects: &mut Vec<Effect>) {
+    if enqueue(app, specs, "", effects) {
+        app.browser.list_mut().clear_marks();
+    }
+}
+
+/// Queues runs; what is queued already is not queued again. They come before runs that another process left waiting. `place`
+/// is where they are to be made if that goes without saying not: ` in efficientnet-lite1`. Returns whether any was queued.
+pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<Effect>) -> bool {
     let before = app.queue.jobs().len();
     let asked = specs.len();
     for spec in specs {
@@ -171,13 +189,14 @@ pub fn submit(app: &mut App, specs: Vec<Spec>, effects: &mut Vec<Effect>) {
     if queued == 0 {
         // Who asks for a run that was left from last time wants it to go on.
         if asked > 0 && app.held {
-            return go_on(app);
+            go_on(app);
+            return true;
         }
         if asked > 0 {
             let text = "it is in the queue already";
             app.messages.say(Level::Note, text, app.now);
         }
-        return;
+        return false;
     }
     let behind = match app.held {
         true => {
@@ -194,13 +213,13 @@ pub fn submit(app: &mut App, specs: Vec<Spec>, effects: &mut Vec<Effect>) {
         }
         false => String::new(),
     };
-    if queued > 1 || !app.running.is_empty() || app.held {
-        let text = format!("{} queued{behind}", counted(queued));
+    if queued > 1 || !app.running.is_empty() || app.held || !place.is_empty() {
+        let text = format!("{} queued{place}{behind}", counted(queued));
         app.messages.say(Level::Note, text, app.now);
     }
     app.held = false;
-    app.browser.list_mut().clear_marks();
     effects.push(Effect::SaveQueue(app.queue.clone()));
+    true
 }
 
 /// Begins with the runs that another process left waiting.

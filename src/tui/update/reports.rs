@@ -6,10 +6,10 @@ use super::super::command::Command;
 use super::super::gallery::Size;
 use super::super::listing::Listing;
 use super::super::messages::Level;
-use super::super::popup::{Picker, Popup};
-use super::super::prompt::{Asked, Prompt};
+use super::super::popup::{Picker, Popup, Purpose};
+use super::super::prompt::Prompt;
 use super::super::text::counted;
-use super::{atlas, browse, finished, queueing};
+use super::{atlas, browse, elsewhere, finished, queueing, typing};
 use crate::runs::history::Entry;
 use crate::runs::queue::JobId;
 use crate::runs::worker::{Progress, Report, Started};
@@ -35,6 +35,7 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
                 app.messages.say(Level::Warning, assumption, app.now);
             }
             app.browser.show_network(&opened.layers, &opened.classes);
+            app.remember_classes(&opened);
             app.model = Model::Open(opened);
             // A picture of another model says nothing of this one.
             if matches!(app.shown, Shown::Finished(_)) {
@@ -55,6 +56,17 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             if app.popups.is_empty() && app.model.opened().is_none() {
                 effects.push(Effect::ListFolder(app.environment.folder.clone()));
             }
+        }
+        Report::Transferred {
+            model,
+            opened,
+            specs,
+            problems,
+        } => {
+            if let Some(opened) = opened {
+                app.remember_classes(&opened);
+            }
+            elsewhere::queue(app, &model, specs, problems, effects);
         }
         Report::Started(begun) => started(app, &begun),
         Report::Remark(text) => app.messages.say(Level::Warning, text, app.now),
@@ -279,15 +291,26 @@ fn show_folder(
         Ok(choices) => (choices, None),
         Err(problem) => (Vec::new(), Some(problem)),
     };
+    let purpose = match app.popups.last_mut() {
+        Some(Popup::Models(open)) => std::mem::take(&mut open.purpose),
+        _ => Purpose::Open,
+    };
     let picker = Picker {
+        purpose,
         folder,
         list: Listing::of(choices.len()),
         choices,
         problem,
     };
+    let mut prompt = Prompt::new(picker.asked(), "");
     match app.popups.last_mut() {
         Some(Popup::Models(open)) => *open = picker,
         _ => app.popups.push(Popup::Models(picker)),
     }
-    app.prompt = Some(Prompt::new(Asked::Model, ""));
+    // What was typed while the folder was read stays.
+    if let Some(typed) = app.prompt.take_if(|typed| typed.asked == prompt.asked) {
+        prompt = typed;
+    }
+    app.prompt = Some(prompt);
+    typing::changed(app);
 }

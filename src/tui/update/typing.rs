@@ -8,7 +8,7 @@ use super::super::listing::Motion;
 use super::super::messages::Level;
 use super::super::popup::Popup;
 use super::super::prompt::{Asked, Prompt, Typed};
-use super::{browse, finished, give, map, queueing};
+use super::{browse, elsewhere, finished, give, map, queueing};
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, Knob};
 use crate::runs::export::Form;
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 /// Takes a key while a line is being typed.
 pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
-    if moves(app, chord) {
+    if moves(app, chord) || marks(app, chord) {
         return;
     }
     let Some(prompt) = &mut app.prompt else {
@@ -46,12 +46,20 @@ fn moves(app: &mut App, chord: Chord) -> bool {
     let asked = app.prompt.as_ref().map(|prompt| &prompt.asked);
     let has_list = matches!(
         asked,
-        Some(Asked::Command | Asked::Model | Asked::HelpFilter)
+        Some(Asked::Command | Asked::Model | Asked::OtherModels | Asked::HelpFilter)
     );
     if has_list {
         browse::go(app, motion);
     }
     has_list
+}
+
+/// Marks a model in the picker, if the key does that: where several can be chosen, space does.
+fn marks(app: &mut App, chord: Chord) -> bool {
+    match app.popups.last_mut() {
+        Some(Popup::Models(picker)) if chord.typed() == Some(' ') => picker.toggle_mark(),
+        _ => false,
+    }
 }
 
 /// Follows a change of the line.
@@ -66,8 +74,8 @@ pub fn changed(app: &mut App) {
             browse::list_tab(app);
         }
         (Asked::Command, Some(Popup::Palette(palette))) => palette.filter(&text),
-        (Asked::Model, Some(Popup::Models(picker))) if is_path(&text) => picker.filter(""),
-        (Asked::Model, Some(Popup::Models(picker))) => picker.filter(&text),
+        (_, Some(Popup::Models(picker))) if is_path(&text) => picker.filter(""),
+        (_, Some(Popup::Models(picker))) => picker.filter(&text),
         (Asked::HelpFilter, Some(Popup::Help { filter, scroll })) => {
             *filter = text;
             *scroll = 0;
@@ -85,7 +93,7 @@ fn give_up(app: &mut App) {
             app.browser.set_search(&before);
             browse::list_tab(app);
         }
-        (Asked::Command | Asked::Model, _) => drop(app.popups.pop()),
+        (Asked::Command | Asked::Model | Asked::OtherModels, _) => drop(app.popups.pop()),
         (Asked::HelpFilter, Some(Popup::Help { filter, .. })) => filter.clear(),
         _ => {}
     }
@@ -105,17 +113,18 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
         Asked::Export(ids) => export(ids, &text, effects),
         Asked::Command => command(app, &text, effects),
         Asked::Model => model(app, &text, effects),
+        Asked::OtherModels => elsewhere::accept(app, &text, effects),
     };
-    match done {
-        Err(problem) => {
+    match (done, app.popups.last()) {
+        (Err(problem), _) => {
             app.messages.say(Level::Error, problem, app.now);
             app.prompt = Some(prompt);
         }
         // The picker is open until a model is: a folder is being listed.
-        Ok(()) if matches!(app.popups.last(), Some(Popup::Models(_))) => {
-            app.prompt = Some(Prompt::new(Asked::Model, ""));
+        (Ok(()), Some(Popup::Models(picker))) => {
+            app.prompt = Some(Prompt::new(picker.asked(), ""));
         }
-        Ok(()) => {}
+        (Ok(()), _) => {}
     }
 }
 
@@ -150,7 +159,7 @@ fn model(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), Str
 }
 
 /// Whether a text for the picker is a path rather than a part of a name.
-fn is_path(text: &str) -> bool {
+pub fn is_path(text: &str) -> bool {
     text.contains('/')
 }
 
@@ -193,7 +202,7 @@ fn save_preset(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Result<(
 }
 
 /// `~/` is the user's home, as everywhere they type a path.
-fn home_relative(text: &str) -> PathBuf {
+pub fn home_relative(text: &str) -> PathBuf {
     let below = text.strip_prefix("~/");
     let home = directories::UserDirs::new();
     match (below, home) {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Draws the pictures.
 pub fn draw(app: &App, frame: &mut Frame, area: Rect, tiles: &[Tile]) {
-    let (columns, rows) = grid(tiles.len(), area);
+    let (columns, rows) = grid(tiles.len(), area, |_| 1);
     let (width, height) = (area.width / columns, area.height / rows);
     if height < 3 || width < 4 {
         return;

@@ -5,7 +5,7 @@ use super::panel::{bordered, list, noted, two};
 use super::{Frame, grid};
 use crate::autodiff::reach::Reach;
 use crate::model::Layer;
-use crate::runs::history::Entry;
+use crate::runs::history::{Entry, SortKey};
 use crate::runs::target::{Place, Target};
 use crate::runs::words;
 use crate::runs::worker::Opened;
@@ -262,9 +262,13 @@ fn class_row(app: &App, opened: &Opened, class: usize, width: usize) -> Line<'st
 
 fn entry_row(app: &App, entry: &Entry, now: u64, width: usize) -> Line<'static> {
     let star = if entry.favourite { "★ " } else { "" };
-    let score = match entry.probability {
-        Some(probability) => format!("{:.0} %", 100.0 * probability),
-        None => words::score(entry.score),
+    let score = match (app.library.order.key, entry.probability) {
+        (SortKey::Judge, _) => match entry.judged() {
+            Some(judged) => format!("judge {:.0} %", 100.0 * judged),
+            None => "not judged".into(),
+        },
+        (_, Some(probability)) => format!("{:.0} %", 100.0 * probability),
+        (_, None) => words::score(entry.score),
     };
     let right = match width > 44 {
         true => format!("{score:>8}  {:>10}", ago(entry.time, now)),

@@ -1,35 +1,99 @@
-//! Finished runs side by side, or two of them taking turns in one place.
+//! Finished runs side by side, or two of them taking turns in one place. Above them is what they have in common, under each
+//! picture what only it has.
 
 use super::panel::overlaid;
 use super::{Frame, slots};
+use crate::runs::comparison::Comparison;
+use crate::runs::history::Entry;
 use crate::tui::app::App;
 use crate::tui::gallery::Size;
 use crate::tui::popup::Compare;
-use crate::tui::text::fit;
+use crate::tui::text::{fit, joined, wrapped};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 use std::sync::Arc;
+use unicode_width::UnicodeWidthStr;
 
 /// How long each of two pictures is seen while they blink, in milliseconds.
 pub const BLINK: u128 = 600;
 
+/// Most lines above the pictures.
+const MOST_LINES: usize = 3;
+
+/// Columns of the popup's borders, and of the air beside its title and its inside.
+const BORDERS: u16 = 4;
+
 /// Draws the pictures.
 pub fn draw(app: &App, frame: &mut Frame, compare: &Compare) {
-    let body = app.layout().body;
-    let title = match compare.blink {
-        true => "compare · blinking",
-        false => "compare · b blinks between the first two",
+    let seen = match compare.blink {
+        true => compare.ids.len().min(2),
+        false => compare.ids.len(),
     };
-    let area = overlaid(app, frame, body.width, body.height, title);
-    if compare.blink {
-        let turn = (app.now.as_millis() / BLINK) as usize % 2;
-        return one(app, frame, area, &compare.ids[turn], 0);
+    // A run that was removed meanwhile leaves a gap.
+    let runs = compare.ids[..seen].iter();
+    let runs: Vec<&Entry> = runs.filter_map(|id| app.library.find(id)).collect();
+    let comparison = Comparison::of(&runs);
+    let turn = (app.now.as_millis() / BLINK) as usize % seen.max(1);
+    let title = match compare.blink {
+        true => format!("blink {} of {seen}", turn + 1),
+        false => format!("compare {} runs", runs.len()),
+    };
+    let area = framed(app, frame, &title, &comparison.summary());
+    if !compare.blink {
+        return side_by_side(app, frame, area, &runs, &comparison.captions);
     }
-    let (columns, rows) = grid(compare.ids.len(), area);
+    if let (Some(run), Some(caption)) = (runs.get(turn), comparison.captions.get(turn)) {
+        let mut caption = caption.clone();
+        caption.insert(0, format!("{} of {seen}", turn + 1));
+        let lines = joined(&caption, area.width.into()).len() as u16;
+        one(app, frame, (area, lines), run, (&caption, 0));
+    }
+}
+
+/// Draws the frame with what the runs have in common: in the title, or in lines below it if it is too long for that. Returns
+/// what is left.
+fn framed(app: &App, frame: &mut Frame, title: &str, summary: &str) -> Rect {
+    let body = app.layout().body;
+    let room = usize::from(body.width.saturating_sub(BORDERS));
+    let together = format!("{title} · {summary}");
+    if together.width() <= room {
+        return overlaid(app, frame, body.width, body.height, &together);
+    }
+    let area = overlaid(app, frame, body.width, body.height, title);
+    let mut lines = wrapped(summary, area.width.into());
+    if lines.len() > MOST_LINES {
+        let rest = lines.split_off(MOST_LINES - 1).join(" ");
+        lines.push(fit(&rest, area.width.into()));
+    }
+    let used = (lines.len() as u16).min(area.height / 2);
+    for (y, line) in (area.y..area.y + used).zip(lines) {
+        let line = Line::styled(line, app.theme.style(Role::Text));
+        line.render(Rect::new(area.x, y, area.width, 1), frame.buffer);
+    }
+    Rect {
+        y: area.y + used,
+        height: area.height - used,
+        ..area
+    }
+}
+
+fn side_by_side(
+    app: &App,
+    frame: &mut Frame,
+    area: Rect,
+    runs: &[&Entry],
+    captions: &[Vec<String>],
+) {
+    let lines = |width: u16| {
+        let longest = captions.iter().map(|texts| joined(texts, width.into()));
+        longest.map(|lines| lines.len()).max().unwrap_or(0) as u16
+    };
+    let (columns, rows) = grid(runs.len(), area, lines);
     let (width, height) = (area.width / columns, area.height / rows);
-    for (index, id) in compare.ids.iter().enumerate() {
+    let lines = lines(width.saturating_sub(1)).min(height / 2);
+    for (index, (run, caption)) in runs.iter().zip(captions).enumerate() {
         let (column, row) = (index as u16 % columns, index as u16 / columns);
         let place = Rect::new(
             area.x + column * width,
@@ -37,50 +101,59 @@ pub fn draw(app: &App, frame: &mut Frame, compare: &Compare) {
             width.saturating_sub(1),
             height,
         );
-        one(app, frame, place, id, index as u32);
+        one(app, frame, (place, lines), run, (caption, index as u32));
     }
 }
 
-/// Columns and rows that give the pictures most room; a character is about twice as high as wide.
-pub fn grid(count: usize, area: Rect) -> (u16, u16) {
+/// Columns and rows that give the pictures most room; a character is about twice as high as wide. `lines` tells how many
+/// lines the captions need in a width.
+pub fn grid(count: usize, area: Rect, lines: impl Fn(u16) -> u16) -> (u16, u16) {
+    let rows = |columns: u16| (count as u16).div_ceil(columns).max(1);
     let side = |columns: u16| {
-        let rows = (count as u16).div_ceil(columns);
-        (area.width / columns).min(2 * (area.height / rows).saturating_sub(1))
+        let rows = rows(columns);
+        let (width, height) = (area.width / columns, area.height / rows);
+        let lines = lines(width.saturating_sub(1)).min(height / 2);
+        width.min(2 * (height - lines))
     };
     let columns = (1..=count.max(1) as u16)
         .max_by_key(|&columns| side(columns))
         .unwrap_or(1);
-    (columns, (count as u16).div_ceil(columns).max(1))
+    (columns, rows(columns))
 }
 
-fn one(app: &App, frame: &mut Frame, area: Rect, id: &str, slot: u32) {
-    if area.height < 2 {
-        return;
-    }
+/// Draws a picture with its caption in so many lines below it.
+fn one(
+    app: &App,
+    frame: &mut Frame,
+    (area, lines): (Rect, u16),
+    run: &Entry,
+    (caption, slot): (&[String], u32),
+) {
+    let lines = lines.min(area.height);
     let picture = Rect {
-        height: area.height - 1,
+        height: area.height - lines,
         ..area
     };
-    if let Some(loaded) = app.gallery.get(id, Size::Full) {
-        frame.place(slots::COMPARED + slot, &Arc::clone(loaded), picture, false);
+    // The caption is close to its picture, wherever that ends.
+    let bottom = match app.gallery.get(&run.id, Size::Full) {
+        Some(loaded) => {
+            let slot = slots::COMPARED + slot;
+            let place = frame.place(slot, &Arc::clone(loaded), picture, false);
+            place.bottom().clamp(picture.y, picture.bottom())
+        }
+        None => picture.bottom(),
+    };
+    let width = usize::from(area.width);
+    let mut texts = joined(caption, width);
+    if texts.len() > usize::from(lines) && lines > 0 {
+        let rest = texts.split_off(usize::from(lines) - 1).join(" · ");
+        texts.push(fit(&rest, width));
     }
-    let caption = app.library.find(id).map(|entry| {
-        let probability = entry
-            .probability
-            .map(|p| format!(" {:.0} %", 100.0 * p))
-            .unwrap_or_default();
-        format!(
-            "{} · {:.1}{probability} · seed {} · {}",
-            entry.target, entry.score, entry.seed, entry.model
-        )
-    });
-    let caption = fit(&caption.unwrap_or_default(), usize::from(area.width));
-    Line::styled(caption, app.theme.style(Role::Dim))
-        .centered()
-        .render(
-            Rect::new(area.x, picture.bottom(), area.width, 1),
-            frame.buffer,
-        );
+    for (y, text) in (bottom..area.bottom()).zip(texts) {
+        Line::styled(text, app.theme.style(Role::Text))
+            .centered()
+            .render(Rect::new(area.x, y, area.width, 1), frame.buffer);
+    }
 }
 
 #[cfg(test)]
@@ -89,8 +162,16 @@ mod tests {
 
     #[test]
     fn pictures_get_the_room_there_is() {
-        assert_eq!(grid(2, Rect::new(0, 0, 80, 22)), (2, 1));
-        assert_eq!(grid(9, Rect::new(0, 0, 120, 60)), (3, 3));
-        assert_eq!(grid(2, Rect::new(0, 0, 30, 60)), (1, 2));
+        let one_line = |_| 1;
+        assert_eq!(grid(2, Rect::new(0, 0, 80, 22), one_line), (2, 1));
+        assert_eq!(grid(9, Rect::new(0, 0, 120, 60), one_line), (3, 3));
+        assert_eq!(grid(2, Rect::new(0, 0, 30, 60), one_line), (1, 2));
+    }
+
+    #[test]
+    fn captions_that_need_many_lines_leave_half_of_the_room() {
+        let narrow_is_long = |width: u16| 100 / width.max(1);
+        assert_eq!(grid(12, Rect::new(0, 0, 160, 40), narrow_is_long), (6, 2));
+        assert_eq!(grid(0, Rect::new(0, 0, 0, 0), narrow_is_long), (1, 1));
     }
 }

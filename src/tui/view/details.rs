@@ -2,6 +2,7 @@
 
 use super::panel::{overlaid, scrolled};
 use super::{Frame, slots};
+use crate::runs::judging::MOST_SHOWN;
 use crate::runs::{Record, description, words};
 use crate::tui::app::App;
 use crate::tui::gallery::Size;
@@ -54,6 +55,10 @@ fn lines(app: &App, record: &Record) -> Vec<Line<'static>> {
         row("target", spec.target.clone()),
         row("score", words::score(record.score)),
         row("probability", probability),
+    ];
+    let verdicts = record.verdicts.iter().take(MOST_SHOWN);
+    lines.extend(verdicts.map(|verdict| row("judge", description::judged(spec, verdict))));
+    lines.extend([
         row("seed", spec.seed.to_string()),
         row(
             "time",
@@ -62,7 +67,7 @@ fn lines(app: &App, record: &Record) -> Vec<Line<'static>> {
         row("provider", record.provider.clone()),
         row("id", record.id.clone()),
         Line::default(),
-    ];
+    ]);
     for setting in description::settings(spec) {
         let role = match setting.default_if_changed() {
             Some(_) => Role::Accent,

@@ -3,8 +3,8 @@
 use super::Frame;
 use super::panel::{list, overlaid, two};
 use crate::tui::app::{App, Model};
-use crate::tui::popup::{Choice, Picker};
-use crate::tui::text::fit_end;
+use crate::tui::popup::{Choice, Picker, Purpose};
+use crate::tui::text::{counted, fit_end};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -19,7 +19,11 @@ pub fn draw(app: &App, frame: &mut Frame, picker: &Picker) {
         Model::Failed { why, .. } => Some(why.as_str()),
         _ => None,
     };
-    let title = format!("open a model · {}", picker.folder.display());
+    let purpose = match &picker.purpose {
+        Purpose::Open => "open a model".into(),
+        Purpose::Run(runs) => format!("make {} in other models", counted(runs.len())),
+    };
+    let title = format!("{purpose} · {}", picker.folder.display());
     let area = overlaid(app, frame, body.width.min(84), body.height.min(30), &title);
     let reason = picker.problem.as_deref().or(why);
     let reason_lines = if reason.is_some() {

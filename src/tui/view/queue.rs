@@ -43,9 +43,8 @@ fn row(app: &App, job: &Job, width: usize) -> Line<'static> {
         _ => fit_end(&job.spec.target, room),
     };
     let is_other = app.is_of_other_model(&job.spec.model_hash);
-    let model = is_other.then(|| job.spec.model.clone());
-    let changes: Vec<String> = model.into_iter().chain(job.spec.changes()).collect();
-    let changes = changes.join(" ");
+    let model = is_other.then(|| format!("{} ", job.spec.model));
+    let note = format!("{}{}", model.unwrap_or_default(), job.spec.changes());
     let right = Span::styled(state, app.theme.style(role));
-    noted(app, (&name, &changes), right, width)
+    noted(app, (&name, note.trim_end()), right, width)
 }

@@ -20,7 +20,11 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
             0 | 1 => String::new(),
             runs => format!(" · batch of {runs}"),
         };
-        format!("{}{together}", fit(&job.spec.target, 40))
+        let model = match app.is_of_other_model(&job.spec.model_hash) {
+            true => format!(" · {}", fit(words::model(&job.spec.model), 30)),
+            false => String::new(),
+        };
+        format!("{}{model}{together}", fit(&job.spec.target, 40))
     });
     let title = title.unwrap_or_else(|| subject::title(app));
     let inner = bordered(app, frame, area, &title, false);
@@ -162,7 +166,7 @@ fn begins(octaves: &[usize]) -> impl Iterator<Item = f64> {
     })
 }
 
-/// The classes that the network sees most: by name if it is the one that is open, which knows no others' names.
+/// The classes that the network sees most: by name if it is or was open.
 pub fn top_classes(app: &App, frame: &mut Frame, area: Rect, spec: &Spec, top: &[(usize, f32)]) {
     let Spec {
         model_hash,
@@ -170,8 +174,6 @@ pub fn top_classes(app: &App, frame: &mut Frame, area: Rect, spec: &Spec, top: &
         unit,
         ..
     } = spec;
-    let opened = app.model.opened();
-    let opened = opened.filter(|opened| opened.hash == *model_hash);
     let wanted = (objective.kind.is_of_class()).then_some(unit.index);
     let width = usize::from(area.width.saturating_sub(1));
     for (y, (class, probability)) in (area.y..area.bottom()).zip(top) {
@@ -179,7 +181,7 @@ pub fn top_classes(app: &App, frame: &mut Frame, area: Rect, spec: &Spec, top: &
             true => Role::Good,
             false => Role::Dim,
         };
-        let name = opened.and_then(|opened| opened.classes.name(*class));
+        let name = app.class_name(model_hash, *class);
         let name = name.map_or_else(|| format!("class {class}"), str::to_string);
         let line = two(
             Span::styled(name, app.theme.style(role)),

@@ -4,6 +4,7 @@
 use super::Frame;
 use super::run::{curve, top_classes};
 use crate::runs::history::Entry;
+use crate::runs::judging::Verdict;
 use crate::runs::{Record, words};
 use crate::tui::app::{App, Shown};
 use crate::tui::browser::Tab;
@@ -129,6 +130,11 @@ fn of_run(app: &App, entry: &Entry, record: Option<&Record>) -> Vec<Fact> {
     let mut facts = vec![("score", words::score(entry.score))];
     let probability = entry.probability.map(words::percent);
     facts.extend(probability.map(|text| ("probability", text)));
+    let says = |verdict: &Verdict| {
+        let says = verdict.text(entry.kind(), &entry.target);
+        ("judge", format!("{}: {says}", verdict.judge()))
+    };
+    facts.extend(entry.verdicts.iter().map(says));
     let took = span(entry.seconds);
     let run = format!(
         "seed {} · {} steps in {took} · {}",
@@ -137,7 +143,7 @@ fn of_run(app: &App, entry: &Entry, record: Option<&Record>) -> Vec<Fact> {
     facts.push(("run", run));
     let settings = record.map(|record| match record.spec.is_current() {
         true if entry.changes.is_empty() => "default".into(),
-        true => entry.changes.clone(),
+        true => entry.changes.to_string(),
         false => format!("of an earlier version {}", entry.changes),
     });
     facts.extend(settings.map(|text| ("settings", text)));

@@ -1,0 +1,140 @@
+//! What becomes of a finished picture: it is written, printed and reported.
+
+use crate::cli::graphics::Screen;
+use crate::cli::{Failure, output};
+use image::RgbImage;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use ziggurat::runs::judging::Verdict;
+use ziggurat::runs::{Record, description, favourites, history, words};
+
+/// Where finished pictures go.
+pub struct Delivery<'a> {
+    /// A file, or a folder; `None` leaves them in history.
+    pub out: Option<&'a Path>,
+    /// Where they are printed, if anywhere.
+    pub screen: Option<Screen>,
+    pub json: bool,
+    /// Whether there are several in all.
+    pub several: bool,
+    /// Whether they are of several models.
+    pub several_models: bool,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    model: &'a str,
+    target: &'a str,
+    score: f32,
+    probability: Option<f32>,
+    /// Whether the network takes the picture for the class; nothing for other targets.
+    reached: Option<bool>,
+    /// What other models say of the picture.
+    verdicts: &'a [Verdict],
+    steps: usize,
+    seconds: f64,
+    provider: &'a str,
+    image: &'a Path,
+    from_history: bool,
+}
+
+impl Delivery<'_> {
+    /// Writes, shows and reports one finished picture.
+    ///
+    /// # Errors
+    /// If it cannot be written, or nobody reads the output any more.
+    pub fn deliver(
+        &self,
+        record: &Record,
+        picture: &RgbImage,
+        kept: PathBuf,
+        from_history: bool,
+    ) -> Result<(), Failure> {
+        let image = match self.out {
+            None => kept,
+            Some(out) => {
+                let path = match self.several || out.is_dir() {
+                    true => out.join(self.file_name(record)),
+                    false => out.to_path_buf(),
+                };
+                history::write_pair(&path, &path.with_extension("json"), record, picture)?;
+                path
+            }
+        };
+        if let Some(advice) = record.advice() {
+            output::remark(&advice);
+        }
+        match self.json {
+            true => json(record, &image, from_history),
+            false => self.print(record, picture, &image, from_history),
+        }
+    }
+
+    fn file_name(&self, record: &Record) -> String {
+        match self.several_models {
+            true => format!("{}.png", favourites::stem(record)),
+            false => {
+                let target = favourites::file_name(&record.spec.target);
+                format!("{target}-{}.png", &record.id[..6])
+            }
+        }
+    }
+
+    fn print(
+        &self,
+        record: &Record,
+        picture: &RgbImage,
+        image: &Path,
+        from_history: bool,
+    ) -> Result<(), Failure> {
+        if let Some(screen) = &self.screen {
+            screen.print(picture)?;
+        }
+        let spec = &record.spec;
+        let model = match self.several_models {
+            true => format!(" in {}", spec.model),
+            false => String::new(),
+        };
+        let probability = record
+            .probability
+            .map(|p| format!(", probability {}", words::percent(p)))
+            .unwrap_or_default();
+        let how = match from_history {
+            true => "from history".to_string(),
+            false => format!(
+                "{} steps in {:.1} s on {}",
+                record.scores.len(),
+                record.seconds,
+                record.provider
+            ),
+        };
+        let (target, score) = (&spec.target, words::score(record.score));
+        let image = image.display();
+        output::line(&format!(
+            "{target}{model}: score {score}{probability}, {how}: {image}"
+        ))?;
+        for verdict in &record.verdicts {
+            let verdict = description::judged(spec, verdict);
+            output::line(&format!("  judged by {verdict}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn json(record: &Record, image: &Path, from_history: bool) -> Result<(), Failure> {
+    Ok(output::json(&Line {
+        id: &record.id,
+        model: &record.spec.model,
+        target: &record.spec.target,
+        score: record.score,
+        probability: record.probability,
+        reached: record.reached,
+        verdicts: &record.verdicts,
+        steps: record.scores.len(),
+        seconds: record.seconds,
+        provider: &record.provider,
+        image,
+        from_history,
+    })?)
+}

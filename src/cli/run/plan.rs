@@ -1,0 +1,226 @@
+//! What a command line asks to be made: the runs of each model, known before anything long starts.
+
+use super::Arguments;
+use crate::cli::writing::is_folder;
+use crate::cli::{Failure, opening, output};
+use anyhow::anyhow;
+use std::path::Path;
+use ziggurat::ascent::Settings;
+use ziggurat::home::Home;
+use ziggurat::model::{Network, Source};
+use ziggurat::runs::{Spec, Target, words};
+
+/// The runs of one model.
+pub struct Plan {
+    /// The model as it was asked for; `None` is the default one.
+    pub model: Option<String>,
+    pub specs: Vec<Spec>,
+}
+
+/// What the runs of all models share.
+pub struct Planner<'a> {
+    pub home: &'a Home,
+    pub arguments: &'a Arguments,
+    pub from: Option<&'a Spec>,
+    pub settings: Settings,
+    pub seed: u64,
+}
+
+impl Planner<'_> {
+    /// The runs of each of these models, in their order, and the network of the first. No two networks are open together.
+    pub fn plan(&self, models: &[Option<&str>]) -> Result<(Vec<Plan>, Network), Failure> {
+        let several = models.len() > 1;
+        // A name that means nothing is known before anything is fetched or opened.
+        for model in models {
+            if let Err(problem) = Source::resolve(self.home, *model) {
+                return Err(opening::unresolved(problem));
+            }
+        }
+        let mut plans = Vec::new();
+        let mut first = None;
+        for model in models.iter().rev() {
+            drop(first.take());
+            let planned = self.plan_one(*model, several);
+            let (plan, network) = planned.map_err(|failure| match (model, several) {
+                (Some(model), true) => failure.about(model),
+                _ => failure,
+            })?;
+            plans.push(plan);
+            first = Some(network);
+        }
+        plans.reverse();
+        let first = first.ok_or_else(|| anyhow!("no model is given"))?;
+        Ok((plans, first))
+    }
+
+    fn plan_one(&self, model: Option<&str>, several: bool) -> Result<(Plan, Network), Failure> {
+        let network = opening::quiet_network(self.home, model, &self.arguments.ports)?;
+        let name = model.unwrap_or(&network.name).to_string();
+        let remark = |text: &str| match several {
+            true => output::remark(&format!("{name}: {text}")),
+            false => output::remark(text),
+        };
+        for assumption in network.assumptions() {
+            remark(&assumption);
+        }
+        if !self.settings.mask_layer.is_empty() {
+            opening::layer(&network, &self.settings.mask_layer)?;
+        }
+        let targets = match self.from {
+            Some(spec) => vec![repeated(&network, spec)?],
+            None => self.read_targets(&network, &remark)?,
+        };
+        let spec = |target: Target| {
+            let what = (target.title.as_str(), target.objective, target.unit);
+            Spec::new(
+                (&name, &network.hash),
+                what,
+                self.seed,
+                self.settings.clone(),
+            )
+        };
+        let plan = Plan {
+            model: model.map(str::to_string),
+            specs: targets.into_iter().map(spec).collect(),
+        };
+        Ok((plan, network))
+    }
+
+    fn read_targets(
+        &self,
+        network: &Network,
+        remark: &dyn Fn(&str),
+    ) -> Result<Vec<Target>, Failure> {
+        let mut targets: Vec<Target> = Vec::new();
+        for text in &self.arguments.targets {
+            let target = opening::quiet_target(network, text)?;
+            if let Some(note) = &target.remark {
+                remark(note);
+            }
+            let known =
+                |other: &Target| (&other.objective, other.unit) == (&target.objective, target.unit);
+            if !targets.iter().any(known) {
+                targets.push(target);
+            }
+        }
+        Ok(targets)
+    }
+
+    /// The network of a plan, opened again.
+    ///
+    /// # Errors
+    /// If the file is another one by now.
+    pub fn open_again(&self, plan: &Plan) -> Result<Network, Failure> {
+        let network =
+            opening::quiet_network(self.home, plan.model.as_deref(), &self.arguments.ports)?;
+        match plan
+            .specs
+            .iter()
+            .all(|spec| spec.model_hash == network.hash)
+        {
+            true => Ok(network),
+            false => {
+                Err(anyhow!("the file has changed since it was looked at; run it again").into())
+            }
+        }
+    }
+}
+
+/// The target of a picture's spec, if the model is the same and the method too.
+fn repeated(network: &Network, spec: &Spec) -> Result<Target, Failure> {
+    if spec.model_hash != network.hash {
+        return Err(anyhow!(
+            "{} is not the model that made the picture; say --model",
+            spec.model
+        )
+        .into());
+    }
+    if let Some(former) = spec.former() {
+        let former: Vec<String> = former
+            .iter()
+            .map(|(key, value)| format!("{key}={}", words::value(value)))
+            .collect();
+        output::remark(&format!(
+            "the picture was made by method {} of an earlier version; its settings ({}) have no meaning today: target and seed are kept, the settings are the defaults",
+            spec.method,
+            former.join(", ")
+        ));
+    } else if !spec.is_current() {
+        output::remark(&format!(
+            "the picture was made by method {} of an earlier version, with these settings; today's method makes another one of them",
+            spec.method
+        ));
+    }
+    let (mut objective, unit) = (spec.objective.clone(), spec.unit);
+    if objective.kind.is_of_class()
+        && let Some(logits) = network.logits()
+    {
+        objective.value = logits.into();
+    }
+    Ok(Target {
+        objective,
+        unit,
+        title: spec.target.clone(),
+        remark: None,
+    })
+}
+
+/// The settings that the options ask for.
+pub fn settings(arguments: &Arguments, from: Option<&Spec>) -> Result<Settings, Failure> {
+    let mut settings = match (from, &arguments.preset) {
+        (Some(spec), _) => spec.settings.clone(),
+        (None, Some(preset)) => Settings::preset(preset).map_err(Failure::usage)?,
+        (None, None) => Settings::default(),
+    };
+    if let Some(steps) = arguments.steps {
+        settings
+            .set("steps", f64::from(steps).into())
+            .map_err(Failure::usage)?;
+    }
+    for set in &arguments.sets {
+        let (key, value) = set
+            .split_once('=')
+            .ok_or_else(|| Failure::usage(anyhow!("--set {set}: say KEY=VALUE")))?;
+        settings
+            .set_text(key.trim(), value)
+            .map_err(Failure::usage)?;
+    }
+    Ok(settings)
+}
+
+/// Asks before minutes of work whether its result can be written.
+pub fn check_writable(out: Option<&Path>, several: bool) -> Result<(), Failure> {
+    let Some(out) = out else { return Ok(()) };
+    let is_png = !is_folder(out)
+        && out
+            .extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
+    let folder = match (several, is_png) {
+        (true, true) => {
+            let problem = anyhow!(
+                "--out {}: several targets or models need a folder",
+                out.display()
+            );
+            return Err(Failure::usage(problem));
+        }
+        (false, false) if !is_folder(out) => {
+            let problem = anyhow!(
+                "--out {}: pictures are PNG files; let the name end in .png, or in / if it is a folder",
+                out.display()
+            );
+            return Err(Failure::usage(problem));
+        }
+        (_, true) => out
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new(".")),
+        (_, false) => {
+            std::fs::create_dir_all(out)
+                .map_err(|problem| anyhow!("--out {}: {problem}", out.display()))?;
+            out
+        }
+    };
+    tempfile::tempfile_in(folder)
+        .map_err(|problem| anyhow!("--out {}: {problem}", out.display()))?;
+    Ok(())
+}

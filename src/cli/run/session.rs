@@ -1,0 +1,206 @@
+//! From the runs of a model to pictures: what history holds, and the rest in batches.
+
+use super::Arguments;
+use super::delivery::Delivery;
+use crate::cli::{Failure, output};
+use image::RgbImage;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ziggurat::home::Home;
+use ziggurat::model::Network;
+use ziggurat::runs::batch::{Batch, Ending, provider_name};
+use ziggurat::runs::judging::{Case, Judges};
+use ziggurat::runs::queue::{MOST_TOGETHER, shares_steps};
+use ziggurat::runs::{Ended, Error, Record, Spec, history, words};
+use ziggurat::runtime::{Device, Stop};
+
+/// All that the runs of one command share.
+pub struct Session<'a> {
+    pub home: &'a Home,
+    pub device: Device,
+    pub stop: Stop,
+    pub arguments: &'a Arguments,
+    pub judges: Judges,
+    pub delivery: Delivery<'a>,
+}
+
+/// How the runs of a model, or those of a batch, ended.
+pub enum Made {
+    All,
+    /// All but those for which something stood in the way; the last of these is not yet said.
+    Some(Error),
+    /// The user stopped it; what there was is saved.
+    Stopped,
+}
+
+impl Session<'_> {
+    /// Answers what history holds, and computes the rest in batches of like objectives. A batch that fails does not keep the
+    /// others from being made.
+    ///
+    /// # Errors
+    /// If a picture cannot be kept or delivered: so it would be with the others.
+    pub fn make(&mut self, network: &Network, specs: &[Spec]) -> Result<Made, Failure> {
+        let provider = self.provider();
+        let mut open: Vec<&Spec> = Vec::new();
+        for spec in specs {
+            let known = match self.arguments.again {
+                true => None,
+                false => history::find(self.home, spec, &provider),
+            };
+            match known {
+                None => open.push(spec),
+                Some((mut record, image)) => {
+                    let picture = image::open(&image)?.to_rgb8();
+                    if self.judge(&mut [(&mut record, &picture)]) {
+                        history::add_verdicts(self.home, &record.id, &record.verdicts)?;
+                    }
+                    self.delivery.deliver(&record, &picture, image, true)?;
+                }
+            }
+        }
+        let most = match network.batchable {
+            true => MOST_TOGETHER,
+            false => 1,
+        };
+        let mut failed = None;
+        while let Some(first) = open.first().copied() {
+            let alike = |spec: &&Spec| shares_steps(spec, first);
+            let batch: Vec<&Spec> = open.iter().copied().filter(alike).take(most).collect();
+            open.retain(|spec| !batch.iter().any(|taken| std::ptr::eq(*taken, *spec)));
+            match self.climb(network, &batch)? {
+                Made::All => {}
+                Made::Some(problem) => note(&mut failed, problem),
+                Made::Stopped => return Ok(Made::Stopped),
+            }
+        }
+        Ok(failed.map_or(Made::All, Made::Some))
+    }
+
+    /// Computes one batch.
+    fn climb(&mut self, network: &Network, batch: &[&Spec]) -> Result<Made, Failure> {
+        let endings = match self.steps(network, batch) {
+            Ok(Some(endings)) => endings,
+            Ok(None) => return Ok(Made::Stopped),
+            Err(problem) if problem.is_stop() => return Ok(Made::Stopped),
+            Err(problem) => return Ok(Made::Some(problem)),
+        };
+        // One that failed does not keep the others from their pictures.
+        let mut failed = None;
+        let mut finished: Vec<Ending> = Vec::new();
+        for ending in endings {
+            match ending {
+                Ok(ending) => finished.push(ending),
+                Err(problem) => note(&mut failed, problem),
+            }
+        }
+        let is_stopped = |ending: &Ending| ending.record.ended == Ended::Stopped;
+        let mut was_stopped = finished.iter().any(is_stopped);
+        if !was_stopped {
+            let runs = finished.iter_mut();
+            let mut runs: Vec<_> = runs.map(|one| (&mut one.record, &one.picture)).collect();
+            self.judge(&mut runs);
+            was_stopped = self.stop.is_stopped();
+        }
+        for ending in finished {
+            self.keep(ending)?;
+        }
+        match (was_stopped, failed) {
+            (true, Some(problem)) => {
+                output::remark(&problem.to_string());
+                Ok(Made::Stopped)
+            }
+            (true, None) => Ok(Made::Stopped),
+            (false, failed) => Ok(failed.map_or(Made::All, Made::Some)),
+        }
+    }
+
+    /// Takes the steps of a batch; `None` if it was stopped before the first.
+    fn steps(
+        &self,
+        network: &Network,
+        batch: &[&Spec],
+    ) -> Result<Option<Vec<Result<Ending, Error>>>, Error> {
+        let specs: Vec<Spec> = batch.iter().copied().cloned().collect();
+        let mut runs = Batch::begin(network, &specs, self.device, &self.stop)?;
+        let bar = progress_bar(runs.ascent().steps(), batch);
+        let ended = loop {
+            match runs.step() {
+                Ok(None) => break Ended::Finished,
+                Ok(Some(report)) => {
+                    bar.set_message(format!("score {}", words::score(mean(&report.scores))));
+                    bar.set_position(report.step as u64);
+                }
+                Err(problem) if problem.is_stop() => break Ended::Stopped,
+                Err(problem) => return Err(problem),
+            }
+        };
+        bar.finish_and_clear();
+        self.stop.reset();
+        match ended == Ended::Stopped && runs.ascent().step_count() == 0 {
+            true => Ok(None),
+            false => runs.end(ended).map(Some),
+        }
+    }
+
+    /// Lets the judges see the pictures of these runs, until the user stops it; returns whether there is anything new.
+    fn judge(&mut self, runs: &mut [(&mut Record, &RgbImage)]) -> bool {
+        let count = |runs: &[(&mut Record, &RgbImage)]| -> usize {
+            runs.iter().map(|(record, _)| record.verdicts.len()).sum()
+        };
+        let before = count(runs);
+        let cases = runs.iter_mut().map(|(record, picture)| Case {
+            spec: &record.spec,
+            picture,
+            verdicts: &mut record.verdicts,
+        });
+        let mut cases: Vec<Case> = cases.collect();
+        let stop = self.stop.clone();
+        let mut goes_on = || !stop.is_stopped();
+        let mut warn = |text: String| output::remark(&text);
+        self.judges
+            .judge(self.home, &mut cases, &mut goes_on, &mut warn);
+        count(runs) > before
+    }
+
+    fn keep(&mut self, ending: Ending) -> Result<(), Failure> {
+        let is_stopped = ending.record.ended == Ended::Stopped;
+        let is_whole = history::find(self.home, &ending.record.spec, &self.provider());
+        let image = ending.keep(self.home)?;
+        if is_stopped && is_whole.is_some() && self.arguments.out.is_none() {
+            output::remark("history keeps the run as it was finished before");
+            return Ok(());
+        }
+        let delivery = &self.delivery;
+        delivery.deliver(&ending.record, &ending.picture, image, false)
+    }
+
+    fn provider(&self) -> String {
+        provider_name(self.device)
+    }
+}
+
+/// Keeps a problem for the end, and says the one that was kept before.
+pub fn note<E: std::fmt::Display>(failed: &mut Option<E>, problem: E) {
+    if let Some(earlier) = failed.replace(problem) {
+        output::remark(&earlier.to_string());
+    }
+}
+
+fn progress_bar(steps: usize, batch: &[&Spec]) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
+    let template = "{prefix} {wide_bar} {pos}/{len} {msg} {per_sec} {eta} left";
+    bar.set_style(
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let names: Vec<String> = batch
+        .iter()
+        .take(3)
+        .map(|spec| output::one_line(&spec.target))
+        .collect();
+    let more = if batch.len() > 3 { ", …" } else { "" };
+    bar.set_prefix(format!("{}{more}", names.join(", ")));
+    bar
+}
+
+fn mean(values: &[f32]) -> f32 {
+    values.iter().sum::<f32>() / values.len().max(1) as f32
+}

@@ -1,0 +1,406 @@
+//! Finished runs side by side: what they have in common, and what only some of them have.
+//!
+//! Numbers are written with the digits that tell them apart, see [`words::scores`].
+
+use super::history::{Ended, Entry};
+use super::judging::Verdict;
+use super::spec::Changes;
+use super::words;
+use crate::ascent::settings::{KNOBS, Knob};
+
+/// What there is to say of runs side by side. All texts are safe to show.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Comparison {
+    /// What all runs have in common: target, model, settings, …
+    pub common: Vec<String>,
+    /// The names of what was asked for differently: `seed`, `tilt`, …
+    pub differing: Vec<&'static str>,
+    /// Of each run, in the order given, what not all have: `seed 3`, `tilt=1.2`, `score 2.13`, …
+    pub captions: Vec<Vec<String>>,
+}
+
+/// One thing that can be said of every run.
+struct Aspect {
+    /// What it is called where runs differ in it; empty for what came of a run rather than being asked for.
+    name: &'static str,
+    /// What is said of each run; empty where there is nothing to say.
+    texts: Vec<String>,
+    /// Whether it is said where all runs have it in common.
+    is_said_in_common: bool,
+}
+
+impl Comparison {
+    /// Compares runs.
+    pub fn of(runs: &[&Entry]) -> Self {
+        let mut comparison = Self {
+            captions: vec![Vec::new(); runs.len()],
+            ..Self::default()
+        };
+        for aspect in [targets(runs), models(runs), methods(runs)] {
+            comparison.add(aspect);
+        }
+        comparison.add_settings(runs);
+        for aspect in [
+            seeds(runs),
+            providers(runs),
+            endings(runs),
+            scores(runs),
+            probabilities(runs),
+        ] {
+            comparison.add(aspect);
+        }
+        for judge in judges(runs) {
+            comparison.add(verdicts(runs, judge));
+        }
+        comparison
+    }
+
+    /// In one line: `goldfish · efficientnet-lite0 · default; differ in seed, tilt`.
+    pub fn summary(&self) -> String {
+        let common = self.common.join(" · ");
+        let gap = if common.is_empty() { "" } else { "; " };
+        match self.differing.is_empty() {
+            true => common,
+            false => format!("{common}{gap}differ in {}", self.differing.join(", ")),
+        }
+    }
+
+    fn add(&mut self, aspect: Aspect) {
+        let Some(first) = aspect.texts.first() else {
+            return;
+        };
+        if aspect.texts.iter().all(|text| text == first) {
+            if aspect.is_said_in_common && !first.is_empty() {
+                self.common.push(first.clone());
+            }
+            return;
+        }
+        if !aspect.name.is_empty() {
+            self.differing.push(aspect.name);
+        }
+        for (caption, text) in self.captions.iter_mut().zip(aspect.texts) {
+            if !text.is_empty() {
+                caption.push(text);
+            }
+        }
+    }
+
+    /// The settings that differ, one by one, and what the others are: a preset, or what differs from the defaults.
+    fn add_settings(&mut self, runs: &[&Entry]) {
+        if runs.iter().any(|run| !run.has_known_settings()) {
+            return;
+        }
+        let value = |run: &Entry, knob: &Knob| match run.changes.get(knob.key) {
+            Some(value) => value.to_string(),
+            None => words::value(&knob.default()),
+        };
+        let mut differing: Vec<&str> = Vec::new();
+        for knob in KNOBS {
+            let texts = runs
+                .iter()
+                .map(|run| format!("{}={}", knob.key, value(run, knob)));
+            let texts: Vec<String> = texts.collect();
+            if texts.windows(2).any(|pair| pair[0] != pair[1]) {
+                differing.push(knob.key);
+                self.add(Aspect {
+                    name: knob.key,
+                    texts,
+                    is_said_in_common: false,
+                });
+            }
+        }
+        let Some(first) = runs.first() else { return };
+        let shared: Changes = first.changes.filtered(|key| !differing.contains(&key));
+        self.common.push(match shared.preset() {
+            Some(name) => name.into(),
+            None => shared.to_string(),
+        });
+    }
+}
+
+/// The targets; where two classes of a model are called alike, with their indices.
+fn targets(runs: &[&Entry]) -> Aspect {
+    let has_namesake = |run: &Entry| {
+        runs.iter().any(|other| {
+            (&other.target, &other.model_hash) == (&run.target, &run.model_hash)
+                && other.unit.index != run.unit.index
+        })
+    };
+    let text = |run: &&Entry| match run.kind().is_of_class() && has_namesake(run) {
+        true => format!("{} ({})", run.target, run.unit.index),
+        false => run.target.clone(),
+    };
+    Aspect {
+        name: "target",
+        texts: runs.iter().map(text).collect(),
+        is_said_in_common: true,
+    }
+}
+
+/// The models; two that are called alike with their hash.
+fn models(runs: &[&Entry]) -> Aspect {
+    let name = |run: &Entry| words::model(&run.model).to_string();
+    // A model may have been asked for by several names.
+    let named = |run: &&Entry| {
+        let same = runs.iter().find(|other| other.model_hash == run.model_hash);
+        same.map_or_else(|| name(run), |first| name(first))
+    };
+    let text = |run: &&Entry| {
+        let own = named(run);
+        let has_namesake = runs
+            .iter()
+            .any(|other| named(other) == own && other.model_hash != run.model_hash);
+        match has_namesake {
+            true => format!(
+                "{own} ({})",
+                run.model_hash.chars().take(6).collect::<String>()
+            ),
+            false => own,
+        }
+    };
+    Aspect {
+        name: "model",
+        texts: runs.iter().map(text).collect(),
+        is_said_in_common: true,
+    }
+}
+
+/// The methods, where not all runs were made by today's.
+fn methods(runs: &[&Entry]) -> Aspect {
+    let all_current = runs.iter().all(|run| run.is_current());
+    let text = |run: &&Entry| match all_current {
+        true => String::new(),
+        false => format!("method {}", run.method),
+    };
+    Aspect {
+        name: "method",
+        texts: runs.iter().map(text).collect(),
+        is_said_in_common: true,
+    }
+}
+
+fn seeds(runs: &[&Entry]) -> Aspect {
+    let text = |run: &&Entry| format!("seed {}", run.seed);
+    Aspect {
+        name: "seed",
+        texts: runs.iter().map(text).collect(),
+        is_said_in_common: true,
+    }
+}
+
+fn providers(runs: &[&Entry]) -> Aspect {
+    Aspect {
+        name: "provider",
+        texts: runs.iter().map(|run| run.provider.clone()).collect(),
+        is_said_in_common: false,
+    }
+}
+
+/// Where runs were stopped.
+fn endings(runs: &[&Entry]) -> Aspect {
+    let text = |run: &&Entry| match run.ended {
+        Ended::Finished => String::new(),
+        Ended::Stopped => format!("stopped after {} steps", run.steps),
+    };
+    Aspect {
+        name: "",
+        texts: runs.iter().map(text).collect(),
+        is_said_in_common: true,
+    }
+}
+
+fn scores(runs: &[&Entry]) -> Aspect {
+    let scores: Vec<f32> = runs.iter().map(|run| run.score).collect();
+    let texts = words::scores(&scores).into_iter();
+    Aspect {
+        name: "",
+        texts: texts.map(|text| format!("score {text}")).collect(),
+        is_said_in_common: true,
+    }
+}
+
+/// The probabilities; runs of channels, neurons and layers have none.
+fn probabilities(runs: &[&Entry]) -> Aspect {
+    let known: Vec<f32> = runs.iter().filter_map(|run| run.probability).collect();
+    let mut texts = words::percents(&known).into_iter();
+    let text = |run: &&Entry| match run.probability {
+        Some(_) => texts.next().unwrap_or_default(),
+        None => String::new(),
+    };
+    Aspect {
+        name: "",
+        texts: runs.iter().map(text).collect(),
+        is_said_in_common: true,
+    }
+}
+
+/// The judges of any of the runs, by their hashes.
+fn judges<'a>(runs: &[&'a Entry]) -> Vec<&'a str> {
+    let mut judges: Vec<&str> = Vec::new();
+    for verdict in runs.iter().flat_map(|run| &run.verdicts) {
+        if !judges.contains(&verdict.model_hash.as_str()) {
+            judges.push(&verdict.model_hash);
+        }
+    }
+    judges
+}
+
+/// What a judge says of each run: the probability of its target, or else the class that it sees.
+fn verdicts(runs: &[&Entry], judge: &str) -> Aspect {
+    let of = |run: &&Entry| -> Option<Verdict> {
+        let mut all = run.verdicts.iter();
+        all.find(|verdict| verdict.model_hash == judge).cloned()
+    };
+    let found: Vec<Option<Verdict>> = runs.iter().map(of).collect();
+    let known = found.iter().flatten();
+    let known: Vec<f32> = known.filter_map(|one| one.target_probability).collect();
+    let mut percents = words::percents(&known).into_iter();
+    let text = |verdict: &Option<Verdict>| {
+        let Some(verdict) = verdict else {
+            return String::new();
+        };
+        let seen = match verdict.target_probability {
+            Some(_) => percents.next().unwrap_or_default(),
+            None => verdict.class.clone(),
+        };
+        format!("{} {seen}", verdict.judge())
+    };
+    Aspect {
+        name: "",
+        texts: found.iter().map(text).collect(),
+        is_said_in_common: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::history::testing::record;
+    use super::super::judging::testing::verdict;
+    use super::*;
+
+    /// Runs of one target with other seeds, as they are after `change`.
+    fn runs<const N: usize>(change: impl Fn(usize, &mut Entry)) -> [Entry; N] {
+        std::array::from_fn(|index| {
+            let mut entry = Entry::of(&record(index as u64), false);
+            entry.score = 1.0;
+            change(index, &mut entry);
+            entry
+        })
+    }
+
+    fn compared(runs: &[Entry]) -> Comparison {
+        Comparison::of(&runs.iter().collect::<Vec<_>>())
+    }
+
+    fn with(settings: &[(&str, f64)]) -> Entry {
+        let mut record = record(0);
+        for (key, value) in settings {
+            record.spec.settings.set(key, (*value).into()).unwrap();
+        }
+        Entry::of(&record, false)
+    }
+
+    #[test]
+    fn runs_that_differ_in_their_seed_say_what_they_share_and_what_came_of_them() {
+        let found = compared(&runs::<2>(|index, entry| {
+            entry.score = [2.13, 2.1][index];
+            entry.probability = Some([0.975, 0.9751][index]);
+        }));
+        assert_eq!(found.summary(), "flamingo · m · default; differ in seed");
+        assert_eq!(found.captions[0], ["seed 0", "score 2.13", "97.50 %"]);
+        assert_eq!(found.captions[1], ["seed 1", "score 2.10", "97.51 %"]);
+    }
+
+    #[test]
+    fn each_setting_that_differs_is_named_with_its_value_and_the_others_once() {
+        let found = compared(&[
+            with(&[("steps", 80.0), ("tilt", 1.3)]),
+            with(&[("steps", 80.0), ("blur", 2.0)]),
+        ]);
+        assert_eq!(
+            found.summary(),
+            "flamingo · m · steps=80 · seed 0 · score 0.00 · 50.0 %; differ in blur, tilt"
+        );
+        assert_eq!(found.captions[0], ["blur=3", "tilt=1.3"]);
+        assert_eq!(found.captions[1], ["blur=2", "tilt=1.15"]);
+        let same = compared(&[with(&[("tilt", 1.0)]), with(&[("tilt", 1.2)])]);
+        assert!(same.summary().starts_with("flamingo · m · default · "));
+        let vivid = [("chroma", 2.0), ("contrast", 1.4), ("step_size", 0.25)];
+        let vivid = compared(&[with(&vivid), with(&vivid)]);
+        assert!(vivid.summary().starts_with("flamingo · m · vivid · "));
+    }
+
+    #[test]
+    fn another_model_is_the_difference_whatever_it_is_called() {
+        let found = compared(&runs::<3>(|index, entry| {
+            entry.seed = 0;
+            entry.model = ["/models/lite.onnx", "lite0", "lite0"][index].into();
+            entry.model_hash = ["aaaa1111", "bbbb2222", "aaaa1111"][index].into();
+        }));
+        assert_eq!(found.differing, ["model"]);
+        let models: Vec<&str> = found.captions.iter().map(|all| all[0].as_str()).collect();
+        assert_eq!(models, ["lite.onnx", "lite0", "lite.onnx"]);
+        let found = compared(&runs::<2>(|index, entry| {
+            entry.model_hash = ["aaaa1111", "bbbb2222"][index].into();
+        }));
+        assert_eq!(found.captions[0][0], "m (aaaa11)");
+    }
+
+    #[test]
+    fn classes_of_one_name_are_told_apart_by_their_index() {
+        let found = compared(&runs::<2>(|index, entry| {
+            entry.target = "crane".into();
+            entry.unit.index = [134, 517][index];
+        }));
+        assert_eq!(found.captions[0][0], "crane (134)");
+        assert_eq!(found.differing, ["target", "seed"]);
+    }
+
+    #[test]
+    fn what_only_some_runs_have_is_said_of_those() {
+        let found = compared(&runs::<2>(|index, entry| {
+            entry.probability = [Some(0.25), None][index];
+            entry.method = [6, 3][index];
+            entry.ended = [Ended::Stopped, Ended::Finished][index];
+        }));
+        assert_eq!(
+            found.captions[0],
+            ["method 6", "seed 0", "stopped after 3 steps", "25.0 %"]
+        );
+        assert_eq!(found.captions[1], ["method 3", "seed 1"]);
+        // Nothing is said of settings whose meaning is not today's.
+        assert_eq!(
+            found.summary(),
+            "flamingo · m · score 1.00; differ in method, seed"
+        );
+    }
+
+    #[test]
+    fn verdicts_stand_beside_each_other() {
+        let found = compared(&runs::<3>(|index, entry| {
+            let first = verdict("/a/lite1", [Some(0.91), Some(0.912), None][index]);
+            entry.verdicts = vec![first];
+            if index == 0 {
+                let second = verdict("lite2", Some(0.5));
+                entry.verdicts.push(Verdict {
+                    model_hash: "other".into(),
+                    ..second
+                });
+            }
+        }));
+        let last = |run: usize| found.captions[run][1..].join(" · ");
+        assert_eq!(last(0), "lite1 91.0 % · lite2 50.0 %");
+        assert_eq!(last(1), "lite1 91.2 %");
+        assert_eq!(last(2), "lite1 crane");
+    }
+
+    #[test]
+    fn no_run_and_one_run_are_no_fault() {
+        assert_eq!(Comparison::of(&[]), Comparison::default());
+        let one = compared(&runs::<1>(|_, _| {}));
+        assert_eq!(
+            one.summary(),
+            "flamingo · m · default · seed 0 · score 1.00 · 50.0 %"
+        );
+    }
+}

@@ -1,0 +1,349 @@
+//! Verdicts of other models: what each of them takes a finished picture for.
+//!
+//! A judge sees a picture as it would see a photo: through its own preprocessing, on the CPU. Of a run's class it knows only
+//! the name: classes of two models are the same if they are called alike.
+
+use super::Spec;
+use super::words::{percent, shown};
+use crate::ascent::Kind;
+use crate::ascent::probe::{Classifier, largest};
+use crate::home::Home;
+use crate::model::{Activation, Network, Source};
+use crate::runtime::Device;
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+
+/// Most verdicts of a run that are shown.
+pub const MOST_SHOWN: usize = 8;
+
+/// How many learned numbers judges may have in all that stay open from picture to picture: 256 MiB.
+const KEPT_OPEN: usize = 64 << 20;
+
+/// What a judge says of a finished picture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The judge as it was asked for: a card's name, or a path.
+    pub model: String,
+    /// Content hash of the judge.
+    pub model_hash: String,
+    /// The class that it finds most probable.
+    pub class: String,
+    /// The probability of that class, 0 to 1.
+    pub probability: f32,
+    /// The probability of what the run climbed: of its class, or that it is not of the class if its negative was climbed.
+    /// `None` for runs of layers and their parts, and if the judge has no class of the name.
+    #[serde(default)]
+    pub target_probability: Option<f32>,
+}
+
+impl Verdict {
+    /// What it says of a run of a target, in a few words: `flamingo 97.3 %`, or `crane 60.2 %, flamingo 12.0 %`. Safe to show.
+    pub fn text(&self, kind: Kind, target: &str) -> String {
+        let (class, target) = (shown(&self.class), shown(target));
+        let top = format!("{class} {}", percent(self.probability));
+        match self.target_probability {
+            _ if !kind.is_of_class() => top,
+            Some(same) if kind == Kind::Class && same == self.probability => top,
+            Some(other) => format!("{top}, {target} {}", percent(other)),
+            None => format!("{top}, has no such class"),
+        }
+    }
+
+    /// The judge's name: a card's, or the last part of a path. Safe to show.
+    pub fn judge(&self) -> String {
+        shown(super::words::model(&self.model))
+    }
+
+    /// The same with texts that are safe to show.
+    pub(super) fn cleaned(self) -> Self {
+        Self {
+            model: shown(&self.model),
+            model_hash: shown(&self.model_hash),
+            class: shown(&self.class),
+            ..self
+        }
+    }
+}
+
+/// The mean probability that judges give to what a run climbed; `None` if none of them can.
+pub fn mean(verdicts: &[Verdict]) -> Option<f32> {
+    let known = verdicts.iter().filter_map(|one| one.target_probability);
+    let known: Vec<f32> = known.collect();
+    (!known.is_empty()).then(|| known.iter().sum::<f32>() / known.len() as f32)
+}
+
+/// A finished run to be judged.
+pub struct Case<'a> {
+    pub spec: &'a Spec,
+    pub picture: &'a RgbImage,
+    /// What is known already; new verdicts are added.
+    pub verdicts: &'a mut Vec<Verdict>,
+}
+
+/// The models that judge finished pictures.
+#[derive(Default)]
+pub struct Judges {
+    judges: Vec<Judge>,
+}
+
+/// One of them.
+struct Judge {
+    /// A card's name or a path.
+    model: String,
+    /// Its content hash, once it was open.
+    hash: Option<String>,
+    state: State,
+}
+
+enum State {
+    Closed,
+    Open(Box<Classifier<Network>>),
+    /// It cannot judge; that was said.
+    Unfit,
+}
+
+impl Judges {
+    /// The judges of these names: cards or paths, each once.
+    pub fn new(models: impl IntoIterator<Item = String>) -> Self {
+        let mut judges: Vec<Judge> = Vec::new();
+        for model in models {
+            if judges.iter().all(|judge| judge.model != model) {
+                judges.push(Judge {
+                    model,
+                    hash: None,
+                    state: State::Closed,
+                });
+            }
+        }
+        Self { judges }
+    }
+
+    /// Whether nobody judges.
+    pub fn is_empty(&self) -> bool {
+        self.judges.is_empty()
+    }
+
+    /// Whether a judge has something new to say of a run.
+    pub fn is_wanted(&self, spec: &Spec, verdicts: &[Verdict]) -> bool {
+        let mut judges = self.judges.iter();
+        judges.any(|judge| judge.is_wanted(spec, verdicts))
+    }
+
+    /// Lets each judge, one after another, see the pictures of which it has said nothing yet. A model does not judge its own
+    /// pictures. `goes_on` is asked before every picture. One that cannot be opened is named once with `warn`, in one line.
+    pub fn judge(
+        &mut self,
+        home: &Home,
+        cases: &mut [Case<'_>],
+        goes_on: &mut dyn FnMut() -> bool,
+        warn: &mut dyn FnMut(String),
+    ) {
+        let mut kept_open = 0;
+        for judge in &mut self.judges {
+            let model = judge.model.clone();
+            let mut cases: Vec<&mut Case> = cases
+                .iter_mut()
+                .filter(|case| judge.is_wanted(case.spec, case.verdicts))
+                .collect();
+            if !cases.is_empty()
+                && goes_on()
+                && let Some(classifier) = judge.open(home, warn)
+            {
+                for case in &mut cases {
+                    if !goes_on() {
+                        break;
+                    }
+                    match verdict(&model, classifier, case) {
+                        Ok(found) => case.verdicts.extend(found),
+                        Err(problem) => {
+                            let target = shown(&case.spec.target);
+                            warn(format!("{model} does not judge {target}: {problem}"));
+                        }
+                    }
+                }
+            }
+            kept_open += judge.close_beyond(KEPT_OPEN.saturating_sub(kept_open));
+        }
+    }
+}
+
+impl Judge {
+    fn is_wanted(&self, spec: &Spec, verdicts: &[Verdict]) -> bool {
+        let is_unfit = matches!(self.state, State::Unfit);
+        let is_own = self.hash.as_ref() == Some(&spec.model_hash);
+        let mut known = verdicts.iter();
+        !is_unfit && !is_own && known.all(|verdict| verdict.model != self.model)
+    }
+
+    /// The judge, opened if need be; `None` if that cannot be, which is said the first time.
+    fn open(
+        &mut self,
+        home: &Home,
+        warn: &mut dyn FnMut(String),
+    ) -> Option<&mut Classifier<Network>> {
+        if let State::Closed = self.state {
+            self.state = match open(home, &self.model) {
+                Ok(classifier) => {
+                    self.hash = Some(classifier.network().hash.clone());
+                    State::Open(Box::new(classifier))
+                }
+                Err(why) => {
+                    warn(format!("{} cannot judge: {why}", self.model));
+                    State::Unfit
+                }
+            };
+        }
+        match &mut self.state {
+            State::Open(classifier) => Some(classifier),
+            State::Closed | State::Unfit => None,
+        }
+    }
+
+    /// Closes it if it has more learned numbers than this; returns how many stay in memory.
+    fn close_beyond(&mut self, most: usize) -> usize {
+        let State::Open(classifier) = &self.state else {
+            return 0;
+        };
+        let size = classifier.network().parameters();
+        if size <= most {
+            return size;
+        }
+        self.state = State::Closed;
+        0
+    }
+}
+
+fn open(home: &Home, model: &str) -> Result<Classifier<Network>, String> {
+    let say = |problem: &dyn std::fmt::Display| problem.to_string();
+    let source = Source::resolve(home, Some(model)).map_err(|problem| say(&problem))?;
+    if !source.is_here(home) {
+        return Err(format!("`ziggurat setup {model}` fetches it first"));
+    }
+    let file = source.open(home, &crate::runtime::package::quiet);
+    let file = file.map_err(|problem| say(&problem))?;
+    let network = Network::open(&file).map_err(|problem| say(&problem))?;
+    if network.activation() == Activation::None {
+        return Err("its scores are no probabilities".into());
+    }
+    Classifier::open(network, Device::Cpu).map_err(|problem| say(&problem))
+}
+
+/// What a judge says of a picture; nothing of one of its own.
+fn verdict(
+    model: &str,
+    classifier: &mut Classifier<Network>,
+    case: &Case,
+) -> Result<Option<Verdict>, crate::ascent::Error> {
+    let network = classifier.network();
+    if network.hash == case.spec.model_hash {
+        return Ok(None);
+    }
+    let input = network.preprocessing.tensor(case.picture, network.size);
+    let probabilities = classifier.probabilities(input)?;
+    let classes = &classifier.network().classes;
+    let spec = case.spec;
+    let counterpart = spec.class_name().and_then(|name| {
+        let found = classes.counterpart(name, spec.unit.index).ok()?;
+        probabilities.get(found).copied()
+    });
+    let target_probability = counterpart.map(|found| match spec.objective.kind {
+        Kind::NotClass => 1.0 - found,
+        _ => found,
+    });
+    let top = largest(probabilities.iter().copied(), 1);
+    Ok(top.first().map(|(index, probability)| Verdict {
+        model: model.into(),
+        model_hash: classifier.network().hash.clone(),
+        class: match classes.name(*index).unwrap_or_default() {
+            "" => index.to_string(),
+            name => name.into(),
+        },
+        probability: *probability,
+        target_probability,
+    }))
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::Verdict;
+
+    /// What a judge says that gives the target this probability.
+    pub fn verdict(model: &str, target_probability: Option<f32>) -> Verdict {
+        Verdict {
+            model: model.into(),
+            model_hash: "j".into(),
+            class: "crane".into(),
+            probability: 0.6,
+            target_probability,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::history::testing::{Desk, picture, record};
+    use super::testing::verdict;
+    use super::*;
+
+    #[test]
+    fn a_verdict_names_the_top_class_and_the_target_if_that_is_another() {
+        let agreed = Verdict {
+            class: "flamingo".into(),
+            ..verdict("a", Some(0.6))
+        };
+        assert_eq!(agreed.text(Kind::Class, "flamingo"), "flamingo 60.0 %");
+        let other = verdict("a", Some(0.12));
+        let text = other.text(Kind::Class, "flamingo");
+        assert_eq!(text, "crane 60.0 %, flamingo 12.0 %");
+        let text = other.text(Kind::NotClass, "not flamingo");
+        assert_eq!(text, "crane 60.0 %, not flamingo 12.0 %");
+        let unknown = verdict("a", None);
+        let text = unknown.text(Kind::Class, "flamingo");
+        assert_eq!(text, "crane 60.0 %, has no such class");
+        assert_eq!(unknown.text(Kind::Channel, "stem:3"), "crane 60.0 %");
+        let hostile = Verdict {
+            model: "/a/\u{1b}[2J".into(),
+            class: "\u{202e}x".into(),
+            ..unknown
+        };
+        assert_eq!(hostile.judge(), "\\u{1b}[2J");
+        assert!(hostile.text(Kind::Channel, "").starts_with("\\u{202e}x"));
+    }
+
+    #[test]
+    fn the_mean_is_of_those_that_know_the_target() {
+        let of = |targets: &[Option<f32>]| {
+            let verdicts: Vec<Verdict> = targets.iter().map(|one| verdict("a", *one)).collect();
+            mean(&verdicts)
+        };
+        assert_eq!(of(&[Some(0.25), None, Some(0.75)]), Some(0.5));
+        assert_eq!((of(&[None]), of(&[])), (None, None));
+    }
+
+    #[test]
+    fn a_judge_that_cannot_be_opened_is_named_once_and_costs_nothing_else() {
+        let desk = Desk::new();
+        let models = ["none.onnx", "efficientnet-lite1", "none.onnx"].map(String::from);
+        let mut judges = Judges::new(models);
+        let (record, picture) = (record(1), picture());
+        let mut said = Vec::new();
+        for _ in 0..2 {
+            let mut verdicts = Vec::new();
+            let mut cases = [Case {
+                spec: &record.spec,
+                picture: &picture,
+                verdicts: &mut verdicts,
+            }];
+            let mut warn = |text| said.push(text);
+            judges.judge(&desk.home, &mut cases, &mut || true, &mut warn);
+            assert!(verdicts.is_empty());
+        }
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[0].starts_with("none.onnx cannot judge: "), "{said:?}");
+        assert_eq!(
+            said[1],
+            "efficientnet-lite1 cannot judge: `ziggurat setup efficientnet-lite1` fetches it first"
+        );
+        assert!(!judges.is_wanted(&record.spec, &[]));
+    }
+}

@@ -1,0 +1,50 @@
+//! Finished pictures before the judges, with an ear for commands between two pictures.
+
+use super::Report;
+use super::bench::Bench;
+use crate::runs::judging::Case;
+use crate::runs::{Record, history};
+use image::RgbImage;
+
+impl Bench {
+    /// Lets the judges see the pictures of these runs. Whoever does not want to wait for them ends the worker, and the runs
+    /// are kept without them.
+    pub fn judge(&mut self, runs: &mut [(&mut Record, &RgbImage)]) {
+        if self.judges.is_empty() {
+            return;
+        }
+        let mut judges = std::mem::take(&mut self.judges);
+        let (home, mailbox) = (self.home.clone(), self.mailbox.clone());
+        let cases = runs.iter_mut().map(|(record, picture)| Case {
+            spec: &record.spec,
+            picture,
+            verdicts: &mut record.verdicts,
+        });
+        let mut cases: Vec<Case> = cases.collect();
+        let mut goes_on = || {
+            self.obey_all();
+            !self.is_ended
+        };
+        let mut warn = |text: String| mailbox.post(Report::Remark(text));
+        judges.judge(&home, &mut cases, &mut goes_on, &mut warn);
+        // Others may have been named meanwhile.
+        if self.judges.is_empty() {
+            self.judges = judges;
+        }
+    }
+
+    /// Lets the judges who have not seen it see the picture of a run that history has, and keeps what they say.
+    pub fn judge_again(&mut self, record: &mut Record, picture: &RgbImage) {
+        if !self.judges.is_wanted(&record.spec, &record.verdicts) {
+            return;
+        }
+        let before = record.verdicts.len();
+        self.judge(&mut [(record, picture)]);
+        if record.verdicts.len() > before
+            && let Err(problem) = history::add_verdicts(&self.home, &record.id, &record.verdicts)
+        {
+            let text = format!("what the judges say is not kept: {problem}");
+            self.mailbox.post(Report::Remark(text));
+        }
+    }
+}

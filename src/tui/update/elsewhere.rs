@@ -1,0 +1,119 @@
+//! Runs in other models than the one they were chosen in: which models, and what becomes of it.
+
+use super::super::action::Effect;
+use super::super::app::App;
+use super::super::messages::Level;
+use super::super::popup::{Choice, Picker, Popup, Purpose};
+use super::super::prompt::Prompt;
+use super::super::text::counted;
+use super::typing::{home_relative, is_path};
+use super::{browse, finished, queueing};
+use crate::runs::Spec;
+use crate::runs::worker::{Command as Work, Origin};
+
+/// Most problems of one model that are said one by one.
+const MOST_SAID: usize = 3;
+
+/// Asks for the models in which what is chosen in the browser is to be made.
+pub fn choose_for_selected(app: &mut App, effects: &mut Vec<Effect>) {
+    if app.model.opened().is_none() {
+        return browse::no_network(app);
+    }
+    let specs = queueing::chosen_specs(app).into_iter();
+    let runs = specs.map(|spec| Origin::Spec(Box::new(spec))).collect();
+    choose(app, runs, effects);
+}
+
+/// Asks for the models in which the chosen finished runs are to be made.
+pub fn choose_for_finished(app: &mut App, effects: &mut Vec<Effect>) {
+    let chosen = finished::chosen(app).into_iter();
+    let runs = chosen.map(|entry| Origin::Kept(entry.id.clone())).collect();
+    choose(app, runs, effects);
+}
+
+fn choose(app: &mut App, runs: Vec<Origin>, effects: &mut Vec<Effect>) {
+    if runs.is_empty() {
+        return;
+    }
+    let folder = app.environment.folder.clone();
+    let picker = Picker {
+        purpose: Purpose::Run(runs),
+        folder: folder.clone(),
+        choices: Vec::new(),
+        list: Default::default(),
+        problem: None,
+    };
+    app.prompt = Some(Prompt::new(picker.asked(), ""));
+    app.popups.push(Popup::Models(picker));
+    effects.push(Effect::ListFolder(folder));
+}
+
+/// Looks the runs up in the models that were chosen, by a path that was typed or in the picker.
+///
+/// # Errors
+/// If none was.
+pub fn accept(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+    let Some(Popup::Models(picker)) = app.popups.last() else {
+        return Ok(());
+    };
+    let Purpose::Run(runs) = &picker.purpose else {
+        return Ok(());
+    };
+    let path = picker.folder.join(home_relative(text));
+    let chosen = || picker.list.chosen().into_iter();
+    let choices: Vec<Choice> = match is_path(text) {
+        true if text.ends_with('/') => vec![Choice::Folder(path)],
+        true => vec![Choice::File(path)],
+        false => chosen().map(|at| picker.choices[at].clone()).collect(),
+    };
+    if let [Choice::Folder(folder)] = &choices[..] {
+        effects.push(Effect::ListFolder(folder.clone()));
+        return Ok(());
+    }
+    let models = choices.into_iter().filter_map(|choice| match choice {
+        Choice::Card { name, .. } => Some(name),
+        Choice::File(path) => Some(path.display().to_string()),
+        Choice::Folder(_) => None,
+    });
+    let models: Vec<String> = models.collect();
+    if models.is_empty() {
+        return Err(format!("no model here is called {text}"));
+    }
+    let runs = runs.clone();
+    let text = format!(
+        "{} to be made in {}: looking up what they climb there",
+        counted(runs.len()),
+        models.join(", ")
+    );
+    app.messages.say(Level::Note, text, app.now);
+    for model in models {
+        let runs = runs.clone();
+        effects.push(Effect::Worker(Work::Transfer { model, runs }));
+    }
+    app.popups.pop();
+    app.browser.list_mut().clear_marks();
+    Ok(())
+}
+
+/// Queues runs that were looked up in a model, and says why others cannot be made in it.
+pub fn queue(
+    app: &mut App,
+    model: &str,
+    specs: Vec<Spec>,
+    problems: Vec<String>,
+    effects: &mut Vec<Effect>,
+) {
+    queueing::enqueue(app, specs, &format!(" in {model}"), effects);
+    for problem in problems.iter().take(MOST_SAID) {
+        let text = match problem.contains(model) {
+            true => problem.clone(),
+            false => format!("{model}: {problem}"),
+        };
+        app.messages.say(Level::Error, text, app.now);
+    }
+    if problems.len() > MOST_SAID {
+        let more = problems.len() - MOST_SAID;
+        let text = format!("{model}: {} more cannot be made in it", counted(more));
+        app.messages.say(Level::Error, text, app.now);
+    }
+}
