@@ -44,8 +44,11 @@ impl Lens {
 
     /// Moves the window by a quarter of its size, or to an end. Returns whether it moved.
     pub fn pan(&mut self, motion: Motion) -> bool {
+        if self.power == 0 {
+            return false;
+        }
         let before = *self;
-        let step = 0.25 / (self.magnification() - 1).max(1) as f32;
+        let step = 0.25 / (self.magnification() - 1) as f32;
         let (x, y) = &mut self.place;
         match motion {
             Motion::Left => *x -= step,
