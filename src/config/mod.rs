@@ -33,6 +33,8 @@ pub struct Config {
     pub graphics: Option<String>,
     /// The name of a theme.
     pub theme: Option<String>,
+    /// How the user is told that the queue is done: `auto` (as the terminal can), `bell` or `off`.
+    pub notify: Option<String>,
     /// Whether clicks and the wheel mean something; they do unless it is said otherwise.
     pub mouse: bool,
     /// The folder where favourites are saved, an absolute path.
@@ -52,7 +54,7 @@ struct Entry {
     take: fn(&mut Config, &Item<'_>, &mut Problems<'_>) -> Result<(), String>,
 }
 
-const ENTRIES: [Entry; 8] = [
+const ENTRIES: [Entry; 9] = [
     Entry {
         key: "model",
         take: |config, item, _| {
@@ -78,6 +80,13 @@ const ENTRIES: [Entry; 8] = [
         key: "theme",
         take: |config, item, _| {
             config.theme = Some(item.text()?.into());
+            Ok(())
+        },
+    },
+    Entry {
+        key: "notify",
+        take: |config, item, _| {
+            config.notify = Some(item.text()?.into());
             Ok(())
         },
     },
@@ -123,6 +132,7 @@ impl Config {
             provider: None,
             graphics: None,
             theme: None,
+            notify: None,
             mouse: true,
             favourites: None,
             keys: Vec::new(),
@@ -281,6 +291,7 @@ mod tests {
             provider = "cuda:1"
             graphics = "sixel"
             theme = "light"
+            notify = "bell"
             mouse = false
             favourites = "/srv/pictures"
             [keys]
@@ -298,6 +309,7 @@ mod tests {
         assert_eq!(config.provider.as_deref(), Some("cuda:1"));
         assert_eq!(config.graphics.as_deref(), Some("sixel"));
         assert_eq!(config.theme.as_deref(), Some("light"));
+        assert_eq!(config.notify.as_deref(), Some("bell"));
         assert!(!config.mouse);
         assert_eq!(
             config.favourites.as_deref(),

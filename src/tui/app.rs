@@ -7,12 +7,14 @@ use super::gallery::Gallery;
 use super::keys::{Chord, Keymap};
 use super::library::Library;
 use super::messages::Messages;
+use super::pace::Pace;
 use super::plan::Plan;
 use super::popup::Popup;
 use super::prompt::Prompt;
+use super::saved::{Saved, SavedModel};
 use super::theme::{Theme, Themes};
 use super::tree::Row;
-use super::update::AfterRecord;
+use super::update::{AfterRecord, Busy};
 use super::view::layout::{Layout, QueuePanel, layout};
 use crate::ascent::Overlay;
 use crate::runs::Record;
@@ -20,12 +22,15 @@ use crate::runs::history::Entry;
 use crate::runs::queue::{JobId, Queue};
 use crate::runs::target::{Place, Target};
 use crate::runs::worker::Opened;
-use crate::terminal::Terminal;
+use crate::terminal::{Progress, Terminal};
 use ratatui::layout::Size;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How often the screen changes while something on it moves by itself.
+const TICK: Duration = Duration::from_millis(100);
 
 /// How the network stands.
 #[derive(Debug, Clone)]
@@ -71,6 +76,7 @@ pub struct Live {
     pub octaves: Vec<usize>,
     pub octave: usize,
     pub steps_per_second: f64,
+    pub pace: Pace,
 }
 
 /// Which picture the picture panel shows.
@@ -166,6 +172,22 @@ pub struct App {
     /// A record that was asked for, and what it is for.
     pub awaited: Option<(String, AfterRecord)>,
     pub quitting: bool,
+
+    /// The runs that follow one another now.
+    pub busy: Option<Busy>,
+    /// How far they are, as it was told last.
+    pub progress: Option<Progress>,
+    /// Whether the terminal has the focus, as far as it says.
+    pub is_looked_at: bool,
+
+    /// Where the user was in each model.
+    pub saved: Saved,
+    /// When that was written last.
+    pub saved_at: Duration,
+    /// Whether something has happened since that may have changed it.
+    pub unsaved: bool,
+    /// What of a model that was opened again waits for the finished runs to be known.
+    pub returning: Option<Box<SavedModel>>,
 }
 
 /// A picture of a run under way.
@@ -221,6 +243,13 @@ impl App {
             removed: VecDeque::new(),
             awaited: None,
             quitting: false,
+            busy: None,
+            progress: None,
+            is_looked_at: true,
+            saved: Saved::default(),
+            saved_at: Duration::ZERO,
+            unsaved: false,
+            returning: None,
         }
     }
 
@@ -314,5 +343,12 @@ impl App {
         let waits = matches!(self.model, Model::Opening { .. });
         let blinks = matches!(self.popups.last(), Some(Popup::Compare(compare)) if compare.blink);
         waits || blinks || self.messages.current(self.now).is_some()
+    }
+
+    /// How long until time alone changes something; `None` if it never does.
+    pub fn next_tick(&self) -> Option<Duration> {
+        let animated = self.is_animated().then(|| self.now + TICK);
+        let next = [animated, super::update::due(self)].into_iter().flatten();
+        next.min().map(|at| at.saturating_sub(self.now))
     }
 }

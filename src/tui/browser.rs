@@ -5,10 +5,12 @@ use super::listing::Listing;
 use super::tree::{Row, Tree};
 use crate::model::Classes;
 use crate::model::layers::Layer;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 /// What the browser lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Tab {
     Layers,
     #[default]
@@ -84,6 +86,27 @@ impl Browser {
         self.channels = None;
         self.layers = Listing::default();
         self.list_layers(layers);
+    }
+
+    /// Unfolds scopes, beside those that are unfolded already.
+    pub fn unfold(&mut self, scopes: impl Iterator<Item = usize>) {
+        self.open.extend(scopes);
+        if !self.is_searching_layers() {
+            self.layers.set_rows(self.unfolded());
+        }
+    }
+
+    /// Lists the channels of a layer.
+    pub fn show_channels(&mut self, layer: usize, channels: usize) {
+        let list = Listing::of(channels);
+        self.channels = Some(Channels { layer, list });
+    }
+
+    /// Puts the cursor on a channel of the layer whose channels are listed.
+    pub fn go_to_channel(&mut self, channel: usize) {
+        if let Some(channels) = &mut self.channels {
+            channels.list.go_to(channel);
+        }
     }
 
     /// Puts the cursor on a layer, its scopes unfolded.

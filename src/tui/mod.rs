@@ -4,7 +4,7 @@
 //! it starts know of threads, files and the terminal. So all of it can be driven without any of them.
 //!
 //! - [`command`], [`keys`], [`theme`]: the table of commands, which keys give them, what things look like
-//! - [`app`] and its parts: [`browser`], [`listing`], [`tree`], [`library`], [`gallery`], [`plan`], [`popup`], [`prompt`], [`messages`]
+//! - [`app`] and its parts: [`browser`], [`listing`], [`tree`], [`library`], [`gallery`], [`pace`], [`plan`], [`popup`], [`prompt`], [`messages`], [`saved`]
 //! - [`action`]: what comes in and what goes out
 //! - [`update`](mod@update), [`view`]: state × action → effects; state → frame
 //! - [`session`], `screen`, `disk`: the loop, the terminal, the files
@@ -20,9 +20,11 @@ pub mod keys;
 pub mod library;
 pub mod listing;
 pub mod messages;
+pub mod pace;
 pub mod plan;
 pub mod popup;
 pub mod prompt;
+pub mod saved;
 mod screen;
 pub mod session;
 pub mod text;

@@ -59,6 +59,11 @@ impl Plan {
         }
     }
 
+    /// The name of the preset that the settings began from.
+    pub fn preset(&self) -> &str {
+        &self.preset
+    }
+
     /// The preset's name; with a `*` if something was changed since.
     pub fn title(&self) -> String {
         let unchanged = self.preset_settings(&self.preset).as_ref() == Some(&self.settings);

@@ -296,7 +296,7 @@ fn load_record(app: &mut App, effects: &mut Vec<Effect>) {
 fn show_selected(app: &mut App) {
     let selected = Some(app.selected());
     let is_same = std::mem::replace(&mut app.followed, selected.clone()) == selected;
-    if is_same && app.shown != Shown::Nothing {
+    if is_same && (app.shown != Shown::Nothing || app.returning.is_some()) {
         return;
     }
     let live =

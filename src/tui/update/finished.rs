@@ -5,7 +5,7 @@ use super::super::app::{App, Shown};
 use super::super::messages::Level;
 use super::super::popup::{Choice, Compare, MOST_COMPARED, Popup};
 use super::super::prompt::{Asked, Prompt};
-use super::{browse, queueing};
+use super::{browse, queueing, saved};
 use crate::runs::history::Entry;
 use crate::runs::history::query::SortKey;
 use crate::runs::worker::Command as Work;
@@ -257,6 +257,7 @@ pub fn open(app: &mut App, model: String, effects: &mut Vec<Effect>) -> Result<(
     if !app.running.is_empty() {
         return Err("runs are under way: wait for them, or cancel them first".into());
     }
+    saved::keep(app, effects);
     app.popups.pop();
     app.model = super::super::app::Model::Opening {
         name: model.clone(),

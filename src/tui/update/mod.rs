@@ -1,5 +1,6 @@
 //! What happens to the state: one pure function of state and action. What is to be done outside comes back as effects.
 //!
+//! - `attention`: what is told outside of the screen
 //! - `commands`: what each command does
 //! - `availability`: which commands can act in the present state, and why the others cannot
 //! - `browse`: moving, folding, marking, searching
@@ -7,9 +8,11 @@
 //! - `finished`: what can be done with finished runs
 //! - `map`: where the class activation map is taken
 //! - `reports`: what the worker and the disk said
+//! - `saved`: where the user was comes back
 //! - `typing`: the line that is being typed
 //! - `mouse`: clicks and the wheel
 
+mod attention;
 mod availability;
 mod browse;
 mod commands;
@@ -18,6 +21,7 @@ mod map;
 mod mouse;
 mod queueing;
 mod reports;
+mod saved;
 mod typing;
 
 use super::action::{Action, Effect};
@@ -31,13 +35,16 @@ use crossterm::event::KeyCode;
 use ratatui::layout::Size;
 use std::time::Duration;
 
+pub use attention::Busy;
 pub use availability::{is_offered, refusal};
 pub use commands::{overlays, perform};
 pub use finished::AfterRecord;
+pub use saved::due;
 
 /// Changes the state; `now` is the time since the start.
 pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
     app.now = now;
+    app.unsaved |= saved::concerns(&action);
     let mut effects = Vec::new();
     match action {
         Action::Key(chord) => {
@@ -62,15 +69,23 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
             app.size = Size::new(width, height);
             effects.push(Effect::Redraw);
         }
-        // tmux draws a pane anew without its pictures.
-        Action::Focus if app.environment.terminal.loses_pictures() => effects.push(Effect::Redraw),
-        Action::Focus | Action::Tick => {}
+        Action::Focus => {
+            app.is_looked_at = true;
+            // tmux draws a pane anew without its pictures.
+            if app.environment.terminal.loses_pictures() {
+                effects.push(Effect::Redraw);
+            }
+        }
+        Action::FocusLost => app.is_looked_at = false,
+        Action::Tick => {}
         Action::Report(report) => reports::report(app, report, &mut effects),
         Action::Answer(answer) => reports::answer(app, answer, &mut effects),
         Action::Terminate => quit(app, &mut effects),
     }
     queueing::dispatch(app, &mut effects);
     browse::settle(app, &mut effects);
+    attention::settle(app, &mut effects);
+    saved::settle(app, &mut effects);
     effects
 }
 
@@ -143,6 +158,7 @@ fn unbound(app: &mut App, chord: Chord) {
 
 fn quit(app: &mut App, effects: &mut Vec<Effect>) {
     app.quitting = true;
+    saved::keep(app, effects);
     effects.push(Effect::SaveQueue(app.queue.clone()));
     effects.push(Effect::Quit);
 }

@@ -5,6 +5,7 @@ use super::super::app::{App, Live, Panel, Shown};
 use super::super::browser::Tab;
 use super::super::command::Command;
 use super::super::messages::Level;
+use super::super::pace::Pace;
 use super::super::plan;
 use super::super::text::counted;
 use super::super::tree::Row;
@@ -243,6 +244,7 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
             octaves: Vec::new(),
             octave: 0,
             steps_per_second: 0.0,
+            pace: Pace::new(job.spec.settings.octave_scale),
         });
     }
     effects.push(Effect::Worker(Work::Run(batch)));

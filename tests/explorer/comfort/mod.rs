@@ -1,0 +1,3 @@
+//! What people expect of a terminal program beside its subject.
+
+mod returning;
