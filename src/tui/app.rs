@@ -14,7 +14,7 @@ use super::prompt::Prompt;
 use super::saved::{Saved, SavedModel};
 use super::theme::{Theme, Themes};
 use super::tree::Row;
-use super::update::{AfterRecord, Busy};
+use super::update::{AfterRecord, Busy, Undoable};
 use super::view::layout::{Layout, QueuePanel, layout};
 use crate::ascent::Overlay;
 use crate::runs::Record;
@@ -31,6 +31,9 @@ use std::time::Duration;
 
 /// How often the screen changes while something on it moves by itself.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How long after the first key of a sequence it is shown what can follow.
+const HESITATION: Duration = Duration::from_millis(300);
 
 /// How the network stands.
 #[derive(Debug, Clone)]
@@ -166,9 +169,11 @@ pub struct App {
     pub prompt: Option<Prompt>,
     /// Chords of a key sequence that is not complete.
     pub pending: Vec<Chord>,
+    /// When the first of these was pressed.
+    pub pending_since: Duration,
     pub messages: Messages,
-    /// Deletions that can be undone, the latest last.
-    pub removed: VecDeque<Vec<String>>,
+    /// What can be undone, the latest last.
+    pub undoable: VecDeque<Undoable>,
     /// A record that was asked for, and what it is for.
     pub awaited: Option<(String, AfterRecord)>,
     pub quitting: bool,
@@ -239,8 +244,9 @@ impl App {
             popups: Vec::new(),
             prompt: None,
             pending: Vec::new(),
+            pending_since: Duration::ZERO,
             messages: Messages::default(),
-            removed: VecDeque::new(),
+            undoable: VecDeque::new(),
             awaited: None,
             quitting: false,
             busy: None,
@@ -345,10 +351,18 @@ impl App {
         waits || blinks || self.messages.current(self.now).is_some()
     }
 
+    /// Whether a key sequence was begun and not gone on with for a while: what can follow is shown then.
+    pub fn hesitates(&self) -> bool {
+        !self.pending.is_empty() && self.now >= self.pending_since + HESITATION
+    }
+
     /// How long until time alone changes something; `None` if it never does.
     pub fn next_tick(&self) -> Option<Duration> {
         let animated = self.is_animated().then(|| self.now + TICK);
-        let next = [animated, super::update::due(self)].into_iter().flatten();
+        let hesitated = (!self.pending.is_empty() && !self.hesitates())
+            .then(|| self.pending_since + HESITATION);
+        let next = [animated, hesitated, super::update::due(self)];
+        let next = next.into_iter().flatten();
         next.min().map(|at| at.saturating_sub(self.now))
     }
 }

@@ -175,10 +175,15 @@ fn targets(opened: &Opened, text: &str) -> Vec<(String, String)> {
     let wanted = &text[prefix.len()..];
     let mut found = Vec::new();
     if prefix != "layer:" && opened.logits.is_some() {
-        found.extend(classes(opened, wanted));
+        let number = if prefix.is_empty() { "class:#" } else { "#" };
+        found.extend(classes(opened, wanted, number));
     }
     if !matches!(prefix, "class:" | "not:") {
-        let names: Vec<&str> = opened.layers.iter().map(|layer| layer.name.as_str()).collect();
+        let names: Vec<&str> = opened
+            .layers
+            .iter()
+            .map(|layer| layer.name.as_str())
+            .collect();
         let layers = fuzzy::matches(wanted, names.iter().copied()).into_iter();
         found.extend(layers.take(MOST).map(|index| {
             let layer = &opened.layers[index];
@@ -190,7 +195,8 @@ fn targets(opened: &Opened, text: &str) -> Vec<(String, String)> {
     found.into_iter().map(whole).collect()
 }
 
-fn classes(opened: &Opened, text: &str) -> Vec<(String, String)> {
+/// Classes that match; one that shares its name goes by its index, after `number`.
+fn classes(opened: &Opened, text: &str, number: &str) -> Vec<(String, String)> {
     let classes = &opened.classes;
     let names = (0..classes.len()).map(|index| classes.name(index).unwrap_or_default());
     let mut found = fuzzy::matches(text, names);
@@ -203,12 +209,11 @@ fn classes(opened: &Opened, text: &str) -> Vec<(String, String)> {
     }
     let word = |index: usize| {
         let name = classes.name(index).unwrap_or_default();
-        // One that shares its name, or has none, goes by its index.
         match classes.find(name) {
             Ok(same) if same == index && opened.parts().read(name).is_ok() => {
                 (name.to_string(), format!("class {index}"))
             }
-            _ => (format!("class:#{index}"), name.to_string()),
+            _ => (format!("{number}{index}"), name.to_string()),
         }
     };
     found.into_iter().take(MOST).map(word).collect()
@@ -229,7 +234,10 @@ fn settings(app: &App, text: &str, has_values: bool) -> Vec<(String, String)> {
             let knob = &KNOBS[index];
             let now = app.plan.settings.get(knob.key);
             let now = words::value(&now.unwrap_or_else(|| knob.default()));
-            (format!("{}=", knob.key), format!("{now} now; {}", knob.help.trim()))
+            (
+                format!("{}=", knob.key),
+                format!("{now} now; {}", knob.help.trim()),
+            )
         })
         .collect()
 }

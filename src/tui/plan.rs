@@ -82,6 +82,12 @@ impl Plan {
             .collect()
     }
 
+    /// Takes settings, preset and seed of an earlier plan again.
+    pub fn go_back_to(&mut self, before: Self) {
+        let own = std::mem::take(&mut self.own);
+        *self = Self { own, ..before };
+    }
+
     /// Takes the settings of the next preset.
     pub fn next_preset(&mut self) {
         let names = self.presets();

@@ -1,7 +1,7 @@
 //! What the palette's commands with an argument do.
 
 use super::super::action::Effect;
-use super::super::app::{App, Shown};
+use super::super::app::App;
 use super::super::command::Command;
 use super::super::forms::{Form, Verb};
 use super::super::messages::Level;
@@ -109,12 +109,4 @@ fn assign(app: &mut App, key: &str, value: &str) -> Result<String, String> {
     let now = app.plan.settings.get(key);
     let now = now.map_or_else(String::new, |value| value.to_string());
     Ok(format!("{key} = {now}"))
-}
-
-/// The finished run that is shown.
-pub fn shown(app: &App) -> Option<&str> {
-    match &app.shown {
-        Shown::Finished(id) => Some(id),
-        _ => None,
-    }
 }

@@ -48,6 +48,10 @@ impl Busy {
 
 /// Tells how far the queue is, if that has changed, and that it is done, if it took long or nobody looks.
 pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
+    // Who leaves the terminal leaves no progress behind, and knows that it is over.
+    if app.quitting {
+        return;
+    }
     match (app.running.is_empty(), &app.busy) {
         (false, None) => {
             app.busy = Some(Busy {
@@ -55,7 +59,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
                 ..Busy::default()
             });
         }
-        (true, Some(_)) if app.queue.waiting() == 0 || app.quitting => done(app, effects),
+        (true, Some(_)) if app.queue.waiting() == 0 => done(app, effects),
         _ => {}
     }
     let progress = progress(app);
@@ -66,7 +70,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
 }
 
 fn done(app: &mut App, effects: &mut Vec<Effect>) {
-    let Some(busy) = app.busy.take().filter(|_| !app.quitting) else {
+    let Some(busy) = app.busy.take() else {
         return;
     };
     let is_missed = !app.is_looked_at || app.now.saturating_sub(busy.since) >= LONG;
@@ -77,7 +81,7 @@ fn done(app: &mut App, effects: &mut Vec<Effect>) {
 
 /// How far everything is that was queued since something began to run.
 fn progress(app: &App) -> Option<Progress> {
-    let busy = app.busy.as_ref().filter(|_| !app.quitting)?;
+    let busy = app.busy.as_ref()?;
     let ended = (busy.finished + busy.failed) as f64;
     let waits = |state: &JobState| !matches!(state, JobState::Failed(_));
     let jobs = app.queue.jobs().iter();

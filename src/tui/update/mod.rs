@@ -1,5 +1,6 @@
 //! What happens to the state: one pure function of state and action. What is to be done outside comes back as effects.
 //!
+//! - `arguments`: the palette's commands with an argument
 //! - `attention`: what is told outside of the screen
 //! - `commands`: what each command does
 //! - `availability`: which commands can act in the present state, and why the others cannot
@@ -12,6 +13,7 @@
 //! - `typing`: the line that is being typed
 //! - `mouse`: clicks and the wheel
 
+mod arguments;
 mod attention;
 mod availability;
 mod browse;
@@ -38,7 +40,7 @@ use std::time::Duration;
 pub use attention::Busy;
 pub use availability::{is_offered, refusal};
 pub use commands::{overlays, perform};
-pub use finished::AfterRecord;
+pub use finished::{AfterRecord, Undoable};
 pub use saved::due;
 
 /// Changes the state; `now` is the time since the start.
@@ -103,6 +105,9 @@ pub fn context(app: &App) -> Context {
 fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
     if app.prompt.is_some() {
         return typing::key(app, chord, effects);
+    }
+    if app.pending.is_empty() {
+        app.pending_since = app.now;
     }
     app.pending.push(chord);
     let found = app.keymap.lookup(context(app), &app.pending);

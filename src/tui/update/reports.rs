@@ -251,7 +251,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
             let key = app.key(Command::Undo);
             let text = format!("{} deleted; {key} to undo", counted(ids.len()));
             app.messages.say(Level::Note, text, app.now);
-            finished::remember_removed(app, ids);
+            finished::remember(app, finished::Undoable::Removed(ids));
             browse::list_history(app);
         }
         Answer::Restored(ids) => {
