@@ -241,7 +241,7 @@ commands! {
         /// Reset all settings to their defaults.
         ResetAll "reset-all" "all defaults" ["D"]
         /// Choose a preset from a list.
-        ChoosePreset "choose-preset" "presets" ["c"]
+        ChoosePreset "choose-preset" "" ["c"]
         /// Save these settings as a preset.
         SavePreset "save-preset" "save" ["S"]
     }

@@ -87,9 +87,7 @@ fn label(app: &App, entry: &Entry) -> Option<&'static str> {
     match (entry.command, popup) {
         (Command::Run, None) => Some(run(app)),
         (Command::Back, Some(_)) => Some("close"),
-        (Command::Back, None) if app.zoomed => Some("panels"),
         (Command::Settings, Some(Popup::Settings { .. })) => None,
-        (Command::NextPreset, Some(Popup::Settings { .. })) => Some("next preset"),
         (Command::NewSeed, Some(Popup::Settings { .. })) => Some("new seed"),
         (Command::Undo, Some(Popup::Settings { .. })) if !app.undoable.is_empty() => Some("undo"),
         (Command::CopyCommand, Some(Popup::Details { .. })) => Some("copy command"),

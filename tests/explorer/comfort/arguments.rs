@@ -118,7 +118,6 @@ fn what_cannot_be_done_says_why_and_the_line_stays() {
     refused("theme pink", "there are: dark");
     refused("sweep steps", "say KEY=");
     refused("export a.png", "no finished run is selected or shown");
-    refused("export", "no finished run");
     refused("fly", "no command here is called fly");
 }
 

@@ -97,7 +97,7 @@ fn progress_is_that_of_the_whole_queue_and_goes_away_at_its_end() {
     assert_eq!(percent(&explorer.step(&jobs, 96)), 50);
     assert_eq!(progress(&explorer.step(&jobs, 97)), None, "still 50 %");
     // Two more wait: half of two of four.
-    assert_eq!(percent(&explorer.press("n space k space enter")), 25);
+    assert_eq!(percent(&explorer.press("n space space enter")), 25);
     let paused = explorer.report(Report::Paused(true));
     assert!(progress(&paused).flatten().unwrap().paused);
     explorer.report(Report::Paused(false));
