@@ -161,13 +161,17 @@ pub fn compare(app: &mut App) {
         .push(Popup::Compare(Compare { ids, blink: false }));
 }
 
-/// The runs that an export is about: the chosen ones, or else the one that is shown.
+/// The runs that an export is about: the one of the details, the chosen ones, or else the one that is shown.
 pub fn meant_for_export(app: &App) -> Vec<String> {
-    let chosen: Vec<String> = chosen(app).iter().map(|entry| entry.id.clone()).collect();
-    match (chosen.is_empty(), &app.shown) {
-        (true, Shown::Finished(id)) => vec![id.clone()],
-        _ => chosen,
-    }
+    let chosen = match app.popups.last() {
+        Some(Popup::Details { .. }) => Vec::new(),
+        _ => chosen(app),
+    };
+    let runs = match chosen.is_empty() {
+        true => meant(app).into_iter().collect(),
+        false => chosen,
+    };
+    runs.iter().map(|entry| entry.id.clone()).collect()
 }
 
 /// Asks where the chosen runs are to be exported to.
