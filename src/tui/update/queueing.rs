@@ -72,6 +72,9 @@ pub fn sweep(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(),
         return Ok(());
     };
     let grid = plan::sweep(&app.plan.settings, text)?;
+    if chosen(app, &opened).is_empty() {
+        return Err("nothing is selected: a sweep runs a class, a channel or a layer".into());
+    }
     let mut specs = Vec::new();
     for settings in grid {
         let targets = chosen(app, &opened);

@@ -175,7 +175,7 @@ fn of_target(app: &App) -> Vec<Fact> {
         if layer.parameters > 0 {
             facts.push(("parameters", count(layer.parameters)));
         }
-        facts.extend(field(opened, &layer.name).map(|text| ("sees", text)));
+        facts.extend(field(opened, &layer.name).map(|text| ("rec. field", text)));
         let ran = app.library.channels_of(&opened.hash, &layer.name);
         if ran > 0 {
             facts.push(("runs", format!("{} of its channels", counted(ran))));
@@ -189,17 +189,17 @@ fn of_target(app: &App) -> Vec<Fact> {
     facts
 }
 
-/// How much of the picture one place of a layer can depend on.
+/// How much of the picture one place of a layer can depend on: its receptive field.
 fn field(opened: &Opened, layer: &str) -> Option<String> {
     let (_, height, width) = opened.input;
     let text = match *opened.fields.get(layer)? {
         ReceptiveField::Whole => "the whole image".into(),
         ReceptiveField::Pixels { rows, columns } => {
             let more = match rows >= height && columns >= width {
-                true => ", more than the image",
+                true => ", the whole image",
                 false => "",
             };
-            format!("{rows} × {columns} px (receptive field){more}")
+            format!("{rows} × {columns} px{more}")
         }
     };
     Some(text)

@@ -122,6 +122,17 @@ fn what_cannot_be_done_says_why_and_the_line_stays() {
 }
 
 #[test]
+fn a_sweep_of_nothing_is_refused() {
+    let mut explorer = explorer();
+    explorer.press("/");
+    explorer.write("zzz");
+    explorer.press("enter");
+    give(&mut explorer, "sweep steps=80,96");
+    let screen = explorer.screen();
+    assert!(screen.contains("nothing is selected"), "{screen}");
+}
+
+#[test]
 fn of_several_settings_all_are_taken_or_none() {
     let mut explorer = explorer();
     give(&mut explorer, "set steps=80 blur=999");

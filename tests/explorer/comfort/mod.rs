@@ -12,12 +12,9 @@ use ziggurat::terminal::Protocol;
 #[test]
 fn a_layer_says_how_much_of_the_picture_it_sees() {
     for (keys, text) in [
-        ("1 enter j", "3 × 3 px (receptive field)"),
-        (
-            "1 G enter j",
-            "851 × 851 px (receptive field), more than the image",
-        ),
-        ("1 G enter G", "the whole image"),
+        ("1 enter j", "rec. field  3 × 3 px"),
+        ("1 G enter j", "rec. field  851 × 851 px,"),
+        ("1 G enter G", "rec. field  the whole image"),
     ] {
         let mut explorer = Driver::new(Protocol::Kitty, 160, 40);
         explorer.press(keys);
