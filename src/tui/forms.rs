@@ -43,7 +43,7 @@ pub const FORMS: [Form; 8] = [
         name: "run",
         argument: "TARGET",
         help: "Run a class, a layer, a channel or a neuron.",
-        hint: "a class by name or index, not:CLASS, LAYER, LAYER:CHANNEL or LAYER:CHANNEL:Y,X",
+        hint: "CLASS, not:CLASS, LAYER, LAYER:CHANNEL or LAYER:CHANNEL:Y,X",
     },
     Form {
         verb: Verb::Set,
@@ -71,7 +71,7 @@ pub const FORMS: [Form; 8] = [
         name: "sweep",
         argument: "KEY=VALUE,VALUE",
         help: "Queue a grid of runs over one or two settings.",
-        hint: "KEY=VALUE,VALUE,… or KEY=FROM..TO/COUNT, for one setting or two",
+        hint: "KEY=VALUE,VALUE,… or KEY=FROM..TO/COUNT, one or two of them",
     },
     Form {
         verb: Verb::Open,
@@ -278,7 +278,7 @@ mod tests {
     fn every_form_explains_itself_in_a_line() {
         for form in FORMS {
             assert!(form.help.ends_with('.') && form.help.len() < 60);
-            assert!(form.hint.len() < 80, "{}", form.name);
+            assert!(form.hint.chars().count() <= 72, "{}", form.name);
         }
     }
 }

@@ -50,7 +50,8 @@ pub struct SavedModel {
     pub shown: Option<String>,
     pub preset: String,
     pub seed: u64,
-    pub settings: BTreeMap<String, Value>,
+    /// What differs from the preset.
+    pub changes: BTreeMap<String, Value>,
 }
 
 /// A line of the tree of layers.
@@ -118,7 +119,7 @@ impl SavedModel {
             shown,
             preset: app.plan.preset().to_string(),
             seed: app.plan.seed,
-            settings: app.plan.settings.clone().into(),
+            changes: app.plan.changed(),
         })
     }
 
@@ -181,7 +182,7 @@ mod tests {
             shown: Some("8835a6f0".into()),
             preset: "draft".into(),
             seed: u64::MAX,
-            settings: BTreeMap::from([("steps".into(), 80.0.into())]),
+            changes: BTreeMap::from([("steps".into(), 80.0.into())]),
         }
     }
 

@@ -5,7 +5,6 @@ use super::super::app::{App, Model, Shown};
 use super::super::messages::Level;
 use super::super::saved::SavedModel;
 use super::browse;
-use crate::ascent::Settings;
 use crate::runs::worker::{Opened, Report};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,15 +33,10 @@ pub fn open(app: &mut App, opened: &Arc<Opened>) {
 
 /// Takes the settings over.
 fn plan(app: &mut App, saved: &SavedModel) {
-    app.plan.take_preset(&saved.preset);
     app.plan.seed = saved.seed;
-    match Settings::try_from(saved.settings.clone()) {
-        Ok(settings) => app.plan.settings = settings,
-        Err(problem) => {
-            let preset = app.plan.title();
-            let text = format!("the settings of last time cannot be used ({problem}): {preset}");
-            app.messages.say(Level::Warning, text, app.now);
-        }
+    if let Err(problem) = app.plan.take_changed(&saved.preset, &saved.changes) {
+        let text = format!("the changed settings of last time are not taken: {problem}");
+        app.messages.say(Level::Warning, text, app.now);
     }
 }
 

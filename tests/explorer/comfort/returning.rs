@@ -93,7 +93,7 @@ fn settings_that_are_not_allowed_are_refused_with_a_line() {
     before.press("p");
     let effects = before.press("q");
     let mut model = kept(&effects).remove(0);
-    model.settings.insert("steps".into(), 1e12.into());
+    model.changes.insert("steps".into(), 1e12.into());
     let mut saved = Saved::default();
     saved.put(model);
     let after = start(&saved);
