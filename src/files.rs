@@ -36,6 +36,14 @@ pub(crate) fn make_readable(file: &File) -> io::Result<()> {
     Ok(())
 }
 
+/// Waits until no other process changes a file of `folder`, until what is returned is dropped: of two that save at once, neither is
+/// lost. Where a folder cannot be locked (some network drives), the file is whole all the same.
+pub(crate) fn turn(folder: &Path) -> Option<File> {
+    let folder = File::open(folder).ok()?;
+    folder.lock().ok()?;
+    Some(folder)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -86,6 +86,11 @@ impl Home {
         self.state.join("checkpoints")
     }
 
+    /// Where the user was in each model the last time.
+    pub fn explorer(&self) -> PathBuf {
+        self.state.join("explorer.json")
+    }
+
     /// The user's own themes.
     pub fn themes(&self) -> PathBuf {
         self.config.join("themes")
@@ -123,6 +128,7 @@ mod tests {
             home.cards(),
             home.queues(),
             home.checkpoints(),
+            home.explorer(),
             home.themes(),
             home.log(),
         ];

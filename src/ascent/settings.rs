@@ -1,8 +1,10 @@
 //! The knobs of an ascent: one table says each one's key, unit, range, default and meaning. The command line, the files
 //! on disk and the explorer all read it; no other room knows a setting by itself.
 
+mod group;
 mod knob;
 
+pub use group::{GROUPS, Group, in_groups};
 pub use knob::{Domain, Knob};
 
 use super::MapChoice;

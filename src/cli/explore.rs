@@ -9,6 +9,7 @@ use ziggurat::runs::worker::Told;
 use ziggurat::runtime::Provider;
 use ziggurat::terminal;
 use ziggurat::tui::messages::Level;
+use ziggurat::tui::saved;
 use ziggurat::tui::session::{self, Start};
 use ziggurat::tui::theme::Themes;
 use ziggurat::tui::{App, Environment, keys::Keymap};
@@ -73,6 +74,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             if light { "light" } else { "dark" }.into()
         }
     };
+    let notify = config.notify.as_deref().map(str::parse::<terminal::Notify>);
+    let notify = notify.transpose().unwrap_or_else(|why| {
+        said.push(in_config("notify", why));
+        None
+    });
     let model = arguments.model.or(config.model.clone());
     let environment = Environment {
         favourites: config
@@ -94,6 +100,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             .into_iter()
             .map(|(name, why)| in_config(&format!("presets.{name}"), why)),
     );
+    let (saved, problem) = saved::file::load(&home);
+    said.extend(problem);
+    app.saved = saved;
     for text in said {
         app.messages.say(Level::Warning, text, app.now);
     }
@@ -103,6 +112,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         told: Told { model: name, ports },
         judges: config.judge,
         mouse: config.mouse,
+        notify: notify.unwrap_or_default(),
     };
     session::run(app, start)?;
     std::io::stdout().flush()?;

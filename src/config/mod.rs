@@ -35,6 +35,8 @@ pub struct Config {
     pub graphics: Option<String>,
     /// The name of a theme.
     pub theme: Option<String>,
+    /// How the user is told that the queue is done: `auto` (as the terminal can), `bell` or `off`.
+    pub notify: Option<String>,
     /// Whether clicks and the wheel mean something; they do unless it is said otherwise.
     pub mouse: bool,
     /// The folder where favourites are saved, an absolute path.
@@ -54,7 +56,7 @@ struct Entry {
     take: fn(&mut Config, &Item<'_>, &mut Problems<'_>) -> Result<(), String>,
 }
 
-const ENTRIES: [Entry; 9] = [
+const ENTRIES: [Entry; 10] = [
     Entry {
         key: "model",
         take: |config, item, _| {
@@ -87,6 +89,13 @@ const ENTRIES: [Entry; 9] = [
         key: "theme",
         take: |config, item, _| {
             config.theme = Some(item.text()?.into());
+            Ok(())
+        },
+    },
+    Entry {
+        key: "notify",
+        take: |config, item, _| {
+            config.notify = Some(item.text()?.into());
             Ok(())
         },
     },
@@ -133,6 +142,7 @@ impl Config {
             judge: Vec::new(),
             graphics: None,
             theme: None,
+            notify: None,
             mouse: true,
             favourites: None,
             keys: Vec::new(),
@@ -292,6 +302,7 @@ mod tests {
             judge = ["efficientnet-lite1", "/srv/other.onnx"]
             graphics = "sixel"
             theme = "light"
+            notify = "bell"
             mouse = false
             favourites = "/srv/pictures"
             [keys]
@@ -310,6 +321,7 @@ mod tests {
         assert_eq!(config.judge, ["efficientnet-lite1", "/srv/other.onnx"]);
         assert_eq!(config.graphics.as_deref(), Some("sixel"));
         assert_eq!(config.theme.as_deref(), Some("light"));
+        assert_eq!(config.notify.as_deref(), Some("bell"));
         assert!(!config.mouse);
         assert_eq!(
             config.favourites.as_deref(),

@@ -7,7 +7,7 @@ use crate::files;
 use crate::home::Home;
 use crate::value::Value;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, Item, Table};
@@ -142,7 +142,7 @@ fn change(
     };
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed)?;
-    let _turn = turn(folder);
+    let _turn = files::turn(folder);
     let document = Document::read(&file).map_err(SaveError::Broken)?;
     let text = document.as_ref().map_or("", Document::text);
     let mut edited: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
@@ -161,14 +161,6 @@ fn change(
         ));
     }
     files::write(&file, text.as_bytes()).map_err(failed)
-}
-
-/// Waits until no other process changes a file of `folder`, until what is returned is dropped: of two that save at once, neither is
-/// lost. Where a folder cannot be locked (some network drives), the file is whole all the same.
-fn turn(folder: &Path) -> Option<File> {
-    let folder = File::open(folder).ok()?;
-    folder.lock().ok()?;
-    Some(folder)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! - [`passes`]: what a file goes through before it is differentiated, and what of that can be left out
 //! - [`preprocessing`]: from pictures to a model's input and back
 //! - [`picture`]: pictures from disk
+//! - [`receptive`]: how much of the picture each value can depend on
 //! - [`report`]: a model summed up for a bug report
 //! - [`zoo`]: builders for the models that can be fetched
 //!
@@ -35,6 +36,7 @@ mod places;
 mod ports;
 mod prefixes;
 pub mod preprocessing;
+pub mod receptive;
 pub mod report;
 mod sides;
 mod text;
@@ -56,4 +58,5 @@ pub use ports::Ports;
 pub use preprocessing::{
     Affine, ChannelOrder, Channels, Fit, InputSize, Origin, Preprocessing, Window,
 };
+pub use receptive::ReceptiveField;
 pub use sides::Sides;

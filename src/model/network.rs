@@ -7,6 +7,7 @@ use super::input::Picture;
 use super::layers::Layer;
 use super::layout::{Grids, Layout};
 use super::passes::{self, LeftOut, Passes};
+use super::receptive::{self, ReceptiveField};
 use super::whole::Wholes;
 use super::{
     Activation, Affine, Classes, Error, InputSize, ModelFile, Origin, Preprocessing, Sides,
@@ -15,6 +16,7 @@ use crate::onnx::proto::ModelProto;
 use crate::onnx::{Elem, Graph, Shapes, file};
 use crate::runtime::{Options, Provider, Session};
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::fs::File;
 
 /// A classifier, ready to be differentiated. Needs ONNX Runtime to be loaded.
@@ -256,6 +258,11 @@ impl Network {
     /// Every value that can be pointed at, in graph order.
     pub fn layers(&self) -> Vec<Layer> {
         super::layers::layers(self)
+    }
+
+    /// How much of the picture each value can depend on, by name.
+    pub fn receptive_fields(&self) -> HashMap<String, ReceptiveField> {
+        receptive::receptive_fields(&self.graph, &self.shapes, &self.input)
     }
 
     /// Number of learned numbers.

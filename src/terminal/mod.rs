@@ -12,6 +12,7 @@
 //! 3. A plain command prints a picture at the cursor with [`inline::print`].
 
 mod answers;
+mod attention;
 mod clipboard;
 mod environment;
 pub mod inline;
@@ -26,6 +27,7 @@ mod tmux;
 mod tty;
 mod verdict;
 
+pub use attention::{Notify, Progress, notification, progress};
 pub use clipboard::copied;
 pub use late::LateAnswers;
 pub use painter::{Painted, Painter, covers, remove_all};

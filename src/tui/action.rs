@@ -3,10 +3,12 @@
 use super::gallery;
 use super::keys::Chord;
 use super::popup::Choice;
+use super::saved::SavedModel;
 use crate::runs::Record;
 use crate::runs::history::Entry;
 use crate::runs::queue::{Job, JobId, Queue};
 use crate::runs::worker::{Command, Report};
+use crate::terminal::Progress;
 use crate::value::Value;
 use image::RgbImage;
 use std::collections::BTreeMap;
@@ -25,6 +27,8 @@ pub enum Action {
     Resize(u16, u16),
     /// The terminal has the focus again.
     Focus,
+    /// Another window has it.
+    FocusLost,
     /// Nothing but time has passed.
     Tick,
     /// The worker reports.
@@ -96,8 +100,14 @@ pub enum Effect {
     SavePreset(String, BTreeMap<String, Value>),
     /// Keep the name of the theme in `config.toml`.
     SaveTheme(String),
+    /// Keep where the user is in a model.
+    SaveView(Box<SavedModel>),
     /// Put a text into the clipboard of the terminal.
     Copy(String),
+    /// Show how far the queue is beside the window's title, or take that away.
+    Progress(Option<Progress>),
+    /// Tell the user something, whatever they look at.
+    Notify(String),
     /// List a folder's models.
     ListFolder(PathBuf),
     /// Draw everything anew.

@@ -8,13 +8,15 @@ use super::keys::{Chord, Keymap};
 use super::lens::{Lens, Magnified};
 use super::library::Library;
 use super::messages::Messages;
+use super::pace::Pace;
 use super::plan::Plan;
 use super::popup::Popup;
 use super::prompt::Prompt;
 use super::replay::Replay;
+use super::saved::{Saved, SavedModel};
 use super::theme::{Theme, Themes};
 use super::tree::Row;
-use super::update::AfterRecord;
+use super::update::{AfterRecord, Busy, Undoable};
 use super::view::layout::{CellSize, Layout, QueuePanel, Room, layout};
 use crate::ascent::Overlay;
 use crate::model::Classes;
@@ -23,13 +25,19 @@ use crate::runs::history::Entry;
 use crate::runs::queue::{JobId, Queue};
 use crate::runs::target::{Place, Target};
 use crate::runs::worker::{Opened, Watched};
-use crate::terminal::Terminal;
+use crate::terminal::{Progress, Terminal};
 use image::RgbImage;
 use ratatui::layout::Size;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How often the screen changes while something on it moves by itself.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long after the first key of a sequence it is shown what can follow.
+const HESITATION: Duration = Duration::from_millis(300);
 
 /// How the network stands.
 #[derive(Debug, Clone)]
@@ -75,6 +83,7 @@ pub struct Live {
     pub octaves: Vec<usize>,
     pub octave: usize,
     pub steps_per_second: f64,
+    pub pace: Pace,
 }
 
 /// Which picture the picture panel shows.
@@ -217,12 +226,30 @@ pub struct App {
     pub prompt: Option<Prompt>,
     /// Chords of a key sequence that is not complete.
     pub pending: Vec<Chord>,
+    /// When the first of these was pressed.
+    pub pending_since: Duration,
     pub messages: Messages,
-    /// Deletions that can be undone, the latest last.
-    pub removed: VecDeque<Vec<String>>,
+    /// What can be undone, the latest last.
+    pub undoable: VecDeque<Undoable>,
     /// A record that was asked for, and what it is for.
     pub awaited: Option<(String, AfterRecord)>,
     pub quitting: bool,
+
+    /// The runs that follow one another now.
+    pub busy: Option<Busy>,
+    /// How far they are, as it was told last.
+    pub progress: Option<Progress>,
+    /// Whether the terminal has the focus, as far as it says.
+    pub is_looked_at: bool,
+
+    /// Where the user was in each model.
+    pub saved: Saved,
+    /// When that was written last.
+    pub saved_at: Duration,
+    /// Whether something has happened since that may have changed it.
+    pub unsaved: bool,
+    /// What of a model that was opened again waits for the finished runs to be known.
+    pub returning: Option<Box<SavedModel>>,
 }
 
 /// A picture of a run under way.
@@ -281,10 +308,18 @@ impl App {
             popups: Vec::new(),
             prompt: None,
             pending: Vec::new(),
+            pending_since: Duration::ZERO,
             messages: Messages::default(),
-            removed: VecDeque::new(),
+            undoable: VecDeque::new(),
             awaited: None,
             quitting: false,
+            busy: None,
+            progress: None,
+            is_looked_at: true,
+            saved: Saved::default(),
+            saved_at: Duration::ZERO,
+            unsaved: false,
+            returning: None,
         }
     }
 
@@ -431,5 +466,20 @@ impl App {
         let waits = matches!(self.model, Model::Opening { .. });
         let blinks = matches!(self.popups.last(), Some(Popup::Compare(compare)) if compare.blink);
         waits || blinks || self.replay.is_some() || self.messages.current(self.now).is_some()
+    }
+
+    /// Whether a key sequence was begun and not gone on with for a while: what can follow is shown then.
+    pub fn hesitates(&self) -> bool {
+        !self.pending.is_empty() && self.now >= self.pending_since + HESITATION
+    }
+
+    /// How long until time alone changes something; `None` if it never does.
+    pub fn next_tick(&self) -> Option<Duration> {
+        let animated = self.is_animated().then(|| self.now + TICK);
+        let hesitated = (!self.pending.is_empty() && !self.hesitates())
+            .then(|| self.pending_since + HESITATION);
+        let next = [animated, hesitated, super::update::due(self)];
+        let next = next.into_iter().flatten();
+        next.min().map(|at| at.saturating_sub(self.now))
     }
 }

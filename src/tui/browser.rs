@@ -5,10 +5,12 @@ use super::listing::Listing;
 use super::tree::{Row, Tree};
 use crate::model::Classes;
 use crate::model::layers::Layer;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 /// What the browser lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Tab {
     Layers,
     #[default]
@@ -111,6 +113,28 @@ impl Browser {
         self.list_layers(layers);
     }
 
+    /// Unfolds scopes, beside those that are unfolded already.
+    pub fn unfold(&mut self, scopes: impl Iterator<Item = usize>) {
+        self.open.extend(scopes);
+        if !self.is_searching_layers() {
+            self.layers.set_rows(self.unfolded());
+        }
+    }
+
+    /// Lists the channels of a layer.
+    pub fn show_channels(&mut self, layer: usize, channels: usize) {
+        let list = Listing::of(channels);
+        self.order = CellOrder::Number;
+        self.channels = Some(Channels { layer, list });
+    }
+
+    /// Puts the cursor on a channel of the layer whose channels are listed.
+    pub fn go_to_channel(&mut self, channel: usize) {
+        if let Some(channels) = &mut self.channels {
+            channels.list.go_to(channel);
+        }
+    }
+
     /// Puts the cursor on a layer, its scopes unfolded.
     pub fn unfold_to(&mut self, layer: usize) {
         let mut scope = self.tree.parent(Row::Layer(layer));
@@ -122,15 +146,6 @@ impl Browser {
             self.layers.set_rows(self.unfolded());
         }
         self.go_to_row(Row::Layer(layer));
-    }
-
-    /// Lists the channels of a layer.
-    pub fn enter(&mut self, layer: usize, layers: &[Layer]) {
-        self.order = CellOrder::Number;
-        self.channels = Some(Channels {
-            layer,
-            list: Listing::of(layers[layer].channels()),
-        });
     }
 
     /// What is searched for in the present tab.

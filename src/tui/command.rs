@@ -162,7 +162,7 @@ commands! {
         CopyCommand "copy-command" "" ["y"]
         /// Copy the path of the shown picture.
         CopyPath "copy-path" "" ["Y"]
-        /// Undo the last deletion.
+        /// Undo the last deletion, or bring back settings that were replaced.
         Undo "undo" "" ["u"]
         /// Open another model.
         OpenModel "open-model" "" ["m"]
@@ -251,13 +251,15 @@ commands! {
         /// Type a value for the selected setting.
         EditValue "edit-value" "type" ["enter"]
         /// Increase the selected setting.
-        Increase "increase" "" ["+", "=", "right", "l"]
+        Increase "increase" "more" ["+", "=", "right", "l"]
         /// Decrease the selected setting.
-        Decrease "decrease" "" ["-", "left", "h"]
+        Decrease "decrease" "less" ["-", "left", "h"]
         /// Reset the selected setting to its default.
         ResetValue "reset-value" "default" ["backspace"]
         /// Reset all settings to their defaults.
-        ResetAll "reset-all" "" ["D"]
+        ResetAll "reset-all" "all defaults" ["D"]
+        /// Choose a preset from a list.
+        ChoosePreset "choose-preset" "" ["c"]
         /// Save these settings as a preset.
         SavePreset "save-preset" "save" ["S"]
     }

@@ -5,6 +5,7 @@ use super::action::{Answer, Effect};
 use super::gallery;
 use super::likeness::{self, Look};
 use super::popup::Choice;
+use super::saved;
 use crate::config;
 use crate::home::Home;
 use crate::model::{Source, card};
@@ -139,6 +140,9 @@ impl Shelf {
             Effect::SaveTheme(name) => config::save_theme(&self.home, &name)
                 .map(|()| None)
                 .map_err(|problem| format!("the theme is not kept: {problem}")),
+            Effect::SaveView(model) => saved::file::save(&self.home, &model)
+                .map(|()| None)
+                .map_err(|problem| format!("where you are is not kept: {problem}")),
             Effect::ListFolder(folder) => {
                 let choices = list_folder(&self.home, &folder);
                 Ok(Some(Answer::Folder { folder, choices }))
@@ -146,6 +150,8 @@ impl Shelf {
             // These are not the disk's.
             Effect::Worker(_)
             | Effect::Copy(_)
+            | Effect::Progress(_)
+            | Effect::Notify(_)
             | Effect::Redraw
             | Effect::Suspend
             | Effect::Quit => Ok(None),

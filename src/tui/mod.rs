@@ -3,8 +3,9 @@
 //! The state ([`App`]) is changed by one pure function ([`update()`]) and drawn by others ([`view`]); only [`session`] and what
 //! it starts know of threads, files and the terminal. So all of it can be driven without any of them.
 //!
-//! - [`command`], [`keys`], [`theme`]: the table of commands, which keys give them, what things look like
-//! - [`app`] and its parts: [`browser`], [`listing`], [`tree`], [`library`], [`gallery`], [`plan`], [`popup`], [`prompt`], [`replay`], [`lens`], [`messages`]
+//! - [`command`], [`forms`], [`keys`], [`theme`]: the table of commands, those with an argument, which keys give them, what things look like
+//! - [`app`] and its parts: [`browser`], [`listing`], [`tree`], [`library`], [`gallery`], [`pace`], [`plan`], [`popup`], [`prompt`], [`hints`],
+//!   [`replay`], [`lens`], [`messages`], [`saved`]
 //! - [`action`]: what comes in and what goes out
 //! - [`update`](mod@update), [`view`]: state × action → effects; state → frame
 //! - [`session`], `screen`, `disk`: the loop, the terminal, the files
@@ -14,18 +15,22 @@ pub mod app;
 pub mod browser;
 pub mod command;
 mod disk;
+pub mod forms;
 mod fuzzy;
 pub mod gallery;
+pub mod hints;
 pub mod keys;
 pub mod lens;
 pub mod library;
 mod likeness;
 pub mod listing;
 pub mod messages;
+pub mod pace;
 pub mod plan;
 pub mod popup;
 pub mod prompt;
 pub mod replay;
+pub mod saved;
 mod screen;
 pub mod session;
 pub mod text;

@@ -1,7 +1,8 @@
 //! What the next runs are made with: settings, the preset they began from, the seed; and grids over one or two settings.
 
 use crate::ascent::Settings;
-use crate::ascent::settings::{Domain, Knob, PRESETS, SettingError, knob};
+use crate::ascent::settings::{Domain, KNOBS, Knob, PRESETS, SettingError, knob};
+use crate::runs::words;
 use crate::value::Value;
 use std::collections::BTreeMap;
 
@@ -59,22 +60,57 @@ impl Plan {
         }
     }
 
+    /// The name of the preset that the settings began from.
+    pub fn preset(&self) -> &str {
+        &self.preset
+    }
+
     /// The preset's name; with a `*` if something was changed since.
     pub fn title(&self) -> String {
         let unchanged = self.settings_of(&self.preset).as_ref() == Some(&self.settings);
         format!("{}{}", self.preset, if unchanged { "" } else { "*" })
     }
 
+    /// What was changed since the preset was taken.
+    pub fn changed(&self) -> BTreeMap<String, Value> {
+        let preset = self.settings_of(&self.preset).unwrap_or_default();
+        let changed = |knob: &Knob| {
+            let value = self.settings.get(knob.key)?;
+            (preset.get(knob.key).as_ref() != Some(&value)).then(|| (knob.key.into(), value))
+        };
+        KNOBS.iter().filter_map(changed).collect()
+    }
+
     /// What was changed since the preset was taken, as `key = value`.
     pub fn changes(&self) -> Vec<String> {
-        let preset = self.settings_of(&self.preset);
-        let preset = BTreeMap::from(preset.unwrap_or_default());
-        let mut now = BTreeMap::from(self.settings.clone());
-        now.retain(|key, value| preset.get(key) != Some(value));
-        let changes = now.into_iter();
+        let changes = self.changed().into_iter();
         changes
-            .map(|(key, value)| format!("{key} = {value}"))
+            .map(|(key, value)| format!("{key} = {}", words::value(&value)))
             .collect()
+    }
+
+    /// Takes the settings of a preset, if there is one of that name, and changes of it.
+    ///
+    /// # Errors
+    /// What is wrong with the changes: none of them is made.
+    pub fn take_changed(
+        &mut self,
+        preset: &str,
+        changes: &BTreeMap<String, Value>,
+    ) -> Result<(), SettingError> {
+        self.take_preset(preset);
+        let mut settings = self.settings.clone();
+        for (key, value) in changes {
+            settings.set(key, value.clone())?;
+        }
+        self.settings = settings;
+        Ok(())
+    }
+
+    /// Takes settings, preset and seed of an earlier plan again.
+    pub fn go_back_to(&mut self, before: Self) {
+        let own = std::mem::take(&mut self.own);
+        *self = Self { own, ..before };
     }
 
     /// Takes the settings of the next preset.
@@ -209,7 +245,6 @@ fn range_values(key: &str, whole: bool, from: &str, rest: &str) -> Result<Vec<Va
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ascent::settings::KNOBS;
 
     #[test]
     fn presets_go_round_and_changes_show() {
@@ -265,6 +300,24 @@ mod tests {
         plan.turn(method, true);
         assert_eq!(plan.settings, Settings::default());
         assert!(!plan.turn(knob("mask_layer").unwrap(), true));
+    }
+
+    #[test]
+    fn changes_of_a_preset_are_known_and_can_be_made_again() {
+        let mut plan = Plan::default();
+        plan.take_preset("draft");
+        plan.settings.set("mask_method", "cam".into()).unwrap();
+        plan.settings.set("steps", 176.0.into()).unwrap();
+        assert_eq!(plan.changes(), ["mask_method = cam", "steps = 176"]);
+        let mut again = Plan::default();
+        again.take_changed("draft", &plan.changed()).unwrap();
+        assert_eq!(again, plan);
+        let wrong = BTreeMap::from([
+            ("blur".to_string(), 1.0.into()),
+            ("steps".to_string(), (-1.0).into()),
+        ]);
+        assert!(again.take_changed("fine", &wrong).is_err());
+        assert_eq!(again.title(), "fine");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What can be laid over the panels.
 
 use super::command::{COMMANDS, Context};
+use super::forms::{Completion, FORMS};
 use super::fuzzy;
 use super::listing::Listing;
 use super::prompt::Asked;
@@ -124,38 +125,114 @@ impl Picker {
 pub struct Palette {
     /// The commands that can be given, as indices into [`COMMANDS`].
     offered: Vec<usize>,
-    /// Those that match the line that is being typed, as indices into [`COMMANDS`].
+    /// What matches the line that is being typed.
+    pub rows: Vec<PaletteRow>,
+    /// The rows, by index.
     pub list: Listing,
+    /// Whether the row under the cursor is what will be done, rather than the line as it is typed.
+    pub is_chosen: bool,
+}
+
+/// A line of the palette.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PaletteRow {
+    /// An index into [`COMMANDS`].
+    Command(usize),
+    /// An index into [`FORMS`].
+    Form(usize),
+    Completion(Completion),
+}
+
+impl PaletteRow {
+    fn name(&self) -> &str {
+        match self {
+            Self::Command(index) => COMMANDS[*index].name,
+            Self::Form(index) => FORMS[*index].name,
+            Self::Completion(completion) => &completion.line,
+        }
+    }
+
+    fn help(&self) -> &str {
+        match self {
+            Self::Command(index) => COMMANDS[*index].help,
+            Self::Form(index) => FORMS[*index].help,
+            Self::Completion(completion) => &completion.help,
+        }
+    }
+
+    /// What comes first: what belongs to one context, then what takes an argument; what moves the cursor comes last.
+    fn rank(&self) -> (usize, bool) {
+        match self {
+            Self::Command(index) => {
+                let entry = &COMMANDS[*index];
+                let general = if entry.context == Context::Everywhere {
+                    2
+                } else {
+                    0
+                };
+                (general, entry.command.is_motion())
+            }
+            Self::Form(_) | Self::Completion(_) => (1, false),
+        }
+    }
 }
 
 impl Palette {
-    /// A palette of these commands, as indices into [`COMMANDS`]: what moves the cursor comes last, what belongs to one
-    /// context first.
-    pub fn new(mut offered: Vec<usize>) -> Self {
-        offered.sort_by_key(|&index| {
-            let entry = &COMMANDS[index];
-            let is_general = entry.context == Context::Everywhere;
-            (is_general, entry.command.is_motion())
-        });
+    /// A palette of these commands, as indices into [`COMMANDS`], and of all that take an argument.
+    pub fn new(offered: Vec<usize>) -> Self {
         let mut palette = Self {
             offered,
+            rows: Vec::new(),
             list: Listing::default(),
+            is_chosen: true,
         };
-        palette.filter("");
+        palette.filter("", Vec::new());
         palette
     }
 
-    /// Lists the commands that match a text: by their names first, then by what the help says of them.
-    pub fn filter(&mut self, text: &str) {
-        let names = self.offered.iter().map(|&index| COMMANDS[index].name);
-        let by_name = fuzzy::matches(text, names).into_iter();
-        let mut found: Vec<usize> = by_name.map(|place| self.offered[place]).collect();
+    /// Lists what completes a line; or else the commands that match it, by their names first, then by what the help says of
+    /// them.
+    pub fn filter(&mut self, text: &str, completions: Vec<Completion>) {
+        self.is_chosen = completions.is_empty();
+        self.rows = match self.is_chosen {
+            true => self.commands(text),
+            false => completions
+                .into_iter()
+                .map(PaletteRow::Completion)
+                .collect(),
+        };
+        self.list = Listing::of(self.rows.len());
+    }
+
+    fn commands(&self, text: &str) -> Vec<PaletteRow> {
+        let offered = self.offered.iter().copied().map(PaletteRow::Command);
+        let forms = (0..FORMS.len()).map(PaletteRow::Form);
+        let mut all: Vec<PaletteRow> = offered.chain(forms).collect();
+        all.sort_by_key(PaletteRow::rank);
+        let by_name = fuzzy::matches(text, all.iter().map(PaletteRow::name));
         let wanted = text.trim().to_lowercase();
-        let by_help = |index: &usize| COMMANDS[*index].help.to_lowercase().contains(&wanted);
-        let others = self.offered.iter().copied().filter(by_help);
-        let others: Vec<usize> = others.filter(|index| !found.contains(index)).collect();
-        found.extend(others);
-        self.list.set_rows(found);
-        self.list.go_to_row(0);
+        let by_help = |index: &usize| all[*index].help().to_lowercase().contains(&wanted);
+        let others = (0..all.len()).filter(|index| !by_name.contains(index));
+        let others: Vec<usize> = others.filter(by_help).collect();
+        let found = by_name.into_iter().chain(others);
+        found.map(|index| all[index].clone()).collect()
+    }
+
+    /// The row under the cursor.
+    pub fn selected(&self) -> Option<&PaletteRow> {
+        self.rows.get(self.list.selected()?)
+    }
+
+    /// Takes the row under the cursor instead of the line, if that was not so. Returns whether it was not.
+    pub fn choose(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_chosen, true)
+    }
+
+    /// The line that the row under the cursor stands for.
+    pub fn completion(&self) -> Option<&str> {
+        match self.selected() {
+            Some(PaletteRow::Completion(completion)) if self.is_chosen => Some(&completion.line),
+            _ => None,
+        }
     }
 }

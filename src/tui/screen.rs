@@ -4,7 +4,9 @@
 mod pictures;
 
 use crate::panics;
-use crate::terminal::{Painter, Placed, Terminal, copied};
+use crate::terminal::{
+    Notify, Painter, Placed, Progress, Terminal, copied, notification, progress,
+};
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste,
     EnableFocusChange, EnableMouseCapture,
@@ -54,6 +56,7 @@ pub fn leave() {
     };
     let mut out = io::stdout().lock();
     let left = crate::terminal::remove_all(&terminal, &mut out).and_then(|()| {
+        out.write_all(&progress(&terminal, None))?;
         queue!(
             out,
             DisableMouseCapture,
@@ -153,6 +156,16 @@ impl Screen {
     /// Puts a text into the terminal's clipboard, with the next frame.
     pub fn copy(&mut self, text: &str) {
         self.pending.extend(copied(&self.terminal, text));
+    }
+
+    /// Shows how far something is beside the window's title, or takes that away, with the next frame.
+    pub fn progress(&mut self, how_far: Option<Progress>) {
+        self.pending.extend(progress(&self.terminal, how_far));
+    }
+
+    /// Tells the user something, whatever they look at, with the next frame.
+    pub fn notify(&mut self, way: Notify, text: &str) {
+        self.pending.extend(notification(&self.terminal, way, text));
     }
 
     /// Writes a frame: what of the text has changed, then the pictures.

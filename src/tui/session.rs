@@ -11,7 +11,7 @@ use super::view;
 use crate::home::Home;
 use crate::runs::worker::{Command as Work, Told, Worker};
 use crate::runtime::Provider;
-use crate::terminal::LateAnswers;
+use crate::terminal::{LateAnswers, Notify};
 use crossterm::event::{Event as Input, MouseButton, MouseEventKind};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
@@ -35,9 +35,6 @@ enum Event {
     Resized,
 }
 
-/// How often the screen changes while something on it moves by itself.
-const TICK: Duration = Duration::from_millis(100);
-
 /// The longest that the worker may take to keep what it is at.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -50,6 +47,8 @@ pub struct Start {
     /// The models that judge finished pictures: cards or paths.
     pub judges: Vec<String>,
     pub mouse: bool,
+    /// How the user wants to be told that the queue is done.
+    pub notify: Notify,
 }
 
 /// Runs the explorer until the user quits or the terminal is gone.
@@ -87,6 +86,7 @@ pub fn run(mut app: App, start: Start) -> io::Result<()> {
         begun: Instant::now(),
         late: LateAnswers::new(&terminal, Instant::now()),
         mouse: start.mouse,
+        notify: start.notify,
         over: false,
     };
     let result = session.run(&received);
@@ -132,6 +132,7 @@ struct Session {
     begun: Instant,
     late: LateAnswers,
     mouse: bool,
+    notify: Notify,
     over: bool,
 }
 
@@ -143,9 +144,9 @@ impl Session {
                 self.draw()?;
                 stale = false;
             }
-            let event = match self.app.is_animated() {
-                true => events.recv_timeout(TICK),
-                false => events.recv().map_err(RecvTimeoutError::from),
+            let event = match self.app.next_tick() {
+                Some(wait) => events.recv_timeout(wait),
+                None => events.recv().map_err(RecvTimeoutError::from),
             };
             match event {
                 Ok(event) => stale |= self.take(event),
@@ -215,6 +216,11 @@ impl Session {
             Effect::Worker(command) => self.worker.send(command),
             Effect::Redraw => self.screen.forget(),
             Effect::Copy(text) => self.screen.copy(&text),
+            Effect::Progress(progress) if self.notify != Notify::Off => {
+                self.screen.progress(progress);
+            }
+            Effect::Progress(_) => {}
+            Effect::Notify(text) => self.screen.notify(self.notify, &text),
             Effect::Suspend => self.suspend(),
             Effect::Quit => self.over = true,
             effect => self.disk.perform(effect),
@@ -242,6 +248,7 @@ impl Session {
             }
             self.measure();
             self.screen.forget();
+            self.perform(Effect::Progress(self.app.progress));
         }
     }
 }
@@ -254,7 +261,7 @@ fn action(input: Input) -> Option<Action> {
         Input::Resize(width, height) => Some(Action::Resize(width, height)),
         // A terminal that was away may have lost its pictures.
         Input::FocusGained => Some(Action::Focus),
-        Input::FocusLost => None,
+        Input::FocusLost => Some(Action::FocusLost),
         Input::Mouse(mouse) => match mouse.kind {
             MouseEventKind::Down(MouseButton::Left) => Some(Action::Click(mouse.column, mouse.row)),
             MouseEventKind::ScrollUp => Some(Action::Wheel(mouse.column, mouse.row, true)),

@@ -110,6 +110,11 @@ pub fn counted(runs: usize) -> String {
     }
 }
 
+/// A probability, marked as one: beside a score it could be taken for anything.
+pub fn p(probability: f32) -> String {
+    format!("p {:.0} %", 100.0 * probability)
+}
+
 /// A count with a unit that keeps it short: 950, 4.7 k, 11 M.
 pub fn count(number: usize) -> String {
     const UNITS: [(usize, &str); 3] = [(1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")];

@@ -1,6 +1,6 @@
 //! Layers folded by the scopes of their names: `stage1/block2/conv` lies in `stage1/block2`, which lies in `stage1`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// One line of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,6 +138,30 @@ impl Tree {
         0..self.scopes.len()
     }
 
+    /// The name of every scope: those of the scopes around it and its own, between slashes, and a number if it has them in
+    /// common with an earlier one.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        for scope in self.scopes() {
+            let mut path = vec![self.scopes[scope].label.as_str()];
+            let mut around = self.scopes[scope].parent;
+            while let Some(outer) = around {
+                path.push(&self.scopes[outer].label);
+                around = self.scopes[outer].parent;
+            }
+            path.reverse();
+            let name = path.join("/");
+            let count = seen.entry(name.clone()).or_default();
+            *count += 1;
+            names.push(match *count {
+                1 => name,
+                count => format!("{name} ({count})"),
+            });
+        }
+        names
+    }
+
     /// The number of a row in a list: layers first, by their index, then scopes.
     pub fn item(&self, row: Row) -> usize {
         match row {
@@ -249,6 +273,13 @@ mod tests {
                 "head"
             ]
         );
+    }
+
+    #[test]
+    fn every_scope_has_a_name_of_its_own() {
+        let names = ["a/b/x", "a/b/y", "a/z", "c", "a/x", "a/y"];
+        let tree = Tree::new(names.into_iter());
+        assert_eq!(tree.names(), ["a", "a/b", "a (2)"]);
     }
 
     #[test]

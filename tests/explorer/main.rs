@@ -1,6 +1,7 @@
 //! The explorer without a terminal: actions in, state, effects and frames out.
 
 mod browsing;
+mod comfort;
 mod commands;
 mod elsewhere;
 mod finished;

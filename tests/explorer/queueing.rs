@@ -1,7 +1,7 @@
 //! Launching, queueing, watching.
 
 use super::support::{Driver, picture, work};
-use ziggurat::ascent::settings::KNOBS;
+use ziggurat::ascent::settings::in_groups;
 use ziggurat::ascent::{Kind, Overlay};
 use ziggurat::runs::worker::{Command as Work, Report, Watched};
 use ziggurat::terminal::Protocol;
@@ -122,8 +122,8 @@ fn progress_and_pictures_reach_the_screen() {
     });
     let screen = explorer.screen();
     for wanted in [
-        "48/192 · score 6.93 · 25 %",
-        "25.0/s · 6 s left",
+        "48/192 · score 6.93 · p 25 %",
+        "6 s left",
         "goldfish",
         "flamingo",
         "picture 1 at",
@@ -251,7 +251,7 @@ fn the_map_is_taken_at_a_layer_that_the_user_picks() {
     explorer.press("1 a");
     assert_eq!(explorer.app.plan.settings.mask_layer, "");
     let to_map_layer = |explorer: &mut Driver| {
-        let at = KNOBS.iter().position(|knob| knob.key == "mask_layer");
+        let at = in_groups().iter().position(|knob| knob.key == "mask_layer");
         explorer.press(", g g");
         (0..at.unwrap()).for_each(|_| drop(explorer.press("j")));
     };

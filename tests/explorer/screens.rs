@@ -58,6 +58,15 @@ const SCREENS: &[Screen] = &[
         explorer.press(":");
         explorer.write("tab");
     }),
+    ("palette-argument", |explorer| {
+        explorer.press(":");
+        explorer.write("set mas");
+    }),
+    ("key-sequence", |explorer| {
+        explorer.press("2 g");
+        explorer.now += std::time::Duration::from_millis(400);
+        explorer.act(ziggurat::tui::Action::Tick);
+    }),
     ("compare", |explorer| {
         drop(explorer.press("3 space space space c"))
     }),

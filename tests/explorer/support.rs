@@ -9,7 +9,7 @@ use std::time::Duration;
 use ziggurat::ascent::{Kind, Objective, Settings, Unit};
 use ziggurat::autodiff::reach::Reach;
 use ziggurat::model::Layout;
-use ziggurat::model::{Classes, Layer};
+use ziggurat::model::{Classes, Layer, ReceptiveField};
 use ziggurat::runs::queue::JobId;
 use ziggurat::runs::worker::{Command as Work, Opened, Progress, Report};
 use ziggurat::runs::{Ended, Record, Spec};
@@ -83,6 +83,7 @@ pub fn network() -> Opened {
         input: (3, 224, 224),
         layers: layers.clone(),
         values: values.into(),
+        fields: fields().into(),
         classes: Classes::new(names, "toy").unwrap(),
         logits: Some("head/logits".into()),
         assumptions: Vec::new(),
@@ -91,6 +92,18 @@ pub fn network() -> Opened {
         provider: "cpu".into(),
         why_cpu: None,
     }
+}
+
+fn fields() -> std::collections::HashMap<String, ReceptiveField> {
+    let square = |side| ReceptiveField::Pixels {
+        rows: side,
+        columns: side,
+    };
+    std::collections::HashMap::from([
+        ("stem/conv".to_string(), square(3)),
+        ("head/conv".to_string(), square(851)),
+        ("head/logits".to_string(), ReceptiveField::Whole),
+    ])
 }
 
 impl Driver {

@@ -71,6 +71,33 @@ fn layers_unfold_and_a_channel_becomes_a_picture() {
 }
 
 #[test]
+fn a_model_opens_where_it_was_left() {
+    let desk = Desk::new(6);
+    let has_grid = |terminal: &Emulator| terminal.text().contains("channel");
+    let mut terminal = desk.explorer(Kind::Sixel);
+    terminal.type_text(QUICK);
+    terminal.type_text("nn1/blocks.3/expand\r");
+    terminal.wait_for("1/");
+    terminal.type_text("l");
+    terminal.wait_until("grid of channels", has_grid);
+    terminal.signal(Signal::TERM);
+    terminal.finish();
+    let mut terminal = desk.explorer(Kind::Sixel);
+    terminal.wait_for("quick · seed 2");
+    terminal.wait_until("grid of channels", has_grid);
+    terminal.type_text("q");
+    terminal.finish();
+
+    fs::write(desk.home.explorer(), "{").unwrap();
+    let mut terminal = desk.explorer(Kind::Sixel);
+    terminal.wait_for("explorer.json");
+    terminal.wait_for("default · seed 0");
+    terminal.type_text("q");
+    terminal.finish();
+    assert_eq!(desk.runs().len(), 0);
+}
+
+#[test]
 fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
     let desk = Desk::new(6);
     let mut terminal = desk.explorer(Kind::Kitty);

@@ -137,7 +137,7 @@ fn write(sheet: &mut RgbImage, record: &Record, (x, y): (u32, u32), width: u32) 
     let score = words::score(record.score);
     let result = match record.probability {
         None => format!("score {score}"),
-        Some(probability) => format!("{} \u{b7} score {score}", words::percent(probability)),
+        Some(probability) => format!("p {} \u{b7} score {score}", words::percent(probability)),
     };
     let model = words::shown(&spec.model);
     let model = model.rsplit('/').next().unwrap_or_default();

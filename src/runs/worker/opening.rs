@@ -3,8 +3,9 @@
 use super::super::target::Parts;
 use super::{Mailbox, Report};
 use crate::home::Home;
-use crate::model::{Classes, Layer, Network, Ports, Source, open};
+use crate::model::{Classes, Layer, Network, Ports, ReceptiveField, Source, open};
 use crate::runtime::{Active, Library, Provider, Stage};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a model is, for whoever chooses from it.
@@ -22,6 +23,8 @@ pub struct Opened {
     pub layers: Vec<Layer>,
     /// Every value, in graph order.
     pub values: Arc<[Layer]>,
+    /// How much of the picture each value can depend on, by name.
+    pub fields: Arc<HashMap<String, ReceptiveField>>,
     pub classes: Classes,
     /// Name of the class scores.
     pub logits: Option<String>,
@@ -162,6 +165,7 @@ fn describe(model: String, network: &Network, active: &Active) -> Opened {
         parameters: network.parameters(),
         layers: activations(&values),
         values,
+        fields: network.receptive_fields().into(),
         classes: network.classes.clone(),
         logits: network.logits().map(str::to_string),
         assumptions: network.assumptions(),

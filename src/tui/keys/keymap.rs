@@ -126,6 +126,36 @@ impl Keymap {
         }
     }
 
+    /// What can follow the pressed keys where `context` has the focus: the rest of each sequence, as it is written, and its
+    /// command; those of the context first, which win over those that work everywhere.
+    pub fn continuations(&self, context: Context, pending: &[Chord]) -> Vec<(String, Command)> {
+        let contexts = match context {
+            Context::Everywhere => vec![context],
+            _ => vec![context, Context::Everywhere],
+        };
+        let mut found: Vec<(String, Command)> = Vec::new();
+        for context in contexts {
+            let bound = self.bindings.iter();
+            let bound = bound.filter(|binding| binding.command.entry().context == context);
+            let sequences = bound.flat_map(|binding| {
+                let keys = binding.keys.iter();
+                keys.map(|keys| (keys.chords(), binding.command))
+            });
+            for (chords, command) in sequences {
+                let Some(rest) = chords.strip_prefix(pending).filter(|rest| !rest.is_empty())
+                else {
+                    continue;
+                };
+                let rest: Vec<String> = rest.iter().map(Chord::to_string).collect();
+                let rest = rest.join(" ");
+                if !found.iter().any(|(known, _)| *known == rest) {
+                    found.push((rest, command));
+                }
+            }
+        }
+        found
+    }
+
     /// The commands that one key gives, in whatever context.
     pub fn commands_of(&self, chord: Chord) -> impl Iterator<Item = Command> {
         let is_bound = move |binding: &&Binding| {
@@ -282,6 +312,32 @@ mod tests {
             assert_eq!(problems[0].0, name);
             assert!(problems[0].1.contains(why), "{}", problems[0].1);
         }
+    }
+
+    #[test]
+    fn what_can_follow_a_key_is_known_and_the_focus_comes_first() {
+        let (keymap, problems) = Keymap::new(&overrides(&[
+            ("run-neuron", &["g c"]),
+            ("map-here", &["g g"]),
+            ("zoom", &["g z x"]),
+        ]));
+        assert_eq!(problems, []);
+        let follow = |context, keys| keymap.continuations(context, &pressed(keys));
+        let pair = |keys: &str, command| (keys.to_string(), command);
+        assert_eq!(
+            follow(Context::Browser, "g"),
+            [
+                pair("c", Command::RunNeuron),
+                pair("g", Command::MapHere),
+                pair("z x", Command::Zoom)
+            ]
+        );
+        assert_eq!(
+            follow(Context::Queue, "g"),
+            [pair("g", Command::Top), pair("z x", Command::Zoom)]
+        );
+        assert_eq!(follow(Context::Queue, "g z"), [pair("x", Command::Zoom)]);
+        assert_eq!(follow(Context::Queue, "g g"), []);
     }
 
     #[test]

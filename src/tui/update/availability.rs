@@ -6,7 +6,7 @@ use super::super::command::{COMMANDS, Command, Context};
 use super::super::popup::Popup;
 use super::super::tree::Row;
 use super::context;
-use crate::ascent::settings::{KNOBS, PRESETS};
+use crate::ascent::settings::{PRESETS, in_groups};
 use crate::runs::queue::JobState;
 
 /// Whether a command belongs to what has the focus. The palette offers these.
@@ -49,7 +49,11 @@ fn takes(popup: &Popup, command: Command) -> bool {
         Popup::Settings { .. } => {
             let plans = matches!(
                 command,
-                Command::Settings | Command::NextPreset | Command::NewSeed | Command::ResetSeed
+                Command::Settings
+                    | Command::NextPreset
+                    | Command::NewSeed
+                    | Command::ResetSeed
+                    | Command::Undo
             );
             plans || command.entry().context == Context::Settings
         }
@@ -197,7 +201,7 @@ fn settings(app: &App, command: Command) -> Option<&'static str> {
     let Some(Popup::Settings { cursor }) = app.popups.last() else {
         return None;
     };
-    let knob = KNOBS.get(*cursor)?;
+    let knob = *in_groups().get(*cursor)?;
     let is_default = app.plan.settings.get(knob.key) == Some(knob.default());
     match command {
         Command::ResetValue if is_default => Some("it has its default already"),

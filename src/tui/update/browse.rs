@@ -151,7 +151,9 @@ pub fn right(app: &mut App) {
             browser.layers.go(Motion::Down, 1);
         }
         Some(Row::Scope(scope)) => browser.set_open(scope, true),
-        Some(Row::Layer(layer)) => browser.enter(layer, &opened.layers),
+        Some(Row::Layer(layer)) => {
+            browser.show_channels(layer, opened.layers[layer].channels());
+        }
         None => {}
     }
 }
@@ -180,7 +182,7 @@ pub fn enter_selected(app: &mut App) {
     }
     if let Some(row) = browser.selected_row() {
         let layer = browser.tree.last_layer(row);
-        browser.enter(layer, &opened.layers);
+        browser.show_channels(layer, opened.layers[layer].channels());
     }
 }
 
@@ -402,7 +404,7 @@ fn load_record(app: &mut App, effects: &mut Vec<Effect>) {
 fn show_selected(app: &mut App) {
     let selected = Some(app.selected());
     let is_same = std::mem::replace(&mut app.followed, selected.clone()) == selected;
-    if is_same && app.shown != Shown::Nothing {
+    if is_same && (app.shown != Shown::Nothing || app.returning.is_some()) {
         return;
     }
     let live = app.shown.is_live();

@@ -7,11 +7,12 @@ use super::super::command::Command;
 use super::super::lens::Lens;
 use super::super::listing::Motion;
 use super::super::messages::Level;
+use super::super::plan::Plan;
 use super::super::popup::{Palette, Popup};
 use super::super::prompt::{Asked, Prompt};
-use super::{atlas, availability, browse, elsewhere, finished, map, queueing};
+use super::{atlas, availability, browse, elsewhere, finished, map, queueing, typing};
 use crate::ascent::Overlay;
-use crate::ascent::settings::{KNOBS, Knob, PRESETS};
+use crate::ascent::settings::{Knob, PRESETS, in_groups};
 use crate::runs::worker::Command as Work;
 
 /// Does what a command says.
@@ -94,11 +95,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
                 filter: String::new(),
             },
         ),
-        Command::Palette => {
-            let offered = availability::offered(app);
-            app.popups.push(Popup::Palette(Palette::new(offered)));
-            app.prompt = Some(Prompt::new(Asked::Command, ""));
-        }
+        Command::Palette => palette(app, ""),
         Command::Redraw => effects.push(Effect::Redraw),
         Command::Suspend => effects.push(Effect::Suspend),
         Command::Quit if app.popups.is_empty() => super::quit(app, effects),
@@ -148,6 +145,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             debug_assert!(set.is_ok(), "a default is allowed");
         }),
         Command::ResetAll => reset_all(app),
+        Command::ChoosePreset => palette(app, "preset "),
         Command::SavePreset => app.prompt = Some(Prompt::new(Asked::PresetName, "")),
 
         Command::Accept => {
@@ -161,6 +159,14 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             }
         }
     }
+}
+
+/// Opens the palette with a line that is begun.
+fn palette(app: &mut App, line: &str) {
+    let offered = availability::offered(app);
+    app.popups.push(Popup::Palette(Palette::new(offered)));
+    app.prompt = Some(Prompt::new(Asked::Command, line));
+    typing::changed(app);
 }
 
 /// Opens a popup, or closes it if it is the topmost.
@@ -190,24 +196,36 @@ fn turn(app: &mut App, knob: &Knob, up: bool) {
 
 /// Takes the settings of the next preset, and says which changes that drops.
 fn next_preset(app: &mut App) {
-    let dropped = app.plan.changes();
-    app.plan.next_preset();
-    let dropped = match dropped.is_empty() {
-        true => String::new(),
-        false => format!("; dropped {}", dropped.join(", ")),
-    };
+    let dropped = finished::replace_settings(app, Plan::next_preset);
     let text = format!("preset {}{dropped}", app.plan.title());
     app.messages.say(Level::Note, text, app.now);
 }
 
+/// Takes the settings of a preset.
+///
+/// # Errors
+/// If there is none of that name: which there are.
+pub fn take_preset(app: &mut App, name: &str) -> Result<(), String> {
+    let known = app.plan.presets();
+    if !known.contains(&name) {
+        let known = known.join(", ");
+        return Err(format!("no preset is called {name}; there are: {known}"));
+    }
+    let dropped = finished::replace_settings(app, |plan| plan.take_preset(name));
+    let text = format!("preset {name}{dropped}");
+    app.messages.say(Level::Note, text, app.now);
+    Ok(())
+}
+
 /// Takes the defaults.
 fn reset_all(app: &mut App) {
-    app.plan.take_preset(PRESETS[0].name);
-    let text = "all settings have their defaults";
+    let dropped = finished::replace_settings(app, |plan| plan.take_preset(PRESETS[0].name));
+    let text = format!("all settings have their defaults{dropped}");
     app.messages.say(Level::Note, text, app.now);
 }
 
-fn set_seed(app: &mut App, seed: u64) {
+/// Sets the seed of the next runs.
+pub fn set_seed(app: &mut App, seed: u64) {
     app.plan.seed = seed;
     app.messages
         .say(Level::Note, format!("seed {seed}"), app.now);
@@ -222,7 +240,7 @@ fn mark_range(app: &mut App) {
 
 fn with_knob(app: &mut App, act: impl FnOnce(&mut App, &'static Knob)) {
     if let Some(Popup::Settings { cursor }) = app.popups.last()
-        && let Some(knob) = KNOBS.get(*cursor)
+        && let Some(knob) = in_groups().get(*cursor).copied()
     {
         act(app, knob);
     }
@@ -231,11 +249,26 @@ fn with_knob(app: &mut App, act: impl FnOnce(&mut App, &'static Knob)) {
 fn next_theme(app: &mut App, effects: &mut Vec<Effect>) {
     let next = app.environment.themes.next(&app.theme_name);
     let name = next.name().to_string();
-    app.theme = next.for_depth(app.environment.terminal.colours);
-    app.messages
-        .say(Level::Note, format!("theme: {name}"), app.now);
-    effects.push(Effect::SaveTheme(name.clone()));
-    app.theme_name = name;
+    // It is one that there is.
+    drop(take_theme(app, &name, effects));
+}
+
+/// Takes a theme, and has it kept.
+///
+/// # Errors
+/// If there is none of that name: which there are.
+pub fn take_theme(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+    let themes = &app.environment.themes;
+    let theme = themes.get(name).ok_or_else(|| {
+        let known: Vec<&str> = themes.names().collect();
+        format!("no theme is called {name}; there are: {}", known.join(", "))
+    })?;
+    app.theme = theme.for_depth(app.environment.terminal.colours);
+    app.theme_name = name.into();
+    let text = format!("theme: {name}");
+    app.messages.say(Level::Note, text, app.now);
+    effects.push(Effect::SaveTheme(name.into()));
+    Ok(())
 }
 
 /// The overlays of a run with so many bands.

@@ -4,10 +4,11 @@ use super::super::action::Effect;
 use super::super::app::{App, Shown};
 use super::super::command::Command;
 use super::super::messages::Level;
+use super::super::plan::Plan;
 use super::super::popup::{Choice, Compare, MOST_COMPARED, Popup, Purpose};
 use super::super::prompt::{Asked, Prompt};
 use super::super::replay::Replay;
-use super::{browse, elsewhere, queueing};
+use super::{browse, elsewhere, queueing, saved};
 use crate::runs::history::Entry;
 use crate::runs::history::query::SortKey;
 use crate::runs::worker::Command as Work;
@@ -127,20 +128,49 @@ pub fn delete(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Brings back what was deleted last.
+/// Something that can be undone.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Undoable {
+    /// Runs that were deleted.
+    Removed(Vec<String>),
+    /// Settings that others took the place of.
+    Settings(Box<Plan>),
+}
+
+/// Brings back what was deleted or replaced last.
 pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
-    match app.removed.pop_back() {
-        Some(ids) => effects.push(Effect::Restore(ids)),
+    match app.undoable.pop_back() {
+        Some(Undoable::Removed(ids)) => effects.push(Effect::Restore(ids)),
+        Some(Undoable::Settings(before)) => {
+            app.plan.go_back_to(*before);
+            let changes = app.plan.changes().join(", ");
+            let text = format!("settings restored: {} with {changes}", app.plan.preset());
+            app.messages.say(Level::Note, text, app.now);
+        }
         None => app.messages.say(Level::Note, "nothing to undo", app.now),
     }
 }
 
-/// Remembers what was deleted, so that it can be undone.
-pub fn remember_removed(app: &mut App, ids: Vec<String>) {
-    app.removed.push_back(ids);
-    if app.removed.len() > UNDOABLE {
-        app.removed.pop_front();
+/// Remembers something, so that it can be undone.
+pub fn remember(app: &mut App, undoable: Undoable) {
+    app.undoable.push_back(undoable);
+    if app.undoable.len() > UNDOABLE {
+        app.undoable.pop_front();
     }
+}
+
+/// Lets other settings take the place of the present ones. Returns what to say of changes that are dropped by it, which can be
+/// undone; nothing if there are none.
+pub fn replace_settings(app: &mut App, replace: impl FnOnce(&mut Plan)) -> String {
+    let before = app.plan.clone();
+    replace(&mut app.plan);
+    let dropped = before.changes();
+    if dropped.is_empty() || before.settings == app.plan.settings {
+        return String::new();
+    }
+    remember(app, Undoable::Settings(Box::new(before)));
+    let key = app.key(Command::Undo);
+    format!("; dropped {} ({key} to undo)", dropped.join(", "))
 }
 
 /// Shows the selected run with all its settings.
@@ -172,6 +202,19 @@ pub fn compare(app: &mut App) {
     }
     app.popups
         .push(Popup::Compare(Compare { ids, blink: false }));
+}
+
+/// The runs that an export is about: the one of the details, the chosen ones, or else the one that is shown.
+pub fn meant_for_export(app: &App) -> Vec<String> {
+    let chosen = match app.popups.last() {
+        Some(Popup::Details { .. }) => Vec::new(),
+        _ => chosen(app),
+    };
+    let runs = match chosen.is_empty() {
+        true => meant(app).into_iter().collect(),
+        false => chosen,
+    };
+    runs.iter().map(|entry| entry.id.clone()).collect()
 }
 
 /// Asks where the chosen runs are to be exported to.
@@ -253,8 +296,12 @@ pub fn record(app: &mut App, record: Box<Record>, effects: &mut Vec<Effect>) {
             app.messages.say(Level::Note, text, app.now);
         }
         Some(AfterRecord::EditSettings) => {
-            app.plan.settings = record.spec.settings.clone();
-            app.plan.seed = record.spec.seed;
+            let dropped = replace_settings(app, |plan| {
+                plan.settings = record.spec.settings.clone();
+                plan.seed = record.spec.seed;
+            });
+            let text = format!("settings of {}{dropped}", record.spec.target);
+            app.messages.say(Level::Note, text, app.now);
             app.popups.push(Popup::Settings { cursor: 0 });
         }
         None => {}
@@ -293,10 +340,20 @@ pub fn accept(app: &mut App, effects: &mut Vec<Effect>) -> Result<(), String> {
         Some(Choice::Card { name, .. }) => name.clone(),
         Some(Choice::File(path)) => path.display().to_string(),
     };
-    open(app, model, effects)
+    choose(app, model, effects)
 }
 
 /// Opens another model and closes the picker.
+///
+/// # Errors
+/// If runs are under way.
+pub fn choose(app: &mut App, model: String, effects: &mut Vec<Effect>) -> Result<(), String> {
+    open(app, model, effects)?;
+    app.popups.pop();
+    Ok(())
+}
+
+/// Opens another model.
 ///
 /// # Errors
 /// If runs are under way.
@@ -304,7 +361,7 @@ pub fn open(app: &mut App, model: String, effects: &mut Vec<Effect>) -> Result<(
     if !app.running.is_empty() {
         return Err("runs are under way: wait for them, or cancel them first".into());
     }
-    app.popups.pop();
+    saved::keep(app, effects);
     app.model = super::super::app::Model::Opening {
         name: model.clone(),
         stage: "opening".into(),

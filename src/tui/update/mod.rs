@@ -1,5 +1,7 @@
 //! What happens to the state: one pure function of state and action. What is to be done outside comes back as effects.
 //!
+//! - `arguments`: the palette's commands with an argument
+//! - `attention`: what is told outside of the screen
 //! - `commands`: what each command does
 //! - `availability`: which commands can act in the present state, and why the others cannot
 //! - `browse`: moving, folding, marking, searching
@@ -9,10 +11,13 @@
 //! - `finished`: what can be done with finished runs
 //! - `map`: where the class activation map is taken
 //! - `reports`: what the worker and the disk said
+//! - `saved`: where the user was comes back
 //! - `typing`: the line that is being typed
 //! - `mouse`: clicks and the wheel
 
+mod arguments;
 mod atlas;
+mod attention;
 mod availability;
 mod browse;
 mod commands;
@@ -22,6 +27,7 @@ mod map;
 mod mouse;
 mod queueing;
 mod reports;
+mod saved;
 mod typing;
 
 use super::action::{Action, Effect};
@@ -35,13 +41,16 @@ use crossterm::event::KeyCode;
 use ratatui::layout::Size;
 use std::time::Duration;
 
+pub use attention::Busy;
 pub use availability::{is_offered, refusal};
 pub use commands::{overlays, perform};
-pub use finished::AfterRecord;
+pub use finished::{AfterRecord, Undoable};
+pub use saved::due;
 
 /// Changes the state; `now` is the time since the start.
 pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
     app.now = now;
+    app.unsaved |= saved::concerns(&action);
     let mut effects = Vec::new();
     match action {
         Action::Key(chord) => {
@@ -66,15 +75,23 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
             app.size = Size::new(width, height);
             effects.push(Effect::Redraw);
         }
-        // tmux draws a pane anew without its pictures.
-        Action::Focus if app.environment.terminal.loses_pictures() => effects.push(Effect::Redraw),
-        Action::Focus | Action::Tick => {}
+        Action::Focus => {
+            app.is_looked_at = true;
+            // tmux draws a pane anew without its pictures.
+            if app.environment.terminal.loses_pictures() {
+                effects.push(Effect::Redraw);
+            }
+        }
+        Action::FocusLost => app.is_looked_at = false,
+        Action::Tick => {}
         Action::Report(report) => reports::report(app, report, &mut effects),
         Action::Answer(answer) => reports::answer(app, answer, &mut effects),
         Action::Terminate => quit(app, &mut effects),
     }
     queueing::dispatch(app, &mut effects);
     browse::settle(app, &mut effects);
+    attention::settle(app, &mut effects);
+    saved::settle(app, &mut effects);
     effects
 }
 
@@ -92,6 +109,9 @@ pub fn context(app: &App) -> Context {
 fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
     if app.prompt.is_some() {
         return typing::key(app, chord, effects);
+    }
+    if app.pending.is_empty() {
+        app.pending_since = app.now;
     }
     app.pending.push(chord);
     let found = app.keymap.lookup(context(app), &app.pending);
@@ -147,6 +167,7 @@ fn unbound(app: &mut App, chord: Chord) {
 
 fn quit(app: &mut App, effects: &mut Vec<Effect>) {
     app.quitting = true;
+    saved::keep(app, effects);
     effects.push(Effect::SaveQueue(app.queue.clone()));
     effects.push(Effect::Quit);
 }

@@ -2,12 +2,22 @@
 
 use super::super::action::Effect;
 use super::super::app::{App, Panel};
+use super::super::hints;
 use super::super::listing::Motion;
-use super::browse;
+use super::{browse, give};
 use ratatui::layout::Position;
 
-/// A click on a cell: a tab is shown, a row is selected; a second click on it runs or opens it.
+/// A click on a cell: a key of the last row is given, a tab is shown, a row is selected; a second click on it runs or opens it.
 pub fn click(app: &mut App, column: u16, row: u16, effects: &mut Vec<Effect>) {
+    let status = app.layout().status;
+    if status.contains(Position::new(column, row)) {
+        let is_seen = hints::are_shown(app);
+        let hint = hints::at(app, status.width.into(), column).filter(|_| is_seen);
+        if let Some(command) = hint {
+            give(app, command, effects);
+        }
+        return;
+    }
     if !app.popups.is_empty() || app.prompt.is_some() {
         return;
     }

@@ -5,6 +5,7 @@ use super::super::app::{App, Live, Panel, Shown, Tile};
 use super::super::browser::Tab;
 use super::super::command::Command;
 use super::super::messages::Level;
+use super::super::pace::Pace;
 use super::super::plan;
 use super::super::text::counted;
 use super::browse::no_network;
@@ -85,6 +86,9 @@ pub fn sweep(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(),
         return Ok(());
     };
     let grid = plan::sweep(&app.plan.settings, text)?;
+    if chosen(app, &opened).is_empty() {
+        return Err("nothing is selected: a sweep runs a class, a channel or a layer".into());
+    }
     let mut specs = Vec::new();
     for settings in grid {
         let targets = chosen(app, &opened);
@@ -132,7 +136,8 @@ fn targets(app: &App, opened: &Opened, items: &[usize]) -> Vec<Result<Target, Ta
     }
 }
 
-fn submit_targets(
+/// Queues targets with the present settings; those that cannot be run are named.
+pub fn submit_targets(
     app: &mut App,
     targets: Vec<Result<Target, TargetError>>,
     effects: &mut Vec<Effect>,
@@ -281,6 +286,7 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
             octaves: Vec::new(),
             octave: 0,
             steps_per_second: 0.0,
+            pace: Pace::new(job.spec.settings.octave_scale),
         });
     }
     effects.push(Effect::Worker(Work::Run(batch)));

@@ -9,7 +9,7 @@ use super::super::messages::Level;
 use super::super::popup::{Picker, Popup, Purpose};
 use super::super::prompt::Prompt;
 use super::super::text::counted;
-use super::{atlas, browse, elsewhere, finished, queueing, typing};
+use super::{atlas, browse, elsewhere, finished, queueing, saved, typing};
 use crate::runs::history::Entry;
 use crate::runs::queue::JobId;
 use crate::runs::worker::{Progress, Report, Started};
@@ -36,12 +36,13 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             }
             app.browser.show_network(&opened.layers, &opened.classes);
             app.remember_classes(&opened);
-            app.model = Model::Open(opened);
+            app.model = Model::Open(Arc::clone(&opened));
             // A picture of another model says nothing of this one.
             if matches!(app.shown, Shown::Finished(_)) {
                 app.shown = Shown::Nothing;
             }
             browse::list_history(app);
+            saved::open(app, &opened);
         }
         Report::OpenFailed { model, why } => {
             app.messages.say(Level::Error, &why, app.now);
@@ -97,9 +98,10 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
         } => finished(app, job, &record, picture, from_history, effects),
         Report::Failed { job, why } => {
             let title = app.queue.get(job).map(|job| job.spec.target.clone());
-            let text = format!("{}: {why}", title.unwrap_or_default());
+            let text = format!("{}: {why}", title.as_deref().unwrap_or_default());
             app.messages.say(Level::Error, text, app.now);
             app.queue.failed(job, why);
+            note_end(app, &title.unwrap_or_default(), false);
             ended(app, job, effects);
         }
         Report::Cancelled { job } => {
@@ -137,6 +139,7 @@ fn stepped(app: &mut App, progress: &Progress) {
         live.steps = progress.steps;
         live.octave = progress.octave;
         live.steps_per_second = progress.steps_per_second;
+        live.pace.note(progress.octave, progress.steps_per_second);
         let unread = progress.unread.iter();
         live.curve
             .extend(unread.map(|(step, scores)| (*step as f64, f64::from(scores[index]))));
@@ -145,6 +148,12 @@ fn stepped(app: &mut App, progress: &Progress) {
             .as_ref()
             .map(|probabilities| probabilities[index]);
         live.top = progress.top.get(index).cloned().unwrap_or_default();
+    }
+}
+
+fn note_end(app: &mut App, target: &str, is_finished: bool) {
+    if let Some(busy) = &mut app.busy {
+        busy.ended(target, is_finished);
     }
 }
 
@@ -161,6 +170,7 @@ fn finished(
         .find(&record.id)
         .is_some_and(|entry| entry.favourite);
     app.library.add(Entry::of(record, favourite));
+    note_end(app, &record.spec.target, true);
     app.record = Some(Box::new(record.clone()));
     let thumbnail = image::imageops::thumbnail(&*picture, Size::Thumbnail.longest(), {
         let (width, height) = picture.dimensions();
@@ -232,6 +242,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         }
         Answer::RunsEnd { damaged } => {
             app.library.complete = true;
+            saved::runs(app);
             if damaged > 0 {
                 let text = format!(
                     "{damaged} runs in history cannot be read: `ziggurat history verify` says why"
@@ -254,7 +265,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
             let key = app.key(Command::Undo);
             let text = format!("{} deleted; {key} to undo", counted(ids.len()));
             app.messages.say(Level::Note, text, app.now);
-            finished::remember_removed(app, ids);
+            finished::remember(app, finished::Undoable::Removed(ids));
             browse::list_history(app);
         }
         Answer::Restored(ids) => {

@@ -3,12 +3,13 @@
 use super::super::action::Effect;
 use super::super::app::App;
 use super::super::command::COMMANDS;
+use super::super::forms::{self, FORMS};
 use super::super::keys::Chord;
 use super::super::listing::Motion;
 use super::super::messages::Level;
-use super::super::popup::Popup;
+use super::super::popup::{PaletteRow, Popup};
 use super::super::prompt::{Asked, Prompt, Typed};
-use super::{browse, elsewhere, finished, give, map, queueing};
+use super::{arguments, browse, elsewhere, finished, give, map, queueing};
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, Knob};
 use crate::runs::export::Form;
@@ -49,7 +50,7 @@ fn moves(app: &mut App, chord: Chord) -> bool {
         Some(Asked::Command | Asked::Model | Asked::OtherModels | Asked::HelpFilter)
     );
     if has_list {
-        browse::go(app, motion);
+        choose(app, motion);
     }
     has_list
 }
@@ -59,6 +60,22 @@ fn marks(app: &mut App, chord: Chord) -> bool {
     match app.popups.last_mut() {
         Some(Popup::Models(picker)) if chord.typed() == Some(' ') => picker.toggle_mark(),
         _ => false,
+    }
+}
+
+/// Moves in the list above the line. What completes the line is put into it.
+fn choose(app: &mut App, motion: Motion) {
+    let is_first = match app.popups.last_mut() {
+        Some(Popup::Palette(palette)) => palette.choose(),
+        _ => false,
+    };
+    if !is_first {
+        browse::go(app, motion);
+    }
+    if let (Some(Popup::Palette(palette)), Some(prompt)) = (app.popups.last(), &mut app.prompt)
+        && let Some(line) = palette.completion()
+    {
+        *prompt = Prompt::new(Asked::Command, line);
     }
 }
 
@@ -73,7 +90,7 @@ pub fn changed(app: &mut App) {
             app.browser.set_search(&text);
             browse::list_tab(app);
         }
-        (Asked::Command, Some(Popup::Palette(palette))) => palette.filter(&text),
+        (Asked::Command, Some(Popup::Palette(_))) => complete(app, &text),
         (_, Some(Popup::Models(picker))) if is_path(&text) => picker.filter(""),
         (_, Some(Popup::Models(picker))) => picker.filter(&text),
         (Asked::HelpFilter, Some(Popup::Help { filter, scroll })) => {
@@ -81,6 +98,17 @@ pub fn changed(app: &mut App) {
             *scroll = 0;
         }
         _ => {}
+    }
+}
+
+/// Lists what completes a line of the palette, or the commands that match it.
+fn complete(app: &mut App, text: &str) {
+    let completions = match forms::split(text) {
+        Some((form, argument)) => forms::completions(app, form, argument),
+        None => Vec::new(),
+    };
+    if let Some(Popup::Palette(palette)) = app.popups.last_mut() {
+        palette.filter(text, completions);
     }
 }
 
@@ -128,15 +156,31 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Gives the selected command, or the one that is typed with an argument; one that lacks its argument is put into the line.
 fn command(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
-    let chosen = match app.popups.last() {
-        Some(Popup::Palette(palette)) => palette.list.selected(),
-        _ => None,
+    let Some(Popup::Palette(palette)) = app.popups.pop_if(|top| matches!(top, Popup::Palette(_)))
+    else {
+        return Ok(());
     };
-    let index = chosen.ok_or_else(|| format!("no command here is called {text}"))?;
-    app.popups.pop();
-    give(app, COMMANDS[index].command, effects);
-    Ok(())
+    let done = match (palette.selected(), forms::split(text)) {
+        (Some(PaletteRow::Command(index)), _) => {
+            give(app, COMMANDS[*index].command, effects);
+            return Ok(());
+        }
+        (Some(PaletteRow::Form(index)), None) => {
+            let line = format!("{} ", FORMS[*index].name);
+            app.popups.push(Popup::Palette(palette));
+            app.prompt = Some(Prompt::new(Asked::Command, &line));
+            changed(app);
+            return Ok(());
+        }
+        (_, Some((form, argument))) => arguments::give(app, form, argument.trim(), effects),
+        (_, None) => Err(format!("no command here is called {text}")),
+    };
+    if done.is_err() {
+        app.popups.push(Popup::Palette(palette));
+    }
+    done
 }
 
 /// Opens the model of a path, or what is selected in the picker; lists a folder.
@@ -153,7 +197,7 @@ fn model(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), Str
     let path = picker.folder.join(home_relative(text));
     match text.ends_with('/') {
         true => effects.push(Effect::ListFolder(path)),
-        false => finished::open(app, path.display().to_string(), effects)?,
+        false => finished::choose(app, path.display().to_string(), effects)?,
     }
     Ok(())
 }
@@ -163,7 +207,11 @@ pub fn is_path(text: &str) -> bool {
     text.contains('/')
 }
 
-fn export(ids: &[String], text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+/// Has runs exported to a file.
+///
+/// # Errors
+/// What is wrong with its name.
+pub fn export(ids: &[String], text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     if text.is_empty() {
         return Err("type the name of a file".into());
     }
@@ -173,7 +221,11 @@ fn export(ids: &[String], text: &str, effects: &mut Vec<Effect>) -> Result<(), S
     Ok(())
 }
 
-fn set(app: &mut App, knob: &Knob, text: &str) -> Result<(), String> {
+/// Sets a setting to what a text stands for.
+///
+/// # Errors
+/// Why it cannot be set to that.
+pub fn set(app: &mut App, knob: &Knob, text: &str) -> Result<(), String> {
     let opened = app.model.opened().filter(|_| !text.is_empty());
     let unknown = match (knob.domain, opened) {
         (Domain::Layer, Some(opened)) => map::problem(opened, text),

@@ -12,7 +12,7 @@ use crate::runs::worker::Opened;
 use crate::tui::app::{App, Model, Panel};
 use crate::tui::browser::Tab;
 use crate::tui::command::Command;
-use crate::tui::text::{ago, count, fit, fit_end};
+use crate::tui::text::{ago, count, fit, fit_end, p};
 use crate::tui::theme::Role;
 use crate::tui::tree::Row;
 use ratatui::layout::Rect;
@@ -244,7 +244,7 @@ fn class_row(app: &App, opened: &Opened, class: usize, width: usize) -> Line<'st
         Some(Entry {
             probability: Some(probability),
             ..
-        }) => format!("{:.0} % ◆", 100.0 * probability),
+        }) => format!("{} ◆", p(*probability)),
         Some(_) => "◆".into(),
         None => class.to_string(),
     };
@@ -267,7 +267,7 @@ fn entry_row(app: &App, entry: &Entry, now: u64, width: usize) -> Line<'static> 
             Some(judged) => format!("judge {:.0} %", 100.0 * judged),
             None => "not judged".into(),
         },
-        (_, Some(probability)) => format!("{:.0} %", 100.0 * probability),
+        (_, Some(probability)) => p(probability),
         (_, None) => words::score(entry.score),
     };
     let right = match width > 44 {

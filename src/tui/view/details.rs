@@ -49,7 +49,7 @@ fn lines(app: &App, record: &Record) -> Vec<Line<'static>> {
     };
     let probability = record
         .probability
-        .map_or_else(|| "—".into(), |p| format!("{:.1} %", 100.0 * p));
+        .map_or_else(|| "—".into(), words::percent);
     let mut lines = vec![
         row("model", spec.model.clone()),
         row("target", spec.target.clone()),

@@ -6,6 +6,7 @@
 mod batch;
 mod browser;
 mod compare;
+mod continuations;
 mod details;
 mod grid;
 mod header;
@@ -93,6 +94,9 @@ pub fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
     for popup in &app.popups {
         draw_popup(app, &mut frame, popup);
     }
+    if app.hesitates() {
+        continuations::draw(app, &mut frame);
+    }
     status::message(app, &mut frame, layout.message());
     status::draw(app, &mut frame, layout.status);
     frame.finish()
@@ -101,7 +105,7 @@ pub fn draw(app: &App, buffer: &mut Buffer) -> Drawn {
 fn draw_popup(app: &App, frame: &mut Frame, popup: &Popup) {
     match popup {
         Popup::Help { scroll, filter } => help::draw(app, frame, filter, *scroll),
-        Popup::Palette(palette) => palette::draw(app, frame, &palette.list),
+        Popup::Palette(palette) => palette::draw(app, frame, palette),
         Popup::Settings { cursor } => settings::draw(app, frame, *cursor),
         Popup::Details { id, record, scroll } => {
             details::draw(app, frame, id, record.as_deref(), *scroll);

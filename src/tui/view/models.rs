@@ -46,6 +46,11 @@ pub fn draw(app: &App, frame: &mut Frame, picker: &Picker) {
         height: area.height - reason_lines,
         ..area
     };
+    if picker.list.is_empty() && !picker.choices.is_empty() {
+        Paragraph::new("nothing here matches; a path with a / opens any file")
+            .style(app.theme.style(Role::Dim))
+            .render(rows, frame.buffer);
+    }
     let mut listing = picker.list.clone();
     listing.fit(usize::from(rows.height), 1);
     list(app, frame, rows, &listing, true, |index, width| {

@@ -1,28 +1,89 @@
-//! The palette: commands by name.
+//! The palette: commands by name, and what completes one with an argument.
 
 use super::Frame;
 use super::panel::{list, overlaid, two};
 use crate::tui::app::App;
 use crate::tui::command::COMMANDS;
-use crate::tui::listing::Listing;
+use crate::tui::forms::{self, FORMS, Form};
+use crate::tui::popup::{Palette, PaletteRow};
+use crate::tui::text::fit;
 use crate::tui::theme::Role;
-use ratatui::text::Span;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
 
-/// Draws the commands that match.
-pub fn draw(app: &App, frame: &mut Frame, listing: &Listing) {
-    let lines = listing.len().clamp(1, app.layout().popup_lines()) as u16;
-    let area = overlaid(app, frame, 84, lines + 2, "commands");
-    list(app, frame, area, listing, true, |index, width| {
-        let entry = &COMMANDS[index];
-        let keys = app.keymap.keys_of(entry.command).join(", ");
-        let left = match width > 50 {
-            true => format!("{:<18} {}", entry.name, entry.help),
-            false => entry.name.to_string(),
+/// Columns of the names, from which on the help has room beside them.
+const NAMES: usize = 24;
+const WIDE: usize = 50;
+
+/// Draws what matches the line that is being typed.
+pub fn draw(app: &App, frame: &mut Frame, palette: &Palette) {
+    let typed = app.prompt.as_ref().map_or("", |prompt| prompt.text());
+    let form = forms::split(typed).map(|(form, _)| form);
+    let most = app.layout().popup_lines().saturating_sub(1).max(1);
+    let lines = palette.rows.len().clamp(1, most) as u16;
+    let about = u16::from(form.is_some());
+    let title = match form {
+        Some(form) => usage(form),
+        None => "commands".into(),
+    };
+    let area = overlaid(app, frame, 92, lines + about + 2, &title);
+    let rows = Rect {
+        height: area.height.saturating_sub(about),
+        ..area
+    };
+    let text = |text: String| Line::styled(text, app.theme.style(Role::Dim));
+    if let Some(form) = form {
+        let foot = Rect::new(area.x, rows.bottom(), area.width, 1);
+        text(fit(form.hint, usize::from(area.width))).render(foot, frame.buffer);
+    }
+    if palette.rows.is_empty() {
+        let what = match form {
+            Some(_) => "nothing completes this; enter takes it as it is",
+            None => "no command matches",
         };
-        two(
-            Span::styled(left, app.theme.style(Role::Text)),
-            Span::styled(keys, app.theme.style(Role::Key)),
-            width,
-        )
-    });
+        text(what.into()).render(rows, frame.buffer);
+    }
+    let mut listing = palette.list.clone();
+    listing.fit(usize::from(rows.height), 1);
+    list(
+        app,
+        frame,
+        rows,
+        &listing,
+        palette.is_chosen,
+        |index, width| row(app, &palette.rows[index], width),
+    );
+}
+
+fn usage(form: &Form) -> String {
+    format!("{} {}", form.name, form.argument)
+}
+
+fn row(app: &App, row: &PaletteRow, width: usize) -> Line<'static> {
+    let (name, help, keys) = match row {
+        PaletteRow::Command(index) => {
+            let entry = &COMMANDS[*index];
+            let keys = app.keymap.keys_of(entry.command).join(", ");
+            (entry.name.to_string(), entry.help, keys)
+        }
+        PaletteRow::Form(index) => (usage(&FORMS[*index]), FORMS[*index].help, String::new()),
+        PaletteRow::Completion(completion) => {
+            let (_, argument) = completion.line.split_once(' ').unwrap_or_default();
+            (
+                argument.to_string(),
+                completion.help.as_str(),
+                String::new(),
+            )
+        }
+    };
+    let left = match (width > WIDE, help.is_empty()) {
+        (true, false) => format!("{:<NAMES$} {help}", fit(&name, width / 2)),
+        _ => name,
+    };
+    two(
+        Span::styled(left, app.theme.style(Role::Text)),
+        Span::styled(keys, app.theme.style(Role::Key)),
+        width,
+    )
 }

@@ -64,7 +64,7 @@ fn title(app: &App) -> String {
             let star = if entry.favourite { "★ " } else { "" };
             let probability = entry
                 .probability
-                .map(|p| format!(" · {:.1} %", 100.0 * p))
+                .map(|probability| format!(" · p {}", words::percent(probability)))
                 .unwrap_or_default();
             format!(
                 "{replay}{star}{} · score {}{probability}",

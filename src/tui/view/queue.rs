@@ -5,6 +5,7 @@ use super::panel::{bordered, list, noted};
 use crate::runs::queue::{Job, JobState};
 use crate::tui::app::{App, Panel};
 use crate::tui::listing::Listing;
+use crate::tui::pace;
 use crate::tui::text::{fit, fit_end};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
@@ -31,8 +32,8 @@ fn row(app: &App, job: &Job, width: usize) -> Line<'static> {
     let (role, state) = match &job.state {
         JobState::Running => {
             let live = app.running.iter().find(|live| live.job == job.id);
-            let share = live.map_or(0.0, |live| live.step as f64 / live.steps.max(1) as f64);
-            (Role::Good, format!("{:.0} %", 100.0 * share))
+            let share = live.map_or(0.0, pace::share);
+            (Role::Good, format!("{:.0} % done", 100.0 * share))
         }
         JobState::Waiting => (Role::Dim, format!("seed {}", job.spec.seed)),
         JobState::Failed(why) => (Role::Bad, fit(why, width / 2)),

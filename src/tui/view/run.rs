@@ -5,7 +5,8 @@ use super::panel::{bordered, two};
 use super::subject;
 use crate::runs::{Spec, words};
 use crate::tui::app::{App, Live};
-use crate::tui::text::{fit, span};
+use crate::tui::pace;
+use crate::tui::text::{fit, p, span};
 use crate::tui::theme::Role;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::symbols::Marker;
@@ -65,7 +66,7 @@ fn under_way(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
 
 fn progress(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
     let width = usize::from(area.width);
-    let share = live.step as f64 / live.steps.max(1) as f64;
+    let share = pace::share(live);
     let done = "━".repeat((share.clamp(0.0, 1.0) * width as f64).round() as usize);
     let style = app.theme.style(Role::ProgressRest);
     frame
@@ -76,7 +77,7 @@ fn progress(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
     let score = live.curve.last().map_or(0.0, |(_, score)| *score);
     let probability = live
         .probability
-        .map(|p| format!(" · {:.0} %", 100.0 * p))
+        .map(|probability| format!(" · {}", p(probability)))
         .unwrap_or_default();
     let score = words::score(score as f32);
     let text = format!("{}/{} · score {score}{probability}", live.step, live.steps);
@@ -91,11 +92,10 @@ fn pace(app: &App, live: &Live, room: usize) -> String {
     if app.paused {
         return "paused".into();
     }
-    if live.steps_per_second <= 0.0 {
+    let Some(seconds) = pace::seconds_left(live) else {
         return String::new();
-    }
-    let steps = live.steps.saturating_sub(live.step) as f64;
-    let left = format!("{} left", span(steps / live.steps_per_second));
+    };
+    let left = format!("{} left", span(seconds));
     let pace = live.steps_per_second;
     let ways = [" steps/s", "/s"].map(|unit| format!("{pace:.1}{unit} · {left}"));
     let fitting = ways.into_iter().find(|way| way.chars().count() <= room);

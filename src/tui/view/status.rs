@@ -2,13 +2,11 @@
 
 use super::Frame;
 use crate::tui::app::App;
-use crate::tui::command::{COMMANDS, Command, Context, Entry};
-use crate::tui::keys::Keys;
+use crate::tui::hints;
 use crate::tui::messages::Level;
 use crate::tui::prompt::Prompt;
 use crate::tui::text::fit;
 use crate::tui::theme::Role;
-use crate::tui::update::{context, is_offered, refusal};
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
@@ -82,52 +80,13 @@ fn typing(app: &App, frame: &mut Frame, area: Rect, prompt: &Prompt) {
     frame.cursor = Some((area.x + column, area.y));
 }
 
-/// The keys of the commands that matter where the focus is, as many as `room` columns hold. How to get help and how to
-/// leave stay.
+/// The keys that matter now.
 fn hints(app: &App, room: usize) -> Line<'static> {
-    let here = context(app);
-    let matter = |entry: &&Entry| {
-        let acts = is_offered(app, entry.command) && refusal(app, entry.command).is_none();
-        acts && !entry.hint.is_empty()
-    };
-    // What can be done here comes before what can be done everywhere.
-    let (general, own): (Vec<&Entry>, Vec<&Entry>) = COMMANDS
-        .iter()
-        .filter(matter)
-        .partition(|entry| entry.context == Context::Everywhere);
-    let named = own.into_iter().chain(general).filter_map(|entry| {
-        let key = app.keymap.keys_of(entry.command).into_iter().next()?;
-        let stays = matches!(entry.command, Command::Help | Command::Quit);
-        Some((stays, short(&key), entry.hint))
-    });
-    let mut hints: Vec<(bool, String, &str)> = named.collect();
-    if matches!(here, Context::Popup | Context::Settings) {
-        hints.push((true, "esc".into(), "close"));
-    }
-    let width = |key: &str, hint: &str| key.width() + hint.width() + 3;
-    let staying = hints.iter().filter(|(stays, ..)| *stays);
-    let reserved: usize = staying.map(|(_, key, hint)| width(key, hint)).sum();
-    let mut left = room.saturating_sub(1 + reserved);
     let mut spans = vec![Span::raw(" ")];
-    for (stays, key, hint) in hints {
-        let width = width(&key, hint);
-        if !stays && width > left {
-            // One that is shorter must not come in its place: they are in the order of what matters most.
-            left = 0;
-            continue;
-        }
-        if !stays {
-            left -= width;
-        }
-        spans.push(Span::styled(key, app.theme.style(Role::Key)));
-        let hint = format!(" {hint}  ");
-        spans.push(Span::styled(hint, app.theme.style(Role::KeyText)));
+    for hint in hints::hints(app, room) {
+        spans.push(Span::styled(hint.key, app.theme.style(Role::Key)));
+        let label = format!(" {}  ", hint.label);
+        spans.push(Span::styled(label, app.theme.style(Role::KeyText)));
     }
     Line::from(spans)
-}
-
-/// A key's name where room is scarce.
-fn short(keys: &str) -> String {
-    keys.parse::<Keys>()
-        .map_or_else(|_| keys.to_string(), |keys| keys.short())
 }

@@ -3,8 +3,10 @@
 
 use super::Frame;
 use super::run::{curve, top_classes};
+use crate::model::ReceptiveField;
 use crate::runs::history::Entry;
 use crate::runs::judging::Verdict;
+use crate::runs::worker::Opened;
 use crate::runs::{Record, words};
 use crate::tui::app::{App, Shown};
 use crate::tui::browser::Tab;
@@ -179,6 +181,7 @@ fn of_target(app: &App) -> Vec<Fact> {
         if layer.parameters > 0 {
             facts.push(("parameters", count(layer.parameters)));
         }
+        facts.extend(field(opened, &layer.name).map(|text| ("rec. field", text)));
         let ran = app.library.channels_of(&opened.hash, &layer.name);
         if ran > 0 {
             facts.push(("runs", format!("{} of its channels", counted(ran))));
@@ -190,6 +193,22 @@ fn of_target(app: &App) -> Vec<Fact> {
     let history = counted(app.library.len());
     facts.extend([("next run", next(app)), ("history", history)]);
     facts
+}
+
+/// How much of the picture one place of a layer can depend on: its receptive field.
+fn field(opened: &Opened, layer: &str) -> Option<String> {
+    let (_, height, width) = opened.input;
+    let text = match *opened.fields.get(layer)? {
+        ReceptiveField::Whole => "the whole image".into(),
+        ReceptiveField::Pixels { rows, columns } => {
+            let more = match rows >= height && columns >= width {
+                true => ", the whole image",
+                false => "",
+            };
+            format!("{rows} × {columns} px{more}")
+        }
+    };
+    Some(text)
 }
 
 /// What the next run is made with.

@@ -1,0 +1,87 @@
+//! Which knobs belong together, for whoever shows them all.
+
+use super::{Knob, knob};
+
+/// Knobs that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group {
+    pub title: &'static str,
+    /// The keys of its knobs.
+    pub keys: &'static [&'static str],
+}
+
+/// Every knob, in exactly one group.
+pub const GROUPS: &[Group] = &[
+    Group {
+        title: "steps and canvas",
+        keys: &[
+            "steps",
+            "canvas",
+            "canvas_scale",
+            "octaves",
+            "octave_scale",
+            "octave_share",
+        ],
+    },
+    Group {
+        title: "ascent",
+        keys: &[
+            "objective",
+            "step_size",
+            "step_decay",
+            "momentum",
+            "noise",
+            "rescue",
+        ],
+    },
+    Group {
+        title: "views",
+        keys: &[
+            "view_min",
+            "view_max",
+            "blur",
+            "blur_share",
+            "view_noise",
+            "clip",
+            "stochastic_depth",
+        ],
+    },
+    Group {
+        title: "gradient pyramid and colour",
+        keys: &["levels", "tilt", "chroma", "contrast"],
+    },
+    Group {
+        title: "activation map",
+        keys: &["mask", "mask_method", "mask_layer", "mask_memory"],
+    },
+    Group {
+        title: "regularisation",
+        keys: &["decay", "damping", "total_variation"],
+    },
+];
+
+/// All knobs, group by group.
+pub fn in_groups() -> Vec<&'static Knob> {
+    let keys = GROUPS.iter().flat_map(|group| group.keys);
+    keys.filter_map(|key| knob(key)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::KNOBS;
+    use super::*;
+
+    #[test]
+    fn every_knob_is_in_one_group() {
+        let mut keys: Vec<&str> = GROUPS
+            .iter()
+            .flat_map(|group| group.keys)
+            .copied()
+            .collect();
+        let mut known: Vec<&str> = KNOBS.iter().map(|knob| knob.key).collect();
+        keys.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(keys, known);
+        assert_eq!(in_groups().len(), KNOBS.len());
+    }
+}

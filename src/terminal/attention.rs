@@ -1,0 +1,254 @@
+//! What a terminal shows outside of its text: how far something is, beside the window's title or in the taskbar, and that
+//! something is done. Terminals name themselves, and only those that are known to understand a sequence are sent it: elsewhere
+//! the same bytes may be text, or a notification that reads `4;1;50`.
+
+use super::{Route, Terminal, tmux};
+use std::str::FromStr;
+
+/// How the user wants to be told that something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Notify {
+    /// As the terminal can, else by the bell.
+    #[default]
+    Auto,
+    /// By the bell.
+    Bell,
+    /// Not at all, and no progress is shown beside the text either.
+    Off,
+}
+
+/// Every way and what `config.toml` calls it.
+const WAYS: [(Notify, &str); 3] = [
+    (Notify::Auto, "auto"),
+    (Notify::Bell, "bell"),
+    (Notify::Off, "off"),
+];
+
+impl FromStr for Notify {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = WAYS.iter().find(|(_, name)| *name == text);
+        found
+            .map(|(way, _)| *way)
+            .ok_or_else(|| "it must be \"auto\", \"bell\" or \"off\"".into())
+    }
+}
+
+/// How far something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// 0 to 100.
+    pub percent: u8,
+    pub paused: bool,
+}
+
+/// How a terminal takes a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// kitty's own, with a title.
+    Osc99,
+    /// rxvt-unicode's, with a title.
+    Osc777,
+    /// iTerm2's, a text.
+    Osc9,
+}
+
+/// Terminals as they name themselves, and how they take notifications.
+const FORMS: [(&str, Form); 5] = [
+    ("kitty", Form::Osc99),
+    ("ghostty", Form::Osc777),
+    ("WezTerm", Form::Osc777),
+    ("foot", Form::Osc777),
+    ("iTerm2", Form::Osc9),
+];
+
+/// Terminals that show progress (OSC 9;4), and the first version that does. Earlier ones may show a notification instead.
+const PROGRESS: [(&str, &[u32]); 5] = [
+    ("ghostty", &[1, 2]),
+    ("iTerm2", &[3, 6, 6]),
+    ("WezTerm", &[20_250_209]),
+    ("VTE", &[7900]),
+    ("Konsole", &[26, 4]),
+];
+
+/// Longest text of a notification, in characters.
+const LONGEST: usize = 200;
+
+/// The bytes that show how far something is; `None` takes it away. Empty where the terminal is not known to understand them.
+pub fn progress(terminal: &Terminal, progress: Option<Progress>) -> Vec<u8> {
+    let shows = |(name, version): &(&str, &[u32])| is_at_least(terminal, name, version);
+    if terminal.route == Route::Tmux || !PROGRESS.iter().any(shows) {
+        return Vec::new();
+    }
+    let text = match progress {
+        None => "\x1b]9;4;0\x1b\\".to_string(),
+        Some(Progress { percent, paused }) => {
+            let state = if paused { 4 } else { 1 };
+            format!("\x1b]9;4;{state};{}\x1b\\", percent.min(100))
+        }
+    };
+    sent(terminal, text)
+}
+
+/// The bytes that tell the user `text`, which may be anything: what of it could steer the terminal is left out.
+pub fn notification(terminal: &Terminal, way: Notify, text: &str) -> Vec<u8> {
+    const BELL: &[u8] = b"\x07";
+    let form = match (way, terminal.route) {
+        (Notify::Off, _) => return Vec::new(),
+        // tmux has no notifications, but tells of a bell.
+        (Notify::Bell, _) | (Notify::Auto, Route::Tmux) => None,
+        (Notify::Auto, _) => FORMS
+            .iter()
+            .find(|(name, _)| is_at_least(terminal, name, &[])),
+    };
+    let Some((_, form)) = form else {
+        return BELL.to_vec();
+    };
+    let plain = |letter: &char| !letter.is_control();
+    let text: String = text.chars().filter(plain).take(LONGEST).collect();
+    let text = match form {
+        Form::Osc99 => format!(
+            "\x1b]99;i=ziggurat:d=0:p=title;Ziggurat\x1b\\\x1b]99;i=ziggurat:d=1:p=body;{text}\x1b\\"
+        ),
+        Form::Osc777 => {
+            // A semicolon would begin a further field.
+            let text = text.replace(';', ",");
+            format!("\x1b]777;notify;Ziggurat;{text}\x1b\\")
+        }
+        Form::Osc9 => format!("\x1b]9;Ziggurat: {text}\x1b\\"),
+    };
+    sent(terminal, text)
+}
+
+/// Past tmux, if it stands between.
+fn sent(terminal: &Terminal, text: String) -> Vec<u8> {
+    match terminal.route {
+        Route::Direct | Route::Tmux => text.into_bytes(),
+        Route::TmuxPassthrough | Route::TmuxPlaceholders => tmux::wrapped(text.as_bytes()),
+    }
+}
+
+/// Whether a terminal calls itself `name`, as in `kitty(0.26.5)` or `iTerm2 3.6.6`, of this version or a later one.
+fn is_at_least(terminal: &Terminal, name: &str, version: &[u32]) -> bool {
+    let rest = terminal
+        .name
+        .as_deref()
+        .and_then(|own| own.strip_prefix(name));
+    let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with(['(', ' '])) else {
+        return false;
+    };
+    let digits = rest.trim_start_matches(['(', ' ']);
+    let numbers = digits.split(|letter: char| !letter.is_ascii_digit());
+    let numbers: Vec<u32> = numbers.map_while(|number| number.parse().ok()).collect();
+    numbers.as_slice() >= version
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terminal::{ColourDepth, Protocol};
+
+    fn terminal(name: &str, route: Route) -> Terminal {
+        Terminal {
+            protocol: Protocol::Blocks,
+            route,
+            cell: (8, 16),
+            colours: ColourDepth::True,
+            light: None,
+            name: Some(name.into()).filter(|name: &String| !name.is_empty()),
+            answered: true,
+            remote: false,
+            why: "",
+        }
+    }
+
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn progress_goes_to_terminals_that_show_it_and_to_no_other() {
+        let half = Some(Progress {
+            percent: 50,
+            paused: false,
+        });
+        for (name, expected) in [
+            ("ghostty 1.2.0", true),
+            ("ghostty 1.1.3", false),
+            ("iTerm2 3.6.6", true),
+            ("iTerm2 3.6.5", false),
+            ("WezTerm 20240203-110809-5046fc22", false),
+            ("WezTerm 20250501-1", true),
+            ("VTE(8000)", true),
+            ("VTE(7600)", false),
+            ("Konsole 26.04.0", true),
+            ("kitty(0.26.5)", false),
+            ("kitty(0.46.0)", false),
+            ("foot(1.13.1)", false),
+            ("XTerm(379)", false),
+            ("", false),
+        ] {
+            let sent = text(progress(&terminal(name, Route::Direct), half));
+            let wanted = if expected { "\x1b]9;4;1;50\x1b\\" } else { "" };
+            assert_eq!(sent, wanted, "{name}");
+        }
+        let ghostty = terminal("ghostty 1.2.0", Route::Direct);
+        assert_eq!(text(progress(&ghostty, None)), "\x1b]9;4;0\x1b\\");
+        let paused = Some(Progress {
+            percent: 250,
+            paused: true,
+        });
+        assert_eq!(text(progress(&ghostty, paused)), "\x1b]9;4;4;100\x1b\\");
+    }
+
+    #[test]
+    fn each_terminal_is_notified_in_its_own_words_and_others_by_the_bell() {
+        let told = |name| {
+            let terminal = terminal(name, Route::Direct);
+            text(notification(&terminal, Notify::Auto, "2 runs; done"))
+        };
+        assert!(told("kitty(0.26.5)").ends_with("p=body;2 runs; done\x1b\\"));
+        assert_eq!(
+            told("foot(1.13.1)"),
+            "\x1b]777;notify;Ziggurat;2 runs, done\x1b\\"
+        );
+        assert_eq!(told("iTerm2 3.4.19"), "\x1b]9;Ziggurat: 2 runs; done\x1b\\");
+        for other in ["XTerm(379)", "", "footnote 1.2", "VTE(7600)"] {
+            assert_eq!(told(other), "\x07", "{other}");
+        }
+        let kitty = terminal("kitty(0.26.5)", Route::Direct);
+        assert_eq!(notification(&kitty, Notify::Bell, "x"), b"\x07");
+        assert_eq!(notification(&kitty, Notify::Off, "x"), b"");
+    }
+
+    #[test]
+    fn past_tmux_it_is_wrapped_and_where_tmux_lets_nothing_through_it_is_a_bell() {
+        let passed = terminal("ghostty 1.2.0", Route::TmuxPassthrough);
+        assert!(progress(&passed, None).starts_with(b"\x1bPtmux;\x1b\x1b]9;4;0"));
+        let sent = notification(&passed, Notify::Auto, "x");
+        assert!(sent.starts_with(b"\x1bPtmux;\x1b\x1b]777;"));
+        let kept = terminal("ghostty 1.2.0", Route::Tmux);
+        assert_eq!(progress(&kept, None), b"");
+        assert_eq!(notification(&kept, Notify::Auto, "x"), b"\x07");
+    }
+
+    #[test]
+    fn a_text_cannot_end_the_sequence() {
+        let ghostty = terminal("ghostty 1.2.0", Route::Direct);
+        let hostile = format!("a\x1b\\\x07\u{9c}\n{}", "b".repeat(1000));
+        let sent = text(notification(&ghostty, Notify::Auto, &hostile));
+        let inner = sent
+            .trim_start_matches("\x1b]777;")
+            .trim_end_matches("\x1b\\");
+        assert!(!inner.chars().any(char::is_control) && sent.len() < 260);
+    }
+
+    #[test]
+    fn ways_are_known_by_their_names() {
+        for (way, name) in WAYS {
+            assert_eq!(name.parse(), Ok(way));
+        }
+        assert!("loud".parse::<Notify>().unwrap_err().contains("bell"));
+    }
+}

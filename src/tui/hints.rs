@@ -1,0 +1,126 @@
+//! The keys that matter now: what the last row shows, and what a click on it does.
+
+use super::app::{App, Panel};
+use super::browser::Tab;
+use super::command::{COMMANDS, Command, Context, Entry};
+use super::keys::Keys;
+use super::popup::Popup;
+use super::tree::Row;
+use super::update::{is_offered, refusal};
+use unicode_width::UnicodeWidthStr;
+
+/// A key and what it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    pub command: Command,
+    pub key: String,
+    /// A verb, or a word for what the key leads to.
+    pub label: &'static str,
+    /// The column where it begins.
+    pub x: u16,
+}
+
+impl Hint {
+    /// Columns of key and label, without the gap behind them.
+    pub fn width(&self) -> u16 {
+        (self.key.width() + 1 + self.label.width()) as u16
+    }
+
+    /// Columns with the gap.
+    fn room(&self) -> usize {
+        usize::from(self.width()) + 2
+    }
+}
+
+/// The hints that `room` columns hold, what can be done here first. How to get help and how to leave stay.
+pub fn hints(app: &App, room: usize) -> Vec<Hint> {
+    let (general, own): (Vec<&Entry>, Vec<&Entry>) = COMMANDS
+        .iter()
+        .filter(|entry| is_offered(app, entry.command) && refusal(app, entry.command).is_none())
+        .partition(|entry| entry.context == Context::Everywhere);
+    let named = own.into_iter().chain(general).filter_map(|entry| {
+        let label = label(app, entry).filter(|label| !label.is_empty())?;
+        let key = app.keymap.keys_of(entry.command).into_iter().next()?;
+        Some(Hint {
+            command: entry.command,
+            key: short(&key),
+            label,
+            x: 0,
+        })
+    });
+    let hints: Vec<Hint> = named.collect();
+    let stays = |hint: &Hint| matches!(hint.command, Command::Help | Command::Quit | Command::Back);
+    let reserved: usize = hints
+        .iter()
+        .filter(|hint| stays(hint))
+        .map(Hint::room)
+        .sum();
+    let mut left = room.saturating_sub(1 + reserved);
+    let mut x = 1;
+    let mut shown = Vec::new();
+    for hint in hints {
+        let width = hint.room();
+        if !stays(&hint) {
+            if width > left {
+                // One that is shorter must not come in its place: they are in the order of what matters most.
+                left = 0;
+                continue;
+            }
+            left -= width;
+        }
+        shown.push(Hint { x, ..hint });
+        x += width as u16;
+    }
+    shown
+}
+
+/// The command of the hint at a column.
+pub fn at(app: &App, room: usize, column: u16) -> Option<Command> {
+    let mut hints = hints(app, room).into_iter();
+    let hint = hints.find(|hint| (hint.x..hint.x + hint.width()).contains(&column))?;
+    Some(hint.command)
+}
+
+/// What a command is called in the present state; `None` if it needs no word.
+fn label(app: &App, entry: &Entry) -> Option<&'static str> {
+    let popup = app.popups.last();
+    match (entry.command, popup) {
+        (Command::Run, None) => Some(run(app)),
+        (Command::Back, Some(_)) => Some("close"),
+        (Command::Settings, Some(Popup::Settings { .. })) => None,
+        (Command::NewSeed, Some(Popup::Settings { .. })) => Some("new seed"),
+        (Command::Undo, Some(Popup::Settings { .. })) if !app.undoable.is_empty() => Some("undo"),
+        (Command::CopyCommand, Some(Popup::Details { .. })) => Some("copy command"),
+        (Command::CopyPath, Some(Popup::Details { .. })) => Some("copy path"),
+        (Command::Down, Some(Popup::Details { .. })) => Some("scroll"),
+        (Command::Blink, Some(Popup::Compare(_))) => Some("blink"),
+        // It only closes the popup.
+        (Command::Quit | Command::Pause, Some(_)) => None,
+        _ => Some(entry.hint),
+    }
+}
+
+/// What enter does in the browser.
+fn run(app: &App) -> &'static str {
+    let browser = &app.browser;
+    let is_tree = app.focus == Panel::Browser
+        && browser.tab == Tab::Layers
+        && browser.channels.is_none()
+        && browser.layers.mark_count() == 0;
+    match browser.selected_row() {
+        Some(Row::Scope(scope)) if is_tree && browser.open.contains(&scope) => "fold",
+        Some(Row::Scope(_)) if is_tree => "unfold",
+        _ => Command::Run.entry().hint,
+    }
+}
+
+/// A key's name where room is scarce.
+fn short(keys: &str) -> String {
+    keys.parse::<Keys>()
+        .map_or_else(|_| keys.to_string(), |keys| keys.short())
+}
+
+/// Whether the last row has hints rather than a line or a sequence that is being typed.
+pub fn are_shown(app: &App) -> bool {
+    app.prompt.is_none() && app.pending.is_empty()
+}

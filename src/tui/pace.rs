@@ -1,0 +1,154 @@
+//! How far a run is and how long it will still take. A step on a fine octave costs more than one on a coarse octave, so
+//! neither is a matter of counting steps.
+
+use super::app::Live;
+
+/// What is known of the speed of a run.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Pace {
+    /// How many times longer each octave's side is than that of the one before.
+    pub scale: f64,
+    /// Seconds per step, as they were at the end of each octave or are now; `None` where no step was seen.
+    seconds: Vec<Option<f64>>,
+}
+
+impl Pace {
+    /// Of a run that has not begun.
+    pub fn new(scale: f64) -> Self {
+        Self {
+            scale,
+            seconds: Vec::new(),
+        }
+    }
+
+    /// Notes how fast steps are on an octave.
+    pub fn note(&mut self, octave: usize, steps_per_second: f64) {
+        if steps_per_second <= 0.0 || !steps_per_second.is_finite() {
+            return;
+        }
+        if self.seconds.len() <= octave {
+            self.seconds.resize(octave + 1, None);
+        }
+        self.seconds[octave] = Some(1.0 / steps_per_second);
+    }
+
+    /// Seconds per step on each of `octaves`, coarse to fine: measured, or else a cost that is the same everywhere, for the
+    /// network, and one that grows with the octave's pixels. Two octaves that were measured tell these; with one, they are
+    /// taken to be equal on the finest. In a unit of its own if none was measured.
+    fn costs(&self, octaves: usize) -> Vec<f64> {
+        let area = |octave: usize| self.scale.powi(-2 * (octaves - 1 - octave) as i32);
+        let measured = |octave: usize| self.seconds.get(octave).copied().flatten();
+        let seen: Vec<(f64, f64)> = (0..octaves)
+            .filter_map(|octave| Some((area(octave), measured(octave)?)))
+            .collect();
+        let (fixed, growing) = match seen.as_slice() {
+            [] => (0.5, 0.5),
+            [(area, seconds)] => (seconds / (1.0 + area), seconds / (1.0 + area)),
+            [.., (coarse, fast), (fine, slow)] => {
+                let growing = ((slow - fast) / (fine - coarse)).max(0.0);
+                ((slow - growing * fine).max(0.0), growing)
+            }
+        };
+        let cost = |octave: usize| measured(octave).unwrap_or(fixed + growing * area(octave));
+        (0..octaves).map(cost).collect()
+    }
+}
+
+/// The cost of the steps that were taken and of those that are left.
+fn spent(live: &Live) -> (f64, f64) {
+    let octaves = match live.octaves.as_slice() {
+        // Not begun yet: as if on one canvas.
+        [] => &[live.steps][..],
+        octaves => octaves,
+    };
+    let mut taken = live.step;
+    let (mut done, mut left) = (0.0, 0.0);
+    for (steps, cost) in octaves.iter().zip(live.pace.costs(octaves.len())) {
+        let here = taken.min(*steps);
+        taken -= here;
+        done += cost * here as f64;
+        left += cost * (steps - here) as f64;
+    }
+    (done, left)
+}
+
+/// How much of its time a run has taken, 0 to 1.
+pub fn share(live: &Live) -> f64 {
+    let (done, left) = spent(live);
+    match done + left > 0.0 {
+        true => done / (done + left),
+        false => 0.0,
+    }
+}
+
+/// How many seconds a run will still take; `None` before its first step was timed.
+pub fn seconds_left(live: &Live) -> Option<f64> {
+    let is_timed = live.pace.seconds.iter().any(Option::is_some);
+    is_timed.then(|| spent(live).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runs::queue::JobId;
+
+    fn live(octaves: &[usize], step: usize) -> Live {
+        Live {
+            job: JobId::default(),
+            curve: Vec::new(),
+            probability: None,
+            top: Vec::new(),
+            step,
+            steps: octaves.iter().sum(),
+            octaves: octaves.to_vec(),
+            octave: 0,
+            steps_per_second: 0.0,
+            pace: Pace::new(2.0),
+        }
+    }
+
+    fn is_near(found: f64, expected: f64) -> bool {
+        (found - expected).abs() < 1e-9
+    }
+
+    #[test]
+    fn fine_octaves_are_known_to_be_slower_before_they_begin() {
+        // A quarter of the pixels: 0.5 + 0.5 / 4 of the finest's cost.
+        let mut run = live(&[100, 60], 50);
+        assert_eq!(seconds_left(&run), None);
+        assert!(is_near(share(&run), 50.0 * 0.625 / (100.0 * 0.625 + 60.0)));
+        run.pace.note(0, 16.0);
+        let left = seconds_left(&run).unwrap();
+        assert!(is_near(left, 50.0 / 16.0 + 60.0 / 10.0), "{left}");
+    }
+
+    #[test]
+    fn two_octaves_tell_how_much_pixels_cost() {
+        // Areas 1/16, 1/4, 1; seconds 1.1, 1.4: 1 + 1.6 area.
+        let mut run = live(&[10, 10, 10], 15);
+        run.pace.note(0, 1.0 / 1.1);
+        run.pace.note(1, 1.0 / 1.4);
+        let left = seconds_left(&run).unwrap();
+        assert!(is_near(left, 5.0 * 1.4 + 10.0 * 2.6), "{left}");
+        assert!(is_near(share(&run), 18.0 / (18.0 + left)));
+        // A fine octave that is no slower makes nothing negative.
+        run.pace.note(1, 5.0);
+        assert!(seconds_left(&run).unwrap() > 0.0);
+    }
+
+    #[test]
+    fn the_ends_are_zero_and_one() {
+        for octaves in [&[3, 4][..], &[7], &[]] {
+            let mut run = live(octaves, 0);
+            run.steps = 7;
+            assert_eq!(share(&run), 0.0);
+            run.step = 7;
+            assert_eq!(share(&run), 1.0);
+            run.pace.note(0, 3.0);
+            assert_eq!(seconds_left(&run), Some(0.0));
+            run.pace.note(0, 0.0);
+            run.step = 9;
+            assert_eq!(share(&run), 1.0);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The file that says where the user was, one for all models and all explorers of a user. It is a convenience: one that
+//! cannot be read is set aside by the next that is written.
+
+use super::{Saved, SavedModel};
+use crate::files;
+use crate::home::Home;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Largest file that is read or written, in bytes.
+const MOST_BYTES: usize = 1 << 20;
+
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    version: u32,
+    models: Vec<SavedModel>,
+}
+
+/// What is kept, and a line that says what is wrong with the file, if anything is: nothing of it counts then.
+pub fn load(home: &Home) -> (Saved, Option<String>) {
+    let path = home.explorer();
+    match read(&path) {
+        Ok(saved) => (saved, None),
+        Err(why) => {
+            let path = path.display();
+            let text = format!("{path}: {why}; it is ignored, and written anew");
+            (Saved::default(), Some(text))
+        }
+    }
+}
+
+/// Keeps a model beside the others. Explorers that save at once take turns; of one model, the last to save counts.
+///
+/// # Errors
+/// What the system says; the file is then as it was.
+pub fn save(home: &Home, model: &SavedModel) -> io::Result<()> {
+    let path = home.explorer();
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let _turn = files::turn(folder);
+    let mut saved = read(&path).unwrap_or_default();
+    saved.put(model.clone());
+    let mut text = written(&saved);
+    while text.len() > MOST_BYTES && !saved.models.is_empty() {
+        saved.models.remove(0);
+        text = written(&saved);
+    }
+    files::write(&path, &text)
+}
+
+fn written(saved: &Saved) -> Vec<u8> {
+    let content = Content {
+        version: VERSION,
+        models: saved.models.clone(),
+    };
+    serde_json::to_vec(&content).expect("names and numbers can always be written as JSON")
+}
+
+fn read(path: &Path) -> Result<Saved, String> {
+    // What is no regular file could block, or never end.
+    match fs::metadata(path) {
+        Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(Saved::default()),
+        Err(problem) => return Err(problem.to_string()),
+        Ok(found) if !found.is_file() => return Err("it is not a file".into()),
+        Ok(_) => {}
+    }
+    let mut text = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MOST_BYTES as u64 + 1).read_to_end(&mut text))
+        .map_err(|problem| problem.to_string())?;
+    if text.len() > MOST_BYTES {
+        return Err(format!("it is larger than {} MiB", MOST_BYTES >> 20));
+    }
+    let content: Content = serde_json::from_slice(&text).map_err(|problem| problem.to_string())?;
+    if content.version != VERSION {
+        return Err("another version of Ziggurat wrote it".into());
+    }
+    let mut saved = Saved::default();
+    for model in content.models {
+        saved.put(model);
+    }
+    Ok(saved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::model;
+    use super::*;
+
+    fn home() -> (tempfile::TempDir, Home) {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        (folder, home)
+    }
+
+    #[test]
+    fn what_is_saved_is_read_again_and_other_models_stay() {
+        let (_folder, home) = home();
+        assert_eq!(load(&home), (Saved::default(), None));
+        save(&home, &model("a")).unwrap();
+        save(&home, &model("b")).unwrap();
+        let (saved, problem) = load(&home);
+        assert_eq!(problem, None);
+        assert_eq!(saved.of("a"), Some(&model("a")));
+        assert_eq!(saved.of("b"), Some(&model("b")));
+    }
+
+    #[test]
+    fn a_damaged_file_is_ignored_with_one_line_and_replaced() {
+        let long = vec![b' '; MOST_BYTES + 1];
+        let deep = b"[".repeat(MOST_BYTES);
+        let other = br#"{"version": 2, "models": []}"#;
+        let wrong = br#"{"version": 1, "models": [{"model": 3}]}"#;
+        for damage in [&b"\xff{"[..], &long, &deep, other, wrong, b""] {
+            let (_folder, home) = home();
+            fs::create_dir_all(home.explorer().parent().unwrap()).unwrap();
+            fs::write(home.explorer(), damage).unwrap();
+            let (saved, problem) = load(&home);
+            assert_eq!(saved, Saved::default());
+            let problem = problem.unwrap();
+            assert!(problem.contains("explorer.json") && !problem.contains('\n'));
+            save(&home, &model("a")).unwrap();
+            assert_eq!(load(&home).1, None);
+        }
+        let (_folder, home) = home();
+        fs::create_dir_all(home.explorer()).unwrap();
+        assert!(load(&home).1.unwrap().contains("not a file"));
+        assert!(save(&home, &model("a")).is_err());
+    }
+
+    #[test]
+    fn it_stays_small_whatever_names_a_model_has() {
+        let (_folder, home) = home();
+        for hash in ["a", "b", "c"] {
+            let mut large = model(hash);
+            large.open = vec!["x".repeat(2000); 200];
+            save(&home, &large).unwrap();
+        }
+        let (saved, problem) = load(&home);
+        assert_eq!(problem, None);
+        assert!(saved.of("a").is_none() && saved.of("c").is_some());
+    }
+
+    #[test]
+    fn of_many_that_save_at_once_none_is_lost() {
+        let (_folder, home) = home();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let home = &home;
+                scope.spawn(move || {
+                    for round in 0..5 {
+                        save(home, &model(&format!("{thread}-{round}"))).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(load(&home).0.models.len(), 20);
+    }
+}

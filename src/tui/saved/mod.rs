@@ -1,0 +1,204 @@
+//! Where the user was in each model: what comes back when it is opened again. Everything is kept by its name, so that it is
+//! found in another list too; what is no longer there is left out.
+//!
+//! - [`file`]: the file that holds it between two starts
+
+pub mod file;
+
+use super::app::{App, Shown};
+use super::browser::{Browser, Tab};
+use super::listing::Listing;
+use super::tree::Row;
+use crate::runs::worker::Opened;
+use crate::value::Value;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Most models that are kept, the latest.
+const MOST_MODELS: usize = 50;
+
+/// Most unfolded scopes that are kept of a model.
+const MOST_SCOPES: usize = 300;
+
+/// What is kept of every model, the one that was used last at the end.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Saved {
+    models: Vec<SavedModel>,
+}
+
+/// Where the user was in one model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedModel {
+    /// Content hash of the model.
+    pub model: String,
+    pub tab: Tab,
+    /// The line of the tree of layers under the cursor.
+    pub row: Option<SavedRow>,
+    /// The unfolded scopes.
+    pub open: Vec<String>,
+    /// The layer whose channels are listed, and the channel under the cursor.
+    pub channels: Option<(String, usize)>,
+    /// Whether lists are shown as grids.
+    pub grid: bool,
+    /// Whether internal tensors are listed, too.
+    pub all_layers: bool,
+    /// Index and name of the class under the cursor.
+    pub class: Option<(usize, String)>,
+    /// Ids of the finished runs under the cursors of history and favourites.
+    pub history: Option<String>,
+    pub favourite: Option<String>,
+    /// Id of the run whose picture is shown.
+    pub shown: Option<String>,
+    pub preset: String,
+    pub seed: u64,
+    /// What differs from the preset.
+    pub changes: BTreeMap<String, Value>,
+}
+
+/// A line of the tree of layers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SavedRow {
+    Layer(String),
+    Scope(String),
+}
+
+impl Saved {
+    /// What is kept of a model.
+    pub fn of(&self, hash: &str) -> Option<&SavedModel> {
+        self.models.iter().find(|model| model.model == hash)
+    }
+
+    /// Keeps a model in place of what was kept of it; of too many, the one that was not used for longest goes.
+    pub fn put(&mut self, model: SavedModel) {
+        self.models.retain(|other| other.model != model.model);
+        self.models.push(model);
+        let surplus = self.models.len().saturating_sub(MOST_MODELS);
+        self.models.drain(..surplus);
+    }
+}
+
+impl SavedModel {
+    /// Where the user is now; `None` while no model is open.
+    pub fn of(app: &App) -> Option<Self> {
+        let opened = app.model.opened()?;
+        let browser = &app.browser;
+        let scopes = browser.tree.names();
+        let layer = |index: usize| opened.layers[index].name.clone();
+        let row = browser.selected_row().map(|row| match row {
+            Row::Layer(index) => SavedRow::Layer(layer(index)),
+            Row::Scope(scope) => SavedRow::Scope(scopes[scope].clone()),
+        });
+        let mut open: Vec<usize> = browser.open.iter().copied().collect();
+        open.sort_unstable();
+        let open = open.into_iter().map(|scope| scopes[scope].clone());
+        let channels = browser.channels.as_ref();
+        let class = browser.classes.selected();
+        let run = |list: &Listing| {
+            list.selected()
+                .map(|index| app.library.get(index).id.clone())
+        };
+        let shown = match &app.shown {
+            Shown::Finished(id) => Some(id.clone()),
+            Shown::Live(job) => app.queue.get(*job).map(|job| job.run.clone()),
+            Shown::Nothing | Shown::Batch(_) => None,
+        };
+        Some(Self {
+            model: opened.hash.clone(),
+            tab: browser.tab,
+            row,
+            open: open.take(MOST_SCOPES).collect(),
+            channels: channels
+                .map(|channels| (layer(channels.layer), channels.list.selected().unwrap_or(0))),
+            grid: app.tiled,
+            all_layers: opened.layers.len() == opened.values.len(),
+            class: class.map(|class| {
+                let name = opened.classes.name(class).unwrap_or_default();
+                (class, name.to_string())
+            }),
+            history: run(&browser.history),
+            favourite: run(&browser.favourites),
+            shown,
+            preset: app.plan.preset().to_string(),
+            seed: app.plan.seed,
+            changes: app.plan.changed(),
+        })
+    }
+
+    /// Brings tab, scopes, layers, channels and class of a browser that lists `opened` back to where they were.
+    pub fn browse(&self, browser: &mut Browser, opened: &Opened) {
+        browser.tab = self.tab;
+        let names = browser.tree.names();
+        let scope = |name: &String| names.iter().position(|other| other == name);
+        browser.unfold(self.open.iter().filter_map(scope));
+        let layer = |name: &String| {
+            let mut layers = opened.layers.iter();
+            layers.position(|layer| layer.name == *name)
+        };
+        match &self.row {
+            Some(SavedRow::Layer(name)) => {
+                if let Some(index) = layer(name)
+                    && !browser.go_to_row(Row::Layer(index))
+                {
+                    browser.unfold_to(index);
+                }
+            }
+            Some(SavedRow::Scope(name)) => {
+                if let Some(scope) = scope(name) {
+                    browser.go_to_row(Row::Scope(scope));
+                }
+            }
+            None => {}
+        }
+        if let Some((name, channel)) = &self.channels
+            && let Some(index) = layer(name)
+        {
+            browser.show_channels(index, opened.layers[index].channels());
+            browser.go_to_channel(*channel);
+        }
+        if let Some((index, name)) = &self.class {
+            let classes = &opened.classes;
+            let is_same = |index: &usize| classes.name(*index) == Some(name.as_str());
+            let found = Some(*index).filter(is_same);
+            let found = found.or_else(|| (0..classes.len()).find(is_same));
+            found.map(|class| browser.classes.go_to(class));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn model(hash: &str) -> SavedModel {
+        SavedModel {
+            model: hash.into(),
+            tab: Tab::History,
+            row: Some(SavedRow::Scope("blocks.1".into())),
+            open: vec!["blocks.0".into()],
+            channels: Some(("blocks.0/conv".into(), 7)),
+            grid: true,
+            all_layers: false,
+            class: Some((1, "goldfish".into())),
+            history: Some("8835a6f0".into()),
+            favourite: None,
+            shown: Some("8835a6f0".into()),
+            preset: "draft".into(),
+            seed: u64::MAX,
+            changes: BTreeMap::from([("steps".into(), 80.0.into())]),
+        }
+    }
+
+    #[test]
+    fn the_models_used_last_are_kept() {
+        let mut saved = Saved::default();
+        for number in 0..MOST_MODELS + 3 {
+            saved.put(model(&number.to_string()));
+        }
+        saved.put(model("5"));
+        assert_eq!(saved.models.len(), MOST_MODELS);
+        assert!(saved.of("2").is_none() && saved.of("3").is_some());
+        assert_eq!(saved.models.last(), saved.of("5"));
+    }
+}

@@ -1,0 +1,112 @@
+//! What the palette's commands with an argument do.
+
+use super::super::action::Effect;
+use super::super::app::App;
+use super::super::command::Command;
+use super::super::forms::{Form, Verb};
+use super::super::messages::Level;
+use super::{availability, commands, finished, queueing, typing};
+use crate::ascent::settings::knob;
+use crate::runs::target::Parts;
+use std::sync::Arc;
+
+/// Does what a form says with an argument.
+///
+/// # Errors
+/// What is wrong with the argument, or why it cannot be done now: one line.
+pub fn give(
+    app: &mut App,
+    form: &Form,
+    argument: &str,
+    effects: &mut Vec<Effect>,
+) -> Result<(), String> {
+    if argument.is_empty() {
+        return Err(format!("{} {}: {}", form.name, form.argument, form.hint));
+    }
+    match form.verb {
+        Verb::Run => run(app, argument, effects),
+        Verb::Set => set(app, argument),
+        Verb::Seed => {
+            let seed = argument.parse();
+            let seed = seed.map_err(|_| format!("{argument:?} is no seed: {}", form.hint))?;
+            commands::set_seed(app, seed);
+            Ok(())
+        }
+        Verb::Preset => commands::take_preset(app, argument),
+        Verb::Theme => commands::take_theme(app, argument, effects),
+        Verb::Sweep => match availability::refusal(app, Command::Sweep) {
+            Some(why) => Err(why),
+            None => queueing::sweep(app, argument, effects),
+        },
+        Verb::Open => {
+            let model = match argument.starts_with("~/") {
+                true => typing::home_relative(argument).display().to_string(),
+                false => argument.to_string(),
+            };
+            finished::open(app, model, effects)
+        }
+        Verb::Export => {
+            let ids = finished::meant_for_export(app);
+            if ids.is_empty() {
+                return Err("no finished run is selected or shown".into());
+            }
+            typing::export(&ids, argument, effects)
+        }
+    }
+}
+
+fn run(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+    let opened = app.model.opened().map(Arc::clone);
+    let opened = opened.ok_or("no model is open yet")?;
+    let parts = Parts {
+        layers: &opened.values,
+        ..opened.parts()
+    };
+    let target = parts.read(text).map_err(|problem| problem.to_string())?;
+    if let Some(remark) = &target.remark {
+        app.messages.say(Level::Note, remark, app.now);
+    }
+    queueing::submit_targets(app, vec![Ok(target)], effects);
+    Ok(())
+}
+
+/// Changes one setting, or several if every word is one; all of them or none.
+fn set(app: &mut App, text: &str) -> Result<(), String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let words = match words.iter().all(|word| word.contains('=')) {
+        true => words,
+        // A layer's name may have spaces in it.
+        false => vec![text],
+    };
+    let before = app.plan.settings.clone();
+    let mut changed = Vec::new();
+    for word in words {
+        let result = word
+            .split_once('=')
+            .ok_or_else(|| format!("{word}: say KEY=VALUE"))
+            .and_then(|(key, value)| assign(app, key.trim(), value.trim()));
+        match result {
+            Ok(text) => changed.push(text),
+            Err(problem) => {
+                app.plan.settings = before;
+                return Err(problem);
+            }
+        }
+    }
+    app.messages.say(Level::Note, changed.join(", "), app.now);
+    Ok(())
+}
+
+fn assign(app: &mut App, key: &str, value: &str) -> Result<String, String> {
+    match knob(key) {
+        Some(knob) => typing::set(app, knob, value)?,
+        // It says which come near.
+        None => {
+            let set = app.plan.settings.set_text(key, value);
+            set.map_err(|problem| problem.to_string())?;
+        }
+    }
+    let now = app.plan.settings.get(key);
+    let now = now.map_or_else(String::new, |value| value.to_string());
+    Ok(format!("{key} = {now}"))
+}

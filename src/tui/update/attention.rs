@@ -1,0 +1,95 @@
+//! What is told outside of the explorer's own screen: how far the queue is, and that it is done.
+
+use super::super::action::Effect;
+use super::super::app::App;
+use super::super::pace;
+use super::super::text::counted;
+use crate::runs::queue::JobState;
+use crate::terminal::Progress;
+use std::time::Duration;
+
+/// Who looks at the screen is told of nothing that took less than this.
+const LONG: Duration = Duration::from_secs(10);
+
+/// Runs that follow one another without a rest.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Busy {
+    /// When the first began, since the start.
+    since: Duration,
+    finished: usize,
+    failed: usize,
+    /// What the last one that ended was called.
+    last: String,
+}
+
+impl Busy {
+    /// A run is finished, or failed.
+    pub fn ended(&mut self, target: &str, is_finished: bool) {
+        match is_finished {
+            true => self.finished += 1,
+            false => self.failed += 1,
+        }
+        self.last = target.into();
+    }
+
+    /// What to tell when all are done; `None` if all were cancelled.
+    fn summary(&self) -> Option<String> {
+        let failed = |count| format!("{} failed", counted(count));
+        match (self.finished, self.failed) {
+            (0, 0) => None,
+            (1, 0) => Some(format!("{} is finished", self.last)),
+            (finished, 0) => Some(format!("{} finished", counted(finished))),
+            (0, 1) => Some(format!("{} failed", self.last)),
+            (0, count) => Some(failed(count)),
+            (finished, count) => Some(format!("{} finished, {count} failed", counted(finished))),
+        }
+    }
+}
+
+/// Tells how far the queue is, if that has changed, and that it is done, if it took long or nobody looks.
+pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
+    // Who leaves the terminal leaves no progress behind, and knows that it is over.
+    if app.quitting {
+        return;
+    }
+    match (app.running.is_empty(), &app.busy) {
+        (false, None) => {
+            app.busy = Some(Busy {
+                since: app.now,
+                ..Busy::default()
+            });
+        }
+        (true, Some(_)) if app.queue.waiting() == 0 => done(app, effects),
+        _ => {}
+    }
+    let progress = progress(app);
+    if progress != app.progress {
+        app.progress = progress;
+        effects.push(Effect::Progress(progress));
+    }
+}
+
+fn done(app: &mut App, effects: &mut Vec<Effect>) {
+    let Some(busy) = app.busy.take() else {
+        return;
+    };
+    let is_missed = !app.is_looked_at || app.now.saturating_sub(busy.since) >= LONG;
+    if let Some(text) = busy.summary().filter(|_| is_missed) {
+        effects.push(Effect::Notify(text));
+    }
+}
+
+/// How far everything is that was queued since something began to run.
+fn progress(app: &App) -> Option<Progress> {
+    let busy = app.busy.as_ref()?;
+    let ended = (busy.finished + busy.failed) as f64;
+    let waits = |state: &JobState| !matches!(state, JobState::Failed(_));
+    let jobs = app.queue.jobs().iter();
+    let queued = jobs.filter(|job| waits(&job.state)).count() as f64;
+    let under_way: f64 = app.running.iter().map(pace::share).sum();
+    let share = (ended + under_way) / (ended + queued).max(1.0);
+    Some(Progress {
+        percent: (100.0 * share).clamp(0.0, 100.0) as u8,
+        paused: app.paused,
+    })
+}

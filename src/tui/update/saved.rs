@@ -1,0 +1,104 @@
+//! Where the user was comes back when a model is opened, and is kept while they go on.
+
+use super::super::action::{Action, Effect};
+use super::super::app::{App, Model, Shown};
+use super::super::messages::Level;
+use super::super::saved::SavedModel;
+use super::browse;
+use crate::runs::worker::{Opened, Report};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// At least this long between two writes of the file.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Opens a model where the user left it, if it was open before.
+pub fn open(app: &mut App, opened: &Arc<Opened>) {
+    app.returning = None;
+    let Some(saved) = app.saved.of(&opened.hash).cloned() else {
+        return;
+    };
+    if let Some(all) = opened.with_other_layers().filter(|_| saved.all_layers) {
+        app.browser.show_layers(&all.layers);
+        app.model = Model::Open(Arc::new(all));
+    }
+    if let Some(opened) = app.model.opened().map(Arc::clone) {
+        saved.browse(&mut app.browser, &opened);
+    }
+    app.tiled = saved.grid;
+    plan(app, &saved);
+    app.followed = Some(app.selected());
+    app.returning = Some(Box::new(saved));
+    runs(app);
+}
+
+/// Takes the settings over.
+fn plan(app: &mut App, saved: &SavedModel) {
+    app.plan.seed = saved.seed;
+    if let Err(problem) = app.plan.take_changed(&saved.preset, &saved.changes) {
+        let text = format!("the changed settings of last time are not taken: {problem}");
+        app.messages.say(Level::Warning, text, app.now);
+    }
+}
+
+/// Puts the cursors of the lists of finished runs where they were and shows what was shown, once all runs are known.
+pub fn runs(app: &mut App) {
+    if !app.library.complete || app.model.opened().is_none() {
+        return;
+    }
+    let Some(saved) = app.returning.take() else {
+        return;
+    };
+    browse::list_history(app);
+    let index = |id: &Option<String>| app.library.index(id.as_ref()?);
+    let (history, favourite) = (index(&saved.history), index(&saved.favourite));
+    history.map(|index| app.browser.history.go_to(index));
+    favourite.map(|index| app.browser.favourites.go_to(index));
+    // Who has gone on meanwhile sees what they went to.
+    if app.shown == Shown::Nothing {
+        let id = saved.shown.filter(|id| app.library.find(id).is_some());
+        app.shown = id.map_or(Shown::Nothing, Shown::Finished);
+    }
+}
+
+/// Whether an action may change what is kept.
+pub fn concerns(action: &Action) -> bool {
+    match action {
+        Action::Key(_) | Action::Paste(_) | Action::Click(..) | Action::Wheel(..) => true,
+        Action::Report(report) => matches!(report, Report::Finished { .. }),
+        _ => false,
+    }
+}
+
+/// Has it kept where the user is, if that has changed and was not done a moment ago.
+pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
+    if app.unsaved && app.now >= app.saved_at + PAUSE {
+        keep(app, effects);
+    }
+}
+
+/// When [`settle`] has something to do next, if nothing happens.
+pub fn due(app: &App) -> Option<Duration> {
+    let is_open = app.model.opened().is_some();
+    (app.unsaved && is_open).then(|| app.saved_at + PAUSE)
+}
+
+/// Has it kept where the user is, if that has changed.
+pub fn keep(app: &mut App, effects: &mut Vec<Effect>) {
+    let Some(mut now) = SavedModel::of(app) else {
+        return;
+    };
+    // Before the finished runs are known, their places are what they were.
+    if let Some(before) = &app.returning {
+        now.history.clone_from(&before.history);
+        now.favourite.clone_from(&before.favourite);
+        now.shown.clone_from(&before.shown);
+    }
+    app.unsaved = false;
+    if app.saved.of(&now.model) == Some(&now) {
+        return;
+    }
+    app.saved_at = app.now;
+    app.saved.put(now.clone());
+    effects.push(Effect::SaveView(Box::new(now)));
+}

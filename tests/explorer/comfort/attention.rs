@@ -1,0 +1,111 @@
+//! What is told outside of the explorer's own screen.
+
+use crate::support::Driver;
+use std::time::Duration;
+use ziggurat::runs::worker::{Report, Started};
+use ziggurat::terminal::{Progress, Protocol};
+use ziggurat::tui::action::{Action, Effect};
+
+fn explorer() -> Driver {
+    Driver::new(Protocol::Kitty, 120, 40)
+}
+
+fn told(effects: &[Effect]) -> Vec<&str> {
+    let told = effects.iter().filter_map(|effect| match effect {
+        Effect::Notify(text) => Some(text.as_str()),
+        _ => None,
+    });
+    told.collect()
+}
+
+/// The last progress that was to be shown; `None` if there was no change.
+fn progress(effects: &[Effect]) -> Option<Option<Progress>> {
+    let mut shown = effects.iter().filter_map(|effect| match effect {
+        Effect::Progress(progress) => Some(*progress),
+        _ => None,
+    });
+    shown.next_back()
+}
+
+fn percent(effects: &[Effect]) -> u8 {
+    progress(effects)
+        .flatten()
+        .expect("progress is shown")
+        .percent
+}
+
+#[test]
+fn a_queue_that_took_long_tells_so_once_it_is_empty() {
+    let mut explorer = explorer();
+    let first = Driver::started(&explorer.press("2 space space enter"));
+    explorer.press("n enter");
+    explorer.now += Duration::from_secs(20);
+    assert!(told(&explorer.finish(first[0], 1.0)).is_empty());
+    let effects = explorer.finish(first[1], 2.0);
+    assert!(told(&effects).is_empty(), "one still waits");
+    let last = Driver::started(&effects);
+    let effects = explorer.report(Report::Failed {
+        job: last[0],
+        why: "of a test".into(),
+    });
+    assert_eq!(told(&effects), ["2 runs finished, 1 failed"]);
+    assert!(told(&explorer.press("j")).is_empty());
+}
+
+#[test]
+fn what_took_a_moment_is_told_only_to_who_does_not_look() {
+    let mut explorer = explorer();
+    let jobs = Driver::started(&explorer.press("2 j enter"));
+    assert!(told(&explorer.finish(jobs[0], 1.0)).is_empty());
+    explorer.act(Action::FocusLost);
+    let jobs = Driver::started(&explorer.press("n enter"));
+    assert_eq!(
+        told(&explorer.finish(jobs[0], 1.0)),
+        ["goldfish is finished"]
+    );
+    explorer.act(Action::Focus);
+    let jobs = Driver::started(&explorer.press("n enter"));
+    assert!(told(&explorer.finish(jobs[0], 1.0)).is_empty());
+}
+
+#[test]
+fn who_cancels_is_told_nothing() {
+    let mut explorer = explorer();
+    let jobs = Driver::started(&explorer.press("2 enter"));
+    explorer.now += Duration::from_secs(60);
+    let effects = explorer.report(Report::Cancelled { job: jobs[0] });
+    assert!(told(&effects).is_empty());
+    assert_eq!(progress(&effects), Some(None));
+}
+
+#[test]
+fn progress_is_that_of_the_whole_queue_and_goes_away_at_its_end() {
+    let mut explorer = explorer();
+    let effects = explorer.press("2 space space enter");
+    assert_eq!(percent(&effects), 0);
+    let jobs = Driver::started(&effects);
+    explorer.report(Report::Started(Started {
+        jobs: jobs.clone(),
+        steps: 192,
+        resumed_at: 0,
+        octaves: vec![192],
+        scores: vec![Vec::new(); 2],
+        size: (224, 224),
+        has_map: true,
+        bands: 4,
+    }));
+    assert_eq!(percent(&explorer.step(&jobs, 96)), 50);
+    assert_eq!(progress(&explorer.step(&jobs, 97)), None, "still 50 %");
+    // Two more wait: half of two of four.
+    assert_eq!(percent(&explorer.press("n space space enter")), 25);
+    let paused = explorer.report(Report::Paused(true));
+    assert!(progress(&paused).flatten().unwrap().paused);
+    explorer.report(Report::Paused(false));
+    explorer.finish(jobs[0], 1.0);
+    let effects = explorer.finish(jobs[1], 1.0);
+    assert_eq!(percent(&effects), 50);
+    let rest = Driver::started(&effects);
+    explorer.finish(rest[0], 1.0);
+    assert_eq!(progress(&explorer.finish(rest[1], 1.0)), Some(None));
+    assert_eq!(progress(&explorer.press("j")), None);
+}

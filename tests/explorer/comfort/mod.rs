@@ -1,0 +1,24 @@
+//! What people expect of a terminal program beside its subject.
+
+mod arguments;
+mod attention;
+mod footer;
+mod returning;
+mod settings;
+
+use crate::support::Driver;
+use ziggurat::terminal::Protocol;
+
+#[test]
+fn a_layer_says_how_much_of_the_picture_it_sees() {
+    for (keys, text) in [
+        ("1 enter j", "rec. field  3 × 3 px"),
+        ("1 G enter j", "rec. field  851 × 851 px,"),
+        ("1 G enter G", "rec. field  the whole image"),
+    ] {
+        let mut explorer = Driver::new(Protocol::Kitty, 160, 40);
+        explorer.press(keys);
+        let screen = explorer.screen();
+        assert!(screen.contains(text), "{keys}\n{screen}");
+    }
+}

@@ -1,0 +1,195 @@
+//! Where the user was comes back at the next start.
+
+use crate::support::{Driver, network};
+use std::sync::Arc;
+use std::time::Duration;
+use ziggurat::runs::worker::Report;
+use ziggurat::terminal::Protocol;
+use ziggurat::tui::action::{Action, Answer, Effect};
+use ziggurat::tui::app::Shown;
+use ziggurat::tui::browser::Tab;
+use ziggurat::tui::saved::{Saved, SavedModel};
+
+/// What an explorer has kept when it is quit.
+fn quit(explorer: &mut Driver) -> Saved {
+    let effects = explorer.press("q");
+    assert!(matches!(effects.last(), Some(Effect::Quit)));
+    let mut saved = Saved::default();
+    kept(&effects)
+        .into_iter()
+        .for_each(|model| saved.put(model));
+    saved
+}
+
+fn kept(effects: &[Effect]) -> Vec<SavedModel> {
+    let kept = effects.iter().filter_map(|effect| match effect {
+        Effect::SaveView(model) => Some(SavedModel::clone(model)),
+        _ => None,
+    });
+    kept.collect()
+}
+
+/// An explorer that starts with what was kept, before the finished runs are known.
+fn start(saved: &Saved) -> Driver {
+    let mut explorer = Driver::opening(Protocol::Kitty, 120, 40);
+    explorer.app.saved = saved.clone();
+    explorer.report(Report::Opened(Arc::new(network())));
+    explorer
+}
+
+fn start_with_runs(saved: &Saved) -> Driver {
+    let mut explorer = start(saved);
+    explorer.remember(12);
+    explorer.answer(Answer::RunsEnd { damaged: 0 });
+    explorer
+}
+
+#[test]
+fn layers_scopes_and_channels_come_back_by_name() {
+    let mut before = Driver::new(Protocol::Kitty, 120, 40);
+    before.press("1 f G k l l l");
+    let (layer, channel) = {
+        let channels = before.app.browser.channels.as_ref().unwrap();
+        (channels.layer, channels.list.selected())
+    };
+    let saved = quit(&mut before);
+    let after = start(&saved);
+    let browser = &after.app.browser;
+    assert_eq!(browser.tab, Tab::Layers);
+    let channels = browser.channels.as_ref().unwrap();
+    assert_eq!((channels.layer, channels.list.selected()), (layer, channel));
+    assert_eq!(browser.open, before.app.browser.open);
+    assert_eq!(browser.selected_row(), before.app.browser.selected_row());
+}
+
+#[test]
+fn a_class_is_found_where_it_is_listed_now() {
+    let mut before = Driver::new(Protocol::Kitty, 120, 40);
+    before.press("2 j j j j");
+    let saved = quit(&mut before);
+    let mut after = Driver::opening(Protocol::Kitty, 120, 40);
+    after.app.saved = saved;
+    let mut other = network();
+    let names = ["flamingo", "tench", "x", "y", "z", "volcano"];
+    other.classes = ziggurat::model::Classes::new(names, "toy").unwrap();
+    after.report(Report::Opened(Arc::new(other)));
+    assert_eq!(after.app.browser.classes.selected(), Some(0));
+}
+
+#[test]
+fn settings_seed_and_preset_come_back() {
+    let mut before = Driver::new(Protocol::Kitty, 120, 40);
+    before.press("p n n , +");
+    before.press("esc");
+    let plan = before.app.plan.clone();
+    assert_eq!(plan.title(), "draft*");
+    let after = start(&quit(&mut before));
+    assert_eq!(after.app.plan, plan);
+}
+
+#[test]
+fn settings_that_are_not_allowed_are_refused_with_a_line() {
+    let mut before = Driver::new(Protocol::Kitty, 120, 40);
+    before.press("p");
+    let effects = before.press("q");
+    let mut model = kept(&effects).remove(0);
+    model.changes.insert("steps".into(), 1e12.into());
+    let mut saved = Saved::default();
+    saved.put(model);
+    let after = start(&saved);
+    assert_eq!(after.app.plan.title(), "draft");
+    let said = &after.app.messages.iter().last().unwrap().text;
+    assert!(said.contains("steps"), "{said}");
+}
+
+#[test]
+fn the_shown_picture_and_the_run_under_the_cursor_come_back_once_runs_are_known() {
+    let mut before = Driver::new(Protocol::Kitty, 120, 40);
+    before.remember(12);
+    before.press("3 j j j");
+    let shown = before.app.shown.clone();
+    let saved = quit(&mut before);
+    let after = start_with_runs(&saved);
+    assert_eq!(after.app.shown, shown);
+    let entry = after.app.selected_entry().unwrap();
+    assert_eq!(Shown::Finished(entry.id.clone()), shown);
+
+    before.app.quitting = false;
+    before.press("2");
+    let saved = quit(&mut before);
+    let mut after = start(&saved);
+    after.remember(3);
+    assert_eq!(after.app.shown, Shown::Nothing);
+    after.remember(12);
+    after.answer(Answer::RunsEnd { damaged: 0 });
+    assert_eq!(
+        (after.app.browser.tab, &after.app.shown),
+        (Tab::Classes, &shown)
+    );
+}
+
+#[test]
+fn who_goes_on_before_the_runs_are_known_is_not_taken_back() {
+    let mut before = Driver::new(Protocol::Kitty, 120, 40);
+    before.remember(12);
+    before.press("3 j j j 2");
+    let saved = quit(&mut before);
+    let mut after = start(&saved);
+    after.remember(12);
+    after.press("j j j j");
+    let shown = after.app.shown.clone();
+    assert_ne!(shown, Shown::Nothing);
+    after.answer(Answer::RunsEnd { damaged: 0 });
+    assert_eq!(after.app.shown, shown);
+}
+
+#[test]
+fn it_is_kept_a_while_after_a_change_and_not_at_every_key() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.now = Duration::from_secs(60);
+    assert_eq!(kept(&explorer.press("j")).len(), 1);
+    let effects = explorer.press("j j j");
+    assert!(kept(&effects).is_empty());
+    let wait = explorer.app.next_tick().unwrap();
+    assert!(wait < Duration::from_secs(5));
+    explorer.now += wait;
+    let effects = explorer.act(Action::Tick);
+    assert_eq!(kept(&effects)[0].class.as_ref().unwrap().0, 4);
+    explorer.now += Duration::from_secs(20);
+    explorer.act(Action::Tick);
+    assert_eq!(explorer.app.next_tick(), None);
+}
+
+#[test]
+fn each_model_has_its_own_and_another_one_is_left_alone() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press("1 j n");
+    explorer.press(":");
+    explorer.press("esc");
+    let mut other = network();
+    other.hash = "fedcba9876543210".into();
+    explorer.answer(Answer::Folder {
+        folder: "/models".into(),
+        choices: Ok(vec![ziggurat::tui::popup::Choice::File(
+            "/models/b.onnx".into(),
+        )]),
+    });
+    let effects = explorer.press("enter");
+    assert_eq!(kept(&effects).len(), 1);
+    explorer.report(Report::Opened(Arc::new(other)));
+    explorer.press("2 j j");
+    let row = explorer.app.browser.classes.selected();
+    explorer.report(Report::Opened(Arc::new(network())));
+    assert_eq!(explorer.app.browser.tab, Tab::Layers);
+    assert_eq!((row, explorer.app.plan.seed), (Some(2), 1));
+}
+
+#[test]
+fn internal_tensors_come_back_if_they_were_listed() {
+    let mut before = Driver::new(Protocol::Kitty, 120, 40);
+    before.press("1 A");
+    let saved = quit(&mut before);
+    let after = start(&saved);
+    let opened = after.app.model.opened().unwrap();
+    assert_eq!(opened.layers.len(), opened.values.len());
+}

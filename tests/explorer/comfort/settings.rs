@@ -1,0 +1,104 @@
+//! The settings panel.
+
+use crate::support::Driver;
+use ziggurat::ascent::settings::{GROUPS, in_groups};
+use ziggurat::terminal::Protocol;
+
+fn explorer(height: u16) -> Driver {
+    Driver::new(Protocol::Kitty, 80, height)
+}
+
+#[test]
+fn settings_stand_in_groups_and_every_one_can_be_reached() {
+    let mut explorer = explorer(60);
+    explorer.press(",");
+    let screen = explorer.screen();
+    for group in GROUPS {
+        assert!(screen.contains(&format!("{} ─", group.title)), "{screen}");
+    }
+    let mut small = self::explorer(24);
+    small.press(",");
+    for knob in in_groups() {
+        let screen = small.screen();
+        let help: String = knob.help.trim().chars().take(40).collect();
+        assert!(
+            screen.contains(&format!(" {} ", knob.key)),
+            "{}\n{screen}",
+            knob.key
+        );
+        assert!(screen.contains(&help), "{}\n{screen}", knob.key);
+        small.press("j");
+    }
+    small.press("g g");
+    assert!(small.screen().contains("steps and canvas"));
+}
+
+#[test]
+fn a_track_that_is_not_linear_says_so() {
+    let mut explorer = explorer(60);
+    explorer.press(",");
+    assert!(explorer.screen().contains("logarithmic scale"));
+    explorer.press("j");
+    assert!(explorer.screen().contains("square-root scale"));
+    explorer.press("j j");
+    assert!(
+        !explorer.screen().contains("scale; "),
+        "{}",
+        explorer.screen()
+    );
+}
+
+#[test]
+fn settings_that_a_preset_replaces_can_be_brought_back() {
+    for replace in ["p", ", p esc", ", D esc"] {
+        let mut explorer = explorer(40);
+        explorer.press(", + n esc");
+        let plan = explorer.app.plan.clone();
+        explorer.press(replace);
+        assert_ne!(explorer.app.plan, plan, "{replace}");
+        explorer.press("u");
+        assert_eq!(explorer.app.plan, plan, "{replace}");
+        let said = &explorer.app.messages.iter().last().unwrap().text;
+        assert!(said.contains("restored"), "{said}");
+    }
+}
+
+#[test]
+fn the_loss_is_named_with_the_key_that_brings_it_back() {
+    let mut explorer = explorer(40);
+    explorer.press(", + p");
+    let said = &explorer.app.messages.iter().last().unwrap().text;
+    assert!(said.contains("dropped steps = 184 (u to undo)"), "{said}");
+    explorer.press("u");
+    assert_eq!(explorer.app.plan.settings.steps, 184);
+    // Nothing is lost by going from one preset to the next.
+    explorer.press("u D p p u");
+    let said: Vec<String> = explorer
+        .app
+        .messages
+        .iter()
+        .map(|message| message.text.clone())
+        .collect();
+    assert_eq!(
+        said.last().unwrap(),
+        "settings restored: default with steps = 184"
+    );
+}
+
+#[test]
+fn a_preset_is_chosen_from_a_list() {
+    let mut explorer = explorer(40);
+    explorer.press(",");
+    let screen = explorer.screen();
+    assert!(
+        screen.contains("preset  default  draft  fine  vivid"),
+        "{screen}"
+    );
+    explorer.press("c");
+    let screen = explorer.screen();
+    assert!(screen.contains("a recognisable picture"), "{screen}");
+    explorer.write("fi");
+    explorer.press("down enter");
+    assert_eq!(explorer.app.plan.title(), "fine");
+    assert!(explorer.screen().contains("settings · fine"));
+}
