@@ -165,6 +165,8 @@ pub struct App {
     pub removed: VecDeque<Vec<String>>,
     /// A record that was asked for, and what it is for.
     pub awaited: Option<(String, AfterRecord)>,
+    /// The photos that were opened, in that order.
+    pub photos: Vec<PathBuf>,
     pub quitting: bool,
 }
 
@@ -220,6 +222,7 @@ impl App {
             messages: Messages::default(),
             removed: VecDeque::new(),
             awaited: None,
+            photos: Vec::new(),
             quitting: false,
         }
     }

@@ -5,6 +5,7 @@
 //!
 //! - [`command`], [`keys`], [`theme`]: the table of commands, which keys give them, what things look like
 //! - [`app`] and its parts: [`browser`], [`listing`], [`tree`], [`library`], [`gallery`], [`plan`], [`popup`], [`prompt`], [`messages`]
+//! - [`photo`], [`completion`], `dropped`: a photo that is looked at, and how its path is typed or pasted
 //! - [`action`]: what comes in and what goes out
 //! - [`update`](mod@update), [`view`]: state × action → effects; state → frame
 //! - [`session`], `screen`, `disk`: the loop, the terminal, the files
@@ -13,13 +14,16 @@ pub mod action;
 pub mod app;
 pub mod browser;
 pub mod command;
+pub mod completion;
 mod disk;
+mod dropped;
 mod fuzzy;
 pub mod gallery;
 pub mod keys;
 pub mod library;
 pub mod listing;
 pub mod messages;
+pub mod photo;
 pub mod plan;
 pub mod popup;
 pub mod prompt;

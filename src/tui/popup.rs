@@ -3,6 +3,7 @@
 use super::command::{COMMANDS, Context};
 use super::fuzzy;
 use super::listing::Listing;
+use super::photo::Photo;
 use crate::runs::Record;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,8 @@ pub enum Popup {
     Models(Picker),
     /// Finished runs side by side.
     Compare(Compare),
+    /// A photo, and what the network's channels make of it.
+    Photo(Box<Photo>),
     /// What was said.
     Messages { scroll: usize },
 }

@@ -2,6 +2,8 @@
 
 use super::keys::Chord;
 use crate::ascent::settings::Knob;
+use crate::model::picture;
+use crate::runs::export::Form;
 use crossterm::event::KeyCode;
 use tui_input::{Input, InputRequest};
 
@@ -27,6 +29,8 @@ pub enum Asked {
     HelpFilter,
     /// A model: a part of its name in the picker, or a path.
     Model,
+    /// The path of a photo.
+    Photo,
 }
 
 impl Asked {
@@ -41,6 +45,7 @@ impl Asked {
             Self::Command => ":",
             Self::HelpFilter => "filter",
             Self::Model => "open",
+            Self::Photo => "photo",
         }
     }
 
@@ -52,7 +57,19 @@ impl Asked {
             Self::Value(knob) => knob.allowed(),
             Self::PresetName => "letters, digits, - and _".into(),
             Self::Sweep => "e.g. tilt=1..1.3/4 or steps=80,176 (up to two settings)".into(),
+            Self::Photo => "a PNG, JPEG or WebP file; tab completes".into(),
             Self::Export(_) => "format by extension: .png .gif .apng .html".into(),
+        }
+    }
+}
+
+impl Asked {
+    /// What the names of the files that can be typed end in, where a path is asked for that tab completes.
+    pub fn endings(&self) -> Option<Vec<&'static str>> {
+        match self {
+            Self::Photo => Some(picture::ENDINGS.to_vec()),
+            Self::Export(_) => Some(Form::endings()),
+            _ => None,
         }
     }
 }
@@ -152,6 +169,14 @@ impl Prompt {
                 break;
             }
             self.line.handle(InputRequest::InsertChar(letter));
+        }
+    }
+
+    /// Takes a text in the place of what was typed, unless it is too long to be typed.
+    pub fn replace(&mut self, text: &str) {
+        if text.len() <= LONGEST {
+            self.is_selected = false;
+            self.line = Input::new(text.into());
         }
     }
 

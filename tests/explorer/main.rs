@@ -5,6 +5,7 @@ mod commands;
 mod finished;
 mod hostile;
 mod legible;
+mod photo;
 mod queueing;
 mod screens;
 mod support;

@@ -2,6 +2,7 @@
 
 use super::mailbox::Mailbox;
 use super::opening::{self, Loaded, Told};
+use super::photo::{self, Photos};
 use super::{Command, Report};
 use crate::ascent::Overlay;
 use crate::home::Home;
@@ -57,6 +58,7 @@ pub struct Bench {
     /// Whether the watched job or its overlay has changed since the last picture.
     pub is_watch_new: bool,
     pub is_ended: bool,
+    photos: Photos,
 }
 
 impl Bench {
@@ -85,6 +87,7 @@ impl Bench {
             watch: None,
             is_watch_new: false,
             is_ended: false,
+            photos: Photos::default(),
         }
     }
 
@@ -212,10 +215,21 @@ impl Bench {
         self.obey_all();
     }
 
-    /// Obeys all messages that are there.
+    /// Obeys all messages that are there, and answers what was asked about photos.
     pub fn obey_all(&mut self) {
-        // Whatever broke a step off has come before: a message that is missed now breaks off the next one.
-        self.stop.reset();
+        loop {
+            // Whatever broke a step off has come before: a message that is missed now breaks off the next one.
+            self.stop.reset();
+            self.obey_waiting();
+            let question = self.photos.next();
+            match question.filter(|_| !self.is_ended) {
+                Some(question) => self.look(question),
+                None => return,
+            }
+        }
+    }
+
+    fn obey_waiting(&mut self) {
         loop {
             match self.inbox.try_recv() {
                 Ok(message) => self.obey(message),
@@ -226,6 +240,21 @@ impl Bench {
                 }
             }
         }
+    }
+
+    /// Answers a question about a photo.
+    fn look(&mut self, question: photo::Question) {
+        let networks = self.networks.iter();
+        let loaded = networks
+            .rev()
+            .find(|loaded| loaded.is(&question.model))
+            .cloned();
+        let found = surely(|| {
+            let loaded = loaded.ok_or("the model is not open any more")?;
+            self.photos.answer(&loaded, &question)
+        });
+        self.mailbox
+            .post(Report::Photo(photo::Answer { question, found }));
     }
 
     fn obey(&mut self, message: Message) {
@@ -241,6 +270,7 @@ impl Bench {
                     self.watch = Some((job, overlay));
                     self.is_watch_new = true;
                 }
+                Command::Photo(question) => self.photos.ask(question),
                 Command::Shutdown => self.is_ended = true,
             },
         }

@@ -5,7 +5,7 @@ use super::super::browser::Tab;
 use super::super::command::{COMMANDS, Command, Context};
 use super::super::popup::Popup;
 use super::super::tree::Row;
-use super::context;
+use super::{context, photo};
 use crate::ascent::settings::{KNOBS, PRESETS};
 use crate::runs::queue::JobState;
 
@@ -44,6 +44,7 @@ fn takes(popup: &Popup, command: Command) -> bool {
             | Command::Redraw
             | Command::Suspend
             | Command::Quit
+            | Command::OpenPhoto
     );
     let is_own = match popup {
         Popup::Settings { .. } => {
@@ -58,6 +59,10 @@ fn takes(popup: &Popup, command: Command) -> bool {
             command,
             Command::Favourite | Command::CopyCommand | Command::CopyPath | Command::Accept
         ),
+        Popup::Photo(_) => {
+            let moves = matches!(command, Command::Left | Command::Right);
+            moves || command.entry().context == Context::Photo
+        }
         Popup::Compare(_) => matches!(command, Command::Blink | Command::Accept),
         Popup::Palette(_) | Popup::Models(_) | Popup::Messages { .. } => command == Command::Accept,
     };
@@ -78,6 +83,9 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
             });
         }
         _ => {}
+    }
+    if let Some(why) = photo::refusal(app, command) {
+        return Some(why);
     }
     let why = match command {
         Command::Left | Command::Right => sideways(app),
@@ -173,6 +181,9 @@ fn is_failed(app: &App) -> bool {
 }
 
 fn sideways(app: &App) -> Option<&'static str> {
+    if matches!(app.popups.last(), Some(Popup::Photo(_))) {
+        return None;
+    }
     let is_tree =
         app.popups.is_empty() && app.focus == Panel::Browser && app.browser.tab == Tab::Layers;
     (!is_tree).then_some("only layers and channels have something to the left and to the right")

@@ -10,7 +10,7 @@ use super::super::messages::Level;
 use super::super::popup::Popup;
 use super::super::tree::Row;
 use super::super::view::layout::CELL;
-use super::queueing;
+use super::{photo, queueing};
 use crate::ascent::settings::KNOBS;
 use crate::runs::target::{Place, Target};
 use std::sync::Arc;
@@ -31,6 +31,7 @@ pub fn go(app: &mut App, motion: Motion) {
             Popup::Help { scroll, .. } | Popup::Details { scroll, .. } | Popup::Messages { scroll },
         ) => scroll_by(scroll, motion, page),
         Some(Popup::Compare(_)) => {}
+        Some(Popup::Photo(photo)) => photo.cells.go(motion, page),
         None => match app.focus {
             Panel::Browser => {
                 let lines = app.layout().browser_lines();
@@ -62,6 +63,9 @@ fn scroll_by(scroll: &mut usize, motion: Motion, page: usize) {
 
 /// Folds a scope, or goes to the one around; leaves a layer's channels at their left edge.
 pub fn left(app: &mut App) {
+    if matches!(app.popups.last(), Some(Popup::Photo(_))) {
+        return go(app, Motion::Left);
+    }
     if !app.popups.is_empty() || app.focus == Panel::Queue || app.browser.tab != Tab::Layers {
         return;
     }
@@ -93,6 +97,9 @@ pub fn left(app: &mut App) {
 
 /// Unfolds a scope; enters a layer's channels.
 pub fn right(app: &mut App) {
+    if matches!(app.popups.last(), Some(Popup::Photo(_))) {
+        return go(app, Motion::Right);
+    }
     if !app.popups.is_empty() || app.focus == Panel::Queue || app.browser.tab != Tab::Layers {
         return;
     }
@@ -267,6 +274,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
         Some(Popup::Models(picker)) => picker.list.fit(layout.popup_lines(), 1),
         _ => {}
     }
+    photo::fit(app);
     app.queue_cursor = app
         .queue_cursor
         .min(app.queue.jobs().len().saturating_sub(1));
@@ -340,6 +348,7 @@ fn load_pictures(app: &mut App, lines: usize, effects: &mut Vec<Effect>) {
         });
         wanted.extend(entries.map(|entry| (entry.id.clone(), Size::Thumbnail)));
     }
+    wanted.extend(photo::thumbnails(app));
     for (id, size) in wanted {
         if app.gallery.ask(&id, size) {
             effects.push(Effect::LoadPicture(id, size));

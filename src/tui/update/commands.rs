@@ -8,7 +8,7 @@ use super::super::listing::Motion;
 use super::super::messages::Level;
 use super::super::popup::{Palette, Popup};
 use super::super::prompt::{Asked, Prompt};
-use super::{availability, browse, finished, map, queueing};
+use super::{availability, browse, finished, map, photo, queueing};
 use crate::ascent::Overlay;
 use crate::ascent::settings::{KNOBS, Knob, PRESETS};
 use crate::runs::worker::Command as Work;
@@ -77,6 +77,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::CopyPath => finished::copy_path(app, effects),
         Command::Undo => finished::undo(app, effects),
         Command::OpenModel => effects.push(Effect::ListFolder(app.environment.folder.clone())),
+        Command::OpenPhoto => photo::ask(app),
         Command::NextTheme => next_theme(app, effects),
         Command::Messages => toggle(app, Popup::Messages { scroll: 0 }),
         Command::Help => toggle(
@@ -136,6 +137,14 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         }),
         Command::ResetAll => reset_all(app),
         Command::SavePreset => app.prompt = Some(Prompt::new(Asked::PresetName, "")),
+
+        Command::RunShown => photo::run(app, effects),
+        Command::RunShownNeuron => photo::run_neuron(app, effects),
+        Command::NextLayer => photo::turn_layer(app, true, effects),
+        Command::PreviousLayer => photo::turn_layer(app, false, effects),
+        Command::ShownMap => photo::next_map(app, effects),
+        Command::NextPhoto => photo::turn(app, true, effects),
+        Command::PreviousPhoto => photo::turn(app, false, effects),
 
         Command::Accept => {
             if let Err(why) = finished::accept(app, effects) {

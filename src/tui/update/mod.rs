@@ -6,6 +6,7 @@
 //! - `queueing`: from what is chosen to runs, and from the queue to the worker
 //! - `finished`: what can be done with finished runs
 //! - `map`: where the class activation map is taken
+//! - `photo`: a photo that is looked at
 //! - `reports`: what the worker and the disk said
 //! - `typing`: the line that is being typed
 //! - `mouse`: clicks and the wheel
@@ -16,6 +17,7 @@ mod commands;
 mod finished;
 mod map;
 mod mouse;
+mod photo;
 mod queueing;
 mod reports;
 mod typing;
@@ -45,17 +47,7 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
             key(app, chord, &mut effects);
             app.messages.end_key();
         }
-        Action::Paste(text) => match &mut app.prompt {
-            Some(prompt) => {
-                prompt.paste(&text);
-                typing::changed(app);
-            }
-            None => app.messages.say(
-                Level::Note,
-                "nothing is being typed: the pasted text is ignored",
-                now,
-            ),
-        },
+        Action::Paste(text) => typing::paste(app, &text, &mut effects),
         Action::Click(column, row) => mouse::click(app, column, row, &mut effects),
         Action::Wheel(column, row, up) => mouse::wheel(app, column, row, up),
         Action::Resize(width, height) => {
@@ -78,6 +70,7 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
 pub fn context(app: &App) -> Context {
     match (app.popups.last(), app.focus, app.browser.tab) {
         (Some(Popup::Settings { .. }), ..) => Context::Settings,
+        (Some(Popup::Photo(_)), ..) => Context::Photo,
         (Some(_), ..) => Context::Popup,
         (None, Panel::Queue, _) => Context::Queue,
         (None, Panel::Browser, Tab::Layers | Tab::Classes) => Context::Browser,

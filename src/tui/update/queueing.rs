@@ -106,7 +106,8 @@ fn chosen(app: &App, opened: &Opened) -> Vec<Result<Target, TargetError>> {
     }
 }
 
-fn submit_targets(
+/// Queues targets with the present settings.
+pub fn submit_targets(
     app: &mut App,
     targets: Vec<Result<Target, TargetError>>,
     effects: &mut Vec<Effect>,

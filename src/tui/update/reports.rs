@@ -9,7 +9,7 @@ use super::super::messages::Level;
 use super::super::popup::{Picker, Popup};
 use super::super::prompt::{Asked, Prompt};
 use super::super::text::counted;
-use super::{browse, finished, queueing};
+use super::{browse, finished, photo, queueing, typing};
 use crate::runs::history::Entry;
 use crate::runs::queue::JobId;
 use crate::runs::worker::{Progress, Report, Started};
@@ -36,6 +36,7 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             }
             app.browser.show_network(&opened.layers, &opened.classes);
             app.model = Model::Open(opened);
+            photo::close(app);
             // A picture of another model says nothing of this one.
             if matches!(app.shown, Shown::Finished(_)) {
                 app.shown = Shown::Nothing;
@@ -57,6 +58,7 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             }
         }
         Report::Started(begun) => started(app, &begun),
+        Report::Photo(answer) => photo::answer(app, answer, effects),
         Report::Remark(text) => app.messages.say(Level::Warning, text, app.now),
         Report::Stepped(progress) => stepped(app, &progress),
         Report::Snapshot {
@@ -228,6 +230,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         Answer::Picture { id, size, picture } => app.gallery.put(&id, size, picture),
         Answer::Record(record) => finished::record(app, record, effects),
         Answer::Folder { folder, choices } => show_folder(app, folder, choices),
+        Answer::Names { text, names } => typing::complete(app, &text, names),
         Answer::Orphans(jobs) => queueing::take_over(app, jobs, effects),
         Answer::Removed(ids) => {
             for id in &ids {

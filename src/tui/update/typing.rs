@@ -3,21 +3,22 @@
 use super::super::action::Effect;
 use super::super::app::App;
 use super::super::command::COMMANDS;
+use super::super::completion::{self, Name, home_relative};
+use super::super::dropped;
 use super::super::keys::Chord;
 use super::super::listing::Motion;
 use super::super::messages::Level;
 use super::super::popup::Popup;
 use super::super::prompt::{Asked, Prompt, Typed};
-use super::{browse, finished, give, map, queueing};
+use super::{browse, finished, give, map, photo, queueing};
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, Knob};
 use crate::runs::export::Form;
 use crossterm::event::KeyCode;
-use std::path::PathBuf;
 
 /// Takes a key while a line is being typed.
 pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
-    if moves(app, chord) {
+    if moves(app, chord) || completes(app, chord, effects) {
         return;
     }
     let Some(prompt) = &mut app.prompt else {
@@ -28,6 +29,63 @@ pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
         Typed::Changed => changed(app),
         Typed::GivenUp => give_up(app),
         Typed::Accepted => accept(app, effects),
+    }
+}
+
+/// Takes a pasted text: into the line, or, where none is typed, as the photos that it names.
+pub fn paste(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
+    let photos = dropped::pictures(text);
+    match (&mut app.prompt, photos) {
+        (Some(prompt), Some(photos)) if prompt.asked == Asked::Photo => {
+            let path = photos[0].display().to_string();
+            prompt.replace(&path);
+        }
+        (Some(prompt), _) => {
+            prompt.paste(text);
+            changed(app);
+        }
+        (None, Some(photos)) => photo::open(app, photos, effects),
+        (None, None) => app.messages.say(
+            Level::Note,
+            "nothing is being typed: the pasted text is ignored",
+            app.now,
+        ),
+    }
+}
+
+/// Asks for the names that a path can go on with, if the key does that.
+fn completes(app: &App, chord: Chord, effects: &mut Vec<Effect>) -> bool {
+    let Some(prompt) = &app.prompt else {
+        return false;
+    };
+    let is_asked = chord.code() == KeyCode::Tab && prompt.asked.endings().is_some();
+    if is_asked {
+        effects.push(Effect::ListNames(prompt.text().into()));
+    }
+    is_asked
+}
+
+/// Completes the path that is being typed with the names in its folder, unless something else is typed by now.
+pub fn complete(app: &mut App, text: &str, names: Result<Vec<Name>, String>) {
+    let Some(prompt) = &mut app.prompt else {
+        return;
+    };
+    let Some(endings) = prompt.asked.endings().filter(|_| prompt.text() == text) else {
+        return;
+    };
+    let names = match names {
+        Ok(names) => names,
+        Err(why) => return app.messages.say(Level::Error, why, app.now),
+    };
+    let completed = completion::complete(text, &names, &endings);
+    let note = match completed.choices.as_slice() {
+        [] => format!("no name here begins so and ends in .{}", endings.join(" .")),
+        [_] => String::new(),
+        several => several.join("  "),
+    };
+    prompt.replace(&completed.text);
+    if !note.is_empty() {
+        app.messages.say(Level::Note, note, app.now);
     }
 }
 
@@ -105,6 +163,7 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
         Asked::Export(ids) => export(ids, &text, effects),
         Asked::Command => command(app, &text, effects),
         Asked::Model => model(app, &text, effects),
+        Asked::Photo => photo::typed(app, &text, effects),
     };
     match done {
         Err(problem) => {
@@ -190,14 +249,4 @@ fn save_preset(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Result<(
     let changes = app.plan.keep_as(name);
     effects.push(Effect::SavePreset(name.into(), changes));
     Ok(())
-}
-
-/// `~/` is the user's home, as everywhere they type a path.
-fn home_relative(text: &str) -> PathBuf {
-    let below = text.strip_prefix("~/");
-    let home = directories::UserDirs::new();
-    match (below, home) {
-        (Some(below), Some(home)) => home.home_dir().join(below),
-        _ => PathBuf::from(text),
-    }
 }

@@ -14,6 +14,7 @@ mod messages;
 mod models;
 mod palette;
 mod panel;
+pub mod photo;
 mod picture;
 mod queue;
 mod run;
@@ -51,6 +52,8 @@ pub mod slots {
     pub const CHANNELS: u32 = 1000;
     /// The compared pictures.
     pub const COMPARED: u32 = 100;
+    /// The photo, and from the next number on the cells of its grid, two pictures each.
+    pub const PHOTO: u32 = 4000;
 }
 
 /// What a frame is made of beside its text.
@@ -105,6 +108,7 @@ fn draw_popup(app: &App, frame: &mut Frame, popup: &Popup) {
         }
         Popup::Models(picker) => models::draw(app, frame, picker),
         Popup::Compare(compare) => compare::draw(app, frame, compare),
+        Popup::Photo(photo) => photo::draw(app, frame, photo),
         Popup::Messages { scroll } => messages::draw(app, frame, *scroll),
     }
 }

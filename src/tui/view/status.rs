@@ -101,7 +101,7 @@ fn hints(app: &App, room: usize) -> Line<'static> {
         Some((stays, short(&key), entry.hint))
     });
     let mut hints: Vec<(bool, String, &str)> = named.collect();
-    if matches!(here, Context::Popup | Context::Settings) {
+    if matches!(here, Context::Popup | Context::Settings | Context::Photo) {
         hints.push((true, "esc".into(), "close"));
     }
     let width = |key: &str, hint: &str| key.width() + hint.width() + 3;
