@@ -4,6 +4,7 @@ use image::{Rgb, RgbImage};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use ziggurat::ascent::layer_probe::Rank;
 use ziggurat::ascent::{Ascent, Overlay, Settings};
 use ziggurat::home::Home;
 use ziggurat::model::Ports;
@@ -506,7 +507,11 @@ fn a_photo_is_looked_at_between_two_steps_of_a_run() {
     assert!(seen.top.is_sorted_by(|a, b| a.1 >= b.1));
 
     let layer = "blocks.10/expand/relu6".to_string();
-    let about = About::Channels { layer, count: 4 };
+    let about = About::Channels {
+        layer,
+        rank: Rank::Mean,
+        count: 4,
+    };
     let Ok(Found::Channels(channels)) = found(&mut seat, question(about)) else {
         panic!("no channels");
     };
@@ -531,6 +536,7 @@ fn a_photo_is_looked_at_between_two_steps_of_a_run() {
     assert!(why.contains("no.png") && !why.contains('\n'), "{why}");
     let about = About::Channels {
         layer: "nowhere".into(),
+        rank: Rank::Mean,
         count: 4,
     };
     assert!(

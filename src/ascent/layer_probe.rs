@@ -119,7 +119,7 @@ impl LayerProbe {
     }
 }
 
-/// The feature maps of the channels of one layer that a picture activates most by their mean, ready for one picture after
+/// The feature maps of the channels of one layer that a picture activates most, ready for one picture after
 /// another.
 #[derive(Debug)]
 pub struct ChannelMaps {
@@ -135,14 +135,14 @@ pub struct ChannelMaps {
 pub type ChannelMap = (ChannelActivation, Option<Array2<f32>>);
 
 impl ChannelMaps {
-    /// Opens a session for at most `count` channels of a layer.
+    /// Opens a session for at most `count` channels of a layer, those that rank first.
     ///
     /// # Errors
     /// As [`LayerProbe::open`].
     pub fn open(
         network: &Network,
         layer: &str,
-        count: usize,
+        (rank, count): (Rank, usize),
         device: Device,
     ) -> Result<Self, Error> {
         let mut builder = Builder::over(network.graph.clone(), PREFIX);
@@ -150,7 +150,11 @@ impl ChannelMaps {
         let watched = Watched::emit(network, &mut builder, &mut shapes, layer)?;
         let channels = shapes.get(&watched.activations)?.dims[1];
         let count = builder.ints(&[count.min(channels) as i64]);
-        let ranked = builder.emit_many("TopK", &[&watched.mean, &count], &[], 2);
+        let by = match rank {
+            Rank::Mean => &watched.mean,
+            Rank::Maximum => &watched.maximum,
+        };
+        let ranked = builder.emit_many("TopK", &[by, &count], &[], 2);
         let ranked = ranked[1].clone();
         let axis = [("axis", 1i64.into())];
         let maps = builder.emit("Gather", &[&watched.activations, &ranked], &axis);
@@ -166,8 +170,8 @@ impl ChannelMaps {
         })
     }
 
-    /// The channels that one picture (1, C, H, W) in model-input units activates most by their mean, the strongest first,
-    /// with their maps.
+    /// The channels that one picture (1, C, H, W) in model-input units activates most, the strongest first, with their
+    /// maps.
     ///
     /// # Errors
     /// As [`LayerProbe::strongest`].

@@ -10,10 +10,10 @@ const LONGEST: u32 = 8192;
 
 /// What of a photo the network sees at once, as "WIDTH × HEIGHT", if it is noticeably less than all.
 pub fn seen(photo: &RgbImage, network: &Network) -> Option<String> {
-    let seen = network
-        .preprocessing
-        .cropped(photo.dimensions(), network.size)?;
-    Some(format!("{:.0} × {:.0}", seen.width, seen.height))
+    let preprocessing = network.preprocessing;
+    let seen = preprocessing.cropped(photo.dimensions(), network.size)?;
+    let (width, height) = seen.size();
+    Some(format!("{width} × {height}"))
 }
 
 /// Mentions it if the network sees noticeably less than all of the photo at `path`.

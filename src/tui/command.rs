@@ -129,7 +129,7 @@ commands! {
         NextTab "next-tab" "" ["]"]
         /// Previous tab.
         PreviousTab "previous-tab" "" ["["]
-        /// Fuzzy search in this list; in the help, a filter.
+        /// Fuzzy search in this list; in the help, a filter; in a photo, another layer.
         Search "search" "search" ["/"]
         /// Close what is open, or clear the marks or the search.
         Back "back" "" ["esc"]
@@ -259,6 +259,8 @@ commands! {
         NextLayer "next-layer" "layer" ["]"]
         /// Channels of the previous layer.
         PreviousLayer "previous-layer" "" ["["]
+        /// Rank the channels by their maximum instead of their mean, or by their mean again.
+        RankShown "rank-shown" "rank" ["S"]
         /// Class activation map of the next class over the photo, or none again.
         ShownMap "shown-map" "class map" ["a"]
         /// Next photo.

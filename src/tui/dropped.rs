@@ -127,6 +127,7 @@ mod tests {
         expect("file://localhost/a/b.png", &["/a/b.png"]);
         expect("file://my-host/a/b.png\r\n", &["/a/b.png"]);
         expect("/a/my cat.jpg", &["/a/my cat.jpg"]);
+        expect("/a/it's.png", &["/a/it's.png"]);
     }
 
     #[test]
@@ -146,7 +147,6 @@ mod tests {
             "/a/model.onnx",
             "https://example.com/cat.jpg",
             "/a.png and more",
-            "'/a.png",
             "file:///a%2",
             "file:///a%FF.png",
             "file://cat.png",

@@ -1,6 +1,7 @@
 //! A photo that is looked at: what the network takes it for, and the channels of one layer that it activates most.
 
 use super::listing::Listing;
+use crate::ascent::layer_probe::Rank;
 use crate::runs::target::{Place, Target, TargetError};
 use crate::runs::worker::{Opened, photo};
 use image::RgbImage;
@@ -21,6 +22,8 @@ pub struct Photo {
     /// The name of the layer whose channels are shown.
     pub layer: String,
     pub channels: Channels,
+    /// By what the channels are ranked.
+    pub rank: Rank,
     /// The channels, by their place in [`Self::channels`].
     pub cells: Listing,
     /// The class whose activation map lies over the photo, if any.
@@ -50,6 +53,7 @@ impl Photo {
             photo: None,
             layer,
             channels: Channels::Awaited,
+            rank: before.as_ref().map_or(Rank::Mean, |before| before.rank),
             cells: Listing::default(),
             mapped: None,
             maps: Vec::new(),
@@ -70,6 +74,7 @@ impl Photo {
     pub fn about_channels(&self) -> photo::About {
         photo::About::Channels {
             layer: self.layer.clone(),
+            rank: self.rank,
             count: MOST_CHANNELS,
         }
     }

@@ -31,6 +31,8 @@ pub enum Asked {
     Model,
     /// The path of a photo.
     Photo,
+    /// A layer whose channels are shown of a photo: a part of its name.
+    Layer,
 }
 
 impl Asked {
@@ -46,6 +48,7 @@ impl Asked {
             Self::HelpFilter => "filter",
             Self::Model => "open",
             Self::Photo => "photo",
+            Self::Layer => "layer",
         }
     }
 
@@ -57,6 +60,7 @@ impl Asked {
             Self::Value(knob) => knob.allowed(),
             Self::PresetName => "letters, digits, - and _".into(),
             Self::Sweep => "e.g. tilt=1..1.3/4 or steps=80,176 (up to two settings)".into(),
+            Self::Layer => "a part of its name".into(),
             Self::Photo => "a PNG, JPEG or WebP file; tab completes".into(),
             Self::Export(_) => "format by extension: .png .gif .apng .html".into(),
         }

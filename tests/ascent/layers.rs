@@ -206,8 +206,13 @@ fn every_layer_of_a_real_network_has_the_numbers_of_its_own_values() {
 fn the_maps_are_those_of_the_strongest_channels() {
     let (network, picture) = (network(), photo(224));
     let layer = "blocks.10/expand/relu6";
+    let by_maximum = strongest(network, layer, &picture, Rank::Maximum, 5);
+    let mut maps = ChannelMaps::open(network, layer, (Rank::Maximum, 5), Device::Cpu).unwrap();
+    let maps = maps.of(picture.clone()).unwrap();
+    let channels: Vec<ChannelActivation> = maps.iter().map(|(channel, _)| *channel).collect();
+    assert_eq!(channels, by_maximum);
     let ranked = strongest(network, layer, &picture, Rank::Mean, 5);
-    let mut maps = ChannelMaps::open(network, layer, 5, Device::Cpu).unwrap();
+    let mut maps = ChannelMaps::open(network, layer, (Rank::Mean, 5), Device::Cpu).unwrap();
     let maps = maps.of(picture.clone()).unwrap();
     let channels: Vec<ChannelActivation> = maps.iter().map(|(channel, _)| *channel).collect();
     assert_eq!(channels, ranked);
@@ -219,7 +224,8 @@ fn the_maps_are_those_of_the_strongest_channels() {
         }
         assert!((map[found.at.unwrap()] - found.maximum).abs() < 1e-4);
     }
-    let mut vector = ChannelMaps::open(network, "logits", 2000, Device::Cpu).unwrap();
+    let mut vector =
+        ChannelMaps::open(network, "logits", (Rank::Maximum, 2000), Device::Cpu).unwrap();
     let vector = vector.of(picture).unwrap();
     assert_eq!(vector.len(), 1000);
     assert!(vector.iter().all(|(_, map)| map.is_none()));

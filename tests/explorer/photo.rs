@@ -3,7 +3,7 @@
 use super::support::{Driver, network, picture, record, terminal, unit, work};
 use std::path::PathBuf;
 use std::sync::Arc;
-use ziggurat::ascent::layer_probe::ChannelActivation;
+use ziggurat::ascent::layer_probe::{ChannelActivation, Rank};
 use ziggurat::ascent::{Kind, Objective, Settings};
 use ziggurat::runs::Spec;
 use ziggurat::runs::worker::photo::{About, Answer as Looked, Channel, Found, Photo, Question};
@@ -268,6 +268,7 @@ fn the_synthetic_picture_of_a_channel_is_loaded_from_history() {
     }));
     let about = About::Channels {
         layer: "head/conv".into(),
+        rank: Rank::Mean,
         count: 24,
     };
     let question = Question {
@@ -316,6 +317,33 @@ fn brackets_turn_the_layers_and_an_answer_for_another_layer_is_dropped() {
     );
     explorer.press("c");
     assert!(explorer.screen().contains("no positions"));
+}
+
+#[test]
+fn a_layer_is_found_by_a_part_of_its_name_and_channels_are_ranked_either_way() {
+    let mut explorer = looking(120, 40);
+    explorer.press("/");
+    explorer.write("zzz");
+    explorer.press("enter");
+    assert!(explorer.screen().contains("no layer is called zzz"));
+    explorer.press("ctrl-u");
+    explorer.write("0 proj");
+    let asked = questions(&explorer.press("enter"));
+    let layer = "blocks.0/project".to_string();
+    let about = |rank| About::Channels {
+        layer: layer.clone(),
+        rank,
+        count: 24,
+    };
+    assert_eq!(asked[0].about, about(Rank::Mean));
+    let effects = explorer.press("S");
+    assert_eq!(questions(&effects)[0].about, about(Rank::Maximum));
+    answered(&mut explorer, &effects);
+    let screen = explorer.screen();
+    assert!(
+        screen.contains("16 channels by maximum") && screen.contains("project:20 · 6.00"),
+        "{screen}"
+    );
 }
 
 #[test]

@@ -2,10 +2,10 @@
 //! layer the photo activates most, and which region speaks for a class.
 
 use super::opening::Loaded;
-use crate::ascent::layer_probe::{ChannelActivation, ChannelMap, ChannelMaps};
+use crate::ascent::layer_probe::{ChannelActivation, ChannelMap, ChannelMaps, Rank};
 use crate::ascent::probe::{Classifier, largest};
 use crate::ascent::{Kind, MapChoice, Objective, TOP, Unit, heat, photo_map};
-use crate::model::{Activation, Network, picture};
+use crate::model::{Activation, Network, Window, picture};
 use crate::runtime::Device;
 use image::{RgbImage, imageops};
 use ndarray::{Array4, Axis};
@@ -34,7 +34,11 @@ pub enum About {
     /// The photo itself, and what the model takes it for.
     Photo,
     /// The channels of a layer that the photo activates most, at most so many.
-    Channels { layer: String, count: usize },
+    Channels {
+        layer: String,
+        rank: Rank,
+        count: usize,
+    },
     /// The class activation map of a class.
     Class(usize),
 }
@@ -117,9 +121,9 @@ impl Photos {
         let path = question.photo.as_path();
         match &question.about {
             About::Photo => self.photo(network, path, device).map(Found::Photo),
-            About::Channels { layer, count } => {
+            About::Channels { layer, rank, count } => {
                 let prepared = self.prepared(network, path)?;
-                let maps = ChannelMaps::open(network, layer, *count, device)
+                let maps = ChannelMaps::open(network, layer, (*rank, *count), device)
                     .and_then(|mut maps| maps.of(prepared.input.clone()))
                     .map_err(|problem| problem.to_string())?;
                 let seen = shrunk(&prepared.seen, LONGEST_MAP);
@@ -151,7 +155,7 @@ impl Photos {
         Ok(Arc::new(Photo {
             picture: Arc::new(shrunk(&picture, LONGEST)),
             size,
-            seen: seen.map(|seen| (seen.width.round() as u32, seen.height.round() as u32)),
+            seen: seen.map(Window::size),
             top,
             has_probabilities: network.activation() != Activation::None,
         }))
@@ -254,6 +258,7 @@ mod tests {
     fn only_the_newest_question_of_a_kind_waits() {
         let channels = |layer: &str| About::Channels {
             layer: layer.into(),
+            rank: Rank::Mean,
             count: 3,
         };
         let mut photos = Photos::default();

@@ -60,8 +60,8 @@ fn takes(popup: &Popup, command: Command) -> bool {
             Command::Favourite | Command::CopyCommand | Command::CopyPath | Command::Accept
         ),
         Popup::Photo(_) => {
-            let moves = matches!(command, Command::Left | Command::Right);
-            moves || command.entry().context == Context::Photo
+            let general = matches!(command, Command::Left | Command::Right | Command::Search);
+            general || command.entry().context == Context::Photo
         }
         Popup::Compare(_) => matches!(command, Command::Blink | Command::Accept),
         Popup::Palette(_) | Popup::Models(_) | Popup::Messages { .. } => command == Command::Accept,

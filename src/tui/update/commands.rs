@@ -39,6 +39,9 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Search if matches!(app.popups.last(), Some(Popup::Help { .. })) => {
             app.prompt = Some(Prompt::new(Asked::HelpFilter, ""));
         }
+        Command::Search if matches!(app.popups.last(), Some(Popup::Photo(_))) => {
+            app.prompt = Some(Prompt::new(Asked::Layer, ""));
+        }
         Command::Search => {
             app.zoomed = false;
             app.focus = Panel::Browser;
@@ -142,6 +145,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::RunShownNeuron => photo::run_neuron(app, effects),
         Command::NextLayer => photo::turn_layer(app, true, effects),
         Command::PreviousLayer => photo::turn_layer(app, false, effects),
+        Command::RankShown => photo::turn_rank(app, effects),
         Command::ShownMap => photo::next_map(app, effects),
         Command::NextPhoto => photo::turn(app, true, effects),
         Command::PreviousPhoto => photo::turn(app, false, effects),

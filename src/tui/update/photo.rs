@@ -5,6 +5,7 @@ use super::super::app::App;
 use super::super::command::{Command, Context};
 use super::super::completion::home_relative;
 use super::super::dropped;
+use super::super::fuzzy;
 use super::super::gallery::Size;
 use super::super::listing::Listing;
 use super::super::messages::Level;
@@ -14,6 +15,7 @@ use super::super::prompt::{Asked, Prompt};
 use super::super::view::photo::grid;
 use super::browse::no_network;
 use super::queueing;
+use crate::ascent::layer_probe::Rank;
 use crate::model::Layer;
 use crate::runs::target::Place;
 use crate::runs::words;
@@ -141,7 +143,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
             }
         }
         (About::Photo, Err(why)) => refused(app, &question.photo, why),
-        (About::Channels { layer, .. }, found) if layer == photo.layer => {
+        (about @ About::Channels { .. }, found) if about == photo.about_channels() => {
             photo.channels = match found {
                 Ok(Found::Channels(channels)) => Channels::There(channels),
                 Ok(_) => return,
@@ -195,9 +197,44 @@ pub fn turn_layer(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
         (None, _) => 0,
     };
     photo.layer.clone_from(&layers[next % layers.len()].name);
+    ask_channels(photo, effects);
+}
+
+/// Shows the channels of the layer whose name matches a text best.
+///
+/// # Errors
+/// If none does.
+pub fn go_to_layer(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return Ok(());
+    };
+    let names = || opened.layers.iter().map(|layer| layer.name.as_str());
+    let exact = names().position(|name| name == text);
+    let found = exact.or_else(|| fuzzy::matches(text, names()).first().copied());
+    let found = found.ok_or_else(|| format!("no layer is called {text}"))?;
+    if let Some(photo) = open_photo(app) {
+        photo.layer.clone_from(&opened.layers[found].name);
+        ask_channels(photo, effects);
+    }
+    Ok(())
+}
+
+/// Ranks the channels by their maximum instead of their mean, or the other way round.
+pub fn turn_rank(app: &mut App, effects: &mut Vec<Effect>) {
+    if let Some(photo) = open_photo(app) {
+        photo.rank = match photo.rank {
+            Rank::Mean => Rank::Maximum,
+            Rank::Maximum => Rank::Mean,
+        };
+        ask_channels(photo, effects);
+    }
+}
+
+/// Asks for the channels that are wanted now.
+fn ask_channels(photo: &mut Photo, effects: &mut Vec<Effect>) {
     photo.channels = Channels::Awaited;
     photo.cells = Listing::default();
-    // Before the photo is there nothing is asked of it: its answer asks for the layer that is wanted then.
+    // Before the photo is there nothing is asked of it: its answer asks for the channels that are wanted then.
     if photo.photo.is_some() {
         ask_worker(photo, photo.about_channels(), effects);
     }
@@ -322,9 +359,9 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
 
 /// Brings the grid of cells up to the size of the screen.
 pub fn fit(app: &mut App) {
-    let size = app.layout().body;
+    let (body, cell) = (app.layout().body, app.environment.terminal.cell);
     if let Some(photo) = open_photo(app) {
-        let grid = grid(size, photo.shown().len());
+        let grid = grid(body, cell, photo.shown().len());
         photo.cells.fit(grid.lines, grid.columns);
     }
 }

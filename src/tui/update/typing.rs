@@ -164,6 +164,7 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
         Asked::Command => command(app, &text, effects),
         Asked::Model => model(app, &text, effects),
         Asked::Photo => photo::typed(app, &text, effects),
+        Asked::Layer => photo::go_to_layer(app, &text, effects),
     };
     match done {
         Err(problem) => {

@@ -3,6 +3,7 @@
 
 use super::panel::{overlaid, two};
 use super::{Frame, slots};
+use crate::ascent::layer_probe::Rank;
 use crate::runs::queue::{JobId, JobState};
 use crate::runs::target::{Place, Target};
 use crate::runs::words;
@@ -18,6 +19,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 use std::sync::Arc;
+use unicode_width::UnicodeWidthStr;
 
 /// Least and most rows of a cell's pictures, and how many cells are to be seen if they can be.
 const LOWEST: u16 = 4;
@@ -31,12 +33,13 @@ pub struct Grid {
     /// How many stand side by side, and one below the other.
     pub columns: usize,
     pub lines: usize,
-    /// Rows of a cell's pictures. A character is about twice as high as wide.
-    rows: u16,
+    /// Columns and rows of a picture; a cell has two side by side.
+    picture: (u16, u16),
 }
 
-/// The grid for so many channels within the body of the screen: the pictures are as large as can be with six cells in view.
-pub fn grid(body: Rect, count: usize) -> Grid {
+/// The grid for so many channels within the body of the screen, whose characters have `cell` pixels: the pictures are as
+/// large as can be with six cells in view.
+pub fn grid(body: Rect, cell: (u16, u16), count: usize) -> Grid {
     let (_, right) = halves(inside(body));
     // The layer's name is above it, the selected channel below.
     let area = Rect {
@@ -44,20 +47,23 @@ pub fn grid(body: Rect, count: usize) -> Grid {
         height: right.height.saturating_sub(2),
         ..right
     };
-    let of = |rows: u16| Grid {
-        area,
-        columns: usize::from(((area.width + 2) / width(rows)).max(1)),
-        lines: usize::from((area.height / (rows + 1)).max(1)),
-        rows,
+    let of = |rows: u16| {
+        let picture = ((rows * cell.1).div_ceil(cell.0.max(1)).max(LOWEST), rows);
+        Grid {
+            area,
+            columns: usize::from(((area.width + 2) / width(picture)).max(1)),
+            lines: usize::from((area.height / (rows + 1)).max(1)),
+            picture,
+        }
     };
     let is_enough = |grid: &Grid| grid.columns * grid.lines >= count.min(SEEN);
     let mut sizes = (LOWEST..=HIGHEST).rev().map(of);
     sizes.find(is_enough).unwrap_or_else(|| of(LOWEST))
 }
 
-/// Width of a cell whose two pictures have so many rows, its gaps included.
-fn width(rows: u16) -> u16 {
-    4 * rows + 3
+/// Width of a cell with two pictures of this size, its gaps included.
+fn width((columns, _): (u16, u16)) -> u16 {
+    2 * columns + 3
 }
 
 /// What is inside of the popup's border.
@@ -211,7 +217,8 @@ fn channels(app: &App, frame: &mut Frame, area: Rect, photo: &Photo, opened: &Op
         return;
     }
     header(app, photo, opened, area.width).render(Rect { height: 1, ..area }, frame.buffer);
-    let grid = grid(app.layout().body, photo.shown().len());
+    let cell = app.environment.terminal.cell;
+    let grid = grid(app.layout().body, cell, photo.shown().len());
     match &photo.channels {
         Channels::Awaited => dim(app, frame, grid.area, &format!("…{}", waiting(app))),
         Channels::Failed(why) => {
@@ -233,19 +240,19 @@ fn channels(app: &App, frame: &mut Frame, area: Rect, photo: &Photo, opened: &Op
 fn header(app: &App, photo: &Photo, opened: &Opened, width: u16) -> Line<'static> {
     let layers = &opened.layers;
     let at = layers.iter().position(|layer| layer.name == photo.layer);
+    let rank = match photo.rank {
+        Rank::Mean => "mean",
+        Rank::Maximum => "maximum",
+    };
     let of = at.map_or(String::new(), |at| {
-        let channels = layers[at].channels();
-        format!(
-            "{channels} channels · {} of {} layers",
-            at + 1,
-            layers.len()
-        )
+        let (count, all) = (layers[at].channels(), layers.len());
+        let long = format!("{count} channels by {rank} · layer {} of {all}", at + 1);
+        match usize::from(width) > long.width() + photo.layer.width() {
+            true => long,
+            false => format!("by {rank} · {}/{all}", at + 1),
+        }
     });
-    let keys = [Command::PreviousLayer, Command::NextLayer].map(|command| app.key(command));
-    let of = Span::styled(
-        format!("{of}  {}", keys.join(" ")),
-        app.theme.style(Role::Dim),
-    );
+    let of = Span::styled(of, app.theme.style(Role::Dim));
     let room = usize::from(width).saturating_sub(of.width() + 1);
     let name = Span::styled(fit_end(&photo.layer, room), app.theme.style(Role::Title));
     two(name, of, usize::from(width))
@@ -286,10 +293,10 @@ fn cells(app: &App, frame: &mut Frame, grid: &Grid, photo: &Photo, opened: &Open
         };
         let (column, line) = (place % grid.columns, place / grid.columns);
         let cell = Rect::new(
-            grid.area.x + column as u16 * width(grid.rows),
-            grid.area.y + line as u16 * (grid.rows + 1),
-            width(grid.rows) - 2,
-            grid.rows + 1,
+            grid.area.x + column as u16 * width(grid.picture),
+            grid.area.y + line as u16 * (grid.picture.1 + 1),
+            width(grid.picture) - 2,
+            grid.picture.1 + 1,
         );
         let cell = cell.intersection(grid.area);
         if cell.height > 1 {
@@ -304,13 +311,13 @@ fn cells(app: &App, frame: &mut Frame, grid: &Grid, photo: &Photo, opened: &Open
             );
         }
     }
-    let line = usize::from(grid.rows + 1);
+    let line = usize::from(grid.picture.1 + 1);
     let lines = list.len().div_ceil(grid.columns) * line;
     let first = list.offset() / grid.columns * line;
     super::panel::scrollbar(app, frame, grid.area, lines, first);
 }
 
-/// Draws one channel: its name and mean, its map over the photo, and beside it what a run made of it.
+/// Draws one channel: its name and what it is ranked by, its map over the photo, and beside it what a run made of it.
 fn one(
     app: &App,
     frame: &mut Frame,
@@ -320,8 +327,12 @@ fn one(
     is_cursor: bool,
 ) {
     let channel = found.activation.channel;
-    let mean = format!(" · {}", words::score(found.activation.mean));
-    let room = usize::from(cell.width).saturating_sub(mean.chars().count());
+    let value = match photo.rank {
+        Rank::Mean => found.activation.mean,
+        Rank::Maximum => found.activation.maximum,
+    };
+    let value = format!(" · {}", words::score(value));
+    let room = usize::from(cell.width).saturating_sub(value.chars().count());
     let name = fit_end(&format!("{}:{channel}", photo.layer), room);
     let role = match is_cursor {
         true => Role::Cursor,
@@ -329,7 +340,7 @@ fn one(
     };
     let line = Rect { height: 1, ..cell };
     frame.buffer.set_style(line, app.theme.style(role));
-    Line::styled(format!("{name}{mean}"), app.theme.style(role)).render(line, frame.buffer);
+    Line::styled(format!("{name}{value}"), app.theme.style(role)).render(line, frame.buffer);
     let below = Rect {
         y: cell.y + 1,
         height: cell.height - 1,
@@ -432,13 +443,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_cell_has_a_place_in_the_popup(width in 40u16..300, height in 12u16..120, count in 0usize..30) {
+        fn every_cell_has_a_place_in_the_popup(width in 40u16..300, height in 12u16..120, count in 0usize..30, cell in (1u16..40, 1u16..40)) {
             let body = Rect::new(0, 1, width, height - 2);
-            let grid = grid(body, count);
+            let grid = grid(body, cell, count);
             prop_assert!(grid.columns >= 1 && grid.lines >= 1);
             prop_assert_eq!(grid.area.intersection(body), grid.area);
             if grid.columns > 1 {
-                prop_assert!(grid.columns as u16 * super::width(grid.rows) - 2 <= grid.area.width);
+                prop_assert!(grid.columns as u16 * super::width(grid.picture) - 2 <= grid.area.width);
             }
         }
     }
@@ -446,7 +457,7 @@ mod tests {
     #[test]
     fn six_channels_are_seen_on_the_usual_screens() {
         for (width, height) in [(80, 22), (120, 38), (200, 58)] {
-            let grid = grid(Rect::new(0, 1, width, height), 24);
+            let grid = grid(Rect::new(0, 1, width, height), (8, 16), 24);
             assert!(grid.columns * grid.lines >= 6, "{width}: {grid:?}");
         }
     }
