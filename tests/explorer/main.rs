@@ -5,6 +5,7 @@ mod commands;
 mod finished;
 mod hostile;
 mod legible;
+mod paths;
 mod photo;
 mod queueing;
 mod screens;

@@ -221,7 +221,7 @@ impl Bench {
             // Whatever broke a step off has come before: a message that is missed now breaks off the next one.
             self.stop.reset();
             self.obey_waiting();
-            let question = self.photos.next();
+            let question = self.photos.take();
             match question.filter(|_| !self.is_ended) {
                 Some(question) => self.look(question),
                 None => return,

@@ -111,7 +111,7 @@ impl Photos {
     }
 
     /// The next question.
-    pub fn next(&mut self) -> Option<Question> {
+    pub fn take(&mut self) -> Option<Question> {
         self.waiting.pop_front()
     }
 
@@ -265,7 +265,7 @@ mod tests {
         for about in [About::Photo, channels("a"), About::Class(1), channels("b")] {
             photos.ask(question("x.png", about));
         }
-        let order = std::iter::from_fn(|| photos.next().map(|question| question.about));
+        let order = std::iter::from_fn(|| photos.take().map(|question| question.about));
         let order: Vec<About> = order.collect();
         assert_eq!(order, [About::Photo, About::Class(1), channels("b")]);
     }
