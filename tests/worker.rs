@@ -1,8 +1,10 @@
 //! The worker on a real network: what it promises to whoever watches it.
 
+use image::{Rgb, RgbImage};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use ziggurat::ascent::layer_probe::Rank;
 use ziggurat::ascent::{Ascent, Overlay, Settings};
 use ziggurat::home::Home;
 use ziggurat::model::Ports;
@@ -10,6 +12,7 @@ use ziggurat::onnx::shapes::{fixed, untyped};
 use ziggurat::onnx::{Builder, Elem, file};
 use ziggurat::runs::queue::{Job, JobId, Queue};
 use ziggurat::runs::target::Parts;
+use ziggurat::runs::worker::photo::{About, Found, Question};
 use ziggurat::runs::worker::{Command, Opened, Origin, Report, Told, Watched, Worker};
 use ziggurat::runs::{Spec, checkpoint, history};
 use ziggurat::runtime::{Provider, testing};
@@ -605,4 +608,91 @@ fn runs_are_looked_up_in_another_model_made_there_and_judged() {
         _ => None,
     });
     assert!(why.contains("gone.onnx"), "{why}");
+}
+
+/// What the worker finds out of a question.
+fn found(seat: &mut Seat, question: Question) -> Result<Found, String> {
+    seat.send(Command::Photo(question.clone()));
+    seat.wait_for(|report| match report {
+        Report::Photo(answer) if answer.question == question => Some(answer.found.clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_photo_is_looked_at_between_two_steps_of_a_run() {
+    let desk = Desk::new();
+    let mut seat = desk.worker();
+    let opened = seat.open();
+    let path = desk.folder.path().join("photo.png");
+    let photo = RgbImage::from_fn(1500, 1000, |x, y| {
+        Rgb([(x / 6) as u8, (y / 4) as u8, ((x * y) / 5000 % 256) as u8])
+    });
+    photo.save(&path).unwrap();
+    let question = |about| Question {
+        photo: path.clone(),
+        model: opened.model.clone(),
+        about,
+    };
+    let batch = jobs(specs(&opened, &["flamingo"], 400));
+    seat.send(Command::Run(batch.clone()));
+    seat.stepped(2);
+
+    let Ok(Found::Photo(seen)) = found(&mut seat, question(About::Photo)) else {
+        panic!("no photo");
+    };
+    assert_eq!(
+        (seen.size, seen.picture.dimensions()),
+        ((1500, 1000), (1024, 682))
+    );
+    assert_eq!(seen.seen, Some((875, 875)));
+    assert!(seen.has_probabilities && seen.top.len() == 5);
+    assert!(seen.top.is_sorted_by(|a, b| a.1 >= b.1));
+
+    let layer = "blocks.10/expand/relu6".to_string();
+    let about = About::Channels {
+        layer,
+        rank: Rank::Mean,
+        count: 4,
+    };
+    let Ok(Found::Channels(channels)) = found(&mut seat, question(about)) else {
+        panic!("no channels");
+    };
+    assert_eq!(channels.len(), 4);
+    assert!(channels.is_sorted_by(|a, b| a.activation.mean >= b.activation.mean));
+    let maps = channels.iter().map(|channel| channel.map.as_ref().unwrap());
+    assert!(maps.clone().all(|map| map.dimensions() == (224, 224)));
+    assert_ne!(channels[0].map, channels[1].map);
+
+    let class = seen.top[0].0;
+    let Ok(Found::Class(map)) = found(&mut seat, question(About::Class(class))) else {
+        panic!("no map");
+    };
+    assert_eq!(map.dimensions(), (1024, 682));
+    assert_ne!(map.as_raw(), seen.picture.as_raw());
+
+    let missing = Question {
+        photo: desk.folder.path().join("no.png"),
+        ..question(About::Photo)
+    };
+    let why = found(&mut seat, missing).unwrap_err();
+    assert!(why.contains("no.png") && !why.contains('\n'), "{why}");
+    let about = About::Channels {
+        layer: "nowhere".into(),
+        rank: Rank::Mean,
+        count: 4,
+    };
+    assert!(
+        found(&mut seat, question(about))
+            .unwrap_err()
+            .contains("nowhere")
+    );
+    let other = Question {
+        model: "another".into(),
+        ..question(About::Photo)
+    };
+    assert!(found(&mut seat, other).unwrap_err().contains("not open"));
+
+    seat.send(Command::Cancel(batch[0].id));
+    seat.cancelled(batch[0].id);
 }

@@ -21,6 +21,9 @@ pub enum Error {
     /// The network answered with something that is no number.
     #[error("the network's scores for this picture are not finite numbers{}", .0.as_ref().map_or(String::new(), |layer| format!(": the first layer with a value that is not finite is {layer}")))]
     NotFinite(Option<String>),
+    /// A layer's activations for a given picture are no numbers.
+    #[error("the activations of {0} for this picture are not finite numbers")]
+    NotFiniteLayer(String),
     /// The ascent arrived at numbers that are not finite.
     #[error("the {what} is not a finite number at step {step}: {at}")]
     Diverged {

@@ -12,6 +12,7 @@
 //! - [`step_graph`]: one step as one ONNX graph
 //! - [`Ascent`]: drives it; [`Saved`] is one at rest
 //! - [`probe`]: what a network says of given pictures: probabilities, a gradient, a class activation map
+//! - [`layer_probe`]: which channels of a layer a given picture activates most, and where
 //! - [`photo_map`]: the class activation map of an entire photo
 //! - [`heat`]: a class activation map laid over a picture
 //!
@@ -27,6 +28,7 @@ mod constants;
 mod draw;
 mod error;
 pub mod heat;
+pub mod layer_probe;
 mod machine;
 mod map_layer;
 mod not_finite;

@@ -135,6 +135,22 @@ impl PhotoMap {
         values.all(|&value| value == 0.0)
     }
 
+    /// The map for the photo at another size, (height, width): at each pixel's middle, 0 and more, not scaled.
+    pub fn resized(&self, width: u32, height: u32) -> Array2<f32> {
+        let from = |pixel: u32, side: u32, to: u32| {
+            let middle = (f64::from(pixel) + 0.5) * f64::from(side) / f64::from(to);
+            (middle as u32).min(side - 1)
+        };
+        let mut resized = Array2::zeros((height as usize, width as usize));
+        for (y, mut line) in (0..height).zip(resized.rows_mut()) {
+            let row = self.row(from(y, self.height, height));
+            for (x, value) in (0..width).zip(&mut line) {
+                *value = row[from(x, self.width, width) as usize];
+            }
+        }
+        resized
+    }
+
     /// The map at each pixel of a row of the photo, 0 and more, not scaled.
     pub fn row(&self, row: u32) -> Vec<f32> {
         let (width, height) = (self.width as usize, self.height);
@@ -265,7 +281,11 @@ mod tests {
         };
         let stacked = map.insert_axis(ndarray::Axis(0));
         let resized = super::super::resampling::resize_picture(&stacked, 20, 30);
+        let same = photo.resized(30, 20);
+        let half = photo.resized(15, 10);
+        assert!((half[(4, 7)] - same[(9, 15)]).abs() < 1e-6);
         for row in 0..20 {
+            assert_eq!(same.row(row as usize).to_vec(), photo.row(row));
             for (column, value) in photo.row(row).into_iter().enumerate() {
                 let expected = resized[(0, row as usize, column)];
                 assert!((value - expected).abs() < 1e-5, "{row}, {column}");

@@ -275,7 +275,11 @@ fn scored_graph(
 }
 
 /// A session that makes `outputs` of a graph, and nothing that they do not need.
-fn session(graph: &crate::onnx::Graph, outputs: &[&str], device: Device) -> Result<Session, Error> {
+pub(super) fn session(
+    graph: &crate::onnx::Graph,
+    outputs: &[&str],
+    device: Device,
+) -> Result<Session, Error> {
     let outputs: Vec<_> = outputs.iter().map(|name| untyped(name)).collect();
     let model = graph.to_model(&outputs)?;
     // What is looked at for its own sake is worth all the digits there are.

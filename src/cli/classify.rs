@@ -55,12 +55,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut classifier = Classifier::open(&network, device)?;
     for image in images {
         let picture = picture::read(Path::new(image))?;
-        if let Some(seen) = photo::seen(&picture, &network) {
-            let (width, height) = picture.dimensions();
-            output::remark(&format!(
-                "{image}: of {width} × {height} pixels the network sees the middle {seen}; the rest is cropped away"
-            ));
-        }
+        photo::mention_cropping(&picture, &network, image);
         let input = network.preprocessing.tensor(&picture, network.size);
         let probabilities = classifier.probabilities(input)?;
         let top = top(&network, &probabilities, arguments.top);
@@ -76,7 +71,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 /// Splits `[MODEL] IMAGE...`: what ends like a picture is no model.
 pub fn model_and_images(given: &[String]) -> Result<(Option<&str>, &[String]), Failure> {
     let (model, images) = match given {
-        [first, rest @ ..] if !is_picture(first) => (Some(first.as_str()), rest),
+        [first, rest @ ..] if !picture::is_named(Path::new(first)) => (Some(first.as_str()), rest),
         all => (None, all),
     };
     if images.is_empty() {
@@ -85,17 +80,6 @@ pub fn model_and_images(given: &[String]) -> Result<(Option<&str>, &[String]), F
         )));
     }
     Ok((model, images))
-}
-
-fn is_picture(path: &str) -> bool {
-    let ending = Path::new(path)
-        .extension()
-        .and_then(|ending| ending.to_str());
-    ending.is_some_and(|ending| {
-        ["png", "jpg", "jpeg", "webp"]
-            .iter()
-            .any(|known| ending.eq_ignore_ascii_case(known))
-    })
 }
 
 fn top<'a>(network: &'a Network, probabilities: &[f32], count: usize) -> Vec<Entry<'a>> {

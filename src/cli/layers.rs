@@ -1,5 +1,7 @@
 //! `ziggurat layers`: what a model is made of, and what of that can be visualised.
 
+mod of_photo;
+
 use super::ports::Ports;
 use super::{Failure, opening, output};
 use serde::Serialize;
@@ -13,7 +15,22 @@ pub struct Arguments {
     /// Every value of the model, steps within a layer and rearrangements too
     #[arg(long)]
     all: bool,
-    /// One JSON object a layer
+    /// List the channels that this photo activates most instead, of every layer; may be given several times
+    #[arg(long, value_name = "FILE")]
+    photo: Vec<String>,
+    /// Channels of this layer alone
+    #[arg(long, value_name = "LAYER", requires = "photo", conflicts_with = "all")]
+    layer: Option<String>,
+    /// How many channels per layer: 10 of one layer, 3 of each of several
+    #[arg(long, value_name = "N", requires = "photo")]
+    top: Option<usize>,
+    /// What channels are ranked by: the mean or the maximum over their positions
+    #[arg(long, value_name = "BY", requires = "photo", default_value = "mean")]
+    rank: String,
+    /// For photos: auto, cpu, cuda[:N] or tensorrt[:N]
+    #[arg(long, requires = "photo", default_value = "auto")]
+    provider: String,
+    /// One JSON object a layer, or a channel of a photo
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -35,6 +52,9 @@ struct Line<'a> {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    if !arguments.photo.is_empty() {
+        return of_photo::run(&arguments);
+    }
     let home = opening::home()?;
     let network = opening::network(&home, arguments.model.as_deref(), &arguments.ports)?;
     let layers = network.layers();

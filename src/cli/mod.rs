@@ -48,6 +48,12 @@ enum Command {
     /// preprocessing crops away takes the values beside it.
     Cam(cam::Arguments),
     /// List what a model is made of, and what of that can be visualised
+    ///
+    /// With --photo: the channels that a photo, prepared as `classify` does it, activates most. They are ranked within each
+    /// layer by the mean of their activations over all positions, which is what a run of the channel maximizes, or by their
+    /// maximum (--rank). The activations are taken as the layer makes them: channels of different scale differ in rank for
+    /// that alone. Each line begins with a target of `run` and ends with the row and column of the maximum: TARGET:Y,X is
+    /// that neuron. Layers without positions have none; class scores are one number per channel.
     Layers(layers::Arguments),
     /// List the classes of a model
     Classes(classes::Arguments),

@@ -5,19 +5,25 @@ use image::RgbImage;
 use image::imageops::{self, FilterType};
 use ziggurat::model::Network;
 
-/// Of a side that is cropped to less than this share, the user is informed: nearly every network is trained with a border
-/// cropped away.
-const NOTICEABLE: f64 = 0.75;
-
 /// Longest side of a picture that is written.
 const LONGEST: u32 = 8192;
 
 /// What of a photo the network sees at once, as "WIDTH × HEIGHT", if it is noticeably less than all.
 pub fn seen(photo: &RgbImage, network: &Network) -> Option<String> {
-    let (width, height) = photo.dimensions();
-    let window = network.preprocessing.window((width, height), network.size);
-    let share = (window.width / f64::from(width)).min(window.height / f64::from(height));
-    (share < NOTICEABLE).then(|| format!("{:.0} × {:.0}", window.width, window.height))
+    let preprocessing = network.preprocessing;
+    let seen = preprocessing.cropped(photo.dimensions(), network.size)?;
+    let (width, height) = seen.size();
+    Some(format!("{width} × {height}"))
+}
+
+/// Mentions it if the network sees noticeably less than all of the photo at `path`.
+pub fn mention_cropping(photo: &RgbImage, network: &Network, path: &str) {
+    if let Some(seen) = seen(photo, network) {
+        let (width, height) = photo.dimensions();
+        remark(&format!(
+            "{path}: of {width} × {height} pixels the network sees the middle {seen}; the rest is cropped away"
+        ));
+    }
 }
 
 /// The photo, resized if it is larger than pictures that are written, which is mentioned.

@@ -149,6 +149,32 @@ impl Layout {
         Ok(value)
     }
 
+    /// Emits `value`, for any number of pictures, as (N, channels, numbers), and returns its name then: the numbers of a
+    /// channel are its places row by row, or all that it has where these are no places; one number of a vector. `shapes`
+    /// learns the types of what is emitted.
+    ///
+    /// # Errors
+    /// As [`Layout::planes`].
+    pub fn by_channel(
+        &self,
+        builder: &mut Builder,
+        shapes: &mut Shapes,
+        value: &str,
+    ) -> Result<String, Error> {
+        let value = match self.is_unplaced() {
+            true => transposed(builder, shapes, value, &self.order())?,
+            false => self.planes(builder, shapes, value)?,
+        };
+        let ValueType { elem, dims } = shapes.get(&value)?.clone();
+        let numbers = dims.iter().skip(2).product();
+        let dims = vec![dims[0], self.channels, numbers];
+        let new: Vec<i64> = dims.iter().map(|&extent| extent as i64).collect();
+        let new = builder.ints(&new);
+        let flat = builder.emit("Reshape", &[&value, &new], &[]);
+        shapes.insert(&*flat, ValueType { elem, dims });
+        Ok(flat)
+    }
+
     /// Emits `value` with N as its first axis, and returns its name then; `shapes` learns its type.
     ///
     /// # Errors

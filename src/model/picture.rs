@@ -17,6 +17,20 @@ mod loss;
 /// Formats that are decoded.
 const FORMATS: [ImageFormat; 3] = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP];
 
+/// What the names of such files end in.
+pub const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+
+/// Whether the name of a file says that it is one of them.
+pub fn is_named(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let is = |ending: &str| {
+        ENDINGS
+            .iter()
+            .any(|known| ending.eq_ignore_ascii_case(known))
+    };
+    ending.is_some_and(is)
+}
+
 /// Longest side of a picture that is decoded, in pixels.
 const MAX_SIDE: u32 = 1 << 15;
 

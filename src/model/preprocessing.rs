@@ -253,6 +253,9 @@ impl InputSize {
     }
 }
 
+/// Of a side that is cropped to less than this share, people should know.
+const NOTICEABLE: f64 = 0.75;
+
 /// From the brightness of one channel, 0 to 1, to model-input units and back.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Affine {
@@ -411,6 +414,14 @@ impl Preprocessing {
             Some(placement) => placement.window(size),
             None => Window::entire(width, height),
         }
+    }
+
+    /// As [`Preprocessing::window`], but only where it is noticeably less than all of the picture: nearly every network is
+    /// trained with a border cropped away.
+    pub fn cropped(&self, (width, height): (u32, u32), size: InputSize) -> Option<Window> {
+        let window = self.window((width, height), size);
+        let share = (window.width / f64::from(width)).min(window.height / f64::from(height));
+        (share < NOTICEABLE).then_some(window)
     }
 
     fn fit(&self, picture: &RgbImage, size: InputSize) -> RgbImage {

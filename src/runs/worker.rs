@@ -9,6 +9,7 @@ mod climb;
 mod mailbox;
 mod opening;
 mod opinion;
+pub mod photo;
 mod progress;
 mod transfers;
 mod verdicts;
@@ -53,6 +54,8 @@ pub enum Command {
     Cancel(JobId),
     /// Sends pictures of these jobs while they run, seen through an overlay; of no others from now on.
     Watch(Watched, Overlay),
+    /// Looks at a photo with a model that is open: at once, or between two steps of what runs.
+    Photo(photo::Question),
     /// Writes a checkpoint of what runs, and ends the thread.
     Shutdown,
 }
@@ -122,6 +125,8 @@ pub enum Report {
     Failed { job: JobId, why: String },
     /// A job was dropped as asked.
     Cancelled { job: JobId },
+    /// The answer to [`Command::Photo`].
+    Photo(photo::Answer),
     /// Something that the user should know, although everything goes on; one line.
     Remark(String),
 }

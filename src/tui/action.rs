@@ -1,5 +1,6 @@
 //! What comes in and what goes out: [`Action`]s change the state, [`Effect`]s are what the state asks of the world.
 
+use super::completion::Name;
 use super::gallery;
 use super::keys::Chord;
 use super::popup::Choice;
@@ -65,6 +66,12 @@ pub enum Answer {
         folder: PathBuf,
         choices: Result<Vec<Choice>, String>,
     },
+    /// The names in the folder of a path that is being typed that begin as its end does.
+    Names {
+        /// The path as it was typed then.
+        text: String,
+        names: Result<Vec<Name>, String>,
+    },
     /// Runs that processes left waiting that are gone.
     Orphans(Vec<Job>),
     Removed(Vec<String>),
@@ -110,6 +117,8 @@ pub enum Effect {
     Notify(String),
     /// List a folder's models.
     ListFolder(PathBuf),
+    /// List the names that a path that is being typed can go on with.
+    ListNames(String),
     /// Draw everything anew.
     Redraw,
     Suspend,

@@ -233,6 +233,8 @@ pub struct App {
     pub undoable: VecDeque<Undoable>,
     /// A record that was asked for, and what it is for.
     pub awaited: Option<(String, AfterRecord)>,
+    /// The photos that were opened, in that order.
+    pub photos: Vec<PathBuf>,
     pub quitting: bool,
 
     /// The runs that follow one another now.
@@ -312,6 +314,7 @@ impl App {
             messages: Messages::default(),
             undoable: VecDeque::new(),
             awaited: None,
+            photos: Vec::new(),
             quitting: false,
             busy: None,
             progress: None,

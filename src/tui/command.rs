@@ -15,18 +15,21 @@ pub enum Context {
     Queue,
     /// The settings panel.
     Settings,
+    /// A photo, and the channels that it activates most.
+    Photo,
     /// A panel laid over the others that only shows something.
     Popup,
 }
 
 impl Context {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Everywhere,
         Self::Browser,
         Self::History,
         Self::Queue,
         Self::Settings,
+        Self::Photo,
         Self::Popup,
     ];
 
@@ -38,6 +41,7 @@ impl Context {
             Self::History => "history",
             Self::Queue => "queue",
             Self::Settings => "settings",
+            Self::Photo => "photo",
             Self::Popup => "popup",
         }
     }
@@ -52,6 +56,7 @@ impl Context {
             Self::History => "history",
             Self::Queue => "the queue",
             Self::Settings => "the settings",
+            Self::Photo => "a photo",
             Self::Popup => "panels",
         }
     }
@@ -124,7 +129,7 @@ commands! {
         NextTab "next-tab" "" ["]"]
         /// Previous tab.
         PreviousTab "previous-tab" "" ["["]
-        /// Fuzzy search in this list; in the help, a filter.
+        /// Fuzzy search in this list; in the help, a filter; in a photo, another layer.
         Search "search" "search" ["/"]
         /// Close what is open, or clear the marks or the search.
         Back "back" "" ["esc"]
@@ -166,6 +171,8 @@ commands! {
         Undo "undo" "" ["u"]
         /// Open another model.
         OpenModel "open-model" "" ["m"]
+        /// Open a photo: its classes, and the channels that it activates most.
+        OpenPhoto "open-photo" "" ["I"]
         /// Change the theme.
         NextTheme "next-theme" "" ["T"]
         /// Message log.
@@ -262,6 +269,24 @@ commands! {
         ChoosePreset "choose-preset" "" ["c"]
         /// Save these settings as a preset.
         SavePreset "save-preset" "save" ["S"]
+    }
+    Photo {
+        /// Run the selected channel.
+        RunShown "run-shown" "run" ["enter"]
+        /// Run the neuron of the selected channel that the photo activates most.
+        RunShownNeuron "run-shown-neuron" "neuron" ["c"]
+        /// Channels of the next layer.
+        NextLayer "next-layer" "layer" ["]"]
+        /// Channels of the previous layer.
+        PreviousLayer "previous-layer" "" ["["]
+        /// Rank the channels by their maximum instead of their mean, or by their mean again.
+        RankShown "rank-shown" "rank" ["S"]
+        /// Class activation map of the next class over the photo, or none again.
+        ShownMap "shown-map" "class map" ["a"]
+        /// Next photo.
+        NextPhoto "next-photo" "next photo" ["n"]
+        /// Previous photo.
+        PreviousPhoto "previous-photo" "" ["N"]
     }
     Popup {
         /// Choose what is selected, or close.

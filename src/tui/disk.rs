@@ -2,6 +2,7 @@
 //! holds nothing up.
 
 use super::action::{Answer, Effect};
+use super::completion::{self, Name};
 use super::gallery;
 use super::likeness::{self, Look};
 use super::popup::Choice;
@@ -146,6 +147,10 @@ impl Shelf {
             Effect::ListFolder(folder) => {
                 let choices = list_folder(&self.home, &folder);
                 Ok(Some(Answer::Folder { folder, choices }))
+            }
+            Effect::ListNames(text) => {
+                let names = list_names(&text);
+                Ok(Some(Answer::Names { text, names }))
             }
             // These are not the disk's.
             Effect::Worker(_)
@@ -302,9 +307,48 @@ fn list_folder(home: &Home, folder: &Path) -> Result<Vec<Choice>, String> {
     Ok(choices)
 }
 
+/// The names in the folder of a path that is being typed that begin as its end does. What cannot be typed is left out.
+fn list_names(text: &str) -> Result<Vec<Name>, String> {
+    let folder = completion::folder(text);
+    let (_, part) = completion::split(text);
+    let entries =
+        std::fs::read_dir(&folder).map_err(|problem| format!("{}: {problem}", folder.display()))?;
+    let name = |entry: std::fs::DirEntry| {
+        let text = entry.file_name().into_string().ok()?;
+        let fits = text.starts_with(part) && !text.chars().any(char::is_control);
+        fits.then(|| Name {
+            is_folder: entry.path().is_dir(),
+            text,
+        })
+    };
+    Ok(entries
+        .flatten()
+        .filter_map(name)
+        .take(MOST_LISTED)
+        .collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_begin_as_typed_are_listed_and_a_missing_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["cat.png", "dog.png", "c\u{1b}.png"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        std::fs::create_dir(folder.path().join("cats")).unwrap();
+        let typed = |end: &str| format!("{}/{end}", folder.path().display());
+        let mut names = list_names(&typed("c")).unwrap();
+        names.sort_by(|a, b| a.text.cmp(&b.text));
+        let name = |text: &str, is_folder| Name {
+            text: text.into(),
+            is_folder,
+        };
+        assert_eq!(names, [name("cat.png", false), name("cats", true)]);
+        assert!(list_names(&typed("no/c")).unwrap_err().contains("no/"));
+    }
 
     #[test]
     fn an_export_replaces_nothing_and_makes_no_folder() {

@@ -6,6 +6,7 @@
 //! - [`command`], [`forms`], [`keys`], [`theme`]: the table of commands, those with an argument, which keys give them, what things look like
 //! - [`app`] and its parts: [`browser`], [`listing`], [`tree`], [`library`], [`gallery`], [`pace`], [`plan`], [`popup`], [`prompt`], [`hints`],
 //!   [`replay`], [`lens`], [`messages`], [`saved`]
+//! - [`photo`], [`completion`], `dropped`: a photo that is looked at, and how its path is typed or pasted
 //! - [`action`]: what comes in and what goes out
 //! - [`update`](mod@update), [`view`]: state × action → effects; state → frame
 //! - [`session`], `screen`, `disk`: the loop, the terminal, the files
@@ -14,7 +15,9 @@ pub mod action;
 pub mod app;
 pub mod browser;
 pub mod command;
+pub mod completion;
 mod disk;
+mod dropped;
 pub mod forms;
 mod fuzzy;
 pub mod gallery;
@@ -26,6 +29,7 @@ mod likeness;
 pub mod listing;
 pub mod messages;
 pub mod pace;
+pub mod photo;
 pub mod plan;
 pub mod popup;
 pub mod prompt;

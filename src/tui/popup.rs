@@ -4,6 +4,7 @@ use super::command::{COMMANDS, Context};
 use super::forms::{Completion, FORMS};
 use super::fuzzy;
 use super::listing::Listing;
+use super::photo::Photo;
 use super::prompt::Asked;
 use crate::runs::Record;
 use crate::runs::worker::Origin;
@@ -29,6 +30,8 @@ pub enum Popup {
     Models(Picker),
     /// Finished runs side by side.
     Compare(Compare),
+    /// A photo, and what the network's channels make of it.
+    Photo(Box<Photo>),
     /// What was said.
     Messages { scroll: usize },
 }

@@ -2,6 +2,8 @@
 
 use super::keys::Chord;
 use crate::ascent::settings::Knob;
+use crate::model::picture;
+use crate::runs::export::Form;
 use crossterm::event::KeyCode;
 use tui_input::{Input, InputRequest};
 
@@ -29,6 +31,10 @@ pub enum Asked {
     Model,
     /// Models to make runs in: parts of their names in the picker, or a path.
     OtherModels,
+    /// The path of a photo.
+    Photo,
+    /// A layer whose channels are shown of a photo: a part of its name.
+    Layer,
 }
 
 impl Asked {
@@ -44,6 +50,8 @@ impl Asked {
             Self::HelpFilter => "filter",
             Self::Model => "open",
             Self::OtherModels => "run in",
+            Self::Photo => "photo",
+            Self::Layer => "layer",
         }
     }
 
@@ -56,7 +64,20 @@ impl Asked {
             Self::Value(knob) => knob.allowed(),
             Self::PresetName => "letters, digits, - and _".into(),
             Self::Sweep => "e.g. tilt=1..1.3/4 or steps=80,176 (up to two settings)".into(),
+            Self::Layer => "a part of its name".into(),
+            Self::Photo => "a PNG, JPEG or WebP file; tab completes".into(),
             Self::Export(_) => "format by extension: .png .gif .apng .html".into(),
+        }
+    }
+}
+
+impl Asked {
+    /// What the names of the files that can be typed end in, where a path is asked for that tab completes.
+    pub fn endings(&self) -> Option<Vec<&'static str>> {
+        match self {
+            Self::Photo => Some(picture::ENDINGS.to_vec()),
+            Self::Export(_) => Some(Form::endings()),
+            _ => None,
         }
     }
 }
@@ -156,6 +177,14 @@ impl Prompt {
                 break;
             }
             self.line.handle(InputRequest::InsertChar(letter));
+        }
+    }
+
+    /// Takes a text in the place of what was typed, unless it is too long to be typed.
+    pub fn replace(&mut self, text: &str) {
+        if text.len() <= LONGEST {
+            self.is_selected = false;
+            self.line = Input::new(text.into());
         }
     }
 

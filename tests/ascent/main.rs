@@ -1,5 +1,6 @@
 //! The ascent on a real network: what it promises to whoever runs it.
 
+mod layers;
 mod maps;
 mod places;
 mod step;

@@ -1,5 +1,6 @@
 //! Every command of the table does something that can be seen or asked for.
 
+use super::photo::{looking, looking_at_two};
 use super::support::Driver;
 use std::time::Duration;
 use ziggurat::runs::worker::Report;
@@ -10,6 +11,9 @@ use ziggurat::tui::update;
 
 /// Brings an explorer to where a command of this context can be given.
 fn ready(context: Context) -> Driver {
+    if context == Context::Photo {
+        return looking_at_two();
+    }
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     explorer.remember(12);
     match context {
@@ -26,6 +30,7 @@ fn ready(context: Context) -> Driver {
         }
         Context::Settings => explorer.press(", j j"),
         Context::Popup => explorer.press("3 space space c"),
+        Context::Photo => Vec::new(),
     };
     explorer
 }
@@ -164,6 +169,7 @@ const STATES: &[State] = &[
         explorer.remember(3);
         explorer.press("3 space space c");
     }),
+    ("a photo", |explorer| *explorer = looking(120, 40)),
     ("a zoomed picture", |explorer| drop(explorer.press("z"))),
 ];
 

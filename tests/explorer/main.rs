@@ -8,6 +8,8 @@ mod finished;
 mod grid;
 mod hostile;
 mod legible;
+mod paths;
+mod photo;
 mod queueing;
 mod screens;
 mod support;

@@ -29,6 +29,11 @@ impl Window {
         }
     }
 
+    /// Its width and height in whole pixels.
+    pub fn size(self) -> (u32, u32) {
+        (self.width.round() as u32, self.height.round() as u32)
+    }
+
     /// The same rectangle in a picture that begins `left` and `top` further out.
     pub fn moved(self, left: u32, top: u32) -> Self {
         Self {

@@ -27,6 +27,11 @@ const FORMS: &[(&str, Form)] = &[
 ];
 
 impl Form {
+    /// What the names of such files end in.
+    pub fn endings() -> Vec<&'static str> {
+        FORMS.iter().map(|(ending, _)| *ending).collect()
+    }
+
     /// What the ending of a file's name asks for.
     ///
     /// # Errors

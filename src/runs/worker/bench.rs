@@ -2,6 +2,7 @@
 
 use super::mailbox::Mailbox;
 use super::opening::{self, Loaded, Told};
+use super::photo::{self, Photos};
 use super::transfers::Transfers;
 use super::{Command, Report, Watched};
 use crate::ascent::Overlay;
@@ -61,6 +62,7 @@ pub struct Bench {
     /// Whether the watched jobs or their overlay have changed since the last picture.
     pub is_watch_new: bool,
     pub is_ended: bool,
+    photos: Photos,
 }
 
 impl Bench {
@@ -91,6 +93,7 @@ impl Bench {
             watch: None,
             is_watch_new: false,
             is_ended: false,
+            photos: Photos::default(),
         }
     }
 
@@ -219,10 +222,21 @@ impl Bench {
         self.obey_all();
     }
 
-    /// Obeys all messages that are there.
+    /// Obeys all messages that are there, and answers what was asked about photos.
     pub fn obey_all(&mut self) {
-        // Whatever broke a step off has come before: a message that is missed now breaks off the next one.
-        self.stop.reset();
+        loop {
+            // Whatever broke a step off has come before: a message that is missed now breaks off the next one.
+            self.stop.reset();
+            self.obey_waiting();
+            let question = self.photos.take();
+            match question.filter(|_| !self.is_ended) {
+                Some(question) => self.look(question),
+                None => return,
+            }
+        }
+    }
+
+    fn obey_waiting(&mut self) {
         loop {
             match self.inbox.try_recv() {
                 Ok(message) => self.obey(message),
@@ -233,6 +247,21 @@ impl Bench {
                 }
             }
         }
+    }
+
+    /// Answers a question about a photo.
+    fn look(&mut self, question: photo::Question) {
+        let networks = self.networks.iter();
+        let loaded = networks
+            .rev()
+            .find(|loaded| loaded.is(&question.model))
+            .cloned();
+        let found = surely(|| {
+            let loaded = loaded.ok_or("the model is not open any more")?;
+            self.photos.answer(&loaded, &question)
+        });
+        self.mailbox
+            .post(Report::Photo(photo::Answer { question, found }));
     }
 
     fn obey(&mut self, message: Message) {
@@ -250,6 +279,7 @@ impl Bench {
                     self.watch = Some((watched, overlay));
                     self.is_watch_new = true;
                 }
+                Command::Photo(question) => self.photos.ask(question),
                 Command::Shutdown => self.is_ended = true,
             },
         }

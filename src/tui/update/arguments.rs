@@ -3,6 +3,7 @@
 use super::super::action::Effect;
 use super::super::app::App;
 use super::super::command::Command;
+use super::super::completion::home_relative;
 use super::super::forms::{Form, Verb};
 use super::super::messages::Level;
 use super::{availability, commands, finished, queueing, typing};
@@ -40,7 +41,7 @@ pub fn give(
         },
         Verb::Open => {
             let model = match argument.starts_with("~/") {
-                true => typing::home_relative(argument).display().to_string(),
+                true => home_relative(argument).display().to_string(),
                 false => argument.to_string(),
             };
             finished::open(app, model, effects)

@@ -5,7 +5,7 @@ use super::super::browser::Tab;
 use super::super::command::{COMMANDS, Command, Context};
 use super::super::popup::Popup;
 use super::super::tree::Row;
-use super::context;
+use super::{browse, context, photo};
 use crate::ascent::settings::{PRESETS, in_groups};
 use crate::runs::queue::JobState;
 
@@ -44,6 +44,7 @@ fn takes(popup: &Popup, command: Command) -> bool {
             | Command::Redraw
             | Command::Suspend
             | Command::Quit
+            | Command::OpenPhoto
     );
     let is_own = match popup {
         Popup::Settings { .. } => {
@@ -62,6 +63,10 @@ fn takes(popup: &Popup, command: Command) -> bool {
             command,
             Command::Favourite | Command::CopyCommand | Command::CopyPath | Command::Accept
         ),
+        Popup::Photo(_) => {
+            let general = matches!(command, Command::Left | Command::Right | Command::Search);
+            general || command.entry().context == Context::Photo
+        }
         Popup::Compare(_) => matches!(command, Command::Blink | Command::Accept),
         Popup::Palette(_) | Popup::Models(_) | Popup::Messages { .. } => command == Command::Accept,
     };
@@ -82,6 +87,9 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
             });
         }
         _ => {}
+    }
+    if let Some(why) = photo::refusal(app, command) {
+        return Some(why);
     }
     let why = match command {
         Command::Left | Command::Right => sideways(app),
@@ -225,8 +233,7 @@ fn is_watched(app: &App) -> bool {
 }
 
 fn sideways(app: &App) -> Option<&'static str> {
-    let is_magnified = app.zoomed && app.lens.magnification() > 1;
-    if (app.is_grid() || is_magnified) && app.popups.is_empty() {
+    if browse::moves_sideways(app) {
         return None;
     }
     let is_tree =

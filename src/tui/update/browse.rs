@@ -11,7 +11,7 @@ use super::super::messages::Level;
 use super::super::popup::Popup;
 use super::super::replay::Replay;
 use super::super::tree::Row;
-use super::queueing;
+use super::{photo, queueing};
 use crate::ascent::settings::KNOBS;
 use std::sync::Arc;
 
@@ -35,6 +35,7 @@ pub fn go(app: &mut App, motion: Motion) {
             Popup::Help { scroll, .. } | Popup::Details { scroll, .. } | Popup::Messages { scroll },
         ) => scroll_by(scroll, motion, page),
         Some(Popup::Compare(_)) => {}
+        Some(Popup::Photo(photo)) => photo.cells.go(motion, page),
         None => match app.focus {
             Panel::Browser => {
                 let layout = app.layout();
@@ -51,6 +52,14 @@ pub fn go(app: &mut App, motion: Motion) {
                 app.queue_cursor = rows.cursor();
             }
         },
+    }
+}
+
+/// Whether left and right move among cells, or a part of the picture.
+pub fn moves_sideways(app: &App) -> bool {
+    match app.popups.last() {
+        Some(popup) => matches!(popup, Popup::Photo(_)),
+        None => app.is_grid() || is_magnified(app),
     }
 }
 
@@ -92,11 +101,8 @@ fn scroll_by(scroll: &mut usize, motion: Motion, page: usize) {
 
 /// Folds a scope, or goes to the one around; leaves a layer's channels at their left edge.
 pub fn left(app: &mut App) {
-    if is_magnified(app) {
+    if moves_sideways(app) {
         return go(app, Motion::Left);
-    }
-    if app.is_grid() && app.popups.is_empty() {
-        return app.browser.list_mut().go(Motion::Left, 1);
     }
     if !app.popups.is_empty() || app.focus == Panel::Queue || app.browser.tab != Tab::Layers {
         return;
@@ -129,11 +135,8 @@ pub fn left(app: &mut App) {
 
 /// Unfolds a scope; enters a layer's channels.
 pub fn right(app: &mut App) {
-    if is_magnified(app) {
+    if moves_sideways(app) {
         return go(app, Motion::Right);
-    }
-    if app.is_grid() && app.popups.is_empty() {
-        return app.browser.list_mut().go(Motion::Right, 1);
     }
     if !app.popups.is_empty() || app.focus == Panel::Queue || app.browser.tab != Tab::Layers {
         return;
@@ -367,6 +370,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
         Some(Popup::Models(picker)) => picker.list.fit(layout.popup_lines(), 1),
         _ => {}
     }
+    photo::fit(app);
     app.queue_cursor = app
         .queue_cursor
         .min(app.queue.jobs().len().saturating_sub(1));
@@ -452,6 +456,7 @@ fn load_pictures(app: &mut App, effects: &mut Vec<Effect>) {
         let size = Size::of_cell(pixels);
         wanted.extend(entries.map(|entry| (entry.id.clone(), size)));
     }
+    wanted.extend(photo::thumbnails(app));
     for (id, size) in wanted {
         if app.gallery.ask(&id, size) {
             effects.push(Effect::LoadPicture(id, size));

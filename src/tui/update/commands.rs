@@ -10,7 +10,7 @@ use super::super::messages::Level;
 use super::super::plan::Plan;
 use super::super::popup::{Palette, Popup};
 use super::super::prompt::{Asked, Prompt};
-use super::{atlas, availability, browse, elsewhere, finished, map, queueing, typing};
+use super::{atlas, availability, browse, elsewhere, finished, map, photo, queueing, typing};
 use crate::ascent::Overlay;
 use crate::ascent::settings::{Knob, PRESETS, in_groups};
 use crate::runs::worker::Command as Work;
@@ -40,6 +40,9 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::PreviousTab => browse::turn_tab(app, Tab::ALL.len() - 1),
         Command::Search if matches!(app.popups.last(), Some(Popup::Help { .. })) => {
             app.prompt = Some(Prompt::new(Asked::HelpFilter, ""));
+        }
+        Command::Search if matches!(app.popups.last(), Some(Popup::Photo(_))) => {
+            app.prompt = Some(Prompt::new(Asked::Layer, ""));
         }
         Command::Search => {
             app.zoomed = false;
@@ -86,6 +89,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::CopyPath => finished::copy_path(app, effects),
         Command::Undo => finished::undo(app, effects),
         Command::OpenModel => effects.push(Effect::ListFolder(app.environment.folder.clone())),
+        Command::OpenPhoto => photo::ask(app),
         Command::NextTheme => next_theme(app, effects),
         Command::Messages => toggle(app, Popup::Messages { scroll: 0 }),
         Command::Help => toggle(
@@ -147,6 +151,15 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::ResetAll => reset_all(app),
         Command::ChoosePreset => palette(app, "preset "),
         Command::SavePreset => app.prompt = Some(Prompt::new(Asked::PresetName, "")),
+
+        Command::RunShown => photo::run(app, effects),
+        Command::RunShownNeuron => photo::run_neuron(app, effects),
+        Command::NextLayer => photo::turn_layer(app, true, effects),
+        Command::PreviousLayer => photo::turn_layer(app, false, effects),
+        Command::RankShown => photo::turn_rank(app, effects),
+        Command::ShownMap => photo::next_map(app, effects),
+        Command::NextPhoto => photo::turn(app, true, effects),
+        Command::PreviousPhoto => photo::turn(app, false, effects),
 
         Command::Accept => {
             if let Err(why) = finished::accept(app, effects) {

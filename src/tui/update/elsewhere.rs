@@ -2,11 +2,12 @@
 
 use super::super::action::Effect;
 use super::super::app::App;
+use super::super::completion::home_relative;
 use super::super::messages::Level;
 use super::super::popup::{Choice, Picker, Popup, Purpose};
 use super::super::prompt::Prompt;
 use super::super::text::counted;
-use super::typing::{home_relative, is_path};
+use super::typing::is_path;
 use super::{browse, finished, queueing};
 use crate::runs::Spec;
 use crate::runs::worker::{Command as Work, Origin};

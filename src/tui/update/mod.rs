@@ -10,6 +10,7 @@
 //! - `elsewhere`: runs in other models than the open one
 //! - `finished`: what can be done with finished runs
 //! - `map`: where the class activation map is taken
+//! - `photo`: a photo that is looked at
 //! - `reports`: what the worker and the disk said
 //! - `saved`: where the user was comes back
 //! - `typing`: the line that is being typed
@@ -25,6 +26,7 @@ mod elsewhere;
 mod finished;
 mod map;
 mod mouse;
+mod photo;
 mod queueing;
 mod reports;
 mod saved;
@@ -58,17 +60,7 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
             key(app, chord, &mut effects);
             app.messages.end_key();
         }
-        Action::Paste(text) => match &mut app.prompt {
-            Some(prompt) => {
-                prompt.paste(&text);
-                typing::changed(app);
-            }
-            None => app.messages.say(
-                Level::Note,
-                "nothing is being typed: the pasted text is ignored",
-                now,
-            ),
-        },
+        Action::Paste(text) => typing::paste(app, &text, &mut effects),
         Action::Click(column, row) => mouse::click(app, column, row, &mut effects),
         Action::Wheel(column, row, up) => mouse::wheel(app, column, row, up),
         Action::Resize(width, height) => {
@@ -99,6 +91,7 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
 pub fn context(app: &App) -> Context {
     match (app.popups.last(), app.focus, app.browser.tab) {
         (Some(Popup::Settings { .. }), ..) => Context::Settings,
+        (Some(Popup::Photo(_)), ..) => Context::Photo,
         (Some(_), ..) => Context::Popup,
         (None, Panel::Queue, _) => Context::Queue,
         (None, Panel::Browser, Tab::Layers | Tab::Classes) => Context::Browser,

@@ -9,7 +9,7 @@ use super::super::messages::Level;
 use super::super::popup::{Picker, Popup, Purpose};
 use super::super::prompt::Prompt;
 use super::super::text::counted;
-use super::{atlas, browse, elsewhere, finished, queueing, saved, typing};
+use super::{atlas, browse, elsewhere, finished, photo, queueing, saved, typing};
 use crate::runs::history::Entry;
 use crate::runs::queue::JobId;
 use crate::runs::worker::{Progress, Report, Started};
@@ -37,6 +37,7 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             app.browser.show_network(&opened.layers, &opened.classes);
             app.remember_classes(&opened);
             app.model = Model::Open(Arc::clone(&opened));
+            photo::close(app);
             // A picture of another model says nothing of this one.
             if matches!(app.shown, Shown::Finished(_)) {
                 app.shown = Shown::Nothing;
@@ -70,6 +71,7 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             elsewhere::queue(app, &model, specs, problems, effects);
         }
         Report::Started(begun) => started(app, &begun),
+        Report::Photo(answer) => photo::answer(app, answer, effects),
         Report::Remark(text) => app.messages.say(Level::Warning, text, app.now),
         Report::Stepped(progress) => stepped(app, &progress),
         Report::Snapshot {
@@ -255,6 +257,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         Answer::Frames { id, frames } => finished::frames(app, id, frames),
         Answer::Likeness(order) => atlas::ordered(app, &order),
         Answer::Folder { folder, choices } => show_folder(app, folder, choices),
+        Answer::Names { text, names } => typing::complete(app, &text, names),
         Answer::Orphans(jobs) => queueing::take_over(app, jobs, effects),
         Answer::Removed(ids) => {
             for id in &ids {

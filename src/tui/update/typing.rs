@@ -3,22 +3,23 @@
 use super::super::action::Effect;
 use super::super::app::App;
 use super::super::command::COMMANDS;
+use super::super::completion::{self, Name, home_relative};
+use super::super::dropped;
 use super::super::forms::{self, FORMS};
 use super::super::keys::Chord;
 use super::super::listing::Motion;
 use super::super::messages::Level;
 use super::super::popup::{PaletteRow, Popup};
 use super::super::prompt::{Asked, Prompt, Typed};
-use super::{arguments, browse, elsewhere, finished, give, map, queueing};
+use super::{arguments, browse, elsewhere, finished, give, map, photo, queueing};
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, Knob};
 use crate::runs::export::Form;
 use crossterm::event::KeyCode;
-use std::path::PathBuf;
 
 /// Takes a key while a line is being typed.
 pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
-    if moves(app, chord) || marks(app, chord) {
+    if moves(app, chord) || marks(app, chord) || completes(app, chord, effects) {
         return;
     }
     let Some(prompt) = &mut app.prompt else {
@@ -29,6 +30,63 @@ pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
         Typed::Changed => changed(app),
         Typed::GivenUp => give_up(app),
         Typed::Accepted => accept(app, effects),
+    }
+}
+
+/// Takes a pasted text: into the line, or, where none is typed, as the photos that it names.
+pub fn paste(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
+    let photos = dropped::pictures(text);
+    match (&mut app.prompt, photos) {
+        (Some(prompt), Some(photos)) if prompt.asked == Asked::Photo => {
+            let path = photos[0].display().to_string();
+            prompt.replace(&path);
+        }
+        (Some(prompt), _) => {
+            prompt.paste(text);
+            changed(app);
+        }
+        (None, Some(photos)) => photo::open(app, photos, effects),
+        (None, None) => app.messages.say(
+            Level::Note,
+            "nothing is being typed: the pasted text is ignored",
+            app.now,
+        ),
+    }
+}
+
+/// Asks for the names that a path can go on with, if the key does that.
+fn completes(app: &App, chord: Chord, effects: &mut Vec<Effect>) -> bool {
+    let Some(prompt) = &app.prompt else {
+        return false;
+    };
+    let is_asked = chord.code() == KeyCode::Tab && prompt.asked.endings().is_some();
+    if is_asked {
+        effects.push(Effect::ListNames(prompt.text().into()));
+    }
+    is_asked
+}
+
+/// Completes the path that is being typed with the names in its folder, unless something else is typed by now.
+pub fn complete(app: &mut App, text: &str, names: Result<Vec<Name>, String>) {
+    let Some(prompt) = &mut app.prompt else {
+        return;
+    };
+    let Some(endings) = prompt.asked.endings().filter(|_| prompt.text() == text) else {
+        return;
+    };
+    let names = match names {
+        Ok(names) => names,
+        Err(why) => return app.messages.say(Level::Error, why, app.now),
+    };
+    let completed = completion::complete(text, &names, &endings);
+    let note = match completed.choices.as_slice() {
+        [] => format!("no name here begins so and ends in .{}", endings.join(" .")),
+        [_] => String::new(),
+        several => several.join("  "),
+    };
+    prompt.replace(&completed.text);
+    if !note.is_empty() {
+        app.messages.say(Level::Note, note, app.now);
     }
 }
 
@@ -90,7 +148,7 @@ pub fn changed(app: &mut App) {
             app.browser.set_search(&text);
             browse::list_tab(app);
         }
-        (Asked::Command, Some(Popup::Palette(_))) => complete(app, &text),
+        (Asked::Command, Some(Popup::Palette(_))) => complete_command(app, &text),
         (_, Some(Popup::Models(picker))) if is_path(&text) => picker.filter(""),
         (_, Some(Popup::Models(picker))) => picker.filter(&text),
         (Asked::HelpFilter, Some(Popup::Help { filter, scroll })) => {
@@ -102,7 +160,7 @@ pub fn changed(app: &mut App) {
 }
 
 /// Lists what completes a line of the palette, or the commands that match it.
-fn complete(app: &mut App, text: &str) {
+fn complete_command(app: &mut App, text: &str) {
     let completions = match forms::split(text) {
         Some((form, argument)) => forms::completions(app, form, argument),
         None => Vec::new(),
@@ -142,6 +200,8 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
         Asked::Command => command(app, &text, effects),
         Asked::Model => model(app, &text, effects),
         Asked::OtherModels => elsewhere::accept(app, &text, effects),
+        Asked::Photo => photo::typed(app, &text, effects),
+        Asked::Layer => photo::go_to_layer(app, &text, effects),
     };
     match (done, app.popups.last()) {
         (Err(problem), _) => {
@@ -251,14 +311,4 @@ fn save_preset(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Result<(
     let changes = app.plan.keep_as(name);
     effects.push(Effect::SavePreset(name.into(), changes));
     Ok(())
-}
-
-/// `~/` is the user's home, as everywhere they type a path.
-pub fn home_relative(text: &str) -> PathBuf {
-    let below = text.strip_prefix("~/");
-    let home = directories::UserDirs::new();
-    match (below, home) {
-        (Some(below), Some(home)) => home.home_dir().join(below),
-        _ => PathBuf::from(text),
-    }
 }

@@ -16,6 +16,7 @@ mod messages;
 mod models;
 mod palette;
 mod panel;
+pub mod photo;
 mod picture;
 mod queue;
 mod run;
@@ -55,6 +56,8 @@ pub mod slots {
     pub const TILES: u32 = 200;
     /// The compared pictures.
     pub const COMPARED: u32 = 100;
+    /// The photo, and from the next number on the cells of its grid, two pictures each.
+    pub const PHOTO: u32 = 4000;
 }
 
 /// What a frame is made of beside its text.
@@ -112,6 +115,7 @@ fn draw_popup(app: &App, frame: &mut Frame, popup: &Popup) {
         }
         Popup::Models(picker) => models::draw(app, frame, picker),
         Popup::Compare(compare) => compare::draw(app, frame, compare),
+        Popup::Photo(photo) => photo::draw(app, frame, photo),
         Popup::Messages { scroll } => messages::draw(app, frame, *scroll),
     }
 }

@@ -1,0 +1,105 @@
+//! `ziggurat layers --photo`: the channels that a photo activates most.
+
+use super::super::{Failure, opening, output, photo};
+use super::Arguments;
+use anyhow::anyhow;
+use serde::Serialize;
+use std::path::Path;
+use ziggurat::ascent::layer_probe::{ChannelActivation, LayerProbe, Rank};
+use ziggurat::model::{Network, picture};
+use ziggurat::runs::words;
+use ziggurat::runtime::Provider;
+
+/// How many channels are listed of one layer, and of each of several.
+const OF_ONE: usize = 10;
+const OF_EACH: usize = 3;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    photo: &'a str,
+    layer: &'a str,
+    channel: usize,
+    mean: f32,
+    maximum: f32,
+    /// Row and column of the maximum, where the layer has positions.
+    at: Option<(usize, usize)>,
+}
+
+/// Lists the strongest channels of the chosen layers for each photo.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
+    let rank: Rank = arguments
+        .rank
+        .parse()
+        .map_err(|problem: String| Failure::usage(anyhow!(problem)))?;
+    let home = opening::home()?;
+    let network = opening::network(&home, arguments.model.as_deref(), &arguments.ports)?;
+    let layers = chosen(&network, arguments)?;
+    let names: Vec<&str> = layers.iter().map(String::as_str).collect();
+    let usual = match arguments.layer {
+        Some(_) => OF_ONE,
+        None => OF_EACH,
+    };
+    let count = arguments.top.unwrap_or(usual);
+    let device = opening::provider(provider)?.device;
+    let mut probe = LayerProbe::open(&network, &names, device)?;
+    for path in &arguments.photo {
+        let picture = picture::read(Path::new(path))?;
+        photo::mention_cropping(&picture, &network, path);
+        let input = network.preprocessing.tensor(&picture, network.size);
+        let found = probe.strongest(input, rank, count)?;
+        match arguments.json {
+            true => json(path, &names, &found)?,
+            false => table(path, &names, &found)?,
+        }
+    }
+    Ok(())
+}
+
+/// The names of the layers that are listed.
+fn chosen(network: &Network, arguments: &Arguments) -> Result<Vec<String>, Failure> {
+    if let Some(name) = &arguments.layer {
+        return Ok(vec![opening::layer(network, name)?]);
+    }
+    let layers = network.layers().into_iter();
+    let listed = layers.filter(|layer| arguments.all || layer.is_activation);
+    Ok(listed.map(|layer| layer.name).collect())
+}
+
+fn json(photo: &str, names: &[&str], found: &[Vec<ChannelActivation>]) -> anyhow::Result<()> {
+    for (layer, channels) in names.iter().zip(found) {
+        for found in channels {
+            output::json(&Line {
+                photo,
+                layer,
+                channel: found.channel,
+                mean: found.mean,
+                maximum: found.maximum,
+                at: found.at,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// One line a channel: the target that it is, and the neuron that fires most.
+fn table(photo: &str, names: &[&str], found: &[Vec<ChannelActivation>]) -> std::io::Result<()> {
+    let target = |layer: &str, channel: usize| format!("{}:{channel}", words::shown(layer));
+    let rows = names.iter().zip(found).flat_map(|(layer, channels)| {
+        let row = move |found: &ChannelActivation| (target(layer, found.channel), *found);
+        channels.iter().map(row)
+    });
+    let rows: Vec<(String, ChannelActivation)> = rows.collect();
+    let widths = rows.iter().map(|(target, _)| target.chars().count());
+    let width = widths.max().unwrap_or(0);
+    output::line(photo)?;
+    rows.iter().try_for_each(|(target, found)| {
+        let at = found.at.map(|(row, column)| format!(" at {row},{column}"));
+        output::line(&format!(
+            "  {target:width$}  mean {:>8}  maximum {:>8}{}",
+            words::score(found.mean),
+            words::score(found.maximum),
+            at.unwrap_or_default()
+        ))
+    })
+}

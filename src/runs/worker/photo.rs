@@ -1,0 +1,278 @@
+//! Looking at photos with an open model, between two steps of whatever runs: what it takes a photo for, which channels of a
+//! layer the photo activates most, and which region speaks for a class.
+
+use super::opening::Loaded;
+use crate::ascent::layer_probe::{ChannelActivation, ChannelMap, ChannelMaps, Rank};
+use crate::ascent::probe::{Classifier, largest};
+use crate::ascent::{Kind, MapChoice, Objective, TOP, Unit, heat, photo_map};
+use crate::model::{Activation, Network, Window, picture};
+use crate::runtime::Device;
+use image::{RgbImage, imageops};
+use ndarray::{Array4, Axis};
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Longest side of a photo as it is shown, in pixels.
+const LONGEST: u32 = 1024;
+
+/// Longest side of a feature map over the photo, in pixels.
+const LONGEST_MAP: u32 = 256;
+
+/// What is asked of a photo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    pub photo: PathBuf,
+    /// The open model that is to look at it, as [`super::Opened::model`] has it.
+    pub model: String,
+    pub about: About,
+}
+
+/// What a question is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// The photo itself, and what the model takes it for.
+    Photo,
+    /// The channels of a layer that the photo activates most, at most so many.
+    Channels {
+        layer: String,
+        rank: Rank,
+        count: usize,
+    },
+    /// The class activation map of a class.
+    Class(usize),
+}
+
+/// What came of a question.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub question: Question,
+    /// The other case is one line that says why.
+    pub found: Result<Found, String>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub enum Found {
+    Photo(Arc<Photo>),
+    Channels(Vec<Channel>),
+    /// The class activation map over the entire photo, of the size of [`Photo::picture`].
+    Class(Arc<RgbImage>),
+}
+
+/// A photo, and what the model takes it for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Photo {
+    /// No larger than it can be shown.
+    pub picture: Arc<RgbImage>,
+    /// Width and height as it is stored, in pixels.
+    pub size: (u32, u32),
+    /// Width and height of the middle that the network sees, if that is noticeably less.
+    pub seen: Option<(u32, u32)>,
+    /// The classes that rank first and their probabilities, or their scores if the model has none; nothing without class
+    /// scores.
+    pub top: Vec<(usize, f32)>,
+    pub has_probabilities: bool,
+}
+
+/// A channel, and where the photo activates it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Channel {
+    pub activation: ChannelActivation,
+    /// What the network sees of the photo, with the channel's positive activations as heat, scaled to the largest; `None` if the
+    /// layer has not several positions.
+    pub map: Option<Arc<RgbImage>>,
+}
+
+/// The questions that wait, and the photo that was looked at last.
+#[derive(Default)]
+pub struct Photos {
+    waiting: VecDeque<Question>,
+    last: Option<Prepared>,
+}
+
+/// A photo as a network sees it.
+struct Prepared {
+    photo: PathBuf,
+    model_hash: String,
+    /// In model-input units, (1, C, H, W).
+    input: Array4<f32>,
+    /// The same as a picture.
+    seen: RgbImage,
+}
+
+impl Photos {
+    /// Takes a question; an older one about the same kind of thing that still waits is of no interest any more.
+    pub fn ask(&mut self, question: Question) {
+        let kind = std::mem::discriminant(&question.about);
+        self.waiting
+            .retain(|other| std::mem::discriminant(&other.about) != kind);
+        self.waiting.push_back(question);
+    }
+
+    /// The next question.
+    pub fn take(&mut self) -> Option<Question> {
+        self.waiting.pop_front()
+    }
+
+    /// Answers a question. The error is one line.
+    pub fn answer(&mut self, loaded: &Loaded, question: &Question) -> Result<Found, String> {
+        let (network, device) = (&loaded.network, loaded.active.device);
+        let path = question.photo.as_path();
+        match &question.about {
+            About::Photo => self.photo(network, path, device).map(Found::Photo),
+            About::Channels { layer, rank, count } => {
+                let prepared = self.prepared(network, path)?;
+                let maps = ChannelMaps::open(network, layer, (*rank, *count), device)
+                    .and_then(|mut maps| maps.of(prepared.input.clone()))
+                    .map_err(|problem| problem.to_string())?;
+                let seen = shrunk(&prepared.seen, LONGEST_MAP);
+                let channels = maps.into_iter().map(|found| channel(&seen, found));
+                Ok(Found::Channels(channels.collect()))
+            }
+            About::Class(class) => class_map(network, path, *class, device).map(Found::Class),
+        }
+    }
+
+    fn photo(
+        &mut self,
+        network: &Network,
+        path: &Path,
+        device: Device,
+    ) -> Result<Arc<Photo>, String> {
+        let picture = picture::read(path).map_err(|problem| problem.to_string())?;
+        let prepared = Prepared::of(network, path, &picture)?;
+        let top = match network.logits() {
+            Some(_) => Classifier::open(network, device)
+                .and_then(|mut classifier| classifier.probabilities(prepared.input.clone()))
+                .map(|probabilities| largest(probabilities, TOP))
+                .map_err(|problem| problem.to_string())?,
+            None => Vec::new(),
+        };
+        self.last = Some(prepared);
+        let size = picture.dimensions();
+        let seen = network.preprocessing.cropped(size, network.size);
+        Ok(Arc::new(Photo {
+            picture: Arc::new(shrunk(&picture, LONGEST)),
+            size,
+            seen: seen.map(Window::size),
+            top,
+            has_probabilities: network.activation() != Activation::None,
+        }))
+    }
+
+    /// The photo as the network sees it, read again if another was looked at last.
+    fn prepared(&mut self, network: &Network, path: &Path) -> Result<&Prepared, String> {
+        let is_last = |last: &Prepared| last.photo == path && last.model_hash == network.hash;
+        let prepared = match self.last.take().filter(is_last) {
+            Some(last) => last,
+            None => {
+                let picture = picture::read(path).map_err(|problem| problem.to_string())?;
+                Prepared::of(network, path, &picture)?
+            }
+        };
+        Ok(self.last.insert(prepared))
+    }
+}
+
+impl Prepared {
+    fn of(network: &Network, path: &Path, picture: &RgbImage) -> Result<Self, String> {
+        let input = network.preprocessing.tensor(picture, network.size);
+        let seen = network
+            .preprocessing
+            .picture(input.index_axis(Axis(0), 0))
+            .map_err(|problem| problem.to_string())?;
+        Ok(Self {
+            photo: path.into(),
+            model_hash: network.hash.clone(),
+            input,
+            seen,
+        })
+    }
+}
+
+fn channel(seen: &RgbImage, (activation, map): ChannelMap) -> Channel {
+    let map = map.filter(|map| map.len() > 1);
+    let overlaid = map.map(|map| heat::overlay(seen, &map.mapv(|value| value.max(0.0))));
+    Channel {
+        activation,
+        map: overlaid.map(Arc::new),
+    }
+}
+
+/// The class activation map of a class over the entire photo, made as `ziggurat cam` makes it.
+fn class_map(
+    network: &Network,
+    path: &Path,
+    class: usize,
+    device: Device,
+) -> Result<Arc<RgbImage>, String> {
+    let logits = network
+        .logits()
+        .ok_or("the model has no class scores, and no class activation maps")?;
+    let objective = Objective {
+        kind: Kind::Class,
+        value: logits.into(),
+    };
+    let unit = Unit {
+        index: class,
+        position: (0, 0),
+    };
+    let picture = picture::read(path).map_err(|problem| problem.to_string())?;
+    let choice = MapChoice::default();
+    let map = photo_map::of_photo(network, (&objective, unit), &picture, choice, device)
+        .map_err(|problem| problem.to_string())?;
+    let small = shrunk(&picture, LONGEST);
+    let map = map.resized(small.width(), small.height());
+    let overlaid = heat::overlay_rows(&small, |row| map.row(row as usize).to_vec());
+    Ok(Arc::new(overlaid))
+}
+
+/// The picture with no side longer than `longest`.
+fn shrunk(picture: &RgbImage, longest: u32) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let side = width.max(height);
+    if side <= longest {
+        return picture.clone();
+    }
+    let scaled = |length: u32| {
+        let length = u64::from(length) * u64::from(longest) / u64::from(side);
+        (length as u32).max(1)
+    };
+    imageops::thumbnail(picture, scaled(width), scaled(height))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(photo: &str, about: About) -> Question {
+        Question {
+            photo: photo.into(),
+            model: "m".into(),
+            about,
+        }
+    }
+
+    #[test]
+    fn only_the_newest_question_of_a_kind_waits() {
+        let channels = |layer: &str| About::Channels {
+            layer: layer.into(),
+            rank: Rank::Mean,
+            count: 3,
+        };
+        let mut photos = Photos::default();
+        for about in [About::Photo, channels("a"), About::Class(1), channels("b")] {
+            photos.ask(question("x.png", about));
+        }
+        let order = std::iter::from_fn(|| photos.take().map(|question| question.about));
+        let order: Vec<About> = order.collect();
+        assert_eq!(order, [About::Photo, About::Class(1), channels("b")]);
+    }
+
+    #[test]
+    fn a_long_photo_is_shrunk_and_a_small_one_stays() {
+        assert_eq!(shrunk(&RgbImage::new(4000, 3), 100).dimensions(), (100, 1));
+        assert_eq!(shrunk(&RgbImage::new(40, 30), 100).dimensions(), (40, 30));
+    }
+}

@@ -1,0 +1,124 @@
+//! Completing a path that is being typed. The names in its folder come from the disk; what becomes of the text is worked out
+//! here.
+
+use std::path::{Path, PathBuf};
+
+/// A name in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    pub text: String,
+    pub is_folder: bool,
+}
+
+/// What a text can be completed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completed {
+    /// The text with what all choices have in common.
+    pub text: String,
+    /// What it may go on with, folders with a slash at their end; one if it is complete.
+    pub choices: Vec<String>,
+}
+
+/// The folder of a path that is being typed, as it is typed, and the beginning of the name in it.
+pub fn split(text: &str) -> (&str, &str) {
+    text.split_at(text.rfind('/').map_or(0, |slash| slash + 1))
+}
+
+/// The folder in which the end of `text` is looked up.
+pub fn folder(text: &str) -> PathBuf {
+    match split(text).0 {
+        "" => ".".into(),
+        folder => home_relative(folder),
+    }
+}
+
+/// Completes `text` with `names`, which are those in its folder that begin as its end does. Of files, only those with one of
+/// `endings` count.
+pub fn complete(text: &str, names: &[Name], endings: &[&str]) -> Completed {
+    let (folder, part) = split(text);
+    let counts = |name: &&Name| {
+        let ending = Path::new(&name.text)
+            .extension()
+            .and_then(|end| end.to_str());
+        let is_known = |ending: &str| {
+            endings
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(ending))
+        };
+        let is_hidden = name.text.starts_with('.') && !part.starts_with('.');
+        let is_wanted = name.is_folder || ending.is_some_and(is_known);
+        is_wanted && !is_hidden && name.text.starts_with(part)
+    };
+    let choice = |name: &Name| match name.is_folder {
+        true => format!("{}/", name.text),
+        false => name.text.clone(),
+    };
+    let mut choices: Vec<String> = names.iter().filter(counts).map(choice).collect();
+    choices.sort();
+    let common = match choices.as_slice() {
+        [] => part.to_string(),
+        [first, rest @ ..] => rest.iter().fold(first.clone(), |common, other| {
+            let same = common.chars().zip(other.chars());
+            same.take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
+        }),
+    };
+    Completed {
+        text: format!("{folder}{common}"),
+        choices,
+    }
+}
+
+/// `~/` is the user's home, as everywhere they type a path.
+pub fn home_relative(text: &str) -> PathBuf {
+    let below = text.strip_prefix("~/");
+    let home = directories::UserDirs::new();
+    match (below, home) {
+        (Some(below), Some(home)) => home.home_dir().join(below),
+        _ => PathBuf::from(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(texts: &[&str]) -> Vec<Name> {
+        let name = |text: &&str| Name {
+            text: text.trim_end_matches('/').into(),
+            is_folder: text.ends_with('/'),
+        };
+        texts.iter().map(name).collect()
+    }
+
+    #[track_caller]
+    fn expect(text: &str, listed: &[&str], completed: &str, choices: &[&str]) {
+        let found = complete(text, &names(listed), &["png", "jpg"]);
+        assert_eq!(found.text, completed);
+        assert_eq!(found.choices, choices);
+    }
+
+    #[test]
+    fn a_path_is_completed_as_far_as_its_choices_agree() {
+        let listed = ["cat.jpg", "catalogue/", "cats.PNG", "dog.png", "cat.txt"];
+        expect("pets/d", &listed, "pets/dog.png", &["dog.png"]);
+        expect("c", &listed, "cat", &["cat.jpg", "catalogue/", "cats.PNG"]);
+        expect("/a/cata", &listed, "/a/catalogue/", &["catalogue/"]);
+        expect("/a/x", &listed, "/a/x", &[]);
+        expect("é", &["éa.png", "éb.png"], "é", &["éa.png", "éb.png"]);
+    }
+
+    #[test]
+    fn hidden_names_are_offered_to_who_types_the_dot() {
+        let listed = [".cache/", ".photo.png", "photo.png"];
+        expect("", &listed, "photo.png", &["photo.png"]);
+        expect(".", &listed, ".", &[".cache/", ".photo.png"]);
+    }
+
+    #[test]
+    fn the_folder_of_a_text_is_what_comes_before_its_last_slash() {
+        assert_eq!(folder("cat"), Path::new("."));
+        assert_eq!(folder("/cat"), Path::new("/"));
+        assert_eq!(folder("a/b/c"), Path::new("a/b/"));
+        assert_eq!(split("~/x"), ("~/", "x"));
+    }
+}

@@ -1,0 +1,382 @@
+//! What happens to a photo that is looked at.
+
+use super::super::action::Effect;
+use super::super::app::App;
+use super::super::command::{Command, Context};
+use super::super::completion::home_relative;
+use super::super::dropped;
+use super::super::fuzzy;
+use super::super::gallery::Size;
+use super::super::listing::Listing;
+use super::super::messages::Level;
+use super::super::photo::{Channels, Photo};
+use super::super::popup::Popup;
+use super::super::prompt::{Asked, Prompt};
+use super::super::view::photo::grid;
+use super::browse::no_network;
+use super::queueing;
+use crate::ascent::layer_probe::Rank;
+use crate::model::Layer;
+use crate::runs::target::Place;
+use crate::runs::words;
+use crate::runs::worker::photo::{About, Answer, Found};
+use crate::runs::worker::{Command as Work, Opened};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Most photos of a session that can be gone back to.
+const MOST_PHOTOS: usize = 100;
+
+/// Asks for the path of a photo; the last one's is offered.
+pub fn ask(app: &mut App) {
+    let last = app.photos.last().map(|path| path.display().to_string());
+    let text = last.unwrap_or_default();
+    app.prompt = Some(Prompt::replacing(Asked::Photo, &text));
+}
+
+/// Opens the photo whose path was typed.
+///
+/// # Errors
+/// If there is none.
+pub fn typed(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("type the path of a photo".into());
+    }
+    // A path as a file manager copies it is taken, too.
+    let is_quoted = text.starts_with("file://") || text.starts_with(['\'', '"']);
+    let path = match is_quoted {
+        true => dropped::path(text).ok_or_else(|| format!("{text} is no path of a file"))?,
+        false => home_relative(text),
+    };
+    open(app, vec![path], effects);
+    Ok(())
+}
+
+/// Opens photos: the first is looked at, the others come after it.
+pub fn open(app: &mut App, paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
+    if app.model.opened().is_none() {
+        return no_network(app);
+    }
+    let Some(first) = paths.first().cloned() else {
+        return;
+    };
+    for path in paths {
+        app.photos.retain(|other| *other != path);
+        app.photos.push(path);
+    }
+    let surplus = app.photos.len().saturating_sub(MOST_PHOTOS);
+    app.photos.drain(..surplus);
+    look_at(app, first, effects);
+}
+
+/// Shows a photo in the place of the one that is shown, if one is.
+fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return;
+    };
+    let before = match app.popups.last() {
+        Some(Popup::Photo(_)) => app.popups.pop(),
+        _ => None,
+    };
+    let before = match before {
+        // One that has not come itself is not gone back to.
+        Some(Popup::Photo(mut photo)) if photo.photo.is_none() => photo.before.take(),
+        Some(Popup::Photo(mut photo)) => {
+            photo.before = None;
+            Some(photo)
+        }
+        _ => None,
+    };
+    let same = before.as_ref().map(|photo| photo.layer.clone());
+    let layer = same.or_else(|| first_layer(app, &opened));
+    let photo = Photo::new(path, &opened, layer.unwrap_or_default(), before);
+    ask_worker(&photo, About::Photo, effects);
+    app.popups.push(Popup::Photo(Box::new(photo)));
+}
+
+/// The layer that is selected in the browser, or the last one with positions.
+fn first_layer(app: &App, opened: &Opened) -> Option<String> {
+    let selected = app
+        .browser
+        .selected_layer()
+        .map(|layer| &opened.layers[layer]);
+    let has_places = |layer: &&Layer| {
+        layer
+            .plane()
+            .is_some_and(|(rows, columns)| rows * columns > 1)
+    };
+    let layers = opened.layers.iter();
+    let last = layers.clone().rfind(has_places).or_else(|| layers.last());
+    selected.or(last).map(|layer| layer.name.clone())
+}
+
+fn ask_worker(photo: &Photo, about: About, effects: &mut Vec<Effect>) {
+    effects.push(Effect::Worker(Work::Photo(photo.question(about))));
+}
+
+/// The photo that is looked at, if it is the topmost thing.
+fn open_photo(app: &mut App) -> Option<&mut Photo> {
+    match app.popups.last_mut() {
+        Some(Popup::Photo(photo)) => Some(photo),
+        _ => None,
+    }
+}
+
+/// Takes what the worker found; what nobody waits for any more is dropped.
+pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
+    let Answer { question, found } = answer;
+    let mut popups = app.popups.iter_mut();
+    let photo = popups.find_map(|popup| match popup {
+        Popup::Photo(photo) if photo.question(question.about.clone()) == question => Some(photo),
+        _ => None,
+    });
+    let Some(photo) = photo else {
+        return;
+    };
+    match (question.about, found) {
+        (About::Photo, Ok(Found::Photo(found))) => {
+            photo.photo = Some(found);
+            photo.before = None;
+            match photo.layer.is_empty() {
+                true => photo.channels = Channels::Failed("the model has no layers".into()),
+                false => ask_worker(photo, photo.about_channels(), effects),
+            }
+        }
+        (About::Photo, Err(why)) => refused(app, &question.photo, why),
+        (about @ About::Channels { .. }, found) if about == photo.about_channels() => {
+            photo.channels = match found {
+                Ok(Found::Channels(channels)) => Channels::There(channels),
+                Ok(_) => return,
+                Err(why) => Channels::Failed(words::shown(&why)),
+            };
+            photo.cells = Listing::of(photo.shown().len());
+        }
+        (About::Class(class), Ok(Found::Class(map))) => photo.maps.push((class, map)),
+        (About::Class(class), Err(why)) => {
+            photo.mapped.take_if(|mapped| *mapped == class);
+            app.messages.say(Level::Error, words::shown(&why), app.now);
+        }
+        _ => {}
+    }
+}
+
+/// A photo cannot be opened: what was looked at before comes back.
+fn refused(app: &mut App, path: &PathBuf, why: String) {
+    app.photos.retain(|other| other != path);
+    app.messages.say(Level::Error, why, app.now);
+    let is_it = |popup: &Popup| matches!(popup, Popup::Photo(photo) if photo.path == *path);
+    let Some(at) = app.popups.iter().position(is_it) else {
+        return;
+    };
+    let Popup::Photo(mut photo) = app.popups.remove(at) else {
+        return;
+    };
+    if let Some(before) = photo.before.take() {
+        app.popups.insert(at, Popup::Photo(before));
+    }
+}
+
+/// Another model is open: it has not looked at any photo.
+pub fn close(app: &mut App) {
+    app.popups.retain(|popup| !matches!(popup, Popup::Photo(_)));
+}
+
+/// Shows the channels of the layer after or before.
+pub fn turn_layer(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return;
+    };
+    let Some(photo) = open_photo(app) else {
+        return;
+    };
+    let layers = &opened.layers;
+    let at = layers.iter().position(|layer| layer.name == photo.layer);
+    let next = match (at, forward) {
+        (Some(at), true) => at + 1,
+        (Some(at), false) => at + layers.len() - 1,
+        (None, _) => 0,
+    };
+    photo.layer.clone_from(&layers[next % layers.len()].name);
+    ask_channels(photo, effects);
+}
+
+/// Shows the channels of the layer whose name matches a text best.
+///
+/// # Errors
+/// If none does.
+pub fn go_to_layer(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return Ok(());
+    };
+    let names = || opened.layers.iter().map(|layer| layer.name.as_str());
+    let exact = names().position(|name| name == text);
+    let found = exact.or_else(|| fuzzy::matches(text, names()).first().copied());
+    let found = found.ok_or_else(|| format!("no layer is called {text}"))?;
+    if let Some(photo) = open_photo(app) {
+        photo.layer.clone_from(&opened.layers[found].name);
+        ask_channels(photo, effects);
+    }
+    Ok(())
+}
+
+/// Ranks the channels by their maximum instead of their mean, or the other way round.
+pub fn turn_rank(app: &mut App, effects: &mut Vec<Effect>) {
+    if let Some(photo) = open_photo(app) {
+        photo.rank = match photo.rank {
+            Rank::Mean => Rank::Maximum,
+            Rank::Maximum => Rank::Mean,
+        };
+        ask_channels(photo, effects);
+    }
+}
+
+/// Asks for the channels that are wanted now.
+fn ask_channels(photo: &mut Photo, effects: &mut Vec<Effect>) {
+    photo.channels = Channels::Awaited;
+    photo.cells = Listing::default();
+    // Before the photo is there nothing is asked of it: its answer asks for the channels that are wanted then.
+    if photo.photo.is_some() {
+        ask_worker(photo, photo.about_channels(), effects);
+    }
+}
+
+/// Lays the next class's activation map over the photo.
+pub fn next_map(app: &mut App, effects: &mut Vec<Effect>) {
+    let Some(photo) = open_photo(app) else {
+        return;
+    };
+    photo.mapped = photo.next_mapped();
+    if let Some(class) = photo.mapped
+        && photo.map(class).is_none()
+    {
+        ask_worker(photo, About::Class(class), effects);
+    }
+}
+
+/// Shows the photo that was opened after or before this one.
+pub fn turn(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
+    let Some(path) = open_photo(app).map(|photo| photo.path.clone()) else {
+        return;
+    };
+    let count = app.photos.len();
+    let at = app.photos.iter().position(|other| *other == path);
+    let next = match (at, forward) {
+        (Some(at), true) => at + 1,
+        (Some(at), false) => at + count - 1,
+        (None, _) => 0,
+    };
+    if let Some(next) = app.photos.get(next % count.max(1)).cloned() {
+        look_at(app, next, effects);
+    }
+}
+
+/// Queues the selected channel.
+pub fn run(app: &mut App, effects: &mut Vec<Effect>) {
+    let selected = open_photo(app).and_then(|photo| photo.selected());
+    let place = selected.map(|found| Place::Channel(found.activation.channel));
+    queue(app, place, effects);
+}
+
+/// Queues the neuron of the selected channel that fires most.
+pub fn run_neuron(app: &mut App, effects: &mut Vec<Effect>) {
+    let selected = open_photo(app).and_then(|photo| photo.selected());
+    let place = selected.and_then(|found| {
+        let activation = found.activation;
+        activation
+            .at
+            .map(|at| Place::Neuron(activation.channel, at))
+    });
+    queue(app, place, effects);
+}
+
+fn queue(app: &mut App, place: Option<Place>, effects: &mut Vec<Effect>) {
+    let Some(opened) = app.model.opened().map(Arc::clone) else {
+        return;
+    };
+    let target = place.and_then(|place| open_photo(app)?.target(&opened, place));
+    let Some(target) = target else {
+        return;
+    };
+    let title = target.as_ref().ok().map(|target| target.title.clone());
+    let before = app.queue.jobs().len();
+    queueing::submit_targets(app, vec![target], effects);
+    if let (Some(title), true) = (title, app.queue.jobs().len() > before) {
+        let text = format!("queued: {title}");
+        app.messages.say(Level::Note, text, app.now);
+    }
+}
+
+/// Why a command would do nothing with the photo; `None` if it would, or has nothing to do with photos.
+pub fn refusal(app: &App, command: Command) -> Option<String> {
+    if command == Command::OpenPhoto {
+        return app
+            .model
+            .opened()
+            .is_none()
+            .then(|| "no model is open yet".into());
+    }
+    let Some(Popup::Photo(photo)) = app.popups.last() else {
+        let is_own = command.entry().context == Context::Photo;
+        return is_own.then(|| {
+            format!(
+                "no photo is open: {} opens one",
+                app.key(Command::OpenPhoto)
+            )
+        });
+    };
+    let edge = |is_edge: bool, text: &str| is_edge.then(|| text.to_string());
+    let (cursor, last) = (photo.cells.cursor(), photo.cells.len().saturating_sub(1));
+    match command {
+        Command::RunShown | Command::RunShownNeuron | Command::Left | Command::Right
+            if photo.selected().is_none() =>
+        {
+            Some("no channel is shown yet".into())
+        }
+        Command::Left => edge(cursor == 0, "this is the strongest channel"),
+        Command::Right => edge(cursor == last, "this is the last channel that is shown"),
+        Command::RunShownNeuron => {
+            let at = photo.selected().and_then(|found| found.activation.at);
+            edge(
+                at.is_none(),
+                "this layer has no positions, and no neurons at them",
+            )
+        }
+        Command::NextLayer | Command::PreviousLayer => {
+            let layers = app.model.opened().map_or(0, |opened| opened.layers.len());
+            edge(layers < 2, "the model has no other layer")
+        }
+        Command::ShownMap => match &photo.photo {
+            None => Some("the photo is being opened".into()),
+            Some(photo) => edge(photo.top.is_empty(), "the model has no class scores"),
+        },
+        Command::NextPhoto | Command::PreviousPhoto if app.photos.len() < 2 => Some(format!(
+            "no other photo was opened: {} opens one",
+            app.key(Command::OpenPhoto)
+        )),
+        _ => None,
+    }
+}
+
+/// Brings the grid of cells up to the size of the screen.
+pub fn fit(app: &mut App) {
+    let (body, cell) = (app.layout().body, app.environment.terminal.cell);
+    if let Some(photo) = open_photo(app) {
+        let grid = grid(body, cell, photo.shown().len());
+        photo.cells.fit(grid.lines, grid.columns);
+    }
+}
+
+/// The synthetic pictures of the channels that are seen.
+pub fn thumbnails(app: &App) -> Vec<(String, Size)> {
+    let (Some(Popup::Photo(photo)), Some(opened)) = (app.popups.last(), app.model.opened()) else {
+        return Vec::new();
+    };
+    let run = |channel: usize| {
+        let target = photo.target(opened, Place::Channel(channel))?.ok()?;
+        app.library.of_target(&opened.hash, &target)
+    };
+    let channels = photo.shown().iter();
+    let runs = channels.filter_map(|found| run(found.activation.channel));
+    runs.map(|entry| (entry.id.clone(), Size::Thumbnail))
+        .collect()
+}

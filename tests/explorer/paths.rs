@@ -1,0 +1,138 @@
+//! Paths of photos and of exports: typed, completed, and dropped on the terminal.
+
+use super::photo::{found, paste, questions};
+use super::support::{Driver, network};
+use std::path::PathBuf;
+use ziggurat::runs::worker::Report;
+use ziggurat::runs::worker::photo::{About, Answer as Looked};
+use ziggurat::terminal::Protocol;
+use ziggurat::tui::action::{Answer, Effect};
+use ziggurat::tui::completion::Name;
+
+#[test]
+fn a_typed_path_opens_the_photo_and_asks_for_the_channels_of_the_selected_layer() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press("1 f j j");
+    explorer.press("I");
+    explorer.write("/photos/my cat.jpg");
+    let asked = questions(&explorer.press("enter"));
+    let [question] = asked.as_slice() else {
+        panic!("{asked:?}");
+    };
+    assert_eq!(question.photo, PathBuf::from("/photos/my cat.jpg"));
+    assert_eq!(
+        (question.model.as_str(), &question.about),
+        ("toy", &About::Photo)
+    );
+    assert!(explorer.screen().contains("opening"));
+    let found = Ok(found(question));
+    let effects = explorer.report(Report::Photo(Looked {
+        question: question.clone(),
+        found,
+    }));
+    let asked = questions(&effects);
+    let layer = explorer
+        .app
+        .browser
+        .selected_layer()
+        .map(|layer| network().layers[layer].name.clone());
+    assert!(
+        matches!(&asked[0].about, About::Channels { layer: asked, .. } if Some(asked) == layer.as_ref())
+    );
+}
+
+#[test]
+fn a_dropped_file_is_opened_and_other_texts_are_not() {
+    for text in [
+        "'/photos/my cat.jpg' ",
+        "/photos/my\\ cat.jpg",
+        "file:///photos/my%20cat.jpg\r\n",
+    ] {
+        let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+        let asked = questions(&paste(&mut explorer, text));
+        assert_eq!(asked.len(), 1, "{text}");
+        assert_eq!(asked[0].photo, PathBuf::from("/photos/my cat.jpg"));
+    }
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    for text in [
+        "flamingo",
+        "/models/net.onnx",
+        "https://example.com/cat.jpg",
+    ] {
+        assert!(questions(&paste(&mut explorer, text)).is_empty());
+        assert!(
+            explorer.screen().contains("nothing is being typed"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_file_dropped_on_the_line_is_its_path() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press("I");
+    paste(&mut explorer, "'/photos/my cat.jpg'");
+    let asked = questions(&explorer.press("enter"));
+    assert_eq!(asked[0].photo, PathBuf::from("/photos/my cat.jpg"));
+}
+
+#[test]
+fn tab_completes_the_path_of_a_photo_and_of_an_export() {
+    let name = |text: &str, is_folder| Name {
+        text: text.into(),
+        is_folder,
+    };
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press("I");
+    explorer.write("/photos/c");
+    let asked = explorer.press("tab");
+    assert!(matches!(asked.as_slice(), [Effect::ListNames(text)] if text == "/photos/c"));
+    let names = vec![
+        name("cat.jpg", false),
+        name("cats", true),
+        name("cat.txt", false),
+    ];
+    explorer.answer(Answer::Names {
+        text: "/photos/c".into(),
+        names: Ok(names),
+    });
+    let screen = explorer.screen();
+    assert!(
+        screen.contains("photo: /photos/cat") && screen.contains("cat.jpg  cats/"),
+        "{screen}"
+    );
+    // What comes late changes nothing.
+    explorer.write("s");
+    explorer.answer(Answer::Names {
+        text: "/photos/cat".into(),
+        names: Ok(vec![name("cat.jpg", false)]),
+    });
+    assert!(
+        explorer.screen().contains("photo: /photos/cats "),
+        "{}",
+        explorer.screen()
+    );
+    explorer.press("tab");
+    explorer.answer(Answer::Names {
+        text: "/photos/cats".into(),
+        names: Ok(vec![name("cats", true)]),
+    });
+    assert!(explorer.screen().contains("photo: /photos/cats/"));
+    explorer.answer(Answer::Names {
+        text: "/photos/cats/".into(),
+        names: Err("/photos/cats/: gone".into()),
+    });
+    assert!(explorer.screen().contains("gone"));
+
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.remember(1);
+    explorer.press("3 x ctrl-u");
+    explorer.write("o");
+    assert!(matches!(explorer.press("tab").as_slice(), [Effect::ListNames(text)] if text == "o"));
+    let names = vec![name("old.html", false), name("old.jpg", false)];
+    explorer.answer(Answer::Names {
+        text: "o".into(),
+        names: Ok(names),
+    });
+    assert!(explorer.screen().contains("export to: old.html"));
+}
