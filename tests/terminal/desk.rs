@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use ziggurat::home::Home;
 use ziggurat::runtime::{package, testing};
 
-/// Keys that choose the preset `quick` of [`Desk::new`]: it comes after the four that are built in.
-pub const QUICK: &str = "pppp";
+/// Keys that choose the preset `quick` of [`Desk::new`], whichever was chosen last time.
+pub const QUICK: &str = ":preset quick\r";
 
 /// What the header says once the default model is open.
 pub const OPEN: &str = "1000 classes";

@@ -145,7 +145,7 @@ fn killed_at_any_moment_while_runs_finish_nothing_is_lost_or_half_written() {
         terminal.wait_for("tench");
         terminal.type_text("gg");
         let (seed, page) = (number / PAGES, number % PAGES);
-        terminal.type_text(&"n".repeat(seed as usize));
+        terminal.type_text(&format!(":seed {seed}\r"));
         for _ in 0..page {
             terminal.type_text("\x06");
         }
