@@ -12,7 +12,7 @@ use ziggurat::onnx::shapes::{fixed, untyped};
 use ziggurat::onnx::{Builder, Elem, file};
 use ziggurat::runs::queue::{Job, JobId, Queue};
 use ziggurat::runs::target::Parts;
-use ziggurat::runs::worker::photo::{About, Found, Question};
+use ziggurat::runs::worker::photo::{About, Found, MapAt, Question};
 use ziggurat::runs::worker::{Command, Opened, Origin, Report, Told, Watched, Worker};
 use ziggurat::runs::{Spec, checkpoint, history};
 use ziggurat::runtime::{Provider, testing};
@@ -665,7 +665,13 @@ fn a_photo_is_looked_at_between_two_steps_of_a_run() {
     assert_ne!(channels[0].map, channels[1].map);
 
     let class = seen.top[0].0;
-    let Ok(Found::Class(map)) = found(&mut seat, question(About::Class(class))) else {
+    let Ok(Found::Class(map)) = found(
+        &mut seat,
+        question(About::Class {
+            class,
+            at: MapAt::default(),
+        }),
+    ) else {
         panic!("no map");
     };
     assert_eq!(map.dimensions(), (1024, 682));

@@ -28,6 +28,8 @@ pub struct Photo {
     pub cells: Listing,
     /// The class whose activation map lies over the photo, if any.
     pub mapped: Option<usize>,
+    /// Where and how class activation maps are taken: as runs with the present settings take theirs.
+    pub map_at: photo::MapAt,
     /// The class activation maps that have come.
     pub maps: Vec<(usize, Arc<RgbImage>)>,
     /// What was looked at before; it comes back if this one cannot be opened.
@@ -46,7 +48,12 @@ pub enum Channels {
 
 impl Photo {
     /// A photo that is to be opened.
-    pub fn new(path: PathBuf, opened: &Opened, layer: String, before: Option<Box<Self>>) -> Self {
+    pub fn new(
+        path: PathBuf,
+        opened: &Opened,
+        (layer, map_at): (String, photo::MapAt),
+        before: Option<Box<Self>>,
+    ) -> Self {
         Self {
             path,
             model: opened.model.clone(),
@@ -56,6 +63,7 @@ impl Photo {
             rank: before.as_ref().map_or(Rank::Mean, |before| before.rank),
             cells: Listing::default(),
             mapped: None,
+            map_at,
             maps: Vec::new(),
             before,
         }

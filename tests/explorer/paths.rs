@@ -74,6 +74,11 @@ fn a_file_dropped_on_the_line_is_its_path() {
     paste(&mut explorer, "'/photos/my cat.jpg'");
     let asked = questions(&explorer.press("enter"));
     assert_eq!(asked[0].photo, PathBuf::from("/photos/my cat.jpg"));
+    // Several are opened at once.
+    explorer.press("I");
+    let asked = questions(&paste(&mut explorer, "/photos/a.png /photos/b.png"));
+    assert_eq!(asked[0].photo, PathBuf::from("/photos/a.png"));
+    assert_eq!(explorer.app.photos.len(), 3);
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use ziggurat::ascent::layer_probe::{ChannelActivation, Rank};
 use ziggurat::ascent::{Kind, Objective, Settings};
 use ziggurat::runs::Spec;
-use ziggurat::runs::worker::photo::{About, Answer as Looked, Channel, Found, Photo, Question};
+use ziggurat::runs::worker::photo::{
+    About, Answer as Looked, Channel, Found, MapAt, Photo, Question,
+};
 use ziggurat::runs::worker::{Command as Work, Report};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, Answer, Effect};
@@ -52,7 +54,7 @@ pub fn found(question: &Question) -> Found {
             let channels = (0..8).map(|index| channel(20 - index, 3.0 - 0.25 * index as f32, at));
             Found::Channels(channels.collect())
         }
-        About::Class(_) => Found::Class(picture()),
+        About::Class { .. } => Found::Class(picture()),
     }
 }
 
@@ -228,7 +230,11 @@ fn a_lays_the_map_of_each_class_over_the_photo_in_turn() {
         assert!(explorer.screen().contains(" …"), "{}", explorer.screen());
         answered(&mut explorer, &effects);
     }
-    assert_eq!(classes, [4, 0, 2].map(About::Class));
+    let map = |class| About::Class {
+        class,
+        at: MapAt::default(),
+    };
+    assert_eq!(classes, [4, 0, 2].map(map));
     assert!(explorer.screen().contains("▸"));
     assert!(questions(&explorer.press("a")).is_empty());
     assert!(!explorer.screen().contains("▸"));
@@ -236,6 +242,21 @@ fn a_lays_the_map_of_each_class_over_the_photo_in_turn() {
     assert!(questions(&explorer.press("a")).is_empty());
     let asked = questions(&explorer.press("esc I enter"));
     assert_eq!(asked[0].about, About::Photo);
+}
+
+#[test]
+fn the_map_is_taken_where_the_settings_say() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press("1 f j j a");
+    let layer = explorer.app.plan.settings.mask_layer.clone();
+    assert!(!layer.is_empty());
+    let effects = paste(&mut explorer, "/photos/cat.jpg");
+    answered(&mut explorer, &effects);
+    let asked = questions(&explorer.press("a"));
+    let About::Class { class: 4, at } = &asked[0].about else {
+        panic!("{asked:?}");
+    };
+    assert_eq!(at.layer.as_ref(), Some(&layer));
 }
 
 #[test]

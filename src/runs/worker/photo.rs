@@ -2,9 +2,10 @@
 //! layer the photo activates most, and which region speaks for a class.
 
 use super::opening::Loaded;
+use crate::ascent::cam::Method;
 use crate::ascent::layer_probe::{ChannelActivation, ChannelMap, ChannelMaps, Rank};
 use crate::ascent::probe::{Classifier, largest};
-use crate::ascent::{Kind, MapChoice, Objective, TOP, Unit, heat, photo_map};
+use crate::ascent::{Kind, MapChoice, Objective, Settings, TOP, Unit, heat, photo_map};
 use crate::model::{Activation, Network, Window, picture};
 use crate::runtime::Device;
 use image::{RgbImage, imageops};
@@ -40,7 +41,26 @@ pub enum About {
         count: usize,
     },
     /// The class activation map of a class.
-    Class(usize),
+    Class { class: usize, at: MapAt },
+}
+
+/// Where and how a class activation map is taken.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MapAt {
+    pub method: Method,
+    /// The layer's name; `None`: one that is found.
+    pub layer: Option<String>,
+}
+
+impl MapAt {
+    /// As runs with these settings take theirs.
+    pub fn of(settings: &Settings) -> Self {
+        let MapChoice { method, layer } = settings.map();
+        Self {
+            method,
+            layer: layer.map(str::to_string),
+        }
+    }
 }
 
 /// What came of a question.
@@ -130,7 +150,9 @@ impl Photos {
                 let channels = maps.into_iter().map(|found| channel(&seen, found));
                 Ok(Found::Channels(channels.collect()))
             }
-            About::Class(class) => class_map(network, path, *class, device).map(Found::Class),
+            About::Class { class, at } => {
+                class_map(network, path, (*class, at), device).map(Found::Class)
+            }
         }
     }
 
@@ -140,7 +162,7 @@ impl Photos {
         path: &Path,
         device: Device,
     ) -> Result<Arc<Photo>, String> {
-        let picture = picture::read(path).map_err(|problem| problem.to_string())?;
+        let picture = read(path)?;
         let prepared = Prepared::of(network, path, &picture)?;
         let top = match network.logits() {
             Some(_) => Classifier::open(network, device)
@@ -167,7 +189,7 @@ impl Photos {
         let prepared = match self.last.take().filter(is_last) {
             Some(last) => last,
             None => {
-                let picture = picture::read(path).map_err(|problem| problem.to_string())?;
+                let picture = read(path)?;
                 Prepared::of(network, path, &picture)?
             }
         };
@@ -204,7 +226,7 @@ fn channel(seen: &RgbImage, (activation, map): ChannelMap) -> Channel {
 fn class_map(
     network: &Network,
     path: &Path,
-    class: usize,
+    (class, at): (usize, &MapAt),
     device: Device,
 ) -> Result<Arc<RgbImage>, String> {
     let logits = network
@@ -218,14 +240,26 @@ fn class_map(
         index: class,
         position: (0, 0),
     };
-    let picture = picture::read(path).map_err(|problem| problem.to_string())?;
-    let choice = MapChoice::default();
+    let picture = read(path)?;
+    let choice = MapChoice {
+        method: at.method,
+        layer: at.layer.as_deref(),
+    };
     let map = photo_map::of_photo(network, (&objective, unit), &picture, choice, device)
         .map_err(|problem| problem.to_string())?;
     let small = shrunk(&picture, LONGEST);
     let map = map.resized(small.width(), small.height());
     let overlaid = heat::overlay_rows(&small, |row| map.row(row as usize).to_vec());
     Ok(Arc::new(overlaid))
+}
+
+/// Reads a photo. What is no file, such as a pipe, might be waited for without end.
+fn read(path: &Path) -> Result<RgbImage, String> {
+    let is_other = std::fs::metadata(path).is_ok_and(|data| !data.is_file());
+    match is_other {
+        true => Err(format!("{}: not a file", path.display())),
+        false => picture::read(path).map_err(|problem| problem.to_string()),
+    }
 }
 
 /// The picture with no side longer than `longest`.
@@ -262,12 +296,37 @@ mod tests {
             count: 3,
         };
         let mut photos = Photos::default();
-        for about in [About::Photo, channels("a"), About::Class(1), channels("b")] {
+        for about in [
+            About::Photo,
+            channels("a"),
+            About::Class {
+                class: 1,
+                at: MapAt::default(),
+            },
+            channels("b"),
+        ] {
             photos.ask(question("x.png", about));
         }
         let order = std::iter::from_fn(|| photos.take().map(|question| question.about));
         let order: Vec<About> = order.collect();
-        assert_eq!(order, [About::Photo, About::Class(1), channels("b")]);
+        assert_eq!(
+            order,
+            [
+                About::Photo,
+                About::Class {
+                    class: 1,
+                    at: MapAt::default()
+                },
+                channels("b")
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let why = read(Path::new("/dev/null")).unwrap_err();
+        assert_eq!(why, "/dev/null: not a file");
+        assert!(read(Path::new("/no/such.png")).is_err());
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::ascent::layer_probe::Rank;
 use crate::model::Layer;
 use crate::runs::target::Place;
 use crate::runs::words;
-use crate::runs::worker::photo::{About, Answer, Found};
+use crate::runs::worker::photo::{About, Answer, Found, MapAt};
 use crate::runs::worker::{Command as Work, Opened};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -89,7 +89,8 @@ fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
     };
     let same = before.as_ref().map(|photo| photo.layer.clone());
     let layer = same.or_else(|| first_layer(app, &opened));
-    let photo = Photo::new(path, &opened, layer.unwrap_or_default(), before);
+    let at = (layer.unwrap_or_default(), MapAt::of(&app.plan.settings));
+    let photo = Photo::new(path, &opened, at, before);
     ask_worker(&photo, About::Photo, effects);
     app.popups.push(Popup::Photo(Box::new(photo)));
 }
@@ -151,8 +152,10 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
             };
             photo.cells = Listing::of(photo.shown().len());
         }
-        (About::Class(class), Ok(Found::Class(map))) => photo.maps.push((class, map)),
-        (About::Class(class), Err(why)) => {
+        (About::Class { class, at }, Ok(Found::Class(map))) if at == photo.map_at => {
+            photo.maps.push((class, map));
+        }
+        (About::Class { class, at }, Err(why)) if at == photo.map_at => {
             photo.mapped.take_if(|mapped| *mapped == class);
             app.messages.say(Level::Error, words::shown(&why), app.now);
         }
@@ -249,7 +252,8 @@ pub fn next_map(app: &mut App, effects: &mut Vec<Effect>) {
     if let Some(class) = photo.mapped
         && photo.map(class).is_none()
     {
-        ask_worker(photo, About::Class(class), effects);
+        let at = photo.map_at.clone();
+        ask_worker(photo, About::Class { class, at }, effects);
     }
 }
 

@@ -37,6 +37,10 @@ pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
 pub fn paste(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
     let photos = dropped::pictures(text);
     match (&mut app.prompt, photos) {
+        (Some(prompt), Some(photos)) if prompt.asked == Asked::Photo && photos.len() > 1 => {
+            app.prompt = None;
+            photo::open(app, photos, effects);
+        }
         (Some(prompt), Some(photos)) if prompt.asked == Asked::Photo => {
             let path = photos[0].display().to_string();
             prompt.replace(&path);
