@@ -15,8 +15,17 @@ pub struct Comparison {
     pub common: Vec<String>,
     /// The names of what was asked for differently: `seed`, `tilt`, …
     pub differing: Vec<&'static str>,
-    /// Of each run, in the order given, what not all have: `seed 3`, `tilt=1.2`, `score 2.13`, …
-    pub captions: Vec<Vec<String>>,
+    /// What is said of each run, in the order given.
+    pub captions: Vec<Caption>,
+}
+
+/// What is said of a run that does not hold for all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Caption {
+    /// What was asked for: `seed 3`, `draft`, `tilt=1.2`, …
+    pub asked: Vec<String>,
+    /// What came of it: `score 2.13`, `97.5 %`, …
+    pub results: Vec<String>,
 }
 
 /// One thing that can be said of every run.
@@ -33,7 +42,7 @@ impl Comparison {
     /// Compares runs.
     pub fn of(runs: &[&Entry]) -> Self {
         let mut comparison = Self {
-            captions: vec![Vec::new(); runs.len()],
+            captions: vec![Caption::default(); runs.len()],
             ..Self::default()
         };
         for aspect in [targets(runs), models(runs), methods(runs)] {
@@ -75,46 +84,55 @@ impl Comparison {
             }
             return;
         }
-        if !aspect.name.is_empty() {
+        let is_asked = !aspect.name.is_empty();
+        if is_asked {
             self.differing.push(aspect.name);
         }
         for (caption, text) in self.captions.iter_mut().zip(aspect.texts) {
+            let texts = match is_asked {
+                true => &mut caption.asked,
+                false => &mut caption.results,
+            };
             if !text.is_empty() {
-                caption.push(text);
+                texts.push(text);
             }
         }
     }
 
-    /// The settings that differ, one by one, and what the others are: a preset, or what differs from the defaults.
+    /// The presets that the runs began from, and the settings that were changed beyond them: each one that differs with its
+    /// values, the others together.
     fn add_settings(&mut self, runs: &[&Entry]) {
-        if runs.iter().any(|run| !run.has_known_settings()) {
+        if runs.is_empty() || runs.iter().any(|run| !run.has_known_settings()) {
             return;
         }
-        let value = |run: &Entry, knob: &Knob| match run.changes.get(knob.key) {
-            Some(value) => value.to_string(),
-            None => words::value(&knob.default()),
-        };
-        let mut differing: Vec<&str> = Vec::new();
-        for knob in KNOBS {
-            let texts = runs
-                .iter()
-                .map(|run| format!("{}={}", knob.key, value(run, knob)));
-            let texts: Vec<String> = texts.collect();
-            if texts.windows(2).any(|pair| pair[0] != pair[1]) {
-                differing.push(knob.key);
-                self.add(Aspect {
-                    name: knob.key,
-                    texts,
-                    is_said_in_common: false,
-                });
-            }
-        }
-        let Some(first) = runs.first() else { return };
-        let shared: Changes = first.changes.filtered(|key| !differing.contains(&key));
-        self.common.push(match shared.preset() {
-            Some(name) => name.into(),
-            None => shared.to_string(),
+        let based: Vec<(&str, Changes)> = runs.iter().map(|run| run.changes.based()).collect();
+        self.add(Aspect {
+            name: "preset",
+            texts: based.iter().map(|(preset, _)| preset.to_string()).collect(),
+            is_said_in_common: true,
         });
+        for knob in KNOBS {
+            self.add(setting(knob, runs, &based));
+        }
+    }
+}
+
+/// A setting that some run changed beyond its preset: nothing is said of runs whose preset decides it.
+fn setting(knob: &'static Knob, runs: &[&Entry], based: &[(&str, Changes)]) -> Aspect {
+    let key = knob.key;
+    let is_named = based.iter().any(|(_, beyond)| beyond.get(key).is_some());
+    let text = |(run, (_, beyond)): (&&Entry, &(&str, Changes))| {
+        let is_decided = run.changes.get(key).is_some() && beyond.get(key).is_none();
+        match run.changes.get(key) {
+            _ if !is_named || is_decided => String::new(),
+            Some(value) => format!("{key}={value}"),
+            None => format!("{key}={}", words::value(&knob.default())),
+        }
+    };
+    Aspect {
+        name: key,
+        texts: runs.iter().zip(based).map(text).collect(),
+        is_said_in_common: true,
     }
 }
 
@@ -292,6 +310,11 @@ mod tests {
         Comparison::of(&runs.iter().collect::<Vec<_>>())
     }
 
+    fn caption(comparison: &Comparison, run: usize) -> String {
+        let Caption { asked, results } = &comparison.captions[run];
+        format!("{} | {}", asked.join(" · "), results.join(" · "))
+    }
+
     fn with(settings: &[(&str, f64)]) -> Entry {
         let mut record = record(0);
         for (key, value) in settings {
@@ -307,8 +330,8 @@ mod tests {
             entry.probability = Some([0.975, 0.9751][index]);
         }));
         assert_eq!(found.summary(), "flamingo · m · default; differ in seed");
-        assert_eq!(found.captions[0], ["seed 0", "score 2.13", "97.50 %"]);
-        assert_eq!(found.captions[1], ["seed 1", "score 2.10", "97.51 %"]);
+        assert_eq!(caption(&found, 0), "seed 0 | score 2.13 · 97.50 %");
+        assert_eq!(caption(&found, 1), "seed 1 | score 2.10 · 97.51 %");
     }
 
     #[test]
@@ -319,15 +342,27 @@ mod tests {
         ]);
         assert_eq!(
             found.summary(),
-            "flamingo · m · steps=80 · seed 0 · score 0.00 · 50.0 %; differ in blur, tilt"
+            "flamingo · m · default · steps=80 · seed 0 · score 0.00 · 50.0 %; differ in blur, tilt"
         );
-        assert_eq!(found.captions[0], ["blur=3", "tilt=1.3"]);
-        assert_eq!(found.captions[1], ["blur=2", "tilt=1.15"]);
+        assert_eq!(caption(&found, 0), "blur=3 · tilt=1.3 | ");
+        assert_eq!(caption(&found, 1), "blur=2 · tilt=1.15 | ");
         let same = compared(&[with(&[("tilt", 1.0)]), with(&[("tilt", 1.2)])]);
         assert!(same.summary().starts_with("flamingo · m · default · "));
+    }
+
+    #[test]
+    fn presets_are_named_and_only_what_goes_beyond_them_is_listed() {
         let vivid = [("chroma", 2.0), ("contrast", 1.4), ("step_size", 0.25)];
-        let vivid = compared(&[with(&vivid), with(&vivid)]);
-        assert!(vivid.summary().starts_with("flamingo · m · vivid · "));
+        let same = compared(&[with(&vivid), with(&vivid)]);
+        assert!(same.summary().starts_with("flamingo · m · vivid · "));
+        let sharper = [&vivid[..], &[("tilt", 1.3)]].concat();
+        let other = [("step_size", 0.1), ("blur", 2.0)];
+        let found = compared(&[with(&vivid), with(&sharper), with(&other)]);
+        assert_eq!(found.differing, ["preset", "step_size", "blur", "tilt"]);
+        assert_eq!(caption(&found, 0), "vivid · blur=3 · tilt=1.15 | ");
+        assert_eq!(caption(&found, 1), "vivid · blur=3 · tilt=1.3 | ");
+        let last = "default · step_size=0.1 · blur=2 · tilt=1.15 | ";
+        assert_eq!(caption(&found, 2), last);
     }
 
     #[test]
@@ -338,12 +373,16 @@ mod tests {
             entry.model_hash = ["aaaa1111", "bbbb2222", "aaaa1111"][index].into();
         }));
         assert_eq!(found.differing, ["model"]);
-        let models: Vec<&str> = found.captions.iter().map(|all| all[0].as_str()).collect();
+        let models: Vec<&str> = found
+            .captions
+            .iter()
+            .map(|all| all.asked[0].as_str())
+            .collect();
         assert_eq!(models, ["lite.onnx", "lite0", "lite.onnx"]);
         let found = compared(&runs::<2>(|index, entry| {
             entry.model_hash = ["aaaa1111", "bbbb2222"][index].into();
         }));
-        assert_eq!(found.captions[0][0], "m (aaaa11)");
+        assert_eq!(found.captions[0].asked[0], "m (aaaa11)");
     }
 
     #[test]
@@ -352,7 +391,7 @@ mod tests {
             entry.target = "crane".into();
             entry.unit.index = [134, 517][index];
         }));
-        assert_eq!(found.captions[0][0], "crane (134)");
+        assert_eq!(found.captions[0].asked[0], "crane (134)");
         assert_eq!(found.differing, ["target", "seed"]);
     }
 
@@ -363,11 +402,9 @@ mod tests {
             entry.method = [6, 3][index];
             entry.ended = [Ended::Stopped, Ended::Finished][index];
         }));
-        assert_eq!(
-            found.captions[0],
-            ["method 6", "seed 0", "stopped after 3 steps", "25.0 %"]
-        );
-        assert_eq!(found.captions[1], ["method 3", "seed 1"]);
+        let first = "method 6 · seed 0 | stopped after 3 steps · 25.0 %";
+        assert_eq!(caption(&found, 0), first);
+        assert_eq!(caption(&found, 1), "method 3 · seed 1 | ");
         // Nothing is said of settings whose meaning is not today's.
         assert_eq!(
             found.summary(),
@@ -388,7 +425,7 @@ mod tests {
                 });
             }
         }));
-        let last = |run: usize| found.captions[run][1..].join(" · ");
+        let last = |run: usize| found.captions[run].results.join(" · ");
         assert_eq!(last(0), "lite1 91.0 % · lite2 50.0 %");
         assert_eq!(last(1), "lite1 91.2 %");
         assert_eq!(last(2), "lite1 crane");

@@ -130,27 +130,32 @@ impl Changes {
         all.find(|(known, _)| *known == key).map(|(_, value)| value)
     }
 
-    /// Only the settings whose keys pass.
-    #[must_use]
-    pub fn filtered(&self, pass: impl Fn(&str) -> bool) -> Self {
-        let kept = self.0.iter().filter(|(key, _)| pass(key));
-        Self(kept.cloned().collect())
-    }
-
     /// Whether every setting has its default.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The preset that has exactly these settings.
-    pub fn preset(&self) -> Option<&'static str> {
-        let has_these = |name: &str| {
+    /// The preset that they began from, and what was changed beyond it: of the presets all of whose settings are among them,
+    /// the one that has most; the default if there is no other.
+    pub fn based(&self) -> (&'static str, Self) {
+        let of = |name: &'static str| {
             let settings = BTreeMap::from(Settings::preset(name).unwrap_or_default());
             let settings = settings.iter().map(|(key, value)| (key.as_str(), value));
-            Self::of(METHOD, settings) == *self
+            (name, Self::of(METHOD, settings))
         };
-        let mut names = PRESETS.iter().map(|preset| preset.name);
-        names.find(|name| has_these(name))
+        let is_among = |preset: &Self| {
+            preset
+                .iter()
+                .all(|(key, value)| self.get(key) == Some(value))
+        };
+        let presets = PRESETS.iter().map(|preset| of(preset.name));
+        let fitting = presets.filter(|(_, preset)| is_among(preset));
+        // Of several that have as many settings, the last would be taken: the default has none.
+        let (name, preset) = fitting
+            .max_by_key(|(_, preset)| preset.0.len())
+            .unwrap_or_default();
+        let beyond = self.0.iter().filter(|(key, _)| preset.get(key).is_none());
+        (name, Self(beyond.cloned().collect()))
     }
 }
 
@@ -405,12 +410,21 @@ mod tests {
     #[test]
     fn settings_that_are_a_presets_bear_its_name() {
         let with = |settings| Spec { settings, ..spec() }.changes();
-        assert_eq!(with(Settings::default()).preset(), Some("default"));
-        let draft = with(Settings::preset("draft").unwrap());
-        assert_eq!(draft.preset(), Some("draft"));
-        assert_eq!((draft.get("steps"), draft.get("blur")), (Some("80"), None));
-        let other = draft.filtered(|key| key != "steps");
-        assert!(other.preset().is_none() && !other.to_string().contains("steps"));
+        let none = Changes::default();
+        assert_eq!(with(Settings::default()).based(), ("default", none.clone()));
+        let mut draft = Settings::preset("draft").unwrap();
+        let changes = with(draft.clone());
+        assert_eq!(
+            (changes.get("steps"), changes.get("blur")),
+            (Some("80"), None)
+        );
+        assert_eq!(changes.based(), ("draft", none));
+        draft.set("blur", 2.0.into()).unwrap();
+        let (preset, beyond) = with(draft.clone()).based();
+        assert_eq!((preset, beyond.to_string().as_str()), ("draft", "blur=2"));
+        draft.set("steps", 90.0.into()).unwrap();
+        let (preset, beyond) = with(draft).based();
+        assert_eq!((preset, beyond.get("steps")), ("default", Some("90")));
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub enum TransferError {
     #[error("{target}: {problem}")]
     Target {
         target: String,
-        problem: TargetError,
+        problem: Box<TargetError>,
     },
     /// Its settings mean something else today.
     #[error(
@@ -50,7 +50,10 @@ pub fn transferred(
         }
         Ok(found)
     });
-    let found = found.map_err(|problem| TransferError::Target { target, problem })?;
+    let found = found.map_err(|problem| TransferError::Target {
+        target,
+        problem: Box::new(problem),
+    })?;
     let what = (found.title.as_str(), found.objective, found.unit);
     Ok(Spec::new(
         (name, hash),

@@ -265,4 +265,19 @@ fn what_judges_say_is_shown_and_sorts_the_list() {
     assert!(places.is_sorted(), "{screen}");
     let verdict = "judge       efficientnet-lite2: crane 62.5 %, flamingo 37.5 %";
     assert!(screen.contains(verdict), "{screen}");
+
+    // The details say it too.
+    explorer.press("enter");
+    let mut record = super::support::flamingo(3);
+    record.verdicts = explorer
+        .app
+        .library
+        .find(&record.id)
+        .unwrap()
+        .verdicts
+        .clone();
+    explorer.answer(Answer::Record(Box::new(record)));
+    let screen = explorer.screen();
+    let verdict = "judge            efficientnet-lite2: crane 62";
+    assert!(screen.contains(verdict), "{screen}");
 }

@@ -121,7 +121,11 @@ impl Session<'_> {
     ) -> Result<Option<Vec<Result<Ending, Error>>>, Error> {
         let specs: Vec<Spec> = batch.iter().copied().cloned().collect();
         let mut runs = Batch::begin(network, &specs, self.device, &self.stop)?;
-        let bar = progress_bar(runs.ascent().steps(), batch);
+        let model = match self.delivery.several_models {
+            true => format!("{}:", words::model(&specs[0].model)),
+            false => String::new(),
+        };
+        let bar = progress_bar(runs.ascent().steps(), &model, batch);
         let ended = loop {
             match runs.step() {
                 Ok(None) => break Ended::Finished,
@@ -185,7 +189,7 @@ pub fn note<E: std::fmt::Display>(failed: &mut Option<E>, problem: E) {
     }
 }
 
-fn progress_bar(steps: usize, batch: &[&Spec]) -> ProgressBar {
+fn progress_bar(steps: usize, model: &str, batch: &[&Spec]) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
     let template = "{prefix} {wide_bar} {pos}/{len} {msg} {per_sec} {eta} left";
     bar.set_style(
@@ -197,7 +201,12 @@ fn progress_bar(steps: usize, batch: &[&Spec]) -> ProgressBar {
         .map(|spec| output::one_line(&spec.target))
         .collect();
     let more = if batch.len() > 3 { ", …" } else { "" };
-    bar.set_prefix(format!("{}{more}", names.join(", ")));
+    let model = output::one_line(model);
+    bar.set_prefix(
+        format!("{model} {}{more}", names.join(", "))
+            .trim_start()
+            .to_string(),
+    );
     bar
 }
 

@@ -285,7 +285,7 @@ fn entry_row(app: &App, entry: &Entry, now: u64, width: usize) -> Line<'static> 
         seed => format!("seed {seed} "),
     };
     let model = match app.is_of_other_model(&entry.model_hash) {
-        true => format!("{} ", entry.model),
+        true => format!("{} ", words::model(&entry.model)),
         false => String::new(),
     };
     let note = format!("{model}{seed}{}", entry.changes);

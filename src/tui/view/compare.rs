@@ -3,7 +3,7 @@
 
 use super::panel::overlaid;
 use super::{Frame, slots};
-use crate::runs::comparison::Comparison;
+use crate::runs::comparison::{Caption, Comparison};
 use crate::runs::history::Entry;
 use crate::tui::app::App;
 use crate::tui::gallery::Size;
@@ -13,6 +13,7 @@ use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
+use std::cmp::Reverse;
 use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
@@ -46,8 +47,8 @@ pub fn draw(app: &App, frame: &mut Frame, compare: &Compare) {
     }
     if let (Some(run), Some(caption)) = (runs.get(turn), comparison.captions.get(turn)) {
         let mut caption = caption.clone();
-        caption.insert(0, format!("{} of {seen}", turn + 1));
-        let lines = joined(&caption, area.width.into()).len() as u16;
+        caption.asked.insert(0, format!("{} of {seen}", turn + 1));
+        let lines = (whole(&caption, area.width).len() as u16).min(area.height / 2);
         one(app, frame, (area, lines), run, (&caption, 0));
     }
 }
@@ -79,16 +80,10 @@ fn framed(app: &App, frame: &mut Frame, title: &str, summary: &str) -> Rect {
     }
 }
 
-fn side_by_side(
-    app: &App,
-    frame: &mut Frame,
-    area: Rect,
-    runs: &[&Entry],
-    captions: &[Vec<String>],
-) {
+fn side_by_side(app: &App, frame: &mut Frame, area: Rect, runs: &[&Entry], captions: &[Caption]) {
     let lines = |width: u16| {
-        let longest = captions.iter().map(|texts| joined(texts, width.into()));
-        longest.map(|lines| lines.len()).max().unwrap_or(0) as u16
+        let each = captions.iter().map(|caption| whole(caption, width).len());
+        each.max().unwrap_or(0) as u16
     };
     let (columns, rows) = grid(runs.len(), area, lines);
     let (width, height) = (area.width / columns, area.height / rows);
@@ -105,7 +100,8 @@ fn side_by_side(
     }
 }
 
-/// Columns and rows that give the pictures most room; a character is about twice as high as wide. `lines` tells how many
+/// Columns and rows that give the pictures most room and leave the fewest places empty; a character is about twice as high as
+/// wide. `lines` tells how many
 /// lines the captions need in a width.
 pub fn grid(count: usize, area: Rect, lines: impl Fn(u16) -> u16) -> (u16, u16) {
     let rows = |columns: u16| (count as u16).div_ceil(columns).max(1);
@@ -116,7 +112,7 @@ pub fn grid(count: usize, area: Rect, lines: impl Fn(u16) -> u16) -> (u16, u16) 
         width.min(2 * (height - lines))
     };
     let columns = (1..=count.max(1) as u16)
-        .max_by_key(|&columns| side(columns))
+        .max_by_key(|&columns| (side(columns), Reverse(columns * rows(columns))))
         .unwrap_or(1);
     (columns, rows(columns))
 }
@@ -127,7 +123,7 @@ fn one(
     frame: &mut Frame,
     (area, lines): (Rect, u16),
     run: &Entry,
-    (caption, slot): (&[String], u32),
+    (caption, slot): (&Caption, u32),
 ) {
     let lines = lines.min(area.height);
     let picture = Rect {
@@ -143,12 +139,7 @@ fn one(
         }
         None => picture.bottom(),
     };
-    let width = usize::from(area.width);
-    let mut texts = joined(caption, width);
-    if texts.len() > usize::from(lines) && lines > 0 {
-        let rest = texts.split_off(usize::from(lines) - 1).join(" · ");
-        texts.push(fit(&rest, width));
-    }
+    let texts = lines_of(caption, area.width, lines.into());
     for (y, text) in (bottom..area.bottom()).zip(texts) {
         Line::styled(text, app.theme.style(Role::Text))
             .centered()
@@ -156,9 +147,50 @@ fn one(
     }
 }
 
+/// The lines of a caption.
+fn whole(caption: &Caption, width: u16) -> Vec<String> {
+    let all = [&caption.asked[..], &caption.results].concat();
+    joined(&all, width.into())
+}
+
+/// At most so many lines of a caption. What came of the run stays; what was asked for gives way.
+fn lines_of(caption: &Caption, width: u16, most: usize) -> Vec<String> {
+    let all = whole(caption, width);
+    if all.len() <= most {
+        return all;
+    }
+    let width = usize::from(width);
+    let mut results = joined(&caption.results, width);
+    results.truncate(most);
+    let mut asked = joined(&caption.asked, width);
+    let room = most - results.len();
+    if asked.len() > room && room > 0 {
+        let rest = asked.split_off(room - 1).join(" · ");
+        asked.push(fit(&rest, width));
+    }
+    asked.truncate(room);
+    asked.extend(results);
+    asked
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_came_of_a_run_stays_where_a_caption_is_too_long() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| text.to_string()).collect();
+        let caption = Caption {
+            asked: texts(&["seed 3", "tilt=1.2", "blur=2"]),
+            results: texts(&["score 2.13", "97.5 %"]),
+        };
+        let all = "seed 3 · tilt=1.2 · blur=2 · score 2.13 · 97.5 %";
+        assert_eq!(lines_of(&caption, 60, 1), [all]);
+        let two = lines_of(&caption, 20, 2);
+        assert_eq!(two, ["seed 3 · tilt=1.2 ·…", "score 2.13 · 97.5 %"]);
+        assert_eq!(lines_of(&caption, 12, 1), ["score 2.13"]);
+        assert!(lines_of(&caption, 12, 0).is_empty());
+    }
 
     #[test]
     fn pictures_get_the_room_there_is() {
@@ -166,6 +198,7 @@ mod tests {
         assert_eq!(grid(2, Rect::new(0, 0, 80, 22), one_line), (2, 1));
         assert_eq!(grid(9, Rect::new(0, 0, 120, 60), one_line), (3, 3));
         assert_eq!(grid(2, Rect::new(0, 0, 30, 60), one_line), (1, 2));
+        assert_eq!(grid(12, Rect::new(0, 0, 116, 36), one_line), (4, 3));
     }
 
     #[test]

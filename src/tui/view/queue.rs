@@ -3,6 +3,7 @@
 use super::Frame;
 use super::panel::{bordered, list, noted};
 use crate::runs::queue::{Job, JobState};
+use crate::runs::words;
 use crate::tui::app::{App, Panel};
 use crate::tui::listing::Listing;
 use crate::tui::pace;
@@ -44,7 +45,7 @@ fn row(app: &App, job: &Job, width: usize) -> Line<'static> {
         _ => fit_end(&job.spec.target, room),
     };
     let is_other = app.is_of_other_model(&job.spec.model_hash);
-    let model = is_other.then(|| format!("{} ", job.spec.model));
+    let model = is_other.then(|| format!("{} ", words::model(&job.spec.model)));
     let note = format!("{}{}", model.unwrap_or_default(), job.spec.changes());
     let right = Span::styled(state, app.theme.style(role));
     noted(app, (&name, note.trim_end()), right, width)
