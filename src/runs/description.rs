@@ -43,6 +43,9 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
             format!("{steps} in {:.1} s{speed}{batch}", record.seconds),
         ),
         ("ended", format!("{ended}, {}", words::date(record.time))),
+    ]);
+    facts.extend(record.together.map(|runs| ("together", together(runs))));
+    facts.extend([
         ("provider", shown(&record.provider)),
         (
             "versions",
@@ -56,6 +59,11 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
         facts.push(("method", note));
     }
     facts
+}
+
+/// What follows for a picture from the number of runs that stepped with its own.
+pub fn together(runs: usize) -> String {
+    format!("{runs} runs; made alone, the picture may look different")
 }
 
 /// What was climbed, in words.
@@ -197,5 +205,8 @@ mod tests {
         assert!(!fact(&record, "model").unwrap().contains('\u{1b}'));
         record.probability = None;
         assert!(fact(&record, "probability").is_none());
+        assert!(fact(&record, "together").is_none());
+        record.together = Some(8);
+        assert!(fact(&record, "together").unwrap().starts_with("8 runs"));
     }
 }

@@ -17,7 +17,7 @@ const CHANNELS: i64 = 8;
 const TOKENS: i64 = 17;
 
 /// A vision transformer (Dosovitskiy et al. 2020) of one block and one head, with weights that are any.
-fn transformer() -> &'static Network {
+pub(super) fn transformer() -> &'static Network {
     static NETWORK: OnceLock<Network> = OnceLock::new();
     NETWORK.get_or_init(|| opened(build))
 }

@@ -281,6 +281,7 @@ pub fn record(spec: Spec, score: f32) -> Record {
         scores: vec![0.0, score],
         seconds: 7.0,
         batch: 1,
+        together: None,
         ended: Ended::Finished,
         time: 5000,
     }
