@@ -8,7 +8,8 @@
 //! for what is left over by another. Either way the last bit hangs on where in memory a picture lies. An ascent is chaotic:
 //! one bit becomes another picture within ten steps.
 //!
-//! Such nodes are given one picture at a time. Where the pictures lie in a value follows from the step graph of one run,
+//! Such nodes are given one picture at a time, and so is a sum whose axes may become others because ONNX Runtime moves a
+//! transposition past it. Where the pictures lie in a value follows from the step graph of one run,
 //! which is the same but for that.
 
 use super::Error;
@@ -17,6 +18,7 @@ use super::stochastic_depth::Batch;
 use crate::onnx::proto::{ModelProto, NodeProto};
 use crate::onnx::{Builder, Graph, Shapes};
 use crate::runtime::inference;
+use std::collections::HashSet;
 
 /// Ops whose result for an element hangs on where it lies in memory.
 const PLACED: [&str; 11] = [
@@ -25,6 +27,22 @@ const PLACED: [&str; 11] = [
 
 /// Ops whose result hangs on where rows begin, and on which axes stand around the ones that they reduce.
 const SUMS: [&str; 3] = ["InstanceNormalization", "ReduceMean", "ReduceSum"];
+
+/// Ops past which ONNX Runtime moves no transposition. Past others it may, and with it the axes of a sum.
+const FIXED: [&str; 12] = [
+    "AveragePool",
+    "Conv",
+    "ConvTranspose",
+    "Einsum",
+    "Flatten",
+    "Gemm",
+    "GlobalAveragePool",
+    "InstanceNormalization",
+    "LayerNormalization",
+    "MatMul",
+    "MaxPool",
+    "Reshape",
+];
 
 /// As many float32 elements lie between the boundaries at which sums begin anew.
 const BOUNDARY: usize = 16;
@@ -52,6 +70,7 @@ pub(super) fn form(batch: ModelProto, one: ModelProto, runs: usize) -> Result<Al
     }
     let (shapes, shapes_of_one) = (types(&graph)?, renamed(&types(&one)?, &one, &graph));
     let pictures = Pictures {
+        turned: turned(&graph),
         shapes: &shapes,
         batch: Batch {
             one: &shapes_of_one,
@@ -117,6 +136,20 @@ fn types(graph: &Graph) -> Result<Shapes, Error> {
     Ok(inference::infer(graph, &dims)?)
 }
 
+/// The values that transpositions may be moved past.
+fn turned(graph: &Graph) -> HashSet<&str> {
+    let mut turned = HashSet::new();
+    for node in graph.nodes() {
+        let is_turned = node.is("Transpose")
+            || !FIXED.iter().any(|op| node.is(op))
+                && node.reads().any(|value| turned.contains(value));
+        if is_turned {
+            turned.extend(node.output.iter().map(String::as_str));
+        }
+    }
+    turned
+}
+
 /// What is to become of a node.
 enum Treatment {
     /// It treats all pictures alike.
@@ -129,6 +162,8 @@ enum Treatment {
 
 /// Where the pictures lie in each value.
 struct Pictures<'a> {
+    /// Values behind transpositions that ONNX Runtime may move.
+    turned: HashSet<&'a str>,
     shapes: &'a Shapes,
     batch: Batch<'a>,
 }
@@ -157,7 +192,9 @@ impl Pictures<'_> {
         if !is_placed {
             match reduced(graph, node, dims.len()) {
                 None => return Treatment::Unknown,
-                Some(reduced) if is_alike(&reduced, axis, dims) => return Treatment::Together,
+                Some(reduced) if is_alike(&reduced, axis, dims) && self.is_settled(input) => {
+                    return Treatment::Together;
+                }
                 Some(_) => {}
             }
         }
@@ -168,6 +205,11 @@ impl Pictures<'_> {
             },
             None => Treatment::Unknown,
         }
+    }
+
+    /// Whether the axes of a value will be those that it has now.
+    fn is_settled(&self, value: &str) -> bool {
+        !self.turned.contains(value)
     }
 
     /// The axis of a value that has the pictures.

@@ -31,6 +31,9 @@ pub struct Config {
     pub provider: Option<String>,
     /// How pictures are drawn: `kitty`, `sixel`, `iterm2` or `blocks`; found out if it is not said.
     pub graphics: Option<String>,
+    /// The characters of pictures drawn as blocks: `half`, `quadrant`, `sextant` or `octant`; `auto` or found out if it is not
+    /// said.
+    pub blocks: Option<String>,
     /// The name of a theme.
     pub theme: Option<String>,
     /// Whether clicks and the wheel mean something; they do unless it is said otherwise.
@@ -52,7 +55,7 @@ struct Entry {
     take: fn(&mut Config, &Item<'_>, &mut Problems<'_>) -> Result<(), String>,
 }
 
-const ENTRIES: [Entry; 8] = [
+const ENTRIES: [Entry; 9] = [
     Entry {
         key: "model",
         take: |config, item, _| {
@@ -71,6 +74,13 @@ const ENTRIES: [Entry; 8] = [
         key: "graphics",
         take: |config, item, _| {
             config.graphics = Some(item.text()?.into());
+            Ok(())
+        },
+    },
+    Entry {
+        key: "blocks",
+        take: |config, item, _| {
+            config.blocks = Some(item.text()?.into());
             Ok(())
         },
     },
@@ -122,6 +132,7 @@ impl Config {
             model: None,
             provider: None,
             graphics: None,
+            blocks: None,
             theme: None,
             mouse: true,
             favourites: None,
@@ -280,6 +291,7 @@ mod tests {
             model = "resnet50"
             provider = "cuda:1"
             graphics = "sixel"
+            blocks = "sextant"
             theme = "light"
             mouse = false
             favourites = "/srv/pictures"
@@ -297,6 +309,7 @@ mod tests {
         assert_eq!(config.model.as_deref(), Some("resnet50"));
         assert_eq!(config.provider.as_deref(), Some("cuda:1"));
         assert_eq!(config.graphics.as_deref(), Some("sixel"));
+        assert_eq!(config.blocks.as_deref(), Some("sextant"));
         assert_eq!(config.theme.as_deref(), Some("light"));
         assert!(!config.mouse);
         assert_eq!(

@@ -30,6 +30,7 @@ pub fn terminal(protocol: Protocol) -> Terminal {
         protocol,
         route: Route::Direct,
         cell: (8, 16),
+        blocks: ziggurat::terminal::Blocks::Half,
         colours: ColourDepth::True,
         light: Some(false),
         name: None,
