@@ -1,7 +1,7 @@
 //! Drives the step graph: octaves, views, the rescue of dead starts.
 //!
-//! All runs of one [`Ascent`] share a session and step together. Each draws its randomness from its own seed, so its
-//! picture does not depend on its companions (up to rounding, where a batched kernel adds in another order).
+//! All runs of one [`Ascent`] share a session and step together. Each draws its randomness from its own seed, and on the
+//! CPU its picture does not depend on its companions, bit for bit (see [`super::alike`] and [`Ascent::is_exact`]).
 
 use super::draw::{self, Draw};
 use super::machine::{Machine, Plan, State};
@@ -192,6 +192,11 @@ impl<'a> Ascent<'a> {
         self.octaves
             .last()
             .map_or((0, 0), |octave| (octave.height, octave.width))
+    }
+
+    /// Whether each run gets the bytes that it gets alone: on the CPU, except for networks of which that is not known.
+    pub fn is_exact(&self) -> bool {
+        self.machine.is_exact
     }
 
     /// Where it runs.

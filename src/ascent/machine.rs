@@ -1,5 +1,6 @@
 //! A step graph in a session, with the state of all runs of a batch kept on the device.
 
+use super::alike::{self, Alike};
 use super::cam::Map;
 use super::colour::Basis;
 use super::objective::ClassScore;
@@ -9,6 +10,7 @@ use super::{Error, Objective};
 use crate::autodiff;
 use crate::model::Network;
 use crate::onnx::fold;
+use crate::onnx::proto::ModelProto;
 use crate::runtime::{Device, Loop, Options, Session, Stop, Tensor};
 use std::collections::HashSet;
 
@@ -31,6 +33,8 @@ pub(super) struct Machine {
     pub branches: usize,
     /// Whether there are rectifiers that can be opened, and it is built for that.
     pub redirects: bool,
+    /// Whether each run gets the bytes that it gets alone.
+    pub is_exact: bool,
 }
 
 /// Canvases, velocities and masks of all runs: the state.
@@ -43,51 +47,19 @@ pub(super) struct State {
 
 impl Machine {
     pub fn new(network: &Network, plan: &Plan, device: Device, stop: &Stop) -> Result<Self, Error> {
-        let mut shapes = network.shapes_for(plan.runs)?;
-        let value = plan.objective.value.as_str();
-        let keep: HashSet<&str> = [Some(value), network.logits()]
-            .into_iter()
-            .flatten()
-            .chain(plan.map.as_ref().map(|map| map.layer.as_str()))
-            .collect();
-        let folded = fold::batch_normalization(&network.graph, &keep)?;
-        let Gated { graph, branches } = if plan.terms.stochastic_depth {
-            let batch = Batch {
-                one: &network.shapes,
-                runs: plan.runs,
+        let (mut graph, branches) = build(network, plan, device)?;
+        let mut is_exact = plan.runs == 1;
+        if plan.runs > 1 && device == Device::Cpu {
+            let alone = Plan {
+                runs: 1,
+                ..plan.clone()
             };
-            stochastic_depth::gate(&folded, &mut shapes, batch, value)?
-        } else {
-            Gated {
-                graph: folded,
-                branches: 0,
-            }
-        };
-        let affine: Vec<(f32, f32)> = network
-            .affine()
-            .into_iter()
-            .map(|affine| (affine.scale(), affine.to_model(0.0)))
-            .collect();
-        let request = Request {
-            network: &graph,
-            input: &network.input,
-            branches,
-            shapes: &shapes,
-            kind: plan.objective.kind,
-            value,
-            layout: network.layout(value),
-            map: plan.map.as_ref(),
-            logits: network.logits().filter(|logits| *logits == value),
-            affine: &affine,
-            basis: &Basis::of(network),
-            class: (plan.class_score, network.activation()),
-            terms: plan.terms,
-            device: lowering(device),
-        };
-        let graph = step_graph::build(&request).map_err(|source| Error::NotDifferentiable {
-            what: crate::onnx::printable(value),
-            source,
-        })?;
+            let (one, _) = build(network, &alone, device)?;
+            Alike {
+                model: graph,
+                is_exact,
+            } = alike::form(graph, one, plan.runs)?;
+        }
         let options = Options {
             stop: stop.clone(),
             ..Options::default()
@@ -102,6 +74,7 @@ impl Machine {
             session,
             branches,
             redirects,
+            is_exact,
         })
     }
 
@@ -119,6 +92,56 @@ impl Machine {
         );
         Ok(Loop::new(&self.session, &parts)?)
     }
+}
+
+/// The step graph of a plan, and how many residual branches it may leave out.
+fn build(network: &Network, plan: &Plan, device: Device) -> Result<(ModelProto, usize), Error> {
+    let mut shapes = network.shapes_for(plan.runs)?;
+    let value = plan.objective.value.as_str();
+    let keep: HashSet<&str> = [Some(value), network.logits()]
+        .into_iter()
+        .flatten()
+        .chain(plan.map.as_ref().map(|map| map.layer.as_str()))
+        .collect();
+    let folded = fold::batch_normalization(&network.graph, &keep)?;
+    let Gated { graph, branches } = if plan.terms.stochastic_depth {
+        let batch = Batch {
+            one: &network.shapes,
+            runs: plan.runs,
+        };
+        stochastic_depth::gate(&folded, &mut shapes, batch, value)?
+    } else {
+        Gated {
+            graph: folded,
+            branches: 0,
+        }
+    };
+    let affine: Vec<(f32, f32)> = network
+        .affine()
+        .into_iter()
+        .map(|affine| (affine.scale(), affine.to_model(0.0)))
+        .collect();
+    let request = Request {
+        network: &graph,
+        input: &network.input,
+        branches,
+        shapes: &shapes,
+        kind: plan.objective.kind,
+        value,
+        layout: network.layout(value),
+        map: plan.map.as_ref(),
+        logits: network.logits().filter(|logits| *logits == value),
+        affine: &affine,
+        basis: &Basis::of(network),
+        class: (plan.class_score, network.activation()),
+        terms: plan.terms,
+        device: lowering(device),
+    };
+    let graph = step_graph::build(&request).map_err(|source| Error::NotDifferentiable {
+        what: crate::onnx::printable(value),
+        source,
+    })?;
+    Ok((graph, branches))
 }
 
 /// The form of the gradient graph for a device.

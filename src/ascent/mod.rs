@@ -18,6 +18,7 @@
 //!
 //! Used by `runs` and the command line; knows nothing of files, histories or terminals.
 
+mod alike;
 #[allow(clippy::module_inception)]
 mod ascent;
 pub mod cam;

@@ -25,6 +25,7 @@ use super::colour::Basis;
 use super::objective::{self, ClassScore, Kind};
 use crate::autodiff::{self, Device, Options, gradient};
 use crate::model::{Activation, Layout};
+use crate::onnx::graph::declared_dims;
 use crate::onnx::proto::{Dim, ModelProto};
 use crate::onnx::shapes::untyped;
 use crate::onnx::{Builder, Elem, Error as GraphError, Graph, Shapes, ValueType};
@@ -260,6 +261,25 @@ impl Step {
     fn rename(&mut self, value: &str, name: &str) -> Result<String, GraphError> {
         self.builder.emit_named(name, "Identity", &[value], &[])
     }
+}
+
+/// Dimensions of all inputs of a step graph, for a canvas of some size: one that shares no factor with the size of a register
+/// at any level of the pyramid, for some canvas does not.
+pub(super) fn example_dims(graph: &Graph) -> Vec<(String, Vec<usize>)> {
+    const SIDE: usize = 257;
+    let size = |dim: Option<Dim>| match dim {
+        Some(Dim::DimValue(size)) => usize::try_from(size).unwrap_or(1),
+        Some(Dim::DimParam(name)) => {
+            let level = name.rsplit('_').next().and_then(|level| level.parse().ok());
+            SIDE.div_ceil(1 << level.unwrap_or(0u32))
+        }
+        None => 1,
+    };
+    let inputs = graph.inputs().iter().filter_map(|input| {
+        let (_, dims) = declared_dims(input)?;
+        Some((input.name.clone(), dims.into_iter().map(size).collect()))
+    });
+    inputs.collect()
 }
 
 /// Size of pyramid level `level` along an axis: the canvas at level 0.

@@ -34,7 +34,7 @@ impl Batch<'_> {
     /// Where a value has the pictures: its axis, and how many positions there each picture has, such as the windows that it
     /// is cut into, one picture after the other. `None` if that cannot be told. Not all values have them on their first
     /// axis: some transformers keep the tokens there.
-    fn axis(&self, value: &str, dims: &[usize]) -> Option<(usize, usize)> {
+    pub fn axis(&self, value: &str, dims: &[usize]) -> Option<(usize, usize)> {
         let one = &self.one.find(value)?.dims;
         let axes = dims.len().min(one.len());
         let mut differing = (0..axes).filter(|&axis| one[axis] != dims[axis]);

@@ -11,7 +11,7 @@ use ziggurat::home::Home;
 use ziggurat::model::{Error, Ports as Told, Source, card, report::Report};
 use ziggurat::runtime::package::quiet;
 use ziggurat::runtime::{Library, library, providers};
-use ziggurat::terminal;
+use ziggurat::terminal::{self, BLOCKS_VARIABLE};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -75,6 +75,8 @@ struct TerminalFinding {
     /// How pictures are shown: `kitty`, `sixel`, `iterm2` or `blocks`.
     graphics: String,
     why: &'static str,
+    /// The characters of pictures drawn as `blocks`: `half`, `quadrant`, `sextant` or `octant`.
+    blocks: String,
     tmux: bool,
     remote: bool,
     /// Width and height of a cell in pixels.
@@ -166,7 +168,11 @@ fn terminal() -> TerminalFinding {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let is_terminal = std::io::stdout().is_terminal();
     let size = crossterm::terminal::size().ok().filter(|_| is_terminal);
-    let found = terminal::probe(None);
+    let mut found = terminal::probe(None);
+    match terminal::blocks_of_environment() {
+        Ok(blocks) => found.use_blocks(blocks),
+        Err(problem) => output::remark(&problem),
+    }
     TerminalFinding {
         columns: size.map(|(columns, _)| columns),
         rows: size.map(|(_, rows)| rows),
@@ -175,6 +181,7 @@ fn terminal() -> TerminalFinding {
         colorterm: variable("COLORTERM"),
         graphics: found.protocol.to_string(),
         why: found.why,
+        blocks: found.blocks.to_string(),
         tmux: found.tmux(),
         remote: found.remote,
         cell: found.cell,
@@ -311,5 +318,9 @@ fn print_terminal(terminal: &TerminalFinding) -> std::io::Result<()> {
     output::line(&format!(
         "  graphics    {} ({})",
         terminal.graphics, terminal.why
+    ))?;
+    output::line(&format!(
+        "  as text     {} blocks; {BLOCKS_VARIABLE} chooses others",
+        terminal.blocks
     ))
 }

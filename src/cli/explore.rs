@@ -7,7 +7,7 @@ use std::io::{IsTerminal, Write};
 use ziggurat::config::Config;
 use ziggurat::runs::worker::Told;
 use ziggurat::runtime::Provider;
-use ziggurat::terminal;
+use ziggurat::terminal::{self, Blocks};
 use ziggurat::tui::messages::Level;
 use ziggurat::tui::saved;
 use ziggurat::tui::session::{self, Start};
@@ -65,7 +65,16 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         .unwrap_or("auto")
         .parse()
         .map_err(|problem: String| Failure::usage(anyhow::anyhow!(problem)))?;
-    let terminal = terminal::probe(graphics.protocol());
+    let mut terminal = terminal::probe(graphics.protocol());
+    let in_file = config.blocks.as_deref().map_or(Ok(None), Blocks::asked);
+    terminal.use_blocks(in_file.unwrap_or_else(|problem| {
+        said.push(in_config("blocks", problem.to_string()));
+        None
+    }));
+    terminal.use_blocks(terminal::blocks_of_environment().unwrap_or_else(|problem| {
+        said.push(problem);
+        None
+    }));
     let theme = match arguments.theme.or(config.theme.clone()) {
         Some(name) if themes.get(&name).is_some() => name,
         other => {

@@ -1,5 +1,6 @@
 //! Pictures among the lines that a command prints: whether, and how.
 
+use super::output;
 use std::io::{IsTerminal, stdout};
 use std::str::FromStr;
 use ziggurat::terminal::{self, Protocol, Terminal, UnknownProtocol, inline};
@@ -49,9 +50,12 @@ impl Graphics {
             Self::Only(protocol) => Some(protocol),
             Self::None => return None,
         };
-        Some(Screen {
-            terminal: terminal::probe(wanted),
-        })
+        let mut terminal = terminal::probe(wanted);
+        match terminal::blocks_of_environment() {
+            Ok(blocks) => terminal.use_blocks(blocks),
+            Err(problem) => output::remark(&problem),
+        }
+        Some(Screen { terminal })
     }
 }
 

@@ -33,6 +33,9 @@ pub struct Config {
     pub judge: Vec<String>,
     /// How pictures are drawn: `kitty`, `sixel`, `iterm2` or `blocks`; found out if it is not said.
     pub graphics: Option<String>,
+    /// The characters of pictures drawn as blocks: `half`, `quadrant`, `sextant` or `octant`; `auto` or found out if it is not
+    /// said.
+    pub blocks: Option<String>,
     /// The name of a theme.
     pub theme: Option<String>,
     /// How the user is told that the queue is done: `auto` (as the terminal can), `bell` or `off`.
@@ -56,7 +59,7 @@ struct Entry {
     take: fn(&mut Config, &Item<'_>, &mut Problems<'_>) -> Result<(), String>,
 }
 
-const ENTRIES: [Entry; 10] = [
+const ENTRIES: [Entry; 11] = [
     Entry {
         key: "model",
         take: |config, item, _| {
@@ -82,6 +85,13 @@ const ENTRIES: [Entry; 10] = [
         key: "graphics",
         take: |config, item, _| {
             config.graphics = Some(item.text()?.into());
+            Ok(())
+        },
+    },
+    Entry {
+        key: "blocks",
+        take: |config, item, _| {
+            config.blocks = Some(item.text()?.into());
             Ok(())
         },
     },
@@ -141,6 +151,7 @@ impl Config {
             provider: None,
             judge: Vec::new(),
             graphics: None,
+            blocks: None,
             theme: None,
             notify: None,
             mouse: true,
@@ -301,6 +312,7 @@ mod tests {
             provider = "cuda:1"
             judge = ["efficientnet-lite1", "/srv/other.onnx"]
             graphics = "sixel"
+            blocks = "sextant"
             theme = "light"
             notify = "bell"
             mouse = false
@@ -320,6 +332,7 @@ mod tests {
         assert_eq!(config.provider.as_deref(), Some("cuda:1"));
         assert_eq!(config.judge, ["efficientnet-lite1", "/srv/other.onnx"]);
         assert_eq!(config.graphics.as_deref(), Some("sixel"));
+        assert_eq!(config.blocks.as_deref(), Some("sextant"));
         assert_eq!(config.theme.as_deref(), Some("light"));
         assert_eq!(config.notify.as_deref(), Some("bell"));
         assert!(!config.mouse);

@@ -173,6 +173,7 @@ impl<'a> Batch<'a> {
                 scores: self.scores[index].clone(),
                 seconds: self.seconds,
                 batch: self.specs.len(),
+                together: (!self.ascent.is_exact()).then_some(self.specs.len()),
                 ended,
                 time,
             };

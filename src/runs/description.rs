@@ -46,6 +46,9 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
             format!("{steps} in {:.1} s{speed}{batch}", record.seconds),
         ),
         ("ended", format!("{ended}, {}", words::date(record.time))),
+    ]);
+    facts.extend(record.together.map(|runs| ("together", together(runs))));
+    facts.extend([
         ("provider", shown(&record.provider)),
         (
             "versions",
@@ -65,6 +68,11 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
 pub fn judged(spec: &Spec, verdict: &Verdict) -> String {
     let says = verdict.text(spec.objective.kind, &spec.target);
     format!("{}: {says}", verdict.judge())
+}
+
+/// What follows for a picture from the number of runs that stepped with its own.
+pub fn together(runs: usize) -> String {
+    format!("{runs} runs; made alone, the picture may look different")
 }
 
 /// What was climbed, in words.
@@ -210,5 +218,8 @@ mod tests {
         assert_eq!(judge, "lite1.onnx: crane 60.0 %, flamingo 12.0 %");
         record.probability = None;
         assert!(fact(&record, "probability").is_none());
+        assert!(fact(&record, "together").is_none());
+        record.together = Some(8);
+        assert!(fact(&record, "together").unwrap().starts_with("8 runs"));
     }
 }

@@ -156,6 +156,7 @@ mod tests {
             cell: (8, 16),
             colours: ColourDepth::True,
             light: None,
+            blocks: crate::terminal::Blocks::Half,
             name: Some(name.into()).filter(|name: &String| !name.is_empty()),
             answered: true,
             remote: false,

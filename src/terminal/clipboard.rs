@@ -19,7 +19,7 @@ pub fn copied(terminal: &Terminal, text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terminal::{ColourDepth, Protocol};
+    use crate::terminal::{Blocks, ColourDepth, Protocol};
 
     #[test]
     fn a_text_is_encoded_and_wrapped_for_tmux() {
@@ -28,6 +28,7 @@ mod tests {
             route: Route::Direct,
             cell: (8, 16),
             colours: ColourDepth::True,
+            blocks: Blocks::Half,
             light: None,
             name: None,
             answered: true,

@@ -12,7 +12,7 @@ const MOST: (u16, u16) = (56, 40);
 
 /// Prints a picture, as large as fits on a screen of so many columns and rows, and ends the line below it.
 ///
-/// Standard input must not be read by others meanwhile: except for half blocks the terminal is asked where the cursor is.
+/// Standard input must not be read by others meanwhile: except for block characters the terminal is asked where the cursor is.
 ///
 /// # Errors
 /// If writing fails.
@@ -67,15 +67,15 @@ fn print_blocks(
     area: Area,
     picture: &RgbImage,
 ) -> io::Result<()> {
-    for row in blocks::cells(picture, area.width, area.height).rows() {
+    for row in blocks::cells(picture, area.width, area.height, terminal.blocks).rows() {
         let mut line = String::new();
         let mut last = None;
-        for pair in row {
+        for cell in row {
             let Ink {
                 glyph,
                 foreground,
                 background,
-            } = pair.ink(terminal.colours);
+            } = cell.ink(terminal.colours);
             if let (Some(front), Some(back)) = (foreground, background)
                 && last != Some((front, back))
             {

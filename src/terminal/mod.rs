@@ -10,6 +10,11 @@
 //! 2. An explorer draws its text, keeps the cells under pictures free ([`Painter::covers`]) and lets the [`Painter`] bring
 //!    the pictures up to date. With [`Protocol::Blocks`] it draws [`protocols::blocks`] as text instead.
 //! 3. A plain command prints a picture at the cursor with [`inline::print`].
+//!
+//! The crate `viuer` (0.11) is not used. Its configuration can forbid a protocol but not ask for one: iTerm2's is taken only
+//! where `TERM_PROGRAM`, `LC_TERMINAL` or `KONSOLE_VERSION` say so, which SSH and tmux drop, and kitty's and sixel only after
+//! it has asked the terminal itself, without a time limit. What remains is half blocks on standard output, in 24 bits or 256
+//! colours, with no quadrants, no sixteen colours and no `NO_COLOR`.
 
 mod answers;
 mod attention;
@@ -33,6 +38,7 @@ pub use late::LateAnswers;
 pub use painter::{Painted, Painter, covers, remove_all};
 pub use placement::{Area, Placed, fit};
 pub use probe::{discard_answers, probe};
+pub use protocols::blocks::{BLOCKS, Blocks};
 pub use scale::resize;
 
 use std::fmt;
@@ -47,7 +53,7 @@ pub enum Protocol {
     Sixel,
     /// iTerm2's inline files, scaled by the terminal.
     Iterm2,
-    /// Two pixels a character cell, as coloured half blocks: text that every terminal shows.
+    /// Two to eight parts a character cell, as coloured block characters: text that every terminal shows.
     Blocks,
 }
 
@@ -133,6 +139,8 @@ pub struct Terminal {
     /// Width and height of a character cell in pixels; an assumption (8 × 16) if nobody said. Never 0.
     pub cell: (u16, u16),
     pub colours: ColourDepth,
+    /// The block characters that [`Protocol::Blocks`] uses.
+    pub blocks: Blocks,
     /// Whether the background is light, if the terminal said.
     pub light: Option<bool>,
     /// What the terminal calls itself (for example `kitty(0.26.5)`), safe to print.
@@ -143,6 +151,21 @@ pub struct Terminal {
     pub remote: bool,
     /// Why this protocol and no better one, in a few words.
     pub why: &'static str,
+}
+
+/// The environment variable that chooses block characters.
+pub const BLOCKS_VARIABLE: &str = "ZIGGURAT_BLOCKS";
+
+/// The block characters that the environment asks for; `None` for `auto` or nothing.
+///
+/// # Errors
+/// One line that names the variable, if it holds anything else.
+pub fn blocks_of_environment() -> Result<Option<Blocks>, String> {
+    let asked = std::env::var_os(BLOCKS_VARIABLE).unwrap_or_default();
+    match asked.to_string_lossy().as_ref() {
+        "" => Ok(None),
+        text => Blocks::asked(text).map_err(|problem| format!("{BLOCKS_VARIABLE}: {problem}")),
+    }
 }
 
 /// The cell of a terminal that does not tell.
@@ -161,12 +184,18 @@ impl Terminal {
             },
             cell: ASSUMED_CELL,
             colours: environment.colours().unwrap_or(ColourDepth::Indexed16),
+            blocks: Blocks::Half,
             light: None,
             name: None,
             answered: false,
             remote: environment.remote,
             why,
         }
+    }
+
+    /// Takes other block characters than the best that the terminal is known to draw; `None` keeps those.
+    pub fn use_blocks(&mut self, wanted: Option<Blocks>) {
+        self.blocks = wanted.unwrap_or(self.blocks);
     }
 
     /// Whether pictures are sent past tmux.

@@ -29,6 +29,23 @@ fn from_linear(value: f32) -> f32 {
     }
 }
 
+/// The mean of colours in linear light; black of none.
+pub(super) fn mean(colours: impl Iterator<Item = [u8; 3]>) -> [u8; 3] {
+    let (mut sum, mut count) = ([0.0_f32; 3], 0.0);
+    for colour in colours {
+        for (sum, value) in sum.iter_mut().zip(colour) {
+            *sum += LINEAR[usize::from(value)];
+        }
+        count += 1.0;
+    }
+    sum.map(|sum| encoded(sum / f32::max(count, 1.0)))
+}
+
+/// A value in linear light, 0 to 1, as sRGB has it.
+fn encoded(linear: f32) -> u8 {
+    ENCODED[(linear.clamp(0.0, 1.0) * (STEPS - 1) as f32).round() as usize]
+}
+
 /// `picture` in another size, stretched to it. A side of 0 counts as 1.
 pub fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
     let (width, height) = (width.max(1), height.max(1));
@@ -73,10 +90,7 @@ pub fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
                 .zip(row)
                 .for_each(|(sum, value)| *sum += weight * value);
         }
-        bytes.extend(
-            sums.iter()
-                .map(|sum| ENCODED[(sum.clamp(0.0, 1.0) * (STEPS - 1) as f32).round() as usize]),
-        );
+        bytes.extend(sums.iter().map(|sum| encoded(*sum)));
     }
     RgbImage::from_raw(width, height, bytes).expect("as many bytes as pixels were computed")
 }

@@ -4,6 +4,7 @@ mod layers;
 mod maps;
 mod places;
 mod step;
+mod together;
 mod tokens;
 
 use ndarray::{Array2, Array4, Axis, Ix4};
@@ -159,20 +160,6 @@ fn a_saved_ascent_goes_on_as_if_it_had_never_stopped() {
         Ascent::resume(network(), &objective, &runs, Device::Cpu, &stop, saved).unwrap();
     while resumed.step().unwrap().is_some() {}
     assert_eq!(resumed.pictures().unwrap(), ascent.pictures().unwrap());
-}
-
-#[test]
-fn companions_in_a_batch_change_nothing_but_rounding() {
-    let alone = climb(&class_objective(), &[run(FLAMINGO, 1, 6)])
-        .0
-        .remove(0);
-    for companions in [1, 7] {
-        let mut runs = vec![run(FLAMINGO, 1, 6)];
-        runs.extend((0..companions).map(|index| run(7 * index + 1, index as u64, 6)));
-        let together = climb(&class_objective(), &runs).0.remove(0);
-        let mean = difference(&alone, &together);
-        assert!(mean < 0.5, "{companions} companions: {mean}");
-    }
 }
 
 #[test]

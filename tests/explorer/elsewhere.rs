@@ -101,7 +101,7 @@ fn a_class_is_made_in_another_model_with_the_same_seed_and_settings() {
         screen.contains("1 run queued in efficientnet-lite1"),
         "{screen}"
     );
-    assert!(screen.contains("flamingo  efficientnet-…"), "{screen}");
+    assert!(screen.contains("flamingo  efficien…"), "{screen}");
     // So does the run, which names the classes as that model does.
     assert!(
         screen.contains("╭ flamingo · efficientnet-lite1 ─"),

@@ -30,6 +30,7 @@ pub fn terminal(protocol: Protocol) -> Terminal {
         protocol,
         route: Route::Direct,
         cell: (8, 16),
+        blocks: ziggurat::terminal::Blocks::Half,
         colours: ColourDepth::True,
         light: Some(false),
         name: None,
@@ -295,6 +296,7 @@ pub fn record(spec: Spec, score: f32) -> Record {
         scores: vec![0.0, score],
         seconds: 7.0,
         batch: 1,
+        together: None,
         ended: Ended::Finished,
         time: 5000,
     }

@@ -51,6 +51,10 @@ pub struct Record {
     pub seconds: f64,
     /// How many runs stepped together.
     pub batch: usize,
+    /// The same, if made alone the picture may look different: on a GPU, where products of several pictures are added up
+    /// in another order. The same spec made alone on the same device has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<usize>,
     pub ended: Ended,
     /// Seconds since 1970 at the end.
     pub time: u64,

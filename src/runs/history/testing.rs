@@ -60,6 +60,7 @@ pub(in super::super) fn record(seed: u64) -> Record {
         scores: vec![0.0, 1.0, 2.0],
         seconds: 1.5,
         batch: 1,
+        together: None,
         ended: Ended::Finished,
         time: 1_000_000 + seed,
     }

@@ -13,6 +13,7 @@ fn terminal(protocol: Protocol, route: Route) -> Terminal {
         protocol,
         route,
         cell: (8, 16),
+        blocks: super::super::Blocks::Half,
         colours: ColourDepth::True,
         light: None,
         name: None,

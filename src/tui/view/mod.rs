@@ -151,7 +151,7 @@ impl Frame<'_> {
             return place;
         }
         if self.terminal.protocol == Protocol::Blocks {
-            picture::blocks(self.buffer, picture, place, self.terminal.colours);
+            picture::blocks(self.buffer, picture, place, self.terminal);
             return place;
         }
         for position in place.positions() {

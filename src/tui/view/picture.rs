@@ -5,7 +5,7 @@ use super::panel::bordered;
 use super::{Frame, slots};
 use crate::ascent::Overlay;
 use crate::runs::words;
-use crate::terminal::ColourDepth;
+use crate::terminal::Terminal;
 use crate::terminal::protocols::blocks;
 use crate::tui::app::{App, Model, Shown};
 use crate::tui::command::Command;
@@ -168,11 +168,11 @@ fn say(app: &App, frame: &mut Frame, area: Rect, lines: &[&str]) {
 }
 
 /// Draws a picture as text into a buffer.
-pub fn blocks(buffer: &mut Buffer, picture: &RgbImage, area: Rect, depth: ColourDepth) {
-    let grid = blocks::cells(picture, area.width, area.height);
+pub fn blocks(buffer: &mut Buffer, picture: &RgbImage, area: Rect, terminal: &Terminal) {
+    let grid = blocks::cells(picture, area.width, area.height, terminal.blocks);
     for (y, row) in (area.y..area.bottom()).zip(grid.rows()) {
-        for (x, pair) in (area.x..area.right()).zip(row) {
-            let ink = pair.ink(depth);
+        for (x, part) in (area.x..area.right()).zip(row) {
+            let ink = part.ink(terminal.colours);
             if let Some(cell) = buffer.cell_mut((x, y)) {
                 cell.set_char(ink.glyph);
                 cell.fg = ink.foreground.map_or(Color::Reset, colour);
