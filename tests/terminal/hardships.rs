@@ -141,9 +141,8 @@ fn killed_at_any_moment_while_runs_finish_nothing_is_lost_or_half_written() {
         let mut terminal = desk.explorer(Kind::Mute);
         // A page of classes that no kill before has queued.
         terminal.type_text(QUICK);
-        terminal.type_text("2");
+        terminal.type_text("2gg");
         terminal.wait_for("tench");
-        terminal.type_text("gg");
         let (seed, page) = (number / PAGES, number % PAGES);
         terminal.type_text(&format!(":seed {seed}\r"));
         for _ in 0..page {

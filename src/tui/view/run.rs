@@ -12,6 +12,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::symbols::Marker;
 use ratatui::text::Span;
 use ratatui::widgets::{Axis, Chart, Dataset, GraphType, Widget};
+use unicode_width::UnicodeWidthStr;
 
 /// Draws the panel.
 pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
@@ -80,7 +81,15 @@ fn progress(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
         .map(|probability| format!(" · {}", p(probability)))
         .unwrap_or_default();
     let score = words::score(score as f32);
-    let text = format!("{}/{} · score {score}{probability}", live.step, live.steps);
+    let steps = format!("{}/{}", live.step, live.steps);
+    // Beside how long it takes, where there is room for that; the word gives way first.
+    let least = pace(app, live, 0).width() + 2;
+    let texts = ["score ", ""].map(|word| format!("{steps} · {word}{score}{probability}"));
+    let [full, short] = texts;
+    let text = match full.width() + least <= width {
+        true => full,
+        false => short,
+    };
     let text = Span::styled(text, app.theme.style(Role::Text));
     let pace = pace(app, live, width.saturating_sub(text.width() + 2));
     let line = two(text, Span::styled(pace, app.theme.style(Role::Dim)), width);
