@@ -81,11 +81,7 @@ pub fn accept(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<()
         return Err(format!("no model here is called {text}"));
     }
     let runs = runs.clone();
-    let text = format!(
-        "{} to be made in {}: looking up what they climb there",
-        counted(runs.len()),
-        models.join(", ")
-    );
+    let text = format!("opening {} for {}", models.join(", "), counted(runs.len()));
     app.messages.say(Level::Note, text, app.now);
     for model in models {
         let runs = runs.clone();

@@ -6,7 +6,7 @@ use crate::runs::judging::MOST_SHOWN;
 use crate::runs::{Record, description, words};
 use crate::tui::app::App;
 use crate::tui::gallery::Size;
-use crate::tui::text::{clean, span};
+use crate::tui::text::{span, wrapped};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -33,48 +33,61 @@ pub fn draw(app: &App, frame: &mut Frame, id: &str, record: Option<&Record>, scr
         width: area.width - picture_width,
         ..area
     };
-    let lines = record.map_or_else(|| vec![Line::from("…")], |record| lines(app, record));
+    let lines = record.map_or_else(
+        || vec![Line::from("…")],
+        |record| lines(app, record, text.width.into()),
+    );
     scrolled(app, frame, text, lines, scroll);
 }
 
-fn lines(app: &App, record: &Record) -> Vec<Line<'static>> {
+/// Columns of the labels.
+const LABEL: usize = 17;
+
+fn lines(app: &App, record: &Record, width: usize) -> Vec<Line<'static>> {
     let spec = &record.spec;
     let dim = app.theme.style(Role::Dim);
     let text = app.theme.style(Role::Text);
-    let row = |label: &str, value: String| {
-        Line::from(vec![
-            Span::styled(format!("{label:<17}"), dim),
-            Span::styled(clean(&value), text),
-        ])
+    let row = |(label, value): (&str, String)| {
+        let parts = wrapped(&words::shown(&value), width.saturating_sub(LABEL));
+        let line = |(index, part): (usize, String)| {
+            let label = if index == 0 { label } else { "" };
+            Line::from(vec![
+                Span::styled(format!("{label:<LABEL$}"), dim),
+                Span::styled(part, text),
+            ])
+        };
+        let lines = parts.into_iter().enumerate().map(line);
+        lines.collect::<Vec<Line>>()
     };
     let probability = record
         .probability
         .map_or_else(|| "—".into(), words::percent);
-    let mut lines = vec![
-        row("model", spec.model.clone()),
-        row("target", spec.target.clone()),
-        row("score", words::score(record.score)),
-        row("probability", probability),
+    let mut facts = vec![
+        ("model", spec.model.clone()),
+        ("target", spec.target.clone()),
+        ("score", words::score(record.score)),
+        ("probability", probability),
     ];
     let verdicts = record.verdicts.iter().take(MOST_SHOWN);
-    lines.extend(verdicts.map(|verdict| row("judge", description::judged(spec, verdict))));
-    lines.extend([
-        row("seed", spec.seed.to_string()),
-        row(
+    facts.extend(verdicts.map(|verdict| ("judge", description::judged(spec, verdict))));
+    facts.extend([
+        ("seed", spec.seed.to_string()),
+        (
             "time",
             format!("{} for {}", span(record.seconds), together(record.batch)),
         ),
-        row("provider", record.provider.clone()),
-        row("id", record.id.clone()),
-        Line::default(),
+        ("provider", record.provider.clone()),
+        ("id", record.id.clone()),
     ]);
+    let mut lines: Vec<Line> = facts.into_iter().flat_map(row).collect();
+    lines.push(Line::default());
     for setting in description::settings(spec) {
         let role = match setting.default_if_changed() {
             Some(_) => Role::Accent,
             None => Role::Text,
         };
         lines.push(Line::from(vec![
-            Span::styled(format!("{:<17}", setting.key), dim),
+            Span::styled(format!("{:<LABEL$}", setting.key), dim),
             Span::styled(setting.text(), app.theme.style(role)),
         ]));
     }
