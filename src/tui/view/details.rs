@@ -61,8 +61,13 @@ fn lines(app: &App, record: &Record) -> Vec<Line<'static>> {
         ),
         row("provider", record.provider.clone()),
         row("id", record.id.clone()),
-        Line::default(),
     ];
+    lines.extend(
+        record
+            .together
+            .map(|runs| row("together", description::together(runs))),
+    );
+    lines.push(Line::default());
     for setting in description::settings(spec) {
         let role = match setting.default_if_changed() {
             Some(_) => Role::Accent,
