@@ -18,6 +18,7 @@
 
 mod answers;
 mod clipboard;
+mod drawn;
 mod environment;
 pub mod inline;
 mod late;
