@@ -94,6 +94,7 @@ fn record(target: &str, seed: u64) -> Record {
         scores: (0..192).map(|step| step as f32 / 7.0).collect(),
         seconds: 2.0,
         batch: 1,
+        together: None,
         ended: Ended::Finished,
         time: seed,
     }
