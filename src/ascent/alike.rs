@@ -9,7 +9,8 @@
 //! one bit becomes another picture within ten steps.
 //!
 //! Such nodes are given one picture at a time, and so is a sum whose axes may become others because ONNX Runtime moves a
-//! transposition past it. Where the pictures lie in a value follows from the step graph of one run,
+//! transposition past it. It may move it for one picture and not for several: for networks with such sums, those that turn
+//! channels or tokens to another axis, nothing is promised. Where the pictures lie in a value follows from the step graph of one run,
 //! which is the same but for that.
 
 use super::Error;
@@ -89,7 +90,12 @@ pub(super) fn form(batch: ModelProto, one: ModelProto, runs: usize) -> Result<Al
     for node in graph.nodes() {
         match pictures.treatment(&graph, node) {
             Treatment::Together => builder.append(node.clone())?,
-            Treatment::Apart { input, output } => {
+            Treatment::Apart {
+                input,
+                output,
+                is_settled,
+            } => {
+                is_exact &= is_settled;
                 apart(&mut builder, node, (input, output), runs)?;
             }
             Treatment::Unknown => {
@@ -154,8 +160,15 @@ fn turned(graph: &Graph) -> HashSet<&str> {
 enum Treatment {
     /// It treats all pictures alike.
     Together,
-    /// It is given one picture at a time, which lie on these axes of its first input and of its output.
-    Apart { input: usize, output: usize },
+    /// It is given one picture at a time.
+    Apart {
+        /// Where they lie in its first input.
+        input: usize,
+        /// Where they lie in its output.
+        output: usize,
+        /// Whether the axes that it reduces will be those that it reduces now.
+        is_settled: bool,
+    },
     /// It may not treat them alike, and where they lie is not known.
     Unknown,
 }
@@ -202,6 +215,7 @@ impl Pictures<'_> {
             Some(output) => Treatment::Apart {
                 input: axis,
                 output,
+                is_settled: is_placed || self.is_settled(input),
             },
             None => Treatment::Unknown,
         }

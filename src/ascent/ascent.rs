@@ -194,7 +194,7 @@ impl<'a> Ascent<'a> {
             .map_or((0, 0), |octave| (octave.height, octave.width))
     }
 
-    /// Whether each run gets the bytes that it gets alone: on the CPU, except for networks of which that is not known.
+    /// Whether each run surely gets the bytes that it gets alone: on the CPU, except for some networks.
     pub fn is_exact(&self) -> bool {
         self.machine.is_exact
     }

@@ -19,6 +19,7 @@
 mod answers;
 mod attention;
 mod clipboard;
+mod drawn;
 mod environment;
 pub mod inline;
 mod late;

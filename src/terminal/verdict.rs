@@ -4,7 +4,7 @@
 use super::answers::Answers;
 use super::environment::Environment;
 use super::tmux::Pane;
-use super::{ASSUMED_CELL, Blocks, ColourDepth, Protocol, Route, Terminal};
+use super::{ASSUMED_CELL, ColourDepth, Protocol, Route, Terminal, drawn};
 
 /// All that is known of a terminal.
 #[derive(Debug, Clone, Default)]
@@ -36,23 +36,6 @@ const PLACEHOLDERS: [(&str, [u32; 2]); 2] = [("kitty", [0, 28]), ("ghostty", [1,
 /// Terminals with 24-bit colour that do not send a test colour back.
 const TRUE_COLOUR: [&str; 6] = ["iTerm2", "WezTerm", "mintty", "Konsole", "ghostty", "kitty"];
 
-/// Terminals that draw block characters themselves rather than by a font, as they name themselves, the first version that
-/// does, and the finest such characters. Where it is said:
-/// - kitty: its changelog, 0.40.0
-/// - ghostty: pull requests 5433 (octants) and 7761 (what octants share with others), both before 1.2.0
-/// - foot: its changelog, 1.20.0
-/// - VTE (GNOME Terminal and others): 0.78, which calls itself 7800
-/// - WezTerm: the page of its setting `custom_block_glyphs`, 20210814; of octants that names no version
-///
-/// Others (Konsole, Windows Terminal, xterm …) leave these to fonts, few of which have them, or are not known here.
-const DRAWN: [(&str, [u32; 2], Blocks); 5] = [
-    ("kitty", [0, 40], Blocks::Octant),
-    ("ghostty", [1, 2], Blocks::Octant),
-    ("foot", [1, 20], Blocks::Octant),
-    ("VTE", [7800, 0], Blocks::Octant),
-    ("WezTerm", [20_210_814, 0], Blocks::Sextant),
-];
-
 /// The device attribute of terminals with sixel.
 const SIXEL: u16 = 4;
 
@@ -76,7 +59,7 @@ pub fn conclude(evidence: &Evidence, wanted: Option<Protocol>) -> Terminal {
             .or(tmux_cell)
             .unwrap_or(ASSUMED_CELL),
         colours: colours(evidence, in_tmux),
-        blocks: blocks(evidence, in_tmux),
+        blocks: drawn::blocks(evidence, in_tmux),
         light: answers.light,
         name: answers.names.last().cloned(),
         answered,
@@ -171,31 +154,6 @@ fn kitty_route(evidence: &Evidence) -> Route {
         true => Route::TmuxPlaceholders,
         false => Route::TmuxPassthrough,
     }
-}
-
-/// The finest block characters that surely look right: those that the terminal draws itself, else those that every font of a
-/// terminal has. The Linux console has hardly any, and of a terminal that does not answer nothing is known. tmux may not know
-/// how wide newer ones are.
-fn blocks(evidence: &Evidence, in_tmux: bool) -> Blocks {
-    let answers = &evidence.answers;
-    if evidence.environment.term == "linux" || answers.attributes.is_empty() {
-        return Blocks::Half;
-    }
-    let name = answers.names.last().map_or("", String::as_str);
-    let drawn = DRAWN.iter().find(|(known, since, _)| {
-        let rest = name.strip_prefix(known);
-        !in_tmux && rest.is_some_and(|rest| version(rest).is_some_and(|found| found >= *since))
-    });
-    drawn.map_or(Blocks::Quadrant, |(.., blocks)| *blocks)
-}
-
-/// The first two numbers of `(0.28.1)`, ` 1.0.0` or `(7800)`; a second one that is not there counts as 0.
-fn version(text: &str) -> Option<[u32; 2]> {
-    let digits = text.trim_start_matches(['(', ' ']);
-    let mut numbers = digits.split(|c: char| !c.is_ascii_digit());
-    let major = numbers.next()?.parse().ok()?;
-    let minor = numbers.next().and_then(|minor| minor.parse().ok());
-    Some([major, minor.unwrap_or(0)])
 }
 
 /// Whether `name(0.28.1)` or `name 1.0.0` is of a version or a later one.
@@ -411,38 +369,6 @@ mod tests {
             (plain.protocol, plain.route),
             (Protocol::Blocks, Route::Tmux)
         );
-    }
-
-    #[test]
-    fn finer_blocks_are_for_terminals_that_draw_them_themselves() {
-        let blocks = |name: &str| {
-            let answers = format!("\x1bP>|{name}\x1b\\\x1b[?62;c");
-            conclude(&evidence(&[answers.as_bytes()]), None).blocks
-        };
-        for (name, expected) in [
-            ("kitty(0.40.0)", Blocks::Octant),
-            ("kitty(0.39.1)", Blocks::Quadrant),
-            ("kitty(1.0.0)", Blocks::Octant),
-            ("ghostty 1.2.0", Blocks::Octant),
-            ("ghostty 1.1.3", Blocks::Quadrant),
-            ("foot(1.20.2)", Blocks::Octant),
-            ("foot(1.13.1)", Blocks::Quadrant),
-            ("VTE(7800)", Blocks::Octant),
-            ("VTE(7603)", Blocks::Quadrant),
-            ("WezTerm 20240203-110809-5046fc22", Blocks::Sextant),
-            ("Konsole 23.08.1", Blocks::Quadrant),
-            ("XTerm(379)", Blocks::Quadrant),
-            ("footclient", Blocks::Quadrant),
-        ] {
-            assert_eq!(blocks(name), expected, "{name}");
-        }
-        assert_eq!(conclude(&evidence(&[]), None).blocks, Blocks::Half);
-        let mut console = evidence(&[b"\x1b[?6c"]);
-        assert_eq!(conclude(&console, None).blocks, Blocks::Quadrant);
-        console.environment.term = "linux".into();
-        assert_eq!(conclude(&console, None).blocks, Blocks::Half);
-        let inside = in_tmux(&[TMUX, b"\x1bP>|kitty(0.41.1)\x1b\\\x1b[?62;c"], Some(PANE));
-        assert_eq!(conclude(&inside, None).blocks, Blocks::Quadrant);
     }
 
     #[test]

@@ -20,7 +20,6 @@ fn made(network: &Network, objective: &Objective, runs: &[Run]) -> Made {
             all.push(score);
         }
     }
-    assert!(ascent.is_exact());
     let outcomes = ascent.outcomes().unwrap();
     let pictures = ascent.pictures().unwrap();
     let pictures = pictures.into_iter().map(image::RgbImage::into_raw);
@@ -62,11 +61,23 @@ fn with(run: &Run, changes: &[(&str, f64)]) -> Run {
     run
 }
 
+/// Whether runs of a class of this network are promised to be the same beside others.
+fn is_promised(network: &Network, runs: &[Run]) -> bool {
+    let objective = Objective {
+        kind: Kind::Class,
+        value: network.logits().unwrap().into(),
+    };
+    let stop = Stop::default();
+    let ascent = Ascent::new(network, &objective, runs, Device::Cpu, &stop).unwrap();
+    ascent.is_exact()
+}
+
 #[test]
 fn a_class_is_the_same_beside_others() {
     let runs: Vec<Run> = (0..8)
         .map(|index| run(7 * index + 1, 5 - index as u64 % 3, 14))
         .collect();
+    assert!(is_promised(network(), &runs[..1]) && is_promised(network(), &runs));
     is_the_same_together(network(), &class_objective(), &runs, &[2, 3, 8]);
     let negative = Objective {
         kind: Kind::NotClass,
@@ -132,14 +143,23 @@ fn a_transformers_tokens_are_the_same_beside_others() {
 /// Networks with the nodes that ONNX Runtime computes differently for several pictures.
 #[test]
 fn curves_and_sums_over_channels_are_the_same_beside_others() {
-    for build in [curved, attentive, channels_last] {
+    for build in [curved, attentive] {
         let network = opened(build);
+        assert!(is_promised(&network, &small_runs(5)));
         let objective = Objective {
             kind: Kind::Class,
             value: network.logits().unwrap().into(),
         };
         is_the_same_together(&network, &objective, &small_runs(5), &[2, 5]);
     }
+}
+
+/// Where ONNX Runtime may move a transposition past a sum, for one picture but not for several, nothing is promised.
+#[test]
+fn networks_that_turn_their_channels_promise_nothing() {
+    let network = opened(channels_last);
+    assert!(is_promised(&network, &small_runs(1)));
+    assert!(!is_promised(&network, &small_runs(2)));
 }
 
 fn small_runs(count: usize) -> Vec<Run> {

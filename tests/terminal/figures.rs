@@ -162,6 +162,7 @@ fn fill_history(desk: &Desk) {
             scores: (0..256).map(|step| step as f32 / 7.0).collect(),
             seconds: 2.0,
             batch: 1,
+            together: None,
             ended: Ended::Finished,
             time: seed,
         };

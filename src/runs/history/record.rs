@@ -51,8 +51,8 @@ pub struct Record {
     pub seconds: f64,
     /// How many runs stepped together.
     pub batch: usize,
-    /// The same, if made alone the picture may look different: on a GPU, where products of several pictures are added up
-    /// in another order. The same spec made alone on the same device has none.
+    /// The same, if made alone the picture may look different: on a GPU, and on the CPU for some networks. Not there for a
+    /// run that stepped alone or is the same as if it had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub together: Option<usize>,
     pub ended: Ended,

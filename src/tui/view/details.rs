@@ -79,6 +79,8 @@ fn lines(app: &App, record: &Record, width: usize) -> Vec<Line<'static>> {
         ("provider", record.provider.clone()),
         ("id", record.id.clone()),
     ]);
+    let with = record.together.map(description::together);
+    facts.extend(with.map(|text| ("together", text)));
     let mut lines: Vec<Line> = facts.into_iter().flat_map(row).collect();
     lines.push(Line::default());
     for setting in description::settings(spec) {

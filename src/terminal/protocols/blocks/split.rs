@@ -42,46 +42,51 @@ impl Split {
 }
 
 /// With differences `d` from the mean of all `n` parts, the squared error of a split is `Σ d²` less `s² (1/k + 1/(n - k))`,
-/// where `s` is the sum of `d` over the `k` parts of the front.
+/// where `s` is the sum of `d` over the `k` parts of the front. Written as loops over arrays, which become vectors.
 fn best_pattern(parts: &[[u8; 3]]) -> u8 {
-    let count = parts.len();
-    let share = 1.0 / count as f32;
-    let mean: [f32; 3] = std::array::from_fn(|channel| {
-        let sum: u32 = parts.iter().map(|part| u32::from(part[channel])).sum();
-        sum as f32 * share
-    });
-    let mut sums = [[0.0_f32; 3]; MOST_SPLITS];
-    let mut best = (0.0, 0);
-    for pattern in 1..1_usize << (count - 1) {
-        let (rest, part) = (pattern & (pattern - 1), pattern.trailing_zeros() as usize);
-        let sum: [f32; 3] = std::array::from_fn(|channel| {
-            sums[rest][channel] + f32::from(parts[part][channel]) - mean[channel]
-        });
-        sums[pattern] = sum;
-        let square = WEIGHTS[0] * sum[0] * sum[0]
-            + WEIGHTS[1] * sum[1] * sum[1]
-            + WEIGHTS[2] * sum[2] * sum[2];
-        let front = pattern.count_ones() as usize;
-        let gain = square * GAINS[front] * GAINS[count - front] * count as f32;
-        if gain > best.0 + 1e-3 {
-            best = (gain, pattern);
+    let (count, splits) = (parts.len(), 1 << (parts.len() - 1));
+    let mut gains = [0.0_f32; MOST_SPLITS];
+    for (channel, weight) in WEIGHTS.into_iter().enumerate() {
+        let total: u32 = parts.iter().map(|part| u32::from(part[channel])).sum();
+        let mean = total as f32 / count as f32;
+        let mut sums = [0.0_f32; MOST_SPLITS];
+        for (part, colour) in parts[..count - 1].iter().enumerate() {
+            let difference = f32::from(colour[channel]) - mean;
+            // With this part, after all patterns of those before it.
+            let (without, with) = sums.split_at_mut(1 << part);
+            for (with, without) in with.iter_mut().zip(without) {
+                *with = *without + difference;
+            }
+        }
+        for (gain, sum) in gains[..splits].iter_mut().zip(&sums) {
+            *gain += weight * sum * sum;
         }
     }
-    best.1 as u8
+    let mut best = (0.0, 0);
+    for (pattern, (gain, factor)) in gains[..splits].iter().zip(&FACTORS[count]).enumerate() {
+        let gain = gain * factor;
+        if gain > best.0 + 1e-3 {
+            best = (gain, pattern as u8);
+        }
+    }
+    best.1
 }
 
-/// `1 / k`; their product for `k` and `n - k`, times `n`, is `1/k + 1/(n - k)`.
-const GAINS: [f32; 9] = [
-    0.0,
-    1.0,
-    1.0 / 2.0,
-    1.0 / 3.0,
-    1.0 / 4.0,
-    1.0 / 5.0,
-    1.0 / 6.0,
-    1.0 / 7.0,
-    1.0 / 8.0,
-];
+/// `1/k + 1/(n - k)` for `n` parts and each pattern of `k` of them.
+static FACTORS: [[f32; MOST_SPLITS]; 9] = {
+    let mut factors = [[0.0; MOST_SPLITS]; 9];
+    let mut parts = 2;
+    while parts < factors.len() {
+        let mut pattern = 1;
+        while pattern < 1 << (parts - 1) {
+            let front = (pattern as u32).count_ones();
+            factors[parts][pattern] = 1.0 / front as f32 + 1.0 / (parts as u32 - front) as f32;
+            pattern += 1;
+        }
+        parts += 1;
+    }
+    factors
+};
 
 #[cfg(test)]
 mod tests {

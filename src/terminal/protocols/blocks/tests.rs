@@ -90,7 +90,8 @@ fn ssim(a: &RgbImage, b: &RgbImage) -> f64 {
     sum / count
 }
 
-/// The finer the parts, the nearer a picture is to what it shows. Run with `--nocapture` for the figures.
+/// The finer the parts, the nearer a picture is to what it shows, if for octants only by the colours: two of them for eight
+/// parts show no more structure than for six. Run with `--nocapture` for the figures.
 #[test]
 fn finer_parts_show_more_of_a_picture() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/models/flamingo.png");
@@ -102,7 +103,8 @@ fn finer_parts_show_more_of_a_picture() {
         let original = resize(&picture, 320, 320);
         let found = (psnr(&seen, &original), ssim(&seen, &original));
         println!("{blocks}: {:.2} dB, SSIM {:.3}", found.0, found.1);
-        assert!(found.0 > last.0 && found.1 > last.1, "{blocks}: {found:?}");
+        assert!(found.0 > last.0 + 0.2, "{blocks}: {found:?}");
+        assert!(found.1 > last.1 - 0.01, "{blocks}: {found:?}");
         last = found;
     }
 }
