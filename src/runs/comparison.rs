@@ -281,7 +281,7 @@ fn verdicts(runs: &[&Entry], judge: &str) -> Aspect {
             Some(_) => percents.next().unwrap_or_default(),
             None => verdict.class.clone(),
         };
-        format!("{} {seen}", verdict.judge())
+        format!("judge {} {seen}", verdict.judge())
     };
     Aspect {
         name: "",
@@ -426,9 +426,9 @@ mod tests {
             }
         }));
         let last = |run: usize| found.captions[run].results.join(" · ");
-        assert_eq!(last(0), "lite1 91.0 % · lite2 50.0 %");
-        assert_eq!(last(1), "lite1 91.2 %");
-        assert_eq!(last(2), "lite1 crane");
+        assert_eq!(last(0), "judge lite1 91.0 % · judge lite2 50.0 %");
+        assert_eq!(last(1), "judge lite1 91.2 %");
+        assert_eq!(last(2), "judge lite1 crane");
     }
 
     #[test]
