@@ -8,6 +8,7 @@ use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::LazyLock;
 
 /// Raised whenever the method itself changes, so that older pictures no longer answer for new requests.
 const METHOD: u32 = 6;
@@ -138,34 +139,39 @@ impl Changes {
     /// The preset that they began from, and what was changed beyond it: of the presets all of whose settings are among them,
     /// the one that has most; the default if there is no other.
     pub fn based(&self) -> (&'static str, Self) {
-        let of = |name: &'static str| {
-            let settings = BTreeMap::from(Settings::preset(name).unwrap_or_default());
-            let settings = settings.iter().map(|(key, value)| (key.as_str(), value));
-            (name, Self::of(METHOD, settings))
-        };
         let is_among = |preset: &Self| {
             preset
                 .iter()
                 .all(|(key, value)| self.get(key) == Some(value))
         };
-        let presets = PRESETS.iter().map(|preset| of(preset.name));
+        let presets = OF_PRESETS.iter();
         let fitting = presets.filter(|(_, preset)| is_among(preset));
         // Of several that have as many settings, the last would be taken: the default has none.
-        let (name, preset) = fitting
-            .max_by_key(|(_, preset)| preset.0.len())
-            .unwrap_or_default();
+        let best = fitting.max_by_key(|(_, preset)| preset.0.len());
+        let (name, preset) = best.cloned().unwrap_or_default();
         let beyond = self.0.iter().filter(|(key, _)| preset.get(key).is_none());
         (name, Self(beyond.cloned().collect()))
     }
 }
 
+/// What each built-in preset changes.
+static OF_PRESETS: LazyLock<Vec<(&'static str, Changes)>> = LazyLock::new(|| {
+    let of = |name: &'static str| {
+        let settings = BTreeMap::from(Settings::preset(name).unwrap_or_default());
+        let settings = settings.iter().map(|(key, value)| (key.as_str(), value));
+        (name, Changes::of(METHOD, settings))
+    };
+    PRESETS.iter().map(|preset| of(preset.name)).collect()
+});
+
+/// The preset, unless it is the default, and what was changed beyond it: `draft steps=90`.
 impl fmt::Display for Changes {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        for (index, (key, value)) in self.iter().enumerate() {
-            let space = if index == 0 { "" } else { " " };
-            write!(formatter, "{space}{key}={value}")?;
-        }
-        Ok(())
+        let (preset, beyond) = self.based();
+        let preset = (preset != PRESETS[0].name).then(|| preset.to_string());
+        let beyond = beyond.iter().map(|(key, value)| format!("{key}={value}"));
+        let all: Vec<String> = preset.into_iter().chain(beyond).collect();
+        formatter.write_str(&all.join(" "))
     }
 }
 

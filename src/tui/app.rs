@@ -24,6 +24,7 @@ use crate::runs::Record;
 use crate::runs::history::Entry;
 use crate::runs::queue::{JobId, Queue};
 use crate::runs::target::{Place, Target};
+use crate::runs::worker::photo::Question;
 use crate::runs::worker::{Opened, Watched};
 use crate::terminal::{Progress, Terminal};
 use image::RgbImage;
@@ -207,6 +208,8 @@ pub struct App {
     pub followed: Option<Selected>,
     /// How the shown picture grew, while that is shown.
     pub replay: Option<Replay>,
+    /// The class activation map over the finished picture, while that is shown.
+    pub heat: Option<Heat>,
     pub overlay: Overlay,
     /// Whether the picture has the whole screen.
     pub zoomed: bool,
@@ -252,6 +255,15 @@ pub struct App {
     pub unsaved: bool,
     /// What of a model that was opened again waits for the finished runs to be known.
     pub returning: Option<Box<SavedModel>>,
+}
+
+/// A class activation map over a finished picture.
+#[derive(Debug, Clone)]
+pub struct Heat {
+    /// What the worker was asked for it.
+    pub question: Question,
+    /// Comes later.
+    pub picture: Option<Arc<RgbImage>>,
 }
 
 /// A picture of a run under way.
@@ -300,6 +312,7 @@ impl App {
             record: None,
             followed: None,
             replay: None,
+            heat: None,
             overlay: Overlay::Plain,
             zoomed: false,
             lens: Lens::default(),
@@ -361,7 +374,9 @@ impl App {
             Shown::Finished(id) => {
                 let replay = self.replay.as_ref();
                 let frame = replay.and_then(|replay| replay.frame(self.now));
-                frame.or_else(|| self.gallery.get(id, gallery::Size::Full))
+                let heat = self.heat.as_ref().and_then(|heat| heat.picture.as_ref());
+                let whole = || self.gallery.get(id, gallery::Size::Full);
+                frame.or(heat).or_else(whole)
             }
             Shown::Nothing | Shown::Batch(_) => None,
         }

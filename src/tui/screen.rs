@@ -254,14 +254,19 @@ fn write_frames(mut pictures: Pictures, frames: &Receiver<Frame>, drained: &impl
     pictures.finish();
 }
 
+/// Within a synchronized update stands no private mode: kitty 0.26 shows half of the sequence as text if the two ends of one
+/// reach it apart.
 fn write_text(text: &[u8], cursor: Option<(u16, u16)>) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    queue!(out, BeginSynchronizedUpdate, cursor::Hide)?;
+    queue!(out, cursor::Hide, BeginSynchronizedUpdate)?;
     out.write_all(text)?;
     if let Some((column, row)) = cursor {
-        queue!(out, cursor::MoveTo(column, row), cursor::Show)?;
+        queue!(out, cursor::MoveTo(column, row))?;
     }
     queue!(out, EndSynchronizedUpdate)?;
+    if cursor.is_some() {
+        queue!(out, cursor::Show)?;
+    }
     out.flush()
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use ziggurat::ascent::{Kind, Objective, Settings};
 use ziggurat::runs::Spec;
 use ziggurat::runs::history::Entry;
-use ziggurat::runs::worker::Report;
+use ziggurat::runs::worker::photo::{About, Answer as Seen, Found};
+use ziggurat::runs::worker::{Command as Work, Report};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, Answer, Effect};
 use ziggurat::tui::app::Shown;
@@ -443,4 +444,51 @@ fn the_picture_is_magnified_and_moved_on_the_whole_screen() {
     assert_eq!(corner(&explorer).1, [112, 80, 128]);
     explorer.press("z");
     assert!(explorer.app.magnified.is_none());
+}
+
+#[test]
+fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown() {
+    let mut explorer = explorer();
+    let ask = |explorer: &mut Driver| {
+        let effects = explorer.press("o");
+        let question = effects.into_iter().find_map(|effect| match effect {
+            Effect::Worker(Work::Photo(question)) => Some(question),
+            _ => None,
+        });
+        question.unwrap()
+    };
+    let question = ask(&mut explorer);
+    assert!(matches!(question.about, About::Class { class: 4, .. }));
+    let Shown::Finished(id) = explorer.app.shown.clone() else {
+        panic!("{:?}", explorer.app.shown);
+    };
+    assert!(question.photo.ends_with(format!("{id}/image.png")));
+    let found = picture();
+    explorer.report(Report::Photo(Seen {
+        question: question.clone(),
+        found: Ok(Found::Class(found.clone())),
+    }));
+    assert!(std::sync::Arc::ptr_eq(
+        explorer.app.shown_picture().unwrap(),
+        &found
+    ));
+    assert!(explorer.screen().contains("heat map · flamingo"));
+    explorer.press("o");
+    assert!(explorer.app.heat.is_none());
+    let question = ask(&mut explorer);
+    explorer.press("j");
+    assert!(explorer.app.heat.is_none());
+    // What comes too late is of another picture.
+    explorer.report(Report::Photo(Seen {
+        question,
+        found: Ok(Found::Class(found)),
+    }));
+    assert!(explorer.app.heat.is_none());
+    let question = ask(&mut explorer);
+    explorer.report(Report::Photo(Seen {
+        question,
+        found: Err("there is no map".into()),
+    }));
+    assert!(explorer.app.heat.is_none());
+    assert_eq!(said(&explorer), "there is no map");
 }

@@ -5,7 +5,7 @@ use super::super::browser::Tab;
 use super::super::command::{COMMANDS, Command, Context};
 use super::super::popup::Popup;
 use super::super::tree::Row;
-use super::{browse, context, photo};
+use super::{browse, context, overlay, photo};
 use crate::ascent::settings::{PRESETS, in_groups};
 use crate::runs::queue::JobState;
 
@@ -147,9 +147,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         Command::Pause if !app.held && !app.paused && app.running.is_empty() => {
             Some("nothing is running")
         }
-        Command::NextOverlay | Command::PreviousOverlay if !app.shown.is_live() => {
-            Some("overlays are available only while a running picture is shown")
-        }
+        Command::NextOverlay | Command::PreviousOverlay => overlay::refusal(app),
         Command::WatchNext if app.running.is_empty() => Some("nothing is running"),
         Command::WatchNext
             if app.running.len() == 1 && app.shown == Shown::Live(app.running[0].job) =>

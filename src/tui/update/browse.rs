@@ -11,7 +11,7 @@ use super::super::messages::Level;
 use super::super::popup::Popup;
 use super::super::replay::Replay;
 use super::super::tree::Row;
-use super::{photo, queueing};
+use super::{overlay, photo, queueing};
 use crate::ascent::settings::KNOBS;
 use std::sync::Arc;
 
@@ -385,6 +385,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
         *shown != Shown::Finished(replay.id.clone()) || replay.frame(now).is_none()
     };
     app.replay.take_if(is_over);
+    overlay::settle(app);
     if app.shown != before {
         load_record(app, effects);
     }

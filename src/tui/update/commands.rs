@@ -10,8 +10,9 @@ use super::super::messages::Level;
 use super::super::plan::Plan;
 use super::super::popup::{Palette, Popup};
 use super::super::prompt::{Asked, Prompt};
-use super::{atlas, availability, browse, elsewhere, finished, map, photo, queueing, typing};
-use crate::ascent::Overlay;
+use super::{
+    atlas, availability, browse, elsewhere, finished, map, overlay, photo, queueing, typing,
+};
 use crate::ascent::settings::{Knob, PRESETS, in_groups};
 use crate::runs::worker::Command as Work;
 
@@ -64,8 +65,8 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::ResetSeed => set_seed(app, 0),
         Command::Sweep => app.prompt = Some(Prompt::new(Asked::Sweep, "")),
 
-        Command::NextOverlay => turn_overlay(app, true),
-        Command::PreviousOverlay => turn_overlay(app, false),
+        Command::NextOverlay => overlay::turn(app, true, effects),
+        Command::PreviousOverlay => overlay::turn(app, false, effects),
         Command::Zoom => {
             app.zoomed = !app.zoomed;
             app.lens = Lens::default();
@@ -282,30 +283,6 @@ pub fn take_theme(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Resul
     app.messages.say(Level::Note, text, app.now);
     effects.push(Effect::SaveTheme(name.into()));
     Ok(())
-}
-
-/// The overlays of a run with so many bands.
-pub fn overlays(levels: u32) -> Vec<Overlay> {
-    let bands = (0..levels).map(Overlay::Band);
-    [Overlay::Plain, Overlay::Heat, Overlay::Map]
-        .into_iter()
-        .chain(bands)
-        .chain([Overlay::Gradient])
-        .collect()
-}
-
-fn turn_overlay(app: &mut App, forward: bool) {
-    // The runs of a batch have the same number of levels.
-    let live = app.watched().or(app.running.first());
-    let job = live.and_then(|live| app.queue.get(live.job));
-    let levels = job.map_or(1, |job| job.spec.settings.levels);
-    let all = overlays(levels);
-    let at = all
-        .iter()
-        .position(|overlay| *overlay == app.overlay)
-        .unwrap_or(0);
-    let next = if forward { at + 1 } else { at + all.len() - 1 };
-    app.overlay = all[next % all.len()];
 }
 
 /// Shows the next run of the batch, and after the last one all of them.

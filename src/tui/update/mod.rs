@@ -14,6 +14,7 @@
 //! - `reports`: what the worker and the disk said
 //! - `saved`: where the user was comes back
 //! - `typing`: the line that is being typed
+//! - `overlay`: what is laid over the picture that is shown
 //! - `mouse`: clicks and the wheel
 
 mod arguments;
@@ -26,6 +27,7 @@ mod elsewhere;
 mod finished;
 mod map;
 mod mouse;
+mod overlay;
 mod photo;
 mod queueing;
 mod reports;
@@ -45,7 +47,7 @@ use std::time::Duration;
 
 pub use attention::Busy;
 pub use availability::{is_offered, refusal};
-pub use commands::{overlays, perform};
+pub use commands::perform;
 pub use finished::{AfterRecord, Undoable};
 pub use saved::due;
 

@@ -9,7 +9,7 @@ use super::super::messages::Level;
 use super::super::popup::{Picker, Popup, Purpose};
 use super::super::prompt::Prompt;
 use super::super::text::counted;
-use super::{atlas, browse, elsewhere, finished, photo, queueing, saved, typing};
+use super::{atlas, browse, elsewhere, finished, overlay, photo, queueing, saved, typing};
 use crate::runs::history::Entry;
 use crate::runs::queue::JobId;
 use crate::runs::worker::{Progress, Report, Started};
@@ -71,7 +71,11 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             elsewhere::queue(app, &model, specs, problems, effects);
         }
         Report::Started(begun) => started(app, &begun),
-        Report::Photo(answer) => photo::answer(app, answer, effects),
+        Report::Photo(answer) => {
+            if !overlay::answer(app, &answer) {
+                photo::answer(app, answer, effects);
+            }
+        }
         Report::Remark(text) => app.messages.say(Level::Warning, text, app.now),
         Report::Stepped(progress) => stepped(app, &progress),
         Report::Snapshot {

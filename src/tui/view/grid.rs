@@ -149,10 +149,13 @@ fn note(app: &App, content: &Cell) -> String {
         Some(probability) => format!("p {}", words::percent(probability)),
         None => format!("score {}", words::score(entry.score)),
     };
-    match (app.in_history(), entry.changes.is_empty()) {
-        (true, false) => format!("{score} · {}", entry.changes),
-        _ => score,
+    if !app.in_history() {
+        return score;
     }
+    let seed = (entry.seed != 0).then(|| format!("seed {}", entry.seed));
+    let changes = (!entry.changes.is_empty()).then(|| entry.changes.to_string());
+    let all: Vec<String> = [Some(score), seed, changes].into_iter().flatten().collect();
+    all.join(" · ")
 }
 
 fn content(app: &App, item: usize) -> Cell<'_> {

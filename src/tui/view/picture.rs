@@ -56,10 +56,10 @@ fn title(app: &App) -> String {
             let Some(entry) = entry else {
                 return String::new();
             };
-            let replay = if app.replay.is_some() {
-                "replay · "
-            } else {
-                ""
+            let what = match (&app.replay, &app.heat) {
+                (Some(_), _) => "replay · ",
+                (None, Some(_)) => "heat map · ",
+                (None, None) => "",
             };
             let star = if entry.favourite { "★ " } else { "" };
             let probability = entry
@@ -67,7 +67,7 @@ fn title(app: &App) -> String {
                 .map(|probability| format!(" · p {}", words::percent(probability)))
                 .unwrap_or_default();
             format!(
-                "{replay}{star}{} · score {}{probability}",
+                "{what}{star}{} · score {}{probability}",
                 fit(&entry.target, 60),
                 words::score(entry.score)
             )

@@ -1,0 +1,122 @@
+//! What is laid over the picture that is shown: over one that grows, everything that the ascent works with; over a finished
+//! one of a class, the class activation map.
+
+use super::super::action::Effect;
+use super::super::app::{App, Heat, Shown};
+use super::super::messages::Level;
+use crate::ascent::Overlay;
+use crate::runs::worker::Command as Work;
+use crate::runs::worker::photo::{About, Answer, Found, MapAt, Question};
+use crate::runs::{history, words};
+
+/// Shows the next overlay, or the one before.
+pub fn turn(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
+    match app.shown {
+        Shown::Finished(_) => turn_heat(app, effects),
+        _ => turn_live(app, forward),
+    }
+}
+
+/// The overlays of a run with so many bands.
+fn overlays(levels: u32) -> Vec<Overlay> {
+    let bands = (0..levels).map(Overlay::Band);
+    [Overlay::Plain, Overlay::Heat, Overlay::Map]
+        .into_iter()
+        .chain(bands)
+        .chain([Overlay::Gradient])
+        .collect()
+}
+
+fn turn_live(app: &mut App, forward: bool) {
+    // The runs of a batch have the same number of levels.
+    let live = app.watched().or(app.running.first());
+    let job = live.and_then(|live| app.queue.get(live.job));
+    let levels = job.map_or(1, |job| job.spec.settings.levels);
+    let all = overlays(levels);
+    let at = all.iter().position(|overlay| *overlay == app.overlay);
+    let at = at.unwrap_or(0);
+    let next = if forward { at + 1 } else { at + all.len() - 1 };
+    app.overlay = all[next % all.len()];
+}
+
+/// Lays the class activation map over the finished picture, once the worker has it, or takes it away.
+fn turn_heat(app: &mut App, effects: &mut Vec<Effect>) {
+    if app.heat.take().is_some() {
+        return;
+    }
+    let Some(question) = question(app) else {
+        return;
+    };
+    let text = "reading the class activation map …";
+    app.messages.say(Level::Note, text, app.now);
+    effects.push(Effect::Worker(Work::Photo(question.clone())));
+    app.heat = Some(Heat {
+        question,
+        picture: None,
+    });
+}
+
+/// What the worker is asked about the finished picture that is shown; `None` if it is not of a class of the open model.
+fn question(app: &App) -> Option<Question> {
+    let Shown::Finished(id) = &app.shown else {
+        return None;
+    };
+    let (entry, opened) = (app.library.find(id)?, app.model.opened()?);
+    let is_own = entry.kind().is_of_class() && entry.model_hash == opened.hash;
+    let settings = app.record_of(id).map(|record| &record.spec.settings);
+    is_own.then(|| Question {
+        photo: history::image_in(&app.environment.history, id),
+        model: opened.model.clone(),
+        about: About::Class {
+            class: entry.unit.index,
+            at: MapAt::of(settings.unwrap_or(&app.plan.settings)),
+        },
+    })
+}
+
+/// Why a finished picture that is shown has no overlay; `None` if it has one, or none is shown.
+pub fn refusal(app: &App) -> Option<&'static str> {
+    let Shown::Finished(id) = &app.shown else {
+        let is_live = app.shown.is_live();
+        return (!is_live).then_some("no picture is shown that could have an overlay");
+    };
+    let entry = app.library.find(id)?;
+    match (question(app), entry.kind().is_of_class()) {
+        (Some(_), _) => None,
+        (None, true) => Some("the model of this picture is not open"),
+        (None, false) => {
+            Some("a finished picture has a class activation map only if a class was run")
+        }
+    }
+}
+
+/// Takes the worker's answer if it is what the overlay waits for. Returns whether it is.
+pub fn answer(app: &mut App, answer: &Answer) -> bool {
+    let Some(heat) = app
+        .heat
+        .as_mut()
+        .filter(|heat| heat.question == answer.question)
+    else {
+        return false;
+    };
+    match &answer.found {
+        Ok(Found::Class(map)) => heat.picture = Some(map.clone()),
+        Ok(_) => {}
+        Err(why) => {
+            let why = words::shown(why);
+            app.heat = None;
+            app.messages.say(Level::Error, why, app.now);
+        }
+    }
+    true
+}
+
+/// Another picture is shown: the overlay was not of it.
+pub fn settle(app: &mut App) {
+    let shown = match &app.shown {
+        Shown::Finished(id) => Some(history::image_in(&app.environment.history, id)),
+        _ => None,
+    };
+    app.heat
+        .take_if(|heat| Some(&heat.question.photo) != shown.as_ref());
+}
