@@ -154,11 +154,13 @@ commands! {
         /// Toggle the grid: pictures in place of rows, on the whole screen.
         Grid "grid" "grid" ["t"]
         /// Larger cells in the grid; magnify the full-screen picture.
-        Larger "larger" "" ["+", "="]
+        Larger "larger" "larger" ["+", "="]
         /// Smaller cells in the grid; magnify the full-screen picture less.
         Smaller "smaller" "" ["-"]
         /// Pause or resume the ascent; start the runs left from last time.
         Pause "pause" "pause" ["P"]
+        /// Clear waiting and failed runs from the queue; `undo` restores them.
+        Clear "clear" "" ["X"]
         /// Show the next run of the batch, after the last one all of them.
         WatchNext "watch-next" "" ["."]
         /// Toggle favourite; a favourite's picture and settings are saved.
@@ -208,9 +210,9 @@ commands! {
         /// Use this layer for the class activation map of the next runs, or the automatic one again.
         MapHere "map-here" "" ["a"]
         /// Sort the grid: by number, by score, by likeness.
-        SortCells "sort-cells" "" ["S"]
+        SortCells "sort-cells" "sort" ["S"]
         /// Export the pictures of the marked or listed: contact sheet or page.
-        ExportCells "export-cells" "" ["x"]
+        ExportCells "export-cells" "export" ["x"]
         /// Fold every scope, or unfold them all.
         FoldAll "fold-all" "" ["f"]
         /// Show or hide internal tensors.
@@ -251,8 +253,6 @@ commands! {
         MoveDown "move-down" "" ["J"]
         /// Retry the selected failed run.
         Retry "retry" "retry" ["r"]
-        /// Clear waiting and failed runs.
-        Clear "clear" "" ["X"]
     }
     Settings {
         /// Type a value for the selected setting.

@@ -96,6 +96,9 @@ fn label(app: &App, entry: &Entry) -> Option<&'static str> {
         (Command::Blink, Some(Popup::Compare(_))) => Some("blink"),
         // It only closes the popup.
         (Command::Quit | Command::Pause, Some(_)) => None,
+        // Among rows, what belongs to pictures only takes room.
+        (Command::SortCells | Command::ExportCells, None) if !app.is_grid() => None,
+        (Command::Pause, None) if app.paused => Some("resume"),
         _ => Some(entry.hint),
     }
 }

@@ -67,6 +67,7 @@ fn prepare(explorer: &mut Driver, command: Command) {
         }
         Command::TabClasses => "1",
         Command::NextPanel | Command::PreviousPanel => "enter",
+        Command::Clear => "enter n enter",
         Command::FoldAll => "esc h",
         Command::Favourite | Command::Replay => "3",
         Command::MarkRange => "space j j",

@@ -134,7 +134,7 @@ fn lists_are_grids_on_the_whole_screen_and_rows_again() {
 }
 
 #[test]
-fn an_atlas_draws_every_channel_without_a_picture_as_a_draft() {
+fn an_atlas_draws_every_channel_of_a_layer_as_a_draft() {
     let mut explorer = explorer();
     // The sixth layer has 32 channels; one was run before.
     explorer.press("1 f j l");
@@ -144,7 +144,7 @@ fn an_atlas_draws_every_channel_without_a_picture_as_a_draft() {
     let jobs = Driver::started(&explorer.press("L"));
     assert_eq!(jobs.len(), 8);
     assert!(explorer.app.is_grid());
-    assert_eq!(explorer.app.queue.jobs().len(), 31);
+    assert_eq!(explorer.app.queue.jobs().len(), 32);
     let draft = Settings::preset("draft").unwrap();
     let units: HashSet<usize> = explorer
         .app
@@ -156,21 +156,31 @@ fn an_atlas_draws_every_channel_without_a_picture_as_a_draft() {
             job.spec.unit.index
         })
         .collect();
-    assert_eq!(units.len(), 31);
-    assert!(!units.contains(&1));
+    assert_eq!(units.len(), 32);
     for &job in &jobs {
         snapshot(&mut explorer, job);
     }
     let screen = explorer.screen();
-    // Those that grow, and the finished one.
-    assert_eq!(pictures(&explorer), 9, "{screen}");
-    assert!(screen.contains("8 running, 23 waiting"), "{screen}");
+    assert_eq!(pictures(&explorer), 8, "{screen}");
+    assert!(screen.contains("8 running, 24 waiting"), "{screen}");
+    // The picture is that of the selected cell.
+    explorer.press("home");
+    assert_eq!(explorer.app.shown, Shown::Live(jobs[0]));
     for job in jobs {
         explorer.finish(job, 2.0);
     }
     // Given again it goes on with what is missing, and that is queued already.
     explorer.press("L");
-    assert_eq!(explorer.app.queue.jobs().len(), 23);
+    assert_eq!(explorer.app.queue.jobs().len(), 24);
+    assert!(matches!(explorer.app.shown, Shown::Finished(_)));
+    // What waits is cleared, and comes back.
+    explorer.press("X");
+    assert_eq!(explorer.app.queue.jobs().len(), 8);
+    explorer.press("u");
+    assert_eq!(explorer.app.queue.jobs().len(), 24);
+    // Another seed is another atlas.
+    explorer.press("n L");
+    assert_eq!(explorer.app.queue.jobs().len(), 56);
 }
 
 #[test]
@@ -185,7 +195,7 @@ fn an_atlas_of_marked_classes_draws_these_only() {
     explorer.press("g g space L");
     assert!(explorer.app.queue.jobs().is_empty());
     assert!(
-        explorer.screen().contains("each of them has a picture"),
+        explorer.screen().contains("drafts with seed 0 are there"),
         "{}",
         explorer.screen()
     );
@@ -225,7 +235,7 @@ fn the_pictures_of_a_grid_are_exported_together() {
     }
     explorer.press("x");
     assert!(
-        explorer.screen().contains("/favourites/toy.html"),
+        explorer.screen().contains("/models/toy.html"),
         "{}",
         explorer.screen()
     );

@@ -3,6 +3,7 @@
 use super::super::action::Effect;
 use super::super::app::App;
 use super::super::browser::{CellOrder, Tab};
+use super::super::command::Command;
 use super::super::messages::Level;
 use super::super::prompt::{Asked, Prompt};
 use super::super::text::counted;
@@ -13,8 +14,8 @@ use std::cmp::Ordering;
 /// The preset that an atlas is drawn with.
 const PRESET: &str = "draft";
 
-/// Shows the channels of the layer, or the classes, as a grid, and queues a draft of each marked or listed one that has no
-/// picture yet. Given again after an interruption, it goes on with what is missing.
+/// Shows the channels of the layer, or the classes, as a grid, and queues a draft of each marked or listed one, with the
+/// present seed. Given again after an interruption, it goes on with what is missing.
 pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
     browse::enter_selected(app);
     app.zoomed = false;
@@ -24,21 +25,28 @@ pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
         0 => list.rows().to_vec(),
         _ => list.chosen(),
     };
-    let missing: Vec<usize> = wanted
-        .iter()
-        .copied()
-        .filter(|&item| app.entry_of(item).is_none())
-        .collect();
-    if missing.is_empty() {
-        app.browser.list_mut().clear_marks();
-        let text = "nothing to draw: each of them has a picture";
-        return app.messages.say(Level::Note, text, app.now);
-    }
     let Some(settings) = app.plan.settings_of(PRESET) else {
         let text = format!("the preset {PRESET} cannot be used");
         return app.messages.say(Level::Error, text, app.now);
     };
-    queueing::submit_items(app, &missing, &settings, effects);
+    let mut specs = queueing::specs_of_items(app, &wanted, &settings);
+    specs.retain(|spec| app.library.find(&spec.id()).is_none());
+    if specs.is_empty() {
+        app.browser.list_mut().clear_marks();
+        let text = format!(
+            "nothing to draw: drafts with seed {} are there",
+            app.plan.seed
+        );
+        return app.messages.say(Level::Note, text, app.now);
+    }
+    let before = app.queue.jobs().len();
+    queueing::submit(app, specs, effects);
+    let drafts = app.queue.jobs().len() - before;
+    if drafts > 0 {
+        let clear = app.key(Command::Clear);
+        let text = format!("{drafts} drafts queued; {clear} clears what waits");
+        app.messages.say(Level::Note, text, app.now);
+    }
 }
 
 /// Sorts the grid by the next order.
@@ -118,7 +126,7 @@ pub fn export(app: &mut App) {
         (_, None, _) => "ziggurat".into(),
     };
     let name = format!("{}.html", favourites::file_name(&what));
-    let path = app.environment.favourites.join(name);
+    let path = app.environment.folder.join(name);
     let text = format!("{} with a picture", counted(ids.len()));
     app.messages.say(Level::Note, text, app.now);
     app.prompt = Some(Prompt::new(Asked::Export(ids), &path.display().to_string()));

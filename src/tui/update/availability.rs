@@ -5,7 +5,7 @@ use super::super::browser::Tab;
 use super::super::command::{COMMANDS, Command, Context};
 use super::super::popup::Popup;
 use super::super::tree::Row;
-use super::{browse, context, overlay, photo};
+use super::{browse, context, finished, overlay, photo};
 use crate::ascent::settings::{PRESETS, in_groups};
 use crate::runs::queue::JobState;
 
@@ -119,7 +119,10 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
             ));
         }
         Command::Larger | Command::Smaller if app.zoomed && app.shown_picture().is_none() => {
-            Some("there is no picture to magnify")
+            match app.shown {
+                Shown::Batch(_) => return Some(finished::several(app)),
+                _ => Some("there is no picture to magnify"),
+            }
         }
         Command::Larger | Command::Smaller if !app.zoomed && !app.is_grid() => {
             let (grid, zoom) = (key(Command::Grid), key(Command::Zoom));
@@ -155,6 +158,9 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
             Some("no other run is under way")
         }
         Command::Watch if is_watched(app) => Some("it is shown already"),
+        Command::FoldAll if app.browser.is_searching_layers() => {
+            Some("search results have no folders: leave the search first")
+        }
         Command::Replay if !matches!(app.shown, Shown::Finished(_)) => {
             Some("no finished picture is shown")
         }

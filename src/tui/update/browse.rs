@@ -13,6 +13,8 @@ use super::super::replay::Replay;
 use super::super::tree::Row;
 use super::{overlay, photo, queueing};
 use crate::ascent::settings::KNOBS;
+use crate::runs::Spec;
+use crate::runs::target::Target;
 use std::sync::Arc;
 
 /// Moves the cursor of whatever has the focus.
@@ -286,8 +288,19 @@ pub fn back(app: &mut App) {
         app.lens = Lens::default();
         return;
     }
+    let is_filtered = !app.browser.is_grid() && !app.browser.search().is_empty();
+    let marked = app.browser.list().mark_count();
+    // A search hides marks: it goes first.
+    if is_filtered && !app.is_grid() {
+        return clear_search(app);
+    }
     if app.browser.list_mut().clear_marks() {
-        return;
+        let text = match marked {
+            0 => "the range is given up".to_string(),
+            1 => "1 mark cleared".to_string(),
+            marks => format!("{marks} marks cleared"),
+        };
+        return app.messages.say(Level::Note, text, app.now);
     }
     if app.is_grid() {
         app.tiled = false;
@@ -296,12 +309,16 @@ pub fn back(app: &mut App) {
     if app.browser.tab == Tab::Layers && app.browser.channels.take().is_some() {
         return;
     }
-    if !app.browser.search().is_empty() {
-        app.browser.set_search("");
-        list_tab(app);
-        return;
+    if is_filtered {
+        return clear_search(app);
     }
     app.focus = Panel::Browser;
+}
+
+/// Lists everything in the present tab again.
+fn clear_search(app: &mut App) {
+    app.browser.set_search("");
+    list_tab(app);
 }
 
 /// Lists the items of the present tab anew, as after a change of its search.
@@ -407,6 +424,9 @@ fn load_record(app: &mut App, effects: &mut Vec<Effect>) {
 /// A finished run that is selected is shown; so is a run of what is selected, unless one under way is. Only another selection
 /// changes what is shown: what has just finished stays.
 fn show_selected(app: &mut App) {
+    if app.is_grid() && show_cell(app) {
+        return;
+    }
     let selected = Some(app.selected());
     let is_same = std::mem::replace(&mut app.followed, selected.clone()) == selected;
     if is_same && (app.shown != Shown::Nothing || app.returning.is_some()) {
@@ -425,6 +445,32 @@ fn show_selected(app: &mut App) {
         // At the start: where the last session ended.
         app.shown = Shown::Finished(latest.id.clone());
     }
+}
+
+/// In a grid, where the runs under way are seen in their cells, the picture is always that of the selected cell. Returns
+/// whether it has one.
+fn show_cell(app: &mut App) -> bool {
+    let target = app.selected_target();
+    let live = app.running.iter().find(|live| {
+        let spec = app.queue.get(live.job).map(|job| &job.spec);
+        let is_it = |target: &Target, spec: &Spec| {
+            target.objective == spec.objective && target.unit == spec.unit
+        };
+        target
+            .as_ref()
+            .zip(spec)
+            .is_some_and(|(target, spec)| is_it(target, spec))
+    });
+    let item = app.browser.list().selected();
+    let entry = item.and_then(|item| app.entry_of(item));
+    let shown = match (live, entry) {
+        (Some(live), _) => Shown::Live(live.job),
+        (None, Some(entry)) => Shown::Finished(entry.id.clone()),
+        (None, None) => return false,
+    };
+    app.followed = Some(app.selected());
+    app.shown = shown;
+    true
 }
 
 /// Asks for the pictures that are to be seen and not in memory.

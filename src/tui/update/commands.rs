@@ -50,7 +50,8 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             app.focus = Panel::Browser;
             app.browser.channels = None;
             let before = app.browser.search().to_string();
-            app.prompt = Some(Prompt::new(
+            // What is typed takes the place of the last search.
+            app.prompt = Some(Prompt::replacing(
                 Asked::Search {
                     before: before.clone(),
                 },

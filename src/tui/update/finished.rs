@@ -8,9 +8,11 @@ use super::super::plan::Plan;
 use super::super::popup::{Choice, Compare, MOST_COMPARED, Popup, Purpose};
 use super::super::prompt::{Asked, Prompt};
 use super::super::replay::Replay;
+use super::super::text::counted;
 use super::{browse, elsewhere, queueing, saved};
 use crate::runs::history::Entry;
 use crate::runs::history::query::SortKey;
+use crate::runs::queue::Job;
 use crate::runs::worker::Command as Work;
 use crate::runs::{Record, description, favourites, history};
 use image::RgbImage;
@@ -85,7 +87,7 @@ pub fn copy_path(app: &mut App, effects: &mut Vec<Effect>) {
 }
 
 /// Why nothing is copied where several pictures are shown.
-fn several(app: &App) -> String {
+pub fn several(app: &App) -> String {
     let next = app.key(Command::WatchNext);
     format!("several pictures are shown: {next} shows one of them")
 }
@@ -135,12 +137,20 @@ pub enum Undoable {
     Removed(Vec<String>),
     /// Settings that others took the place of.
     Settings(Box<Plan>),
+    /// Runs that were cleared from the queue.
+    Cleared(Vec<Job>),
 }
 
 /// Brings back what was deleted or replaced last.
 pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
     match app.undoable.pop_back() {
         Some(Undoable::Removed(ids)) => effects.push(Effect::Restore(ids)),
+        Some(Undoable::Cleared(jobs)) => {
+            let text = format!("{} queued again", counted(jobs.len()));
+            app.queue.take_over(jobs);
+            app.messages.say(Level::Note, text, app.now);
+            effects.push(Effect::SaveQueue(app.queue.clone()));
+        }
         Some(Undoable::Settings(before)) => {
             app.plan.go_back_to(*before);
             let changes = app.plan.changes().join(", ");
@@ -228,7 +238,7 @@ pub fn export(app: &mut App) {
         1 => format!("{}.png", favourites::file_name(&first.target)),
         count => format!("ziggurat-{count}-runs.png"),
     };
-    let path = app.environment.favourites.join(name);
+    let path = app.environment.folder.join(name);
     app.prompt = Some(Prompt::new(Asked::Export(ids), &path.display().to_string()));
 }
 

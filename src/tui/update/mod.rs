@@ -91,7 +91,12 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
 
 /// Where a key is looked up first.
 pub fn context(app: &App) -> Context {
-    match (app.popups.last(), app.focus, app.browser.tab) {
+    context_of(app, app.popups.last())
+}
+
+/// Where a key is looked up first while this popup is the topmost.
+pub fn context_of(app: &App, popup: Option<&Popup>) -> Context {
+    match (popup, app.focus, app.browser.tab) {
         (Some(Popup::Settings { .. }), ..) => Context::Settings,
         (Some(Popup::Photo(_)), ..) => Context::Photo,
         (Some(_), ..) => Context::Popup,

@@ -176,6 +176,9 @@ fn refused(app: &mut App, path: &PathBuf, why: String) {
     };
     if let Some(before) = photo.before.take() {
         app.popups.insert(at, Popup::Photo(before));
+    } else if app.prompt.is_none() {
+        // The path can be corrected.
+        app.prompt = Some(Prompt::new(Asked::Photo, &path.display().to_string()));
     }
 }
 

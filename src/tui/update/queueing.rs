@@ -9,6 +9,7 @@ use super::super::pace::Pace;
 use super::super::plan;
 use super::super::text::counted;
 use super::browse::no_network;
+use super::finished;
 use crate::ascent::{Overlay, Settings};
 use crate::runs::Spec;
 use crate::runs::queue::{Job, JobId, JobState, MOST_TOGETHER};
@@ -25,19 +26,13 @@ pub fn run_chosen(app: &mut App, effects: &mut Vec<Effect>) {
     submit_targets(app, targets, effects);
 }
 
-/// Queues items of the list that is shown, with these settings.
-pub fn submit_items(
-    app: &mut App,
-    items: &[usize],
-    settings: &Settings,
-    effects: &mut Vec<Effect>,
-) {
+/// What makes items of the list that is shown, with these settings.
+pub fn specs_of_items(app: &mut App, items: &[usize], settings: &Settings) -> Vec<Spec> {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
-        return no_network(app);
+        return Vec::new();
     };
     let targets = targets(app, &opened, items);
-    let specs = specs(app, &opened, targets, settings);
-    submit(app, specs, effects);
+    specs(app, &opened, targets, settings)
 }
 
 /// Queues the centre neuron of the chosen channels.
@@ -398,10 +393,13 @@ pub fn retry(app: &mut App, effects: &mut Vec<Effect>) {
 
 /// Takes everything that waits or failed out of the queue.
 pub fn clear(app: &mut App, effects: &mut Vec<Effect>) {
-    let before = app.queue.jobs().len();
-    app.queue.clear();
-    let cleared = before - app.queue.jobs().len();
-    let text = format!("{} cleared from the queue", counted(cleared));
+    let cleared = app.queue.clear();
+    let undo = app.key(Command::Undo);
+    let text = format!(
+        "{} cleared from the queue; {undo} to undo",
+        counted(cleared.len())
+    );
+    finished::remember(app, finished::Undoable::Cleared(cleared));
     app.messages.say(Level::Note, text, app.now);
     app.held = false;
     effects.push(Effect::SaveQueue(app.queue.clone()));

@@ -134,7 +134,7 @@ fn footer(app: &App, frame: &mut Frame, layout: &Layout) {
         ),
     };
     let search = browser.search();
-    let left = match search.is_empty() {
+    let left = match search.is_empty() || browser.is_grid() {
         false => Span::styled(format!("/{search}"), app.theme.style(Role::Match)),
         true => Span::styled(about(app).unwrap_or_default(), app.theme.style(Role::Dim)),
     };

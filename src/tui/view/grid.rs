@@ -154,7 +154,12 @@ fn note(app: &App, content: &Cell) -> String {
     }
     let seed = (entry.seed != 0).then(|| format!("seed {}", entry.seed));
     let changes = (!entry.changes.is_empty()).then(|| entry.changes.to_string());
-    let all: Vec<String> = [Some(score), seed, changes].into_iter().flatten().collect();
+    let is_other = app.is_of_other_model(&entry.model_hash);
+    let model = is_other.then(|| entry.model.clone());
+    let all: Vec<String> = [Some(score), model, seed, changes]
+        .into_iter()
+        .flatten()
+        .collect();
     all.join(" · ")
 }
 

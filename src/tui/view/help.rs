@@ -6,6 +6,7 @@ use crate::tui::app::App;
 use crate::tui::command::{COMMANDS, Command, Context, Entry};
 use crate::tui::text::wrapped;
 use crate::tui::theme::Role;
+use crate::tui::update::context_of;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
@@ -29,7 +30,7 @@ pub fn draw(app: &App, frame: &mut Frame, filter: &str, scroll: usize) {
 
 fn lines(app: &App, filter: &str, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    for context in Context::ALL {
+    for context in in_order(app) {
         let entries = COMMANDS.iter().filter(|entry| entry.context == context);
         let rows = entries.filter_map(|entry| row(app, entry, filter, width));
         let rows: Vec<Line> = rows.flatten().collect();
@@ -46,6 +47,14 @@ fn lines(app: &App, filter: &str, width: usize) -> Vec<Line<'static>> {
         lines.push(Line::styled("nothing matches", app.theme.style(Role::Dim)));
     }
     lines
+}
+
+/// The contexts, that of what lies under the help first.
+fn in_order(app: &App) -> Vec<Context> {
+    let under = app.popups.len().saturating_sub(1);
+    let here = context_of(app, app.popups[..under].last());
+    let others = Context::ALL.into_iter().filter(|other| *other != here);
+    std::iter::once(here).chain(others).collect()
 }
 
 /// The lines of a command; `None` if neither its name, its keys nor its help contain the filter.

@@ -66,8 +66,12 @@ fn title(app: &App) -> String {
                 .probability
                 .map(|probability| format!(" · p {}", words::percent(probability)))
                 .unwrap_or_default();
+            let model = match app.is_of_other_model(&entry.model_hash) {
+                true => format!(" · {}", entry.model),
+                false => String::new(),
+            };
             format!(
-                "{what}{star}{} · score {}{probability}",
+                "{what}{star}{}{model} · score {}{probability}",
                 fit(&entry.target, 60),
                 words::score(entry.score)
             )

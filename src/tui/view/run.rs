@@ -4,7 +4,7 @@ use super::Frame;
 use super::panel::{bordered, two};
 use super::subject;
 use crate::runs::{Spec, words};
-use crate::tui::app::{App, Live};
+use crate::tui::app::{App, Live, Shown};
 use crate::tui::pace;
 use crate::tui::text::{fit, p, span};
 use crate::tui::theme::Role;
@@ -16,7 +16,11 @@ use unicode_width::UnicodeWidthStr;
 
 /// Draws the panel.
 pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
-    let live = app.watched().or(app.running.first());
+    // The panel is about the picture that is shown.
+    let live = match app.shown {
+        Shown::Finished(_) => None,
+        _ => app.watched().or(app.running.first()),
+    };
     let title = live.and_then(|live| app.queue.get(live.job)).map(|job| {
         let together = match app.running.len() {
             0 | 1 => String::new(),
