@@ -26,6 +26,20 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Opens a file of Ziggurat's own to read it. Something else in its place, a pipe say, is not waited for.
+///
+/// # Errors
+/// What the system says; or that it is no regular file.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    match fs::metadata(path)?.is_file() {
+        true => File::open(path),
+        false => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a regular file",
+        )),
+    }
+}
+
 /// Temporary files are the user's alone; finished ones are as readable as any other file.
 pub(crate) fn make_readable(file: &File) -> io::Result<()> {
     #[cfg(unix)]
@@ -47,6 +61,19 @@ pub(crate) fn turn(folder: &Path) -> Option<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        assert_eq!(open(&pipe).unwrap_err().to_string(), "not a regular file");
+        assert!(open(folder.path()).is_err());
+        fs::write(folder.path().join("a"), "1").unwrap();
+        assert!(open(&folder.path().join("a")).is_ok());
+    }
 
     #[test]
     #[cfg(unix)]

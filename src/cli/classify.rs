@@ -19,7 +19,7 @@ pub struct Arguments {
     /// One JSON object a picture
     #[arg(long)]
     json: bool,
-    /// How many classes a picture
+    /// How many classes per picture
     #[arg(long, default_value_t = 5, value_name = "N")]
     top: usize,
     /// auto, cpu, cuda[:N] or tensorrt[:N]

@@ -5,6 +5,7 @@ mod of_photo;
 use super::ports::Ports;
 use super::{Failure, opening, output};
 use serde::Serialize;
+use std::num::NonZeroUsize;
 use ziggurat::autodiff::reach::Reach;
 use ziggurat::model::Layer;
 
@@ -23,7 +24,7 @@ pub struct Arguments {
     layer: Option<String>,
     /// How many channels per layer: 10 of one layer, 3 of each of several
     #[arg(long, value_name = "N", requires = "photo")]
-    top: Option<usize>,
+    top: Option<NonZeroUsize>,
     /// What channels are ranked by: the mean or the maximum over their positions
     #[arg(long, value_name = "BY", requires = "photo", default_value = "mean")]
     rank: String,

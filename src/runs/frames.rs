@@ -56,7 +56,7 @@ pub fn read(path: &Path) -> Result<Vec<RgbImage>, Error> {
         path: path.into(),
         why,
     };
-    let file = std::fs::File::open(path).map_err(Error::file(path))?;
+    let file = crate::files::open(path).map_err(Error::file(path))?;
     let mut bytes = Vec::new();
     file.take(MOST_BYTES)
         .read_to_end(&mut bytes)

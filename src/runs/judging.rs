@@ -54,6 +54,13 @@ impl Verdict {
         shown(super::words::model(&self.model))
     }
 
+    /// Whether its numbers are probabilities, as a judge's are. Those of a file need not be.
+    pub(super) fn is_sound(&self) -> bool {
+        let numbers = [Some(self.probability), self.target_probability];
+        let mut numbers = numbers.into_iter().flatten();
+        numbers.all(|number| (0.0..=1.0).contains(&number))
+    }
+
     /// The same with texts that are safe to show.
     pub(super) fn cleaned(self) -> Self {
         Self {
@@ -215,6 +222,9 @@ impl Judge {
 
 fn open(home: &Home, model: &str) -> Result<Classifier<Network>, String> {
     let say = |problem: &dyn std::fmt::Display| problem.to_string();
+    if std::fs::metadata(model).is_ok_and(|found| !found.is_file()) {
+        return Err("it is not a file".into());
+    }
     let source = Source::resolve(home, Some(model)).map_err(|problem| say(&problem))?;
     if !source.is_here(home) {
         return Err(format!("`ziggurat setup {model}` fetches it first"));

@@ -234,6 +234,8 @@ pub struct App {
     pub messages: Messages,
     /// What can be undone, the latest last.
     pub undoable: VecDeque<Undoable>,
+    /// Where a long queue was offered: the same key there queues it.
+    pub offered: Option<Selected>,
     /// A record that was asked for, and what it is for.
     pub awaited: Option<(String, AfterRecord)>,
     /// The photos that were opened, in that order.
@@ -326,6 +328,7 @@ impl App {
             pending_since: Duration::ZERO,
             messages: Messages::default(),
             undoable: VecDeque::new(),
+            offered: None,
             awaited: None,
             photos: Vec::new(),
             quitting: false,

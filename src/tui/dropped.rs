@@ -15,7 +15,11 @@ pub fn pictures(text: &str) -> Option<Vec<PathBuf>> {
     if text.len() > LONGEST {
         return None;
     }
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    // tmux pastes carriage returns.
+    let lines = text
+        .split(['\n', '\r'])
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
     let paths = lines.map(line).collect::<Option<Vec<Vec<PathBuf>>>>()?;
     let paths: Vec<PathBuf> = paths.into_iter().flatten().take(MOST).collect();
     (!paths.is_empty()).then_some(paths)

@@ -23,6 +23,12 @@ pub struct Message {
     is_transient: bool,
 }
 
+/// How long a warning or an error does not give way.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Among how many of the newest messages one is looked for that does not give way.
+const RECENT: usize = 20;
+
 /// Most messages that are kept.
 const KEPT: usize = 200;
 
@@ -63,9 +69,19 @@ impl Messages {
         }
     }
 
-    /// What the status row shows: the newest, for five seconds, an error for ten.
+    /// What the status row shows: the newest, for five seconds, an error for ten. A warning or an error that came by itself
+    /// is seen for three seconds, whatever is reported after it.
     pub fn current(&self, now: Duration) -> Option<&Message> {
         let newest = self.all.back().filter(|_| !self.is_dismissed)?;
+        let is_new = |message: &&Message| {
+            let is_grave = message.level != Level::Note && !message.is_transient;
+            is_grave && now < message.at + PATIENCE
+        };
+        if !newest.is_transient
+            && let Some(grave) = self.all.iter().rev().take(RECENT).filter(is_new).last()
+        {
+            return Some(grave);
+        }
         let seconds = match newest.level {
             Level::Error => 10,
             _ => 5,
@@ -100,6 +116,22 @@ mod tests {
         messages.say(Level::Note, "finished", Duration::ZERO);
         messages.begin_key();
         assert_eq!(shown(&messages).as_deref(), Some("finished"));
+    }
+
+    #[test]
+    fn a_warning_does_not_give_way_to_a_note_at_once() {
+        let mut messages = Messages::default();
+        let second = Duration::from_secs;
+        messages.say(Level::Warning, "a judge is missing", second(0));
+        messages.say(Level::Note, "a run is finished", second(1));
+        let text = |at| {
+            messages
+                .current(second(at))
+                .map(|message| message.text.as_str())
+        };
+        assert_eq!(text(2), Some("a judge is missing"));
+        assert_eq!(text(4), Some("a run is finished"));
+        assert_eq!(text(7), None);
     }
 
     #[test]

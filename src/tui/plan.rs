@@ -167,6 +167,14 @@ pub fn sweep(base: &Settings, text: &str) -> Result<Vec<Settings>, String> {
             "a sweep goes over one or two settings: KEY=VALUE,VALUE,… [KEY=FROM..TO/COUNT]".into(),
         );
     }
+    let key_of = |axis: &&str| axis.split('=').next().map(str::to_string);
+    if let [first, second] = axes[..]
+        && key_of(&first) == key_of(&second)
+    {
+        return Err(format!(
+            "{first} {second}: the two settings of a sweep must differ"
+        ));
+    }
     for axis in axes {
         let (key, values) = axis
             .split_once('=')

@@ -256,3 +256,20 @@ fn the_class_scores_of_a_network_carry_the_names_of_the_classes() {
     let screen = explorer.screen();
     assert!(screen.contains("4 flamingo"), "{screen}");
 }
+
+#[test]
+fn a_long_atlas_is_queued_only_if_it_is_asked_for_twice() {
+    let mut explorer = explorer();
+    explorer.press("1 / h e a d / c o n v enter");
+    assert!(Driver::started(&explorer.press("L")).is_empty());
+    assert!(
+        explorer.screen().contains("1280 drafts are a long queue"),
+        "{}",
+        explorer.screen()
+    );
+    // Somewhere else it is another question.
+    explorer.press("j");
+    assert!(Driver::started(&explorer.press("L")).is_empty());
+    assert_eq!(Driver::started(&explorer.press("L")).len(), 8);
+    assert_eq!(explorer.app.queue.jobs().len(), 1280);
+}

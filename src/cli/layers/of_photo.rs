@@ -4,6 +4,7 @@ use super::super::{Failure, opening, output, photo};
 use super::Arguments;
 use anyhow::anyhow;
 use serde::Serialize;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use ziggurat::ascent::layer_probe::{ChannelActivation, LayerProbe, Rank};
 use ziggurat::model::{Network, picture};
@@ -40,7 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(_) => OF_ONE,
         None => OF_EACH,
     };
-    let count = arguments.top.unwrap_or(usual);
+    let count = arguments.top.map_or(usual, NonZeroUsize::get);
     let device = opening::provider(provider)?.device;
     let mut probe = LayerProbe::open(&network, &names, device)?;
     for path in &arguments.photo {

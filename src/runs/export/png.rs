@@ -37,7 +37,7 @@ pub fn read_spec(path: &Path) -> Result<Spec, Error> {
         path: path.into(),
         why,
     };
-    let file = std::fs::File::open(path).map_err(Error::file(path))?;
+    let file = crate::files::open(path).map_err(Error::file(path))?;
     let limits = ::png::Limits { bytes: MAX_TEXT };
     let decoder = ::png::Decoder::new_with_limits(BufReader::new(file), limits);
     let reader = decoder
@@ -55,7 +55,7 @@ pub fn read_spec(path: &Path) -> Result<Spec, Error> {
 /// # Errors
 /// [`Error::File`], [`Error::Damaged`] if it is no PNG, is cut off, or is larger than any picture of Ziggurat's.
 pub fn read_picture(path: &Path) -> Result<RgbImage, Error> {
-    let file = std::fs::File::open(path).map_err(Error::file(path))?;
+    let file = crate::files::open(path).map_err(Error::file(path))?;
     let mut reader = ImageReader::with_format(BufReader::new(file), ImageFormat::Png);
     let mut limits = image::Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));

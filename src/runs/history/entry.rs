@@ -120,10 +120,10 @@ impl Entry {
     }
 }
 
-/// As many verdicts as are shown, safe to show.
+/// As many verdicts as are shown, safe to show. Those that no judge can have given are left out.
 fn cleaned(verdicts: Vec<Verdict>) -> Vec<Verdict> {
-    let few = verdicts.into_iter().take(MOST_SHOWN);
-    few.map(Verdict::cleaned).collect()
+    let sound = verdicts.into_iter().filter(Verdict::is_sound);
+    sound.take(MOST_SHOWN).map(Verdict::cleaned).collect()
 }
 
 /// What an entry needs of a record; the rest is skipped without being kept.

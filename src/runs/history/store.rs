@@ -160,15 +160,18 @@ fn json(record: &Record) -> Vec<u8> {
 /// Reads a record, however large the file claims to be.
 pub(super) fn read_record(path: &Path) -> Result<Record, Error> {
     let bytes = read_bounded(path)?;
-    serde_json::from_slice(&bytes).map_err(|problem| Error::Damaged {
+    let record: Result<Record, _> = serde_json::from_slice(&bytes);
+    let mut record = record.map_err(|problem| Error::Damaged {
         path: path.into(),
         why: problem.to_string(),
-    })
+    })?;
+    record.verdicts.retain(Verdict::is_sound);
+    Ok(record)
 }
 
 /// The bytes of a `run.json`.
 pub(super) fn read_bounded(path: &Path) -> Result<Vec<u8>, Error> {
-    let file = fs::File::open(path).map_err(Error::file(path))?;
+    let file = crate::files::open(path).map_err(Error::file(path))?;
     let mut bytes = Vec::with_capacity(8 << 10);
     file.take(MAX_RECORD + 1)
         .read_to_end(&mut bytes)

@@ -175,7 +175,7 @@ fn read(path: &Path) -> Result<Queue, Error> {
         path: path.into(),
         why: format!("this queue cannot be read ({why}); remove the file to be rid of it"),
     };
-    let file = File::open(path).map_err(Error::file(path))?;
+    let file = crate::files::open(path).map_err(Error::file(path))?;
     let mut text = Vec::new();
     let taken = file.take(MOST_BYTES + 1).read_to_end(&mut text);
     taken.map_err(Error::file(path))?;

@@ -25,7 +25,10 @@ impl Bench {
             self.obey_all();
             !self.is_ended
         };
-        let mut warn = |text: String| mailbox.post(Report::Remark(text));
+        let mut warn = |text: String| {
+            tracing::warn!(text, "a finished picture is not judged");
+            mailbox.post(Report::Remark(text));
+        };
         judges.judge(&home, &mut cases, &mut goes_on, &mut warn);
         // Others may have been named meanwhile.
         if self.judges.is_empty() {

@@ -237,7 +237,7 @@ fn is_watched(app: &App) -> bool {
 }
 
 fn sideways(app: &App) -> Option<&'static str> {
-    if browse::moves_sideways(app) {
+    if browse::moves_sideways(app) || (app.zoomed && app.popups.is_empty()) {
         return None;
     }
     let is_tree =

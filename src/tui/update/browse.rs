@@ -106,6 +106,10 @@ pub fn left(app: &mut App) {
     if moves_sideways(app) {
         return go(app, Motion::Left);
     }
+    // On the whole screen there is only a picture before this one, and one after it.
+    if app.zoomed && app.popups.is_empty() {
+        return go(app, Motion::Up);
+    }
     if !app.popups.is_empty() || app.focus == Panel::Queue || app.browser.tab != Tab::Layers {
         return;
     }
@@ -139,6 +143,10 @@ pub fn left(app: &mut App) {
 pub fn right(app: &mut App) {
     if moves_sideways(app) {
         return go(app, Motion::Right);
+    }
+    // On the whole screen there is only a picture before this one, and one after it.
+    if app.zoomed && app.popups.is_empty() {
+        return go(app, Motion::Down);
     }
     if !app.popups.is_empty() || app.focus == Panel::Queue || app.browser.tab != Tab::Layers {
         return;
