@@ -78,7 +78,7 @@ impl Messages {
             is_grave && now < message.at + PATIENCE
         };
         if !newest.is_transient
-            && let Some(grave) = self.all.iter().rev().take(RECENT).filter(is_new).last()
+            && let Some(grave) = self.all.iter().rev().take(RECENT).rfind(is_new)
         {
             return Some(grave);
         }

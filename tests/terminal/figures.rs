@@ -69,6 +69,27 @@ fn a_key_is_answered_within_a_frame_while_an_ascent_runs() {
 
 #[test]
 #[ignore = "measures: run it alone and in a release build"]
+fn a_key_is_answered_within_a_frame_while_the_pictures_of_a_batch_grow() {
+    let desk = Desk::new(4000);
+    let mut terminal = desk.explorer(Kind::Kitty);
+    terminal.type_text(QUICK);
+    terminal.type_text("2gg");
+    terminal.wait_for(" 1/1000");
+    terminal.type_text("        \r");
+    terminal.wait_for("/4000 · score");
+    terminal.type_text("gg");
+    terminal.wait_for(" 1/1000");
+    let p99 = tell(
+        "key to frame while eight pictures grow, Kitty",
+        walk(&terminal, 1000, 500),
+    );
+    assert!(p99 <= Duration::from_millis(16), "{p99:?}");
+    terminal.type_text("q");
+    terminal.finish();
+}
+
+#[test]
+#[ignore = "measures: run it alone and in a release build"]
 fn a_hundred_thousand_rows_scroll_at_sixty_frames_a_second() {
     let desk = Desk::new(6);
     let model = desk.path("wide.onnx");

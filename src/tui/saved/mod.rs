@@ -1,7 +1,7 @@
 //! Where the user was in each model: what comes back when it is opened again. Everything is kept by its name, so that it is
 //! found in another list too; what is no longer there is left out.
 //!
-//! - [`file`]: the file that holds it between two starts
+//! - [`mod@file`]: the file that holds it between two starts
 
 pub mod file;
 

@@ -77,7 +77,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// When [`settle`] has something to do next, if nothing happens.
+/// When there is something to keep next, if nothing happens.
 pub fn due(app: &App) -> Option<Duration> {
     let is_open = app.model.opened().is_some();
     (app.unsaved && is_open).then(|| app.saved_at + PAUSE)
