@@ -1,5 +1,6 @@
 //! What comes in and what goes out: [`Action`]s change the state, [`Effect`]s are what the state asks of the world.
 
+use super::browser::Place;
 use super::completion::Name;
 use super::gallery;
 use super::keys::Chord;
@@ -60,8 +61,8 @@ pub enum Answer {
         id: String,
         frames: Vec<Arc<RgbImage>>,
     },
-    /// Items in the order in which their pictures look alike.
-    Likeness(Vec<usize>),
+    /// Items of a list in the order in which their pictures look alike.
+    Likeness(Place, Vec<usize>),
     Folder {
         folder: PathBuf,
         choices: Result<Vec<Choice>, String>,
@@ -97,8 +98,8 @@ pub enum Effect {
     LoadRecord(String),
     /// Load the frames of a run's animation.
     LoadFrames(String),
-    /// Order items by how alike the pictures of their runs look: item and id of each, first the one to begin with.
-    OrderByLikeness(Vec<(usize, String)>),
+    /// Order items of a list by how alike the pictures of their runs look: item and id of each, first the one to begin with.
+    OrderByLikeness(Place, Vec<(usize, String)>),
     /// Lay runs aside; they can be restored.
     Remove(Vec<String>),
     Restore(Vec<String>),

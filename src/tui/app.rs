@@ -22,7 +22,7 @@ use crate::ascent::Overlay;
 use crate::model::Classes;
 use crate::runs::Record;
 use crate::runs::history::Entry;
-use crate::runs::queue::{JobId, Queue};
+use crate::runs::queue::{Job, JobId, JobState, Queue};
 use crate::runs::target::{Place, Target};
 use crate::runs::worker::photo::Question;
 use crate::runs::worker::{Opened, Watched};
@@ -383,6 +383,23 @@ impl App {
             }
             Shown::Nothing | Shown::Batch(_) => None,
         }
+    }
+
+    /// The job that runs a target of the open model: the one under way, or else one that waits or failed.
+    pub fn job_of(&self, target: &Target) -> Option<&Job> {
+        let jobs = self.queue.jobs().iter().filter(|job| {
+            let spec = &job.spec;
+            spec.unit == target.unit
+                && spec.objective == target.objective
+                && !self.is_of_other_model(&spec.model_hash)
+        });
+        jobs.min_by_key(|job| job.state != JobState::Running)
+    }
+
+    /// The run under way of a target of the open model.
+    pub fn live_of(&self, target: &Target) -> Option<&Live> {
+        let job = self.job_of(target)?.id;
+        self.running.iter().find(|live| live.job == job)
     }
 
     /// The newest picture of a run under way.

@@ -43,6 +43,9 @@ impl Tab {
     }
 }
 
+/// A list of the browser: its tab, and the layer whose channels it is of.
+pub type Place = (Tab, Option<usize>);
+
 /// In which order the cells of a grid of channels or classes stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CellOrder {
@@ -266,6 +269,12 @@ impl Browser {
             (Tab::History, _) => &mut self.history,
             (Tab::Favourites, _) => &mut self.favourites,
         }
+    }
+
+    /// Which list is shown: the tab, and the layer whose channels are listed.
+    pub fn place(&self) -> Place {
+        let channels = self.channels.as_ref().filter(|_| self.tab == Tab::Layers);
+        (self.tab, channels.map(|channels| channels.layer))
     }
 
     /// Whether the channels of a layer are listed, which are a grid in any case.

@@ -123,10 +123,12 @@ impl Shelf {
                 .map(|record| Some(Answer::Record(Box::new(record))))
                 .map_err(|problem| problem.to_string()),
             Effect::LoadFrames(id) => self.frames(id),
-            Effect::OrderByLikeness(items) => {
+            Effect::OrderByLikeness(place, items) => {
                 let (home, answer) = (self.home.clone(), answer.clone());
                 // Many pictures are read: nothing else waits for that.
-                std::thread::spawn(move || answer(Answer::Likeness(by_likeness(&home, items))));
+                std::thread::spawn(move || {
+                    answer(Answer::Likeness(place, by_likeness(&home, items)))
+                });
                 Ok(None)
             }
             Effect::Remove(ids) => history::remove(&self.home, &ids)

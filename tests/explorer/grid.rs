@@ -8,7 +8,7 @@ use ziggurat::runs::worker::{Command as Work, Report, Watched};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Answer, Effect};
 use ziggurat::tui::app::{Shown, Tile};
-use ziggurat::tui::browser::CellOrder;
+use ziggurat::tui::browser::{CellOrder, Tab};
 use ziggurat::tui::gallery::Size;
 
 fn explorer() -> Driver {
@@ -212,17 +212,17 @@ fn a_grid_is_sorted_by_score_and_by_likeness() {
     assert_eq!(explorer.app.browser.list().rows(), [1, 2, 0, 3, 4, 5]);
     let effects = explorer.press("S");
     let asked = effects.iter().find_map(|effect| match effect {
-        Effect::OrderByLikeness(items) => Some(items.iter().map(|(item, _)| *item).collect()),
+        Effect::OrderByLikeness(_, items) => Some(items.iter().map(|(item, _)| *item).collect()),
         _ => None,
     });
     assert_eq!(asked, Some(vec![1, 2, 0]));
-    explorer.answer(Answer::Likeness(vec![1, 0, 2]));
+    explorer.answer(Answer::Likeness((Tab::Classes, None), vec![1, 0, 2]));
     assert_eq!(explorer.app.browser.list().rows(), [1, 0, 2, 3, 4, 5]);
     explorer.press("S");
     assert_eq!(explorer.app.browser.order, CellOrder::Number);
     assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
     // An order that comes too late is not taken.
-    explorer.answer(Answer::Likeness(vec![1, 0, 2]));
+    explorer.answer(Answer::Likeness((Tab::Classes, None), vec![1, 0, 2]));
     assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
 }
 
@@ -272,4 +272,30 @@ fn a_long_atlas_is_queued_only_if_it_is_asked_for_twice() {
     assert!(Driver::started(&explorer.press("L")).is_empty());
     assert_eq!(Driver::started(&explorer.press("L")).len(), 8);
     assert_eq!(explorer.app.queue.jobs().len(), 1280);
+}
+
+#[test]
+fn an_order_of_one_list_is_not_taken_for_another() {
+    let mut explorer = explorer();
+    explorer.press("2 S S");
+    assert_eq!(explorer.app.browser.order, CellOrder::Likeness);
+    explorer.answer(Answer::Likeness((Tab::Layers, Some(3)), vec![5, 4]));
+    assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
+    explorer.press("1 2");
+    assert_eq!(explorer.app.browser.order, CellOrder::Number);
+}
+
+#[test]
+fn a_run_in_another_model_is_not_shown_in_the_cell_of_this_one() {
+    let mut explorer = explorer();
+    let mut other = Driver::new(Protocol::Kitty, 80, 24);
+    other.press("2 space enter");
+    let mut left = other.app.queue.jobs().to_vec();
+    left[0].spec.model_hash = "another".into();
+    explorer.answer(Answer::Orphans(left));
+    let jobs = Driver::started(&explorer.press("P"));
+    explorer.press("2 t");
+    snapshot(&mut explorer, jobs[0]);
+    assert_eq!(pictures(&explorer), 0, "{}", explorer.screen());
+    assert!(!explorer.screen().contains("0/176"));
 }

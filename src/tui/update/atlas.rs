@@ -2,7 +2,7 @@
 
 use super::super::action::Effect;
 use super::super::app::App;
-use super::super::browser::{CellOrder, Tab};
+use super::super::browser::{CellOrder, Place, Tab};
 use super::super::command::Command;
 use super::super::messages::Level;
 use super::super::prompt::{Asked, Prompt};
@@ -23,11 +23,7 @@ pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
     browse::enter_selected(app);
     app.zoomed = false;
     app.tiled = true;
-    let list = app.browser.list();
-    let wanted = match list.mark_count() {
-        0 => list.rows().to_vec(),
-        _ => list.chosen(),
-    };
+    let wanted = marked_or_listed(app);
     let Some(settings) = app.plan.settings_of(PRESET) else {
         let text = format!("the preset {PRESET} cannot be used");
         return app.messages.say(Level::Error, text, app.now);
@@ -63,6 +59,15 @@ pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
+/// The marked items, or else all that are listed.
+fn marked_or_listed(app: &App) -> Vec<usize> {
+    let list = app.browser.list();
+    match list.mark_count() {
+        0 => list.rows().to_vec(),
+        _ => list.chosen(),
+    }
+}
+
 /// Sorts the grid by the next order.
 pub fn sort(app: &mut App, effects: &mut Vec<Effect>) {
     let order = app.browser.order.next();
@@ -83,7 +88,8 @@ pub fn sort(app: &mut App, effects: &mut Vec<Effect>) {
         let ids = rows
             .iter()
             .filter_map(|&item| Some((item, app.entry_of(item)?.id.clone())));
-        effects.push(Effect::OrderByLikeness(ids.collect()));
+        let place = app.browser.place();
+        effects.push(Effect::OrderByLikeness(place, ids.collect()));
     }
     let list = app.browser.list_mut();
     list.set_rows(rows);
@@ -102,8 +108,8 @@ fn by_score(app: &App, a: usize, b: usize) -> Ordering {
 }
 
 /// Takes the order of those items that have a picture; the others stay behind them.
-pub fn ordered(app: &mut App, order: &[usize]) {
-    if app.browser.order != CellOrder::Likeness || app.in_history() {
+pub fn ordered(app: &mut App, place: Place, order: &[usize]) {
+    if app.browser.order != CellOrder::Likeness || app.browser.place() != place {
         return;
     }
     let list = app.browser.list_mut();
@@ -123,11 +129,7 @@ pub fn ordered(app: &mut App, order: &[usize]) {
 
 /// Asks where the pictures of the marked or listed items are to be exported to.
 pub fn export(app: &mut App) {
-    let list = app.browser.list();
-    let items = match list.mark_count() {
-        0 => list.rows().to_vec(),
-        _ => list.chosen(),
-    };
+    let items = marked_or_listed(app);
     let entries = items.iter().filter_map(|&item| app.entry_of(item));
     let ids: Vec<String> = entries.map(|entry| entry.id.clone()).collect();
     let what = match (

@@ -3,6 +3,7 @@
 use super::super::app::{App, Panel, Shown};
 use super::super::browser::Tab;
 use super::super::command::{COMMANDS, Command, Context};
+use super::super::listing::Motion;
 use super::super::popup::Popup;
 use super::super::tree::Row;
 use super::{browse, context, finished, overlay, photo};
@@ -237,7 +238,7 @@ fn is_watched(app: &App) -> bool {
 }
 
 fn sideways(app: &App) -> Option<&'static str> {
-    if browse::moves_sideways(app) || (app.zoomed && app.popups.is_empty()) {
+    if browse::sideways(app, Motion::Left).is_some() {
         return None;
     }
     let is_tree =

@@ -2,7 +2,7 @@
 
 use super::super::action::Effect;
 use super::super::app::{App, Model, Panel, Shown, Tile};
-use super::super::browser::Tab;
+use super::super::browser::{CellOrder, Tab};
 use super::super::command::COMMANDS;
 use super::super::gallery::Size;
 use super::super::lens::{Lens, Magnified};
@@ -13,8 +13,6 @@ use super::super::replay::Replay;
 use super::super::tree::Row;
 use super::{overlay, photo, queueing};
 use crate::ascent::settings::KNOBS;
-use crate::runs::Spec;
-use crate::runs::target::Target;
 use std::sync::Arc;
 
 /// Moves the cursor of whatever has the focus.
@@ -57,11 +55,15 @@ pub fn go(app: &mut App, motion: Motion) {
     }
 }
 
-/// Whether left and right move among cells, or a part of the picture.
-pub fn moves_sideways(app: &App) -> bool {
+/// What left or right does where it moves a cursor or a picture; `None` among folds and panels.
+pub fn sideways(app: &App, motion: Motion) -> Option<Motion> {
     match app.popups.last() {
-        Some(popup) => matches!(popup, Popup::Photo(_)),
-        None => app.is_grid() || is_magnified(app),
+        Some(popup) => matches!(popup, Popup::Photo(_)).then_some(motion),
+        None if is_magnified(app) => Some(motion),
+        // On the whole screen there is only a picture before this one, and one after it.
+        None if app.zoomed && motion == Motion::Left => Some(Motion::Up),
+        None if app.zoomed => Some(Motion::Down),
+        None => app.is_grid().then_some(motion),
     }
 }
 
@@ -103,12 +105,8 @@ fn scroll_by(scroll: &mut usize, motion: Motion, page: usize) {
 
 /// Folds a scope, or goes to the one around; leaves a layer's channels at their left edge.
 pub fn left(app: &mut App) {
-    if moves_sideways(app) {
-        return go(app, Motion::Left);
-    }
-    // On the whole screen there is only a picture before this one, and one after it.
-    if app.zoomed && app.popups.is_empty() {
-        return go(app, Motion::Up);
+    if let Some(motion) = sideways(app, Motion::Left) {
+        return go(app, motion);
     }
     if !app.popups.is_empty() || app.focus == Panel::Queue || app.browser.tab != Tab::Layers {
         return;
@@ -141,12 +139,8 @@ pub fn left(app: &mut App) {
 
 /// Unfolds a scope; enters a layer's channels.
 pub fn right(app: &mut App) {
-    if moves_sideways(app) {
-        return go(app, Motion::Right);
-    }
-    // On the whole screen there is only a picture before this one, and one after it.
-    if app.zoomed && app.popups.is_empty() {
-        return go(app, Motion::Down);
+    if let Some(motion) = sideways(app, Motion::Right) {
+        return go(app, motion);
     }
     if !app.popups.is_empty() || app.focus == Panel::Queue || app.browser.tab != Tab::Layers {
         return;
@@ -259,7 +253,9 @@ pub fn show_tab(app: &mut App, tab: Tab) {
     let was_history = app.in_history();
     app.zoomed = false;
     app.focus = Panel::Browser;
-    app.browser.tab = tab;
+    if std::mem::replace(&mut app.browser.tab, tab) != tab {
+        app.browser.order = CellOrder::Number;
+    }
     let is_running = !app.running.is_empty();
     match app.in_history() {
         true => {
@@ -459,16 +455,7 @@ fn show_selected(app: &mut App) {
 /// whether it has one.
 fn show_cell(app: &mut App) -> bool {
     let target = app.selected_target();
-    let live = app.running.iter().find(|live| {
-        let spec = app.queue.get(live.job).map(|job| &job.spec);
-        let is_it = |target: &Target, spec: &Spec| {
-            target.objective == spec.objective && target.unit == spec.unit
-        };
-        target
-            .as_ref()
-            .zip(spec)
-            .is_some_and(|(target, spec)| is_it(target, spec))
-    });
+    let live = target.and_then(|target| app.live_of(&target));
     let item = app.browser.list().selected();
     let entry = item.and_then(|item| app.entry_of(item));
     let shown = match (live, entry) {

@@ -259,7 +259,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         Answer::Picture { id, size, picture } => app.gallery.put(&id, size, picture),
         Answer::Record(record) => finished::record(app, record, effects),
         Answer::Frames { id, frames } => finished::frames(app, id, frames),
-        Answer::Likeness(order) => atlas::ordered(app, &order),
+        Answer::Likeness(place, order) => atlas::ordered(app, place, &order),
         Answer::Folder { folder, choices } => show_folder(app, folder, choices),
         Answer::Names { text, names } => typing::complete(app, &text, names),
         Answer::Orphans(jobs) => queueing::take_over(app, jobs, effects),

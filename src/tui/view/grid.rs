@@ -183,15 +183,8 @@ fn content(app: &App, item: usize) -> Cell<'_> {
         };
     }
     let target = app.target_of(item);
-    let jobs = app.queue.jobs().iter().filter(|job| {
-        let is_same = |target: &crate::runs::target::Target| {
-            target.objective == job.spec.objective && target.unit == job.spec.unit
-        };
-        target.as_ref().is_some_and(is_same) && !app.is_of_other_model(&job.spec.model_hash)
-    });
-    let job = jobs.min_by_key(|job| job.state != JobState::Running);
-    let running = |live: &&Live| Some(live.job) == job.map(|job| job.id);
-    let live = app.running.iter().find(running);
+    let job = target.as_ref().and_then(|target| app.job_of(target));
+    let live = target.as_ref().and_then(|target| app.live_of(target));
     let waits = job.is_some_and(|job| job.state == JobState::Waiting);
     Cell {
         title: title(app, item),
