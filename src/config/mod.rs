@@ -38,7 +38,7 @@ pub struct Config {
     pub blocks: Option<String>,
     /// The name of a theme.
     pub theme: Option<String>,
-    /// How the user is told that the queue is done: `auto` (as the terminal can), `bell` or `off`.
+    /// How the end of the queue is reported to the user: `auto` (as the terminal can), `bell` or `off`.
     pub notify: Option<String>,
     /// Whether clicks and the wheel mean something; they do unless it is said otherwise.
     pub mouse: bool,

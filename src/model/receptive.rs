@@ -1,7 +1,7 @@
 //! How much of the picture each place of a value can depend on: its receptive field, from the kernels, strides and dilations
-//! on the way. Of several ways the farthest counts. What cannot be told is taken to be the whole picture.
+//! on the way. Of several ways the farthest counts. Where that is not known, it is the whole picture.
 //!
-//! For whoever shows a layer; nothing is computed with it.
+//! For display only: nothing is computed with it.
 
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Graph, Shapes};

@@ -5,7 +5,7 @@
 use super::{Route, Terminal, tmux};
 use std::str::FromStr;
 
-/// How the user wants to be told that something is done.
+/// How the user wants to be notified that something is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Notify {
     /// As the terminal can, else by the bell.
@@ -91,7 +91,7 @@ pub fn progress(terminal: &Terminal, progress: Option<Progress>) -> Vec<u8> {
     sent(terminal, text)
 }
 
-/// The bytes that tell the user `text`, which may be anything: what of it could steer the terminal is left out.
+/// The bytes that tell the user `text`, which may be anything: control characters are left out.
 pub fn notification(terminal: &Terminal, way: Notify, text: &str) -> Vec<u8> {
     const BELL: &[u8] = b"\x07";
     let form = match (way, terminal.route) {

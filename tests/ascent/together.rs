@@ -1,4 +1,4 @@
-//! One id, one picture: on the CPU a run gets the same bytes whoever steps with it.
+//! One id, one picture: on the CPU a run gets the same bytes alone and in any batch.
 
 use super::tokens::transformer;
 use super::{FLAMINGO, class_objective, network, opened, run};

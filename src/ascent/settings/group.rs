@@ -1,4 +1,4 @@
-//! Which knobs belong together, for whoever shows them all.
+//! Which settings belong together, for panels that show them all.
 
 use super::{Knob, knob};
 

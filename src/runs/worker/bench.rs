@@ -222,7 +222,7 @@ impl Bench {
         self.obey_all();
     }
 
-    /// Obeys all messages that are there, and answers what was asked about photos.
+    /// Obeys all messages that have arrived, and answers what was asked about photos.
     pub fn obey_all(&mut self) {
         loop {
             // Whatever broke a step off has come before: a message that is missed now breaks off the next one.

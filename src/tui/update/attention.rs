@@ -1,4 +1,4 @@
-//! What is told outside of the explorer's own screen: how far the queue is, and that it is done.
+//! Progress and notifications outside of the explorer's own screen: how far the queue is, and that it is done.
 
 use super::super::action::Effect;
 use super::super::app::App;
@@ -8,7 +8,7 @@ use crate::runs::queue::JobState;
 use crate::terminal::Progress;
 use std::time::Duration;
 
-/// Who looks at the screen is told of nothing that took less than this.
+/// A user who looks at the screen is not notified of anything that took less than this.
 const LONG: Duration = Duration::from_secs(10);
 
 /// Runs that follow one another without a rest.

@@ -1,7 +1,7 @@
 //! What happens to the state: one pure function of state and action. What is to be done outside comes back as effects.
 //!
 //! - `arguments`: the palette's commands with an argument
-//! - `attention`: what is told outside of the screen
+//! - `attention`: progress and notifications outside of the screen
 //! - `commands`: what each command does
 //! - `availability`: which commands can act in the present state, and why the others cannot
 //! - `browse`: moving, folding, marking, searching
