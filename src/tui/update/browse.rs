@@ -1,17 +1,15 @@
-//! Moving about: lists, tabs, folds, marks; and what is to be seen once that is done.
+//! Moving about: lists, tabs, folds, marks.
 
 use super::super::action::Effect;
-use super::super::app::{App, Model, Panel, Shown, Tile};
+use super::super::app::{App, Model, Panel, Shown};
 use super::super::browser::{CellOrder, Tab};
 use super::super::command::COMMANDS;
-use super::super::gallery::Size;
-use super::super::lens::{Lens, Magnified};
+use super::super::lens::Lens;
 use super::super::listing::{Listing, Motion};
 use super::super::messages::Level;
 use super::super::popup::Popup;
-use super::super::replay::Replay;
 use super::super::tree::Row;
-use super::{overlay, photo, queueing};
+use super::queueing;
 use crate::ascent::settings::KNOBS;
 use std::sync::Arc;
 
@@ -70,23 +68,6 @@ pub fn sideways(app: &App, motion: Motion) -> Option<Motion> {
 /// Whether keys that move the cursor move a part of the picture instead.
 fn is_magnified(app: &App) -> bool {
     app.popups.is_empty() && app.zoomed && app.lens.magnification() > 1
-}
-
-/// Cuts out the part of the picture that is seen.
-fn magnify(app: &mut App) {
-    let lens = app.lens;
-    let source = match app.zoomed && lens.magnification() > 1 {
-        true => app.shown_picture(),
-        false => None,
-    };
-    let Some(source) = source else {
-        app.magnified = None;
-        return;
-    };
-    let is_same = |part: &Magnified| part.is_of(source, lens);
-    if !app.magnified.as_ref().is_some_and(is_same) {
-        app.magnified = Some(Magnified::new(source, lens));
-    }
 }
 
 fn scroll_by(scroll: &mut usize, motion: Motion, page: usize) {
@@ -359,150 +340,6 @@ pub fn run_or_open(app: &mut App, effects: &mut Vec<Effect>) {
             browser.set_open(scope, open);
         }
         _ => queueing::run_chosen(app, effects),
-    }
-}
-
-/// Brings what follows from the rest of the state up to date: what of the lists is seen, which picture is shown, and
-/// which pictures are still to be loaded for that.
-pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
-    let layout = app.layout();
-    let lines = layout.browser_lines();
-    let (columns, cells) = layout.grid();
-    let is_grid = app.is_grid();
-    let browser = &mut app.browser;
-    let (rows, width) = if is_grid {
-        (cells, columns)
-    } else {
-        (lines, 1)
-    };
-    for list in [
-        &mut browser.classes,
-        &mut browser.history,
-        &mut browser.favourites,
-    ] {
-        list.fit(rows, width);
-    }
-    browser.layers.fit(lines, 1);
-    if let Some(channels) = &mut browser.channels {
-        channels.list.fit(cells, columns);
-    }
-    match app.popups.last_mut() {
-        Some(Popup::Palette(palette)) => palette.list.fit(layout.popup_lines(), 1),
-        Some(Popup::Models(picker)) => picker.list.fit(layout.popup_lines(), 1),
-        _ => {}
-    }
-    photo::fit(app);
-    app.queue_cursor = app
-        .queue_cursor
-        .min(app.queue.jobs().len().saturating_sub(1));
-    if app.queue.jobs().is_empty() {
-        app.focus = Panel::Browser;
-    }
-    let before = app.shown.clone();
-    show_selected(app);
-    let now = app.now;
-    let shown = &app.shown;
-    let is_over = |replay: &mut Replay| {
-        *shown != Shown::Finished(replay.id.clone()) || replay.frame(now).is_none()
-    };
-    app.replay.take_if(is_over);
-    overlay::settle(app);
-    if app.shown != before {
-        load_record(app, effects);
-    }
-    magnify(app);
-    load_pictures(app, effects);
-    queueing::watch_shown(app, effects);
-}
-
-/// Asks for the record of the finished run that is shown.
-fn load_record(app: &mut App, effects: &mut Vec<Effect>) {
-    let Shown::Finished(id) = &app.shown else {
-        return;
-    };
-    if app.record.as_ref().is_none_or(|record| record.id != *id) {
-        effects.push(Effect::LoadRecord(id.clone()));
-    }
-}
-
-/// A finished run that is selected is shown; so is a run of what is selected, unless one under way is. Only another selection
-/// changes what is shown: what has just finished stays.
-fn show_selected(app: &mut App) {
-    if app.is_grid() && show_cell(app) {
-        return;
-    }
-    let selected = Some(app.selected());
-    let is_same = std::mem::replace(&mut app.followed, selected.clone()) == selected;
-    if is_same && (app.shown != Shown::Nothing || app.returning.is_some()) {
-        return;
-    }
-    let live = app.shown.is_live();
-    if let Some(entry) = app.selected_entry() {
-        app.shown = Shown::Finished(entry.id.clone());
-    } else if !live && let Some(id) = app.entry_of_selection().map(|entry| entry.id.clone()) {
-        app.shown = Shown::Finished(id);
-    } else if app.shown == Shown::Nothing
-        && app.library.complete
-        && let Some(opened) = app.model.opened()
-        && let Some(latest) = app.library.latest(&opened.hash)
-    {
-        // At the start: where the last session ended.
-        app.shown = Shown::Finished(latest.id.clone());
-    }
-}
-
-/// In a grid, where the runs under way are seen in their cells, the picture is always that of the selected cell. Returns
-/// whether it has one.
-fn show_cell(app: &mut App) -> bool {
-    let target = app.selected_target();
-    let live = target.and_then(|target| app.live_of(&target));
-    let item = app.browser.list().selected();
-    let entry = item.and_then(|item| app.entry_of(item));
-    let shown = match (live, entry) {
-        (Some(live), _) => Shown::Live(live.job),
-        (None, Some(entry)) => Shown::Finished(entry.id.clone()),
-        (None, None) => return false,
-    };
-    app.followed = Some(app.selected());
-    app.shown = shown;
-    true
-}
-
-/// Asks for the pictures that are to be seen and not in memory.
-fn load_pictures(app: &mut App, effects: &mut Vec<Effect>) {
-    let mut wanted: Vec<(String, Size)> = Vec::new();
-    match &app.shown {
-        Shown::Finished(id) => wanted.push((id.clone(), Size::Full)),
-        Shown::Batch(tiles) => wanted.extend(tiles.iter().filter_map(|tile| match tile {
-            Tile::Finished(id) => Some((id.clone(), Size::Full)),
-            Tile::Live(_) => None,
-        })),
-        Shown::Live(_) | Shown::Nothing => {}
-    }
-    match app.popups.last() {
-        Some(Popup::Compare(compare)) => {
-            wanted.extend(compare.ids.iter().map(|id| (id.clone(), Size::Full)));
-        }
-        Some(Popup::Details { id, .. }) => wanted.push((id.clone(), Size::Full)),
-        _ => {}
-    }
-    if app.is_grid() || app.browser.is_grid() {
-        let layout = app.layout();
-        let (columns, lines) = layout.grid();
-        let list = app.browser.list();
-        let rows = list.rows().iter().skip(list.offset());
-        let entries = rows
-            .take(columns * lines)
-            .filter_map(|&item| app.entry_of(item));
-        let pixels = layout.cell().0 * app.environment.terminal.cell.0;
-        let size = Size::of_cell(pixels);
-        wanted.extend(entries.map(|entry| (entry.id.clone(), size)));
-    }
-    wanted.extend(photo::thumbnails(app));
-    for (id, size) in wanted {
-        if app.gallery.ask(&id, size) {
-            effects.push(Effect::LoadPicture(id, size));
-        }
     }
 }
 

@@ -15,6 +15,7 @@
 //! - `saved`: where the user was comes back
 //! - `typing`: the line that is being typed
 //! - `overlay`: what is laid over the picture that is shown
+//! - `settle`: what follows from the rest of the state
 //! - `mouse`: clicks and the wheel
 
 mod arguments;
@@ -32,6 +33,7 @@ mod photo;
 mod queueing;
 mod reports;
 mod saved;
+mod settle;
 mod typing;
 
 use super::action::{Action, Effect};
@@ -83,7 +85,7 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
         Action::Terminate => quit(app, &mut effects),
     }
     queueing::dispatch(app, &mut effects);
-    browse::settle(app, &mut effects);
+    settle::settle(app, &mut effects);
     attention::settle(app, &mut effects);
     saved::settle(app, &mut effects);
     effects

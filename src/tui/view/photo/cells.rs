@@ -133,13 +133,7 @@ enum Made {
 }
 
 fn made(app: &App, opened: &Opened, target: &Target) -> Option<Made> {
-    let mut jobs = app.queue.jobs().iter();
-    let job = jobs.find(|job| {
-        job.spec.objective == target.objective
-            && job.spec.unit == target.unit
-            && job.spec.model_hash == opened.hash
-    });
-    if let Some(made) = job.and_then(|job| growing(app, job.id)) {
+    if let Some(made) = app.job_of(target).and_then(|job| growing(app, job.id)) {
         return Some(made);
     }
     let entry = app.library.of_target(&opened.hash, target)?;
