@@ -16,23 +16,23 @@ use ziggurat::runtime::Provider;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// An ONNX file or the name of a card (may be left out where the picture ends in .png, .jpg, .jpeg or .webp), then
-    /// the picture
+    /// Path or name of a model, then the picture. The model may be omitted if the picture's name ends in .png, .jpg, .jpeg
+    /// or .webp
     #[arg(value_name = "MODEL> <IMAGE", required = true, num_args = 1..=2)]
     model_and_image: Vec<String>,
     /// A class, or LAYER:CHANNEL; with --layer also a neuron or a whole layer
     #[arg(long)]
     target: String,
-    /// At which layer the map is taken; without it, at the last activations before the score that still are a picture
+    /// Layer of the map [default: the last layer before the score with spatial dimensions]
     #[arg(long)]
     layer: Option<String>,
-    /// How the map is made: grad-cam, grad-cam++, layer-cam, hires-cam or cam
+    /// Method: grad-cam, grad-cam++, layer-cam, hires-cam or cam
     #[arg(long, default_value = "grad-cam")]
     method: String,
-    /// Where the picture with its heat map goes: a PNG file, or a folder
+    /// Write the picture with its heat map to this PNG file or folder
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// auto, cpu, cuda[:N] or tensorrt[:N]
+    /// Execution provider: auto, cpu, cuda[:N] or tensorrt[:N]
     #[arg(long, default_value = "auto")]
     provider: String,
     #[command(flatten)]

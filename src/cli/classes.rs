@@ -11,11 +11,11 @@ use ziggurat::model::{Classes, Error, Source};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// An ONNX file, or the name of a card; if it is the only word and no model, it is the FILTER
+    /// Path or name of a model; may be omitted: `ziggurat classes shark` filters the default model's classes
     model: Option<String>,
-    /// Part of a name; if no name has it, letters of a name in this order
+    /// Part of a class name; without an exact match, a fuzzy search
     filter: Option<String>,
-    /// One JSON object a class
+    /// Print one JSON object per class
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -12,17 +12,17 @@ use ziggurat::runtime::Provider;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// An ONNX file or the name of a card (may be left out where the first picture ends in .png, .jpg, .jpeg or .webp),
-    /// then the pictures
+    /// Path or name of a model, then the pictures. The model may be omitted if the first picture's name ends in .png, .jpg,
+    /// .jpeg or .webp
     #[arg(value_name = "MODEL> <IMAGE", required = true)]
     model_and_images: Vec<String>,
-    /// One JSON object a picture
+    /// Print one JSON object per picture
     #[arg(long)]
     json: bool,
-    /// How many classes per picture
+    /// Number of classes per picture
     #[arg(long, default_value_t = 5, value_name = "N")]
     top: usize,
-    /// auto, cpu, cuda[:N] or tensorrt[:N]
+    /// Execution provider: auto, cpu, cuda[:N] or tensorrt[:N]
     #[arg(long, default_value = "auto")]
     provider: String,
     #[command(flatten)]

@@ -15,9 +15,9 @@ use ziggurat::terminal::{self, BLOCKS_VARIABLE};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// A model to look at as well, if it is on this machine
+    /// Also check this model, if it is on this machine
     model: Option<String>,
-    /// All of it as one JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
     #[command(flatten)]

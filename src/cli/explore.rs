@@ -17,16 +17,16 @@ use ziggurat::tui::{App, Environment, keys::Keymap};
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Arguments {
-    /// The model to explore: a path, or a card's name
+    /// Path or name of the model to explore
     #[arg(value_name = "MODEL")]
     model: Option<String>,
-    /// auto, cpu, cuda[:N] or tensorrt[:N]
+    /// Execution provider: auto, cpu, cuda[:N] or tensorrt[:N]
     #[arg(long)]
     provider: Option<String>,
-    /// How pictures are shown: auto, kitty, sixel, iterm2, blocks
+    /// Protocol for pictures: auto, kitty, sixel, iterm2, blocks
     #[arg(long)]
     graphics: Option<String>,
-    /// The theme's name
+    /// Colour theme
     #[arg(long)]
     theme: Option<String>,
     #[command(flatten)]

@@ -17,18 +17,18 @@ const MOST: u64 = 2 << 30;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// An ONNX file, or the name of a card
+    /// Path or name of a model
     model: String,
     /// A class, LAYER:CHANNEL, LAYER:CHANNEL:Y,X or LAYER
     #[arg(long)]
     target: String,
-    /// The pictures: float32 (N, C, H, W) in the model's input units
+    /// Input batch: float32 (N, C, H, W), in the units of the model's input
     #[arg(long, value_name = "X.npy")]
     input: PathBuf,
-    /// Where the gradient goes: float32 of the same dimensions
+    /// Write the gradient to this file: float32, shape of the input
     #[arg(long, value_name = "G.npy")]
     output: PathBuf,
-    /// auto, cpu, cuda[:N] or tensorrt[:N]
+    /// Execution provider: auto, cpu, cuda[:N] or tensorrt[:N]
     #[arg(long, default_value = "auto")]
     provider: String,
     #[command(flatten)]

@@ -11,27 +11,27 @@ use ziggurat::model::Layer;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// An ONNX file, or the name of a card
+    /// Path or name of a model
     model: Option<String>,
-    /// Every value of the model, steps within a layer and rearrangements too
+    /// Include internal tensors: steps within a layer, reshapes and transposes
     #[arg(long)]
     all: bool,
-    /// List the channels that this photo activates most instead, of every layer; may be given several times
+    /// List the channels that this photo activates most (repeatable)
     #[arg(long, value_name = "FILE")]
     photo: Vec<String>,
-    /// Channels of this layer alone
+    /// Only channels of this layer
     #[arg(long, value_name = "LAYER", requires = "photo", conflicts_with = "all")]
     layer: Option<String>,
-    /// How many channels per layer: 10 of one layer, 3 of each of several
+    /// Number of channels per layer [default: 10 with --layer, else 3]
     #[arg(long, value_name = "N", requires = "photo")]
     top: Option<NonZeroUsize>,
-    /// What channels are ranked by: the mean or the maximum over their positions
+    /// Rank channels by the mean or the maximum over their positions: mean or max
     #[arg(long, value_name = "BY", requires = "photo", default_value = "mean")]
     rank: String,
-    /// For photos: auto, cpu, cuda[:N] or tensorrt[:N]
+    /// Execution provider for photos: auto, cpu, cuda[:N] or tensorrt[:N]
     #[arg(long, requires = "photo", default_value = "auto")]
     provider: String,
-    /// One JSON object a layer, or a channel of a photo
+    /// Print one JSON object per layer, or per channel with --photo
     #[arg(long)]
     json: bool,
     #[command(flatten)]

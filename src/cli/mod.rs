@@ -34,34 +34,33 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make the picture that a class, a channel or a neuron responds to most
+    /// Draw the picture that activates a class, a channel, a neuron or a layer most
     Run(run::Arguments),
     /// Write the gradient of a target with respect to the input
     Gradient(gradient::Arguments),
-    /// Name the top classes of pictures
+    /// Classify pictures
     Classify(classify::Arguments),
-    /// Show which region of a picture speaks for a target
+    /// Show which regions of a picture support a target (class activation map)
     ///
-    /// The map covers the entire picture, and is written over it at the picture's own size. A picture much longer than the
-    /// network's input is divided along its longer side into overlapping views of the network's proportions; each is seen as
-    /// `classify` would see it as a picture by itself, and their maps are merged. The narrow border that the network's
-    /// preprocessing crops away takes the values beside it.
+    /// The heat map is drawn over the picture at its full size. A picture much longer than the network's input is divided
+    /// into overlapping views along its longer side. Each view is prepared as `classify` prepares a picture, and the maps
+    /// are merged. The narrow border that preprocessing crops away takes the nearest values.
     Cam(cam::Arguments),
-    /// List what a model is made of, and what of that can be visualised
+    /// List the layers of a model, or the channels that a photo activates most
     ///
-    /// With --photo: the channels that a photo, prepared as `classify` does it, activates most. They are ranked within each
-    /// layer by the mean of their activations over all positions, which is what a run of the channel maximizes, or by their
-    /// maximum (--rank). The activations are taken as the layer makes them: channels of different scale differ in rank for
-    /// that alone. Each line begins with a target of `run` and ends with the row and column of the maximum: TARGET:Y,X is
-    /// that neuron. Layers without positions have none; class scores are one number per channel.
+    /// With --photo: the channels that a photo activates most. The photo is prepared as `classify` prepares it. Channels are
+    /// ranked within their layer by the mean of their activations over all positions, which is what `run` maximizes, or by
+    /// the maximum (--rank). Activations are not normalized: a channel of larger scale ranks higher. Each line begins with
+    /// a target for `run` and ends with the row and column of the maximum: TARGET:Y,X is that neuron. Layers without
+    /// spatial dimensions have no row and column.
     Layers(layers::Arguments),
     /// List the classes of a model
     Classes(classes::Arguments),
-    /// Find, show, export and remove the runs that were kept
+    /// Manage saved runs: list, show, export, remove, verify
     History(history::Arguments),
-    /// Fetch what is needed: ONNX Runtime and models
+    /// Download ONNX Runtime and models
     Setup(setup::Arguments),
-    /// Show what was found: library, providers, terminal, folders
+    /// Check this machine: ONNX Runtime, providers, terminal, folders
     Doctor(doctor::Arguments),
 }
 
@@ -85,7 +84,7 @@ fn complaint(text: &str) -> String {
         })
         .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
         .collect();
-    format!("{}; --help shows what there is", said.join("; "))
+    format!("{}; see --help", said.join("; "))
 }
 
 /// Does what the command line asks for.
@@ -181,7 +180,7 @@ mod tests {
             };
             let told = complaint(&problem.to_string());
             assert!(told.starts_with(expected), "{told}");
-            assert!(told.ends_with("; --help shows what there is") && !told.contains('\n'));
+            assert!(told.ends_with("; see --help") && !told.contains('\n'));
         }
     }
 }

@@ -8,18 +8,18 @@ use ziggurat::model::{self, Sides};
 #[derive(clap::Args)]
 #[command(next_help_heading = "Inputs and outputs of the model")]
 pub struct Ports {
-    /// The input that takes the picture, where several could
+    /// Input that takes the picture, if the model has several candidates
     #[arg(long, value_name = "NAME")]
     image_input: Option<String>,
-    /// Height and width of the picture, where the model leaves them open: 224, or 192x256
+    /// Height and width of the input, if the model leaves them open: 224 or 192x256
     #[arg(long, value_name = "SIZE")]
     input_size: Option<Sides>,
     #[arg(skip)]
     offered_size: Option<Sides>,
-    /// The output that holds the class scores, if not the first one that could
+    /// Output with the class scores [default: the first candidate]
     #[arg(long, value_name = "NAME")]
     scores_output: Option<String>,
-    /// What a further input holds everywhere
+    /// Constant value for an extra input (repeatable)
     #[arg(long, value_name = "NAME=NUMBER")]
     feed: Vec<String>,
 }

@@ -27,41 +27,41 @@ pub struct Arguments {
     /// Classes by name or index, LAYER:CHANNEL, LAYER:CHANNEL:Y,X (one neuron), or LAYER
     #[arg(value_name = "TARGET", required_unless_present = "from")]
     targets: Vec<String>,
-    /// Model: a path, or a card's name; may be given several times: every target is made for each
+    /// Path or name of a model (repeatable: every target is run in each model)
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
-    /// Decides the start and every random shift
+    /// Random seed: the initial picture and the jitter depend on it [default: 0]
     #[arg(long)]
     seed: Option<u64>,
-    /// Steps in all; short for --set steps=N
+    /// Total steps; short for --set steps=N
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
     /// Settings to start from: default, draft, fine, vivid
     #[arg(long)]
     preset: Option<String>,
-    /// Turns a knob; may be given several times
+    /// Override a setting (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
-    /// Repeats the run that made a picture; other options change it
+    /// Repeat the run that made this picture; other options override its settings
     #[arg(long, value_name = "PICTURE", conflicts_with_all = ["targets", "preset"])]
     from: Option<PathBuf>,
-    /// auto, cpu, cuda[:N] or tensorrt[:N]
+    /// Execution provider: auto, cpu, cuda[:N] or tensorrt[:N]
     #[arg(long, default_value = "auto")]
     provider: String,
-    /// Where to write the picture (and, beside it, a JSON file): NAME.png, or a folder, which several targets or models need
+    /// Write the picture and a JSON file beside it: NAME.png, or a folder (required for several targets or models)
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
-    /// How to print the finished picture: auto, kitty, sixel, iterm2, blocks or none
+    /// Protocol for the finished picture: auto, kitty, sixel, iterm2, blocks or none
     #[arg(long, value_name = "HOW", default_value = "auto")]
     graphics: Graphics,
-    /// Print one line of JSON a finished run
+    /// Print one JSON object per finished run
     #[arg(long)]
     json: bool,
-    /// A model that judges the finished pictures, on the CPU: a path, or a card's name; may be given several times. `none`
-    /// switches off those of config.toml. A model does not judge its own pictures
+    /// Classify the finished pictures with this other model, on the CPU (repeatable; `none` switches off the judges of
+    /// config.toml). A model does not judge its own pictures
     #[arg(long = "judge", value_name = "MODEL")]
     judges: Vec<String>,
-    /// Compute again what history holds already
+    /// Recompute runs that are already in the history
     #[arg(long)]
     again: bool,
     #[command(flatten)]

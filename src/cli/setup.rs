@@ -8,10 +8,10 @@ use ziggurat::runtime::{library, providers};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Fetch the build of ONNX Runtime for NVIDIA GPUs as well
+    /// Also download ONNX Runtime for NVIDIA GPUs
     #[arg(long)]
     gpu: bool,
-    /// The models to fetch; without any, the default one
+    /// Names of models to download [default: the default model]
     #[arg(value_name = "CARD")]
     cards: Vec<String>,
 }

@@ -11,6 +11,7 @@ use ziggurat::runs::{export, history};
 fn an_empty_history_says_how_to_fill_it() {
     let desk = Desk::new();
     assert_eq!(desk.output(&["list"]), "");
+    assert_eq!(desk.output(&[]), "");
     let done = desk.ziggurat(&["list"]).assert().success();
     let told = String::from_utf8_lossy(&done.get_output().stderr).to_string();
     assert!(told.contains("ziggurat run"), "{told}");
@@ -40,6 +41,8 @@ fn lists_are_filtered_and_sorted() {
     };
     let all = [&channel, &shark, &goose].map(String::clone);
     assert_eq!(ids(&["--sort", "score"]), all);
+    let bare = desk.objects(&["--json", "--limit", "1"]);
+    assert_eq!(bare[0]["id"].as_str(), Some(all[0].as_str()));
     assert_eq!(
         ids(&["--sort", "target"]),
         [&channel, &goose, &shark].map(String::clone)

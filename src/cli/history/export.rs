@@ -11,13 +11,13 @@ use ziggurat::runs::export::{Form, animation};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Runs by id, or by its first digits; without any, those that pass the filters
+    /// Run ids or their prefixes [default: all runs that match the filters]
     #[arg(value_name = "ID")]
     ids: Vec<String>,
-    /// The file: .png (several runs make a contact sheet), .gif, .apng or .html
+    /// Output file; the format follows the extension: .png (a contact sheet for several runs), .gif, .apng or .html
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// How long an animation shows a frame
+    /// Duration of an animation frame in milliseconds, 20 to 5000
     #[arg(long, value_name = "MS", default_value_t = animation::DELAY, value_parser = clap::value_parser!(u16).range(20..=5000))]
     delay: u16,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `ziggurat history list`: runs, one a line.
+//! `ziggurat history list`: one run per line.
 
 use super::selection::Selection;
 use super::{Failure, output};
@@ -13,13 +13,14 @@ use ziggurat::runs::judging::Verdict;
 use ziggurat::runs::words;
 
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Arguments {
     #[command(flatten)]
     selection: Selection,
-    /// Most runs; 0 lists all. Unless it is given, a terminal shows 40 and --json or a pipe gets all
+    /// Maximum number of runs; 0 for all [default: 40 in a terminal, else all]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// One JSON object a run
+    /// Print one JSON object per run
     #[arg(long)]
     json: bool,
 }

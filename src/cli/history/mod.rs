@@ -1,4 +1,4 @@
-//! `ziggurat history`: finds, shows, exports and removes the runs that were kept, and checks that they are whole.
+//! `ziggurat history`: lists, shows, exports, removes and verifies saved runs. Without a subcommand it lists them.
 
 mod export;
 mod list;
@@ -12,33 +12,37 @@ use ziggurat::home::Home;
 use ziggurat::runs::{self, history};
 
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    #[command(flatten)]
+    list: list::Arguments,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// List runs, the newest first
+    /// List runs, newest first (the default)
     List(list::Arguments),
-    /// Show all that is known of a run
+    /// Show the details of a run
     Show(show::Arguments),
-    /// Write runs to a file: PNG or contact sheet, animated GIF or APNG, HTML page
+    /// Export runs: PNG or contact sheet, animated GIF or APNG, HTML page
     Export(export::Arguments),
-    /// Remove runs, or undo that
+    /// Remove runs, or restore them
     Remove(remove::Arguments),
-    /// Check that every run is whole
+    /// Check the files of every run
     Verify(verify::Arguments),
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let home = opening::home()?;
     match arguments.command {
-        Command::List(arguments) => list::run(&home, arguments),
-        Command::Show(arguments) => show::run(&home, arguments),
-        Command::Export(arguments) => export::run(&home, arguments),
-        Command::Remove(arguments) => remove::run(&home, arguments),
-        Command::Verify(arguments) => verify::run(&home, arguments),
+        None => list::run(&home, arguments.list),
+        Some(Command::List(arguments)) => list::run(&home, arguments),
+        Some(Command::Show(arguments)) => show::run(&home, arguments),
+        Some(Command::Export(arguments)) => export::run(&home, arguments),
+        Some(Command::Remove(arguments)) => remove::run(&home, arguments),
+        Some(Command::Verify(arguments)) => verify::run(&home, arguments),
     }
 }
 

@@ -7,13 +7,13 @@ use ziggurat::runs::history;
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
 pub struct Arguments {
-    /// Runs by id, or by its first digits
+    /// Run ids or their prefixes
     #[arg(value_name = "ID")]
     ids: Vec<String>,
-    /// Bring back what was removed last
+    /// Restore the runs removed last
     #[arg(long)]
     undo: bool,
-    /// Delete for good what was removed, to free its space
+    /// Permanently delete removed runs to free their disk space
     #[arg(long)]
     purge: bool,
 }

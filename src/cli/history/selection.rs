@@ -7,28 +7,28 @@ use ziggurat::runs::history::{self, Entry};
 
 #[derive(clap::Args, Default)]
 pub struct Selection {
-    /// Part of the model's name, or the beginning of its hash
+    /// Part of the model's name, or a prefix of its hash
     #[arg(long)]
     model: Option<String>,
-    /// Part of the target, the model or the id; if no run has it, letters of them in this order
+    /// Part of the target, model or id; without an exact match, a fuzzy search
     #[arg(long)]
     text: Option<String>,
-    /// class, channel, neuron or layer
+    /// Kind of target: class, channel, neuron or layer
     #[arg(long)]
     kind: Option<String>,
     /// Favourites only
     #[arg(long)]
     favourites: bool,
-    /// Only runs whose target other models give at least this mean probability, 0 to 1
+    /// Minimum mean probability of the target by the judges, 0 to 1
     #[arg(long, value_name = "P", value_parser = probability)]
     judge_min: Option<f32>,
-    /// The same, at most
+    /// Maximum mean probability of the target by the judges, 0 to 1
     #[arg(long, value_name = "P", value_parser = probability)]
     judge_max: Option<f32>,
-    /// time (newest first), target, score, probability, judge or model
+    /// Sort by time (newest first), target, score, probability, judge or model
     #[arg(long, value_name = "KEY", default_value = "time")]
     sort: String,
-    /// The other way round
+    /// Reverse the order
     #[arg(long)]
     reverse: bool,
 }

@@ -6,9 +6,9 @@ use ziggurat::runs::{description, history, words};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The run's id, or its first digits
+    /// Run id or its prefix
     id: String,
-    /// All of it as one JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }

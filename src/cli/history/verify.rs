@@ -9,7 +9,7 @@ use ziggurat::runs::history::{self, Verified};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// All that was found as one JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
