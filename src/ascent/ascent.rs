@@ -13,7 +13,7 @@ use super::saved::{At, RunAt, Saved};
 use super::step_graph::{Terms, names};
 use super::target::{anchor, check_unit};
 use super::views::Frame;
-use super::{Error, Kind, Objective, Run, Settings, Unit, canvas, constants, not_finite};
+use super::{Error, Kind, Objective, Run, Settings, Unit, canvas, constants, probe};
 use crate::model::{Activation, Network};
 use crate::runtime::{Device, Loop, Stop, Tensor};
 use ndarray::ArrayViewD;
@@ -312,7 +312,7 @@ impl<'a> Ascent<'a> {
         let (network, value) = (self.network, &self.plan.objective.value);
         let picture = self.picture_before(run)?;
         let picture = network.preprocessing.tensor(&picture, network.size);
-        let at = match not_finite::first_layer(network, &picture, value, self.device) {
+        let at = match probe::first_not_finite(network, &picture, value, self.device) {
             Some(layer) => format!("the first layer with a value that is not finite is {layer}"),
             None => "every layer is finite for the picture; a smaller step_size may help".into(),
         };

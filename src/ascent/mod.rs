@@ -23,7 +23,6 @@ mod alike;
 mod ascent;
 pub mod cam;
 mod canvas;
-mod class_objective;
 pub mod colour;
 mod constants;
 mod draw;

@@ -1,19 +1,15 @@
-//! Finds out where a network's values stop being finite numbers.
+//! Locates the layer at which a network's values stop being finite (NaN or infinity).
 
-use super::probe::values_of;
 use crate::model::Network;
 use crate::onnx::printable;
-use crate::runtime::Device;
-use ndarray::Array4;
 
-/// The first layer of `network`, in graph order, with a value that is not finite for `picture` (1, C, H, W) in model-input
-/// units, and its operator: `"c1" ("Conv")`. Not finite values spread from there to what follows, so that a binary search
-/// finds it without all layers in memory at once. `None` if the last layer is finite, or nothing can be computed.
+/// The first layer of `network` before `value`, in graph order, with a value that is not finite, and its operator:
+/// `"c1" ("Conv")`. `is_finite` evaluates one value of the network. Values that are not finite propagate to later layers, so
+/// that a binary search finds the first without all layers in memory. `None` if `value` is finite, or cannot be computed.
 pub(super) fn first_layer(
     network: &Network,
-    picture: &Array4<f32>,
     value: &str,
-    device: Device,
+    is_finite: impl Fn(&str) -> Option<bool>,
 ) -> Option<String> {
     let needed = network.graph.needed_for([value]);
     let nodes = network.graph.nodes().iter().zip(needed);
@@ -27,10 +23,6 @@ pub(super) fn first_layer(
                 .is_some_and(|known| known.elem.is_float())
         })
         .collect();
-    let is_finite = |name: &str| {
-        let values = values_of(network, name, picture.clone(), device).ok()?;
-        Some(values.iter().all(|value| value.is_finite()))
-    };
     let (mut finite, mut not_finite) = (0, on_path.len().checked_sub(1)?);
     if is_finite(on_path[not_finite].0)? {
         return None;

@@ -197,9 +197,23 @@ impl<'a> Mapper<'a> {
             return Ok(map);
         }
         let value = &self.target.value;
-        let first = not_finite::first_layer(self.network, &picture, value, self.device);
+        let first = first_not_finite(self.network, &picture, value, self.device);
         Err(Error::NotFinite(first))
     }
+}
+
+/// The first layer up to `value` that is not finite for `picture` (1, C, H, W) in model-input units, see
+/// [`not_finite::first_layer`].
+pub(super) fn first_not_finite(
+    network: &Network,
+    picture: &Array4<f32>,
+    value: &str,
+    device: Device,
+) -> Option<String> {
+    not_finite::first_layer(network, value, |name| {
+        let values = values_of(network, name, picture.clone(), device).ok()?;
+        Some(values.iter().all(|value| value.is_finite()))
+    })
 }
 
 fn no_map(target: &Objective) -> Error {

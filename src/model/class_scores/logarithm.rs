@@ -4,9 +4,8 @@
 //! Every operator with a rule here is followed backwards. What has none is a number like any other, and its logarithm is
 //! taken as it is.
 
-use super::tail;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Builder, Elem, Error, Shapes};
+use crate::onnx::{Builder, Elem, Error, Graph, Shapes};
 
 /// The least probability whose logarithm is taken, where no rule applies.
 const LEAST: f64 = 1e-30;
@@ -331,7 +330,7 @@ impl Logarithms<'_> {
     }
 
     fn is_number(&self, value: &str, wanted: f32) -> bool {
-        tail::is_everywhere(self.builder.graph(), value, wanted)
+        is_filled_with(self.builder.graph(), value, wanted)
     }
 }
 
@@ -342,4 +341,10 @@ enum Part {
     Itself,
     /// That of 1 minus the value.
     Complement,
+}
+
+/// Whether a value is a constant whose elements all equal `number`.
+pub(super) fn is_filled_with(graph: &Graph, value: &str, number: f32) -> bool {
+    let numbers = graph.constant(value).and_then(|known| known.to_f32().ok());
+    numbers.is_some_and(|all| !all.is_empty() && all.iter().all(|&one| one == number))
 }

@@ -7,7 +7,7 @@
 //! Their logarithms then take the place of the scores, see [`logarithm`](super::logarithm); the same run shows whether
 //! these are right.
 
-use super::logarithm::Logarithms;
+use super::logarithm::{Logarithms, is_filled_with};
 use super::trial::{Kind, Trial};
 use crate::model::Activation;
 use crate::onnx::proto::NodeProto;
@@ -282,17 +282,11 @@ fn by_trial_of(
     Ok(found)
 }
 
-/// Whether a value is a constant whose numbers are all `number`.
-pub(super) fn is_everywhere(graph: &Graph, value: &str, number: f32) -> bool {
-    let numbers = graph.constant(value).and_then(|known| known.to_f32().ok());
-    numbers.is_some_and(|all| !all.is_empty() && all.iter().all(|&one| one == number))
-}
-
 /// Whether the output is a hundred times something.
 fn is_percentage(graph: &Graph, output: &str) -> bool {
     let mut value = output;
     while let Some(node) = producer(graph, value) {
-        let is_hundred = |input: &String| is_everywhere(graph, input, 100.0);
+        let is_hundred = |input: &String| is_filled_with(graph, input, 100.0);
         if node.is("Mul") && node.input.iter().any(is_hundred) {
             return true;
         }
@@ -387,7 +381,7 @@ fn changes_nothing(graph: &Graph, shapes: &Shapes, node: &NodeProto, may_clip: b
     };
     let all = |index: usize, wanted: f32| {
         let input = node.input_at(index);
-        input.is_some_and(|input| is_everywhere(graph, input, wanted))
+        input.is_some_and(|input| is_filled_with(graph, input, wanted))
     };
     match node.op_type.as_str() {
         "Mul" | "Div" => all(1, 1.0),

@@ -10,12 +10,14 @@
 //! | layer | the mean square of all of it | 2 `x` / count |
 //!
 //! An ascent normalises gradients, so that factors per picture (`p` and `1 - p`) are left out: see
-//! `class_objective`.
+//! the module `class`.
 
-use super::class_objective::ClassObjective;
+mod class;
+
 use super::unrectified;
 use crate::model::{Activation, Layout};
 use crate::onnx::{Builder, Error as GraphError, Shapes, ValueType};
+use class::ClassObjective;
 use serde::{Deserialize, Serialize};
 
 /// Which score. Equal kinds on equal values share one step graph; what differs between runs is in [`Unit`].

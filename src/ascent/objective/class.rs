@@ -1,7 +1,7 @@
 //! The score of a class, or of its negative, and its gradient with respect to the class scores. The table of
 //! [`objective`](super::objective) has the formulas.
 
-use super::objective::{ClassScore, Parts, one_hot};
+use super::{ClassScore, Parts, one_hot};
 use crate::model::Activation;
 use crate::onnx::{Builder, Elem, Error as GraphError, Graph, Shapes};
 
