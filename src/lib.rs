@@ -1,20 +1,20 @@
-//! Ziggurat shows what an ONNX image classifier has learned: it differentiates the model's graph into another ONNX
-//! graph, and lets ONNX Runtime climb the gradient of a class, a channel or a neuron until a picture appears.
+//! Ziggurat shows what an ONNX image classifier has learned, by activation maximization: it differentiates the model's
+//! graph into another ONNX graph, and ONNX Runtime runs the gradient ascent on the input of a class, channel or neuron.
 //!
-//! The library is a house of floors; a room uses only the rooms below its own.
+//! Modules are arranged in floors. A module uses only modules on lower floors; `tests/architecture.rs` checks that.
 //!
-//! | floor | room | what lives there |
+//! | floor | module | contents |
 //! |---|---|---|
 //! | 5 | [`tui`] | the explorer |
 //! | 4 | [`runs`] | what a run is, and the store of finished ones |
 //! | 3 | [`ascent`] | the method: objectives, pyramid, class activation map, the step graph and its driver |
 //! | 2 | [`model`] | an opened classifier: card, classes, preprocessing, layers |
-//! | 2 | [`autodiff`] | reverse-mode differentiation from ONNX to ONNX |
+//! | 1 | [`autodiff`] | reverse-mode differentiation from ONNX to ONNX |
 //! | 1 | [`runtime`] | ONNX Runtime: the library, its providers, sessions and tensors |
 //! | 1 | [`terminal`] | pictures in a terminal: what it can show, and how to show it |
 //! | 0 | [`onnx`] | an ONNX file as plain data |
 //! | 0 | [`config`] | the user's settings |
-//! | – | [`home`], [`value`], `files`, `near`, `panics` | for all: where Ziggurat keeps its files, what a setting may be, how a file is written, what a mistyped name may have meant, what becomes of a panic |
+//! | – | [`home`], [`value`], `files`, `near`, `panics` | for all modules: folders, setting values, atomic writes, suggestions for mistyped names, panics as errors |
 
 pub mod ascent;
 pub mod autodiff;
