@@ -58,7 +58,7 @@ impl std::str::FromStr for Method {
         let found = METHODS.iter().find(|(known, _)| *known == name);
         found.map(|(_, method)| *method).ok_or_else(|| {
             let name: String = name.chars().take(40).collect();
-            format!("no method is called {name:?}; there are: {}", names())
+            format!("no method is called {name:?}; available: {}", names())
         })
     }
 }

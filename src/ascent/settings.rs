@@ -1,5 +1,5 @@
-//! The knobs of an ascent: one table says each one's key, unit, range, default and meaning. The command line, the files
-//! on disk and the explorer all read it; no other room knows a setting by itself.
+//! The settings of an ascent: one table with key, unit, range, default and meaning of each. The command line, the files on
+//! disk and the explorer all read this table.
 
 mod group;
 mod knob;
@@ -10,6 +10,7 @@ pub use knob::{Domain, Knob};
 use super::MapChoice;
 use super::cam::Method;
 use super::objective::ClassScore;
+use crate::near;
 use crate::value::Value;
 use knob::{Field, real, whole};
 use serde::{Deserialize, Serialize};
@@ -17,14 +18,14 @@ use std::collections::BTreeMap;
 
 macro_rules! knobs {
     ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $domain:expr;)*) => {
-        /// Every knob, in the order in which people meet them.
+        /// Every setting, in the order of the documentation.
         pub const KNOBS: &[Knob] = &[$(Knob {
             key: stringify!($name),
             help: concat!($($doc),*),
             domain: $domain,
         }),*];
 
-        /// The values of all knobs, each within its range.
+        /// The values of all settings, each within its range.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(try_from = "BTreeMap<String, Value>", into = "BTreeMap<String, Value>")]
         pub struct Settings { $($(#[doc = $doc])* pub $name: $type,)* }
@@ -39,7 +40,7 @@ macro_rules! knobs {
         }
 
         impl Settings {
-            /// The value of a knob; `None` for an unknown key.
+            /// The value of a setting; `None` for an unknown key.
             pub fn get(&self, key: &str) -> Option<Value> {
                 match key { $(stringify!($name) => Some(self.$name.value()),)* _ => None }
             }
@@ -52,84 +53,84 @@ macro_rules! knobs {
 }
 
 knobs! {
-    /// Steps in all, shared out over the octaves.
+    /// Total steps, divided among the octaves.
     steps: u32 = whole("steps", 176, 1..=100_000);
-    /// Longest side of the finished picture; 0 is the size of which the network sees the middle without resizing.
+    /// Longest side of the finished picture; 0 = automatic: the size at which the network's crop needs no resizing.
     canvas: u32 = whole("px", 0, 0..=2048);
-    /// How large the finished picture is where `canvas` is 0, as a multiple of that size; at most 2048 px.
+    /// Size of the finished picture relative to the automatic size, if `canvas` is 0; at most 2048 px.
     canvas_scale: f64 = real("×", 1.0, 0.25..=8.0);
-    /// How many canvas sizes the ascent climbs through, coarse to fine; a larger canvas than the network needs adds more.
+    /// Number of canvas sizes, coarse to fine; a canvas larger than the network's input adds more.
     octaves: u32 = whole("", 3, 1..=8);
-    /// How much larger each octave's canvas is than the one before.
+    /// Size of each octave's canvas relative to the previous one.
     octave_scale: f64 = real("×", 2.2, 1.05..=4.0);
-    /// How many times as many steps each octave takes as the next finer one: coarse octaves decide the form.
+    /// Steps of each octave relative to the next finer one; coarse octaves determine the composition.
     octave_share: f64 = real("×", 1.7, 0.1..=10.0);
-    /// What of a class is climbed: the logarithm of its probability, which also pushes rival classes down, or its logit.
+    /// Objective of a class: its log-probability, which also suppresses rival classes, or its logit.
     objective: ClassScore = knob::CLASS_SCORE;
-    /// How far a step moves the picture, as a share of the contrast of photographs.
+    /// Step length, relative to the contrast of photographs.
     step_size: f64 = real("", 0.2, 0.0..=2.0);
-    /// What is left of the step size at the end of each octave; it falls linearly.
+    /// Step size at the end of each octave, relative to its start (linear).
     step_decay: f64 = real("", 0.1, 0.0..=1.0);
-    /// How much of the velocity survives a step.
+    /// Fraction of the velocity that each step keeps.
     momentum: f64 = real("", 0.8, 0.0..=0.999);
-    /// Side of the smallest random view, as a share of what the network sees of every picture.
+    /// Side of the smallest random view, relative to the network's crop of the canvas.
     view_min: f64 = real("", 0.6, 0.05..=4.0);
-    /// Side of the largest random view, likewise; a view that reaches beyond the canvas sees mid grey there.
+    /// Side of the largest random view, relative to the network's crop; beyond the canvas a view is mid-grey.
     view_max: f64 = real("", 1.4, 0.05..=4.0);
-    /// Largest standard deviation of the Gaussian blur of a view, in pixels of the network's input.
+    /// Maximum standard deviation of the Gaussian blur of a view, in pixels of the network's input.
     blur: f64 = real("px", 3.0, 0.0..=32.0);
-    /// Share of the views that are blurred.
+    /// Fraction of views that are blurred.
     blur_share: f64 = real("", 0.5, 0.0..=1.0);
-    /// Largest standard deviation of the noise in a view, black being 0 and white 1; it grows as the class is recognised and falls with the steps left.
+    /// Maximum standard deviation of the noise in a view (black 0, white 1); it rises with the class probability and falls with the remaining steps.
     view_noise: f64 = real("", 0.2, 0.0..=1.0);
-    /// How far beyond black and white the network sees the picture; what is further out gets no gradient.
+    /// How far pixels may exceed black and white; beyond that they get no gradient.
     clip: f64 = real("", 0.1, 0.0..=10.0);
-    /// How many bands the Laplacian pyramid of the gradient has.
+    /// Number of bands of the gradient's Laplacian pyramid.
     levels: u32 = whole("", 6, 1..=8);
-    /// How much stronger each coarser band of the gradient counts than the one before, beyond its strength in photographs.
+    /// Gain of each coarser band of the gradient relative to the next finer one, on top of the spectrum of photographs.
     tilt: f64 = real("×", 1.15, 0.1..=10.0);
-    /// How much stronger the gradient's chroma counts than in photographs; 0 draws in grey.
+    /// Gain of the gradient's chroma, relative to photographs; 0 = grey.
     chroma: f64 = real("×", 1.5, 0.0..=10.0);
-    /// Largest contrast of each colour axis, as a share of that of photographs; 0 sets no limit.
+    /// Maximum contrast of each colour axis, relative to photographs; 0 = no limit.
     contrast: f64 = real("", 1.0, 0.0..=10.0);
-    /// Probability that a step leaves a residual branch of the network out, so that the picture depends on no single one.
+    /// Probability that a step drops a residual branch, so that the picture depends on no single branch.
     stochastic_depth: f64 = real("", 0.2, 0.0..=0.9);
-    /// How strongly regions outside the class activation map are left alone; 0 draws everywhere alike.
+    /// How strongly the class activation map confines the ascent; 0 = everywhere equally.
     mask: f64 = real("", 0.4, 0.0..=1.0);
-    /// How the class activation map is made.
+    /// Method of the class activation map.
     mask_method: Method = knob::METHOD;
-    /// The layer where the class activation map is taken; without one, the last that has the picture's rows and columns.
+    /// Layer of the class activation map; empty = the last layer with spatial dimensions.
     mask_layer: String = Domain::Layer;
-    /// How much of the class activation map survives a step.
+    /// Fraction of the class activation map that each step keeps (running average).
     mask_memory: f64 = real("", 0.9, 0.0..=0.999);
-    /// Contrast of the noise that the ascent starts from, as a share of the contrast of photographs.
+    /// Contrast of the initial noise, relative to photographs.
     noise: f64 = real("", 0.1, 0.0..=1.0);
-    /// How much of the picture's contrast each step takes away.
+    /// Fraction of the picture's contrast that each step removes.
     decay: f64 = real("", 0.0, 0.0..=1.0);
-    /// How much of the picture's finest detail (what a Gaussian pyramid's first level loses) each step takes away.
+    /// Fraction of the picture's finest detail that each step removes (the first band of its Laplacian pyramid).
     damping: f64 = real("", 0.0, 0.0..=1.0);
-    /// Strength of the total-variation penalty, which flattens texture and keeps edges; 1 is the most that is stable.
+    /// Strength of the total-variation penalty, which smooths texture and keeps edges; 1 = the limit of stability.
     total_variation: f64 = real("", 0.0, 0.0..=1.0);
-    /// For how many steps blocked rectifiers may pass a gradient if without that nothing moves.
+    /// Maximum number of steps during which dead ReLUs pass a gradient, if nothing would move otherwise.
     rescue: u32 = whole("steps", 16, 0..=1000);
 }
 
-/// Settings of earlier versions that no longer exist, and what does their work now.
+/// Settings of earlier versions that were removed, and what replaces them.
 const REMOVED: &[(&str, &str)] = &[
-    ("jitter", "random views do its work: view_min, view_max"),
-    ("boost", "bands are as strong as in photographs, times tilt"),
+    ("jitter", "use view_min and view_max (random views)"),
+    ("boost", "use tilt"),
     (
         "decorrelation",
-        "the canvas has decorrelated colours, times chroma",
+        "the canvas always has decorrelated colours; use chroma",
     ),
 ];
 
-/// A setting that cannot be taken.
+/// Why a setting was rejected.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum SettingError {
-    #[error("no setting is called {key:?}; near: {near}")]
-    Unknown { key: String, near: String },
-    #[error("there is no setting {key} any more: {instead}")]
+    #[error("no setting is called {key:?}{suggestions}")]
+    Unknown { key: String, suggestions: String },
+    #[error("setting {key} was removed: {instead}")]
     Removed {
         key: &'static str,
         instead: &'static str,
@@ -146,7 +147,7 @@ pub enum SettingError {
     },
     #[error("{key}: {why}")]
     Name { key: &'static str, why: String },
-    #[error("no preset is called {name:?}; there are: {known}")]
+    #[error("no preset is called {name:?}; available: {known}")]
     UnknownPreset { name: String, known: String },
 }
 
@@ -154,9 +155,9 @@ pub enum SettingError {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Preset {
     pub name: &'static str,
-    /// One line that says what it is for.
+    /// One line about its purpose.
     pub help: &'static str,
-    /// Keys of numbers, and their values.
+    /// Changed settings, all numbers.
     pub changes: &'static [(&'static str, f64)],
 }
 
@@ -164,12 +165,12 @@ pub struct Preset {
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "default",
-        help: "what a run starts from",
+        help: "the default settings",
         changes: &[],
     },
     Preset {
         name: "draft",
-        help: "a recognisable picture in a third of the time",
+        help: "a recognizable picture in a third of the time",
         changes: &[
             ("steps", 80.0),
             ("octave_scale", 1.85),
@@ -190,7 +191,7 @@ pub const PRESETS: &[Preset] = &[
     },
 ];
 
-/// The knob called `key`.
+/// The setting called `key`.
 pub fn knob(key: &str) -> Option<&'static Knob> {
     KNOBS.iter().find(|knob| knob.key == key)
 }
@@ -225,10 +226,10 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Turns a knob.
+    /// Changes a setting.
     ///
     /// # Errors
-    /// [`SettingError`] if there is no such knob or it cannot be set to this.
+    /// [`SettingError`] for an unknown key or a value out of range.
     pub fn set(&mut self, key: &str, value: Value) -> Result<(), SettingError> {
         let knob = knob(key).ok_or_else(|| unknown(key))?;
         knob.check(&value)?;
@@ -236,10 +237,10 @@ impl Settings {
         Ok(())
     }
 
-    /// Turns a knob to a value given as text, as in `KEY=VALUE`.
+    /// Changes a setting to a value given as text, as in `KEY=VALUE`.
     ///
     /// # Errors
-    /// As [`Settings::set`], and if the text is no number where it must be one.
+    /// As [`Settings::set`], and if the text is not a number where one is required.
     pub fn set_text(&mut self, key: &str, text: &str) -> Result<(), SettingError> {
         let knob = knob(key).ok_or_else(|| unknown(key))?;
         self.set(key, knob.read(text)?)
@@ -250,24 +251,15 @@ fn unknown(key: &str) -> SettingError {
     if let Some((key, instead)) = REMOVED.iter().find(|(removed, _)| *removed == key) {
         return SettingError::Removed { key, instead };
     }
-    let mut keys: Vec<&str> = KNOBS.iter().map(|knob| knob.key).collect();
-    let common = |other: &str| key.chars().filter(|c| other.contains(*c)).count();
-    keys.sort_by_key(|other| {
-        let start = key
-            .chars()
-            .zip(other.chars())
-            .take_while(|(a, b)| a == b)
-            .count();
-        std::cmp::Reverse(3 * start + common(other))
-    });
+    let nearest = near::nearest(key, KNOBS.iter().map(|knob| knob.key));
     SettingError::Unknown {
         key: key.chars().take(40).collect(),
-        near: keys[..3].join(", "),
+        suggestions: near::did_you_mean(&nearest),
     }
 }
 
 impl From<Settings> for BTreeMap<String, Value> {
-    /// All numbers, and the names that are not their knob's default: a run from before these could be chosen reads the same.
+    /// All numbers, and the names that differ from their default, so that records from before these settings stay valid.
     fn from(settings: Settings) -> Self {
         let told = |knob: &'static Knob| {
             let value = settings.get(knob.key)?;
@@ -281,7 +273,7 @@ impl From<Settings> for BTreeMap<String, Value> {
 impl TryFrom<BTreeMap<String, Value>> for Settings {
     type Error = SettingError;
 
-    /// Knobs that are not mentioned keep their default.
+    /// Missing settings keep their default.
     fn try_from(values: BTreeMap<String, Value>) -> Result<Self, SettingError> {
         let mut settings = Self::default();
         for (key, value) in values {
@@ -364,7 +356,7 @@ mod tests {
         let mut settings = Settings::default();
         for (key, _) in REMOVED {
             let problem = settings.set_text(key, "1").unwrap_err().to_string();
-            assert!(problem.starts_with(&format!("there is no setting {key} any more: ")));
+            assert!(problem.starts_with(&format!("setting {key} was removed: ")));
             assert!(knob(key).is_none());
         }
     }

@@ -196,9 +196,9 @@ fn unknown(key: &str) -> String {
     match near.as_slice() {
         [] => {
             let known: Vec<&str> = ENTRIES.iter().map(|entry| entry.key).collect();
-            format!("there is no such setting; there are: {}", known.join(", "))
+            format!("unknown setting; available: {}", known.join(", "))
         }
-        near => format!("there is no such setting{}", did_you_mean(near)),
+        near => format!("unknown setting{}", did_you_mean(near)),
     }
 }
 
@@ -371,7 +371,7 @@ mod tests {
         let (config, problems) = Config::load(&home);
         let shown = shown(&problems);
         for expected in [
-            "config.toml:1: theem: there is no such setting; did you mean `theme`?",
+            "config.toml:1: theem: unknown setting; did you mean `theme`?",
             "config.toml:2: mouse: it must be true or false; a value of type string is given",
             "config.toml:3: favourites: it must be a whole path, or begin with `~/`",
             "config.toml:4: model: it is no TOML:",

@@ -1,16 +1,16 @@
-//! Which settings belong together, for panels that show them all.
+//! Groups of settings, for panels that show all of them.
 
 use super::{Knob, knob};
 
-/// Knobs that belong together.
+/// A group of related settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group {
     pub title: &'static str,
-    /// The keys of its knobs.
+    /// Keys of its settings.
     pub keys: &'static [&'static str],
 }
 
-/// Every knob, in exactly one group.
+/// Every setting is in exactly one group.
 pub const GROUPS: &[Group] = &[
     Group {
         title: "steps and canvas",
@@ -55,12 +55,12 @@ pub const GROUPS: &[Group] = &[
         keys: &["mask", "mask_method", "mask_layer", "mask_memory"],
     },
     Group {
-        title: "regularisation",
+        title: "regularization",
         keys: &["decay", "damping", "total_variation"],
     },
 ];
 
-/// All knobs, group by group.
+/// All settings, group by group.
 pub fn in_groups() -> Vec<&'static Knob> {
     let keys = GROUPS.iter().flat_map(|group| group.keys);
     keys.filter_map(|key| knob(key)).collect()

@@ -1,4 +1,4 @@
-//! What a knob is: its key, its meaning, and what it may be set to.
+//! A setting's definition: key, help and domain.
 
 use super::SettingError;
 use crate::ascent::cam::{self, Method};
@@ -6,20 +6,20 @@ use crate::ascent::objective::{CLASS_SCORES, ClassScore};
 use crate::value::Value;
 use std::ops::RangeInclusive;
 
-/// Longest name of a layer that a setting takes, in bytes.
-const LONGEST_NAME: usize = 4096;
+/// Maximum length of a layer's name in a setting, in bytes.
+const MAX_NAME: usize = 4096;
 
-/// A knob.
+/// The definition of a setting.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Knob {
     /// Its name on the command line and in files.
     pub key: &'static str,
-    /// One line that says what turning it does.
+    /// One line about its effect.
     pub help: &'static str,
     pub domain: Domain,
 }
 
-/// What a knob may be set to.
+/// The values that a setting can have.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Domain {
     /// A number.
@@ -29,12 +29,12 @@ pub enum Domain {
         default: f64,
         /// The smallest and the largest value allowed.
         range: (f64, f64),
-        /// Whether only whole numbers make sense.
+        /// Whether only whole numbers are valid.
         whole: bool,
     },
     /// One of some names; the first is the default.
     Choice(&'static [&'static str]),
-    /// The name of a layer; empty, the default, for one that is found.
+    /// The name of a layer; empty, the default, for an automatic choice.
     Layer,
 }
 
@@ -49,11 +49,11 @@ const fn names<T, const N: usize>(table: &'static [(&'static str, T)]) -> [&'sta
     names
 }
 
-/// The domain of a way to make a class activation map.
+/// The domain of a class activation map method.
 pub(super) const METHOD: Domain =
     Domain::Choice(&const { names::<_, { cam::METHODS.len() }>(cam::METHODS) });
 
-/// The domain of what of a class is climbed.
+/// The domain of a class objective.
 pub(super) const CLASS_SCORE: Domain =
     Domain::Choice(&const { names::<_, { CLASS_SCORES.len() }>(CLASS_SCORES) });
 
@@ -78,7 +78,7 @@ pub(super) const fn whole(unit: &'static str, default: u32, range: RangeInclusiv
 }
 
 impl Knob {
-    /// What it is set to if nobody says anything.
+    /// The default value.
     pub fn default(&self) -> Value {
         match self.domain {
             Domain::Number { default, .. } => default.into(),
@@ -95,15 +95,15 @@ impl Knob {
         }
     }
 
-    /// Whether only whole numbers make sense.
+    /// Whether only whole numbers are valid.
     pub fn is_whole(&self) -> bool {
         matches!(self.domain, Domain::Number { whole: true, .. })
     }
 
-    /// The value that text stands for, whether or not it is allowed.
+    /// Parses a value, without checking its range.
     ///
     /// # Errors
-    /// [`SettingError::NotANumber`] if it must be one.
+    /// [`SettingError::NotANumber`] if the domain is numeric and the text is not a number.
     pub fn read(&self, text: &str) -> Result<Value, SettingError> {
         let text = text.trim();
         match self.domain {
@@ -117,10 +117,10 @@ impl Knob {
         }
     }
 
-    /// Checks that it may be set to `value`.
+    /// Checks that `value` is within the domain.
     ///
     /// # Errors
-    /// [`SettingError`] that says what is allowed.
+    /// [`SettingError`] with the valid values.
     pub fn check(&self, value: &Value) -> Result<(), SettingError> {
         let key = self.key;
         match (self.domain, value) {
@@ -142,10 +142,10 @@ impl Knob {
             }),
             (Domain::Choice(names), Value::Text(text)) if !names.contains(&text.as_str()) => {
                 let text: String = text.chars().take(40).collect();
-                let why = format!("{text:?} is none of: {}", names.join(", "));
+                let why = format!("{text:?} is not one of: {}", names.join(", "));
                 Err(SettingError::Name { key, why })
             }
-            (Domain::Layer, Value::Text(text)) if text.len() > LONGEST_NAME => {
+            (Domain::Layer, Value::Text(text)) if text.len() > MAX_NAME => {
                 let why = format!("a layer's name of {} bytes is too long", text.len());
                 Err(SettingError::Name { key, why })
             }
@@ -160,7 +160,7 @@ impl Knob {
         }
     }
 
-    /// What it may be set to, in words.
+    /// The valid values, in words.
     pub fn allowed(&self) -> String {
         match self.domain {
             Domain::Number {
@@ -172,12 +172,11 @@ impl Knob {
                 format!("{least} to {most}{space}{unit}{whole}")
             }
             Domain::Choice(names) => names.join(", "),
-            Domain::Layer => "a layer's name; empty for one that is found".into(),
+            Domain::Layer => "a layer's name; empty = automatic".into(),
         }
     }
 
-    /// The value a little above or below `value`: numbers by steps of a size that suits them, names in turn. `None` where
-    /// there is no order.
+    /// The next value above or below `value`: numbers by a step that suits their size, names in order. `None` for layers.
     pub fn turned(&self, value: &Value, up: bool) -> Option<Value> {
         match (self.domain, value) {
             (
@@ -195,7 +194,7 @@ impl Knob {
                     false => 0.05 * 10f64.powf(default.max(0.1).log10().round()),
                 };
                 let moved = if up { number + step } else { number - step };
-                // Rounded, so that up and down again is where it was.
+                // Rounded, so that up and down return to the same value.
                 let moved = (moved / step).round() * step;
                 let moved = (moved * 1e6).round() / 1e6;
                 Some(moved.clamp(range.0, range.1).into())
@@ -210,11 +209,11 @@ impl Knob {
     }
 }
 
-/// A setting's type in memory.
+/// The Rust type of a setting.
 pub(super) trait Field: Sized {
     fn value(&self) -> Value;
 
-    /// `None` if it is not of this type.
+    /// `None` for a value of another type.
     fn of(value: Value) -> Option<Self>;
 }
 

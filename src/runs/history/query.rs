@@ -98,7 +98,7 @@ pub struct Order {
 
 /// A name that means nothing here.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("no {what} is called {name:?}; there are: {known}")]
+#[error("no {what} is called {name:?}; available: {known}")]
 pub struct Unknown {
     what: &'static str,
     name: String,

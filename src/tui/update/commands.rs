@@ -224,7 +224,7 @@ pub fn take_preset(app: &mut App, name: &str) -> Result<(), String> {
     let known = app.plan.presets();
     if !known.contains(&name) {
         let known = known.join(", ");
-        return Err(format!("no preset is called {name}; there are: {known}"));
+        return Err(format!("no preset is called {name}; available: {known}"));
     }
     let dropped = finished::replace_settings(app, |plan| plan.take_preset(name));
     let text = format!("preset {name}{dropped}");
@@ -276,7 +276,7 @@ pub fn take_theme(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Resul
     let themes = &app.environment.themes;
     let theme = themes.get(name).ok_or_else(|| {
         let known: Vec<&str> = themes.names().collect();
-        format!("no theme is called {name}; there are: {}", known.join(", "))
+        format!("no theme is called {name}; available: {}", known.join(", "))
     })?;
     app.theme = theme.for_depth(app.environment.terminal.colours);
     app.theme_name = name.into();

@@ -111,11 +111,11 @@ fn what_cannot_be_done_says_why_and_the_line_stays() {
     refused("set steps", "say KEY=VALUE");
     refused("set stepz=3", "no setting is called");
     refused("set steps=0.5", "out of range");
-    refused("set steps=80 mask_method=x-ray", "none of");
+    refused("set steps=80 mask_method=x-ray", "not one of");
     refused("set mask_layer=head/con", "did you mean");
     refused("seed -1", "no seed");
-    refused("preset slow", "there are: default");
-    refused("theme pink", "there are: dark");
+    refused("preset slow", "available: default");
+    refused("theme pink", "available: dark");
     refused("sweep steps", "say KEY=");
     refused("export a.png", "no finished run is selected or shown");
     refused("fly", "no command here is called fly");

@@ -96,7 +96,7 @@ fn a_preset_is_chosen_from_a_list() {
     );
     explorer.press("c");
     let screen = explorer.screen();
-    assert!(screen.contains("a recognisable picture"), "{screen}");
+    assert!(screen.contains("a recognizable picture"), "{screen}");
     explorer.write("fi");
     explorer.press("down enter");
     assert_eq!(explorer.app.plan.title(), "fine");

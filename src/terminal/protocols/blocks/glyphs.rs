@@ -31,7 +31,7 @@ pub const BLOCKS: [(Blocks, &str); 4] = [
 
 /// A name that is no way to cut a cell.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("no block characters are called {0:?}; there are: auto, half, quadrant, sextant, octant")]
+#[error("no block characters are called {0:?}; available: auto, half, quadrant, sextant, octant")]
 pub struct UnknownBlocks(String);
 
 impl FromStr for Blocks {
