@@ -19,7 +19,7 @@
 pub mod ascent;
 pub mod autodiff;
 pub mod config;
-mod files;
+pub mod files;
 pub mod home;
 pub mod model;
 mod near;

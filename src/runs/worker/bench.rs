@@ -1,5 +1,6 @@
 //! The worker's thread: what it has, what it was asked for, and what it does next.
 
+use super::looking::Looking;
 use super::mailbox::Mailbox;
 use super::opening::{self, Loaded, Told};
 use super::photo::{self, Photos};
@@ -95,6 +96,11 @@ impl Bench {
             is_ended: false,
             photos: Photos::default(),
         }
+    }
+
+    /// What its owner needs to break off the answer to a question about a photo.
+    pub fn looking(&self) -> Arc<Looking> {
+        Arc::clone(&self.photos.looking)
     }
 
     /// Works until it is told to end.
@@ -251,6 +257,14 @@ impl Bench {
 
     /// Answers a question about a photo.
     fn look(&mut self, question: photo::Question) {
+        let looking = self.looking();
+        looking.begin(&question);
+        // What makes the question useless may have come before that, and would not break it off.
+        self.obey_waiting();
+        if self.is_ended || self.photos.is_left() {
+            looking.end();
+            return;
+        }
         let networks = self.networks.iter();
         let loaded = networks
             .rev()
@@ -260,8 +274,10 @@ impl Bench {
             let loaded = loaded.ok_or("the model is not open any more")?;
             self.photos.answer(&loaded, &question)
         });
-        self.mailbox
-            .post(Report::Photo(photo::Answer { question, found }));
+        if looking.end() {
+            self.mailbox
+                .post(Report::Photo(photo::Answer { question, found }));
+        }
     }
 
     fn obey(&mut self, message: Message) {
@@ -280,6 +296,7 @@ impl Bench {
                     self.is_watch_new = true;
                 }
                 Command::Photo(question) => self.photos.ask(question),
+                Command::LeavePhoto(photo) => self.photos.leave(&photo),
                 Command::Shutdown => self.is_ended = true,
             },
         }
@@ -348,6 +365,7 @@ impl Bench {
                 self.networks.push(loaded);
                 let surplus = self.networks.len().saturating_sub(MOST_OPEN);
                 self.networks.drain(..surplus);
+                self.photos.keep(&self.networks);
             }
             Err(why) => {
                 if is_shown {
