@@ -14,7 +14,7 @@
 //! | 1 | [`terminal`] | pictures in a terminal: what it can show, and how to show it |
 //! | 0 | [`onnx`] | an ONNX file as plain data |
 //! | 0 | [`config`] | the user's settings |
-//! | – | [`home`], [`value`], `files`, `near`, `panics` | for all: where Ziggurat keeps its files, what a setting may be, how a file is written, what a mistyped name may have meant, what becomes of a panic |
+//! | – | [`home`], [`value`], [`text`], [`files`], `near`, `panics` | for all: where Ziggurat keeps its files, what a setting may be, how text from outside is shown, how a file is read and written, what a mistyped name may have meant, what becomes of a panic |
 
 pub mod ascent;
 pub mod autodiff;
@@ -28,5 +28,6 @@ mod panics;
 pub mod runs;
 pub mod runtime;
 pub mod terminal;
+pub mod text;
 pub mod tui;
 pub mod value;

@@ -9,8 +9,9 @@
 use super::Error;
 use super::probe::{Site, largest, session};
 use crate::model::Network;
-use crate::onnx::{Builder, Elem, Shapes, ValueType, printable};
+use crate::onnx::{Builder, Elem, Shapes, ValueType};
 use crate::runtime::{Device, Session, Tensor};
+use crate::text::printable;
 use ndarray::{Array2, Array4, ArrayD};
 use std::str::FromStr;
 

@@ -2,8 +2,8 @@
 
 use super::probe::values_of;
 use crate::model::Network;
-use crate::onnx::printable;
 use crate::runtime::Device;
+use crate::text::printable;
 use ndarray::Array4;
 
 /// The first layer of `network`, in graph order, with a value that is not finite for `picture` (1, C, H, W) in model-input

@@ -12,8 +12,9 @@ use crate::autodiff::{self, gradient};
 use crate::model::Network;
 use crate::onnx::proto::TensorProto;
 use crate::onnx::shapes::{fixed, untyped};
-use crate::onnx::{Builder, Elem, Shapes, printable};
+use crate::onnx::{Builder, Elem, Shapes};
 use crate::runtime::{Device, Options, Session, Stop, Tensor};
+use crate::text::printable;
 use ndarray::{Array2, Array4, ArrayD, Ix2, Ix4};
 use std::borrow::Borrow;
 

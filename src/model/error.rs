@@ -70,7 +70,7 @@ pub enum Error {
     /// No layer has this name.
     #[error(
         "no layer is called {}{suggestion}; `ziggurat layers` lists them",
-        crate::onnx::printable(name)
+        crate::text::printable(name)
     )]
     UnknownLayer { name: String, suggestion: String },
     /// A picture could not be decoded.

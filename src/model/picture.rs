@@ -254,7 +254,8 @@ mod tests {
         let sum = crc(&png[12..29]).to_be_bytes();
         png[29..33].copy_from_slice(&sum);
         let error = read_bytes(&png).unwrap_err().to_string();
-        let expected = "too large: 60000 × 60000 pixels, at most 32768 pixels per side and 512 MiB decoded";
+        let expected =
+            "too large: 60000 × 60000 pixels, at most 32768 pixels per side and 512 MiB decoded";
         assert!(error.ends_with(expected), "{error}");
     }
 

@@ -1,7 +1,8 @@
 //! Files and folders that people take for ONNX models and that are none: recognised by what is in them, each with the way to
 //! an ONNX file. One table has them all; the first row that fits names the file.
 
-use super::{Error, printable};
+use super::Error;
+use crate::text::printable;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;

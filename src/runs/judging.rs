@@ -4,12 +4,13 @@
 //! the name: classes of two models are the same if they are called alike.
 
 use super::Spec;
-use super::words::{percent, shown};
+use super::words::percent;
 use crate::ascent::Kind;
 use crate::ascent::probe::{Classifier, largest};
 use crate::home::Home;
 use crate::model::{Activation, Network, Source};
 use crate::runtime::Device;
+use crate::text::shown;
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 

@@ -91,7 +91,7 @@ fn tab_completes_the_path_of_a_photo_and_of_an_export() {
     explorer.press("I");
     explorer.write("/photos/c");
     let asked = explorer.press("tab");
-    assert!(matches!(asked.as_slice(), [Effect::ListNames(text)] if text == "/photos/c"));
+    assert!(matches!(asked.as_slice(), [Effect::ListNames(text, _)] if text == "/photos/c"));
     let names = vec![
         name("cat.jpg", false),
         name("cats", true),
@@ -133,7 +133,9 @@ fn tab_completes_the_path_of_a_photo_and_of_an_export() {
     explorer.remember(1);
     explorer.press("3 x ctrl-u");
     explorer.write("o");
-    assert!(matches!(explorer.press("tab").as_slice(), [Effect::ListNames(text)] if text == "o"));
+    assert!(
+        matches!(explorer.press("tab").as_slice(), [Effect::ListNames(text, _)] if text == "o")
+    );
     let names = vec![name("old.html", false), name("old.jpg", false)];
     explorer.answer(Answer::Names {
         text: "o".into(),

@@ -85,7 +85,8 @@ fn json(photo: &str, names: &[&str], found: &[Vec<ChannelActivation>]) -> anyhow
 
 /// One line a channel: the target that it is, and the neuron that fires most.
 fn table(photo: &str, names: &[&str], found: &[Vec<ChannelActivation>]) -> std::io::Result<()> {
-    let target = |layer: &str, channel: usize| format!("{}:{channel}", words::shown(layer));
+    let target =
+        |layer: &str, channel: usize| format!("{}:{channel}", ziggurat::text::shown(layer));
     let rows = names.iter().zip(found).flat_map(|(layer, channels)| {
         let row = move |found: &ChannelActivation| (target(layer, found.channel), *found);
         channels.iter().map(row)
