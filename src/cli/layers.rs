@@ -4,23 +4,26 @@ mod of_photo;
 
 use super::ports::Ports;
 use super::{Failure, opening, output};
+use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use ziggurat::autodiff::reach::Reach;
 use ziggurat::model::Layer;
 
 #[derive(clap::Args)]
 pub struct Arguments {
     /// An ONNX file, or the name of a card
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     model: Option<String>,
     /// Every value of the model, steps within a layer and rearrangements too
     #[arg(long)]
     all: bool,
     /// List the channels that this photo activates most instead, of every layer; may be given several times
     #[arg(long, value_name = "FILE")]
-    photo: Vec<String>,
+    photo: Vec<PathBuf>,
     /// Channels of this layer alone
-    #[arg(long, value_name = "LAYER", requires = "photo", conflicts_with = "all")]
+    #[arg(long, value_name = "LAYER", requires = "photo", conflicts_with = "all", value_parser = NonEmptyStringValueParser::new())]
     layer: Option<String>,
     /// How many channels per layer: 10 of one layer, 3 of each of several
     #[arg(long, value_name = "N", requires = "photo")]

@@ -69,7 +69,7 @@ pub enum Error {
     NoClassScores { path: PathBuf, why: String },
     /// No layer has this name.
     #[error(
-        "no layer is called {}{suggestion}; `ziggurat layers` lists them",
+        "no layer is called {}; `ziggurat layers` lists them{suggestion}",
         crate::text::printable(name)
     )]
     UnknownLayer { name: String, suggestion: String },

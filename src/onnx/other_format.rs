@@ -3,7 +3,6 @@
 
 use super::Error;
 use crate::text::printable;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -179,7 +178,7 @@ struct Sample {
 
 impl Sample {
     fn read(path: &Path) -> std::io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = crate::files::open(path)?;
         let size = file.metadata()?.len();
         let (mut start, mut end) = (Vec::new(), Vec::new());
         (&mut file).take(SAMPLE).read_to_end(&mut start)?;

@@ -9,6 +9,7 @@ use super::{Command, Report, Watched};
 use crate::ascent::Overlay;
 use crate::home::Home;
 use crate::panics;
+use crate::runs::export::png;
 use crate::runs::judging::Judges;
 use crate::runs::queue::{Job, JobId};
 use crate::runs::{checkpoint, history};
@@ -176,7 +177,7 @@ impl Bench {
         for job in jobs {
             let known = || {
                 let (record, image) = history::find(&self.home, &job.spec, &provider)?;
-                Some((record, image::open(image).ok()?.to_rgb8()))
+                Some((record, png::read_picture(&image).ok()?))
             };
             if let Some((mut record, picture)) = self.is_wanted(job.id).then(known).flatten() {
                 self.judge_again(&mut record, &picture);

@@ -63,10 +63,15 @@ pub fn open(app: &mut App, paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
         [only] => Some(only.clone()),
         _ => None,
     };
+    let first = paths.first().cloned();
     app.photos.add(paths);
-    match only {
-        Some(only) => look_at(app, only, effects),
-        None => album::show(app),
+    match (only, first) {
+        (Some(only), _) => look_at(app, only, effects),
+        (None, Some(first)) => {
+            album::show(app);
+            app.photos.select(&first);
+        }
+        (None, None) => {}
     }
 }
 
