@@ -162,7 +162,8 @@ mod tests {
         assert_eq!(shown(hostile), "a\\u{1b}[2J\\u{202e}\\u{9b}31m\\nb");
         assert_eq!(one_line("a\r\nb\u{2066}c\n"), "a  b\\u{2066}c");
         assert_eq!(clean(hostile), "a·[2J··31m·b");
-        assert_eq!(without(" \u{1b}]0;x\u{7}\tb ", 6), "]0;x b");
+        assert_eq!(without(" \u{1b}]0;x\u{7}\tb ", 7), "]0;x b");
+        assert_eq!(without("abcdef", 3), "abc");
         assert_eq!(json("\"\u{e0041}\u{202e}\""), r#""\udb40\udc41\u202e""#);
         assert_eq!(shown("groß と wide"), "groß と wide");
         assert_eq!(shown(&"ß".repeat(10_000)).chars().count(), LONGEST + 1);
