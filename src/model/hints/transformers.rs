@@ -1,11 +1,12 @@
 //! The two files that lie beside a model of Hugging Face's transformers: `config.json` names the classes, and
 //! `preprocessor_config.json` says how pictures are prepared. Of a file in a folder `onnx`, they may lie beside that.
 
-use super::{Hint, Hints, beside, literal};
+use super::labels::Labels;
+use super::{Hint, Hints, beside};
 use crate::model::{Activation, Preprocessing, Sides};
 use crate::text::{one_line, shown};
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -24,56 +25,6 @@ struct Config {
     id2label: Option<Labels>,
     label2id: Option<Labels>,
     problem_type: Option<Value>,
-}
-
-/// Names of classes, as they are written.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Labels {
-    Entries(Entries),
-    Other(Value),
-}
-
-/// The entries of an object in their order; a key may come twice.
-struct Entries(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Entries {
-    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        struct All;
-
-        impl<'de> Visitor<'de> for All {
-            type Value = Entries;
-
-            fn expecting(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
-                out.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-
-        source.deserialize_map(All)
-    }
-}
-
-impl Labels {
-    /// The names in order; `None` if they are not one for each index from 0 on.
-    fn names(&self) -> Option<Vec<String>> {
-        let text = match self {
-            Self::Other(value) => value.to_string(),
-            Self::Entries(Entries(entries)) => {
-                let entry = |(key, value): &(String, Value)| format!("{}: {value}", json!(key));
-                let entries: Vec<String> = entries.iter().map(entry).collect();
-                format!("{{{}}}", entries.join(", "))
-            }
-        };
-        literal::names(&text)
-    }
 }
 
 /// What is read of `preprocessor_config.json`.
