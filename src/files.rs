@@ -1,7 +1,7 @@
-//! How a file appears: whole or not at all. For every room that writes one.
+//! How a file appears: whole or not at all; and how one is opened to be read. For every room that writes or reads one.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 /// Writes a file so that it appears whole or not at all. One that is replaced keeps its permissions.
@@ -26,17 +26,48 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a file of Ziggurat's own to read it. Something else in its place, a pipe say, is not waited for.
+/// Opens a file to read it. Something else in its place, a pipe say, is not waited for: every file is opened by this.
 ///
 /// # Errors
-/// What the system says; or that it is no regular file.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
-    match fs::metadata(path)?.is_file() {
+/// What the system says; or that it is no regular file, and what it is.
+pub fn open(path: &Path) -> io::Result<File> {
+    let found = fs::metadata(path)?;
+    match found.is_file() {
         true => File::open(path),
-        false => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "not a regular file",
-        )),
+        false => {
+            let why = format!("{}, not a regular file", kind(&found));
+            Err(io::Error::new(io::ErrorKind::InvalidInput, why))
+        }
+    }
+}
+
+/// Reads all of a file that is opened by [`open`].
+///
+/// # Errors
+/// As [`open`].
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What there is at a path that is no regular file.
+fn kind(found: &fs::Metadata) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = found.file_type();
+        if kind.is_fifo() {
+            return "a pipe";
+        } else if kind.is_socket() {
+            return "a socket";
+        } else if kind.is_char_device() || kind.is_block_device() {
+            return "a device";
+        }
+    }
+    match found.is_dir() {
+        true => "a folder",
+        false => "something else",
     }
 }
 
@@ -69,10 +100,16 @@ mod tests {
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
         assert!(made.unwrap().success());
-        assert_eq!(open(&pipe).unwrap_err().to_string(), "not a regular file");
-        assert!(open(folder.path()).is_err());
+        for (path, why) in [
+            (pipe.as_path(), "a pipe, not a regular file"),
+            (folder.path(), "a folder, not a regular file"),
+            (Path::new("/dev/null"), "a device, not a regular file"),
+        ] {
+            assert_eq!(open(path).unwrap_err().to_string(), why);
+            assert!(read(path).is_err());
+        }
         fs::write(folder.path().join("a"), "1").unwrap();
-        assert!(open(&folder.path().join("a")).is_ok());
+        assert_eq!(read(&folder.path().join("a")).unwrap(), b"1");
     }
 
     #[test]

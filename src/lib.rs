@@ -14,12 +14,12 @@
 //! | 1 | [`terminal`] | pictures in a terminal: what it can show, and how to show it |
 //! | 0 | [`onnx`] | an ONNX file as plain data |
 //! | 0 | [`config`] | the user's settings |
-//! | – | [`home`], [`value`], `files`, `near`, `panics` | for all modules: folders, setting values, atomic writes, suggestions for mistyped names, panics as errors |
+//! | – | [`home`], [`value`], [`text`], [`files`], `near`, `panics` | for all modules: folders, setting values, text from outside, bounded reads and atomic writes, suggestions for mistyped names, panics as errors |
 
 pub mod ascent;
 pub mod autodiff;
 pub mod config;
-mod files;
+pub mod files;
 pub mod home;
 pub mod model;
 mod near;
@@ -28,5 +28,6 @@ mod panics;
 pub mod runs;
 pub mod runtime;
 pub mod terminal;
+pub mod text;
 pub mod tui;
 pub mod value;

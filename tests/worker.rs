@@ -702,3 +702,28 @@ fn a_photo_is_looked_at_between_two_steps_of_a_run() {
     seat.send(Command::Cancel(batch[0].id));
     seat.cancelled(batch[0].id);
 }
+
+#[test]
+fn a_photo_that_is_left_is_not_answered_and_the_next_one_is() {
+    let desk = Desk::new();
+    let mut seat = desk.worker();
+    let opened = seat.open();
+    let [large, small] = [("large.png", 5000), ("small.png", 50)].map(|(name, side)| {
+        let path = desk.folder.path().join(name);
+        RgbImage::new(side, side).save(&path).unwrap();
+        path
+    });
+    let question = |photo: &std::path::Path| Question {
+        photo: photo.into(),
+        model: opened.model.clone(),
+        about: About::Listed,
+    };
+    seat.send(Command::Photo(question(&large)));
+    seat.send(Command::LeavePhoto(large));
+    seat.send(Command::Photo(question(&small)));
+    let answered = seat.wait_for(|report| match report {
+        Report::Photo(answer) => Some((answer.question.photo.clone(), answer.found.is_ok())),
+        _ => None,
+    });
+    assert_eq!(answered, (small, true));
+}

@@ -7,10 +7,11 @@
 //! For the command line and the explorer.
 
 use super::Error;
-use super::probe::{largest, session};
+use super::probe::{Site, largest, session};
 use crate::model::Network;
-use crate::onnx::{Builder, Elem, Shapes, ValueType, printable};
+use crate::onnx::{Builder, Elem, Shapes, ValueType};
 use crate::runtime::{Device, Session, Tensor};
+use crate::text::printable;
 use ndarray::{Array2, Array4, ArrayD};
 use std::str::FromStr;
 
@@ -143,7 +144,7 @@ impl ChannelMaps {
         network: &Network,
         layer: &str,
         (rank, count): (Rank, usize),
-        device: Device,
+        site: impl Into<Site>,
     ) -> Result<Self, Error> {
         let mut builder = Builder::over(network.graph.clone(), PREFIX);
         let mut shapes = network.shapes.clone();
@@ -160,7 +161,7 @@ impl ChannelMaps {
         let maps = builder.emit("Gather", &[&watched.activations, &ranked], &axis);
         let mut outputs = watched.outputs().to_vec();
         outputs.extend([ranked.as_str(), &maps]);
-        let session = session(builder.graph(), &outputs, device)?;
+        let session = session(builder.graph(), &outputs, site)?;
         Ok(Self {
             input: network.input.clone(),
             session,

@@ -138,7 +138,7 @@ fn build(network: &Network, plan: &Plan, device: Device) -> Result<(ModelProto, 
         device: lowering(device),
     };
     let graph = step_graph::build(&request).map_err(|source| Error::NotDifferentiable {
-        what: crate::onnx::printable(value),
+        what: crate::text::printable(value),
         source,
     })?;
     Ok((graph, branches))

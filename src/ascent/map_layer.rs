@@ -5,8 +5,9 @@ use super::cam::{Map, Method};
 use super::{Error, Kind, Objective};
 use crate::model::Network;
 use crate::model::layout::{Axes, Layout};
+use crate::onnx::Graph;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Graph, printable};
+use crate::text::printable;
 use std::collections::{HashMap, HashSet};
 
 /// Operators that treat each token by itself, if what they make has as many. A matrix product does if its other factor is

@@ -1,7 +1,7 @@
 //! Locates the layer at which a network's values stop being finite (NaN or infinity).
 
 use crate::model::Network;
-use crate::onnx::printable;
+use crate::text::printable;
 
 /// The first layer of `network` before `value`, in graph order, with a value that is not finite, and its operator:
 /// `"c1" ("Conv")`. `is_finite` evaluates one value of the network. Values that are not finite propagate to later layers, so

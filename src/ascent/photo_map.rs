@@ -9,10 +9,9 @@
 //! A network that wants its pictures squashed sees any photo at once. A photo of the network's own proportions is one view, and its map is what [`Mapper`] makes of it. The narrow border that
 //! the network's preprocessing crops away takes the values beside it.
 
-use super::probe::Mapper;
+use super::probe::{Mapper, Site};
 use super::{Error, MapChoice, Objective, Unit};
 use crate::model::{Fit, Network, Window};
-use crate::runtime::Device;
 use image::{RgbImage, imageops};
 use ndarray::Array2;
 use std::iter;
@@ -55,7 +54,7 @@ pub fn of_photo(
     (target, unit): (&Objective, Unit),
     photo: &RgbImage,
     choice: MapChoice<'_>,
-    device: Device,
+    site: impl Into<Site>,
 ) -> Result<PhotoMap, Error> {
     let (width, height) = photo.dimensions();
     let size = network.size;
@@ -63,7 +62,7 @@ pub fn of_photo(
         Fit::Crop => parts((width, height), (size.width, size.height))?,
         Fit::Squash => vec![(0..width, 0..height)],
     };
-    let mut mapper = Mapper::open(network, target, unit, choice, device)?;
+    let mut mapper = Mapper::open(network, target, unit, choice, site)?;
     let mut view = |(columns, rows): Part| -> Result<View, Error> {
         let (left, top) = (columns.start, rows.start);
         let (wide, high) = (columns.end - left, rows.end - top);

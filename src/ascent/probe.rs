@@ -12,13 +12,36 @@ use crate::autodiff::{self, gradient};
 use crate::model::Network;
 use crate::onnx::proto::TensorProto;
 use crate::onnx::shapes::{fixed, untyped};
-use crate::onnx::{Builder, Elem, Shapes, printable};
-use crate::runtime::{Device, Options, Session, Tensor};
+use crate::onnx::{Builder, Elem, Shapes};
+use crate::runtime::{Device, Options, Session, Stop, Tensor};
+use crate::text::printable;
 use ndarray::{Array2, Array4, ArrayD, Ix2, Ix4};
 use std::borrow::Borrow;
 
 /// What new nodes and values are called.
 const PREFIX: &str = "probe/";
+
+/// Where a session runs, and what stops it while it is opened and while it runs.
+#[derive(Debug, Clone)]
+pub struct Site {
+    pub device: Device,
+    pub stop: Stop,
+}
+
+/// Nothing stops it.
+impl From<Device> for Site {
+    fn from(device: Device) -> Self {
+        let stop = Stop::default();
+        Self { device, stop }
+    }
+}
+
+impl From<(Device, &Stop)> for Site {
+    fn from((device, stop): (Device, &Stop)) -> Self {
+        let stop = stop.clone();
+        Self { device, stop }
+    }
+}
 
 /// The class scores of a network that is borrowed or owned, ready for one picture after another.
 #[derive(Debug)]
@@ -33,13 +56,13 @@ impl<N: Borrow<Network>> Classifier<N> {
     ///
     /// # Errors
     /// [`Error::NoClassScores`] if the network has none, [`Error::Runtime`] if the device cannot run it.
-    pub fn open(network: N, device: Device) -> Result<Self, Error> {
+    pub fn open(network: N, site: impl Into<Site>) -> Result<Self, Error> {
         let opened: &Network = network.borrow();
         let logits = match &opened.scores {
             Ok(scores) => scores.value.clone(),
             Err(why) => return Err(Error::NoClassScores(why.clone())),
         };
-        let session = session(&opened.graph, &[&logits], device)?;
+        let session = session(&opened.graph, &[&logits], site)?;
         Ok(Self {
             network,
             logits,
@@ -153,8 +176,10 @@ impl<'a> Mapper<'a> {
         target: &Objective,
         unit: Unit,
         choice: MapChoice<'_>,
-        device: Device,
+        site: impl Into<Site>,
     ) -> Result<Self, Error> {
+        let site = site.into();
+        let device = site.device;
         let map = map_layer::resolve(network, target, choice)?.ok_or_else(|| no_map(target))?;
         let mut scored = scored_graph(network, target, unit, 1, &map.layer, device)?;
         let builder = &mut scored.builder;
@@ -165,7 +190,7 @@ impl<'a> Mapper<'a> {
             true => target.value.clone(),
             false => scored.score,
         };
-        let session = session(builder.graph(), &[&map, &score], device)?;
+        let session = session(builder.graph(), &[&map, &score], site)?;
         Ok(Self {
             network,
             session,
@@ -292,13 +317,15 @@ fn scored_graph(
 pub(super) fn session(
     graph: &crate::onnx::Graph,
     outputs: &[&str],
-    device: Device,
+    site: impl Into<Site>,
 ) -> Result<Session, Error> {
+    let Site { device, stop } = site.into();
     let outputs: Vec<_> = outputs.iter().map(|name| untyped(name)).collect();
     let model = graph.to_model(&outputs)?;
     // What is looked at for its own sake is worth all the digits there are.
     let options = Options {
         tf32: false,
+        stop,
         ..Options::default()
     };
     Ok(Session::open_model(&model, device.into(), &options)?)

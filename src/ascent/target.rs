@@ -4,7 +4,7 @@
 use super::views::Anchor;
 use super::{Error, Kind, Objective, Unit};
 use crate::model::{Layout, Network};
-use crate::onnx::printable;
+use crate::text::printable;
 
 /// Whether the network has `unit`.
 pub(super) fn check_unit(

@@ -2,7 +2,8 @@
 
 use super::{Error, Options};
 use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::onnx::{Attribute, Builder, Elem, Error as GraphError, Shapes, printable};
+use crate::onnx::{Attribute, Builder, Elem, Error as GraphError, Shapes};
+use crate::text::printable;
 
 /// The gradients that a rule returns: one place an input, `None` where it was not wanted or is zero. Places at the end may
 /// be left out.

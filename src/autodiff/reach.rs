@@ -2,7 +2,8 @@
 
 use super::rules;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Graph, Shapes, control, decompose, printable};
+use crate::onnx::{Graph, Shapes, control, decompose};
+use crate::text::printable;
 use std::collections::HashMap;
 
 /// Whether a gradient can come back from a value to the input.

@@ -2,7 +2,8 @@
 
 use super::context::Context;
 use super::{Error, Options, ranks, reach, rules};
-use crate::onnx::{Builder, Shapes, printable};
+use crate::onnx::{Builder, Shapes};
+use crate::text::printable;
 use std::collections::{HashMap, HashSet};
 
 /// Appends to `builder` the nodes that compute, for each of `sources`, the sum over `seeds` of cotangent times Jacobian:

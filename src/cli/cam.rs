@@ -6,6 +6,7 @@ use super::ports::Ports;
 use super::writing::{Pending, is_folder};
 use super::{Failure, opening, output, photo};
 use anyhow::anyhow;
+use clap::builder::NonEmptyStringValueParser;
 use image::{DynamicImage, ImageFormat};
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
@@ -19,12 +20,12 @@ pub struct Arguments {
     /// Path or name of a model, then the picture. The model may be omitted if the picture's name ends in .png, .jpg, .jpeg
     /// or .webp
     #[arg(value_name = "MODEL> <IMAGE", required = true, num_args = 1..=2)]
-    model_and_image: Vec<String>,
+    model_and_image: Vec<PathBuf>,
     /// A class, or LAYER:CHANNEL; with --layer also a neuron or a whole layer
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     target: String,
     /// Layer of the map [default: the last layer before the score with spatial dimensions]
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     layer: Option<String>,
     /// Method: grad-cam, grad-cam++, layer-cam, hires-cam or cam
     #[arg(long, default_value = "grad-cam")]
@@ -51,8 +52,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             "one picture at a time: say MODEL IMAGE"
         )));
     };
-    let picture = photo::bounded(picture::read(Path::new(image))?, image);
+    let name = image.to_string_lossy();
+    let picture = photo::bounded(picture::read(image)?, &name);
     let out = Pending::new(&file_in(&arguments.out, image, &arguments.target)?)?;
+    let image = name;
     let home = opening::home()?;
     let network = opening::network(&home, model, &arguments.ports)?;
     let target = opening::target(&network, &arguments.target)?;
@@ -88,13 +91,13 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// Where the result goes: `out`, or, if that is a folder, a file in it that is named after the picture and the target.
-fn file_in(out: &Path, image: &str, target: &str) -> anyhow::Result<PathBuf> {
+fn file_in(out: &Path, image: &Path, target: &str) -> anyhow::Result<PathBuf> {
     if !is_folder(out) {
         return Ok(out.to_path_buf());
     }
     std::fs::create_dir_all(out)
         .map_err(|problem| anyhow!("--out {}: {problem}", out.display()))?;
-    let stem = Path::new(image).file_stem().unwrap_or_default();
+    let stem = image.file_stem().unwrap_or_default();
     let mut name = stem.to_owned();
     name.push(format!("-{}.png", favourites::file_name(target)));
     Ok(out.join(name))

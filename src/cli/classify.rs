@@ -4,7 +4,7 @@ use super::ports::Ports;
 use super::{Failure, opening, output, photo};
 use anyhow::anyhow;
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use ziggurat::ascent::probe::{Classifier, largest};
 use ziggurat::model::{Activation, Network, picture};
 use ziggurat::runs::words;
@@ -15,7 +15,7 @@ pub struct Arguments {
     /// Path or name of a model, then the pictures. The model may be omitted if the first picture's name ends in .png, .jpg,
     /// .jpeg or .webp
     #[arg(value_name = "MODEL> <IMAGE", required = true)]
-    model_and_images: Vec<String>,
+    model_and_images: Vec<PathBuf>,
     /// Print one JSON object per picture
     #[arg(long)]
     json: bool,
@@ -54,7 +54,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let device = opening::provider(provider)?.device;
     let mut classifier = Classifier::open(&network, device)?;
     for image in images {
-        let picture = picture::read(Path::new(image))?;
+        let picture = picture::read(image)?;
+        let image = &*image.to_string_lossy();
         photo::mention_cropping(&picture, &network, image);
         let input = network.preprocessing.tensor(&picture, network.size);
         let probabilities = classifier.probabilities(input)?;
@@ -69,9 +70,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// Splits `[MODEL] IMAGE...`: what ends like a picture is no model.
-pub fn model_and_images(given: &[String]) -> Result<(Option<&str>, &[String]), Failure> {
+pub fn model_and_images(given: &[PathBuf]) -> Result<(Option<&str>, &[PathBuf]), Failure> {
     let (model, images) = match given {
-        [first, rest @ ..] if !picture::is_named(Path::new(first)) => (Some(first.as_str()), rest),
+        [first, rest @ ..] if !picture::is_named(first) => (Some(text(first)?), rest),
         all => (None, all),
     };
     if images.is_empty() {
@@ -80,6 +81,16 @@ pub fn model_and_images(given: &[String]) -> Result<(Option<&str>, &[String]), F
         )));
     }
     Ok((model, images))
+}
+
+/// A model as it is asked for: a card's name, or a path that is text.
+fn text(model: &Path) -> Result<&str, Failure> {
+    model.to_str().ok_or_else(|| {
+        let model = model.display();
+        Failure::usage(anyhow!(
+            "{model}: a model's path must be UTF-8: rename the file"
+        ))
+    })
 }
 
 fn top<'a>(network: &'a Network, probabilities: &[f32], count: usize) -> Vec<Entry<'a>> {

@@ -3,6 +3,7 @@
 use super::graphics::Graphics;
 use super::ports::Ports;
 use super::{Failure, guide, log, opening};
+use clap::builder::NonEmptyStringValueParser;
 use std::io::{IsTerminal, Write};
 use ziggurat::config::Config;
 use ziggurat::runs::worker::Told;
@@ -18,7 +19,7 @@ use ziggurat::tui::{App, Environment, keys::Keymap};
 #[group(skip)]
 pub struct Arguments {
     /// Path or name of the model to explore
-    #[arg(value_name = "MODEL")]
+    #[arg(value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
     model: Option<String>,
     /// Execution provider: auto, cpu, cuda[:N] or tensorrt[:N]
     #[arg(long)]

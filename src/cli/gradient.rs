@@ -62,7 +62,7 @@ pub fn no_such_unit(problem: ascent::Error) -> Failure {
 fn read(path: &Path) -> anyhow::Result<ArrayD<f32>> {
     let name = path.display();
     let mut bytes = Vec::new();
-    let read = std::fs::File::open(path)
+    let read = ziggurat::files::open(path)
         .and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes))
         .map_err(|problem| anyhow!("{name}: cannot be read: {problem}"))?;
     if read as u64 > MOST {

@@ -4,28 +4,31 @@ mod of_photo;
 
 use super::ports::Ports;
 use super::{Failure, opening, output};
+use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use ziggurat::autodiff::reach::Reach;
 use ziggurat::model::Layer;
 
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Path or name of a model
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     model: Option<String>,
     /// Include internal tensors: steps within a layer, reshapes and transposes
     #[arg(long)]
     all: bool,
     /// List the channels that this photo activates most (repeatable)
     #[arg(long, value_name = "FILE")]
-    photo: Vec<String>,
+    photo: Vec<PathBuf>,
     /// Only channels of this layer
-    #[arg(long, value_name = "LAYER", requires = "photo", conflicts_with = "all")]
+    #[arg(long, value_name = "LAYER", requires = "photo", conflicts_with = "all", value_parser = NonEmptyStringValueParser::new())]
     layer: Option<String>,
     /// Number of channels per layer [default: 10 with --layer, else 3]
     #[arg(long, value_name = "N", requires = "photo")]
     top: Option<NonZeroUsize>,
-    /// Rank channels by the mean or the maximum over their positions: mean or max
+    /// Rank channels by the mean or the maximum over their positions: mean or maximum
     #[arg(long, value_name = "BY", requires = "photo", default_value = "mean")]
     rank: String,
     /// Execution provider for photos: auto, cpu, cuda[:N] or tensorrt[:N]

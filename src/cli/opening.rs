@@ -2,7 +2,7 @@
 //! error where there is something to wait for.
 
 use super::Failure;
-use super::output::remark;
+use super::output::{one_line, remark};
 use super::ports::Ports;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -42,7 +42,7 @@ impl Fetching {
             if !std::io::stderr().is_terminal() {
                 remark(&stage.text);
             }
-            self.bar.set_message(stage.text.clone());
+            self.bar.set_message(one_line(&stage.text));
         }
         if let Some((so_far, total)) = stage.bytes {
             self.bar.set_length(total);

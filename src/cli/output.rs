@@ -2,16 +2,8 @@
 
 use serde::Serialize;
 use std::io::Write;
-
-/// `text` on one line, control characters made visible.
-pub fn one_line(text: &str) -> String {
-    let visible = |c: char| match c {
-        '\n' | '\r' | '\t' => " ".to_string(),
-        c if c.is_control() => c.escape_default().to_string(),
-        c => c.to_string(),
-    };
-    text.trim_end().chars().map(visible).collect()
-}
+use ziggurat::text;
+pub use ziggurat::text::one_line;
 
 /// Prints a line to standard output.
 ///
@@ -26,7 +18,7 @@ pub fn line(text: &str) -> std::io::Result<()> {
 /// # Errors
 /// If nobody reads it any more.
 pub fn json(object: &impl Serialize) -> anyhow::Result<()> {
-    let text = serde_json::to_string(object)?;
+    let text = text::json(&serde_json::to_string(object)?);
     Ok(writeln!(std::io::stdout().lock(), "{text}")?)
 }
 

@@ -2,7 +2,6 @@
 
 use super::Problem;
 use crate::value::Value;
-use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -52,16 +51,14 @@ impl Document {
             key: String::new(),
             why,
         };
-        // What is no regular file could block, or never end.
-        match std::fs::metadata(path) {
+        let file = match crate::files::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(problem(error.to_string())),
-            Ok(found) if !found.is_file() => return Err(problem("it is not a file".into())),
-            Ok(_) => {}
-        }
+            Ok(file) => file,
+        };
         let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
+        file.take(MAX_FILE + 1)
+            .read_to_end(&mut bytes)
             .map_err(|error| problem(error.to_string()))?;
         if bytes.len() as u64 > MAX_FILE {
             let most = MAX_FILE >> 10;
@@ -300,7 +297,7 @@ mod tests {
                 .is_none()
         );
         let why = |path: &Path| Document::read(path).unwrap_err().why;
-        assert!(why(folder.path()).contains("not a file"));
+        assert!(why(folder.path()).contains("a folder, not a regular file"));
         let path = folder.path().join("a.toml");
         std::fs::write(&path, [0xff, 0xfe]).unwrap();
         assert!(why(&path).contains("UTF-8"));

@@ -1,5 +1,6 @@
 //! What is wrong in a file that a user wrote, and where. Such a problem is shown and the rest of the file counts; it never stops Ziggurat.
 
+use crate::text::one_line;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -35,19 +36,9 @@ impl fmt::Display for Problem {
 
 /// The text in one line of bounded length, without control characters and what else has no width of its own.
 fn harmless(text: &str) -> String {
-    let mut shown = String::new();
-    for (place, character) in text.chars().enumerate() {
-        if place == MAX_SHOWN {
-            shown.push('…');
-            break;
-        }
-        match character {
-            '"' | '\'' | '\\' => shown.push(character),
-            '\n' => shown.push(' '),
-            _ => shown.extend(character.escape_debug()),
-        }
-    }
-    shown
+    let short: String = text.chars().take(MAX_SHOWN).collect();
+    let more = if short.len() < text.len() { "…" } else { "" };
+    format!("{}{more}", one_line(&short))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::classes::printable;
+use super::classes::harmless;
 use super::near::{did_you_mean, nearest};
 use super::text;
 use super::{Activation, Classes, Error, Preprocessing, Sides, zoo};
@@ -198,7 +198,7 @@ pub fn by_name(home: &Home, name: &str) -> Result<Named, Error> {
         let known = names(home);
         let near = nearest(name, known.iter().map(String::as_str));
         Error::UnknownModel {
-            name: printable(name),
+            name: harmless(name),
             suggestion: did_you_mean(&near),
             known: known.join(", "),
         }
@@ -313,8 +313,8 @@ impl Card {
     fn new(name: &str, file: &str, keys: Keys, place: Place) -> Result<Self, Error> {
         Ok(Self {
             names: Names::new(keys.classes, file, place)?,
-            title: keys.title.as_deref().map(printable),
-            licence: keys.licence.as_deref().map(printable),
+            title: keys.title.as_deref().map(harmless),
+            licence: keys.licence.as_deref().map(harmless),
             input: keys.input.name,
             input_size: keys.input.size,
             output: keys.output.name,
@@ -371,14 +371,14 @@ impl Names {
 fn parse_keys(file: &str, text: &str) -> Result<Keys, Error> {
     toml::from_str(text).map_err(|error| {
         let words: Vec<&str> = error.message().split_whitespace().collect();
-        let message = printable(&words.join(" "));
+        let message = harmless(&words.join(" "));
         let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
             let card = file.to_owned();
             return Error::Card { card, why: message };
         };
         let number = before.matches('\n').count();
         let line = text.lines().nth(number).unwrap_or_default().trim();
-        let shown: String = printable(line).chars().take(60).collect();
+        let shown: String = harmless(line).chars().take(60).collect();
         Error::Card {
             card: format!("{file}:{}", number + 1),
             why: format!("`{shown}`: {message}"),

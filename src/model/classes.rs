@@ -35,7 +35,7 @@ impl Classes {
         let names: Vec<String> = names
             .into_iter()
             .take(MAX_CLASSES + 1)
-            .map(|name| printable(name.as_ref()))
+            .map(|name| harmless(name.as_ref()))
             .collect();
         let names = prefixes::stripped(names);
         let why = match names.len() {
@@ -103,7 +103,7 @@ impl Classes {
     /// [`Error::ClassOutOfRange`], [`Error::UnknownClass`] with names that come near, or [`Error::AmbiguousClass`]
     /// with the indices to choose from.
     pub fn find(&self, wanted: &str) -> Result<usize, Error> {
-        let wanted = printable(wanted);
+        let wanted = harmless(wanted);
         let exact = self.called(&wanted);
         if exact.is_empty()
             && let Some(digits) = digits(&wanted)
@@ -130,7 +130,7 @@ impl Classes {
     /// # Errors
     /// [`Error::UnknownClass`] with names that come near, or [`Error::AmbiguousClass`].
     pub fn counterpart(&self, name: &str, index: usize) -> Result<usize, Error> {
-        let name = printable(name);
+        let name = harmless(name);
         let mut alike = None;
         for word in std::iter::once(name.as_str()).chain(synonyms(&name)) {
             let exact = self.called(word);
@@ -213,22 +213,10 @@ fn synonyms(name: &str) -> impl Iterator<Item = &str> {
         .filter(|name| !name.is_empty())
 }
 
-/// Without control characters (a terminal would obey them), trimmed, and of bounded length.
-pub(super) fn printable(name: &str) -> String {
-    // A tab separates; what is before it may be the class's number.
-    let spaced = |character: char| if character == '\t' { ' ' } else { character };
-    let kept: String = name
-        .chars()
-        .map(spaced)
-        .filter(|character| !character.is_control() && !is_bidi(*character))
-        .take(MAX_NAME)
-        .collect();
-    kept.trim().to_owned()
-}
-
-/// Characters that change the direction of what follows them.
-fn is_bidi(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// A name as it is used: without what steers a terminal, trimmed, and of bounded length. A tab separates; what is before it
+/// may be the class's number.
+pub(super) fn harmless(name: &str) -> String {
+    crate::text::without(name, MAX_NAME)
 }
 
 #[cfg(test)]

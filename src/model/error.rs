@@ -69,8 +69,8 @@ pub enum Error {
     NoClassScores { path: PathBuf, why: String },
     /// No layer has this name.
     #[error(
-        "no layer is called {}{suggestion}; `ziggurat layers` lists them",
-        crate::onnx::printable(name)
+        "no layer is called {}; `ziggurat layers` lists them{suggestion}",
+        crate::text::printable(name)
     )]
     UnknownLayer { name: String, suggestion: String },
     /// A picture could not be decoded.

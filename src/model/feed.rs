@@ -5,7 +5,8 @@ use super::{Error, ModelFile};
 use crate::onnx::graph::declared_dims;
 use crate::onnx::proto::{Dim, TensorProto, ValueInfoProto};
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Elem, Graph, printable};
+use crate::onnx::{Elem, Graph};
+use crate::text::printable;
 
 /// Most elements of such an input.
 const LARGEST: usize = 1 << 20;

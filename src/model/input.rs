@@ -6,7 +6,8 @@ use crate::onnx::graph::declared_dims;
 use crate::onnx::proto::{Dim, NodeProto, TensorProto, ValueInfoProto};
 use crate::onnx::scope::{self, Names};
 use crate::onnx::shapes::value_info;
-use crate::onnx::{Attribute, Elem, Graph, printable};
+use crate::onnx::{Attribute, Elem, Graph};
+use crate::text::printable;
 use std::collections::HashSet;
 
 /// Most channels that are taken for a picture's.

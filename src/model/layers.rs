@@ -2,7 +2,7 @@
 
 use super::activations::Activations;
 use super::layout::Layout;
-use super::{Error, Network};
+use super::{Error, Network, near};
 use crate::autodiff::reach::{Reach, reach};
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Elem, Graph, OWN};
@@ -100,10 +100,14 @@ pub fn find<'a>(layers: &'a [Layer], name: &str) -> Result<&'a Layer, Error> {
         .iter()
         .find(|layer| layer.name == name)
         .ok_or_else(|| {
-            let names = layers.iter().map(|layer| layer.name.as_str());
+            let names = || layers.iter().map(|layer| layer.name.as_str());
+            // A channel of it, as targets write one.
+            let of_channel = name.rsplit_once(':').map(|(layer, _)| layer);
+            let exact = names().find(|known| Some(*known) == of_channel);
+            let near = exact.map_or_else(|| near::nearest(name, names()), |exact| vec![exact]);
             Error::UnknownLayer {
                 name: name.into(),
-                suggestion: super::near::did_you_mean(&super::near::nearest(name, names)),
+                suggestion: near::did_you_mean(&near),
             }
         })
 }

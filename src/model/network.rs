@@ -17,7 +17,6 @@ use crate::onnx::{Elem, Graph, Shapes, file};
 use crate::runtime::{Options, Provider, Session};
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::fs::File;
 
 /// A classifier, ready to be differentiated. Needs ONNX Runtime to be loaded.
 #[derive(Debug, Clone)]
@@ -313,7 +312,7 @@ fn class_names(
 fn content_hash(file: &ModelFile, graph: &Graph) -> Result<blake3::Hasher, Error> {
     let path = &file.path;
     let mut hasher = blake3::Hasher::new();
-    let content = File::open(path).map_err(Error::file(path))?;
+    let content = crate::files::open(path).map_err(Error::file(path))?;
     hasher.update_reader(content).map_err(Error::file(path))?;
     for constant in graph.constants() {
         hasher.update(constant.raw_data.as_deref().unwrap_or_default());

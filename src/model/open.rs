@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::card::{self, Named, Published};
 use super::zoo::Builder;
 use super::{Card, Error};
+use crate::files;
 use crate::home::Home;
 use crate::onnx::{self, other_format};
 use crate::runtime::{Package, Progress, Stage};
@@ -60,10 +61,14 @@ impl Source {
                 Err(problem) => return Err(problem),
             }
         };
-        if !path.is_file() {
-            let other = other_format::of_path(&path).filter(|_| path.is_dir());
+        if path.is_dir() {
+            let other = other_format::of_path(&path);
             return Err(other.map_or(Error::NoModelFile(path), Error::from));
         }
+        files::open(&path).map_err(|problem| match problem.kind() {
+            std::io::ErrorKind::NotFound => Error::NoModelFile(path.clone()),
+            _ => Error::file(&path)(problem),
+        })?;
         let card = card?;
         let name = card.name.clone();
         Ok(Self::File(Box::new(ModelFile { name, path, card })))
@@ -175,7 +180,7 @@ fn fetch(
 }
 
 fn convert(published: &Published, checkpoint: &Path, path: &Path) -> Result<(), Error> {
-    let bytes = fs::read(checkpoint).map_err(Error::file(checkpoint))?;
+    let bytes = files::read(checkpoint).map_err(Error::file(checkpoint))?;
     let source = &published.source;
     let model = source
         .builder

@@ -1,7 +1,6 @@
 //! Pictures from disk, as a model sees them: colour, upright, opaque.
 
-use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::Read;
 use std::path::Path;
 
 use image::metadata::Orientation;
@@ -10,9 +9,13 @@ use image::{
 };
 
 use super::Error;
+use crate::files;
 use crate::onnx::other_format;
+use crate::runtime::Stop;
+use reader::Stoppable;
 
 mod loss;
+mod reader;
 
 /// Formats that are decoded.
 const FORMATS: [ImageFormat; 3] = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP];
@@ -37,24 +40,31 @@ const MAX_SIDE: u32 = 1 << 15;
 /// Most memory that decoding may take, in bytes.
 const MAX_ALLOC: u64 = 512 << 20;
 
+/// How many bytes of a file are read at a time.
+const PIECE: u64 = 1 << 20;
+
 /// Decodes a PNG, JPEG or WebP file, whatever its name. It is turned as its EXIF data says, and what is transparent
 /// becomes white.
 ///
 /// # Errors
 /// [`Error::Picture`] if the file is of another format, damaged, or larger than 32768 pixels or 512 MiB; also if it ends
-/// early, with how much of it could be read. [`Error::File`] if it cannot be read at all.
+/// early, with how much of it could be read. [`Error::File`] if it cannot be read at all, or is no regular file.
 pub fn read(path: &Path) -> Result<RgbImage, Error> {
+    read_until(path, &Stop::default())
+}
+
+/// As [`read`], until it is stopped: then it ends early, in an error that says so.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_until(path: &Path, stop: &Stop) -> Result<RgbImage, Error> {
+    let bytes = bytes(path, stop)?;
     let refused = |why: String| Error::Picture {
         path: path.to_path_buf(),
         why,
     };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(Error::file(path))?;
-    file.take(MAX_ALLOC + 1)
-        .read_to_end(&mut bytes)
-        .map_err(Error::file(path))?;
     if bytes.len() as u64 > MAX_ALLOC {
-        return Err(refused(too_large()));
+        return Err(refused(too_large(None)));
     }
     let Some(format) = image::guess_format(&bytes)
         .ok()
@@ -64,9 +74,14 @@ pub fn read(path: &Path) -> Result<RgbImage, Error> {
         let other = other.map_or(String::new(), |other| format!(" but {other}"));
         return Err(refused(format!("not a PNG, JPEG or WebP picture{other}")));
     };
-    let decoded = decode(&bytes, format);
+    let decoded = match decode(&bytes, format, stop) {
+        Err(Undecoded::TooLarge(size)) => return Err(refused(too_large(size))),
+        _ if stop.is_stopped() => return Err(Error::file(path)(reader::stopped())),
+        Err(Undecoded::Damaged(error)) => Err(error),
+        Ok(decoded) => Ok(decoded),
+    };
     let picture = decoded.as_ref().ok().map(|(picture, _)| picture);
-    let alone = |bytes: &[u8]| Some(decode(bytes, format).ok()?.0);
+    let alone = |bytes: &[u8]| Some(decode(bytes, format, stop).ok()?.0);
     if let Some(loss) = loss::of(&bytes, format, picture, &alone) {
         return Err(refused(format!("{loss}; copy or download it again")));
     }
@@ -75,16 +90,54 @@ pub fn read(path: &Path) -> Result<RgbImage, Error> {
     Ok(opaque(picture))
 }
 
+/// The content of a regular file, but no more than one byte beyond the most.
+fn bytes(path: &Path, stop: &Stop) -> Result<Vec<u8>, Error> {
+    let mut file = files::open(path)
+        .map_err(Error::file(path))?
+        .take(MAX_ALLOC + 1);
+    let mut bytes = Vec::new();
+    // In pieces: a slow drive is not waited for when nobody wants the picture any more.
+    loop {
+        let piece = Read::by_ref(&mut file).take(PIECE).read_to_end(&mut bytes);
+        match piece.map_err(Error::file(path))? {
+            0 => return Ok(bytes),
+            _ if stop.is_stopped() => return Err(Error::file(path)(reader::stopped())),
+            _ => {}
+        }
+    }
+}
+
+/// Why there is no picture.
+enum Undecoded {
+    /// Its width and height in pixels, if these are known.
+    TooLarge(Option<(u32, u32)>),
+    Damaged(ImageError),
+}
+
+impl From<ImageError> for Undecoded {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::Limits(_) => Self::TooLarge(None),
+            other => Self::Damaged(other),
+        }
+    }
+}
+
 /// The picture that bytes hold, as it is stored, and how it is to be turned.
-fn decode(bytes: &[u8], format: ImageFormat) -> Result<(DynamicImage, Orientation), ImageError> {
+fn decode(
+    bytes: &[u8],
+    format: ImageFormat,
+    stop: &Stop,
+) -> Result<(DynamicImage, Orientation), Undecoded> {
     let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(MAX_ALLOC);
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut reader = ImageReader::with_format(Stoppable::new(bytes, stop), format);
     reader.limits(limits.clone());
     let mut decoder = reader.into_decoder()?;
-    limits.reserve(decoder.total_bytes())?;
+    let (width, height) = decoder.dimensions();
+    if width.max(height) > MAX_SIDE || limits.reserve(decoder.total_bytes()).is_err() {
+        return Err(Undecoded::TooLarge(Some((width, height))));
+    }
     decoder.set_limits(limits)?;
     let orientation = decoder.orientation()?;
     Ok((DynamicImage::from_decoder(decoder)?, orientation))
@@ -107,7 +160,6 @@ fn opaque(picture: DynamicImage) -> RgbImage {
 fn why(error: &ImageError) -> String {
     match error {
         ImageError::Unsupported(_) => "not a PNG, JPEG or WebP picture".into(),
-        ImageError::Limits(_) => too_large(),
         other => {
             let text = other.to_string();
             let words: Vec<&str> = text.split_whitespace().collect();
@@ -116,9 +168,13 @@ fn why(error: &ImageError) -> String {
     }
 }
 
-fn too_large() -> String {
+/// That a picture, of a width and a height if these are known, is larger than what is decoded.
+fn too_large(size: Option<(u32, u32)>) -> String {
     let most = MAX_ALLOC >> 20;
-    format!("too large: at most {MAX_SIDE} pixels a side and {most} MiB decoded")
+    let size = size.map_or(String::new(), |(width, height)| {
+        format!("{width} × {height} pixels, ")
+    });
+    format!("too large: {size}at most {MAX_SIDE} pixels per side and {most} MiB decoded")
 }
 
 #[cfg(test)]
@@ -192,8 +248,34 @@ mod tests {
     #[test]
     fn a_picture_said_to_be_huge_is_refused_before_it_is_made() {
         let mut png = encoded(&RgbImage::new(1, 1).into(), ImageFormat::Png);
-        png[16..20].copy_from_slice(&60_000u32.to_be_bytes());
-        assert!(read_bytes(&png).is_err());
+        for at in [16, 20] {
+            png[at..at + 4].copy_from_slice(&60_000u32.to_be_bytes());
+        }
+        let sum = crc(&png[12..29]).to_be_bytes();
+        png[29..33].copy_from_slice(&sum);
+        let error = read_bytes(&png).unwrap_err().to_string();
+        let expected =
+            "too large: 60000 × 60000 pixels, at most 32768 pixels per side and 512 MiB decoded";
+        assert!(error.ends_with(expected), "{error}");
+    }
+
+    /// The checksum of a chunk of a PNG file.
+    fn crc(bytes: &[u8]) -> u32 {
+        let bit = |sum: u32| (sum >> 1) ^ (0xedb8_8320 * (sum & 1));
+        let byte = |sum: u32, byte: &u8| (0..8).fold(sum ^ u32::from(*byte), |sum, _| bit(sum));
+        !bytes.iter().fold(!0, byte)
+    }
+
+    #[test]
+    fn a_picture_that_nobody_wants_any_more_is_not_decoded() {
+        let png = encoded(&RgbImage::new(64, 64).into(), ImageFormat::Png);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), png).unwrap();
+        let stop = Stop::default();
+        assert!(read_until(file.path(), &stop).is_ok());
+        stop.stop();
+        let error = read_until(file.path(), &stop).unwrap_err().to_string();
+        assert!(error.ends_with("stopped"), "{error}");
     }
 
     proptest! {

@@ -139,8 +139,10 @@ impl TryFrom<Keys> for Preprocessing {
             (Some(mean), Some(std)) => (three("mean", &mean)?, three("std", &std)?),
             _ => return Err("mean and std must be given together".into()),
         };
-        if std.iter().any(|std| *std <= 0.0) {
-            return Err("std: every number must be greater than 0".into());
+        if let Some(small) = std.iter().find(|std| **std < SMALLEST_STD) {
+            return Err(format!(
+                "std: every number must be at least {SMALLEST_STD}, which {small:?} is not"
+            ));
         }
         let crop = keys.crop.unwrap_or(Self::IMAGENET.crop);
         if !(0.1..=1.0).contains(&crop) {
@@ -161,6 +163,9 @@ impl TryFrom<Keys> for Preprocessing {
         })
     }
 }
+
+/// Least standard deviation: with less, white is a number of millions, or none at all.
+const SMALLEST_STD: f32 = 1e-6;
 
 fn three(key: &str, values: &[f32]) -> Result<[f32; 3], String> {
     if values

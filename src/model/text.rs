@@ -11,7 +11,7 @@ use std::path::Path;
 /// # Errors
 /// [`Error::File`] if it cannot be read, [`Error::TooLarge`].
 pub(super) fn read(path: &Path, what: &'static str, most: u64) -> Result<String, Error> {
-    let file = std::fs::File::open(path).map_err(Error::file(path))?;
+    let file = crate::files::open(path).map_err(Error::file(path))?;
     let mut bytes = Vec::new();
     file.take(most + 1)
         .read_to_end(&mut bytes)
@@ -25,7 +25,15 @@ pub(super) fn read(path: &Path, what: &'static str, most: u64) -> Result<String,
             most,
         });
     }
-    Ok(decode(bytes))
+    Ok(with_line_feeds(decode(bytes)))
+}
+
+/// With a line feed at the end of every line, whichever end it had: that of classic Mac OS, too.
+fn with_line_feeds(text: String) -> String {
+    match text.contains('\r') {
+        true => text.replace("\r\n", "\n").replace('\r', "\n"),
+        false => text,
+    }
 }
 
 /// By its byte order mark, otherwise as UTF-8; what is not valid UTF-8 is Windows-1252, of which Latin-1 is a part.
@@ -43,6 +51,15 @@ fn decode(bytes: Vec<u8>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_may_end_as_in_any_editor() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for text in ["a\n\nb\n", "a\r\n\r\nb\r\n", "a\r\rb\r"] {
+            std::fs::write(file.path(), text).unwrap();
+            assert_eq!(read(file.path(), "a test", 99).unwrap(), "a\n\nb\n");
+        }
+    }
 
     #[test]
     fn the_encoding_is_detected() {

@@ -275,7 +275,7 @@ impl ExternalFolder {
         let file = match self.files.entry(path.clone()) {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::hash_map::Entry::Vacant(new) => {
-                new.insert(File::open(&path).map_err(failed)?)
+                new.insert(crate::files::open(&path).map_err(failed)?)
             }
         };
         let end = file.metadata().map_err(failed)?.len();

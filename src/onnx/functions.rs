@@ -5,7 +5,8 @@ use super::builder::OPSET;
 use super::graph::is_default_domain;
 use super::proto::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto};
 use super::scope::{self, Names};
-use super::{Error, printable, upgrade};
+use super::{Error, upgrade};
+use crate::text::printable;
 use prost::Message;
 use std::collections::{HashMap, HashSet};
 

@@ -5,7 +5,8 @@
 use super::proto::{
     AttributeType, Dim, GraphProto, ModelProto, NodeProto, TensorProto, TypeValue, ValueInfoProto,
 };
-use super::{Elem, Error, printable, vetting};
+use super::{Elem, Error, vetting};
+use crate::text::printable;
 use std::collections::{HashMap, HashSet};
 
 /// A checked graph: nodes in topological order, each value made once, constants apart from inputs.

@@ -60,10 +60,3 @@ pub enum Error {
     #[error("not supported: {0}")]
     Unsupported(String),
 }
-
-/// A name or text from a file, made harmless to print: quoted, control characters escaped, at most 80 characters.
-pub fn printable(text: &str) -> String {
-    let short: String = text.chars().take(80).collect();
-    let more = if short.len() < text.len() { "…" } else { "" };
-    format!("{short:?}{more}")
-}

@@ -1,8 +1,8 @@
 //! Reading a node: its attributes by name and kind, its optional inputs, and how to call it in a message.
 
 use super::graph::{is_default_domain, outer_values};
-use super::printable;
 use super::proto::{AttributeProto, AttributeType, NodeProto};
+use crate::text::printable;
 
 impl NodeProto {
     /// The attribute called `name`, whatever its kind.

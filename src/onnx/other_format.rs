@@ -1,8 +1,8 @@
 //! Files and folders that people take for ONNX models and that are none: recognised by what is in them, each with the way to
 //! an ONNX file. One table has them all; the first row that fits names the file.
 
-use super::{Error, printable};
-use std::fs::File;
+use super::Error;
+use crate::text::printable;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -178,7 +178,7 @@ struct Sample {
 
 impl Sample {
     fn read(path: &Path) -> std::io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = crate::files::open(path)?;
         let size = file.metadata()?.len();
         let (mut start, mut end) = (Vec::new(), Vec::new());
         (&mut file).take(SAMPLE).read_to_end(&mut start)?;

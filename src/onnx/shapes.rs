@@ -4,7 +4,8 @@
 use super::proto::{
     Dim, Dimension, TensorShapeProto, TensorType, TypeProto, TypeValue, ValueInfoProto,
 };
-use super::{Elem, Error, printable};
+use super::{Elem, Error};
+use crate::text::printable;
 use std::collections::HashMap;
 
 /// The type of a value whose every dimension is known.

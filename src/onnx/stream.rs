@@ -27,7 +27,7 @@ impl Stream {
     /// # Errors
     /// If it cannot be read; of the kind [`io::ErrorKind::FileTooLarge`] if it is larger.
     pub fn open(path: &Path, most: u64) -> io::Result<Self> {
-        let file = File::open(path)?;
+        let file = crate::files::open(path)?;
         let size = file.metadata()?.len();
         let left = usize::try_from(size).ok().filter(|_| size <= most);
         let left =

@@ -231,7 +231,7 @@ fn runs(specs: &[Spec]) -> Result<Vec<Run>, Error> {
         return Err(ascent::Error::Mismatch("the objective").into());
     }
     if let Some(old) = specs.iter().find(|spec| !spec.is_current()) {
-        let target = super::words::shown(&old.target);
+        let target = crate::text::shown(&old.target);
         let method = old.method;
         return Err(Error::Former { target, method });
     }

@@ -13,7 +13,7 @@ use crate::ascent::Saved;
 use crate::home::Home;
 use image::RgbImage;
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -65,7 +65,7 @@ pub fn find(home: &Home, specs: &[Spec], provider: &str) -> Option<Checkpoint> {
     std::iter::once(exact.clone())
         .chain(others)
         .find_map(|path| {
-            let mut file = File::open(&path).ok()?;
+            let mut file = crate::files::open(&path).ok()?;
             let start = format::read_start(&mut file).ok();
             let start = start.filter(|start| covers(&start.header))?;
             match format::read_rest(start, &mut file) {

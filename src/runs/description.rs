@@ -2,10 +2,11 @@
 //! the explorer and the pages that are exported.
 
 use super::judging::{MOST_SHOWN, Verdict};
-use super::words::{self, shown};
+use super::words;
 use super::{Ended, Record, Spec};
 use crate::ascent::Kind;
 use crate::ascent::settings::{KNOBS, Knob};
+use crate::text::shown;
 use crate::value::Value;
 
 /// What there is to say of a run, except its settings: what it is called, and what it is. Safe to show.

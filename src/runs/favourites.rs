@@ -42,7 +42,7 @@ pub fn keep(home: &Home, id: &str, folder: &Path) -> Result<Saved, Error> {
 /// [`Error::File`], [`Error::NotAnId`].
 pub fn save(home: &Home, record: &Record, folder: &Path) -> Result<Saved, Error> {
     let image = history::image_path(home, &record.id)?;
-    let picture = fs::read(&image).map_err(Error::file(&image))?;
+    let picture = crate::files::read(&image).map_err(Error::file(&image))?;
     let text = serde_json::to_vec_pretty(record).expect("a record can always be written as JSON");
     fs::create_dir_all(folder).map_err(Error::file(folder))?;
     let stem = stem(record);
@@ -117,7 +117,9 @@ fn same(path: &Path, bytes: &[u8]) -> Result<Option<bool>, Error> {
     if !length.is_file() || length.len() != bytes.len() as u64 {
         return Ok(Some(false));
     }
-    Ok(Some(fs::read(path).map_err(Error::file(path))? == bytes))
+    Ok(Some(
+        crate::files::read(path).map_err(Error::file(path))? == bytes,
+    ))
 }
 
 /// Lets a file appear whole, unless one of its name is there: then `false`.

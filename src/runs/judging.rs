@@ -4,14 +4,15 @@
 //! the name: classes of two models are the same if they are called alike.
 
 use super::Spec;
-use super::words::{percent, shown};
+use super::words::percent;
 use crate::ascent::Kind;
 use crate::ascent::probe::{Classifier, largest};
 use crate::home::Home;
 use crate::model::{Activation, Network, Source};
 use crate::runtime::Device;
+use crate::text::shown;
 use image::RgbImage;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Most verdicts of a run that are shown.
 pub const MOST_SHOWN: usize = 8;
@@ -23,10 +24,13 @@ const KEPT_OPEN: usize = 64 << 20;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The judge as it was asked for: a card's name, or a path.
+    #[serde(deserialize_with = "bounded")]
     pub model: String,
     /// Content hash of the judge.
+    #[serde(deserialize_with = "bounded")]
     pub model_hash: String,
     /// The class that it finds most probable.
+    #[serde(deserialize_with = "bounded")]
     pub class: String,
     /// The probability of that class, 0 to 1.
     pub probability: f32,
@@ -34,6 +38,18 @@ pub struct Verdict {
     /// `None` for runs of layers and their parts, and if the judge has no class of the name.
     #[serde(default)]
     pub target_probability: Option<f32>,
+}
+
+/// Longest text of a verdict that is read, in characters: as long as a path may be.
+const LONGEST: usize = 4096;
+
+/// A text of a verdict; of one that is too long the beginning.
+fn bounded<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
+    let text = String::deserialize(source)?;
+    Ok(match text.len() <= LONGEST {
+        true => text,
+        false => text.chars().take(LONGEST).collect(),
+    })
 }
 
 impl Verdict {
@@ -222,9 +238,6 @@ impl Judge {
 
 fn open(home: &Home, model: &str) -> Result<Classifier<Network>, String> {
     let say = |problem: &dyn std::fmt::Display| problem.to_string();
-    if std::fs::metadata(model).is_ok_and(|found| !found.is_file()) {
-        return Err("it is not a file".into());
-    }
     let source = Source::resolve(home, Some(model)).map_err(|problem| say(&problem))?;
     if !source.is_here(home) {
         return Err(format!("`ziggurat setup {model}` fetches it first"));
@@ -318,6 +331,18 @@ mod tests {
         };
         assert_eq!(hostile.judge(), "\\u{1b}[2J");
         assert!(hostile.text(Kind::Channel, "").starts_with("\\u{202e}x"));
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_is_cut_when_it_is_read() {
+        let long = Verdict {
+            class: "ß".repeat(4 << 20),
+            ..verdict("a", None)
+        };
+        let text = serde_json::to_string(&long).unwrap();
+        let read: Verdict = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.class, "ß".repeat(LONGEST));
+        assert_eq!((read.model, read.model_hash), (long.model, long.model_hash));
     }
 
     #[test]

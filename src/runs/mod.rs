@@ -33,7 +33,7 @@ pub use history::{Ended, Record};
 pub use spec::Spec;
 pub use target::Target;
 
-use crate::onnx::printable;
+use crate::text::printable;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 

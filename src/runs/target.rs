@@ -353,8 +353,7 @@ fn place(text: &str) -> Result<Place, TargetError> {
 
 /// A name from a file, safe to show.
 pub(super) fn readable(name: &str) -> String {
-    let kept = name.chars().filter(|c| !c.is_control());
-    kept.take(LONGEST_TITLE).collect()
+    crate::text::without(name, LONGEST_TITLE)
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use super::Spec;
 use super::target::{Parts, Place, Target, TargetError};
-use super::words::shown;
 use crate::ascent::Kind;
 use crate::model::layers;
+use crate::text::shown;
 
 /// Why a run has no counterpart in a model: one line.
 #[derive(Debug, thiserror::Error)]

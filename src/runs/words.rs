@@ -1,37 +1,8 @@
-//! Texts, numbers and times as people read them.
+//! Numbers and dates as people read them.
 
 use crate::value::Value;
 use std::collections::HashSet;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// Longest text from a file that is shown, in characters.
-pub const LONGEST: usize = 200;
-
-/// Text from a file as it may be shown: on one line, control characters and those that turn the direction of writing
-/// escaped, and at most [`LONGEST`] characters.
-pub fn shown(text: &str) -> String {
-    if text.len() <= LONGEST && text.chars().all(is_harmless) {
-        return text.into();
-    }
-    let mut out = String::new();
-    for (count, c) in text.chars().enumerate() {
-        if count == LONGEST {
-            out.push('…');
-            break;
-        }
-        match is_harmless(c) {
-            true => out.push(c),
-            false => out.extend(c.escape_default()),
-        }
-    }
-    out
-}
-
-fn is_harmless(c: char) -> bool {
-    let turns =
-        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c == ' ' || !(turns || c.is_control() || c.is_whitespace())
-}
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Most digits that are added to tell numbers apart: with them, any two of 32 bits are.
 const MOST_ADDED: usize = 7;
@@ -96,7 +67,7 @@ pub fn model(model: &str) -> &str {
 pub fn value(value: &Value) -> String {
     match value {
         Value::Text(name) if name.is_empty() => "–".into(),
-        Value::Text(name) => shown(name),
+        Value::Text(name) => crate::text::shown(name),
         Value::Number(_) => value.to_string(),
     }
 }
@@ -118,34 +89,10 @@ pub fn date(seconds: u64) -> String {
     }
 }
 
-/// Units of age: seconds from which one is used, seconds that it has, and its name.
-const AGES: &[(u64, u64, &str)] = &[
-    (0, 1, "s"),
-    (60, 60, "min"),
-    (3600, 3600, "h"),
-    (2 * 86_400, 86_400, "d"),
-    (60 * 86_400, 30 * 86_400, "mo"),
-    (2 * 365 * 86_400, 365 * 86_400, "y"),
-];
-
 /// Seconds since 1970.
 pub fn unix_now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0, |time| time.as_secs())
-}
-
-/// How long ago a number of seconds since 1970 was: `5 min ago`. What lies ahead (a clock that was wrong) is `now`.
-pub fn age(seconds: u64, now: SystemTime) -> String {
-    let now = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    let ago = now.as_secs().saturating_sub(seconds);
-    if ago == 0 {
-        return "now".into();
-    }
-    let units = AGES.iter().rev();
-    let mut fitting = units.filter(|(from, _, _)| ago >= *from);
-    fitting.next().map_or_else(String::new, |(_, unit, name)| {
-        format!("{} {name} ago", ago / unit)
-    })
 }
 
 #[cfg(test)]
@@ -153,32 +100,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_steers_nothing_and_is_short() {
-        let hostile = "a\u{1b}[2J\u{202e}\u{9b}31m\nb";
-        assert_eq!(shown(hostile), "a\\u{1b}[2J\\u{202e}\\u{9b}31m\\nb");
-        assert_eq!(shown("groß と wide"), "groß と wide");
-        assert_eq!(shown(&"ß".repeat(10_000)).chars().count(), LONGEST + 1);
-        assert_eq!(shown(&"x".repeat(LONGEST)), "x".repeat(LONGEST));
-    }
-
-    #[test]
-    fn times_are_told_as_people_tell_them() {
+    fn dates_are_of_utc() {
         assert_eq!(date(0), "1970-01-01 00:00 UTC");
         assert_eq!(date(1_795_510_800), "2026-11-24 09:00 UTC");
         assert_eq!(date(u64::MAX), "unknown");
-        let now = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-        for (ago, expected) in [
-            (0, "now"),
-            (59, "59 s ago"),
-            (61, "1 min ago"),
-            (86_400, "24 h ago"),
-            (3 * 86_400, "3 d ago"),
-            (90 * 86_400, "3 mo ago"),
-            (900 * 86_400, "2 y ago"),
-        ] {
-            assert_eq!(age(1_000_000_000 - ago, now), expected);
-        }
-        assert_eq!(age(u64::MAX, now), "now");
     }
 
     #[test]

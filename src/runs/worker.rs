@@ -6,6 +6,7 @@
 
 mod bench;
 mod climb;
+mod looking;
 mod mailbox;
 mod opening;
 mod opinion;
@@ -24,7 +25,9 @@ use crate::home::Home;
 use crate::runtime::{Provider, Stop};
 use bench::{Bench, Message};
 use image::RgbImage;
+use looking::Looking;
 use mailbox::Mailbox;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
@@ -56,6 +59,8 @@ pub enum Command {
     Watch(Watched, Overlay),
     /// Looks at a photo with a model that is open: at once, or between two steps of what runs.
     Photo(photo::Question),
+    /// Nobody looks at this photo any more: what was asked about it is not answered, unless it has been.
+    LeavePhoto(PathBuf),
     /// Writes a checkpoint of what runs, and ends the thread.
     Shutdown,
 }
@@ -156,6 +161,7 @@ pub struct Worker {
     commands: Sender<Message>,
     mailbox: Arc<Mailbox>,
     stop: Stop,
+    looking: Arc<Looking>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -180,11 +186,13 @@ impl Worker {
             mailbox.clone(),
             stop.clone(),
         );
+        let looking = bench.looking();
         let thread = std::thread::Builder::new().name("worker".into());
         Ok(Self {
             commands,
             mailbox,
             stop,
+            looking,
             thread: Some(thread.spawn(move || bench.work())?),
         })
     }
@@ -193,7 +201,8 @@ impl Worker {
     pub fn send(&self, command: Command) {
         let interrupts = matches!(command, Command::Cancel(_) | Command::Shutdown);
         // It fails only if the thread has ended, and then there is nothing left to ask for.
-        let _ = self.commands.send(Message::Command(command));
+        let _ = self.commands.send(Message::Command(command.clone()));
+        self.looking.heed(&command);
         // The command is there before the step is broken off, so that the thread finds it.
         if interrupts {
             self.stop.stop();

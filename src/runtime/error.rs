@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::providers::Device;
 use super::tensors::Element;
-use crate::onnx::printable;
+use crate::text::printable;
 
 /// An error of the runtime room.
 #[derive(Debug, thiserror::Error)]

@@ -136,7 +136,7 @@ impl Package {
 /// The sha256 of a file, as lower-case hexadecimal digits.
 fn sha256(path: &Path) -> Result<String, Error> {
     use sha2::Digest;
-    let mut file = File::open(path).map_err(Error::file("read", path))?;
+    let mut file = crate::files::open(path).map_err(Error::file("read", path))?;
     let mut hasher = sha2::Sha256::new();
     let mut block = vec![0; 1 << 20];
     loop {

@@ -68,7 +68,7 @@ impl Answers {
             b'_' => self.kitty |= is_kitty_ok(text),
             b']' => self.light = Some(is_light(text.strip_prefix("11;")?)?),
             _ => match text.strip_prefix(">|") {
-                Some(name) => self.names.push(printable(name)),
+                Some(name) => self.names.push(crate::text::without(name, MAX_NAME)),
                 None => self.true_colour |= is_test_colour(text.strip_prefix("1$r")?)?,
             },
         }
@@ -139,16 +139,6 @@ fn is_test_colour(report: &str) -> Option<bool> {
     let parts: Vec<&str> = colour.split(':').filter(|part| !part.is_empty()).collect();
     let wanted = TEST_COLOUR.map(|channel| channel.to_string());
     Some(parts.ends_with(&wanted.each_ref().map(String::as_str)))
-}
-
-fn printable(name: &str) -> String {
-    let safe = name.chars().filter(|c| !c.is_control() && !is_format(*c));
-    safe.take(MAX_NAME).collect::<String>().trim().to_string()
-}
-
-/// Invisible characters that change how what follows is shown (directions, joiners, tags).
-fn is_format(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

@@ -105,8 +105,7 @@ pub fn notification(terminal: &Terminal, way: Notify, text: &str) -> Vec<u8> {
     let Some((_, form)) = form else {
         return BELL.to_vec();
     };
-    let plain = |letter: &char| !letter.is_control();
-    let text: String = text.chars().filter(plain).take(LONGEST).collect();
+    let text = crate::text::without(text, LONGEST);
     let text = match form {
         Form::Osc99 => format!(
             "\x1b]99;i=ziggurat:d=0:p=title;Ziggurat\x1b\\\x1b]99;i=ziggurat:d=1:p=body;{text}\x1b\\"

@@ -21,6 +21,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub enum Action {
     Key(Chord),
+    /// A character that takes no room by itself, such as an accent: only a line that is being typed takes it.
+    Letter(char),
     Paste(String),
     /// A click on a cell: column, row.
     Click(u16, u16),
@@ -73,6 +75,11 @@ pub enum Answer {
         text: String,
         names: Result<Vec<Name>, String>,
     },
+    /// The photos of a path, no more than are listed, and how many there are in all.
+    Photos {
+        path: PathBuf,
+        found: Result<(Vec<PathBuf>, usize), String>,
+    },
     /// Runs that processes left waiting that are gone.
     Orphans(Vec<Job>),
     Removed(Vec<String>),
@@ -118,8 +125,10 @@ pub enum Effect {
     Notify(String),
     /// List a folder's models.
     ListFolder(PathBuf),
-    /// List the names that a path that is being typed can go on with.
-    ListNames(String),
+    /// List the names that a path that is being typed can go on with, and the folder to which it is relative.
+    ListNames(String, PathBuf),
+    /// Find the photos of a path: those in a folder, or the file itself.
+    FindPhotos(PathBuf),
     /// Draw everything anew.
     Redraw,
     Suspend,

@@ -1,6 +1,7 @@
 //! The explorer's whole state. It is changed by [`mod@super::update`] alone and drawn by [`super::view`]; neither touches a
 //! file, a thread or the terminal, so all of it can be driven without any of them.
 
+use super::album::Album;
 use super::browser::{Browser, Tab};
 use super::command::Command;
 use super::gallery::{self, Gallery};
@@ -238,8 +239,8 @@ pub struct App {
     pub offered: Option<Selected>,
     /// A record that was asked for, and what it is for.
     pub awaited: Option<(String, AfterRecord)>,
-    /// The photos that were opened, in that order.
-    pub photos: Vec<PathBuf>,
+    /// The photos that were opened.
+    pub photos: Album,
     pub quitting: bool,
 
     /// The runs that follow one another now.
@@ -330,7 +331,7 @@ impl App {
             undoable: VecDeque::new(),
             offered: None,
             awaited: None,
-            photos: Vec::new(),
+            photos: Album::default(),
             quitting: false,
             busy: None,
             progress: None,

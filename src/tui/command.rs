@@ -15,6 +15,8 @@ pub enum Context {
     Queue,
     /// The settings panel.
     Settings,
+    /// A list of photos.
+    Photos,
     /// A photo, and the channels that it activates most.
     Photo,
     /// A panel laid over the others that only shows something.
@@ -23,12 +25,13 @@ pub enum Context {
 
 impl Context {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Everywhere,
         Self::Browser,
         Self::History,
         Self::Queue,
         Self::Settings,
+        Self::Photos,
         Self::Photo,
         Self::Popup,
     ];
@@ -41,6 +44,7 @@ impl Context {
             Self::History => "history",
             Self::Queue => "queue",
             Self::Settings => "settings",
+            Self::Photos => "photos",
             Self::Photo => "photo",
             Self::Popup => "popup",
         }
@@ -56,6 +60,7 @@ impl Context {
             Self::History => "history",
             Self::Queue => "the queue",
             Self::Settings => "the settings",
+            Self::Photos => "the list of photos",
             Self::Photo => "a photo",
             Self::Popup => "panels",
         }
@@ -173,7 +178,7 @@ commands! {
         Undo "undo" "" ["u"]
         /// Open another model.
         OpenModel "open-model" "" ["m"]
-        /// Open a photo: its classes, and the channels that it activates most.
+        /// Open a photo: its classes, and the channels that it activates most; or list a folder of photos.
         OpenPhoto "open-photo" "" ["I"]
         /// Change the theme.
         NextTheme "next-theme" "" ["T"]
@@ -270,6 +275,12 @@ commands! {
         /// Save these settings as a preset.
         SavePreset "save-preset" "save" ["S"]
     }
+    Photos {
+        /// Show the selected photo and the channels that it activates most.
+        ShowPhoto "show-photo" "show" ["enter"]
+        /// Sort the photos: as opened, by name, by class, by probability.
+        SortPhotos "sort-photos" "sort" ["S"]
+    }
     Photo {
         /// Run the selected channel.
         RunShown "run-shown" "run" ["enter"]
@@ -287,6 +298,8 @@ commands! {
         NextPhoto "next-photo" "next photo" ["n"]
         /// Previous photo.
         PreviousPhoto "previous-photo" "" ["N"]
+        /// List the photos that were opened.
+        ListPhotos "list-photos" "list" ["L"]
     }
     Popup {
         /// Choose what is selected, or close.

@@ -2,6 +2,7 @@
 //! holds nothing up.
 
 use super::action::{Answer, Effect};
+use super::album::MOST_PHOTOS;
 use super::completion::{self, Name};
 use super::gallery;
 use super::likeness::{self, Look};
@@ -9,7 +10,7 @@ use super::popup::Choice;
 use super::saved;
 use crate::config;
 use crate::home::Home;
-use crate::model::{Source, card};
+use crate::model::{Source, card, picture};
 use crate::runs::export::png;
 use crate::runs::queue::{Job, Orphan, Queue, QueueFile, orphans};
 use crate::runs::{favourites, frames, history};
@@ -150,9 +151,13 @@ impl Shelf {
                 let choices = list_folder(&self.home, &folder);
                 Ok(Some(Answer::Folder { folder, choices }))
             }
-            Effect::ListNames(text) => {
-                let names = list_names(&text);
+            Effect::ListNames(text, folder) => {
+                let names = list_names(&text, &folder);
                 Ok(Some(Answer::Names { text, names }))
+            }
+            Effect::FindPhotos(path) => {
+                let found = find_photos(&path);
+                Ok(Some(Answer::Photos { path, found }))
             }
             // These are not the disk's.
             Effect::Worker(_)
@@ -272,6 +277,9 @@ fn by_likeness(home: &Home, items: Vec<(usize, String)>) -> Vec<usize> {
     likeness::chain(items.into_iter().filter_map(look).collect())
 }
 
+/// Most photos of a folder that are counted.
+const MOST_SCANNED: usize = 100_000;
+
 /// Most entries of a folder that are listed.
 const MOST_LISTED: usize = 5000;
 
@@ -310,8 +318,8 @@ fn list_folder(home: &Home, folder: &Path) -> Result<Vec<Choice>, String> {
 }
 
 /// The names in the folder of a path that is being typed that begin as its end does. What cannot be typed is left out.
-fn list_names(text: &str) -> Result<Vec<Name>, String> {
-    let folder = completion::folder(text);
+fn list_names(text: &str, relative_to: &Path) -> Result<Vec<Name>, String> {
+    let folder = relative_to.join(completion::folder(text));
     let (_, part) = completion::split(text);
     let entries =
         std::fs::read_dir(&folder).map_err(|problem| format!("{}: {problem}", folder.display()))?;
@@ -330,9 +338,59 @@ fn list_names(text: &str) -> Result<Vec<Name>, String> {
         .collect())
 }
 
+/// The photos of a path: those of a folder, by name, but no more than are listed, and how many there are; or the file itself,
+/// whatever it is called.
+fn find_photos(path: &Path) -> Result<(Vec<PathBuf>, usize), String> {
+    let failed = |problem: std::io::Error| format!("{}: {problem}", path.display());
+    if !std::fs::metadata(path).map_err(failed)?.is_dir() {
+        return Ok((vec![path.into()], 1));
+    }
+    let entries = std::fs::read_dir(path).map_err(failed)?.flatten();
+    let is_hidden = |entry: &std::fs::DirEntry| entry.file_name().as_encoded_bytes()[0] == b'.';
+    let files = entries
+        .filter(|entry| !is_hidden(entry))
+        .map(|entry| entry.path());
+    let photos = files.filter(|file| picture::is_named(file) && file.is_file());
+    let mut photos: Vec<PathBuf> = photos.take(MOST_SCANNED).collect();
+    let all = photos.len();
+    if all == 0 {
+        let path = path.display();
+        return Err(format!(
+            "{path}: no PNG, JPEG or WebP file lies in this folder"
+        ));
+    }
+    photos.sort();
+    photos.truncate(MOST_PHOTOS);
+    Ok((photos, all))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_photos_of_a_folder_are_found_by_name_and_a_file_is_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let why = find_photos(folder.path()).unwrap_err();
+        assert!(why.contains("no PNG, JPEG or WebP file"), "{why}");
+        for name in ["b.PNG", "a.jpg", ".c.png", "notes.txt"] {
+            std::fs::write(path(name), "").unwrap();
+        }
+        std::fs::create_dir(path("d.png")).unwrap();
+        let found = find_photos(folder.path()).unwrap();
+        assert_eq!(found, (vec![path("a.jpg"), path("b.PNG")], 2));
+        assert_eq!(
+            find_photos(&path("notes.txt")).unwrap(),
+            (vec![path("notes.txt")], 1)
+        );
+        assert!(find_photos(&path("none")).unwrap_err().contains("none: "));
+        for number in 0..=MOST_PHOTOS {
+            std::fs::write(path(&format!("{number:04}.webp")), "").unwrap();
+        }
+        let (photos, all) = find_photos(folder.path()).unwrap();
+        assert_eq!((photos.len(), all), (MOST_PHOTOS, MOST_PHOTOS + 3));
+    }
 
     #[test]
     fn names_that_begin_as_typed_are_listed_and_a_missing_folder_is_named() {
@@ -342,14 +400,21 @@ mod tests {
         }
         std::fs::create_dir(folder.path().join("cats")).unwrap();
         let typed = |end: &str| format!("{}/{end}", folder.path().display());
-        let mut names = list_names(&typed("c")).unwrap();
+        let here = Path::new("");
+        let mut names = list_names(&typed("c"), here).unwrap();
+        let relative = list_names("./c", folder.path()).unwrap();
+        assert_eq!(relative.len(), names.len());
         names.sort_by(|a, b| a.text.cmp(&b.text));
         let name = |text: &str, is_folder| Name {
             text: text.into(),
             is_folder,
         };
         assert_eq!(names, [name("cat.png", false), name("cats", true)]);
-        assert!(list_names(&typed("no/c")).unwrap_err().contains("no/"));
+        assert!(
+            list_names(&typed("no/c"), here)
+                .unwrap_err()
+                .contains("no/")
+        );
     }
 
     #[test]

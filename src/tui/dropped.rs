@@ -26,12 +26,48 @@ pub fn pictures(text: &str) -> Option<Vec<PathBuf>> {
 }
 
 /// The path that a line of text names.
-pub fn path(text: &str) -> Option<PathBuf> {
-    let words = words(text)?;
-    match words.as_slice() {
+///
+/// # Errors
+/// If it names none, or one of another machine.
+pub fn path(text: &str) -> Result<PathBuf, String> {
+    let words = words(text).unwrap_or_default();
+    let local = match words.as_slice() {
         [word] => local(word),
         _ => None,
+    };
+    local.ok_or_else(|| match host(text) {
+        Some(host) => {
+            format!("{text} is a file of {host}: only files of this machine can be opened")
+        }
+        None => format!("{text} is no path of a file"),
+    })
+}
+
+/// What a pasted text names that may be a folder: one path from the root whose name has no ending. `None` for other texts.
+///
+/// # Errors
+/// If it names a file of another machine.
+pub fn other(text: &str) -> Option<Result<PathBuf, String>> {
+    let text = text.trim();
+    let is_path = text.len() <= LONGEST && !text.contains(['\n', '\r']);
+    if !is_path {
+        return None;
     }
+    match path(text) {
+        Err(why) => host(text).is_some().then_some(Err(why)),
+        Ok(path) => (path.is_absolute() && path.extension().is_none()).then_some(Ok(path)),
+    }
+}
+
+/// The other machine whose file a `file://` address names.
+fn host(text: &str) -> Option<&str> {
+    let (host, _) = text.trim().strip_prefix("file://")?.split_once('/')?;
+    (!is_here(host)).then_some(host)
+}
+
+/// Whether the machine that a `file://` address names is this one.
+fn is_here(host: &str) -> bool {
+    host.is_empty() || host.eq_ignore_ascii_case("localhost")
 }
 
 /// The pictures that one line names.
@@ -81,9 +117,8 @@ fn quoted(letters: &mut std::str::Chars, quote: char, word: &mut String) -> Opti
 fn local(word: &str) -> Option<PathBuf> {
     let path = match word.split_once("://") {
         Some(("file", rest)) => {
-            // What stands before the path is this machine's name, if anything.
-            let (_, path) = rest.split_at(rest.find('/')?);
-            decoded(path)?
+            let (host, path) = rest.split_at(rest.find('/')?);
+            decoded(path).filter(|_| is_here(host))?
         }
         Some(_) => return None,
         None => word.to_string(),
@@ -129,7 +164,6 @@ mod tests {
         expect("'/a/it'\\''s.png'", &["/a/it's.png"]);
         expect("file:///a/my%20c%C3%A4t.jpeg", &["/a/my cät.jpeg"]);
         expect("file://localhost/a/b.png", &["/a/b.png"]);
-        expect("file://my-host/a/b.png\r\n", &["/a/b.png"]);
         expect("/a/my cat.jpg", &["/a/my cat.jpg"]);
         expect("/a/it's.png", &["/a/it's.png"]);
     }
@@ -154,11 +188,36 @@ mod tests {
             "file:///a%2",
             "file:///a%FF.png",
             "file://cat.png",
+            "file://my-host/a/b.png\r\n",
             "file:///a%0a.png",
             "a.png\nb",
         ] {
             assert_eq!(pictures(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_folder_may_be_dropped_and_other_machines_are_named() {
+        let folder = |text: &str| other(text).and_then(Result::ok);
+        assert_eq!(folder("'/a/my photos' "), Some("/a/my photos".into()));
+        assert_eq!(
+            folder("file:///a/my%20photos/\n"),
+            Some("/a/my photos/".into())
+        );
+        for text in [
+            "flamingo",
+            "photos/",
+            "/a/model.onnx",
+            "/a /b",
+            "/a\n/b",
+            "https://a/b",
+        ] {
+            assert_eq!(folder(text), None, "{text}");
+        }
+        let why = other("file://my-host/a/b.png").unwrap().unwrap_err();
+        assert!(why.contains("a file of my-host"), "{why}");
+        assert_eq!(path("file://LOCALHOST/a").unwrap(), PathBuf::from("/a"));
+        assert!(path("'/a").unwrap_err().contains("no path of a file"));
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! What the explorer says: the newest for a while in the status row, all of it in a panel of its own.
 
-use super::text::clean;
+use crate::text::clean;
 use std::collections::VecDeque;
 use std::time::Duration;
 

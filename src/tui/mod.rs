@@ -12,6 +12,7 @@
 //! - [`session`], `screen`, `disk`: the loop, the terminal, the files
 
 pub mod action;
+pub mod album;
 pub mod app;
 pub mod browser;
 pub mod command;

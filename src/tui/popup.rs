@@ -30,6 +30,8 @@ pub enum Popup {
     Models(Picker),
     /// Finished runs side by side.
     Compare(Compare),
+    /// The photos that were opened, as a list.
+    Photos,
     /// A photo, and what the network's channels make of it.
     Photo(Box<Photo>),
     /// What was said.

@@ -31,8 +31,10 @@ pub enum Asked {
     Model,
     /// Models to make runs in: parts of their names in the picker, or a path.
     OtherModels,
-    /// The path of a photo.
+    /// The path of a photo, or of a folder of photos.
     Photo,
+    /// A search in the list of photos; what was searched for before is kept in case it is given up.
+    PhotoSearch { before: String },
     /// A layer whose channels are shown of a photo: a part of its name.
     Layer,
 }
@@ -41,7 +43,7 @@ impl Asked {
     /// What stands before the line.
     pub fn label(&self) -> &str {
         match self {
-            Self::Search { .. } => "/",
+            Self::Search { .. } | Self::PhotoSearch { .. } => "/",
             Self::Value(knob) => knob.key,
             Self::PresetName => "save as preset",
             Self::Sweep => "sweep",
@@ -58,14 +60,15 @@ impl Asked {
     /// How to answer, in a few words.
     pub fn help(&self) -> String {
         match self {
-            Self::Search { .. } | Self::Command | Self::HelpFilter => String::new(),
-            Self::Model => "a part of a name, or a path".into(),
+            Self::Search { .. } | Self::PhotoSearch { .. } => String::new(),
+            Self::Command | Self::HelpFilter => String::new(),
+            Self::Model => "a part of a name, or a path; tab completes".into(),
             Self::OtherModels => "a part of a name, or a path; space marks several".into(),
             Self::Value(knob) => knob.allowed(),
             Self::PresetName => "letters, digits, - and _".into(),
             Self::Sweep => "e.g. tilt=1..1.3/4 or steps=80,176 (up to two settings)".into(),
             Self::Layer => "a part of its name".into(),
-            Self::Photo => "a PNG, JPEG or WebP file; tab completes".into(),
+            Self::Photo => "a PNG, JPEG or WebP file, or a folder; tab completes".into(),
             Self::Export(_) => "format by extension: .png .gif .apng .html".into(),
         }
     }
@@ -77,6 +80,7 @@ impl Asked {
         match self {
             Self::Photo => Some(picture::ENDINGS.to_vec()),
             Self::Export(_) => Some(Form::endings()),
+            Self::Model | Self::OtherModels => Some(vec!["onnx"]),
             _ => None,
         }
     }

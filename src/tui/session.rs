@@ -12,7 +12,9 @@ use crate::home::Home;
 use crate::runs::worker::{Command as Work, Told, Worker};
 use crate::runtime::Provider;
 use crate::terminal::{LateAnswers, Notify};
-use crossterm::event::{Event as Input, MouseButton, MouseEventKind};
+use crossterm::event::{
+    Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
+};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 use std::io;
@@ -253,10 +255,23 @@ impl Session {
     }
 }
 
+/// A character that takes no room by itself, if a key is one: keys that commands are bound to take some.
+fn letter(key: &KeyEvent) -> Option<Action> {
+    let is_plain = (key.modifiers - KeyModifiers::SHIFT).is_empty();
+    match key.code {
+        KeyCode::Char(letter) if is_plain && key.kind != KeyEventKind::Release => {
+            (!letter.is_control()).then_some(Action::Letter(letter))
+        }
+        _ => None,
+    }
+}
+
 /// What an input means, if anything.
 fn action(input: Input) -> Option<Action> {
     match input {
-        Input::Key(key) => Some(Action::Key(Chord::pressed(&key)?)),
+        Input::Key(key) => Chord::pressed(&key)
+            .map(Action::Key)
+            .or_else(|| letter(&key)),
         Input::Paste(text) => Some(Action::Paste(text)),
         Input::Resize(width, height) => Some(Action::Resize(width, height)),
         // A terminal that was away may have lost its pictures.

@@ -1,5 +1,6 @@
 //! Text that fits: names from files are of any length and may hold anything.
 
+use crate::text::clean;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -66,6 +67,37 @@ fn readable(text: &str, end: bool) -> String {
     clean(&text[range])
 }
 
+/// What is seen of a line that is being typed in `width` columns, and the column of the cursor, which stands before the
+/// character `cursor`.
+pub fn window(text: &str, cursor: usize, width: usize) -> (String, usize) {
+    let text = clean(text);
+    let mut before: Vec<(&str, usize)> = Vec::new();
+    let mut passed = 0;
+    for part in text.graphemes(true) {
+        if passed >= cursor {
+            break;
+        }
+        passed += part.chars().count();
+        before.push((part, part.width()));
+    }
+    // The cursor needs a column of its own.
+    let mut used = 0;
+    let seen = before.iter().rev().take_while(|(_, more)| {
+        used += more;
+        used < width
+    });
+    let seen = seen.count();
+    let hidden: usize = before[..before.len() - seen]
+        .iter()
+        .map(|(part, _)| part.len())
+        .sum();
+    let column = before[before.len() - seen..]
+        .iter()
+        .map(|(_, more)| more)
+        .sum();
+    (fit(&text[hidden..], width), column)
+}
+
 /// `text` in lines of at most `width` columns, broken between words and, where there is no other way, within one.
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let lines = textwrap::wrap(text, width.max(1)).into_iter();
@@ -90,26 +122,6 @@ pub fn joined(texts: &[String], width: usize) -> Vec<String> {
     lines
 }
 
-/// `text` without anything that steers a terminal: control characters and those that turn the direction of writing become
-/// a visible sign.
-pub fn clean(text: &str) -> String {
-    let steers = |letter: char| {
-        letter.is_control()
-            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    text.chars()
-        .map(|letter| if steers(letter) { '·' } else { letter })
-        .collect()
-}
-
-/// So many runs.
-pub fn counted(runs: usize) -> String {
-    match runs {
-        1 => "1 run".into(),
-        runs => format!("{runs} runs"),
-    }
-}
-
 /// A probability, marked as one: beside a score it could be taken for anything.
 pub fn p(probability: f32) -> String {
     format!("p {:.0} %", 100.0 * probability)
@@ -129,26 +141,6 @@ pub fn count(number: usize) -> String {
             }
         },
     )
-}
-
-/// A time span as people say it: 8 s, 2 min 05 s, 1 h 20 min.
-pub fn span(seconds: f64) -> String {
-    let seconds = seconds.max(0.0).round().min(1e9) as u64;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
-    }
-}
-
-/// How long ago something was, in seconds since 1970.
-pub fn ago(then: u64, now: u64) -> String {
-    match now.saturating_sub(then) {
-        0..60 => "just now".into(),
-        past @ 60..3600 => format!("{} min ago", past / 60),
-        past @ 3600..86_400 => format!("{} h ago", past / 3600),
-        past => format!("{} d ago", past / 86_400),
-    }
 }
 
 #[cfg(test)]
@@ -175,6 +167,25 @@ mod tests {
     }
 
     #[test]
+    fn the_cursor_of_a_line_stays_in_view_whatever_is_typed() {
+        assert_eq!(window("abc", 3, 10), ("abc".into(), 3));
+        assert_eq!(window("abcdef", 6, 4), ("def".into(), 3));
+        assert_eq!(window("火烈鸟火烈鸟", 6, 6), ("烈鸟".into(), 4));
+        assert_eq!(window("火烈鸟火烈鸟", 0, 6), ("火烈…".into(), 0));
+        assert_eq!(window("a\u{202e}b", 3, 9), ("a·b".into(), 3));
+        assert_eq!(window("e\u{301}e\u{301}", 4, 9).1, 2);
+        assert_eq!(window("", 0, 0), (String::new(), 0));
+    }
+
+    proptest! {
+        #[test]
+        fn a_window_is_no_wider_than_asked(text in "\\PC*|.*", cursor in 0usize..40, width in 1usize..30) {
+            let (seen, column) = window(&text, cursor, width);
+            prop_assert!(seen.width() <= width && column < width, "{seen:?} {column}");
+        }
+    }
+
+    #[test]
     fn texts_share_lines_as_long_as_they_fit() {
         let texts = ["seed 3", "tilt=1.2", "score 2.13"].map(String::from);
         assert_eq!(joined(&texts, 40), ["seed 3 · tilt=1.2 · score 2.13"]);
@@ -186,7 +197,5 @@ mod tests {
     fn numbers_are_short() {
         assert_eq!(count(950), "950");
         assert_eq!(count(4_652_008), "4.7 M");
-        assert_eq!(span(125.0), "2 min 05 s");
-        assert_eq!(ago(0, 7200), "2 h ago");
     }
 }

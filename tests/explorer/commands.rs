@@ -1,6 +1,6 @@
 //! Every command of the table does something that can be seen or asked for.
 
-use super::photo::{looking, looking_at_two};
+use super::photo::{looking, looking_at_two, paste};
 use super::support::Driver;
 use std::time::Duration;
 use ziggurat::runs::worker::Report;
@@ -30,6 +30,7 @@ fn ready(context: Context) -> Driver {
         }
         Context::Settings => explorer.press(", j j"),
         Context::Popup => explorer.press("3 space space c"),
+        Context::Photos => paste(&mut explorer, "/photos/b.png /photos/a.png"),
         Context::Photo => Vec::new(),
     };
     explorer
@@ -172,6 +173,9 @@ const STATES: &[State] = &[
     ("compared runs", |explorer| {
         explorer.remember(3);
         explorer.press("3 space space c");
+    }),
+    ("a list of photos", |explorer| {
+        paste(explorer, "/photos/b.png /photos/a.png");
     }),
     ("a photo", |explorer| *explorer = looking(120, 40)),
     ("a zoomed picture", |explorer| drop(explorer.press("z"))),

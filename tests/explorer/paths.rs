@@ -82,6 +82,36 @@ fn a_file_dropped_on_the_line_is_its_path() {
 }
 
 #[test]
+fn tab_completes_the_path_of_a_model_from_the_folder_that_is_listed() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.answer(Answer::Folder {
+        folder: "/models".into(),
+        choices: Ok(Vec::new()),
+    });
+    explorer.write("nets/res");
+    let asked = explorer.press("tab");
+    assert!(
+        matches!(asked.as_slice(), [Effect::ListNames(text, folder)]
+            if text == "nets/res" && folder == std::path::Path::new("/models")),
+        "{asked:?}"
+    );
+    let name = |text: &str, is_folder| Name {
+        text: text.into(),
+        is_folder,
+    };
+    explorer.answer(Answer::Names {
+        text: "nets/res".into(),
+        names: Ok(vec![name("resnet.onnx", false), name("rest.txt", false)]),
+    });
+    let screen = explorer.screen();
+    assert!(screen.contains("open: nets/resnet.onnx"), "{screen}");
+    // A part of a name chooses from the list, as ever.
+    explorer.press("ctrl-u");
+    explorer.write("res");
+    assert!(explorer.press("tab").is_empty());
+}
+
+#[test]
 fn tab_completes_the_path_of_a_photo_and_of_an_export() {
     let name = |text: &str, is_folder| Name {
         text: text.into(),
@@ -91,7 +121,7 @@ fn tab_completes_the_path_of_a_photo_and_of_an_export() {
     explorer.press("I");
     explorer.write("/photos/c");
     let asked = explorer.press("tab");
-    assert!(matches!(asked.as_slice(), [Effect::ListNames(text)] if text == "/photos/c"));
+    assert!(matches!(asked.as_slice(), [Effect::ListNames(text, _)] if text == "/photos/c"));
     let names = vec![
         name("cat.jpg", false),
         name("cats", true),
@@ -133,7 +163,9 @@ fn tab_completes_the_path_of_a_photo_and_of_an_export() {
     explorer.remember(1);
     explorer.press("3 x ctrl-u");
     explorer.write("o");
-    assert!(matches!(explorer.press("tab").as_slice(), [Effect::ListNames(text)] if text == "o"));
+    assert!(
+        matches!(explorer.press("tab").as_slice(), [Effect::ListNames(text, _)] if text == "o")
+    );
     let names = vec![name("old.html", false), name("old.jpg", false)];
     explorer.answer(Answer::Names {
         text: "o".into(),

@@ -48,7 +48,7 @@ fn channel(channel: usize, mean: f32, at: Option<(usize, usize)>) -> Channel {
 /// Answers a question as a worker would: with eight channels of a layer with positions.
 pub fn found(question: &Question) -> Found {
     match &question.about {
-        About::Photo => Found::Photo(Arc::new(photo())),
+        About::Photo | About::Listed => Found::Photo(Arc::new(photo())),
         About::Channels { layer, .. } => {
             let at = (layer != "head/logits").then_some((3, 5));
             let channels = (0..8).map(|index| channel(20 - index, 3.0 - 0.25 * index as f32, at));
@@ -285,6 +285,9 @@ fn n_goes_through_the_photos_that_were_opened() {
         questions(&effects)[0].photo,
         PathBuf::from("/photos/dog.png")
     );
+    // Several are listed.
+    answered(&mut explorer, &effects);
+    let effects = explorer.press("enter");
     answered(&mut explorer, &effects);
     assert!(
         explorer.screen().contains("dog.png · 2 of 3"),
@@ -300,7 +303,7 @@ fn n_goes_through_the_photos_that_were_opened() {
         answered(&mut explorer, &effects);
         assert!(explorer.screen().contains(name), "{}", explorer.screen());
     }
-    explorer.press("esc");
+    explorer.press("esc esc");
     assert!(!explorer.screen().contains("fox.webp"));
 }
 

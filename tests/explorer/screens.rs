@@ -177,7 +177,7 @@ fn steady(screen: &str) -> String {
     let mut lines = Vec::new();
     for line in screen.lines() {
         let mut line = line.to_string();
-        let places: Vec<usize> = line.match_indices(" d ago").map(|(at, _)| at).collect();
+        let places: Vec<usize> = line.match_indices(" y ago").map(|(at, _)| at).collect();
         for at in places.into_iter().rev() {
             let start = line[..at]
                 .rfind(|letter: char| !letter.is_ascii_digit())

@@ -6,7 +6,7 @@ use ziggurat::model::class_scores::Evidence;
 use ziggurat::model::passes::LeftOut;
 use ziggurat::model::report::{Block, Report, Understood, Value};
 use ziggurat::model::{ChannelOrder, Fit, Origin};
-use ziggurat::onnx::printable;
+use ziggurat::text::printable;
 
 /// Prints a report; nothing in it steers the terminal.
 pub fn print(report: &Report) -> std::io::Result<()> {

@@ -5,12 +5,12 @@ use super::{Failure, output};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::time::SystemTime;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use ziggurat::home::Home;
 use ziggurat::runs::history::{self, Ended, Entry, query};
 use ziggurat::runs::judging::Verdict;
 use ziggurat::runs::words;
+use ziggurat::text::age;
 
 #[derive(clap::Args)]
 #[group(skip)]
@@ -74,7 +74,7 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
         false => usize::MAX,
     };
     if !shown.is_empty() {
-        for line in table(shown, SystemTime::now(), width) {
+        for line in table(shown, words::unix_now(), width) {
             output::line(&line)?;
         }
     }
@@ -121,7 +121,7 @@ fn json(home: &Home, entry: &Entry) -> Result<(), Failure> {
 /// A column: its heading, the text of a run in it, and whether that is a number.
 struct Column {
     heading: &'static str,
-    text: fn(&Entry, SystemTime) -> String,
+    text: fn(&Entry, u64) -> String,
     number: bool,
     /// Whether it gives way where the line is narrow.
     flexible: bool,
@@ -129,7 +129,7 @@ struct Column {
     optional: bool,
 }
 
-const fn column(heading: &'static str, text: fn(&Entry, SystemTime) -> String) -> Column {
+const fn column(heading: &'static str, text: fn(&Entry, u64) -> String) -> Column {
     Column {
         heading,
         text,
@@ -177,7 +177,7 @@ const COLUMNS: [Column; 10] = [
     },
     Column {
         number: true,
-        ..column("MADE", |entry, now| words::age(entry.time, now))
+        ..column("MADE", |entry, now| age(entry.time, now))
     },
 ];
 
@@ -196,7 +196,7 @@ fn steps(entry: &Entry) -> String {
 }
 
 /// The lines of a table, its headings first, none wider than `width` columns if that can be.
-fn table(entries: &[Entry], now: SystemTime, width: usize) -> Vec<String> {
+fn table(entries: &[Entry], now: u64, width: usize) -> Vec<String> {
     let says_something = |column: &&Column| {
         let mut texts = entries.iter().map(|entry| (column.text)(entry, now));
         !column.optional || texts.any(|text| !text.is_empty())
@@ -297,10 +297,10 @@ mod tests {
     #[test]
     fn columns_are_aligned_whatever_the_script() {
         let entries = [entry("flamingo", "lite0"), entry("火烈鳥", "lite0")];
-        let lines = table(&entries, SystemTime::UNIX_EPOCH, usize::MAX);
+        let lines = table(&entries, 0, usize::MAX);
         assert_eq!(
             lines[1],
-            "★  01234567  flamingo  12.50  97.5 %    192     1  lite0   now"
+            "★  01234567  flamingo  12.50  97.5 %    192     1  lite0  just now"
         );
         assert!(lines.iter().all(|line| line.width() == lines[1].width()));
     }
@@ -316,7 +316,7 @@ mod tests {
             target_probability: Some(0.5),
         }];
         let entries = [judged, entry("goldfish", "lite0")];
-        let lines = table(&entries, SystemTime::UNIX_EPOCH, usize::MAX);
+        let lines = table(&entries, 0, usize::MAX);
         assert!(lines[0].contains("PROB.   JUDGE"), "{lines:#?}");
         assert!(lines[1].contains("97.5 %  50.0 %    192"), "{lines:#?}");
         assert!(lines[2].contains("97.5 %            192"), "{lines:#?}");
@@ -329,12 +329,12 @@ mod tests {
             entry("宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽", "m"),
         ];
         for width in [80, 100, 140] {
-            let lines = table(&entries, SystemTime::UNIX_EPOCH, width);
+            let lines = table(&entries, 0, width);
             assert!(lines.iter().all(|line| line.width() <= width), "{lines:#?}");
             assert!(lines[1].contains('…') && lines[1].contains("97.5 %"));
         }
         // Too narrow for anything: nothing breaks.
-        assert_eq!(table(&entries, SystemTime::UNIX_EPOCH, 5).len(), 3);
+        assert_eq!(table(&entries, 0, 5).len(), 3);
         assert_eq!((cut("abc", 2), cut("abc", 0)), ("a…".into(), "…".into()));
     }
 }

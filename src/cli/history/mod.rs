@@ -58,8 +58,5 @@ fn resolve(home: &Home, prefix: &str) -> Result<String, Failure> {
 
 /// `1 run`, `2 runs`.
 fn runs(count: usize) -> String {
-    match count {
-        1 => "1 run".into(),
-        _ => format!("{count} runs"),
-    }
+    ziggurat::text::counted(count, "run")
 }

@@ -5,11 +5,11 @@ use super::Arguments;
 use anyhow::anyhow;
 use serde::Serialize;
 use std::num::NonZeroUsize;
-use std::path::Path;
 use ziggurat::ascent::layer_probe::{ChannelActivation, LayerProbe, Rank};
 use ziggurat::model::{Network, picture};
 use ziggurat::runs::words;
 use ziggurat::runtime::Provider;
+use ziggurat::text::shown;
 
 /// How many channels are listed of one layer, and of each of several.
 const OF_ONE: usize = 10;
@@ -45,7 +45,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let device = opening::provider(provider)?.device;
     let mut probe = LayerProbe::open(&network, &names, device)?;
     for path in &arguments.photo {
-        let picture = picture::read(Path::new(path))?;
+        let picture = picture::read(path)?;
+        let path = &*path.to_string_lossy();
         photo::mention_cropping(&picture, &network, path);
         let input = network.preprocessing.tensor(&picture, network.size);
         let found = probe.strongest(input, rank, count)?;
@@ -85,7 +86,7 @@ fn json(photo: &str, names: &[&str], found: &[Vec<ChannelActivation>]) -> anyhow
 
 /// One line a channel: the target that it is, and the neuron that fires most.
 fn table(photo: &str, names: &[&str], found: &[Vec<ChannelActivation>]) -> std::io::Result<()> {
-    let target = |layer: &str, channel: usize| format!("{}:{channel}", words::shown(layer));
+    let target = |layer: &str, channel: usize| format!("{}:{channel}", shown(layer));
     let rows = names.iter().zip(found).flat_map(|(layer, channels)| {
         let row = move |found: &ChannelActivation| (target(layer, found.channel), *found);
         channels.iter().map(row)

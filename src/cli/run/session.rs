@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ziggurat::home::Home;
 use ziggurat::model::Network;
 use ziggurat::runs::batch::{Batch, Ending, provider_name};
+use ziggurat::runs::export::png;
 use ziggurat::runs::judging::{Case, Judges};
 use ziggurat::runs::queue::{MOST_TOGETHER, shares_steps};
 use ziggurat::runs::{Ended, Error, Record, Spec, history, words};
@@ -49,7 +50,7 @@ impl Session<'_> {
             match known {
                 None => open.push(spec),
                 Some((mut record, image)) => {
-                    let picture = image::open(&image)?.to_rgb8();
+                    let picture = png::read_picture(&image)?;
                     if self.judge(&mut [(&mut record, &picture)]) {
                         history::add_verdicts(self.home, &record.id, &record.verdicts)?;
                     }

@@ -2,7 +2,8 @@
 
 use super::{Source, tail};
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Graph, Shapes, control, printable};
+use crate::onnx::{Graph, Shapes, control};
+use crate::text::printable;
 
 /// Most outputs that a message lists.
 const LISTED: usize = 8;

@@ -17,7 +17,8 @@ mod trial;
 
 use super::{Activation, Affine, Error, InputSize, ModelFile};
 use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::onnx::{Attribute, Builder, Graph, OWN, Shapes, ValueType, printable};
+use crate::onnx::{Attribute, Builder, Graph, OWN, Shapes, ValueType};
+use crate::text::printable;
 use candidates::Candidate;
 pub use tail::Evidence;
 use tail::Tail;

@@ -41,14 +41,13 @@ pub fn read(path: &Path) -> Hints {
         let others = others.filter(|name| !own.contains(name));
         let files = own.iter().cloned().chain(COMMON.map(String::from));
         for file in files.chain(others) {
-            let Some(text) = beside::text(&folder.join(&file)) else {
-                continue;
-            };
-            match names(&text) {
-                Some(names) => hints.names.push(Hint::new(names, file)),
-                None => hints
-                    .unmet
-                    .push(format!("{file} is no list of class names, and not heeded")),
+            let read = beside::text(&folder.join(&file)).map(|text| {
+                names(&text?).ok_or_else(|| "it is no list of class names".to_string())
+            });
+            match read {
+                None => {}
+                Some(Ok(names)) => hints.names.push(Hint::new(names, file)),
+                Some(Err(why)) => hints.unmet.push(beside::unheeded(&file, &why)),
             }
         }
     }
@@ -123,7 +122,23 @@ mod tests {
         ];
         assert_eq!(found("other.onnx"), common);
         let unmet = read(&folder.path().join("other.onnx")).unmet;
-        assert!(unmet.len() == 2 && unmet[0].starts_with("labels.json is no list"));
+        let expected = [
+            "labels.json is not heeded: it is no list of class names",
+            "class_names.json is not heeded: it is no list of class names",
+            "dir.names is not heeded: a folder, not a regular file",
+        ];
+        assert_eq!(unmet, expected);
+        let large = "x\n".repeat(5 << 20);
+        put("classes.txt", &large);
+        let unmet = read(&folder.path().join("other.onnx")).unmet;
+        assert!(unmet.contains(
+            &"classes.txt is not heeded: 10485760 bytes are too many (at most 8388608)".to_string()
+        ));
+        put("classes.txt", "Mac\rOS\r");
+        let lists = read(&folder.path().join("other.onnx")).names;
+        let mac = lists.iter().find(|list| list.source == "classes.txt");
+        assert_eq!(mac.unwrap().value, ["Mac", "OS"]);
+        std::fs::remove_file(folder.path().join("classes.txt")).unwrap();
         assert_eq!(found("m.onnx")[0], list("m_labels.txt", &["own"]));
         assert_eq!(found("z.onnx")[0].0, "z.names");
         std::fs::create_dir(folder.path().join("onnx")).unwrap();

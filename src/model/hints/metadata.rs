@@ -3,8 +3,8 @@
 
 use super::{Hint, Hints, lists};
 use crate::model::{ChannelOrder, Preprocessing, Sides};
-use crate::onnx::printable;
 use crate::onnx::proto::ModelProto;
+use crate::text::printable;
 use serde_json::{Value, json};
 
 /// Keys under which class names are.

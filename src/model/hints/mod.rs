@@ -7,6 +7,7 @@
 //! - [`lists`]: `labels.txt` and the like
 
 mod beside;
+mod labels;
 mod lists;
 mod literal;
 mod metadata;

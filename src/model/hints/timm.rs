@@ -2,6 +2,7 @@
 
 use super::{Hint, Hints, beside, literal};
 use crate::model::{Preprocessing, Sides};
+use crate::text::one_line;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -12,8 +13,9 @@ const CROP: f64 = 0.875;
 
 /// What is stated beside the model at `path`.
 pub fn read(path: &Path) -> Hints {
+    // What is wrong with the file is said by whoever reads more of it.
     match beside::json::<Value>(path, FILE) {
-        Some(config) if config.get("architecture").is_some() => of(&config),
+        Some(Ok(config)) if config.get("architecture").is_some() => of(&config),
         _ => Hints::default(),
     }
 }
@@ -22,14 +24,19 @@ fn of(config: &Value) -> Hints {
     // Earlier versions have no part of its own for it.
     let trained = config.get("pretrained_cfg").unwrap_or(config);
     let names = names(config).or_else(|| names(trained));
+    let (preprocessing, problem) = match preprocessing(trained) {
+        Some(Ok(known)) => (Some(known), None),
+        Some(Err(why)) => (None, Some(beside::unheeded(FILE, &why))),
+        None => (None, None),
+    };
     Hints {
         names: names
             .map(|names| Hint::new(names, FILE))
             .into_iter()
             .collect(),
         size: size(trained).map(|size| Hint::new(size, FILE)),
-        preprocessing: preprocessing(trained).map(|known| Hint::new(known, FILE)),
-        unmet: unmet(trained).into_iter().collect(),
+        preprocessing: preprocessing.map(|known| Hint::new(known, FILE)),
+        unmet: unmet(trained).into_iter().chain(problem).collect(),
         ..Hints::default()
     }
 }
@@ -69,7 +76,8 @@ fn unmet(trained: &Value) -> Option<String> {
     })
 }
 
-fn preprocessing(trained: &Value) -> Option<Preprocessing> {
+/// How pictures are prepared; `None` if nothing is stated of it.
+fn preprocessing(trained: &Value) -> Option<Result<Preprocessing, String>> {
     let crop = trained
         .get("crop_pct")
         .and_then(Value::as_f64)
@@ -85,7 +93,8 @@ fn preprocessing(trained: &Value) -> Option<Preprocessing> {
         _ => "crop",
     };
     let known = json!({"mean": mean, "std": std, "crop": crop, "filter": filter, "fit": fit});
-    serde_json::from_value(known).ok()
+    let known = serde_json::from_value(known);
+    Some(known.map_err(|problem| one_line(&problem.to_string())))
 }
 
 #[cfg(test)]
@@ -168,6 +177,8 @@ mod tests {
                 hints.size.is_none() || hints.preprocessing.is_none(),
                 "{key}"
             );
+            let is_named = hints.unmet.len() == 1 && hints.unmet[0].starts_with(FILE);
+            assert!(is_named || key == "input_size", "{key}: {:?}", hints.unmet);
         }
         for config in [
             json!({}),

@@ -1,8 +1,10 @@
 //! The two files that lie beside a model of Hugging Face's transformers: `config.json` names the classes, and
 //! `preprocessor_config.json` says how pictures are prepared. Of a file in a folder `onnx`, they may lie beside that.
 
-use super::{Hint, Hints, beside, literal};
+use super::labels::Labels;
+use super::{Hint, Hints, beside};
 use crate::model::{Activation, Preprocessing, Sides};
+use crate::text::{one_line, shown};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -11,14 +13,17 @@ use std::path::Path;
 const CONFIG: &str = "config.json";
 const PREPROCESSOR: &str = "preprocessor_config.json";
 
+/// What a pixel may be multiplied with.
+const FACTORS: std::ops::RangeInclusive<f64> = 1e-6..=1e3;
+
 /// From this side on, `crop_pct` is not heeded.
 const UNCUT: f64 = 384.0;
 
 /// What is read of `config.json`.
 #[derive(Default, Deserialize)]
 struct Config {
-    id2label: Option<Value>,
-    label2id: Option<Value>,
+    id2label: Option<Labels>,
+    label2id: Option<Labels>,
     problem_type: Option<Value>,
 }
 
@@ -66,17 +71,24 @@ impl Extent {
 
 /// What is stated beside the model at `path`.
 pub fn read(path: &Path) -> Hints {
-    let config: Config = beside::json(path, CONFIG).unwrap_or_default();
-    let preprocessor: Option<Preprocessor> = beside::json(path, PREPROCESSOR);
-    let preprocessor = preprocessor.as_ref();
+    let mut unmet = Vec::new();
+    let config = noted(beside::json(path, CONFIG), &mut unmet);
+    let config: Config = config.unwrap_or_default();
+    unmet.extend(config.problem());
+    let preprocessor = noted(beside::json(path, PREPROCESSOR), &mut unmet);
+    let preprocessor: Option<&Preprocessor> = preprocessor.as_ref();
     let size = preprocessor.and_then(|known| known.seen()?.sides());
-    let preprocessing = preprocessor.and_then(Preprocessor::preprocessing);
+    let preprocessing = preprocessor.map(|known| {
+        let known = known.preprocessing();
+        known.map_err(|why| beside::unheeded(PREPROCESSOR, &why))
+    });
+    let preprocessing = noted(preprocessing, &mut unmet);
     let is_kept = preprocessor.is_some_and(|known| known.do_resize == Some(false));
-    let unmet = is_kept.then(|| {
+    unmet.extend(is_kept.then(|| {
         format!(
             "{PREPROCESSOR} leaves pictures at their own size (do_resize), but they are resized"
         )
-    });
+    }));
     Hints {
         names: config
             .names()
@@ -86,16 +98,41 @@ pub fn read(path: &Path) -> Hints {
         size: size.map(|size| Hint::new(size, PREPROCESSOR)),
         preprocessing: preprocessing.map(|known| Hint::new(known, PREPROCESSOR)),
         activation: config.activation().map(|known| Hint::new(known, CONFIG)),
-        unmet: unmet.into_iter().collect(),
+        unmet,
         ..Hints::default()
+    }
+}
+
+/// What was read; why it could not be is noted.
+fn noted<T>(read: Option<Result<T, String>>, unmet: &mut Vec<String>) -> Option<T> {
+    match read? {
+        Ok(read) => Some(read),
+        Err(why) => {
+            unmet.push(why);
+            None
+        }
     }
 }
 
 impl Config {
     fn names(&self) -> Option<Vec<String>> {
         let lists = [&self.id2label, &self.label2id].into_iter().flatten();
-        let mut names = lists.filter_map(|list| literal::names(&list.to_string()));
+        let mut names = lists.filter_map(Labels::names);
         names.next()
+    }
+
+    /// That one of the lists of names cannot be used.
+    fn problem(&self) -> Option<String> {
+        let lists = [("id2label", &self.id2label), ("label2id", &self.label2id)];
+        let mut lists = lists.into_iter();
+        let is_useless =
+            |list: &Option<Labels>| list.as_ref().is_some_and(|list| list.names().is_none());
+        let (key, _) = lists.find(|(_, list)| is_useless(list))?;
+        let list = format!("{CONFIG}: {key}");
+        Some(beside::unheeded(
+            &list,
+            "it must name each class from 0 on once",
+        ))
     }
 
     fn activation(&self) -> Option<Activation> {
@@ -122,13 +159,20 @@ impl Preprocessor {
         }
     }
 
-    /// How pixels become numbers, where that is a mean and a standard deviation of brightness from 0 to 1.
-    fn preprocessing(&self) -> Option<Preprocessing> {
-        let (white, offset) = self.rescaling();
+    /// How pixels become numbers, where that is a mean and a standard deviation of brightness from 0 to 1. The error names
+    /// the key and what is wrong with its value.
+    fn preprocessing(&self) -> Result<Preprocessing, String> {
+        let (white, offset) = self.rescaling()?;
         let (mean, std) = match self.do_normalize.unwrap_or(self.image_mean.is_some()) {
-            true => (numbers(&self.image_mean)?, numbers(&self.image_std)?),
+            true => (
+                numbers("image_mean", &self.image_mean)?,
+                numbers("image_std", &self.image_std)?,
+            ),
             false => (vec![0.0], vec![1.0]),
         };
+        if let Some(small) = std.iter().find(|std| !(**std / white).is_normal()) {
+            return Err(format!("image_std {small:?} makes no finite pixels"));
+        }
         let mean: Vec<f64> = mean.iter().map(|mean| (mean + offset) / white).collect();
         let std: Vec<f64> = std.iter().map(|std| std / white).collect();
         let filter = match self.resample {
@@ -139,17 +183,30 @@ impl Preprocessor {
         let said = json!({"mean": mean, "std": std, "crop": self.crop(), "filter": filter,
             "fit": if self.is_squashed() { "squash" } else { "crop" },
             "channels": if self.do_flip_channel_order.unwrap_or(false) { "bgr" } else { "rgb" }});
-        serde_json::from_value(said).ok()
+        let known = serde_json::from_value(said);
+        known.map_err(|problem| {
+            format!(
+                "image_mean or image_std: {}",
+                one_line(&problem.to_string())
+            )
+        })
     }
 
     /// What white is before mean and standard deviation are applied, and what is subtracted from it: black is 0.
-    fn rescaling(&self) -> (f64, f64) {
+    fn rescaling(&self) -> Result<(f64, f64), String> {
         if !self.do_rescale.unwrap_or(true) {
-            return (255.0, 0.0);
+            return Ok((255.0, 0.0));
         }
         let offset = self.rescale_offset.unwrap_or(false);
-        let white = self.rescale_factor.map_or(1.0, |factor| factor * 255.0);
-        (white, f64::from(u8::from(offset)))
+        let factor = self.rescale_factor.unwrap_or(1.0 / 255.0);
+        match FACTORS.contains(&factor) {
+            true => Ok((factor * 255.0, f64::from(u8::from(offset)))),
+            false => Err(format!(
+                "rescale_factor {factor:?} is not from {:?} to {:?}",
+                FACTORS.start(),
+                FACTORS.end()
+            )),
+        }
     }
 
     /// Whether a picture is resized to a height and a width, whatever its own proportions. One number means this too,
@@ -182,9 +239,11 @@ impl Preprocessor {
     }
 }
 
-/// A list of numbers.
-fn numbers(value: &Option<Value>) -> Option<Vec<f64>> {
-    serde_json::from_value(value.clone()?).ok()
+/// A list of numbers under a key.
+fn numbers(key: &str, value: &Option<Value>) -> Result<Vec<f64>, String> {
+    let value = value.as_ref().ok_or_else(|| format!("{key} is missing"))?;
+    let numbers = serde_json::from_value(value.clone());
+    numbers.map_err(|_| format!("{key} {} is no list of numbers", shown(&value.to_string())))
 }
 
 #[cfg(test)]
@@ -320,18 +379,59 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unusual_or_damaged_is_not_said() {
-        for unusual in [
-            "",
-            "[]",
-            r#"{"image_mean": [1]}"#,
-            r#"{"image_mean": [1], "image_std": [0]}"#,
-            r#"{"image_mean": "a", "image_std": [1e999]}"#,
-            r#"{"size": {"height": 0, "width": 9999999}, "rescale_factor": 0}"#,
+    fn what_is_unusual_or_damaged_is_named_and_not_heeded() {
+        for (unusual, why) in [
+            ("", "EOF while parsing"),
+            ("[]", "invalid length 0"),
+            (r#"{"do_rescale": "yes"}"#, "invalid type: string"),
+            (r#"{"image_mean": [1]}"#, "image_std is missing"),
+            (
+                r#"{"image_mean": [1], "image_std": [0]}"#,
+                "image_std 0.0 makes no",
+            ),
+            (
+                r#"{"image_mean": [1], "image_std": [1e-45]}"#,
+                "std: every number",
+            ),
+            (
+                r#"{"image_mean": "a", "image_std": [1]}"#,
+                "image_mean \"a\" is no list",
+            ),
+            (r#"{"image_std": [1e999]}"#, "number out of range"),
+            (
+                r#"{"size": {"height": 0, "width": 9999999}, "rescale_factor": 0}"#,
+                "rescale_factor 0.0 is not from",
+            ),
+            (
+                r#"{"rescale_factor": 1e39}"#,
+                "rescale_factor 1e39 is not from",
+            ),
         ] {
             let hints = said("", r#"{"id2label": {"1": "b"}}"#, unusual);
             assert!(hints.preprocessing.is_none(), "{unusual}");
             assert!(hints.names.is_empty() && hints.size.is_none(), "{unusual}");
+            let [labels, preprocessor] = hints.unmet.as_slice() else {
+                panic!("{unusual}: {:?}", hints.unmet);
+            };
+            assert_eq!(
+                labels,
+                "config.json: id2label is not heeded: it must name each class from 0 on once"
+            );
+            let is_said = preprocessor.starts_with("preprocessor_config.json is not heeded: ");
+            assert!(
+                is_said && preprocessor.contains(why),
+                "{unusual}: {preprocessor}"
+            );
         }
+    }
+
+    #[test]
+    fn an_index_that_is_named_twice_is_noticed() {
+        let twice = r#"{"id2label": {"0": "a", "0": "b", "1": "c"}, "label2id": {"a": 0, "c": 1}}"#;
+        let hints = said("", twice, "{}");
+        assert_eq!(hints.names[0].value, ["a", "c"]);
+        assert!(hints.unmet[0].contains("id2label"), "{:?}", hints.unmet);
+        let alike = said("", r#"{"id2label": {"0": "crane", "1": "crane"}}"#, "{}");
+        assert!(alike.unmet.is_empty() && alike.names[0].value == ["crane", "crane"]);
     }
 }

@@ -100,7 +100,7 @@ fn what_a_card_may_not_say_is_an_error_that_names_the_key() {
         ("mean = [0.5]", "mean and std must be given together"),
         (
             "mean = [0.5]\nstd = [0.0]",
-            "std: every number must be greater than 0",
+            "std: every number must be at least 0.000001, which 0.0 is not",
         ),
         (
             "mean = [0.5, 0.5]\nstd = [1.0]",

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::onnx::printable;
 use crate::onnx::proto::ModelProto;
+use crate::text::printable;
 
 mod efficientnet_lite;
 mod pickle;

@@ -6,7 +6,8 @@ use super::number;
 use crate::onnx::graph::{constant_of, is_default_domain};
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::refusal::Refusal;
-use crate::onnx::{Elem, Graph, printable};
+use crate::onnx::{Elem, Graph};
+use crate::text::printable;
 use std::collections::{HashMap, HashSet};
 
 /// Integers beyond this are not all float64 numbers.

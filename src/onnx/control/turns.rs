@@ -3,7 +3,8 @@
 use super::{Room, counting, is_dense, number};
 use crate::onnx::proto::{GraphProto, NodeProto};
 use crate::onnx::refusal::Refusal;
-use crate::onnx::{Graph, Shapes, printable, scope};
+use crate::onnx::{Graph, Shapes, scope};
+use crate::text::printable;
 use prost::Message;
 
 /// How many bytes the nodes of a loop's turns may take in a file.

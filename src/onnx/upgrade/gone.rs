@@ -1,8 +1,9 @@
 //! Operators of ONNX's experimental days, which converters from Core ML and Caffe2 wrote, as ONNX's own of today.
 
+use super::super::Error;
 use super::super::proto::{AttributeType, NodeProto, TensorProto};
-use super::super::{Error, printable};
 use super::{Emitted, take};
+use crate::text::printable;
 
 /// `scale · x + bias`, where the bias is one a channel.
 pub fn image_scaler(mut node: NodeProto, emitted: &mut Emitted) -> Result<(), Error> {

@@ -1,8 +1,9 @@
 //! How single operators get from an older form to today's.
 
 use super::super::proto::{AttributeProto, AttributeType, NodeProto};
-use super::super::{Attribute, Error, printable};
+use super::super::{Attribute, Error};
 use super::{Emitted, take};
+use crate::text::printable;
 
 pub fn batch_normalization(mut node: NodeProto, emitted: &mut Emitted) -> Result<(), Error> {
     if take(&mut node, "spatial", AttributeType::Int).is_some_and(|spatial| spatial.i == 0) {

@@ -62,7 +62,7 @@ impl Form {
         match (self, ids) {
             (Self::Picture, [id]) => {
                 let path = history::image_path(home, id)?;
-                std::fs::read(&path).map_err(Error::file(&path))
+                crate::files::read(&path).map_err(Error::file(&path))
             }
             (Self::Picture, ids) => sheet::encode(&exhibits(home, ids, sheet::MOST)?),
             (Self::Page, ids) => Ok(page::html(&exhibits(home, ids, page::MOST)?)?.into_bytes()),

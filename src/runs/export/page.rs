@@ -57,7 +57,7 @@ pub fn html(runs: &[Exhibit]) -> Result<String, Error> {
 fn models(runs: &[Exhibit]) -> Vec<String> {
     let mut models: Vec<String> = Vec::new();
     for run in runs {
-        let name = words::shown(words::model(&run.record.spec.model));
+        let name = crate::text::shown(words::model(&run.record.spec.model));
         if !models.contains(&name) {
             models.push(name);
         }
@@ -89,7 +89,7 @@ fn article(run: &Exhibit) -> String {
     let record = &run.record;
     let (width, height) = run.picture.dimensions();
     let picture = STANDARD.encode(super::png(&run.picture, &record.spec));
-    let target = escaped(&words::shown(&record.spec.target));
+    let target = escaped(&crate::text::shown(&record.spec.target));
     let score = words::score(record.score);
     let probability = record.probability.map(words::percent).unwrap_or_default();
     format!(

@@ -2,9 +2,9 @@
 
 use super::super::judging::{self, MOST_SHOWN, Verdict};
 use super::super::spec::{self, Changes};
-use super::super::words::shown;
 use super::{Ended, Record};
 use crate::ascent::{Kind, Objective, Unit};
+use crate::text::shown;
 use crate::value::Value;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};

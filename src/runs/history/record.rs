@@ -2,7 +2,8 @@
 
 use super::super::Spec;
 use super::super::judging::Verdict;
-use super::super::words::{percent, shown};
+use super::super::words::percent;
+use crate::text::shown;
 use serde::{Deserialize, Serialize};
 
 /// Why a run ended.

@@ -102,7 +102,7 @@ pub fn read(home: &Home, id: &str) -> Result<Record, Error> {
             path: layout::folder(home, id)?.join(RECORD),
             why: format!(
                 "it tells of another run, {}",
-                crate::onnx::printable(&record.id)
+                crate::text::printable(&record.id)
             ),
         }),
     }

@@ -143,7 +143,7 @@ pub fn orphans(home: &Home) -> Result<(Vec<Orphan>, Vec<Error>), Error> {
 }
 
 fn orphan(lock_path: &Path, time: SystemTime) -> Result<Option<Orphan>, Error> {
-    let lock = match File::open(lock_path) {
+    let lock = match crate::files::open(lock_path) {
         Ok(lock) => lock,
         // Its process has just ended.
         Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -1,5 +1,6 @@
 //! The worker's thread: what it has, what it was asked for, and what it does next.
 
+use super::looking::Looking;
 use super::mailbox::Mailbox;
 use super::opening::{self, Loaded, Told};
 use super::photo::{self, Photos};
@@ -8,6 +9,7 @@ use super::{Command, Report, Watched};
 use crate::ascent::Overlay;
 use crate::home::Home;
 use crate::panics;
+use crate::runs::export::png;
 use crate::runs::judging::Judges;
 use crate::runs::queue::{Job, JobId};
 use crate::runs::{checkpoint, history};
@@ -97,6 +99,11 @@ impl Bench {
         }
     }
 
+    /// What its owner needs to break off the answer to a question about a photo.
+    pub fn looking(&self) -> Arc<Looking> {
+        Arc::clone(&self.photos.looking)
+    }
+
     /// Works until it is told to end.
     pub fn work(mut self) {
         checkpoint::sweep(&self.home);
@@ -170,7 +177,7 @@ impl Bench {
         for job in jobs {
             let known = || {
                 let (record, image) = history::find(&self.home, &job.spec, &provider)?;
-                Some((record, image::open(image).ok()?.to_rgb8()))
+                Some((record, png::read_picture(&image).ok()?))
             };
             if let Some((mut record, picture)) = self.is_wanted(job.id).then(known).flatten() {
                 self.judge_again(&mut record, &picture);
@@ -251,6 +258,14 @@ impl Bench {
 
     /// Answers a question about a photo.
     fn look(&mut self, question: photo::Question) {
+        let looking = self.looking();
+        looking.begin(&question);
+        // What makes the question useless may have come before that, and would not break it off.
+        self.obey_waiting();
+        if self.is_ended || self.photos.is_left() {
+            looking.end();
+            return;
+        }
         let networks = self.networks.iter();
         let loaded = networks
             .rev()
@@ -260,8 +275,10 @@ impl Bench {
             let loaded = loaded.ok_or("the model is not open any more")?;
             self.photos.answer(&loaded, &question)
         });
-        self.mailbox
-            .post(Report::Photo(photo::Answer { question, found }));
+        if looking.end() {
+            self.mailbox
+                .post(Report::Photo(photo::Answer { question, found }));
+        }
     }
 
     fn obey(&mut self, message: Message) {
@@ -280,6 +297,7 @@ impl Bench {
                     self.is_watch_new = true;
                 }
                 Command::Photo(question) => self.photos.ask(question),
+                Command::LeavePhoto(photo) => self.photos.leave(&photo),
                 Command::Shutdown => self.is_ended = true,
             },
         }
@@ -348,6 +366,7 @@ impl Bench {
                 self.networks.push(loaded);
                 let surplus = self.networks.len().saturating_sub(MOST_OPEN);
                 self.networks.drain(..surplus);
+                self.photos.keep(&self.networks);
             }
             Err(why) => {
                 if is_shown {

@@ -1,15 +1,17 @@
 //! Looking at photos with an open model, between two steps of whatever runs: what it takes a photo for, which channels of a
 //! layer the photo activates most, and which region speaks for a class.
 
+use super::looking::Looking;
 use super::opening::Loaded;
 use crate::ascent::cam::Method;
 use crate::ascent::layer_probe::{ChannelActivation, ChannelMap, ChannelMaps, Rank};
-use crate::ascent::probe::{Classifier, largest};
+use crate::ascent::probe::{Classifier, Site, largest};
 use crate::ascent::{Kind, MapChoice, Objective, Settings, TOP, Unit, heat, photo_map};
 use crate::model::{Activation, Network, Window, picture};
-use crate::runtime::Device;
+use crate::runtime::Stop;
 use image::{RgbImage, imageops};
 use ndarray::{Array4, Axis};
+use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +36,8 @@ pub struct Question {
 pub enum About {
     /// The photo itself, and what the model takes it for.
     Photo,
+    /// The same of one of a list of photos, of which nobody looks at all the others just now.
+    Listed,
     /// The channels of a layer that the photo activates most, at most so many.
     Channels {
         layer: String,
@@ -42,6 +46,21 @@ pub enum About {
     },
     /// The class activation map of a class.
     Class { class: usize, at: MapAt },
+}
+
+impl Question {
+    /// Whether, once this is asked, nobody waits for the answer to another one: of one kind about one photo.
+    pub fn replaces(&self, other: &Self) -> bool {
+        let is_of_photo = self.photo == other.photo && self.model == other.model;
+        is_of_photo && self.about.is_like(&other.about) && self.about != other.about
+    }
+}
+
+impl About {
+    /// Whether it is about the same kind of thing.
+    fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
 }
 
 /// Where and how a class activation map is taken.
@@ -104,11 +123,26 @@ pub struct Channel {
     pub map: Option<Arc<RgbImage>>,
 }
 
-/// The questions that wait, and the photo that was looked at last.
+/// The questions that wait, and what is kept from one answer to the next.
 #[derive(Default)]
 pub struct Photos {
     waiting: VecDeque<Question>,
+    /// The one that was taken last, as long as somebody waits for its answer.
+    taken: Option<Question>,
+    pub looking: Arc<Looking>,
+    /// The photo that was looked at last.
     last: Option<Prepared>,
+    /// The network that looked at it, ready for the next photo.
+    classifier: Option<Classifier<Held>>,
+}
+
+/// An opened model that stays open as long as it is held.
+struct Held(Arc<Loaded>);
+
+impl Borrow<Network> for Held {
+    fn borrow(&self) -> &Network {
+        &self.0.network
+    }
 }
 
 /// A photo as a network sees it.
@@ -124,26 +158,49 @@ struct Prepared {
 impl Photos {
     /// Takes a question; an older one about the same kind of thing that still waits is of no interest any more.
     pub fn ask(&mut self, question: Question) {
-        let kind = std::mem::discriminant(&question.about);
         self.waiting
-            .retain(|other| std::mem::discriminant(&other.about) != kind);
+            .retain(|other| !other.about.is_like(&question.about));
+        self.taken.take_if(|taken| question.replaces(taken));
         self.waiting.push_back(question);
+    }
+
+    /// Nobody looks at a photo any more.
+    pub fn leave(&mut self, photo: &Path) {
+        self.waiting.retain(|question| question.photo != photo);
+        self.taken.take_if(|question| question.photo == photo);
+    }
+
+    /// Whether nobody waits for the answer to the question that was taken last.
+    pub fn is_left(&self) -> bool {
+        self.taken.is_none()
+    }
+
+    /// Keeps only what is of these models.
+    pub fn keep(&mut self, networks: &[Arc<Loaded>]) {
+        let is_open = |classifier: &mut Classifier<Held>| {
+            let hash = &classifier.network().hash;
+            networks.iter().all(|loaded| loaded.network.hash != *hash)
+        };
+        self.classifier.take_if(is_open);
     }
 
     /// The next question.
     pub fn take(&mut self) -> Option<Question> {
-        self.waiting.pop_front()
+        self.taken = self.waiting.pop_front();
+        self.taken.clone()
     }
 
     /// Answers a question. The error is one line.
-    pub fn answer(&mut self, loaded: &Loaded, question: &Question) -> Result<Found, String> {
-        let (network, device) = (&loaded.network, loaded.active.device);
+    pub fn answer(&mut self, loaded: &Arc<Loaded>, question: &Question) -> Result<Found, String> {
+        let network = &loaded.network;
+        let looking = Arc::clone(&self.looking);
+        let site = Site::from((loaded.active.device, &looking.stop));
         let path = question.photo.as_path();
         match &question.about {
-            About::Photo => self.photo(network, path, device).map(Found::Photo),
+            About::Photo | About::Listed => self.photo(loaded, path, site).map(Found::Photo),
             About::Channels { layer, rank, count } => {
                 let prepared = self.prepared(network, path)?;
-                let maps = ChannelMaps::open(network, layer, (*rank, *count), device)
+                let maps = ChannelMaps::open(network, layer, (*rank, *count), site)
                     .and_then(|mut maps| maps.of(prepared.input.clone()))
                     .map_err(|problem| problem.to_string())?;
                 let seen = shrunk(&prepared.seen, LONGEST_MAP);
@@ -151,22 +208,24 @@ impl Photos {
                 Ok(Found::Channels(channels.collect()))
             }
             About::Class { class, at } => {
-                class_map(network, path, (*class, at), device).map(Found::Class)
+                class_map(network, path, (*class, at), site).map(Found::Class)
             }
         }
     }
 
     fn photo(
         &mut self,
-        network: &Network,
+        loaded: &Arc<Loaded>,
         path: &Path,
-        device: Device,
+        site: Site,
     ) -> Result<Arc<Photo>, String> {
-        let picture = read(path)?;
+        let network = &loaded.network;
+        let picture = read(path, &site.stop)?;
         let prepared = Prepared::of(network, path, &picture)?;
         let top = match network.logits() {
-            Some(_) => Classifier::open(network, device)
-                .and_then(|mut classifier| classifier.probabilities(prepared.input.clone()))
+            Some(_) => self
+                .classifier(loaded, site)
+                .and_then(|classifier| classifier.probabilities(prepared.input.clone()))
                 .map(|probabilities| largest(probabilities, TOP))
                 .map_err(|problem| problem.to_string())?,
             None => Vec::new(),
@@ -183,13 +242,28 @@ impl Photos {
         }))
     }
 
+    /// The classifier of a model, opened if it was another's.
+    fn classifier(
+        &mut self,
+        loaded: &Arc<Loaded>,
+        site: Site,
+    ) -> Result<&mut Classifier<Held>, crate::ascent::Error> {
+        let is_same = |known: &Classifier<Held>| known.network().hash == loaded.network.hash;
+        let known = self.classifier.take().filter(is_same);
+        let classifier = match known {
+            Some(known) => known,
+            None => Classifier::open(Held(Arc::clone(loaded)), site)?,
+        };
+        Ok(self.classifier.insert(classifier))
+    }
+
     /// The photo as the network sees it, read again if another was looked at last.
     fn prepared(&mut self, network: &Network, path: &Path) -> Result<&Prepared, String> {
         let is_last = |last: &Prepared| last.photo == path && last.model_hash == network.hash;
         let prepared = match self.last.take().filter(is_last) {
             Some(last) => last,
             None => {
-                let picture = read(path)?;
+                let picture = read(path, &self.looking.stop)?;
                 Prepared::of(network, path, &picture)?
             }
         };
@@ -227,7 +301,7 @@ fn class_map(
     network: &Network,
     path: &Path,
     (class, at): (usize, &MapAt),
-    device: Device,
+    site: Site,
 ) -> Result<Arc<RgbImage>, String> {
     let logits = network
         .logits()
@@ -240,12 +314,12 @@ fn class_map(
         index: class,
         position: (0, 0),
     };
-    let picture = read(path)?;
+    let picture = read(path, &site.stop)?;
     let choice = MapChoice {
         method: at.method,
         layer: at.layer.as_deref(),
     };
-    let map = photo_map::of_photo(network, (&objective, unit), &picture, choice, device)
+    let map = photo_map::of_photo(network, (&objective, unit), &picture, choice, site)
         .map_err(|problem| problem.to_string())?;
     let small = shrunk(&picture, LONGEST);
     let map = map.resized(small.width(), small.height());
@@ -253,13 +327,8 @@ fn class_map(
     Ok(Arc::new(overlaid))
 }
 
-/// Reads a photo. What is no file, such as a pipe, might be waited for without end.
-fn read(path: &Path) -> Result<RgbImage, String> {
-    let is_other = std::fs::metadata(path).is_ok_and(|data| !data.is_file());
-    match is_other {
-        true => Err(format!("{}: not a file", path.display())),
-        false => picture::read(path).map_err(|problem| problem.to_string()),
-    }
+fn read(path: &Path, stop: &Stop) -> Result<RgbImage, String> {
+    picture::read_until(path, stop).map_err(|problem| problem.to_string())
 }
 
 /// The picture with no side longer than `longest`.
@@ -324,9 +393,21 @@ mod tests {
 
     #[test]
     fn what_is_no_file_is_not_waited_for() {
-        let why = read(Path::new("/dev/null")).unwrap_err();
-        assert_eq!(why, "/dev/null: not a file");
-        assert!(read(Path::new("/no/such.png")).is_err());
+        let why = read(Path::new("/dev/null"), &Stop::default()).unwrap_err();
+        assert_eq!(why, "/dev/null: a device, not a regular file");
+        assert!(read(Path::new("/no/such.png"), &Stop::default()).is_err());
+    }
+
+    #[test]
+    fn a_photo_that_is_left_is_not_waited_for() {
+        let mut photos = Photos::default();
+        photos.ask(question("a.png", About::Listed));
+        photos.ask(question("b.png", About::Photo));
+        photos.leave(Path::new("a.png"));
+        assert_eq!(photos.take().unwrap().photo, Path::new("b.png"));
+        assert!(!photos.is_left());
+        photos.leave(Path::new("b.png"));
+        assert!(photos.is_left() && photos.take().is_none());
     }
 
     #[test]

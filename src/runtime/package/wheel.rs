@@ -24,7 +24,7 @@ pub(super) fn unpack(
         package: package.to_string(),
         reason,
     };
-    let file = File::open(wheel).map_err(Error::file("read", wheel))?;
+    let file = crate::files::open(wheel).map_err(Error::file("read", wheel))?;
     let mut archive = zip::ZipArchive::new(file).map_err(|error| broken(error.to_string()))?;
     let mut room = (package.bytes.saturating_mul(MOST_EXPANSION)).max(ALWAYS_ALLOWED);
     let mut kept = 0;

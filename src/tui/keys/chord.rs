@@ -34,7 +34,7 @@ pub enum KeyError {
     Empty,
     #[error(
         "{} is no key; write one such as `x`, `G`, `ctrl-x`, `alt-enter`, `space`, `pageup` or `f1`",
-        crate::onnx::printable(.0)
+        crate::text::printable(.0)
     )]
     Unknown(String),
     #[error("write the character that `shift` makes of `{0}` instead")]

@@ -5,7 +5,7 @@ use super::{Saved, SavedModel};
 use crate::files;
 use crate::home::Home;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -62,16 +62,14 @@ fn written(saved: &Saved) -> Vec<u8> {
 }
 
 fn read(path: &Path) -> Result<Saved, String> {
-    // What is no regular file could block, or never end.
-    match fs::metadata(path) {
+    let file = match files::open(path) {
         Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(Saved::default()),
         Err(problem) => return Err(problem.to_string()),
-        Ok(found) if !found.is_file() => return Err("it is not a file".into()),
-        Ok(_) => {}
-    }
+        Ok(file) => file,
+    };
     let mut text = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MOST_BYTES as u64 + 1).read_to_end(&mut text))
+    file.take(MOST_BYTES as u64 + 1)
+        .read_to_end(&mut text)
         .map_err(|problem| problem.to_string())?;
     if text.len() > MOST_BYTES {
         return Err(format!("it is larger than {} MiB", MOST_BYTES >> 20));
@@ -129,7 +127,7 @@ mod tests {
         }
         let (_folder, home) = home();
         fs::create_dir_all(home.explorer()).unwrap();
-        assert!(load(&home).1.unwrap().contains("not a file"));
+        assert!(load(&home).1.unwrap().contains("not a regular file"));
         assert!(save(&home, &model("a")).is_err());
     }
 

@@ -290,7 +290,7 @@ fn hostile_folders_do_no_harm() {
     for expected in [
         "themes: of 20",
         "big.toml: it is larger",
-        "folder.toml: it is not a file",
+        "folder.toml: a folder, not a regular file",
     ] {
         assert!(shown.contains(expected), "{expected}\n{shown}");
     }

@@ -6,9 +6,9 @@ use super::super::browser::{CellOrder, Place, Tab};
 use super::super::command::Command;
 use super::super::messages::Level;
 use super::super::prompt::{Asked, Prompt};
-use super::super::text::counted;
 use super::{browse, queueing};
 use crate::runs::favourites;
+use crate::text::counted;
 use std::cmp::Ordering;
 
 /// The preset that an atlas is drawn with.
@@ -143,7 +143,7 @@ pub fn export(app: &mut App) {
     };
     let name = format!("{}.html", favourites::file_name(&what));
     let path = app.environment.folder.join(name);
-    let text = format!("{} with a picture", counted(ids.len()));
+    let text = format!("{} with a picture", counted(ids.len(), "run"));
     app.messages.say(Level::Note, text, app.now);
     app.prompt = Some(Prompt::new(Asked::Export(ids), &path.display().to_string()));
 }

@@ -3,9 +3,9 @@
 use super::super::action::Effect;
 use super::super::app::App;
 use super::super::pace;
-use super::super::text::counted;
 use crate::runs::queue::JobState;
 use crate::terminal::Progress;
+use crate::text::counted;
 use std::time::Duration;
 
 /// A user who looks at the screen is not notified of anything that took less than this.
@@ -34,14 +34,17 @@ impl Busy {
 
     /// What to tell when all are done; `None` if all were cancelled.
     fn summary(&self) -> Option<String> {
-        let failed = |count| format!("{} failed", counted(count));
+        let failed = |count| format!("{} failed", counted(count, "run"));
         match (self.finished, self.failed) {
             (0, 0) => None,
             (1, 0) => Some(format!("{} is finished", self.last)),
-            (finished, 0) => Some(format!("{} finished", counted(finished))),
+            (finished, 0) => Some(format!("{} finished", counted(finished, "run"))),
             (0, 1) => Some(format!("{} failed", self.last)),
             (0, count) => Some(failed(count)),
-            (finished, count) => Some(format!("{} finished, {count} failed", counted(finished))),
+            (finished, count) => Some(format!(
+                "{} finished, {count} failed",
+                counted(finished, "run")
+            )),
         }
     }
 }

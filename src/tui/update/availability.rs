@@ -6,7 +6,7 @@ use super::super::command::{COMMANDS, Command, Context};
 use super::super::listing::Motion;
 use super::super::popup::Popup;
 use super::super::tree::Row;
-use super::{browse, context, finished, overlay, photo};
+use super::{album, browse, context, finished, overlay, photo};
 use crate::ascent::settings::{PRESETS, in_groups};
 use crate::runs::queue::JobState;
 
@@ -64,6 +64,7 @@ fn takes(popup: &Popup, command: Command) -> bool {
             command,
             Command::Favourite | Command::CopyCommand | Command::CopyPath | Command::Accept
         ),
+        Popup::Photos => command == Command::Search || command.entry().context == Context::Photos,
         Popup::Photo(_) => {
             let general = matches!(command, Command::Left | Command::Right | Command::Search);
             general || command.entry().context == Context::Photo
@@ -89,7 +90,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         }
         _ => {}
     }
-    if let Some(why) = photo::refusal(app, command) {
+    if let Some(why) = photo::refusal(app, command).or_else(|| album::refusal(app, command)) {
         return Some(why);
     }
     let why = match command {

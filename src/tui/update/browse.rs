@@ -9,6 +9,7 @@ use super::super::listing::{Listing, Motion};
 use super::super::messages::Level;
 use super::super::popup::Popup;
 use super::super::tree::Row;
+use super::super::view::album;
 use super::queueing;
 use crate::ascent::settings::KNOBS;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub fn go(app: &mut App, motion: Motion) {
             Popup::Help { scroll, .. } | Popup::Details { scroll, .. } | Popup::Messages { scroll },
         ) => scroll_by(scroll, motion, page),
         Some(Popup::Compare(_)) => {}
+        Some(Popup::Photos) => app.photos.list.go(motion, album::lines(app.layout().body)),
         Some(Popup::Photo(photo)) => photo.cells.go(motion, page),
         None => match app.focus {
             Panel::Browser => {
@@ -265,7 +267,7 @@ pub fn back(app: &mut App) {
     {
         return;
     }
-    if app.popups.pop().is_some() {
+    if super::album::clear_search(app) || app.popups.pop().is_some() {
         return;
     }
     if app.zoomed {

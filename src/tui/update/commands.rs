@@ -11,7 +11,7 @@ use super::super::plan::Plan;
 use super::super::popup::{Palette, Popup};
 use super::super::prompt::{Asked, Prompt};
 use super::{
-    atlas, availability, browse, elsewhere, finished, map, overlay, photo, queueing, typing,
+    album, atlas, availability, browse, elsewhere, finished, map, overlay, photo, queueing, typing,
 };
 use crate::ascent::settings::{Knob, PRESETS, in_groups};
 use crate::runs::worker::Command as Work;
@@ -45,6 +45,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Search if matches!(app.popups.last(), Some(Popup::Photo(_))) => {
             app.prompt = Some(Prompt::new(Asked::Layer, ""));
         }
+        Command::Search if matches!(app.popups.last(), Some(Popup::Photos)) => album::search(app),
         Command::Search => {
             app.zoomed = false;
             app.focus = Panel::Browser;
@@ -162,6 +163,10 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::ShownMap => photo::next_map(app, effects),
         Command::NextPhoto => photo::turn(app, true, effects),
         Command::PreviousPhoto => photo::turn(app, false, effects),
+        Command::ListPhotos => album::show(app),
+
+        Command::ShowPhoto => album::open_selected(app, effects),
+        Command::SortPhotos => album::sort(app),
 
         Command::Accept => {
             if let Err(why) = finished::accept(app, effects) {

@@ -6,11 +6,11 @@ use super::super::completion::home_relative;
 use super::super::messages::Level;
 use super::super::popup::{Choice, Picker, Popup, Purpose};
 use super::super::prompt::Prompt;
-use super::super::text::counted;
 use super::typing::is_path;
 use super::{browse, finished, queueing};
 use crate::runs::Spec;
 use crate::runs::worker::{Command as Work, Origin};
+use crate::text::counted;
 
 /// Most problems of one model that are said one by one.
 const MOST_SAID: usize = 3;
@@ -81,7 +81,11 @@ pub fn accept(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<()
         return Err(format!("no model here is called {text}"));
     }
     let runs = runs.clone();
-    let text = format!("opening {} for {}", models.join(", "), counted(runs.len()));
+    let text = format!(
+        "opening {} for {}",
+        models.join(", "),
+        counted(runs.len(), "run")
+    );
     app.messages.say(Level::Note, text, app.now);
     for model in models {
         let runs = runs.clone();
@@ -110,7 +114,10 @@ pub fn queue(
     }
     if problems.len() > MOST_SAID {
         let more = problems.len() - MOST_SAID;
-        let text = format!("{model}: {} more cannot be made in it", counted(more));
+        let text = format!(
+            "{model}: {} more cannot be made in it",
+            counted(more, "run")
+        );
         app.messages.say(Level::Error, text, app.now);
     }
 }

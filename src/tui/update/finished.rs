@@ -8,13 +8,13 @@ use super::super::plan::Plan;
 use super::super::popup::{Choice, Compare, MOST_COMPARED, Popup, Purpose};
 use super::super::prompt::{Asked, Prompt};
 use super::super::replay::Replay;
-use super::super::text::counted;
 use super::{browse, elsewhere, queueing, saved};
 use crate::runs::history::Entry;
 use crate::runs::history::query::SortKey;
 use crate::runs::queue::Job;
 use crate::runs::worker::Command as Work;
 use crate::runs::{Record, description, favourites, history};
+use crate::text::counted;
 use image::RgbImage;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -146,7 +146,7 @@ pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
     match app.undoable.pop_back() {
         Some(Undoable::Removed(ids)) => effects.push(Effect::Restore(ids)),
         Some(Undoable::Cleared(jobs)) => {
-            let text = format!("{} queued again", counted(jobs.len()));
+            let text = format!("{} queued again", counted(jobs.len(), "run"));
             app.queue.take_over(jobs);
             app.messages.say(Level::Note, text, app.now);
             effects.push(Effect::SaveQueue(app.queue.clone()));

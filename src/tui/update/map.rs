@@ -4,7 +4,6 @@ use super::super::app::App;
 use super::super::messages::Level;
 use super::browse::no_network;
 use crate::model::layers;
-use crate::runs::words;
 use crate::runs::worker::Opened;
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ pub fn take_here(app: &mut App) {
         return app.messages.say(Level::Note, text, app.now);
     };
     let layer = &opened.layers[index];
-    let name = words::shown(&layer.name);
+    let name = crate::text::shown(&layer.name);
     if layer
         .plane()
         .is_none_or(|(rows, columns)| rows * columns < 2)

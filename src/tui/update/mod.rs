@@ -5,6 +5,7 @@
 //! - `commands`: what each command does
 //! - `availability`: which commands can act in the present state, and why the others cannot
 //! - `browse`: moving, folding, marking, searching
+//! - `album`: the list of photos
 //! - `atlas`: the grid of pictures
 //! - `queueing`: from what is chosen to runs, and from the queue to the worker
 //! - `elsewhere`: runs in other models than the open one
@@ -18,6 +19,7 @@
 //! - `settle`: what follows from the rest of the state
 //! - `mouse`: clicks and the wheel
 
+mod album;
 mod arguments;
 mod atlas;
 mod attention;
@@ -64,6 +66,7 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
             key(app, chord, &mut effects);
             app.messages.end_key();
         }
+        Action::Letter(letter) => typing::letter(app, letter),
         Action::Paste(text) => typing::paste(app, &text, &mut effects),
         Action::Click(column, row) => mouse::click(app, column, row, &mut effects),
         Action::Wheel(column, row, up) => mouse::wheel(app, column, row, up),
@@ -100,6 +103,7 @@ pub fn context(app: &App) -> Context {
 pub fn context_of(app: &App, popup: Option<&Popup>) -> Context {
     match (popup, app.focus, app.browser.tab) {
         (Some(Popup::Settings { .. }), ..) => Context::Settings,
+        (Some(Popup::Photos), ..) => Context::Photos,
         (Some(Popup::Photo(_)), ..) => Context::Photo,
         (Some(_), ..) => Context::Popup,
         (None, Panel::Queue, _) => Context::Queue,

@@ -5,9 +5,9 @@ use super::super::action::Effect;
 use super::super::app::{App, Heat, Shown};
 use super::super::messages::Level;
 use crate::ascent::Overlay;
+use crate::runs::history;
 use crate::runs::worker::Command as Work;
 use crate::runs::worker::photo::{About, Answer, Found, MapAt, Question};
-use crate::runs::{history, words};
 
 /// Shows the next overlay, or the one before.
 pub fn turn(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
@@ -103,7 +103,7 @@ pub fn answer(app: &mut App, answer: &Answer) -> bool {
         Ok(Found::Class(map)) => heat.picture = Some(map.clone()),
         Ok(_) => {}
         Err(why) => {
-            let why = words::shown(why);
+            let why = crate::text::shown(why);
             app.heat = None;
             app.messages.say(Level::Error, why, app.now);
         }

@@ -14,18 +14,14 @@ use super::super::popup::Popup;
 use super::super::prompt::{Asked, Prompt};
 use super::super::view::photo::grid;
 use super::browse::no_network;
-use super::queueing;
+use super::{album, queueing};
 use crate::ascent::layer_probe::Rank;
-use crate::model::Layer;
+use crate::model::{Layer, picture};
 use crate::runs::target::Place;
-use crate::runs::words;
 use crate::runs::worker::photo::{About, Answer, Found, MapAt};
 use crate::runs::worker::{Command as Work, Opened};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Most photos of a session that can be gone back to.
-const MOST_PHOTOS: usize = 100;
 
 /// Asks for the path of a photo; the last one's is offered.
 pub fn ask(app: &mut App) {
@@ -40,40 +36,52 @@ pub fn ask(app: &mut App) {
 /// If there is none.
 pub fn typed(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     if text.is_empty() {
-        return Err("type the path of a photo".into());
+        return Err("type the path of a photo, or of a folder of photos".into());
+    }
+    if app.model.opened().is_none() {
+        return Err("no model is open yet".into());
     }
     // A path as a file manager copies it is taken, too.
     let is_quoted = text.starts_with("file://") || text.starts_with(['\'', '"']);
     let path = match is_quoted {
-        true => dropped::path(text).ok_or_else(|| format!("{text} is no path of a file"))?,
+        true => dropped::path(text)?,
         false => home_relative(text),
     };
-    open(app, vec![path], effects);
+    match picture::is_named(&path) && !text.ends_with('/') {
+        true => open(app, vec![path], effects),
+        false => effects.push(Effect::FindPhotos(path)),
+    }
     Ok(())
 }
 
-/// Opens photos: the first is looked at, the others come after it.
+/// Opens photos: one is looked at, several are listed.
 pub fn open(app: &mut App, paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
     if app.model.opened().is_none() {
         return no_network(app);
     }
-    let Some(first) = paths.first().cloned() else {
-        return;
+    let only = match paths.as_slice() {
+        [only] => Some(only.clone()),
+        _ => None,
     };
-    for path in paths {
-        app.photos.retain(|other| *other != path);
-        app.photos.push(path);
+    let first = paths.first().cloned();
+    app.photos.add(paths);
+    match (only, first) {
+        (Some(only), _) => look_at(app, only, effects),
+        (None, Some(first)) => {
+            album::show(app);
+            app.photos.select(&first);
+        }
+        (None, None) => {}
     }
-    let surplus = app.photos.len().saturating_sub(MOST_PHOTOS);
-    app.photos.drain(..surplus);
-    look_at(app, first, effects);
 }
 
 /// Shows a photo in the place of the one that is shown, if one is.
-fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
+pub fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return;
     };
+    album::pause(app, effects);
+    app.photos.select(&path);
     let before = match app.popups.last() {
         Some(Popup::Photo(_)) => app.popups.pop(),
         _ => None,
@@ -90,9 +98,25 @@ fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
     let same = before.as_ref().map(|photo| photo.layer.clone());
     let layer = same.or_else(|| first_layer(app, &opened));
     let at = (layer.unwrap_or_default(), MapAt::of(&app.plan.settings));
-    let photo = Photo::new(path, &opened, at, before);
-    ask_worker(&photo, About::Photo, effects);
+    let mut photo = Photo::new(path, &opened, at, before);
+    // What the list has examined a moment ago is there at once.
+    photo.photo = app
+        .photos
+        .recent(&photo.path)
+        .filter(|_| is_listed(app))
+        .cloned();
+    match photo.photo.is_some() && !photo.layer.is_empty() {
+        true => ask_worker(&photo, photo.about_channels(), effects),
+        false => ask_worker(&photo, About::Photo, effects),
+    }
     app.popups.push(Popup::Photo(Box::new(photo)));
+}
+
+/// Whether the list of photos lies beneath what is looked at.
+fn is_listed(app: &App) -> bool {
+    app.popups
+        .iter()
+        .any(|popup| matches!(popup, Popup::Photos))
 }
 
 /// The layer that is selected in the browser, or the last one with positions.
@@ -148,7 +172,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
             photo.channels = match found {
                 Ok(Found::Channels(channels)) => Channels::There(channels),
                 Ok(_) => return,
-                Err(why) => Channels::Failed(words::shown(&why)),
+                Err(why) => Channels::Failed(crate::text::shown(&why)),
             };
             photo.cells = Listing::of(photo.shown().len());
         }
@@ -157,7 +181,8 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         }
         (About::Class { class, at }, Err(why)) if at == photo.map_at => {
             photo.mapped.take_if(|mapped| *mapped == class);
-            app.messages.say(Level::Error, words::shown(&why), app.now);
+            app.messages
+                .say(Level::Error, crate::text::shown(&why), app.now);
         }
         _ => {}
     }
@@ -165,7 +190,11 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
 
 /// A photo cannot be opened: what was looked at before comes back.
 fn refused(app: &mut App, path: &PathBuf, why: String) {
-    app.photos.retain(|other| other != path);
+    let is_listed = is_listed(app);
+    // In a list it says why.
+    if !is_listed {
+        app.photos.remove(path);
+    }
     app.messages.say(Level::Error, why, app.now);
     let is_it = |popup: &Popup| matches!(popup, Popup::Photo(photo) if photo.path == *path);
     let Some(at) = app.popups.iter().position(is_it) else {
@@ -176,7 +205,7 @@ fn refused(app: &mut App, path: &PathBuf, why: String) {
     };
     if let Some(before) = photo.before.take() {
         app.popups.insert(at, Popup::Photo(before));
-    } else if app.prompt.is_none() {
+    } else if app.prompt.is_none() && !is_listed {
         // The path can be corrected.
         app.prompt = Some(Prompt::new(Asked::Photo, &path.display().to_string()));
     }
@@ -184,7 +213,9 @@ fn refused(app: &mut App, path: &PathBuf, why: String) {
 
 /// Another model is open: it has not looked at any photo.
 pub fn close(app: &mut App) {
-    app.popups.retain(|popup| !matches!(popup, Popup::Photo(_)));
+    let is_of_photos = |popup: &Popup| matches!(popup, Popup::Photo(_) | Popup::Photos);
+    app.popups.retain(|popup| !is_of_photos(popup));
+    app.photos.forget_seen();
 }
 
 /// Shows the channels of the layer after or before.
@@ -265,14 +296,7 @@ pub fn turn(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
     let Some(path) = open_photo(app).map(|photo| photo.path.clone()) else {
         return;
     };
-    let count = app.photos.len();
-    let at = app.photos.iter().position(|other| *other == path);
-    let next = match (at, forward) {
-        (Some(at), true) => at + 1,
-        (Some(at), false) => at + count - 1,
-        (None, _) => 0,
-    };
-    if let Some(next) = app.photos.get(next % count.max(1)).cloned() {
+    if let Some(next) = app.photos.beside(&path, forward).map(PathBuf::from) {
         look_at(app, next, effects);
     }
 }
@@ -357,9 +381,16 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
             Some(photo) => edge(photo.top.is_empty(), "the model has no class scores"),
         },
         Command::NextPhoto | Command::PreviousPhoto if app.photos.len() < 2 => Some(format!(
-            "no other photo was opened: {} opens one",
+            "no other photo was opened: {} opens one, or a folder of them",
             app.key(Command::OpenPhoto)
         )),
+        Command::NextPhoto | Command::PreviousPhoto => {
+            let (_, listed) = app.photos.place(&photo.path);
+            edge(
+                listed < 2,
+                "no other photo is listed: end the search in the list",
+            )
+        }
         _ => None,
     }
 }

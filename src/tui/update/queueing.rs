@@ -7,7 +7,6 @@ use super::super::command::Command;
 use super::super::messages::Level;
 use super::super::pace::Pace;
 use super::super::plan;
-use super::super::text::counted;
 use super::browse::no_network;
 use super::finished;
 use crate::ascent::{Overlay, Settings};
@@ -15,6 +14,7 @@ use crate::runs::Spec;
 use crate::runs::queue::{Job, JobId, JobState, MOST_TOGETHER};
 use crate::runs::target::{Place, Target, TargetError};
 use crate::runs::worker::{Command as Work, Opened, Watched};
+use crate::text::counted;
 use std::sync::Arc;
 
 /// Queues everything that is chosen in the browser.
@@ -209,12 +209,12 @@ pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<E
                     app.queue.move_up(job);
                 }
             }
-            format!(", before {} of last time", counted(before))
+            format!(", before {} of last time", counted(before, "run"))
         }
         false => String::new(),
     };
     if queued > 1 || !app.running.is_empty() || app.held || !place.is_empty() {
-        let text = format!("{} queued{place}{behind}", counted(queued));
+        let text = format!("{} queued{place}{behind}", counted(queued, "run"));
         app.messages.say(Level::Note, text, app.now);
     }
     app.held = false;
@@ -225,7 +225,7 @@ pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<E
 /// Begins with the runs that another process left waiting.
 pub fn go_on(app: &mut App) {
     app.held = false;
-    let text = format!("{} resumed", counted(app.queue.waiting()));
+    let text = format!("{} resumed", counted(app.queue.waiting(), "run"));
     app.messages.say(Level::Note, text, app.now);
 }
 
@@ -397,7 +397,7 @@ pub fn clear(app: &mut App, effects: &mut Vec<Effect>) {
     let undo = app.key(Command::Undo);
     let text = format!(
         "{} cleared from the queue; {undo} to undo",
-        counted(cleared.len())
+        counted(cleared.len(), "run")
     );
     finished::remember(app, finished::Undoable::Cleared(cleared));
     app.messages.say(Level::Note, text, app.now);

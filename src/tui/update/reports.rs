@@ -8,12 +8,12 @@ use super::super::listing::Listing;
 use super::super::messages::Level;
 use super::super::popup::{Picker, Popup, Purpose};
 use super::super::prompt::Prompt;
-use super::super::text::counted;
-use super::{atlas, browse, elsewhere, finished, overlay, photo, queueing, saved, typing};
+use super::{album, atlas, browse, elsewhere, finished, overlay, photo, queueing, saved, typing};
 use crate::runs::history::Entry;
 use crate::runs::queue::JobId;
 use crate::runs::worker::{Progress, Report, Started};
 use crate::runs::{Record, words};
+use crate::text::counted;
 use image::RgbImage;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -73,6 +73,7 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
         Report::Started(begun) => started(app, &begun),
         Report::Photo(answer) => {
             if !overlay::answer(app, &answer) {
+                album::answer(app, &answer);
                 photo::answer(app, answer, effects);
             }
         }
@@ -220,7 +221,7 @@ fn advice(app: &App, record: &Record) -> String {
     let probability = words::percent(record.probability.unwrap_or_default());
     format!(
         "{} was not reached ({probability}): try another seed ({}), or stochastic_depth = 0 or more steps ({})",
-        words::shown(&record.spec.target),
+        crate::text::shown(&record.spec.target),
         key(Command::NewSeed),
         key(Command::Settings)
     )
@@ -262,6 +263,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         Answer::Likeness(place, order) => atlas::ordered(app, place, &order),
         Answer::Folder { folder, choices } => show_folder(app, folder, choices),
         Answer::Names { text, names } => typing::complete(app, &text, names),
+        Answer::Photos { path, found } => album::found(app, &path, found, effects),
         Answer::Orphans(jobs) => queueing::take_over(app, jobs, effects),
         Answer::Removed(ids) => {
             for id in &ids {
@@ -270,13 +272,13 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
                 app.shown.remove(&Tile::Finished(id.clone()));
             }
             let key = app.key(Command::Undo);
-            let text = format!("{} deleted; {key} to undo", counted(ids.len()));
+            let text = format!("{} deleted; {key} to undo", counted(ids.len(), "run"));
             app.messages.say(Level::Note, text, app.now);
             finished::remember(app, finished::Undoable::Removed(ids));
             browse::list_history(app);
         }
         Answer::Restored(ids) => {
-            let text = format!("{} restored", counted(ids.len()));
+            let text = format!("{} restored", counted(ids.len(), "run"));
             app.messages.say(Level::Note, text, app.now);
         }
         Answer::Favourite { id, on, saved } => {

@@ -7,7 +7,7 @@ use super::super::gallery::Size;
 use super::super::lens::Magnified;
 use super::super::popup::Popup;
 use super::super::replay::Replay;
-use super::{overlay, photo, queueing};
+use super::{album, overlay, photo, queueing};
 
 /// Brings what follows from the rest of the state up to date: what of the lists is seen, which picture is shown, and
 /// which pictures are still to be loaded for that.
@@ -39,6 +39,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
         _ => {}
     }
     photo::fit(app);
+    album::settle(app, effects);
     app.queue_cursor = app
         .queue_cursor
         .min(app.queue.jobs().len().saturating_sub(1));

@@ -16,10 +16,11 @@ use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, Knob};
 use crate::runs::export::Form;
 use crossterm::event::KeyCode;
+use std::path::PathBuf;
 
 /// Takes a key while a line is being typed.
 pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
-    if moves(app, chord) || marks(app, chord) || completes(app, chord, effects) {
+    if completes(app, chord, effects) || moves(app, chord) || marks(app, chord) {
         return;
     }
     let Some(prompt) = &mut app.prompt else {
@@ -50,11 +51,26 @@ pub fn paste(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
             changed(app);
         }
         (None, Some(photos)) => photo::open(app, photos, effects),
-        (None, None) => app.messages.say(
-            Level::Note,
-            "nothing is being typed: the pasted text is ignored",
-            app.now,
-        ),
+        (None, None) => match dropped::other(text) {
+            Some(Ok(path)) if app.model.opened().is_some() => {
+                effects.push(Effect::FindPhotos(path));
+            }
+            Some(Ok(_)) => browse::no_network(app),
+            Some(Err(why)) => app.messages.say(Level::Note, why, app.now),
+            None => app.messages.say(
+                Level::Note,
+                "nothing is being typed: the pasted text is ignored",
+                app.now,
+            ),
+        },
+    }
+}
+
+/// Takes a character that takes no room by itself into the line.
+pub fn letter(app: &mut App, letter: char) {
+    if let Some(prompt) = &mut app.prompt {
+        prompt.paste(letter.encode_utf8(&mut [0; 4]));
+        changed(app);
     }
 }
 
@@ -63,10 +79,16 @@ fn completes(app: &App, chord: Chord, effects: &mut Vec<Effect>) -> bool {
     let Some(prompt) = &app.prompt else {
         return false;
     };
-    let is_asked = chord.code() == KeyCode::Tab && prompt.asked.endings().is_some();
-    if is_asked {
-        effects.push(Effect::ListNames(prompt.text().into()));
-    }
+    // In the picker only a path can be completed; a part of a name chooses from the list.
+    let folder = match (&prompt.asked, app.popups.last()) {
+        (Asked::Model | Asked::OtherModels, Some(Popup::Models(picker))) => {
+            is_path(prompt.text()).then(|| picker.folder.clone())
+        }
+        (asked, _) => asked.endings().map(|_| PathBuf::new()),
+    };
+    let folder = folder.filter(|_| chord.code() == KeyCode::Tab);
+    let is_asked = folder.is_some();
+    effects.extend(folder.map(|folder| Effect::ListNames(prompt.text().into(), folder)));
     is_asked
 }
 
@@ -89,6 +111,7 @@ pub fn complete(app: &mut App, text: &str, names: Result<Vec<Name>, String>) {
         several => several.join("  "),
     };
     prompt.replace(&completed.text);
+    changed(app);
     if !note.is_empty() {
         app.messages.say(Level::Note, note, app.now);
     }
@@ -152,6 +175,7 @@ pub fn changed(app: &mut App) {
             app.browser.set_search(&text);
             browse::list_tab(app);
         }
+        (Asked::PhotoSearch { .. }, _) => app.photos.set_search(&text),
         (Asked::Command, Some(Popup::Palette(_))) => complete_command(app, &text),
         (_, Some(Popup::Models(picker))) if is_path(&text) => picker.filter(""),
         (_, Some(Popup::Models(picker))) => picker.filter(&text),
@@ -183,6 +207,7 @@ fn give_up(app: &mut App) {
             app.browser.set_search(&before);
             browse::list_tab(app);
         }
+        (Asked::PhotoSearch { before }, _) => app.photos.set_search(&before),
         (Asked::Command | Asked::Model | Asked::OtherModels, _) => drop(app.popups.pop()),
         (Asked::HelpFilter, Some(Popup::Help { filter, .. })) => filter.clear(),
         _ => {}
@@ -196,7 +221,7 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
     };
     let text = prompt.text().trim().to_string();
     let done = match &prompt.asked {
-        Asked::Search { .. } | Asked::HelpFilter => Ok(()),
+        Asked::Search { .. } | Asked::PhotoSearch { .. } | Asked::HelpFilter => Ok(()),
         Asked::Value(knob) => set(app, knob, &text),
         Asked::PresetName => save_preset(app, &text, effects),
         Asked::Sweep => queueing::sweep(app, &text, effects),

@@ -9,10 +9,11 @@ use crate::runs::history::{Entry, SortKey};
 use crate::runs::target::{Place, Target};
 use crate::runs::words;
 use crate::runs::worker::Opened;
+use crate::text::age;
 use crate::tui::app::{App, Model, Panel};
 use crate::tui::browser::Tab;
 use crate::tui::command::Command;
-use crate::tui::text::{ago, count, fit, fit_end, p};
+use crate::tui::text::{count, fit, fit_end, p};
 use crate::tui::theme::Role;
 use crate::tui::tree::Row;
 use ratatui::layout::Rect;
@@ -271,7 +272,7 @@ fn entry_row(app: &App, entry: &Entry, now: u64, width: usize) -> Line<'static> 
         (_, None) => words::score(entry.score),
     };
     let right = match width > 44 {
-        true => format!("{score:>8}  {:>10}", ago(entry.time, now)),
+        true => format!("{score:>8}  {:>10}", age(entry.time, now)),
         false => score,
     };
     let star_width = if entry.favourite { 2 } else { 0 };

@@ -4,9 +4,10 @@ use super::panel::{overlaid, scrolled};
 use super::{Frame, slots};
 use crate::runs::judging::MOST_SHOWN;
 use crate::runs::{Record, description, words};
+use crate::text::span;
 use crate::tui::app::App;
 use crate::tui::gallery::Size;
-use crate::tui::text::{span, wrapped};
+use crate::tui::text::wrapped;
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -48,7 +49,7 @@ fn lines(app: &App, record: &Record, width: usize) -> Vec<Line<'static>> {
     let dim = app.theme.style(Role::Dim);
     let text = app.theme.style(Role::Text);
     let row = |(label, value): (&str, String)| {
-        let parts = wrapped(&words::shown(&value), width.saturating_sub(LABEL));
+        let parts = wrapped(&crate::text::shown(&value), width.saturating_sub(LABEL));
         let line = |(index, part): (usize, String)| {
             let label = if index == 0 { label } else { "" };
             Line::from(vec![

@@ -2,9 +2,10 @@
 
 use super::Frame;
 use super::panel::{overlaid, scrolled};
+use crate::text::span;
 use crate::tui::app::App;
 use crate::tui::messages::Level;
-use crate::tui::text::{span, wrapped};
+use crate::tui::text::wrapped;
 use crate::tui::theme::Role;
 use ratatui::text::{Line, Span};
 

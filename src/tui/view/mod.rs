@@ -3,6 +3,7 @@
 //! One file a panel. Nothing here changes the state or touches the terminal; [`draw`] is what the program calls for every
 //! frame and what the snapshots of the tests show.
 
+pub mod album;
 mod batch;
 mod browser;
 mod compare;
@@ -115,6 +116,7 @@ fn draw_popup(app: &App, frame: &mut Frame, popup: &Popup) {
         }
         Popup::Models(picker) => models::draw(app, frame, picker),
         Popup::Compare(compare) => compare::draw(app, frame, compare),
+        Popup::Photos => album::draw(app, frame),
         Popup::Photo(photo) => photo::draw(app, frame, photo),
         Popup::Messages { scroll } => messages::draw(app, frame, *scroll),
     }

@@ -2,9 +2,10 @@
 
 use super::Frame;
 use super::panel::{list, overlaid, two};
+use crate::text::counted;
 use crate::tui::app::{App, Model};
 use crate::tui::popup::{Choice, Picker, Purpose};
-use crate::tui::text::{counted, fit_end};
+use crate::tui::text::fit_end;
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -21,7 +22,7 @@ pub fn draw(app: &App, frame: &mut Frame, picker: &Picker) {
     };
     let purpose = match &picker.purpose {
         Purpose::Open => "open a model".into(),
-        Purpose::Run(runs) => format!("make {} in other models", counted(runs.len())),
+        Purpose::Run(runs) => format!("make {} in other models", counted(runs.len(), "run")),
     };
     let title = format!("{purpose} · {}", picker.folder.display());
     let area = overlaid(app, frame, body.width.min(84), body.height.min(30), &title);

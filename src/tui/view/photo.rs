@@ -4,7 +4,7 @@
 mod cells;
 mod grid;
 
-pub use grid::grid;
+pub use grid::{grid, halves};
 
 use super::panel::{overlaid, two};
 use super::{Frame, slots};
@@ -19,18 +19,14 @@ use image::RgbImage;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
+use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
 /// Draws the popup.
 pub fn draw(app: &App, frame: &mut Frame, photo: &Photo) {
     let body = app.layout().body;
-    let (left, right) = grid::halves(overlaid(
-        app,
-        frame,
-        body.width,
-        body.height,
-        &title(app, photo),
-    ));
+    let inner = overlaid(app, frame, body.width, body.height, &title(app, photo));
+    let (left, right) = grid::parts(inner);
     let Some(opened) = app.model.opened() else {
         return;
     };
@@ -43,10 +39,8 @@ pub fn draw(app: &App, frame: &mut Frame, photo: &Photo) {
 
 fn title(app: &App, photo: &Photo) -> String {
     let name = photo.path.file_name().unwrap_or_default();
-    let count = app.photos.len();
-    let at = app.photos.iter().position(|path| *path == photo.path);
-    let of = match at {
-        Some(at) if count > 1 => format!(" · {} of {count}", at + 1),
+    let of = match app.photos.place(&photo.path) {
+        (Some(at), count) if count > 1 => format!(" · {} of {count}", at + 1),
         _ => String::new(),
     };
     format!("photo · {}{of}", fit(&name.to_string_lossy(), 60))
@@ -68,10 +62,25 @@ fn seen(
     (photo, found): (&Photo, &photo::Photo),
     opened: &Opened,
 ) {
-    let below = below(app, photo, found, opened, area.width);
-    let Some(picture) = photo.picture() else {
-        return;
+    let below = Below {
+        found,
+        opened,
+        mapped: photo.mapped,
+        is_awaited: photo.mapped.is_some_and(|class| photo.map(class).is_none()),
     };
+    if let Some(picture) = photo.picture() {
+        pictured(app, frame, area, picture, below.lines(app, area.width));
+    }
+}
+
+/// Draws a photo, and lines below it.
+pub(super) fn pictured(
+    app: &App,
+    frame: &mut Frame,
+    area: Rect,
+    picture: &Arc<RgbImage>,
+    below: Vec<Line<'static>>,
+) {
     let room = area.height.saturating_sub(below.len() as u16 + 1).max(1);
     let place = Rect {
         height: rows_of(app, picture, area.width).min(room),
@@ -93,50 +102,55 @@ fn rows_of(app: &App, picture: &RgbImage, width: u16) -> u16 {
     u16::try_from(rows).unwrap_or(u16::MAX).max(1)
 }
 
-/// The lines below the photo: its classes, and how much of it the network sees.
-fn below(
-    app: &App,
-    photo: &Photo,
-    found: &photo::Photo,
-    opened: &Opened,
-    width: u16,
-) -> Vec<Line<'static>> {
-    let width = usize::from(width);
-    let class = |&(class, value): &(usize, f32)| {
-        let is_mapped = photo.mapped == Some(class);
-        let value = match found.has_probabilities {
-            true => words::percent(value),
-            false => words::score(value),
+/// What is said below a photo: its classes, and how much of it the network sees.
+pub(super) struct Below<'a> {
+    pub found: &'a photo::Photo,
+    pub opened: &'a Opened,
+    /// The class whose activation map lies over the photo, and whether that is still to come.
+    pub mapped: Option<usize>,
+    pub is_awaited: bool,
+}
+
+impl Below<'_> {
+    pub fn lines(&self, app: &App, width: u16) -> Vec<Line<'static>> {
+        let (found, opened) = (self.found, self.opened);
+        let width = usize::from(width);
+        let class = |&(class, value): &(usize, f32)| {
+            let is_mapped = self.mapped == Some(class);
+            let value = match found.has_probabilities {
+                true => words::percent(value),
+                false => words::score(value),
+            };
+            let pending = match is_mapped && self.is_awaited {
+                true => " …",
+                false => "",
+            };
+            let name = opened.classes.name(class).unwrap_or_default();
+            let text = format!(
+                "{} {value:>7}  {name}{pending}",
+                if is_mapped { "▸" } else { " " }
+            );
+            let role = match is_mapped {
+                true => Role::Accent,
+                false => Role::Text,
+            };
+            Line::styled(fit(&text, width), app.theme.style(role))
         };
-        let pending = match is_mapped && photo.map(class).is_none() {
-            true => " …",
-            false => "",
-        };
-        let name = opened.classes.name(class).unwrap_or_default();
-        let text = format!(
-            "{} {value:>7}  {name}{pending}",
-            if is_mapped { "▸" } else { " " }
-        );
-        let role = match is_mapped {
-            true => Role::Accent,
-            false => Role::Text,
-        };
-        Line::styled(fit(&text, width), app.theme.style(role))
-    };
-    let mut lines: Vec<Line> = found.top.iter().map(class).collect();
-    if let Some((wide, high)) = found.seen {
-        let (width_of_all, height_of_all) = found.size;
-        let text = format!(
-            "the network sees the middle {wide} × {high} of {width_of_all} × {height_of_all} pixels"
-        );
-        let style = app.theme.style(Role::Dim);
-        lines.extend(
-            wrapped(&text, width)
-                .into_iter()
-                .map(|line| Line::styled(line, style)),
-        );
+        let mut lines: Vec<Line> = found.top.iter().map(class).collect();
+        if let Some((wide, high)) = found.seen {
+            let (width_of_all, height_of_all) = found.size;
+            let text = format!(
+                "the network sees the middle {wide} × {high} of {width_of_all} × {height_of_all} pixels"
+            );
+            let style = app.theme.style(Role::Dim);
+            lines.extend(
+                wrapped(&text, width)
+                    .into_iter()
+                    .map(|line| Line::styled(line, style)),
+            );
+        }
+        lines
     }
-    lines
 }
 
 /// Draws the channels of the layer.
@@ -207,7 +221,7 @@ fn summary(app: &App, photo: &Photo, selected: &photo::Channel, width: u16) -> L
 }
 
 /// Draws a dim text in the middle of an area.
-fn dim(app: &App, frame: &mut Frame, area: Rect, text: &str) {
+pub(super) fn dim(app: &App, frame: &mut Frame, area: Rect, text: &str) {
     if area.is_empty() {
         return;
     }

@@ -7,9 +7,10 @@ use crate::ascent::Overlay;
 use crate::runs::words;
 use crate::terminal::Terminal;
 use crate::terminal::protocols::blocks;
+use crate::text::{counted, span};
 use crate::tui::app::{App, Model, Shown};
 use crate::tui::command::Command;
-use crate::tui::text::{counted, fit, span};
+use crate::tui::text::fit;
 use crate::tui::theme::Role;
 use image::RgbImage;
 use ratatui::buffer::Buffer;
@@ -49,7 +50,7 @@ fn title(app: &App) -> String {
         }
         Shown::Batch(tiles) => {
             let paused = if app.paused { " · paused" } else { "" };
-            format!("{}{paused}", counted(tiles.len()))
+            format!("{}{paused}", counted(tiles.len(), "run"))
         }
         Shown::Finished(id) => {
             let entry = app.library.find(id);

@@ -5,7 +5,7 @@ use crate::tui::app::App;
 use crate::tui::hints;
 use crate::tui::messages::Level;
 use crate::tui::prompt::Prompt;
-use crate::tui::text::fit;
+use crate::tui::text::{fit, window};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -57,10 +57,8 @@ fn typing(app: &App, frame: &mut Frame, area: Rect, prompt: &Prompt) {
     let help = prompt.asked.help();
     let width = usize::from(area.width);
     let room = width.saturating_sub(label.width() + 1);
-    let scroll = prompt.line.visual_scroll(room.max(1));
-    let text: String = prompt.text().chars().skip(scroll).collect();
-    let text = fit(&text, room);
-    let used = label.width() + prompt.line.visual_cursor().saturating_sub(scroll);
+    let (text, column) = window(prompt.text(), prompt.line.cursor(), room);
+    let used = label.width() + column;
     let text_role = match prompt.is_selected {
         true => Role::Cursor,
         false => Role::HeaderText,

@@ -8,9 +8,10 @@ use crate::runs::history::Entry;
 use crate::runs::judging::Verdict;
 use crate::runs::worker::Opened;
 use crate::runs::{Record, words};
+use crate::text::{age, clean, counted, span};
 use crate::tui::app::{App, Shown};
 use crate::tui::browser::Tab;
-use crate::tui::text::{ago, clean, count, counted, fit, span, wrapped};
+use crate::tui::text::{count, fit, wrapped};
 use crate::tui::theme::Role;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -150,7 +151,7 @@ fn of_run(app: &App, entry: &Entry, record: Option<&Record>) -> Vec<Fact> {
     });
     facts.extend(settings.map(|text| ("settings", text)));
     facts.extend([
-        ("made", ago(entry.time, words::unix_now())),
+        ("made", age(entry.time, words::unix_now())),
         ("id", entry.id.clone()),
         ("next run", next(app)),
     ]);
@@ -184,13 +185,13 @@ fn of_target(app: &App) -> Vec<Fact> {
         facts.extend(field(opened, &layer.name).map(|text| ("rec. field", text)));
         let ran = app.library.channels_of(&opened.hash, &layer.name);
         if ran > 0 {
-            facts.push(("runs", format!("{} of its channels", counted(ran))));
+            facts.push(("runs", format!("{} of its channels", counted(ran, "run"))));
         }
     }
     if !facts.is_empty() {
         facts.push(("run", "never".into()));
     }
-    let history = counted(app.library.len());
+    let history = counted(app.library.len(), "run");
     facts.extend([("next run", next(app)), ("history", history)]);
     facts
 }

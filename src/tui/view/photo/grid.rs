@@ -24,7 +24,7 @@ pub struct Grid {
 /// The grid for so many channels within the body of the screen, whose characters have `cell` pixels: the pictures are as
 /// large as can be with six cells in view.
 pub fn grid(body: Rect, cell: (u16, u16), count: usize) -> Grid {
-    let (_, right) = halves(inside(body));
+    let (_, right) = parts(inside(body));
     // The layer's name is above it, the selected channel below.
     let area = Rect {
         y: right.y + right.height.min(1),
@@ -63,8 +63,12 @@ fn inside(body: Rect) -> Rect {
 }
 
 /// The places of the photo and of its channels.
-pub(super) fn halves(inner: Rect) -> (Rect, Rect) {
-    let left = (inner.width * 2 / 5).min(56);
+pub(super) fn parts(inner: Rect) -> (Rect, Rect) {
+    halves(inner, (inner.width * 2 / 5).min(56))
+}
+
+/// Two places side by side, the left one of a width.
+pub fn halves(inner: Rect, left: u16) -> (Rect, Rect) {
     let right = (left + 2).min(inner.width);
     (
         Rect {

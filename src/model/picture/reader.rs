@@ -1,0 +1,77 @@
+//! Bytes that are decoded until nobody wants the picture any more.
+
+use crate::runtime::Stop;
+use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
+
+/// How many bytes are handed out at a time; between these it is asked whether to go on.
+const PIECE: usize = 1 << 16;
+
+/// A reader that ends in an error once it is stopped.
+pub struct Stoppable<'a> {
+    bytes: Cursor<&'a [u8]>,
+    stop: &'a Stop,
+}
+
+impl<'a> Stoppable<'a> {
+    pub fn new(bytes: &'a [u8], stop: &'a Stop) -> Self {
+        let bytes = Cursor::new(bytes);
+        Self { bytes, stop }
+    }
+
+    fn go_on(&self) -> io::Result<()> {
+        match self.stop.is_stopped() {
+            true => Err(stopped()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The error of a reader that was stopped.
+pub fn stopped() -> io::Error {
+    io::Error::other("stopped")
+}
+
+impl Read for Stoppable<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.go_on()?;
+        let most = buffer.len().min(PIECE);
+        self.bytes.read(&mut buffer[..most])
+    }
+}
+
+impl BufRead for Stoppable<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.go_on()?;
+        let rest = self.bytes.fill_buf()?;
+        Ok(&rest[..rest.len().min(PIECE)])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.bytes.consume(amount);
+    }
+}
+
+impl Seek for Stoppable<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.bytes.seek(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_bytes_come_in_pieces_until_it_is_stopped() {
+        let bytes: Vec<u8> = (0..200_000u32).map(|byte| byte as u8).collect();
+        let stop = Stop::default();
+        let mut all = Vec::new();
+        let mut reader = Stoppable::new(&bytes, &stop);
+        reader.read_to_end(&mut all).unwrap();
+        assert_eq!(all, bytes);
+        reader.seek(SeekFrom::Start(0)).unwrap();
+        assert_eq!(reader.fill_buf().unwrap().len(), PIECE);
+        stop.stop();
+        assert!(reader.fill_buf().is_err() && reader.read(&mut [0]).is_err());
+    }
+}

@@ -1,0 +1,173 @@
+//! Text for people: what comes from outside is made harmless here, before it is shown anywhere; plurals, durations and ages
+//! are worded here.
+//!
+//! Names of files, layers, classes and runs may hold anything. One rule ([`is_harmless`]) says which characters may reach a
+//! terminal; what becomes of the others depends on the place:
+//!
+//! - [`shown`]: a name within a line: escaped, and of bounded length
+//! - [`printable`]: a name that is quoted in an error: the same, in quotes
+//! - [`one_line`]: a finished line of output: escaped; line breaks become spaces
+//! - [`json`]: a line of JSON: escaped as JSON does it
+//! - [`clean`]: a text of which each character keeps its place on the screen: a dot in the place of each
+//! - [`without`]: a name that is used as a name: left out
+
+mod amounts;
+
+pub use amounts::{age, counted, span};
+
+/// Longest name that is shown, in characters.
+pub const LONGEST: usize = 200;
+
+/// Longest name that is quoted, in characters.
+const LONGEST_QUOTED: usize = 80;
+
+/// Whether a character shows as itself. Others steer the terminal (control characters), end the line, change the direction
+/// of the text around them, or cannot be seen at all, so that a name looks like another.
+pub fn is_harmless(c: char) -> bool {
+    let is_hidden = matches!(c,
+        // Soft hyphen; Arabic letter mark; Mongolian vowel separator.
+        '\u{ad}' | '\u{61c}' | '\u{180e}'
+        // Zero width space and joiners, direction marks.
+        | '\u{200b}'..='\u{200f}'
+        // Line and paragraph separators, embeddings and overrides of direction.
+        | '\u{2028}'..='\u{202e}'
+        // Word joiner, invisible operators, isolates of direction, deprecated format characters.
+        | '\u{2060}'..='\u{206f}'
+        // Byte order mark, annotations, tags.
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+    !is_hidden && !c.is_control()
+}
+
+/// A name as it may be shown within a line: what is not harmless is escaped, and it has at most [`LONGEST`] characters.
+pub fn shown(text: &str) -> String {
+    if text.len() <= LONGEST && text.chars().all(is_harmless) {
+        return text.into();
+    }
+    let mut out = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == LONGEST {
+            out.push('…');
+            break;
+        }
+        escape(c, &mut out);
+    }
+    out
+}
+
+/// A name in quotes, as errors have it: what is not harmless is escaped, and it has at most 80 characters.
+pub fn printable(text: &str) -> String {
+    let short: String = text.chars().take(LONGEST_QUOTED).collect();
+    let more = if short.len() < text.len() { "…" } else { "" };
+    format!("{short:?}{more}")
+}
+
+/// A text on one line: line breaks and tabs become spaces, what else is not harmless is escaped.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.trim_end().chars() {
+        match c {
+            '\n' | '\r' | '\t' => line.push(' '),
+            c => escape(c, &mut line),
+        }
+    }
+    line
+}
+
+/// A line of JSON in which what is not harmless is escaped too: it can stand only within a text.
+pub fn json(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_harmless(c) {
+            true => line.push(c),
+            false => {
+                let units = c.encode_utf16(&mut [0; 2]).to_vec();
+                line.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+            }
+        }
+    }
+    line
+}
+
+/// A text with a dot in the place of each character that is not harmless.
+pub fn clean(text: &str) -> String {
+    let visible = |c: char| if is_harmless(c) { c } else { '·' };
+    text.chars().map(visible).collect()
+}
+
+/// A name without what is not harmless, trimmed, and with at most so many characters. A tab separates as a space does.
+pub fn without(text: &str, most: usize) -> String {
+    let spaced = |c: char| if c == '\t' { ' ' } else { c };
+    let kept = text.chars().map(spaced).filter(|c| is_harmless(*c));
+    let kept: String = kept.take(most).collect();
+    kept.trim().to_owned()
+}
+
+fn escape(c: char, out: &mut String) {
+    match is_harmless(c) {
+        true => out.push(c),
+        false => out.extend(c.escape_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What must never reach a terminal, by its properties in Unicode's own words.
+    const HOSTILE: &[(&str, std::ops::RangeInclusive<char>)] = &[
+        ("C0 controls", '\0'..='\u{1f}'),
+        ("DEL and C1 controls", '\u{7f}'..='\u{9f}'),
+        ("Arabic letter mark", '\u{61c}'..='\u{61c}'),
+        (
+            "zero width space and direction marks",
+            '\u{200b}'..='\u{200f}',
+        ),
+        ("line and paragraph separator", '\u{2028}'..='\u{2029}'),
+        ("embeddings and overrides", '\u{202a}'..='\u{202e}'),
+        ("word joiner", '\u{2060}'..='\u{2060}'),
+        ("isolates", '\u{2066}'..='\u{2069}'),
+        ("byte order mark", '\u{feff}'..='\u{feff}'),
+        ("tags", '\u{e0000}'..='\u{e007f}'),
+    ];
+
+    #[test]
+    fn no_way_to_show_a_text_lets_a_hostile_character_through() {
+        let is_hostile = |c: char| HOSTILE.iter().any(|(_, range)| range.contains(&c));
+        for c in '\0'..=char::MAX {
+            assert!(!(is_harmless(c) && is_hostile(c)), "{c:?}");
+            let text = format!("a{c}b");
+            let quoted = serde_json::to_string(&text).unwrap();
+            for made in [
+                shown(&text),
+                printable(&text),
+                one_line(&text),
+                json(&quoted),
+                clean(&text),
+                without(&text, 9),
+            ] {
+                assert!(made.chars().all(is_harmless), "{c:?}: {made:?}");
+            }
+            let read: String = serde_json::from_str(&json(&quoted)).unwrap();
+            assert_eq!(read, text);
+            if is_harmless(c) && !c.is_whitespace() {
+                assert_eq!((shown(&text), clean(&text)), (text.clone(), text.clone()));
+                assert_eq!((one_line(&text), without(&text, 9)), (text.clone(), text));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_on_one_line_and_short() {
+        let hostile = "a\u{1b}[2J\u{202e}\u{9b}31m\nb";
+        assert_eq!(shown(hostile), "a\\u{1b}[2J\\u{202e}\\u{9b}31m\\nb");
+        assert_eq!(one_line("a\r\nb\u{2066}c\n"), "a  b\\u{2066}c");
+        assert_eq!(clean(hostile), "a·[2J··31m·b");
+        assert_eq!(without(" \u{1b}]0;x\u{7}\tb ", 7), "]0;x b");
+        assert_eq!(without("abcdef", 3), "abc");
+        assert_eq!(json("\"\u{e0041}\u{202e}\""), r#""\udb40\udc41\u202e""#);
+        assert_eq!(shown("groß と wide"), "groß と wide");
+        assert_eq!(shown(&"ß".repeat(10_000)).chars().count(), LONGEST + 1);
+        assert_eq!(shown(&"x".repeat(LONGEST)), "x".repeat(LONGEST));
+        assert_eq!(printable(&"x".repeat(1000)).len(), 2 + 80 + "…".len());
+    }
+}

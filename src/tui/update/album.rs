@@ -1,0 +1,174 @@
+//! What happens to the list of photos.
+
+use super::super::action::Effect;
+use super::super::album::Album;
+use super::super::app::App;
+use super::super::command::Command;
+use super::super::messages::Level;
+use super::super::popup::Popup;
+use super::super::prompt::{Asked, Prompt};
+use super::super::view::album::lines;
+use super::photo;
+use crate::runs::worker::Command as Work;
+use crate::runs::worker::photo::{About, Answer, Found};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Whether the list is the topmost thing.
+fn is_topmost(app: &App) -> bool {
+    matches!(app.popups.last(), Some(Popup::Photos))
+}
+
+/// Shows the list, in the place of the photo that is looked at, if one is.
+pub fn show(app: &mut App) {
+    let is_open = app
+        .popups
+        .iter()
+        .any(|popup| matches!(popup, Popup::Photos));
+    if let Some(Popup::Photo(photo)) = app.popups.pop_if(|top| matches!(top, Popup::Photo(_))) {
+        app.photos.select(&photo.path);
+    }
+    if !is_open {
+        app.popups.push(Popup::Photos);
+    }
+}
+
+/// Takes the photos of a path that was typed or dropped: of a folder there may be more than are listed, `all` in number.
+pub fn found(
+    app: &mut App,
+    path: &Path,
+    found: Result<(Vec<PathBuf>, usize), String>,
+    effects: &mut Vec<Effect>,
+) {
+    let (paths, all) = match found {
+        Ok(found) => found,
+        Err(why) => {
+            app.messages.say(Level::Error, why, app.now);
+            // The path can be corrected.
+            let text = path.display().to_string();
+            let prompt = || Prompt::new(Asked::Photo, &text);
+            app.prompt.get_or_insert_with(prompt);
+            return;
+        }
+    };
+    let count = paths.len();
+    photo::open(app, paths, effects);
+    if all > count {
+        let text = format!("the first {count} of {all} photos are listed");
+        app.messages.say(Level::Warning, text, app.now);
+    }
+}
+
+/// Looks at the photo under the cursor.
+pub fn open_selected(app: &mut App, effects: &mut Vec<Effect>) {
+    if let Some(path) = app.photos.selected().map(|photo| photo.path.clone()) {
+        photo::look_at(app, path, effects);
+    }
+}
+
+/// Lists them in the next order.
+pub fn sort(app: &mut App) {
+    app.photos.turn_order();
+    let text = format!("sorted {}", app.photos.order().title());
+    app.messages.say(Level::Note, text, app.now);
+}
+
+/// Begins a search in the list.
+pub fn search(app: &mut App) {
+    let before = app.photos.search().to_string();
+    let asked = Asked::PhotoSearch {
+        before: before.clone(),
+    };
+    app.prompt = Some(Prompt::replacing(asked, &before));
+}
+
+/// Ends a search, if the list is the topmost thing; returns whether there was one.
+pub fn clear_search(app: &mut App) -> bool {
+    let is_searched = is_topmost(app) && !app.photos.search().is_empty();
+    if is_searched {
+        app.photos.set_search("");
+    }
+    is_searched
+}
+
+/// Takes what the worker found out about one of the list.
+pub fn answer(app: &mut App, answer: &Answer) {
+    if app.photos.asked.as_ref() == Some(&answer.question) {
+        app.photos.asked = None;
+    }
+    let found = match (&answer.question.about, &answer.found) {
+        (About::Photo | About::Listed, Ok(Found::Photo(photo))) => Ok(Arc::clone(photo)),
+        (About::Photo | About::Listed, Err(why)) => Err(why.clone()),
+        _ => return,
+    };
+    if let Some(opened) = app.model.opened()
+        && opened.model == answer.question.model
+    {
+        let classes = &opened.classes;
+        app.photos.note(&answer.question.photo, &found, classes);
+    }
+}
+
+/// Breaks off what is asked for the list.
+pub fn pause(app: &mut App, effects: &mut Vec<Effect>) {
+    if let Some(question) = app.photos.asked.take() {
+        effects.push(Effect::Worker(Work::LeavePhoto(question.photo)));
+    }
+}
+
+/// Has the photos of the list examined one after another while it is shown, the one under the cursor first; a photo that is
+/// not looked at any more is left.
+pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
+    let rows = lines(app.layout().body);
+    app.photos.list.fit(rows, 1);
+    let photo = app.popups.iter().find_map(|popup| match popup {
+        Popup::Photo(photo) => Some(photo.path.clone()),
+        _ => None,
+    });
+    if app.photos.shown != photo
+        && let Some(left) = std::mem::replace(&mut app.photos.shown, photo.clone())
+    {
+        effects.push(Effect::Worker(Work::LeavePhoto(left)));
+    }
+    let is_listed = app
+        .popups
+        .iter()
+        .any(|popup| matches!(popup, Popup::Photos));
+    let is_examined = is_listed && photo.is_none();
+    let urgent = app.photos.urgent();
+    let is_wanted = |asked: &Path| is_examined && urgent.is_none_or(|urgent| urgent == asked);
+    match &app.photos.asked {
+        Some(question) if is_wanted(&question.photo) => return,
+        Some(_) => pause(app, effects),
+        None => {}
+    }
+    let Some(opened) = app.model.opened().filter(|_| is_examined) else {
+        return;
+    };
+    if let Some(path) = app.photos.next() {
+        let question = Album::question(path, &opened.model);
+        effects.push(Effect::Worker(Work::Photo(question.clone())));
+        app.photos.asked = Some(question);
+    }
+}
+
+/// Why a command would do nothing with the list; `None` if it would, or has nothing to do with it.
+pub fn refusal(app: &App, command: Command) -> Option<String> {
+    let few = || {
+        let key = app.key(Command::OpenPhoto);
+        format!("no other photo was opened: {key} opens one, or a folder of them")
+    };
+    match command {
+        Command::ListPhotos if app.photos.len() < 2 => Some(few()),
+        Command::ShowPhoto | Command::SortPhotos if !is_topmost(app) => {
+            Some("the list of photos is not shown".into())
+        }
+        Command::SortPhotos if app.photos.len() < 2 => Some(few()),
+        Command::ShowPhoto => match app.photos.selected().map(|photo| &photo.seen) {
+            None => Some("nothing is listed".into()),
+            Some(Some(Err(why))) => Some(why.clone()),
+            Some(_) => None,
+        },
+        _ => None,
+    }
+}
