@@ -6,7 +6,7 @@ use super::ports::Ports;
 use super::{Failure, opening, output};
 use serde::Serialize;
 use std::num::NonZeroUsize;
-use ziggurat::autodiff::reach::Reach;
+use ziggurat::autodiff::differentiability::Differentiability;
 use ziggurat::model::Layer;
 
 #[derive(clap::Args)]
@@ -70,7 +70,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 fn line(layer: &Layer) -> Line<'_> {
-    let differentiable = layer.reach == Reach::Differentiable;
+    let differentiable = layer.reach == Differentiability::Differentiable;
     Line {
         name: &layer.name,
         op: &layer.op,

@@ -8,7 +8,7 @@ use super::class_scores::Evidence;
 use super::hints::Hints;
 use super::passes::LeftOut;
 use super::{Activation, Card, Error, ModelFile, Network, Origin, Preprocessing, input};
-use crate::autodiff::reach::{Reach, Refusals};
+use crate::autodiff::differentiability::{Differentiability, Refusals};
 use crate::autodiff::rules;
 use crate::onnx::graph::{declared_dims, is_default_domain};
 use crate::onnx::proto::{Dim, ModelProto, NodeProto, ValueInfoProto};
@@ -226,7 +226,7 @@ impl Understood {
         let reached = || {
             layers
                 .iter()
-                .filter(|layer| layer.reach == Reach::Differentiable)
+                .filter(|layer| layer.reach == Differentiability::Differentiable)
         };
         let graph = &network.graph;
         let dependent = graph.descendants([network.input.as_str()]);

@@ -6,7 +6,7 @@ use crate::models::WEIGHTS;
 use std::path::Path;
 use ziggurat::ascent::MapChoice;
 use ziggurat::ascent::{Objective, Unit, probe};
-use ziggurat::autodiff::reach::{Reach, reach};
+use ziggurat::autodiff::differentiability::{Differentiability, analyze};
 use ziggurat::autodiff::{self, Device, Options};
 use ziggurat::model::{Network, Source};
 use ziggurat::onnx::proto::{ModelProto, TensorProto};
@@ -72,9 +72,9 @@ pub fn alone(folder: &Path, shapes: &Shapes) -> Told {
     }
     let source = graph.inputs().first().map(|input| input.name.clone());
     let source = source.ok_or("no inputs")?;
-    let mut reached: Vec<String> = reach(&graph, shapes, &source)
+    let mut reached: Vec<String> = analyze(&graph, shapes, &source)
         .into_iter()
-        .filter(|(_, reach)| *reach == Reach::Differentiable)
+        .filter(|(_, reach)| *reach == Differentiability::Differentiable)
         .map(|(name, _)| name.to_owned())
         .collect();
     reached.sort_unstable();
@@ -145,7 +145,7 @@ pub fn whole(folder: &Path, device: runtime::Device) -> Told {
         let reached = layers
             .iter()
             .rev()
-            .filter(|layer| layer.reach == Reach::Differentiable);
+            .filter(|layer| layer.reach == Differentiability::Differentiable);
         targets.extend(reached.take(1).map(|layer| objective(kind, &layer.name)));
     }
     let [runs, channels, height, width] = network.input_dims(1);

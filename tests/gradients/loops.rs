@@ -2,7 +2,7 @@
 
 use crate::structure::{DIMS, model, node, ops, subgraph, taken_apart};
 use std::time::{Duration, Instant};
-use ziggurat::autodiff::reach::reach;
+use ziggurat::autodiff::differentiability::analyze;
 use ziggurat::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
 use ziggurat::onnx::shapes::{fixed, untyped, value_info};
 use ziggurat::onnx::{Attribute, Elem, Graph, Shapes, control};
@@ -95,7 +95,7 @@ fn refusal(model: ModelProto) -> String {
     let why = control::Refusals::of(&graph, &Shapes::default())
         .find(node)
         .unwrap();
-    let told = reach(&graph, &Shapes::default(), "x")["last"].to_string();
+    let told = analyze(&graph, &Shapes::default(), "x")["last"].to_string();
     let title = "node \"node of end\" (\"Loop\") cannot be differentiated";
     assert_eq!(told, format!("{title}: {why}"));
     why
@@ -109,7 +109,7 @@ fn a_loop_that_stays_and_reads_the_picture_by_itself_is_no_constant() {
     graph.node.last_mut().unwrap().input[3] = "still".into();
     let still = TensorProto::from_floats("still", &[2, 3], Elem::F64, &[0.5; 6]).unwrap();
     graph.initializer.push(still);
-    let told = reach(&Graph::new(model).unwrap(), &Shapes::default(), "x")["last"].to_string();
+    let told = analyze(&Graph::new(model).unwrap(), &Shapes::default(), "x")["last"].to_string();
     assert!(told.contains("its condition depends on"), "{told}");
 }
 

@@ -1,14 +1,14 @@
-//! Weights and biases of convolutions that depend on the picture, as where a network mixes its filters for each one.
+//! Gradients of convolution weights and biases, for networks that compute them from the input (dynamic convolution).
 
 use super::Context;
-use super::window::Window;
+use super::sliding_window::Window;
 
 /// The gradient of weights (small channels, large channels / group, kernel). A convolution has `large` (N, large channels,
-/// …) as its input and `small` (N, small channels, …) as the gradient of its output; a transposed one has them the other
-/// way round.
+/// …) as its input and `small` (N, small channels, …) as the gradient of its output; a transposed convolution has them
+/// exchanged.
 ///
 /// Each position of the kernel is the sum of products of `small` with `large` shifted: a convolution whose kernel is
-/// `small`, with strides and dilations exchanged, pictures as its channels and channels as its pictures.
+/// `small`, with strides and dilations exchanged, and with batch and channel axes exchanged.
 pub fn of_weights(
     cx: &mut Context,
     (large, dims): (&str, &[usize]),
@@ -35,10 +35,10 @@ pub fn of_weights(
         ("group", (group as i64).into()),
     ];
     let sums = cx.emit("Conv", &[&turned, &kernel], &attributes);
-    // Rows that the stride skips at the end let the kernel move further than it reached.
+    // Rows that the stride skips at the end allow more kernel positions than there are.
     let axes: Vec<i64> = (2..rank as i64 + 2).collect();
     let [starts, ends, axes] = [&vec![0; rank], &window.kernel, &axes].map(|list| cx.ints(list));
-    let reached = cx.plain("Slice", &[&sums, &starts, &ends, &axes]);
+    let reached = cx.op("Slice", &[&sums, &starts, &ends, &axes]);
     cx.transpose(&reached, &exchanged)
 }
 

@@ -9,8 +9,8 @@ const AXIS_AS_INPUT: i64 = 20;
 /// With `F` the transform of length N: `Fᴴ g` = N · inverse transform of `g`, and `F g / N` for the inverse. Real and
 /// imaginary part are the last axis; of real numbers there is only the first.
 pub fn dft(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first()?;
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    cx.first_input_only()?;
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let (dims, elem, out) = (cx.dims(&input)?, cx.elem(&input)?, cx.dims(&cx.output())?);
     let opset = cx.builder.graph().opset();
     let axis = match opset < AXIS_AS_INPUT {
@@ -25,10 +25,10 @@ pub fn dft(cx: &mut Context) -> Result<Gradients, Error> {
     let parts = dims.len() - 1;
     if axis == parts || out.len() != dims.len() || out[parts] != 2 || !matches!(dims[parts], 1 | 2)
     {
-        return Err(cx.form(&format!("it makes {out:?} of {dims:?}")));
+        return Err(cx.unsupported(&format!("input {dims:?} and output {out:?}")));
     }
     if inverse && one_sided {
-        return Err(cx.form("it is the inverse of half a spectrum"));
+        return Err(cx.unsupported("inverse transforms of one-sided spectra are not implemented"));
     }
     let told = cx
         .constant_ints(1)?
@@ -36,13 +36,13 @@ pub fn dft(cx: &mut Context) -> Result<Gradients, Error> {
     let length = match told.map(usize::try_from) {
         None => dims[axis],
         Some(Ok(length)) if length > 0 => length,
-        Some(_) => return Err(cx.form("its length is no length")),
+        Some(_) => return Err(cx.unsupported("its length is not valid")),
     };
     let bins = if one_sided { length / 2 + 1 } else { length };
     if out[axis] != bins {
-        return Err(cx.form(&format!("it makes {out:?} of length {length}")));
+        return Err(cx.unsupported(&format!("output {out:?} for length {length}")));
     }
-    // Frequencies that are not shown have no gradient, and neither have numbers that are cut off.
+    // Omitted frequencies and truncated samples have no gradient.
     let all = resized(cx, &gradient, axis, (bins, length), dims.len());
     let back = transformed(cx, &all, axis, !inverse, opset);
     let factor = if inverse {
@@ -61,7 +61,7 @@ pub fn dft(cx: &mut Context) -> Result<Gradients, Error> {
     ))])
 }
 
-/// `value` with zeros behind, or without what is there, so that an axis has another size.
+/// `value` zero-padded or truncated along an axis.
 fn resized(
     cx: &mut Context,
     value: &str,

@@ -1,21 +1,21 @@
 //! Transposed convolution: the gradient of its input is a convolution.
 
-use super::window::Window;
-use super::{Context, Error, Gradients, filters};
+use super::sliding_window::Window;
+use super::{Context, Error, Gradients, conv_weights};
 
 /// For the input, the convolution with the same weights, whose dimensions (input, output/group, kernel) are what it expects.
 pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input, weight) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (gradient, input, weight) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
     let (dims, out, filter) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.dims(&weight)?);
     if dims.len() < 3 || filter.len() != dims.len() || out.len() != dims.len() {
-        return Err(cx.form(&format!("input {dims:?} and weights {filter:?}")));
+        return Err(cx.unsupported(&format!("input {dims:?} and weights {filter:?}")));
     }
     let rank = dims.len() - 2;
     let list = |name: &str| {
         let values = cx.node.ints(name).map_or(vec![1; rank], <[i64]>::to_vec);
         match values.len() == rank && values.iter().all(|value| (1..=4096).contains(value)) {
             true => Ok(values),
-            false => Err(cx.form(&format!("its {name} is {values:?}"))),
+            false => Err(cx.unsupported(&format!("its {name} is {values:?}"))),
         }
     };
     let (strides, dilations) = (list("strides")?, list("dilations")?);
@@ -25,13 +25,13 @@ pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
         let extent = (filter[axis + 2] as i64 - 1) * dilations[axis] + 1;
         let (size, made) = (dims[axis + 2] as i64, out[axis + 2] as i64);
         begins[axis] = padding_before(cx, axis, (size - 1) * strides[axis] + extent - made)?;
-        // With this much padding behind, the windows of a convolution are the input's elements, no more and no fewer.
+        // With this padding at the end, the convolution has exactly one window per input element.
         ends[axis] = (size - 1) * strides[axis] + extent - made - begins[axis];
     }
     let of_bias = cx
-        .wants(2)
-        .then(|| filters::by_channel(cx, &gradient, &out));
-    // Negative padding cuts off what a convolution would skip by itself, or a row too many.
+        .needs_input_grad(2)
+        .then(|| conv_weights::by_channel(cx, &gradient, &out));
+    // Negative padding crops rows that a convolution would skip, or one row too many.
     let cut: Vec<i64> = ends.iter().map(|end| (*end).min(0)).collect();
     let kept = |(&size, &cut): (&usize, &i64)| size.saturating_add_signed(cut as isize);
     let spatial: Vec<usize> = out[2..].iter().zip(&cut).map(kept).collect();
@@ -58,18 +58,18 @@ pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
         ("group", group.into()),
     ];
     let of_input = cx
-        .wants(0)
+        .needs_input_grad(0)
         .then(|| cx.emit("Conv", &[&gradient, &weight], &attributes));
-    let of_weight = cx.wants(1).then(|| {
+    let of_weight = cx.needs_input_grad(1).then(|| {
         let seen = [&out[..2], &spatial].concat();
         let (large, small) = ((&*gradient, &*seen), (&*input, &*dims));
-        filters::of_weights(cx, large, small, &window, group as usize)
+        conv_weights::of_weights(cx, large, small, &window, group as usize)
     });
     Ok(vec![of_input, of_weight, of_bias])
 }
 
-/// What is cut off before the output along an axis, of which `total` is what is cut off on both sides, less what is
-/// added behind. An output that is asked to be larger is filled up behind.
+/// Rows cropped at the start of the output along an axis; `total` is the number cropped at both ends less the output
+/// padding. A larger requested output is padded at the end.
 fn padding_before(cx: &Context, axis: usize, total: i64) -> Result<i64, Error> {
     let at = |name: &str| {
         cx.node
@@ -89,6 +89,6 @@ fn padding_before(cx: &Context, axis: usize, total: i64) -> Result<i64, Error> {
     };
     match (0..=4096).contains(&before) {
         true => Ok(before),
-        false => Err(cx.form(&format!("its padding comes to {before}"))),
+        false => Err(cx.unsupported(&format!("its padding comes to {before}"))),
     }
 }

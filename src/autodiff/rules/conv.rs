@@ -1,36 +1,36 @@
 //! Convolution.
 
 use super::super::lowering::{ConvolutionForm, ConvolutionTraits, convolution_form};
-use super::window::Window;
-use super::{Context, Error, Gradients, filters};
+use super::sliding_window::Window;
+use super::{Context, Error, Gradients, conv_weights};
 use crate::onnx::proto::TensorProto;
 
 /// For the input, the transpose of the convolution, applied to `g`.
 pub fn conv(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input, weight) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (gradient, input, weight) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
     let (dims, out, filter) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.dims(&weight)?);
     if dims.len() < 3 || filter.len() != dims.len() || out.len() != dims.len() {
-        return Err(cx.form(&format!("input {dims:?} and weights {filter:?}")));
+        return Err(cx.unsupported(&format!("input {dims:?} and weights {filter:?}")));
     }
     let group = cx.node.int("group").unwrap_or(1).max(1) as usize;
     let window = Window::of(cx, &filter[2..], &dims[2..], &out[2..])?;
     let mut gradients = vec![None, None, None];
-    if cx.wants(0) {
+    if cx.needs_input_grad(0) {
         gradients[0] = Some(of_input(cx, &window, group)?);
     }
-    if cx.wants(1) {
+    if cx.needs_input_grad(1) {
         let (large, small) = ((&*input, &*dims), (&*gradient, &*out));
-        gradients[1] = Some(filters::of_weights(cx, large, small, &window, group));
+        gradients[1] = Some(conv_weights::of_weights(cx, large, small, &window, group));
     }
-    if cx.wants(2) {
-        gradients[2] = Some(filters::by_channel(cx, &gradient, &out));
+    if cx.needs_input_grad(2) {
+        gradients[2] = Some(conv_weights::by_channel(cx, &gradient, &out));
     }
     Ok(gradients)
 }
 
 /// The gradient of the input, in the form that suits the device.
 fn of_input(cx: &mut Context, window: &Window, group: usize) -> Result<String, Error> {
-    let (gradient, input, weight) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (gradient, input, weight) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
     let (dims, out, filter) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.dims(&weight)?);
     let traits = ConvolutionTraits {
         unit_stride: window.strides.iter().all(|&stride| stride == 1),
@@ -56,14 +56,14 @@ fn of_input(cx: &mut Context, window: &Window, group: usize) -> Result<String, E
     })
 }
 
-/// As [`conv`], where `weight` are the node's weights as numbers.
+/// As [`conv`], where `weight` are the node's weights dequantized.
 pub(super) fn of_numbers(cx: &mut Context, weight: &str) -> Result<Gradients, Error> {
-    cx.only_first()?;
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    cx.first_input_only()?;
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let filter = cx.dims(&cx.input(1)?)?;
     let (dims, out) = (cx.dims(&input)?, cx.dims(&cx.output())?);
     if dims.len() < 3 || filter.len() != dims.len() || out.len() != dims.len() {
-        return Err(cx.form(&format!("input {dims:?} and weights {filter:?}")));
+        return Err(cx.unsupported(&format!("input {dims:?} and weights {filter:?}")));
     }
     let group = cx.node.int("group").unwrap_or(1).max(1) as usize;
     let window = Window::of(cx, &filter[2..], &dims[2..], &out[2..])?;
@@ -81,7 +81,7 @@ fn transposed(
     out: &[usize],
     group: usize,
 ) -> String {
-    // What the last window does not reach: rows that the stride skips at the end.
+    // Rows at the end that the stride skips.
     let output_padding: Vec<i64> = (0..window.kernel.len())
         .map(|axis| {
             let reached = window.reach(axis, out[axis + 2]);

@@ -1,17 +1,16 @@
-//! Operators that put windows, or what was found in them, back where they were.
+//! Col2Im and MaxUnpool.
 
-use super::window::Window;
+use super::sliding_window::Window;
 use super::{Context, Error, Gradients};
 use crate::onnx::proto::TensorProto;
 
-/// The most elements of a block: a kernel of as many squared is a constant of the gradient graph.
+/// Maximum number of elements per block: a kernel of its square becomes a constant of the gradient graph.
 const LARGEST_BLOCK: usize = 1 << 10;
 
-/// Columns of blocks, which are added up where they overlap: the blocks of `g`, read by a convolution whose channel `k` is
-/// the element `k` of a block.
+/// Col2Im: the blocks of `g`, read by a convolution whose channel `k` is element `k` of a block.
 pub fn col_2_im(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first()?;
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    cx.first_input_only()?;
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let (dims, elem, out) = (cx.dims(&input)?, cx.elem(&input)?, cx.dims(&cx.output())?);
     let block = cx.constant_ints(2)?.unwrap_or_default();
     let block: Option<Vec<usize>> = block.iter().map(|&b| usize::try_from(b).ok()).collect();
@@ -23,7 +22,7 @@ pub fn col_2_im(cx: &mut Context) -> Result<Gradients, Error> {
     let (Some(count), &[batch, columns, places], true) =
         (count, dims.as_slice(), out.len() == block.len() + 2)
     else {
-        return Err(cx.form(&format!("blocks {block:?} of {out:?}")));
+        return Err(cx.unsupported(&format!("blocks {block:?} of {out:?}")));
     };
     let window = Window::of(cx, &block, &out[2..], &out[2..])?;
     let mut identity = vec![0.0; count * count];
@@ -50,12 +49,12 @@ pub fn col_2_im(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(cx.reshape(&blocks, &[batch, columns, places]))])
 }
 
-/// Elements that are put at the places that indices name: `g` at these places.
+/// MaxUnpool: `g` at the indices.
 pub fn max_unpool(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first()?;
-    let (gradient, places) = (cx.gradient()?, cx.input(1)?);
-    // ONNX Runtime (1.32) does not know how large the result is.
+    cx.first_input_only()?;
+    let (gradient, places) = (cx.grad_output()?, cx.input(1)?);
+    // ONNX Runtime (1.32) does not infer the size of the result.
     let all = cx.ints(&[-1]);
-    let flat = cx.plain("Reshape", &[&gradient, &all]);
-    Ok(vec![Some(cx.plain("Gather", &[&flat, &places]))])
+    let flat = cx.op("Reshape", &[&gradient, &all]);
+    Ok(vec![Some(cx.op("Gather", &[&flat, &places]))])
 }

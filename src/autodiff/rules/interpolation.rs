@@ -1,9 +1,9 @@
-//! Pictures read at computed places between their elements.
+//! Interpolation at computed positions, shared by GridSample, RoiAlign and DeformConv.
 //!
-//! A place is read by weighing the elements around it, its taps. Along an axis, the taps of the coordinate `x` are at
+//! A sample is a weighted sum of the elements around its position, its taps. Along an axis, the taps of the coordinate `x` are at
 //! `floor(x) + offset`, and their weights are polynomials of `t = x - floor(x)`. Over several axes the weights are
-//! multiplied. The gradient of the picture is `g` times the weight, added at each tap; that of a coordinate is the sum of
-//! `g` times the element at each tap, with the derivative of the polynomial for its axis.
+//! multiplied. The gradient of the input is `g` times the weight, scatter-added at each tap. The gradient of a coordinate is
+//! the sum of `g` times the element at each tap, with the derivative of the polynomial along its axis.
 
 use super::{Context, Error};
 use crate::onnx::Elem;
@@ -21,20 +21,20 @@ pub const CUBIC: Kernel = &[
     (2.0, &[0.0, 0.0, -0.75, 0.75]),
 ];
 
-/// The most numbers that the taps of all places may be.
-const LARGEST: usize = 1 << 28;
+/// Maximum number of elements of all taps together.
+const MAX_TAPS: usize = 1 << 28;
 
-/// What is read outside of the picture.
+/// Padding mode: the values outside of the input.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Padding {
     Zeros,
-    /// The outermost element.
+    /// The nearest border element.
     Border,
-    /// The picture mirrored at its outermost elements (if `true`) or at their outer edges.
+    /// The input mirrored at the centres of its border elements (if `true`) or at their outer edges.
     Reflection(bool),
 }
 
-/// One element near each place, along one axis or all of them.
+/// One element near each position, along one axis or all of them.
 #[derive(Clone)]
 pub struct Tap {
     /// Its index, an int64.
@@ -53,10 +53,10 @@ pub fn taps(
     elem: Elem,
 ) -> Result<Vec<Tap>, Error> {
     let whole = match kernel.len() {
-        1 => cx.plain("Round", &[coordinate]),
-        _ => cx.plain("Floor", &[coordinate]),
+        1 => cx.op("Round", &[coordinate]),
+        _ => cx.op("Floor", &[coordinate]),
     };
-    let t = cx.plain("Sub", &[coordinate, &whole]);
+    let t = cx.op("Sub", &[coordinate, &whole]);
     let t = (t.as_str(), dims);
     let mut taps = Vec::with_capacity(kernel.len());
     for &(offset, coefficients) in kernel {
@@ -68,12 +68,12 @@ pub fn taps(
         let mut weight = polynomial(cx, t, coefficients, elem)?;
         let mut slope = polynomial(cx, t, &derivative, elem)?;
         if padding == Padding::Zeros {
-            let inside = cx.plain("Equal", &[&place, &index]);
+            let inside = cx.op("Equal", &[&place, &index]);
             let inside = cx.cast(&inside, elem);
             weight = cx.mul(&weight, &inside);
             slope = cx.mul(&slope, &inside);
         }
-        // Added up as integers: products of large sizes are no whole numbers of small floats.
+        // Summed as integers: floats cannot represent products of large sizes exactly.
         let index = cx.cast(&index, Elem::I64);
         taps.push(Tap {
             index,
@@ -84,7 +84,7 @@ pub fn taps(
     Ok(taps)
 }
 
-/// The index of the element that stands at `place`, which may lie outside of the axis.
+/// The index of the element at `place`, which may lie outside of the axis.
 fn padded(
     cx: &mut Context,
     place: &str,
@@ -103,18 +103,18 @@ fn padded(
                 (-0.5, 2.0 * last + 2.0)
             };
             let (mirror, period) = (cx.scalar(elem, mirror)?, cx.scalar(elem, period.max(1.0))?);
-            let distance = cx.plain("Sub", &[place, &mirror]);
-            let turns = cx.plain("Div", &[&distance, &period]);
-            let turns = cx.plain("Floor", &[&turns]);
+            let distance = cx.op("Sub", &[place, &mirror]);
+            let turns = cx.op("Div", &[&distance, &period]);
+            let turns = cx.op("Floor", &[&turns]);
             let turns = cx.mul(&turns, &period);
-            let there = cx.plain("Sub", &[&distance, &turns]);
-            let back = cx.plain("Sub", &[&period, &there]);
-            let folded = cx.plain("Min", &[&there, &back]);
+            let there = cx.op("Sub", &[&distance, &turns]);
+            let back = cx.op("Sub", &[&period, &there]);
+            let folded = cx.op("Min", &[&there, &back]);
             cx.add(&folded, &mirror)
         }
     };
     let (first, last) = (cx.scalar(elem, 0.0)?, cx.scalar(elem, last)?);
-    Ok(cx.plain("Clip", &[&mirrored, &first, &last]))
+    Ok(cx.op("Clip", &[&mirrored, &first, &last]))
 }
 
 /// `Σ c_n tⁿ`, for `t` of the dimensions `dims`.
@@ -139,7 +139,7 @@ fn polynomial(
     Ok(sum)
 }
 
-/// Every tap of the axes so far with every tap of the next one, which has `size` elements.
+/// The outer product of the taps so far with those of the next axis, which has `size` elements.
 fn times(cx: &mut Context, joined: &[Tap], next: &[Tap], size: usize) -> Vec<Tap> {
     let size = cx.int(size as i64);
     let mut product = Vec::with_capacity(joined.len() * next.len());
@@ -164,27 +164,27 @@ fn times(cx: &mut Context, joined: &[Tap], next: &[Tap], size: usize) -> Vec<Tap
     product
 }
 
-/// The picture that is read, and how many places are.
-pub struct Reading {
-    /// Dimensions of the picture: batch, channels, spatial axes.
+/// Dimensions of the input and number of samples.
+pub struct Sampler {
+    /// Dimensions of the input: batch, channels, spatial axes.
     pub dims: Vec<usize>,
     elem: Elem,
-    /// Groups of places, each of which reads one picture of the batch.
+    /// Groups of samples; each group reads one batch entry.
     groups: usize,
-    /// Places in a group.
+    /// Samples per group.
     places: usize,
 }
 
-/// All taps of all places, as (1, groups · taps · places) or (groups, 1, taps, places).
+/// All taps of all samples, as (1, groups · taps · places) or (groups, 1, taps, places).
 pub struct Taps {
     indices: String,
     weights: String,
     slopes: Vec<String>,
 }
 
-impl Reading {
+impl Sampler {
     /// # Errors
-    /// [`Error::Form`] if reading each place by `taps` elements takes more numbers than [`LARGEST`].
+    /// [`Error::Unsupported`] if all taps together have more elements than [`MAX_TAPS`].
     pub fn of(
         cx: &Context,
         dims: Vec<usize>,
@@ -193,9 +193,9 @@ impl Reading {
         taps: usize,
     ) -> Result<Self, Error> {
         let numbers = [groups, dims[1], places, taps].map(|number| number.max(1));
-        if numbers.into_iter().fold(1, usize::saturating_mul) > LARGEST {
+        if numbers.into_iter().fold(1, usize::saturating_mul) > MAX_TAPS {
             let why = format!("it reads {groups} times {places} places of {dims:?}");
-            return Err(cx.form(&why));
+            return Err(cx.unsupported(&why));
         }
         Ok(Self {
             dims,
@@ -209,7 +209,7 @@ impl Reading {
         self.dims[2..].iter().product()
     }
 
-    /// Puts together the taps of all spatial axes; `batch` tells for each group which picture it reads, (groups).
+    /// Combines the taps of all spatial axes; `batch` is the batch index of each group, (groups).
     pub fn join(&self, cx: &mut Context, axes: Vec<Vec<Tap>>, batch: &str) -> Taps {
         let count: usize = axes.iter().map(Vec::len).product();
         let mut joined: Vec<Tap> = Vec::new();
@@ -242,26 +242,26 @@ impl Reading {
         }
     }
 
-    /// One number a place, as (groups, 1, 1, places).
+    /// One number per sample, as (groups, 1, 1, places).
     fn row(&self, cx: &mut Context, value: &str) -> String {
         let dims = [self.groups, 1, 1, self.places];
         cx.reshape(value, &dims)
     }
 
-    /// Rows of one number a tap of each channel, from (groups, channels, taps, places).
+    /// Rows of one number per tap and channel, from (groups, channels, taps, places).
     fn by_channel(&self, cx: &mut Context, value: &str) -> String {
         let turned = cx.transpose(value, &[1, 0, 2, 3]);
         let dims = cx.ints(&[self.dims[1] as i64, -1]);
-        cx.plain("Reshape", &[&turned, &dims])
+        cx.op("Reshape", &[&turned, &dims])
     }
 
-    /// The indices, once for each channel.
+    /// The indices, repeated for each channel.
     fn for_channels(&self, cx: &mut Context, indices: &str) -> String {
         cx.expand(indices, &[self.dims[1], 1])
     }
 
-    /// The gradient of the picture, given that of what was read, (groups, channels, 1, places), or what of it each tap
-    /// takes, (groups, channels, taps, places).
+    /// The gradient of the input, given that of the samples, (groups, channels, 1, places), or of each tap, (groups,
+    /// channels, taps, places).
     pub fn of_picture(
         &self,
         cx: &mut Context,
@@ -297,7 +297,7 @@ impl Reading {
             &[("axis", 1i64.into())],
         );
         let dims = cx.ints(&[channels as i64, self.groups as i64, -1, self.places as i64]);
-        let read = cx.plain("Reshape", &[&read, &dims]);
+        let read = cx.op("Reshape", &[&read, &dims]);
         cx.transpose(&read, &[1, 0, 2, 3])
     }
 

@@ -1,18 +1,18 @@
-//! Regions of pictures, read between their elements.
+//! RoiAlign.
 
-use super::taps::{LINEAR, Padding, Reading, Tap, taps};
+use super::interpolation::{LINEAR, Padding, Sampler, Tap, taps};
 use super::{Context, Error, Gradients};
 use crate::onnx::Elem;
 use crate::onnx::proto::TensorProto;
 
-/// Most places along an axis of a bin.
+/// Maximum number of samples along an axis of a bin.
 const MOST_PLACES: usize = 64;
 
-/// Regions of pictures, cut into bins, each the mean of some places an axis; or the largest of what the taps of these
-/// places have to say, each its element times its weight.
+/// Regions divided into bins. A bin is the mean of its samples, or (mode max) the largest weighted element among the taps
+/// of its samples.
 pub fn roi_align(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first()?;
-    let (gradient, picture, regions) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    cx.first_input_only()?;
+    let (gradient, picture, regions) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
     let (dims, elem, out) = (
         cx.dims(&picture)?,
         cx.elem(&picture)?,
@@ -21,19 +21,19 @@ pub fn roi_align(cx: &mut Context) -> Result<Gradients, Error> {
     let largest = match cx.node.string("mode").unwrap_or("avg") {
         "avg" => false,
         "max" => true,
-        other => return Err(cx.form(&format!("mode = {other:?}"))),
+        other => return Err(cx.unsupported(&format!("mode = {other:?}"))),
     };
     let (&[_, channels, height, width], &[groups, _, rows, columns]) =
         (dims.as_slice(), out.as_slice())
     else {
-        return Err(cx.form(&format!("it makes {out:?} of {dims:?}")));
+        return Err(cx.unsupported(&format!("input {dims:?} and output {out:?}")));
     };
     // Regions are (left, top, right, bottom).
     let of_axes = [(1, height, rows), (0, width, columns)];
     let [down, across] = of_axes.map(|(first, _, bins)| Bins::of(cx, first, bins, groups));
     let (down, across) = (down?, across?);
     let places = rows * down.most() * columns * across.most();
-    let reading = Reading::of(cx, dims, elem, (groups, places), 4)?;
+    let reading = Sampler::of(cx, dims, elem, (groups, places), 4)?;
     let scale = f64::from(cx.node.float("spatial_scale").unwrap_or(1.0));
     let scaled = cx.scale(&regions, elem, scale)?;
     let mut axes = Vec::with_capacity(2);
@@ -43,14 +43,14 @@ pub fn roi_align(cx: &mut Context) -> Result<Gradients, Error> {
             let column = cx.emit("Gather", &[&scaled, &column], &[("axis", 1i64.into())]);
             cx.reshape(&column, &[groups, 1])
         });
-        let mut extent = cx.plain("Sub", &[&end, &start]);
+        let mut extent = cx.op("Sub", &[&end, &start]);
         let mut from = start;
         if is_half_pixel(cx) {
             let half = cx.scalar(elem, 0.5)?;
-            from = cx.plain("Sub", &[&from, &half]);
+            from = cx.op("Sub", &[&from, &half]);
         } else {
             let one = cx.scalar(elem, 1.0)?;
-            extent = cx.plain("Max", &[&extent, &one]);
+            extent = cx.op("Max", &[&extent, &one]);
         }
         let parts = bins.parts(cx, elem)?;
         let offsets = cx.mul(&extent, &parts);
@@ -87,30 +87,30 @@ fn is_half_pixel(cx: &Context) -> bool {
     mode.unwrap_or("half_pixel") == "half_pixel"
 }
 
-/// The bins along an axis, and how many places are read in each.
+/// The bins along an axis, and the number of samples in each.
 struct Bins {
     count: usize,
-    /// For all regions, or for each one.
+    /// One for all regions, or one per region.
     places: Vec<usize>,
 }
 
 impl Bins {
-    /// Along the axis whose coordinates the regions have in the columns `first` and `first + 2`. Where the node does not
-    /// tell, there is a place for every element that a bin spans.
+    /// For the axis whose coordinates are in the columns `first` and `first + 2` of the regions. With sampling_ratio 0 there
+    /// is one sample per element that a bin spans.
     fn of(cx: &Context, first: usize, count: usize, groups: usize) -> Result<Self, Error> {
         let ratio = cx.node.int("sampling_ratio").unwrap_or(0);
         let (Ok(ratio @ ..=MOST_PLACES), true) = (usize::try_from(ratio), count > 0) else {
-            return Err(cx.form(&format!("sampling_ratio = {ratio} for {count} bins")));
+            return Err(cx.unsupported(&format!("sampling_ratio = {ratio} for {count} bins")));
         };
         if ratio > 0 {
             let places = vec![ratio];
             return Ok(Self { count, places });
         }
         let Some(regions) = cx.constant(1) else {
-            return Err(cx.form("sampling_ratio = 0, and its regions are not constant"));
+            return Err(cx.unsupported("sampling_ratio = 0, and its regions are not constant"));
         };
         let (elem, regions) = (regions.elem()?, regions.to_f64()?);
-        // As ONNX Runtime rounds: a place more or less would be another function.
+        // Rounded as in ONNX Runtime: one sample more or less would be another function.
         let rounded = |value: f64| match elem {
             Elem::F32 => f64::from(value as f32),
             _ => value,
@@ -128,8 +128,10 @@ impl Bins {
             .iter()
             .find(|&&span| !(1.0..=MOST_PLACES as f64).contains(&span));
         match bad {
-            Some(span) => Err(cx.form(&format!("its bins span {span} elements"))),
-            None if spans.len() != groups => Err(cx.form("its regions are not four numbers each")),
+            Some(span) => Err(cx.unsupported(&format!("its bins span {span} elements"))),
+            None if spans.len() != groups => {
+                Err(cx.unsupported("its regions are not four numbers each"))
+            }
             None => {
                 let places = spans.iter().map(|&span| span as usize).collect();
                 Ok(Self { count, places })
@@ -141,8 +143,8 @@ impl Bins {
         self.places.iter().copied().max().unwrap_or(1)
     }
 
-    /// Where the places are in a region, from 0 to 1: a row for each, or one for all. Regions of fewer places than others
-    /// have read the last of a bin again.
+    /// Sample positions within a region, from 0 to 1: one row per region, or one for all. Regions with fewer samples than
+    /// others repeat the last sample of a bin.
     fn parts(&self, cx: &mut Context, elem: Elem) -> Result<String, Error> {
         let most = self.most();
         let mut parts = Vec::with_capacity(self.places.len() * self.count * most);
@@ -158,7 +160,7 @@ impl Bins {
         Ok(cx.builder.constant(parts))
     }
 
-    /// What each place counts for the mean of its bin, along axis `axis` of 7.
+    /// The weight of each sample in the mean of its bin, along axis `axis` of 7.
     fn shares(&self, cx: &mut Context, elem: Elem, axis: usize) -> Result<String, Error> {
         let most = self.most();
         let of_region = |&places: &usize| {
@@ -173,18 +175,18 @@ impl Bins {
     }
 }
 
-/// 1 where `value` is the largest over `axes`, shared equally by ties, and 0 elsewhere.
+/// 1 where `value` is the maximum over `axes`, divided equally among ties, and 0 elsewhere.
 fn shares_of_largest(cx: &mut Context, value: &str, axes: &[usize], elem: Elem) -> String {
     let axes_constant: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
     let axes_constant = cx.ints(&axes_constant);
-    let largest = cx.plain("ReduceMax", &[value, &axes_constant]);
-    let winners = cx.plain("Equal", &[value, &largest]);
+    let largest = cx.op("ReduceMax", &[value, &axes_constant]);
+    let winners = cx.op("Equal", &[value, &largest]);
     let winners = cx.cast(&winners, elem);
     let count = cx.sum_over(&winners, axes);
-    cx.plain("Div", &[&winners, &count])
+    cx.op("Div", &[&winners, &count])
 }
 
-/// The taps of a coordinate that counts as the outermost element's up to one element outside, and is not read beyond.
+/// The taps of a coordinate: clamped to the border up to one element outside, and zero beyond.
 fn region_taps(
     cx: &mut Context,
     (coordinate, dims): (&str, &[usize]),
@@ -192,12 +194,12 @@ fn region_taps(
     elem: Elem,
 ) -> Result<Vec<Tap>, Error> {
     let (first, last) = (cx.scalar(elem, 0.0)?, cx.scalar(elem, size as f64 - 1.0)?);
-    let clipped = cx.plain("Clip", &[coordinate, &first, &last]);
+    let clipped = cx.op("Clip", &[coordinate, &first, &last]);
     let middle = cx.scalar(elem, (size as f64 - 1.0) / 2.0)?;
-    let distance = cx.plain("Sub", &[coordinate, &middle]);
-    let distance = cx.plain("Abs", &[&distance]);
+    let distance = cx.op("Sub", &[coordinate, &middle]);
+    let distance = cx.op("Abs", &[&distance]);
     let reach = cx.scalar(elem, (size as f64 + 1.0) / 2.0)?;
-    let inside = cx.plain("LessOrEqual", &[&distance, &reach]);
+    let inside = cx.op("LessOrEqual", &[&distance, &reach]);
     let inside = cx.cast(&inside, elem);
     let mut taps = taps(cx, (&clipped, dims), size, (LINEAR, Padding::Border), elem)?;
     for tap in &mut taps {

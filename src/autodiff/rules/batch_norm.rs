@@ -1,14 +1,14 @@
-//! Batch normalisation, by the statistics of the training data or of the batch itself.
+//! Batch normalization with running statistics (inference) or batch statistics (training mode).
 
-use super::filters::by_channel;
-use super::statistics::Statistics;
+use super::conv_weights::by_channel;
+use super::norm::Statistics;
 use super::{Context, Error, Gradients};
 use crate::onnx::proto::TensorProto;
 
-/// With running statistics, `n = (x - mean) / d` and `d = √(var + ε)`, a number a channel: `g · scale / d`, and for the
+/// With running statistics, `n = (x - mean) / d` and `d = √(var + ε)`, one number per channel: `g · scale / d`, and for the
 /// parameters, with sums over all but the channels: `Σ g · n`, `Σ g`, `- scale / d · Σ g`, `- scale / 2d² · Σ g · n`.
 pub fn batch_normalization(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first_output()?;
+    cx.first_output_only()?;
     let input = cx.input(0)?;
     let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
     let epsilon = f64::from(cx.node.float("epsilon").unwrap_or(1e-5));
@@ -18,27 +18,30 @@ pub fn batch_normalization(cx: &mut Context) -> Result<Gradients, Error> {
     if column.len() > 1 {
         column[1] = channels;
     }
-    let asks = |cx: &Context| (1..cx.wanted.len()).any(|index| cx.wants(index));
-    if asks(cx) && (dims.len() < 2 || cx.elem(&scale)? != elem) {
-        return Err(cx.form("its parameters are to be differentiated, which are of another type"));
+    let needs_parameter_grads =
+        |cx: &Context| (1..cx.needs_grad.len()).any(|index| cx.needs_input_grad(index));
+    if needs_parameter_grads(cx) && (dims.len() < 2 || cx.elem(&scale)? != elem) {
+        return Err(cx.unsupported(
+            "the gradients of parameters of another element type are not implemented",
+        ));
     }
     if cx.node.int("training_mode").unwrap_or(0) != 0 {
         return of_batch(cx, &column, epsilon);
     }
-    let gradient = cx.gradient()?;
+    let gradient = cx.grad_output()?;
     let factor = factor(cx, &column, epsilon)?;
     let mut gradients = vec![Some(cx.mul(&gradient, &factor))];
-    if asks(cx) {
+    if needs_parameter_grads(cx) {
         let inverse = inverse_deviation(cx, epsilon)?;
         let mean = cx.input(3)?;
         let [mean, along] = [&mean, &inverse].map(|value| cx.reshape(value, &column));
-        let centred = cx.plain("Sub", &[&input, &mean]);
+        let centred = cx.op("Sub", &[&input, &mean]);
         let normalised = cx.mul(&centred, &along);
         let product = cx.mul(&gradient, &normalised);
         let of_scale = by_channel(cx, &product, &dims);
         let of_shift = by_channel(cx, &gradient, &dims);
         let steepness = cx.mul(&scale, &inverse);
-        let steepness = cx.plain("Neg", &[&steepness]);
+        let steepness = cx.op("Neg", &[&steepness]);
         let of_mean = cx.mul(&steepness, &of_shift);
         let half = cx.scale(&inverse, elem, 0.5)?;
         let curved = cx.mul(&steepness, &half);
@@ -48,10 +51,9 @@ pub fn batch_normalization(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(gradients)
 }
 
-/// In training mode: normalised over all but the channels. The statistics that are given only change what is kept for
-/// later.
+/// Training mode: normalized over all axes but the channels. The given statistics only affect the running averages.
 fn of_batch(cx: &mut Context, column: &[usize], epsilon: f64) -> Result<Gradients, Error> {
-    let (gradient, input, scale) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (gradient, input, scale) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
     let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
     let statistics = Statistics {
         axes: (0..dims.len()).filter(|&axis| axis != 1).collect(),
@@ -63,17 +65,17 @@ fn of_batch(cx: &mut Context, column: &[usize], epsilon: f64) -> Result<Gradient
     let scaled = cx.mul(&gradient, &scale);
     let of_input = statistics.back(cx, &normalised, &scaled);
     let mut gradients = vec![Some(of_input), None, None];
-    if cx.wants(1) {
+    if cx.needs_input_grad(1) {
         let product = cx.mul(&gradient, &normalised.value);
         gradients[1] = Some(by_channel(cx, &product, &dims));
     }
-    if cx.wants(2) {
+    if cx.needs_input_grad(2) {
         gradients[2] = Some(by_channel(cx, &gradient, &dims));
     }
     Ok(gradients)
 }
 
-/// `scale / √(var + ε)`, with the channels at their axis; a constant where both are.
+/// `scale / √(var + ε)`, shaped to broadcast over the channel axis; a constant if both inputs are.
 fn factor(cx: &mut Context, column: &[usize], epsilon: f64) -> Result<String, Error> {
     let elem = cx.elem(&cx.input(0)?)?;
     let constants = match (cx.constant(1), cx.constant(4)) {
@@ -101,6 +103,6 @@ fn inverse_deviation(cx: &mut Context, epsilon: f64) -> Result<String, Error> {
     let elem = cx.elem(&variance)?;
     let epsilon = cx.scalar(elem, epsilon)?;
     let shifted = cx.add(&variance, &epsilon);
-    let deviation = cx.plain("Sqrt", &[&shifted]);
-    Ok(cx.plain("Reciprocal", &[&deviation]))
+    let deviation = cx.op("Sqrt", &[&shifted]);
+    Ok(cx.op("Reciprocal", &[&deviation]))
 }

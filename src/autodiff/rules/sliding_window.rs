@@ -1,4 +1,4 @@
-//! The geometry of sliding windows: what convolutions and pools have in common.
+//! The geometry of sliding windows, shared by convolution and pooling.
 
 use super::{Context, Error};
 
@@ -6,7 +6,7 @@ use super::{Context, Error};
 /// sum and product of a few of them, and for constants of a kernel's size.
 const LARGEST: i64 = 4096;
 
-/// How a window slides over the spatial axes. All lists have one entry an axis.
+/// Kernel, strides, dilations and padding of a sliding window. All lists have one entry per spatial axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Window {
     pub kernel: Vec<i64>,
@@ -17,11 +17,11 @@ pub struct Window {
 }
 
 impl Window {
-    /// Reads the attributes of a node. `input` and `output` are the spatial dimensions; `kernel`, which a
-    /// node with filters has, is that of `kernel_shape` or stands in its place.
+    /// Reads the attributes of a node. `input` and `output` are the spatial dimensions; `kernel` is the
+    /// spatial size of the weights, for operators with weights; `kernel_shape`, if present, must equal it.
     ///
     /// # Errors
-    /// [`Error::Form`] if an attribute is missing, of the wrong length, out of range, or another than the filters say.
+    /// [`Error::Unsupported`] if an attribute is missing, of the wrong length, out of range, or contradicts the weights.
     pub fn of(
         cx: &Context,
         kernel: &[usize],
@@ -34,7 +34,7 @@ impl Window {
             let range = least..=LARGEST;
             match values.len() == length && values.iter().all(|v| range.contains(v)) {
                 true => Ok(values),
-                false => Err(cx.form(&format!(
+                false => Err(cx.unsupported(&format!(
                     "its {name} is {values:?} over {rank} spatial axes"
                 ))),
             }
@@ -43,7 +43,7 @@ impl Window {
         let kernel = list("kernel_shape", filters.clone(), rank, 1)?;
         if !filters.is_empty() && kernel != filters {
             let why = format!("its kernel_shape is {kernel:?}, and its filters are {filters:?}");
-            return Err(cx.form(&why));
+            return Err(cx.unsupported(&why));
         }
         let strides = list("strides", vec![1; rank], rank, 1)?;
         let dilations = list("dilations", vec![1; rank], rank, 1)?;
@@ -75,7 +75,7 @@ impl Window {
                     window.pads_end[axis] = end;
                 }
             }
-            other => return Err(cx.form(&format!("auto_pad = {other:?}"))),
+            other => return Err(cx.unsupported(&format!("auto_pad = {other:?}"))),
         }
         Ok(window)
     }

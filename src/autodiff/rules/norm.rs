@@ -1,15 +1,15 @@
-//! Normalisation by the mean and deviation, or by the norm, of the input itself.
+//! Layer, instance, group, RMS, mean-variance and Lp normalization.
 //!
-//! All of them are `y = scale · n(x) + bias`, where `n` makes groups of elements have mean 0 and mean square 1. With `h` the
-//! gradient of `n(x)` and means taken over a group, the gradient of x is `(h - mean h - n · mean(h · n)) / deviation`;
-//! where no mean is subtracted from x, `mean h` falls away.
+//! All have the form `y = scale · n(x) + bias`, where `n` normalizes groups of elements to mean 0 and mean square 1. With `h`
+//! the gradient of `n(x)` and means taken over a group, the gradient of x is `(h - mean h - n · mean(h · n)) / deviation`.
+//! If no mean is subtracted from x, the term `mean h` is dropped.
 
-use super::{Context, Error, Gradients, filters};
+use super::{Context, Error, Gradients, conv_weights};
 use crate::onnx::Elem;
 
-/// What a group of elements is divided by.
+/// How groups of elements are normalized.
 pub(super) struct Statistics {
-    /// The axes whose elements are one group.
+    /// The axes that form one group.
     pub axes: Vec<usize>,
     /// Whether their mean is subtracted first.
     pub centred: bool,
@@ -33,7 +33,7 @@ impl Statistics {
     ) -> Result<Normalised, Error> {
         let centred = if self.centred {
             let mean = cx.mean_over(value, &self.axes);
-            cx.plain("Sub", &[value, &mean])
+            cx.op("Sub", &[value, &mean])
         } else {
             value.to_owned()
         };
@@ -41,39 +41,39 @@ impl Statistics {
         let variance = cx.mean_over(&square, &self.axes);
         let epsilon = cx.scalar(elem, self.epsilon)?;
         let shifted = cx.add(&variance, &epsilon);
-        let deviation = cx.plain("Sqrt", &[&shifted]);
-        let inverse = cx.plain("Reciprocal", &[&deviation]);
+        let deviation = cx.op("Sqrt", &[&shifted]);
+        let inverse = cx.op("Reciprocal", &[&deviation]);
         let value = cx.mul(&centred, &inverse);
         Ok(Normalised { value, inverse })
     }
 
-    /// The gradient of the value that was normalised, given that of the result.
+    /// The gradient of the input of the normalization, given that of its output.
     pub fn back(&self, cx: &mut Context, normalised: &Normalised, gradient: &str) -> String {
         let product = cx.mul(gradient, &normalised.value);
         let mean = cx.mean_over(&product, &self.axes);
         let along = cx.mul(&normalised.value, &mean);
-        let mut rest = cx.plain("Sub", &[gradient, &along]);
+        let mut rest = cx.op("Sub", &[gradient, &along]);
         if self.centred {
             let mean = cx.mean_over(gradient, &self.axes);
-            rest = cx.plain("Sub", &[&rest, &mean]);
+            rest = cx.op("Sub", &[&rest, &mean]);
         }
         cx.mul(&rest, &normalised.inverse)
     }
 }
 
-/// Normalised over the last axes, scaled and shifted element by element.
+/// LayerNormalization: over the last axes, with element-wise scale and bias.
 pub fn layer_normalization(cx: &mut Context) -> Result<Gradients, Error> {
     over_last_axes(cx, true)
 }
 
-/// As [`layer_normalization`], without mean and shift.
+/// As [`layer_normalization`], without mean and bias.
 pub fn rms_normalization(cx: &mut Context) -> Result<Gradients, Error> {
     over_last_axes(cx, false)
 }
 
 fn over_last_axes(cx: &mut Context, centred: bool) -> Result<Gradients, Error> {
     if !centred {
-        cx.only_first_output()?;
+        cx.first_output_only()?;
     }
     let (input, scale) = (cx.input(0)?, cx.input(1)?);
     let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
@@ -85,26 +85,26 @@ fn over_last_axes(cx: &mut Context, centred: bool) -> Result<Gradients, Error> {
     };
     let normalised = statistics.normalise(cx, &input, elem)?;
     let mut gradients = vec![None, None, None];
-    if cx.wants(0) {
+    if cx.needs_input_grad(0) {
         gradients[0] = of_normalised(cx, &statistics, &normalised)?;
     }
     let Some(gradient) = cx.gradients[0].clone() else {
         return Ok(gradients);
     };
-    if cx.wants(1) {
+    if cx.needs_input_grad(1) {
         let product = cx.mul(&gradient, &normalised.value);
         let to = cx.dims(&scale)?;
-        gradients[1] = Some(cx.unbroadcast(&product, &dims, &to)?);
+        gradients[1] = Some(cx.sum_to_shape(&product, &dims, &to)?);
     }
-    if cx.wants(2) {
+    if cx.needs_input_grad(2) {
         let to = cx.dims(&cx.input(2)?)?;
-        gradients[2] = Some(cx.unbroadcast(&gradient, &dims, &to)?);
+        gradients[2] = Some(cx.sum_to_shape(&gradient, &dims, &to)?);
     }
     Ok(gradients)
 }
 
-/// The gradient of what was normalised over the last axes, by way of the result, of the mean (`g / count`) and of the
-/// reciprocal of the deviation (`- g · n / (count · deviation²)`), as far as there are such gradients.
+/// The gradient of the input from the gradients of all outputs: the result, the mean (`g / count`) and the inverse standard
+/// deviation (`- g · n / (count · deviation²)`).
 fn of_normalised(
     cx: &mut Context,
     statistics: &Statistics,
@@ -119,7 +119,7 @@ fn of_normalised(
         let scaled = cx.mul(&gradient, &scale);
         parts.push(statistics.back(cx, normalised, &scaled));
     }
-    // Both are kept in float32, whatever the input is.
+    // Both statistics are float32 for every input type.
     let kept = |cx: &mut Context, index: usize| {
         let gradient = cx.gradients.get(index).cloned().flatten()?;
         let is_same = cx.elem(&cx.node.output[index]).ok() == Some(elem);
@@ -143,9 +143,9 @@ fn of_normalised(
     Ok(sum)
 }
 
-/// Normalised over the spatial axes; a scale a channel.
+/// InstanceNormalization: over the spatial axes, with one scale per channel.
 pub fn instance_normalization(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input, scale) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (gradient, input, scale) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
     let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
     let statistics = Statistics {
         axes: (2..dims.len()).collect(),
@@ -160,20 +160,20 @@ pub fn instance_normalization(cx: &mut Context) -> Result<Gradients, Error> {
     let of_input = statistics.back(cx, &normalised, &scaled);
     let product = cx.mul(&gradient, &normalised.value);
     let [of_scale, of_shift] =
-        [product, gradient].map(|value| filters::by_channel(cx, &value, &dims));
+        [product, gradient].map(|value| conv_weights::by_channel(cx, &value, &dims));
     Ok([of_input, of_scale, of_shift].map(Some).into())
 }
 
-/// Normalised over the spatial axes and groups of channels; a scale a channel, or a group in opset 18.
+/// GroupNormalization: over the spatial axes and groups of channels, with one scale per channel (opset 18: per group).
 pub fn group_normalization(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input, scale) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (gradient, input, scale) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
     let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
     let groups = cx.node.int("num_groups").unwrap_or(0);
     let groups = usize::try_from(groups)
         .ok()
         .filter(|&groups| groups > 0 && dims.len() > 1 && dims[1].is_multiple_of(groups));
     let Some(groups) = groups else {
-        return Err(cx.form(&format!(
+        return Err(cx.unsupported(&format!(
             "its groups do not divide the channels of {dims:?}"
         )));
     };
@@ -204,9 +204,9 @@ pub fn group_normalization(cx: &mut Context) -> Result<Gradients, Error> {
     Ok([of_input, of_scale, of_shift].map(Some).into())
 }
 
-/// Normalised over the given axes, without scale.
+/// MeanVarianceNormalization: over the given axes, without scale.
 pub fn mean_variance_normalization(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
     let axes = cx.node.ints("axes").unwrap_or(&[0, 2, 3]).to_vec();
     let axes = axes
@@ -225,19 +225,19 @@ pub fn mean_variance_normalization(cx: &mut Context) -> Result<Gradients, Error>
 /// `y = x / |x|` along an axis, with the norm of order 1 or 2: `(g - d · Σ g·y) / |x|`, where `d` is the derivative of the
 /// norm: sign x, or y.
 pub fn lp_normalization(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input, output) = (cx.gradient()?, cx.input(0)?, cx.output());
+    let (gradient, input, output) = (cx.grad_output()?, cx.input(0)?, cx.output());
     let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
     let axis = cx.axis("axis", -1, dims.len())?;
     let (reduce, slope) = match cx.node.int("p").unwrap_or(2) {
-        1 => ("ReduceL1", cx.plain("Sign", &[&input])),
+        1 => ("ReduceL1", cx.op("Sign", &[&input])),
         2 => ("ReduceL2", output.clone()),
-        other => return Err(cx.form(&format!("p = {other}"))),
+        other => return Err(cx.unsupported(&format!("p = {other}"))),
     };
     let axes = cx.ints(&[axis as i64]);
     let norm = cx.emit(reduce, &[&input, &axes], &[("keepdims", 1i64.into())]);
     let product = cx.mul(&gradient, &output);
     let sum = cx.sum_over(&product, &[axis]);
     let along = cx.mul(&slope, &sum);
-    let rest = cx.plain("Sub", &[&gradient, &along]);
+    let rest = cx.op("Sub", &[&gradient, &along]);
     Ok(vec![Some(cx.div_or_zero(&rest, &norm, elem)?)])
 }

@@ -1,19 +1,18 @@
-//! The reverse sweep.
+//! The backward pass.
 
 use super::context::Context;
-use super::{Error, Options, ranks, reach, rules};
+use super::{Error, Options, differentiability, rank_check, rules};
 use crate::onnx::{Builder, Shapes, printable};
 use std::collections::{HashMap, HashSet};
 
-/// Appends to `builder` the nodes that compute, for each of `sources`, the sum over `seeds` of cotangent times Jacobian:
-/// with one seed (S, 1), the gradient of S.
+/// Appends to `builder` the nodes that compute, for each source, the sum over `seeds` of cotangent times Jacobian. With one
+/// seed (S, 1) that is the gradient of S.
 ///
-/// `seeds` are pairs of a value and its cotangent (a value of the same dimensions); `sources` are inputs or inner values
-/// (a source may lie between another source and a seed: its gradient comes free). Returns the gradients in the order of
-/// `sources`, each with its source's dimensions.
+/// A seed is a value and its cotangent (a value of the same dimensions). A source is a graph input or an intermediate value;
+/// it may lie between another source and a seed. Returns one gradient per source, in order, with the source's dimensions.
 ///
 /// # Errors
-/// [`Error::NoRule`] or [`Error::Form`] for a node on the way that cannot be differentiated,
+/// [`Error::NoRule`] or [`Error::Unsupported`] for a node between source and seed that cannot be differentiated,
 /// [`Error::Independent`] if no seed depends on a source.
 pub fn gradient(
     builder: &mut Builder,
@@ -23,29 +22,29 @@ pub fn gradient(
     options: &Options,
 ) -> Result<Vec<String>, Error> {
     let dependent = dependent_values(builder, shapes, sources);
-    let mut totals = Totals::default();
+    let mut sums = GradientSums::default();
     for (value, cotangent) in seeds {
-        totals.contribute(value, cotangent.clone());
+        sums.contribute(value, cotangent.clone());
     }
     for index in (0..builder.graph().nodes().len()).rev() {
         let node = builder.graph().nodes()[index].clone();
         if rules::has_zero_gradient(&node) {
             continue;
         }
-        let wanted: Vec<bool> = node
+        let needs_grad: Vec<bool> = node
             .input
             .iter()
             .map(|input| dependent.contains(input))
             .collect();
         let depends = node.reads().any(|value| dependent.contains(value));
-        if !depends || !node.output.iter().any(|output| totals.has(output)) {
+        if !depends || !node.output.iter().any(|output| sums.has(output)) {
             continue;
         }
         let rule = rules::rule(&node).ok_or_else(|| no_rule(builder, shapes, index))?;
         let gradients = node
             .output
             .iter()
-            .map(|output| totals.of(output, builder))
+            .map(|output| sums.of(output, builder))
             .collect();
         let mut context = Context {
             node: &node,
@@ -53,14 +52,15 @@ pub fn gradient(
             shapes,
             options,
             gradients,
-            wanted,
+            needs_grad,
         };
-        ranks::check(&context)?;
+        rank_check::check(&context)?;
         let contributions = rule(&mut context)?;
-        let wanted = context.wanted;
-        for ((input, wanted), contribution) in node.input.iter().zip(wanted).zip(contributions) {
-            if let (true, Some(contribution)) = (wanted, contribution) {
-                totals.contribute(input, contribution);
+        let needs_grad = context.needs_grad;
+        for ((input, needed), contribution) in node.input.iter().zip(needs_grad).zip(contributions)
+        {
+            if let (true, Some(contribution)) = (needed, contribution) {
+                sums.contribute(input, contribution);
             }
         }
     }
@@ -74,18 +74,16 @@ pub fn gradient(
     sources
         .iter()
         .map(|source| {
-            totals
-                .of(source, builder)
-                .ok_or_else(|| Error::Independent {
-                    objective: objective(),
-                    input: printable(source),
-                })
+            sums.of(source, builder).ok_or_else(|| Error::Independent {
+                objective: objective(),
+                input: printable(source),
+            })
         })
         .collect()
 }
 
-/// The values that a gradient can flow to on its way to a source: those that depend on one and are of floating-point
-/// type, or quantized from it.
+/// Values through which a gradient can flow back to a source: those that depend on a source and are of floating-point type,
+/// or quantized from one.
 fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> HashSet<String> {
     let is_float = |value: &str| {
         let known = shapes.find(value);
@@ -97,10 +95,10 @@ fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> H
         let (Some(first), false) = (read.next(), rules::has_zero_gradient(node)) else {
             continue;
         };
-        let from_levels = !is_float(first) || read.any(|input| !is_float(input));
+        let from_quantized = !is_float(first) || read.any(|input| !is_float(input));
         let dynamic = node.is("DynamicQuantizeLinear");
-        let quantized = from_levels || dynamic || node.is("QuantizeLinear");
-        // What a picture does to the scale of its levels cancels out where they become numbers again.
+        let quantized = from_quantized || dynamic || node.is("QuantizeLinear");
+        // The input's influence on the scale cancels out at dequantization.
         let outputs = node
             .output
             .iter()
@@ -114,8 +112,8 @@ fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> H
 fn no_rule(builder: &Builder, shapes: &Shapes, index: usize) -> Error {
     let graph = builder.graph();
     let node = &graph.nodes()[index];
-    if let Some(why) = reach::Refusals::of(graph, shapes).find(node) {
-        return Error::Form {
+    if let Some(why) = differentiability::Refusals::of(graph, shapes).find(node) {
+        return Error::Unsupported {
             node: node.title(),
             op: node.op_type.clone(),
             why,
@@ -129,11 +127,11 @@ fn no_rule(builder: &Builder, shapes: &Shapes, index: usize) -> Error {
     }
 }
 
-/// The gradient of each value: what its readers contributed, added up when it is asked for.
+/// The gradient of each value: the contributions of its consumers, summed on request.
 #[derive(Default)]
-struct Totals(HashMap<String, Vec<String>>);
+struct GradientSums(HashMap<String, Vec<String>>);
 
-impl Totals {
+impl GradientSums {
     fn contribute(&mut self, value: &str, contribution: String) {
         self.0.entry(value.into()).or_default().push(contribution);
     }
@@ -144,8 +142,8 @@ impl Totals {
 
     fn of(&mut self, value: &str, builder: &mut Builder) -> Option<String> {
         let contributions = self.0.get_mut(value)?;
-        let rest = contributions.split_off(1);
-        for contribution in rest {
+        let remaining = contributions.split_off(1);
+        for contribution in remaining {
             contributions[0] = builder.emit("Add", &[&contributions[0], &contribution], &[]);
         }
         Some(contributions[0].clone())
