@@ -66,7 +66,7 @@ pub(super) fn gate(
     let needed = graph.needed_for([value]);
     let branch_of: Vec<Option<Branch>> = (0..graph.nodes().len())
         .map(|sum| {
-            let place = residual::branch(graph, sum).filter(|_| needed[sum])?;
+            let place = residual::residual_input(graph, sum).filter(|_| needed[sum])?;
             let open = &graph.nodes()[sum].input[place];
             let (axis, each) = batch.axis(open, &shapes.find(open)?.dims)?;
             Some(Branch { place, axis, each })

@@ -112,7 +112,7 @@ fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> H
 fn no_rule(builder: &Builder, shapes: &Shapes, index: usize) -> Error {
     let graph = builder.graph();
     let node = &graph.nodes()[index];
-    if let Some(why) = differentiability::Refusals::of(graph, shapes).find(node) {
+    if let Some(why) = differentiability::SkipReasons::of(graph, shapes).find(node) {
         return Error::Unsupported {
             node: node.title(),
             op: node.op_type.clone(),

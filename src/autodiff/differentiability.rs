@@ -1,8 +1,9 @@
 //! Which values can be differentiated with respect to an input, and which node blocks the others.
 
 use super::rules;
+use crate::onnx::passes::{control_flow, decompose};
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Graph, Shapes, control, decompose, printable};
+use crate::onnx::{Graph, Shapes, printable};
 use std::collections::HashMap;
 
 /// Whether a value can be differentiated with respect to the input.
@@ -36,17 +37,17 @@ impl std::fmt::Display for Differentiability {
 
 /// Reasons why passes left nodes without a rule in place: fused operators that were not decomposed, and control flow that
 /// was not unrolled.
-pub struct Refusals<'a> {
-    fused: decompose::Refusals<'a>,
-    control: control::Refusals<'a>,
+pub struct SkipReasons<'a> {
+    fused: decompose::SkipReasons<'a>,
+    control: control_flow::SkipReasons<'a>,
 }
 
-impl<'a> Refusals<'a> {
+impl<'a> SkipReasons<'a> {
     /// Examines `graph`; `shapes` are the types of its values.
     pub fn of(graph: &'a Graph, shapes: &'a Shapes) -> Self {
         Self {
-            fused: decompose::Refusals::of(graph, shapes),
-            control: control::Refusals::of(graph, shapes),
+            fused: decompose::SkipReasons::of(graph, shapes),
+            control: control_flow::SkipReasons::of(graph, shapes),
         }
     }
 
@@ -64,7 +65,7 @@ pub fn analyze<'a>(
 ) -> HashMap<&'a str, Differentiability> {
     let mut known: HashMap<&str, Differentiability> =
         HashMap::from([(source, Differentiability::Differentiable)]);
-    let refusals = Refusals::of(graph, shapes);
+    let refusals = SkipReasons::of(graph, shapes);
     for node in graph.nodes() {
         let mut merged = Differentiability::Independent;
         for value in node.reads() {

@@ -15,8 +15,8 @@
 //! - [`differentiability`] finds which values can be differentiated with respect to an input, and which node blocks the others.
 //!
 //! All dimensions must be known (see [`Shapes`](crate::onnx::Shapes)); the graph must be at opset 18 or newer
-//! (see [`upgrade`](crate::onnx::upgrade)), and fused operators must be decomposed (see
-//! [`decompose`](crate::onnx::decompose)), so that operators which optimizers fuse need no rules of their own.
+//! (see [`upgrade`](crate::onnx::passes::upgrade_opset)), and fused operators must be decomposed (see
+//! [`decompose`](crate::onnx::passes::decompose)), so that operators which optimizers fuse need no rules of their own.
 
 mod backward;
 mod context;

@@ -3,8 +3,8 @@
 
 use super::{Card, Error, InputSize, ModelFile, Origin, Sides, feed};
 use crate::onnx::graph::declared_dims;
+use crate::onnx::names::{self, Renames};
 use crate::onnx::proto::{Dim, NodeProto, TensorProto, ValueInfoProto};
-use crate::onnx::scope::{self, Names};
 use crate::onnx::shapes::value_info;
 use crate::onnx::{Attribute, Elem, Graph, printable};
 use std::collections::HashSet;
@@ -149,7 +149,7 @@ impl Picture {
         for constant in graph.constants().chain(&self.fed) {
             result.insert_constant(constant.clone())?;
         }
-        let mut names = Names::new();
+        let mut names = Renames::new();
         if self.axes == Axes::ChannelsLast {
             let turned = self.turned(graph);
             result.insert_node(NodeProto {
@@ -163,7 +163,7 @@ impl Picture {
         }
         for node in graph.nodes() {
             let mut node = node.clone();
-            scope::rename(&mut node, &names);
+            names::rename(&mut node, &names);
             result.insert_node(node)?;
         }
         result.set_outputs(graph.outputs().to_vec());

@@ -8,7 +8,7 @@ use super::class_scores::Evidence;
 use super::hints::Hints;
 use super::passes::LeftOut;
 use super::{Activation, Card, Error, ModelFile, Network, Origin, Preprocessing, input};
-use crate::autodiff::differentiability::{Differentiability, Refusals};
+use crate::autodiff::differentiability::{Differentiability, SkipReasons};
 use crate::autodiff::rules;
 use crate::onnx::graph::{declared_dims, is_default_domain};
 use crate::onnx::proto::{Dim, ModelProto, NodeProto, ValueInfoProto};
@@ -248,7 +248,7 @@ impl Understood {
             .iter()
             .filter(|node| rules::rule(node).is_none() && !rules::has_zero_gradient(node));
         let blocked: Vec<&&NodeProto> = blocked.collect();
-        let refusals = Refusals::of(graph, &network.shapes);
+        let refusals = SkipReasons::of(graph, &network.shapes);
         let block = |node: &&&NodeProto| Block {
             node: node.title(),
             op: title(node),

@@ -1,9 +1,9 @@
 //! Reading a model from disk, with the weights it keeps in other files, and writing it back.
 
+use super::file_buf::FileBuf;
 use super::proto::{
     AttributeProto, DataLocation, GraphProto, ModelProto, StringStringEntryProto, TensorProto,
 };
-use super::stream::Stream;
 use super::tensor::{Elem, element_count};
 use super::{Error, other_format};
 use crate::files::make_readable;
@@ -69,7 +69,7 @@ fn read_alone(path: &Path) -> Result<ModelProto, Error> {
         path: path.display().to_string(),
         source,
     };
-    let mut stream = Stream::open(path, LARGEST_FILE).map_err(|problem| match problem.kind() {
+    let mut stream = FileBuf::open(path, LARGEST_FILE).map_err(|problem| match problem.kind() {
         ErrorKind::FileTooLarge => not_onnx(
             path,
             format!("{problem} bytes, more than a protocol buffer can have"),

@@ -5,7 +5,7 @@
 use super::proto::{
     AttributeType, Dim, GraphProto, ModelProto, NodeProto, TensorProto, TypeValue, ValueInfoProto,
 };
-use super::{Elem, Error, printable, vetting};
+use super::{Elem, Error, printable, validate};
 use std::collections::{HashMap, HashSet};
 
 /// A checked graph: nodes in topological order, each value made once, constants apart from inputs.
@@ -238,7 +238,7 @@ impl Graph {
     /// # Errors
     /// [`Error::Corrupt`] if it reads a value that does not exist or makes one that does, or contradicts itself.
     pub fn insert_node(&mut self, mut node: NodeProto) -> Result<(), Error> {
-        vetting::vet(&mut node)?;
+        validate::validate_node(&mut node)?;
         let subject = || {
             printable(if node.name.is_empty() {
                 &node.op_type

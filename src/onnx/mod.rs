@@ -4,27 +4,19 @@
 //! wrong with one becomes an [`Error`] that names it.
 
 pub mod builder;
-pub mod control;
-pub mod decompose;
 pub mod file;
-pub mod fold;
-pub mod foreign;
-pub mod functions;
+mod file_buf;
 pub mod graph;
+pub mod names;
 pub mod node;
 pub mod other_format;
-pub mod precision;
+pub mod passes;
 pub mod proto;
 pub mod ranges;
-mod refusal;
 pub mod residual;
-pub mod scope;
-pub mod sequences;
 pub mod shapes;
-mod stream;
 pub mod tensor;
-pub mod upgrade;
-mod vetting;
+mod validate;
 
 pub use builder::{Attribute, Builder};
 pub use graph::Graph;

@@ -1,8 +1,8 @@
 //! `Range` counts between numbers without axes. ONNX Runtime takes lists of one number as well, as long as it does not know
 //! them when it reads the graph, within a loop for example; once they are known, it refuses them.
 
+use super::names;
 use super::proto::NodeProto;
-use super::scope;
 use super::{Error, Graph, OWN};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -30,7 +30,7 @@ pub fn scalar(graph: &Graph) -> Result<Cow<'_, Graph>, Error> {
         return Ok(Cow::Borrowed(graph));
     }
     let mut taken: HashSet<String> = graph.names().map(str::to_owned).collect();
-    scope::made(graph.nodes(), &mut |name| {
+    names::for_each_output(graph.nodes(), &mut |name| {
         taken.insert(name.to_owned());
     });
     let mut result = graph.without_nodes();
@@ -41,7 +41,7 @@ pub fn scalar(graph: &Graph) -> Result<Cow<'_, Graph>, Error> {
             .filter(|_| is_open(&node))
             .collect::<Vec<_>>()
         {
-            let number = scope::fresh(&mut taken, &format!("{OWN}range"), "number");
+            let number = names::fresh_name(&mut taken, &format!("{OWN}range"), "number");
             result.insert_node(NodeProto {
                 op_type: "Squeeze".into(),
                 input: vec![list.clone()],

@@ -7,7 +7,7 @@ const WEIGHTED: &[&str] = &["Conv", "Gemm", "MatMul"];
 
 /// Which input of node `sum` is a residual branch: the node adds it to a value that it is made from, by way of weights.
 /// Without weights in between it is a function such as GELU, written out.
-pub fn branch(graph: &Graph, sum: usize) -> Option<usize> {
+pub fn residual_input(graph: &Graph, sum: usize) -> Option<usize> {
     let node = &graph.nodes()[sum];
     let [first, second] = node.input.as_slice() else {
         return None;

@@ -3,9 +3,10 @@
 use crate::structure::{DIMS, model, node, ops, subgraph, taken_apart};
 use std::time::{Duration, Instant};
 use ziggurat::autodiff::differentiability::analyze;
+use ziggurat::onnx::passes::control_flow;
 use ziggurat::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
 use ziggurat::onnx::shapes::{fixed, untyped, value_info};
-use ziggurat::onnx::{Attribute, Elem, Graph, Shapes, control};
+use ziggurat::onnx::{Attribute, Elem, Graph, Shapes};
 
 fn cast(input: &str, output: &str, to: Elem) -> NodeProto {
     let to = Attribute::Int(to.code().into()).named("to");
@@ -92,7 +93,7 @@ fn loops_are_unrolled_that_a_counter_ends() {
 fn refusal(model: ModelProto) -> String {
     let graph = Graph::new(model).unwrap();
     let node = graph.nodes().iter().find(|node| node.is("Loop")).unwrap();
-    let why = control::Refusals::of(&graph, &Shapes::default())
+    let why = control_flow::SkipReasons::of(&graph, &Shapes::default())
         .find(node)
         .unwrap();
     let told = analyze(&graph, &Shapes::default(), "x")["last"].to_string();
@@ -160,9 +161,9 @@ fn many_loops_that_do_not_end_are_given_up_together() {
     graph.output = vec![untyped("last 0")];
     let graph = Graph::new(hostile).unwrap();
     let begin = Instant::now();
-    assert!(control::decide(&graph, &[]).unwrap().is_none());
+    assert!(control_flow::resolve(&graph, &[]).unwrap().is_none());
     assert!(begin.elapsed() < Duration::from_secs(20));
-    let why = control::Refusals::of(&graph, &Shapes::default())
+    let why = control_flow::SkipReasons::of(&graph, &Shapes::default())
         .find(graph.nodes().last().unwrap())
         .unwrap();
     assert!(why.starts_with("it goes on for more than "), "{why}");

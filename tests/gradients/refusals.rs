@@ -27,7 +27,7 @@ fn an_operator_without_a_rule_is_named_with_what_can_be_done() {
     });
     assert_eq!(
         refusal(&problem),
-        "node \"odd one\" (Det, opset 18) has no gradient rule; only values made before it can be differentiated"
+        "node \"odd one\" (Det, opset 18) has no gradient rule; only values computed before it can be differentiated"
     );
     let shapes = Shapes::default();
     let reached = analyze(&problem.graph, &shapes, "x");
@@ -90,7 +90,7 @@ fn a_form_that_a_rule_does_not_cover_says_why() {
     });
     assert_eq!(
         message,
-        "node \"c\" (Mod) cannot be differentiated: its input 1 is to be differentiated too"
+        "node \"c\" (Mod) cannot be differentiated: the gradient of its input 1 is not implemented"
     );
 
     let message = refused(&[x], &|b| {

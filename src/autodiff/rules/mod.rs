@@ -235,8 +235,8 @@ pub fn has_zero_gradient(node: &NodeProto) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::decompose::FUSIONS;
-    use crate::onnx::foreign;
+    use crate::onnx::passes::decompose::FUSIONS;
+    use crate::onnx::passes::polyfill;
 
     #[test]
     fn the_table_is_sorted_so_that_every_rule_is_found() {
@@ -312,7 +312,7 @@ mod tests {
         }
         text += "\nThese operators of scikit-learn pipelines, and TensorFlow operators that tf2onnx leaves in place, are decomposed as well:\n\n\
             | domain | operator | supported |\n| --- | --- | --- |\n";
-        for (domain, op, form) in foreign::translated() {
+        for (domain, op, form) in polyfill::supported() {
             text += &format!("| {domain} | {op} | {} |\n", covered(form));
         }
         text += "\nThese have no rule; only values computed before them can be differentiated:\n\n| operators | reason |\n| --- | --- |\n";

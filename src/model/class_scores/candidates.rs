@@ -1,8 +1,9 @@
 //! Which of a model's outputs holds the class scores.
 
 use super::{Source, tail};
+use crate::onnx::passes::control_flow;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Graph, Shapes, control, printable};
+use crate::onnx::{Graph, Shapes, printable};
 
 /// Most outputs that a message lists.
 const LISTED: usize = 8;
@@ -164,7 +165,7 @@ fn listed(sources: &[Source]) -> String {
 /// What keeps the dimensions of `output` from being known, or from being right: control flow that is not decided, of whose
 /// results ONNX Runtime may tell no number of axes and so none; else the first node of unknown results.
 fn obstacle(graph: &Graph, shapes: &Shapes, output: &str) -> Option<String> {
-    let refusals = control::Refusals::of(graph, shapes);
+    let refusals = control_flow::SkipReasons::of(graph, shapes);
     let is_known = |name: &String| name.is_empty() || shapes.find(name).is_some();
     let nodes = graph.nodes().iter().zip(graph.needed_for([output]));
     let needed: Vec<&NodeProto> = nodes
