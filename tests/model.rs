@@ -208,7 +208,7 @@ fn a_network_of_fused_operators_is_differentiable_and_has_the_layers_of_its_file
             .all(|layer| layer.reach == Differentiability::Differentiable)
     );
     let shapes = network.shapes_for(2).unwrap();
-    let mut builder = Builder::over(network.graph.clone(), "gradient/");
+    let mut builder = Builder::extend(network.graph.clone(), "gradient/");
     let ones = builder.floats(&[2, 5], &[1.0; 10]);
     let seeds = [("logits".to_owned(), ones)];
     let sources = [network.input.clone()];

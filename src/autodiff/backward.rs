@@ -114,14 +114,14 @@ fn no_rule(builder: &Builder, shapes: &Shapes, index: usize) -> Error {
     let node = &graph.nodes()[index];
     if let Some(why) = differentiability::SkipReasons::of(graph, shapes).find(node) {
         return Error::Unsupported {
-            node: node.title(),
+            node: node.display_name(),
             op: node.op_type.clone(),
             why,
         };
     }
     let domain = if node.domain.is_empty() { "" } else { "." };
     Error::NoRule {
-        node: node.title(),
+        node: node.display_name(),
         op: format!("{}{domain}{}", node.domain, node.op_type),
         opset: graph.opset(),
     }

@@ -33,7 +33,7 @@ impl Context<'_> {
     /// [`GraphError::Corrupt`] if the node lacks it.
     pub fn input(&self, index: usize) -> Result<String, GraphError> {
         self.optional_input(index).ok_or_else(|| {
-            let node = self.node.title();
+            let node = self.node.display_name();
             GraphError::Corrupt(format!(
                 "node {node} ({}) lacks input {index}",
                 printable(&self.node.op_type)
@@ -83,7 +83,7 @@ impl Context<'_> {
     /// The error for a node that its rule does not cover, with the reason.
     pub fn unsupported(&self, why: &str) -> Error {
         Error::Unsupported {
-            node: self.node.title(),
+            node: self.node.display_name(),
             op: self.node.op_type.clone(),
             why: why.into(),
         }

@@ -84,7 +84,7 @@ pub fn analyze<'a>(
             merged = Differentiability::Independent;
         } else if merged == Differentiability::Differentiable && rules::rule(node).is_none() {
             merged = Differentiability::Blocked {
-                node: node.title(),
+                node: node.display_name(),
                 op: printable(&node.op_type),
                 why: refusals.find(node),
             };

@@ -79,7 +79,7 @@ impl Picture {
             candidates.retain(|(_, kind)| is_usual(kind));
         }
         // Exporters leave inputs behind of which they have folded all that read them.
-        let read = graph.read();
+        let read = graph.read_values();
         let is_read = |(input, _): &(&ValueInfoProto, _)| read.contains(input.name.as_str());
         if candidates.iter().any(is_read) {
             candidates.retain(is_read);
@@ -144,7 +144,7 @@ impl Picture {
             Dim::DimValue(height),
             Dim::DimValue(width),
         ];
-        let mut result = graph.hollow();
+        let mut result = graph.empty_like();
         result.insert_input(value_info(&self.name, Elem::F32, &dims))?;
         for constant in graph.constants().chain(&self.fed) {
             result.insert_constant(constant.clone())?;

@@ -5,7 +5,7 @@ use super::layout::Layout;
 use super::{Error, Network};
 use crate::autodiff::differentiability::{Differentiability, analyze};
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Elem, Graph, OWN};
+use crate::onnx::{Elem, Graph, INTERNAL_PREFIX};
 
 /// One value that can be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
             else {
                 continue;
             };
-            let of_the_file = !name.starts_with(OWN);
+            let of_the_file = !name.starts_with(INTERNAL_PREFIX);
             if of_the_file && reach != Differentiability::Independent && value.elem.is_float() {
                 let whole = network.wholes.making(name);
                 let linear = activations.linear_before(index);

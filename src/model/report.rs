@@ -235,7 +235,7 @@ impl Understood {
             Some(logits) => vec![logits],
             None => layers.iter().map(|layer| layer.name.as_str()).collect(),
         };
-        let needed = graph.needed_for(ends);
+        let needed = graph.ancestors(ends);
         let on_path = graph.nodes().iter().zip(needed).filter(|(node, needed)| {
             *needed
                 && node
@@ -250,7 +250,7 @@ impl Understood {
         let blocked: Vec<&&NodeProto> = blocked.collect();
         let refusals = SkipReasons::of(graph, &network.shapes);
         let block = |node: &&&NodeProto| Block {
-            node: node.title(),
+            node: node.display_name(),
             op: title(node),
             opset: graph.opset(),
             why: refusals.find(node),

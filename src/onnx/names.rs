@@ -1,16 +1,16 @@
-//! Renames within a list of nodes that is to stand somewhere else: a function's body, a branch, one turn of a loop.
+//! Renaming values of nodes that are inlined elsewhere: a function body, a branch, an iteration of a loop.
 
 use crate::onnx::graph::subgraphs;
 use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto};
 use std::collections::{HashMap, HashSet};
 
-/// The longest beginning of a name, in characters: names are many, and a file may hold one of any length.
-const LONGEST_PREFIX: usize = 200;
+/// Maximum length of a prefix in characters. Names in a file may be arbitrarily long, and each is repeated many times.
+const MAX_PREFIX: usize = 200;
 
-/// What values are called from now on. Names that are not in it stay.
+/// New names of values, by old name. Other names stay.
 pub type Renames = HashMap<String, String>;
 
-/// The subgraphs that an attribute holds.
+/// The subgraphs of an attribute.
 pub fn graphs_mut(attribute: &mut AttributeProto) -> impl Iterator<Item = &mut GraphProto> {
     attribute
         .g
@@ -19,31 +19,31 @@ pub fn graphs_mut(attribute: &mut AttributeProto) -> impl Iterator<Item = &mut G
         .chain(&mut attribute.graphs)
 }
 
-/// How much memory nodes ask for: how many they are and how many names they mention, in subgraphs too.
+/// A measure of the memory that nodes take: the number of nodes, inputs and outputs, including those in subgraphs.
 pub fn cost(nodes: &[NodeProto]) -> usize {
-    let mut size = 0;
-    let mut open: Vec<&[NodeProto]> = vec![nodes];
-    while let Some(nodes) = open.pop() {
+    let mut cost = 0;
+    let mut worklist: Vec<&[NodeProto]> = vec![nodes];
+    while let Some(nodes) = worklist.pop() {
         for node in nodes {
-            size += 1 + node.input.len() + node.output.len();
-            open.extend(subgraphs(node).map(|graph| graph.node.as_slice()));
+            cost += 1 + node.input.len() + node.output.len();
+            worklist.extend(subgraphs(node).map(|graph| graph.node.as_slice()));
         }
     }
-    size
+    cost
 }
 
-/// What the names of values begin with that stand where `node` stood: its name, or that of what it makes.
+/// Name prefix for the values that replace `node`: its name, or that of its first output.
 pub fn prefix(node: &NodeProto) -> String {
-    let named = std::iter::once(&node.name).chain(&node.output);
-    let first = named.into_iter().find(|name| !name.is_empty());
+    let candidates = std::iter::once(&node.name).chain(&node.output);
+    let first = candidates.into_iter().find(|name| !name.is_empty());
     first
         .unwrap_or(&node.op_type)
         .chars()
-        .take(LONGEST_PREFIX)
+        .take(MAX_PREFIX)
         .collect()
 }
 
-/// A name for the value `name` that is not in `taken` yet, and is from now on.
+/// A name `prefix/name`, with a number appended if that is in `taken`. Adds it to `taken`.
 pub fn fresh_name(taken: &mut HashSet<String>, prefix: &str, name: &str) -> String {
     let mut candidate = format!("{prefix}/{name}");
     let mut number = taken.len();
@@ -54,36 +54,36 @@ pub fn fresh_name(taken: &mut HashSet<String>, prefix: &str, name: &str) -> Stri
     candidate
 }
 
-/// Calls `found` with the name of every value that `nodes` make, in their subgraphs too.
-pub fn for_each_output<'a>(nodes: &'a [NodeProto], found: &mut impl FnMut(&'a str)) {
-    let mut open: Vec<&[NodeProto]> = vec![nodes];
-    while let Some(nodes) = open.pop() {
+/// Calls `visit` with the name of every value that `nodes` define, including subgraph inputs, constants and outputs.
+pub fn for_each_output<'a>(nodes: &'a [NodeProto], visit: &mut impl FnMut(&'a str)) {
+    let mut worklist: Vec<&[NodeProto]> = vec![nodes];
+    while let Some(nodes) = worklist.pop() {
         for node in nodes {
             let outputs = node.output.iter().filter(|name| !name.is_empty());
-            outputs.for_each(|name| found(name));
+            outputs.for_each(|name| visit(name));
             for graph in subgraphs(node) {
-                graph.input.iter().for_each(|value| found(&value.name));
+                graph.input.iter().for_each(|value| visit(&value.name));
                 graph
                     .initializer
                     .iter()
-                    .for_each(|tensor| found(&tensor.name));
-                open.push(&graph.node);
+                    .for_each(|tensor| visit(&tensor.name));
+                worklist.push(&graph.node);
             }
         }
     }
 }
 
-/// Gives every value that `node` reads or makes its new name, in its subgraphs too.
+/// Renames the values that `node` reads and defines, also in its subgraphs.
 pub fn rename(node: &mut NodeProto, names: &Renames) {
-    let change = |name: &mut String| {
+    let apply = |name: &mut String| {
         if let Some(new) = names.get(name) {
             name.clone_from(new);
         }
     };
-    let mut open: Vec<&mut NodeProto> = vec![node];
-    while let Some(node) = open.pop() {
-        node.input.iter_mut().for_each(change);
-        node.output.iter_mut().for_each(change);
+    let mut worklist: Vec<&mut NodeProto> = vec![node];
+    while let Some(node) = worklist.pop() {
+        node.input.iter_mut().for_each(apply);
+        node.output.iter_mut().for_each(apply);
         for graph in node.attribute.iter_mut().flat_map(graphs_mut) {
             let GraphProto {
                 node,
@@ -94,15 +94,15 @@ pub fn rename(node: &mut NodeProto, names: &Renames) {
             } = graph;
             initializer
                 .iter_mut()
-                .for_each(|tensor| change(&mut tensor.name));
-            input.iter_mut().for_each(|value| change(&mut value.name));
-            output.iter_mut().for_each(|value| change(&mut value.name));
-            open.extend(node);
+                .for_each(|tensor| apply(&mut tensor.name));
+            input.iter_mut().for_each(|value| apply(&mut value.name));
+            output.iter_mut().for_each(|value| apply(&mut value.name));
+            worklist.extend(node);
         }
     }
 }
 
-/// The node that makes `output` a copy of `value`.
+/// `output = Identity(value)`.
 pub fn identity_node(value: &str, output: &str) -> NodeProto {
     NodeProto {
         op_type: "Identity".into(),
@@ -112,30 +112,30 @@ pub fn identity_node(value: &str, output: &str) -> NodeProto {
     }
 }
 
-/// Lets what `inner` values are called be what the `outer` values are called that they become. Returns the copies that
-/// are needed besides: of values that `nodes` do not make or that are constants, and of those that become several.
+/// Renames each `inner` output of `nodes` to the `outer` output that it becomes. Returns Identity nodes for the outputs for
+/// which that is impossible: values that `nodes` do not compute, constants, and values already bound to another output.
 pub fn bind_outputs(
     nodes: &[NodeProto],
     inner: &[impl AsRef<str>],
     outer: &[String],
     names: &mut Renames,
 ) -> Vec<NodeProto> {
-    let makes = |name: &str| {
-        let mut made = nodes
+    let is_computed = |name: &str| {
+        let mut outputs = nodes
             .iter()
             .filter(|node| !node.is("Constant"))
             .flat_map(|node| &node.output);
-        made.any(|made| made == name)
+        outputs.any(|output| output == name)
     };
     let mut copies = Vec::new();
-    let mut handed: Vec<&str> = Vec::new();
+    let mut bound: Vec<&str> = Vec::new();
     for (inner, outer) in inner.iter().zip(outer) {
         let inner = inner.as_ref();
         if outer.is_empty() {
             continue;
         }
-        if makes(inner) && !handed.contains(&inner) {
-            handed.push(inner);
+        if is_computed(inner) && !bound.contains(&inner) {
+            bound.push(inner);
             names.insert(inner.into(), outer.clone());
         } else {
             copies.push(identity_node(inner, outer));

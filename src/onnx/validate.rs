@@ -1,43 +1,43 @@
-//! What a node may say that ONNX Runtime builds on without a look, and ends the process or takes minutes.
+//! Checks of attributes that ONNX Runtime does not validate itself, and that would crash it or keep it busy for minutes.
 
 use crate::onnx::graph::is_default_domain;
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Error, names};
 
-/// The most elements of a window. A picture has fewer; what is not there, ONNX Runtime goes through for every place, or
-/// makes room for.
-const LARGEST_WINDOW: i64 = 1 << 24;
+/// Maximum elements of a pooling window: more than any image has. ONNX Runtime iterates over all of a window at every
+/// output position, padding included, or allocates it.
+const MAX_WINDOW: i64 = 1 << 24;
 
-/// Brings a node, and those within it, into a form that ONNX Runtime survives.
+/// Validates a node and those of its subgraphs, and drops trailing empty inputs.
 ///
 /// # Errors
-/// [`Error::Corrupt`] if there is none.
+/// [`Error::Corrupt`] for an attribute that ONNX Runtime cannot handle.
 pub fn validate_node(node: &mut NodeProto) -> Result<(), Error> {
-    let mut open = vec![node];
-    while let Some(node) = open.pop() {
+    let mut worklist = vec![node];
+    while let Some(node) = worklist.pop() {
         drop_missing(node);
         if let Some(violation) = violation(node) {
-            let (node, op) = (node.title(), &node.op_type);
-            let why = format!("node {node} ({op}) has {violation}");
-            return Err(Error::Corrupt(why));
+            let (node, op) = (node.display_name(), &node.op_type);
+            let message = format!("node {node} ({op}) has {violation}");
+            return Err(Error::Corrupt(message));
         }
         let graphs = node.attribute.iter_mut().flat_map(names::graphs_mut);
-        open.extend(graphs.flat_map(|graph| &mut graph.node));
+        worklist.extend(graphs.flat_map(|graph| &mut graph.node));
     }
     Ok(())
 }
 
-/// Leaves out inputs at the end that are not given: DFT would read an axis of opset 20 that is none, and the fusion of Add and
-/// LayerNormalization a bias.
+/// Drops trailing empty inputs. ONNX Runtime would read them: DFT an axis, and the fusion of Add and LayerNormalization a
+/// bias.
 fn drop_missing(node: &mut NodeProto) {
     while node.input.last().is_some_and(String::is_empty) {
         node.input.pop();
     }
 }
 
-/// What a node says that cannot be, or is beyond all measure.
+/// The attribute of a node that is invalid or absurdly large.
 fn violation(node: &NodeProto) -> Option<String> {
-    let made = node.output.len();
+    let outputs = node.output.len();
     match node.op_type.as_str() {
         _ if !is_default_domain(&node.domain) => None,
         "GatherND" => {
@@ -49,17 +49,17 @@ fn violation(node: &NodeProto) -> Option<String> {
         "Split" => {
             let parts = node
                 .int("num_outputs")
-                .filter(|&parts| parts < made as i64)?;
-            Some(format!("num_outputs = {parts} and {made} outputs"))
+                .filter(|&parts| parts < outputs as i64)?;
+            Some(format!("num_outputs = {parts} and {outputs} outputs"))
         }
         _ => None,
     }
 }
 
-/// Whether a window is larger than any that has a use.
+/// Describes a window of more than [`MAX_WINDOW`] elements.
 fn oversized(window: &[i64]) -> Option<String> {
     let area = window
         .iter()
         .fold(1, |area: i64, &size| area.saturating_mul(size));
-    (area > LARGEST_WINDOW).then(|| format!("windows of {window:?}"))
+    (area > MAX_WINDOW).then(|| format!("windows of {window:?}"))
 }

@@ -161,7 +161,7 @@ fn settle(graph: &Graph, dims: &Dims) -> Result<(Known, Shapes), Error> {
 
 /// The values that can be computed without the inputs' elements, given all dimensions.
 fn computed(graph: &Graph, shapes: &Shapes) -> Result<Known, Error> {
-    let mut part = graph.hollow();
+    let mut part = graph.empty_like();
     for constant in graph.constants() {
         part.insert_constant(constant.clone())?;
     }
@@ -349,7 +349,7 @@ fn without(graph: &Graph, mut known: Known) -> Result<Graph, Error> {
         .map(|output| output.name.as_str())
         .collect();
     read.extend(nodes.iter().flat_map(|node| node.reads()));
-    let mut result = graph.hollow();
+    let mut result = graph.empty_like();
     for input in graph.inputs() {
         result.insert_input(input.clone())?;
     }

@@ -109,7 +109,7 @@ fn differentiated(
         device,
         redirect: None,
     };
-    let mut builder = Builder::over(graph, "fuzz/");
+    let mut builder = Builder::extend(graph, "fuzz/");
     let elem = shapes.find(value).map_or(Elem::F32, |known| known.elem);
     let seed = match elem.is_float() {
         true => builder.scalar(elem, 1.0).map_err(told)?,

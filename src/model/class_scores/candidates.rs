@@ -167,7 +167,7 @@ fn listed(sources: &[Source]) -> String {
 fn obstacle(graph: &Graph, shapes: &Shapes, output: &str) -> Option<String> {
     let refusals = control_flow::SkipReasons::of(graph, shapes);
     let is_known = |name: &String| name.is_empty() || shapes.find(name).is_some();
-    let nodes = graph.nodes().iter().zip(graph.needed_for([output]));
+    let nodes = graph.nodes().iter().zip(graph.ancestors([output]));
     let needed: Vec<&NodeProto> = nodes
         .filter_map(|(node, needed)| needed.then_some(node))
         .collect();
@@ -186,7 +186,7 @@ fn obstacle(graph: &Graph, shapes: &Shapes, output: &str) -> Option<String> {
     Some(format!(
         "the dimensions of {} are not known before the model runs, because of node {} ({}){why}",
         printable(output),
-        node.title(),
+        node.display_name(),
         printable(&node.op_type),
     ))
 }

@@ -141,7 +141,7 @@ impl Inliner<'_> {
             bytes,
         } = &self.functions[&key(&call.domain, &call.op_type, &call.overload)];
         let refused = |why: &str| {
-            let (call, function) = (call.title(), printable(&call.op_type));
+            let (call, function) = (call.display_name(), printable(&call.op_type));
             Error::Unsupported(format!("node {call}: function {function} {why}"))
         };
         if depth >= DEEPEST {

@@ -25,7 +25,7 @@ pub fn put(graph: &Graph, model: &mut GraphProto) {
     let holds_graphs = |node: &NodeProto| subgraphs(node).next().is_some();
     let takes_part = |node: &&NodeProto| node.is("Slice") || holds_graphs(node);
     let parted = graph.nodes().iter().filter(takes_part);
-    let needed = graph.needed_for(parted.flat_map(NodeProto::reads));
+    let needed = graph.ancestors(parted.flat_map(NodeProto::reads));
     let places = graph.nodes().iter().enumerate().zip(needed);
     let places = places.filter_map(|((index, node), needed)| {
         let (is_watched, made) = (needed, node.output.first()?.as_str());

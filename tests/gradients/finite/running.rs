@@ -51,7 +51,7 @@ pub fn differentiable(problem: &Problem) -> Result<(Builder, Shapes), String> {
         graph = decompose::decompose(&graph, &shapes).unwrap();
         shapes = infer(&graph)?;
     }
-    Ok((Builder::over(graph, "gradient/"), shapes))
+    Ok((Builder::extend(graph, "gradient/"), shapes))
 }
 
 /// The values called `names` in `graph`, at the problem's point.

@@ -158,7 +158,7 @@ fn computed(node: &NodeProto, numbers: &Numbers) -> Result<Number, Skipped> {
     let known = is_default_domain(&node.domain) && node.output.len() == 1;
     let made = known.then(|| apply(node, &given)).flatten();
     made.ok_or_else(|| {
-        let (node, op) = (node.title(), printable(&node.op_type));
+        let (node, op) = (node.display_name(), printable(&node.op_type));
         Skipped(format!(
             "its condition depends on node {node} ({op}), which is not counted with"
         ))

@@ -2,7 +2,7 @@
 
 use crate::onnx::builder::node as new_node;
 use crate::onnx::proto::{AttributeProto, NodeProto, TensorProto};
-use crate::onnx::{Attribute, Elem, Graph, OWN, Shapes};
+use crate::onnx::{Attribute, Elem, Graph, INTERNAL_PREFIX, Shapes};
 use std::collections::HashSet;
 
 pub use crate::onnx::passes::skipped::Skipped;
@@ -206,6 +206,6 @@ impl<'a> Emitter<'a> {
         let made = self.node.output.iter().find(|name| !name.is_empty());
         let output = made.map_or("", String::as_str);
         let number = self.nodes.len() + self.constants.len() + 1;
-        format!("{OWN}{output}/{what}_{number}")
+        format!("{INTERNAL_PREFIX}{output}/{what}_{number}")
     }
 }

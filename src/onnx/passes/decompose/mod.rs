@@ -1,7 +1,7 @@
 //! Takes fused operators apart: what optimisers and quantisers made of several of ONNX's own operators becomes those again,
 //! so that a gradient rule for each of the parts is all that is needed. ONNX Runtime fuses again what it can.
 //!
-//! Names of values stay; values between the parts are new, and their names begin with [`OWN`](crate::onnx::OWN), but for numbers
+//! Names of values stay; values between the parts are new, and their names begin with [`INTERNAL_PREFIX`](crate::onnx::INTERNAL_PREFIX), but for numbers
 //! that are rounded to levels: those of `x` are called `x/unrounded`. A node that is
 //! used in a form which cannot be taken apart stays as it is: it can still be run, only not differentiated.
 //!
@@ -141,7 +141,7 @@ pub fn is_fused(graph: &Graph) -> bool {
 /// # Errors
 /// [`Error::Corrupt`] if the graph has values that are called as new ones have to be.
 pub fn decompose(graph: &Graph, shapes: &Shapes) -> Result<Graph, Error> {
-    let read = &graph.read();
+    let read = &graph.read_values();
     let source = Source {
         graph,
         shapes,
@@ -195,7 +195,7 @@ impl<'a> SkipReasons<'a> {
         let source = Source {
             graph: self.graph,
             shapes: self.shapes,
-            read: self.read.get_or_init(|| self.graph.read()),
+            read: self.read.get_or_init(|| self.graph.read_values()),
         };
         Some(parts(fusion, source, node).err()?.0)
     }
@@ -215,7 +215,7 @@ fn parts<'a>(
 mod tests {
     use super::*;
     use crate::onnx::shapes::{fixed, untyped};
-    use crate::onnx::{Attribute, Builder, Elem, OWN, ValueType, builder};
+    use crate::onnx::{Attribute, Builder, Elem, INTERNAL_PREFIX, ValueType, builder};
 
     /// A node that reads `x` (2, 3, 4, 4) and a weight, and makes `y`, which a Relu reads.
     fn graph(op: &str, attributes: &[(&str, Attribute)]) -> (Graph, Shapes) {
@@ -252,7 +252,7 @@ mod tests {
         };
         assert!(conv.is("Conv") && activation.is("LeakyRelu") && reader.is("Relu"));
         assert_eq!(conv.ints("pads"), Some([1, 1, 1, 1].as_slice()));
-        assert!(conv.attribute.len() == 1 && conv.output[0].starts_with(OWN));
+        assert!(conv.attribute.len() == 1 && conv.output[0].starts_with(INTERNAL_PREFIX));
         assert_eq!(activation.float("alpha"), Some(0.25));
         assert_eq!(
             (activation.name.as_str(), &activation.output),
@@ -286,10 +286,15 @@ mod tests {
     #[test]
     fn names_that_are_taken_are_an_error() {
         let (graph, shapes) = graph("FusedMatMul", &[("transA", 1i64.into())]);
-        let mut builder = Builder::over(graph.hollow(), "");
+        let mut builder = Builder::extend(graph.empty_like(), "");
         builder.input("x", Elem::F32, &[]).unwrap();
         builder
-            .emit_named(&format!("{OWN}y/Transpose_1"), "Relu", &["x"], &[])
+            .emit_named(
+                &format!("{INTERNAL_PREFIX}y/Transpose_1"),
+                "Relu",
+                &["x"],
+                &[],
+            )
             .unwrap();
         let mut taken = builder.into_graph();
         for constant in graph.constants() {

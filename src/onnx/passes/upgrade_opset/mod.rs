@@ -11,7 +11,7 @@ use crate::onnx::graph::{constant_of, is_default_domain};
 use crate::onnx::proto::{
     AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto, TensorProto,
 };
-use crate::onnx::{Error, OWN};
+use crate::onnx::{Error, INTERNAL_PREFIX};
 use std::collections::HashSet;
 
 /// The oldest opset with today's broadcasting.
@@ -156,7 +156,7 @@ pub(super) fn upgrade_graph(
             Some((op, _, Unknown)) => {
                 return Err(Error::Unsupported(format!(
                     "node {} is {op} in the form of opset {from}; export the model with opset {OPSET} or newer",
-                    node.title()
+                    node.display_name()
                 )));
             }
         }
@@ -184,7 +184,7 @@ impl Rewriter<'_> {
     fn fresh(&mut self, what: &str) -> String {
         let mut number = self.names.len();
         loop {
-            let name = format!("{OWN}upgrade/{what}_{number}");
+            let name = format!("{INTERNAL_PREFIX}upgrade/{what}_{number}");
             if self.names.insert(name.clone()) {
                 return name;
             }

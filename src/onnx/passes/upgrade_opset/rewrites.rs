@@ -6,7 +6,7 @@ use crate::onnx::{Attribute, Error, printable};
 
 pub fn batch_normalization(mut node: NodeProto, emitted: &mut Rewriter) -> Result<(), Error> {
     if take(&mut node, "spatial", AttributeType::Int).is_some_and(|spatial| spatial.i == 0) {
-        let name = node.title();
+        let name = node.display_name();
         return Err(Error::Unsupported(format!(
             "node {name}: BatchNormalization with spatial = 0"
         )));
@@ -115,7 +115,7 @@ pub fn resize(mut node: NodeProto, emitted: &mut Rewriter) -> Result<(), Error> 
             if nearest && changed.contains(&true) && changed.contains(&false) {
                 return Err(Error::Unsupported(format!(
                     "node {}: {} to the nearest element that lengthens some axes and shortens others",
-                    node.title(),
+                    node.display_name(),
                     node.op_type
                 )));
             }
