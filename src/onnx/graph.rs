@@ -37,9 +37,7 @@ impl Graph {
             .find(|opset| is_default_domain(&opset.domain));
         let opset = opset.map(|opset| opset.version).unwrap_or(0);
         if opset < 1 {
-            return Err(Error::Corrupt(
-                "it does not import the ONNX opset".into(),
-            ));
+            return Err(Error::Corrupt("it does not import the ONNX opset".into()));
         }
         let proto = model.graph.take().unwrap_or_default();
         let GraphProto {

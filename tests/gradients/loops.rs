@@ -118,7 +118,7 @@ fn a_loop_that_stays_and_reads_the_picture_by_itself_is_no_constant() {
 fn a_loop_that_cannot_be_counted_says_why() {
     assert_eq!(
         refusal(counting(16, "from picture")),
-        "its condition depends on \"from picture\", which is no constant number"
+        "its condition depends on \"from picture\", which is not a constant scalar"
     );
     let mut endless = counting(i64::MAX, "seven");
     let graph = endless.graph.as_mut().unwrap();
@@ -127,7 +127,7 @@ fn a_loop_that_cannot_be_counted_says_why() {
         .as_mut()
         .unwrap();
     held.output[0] = untyped("going");
-    assert!(refusal(endless.clone()).ends_with("turns make too large a graph"));
+    assert!(refusal(endless.clone()).ends_with("iterations would make the graph too large"));
     let looping = endless.graph.as_mut().unwrap().node.last_mut().unwrap();
     looping.input[0].clear();
     assert_eq!(refusal(endless), "it never ends");
@@ -137,7 +137,7 @@ fn a_loop_that_cannot_be_counted_says_why() {
     unlimited.graph.as_mut().unwrap().node.insert(0, most);
     assert_eq!(
         refusal(unlimited),
-        "how often it runs at most (\"most\") is no constant number"
+        "its trip count (\"most\") is not a constant scalar"
     );
 }
 
@@ -166,5 +166,5 @@ fn many_loops_that_do_not_end_are_given_up_together() {
     let why = control_flow::SkipReasons::of(&graph, &Shapes::default())
         .find(graph.nodes().last().unwrap())
         .unwrap();
-    assert!(why.starts_with("it goes on for more than "), "{why}");
+    assert!(why.starts_with("it runs for more than "), "{why}");
 }

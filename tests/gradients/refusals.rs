@@ -65,14 +65,14 @@ fn a_branch_that_the_data_decides_is_named() {
     });
     assert_eq!(
         refusal(&problem),
-        "node \"node of chosen\" (If) cannot be differentiated: its condition \"positive\" depends on the picture"
+        "node \"node of chosen\" (If) cannot be differentiated: its condition \"positive\" depends on the input"
     );
     let shapes = Shapes::default();
     let reached = analyze(&problem.graph, &shapes, "x");
     let blocked = Differentiability::Blocked {
         node: "\"node of chosen\"".into(),
         op: "\"If\"".into(),
-        why: Some("its condition \"positive\" depends on the picture".into()),
+        why: Some("its condition \"positive\" depends on the input".into()),
     };
     assert_eq!(reached["chosen"], blocked);
 }

@@ -1,4 +1,4 @@
-//! Puts what is decided in the place of what decides it.
+//! Inlines branches and unrolled loop bodies in place of their nodes.
 
 use crate::onnx::graph::constant_of;
 use crate::onnx::names::{self, Renames};
@@ -7,16 +7,16 @@ use crate::onnx::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 use crate::onnx::{Attribute, Error, Graph};
 use std::collections::HashSet;
 
-/// The graph that is being put together.
+/// A graph under construction.
 pub struct Splicer {
     graph: Graph,
-    /// The names of all values, also of those that are still to come.
+    /// The names of all values, including those still to be added.
     taken: HashSet<String>,
 }
 
 impl Splicer {
-    /// Goes on from `graph`; `taken` are the names of all values, also of those that are still to come.
-    pub fn onto(graph: Graph, taken: HashSet<String>) -> Self {
+    /// Extends `graph`; `taken` holds the names of all values, including those still to be added.
+    pub fn new(graph: Graph, taken: HashSet<String>) -> Self {
         Self { graph, taken }
     }
 
@@ -24,16 +24,16 @@ impl Splicer {
         self.graph
     }
 
-    /// Adds a node that stays.
+    /// Adds a node unchanged.
     pub fn keep(&mut self, node: NodeProto) -> Result<(), Error> {
         self.graph.insert_node(node)
     }
 
-    /// Puts a branch where its `If` was.
-    pub fn branch(&mut self, node: &NodeProto, branch: &GraphProto) -> Result<(), Error> {
+    /// Replaces an `If` by a branch.
+    pub fn inline_branch(&mut self, node: &NodeProto, branch: &GraphProto) -> Result<(), Error> {
         let prefix = names::prefix(node);
         let mut names = Renames::new();
-        self.constants(branch, &prefix, &mut names)?;
+        self.add_constants(branch, &prefix, &mut names)?;
         self.name_values(&branch.node, |name| name.to_owned(), &prefix, &mut names);
         let outputs: Vec<&str> = branch
             .output
@@ -41,153 +41,162 @@ impl Splicer {
             .map(|value| value.name.as_str())
             .collect();
         let copies = names::bind_outputs(&branch.node, &outputs, &node.output, &mut names);
-        self.nodes(&branch.node, &names)?;
+        self.add_nodes(&branch.node, &names)?;
         copies
             .into_iter()
             .try_for_each(|copy| self.graph.insert_node(copy))
     }
 
-    /// Puts a body as often where its `Loop` or `Scan` was as it runs.
-    pub fn unroll(&mut self, node: &NodeProto, turns: &UnrolledLoop) -> Result<(), Error> {
-        let UnrolledLoop { body, count, .. } = *turns;
+    /// Replaces a `Loop` or `Scan` by its iterations.
+    pub fn unroll(&mut self, node: &NodeProto, unrolled: &UnrolledLoop) -> Result<(), Error> {
+        let UnrolledLoop {
+            body, trip_count, ..
+        } = *unrolled;
         let prefix = names::prefix(node);
-        let (results, stacks) = node.output.split_at(turns.carried.len());
+        let (final_outputs, scan_outputs) = node.output.split_at(unrolled.carried.len());
         let mut shared = Renames::new();
-        self.constants(body, &prefix, &mut shared)?;
-        let going = self.fresh("condition", &prefix);
-        if turns.is_loop {
+        self.add_constants(body, &prefix, &mut shared)?;
+        let condition = self.fresh_name("condition", &prefix);
+        if unrolled.is_loop {
             self.graph
-                .insert_constant(TensorProto::from_bool(&going, true))?;
+                .insert_constant(TensorProto::from_bool(&condition, true))?;
         }
-        let sequences = self.sequences(turns, &prefix)?;
-        let mut state: Vec<String> = turns.carried.to_vec();
-        let mut copies: Vec<NodeProto> = match count {
+        let scan_inputs = self.split_scan_inputs(unrolled, &prefix)?;
+        let mut state: Vec<String> = unrolled.carried.to_vec();
+        let mut copies: Vec<NodeProto> = match trip_count {
             0 => state
                 .iter()
-                .zip(results)
-                .map(|(value, result)| names::identity_node(value, result))
+                .zip(final_outputs)
+                .map(|(value, output)| names::identity_node(value, output))
                 .collect(),
             _ => Vec::new(),
         };
-        // A loop's body begins with its condition.
-        let (ends, made) = body.output[usize::from(turns.is_loop)..].split_at(state.len());
-        let mut layers = vec![Vec::new(); stacks.len()];
-        for turn in 0..count {
-            let prefix = format!("{prefix}/{turn}");
-            let mut given = Vec::new();
-            if turns.is_loop {
-                let number = self.fresh("turn", &prefix);
-                self.graph
-                    .insert_constant(TensorProto::from_i64(&number, &[], &[turn as i64]))?;
-                given.extend([number, going.clone()]);
+        // The first output of the body of a `Loop` is its condition.
+        let first = usize::from(unrolled.is_loop);
+        let (carried, slices) = body.output[first..].split_at(state.len());
+        let mut stacks = vec![Vec::new(); scan_outputs.len()];
+        for iteration in 0..trip_count {
+            let prefix = format!("{prefix}/{iteration}");
+            let mut arguments = Vec::new();
+            if unrolled.is_loop {
+                let number = self.fresh_name("turn", &prefix);
+                let tensor = TensorProto::from_i64(&number, &[], &[iteration as i64]);
+                self.graph.insert_constant(tensor)?;
+                arguments.extend([number, condition.clone()]);
             }
-            given.append(&mut state);
-            given.extend(sequences.iter().map(|sequence| sequence[turn].clone()));
+            arguments.append(&mut state);
+            arguments.extend(scan_inputs.iter().map(|slices| slices[iteration].clone()));
             let mut names = shared.clone();
-            names.extend(body.input.iter().map(|value| value.name.clone()).zip(given));
+            let parameters = body.input.iter().map(|value| value.name.clone());
+            names.extend(parameters.zip(arguments));
             self.name_values(
                 &body.node,
                 |name| format!("{prefix}/{name}"),
                 &prefix,
                 &mut names,
             );
-            if turn + 1 == count {
-                let ends: Vec<&str> = ends.iter().map(|value| value.name.as_str()).collect();
-                copies = names::bind_outputs(&body.node, &ends, results, &mut names);
+            if iteration + 1 == trip_count {
+                let inner: Vec<&str> = carried.iter().map(|value| value.name.as_str()).collect();
+                copies = names::bind_outputs(&body.node, &inner, final_outputs, &mut names);
             }
-            self.nodes(&body.node, &names)?;
-            let called = |value: &ValueInfoProto| {
+            self.add_nodes(&body.node, &names)?;
+            let renamed = |value: &ValueInfoProto| {
                 let name = names.get(&value.name);
                 name.unwrap_or(&value.name).clone()
             };
-            state = ends.iter().map(called).collect();
-            let made = made.iter().map(called);
-            for (layers, value) in layers.iter_mut().zip(made) {
-                layers.push(value);
+            state = carried.iter().map(renamed).collect();
+            for (stack, slice) in stacks.iter_mut().zip(slices.iter().map(renamed)) {
+                stack.push(slice);
             }
         }
         copies.retain(|copy| !copy.output[0].is_empty());
         for copy in copies {
             self.graph.insert_node(copy)?;
         }
-        for ((layers, output), along) in layers.iter().zip(stacks).zip(&turns.results) {
+        let scan_outputs = scan_outputs.iter().zip(&unrolled.scan_outputs);
+        for (slices, (output, scan)) in stacks.iter().zip(scan_outputs) {
             if !output.is_empty() {
-                self.stack(layers, *along, output, &prefix)?;
+                self.stack(slices, *scan, output, &prefix)?;
             }
         }
         Ok(())
     }
 
-    /// For each sequence, what every turn sees of it.
-    fn sequences(&mut self, turns: &UnrolledLoop, prefix: &str) -> Result<Vec<Vec<String>>, Error> {
-        let mut apart = Vec::with_capacity(turns.sequences.len());
-        for (sequence, along) in &turns.sequences {
-            let ones = self.ints(&vec![1; turns.count], prefix)?;
-            let axis = self.ints(&[along.axis], prefix)?;
-            let mut steps = Vec::with_capacity(turns.count);
-            for _ in 0..turns.count {
-                steps.push(self.fresh("step", prefix));
+    /// The slices of each scan input, in the order of the iterations.
+    fn split_scan_inputs(
+        &mut self,
+        unrolled: &UnrolledLoop,
+        prefix: &str,
+    ) -> Result<Vec<Vec<String>>, Error> {
+        let trip_count = unrolled.trip_count;
+        let mut all = Vec::with_capacity(unrolled.scan_inputs.len());
+        for (input, scan) in &unrolled.scan_inputs {
+            let ones = self.ints(&vec![1; trip_count], prefix)?;
+            let axis = self.ints(&[scan.axis], prefix)?;
+            let mut slices = Vec::with_capacity(trip_count);
+            for _ in 0..trip_count {
+                slices.push(self.fresh_name("step", prefix));
             }
-            let mut split = node_of("Split", &[sequence, &ones], "");
-            split.output.clone_from(&steps);
+            let mut split = node("Split", &[input, &ones], "");
+            split.output.clone_from(&slices);
             split
                 .attribute
-                .push(Attribute::Int(along.axis).named("axis"));
-            if turns.count > 0 {
+                .push(Attribute::Int(scan.axis).named("axis"));
+            if trip_count > 0 {
                 self.graph.insert_node(split)?;
             }
-            for step in &mut steps {
-                let position = self.fresh("position", prefix);
+            for slice in &mut slices {
+                let squeezed = self.fresh_name("position", prefix);
                 self.graph
-                    .insert_node(node_of("Squeeze", &[step, &axis], &position))?;
-                *step = position;
+                    .insert_node(node("Squeeze", &[slice, &axis], &squeezed))?;
+                *slice = squeezed;
             }
-            if along.reversed {
-                steps.reverse();
+            if scan.reversed {
+                slices.reverse();
             }
-            apart.push(steps);
+            all.push(slices);
         }
-        Ok(apart)
+        Ok(all)
     }
 
-    /// Joins what the turns made along a new axis.
+    /// Stacks the slices of a scan output along a new axis.
     fn stack(
         &mut self,
-        layers: &[String],
-        along: ScanAxis,
+        slices: &[String],
+        scan: ScanAxis,
         output: &str,
         prefix: &str,
     ) -> Result<(), Error> {
-        let axis = self.ints(&[along.axis], prefix)?;
-        let mut stack = Vec::with_capacity(layers.len());
-        for value in layers {
-            let layer = self.fresh("layer", prefix);
+        let axis = self.ints(&[scan.axis], prefix)?;
+        let mut unsqueezed = Vec::with_capacity(slices.len());
+        for slice in slices {
+            let name = self.fresh_name("layer", prefix);
             self.graph
-                .insert_node(node_of("Unsqueeze", &[value, &axis], &layer))?;
-            stack.push(layer);
+                .insert_node(node("Unsqueeze", &[slice, &axis], &name))?;
+            unsqueezed.push(name);
         }
-        if along.reversed {
-            stack.reverse();
+        if scan.reversed {
+            unsqueezed.reverse();
         }
-        let stack: Vec<&str> = stack.iter().map(String::as_str).collect();
-        let mut joined = node_of("Concat", &stack, output);
-        joined
+        let inputs: Vec<&str> = unsqueezed.iter().map(String::as_str).collect();
+        let mut concat = node("Concat", &inputs, output);
+        concat
             .attribute
-            .push(Attribute::Int(along.axis).named("axis"));
-        self.graph.insert_node(joined)
+            .push(Attribute::Int(scan.axis).named("axis"));
+        self.graph.insert_node(concat)
     }
 
-    /// A constant list of integers.
+    /// A constant 1-D int64 tensor.
     fn ints(&mut self, values: &[i64], prefix: &str) -> Result<String, Error> {
-        let name = self.fresh("constant", prefix);
+        let name = self.fresh_name("constant", prefix);
         let count = values.len() as i64;
         self.graph
             .insert_constant(TensorProto::from_i64(&name, &[count], values))?;
         Ok(name)
     }
 
-    /// Adds the constants of a subgraph; those that stand in it as nodes as well.
-    fn constants(
+    /// Adds the constants of a subgraph: initializers and `Constant` nodes.
+    fn add_constants(
         &mut self,
         graph: &GraphProto,
         prefix: &str,
@@ -195,55 +204,55 @@ impl Splicer {
     ) -> Result<(), Error> {
         let nodes = graph.node.iter().filter_map(constant_of);
         for mut tensor in graph.initializer.iter().cloned().chain(nodes) {
-            let name = self.free(&tensor.name, prefix);
+            let name = self.free_name(&tensor.name, prefix);
             names.insert(std::mem::replace(&mut tensor.name, name.clone()), name);
             self.graph.insert_constant(tensor)?;
         }
         Ok(())
     }
 
-    /// Finds a name for every value of `nodes` that has none in `names`.
+    /// Adds new names to `names` for the values of `nodes` that lack one: `preferred` of the old name, if that is free.
     fn name_values(
         &mut self,
         nodes: &[NodeProto],
-        wish: impl Fn(&str) -> String,
+        preferred: impl Fn(&str) -> String,
         prefix: &str,
         names: &mut Renames,
     ) {
         names::for_each_output(nodes, &mut |name| {
             if !names.contains_key(name) {
-                let free = self.free(&wish(name), prefix);
+                let free = self.free_name(&preferred(name), prefix);
                 names.insert(name.to_owned(), free);
             }
         });
     }
 
-    /// Adds the nodes of a subgraph that are no constants.
-    fn nodes(&mut self, nodes: &[NodeProto], names: &Renames) -> Result<(), Error> {
+    /// Adds the nodes of a subgraph, except `Constant` nodes.
+    fn add_nodes(&mut self, nodes: &[NodeProto], names: &Renames) -> Result<(), Error> {
         for node in nodes.iter().filter(|node| constant_of(node).is_none()) {
             let mut node = node.clone();
             names::rename(&mut node, names);
-            // Names of nodes must differ, and the next turn's would not.
+            // Node names must be unique, and every iteration has the same.
             node.name = String::new();
             self.graph.insert_node(node)?;
         }
         Ok(())
     }
 
-    /// `wish` if no value is called that, else a name after it.
-    fn free(&mut self, wish: &str, prefix: &str) -> String {
-        match self.taken.insert(wish.to_owned()) {
-            true => wish.to_owned(),
-            false => self.fresh(wish, prefix),
+    /// `preferred` if it is free, or else a fresh name derived from it.
+    fn free_name(&mut self, preferred: &str, prefix: &str) -> String {
+        match self.taken.insert(preferred.to_owned()) {
+            true => preferred.to_owned(),
+            false => self.fresh_name(preferred, prefix),
         }
     }
 
-    fn fresh(&mut self, what: &str, prefix: &str) -> String {
+    fn fresh_name(&mut self, what: &str, prefix: &str) -> String {
         names::fresh_name(&mut self.taken, prefix, what)
     }
 }
 
-fn node_of(op: &str, inputs: &[&str], output: &str) -> NodeProto {
+fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
     NodeProto {
         op_type: op.into(),
         input: inputs.iter().map(|input| (*input).into()).collect(),

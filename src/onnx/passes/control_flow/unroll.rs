@@ -1,29 +1,32 @@
-//! Loops and scans whose number of turns is known.
+//! Loops and scans of known trip count.
 
-use crate::onnx::passes::control_flow::{Budget, is_dense, number, trip_count};
+use crate::onnx::passes::control_flow::trip_count::trip_count;
+use crate::onnx::passes::control_flow::{Budget, is_dense, scalar_value};
 use crate::onnx::passes::skipped::Skipped;
 use crate::onnx::proto::{GraphProto, NodeProto};
 use crate::onnx::{Graph, Shapes, names, printable};
 use prost::Message;
 
-/// How many bytes the nodes of a loop's turns may take in a file.
-const MOST_BYTES: usize = 1 << 28;
+/// Maximum encoded size in bytes of the nodes of all iterations of a loop.
+const MAX_BYTES: usize = 1 << 28;
 
-/// A body and how often it runs. Its inputs are the number of the turn and a condition (of a `Loop`), what is carried from
-/// turn to turn, and one position of each sequence (of a `Scan`); its outputs a condition (of a `Loop`), what is carried,
-/// and one position of each result.
+const BODY_MISMATCH: &str = "its body has other inputs or outputs";
+
+/// A loop body and its trip count. Inputs of the body: iteration number and condition (`Loop` only), loop-carried values, and
+/// a slice of each scan input (`Scan` only). Outputs: condition (`Loop` only), loop-carried values, and a slice of each scan
+/// output.
 pub struct UnrolledLoop<'a> {
     pub body: &'a GraphProto,
-    pub count: usize,
-    /// Whether it is of a `Loop`.
+    pub trip_count: usize,
+    /// Whether it is a `Loop`, not a `Scan`.
     pub is_loop: bool,
-    /// What the first turn is given.
+    /// Initial values of the loop-carried values.
     pub carried: &'a [String],
-    pub sequences: Vec<(&'a str, ScanAxis)>,
-    pub results: Vec<ScanAxis>,
+    pub scan_inputs: Vec<(&'a str, ScanAxis)>,
+    pub scan_outputs: Vec<ScanAxis>,
 }
 
-/// How turns follow each other in a sequence.
+/// The axis of a scan input or output along which the loop iterates, and the direction.
 #[derive(Debug, Clone, Copy)]
 pub struct ScanAxis {
     pub axis: i64,
@@ -31,55 +34,57 @@ pub struct ScanAxis {
 }
 
 impl UnrolledLoop<'_> {
-    /// How large all turns become, with what counts, takes apart and stacks.
-    pub fn size(&self) -> usize {
-        let ends = self.carried.len() + self.results.len() + self.sequences.len();
-        let turn = names::cost(&self.body.node) + 4 * ends + 1;
-        turn.saturating_mul(self.count)
+    /// Cost of all iterations (see [`names::cost`]), including the nodes that split scan inputs and stack scan outputs.
+    pub fn cost(&self) -> usize {
+        let ends = self.carried.len() + self.scan_outputs.len() + self.scan_inputs.len();
+        let iteration = names::cost(&self.body.node) + 4 * ends + 1;
+        iteration.saturating_mul(self.trip_count)
     }
 
-    /// Refuses to write them out, where there is no room for them.
-    pub fn check(&self, room: Budget) -> Result<(), Skipped> {
-        // Constants are shared by all turns.
+    /// Checks that it can be unrolled within the budget.
+    pub fn check(&self, budget: Budget) -> Result<(), Skipped> {
+        // Constants are shared by all iterations.
         let repeated = self.body.node.iter().filter(|node| !node.is("Constant"));
         let bytes: usize = repeated.map(Message::encoded_len).sum();
-        if self.size() > room.size || bytes.saturating_mul(self.count) > MOST_BYTES {
-            let turns = self.count;
-            return Err(Skipped(format!("its {turns} turns make too large a graph")));
+        let trip_count = self.trip_count;
+        if self.cost() > budget.growth || bytes.saturating_mul(trip_count) > MAX_BYTES {
+            return Err(Skipped(format!(
+                "its {trip_count} iterations would make the graph too large"
+            )));
         }
-        if self.count == 0 && !self.results.is_empty() {
-            // Its dimensions are told by the body's types alone.
-            return Err("it stacks what no turn makes".into());
+        if trip_count == 0 && !self.scan_outputs.is_empty() {
+            // Only the types of the body declare the dimensions of empty scan outputs.
+            return Err("it has scan outputs and no iterations".into());
         }
         Ok(())
     }
 }
 
-/// The turns of a `Loop` that runs a constant number of times.
+/// A `Loop` of constant trip count.
 pub fn of_loop<'a>(
     graph: &Graph,
     node: &'a NodeProto,
-    room: Budget,
+    budget: Budget,
 ) -> Result<UnrolledLoop<'a>, Skipped> {
     let body = body(node)?;
     let carried = node.input.get(2..).unwrap_or_default();
-    let fits = body.input.len() == carried.len() + 2
+    let matches = body.input.len() == carried.len() + 2
         && body.output.len() == node.output.len() + 1
         && node.output.len() >= carried.len()
         && node.input.len() >= 2;
-    if !fits {
-        return Err(Skipped("its body does not fit it".into()));
+    if !matches {
+        return Err(BODY_MISMATCH.into());
     }
-    let begins = constant(graph, node, 1, "its condition")?;
-    let limit = constant(graph, node, 0, "how often it runs at most")?;
-    let count = match begins {
+    let condition = constant_scalar(graph, node, 1, "its condition")?;
+    let limit = constant_scalar(graph, node, 0, "its trip count")?;
+    let trip_count = match condition {
         Some(0.0) => 0,
         _ => {
-            // What is less than 0 becomes 0.
+            // The cast clamps negative numbers to 0.
             let limit = limit.map(|limit| limit as usize);
-            let turn = 1 + names::cost(&body.node) + body.input.len();
-            let most = 1 + room.trip_count / turn;
-            trip_count::turns(graph, body, carried, (limit, most))?
+            let iteration = 1 + names::cost(&body.node) + body.input.len();
+            let max = 1 + budget.evaluation / iteration;
+            trip_count(graph, body, carried, (limit, max))?
         }
     };
     let stacked = ScanAxis {
@@ -88,16 +93,16 @@ pub fn of_loop<'a>(
     };
     Ok(UnrolledLoop {
         body,
-        count,
+        trip_count,
         is_loop: true,
         carried,
-        sequences: Vec::new(),
-        results: vec![stacked; node.output.len() - carried.len()],
+        scan_inputs: Vec::new(),
+        scan_outputs: vec![stacked; node.output.len() - carried.len()],
     })
 }
 
-/// The constant number that input `index` is, if it is given; `what` it is, for the refusal of anything else.
-fn constant(
+/// The value of input `index`, a constant of one element; `None` if it is omitted. `what` names it in the skip reason.
+fn constant_scalar(
     graph: &Graph,
     node: &NodeProto,
     index: usize,
@@ -106,83 +111,84 @@ fn constant(
     let Some(name) = node.input_at(index) else {
         return Ok(None);
     };
-    match graph.constant(name).map(number).transpose()?.flatten() {
-        Some(number) => Ok(Some(number)),
+    let constant = graph.constant(name).map(scalar_value).transpose()?;
+    match constant.flatten() {
+        Some(value) => Ok(Some(value)),
         None => {
             let name = printable(name);
-            Err(Skipped(format!("{what} ({name}) is no constant number")))
+            Err(Skipped(format!("{what} ({name}) is not a constant scalar")))
         }
     }
 }
 
-/// The turns of a `Scan` through sequences of a known length.
+/// A `Scan` over scan inputs of known length.
 pub fn of_scan<'a>(
     graph: &Graph,
     shapes: &[Shapes],
     node: &'a NodeProto,
 ) -> Result<UnrolledLoop<'a>, Skipped> {
     let body = body(node)?;
-    let scanned = node.int("num_scan_inputs").unwrap_or(-1);
-    let scanned = usize::try_from(scanned).unwrap_or(usize::MAX);
-    let split = node.input.len().checked_sub(scanned);
-    let made = split.and_then(|carried| node.output.len().checked_sub(carried));
-    let fits = body.input.len() == node.input.len() && body.output.len() == node.output.len();
-    let (Some(split), Some(made), true) = (split, made, fits) else {
-        return Err(Skipped("its body does not fit it".into()));
+    let inputs = node.int("num_scan_inputs").unwrap_or(-1);
+    let inputs = usize::try_from(inputs).unwrap_or(usize::MAX);
+    let split = node.input.len().checked_sub(inputs);
+    let outputs = split.and_then(|carried| node.output.len().checked_sub(carried));
+    let matches = body.input.len() == node.input.len() && body.output.len() == node.output.len();
+    let (Some(split), Some(outputs), true) = (split, outputs, matches) else {
+        return Err(BODY_MISMATCH.into());
     };
-    let (carried, sequences) = node.input.split_at(split);
-    let along = along(node, "scan_input_axes", "scan_input_directions", scanned)?;
-    let sequences = sequences.iter().map(String::as_str).zip(along);
-    let sequences: Vec<(&str, ScanAxis)> = sequences.collect();
-    let count = common_length(graph, shapes, &sequences)?;
-    let results = self::along(node, "scan_output_axes", "scan_output_directions", made)?;
+    let (carried, scan_inputs) = node.input.split_at(split);
+    let axes = scan_axes(node, "scan_input_axes", "scan_input_directions", inputs)?;
+    let scan_inputs = scan_inputs.iter().map(String::as_str).zip(axes);
+    let scan_inputs: Vec<(&str, ScanAxis)> = scan_inputs.collect();
+    let trip_count = common_length(graph, shapes, &scan_inputs)?;
+    let scan_outputs = scan_axes(node, "scan_output_axes", "scan_output_directions", outputs)?;
     Ok(UnrolledLoop {
         body,
-        count,
+        trip_count,
         is_loop: false,
         carried,
-        sequences,
-        results,
+        scan_inputs,
+        scan_outputs,
     })
 }
 
-/// How many positions all sequences have, whatever the dimensions of the graph's inputs.
+/// The common length of all scan inputs, if it does not depend on the choice of the input dimensions.
 fn common_length(
     graph: &Graph,
     shapes: &[Shapes],
-    sequences: &[(&str, ScanAxis)],
+    scan_inputs: &[(&str, ScanAxis)],
 ) -> Result<usize, Skipped> {
     let mut common = None;
-    for (name, along) in sequences {
+    for (name, scan) in scan_inputs {
         for shapes in shapes {
-            let length = length(graph, shapes, name, along.axis).ok_or_else(|| {
+            let length = length(graph, shapes, name, scan.axis).ok_or_else(|| {
                 let name = printable(name);
-                Skipped(format!("how long its sequence {name} is is not known"))
+                Skipped(format!("the length of its scan input {name} is unknown"))
             })?;
             if common.is_some_and(|common| common != length) {
                 return Err(Skipped(
-                    "its sequences differ in length, or are as long as there are pictures".into(),
+                    "the lengths of its scan inputs differ, or depend on the batch size".into(),
                 ));
             }
             common = Some(length);
         }
     }
-    common.ok_or_else(|| Skipped("how long its sequences are is not known".into()))
+    common.ok_or_else(|| Skipped("the length of its scan inputs is unknown".into()))
 }
 
-/// The graph that a node repeats.
+/// The body of a `Loop` or `Scan`.
 fn body(node: &NodeProto) -> Result<&GraphProto, Skipped> {
-    let held = node.attribute_named("body");
-    let body = held.and_then(|held| held.g.as_deref());
+    let attribute = node.attribute_named("body");
+    let body = attribute.and_then(|attribute| attribute.g.as_deref());
     match body {
-        None => Err(Skipped("it lacks a body".into())),
-        Some(body) if !is_dense(body) => Err(Skipped("its body has sparse constants".into())),
+        None => Err(Skipped("it has no body".into())),
+        Some(body) if !is_dense(body) => Err(Skipped("its body has sparse initializers".into())),
         Some(body) => Ok(body),
     }
 }
 
-/// What the attributes `axes` and `directions` say of `count` sequences.
-fn along(
+/// The scan axes of `count` scan inputs or outputs, from the attributes called `axes` and `directions`.
+fn scan_axes(
     node: &NodeProto,
     axes: &str,
     directions: &str,
@@ -190,8 +196,8 @@ fn along(
 ) -> Result<Vec<ScanAxis>, Skipped> {
     let numbers = |name: &str| match node.ints(name) {
         None => Ok(vec![0; count]),
-        Some(told) if told.len() == count => Ok(told.to_vec()),
-        Some(told) => Err(Skipped(format!("{name} = {told:?}"))),
+        Some(values) if values.len() == count => Ok(values.to_vec()),
+        Some(values) => Err(Skipped(format!("{name} = {values:?}"))),
     };
     let pairs = numbers(axes)?.into_iter().zip(numbers(directions)?);
     let pairs = pairs.map(|(axis, direction)| ScanAxis {
@@ -201,7 +207,7 @@ fn along(
     Ok(pairs.collect())
 }
 
-/// How many positions the axis of a value has.
+/// Size of an axis of a value, if it is known.
 fn length(graph: &Graph, shapes: &Shapes, value: &str, axis: i64) -> Option<usize> {
     let dims = match graph.constant(value) {
         Some(constant) => constant.shape().ok()?,
