@@ -1,12 +1,12 @@
-//! Folds batch normalisation into the convolution before it: one op less in the forward pass, and one multiplication less
-//! in every gradient.
+//! Fuses batch normalization into the preceding convolution, which saves a node in the forward pass and a multiplication in
+//! the backward pass.
 
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::{Elem, Error, Graph};
 use std::collections::{HashMap, HashSet};
 
-/// The graph with every BatchNormalization folded into the Conv that alone feeds it. Values in `keep` stay as they are;
-/// of the others, only the convolution's own output disappears.
+/// The graph with every BatchNormalization fused into the Conv that it reads, if nothing else reads that Conv. Outputs of the
+/// fused Conv nodes disappear, except those in `keep`, which are not fused.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a constant's data does not fit its dimensions.
@@ -17,8 +17,8 @@ pub fn fuse_batch_norm(graph: &Graph, keep: &HashSet<&str>) -> Result<Graph, Err
         .iter()
         .map(|output| output.name.as_str())
         .collect();
-    let mut folded: HashMap<usize, Folded> = HashMap::new();
-    let mut absorbed = HashSet::new();
+    let mut fused: HashMap<usize, Fused> = HashMap::new();
+    let mut removed = HashSet::new();
     for (index, norm) in graph.nodes().iter().enumerate() {
         let Some(value) = norm.input_at(0).filter(|_| norm.is("BatchNormalization")) else {
             continue;
@@ -29,28 +29,28 @@ pub fn fuse_batch_norm(graph: &Graph, keep: &HashSet<&str>) -> Result<Graph, Err
         else {
             continue;
         };
-        let alone = consumers
+        let is_only_reader = consumers
             .get(value)
             .is_some_and(|readers| readers.len() == 1);
-        if !alone || keep.contains(value) || outputs.contains(value) {
+        if !is_only_reader || keep.contains(value) || outputs.contains(value) {
             continue;
         }
-        if let Some(fold) = fold(graph, &graph.nodes()[conv], norm)? {
-            folded.insert(conv, fold);
-            absorbed.insert(index);
+        if let Some(fusion) = fuse(graph, &graph.nodes()[conv], norm)? {
+            fused.insert(conv, fusion);
+            removed.insert(index);
         }
     }
     let mut result = graph.without_nodes();
     for (index, node) in graph.nodes().iter().enumerate() {
-        if absorbed.contains(&index) {
+        if removed.contains(&index) {
             continue;
         }
-        match folded.remove(&index) {
+        match fused.remove(&index) {
             None => result.insert_node(node.clone())?,
-            Some(fold) => {
-                result.insert_constant(fold.weight)?;
-                result.insert_constant(fold.bias)?;
-                result.insert_node(fold.conv)?;
+            Some(fusion) => {
+                result.insert_constant(fusion.weight)?;
+                result.insert_constant(fusion.bias)?;
+                result.insert_node(fusion.conv)?;
             }
         }
     }
@@ -58,26 +58,27 @@ pub fn fuse_batch_norm(graph: &Graph, keep: &HashSet<&str>) -> Result<Graph, Err
     Ok(result)
 }
 
-struct Folded {
+struct Fused {
     conv: NodeProto,
     weight: TensorProto,
     bias: TensorProto,
 }
 
-/// With `s = scale / √(var + ε)`: weights `w · s`, bias `(b - mean) · s + shift`. `None` if something is no float32 constant.
-fn fold(graph: &Graph, conv: &NodeProto, norm: &NodeProto) -> Result<Option<Folded>, Error> {
+/// With `s = scale / √(var + ε)`: weights `w · s`, bias `(b - mean) · s + shift`. `None` unless all parameters are float32
+/// constants.
+fn fuse(graph: &Graph, conv: &NodeProto, norm: &NodeProto) -> Result<Option<Fused>, Error> {
     if norm.int("training_mode").unwrap_or(0) != 0 || norm.output.len() != 1 {
         return Ok(None);
     }
     let constant = |node: &NodeProto, index: usize| {
-        let found = node.input_at(index).and_then(|name| graph.constant(name));
-        found.filter(|tensor| tensor.data_type == Elem::F32.code())
+        let constant = node.input_at(index).and_then(|name| graph.constant(name));
+        constant.filter(|tensor| tensor.data_type == Elem::F32.code())
     };
     let parameters: Option<Vec<&TensorProto>> = (1..5).map(|index| constant(norm, index)).collect();
     let (Some(parameters), Some(weight)) = (parameters, constant(conv, 1)) else {
         return Ok(None);
     };
-    let numbers: Vec<Vec<f64>> = parameters
+    let parameters: Vec<Vec<f64>> = parameters
         .into_iter()
         .map(TensorProto::to_f64)
         .collect::<Result<_, _>>()?;
@@ -87,12 +88,12 @@ fn fold(graph: &Graph, conv: &NodeProto, norm: &NodeProto) -> Result<Option<Fold
         (Some(_), Some(bias)) => bias.to_f64()?,
         (Some(_), None) => return Ok(None),
     };
-    let sizes = numbers.iter().map(Vec::len).chain([bias.len()]);
+    let sizes = parameters.iter().map(Vec::len).chain([bias.len()]);
     if channels == 0 || sizes.into_iter().any(|size| size != channels) {
         return Ok(None);
     }
     let epsilon = f64::from(norm.float("epsilon").unwrap_or(1e-5));
-    let [scale, shift, mean, variance] = &numbers[..] else {
+    let [scale, shift, mean, variance] = &parameters[..] else {
         return Ok(None);
     };
     let factors: Vec<f64> = scale
@@ -119,7 +120,7 @@ fn fold(graph: &Graph, conv: &NodeProto, norm: &NodeProto) -> Result<Option<Fold
     conv.output[0] = output.clone();
     conv.input.truncate(1);
     conv.input.extend([weight_name.clone(), bias_name.clone()]);
-    Ok(Some(Folded {
+    Ok(Some(Fused {
         conv,
         weight: TensorProto::from_f32(&weight_name, &weight.dims, &weights),
         bias: TensorProto::from_f32(&bias_name, &[channels as i64], &biases),
@@ -158,14 +159,14 @@ mod tests {
     }
 
     #[test]
-    fn scale_and_shift_move_into_the_convolution() {
-        let folded = fuse_batch_norm(&graph(), &HashSet::new()).unwrap();
-        let [conv] = folded.nodes() else {
-            panic!("one node is left")
+    fn scale_and_shift_are_fused_into_the_convolution() {
+        let fused = fuse_batch_norm(&graph(), &HashSet::new()).unwrap();
+        let [conv] = fused.nodes() else {
+            panic!("expected one node")
         };
         assert!(conv.is("Conv") && conv.output == ["norm"]);
         let numbers = |index| {
-            folded
+            fused
                 .constant(conv.input_at(index).unwrap())
                 .unwrap()
                 .to_f32()
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_to_be_kept_stays() {
+    fn kept_values_are_not_fused() {
         let kept = fuse_batch_norm(&graph(), &HashSet::from(["conv"])).unwrap();
         assert_eq!(kept.nodes().len(), 2);
     }

@@ -1,5 +1,4 @@
-//! Functions that a model brings along: every call is replaced by what the function is made of, so that a gradient can
-//! go through it. What a call makes keeps its name; values within are called after it, `CALL/VALUE`.
+//! Inlines model-local functions. Outputs of a call keep their names; inner values are called `CALL/VALUE`.
 
 use crate::onnx::builder::OPSET;
 use crate::onnx::graph::is_default_domain;
@@ -10,19 +9,21 @@ use crate::onnx::{Error, printable};
 use prost::Message;
 use std::collections::{HashMap, HashSet};
 
-/// How deep functions may call each other; one that calls itself goes deeper than any number.
-const DEEPEST: usize = 64;
+/// Maximum call depth; exceeded by recursion.
+const MAX_DEPTH: usize = 64;
 
-/// How much all calls together may become (see [`names::cost`]), and how many bytes it may take in a file.
-const MOST: usize = 1 << 19;
-const MOST_BYTES: usize = 1 << 29;
+/// Maximum total cost of all inlined bodies (see [`names::cost`]).
+const MAX_COST: usize = 1 << 19;
 
-/// The model without functions. Their nodes are brought to opset [`OPSET`] if they are older, as the model's must have
-/// been already (see [`upgrade_opset::upgrade`]).
+/// Maximum total encoded size of all inlined bodies in bytes.
+const MAX_BYTES: usize = 1 << 29;
+
+/// The model with all functions inlined. Bodies of an older opset are converted to opset [`OPSET`]; the model itself must
+/// have been converted before (see [`upgrade_opset::upgrade`]).
 ///
 /// # Errors
-/// [`Error::Unsupported`] if functions call each other too deep (themselves, for example) or become too many nodes, or
-/// for what [`upgrade_opset::upgrade`] refuses.
+/// [`Error::Unsupported`] if calls are nested too deeply, for example by recursion, if the model becomes too large, or if
+/// [`upgrade_opset::upgrade`] fails.
 pub fn inline(mut model: ModelProto) -> Result<ModelProto, Error> {
     if model.functions.is_empty() {
         return Ok(model);
@@ -34,51 +35,51 @@ pub fn inline(mut model: ModelProto) -> Result<ModelProto, Error> {
     let mut inliner = Inliner {
         functions: functions.iter().map(Function::of).collect(),
         taken,
-        size: 0,
+        cost: 0,
         bytes: 0,
     };
     inliner.graph(&mut graph, 0)?;
     model.graph = Some(graph);
     for opset in functions.iter().flat_map(|function| &function.opset_import) {
-        let same = |domain: &str| {
+        let matches = |domain: &str| {
             domain == opset.domain
                 || (is_default_domain(domain) && is_default_domain(&opset.domain))
         };
         match model
             .opset_import
             .iter_mut()
-            .find(|known| same(&known.domain))
+            .find(|import| matches(&import.domain))
         {
-            Some(known) => known.version = known.version.max(opset.version),
+            Some(import) => import.version = import.version.max(opset.version),
             None => model.opset_import.push(opset.clone()),
         }
     }
     Ok(model)
 }
 
-/// What tells functions apart: domain, name, overload.
+/// Identifies a function: domain, name, overload.
 type Key<'a> = (&'a str, &'a str, &'a str);
 
 struct Function<'a> {
     proto: &'a FunctionProto,
-    /// The version of ONNX's own operators that its nodes are written in.
+    /// Version of the standard opset that it imports.
     opset: i64,
     /// See [`names::cost`].
-    size: usize,
-    /// How many bytes its nodes take in a file.
+    cost: usize,
+    /// Encoded size of its nodes in bytes.
     bytes: usize,
 }
 
 impl<'a> Function<'a> {
     fn of(proto: &'a FunctionProto) -> (Key<'a>, Self) {
-        let own = proto
+        let import = proto
             .opset_import
             .iter()
             .find(|opset| is_default_domain(&opset.domain));
         let function = Self {
             proto,
-            opset: own.map_or(OPSET, |opset| opset.version),
-            size: names::cost(&proto.node),
+            opset: import.map_or(OPSET, |opset| opset.version),
+            cost: names::cost(&proto.node),
             bytes: proto.node.iter().map(Message::encoded_len).sum(),
         };
         (key(&proto.domain, &proto.name, &proto.overload), function)
@@ -98,19 +99,19 @@ struct Inliner<'a> {
     functions: HashMap<Key<'a>, Function<'a>>,
     /// The names of all values so far.
     taken: HashSet<String>,
-    /// What all calls so far have become, measured as a function is.
-    size: usize,
+    /// Total cost and encoded size of the bodies inlined so far.
+    cost: usize,
     bytes: usize,
 }
 
 impl Inliner<'_> {
-    /// Replaces the calls of a graph, in its subgraphs and in what they become too; `depth` calls lead to it.
+    /// Inlines the calls in a graph, its subgraphs and the inlined bodies. `depth` is the call depth of the graph.
     fn graph(&mut self, graph: &mut GraphProto, depth: usize) -> Result<(), Error> {
         let mut done = Vec::with_capacity(graph.node.len());
-        // What is still to be looked at, the next one last, with the number of calls that lead to it.
-        let given = std::mem::take(&mut graph.node).into_iter().rev();
-        let mut open: Vec<(NodeProto, usize)> = given.map(|node| (node, depth)).collect();
-        while let Some((mut node, depth)) = open.pop() {
+        // A stack of nodes with their call depths, the next node on top.
+        let nodes = std::mem::take(&mut graph.node).into_iter().rev();
+        let mut stack: Vec<(NodeProto, usize)> = nodes.map(|node| (node, depth)).collect();
+        while let Some((mut node, depth)) = stack.pop() {
             if self
                 .functions
                 .contains_key(&key(&node.domain, &node.op_type, &node.overload))
@@ -119,11 +120,11 @@ impl Inliner<'_> {
                     node, initializer, ..
                 } = self.body(&node, depth)?;
                 graph.initializer.extend(initializer);
-                open.extend(node.into_iter().rev().map(|node| (node, depth + 1)));
+                stack.extend(node.into_iter().rev().map(|node| (node, depth + 1)));
                 continue;
             }
-            let held = node.attribute.iter_mut();
-            for inner in held.flat_map(names::graphs_mut) {
+            let attributes = node.attribute.iter_mut();
+            for inner in attributes.flat_map(names::graphs_mut) {
                 self.graph(inner, depth)?;
             }
             done.push(node);
@@ -132,37 +133,37 @@ impl Inliner<'_> {
         Ok(())
     }
 
-    /// What a call becomes.
+    /// The nodes and initializers that replace a call.
     fn body(&mut self, call: &NodeProto, depth: usize) -> Result<GraphProto, Error> {
         let Function {
             proto,
             opset,
-            size,
+            cost,
             bytes,
         } = &self.functions[&key(&call.domain, &call.op_type, &call.overload)];
-        let refused = |why: &str| {
+        let unsupported = |why: &str| {
             let (call, function) = (call.display_name(), printable(&call.op_type));
             Error::Unsupported(format!("node {call}: function {function} {why}"))
         };
-        if depth >= DEEPEST {
-            return Err(refused(&format!(
-                "is called more than {DEEPEST} calls deep, perhaps by itself"
+        if depth >= MAX_DEPTH {
+            return Err(unsupported(&format!(
+                "exceeds the maximum call depth of {MAX_DEPTH}; it may be recursive"
             )));
         }
-        // Each of the nodes may refer to each of the call's attributes.
+        // Every node may refer to every attribute of the call.
         let attributes = call.attribute.iter().chain(&proto.attribute_proto);
-        let referred = attributes.map(Message::encoded_len).sum::<usize>();
-        self.size += size + 3 * proto.output.len();
-        self.bytes = referred
-            .saturating_mul(*size)
+        let referenced = attributes.map(Message::encoded_len).sum::<usize>();
+        self.cost += cost + 3 * proto.output.len();
+        self.bytes = referenced
+            .saturating_mul(*cost)
             .saturating_add(self.bytes + bytes);
-        if self.size > MOST || self.bytes > MOST_BYTES {
-            return Err(refused(
+        if self.cost > MAX_COST || self.bytes > MAX_BYTES {
+            return Err(unsupported(
                 "is called too often: the model would become too large",
             ));
         }
-        let given = proto.input.iter().enumerate();
-        let mut names: Renames = given
+        let parameters = proto.input.iter().enumerate();
+        let mut names: Renames = parameters
             .map(|(index, inner)| {
                 (
                     inner.clone(),
@@ -196,16 +197,16 @@ impl Inliner<'_> {
     }
 }
 
-/// Gives the attributes that refer to one of the function's the value that the call gives it, or else its default; those
-/// that have neither are left out. In subgraphs too, but not in those that are such values themselves.
+/// Replaces references to function attributes by the values passed by the call, or else by the defaults; references without
+/// a value are dropped. Applies to the subgraphs of the node, but not to subgraphs that are such values themselves.
 fn resolve_attributes(node: &mut NodeProto, call: &NodeProto, defaults: &[AttributeProto]) {
-    let mut open: Vec<&mut NodeProto> = vec![node];
-    while let Some(node) = open.pop() {
-        let (referring, mut own): (Vec<_>, Vec<_>) = std::mem::take(&mut node.attribute)
+    let mut worklist: Vec<&mut NodeProto> = vec![node];
+    while let Some(node) = worklist.pop() {
+        let (references, mut attributes): (Vec<_>, Vec<_>) = std::mem::take(&mut node.attribute)
             .into_iter()
             .partition(|attribute| !attribute.ref_attr_name.is_empty());
-        let count = own.len();
-        own.extend(referring.into_iter().filter_map(
+        let count = attributes.len();
+        attributes.extend(references.into_iter().filter_map(
             |AttributeProto {
                  name,
                  ref_attr_name,
@@ -219,10 +220,10 @@ fn resolve_attributes(node: &mut NodeProto, call: &NodeProto, defaults: &[Attrib
                 })
             },
         ));
-        node.attribute = own;
-        let held = node.attribute[..count].iter_mut();
-        let graphs = held.flat_map(names::graphs_mut);
-        open.extend(graphs.flat_map(|graph| &mut graph.node));
+        node.attribute = attributes;
+        let unresolved = node.attribute[..count].iter_mut();
+        let graphs = unresolved.flat_map(names::graphs_mut);
+        worklist.extend(graphs.flat_map(|graph| &mut graph.node));
     }
 }
 

@@ -1,8 +1,8 @@
-//! Why a node stays as it is that could have become others.
+//! Why a pass leaves a node unchanged.
 
 use crate::onnx::Error;
 
-/// The end of a sentence about a node.
+/// The reason, in lower case, to follow the name of the node in a message.
 #[derive(Debug)]
 pub struct Skipped(pub String);
 

@@ -1,7 +1,8 @@
-//! Everything is computed in single precision: weights, casts and declared types of float16 and bfloat16 are float32 from
-//! here on. Numbers stay as they are, what is computed of them is rounded less; CPUs are faster for it, and gradients do
-//! not vanish. So are those of a model of float64, whose numbers are rounded: providers have few operators for it, and
-//! ONNX Runtime's CPU provider not even a convolution.
+//! Converts models to float32.
+//!
+//! Weights, casts and declared types of float16 and bfloat16 become float32. That is exact for the weights, more accurate for
+//! intermediate values, faster on CPUs, and keeps gradients from underflowing. Models of float64 are converted too, with
+//! rounded weights: execution providers implement few float64 operators (ONNX Runtime's CPU provider lacks Conv).
 
 use crate::onnx::proto::{
     AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto, TensorProto, TypeProto,
@@ -9,7 +10,7 @@ use crate::onnx::proto::{
 };
 use crate::onnx::{Elem, Error, graph::declared_dims, names};
 
-/// Integer attributes that name an element type.
+/// Int attributes that hold an element type.
 const TYPES: &[&str] = &[
     "to",
     "dtype",
@@ -18,13 +19,13 @@ const TYPES: &[&str] = &[
     "softmax_precision",
 ];
 
-/// The model with float32 for every float16 and bfloat16, and for every float64 if it is one of float64, that is, takes
-/// such an input. What other models compute in float64 in between, they may need exactly.
+/// The model with float16 and bfloat16 replaced by float32. So is float64, if an input of the model has that type: other
+/// models may depend on the precision of intermediate float64 values.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a weight's data does not fit its dimensions.
 pub fn to_float32(mut model: ModelProto) -> Result<ModelProto, Error> {
-    let widening = match model.graph.as_ref().is_some_and(takes_double) {
+    let widening = match model.graph.as_ref().is_some_and(has_f64_input) {
         true => Widening(&[Elem::F16, Elem::BF16, Elem::F64]),
         false => Widening(&[Elem::F16, Elem::BF16]),
     };
@@ -42,8 +43,8 @@ pub fn to_float32(mut model: ModelProto) -> Result<ModelProto, Error> {
     Ok(model)
 }
 
-/// Whether a graph has an input of float64 that is no weight.
-fn takes_double(graph: &GraphProto) -> bool {
+/// Whether a graph has a float64 input that is not an initializer.
+fn has_f64_input(graph: &GraphProto) -> bool {
     let mut inputs = graph.input.iter().filter(|input| {
         let mut weights = graph.initializer.iter();
         !weights.any(|weight| weight.name == input.name)
@@ -51,12 +52,12 @@ fn takes_double(graph: &GraphProto) -> bool {
     inputs.any(|input| declared_dims(input).is_some_and(|(elem, _)| elem == Elem::F64.code()))
 }
 
-/// The types that become float32.
+/// The types to convert to float32.
 #[derive(Clone, Copy)]
 struct Widening(&'static [Elem]);
 
 impl Widening {
-    /// Constants and declared types of a graph, but not its nodes.
+    /// Converts the initializers and declared types of a graph, but not its nodes.
     fn values(self, graph: &mut GraphProto) -> Result<(), Error> {
         let constants = &mut graph.initializer;
         constants
@@ -71,13 +72,13 @@ impl Widening {
         Ok(())
     }
 
-    fn nodes(self, mut open: Vec<&mut NodeProto>) -> Result<(), Error> {
-        while let Some(node) = open.pop() {
+    fn nodes(self, mut worklist: Vec<&mut NodeProto>) -> Result<(), Error> {
+        while let Some(node) = worklist.pop() {
             for attribute in &mut node.attribute {
                 self.attribute(attribute)?;
                 for graph in names::graphs_mut(attribute) {
                     self.values(graph)?;
-                    open.extend(&mut graph.node);
+                    worklist.extend(&mut graph.node);
                 }
             }
         }
@@ -104,20 +105,20 @@ impl Widening {
         if self.code(tensor.data_type) == tensor.data_type {
             return Ok(());
         }
-        let numbers = tensor.to_f64()?.into_iter().map(nearest);
-        let numbers: Vec<f32> = numbers.collect();
-        *tensor = TensorProto::from_f32(&tensor.name, &tensor.dims, &numbers);
+        let values = tensor.to_f64()?.into_iter().map(to_f32_finite);
+        let values: Vec<f32> = values.collect();
+        *tensor = TensorProto::from_f32(&tensor.name, &tensor.dims, &values);
         Ok(())
     }
 
     fn value(self, value: &mut ValueInfoProto) {
-        let mut held = value.r#type.as_mut();
-        // Sequences and optional values hold types in their turn.
+        let mut next = value.r#type.as_mut();
+        // Types of sequences and optional values are nested.
         while let Some(TypeProto {
             value: Some(kind), ..
-        }) = held
+        }) = next
         {
-            held = match kind {
+            next = match kind {
                 TypeValue::TensorType(tensor) | TypeValue::SparseTensorType(tensor) => {
                     tensor.elem_type = self.code(tensor.elem_type);
                     None
@@ -129,7 +130,7 @@ impl Widening {
         }
     }
 
-    /// ONNX's number for the type that stands for the type numbered `code`.
+    /// The ONNX code of the type that replaces the one of code `code`.
     fn code(self, code: i32) -> i32 {
         match Elem::from_code(code) {
             Some(elem) if self.0.contains(&elem) => Elem::F32.code(),
@@ -138,8 +139,8 @@ impl Widening {
     }
 }
 
-/// The number in float32. One that is too large for it, such as the lowest of another type in a mask, stays finite.
-fn nearest(number: f64) -> f32 {
+/// Rounds to float32. Finite numbers out of range, such as the lowest float64 in a mask, are clamped.
+fn to_f32_finite(number: f64) -> f32 {
     match number.is_finite() {
         true => (number as f32).clamp(f32::MIN, f32::MAX),
         false => number as f32,
@@ -151,10 +152,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_too_large_for_single_precision_stay_finite_unless_they_are_not() {
-        assert_eq!(nearest(f64::MIN), f32::MIN);
-        assert_eq!(nearest(1e300), f32::MAX);
-        assert_eq!(nearest(f64::NEG_INFINITY), f32::NEG_INFINITY);
-        assert_eq!(nearest(0.1), 0.1);
+    fn finite_numbers_out_of_range_are_clamped() {
+        assert_eq!(to_f32_finite(f64::MIN), f32::MIN);
+        assert_eq!(to_f32_finite(1e300), f32::MAX);
+        assert_eq!(to_f32_finite(f64::NEG_INFINITY), f32::NEG_INFINITY);
+        assert_eq!(to_f32_finite(0.1), 0.1);
     }
 }

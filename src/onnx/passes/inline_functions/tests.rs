@@ -22,8 +22,8 @@ fn function(name: &str, nodes: Vec<NodeProto>) -> FunctionProto {
     }
 }
 
-/// What becomes of a call of `f`.
-fn refusal(functions: Vec<FunctionProto>) -> String {
+/// The error of inlining a call of `f`.
+fn error(functions: Vec<FunctionProto>) -> String {
     let value = |name: &str| ValueInfoProto {
         name: name.into(),
         ..Default::default()
@@ -47,10 +47,10 @@ fn refusal(functions: Vec<FunctionProto>) -> String {
 }
 
 #[test]
-fn functions_that_call_themselves_are_refused() {
-    let direct = refusal(vec![function("f", vec![call("f", "x", "y")])]);
+fn recursive_functions_are_an_error() {
+    let direct = error(vec![function("f", vec![call("f", "x", "y")])]);
     assert!(
-        direct.contains("\"f\"") && direct.contains("calls deep"),
+        direct.contains("\"f\"") && direct.contains("call depth"),
         "{direct}"
     );
     let mut branching = call("If", "x", "y");
@@ -63,12 +63,12 @@ fn functions_that_call_themselves_are_refused() {
         })),
         ..Default::default()
     });
-    let in_branch = refusal(vec![function("f", vec![branching])]);
-    assert!(in_branch.contains("calls deep"), "{in_branch}");
+    let in_branch = error(vec![function("f", vec![branching])]);
+    assert!(in_branch.contains("call depth"), "{in_branch}");
 }
 
 #[test]
-fn functions_that_double_each_other_end_before_memory_does() {
+fn exponential_growth_is_an_error() {
     let doubling = (0..60).map(|level| {
         let name = if level == 0 {
             "f".into()
@@ -78,26 +78,26 @@ fn functions_that_double_each_other_end_before_memory_does() {
         let next = format!("f{}", level + 1);
         function(&name, vec![call(&next, "x", "z"), call(&next, "z", "y")])
     });
-    let problem = refusal(doubling.collect());
+    let problem = error(doubling.collect());
     assert!(problem.contains("too often"), "{problem}");
 }
 
 #[test]
-fn a_default_that_refers_to_itself_is_no_trap() {
-    let mut referring = AttributeProto {
+fn self_referring_defaults_terminate() {
+    let mut reference = AttributeProto {
         name: "body".into(),
         ref_attr_name: "trap".into(),
         ..Default::default()
     };
     let mut looping = call("Loop", "x", "y");
-    looping.attribute.push(referring.clone());
-    referring.name = "trap".into();
-    referring.ref_attr_name = String::new();
-    referring.g = Some(Box::new(GraphProto {
+    looping.attribute.push(reference.clone());
+    reference.name = "trap".into();
+    reference.ref_attr_name = String::new();
+    reference.g = Some(Box::new(GraphProto {
         node: vec![looping.clone()],
         ..Default::default()
     }));
     let mut node = looping;
-    resolve_attributes(&mut node, &call("f", "x", "y"), &[referring]);
+    resolve_attributes(&mut node, &call("f", "x", "y"), &[reference]);
     assert_eq!(node.attribute[0].name, "body");
 }
