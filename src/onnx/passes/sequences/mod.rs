@@ -1,6 +1,6 @@
-//! Sequences whose elements are known before a model runs: a list of names. What reads an element reads the tensor of that
-//! name instead, so that nothing is left of the sequence; what is left is what a gradient can go through. Optional values
-//! are decided in the same way. Lists that a loop carries are known once it is unrolled (see [`control`](crate::onnx::passes::control_flow)).
+//! Resolves sequences and optional values that are known statically, as lists of tensor names. Nodes that read an element
+//! read the tensor itself instead, so that the sequence operators disappear and the graph becomes differentiable. Loop-carried
+//! sequences are known once the loop is unrolled (see [`control_flow`](crate::onnx::passes::control_flow)).
 
 mod interpret;
 
@@ -11,11 +11,11 @@ use interpret::Interpreter;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-/// How many elements all lists together may have, and how large a graph may be after they are resolved (see
-/// [`names::cost`]). Later ones stay what they are.
-const MOST: usize = 1 << 18;
+/// Maximum of the cost of the resulting graph (see [`names::cost`]) plus the lengths of all lists. Sequences beyond it are
+/// kept.
+const MAX_COST: usize = 1 << 18;
 
-/// Operators that make, change, or read what is no tensor.
+/// Sequence and optional operators, sorted.
 const OPERATORS: &[&str] = &[
     "ConcatFromSequence",
     "Optional",
@@ -30,55 +30,58 @@ const OPERATORS: &[&str] = &[
     "SplitToSequence",
 ];
 
-/// What is in a value that is no tensor.
+/// The value of a sequence or optional.
 #[derive(Debug, Clone)]
 enum SequenceValue {
-    /// Tensors, by name.
+    /// A sequence of tensors, by name.
     List(Vec<Rc<str>>),
-    /// An optional value that is there, and is a tensor.
+    /// An optional that holds a tensor.
     Tensor(Rc<str>),
-    /// An optional value that is not there.
-    Nothing,
+    /// An empty optional.
+    Empty,
 }
 
-/// What a node becomes.
-enum Step {
-    Stays,
-    /// Its content is known: it stays only for those who read it without knowing that.
+/// What becomes of a node.
+enum Rewrite {
+    Keep,
+    /// The value of its output is known. The node is removed if nothing reads the output any more.
     Known(SequenceValue),
-    Becomes(Vec<NodeProto>, Vec<TensorProto>),
+    /// Replaced by these nodes and constants.
+    Replace(Vec<NodeProto>, Vec<TensorProto>),
 }
 
-/// The graph with every sequence resolved whose elements are known, or `None` if nothing changes. `shapes` are the types of
-/// its values, once for each choice of its inputs' dimensions.
+/// The graph with all known sequences resolved, or `None` if nothing changes. `shapes` holds the types of the values for each
+/// choice of the input dimensions.
 ///
 /// # Errors
-/// [`Error::Corrupt`] if the graph contradicts itself.
+/// [`Error::Corrupt`] if the graph is inconsistent.
 pub fn resolve(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> {
-    if !graph.nodes().iter().any(is_concerned) {
+    if !graph.nodes().iter().any(is_sequence_op) {
         return Ok(None);
     }
     let mut taken: HashSet<String> = graph.names().map(str::to_owned).collect();
     names::for_each_output(graph.nodes(), &mut |name| {
         taken.insert(name.to_owned());
     });
-    let mut reader = Interpreter {
+    let mut interpreter = Interpreter {
         graph,
         shapes,
-        contents: HashMap::new(),
+        values: HashMap::new(),
         taken,
-        room: MOST.saturating_sub(names::cost(graph.nodes())),
+        budget: MAX_COST.saturating_sub(names::cost(graph.nodes())),
     };
-    let steps: Vec<Step> = graph.nodes().iter().map(|node| reader.step(node)).collect();
-    let kept = kept(graph, &steps);
-    let changes = |(step, kept): (&Step, &bool)| !kept || matches!(step, Step::Becomes(..));
-    if !steps.iter().zip(&kept).any(changes) {
+    let nodes = graph.nodes().iter();
+    let rewrites: Vec<Rewrite> = nodes.map(|node| interpreter.rewrite(node)).collect();
+    let kept = kept(graph, &rewrites);
+    let changes =
+        |(rewrite, kept): (&Rewrite, &bool)| !kept || matches!(rewrite, Rewrite::Replace(..));
+    if !rewrites.iter().zip(&kept).any(changes) {
         return Ok(None);
     }
     let mut result = graph.without_nodes();
-    for ((node, step), kept) in graph.nodes().iter().zip(steps).zip(kept) {
-        match step {
-            Step::Becomes(nodes, constants) => {
+    for ((node, rewrite), kept) in graph.nodes().iter().zip(rewrites).zip(kept) {
+        match rewrite {
+            Rewrite::Replace(nodes, constants) => {
                 for constant in constants {
                     result.insert_constant(constant)?;
                 }
@@ -94,25 +97,25 @@ pub fn resolve(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error>
     Ok(Some(result))
 }
 
-fn is_concerned(node: &NodeProto) -> bool {
+fn is_sequence_op(node: &NodeProto) -> bool {
     is_default_domain(&node.domain) && OPERATORS.binary_search(&node.op_type.as_str()).is_ok()
 }
 
-/// Which nodes something needs as they are: all but those of known content that nothing reads any more.
-fn kept(graph: &Graph, steps: &[Step]) -> Vec<bool> {
+/// Whether each node is kept: all except those of known value that nothing reads any more.
+fn kept(graph: &Graph, rewrites: &[Rewrite]) -> Vec<bool> {
     let outputs = graph.outputs().iter().map(|output| output.name.as_str());
     let mut read: HashSet<&str> = outputs.collect();
-    let mut kept = vec![true; steps.len()];
-    for (index, (node, step)) in graph.nodes().iter().zip(steps).enumerate().rev() {
-        let read_by: &[NodeProto] = match step {
-            Step::Becomes(nodes, _) => nodes,
-            Step::Known(_) if !node.output.iter().any(|name| read.contains(name.as_str())) => {
+    let mut kept = vec![true; rewrites.len()];
+    for (index, (node, rewrite)) in graph.nodes().iter().zip(rewrites).enumerate().rev() {
+        let readers: &[NodeProto] = match rewrite {
+            Rewrite::Replace(nodes, _) => nodes,
+            Rewrite::Known(_) if !node.output.iter().any(|name| read.contains(name.as_str())) => {
                 kept[index] = false;
                 &[]
             }
             _ => std::slice::from_ref(node),
         };
-        read.extend(read_by.iter().flat_map(NodeProto::reads));
+        read.extend(readers.iter().flat_map(NodeProto::reads));
     }
     kept
 }

@@ -1,69 +1,74 @@
-//! Operators of ONNX's experimental days, which converters from Core ML and Caffe2 wrote, as ONNX's own of today.
+//! Experimental operators that ONNX removed in opset 10, written by converters from Core ML and Caffe2, as standard ones.
 
-use crate::onnx::passes::upgrade_opset::{Rewriter, take};
+use crate::onnx::passes::upgrade_opset::{Rewriter, take_attribute};
 use crate::onnx::proto::{AttributeType, NodeProto, TensorProto};
 use crate::onnx::{Error, printable};
 
-/// `scale · x + bias`, where the bias is one a channel.
-pub fn image_scaler(mut node: NodeProto, emitted: &mut Rewriter) -> Result<(), Error> {
-    let scale = number(&mut node, "scale");
-    let bias = take(&mut node, "bias", AttributeType::Floats).map(|bias| bias.floats);
+/// `scale · x + bias`, with a bias per channel.
+pub fn image_scaler(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
+    let scale = float_attribute(&mut node, "scale");
+    let bias = take_attribute(&mut node, "bias", AttributeType::Floats).map(|bias| bias.floats);
     let bias = bias.unwrap_or_default();
-    let name = emitted.fresh("bias");
-    let column = TensorProto::from_f32(&name, &[bias.len() as i64, 1, 1], &bias);
-    emitted.constants.push(column);
-    let scale = emitted.float("scale", scale);
-    let scaled = before(&node, emitted, "Mul", &scale)?;
-    last(node, emitted, "Add", [scaled, name]);
+    let name = rewriter.fresh_name("bias");
+    let tensor = TensorProto::from_f32(&name, &[bias.len() as i64, 1, 1], &bias);
+    rewriter.constants.push(tensor);
+    let scale = rewriter.float("scale", scale);
+    let scaled = emit_first(&node, rewriter, "Mul", &scale)?;
+    emit_output(node, rewriter, "Add", [scaled, name]);
     Ok(())
 }
 
 /// `alpha · x + beta`.
-pub fn affine(mut node: NodeProto, emitted: &mut Rewriter) -> Result<(), Error> {
-    let alpha = number(&mut node, "alpha");
-    let beta = take(&mut node, "beta", AttributeType::Float).map_or(0.0, |beta| beta.f);
+pub fn affine(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
+    let alpha = float_attribute(&mut node, "alpha");
+    let beta = take_attribute(&mut node, "beta", AttributeType::Float).map_or(0.0, |beta| beta.f);
     let [alpha, beta] =
-        [("alpha", alpha), ("beta", beta)].map(|(name, it)| emitted.float(name, it));
-    let scaled = before(&node, emitted, "Mul", &alpha)?;
-    last(node, emitted, "Add", [scaled, beta]);
+        [("alpha", alpha), ("beta", beta)].map(|(name, value)| rewriter.float(name, value));
+    let scaled = emit_first(&node, rewriter, "Mul", &alpha)?;
+    emit_output(node, rewriter, "Add", [scaled, beta]);
     Ok(())
 }
 
 /// `scale · x`.
-pub fn scale(mut node: NodeProto, emitted: &mut Rewriter) -> Result<(), Error> {
-    let scale = number(&mut node, "scale");
-    let scale = emitted.float("scale", scale);
+pub fn scale(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
+    let scale = float_attribute(&mut node, "scale");
+    let scale = rewriter.float("scale", scale);
     let input = input(&node)?;
-    last(node, emitted, "Mul", [input, scale]);
+    emit_output(node, rewriter, "Mul", [input, scale]);
     Ok(())
 }
 
 /// `alpha · tanh(beta · x)`.
-pub fn scaled_tanh(node: NodeProto, emitted: &mut Rewriter) -> Result<(), Error> {
-    within(node, emitted, "Tanh")
+pub fn scaled_tanh(node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
+    scaled_function(node, rewriter, "Tanh")
 }
 
 /// `alpha · log(exp(beta · x) + 1)`.
-pub fn parametric_softplus(node: NodeProto, emitted: &mut Rewriter) -> Result<(), Error> {
-    within(node, emitted, "Softplus")
+pub fn parametric_softplus(node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
+    scaled_function(node, rewriter, "Softplus")
 }
 
 /// `alpha · f(beta · x)`.
-fn within(mut node: NodeProto, emitted: &mut Rewriter, function: &str) -> Result<(), Error> {
+fn scaled_function(
+    mut node: NodeProto,
+    rewriter: &mut Rewriter,
+    function: &str,
+) -> Result<(), Error> {
     let [alpha, beta] = ["alpha", "beta"].map(|name| {
-        let value = number(&mut node, name);
-        emitted.float(name, value)
+        let value = float_attribute(&mut node, name);
+        rewriter.float(name, value)
     });
-    let scaled = before(&node, emitted, "Mul", &beta)?;
-    let made = emitted.fresh(function);
-    emitted.nodes.push(plain(function, [scaled], &made));
-    last(node, emitted, "Mul", [made, alpha]);
+    let scaled = emit_first(&node, rewriter, "Mul", &beta)?;
+    let result = rewriter.fresh_name(function);
+    rewriter.nodes.push(new_node(function, [scaled], &result));
+    emit_output(node, rewriter, "Mul", [result, alpha]);
     Ok(())
 }
 
-/// The number that the attribute `name` is, or 1.
-fn number(node: &mut NodeProto, name: &str) -> f32 {
-    take(node, name, AttributeType::Float).map_or(1.0, |number| number.f)
+/// Removes the float attribute `name` and returns its value, 1 by default.
+fn float_attribute(node: &mut NodeProto, name: &str) -> f32 {
+    take_attribute(node, name, AttributeType::Float)
+        .map_or(1.0, |float_attribute| float_attribute.f)
 }
 
 fn input(node: &NodeProto) -> Result<String, Error> {
@@ -74,28 +79,28 @@ fn input(node: &NodeProto) -> Result<String, Error> {
     })
 }
 
-/// The node's input with another value, which comes before the node's last part.
-fn before(
+/// Emits `op(x, other)` of the node's input `x` and returns its output.
+fn emit_first(
     node: &NodeProto,
-    emitted: &mut Rewriter,
+    rewriter: &mut Rewriter,
     op: &str,
     other: &str,
 ) -> Result<String, Error> {
-    let made = emitted.fresh(op);
-    let part = plain(op, [input(node)?, other.to_owned()], &made);
-    emitted.nodes.push(part);
-    Ok(made)
+    let output = rewriter.fresh_name(op);
+    let first = new_node(op, [input(node)?, other.to_owned()], &output);
+    rewriter.nodes.push(first);
+    Ok(output)
 }
 
-/// The part that makes what the node made, under its name.
-fn last(mut node: NodeProto, emitted: &mut Rewriter, op: &str, inputs: [String; 2]) {
+/// Emits the last node, with the name and output of the original one.
+fn emit_output(mut node: NodeProto, rewriter: &mut Rewriter, op: &str, inputs: [String; 2]) {
     node.op_type = op.into();
     node.input = inputs.into();
     node.attribute.clear();
-    emitted.nodes.push(node);
+    rewriter.nodes.push(node);
 }
 
-fn plain<const N: usize>(op: &str, inputs: [String; N], output: &str) -> NodeProto {
+fn new_node<const N: usize>(op: &str, inputs: [String; N], output: &str) -> NodeProto {
     NodeProto {
         op_type: op.into(),
         input: inputs.into(),

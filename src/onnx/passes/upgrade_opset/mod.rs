@@ -1,7 +1,5 @@
-//! Brings a model of an older opset (7 or newer) to the form that the rest of the house reads and emits: opset
-//! [`OPSET`], where axes, pads, bounds and split sizes are inputs.
-//!
-//! Names of values stay; a rewritten node may become several.
+//! Converts models of opset 7 and newer to opset [`OPSET`], the form that the other passes read and emit, in which axes,
+//! pads, bounds and split sizes are inputs. Values keep their names; a node may be replaced by several.
 
 mod experimental_ops;
 mod rewrites;
@@ -14,21 +12,19 @@ use crate::onnx::proto::{
 use crate::onnx::{Error, INTERNAL_PREFIX};
 use std::collections::HashSet;
 
-/// The oldest opset with today's broadcasting.
-const OLDEST: i64 = 7;
+/// The oldest supported opset: the first with multidirectional broadcasting.
+const MIN_OPSET: i64 = 7;
 
-/// What to do with a node of an older form.
+/// How an older version of an operator is converted.
 enum Change {
-    /// The int-list attribute becomes the input at the position; without it, the input is left out.
+    /// The int-list attribute becomes the input at this index, which is omitted if the attribute is.
     AttributeToInput(&'static str, usize),
-    /// Anything else.
     Rewrite(fn(NodeProto, &mut Rewriter) -> Result<(), Error>),
-    /// The old form is not known here.
-    Unknown,
+    Unsupported,
 }
-use Change::{AttributeToInput, Rewrite, Unknown};
+use Change::{AttributeToInput, Rewrite, Unsupported};
 
-/// Operators whose form changed after opset 7, the opset of the new form, and how to get there.
+/// Operators that changed after opset 7, the opset of the change, and the conversion.
 const CHANGES: &[(&str, i64, Change)] = &[
     ("Affine", 10, Rewrite(experimental_ops::affine)),
     (
@@ -61,7 +57,7 @@ const CHANGES: &[(&str, i64, Change)] = &[
     ("RoiAlign", 16, Rewrite(rewrites::roi_align)),
     ("Scale", 10, Rewrite(experimental_ops::scale)),
     ("ScaledTanh", 10, Rewrite(experimental_ops::scaled_tanh)),
-    ("Scan", 9, Unknown),
+    ("Scan", 9, Unsupported),
     ("Scatter", 11, Rewrite(rewrites::scatter)),
     ("Slice", 10, Rewrite(rewrites::slice)),
     ("Softmax", 13, Rewrite(rewrites::softmax)),
@@ -72,20 +68,22 @@ const CHANGES: &[(&str, i64, Change)] = &[
     ("Upsample", 10, Rewrite(rewrites::resize)),
 ];
 
-/// The model at opset 18, or as it is if it is that new already.
+/// The model in opset [`OPSET`]; models of that opset or newer are returned unchanged.
 ///
 /// # Errors
-/// [`Error::Unsupported`] if the opset is older than 7, or a node's old form is not known.
+/// [`Error::Unsupported`] if the opset is older than 7, or an operator cannot be converted.
 pub fn upgrade(mut model: ModelProto) -> Result<ModelProto, Error> {
-    let own = model
+    let import = model
         .opset_import
         .iter_mut()
         .find(|opset| is_default_domain(&opset.domain));
-    let Some(opset) = own else { return Ok(model) };
+    let Some(opset) = import else {
+        return Ok(model);
+    };
     let from = opset.version;
-    if from < OLDEST {
+    if from < MIN_OPSET {
         return Err(Error::Unsupported(format!(
-            "opset {from}, older than {OLDEST}; convert the model with the onnx package's version_converter"
+            "opset {from}, older than {MIN_OPSET}; convert the model with the onnx package's version_converter"
         )));
     }
     if from >= OPSET {
@@ -100,7 +98,7 @@ pub fn upgrade(mut model: ModelProto) -> Result<ModelProto, Error> {
     Ok(model)
 }
 
-/// Adds the names of all values of a graph, in its subgraphs too.
+/// Adds the names of all values of a graph and its subgraphs to `names`.
 pub(super) fn collect_names(graph: &GraphProto, names: &mut HashSet<String>) {
     names.extend(graph.initializer.iter().map(|tensor| tensor.name.clone()));
     names.extend(graph.input.iter().map(|value| value.name.clone()));
@@ -114,19 +112,19 @@ pub(super) fn collect_names(graph: &GraphProto, names: &mut HashSet<String>) {
     }
 }
 
-/// Brings the nodes of a graph from the form of opset `from` to that of [`OPSET`]; new values get names that are not in
+/// Converts the nodes of a graph and its subgraphs from opset `from` to [`OPSET`]. New values get names that are not in
 /// `names`, and are added to it.
 ///
 /// # Errors
-/// [`Error::Unsupported`] if a node's old form is not known.
+/// [`Error::Unsupported`] if an operator cannot be converted.
 pub(super) fn upgrade_graph(
     graph: &mut GraphProto,
     from: i64,
     names: &mut HashSet<String>,
 ) -> Result<(), Error> {
-    let given = std::mem::take(&mut graph.initializer);
-    let mut emitted = Rewriter {
-        given: &given,
+    let initializers = std::mem::take(&mut graph.initializer);
+    let mut rewriter = Rewriter {
+        initializers: &initializers,
         nodes: Vec::new(),
         constants: Vec::new(),
         names,
@@ -140,22 +138,22 @@ pub(super) fn upgrade_graph(
                 .into_iter()
                 .chain(&mut attribute.graphs)
             {
-                upgrade_graph(inner, from, emitted.names)?;
+                upgrade_graph(inner, from, rewriter.names)?;
             }
         }
         let change = CHANGES
             .iter()
             .find(|(op, since, _)| node.is(op) && from < *since);
         match change {
-            None => emitted.nodes.push(node),
+            None => rewriter.nodes.push(node),
             Some((_, _, AttributeToInput(attribute, position))) => {
-                emitted.attribute_to_input(&mut node, attribute, *position);
-                emitted.nodes.push(node);
+                rewriter.attribute_to_input(&mut node, attribute, *position);
+                rewriter.nodes.push(node);
             }
-            Some((_, _, Rewrite(rewrite))) => rewrite(node, &mut emitted)?,
-            Some((op, _, Unknown)) => {
+            Some((_, _, Rewrite(rewrite))) => rewrite(node, &mut rewriter)?,
+            Some((op, _, Unsupported)) => {
                 return Err(Error::Unsupported(format!(
-                    "node {} is {op} in the form of opset {from}; export the model with opset {OPSET} or newer",
+                    "node {} is {op} of opset {from}; export the model with opset {OPSET} or newer",
                     node.display_name()
                 )));
             }
@@ -163,25 +161,28 @@ pub(super) fn upgrade_graph(
     }
     let Rewriter {
         nodes, constants, ..
-    } = emitted;
+    } = rewriter;
     graph.node = nodes;
-    graph.initializer = given;
+    graph.initializer = initializers;
     graph.initializer.extend(constants);
     Ok(())
 }
 
-/// What the upgraded graph is made of so far.
+/// The converted graph under construction.
 struct Rewriter<'a> {
-    /// The constants that were there.
-    given: &'a [TensorProto],
+    /// The initializers of the original graph.
+    initializers: &'a [TensorProto],
     nodes: Vec<NodeProto>,
+    /// New initializers.
     constants: Vec<TensorProto>,
+    /// The names of all values.
     names: &'a mut HashSet<String>,
+    /// The original opset.
     from: i64,
 }
 
 impl Rewriter<'_> {
-    fn fresh(&mut self, what: &str) -> String {
+    fn fresh_name(&mut self, what: &str) -> String {
         let mut number = self.names.len();
         loop {
             let name = format!("{INTERNAL_PREFIX}upgrade/{what}_{number}");
@@ -193,64 +194,69 @@ impl Rewriter<'_> {
     }
 
     fn ints(&mut self, what: &str, values: &[i64]) -> String {
-        let name = self.fresh(what);
+        let name = self.fresh_name(what);
         self.constants
             .push(TensorProto::from_i64(&name, &[values.len() as i64], values));
         name
     }
 
     fn floats(&mut self, what: &str, values: &[f32]) -> String {
-        let name = self.fresh(what);
+        let name = self.fresh_name(what);
         self.constants
             .push(TensorProto::from_f32(&name, &[values.len() as i64], values));
         name
     }
 
-    /// The constant called `name`, if the graph that is upgraded holds it.
+    /// The constant `name` of this graph: an initializer or `Constant` node.
     fn constant(&self, name: &str) -> Option<TensorProto> {
-        let mut held = self.given.iter().chain(&self.constants);
-        let held = held.find(|tensor| tensor.name == name).cloned();
-        let made = || {
+        let mut tensors = self.initializers.iter().chain(&self.constants);
+        let tensor = tensors.find(|tensor| tensor.name == name).cloned();
+        let producer = || {
             self.nodes
                 .iter()
-                .find(|node| node.output.iter().any(|made| made == name))
+                .find(|node| node.output.iter().any(|output| output == name))
         };
-        held.or_else(|| constant_of(made()?))
+        tensor.or_else(|| constant_of(producer()?))
     }
 
     fn float(&mut self, what: &str, value: f32) -> String {
-        let name = self.fresh(what);
+        let name = self.fresh_name(what);
         self.constants
             .push(TensorProto::from_f32(&name, &[], &[value]));
         name
     }
 
-    fn attribute_to_input(&mut self, node: &mut NodeProto, attribute: &str, position: usize) {
-        if let Some(AttributeProto { ints, .. }) = take(node, attribute, AttributeType::Ints) {
+    fn attribute_to_input(&mut self, node: &mut NodeProto, attribute: &str, index: usize) {
+        if let Some(AttributeProto { ints, .. }) =
+            take_attribute(node, attribute, AttributeType::Ints)
+        {
             let value = self.ints(attribute, &ints);
-            set_input(node, position, value);
+            set_input(node, index, value);
         }
     }
 
-    fn float_to_input(&mut self, node: &mut NodeProto, attribute: &str, position: usize) {
-        if let Some(AttributeProto { f, .. }) = take(node, attribute, AttributeType::Float) {
+    fn float_to_input(&mut self, node: &mut NodeProto, attribute: &str, index: usize) {
+        if let Some(AttributeProto { f, .. }) =
+            take_attribute(node, attribute, AttributeType::Float)
+        {
             let value = self.float(attribute, f);
-            set_input(node, position, value);
+            set_input(node, index, value);
         }
     }
 }
 
-fn take(node: &mut NodeProto, name: &str, kind: AttributeType) -> Option<AttributeProto> {
-    let found = |a: &AttributeProto| a.name == name && a.r#type == kind as i32;
-    let index = node.attribute.iter().position(found)?;
+/// Removes an attribute of a node and returns it, if it has this type.
+fn take_attribute(node: &mut NodeProto, name: &str, kind: AttributeType) -> Option<AttributeProto> {
+    let matches = |a: &AttributeProto| a.name == name && a.r#type == kind as i32;
+    let index = node.attribute.iter().position(matches)?;
     Some(node.attribute.remove(index))
 }
 
-fn set_input(node: &mut NodeProto, position: usize, value: String) {
-    while node.input.len() <= position {
+fn set_input(node: &mut NodeProto, index: usize, value: String) {
+    while node.input.len() <= index {
         node.input.push(String::new());
     }
-    node.input[position] = value;
+    node.input[index] = value;
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ fn axes_move_from_attributes_to_inputs() {
     let graph = Graph::new(upgrade(old).unwrap()).unwrap();
     assert_eq!(graph.opset(), OPSET);
     let [node] = graph.nodes() else {
-        panic!("one node stays one")
+        panic!("expected one node")
     };
     let axes = graph.constant(node.input_at(1).unwrap()).unwrap();
     assert_eq!(axes.to_i64().unwrap(), [2, 3]);
@@ -54,7 +54,7 @@ fn axes_move_from_attributes_to_inputs() {
 }
 
 #[test]
-fn the_old_softmax_flattens_and_its_value_keeps_its_name() {
+fn old_softmax_is_flattened_and_keeps_its_output_name() {
     let graph = Graph::new(upgrade(model(9, "Softmax", vec![])).unwrap()).unwrap();
     let ops: Vec<&str> = graph
         .nodes()
@@ -66,13 +66,13 @@ fn the_old_softmax_flattens_and_its_value_keeps_its_name() {
 }
 
 #[test]
-fn newer_models_stay_as_they_are() {
+fn newer_models_are_unchanged() {
     let new = model(21, "Relu", vec![]);
     assert_eq!(upgrade(new.clone()).unwrap(), new);
 }
 
 #[test]
-fn what_is_not_known_is_named() {
+fn errors_name_the_operator_and_the_opset() {
     let problem = upgrade(model(8, "Scan", vec![])).unwrap_err().to_string();
     assert!(
         problem.contains("\"y\"") && problem.contains("Scan"),
@@ -83,14 +83,14 @@ fn what_is_not_known_is_named() {
 }
 
 #[test]
-fn what_an_operator_left_unsaid_meant_what_it_did_then() {
+fn attributes_default_to_the_behaviour_of_the_original_opset() {
     let op = |model| {
         let graph = Graph::new(upgrade(model).unwrap()).unwrap();
         graph.nodes()[0].clone()
     };
     let mode = "coordinate_transformation_mode";
-    let regions = op(model(10, "RoiAlign", vec![]));
-    assert_eq!(regions.string(mode), Some("output_half_pixel"));
+    let roi_align = op(model(10, "RoiAlign", vec![]));
+    assert_eq!(roi_align.string(mode), Some("output_half_pixel"));
     assert_eq!(op(model(16, "RoiAlign", vec![])).string(mode), None);
     assert!(op(model(9, "Scatter", vec![])).is("ScatterElements"));
 }
