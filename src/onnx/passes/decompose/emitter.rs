@@ -1,4 +1,5 @@
-//! What a decomposition sees of a fused node, and how it emits the parts.
+//! The interface between decompositions and the graph: inputs, types and attributes of the fused node, and helpers that emit
+//! the nodes that replace it.
 
 use crate::onnx::builder::node as new_node;
 use crate::onnx::proto::{AttributeProto, NodeProto, TensorProto};
@@ -7,16 +8,16 @@ use std::collections::HashSet;
 
 pub use crate::onnx::passes::skipped::Skipped;
 
-/// A graph with fused nodes, and what is known of it.
+/// A graph with fused nodes, and its types.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     pub graph: &'a Graph,
     pub shapes: &'a Shapes,
-    /// The values that something reads.
+    /// The values that nodes read, and the outputs.
     pub read: &'a HashSet<&'a str>,
 }
 
-/// One fused node, and what it becomes.
+/// A fused node, and the nodes and constants that replace it.
 pub struct Emitter<'a> {
     source: Source<'a>,
     pub node: &'a NodeProto,
@@ -34,47 +35,47 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// The version of the default operator set, which the parts are in.
+    /// Version of the standard opset.
     pub fn opset(&self) -> i64 {
         self.source.graph.opset()
     }
 
-    /// Input `index` of the node, if it is given.
-    pub fn optional(&self, index: usize) -> Option<&'a str> {
+    /// Name of input `index` of the node; `None` if it is omitted.
+    pub fn optional_input(&self, index: usize) -> Option<&'a str> {
         self.node.input_at(index)
     }
 
-    /// Input `index` of the node.
+    /// Name of input `index` of the node.
     pub fn input(&self, index: usize) -> Result<&'a str, Skipped> {
-        let given = self.optional(index);
-        given.ok_or_else(|| Skipped(format!("it lacks input {index}")))
+        let input = self.optional_input(index);
+        input.ok_or_else(|| Skipped(format!("it lacks input {index}")))
     }
 
-    /// Refuses a node that is given any of the inputs of these numbers.
-    pub fn without_inputs(&self, inputs: &[(usize, &str)]) -> Result<(), Skipped> {
-        let given = inputs
+    /// Rejects a node that has any of these inputs (index, name).
+    pub fn reject_inputs(&self, inputs: &[(usize, &str)]) -> Result<(), Skipped> {
+        let present = inputs
             .iter()
-            .find(|(index, _)| self.optional(*index).is_some());
-        match given {
+            .find(|(index, _)| self.optional_input(*index).is_some());
+        match present {
             None => Ok(()),
-            Some((_, what)) => Err(Skipped(format!("it is given {what}"))),
+            Some((_, name)) => Err(Skipped(format!("it has the input {name}"))),
         }
     }
 
-    /// Refuses a node of which any of the outputs of these numbers is read.
-    pub fn without_outputs(&self, outputs: &[(usize, &str)]) -> Result<(), Skipped> {
+    /// Rejects a node of which any of these outputs (index, name) is read.
+    pub fn reject_outputs(&self, outputs: &[(usize, &str)]) -> Result<(), Skipped> {
         let is_read = |index| {
             self.output(index)
                 .is_some_and(|name| self.source.read.contains(name))
         };
         match outputs.iter().find(|(index, _)| is_read(*index)) {
             None => Ok(()),
-            Some((_, what)) => Err(Skipped(format!("something reads its output {what}"))),
+            Some((_, name)) => Err(Skipped(format!("its output {name} is used"))),
         }
     }
 
-    /// Refuses a node with a number other than 0 as one of these attributes.
-    pub fn without_flags(&self, flags: &[&str]) -> Result<(), Skipped> {
+    /// Rejects a node of which any of these int attributes is not 0.
+    pub fn reject_flags(&self, flags: &[&str]) -> Result<(), Skipped> {
         let set = |name: &&&str| self.node.int(name).unwrap_or(0) != 0;
         match flags.iter().find(set) {
             None => Ok(()),
@@ -82,20 +83,20 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// The name of output `index`, if it is made.
+    /// Name of output `index`; `None` if it is omitted.
     pub fn output(&self, index: usize) -> Option<&'a str> {
         let output = self.node.output.get(index)?;
         (!output.is_empty()).then_some(output.as_str())
     }
 
-    /// The constant called `value`, if it is one.
-    pub fn known(&self, value: &str) -> Option<&'a TensorProto> {
+    /// The tensor of `value`, if it is a constant.
+    pub fn constant_value(&self, value: &str) -> Option<&'a TensorProto> {
         self.source.graph.constant(value)
     }
 
     /// Dimensions of a value that the fused node reads.
     pub fn dims(&self, value: &str) -> Result<Vec<usize>, Skipped> {
-        Ok(match self.known(value) {
+        Ok(match self.constant_value(value) {
             Some(constant) => constant.shape()?,
             None => self.source.shapes.get(value)?.dims.clone(),
         })
@@ -103,38 +104,38 @@ impl<'a> Emitter<'a> {
 
     /// Element type of a value that the fused node reads.
     pub fn elem(&self, value: &str) -> Result<Elem, Skipped> {
-        Ok(match self.known(value) {
+        Ok(match self.constant_value(value) {
             Some(constant) => constant.elem()?,
             None => self.source.shapes.get(value)?.elem,
         })
     }
 
-    /// The node's attributes, but for those called as `left_out` begins.
-    pub fn attributes_but(&self, left_out: &[&str]) -> Vec<AttributeProto> {
-        let kept = |a: &&AttributeProto| !left_out.iter().any(|start| a.name.starts_with(start));
+    /// The attributes of the node, except those whose names begin with one of `prefixes`.
+    pub fn attributes_except(&self, prefixes: &[&str]) -> Vec<AttributeProto> {
+        let kept = |a: &&AttributeProto| !prefixes.iter().any(|prefix| a.name.starts_with(prefix));
         self.node.attribute.iter().filter(kept).cloned().collect()
     }
 
-    /// Emits a part and names what it makes.
+    /// Emits a node with one output and returns the output's name.
     pub fn emit(&mut self, op: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> String {
-        let output = self.fresh(op);
+        let output = self.fresh_name(op);
         self.emit_as(&output, op, inputs, attributes);
         output
     }
 
-    /// Emits the part that makes numbers which the next one rounds to levels. Levels are no layer that can be looked at,
-    /// so that these have a name beside theirs, if it is free.
+    /// Emits a node whose output is quantized next, and returns the output's name. Quantized values cannot be visualized, so
+    /// that this one gets a public name derived from theirs, if it is free.
     pub fn emit_unrounded(&mut self, op: &str, inputs: &[&str]) -> String {
         let name = format!("{}/unrounded", self.output(0).unwrap_or_default());
         let output = match self.source.graph.contains(&name) {
-            true => self.fresh(op),
+            true => self.fresh_name(op),
             false => name,
         };
         self.emit_as(&output, op, inputs, &[]);
         output
     }
 
-    /// Emits a part that makes `outputs` values.
+    /// Emits a node with `outputs` outputs and returns their names.
     pub fn emit_many(
         &mut self,
         op: &str,
@@ -142,28 +143,28 @@ impl<'a> Emitter<'a> {
         attributes: &[(&str, Attribute)],
         outputs: usize,
     ) -> Vec<String> {
-        let first = self.fresh(op);
+        let first = self.fresh_name(op);
         let names: Vec<String> = (0..outputs).map(|n| format!("{first}/{n}")).collect();
         self.nodes
             .push(new_node(&first, op, inputs, &names, attributes));
         names
     }
 
-    /// Emits the part that makes the fused node's own first output.
-    pub fn finish(&mut self, op: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) {
+    /// Emits the last node, which produces the first output of the fused node.
+    pub fn emit_output(&mut self, op: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) {
         let output = self.output(0).unwrap_or_default();
         self.emit_as(output, op, inputs, attributes);
         self.name_last();
     }
 
-    /// Gives the last part the fused node's name.
+    /// Gives the last node the name of the fused node.
     pub fn name_last(&mut self) {
         if let Some(last) = self.nodes.last_mut() {
             last.name = self.node.name.clone();
         }
     }
 
-    /// Emits a part that makes the value called `output`.
+    /// Emits a node with the output `output`.
     pub fn emit_as(
         &mut self,
         output: &str,
@@ -176,35 +177,35 @@ impl<'a> Emitter<'a> {
             .push(new_node(output, op, inputs, &outputs, attributes));
     }
 
-    /// Gives the last part further attributes.
-    pub fn with_attributes(&mut self, attributes: Vec<AttributeProto>) {
+    /// Adds attributes to the last node.
+    pub fn add_attributes(&mut self, attributes: Vec<AttributeProto>) {
         if let Some(last) = self.nodes.last_mut() {
             last.attribute.extend(attributes);
         }
     }
 
-    /// A constant, under a fresh name.
-    pub fn constant(&mut self, mut tensor: TensorProto) -> String {
-        tensor.name = self.fresh("constant");
+    /// Adds a constant under a fresh name and returns its name.
+    pub fn add_constant(&mut self, mut tensor: TensorProto) -> String {
+        tensor.name = self.fresh_name("constant");
         let name = tensor.name.clone();
         self.constants.push(tensor);
         name
     }
 
-    /// A constant number of the type `elem`.
+    /// A constant scalar of the floating-point type `elem`.
     pub fn scalar(&mut self, elem: Elem, value: f64) -> Result<String, Skipped> {
-        Ok(self.constant(TensorProto::from_floats("", &[], elem, &[value])?))
+        Ok(self.add_constant(TensorProto::from_floats("", &[], elem, &[value])?))
     }
 
-    /// A constant list of integers.
+    /// A constant 1-D int64 tensor.
     pub fn ints(&mut self, values: &[i64]) -> String {
-        self.constant(TensorProto::from_i64("", &[values.len() as i64], values))
+        self.add_constant(TensorProto::from_i64("", &[values.len() as i64], values))
     }
 
-    /// A name that no other node's parts have, as no other node makes the same output.
-    fn fresh(&self, what: &str) -> String {
-        let made = self.node.output.iter().find(|name| !name.is_empty());
-        let output = made.map_or("", String::as_str);
+    /// A fresh name. It contains the name of an output of the fused node, which no other node has.
+    fn fresh_name(&self, what: &str) -> String {
+        let output = self.node.output.iter().find(|name| !name.is_empty());
+        let output = output.map_or("", String::as_str);
         let number = self.nodes.len() + self.constants.len() + 1;
         format!("{INTERNAL_PREFIX}{output}/{what}_{number}")
     }

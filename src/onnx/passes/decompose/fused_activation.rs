@@ -1,9 +1,9 @@
-//! Products with an activation, and activations with a bias.
+//! Convolutions and matrix products with an activation, and activations with a bias.
 
 use crate::onnx::Elem;
 use crate::onnx::passes::decompose::emitter::{Emitter, Skipped};
 
-/// Numbers that an activation takes, in the order in which `FusedConv` lists them.
+/// Activations and their parameters, in the order of `activation_params` of `FusedConv`.
 const PARAMETERS: &[(&str, &[&str])] = &[
     ("Clip", &["min", "max"]),
     ("HardSigmoid", &["alpha", "beta"]),
@@ -21,14 +21,18 @@ pub fn conv(e: &mut Emitter) -> Result<(), Skipped> {
     };
     let (activation, names) = activation(e)?;
     if parameters.len() < names.len() {
-        return Err(Skipped(format!("{activation} lacks its parameters")));
+        return Err(Skipped(format!("{activation} lacks parameters")));
     }
     let elem = e.elem(e.input(0)?)?;
-    let inputs = [e.input(0)?, e.input(1)?, e.optional(2).unwrap_or_default()];
+    let inputs = [
+        e.input(0)?,
+        e.input(1)?,
+        e.optional_input(2).unwrap_or_default(),
+    ];
     let mut sum = e.emit("Conv", &inputs, &[]);
-    e.with_attributes(e.attributes_but(&["activation"]));
-    if let Some(summand) = e.optional(3) {
-        sum = e.emit("Add", &[&sum, summand], &[]);
+    e.add_attributes(e.attributes_except(&["activation"]));
+    if let Some(residual) = e.optional_input(3) {
+        sum = e.emit("Add", &[&sum, residual], &[]);
     }
     activate(e, activation, names, &parameters, &sum, elem)
 }
@@ -38,23 +42,27 @@ pub fn gemm(e: &mut Emitter) -> Result<(), Skipped> {
     let (activation, names) = activation(e)?;
     let parameter = |name: &&str| e.node.float(&format!("activation_{name}"));
     let parameters: Option<Vec<f32>> = names.iter().map(parameter).collect();
-    let parameters =
-        parameters.ok_or_else(|| Skipped(format!("{activation} lacks its parameters")))?;
+    let parameters = parameters.ok_or_else(|| Skipped(format!("{activation} lacks parameters")))?;
     let elem = e.elem(e.input(0)?)?;
-    let inputs = [e.input(0)?, e.input(1)?, e.optional(2).unwrap_or_default()];
+    let inputs = [
+        e.input(0)?,
+        e.input(1)?,
+        e.optional_input(2).unwrap_or_default(),
+    ];
     let product = e.emit("Gemm", &inputs, &[]);
-    e.with_attributes(e.attributes_but(&["activation"]));
+    e.add_attributes(e.attributes_except(&["activation"]));
     activate(e, activation, names, &parameters, &product, elem)
 }
 
+/// Name and parameter names.
 type Activation = (&'static str, &'static [&'static str]);
 
 fn activation(e: &Emitter) -> Result<Activation, Skipped> {
-    let wanted = e.node.string("activation").unwrap_or_default();
-    let known = PARAMETERS.iter().find(|(name, _)| *name == wanted);
-    known
+    let requested = e.node.string("activation").unwrap_or_default();
+    let activation = PARAMETERS.iter().find(|(name, _)| *name == requested);
+    activation
         .copied()
-        .ok_or_else(|| Skipped(format!("activation = {wanted:?}")))
+        .ok_or_else(|| Skipped(format!("activation = {requested:?}")))
 }
 
 fn activate(
@@ -68,7 +76,7 @@ fn activate(
     if activation == "Clip" {
         let min = e.scalar(elem, parameters[0].into())?;
         let max = e.scalar(elem, parameters[1].into())?;
-        e.finish(activation, &[value, &min, &max], &[]);
+        e.emit_output(activation, &[value, &min, &max], &[]);
         return Ok(());
     }
     let attributes: Vec<_> = names
@@ -76,36 +84,37 @@ fn activate(
         .zip(parameters)
         .map(|(name, &parameter)| (*name, parameter.into()))
         .collect();
-    e.finish(activation, &[value], &attributes);
+    e.emit_output(activation, &[value], &attributes);
     Ok(())
 }
 
-/// `alpha · a b`, where the last two axes of either may be exchanged, or its first axis stand behind the others but the last.
+/// `alpha · a b`, with either factor transposed (`transA`, `transB`) or with its first axis moved before the last
+/// (`transBatchA`, `transBatchB`).
 pub fn mat_mul(e: &mut Emitter) -> Result<(), Skipped> {
     let alpha = f64::from(e.node.float("alpha").unwrap_or(1.0));
     let elem = e.elem(e.input(0)?)?;
     let a = factor(e, 0, ["transBatchA", "transA"])?;
     let b = factor(e, 1, ["transBatchB", "transB"])?;
     if alpha == 1.0 {
-        e.finish("MatMul", &[&a, &b], &[]);
+        e.emit_output("MatMul", &[&a, &b], &[]);
         return Ok(());
     }
     let product = e.emit("MatMul", &[&a, &b], &[]);
     let alpha = e.scalar(elem, alpha)?;
-    e.finish("Mul", &[&product, &alpha], &[]);
+    e.emit_output("Mul", &[&product, &alpha], &[]);
     Ok(())
 }
 
-/// Input `index` with its axes in the order that two attributes tell.
+/// Input `index`, transposed according to the attributes `flags`.
 fn factor(e: &mut Emitter, index: usize, flags: [&str; 2]) -> Result<String, Skipped> {
     let value = e.input(index)?;
     let rank = e.dims(value)?.len();
-    let [batch_last, exchanged] = flags.map(|flag| e.node.int(flag).unwrap_or(0) != 0);
+    let [batch_last, transposed] = flags.map(|flag| e.node.int(flag).unwrap_or(0) != 0);
     let mut order: Vec<i64> = (0..rank as i64).collect();
     if batch_last && rank > 2 {
         order[..rank - 1].rotate_left(1);
     }
-    if exchanged && rank > 1 {
+    if transposed && rank > 1 {
         order.swap(rank - 2, rank - 1);
     }
     Ok(match order.is_sorted() {
@@ -114,11 +123,11 @@ fn factor(e: &mut Emitter, index: usize, flags: [&str; 2]) -> Result<String, Ski
     })
 }
 
-/// The first input plus the second, if it is given.
+/// Input 0 plus the optional input 1.
 fn biased(e: &mut Emitter) -> Result<(String, Elem), Skipped> {
     let input = e.input(0)?;
     let elem = e.elem(input)?;
-    let sum = match e.optional(1) {
+    let sum = match e.optional_input(1) {
         Some(bias) => e.emit("Add", &[input, bias], &[]),
         None => input.to_owned(),
     };
@@ -148,12 +157,12 @@ pub fn fast_gelu(e: &mut Emitter) -> Result<(), Skipped> {
     half_of_one_plus(e, &z, &sigmoid, elem)
 }
 
-/// `z/2 · (1 + sigmoid)`.
+/// Emits `z/2 · (1 + sigmoid)`.
 fn half_of_one_plus(e: &mut Emitter, z: &str, sigmoid: &str, elem: Elem) -> Result<(), Skipped> {
     let (one, half) = (e.scalar(elem, 1.0)?, e.scalar(elem, 0.5)?);
     let shifted = e.emit("Add", &[sigmoid, &one], &[]);
     let gate = e.emit("Mul", &[&shifted, &half], &[]);
-    e.finish("Mul", &[z, &gate], &[]);
+    e.emit_output("Mul", &[z, &gate], &[]);
     Ok(())
 }
 
@@ -164,6 +173,6 @@ pub fn quick_gelu(e: &mut Emitter) -> Result<(), Skipped> {
     let alpha = e.scalar(elem, e.node.float("alpha").unwrap_or(1.702).into())?;
     let scaled = e.emit("Mul", &[input, &alpha], &[]);
     let gate = e.emit("Sigmoid", &[&scaled], &[]);
-    e.finish("Mul", &[input, &gate], &[]);
+    e.emit_output("Mul", &[input, &gate], &[]);
     Ok(())
 }

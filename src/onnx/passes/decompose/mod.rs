@@ -1,11 +1,11 @@
-//! Takes fused operators apart: what optimisers and quantisers made of several of ONNX's own operators becomes those again,
-//! so that a gradient rule for each of the parts is all that is needed. ONNX Runtime fuses again what it can.
+//! Decomposes fused and quantized operators into standard ones, for which gradient rules exist. ONNX Runtime fuses them again
+//! where it can.
 //!
-//! Names of values stay; values between the parts are new, and their names begin with [`INTERNAL_PREFIX`](crate::onnx::INTERNAL_PREFIX), but for numbers
-//! that are rounded to levels: those of `x` are called `x/unrounded`. A node that is
-//! used in a form which cannot be taken apart stays as it is: it can still be run, only not differentiated.
+//! Values keep their names. Intermediate values are new, and their names begin with
+//! [`INTERNAL_PREFIX`](crate::onnx::INTERNAL_PREFIX), except that the value before quantization to `x` is called
+//! `x/unrounded`. Nodes that use an unsupported feature are kept: they can be run, but not differentiated.
 //!
-//! Formulas: ONNX Runtime's `ContribOperators.md`, and ONNX's `Operators.md` for what has no domain here.
+//! References: ONNX Runtime's `ContribOperators.md` for `com.microsoft`, ONNX's `Operators.md` for the rest.
 
 mod aliases;
 mod attention;
@@ -25,25 +25,25 @@ use emitter::{Emitter, Skipped, Source};
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
-/// Once there are this many parts, what is fused stays whole: a file of a few nodes must not become a graph of millions.
-const MOST: usize = 1 << 18;
+/// Maximum number of new nodes; operators beyond it are kept. A small file must not become a graph of millions of nodes.
+const MAX_NODES: usize = 1 << 18;
 
-/// A fused operator that is known here.
+/// An operator that can be decomposed.
 #[derive(Clone, Copy)]
 pub struct Fusion {
-    /// `com.microsoft`, or nothing for one of ONNX's own.
+    /// `com.microsoft`, or empty for the standard domain.
     pub domain: &'static str,
     pub op: &'static str,
-    /// What is covered, where that is not everything.
+    /// What is supported; empty for everything.
     pub note: &'static str,
     decompose: Decomposition,
 }
 
-/// Emits the parts of a node; the last of them makes what the node made.
+/// Emits the nodes that replace a node; the last produces its first output.
 type Decomposition = fn(&mut Emitter) -> Result<(), Skipped>;
 
 impl Fusion {
-    fn is(&self, node: &NodeProto) -> bool {
+    fn matches(&self, node: &NodeProto) -> bool {
         let domain = match is_default_domain(&node.domain) {
             true => "",
             false => node.domain.as_str(),
@@ -52,7 +52,7 @@ impl Fusion {
     }
 }
 
-const fn own(op: &'static str, decompose: Decomposition, note: &'static str) -> Fusion {
+const fn standard(op: &'static str, decompose: Decomposition, note: &'static str) -> Fusion {
     Fusion {
         domain: "",
         op,
@@ -61,7 +61,7 @@ const fn own(op: &'static str, decompose: Decomposition, note: &'static str) -> 
     }
 }
 
-const fn contributed(op: &'static str, decompose: Decomposition, note: &'static str) -> Fusion {
+const fn microsoft(op: &'static str, decompose: Decomposition, note: &'static str) -> Fusion {
     Fusion {
         domain: "com.microsoft",
         op,
@@ -70,76 +70,76 @@ const fn contributed(op: &'static str, decompose: Decomposition, note: &'static 
     }
 }
 
-/// Every operator that is taken apart.
+/// Every operator that is decomposed.
 #[rustfmt::skip]
 pub const FUSIONS: &[Fusion] = &[
-    own("AffineGrid", deform_conv::affine_grid, "sizes that are known"),
-    own("Attention", attention::standard, ""),
-    own("CenterCropPad", aliases::center_crop_pad, "sizes that are known"),
-    own("Compress", aliases::compress, "a constant condition"),
-    own("DeformConv", deform_conv::deformed_conv, "two axes"),
-    own("GRU", recurrent::gru, "up to 256 steps; the same activations either way; `layout` 0"),
-    own("LSTM", recurrent::lstm, "as GRU"),
-    own("QLinearConv", quantized::conv, "straight through"),
-    own("QLinearMatMul", quantized::mat_mul, "straight through"),
-    own("RNN", recurrent::rnn, "as GRU"),
-    own("RotaryEmbedding", rotary_embedding::embedding, ""),
-    contributed("Attention", attention::packed, "no rotation, no shared buffers, no mask of four axes"),
-    contributed("BiasGelu", fused_activation::gelu, ""),
-    contributed("DequantizeLinear", quantized::dequantize, "levels of 8 bits"),
-    contributed("DynamicQuantizeMatMul", quantized::dynamic_mat_mul, "straight through"),
-    contributed("ExpandDims", aliases::expand_dims, "a constant axis"),
-    contributed("FastGelu", fused_activation::fast_gelu, ""),
-    contributed("FusedConv", fused_activation::conv, "Relu, LeakyRelu, Clip, Sigmoid, Tanh, HardSigmoid"),
-    contributed("FusedGemm", fused_activation::gemm, "the activations of FusedConv but Clip"),
-    contributed("FusedMatMul", fused_activation::mat_mul, ""),
-    contributed("Gelu", fused_activation::gelu, ""),
-    contributed("GridSample", aliases::grid_sample, ""),
-    contributed("MatMulIntegerToFloat", quantized::mat_mul_to_float, "straight through; one scale of the first factor"),
-    contributed("MatMulNBits", matmul_nbits::mat_mul, "2, 4 and 8 bits; no `g_idx`, no weights packed beforehand"),
-    contributed("MultiHeadAttention", attention::multi_head, "no shared buffers, no cumulative lengths; of the outputs the first three"),
-    contributed("NhwcMaxPool", quantized::max_pool, ""),
-    contributed("Pad", aliases::same, "as ONNX's own"),
-    contributed("QAttention", attention::quantized, "as Attention; straight through"),
-    contributed("QGemm", quantized::gemm, "straight through"),
-    contributed("QLinearAdd", quantized::binary, "straight through"),
-    contributed("QLinearAveragePool", quantized::unary, "straight through"),
-    contributed("QLinearConcat", quantized::concat, "straight through"),
-    contributed("QLinearGlobalAveragePool", quantized::unary, "straight through"),
-    contributed("QLinearConv", quantized::conv, "straight through"),
-    contributed("QLinearLeakyRelu", quantized::unary, "straight through"),
-    contributed("QLinearMul", quantized::binary, "straight through"),
-    contributed("QLinearSigmoid", quantized::unary, "straight through"),
-    contributed("QLinearSoftmax", quantized::softmax, "straight through"),
-    contributed("QLinearWhere", quantized::select, "straight through"),
-    contributed("QuantizeLinear", quantized::quantize, "levels of 8 bits"),
-    contributed("QuickGelu", fused_activation::quick_gelu, ""),
-    contributed("RotaryEmbedding", rotary_embedding::contributed, "no scale, no packed batches"),
-    contributed("SkipLayerNormalization", normalization::skip, "no statistics as outputs"),
-    contributed("SkipSimplifiedLayerNormalization", normalization::skip_simplified, "no statistics as outputs"),
-    contributed("TransposeMatMul", fused_activation::mat_mul, ""),
-    contributed("Trilu", aliases::same, ""),
+    standard("AffineGrid", deform_conv::affine_grid, "known sizes"),
+    standard("Attention", attention::standard, ""),
+    standard("CenterCropPad", aliases::center_crop_pad, "known sizes"),
+    standard("Compress", aliases::compress, "a constant condition"),
+    standard("DeformConv", deform_conv::deform_conv, "2-D"),
+    standard("GRU", recurrent::gru, "up to 256 time steps; the same activations in both directions; `layout` 0"),
+    standard("LSTM", recurrent::lstm, "as GRU"),
+    standard("QLinearConv", quantized::conv, "straight through"),
+    standard("QLinearMatMul", quantized::mat_mul, "straight through"),
+    standard("RNN", recurrent::rnn, "as GRU"),
+    standard("RotaryEmbedding", rotary_embedding::standard, ""),
+    microsoft("Attention", attention::packed, "no rotary embedding, no shared buffers, no 4-D mask"),
+    microsoft("BiasGelu", fused_activation::gelu, ""),
+    microsoft("DequantizeLinear", quantized::dequantize, "int8 and uint8"),
+    microsoft("DynamicQuantizeMatMul", quantized::dynamic_mat_mul, "straight through"),
+    microsoft("ExpandDims", aliases::expand_dims, "a constant axis"),
+    microsoft("FastGelu", fused_activation::fast_gelu, ""),
+    microsoft("FusedConv", fused_activation::conv, "Relu, LeakyRelu, Clip, Sigmoid, Tanh, HardSigmoid"),
+    microsoft("FusedGemm", fused_activation::gemm, "the activations of FusedConv except Clip"),
+    microsoft("FusedMatMul", fused_activation::mat_mul, ""),
+    microsoft("Gelu", fused_activation::gelu, ""),
+    microsoft("GridSample", aliases::grid_sample, ""),
+    microsoft("MatMulIntegerToFloat", quantized::mat_mul_to_float, "straight through; a single scale of the first factor"),
+    microsoft("MatMulNBits", matmul_nbits::mat_mul, "2, 4 and 8 bits; no `g_idx`, no prepacked weights"),
+    microsoft("MultiHeadAttention", attention::multi_head, "no shared buffers, no cumulative lengths; first three outputs"),
+    microsoft("NhwcMaxPool", quantized::max_pool, ""),
+    microsoft("Pad", aliases::identical, "as the standard Pad"),
+    microsoft("QAttention", attention::quantized, "as Attention; straight through"),
+    microsoft("QGemm", quantized::gemm, "straight through"),
+    microsoft("QLinearAdd", quantized::binary, "straight through"),
+    microsoft("QLinearAveragePool", quantized::unary, "straight through"),
+    microsoft("QLinearConcat", quantized::concat, "straight through"),
+    microsoft("QLinearGlobalAveragePool", quantized::unary, "straight through"),
+    microsoft("QLinearConv", quantized::conv, "straight through"),
+    microsoft("QLinearLeakyRelu", quantized::unary, "straight through"),
+    microsoft("QLinearMul", quantized::binary, "straight through"),
+    microsoft("QLinearSigmoid", quantized::unary, "straight through"),
+    microsoft("QLinearSoftmax", quantized::softmax, "straight through"),
+    microsoft("QLinearWhere", quantized::select, "straight through"),
+    microsoft("QuantizeLinear", quantized::quantize, "int8 and uint8"),
+    microsoft("QuickGelu", fused_activation::quick_gelu, ""),
+    microsoft("RotaryEmbedding", rotary_embedding::microsoft, "no scale, no packed batching"),
+    microsoft("SkipLayerNormalization", normalization::skip, "no statistics outputs"),
+    microsoft("SkipSimplifiedLayerNormalization", normalization::skip_simplified, "no statistics outputs"),
+    microsoft("TransposeMatMul", fused_activation::mat_mul, ""),
+    microsoft("Trilu", aliases::identical, ""),
 ];
 
 fn fusion(node: &NodeProto) -> Option<&'static Fusion> {
-    FUSIONS.iter().find(|fusion| fusion.is(node))
+    FUSIONS.iter().find(|fusion| fusion.matches(node))
 }
 
-/// Whether a node's operator may be taken apart.
+/// Whether the operator of a node may be decomposed.
 pub fn is_fusion(node: &NodeProto) -> bool {
     fusion(node).is_some()
 }
 
-/// Whether the graph holds an operator that may be taken apart.
+/// Whether the graph has an operator that may be decomposed.
 pub fn is_fused(graph: &Graph) -> bool {
     graph.nodes().iter().any(is_fusion)
 }
 
-/// The graph with every fused operator taken apart. `shapes` are the types of its values; only their numbers of axes, and
-/// sizes of axes other than the first, are built on.
+/// The graph with fused operators decomposed. `shapes` holds the types of its values; the result depends on ranks and sizes,
+/// but not on the size of axis 0.
 ///
 /// # Errors
-/// [`Error::Corrupt`] if the graph has values that are called as new ones have to be.
+/// [`Error::Corrupt`] if a name of a new value is taken.
 pub fn decompose(graph: &Graph, shapes: &Shapes) -> Result<Graph, Error> {
     let read = &graph.read_values();
     let source = Source {
@@ -150,11 +150,11 @@ pub fn decompose(graph: &Graph, shapes: &Shapes) -> Result<Graph, Error> {
     let mut result = graph.without_nodes();
     let mut count = 0;
     for node in graph.nodes() {
-        let fusion = fusion(node).filter(|_| count < MOST);
-        let parts = fusion.and_then(|fusion| parts(fusion, source, node).ok());
+        let fusion = fusion(node).filter(|_| count < MAX_NODES);
+        let emitted = fusion.and_then(|fusion| emit(fusion, source, node).ok());
         let Some(Emitter {
             nodes, constants, ..
-        }) = parts
+        }) = emitted
         else {
             result.insert_node(node.clone())?;
             continue;
@@ -163,24 +163,24 @@ pub fn decompose(graph: &Graph, shapes: &Shapes) -> Result<Graph, Error> {
         for constant in constants {
             result.insert_constant(constant)?;
         }
-        for part in nodes {
-            result.insert_node(part)?;
+        for node in nodes {
+            result.insert_node(node)?;
         }
     }
     result.set_outputs(graph.outputs().to_vec());
     Ok(result)
 }
 
-/// Why fused operators of a graph are not taken apart.
+/// Why fused operators of a graph are not decomposed.
 pub struct SkipReasons<'a> {
     graph: &'a Graph,
     shapes: &'a Shapes,
-    /// Collected when a node first asks for it, once for all.
+    /// Computed on first use.
     read: OnceCell<HashSet<&'a str>>,
 }
 
 impl<'a> SkipReasons<'a> {
-    /// Of `graph`; `shapes` are the types of its values.
+    /// For `graph`, whose values have the types `shapes`.
     pub fn of(graph: &'a Graph, shapes: &'a Shapes) -> Self {
         Self {
             graph,
@@ -189,7 +189,7 @@ impl<'a> SkipReasons<'a> {
         }
     }
 
-    /// Why a node that is known here is not taken apart; `None` if it is, or is not known.
+    /// Why a fused operator is kept; `None` if it can be decomposed, or for other operators.
     pub fn find(&self, node: &NodeProto) -> Option<String> {
         let fusion = fusion(node)?;
         let source = Source {
@@ -197,11 +197,11 @@ impl<'a> SkipReasons<'a> {
             shapes: self.shapes,
             read: self.read.get_or_init(|| self.graph.read_values()),
         };
-        Some(parts(fusion, source, node).err()?.0)
+        Some(emit(fusion, source, node).err()?.0)
     }
 }
 
-fn parts<'a>(
+fn emit<'a>(
     fusion: &Fusion,
     source: Source<'a>,
     node: &'a NodeProto,
@@ -217,7 +217,7 @@ mod tests {
     use crate::onnx::shapes::{fixed, untyped};
     use crate::onnx::{Attribute, Builder, Elem, INTERNAL_PREFIX, ValueType, builder};
 
-    /// A node that reads `x` (2, 3, 4, 4) and a weight, and makes `y`, which a Relu reads.
+    /// A node `op` that reads `x` (2, 3, 4, 4) and a weight and produces `y`, which a Relu reads.
     fn graph(op: &str, attributes: &[(&str, Attribute)]) -> (Graph, Shapes) {
         let mut builder = Builder::empty(18, "");
         let dims = vec![2, 3, 4, 4];
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn values_keep_their_names_and_new_ones_can_be_told() {
+    fn values_keep_their_names_and_new_ones_have_the_internal_prefix() {
         let leaky = [
             ("activation", "LeakyRelu".into()),
             ("activation_params", [0.25f32].as_slice().into()),
@@ -245,10 +245,10 @@ mod tests {
         ];
         let (graph, shapes) = graph("FusedConv", &leaky);
         assert!(is_fused(&graph));
-        let apart = decompose(&graph, &shapes).unwrap();
-        assert!(!is_fused(&apart));
-        let [conv, activation, reader] = apart.nodes() else {
-            panic!("two parts and what reads them: {:?}", apart.nodes())
+        let decomposed = decompose(&graph, &shapes).unwrap();
+        assert!(!is_fused(&decomposed));
+        let [conv, activation, reader] = decomposed.nodes() else {
+            panic!("two new nodes and a reader: {:?}", decomposed.nodes())
         };
         assert!(conv.is("Conv") && activation.is("LeakyRelu") && reader.is("Relu"));
         assert_eq!(conv.ints("pads"), Some([1, 1, 1, 1].as_slice()));
@@ -258,18 +258,18 @@ mod tests {
             (activation.name.as_str(), &activation.output),
             ("fused", &vec!["y".into()])
         );
-        assert_eq!(apart.outputs(), graph.outputs());
+        assert_eq!(decomposed.outputs(), graph.outputs());
     }
 
     #[test]
-    fn what_cannot_be_taken_apart_stays_whole_and_says_why() {
+    fn operators_that_cannot_be_decomposed_are_kept_with_a_reason() {
         for (activation, why) in [
             ("Softplus", "activation = \"Softplus\""),
-            ("Clip", "Clip lacks its parameters"),
+            ("Clip", "Clip lacks parameters"),
         ] {
             let (graph, shapes) = graph("FusedConv", &[("activation", activation.into())]);
-            let apart = decompose(&graph, &shapes).unwrap();
-            assert_eq!(apart.nodes(), graph.nodes());
+            let decomposed = decompose(&graph, &shapes).unwrap();
+            assert_eq!(decomposed.nodes(), graph.nodes());
             assert_eq!(
                 SkipReasons::of(&graph, &shapes)
                     .find(&graph.nodes()[0])
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_taken_are_an_error() {
+    fn taken_names_are_an_error() {
         let (graph, shapes) = graph("FusedMatMul", &[("transA", 1i64.into())]);
         let mut builder = Builder::extend(graph.empty_like(), "");
         builder.input("x", Elem::F32, &[]).unwrap();
@@ -296,11 +296,14 @@ mod tests {
                 &[],
             )
             .unwrap();
-        let mut taken = builder.into_graph();
+        let mut conflicting = builder.into_graph();
         for constant in graph.constants() {
-            taken.insert_constant(constant.clone()).unwrap();
+            conflicting.insert_constant(constant.clone()).unwrap();
         }
-        taken.insert_node(graph.nodes()[0].clone()).unwrap();
-        assert!(matches!(decompose(&taken, &shapes), Err(Error::Corrupt(_))));
+        conflicting.insert_node(graph.nodes()[0].clone()).unwrap();
+        assert!(matches!(
+            decompose(&conflicting, &shapes),
+            Err(Error::Corrupt(_))
+        ));
     }
 }

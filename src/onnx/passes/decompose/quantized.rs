@@ -1,243 +1,250 @@
-//! Operators on levels: the levels become numbers, ONNX's own operator works on those, and its result is rounded to
-//! levels again. Sums that were exact in integers are rounded as floats are, so that a level may be missed by one.
+//! Quantized operators as DequantizeLinear, the standard operator, and QuantizeLinear. Sums of integers become sums of floats,
+//! so that the result may differ by one quantization step.
 
 use crate::onnx::passes::decompose::emitter::{Emitter, Skipped};
 use crate::onnx::{Attribute, Elem};
 
-/// The numbers that three inputs (levels, scale, zero point) from `first` on stand for.
-fn numbers(e: &mut Emitter, first: usize, axis: Option<i64>) -> Result<String, Skipped> {
-    numbers_of(e, [first, first + 1, first + 2], axis)
+/// Dequantizes three consecutive inputs (quantized value, scale, zero point), the first of index `first`. `axis` is the axis
+/// of a scale that is not a scalar.
+fn dequantized(e: &mut Emitter, first: usize, axis: Option<i64>) -> Result<String, Skipped> {
+    dequantized_inputs(e, [first, first + 1, first + 2], axis)
 }
 
-/// The numbers that levels, scale and zero point stand for, which are the inputs of these numbers.
-pub(super) fn numbers_of(
+/// Like [`dequantized`], with the indices of the three inputs.
+pub(super) fn dequantized_inputs(
     e: &mut Emitter,
     inputs: [usize; 3],
     axis: Option<i64>,
 ) -> Result<String, Skipped> {
-    let [levels, scale, zero_point] = inputs;
-    let (levels, scale) = (e.input(levels)?, e.input(scale)?);
-    let zero_point = e.optional(zero_point).unwrap_or_default();
-    let several = !is_one(e, scale)?;
-    let attributes: Vec<_> = match axis.filter(|_| several) {
+    let [quantized, scale, zero_point] = inputs;
+    let (quantized, scale) = (e.input(quantized)?, e.input(scale)?);
+    let zero_point = e.optional_input(zero_point).unwrap_or_default();
+    let is_per_axis = !is_scalar(e, scale)?;
+    let attributes: Vec<_> = match axis.filter(|_| is_per_axis) {
         Some(axis) => vec![("axis", axis.into())],
         None => vec![],
     };
     Ok(e.emit(
         "DequantizeLinear",
-        &[levels, scale, zero_point],
+        &[quantized, scale, zero_point],
         &attributes,
     ))
 }
 
-/// Whether a value that the node reads is a single number.
-fn is_one(e: &Emitter, value: &str) -> Result<bool, Skipped> {
+/// Whether a value has a single element.
+fn is_scalar(e: &Emitter, value: &str) -> Result<bool, Skipped> {
     Ok(e.dims(value)?.iter().all(|&dim| dim == 1))
 }
 
-/// Rounds to levels of the scale and zero point that are inputs from `first` on.
-fn round(e: &mut Emitter, value: &str, first: usize) -> Result<(), Skipped> {
+/// Emits the output: `value` quantized with the scale and zero point that are the inputs `first` and `first + 1`.
+fn quantize_output(e: &mut Emitter, value: &str, first: usize) -> Result<(), Skipped> {
     let scale = e.input(first)?;
-    let zero_point = e.optional(first + 1).unwrap_or_default();
-    // Without one, ONNX's own operator makes levels of uint8.
+    let zero_point = e.optional_input(first + 1).unwrap_or_default();
+    // Without a zero point, QuantizeLinear outputs uint8.
     if zero_point.is_empty() && e.elem(e.output(0).unwrap_or_default())? != Elem::U8 {
-        return Err("its levels have a sign and no zero point".into());
+        return Err("its output is signed and has no zero point".into());
     }
-    e.finish("QuantizeLinear", &[value, scale, zero_point], &[]);
+    e.emit_output("QuantizeLinear", &[value, scale, zero_point], &[]);
     Ok(())
 }
 
-/// Numbers of a bias of whole multiples of both scales' product.
+/// Dequantizes a bias, whose scale is the product of the input and the weight scale (input indices `scales`).
 fn bias(e: &mut Emitter, bias: &str, scales: [usize; 2]) -> Result<String, Skipped> {
     let [a, b] = [e.input(scales[0])?, e.input(scales[1])?];
     let elem = e.elem(a)?;
-    let whole = e.emit("Cast", &[bias], &[("to", i64::from(elem.code()).into())]);
-    let unit = e.emit("Mul", &[a, b], &[]);
-    Ok(e.emit("Mul", &[&whole, &unit], &[]))
+    let cast = e.emit("Cast", &[bias], &[("to", i64::from(elem.code()).into())]);
+    let scale = e.emit("Mul", &[a, b], &[]);
+    Ok(e.emit("Mul", &[&cast, &scale], &[]))
 }
 
-/// Inputs x, w, y as levels, scale and zero point (of y only the latter two), and a bias; a scale of w may be one a channel.
+/// Inputs: quantized value, scale and zero point of x and w, scale and zero point of y, bias. The scale of w may be per
+/// channel.
 pub fn conv(e: &mut Emitter) -> Result<(), Skipped> {
-    let input = numbers(e, 0, None)?;
-    let weight = numbers(e, 3, Some(0))?;
-    let bias = match e.optional(8) {
-        Some(levels) => bias(e, levels, [1, 4])?,
+    let input = dequantized(e, 0, None)?;
+    let weight = dequantized(e, 3, Some(0))?;
+    let bias = match e.optional_input(8) {
+        Some(quantized) => bias(e, quantized, [1, 4])?,
         None => String::new(),
     };
-    let made = operated(e, "Conv", &[&input, &weight, &bias])?;
-    round(e, &made, 6)
+    let result = apply(e, "Conv", &[&input, &weight, &bias])?;
+    quantize_output(e, &result, 6)
 }
 
-/// What ONNX's own operator, whose channels come first, makes of numbers; the node's may come last.
-fn operated(e: &mut Emitter, op: &str, inputs: &[&str]) -> Result<String, Skipped> {
-    let attributes = e.attributes_but(&["channels_last", "opset"]);
+/// Applies the standard operator to dequantized inputs. The fused node may have the channels last (`channels_last`).
+fn apply(e: &mut Emitter, op: &str, inputs: &[&str]) -> Result<String, Skipped> {
+    let attributes = e.attributes_except(&["channels_last", "opset"]);
     if e.node.int("channels_last").unwrap_or(0) == 0 {
-        let made = e.emit_unrounded(op, inputs);
-        e.with_attributes(attributes);
-        return Ok(made);
+        let result = e.emit_unrounded(op, inputs);
+        e.add_attributes(attributes);
+        return Ok(result);
     }
-    let (first, last) = orders(e)?;
+    let (to_first, to_last) = channel_permutations(e)?;
     let mut inputs = inputs.to_vec();
-    let turned = e.emit("Transpose", &inputs[..1], &[("perm", first.into())]);
-    inputs[0] = &turned;
-    let made = e.emit(op, &inputs, &[]);
-    e.with_attributes(attributes);
-    let made = e.emit_unrounded("Transpose", &[&made]);
-    e.with_attributes(vec![Attribute::Ints(last).named("perm")]);
-    Ok(made)
+    let transposed = e.emit("Transpose", &inputs[..1], &[("perm", to_first.into())]);
+    inputs[0] = &transposed;
+    let result = e.emit(op, &inputs, &[]);
+    e.add_attributes(attributes);
+    let result = e.emit_unrounded("Transpose", &[&result]);
+    e.add_attributes(vec![Attribute::Ints(to_last).named("perm")]);
+    Ok(result)
 }
 
-/// The orders of axes that bring the channels of input 0 from the end to the front, and back.
-fn orders(e: &Emitter) -> Result<(Vec<i64>, Vec<i64>), Skipped> {
+/// The permutations from channels-last to channels-first and back, for the rank of input 0.
+fn channel_permutations(e: &Emitter) -> Result<(Vec<i64>, Vec<i64>), Skipped> {
     let rank = e.dims(e.input(0)?)?.len() as i64;
     if rank < 3 {
-        return Err(Skipped(format!("it has {rank} axes")));
+        return Err(Skipped(format!("its input has rank {rank}")));
     }
-    let first = [0, rank - 1].into_iter().chain(1..rank - 1);
-    let last = [0].into_iter().chain(2..rank).chain([1]);
-    Ok((first.collect(), last.collect()))
+    let to_first = [0, rank - 1].into_iter().chain(1..rank - 1);
+    let to_last = [0].into_iter().chain(2..rank).chain([1]);
+    Ok((to_first.collect(), to_last.collect()))
 }
 
-/// The largest levels of each window; channels come last.
+/// Max pooling of quantized values, channels last.
 pub fn max_pool(e: &mut Emitter) -> Result<(), Skipped> {
-    let (first, last) = orders(e)?;
-    let turned = e.emit("Transpose", &[e.input(0)?], &[("perm", first.into())]);
-    let largest = e.emit("MaxPool", &[&turned], &[]);
-    e.with_attributes(e.attributes_but(&[]));
-    e.finish("Transpose", &[&largest], &[("perm", last.into())]);
+    let (to_first, to_last) = channel_permutations(e)?;
+    let transposed = e.emit("Transpose", &[e.input(0)?], &[("perm", to_first.into())]);
+    let pooled = e.emit("MaxPool", &[&transposed], &[]);
+    e.add_attributes(e.attributes_except(&[]));
+    e.emit_output("Transpose", &[&pooled], &[("perm", to_last.into())]);
     Ok(())
 }
 
-/// A condition, and two operands and the result, three inputs each but for the result's levels.
+/// Inputs: a condition; quantized value, scale and zero point of both operands; scale and zero point of the result.
 pub fn select(e: &mut Emitter) -> Result<(), Skipped> {
-    let [a, b] = [numbers(e, 1, None)?, numbers(e, 4, None)?];
-    let made = e.emit_unrounded("Where", &[e.input(0)?, &a, &b]);
-    round(e, &made, 7)
+    let [a, b] = [dequantized(e, 1, None)?, dequantized(e, 4, None)?];
+    let result = e.emit_unrounded("Where", &[e.input(0)?, &a, &b]);
+    quantize_output(e, &result, 7)
 }
 
-/// As [`unary`]; before opset 13, everything from the axis on was one row.
+/// As [`unary`]. Before opset 13, softmax coerced its input to 2-D, which is the same for the last axis only.
 pub fn softmax(e: &mut Emitter) -> Result<(), Skipped> {
     let rank = e.dims(e.input(0)?)?.len() as i64;
     let axis = e.node.int("axis").unwrap_or(-1);
     let is_last = axis == -1 || axis == rank - 1;
     if !is_last && e.node.int("opset").unwrap_or(0) < 13 {
         return Err(Skipped(format!(
-            "axis = {axis} in the form of an old opset"
+            "axis = {axis} with the semantics of an opset before 13"
         )));
     }
     unary(e)
 }
 
-/// Inputs a, b, y as for [`conv`]; a scale of b may be one a column.
+/// Inputs a, b, y as for [`conv`]; the scale of b may be per column.
 pub fn mat_mul(e: &mut Emitter) -> Result<(), Skipped> {
-    if !is_one(e, e.input(1)?)? {
-        return Err("it has a scale for each row".into());
+    if !is_scalar(e, e.input(1)?)? {
+        return Err("its first factor has a scale per row".into());
     }
-    let a = numbers(e, 0, None)?;
-    let b = numbers(e, 3, Some(-1))?;
-    let made = e.emit_unrounded("MatMul", &[&a, &b]);
-    round(e, &made, 6)
+    let a = dequantized(e, 0, None)?;
+    let b = dequantized(e, 3, Some(-1))?;
+    let result = e.emit_unrounded("MatMul", &[&a, &b]);
+    quantize_output(e, &result, 6)
 }
 
-/// Inputs a and b as levels, then their scales, their zero points, and a bias; the result is not rounded.
+/// Inputs: quantized a and b, their scales, their zero points, a bias. The output is not quantized.
 pub fn mat_mul_to_float(e: &mut Emitter) -> Result<(), Skipped> {
-    if !is_one(e, e.input(2)?)? {
-        return Err("it has a scale for each row".into());
+    if !is_scalar(e, e.input(2)?)? {
+        return Err("its first factor has a scale per row".into());
     }
-    let a = numbers_of(e, [0, 2, 4], None)?;
-    let b = numbers_of(e, [1, 3, 5], Some(-1))?;
+    let a = dequantized_inputs(e, [0, 2, 4], None)?;
+    let b = dequantized_inputs(e, [1, 3, 5], Some(-1))?;
     product_with_bias(e, &a, &b, 6)
 }
 
-/// Inputs a as numbers, which are rounded to levels on the way, b as levels, its scale and zero point, and a bias.
+/// Inputs: a, which is quantized dynamically; quantized value, scale and zero point of b; a bias. The output is not quantized.
 pub fn dynamic_mat_mul(e: &mut Emitter) -> Result<(), Skipped> {
-    let rounded = e.emit_many("DynamicQuantizeLinear", &[e.input(0)?], &[], 3);
-    let rounded: Vec<&str> = rounded.iter().map(String::as_str).collect();
-    let a = e.emit("DequantizeLinear", &rounded, &[]);
-    let b = numbers_of(e, [1, 2, 3], Some(-1))?;
+    let quantized = e.emit_many("DynamicQuantizeLinear", &[e.input(0)?], &[], 3);
+    let quantized: Vec<&str> = quantized.iter().map(String::as_str).collect();
+    let a = e.emit("DequantizeLinear", &quantized, &[]);
+    let b = dequantized_inputs(e, [1, 2, 3], Some(-1))?;
     product_with_bias(e, &a, &b, 4)
 }
 
 fn product_with_bias(e: &mut Emitter, a: &str, b: &str, bias: usize) -> Result<(), Skipped> {
-    let Some(bias) = e.optional(bias) else {
-        e.finish("MatMul", &[a, b], &[]);
+    let Some(bias) = e.optional_input(bias) else {
+        e.emit_output("MatMul", &[a, b], &[]);
         return Ok(());
     };
     let product = e.emit("MatMul", &[a, b], &[]);
-    e.finish("Add", &[&product, bias], &[]);
+    e.emit_output("Add", &[&product, bias], &[]);
     Ok(())
 }
 
-/// Inputs a, b, c, y as for [`conv`], where c is the bias; without y's, the result is not rounded.
+/// Inputs a, b, bias, y as for [`conv`]; without a scale of y, the output is not quantized.
 pub fn gemm(e: &mut Emitter) -> Result<(), Skipped> {
     let transposed = e.node.int("transB").unwrap_or(0) != 0;
-    let a = numbers(e, 0, None)?;
-    let b = numbers(e, 3, Some(i64::from(!transposed)))?;
+    let a = dequantized(e, 0, None)?;
+    let b = dequantized(e, 3, Some(i64::from(!transposed)))?;
     let alpha = e.node.float("alpha").unwrap_or(1.0);
-    let bias = match e.optional(6) {
+    let bias = match e.optional_input(6) {
         Some(_) if alpha != 1.0 => return Err("alpha scales its bias".into()),
-        Some(levels) => bias(e, levels, [1, 4])?,
+        Some(quantized) => bias(e, quantized, [1, 4])?,
         None => String::new(),
     };
     let inputs = [a.as_str(), &b, &bias];
-    if e.optional(7).is_none() {
-        e.finish("Gemm", &inputs, &[]);
-        e.with_attributes(e.attributes_but(&[]));
+    if e.optional_input(7).is_none() {
+        e.emit_output("Gemm", &inputs, &[]);
+        e.add_attributes(e.attributes_except(&[]));
         return Ok(());
     }
-    let made = e.emit_unrounded("Gemm", &inputs);
-    e.with_attributes(e.attributes_but(&[]));
-    round(e, &made, 7)
+    let result = e.emit_unrounded("Gemm", &inputs);
+    e.add_attributes(e.attributes_except(&[]));
+    quantize_output(e, &result, 7)
 }
 
-/// Two operands and the result, three inputs each.
+/// Inputs: quantized value, scale and zero point of both operands; scale and zero point of the result.
 pub fn binary(e: &mut Emitter) -> Result<(), Skipped> {
-    let [a, b] = [numbers(e, 0, None)?, numbers(e, 3, None)?];
-    let made = e.emit_unrounded(&plain_op(e), &[&a, &b]);
-    round(e, &made, 6)
+    let [a, b] = [dequantized(e, 0, None)?, dequantized(e, 3, None)?];
+    let result = e.emit_unrounded(&float_op(e), &[&a, &b]);
+    quantize_output(e, &result, 6)
 }
 
-/// One operand and the result.
+/// Inputs: quantized value, scale and zero point of the operand; scale and zero point of the result.
 pub fn unary(e: &mut Emitter) -> Result<(), Skipped> {
-    let input = numbers(e, 0, None)?;
-    let made = operated(e, &plain_op(e), &[&input])?;
-    round(e, &made, 3)
+    let input = dequantized(e, 0, None)?;
+    let result = apply(e, &float_op(e), &[&input])?;
+    quantize_output(e, &result, 3)
 }
 
-/// The operator on numbers.
-fn plain_op(e: &Emitter) -> String {
+/// The standard operator that corresponds to a `QLinear` one.
+fn float_op(e: &Emitter) -> String {
     let op = &e.node.op_type;
     op.strip_prefix("QLinear").unwrap_or(op).to_owned()
 }
 
-/// Scale and zero point of the result, then the parts, three inputs each.
+/// Inputs: scale and zero point of the result; quantized value, scale and zero point of each operand.
 pub fn concat(e: &mut Emitter) -> Result<(), Skipped> {
     let starts = (2..e.node.input.len()).step_by(3);
-    let parts = starts.map(|first| numbers(e, first, None));
+    let parts = starts.map(|first| dequantized(e, first, None));
     let parts: Vec<String> = parts.collect::<Result<_, _>>()?;
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    let made = e.emit_unrounded("Concat", &parts);
-    e.with_attributes(e.attributes_but(&[]));
-    round(e, &made, 0)
+    let result = e.emit_unrounded("Concat", &parts);
+    e.add_attributes(e.attributes_except(&[]));
+    quantize_output(e, &result, 0)
 }
 
-/// ONNX's own operator under the other name.
+/// The standard operator of the same name.
 pub fn quantize(e: &mut Emitter) -> Result<(), Skipped> {
-    rename(e, e.output(0).unwrap_or_default())
+    standard(e, e.output(0).unwrap_or_default())
 }
 
 /// As [`quantize`].
 pub fn dequantize(e: &mut Emitter) -> Result<(), Skipped> {
-    rename(e, e.input(0)?)
+    standard(e, e.input(0)?)
 }
 
-fn rename(e: &mut Emitter, levels: &str) -> Result<(), Skipped> {
-    // ONNX's own has levels of other sizes only in newer opsets.
-    if !matches!(e.elem(levels)?, Elem::U8 | Elem::I8) {
-        return Err("its levels are not of 8 bits".into());
+/// `quantized` is the name of the quantized value.
+fn standard(e: &mut Emitter, quantized: &str) -> Result<(), Skipped> {
+    // The standard operator supports other types only in newer opsets.
+    if !matches!(e.elem(quantized)?, Elem::U8 | Elem::I8) {
+        return Err("its quantized values are neither int8 nor uint8".into());
     }
-    let inputs = [e.input(0)?, e.input(1)?, e.optional(2).unwrap_or_default()];
-    e.finish(&e.node.op_type, &inputs, &[]);
-    e.with_attributes(e.attributes_but(&[]));
+    let inputs = [
+        e.input(0)?,
+        e.input(1)?,
+        e.optional_input(2).unwrap_or_default(),
+    ];
+    e.emit_output(&e.node.op_type, &inputs, &[]);
+    e.add_attributes(e.attributes_except(&[]));
     Ok(())
 }

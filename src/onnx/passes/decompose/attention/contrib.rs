@@ -1,42 +1,42 @@
-//! The forms that ONNX Runtime's optimiser makes.
+//! ONNX Runtime's contrib operators.
 
 use crate::onnx::Elem;
 use crate::onnx::passes::decompose::attention::masks::{self, Window};
 use crate::onnx::passes::decompose::attention::{
-    Attention, Emitter, Part, Skipped, continued, length_and_width, split_heads,
+    Attention, Emitter, Part, Skipped, apply_cache, length_and_width, split_heads,
 };
-use crate::onnx::passes::decompose::quantized::numbers_of;
+use crate::onnx::passes::decompose::quantized::dequantized_inputs;
 use crate::onnx::proto::TensorProto;
 
-/// Added to a score that is masked, where the node does not tell another number.
-const MASKED: f32 = -10_000.0;
+/// Default of `mask_filter_value`, which is added to masked scores.
+const MASK_FILTER: f32 = -10_000.0;
 
-/// Queries, keys and values are one product with the weights.
+/// `Attention`: queries, keys and values are one product of the input and the weights.
 pub fn packed(e: &mut Emitter) -> Result<(), Skipped> {
-    e.without_inputs(&[(6, "past_sequence_length")])?;
+    e.reject_inputs(&[(6, "past_sequence_length")])?;
     let factors = [e.input(0)?, e.input(1)?].map(str::to_owned);
     let elem = e.elem(e.input(0)?)?;
-    projected(e, elem, factors, [3, 4], Some(5))
+    project_and_attend(e, elem, factors, [3, 4], Some(5))
 }
 
-/// The same of levels: input, weights, bias, both scales, mask, both zero points, and what was kept of earlier runs.
+/// `QAttention`. Inputs: quantized input and weights, bias, both scales, mask, both zero points, cache.
 pub fn quantized(e: &mut Emitter) -> Result<(), Skipped> {
-    let input = numbers_of(e, [0, 3, 6], None)?;
-    let weight = numbers_of(e, [1, 4, 7], Some(-1))?;
+    let input = dequantized_inputs(e, [0, 3, 6], None)?;
+    let weight = dequantized_inputs(e, [1, 4, 7], Some(-1))?;
     let elem = e.elem(e.input(3)?)?;
-    projected(e, elem, [input, weight], [5, 8], None)
+    project_and_attend(e, elem, [input, weight], [5, 8], None)
 }
 
-/// Attention to the product of what the first two inputs stand for; the mask, the past and what is added to scores are the
-/// inputs of these numbers.
-fn projected(
+/// Attention of the product of `input` and `weight`. `mask`, `past` and `added` are the indices of the inputs of the mask,
+/// the cache and the additive bias.
+fn project_and_attend(
     e: &mut Emitter,
     elem: Elem,
     [input, weight]: [String; 2],
     [mask, past]: [usize; 2],
     added: Option<usize>,
 ) -> Result<(), Skipped> {
-    e.without_flags(&["do_rotary", "past_present_share_buffer"])?;
+    e.reject_flags(&["do_rotary", "past_present_share_buffer"])?;
     let heads = e.node.int("num_heads").unwrap_or(0);
     let (length, _) = length_and_width(e, e.input(0)?)?;
     let all = e.dims(e.input(1)?)?.last().copied().unwrap_or(0);
@@ -46,15 +46,15 @@ fn projected(
         .ints("qkv_hidden_sizes")
         .unwrap_or(&[third; 3])
         .to_vec();
-    let whole: Option<Vec<usize>> = widths.iter().map(|&w| usize::try_from(w).ok()).collect();
-    let &[q, k, v] = whole.as_deref().unwrap_or_default() else {
+    let sizes: Option<Vec<usize>> = widths.iter().map(|&w| usize::try_from(w).ok()).collect();
+    let &[q, k, v] = sizes.as_deref().unwrap_or_default() else {
         return Err(Skipped(format!("qkv_hidden_sizes = {widths:?}")));
     };
     if q.checked_add(k).and_then(|sum| sum.checked_add(v)) != Some(all) {
         return Err(Skipped(format!("qkv_hidden_sizes = {widths:?}")));
     }
     let mut product = e.emit("MatMul", &[&input, &weight], &[]);
-    if let Some(bias) = e.optional(2) {
+    if let Some(bias) = e.optional_input(2) {
         product = e.emit("Add", &[&product, bias], &[]);
     }
     let widths = e.ints(&widths);
@@ -63,65 +63,66 @@ fn projected(
     let query = split_heads(e, &parts[0], heads, (length, q))?;
     let mut key = split_heads(e, &parts[1], heads, (length, k))?;
     let mut value = split_heads(e, &parts[2], heads, (length, v))?;
-    let before = past_of_both(e, past, &mut key, &mut value)?;
+    let past_length = apply_packed_cache(e, past, &mut key, &mut value)?;
     let mask = Mask {
         index: mask,
         name: "mask_index",
-        of_attention: true,
+        is_attention: true,
     };
     let bias = mask.bias(e, elem, key.length)?;
-    joined(e, elem, heads, before, [query, key, value], (bias, added))
+    let parts = [query, key, value];
+    attend(e, elem, heads, past_length, parts, (bias, added))
 }
 
-/// Puts keys and values behind those of earlier runs, which are one tensor (2, batch, heads, length, size), and makes the
-/// same of all for later ones. Returns how many there were.
-fn past_of_both(
+/// Prepends the cached keys and values, one tensor (2, batch, heads, length, size), and emits the updated cache, output 1.
+/// Returns the number of cached positions.
+fn apply_packed_cache(
     e: &mut Emitter,
     past: usize,
     key: &mut Part,
     value: &mut Part,
 ) -> Result<usize, Skipped> {
-    let mut before = 0;
+    let mut past_length = 0;
     let (ones, first) = (e.ints(&[1, 1]), [("axis", 0i64.into())]);
-    if let Some(past) = e.optional(past) {
+    if let Some(past) = e.optional_input(past) {
         let &[2, _, _, length, _] = e.dims(past)?.as_slice() else {
-            return Err(masks::unreadable("past", &e.dims(past)?));
+            return Err(masks::unsupported_dims("past", &e.dims(past)?));
         };
-        before = length;
+        past_length = length;
         let halves = e.emit_many("Split", &[past, &ones], &first, 2);
         let axis = e.ints(&[0]);
         for (part, half) in [&mut *key, &mut *value].into_iter().zip(&halves) {
             let half = e.emit("Squeeze", &[half, &axis], &[]);
-            part.extend(e, &half, before);
+            part.prepend(e, &half, past_length);
         }
     }
     if let Some(present) = e.output(1) {
-        let halves = [&*key, &*value].map(|part| masks::unsqueezed(e, &part.name, &[0]));
+        let halves = [&*key, &*value].map(|part| masks::unsqueeze(e, &part.name, &[0]));
         e.emit_as(present, "Concat", &[&halves[0], &halves[1]], &first);
     }
-    Ok(before)
+    Ok(past_length)
 }
 
-/// Queries, keys and values are three inputs, or packed into one or two; one bias for all.
+/// `MultiHeadAttention`: queries, keys and values are three inputs, or packed into one or two; the bias is concatenated.
 pub fn multi_head(e: &mut Emitter) -> Result<(), Skipped> {
-    e.without_inputs(&[(8, "past_sequence_length"), (9, "cache_indirection")])?;
-    e.without_outputs(&[(3, "qk")])?;
+    e.reject_inputs(&[(8, "past_sequence_length"), (9, "cache_indirection")])?;
+    e.reject_outputs(&[(3, "qk")])?;
     let heads = e.node.int("num_heads").unwrap_or(0);
     let elem = e.elem(e.input(0)?)?;
     let mut first = 0i64;
     let mut parts = Vec::new();
-    for own in given(e)? {
-        let (mut value, extents) = match own {
-            Given::Apart(_) if e.optional(3).is_some() => {
-                return Err("it is given bias, and keys that are split into heads".into());
+    for projection in projections(e)? {
+        let (mut value, extents) = match projection {
+            Projection::Split(_) if e.optional_input(3).is_some() => {
+                return Err("it has a bias, and inputs that are split into heads".into());
             }
-            Given::Apart(part) => {
+            Projection::Split(part) => {
                 parts.push(part);
                 continue;
             }
-            Given::Together(value, extents) => (value, extents),
+            Projection::Merged(value, extents) => (value, extents),
         };
-        if let Some(bias) = e.optional(3) {
+        if let Some(bias) = e.optional_input(3) {
             let last = first.saturating_add(extents.1 as i64);
             let ends = [first, last].map(|end| e.ints(&[end]));
             let bias = e.emit("Slice", &[bias, &ends[0], &ends[1]], &[]);
@@ -132,48 +133,51 @@ pub fn multi_head(e: &mut Emitter) -> Result<(), Skipped> {
     }
     let [query, mut key, mut value] =
         <[Part; 3]>::try_from(parts).map_err(|_| "it lacks an input")?;
-    let before = continued(e, 6, [&mut key, &mut value])?;
+    let past_length = apply_cache(e, 6, [&mut key, &mut value])?;
     let mask = Mask {
         index: 4,
         name: "key_padding_mask",
-        of_attention: false,
+        is_attention: false,
     };
     let bias = mask.bias(e, elem, key.length)?;
-    joined(e, elem, heads, before, [query, key, value], (bias, Some(5)))
+    let parts = [query, key, value];
+    attend(e, elem, heads, past_length, parts, (bias, Some(5)))
 }
 
-/// Queries, keys or values as they come.
-enum Given {
-    /// (batch, length, heads · size), and the last two of these.
-    Together(String, (usize, usize)),
-    Apart(Part),
+/// Queries, keys or values.
+enum Projection {
+    /// (batch, length, heads · size), and the last two dimensions.
+    Merged(String, (usize, usize)),
+    Split(Part),
 }
 
-/// Queries, keys and values.
-fn given(e: &mut Emitter) -> Result<Vec<Given>, Skipped> {
-    let mut found = Vec::new();
+/// Queries, keys and values, in this order.
+fn projections(e: &mut Emitter) -> Result<Vec<Projection>, Skipped> {
+    let mut result = Vec::new();
     for index in 0..3 {
-        let Some(own) = e.optional(index) else {
+        let Some(input) = e.optional_input(index) else {
             continue;
         };
-        let name = own.to_owned();
-        match *e.dims(own)? {
-            [_, length, width] => found.push(Given::Together(name, (length, width))),
-            [_, _, length, size] => found.push(Given::Apart(Part { name, length, size })),
+        let name = input.to_owned();
+        match *e.dims(input)? {
+            [_, length, width] => result.push(Projection::Merged(name, (length, width))),
+            [_, _, length, size] => result.push(Projection::Split(Part { name, length, size })),
             [_, length, heads, count @ (2 | 3), size] => {
                 let width = heads.saturating_mul(size);
-                let parts = unpacked(e, own, count, width);
+                let parts = unpack(e, input, count, width);
                 let parts = parts.into_iter();
-                found.extend(parts.map(|part| Given::Together(part, (length, width))));
+                result.extend(parts.map(|part| Projection::Merged(part, (length, width))));
             }
-            ref dims => return Err(Skipped(format!("it reads a tensor of dimensions {dims:?}"))),
+            ref dims => {
+                return Err(Skipped(format!("it has an input of dimensions {dims:?}")));
+            }
         }
     }
-    Ok(found)
+    Ok(result)
 }
 
-/// What lies side by side on axis 3 of (batch, length, heads, count, size), each as (batch, length, `width`).
-fn unpacked(e: &mut Emitter, value: &str, count: usize, width: usize) -> Vec<String> {
+/// Splits axis 3 of (batch, length, heads, count, size) into `count` tensors (batch, length, `width`).
+fn unpack(e: &mut Emitter, value: &str, count: usize, width: usize) -> Vec<String> {
     let ones = e.ints(&vec![1; count]);
     let parts = e.emit_many("Split", &[value, &ones], &[("axis", 3i64.into())], count);
     let dims = e.ints(&[0, 0, width as i64]);
@@ -181,27 +185,29 @@ fn unpacked(e: &mut Emitter, value: &str, count: usize, width: usize) -> Vec<Str
     parts.iter().map(flat).collect()
 }
 
-/// What the forms have in common, once there are queries, keys and values, with `before` of the keys from earlier runs.
-/// Scores get a mask added and the input of the number `added`.
-fn joined(
+/// Emits the attention of queries, keys and values, of which `past_length` positions are cached. `mask` and the input of
+/// index `added` are added to the scores.
+fn attend(
     e: &mut Emitter,
     elem: Elem,
     heads: i64,
-    before: usize,
+    past_length: usize,
     parts: [Part; 3],
     (mask, added): (Option<String>, Option<usize>),
 ) -> Result<(), Skipped> {
     let [query, key, value] = parts;
-    let given = added.and_then(|index| e.optional(index)).map(str::to_owned);
-    let bias = match (mask, given) {
-        (Some(mask), Some(given)) => Some(e.emit("Add", &[&mask, &given], &[])),
-        (mask, given) => mask.or(given),
+    let added = added
+        .and_then(|index| e.optional_input(index))
+        .map(str::to_owned);
+    let bias = match (mask, added) {
+        (Some(mask), Some(added)) => Some(e.emit("Add", &[&mask, &added], &[])),
+        (mask, added) => mask.or(added),
     };
     let allowed = match e.node.int("unidirectional").unwrap_or(0) {
         0 => None,
         _ => {
-            let queries = masks::positions(e, before, query.length);
-            let queries = masks::unsqueezed(e, &queries, &[1]);
+            let queries = masks::positions(e, past_length, query.length);
+            let queries = masks::unsqueeze(e, &queries, &[1]);
             Window::CAUSAL.allowed(e, &queries, key.length)
         }
     };
@@ -211,69 +217,69 @@ fn joined(
         query,
         key,
         value,
-        // 0 stands for the usual one.
+        // 0 selects the default.
         scale: e.node.float("scale").filter(|&scale| scale != 0.0),
         soft_cap: None,
         bias,
         allowed,
-        shown: None,
-        joined: true,
+        scores_output: None,
+        merge_heads: true,
     }
-    .finish(e)
+    .emit(e)
 }
 
-/// The input that tells which keys are padding.
+/// The input that masks padding keys.
 struct Mask {
     index: usize,
     name: &'static str,
-    /// Of `Attention`, where ends may be followed by starts, and one truth value a picture stands for none.
-    of_attention: bool,
+    /// Whether it is that of `Attention`, which may also be end and start positions, or (batch, 1) for no mask.
+    is_attention: bool,
 }
 
 impl Mask {
-    /// What it adds to scores of `keys` keys.
+    /// The bias that it adds to the scores of `keys` keys.
     fn bias(self, e: &mut Emitter, elem: Elem, keys: usize) -> Result<Option<String>, Skipped> {
-        let Some(mask) = e.optional(self.index) else {
+        let Some(mask) = e.optional_input(self.index) else {
             return Ok(None);
         };
-        let (dims, runs) = (e.dims(mask)?, e.dims(e.input(0)?)?[0]);
-        let kept = match dims[..] {
-            [ends] if ends == runs => within(e, mask, None, keys),
-            [both] if self.of_attention && both == 2 * runs => {
+        let (dims, batch) = (e.dims(mask)?, e.dims(e.input(0)?)?[0]);
+        let allowed = match dims[..] {
+            [ends] if ends == batch => between(e, mask, None, keys),
+            [both] if self.is_attention && both == 2 * batch => {
                 let count = [("axis", 0i64.into()), ("num_outputs", 2i64.into())];
                 let halves = e.emit_many("Split", &[mask], &count, 2);
-                within(e, &halves[0], Some(&halves[1]), keys)
+                between(e, &halves[0], Some(&halves[1]), keys)
             }
-            [_, last] if last == keys => flagged(e, mask, &[1, 2]),
-            [_, 1] if self.of_attention => return Ok(None),
-            [_, _, last] if last == keys => flagged(e, mask, &[1]),
-            _ => return Err(masks::unreadable(self.name, &dims)),
+            [_, last] if last == keys => positive(e, mask, &[1, 2]),
+            [_, 1] if self.is_attention => return Ok(None),
+            [_, _, last] if last == keys => positive(e, mask, &[1]),
+            _ => return Err(masks::unsupported_dims(self.name, &dims)),
         };
-        let filter = e.node.float("mask_filter_value").unwrap_or(MASKED);
-        let (open, shut) = (e.scalar(elem, 0.0)?, e.scalar(elem, filter.into())?);
-        Ok(Some(e.emit("Where", &[&kept, &open, &shut], &[])))
+        let filter = e.node.float("mask_filter_value").unwrap_or(MASK_FILTER);
+        let (zero, filter) = (e.scalar(elem, 0.0)?, e.scalar(elem, filter.into())?);
+        Ok(Some(e.emit("Where", &[&allowed, &zero, &filter], &[])))
     }
 }
 
-/// The keys from the position `starts` on and before `ends`, one of each a picture.
-fn within(e: &mut Emitter, ends: &str, starts: Option<&str>, keys: usize) -> String {
-    let ends = masks::whole(e, ends);
-    let ends = masks::unsqueezed(e, &ends, &[1, 2, 3]);
-    let kept = masks::until(e, &ends, keys);
+/// The mask of the keys from position `starts` to before `ends`, each (batch).
+fn between(e: &mut Emitter, ends: &str, starts: Option<&str>, keys: usize) -> String {
+    let ends = masks::to_int64(e, ends);
+    let ends = masks::unsqueeze(e, &ends, &[1, 2, 3]);
+    let before_end = masks::before(e, &ends, keys);
     let Some(starts) = starts else {
-        return kept;
+        return before_end;
     };
-    let starts = masks::whole(e, starts);
-    let starts = masks::unsqueezed(e, &starts, &[1, 2, 3]);
-    let early = masks::until(e, &starts, keys);
-    let late = e.emit("Not", &[&early], &[]);
-    e.emit("And", &[&kept, &late], &[])
+    let starts = masks::to_int64(e, starts);
+    let starts = masks::unsqueeze(e, &starts, &[1, 2, 3]);
+    let before_start = masks::before(e, &starts, keys);
+    let after_start = e.emit("Not", &[&before_start], &[]);
+    e.emit("And", &[&before_end, &after_start], &[])
 }
 
-/// The keys whose number is positive.
-fn flagged(e: &mut Emitter, mask: &str, axes: &[i64]) -> String {
-    let zero = e.constant(TensorProto::from_i64("", &[], &[0]));
-    let mask = masks::whole(e, mask);
-    let kept = e.emit("Greater", &[&mask, &zero], &[]);
-    masks::unsqueezed(e, &kept, axes)
+/// The mask of the keys whose value is positive, with `axes` inserted.
+fn positive(e: &mut Emitter, mask: &str, axes: &[i64]) -> String {
+    let zero = e.add_constant(TensorProto::from_i64("", &[], &[0]));
+    let mask = masks::to_int64(e, mask);
+    let allowed = e.emit("Greater", &[&mask, &zero], &[]);
+    masks::unsqueeze(e, &allowed, axes)
 }

@@ -1,112 +1,113 @@
-//! The functions of recurrent cells.
+//! The activations of recurrent cells.
 
 use crate::onnx::Elem;
 use crate::onnx::passes::decompose::recurrent::{Emitter, Skipped};
 
-/// A number that a function takes.
+/// A parameter of an activation.
 #[derive(Clone, Copy)]
 enum Parameter {
-    None,
-    /// With a default.
-    Usual(f32),
-    /// Without one.
-    Needed,
+    Unused,
+    Default(f32),
+    Required,
 }
-use Parameter::{Needed, None as Without, Usual};
+use Parameter::{Default, Required, Unused};
 
-/// Functions, and whether they take an alpha and a beta.
-const KNOWN: &[(&str, Parameter, Parameter)] = &[
-    ("Affine", Needed, Needed),
-    ("Elu", Usual(1.0), Without),
-    ("HardSigmoid", Usual(0.2), Usual(0.5)),
-    ("LeakyRelu", Usual(0.01), Without),
-    ("Relu", Without, Without),
-    ("ScaledTanh", Needed, Needed),
-    ("Sigmoid", Without, Without),
-    ("Softplus", Without, Without),
-    ("Softsign", Without, Without),
-    ("Tanh", Without, Without),
-    ("ThresholdedRelu", Needed, Without),
+/// Activations, and their parameters alpha and beta.
+const ACTIVATIONS: &[(&str, Parameter, Parameter)] = &[
+    ("Affine", Required, Required),
+    ("Elu", Default(1.0), Unused),
+    ("HardSigmoid", Default(0.2), Default(0.5)),
+    ("LeakyRelu", Default(0.01), Unused),
+    ("Relu", Unused, Unused),
+    ("ScaledTanh", Required, Required),
+    ("Sigmoid", Unused, Unused),
+    ("Softplus", Unused, Unused),
+    ("Softsign", Unused, Unused),
+    ("Tanh", Unused, Unused),
+    ("ThresholdedRelu", Required, Unused),
 ];
 
-/// One of them, with its numbers.
+/// An activation with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Function {
+pub struct Activation {
     name: &'static str,
     alpha: Option<f32>,
     beta: Option<f32>,
 }
 
-impl Function {
-    /// Emits the function of `value`.
-    pub fn of(self, e: &mut Emitter, value: &str, elem: Elem) -> Result<String, Skipped> {
-        let scaled = |e: &mut Emitter, op: &str, value: &str, number: Option<f32>| {
-            let number = e.scalar(elem, number.unwrap_or_default().into())?;
-            Ok::<_, Skipped>(e.emit(op, &[value, &number], &[]))
+impl Activation {
+    /// Emits the activation of `value` and returns the name of the result.
+    pub fn emit(self, e: &mut Emitter, value: &str, elem: Elem) -> Result<String, Skipped> {
+        let binary = |e: &mut Emitter, op: &str, value: &str, parameter: Option<f32>| {
+            let parameter = e.scalar(elem, parameter.unwrap_or_default().into())?;
+            Ok::<_, Skipped>(e.emit(op, &[value, &parameter], &[]))
         };
         match self.name {
             "Affine" => {
-                let product = scaled(e, "Mul", value, self.alpha)?;
-                scaled(e, "Add", &product, self.beta)
+                let product = binary(e, "Mul", value, self.alpha)?;
+                binary(e, "Add", &product, self.beta)
             }
             "ScaledTanh" => {
-                let inner = scaled(e, "Mul", value, self.beta)?;
+                let inner = binary(e, "Mul", value, self.beta)?;
                 let bounded = e.emit("Tanh", &[&inner], &[]);
-                scaled(e, "Mul", &bounded, self.alpha)
+                binary(e, "Mul", &bounded, self.alpha)
             }
             op => {
-                let numbers = [("alpha", self.alpha), ("beta", self.beta)].into_iter();
-                let numbers = numbers.filter_map(|(name, number)| Some((name, number?.into())));
-                Ok(e.emit(op, &[value], &numbers.collect::<Vec<_>>()))
+                let parameters = [("alpha", self.alpha), ("beta", self.beta)].into_iter();
+                let parameters =
+                    parameters.filter_map(|(name, parameter)| Some((name, parameter?.into())));
+                Ok(e.emit(op, &[value], &parameters.collect::<Vec<_>>()))
             }
         }
     }
 }
 
-/// The functions of a node whose `directions` share them; `usual` if it does not tell.
-pub fn functions(
+/// The activations of a node, `default` unless it specifies others. All `directions` must have the same.
+pub fn activations(
     e: &Emitter,
-    usual: &[&'static str],
+    default: &[&'static str],
     directions: usize,
-) -> Result<Vec<Function>, Skipped> {
-    let told = e.node.attribute_named("activations");
-    let names = told.map_or(&[][..], |attribute| &attribute.strings);
+) -> Result<Vec<Activation>, Skipped> {
+    let attribute = e.node.attribute_named("activations");
+    let names = attribute.map_or(&[][..], |attribute| &attribute.strings);
     let names: Vec<&str> = match names {
-        [] => usual.repeat(directions),
+        [] => default.repeat(directions),
         names => names
             .iter()
             .map(|name| std::str::from_utf8(name).unwrap_or_default())
             .collect(),
     };
-    if names.len() != usual.len() * directions {
+    if names.len() != default.len() * directions {
         return Err(Skipped(format!("activations = {names:?}")));
     }
-    let numbers = |name| {
-        let told = e.node.attribute_named(name);
-        told.map_or(&[][..], |attribute| &attribute.floats).iter()
+    let floats = |name| {
+        let attribute = e.node.attribute_named(name);
+        attribute
+            .map_or(&[][..], |attribute| &attribute.floats)
+            .iter()
     };
-    let (mut alphas, mut betas) = (numbers("activation_alpha"), numbers("activation_beta"));
-    let mut functions = Vec::with_capacity(names.len());
-    for wanted in names {
-        let mut known = KNOWN.iter();
-        let found = known.find(|(name, ..)| name.eq_ignore_ascii_case(wanted));
+    let (mut alphas, mut betas) = (floats("activation_alpha"), floats("activation_beta"));
+    let mut activations = Vec::with_capacity(names.len());
+    for requested in names {
+        let mut known = ACTIVATIONS.iter();
+        let activation = known.find(|(name, ..)| name.eq_ignore_ascii_case(requested));
         let &(name, alpha, beta) =
-            found.ok_or_else(|| Skipped(format!("activation {wanted:?}")))?;
-        let number = |parameter, told: &mut std::slice::Iter<f32>| match parameter {
-            Without => Ok(None),
-            Usual(number) => Ok(Some(told.next().copied().unwrap_or(number))),
-            Needed => match told.next() {
-                None => Err(Skipped(format!("activation {name} lacks its numbers"))),
-                number => Ok(number.copied()),
+            activation.ok_or_else(|| Skipped(format!("activation {requested:?}")))?;
+        let value = |parameter, values: &mut std::slice::Iter<f32>| match parameter {
+            Unused => Ok(None),
+            Default(default) => Ok(Some(values.next().copied().unwrap_or(default))),
+            Required => match values.next() {
+                None => Err(Skipped(format!("activation {name} lacks parameters"))),
+                value => Ok(value.copied()),
             },
         };
-        functions.push(Function {
+        activations.push(Activation {
             name,
-            alpha: number(alpha, &mut alphas)?,
-            beta: number(beta, &mut betas)?,
+            alpha: value(alpha, &mut alphas)?,
+            beta: value(beta, &mut betas)?,
         });
     }
-    let (first, others) = functions.split_at(usual.len());
+    let (first, others) = activations.split_at(default.len());
     match others.is_empty() || first == others {
         true => Ok(first.to_vec()),
         false => Err("its directions have different activations".into()),
