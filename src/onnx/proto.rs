@@ -1,4 +1,4 @@
-//! The protobuf messages of ONNX, IR version 13.
+//! The protobuf messages of ONNX, IR version 13. `onnx.proto` documents the fields.
 //!
 //! Written by hand so that no protobuf compiler is needed. Every field of the specification is declared: prost drops unknown
 //! fields, and reading and writing a file must preserve it. Tensor data are [`Bytes`]: decoding from a buffer shares it

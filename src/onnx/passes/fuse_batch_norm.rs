@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 /// fused Conv nodes disappear, except those in `keep`, which are not fused.
 ///
 /// # Errors
-/// [`Error::Corrupt`] if a constant's data does not fit its dimensions.
+/// [`Error::Corrupt`] if a constant's data do not fit its dimensions.
 pub fn fuse_batch_norm(graph: &Graph, keep: &HashSet<&str>) -> Result<Graph, Error> {
     let consumers = graph.consumers();
     let outputs: HashSet<&str> = graph

@@ -23,7 +23,7 @@ const TYPES: &[&str] = &[
 /// models may depend on the precision of intermediate float64 values.
 ///
 /// # Errors
-/// [`Error::Corrupt`] if a weight's data does not fit its dimensions.
+/// [`Error::Corrupt`] if a weight's data do not fit its dimensions.
 pub fn to_float32(mut model: ModelProto) -> Result<ModelProto, Error> {
     let widening = match model.graph.as_ref().is_some_and(has_f64_input) {
         true => Widening(&[Elem::F16, Elem::BF16, Elem::F64]),

@@ -20,6 +20,7 @@ impl Splicer {
         Self { graph, taken }
     }
 
+    /// The finished graph.
     pub fn into_graph(self) -> Graph {
         self.graph
     }

@@ -20,12 +20,16 @@ pub struct Source<'a> {
 /// A fused node, and the nodes and constants that replace it.
 pub struct Emitter<'a> {
     source: Source<'a>,
+    /// The fused node.
     pub node: &'a NodeProto,
+    /// The nodes emitted so far.
     pub nodes: Vec<NodeProto>,
+    /// The constants emitted so far.
     pub constants: Vec<TensorProto>,
 }
 
 impl<'a> Emitter<'a> {
+    /// Decomposes `node`, a node of the source graph.
     pub fn new(source: Source<'a>, node: &'a NodeProto) -> Self {
         Self {
             source,

@@ -57,6 +57,7 @@ pub fn gemm(e: &mut Emitter) -> Result<(), Skipped> {
 /// Name and parameter names.
 type Activation = (&'static str, &'static [&'static str]);
 
+/// The activation that the attribute `activation` names.
 fn activation(e: &Emitter) -> Result<Activation, Skipped> {
     let requested = e.node.string("activation").unwrap_or_default();
     let activation = PARAMETERS.iter().find(|(name, _)| *name == requested);
@@ -65,6 +66,7 @@ fn activation(e: &Emitter) -> Result<Activation, Skipped> {
         .ok_or_else(|| Skipped(format!("activation = {requested:?}")))
 }
 
+/// Emits the output: the activation of `value`.
 fn activate(
     e: &mut Emitter,
     activation: &str,

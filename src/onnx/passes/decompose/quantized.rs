@@ -117,7 +117,7 @@ pub fn select(e: &mut Emitter) -> Result<(), Skipped> {
     quantize_output(e, &result, 7)
 }
 
-/// As [`unary`]. Before opset 13, softmax coerced its input to 2-D, which is the same for the last axis only.
+/// As [`unary`]. Before opset 13, softmax coerced its input to 2-D, which makes no difference only for the last axis.
 pub fn softmax(e: &mut Emitter) -> Result<(), Skipped> {
     let rank = e.dims(e.input(0)?)?.len() as i64;
     let axis = e.node.int("axis").unwrap_or(-1);

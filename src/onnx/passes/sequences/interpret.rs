@@ -9,7 +9,9 @@ use std::rc::Rc;
 /// Visits the nodes of a graph in order and tracks the values of sequences and optionals.
 pub struct Interpreter<'a> {
     pub graph: &'a Graph,
+    /// The types of its values, for each choice of the input dimensions.
     pub shapes: &'a [Shapes],
+    /// The known sequences and optionals, by name.
     pub values: HashMap<&'a str, SequenceValue>,
     /// The names of all values, including new ones.
     pub taken: HashSet<String>,

@@ -4,6 +4,7 @@ use crate::onnx::passes::upgrade_opset::{Rewriter, take_attribute};
 use crate::onnx::proto::{AttributeProto, AttributeType, NodeProto};
 use crate::onnx::{Attribute, Error, printable};
 
+/// Drops the outputs of training mode. `spatial = 0`, which opset 9 removed, is not supported.
 pub fn batch_normalization(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
     if take_attribute(&mut node, "spatial", AttributeType::Int)
         .is_some_and(|spatial| spatial.i == 0)
@@ -19,6 +20,7 @@ pub fn batch_normalization(mut node: NodeProto, rewriter: &mut Rewriter) -> Resu
     Ok(())
 }
 
+/// Before opset 11, the bounds were attributes.
 pub fn clip(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
     rewriter.float_to_input(&mut node, "min", 1);
     rewriter.float_to_input(&mut node, "max", 2);
@@ -26,6 +28,7 @@ pub fn clip(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
     Ok(())
 }
 
+/// Before opset 12, the ratio was an attribute.
 pub fn dropout(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
     // The ratio has no effect at inference.
     take_attribute(&mut node, "ratio", AttributeType::Float);
@@ -33,6 +36,7 @@ pub fn dropout(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error
     Ok(())
 }
 
+/// Before opset 11, the pads and the value were attributes.
 pub fn pad(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
     rewriter.attribute_to_input(&mut node, "pads", 1);
     rewriter.float_to_input(&mut node, "value", 2);
@@ -49,6 +53,7 @@ pub fn roi_align(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Err
     Ok(())
 }
 
+/// Before opset 10, starts, ends and axes were attributes.
 pub fn slice(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
     for (position, attribute) in ["starts", "ends", "axes"].into_iter().enumerate() {
         rewriter.attribute_to_input(&mut node, attribute, position + 1);
@@ -57,6 +62,7 @@ pub fn slice(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> 
     Ok(())
 }
 
+/// Before opset 13, the sizes were an attribute; before opset 18, `num_outputs` was implicit.
 pub fn split(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
     if rewriter.from < 13 {
         rewriter.attribute_to_input(&mut node, "split", 1);

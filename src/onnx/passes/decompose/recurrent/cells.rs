@@ -1,4 +1,4 @@
-//! The RNN, LSTM and GRU cells: one time step each.
+//! The RNN, LSTM and GRU cells.
 
 use crate::onnx::passes::decompose::recurrent::{Emitter, Recurrence, Skipped, matrices, run};
 
@@ -80,7 +80,7 @@ pub fn gru(e: &mut Emitter) -> Result<(), Skipped> {
     let mut reset_bias = None;
     let inputs = match layer.biases(e)? {
         Some([input_bias, recurrent_bias]) if linear_before_reset => {
-            // The recurrent bias of n is added before the product with r.
+            // The recurrent bias of n is scaled by r, and therefore added later.
             let parts = e.emit_many("Split", &[&recurrent_bias, &two_and_one], &last, 2);
             let zero = e.scalar(layer.elem, 0.0)?;
             let zeros = e.emit("Mul", &[&parts[1], &zero], &[]);
@@ -97,12 +97,12 @@ pub fn gru(e: &mut Emitter) -> Result<(), Skipped> {
         let parts = e.emit_many("Split", &[&gates, &two_and_one], &last, 2);
         let mut zr = parts[0].clone();
         if let Some(h) = &state[0] {
-            let carried = e.emit("MatMul", &[h, &recurrence[0]], &[]);
-            zr = e.emit("Add", &[&zr, &carried], &[]);
+            let recurrent = e.emit("MatMul", &[h, &recurrence[0]], &[]);
+            zr = e.emit("Add", &[&zr, &recurrent], &[]);
         }
         let zr = layer.activation(e, 0, &zr)?;
         let zr = e.emit_many("Split", &[&zr, &halves], &last, 2);
-        let carried = match (&state[0], &reset_bias) {
+        let recurrent = match (&state[0], &reset_bias) {
             (Some(h), _) if !linear_before_reset => {
                 let kept = e.emit("Mul", &[&zr[1], h], &[]);
                 Some(e.emit("MatMul", &[&kept, &recurrence[1]], &[]))
@@ -117,11 +117,11 @@ pub fn gru(e: &mut Emitter) -> Result<(), Skipped> {
             }
         };
         let mut candidate = parts[1].clone();
-        if let Some(mut carried) = carried {
+        if let Some(mut recurrent) = recurrent {
             if linear_before_reset {
-                carried = e.emit("Mul", &[&zr[1], &carried], &[]);
+                recurrent = e.emit("Mul", &[&zr[1], &recurrent], &[]);
             }
-            candidate = e.emit("Add", &[&candidate, &carried], &[]);
+            candidate = e.emit("Add", &[&candidate, &recurrent], &[]);
         }
         let candidate = layer.activation(e, 1, &candidate)?;
         // n + z (h - n)

@@ -40,7 +40,7 @@ impl Direction {
         }
     }
 
-    /// Reverses the sequence of the reverse direction. Its own inverse.
+    /// Reverses the sequence of the reverse direction; a second application restores it.
     fn oriented(&self, e: &mut Emitter, value: &str, sequence: &Sequence) -> String {
         match self {
             Self::Forward => value.to_owned(),
