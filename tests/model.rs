@@ -1,7 +1,7 @@
 //! The published models, fetched and converted for real: what comes out is a classifier that ONNX Runtime runs.
 
 use image::{Rgb, RgbImage};
-use ziggurat::autodiff::{self, reach::Reach};
+use ziggurat::autodiff::{self, differentiability::Differentiability};
 use ziggurat::model::{InputSize, Network, Source};
 use ziggurat::onnx::proto::{Dim, ModelProto, OperatorSetIdProto};
 use ziggurat::onnx::shapes::untyped;
@@ -205,10 +205,10 @@ fn a_network_of_fused_operators_is_differentiable_and_has_the_layers_of_its_file
     assert!(
         layers
             .iter()
-            .all(|layer| layer.reach == Reach::Differentiable)
+            .all(|layer| layer.reach == Differentiability::Differentiable)
     );
     let shapes = network.shapes_for(2).unwrap();
-    let mut builder = Builder::over(network.graph.clone(), "gradient/");
+    let mut builder = Builder::extend(network.graph.clone(), "gradient/");
     let ones = builder.floats(&[2, 5], &[1.0; 10]);
     let seeds = [("logits".to_owned(), ones)];
     let sources = [network.input.clone()];

@@ -78,14 +78,14 @@ pub(super) fn form(batch: ModelProto, one: ModelProto, runs: usize) -> Result<Al
             runs,
         },
     };
-    let mut result = graph.hollow();
+    let mut result = graph.empty_like();
     for input in graph.inputs() {
         result.insert_input(input.clone())?;
     }
     for constant in graph.constants() {
         result.insert_constant(constant.clone())?;
     }
-    let mut builder = Builder::over(result, "ascent/alike/");
+    let mut builder = Builder::extend(result, "ascent/alike/");
     let mut is_exact = true;
     for node in graph.nodes() {
         match pictures.treatment(&graph, node) {
@@ -100,7 +100,7 @@ pub(super) fn form(batch: ModelProto, one: ModelProto, runs: usize) -> Result<Al
             }
             Treatment::Unknown => {
                 tracing::warn!(
-                    node = node.title(),
+                    node = node.display_name(),
                     "may treat the pictures of a batch differently"
                 );
                 is_exact = false;

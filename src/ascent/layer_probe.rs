@@ -82,7 +82,7 @@ impl LayerProbe {
     /// # Errors
     /// [`Error::NoSuchUnit`] if a layer does not exist or has no channels, [`Error::Runtime`] if the device cannot run it.
     pub fn open(network: &Network, layers: &[&str], device: Device) -> Result<Self, Error> {
-        let mut builder = Builder::over(network.graph.clone(), PREFIX);
+        let mut builder = Builder::extend(network.graph.clone(), PREFIX);
         let mut shapes = network.shapes.clone();
         let watch = |layer: &&str| Watched::emit(network, &mut builder, &mut shapes, layer);
         let watched: Vec<Watched> = layers.iter().map(watch).collect::<Result<_, Error>>()?;
@@ -146,7 +146,7 @@ impl ChannelMaps {
         (rank, count): (Rank, usize),
         site: impl Into<Site>,
     ) -> Result<Self, Error> {
-        let mut builder = Builder::over(network.graph.clone(), PREFIX);
+        let mut builder = Builder::extend(network.graph.clone(), PREFIX);
         let mut shapes = network.shapes.clone();
         let watched = Watched::emit(network, &mut builder, &mut shapes, layer)?;
         let channels = shapes.get(&watched.activations)?.dims[1];

@@ -9,7 +9,7 @@ use super::stochastic_depth::{self, Batch, Gated};
 use super::{Error, Objective};
 use crate::autodiff;
 use crate::model::Network;
-use crate::onnx::fold;
+use crate::onnx::passes::fuse_batch_norm;
 use crate::onnx::proto::ModelProto;
 use crate::runtime::{Device, Loop, Options, Session, Stop, Tensor};
 use std::collections::HashSet;
@@ -103,7 +103,7 @@ fn build(network: &Network, plan: &Plan, device: Device) -> Result<(ModelProto, 
         .flatten()
         .chain(plan.map.as_ref().map(|map| map.layer.as_str()))
         .collect();
-    let folded = fold::batch_normalization(&network.graph, &keep)?;
+    let folded = fuse_batch_norm::fuse_batch_norm(&network.graph, &keep)?;
     let Gated { graph, branches } = if plan.terms.stochastic_depth {
         let batch = Batch {
             one: &network.shapes,

@@ -171,7 +171,7 @@ fn check_linear(network: &Network, objective: &Objective, layer: &str) -> Result
             return Err(Error::NoMap(format!(
                 "plain CAM needs pooling and one linear layer between {} and the scores, but there is node {} ({}): use grad-cam",
                 printable(layer),
-                node.title(),
+                node.display_name(),
                 printable(&node.op_type)
             )));
         }
@@ -199,7 +199,7 @@ struct Path<'a> {
 impl<'a> Path<'a> {
     fn new(network: &'a Network, value: &'a str) -> Self {
         let graph = &network.graph;
-        let needed = graph.needed_for([value]);
+        let needed = graph.ancestors([value]);
         let dependent = graph.descendants([network.input.as_str()]);
         let depends = |names: &[String]| names.iter().any(|name| dependent.contains(name.as_str()));
         let nodes: Vec<usize> = (0..needed.len())

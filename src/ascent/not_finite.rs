@@ -11,7 +11,7 @@ pub(super) fn first_layer(
     value: &str,
     is_finite: impl Fn(&str) -> Option<bool>,
 ) -> Option<String> {
-    let needed = network.graph.needed_for([value]);
+    let needed = network.graph.ancestors([value]);
     let nodes = network.graph.nodes().iter().zip(needed);
     let on_path: Vec<(&str, &str)> = nodes
         .filter(|(_, needed)| *needed)

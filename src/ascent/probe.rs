@@ -278,7 +278,7 @@ fn scored_graph(
     let mut shapes = network.shapes_for(runs)?;
     let mut graph = network.graph.clone();
     graph.set_input_type(&network.input, Elem::F32, &fixed(&network.input_dims(runs)));
-    let mut builder = Builder::over(graph, PREFIX);
+    let mut builder = Builder::extend(graph, PREFIX);
     let position = flat_position(network, target, unit)?;
     let pair = [unit.index as i64, position as i64].repeat(runs);
     let units = builder.constant(TensorProto::from_i64("", &[runs as i64, 2], &pair));

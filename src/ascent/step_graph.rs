@@ -94,7 +94,7 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
         return Err(GraphError::Unsupported(what).into());
     };
     let mut step = Step {
-        builder: Builder::over(request.network.hollow(), "ascent/"),
+        builder: Builder::extend(request.network.empty_like(), "ascent/"),
         runs,
     };
     step.declare(request, [channels, height, width])?;
@@ -103,7 +103,7 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
     let view = step.view(&lines, request);
     let image = view.units.clone();
     step.builder
-        .absorb(request.network, request.input, &image)?;
+        .append_graph(request.network, request.input, &image)?;
     let mut shapes = request.shapes.clone();
     let scored = objective::Scored {
         kind: request.kind,

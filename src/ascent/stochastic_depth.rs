@@ -63,17 +63,17 @@ pub(super) fn gate(
     value: &str,
 ) -> Result<Gated, Error> {
     let runs = batch.runs;
-    let needed = graph.needed_for([value]);
+    let needed = graph.ancestors([value]);
     let branch_of: Vec<Option<Branch>> = (0..graph.nodes().len())
         .map(|sum| {
-            let place = residual::branch(graph, sum).filter(|_| needed[sum])?;
+            let place = residual::residual_input(graph, sum).filter(|_| needed[sum])?;
             let open = &graph.nodes()[sum].input[place];
             let (axis, each) = batch.axis(open, &shapes.find(open)?.dims)?;
             Some(Branch { place, axis, each })
         })
         .collect();
     let branches = branch_of.iter().flatten().count();
-    let mut result = graph.hollow();
+    let mut result = graph.empty_like();
     if branches > 0 {
         let gates = value_info(BRANCHES, Elem::F32, &fixed(&[runs, branches]));
         result.insert_input(gates)?;
@@ -84,7 +84,7 @@ pub(super) fn gate(
     for constant in graph.constants() {
         result.insert_constant(constant.clone())?;
     }
-    let mut builder = Builder::over(result, "ascent/gated/");
+    let mut builder = Builder::extend(result, "ascent/gated/");
     let mut column = 0;
     for (node, branch) in graph.nodes().iter().zip(branch_of) {
         let mut node = node.clone();

@@ -1,19 +1,19 @@
-//! What a rule sees of the graph, and how it emits nodes.
+//! The interface between gradient rules and the graph: the node's inputs, shapes and attributes, and helpers that emit nodes.
 
 use super::{Error, Options};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::{Attribute, Builder, Elem, Error as GraphError, Shapes};
 use crate::text::printable;
 
-/// The gradients that a rule returns: one place an input, `None` where it was not wanted or is zero. Places at the end may
-/// be left out.
+/// The gradients that a rule returns, one per input: `None` where it was not requested or is zero. Trailing entries may be
+/// omitted.
 pub type Gradients = Vec<Option<String>>;
 
-/// The most elements that a value may have.
-const LARGEST: usize = 1 << 40;
+/// Maximum number of elements of a value.
+const MAX_ELEMENTS: usize = 1 << 40;
 
-/// The most numbers of a constant that a gradient brings along.
-const LARGEST_CONSTANT: usize = 1 << 24;
+/// Maximum number of elements of a constant in the gradient graph.
+const MAX_CONSTANT: usize = 1 << 24;
 
 /// One node under differentiation.
 pub struct Context<'a> {
@@ -23,8 +23,8 @@ pub struct Context<'a> {
     pub(super) options: &'a Options,
     /// The gradient of each output; `None` where the objective does not depend on it.
     pub(super) gradients: Vec<Option<String>>,
-    /// Whether the gradient of each input is asked for.
-    pub(super) wanted: Vec<bool>,
+    /// Whether the gradient of each input is requested.
+    pub(super) needs_grad: Vec<bool>,
 }
 
 impl Context<'_> {
@@ -34,7 +34,7 @@ impl Context<'_> {
     /// [`GraphError::Corrupt`] if the node lacks it.
     pub fn input(&self, index: usize) -> Result<String, GraphError> {
         self.optional_input(index).ok_or_else(|| {
-            let node = self.node.title();
+            let node = self.node.display_name();
             GraphError::Corrupt(format!(
                 "node {node} ({}) lacks input {index}",
                 printable(&self.node.op_type)
@@ -55,57 +55,61 @@ impl Context<'_> {
     /// The gradient of output 0.
     ///
     /// # Errors
-    /// [`Error::Form`] if only another output has one.
-    pub fn gradient(&self) -> Result<String, Error> {
+    /// [`Error::Unsupported`] if only another output has one.
+    pub fn grad_output(&self) -> Result<String, Error> {
         let first = self.gradients.first().cloned().flatten();
-        first.ok_or_else(|| self.form("the objective depends on an output other than its first"))
+        first.ok_or_else(|| {
+            self.unsupported("the objective depends on an output other than its first")
+        })
     }
 
-    /// Whether the gradient of input `index` is asked for.
-    pub fn wants(&self, index: usize) -> bool {
-        self.wanted.get(index).copied().unwrap_or(false)
+    /// Whether the gradient of input `index` is requested.
+    pub fn needs_input_grad(&self, index: usize) -> bool {
+        self.needs_grad.get(index).copied().unwrap_or(false)
     }
 
-    /// Refuses all gradients but input 0's, for operators whose further inputs are parameters.
+    /// Checks that only the gradient of input 0 is requested, for operators whose further inputs are parameters.
     ///
     /// # Errors
-    /// [`Error::Form`] if another is asked for.
-    pub fn only_first(&self) -> Result<(), Error> {
-        match (1..self.wanted.len()).find(|&index| self.wants(index)) {
+    /// [`Error::Unsupported`] if another one is requested.
+    pub fn first_input_only(&self) -> Result<(), Error> {
+        match (1..self.needs_grad.len()).find(|&index| self.needs_input_grad(index)) {
             None => Ok(()),
-            Some(index) => {
-                Err(self.form(&format!("its input {index} is to be differentiated too")))
-            }
+            Some(index) => Err(self.unsupported(&format!(
+                "the gradient of its input {index} is not implemented"
+            ))),
         }
     }
 
-    /// The error that this node is used in a way its rule does not cover.
-    pub fn form(&self, why: &str) -> Error {
-        Error::Form {
-            node: self.node.title(),
+    /// The error for a node that its rule does not cover, with the reason.
+    pub fn unsupported(&self, why: &str) -> Error {
+        Error::Unsupported {
+            node: self.node.display_name(),
             op: self.node.op_type.clone(),
             why: why.into(),
         }
     }
 
-    /// Refuses to write a constant of dimensions `dims` where that is too large.
+    /// Checks that a constant of dimensions `dims` is not too large.
     ///
     /// # Errors
-    /// [`Error::Form`] for more than `LARGEST_CONSTANT` numbers.
+    /// [`Error::Unsupported`] for more than `MAX_CONSTANT` elements.
     pub fn check_constant(&self, dims: &[usize]) -> Result<(), Error> {
         let count = dims
             .iter()
             .fold(1, |count: usize, &dim| count.saturating_mul(dim));
-        match count > LARGEST_CONSTANT {
-            true => Err(self.form(&format!("it needs a constant of {dims:?} numbers"))),
+        match count > MAX_CONSTANT {
+            true => Err(self.unsupported(&format!(
+                "it needs a constant of dimensions {dims:?}, which is too large"
+            ))),
             false => Ok(()),
         }
     }
 
-    /// Dimensions of a value of the original graph. The product of any of them is far from overflow.
+    /// Dimensions of a value of the original graph. Their product does not overflow.
     ///
     /// # Errors
-    /// [`GraphError::Unsupported`] if they are not known, or the value is larger than any memory.
+    /// [`GraphError::Unsupported`] if they are unknown or the value has too many elements.
     pub fn dims(&self, value: &str) -> Result<Vec<usize>, GraphError> {
         let dims = match self.builder.graph().constant(value) {
             Some(constant) => constant.shape()?,
@@ -115,7 +119,7 @@ impl Context<'_> {
             .iter()
             .try_fold(1usize, |count, &dim| count.checked_mul(dim.max(1)));
         match count {
-            Some(count) if count <= LARGEST => Ok(dims),
+            Some(count) if count <= MAX_ELEMENTS => Ok(dims),
             _ => Err(GraphError::Unsupported(format!(
                 "value {}: dimensions {dims:?} are too large",
                 printable(value)
@@ -126,7 +130,7 @@ impl Context<'_> {
     /// Element type of a value of the original graph.
     ///
     /// # Errors
-    /// [`GraphError::Unsupported`] if it is not known.
+    /// [`GraphError::Unsupported`] if it is unknown.
     pub fn elem(&self, value: &str) -> Result<Elem, GraphError> {
         match self.builder.graph().constant(value) {
             Some(constant) => constant.elem(),
@@ -134,7 +138,7 @@ impl Context<'_> {
         }
     }
 
-    /// The constant that input `index` is, if it is one.
+    /// Input `index`, if it is a constant.
     pub fn constant(&self, index: usize) -> Option<&TensorProto> {
         self.builder.graph().constant(self.node.input_at(index)?)
     }
@@ -142,21 +146,21 @@ impl Context<'_> {
     /// The integers of input `index`: `None` if the input is not given.
     ///
     /// # Errors
-    /// [`Error::Form`] if it is not a constant.
+    /// [`Error::Unsupported`] if it is not a constant.
     pub fn constant_ints(&self, index: usize) -> Result<Option<Vec<i64>>, Error> {
         if self.node.input_at(index).is_none() {
             return Ok(None);
         }
         match self.constant(index) {
             Some(tensor) => Ok(Some(tensor.to_i64()?)),
-            None => Err(self.form(&format!("its input {index} is not a constant"))),
+            None => Err(self.unsupported(&format!("its input {index} is not a constant"))),
         }
     }
 
     /// The single number of input `index`: `None` if the input is not given.
     ///
     /// # Errors
-    /// [`Error::Form`] if it is not a constant of one element.
+    /// [`Error::Unsupported`] if it is not a constant of one element.
     pub fn constant_number(&self, index: usize) -> Result<Option<f64>, Error> {
         if self.node.input_at(index).is_none() {
             return Ok(None);
@@ -164,26 +168,26 @@ impl Context<'_> {
         let values = self.constant(index).map(TensorProto::to_f64).transpose()?;
         match values.as_deref() {
             Some([number]) => Ok(Some(*number)),
-            _ => Err(self.form(&format!("its input {index} is not a constant number"))),
+            _ => Err(self.unsupported(&format!("its input {index} is not a constant number"))),
         }
     }
 
-    /// The axis attribute `name`, counted from the front.
+    /// The axis attribute `name` as a non-negative axis.
     ///
     /// # Errors
-    /// [`Error::Form`] if it is out of range for `rank`.
+    /// [`Error::Unsupported`] if it is out of range for `rank`.
     pub fn axis(&self, name: &str, default: i64, rank: usize) -> Result<usize, Error> {
         self.resolve_axis(self.node.int(name).unwrap_or(default), rank)
     }
 
-    /// `axis` counted from the front.
+    /// `axis` as a non-negative axis.
     ///
     /// # Errors
-    /// [`Error::Form`] if it is out of range for `rank`.
+    /// [`Error::Unsupported`] if it is out of range for `rank`.
     pub fn resolve_axis(&self, axis: i64, rank: usize) -> Result<usize, Error> {
         let from_front = if axis < 0 { axis + rank as i64 } else { axis };
         let resolved = usize::try_from(from_front).ok().filter(|&axis| axis < rank);
-        resolved.ok_or_else(|| self.form(&format!("axis {axis} of a tensor of rank {rank}")))
+        resolved.ok_or_else(|| self.unsupported(&format!("axis {axis} of a tensor of rank {rank}")))
     }
 
     /// Emits a node with one output.
@@ -192,18 +196,18 @@ impl Context<'_> {
     }
 
     /// Emits a node without attributes.
-    pub fn plain(&mut self, op: &str, inputs: &[&str]) -> String {
+    pub fn op(&mut self, op: &str, inputs: &[&str]) -> String {
         self.builder.emit(op, inputs, &[])
     }
 
     /// `a · b`, broadcast.
     pub fn mul(&mut self, a: &str, b: &str) -> String {
-        self.plain("Mul", &[a, b])
+        self.op("Mul", &[a, b])
     }
 
     /// `a + b`, broadcast.
     pub fn add(&mut self, a: &str, b: &str) -> String {
-        self.plain("Add", &[a, b])
+        self.op("Add", &[a, b])
     }
 
     /// `value · factor`, for a value of the type `elem`.
@@ -239,16 +243,16 @@ impl Context<'_> {
     /// `value` with other dimensions for the same elements.
     pub fn reshape(&mut self, value: &str, dims: &[usize]) -> String {
         let dims = self.dims_constant(dims);
-        self.plain("Reshape", &[value, &dims])
+        self.op("Reshape", &[value, &dims])
     }
 
     /// `value` repeated to fill `dims`.
     pub fn expand(&mut self, value: &str, dims: &[usize]) -> String {
         let dims = self.dims_constant(dims);
-        self.plain("Expand", &[value, &dims])
+        self.op("Expand", &[value, &dims])
     }
 
-    /// Gradients of zero for values of the type given; those of levels are float32.
+    /// A zero gradient for a value of type `elem`; float32 for quantized values.
     ///
     /// # Errors
     /// [`GraphError::Unsupported`] for element types that constants cannot have.
@@ -258,21 +262,21 @@ impl Context<'_> {
         Ok(self.expand(&zero, dims))
     }
 
-    /// Sum over `axes`, which stay as dimensions of size 1.
+    /// Sum over `axes`, kept as dimensions of size 1.
     pub fn sum_over(&mut self, value: &str, axes: &[usize]) -> String {
         let axes: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
         let axes = self.ints(&axes);
         self.emit("ReduceSum", &[value, &axes], &[("keepdims", 1i64.into())])
     }
 
-    /// Mean over `axes`, which stay as dimensions of size 1.
+    /// Mean over `axes`, kept as dimensions of size 1.
     pub fn mean_over(&mut self, value: &str, axes: &[usize]) -> String {
         let axes: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
         let axes = self.ints(&axes);
         self.emit("ReduceMean", &[value, &axes], &[("keepdims", 1i64.into())])
     }
 
-    /// `value` as numbers of the type `elem`.
+    /// `value` converted to `elem`.
     pub fn cast(&mut self, value: &str, elem: Elem) -> String {
         self.emit("Cast", &[value], &[("to", i64::from(elem.code()).into())])
     }
@@ -283,45 +287,46 @@ impl Context<'_> {
         self.emit("Transpose", &[value], &[("perm", permutation.into())])
     }
 
-    /// `value` with zeros before and after along each axis, as many as `before` and `after` say for it; negative amounts
-    /// cut off.
+    /// `value` padded with `before` and `after` zeros along each axis; negative amounts crop.
     ///
-    /// Amounts are always given for all axes: ONNX Runtime (1.32) takes them to be when it moves a transposition past a
-    /// Pad, whatever its input `axes` says.
+    /// The amounts always cover all axes: ONNX Runtime (1.32) ignores the input `axes` when it moves a Transpose past a
+    /// Pad.
     pub fn pad(&mut self, value: &str, before: &[i64], after: &[i64]) -> String {
         let amounts = self.ints(&[before, after].concat());
-        self.plain("Pad", &[value, &amounts])
+        self.op("Pad", &[value, &amounts])
     }
 
-    /// `a / b`, broadcast, and 0 where `b` is 0; both of the type `elem`. For quotients whose numerator vanishes together
-    /// with the denominator.
+    /// `a / b`, broadcast, and 0 where `b` is 0; both of type `elem`. For quotients whose numerator vanishes with the
+    /// denominator.
     ///
     /// # Errors
     /// [`GraphError::Unsupported`] for element types that constants cannot have.
     pub fn div_or_zero(&mut self, a: &str, b: &str, elem: Elem) -> Result<String, GraphError> {
         let (zero, one) = (self.scalar(elem, 0.0)?, self.scalar(elem, 1.0)?);
-        let empty = self.plain("Equal", &[b, &zero]);
-        let divisor = self.plain("Where", &[&empty, &one, b]);
-        let quotient = self.plain("Div", &[a, &divisor]);
-        Ok(self.plain("Where", &[&empty, &zero, &quotient]))
+        let is_zero = self.op("Equal", &[b, &zero]);
+        let divisor = self.op("Where", &[&is_zero, &one, b]);
+        let quotient = self.op("Div", &[a, &divisor]);
+        Ok(self.op("Where", &[&is_zero, &zero, &quotient]))
     }
 
-    /// Refuses gradients of any output but the first.
+    /// Checks that the objective depends on no output but the first.
     ///
     /// # Errors
-    /// [`Error::Form`] if the objective depends on another.
-    pub fn only_first_output(&self) -> Result<(), Error> {
+    /// [`Error::Unsupported`] if the objective depends on another.
+    pub fn first_output_only(&self) -> Result<(), Error> {
         match self.gradients.iter().skip(1).any(Option::is_some) {
-            true => Err(self.form("the objective depends on an output other than its first")),
+            true => {
+                Err(self.unsupported("the objective depends on an output other than its first"))
+            }
             false => Ok(()),
         }
     }
 
-    /// Sums a gradient over the axes along which its primal was broadcast from `to` to `from`.
+    /// Sums a gradient over the axes along which its primal was broadcast from dimensions `to` to `from`.
     ///
     /// # Errors
-    /// [`Error::Form`] if that is no broadcast: what is known of dimensions contradicts the operator.
-    pub fn unbroadcast(
+    /// [`Error::Unsupported`] if `to` does not broadcast to `from`: the known dimensions contradict the operator.
+    pub fn sum_to_shape(
         &mut self,
         gradient: &str,
         from: &[usize],
@@ -335,9 +340,10 @@ impl Context<'_> {
             pairs.all(|(&from, &to)| to == 1 || to == from)
         };
         let lead = from.len().checked_sub(to.len()).filter(fits);
-        let lead = lead.ok_or_else(|| self.form(&format!("it makes {from:?} of {to:?}")))?;
-        let repeated = |&axis: &usize| axis < lead || (to[axis - lead] == 1 && from[axis] != 1);
-        let axes: Vec<usize> = (0..from.len()).filter(repeated).collect();
+        let lead = lead
+            .ok_or_else(|| self.unsupported(&format!("{to:?} does not broadcast to {from:?}")))?;
+        let is_broadcast = |&axis: &usize| axis < lead || (to[axis - lead] == 1 && from[axis] != 1);
+        let axes: Vec<usize> = (0..from.len()).filter(is_broadcast).collect();
         let summed = if axes.is_empty() {
             gradient.into()
         } else {

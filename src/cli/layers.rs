@@ -8,7 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use ziggurat::autodiff::reach::Reach;
+use ziggurat::autodiff::differentiability::Differentiability;
 use ziggurat::model::Layer;
 
 #[derive(clap::Args)]
@@ -73,7 +73,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 fn line(layer: &Layer) -> Line<'_> {
-    let differentiable = layer.reach == Reach::Differentiable;
+    let differentiable = layer.reach == Differentiability::Differentiable;
     Line {
         name: &layer.name,
         op: &layer.op,

@@ -186,7 +186,7 @@ impl<'a> Activations<'a> {
         inputs
             .iter()
             .all(|input| self.dependent.contains(input.as_str()))
-            && residual::branch(self.graph(), index).is_some()
+            && residual::residual_input(self.graph(), index).is_some()
     }
 
     fn graph(&self) -> &'a Graph {

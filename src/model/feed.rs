@@ -45,7 +45,7 @@ pub(super) fn constants(
             ))
         })
     };
-    let read = graph.read();
+    let read = graph.read_values();
     let needed = others
         .iter()
         .filter(|input| read.contains(input.name.as_str()));

@@ -3,8 +3,8 @@
 
 use super::{Card, Error, InputSize, ModelFile, Origin, Sides, feed};
 use crate::onnx::graph::declared_dims;
+use crate::onnx::names::{self, Renames};
 use crate::onnx::proto::{Dim, NodeProto, TensorProto, ValueInfoProto};
-use crate::onnx::scope::{self, Names};
 use crate::onnx::shapes::value_info;
 use crate::onnx::{Attribute, Elem, Graph};
 use crate::text::printable;
@@ -80,7 +80,7 @@ impl Picture {
             candidates.retain(|(_, kind)| is_usual(kind));
         }
         // Exporters leave inputs behind of which they have folded all that read them.
-        let read = graph.read();
+        let read = graph.read_values();
         let is_read = |(input, _): &(&ValueInfoProto, _)| read.contains(input.name.as_str());
         if candidates.iter().any(is_read) {
             candidates.retain(is_read);
@@ -145,12 +145,12 @@ impl Picture {
             Dim::DimValue(height),
             Dim::DimValue(width),
         ];
-        let mut result = graph.hollow();
+        let mut result = graph.empty_like();
         result.insert_input(value_info(&self.name, Elem::F32, &dims))?;
         for constant in graph.constants().chain(&self.fed) {
             result.insert_constant(constant.clone())?;
         }
-        let mut names = Names::new();
+        let mut names = Renames::new();
         if self.axes == Axes::ChannelsLast {
             let turned = self.turned(graph);
             result.insert_node(NodeProto {
@@ -164,7 +164,7 @@ impl Picture {
         }
         for node in graph.nodes() {
             let mut node = node.clone();
-            scope::rename(&mut node, &names);
+            names::rename(&mut node, &names);
             result.insert_node(node)?;
         }
         result.set_outputs(graph.outputs().to_vec());

@@ -3,9 +3,9 @@
 use super::activations::Activations;
 use super::layout::Layout;
 use super::{Error, Network, near};
-use crate::autodiff::reach::{Reach, reach};
+use crate::autodiff::differentiability::{Differentiability, analyze};
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Elem, Graph, OWN};
+use crate::onnx::{Elem, Graph, INTERNAL_PREFIX};
 
 /// One value that can be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Layer {
     /// Whether people would call it a layer: not a step within one, nor only a rearrangement.
     pub is_activation: bool,
     /// Whether it can be visualised, or why not.
-    pub reach: Reach,
+    pub reach: Differentiability,
 }
 
 impl Layer {
@@ -41,7 +41,7 @@ impl Layer {
 /// The values of `network` that depend on the picture and have channels, in graph order; not those that were added when it
 /// was read.
 pub(super) fn layers(network: &Network) -> Vec<Layer> {
-    let reached = reach(&network.graph, &network.shapes, &network.input);
+    let reached = analyze(&network.graph, &network.shapes, &network.input);
     let activations = Activations::of(network);
     let mut layers = Vec::new();
     for (index, node) in network.graph.nodes().iter().enumerate() {
@@ -49,13 +49,13 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
             let reach = reached
                 .get(name.as_str())
                 .cloned()
-                .unwrap_or(Reach::Independent);
+                .unwrap_or(Differentiability::Independent);
             let (Some(value), Some(layout)) = (network.shapes.find(name), network.layout(name))
             else {
                 continue;
             };
-            let of_the_file = !name.starts_with(OWN);
-            if of_the_file && reach != Reach::Independent && value.elem.is_float() {
+            let of_the_file = !name.starts_with(INTERNAL_PREFIX);
+            if of_the_file && reach != Differentiability::Independent && value.elem.is_float() {
                 let whole = network.wholes.making(name);
                 let linear = activations.linear_before(index);
                 let makers = linear.into_iter().chain([node]);

@@ -3,8 +3,9 @@
 //! fewer layers that can be visualised. Only what ONNX Runtime refuses as it stands in the file is the model's fault.
 
 use super::{Error, InputSize};
+use crate::onnx::passes::{decompose, inline_functions, polyfill, to_float32, upgrade_opset};
 use crate::onnx::proto::ModelProto;
-use crate::onnx::{Graph, Shapes, decompose, foreign, functions, precision, upgrade};
+use crate::onnx::{Graph, Shapes};
 use crate::runtime::folding::{self, Parts};
 use serde::Serialize;
 
@@ -78,11 +79,11 @@ impl Passes<'_> {
     /// [`Error::Onnx`] if the model is damaged, or beyond what is read.
     pub fn graph(self, mut model: ModelProto) -> Result<Graph, Error> {
         if self.has(Pass::Precision) {
-            model = precision::single(model)?;
+            model = to_float32::to_float32(model)?;
         }
-        model = upgrade::upgrade(model)?;
+        model = upgrade_opset::upgrade(model)?;
         if self.has(Pass::Functions) {
-            model = functions::inline(foreign::define(model))?;
+            model = inline_functions::inline(polyfill::define_missing_ops(model))?;
         }
         Ok(Graph::new(model)?)
     }

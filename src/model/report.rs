@@ -8,7 +8,7 @@ use super::class_scores::Evidence;
 use super::hints::Hints;
 use super::passes::LeftOut;
 use super::{Activation, Card, Error, ModelFile, Network, Origin, Preprocessing, input};
-use crate::autodiff::reach::{Reach, Refusals};
+use crate::autodiff::differentiability::{Differentiability, SkipReasons};
 use crate::autodiff::rules;
 use crate::onnx::graph::{declared_dims, is_default_domain};
 use crate::onnx::proto::{Dim, ModelProto, NodeProto, ValueInfoProto};
@@ -226,7 +226,7 @@ impl Understood {
         let reached = || {
             layers
                 .iter()
-                .filter(|layer| layer.reach == Reach::Differentiable)
+                .filter(|layer| layer.reach == Differentiability::Differentiable)
         };
         let graph = &network.graph;
         let dependent = graph.descendants([network.input.as_str()]);
@@ -235,7 +235,7 @@ impl Understood {
             Some(logits) => vec![logits],
             None => layers.iter().map(|layer| layer.name.as_str()).collect(),
         };
-        let needed = graph.needed_for(ends);
+        let needed = graph.ancestors(ends);
         let on_path = graph.nodes().iter().zip(needed).filter(|(node, needed)| {
             *needed
                 && node
@@ -248,9 +248,9 @@ impl Understood {
             .iter()
             .filter(|node| rules::rule(node).is_none() && !rules::has_zero_gradient(node));
         let blocked: Vec<&&NodeProto> = blocked.collect();
-        let refusals = Refusals::of(graph, &network.shapes);
+        let refusals = SkipReasons::of(graph, &network.shapes);
         let block = |node: &&&NodeProto| Block {
-            node: node.title(),
+            node: node.display_name(),
             op: title(node),
             opset: graph.opset(),
             why: refusals.find(node),

@@ -2,7 +2,8 @@
 //! exported, not for the rearrangement that its last part is.
 
 use super::layers::parameters;
-use crate::onnx::{Graph, decompose};
+use crate::onnx::Graph;
+use crate::onnx::passes::decompose;
 use std::collections::HashMap;
 
 /// An operator that was decomposed.

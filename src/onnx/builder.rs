@@ -1,6 +1,6 @@
 //! Adds nodes to a graph: fresh names, typed attributes, shared constants.
 //!
-//! Everything is emitted in one modern form, opset [`OPSET`] or newer; [`super::upgrade`] brings older graphs there first.
+//! Nodes are emitted in the form of opset [`OPSET`] or newer; [`super::passes::upgrade_opset`] converts older graphs first.
 
 use super::proto::{
     AttributeProto, AttributeType, Dim, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
@@ -9,10 +9,10 @@ use super::{Elem, Error, Graph};
 use bytes::Bytes;
 use std::collections::HashMap;
 
-/// The oldest opset that emitted nodes are valid in (axes as inputs, reductions in scatters, `num_outputs`).
+/// The oldest opset in which emitted nodes are valid (axes as inputs, reductions in scatters, `num_outputs`).
 pub const OPSET: i64 = 18;
 
-/// The value of a node's attribute.
+/// The value of an attribute.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Attribute {
     Int(i64),
@@ -33,7 +33,7 @@ macro_rules! attribute_from {
 attribute_from!(i64 => Int, f32 => Float, &[f32] => Floats, Vec<f32> => Floats, Vec<i64> => Ints, &[i64] => Ints, &str => String, String => String, Vec<String> => Strings);
 
 impl Attribute {
-    /// The attribute called `name` of this value.
+    /// The attribute `name` with this value.
     pub fn named(self, name: &str) -> AttributeProto {
         let mut proto = AttributeProto {
             name: name.into(),
@@ -80,8 +80,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Goes on from `graph`; names of new nodes and values begin with `prefix`.
-    pub fn over(graph: Graph, prefix: &str) -> Self {
+    /// Extends `graph`; names of new nodes and values begin with `prefix`.
+    pub fn extend(graph: Graph, prefix: &str) -> Self {
         Self {
             graph,
             prefix: prefix.into(),
@@ -90,7 +90,7 @@ impl Builder {
         }
     }
 
-    /// Begins an empty graph at `opset`.
+    /// Builds an empty graph of opset `opset`.
     pub fn empty(opset: i64, prefix: &str) -> Self {
         let model = ModelProto {
             ir_version: 8,
@@ -102,8 +102,8 @@ impl Builder {
             }],
             ..Default::default()
         };
-        let graph = Graph::new(model).expect("an empty graph has nothing that could be wrong");
-        Self::over(graph, prefix)
+        let graph = Graph::new(model).expect("an empty graph is valid");
+        Self::extend(graph, prefix)
     }
 
     /// The graph so far.
@@ -116,7 +116,7 @@ impl Builder {
         self.graph
     }
 
-    /// What the names of new nodes and values begin with from now on.
+    /// Changes the prefix of the names of new nodes and values.
     pub fn set_prefix(&mut self, prefix: &str) {
         self.prefix = prefix.into();
     }
@@ -131,15 +131,15 @@ impl Builder {
         Ok(name.into())
     }
 
-    /// Adds a node with one output and returns the output's name. An empty input name leaves that input out.
+    /// Adds a node with one output and returns the output's name. An empty input name omits that input.
     ///
     /// # Panics
-    /// If an input does not exist, which is a mistake of the caller, not of a file.
+    /// If an input does not exist, which is a programming error.
     pub fn emit(&mut self, op: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> String {
         self.emit_many(op, inputs, attributes, 1).remove(0)
     }
 
-    /// As [`Builder::emit`], for a node with several outputs.
+    /// Like [`Builder::emit`], for a node with `outputs` outputs.
     ///
     /// # Panics
     /// As [`Builder::emit`].
@@ -160,11 +160,11 @@ impl Builder {
         let node = node(&name, op, inputs, &values, attributes);
         self.graph
             .insert_node(node)
-            .expect("emitted nodes read existing values and make fresh ones");
+            .expect("emitted nodes read existing values and produce fresh ones");
         values
     }
 
-    /// Adds a node whose name and output are called `name`.
+    /// Adds a node with one output; both are called `name`.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the name is taken or an input does not exist.
@@ -180,7 +180,7 @@ impl Builder {
         Ok(name.into())
     }
 
-    /// Adds a node of one output under a fresh name, whatever its own is, and returns the name of its output.
+    /// Adds a copy of a node with one output under a fresh name, and returns the output's name.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if it reads a value that does not exist.
@@ -192,19 +192,19 @@ impl Builder {
         Ok(name)
     }
 
-    /// Adds a node as it is.
+    /// Adds a node unchanged.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if it reads a value that does not exist or makes one that does.
+    /// [`Error::Corrupt`] if it reads a value that does not exist or produces one that does.
     pub fn append(&mut self, node: NodeProto) -> Result<(), Error> {
         self.graph.insert_node(node)
     }
 
-    /// Adds another graph's constants and nodes, which read `value` wherever they read its input `input`.
+    /// Adds the constants and nodes of `graph`, with its input `input` replaced by `value`.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if one of its names is taken, or it has further inputs that do not exist here.
-    pub fn absorb(&mut self, graph: &Graph, input: &str, value: &str) -> Result<(), Error> {
+    /// [`Error::Corrupt`] if one of its names is taken, or it has other inputs that do not exist here.
+    pub fn append_graph(&mut self, graph: &Graph, input: &str, value: &str) -> Result<(), Error> {
         for constant in graph.constants() {
             self.graph.insert_constant(constant.clone())?;
         }
@@ -212,14 +212,14 @@ impl Builder {
             let mut node = node.clone();
             node.input
                 .iter_mut()
-                .filter(|read| *read == input)
-                .for_each(|read| *read = value.into());
+                .filter(|name| *name == input)
+                .for_each(|name| *name = value.into());
             self.graph.insert_node(node)?;
         }
         Ok(())
     }
 
-    /// Adds a constant under a fresh name, or finds the same one again, and returns its name.
+    /// Adds a constant under a fresh name, or reuses an equal one, and returns its name.
     pub fn constant(&mut self, mut tensor: TensorProto) -> String {
         let raw = tensor.raw_data.clone().unwrap_or_default();
         let key = (tensor.dims.clone(), tensor.data_type, raw);
@@ -245,12 +245,12 @@ impl Builder {
         Ok(name)
     }
 
-    /// A constant list of int64 numbers, for axes, shapes and indices.
+    /// A constant 1-D int64 tensor, for axes, shapes and indices.
     pub fn ints(&mut self, values: &[i64]) -> String {
         self.constant(TensorProto::from_i64("", &[values.len() as i64], values))
     }
 
-    /// A constant int64 number without dimensions.
+    /// A constant int64 scalar.
     pub fn int(&mut self, value: i64) -> String {
         self.constant(TensorProto::from_i64("", &[], &[value]))
     }
@@ -260,10 +260,10 @@ impl Builder {
         self.constant(TensorProto::from_f32("", dims, values))
     }
 
-    /// A constant number without dimensions, of element type `elem`.
+    /// A constant scalar of element type `elem`.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if `elem` is no floating-point type that can be written.
+    /// [`Error::Unsupported`] if `elem` is not a floating-point type.
     pub fn scalar(&mut self, elem: Elem, value: f64) -> Result<String, Error> {
         Ok(self.constant(TensorProto::from_floats("", &[], elem, &[value])?))
     }
@@ -279,7 +279,7 @@ impl Builder {
     }
 }
 
-/// A node, as it stands in a file.
+/// A node.
 pub(crate) fn node(
     name: &str,
     op: &str,

@@ -1,9 +1,9 @@
-//! Reading a model from disk, with the weights it keeps in other files, and writing it back.
+//! Reading and writing model files, including external data.
 
+use super::file_buf::FileBuf;
 use super::proto::{
     AttributeProto, DataLocation, GraphProto, ModelProto, StringStringEntryProto, TensorProto,
 };
-use super::stream::Stream;
 use super::tensor::{Elem, element_count};
 use super::{Error, other_format};
 use crate::files::make_readable;
@@ -14,13 +14,13 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Component, Path, PathBuf};
 
-/// Protocol buffers end at 2 GiB; a larger model keeps its weights in other files.
-const LARGEST_FILE: u64 = 1 << 31;
+/// Maximum size of a protobuf message in bytes. Larger models keep their weights in external data.
+const MAX_FILE: u64 = 1 << 31;
 
-/// Decodes a model; `path` is only for messages. Weights share the buffer. External weights are not looked for.
+/// Decodes a model; `path` is only for messages. Weights share the buffer. External data are not loaded.
 ///
 /// # Errors
-/// [`Error::OtherFormat`] if the bytes are of another format that is known, [`Error::NotOnnx`] if they are no model with a
+/// [`Error::OtherFormat`] if the bytes are of another, recognised format, [`Error::NotOnnx`] if they are not a model with a
 /// graph.
 pub fn decode(bytes: Bytes, path: &Path) -> Result<ModelProto, Error> {
     let decoded = decode_from(bytes.clone(), path);
@@ -32,7 +32,7 @@ fn decode_from(buffer: impl Buf, path: &Path) -> Result<ModelProto, Error> {
     let model = ModelProto::decode(buffer).map_err(|problem| not_onnx(problem.to_string()))?;
     match &model.graph {
         Some(graph) if !graph.node.is_empty() || !graph.output.is_empty() => Ok(model),
-        _ => Err(not_onnx("no graph inside".into())),
+        _ => Err(not_onnx("it has no graph".into())),
     }
 }
 
@@ -43,14 +43,14 @@ fn not_onnx(path: &Path, reason: String) -> Error {
     }
 }
 
-/// Reads a model with all its weights: external ones are loaded and become embedded.
+/// Reads a model with all its weights: external data are loaded and embedded.
 ///
 /// # Errors
-/// [`Error::File`] if a file cannot be read, [`Error::OtherFormat`] or [`Error::NotOnnx`] if it is no model,
-/// [`Error::Corrupt`] if an external weight's description leads outside of the model's folder, beyond the end of its file, or
-/// does not fit its dimensions.
+/// [`Error::File`] if a file cannot be read, [`Error::OtherFormat`] or [`Error::NotOnnx`] if it is not a model,
+/// [`Error::Corrupt`] if external data lie outside the model's folder, reach beyond the end of their file, or do not fit the
+/// dimensions.
 pub fn read(path: &Path) -> Result<ModelProto, Error> {
-    let mut model = read_alone(path).map_err(|problem| match problem {
+    let mut model = read_without_external(path).map_err(|problem| match problem {
         Error::NotOnnx { .. } => other_format::of_path(path).unwrap_or(problem),
         _ => problem,
     })?;
@@ -63,29 +63,29 @@ pub fn read(path: &Path) -> Result<ModelProto, Error> {
     Ok(model)
 }
 
-/// The model in a file, without its external weights.
-fn read_alone(path: &Path) -> Result<ModelProto, Error> {
+/// Reads a model without its external data.
+fn read_without_external(path: &Path) -> Result<ModelProto, Error> {
     let failed = |source| Error::File {
         path: path.display().to_string(),
         source,
     };
-    let mut stream = Stream::open(path, LARGEST_FILE).map_err(|problem| match problem.kind() {
+    let mut buffer = FileBuf::open(path, MAX_FILE).map_err(|problem| match problem.kind() {
         ErrorKind::FileTooLarge => not_onnx(
             path,
-            format!("{problem} bytes, more than a protocol buffer can have"),
+            format!("{problem} bytes, more than a protobuf message can have"),
         ),
         _ => failed(problem),
     })?;
-    let decoded = decode_from(&mut stream, path);
-    stream.end().map_err(failed)?;
+    let decoded = decode_from(&mut buffer, path);
+    buffer.end().map_err(failed)?;
     decoded
 }
 
-/// Writes a model. Tensors of at least `external_from` bytes go to the file `<name>.data` beside it (`None`: none do).
-/// Both files appear whole or not at all.
+/// Writes a model. Tensors of at least `external_from` bytes go to the file `<name>.data` beside it; `None` embeds all.
+/// Each file is written atomically.
 ///
 /// # Errors
-/// [`Error::File`] if a file cannot be written, [`Error::Unsupported`] if what is left is more than a protocol buffer holds.
+/// [`Error::File`] if a file cannot be written, [`Error::Unsupported`] if the model without external data has 2 GiB or more.
 pub fn write(
     mut model: ModelProto,
     path: &Path,
@@ -136,31 +136,32 @@ pub fn write(
     Ok(())
 }
 
-/// The bytes of a model file.
+/// Encodes a model.
 ///
 /// # Errors
-/// [`Error::Unsupported`] if the model is larger than a protocol buffer can be.
+/// [`Error::Unsupported`] if it has 2 GiB or more.
 pub fn encode(model: &ModelProto) -> Result<Vec<u8>, Error> {
-    if model.encoded_len() as u64 >= LARGEST_FILE {
+    if model.encoded_len() as u64 >= MAX_FILE {
         return Err(Error::Unsupported(
-            "a model of 2 GiB or more in one piece".into(),
+            "a model file of 2 GiB or more without external data".into(),
         ));
     }
     Ok(model.encode_to_vec())
 }
 
-/// Every dense tensor of a model: initializers and attributes, in subgraphs, functions and training graphs too.
+/// Every tensor of a model: initializers and attributes, also of subgraphs, functions and training graphs, and the values and
+/// indices of sparse tensors.
 fn tensors_of_model(model: &mut ModelProto) -> Vec<&mut TensorProto> {
-    let mut found = Vec::new();
+    let mut tensors = Vec::new();
     if let Some(graph) = &mut model.graph {
-        tensors_of_graph(graph, &mut found);
+        tensors_of_graph(graph, &mut tensors);
     }
     for training in &mut model.training_info {
         for graph in [&mut training.initialization, &mut training.algorithm]
             .into_iter()
             .flatten()
         {
-            tensors_of_graph(graph, &mut found);
+            tensors_of_graph(graph, &mut tensors);
         }
     }
     for function in &mut model.functions {
@@ -170,35 +171,35 @@ fn tensors_of_model(model: &mut ModelProto) -> Vec<&mut TensorProto> {
             .iter_mut()
             .flat_map(|node| &mut node.attribute);
         own.chain(inner)
-            .for_each(|attribute| tensors_of_attribute(attribute, &mut found));
+            .for_each(|attribute| tensors_of_attribute(attribute, &mut tensors));
     }
-    found
+    tensors
 }
 
-fn tensors_of_graph<'a>(graph: &'a mut GraphProto, found: &mut Vec<&'a mut TensorProto>) {
-    found.extend(&mut graph.initializer);
+fn tensors_of_graph<'a>(graph: &'a mut GraphProto, tensors: &mut Vec<&'a mut TensorProto>) {
+    tensors.extend(&mut graph.initializer);
     for sparse in &mut graph.sparse_initializer {
-        found.extend(sparse.values.as_mut());
-        found.extend(sparse.indices.as_mut());
+        tensors.extend(sparse.values.as_mut());
+        tensors.extend(sparse.indices.as_mut());
     }
     let attributes = graph.node.iter_mut().flat_map(|node| &mut node.attribute);
-    attributes.for_each(|attribute| tensors_of_attribute(attribute, found));
+    attributes.for_each(|attribute| tensors_of_attribute(attribute, tensors));
 }
 
 fn tensors_of_attribute<'a>(
     attribute: &'a mut AttributeProto,
-    found: &mut Vec<&'a mut TensorProto>,
+    tensors: &mut Vec<&'a mut TensorProto>,
 ) {
-    found.extend(attribute.t.as_deref_mut());
-    found.extend(&mut attribute.tensors);
+    tensors.extend(attribute.t.as_deref_mut());
+    tensors.extend(&mut attribute.tensors);
     for sparse in attribute
         .sparse_tensor
         .as_deref_mut()
         .into_iter()
         .chain(&mut attribute.sparse_tensors)
     {
-        found.extend(sparse.values.as_mut());
-        found.extend(sparse.indices.as_mut());
+        tensors.extend(sparse.values.as_mut());
+        tensors.extend(sparse.indices.as_mut());
     }
     for graph in attribute
         .g
@@ -206,11 +207,11 @@ fn tensors_of_attribute<'a>(
         .into_iter()
         .chain(&mut attribute.graphs)
     {
-        tensors_of_graph(graph, found);
+        tensors_of_graph(graph, tensors);
     }
 }
 
-/// The folder that a model may keep weights in: its own, and where its link (if it is one) leads to.
+/// The folders that external data may lie in: the model's own and, if its path is a symbolic link, that of the target.
 struct ExternalFolder {
     folder: PathBuf,
     allowed: Vec<PathBuf>,
@@ -244,53 +245,55 @@ impl ExternalFolder {
     fn load(&mut self, tensor: &mut TensorProto) -> Result<(), Error> {
         let corrupt = |what: String| Error::Corrupt(format!("weight {:?}: {what}", tensor.name));
         let entry = |key: &str| {
-            let found = tensor.external_data.iter().find(|entry| entry.key == key);
-            found.map(|entry| entry.value.as_str())
+            let mut entries = tensor.external_data.iter();
+            let entry = entries.find(|entry| entry.key == key);
+            entry.map(|entry| entry.value.as_str())
         };
         let number = |key: &str| match entry(key) {
             None | Some("") => Ok(None),
             Some(text) => match text.parse::<u64>() {
                 Ok(number) => Ok(Some(number)),
                 Err(_) => Err(corrupt(format!(
-                    "external data has {key} {text:?}, not a number"
+                    "external data: {key} {text:?} is not a number"
                 ))),
             },
         };
-        let location = entry("location").ok_or_else(|| corrupt("no location is given".into()))?;
-        let needed = Elem::from_code(tensor.data_type)
+        let location =
+            entry("location").ok_or_else(|| corrupt("external data: no location".into()))?;
+        let size = Elem::from_code(tensor.data_type)
             .and_then(|elem| element_count(&tensor.dims)?.checked_mul(elem.size()))
-            .ok_or_else(|| corrupt("its type or dimensions are not readable".into()))?;
+            .ok_or_else(|| corrupt("its type or dimensions are invalid".into()))?;
         let offset = number("offset")?.unwrap_or(0);
-        if let Some(length) = number("length")?.filter(|&length| length != needed as u64) {
+        if let Some(length) = number("length")?.filter(|&length| length != size as u64) {
             let dims = &tensor.dims;
             return Err(corrupt(format!(
                 "external data of {length} bytes for dimensions {dims:?}"
             )));
         }
-        let path = self.inside(location).map_err(corrupt)?;
+        let path = self.resolve(location).map_err(corrupt)?;
         let failed = |source| Error::File {
             path: path.display().to_string(),
             source,
         };
         let file = match self.files.entry(path.clone()) {
-            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::hash_map::Entry::Occupied(opened) => opened.into_mut(),
             std::collections::hash_map::Entry::Vacant(new) => {
                 new.insert(crate::files::open(&path).map_err(failed)?)
             }
         };
         let end = file.metadata().map_err(failed)?.len();
-        // Asked before any memory is taken: a hostile file may claim terabytes.
+        // Checked before allocating: a hostile file may claim terabytes.
         if offset
-            .checked_add(needed as u64)
+            .checked_add(size as u64)
             .is_none_or(|last| last > end)
         {
-            let other = other_format::described(&path);
-            let other = other.map_or(String::new(), |other| format!("; it is {other}"));
+            let format = other_format::described(&path);
+            let format = format.map_or(String::new(), |format| format!("; it is {format}"));
             return Err(corrupt(format!(
-                "{location:?} ends before its data does{other}"
+                "{location:?} ends before its data{format}"
             )));
         }
-        let mut raw = vec![0; needed];
+        let mut raw = vec![0; size];
         file.seek(SeekFrom::Start(offset)).map_err(failed)?;
         file.read_exact(&mut raw).map_err(failed)?;
         tensor.raw_data = Some(raw.into());
@@ -299,12 +302,12 @@ impl ExternalFolder {
         Ok(())
     }
 
-    /// The file that a location names, if it lies in the model's folder, links followed.
-    fn inside(&self, location: &str) -> Result<PathBuf, String> {
-        let outside = || format!("{location:?} lies outside of the model's folder");
+    /// Resolves a location to a file inside the allowed folders, following symbolic links.
+    fn resolve(&self, location: &str) -> Result<PathBuf, String> {
+        let outside = || format!("{location:?} is not a file inside the model's folder");
         let relative = Path::new(location);
-        let plain = |part| matches!(part, Component::Normal(_) | Component::CurDir);
-        if location.is_empty() || !relative.components().all(plain) {
+        let is_relative = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        if location.is_empty() || !relative.components().all(is_relative) {
             return Err(outside());
         }
         let path = self.folder.join(relative);
@@ -348,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_beside_the_model_come_back_as_they_were() {
+    fn external_data_round_trip() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("m.onnx");
         write(model(), &path, Some(4)).unwrap();
@@ -364,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn external_data_outside_of_the_folder_or_past_its_end_is_refused() {
+    fn external_data_outside_the_folder_or_past_the_end_of_the_file_are_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("inner/m.onnx");
         std::fs::create_dir(path.parent().unwrap()).unwrap();
@@ -398,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_of_terabytes_take_no_memory() {
+    fn claimed_sizes_are_checked_before_allocating() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("m.onnx");
         std::fs::write(folder.path().join("data"), [0; 8]).unwrap();
@@ -416,13 +419,13 @@ mod tests {
     }
 
     #[test]
-    fn text_and_truncated_models_are_named_as_such() {
+    fn text_and_truncated_models_are_not_onnx() {
         let path = Path::new("m.onnx");
-        let whole = encode(&model()).unwrap();
+        let encoded = encode(&model()).unwrap();
         for bytes in [
             b"This is a README, not a model.".to_vec(),
             vec![],
-            whole[..whole.len() - 5].to_vec(),
+            encoded[..encoded.len() - 5].to_vec(),
         ] {
             let problem = decode(bytes.into(), path).unwrap_err().to_string();
             assert!(

@@ -1,22 +1,22 @@
-//! A model's main graph with its wiring: who makes a value, who reads it, and which values are constant.
+//! The main graph of a model, indexed: producers and consumers of values, and constants.
 //!
-//! A [`Graph`] is checked once, when it is made; after that every lookup is safe. Nodes can be appended, never changed.
+//! A [`Graph`] is validated when it is built. Nodes can be appended, but not changed.
 
 use super::proto::{
     AttributeType, Dim, GraphProto, ModelProto, NodeProto, TensorProto, TypeValue, ValueInfoProto,
 };
-use super::{Elem, Error, vetting};
+use super::{Elem, Error, validate};
 use crate::text::printable;
 use std::collections::{HashMap, HashSet};
 
-/// A checked graph: nodes in topological order, each value made once, constants apart from inputs.
+/// A validated graph: nodes in topological order, one definition per value, constants separate from inputs.
 #[derive(Debug, Clone)]
 pub struct Graph {
-    /// Everything of the file but the graph's nodes and constants.
+    /// The model without the nodes, constants, inputs and outputs of its graph.
     shell: ModelProto,
     nodes: Vec<NodeProto>,
     constants: HashMap<String, TensorProto>,
-    /// Names of constants in the order they came, so that a written graph is always the same.
+    /// Names of constants in insertion order, so that output is deterministic.
     constant_order: Vec<String>,
     producers: HashMap<String, usize>,
     inputs: Vec<ValueInfoProto>,
@@ -26,11 +26,11 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Checks a model's graph and indexes it. `Constant` nodes become constants like initializers.
+    /// Validates and indexes the graph of a model. `Constant` nodes become constants, like initializers.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if a value is made twice or read before it is made, a node contradicts itself, or no opset is imported;
-    /// [`Error::Unsupported`] for sparse constants.
+    /// [`Error::Corrupt`] if a value is defined twice or read before its definition, a node is invalid, or the standard opset
+    /// is not imported; [`Error::Unsupported`] for sparse initializers.
     pub fn new(mut model: ModelProto) -> Result<Self, Error> {
         let opset = model
             .opset_import
@@ -38,9 +38,7 @@ impl Graph {
             .find(|opset| is_default_domain(&opset.domain));
         let opset = opset.map(|opset| opset.version).unwrap_or(0);
         if opset < 1 {
-            return Err(Error::Corrupt(
-                "it does not say which ONNX opset it uses".into(),
-            ));
+            return Err(Error::Corrupt("it does not import the ONNX opset".into()));
         }
         let proto = model.graph.take().unwrap_or_default();
         let GraphProto {
@@ -57,7 +55,7 @@ impl Graph {
                 .as_ref()
                 .map_or("", |values| values.name.as_str());
             return Err(Error::Unsupported(format!(
-                "sparse weights ({})",
+                "sparse initializers ({})",
                 printable(name)
             )));
         }
@@ -81,7 +79,7 @@ impl Graph {
         for tensor in initializer {
             graph.insert_constant(tensor)?;
         }
-        // Files older than IR 4 list constants among the inputs.
+        // Before IR version 4, initializers are inputs too.
         for value in input {
             if !graph.constants.contains_key(&value.name) {
                 graph.insert_input(value)?;
@@ -96,13 +94,15 @@ impl Graph {
             .find(|output| !graph.names.contains(&output.name));
         if let Some(output) = missing {
             let name = printable(&output.name);
-            return Err(Error::Corrupt(format!("nothing makes its output {name}")));
+            return Err(Error::Corrupt(format!(
+                "no node produces its output {name}"
+            )));
         }
         Ok(graph)
     }
 
-    /// An empty graph that imports the same operator sets and functions.
-    pub fn hollow(&self) -> Self {
+    /// An empty graph with the same opset imports, functions and metadata.
+    pub fn empty_like(&self) -> Self {
         Self {
             shell: self.shell.clone(),
             nodes: Vec::new(),
@@ -116,7 +116,7 @@ impl Graph {
         }
     }
 
-    /// The graph's inputs and constants alone.
+    /// A graph with the same inputs and constants, without nodes and outputs.
     pub fn without_nodes(&self) -> Self {
         let inputs = self.inputs.iter().map(|input| &input.name);
         let names = inputs.chain(&self.constant_order).cloned().collect();
@@ -125,16 +125,16 @@ impl Graph {
             constants: self.constants.clone(),
             constant_order: self.constant_order.clone(),
             names,
-            ..self.hollow()
+            ..self.empty_like()
         }
     }
 
-    /// The constants, in the order in which they came.
+    /// The constants, in insertion order.
     pub fn constants(&self) -> impl Iterator<Item = &TensorProto> {
         self.constant_order.iter().map(|name| &self.constants[name])
     }
 
-    /// The version of the default operator set.
+    /// Version of the standard opset.
     pub fn opset(&self) -> i64 {
         self.opset
     }
@@ -144,27 +144,27 @@ impl Graph {
         &self.nodes
     }
 
-    /// The inputs that a run must be given.
+    /// The inputs, without constants.
     pub fn inputs(&self) -> &[ValueInfoProto] {
         &self.inputs
     }
 
-    /// The outputs that the file declares.
+    /// The declared outputs.
     pub fn outputs(&self) -> &[ValueInfoProto] {
         &self.outputs
     }
 
-    /// The index of the node that makes `value`; none for inputs, constants and unknown names.
+    /// Index of the node that produces `value`; `None` for inputs, constants and unknown names.
     pub fn producer(&self, value: &str) -> Option<usize> {
         self.producers.get(value).copied()
     }
 
-    /// The constant called `value`, if it is one.
+    /// The constant `value`, if it is one.
     pub fn constant(&self, value: &str) -> Option<&TensorProto> {
         self.constants.get(value)
     }
 
-    /// Whether anything in the graph is called `value`.
+    /// Whether the graph has a value of this name.
     pub fn contains(&self, value: &str) -> bool {
         self.names.contains(value)
     }
@@ -174,7 +174,7 @@ impl Graph {
         self.names.iter().map(String::as_str)
     }
 
-    /// For each value, the nodes that read it, in order.
+    /// The indices of the nodes that read each value, in ascending order.
     pub fn consumers(&self) -> HashMap<&str, Vec<usize>> {
         let mut consumers: HashMap<&str, Vec<usize>> = HashMap::new();
         for (index, node) in self.nodes.iter().enumerate() {
@@ -185,48 +185,48 @@ impl Graph {
         consumers
     }
 
-    /// The values that a node reads, or that are outputs.
-    pub fn read(&self) -> HashSet<&str> {
+    /// The values that nodes read, and the outputs.
+    pub fn read_values(&self) -> HashSet<&str> {
         let outputs = self.outputs.iter().map(|output| output.name.as_str());
         let mut read: HashSet<&str> = outputs.collect();
         read.extend(self.nodes.iter().flat_map(NodeProto::reads));
         read
     }
 
-    /// The values that depend on any of `sources`, themselves included.
+    /// The values that depend on any of `sources`, including `sources`.
     pub fn descendants<'a>(
         &'a self,
         sources: impl IntoIterator<Item = &'a str>,
     ) -> HashSet<&'a str> {
-        let mut found: HashSet<&str> = sources.into_iter().collect();
+        let mut result: HashSet<&str> = sources.into_iter().collect();
         for node in &self.nodes {
-            if node.reads().any(|value| found.contains(value)) {
-                found.extend(node.output.iter().map(String::as_str));
+            if node.reads().any(|value| result.contains(value)) {
+                result.extend(node.output.iter().map(String::as_str));
             }
         }
-        found
+        result
     }
 
-    /// Which nodes are needed to make `values`: one flag a node.
-    pub fn needed_for<'a>(&self, values: impl IntoIterator<Item = &'a str>) -> Vec<bool> {
+    /// Whether each node is needed to compute `values`.
+    pub fn ancestors<'a>(&self, values: impl IntoIterator<Item = &'a str>) -> Vec<bool> {
         let mut needed = vec![false; self.nodes.len()];
-        let mut open: Vec<usize> = values
+        let mut worklist: Vec<usize> = values
             .into_iter()
             .filter_map(|value| self.producer(value))
             .collect();
-        while let Some(index) = open.pop() {
+        while let Some(index) = worklist.pop() {
             if !std::mem::replace(&mut needed[index], true) {
-                let read = self.nodes[index].reads();
-                open.extend(read.filter_map(|value| self.producer(value)));
+                let inputs = self.nodes[index].reads();
+                worklist.extend(inputs.filter_map(|value| self.producer(value)));
             }
         }
         needed
     }
 
-    /// Adds a node at the end, or the constant that it is.
+    /// Appends a node; a `Constant` node becomes a constant.
     ///
     /// # Errors
-    /// As [`Graph::insert_node`].
+    /// As for [`Graph::insert_node`].
     pub fn insert(&mut self, node: NodeProto) -> Result<(), Error> {
         match constant_of(&node) {
             Some(tensor) => self.insert_constant(tensor),
@@ -234,12 +234,12 @@ impl Graph {
         }
     }
 
-    /// Adds a node at the end. Inputs at its end that are not given are left out.
+    /// Appends a node. Trailing empty inputs are dropped.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if it reads a value that does not exist or makes one that does, or contradicts itself.
+    /// [`Error::Corrupt`] if it reads a value that does not exist, produces one that does, or is invalid.
     pub fn insert_node(&mut self, mut node: NodeProto) -> Result<(), Error> {
-        vetting::vet(&mut node)?;
+        validate::validate_node(&mut node)?;
         let subject = || {
             printable(if node.name.is_empty() {
                 &node.op_type
@@ -254,7 +254,7 @@ impl Graph {
         if let Some(input) = unknown {
             let (node, input) = (subject(), printable(input));
             return Err(Error::Corrupt(format!(
-                "node {node} reads {input}, which nothing before it makes"
+                "node {node} reads {input}, which no earlier node produces"
             )));
         }
         let index = self.nodes.len();
@@ -262,7 +262,7 @@ impl Graph {
             if !self.names.insert(output.clone()) {
                 let (node, output) = (subject(), printable(output));
                 return Err(Error::Corrupt(format!(
-                    "node {node} makes {output}, which exists already"
+                    "node {node} produces {output}, which already exists"
                 )));
             }
             self.producers.insert(output.clone(), index);
@@ -274,12 +274,12 @@ impl Graph {
     /// Adds a constant.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if its name is taken.
+    /// [`Error::Corrupt`] if its name is empty or taken.
     pub fn insert_constant(&mut self, tensor: TensorProto) -> Result<(), Error> {
         if tensor.name.is_empty() || !self.names.insert(tensor.name.clone()) {
             let name = printable(&tensor.name);
             return Err(Error::Corrupt(format!(
-                "the constant {name} has no name of its own"
+                "the name {name} of a constant is empty or already taken"
             )));
         }
         self.constant_order.push(tensor.name.clone());
@@ -290,41 +290,42 @@ impl Graph {
     /// Adds an input.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if its name is taken.
+    /// [`Error::Corrupt`] if its name is empty or taken.
     pub fn insert_input(&mut self, value: ValueInfoProto) -> Result<(), Error> {
         if value.name.is_empty() || !self.names.insert(value.name.clone()) {
             let name = printable(&value.name);
             return Err(Error::Corrupt(format!(
-                "the input {name} has no name of its own"
+                "the name {name} of an input is empty or already taken"
             )));
         }
         self.inputs.push(value);
         Ok(())
     }
 
-    /// Declares which values a run of the whole graph makes.
+    /// Replaces the declared outputs.
     pub fn set_outputs(&mut self, outputs: Vec<ValueInfoProto>) {
         self.outputs = outputs;
     }
 
-    /// Replaces the type of an input, for example to fix its dimensions.
+    /// Replaces the type of an input, for example to make its dimensions static.
     pub fn set_input_type(&mut self, name: &str, elem: Elem, dims: &[Dim]) {
         if let Some(input) = self.inputs.iter_mut().find(|input| input.name == name) {
             *input = super::shapes::value_info(name, elem, dims);
         }
     }
 
-    /// A model that makes `outputs` (names, or typed values) and holds only what they need. Inputs stay as they are,
-    /// except that those that nothing reads are left out.
+    /// A model with the given outputs (typed, or names only), pruned to the nodes, constants and inputs that they need.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if nothing makes one of the outputs.
+    /// [`Error::Corrupt`] if one of the outputs does not exist.
     pub fn to_model(&self, outputs: &[ValueInfoProto]) -> Result<ModelProto, Error> {
         if let Some(output) = outputs.iter().find(|output| !self.contains(&output.name)) {
             let name = printable(&output.name);
-            return Err(Error::Corrupt(format!("nothing makes the output {name}")));
+            return Err(Error::Corrupt(format!(
+                "no node produces the output {name}"
+            )));
         }
-        let needed = self.needed_for(outputs.iter().map(|output| output.name.as_str()));
+        let needed = self.ancestors(outputs.iter().map(|output| output.name.as_str()));
         let kept = self
             .nodes
             .iter()
@@ -368,12 +369,12 @@ impl Graph {
     }
 }
 
-/// Whether `domain` is one of the two spellings of ONNX's own.
+/// Whether `domain` is one of the two names of the standard domain.
 pub fn is_default_domain(domain: &str) -> bool {
     domain.is_empty() || domain == "ai.onnx"
 }
 
-/// The dimensions that a value declares: `None` if it is no tensor or says nothing of its rank.
+/// The declared element type (ONNX code) and dimensions of a value; `None` if it is not a tensor or has no shape.
 pub fn declared_dims(value: &ValueInfoProto) -> Option<(i32, Vec<Option<Dim>>)> {
     match value.r#type.as_ref()?.value.as_ref()? {
         TypeValue::TensorType(tensor) => {
@@ -387,28 +388,28 @@ pub fn declared_dims(value: &ValueInfoProto) -> Option<(i32, Vec<Option<Dim>>)> 
     }
 }
 
-/// Values of the outer graph that the subgraphs of a node (If, Loop, Scan) read; may name inner values too.
+/// The values that the subgraphs of a node (If, Loop, Scan) read or output. May include inner values of the subgraphs.
 pub fn outer_values(node: &NodeProto) -> impl Iterator<Item = &str> {
-    let mut found = Vec::new();
-    let mut open: Vec<&GraphProto> = subgraphs(node).collect();
-    while let Some(graph) = open.pop() {
-        found.extend(graph.output.iter().map(|output| output.name.as_str()));
+    let mut values = Vec::new();
+    let mut worklist: Vec<&GraphProto> = subgraphs(node).collect();
+    while let Some(graph) = worklist.pop() {
+        values.extend(graph.output.iter().map(|output| output.name.as_str()));
         for inner in &graph.node {
-            found.extend(inner.input.iter().map(String::as_str));
-            open.extend(subgraphs(inner));
+            values.extend(inner.input.iter().map(String::as_str));
+            worklist.extend(subgraphs(inner));
         }
     }
-    found.into_iter()
+    values.into_iter()
 }
 
-/// The graphs that a node's attributes hold.
+/// The subgraphs of a node.
 pub fn subgraphs(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
     node.attribute
         .iter()
         .flat_map(|attribute| attribute.g.as_deref().into_iter().chain(&attribute.graphs))
 }
 
-/// The tensor that a `Constant` node holds, under the name of its output.
+/// The value of a `Constant` node, named like its output; `None` for other nodes, and for sparse and string values.
 pub fn constant_of(node: &NodeProto) -> Option<TensorProto> {
     if node.op_type != "Constant" || !is_default_domain(&node.domain) {
         return None;

@@ -1,40 +1,32 @@
-//! An ONNX file as plain data: reading and writing it, looking at its graph, and adding nodes to it.
+//! ONNX models as plain data: reading and writing files, querying graphs, adding nodes, and graph passes.
 //!
-//! The ground floor: every room may use it, it uses none. Nothing here runs a model. Files are not trusted: whatever is
-//! wrong with one becomes an [`Error`] that names it.
+//! The lowest layer: every other module may use it, and nothing here runs a model. Files are untrusted: every problem with
+//! one is reported as an [`Error`] that names it.
 
 pub mod builder;
-pub mod control;
-pub mod decompose;
 pub mod file;
-pub mod fold;
-pub mod foreign;
-pub mod functions;
+mod file_buf;
 pub mod graph;
+pub mod names;
 pub mod node;
 pub mod other_format;
-pub mod precision;
+pub mod passes;
 pub mod proto;
 pub mod ranges;
-mod refusal;
 pub mod residual;
-pub mod scope;
-pub mod sequences;
 pub mod shapes;
-mod stream;
 pub mod tensor;
-pub mod upgrade;
-mod vetting;
+mod validate;
 
 pub use builder::{Attribute, Builder};
 pub use graph::Graph;
 pub use shapes::{Shapes, ValueType};
 pub use tensor::Elem;
 
-/// What the names of values begin with that are added when a model is read.
-pub const OWN: &str = "ziggurat/";
+/// Prefix of the names of values that passes add to a model.
+pub const INTERNAL_PREFIX: &str = "ziggurat/";
 
-/// What can be wrong with an ONNX file or graph.
+/// A problem with an ONNX file or graph.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file could not be read or written.
@@ -43,20 +35,20 @@ pub enum Error {
         path: String,
         source: std::io::Error,
     },
-    /// The bytes are no ONNX model.
+    /// The bytes are not an ONNX model.
     #[error("{path} is not an ONNX model ({reason}); it may be truncated, or of another format")]
     NotOnnx { path: String, reason: String },
-    /// The file, or folder, is of another format.
+    /// The file or folder is of another, recognised format.
     #[error("{path} is not an ONNX model but {name}: {remedy}")]
     OtherFormat {
         path: String,
         name: String,
         remedy: String,
     },
-    /// A part of the model contradicts another.
+    /// The model is inconsistent.
     #[error("the model is damaged: {0}")]
     Corrupt(String),
-    /// Well-formed, but beyond what Ziggurat reads.
+    /// The model is valid, but uses something that Ziggurat does not support.
     #[error("not supported: {0}")]
     Unsupported(String),
 }

@@ -1,30 +1,30 @@
-//! Files and folders that people take for ONNX models and that are none: recognised by what is in them, each with the way to
-//! an ONNX file. One table has them all; the first row that fits names the file.
+//! Recognises files and folders of other formats by their contents, and says how to get an ONNX file from each. One table
+//! lists the formats; the first match counts.
 
 use super::Error;
 use crate::text::printable;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// How much is looked at of either end of a file.
+/// Bytes read from each end of a file.
 const SAMPLE: u64 = 1 << 16;
 
-/// Most entries of a folder that are looked at.
-const MOST_ENTRIES: usize = 1 << 12;
+/// Maximum number of folder entries examined.
+const MAX_ENTRIES: usize = 1 << 12;
 
-/// What a file of a format looks like.
+/// How a format is recognised.
 enum Mark {
-    /// It begins with these bytes.
+    /// The file begins with these bytes.
     Start(&'static [u8]),
-    /// These bytes stand at this place.
+    /// The file has these bytes at this offset.
     At(usize, &'static [u8]),
-    /// It is a zip archive with an entry whose name ends like this.
+    /// A zip archive with an entry whose name ends with this suffix.
     Entry(&'static str),
-    /// It is a text that begins with one of these words, in whatever case, and has another one further on.
+    /// A text file that begins with one of these words, ignoring case, and contains another string.
     Text(&'static [&'static str], &'static str),
-    /// It passes a test.
+    /// A predicate.
     Test(fn(&Sample) -> bool),
-    /// It is a folder with a file whose name ends like this.
+    /// A folder with a file whose name ends with this suffix.
     Folder(&'static str),
 }
 use Mark::{At, Entry, Folder, Start, Test, Text};
@@ -35,18 +35,19 @@ const SAVED_MODEL: &str = "python -m tf2onnx.convert --saved-model FOLDER --outp
 const KERAS: &str = "load it in Keras and call model.export(\"model.onnx\", format=\"onnx\"), or python -m tf2onnx.convert --keras FILE --output model.onnx";
 const PADDLE: &str = "paddle2onnx --model_dir FOLDER --model_filename FILE --params_filename FILE --save_file model.onnx";
 const WEIGHTS: &str = "it has weights without a network: export the model they belong to, for example with optimum-cli export onnx --model FOLDER OUTPUT";
-const CORE_ML: &str = "export the model that it was made from (onnxmltools.convert_coreml reads older .mlmodel files)";
-const ORIGINAL: &str = "there is no way back from it: export the model that it was made from";
+const CORE_ML: &str =
+    "export the original model (onnxmltools.convert_coreml reads older .mlmodel files)";
+const ORIGINAL: &str = "it cannot be converted back: export the original model";
 const UNPACK: &str = "unpack it and name the .onnx file in it";
 const AGAIN: &str = "its download did not finish: download it again";
 const PICTURE: &str = "name the model first, then the picture";
 const JUST_TEXT: &str = "name the .onnx file";
 
-/// Signature, name, and the way to an ONNX file.
+/// Mark, name, and how to get an ONNX file.
 #[rustfmt::skip]
 const FORMATS: &[(Mark, &str, &str)] = &[
     (Test(|file| file.size == 0), "an empty file", AGAIN),
-    (Test(Sample::is_zero), "a file of zeros alone", AGAIN),
+    (Test(Sample::is_zero), "a file of zeros", AGAIN),
     (Start(b"version https://git-lfs.github.com/spec/"), "a Git LFS pointer", "git lfs pull fetches the file itself"),
     (Start(b"/annex/objects/"), "a git-annex pointer", "git annex get fetches the file itself"),
     (Entry(".onnx"), "a zip archive with an ONNX file in it", UNPACK),
@@ -67,7 +68,7 @@ const FORMATS: &[(Mark, &str, &str)] = &[
     (Start(b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20"), "a PyTorch file (.pt, .pth)", EXPORT),
     (Test(Sample::is_pickle), "a Python pickle, as PyTorch and scikit-learn write them", EXPORT),
     (At(4, b"TFL3"), "a TensorFlow Lite model (.tflite)", "python -m tf2onnx.convert --tflite FILE --output model.onnx"),
-    (At(4, b"ORTM"), "a model in ONNX Runtime's own format (.ort)", "name the .onnx file that it was made from"),
+    (At(4, b"ORTM"), "a model in ONNX Runtime's own format (.ort)", "name the .onnx file it was converted from"),
     (Test(Sample::is_safetensors), "a safetensors file", WEIGHTS),
     (Start(b"GGUF"), "a GGUF file", ORIGINAL),
     (Start(b"ftrt"), "a TensorRT engine", ORIGINAL),
@@ -78,7 +79,7 @@ const FORMATS: &[(Mark, &str, &str)] = &[
     (Start(b"\xff\xd8\xff"), "a JPEG picture", PICTURE),
     (Start(b"GIF8"), "a GIF picture", PICTURE),
     (At(8, b"WEBP"), "a WebP picture", PICTURE),
-    (At(4, b"ftyp"), "a HEIC or AVIF picture, or a film", PICTURE),
+    (At(4, b"ftyp"), "a HEIC or AVIF picture, or a video", PICTURE),
     (Start(b"II*\0"), "a TIFF picture", PICTURE),
     (Start(b"MM\0*"), "a TIFF picture", PICTURE),
     (Start(b"%PDF"), "a PDF document", PICTURE),
@@ -90,7 +91,7 @@ const FORMATS: &[(Mark, &str, &str)] = &[
     (Test(Sample::is_caffe), "a Caffe model (.caffemodel)", ORIGINAL),
     (Text(&["<!doctype html", "<html", "<head", "<body"], ""), "an HTML page", "download the file itself, not the page about it (GitHub: raw, Hugging Face: resolve instead of blob)"),
     (Text(&["<?xml", "<net"], "<net"), "an OpenVINO model (.xml)", ORIGINAL),
-    (Text(&["<?xml", "<error"], ""), "an XML file, such as a server's error message", "read what it says, and download the model again"),
+    (Text(&["<?xml", "<error"], ""), "an XML file, such as a server's error message", "read its message, and download the model again"),
     (Text(&["{"], "modelTopology"), "a TensorFlow.js model (.json)", "python -m tf2onnx.convert --tfjs FILE --output model.onnx"),
     (Text(&["{"], "\"base_code\""), "a PaddlePaddle model (.json)", PADDLE),
     (Text(&["{"], "\"class_name\""), "a Keras network without weights (.json)", KERAS),
@@ -105,7 +106,7 @@ const FORMATS: &[(Mark, &str, &str)] = &[
     (Folder(""), "a folder", JUST_TEXT),
 ];
 
-/// The error that names what is at `path`, if that is recognised and no ONNX model.
+/// The error that names the format of the file or folder at `path`, if it is recognised.
 pub fn of_path(path: &Path) -> Option<Error> {
     match path.is_dir() {
         true => of_folder(path),
@@ -113,7 +114,7 @@ pub fn of_path(path: &Path) -> Option<Error> {
     }
 }
 
-/// The error that names what `bytes` are, those of a file called `path`.
+/// The error that names the format of `bytes`, the contents of `path`, if it is recognised.
 pub fn of_bytes(bytes: &[u8], path: &Path) -> Option<Error> {
     let end = bytes.len().saturating_sub(SAMPLE as usize);
     let sample = Sample {
@@ -124,13 +125,13 @@ pub fn of_bytes(bytes: &[u8], path: &Path) -> Option<Error> {
     sample.named(path)
 }
 
-/// What the file at `path` is called and what to do with it, if it is recognised: the end of a sentence.
+/// Name and remedy of the format of the file at `path`, if it is recognised. Continues a sentence.
 pub fn described(path: &Path) -> Option<String> {
     let (_, name, remedy) = Sample::read(path).ok()?.format()?;
     Some(format!("{name}: {remedy}"))
 }
 
-/// What the file at `path` is called, if it is recognised.
+/// Name of the format of the file at `path`, if it is recognised.
 pub fn name(path: &Path) -> Option<&'static str> {
     let (_, name, _) = Sample::read(path).ok()?.format()?;
     Some(name)
@@ -144,11 +145,11 @@ fn error(path: &Path, name: &str, remedy: String) -> Error {
     }
 }
 
-/// A folder is never a model; one with ONNX files says which.
+/// A folder is never a model. If it contains an ONNX file, the error suggests that.
 fn of_folder(path: &Path) -> Option<Error> {
     let listed = |folder: &Path| {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let names = entries.take(MOST_ENTRIES).map(|entry| entry.file_name());
+        let names = entries.take(MAX_ENTRIES).map(|entry| entry.file_name());
         let mut names: Vec<String> = names.filter_map(|name| name.into_string().ok()).collect();
         names.sort();
         names
@@ -169,7 +170,7 @@ fn of_folder(path: &Path) -> Option<Error> {
     Some(error(path, name, (*remedy).into()))
 }
 
-/// What is looked at of a file.
+/// The beginning and the end of a file.
 struct Sample {
     start: Vec<u8>,
     end: Vec<u8>,
@@ -199,18 +200,18 @@ impl Sample {
     fn has(&self, mark: &Mark) -> bool {
         match mark {
             Start(bytes) => self.start.starts_with(bytes),
-            At(place, bytes) => self
+            At(offset, bytes) => self
                 .start
-                .get(*place..)
+                .get(*offset..)
                 .is_some_and(|rest| rest.starts_with(bytes)),
             Entry(ending) => self.entries().any(|name| name.ends_with(ending.as_bytes())),
-            Text(words, further) => self.is_text(words, further),
+            Text(words, contained) => self.is_text(words, contained),
             Test(test) => test(self),
             Folder(_) => false,
         }
     }
 
-    /// Names of a zip archive's entries, as far as they are in the sample: from local headers and from the directory.
+    /// Names of the entries of a zip archive, from the local headers and the central directory within the sample.
     fn entries(&self) -> impl Iterator<Item = &[u8]> {
         let is_zip = self.start.starts_with(b"PK\x03\x04");
         let headers = [
@@ -221,10 +222,10 @@ impl Sample {
             .into_iter()
             .filter(move |_| is_zip)
             .flat_map(|(bytes, signature, length, name)| {
-                let places =
-                    (0..bytes.len()).filter(move |&place| bytes[place..].starts_with(signature));
-                places.filter_map(move |place| {
-                    let header = &bytes[place..];
+                let offsets =
+                    (0..bytes.len()).filter(move |&offset| bytes[offset..].starts_with(signature));
+                offsets.filter_map(move |offset| {
+                    let header = &bytes[offset..];
                     let length =
                         u16::from_le_bytes(header.get(length..length + 2)?.try_into().ok()?);
                     header.get(name..name + usize::from(length))
@@ -232,9 +233,9 @@ impl Sample {
             })
     }
 
-    fn is_text(&self, words: &[&str], further: &str) -> bool {
+    fn is_text(&self, words: &[&str], contained: &str) -> bool {
         // The sample may end within a character.
-        let known = match std::str::from_utf8(&self.start) {
+        let decoded = match std::str::from_utf8(&self.start) {
             Ok(text) => text,
             Err(problem) if problem.error_len().is_none() => {
                 let valid = &self.start[..problem.valid_up_to()];
@@ -243,24 +244,24 @@ impl Sample {
             Err(_) => return false,
         };
         let is_plain = |c: char| !c.is_control() || c.is_ascii_whitespace();
-        let text = known.trim_start_matches('\u{feff}').trim_start();
+        let text = decoded.trim_start_matches('\u{feff}').trim_start();
         let begins = |word: &&str| {
             let start = text.get(..word.len());
             start.is_some_and(|start| start.eq_ignore_ascii_case(word))
         };
-        known.chars().all(is_plain) && words.iter().any(begins) && text.contains(further)
+        decoded.chars().all(is_plain) && words.iter().any(begins) && text.contains(contained)
     }
 
     fn is_zero(&self) -> bool {
         self.start.iter().chain(&self.end).all(|&byte| byte == 0)
     }
 
-    /// Protocols 2 to 5 begin with their number, and every pickle ends with a full stop.
+    /// Protocols 2 to 5 begin with the protocol version, and every pickle ends with a full stop.
     fn is_pickle(&self) -> bool {
         matches!(self.start[..], [0x80, 2..=5, ..]) && self.end.last() == Some(&b'.')
     }
 
-    /// A JSON header behind its length.
+    /// The length of a JSON header, then the header.
     fn is_safetensors(&self) -> bool {
         let length = self
             .start
@@ -269,7 +270,7 @@ impl Sample {
         length.is_some_and(|length| length < self.size) && self.start[8..].starts_with(b"{")
     }
 
-    /// Its version, then its only graph, to the end of the file.
+    /// A version, then a single graph up to the end of the file.
     fn is_saved_model(&self) -> bool {
         let graph = self.start.strip_prefix(b"\x08\x01\x12").and_then(varint);
         graph.is_some_and(|(length, rest)| {
@@ -278,7 +279,7 @@ impl Sample {
         })
     }
 
-    /// Its version, then a description that begins with that of an input.
+    /// A version, then a description that begins with an input.
     fn is_core_ml(&self) -> bool {
         let [8, 1..=20, 0x12, rest @ ..] = &self.start[..] else {
             return false;
@@ -286,7 +287,7 @@ impl Sample {
         varint(rest).is_some_and(|(_, rest)| rest.starts_with(b"\x0a"))
     }
 
-    /// Blocks, the first of which has number 0.
+    /// Blocks, the first with index 0.
     fn is_paddle(&self) -> bool {
         let block = self.start.strip_prefix(b"\x0a").and_then(varint);
         block.is_some_and(|(_, rest)| rest.starts_with(b"\x08\0\x10"))
@@ -306,7 +307,7 @@ impl Sample {
     }
 }
 
-/// A protocol buffer's number, and what follows it.
+/// A protobuf varint, and the remaining bytes.
 fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let length = bytes.iter().take(9).position(|byte| byte & 0x80 == 0)? + 1;
     let digits = bytes[..length].iter().rev();
@@ -314,7 +315,7 @@ fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     Some((number, &bytes[length..]))
 }
 
-/// A protocol buffer's field with this tag, if that is a text of printable characters, and what follows it.
+/// A protobuf string field with this tag, if it is printable ASCII, and the remaining bytes.
 fn text_field<'a>(bytes: &'a [u8], tag: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let (length, rest) = varint(bytes.strip_prefix(tag)?)?;
     let (text, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;

@@ -1,8 +1,8 @@
-//! The messages of an ONNX file, field by field, as the ONNX intermediate representation specifies them (IR version 13).
+//! The protobuf messages of ONNX, IR version 13. `onnx.proto` documents the fields.
 //!
-//! Written by hand so that no protobuf compiler is needed. Every field of the specification is here: prost drops what it
-//! does not know, and a file that is read and written again must lose nothing. Weights are [`Bytes`]: decoding a file
-//! shares its buffer instead of copying it.
+//! Written by hand so that no protobuf compiler is needed. Every field of the specification is declared: prost drops unknown
+//! fields, and reading and writing a file must preserve it. Tensor data are [`Bytes`]: decoding from a buffer shares it
+//! instead of copying.
 
 use bytes::Bytes;
 use prost::{Enumeration, Message, Oneof};
@@ -348,7 +348,7 @@ pub struct Dimension {
     pub denotation: String,
 }
 
-/// A dimension's size: a number, or a name for one that is chosen when the model runs.
+/// Size of a dimension: a number, or the name of a dynamic one.
 #[derive(Clone, PartialEq, Oneof)]
 pub enum Dim {
     #[prost(int64, tag = "1")]
@@ -381,7 +381,7 @@ pub enum TypeValue {
     OpaqueType(OpaqueType),
 }
 
-/// Also the message of a sparse tensor's type, whose fields are the same.
+/// Also used for sparse tensor types, which have the same fields.
 #[derive(Clone, PartialEq, Message)]
 pub struct TensorType {
     #[prost(int32, tag = "1")]

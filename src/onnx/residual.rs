@@ -1,13 +1,13 @@
-//! Residual branches: where a graph adds to a value what weights make of it.
+//! Residual branches: `x + f(x)`, where `f` has weights.
 
 use super::Graph;
 
-/// Operators that have weights.
+/// Operators with weights.
 const WEIGHTED: &[&str] = &["Conv", "Gemm", "MatMul"];
 
-/// Which input of node `sum` is a residual branch: the node adds it to a value that it is made from, by way of weights.
-/// Without weights in between it is a function such as GELU, written out.
-pub fn branch(graph: &Graph, sum: usize) -> Option<usize> {
+/// Index of the input of node `sum` that is a residual branch: `sum` is an Add, and that input depends on the other one
+/// through a weighted operator. Without weights in between, it is a decomposed function such as GELU.
+pub fn residual_input(graph: &Graph, sum: usize) -> Option<usize> {
     let node = &graph.nodes()[sum];
     let [first, second] = node.input.as_slice() else {
         return None;
@@ -25,15 +25,19 @@ pub fn branch(graph: &Graph, sum: usize) -> Option<usize> {
     }
 }
 
-/// Whether `branch` is made from `start` by way of weights.
+/// Whether `branch` depends on `start` through a weighted operator.
 fn is_branch(graph: &Graph, start: &str, branch: &str) -> bool {
-    let after = graph.descendants([start]);
-    let between = |outputs: &[String]| outputs.iter().any(|made| after.contains(made.as_str()));
-    after.contains(branch)
+    let reached = graph.descendants([start]);
+    let between = |outputs: &[String]| {
+        outputs
+            .iter()
+            .any(|output| reached.contains(output.as_str()))
+    };
+    reached.contains(branch)
         && graph
             .nodes()
             .iter()
-            .zip(graph.needed_for([branch]))
-            .filter(|(node, needed)| *needed && between(&node.output))
+            .zip(graph.ancestors([branch]))
+            .filter(|(node, is_ancestor)| *is_ancestor && between(&node.output))
             .any(|(node, _)| WEIGHTED.iter().any(|op| node.is(op)))
 }

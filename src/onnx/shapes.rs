@@ -1,5 +1,5 @@
-//! Element types and dimensions of values, once the input's are chosen. Who finds them out is another room's business
-//! (ONNX Runtime infers them); here they are only kept and asked for.
+//! Element types and dimensions of values, for fixed dimensions of the graph inputs. Shape inference itself is done by
+//! ONNX Runtime (see [`crate::runtime`]); this is its result.
 
 use super::proto::{
     Dim, Dimension, TensorShapeProto, TensorType, TypeProto, TypeValue, ValueInfoProto,
@@ -8,7 +8,7 @@ use super::{Elem, Error};
 use crate::text::printable;
 use std::collections::HashMap;
 
-/// The type of a value whose every dimension is known.
+/// Type of a tensor of static shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueType {
     pub elem: Elem,
@@ -35,7 +35,7 @@ impl Shapes {
     /// The type of `value`.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if it is not known: its dimensions depend on more than the input's dimensions.
+    /// [`Error::Unsupported`] if it is unknown: its dimensions depend on the contents of the inputs.
     pub fn get(&self, value: &str) -> Result<&ValueType, Error> {
         self.find(value).ok_or_else(|| {
             Error::Unsupported(format!(
@@ -50,7 +50,7 @@ impl Shapes {
         self.0.insert(value.into(), value_type);
     }
 
-    /// Takes over what `others` knows.
+    /// Adds the types of `others`, which replace existing ones.
     pub fn extend(&mut self, others: Shapes) {
         self.0.extend(others.0);
     }
@@ -62,7 +62,7 @@ impl FromIterator<(String, ValueType)> for Shapes {
     }
 }
 
-/// The declaration of a tensor value.
+/// Declaration of a tensor value.
 pub fn value_info(name: &str, elem: Elem, dims: &[Dim]) -> ValueInfoProto {
     let dim = dims.iter().map(|dim| Dimension {
         value: Some(dim.clone()),
@@ -82,7 +82,7 @@ pub fn value_info(name: &str, elem: Elem, dims: &[Dim]) -> ValueInfoProto {
     }
 }
 
-/// A value of which only the name is told; ONNX Runtime infers the rest.
+/// Declaration of a value by name only, whose type is to be inferred.
 pub fn untyped(name: &str) -> ValueInfoProto {
     ValueInfoProto {
         name: name.into(),
@@ -90,7 +90,7 @@ pub fn untyped(name: &str) -> ValueInfoProto {
     }
 }
 
-/// Fixed dimensions for [`value_info`].
+/// Static dimensions for [`value_info`].
 pub fn fixed(dims: &[usize]) -> Vec<Dim> {
     dims.iter().map(|&dim| Dim::DimValue(dim as i64)).collect()
 }

@@ -1,10 +1,10 @@
-//! Tensors of an ONNX file: element types, and reading and making [`TensorProto`]s with every size checked.
+//! Element types, and reading and building [`TensorProto`]s with every size checked.
 
 use super::Error;
 use super::proto::TensorProto;
 use bytes::Bytes;
 
-/// The element types that Ziggurat reads; the numbers are ONNX's `TensorProto.DataType`.
+/// The supported element types. Discriminants are those of `TensorProto.DataType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(i32)]
 pub enum Elem {
@@ -40,7 +40,7 @@ impl Elem {
         Elem::BF16,
     ];
 
-    /// What people call it, and the bytes that an element takes.
+    /// Name, and bytes per element.
     fn name_and_size(self) -> (&'static str, usize) {
         match self {
             Elem::F32 => ("float32", 4),
@@ -59,33 +59,33 @@ impl Elem {
         }
     }
 
-    /// The type that ONNX numbers `code`, if Ziggurat reads it.
+    /// The type of this ONNX code, if it is supported.
     pub fn from_code(code: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|elem| *elem as i32 == code)
     }
 
-    /// ONNX's number for the type.
+    /// The ONNX code of the type (`TensorProto.DataType`).
     pub fn code(self) -> i32 {
         self as i32
     }
 
-    /// What people call it: `float32`.
+    /// The name of the type, for example `float32`.
     pub fn name(self) -> &'static str {
         self.name_and_size().0
     }
 
-    /// Bytes an element takes.
+    /// Bytes per element.
     pub fn size(self) -> usize {
         self.name_and_size().1
     }
 
-    /// Whether a gradient can flow through values of the type.
+    /// Whether it is a floating-point type, and therefore differentiable.
     pub fn is_float(self) -> bool {
         matches!(self, Elem::F32 | Elem::F64 | Elem::F16 | Elem::BF16)
     }
 }
 
-/// Number of elements of a tensor of these dimensions, unless one is negative or the product overflows.
+/// Number of elements of a tensor of these dimensions; `None` if one is negative or the product overflows.
 pub fn element_count(dims: &[i64]) -> Option<usize> {
     dims.iter().try_fold(1usize, |count, &dim| {
         count.checked_mul(usize::try_from(dim).ok()?)
@@ -93,7 +93,7 @@ pub fn element_count(dims: &[i64]) -> Option<usize> {
 }
 
 impl TensorProto {
-    /// A tensor of float32 numbers. `values` holds one number an element, in row-major order.
+    /// A float32 tensor of dimensions `dims` with these elements, in row-major order.
     pub fn from_f32(name: &str, dims: &[i64], values: &[f32]) -> Self {
         Self::raw(
             name,
@@ -106,7 +106,7 @@ impl TensorProto {
         )
     }
 
-    /// A tensor of int64 numbers. `values` holds one number an element, in row-major order.
+    /// An int64 tensor of dimensions `dims` with these elements, in row-major order.
     pub fn from_i64(name: &str, dims: &[i64], values: &[i64]) -> Self {
         Self::raw(
             name,
@@ -119,15 +119,15 @@ impl TensorProto {
         )
     }
 
-    /// A truth value without dimensions.
+    /// A bool scalar.
     pub fn from_bool(name: &str, value: bool) -> Self {
         Self::raw(name, &[], Elem::Bool, vec![u8::from(value)])
     }
 
-    /// A floating-point tensor of type `elem` with the values nearest to `values`.
+    /// A floating-point tensor of type `elem` with `values`, in row-major order, rounded to the type.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if `elem` is no floating-point type that Ziggurat writes (float32, float64, float16, bfloat16).
+    /// [`Error::Unsupported`] if `elem` is not a floating-point type.
     pub fn from_floats(
         name: &str,
         dims: &[i64],
@@ -160,7 +160,7 @@ impl TensorProto {
         Ok(Self::raw(name, dims, elem, bytes))
     }
 
-    /// A tensor of type `elem` whose every element is `value`; `None` if the type has no such number, or `dims` are none.
+    /// A tensor of type `elem` filled with `value`; `None` if the type cannot represent it, or `dims` are invalid.
     pub fn filled(name: &str, dims: &[i64], elem: Elem, value: f64) -> Option<Self> {
         let count = element_count(dims)?;
         let one = match elem {
@@ -178,10 +178,10 @@ impl TensorProto {
                     Elem::U16 => (0.0, u16::MAX.into()),
                     _ => (0.0, u32::MAX.into()),
                 };
-                let whole = value.fract() == 0.0 && (least..=most).contains(&value);
-                // The lowest bytes of a whole number are the same for every type that holds it.
+                let fits = value.fract() == 0.0 && (least..=most).contains(&value);
+                // The low bytes of an integer are the same in every type that can represent it.
                 let bytes = (value as i64).to_le_bytes();
-                whole.then(|| bytes[..elem.size()].to_vec())?
+                fits.then(|| bytes[..elem.size()].to_vec())?
             }
         };
         Some(Self::raw(name, dims, elem, one.repeat(count)))
@@ -204,7 +204,7 @@ impl TensorProto {
     /// The element type.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for one that Ziggurat does not read.
+    /// [`Error::Unsupported`] if it is not in [`Elem`].
     pub fn elem(&self) -> Result<Elem, Error> {
         Elem::from_code(self.data_type).ok_or_else(|| {
             Error::Unsupported(format!(
@@ -223,10 +223,10 @@ impl TensorProto {
         Ok(self.dims.iter().map(|&dim| dim as usize).collect())
     }
 
-    /// The elements as float64, in row-major order; exact for every type but (u)int64 beyond 2^53.
+    /// The elements as float64, in row-major order; exact except for (u)int64 beyond 2^53.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if the data does not hold exactly one number an element; [`Error::Unsupported`] for other types.
+    /// [`Error::Corrupt`] if the data do not fit the dimensions; [`Error::Unsupported`] for other element types.
     pub fn to_f64(&self) -> Result<Vec<f64>, Error> {
         let elem = self.elem()?;
         if let Some(raw) = &self.raw_data {
@@ -268,10 +268,10 @@ impl TensorProto {
         self.counted(values)
     }
 
-    /// The elements as float32, in row-major order; rounded from wider types.
+    /// The elements as float32, in row-major order, rounded from wider types.
     ///
     /// # Errors
-    /// As [`TensorProto::to_f64`].
+    /// As for [`TensorProto::to_f64`].
     pub fn to_f32(&self) -> Result<Vec<f32>, Error> {
         match (self.elem()?, &self.raw_data) {
             (Elem::F32, Some(raw)) => Ok(each(self.checked(raw, Elem::F32)?, f32::from_le_bytes)),
@@ -287,7 +287,7 @@ impl TensorProto {
     /// The elements of an int64 or int32 tensor, in row-major order.
     ///
     /// # Errors
-    /// As [`TensorProto::to_f64`]; [`Error::Unsupported`] for other element types.
+    /// As for [`TensorProto::to_f64`]; [`Error::Unsupported`] for other element types.
     pub fn to_i64(&self) -> Result<Vec<i64>, Error> {
         match (self.elem()?, &self.raw_data) {
             (Elem::I64, Some(raw)) => Ok(each(self.checked(raw, Elem::I64)?, i64::from_le_bytes)),
@@ -333,7 +333,7 @@ fn each<const N: usize, T>(raw: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T> {
     raw.as_chunks().0.iter().map(|&bytes| read(bytes)).collect()
 }
 
-/// The value of an IEEE 754 binary16 number.
+/// Decodes a binary16 number.
 fn f16_value(bits: u16) -> f32 {
     let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
     let fraction = f32::from(bits & 0x3ff);
@@ -345,7 +345,7 @@ fn f16_value(bits: u16) -> f32 {
     }
 }
 
-/// The binary16 number nearest to `value`, ties to even.
+/// Rounds to the nearest binary16 number, ties to even.
 fn f16_bits(value: f32) -> u16 {
     let bits = value.to_bits();
     let sign = ((bits >> 16) & 0x8000) as u16;
@@ -357,7 +357,7 @@ fn f16_bits(value: f32) -> u16 {
         return sign | 0x7c00;
     }
     let exponent = ((magnitude.to_bits() >> 23) as i32 - 127).max(-14);
-    // Multiples of the spacing at this exponent; a carry out of the fraction moves into the exponent by itself.
+    // Multiples of the spacing at this exponent; a carry out of the fraction increments the exponent.
     let steps = (magnitude * 2f32.powi(10 - exponent)).round_ties_even() as u16;
     let biased = (exponent + 14) as u16;
     sign | (biased * 1024 + steps).min(0x7c00)
@@ -367,13 +367,13 @@ fn bf16_value(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 
-/// The bfloat16 number nearest to `value`, ties to even.
+/// Rounds to the nearest bfloat16 number, ties to even.
 fn bf16_bits(value: f32) -> u16 {
     let bits = value.to_bits();
     if value.is_nan() {
         return (bits >> 16) as u16 | 0x40;
     }
-    // Half a unit less one, plus one if the last digit that stays is odd; a carry moves into the exponent by itself.
+    // Adds half a unit in the last place, less one if the last remaining bit is even; a carry increments the exponent.
     ((bits + 0x7fff + ((bits >> 16) & 1)) >> 16) as u16
 }
 
@@ -382,7 +382,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bfloat16_numbers_survive_the_way_there_and_back_and_others_are_rounded() {
+    fn bfloat16_numbers_round_trip_and_others_are_rounded() {
         for bits in 0..=u16::MAX {
             let value = bf16_value(bits);
             if value.is_nan() {
@@ -391,13 +391,13 @@ mod tests {
                 assert_eq!(bf16_bits(value), bits, "{value}");
             }
         }
-        // Between 1 and 1 + 2^-7 lie, a quarter, half and three quarters of the way, numbers that are rounded.
-        let between = [0.25, 0.5, 0.75].map(|part| bf16_value(bf16_bits(1.0 + part / 128.0)));
-        assert_eq!(between, [1.0, 1.0, 1.0 + 1.0 / 128.0]);
+        // Neighbouring bfloat16 numbers are 1 and 1 + 2^-7; the tie rounds to even.
+        let rounded = [0.25, 0.5, 0.75].map(|part| bf16_value(bf16_bits(1.0 + part / 128.0)));
+        assert_eq!(rounded, [1.0, 1.0, 1.0 + 1.0 / 128.0]);
     }
 
     #[test]
-    fn every_half_precision_number_survives_the_way_there_and_back() {
+    fn every_float16_number_round_trips() {
         for bits in 0..=u16::MAX {
             let value = f16_value(bits);
             if value.is_nan() {
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn data_that_does_not_fill_the_dimensions_is_an_error() {
+    fn data_that_do_not_fit_the_dimensions_are_an_error() {
         let mut tensor = TensorProto::from_f32("w", &[2, 2], &[1., 2., 3., 4.]);
         assert_eq!(tensor.to_f32().unwrap(), [1., 2., 3., 4.]);
         tensor.dims = vec![2, 3];
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_from_typed_fields_too() {
+    fn elements_are_read_from_typed_fields_too() {
         let tensor = TensorProto {
             dims: vec![2],
             data_type: Elem::I64.code(),

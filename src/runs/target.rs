@@ -4,7 +4,7 @@
 //! itself for it, only what a network is [made of](Parts).
 
 use crate::ascent::{Kind, Objective, Unit};
-use crate::autodiff::reach::Reach;
+use crate::autodiff::differentiability::Differentiability;
 use crate::model::{Classes, Error as ModelError, Layer, Network, layers};
 
 /// Most characters of a title that are kept: a layer's name may be of any length.
@@ -92,7 +92,10 @@ pub enum TargetError {
     },
     /// No gradient comes back from the layer to the picture.
     #[error("{title} cannot be visualised: {reach}")]
-    NotDifferentiable { title: String, reach: Reach },
+    NotDifferentiable {
+        title: String,
+        reach: Differentiability,
+    },
 }
 
 /// Reads `text` for a network.
@@ -295,7 +298,7 @@ impl Target {
                 (Kind::Neuron, Unit { index, position }, title)
             }
         };
-        if layer.reach != Reach::Differentiable {
+        if layer.reach != Differentiability::Differentiable {
             let reach = layer.reach.clone();
             return Err(TargetError::NotDifferentiable { title, reach });
         }
@@ -369,14 +372,14 @@ mod tests {
             layout: Layout::channels_first(dims).unwrap(),
             parameters: 0,
             is_activation: true,
-            reach: Reach::Differentiable,
+            reach: Differentiability::Differentiable,
         }
     }
 
     fn read(text: &str) -> Result<Target, TargetError> {
         let classes = Classes::new(["tench", "flamingo", "a/b"], "test").unwrap();
         let mut blocked = layer("blocked", &[1, 4]);
-        blocked.reach = Reach::Blocked {
+        blocked.reach = Differentiability::Blocked {
             node: "n".into(),
             op: "Foo".into(),
             why: None,

@@ -89,7 +89,7 @@ fn counterpart(spec: &Spec, parts: Parts<'_>) -> Result<Target, TargetError> {
 mod tests {
     use super::super::history::testing::record;
     use super::*;
-    use crate::autodiff::reach::Reach;
+    use crate::autodiff::differentiability::Differentiability;
     use crate::model::{Classes, Layer, Layout};
 
     fn layer(name: &str) -> Layer {
@@ -101,7 +101,7 @@ mod tests {
             layout: Layout::channels_first(&dims).unwrap(),
             parameters: 0,
             is_activation: true,
-            reach: Reach::Differentiable,
+            reach: Differentiability::Differentiable,
         }
     }
 

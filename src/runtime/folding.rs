@@ -5,10 +5,11 @@
 //! only what is the same for every number is folded.
 
 use super::{Error, Optimisation, Options, Provider, Session, Tensor, inference};
+use crate::onnx::passes::{control_flow, sequences};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::shapes::untyped;
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Attribute, Elem, Graph, Shapes, control, ranges, sequences};
+use crate::onnx::{Attribute, Elem, Graph, Shapes, ranges};
 use std::collections::{HashMap, HashSet};
 
 /// Values of more elements than this stay as they are: they cost memory and save little.
@@ -52,7 +53,7 @@ impl Parts {
     /// The graph with less control flow, or fewer sequences, if some can be done away with.
     fn less(self, graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> {
         let decided = match self.control {
-            true => control::decide(graph, shapes)?,
+            true => control_flow::resolve(graph, shapes)?,
             false => None,
         };
         match decided {
@@ -66,7 +67,7 @@ impl Parts {
     fn decided(self, mut graph: Graph) -> Result<Graph, Error> {
         while let Some(next) = self
             .control
-            .then(|| control::decide(&graph, &[]))
+            .then(|| control_flow::resolve(&graph, &[]))
             .transpose()?
             .flatten()
         {
@@ -160,7 +161,7 @@ fn settle(graph: &Graph, dims: &Dims) -> Result<(Known, Shapes), Error> {
 
 /// The values that can be computed without the inputs' elements, given all dimensions.
 fn computed(graph: &Graph, shapes: &Shapes) -> Result<Known, Error> {
-    let mut part = graph.hollow();
+    let mut part = graph.empty_like();
     for constant in graph.constants() {
         part.insert_constant(constant.clone())?;
     }
@@ -348,7 +349,7 @@ fn without(graph: &Graph, mut known: Known) -> Result<Graph, Error> {
         .map(|output| output.name.as_str())
         .collect();
     read.extend(nodes.iter().flat_map(|node| node.reads()));
-    let mut result = graph.hollow();
+    let mut result = graph.empty_like();
     for input in graph.inputs() {
         result.insert_input(input.clone())?;
     }

@@ -93,7 +93,7 @@ fn smaller_than_nothing(graph: &Graph, problem: Error) -> Error {
     match guard::complained_of(graph, &problem.to_string()) {
         None => problem,
         Some(node) => Error::NegativeSize {
-            node: node.title(),
+            node: node.display_name(),
             op: node.op_type.clone(),
         },
     }

@@ -291,7 +291,7 @@ impl Browser {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::autodiff::reach::Reach;
+    use crate::autodiff::differentiability::Differentiability;
     use crate::model::Layout;
 
     fn layer(name: &str) -> Layer {
@@ -301,7 +301,7 @@ mod tests {
             dims: vec![1, 4, 2, 2],
             layout: Layout::channels_first(&[1, 4, 2, 2]).unwrap(),
             is_activation: true,
-            reach: Reach::Differentiable,
+            reach: Differentiability::Differentiable,
             parameters: 0,
         }
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use ziggurat::ascent::{Kind, Objective, Settings, Unit};
-use ziggurat::autodiff::reach::Reach;
+use ziggurat::autodiff::differentiability::Differentiability;
 use ziggurat::model::Layout;
 use ziggurat::model::{Classes, Layer, ReceptiveField};
 use ziggurat::runs::queue::JobId;
@@ -48,7 +48,7 @@ pub fn layer(name: &str, op: &str, dims: &[usize]) -> Layer {
         layout: Layout::channels_first(dims).unwrap(),
         is_activation: true,
         parameters: if op == "Conv" { 864 } else { 0 },
-        reach: Reach::Differentiable,
+        reach: Differentiability::Differentiable,
     }
 }
 

@@ -6,15 +6,16 @@ use crate::models::WEIGHTS;
 use std::path::Path;
 use ziggurat::ascent::MapChoice;
 use ziggurat::ascent::{Objective, Unit, probe};
-use ziggurat::autodiff::reach::{Reach, reach};
+use ziggurat::autodiff::differentiability::{Differentiability, analyze};
 use ziggurat::autodiff::{self, Device, Options};
 use ziggurat::model::{Network, Source};
+use ziggurat::onnx::passes::{
+    control_flow, decompose, fuse_batch_norm, inline_functions, sequences, to_float32,
+    upgrade_opset,
+};
 use ziggurat::onnx::proto::{ModelProto, TensorProto};
 use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{
-    Builder, Elem, Graph, Shapes, control, decompose, file, fold, functions, precision, sequences,
-    upgrade,
-};
+use ziggurat::onnx::{Builder, Elem, Graph, Shapes, file};
 use ziggurat::runtime::{self, folding};
 
 use ndarray::Array4;
@@ -47,8 +48,8 @@ pub fn types(model: &ModelProto) -> Result<Shapes, String> {
 }
 
 fn modern(model: ModelProto) -> Result<Graph, ziggurat::onnx::Error> {
-    let model = upgrade::upgrade(precision::single(model)?)?;
-    Graph::new(functions::inline(model)?)
+    let model = upgrade_opset::upgrade(to_float32::to_float32(model)?)?;
+    Graph::new(inline_functions::inline(model)?)
 }
 
 /// What became of a model: said by the program, or reached.
@@ -60,7 +61,7 @@ pub fn alone(folder: &Path, shapes: &Shapes) -> Told {
     let mut graph = modern(file::read(&folder.join("model.onnx")).map_err(told)?).map_err(told)?;
     for _ in 0..4 {
         let types = std::slice::from_ref(shapes);
-        let decided = control::decide(&graph, types).map_err(told)?;
+        let decided = control_flow::resolve(&graph, types).map_err(told)?;
         let resolved = sequences::resolve(decided.as_ref().unwrap_or(&graph), types);
         match resolved.map_err(told)?.or(decided) {
             Some(less) => graph = less,
@@ -72,9 +73,9 @@ pub fn alone(folder: &Path, shapes: &Shapes) -> Told {
     }
     let source = graph.inputs().first().map(|input| input.name.clone());
     let source = source.ok_or("no inputs")?;
-    let mut reached: Vec<String> = reach(&graph, shapes, &source)
+    let mut reached: Vec<String> = analyze(&graph, shapes, &source)
         .into_iter()
-        .filter(|(_, reach)| *reach == Reach::Differentiable)
+        .filter(|(_, reach)| *reach == Differentiability::Differentiable)
         .map(|(name, _)| name.to_owned())
         .collect();
     reached.sort_unstable();
@@ -82,7 +83,7 @@ pub fn alone(folder: &Path, shapes: &Shapes) -> Told {
     let objective = objective.ok_or("no outputs")?;
     // The output, and some value on the way, for the output may be out of reach.
     let middle = reached.get(reached.len() / 2).cloned();
-    let folded = fold::batch_normalization(&graph, &Default::default()).map_err(told)?;
+    let folded = fuse_batch_norm::fuse_batch_norm(&graph, &Default::default()).map_err(told)?;
     let mut last = Ok(());
     for (value, device) in [(Some(objective), Device::Cpu), (middle, Device::Cuda)] {
         let Some(value) = value else { continue };
@@ -108,7 +109,7 @@ fn differentiated(
         device,
         redirect: None,
     };
-    let mut builder = Builder::over(graph, "fuzz/");
+    let mut builder = Builder::extend(graph, "fuzz/");
     let elem = shapes.find(value).map_or(Elem::F32, |known| known.elem);
     let seed = match elem.is_float() {
         true => builder.scalar(elem, 1.0).map_err(told)?,
@@ -145,7 +146,7 @@ pub fn whole(folder: &Path, device: runtime::Device) -> Told {
         let reached = layers
             .iter()
             .rev()
-            .filter(|layer| layer.reach == Reach::Differentiable);
+            .filter(|layer| layer.reach == Differentiability::Differentiable);
         targets.extend(reached.take(1).map(|layer| objective(kind, &layer.name)));
     }
     let [runs, channels, height, width] = network.input_dims(1);

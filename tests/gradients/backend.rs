@@ -12,8 +12,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use ziggurat::autodiff::Options;
 use ziggurat::onnx::graph::declared_dims;
+use ziggurat::onnx::passes::upgrade_opset::upgrade;
 use ziggurat::onnx::proto::{ModelProto, TensorProto};
-use ziggurat::onnx::{Elem, Graph, file, upgrade::upgrade};
+use ziggurat::onnx::{Elem, Graph, file};
 use ziggurat::runtime::{Package, folding, package, testing};
 
 const PACKAGE: Package = Package {

@@ -301,7 +301,7 @@ fn local_response_normalisation_of_even_size() {
             vec![b.emit("Div", &["x", &power], &[])]
         });
         let numeric = Numeric::of(&written_out, 5).unwrap();
-        let mut builder = Builder::over(written_out.graph.clone(), "gradient/");
+        let mut builder = Builder::extend(written_out.graph.clone(), "gradient/");
         let attributes = [
             ("size", size.into()),
             ("alpha", alpha.into()),

@@ -8,7 +8,7 @@ use ndarray::Array4;
 use std::collections::HashMap;
 use std::path::Path;
 use ziggurat::ascent::{Kind, Objective, Unit, probe};
-use ziggurat::autodiff::reach::Reach;
+use ziggurat::autodiff::differentiability::Differentiability;
 use ziggurat::model::{Network, Source};
 use ziggurat::onnx::file;
 use ziggurat::onnx::proto::{GraphProto, ModelProto, TensorProto};
@@ -55,7 +55,7 @@ fn error(path: &Path) -> f64 {
     let home = testing::home();
     let source = Source::resolve(&home, weighted.to_str()).unwrap();
     let network = Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap();
-    let blocked = |layer: &ziggurat::model::Layer| layer.reach != Reach::Differentiable;
+    let blocked = |layer: &ziggurat::model::Layer| layer.reach != Differentiability::Differentiable;
     assert!(!network.layers().iter().any(blocked), "{}", path.display());
 
     let [runs, channels, height, width] = network.input_dims(1);

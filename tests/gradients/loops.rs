@@ -2,10 +2,11 @@
 
 use crate::structure::{DIMS, model, node, ops, subgraph, taken_apart};
 use std::time::{Duration, Instant};
-use ziggurat::autodiff::reach::reach;
+use ziggurat::autodiff::differentiability::analyze;
+use ziggurat::onnx::passes::control_flow;
 use ziggurat::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
 use ziggurat::onnx::shapes::{fixed, untyped, value_info};
-use ziggurat::onnx::{Attribute, Elem, Graph, Shapes, control};
+use ziggurat::onnx::{Attribute, Elem, Graph, Shapes};
 
 fn cast(input: &str, output: &str, to: Elem) -> NodeProto {
     let to = Attribute::Int(to.code().into()).named("to");
@@ -92,10 +93,10 @@ fn loops_are_unrolled_that_a_counter_ends() {
 fn refusal(model: ModelProto) -> String {
     let graph = Graph::new(model).unwrap();
     let node = graph.nodes().iter().find(|node| node.is("Loop")).unwrap();
-    let why = control::Refusals::of(&graph, &Shapes::default())
+    let why = control_flow::SkipReasons::of(&graph, &Shapes::default())
         .find(node)
         .unwrap();
-    let told = reach(&graph, &Shapes::default(), "x")["last"].to_string();
+    let told = analyze(&graph, &Shapes::default(), "x")["last"].to_string();
     let title = "node \"node of end\" (\"Loop\") cannot be differentiated";
     assert_eq!(told, format!("{title}: {why}"));
     why
@@ -109,7 +110,7 @@ fn a_loop_that_stays_and_reads_the_picture_by_itself_is_no_constant() {
     graph.node.last_mut().unwrap().input[3] = "still".into();
     let still = TensorProto::from_floats("still", &[2, 3], Elem::F64, &[0.5; 6]).unwrap();
     graph.initializer.push(still);
-    let told = reach(&Graph::new(model).unwrap(), &Shapes::default(), "x")["last"].to_string();
+    let told = analyze(&Graph::new(model).unwrap(), &Shapes::default(), "x")["last"].to_string();
     assert!(told.contains("its condition depends on"), "{told}");
 }
 
@@ -117,7 +118,7 @@ fn a_loop_that_stays_and_reads_the_picture_by_itself_is_no_constant() {
 fn a_loop_that_cannot_be_counted_says_why() {
     assert_eq!(
         refusal(counting(16, "from picture")),
-        "its condition depends on \"from picture\", which is no constant number"
+        "its condition depends on \"from picture\", which is not a constant scalar"
     );
     let mut endless = counting(i64::MAX, "seven");
     let graph = endless.graph.as_mut().unwrap();
@@ -126,7 +127,7 @@ fn a_loop_that_cannot_be_counted_says_why() {
         .as_mut()
         .unwrap();
     held.output[0] = untyped("going");
-    assert!(refusal(endless.clone()).ends_with("turns make too large a graph"));
+    assert!(refusal(endless.clone()).ends_with("iterations would make the graph too large"));
     let looping = endless.graph.as_mut().unwrap().node.last_mut().unwrap();
     looping.input[0].clear();
     assert_eq!(refusal(endless), "it never ends");
@@ -136,7 +137,7 @@ fn a_loop_that_cannot_be_counted_says_why() {
     unlimited.graph.as_mut().unwrap().node.insert(0, most);
     assert_eq!(
         refusal(unlimited),
-        "how often it runs at most (\"most\") is no constant number"
+        "its trip count (\"most\") is not a constant scalar"
     );
 }
 
@@ -160,10 +161,10 @@ fn many_loops_that_do_not_end_are_given_up_together() {
     graph.output = vec![untyped("last 0")];
     let graph = Graph::new(hostile).unwrap();
     let begin = Instant::now();
-    assert!(control::decide(&graph, &[]).unwrap().is_none());
+    assert!(control_flow::resolve(&graph, &[]).unwrap().is_none());
     assert!(begin.elapsed() < Duration::from_secs(20));
-    let why = control::Refusals::of(&graph, &Shapes::default())
+    let why = control_flow::SkipReasons::of(&graph, &Shapes::default())
         .find(graph.nodes().last().unwrap())
         .unwrap();
-    assert!(why.starts_with("it goes on for more than "), "{why}");
+    assert!(why.starts_with("it runs for more than "), "{why}");
 }

@@ -21,7 +21,7 @@ mod structure;
 use finite::{DEVICES, Numeric};
 use std::collections::BTreeSet;
 use ziggurat::autodiff::{Options, rules::RULES};
-use ziggurat::onnx::decompose::FUSIONS;
+use ziggurat::onnx::passes::decompose::FUSIONS;
 
 /// Emitted nodes must be valid in the oldest opset that the sweep takes and in new ones.
 const OPSETS: [i64; 2] = [18, 22];

@@ -2,7 +2,7 @@
 
 use crate::finite::{Fill, Problem, differentiable, gradients, run};
 use crate::structure::{node, subgraph};
-use ziggurat::autodiff::reach::{Reach, reach};
+use ziggurat::autodiff::differentiability::{Differentiability, analyze};
 use ziggurat::autodiff::{Options, gradient};
 use ziggurat::onnx::proto::{GraphProto, TensorProto};
 use ziggurat::onnx::shapes::untyped;
@@ -27,17 +27,17 @@ fn an_operator_without_a_rule_is_named_with_what_can_be_done() {
     });
     assert_eq!(
         refusal(&problem),
-        "node \"odd one\" (Det, opset 18) has no gradient rule; only values made before it can be differentiated"
+        "node \"odd one\" (Det, opset 18) has no gradient rule; only values computed before it can be differentiated"
     );
     let shapes = Shapes::default();
-    let reached = reach(&problem.graph, &shapes, "x");
-    let blocked = Reach::Blocked {
+    let reached = analyze(&problem.graph, &shapes, "x");
+    let blocked = Differentiability::Blocked {
         node: "\"odd one\"".into(),
         op: "\"Det\"".into(),
         why: None,
     };
     assert_eq!(reached[problem.outputs[0].as_str()], blocked);
-    assert_eq!(reached["graph/Tanh_1"], Reach::Differentiable);
+    assert_eq!(reached["graph/Tanh_1"], Differentiability::Differentiable);
 }
 
 /// Its branches read values that are none of its inputs: a gradient without them would be wrong.
@@ -65,14 +65,14 @@ fn a_branch_that_the_data_decides_is_named() {
     });
     assert_eq!(
         refusal(&problem),
-        "node \"node of chosen\" (If) cannot be differentiated: its condition \"positive\" depends on the picture"
+        "node \"node of chosen\" (If) cannot be differentiated: its condition \"positive\" depends on the input"
     );
     let shapes = Shapes::default();
-    let reached = reach(&problem.graph, &shapes, "x");
-    let blocked = Reach::Blocked {
+    let reached = analyze(&problem.graph, &shapes, "x");
+    let blocked = Differentiability::Blocked {
         node: "\"node of chosen\"".into(),
         op: "\"If\"".into(),
-        why: Some("its condition \"positive\" depends on the picture".into()),
+        why: Some("its condition \"positive\" depends on the input".into()),
     };
     assert_eq!(reached["chosen"], blocked);
 }
@@ -90,7 +90,7 @@ fn a_form_that_a_rule_does_not_cover_says_why() {
     });
     assert_eq!(
         message,
-        "node \"c\" (Mod) cannot be differentiated: its input 1 is to be differentiated too"
+        "node \"c\" (Mod) cannot be differentiated: the gradient of its input 1 is not implemented"
     );
 
     let message = refused(&[x], &|b| {
@@ -142,8 +142,8 @@ fn what_the_objective_does_not_depend_on_is_named() {
         "\"s\" does not depend on \"x\": there is no gradient"
     );
     assert_eq!(
-        reach(&sign.graph, &Shapes::default(), "x")["s"],
-        Reach::Independent
+        analyze(&sign.graph, &Shapes::default(), "x")["s"],
+        Differentiability::Independent
     );
 
     let rounded = Problem::of(Elem::F32, 18, &[X], |b| {
@@ -162,8 +162,8 @@ fn what_the_objective_does_not_depend_on_is_named() {
         "\"r\" does not depend on \"x\": there is no gradient"
     );
     assert_eq!(
-        reach(&rounded.graph, &Shapes::default(), "x")["r"],
-        Reach::Independent
+        analyze(&rounded.graph, &Shapes::default(), "x")["r"],
+        Differentiability::Independent
     );
 
     let other = Problem::of(Elem::F32, 18, &[X, ("y", &[2], Fill::Uniform)], |b| {

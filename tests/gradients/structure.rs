@@ -5,12 +5,13 @@ use crate::finite::{Fill, Numeric, Problem, random};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use ziggurat::autodiff::Options;
+use ziggurat::onnx::passes::{inline_functions, upgrade_opset};
 use ziggurat::onnx::proto::{
     AttributeProto, AttributeType, FunctionProto, GraphProto, ModelProto, NodeProto,
     OperatorSetIdProto, TensorProto,
 };
 use ziggurat::onnx::shapes::{fixed, untyped, value_info};
-use ziggurat::onnx::{Attribute, Elem, Graph, functions, upgrade};
+use ziggurat::onnx::{Attribute, Elem, Graph};
 use ziggurat::runtime::{folding, testing};
 
 pub const DIMS: [usize; 2] = [2, 3];
@@ -111,7 +112,7 @@ pub fn taken_apart(model: ModelProto, outputs: &[&str]) -> Graph {
         kinks: Vec::new(),
     };
     let before = Numeric::of(&problem(Graph::new(model.clone()).unwrap()), 3).unwrap();
-    let plain = functions::inline(upgrade::upgrade(model).unwrap()).unwrap();
+    let plain = inline_functions::inline(upgrade_opset::upgrade(model).unwrap()).unwrap();
     let dims: &[usize] = &DIMS;
     let graph = folding::fold(&Graph::new(plain).unwrap(), &[&[("x", dims)]]).unwrap();
     before
@@ -258,7 +259,7 @@ fn functions_of_an_older_opset_are_brought_to_today_by_themselves() {
         &["y"],
     );
     model.functions = vec![old];
-    let plain = functions::inline(upgrade::upgrade(model).unwrap()).unwrap();
+    let plain = inline_functions::inline(upgrade_opset::upgrade(model).unwrap()).unwrap();
     let graph = Graph::new(plain).unwrap();
     let upgraded = ["Unsqueeze", "Shape", "Flatten", "Softmax", "Reshape"];
     assert_eq!((ops(&graph).as_slice(), graph.opset()), (&upgraded[..], 18));

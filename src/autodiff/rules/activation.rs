@@ -1,12 +1,12 @@
-//! Activations: element by element, one input.
+//! Element-wise activations of one input.
 
 use super::super::lowering::{above, below, complement};
 use super::{Context, Error, Gradients};
 use crate::onnx::Elem;
 
-/// `g · [y > 0]`. With a redirect weight r, a blocked unit passes `r · max(g, 0)`.
+/// `g · [y > 0]`. With a redirect weight r, a blocked unit passes `r · max(g, 0)` (see [`Options::redirect`](crate::autodiff::Options)).
 pub fn relu(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, output) = (cx.gradient()?, cx.output());
+    let (gradient, output) = (cx.grad_output()?, cx.output());
     let mask = above(cx, &output, 0.0)?;
     let passed = cx.mul(&gradient, &mask);
     let total = redirected(cx, &gradient, &mask, passed)?;
@@ -15,8 +15,8 @@ pub fn relu(cx: &mut Context) -> Result<Gradients, Error> {
 
 /// `g · [min < y] · [y < max]`; blocked units at the lower bound as in [`relu`].
 pub fn clip(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first()?;
-    let (gradient, output) = (cx.gradient()?, cx.output());
+    cx.first_input_only()?;
+    let (gradient, output) = (cx.grad_output()?, cx.output());
     let mut passed = gradient.clone();
     if let Some(max) = cx.constant_number(2)?.filter(|max| max.is_finite()) {
         let mask = below(cx, &output, max)?;
@@ -30,7 +30,7 @@ pub fn clip(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(passed)])
 }
 
-/// Adds to `passed` what the redirect option lets through where `mask` is 0.
+/// Adds to `passed` the gradient that the redirect option passes where `mask` is 0.
 fn redirected(
     cx: &mut Context,
     gradient: &str,
@@ -43,14 +43,14 @@ fn redirected(
     let weight = fitting(cx, &weight)?;
     let elem = cx.elem(&cx.output())?;
     let blocked = complement(cx, mask, elem)?;
-    let upward = cx.plain("Relu", &[gradient]);
+    let upward = cx.op("Relu", &[gradient]);
     let upward = cx.mul(&upward, &blocked);
     let weighted = cx.mul(&upward, &weight);
     Ok(cx.add(&passed, &weighted))
 }
 
-/// The redirect weight (N, 1, 1, 1) so that it goes with the node's output: of that one's rank if its first axis is the
-/// batch; one number for all, the largest, if it is something else, such as windows of all pictures.
+/// The redirect weight (N, 1, 1, 1), shaped to broadcast with the node's output: of its rank if its first axis is the
+/// batch, else the largest weight as a scalar (for example for windows of all batch entries).
 fn fitting(cx: &mut Context, weight: &str) -> Result<String, Error> {
     let dims = cx.dims(&cx.output())?;
     let runs = cx.dims(weight)?[0];
@@ -69,32 +69,30 @@ fn fitting(cx: &mut Context, weight: &str) -> Result<String, Error> {
 /// `g` where `x` > 0, else `alpha · g`.
 pub fn leaky_relu(cx: &mut Context) -> Result<Gradients, Error> {
     let alpha = f64::from(cx.node.float("alpha").unwrap_or(0.01));
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let elem = cx.elem(&input)?;
     let scaled = cx.scale(&gradient, elem, alpha)?;
     let positive = positive(cx, &input, elem)?;
-    Ok(vec![Some(
-        cx.plain("Where", &[&positive, &gradient, &scaled]),
-    )])
+    Ok(vec![Some(cx.op("Where", &[&positive, &gradient, &scaled]))])
 }
 
 /// `g` where `x` > 0, else `slope · g`; for the slope, `g · min(x, 0)`.
 pub fn p_relu(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input, slope) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (gradient, input, slope) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
     let elem = cx.elem(&input)?;
     let positive = positive(cx, &input, elem)?;
-    let of_input = if cx.wants(0) {
+    let of_input = if cx.needs_input_grad(0) {
         let scaled = cx.mul(&gradient, &slope);
-        Some(cx.plain("Where", &[&positive, &gradient, &scaled]))
+        Some(cx.op("Where", &[&positive, &gradient, &scaled]))
     } else {
         None
     };
-    let of_slope = if cx.wants(1) {
+    let of_slope = if cx.needs_input_grad(1) {
         let zero = cx.scalar(elem, 0.0)?;
-        let negative = cx.plain("Where", &[&positive, &zero, &input]);
+        let negative = cx.op("Where", &[&positive, &zero, &input]);
         let product = cx.mul(&gradient, &negative);
         let (from, to) = (cx.dims(&input)?, cx.dims(&slope)?);
-        Some(cx.unbroadcast(&product, &from, &to)?)
+        Some(cx.sum_to_shape(&product, &from, &to)?)
     } else {
         None
     };
@@ -103,12 +101,12 @@ pub fn p_relu(cx: &mut Context) -> Result<Gradients, Error> {
 
 fn positive(cx: &mut Context, value: &str, elem: Elem) -> Result<String, Error> {
     let zero = cx.scalar(elem, 0.0)?;
-    Ok(cx.plain("Greater", &[value, &zero]))
+    Ok(cx.op("Greater", &[value, &zero]))
 }
 
 /// `g · y · (1 - y)`.
 pub fn sigmoid(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, output) = (cx.gradient()?, cx.output());
+    let (gradient, output) = (cx.grad_output()?, cx.output());
     let elem = cx.elem(&output)?;
     let rest = complement(cx, &output, elem)?;
     let slope = cx.mul(&output, &rest);
@@ -117,7 +115,7 @@ pub fn sigmoid(cx: &mut Context) -> Result<Gradients, Error> {
 
 /// `g · (1 - y²)`.
 pub fn tanh(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, output) = (cx.gradient()?, cx.output());
+    let (gradient, output) = (cx.grad_output()?, cx.output());
     let square = cx.mul(&output, &output);
     let elem = cx.elem(&output)?;
     let slope = complement(cx, &square, elem)?;
@@ -127,7 +125,7 @@ pub fn tanh(cx: &mut Context) -> Result<Gradients, Error> {
 /// `g · alpha · [0 < y < 1]`.
 pub fn hard_sigmoid(cx: &mut Context) -> Result<Gradients, Error> {
     let alpha = f64::from(cx.node.float("alpha").unwrap_or(0.2));
-    let (gradient, output) = (cx.gradient()?, cx.output());
+    let (gradient, output) = (cx.grad_output()?, cx.output());
     let elem = cx.elem(&output)?;
     let inner = inner_mask(cx, &output)?;
     let passed = cx.mul(&gradient, &inner);
@@ -136,12 +134,12 @@ pub fn hard_sigmoid(cx: &mut Context) -> Result<Gradients, Error> {
 
 /// With `h = clamp(x/6 + 1/2, 0, 1)` and `y = x · h`: `g · (h + x/6 · [0 < h < 1])`.
 pub fn hard_swish(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let elem = cx.elem(&input)?;
     let sixth = 1f32 / 6.0;
     let attributes = [("alpha", sixth.into()), ("beta", 0.5f32.into())];
     let gate = cx.emit("HardSigmoid", &[&input], &attributes);
-    // The mask is asked of x rather than of the gate, which is no value of the original graph: -3 < x < 3.
+    // The mask is computed from x rather than from the gate, which is not a value of the original graph: -3 < x < 3.
     let (low, high) = (above(cx, &input, -3.0)?, below(cx, &input, 3.0)?);
     let inner = cx.mul(&low, &high);
     let sloped = cx.scale(&input, elem, f64::from(sixth))?;
@@ -159,21 +157,19 @@ fn inner_mask(cx: &mut Context, value: &str) -> Result<String, Error> {
 /// `g` where `x` > 0, else `g · (y + alpha)`.
 pub fn elu(cx: &mut Context) -> Result<Gradients, Error> {
     let alpha = f64::from(cx.node.float("alpha").unwrap_or(1.0));
-    let (gradient, input, output) = (cx.gradient()?, cx.input(0)?, cx.output());
+    let (gradient, input, output) = (cx.grad_output()?, cx.input(0)?, cx.output());
     let elem = cx.elem(&input)?;
     let alpha = cx.scalar(elem, alpha)?;
     let slope = cx.add(&output, &alpha);
     let scaled = cx.mul(&gradient, &slope);
     let positive = positive(cx, &input, elem)?;
-    Ok(vec![Some(
-        cx.plain("Where", &[&positive, &gradient, &scaled]),
-    )])
+    Ok(vec![Some(cx.op("Where", &[&positive, &gradient, &scaled]))])
 }
 
 /// `g · sigmoid(x)`.
 pub fn softplus(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
-    let slope = cx.plain("Sigmoid", &[&input]);
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
+    let slope = cx.op("Sigmoid", &[&input]);
     Ok(vec![Some(cx.mul(&gradient, &slope))])
 }
 
@@ -184,9 +180,9 @@ pub fn gelu(cx: &mut Context) -> Result<Gradients, Error> {
     let slope = match cx.node.string("approximate").unwrap_or("none") {
         "none" => gelu_slope_exact(cx)?,
         "tanh" => gelu_slope_tanh(cx)?,
-        other => return Err(cx.form(&format!("approximate = {other:?}"))),
+        other => return Err(cx.unsupported(&format!("approximate = {other:?}"))),
     };
-    let gradient = cx.gradient()?;
+    let gradient = cx.grad_output()?;
     Ok(vec![Some(cx.mul(&gradient, &slope))])
 }
 
@@ -194,13 +190,13 @@ fn gelu_slope_exact(cx: &mut Context) -> Result<String, Error> {
     let input = cx.input(0)?;
     let elem = cx.elem(&input)?;
     let scaled = cx.scale(&input, elem, std::f64::consts::FRAC_1_SQRT_2)?;
-    let error = cx.plain("Erf", &[&scaled]);
+    let error = cx.op("Erf", &[&scaled]);
     let (one, half) = (cx.scalar(elem, 1.0)?, cx.scalar(elem, 0.5)?);
     let doubled = cx.add(&error, &one);
     let distribution = cx.mul(&doubled, &half);
     let square = cx.mul(&input, &input);
     let exponent = cx.scale(&square, elem, -0.5)?;
-    let bell = cx.plain("Exp", &[&exponent]);
+    let bell = cx.op("Exp", &[&exponent]);
     let density = cx.scale(&bell, elem, 1.0 / (2.0 * std::f64::consts::PI).sqrt())?;
     let weighted = cx.mul(&input, &density);
     Ok(cx.add(&distribution, &weighted))
@@ -216,7 +212,7 @@ fn gelu_slope_tanh(cx: &mut Context) -> Result<String, Error> {
     let cubic = cx.add(&cubic, &one);
     let inner = cx.mul(&input, &cubic);
     let inner = cx.scale(&inner, elem, root)?;
-    let tanh = cx.plain("Tanh", &[&inner]);
+    let tanh = cx.op("Tanh", &[&inner]);
     let first = cx.add(&tanh, &one);
     let tanh_square = cx.mul(&tanh, &tanh);
     let rest = complement(cx, &tanh_square, elem)?;
@@ -244,25 +240,25 @@ pub fn selu(cx: &mut Context) -> Result<Gradients, Error> {
 
 /// `g · above` where `x` > 0, else `g · (factor · y + offset)`.
 fn saturating(cx: &mut Context, above: f64, factor: f64, offset: f64) -> Result<Gradients, Error> {
-    let (gradient, input, output) = (cx.gradient()?, cx.input(0)?, cx.output());
+    let (gradient, input, output) = (cx.grad_output()?, cx.input(0)?, cx.output());
     let elem = cx.elem(&input)?;
     let offset = cx.scalar(elem, offset)?;
     let slope = cx.scale(&output, elem, factor)?;
     let slope = cx.add(&slope, &offset);
     let (above, positive) = (cx.scalar(elem, above)?, positive(cx, &input, elem)?);
-    let slope = cx.plain("Where", &[&positive, &above, &slope]);
+    let slope = cx.op("Where", &[&positive, &above, &slope]);
     Ok(vec![Some(cx.mul(&gradient, &slope))])
 }
 
 /// With `t = tanh(softplus(x))`: `g · (t + x · (1 - t²) · sigmoid(x))`.
 pub fn mish(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let elem = cx.elem(&input)?;
-    let softplus = cx.plain("Softplus", &[&input]);
-    let tanh = cx.plain("Tanh", &[&softplus]);
+    let softplus = cx.op("Softplus", &[&input]);
+    let tanh = cx.op("Tanh", &[&softplus]);
     let square = cx.mul(&tanh, &tanh);
     let rest = complement(cx, &square, elem)?;
-    let sigmoid = cx.plain("Sigmoid", &[&input]);
+    let sigmoid = cx.op("Sigmoid", &[&input]);
     let inner = cx.mul(&rest, &sigmoid);
     let inner = cx.mul(&input, &inner);
     let slope = cx.add(&tanh, &inner);
@@ -272,10 +268,10 @@ pub fn mish(cx: &mut Context) -> Result<Gradients, Error> {
 /// With `s = sigmoid(alpha · x)`: `g · (s + alpha · y · (1 - s))`.
 pub fn swish(cx: &mut Context) -> Result<Gradients, Error> {
     let alpha = f64::from(cx.node.float("alpha").unwrap_or(1.0));
-    let (gradient, input, output) = (cx.gradient()?, cx.input(0)?, cx.output());
+    let (gradient, input, output) = (cx.grad_output()?, cx.input(0)?, cx.output());
     let elem = cx.elem(&input)?;
     let scaled = cx.scale(&input, elem, alpha)?;
-    let sigmoid = cx.plain("Sigmoid", &[&scaled]);
+    let sigmoid = cx.op("Sigmoid", &[&scaled]);
     let rest = complement(cx, &sigmoid, elem)?;
     let rest = cx.mul(&output, &rest);
     let rest = cx.scale(&rest, elem, alpha)?;
@@ -285,9 +281,9 @@ pub fn swish(cx: &mut Context) -> Result<Gradients, Error> {
 
 /// `g · (1 - |y|)²`.
 pub fn softsign(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, output) = (cx.gradient()?, cx.output());
+    let (gradient, output) = (cx.grad_output()?, cx.output());
     let elem = cx.elem(&output)?;
-    let size = cx.plain("Abs", &[&output]);
+    let size = cx.op("Abs", &[&output]);
     let rest = complement(cx, &size, elem)?;
     let slope = cx.mul(&rest, &rest);
     Ok(vec![Some(cx.mul(&gradient, &slope))])
@@ -296,7 +292,7 @@ pub fn softsign(cx: &mut Context) -> Result<Gradients, Error> {
 /// `g · [x > alpha]`.
 pub fn thresholded_relu(cx: &mut Context) -> Result<Gradients, Error> {
     let alpha = f64::from(cx.node.float("alpha").unwrap_or(1.0));
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let mask = above(cx, &input, alpha)?;
     Ok(vec![Some(cx.mul(&gradient, &mask))])
 }
@@ -304,7 +300,7 @@ pub fn thresholded_relu(cx: &mut Context) -> Result<Gradients, Error> {
 /// `g · [x < -lambda or x > lambda]`.
 pub fn shrink(cx: &mut Context) -> Result<Gradients, Error> {
     let lambda = f64::from(cx.node.float("lambd").unwrap_or(0.5));
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let (high, low) = (above(cx, &input, lambda)?, below(cx, &input, -lambda)?);
     let mask = cx.add(&high, &low);
     Ok(vec![Some(cx.mul(&gradient, &mask))])

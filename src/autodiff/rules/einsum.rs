@@ -3,12 +3,12 @@
 use super::{Context, Error, Gradients};
 use std::collections::HashMap;
 
-/// One label an axis; what an ellipsis stands for has labels of its own.
+/// One label per axis; the axes of an ellipsis have labels of their own.
 type Labels = Vec<char>;
 
 /// For each operand, the sum of products of `g` with all others, over the axes that the operand lacks.
 pub fn einsum(cx: &mut Context) -> Result<Gradients, Error> {
-    let gradient = cx.gradient()?;
+    let gradient = cx.grad_output()?;
     let names: Vec<String> = (0..cx.node.input.len())
         .map(|index| cx.input(index))
         .collect::<Result<_, _>>()?;
@@ -21,7 +21,7 @@ pub fn einsum(cx: &mut Context) -> Result<Gradients, Error> {
     let parsed = Equation::parse(&equation, &ranks);
     let out = cx.dims(&cx.output())?;
     let Some(equation) = parsed.filter(|parsed| parsed.output.len() == out.len()) else {
-        return Err(cx.form(&format!("equation = {equation:?} of {dims:?}")));
+        return Err(cx.unsupported(&format!("equation = {equation:?} of {dims:?}")));
     };
     let mut sizes: HashMap<char, usize> = HashMap::new();
     for (labels, dims) in equation.inputs.iter().zip(&dims) {
@@ -32,18 +32,18 @@ pub fn einsum(cx: &mut Context) -> Result<Gradients, Error> {
     }
     let mut gradients = vec![None; names.len()];
     for index in 0..names.len() {
-        if !cx.wants(index) {
+        if !cx.needs_input_grad(index) {
             continue;
         }
         let own = &equation.inputs[index];
         if (1..own.len()).any(|place| own[..place].contains(&own[place])) {
-            return Err(cx.form(&format!("it takes the diagonal of its input {index}")));
+            return Err(cx.unsupported(&format!("it takes the diagonal of its input {index}")));
         }
         let mut factors = vec![(gradient.as_str(), &equation.output, &out)];
         for other in (0..names.len()).filter(|&other| other != index) {
             factors.push((&names[other], &equation.inputs[other], &dims[other]));
         }
-        // An axis that no factor has in full is summed over in the forward direction alone: the gradient repeats along it.
+        // An axis of no other factor is summed over in the forward pass only: the gradient is repeated along it.
         let in_full = |label: char| {
             factors.iter().any(|(_, labels, dims)| {
                 let mut axes = labels.iter().zip(dims.iter());
@@ -78,7 +78,7 @@ pub fn einsum(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(gradients)
 }
 
-/// An equation with a label for every axis.
+/// An equation with one label per axis.
 #[derive(Debug, PartialEq)]
 struct Equation {
     inputs: Vec<Labels>,
@@ -86,7 +86,7 @@ struct Equation {
 }
 
 impl Equation {
-    /// `None` if the text is no equation for operands of these ranks.
+    /// `None` if the text is not a valid equation for operands of these ranks.
     fn parse(text: &str, ranks: &[usize]) -> Option<Self> {
         let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         let (left, right) = match text.split_once("->") {
@@ -134,7 +134,7 @@ impl Equation {
     }
 }
 
-/// The ellipsis, and then all labels that occur once, in alphabetical order.
+/// Implicit output: the ellipsis, then all labels that occur once, in alphabetical order.
 fn implicit_output(inputs: &[Labels], hidden: &[char]) -> Labels {
     let all: Labels = inputs.concat();
     let mut once: Labels = all

@@ -1,4 +1,4 @@
-//! Elements taken from, and put at, places that a tensor of indices names.
+//! Gather and scatter operators, TopK and OneHot.
 
 use super::{Context, Error, Gradients};
 use crate::onnx::Elem;
@@ -6,9 +6,9 @@ use crate::onnx::proto::TensorProto;
 
 const ADD: (&str, &str) = ("reduction", "add");
 
-/// `g` added at the places along the axis that were taken.
+/// `g` scatter-added at the gathered positions along the axis.
 pub fn gather(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, data, indices) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (gradient, data, indices) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
     let (dims, elem) = (cx.dims(&data)?, cx.elem(&data)?);
     let axis = cx.axis("axis", 0, dims.len())?;
     let outer: usize = dims[..axis].iter().product();
@@ -33,7 +33,7 @@ pub fn gather(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(cx.reshape(&added, &dims))])
 }
 
-/// `g` at one place along an axis, zeros before and behind.
+/// `g` at one position along an axis, zeros elsewhere.
 fn one_place(
     cx: &mut Context,
     gradient: &str,
@@ -44,7 +44,7 @@ fn one_place(
     let size = dims[axis] as i64;
     let place = if place < 0 { place + size } else { place };
     if !(0..size).contains(&place) {
-        return Err(cx.form(&format!("index {place} along an axis of {size}")));
+        return Err(cx.unsupported(&format!("index {place} along an axis of {size}")));
     }
     let mut one = dims.to_vec();
     one[axis] = 1;
@@ -56,9 +56,9 @@ fn one_place(
     Ok(vec![Some(cx.pad(&gradient, &before, &after))])
 }
 
-/// `g` added at the places that were taken.
+/// `g` scatter-added at the gathered positions.
 pub fn gather_elements(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, data, indices) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (gradient, data, indices) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
     let (dims, elem) = (cx.dims(&data)?, cx.elem(&data)?);
     let axis = cx.axis("axis", 0, dims.len())?;
     Ok(vec![Some(scattered(
@@ -80,9 +80,9 @@ fn scattered(
     Ok(cx.emit("ScatterElements", &[&zeros, indices, gradient], &attributes))
 }
 
-/// `g` of the values, added at the places they came from.
+/// `g` of the values, scatter-added at their source positions.
 pub fn top_k(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, data) = (cx.gradient()?, cx.input(0)?);
+    let (gradient, data) = (cx.grad_output()?, cx.input(0)?);
     let (dims, elem) = (cx.dims(&data)?, cx.elem(&data)?);
     let axis = cx.axis("axis", -1, dims.len())?;
     let named = cx
@@ -113,14 +113,14 @@ pub fn top_k(cx: &mut Context) -> Result<Gradients, Error> {
     )?)])
 }
 
-/// `g` added at the places that were taken. Batch axes become one axis that the indices name too.
+/// `g` scatter-added at the gathered positions. Batch axes become one axis that the indices include.
 pub fn gather_nd(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, data, indices) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (gradient, data, indices) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
     let (dims, elem) = (cx.dims(&data)?, cx.elem(&data)?);
     let index_dims = cx.dims(&indices)?;
     let batch_rank = usize::try_from(cx.node.int("batch_dims").unwrap_or(0)).unwrap_or(usize::MAX);
     if batch_rank >= index_dims.len() || batch_rank >= dims.len() {
-        return Err(cx.form(&format!("batch_dims = {batch_rank} of {dims:?}")));
+        return Err(cx.unsupported(&format!("batch_dims = {batch_rank} of {dims:?}")));
     }
     if batch_rank == 0 {
         let zeros = cx.zeros(elem, &dims)?;
@@ -159,7 +159,7 @@ pub fn gather_nd(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(cx.reshape(&added, &dims))])
 }
 
-/// For the data, `g` with zeros where something was put (with `add`: `g`); for the updates, `g` at their places.
+/// For the data, `g` with zeros at the updated positions (with `add`: `g`); for the updates, `g` at their positions.
 pub fn scatter_elements(cx: &mut Context) -> Result<Gradients, Error> {
     let rank = cx.dims(&cx.input(0)?)?.len();
     let axis = cx.axis("axis", 0, rank)? as i64;
@@ -172,15 +172,15 @@ pub fn scatter_nd(cx: &mut Context) -> Result<Gradients, Error> {
 }
 
 fn put(cx: &mut Context, (put, take): (&str, &str), axis: Option<i64>) -> Result<Gradients, Error> {
-    let (gradient, data, indices) = (cx.gradient()?, cx.input(0)?, cx.input(1)?);
+    let (gradient, data, indices) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
     let (updates, elem) = (cx.dims(&cx.input(2)?)?, cx.elem(&data)?);
     let adds = match cx.node.string("reduction").unwrap_or("none") {
         "none" => false,
         "add" => true,
-        other => return Err(cx.form(&format!("reduction = {other:?}"))),
+        other => return Err(cx.unsupported(&format!("reduction = {other:?}"))),
     };
     let attributes: Vec<_> = axis.into_iter().map(|axis| ("axis", axis.into())).collect();
-    let of_data = match (cx.wants(0), adds) {
+    let of_data = match (cx.needs_input_grad(0), adds) {
         (false, _) => None,
         (true, true) => Some(gradient.clone()),
         (true, false) => {
@@ -189,17 +189,17 @@ fn put(cx: &mut Context, (put, take): (&str, &str), axis: Option<i64>) -> Result
         }
     };
     let of_updates = cx
-        .wants(2)
+        .needs_input_grad(2)
         .then(|| cx.emit(take, &[&gradient, &indices], &attributes));
     Ok(vec![of_data, None, of_updates])
 }
 
-/// For the two values, off and on: the sums of `g` where either stands.
+/// For the values off and on: the sums of `g` over their positions.
 pub fn one_hot(cx: &mut Context) -> Result<Gradients, Error> {
-    if !cx.wants(2) {
+    if !cx.needs_input_grad(2) {
         return Ok(Vec::new());
     }
-    let (gradient, output, values) = (cx.gradient()?, cx.output(), cx.input(2)?);
+    let (gradient, output, values) = (cx.grad_output()?, cx.output(), cx.input(2)?);
     let (rank, elem) = (cx.dims(&output)?.len(), cx.elem(&values)?);
     let axis = cx.axis("axis", -1, rank)? as i64;
     let ends = TensorProto::from_floats("", &[2], elem, &[0.0, 1.0])?;
@@ -208,7 +208,7 @@ pub fn one_hot(cx: &mut Context) -> Result<Gradients, Error> {
     let inputs = inputs.each_ref().map(String::as_str);
     let on = cx.emit("OneHot", &inputs, &[("axis", axis.into())]);
     let on = cx.mul(&gradient, &on);
-    let off = cx.plain("Sub", &[&gradient, &on]);
+    let off = cx.op("Sub", &[&gradient, &on]);
     let all: Vec<usize> = (0..rank).collect();
     let sums = [off, on].map(|part| {
         let sum = cx.sum_over(&part, &all);

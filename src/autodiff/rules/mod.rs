@@ -1,32 +1,32 @@
-//! The rules: one table, op type to rule; one file a family, one function an op.
+//! Gradient rules: one table from operator to rule, one file per family, one function per operator.
 //!
-//! A rule is given a [`Context`] and returns one gradient an input (see `Gradients`).
+//! A rule takes a [`Context`] and returns one gradient per input (see `Gradients`).
 //! In the formulas of the rules, `x` is the first input, `y` the output, `g` the gradient of the output.
 
 mod activation;
 mod arithmetic;
-mod batch;
-mod convolution;
+mod batch_norm;
+mod col2im;
+mod conv;
+mod conv_transpose;
+mod conv_weights;
+mod dft;
 mod einsum;
-mod filters;
-mod fourier;
+mod grid_sample;
 mod indexing;
-mod layout;
-mod linear;
-mod normalization;
+mod interpolation;
+mod lrn;
+mod matmul;
+mod norm;
 mod pooling;
 mod quantization;
 mod reduction;
-mod regions;
 mod resize;
-mod sampling;
+mod roi_align;
+mod shape;
 mod slicing;
-mod statistics;
-mod taps;
-mod transposed;
+mod sliding_window;
 mod trigonometry;
-mod window;
-mod windows;
 
 use super::Error;
 use super::context::{Context, Gradients};
@@ -37,19 +37,19 @@ use crate::onnx::proto::NodeProto;
 /// Computes the gradients of a node's inputs from those of its outputs.
 pub type Rule = fn(&mut Context) -> Result<Gradients, Error>;
 
-/// What is known of an operator of the default domain.
+/// The gradient rule of an operator of the default domain (ai.onnx).
 #[derive(Debug, Clone, Copy)]
-pub struct Entry {
+pub struct RuleEntry {
     pub op: &'static str,
     pub rule: Rule,
-    /// The oldest opset from which it is read: 7, or the first that has it.
+    /// The oldest supported opset: 7, or the first that has the operator.
     pub since: i64,
-    /// What is covered, where that is not everything.
+    /// The supported cases, if not all are.
     pub note: &'static str,
 }
 
-const fn entry(op: &'static str, rule: Rule, since: i64, note: &'static str) -> Entry {
-    Entry {
+const fn entry(op: &'static str, rule: Rule, since: i64, note: &'static str) -> RuleEntry {
+    RuleEntry {
         op,
         rule,
         since,
@@ -57,9 +57,9 @@ const fn entry(op: &'static str, rule: Rule, since: i64, note: &'static str) -> 
     }
 }
 
-/// Every operator that has a rule, in alphabetical order. `RULES.md` beside this file is made from it.
+/// Every operator that has a rule, in alphabetical order. `RULES.md` is generated from it.
 #[rustfmt::skip]
-pub const RULES: &[Entry] = &[
+pub const RULES: &[RuleEntry] = &[
     entry("Abs", arithmetic::abs, 7, "0 at 0"),
     entry("Acos", trigonometry::acos, 7, ""),
     entry("Acosh", trigonometry::acosh, 9, ""),
@@ -69,59 +69,59 @@ pub const RULES: &[Entry] = &[
     entry("Atan", trigonometry::atan, 7, ""),
     entry("Atanh", trigonometry::atanh, 9, ""),
     entry("AveragePool", pooling::average_pool, 7, "padding, `ceil_mode`, dilations"),
-    entry("BatchNormalization", batch::batch_normalization, 7, "of the outputs the first"),
-    entry("Cast", layout::cast, 7, "to floating-point types"),
-    entry("CastLike", layout::cast_like, 15, "between floating-point types"),
+    entry("BatchNormalization", batch_norm::batch_normalization, 7, "of the outputs the first"),
+    entry("Cast", shape::cast, 7, "to floating-point types"),
+    entry("CastLike", shape::cast_like, 15, "between floating-point types"),
     entry("Celu", activation::celu, 12, ""),
     entry("Clip", activation::clip, 7, "constant bounds"),
-    entry("Col2Im", windows::col_2_im, 18, "constant blocks, up to 1024 elements each"),
+    entry("Col2Im", col2im::col_2_im, 18, "constant blocks, up to 1024 elements each"),
     entry("Concat", slicing::concat, 7, ""),
-    entry("Conv", convolution::conv, 7, ""),
+    entry("Conv", conv::conv, 7, ""),
     entry("ConvInteger", quantization::conv_integer, 10, "straight through; the input only"),
-    entry("ConvTranspose", transposed::conv_transpose, 7, ""),
+    entry("ConvTranspose", conv_transpose::conv_transpose, 7, ""),
     entry("Cos", trigonometry::cos, 7, ""),
     entry("Cosh", trigonometry::cosh, 9, ""),
-    entry("CumSum", layout::cum_sum, 11, ""),
-    entry("DFT", fourier::dft, 17, "constant length and axis; no inverse of half a spectrum"),
-    entry("DepthToSpace", layout::depth_to_space, 7, "both orders of channels"),
+    entry("CumSum", shape::cum_sum, 11, ""),
+    entry("DFT", dft::dft, 17, "constant length and axis; no inverse of half a spectrum"),
+    entry("DepthToSpace", shape::depth_to_space, 7, "both orders of channels"),
     entry("DequantizeLinear", quantization::dequantize, 10, "straight through; a scale, or one a position of an axis"),
     entry("Div", arithmetic::div, 7, ""),
-    entry("Dropout", layout::dropout, 7, "in training mode where the mask is an output"),
+    entry("Dropout", shape::dropout, 7, "in training mode where the mask is an output"),
     entry("DynamicQuantizeLinear", quantization::dynamic_quantize, 11, "straight through"),
     entry("Einsum", einsum::einsum, 12, "ellipses, broadcasting, implicit output; no diagonals"),
     entry("Elu", activation::elu, 7, ""),
     entry("Erf", arithmetic::erf, 9, ""),
     entry("Exp", arithmetic::exp, 7, ""),
-    entry("Expand", layout::expand, 8, ""),
-    entry("Flatten", layout::same_elements, 7, ""),
+    entry("Expand", shape::expand, 8, ""),
+    entry("Flatten", shape::same_elements, 7, ""),
     entry("Gather", indexing::gather, 7, ""),
     entry("GatherElements", indexing::gather_elements, 11, ""),
     entry("GatherND", indexing::gather_nd, 11, "batch axes"),
     entry("Gelu", activation::gelu, 20, "exact and `tanh`"),
-    entry("Gemm", linear::gemm, 7, ""),
+    entry("Gemm", matmul::gemm, 7, ""),
     entry("GlobalAveragePool", pooling::global_average_pool, 7, ""),
     entry("GlobalLpPool", pooling::global_lp_pool, 7, ""),
     entry("GlobalMaxPool", pooling::global_max_pool, 7, "ties: the first"),
-    entry("GridSample", sampling::grid_sample, 16, "picture and grid; every mode and padding"),
-    entry("GroupNormalization", statistics::group_normalization, 18, ""),
+    entry("GridSample", grid_sample::grid_sample, 16, "picture and grid; every mode and padding"),
+    entry("GroupNormalization", norm::group_normalization, 18, ""),
     entry("HardSigmoid", activation::hard_sigmoid, 7, ""),
     entry("HardSwish", activation::hard_swish, 14, ""),
-    entry("Identity", layout::same_elements, 7, ""),
-    entry("InstanceNormalization", statistics::instance_normalization, 7, ""),
-    entry("LRN", normalization::lrn, 7, ""),
-    entry("LayerNormalization", statistics::layer_normalization, 17, ""),
+    entry("Identity", shape::same_elements, 7, ""),
+    entry("InstanceNormalization", norm::instance_normalization, 7, ""),
+    entry("LRN", lrn::lrn, 7, ""),
+    entry("LayerNormalization", norm::layer_normalization, 17, ""),
     entry("LeakyRelu", activation::leaky_relu, 7, ""),
     entry("Log", arithmetic::log, 7, ""),
     entry("LogSoftmax", reduction::log_softmax, 7, ""),
-    entry("LpNormalization", statistics::lp_normalization, 7, ""),
+    entry("LpNormalization", norm::lp_normalization, 7, ""),
     entry("LpPool", pooling::lp_pool, 7, ""),
-    entry("MatMul", linear::mat_mul, 7, ""),
+    entry("MatMul", matmul::mat_mul, 7, ""),
     entry("MatMulInteger", quantization::mat_mul_integer, 10, "straight through"),
     entry("Max", arithmetic::extreme, 7, "ties: shared equally"),
     entry("MaxPool", pooling::max_pool, 7, "ties: the first, or shared equally, by the device"),
-    entry("MaxUnpool", windows::max_unpool, 9, "places that differ"),
+    entry("MaxUnpool", col2im::max_unpool, 9, "places that differ"),
     entry("Mean", arithmetic::mean, 7, ""),
-    entry("MeanVarianceNormalization", statistics::mean_variance_normalization, 9, ""),
+    entry("MeanVarianceNormalization", norm::mean_variance_normalization, 9, ""),
     entry("Min", arithmetic::extreme, 7, "ties: shared equally"),
     entry("Mish", activation::mish, 18, ""),
     entry("Mod", arithmetic::remainder, 10, "the dividend only"),
@@ -132,7 +132,7 @@ pub const RULES: &[Entry] = &[
     entry("Pad", slicing::pad, 7, "constant amounts; every mode"),
     entry("Pow", arithmetic::pow, 7, ""),
     entry("QuantizeLinear", quantization::quantize, 10, "straight through within the range; a scale, or one a position of an axis"),
-    entry("RMSNormalization", statistics::rms_normalization, 23, "input and scale"),
+    entry("RMSNormalization", norm::rms_normalization, 23, "input and scale"),
     entry("Reciprocal", arithmetic::reciprocal, 7, ""),
     entry("ReduceL1", reduction::reduce_l1, 7, "constant axes"),
     entry("ReduceL2", reduction::reduce_l2, 7, "constant axes; 0 at 0"),
@@ -145,42 +145,41 @@ pub const RULES: &[Entry] = &[
     entry("ReduceSum", reduction::reduce_sum, 7, "constant axes"),
     entry("ReduceSumSquare", reduction::reduce_sum_square, 7, "constant axes"),
     entry("Relu", activation::relu, 7, "0 at 0"),
-    entry("Reshape", layout::same_elements, 7, ""),
+    entry("Reshape", shape::same_elements, 7, ""),
     entry("Resize", resize::resize, 7, "as `Upsample` before opset 10; every mode, `antialias`; constant scales and regions; axes up to 4096"),
-    entry("ReverseSequence", layout::reverse_sequence, 10, ""),
-    entry("RoiAlign", regions::roi_align, 10, "the picture only; constant regions where `sampling_ratio` is 0; of equal largest, shared equally"),
+    entry("ReverseSequence", shape::reverse_sequence, 10, ""),
+    entry("RoiAlign", roi_align::roi_align, 10, "the picture only; constant regions where `sampling_ratio` is 0; of equal largest, shared equally"),
     entry("ScatterElements", indexing::scatter_elements, 11, "data and updates; reductions `none` and `add`"),
     entry("ScatterND", indexing::scatter_nd, 11, "data and updates; reductions `none` and `add`"),
     entry("Selu", activation::selu, 7, ""),
     entry("Shrink", activation::shrink, 9, ""),
     entry("Sigmoid", activation::sigmoid, 7, ""),
-    entry("SimplifiedLayerNormalization", statistics::rms_normalization, 7, "ONNX Runtime's name for RMSNormalization"),
+    entry("SimplifiedLayerNormalization", norm::rms_normalization, 7, "ONNX Runtime's name for RMSNormalization"),
     entry("Sin", trigonometry::sin, 7, ""),
     entry("Sinh", trigonometry::sinh, 9, ""),
     entry("Slice", slicing::slice, 7, "constant places"),
     entry("Softmax", reduction::softmax, 7, ""),
     entry("Softplus", activation::softplus, 7, ""),
     entry("Softsign", activation::softsign, 7, ""),
-    entry("SpaceToDepth", layout::space_to_depth, 7, ""),
+    entry("SpaceToDepth", shape::space_to_depth, 7, ""),
     entry("Split", slicing::split, 7, ""),
     entry("Sqrt", arithmetic::sqrt, 7, ""),
-    entry("Squeeze", layout::same_elements, 7, ""),
+    entry("Squeeze", shape::same_elements, 7, ""),
     entry("Sub", arithmetic::sub, 7, ""),
     entry("Sum", arithmetic::sum, 7, ""),
     entry("Swish", activation::swish, 24, ""),
     entry("Tan", trigonometry::tan, 7, ""),
     entry("Tanh", activation::tanh, 7, ""),
     entry("ThresholdedRelu", activation::thresholded_relu, 10, ""),
-    entry("Tile", layout::tile, 7, ""),
+    entry("Tile", shape::tile, 7, ""),
     entry("TopK", indexing::top_k, 7, "the values"),
-    entry("Transpose", layout::transpose, 7, ""),
-    entry("Trilu", layout::trilu, 14, ""),
-    entry("Unsqueeze", layout::same_elements, 7, ""),
+    entry("Transpose", shape::transpose, 7, ""),
+    entry("Trilu", shape::trilu, 14, ""),
+    entry("Unsqueeze", shape::same_elements, 7, ""),
     entry("Where", arithmetic::select, 9, ""),
 ];
 
-/// Operators whose output does not change with small changes of the input: the sweep ends there. So it does at a `Cast`
-/// to integers.
+/// Operators whose output is piecewise constant: the backward pass stops there, as it does at a `Cast` to integers.
 const ZERO_GRADIENT: &[&str] = &[
     "And",
     "ArgMax",
@@ -212,13 +211,13 @@ const ZERO_GRADIENT: &[&str] = &[
     "Xor",
 ];
 
-/// The rule for a node, if there is one.
+/// The gradient rule for a node, if there is one.
 pub fn rule(node: &NodeProto) -> Option<Rule> {
     if !is_default_domain(&node.domain) {
         return None;
     }
-    let found = RULES.binary_search_by_key(&node.op_type.as_str(), |entry| entry.op);
-    found.ok().map(|index| RULES[index].rule)
+    let index = RULES.binary_search_by_key(&node.op_type.as_str(), |entry| entry.op);
+    index.ok().map(|index| RULES[index].rule)
 }
 
 /// Whether the gradient of a node is zero wherever it exists.
@@ -229,15 +228,15 @@ pub fn has_zero_gradient(node: &NodeProto) -> bool {
             .and_then(Elem::from_code)
             .is_none_or(Elem::is_float)
     };
-    let rounds = node.is("Cast") && !node.int("to").is_none_or(to_float);
-    rounds || is_default_domain(&node.domain) && ZERO_GRADIENT.contains(&node.op_type.as_str())
+    let is_rounding = node.is("Cast") && !node.int("to").is_none_or(to_float);
+    is_rounding || is_default_domain(&node.domain) && ZERO_GRADIENT.contains(&node.op_type.as_str())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::decompose::FUSIONS;
-    use crate::onnx::foreign;
+    use crate::onnx::passes::decompose::FUSIONS;
+    use crate::onnx::passes::polyfill;
 
     #[test]
     fn the_table_is_sorted_so_that_every_rule_is_found() {
@@ -246,63 +245,63 @@ mod tests {
     }
 
     fn covered(note: &'static str) -> &'static str {
-        if note.is_empty() { "everything" } else { note }
+        if note.is_empty() { "all" } else { note }
     }
 
-    /// What takes or makes floats and is left out, and why.
+    /// Operators on floating-point values that have no rule, and why.
     const LEFT_OUT: &[(&str, &str)] = &[
         (
             "CausalConvWithState, LinearAttention, TensorScatter",
-            "what language models keep from word to word",
+            "state of language models",
         ),
         (
             "BitCast, CumProd, Det, SequenceMap, SwiGLU",
-            "no exporter is known to make them of an image classifier",
+            "no known exporter writes them for an image classifier",
         ),
-        ("MaxRoiPool", "of detectors; `RoiAlign` took its place"),
-        ("MelWeightMatrix, STFT", "of sound"),
+        ("MaxRoiPool", "for detectors; superseded by `RoiAlign`"),
+        ("MelWeightMatrix, STFT", "audio"),
         (
             "NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss",
-            "of training: behind the class scores",
+            "training losses, after the class scores",
         ),
         (
             "Unique",
-            "how many results it has depends on the picture, so that nothing behind it has known dimensions",
+            "its output size depends on the data, so that later dimensions are unknown",
         ),
         (
             "Scan of opset 8",
-            "it runs its body for each picture of a batch by itself; opset 9 took that back",
+            "it scans each batch entry separately; removed in opset 9",
         ),
         (
             "com.microsoft: DynamicQuantizeLSTM, PackedAttention, PackedMultiHeadAttention",
-            "of texts",
+            "text models",
         ),
     ];
 
-    /// The table that people read, from the table that the sweep reads.
+    /// The text of `RULES.md`, generated from the tables.
     fn document() -> String {
         let mut text = String::from(
             "# Operators that can be differentiated\n\n\
-            Made from `mod.rs` by its test `the_document_is_current`; not to be edited. Models of opset 7 and newer are read; \
-            what an operator was in an older opset is brought to its form of opset 18 first.\n\n\
-            | operator | from opset | covered |\n| --- | --- | --- |\n",
+            Generated from `mod.rs` by its test `the_document_is_current`; do not edit. Models of opset 7 and newer are supported; \
+            operators of older opsets are converted to opset 18 first.\n\n\
+            | operator | since opset | supported |\n| --- | --- | --- |\n",
         );
-        for Entry {
+        for RuleEntry {
             op, since, note, ..
         } in RULES
         {
             text += &format!("| {op} | {since} | {} |\n", covered(note));
         }
         text += &format!(
-            "\nThe gradient of these is zero wherever it exists, so that the sweep ends there: {}; and `Cast` to integers.\n",
+            "\nThe gradient of these is zero wherever it exists, so that the backward pass stops there: {}; and `Cast` to integers.\n",
             ZERO_GRADIENT.join(", ")
         );
-        text += "\nFunctions are written out, and so are an `If` whose condition is constant, a `Loop` of a constant number of turns \
-            or whose condition counts up to a constant, and a `Scan` (of opset 9 or newer) through sequences of a known length. \
-            Sequences and optional values are resolved whose elements and positions are known: all their operators but \
-            `SequenceMap`.\n";
-        text += "\nThese are taken apart into operators that have rules before anything is differentiated:\n\n\
-            | domain | operator | covered |\n| --- | --- | --- |\n";
+        text += "\nFunctions are inlined. Control flow is resolved where its condition or trip count is known: an `If` with a constant \
+            condition, a `Loop` with a constant trip count or a condition that counts up to a constant, and a `Scan` (opset 9 or \
+            newer) over sequences of known length. Sequence and optional operators are resolved where elements and positions are \
+            known, except `SequenceMap`.\n";
+        text += "\nThese are decomposed into operators that have rules before differentiation:\n\n\
+            | domain | operator | supported |\n| --- | --- | --- |\n";
         for fusion in FUSIONS {
             let domain = if fusion.domain.is_empty() {
                 "ai.onnx"
@@ -311,12 +310,12 @@ mod tests {
             };
             text += &format!("| {domain} | {} | {} |\n", fusion.op, covered(fusion.note));
         }
-        text += "\nSo are these, which are of scikit-learn's pipelines, or left by tf2onnx as TensorFlow has them:\n\n\
-            | domain | operator | covered |\n| --- | --- | --- |\n";
-        for (domain, op, form) in foreign::translated() {
+        text += "\nThese operators of scikit-learn pipelines, and TensorFlow operators that tf2onnx leaves in place, are decomposed as well:\n\n\
+            | domain | operator | supported |\n| --- | --- | --- |\n";
+        for (domain, op, form) in polyfill::supported() {
             text += &format!("| {domain} | {op} | {} |\n", covered(form));
         }
-        text += "\nThese are left out; only values made before them can be differentiated:\n\n| operators | why |\n| --- | --- |\n";
+        text += "\nThese have no rule; only values computed before them can be differentiated:\n\n| operators | reason |\n| --- | --- |\n";
         for (ops, why) in LEFT_OUT {
             text += &format!("| {ops} | {why} |\n");
         }

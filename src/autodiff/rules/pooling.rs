@@ -1,16 +1,16 @@
-//! Pools: the largest or the mean element of each window.
+//! Maximum, average and Lp pooling.
 
 use super::super::lowering::{MaximumForm, maximum_form, reaches};
-use super::window::Window;
+use super::sliding_window::Window;
 use super::{Context, Error, Gradients};
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{Attribute, Elem};
 
-/// The largest window of an average that is spread by a kernel of ones.
+/// Maximum window size of an average pool whose gradient uses a kernel of ones.
 const LARGEST_AREA: i64 = 1 << 22;
 
-/// Each element of `g` goes to the position that its window's maximum came from. If there are several, it goes to the
-/// first or is shared equally, as the form has it: both are subgradients, and keep the sum.
+/// Each element of `g` goes to the position of its window's maximum. Ties go to the first position or are divided equally,
+/// depending on the form: both are subgradients and preserve the sum.
 pub fn max_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let input = cx.input(0)?;
     let (dims, out, elem) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.elem(&input)?);
@@ -30,7 +30,7 @@ pub fn max_pool(cx: &mut Context) -> Result<Gradients, Error> {
     scatter_to_maxima(cx, &attributes)
 }
 
-/// As [`max_pool`], with one window a channel.
+/// As [`max_pool`], with one window per channel.
 pub fn global_max_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let dims = cx.dims(&cx.input(0)?)?;
     let kernel: Vec<i64> = dims[2..].iter().map(|&dim| dim as i64).collect();
@@ -39,7 +39,7 @@ pub fn global_max_pool(cx: &mut Context) -> Result<Gradients, Error> {
 
 /// For windows that tile the input.
 fn share_among_maxima(cx: &mut Context, kernel: &[i64]) -> Result<Gradients, Error> {
-    let (gradient, input, output) = (cx.gradient()?, cx.input(0)?, cx.output());
+    let (gradient, input, output) = (cx.grad_output()?, cx.input(0)?, cx.output());
     let scales: Vec<f32> = [1, 1]
         .iter()
         .chain(kernel)
@@ -59,7 +59,7 @@ fn share_among_maxima(cx: &mut Context, kernel: &[i64]) -> Result<Gradients, Err
     let attributes = [("kernel_shape", kernel.into()), ("strides", kernel.into())];
     let fraction = cx.emit("AveragePool", &[&is_maximum], &attributes);
     let area: i64 = kernel.iter().product();
-    let share = cx.plain("Div", &[&gradient, &fraction]);
+    let share = cx.op("Div", &[&gradient, &fraction]);
     let share = cx.scale(&share, Elem::F32, 1.0 / area as f64)?;
     let share = repeat(cx, &share);
     Ok(vec![Some(cx.mul(&share, &is_maximum))])
@@ -69,22 +69,22 @@ fn scatter_to_maxima(
     cx: &mut Context,
     attributes: &[(&str, Attribute)],
 ) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
     let count: usize = dims.iter().product();
     let pooled = cx.builder.emit_many("MaxPool", &[&input], attributes, 2);
     let flat = cx.ints(&[-1]);
-    let indices = cx.plain("Reshape", &[&pooled[1], &flat]);
-    let updates = cx.plain("Reshape", &[&gradient, &flat]);
+    let indices = cx.op("Reshape", &[&pooled[1], &flat]);
+    let updates = cx.op("Reshape", &[&gradient, &flat]);
     let zeros = cx.zeros(elem, &[count])?;
     let scatter = [("axis", 0i64.into()), ("reduction", "add".into())];
     let scattered = cx.emit("ScatterElements", &[&zeros, &indices, &updates], &scatter);
     Ok(vec![Some(cx.reshape(&scattered, &dims))])
 }
 
-/// Each element of `g`, divided by the number of elements its window averages, goes to all of them.
+/// Each element of `g`, divided by the number of elements in its window's average, goes to all of these elements.
 pub fn average_pool(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let (dims, out, elem) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.elem(&input)?);
     let window = Window::of(cx, &[], &dims[2..], &out[2..])?;
     let include_pad = cx.node.int("count_include_pad").unwrap_or(0) != 0;
@@ -119,18 +119,18 @@ fn spread(
     elem: Elem,
 ) -> Result<String, Error> {
     let rank = window.kernel.len();
-    // Every channel alone: the transpose of a convolution with a kernel of ones.
+    // Per channel: the transpose of a convolution with a kernel of ones.
     let planes = [&[dims[0] * dims[1], 1][..], &out[2..]].concat();
     let shared = cx.reshape(shared, &planes);
     let area: i64 = window.kernel.iter().product();
     let kernel_dims = [&[1, 1][..], &window.kernel].concat();
     if area > LARGEST_AREA {
-        return Err(cx.form(&format!("its windows hold {area} elements")));
+        return Err(cx.unsupported(&format!("its windows hold {area} elements")));
     }
     let ones = vec![1.0; area as usize];
     let ones = TensorProto::from_floats("", &kernel_dims, elem, &ones)?;
     let ones = cx.builder.constant(ones);
-    // With ceil_mode the last window may reach beyond the padding: spread to all it covers, then cut to size.
+    // With ceil_mode the last window may extend beyond the padding: spread over all of it, then crop.
     let full: Vec<usize> = (0..rank)
         .map(|axis| {
             let reached = window.reach(axis, out[axis + 2]);
@@ -157,7 +157,7 @@ fn spread(
             let ends = cx.ints(&ends);
             let axes: Vec<i64> = (2..rank as i64 + 2).collect();
             let axes = cx.ints(&axes);
-            cx.plain("Slice", &[&spread, &starts, &ends, &axes])
+            cx.op("Slice", &[&spread, &starts, &ends, &axes])
         }
     };
     Ok(cx.reshape(&spread, dims))
@@ -173,7 +173,7 @@ pub fn lp_pool(cx: &mut Context) -> Result<Gradients, Error> {
     norm_slope(cx, &spread, elem)
 }
 
-/// As [`lp_pool`], with one window a channel.
+/// As [`lp_pool`], with one window per channel.
 pub fn global_lp_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let elem = cx.elem(&cx.input(0)?)?;
     let share = norm_share(cx, elem)?;
@@ -183,15 +183,15 @@ pub fn global_lp_pool(cx: &mut Context) -> Result<Gradients, Error> {
 fn order(cx: &Context) -> Result<f64, Error> {
     match cx.node.int("p").unwrap_or(2) {
         order @ 1..=64 => Ok(order as f64),
-        order => Err(cx.form(&format!("p = {order}"))),
+        order => Err(cx.unsupported(&format!("p = {order}"))),
     }
 }
 
 /// `g / y^(p-1)`, and 0 where y is 0.
 fn norm_share(cx: &mut Context, elem: Elem) -> Result<String, Error> {
-    let (gradient, output, order) = (cx.gradient()?, cx.output(), order(cx)?);
+    let (gradient, output, order) = (cx.grad_output()?, cx.output(), order(cx)?);
     let exponent = cx.scalar(elem, order - 1.0)?;
-    let power = cx.plain("Pow", &[&output, &exponent]);
+    let power = cx.op("Pow", &[&output, &exponent]);
     Ok(cx.div_or_zero(&gradient, &power, elem)?)
 }
 
@@ -199,9 +199,9 @@ fn norm_share(cx: &mut Context, elem: Elem) -> Result<String, Error> {
 fn norm_slope(cx: &mut Context, share: &str, elem: Elem) -> Result<Gradients, Error> {
     let (input, order) = (cx.input(0)?, order(cx)?);
     let exponent = cx.scalar(elem, order - 1.0)?;
-    let size = cx.plain("Abs", &[&input]);
-    let power = cx.plain("Pow", &[&size, &exponent]);
-    let sign = cx.plain("Sign", &[&input]);
+    let size = cx.op("Abs", &[&input]);
+    let power = cx.op("Pow", &[&size, &exponent]);
+    let sign = cx.op("Sign", &[&input]);
     let slope = cx.mul(&power, &sign);
     Ok(vec![Some(cx.mul(share, &slope))])
 }
@@ -224,7 +224,7 @@ fn window_counts(
         .map(|position| {
             let start = position * window.strides[axis] - begin;
             let step = window.dilations[axis];
-            // How many of start, start + step, … lie before a place.
+            // The number of start, start + step, … below a position.
             let before = |place: i64| (place - start + step - 1).div_euclid(step);
             let before = |place| before(place).clamp(0, window.kernel[axis]);
             (before(valid.end) - before(valid.start)).max(1) as f64
@@ -234,7 +234,7 @@ fn window_counts(
 
 /// `g / area`, repeated over the spatial axes.
 pub fn global_average_pool(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let (dims, elem): (Vec<usize>, Elem) = (cx.dims(&input)?, cx.elem(&input)?);
     let area: usize = dims[2..].iter().product();
     let share = cx.scale(&gradient, elem, 1.0 / area as f64)?;

@@ -1,13 +1,13 @@
-//! Rounding to a few levels and back. Rounding itself has no gradient, so it is passed straight through: the gradient is
-//! that of the same network without rounding. Gradients of quantized values are floats, in steps of the levels.
+//! Quantization and dequantization with the straight-through estimator: rounding passes the gradient unchanged, so the
+//! gradient is that of the same network without rounding. Gradients of quantized values are floats, in units of one level.
 
-use super::{Context, Error, Gradients, convolution, linear};
+use super::{Context, Error, Gradients, conv, matmul};
 use crate::onnx::Elem;
 
-/// `g / scale` where the level lies within the type's range.
+/// `g / scale` where the quantized value lies within the type's range.
 pub fn quantize(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first()?;
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    cx.first_input_only()?;
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
     let scale = by_axis(cx, 1, &dims, elem)?;
     let (low, high) = match cx.elem(&cx.output())? {
@@ -15,56 +15,56 @@ pub fn quantize(cx: &mut Context) -> Result<Gradients, Error> {
         Elem::I8 => (-128.0, 127.0),
         Elem::U16 => (0.0, 65535.0),
         Elem::I16 => (-32768.0, 32767.0),
-        other => return Err(cx.form(&format!("it rounds to {other:?}"))),
+        other => return Err(cx.unsupported(&format!("it quantizes to {other:?}"))),
     };
-    let mut level = cx.plain("Div", &[&input, &scale]);
+    let mut level = cx.op("Div", &[&input, &scale]);
     if cx.optional_input(2).is_some() {
         let zero_point = by_axis(cx, 2, &dims, elem)?;
         level = cx.add(&level, &zero_point);
     }
     let (middle, reach) = ((low + high) / 2.0, (high - low) / 2.0 + 0.5);
     let (middle, reach) = (cx.scalar(elem, middle)?, cx.scalar(elem, reach)?);
-    let offset = cx.plain("Sub", &[&level, &middle]);
-    let offset = cx.plain("Abs", &[&offset]);
-    let within = cx.plain("Less", &[&offset, &reach]);
+    let offset = cx.op("Sub", &[&level, &middle]);
+    let offset = cx.op("Abs", &[&offset]);
+    let within = cx.op("Less", &[&offset, &reach]);
     let mask = cx.cast(&within, elem);
-    let steps = cx.plain("Div", &[&gradient, &scale]);
+    let steps = cx.op("Div", &[&gradient, &scale]);
     Ok(vec![Some(cx.mul(&steps, &mask))])
 }
 
 /// `g · scale`.
 pub fn dequantize(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first()?;
-    let (gradient, elem) = (cx.gradient()?, cx.elem(&cx.output())?);
+    cx.first_input_only()?;
+    let (gradient, elem) = (cx.grad_output()?, cx.elem(&cx.output())?);
     let dims = cx.dims(&cx.input(0)?)?;
     let scale = by_axis(cx, 1, &dims, elem)?;
     Ok(vec![Some(cx.mul(&gradient, &scale))])
 }
 
-/// `g / scale`, with the scale that is the second output: every level lies within the range.
+/// `g / scale`, with the scale of the second output: no value is clipped.
 pub fn dynamic_quantize(cx: &mut Context) -> Result<Gradients, Error> {
-    let gradient = cx.gradient()?;
+    let gradient = cx.grad_output()?;
     let scale = cx.node.output.get(1).filter(|name| !name.is_empty());
     let scale = scale
         .cloned()
-        .ok_or_else(|| cx.form("nothing is told of its scale"))?;
-    Ok(vec![Some(cx.plain("Div", &[&gradient, &scale]))])
+        .ok_or_else(|| cx.unsupported("it has no output for its scale"))?;
+    Ok(vec![Some(cx.op("Div", &[&gradient, &scale]))])
 }
 
-/// As of a product of numbers: those by which levels lie above their zero points.
+/// As MatMul of the values less their zero points.
 pub fn mat_mul_integer(cx: &mut Context) -> Result<Gradients, Error> {
     let a = above_zero_point(cx, 0, 2, |rank| rank.checked_sub(2))?;
     let b = above_zero_point(cx, 1, 3, |rank| rank.checked_sub(1))?;
-    linear::products(cx, &a, &b)
+    matmul::products(cx, &a, &b)
 }
 
-/// As of a convolution with numbers.
+/// As Conv of the values less their zero points.
 pub fn conv_integer(cx: &mut Context) -> Result<Gradients, Error> {
     let weight = above_zero_point(cx, 1, 3, |_| Some(0))?;
-    convolution::of_numbers(cx, &weight)
+    conv::of_numbers(cx, &weight)
 }
 
-/// Levels less their zero points, of which there may be one a position of the axis that `axis` finds for a rank.
+/// Values less their zero points, per tensor or per position of the axis that `axis` returns for a rank.
 fn above_zero_point(
     cx: &mut Context,
     levels: usize,
@@ -86,12 +86,12 @@ fn above_zero_point(
             along[axis] = count;
             cx.reshape(&zero_point, &along)
         }
-        _ => return Err(cx.form(&format!("a zero point of dimensions {dims:?}"))),
+        _ => return Err(cx.unsupported(&format!("a zero point of dimensions {dims:?}"))),
     };
-    Ok(cx.plain("Sub", &[&numbers, &zero_point]))
+    Ok(cx.op("Sub", &[&numbers, &zero_point]))
 }
 
-/// Input `index` (a number, or one an axis' position) as numbers that broadcast to `dims`.
+/// Input `index` (per tensor or per axis) shaped to broadcast to `dims`.
 fn by_axis(cx: &mut Context, index: usize, dims: &[usize], elem: Elem) -> Result<String, Error> {
     let value = cx.input(index)?;
     let (found, own) = (cx.dims(&value)?, cx.elem(&value)?);
@@ -105,12 +105,12 @@ fn by_axis(cx: &mut Context, index: usize, dims: &[usize], elem: Elem) -> Result
         &[count] => {
             let axis = cx.axis("axis", 1, dims.len())?;
             if dims[axis] != count {
-                return Err(cx.form(&format!("it has {count} scales for {dims:?}")));
+                return Err(cx.unsupported(&format!("it has {count} scales for {dims:?}")));
             }
             let mut along = vec![1; dims.len()];
             along[axis] = count;
             Ok(cx.reshape(&value, &along))
         }
-        _ => Err(cx.form("it has a scale for each block")),
+        _ => Err(cx.unsupported("blocked quantization is not implemented")),
     }
 }

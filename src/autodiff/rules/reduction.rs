@@ -1,10 +1,10 @@
-//! Sums, means, extremes, norms and products over axes, and what is normalised by sums.
+//! Reductions over axes, Softmax and LogSoftmax.
 
 use super::{Context, Error, Gradients};
 use crate::onnx::Elem;
 use crate::onnx::proto::TensorProto;
 
-/// The most elements of the squares that a product is differentiated with.
+/// Maximum number of elements of the square matrices in the gradient of a product.
 const LARGEST_SQUARE: usize = 1 << 25;
 
 /// `g`, repeated along the reduced axes.
@@ -13,7 +13,7 @@ pub fn reduce_sum(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(cx.expand(&reduction.gradient, &reduction.dims))])
 }
 
-/// `g / n`, repeated along the reduced axes, which hold n elements together.
+/// `g / n`, repeated along the reduced axes, of n elements in total.
 pub fn reduce_mean(cx: &mut Context) -> Result<Gradients, Error> {
     let reduction = Reduction::of(cx)?;
     let share = 1.0 / reduction.count() as f64;
@@ -21,24 +21,24 @@ pub fn reduce_mean(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(cx.expand(&gradient, &reduction.dims))])
 }
 
-/// `g`, shared equally by the elements that equal the extreme.
+/// `g`, divided equally among the elements that equal the extremum.
 pub fn reduce_extreme(cx: &mut Context) -> Result<Gradients, Error> {
     let reduction = Reduction::of(cx)?;
     let (input, output) = (cx.input(0)?, reduction.output(cx));
-    let same = cx.plain("Equal", &[&input, &output]);
+    let same = cx.op("Equal", &[&input, &output]);
     let mask = cx.cast(&same, reduction.elem);
     let count = match reduction.axes.is_empty() {
         true => mask.clone(),
         false => cx.sum_over(&mask, &reduction.axes),
     };
-    let share = cx.plain("Div", &[&reduction.gradient, &count]);
+    let share = cx.op("Div", &[&reduction.gradient, &count]);
     Ok(vec![Some(cx.mul(&mask, &share))])
 }
 
 /// `g · sign x`.
 pub fn reduce_l1(cx: &mut Context) -> Result<Gradients, Error> {
     let reduction = Reduction::of(cx)?;
-    let sign = cx.plain("Sign", &[&cx.input(0)?]);
+    let sign = cx.op("Sign", &[&cx.input(0)?]);
     Ok(vec![Some(cx.mul(&sign, &reduction.gradient))])
 }
 
@@ -61,8 +61,8 @@ pub fn reduce_sum_square(cx: &mut Context) -> Result<Gradients, Error> {
 pub fn reduce_log_sum(cx: &mut Context) -> Result<Gradients, Error> {
     let reduction = Reduction::of(cx)?;
     let output = reduction.output(cx);
-    let sum = cx.plain("Exp", &[&output]);
-    let share = cx.plain("Div", &[&reduction.gradient, &sum]);
+    let sum = cx.op("Exp", &[&output]);
+    let share = cx.op("Div", &[&reduction.gradient, &sum]);
     Ok(vec![Some(cx.expand(&share, &reduction.dims))])
 }
 
@@ -70,8 +70,8 @@ pub fn reduce_log_sum(cx: &mut Context) -> Result<Gradients, Error> {
 pub fn reduce_log_sum_exp(cx: &mut Context) -> Result<Gradients, Error> {
     let reduction = Reduction::of(cx)?;
     let output = reduction.output(cx);
-    let difference = cx.plain("Sub", &[&cx.input(0)?, &output]);
-    let weight = cx.plain("Exp", &[&difference]);
+    let difference = cx.op("Sub", &[&cx.input(0)?, &output]);
+    let weight = cx.op("Exp", &[&difference]);
     Ok(vec![Some(cx.mul(&weight, &reduction.gradient))])
 }
 
@@ -81,9 +81,9 @@ pub fn reduce_prod(cx: &mut Context) -> Result<Gradients, Error> {
     let reduction = Reduction::of(cx)?;
     let (input, count) = (cx.input(0)?, reduction.count());
     let total: usize = reduction.dims.iter().product();
-    // Of nothing, too, the square is made.
+    // The square is built for an empty reduction as well.
     if count.saturating_mul(total.max(count)) > LARGEST_SQUARE {
-        return Err(cx.form(&format!("it multiplies {count} elements")));
+        return Err(cx.unsupported(&format!("the product of {count} elements is too large")));
     }
     let rank = reduction.dims.len();
     let (kept, reduced): (Vec<usize>, Vec<usize>) =
@@ -105,7 +105,7 @@ pub fn reduce_prod(cx: &mut Context) -> Result<Gradients, Error> {
         &[("to", i64::from(Elem::Bool.code()).into())],
     );
     let one = cx.scalar(reduction.elem, 1.0)?;
-    let square = cx.plain("Where", &[&diagonal, &one, &rows]);
+    let square = cx.op("Where", &[&diagonal, &one, &rows]);
     let axis = cx.ints(&[2]);
     let others = cx.emit(
         "ReduceProd",
@@ -122,21 +122,21 @@ pub fn reduce_prod(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(cx.mul(&others, &reduction.gradient))])
 }
 
-/// A reduction under differentiation.
+/// The reduction that is differentiated.
 struct Reduction {
     /// The gradient of the output, with the reduced axes kept as dimensions of size 1.
     gradient: String,
     /// Dimensions of the input.
     dims: Vec<usize>,
-    /// The axes that are reduced.
+    /// The reduced axes.
     axes: Vec<usize>,
     elem: Elem,
 }
 
 impl Reduction {
     fn of(cx: &mut Context) -> Result<Self, Error> {
-        cx.only_first()?;
-        let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+        cx.first_input_only()?;
+        let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
         let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
         let axes = reduced_axes(cx, dims.len())?;
         let mut reduction = Self {
@@ -155,7 +155,7 @@ impl Reduction {
         self.dims.iter().enumerate().map(size).collect()
     }
 
-    /// How many elements become one.
+    /// Number of elements per output element.
     fn count(&self) -> usize {
         self.axes.iter().map(|&axis| self.dims[axis]).product()
     }
@@ -167,7 +167,7 @@ impl Reduction {
     }
 }
 
-/// The axes that a reduction runs over: input 1, all of them if it is missing or empty.
+/// The axes of a reduction: input 1; all axes if it is missing or empty.
 fn reduced_axes(cx: &Context, rank: usize) -> Result<Vec<usize>, Error> {
     let axes = cx.constant_ints(1)?.unwrap_or_default();
     if !axes.is_empty() {
@@ -184,20 +184,20 @@ fn reduced_axes(cx: &Context, rank: usize) -> Result<Vec<usize>, Error> {
 
 /// `y · (g - Σ g·y)`, summed along the axis.
 pub fn softmax(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, output) = (cx.gradient()?, cx.output());
+    let (gradient, output) = (cx.grad_output()?, cx.output());
     let axis = cx.axis("axis", -1, cx.dims(&output)?.len())?;
     let product = cx.mul(&gradient, &output);
     let sum = cx.sum_over(&product, &[axis]);
-    let centred = cx.plain("Sub", &[&gradient, &sum]);
+    let centred = cx.op("Sub", &[&gradient, &sum]);
     Ok(vec![Some(cx.mul(&output, &centred))])
 }
 
 /// `g - exp(y) · Σ g`, summed along the axis.
 pub fn log_softmax(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, output) = (cx.gradient()?, cx.output());
+    let (gradient, output) = (cx.grad_output()?, cx.output());
     let axis = cx.axis("axis", -1, cx.dims(&output)?.len())?;
     let sum = cx.sum_over(&gradient, &[axis]);
-    let probability = cx.plain("Exp", &[&output]);
+    let probability = cx.op("Exp", &[&output]);
     let share = cx.mul(&probability, &sum);
-    Ok(vec![Some(cx.plain("Sub", &[&gradient, &share]))])
+    Ok(vec![Some(cx.op("Sub", &[&gradient, &share]))])
 }

@@ -1,29 +1,29 @@
-//! Resizing: linear in the picture and separable, so that its gradient is a product with one small matrix an axis.
+//! Resize is linear and separable: its gradient is a product with one small matrix per axis.
 //!
-//! The matrices are not computed here: a `Resize` of the identity with the same attributes has them as its result, so
-//! that every mode, filter and rounding is ONNX Runtime's own. They are constant, and are folded when a session opens.
+//! The matrices are not computed here. They are the result of a `Resize` of the identity with the same attributes, so that
+//! modes, filters and rounding match ONNX Runtime. They are constant and are folded when a session opens.
 
 use super::{Context, Error, Gradients};
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{Attribute, Elem};
 
-/// The largest axis that is resized.
+/// Maximum size of a resized axis.
 const LARGEST: usize = 4096;
 
-/// How one axis is resized.
+/// Resizing along one axis.
 struct Axis {
     input: usize,
     output: usize,
-    /// The scale that the node tells; `None` if it tells sizes.
+    /// The node's scale; `None` if it gives sizes.
     scale: Option<f32>,
-    /// Start and end of what is resized, as fractions of the axis.
+    /// Start and end of the region (tf_crop_and_resize), as fractions of the axis.
     region: Option<[f32; 2]>,
 }
 
 /// `g` times the transpose of each axis' matrix.
 pub fn resize(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first()?;
-    let (mut gradient, input) = (cx.gradient()?, cx.input(0)?);
+    cx.first_input_only()?;
+    let (mut gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
     let axes = axes(cx, &dims)?;
     let mut current = cx.dims(&cx.output())?;
@@ -39,17 +39,17 @@ pub fn resize(cx: &mut Context) -> Result<Gradients, Error> {
         gradient = if inner == 1 {
             let rows = cx.reshape(&gradient, &[outer, axis.output]);
             let turned = cx.transpose(&matrix, &[1, 0]);
-            cx.plain("MatMul", &[&rows, &turned])
+            cx.op("MatMul", &[&rows, &turned])
         } else {
             let blocks = cx.reshape(&gradient, &[outer, axis.output, inner]);
-            cx.plain("MatMul", &[&matrix, &blocks])
+            cx.op("MatMul", &[&matrix, &blocks])
         };
         gradient = cx.reshape(&gradient, &current);
     }
     Ok(vec![Some(gradient)])
 }
 
-/// One entry an axis of the input.
+/// One entry per axis of the input.
 fn axes(cx: &Context, dims: &[usize]) -> Result<Vec<Axis>, Error> {
     let out = cx.dims(&cx.output())?;
     let all: Vec<i64> = (0..dims.len() as i64).collect();
@@ -63,7 +63,7 @@ fn axes(cx: &Context, dims: &[usize]) -> Result<Vec<Axis>, Error> {
         }
         match cx.constant(index) {
             Some(tensor) => Ok(tensor.to_f32()?),
-            None => Err(cx.form(&format!("its input {index} is not a constant"))),
+            None => Err(cx.unsupported(&format!("its input {index} is not a constant"))),
         }
     };
     let scales = match numbers(2)? {
@@ -77,10 +77,10 @@ fn axes(cx: &Context, dims: &[usize]) -> Result<Vec<Axis>, Error> {
     };
     let fits = |count: usize, a_place: usize| count == 0 || count == a_place * listed.len();
     if !fits(scales.len(), 1) || !fits(regions.len(), 2) || out.len() != dims.len() {
-        return Err(cx.form("its scales or regions do not fit its axes"));
+        return Err(cx.unsupported("its scales or regions do not fit its axes"));
     }
     if dims.iter().chain(&out).any(|&size| size > LARGEST) {
-        return Err(cx.form(&format!("it resizes {dims:?} to {out:?}")));
+        return Err(cx.unsupported(&format!("it resizes {dims:?} to {out:?}")));
     }
     let axis = |axis: usize| {
         let place = listed.iter().position(|&other| other == axis);
@@ -95,7 +95,7 @@ fn axes(cx: &Context, dims: &[usize]) -> Result<Vec<Axis>, Error> {
     Ok((0..dims.len()).map(axis).collect())
 }
 
-/// The scale that all listed axes share if the sizes are only bounds; none if they are to be reached.
+/// The common scale of all listed axes under a keep_aspect_ratio_policy; `None` without one.
 fn kept_aspect(
     cx: &Context,
     dims: &[usize],
@@ -106,7 +106,7 @@ fn kept_aspect(
         None | Some("stretch") => return Ok(Vec::new()),
         Some("not_larger") => f32::min,
         Some("not_smaller") => f32::max,
-        Some(other) => return Err(cx.form(&format!("keep_aspect_ratio_policy = {other:?}"))),
+        Some(other) => return Err(cx.unsupported(&format!("keep_aspect_ratio_policy = {other:?}"))),
     };
     let sizes = cx.constant_ints(3)?.unwrap_or_default();
     let ratios = listed.iter().zip(&sizes);
@@ -115,11 +115,11 @@ fn kept_aspect(
     let reached = |&axis: &usize| (dims[axis] as f32 * scale).floor() as usize == out[axis];
     match listed.iter().all(reached) {
         true => Ok(vec![scale; listed.len()]),
-        false => Err(cx.form(&format!("it rounds {dims:?} times {scale} up"))),
+        false => Err(cx.unsupported(&format!("{dims:?} times {scale} is not exact"))),
     }
 }
 
-/// The matrix (input, output) of an axis: what becomes of each unit vector, which lie along a batch axis.
+/// The matrix (input, output) of an axis: the unit vectors, stacked along a batch axis, after resizing.
 fn matrix(cx: &mut Context, axis: &Axis, elem: Elem) -> Result<String, Error> {
     let size = axis.input;
     let mut identity = vec![0f32; size * size];
@@ -153,7 +153,7 @@ fn matrix(cx: &mut Context, axis: &Axis, elem: Elem) -> Result<String, Error> {
     })
 }
 
-/// The node's own attributes, but for those that tell which axes; outside of a region there is no gradient.
+/// The node's attributes without those that select axes; outside of a region there is no gradient.
 fn attributes(cx: &Context, axis: &Axis) -> Vec<(&'static str, Attribute)> {
     let node = cx.node;
     let mut attributes = Vec::new();
@@ -166,7 +166,7 @@ fn attributes(cx: &Context, axis: &Axis) -> Vec<(&'static str, Attribute)> {
     }
     let coefficient = node.float("cubic_coeff_a");
     attributes.extend(coefficient.map(|value| ("cubic_coeff_a", value.into())));
-    // ONNX Runtime filters only where it shrinks, and refuses to on an axis that it does not resize.
+    // ONNX Runtime applies the antialiasing filter only where it downsamples, and rejects it on axes that keep their size.
     if axis.input == axis.output {
         attributes.retain(|(name, _)| *name != "antialias");
     }

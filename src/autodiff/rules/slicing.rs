@@ -1,24 +1,24 @@
-//! Taking tensors apart and putting them together.
+//! Concat, Split, Slice and Pad.
 
 use super::{Context, Error, Gradients};
 use crate::onnx::Elem;
 use crate::onnx::proto::TensorProto;
 
-/// The most elements that are scattered one by one: their indices are a constant of the gradient graph.
-const LARGEST_SCATTER: usize = 1 << 25;
+/// Maximum number of scattered elements: their indices are a constant of the gradient graph.
+const MAX_SCATTER: usize = 1 << 25;
 
-/// The largest amount that is added or cut off along an axis, beyond any real one and far from overflow.
+/// Maximum padding along an axis: beyond any real model, and far from overflow.
 const LARGEST_AMOUNT: u64 = 1 << 40;
 
-/// The slice of `g` that each input became.
+/// Concat: the slice of `g` for each input.
 pub fn concat(cx: &mut Context) -> Result<Gradients, Error> {
-    let gradient = cx.gradient()?;
+    let gradient = cx.grad_output()?;
     let axis = cx.axis("axis", 0, cx.dims(&cx.output())?.len())?;
     let mut start = 0;
     let mut gradients = Vec::with_capacity(cx.node.input.len());
     for index in 0..cx.node.input.len() {
         let end = start + cx.dims(&cx.input(index)?)?[axis] as i64;
-        let wanted = cx.wants(index);
+        let wanted = cx.needs_input_grad(index);
         gradients.push(wanted.then(|| part(cx, &gradient, axis, start, end)));
         start = end;
     }
@@ -27,10 +27,10 @@ pub fn concat(cx: &mut Context) -> Result<Gradients, Error> {
 
 fn part(cx: &mut Context, value: &str, axis: usize, start: i64, end: i64) -> String {
     let [start, end, axis] = [start, end, axis as i64].map(|number| cx.ints(&[number]));
-    cx.plain("Slice", &[value, &start, &end, &axis])
+    cx.op("Slice", &[value, &start, &end, &axis])
 }
 
-/// The gradients of the parts, side by side; zeros for parts that the objective does not depend on.
+/// Split: the concatenated gradients; zeros for outputs that the objective does not depend on.
 pub fn split(cx: &mut Context) -> Result<Gradients, Error> {
     let input = cx.input(0)?;
     let elem = cx.elem(&input)?;
@@ -51,10 +51,10 @@ pub fn split(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(joined)])
 }
 
-/// `g` at the elements that were taken, zeros elsewhere.
+/// Slice: `g` at the selected elements, zeros elsewhere.
 pub fn slice(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first()?;
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    cx.first_input_only()?;
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let (dims, out, elem) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.elem(&input)?);
     let needed = |values: Option<Vec<i64>>| values.unwrap_or_default();
     let (starts, axes) = (needed(cx.constant_ints(1)?), cx.constant_ints(3)?);
@@ -63,7 +63,7 @@ pub fn slice(cx: &mut Context) -> Result<Gradients, Error> {
         .unwrap_or_else(|| vec![1; starts.len()]);
     let axes = axes.unwrap_or_else(|| (0..starts.len() as i64).collect());
     if axes.len() != starts.len() || steps.len() != starts.len() {
-        return Err(cx.form("its starts, axes and steps differ in length"));
+        return Err(cx.unsupported("its starts, axes and steps differ in length"));
     }
     let mut first = vec![0i64; dims.len()];
     let mut stride = vec![1i64; dims.len()];
@@ -93,22 +93,22 @@ pub fn slice(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(gradient)])
 }
 
-/// The inner part of `g`; where padding repeats elements (reflect, edge, wrap), what it repeats is added to them.
+/// Pad: the inner part of `g`. For modes that repeat elements (reflect, edge, wrap), the gradients of the copies are added.
 pub fn pad(cx: &mut Context) -> Result<Gradients, Error> {
-    cx.only_first()?;
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    cx.first_input_only()?;
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let (dims, out, elem) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.elem(&input)?);
     let amounts = cx.constant_ints(1)?.unwrap_or_default();
     let all: Vec<i64> = (0..dims.len() as i64).collect();
     let axes = cx.constant_ints(3)?.unwrap_or(all);
     if amounts.len() != 2 * axes.len() {
-        return Err(cx.form(&format!("{} pads for {} axes", amounts.len(), axes.len())));
+        return Err(cx.unsupported(&format!("{} pads for {} axes", amounts.len(), axes.len())));
     }
     let mut before = vec![0i64; dims.len()];
     for (&axis, &amount) in axes.iter().zip(&amounts) {
         let axis = cx.resolve_axis(axis, dims.len())?;
         if amount.unsigned_abs() > LARGEST_AMOUNT {
-            return Err(cx.form(&format!("it pads by {amount}")));
+            return Err(cx.unsupported(&format!("it pads by {amount}")));
         }
         before[axis] = amount;
     }
@@ -123,7 +123,7 @@ pub fn pad(cx: &mut Context) -> Result<Gradients, Error> {
             let folded = position.rem_euclid(period);
             folded.min(period - folded)
         },
-        other => return Err(cx.form(&format!("mode = {other:?}"))),
+        other => return Err(cx.unsupported(&format!("mode = {other:?}"))),
     };
     let source =
         |axis: usize, position: usize| repeat(position as i64 - before[axis], dims[axis] as i64);
@@ -132,7 +132,7 @@ pub fn pad(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(gradient)])
 }
 
-/// Takes constant padding away again; negative padding, which cut elements off, is filled with zeros.
+/// Crops constant padding; where negative padding cropped elements, zeros are inserted.
 fn unpad(
     cx: &mut Context,
     gradient: &str,
@@ -146,19 +146,18 @@ fn unpad(
     cx.pad(gradient, &before, &after)
 }
 
-/// For each element of a tensor of dimensions `out`, in order, the flat index in one of dimensions `dims` that it came
-/// from, axis by axis.
+/// For each element of a tensor of dimensions `out`, in order, its flat source index in a tensor of dimensions `dims`.
 ///
 /// # Errors
-/// [`Error::Form`] if there are more than [`LARGEST_SCATTER`], or one could not come from anywhere.
+/// [`Error::Unsupported`] if there are more than [`MAX_SCATTER`], or an index is out of range.
 fn flat_indices(
     cx: &Context,
     dims: &[usize],
     out: &[usize],
     source: impl Fn(usize, usize) -> i64,
 ) -> Result<Vec<i64>, Error> {
-    if out.iter().product::<usize>() > LARGEST_SCATTER || dims.contains(&0) {
-        return Err(cx.form(&format!("it makes {out:?} elements of {dims:?}")));
+    if out.iter().product::<usize>() > MAX_SCATTER || dims.contains(&0) {
+        return Err(cx.unsupported(&format!("input {dims:?} and output {out:?} are too large")));
     }
     let mut flat = vec![0i64];
     for axis in 0..dims.len() {
@@ -168,7 +167,7 @@ fn flat_indices(
         let inside = 0..dims[axis] as i64;
         if let Some(outside) = sources.iter().find(|source| !inside.contains(source)) {
             let size = inside.end;
-            return Err(cx.form(&format!("it reads element {outside} of an axis of {size}")));
+            return Err(cx.unsupported(&format!("it reads element {outside} of an axis of {size}")));
         }
         flat = flat
             .iter()
@@ -182,7 +181,7 @@ fn flat_indices(
     Ok(flat)
 }
 
-/// Adds each element of `g` to the flat position in a tensor of zeros that `indices` names.
+/// Scatter-adds each element of `g` at its flat index in a tensor of zeros.
 fn scatter(
     cx: &mut Context,
     gradient: &str,
@@ -193,7 +192,7 @@ fn scatter(
     let indices = TensorProto::from_i64("", &[indices.len() as i64], &indices);
     let indices = cx.builder.constant(indices);
     let flat = cx.ints(&[-1]);
-    let updates = cx.plain("Reshape", &[gradient, &flat]);
+    let updates = cx.op("Reshape", &[gradient, &flat]);
     let zeros = cx.zeros(elem, &[dims.iter().product()])?;
     let attributes = [("axis", 0i64.into()), ("reduction", "add".into())];
     let scattered = cx.emit(

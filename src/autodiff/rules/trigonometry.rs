@@ -24,16 +24,16 @@ pub fn cosh(cx: &mut Context) -> Result<Gradients, Error> {
 
 /// `factor · g · op x`.
 fn times_function(cx: &mut Context, op: &str, factor: f64) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let elem = cx.elem(&input)?;
-    let slope = cx.plain(op, &[&input]);
+    let slope = cx.op(op, &[&input]);
     let product = cx.mul(&gradient, &slope);
     Ok(vec![Some(cx.scale(&product, elem, factor)?)])
 }
 
 /// `g · (1 + y²)`.
 pub fn tan(cx: &mut Context) -> Result<Gradients, Error> {
-    let (gradient, output) = (cx.gradient()?, cx.output());
+    let (gradient, output) = (cx.grad_output()?, cx.output());
     let elem = cx.elem(&output)?;
     let square = cx.mul(&output, &output);
     let one = cx.scalar(elem, 1.0)?;
@@ -78,15 +78,15 @@ fn over_quadratic(
     root: bool,
     factor: f64,
 ) -> Result<Gradients, Error> {
-    let (gradient, input) = (cx.gradient()?, cx.input(0)?);
+    let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     let elem = cx.elem(&input)?;
     let square = cx.mul(&input, &input);
     let square = cx.scale(&square, elem, b)?;
     let constant = cx.scalar(elem, a)?;
     let mut divisor = cx.add(&square, &constant);
     if root {
-        divisor = cx.plain("Sqrt", &[&divisor]);
+        divisor = cx.op("Sqrt", &[&divisor]);
     }
-    let quotient = cx.plain("Div", &[&gradient, &divisor]);
+    let quotient = cx.op("Div", &[&gradient, &divisor]);
     Ok(vec![Some(cx.scale(&quotient, elem, factor)?)])
 }

@@ -1,8 +1,9 @@
 //! Which of a model's outputs holds the class scores.
 
 use super::{Source, tail};
+use crate::onnx::passes::control_flow;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Graph, Shapes, control};
+use crate::onnx::{Graph, Shapes};
 use crate::text::printable;
 
 /// Most outputs that a message lists.
@@ -165,9 +166,9 @@ fn listed(sources: &[Source]) -> String {
 /// What keeps the dimensions of `output` from being known, or from being right: control flow that is not decided, of whose
 /// results ONNX Runtime may tell no number of axes and so none; else the first node of unknown results.
 fn obstacle(graph: &Graph, shapes: &Shapes, output: &str) -> Option<String> {
-    let refusals = control::Refusals::of(graph, shapes);
+    let refusals = control_flow::SkipReasons::of(graph, shapes);
     let is_known = |name: &String| name.is_empty() || shapes.find(name).is_some();
-    let nodes = graph.nodes().iter().zip(graph.needed_for([output]));
+    let nodes = graph.nodes().iter().zip(graph.ancestors([output]));
     let needed: Vec<&NodeProto> = nodes
         .filter_map(|(node, needed)| needed.then_some(node))
         .collect();
@@ -186,7 +187,7 @@ fn obstacle(graph: &Graph, shapes: &Shapes, output: &str) -> Option<String> {
     Some(format!(
         "the dimensions of {} are not known before the model runs, because of node {} ({}){why}",
         printable(output),
-        node.title(),
+        node.display_name(),
         printable(&node.op_type),
     ))
 }

@@ -17,7 +17,7 @@ mod trial;
 
 use super::{Activation, Affine, Error, InputSize, ModelFile};
 use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::onnx::{Attribute, Builder, Graph, OWN, Shapes, ValueType};
+use crate::onnx::{Attribute, Builder, Graph, INTERNAL_PREFIX, Shapes, ValueType};
 use crate::text::printable;
 use candidates::Candidate;
 pub use tail::Evidence;
@@ -241,7 +241,7 @@ fn flattened(
 /// The logits of two classes, of which a network gives that of the second alone: minus the logit, and the logit.
 fn paired(graph: &mut Graph, shapes: &mut Shapes, logit: &str) -> Result<String, Error> {
     let elem = shapes.get(logit)?.elem;
-    let mut builder = Builder::over(graph.clone(), &format!("{OWN}scores/"));
+    let mut builder = Builder::extend(graph.clone(), &format!("{INTERNAL_PREFIX}scores/"));
     let minus = builder.emit("Neg", &[logit], &[]);
     let value = tail::fresh(builder.graph(), &format!("{logit}/pair"));
     builder.emit_named(&value, "Concat", &[&minus, logit], &[("axis", 1i64.into())])?;

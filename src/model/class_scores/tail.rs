@@ -11,7 +11,7 @@ use super::logarithm::{Logarithms, is_filled_with};
 use super::trial::{Kind, Trial};
 use crate::model::Activation;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Builder, Elem, Error, Graph, OWN, Shapes};
+use crate::onnx::{Builder, Elem, Error, Graph, INTERNAL_PREFIX, Shapes};
 
 /// Operators that leave the order of the elements and their values as they are.
 const REARRANGING: &[&str] = &[
@@ -270,7 +270,7 @@ fn by_trial_of(
     make: impl Fn(&mut Builder, Elem) -> Result<String, Error>,
 ) -> Result<Option<Tail>, Error> {
     let known = shapes.get(output)?.clone();
-    let mut builder = Builder::over(graph.clone(), &format!("{OWN}scores/"));
+    let mut builder = Builder::extend(graph.clone(), &format!("{INTERNAL_PREFIX}scores/"));
     let made = make(&mut builder, known.elem)?;
     let mut shapes = shapes.clone();
     shapes.insert(&made, known);
@@ -313,7 +313,7 @@ fn with_scores(
     activation: Activation,
     depth: usize,
 ) -> Result<(Graph, String), Error> {
-    let mut builder = Builder::over(graph.clone(), &format!("{OWN}scores/"));
+    let mut builder = Builder::extend(graph.clone(), &format!("{INTERNAL_PREFIX}scores/"));
     let mut logarithms = Logarithms {
         builder: &mut builder,
         shapes,

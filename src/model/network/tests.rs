@@ -5,7 +5,7 @@ mod layers;
 mod passes;
 
 use super::*;
-use crate::autodiff::reach::Reach;
+use crate::autodiff::differentiability::Differentiability;
 use crate::home::Home;
 use crate::model::Source;
 use crate::onnx::proto::{Dim, NodeProto, OperatorSetIdProto, TensorProto};
@@ -83,7 +83,7 @@ fn differentiable(network: &Network) -> bool {
     network
         .layers()
         .iter()
-        .all(|layer| layer.reach == Reach::Differentiable)
+        .all(|layer| layer.reach == Differentiability::Differentiable)
 }
 
 #[test]

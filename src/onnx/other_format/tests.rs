@@ -1,7 +1,7 @@
 use super::*;
 use std::io::{Cursor, Write};
 
-/// What is said of `bytes`.
+/// The error message for a file of `bytes`; empty if it is not recognised.
 fn named(bytes: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.onnx");
@@ -17,7 +17,7 @@ fn archive(entries: &[&str]) -> Vec<u8> {
     for entry in entries {
         let options = zip::write::SimpleFileOptions::default();
         writer.start_file(*entry, options).unwrap();
-        // So much that the first and the last entries are far from each other.
+        // Large enough that no sample covers the first and the last entry.
         let noise: Vec<u8> = (0..50_000u32)
             .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
             .collect();
@@ -31,7 +31,7 @@ fn padded(start: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn every_format_is_recognised_by_its_content_in_one_line() {
+fn every_format_is_recognised_by_its_contents_in_one_line() {
     let tar = {
         let mut tar = vec![0; 512];
         tar[..5].copy_from_slice(b"a.txt");
@@ -153,7 +153,7 @@ fn every_format_is_recognised_by_its_content_in_one_line() {
 }
 
 #[test]
-fn what_is_not_recognised_has_no_name() {
+fn unknown_formats_are_not_recognised() {
     for bytes in [
         &b"\x08\x08\x12\x07pytorch\x3a\x10"[..],
         b"\x08\x08\x3a\x40",
@@ -165,7 +165,7 @@ fn what_is_not_recognised_has_no_name() {
 }
 
 #[test]
-fn folders_are_named_by_what_lies_in_them() {
+fn folders_are_recognised_by_their_files() {
     for (file, expected) in [
         ("saved_model.pb", "a folder with a TensorFlow SavedModel"),
         ("Manifest.json", "Core ML package"),
@@ -188,7 +188,7 @@ fn folders_are_named_by_what_lies_in_them() {
 
 proptest::proptest! {
     #[test]
-    fn any_bytes_can_be_looked_at(start in 0..FORMATS.len(), rest: Vec<u8>) {
+    fn any_bytes_can_be_examined(start in 0..FORMATS.len(), rest: Vec<u8>) {
         let start = match FORMATS[start].0 {
             Start(bytes) => bytes,
             _ => b"PK\x03\x04",

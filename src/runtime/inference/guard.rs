@@ -4,7 +4,7 @@
 use crate::onnx::graph::{constant_of, subgraphs};
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Attribute, Elem, Graph, builder, scope};
+use crate::onnx::{Attribute, Elem, Graph, builder, names};
 use std::collections::{HashMap, HashSet};
 
 /// What the guards' nodes are called; the number of the node follows that they watch, and an axis.
@@ -25,7 +25,7 @@ pub fn put(graph: &Graph, model: &mut GraphProto) {
     let holds_graphs = |node: &NodeProto| subgraphs(node).next().is_some();
     let takes_part = |node: &&NodeProto| node.is("Slice") || holds_graphs(node);
     let parted = graph.nodes().iter().filter(takes_part);
-    let needed = graph.needed_for(parted.flat_map(NodeProto::reads));
+    let needed = graph.ancestors(parted.flat_map(NodeProto::reads));
     let places = graph.nodes().iter().enumerate().zip(needed);
     let places = places.filter_map(|((index, node), needed)| {
         let (is_watched, made) = (needed, node.output.first()?.as_str());
@@ -36,10 +36,10 @@ pub fn put(graph: &Graph, model: &mut GraphProto) {
         return;
     }
     let mut taken: HashSet<String> = graph.names().map(str::to_owned).collect();
-    scope::made(graph.nodes(), &mut |name| {
+    names::for_each_output(graph.nodes(), &mut |name| {
         taken.insert(name.to_owned());
     });
-    let none = scope::fresh(&mut taken, GUARD, "none");
+    let none = names::fresh_name(&mut taken, GUARD, "none");
     let mut guards = Guards {
         graph,
         within: Vec::new(),
@@ -83,7 +83,7 @@ impl Guards<'_> {
                 nodes.push(node);
                 continue;
             };
-            for subgraph in node.attribute.iter_mut().flat_map(scope::graphs_mut) {
+            for subgraph in node.attribute.iter_mut().flat_map(names::graphs_mut) {
                 self.within.push(constants_of(subgraph));
                 // Few models have windows there: whether a part is taken of what they make is not asked.
                 let is_watched = true;
@@ -119,7 +119,7 @@ impl Guards<'_> {
             return;
         };
         self.are_put = true;
-        let mut value = scope::fresh(&mut self.taken, GUARD, "value");
+        let mut value = names::fresh_name(&mut self.taken, GUARD, "value");
         let called = std::mem::replace(made, value.clone());
         nodes.push(node);
         for &axis in axes {
@@ -127,14 +127,14 @@ impl Guards<'_> {
             let name = format!("{GUARD}/{index}/{}", self.taken.len());
             value = self.guard(&name, axis, &value, nodes);
         }
-        nodes.push(scope::copy(&value, &called));
+        nodes.push(names::identity_node(&value, &called));
     }
 
     /// Adds the guard of this name: `value` with its 0 largest elements along `axis` behind it, whose name it returns.
     fn guard(&mut self, name: &str, axis: i64, value: &str, nodes: &mut Vec<NodeProto>) -> String {
         let [number, largest, places, like, same] =
             ["number", "largest", "places", "like", "value"]
-                .map(|what| scope::fresh(&mut self.taken, GUARD, what));
+                .map(|what| names::fresh_name(&mut self.taken, GUARD, what));
         let along = [("axis", Attribute::Int(axis))];
         // There are types that have no largest elements.
         let float = [("to", Attribute::Int(Elem::F32.code().into()))];

@@ -3,7 +3,7 @@
 use super::layout::Layout;
 use super::panel::{bordered, list, noted, two};
 use super::{Frame, grid};
-use crate::autodiff::reach::Reach;
+use crate::autodiff::differentiability::Differentiability;
 use crate::model::Layer;
 use crate::runs::history::{Entry, SortKey};
 use crate::runs::target::{Place, Target};
@@ -155,10 +155,10 @@ fn about(app: &App) -> Option<String> {
             Row::Layer(layer) => {
                 let layer = &opened.layers[layer];
                 match &layer.reach {
-                    Reach::Differentiable if layer.parameters > 0 => {
+                    Differentiability::Differentiable if layer.parameters > 0 => {
                         Some(format!("{} parameters", count(layer.parameters)))
                     }
-                    Reach::Differentiable => Some(layer.op.clone()),
+                    Differentiability::Differentiable => Some(layer.op.clone()),
                     why => Some(why.to_string()),
                 }
             }
@@ -196,7 +196,7 @@ fn layer_row(app: &App, opened: &Opened, row: Row, width: usize) -> Line<'static
                 false => tree.label(index),
             };
             let role = match layer.reach {
-                Reach::Differentiable => Role::Text,
+                Differentiability::Differentiable => Role::Text,
                 _ => Role::Bad,
             };
             let seen = Target::of_layer(layer, Place::Whole)

@@ -4,7 +4,7 @@ use super::{change_graph, lists};
 use crate::dice::Dice;
 use ziggurat::autodiff::rules::RULES;
 use ziggurat::onnx::Attribute;
-use ziggurat::onnx::decompose::FUSIONS;
+use ziggurat::onnx::passes::decompose::FUSIONS;
 use ziggurat::onnx::proto::{AttributeProto, NodeProto, StringStringEntryProto, TensorProto};
 use ziggurat::onnx::shapes::untyped;
 

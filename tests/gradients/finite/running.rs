@@ -3,9 +3,10 @@
 use super::Problem;
 use ndarray::ArrayD;
 use ziggurat::autodiff::{self, Options};
+use ziggurat::onnx::passes::{decompose, inline_functions, upgrade_opset::upgrade};
 use ziggurat::onnx::proto::TensorProto;
 use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{Builder, Elem, Graph, Shapes, decompose, file, functions, upgrade::upgrade};
+use ziggurat::onnx::{Builder, Elem, Graph, Shapes, file};
 use ziggurat::runtime::{self, Provider, Session, Tensor, inference};
 
 /// What the sweep says the gradient of `Σ cotangent · output` is, input by input.
@@ -38,7 +39,7 @@ pub fn differentiable(problem: &Problem) -> Result<(Builder, Shapes), String> {
     runtime::testing::library();
     let outputs: Vec<_> = problem.outputs.iter().map(|name| untyped(name)).collect();
     let model = problem.graph.to_model(&outputs).expect("the outputs exist");
-    let mut graph = Graph::new(functions::inline(upgrade(model).unwrap()).unwrap()).unwrap();
+    let mut graph = Graph::new(inline_functions::inline(upgrade(model).unwrap()).unwrap()).unwrap();
     let inputs: Vec<_> = problem
         .inputs
         .iter()
@@ -50,7 +51,7 @@ pub fn differentiable(problem: &Problem) -> Result<(Builder, Shapes), String> {
         graph = decompose::decompose(&graph, &shapes).unwrap();
         shapes = infer(&graph)?;
     }
-    Ok((Builder::over(graph, "gradient/"), shapes))
+    Ok((Builder::extend(graph, "gradient/"), shapes))
 }
 
 /// The values called `names` in `graph`, at the problem's point.

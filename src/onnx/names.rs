@@ -1,0 +1,150 @@
+//! Renaming values of nodes that are inlined elsewhere: a function body, a branch, an iteration of a loop.
+
+use crate::onnx::graph::subgraphs;
+use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto};
+use std::collections::{HashMap, HashSet};
+
+/// Maximum length of a prefix in characters. Names in a file may be arbitrarily long, and each is repeated many times.
+const MAX_PREFIX: usize = 200;
+
+/// New names of values, by old name. Other names stay.
+pub type Renames = HashMap<String, String>;
+
+/// The subgraphs of an attribute.
+pub fn graphs_mut(attribute: &mut AttributeProto) -> impl Iterator<Item = &mut GraphProto> {
+    attribute
+        .g
+        .as_deref_mut()
+        .into_iter()
+        .chain(&mut attribute.graphs)
+}
+
+/// A measure of the memory that nodes take: the number of nodes, inputs and outputs, including those in subgraphs.
+pub fn cost(nodes: &[NodeProto]) -> usize {
+    let mut cost = 0;
+    let mut worklist: Vec<&[NodeProto]> = vec![nodes];
+    while let Some(nodes) = worklist.pop() {
+        for node in nodes {
+            cost += 1 + node.input.len() + node.output.len();
+            worklist.extend(subgraphs(node).map(|graph| graph.node.as_slice()));
+        }
+    }
+    cost
+}
+
+/// Name prefix for the values that replace `node`: its name, or that of its first output.
+pub fn prefix(node: &NodeProto) -> String {
+    let candidates = std::iter::once(&node.name).chain(&node.output);
+    let first = candidates.into_iter().find(|name| !name.is_empty());
+    first
+        .unwrap_or(&node.op_type)
+        .chars()
+        .take(MAX_PREFIX)
+        .collect()
+}
+
+/// A name `prefix/name`, with a number appended if that is in `taken`. Adds it to `taken`.
+pub fn fresh_name(taken: &mut HashSet<String>, prefix: &str, name: &str) -> String {
+    let mut candidate = format!("{prefix}/{name}");
+    let mut number = taken.len();
+    while !taken.insert(candidate.clone()) {
+        number += 1;
+        candidate = format!("{prefix}/{name}_{number}");
+    }
+    candidate
+}
+
+/// Calls `visit` with the name of every value that `nodes` define, including subgraph inputs, constants and outputs.
+pub fn for_each_output<'a>(nodes: &'a [NodeProto], visit: &mut impl FnMut(&'a str)) {
+    let mut worklist: Vec<&[NodeProto]> = vec![nodes];
+    while let Some(nodes) = worklist.pop() {
+        for node in nodes {
+            let outputs = node.output.iter().filter(|name| !name.is_empty());
+            outputs.for_each(|name| visit(name));
+            for graph in subgraphs(node) {
+                graph.input.iter().for_each(|value| visit(&value.name));
+                graph
+                    .initializer
+                    .iter()
+                    .for_each(|tensor| visit(&tensor.name));
+                worklist.push(&graph.node);
+            }
+        }
+    }
+}
+
+/// Renames the values that `node` reads and defines, also in its subgraphs.
+pub fn rename(node: &mut NodeProto, names: &Renames) {
+    let apply = |name: &mut String| {
+        if let Some(new) = names.get(name) {
+            name.clone_from(new);
+        }
+    };
+    let mut worklist: Vec<&mut NodeProto> = vec![node];
+    while let Some(node) = worklist.pop() {
+        node.input.iter_mut().for_each(apply);
+        node.output.iter_mut().for_each(apply);
+        for graph in node.attribute.iter_mut().flat_map(graphs_mut) {
+            let GraphProto {
+                node,
+                initializer,
+                input,
+                output,
+                ..
+            } = graph;
+            initializer
+                .iter_mut()
+                .for_each(|tensor| apply(&mut tensor.name));
+            input.iter_mut().for_each(|value| apply(&mut value.name));
+            output.iter_mut().for_each(|value| apply(&mut value.name));
+            worklist.extend(node);
+        }
+    }
+}
+
+/// `output = Identity(value)`.
+pub fn identity_node(value: &str, output: &str) -> NodeProto {
+    NodeProto {
+        op_type: "Identity".into(),
+        input: vec![value.into()],
+        output: vec![output.into()],
+        ..Default::default()
+    }
+}
+
+/// Renames each `inner` output of `nodes` to the `outer` output that it becomes. Returns Identity nodes for the outputs for
+/// which that is impossible: values that `nodes` do not compute, constants, and values already bound to another output.
+pub fn bind_outputs(
+    nodes: &[NodeProto],
+    inner: &[impl AsRef<str>],
+    outer: &[String],
+    names: &mut Renames,
+) -> Vec<NodeProto> {
+    let is_computed = |name: &str| {
+        let mut outputs = nodes
+            .iter()
+            .filter(|node| !node.is("Constant"))
+            .flat_map(|node| &node.output);
+        outputs.any(|output| output == name)
+    };
+    let mut copies = Vec::new();
+    let mut bound: Vec<&str> = Vec::new();
+    for (inner, outer) in inner.iter().zip(outer) {
+        let inner = inner.as_ref();
+        if outer.is_empty() {
+            continue;
+        }
+        if is_computed(inner) && !bound.contains(&inner) {
+            bound.push(inner);
+            names.insert(inner.into(), outer.clone());
+        } else {
+            copies.push(identity_node(inner, outer));
+        }
+    }
+    for copy in &mut copies {
+        if let Some(name) = names.get(&copy.input[0]) {
+            copy.input[0].clone_from(name);
+        }
+    }
+    copies
+}

@@ -1,0 +1,216 @@
+//! The interface between decompositions and the graph: inputs, types and attributes of the fused node, and helpers that emit
+//! the nodes that replace it.
+
+use crate::onnx::builder::node as new_node;
+use crate::onnx::proto::{AttributeProto, NodeProto, TensorProto};
+use crate::onnx::{Attribute, Elem, Graph, INTERNAL_PREFIX, Shapes};
+use std::collections::HashSet;
+
+pub use crate::onnx::passes::skipped::Skipped;
+
+/// A graph with fused nodes, and its types.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    pub graph: &'a Graph,
+    pub shapes: &'a Shapes,
+    /// The values that nodes read, and the outputs.
+    pub read: &'a HashSet<&'a str>,
+}
+
+/// A fused node, and the nodes and constants that replace it.
+pub struct Emitter<'a> {
+    source: Source<'a>,
+    /// The fused node.
+    pub node: &'a NodeProto,
+    /// The nodes emitted so far.
+    pub nodes: Vec<NodeProto>,
+    /// The constants emitted so far.
+    pub constants: Vec<TensorProto>,
+}
+
+impl<'a> Emitter<'a> {
+    /// Decomposes `node`, a node of the source graph.
+    pub fn new(source: Source<'a>, node: &'a NodeProto) -> Self {
+        Self {
+            source,
+            node,
+            nodes: Vec::new(),
+            constants: Vec::new(),
+        }
+    }
+
+    /// Version of the standard opset.
+    pub fn opset(&self) -> i64 {
+        self.source.graph.opset()
+    }
+
+    /// Name of input `index` of the node; `None` if it is omitted.
+    pub fn optional_input(&self, index: usize) -> Option<&'a str> {
+        self.node.input_at(index)
+    }
+
+    /// Name of input `index` of the node.
+    pub fn input(&self, index: usize) -> Result<&'a str, Skipped> {
+        let input = self.optional_input(index);
+        input.ok_or_else(|| Skipped(format!("it lacks input {index}")))
+    }
+
+    /// Rejects a node that has any of these inputs (index, name).
+    pub fn reject_inputs(&self, inputs: &[(usize, &str)]) -> Result<(), Skipped> {
+        let present = inputs
+            .iter()
+            .find(|(index, _)| self.optional_input(*index).is_some());
+        match present {
+            None => Ok(()),
+            Some((_, name)) => Err(Skipped(format!("it has the input {name}"))),
+        }
+    }
+
+    /// Rejects a node of which any of these outputs (index, name) is read.
+    pub fn reject_outputs(&self, outputs: &[(usize, &str)]) -> Result<(), Skipped> {
+        let is_read = |index| {
+            self.output(index)
+                .is_some_and(|name| self.source.read.contains(name))
+        };
+        match outputs.iter().find(|(index, _)| is_read(*index)) {
+            None => Ok(()),
+            Some((_, name)) => Err(Skipped(format!("its output {name} is used"))),
+        }
+    }
+
+    /// Rejects a node of which any of these int attributes is not 0.
+    pub fn reject_flags(&self, flags: &[&str]) -> Result<(), Skipped> {
+        let set = |name: &&&str| self.node.int(name).unwrap_or(0) != 0;
+        match flags.iter().find(set) {
+            None => Ok(()),
+            Some(name) => Err(Skipped(format!("{name} is set"))),
+        }
+    }
+
+    /// Name of output `index`; `None` if it is omitted.
+    pub fn output(&self, index: usize) -> Option<&'a str> {
+        let output = self.node.output.get(index)?;
+        (!output.is_empty()).then_some(output.as_str())
+    }
+
+    /// The tensor of `value`, if it is a constant.
+    pub fn constant_value(&self, value: &str) -> Option<&'a TensorProto> {
+        self.source.graph.constant(value)
+    }
+
+    /// Dimensions of a value that the fused node reads.
+    pub fn dims(&self, value: &str) -> Result<Vec<usize>, Skipped> {
+        Ok(match self.constant_value(value) {
+            Some(constant) => constant.shape()?,
+            None => self.source.shapes.get(value)?.dims.clone(),
+        })
+    }
+
+    /// Element type of a value that the fused node reads.
+    pub fn elem(&self, value: &str) -> Result<Elem, Skipped> {
+        Ok(match self.constant_value(value) {
+            Some(constant) => constant.elem()?,
+            None => self.source.shapes.get(value)?.elem,
+        })
+    }
+
+    /// The attributes of the node, except those whose names begin with one of `prefixes`.
+    pub fn attributes_except(&self, prefixes: &[&str]) -> Vec<AttributeProto> {
+        let kept = |a: &&AttributeProto| !prefixes.iter().any(|prefix| a.name.starts_with(prefix));
+        self.node.attribute.iter().filter(kept).cloned().collect()
+    }
+
+    /// Emits a node with one output and returns the output's name.
+    pub fn emit(&mut self, op: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> String {
+        let output = self.fresh_name(op);
+        self.emit_as(&output, op, inputs, attributes);
+        output
+    }
+
+    /// Emits a node whose output is quantized next, and returns the output's name. Quantized values cannot be visualized, so
+    /// that this one gets a public name derived from theirs, if it is free.
+    pub fn emit_unrounded(&mut self, op: &str, inputs: &[&str]) -> String {
+        let name = format!("{}/unrounded", self.output(0).unwrap_or_default());
+        let output = match self.source.graph.contains(&name) {
+            true => self.fresh_name(op),
+            false => name,
+        };
+        self.emit_as(&output, op, inputs, &[]);
+        output
+    }
+
+    /// Emits a node with `outputs` outputs and returns their names.
+    pub fn emit_many(
+        &mut self,
+        op: &str,
+        inputs: &[&str],
+        attributes: &[(&str, Attribute)],
+        outputs: usize,
+    ) -> Vec<String> {
+        let first = self.fresh_name(op);
+        let names: Vec<String> = (0..outputs).map(|n| format!("{first}/{n}")).collect();
+        self.nodes
+            .push(new_node(&first, op, inputs, &names, attributes));
+        names
+    }
+
+    /// Emits the last node, which produces the first output of the fused node.
+    pub fn emit_output(&mut self, op: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) {
+        let output = self.output(0).unwrap_or_default();
+        self.emit_as(output, op, inputs, attributes);
+        self.name_last();
+    }
+
+    /// Gives the last node the name of the fused node.
+    pub fn name_last(&mut self) {
+        if let Some(last) = self.nodes.last_mut() {
+            last.name = self.node.name.clone();
+        }
+    }
+
+    /// Emits a node with the output `output`.
+    pub fn emit_as(
+        &mut self,
+        output: &str,
+        op: &str,
+        inputs: &[&str],
+        attributes: &[(&str, Attribute)],
+    ) {
+        let outputs = [output.to_owned()];
+        self.nodes
+            .push(new_node(output, op, inputs, &outputs, attributes));
+    }
+
+    /// Adds attributes to the last node.
+    pub fn add_attributes(&mut self, attributes: Vec<AttributeProto>) {
+        if let Some(last) = self.nodes.last_mut() {
+            last.attribute.extend(attributes);
+        }
+    }
+
+    /// Adds a constant under a fresh name and returns its name.
+    pub fn add_constant(&mut self, mut tensor: TensorProto) -> String {
+        tensor.name = self.fresh_name("constant");
+        let name = tensor.name.clone();
+        self.constants.push(tensor);
+        name
+    }
+
+    /// A constant scalar of the floating-point type `elem`.
+    pub fn scalar(&mut self, elem: Elem, value: f64) -> Result<String, Skipped> {
+        Ok(self.add_constant(TensorProto::from_floats("", &[], elem, &[value])?))
+    }
+
+    /// A constant 1-D int64 tensor.
+    pub fn ints(&mut self, values: &[i64]) -> String {
+        self.add_constant(TensorProto::from_i64("", &[values.len() as i64], values))
+    }
+
+    /// A fresh name. It contains the name of an output of the fused node, which no other node has.
+    fn fresh_name(&self, what: &str) -> String {
+        let output = self.node.output.iter().find(|name| !name.is_empty());
+        let output = output.map_or("", String::as_str);
+        let number = self.nodes.len() + self.constants.len() + 1;
+        format!("{INTERNAL_PREFIX}{output}/{what}_{number}")
+    }
+}
