@@ -136,6 +136,104 @@ fn a_run_is_kept_answers_again_and_repeats_from_its_picture() {
     );
 }
 
+/// The command after `again` in what `history show` says of a run, as words.
+fn again(desk: &Desk, id: &str) -> Vec<String> {
+    let shown = printed(desk, &["history", "show", id]);
+    let line = shown.lines().find_map(|line| line.strip_prefix("again"));
+    let words = line.unwrap().split_whitespace().skip(1);
+    words.map(str::to_string).collect()
+}
+
+#[test]
+fn a_branch_is_a_run_of_its_own_that_its_id_its_picture_and_its_command_repeat() {
+    let desk = Desk::new();
+    let cpu = ["--steps", "8", "--json", "--provider", "cpu"];
+    let plain = desk
+        .objects(&[&["run", "flamingo"], &cpu[..]].concat())
+        .remove(0);
+    let id = plain["id"].as_str().unwrap();
+    let out = desk.path("branch.png");
+    let cpu = ["--json", "--provider", "cpu"];
+    let then = ["run", "--from", &id[..6], "--then", "3:momentum=0.5,mask=0"];
+    let branch = desk
+        .objects(&[&then[..], &["--out", &out], &cpu].concat())
+        .remove(0);
+    assert_ne!(branch["id"], plain["id"]);
+    assert_eq!(branch["steps"], 8);
+    let bytes = fs::read(&out).unwrap();
+    let record = &desk.objects(&["history", "show", branch["id"].as_str().unwrap(), "--json"])[0];
+    let from = &record["spec"]["branched_from"][0];
+    assert_eq!((&from["id"], &from["step"]), (&plain["id"], &3.into()));
+    let shown = printed(&desk, &["history", "show", branch["id"].as_str().unwrap()]);
+    let wanted = format!(
+        "from {} at step 3: momentum 0.8 → 0.5, mask 0.4 → 0",
+        &id[..8]
+    );
+    assert!(shown.contains(&wanted), "{shown}");
+
+    // By id, by picture, and by the command, each from the first step.
+    let command = again(&desk, branch["id"].as_str().unwrap());
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    let copy = desk.path("copy.png");
+    for from in [
+        &["run", "--from", branch["id"].as_str().unwrap()][..],
+        &["run", "--from", &out],
+        &command,
+    ] {
+        let rest = ["--again", "--out", &copy, "--json", "--provider", "cpu"];
+        let made = desk.objects(&[from, &rest].concat()).remove(0);
+        assert_eq!(made["id"], branch["id"], "{from:?}");
+        assert_eq!(made["from_history"], false);
+        assert!(fs::read(&copy).unwrap() == bytes, "{from:?}");
+        fs::remove_file(&copy).unwrap();
+    }
+    // A branch of the branch.
+    let twice = [
+        "run",
+        "--from",
+        branch["id"].as_str().unwrap(),
+        "--then",
+        "5:blur=1",
+    ];
+    let twice = desk.objects(&[&twice[..], &cpu].concat()).remove(0);
+    let words = again(&desk, twice["id"].as_str().unwrap()).join(" ");
+    assert!(
+        words.ends_with("--then 3:momentum=0.5,mask=0 --then 5:blur=1"),
+        "{words}"
+    );
+
+    for (status, arguments, why) in [
+        (
+            2,
+            &["--then", "3:canvas=64"][..],
+            "--then: canvas cannot change from 0 to 64",
+        ),
+        (2, &["--then", "8:blur=1"], "after step 1 to 7"),
+        (2, &["--then", "blur=1"], "say STEP:KEY=VALUE"),
+        (2, &["--then", "2:blurr=1"], "blurr"),
+    ] {
+        let arguments = [&["run", "--from", id], arguments].concat();
+        let told = desk.complaint(status, &arguments);
+        assert!(told.contains(why), "{told}");
+    }
+    let told = desk.complaint(
+        2,
+        &[
+            "run",
+            "--from",
+            twice["id"].as_str().unwrap(),
+            "--steps",
+            "9",
+        ],
+    );
+    assert!(
+        told.contains("steps cannot change from 9 to 8") || told.contains("steps cannot change"),
+        "{told}"
+    );
+    let told = desk.complaint(2, &["run", "--from", "0123456789abcdef"]);
+    assert!(told.contains("no run's id"), "{told}");
+}
+
 #[test]
 fn a_setting_that_was_removed_names_what_does_its_work_now() {
     let desk = Desk::new();

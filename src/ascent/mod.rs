@@ -55,6 +55,6 @@ pub use error::Error;
 pub use map_layer::MapChoice;
 pub use objective::{ClassScore, Kind, Objective, Unit};
 pub use overlay::Overlay;
-pub use run::{Run, SHARED, difference};
+pub use run::{Run, SHARED, Stage, difference, fixed, fixed_difference};
 pub use saved::{At, RunAt, Saved};
 pub use settings::Settings;

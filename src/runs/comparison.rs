@@ -45,7 +45,7 @@ impl Comparison {
             captions: vec![Caption::default(); runs.len()],
             ..Self::default()
         };
-        for aspect in [targets(runs), models(runs), methods(runs)] {
+        for aspect in [targets(runs), models(runs), methods(runs), branches(runs)] {
             comparison.add(aspect);
         }
         comparison.add_settings(runs);
@@ -132,6 +132,19 @@ fn setting(knob: &'static Knob, runs: &[&Entry], based: &[(&str, Changes)]) -> A
     Aspect {
         name: key,
         texts: runs.iter().zip(based).map(text).collect(),
+        is_said_in_common: true,
+    }
+}
+
+/// Where those that are branches begin.
+fn branches(runs: &[&Entry]) -> Aspect {
+    let text = |run: &&Entry| {
+        let from = run.branched_from.as_ref();
+        from.map_or_else(String::new, ToString::to_string)
+    };
+    Aspect {
+        name: "branch",
+        texts: runs.iter().map(text).collect(),
         is_said_in_common: true,
     }
 }

@@ -43,6 +43,8 @@ pub enum JobState {
     Waiting,
     /// A worker has it.
     Running,
+    /// It rests after so many steps, until [`Queue::resume`].
+    Paused(usize),
     /// Why it failed, one line. It waits for [`Queue::retry`] or [`Queue::cancel`].
     Failed(String),
 }
@@ -135,8 +137,8 @@ impl Queue {
             let Some(new) = self.jobs.last_mut() else {
                 return;
             };
-            if let JobState::Failed(why) = job.state {
-                new.state = JobState::Failed(why);
+            if matches!(job.state, JobState::Failed(_) | JobState::Paused(_)) {
+                new.state = job.state;
             }
             if let Some(begun) = job.begun {
                 let known = renamed.iter().find(|(old, _)| *old == begun);
@@ -162,6 +164,40 @@ impl Queue {
                 true
             }
             None => false,
+        }
+    }
+
+    /// Takes the jobs that a worker has from it: they rest after `step` steps.
+    pub fn pause(&mut self, step: usize) {
+        let running = |job: &&mut Job| job.state == JobState::Running;
+        for job in self.jobs.iter_mut().filter(running) {
+            job.state = JobState::Paused(step);
+        }
+    }
+
+    /// Lets a job that rests wait again, and those that were begun with it. Returns how many.
+    pub fn resume(&mut self, id: JobId) -> usize {
+        let Some(begun) = self.get(id).map(|job| job.begun) else {
+            return 0;
+        };
+        let rests = |job: &&mut Job| {
+            let belongs = job.id == id || begun.is_some() && job.begun == begun;
+            belongs && matches!(job.state, JobState::Paused(_))
+        };
+        let resting = self.jobs.iter_mut().filter(rests);
+        resting.map(|job| job.state = JobState::Waiting).count()
+    }
+
+    /// The first job that rests.
+    pub fn paused(&self) -> Option<&Job> {
+        let rests = |job: &&Job| matches!(job.state, JobState::Paused(_));
+        self.jobs.iter().find(rests)
+    }
+
+    /// Puts a job before all others. Whoever calls this has taken the running ones from the worker.
+    pub fn move_to_front(&mut self, id: JobId) {
+        if let Some(place) = self.place(id) {
+            self.jobs[..=place].rotate_right(1);
         }
     }
 
@@ -251,8 +287,11 @@ impl Queue {
         let mut queue = Self::default();
         let harmless = jobs.into_iter().map(|mut job| {
             job.spec.target = readable(&job.spec.target);
-            if let JobState::Failed(why) = &mut job.state {
-                *why = readable(why);
+            match &mut job.state {
+                JobState::Failed(why) => *why = readable(why),
+                // Those of a former process are offered all alike.
+                JobState::Paused(_) => job.state = JobState::Waiting,
+                JobState::Waiting | JobState::Running => {}
             }
             job
         });
@@ -261,11 +300,13 @@ impl Queue {
     }
 }
 
-/// Whether two runs can share a batch: of one model, one objective, and alike in all that [`ascent::SHARED`] names.
+/// Whether two runs can share a batch: of one model, one objective, and alike in all that [`ascent::SHARED`] names. A branch
+/// steps alone.
 pub fn shares_steps(a: &Spec, b: &Spec) -> bool {
     (a.method, &a.model, &a.model_hash, &a.objective)
         == (b.method, &b.model, &b.model_hash, &b.objective)
         && ascent::difference(&a.settings, &b.settings).is_none()
+        && (a == b || a.earlier().is_empty() && b.earlier().is_empty())
 }
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
 //! Everything that decides a picture. The same spec on the same kind of device gives the same picture.
 
+mod branch;
+
+pub use branch::{BranchError, BranchPoint, changed};
+
 use super::target::NOT;
 use super::words;
 use crate::ascent::settings::{KNOBS, PRESETS};
-use crate::ascent::{Kind, Objective, Settings, Unit};
+use crate::ascent::{Kind, Objective, Settings, Stage, Unit};
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -41,6 +45,8 @@ pub struct Spec {
     pub settings: Settings,
     /// The settings as an earlier method recorded them, whose meanings are not those of today.
     former: Option<BTreeMap<String, Value>>,
+    /// Other settings of its first steps, see [`Spec::branched`].
+    earlier: Vec<Stage>,
 }
 
 /// A spec as it is written to files.
@@ -55,6 +61,9 @@ struct Written {
     unit: Unit,
     seed: u64,
     settings: BTreeMap<String, Value>,
+    /// The runs that it was branched from, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    branched_from: Vec<branch::Written>,
 }
 
 impl TryFrom<Written> for Spec {
@@ -63,16 +72,9 @@ impl TryFrom<Written> for Spec {
     fn try_from(written: Written) -> Result<Self, String> {
         let (settings, former) = match has_known_settings(written.method) {
             false => (Settings::default(), Some(former(written.settings)?)),
-            true => {
-                let mut settings = written.settings;
-                for (key, _, without) in added_after(written.method) {
-                    settings.insert((*key).into(), (*without).into());
-                }
-                let settings = Settings::try_from(settings);
-                (settings.map_err(|problem| problem.to_string())?, None)
-            }
+            true => (known(written.method, written.settings)?, None),
         };
-        Ok(Self {
+        let spec = Self {
             method: written.method,
             model: written.model,
             model_hash: written.model_hash,
@@ -82,8 +84,18 @@ impl TryFrom<Written> for Spec {
             seed: written.seed,
             settings,
             former,
-        })
+            earlier: Vec::new(),
+        };
+        spec.with_written(written.branched_from)
     }
+}
+
+/// The settings that a method recorded, where they are those of [`Settings`].
+fn known(method: u32, mut recorded: BTreeMap<String, Value>) -> Result<Settings, String> {
+    for (key, _, without) in added_after(method) {
+        recorded.insert((*key).into(), (*without).into());
+    }
+    Settings::try_from(recorded).map_err(|problem| problem.to_string())
 }
 
 /// The settings that came after a method.
@@ -201,6 +213,7 @@ impl From<Spec> for Written {
     fn from(spec: Spec) -> Self {
         Self {
             settings: spec.recorded(),
+            branched_from: spec.written_branches(),
             method: spec.method,
             model: spec.model,
             model_hash: spec.model_hash,
@@ -230,6 +243,7 @@ impl Spec {
             seed,
             settings,
             former: None,
+            earlier: Vec::new(),
         }
     }
 
@@ -247,14 +261,17 @@ impl Spec {
 
     /// The settings as they are written to files.
     fn recorded(&self) -> BTreeMap<String, Value> {
-        let settings = || {
-            let mut settings: BTreeMap<String, Value> = self.settings.clone().into();
-            for (key, ..) in added_after(self.method) {
-                settings.remove(*key);
-            }
-            settings
-        };
+        let settings = || self.recorded_of(&self.settings);
         self.former.clone().unwrap_or_else(settings)
+    }
+
+    /// Settings as its method writes them to files.
+    fn recorded_of(&self, settings: &Settings) -> BTreeMap<String, Value> {
+        let mut settings: BTreeMap<String, Value> = settings.clone().into();
+        for (key, ..) in added_after(self.method) {
+            settings.remove(*key);
+        }
+        settings
     }
 
     /// The same request of the present method with another seed. Settings of an earlier method become the defaults.
@@ -282,7 +299,7 @@ impl Spec {
     }
 
     /// The run's id: 16 hexadecimal digits of a hash of all that decides the picture. How the model is called and the
-    /// target's title do not.
+    /// target's title do not. That of a branch hangs on the id of the run it was branched from, and on the step.
     pub fn id(&self) -> String {
         let decisive = (
             self.method,
@@ -292,8 +309,11 @@ impl Spec {
             self.seed,
             self.recorded(),
         );
-        let text = serde_json::to_string(&decisive)
-            .expect("strings and finite numbers can always be written as JSON");
+        let text = match self.branched_from() {
+            None => serde_json::to_string(&decisive),
+            Some(parent) => serde_json::to_string(&(decisive, parent.id, parent.step)),
+        };
+        let text = text.expect("strings and finite numbers can always be written as JSON");
         blake3::hash(text.as_bytes()).to_hex()[..16].to_string()
     }
 }

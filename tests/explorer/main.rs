@@ -1,5 +1,6 @@
 //! The explorer without a terminal: actions in, state, effects and frames out.
 
+mod branches;
 mod browsing;
 mod comfort;
 mod commands;

@@ -19,6 +19,8 @@ pub struct Session<'a> {
     pub device: Device,
     pub stop: Stop,
     pub arguments: &'a Arguments,
+    /// All runs of the batch in which the run that is repeated was made, if its picture hangs on that; otherwise empty.
+    pub companions: Vec<Spec>,
     pub judges: Judges,
     pub delivery: Delivery<'a>,
 }
@@ -77,17 +79,24 @@ impl Session<'_> {
 
     /// Computes one batch.
     fn climb(&mut self, network: &Network, batch: &[&Spec]) -> Result<Made, Failure> {
-        let endings = match self.steps(network, batch) {
+        let together: Vec<&Spec> = match self.companions.is_empty() {
+            true => batch.to_vec(),
+            false => self.companions.iter().collect(),
+        };
+        let endings = match self.steps(network, &together) {
             Ok(Some(endings)) => endings,
             Ok(None) => return Ok(Made::Stopped),
             Err(problem) if problem.is_stop() => return Ok(Made::Stopped),
             Err(problem) => return Ok(Made::Some(problem)),
         };
+        let is_asked = |id: &str| batch.iter().any(|spec| spec.id() == id);
         // One that failed does not keep the others from their pictures.
         let mut failed = None;
         let mut finished: Vec<Ending> = Vec::new();
         for ending in endings {
             match ending {
+                // Companions only step along.
+                Ok(ending) if !is_asked(&ending.record.id) => {}
                 Ok(ending) => finished.push(ending),
                 Err(problem) => note(&mut failed, problem),
             }

@@ -6,6 +6,7 @@
 //! - `availability`: which commands can act in the present state, and why the others cannot
 //! - `browse`: moving, folding, marking, searching
 //! - `atlas`: the grid of pictures
+//! - `branch`: from a paused run to a new one with other settings
 //! - `queueing`: from what is chosen to runs, and from the queue to the worker
 //! - `elsewhere`: runs in other models than the open one
 //! - `finished`: what can be done with finished runs
@@ -22,6 +23,7 @@ mod arguments;
 mod atlas;
 mod attention;
 mod availability;
+mod branch;
 mod browse;
 mod commands;
 mod elsewhere;
@@ -49,6 +51,7 @@ use std::time::Duration;
 
 pub use attention::Busy;
 pub use availability::{is_offered, refusal};
+pub use branch::outlook;
 pub use commands::perform;
 pub use finished::{AfterRecord, Undoable};
 pub use saved::due;

@@ -324,14 +324,16 @@ pub fn watch(app: &mut App) {
     let Some(job) = selected(app) else {
         return;
     };
-    match app.running.iter().any(|live| live.job == job) {
-        true => app.shown = Shown::Live(job),
-        false => app.messages.say(
-            Level::Note,
-            "it has not begun yet: there is nothing to see",
-            app.now,
-        ),
+    if app.running.iter().any(|live| live.job == job) {
+        app.shown = Shown::Live(job);
+        return;
     }
+    let is_paused = |job: &Job| matches!(job.state, JobState::Paused(_));
+    let text = match app.queue.get(job).is_some_and(is_paused) {
+        true => format!("it is paused: {} resumes it", app.key(Command::Retry)),
+        false => "it has not begun yet: there is nothing to see".into(),
+    };
+    app.messages.say(Level::Note, text, app.now);
 }
 
 /// Takes the selected run out of the queue; one under way is stopped.
@@ -376,19 +378,29 @@ pub fn reorder(app: &mut App, earlier: bool, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Tries the selected run again if it failed.
+/// Tries the selected run again if it failed, and lets it go on if it is paused.
 pub fn retry(app: &mut App, effects: &mut Vec<Effect>) {
-    let failed = app.queue.jobs().get(app.queue_cursor);
-    match failed.map(|job| (job.id, &job.state)) {
-        Some((job, JobState::Failed(_))) => {
-            app.queue.retry(job);
-            effects.push(Effect::SaveQueue(app.queue.clone()));
-        }
-        Some(_) => app
-            .messages
-            .say(Level::Note, "only a failed run can be retried", app.now),
-        None => {}
+    if let Some(job) = selected(app)
+        && (app.queue.retry(job) || app.queue.resume(job) > 0)
+    {
+        effects.push(Effect::SaveQueue(app.queue.clone()));
     }
+}
+
+/// Whether nothing runs, and paused runs of the queue could.
+pub fn rests(app: &App) -> bool {
+    app.running.is_empty() && !app.held && !app.paused && app.queue.paused().is_some()
+}
+
+/// Lets all paused runs of the queue go on.
+pub fn resume_all(app: &mut App, effects: &mut Vec<Effect>) {
+    let mut count = 0;
+    while let Some(job) = app.queue.paused().map(|job| job.id) {
+        count += app.queue.resume(job);
+    }
+    let text = format!("{} resumed", counted(count));
+    app.messages.say(Level::Note, text, app.now);
+    effects.push(Effect::SaveQueue(app.queue.clone()));
 }
 
 /// Takes everything that waits or failed out of the queue.

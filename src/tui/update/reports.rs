@@ -6,6 +6,7 @@ use super::super::command::Command;
 use super::super::gallery::Size;
 use super::super::listing::Listing;
 use super::super::messages::Level;
+use super::super::pace;
 use super::super::popup::{Picker, Popup, Purpose};
 use super::super::prompt::Prompt;
 use super::super::text::counted;
@@ -129,6 +130,7 @@ fn started(app: &mut App, begun: &Started) {
         live.steps = begun.steps;
         live.step = begun.resumed_at;
         live.octaves.clone_from(&begun.octaves);
+        live.octave = pace::octave_of(&begun.octaves, begun.resumed_at);
         let points = (1..).zip(scores);
         live.curve = points
             .map(|(step, score)| (f64::from(step), f64::from(*score)))
