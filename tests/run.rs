@@ -4,8 +4,9 @@ use assert_cmd::Command;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use ziggurat::onnx::proto::{Dim, TensorProto};
 use ziggurat::onnx::shapes::{fixed, untyped};
-use ziggurat::onnx::{Builder, Elem, file, proto::TensorProto};
+use ziggurat::onnx::{Builder, Elem, file};
 use ziggurat::runs::export;
 
 /// A home of the test's own, which shares library and models with all other tests of the checkout.
@@ -379,6 +380,90 @@ const SHORT: [&str; 7] = [
     "cpu",
 ];
 
+/// A network whose channels are turned to the last axis, so that a picture may hang on those made with it.
+fn channels_last(path: &str) {
+    let mut b = Builder::empty(18, "g/");
+    let mut weights = |dims: &[i64]| {
+        let count = dims.iter().product::<i64>();
+        let value = |place: i64| (place * 7919 % 1009) as f32 / 1009.0 - 0.5;
+        let values: Vec<f32> = (0..count).map(value).collect();
+        b.constant(TensorProto::from_f32("", dims, &values))
+    };
+    let (kernel, head) = (weights(&[24, 3, 4, 4]), weights(&[24, 5]));
+    let runs = Dim::DimParam("n".into());
+    let sides = [3, 25, 23].map(Dim::DimValue);
+    let dims: Vec<Dim> = std::iter::once(runs).chain(sides).collect();
+    b.input("image", Elem::F32, &dims).unwrap();
+    let strides = [("strides", vec![4i64, 4].into())];
+    let seen = b.emit("Conv", &["image", &kernel], &strides);
+    let turned = [("perm", vec![0i64, 2, 3, 1].into())];
+    let last = b.emit("Transpose", &[&seen], &turned);
+    let bent = b.emit("Tanh", &[&last], &[]);
+    let places = b.ints(&[1, 2]);
+    let flat = [("keepdims", 0i64.into())];
+    let pooled = b.emit("ReduceMean", &[&bent, &places], &flat);
+    b.emit_named("logits", "MatMul", &[&pooled, &head], &[])
+        .unwrap();
+    let model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    file::write(model, Path::new(path), None).unwrap();
+}
+
+#[test]
+fn a_run_that_hangs_on_its_companions_is_repeated_with_them() {
+    let desk = Desk::new();
+    let model = desk.path("last.onnx");
+    channels_last(&model);
+    let folder = desk.path("made/");
+    let run = ["run", "0", "3", "4", "--model", &model, "--out", &folder];
+    let made = desk.objects(&[&run[..], &SHORT].concat());
+    let id = |place: usize| made[place]["id"].as_str().unwrap();
+    let record = |id: &str| desk.objects(&["history", "show", id, "--json"]).remove(0);
+    let first = record(id(1));
+    assert_eq!(first["together"], 3);
+    let companions: Vec<&Value> = first["companions"].as_array().unwrap().iter().collect();
+    assert_eq!(companions, [&made[0]["id"], &made[1]["id"], &made[2]["id"]]);
+    let picture = |id: &str| {
+        let shown = record(id);
+        fs::read(desk.path(&format!(
+            "home/data/history/{}/image.png",
+            shown["id"].as_str().unwrap()
+        )))
+        .unwrap()
+    };
+    let before = picture(id(1));
+
+    let again = [
+        "run",
+        "--from",
+        id(1),
+        "--again",
+        "--json",
+        "--provider",
+        "cpu",
+    ];
+    let repeated = desk.objects(&again);
+    assert_eq!(repeated.len(), 1, "the companions are not delivered");
+    assert_eq!(repeated[0]["id"], made[1]["id"]);
+    assert!(picture(id(1)) == before);
+    assert_eq!(record(id(1))["companions"], first["companions"]);
+
+    // Another seed is another run, which no companion belongs to.
+    let other = [&again[..], &["--seed", "5"]].concat();
+    let other = desk.objects(&other).remove(0);
+    assert!(record(other["id"].as_str().unwrap())["together"].is_null());
+
+    desk.ziggurat(&["history", "remove", id(2)])
+        .assert()
+        .success();
+    let done = desk.ziggurat(&again).assert().success();
+    let said = String::from_utf8_lossy(&done.get_output().stderr).to_string();
+    let wanted = format!(
+        "stepped with 3 runs together, and {} is not in history",
+        id(2)
+    );
+    assert!(said.contains(&wanted), "{said}");
+}
+
 #[test]
 fn every_target_is_made_for_each_model_in_turn() {
     let desk = Desk::new();
@@ -581,6 +666,7 @@ fn judges_of_the_settings_file_judge_until_they_are_switched_off() {
     );
     let broken = said
         .lines()
+        .filter(|line| line.starts_with("config.toml:1: judge: "))
         .filter(|line| line.contains("broken.onnx cannot judge: "));
     assert_eq!(broken.count(), 1, "{said}");
     let (verdicts, said) = run("tench", &["--judge", "none"]);

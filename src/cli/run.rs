@@ -103,7 +103,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let judges = judges::asked(&home, &arguments.judges)?;
     let (plans, network) = planner.plan(&models)?;
-    let judges = judges::fetched(&home, judges);
+    let (judges, origin) = judges::fetched(&home, judges);
     let stop = Stop::default();
     ctrlc::set_handler({
         let stop = stop.clone();
@@ -121,6 +121,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         companions,
         arguments: &arguments,
         judges,
+        origin,
         delivery: Delivery {
             out: arguments.out.as_deref(),
             screen,

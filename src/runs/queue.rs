@@ -126,16 +126,18 @@ impl Queue {
     }
 
     /// Puts jobs that were taken out back in at the end, under new names, in their order. Those that this queue holds
-    /// already, and those for which there is no room, are left out.
-    pub fn take_over(&mut self, jobs: impl IntoIterator<Item = Job>) {
+    /// already, and those for which there is no room, are left out. Returns for how many there is none.
+    pub fn take_over(&mut self, jobs: impl IntoIterator<Item = Job>) -> usize {
         let mut renamed: Vec<(JobId, JobId)> = Vec::new();
-        for job in jobs {
+        let mut jobs = jobs.into_iter();
+        while self.jobs.len() < MOST_JOBS {
+            let Some(job) = jobs.next() else { return 0 };
             if self.find(&job.spec).is_some() {
                 continue;
             }
-            let Ok(id) = self.push(job.spec) else { return };
+            let Ok(id) = self.push(job.spec) else { break };
             let Some(new) = self.jobs.last_mut() else {
-                return;
+                break;
             };
             if matches!(job.state, JobState::Failed(_) | JobState::Paused(_)) {
                 new.state = job.state;
@@ -147,6 +149,7 @@ impl Queue {
                 renamed.push((begun, name));
             }
         }
+        jobs.count()
     }
 
     /// Takes a job out, whatever its state, and returns it. A worker that has it must be told by whoever owns both.
@@ -282,8 +285,9 @@ impl Queue {
         idle
     }
 
-    /// A queue of jobs from a file: nobody runs them, their names are unique, their texts harmless, their number bounded.
-    fn from_jobs(jobs: Vec<Job>) -> Self {
+    /// A queue of jobs from a file: nobody runs them, their names are unique, their texts harmless, their number bounded. Also
+    /// tells for how many there is no room.
+    fn from_jobs(jobs: Vec<Job>) -> (Self, usize) {
         let mut queue = Self::default();
         let harmless = jobs.into_iter().map(|mut job| {
             job.spec.target = readable(&job.spec.target);
@@ -295,8 +299,8 @@ impl Queue {
             }
             job
         });
-        queue.take_over(harmless);
-        queue
+        let surplus = queue.take_over(harmless);
+        (queue, surplus)
     }
 }
 

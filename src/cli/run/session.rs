@@ -2,6 +2,7 @@
 
 use super::Arguments;
 use super::delivery::Delivery;
+use super::judges::Origin;
 use crate::cli::{Failure, output};
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -22,6 +23,7 @@ pub struct Session<'a> {
     /// All runs of the batch in which the run that is repeated was made, if its picture hangs on that; otherwise empty.
     pub companions: Vec<Spec>,
     pub judges: Judges,
+    pub origin: Origin,
     pub delivery: Delivery<'a>,
 }
 
@@ -168,7 +170,8 @@ impl Session<'_> {
         let mut cases: Vec<Case> = cases.collect();
         let stop = self.stop.clone();
         let mut goes_on = || !stop.is_stopped();
-        let mut warn = |text: String| output::remark(&text);
+        let origin = &self.origin;
+        let mut warn = |text: String| origin.remark(text);
         self.judges
             .judge(self.home, &mut cases, &mut goes_on, &mut warn);
         count(runs) > before

@@ -205,7 +205,14 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         | Command::Clear
             if app.queue.jobs().is_empty() =>
         {
-            Some("the queue is empty")
+            let text = match app.focus {
+                Panel::Queue => format!(
+                    "the queue is empty: {} returns to the list",
+                    key(Command::Back)
+                ),
+                Panel::Browser => "the queue is empty".into(),
+            };
+            return Some(text);
         }
         Command::Retry if !is_idle(app) => Some("this run neither failed nor is it paused"),
         _ => None,

@@ -141,10 +141,27 @@ fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
 
 /// Gives a command, or says why it would do nothing.
 pub fn give(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
+    if leave_empty_queue(app, command) {
+        return;
+    }
     match availability::refusal(app, command) {
         Some(why) => app.messages.say(Level::Note, why, app.now),
         None => perform(app, command, effects),
     }
+}
+
+/// The focus stays where the queue was once that is empty, so that its keys do not become those of the list from one moment to
+/// the next. A command that is not the queue's leaves it. Returns whether that is all.
+fn leave_empty_queue(app: &mut App, command: Command) -> bool {
+    let is_there = app.focus == Panel::Queue && app.queue.jobs().is_empty();
+    if !is_there || !app.popups.is_empty() || command.entry().context == Context::Queue {
+        return false;
+    }
+    app.focus = Panel::Browser;
+    matches!(
+        command,
+        Command::NextPanel | Command::PreviousPanel | Command::Back
+    )
 }
 
 /// Says what a key that means nothing here means elsewhere.

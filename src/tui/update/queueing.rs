@@ -1,7 +1,7 @@
 //! From what is chosen to runs, and from the queue to the worker.
 
 use super::super::action::Effect;
-use super::super::app::{App, Live, Panel, Shown, Tile};
+use super::super::app::{App, Live, Shown, Tile};
 use super::super::browser::Tab;
 use super::super::command::Command;
 use super::super::messages::Level;
@@ -9,7 +9,7 @@ use super::super::pace::Pace;
 use super::super::plan;
 use super::super::text::counted;
 use super::browse::no_network;
-use super::finished;
+use super::{finished, reports};
 use crate::ascent::{Overlay, Settings};
 use crate::runs::Spec;
 use crate::runs::queue::{Job, JobId, JobState, MOST_TOGETHER};
@@ -233,7 +233,14 @@ pub fn go_on(app: &mut App) {
 pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
     let before = app.queue.jobs().len();
     app.held = before == 0;
-    app.queue.take_over(jobs);
+    let surplus = app.queue.take_over(jobs);
+    if surplus > 0 {
+        let text = format!(
+            "{} do not fit into the queue and are dropped",
+            counted(surplus)
+        );
+        app.messages.say(Level::Warning, text, app.now);
+    }
     effects.push(Effect::SaveQueue(app.queue.clone()));
     let count = app.queue.jobs().len() - before;
     if count == 0 {
@@ -344,7 +351,12 @@ pub fn cancel(app: &mut App, effects: &mut Vec<Effect>) {
     let title = app.queue.get(job).map(|job| job.spec.target.clone());
     let title = title.unwrap_or_default();
     match app.running.iter().any(|live| live.job == job) {
-        true => effects.push(Effect::Worker(Work::Cancel(job))),
+        // It leaves the list at once: the next key means the next run.
+        true => {
+            effects.push(Effect::Worker(Work::Cancel(job)));
+            app.queue.cancel(job);
+            reports::ended(app, job, effects);
+        }
         false => {
             app.queue.cancel(job);
             effects.push(Effect::SaveQueue(app.queue.clone()));
@@ -415,7 +427,4 @@ pub fn clear(app: &mut App, effects: &mut Vec<Effect>) {
     app.messages.say(Level::Note, text, app.now);
     app.held = false;
     effects.push(Effect::SaveQueue(app.queue.clone()));
-    if app.queue.jobs().is_empty() {
-        app.focus = Panel::Browser;
-    }
 }

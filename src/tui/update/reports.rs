@@ -104,11 +104,14 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             from_history,
         } => finished(app, job, &record, picture, from_history, effects),
         Report::Failed { job, why } => {
-            let title = app.queue.get(job).map(|job| job.spec.target.clone());
-            let text = format!("{}: {why}", title.as_deref().unwrap_or_default());
+            // One that was cancelled meanwhile is of no interest.
+            let Some(title) = app.queue.get(job).map(|job| job.spec.target.clone()) else {
+                return;
+            };
+            let text = format!("{title}: {why}");
             app.messages.say(Level::Error, text, app.now);
             app.queue.failed(job, why);
-            note_end(app, &title.unwrap_or_default(), false);
+            note_end(app, &title, false);
             ended(app, job, effects);
         }
         Report::Cancelled { job } => {
@@ -229,7 +232,7 @@ fn advice(app: &App, record: &Record) -> String {
 }
 
 /// A run is no longer under way.
-fn ended(app: &mut App, job: JobId, effects: &mut Vec<Effect>) {
+pub fn ended(app: &mut App, job: JobId, effects: &mut Vec<Effect>) {
     app.running.retain(|live| live.job != job);
     app.snapshots.retain(|snapshot| snapshot.job != job);
     app.shown.remove(&Tile::Live(job));
@@ -266,15 +269,16 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         Answer::Names { text, names } => typing::complete(app, &text, names),
         Answer::Orphans(jobs) => queueing::take_over(app, jobs, effects),
         Answer::Removed(ids) => {
-            for id in &ids {
-                app.library.remove(id);
-                app.gallery.forget(id);
-                app.shown.remove(&Tile::Finished(id.clone()));
-            }
             let key = app.key(Command::Undo);
             let text = format!("{} deleted; {key} to undo", counted(ids.len()));
             app.messages.say(Level::Note, text, app.now);
-            finished::remember(app, finished::Undoable::Removed(ids));
+        }
+        Answer::NotRemoved { ids, entries, why } => {
+            app.messages.say(Level::Error, why, app.now);
+            finished::forget_removal(app, &ids);
+            for entry in entries {
+                app.library.add(entry);
+            }
             browse::list_history(app);
         }
         Answer::Restored(ids) => {
