@@ -5,13 +5,13 @@
 
 use super::draw::{self, Draw};
 use super::machine::{Machine, Plan, State};
-use super::map_layer;
-use super::octaves::{Octave, octaves};
+use super::octaves::Octave;
+use super::preparation::{after, prepare};
 use super::random::Random;
 use super::run::{Running, agree};
 use super::saved::{At, RunAt, Saved};
-use super::step_graph::{Terms, names};
-use super::target::{anchor, check_unit};
+use super::step_graph::names;
+use super::target::anchor;
 use super::views::Frame;
 use super::{Error, Kind, Objective, Run, Settings, Unit, canvas, constants, not_finite};
 use crate::model::{Activation, Network};
@@ -482,52 +482,6 @@ fn seen(kind: Kind, class: usize, probabilities: &[f32]) -> Seen {
         },
         top: super::probe::largest(probabilities.iter().copied(), TOP),
     }
-}
-
-/// The runs as they are in the step that follows after `taken` steps.
-fn after(runs: &[Run], taken: usize) -> Vec<Run> {
-    runs.iter().map(|run| run.after(taken)).collect()
-}
-
-/// Checks runs, and says what step graph and which canvases they need.
-fn prepare(
-    network: &Network,
-    objective: &Objective,
-    runs: &[Run],
-) -> Result<(Plan, Vec<Octave>), Error> {
-    let [first, ..] = runs else {
-        return Err(Error::Mismatch("nothing: there are none"));
-    };
-    for run in runs {
-        check_unit(network, objective, run.unit)?;
-    }
-    let any = |used: fn(&Settings) -> bool| runs.iter().any(|run| used(&run.settings));
-    let map = match any(|settings| settings.mask > 0.0) {
-        true => map_layer::resolve(network, objective, first.settings.map())?,
-        false => None,
-    };
-    let plan = Plan {
-        objective: objective.clone(),
-        class_score: first.settings.objective,
-        map,
-        runs: runs.len(),
-        terms: Terms {
-            levels: first.settings.levels,
-            noise: any(|settings| settings.view_noise > 0.0),
-            decay: any(|settings| settings.decay > 0.0),
-            damping: any(|settings| settings.damping > 0.0),
-            variation: any(|settings| settings.total_variation > 0.0),
-            contrast: any(|settings| settings.contrast > 0.0),
-            stochastic_depth: any(|settings| settings.stochastic_depth > 0.0),
-            rescue: false,
-        },
-    };
-    let octaves = octaves(
-        &first.settings,
-        network.preprocessing.uncropped(network.size.height) as usize,
-        network.preprocessing.uncropped(network.size.width) as usize,
-    );
-    Ok((plan, octaves))
 }
 
 fn floats(tensor: &Tensor) -> Vec<f32> {

@@ -37,6 +37,7 @@ pub mod objective;
 pub mod octaves;
 mod overlay;
 pub mod photo_map;
+mod preparation;
 pub mod probe;
 pub mod random;
 pub mod resampling;

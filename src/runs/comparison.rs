@@ -348,6 +348,20 @@ mod tests {
     }
 
     #[test]
+    fn a_branch_says_where_it_begins() {
+        let plain = record(0);
+        let mut branch = plain.clone();
+        let mut settings = plain.spec.settings.clone();
+        settings.set("blur", 1.0.into()).unwrap();
+        branch.spec = plain.spec.branched(9, &settings).unwrap();
+        let runs = [&plain, &branch].map(|record| Entry::of(record, false));
+        let found = compared(&runs);
+        assert!(found.differing.contains(&"branch"));
+        let from = format!("from {} at step 9", &plain.spec.id()[..8]);
+        assert!(found.captions[1].asked.contains(&from), "{found:?}");
+    }
+
+    #[test]
     fn each_setting_that_differs_is_named_with_its_value_and_the_others_once() {
         let found = compared(&[
             with(&[("steps", 80.0), ("tilt", 1.3)]),
