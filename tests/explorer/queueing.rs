@@ -202,14 +202,19 @@ fn each_of_several_quick_keys_cancels_the_run_that_is_selected_then() {
 
 #[test]
 fn who_watches_the_queue_end_stays_there_until_they_leave() {
-    for key in ["esc", "tab"] {
+    // The last one is a key of the list alone.
+    for key in ["esc", "tab", "j", "space"] {
         let mut explorer = explorer();
         let jobs = Driver::started(&explorer.press("2 enter tab"));
         explorer.finish(jobs[0], 1.0);
         assert_eq!(explorer.app.focus, Panel::Queue);
         assert!(!explorer.screen().contains("retry"));
+        explorer.press("enter");
+        assert_eq!(explorer.app.focus, Panel::Queue);
         explorer.press(key);
         assert_eq!(explorer.app.focus, Panel::Browser);
+        let marked = explorer.app.browser.classes.mark_count();
+        assert_eq!(marked, usize::from(key == "space"));
     }
 }
 

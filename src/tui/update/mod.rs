@@ -119,7 +119,12 @@ fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
         app.pending_since = app.now;
     }
     app.pending.push(chord);
-    let found = app.keymap.lookup(context(app), &app.pending);
+    let mut found = app.keymap.lookup(context(app), &app.pending);
+    if matches!(found, Match::None) && app.pending.len() == 1 && is_in_empty_queue(app) {
+        // It means nothing in the queue, so it can only be meant for the list.
+        app.focus = Panel::Browser;
+        found = app.keymap.lookup(context(app), &app.pending);
+    }
     match found {
         Match::Prefix => return,
         Match::Command(command) => {
@@ -150,11 +155,15 @@ pub fn give(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Whether the focus is where the queue was.
+fn is_in_empty_queue(app: &App) -> bool {
+    app.focus == Panel::Queue && app.queue.jobs().is_empty() && app.popups.is_empty()
+}
+
 /// The focus stays where the queue was once that is empty, so that its keys do not become those of the list from one moment to
 /// the next. A command that is not the queue's leaves it. Returns whether that is all.
 fn leave_empty_queue(app: &mut App, command: Command) -> bool {
-    let is_there = app.focus == Panel::Queue && app.queue.jobs().is_empty();
-    if !is_there || !app.popups.is_empty() || command.entry().context == Context::Queue {
+    if !is_in_empty_queue(app) || command.entry().context == Context::Queue {
         return false;
     }
     app.focus = Panel::Browser;
