@@ -70,6 +70,7 @@ fn pictures_convince_the_network_as_on_the_cpu() {
         },
         seed: 0,
         settings,
+        earlier: Vec::new(),
     };
     let probability = |device| {
         let runs = std::slice::from_ref(&run);

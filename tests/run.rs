@@ -4,8 +4,9 @@ use assert_cmd::Command;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use ziggurat::onnx::proto::{Dim, TensorProto};
 use ziggurat::onnx::shapes::{fixed, untyped};
-use ziggurat::onnx::{Builder, Elem, file, proto::TensorProto};
+use ziggurat::onnx::{Builder, Elem, file};
 use ziggurat::runs::export;
 
 /// A home of the test's own, which shares library and models with all other tests of the checkout.
@@ -134,6 +135,104 @@ fn a_run_is_kept_answers_again_and_repeats_from_its_picture() {
         (&line["target"], &line["steps"]),
         (&"flamingo".into(), &2.into())
     );
+}
+
+/// The command after `again` in what `history show` says of a run, as words.
+fn again(desk: &Desk, id: &str) -> Vec<String> {
+    let shown = printed(desk, &["history", "show", id]);
+    let line = shown.lines().find_map(|line| line.strip_prefix("again"));
+    let words = line.unwrap().split_whitespace().skip(1);
+    words.map(str::to_string).collect()
+}
+
+#[test]
+fn a_branch_is_a_run_of_its_own_that_its_id_its_picture_and_its_command_repeat() {
+    let desk = Desk::new();
+    let cpu = ["--steps", "8", "--json", "--provider", "cpu"];
+    let plain = desk
+        .objects(&[&["run", "flamingo"], &cpu[..]].concat())
+        .remove(0);
+    let id = plain["id"].as_str().unwrap();
+    let out = desk.path("branch.png");
+    let cpu = ["--json", "--provider", "cpu"];
+    let then = ["run", "--from", &id[..6], "--then", "3:momentum=0.5,mask=0"];
+    let branch = desk
+        .objects(&[&then[..], &["--out", &out], &cpu].concat())
+        .remove(0);
+    assert_ne!(branch["id"], plain["id"]);
+    assert_eq!(branch["steps"], 8);
+    let bytes = fs::read(&out).unwrap();
+    let record = &desk.objects(&["history", "show", branch["id"].as_str().unwrap(), "--json"])[0];
+    let from = &record["spec"]["branched_from"][0];
+    assert_eq!((&from["id"], &from["step"]), (&plain["id"], &3.into()));
+    let shown = printed(&desk, &["history", "show", branch["id"].as_str().unwrap()]);
+    let wanted = format!(
+        "from {} at step 3: momentum 0.8 → 0.5, mask 0.4 → 0",
+        &id[..8]
+    );
+    assert!(shown.contains(&wanted), "{shown}");
+
+    // By id, by picture, and by the command, each from the first step.
+    let command = again(&desk, branch["id"].as_str().unwrap());
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    let copy = desk.path("copy.png");
+    for from in [
+        &["run", "--from", branch["id"].as_str().unwrap()][..],
+        &["run", "--from", &out],
+        &command,
+    ] {
+        let rest = ["--again", "--out", &copy, "--json", "--provider", "cpu"];
+        let made = desk.objects(&[from, &rest].concat()).remove(0);
+        assert_eq!(made["id"], branch["id"], "{from:?}");
+        assert_eq!(made["from_history"], false);
+        assert!(fs::read(&copy).unwrap() == bytes, "{from:?}");
+        fs::remove_file(&copy).unwrap();
+    }
+    // A branch of the branch.
+    let twice = [
+        "run",
+        "--from",
+        branch["id"].as_str().unwrap(),
+        "--then",
+        "5:blur=1",
+    ];
+    let twice = desk.objects(&[&twice[..], &cpu].concat()).remove(0);
+    let words = again(&desk, twice["id"].as_str().unwrap()).join(" ");
+    assert!(
+        words.ends_with("--then 3:momentum=0.5,mask=0 --then 5:blur=1"),
+        "{words}"
+    );
+
+    for (status, arguments, why) in [
+        (
+            2,
+            &["--then", "3:canvas=64"][..],
+            "--then: canvas cannot change from 0 to 64",
+        ),
+        (2, &["--then", "8:blur=1"], "after step 1 to 7"),
+        (2, &["--then", "blur=1"], "say STEP:KEY=VALUE"),
+        (2, &["--then", "2:blurr=1"], "blurr"),
+    ] {
+        let arguments = [&["run", "--from", id], arguments].concat();
+        let told = desk.complaint(status, &arguments);
+        assert!(told.contains(why), "{told}");
+    }
+    let told = desk.complaint(
+        2,
+        &[
+            "run",
+            "--from",
+            twice["id"].as_str().unwrap(),
+            "--steps",
+            "9",
+        ],
+    );
+    assert!(
+        told.contains("steps cannot change from 9 to 8") || told.contains("steps cannot change"),
+        "{told}"
+    );
+    let told = desk.complaint(2, &["run", "--from", "0123456789abcdef"]);
+    assert!(told.contains("no run's id"), "{told}");
 }
 
 #[test]
@@ -280,6 +379,90 @@ const SHORT: [&str; 7] = [
     "--provider",
     "cpu",
 ];
+
+/// A network whose channels are turned to the last axis, so that a picture may hang on those made with it.
+fn channels_last(path: &str) {
+    let mut b = Builder::empty(18, "g/");
+    let mut weights = |dims: &[i64]| {
+        let count = dims.iter().product::<i64>();
+        let value = |place: i64| (place * 7919 % 1009) as f32 / 1009.0 - 0.5;
+        let values: Vec<f32> = (0..count).map(value).collect();
+        b.constant(TensorProto::from_f32("", dims, &values))
+    };
+    let (kernel, head) = (weights(&[24, 3, 4, 4]), weights(&[24, 5]));
+    let runs = Dim::DimParam("n".into());
+    let sides = [3, 25, 23].map(Dim::DimValue);
+    let dims: Vec<Dim> = std::iter::once(runs).chain(sides).collect();
+    b.input("image", Elem::F32, &dims).unwrap();
+    let strides = [("strides", vec![4i64, 4].into())];
+    let seen = b.emit("Conv", &["image", &kernel], &strides);
+    let turned = [("perm", vec![0i64, 2, 3, 1].into())];
+    let last = b.emit("Transpose", &[&seen], &turned);
+    let bent = b.emit("Tanh", &[&last], &[]);
+    let places = b.ints(&[1, 2]);
+    let flat = [("keepdims", 0i64.into())];
+    let pooled = b.emit("ReduceMean", &[&bent, &places], &flat);
+    b.emit_named("logits", "MatMul", &[&pooled, &head], &[])
+        .unwrap();
+    let model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    file::write(model, Path::new(path), None).unwrap();
+}
+
+#[test]
+fn a_run_that_hangs_on_its_companions_is_repeated_with_them() {
+    let desk = Desk::new();
+    let model = desk.path("last.onnx");
+    channels_last(&model);
+    let folder = desk.path("made/");
+    let run = ["run", "0", "3", "4", "--model", &model, "--out", &folder];
+    let made = desk.objects(&[&run[..], &SHORT].concat());
+    let id = |place: usize| made[place]["id"].as_str().unwrap();
+    let record = |id: &str| desk.objects(&["history", "show", id, "--json"]).remove(0);
+    let first = record(id(1));
+    assert_eq!(first["together"], 3);
+    let companions: Vec<&Value> = first["companions"].as_array().unwrap().iter().collect();
+    assert_eq!(companions, [&made[0]["id"], &made[1]["id"], &made[2]["id"]]);
+    let picture = |id: &str| {
+        let shown = record(id);
+        fs::read(desk.path(&format!(
+            "home/data/history/{}/image.png",
+            shown["id"].as_str().unwrap()
+        )))
+        .unwrap()
+    };
+    let before = picture(id(1));
+
+    let again = [
+        "run",
+        "--from",
+        id(1),
+        "--again",
+        "--json",
+        "--provider",
+        "cpu",
+    ];
+    let repeated = desk.objects(&again);
+    assert_eq!(repeated.len(), 1, "the companions are not delivered");
+    assert_eq!(repeated[0]["id"], made[1]["id"]);
+    assert!(picture(id(1)) == before);
+    assert_eq!(record(id(1))["companions"], first["companions"]);
+
+    // Another seed is another run, which no companion belongs to.
+    let other = [&again[..], &["--seed", "5"]].concat();
+    let other = desk.objects(&other).remove(0);
+    assert!(record(other["id"].as_str().unwrap())["together"].is_null());
+
+    desk.ziggurat(&["history", "remove", id(2)])
+        .assert()
+        .success();
+    let done = desk.ziggurat(&again).assert().success();
+    let said = String::from_utf8_lossy(&done.get_output().stderr).to_string();
+    let wanted = format!(
+        "stepped with 3 runs together, and {} is not in history",
+        id(2)
+    );
+    assert!(said.contains(&wanted), "{said}");
+}
 
 #[test]
 fn every_target_is_made_for_each_model_in_turn() {
@@ -483,6 +666,7 @@ fn judges_of_the_settings_file_judge_until_they_are_switched_off() {
     );
     let broken = said
         .lines()
+        .filter(|line| line.starts_with("config.toml:1: judge: "))
         .filter(|line| line.contains("broken.onnx cannot judge: "));
     assert_eq!(broken.count(), 1, "{said}");
     let (verdicts, said) = run("tench", &["--judge", "none"]);

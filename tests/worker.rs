@@ -272,6 +272,67 @@ fn a_worker_that_is_gone_is_taken_over_to_the_same_picture_bit_for_bit() {
 }
 
 #[test]
+fn a_branch_goes_on_from_the_paused_run_and_the_run_from_its_pause() {
+    let desk = Desk::new();
+    let mut seat = desk.worker();
+    let opened = seat.open();
+    let parents = specs(&opened, &["flamingo", "goldfish"], 12);
+    let mut settings = parents[1].settings.clone();
+    settings.set("momentum", 0.5.into()).unwrap();
+    settings.set("mask", 0.0.into()).unwrap();
+    let batch = jobs(parents.clone());
+    seat.send(Command::Run(batch.clone()));
+    seat.stepped(3);
+    seat.send(Command::Pause);
+    seat.wait_for(|report| matches!(report, Report::Paused(true)).then_some(()));
+    // It is written a moment after the worker has said so.
+    let until = Instant::now() + Duration::from_secs(20);
+    let paused = loop {
+        if let Some(paused) = checkpoint::find(&desk.home, &parents, "cpu") {
+            break paused;
+        }
+        assert!(Instant::now() < until, "no checkpoint at the pause");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let step = paused.saved.at.step;
+    let branch = parents[1].branched(step, &settings).unwrap();
+    let mut job = jobs(vec![branch.clone()]);
+    job[0].id = 7;
+
+    // The worker goes away in the middle of the branch, and another one goes on with it.
+    seat.send(Command::SetAside);
+    seat.send(Command::Resume);
+    seat.send(Command::Run(job.clone()));
+    let start = |report: &Report| match report {
+        Report::Started(started) => Some((started.jobs.clone(), started.resumed_at)),
+        _ => None,
+    };
+    assert_eq!(seat.wait_for(start), (vec![7], step));
+    seat.stepped(step + 2);
+    assert!(seat.worker.shut_down(Duration::from_secs(5)));
+    let mut seat = desk.worker();
+    seat.send(Command::Run(job));
+    let (ids, resumed_at) = seat.wait_for(start);
+    assert!(ids == [7] && resumed_at >= step + 2, "{resumed_at}");
+    let (picture, scores, _) = seat.finished(7);
+    assert_eq!(scores.len(), 12);
+    seat.send(Command::Run(batch));
+    assert_eq!(seat.wait_for(start), (vec![0, 1], step));
+    let parent = seat.finished(1);
+    assert_ne!(parent.0, picture);
+    let record = history::read(&desk.home, &branch.id()).unwrap();
+    assert_eq!(record.spec, branch);
+
+    // From the first step, without what the run before left.
+    std::fs::remove_dir_all(desk.home.history()).unwrap();
+    seat.send(Command::Run(jobs(vec![branch])));
+    let (again, scored, from_history) = seat.finished(0);
+    assert!(again == picture && scored == scores && !from_history);
+    seat.send(Command::Run(jobs(vec![parents[1].clone()])));
+    assert!(seat.finished(0).0 == parent.0);
+}
+
+#[test]
 fn a_cancelled_job_is_gone_at_once_and_its_companions_go_on() {
     let desk = Desk::new();
     let mut seat = desk.worker();
@@ -431,6 +492,7 @@ fn the_gradient_that_is_shown_is_the_one_that_moved_the_picture() {
         unit: target.unit,
         seed: 0,
         settings: Settings::default(),
+        earlier: Vec::new(),
     };
     let device = ziggurat::runtime::Device::Cpu;
     let stop = ziggurat::runtime::Stop::default();

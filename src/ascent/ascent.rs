@@ -5,13 +5,13 @@
 
 use super::draw::{self, Draw};
 use super::machine::{Machine, Plan, State};
-use super::map_layer;
-use super::octaves::{Octave, octaves};
+use super::octaves::Octave;
+use super::preparation::{after, prepare};
 use super::random::Random;
 use super::run::{Running, agree};
 use super::saved::{At, RunAt, Saved};
-use super::step_graph::{Terms, names};
-use super::target::{anchor, check_unit};
+use super::step_graph::names;
+use super::target::anchor;
 use super::views::Frame;
 use super::{Error, Kind, Objective, Run, Settings, Unit, canvas, constants, probe};
 use crate::model::{Activation, Network};
@@ -65,6 +65,9 @@ pub struct Ascent<'a> {
     device: Device,
     stop: Stop,
     pub(super) plan: Plan,
+    /// The runs with all their stages.
+    asked: Vec<Run>,
+    /// The runs with the settings of now.
     pub(super) runs: Vec<Running>,
     octaves: Vec<Octave>,
     machine: Machine,
@@ -90,7 +93,8 @@ impl<'a> Ascent<'a> {
         device: Device,
         stop: &Stop,
     ) -> Result<Self, Error> {
-        let (plan, octaves) = prepare(network, objective, runs)?;
+        agree(runs)?;
+        let (plan, octaves) = prepare(network, objective, &after(runs, 0))?;
         let has_class = objective.kind.is_of_class() && network.activation() != Activation::None;
         let mut running: Vec<Running> = runs
             .iter()
@@ -105,6 +109,7 @@ impl<'a> Ascent<'a> {
             device,
             stop: stop.clone(),
             plan,
+            asked: runs.to_vec(),
             runs: running,
             octaves,
             machine,
@@ -119,7 +124,8 @@ impl<'a> Ascent<'a> {
     }
 
     /// Prepares runs that go on from where [`Ascent::save`] found them. On the CPU they end in the same pictures, bit for
-    /// bit, as if they had never been interrupted.
+    /// bit, as if they had never been interrupted. Where a run's settings change after the last step that was taken, it may
+    /// have been found by the run that had the former settings to the end.
     ///
     /// # Errors
     /// As [`Ascent::new`], and [`Error::Foreign`] if `saved` is none of these runs'.
@@ -131,19 +137,36 @@ impl<'a> Ascent<'a> {
         stop: &Stop,
         saved: Saved,
     ) -> Result<Self, Error> {
-        let (mut plan, octaves) = prepare(network, objective, runs)?;
+        agree(runs)?;
+        let current = after(runs, saved.at.step);
+        let (mut plan, octaves) = prepare(network, objective, &current)?;
         let channels = network.size.channels().count();
-        saved.check(runs, &octaves, channels, plan.map.is_some())?;
+        let before: Vec<&Settings> = (runs.iter())
+            .map(|run| run.settings_of(saved.at.step))
+            .collect();
+        let is_same = |(before, run): (&&Settings, &Run)| **before == run.settings;
+        let is_between = !before.iter().zip(&current).all(is_same);
+        let has_mask = plan.map.is_some();
+        saved.check(runs, &octaves, channels, has_mask, is_between)?;
         plan.terms.rescue = saved.at.rescue;
         let at = saved.at.clone();
+        let mut state = saved.into_state();
+        if is_between {
+            state = canvas::crossed(state, &before, &current, has_mask);
+        }
         let machine = Machine::new(network, &plan, device, stop)?;
-        let state = machine.start(&saved.into_state())?;
-        let running = at.runs.iter().zip(runs).map(|(at, run)| at.restore(run));
+        let state = machine.start(&state)?;
+        let running = at
+            .runs
+            .iter()
+            .zip(&current)
+            .map(|(at, run)| at.restore(run));
         let mut ascent = Self {
             network,
             device,
             stop: stop.clone(),
             plan,
+            asked: runs.to_vec(),
             runs: running.collect(),
             octaves,
             machine,
@@ -209,6 +232,7 @@ impl<'a> Ascent<'a> {
     /// # Errors
     /// [`Error::Runtime`] if the device fails, or was stopped (see [`Error::is_stop`]); [`Error::Diverged`].
     pub fn step(&mut self) -> Result<Option<Report>, Error> {
+        self.next_stage()?;
         if self.octave + 1 < self.octaves.len()
             && self.step_in_octave == self.octaves[self.octave].steps
         {
@@ -385,6 +409,31 @@ impl<'a> Ascent<'a> {
         self.set_constants()
     }
 
+    /// Takes the settings of the next step, if they are others.
+    fn next_stage(&mut self) -> Result<(), Error> {
+        let is_same = |(run, running): (&Run, &Running)| {
+            *run.settings_after(self.step) == running.run.settings
+        };
+        if self.asked.iter().zip(&self.runs).all(is_same) {
+            return Ok(());
+        }
+        let next = after(&self.asked, self.step);
+        let (mut plan, _) = prepare(self.network, &self.plan.objective, &next)?;
+        plan.terms.rescue = self.plan.terms.rescue;
+        let before: Vec<&Settings> = self.runs.iter().map(|run| &run.run.settings).collect();
+        let state = canvas::crossed(self.read_state()?, &before, &next, plan.map.is_some());
+        if plan != self.plan {
+            self.machine = Machine::new(self.network, &plan, self.device, &self.stop)?;
+            self.plan = plan;
+        }
+        self.state = self.machine.start(&state)?;
+        self.has_previous = false;
+        for (running, run) in self.runs.iter_mut().zip(next) {
+            running.run = run;
+        }
+        self.set_constants()
+    }
+
     /// Goes over to a step graph in which blocked rectifiers can be opened, run by run.
     fn open_rectifiers(&mut self) -> Result<(), Error> {
         if self.plan.terms.rescue {
@@ -433,48 +482,6 @@ fn seen(kind: Kind, class: usize, probabilities: &[f32]) -> Seen {
         },
         top: super::probe::largest(probabilities.iter().copied(), TOP),
     }
-}
-
-/// Checks runs, and says what step graph and which canvases they need.
-fn prepare(
-    network: &Network,
-    objective: &Objective,
-    runs: &[Run],
-) -> Result<(Plan, Vec<Octave>), Error> {
-    let [first, ..] = runs else {
-        return Err(Error::Mismatch("nothing: there are none"));
-    };
-    agree(runs)?;
-    for run in runs {
-        check_unit(network, objective, run.unit)?;
-    }
-    let any = |used: fn(&Settings) -> bool| runs.iter().any(|run| used(&run.settings));
-    let map = match any(|settings| settings.mask > 0.0) {
-        true => map_layer::resolve(network, objective, first.settings.map())?,
-        false => None,
-    };
-    let plan = Plan {
-        objective: objective.clone(),
-        class_score: first.settings.objective,
-        map,
-        runs: runs.len(),
-        terms: Terms {
-            levels: first.settings.levels,
-            noise: any(|settings| settings.view_noise > 0.0),
-            decay: any(|settings| settings.decay > 0.0),
-            damping: any(|settings| settings.damping > 0.0),
-            variation: any(|settings| settings.total_variation > 0.0),
-            contrast: any(|settings| settings.contrast > 0.0),
-            stochastic_depth: any(|settings| settings.stochastic_depth > 0.0),
-            rescue: false,
-        },
-    };
-    let octaves = octaves(
-        &first.settings,
-        network.preprocessing.uncropped(network.size.height) as usize,
-        network.preprocessing.uncropped(network.size.width) as usize,
-    );
-    Ok((plan, octaves))
 }
 
 fn floats(tensor: &Tensor) -> Vec<f32> {

@@ -3,8 +3,8 @@
 use super::machine::State;
 use super::octaves::Octave;
 use super::resampling::resize_picture;
-use super::run::Running;
-use super::spectrum;
+use super::run::{Run, Running};
+use super::{Settings, spectrum};
 use crate::runtime::Tensor;
 use image::{Rgb, RgbImage};
 use ndarray::{Array4, ArrayD, ArrayView3, Dimension, Ix4};
@@ -48,6 +48,28 @@ pub(super) fn enlarged(state: State, octave: Octave) -> State {
         velocity: Array4::<f32>::zeros(canvas.dim()).into(),
         canvas: canvas.into(),
         mask: state.mask.map(|mask| resized(mask).into()),
+    }
+}
+
+/// The state where settings change: masks stay where there are some before and after, and draw everywhere where there was none.
+pub(super) fn crossed(state: State, before: &[&Settings], after: &[Run], has_mask: bool) -> State {
+    let canvas = array4(state.canvas);
+    let (runs, _, height, width) = canvas.dim();
+    let kept = state.mask.map(array4);
+    let mask = has_mask.then(|| {
+        let mut mask = Array4::<f32>::ones((runs, 1, height, width));
+        for (run, mut target) in mask.outer_iter_mut().enumerate() {
+            let is_kept = before[run].mask > 0.0 || before[run] == &after[run].settings;
+            if let Some(kept) = kept.as_ref().filter(|_| is_kept) {
+                target.assign(&kept.index_axis(ndarray::Axis(0), run));
+            }
+        }
+        mask.into()
+    });
+    State {
+        canvas: canvas.into(),
+        velocity: state.velocity,
+        mask,
     }
 }
 

@@ -5,6 +5,7 @@
 //! as hard as the picture allows.
 
 use super::random::Random;
+use super::settings::KNOBS;
 use super::{Error, Settings, Unit};
 
 /// One picture to make.
@@ -13,6 +14,40 @@ pub struct Run {
     pub unit: Unit,
     pub seed: u64,
     pub settings: Settings,
+    /// Other settings of its first steps, in their order; empty for a run of one and the same settings. A run with such
+    /// stages steps alone.
+    pub earlier: Vec<Stage>,
+}
+
+/// Settings that hold up to a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stage {
+    /// The number of the last step that they hold for, from 1.
+    pub until: usize,
+    pub settings: Settings,
+}
+
+impl Run {
+    /// The settings of the step that follows after `taken` steps.
+    pub(super) fn settings_after(&self, taken: usize) -> &Settings {
+        let stage = self.earlier.iter().find(|stage| taken < stage.until);
+        stage.map_or(&self.settings, |stage| &stage.settings)
+    }
+
+    /// The settings of the last of `taken` steps; those of the first if none was taken.
+    pub(super) fn settings_of(&self, taken: usize) -> &Settings {
+        self.settings_after(taken.saturating_sub(1))
+    }
+
+    /// The run as it is in the step that follows after `taken` steps, without its other stages.
+    pub(super) fn after(&self, taken: usize) -> Self {
+        Self {
+            unit: self.unit,
+            seed: self.seed,
+            settings: self.settings_after(taken).clone(),
+            earlier: Vec::new(),
+        }
+    }
 }
 
 /// Settings that all runs of a batch must share, because they shape the step graph or the plan.
@@ -29,6 +64,29 @@ pub const SHARED: &[&str] = &[
     "mask_layer",
 ];
 
+/// Why a setting cannot change once a run has begun; `None` if it can.
+pub fn fixed(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "steps" | "octaves" | "octave_scale" | "octave_share" => {
+            "it lays out the octaves and their steps"
+        }
+        "canvas" | "canvas_scale" => "it sets the size of the canvas",
+        "objective" => "the scores before and after could not be compared",
+        "levels" => "it sets the bands of the pyramid",
+        "mask_method" | "mask_layer" => "the class activation map is an average over the steps",
+        "noise" => "the run started from its noise",
+        "rescue" => "it counts from the start of the run",
+        _ => return None,
+    })
+}
+
+/// The first setting that differs and cannot change once a run has begun.
+pub fn fixed_difference(a: &Settings, b: &Settings) -> Option<&'static str> {
+    let keys = KNOBS.iter().map(|knob| knob.key);
+    let mut keys = keys.filter(|key| fixed(key).is_some());
+    keys.find(|key| a.get(key) != b.get(key))
+}
+
 /// The first setting that keeps two runs from sharing a batch.
 pub fn difference(a: &Settings, b: &Settings) -> Option<&'static str> {
     let differs = |key: &&&'static str| a.get(key) != b.get(key);
@@ -41,6 +99,27 @@ pub(super) fn agree(runs: &[Run]) -> Result<(), Error> {
         if let Some(key) = difference(&pair[0].settings, &pair[1].settings) {
             return Err(Error::Mismatch(key));
         }
+    }
+    if runs.len() > 1 && runs.iter().any(|run| !run.earlier.is_empty()) {
+        return Err(Error::Mismatch("settings that change at a step"));
+    }
+    runs.iter().try_for_each(follows)
+}
+
+/// Whether the stages of a run follow one another, and change nothing that cannot change.
+fn follows(run: &Run) -> Result<(), Error> {
+    let steps = run.settings.steps as usize;
+    let mut last = 0;
+    for stage in &run.earlier {
+        if let Some(key) = fixed_difference(&stage.settings, &run.settings) {
+            return Err(Error::Mismatch(key));
+        }
+        if !(last + 1..steps).contains(&stage.until) {
+            return Err(Error::Mismatch(
+                "the order of the steps at which settings change",
+            ));
+        }
+        last = stage.until;
     }
     Ok(())
 }
@@ -66,7 +145,7 @@ const MISSED: f64 = 1.0 / 8.0;
 impl Running {
     pub fn new(run: &Run, has_class: bool) -> Self {
         Self {
-            run: run.clone(),
+            run: run.after(0),
             random: Random::new(run.seed),
             rescue_left: run.settings.rescue,
             dead: false,
@@ -88,5 +167,58 @@ impl Running {
     /// Whether its next step is taken with blocked rectifiers opened.
     pub fn is_rescued(&self) -> bool {
         self.dead && self.rescue_left > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(stages: &[usize]) -> Run {
+        let stage = |until: &usize| Stage {
+            until: *until,
+            settings: Settings {
+                blur: *until as f64,
+                ..Settings::default()
+            },
+        };
+        Run {
+            unit: Unit {
+                index: 0,
+                position: (0, 0),
+            },
+            seed: 0,
+            settings: Settings::default(),
+            earlier: stages.iter().map(stage).collect(),
+        }
+    }
+
+    #[test]
+    fn what_a_batch_shares_cannot_change_on_the_way() {
+        for key in SHARED {
+            assert!(fixed(key).is_some(), "{key}");
+        }
+        assert_eq!(fixed("momentum"), None);
+    }
+
+    #[test]
+    fn each_step_has_the_settings_of_its_stage() {
+        let run = run(&[2, 5]);
+        let blur = |taken| run.settings_after(taken).blur;
+        assert_eq!([0, 1, 2, 4, 5, 9].map(blur), [2.0, 2.0, 5.0, 5.0, 3.0, 3.0]);
+        let of = |taken| run.settings_of(taken).blur;
+        assert_eq!([0, 2, 3, 5, 6].map(of), [2.0, 2.0, 5.0, 5.0, 3.0]);
+    }
+
+    #[test]
+    fn stages_follow_one_another_within_the_steps() {
+        assert!(agree(&[run(&[1, 175])]).is_ok());
+        for wrong in [&[0][..], &[5, 5], &[9, 3], &[176]] {
+            assert!(agree(&[run(wrong)]).is_err(), "{wrong:?}");
+        }
+        assert!(agree(&[run(&[3]), run(&[3])]).is_err());
+        let mut other = run(&[3]);
+        other.earlier[0].settings.octaves = 2;
+        assert!(matches!(agree(&[other]), Err(Error::Mismatch("octaves"))));
     }
 }

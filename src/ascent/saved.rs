@@ -6,7 +6,7 @@ use super::machine::State;
 use super::octaves::Octave;
 use super::random::Random;
 use super::run::{Run, Running};
-use ndarray::Array4;
+use ndarray::{Array4, s};
 use serde::{Deserialize, Serialize};
 
 /// Where a batch of runs stands between two steps.
@@ -66,7 +66,22 @@ impl Saved {
         }
     }
 
-    /// Whether it is a place on the way of `runs` through `octaves`.
+    /// The run number `run` without its companions.
+    pub fn alone(self, run: usize) -> Self {
+        let one = |all: Array4<f32>| all.slice_move(s![run..run + 1, .., .., ..]);
+        Self {
+            at: At {
+                runs: vec![self.at.runs[run]],
+                ..self.at
+            },
+            canvas: one(self.canvas),
+            velocity: one(self.velocity),
+            mask: self.mask.map(one),
+        }
+    }
+
+    /// Whether it is a place on the way of `runs` through `octaves`. `is_between` says that their settings change there: it
+    /// may have a mask or none then, as these settings say or those before.
     ///
     /// # Errors
     /// [`Error::Foreign`].
@@ -76,6 +91,7 @@ impl Saved {
         octaves: &[Octave],
         channels: usize,
         has_mask: bool,
+        is_between: bool,
     ) -> Result<(), Error> {
         let at = &self.at;
         let octave = octaves.get(at.octave).ok_or(Error::Foreign("octave"))?;
@@ -100,7 +116,11 @@ impl Saved {
             ),
             ("canvas", self.canvas.dim() == dims(channels)),
             ("velocity", self.velocity.dim() == dims(channels)),
-            ("mask", mask == has_mask.then(|| dims(1))),
+            (
+                "mask",
+                mask == has_mask.then(|| dims(1))
+                    || is_between && mask.is_none_or(|mask| mask == dims(1)),
+            ),
             (
                 "numbers",
                 finite(&self.canvas) && finite(&self.velocity) && self.mask.iter().all(finite),

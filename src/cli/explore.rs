@@ -6,11 +6,14 @@ use super::{Failure, guide, log, opening};
 use clap::builder::NonEmptyStringValueParser;
 use std::io::{IsTerminal, Write};
 use ziggurat::config::Config;
+use ziggurat::home::Home;
+use ziggurat::model::Source;
+use ziggurat::model::open::DEFAULT;
 use ziggurat::runs::worker::Told;
 use ziggurat::runtime::Provider;
 use ziggurat::terminal::{self, Blocks};
 use ziggurat::tui::messages::Level;
-use ziggurat::tui::saved;
+use ziggurat::tui::saved::{self, Saved};
 use ziggurat::tui::session::{self, Start};
 use ziggurat::tui::theme::Themes;
 use ziggurat::tui::{App, Environment, keys::Keymap};
@@ -89,7 +92,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         said.push(in_config("notify", why));
         None
     });
+    let (saved, problem) = saved::file::load(&home);
+    said.extend(problem);
     let model = arguments.model.or(config.model.clone());
+    let model = model.or_else(|| last(&home, &saved, &mut said));
     let environment = Environment {
         favourites: config
             .favourites
@@ -100,9 +106,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         terminal,
         themes,
     };
-    let name = model
-        .clone()
-        .unwrap_or_else(|| ziggurat::model::open::DEFAULT.into());
+    let name = model.clone().unwrap_or_else(|| DEFAULT.into());
     let mut app = App::new(environment, keymap, &theme, name.clone());
     let problems = app.plan.add_presets(config.presets.clone());
     said.extend(
@@ -110,8 +114,6 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             .into_iter()
             .map(|(name, why)| in_config(&format!("presets.{name}"), why)),
     );
-    let (saved, problem) = saved::file::load(&home);
-    said.extend(problem);
     app.saved = saved;
     for text in said {
         app.messages.say(Level::Warning, text, app.now);
@@ -129,4 +131,18 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     // A model may still be being opened by a thread that nobody waits for. Ending as usual would run ONNX Runtime's
     // destructors beneath it.
     signal_hook::low_level::exit(0)
+}
+
+/// The model that was used last, if it is still there.
+fn last(home: &Home, saved: &Saved, said: &mut Vec<String>) -> Option<String> {
+    let name = saved.last()?.name.clone()?;
+    match Source::resolve(home, Some(&name)) {
+        Ok(_) => Some(name),
+        Err(problem) => {
+            said.push(format!(
+                "{DEFAULT} is opened: the model of last time cannot be ({problem})"
+            ));
+            None
+        }
+    }
 }

@@ -1,11 +1,13 @@
 //! `ziggurat run`: make pictures, show them, keep them.
 //!
 //! - `plan`: which runs of which models are asked for
+//! - `from`: the run that is to be repeated
 //! - `session`: from the runs of a model to pictures
 //! - `judges`: which other models judge the pictures
 //! - `delivery`: what becomes of a picture
 
 mod delivery;
+mod from;
 mod judges;
 mod plan;
 mod session;
@@ -15,11 +17,12 @@ use super::ports::Ports;
 use super::{Failure, opening, output};
 use anyhow::anyhow;
 use delivery::Delivery;
+use from::From;
 use plan::{Plan, Planner};
 use session::{Made, Session, note};
 use std::path::PathBuf;
 use ziggurat::model::Network;
-use ziggurat::runs::{Spec, export};
+use ziggurat::runs::Spec;
 use ziggurat::runtime::{Provider, Stop};
 
 #[derive(clap::Args)]
@@ -42,8 +45,11 @@ pub struct Arguments {
     /// Override a setting (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
-    /// Repeat the run that made this picture; other options override its settings
-    #[arg(long, value_name = "PICTURE", conflicts_with_all = ["targets", "preset"])]
+    /// Change settings at a step: branches the run there (repeatable, in the order of the steps)
+    #[arg(long = "then", value_name = "STEP:KEY=VALUE,...")]
+    thens: Vec<String>,
+    /// Repeat the run with this id, or the one that made this picture; other options override its settings
+    #[arg(long, value_name = "ID or PICTURE", conflicts_with_all = ["targets", "preset"])]
     from: Option<PathBuf>,
     /// Execution provider: auto, cpu, cuda[:N] or tensorrt[:N]
     #[arg(long, default_value = "auto")]
@@ -70,17 +76,14 @@ pub struct Arguments {
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
-    let from = arguments
-        .from
-        .as_deref()
-        .map(export::read_spec)
-        .transpose()?;
-    let settings = plan::settings(&arguments, from.as_ref())?;
-    let seed = arguments
-        .seed
-        .or(from.as_ref().map(|spec| spec.seed))
-        .unwrap_or(0);
-    let models = models(&arguments, from.as_ref())?;
+    let home = opening::home()?;
+    let from = arguments.from.as_deref();
+    let from = from.map(|from| From::read(&home, from)).transpose()?;
+    let record = from.as_ref().and_then(|from| from.record.as_ref());
+    let from = from.as_ref().map(|from| &from.spec);
+    let settings = plan::settings(&arguments, from)?;
+    let seed = arguments.seed.or(from.map(|spec| spec.seed)).unwrap_or(0);
+    let models = models(&arguments, from)?;
     let several_models = models.len() > 1;
     let several = several_models || arguments.targets.len() > 1;
     plan::check_writable(arguments.out.as_deref(), several)?;
@@ -90,28 +93,35 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         false => arguments.graphics.screen(),
     };
 
-    let home = opening::home()?;
     let planner = Planner {
         home: &home,
         arguments: &arguments,
-        from: from.as_ref(),
+        from,
         settings,
+        thens: plan::thens(&arguments.thens)?,
         seed,
     };
     let judges = judges::asked(&home, &arguments.judges)?;
     let (plans, network) = planner.plan(&models)?;
-    let judges = judges::fetched(&home, judges);
+    let (judges, origin) = judges::fetched(&home, judges);
     let stop = Stop::default();
     ctrlc::set_handler({
         let stop = stop.clone();
         move || stop.stop()
     })?;
+    let device = opening::provider(provider)?.device;
+    let companions = match (record, plans.as_slice()) {
+        (Some(record), [plan]) => from::companions(&home, record, &plan.specs, device),
+        _ => Vec::new(),
+    };
     let session = Session {
         home: &home,
-        device: opening::provider(provider)?.device,
+        device,
         stop,
+        companions,
         arguments: &arguments,
         judges,
+        origin,
         delivery: Delivery {
             out: arguments.out.as_deref(),
             screen,

@@ -29,6 +29,8 @@ pub struct Batch<'a> {
     frames: Vec<Vec<RgbImage>>,
     /// What the steps took so far.
     seconds: f64,
+    /// The runs that it stepped with before it was branched, see [`Record::companions`].
+    companions: Vec<String>,
 }
 
 /// A run that ended.
@@ -61,6 +63,7 @@ impl<'a> Batch<'a> {
             scores: vec![Vec::new(); specs.len()],
             frames: vec![Vec::new(); specs.len()],
             seconds: 0.0,
+            companions: Vec::new(),
         })
     }
 
@@ -80,6 +83,7 @@ impl<'a> Batch<'a> {
             scores,
             frames,
             seconds,
+            companions,
             ..
         } = checkpoint;
         let first = specs
@@ -93,6 +97,7 @@ impl<'a> Batch<'a> {
             scores,
             frames,
             seconds,
+            companions,
         })
     }
 
@@ -108,7 +113,16 @@ impl<'a> Batch<'a> {
             scores: self.scores.clone(),
             frames: self.frames.clone(),
             seconds: self.seconds,
+            companions: self.companions(),
         })
+    }
+
+    /// The ids of the runs that step or stepped together, where a picture may hang on that; otherwise empty.
+    fn companions(&self) -> Vec<String> {
+        match self.specs.len() > 1 && !self.ascent.is_exact() {
+            true => self.specs.iter().map(Spec::id).collect(),
+            false => self.companions.clone(),
+        }
     }
 
     /// Takes one step; `None` once all are taken. If it fails or is stopped, everything is as before.
@@ -153,6 +167,7 @@ impl<'a> Batch<'a> {
         let outcomes = self.ascent.outcomes()?;
         let pictures = self.ascent.pictures()?;
         let time = words::unix_now();
+        let companions = self.companions();
         let versions = [env!("CARGO_PKG_VERSION").into(), runtime_version()];
         let ending = |(index, (outcome, picture)): (usize, (ascent::Outcome, RgbImage))| {
             let spec = &self.specs[index];
@@ -173,7 +188,8 @@ impl<'a> Batch<'a> {
                 scores: self.scores[index].clone(),
                 seconds: self.seconds,
                 batch: self.specs.len(),
-                together: (!self.ascent.is_exact()).then_some(self.specs.len()),
+                together: (!companions.is_empty()).then_some(companions.len()),
+                companions: companions.clone(),
                 ended,
                 time,
             };
@@ -239,6 +255,7 @@ fn runs(specs: &[Spec]) -> Result<Vec<Run>, Error> {
         unit: spec.unit,
         seed: spec.seed,
         settings: spec.settings.clone(),
+        earlier: spec.earlier().to_vec(),
     };
     Ok(specs.iter().map(run).collect())
 }

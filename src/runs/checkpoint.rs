@@ -36,6 +36,8 @@ pub struct Checkpoint {
     pub frames: Vec<Vec<RgbImage>>,
     /// What the steps took so far.
     pub seconds: f64,
+    /// The ids of the runs that step together, where a picture may hang on that; otherwise empty.
+    pub companions: Vec<String>,
 }
 
 /// Keeps a checkpoint; an older one of the same batch is replaced.
@@ -76,6 +78,41 @@ pub fn find(home: &Home, specs: &[Spec], provider: &str) -> Option<Checkpoint> {
                 }
             }
         })
+}
+
+/// What a branch begins from: its part of a checkpoint of the run that it was branched from, at that step.
+pub fn find_parent(home: &Home, branch: &Spec, provider: &str) -> Option<Checkpoint> {
+    let from = branch.branched_from()?;
+    let place = |header: &format::Header| {
+        let mut specs = header.specs.iter();
+        let run = specs.position(|spec| spec.id() == from.id)?;
+        (header.provider == provider && header.step() == from.step).then_some(run)
+    };
+    files(home).find_map(|path| {
+        let mut file = crate::files::open(&path).ok()?;
+        let start = format::read_start(&mut file).ok()?;
+        let run = place(&start.header)?;
+        match format::read_rest(start, &mut file) {
+            Ok(checkpoint) => Some(checkpoint.branch(run, branch)),
+            Err(why) => {
+                tracing::warn!(path = %path.display(), why, "a checkpoint cannot be used");
+                None
+            }
+        }
+    })
+}
+
+impl Checkpoint {
+    /// The run number `run` alone, as the beginning of `branch`.
+    fn branch(self, run: usize, branch: &Spec) -> Self {
+        Self {
+            specs: vec![branch.clone()],
+            saved: self.saved.alone(run),
+            scores: vec![self.scores[run].clone()],
+            frames: vec![self.frames[run].clone()],
+            ..self
+        }
+    }
 }
 
 /// Forgets the checkpoint of a batch that has ended. That there is none is no error.

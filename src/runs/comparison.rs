@@ -45,7 +45,7 @@ impl Comparison {
             captions: vec![Caption::default(); runs.len()],
             ..Self::default()
         };
-        for aspect in [targets(runs), models(runs), methods(runs)] {
+        for aspect in [targets(runs), models(runs), methods(runs), branches(runs)] {
             comparison.add(aspect);
         }
         comparison.add_settings(runs);
@@ -132,6 +132,19 @@ fn setting(knob: &'static Knob, runs: &[&Entry], based: &[(&str, Changes)]) -> A
     Aspect {
         name: key,
         texts: runs.iter().zip(based).map(text).collect(),
+        is_said_in_common: true,
+    }
+}
+
+/// Where those that are branches begin.
+fn branches(runs: &[&Entry]) -> Aspect {
+    let text = |run: &&Entry| {
+        let from = run.branched_from.as_ref();
+        from.map_or_else(String::new, ToString::to_string)
+    };
+    Aspect {
+        name: "branch",
+        texts: runs.iter().map(text).collect(),
         is_said_in_common: true,
     }
 }
@@ -332,6 +345,20 @@ mod tests {
         assert_eq!(found.summary(), "flamingo · m · default; differ in seed");
         assert_eq!(caption(&found, 0), "seed 0 | score 2.13 · 97.50 %");
         assert_eq!(caption(&found, 1), "seed 1 | score 2.10 · 97.51 %");
+    }
+
+    #[test]
+    fn a_branch_says_where_it_begins() {
+        let plain = record(0);
+        let mut branch = plain.clone();
+        let mut settings = plain.spec.settings.clone();
+        settings.set("blur", 1.0.into()).unwrap();
+        branch.spec = plain.spec.branched(9, &settings).unwrap();
+        let runs = [&plain, &branch].map(|record| Entry::of(record, false));
+        let found = compared(&runs);
+        assert!(found.differing.contains(&"branch"));
+        let from = format!("from {} at step 9", &plain.spec.id()[..8]);
+        assert!(found.captions[1].asked.contains(&from), "{found:?}");
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
         ),
         ("ended", format!("{ended}, {}", words::date(record.time))),
     ]);
+    facts.extend(branched(spec).map(|text| ("branched", text)));
     facts.extend(record.together.map(|runs| ("together", together(runs))));
     facts.extend([
         ("provider", shown(&record.provider)),
@@ -74,6 +75,22 @@ pub fn judged(spec: &Spec, verdict: &Verdict) -> String {
 /// What follows for a picture from the number of runs that stepped with its own.
 pub fn together(runs: usize) -> String {
     format!("{runs} runs; made alone, the picture may look different")
+}
+
+/// Which run a branch goes on from, and what it changed: `from 8835a6f0 at step 120: blur 3 → 1`. Safe to show.
+fn branched(spec: &Spec) -> Option<String> {
+    let from = spec.branched_from()?;
+    let changes = changes(&spec.changes_at_branch());
+    Some(format!("{from}: {changes}"))
+}
+
+/// Settings that changed: `blur 3 → 1, tilt 1.15 → 1.3`.
+pub fn changes(changed: &[(&'static str, String, String)]) -> String {
+    let change = |(key, before, since): &(_, String, String)| format!("{key} {before} → {since}");
+    match changed {
+        [] => "no setting changed".into(),
+        all => all.iter().map(change).collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// What was climbed, in words.
@@ -134,7 +151,7 @@ pub fn settings(spec: &Spec) -> Vec<Setting> {
     all
 }
 
-/// The command that makes a run again, quoted for a shell. The settings of an earlier method are left out: it makes
+/// The command that makes a run again, quoted for a shell; a branch from its first step. The settings of an earlier method are left out: it makes
 /// another picture of the same target.
 pub fn command(spec: &Spec) -> String {
     let target = match spec.objective.kind {
@@ -146,12 +163,23 @@ pub fn command(spec: &Spec) -> String {
     let mut words = vec!["ziggurat run".to_string(), quoted(&target)];
     words.push(format!("--model {}", quoted(&spec.model)));
     words.push(format!("--seed {}", spec.seed));
-    let changed = settings(spec)
+    let mut line: Vec<Spec> = std::iter::successors(Some(spec.clone()), Spec::parent).collect();
+    line.reverse();
+    let changed = settings(&line[0])
         .into_iter()
         .filter(|setting| setting.default_if_changed().is_some());
     words.extend(changed.map(|setting| {
         let set = format!("{}={}", setting.key, setting.value);
         format!("--set {}", quoted(&set))
+    }));
+    words.extend(line[1..].iter().map(|branch| {
+        let step = branch.earlier().last().map_or(0, |stage| stage.until);
+        let changes = branch.changes_at_branch().into_iter();
+        let changes: Vec<String> = changes
+            .map(|(key, _, now)| format!("{key}={now}"))
+            .collect();
+        let then = format!("{step}:{}", changes.join(","));
+        format!("--then {}", quoted(&then))
     }));
     words.join(" ")
 }
@@ -199,6 +227,27 @@ mod tests {
         );
         spec.target = "$(reboot)\u{1b}".into();
         assert!(command(&spec).starts_with(r"ziggurat run '$(reboot)\u{1b}' "));
+    }
+
+    #[test]
+    fn the_command_of_a_branch_says_what_changed_and_when() {
+        let mut spec = record(7).spec;
+        spec.settings.set("blur", 2.0.into()).unwrap();
+        for (step, key, value) in [(5, "tilt", 1.5), (9, "blur", 1.0)] {
+            let mut settings = spec.settings.clone();
+            settings.set(key, value.into()).unwrap();
+            spec = spec.branched(step, &settings).unwrap();
+        }
+        assert_eq!(
+            command(&spec),
+            "ziggurat run class:130 --model m --seed 7 --set blur=2 --then 5:tilt=1.5 --then 9:blur=1"
+        );
+        let mut record = record(7);
+        record.spec = spec;
+        let facts = facts(&record);
+        let branched = facts.iter().find(|(label, _)| *label == "branched");
+        let text = &branched.unwrap().1;
+        assert!(text.ends_with(" at step 9: blur 2 → 1"), "{text}");
     }
 
     #[test]

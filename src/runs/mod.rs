@@ -30,7 +30,7 @@ pub mod words;
 pub mod worker;
 
 pub use history::{Ended, Record};
-pub use spec::Spec;
+pub use spec::{BranchError, BranchPoint, Spec};
 pub use target::Target;
 
 use crate::text::printable;

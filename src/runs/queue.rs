@@ -43,6 +43,8 @@ pub enum JobState {
     Waiting,
     /// A worker has it.
     Running,
+    /// It rests after so many steps, until [`Queue::resume`].
+    Paused(usize),
     /// Why it failed, one line. It waits for [`Queue::retry`] or [`Queue::cancel`].
     Failed(String),
 }
@@ -124,19 +126,21 @@ impl Queue {
     }
 
     /// Puts jobs that were taken out back in at the end, under new names, in their order. Those that this queue holds
-    /// already, and those for which there is no room, are left out.
-    pub fn take_over(&mut self, jobs: impl IntoIterator<Item = Job>) {
+    /// already, and those for which there is no room, are left out. Returns for how many there is none.
+    pub fn take_over(&mut self, jobs: impl IntoIterator<Item = Job>) -> usize {
         let mut renamed: Vec<(JobId, JobId)> = Vec::new();
-        for job in jobs {
+        let mut jobs = jobs.into_iter();
+        while self.jobs.len() < MOST_JOBS {
+            let Some(job) = jobs.next() else { return 0 };
             if self.find(&job.spec).is_some() {
                 continue;
             }
-            let Ok(id) = self.push(job.spec) else { return };
+            let Ok(id) = self.push(job.spec) else { break };
             let Some(new) = self.jobs.last_mut() else {
-                return;
+                break;
             };
-            if let JobState::Failed(why) = job.state {
-                new.state = JobState::Failed(why);
+            if matches!(job.state, JobState::Failed(_) | JobState::Paused(_)) {
+                new.state = job.state;
             }
             if let Some(begun) = job.begun {
                 let known = renamed.iter().find(|(old, _)| *old == begun);
@@ -145,6 +149,7 @@ impl Queue {
                 renamed.push((begun, name));
             }
         }
+        jobs.count()
     }
 
     /// Takes a job out, whatever its state, and returns it. A worker that has it must be told by whoever owns both.
@@ -162,6 +167,40 @@ impl Queue {
                 true
             }
             None => false,
+        }
+    }
+
+    /// Takes the jobs that a worker has from it: they rest after `step` steps.
+    pub fn pause(&mut self, step: usize) {
+        let running = |job: &&mut Job| job.state == JobState::Running;
+        for job in self.jobs.iter_mut().filter(running) {
+            job.state = JobState::Paused(step);
+        }
+    }
+
+    /// Lets a job that rests wait again, and those that were begun with it. Returns how many.
+    pub fn resume(&mut self, id: JobId) -> usize {
+        let Some(begun) = self.get(id).map(|job| job.begun) else {
+            return 0;
+        };
+        let rests = |job: &&mut Job| {
+            let belongs = job.id == id || begun.is_some() && job.begun == begun;
+            belongs && matches!(job.state, JobState::Paused(_))
+        };
+        let resting = self.jobs.iter_mut().filter(rests);
+        resting.map(|job| job.state = JobState::Waiting).count()
+    }
+
+    /// The first job that rests.
+    pub fn paused(&self) -> Option<&Job> {
+        let rests = |job: &&Job| matches!(job.state, JobState::Paused(_));
+        self.jobs.iter().find(rests)
+    }
+
+    /// Puts a job before all others. Whoever calls this has taken the running ones from the worker.
+    pub fn move_to_front(&mut self, id: JobId) {
+        if let Some(place) = self.place(id) {
+            self.jobs[..=place].rotate_right(1);
         }
     }
 
@@ -246,26 +285,32 @@ impl Queue {
         idle
     }
 
-    /// A queue of jobs from a file: nobody runs them, their names are unique, their texts harmless, their number bounded.
-    fn from_jobs(jobs: Vec<Job>) -> Self {
+    /// A queue of jobs from a file: nobody runs them, their names are unique, their texts harmless, their number bounded. Also
+    /// tells for how many there is no room.
+    fn from_jobs(jobs: Vec<Job>) -> (Self, usize) {
         let mut queue = Self::default();
         let harmless = jobs.into_iter().map(|mut job| {
             job.spec.target = readable(&job.spec.target);
-            if let JobState::Failed(why) = &mut job.state {
-                *why = readable(why);
+            match &mut job.state {
+                JobState::Failed(why) => *why = readable(why),
+                // Those of a former process are offered all alike.
+                JobState::Paused(_) => job.state = JobState::Waiting,
+                JobState::Waiting | JobState::Running => {}
             }
             job
         });
-        queue.take_over(harmless);
-        queue
+        let surplus = queue.take_over(harmless);
+        (queue, surplus)
     }
 }
 
-/// Whether two runs can share a batch: of one model, one objective, and alike in all that [`ascent::SHARED`] names.
+/// Whether two runs can share a batch: of one model, one objective, and alike in all that [`ascent::SHARED`] names. A branch
+/// steps alone.
 pub fn shares_steps(a: &Spec, b: &Spec) -> bool {
     (a.method, &a.model, &a.model_hash, &a.objective)
         == (b.method, &b.model, &b.model_hash, &b.objective)
         && ascent::difference(&a.settings, &b.settings).is_none()
+        && (a == b || a.earlier().is_empty() && b.earlier().is_empty())
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! Everything that decides a picture. The same spec on the same kind of device gives the same picture.
 
+mod branch;
+mod changes;
+
+pub use branch::{BranchError, BranchPoint, changed};
+pub use changes::Changes;
+
 use super::target::NOT;
-use super::words;
-use crate::ascent::settings::{KNOBS, PRESETS};
-use crate::ascent::{Kind, Objective, Settings, Unit};
+use crate::ascent::{Kind, Objective, Settings, Stage, Unit};
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::LazyLock;
 
 /// Raised whenever the method itself changes, so that older pictures no longer answer for new requests.
 const METHOD: u32 = 6;
@@ -41,6 +43,8 @@ pub struct Spec {
     pub settings: Settings,
     /// The settings as an earlier method recorded them, whose meanings are not those of today.
     former: Option<BTreeMap<String, Value>>,
+    /// Other settings of its first steps, see [`Spec::branched`].
+    earlier: Vec<Stage>,
 }
 
 /// A spec as it is written to files.
@@ -55,6 +59,9 @@ struct Written {
     unit: Unit,
     seed: u64,
     settings: BTreeMap<String, Value>,
+    /// The runs that it was branched from, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    branched_from: Vec<branch::Written>,
 }
 
 impl TryFrom<Written> for Spec {
@@ -63,16 +70,9 @@ impl TryFrom<Written> for Spec {
     fn try_from(written: Written) -> Result<Self, String> {
         let (settings, former) = match has_known_settings(written.method) {
             false => (Settings::default(), Some(former(written.settings)?)),
-            true => {
-                let mut settings = written.settings;
-                for (key, _, without) in added_after(written.method) {
-                    settings.insert((*key).into(), (*without).into());
-                }
-                let settings = Settings::try_from(settings);
-                (settings.map_err(|problem| problem.to_string())?, None)
-            }
+            true => (known(written.method, written.settings)?, None),
         };
-        Ok(Self {
+        let spec = Self {
             method: written.method,
             model: written.model,
             model_hash: written.model_hash,
@@ -82,97 +82,23 @@ impl TryFrom<Written> for Spec {
             seed: written.seed,
             settings,
             former,
-        })
+            earlier: Vec::new(),
+        };
+        spec.with_written(written.branched_from)
     }
+}
+
+/// The settings that a method recorded, where they are those of [`Settings`].
+fn known(method: u32, mut recorded: BTreeMap<String, Value>) -> Result<Settings, String> {
+    for (key, _, without) in added_after(method) {
+        recorded.insert((*key).into(), (*without).into());
+    }
+    Settings::try_from(recorded).map_err(|problem| problem.to_string())
 }
 
 /// The settings that came after a method.
 fn added_after(method: u32) -> impl Iterator<Item = &'static (&'static str, u32, f64)> {
     ADDED.iter().filter(move |(_, since, _)| method < *since)
-}
-
-/// The settings that differ from today's defaults, in the order of [`KNOBS`]: keys, and values that are safe to show. Shown
-/// as `steps=80 blur=2`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Changes(Vec<(&'static str, String)>);
-
-impl Changes {
-    /// What of the recorded settings differs. Settings whose meaning was another are left out.
-    pub(super) fn of<'a>(
-        method: u32,
-        settings: impl Iterator<Item = (&'a str, &'a Value)>,
-    ) -> Self {
-        if !has_known_settings(method) {
-            return Self::default();
-        }
-        let changed = settings.filter_map(|(key, value)| {
-            let place = KNOBS.iter().position(|knob| knob.key == key)?;
-            let is_default = KNOBS[place].default() == *value;
-            (!is_default).then(|| (place, words::value(value)))
-        });
-        let mut changed: Vec<(usize, String)> = changed.collect();
-        changed.sort();
-        let named = changed.into_iter();
-        Self(
-            named
-                .map(|(place, value)| (KNOBS[place].key, value))
-                .collect(),
-        )
-    }
-
-    /// Keys and values.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.0.iter().map(|(key, value)| (*key, value.as_str()))
-    }
-
-    /// The value of a setting; `None` if it has its default.
-    pub fn get(&self, key: &str) -> Option<&str> {
-        let mut all = self.iter();
-        all.find(|(known, _)| *known == key).map(|(_, value)| value)
-    }
-
-    /// Whether every setting has its default.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The preset that they began from, and what was changed beyond it: of the presets all of whose settings are among them,
-    /// the one that has most; the default if there is no other.
-    pub fn based(&self) -> (&'static str, Self) {
-        let is_among = |preset: &Self| {
-            preset
-                .iter()
-                .all(|(key, value)| self.get(key) == Some(value))
-        };
-        let presets = OF_PRESETS.iter();
-        let fitting = presets.filter(|(_, preset)| is_among(preset));
-        // Of several that have as many settings, the last would be taken: the default has none.
-        let best = fitting.max_by_key(|(_, preset)| preset.0.len());
-        let (name, preset) = best.cloned().unwrap_or_default();
-        let beyond = self.0.iter().filter(|(key, _)| preset.get(key).is_none());
-        (name, Self(beyond.cloned().collect()))
-    }
-}
-
-/// What each built-in preset changes.
-static OF_PRESETS: LazyLock<Vec<(&'static str, Changes)>> = LazyLock::new(|| {
-    let of = |name: &'static str| {
-        let settings = BTreeMap::from(Settings::preset(name).unwrap_or_default());
-        let settings = settings.iter().map(|(key, value)| (key.as_str(), value));
-        (name, Changes::of(METHOD, settings))
-    };
-    PRESETS.iter().map(|preset| of(preset.name)).collect()
-});
-
-/// The preset, unless it is the default, and what was changed beyond it: `draft steps=90`.
-impl fmt::Display for Changes {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let (preset, beyond) = self.based();
-        let preset = (preset != PRESETS[0].name).then(|| preset.to_string());
-        let beyond = beyond.iter().map(|(key, value)| format!("{key}={value}"));
-        let all: Vec<String> = preset.into_iter().chain(beyond).collect();
-        formatter.write_str(&all.join(" "))
-    }
 }
 
 /// Whether the settings of a method are those of [`Settings`].
@@ -201,6 +127,7 @@ impl From<Spec> for Written {
     fn from(spec: Spec) -> Self {
         Self {
             settings: spec.recorded(),
+            branched_from: spec.written_branches(),
             method: spec.method,
             model: spec.model,
             model_hash: spec.model_hash,
@@ -230,6 +157,7 @@ impl Spec {
             seed,
             settings,
             former: None,
+            earlier: Vec::new(),
         }
     }
 
@@ -247,14 +175,17 @@ impl Spec {
 
     /// The settings as they are written to files.
     fn recorded(&self) -> BTreeMap<String, Value> {
-        let settings = || {
-            let mut settings: BTreeMap<String, Value> = self.settings.clone().into();
-            for (key, ..) in added_after(self.method) {
-                settings.remove(*key);
-            }
-            settings
-        };
+        let settings = || self.recorded_of(&self.settings);
         self.former.clone().unwrap_or_else(settings)
+    }
+
+    /// Settings as its method writes them to files.
+    fn recorded_of(&self, settings: &Settings) -> BTreeMap<String, Value> {
+        let mut settings: BTreeMap<String, Value> = settings.clone().into();
+        for (key, ..) in added_after(self.method) {
+            settings.remove(*key);
+        }
+        settings
     }
 
     /// The same request of the present method with another seed. Settings of an earlier method become the defaults.
@@ -282,7 +213,7 @@ impl Spec {
     }
 
     /// The run's id: 16 hexadecimal digits of a hash of all that decides the picture. How the model is called and the
-    /// target's title do not.
+    /// target's title do not. That of a branch hangs on the id of the run it was branched from, and on the step.
     pub fn id(&self) -> String {
         let decisive = (
             self.method,
@@ -292,8 +223,11 @@ impl Spec {
             self.seed,
             self.recorded(),
         );
-        let text = serde_json::to_string(&decisive)
-            .expect("strings and finite numbers can always be written as JSON");
+        let text = match self.branched_from() {
+            None => serde_json::to_string(&decisive),
+            Some(parent) => serde_json::to_string(&(decisive, parent.id, parent.step)),
+        };
+        let text = text.expect("strings and finite numbers can always be written as JSON");
         blake3::hash(text.as_bytes()).to_hex()[..16].to_string()
     }
 }

@@ -1,7 +1,7 @@
 //! A run in another model: what climbs there what it climbed here, with the same seed and settings.
 
-use super::Spec;
 use super::target::{Parts, Place, Target, TargetError};
+use super::{BranchError, Spec};
 use crate::ascent::Kind;
 use crate::model::layers;
 use crate::text::shown;
@@ -17,6 +17,12 @@ pub enum TransferError {
     Target {
         target: String,
         problem: Box<TargetError>,
+    },
+    /// The steps at which its settings change are none of a run's.
+    #[error("{target}: {problem}")]
+    Branch {
+        target: String,
+        problem: BranchError,
     },
     /// Its settings mean something else today.
     #[error(
@@ -55,12 +61,14 @@ pub fn transferred(
         problem: Box::new(problem),
     })?;
     let what = (found.title.as_str(), found.objective, found.unit);
-    Ok(Spec::new(
-        (name, hash),
-        what,
-        spec.seed,
-        spec.settings.clone(),
-    ))
+    let moved = Spec::new((name, hash), what, spec.seed, spec.settings.clone());
+    let target = || shown(&spec.target);
+    moved
+        .with_earlier_of(spec)
+        .map_err(|problem| TransferError::Branch {
+            target: target(),
+            problem,
+        })
 }
 
 fn counterpart(spec: &Spec, parts: Parts<'_>) -> Result<Target, TargetError> {

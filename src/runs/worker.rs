@@ -53,6 +53,9 @@ pub enum Command {
     /// Rests between two steps, until [`Command::Resume`].
     Pause,
     Resume,
+    /// Writes a checkpoint of the batch under way and leaves it: nothing more is heard of its jobs. It goes on from there
+    /// when they are asked for again.
+    SetAside,
     /// Drops a job, whether it runs or waits. The rest of its batch goes on.
     Cancel(JobId),
     /// Sends pictures of these jobs while they run, seen through an overlay; of no others from now on.

@@ -83,6 +83,12 @@ pub enum Answer {
     /// Runs that processes left waiting that are gone.
     Orphans(Vec<Job>),
     Removed(Vec<String>),
+    /// Runs could not be removed; `entries` are those that are still there.
+    NotRemoved {
+        ids: Vec<String>,
+        entries: Vec<Entry>,
+        why: String,
+    },
     Restored(Vec<String>),
     Favourite {
         id: String,

@@ -164,7 +164,9 @@ commands! {
         Smaller "smaller" "" ["-"]
         /// Pause or resume the ascent; start the runs left from last time.
         Pause "pause" "pause" ["P"]
-        /// Clear waiting and failed runs from the queue; `undo` restores them.
+        /// Branch: go on from the paused picture with changed settings, as a new run.
+        Branch "branch" "branch" ["B"]
+        /// Clear what does not run from the queue; `undo` restores it.
         Clear "clear" "" ["X"]
         /// Show the next run of the batch, after the last one all of them.
         WatchNext "watch-next" "" ["."]
@@ -256,7 +258,7 @@ commands! {
         MoveUp "move-up" "" ["K"]
         /// Move the selected run down.
         MoveDown "move-down" "" ["J"]
-        /// Retry the selected failed run.
+        /// Retry the selected failed run, or resume the selected paused one.
         Retry "retry" "retry" ["r"]
     }
     Settings {

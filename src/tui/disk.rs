@@ -132,9 +132,7 @@ impl Shelf {
                 });
                 Ok(None)
             }
-            Effect::Remove(ids) => history::remove(&self.home, &ids)
-                .map(|()| Some(Answer::Removed(ids)))
-                .map_err(|problem| problem.to_string()),
+            Effect::Remove(ids) => Ok(Some(self.remove(ids))),
             Effect::Restore(ids) => self.restore(ids, answer),
             Effect::SetFavourite(id, on) => self.set_favourite(id, on),
             Effect::Export(ids, path) => self.export(&ids, path),
@@ -145,7 +143,7 @@ impl Shelf {
                 .map(|()| None)
                 .map_err(|problem| format!("the theme is not kept: {problem}")),
             Effect::SaveView(model) => saved::file::save(&self.home, &model)
-                .map(|()| None)
+                .map(|remark| remark.map(Answer::Failed))
                 .map_err(|problem| format!("where you are is not kept: {problem}")),
             Effect::ListFolder(folder) => {
                 let choices = list_folder(&self.home, &folder);
@@ -214,6 +212,20 @@ impl Shelf {
         let frames = frames::read(&path).map_err(|problem| problem.to_string())?;
         let frames = frames.into_iter().map(Arc::new).collect();
         Ok(Some(Answer::Frames { id, frames }))
+    }
+
+    fn remove(&self, ids: Vec<String>) -> Answer {
+        match history::remove(&self.home, &ids) {
+            Ok(()) => Answer::Removed(ids),
+            Err(problem) => Answer::NotRemoved {
+                entries: (ids
+                    .iter()
+                    .filter_map(|id| history::entry(&self.home, id).ok()))
+                .collect(),
+                why: problem.to_string(),
+                ids,
+            },
+        }
     }
 
     fn restore(

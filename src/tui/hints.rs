@@ -7,6 +7,7 @@ use super::keys::Keys;
 use super::popup::Popup;
 use super::tree::Row;
 use super::update::{is_offered, refusal};
+use crate::runs::queue::JobState;
 use unicode_width::UnicodeWidthStr;
 
 /// A key and what it does.
@@ -98,9 +99,16 @@ fn label(app: &App, entry: &Entry) -> Option<&'static str> {
         (Command::Quit | Command::Pause, Some(_)) => None,
         // Among rows, what belongs to pictures only takes room.
         (Command::SortCells | Command::ExportCells, None) if !app.is_grid() => None,
-        (Command::Pause, None) if app.paused => Some("resume"),
+        (Command::Retry, None) if selected_is_paused(app) => Some("resume"),
+        (Command::Pause, None) if app.paused || app.running.is_empty() => Some("resume"),
         _ => Some(entry.hint),
     }
+}
+
+/// Whether the selected run of the queue is paused.
+fn selected_is_paused(app: &App) -> bool {
+    let job = app.queue.jobs().get(app.queue_cursor);
+    job.is_some_and(|job| matches!(job.state, JobState::Paused(_)))
 }
 
 /// What enter does in the browser.

@@ -61,6 +61,16 @@ impl Pace {
     }
 }
 
+/// The octave that the step after `taken` steps is in, from 0. `octaves` are the steps on each, coarse to fine.
+pub fn octave_of(octaves: &[usize], taken: usize) -> usize {
+    let ends = octaves.iter().scan(0, |sum, steps| {
+        *sum += steps;
+        Some(*sum)
+    });
+    let done = ends.take_while(|end| *end <= taken).count();
+    done.min(octaves.len().saturating_sub(1))
+}
+
 /// The cost of the steps that were taken and of those that are left.
 fn spent(live: &Live) -> (f64, f64) {
     let octaves = match live.octaves.as_slice() {
@@ -141,6 +151,26 @@ mod tests {
         // A fine octave that is no slower makes nothing negative.
         run.pace.note(1, 5.0);
         assert!(seconds_left(&run).unwrap() > 0.0);
+    }
+
+    #[test]
+    fn a_run_that_goes_on_is_in_the_octave_of_its_next_step() {
+        let octave = |taken| octave_of(&[10, 6, 4], taken);
+        assert_eq!([0, 9, 10, 16, 19, 20].map(octave), [0, 0, 1, 2, 2, 2]);
+        assert_eq!(octave_of(&[], 3), 0);
+    }
+
+    #[test]
+    fn what_a_run_did_before_it_was_resumed_counts_without_being_measured() {
+        // Resumed on the finest canvas: the coarse steps were cheaper, the rest is as slow as the step that was measured.
+        let mut run = live(&[100, 60], 130);
+        run.pace.note(1, 10.0);
+        let left = seconds_left(&run).unwrap();
+        assert!(is_near(left, 30.0 / 10.0), "{left}");
+        assert!(is_near(
+            share(&run),
+            (100.0 * 0.07 + 3.0) / (100.0 * 0.07 + 6.0)
+        ));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The ascent on a real network: what it promises to whoever runs it.
 
+mod branches;
 mod layers;
 mod maps;
 mod places;
@@ -65,6 +66,7 @@ fn run(index: usize, seed: u64, steps: u32) -> Run {
         },
         seed,
         settings,
+        earlier: Vec::new(),
     }
 }
 

@@ -175,6 +175,7 @@ fn small_runs(count: usize) -> Vec<Run> {
         },
         seed: index as u64,
         settings: settings.clone(),
+        earlier: Vec::new(),
     };
     (0..count).map(run).collect()
 }

@@ -211,6 +211,7 @@ fn channels_of_tokens_rise_alone_and_together() {
         },
         seed: 0,
         settings: settings.clone(),
+        earlier: Vec::new(),
     };
     for kind in [Kind::Class, Kind::Channel, Kind::Neuron, Kind::Layer] {
         let value = match kind {

@@ -85,6 +85,18 @@ fn prepare(explorer: &mut Driver, command: Command) {
         _ => "",
     };
     explorer.press(keys);
+    if command == Command::Branch {
+        pause(explorer);
+    }
+}
+
+/// Starts a run, pauses it and changes a setting.
+fn pause(explorer: &mut Driver) {
+    let jobs = Driver::started(&explorer.press("2 enter"));
+    explorer.step(&jobs, 5);
+    explorer.report(Report::Paused(true));
+    explorer.press(", j j j j j j j +");
+    explorer.press("esc");
 }
 
 #[test]
@@ -162,6 +174,18 @@ const STATES: &[State] = &[
     ("an empty queue", |explorer| drop(explorer.press("tab"))),
     ("a queue", |explorer| {
         explorer.press("2 enter n enter tab");
+    }),
+    ("a queue that has ended", |explorer| {
+        explorer.press("2 enter tab x");
+    }),
+    ("a paused run", pause),
+    ("a queue with a paused run", |explorer| {
+        pause(explorer);
+        explorer.press("B tab j");
+    }),
+    ("settings while a run is paused", |explorer| {
+        pause(explorer);
+        explorer.press(",");
     }),
     ("settings", |explorer| drop(explorer.press(","))),
     ("help", |explorer| drop(explorer.press("?"))),

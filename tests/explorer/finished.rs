@@ -82,6 +82,41 @@ fn what_is_deleted_can_be_brought_back() {
 }
 
 #[test]
+fn each_of_several_quick_keys_deletes_the_run_that_is_selected_then() {
+    let mut explorer = explorer();
+    let listed = explorer.app.browser.history.len();
+    let effects = explorer.press("d d d");
+    let removed: Vec<String> = effects
+        .into_iter()
+        .filter_map(|effect| match effect {
+            Effect::Remove(ids) => Some(ids),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let different: std::collections::HashSet<&String> = removed.iter().collect();
+    assert_eq!((removed.len(), different.len()), (3, 3));
+    assert_eq!(explorer.app.browser.history.len(), listed - 3);
+    // What the disk refuses to remove is there again, and there is nothing to undo of it.
+    let still = flamingo(4);
+    assert_eq!(still.id, removed[0]);
+    explorer.answer(Answer::NotRemoved {
+        ids: vec![removed[0].clone()],
+        entries: vec![ziggurat::runs::history::Entry::of(&still, false)],
+        why: "history: Permission denied".into(),
+    });
+    assert_eq!(explorer.app.browser.history.len(), listed - 2);
+    for expected in [&removed[2], &removed[1]] {
+        let effects = explorer.press("u");
+        let [Effect::Restore(back), ..] = &effects[..] else {
+            panic!("{effects:?}")
+        };
+        assert_eq!(back, std::slice::from_ref(expected));
+    }
+    assert!(!matches!(explorer.press("u")[..], [Effect::Restore(_), ..]));
+}
+
+#[test]
 fn marked_runs_are_compared_and_two_of_them_blink() {
     let mut explorer = explorer();
     explorer.press("c");

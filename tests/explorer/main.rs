@@ -1,6 +1,7 @@
 //! The explorer without a terminal: actions in, state, effects and frames out.
 
 mod album;
+mod branches;
 mod browsing;
 mod comfort;
 mod commands;

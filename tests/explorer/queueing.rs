@@ -165,6 +165,72 @@ fn the_overlay_goes_round_and_the_worker_is_told() {
 }
 
 #[test]
+fn each_of_several_quick_keys_cancels_the_run_that_is_selected_then() {
+    let mut explorer = explorer();
+    let first = Driver::started(&explorer.press("2 space space enter"));
+    explorer.press("j j enter");
+    explorer.remember(3);
+    // Three runs, four keys, before the worker has said anything; the list must not hear the fourth.
+    let effects = explorer.press("3 tab x x x x");
+    let cancelled: Vec<_> = work(&effects)
+        .into_iter()
+        .filter_map(|work| match work {
+            Work::Cancel(job) => Some(*job),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(cancelled[..2], first);
+    assert_eq!(cancelled.len(), 3);
+    assert!(explorer.app.queue.is_empty() && explorer.app.prompt.is_none());
+    let said = explorer.app.messages.iter().last().unwrap().text.clone();
+    assert_eq!(said, "the queue is empty: esc returns to the list");
+    assert!(
+        !explorer
+            .press("d")
+            .iter()
+            .any(|effect| matches!(effect, Effect::Remove(_)))
+    );
+    for job in cancelled {
+        explorer.report(Report::Cancelled { job });
+    }
+    // A key of the list, or one that leaves the queue, is heard there again.
+    explorer.press("j");
+    assert_eq!(explorer.app.focus, Panel::Browser);
+    explorer.press("x");
+    assert!(explorer.app.prompt.is_some());
+}
+
+#[test]
+fn who_watches_the_queue_end_stays_there_until_they_leave() {
+    // The last one is a key of the list alone.
+    for key in ["esc", "tab", "j", "space"] {
+        let mut explorer = explorer();
+        let jobs = Driver::started(&explorer.press("2 enter tab"));
+        explorer.finish(jobs[0], 1.0);
+        assert_eq!(explorer.app.focus, Panel::Queue);
+        assert!(!explorer.screen().contains("retry"));
+        explorer.press("enter");
+        assert_eq!(explorer.app.focus, Panel::Queue);
+        explorer.press(key);
+        assert_eq!(explorer.app.focus, Panel::Browser);
+        let marked = explorer.app.browser.classes.mark_count();
+        assert_eq!(marked, usize::from(key == "space"));
+    }
+}
+
+#[test]
+fn a_run_that_fails_after_it_was_cancelled_is_of_no_interest() {
+    let mut explorer = explorer();
+    let jobs = Driver::started(&explorer.press("2 enter tab x"));
+    let before = explorer.app.messages.iter().count();
+    explorer.report(Report::Failed {
+        job: jobs[0],
+        why: "no memory".into(),
+    });
+    assert_eq!(explorer.app.messages.iter().count(), before);
+}
+
+#[test]
 fn pause_cancel_retry_reorder_and_clear() {
     let mut explorer = explorer();
     let jobs = Driver::started(&explorer.press("2 enter"));
@@ -181,12 +247,13 @@ fn pause_cancel_retry_reorder_and_clear() {
         .map(|job| job.spec.target.as_str())
         .collect();
     assert_eq!(order, ["great white shark", "goldfish", "tiger shark"]);
-    // One that waits leaves at once; one under way when the worker says so.
+    // Both one that waits and one under way leave at once.
     explorer.press("x");
     assert_eq!(explorer.app.queue.waiting(), 2);
     let effects = explorer.press("g g x");
-    assert!(matches!(work(&effects)[..], [Work::Cancel(job)] if *job == jobs[0]));
-    let effects = explorer.report(Report::Cancelled { job: jobs[0] });
+    assert!(matches!(work(&effects)[0], Work::Cancel(job) if *job == jobs[0]));
+    let late = explorer.report(Report::Cancelled { job: jobs[0] });
+    assert!(work(&late).is_empty());
     let next = Driver::started(&effects);
     assert!(!next.is_empty());
     for job in next {

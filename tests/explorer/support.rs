@@ -297,6 +297,7 @@ pub fn record(spec: Spec, score: f32) -> Record {
         seconds: 7.0,
         batch: 1,
         together: None,
+        companions: Vec::new(),
         ended: Ended::Finished,
         time: 5000,
     }

@@ -96,6 +96,7 @@ fn record(target: &str, seed: u64) -> Record {
         seconds: 2.0,
         batch: 1,
         together: None,
+        companions: Vec::new(),
         ended: Ended::Finished,
         time: seed,
     }

@@ -4,6 +4,10 @@ use super::desk::{Desk, QUICK, folders};
 use super::emulator::{Emulator, Kind};
 use rustix::process::Signal;
 use std::fs;
+use std::path::Path;
+use ziggurat::onnx::proto::TensorProto;
+use ziggurat::onnx::shapes::{fixed, untyped};
+use ziggurat::onnx::{Builder, Elem, file};
 
 /// Chooses a class of ImageNet by searching for it, and runs it.
 pub fn run_class(terminal: &Emulator, name: &str) {
@@ -68,6 +72,61 @@ fn layers_unfold_and_a_channel_becomes_a_picture() {
     terminal.finish();
     let listed = desk.output(&["history", "list"]);
     assert!(listed.contains("blocks.3/expand"), "{listed}");
+}
+
+#[test]
+fn without_a_name_the_model_of_last_time_is_opened_if_it_is_there() {
+    let desk = Desk::new(6);
+    let model = desk.path("small.onnx");
+    small(&model);
+    let opened = "small";
+    let mut terminal = Emulator::start(Kind::Sixel, desk.command(&["small.onnx"]));
+    terminal.wait_for("5 classes");
+    terminal.type_text("2jq");
+    terminal.finish();
+    let mut terminal = Emulator::start(Kind::Sixel, desk.command(&[]));
+    terminal.wait_for("5 classes");
+    assert!(terminal.text().contains(opened));
+    terminal.type_text("q");
+    terminal.finish();
+    // What config.toml says comes first.
+    desk.configure("model = \"efficientnet-lite0\"\n");
+    let mut terminal = desk.explorer(Kind::Sixel);
+    terminal.type_text("q");
+    terminal.finish();
+    desk.configure("");
+    let mut terminal = Emulator::start(Kind::Sixel, desk.command(&["small.onnx"]));
+    terminal.wait_for("5 classes");
+    terminal.type_text("2jq");
+    terminal.finish();
+    fs::remove_file(&model).unwrap();
+    let mut terminal = desk.explorer(Kind::Sixel);
+    terminal.type_text("M");
+    terminal.wait_for("the model of last time cannot be");
+    terminal.type_text("qq");
+    terminal.finish();
+}
+
+/// A network of five classes.
+fn small(path: &Path) {
+    let mut b = Builder::empty(18, "g/");
+    let mut weights = |dims: &[i64]| {
+        let count = dims.iter().product::<i64>();
+        let values: Vec<f32> = (0..count).map(|at| (at % 7) as f32 / 7.0 - 0.4).collect();
+        b.constant(TensorProto::from_f32("", dims, &values))
+    };
+    let (kernel, head) = (weights(&[6, 3, 3, 3]), weights(&[6, 5]));
+    b.input("image", Elem::F32, &fixed(&[1, 3, 32, 32]))
+        .unwrap();
+    let seen = b.emit("Conv", &["image", &kernel], &[]);
+    let bent = b.emit("Relu", &[&seen], &[]);
+    let axes = b.ints(&[2, 3]);
+    let flat = [("keepdims", 0i64.into())];
+    let pooled = b.emit("ReduceMean", &[&bent, &axes], &flat);
+    b.emit_named("logits", "MatMul", &[&pooled, &head], &[])
+        .unwrap();
+    let model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    file::write(model, path, None).unwrap();
 }
 
 #[test]

@@ -184,6 +184,7 @@ fn fill_history(desk: &Desk) {
             seconds: 2.0,
             batch: 1,
             together: None,
+            companions: Vec::new(),
             ended: Ended::Finished,
             time: seed,
         };

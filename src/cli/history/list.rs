@@ -282,6 +282,7 @@ mod tests {
             seed: 1,
             method: 6,
             changes: Changes::default(),
+            branched_from: None,
             score: 12.5,
             probability: Some(0.975),
             verdicts: Vec::new(),

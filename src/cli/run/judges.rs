@@ -11,17 +11,38 @@ use ziggurat::runs::judging::Judges;
 /// What switches off the judges of config.toml.
 const NONE: &str = "none";
 
-/// The names of the judges that are asked for.
+/// The judges that are asked for.
+#[derive(Default)]
+pub struct Asked {
+    names: Vec<String>,
+    origin: Origin,
+}
+
+/// Who names the judges: config.toml, or else an option.
+#[derive(Default)]
+pub struct Origin(Option<Config>);
+
+impl Origin {
+    /// Says what is wrong with a judge, and where it is named if that is a file.
+    pub fn remark(&self, why: String) {
+        output::remark(&match &self.0 {
+            Some(config) => config.problem("judge", why).to_string(),
+            None => why,
+        });
+    }
+}
+
+/// The judges that are asked for.
 ///
 /// # Errors
 /// If the command line names a model that does not exist. One of config.toml is only remarked upon.
-pub fn asked(home: &Home, given: &[String]) -> Result<Vec<String>, Failure> {
+pub fn asked(home: &Home, given: &[String]) -> Result<Asked, Failure> {
     if given.is_empty() {
         return Ok(configured(home));
     }
     if given.iter().any(|name| name == NONE) {
         return match given.len() {
-            1 => Ok(Vec::new()),
+            1 => Ok(Asked::default()),
             _ => Err(Failure::usage(anyhow!(
                 "--judge {NONE} switches the judges off: give no other --judge with it"
             ))),
@@ -31,10 +52,13 @@ pub fn asked(home: &Home, given: &[String]) -> Result<Vec<String>, Failure> {
         Source::resolve(home, Some(name))
             .map_err(|problem| opening::unresolved(problem).about("--judge"))?;
     }
-    Ok(given.to_vec())
+    Ok(Asked {
+        names: given.to_vec(),
+        origin: Origin::default(),
+    })
 }
 
-fn configured(home: &Home) -> Vec<String> {
+fn configured(home: &Home) -> Asked {
     let (config, problems) = Config::load(home);
     // What else may be wrong in the file is the explorer's to say; what has no key may have hidden the judges.
     let ours = problems
@@ -50,13 +74,16 @@ fn configured(home: &Home) -> Vec<String> {
             false
         }
     };
-    let mut judges = config.judge.clone();
-    judges.retain(is_known);
-    judges
+    let mut names = config.judge.clone();
+    names.retain(is_known);
+    Asked {
+        names,
+        origin: Origin(Some(config)),
+    }
 }
 
 /// The judges, fetched if they have to be. One that cannot be fetched is remarked upon and left out.
-pub fn fetched(home: &Home, names: Vec<String>) -> Judges {
+pub fn fetched(home: &Home, asked: Asked) -> (Judges, Origin) {
     let fetch = |name: &String| {
         let source = Source::resolve(home, Some(name))?;
         let fetching = Fetching::new();
@@ -65,9 +92,12 @@ pub fn fetched(home: &Home, names: Vec<String>) -> Judges {
     let is_here = |name: &String| match fetch(name) {
         Ok(_) => true,
         Err(problem) => {
-            output::remark(&format!("{name} cannot judge: {problem}"));
+            asked
+                .origin
+                .remark(format!("{name} cannot judge: {problem}"));
             false
         }
     };
-    Judges::new(names.into_iter().filter(is_here))
+    let judges = Judges::new(asked.names.iter().filter(|name| is_here(name)).cloned());
+    (judges, asked.origin)
 }

@@ -23,7 +23,16 @@ pub struct Planner<'a> {
     pub arguments: &'a Arguments,
     pub from: Option<&'a Spec>,
     pub settings: Settings,
+    /// Steps after which settings change, and how.
+    pub thens: Vec<Then>,
     pub seed: u64,
+}
+
+/// A step after which settings change.
+pub struct Then {
+    step: usize,
+    /// Keys and values.
+    changes: Vec<(String, String)>,
 }
 
 impl Planner<'_> {
@@ -70,20 +79,32 @@ impl Planner<'_> {
             Some(spec) => vec![repeated(&network, spec)?],
             None => self.read_targets(&network, &remark)?,
         };
-        let spec = |target: Target| {
+        let specs = targets.into_iter().map(|target| {
             let what = (target.title.as_str(), target.objective, target.unit);
-            Spec::new(
-                (&name, &network.hash),
-                what,
-                self.seed,
-                self.settings.clone(),
-            )
-        };
+            let settings = self.settings.clone();
+            self.branched(Spec::new((&name, &network.hash), what, self.seed, settings))
+        });
         let plan = Plan {
             model: model.map(str::to_string),
-            specs: targets.into_iter().map(spec).collect(),
+            specs: specs.collect::<Result<_, _>>()?,
         };
         Ok((plan, network))
+    }
+
+    /// The run with the changes on its way: those of the run that is repeated, and those that are asked for.
+    fn branched(&self, mut spec: Spec) -> Result<Spec, Failure> {
+        if let Some(from) = self.from {
+            spec = spec.with_earlier_of(from).map_err(Failure::usage)?;
+        }
+        for Then { step, changes } in &self.thens {
+            let mut settings = spec.settings.clone();
+            for (key, value) in changes {
+                settings.set_text(key, value).map_err(Failure::usage)?;
+            }
+            let branched = spec.branched(*step, &settings);
+            spec = branched.map_err(|problem| Failure::usage(anyhow!("--then: {problem}")))?;
+        }
+        Ok(spec)
     }
 
     fn read_targets(
@@ -186,6 +207,23 @@ pub fn settings(arguments: &Arguments, from: Option<&Spec>) -> Result<Settings, 
             .map_err(Failure::usage)?;
     }
     Ok(settings)
+}
+
+/// The changes that `--then` asks for: each `STEP:KEY=VALUE,KEY=VALUE`.
+pub fn thens(texts: &[String]) -> Result<Vec<Then>, Failure> {
+    let read = |text: &String| {
+        let wrong = || Failure::usage(anyhow!("--then {text}: say STEP:KEY=VALUE,KEY=VALUE"));
+        let (step, changes) = text.split_once(':').ok_or_else(wrong)?;
+        let change = |change: &str| {
+            let (key, value) = change.split_once('=').ok_or_else(wrong)?;
+            Ok::<_, Failure>((key.trim().to_string(), value.to_string()))
+        };
+        Ok(Then {
+            step: step.trim().parse().map_err(|_| wrong())?,
+            changes: changes.split(',').map(change).collect::<Result<_, _>>()?,
+        })
+    };
+    texts.iter().map(read).collect()
 }
 
 /// Asks before minutes of work whether its result can be written.

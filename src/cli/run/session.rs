@@ -2,6 +2,7 @@
 
 use super::Arguments;
 use super::delivery::Delivery;
+use super::judges::Origin;
 use crate::cli::{Failure, output};
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,7 +21,10 @@ pub struct Session<'a> {
     pub device: Device,
     pub stop: Stop,
     pub arguments: &'a Arguments,
+    /// All runs of the batch in which the run that is repeated was made, if its picture hangs on that; otherwise empty.
+    pub companions: Vec<Spec>,
     pub judges: Judges,
+    pub origin: Origin,
     pub delivery: Delivery<'a>,
 }
 
@@ -78,17 +82,24 @@ impl Session<'_> {
 
     /// Computes one batch.
     fn climb(&mut self, network: &Network, batch: &[&Spec]) -> Result<Made, Failure> {
-        let endings = match self.steps(network, batch) {
+        let together: Vec<&Spec> = match self.companions.is_empty() {
+            true => batch.to_vec(),
+            false => self.companions.iter().collect(),
+        };
+        let endings = match self.steps(network, &together) {
             Ok(Some(endings)) => endings,
             Ok(None) => return Ok(Made::Stopped),
             Err(problem) if problem.is_stop() => return Ok(Made::Stopped),
             Err(problem) => return Ok(Made::Some(problem)),
         };
+        let is_asked = |id: &str| batch.iter().any(|spec| spec.id() == id);
         // One that failed does not keep the others from their pictures.
         let mut failed = None;
         let mut finished: Vec<Ending> = Vec::new();
         for ending in endings {
             match ending {
+                // Companions only step along.
+                Ok(ending) if !is_asked(&ending.record.id) => {}
                 Ok(ending) => finished.push(ending),
                 Err(problem) => note(&mut failed, problem),
             }
@@ -160,7 +171,8 @@ impl Session<'_> {
         let mut cases: Vec<Case> = cases.collect();
         let stop = self.stop.clone();
         let mut goes_on = || !stop.is_stopped();
-        let mut warn = |text: String| output::remark(&text);
+        let origin = &self.origin;
+        let mut warn = |text: String| origin.remark(text);
         self.judges
             .judge(self.home, &mut cases, &mut goes_on, &mut warn);
         count(runs) > before

@@ -36,6 +36,15 @@ pub struct Header {
     has_mask: bool,
     /// Frames of each run, their width and height.
     frames: (usize, u32, u32),
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    companions: Vec<String>,
+}
+
+impl Header {
+    /// Steps taken.
+    pub fn step(&self) -> usize {
+        self.at.step
+    }
 }
 
 /// The beginning of a checkpoint.
@@ -68,6 +77,7 @@ pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
             frame_size.0,
             frame_size.1,
         ),
+        companions: checkpoint.companions.clone(),
     };
     let text = serde_json::to_vec(&header).expect("a header can always be written as JSON");
     let mut bytes = Vec::with_capacity(16 * saved.canvas.len());
@@ -109,6 +119,7 @@ pub fn read_start(file: &mut File) -> Result<Start, String> {
     let counts = [header.at.runs.len(), header.dims[0]];
     let fits = counts.iter().all(|&count| count == runs)
         && (1..=MOST_TOGETHER).contains(&runs)
+        && header.companions.len() <= MOST_TOGETHER
         && header.frames.0 <= MOST_FRAMES;
     match fits {
         true => Ok(Start { header, text }),
@@ -206,5 +217,6 @@ fn decode(header: Header, mut bytes: &[u8]) -> Option<Checkpoint> {
         scores,
         frames,
         seconds: header.seconds,
+        companions: header.companions,
     })
 }

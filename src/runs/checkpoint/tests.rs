@@ -51,6 +51,7 @@ fn checkpoint(classes: &[usize]) -> Checkpoint {
         scores: vec![vec![0.1, -3e-9]; runs],
         frames: vec![vec![RgbImage::from_pixel(4, 3, image::Rgb([1, 2, 3])); 2]; runs],
         seconds: 0.1 + 0.2,
+        companions: Vec::new(),
     }
 }
 

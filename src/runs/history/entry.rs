@@ -1,7 +1,7 @@
 //! A run in few words: what a list of ten thousand needs of each.
 
 use super::super::judging::{self, MOST_SHOWN, Verdict};
-use super::super::spec::{self, Changes};
+use super::super::spec::{self, BranchPoint, Changes};
 use super::{Ended, Record};
 use crate::ascent::{Kind, Objective, Unit};
 use crate::text::shown;
@@ -29,6 +29,8 @@ pub struct Entry {
     pub method: u32,
     /// The settings that differ from the defaults.
     pub changes: Changes,
+    /// Where it begins, if it is a branch.
+    pub branched_from: Option<BranchPoint>,
     /// The objective of the finished picture.
     pub score: f32,
     /// The probability of the class; only for classes.
@@ -60,6 +62,7 @@ impl Entry {
             seed: spec.seed,
             method: spec.method,
             changes: spec.changes(),
+            branched_from: spec.branched_from(),
             score: record.score,
             probability: record.probability,
             verdicts: cleaned(record.verdicts.clone()),
@@ -88,6 +91,7 @@ impl Entry {
             seed: spec.seed,
             method: spec.method,
             changes: Changes::of(spec.method, settings),
+            branched_from: spec.branched_from.0,
             score: brief.score,
             probability: brief.probability,
             verdicts: cleaned(brief.verdicts),
@@ -159,6 +163,27 @@ struct BriefSpec<'a> {
     method: u32,
     #[serde(borrow)]
     settings: BTreeMap<Cow<'a, str>, Value>,
+    #[serde(default)]
+    branched_from: Last,
+}
+
+/// The last of a run's branch points. That it is what it says is checked where all of the record is read.
+#[derive(Default)]
+struct Last(Option<BranchPoint>);
+
+impl<'de> Deserialize<'de> for Last {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Point {
+            id: String,
+            step: usize,
+        }
+        let last = Vec::<Point>::deserialize(deserializer)?.pop();
+        Ok(Self(last.map(|Point { id, step }| BranchPoint {
+            id: shown(&id),
+            step,
+        })))
+    }
 }
 
 /// How many elements a list has.
@@ -198,12 +223,18 @@ mod tests {
         record.spec.settings.set("blur", 2.0.into()).unwrap();
         record.spec.settings.set("steps", 80.0.into()).unwrap();
         record.verdicts = vec![verdict("lite\u{1b}", Some(0.25)); MOST_SHOWN + 1];
+        record.spec = {
+            let mut later = record.spec.settings.clone();
+            later.set("blur", 1.0.into()).unwrap();
+            record.spec.branched(9, &later).unwrap()
+        };
         record.id = record.spec.id();
         let json = serde_json::to_vec_pretty(&record).unwrap();
         let entry = Entry::parse(&json, &record.id, true).unwrap();
         assert_eq!(entry, Entry::of(&record, true));
         assert_eq!((entry.steps, entry.target.as_str()), (3, "flamingo"));
-        assert_eq!(entry.changes.to_string(), "steps=80 blur=2");
+        assert_eq!(entry.changes.to_string(), "steps=80 blur=1");
+        assert_eq!(entry.branched_from.as_ref().unwrap().step, 9);
         assert_eq!(entry.verdicts.len(), MOST_SHOWN);
         assert_eq!(entry.verdicts[0].model, "lite\\u{1b}");
         assert_eq!(entry.judged(), Some(0.25));

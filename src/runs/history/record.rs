@@ -56,6 +56,10 @@ pub struct Record {
     /// run that stepped alone or is the same as if it had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub together: Option<usize>,
+    /// The ids of those runs in their order, this one among them: of a branch, those that stepped with the run that it was
+    /// branched from. Not in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub companions: Vec<String>,
     pub ended: Ended,
     /// Seconds since 1970 at the end.
     pub time: u64,

@@ -61,6 +61,7 @@ pub(in super::super) fn record(seed: u64) -> Record {
         seconds: 1.5,
         batch: 1,
         together: None,
+        companions: Vec::new(),
         ended: Ended::Finished,
         time: 1_000_000 + seed,
     }

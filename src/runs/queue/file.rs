@@ -2,7 +2,7 @@
 //! offered to the next.
 
 use super::super::{Error, export};
-use super::{Job, Queue};
+use super::{Job, MOST_JOBS, Queue};
 use crate::home::Home;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
@@ -92,6 +92,8 @@ impl Drop for QueueFile {
 pub struct Orphan {
     /// What it holds.
     pub queue: Queue,
+    /// How many more its file holds, for which no queue has room.
+    surplus: usize,
     path: PathBuf,
     lock_path: PathBuf,
     _lock: File,
@@ -103,17 +105,38 @@ impl Orphan {
         self.queue.jobs().iter().cloned()
     }
 
-    /// Removes it from disk: its jobs were taken over and saved, or are not wanted.
+    /// What to say of a file that holds more than a queue takes.
+    fn remark(&self) -> Option<Error> {
+        (self.surplus > 0).then(|| Error::Damaged {
+            path: self.path.clone(),
+            why: format!(
+                "it holds {} runs more than the {MOST_JOBS} that a queue takes; they are not queued, and the file is kept as {}",
+                self.surplus,
+                self.kept().display()
+            ),
+        })
+    }
+
+    /// Where a file goes that holds more than was taken over.
+    fn kept(&self) -> PathBuf {
+        self.path.with_extension("kept.json")
+    }
+
+    /// Removes it from disk: its jobs were taken over and saved, or are not wanted. A file that holds more is kept.
     ///
     /// # Errors
     /// [`Error::File`].
     pub fn remove(self) -> Result<(), Error> {
-        remove(&self.path)?;
+        match self.surplus {
+            0 => remove(&self.path)?,
+            _ => fs::rename(&self.path, self.kept()).map_err(Error::file(&self.path))?,
+        }
         remove(&self.lock_path)
     }
 }
 
-/// The queues that processes left behind, oldest first, and what is wrong with those that cannot be read.
+/// The queues that processes left behind, oldest first, and what is to be said of them and of those that cannot be read.
+/// Together they hold no more than one queue takes: others are left for the next process.
 ///
 /// # Errors
 /// [`Error::File`] if the folder cannot be listed.
@@ -132,10 +155,23 @@ pub fn orphans(home: &Home) -> Result<(Vec<Orphan>, Vec<Error>), Error> {
         .map(|entry| (changed(&entry.path()), entry.path()))
         .collect();
     locks.sort();
-    let (mut orphans, mut problems) = (Vec::new(), Vec::new());
+    let (mut orphans, mut problems) = (Vec::<Orphan>::new(), Vec::new());
+    let mut room = MOST_JOBS;
     for (time, lock_path) in locks {
         match orphan(&lock_path, time) {
-            Ok(found) => orphans.extend(found),
+            Ok(Some(found)) if found.queue.jobs().len() > room => {
+                let count = found.queue.jobs().len();
+                problems.push(Error::Damaged {
+                    path: found.path.clone(),
+                    why: format!("its {count} runs find no room now; the next start offers them"),
+                });
+            }
+            Ok(Some(found)) => {
+                room -= found.queue.jobs().len();
+                problems.extend(found.remark());
+                orphans.push(found);
+            }
+            Ok(None) => {}
             Err(problem) => problems.push(problem),
         }
     }
@@ -161,16 +197,18 @@ fn orphan(lock_path: &Path, time: SystemTime) -> Result<Option<Orphan>, Error> {
         }
         return Ok(None);
     }
+    let (queue, surplus) = read(&path)?;
     Ok(Some(Orphan {
-        queue: read(&path)?,
+        queue,
+        surplus,
         path,
         lock_path: lock_path.into(),
         _lock: lock,
     }))
 }
 
-/// Reads a queue file, which anybody may have written.
-fn read(path: &Path) -> Result<Queue, Error> {
+/// Reads a queue file, which anybody may have written. Also tells how many jobs it has beyond what a queue takes.
+fn read(path: &Path) -> Result<(Queue, usize), Error> {
     let damaged = |why: String| Error::Damaged {
         path: path.into(),
         why: format!("this queue cannot be read ({why}); remove the file to be rid of it"),

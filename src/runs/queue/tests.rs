@@ -148,6 +148,77 @@ fn a_queue_outlives_its_process_and_its_batch_stays_together() {
 }
 
 #[test]
+fn a_file_with_more_jobs_than_a_queue_takes_says_so_and_is_kept() {
+    let (_folder, home) = home();
+    let file = QueueFile::open(&home).unwrap();
+    let mut long = Queue::default();
+    for class in 0..MOST_JOBS {
+        long.push(spec(class, 9)).unwrap();
+    }
+    for class in 0..3 {
+        let mut more = queue(&[(class, 8)]);
+        long.jobs.push(more.jobs.remove(0));
+    }
+    file.save(&long).unwrap();
+    let entries = fs::read_dir(home.queues()).unwrap().flatten();
+    let mut paths = entries.map(|entry| entry.path());
+    let path = paths.find(|path| path.extension().unwrap() == "json");
+    let path = path.unwrap();
+    let text = fs::read(&path).unwrap();
+    let kept = path.with_extension("kept.json");
+    let other = QueueFile::open(&home).unwrap();
+    other.save(&queue(&[(0, 7)])).unwrap();
+    drop((file, other));
+
+    let (mut found, problems) = orphans(&home).unwrap();
+    let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!((found.len(), said.len()), (1, 2), "{said:?}");
+    let is_about = |what: &str| said.iter().any(|text| text.contains(what));
+    // Whichever of the two came first: the other one has no room.
+    let orphan = found.remove(0);
+    if orphan.queue.jobs().len() == 1 {
+        assert!(is_about("10000 runs find no room now"), "{said:?}");
+        orphan.remove().unwrap();
+        let (mut found, problems) = orphans(&home).unwrap();
+        assert!(
+            problems[0]
+                .to_string()
+                .contains("holds 3 runs more than the 10000")
+        );
+        found.remove(0).remove().unwrap();
+    } else {
+        assert!(is_about("holds 3 runs more than the 10000"), "{said:?}");
+        assert!(is_about("1 runs find no room now"), "{said:?}");
+        orphan.remove().unwrap();
+        let (mut found, problems) = orphans(&home).unwrap();
+        assert!(problems.is_empty() && found[0].queue.jobs().len() == 1);
+        found.remove(0).remove().unwrap();
+    }
+    assert_eq!(fs::read(&kept).unwrap(), text);
+    assert_eq!(fs::read_dir(home.queues()).unwrap().count(), 1);
+}
+
+#[test]
+fn paused_jobs_rest_go_on_together_and_wait_in_the_next_process() {
+    let (_folder, home) = home();
+    let mut queue = queue(&[(0, 9), (1, 9), (2, 8)]);
+    queue.started(&[0, 1]);
+    queue.pause(5);
+    assert_eq!(queue.jobs()[1].state, JobState::Paused(5));
+    assert_eq!(queue.next_batch(8).len(), 1);
+    let file = QueueFile::open(&home).unwrap();
+    file.save(&queue).unwrap();
+    drop(file);
+    let (found, _) = orphans(&home).unwrap();
+    assert_eq!(found[0].queue.waiting(), 3);
+    assert_eq!((queue.resume(1), queue.resume(2)), (2, 0));
+    assert_eq!(queue.next_batch(8).len(), 2);
+    queue.move_to_front(2);
+    let order: Vec<JobId> = queue.jobs().iter().map(|job| job.id).collect();
+    assert_eq!(order, [2, 0, 1]);
+}
+
+#[test]
 fn an_empty_queue_leaves_no_trace() {
     let (_folder, home) = home();
     let file = QueueFile::open(&home).unwrap();

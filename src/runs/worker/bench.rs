@@ -64,6 +64,8 @@ pub struct Bench {
     /// Whether the watched jobs or their overlay have changed since the last picture.
     pub is_watch_new: bool,
     pub is_ended: bool,
+    /// Whether the batch under way is to be left for others, to go on later.
+    is_set_aside: bool,
     photos: Photos,
 }
 
@@ -95,6 +97,7 @@ impl Bench {
             watch: None,
             is_watch_new: false,
             is_ended: false,
+            is_set_aside: false,
             photos: Photos::default(),
         }
     }
@@ -121,6 +124,7 @@ impl Bench {
 
     /// Makes a batch. Whatever happens, every job of it gets an answer, unless the worker is to end.
     fn make(&mut self, jobs: Vec<Job>) {
+        self.is_set_aside = false;
         self.current = jobs.iter().map(|job| job.id).collect();
         let made = surely(|| self.try_to_make(jobs));
         let left = std::mem::take(&mut self.current);
@@ -197,9 +201,14 @@ impl Bench {
         self.current.contains(&job)
     }
 
-    /// Whether the batch under way is of no use any more.
+    /// Whether the batch under way is of no use any more, or not now.
     pub fn is_useless(&self) -> bool {
-        self.is_ended || self.current.is_empty()
+        self.is_left() || self.current.is_empty()
+    }
+
+    /// Whether the batch under way is to be left as it is, to go on later.
+    pub fn is_left(&self) -> bool {
+        self.is_ended || self.is_set_aside
     }
 
     /// The network of a model, opened if need be; `None` if nobody wants it any more.
@@ -291,6 +300,7 @@ impl Bench {
                 Command::Judges(models) => self.judges = Judges::new(models),
                 Command::Pause => self.pause(true),
                 Command::Resume => self.pause(false),
+                Command::SetAside => self.is_set_aside = !self.current.is_empty(),
                 Command::Cancel(job) => self.cancel(job),
                 Command::Watch(watched, overlay) => {
                     self.watch = Some((watched, overlay));

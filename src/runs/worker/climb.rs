@@ -65,9 +65,9 @@ impl Bench {
             Err(problem) => Err(problem.to_string()),
         };
         match made {
-            Ok(Kept::All) if self.is_ended && !self.current.is_empty() => {
+            Ok(Kept::All) if self.is_left() && !self.current.is_empty() => {
                 if let Err(problem) = keeper.write_now(&batch) {
-                    tracing::warn!(%problem, "no checkpoint could be written at the end");
+                    tracing::warn!(%problem, "no checkpoint could be written on leaving");
                 }
             }
             // Once there is room again, the pictures are made from what the checkpoint has.
@@ -93,9 +93,11 @@ impl Bench {
         let provider = &loaded.opened.provider;
         let mut is_afresh = false;
         while !self.is_useless() {
-            let found = match is_afresh {
-                true => None,
-                false => checkpoint::find(&self.home, &specs, provider),
+            let found = match (is_afresh, specs.as_slice()) {
+                (true, _) => None,
+                (false, [spec]) => checkpoint::find(&self.home, &specs, provider)
+                    .or_else(|| checkpoint::find_parent(&self.home, spec, provider)),
+                (false, _) => checkpoint::find(&self.home, &specs, provider),
             };
             let begun = match found {
                 Some(found) => {

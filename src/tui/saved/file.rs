@@ -1,5 +1,5 @@
 //! The file that says where the user was, one for all models and all explorers of a user. It is a convenience: one that
-//! cannot be read is set aside by the next that is written.
+//! cannot be read is set aside, and another begun.
 
 use super::{Saved, SavedModel};
 use crate::files;
@@ -21,36 +21,62 @@ struct Content {
     models: Vec<SavedModel>,
 }
 
-/// What is kept, and a line that says what is wrong with the file, if anything is: nothing of it counts then.
+/// What is kept, and a line that says what is wrong with the file, if anything is: nothing of it counts then, and it is set
+/// aside.
 pub fn load(home: &Home) -> (Saved, Option<String>) {
     let path = home.explorer();
-    match read(&path) {
+    if let Ok(saved) = read(&path) {
+        return (saved, None);
+    }
+    // Another explorer may be about to set it aside.
+    let _turn = path.parent().map(files::turn);
+    read_or_set_aside(&path)
+}
+
+fn read_or_set_aside(path: &Path) -> (Saved, Option<String>) {
+    match read(path) {
         Ok(saved) => (saved, None),
-        Err(why) => {
-            let path = path.display();
-            let text = format!("{path}: {why}; it is ignored, and written anew");
-            (Saved::default(), Some(text))
-        }
+        Err(why) => (Saved::default(), Some(set_aside(path, &why))),
+    }
+}
+
+/// Moves a file that cannot be read out of the way; what to say of it.
+fn set_aside(path: &Path, why: &str) -> String {
+    let aside = path.with_extension("damaged.json");
+    let shown = path.display();
+    let moved = match path.is_file() {
+        true => fs::rename(path, &aside),
+        false => return format!("{shown}: {why}; where you are is not kept"),
+    };
+    match moved {
+        Ok(()) => format!(
+            "{shown}: {why}; kept as {}, and begun anew",
+            aside.display()
+        ),
+        Err(problem) => format!("{shown}: {why}; it is ignored ({problem})"),
     }
 }
 
 /// Keeps a model beside the others. Explorers that save at once take turns; of one model, the last to save counts.
 ///
+/// A file that cannot be read is set aside; the result is then a line that says so.
+///
 /// # Errors
 /// What the system says; the file is then as it was.
-pub fn save(home: &Home, model: &SavedModel) -> io::Result<()> {
+pub fn save(home: &Home, model: &SavedModel) -> io::Result<Option<String>> {
     let path = home.explorer();
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let _turn = files::turn(folder);
-    let mut saved = read(&path).unwrap_or_default();
+    let (mut saved, problem) = read_or_set_aside(&path);
     saved.put(model.clone());
     let mut text = written(&saved);
     while text.len() > MOST_BYTES && !saved.models.is_empty() {
         saved.models.remove(0);
         text = written(&saved);
     }
-    files::write(&path, &text)
+    files::write(&path, &text)?;
+    Ok(problem)
 }
 
 fn written(saved: &Saved) -> Vec<u8> {
@@ -109,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_ignored_with_one_line_and_replaced() {
+    fn a_damaged_file_is_set_aside_with_one_line_and_another_begun() {
         let long = vec![b' '; MOST_BYTES + 1];
         let deep = b"[".repeat(MOST_BYTES);
         let other = br#"{"version": 2, "models": []}"#;
@@ -122,8 +148,17 @@ mod tests {
             assert_eq!(saved, Saved::default());
             let problem = problem.unwrap();
             assert!(problem.contains("explorer.json") && !problem.contains('\n'));
-            save(&home, &model("a")).unwrap();
+            let aside = home.explorer().with_extension("damaged.json");
+            assert!(problem.contains(aside.to_str().unwrap()), "{problem}");
+            assert_eq!(fs::read(&aside).unwrap(), damage);
+            assert_eq!(save(&home, &model("a")).unwrap(), None);
             assert_eq!(load(&home).1, None);
+            // Damaged while an explorer is open, it is not lost in silence either.
+            fs::write(home.explorer(), damage).unwrap();
+            let problem = save(&home, &model("b")).unwrap().unwrap();
+            assert!(problem.contains("explorer.json"), "{problem}");
+            assert_eq!(fs::read(&aside).unwrap(), damage);
+            assert_eq!(load(&home).0.models.len(), 1);
         }
         let (_folder, home) = home();
         fs::create_dir_all(home.explorer()).unwrap();

@@ -13,6 +13,7 @@ use crate::runs::worker::Opened;
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Most models that are kept, the latest.
 const MOST_MODELS: usize = 50;
@@ -32,6 +33,9 @@ pub struct Saved {
 pub struct SavedModel {
     /// Content hash of the model.
     pub model: String,
+    /// What opens it again: a path or a card's name. Not in files of earlier versions.
+    #[serde(default)]
+    pub name: Option<String>,
     pub tab: Tab,
     /// The line of the tree of layers under the cursor.
     pub row: Option<SavedRow>,
@@ -70,6 +74,11 @@ impl Saved {
         self.models.iter().find(|model| model.model == hash)
     }
 
+    /// The model that was used last.
+    pub fn last(&self) -> Option<&SavedModel> {
+        self.models.last()
+    }
+
     /// Keeps a model in place of what was kept of it; of too many, the one that was not used for longest goes.
     pub fn put(&mut self, model: SavedModel) {
         self.models.retain(|other| other.model != model.model);
@@ -106,6 +115,7 @@ impl SavedModel {
         };
         Some(Self {
             model: opened.hash.clone(),
+            name: Some(name(&opened.model, &app.environment.folder)),
             tab: browser.tab,
             row,
             open: open.take(MOST_SCOPES).collect(),
@@ -167,6 +177,15 @@ impl SavedModel {
     }
 }
 
+/// What opens a model again, wherever the explorer is started: `model` is what was asked for in `folder`.
+fn name(model: &str, folder: &Path) -> String {
+    let is_path = model.contains(std::path::is_separator) || model.ends_with(".onnx");
+    match is_path {
+        true => folder.join(model).display().to_string(),
+        false => model.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +193,7 @@ mod tests {
     pub(super) fn model(hash: &str) -> SavedModel {
         SavedModel {
             model: hash.into(),
+            name: Some("toy".into()),
             tab: Tab::History,
             row: Some(SavedRow::Scope("blocks.1".into())),
             open: vec!["blocks.0".into()],
@@ -188,6 +208,19 @@ mod tests {
             seed: u64::MAX,
             changes: BTreeMap::from([("steps".into(), 80.0.into())]),
         }
+    }
+
+    #[test]
+    fn a_model_is_kept_under_a_name_that_holds_in_every_folder() {
+        let name = |model| name(model, Path::new("/home/a"));
+        assert_eq!(name("efficientnet-lite0"), "efficientnet-lite0");
+        assert_eq!(name("m.onnx"), "/home/a/m.onnx");
+        assert_eq!(name("/srv/m.onnx"), "/srv/m.onnx");
+        // A file of an earlier version names none.
+        let mut text = serde_json::to_value(model("a")).unwrap();
+        text.as_object_mut().unwrap().remove("name");
+        let read: SavedModel = serde_json::from_value(text).unwrap();
+        assert_eq!(read.name, None);
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn done(app: &mut App, effects: &mut Vec<Effect>) {
 fn progress(app: &App) -> Option<Progress> {
     let busy = app.busy.as_ref()?;
     let ended = (busy.finished + busy.failed) as f64;
-    let waits = |state: &JobState| !matches!(state, JobState::Failed(_));
+    let waits = |state: &JobState| matches!(state, JobState::Waiting | JobState::Running);
     let jobs = app.queue.jobs().iter();
     let queued = jobs.filter(|job| waits(&job.state)).count() as f64;
     let under_way: f64 = app.running.iter().map(pace::share).sum();

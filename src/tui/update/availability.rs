@@ -6,7 +6,7 @@ use super::super::command::{COMMANDS, Command, Context};
 use super::super::listing::Motion;
 use super::super::popup::Popup;
 use super::super::tree::Row;
-use super::{album, browse, context, finished, overlay, photo};
+use super::{album, branch, browse, context, finished, overlay, photo, queueing};
 use crate::ascent::settings::{PRESETS, in_groups};
 use crate::runs::queue::JobState;
 
@@ -55,6 +55,7 @@ fn takes(popup: &Popup, command: Command) -> bool {
                     | Command::NextPreset
                     | Command::NewSeed
                     | Command::ResetSeed
+                    | Command::Branch
                     | Command::Undo
             );
             plans || command.entry().context == Context::Settings
@@ -149,9 +150,11 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         }
         Command::ResetSeed if app.plan.seed == 0 => Some("the seed is 0 already"),
         Command::Sweep => sweep(app),
+        Command::Pause if queueing::rests(app) => None,
         Command::Pause if !app.held && !app.paused && app.running.is_empty() => {
             Some("nothing is running")
         }
+        Command::Branch => return branch::refusal(app),
         Command::NextOverlay | Command::PreviousOverlay => overlay::refusal(app),
         Command::WatchNext if app.running.is_empty() => Some("nothing is running"),
         Command::WatchNext
@@ -203,9 +206,16 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         | Command::Clear
             if app.queue.jobs().is_empty() =>
         {
-            Some("the queue is empty")
+            let text = match app.focus {
+                Panel::Queue => format!(
+                    "the queue is empty: {} returns to the list",
+                    key(Command::Back)
+                ),
+                Panel::Browser => "the queue is empty".into(),
+            };
+            return Some(text);
         }
-        Command::Retry if !is_failed(app) => Some("only a failed run can be retried"),
+        Command::Retry if !is_idle(app) => Some("this run neither failed nor is it paused"),
         _ => None,
     };
     why.map(String::from)
@@ -226,10 +236,10 @@ fn settings(app: &App, command: Command) -> Option<&'static str> {
     }
 }
 
-/// Whether the selected run of the queue failed.
-fn is_failed(app: &App) -> bool {
+/// Whether the selected run of the queue failed or is paused.
+fn is_idle(app: &App) -> bool {
     let job = app.queue.jobs().get(app.queue_cursor);
-    job.is_some_and(|job| matches!(job.state, JobState::Failed(_)))
+    job.is_some_and(|job| matches!(job.state, JobState::Failed(_) | JobState::Paused(_)))
 }
 
 /// Whether the selected run of the queue is the one that is shown.

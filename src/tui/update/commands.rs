@@ -11,7 +11,8 @@ use super::super::plan::Plan;
 use super::super::popup::{Palette, Popup};
 use super::super::prompt::{Asked, Prompt};
 use super::{
-    album, atlas, availability, browse, elsewhere, finished, map, overlay, photo, queueing, typing,
+    album, atlas, availability, branch, browse, elsewhere, finished, map, overlay, photo, queueing,
+    typing,
 };
 use crate::ascent::settings::{Knob, PRESETS, in_groups};
 use crate::runs::worker::Command as Work;
@@ -78,6 +79,8 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Larger => browse::resize(app, true),
         Command::Smaller => browse::resize(app, false),
         Command::Pause if app.held => queueing::go_on(app),
+        Command::Pause if queueing::rests(app) => queueing::resume_all(app, effects),
+        Command::Branch => branch::branch(app, effects),
         Command::Pause => {
             let work = if app.paused {
                 Work::Resume

@@ -1,7 +1,7 @@
 //! What can be done with finished runs.
 
 use super::super::action::Effect;
-use super::super::app::{App, Shown};
+use super::super::app::{App, Shown, Tile};
 use super::super::command::Command;
 use super::super::messages::Level;
 use super::super::plan::Plan;
@@ -124,10 +124,26 @@ pub fn frames(app: &mut App, id: String, frames: Vec<Arc<RgbImage>>) {
 /// Lays the chosen runs aside.
 pub fn delete(app: &mut App, effects: &mut Vec<Effect>) {
     let ids: Vec<String> = chosen(app).iter().map(|entry| entry.id.clone()).collect();
-    if !ids.is_empty() {
-        app.browser.list_mut().clear_marks();
-        effects.push(Effect::Remove(ids));
+    if ids.is_empty() {
+        return;
     }
+    app.browser.list_mut().clear_marks();
+    // They leave the list at once: the next key means the next run.
+    for id in &ids {
+        app.library.remove(id);
+        app.gallery.forget(id);
+        app.shown.remove(&Tile::Finished(id.clone()));
+    }
+    browse::list_history(app);
+    remember(app, Undoable::Removed(ids.clone()));
+    effects.push(Effect::Remove(ids));
+}
+
+/// Runs could not be removed: there is nothing to undo.
+pub fn forget_removal(app: &mut App, ids: &[String]) {
+    let is_it =
+        |undoable: &Undoable| matches!(undoable, Undoable::Removed(removed) if removed == ids);
+    app.undoable.retain(|undoable| !is_it(undoable));
 }
 
 /// Something that can be undone.

@@ -7,6 +7,7 @@
 //! - `browse`: moving, folding, marking, searching
 //! - `album`: the list of photos
 //! - `atlas`: the grid of pictures
+//! - `branch`: from a paused run to a new one with other settings
 //! - `queueing`: from what is chosen to runs, and from the queue to the worker
 //! - `elsewhere`: runs in other models than the open one
 //! - `finished`: what can be done with finished runs
@@ -24,6 +25,7 @@ mod arguments;
 mod atlas;
 mod attention;
 mod availability;
+mod branch;
 mod browse;
 mod commands;
 mod elsewhere;
@@ -51,6 +53,7 @@ use std::time::Duration;
 
 pub use attention::Busy;
 pub use availability::{is_offered, refusal};
+pub use branch::outlook;
 pub use commands::perform;
 pub use finished::{AfterRecord, Undoable};
 pub use saved::due;
@@ -120,7 +123,12 @@ fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
         app.pending_since = app.now;
     }
     app.pending.push(chord);
-    let found = app.keymap.lookup(context(app), &app.pending);
+    let mut found = app.keymap.lookup(context(app), &app.pending);
+    if matches!(found, Match::None) && app.pending.len() == 1 && is_in_empty_queue(app) {
+        // It means nothing in the queue, so it can only be meant for the list.
+        app.focus = Panel::Browser;
+        found = app.keymap.lookup(context(app), &app.pending);
+    }
     match found {
         Match::Prefix => return,
         Match::Command(command) => {
@@ -142,10 +150,31 @@ fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
 
 /// Gives a command, or says why it would do nothing.
 pub fn give(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
+    if leave_empty_queue(app, command) {
+        return;
+    }
     match availability::refusal(app, command) {
         Some(why) => app.messages.say(Level::Note, why, app.now),
         None => perform(app, command, effects),
     }
+}
+
+/// Whether the focus is where the queue was.
+fn is_in_empty_queue(app: &App) -> bool {
+    app.focus == Panel::Queue && app.queue.jobs().is_empty() && app.popups.is_empty()
+}
+
+/// The focus stays where the queue was once that is empty, so that its keys do not become those of the list from one moment to
+/// the next. A command that is not the queue's leaves it. Returns whether that is all.
+fn leave_empty_queue(app: &mut App, command: Command) -> bool {
+    if !is_in_empty_queue(app) || command.entry().context == Context::Queue {
+        return false;
+    }
+    app.focus = Panel::Browser;
+    matches!(
+        command,
+        Command::NextPanel | Command::PreviousPanel | Command::Back
+    )
 }
 
 /// Says what a key that means nothing here means elsewhere.

@@ -1,14 +1,14 @@
 //! From what is chosen to runs, and from the queue to the worker.
 
 use super::super::action::Effect;
-use super::super::app::{App, Live, Panel, Shown, Tile};
+use super::super::app::{App, Live, Shown, Tile};
 use super::super::browser::Tab;
 use super::super::command::Command;
 use super::super::messages::Level;
 use super::super::pace::Pace;
 use super::super::plan;
 use super::browse::no_network;
-use super::finished;
+use super::{finished, reports};
 use crate::ascent::{Overlay, Settings};
 use crate::runs::Spec;
 use crate::runs::queue::{Job, JobId, JobState, MOST_TOGETHER};
@@ -233,7 +233,14 @@ pub fn go_on(app: &mut App) {
 pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
     let before = app.queue.jobs().len();
     app.held = before == 0;
-    app.queue.take_over(jobs);
+    let surplus = app.queue.take_over(jobs);
+    if surplus > 0 {
+        let text = format!(
+            "{} do not fit into the queue and are dropped",
+            counted(surplus, "run")
+        );
+        app.messages.say(Level::Warning, text, app.now);
+    }
     effects.push(Effect::SaveQueue(app.queue.clone()));
     let count = app.queue.jobs().len() - before;
     if count == 0 {
@@ -324,14 +331,16 @@ pub fn watch(app: &mut App) {
     let Some(job) = selected(app) else {
         return;
     };
-    match app.running.iter().any(|live| live.job == job) {
-        true => app.shown = Shown::Live(job),
-        false => app.messages.say(
-            Level::Note,
-            "it has not begun yet: there is nothing to see",
-            app.now,
-        ),
+    if app.running.iter().any(|live| live.job == job) {
+        app.shown = Shown::Live(job);
+        return;
     }
+    let is_paused = |job: &Job| matches!(job.state, JobState::Paused(_));
+    let text = match app.queue.get(job).is_some_and(is_paused) {
+        true => format!("it is paused: {} resumes it", app.key(Command::Retry)),
+        false => "it has not begun yet: there is nothing to see".into(),
+    };
+    app.messages.say(Level::Note, text, app.now);
 }
 
 /// Takes the selected run out of the queue; one under way is stopped.
@@ -342,7 +351,12 @@ pub fn cancel(app: &mut App, effects: &mut Vec<Effect>) {
     let title = app.queue.get(job).map(|job| job.spec.target.clone());
     let title = title.unwrap_or_default();
     match app.running.iter().any(|live| live.job == job) {
-        true => effects.push(Effect::Worker(Work::Cancel(job))),
+        // It leaves the list at once: the next key means the next run.
+        true => {
+            effects.push(Effect::Worker(Work::Cancel(job)));
+            app.queue.cancel(job);
+            reports::ended(app, job, effects);
+        }
         false => {
             app.queue.cancel(job);
             effects.push(Effect::SaveQueue(app.queue.clone()));
@@ -376,19 +390,29 @@ pub fn reorder(app: &mut App, earlier: bool, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Tries the selected run again if it failed.
+/// Tries the selected run again if it failed, and lets it go on if it is paused.
 pub fn retry(app: &mut App, effects: &mut Vec<Effect>) {
-    let failed = app.queue.jobs().get(app.queue_cursor);
-    match failed.map(|job| (job.id, &job.state)) {
-        Some((job, JobState::Failed(_))) => {
-            app.queue.retry(job);
-            effects.push(Effect::SaveQueue(app.queue.clone()));
-        }
-        Some(_) => app
-            .messages
-            .say(Level::Note, "only a failed run can be retried", app.now),
-        None => {}
+    if let Some(job) = selected(app)
+        && (app.queue.retry(job) || app.queue.resume(job) > 0)
+    {
+        effects.push(Effect::SaveQueue(app.queue.clone()));
     }
+}
+
+/// Whether nothing runs, and paused runs of the queue could.
+pub fn rests(app: &App) -> bool {
+    app.running.is_empty() && !app.held && !app.paused && app.queue.paused().is_some()
+}
+
+/// Lets all paused runs of the queue go on.
+pub fn resume_all(app: &mut App, effects: &mut Vec<Effect>) {
+    let mut count = 0;
+    while let Some(job) = app.queue.paused().map(|job| job.id) {
+        count += app.queue.resume(job);
+    }
+    let text = format!("{} resumed", counted(count, "run"));
+    app.messages.say(Level::Note, text, app.now);
+    effects.push(Effect::SaveQueue(app.queue.clone()));
 }
 
 /// Takes everything that waits or failed out of the queue.
@@ -403,7 +427,4 @@ pub fn clear(app: &mut App, effects: &mut Vec<Effect>) {
     app.messages.say(Level::Note, text, app.now);
     app.held = false;
     effects.push(Effect::SaveQueue(app.queue.clone()));
-    if app.queue.jobs().is_empty() {
-        app.focus = Panel::Browser;
-    }
 }

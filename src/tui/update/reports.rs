@@ -6,6 +6,7 @@ use super::super::command::Command;
 use super::super::gallery::Size;
 use super::super::listing::Listing;
 use super::super::messages::Level;
+use super::super::pace;
 use super::super::popup::{Picker, Popup, Purpose};
 use super::super::prompt::Prompt;
 use super::{album, atlas, browse, elsewhere, finished, overlay, photo, queueing, saved, typing};
@@ -104,11 +105,14 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             from_history,
         } => finished(app, job, &record, picture, from_history, effects),
         Report::Failed { job, why } => {
-            let title = app.queue.get(job).map(|job| job.spec.target.clone());
-            let text = format!("{}: {why}", title.as_deref().unwrap_or_default());
+            // One that was cancelled meanwhile is of no interest.
+            let Some(title) = app.queue.get(job).map(|job| job.spec.target.clone()) else {
+                return;
+            };
+            let text = format!("{title}: {why}");
             app.messages.say(Level::Error, text, app.now);
             app.queue.failed(job, why);
-            note_end(app, &title.unwrap_or_default(), false);
+            note_end(app, &title, false);
             ended(app, job, effects);
         }
         Report::Cancelled { job } => {
@@ -130,6 +134,7 @@ fn started(app: &mut App, begun: &Started) {
         live.steps = begun.steps;
         live.step = begun.resumed_at;
         live.octaves.clone_from(&begun.octaves);
+        live.octave = pace::octave_of(&begun.octaves, begun.resumed_at);
         let points = (1..).zip(scores);
         live.curve = points
             .map(|(step, score)| (f64::from(step), f64::from(*score)))
@@ -228,7 +233,7 @@ fn advice(app: &App, record: &Record) -> String {
 }
 
 /// A run is no longer under way.
-fn ended(app: &mut App, job: JobId, effects: &mut Vec<Effect>) {
+pub fn ended(app: &mut App, job: JobId, effects: &mut Vec<Effect>) {
     app.running.retain(|live| live.job != job);
     app.snapshots.retain(|snapshot| snapshot.job != job);
     app.shown.remove(&Tile::Live(job));
@@ -266,15 +271,16 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         Answer::Photos { path, found } => album::found(app, &path, found, effects),
         Answer::Orphans(jobs) => queueing::take_over(app, jobs, effects),
         Answer::Removed(ids) => {
-            for id in &ids {
-                app.library.remove(id);
-                app.gallery.forget(id);
-                app.shown.remove(&Tile::Finished(id.clone()));
-            }
             let key = app.key(Command::Undo);
             let text = format!("{} deleted; {key} to undo", counted(ids.len(), "run"));
             app.messages.say(Level::Note, text, app.now);
-            finished::remember(app, finished::Undoable::Removed(ids));
+        }
+        Answer::NotRemoved { ids, entries, why } => {
+            app.messages.say(Level::Error, why, app.now);
+            finished::forget_removal(app, &ids);
+            for entry in entries {
+                app.library.add(entry);
+            }
             browse::list_history(app);
         }
         Answer::Restored(ids) => {

@@ -95,7 +95,7 @@ pub fn keep(app: &mut App, effects: &mut Vec<Effect>) {
         now.shown.clone_from(&before.shown);
     }
     app.unsaved = false;
-    if app.saved.of(&now.model) == Some(&now) {
+    if app.saved.last() == Some(&now) {
         return;
     }
     app.saved_at = app.now;

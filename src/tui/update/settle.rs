@@ -2,7 +2,7 @@
 //! pictures are still to be loaded for that.
 
 use super::super::action::Effect;
-use super::super::app::{App, Panel, Shown, Tile};
+use super::super::app::{App, Shown, Tile};
 use super::super::gallery::Size;
 use super::super::lens::Magnified;
 use super::super::popup::Popup;
@@ -43,9 +43,6 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     app.queue_cursor = app
         .queue_cursor
         .min(app.queue.jobs().len().saturating_sub(1));
-    if app.queue.jobs().is_empty() {
-        app.focus = Panel::Browser;
-    }
     let before = app.shown.clone();
     show_selected(app);
     let now = app.now;

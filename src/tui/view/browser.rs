@@ -289,7 +289,9 @@ fn entry_row(app: &App, entry: &Entry, now: u64, width: usize) -> Line<'static> 
         true => format!("{} ", words::model(&entry.model)),
         false => String::new(),
     };
-    let note = format!("{model}{seed}{}", entry.changes);
+    let from = entry.branched_from.as_ref();
+    let from = from.map_or_else(String::new, |from| format!("{from} "));
+    let note = format!("{model}{seed}{from}{}", entry.changes);
     let right = Span::styled(right, app.theme.style(Role::Dim));
     let mut line = noted(
         app,

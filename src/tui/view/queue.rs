@@ -37,6 +37,7 @@ fn row(app: &App, job: &Job, width: usize) -> Line<'static> {
             (Role::Good, format!("{:.0} % done", 100.0 * share))
         }
         JobState::Waiting => (Role::Dim, format!("seed {}", job.spec.seed)),
+        JobState::Paused(step) => (Role::Warning, format!("paused at {step}")),
         JobState::Failed(why) => (Role::Bad, fit(why, width / 2)),
     };
     let room = width.saturating_sub(state.len() + 1);
@@ -46,7 +47,10 @@ fn row(app: &App, job: &Job, width: usize) -> Line<'static> {
     };
     let is_other = app.is_of_other_model(&job.spec.model_hash);
     let model = is_other.then(|| format!("{} ", words::model(&job.spec.model)));
-    let note = format!("{}{}", model.unwrap_or_default(), job.spec.changes());
+    let from = job.spec.branched_from();
+    let from = from.map_or_else(String::new, |from| format!("{from} "));
+    let model = model.unwrap_or_default();
+    let note = format!("{model}{from}{}", job.spec.changes());
     let right = Span::styled(state, app.theme.style(role));
     noted(app, (&name, note.trim_end()), right, width)
 }

@@ -9,6 +9,7 @@ use crate::tui::command::Command;
 use crate::tui::listing::Listing;
 use crate::tui::text::fit_end;
 use crate::tui::theme::Role;
+use crate::tui::update::outlook;
 use crate::value::Value;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -17,6 +18,9 @@ use unicode_width::UnicodeWidthStr;
 
 /// Rows below the list: what the selected knob does.
 const HELP: u16 = 4;
+
+/// Rows below that while a run is paused: what a branch would change.
+const OUTLOOK: u16 = 2;
 
 /// Rows above it: the presets.
 const HEAD: u16 = 1;
@@ -32,9 +36,11 @@ enum Row {
 pub fn draw(app: &App, frame: &mut Frame, cursor: usize) {
     let all = rows();
     let title = format!("settings · {} · seed {}", app.plan.title(), app.plan.seed);
-    let height = all.len() as u16 + HEAD + HELP + 2;
+    let outlook = outlook(app);
+    let foot = HELP + outlook.as_ref().map_or(0, |_| OUTLOOK);
+    let height = all.len() as u16 + HEAD + foot + 2;
     let area = overlaid(app, frame, 76, height, &title);
-    if area.height <= HEAD + HELP + 1 {
+    if area.height <= HEAD + foot + 1 {
         return;
     }
     presets(
@@ -47,7 +53,7 @@ pub fn draw(app: &App, frame: &mut Frame, cursor: usize) {
     );
     let rows = Rect {
         y: area.y + HEAD,
-        height: area.height - HEAD - HELP,
+        height: area.height - HEAD - foot,
         ..area
     };
     let at = |row: &Row| matches!(row, Row::Knob(_, place) if *place == cursor);
@@ -72,6 +78,16 @@ pub fn draw(app: &App, frame: &mut Frame, cursor: usize) {
     if let Row::Knob(knob, _) = all[at] {
         let place = Rect::new(area.x, rows.bottom(), area.width, HELP);
         help(app, frame, knob, place);
+    }
+    if let Some(text) = outlook {
+        let place = Rect {
+            y: area.bottom() - OUTLOOK,
+            height: OUTLOOK,
+            ..area
+        };
+        Paragraph::new(Line::styled(text, app.theme.style(Role::Accent)))
+            .wrap(Wrap { trim: false })
+            .render(place, frame.buffer);
     }
 }
 

@@ -144,6 +144,8 @@ fn of_run(app: &App, entry: &Entry, record: Option<&Record>) -> Vec<Fact> {
         entry.seed, entry.steps, entry.provider
     );
     facts.push(("run", run));
+    let from = entry.branched_from.as_ref();
+    facts.extend(from.map(|from| ("branched", from.to_string())));
     let settings = record.map(|record| match record.spec.is_current() {
         true if entry.changes.is_empty() => "default".into(),
         true => entry.changes.to_string(),

@@ -1,0 +1,55 @@
+//! What a step graph and which canvases runs need.
+
+use super::machine::Plan;
+use super::map_layer;
+use super::octaves::{Octave, octaves};
+use super::step_graph::Terms;
+use super::target::check_unit;
+use super::{Error, Objective, Run, Settings};
+use crate::model::Network;
+
+/// The runs as they are in the step that follows after `taken` steps.
+pub(super) fn after(runs: &[Run], taken: usize) -> Vec<Run> {
+    runs.iter().map(|run| run.after(taken)).collect()
+}
+
+/// Checks runs, and says what step graph and which canvases they need.
+pub(super) fn prepare(
+    network: &Network,
+    objective: &Objective,
+    runs: &[Run],
+) -> Result<(Plan, Vec<Octave>), Error> {
+    let [first, ..] = runs else {
+        return Err(Error::Mismatch("nothing: there are none"));
+    };
+    for run in runs {
+        check_unit(network, objective, run.unit)?;
+    }
+    let any = |used: fn(&Settings) -> bool| runs.iter().any(|run| used(&run.settings));
+    let map = match any(|settings| settings.mask > 0.0) {
+        true => map_layer::resolve(network, objective, first.settings.map())?,
+        false => None,
+    };
+    let plan = Plan {
+        objective: objective.clone(),
+        class_score: first.settings.objective,
+        map,
+        runs: runs.len(),
+        terms: Terms {
+            levels: first.settings.levels,
+            noise: any(|settings| settings.view_noise > 0.0),
+            decay: any(|settings| settings.decay > 0.0),
+            damping: any(|settings| settings.damping > 0.0),
+            variation: any(|settings| settings.total_variation > 0.0),
+            contrast: any(|settings| settings.contrast > 0.0),
+            stochastic_depth: any(|settings| settings.stochastic_depth > 0.0),
+            rescue: false,
+        },
+    };
+    let octaves = octaves(
+        &first.settings,
+        network.preprocessing.uncropped(network.size.height) as usize,
+        network.preprocessing.uncropped(network.size.width) as usize,
+    );
+    Ok((plan, octaves))
+}

@@ -1,0 +1,91 @@
+//! The run that `--from` repeats: by its id in history, or by a picture that carries its spec.
+
+use crate::cli::{Failure, output};
+use std::path::Path;
+use ziggurat::home::Home;
+use ziggurat::runs::batch::provider_name;
+use ziggurat::runs::queue::{MOST_TOGETHER, shares_steps};
+use ziggurat::runs::{self, Record, Spec, export, history};
+use ziggurat::runtime::Device;
+
+/// The run that is repeated.
+pub struct From {
+    pub spec: Spec,
+    /// What history knows of it.
+    pub record: Option<Record>,
+}
+
+impl From {
+    /// The run that made the picture at a path, or else the one whose id is or begins with this text.
+    ///
+    /// # Errors
+    /// If there is neither, or it cannot be read.
+    pub fn read(home: &Home, from: &Path) -> Result<Self, Failure> {
+        let text = from.to_str().filter(|_| !from.exists());
+        let Some(prefix) = text.filter(|text| is_id(text)) else {
+            let spec = export::read_spec(from)?;
+            let record = history::read(home, &spec.id());
+            return Ok(Self {
+                record: record.ok(),
+                spec,
+            });
+        };
+        let id = history::resolve(home, prefix).map_err(|problem| match problem {
+            mistake @ (runs::Error::NoRun(_) | runs::Error::Ambiguous { .. }) => {
+                Failure::usage(mistake)
+            }
+            other => other.into(),
+        })?;
+        let record = history::read(home, &id)?;
+        Ok(Self {
+            spec: record.spec.clone(),
+            record: Some(record),
+        })
+    }
+}
+
+/// Whether a text can only be an id or its first digits.
+fn is_id(text: &str) -> bool {
+    (1..=16).contains(&text.len()) && text.chars().all(|c| c.is_ascii_hexdigit())
+}
+
+/// The runs of the batch in which the run of a record was made, in their order, if `asked` is that run and its picture
+/// hangs on its companions; otherwise empty. Says why if they cannot be repeated.
+pub fn companions(home: &Home, record: &Record, asked: &[Spec], device: Device) -> Vec<Spec> {
+    let is_repeated = asked.len() == 1 && asked[0].id() == record.id;
+    let Some(count) = record.together.filter(|count| *count > 1) else {
+        return Vec::new();
+    };
+    if !is_repeated || record.provider != provider_name(device) {
+        return Vec::new();
+    }
+    let missing = |what: &str| {
+        output::remark(&format!(
+            "the run stepped with {count} runs together, and {what}: its picture may look different"
+        ));
+        Vec::new()
+    };
+    if record.spec.branched_from().is_some() {
+        return missing("was branched then; it is made alone");
+    }
+    match record.companions.len() {
+        0 => return missing("an earlier version did not record which ones"),
+        1..=MOST_TOGETHER => {}
+        _ => return missing("those recorded are too many"),
+    }
+    let mut specs = Vec::new();
+    for id in &record.companions {
+        match history::read(home, id) {
+            Ok(companion) => specs.push(companion.spec),
+            Err(_) => return missing(&format!("{} is not in history", output::one_line(id))),
+        }
+    }
+    let is_one_batch = specs.iter().any(|spec| spec.id() == record.id)
+        && specs
+            .windows(2)
+            .all(|pair| shares_steps(&pair[0], &pair[1]));
+    match is_one_batch {
+        true => specs,
+        false => missing("those recorded cannot step together"),
+    }
+}

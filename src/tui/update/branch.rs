@@ -1,0 +1,100 @@
+//! From a paused run to a new one that goes on from its picture with the settings of the settings panel. The paused one stays
+//! in the queue.
+
+use super::super::action::Effect;
+use super::super::app::{App, Live, Shown};
+use super::super::command::Command;
+use super::super::messages::Level;
+use super::finished;
+use crate::runs::spec::changed;
+use crate::runs::worker::Command as Work;
+use crate::runs::{Spec, description};
+
+/// The run that a branch would go on from.
+fn paused(app: &App) -> Result<&Live, String> {
+    if app.running.is_empty() {
+        return Err("no run is paused: a branch goes on from a paused run".into());
+    }
+    let live = match (&app.shown, app.running.as_slice()) {
+        (Shown::Live(_), _) => app.watched(),
+        (_, [only]) => Some(only),
+        (Shown::Batch(_), _) => return Err(finished::several(app)),
+        _ => None,
+    };
+    let live = live.ok_or("none of the runs under way is shown: which one is to go on?")?;
+    if !app.paused {
+        let key = app.key(Command::Pause);
+        return Err(format!("pause the run first: {key}"));
+    }
+    match live.step {
+        0 => Err("the run has taken no step yet".into()),
+        step if step >= live.steps => Err("the run has taken all its steps".into()),
+        _ => Ok(live),
+    }
+}
+
+/// The branch of the paused run with the present settings, the step at which it begins, and what changes.
+fn prepared(app: &App) -> Result<(Spec, usize, String), String> {
+    let live = paused(app)?;
+    let job = app.queue.get(live.job);
+    let spec = &job.ok_or("the run is not in the queue any more")?.spec;
+    let settings = &app.plan.settings;
+    let changes = changed(&spec.settings, settings);
+    if changes.is_empty() {
+        let key = app.key(Command::Settings);
+        return Err(format!(
+            "the settings are those of the paused run: change one first ({key})"
+        ));
+    }
+    let branch = spec.branched(live.step, settings);
+    let branch = branch.map_err(|problem| problem.to_string())?;
+    Ok((branch, live.step, description::changes(&changes)))
+}
+
+/// Why no branch can begin now; `None` if one can.
+pub fn refusal(app: &App) -> Option<String> {
+    prepared(app).err()
+}
+
+/// What the settings panel says of a branch while a run is paused: what it would change, or why there can be none.
+pub fn outlook(app: &App) -> Option<String> {
+    if app.running.is_empty() || !app.paused {
+        return None;
+    }
+    let key = app.key(Command::Branch);
+    Some(match prepared(app) {
+        Ok((spec, step, changes)) => {
+            format!("{key} branches {} at step {step}: {changes}", spec.target)
+        }
+        Err(why) => format!("{key} branch: {why}"),
+    })
+}
+
+/// Sets what runs aside, paused, and begins the branch at once.
+pub fn branch(app: &mut App, effects: &mut Vec<Effect>) {
+    let (spec, step, changes) = match prepared(app) {
+        Ok(prepared) => prepared,
+        Err(why) => return app.messages.say(Level::Note, why, app.now),
+    };
+    let target = spec.target.clone();
+    let job = match app.queue.push(spec) {
+        Ok(job) => job,
+        Err(full) => return app.messages.say(Level::Warning, full.to_string(), app.now),
+    };
+    app.queue.pause(step);
+    // It may be there already, paused like the other.
+    app.queue.resume(job);
+    app.queue.move_to_front(job);
+    app.running.clear();
+    app.snapshots.clear();
+    app.shown = Shown::Nothing;
+    app.paused = false;
+    effects.push(Effect::Worker(Work::SetAside));
+    effects.push(Effect::Worker(Work::Resume));
+    effects.push(Effect::SaveQueue(app.queue.clone()));
+    let key = app.key(Command::Retry);
+    let text = format!(
+        "{target} branched at step {step}: {changes}; {key} in the queue resumes the paused run"
+    );
+    app.messages.say(Level::Note, text, app.now);
+}

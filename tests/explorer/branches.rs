@@ -1,0 +1,135 @@
+//! From a paused run to one that goes on from its picture with other settings.
+
+use super::support::{Driver, work};
+use ziggurat::runs::queue::{JobId, JobState};
+use ziggurat::runs::worker::{Command as Work, Report};
+use ziggurat::terminal::Protocol;
+use ziggurat::tui::app::Shown;
+
+/// An explorer in which a run of a class is paused after 48 steps.
+fn paused() -> (Driver, JobId) {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    let job = Driver::started(&explorer.press("2 enter"))[0];
+    explorer.step(&[job], 48);
+    explorer.press("P");
+    explorer.report(Report::Paused(true));
+    (explorer, job)
+}
+
+fn set(explorer: &mut Driver, text: &str) {
+    explorer.press(":");
+    explorer.write(&format!("set {text}"));
+    explorer.press("enter");
+}
+
+fn last_message(explorer: &Driver) -> String {
+    explorer.app.messages.iter().last().unwrap().text.clone()
+}
+
+#[test]
+fn a_paused_run_goes_on_with_other_settings_as_a_run_of_its_own() {
+    let (mut explorer, job) = paused();
+    set(&mut explorer, "momentum=0.5");
+    let effects = explorer.press("B");
+    let branch = Driver::started(&effects)[0];
+    let asked = work(&effects);
+    assert!(
+        matches!(asked[..3], [Work::SetAside, Work::Resume, Work::Run(_)]),
+        "{asked:?}"
+    );
+    let queue = &explorer.app.queue;
+    let (parent, spec) = (queue.get(job).unwrap(), &queue.get(branch).unwrap().spec);
+    assert_eq!(parent.state, JobState::Paused(48));
+    let from = spec.branched_from().unwrap();
+    assert_eq!((from.id, from.step), (parent.run.clone(), 48));
+    assert_eq!(spec.settings.momentum, 0.5);
+    assert_eq!(queue.jobs()[0].id, branch);
+    assert_eq!(explorer.app.shown, Shown::Live(branch));
+    assert!(!explorer.app.paused);
+    let said = last_message(&explorer);
+    assert!(
+        said.contains("tench branched at step 48: momentum 0.8 → 0.5"),
+        "{said}"
+    );
+
+    // What the worker still says of the run before changes nothing.
+    explorer.step(&[job], 48);
+    explorer.report(Report::Paused(false));
+    assert_eq!(explorer.app.running.len(), 1);
+
+    // The branch is finished; the run before waits for the user.
+    let effects = explorer.finish(branch, 9.0);
+    assert!(Driver::started(&effects).is_empty());
+    assert_eq!(explorer.app.queue.jobs().len(), 1);
+    let screen = explorer.screen();
+    assert!(screen.contains("paused at 48"), "{screen}");
+    let resumed = Driver::started(&explorer.press("P"));
+    assert_eq!(resumed, [job]);
+}
+
+#[test]
+fn a_paused_run_of_the_queue_is_resumed_watched_and_cancelled_like_any_other() {
+    let (mut explorer, job) = paused();
+    set(&mut explorer, "momentum=0.5");
+    let branch = Driver::started(&explorer.press("B"))[0];
+    explorer.press("tab j enter");
+    assert!(last_message(&explorer).contains("it is paused: r resumes it"));
+    explorer.press("r");
+    assert_eq!(
+        explorer.app.queue.get(job).unwrap().state,
+        JobState::Waiting
+    );
+    assert_eq!(Driver::started(&explorer.finish(branch, 1.0)), [job]);
+}
+
+#[test]
+fn the_settings_panel_says_what_a_branch_would_change() {
+    let (mut explorer, _) = paused();
+    explorer.press(",");
+    let screen = explorer.screen();
+    let same = "B branch: the settings are those of the paused run: change one first (,)";
+    assert!(screen.contains(same), "{screen}");
+    set(&mut explorer, "blur=1");
+    let screen = explorer.screen();
+    assert!(
+        screen.contains("B branches tench at step 48: blur 3 → 1"),
+        "{screen}"
+    );
+    insta::assert_snapshot!(screen);
+    assert_eq!(Driver::started(&explorer.press("B")).len(), 1);
+}
+
+#[test]
+fn what_cannot_be_branched_says_why() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press("B");
+    assert!(last_message(&explorer).contains("no run is paused"));
+    let jobs = Driver::started(&explorer.press("2 space space enter"));
+    explorer.press("B");
+    assert!(last_message(&explorer).contains("several pictures are shown"));
+    explorer.press(".");
+    explorer.press("B");
+    assert_eq!(last_message(&explorer), "pause the run first: P");
+    explorer.report(Report::Paused(true));
+    explorer.press("B");
+    assert!(last_message(&explorer).contains("no step yet"));
+    explorer.step(&jobs, 7);
+    set(&mut explorer, "canvas=512");
+    let effects = explorer.press("B");
+    assert!(work(&effects).is_empty());
+    let said = last_message(&explorer);
+    assert_eq!(
+        said,
+        "canvas cannot change from 0 to 512 within a run: it sets the size of the canvas"
+    );
+    // One of a batch goes on, and all of it is paused.
+    set(&mut explorer, "canvas=0 tilt=1.5");
+    let branch = Driver::started(&explorer.press("B"));
+    assert_eq!(branch.len(), 1);
+    for job in &jobs {
+        let state = &explorer.app.queue.get(*job).unwrap().state;
+        assert_eq!(*state, JobState::Paused(7));
+    }
+    explorer.finish(branch[0], 1.0);
+    assert_eq!(Driver::started(&explorer.press("P")), jobs);
+}
