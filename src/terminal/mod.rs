@@ -37,7 +37,7 @@ pub use attention::{Notify, Progress, notification, progress};
 pub use clipboard::copied;
 pub use late::LateAnswers;
 pub use painter::{Painted, Painter, covers, remove_all};
-pub use placement::{Area, Placed, fit};
+pub use placement::{Area, Placed, fit, without};
 pub use probe::{discard_answers, probe};
 pub use protocols::blocks::{BLOCKS, Blocks};
 pub use scale::resize;
