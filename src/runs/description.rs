@@ -4,8 +4,8 @@
 use super::judging::{MOST_SHOWN, Verdict};
 use super::words::{self, shown};
 use super::{Ended, Record, Spec};
-use crate::ascent::Kind;
 use crate::ascent::settings::{KNOBS, Knob};
+use crate::ascent::{ClassScore, Kind};
 use crate::value::Value;
 
 /// What there is to say of a run, except its settings: what it is called, and what it is. Safe to show.
@@ -75,6 +75,22 @@ pub fn together(runs: usize) -> String {
     format!("{runs} runs; made alone, the picture may look different")
 }
 
+/// A score with what it is a score of: `-1.23 (log-probability)`; without that if an earlier version of the method climbed it.
+pub fn score(spec: &Spec, score: f32) -> String {
+    let number = words::score(score);
+    let name = match (spec.objective.kind, spec.settings.objective) {
+        _ if !spec.is_current() => return number,
+        (Kind::Class, ClassScore::LogProbability) => "log-probability",
+        (Kind::Class, ClassScore::Logit) => "logit",
+        (Kind::NotClass, ClassScore::LogProbability) => "log-probability of the other classes",
+        (Kind::NotClass, ClassScore::Logit) => "minus the logit",
+        (Kind::Channel, _) => "mean activation",
+        (Kind::Neuron, _) => "activation",
+        (Kind::Layer, _) => "mean square activation",
+    };
+    format!("{number} ({name})")
+}
+
 /// What was climbed, in words.
 fn objective(spec: &Spec) -> String {
     let value = shown(&spec.objective.value);
@@ -106,6 +122,9 @@ impl Setting {
 
     /// Its value with its unit. Safe to show.
     pub fn text(&self) -> String {
+        if let Some(word) = self.knob.and_then(|knob| knob.shown(&self.value)) {
+            return word.into();
+        }
         let unit = self.knob.map_or("", Knob::unit);
         format!("{} {unit}", words::value(&self.value))
             .trim_end()

@@ -79,6 +79,8 @@ struct Shown {
     level: usize,
     /// The parts of the area where it is seen: text was written over the others, or lies there.
     parts: Vec<Area>,
+    /// Whether text was written on some of its cells though the terminal has the picture elsewhere: it may be seen there or not.
+    is_touched: bool,
     /// The size in pixels that it was sent in, and the places it has on a terminal where pictures have numbers.
     size: (u32, u32),
     places: usize,
@@ -94,7 +96,9 @@ impl Shown {
 
     /// Whether it is seen on these parts and no others.
     fn is_seen_on(&self, parts: &[Area]) -> bool {
-        without(parts, &self.parts).is_empty() && without(&self.parts, parts).is_empty()
+        !self.is_touched
+            && without(parts, &self.parts).is_empty()
+            && without(&self.parts, parts).is_empty()
     }
 
     /// Whether the other one differs in nothing but that it may be finer.
@@ -238,9 +242,20 @@ impl Painter {
         for (slot, area) in places {
             if let Some(shown) = self.shown.get_mut(slot) {
                 let parts = without(&shown.parts, &[*area]);
-                // tmux drops a picture as a whole.
-                let drops = parts != shown.parts && self.sequences.terminal.route == Route::Tmux;
-                shown.parts = if drops { Vec::new() } else { parts };
+                let is_touched = parts != shown.parts;
+                match (
+                    self.sequences.terminal.protocol,
+                    self.sequences.terminal.route,
+                ) {
+                    _ if parts.is_empty() => shown.parts = parts,
+                    // It drops a picture as a whole.
+                    (_, Route::Tmux) if is_touched => shown.parts = Vec::new(),
+                    // Some terminals keep such a picture apart from the text, some in its cells.
+                    (Protocol::Kitty, Route::Direct | Route::TmuxPassthrough) => {
+                        shown.is_touched |= is_touched;
+                    }
+                    _ => shown.parts = parts,
+                }
             }
         }
     }
@@ -330,6 +345,7 @@ impl Painter {
         let shown = Shown {
             parts: parts.clone(),
             places: parts.len(),
+            is_touched: false,
             ..before.clone()
         };
         self.shown.insert(placed.slot, shown);
@@ -356,6 +372,7 @@ impl Painter {
             moving: placed.moving,
             level: 0,
             parts: parts.clone(),
+            is_touched: false,
             size: (0, 0),
             places: parts.len(),
             refinement: None,

@@ -69,7 +69,8 @@ fn a_popup_lies_over_a_part_of_a_picture_and_leaves_no_trace() {
         ] {
             terminal.type_text(keys);
             terminal.wait_for(text);
-            terminal.wait_until("part of the picture", |terminal| {
+            let part = format!("part of the picture, {kind:?}");
+            terminal.wait_until(&part, |terminal| {
                 let seen = terminal.picture_cells();
                 !seen.is_empty()
                     && seen.len() < whole.len()

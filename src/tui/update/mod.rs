@@ -47,7 +47,7 @@ use crossterm::event::KeyCode;
 use ratatui::layout::Size;
 use std::time::Duration;
 
-pub use attention::Busy;
+pub use attention::{Busy, seconds_left};
 pub use availability::{is_offered, refusal};
 pub use commands::perform;
 pub use finished::{AfterRecord, Undoable};
@@ -99,7 +99,7 @@ pub fn context(app: &App) -> Context {
 /// Where a key is looked up first while this popup is the topmost.
 pub fn context_of(app: &App, popup: Option<&Popup>) -> Context {
     match (popup, app.focus, app.browser.tab) {
-        (Some(Popup::Settings { .. }), ..) => Context::Settings,
+        (Some(Popup::Settings(_)), ..) => Context::Settings,
         (Some(Popup::Photo(_)), ..) => Context::Photo,
         (Some(_), ..) => Context::Popup,
         (None, Panel::Queue, _) => Context::Queue,

@@ -65,7 +65,7 @@ fn lines(app: &App, record: &Record, width: usize) -> Vec<Line<'static>> {
     let mut facts = vec![
         ("model", spec.model.clone()),
         ("target", spec.target.clone()),
-        ("score", words::score(record.score)),
+        ("score", description::score(spec, record.score)),
         ("probability", probability),
     ];
     let verdicts = record.verdicts.iter().take(MOST_SHOWN);

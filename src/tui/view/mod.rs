@@ -109,7 +109,7 @@ fn draw_popup(app: &App, frame: &mut Frame, popup: &Popup) {
     match popup {
         Popup::Help { scroll, filter } => help::draw(app, frame, filter, *scroll),
         Popup::Palette(palette) => palette::draw(app, frame, palette),
-        Popup::Settings { cursor } => settings::draw(app, frame, *cursor),
+        Popup::Settings(knobs) => settings::draw(app, frame, knobs),
         Popup::Details { id, record, scroll } => {
             details::draw(app, frame, id, record.as_deref(), *scroll);
         }

@@ -10,6 +10,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 use std::path::Path;
+use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
 /// Draws the picker; if a model could not be opened, the reason above it.
@@ -59,11 +60,16 @@ pub fn draw(app: &App, frame: &mut Frame, picker: &Picker) {
 }
 
 fn row(app: &App, choice: &Choice, folder: &Path, width: usize) -> Line<'static> {
-    let (role, right) = match choice {
+    let (role, what) = match choice {
         Choice::Card { here: true, .. } => (Role::Accent, "built-in"),
         Choice::Card { here: false, .. } => (Role::Accent, "built-in · downloaded when opened"),
         Choice::Folder(_) => (Role::Dim, "folder"),
         Choice::File(_) => (Role::Text, "onnx"),
+    };
+    let is_open = choice.is(app.model.opened().map(Arc::as_ref));
+    let right = match is_open {
+        true => format!("open · {what}"),
+        false => what.to_string(),
     };
     let label = choice.label(folder);
     let left = fit_end(&label, width.saturating_sub(right.width() + 1));

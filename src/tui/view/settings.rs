@@ -1,22 +1,27 @@
 //! The settings of the next runs: the presets, and every knob with its value, range and meaning.
 
 use super::Frame;
-use super::panel::{list, overlaid};
-use crate::ascent::settings::{Domain, GROUPS, Knob, knob};
+use super::panel::{list, overlaid_at};
+use crate::ascent::settings::{Domain, GROUPS, Knob, in_groups};
 use crate::runs::words;
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::listing::Listing;
-use crate::tui::text::fit_end;
+use crate::tui::popup::Knobs;
+use crate::tui::text::{fit_end, fitted, wrapped};
 use crate::tui::theme::Role;
 use crate::value::Value;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Widget, Wrap};
+use ratatui::widgets::Widget;
 use unicode_width::UnicodeWidthStr;
 
-/// Rows below the list: what the selected knob does.
-const HELP: u16 = 4;
+/// Rows of the list that stay where the help below it is long.
+const LEAST_ROWS: u16 = 4;
+
+/// Columns of the panel: enough for the presets and their keys, and for a whole line of help.
+const NARROW: u16 = 58;
+const WIDE: u16 = 76;
 
 /// Rows above it: the presets.
 const HEAD: u16 = 1;
@@ -29,12 +34,34 @@ enum Row {
 }
 
 /// Draws the panel.
-pub fn draw(app: &App, frame: &mut Frame, cursor: usize) {
-    let all = rows();
-    let title = format!("settings · {} · seed {}", app.plan.title(), app.plan.seed);
-    let height = all.len() as u16 + HEAD + HELP + 2;
-    let area = overlaid(app, frame, 76, height, &title);
-    if area.height <= HEAD + HELP + 1 {
+pub fn draw(app: &App, frame: &mut Frame, knobs: &Knobs) {
+    let all = rows(knobs);
+    let place = place(app);
+    let room = usize::from(place.width.saturating_sub(4));
+    let help = help_rows(room);
+    let height = all.len() as u16 + HEAD + help + 2;
+    let title = match knobs.filter.as_str() {
+        "" => {
+            let key = app.key(Command::Search);
+            let plan = app.plan.title();
+            let parts = [
+                (3, "settings".to_string()),
+                (2, plan.to_string()),
+                (1, format!("seed {}", app.plan.seed)),
+                (0, format!("{key} filters")),
+            ];
+            fitted(&parts, room)
+        }
+        filter => format!("settings · {filter}"),
+    };
+    let place = Rect {
+        height: height.min(place.height),
+        ..place
+    };
+    let area = overlaid_at(app, frame, place, &title);
+    legend(app, frame, place);
+    let help = help.min(area.height.saturating_sub(HEAD + LEAST_ROWS));
+    if area.height <= HEAD + 1 {
         return;
     }
     presets(
@@ -47,10 +74,14 @@ pub fn draw(app: &App, frame: &mut Frame, cursor: usize) {
     );
     let rows = Rect {
         y: area.y + HEAD,
-        height: area.height - HEAD - HELP,
+        height: area.height - HEAD - help,
         ..area
     };
-    let at = |row: &Row| matches!(row, Row::Knob(_, place) if *place == cursor);
+    if all.is_empty() {
+        let text = Line::styled("no setting matches", app.theme.style(Role::Dim));
+        return text.render(Rect { height: 1, ..rows }, frame.buffer);
+    }
+    let at = |row: &Row| matches!(row, Row::Knob(_, place) if *place == knobs.cursor);
     let at = all.iter().position(at).unwrap_or(0);
     let mut listing = Listing::of(all.len());
     // The heading of the first knob of a group is seen with it.
@@ -70,23 +101,74 @@ pub fn draw(app: &App, frame: &mut Frame, cursor: usize) {
         },
     );
     if let Row::Knob(knob, _) = all[at] {
-        let place = Rect::new(area.x, rows.bottom(), area.width, HELP);
-        help(app, frame, knob, place);
+        let place = Rect::new(area.x, rows.bottom(), area.width, help);
+        self::help(app, frame, knob, place);
     }
 }
 
-/// All groups with their knobs.
-fn rows() -> Vec<Row> {
+/// The left side of the body, where the lists are, so that the picture beside them is seen; the middle where there are none.
+fn place(app: &App) -> Rect {
+    let layout = app.layout();
+    if layout.browser.is_empty() || layout.picture.is_empty() {
+        return layout.popup(WIDE, layout.body.height);
+    }
+    let width = layout.browser.width.clamp(NARROW, WIDE);
+    Rect {
+        width: width.min(layout.body.width),
+        ..layout.body
+    }
+}
+
+/// Rows below the list in which the help of every knob has room: a line, what the knob does, and what it may be.
+fn help_rows(width: usize) -> u16 {
+    let lines = |knob: &&'static Knob| {
+        let [help, allowed] = [knob.help.trim().to_string(), allowed(knob)];
+        1 + wrapped(&help, width).len() + wrapped(&allowed, width).len()
+    };
+    in_groups().iter().map(lines).max().unwrap_or(0) as u16
+}
+
+/// What the marks on a track are, in the lower border.
+fn legend(app: &App, frame: &mut Frame, area: Rect) {
+    let text = " ● value  ┼ default ";
+    if area.height > 1 && usize::from(area.width) > text.width() + 4 {
+        let (x, y) = (area.x + 2, area.bottom() - 1);
+        let style = app.theme.style(Role::Dim);
+        frame.buffer.set_string(x, y, text, style);
+    }
+}
+
+/// The knobs that are listed, under the titles of their groups.
+fn rows(knobs: &Knobs) -> Vec<Row> {
+    let (listed, all) = (knobs.listed(), in_groups());
     let mut rows = Vec::new();
-    let mut place = 0;
     for group in GROUPS {
-        rows.push(Row::Heading(group.title));
-        for knob in group.keys.iter().filter_map(|key| knob(key)) {
-            rows.push(Row::Knob(knob, place));
-            place += 1;
+        let own = listed
+            .iter()
+            .filter(|place| group.keys.contains(&all[**place].key));
+        let own: Vec<Row> = own.map(|place| Row::Knob(all[*place], *place)).collect();
+        if !own.is_empty() {
+            rows.push(Row::Heading(group.title));
+            rows.extend(own);
         }
     }
     rows
+}
+
+/// A value as it is shown.
+fn shown(knob: &Knob, value: &Value) -> String {
+    knob.shown(value)
+        .map_or_else(|| words::value(value), String::from)
+}
+
+/// What a knob may be set to, its default, and how its track is laid out.
+fn allowed(knob: &Knob) -> String {
+    let remark = match knob.domain {
+        Domain::Number { range, .. } => Scale::of(range).remark(),
+        Domain::Choice(_) | Domain::Layer => "",
+    };
+    let default = shown(knob, &knob.default());
+    format!("{}; default {default}{remark}", knob.allowed())
 }
 
 fn heading(app: &App, title: &str, width: usize) -> Line<'static> {
@@ -131,7 +213,14 @@ fn row(app: &App, knob: &Knob, width: usize) -> Line<'static> {
     let changed = value != knob.default();
     let role = if changed { Role::Accent } else { Role::Text };
     let key = Span::styled(format!("{:<17}", knob.key), app.theme.style(role));
-    let text = words::value(&value);
+    let text = shown(knob, &value);
+    let unit_of = |unit| {
+        if knob.shown(&value).is_some() {
+            ""
+        } else {
+            unit
+        }
+    };
     let (
         Domain::Number {
             unit,
@@ -139,8 +228,8 @@ fn row(app: &App, knob: &Knob, width: usize) -> Line<'static> {
             range,
             ..
         },
-        Value::Number(number),
-    ) = (knob.domain, value)
+        &Value::Number(number),
+    ) = (knob.domain, &value)
     else {
         let room = width.saturating_sub(17 + 3);
         let text = format!("   {}", fit_end(&text, room));
@@ -149,7 +238,7 @@ fn row(app: &App, knob: &Knob, width: usize) -> Line<'static> {
     let mut spans = vec![
         key,
         Span::styled(format!("{text:>10}"), app.theme.style(role)),
-        Span::styled(format!(" {unit:<6}"), app.theme.style(Role::Dim)),
+        Span::styled(format!(" {:<6}", unit_of(unit)), app.theme.style(Role::Dim)),
     ];
     let track = width.saturating_sub(44).min(25);
     if track >= 3 {
@@ -223,29 +312,21 @@ fn slider(app: &App, at: usize, default: usize, width: usize) -> Vec<Span<'stati
 }
 
 fn help(app: &App, frame: &mut Frame, knob: &Knob, area: Rect) {
-    let remark = match knob.domain {
-        Domain::Number { range, .. } => Scale::of(range).remark(),
-        Domain::Choice(_) | Domain::Layer => "",
-    };
-    let default = words::value(&knob.default());
-    let allowed = format!("{}; default {default} ┼{remark}", knob.allowed());
-    let lines = vec![
-        Line::styled(
-            "─".repeat(usize::from(area.width)),
-            app.theme.style(Role::Border),
-        ),
-        Line::styled(knob.help.trim().to_string(), app.theme.style(Role::Text)),
-        Line::styled(allowed, app.theme.style(Role::Dim)),
-    ];
-    Paragraph::new(lines)
-        .wrap(Wrap { trim: false })
-        .render(area, frame.buffer);
+    let width = usize::from(area.width);
+    let line = |text: String, role: Role| Line::styled(text, app.theme.style(role));
+    let mut lines = vec![line("─".repeat(width), Role::Border)];
+    let help = wrapped(knob.help.trim(), width).into_iter();
+    lines.extend(help.map(|text| line(text, Role::Text)));
+    let allowed = wrapped(&allowed(knob), width).into_iter();
+    lines.extend(allowed.map(|text| line(text, Role::Dim)));
+    for (y, line) in (area.y..area.bottom()).zip(lines) {
+        line.render(Rect::new(area.x, y, area.width, 1), frame.buffer);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ascent::settings::in_groups;
 
     #[test]
     fn a_track_is_linear_unless_its_range_reaches_far() {

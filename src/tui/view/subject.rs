@@ -7,7 +7,7 @@ use crate::model::ReceptiveField;
 use crate::runs::history::Entry;
 use crate::runs::judging::Verdict;
 use crate::runs::worker::Opened;
-use crate::runs::{Record, words};
+use crate::runs::{Record, description, words};
 use crate::tui::app::{App, Shown};
 use crate::tui::browser::Tab;
 use crate::tui::text::{ago, clean, count, counted, fit, span, wrapped};
@@ -129,7 +129,11 @@ fn run(app: &App) -> Option<&Entry> {
 }
 
 fn of_run(app: &App, entry: &Entry, record: Option<&Record>) -> Vec<Fact> {
-    let mut facts = vec![("score", words::score(entry.score))];
+    let score = match record {
+        Some(record) => description::score(&record.spec, record.score),
+        None => words::score(entry.score),
+    };
+    let mut facts = vec![("score", score)];
     let probability = entry.probability.map(words::percent);
     facts.extend(probability.map(|text| ("probability", text)));
     let says = |verdict: &Verdict| {
@@ -190,8 +194,8 @@ fn of_target(app: &App) -> Vec<Fact> {
     if !facts.is_empty() {
         facts.push(("run", "never".into()));
     }
-    let history = counted(app.library.len());
-    facts.extend([("next run", next(app)), ("history", history)]);
+    let kept = format!("{} of all models", counted(app.library.len()));
+    facts.extend([("next run", next(app)), ("in history", kept)]);
     facts
 }
 

@@ -93,6 +93,8 @@ fn kitty_shows_beside_a_popup_what_a_fresh_draw_would_and_is_not_sent_the_pictur
     apply(&mut places, &paint(&mut painter, &scene(1, false, &[])).0);
     assert_eq!(seen(&places), [(AREA, None)]);
     for hidden in [&[MIDDLE][..], &[CORNER], &[MIDDLE, CORNER], &[]] {
+        // Text does not take the picture away.
+        painter.written_over(&hidden.iter().map(|area| (1, *area)).collect::<Vec<_>>());
         let (text, painted) = paint(&mut painter, &scene(1, false, hidden));
         assert!(
             painted.bytes < 800 && numbers(&text, "a=t").is_empty(),
@@ -237,6 +239,19 @@ fn a_popup_that_came_and_went_between_two_scenes_leaves_no_hole() {
         let (text, _) = paint(&mut painter, &scene(1, false, &[]));
         assert_eq!(printed(&text, protocol), [MIDDLE]);
     }
+}
+
+#[test]
+fn kitty_puts_a_picture_again_where_text_may_have_taken_it() {
+    let mut painter = painter(Protocol::Kitty);
+    paint(&mut painter, &scene(1, false, &[]));
+    painter.written_over(&[(1, MIDDLE)]);
+    let (text, _) = paint(&mut painter, &scene(1, false, &[]));
+    assert_eq!(
+        (numbers(&text, "a=p").len(), numbers(&text, "a=t").len()),
+        (1, 0)
+    );
+    assert_eq!(paint(&mut painter, &scene(1, false, &[])).0, "");
 }
 
 #[test]
