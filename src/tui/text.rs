@@ -111,22 +111,22 @@ pub fn fitted(parts: &[(u8, String)], width: usize) -> String {
 }
 
 /// `text` in at most `width` columns. What does not fit is left out from the end of a clause on, or else of a word, unless
-/// that would leave less than half of the room filled.
+/// that would leave most of the room empty: a quarter of it must be filled by clauses, and half by words.
 pub fn shortened(text: &str, width: usize) -> String {
     let text = readable(text, false);
     if text.width() <= width {
         return text;
     }
-    let ends = |sign: &str, rest: usize| {
+    let ends = |sign: &str, rest: usize, share: usize| {
         let places = text.match_indices(sign).map(|(at, _)| &text[..at]);
-        let fits = |part: &&str| part.width() + rest <= width && 2 * part.width() >= width;
+        let fits = |part: &&str| part.width() + rest <= width && share * part.width() >= width;
         places.filter(fits).last()
     };
-    let clauses = [", ", "; ", ": "].map(|sign| ends(sign, 1));
+    let clauses = [", ", "; ", ": "].map(|sign| ends(sign, 1, 4));
     match clauses.into_iter().flatten().max_by_key(|part| part.len()) {
         Some(clause) if text.ends_with('.') => format!("{clause}."),
         Some(clause) => clause.into(),
-        None => match ends(" ", 2) {
+        None => match ends(" ", 2, 2) {
             Some(words) => format!("{words} …"),
             None => fit(&text, width),
         },

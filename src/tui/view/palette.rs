@@ -112,3 +112,24 @@ fn row(app: &App, row: &PaletteRow, width: usize) -> Line<'static> {
         width,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::keys::Keymap;
+
+    /// Columns of a row on a screen of 80.
+    const ROW: usize = 74;
+
+    #[test]
+    fn what_a_command_does_is_a_sentence_on_a_screen_of_eighty_columns() {
+        let keymap = Keymap::new(&[]).0;
+        for entry in COMMANDS {
+            let key = keymap.keys_of(entry.command).into_iter().next();
+            let keys = key.map_or(0, |key| key.width());
+            let room = ROW - NAMES.max(entry.name.width()) - keys - 2;
+            let text = shortened(entry.help, room);
+            assert!(text.ends_with('.'), "{}: {text}", entry.name);
+        }
+    }
+}
