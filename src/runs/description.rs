@@ -75,20 +75,27 @@ pub fn together(runs: usize) -> String {
     format!("{runs} runs; made alone, the picture may look different")
 }
 
-/// A score with what it is a score of: `-1.23 (log-probability)`; without that if an earlier version of the method climbed it.
-pub fn score(spec: &Spec, score: f32) -> String {
-    let number = words::score(score);
-    let name = match (spec.objective.kind, spec.settings.objective) {
-        _ if !spec.is_current() => return number,
-        (Kind::Class, ClassScore::LogProbability) => "log-probability",
-        (Kind::Class, ClassScore::Logit) => "logit",
-        (Kind::NotClass, ClassScore::LogProbability) => "log-probability of the other classes",
-        (Kind::NotClass, ClassScore::Logit) => "minus the logit",
-        (Kind::Channel, _) => "mean activation",
-        (Kind::Neuron, _) => "activation",
-        (Kind::Layer, _) => "mean square activation",
+/// What a score is: its name, and a shorter one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScoreName {
+    pub long: &'static str,
+    pub short: &'static str,
+}
+
+/// What the score of a run is; `None` if an earlier version of the method climbed it.
+pub fn score_name(spec: &Spec) -> Option<ScoreName> {
+    let (long, short) = match (spec.objective.kind, spec.settings.objective) {
+        (Kind::Class, ClassScore::LogProbability) => ("log-probability", "log p"),
+        (Kind::Class, ClassScore::Logit) => ("logit", "logit"),
+        (Kind::NotClass, ClassScore::LogProbability) => {
+            ("log-probability of the other classes", "log (1 - p)")
+        }
+        (Kind::NotClass, ClassScore::Logit) => ("minus the logit", "-logit"),
+        (Kind::Channel, _) => ("mean activation", "mean activation"),
+        (Kind::Neuron, _) => ("activation", "activation"),
+        (Kind::Layer, _) => ("mean square activation", "mean square"),
     };
-    format!("{number} ({name})")
+    spec.is_current().then_some(ScoreName { long, short })
 }
 
 /// What was climbed, in words.

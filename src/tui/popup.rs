@@ -67,13 +67,18 @@ impl Knobs {
         in_groups().get(self.cursor).copied().filter(|_| is_listed)
     }
 
-    /// Lists those that match another filter.
+    /// Lists those that match another filter, and selects the first whose key does, or else the first.
     pub fn set_filter(&mut self, filter: String) {
         self.filter = filter;
-        let listed = self.listed();
-        if !listed.contains(&self.cursor) {
-            self.cursor = listed.first().copied().unwrap_or(0);
+        let wanted = self.filter.trim().to_lowercase();
+        if wanted.is_empty() {
+            return;
         }
+        let (listed, all) = (self.listed(), in_groups());
+        let by_key = listed
+            .iter()
+            .find(|index| all[**index].key.contains(&wanted));
+        self.cursor = by_key.or(listed.first()).copied().unwrap_or(self.cursor);
     }
 
     /// Moves among those that are listed; `page` is how many are seen.

@@ -39,9 +39,10 @@ fn hidden(explorer: &Driver) -> (usize, usize) {
         let seen = without(&[placed.area], &placed.hidden);
         // What is seen is not written to, what is hidden belongs to the text.
         for (x, y) in places(placed.area) {
-            let is_seen = seen.iter().any(|part| places(*part).any(|cell| cell == (x, y)));
-            let is_skipped =
-                buffer[(x, y)].diff_option == ratatui::buffer::CellDiffOption::Skip;
+            let is_seen = seen
+                .iter()
+                .any(|part| places(*part).any(|cell| cell == (x, y)));
+            let is_skipped = buffer[(x, y)].diff_option == ratatui::buffer::CellDiffOption::Skip;
             assert_eq!(is_skipped, is_seen, "{x},{y}");
         }
         cells(&seen)
@@ -123,7 +124,10 @@ fn a_canvas_that_is_found_is_called_so_and_can_be_typed_so() {
     explorer.write("canvas");
     explorer.press("enter");
     let screen = explorer.screen();
-    assert!(screen.contains("auto") && !screen.contains("0 px"), "{screen}");
+    assert!(
+        screen.contains("auto") && !screen.contains("0 px"),
+        "{screen}"
+    );
     assert!(screen.contains("┼ default"), "{screen}");
     explorer.press("enter");
     explorer.write("300");
@@ -201,7 +205,11 @@ fn a_grid_says_its_layer_and_how_long_it_will_take() {
     explorer.now += std::time::Duration::from_secs(60);
     explorer.step(&jobs, 96);
     assert!(explorer.screen().contains("min"), "{}", explorer.screen());
-    assert!(explorer.screen().contains(" left · "), "{}", explorer.screen());
+    assert!(
+        explorer.screen().contains(" left · "),
+        "{}",
+        explorer.screen()
+    );
 }
 
 #[test]
@@ -213,11 +221,17 @@ fn a_long_message_has_several_lines() {
         model: "broken.onnx".into(),
         why: why.into(),
     });
-    let shown: Vec<String> = explorer.screen().split_whitespace().map(String::from).collect();
+    let shown: Vec<String> = explorer
+        .screen()
+        .split_whitespace()
+        .map(String::from)
+        .collect();
     let words: Vec<&str> = why.split_whitespace().collect();
     assert!(
         shown.windows(words.len()).any(|part| part == words)
-            || words.iter().all(|word| shown.iter().any(|shown| shown == word)),
+            || words
+                .iter()
+                .all(|word| shown.iter().any(|shown| shown == word)),
         "{}",
         explorer.screen()
     );

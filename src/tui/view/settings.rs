@@ -16,11 +16,14 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 use unicode_width::UnicodeWidthStr;
 
+/// Columns of a knob's key, its value and its unit.
+const KNOB: usize = 34;
+
 /// Rows of the list that stay where the help below it is long.
 const LEAST_ROWS: u16 = 4;
 
 /// Columns of the panel: enough for the presets and their keys, and for a whole line of help.
-const NARROW: u16 = 58;
+const NARROW: u16 = 57;
 const WIDE: u16 = 76;
 
 /// Rows above it: the presets.
@@ -182,7 +185,7 @@ fn heading(app: &App, title: &str, width: usize) -> Line<'static> {
 /// The names of the presets, the present one marked, and the keys that take another.
 fn presets(app: &App, frame: &mut Frame, area: Rect) {
     let dim = app.theme.style(Role::Dim);
-    let mut spans = vec![Span::styled("preset ", dim)];
+    let mut spans = Vec::new();
     for name in app.plan.presets() {
         let (text, role) = match name == app.plan.preset() {
             true => (format!(" {} ", app.plan.title()), Role::TabSelected),
@@ -196,7 +199,12 @@ fn presets(app: &App, frame: &mut Frame, area: Rect) {
     ];
     let keys = keys.map(|(command, what)| format!("{} {what}", app.key(command)));
     let keys = keys.join(" · ");
-    let used: usize = spans.iter().map(Span::width).sum();
+    let label = Span::styled("preset ", dim);
+    let mut used: usize = spans.iter().map(Span::width).sum();
+    if used + label.width() + keys.width() < usize::from(area.width) {
+        used += label.width();
+        spans.insert(0, label);
+    }
     let room = usize::from(area.width).saturating_sub(used + 1);
     if keys.width() <= room {
         spans.push(Span::styled(
@@ -240,7 +248,7 @@ fn row(app: &App, knob: &Knob, width: usize) -> Line<'static> {
         Span::styled(format!("{text:>10}"), app.theme.style(role)),
         Span::styled(format!(" {:<6}", unit_of(unit)), app.theme.style(Role::Dim)),
     ];
-    let track = width.saturating_sub(44).min(25);
+    let track = width.saturating_sub(KNOB + 2).min(25);
     if track >= 3 {
         let scale = Scale::of(range);
         let at = |number| (scale.place(number, range) * (track - 1) as f64).round() as usize;

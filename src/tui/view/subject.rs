@@ -129,11 +129,9 @@ fn run(app: &App) -> Option<&Entry> {
 }
 
 fn of_run(app: &App, entry: &Entry, record: Option<&Record>) -> Vec<Fact> {
-    let score = match record {
-        Some(record) => description::score(&record.spec, record.score),
-        None => words::score(entry.score),
-    };
-    let mut facts = vec![("score", score)];
+    let name = record.and_then(|record| description::score_name(&record.spec));
+    let name = name.map_or_else(String::new, |name| format!(" ({})", name.short));
+    let mut facts = vec![("score", words::score(entry.score) + &name)];
     let probability = entry.probability.map(words::percent);
     facts.extend(probability.map(|text| ("probability", text)));
     let says = |verdict: &Verdict| {
@@ -194,7 +192,10 @@ fn of_target(app: &App) -> Vec<Fact> {
     if !facts.is_empty() {
         facts.push(("run", "never".into()));
     }
-    let kept = format!("{} of all models", counted(app.library.len()));
+    let kept = match app.library.len() {
+        0 => "no runs yet".into(),
+        runs => format!("{} of all models", counted(runs)),
+    };
     facts.extend([("next run", next(app)), ("in history", kept)]);
     facts
 }
