@@ -129,7 +129,7 @@ commands! {
         NextTab "next-tab" "" ["]"]
         /// Previous tab.
         PreviousTab "previous-tab" "" ["["]
-        /// Fuzzy search in this list; in the help, a filter; in a photo, another layer.
+        /// Fuzzy search in this list; in help and settings, a filter; in a photo, another layer.
         Search "search" "search" ["/"]
         /// Close what is open, or clear the marks or the search.
         Back "back" "" ["esc"]

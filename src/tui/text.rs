@@ -73,11 +73,15 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines.map(std::borrow::Cow::into_owned).collect()
 }
 
-/// Texts in lines of at most `width` columns, with a dot between those that stand on one line. No text is broken; of one that
-/// is too long by itself the end is kept, where numbers and versions stand.
+/// Texts in lines of at most `width` columns, with a dot between those that stand on one line. A text that is too long by
+/// itself is broken between words; of one without words the end is kept, where numbers and versions stand.
 pub fn joined(texts: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for text in texts {
+        if text.width() > width && text.contains(' ') {
+            lines.extend(wrapped(&readable(text, true), width));
+            continue;
+        }
         let text = fit_end(text, width);
         let room = |line: &&mut String| line.width() + DOT.width() + text.width() <= width;
         match lines.last_mut().filter(room) {
@@ -222,7 +226,7 @@ mod tests {
         let texts = ["seed 3", "tilt=1.2", "score 2.13"].map(String::from);
         assert_eq!(joined(&texts, 40), ["seed 3 · tilt=1.2 · score 2.13"]);
         assert_eq!(joined(&texts, 17), ["seed 3 · tilt=1.2", "score 2.13"]);
-        assert_eq!(joined(&texts, 7), ["seed 3", "…lt=1.2", "…e 2.13"]);
+        assert_eq!(joined(&texts, 7), ["seed 3", "…lt=1.2", "score", "2.13"]);
     }
 
     #[test]

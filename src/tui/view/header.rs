@@ -54,7 +54,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
         true => Span::styled(plan, dim),
         false => Span::raw(""),
     };
-    let about = fitted(&about, room.saturating_sub(right.width() + 1));
+    let about = fitted(&about, room.saturating_sub(right.width() + GAP));
     let title = app.theme.style(Role::Header);
     let line = two(Span::raw(""), right, width);
     line.render(area, frame.buffer);
