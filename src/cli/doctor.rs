@@ -169,9 +169,9 @@ fn terminal() -> TerminalFinding {
     let is_terminal = std::io::stdout().is_terminal();
     let size = crossterm::terminal::size().ok().filter(|_| is_terminal);
     let mut found = terminal::probe(None);
-    match terminal::blocks_of_environment() {
-        Ok(blocks) => found.use_blocks(blocks),
-        Err(problem) => output::remark(&problem),
+    let blocks = terminal::blocks_of_environment();
+    if let Err(problem) = blocks.and_then(|blocks| found.use_blocks(blocks)) {
+        output::remark(&problem);
     }
     TerminalFinding {
         columns: size.map(|(columns, _)| columns),

@@ -71,14 +71,16 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         .map_err(|problem: String| Failure::usage(anyhow::anyhow!(problem)))?;
     let mut terminal = terminal::probe(graphics.protocol());
     let in_file = config.blocks.as_deref().map_or(Ok(None), Blocks::asked);
-    terminal.use_blocks(in_file.unwrap_or_else(|problem| {
-        said.push(in_config("blocks", problem.to_string()));
-        None
-    }));
-    terminal.use_blocks(terminal::blocks_of_environment().unwrap_or_else(|problem| {
-        said.push(problem);
-        None
-    }));
+    let in_file = in_file.map_err(|problem| problem.to_string());
+    if let Err(problem) = in_file.and_then(|blocks| terminal.use_blocks(blocks)) {
+        said.push(in_config("blocks", problem));
+    }
+    let in_environment = terminal::blocks_of_environment();
+    said.extend(
+        in_environment
+            .and_then(|blocks| terminal.use_blocks(blocks))
+            .err(),
+    );
     let theme = match arguments.theme.or(config.theme.clone()) {
         Some(name) if themes.get(&name).is_some() => name,
         other => {

@@ -51,9 +51,9 @@ impl Graphics {
             Self::None => return None,
         };
         let mut terminal = terminal::probe(wanted);
-        match terminal::blocks_of_environment() {
-            Ok(blocks) => terminal.use_blocks(blocks),
-            Err(problem) => output::remark(&problem),
+        let blocks = terminal::blocks_of_environment();
+        if let Err(problem) = blocks.and_then(|blocks| terminal.use_blocks(blocks)) {
+            output::remark(&problem);
         }
         Some(Screen { terminal })
     }

@@ -4,8 +4,8 @@
 use super::judging::{MOST_SHOWN, Verdict};
 use super::words;
 use super::{Ended, Record, Spec};
-use crate::ascent::Kind;
 use crate::ascent::settings::{KNOBS, Knob};
+use crate::ascent::{ClassScore, Kind};
 use crate::text::shown;
 use crate::value::Value;
 
@@ -93,6 +93,29 @@ pub fn changes(changed: &[(&'static str, String, String)]) -> String {
     }
 }
 
+/// What a score is: its name, and a shorter one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScoreName {
+    pub long: &'static str,
+    pub short: &'static str,
+}
+
+/// What the score of a run is; `None` if an earlier version of the method climbed it.
+pub fn score_name(spec: &Spec) -> Option<ScoreName> {
+    let (long, short) = match (spec.objective.kind, spec.settings.objective) {
+        (Kind::Class, ClassScore::LogProbability) => ("log-probability", "log p"),
+        (Kind::Class, ClassScore::Logit) => ("logit", "logit"),
+        (Kind::NotClass, ClassScore::LogProbability) => {
+            ("log-probability of the other classes", "log (1 - p)")
+        }
+        (Kind::NotClass, ClassScore::Logit) => ("minus the logit", "-logit"),
+        (Kind::Channel, _) => ("mean activation", "mean activation"),
+        (Kind::Neuron, _) => ("activation", "activation"),
+        (Kind::Layer, _) => ("mean square activation", "mean square"),
+    };
+    spec.is_current().then_some(ScoreName { long, short })
+}
+
 /// What was climbed, in words.
 fn objective(spec: &Spec) -> String {
     let value = shown(&spec.objective.value);
@@ -124,6 +147,9 @@ impl Setting {
 
     /// Its value with its unit. Safe to show.
     pub fn text(&self) -> String {
+        if let Some(word) = self.knob.and_then(|knob| knob.shown(&self.value)) {
+            return word.into();
+        }
         let unit = self.knob.map_or("", Knob::unit);
         format!("{} {unit}", words::value(&self.value))
             .trim_end()

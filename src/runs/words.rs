@@ -29,13 +29,18 @@ pub fn scores(scores: &[f32]) -> Vec<String> {
     told_apart(scores, score_with)
 }
 
-/// A probability in percent.
+/// A probability in percent, to one place: `97.5 %`; `<0.1 %` of one that would be written as 0 and is not.
 pub fn percent(probability: f32) -> String {
     percent_with(probability, 0)
 }
 
 fn percent_with(probability: f32, added: usize) -> String {
-    format!("{:.*} %", 1 + added, 100.0 * f64::from(probability))
+    let (percent, places) = (100.0 * f64::from(probability), 1 + added);
+    let least = 0.1_f64.powi(places as i32);
+    match percent > 0.0 && percent < least / 2.0 {
+        true => format!("<{least:.places$} %"),
+        false => format!("{percent:.places$} %"),
+    }
 }
 
 /// Probabilities side by side, as [`scores`].

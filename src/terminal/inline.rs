@@ -51,6 +51,7 @@ pub fn print(
     let placed = Placed {
         slot: 0,
         area,
+        hidden: Vec::new(),
         picture: Arc::new(picture.clone()),
         version: 0,
         moving: false,

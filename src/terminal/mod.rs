@@ -37,7 +37,7 @@ pub use attention::{Notify, Progress, notification, progress};
 pub use clipboard::copied;
 pub use late::LateAnswers;
 pub use painter::{Painted, Painter, covers, remove_all};
-pub use placement::{Area, Placed, fit};
+pub use placement::{Area, Placed, fit, without};
 pub use probe::{discard_answers, probe};
 pub use protocols::blocks::{BLOCKS, Blocks};
 pub use scale::resize;
@@ -194,9 +194,33 @@ impl Terminal {
         }
     }
 
-    /// Takes other block characters than the best that the terminal is known to draw; `None` keeps those.
-    pub fn use_blocks(&mut self, wanted: Option<Blocks>) {
-        self.blocks = wanted.unwrap_or(self.blocks);
+    /// Takes other block characters than the best that the terminal is known to draw; `None` keeps those. Whether the
+    /// terminal, or tmux, knows how wide the newer ones are is measured: call it before anything reads the terminal's input.
+    ///
+    /// # Errors
+    /// One line, if it does not: what is drawn with them would leave traces. Those that it draws stay.
+    pub fn use_blocks(&mut self, wanted: Option<Blocks>) -> Result<(), String> {
+        let Some(blocks) = wanted else {
+            return Ok(());
+        };
+        let newer = blocks
+            .newer()
+            .filter(|_| self.answered && self.protocol == Protocol::Blocks);
+        let width = newer.and_then(|character| probe::width(self, character));
+        match width {
+            None | Some(1) => {
+                self.blocks = blocks;
+                Ok(())
+            }
+            Some(columns) => Err(format!(
+                "{blocks} characters would leave traces: {} gives each {columns} columns; {} ones are drawn",
+                match self.tmux() {
+                    true => "tmux",
+                    false => "the terminal",
+                },
+                self.blocks
+            )),
+        }
     }
 
     /// Whether pictures are sent past tmux.

@@ -9,7 +9,7 @@ mod viewers;
 pub use covers::covers;
 
 use super::link::Link;
-use super::placement::{Area, Placed};
+use super::placement::{Area, Placed, without};
 use super::protocols::quality::{LADDER, MOVING};
 use super::tmux;
 use super::{Protocol, Route, Terminal};
@@ -39,10 +39,18 @@ pub struct Painted {
 
 /// Keeps the pictures on the screen like the scene.
 ///
-/// With [`Protocol::Sixel`] and [`Protocol::Iterm2`] a picture disappears when text is written over it: mark the cells of
+/// With [`Protocol::Sixel`] and [`Protocol::Iterm2`] a picture disappears where text is written over it: mark the cells of
 /// [`Painter::covers`] as skipped in the text buffer while a picture stands there, and no longer when it does not.
 /// So it is where tmux holds the cells of a picture ([`Route::TmuxPlaceholders`]). Otherwise with [`Protocol::Kitty`] the
 /// painter takes pictures away itself, and the cells beneath must only stay free. With [`Protocol::Blocks`] it does nothing at all.
+///
+/// Where something lies over a picture ([`Placed::hidden`]) the text owns the cells, and the picture is seen beside it:
+/// - kitty has the picture already, and is told which parts of it to show where. A picture below the text's ground (a low
+///   z-index) would be seen through every cell that has the terminal's own ground, as in some themes all of them have.
+/// - Sixels and iTerm2's files are cut, and only the parts that were not seen before are encoded and sent: nothing when
+///   something is laid over a picture, only what it lay over when it goes. tmux, where it knows sixels itself, drops a picture
+///   as a whole when one of its cells is written to, and gets all parts.
+/// - Placeholders are text, which other text replaces.
 #[derive(Debug)]
 pub struct Painter {
     sequences: Sequences,
@@ -59,7 +67,7 @@ pub struct Painter {
 }
 
 /// A picture on the screen.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Shown {
     place: u32,
     /// Which of the two numbers of its place it has.
@@ -69,22 +77,37 @@ struct Shown {
     moving: bool,
     /// The step of the quality ladder it was sent in.
     level: usize,
-    /// Whether text has been written where it stands.
-    is_written_over: bool,
+    /// The parts of the area where it is seen: text was written over the others, or lies there.
+    parts: Vec<Area>,
+    /// Whether text was written on some of its cells though the terminal has the picture elsewhere: it may be seen there or not.
+    is_touched: bool,
+    /// The size in pixels that it was sent in, and the places it has on a terminal where pictures have numbers.
+    size: (u32, u32),
+    places: usize,
     /// When to try a better one; only for a picture that stands still and is not at its best.
     refinement: Option<Instant>,
 }
 
 impl Shown {
-    /// Whether it is to be seen on an area.
+    /// Whether it is to be seen on an area, or on parts of it.
     fn stands_on(&self, area: Area) -> bool {
-        self.area == area && !self.is_written_over
+        self.area == area && !self.parts.is_empty()
+    }
+
+    /// Whether it is seen on these parts and no others.
+    fn is_seen_on(&self, parts: &[Area]) -> bool {
+        !self.is_touched
+            && without(parts, &self.parts).is_empty()
+            && without(&self.parts, parts).is_empty()
     }
 
     /// Whether the other one differs in nothing but that it may be finer.
     fn is_refined_by(&self, other: &Self) -> bool {
         let same = |shown: &Self| (shown.version, shown.moving);
-        self.refinement.is_some() && self.stands_on(other.area) && same(self) == same(other)
+        self.refinement.is_some()
+            && self.stands_on(other.area)
+            && self.is_seen_on(&other.parts)
+            && same(self) == same(other)
     }
 }
 
@@ -92,7 +115,11 @@ impl Shown {
 struct Change<'a> {
     placed: &'a Placed,
     area: Area,
+    /// The parts of the area that nothing lies over; not empty.
+    parts: Vec<Area>,
     before: Option<Shown>,
+    /// Whether the picture before stays, and only other parts of it are seen.
+    is_reveal: bool,
 }
 
 impl Painter {
@@ -167,7 +194,10 @@ impl Painter {
                 break;
             }
             let count = if change.placed.moving { moving } else { 1 };
-            let drawn = self.drawn(change, count)?;
+            let drawn = match &change.before {
+                Some(before) if change.is_reveal => self.revealed(change, before)?,
+                _ => self.drawn(change, count)?,
+            };
             painted.changed += usize::from(!drawn.is_empty());
             bytes.extend(drawn);
         }
@@ -206,11 +236,26 @@ impl Painter {
         self.sequences.forget();
     }
 
-    /// Says that text was written where the pictures of these slots stand: they are drawn again if they are in the scene.
-    pub fn written_over(&mut self, slots: &[u32]) {
-        for slot in slots {
+    /// Says that text was written on areas where the pictures of these slots stand: they are drawn again there, if they are
+    /// in the scene.
+    pub fn written_over(&mut self, places: &[(u32, Area)]) {
+        for (slot, area) in places {
             if let Some(shown) = self.shown.get_mut(slot) {
-                shown.is_written_over = true;
+                let parts = without(&shown.parts, &[*area]);
+                let is_touched = parts != shown.parts;
+                match (
+                    self.sequences.terminal.protocol,
+                    self.sequences.terminal.route,
+                ) {
+                    _ if parts.is_empty() => shown.parts = parts,
+                    // It drops a picture as a whole.
+                    (_, Route::Tmux) if is_touched => shown.parts = Vec::new(),
+                    // Some terminals keep such a picture apart from the text, some in its cells.
+                    (Protocol::Kitty, Route::Direct | Route::TmuxPassthrough) => {
+                        shown.is_touched |= is_touched;
+                    }
+                    _ => shown.parts = parts,
+                }
             }
         }
     }
@@ -220,11 +265,7 @@ impl Painter {
         let mut bytes = self.forgotten_deleted();
         let stays = |slot: &u32| {
             let placed = scene.iter().find(|placed| placed.slot == *slot);
-            placed.is_some_and(|placed| {
-                !self
-                    .covers(placed.picture.dimensions(), placed.area, screen)
-                    .is_empty()
-            })
+            placed.is_some_and(|placed| !self.parts(placed, screen).1.is_empty())
         };
         let gone: Vec<u32> = self
             .shown
@@ -242,6 +283,12 @@ impl Painter {
         bytes
     }
 
+    /// The area of a picture, and the parts of it that nothing lies over.
+    fn parts(&self, placed: &Placed, screen: (u16, u16)) -> (Area, Vec<Area>) {
+        let area = self.covers(placed.picture.dimensions(), placed.area, screen);
+        (area, without(&[area], &placed.hidden))
+    }
+
     /// What of the scene must be drawn, and how long what must wait waits.
     fn changes<'a>(
         &self,
@@ -252,27 +299,57 @@ impl Painter {
         let mut waiting = None;
         let mut changes = Vec::new();
         for placed in scene {
-            let area = self.covers(placed.picture.dimensions(), placed.area, screen);
-            let before = self.shown.get(&placed.slot).copied();
+            let (area, parts) = self.parts(placed, screen);
+            let before = self.shown.get(&placed.slot);
             let stands = before.is_some_and(|shown| shown.stands_on(area));
             let is_current = before.is_some_and(|shown| {
                 shown.version == placed.version && shown.moving <= placed.moving
             });
             let refinement = before.and_then(|shown| shown.refinement);
-            match (stands, is_current) {
-                _ if area.is_empty() => {}
-                (true, true) if refinement.is_none_or(|due| now < due) => {}
+            let is_reveal = match (stands, is_current) {
+                (true, true) => refinement.is_none_or(|due| now < due),
                 (true, false) if placed.moving && self.link.wait(now).is_some() => {
-                    waiting = self.link.wait(now)
+                    waiting = self.link.wait(now);
+                    true
                 }
-                _ => changes.push(Change {
+                _ => false,
+            };
+            let stays = is_reveal && before.is_some_and(|shown| shown.is_seen_on(&parts));
+            if !parts.is_empty() && !stays {
+                changes.push(Change {
                     placed,
                     area,
-                    before,
-                }),
+                    parts,
+                    before: before.cloned(),
+                    is_reveal,
+                });
             }
         }
         (changes, waiting)
+    }
+
+    /// The bytes after which other parts of a picture on the screen are seen.
+    fn revealed(&mut self, change: &Change, before: &Shown) -> io::Result<Vec<u8>> {
+        let Change {
+            placed,
+            area,
+            parts,
+            ..
+        } = change;
+        let bytes = self.sequences.reveal(
+            &placed.picture,
+            (before.number(), before.size, before.places),
+            (*area, parts, &before.parts),
+            LADDER[before.level],
+        )?;
+        let shown = Shown {
+            parts: parts.clone(),
+            places: parts.len(),
+            is_touched: false,
+            ..before.clone()
+        };
+        self.shown.insert(placed.slot, shown);
+        Ok(bytes)
     }
 
     /// The bytes that draw a part of the scene, as good as the link allows.
@@ -280,8 +357,11 @@ impl Painter {
         let Change {
             placed,
             area,
-            before,
+            ref parts,
+            ref before,
+            ..
         } = *change;
+        let before = before.as_ref();
         let keeps_number = self.sequences.terminal.route == Route::TmuxPlaceholders;
         let mut next = Shown {
             place: before.map_or_else(|| self.free_place(), |before| before.place),
@@ -291,7 +371,10 @@ impl Painter {
             version: placed.version,
             moving: placed.moving,
             level: 0,
-            is_written_over: false,
+            parts: parts.clone(),
+            is_touched: false,
+            size: (0, 0),
+            places: parts.len(),
             refinement: None,
         };
         let coarse = before.filter(|before| before.is_refined_by(&next));
@@ -302,25 +385,26 @@ impl Painter {
         };
         let number = next.number();
         let show = |sequences: &mut Sequences, level: usize| {
-            sequences.show(&placed.picture, number, area, LADDER[level])
+            sequences.show(&placed.picture, number, (area, parts), LADDER[level])
         };
         let first = if placed.moving { self.level } else { 0 };
         let mut level = first;
-        let mut bytes = show(&mut self.sequences, level)?;
+        let (mut bytes, mut size) = show(&mut self.sequences, level)?;
         while bytes.len() > budget && level + 1 < LADDER.len() {
             level += 1;
-            bytes = show(&mut self.sequences, level)?;
+            (bytes, size) = show(&mut self.sequences, level)?;
         }
         if let Some(coarse) = coarse.filter(|coarse| coarse.level <= level) {
             // The link carries no more: it stays as it is.
             let stays = Shown {
                 refinement: None,
-                ..coarse
+                ..coarse.clone()
             };
             self.shown.insert(placed.slot, stays);
             return Ok(Vec::new());
         }
         next.level = level;
+        next.size = size;
         next.refinement = (!placed.moving && level > 0)
             .then(|| Instant::now() + REFINEMENT.max(self.link.expected(bytes.len())));
         if placed.moving {
@@ -328,9 +412,9 @@ impl Painter {
             let has_room = bytes.len() < budget / 3 && level > MOVING;
             self.level = if has_room { level - 1 } else { level };
         }
-        if !before.is_some_and(|before| before.stands_on(area)) {
-            bytes.extend(self.sequences.text(number, area));
-        }
+        let stands = before.filter(|before| before.stands_on(area));
+        let missing = without(parts, stands.map_or(&[], |before| &before.parts));
+        bytes.extend(self.sequences.text(number, area, &missing));
         if let Some(before) = before.filter(|before| before.number() != number) {
             bytes.extend(self.sequences.delete(&[before.number()]));
         }

@@ -27,6 +27,53 @@ impl Area {
         }
     }
 
+    /// The cells that it shares with another one; empty if there are none.
+    pub fn shared(self, other: Self) -> Self {
+        let (x, y) = (self.x.max(other.x), self.y.max(other.y));
+        let end = |start: u16, length: u16| u32::from(start) + u32::from(length);
+        let length = |first: u32, second: u32, start: u16| {
+            first.min(second).saturating_sub(u32::from(start)) as u16
+        };
+        Self {
+            x,
+            y,
+            width: length(end(self.x, self.width), end(other.x, other.width), x),
+            height: length(end(self.y, self.height), end(other.y, other.height), y),
+        }
+    }
+
+    /// What another one leaves of it, in at most four areas that share no cell: what is left and right of it from top to
+    /// bottom, and what is above and below it between these.
+    pub fn without(self, other: Self) -> Vec<Self> {
+        let hole = self.shared(other);
+        if hole.is_empty() {
+            return vec![self];
+        }
+        let (right, below) = (hole.x + hole.width, hole.y + hole.height);
+        let parts = [
+            Self {
+                width: hole.x - self.x,
+                ..self
+            },
+            Self {
+                x: right,
+                width: self.x + self.width - right,
+                ..self
+            },
+            Self {
+                height: hole.y - self.y,
+                y: self.y,
+                ..hole
+            },
+            Self {
+                y: below,
+                height: self.y + self.height - below,
+                ..hole
+            },
+        ];
+        parts.into_iter().filter(|part| !part.is_empty()).collect()
+    }
+
     /// Width and height in pixels.
     pub fn pixels(self, cell: (u16, u16)) -> (u32, u32) {
         (
@@ -36,6 +83,17 @@ impl Area {
     }
 }
 
+/// What areas leave of others. None of the parts is empty.
+pub fn without(parts: &[Area], covers: &[Area]) -> Vec<Area> {
+    let parts = parts.iter().copied().filter(|part| !part.is_empty());
+    covers
+        .iter()
+        .fold(parts.collect(), |parts: Vec<Area>, cover| {
+            let left = parts.into_iter().flat_map(|part| part.without(*cover));
+            left.collect()
+        })
+}
+
 /// A picture that should be on the screen.
 #[derive(Debug, Clone)]
 pub struct Placed {
@@ -43,6 +101,8 @@ pub struct Placed {
     pub slot: u32,
     /// The cells it may take; it keeps its shape and stands in their middle.
     pub area: Area,
+    /// What lies over it: these cells belong to the text.
+    pub hidden: Vec<Area>,
     pub picture: Arc<RgbImage>,
     /// Another number means another picture.
     pub version: u64,
@@ -119,6 +179,25 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_cell_beside_what_lies_over_an_area_is_in_one_of_its_parts(
+            whole in (0..9_u16, 0..9_u16, 0..9_u16, 0..9_u16),
+            covers in prop::collection::vec((0..9_u16, 0..9_u16, 0..9_u16, 0..9_u16), 0..4),
+        ) {
+            let of = |(x, y, width, height)| area(x, y, width, height);
+            let holds = |area: &Area, x: u16, y: u16| {
+                !area.shared(super::Area { x, y, width: 1, height: 1 }).is_empty()
+            };
+            let covers: Vec<Area> = covers.into_iter().map(of).collect();
+            let parts = without(&[of(whole)], &covers);
+            for (x, y) in (0..20).flat_map(|x| (0..20).map(move |y| (x, y))) {
+                let is_seen = holds(&of(whole), x, y) && !covers.iter().any(|cover| holds(cover, x, y));
+                let count = parts.iter().filter(|part| holds(part, x, y)).count();
+                prop_assert_eq!(count, usize::from(is_seen));
+            }
+            prop_assert!(parts.iter().all(|part| !part.is_empty()));
+        }
+
         #[test]
         fn a_fitted_area_stays_inside_and_touches_two_sides(
             picture in (1..3000_u32, 1..3000_u32), cell in (1..40_u16, 1..60_u16),

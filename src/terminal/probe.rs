@@ -85,6 +85,19 @@ pub(super) fn cursor(terminal: &Terminal) -> Option<(u16, u16)> {
     Some((row.checked_sub(1)?, column.checked_sub(1)?))
 }
 
+/// By how many columns a character moves the terminal's cursor, if the terminal says so in time. The cursor must be at the
+/// end of its line, and returns.
+pub(super) fn width(terminal: &Terminal, character: char) -> Option<u16> {
+    let limit = LIMITS[usize::from(terminal.remote)];
+    let (_, before) = cursor(terminal)?;
+    let mut tty = Tty::open()?;
+    let question = format!("\x1b7{character}\x1b[6n\x1b8\x1b[K");
+    let is_there = |bytes: &[u8]| Answers::read(bytes).cursor.is_some();
+    let bytes = tty.ask(question.as_bytes(), is_there, limit);
+    let (_, after) = Answers::read(&bytes).cursor?;
+    after.checked_sub(1)?.checked_sub(before)
+}
+
 /// Throws away what arrived from the terminal and nobody read. A command that does not read keys calls this before it ends
 /// if the terminal had not [answered](Terminal::answered): a late answer would else stand at the shell's prompt.
 pub fn discard_answers() {

@@ -134,7 +134,7 @@ commands! {
         NextTab "next-tab" "" ["]"]
         /// Previous tab.
         PreviousTab "previous-tab" "" ["["]
-        /// Fuzzy search in this list; in the help, a filter; in a photo, another layer.
+        /// Fuzzy search in this list; in help and settings, a filter; in a photo, another layer.
         Search "search" "search" ["/"]
         /// Close what is open, or clear the marks or the search.
         Back "back" "" ["esc"]
@@ -146,7 +146,7 @@ commands! {
         NewSeed "new-seed" "" ["n"]
         /// Reset the seed to 0.
         ResetSeed "reset-seed" "" ["N"]
-        /// Sweep: queue a grid of runs over one or two settings.
+        /// Sweep: queue runs over one or two settings.
         Sweep "sweep" "" ["w"]
         /// Next overlay: picture, heat map over it, heat map, bands, gradient.
         NextOverlay "next-overlay" "overlay" ["o"]
@@ -194,7 +194,7 @@ commands! {
         Redraw "redraw" "" ["ctrl-l"]
         /// Suspend to the background; `fg` returns.
         Suspend "suspend" "" ["ctrl-z"]
-        /// Quit; running and waiting runs are kept for the next time.
+        /// Quit; unfinished runs are kept for next time.
         Quit "quit" "quit" ["q", "ctrl-c"]
     }
     Browser {
@@ -210,11 +210,11 @@ commands! {
         MarkAll "mark-all" "" ["ctrl-a"]
         /// Run the centre neuron of the selected channel.
         RunNeuron "run-neuron" "" ["c"]
-        /// Run the negative of the marked or selected classes: a picture that is not of the class.
+        /// Run the negative of marked or selected classes: a picture that is not of the class.
         RunNot "run-not" "" ["!"]
         /// Run the marked or selected in other models, with this seed and these settings.
         RunElsewhere "run-elsewhere" "" ["C"]
-        /// Use this layer for the class activation map of the next runs, or the automatic one again.
+        /// Use this layer for activation maps of next runs, or the automatic one again.
         MapHere "map-here" "" ["a"]
         /// Sort the grid: by number, by score, by likeness.
         SortCells "sort-cells" "sort" ["S"]
@@ -236,7 +236,7 @@ commands! {
         Compare "compare" "compare" ["c"]
         /// Delete the marked or selected runs; `undo` restores them.
         Delete "delete" "delete" ["d", "delete"]
-        /// Run it again with the same settings and another seed.
+        /// Run it again: the same settings, another seed.
         RunAgain "run-again" "" ["R"]
         /// Run the marked or selected runs in other models, with their seeds and settings.
         RunAgainElsewhere "run-again-elsewhere" "" ["C"]
@@ -286,15 +286,15 @@ commands! {
     Photo {
         /// Run the selected channel.
         RunShown "run-shown" "run" ["enter"]
-        /// Run the neuron of the selected channel that the photo activates most.
+        /// Run the selected channel's most active neuron.
         RunShownNeuron "run-shown-neuron" "neuron" ["c"]
         /// Channels of the next layer.
         NextLayer "next-layer" "layer" ["]"]
         /// Channels of the previous layer.
         PreviousLayer "previous-layer" "" ["["]
-        /// Rank the channels by their maximum instead of their mean, or by their mean again.
+        /// Rank the channels by their maximum, or by their mean again.
         RankShown "rank-shown" "rank" ["S"]
-        /// Class activation map of the next class over the photo, or none again.
+        /// Class activation map of the next class, or none.
         ShownMap "shown-map" "class map" ["a"]
         /// Next photo.
         NextPhoto "next-photo" "next photo" ["n"]

@@ -88,9 +88,9 @@ fn label(app: &App, entry: &Entry) -> Option<&'static str> {
     match (entry.command, popup) {
         (Command::Run, None) => Some(run(app)),
         (Command::Back, Some(_)) => Some("close"),
-        (Command::Settings, Some(Popup::Settings { .. })) => None,
-        (Command::NewSeed, Some(Popup::Settings { .. })) => Some("new seed"),
-        (Command::Undo, Some(Popup::Settings { .. })) if !app.undoable.is_empty() => Some("undo"),
+        (Command::Settings, Some(Popup::Settings(_))) => None,
+        (Command::NewSeed, Some(Popup::Settings(_))) => Some("new seed"),
+        (Command::Undo, Some(Popup::Settings(_))) if !app.undoable.is_empty() => Some("undo"),
         (Command::CopyCommand, Some(Popup::Details { .. })) => Some("copy command"),
         (Command::CopyPath, Some(Popup::Details { .. })) => Some("copy path"),
         (Command::Down, Some(Popup::Details { .. })) => Some("scroll"),

@@ -3,11 +3,12 @@
 use super::command::{COMMANDS, Context};
 use super::forms::{Completion, FORMS};
 use super::fuzzy;
-use super::listing::Listing;
+use super::listing::{Listing, Motion};
 use super::photo::Photo;
 use super::prompt::Asked;
+use crate::ascent::settings::{GROUPS, Knob, in_groups};
 use crate::runs::Record;
-use crate::runs::worker::Origin;
+use crate::runs::worker::{Opened, Origin};
 use std::path::{Path, PathBuf};
 
 /// One thing laid over the panels.
@@ -17,8 +18,8 @@ pub enum Popup {
     Help { scroll: usize, filter: String },
     /// Commands that match the line that is being typed.
     Palette(Palette),
-    /// The settings of the next runs; the row that is selected.
-    Settings { cursor: usize },
+    /// The settings of the next runs: the one that is selected, among those that match a filter.
+    Settings(Knobs),
     /// A finished run with all its settings.
     Details {
         id: String,
@@ -36,6 +37,63 @@ pub enum Popup {
     Photo(Box<Photo>),
     /// What was said.
     Messages { scroll: usize },
+}
+
+/// The settings that are listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Knobs {
+    /// The one that is selected, as an index into [`in_groups`].
+    pub cursor: usize,
+    /// What the key, the help or the group's title of those that are listed contains.
+    pub filter: String,
+}
+
+impl Knobs {
+    /// Those that are listed, as indices into [`in_groups`].
+    pub fn listed(&self) -> Vec<usize> {
+        let wanted = self.filter.trim().to_lowercase();
+        let matches = |knob: &Knob| {
+            let group = GROUPS.iter().find(|group| group.keys.contains(&knob.key));
+            let title = group.map_or("", |group| group.title);
+            let mut texts = [knob.key, knob.help, title].into_iter();
+            texts.any(|text| text.to_lowercase().contains(&wanted))
+        };
+        let knobs = in_groups().into_iter().enumerate();
+        let listed = knobs.filter(|(_, knob)| matches(knob));
+        listed.map(|(index, _)| index).collect()
+    }
+
+    /// The one that is selected; `None` if none matches the filter.
+    pub fn selected(&self) -> Option<&'static Knob> {
+        let is_listed = self.listed().contains(&self.cursor);
+        in_groups().get(self.cursor).copied().filter(|_| is_listed)
+    }
+
+    /// Lists those that match another filter, and selects the first whose key does, or else the first.
+    pub fn set_filter(&mut self, filter: String) {
+        self.filter = filter;
+        let wanted = self.filter.trim().to_lowercase();
+        if wanted.is_empty() {
+            return;
+        }
+        let (listed, all) = (self.listed(), in_groups());
+        let by_key = listed
+            .iter()
+            .find(|index| all[**index].key.contains(&wanted));
+        self.cursor = by_key.or(listed.first()).copied().unwrap_or(self.cursor);
+    }
+
+    /// Moves among those that are listed; `page` is how many are seen.
+    pub fn go(&mut self, motion: Motion, page: usize) {
+        let listed = self.listed();
+        let mut rows = Listing::of(listed.len());
+        let at = listed.iter().position(|index| *index == self.cursor);
+        rows.go_to_row(at.unwrap_or(0));
+        rows.go(motion, page);
+        if let Some(index) = listed.get(rows.cursor()) {
+            self.cursor = *index;
+        }
+    }
 }
 
 /// Two to [`MOST_COMPARED`] runs side by side, in the order of the list.
@@ -84,6 +142,16 @@ pub struct Picker {
 }
 
 impl Choice {
+    /// Whether it is the model that is open.
+    pub fn is(&self, open: Option<&Opened>) -> bool {
+        let open = open.map(|open| open.model.as_str());
+        match self {
+            Self::Card { name, .. } => open == Some(name),
+            Self::File(path) => open.is_some_and(|open| path == Path::new(open)),
+            Self::Folder(_) => false,
+        }
+    }
+
     /// What it is called in the picker: folders end in `/`, and the one above is `../`.
     pub fn label(&self, folder: &Path) -> String {
         let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into());
@@ -115,13 +183,22 @@ impl Picker {
         takes_several
     }
 
-    /// Lists the choices that match a text.
-    pub fn filter(&mut self, text: &str) {
+    /// Lists the choices that match a text. The first one is selected; where runs are to be made in other models than
+    /// `open`, the first that is another model.
+    pub fn filter(&mut self, text: &str, open: Option<&Opened>) {
         let labels = self.choices.iter().map(|choice| choice.label(&self.folder));
         let labels: Vec<String> = labels.collect();
         let found = fuzzy::matches(text, labels.iter().map(String::as_str));
+        let is_other = |index: &usize| match &self.choices[*index] {
+            Choice::Folder(_) => false,
+            choice => !choice.is(open),
+        };
+        let other = match self.purpose {
+            Purpose::Run(_) => found.iter().position(is_other),
+            Purpose::Open => None,
+        };
         self.list.set_rows(found);
-        self.list.go_to_row(0);
+        self.list.go_to_row(other.unwrap_or(0));
     }
 }
 

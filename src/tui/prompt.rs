@@ -25,8 +25,8 @@ pub enum Asked {
     Export(Vec<String>),
     /// A command's name.
     Command,
-    /// What the keys in the help are about.
-    HelpFilter,
+    /// What the lines of the help, or the settings, contain.
+    Filter,
     /// A model: a part of its name in the picker, or a path.
     Model,
     /// Models to make runs in: parts of their names in the picker, or a path.
@@ -49,7 +49,7 @@ impl Asked {
             Self::Sweep => "sweep",
             Self::Export(_) => "export to",
             Self::Command => ":",
-            Self::HelpFilter => "filter",
+            Self::Filter => "filter",
             Self::Model => "open",
             Self::OtherModels => "run in",
             Self::Photo => "photo",
@@ -61,7 +61,7 @@ impl Asked {
     pub fn help(&self) -> String {
         match self {
             Self::Search { .. } | Self::PhotoSearch { .. } => String::new(),
-            Self::Command | Self::HelpFilter => String::new(),
+            Self::Command | Self::Filter => String::new(),
             Self::Model => "a part of a name, or a path; tab completes".into(),
             Self::OtherModels => "a part of a name, or a path; space marks several".into(),
             Self::Value(knob) => knob.allowed(),

@@ -1,5 +1,6 @@
 //! Text that fits: names from files are of any length and may hold anything.
 
+use crate::runs::words;
 use crate::text::clean;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -104,11 +105,15 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines.map(std::borrow::Cow::into_owned).collect()
 }
 
-/// Texts in lines of at most `width` columns, with a dot between those that stand on one line. No text is broken; of one that
-/// is too long by itself the end is kept, where numbers and versions stand.
+/// Texts in lines of at most `width` columns, with a dot between those that stand on one line. A text that is too long by
+/// itself is broken between words; of one without words the end is kept, where numbers and versions stand.
 pub fn joined(texts: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for text in texts {
+        if text.width() > width && text.contains(' ') {
+            lines.extend(wrapped(&readable(text, true), width));
+            continue;
+        }
         let text = fit_end(text, width);
         let room = |line: &&mut String| line.width() + DOT.width() + text.width() <= width;
         match lines.last_mut().filter(room) {
@@ -122,9 +127,51 @@ pub fn joined(texts: &[String], width: usize) -> Vec<String> {
     lines
 }
 
+/// Parts with a dot between those that stand on one line of `width` columns. Each has its importance: the least important
+/// ones are left out until the rest fits, of equals the last. Only what is left alone is cut, see [`shortened`].
+pub fn fitted(parts: &[(u8, String)], width: usize) -> String {
+    let mut kept: Vec<&(u8, String)> = parts.iter().filter(|(_, text)| !text.is_empty()).collect();
+    loop {
+        let texts: Vec<&str> = kept.iter().map(|(_, text)| text.as_str()).collect();
+        let line = texts.join(DOT);
+        if kept.len() < 2 || line.width() <= width {
+            return shortened(&line, width);
+        }
+        let least = kept.iter().map(|(importance, _)| *importance).min();
+        kept.remove(
+            kept.iter()
+                .rposition(|part| Some(part.0) == least)
+                .unwrap_or(0),
+        );
+    }
+}
+
+/// `text` in at most `width` columns. What does not fit is left out from the end of a clause on, or else of a word, unless
+/// that would leave most of the room empty: a quarter of it must be filled by clauses, and half by words.
+pub fn shortened(text: &str, width: usize) -> String {
+    let text = readable(text, false);
+    if text.width() <= width {
+        return text;
+    }
+    let ends = |sign: &str, rest: usize, share: usize| {
+        let places = text.match_indices(sign).map(|(at, _)| &text[..at]);
+        let fits = |part: &&str| part.width() + rest <= width && share * part.width() >= width;
+        places.filter(fits).last()
+    };
+    let clauses = [", ", "; ", ": "].map(|sign| ends(sign, 1, 4));
+    match clauses.into_iter().flatten().max_by_key(|part| part.len()) {
+        Some(clause) if text.ends_with('.') => format!("{clause}."),
+        Some(clause) => clause.into(),
+        None => match ends(" ", 2, 2) {
+            Some(words) => format!("{words} …"),
+            None => fit(&text, width),
+        },
+    }
+}
+
 /// A probability, marked as one: beside a score it could be taken for anything.
 pub fn p(probability: f32) -> String {
-    format!("p {:.0} %", 100.0 * probability)
+    format!("p {}", words::percent(probability))
 }
 
 /// A count with a unit that keeps it short: 950, 4.7 k, 11 M.
@@ -190,7 +237,42 @@ mod tests {
         let texts = ["seed 3", "tilt=1.2", "score 2.13"].map(String::from);
         assert_eq!(joined(&texts, 40), ["seed 3 · tilt=1.2 · score 2.13"]);
         assert_eq!(joined(&texts, 17), ["seed 3 · tilt=1.2", "score 2.13"]);
-        assert_eq!(joined(&texts, 7), ["seed 3", "…lt=1.2", "…e 2.13"]);
+        assert_eq!(joined(&texts, 7), ["seed 3", "…lt=1.2", "score", "2.13"]);
+    }
+
+    #[test]
+    fn the_least_important_part_is_left_out_first() {
+        let parts = [(2, "flamingo"), (0, "seed 3"), (1, "p 97.5 %")];
+        let parts = parts.map(|(importance, text)| (importance, text.to_string()));
+        for (width, line) in [
+            (40, "flamingo · seed 3 · p 97.5 %"),
+            (27, "flamingo · p 97.5 %"),
+            (18, "flamingo"),
+            (5, "flam…"),
+        ] {
+            assert_eq!(fitted(&parts, width), line);
+        }
+    }
+
+    #[test]
+    fn a_text_ends_with_a_clause_or_a_word() {
+        for (width, text) in [
+            (44, "Run what is marked, or else what is selected."),
+            (43, "Run what is marked."),
+            (18, "Run what is …"),
+        ] {
+            let long = "Run what is marked, or else what is selected.";
+            assert_eq!(shortened(long, width + usize::from(width == 44)), text);
+        }
+        assert_eq!(shortened("great white shark", 13), "great white …");
+        assert_eq!(shortened("blocks/3/convolution", 8), "blocks/…");
+    }
+
+    proptest! {
+        #[test]
+        fn a_shortened_text_fits(text in "[a-z ,;.:火]{0,60}", width in 0usize..40) {
+            prop_assert!(shortened(&text, width).width() <= width);
+        }
     }
 
     #[test]

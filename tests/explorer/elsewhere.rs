@@ -254,7 +254,7 @@ fn what_judges_say_is_shown_and_sorts_the_list() {
     explorer.answer(Answer::Runs(runs));
     explorer.press("3 S S S S g g");
     let screen = explorer.screen();
-    let places: Vec<usize> = ["judge 38 %", "judge 25 %", "not judged"]
+    let places: Vec<usize> = ["judge 37.5 %", "judge 25.0 %", "not judged"]
         .iter()
         .map(|text| {
             screen

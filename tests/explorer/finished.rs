@@ -286,7 +286,7 @@ fn details_show_every_setting_and_edit_takes_them_over() {
     );
     assert!(matches!(
         explorer.app.popups.last(),
-        Some(Popup::Settings { .. })
+        Some(Popup::Settings(_))
     ));
 }
 

@@ -12,6 +12,7 @@ mod hostile;
 mod legible;
 mod paths;
 mod photo;
+mod popups;
 mod queueing;
 mod screens;
 mod support;

@@ -122,7 +122,7 @@ fn progress_and_pictures_reach_the_screen() {
     });
     let screen = explorer.screen();
     for wanted in [
-        "48/192 · score 6.93 · p 25 %",
+        "48/192 · score 6.93 · p 25.0 %",
         "6 s left",
         "goldfish",
         "flamingo",

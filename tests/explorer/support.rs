@@ -197,9 +197,17 @@ impl Driver {
         for placed in &drawn.scene {
             let area = placed.area;
             text.push_str(&format!(
-                "picture {} at {},{} of {}×{}\n",
+                "picture {} at {},{} of {}×{}",
                 placed.slot, area.x, area.y, area.width, area.height
             ));
+            for area in &placed.hidden {
+                let (x, y) = (area.x, area.y);
+                text.push_str(&format!(
+                    " behind {x},{y} of {}×{}",
+                    area.width, area.height
+                ));
+            }
+            text.push('\n');
         }
         text
     }

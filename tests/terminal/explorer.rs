@@ -55,6 +55,47 @@ fn a_picture_grows_is_kept_and_leaves_no_trace_on_the_terminal() {
 }
 
 #[test]
+fn a_popup_lies_over_a_part_of_a_picture_and_leaves_no_trace() {
+    for kind in [Kind::Kitty, Kind::Sixel, Kind::Iterm2] {
+        let desk = Desk::new(20);
+        let mut terminal = desk.explorer(kind);
+        terminal.type_text(QUICK);
+        terminal.wait_for("quick");
+        run_class(&terminal, "flamingo");
+        terminal.wait_for("flamingo · score");
+        terminal.wait_until("picture", |terminal| !terminal.picture_cells().is_empty());
+        let whole = terminal.picture_cells();
+        let is_whole = |terminal: &Emulator| terminal.picture_cells() == whole;
+        for (keys, text, end) in [
+            (":", "commands", "\x1b"),
+            ("m", "open a model", "\x1b"),
+            ("M", "messages", "\x1b"),
+        ] {
+            terminal.type_text(keys);
+            terminal.wait_for(text);
+            let part = format!("part of the picture, {kind:?}");
+            terminal.wait_until(&part, |terminal| {
+                let seen = terminal.picture_cells();
+                !seen.is_empty()
+                    && seen.len() < whole.len()
+                    && seen.iter().all(|cell| whole.contains(cell))
+            });
+            terminal.type_text(end);
+            terminal.wait_until("whole picture", is_whole);
+        }
+        // However quickly it comes and goes.
+        for _ in 0..5 {
+            terminal.type_text("MM");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        terminal.wait_until("whole picture", is_whole);
+        terminal.type_text("q");
+        terminal.finish();
+        expect_no_trace(&terminal);
+    }
+}
+
+#[test]
 fn layers_unfold_and_a_channel_becomes_a_picture() {
     let desk = Desk::new(6);
     let mut terminal = desk.explorer(Kind::Sixel);

@@ -46,6 +46,7 @@ fn player() {
         Ok("print at the bottom") => print(&"before\r\n".repeat(usize::from(ROWS) + 5), "after"),
         Ok("print two") => print_two(),
         Ok("paint") => paint_and_clear(),
+        Ok("cover") => cover(),
         Ok("ask") => ask(),
         _ => {}
     }
@@ -95,6 +96,7 @@ fn paint_and_clear() {
         let scene = [Placed {
             slot: 1,
             area: AREA,
+            hidden: Vec::new(),
             picture: picture.clone(),
             version,
             moving: version < 4,
@@ -106,6 +108,71 @@ fn paint_and_clear() {
     wait_for_enter();
     painter.clear(&mut out).unwrap();
     say("\x1b[Hcleared");
+}
+
+/// What is laid over the picture of [`cover`], one after another.
+const COVERS: [Area; 3] = [
+    Area {
+        x: 14,
+        y: 6,
+        width: 9,
+        height: 4,
+    },
+    Area {
+        x: 0,
+        y: 8,
+        width: 80,
+        height: 3,
+    },
+    Area {
+        x: 25,
+        y: 1,
+        width: 20,
+        height: 7,
+    },
+];
+
+/// Lays something over a picture that grows, and takes it away again.
+fn cover() {
+    let mut painter = Painter::new(&probe(None));
+    let mut out = stdout().lock();
+    write!(out, "\x1b[2J").unwrap();
+    let picture = Arc::new(colours());
+    let mut version = 0;
+    let mut show = |out: &mut std::io::StdoutLock, hidden: &[Area], moving: bool| {
+        version += u64::from(moving);
+        let scene = [Placed {
+            slot: 1,
+            area: AREA,
+            hidden: hidden.to_vec(),
+            picture: picture.clone(),
+            version,
+            moving,
+        }];
+        painter.paint(out, (COLUMNS, ROWS), &scene).unwrap();
+    };
+    // The text of an area: letters while something lies there, nothing afterwards.
+    let fill = |out: &mut std::io::StdoutLock, area: Area, letter: char| {
+        for y in area.y..area.y + area.height {
+            let text = letter.to_string().repeat(area.width.into());
+            write!(out, "\x1b[{};{}H{text}", y + 1, area.x + 1).unwrap();
+        }
+    };
+    show(&mut out, &[], true);
+    for (index, area) in COVERS.into_iter().enumerate() {
+        fill(&mut out, area, 'x');
+        for _ in 0..3 {
+            show(&mut out, &[area], true);
+        }
+        write!(out, "\x1b[Hcovered {index}").unwrap();
+        out.flush().unwrap();
+        wait_for_enter();
+        fill(&mut out, area, ' ');
+        show(&mut out, &[], false);
+        write!(out, "\x1b[Hbare {index}   ").unwrap();
+        out.flush().unwrap();
+        wait_for_enter();
+    }
 }
 
 fn ask() {
@@ -202,6 +269,28 @@ fn frames_appear_where_they_should_and_leave_no_trace() {
         terminal.wait_for("cleared");
         terminal.finish();
         assert_eq!(terminal.picture_cells(), [], "{kind:?}");
+    }
+}
+
+#[test]
+fn beside_what_lies_over_a_picture_it_is_seen_and_grows() {
+    for kind in SHOWING {
+        let mut terminal = part(kind, "cover");
+        for (index, area) in COVERS.into_iter().enumerate() {
+            terminal.wait_for(&format!("covered {index}"));
+            let hidden = cells(area);
+            let mut beside = cells(AREA);
+            beside.retain(|cell| !hidden.contains(cell));
+            assert_eq!(terminal.picture_cells(), beside, "{kind:?} {index}");
+            let letters = terminal.text().matches('x').count();
+            assert_eq!(letters, hidden.len(), "{kind:?} {index}");
+            terminal.type_text("\r");
+            terminal.wait_for(&format!("bare {index}"));
+            assert_eq!(terminal.picture_cells(), cells(AREA), "{kind:?} {index}");
+            assert!(!terminal.text().contains('x'));
+            terminal.type_text("\r");
+        }
+        terminal.finish();
     }
 }
 

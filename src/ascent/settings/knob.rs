@@ -9,6 +9,9 @@ use std::ops::RangeInclusive;
 /// Maximum length of a layer's name in a setting, in bytes.
 const MAX_NAME: usize = 4096;
 
+/// The word for a number that is chosen automatically.
+pub const AUTOMATIC: &str = "auto";
+
 /// The definition of a setting.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Knob {
@@ -87,6 +90,18 @@ impl Knob {
         }
     }
 
+    /// The number that stands for one that is found, and can be typed as [`AUTOMATIC`]; `None` if it has none.
+    pub fn automatic(&self) -> Option<f64> {
+        (self.key == "canvas").then_some(0.0)
+    }
+
+    /// A value as people read it: a number that stands for one that is found is [`AUTOMATIC`].
+    pub fn shown(&self, value: &Value) -> Option<&'static str> {
+        let is_automatic =
+            matches!(value, Value::Number(number) if self.automatic() == Some(*number));
+        is_automatic.then_some(AUTOMATIC)
+    }
+
     /// The unit of its value; empty if it has none.
     pub fn unit(&self) -> &'static str {
         match self.domain {
@@ -109,7 +124,10 @@ impl Knob {
         match self.domain {
             Domain::Choice(_) | Domain::Layer => Ok(text.into()),
             Domain::Number { .. } => {
-                let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+                let number = match self.automatic() {
+                    Some(automatic) if text == AUTOMATIC => Some(automatic),
+                    _ => text.parse().ok().filter(|number: &f64| number.is_finite()),
+                };
                 number
                     .map(Value::Number)
                     .ok_or_else(|| self.not_a_number(text))

@@ -1,12 +1,14 @@
 //! How it is said to a terminal that a picture stands somewhere, or no longer does: one protocol's commands, through tmux
 //! or not. For the painter alone, which decides what is said when.
 
-use crate::terminal::placement::Area;
+use crate::terminal::placement::{Area, without};
+use crate::terminal::protocols::kitty::Cut;
 use crate::terminal::protocols::quality::Quality;
 use crate::terminal::protocols::{self, cursor_to, iterm2, kitty, placeholders};
 use crate::terminal::tmux::{self, Pane};
 use crate::terminal::{Protocol, Route, Terminal};
 use image::RgbImage;
+use image::imageops::crop_imm;
 use std::io;
 
 /// Begins and ends an update that a terminal shows all at once if it can (DEC mode 2026).
@@ -28,7 +30,8 @@ impl Sequences {
         }
     }
 
-    /// The bytes that show a picture, which has a number, in one quality.
+    /// The bytes that show parts of a picture, which has a number and an area, in one quality; and the size in pixels that it
+    /// is sent in.
     ///
     /// # Errors
     /// If the picture cannot be encoded.
@@ -36,7 +39,99 @@ impl Sequences {
         &mut self,
         picture: &RgbImage,
         number: u32,
+        (area, parts): (Area, &[Area]),
+        quality: Quality,
+    ) -> io::Result<(Vec<u8>, (u32, u32))> {
+        let Terminal {
+            protocol, route, ..
+        } = self.terminal;
+        let pixels = area.pixels(self.terminal.cell);
+        // In placeholders a picture keeps its shape, and leaves a rim of the cells empty.
+        let picture = match route {
+            Route::TmuxPlaceholders => &stretched(picture, pixels),
+            _ => picture,
+        };
+        let raster = protocols::raster(protocol, picture, pixels, quality);
+        let size = raster.dimensions();
+        let bytes = match protocol {
+            Protocol::Blocks => Vec::new(),
+            Protocol::Sixel | Protocol::Iterm2 => self.print(&raster, area, parts, quality)?,
+            Protocol::Kitty => {
+                let file = protocols::encode(protocol, &raster, quality)?;
+                let mut commands = kitty::transmit(number, &file);
+                if route == Route::TmuxPlaceholders {
+                    commands.push(kitty::place_virtually(number, area));
+                }
+                let mut bytes = self.passed_in_pieces(&commands);
+                bytes.extend(self.places(number, area, parts, size));
+                bytes
+            }
+        };
+        Ok((bytes, size))
+    }
+
+    /// The bytes after which parts of a picture that was [shown](Self::show) are seen, and no others. `before` are those
+    /// that are seen, in `places` places if it has a number.
+    ///
+    /// # Errors
+    /// If the picture cannot be encoded.
+    pub fn reveal(
+        &mut self,
+        picture: &RgbImage,
+        (number, size, places): (u32, (u32, u32), usize),
+        (area, parts, before): (Area, &[Area], &[Area]),
+        quality: Quality,
+    ) -> io::Result<Vec<u8>> {
+        let missing = without(parts, before);
+        match (self.terminal.protocol, self.terminal.route) {
+            (Protocol::Blocks, _) => Ok(Vec::new()),
+            (Protocol::Kitty, Route::TmuxPlaceholders) => Ok(self.text(number, area, &missing)),
+            (Protocol::Kitty, _) => {
+                let mut bytes = self.places(number, area, parts, size);
+                let surplus = parts.len() + 1..=places;
+                let taken: Vec<Vec<u8>> = surplus.map(|place| kitty::take(number, place)).collect();
+                if !taken.is_empty() {
+                    bytes.extend(self.passed_in_pieces(&taken));
+                }
+                Ok(bytes)
+            }
+            (Protocol::Sixel | Protocol::Iterm2, _) if missing.is_empty() => Ok(Vec::new()),
+            (protocol @ (Protocol::Sixel | Protocol::Iterm2), _) => {
+                let pixels = area.pixels(self.terminal.cell);
+                let raster = protocols::raster(protocol, picture, pixels, quality);
+                self.print(&raster, area, &missing, quality)
+            }
+        }
+    }
+
+    /// The bytes that put parts of a picture that was sent in a size where they belong; of the whole in one piece.
+    fn places(&mut self, number: u32, area: Area, parts: &[Area], size: (u32, u32)) -> Vec<u8> {
+        if self.terminal.route == Route::TmuxPlaceholders {
+            return Vec::new();
+        }
+        let mut bytes = Vec::new();
+        for (place, &part) in (1..).zip(parts) {
+            let cut = (part != area).then(|| cut(size, area, part));
+            bytes.extend(self.at(part, &kitty::place(number, place, part, cut)));
+        }
+        bytes
+    }
+
+    /// The text that stands for the cells of parts of a picture that was sent, if there must be any.
+    pub fn text(&self, number: u32, area: Area, parts: &[Area]) -> Vec<u8> {
+        if self.terminal.route != Route::TmuxPlaceholders {
+            return Vec::new();
+        }
+        let text = |part: &Area| placeholders::text(number, area, *part);
+        parts.iter().flat_map(text).collect()
+    }
+
+    /// The bytes that print parts of a raster where they belong.
+    fn print(
+        &mut self,
+        raster: &RgbImage,
         area: Area,
+        parts: &[Area],
         quality: Quality,
     ) -> io::Result<Vec<u8>> {
         let Terminal {
@@ -45,89 +140,33 @@ impl Sequences {
             cell,
             ..
         } = self.terminal;
-        let pixels = area.pixels(cell);
-        // In placeholders a picture keeps its shape, and leaves a rim of the cells empty.
-        let picture = match route {
-            Route::TmuxPlaceholders => &stretched(picture, pixels),
-            _ => picture,
-        };
-        let file = protocols::encode(protocol, picture, pixels, quality)?;
-        match protocol {
-            Protocol::Blocks => Ok(Vec::new()),
-            Protocol::Iterm2 => Ok(self.at(area, &iterm2::show(&file, area))),
-            Protocol::Kitty if route == Route::TmuxPlaceholders => {
-                let mut commands = kitty::transmit(number, &file);
-                commands.push(kitty::place_virtually(number, area));
-                Ok(self.passed_in_pieces(&commands))
-            }
-            Protocol::Kitty => {
-                let mut bytes = self.passed_in_pieces(&kitty::transmit(number, &file));
-                bytes.extend(self.at(area, &kitty::place(number, area)));
-                Ok(bytes)
-            }
-            Protocol::Sixel if route == Route::TmuxPassthrough && file.len() > tmux::MAX_PIECE => {
-                self.halves(picture, number, area, quality)
-            }
-            Protocol::Sixel => Ok(self.at(area, &file)),
-        }
-    }
-
-    /// The text that stands for the cells of a picture that was [shown](Self::show), if there must be any.
-    pub fn text(&self, number: u32, area: Area) -> Vec<u8> {
-        match self.terminal.route {
-            Route::TmuxPlaceholders => placeholders::text(number, area),
-            _ => Vec::new(),
-        }
-    }
-
-    /// A sixel picture that is too much for one piece, as an upper and a lower one.
-    fn halves(
-        &mut self,
-        picture: &RgbImage,
-        number: u32,
-        area: Area,
-        quality: Quality,
-    ) -> io::Result<Vec<u8>> {
-        let Area {
-            x,
-            y,
-            width,
-            height,
-        } = area;
-        if height < 2 {
-            return Err(io::Error::other(
-                "a picture of one row is too large for tmux",
-            ));
-        }
-        let above = height / 2;
-        let cut = (u64::from(picture.height()) * u64::from(above) / u64::from(height)) as u32;
-        let parts = [
-            (
-                0,
-                cut,
-                Area {
-                    x,
-                    y,
-                    width,
-                    height: above,
-                },
-            ),
-            (
-                cut,
-                picture.height() - cut,
-                Area {
-                    x,
-                    y: y + above,
-                    width,
-                    height: height - above,
-                },
-            ),
-        ];
         let mut bytes = Vec::new();
-        for (top, rows, area) in parts {
-            let part =
-                image::imageops::crop_imm(picture, 0, top, picture.width(), rows.max(1)).to_image();
-            bytes.extend(self.show(&part, number, area, quality)?);
+        for &part in parts {
+            let size = match protocol {
+                // A pixel of a sixel is one of the screen, whatever the last band left over.
+                Protocol::Sixel => area.pixels(cell),
+                _ => raster.dimensions(),
+            };
+            let file = match part == area {
+                true => protocols::encode(protocol, raster, quality)?,
+                false => {
+                    let Cut { from, size } = cut(size, area, part);
+                    let part = crop_imm(raster, from.0, from.1, size.0, size.1).to_image();
+                    if part.width() == 0 || part.height() == 0 {
+                        continue;
+                    }
+                    protocols::encode(protocol, &part, quality)?
+                }
+            };
+            let is_too_long = route == Route::TmuxPassthrough && file.len() > tmux::MAX_PIECE;
+            match protocol {
+                Protocol::Sixel if is_too_long => {
+                    let halves = halves(part)?;
+                    bytes.extend(self.print(raster, area, &halves, quality)?);
+                }
+                Protocol::Iterm2 => bytes.extend(self.at(part, &iterm2::show(&file, part))),
+                _ => bytes.extend(self.at(part, &file)),
+            }
         }
         Ok(bytes)
     }
@@ -226,6 +265,48 @@ impl Sequences {
         self.origin = Some(origin);
         origin
     }
+}
+
+/// The pixels of a part of a picture of so many that covers an area; at least one if the picture has any.
+fn cut((width, height): (u32, u32), area: Area, part: Area) -> Cut {
+    let along = |length: u32, cells: u16, first: u16, count: u16| {
+        let at = |cell: u16| {
+            let cells = u64::from(cells.max(1));
+            ((u64::from(length) * u64::from(cell) + cells / 2) / cells) as u32
+        };
+        let start = at(first).min(length.saturating_sub(1));
+        (
+            start,
+            at(first + count).clamp(start + 1, length.max(start + 1)),
+        )
+    };
+    let (left, right) = along(width, area.width, part.x - area.x, part.width);
+    let (top, bottom) = along(height, area.height, part.y - area.y, part.height);
+    Cut {
+        from: (left, top),
+        size: (right - left, bottom - top),
+    }
+}
+
+/// An upper and a lower half of an area, of which what is printed is too much for one piece.
+fn halves(area: Area) -> io::Result<[Area; 2]> {
+    if area.height < 2 {
+        return Err(io::Error::other(
+            "a picture of one row is too large for tmux",
+        ));
+    }
+    let above = area.height / 2;
+    Ok([
+        Area {
+            height: above,
+            ..area
+        },
+        Area {
+            y: area.y + above,
+            height: area.height - above,
+            ..area
+        },
+    ])
 }
 
 /// The picture in the shape of so many pixels, and in no more.

@@ -1,3 +1,4 @@
+mod hidden;
 mod placeholders;
 
 use super::*;
@@ -60,6 +61,7 @@ fn placed(slot: u32, picture: RgbImage, version: u64, moving: bool) -> Placed {
     Placed {
         slot,
         area,
+        hidden: Vec::new(),
         picture: Arc::new(picture),
         version,
         moving,

@@ -24,10 +24,26 @@ pub fn transmit(number: u32, png: &[u8]) -> Vec<Vec<u8>> {
     chunks.iter().enumerate().map(command).collect()
 }
 
-/// The command that shows a picture that was sent, from the cursor on, scaled to an area.
-pub fn place(number: u32, area: Area) -> Vec<u8> {
+/// A part of a picture, in its own pixels: from where, how wide and high.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    pub from: (u32, u32),
+    pub size: (u32, u32),
+}
+
+/// The command that shows a picture that was sent, or a part of it, from the cursor on, scaled to an area. `place` (not 0)
+/// tells the places of one picture apart: what was shown there is replaced.
+pub fn place(number: u32, place: usize, area: Area, cut: Option<Cut>) -> Vec<u8> {
     let Area { width, height, .. } = area;
-    format!("\x1b_Ga=p,i={number},p=1,c={width},r={height},C=1,q=2\x1b\\").into_bytes()
+    let part = cut.map_or_else(String::new, |Cut { from, size }| {
+        format!(",x={},y={},w={},h={}", from.0, from.1, size.0, size.1)
+    });
+    format!("\x1b_Ga=p,i={number},p={place},c={width},r={height}{part},C=1,q=2\x1b\\").into_bytes()
+}
+
+/// The command that takes a picture from one of its places, and keeps it in the terminal's memory.
+pub fn take(number: u32, place: usize) -> Vec<u8> {
+    format!("\x1b_Ga=d,d=i,i={number},p={place},q=2\x1b\\").into_bytes()
 }
 
 /// The command that makes a picture that was sent ready for its placeholders: it will be scaled to so many cells as the area
@@ -85,7 +101,19 @@ mod tests {
             width: 40,
             height: 20,
         };
-        assert_eq!(read(&place(7, area))[0].0, "a=p,i=7,p=1,c=40,r=20,C=1,q=2");
+        assert_eq!(
+            read(&place(7, 1, area, None))[0].0,
+            "a=p,i=7,p=1,c=40,r=20,C=1,q=2"
+        );
+        let cut = Cut {
+            from: (3, 0),
+            size: (50, 60),
+        };
+        assert_eq!(
+            read(&place(7, 2, area, Some(cut)))[0].0,
+            "a=p,i=7,p=2,c=40,r=20,x=3,y=0,w=50,h=60,C=1,q=2"
+        );
+        assert_eq!(read(&take(7, 2))[0].0, "a=d,d=i,i=7,p=2,q=2");
         assert_eq!(
             read(&place_virtually(7, area))[0].0,
             "a=p,U=1,i=7,p=1,c=40,r=20,C=1,q=2"

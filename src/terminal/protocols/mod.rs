@@ -15,21 +15,32 @@ use quality::Quality;
 use std::borrow::Cow;
 use std::io;
 
-/// A picture made ready to be sent, as its protocol wants it: a PNG, a JPEG, or a sixel sequence.
-pub(super) fn encode(
+/// The pixels of a picture that are sent where the screen has so many `pixels` for it: for sixels exactly these, otherwise no
+/// more than these.
+pub(super) fn raster(
     protocol: Protocol,
     picture: &RgbImage,
     pixels: (u32, u32),
     quality: Quality,
+) -> Cow<'_, RgbImage> {
+    match protocol {
+        Protocol::Sixel => Cow::Owned(sixel::raster(picture, pixels, quality)),
+        _ => shrunk(picture, pixels, quality),
+    }
+}
+
+/// A [`raster`], or a part of it, ready to be sent as its protocol wants it: a PNG, a JPEG, or a sixel sequence.
+pub(super) fn encode(
+    protocol: Protocol,
+    raster: &RgbImage,
+    quality: Quality,
 ) -> io::Result<Vec<u8>> {
     match (protocol, quality.colours) {
         (Protocol::Blocks, _) => Ok(Vec::new()),
-        (Protocol::Sixel, _) => sixel::encode(picture, pixels, quality),
-        (Protocol::Kitty, Some(colours)) => {
-            palette::png(&shrunk(picture, pixels, quality), colours)
-        }
-        (Protocol::Iterm2, Some(_)) => jpeg(&shrunk(picture, pixels, quality), quality.jpeg),
-        (_, None) => png(&shrunk(picture, pixels, quality)),
+        (Protocol::Sixel, _) => sixel::encode(raster, quality),
+        (Protocol::Kitty, Some(colours)) => palette::png(raster, colours),
+        (Protocol::Iterm2, Some(_)) => jpeg(raster, quality.jpeg),
+        (_, None) => png(raster),
     }
 }
 

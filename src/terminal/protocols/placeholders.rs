@@ -13,19 +13,20 @@ const PLACEHOLDER: char = '\u{10eeee}';
 /// Most rows and columns of a picture.
 pub const MOST: u16 = MARKS.len() as u16;
 
-/// The text that shows the picture of a number on an area of cells of at most [`MOST`] rows and columns. Only the highest
-/// and the lowest byte of the number may differ from 0.
+/// The text that shows a part of the picture of a number, which has an area of at most [`MOST`] rows and columns. Only the
+/// highest and the lowest byte of the number may differ from 0.
 ///
 /// Every cell has all its marks, so that any part of the area can be drawn by itself.
-pub fn text(number: u32, area: Area) -> Vec<u8> {
+pub fn text(number: u32, area: Area, part: Area) -> Vec<u8> {
+    let part = part.shared(area);
     let [high, _, _, low] = number.to_be_bytes();
     let mut text = format!("\x1b[0;38;5;{low}m");
-    for row in 0..area.height {
-        let y = area.y.saturating_add(row);
-        text.push_str(&cursor_to(Area { y, ..area }, (0, 0)));
-        for column in 0..area.width {
+    for y in part.y..part.y + part.height {
+        text.push_str(&cursor_to(Area { y, ..part }, (0, 0)));
+        for x in part.x..part.x + part.width {
             text.push(PLACEHOLDER);
-            text.extend([row, column, high.into()].into_iter().filter_map(mark));
+            let marks = [y - area.y, x - area.x, high.into()];
+            text.extend(marks.into_iter().filter_map(mark));
         }
     }
     text.push_str("\x1b[m");
@@ -80,7 +81,19 @@ mod tests {
             height: 2,
         };
         // The example of the protocol's documentation: number 42 + (2 << 24).
-        let text = String::from_utf8(text(42 + (2 << 24), area)).unwrap();
+        let number = 42 + (2 << 24);
+        let whole = text(number, area, area);
+        let corner = Area {
+            x: 5,
+            y: 3,
+            width: 9,
+            height: 9,
+        };
+        assert_eq!(
+            String::from_utf8(text(number, area, corner)).unwrap(),
+            "\x1b[0;38;5;42m\x1b[4;6H\u{10eeee}\u{30d}\u{30d}\u{30e}\x1b[m"
+        );
+        let text = String::from_utf8(whole).unwrap();
         assert_eq!(
             text,
             "\x1b[0;38;5;42m\

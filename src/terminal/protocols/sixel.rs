@@ -4,6 +4,7 @@ use super::super::scale::{enlarge, resize};
 use super::quality::{LADDER, Quality};
 use icy_sixel::{EncodeOptions, SixelImage};
 use image::RgbImage;
+use image::imageops::crop_imm;
 use std::io;
 
 /// Most pixels that are printed for one picture.
@@ -15,18 +16,28 @@ const DIFFUSION: f32 = 0.8;
 /// Pixels that are said at once, one above the other.
 const BAND: u32 = 6;
 
-/// The sequence that prints `picture` from the cursor on, `pixels` wide and high. The height is taken to whole bands, because
-/// a terminal may give the rest of a band a row of cells of its own.
-pub fn encode(picture: &RgbImage, pixels: (u32, u32), quality: Quality) -> io::Result<Vec<u8>> {
+/// The pixels that show `picture` where the screen has so many `pixels`. Their height is whole bands, because a terminal may
+/// give the rest of a band a row of cells of its own.
+pub fn raster(picture: &RgbImage, pixels: (u32, u32), quality: Quality) -> RgbImage {
     let (width, height) = (pixels.0.max(1), (pixels.1 / BAND).max(1) * BAND);
     let is_coarse = width.max(height) > quality.side;
-    let picture = match is_coarse {
+    match is_coarse {
         false => resize(picture, width, height),
         // Blocks of like pixels are short to say.
         true => {
             let (small, low) = quality.size((width, height), pixels);
             enlarge(&resize(picture, small, low), width, height)
         }
+    }
+}
+
+/// The sequence that prints pixels from the cursor on. Of a last band that is not whole nothing is printed, unless it is
+/// the only one.
+pub fn encode(pixels: &RgbImage, quality: Quality) -> io::Result<Vec<u8>> {
+    let (width, height) = (pixels.width(), (pixels.height() / BAND).max(1) * BAND);
+    let picture = match pixels.height() >= height {
+        true => crop_imm(pixels, 0, 0, width, height).to_image(),
+        false => resize(pixels, width, height),
     };
     let options = EncodeOptions {
         max_colors: quality.colours.unwrap_or(256),
@@ -80,7 +91,7 @@ mod tests {
     #[test]
     fn the_pixels_come_back_as_they_were() {
         let picture = gradient(90, 54);
-        let bytes = encode(&picture, (90, 54), LADDER[0]).unwrap();
+        let bytes = encode(&raster(&picture, (90, 54), LADDER[0]), LADDER[0]).unwrap();
         let decoded = decode(&bytes);
         assert_eq!(decoded.dimensions(), (90, 54));
         let off = |(a, b): (&u8, &u8)| f64::from(a.abs_diff(*b));
@@ -92,7 +103,8 @@ mod tests {
     fn the_area_is_covered_whatever_the_picture_and_the_quality() {
         for quality in LADDER {
             for size in [(16, 16), (300, 200)] {
-                let bytes = encode(&gradient(size.0, size.1), (240, 131), quality).unwrap();
+                let raster = raster(&gradient(size.0, size.1), (240, 131), quality);
+                let bytes = encode(&raster, quality).unwrap();
                 assert_eq!(decode(&bytes).dimensions(), (240, 126));
             }
         }
@@ -100,7 +112,15 @@ mod tests {
 
     #[test]
     fn nothing_follows_the_last_line_of_sixels() {
-        let bytes = encode(&gradient(20, 20), (20, 20), LADDER[MOVING]).unwrap();
+        let bytes = encode(&gradient(20, 20), LADDER[MOVING]).unwrap();
         assert!(bytes.ends_with(b"$\x1b\\"));
+    }
+
+    #[test]
+    fn a_part_is_whole_bands_too_and_at_least_one() {
+        for (height, printed) in [(17, 12), (6, 6), (4, 6)] {
+            let bytes = encode(&gradient(20, height), LADDER[0]).unwrap();
+            assert_eq!(decode(&bytes).dimensions(), (20, printed));
+        }
     }
 }

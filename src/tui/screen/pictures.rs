@@ -27,8 +27,9 @@ struct Wanted {
     scene: Vec<Placed>,
     /// Whether the pictures that stood on the screen are gone.
     anew: bool,
-    /// The slots of pictures that were not in every scene at the same place, so that text was written there.
-    written_over: Vec<u32>,
+    /// Where text was written, and the slots of the pictures that stood there: what was not in every scene at the same
+    /// place, or had something over it for a time.
+    written_over: Vec<(u32, Area)>,
     /// Counts the scenes.
     version: u64,
     /// Counts the changes of where pictures stand: what was encoded before one must not be written after it.
@@ -66,10 +67,10 @@ impl Pictures {
         if anew || screen != wanted.screen || !places(&scene).eq(places(&wanted.scene)) {
             wanted.layout += 1;
         }
-        let stays = |place: &(u32, Area)| places(&scene).any(|other| other == *place);
-        let left: Vec<u32> = places(&wanted.scene)
-            .filter(|place| !stays(place))
-            .map(|(slot, _)| slot)
+        let left: Vec<(u32, Area)> = wanted
+            .scene
+            .iter()
+            .flat_map(|before| written_over(before, &scene))
             .collect();
         wanted.written_over.extend(left);
         wanted.screen = screen;
@@ -92,8 +93,23 @@ impl Pictures {
     }
 }
 
-fn places(scene: &[Placed]) -> impl Iterator<Item = (u32, Area)> {
-    scene.iter().map(|placed| (placed.slot, placed.area))
+fn places(scene: &[Placed]) -> impl Iterator<Item = (u32, Area, &[Area])> {
+    scene
+        .iter()
+        .map(|placed| (placed.slot, placed.area, &placed.hidden[..]))
+}
+
+/// Where text is written over a picture when the next scene comes.
+fn written_over(before: &Placed, scene: &[Placed]) -> Vec<(u32, Area)> {
+    let same = |placed: &&Placed| (placed.slot, placed.area) == (before.slot, before.area);
+    match scene.iter().find(same) {
+        None => vec![(before.slot, before.area)],
+        Some(placed) => {
+            let covers = placed.hidden.iter();
+            let new = covers.filter(|cover| !before.hidden.contains(cover));
+            new.map(|cover| (before.slot, *cover)).collect()
+        }
+    }
 }
 
 impl Desk {

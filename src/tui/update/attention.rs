@@ -82,17 +82,31 @@ fn done(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// How far everything is that was queued since something began to run.
-fn progress(app: &App) -> Option<Progress> {
+/// How many seconds everything that is queued will still take, from the time that what is done took; `None` before there is
+/// enough to tell by.
+pub fn seconds_left(app: &App) -> Option<f64> {
+    const ENOUGH: f64 = 0.02;
+    let share = share(app)?;
+    let taken = app.now.saturating_sub(app.busy.as_ref()?.since);
+    (share >= ENOUGH).then(|| taken.as_secs_f64() * (1.0 - share) / share)
+}
+
+/// How far everything is that was queued since something began to run, 0 to 1.
+fn share(app: &App) -> Option<f64> {
     let busy = app.busy.as_ref()?;
     let ended = (busy.finished + busy.failed) as f64;
     let waits = |state: &JobState| matches!(state, JobState::Waiting | JobState::Running);
     let jobs = app.queue.jobs().iter();
     let queued = jobs.filter(|job| waits(&job.state)).count() as f64;
     let under_way: f64 = app.running.iter().map(pace::share).sum();
-    let share = (ended + under_way) / (ended + queued).max(1.0);
+    Some(((ended + under_way) / (ended + queued).max(1.0)).clamp(0.0, 1.0))
+}
+
+/// The same as it is shown outside of the explorer's screen.
+fn progress(app: &App) -> Option<Progress> {
+    let share = share(app)?;
     Some(Progress {
-        percent: (100.0 * share).clamp(0.0, 100.0) as u8,
+        percent: (100.0 * share) as u8,
         paused: app.paused,
     })
 }

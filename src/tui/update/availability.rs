@@ -7,7 +7,7 @@ use super::super::listing::Motion;
 use super::super::popup::Popup;
 use super::super::tree::Row;
 use super::{album, branch, browse, context, finished, overlay, photo, queueing};
-use crate::ascent::settings::{PRESETS, in_groups};
+use crate::ascent::settings::PRESETS;
 use crate::runs::queue::JobState;
 
 /// Whether a command belongs to what has the focus. The palette offers these.
@@ -48,7 +48,7 @@ fn takes(popup: &Popup, command: Command) -> bool {
             | Command::OpenPhoto
     );
     let is_own = match popup {
-        Popup::Settings { .. } => {
+        Popup::Settings(_) => {
             let plans = matches!(
                 command,
                 Command::Settings
@@ -57,6 +57,7 @@ fn takes(popup: &Popup, command: Command) -> bool {
                     | Command::ResetSeed
                     | Command::Branch
                     | Command::Undo
+                    | Command::Search
             );
             plans || command.entry().context == Context::Settings
         }
@@ -80,7 +81,7 @@ fn takes(popup: &Popup, command: Command) -> bool {
 pub fn refusal(app: &App, command: Command) -> Option<String> {
     let key = |command| app.key(command);
     match app.popups.last() {
-        Some(Popup::Settings { .. }) if command.entry().context == Context::Settings => {
+        Some(Popup::Settings(_)) if command.entry().context == Context::Settings => {
             return settings(app, command).map(String::from);
         }
         Some(popup) if !takes(popup, command) => {
@@ -222,10 +223,16 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
 }
 
 fn settings(app: &App, command: Command) -> Option<&'static str> {
-    let Some(Popup::Settings { cursor }) = app.popups.last() else {
+    let Some(Popup::Settings(knobs)) = app.popups.last() else {
         return None;
     };
-    let knob = *in_groups().get(*cursor)?;
+    let is_of_one = matches!(
+        command,
+        Command::EditValue | Command::Increase | Command::Decrease | Command::ResetValue
+    );
+    let Some(knob) = knobs.selected() else {
+        return is_of_one.then_some("no setting matches the filter");
+    };
     let is_default = app.plan.settings.get(knob.key) == Some(knob.default());
     match command {
         Command::ResetValue if is_default => Some("it has its default already"),

@@ -11,7 +11,6 @@ use super::super::popup::Popup;
 use super::super::tree::Row;
 use super::super::view::album;
 use super::queueing;
-use crate::ascent::settings::KNOBS;
 use std::sync::Arc;
 
 /// Moves the cursor of whatever has the focus.
@@ -22,12 +21,7 @@ pub fn go(app: &mut App, motion: Motion) {
     }
     let page = app.layout().popup_lines();
     match app.popups.last_mut() {
-        Some(Popup::Settings { cursor }) => {
-            let mut rows = Listing::of(KNOBS.len());
-            rows.go_to_row(*cursor);
-            rows.go(motion, page);
-            *cursor = rows.cursor();
-        }
+        Some(Popup::Settings(knobs)) => knobs.go(motion, page),
         Some(Popup::Palette(palette)) => palette.list.go(motion, page),
         Some(Popup::Models(picker)) => picker.list.go(motion, page),
         Some(

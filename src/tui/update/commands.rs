@@ -8,13 +8,13 @@ use super::super::lens::Lens;
 use super::super::listing::Motion;
 use super::super::messages::Level;
 use super::super::plan::Plan;
-use super::super::popup::{Palette, Popup};
+use super::super::popup::{Knobs, Palette, Popup};
 use super::super::prompt::{Asked, Prompt};
 use super::{
     album, atlas, availability, branch, browse, elsewhere, finished, map, overlay, photo, queueing,
     typing,
 };
-use crate::ascent::settings::{Knob, PRESETS, in_groups};
+use crate::ascent::settings::{Knob, PRESETS};
 use crate::runs::worker::Command as Work;
 
 /// Does what a command says.
@@ -40,8 +40,13 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::TabFavourites => browse::show_tab(app, Tab::Favourites),
         Command::NextTab => browse::turn_tab(app, 1),
         Command::PreviousTab => browse::turn_tab(app, Tab::ALL.len() - 1),
-        Command::Search if matches!(app.popups.last(), Some(Popup::Help { .. })) => {
-            app.prompt = Some(Prompt::new(Asked::HelpFilter, ""));
+        Command::Search
+            if matches!(
+                app.popups.last(),
+                Some(Popup::Help { .. } | Popup::Settings(_))
+            ) =>
+        {
+            app.prompt = Some(Prompt::new(Asked::Filter, ""));
         }
         Command::Search if matches!(app.popups.last(), Some(Popup::Photo(_))) => {
             app.prompt = Some(Prompt::new(Asked::Layer, ""));
@@ -62,7 +67,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         }
         Command::Back => browse::back(app),
 
-        Command::Settings => toggle(app, Popup::Settings { cursor: 0 }),
+        Command::Settings => toggle(app, Popup::Settings(Knobs::default())),
         Command::NextPreset => next_preset(app),
         Command::NewSeed => set_seed(app, app.plan.seed.wrapping_add(1)),
         Command::ResetSeed => set_seed(app, 0),
@@ -262,8 +267,8 @@ fn mark_range(app: &mut App) {
 }
 
 fn with_knob(app: &mut App, act: impl FnOnce(&mut App, &'static Knob)) {
-    if let Some(Popup::Settings { cursor }) = app.popups.last()
-        && let Some(knob) = in_groups().get(*cursor).copied()
+    if let Some(Popup::Settings(knobs)) = app.popups.last()
+        && let Some(knob) = knobs.selected()
     {
         act(app, knob);
     }

@@ -5,7 +5,7 @@ use super::super::app::{App, Shown, Tile};
 use super::super::command::Command;
 use super::super::messages::Level;
 use super::super::plan::Plan;
-use super::super::popup::{Choice, Compare, MOST_COMPARED, Popup, Purpose};
+use super::super::popup::{Choice, Compare, Knobs, MOST_COMPARED, Popup, Purpose};
 use super::super::prompt::{Asked, Prompt};
 use super::super::replay::Replay;
 use super::{browse, elsewhere, queueing, saved};
@@ -328,7 +328,7 @@ pub fn record(app: &mut App, record: Box<Record>, effects: &mut Vec<Effect>) {
             });
             let text = format!("settings of {}{dropped}", record.spec.target);
             app.messages.say(Level::Note, text, app.now);
-            app.popups.push(Popup::Settings { cursor: 0 });
+            app.popups.push(Popup::Settings(Knobs::default()));
         }
         None => {}
     }

@@ -51,7 +51,7 @@ use crossterm::event::KeyCode;
 use ratatui::layout::Size;
 use std::time::Duration;
 
-pub use attention::Busy;
+pub use attention::{Busy, seconds_left};
 pub use availability::{is_offered, refusal};
 pub use branch::outlook;
 pub use commands::perform;
@@ -105,7 +105,7 @@ pub fn context(app: &App) -> Context {
 /// Where a key is looked up first while this popup is the topmost.
 pub fn context_of(app: &App, popup: Option<&Popup>) -> Context {
     match (popup, app.focus, app.browser.tab) {
-        (Some(Popup::Settings { .. }), ..) => Context::Settings,
+        (Some(Popup::Settings(_)), ..) => Context::Settings,
         (Some(Popup::Photos), ..) => Context::Photos,
         (Some(Popup::Photo(_)), ..) => Context::Photo,
         (Some(_), ..) => Context::Popup,

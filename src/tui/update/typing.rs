@@ -17,6 +17,7 @@ use crate::ascent::settings::{Domain, Knob};
 use crate::runs::export::Form;
 use crossterm::event::KeyCode;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Takes a key while a line is being typed.
 pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
@@ -132,7 +133,7 @@ fn moves(app: &mut App, chord: Chord) -> bool {
     let asked = app.prompt.as_ref().map(|prompt| &prompt.asked);
     let has_list = matches!(
         asked,
-        Some(Asked::Command | Asked::Model | Asked::OtherModels | Asked::HelpFilter)
+        Some(Asked::Command | Asked::Model | Asked::OtherModels | Asked::Filter)
     );
     if has_list {
         choose(app, motion);
@@ -177,12 +178,15 @@ pub fn changed(app: &mut App) {
         }
         (Asked::PhotoSearch { .. }, _) => app.photos.set_search(&text),
         (Asked::Command, Some(Popup::Palette(_))) => complete_command(app, &text),
-        (_, Some(Popup::Models(picker))) if is_path(&text) => picker.filter(""),
-        (_, Some(Popup::Models(picker))) => picker.filter(&text),
-        (Asked::HelpFilter, Some(Popup::Help { filter, scroll })) => {
+        (_, Some(Popup::Models(picker))) => {
+            let part = if is_path(&text) { "" } else { &text };
+            picker.filter(part, app.model.opened().map(Arc::as_ref));
+        }
+        (Asked::Filter, Some(Popup::Help { filter, scroll })) => {
             *filter = text;
             *scroll = 0;
         }
+        (Asked::Filter, Some(Popup::Settings(knobs))) => knobs.set_filter(text),
         _ => {}
     }
 }
@@ -209,7 +213,8 @@ fn give_up(app: &mut App) {
         }
         (Asked::PhotoSearch { before }, _) => app.photos.set_search(&before),
         (Asked::Command | Asked::Model | Asked::OtherModels, _) => drop(app.popups.pop()),
-        (Asked::HelpFilter, Some(Popup::Help { filter, .. })) => filter.clear(),
+        (Asked::Filter, Some(Popup::Help { filter, .. })) => filter.clear(),
+        (Asked::Filter, Some(Popup::Settings(knobs))) => knobs.set_filter(String::new()),
         _ => {}
     }
 }
@@ -221,7 +226,7 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
     };
     let text = prompt.text().trim().to_string();
     let done = match &prompt.asked {
-        Asked::Search { .. } | Asked::PhotoSearch { .. } | Asked::HelpFilter => Ok(()),
+        Asked::Search { .. } | Asked::PhotoSearch { .. } | Asked::Filter => Ok(()),
         Asked::Value(knob) => set(app, knob, &text),
         Asked::PresetName => save_preset(app, &text, effects),
         Asked::Sweep => queueing::sweep(app, &text, effects),

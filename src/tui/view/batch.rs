@@ -5,7 +5,7 @@ use super::{Frame, slots};
 use crate::runs::words;
 use crate::tui::app::{App, Tile};
 use crate::tui::gallery::Size;
-use crate::tui::text::fit;
+use crate::tui::text::{fitted, p, wrapped};
 use crate::tui::theme::Role;
 use image::RgbImage;
 use ratatui::layout::Rect;
@@ -32,23 +32,35 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect, tiles: &[Tile]) {
         let moving = matches!(tile, Tile::Live(_)) && !app.paused;
         let slot = slots::TILES + index as u32;
         let shown = picture.map(|picture| frame.place(slot, &picture, place, moving));
-        let caption = fit(&caption, usize::from(place.width));
-        let line = Line::styled(caption, app.theme.style(Role::Dim)).centered();
         let bottom = shown.unwrap_or(place).bottom();
-        let below = Rect::new(place.x, bottom, place.width, 1);
-        line.render(below, frame.buffer);
+        let lines = lines(&caption, place.width, place.bottom() + 1 - bottom);
+        for (y, text) in (bottom..).zip(lines) {
+            let line = Line::styled(text, app.theme.style(Role::Dim)).centered();
+            line.render(Rect::new(place.x, y, place.width, 1), frame.buffer);
+        }
     }
 }
 
-/// A tile's picture, if there is one yet, and its caption: the name, and the probability or the score.
-fn content(app: &App, tile: &Tile) -> (Option<Arc<RgbImage>>, String) {
+/// The lines of a caption: one, or, where the name is too long for it and there is room, the name on several.
+fn lines(caption: &[(u8, String)], width: u16, most: u16) -> Vec<String> {
+    let width = usize::from(width);
+    let name = caption.first().map_or("", |(_, name)| name);
+    let several = wrapped(name, width);
+    match (2..=usize::from(most)).contains(&several.len()) {
+        true => several,
+        false => vec![fitted(caption, width)],
+    }
+}
+
+/// A tile's picture, if there is one yet, and the parts of its caption: the name, and the probability or the score.
+fn content(app: &App, tile: &Tile) -> (Option<Arc<RgbImage>>, Vec<(u8, String)>) {
     let captioned = |target: &str, probability: Option<f32>, score: Option<f32>| {
         let value = match (probability, score) {
-            (Some(probability), _) => format!(" · p {}", words::percent(probability)),
-            (None, Some(score)) => format!(" · {}", words::score(score)),
+            (Some(probability), _) => p(probability),
+            (None, Some(score)) => format!("score {}", words::score(score)),
             (None, None) => String::new(),
         };
-        format!("{target}{value}")
+        vec![(1, target.to_string()), (0, value)]
     };
     match tile {
         Tile::Live(job) => {

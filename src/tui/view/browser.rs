@@ -9,13 +9,14 @@ use crate::runs::history::{Entry, SortKey};
 use crate::runs::target::{Place, Target};
 use crate::runs::words;
 use crate::runs::worker::Opened;
-use crate::text::age;
+use crate::text::{age, span};
 use crate::tui::app::{App, Model, Panel};
 use crate::tui::browser::Tab;
 use crate::tui::command::Command;
-use crate::tui::text::{count, fit, fit_end, p};
+use crate::tui::text::{count, fit, fit_end, fitted, p};
 use crate::tui::theme::Role;
 use crate::tui::tree::Row;
+use crate::tui::update::seconds_left;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
@@ -26,6 +27,7 @@ pub fn draw(app: &App, frame: &mut Frame, layout: &Layout) {
     let focused = app.focus == Panel::Browser && app.popups.is_empty();
     bordered(app, frame, layout.browser, "", focused);
     tabs(app, frame, layout);
+    grid_title(app, frame, layout);
     let area = layout.list;
     if area.is_empty() {
         return;
@@ -116,6 +118,33 @@ fn tabs(app: &App, frame: &mut Frame, layout: &Layout) {
     }
 }
 
+/// Fewest columns that a title beside the tabs is worth.
+const LEAST_TITLE: u16 = 12;
+
+/// The layer of a grid of channels at the right end of the upper border, where the tabs leave room, and how many it has.
+fn grid_title(app: &App, frame: &mut Frame, layout: &Layout) {
+    let (Some(opened), Some(channels)) = (app.model.opened(), &app.browser.channels) else {
+        return;
+    };
+    if app.browser.tab != Tab::Layers {
+        return;
+    }
+    let tabs = layout.tabs().map(|(_, place)| place.right());
+    let first = tabs.into_iter().max().unwrap_or(0) + 1;
+    let room = layout.browser.right().saturating_sub(first + 2);
+    if room < LEAST_TITLE {
+        return;
+    }
+    let layer = &opened.layers[channels.layer];
+    let room = usize::from(room) - 2;
+    let name = fit_end(&layer.name, room);
+    let count = format!("{} channels", layer.channels());
+    let text = format!(" {} ", fitted(&[(1, name), (0, count)], room));
+    let x = layout.browser.right() - 2 - text.width() as u16;
+    let style = app.theme.style(Role::Title);
+    frame.buffer.set_string(x, layout.browser.y, text, style);
+}
+
 /// The line at the foot of the browser: the search, or what the selected thing is.
 fn footer(app: &App, frame: &mut Frame, layout: &Layout) {
     let area = Rect::new(layout.list.x, layout.list.bottom(), layout.list.width, 1);
@@ -124,7 +153,14 @@ fn footer(app: &App, frame: &mut Frame, layout: &Layout) {
     let listing = browser.list();
     let under_way = match (app.is_grid(), app.running.len(), app.queue.waiting()) {
         (false, ..) | (_, 0, 0) => String::new(),
-        (true, running, waiting) => format!("{running} running, {waiting} waiting · "),
+        (true, running, waiting) => {
+            let left = match app.paused {
+                true => "paused · ".into(),
+                false => seconds_left(app)
+                    .map_or_else(String::new, |left| format!("about {} left · ", span(left))),
+            };
+            format!("{running} running, {waiting} waiting · {left}")
+        }
     };
     let place = match (listing.mark_count(), listing.len()) {
         (_, 0) => String::new(),
@@ -265,7 +301,7 @@ fn entry_row(app: &App, entry: &Entry, now: u64, width: usize) -> Line<'static> 
     let star = if entry.favourite { "★ " } else { "" };
     let score = match (app.library.order.key, entry.probability) {
         (SortKey::Judge, _) => match entry.judged() {
-            Some(judged) => format!("judge {:.0} %", 100.0 * judged),
+            Some(judged) => format!("judge {}", words::percent(judged)),
             None => "not judged".into(),
         },
         (_, Some(probability)) => p(probability),

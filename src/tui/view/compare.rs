@@ -100,19 +100,20 @@ fn side_by_side(app: &App, frame: &mut Frame, area: Rect, runs: &[&Entry], capti
     }
 }
 
-/// Columns and rows that give the pictures most room and leave the fewest places empty; a character is about twice as high as
-/// wide. `lines` tells how many
-/// lines the captions need in a width.
+/// Columns and rows that give the pictures most room, leave the fewest places empty and break captions into the fewest lines, in
+/// this order; a character is about twice as high as wide. `lines` tells how many lines the captions need in a width.
 pub fn grid(count: usize, area: Rect, lines: impl Fn(u16) -> u16) -> (u16, u16) {
     let rows = |columns: u16| (count as u16).div_ceil(columns).max(1);
+    let lines_of = |columns: u16| lines((area.width / columns).saturating_sub(1));
     let side = |columns: u16| {
-        let rows = rows(columns);
-        let (width, height) = (area.width / columns, area.height / rows);
-        let lines = lines(width.saturating_sub(1)).min(height / 2);
-        width.min(2 * (height - lines))
+        let (width, height) = (area.width / columns, area.height / rows(columns));
+        width.min(2 * (height - lines_of(columns).min(height / 2)))
     };
     let columns = (1..=count.max(1) as u16)
-        .max_by_key(|&columns| (side(columns), Reverse(columns * rows(columns))))
+        .max_by_key(|&columns| {
+            let places = columns * rows(columns);
+            (side(columns), Reverse(places), Reverse(lines_of(columns)))
+        })
         .unwrap_or(1);
     (columns, rows(columns))
 }

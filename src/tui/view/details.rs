@@ -63,10 +63,12 @@ fn lines(app: &App, record: &Record, width: usize) -> Vec<Line<'static>> {
     let probability = record
         .probability
         .map_or_else(|| "—".into(), words::percent);
+    let name = description::score_name(spec);
+    let name = name.map_or_else(String::new, |name| format!(" ({})", name.long));
     let mut facts = vec![
         ("model", spec.model.clone()),
         ("target", spec.target.clone()),
-        ("score", words::score(record.score)),
+        ("score", words::score(record.score) + &name),
         ("probability", probability),
     ];
     let verdicts = record.verdicts.iter().take(MOST_SHOWN);

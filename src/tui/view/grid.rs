@@ -8,7 +8,7 @@ use crate::runs::words;
 use crate::tui::app::{App, Live};
 use crate::tui::browser::Tab;
 use crate::tui::gallery::Size;
-use crate::tui::text::{fit, fit_end};
+use crate::tui::text::{fit, fit_end, fitted, p};
 use crate::tui::theme::Role;
 use image::RgbImage;
 use ratatui::layout::Rect;
@@ -107,7 +107,7 @@ fn cell(
     let caption = Rect::new(area.x, bottom, area.width, 1).intersection(area);
     if app.is_grid() && !caption.is_empty() {
         frame.buffer.set_style(caption, style);
-        let text = fit(&note(app, content), width);
+        let text = fitted(&note(app, content), width);
         Line::from(Span::styled(text, style))
             .centered()
             .render(caption, frame.buffer);
@@ -133,34 +133,31 @@ fn picture(app: &App, content: &Cell, area: Rect) -> Option<(Arc<RgbImage>, bool
     picture.map(|picture| (Arc::clone(picture), false))
 }
 
-/// The line below a picture: how far it is, or how it ended.
-fn note(app: &App, content: &Cell) -> String {
+/// The parts of the line below a picture and how important they are: how far it is, or how it ended.
+fn note(app: &App, content: &Cell) -> Vec<(u8, String)> {
     if let Some(live) = content.live {
-        return format!("{}/{}", live.step, live.steps);
+        return vec![(0, format!("{}/{}", live.step, live.steps))];
     }
     let Some(entry) = content.entry else {
-        return if content.waits {
-            "waiting".into()
-        } else {
-            String::new()
-        };
+        let waits = if content.waits { "waiting" } else { "" };
+        return vec![(0, waits.into())];
     };
     let score = match entry.probability {
-        Some(probability) => format!("p {}", words::percent(probability)),
+        Some(probability) => p(probability),
         None => format!("score {}", words::score(entry.score)),
     };
     if !app.in_history() {
-        return score;
+        return vec![(0, score)];
     }
     let seed = (entry.seed != 0).then(|| format!("seed {}", entry.seed));
-    let changes = (!entry.changes.is_empty()).then(|| entry.changes.to_string());
     let is_other = app.is_of_other_model(&entry.model_hash);
-    let model = is_other.then(|| entry.model.clone());
-    let all: Vec<String> = [Some(score), model, seed, changes]
-        .into_iter()
-        .flatten()
-        .collect();
-    all.join(" · ")
+    let model = is_other.then(|| words::model(&entry.model).to_string());
+    vec![
+        (3, score),
+        (1, model.unwrap_or_default()),
+        (2, seed.unwrap_or_default()),
+        (0, entry.changes.to_string()),
+    ]
 }
 
 fn content(app: &App, item: usize) -> Cell<'_> {

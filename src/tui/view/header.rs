@@ -3,12 +3,22 @@
 use super::Frame;
 use super::panel::two;
 use crate::tui::app::{App, Model};
-use crate::tui::text::fit;
+use crate::tui::text::{fit, fitted};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
+use unicode_width::UnicodeWidthStr;
+
+/// What the program is called.
+const NAME: &str = " ziggurat ";
+
+/// Columns before and behind the network's name.
+const GAP: usize = 2;
+
+/// Columns that stay for what the network is.
+const LEAST_ABOUT: usize = 8;
 
 /// Draws the header.
 pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
@@ -16,42 +26,40 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
         .buffer
         .set_style(area, app.theme.style(Role::HeaderText));
     let (name, about) = match &app.model {
-        Model::Opening { name, .. } => (name.clone(), "opening …".to_string()),
-        Model::Failed { name, .. } => (name.clone(), "not open".to_string()),
+        Model::Opening { name, .. } => (name.clone(), vec![(0, "opening …".to_string())]),
+        Model::Failed { name, .. } => (name.clone(), vec![(0, "not open".to_string())]),
         Model::Open(opened) => {
             let (channels, height, width) = opened.input;
-            let classes = opened.classes.len();
-            let layers = opened.layers.len();
-            (
-                opened.name.clone(),
-                format!(
-                    "{channels}×{height}×{width} · {layers} layers · {classes} classes · {}",
-                    opened.provider
-                ),
-            )
+            let about = vec![
+                (1, format!("{channels}×{height}×{width}")),
+                (0, format!("{} layers", opened.layers.len())),
+                (2, format!("{} classes", opened.classes.len())),
+                (3, opened.provider.clone()),
+            ];
+            (opened.name.clone(), about)
         }
     };
-    let width = usize::from(area.width);
-    let plan = format!("{} · seed {} ", app.plan.title(), app.plan.seed);
-    let dim = app.theme.style(Role::HeaderText);
-    let name = fit(&name, width / 2);
-    let room = width.saturating_sub(name.len() + 15);
-    let right = match room > about.len() + plan.len() {
-        true => Span::styled(plan, dim),
-        false => Span::raw(""),
-    };
-    let left_room = room.saturating_sub(right.width());
-    let about = fit(&about, left_room);
     let state = match (app.paused, app.held) {
         (true, _) => " PAUSED ",
         (false, true) => " WAITING ",
         (false, false) => "",
     };
+    let width = usize::from(area.width);
+    let name = fit(&name, width / 3);
+    let room = width.saturating_sub(NAME.width() + state.width() + name.width() + 2 * GAP);
+    let plan = format!("{} · seed {} ", app.plan.title(), app.plan.seed);
+    let dim = app.theme.style(Role::HeaderText);
+    // What the next run is made with has room before what the network is.
+    let right = match plan.width() + LEAST_ABOUT <= room {
+        true => Span::styled(plan, dim),
+        false => Span::raw(""),
+    };
+    let about = fitted(&about, room.saturating_sub(right.width() + GAP));
     let title = app.theme.style(Role::Header);
     let line = two(Span::raw(""), right, width);
     line.render(area, frame.buffer);
     Line::from(vec![
-        Span::styled(" ziggurat ", title),
+        Span::styled(NAME, title),
         Span::styled(state, app.theme.style(Role::TabSelected)),
         Span::styled(format!("  {name}  "), dim.add_modifier(Modifier::BOLD)),
         Span::styled(about, dim),

@@ -12,14 +12,8 @@ use ratatui::text::{Line, Span};
 /// Draws the panel.
 pub fn draw(app: &App, frame: &mut Frame, scroll: usize) {
     let body = app.layout().body;
-    let area = overlaid(
-        app,
-        frame,
-        body.width.min(100),
-        body.height.min(30),
-        "messages",
-    );
-    let room = usize::from(area.width.saturating_sub(16)).max(8);
+    let width = body.width.min(100);
+    let room = usize::from(width.saturating_sub(20)).max(8);
     let mut lines = Vec::new();
     for message in app.messages.iter().rev() {
         let role = match message.level {
@@ -42,5 +36,7 @@ pub fn draw(app: &App, frame: &mut Frame, scroll: usize) {
     if lines.is_empty() {
         lines.push(Line::styled("no messages yet", app.theme.style(Role::Dim)));
     }
+    let height = (lines.len() as u16).saturating_add(2).min(30);
+    let area = overlaid(app, frame, width, height, "messages");
     scrolled(app, frame, area, lines, scroll);
 }

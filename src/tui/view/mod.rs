@@ -28,7 +28,7 @@ mod subject;
 use super::app::App;
 use super::popup::Popup;
 use super::theme::Role;
-use crate::terminal::{Area, Placed, Protocol, Terminal, covers};
+use crate::terminal::{Area, Placed, Protocol, Terminal, covers, without};
 use image::RgbImage;
 use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::layout::Rect;
@@ -110,7 +110,7 @@ fn draw_popup(app: &App, frame: &mut Frame, popup: &Popup) {
     match popup {
         Popup::Help { scroll, filter } => help::draw(app, frame, filter, *scroll),
         Popup::Palette(palette) => palette::draw(app, frame, palette),
-        Popup::Settings { cursor } => settings::draw(app, frame, *cursor),
+        Popup::Settings(knobs) => settings::draw(app, frame, knobs),
         Popup::Details { id, record, scroll } => {
             details::draw(app, frame, id, record.as_deref(), *scroll);
         }
@@ -137,15 +137,20 @@ fn too_small(app: &App, frame: &mut Frame) {
     }
 }
 
+/// A rectangle as pictures know it.
+fn cells(area: Rect) -> Area {
+    Area {
+        x: area.x,
+        y: area.y,
+        width: area.width,
+        height: area.height,
+    }
+}
+
 impl Frame<'_> {
     /// Puts a picture into an area, as large as fits and centred; returns where it is.
     pub fn place(&mut self, slot: u32, picture: &Arc<RgbImage>, area: Rect, moving: bool) -> Rect {
-        let area = Area {
-            x: area.x,
-            y: area.y,
-            width: area.width,
-            height: area.height,
-        };
+        let area = cells(area);
         let screen = (self.buffer.area.width, self.buffer.area.height);
         let fitted = covers(self.terminal, picture.dimensions(), area, screen);
         let place = Rect::new(fitted.x, fitted.y, fitted.width, fitted.height);
@@ -165,6 +170,7 @@ impl Frame<'_> {
         self.scene.push(Placed {
             slot,
             area: fitted,
+            hidden: Vec::new(),
             picture: Arc::clone(picture),
             // A picture is never changed in place: another one is at another address.
             version: Arc::as_ptr(picture) as u64,
@@ -173,34 +179,30 @@ impl Frame<'_> {
         place
     }
 
-    /// Makes room for something that lies over what was drawn so far: no text and no picture stays beneath it.
+    /// Makes room for something that lies over what was drawn so far: no text stays beneath it, and of a picture only what
+    /// is beside it.
     pub fn uncover(&mut self, area: Rect) {
-        let overlaps = |placed: &Placed| {
+        let cover = cells(area);
+        for placed in &mut self.scene {
+            let shared = placed.area.shared(cover);
+            if shared.is_empty() {
+                continue;
+            }
+            placed.hidden.push(shared);
             let Area {
                 x,
                 y,
                 width,
                 height,
-            } = placed.area;
-            Rect::new(x, y, width, height).intersects(area)
-        };
-        let (hidden, kept) = std::mem::take(&mut self.scene)
-            .into_iter()
-            .partition(overlaps);
-        self.scene = kept;
-        for placed in hidden {
-            let Area {
-                x,
-                y,
-                width,
-                height,
-            } = placed.area;
+            } = shared;
             for position in Rect::new(x, y, width, height).positions() {
                 if let Some(cell) = self.buffer.cell_mut(position) {
                     cell.set_diff_option(CellDiffOption::None);
                 }
             }
         }
+        let is_seen = |placed: &Placed| !without(&[placed.area], &placed.hidden).is_empty();
+        self.scene.retain(is_seen);
         Clear.render(area, self.buffer);
     }
 

@@ -11,7 +11,11 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 use std::path::Path;
+use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
+
+/// Rows that the picker has at least.
+const LEAST_ROWS: usize = 6;
 
 /// Draws the picker; if a model could not be opened, the reason above it.
 pub fn draw(app: &App, frame: &mut Frame, picker: &Picker) {
@@ -25,13 +29,13 @@ pub fn draw(app: &App, frame: &mut Frame, picker: &Picker) {
         Purpose::Run(runs) => format!("make {} in other models", counted(runs.len(), "run")),
     };
     let title = format!("{purpose} · {}", picker.folder.display());
-    let area = overlaid(app, frame, body.width.min(84), body.height.min(30), &title);
     let reason = picker.problem.as_deref().or(why);
-    let reason_lines = if reason.is_some() {
-        3.min(area.height)
-    } else {
-        0
-    };
+    let reason_lines = if reason.is_some() { 3 } else { 0 };
+    // No higher than what there is to choose from, so that a picture below is seen.
+    let rows = picker.choices.len().max(LEAST_ROWS) as u16;
+    let height = (rows + reason_lines + 2).min(30).min(body.height);
+    let area = overlaid(app, frame, body.width.min(84), height, &title);
+    let reason_lines = reason_lines.min(area.height);
     if let Some(reason) = reason {
         let place = Rect {
             height: reason_lines,
@@ -60,11 +64,16 @@ pub fn draw(app: &App, frame: &mut Frame, picker: &Picker) {
 }
 
 fn row(app: &App, choice: &Choice, folder: &Path, width: usize) -> Line<'static> {
-    let (role, right) = match choice {
+    let (role, what) = match choice {
         Choice::Card { here: true, .. } => (Role::Accent, "built-in"),
         Choice::Card { here: false, .. } => (Role::Accent, "built-in · downloaded when opened"),
         Choice::Folder(_) => (Role::Dim, "folder"),
         Choice::File(_) => (Role::Text, "onnx"),
+    };
+    let is_open = choice.is(app.model.opened().map(Arc::as_ref));
+    let right = match is_open {
+        true => format!("open · {what}"),
+        false => what.to_string(),
     };
     let label = choice.label(folder);
     let left = fit_end(&label, width.saturating_sub(right.width() + 1));

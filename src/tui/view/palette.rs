@@ -6,15 +6,19 @@ use crate::tui::app::App;
 use crate::tui::command::COMMANDS;
 use crate::tui::forms::{self, FORMS, Form};
 use crate::tui::popup::{Palette, PaletteRow};
-use crate::tui::text::fit;
+use crate::tui::text::{fit, shortened};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
+use unicode_width::UnicodeWidthStr;
 
 /// Columns of the names, from which on the help has room beside them.
-const NAMES: usize = 24;
+const NAMES: usize = 21;
 const WIDE: usize = 50;
+
+/// Columns from which on all keys of a command have room.
+const ALL_KEYS: usize = 80;
 
 /// Draws what matches the line that is being typed.
 pub fn draw(app: &App, frame: &mut Frame, palette: &Palette) {
@@ -22,20 +26,24 @@ pub fn draw(app: &App, frame: &mut Frame, palette: &Palette) {
     let form = forms::split(typed).map(|(form, _)| form);
     let most = app.layout().popup_lines().saturating_sub(1).max(1);
     let lines = palette.rows.len().clamp(1, most) as u16;
-    let about = u16::from(form.is_some());
+    let about = match (form, palette.selected()) {
+        (Some(form), _) => Some(form.hint),
+        (None, row) => row.and_then(whole_help),
+    };
+    let foot = u16::from(about.is_some());
     let title = match form {
         Some(form) => usage(form),
         None => "commands".into(),
     };
-    let area = overlaid(app, frame, 92, lines + about + 2, &title);
+    let area = overlaid(app, frame, 92, lines + foot + 2, &title);
     let rows = Rect {
-        height: area.height.saturating_sub(about),
+        height: area.height.saturating_sub(foot),
         ..area
     };
     let text = |text: String| Line::styled(text, app.theme.style(Role::Dim));
-    if let Some(form) = form {
+    if let Some(about) = about {
         let foot = Rect::new(area.x, rows.bottom(), area.width, 1);
-        text(fit(form.hint, usize::from(area.width))).render(foot, frame.buffer);
+        text(shortened(about, usize::from(area.width))).render(foot, frame.buffer);
     }
     if palette.rows.is_empty() {
         let what = match form {
@@ -56,6 +64,15 @@ pub fn draw(app: &App, frame: &mut Frame, palette: &Palette) {
     );
 }
 
+/// All that is said of a command.
+fn whole_help(row: &PaletteRow) -> Option<&str> {
+    match row {
+        PaletteRow::Command(index) => Some(COMMANDS[*index].help),
+        PaletteRow::Form(index) => Some(FORMS[*index].help),
+        PaletteRow::Completion(_) => None,
+    }
+}
+
 fn usage(form: &Form) -> String {
     format!("{} {}", form.name, form.argument)
 }
@@ -64,7 +81,11 @@ fn row(app: &App, row: &PaletteRow, width: usize) -> Line<'static> {
     let (name, help, keys) = match row {
         PaletteRow::Command(index) => {
             let entry = &COMMANDS[*index];
-            let keys = app.keymap.keys_of(entry.command).join(", ");
+            let mut keys = app.keymap.keys_of(entry.command);
+            if width < ALL_KEYS {
+                keys.truncate(1);
+            }
+            let keys = keys.join(", ");
             (entry.name.to_string(), entry.help, keys)
         }
         PaletteRow::Form(index) => (usage(&FORMS[*index]), FORMS[*index].help, String::new()),
@@ -78,7 +99,11 @@ fn row(app: &App, row: &PaletteRow, width: usize) -> Line<'static> {
         }
     };
     let left = match (width > WIDE, help.is_empty()) {
-        (true, false) => format!("{:<NAMES$} {help}", fit(&name, width / 2)),
+        (true, false) => {
+            let name = format!("{:<NAMES$}", fit(&name, width / 2));
+            let room = width.saturating_sub(name.width() + keys.width() + 2);
+            format!("{name} {}", shortened(help, room))
+        }
         _ => name,
     };
     two(
@@ -86,4 +111,25 @@ fn row(app: &App, row: &PaletteRow, width: usize) -> Line<'static> {
         Span::styled(keys, app.theme.style(Role::Key)),
         width,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::keys::Keymap;
+
+    /// Columns of a row on a screen of 80.
+    const ROW: usize = 74;
+
+    #[test]
+    fn what_a_command_does_is_a_sentence_on_a_screen_of_eighty_columns() {
+        let keymap = Keymap::new(&[]).0;
+        for entry in COMMANDS {
+            let key = keymap.keys_of(entry.command).into_iter().next();
+            let keys = key.map_or(0, |key| key.width());
+            let room = ROW - NAMES.max(entry.name.width()) - keys - 2;
+            let text = shortened(entry.help, room);
+            assert!(text.ends_with('.'), "{}: {text}", entry.name);
+        }
+    }
 }

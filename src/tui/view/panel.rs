@@ -12,13 +12,16 @@ use ratatui::widgets::{
 };
 use unicode_width::UnicodeWidthStr;
 
+/// Columns of a border that its title leaves free.
+pub const TITLE_MARGIN: usize = 4;
+
 /// Draws a border with a title; returns what is inside.
 pub fn bordered(app: &App, frame: &mut Frame, area: Rect, title: &str, focused: bool) -> Rect {
     let (border, text) = match focused {
         true => (Role::BorderFocused, Role::Title),
         false => (Role::Border, Role::Dim),
     };
-    let room = usize::from(area.width.saturating_sub(4));
+    let room = usize::from(area.width).saturating_sub(TITLE_MARGIN);
     let title = match title.is_empty() {
         true => String::new(),
         false => format!(" {} ", fit(title, room)),
@@ -34,7 +37,11 @@ pub fn bordered(app: &App, frame: &mut Frame, area: Rect, title: &str, focused: 
 
 /// Draws a panel that is laid over the others, in the middle; returns what is inside.
 pub fn overlaid(app: &App, frame: &mut Frame, width: u16, height: u16, title: &str) -> Rect {
-    let area = app.layout().popup(width, height);
+    overlaid_at(app, frame, app.layout().popup(width, height), title)
+}
+
+/// Draws a panel that is laid over others at a place; returns what is inside.
+pub fn overlaid_at(app: &App, frame: &mut Frame, area: Rect, title: &str) -> Rect {
     frame.uncover(area);
     frame.buffer.set_style(area, app.theme.style(Role::Text));
     let inner = bordered(app, frame, area, title, true);

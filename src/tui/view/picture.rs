@@ -1,7 +1,7 @@
 //! The picture panel, and pictures drawn as text.
 
 use super::batch;
-use super::panel::bordered;
+use super::panel::{TITLE_MARGIN, bordered};
 use super::{Frame, slots};
 use crate::ascent::Overlay;
 use crate::runs::words;
@@ -10,7 +10,7 @@ use crate::terminal::protocols::blocks;
 use crate::text::{counted, span};
 use crate::tui::app::{App, Model, Shown};
 use crate::tui::command::Command;
-use crate::tui::text::fit;
+use crate::tui::text::{fit, fitted, p};
 use crate::tui::theme::Role;
 use image::RgbImage;
 use ratatui::buffer::Buffer;
@@ -24,9 +24,11 @@ use std::sync::Arc;
 pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     let lens = match (app.zoomed, app.lens.magnification()) {
         (false, _) | (_, 1) => String::new(),
-        (true, times) => format!(" · {times}×"),
+        (true, times) => format!("{times}×"),
     };
-    let title = title(app) + &lens;
+    let mut parts = title(app);
+    parts.push((MOST_IMPORTANT, lens));
+    let title = fitted(&parts, usize::from(area.width).saturating_sub(TITLE_MARGIN));
     let inner = bordered(app, frame, area, &title, app.zoomed);
     match &app.shown {
         Shown::Live(_) => one(app, frame, inner, "starting …"),
@@ -36,46 +38,49 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     }
 }
 
-fn title(app: &App) -> String {
+/// How important the name of what is shown is among the parts of the title.
+const MOST_IMPORTANT: u8 = 4;
+
+/// The parts of the title and how important they are.
+fn title(app: &App) -> Vec<(u8, String)> {
+    let paused = if app.paused { "paused" } else { "" };
     match &app.shown {
-        Shown::Nothing => String::new(),
+        Shown::Nothing => Vec::new(),
         Shown::Live(job) => {
             let target = app.queue.get(*job).map(|job| job.spec.target.as_str());
             let overlay = match app.overlay {
                 Overlay::Plain => String::new(),
-                overlay => format!(" · {}", overlay_name(overlay)),
+                overlay => overlay_name(overlay),
             };
-            let paused = if app.paused { " · paused" } else { "" };
-            format!("{}{overlay}{paused}", target.unwrap_or_default())
+            let target = target.unwrap_or_default().to_string();
+            vec![(MOST_IMPORTANT, target), (2, overlay), (3, paused.into())]
         }
         Shown::Batch(tiles) => {
-            let paused = if app.paused { " · paused" } else { "" };
-            format!("{}{paused}", counted(tiles.len(), "run"))
+            let runs = counted(tiles.len(), "run");
+            vec![(MOST_IMPORTANT, runs), (3, paused.into())]
         }
         Shown::Finished(id) => {
             let entry = app.library.find(id);
             let Some(entry) = entry else {
-                return String::new();
+                return Vec::new();
             };
             let what = match (&app.replay, &app.heat) {
-                (Some(_), _) => "replay · ",
-                (None, Some(_)) => "heat map · ",
+                (Some(_), _) => "replay",
+                (None, Some(_)) => "heat map",
                 (None, None) => "",
             };
             let star = if entry.favourite { "★ " } else { "" };
-            let probability = entry
-                .probability
-                .map(|probability| format!(" · p {}", words::percent(probability)))
-                .unwrap_or_default();
             let model = match app.is_of_other_model(&entry.model_hash) {
-                true => format!(" · {}", entry.model),
+                true => entry.model.clone(),
                 false => String::new(),
             };
-            format!(
-                "{what}{star}{}{model} · score {}{probability}",
-                fit(&entry.target, 60),
-                words::score(entry.score)
-            )
+            vec![
+                (3, what.into()),
+                (MOST_IMPORTANT, format!("{star}{}", fit(&entry.target, 60))),
+                (2, model),
+                (0, format!("score {}", words::score(entry.score))),
+                (1, entry.probability.map(p).unwrap_or_default()),
+            ]
         }
     }
 }

@@ -1,13 +1,13 @@
 //! What runs now: how far it is, how its score climbs, what the network sees in the picture at this moment.
 
 use super::Frame;
-use super::panel::{bordered, two};
+use super::panel::{TITLE_MARGIN, bordered, two};
 use super::subject;
 use crate::runs::{Spec, words};
 use crate::text::span;
 use crate::tui::app::{App, Live, Shown};
 use crate::tui::pace;
-use crate::tui::text::{fit, p};
+use crate::tui::text::{fit, fitted, p};
 use crate::tui::theme::Role;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::symbols::Marker;
@@ -22,16 +22,18 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
         Shown::Finished(_) => None,
         _ => app.watched().or(app.running.first()),
     };
+    let room = usize::from(area.width).saturating_sub(TITLE_MARGIN);
     let title = live.and_then(|live| app.queue.get(live.job)).map(|job| {
         let together = match app.running.len() {
             0 | 1 => String::new(),
-            runs => format!(" · batch of {runs}"),
+            runs => format!("batch of {runs}"),
         };
         let model = match app.is_of_other_model(&job.spec.model_hash) {
-            true => format!(" · {}", fit(words::model(&job.spec.model), 30)),
+            true => words::model(&job.spec.model).to_string(),
             false => String::new(),
         };
-        format!("{}{model}{together}", fit(&job.spec.target, 40))
+        let target = fit(&job.spec.target, 40);
+        fitted(&[(2, target), (1, model), (0, together)], room)
     });
     let title = title.unwrap_or_else(|| subject::title(app));
     let inner = bordered(app, frame, area, &title, false);
@@ -199,13 +201,7 @@ pub fn top_classes(app: &App, frame: &mut Frame, area: Rect, spec: &Spec, top: &
         let name = name.map_or_else(|| format!("class {class}"), str::to_string);
         let line = two(
             Span::styled(name, app.theme.style(role)),
-            Span::styled(
-                match *probability {
-                    rare if rare < 0.005 => "<1 %".into(),
-                    probability => format!("{:>3.0} %", 100.0 * probability),
-                },
-                app.theme.style(role),
-            ),
+            Span::styled(words::percent(*probability), app.theme.style(role)),
             width,
         );
         line.render(

@@ -1,13 +1,14 @@
 //! The settings of the next runs: the presets, and every knob with its value, range and meaning.
 
 use super::Frame;
-use super::panel::{list, overlaid};
-use crate::ascent::settings::{Domain, GROUPS, Knob, knob};
+use super::panel::{list, overlaid_at};
+use crate::ascent::settings::{Domain, GROUPS, Knob, in_groups};
 use crate::runs::words;
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::listing::Listing;
-use crate::tui::text::fit_end;
+use crate::tui::popup::Knobs;
+use crate::tui::text::{fit_end, fitted, wrapped};
 use crate::tui::theme::Role;
 use crate::tui::update::outlook;
 use crate::value::Value;
@@ -16,8 +17,15 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 use unicode_width::UnicodeWidthStr;
 
-/// Rows below the list: what the selected knob does.
-const HELP: u16 = 4;
+/// Columns of a knob's key, its value and its unit.
+const KNOB: usize = 34;
+
+/// Rows of the list that stay where the help below it is long.
+const LEAST_ROWS: u16 = 4;
+
+/// Columns of the panel: enough for the presets and their keys, and for a whole line of help.
+const NARROW: u16 = 57;
+const WIDE: u16 = 76;
 
 /// Rows below that while a run is paused: what a branch would change.
 const OUTLOOK: u16 = 2;
@@ -33,13 +41,35 @@ enum Row {
 }
 
 /// Draws the panel.
-pub fn draw(app: &App, frame: &mut Frame, cursor: usize) {
-    let all = rows();
-    let title = format!("settings · {} · seed {}", app.plan.title(), app.plan.seed);
+pub fn draw(app: &App, frame: &mut Frame, knobs: &Knobs) {
+    let all = rows(knobs);
+    let place = place(app);
+    let room = usize::from(place.width.saturating_sub(4));
+    let help = help_rows(room);
     let outlook = outlook(app);
-    let foot = HELP + outlook.as_ref().map_or(0, |_| OUTLOOK);
-    let height = all.len() as u16 + HEAD + foot + 2;
-    let area = overlaid(app, frame, 76, height, &title);
+    let foot = outlook.as_ref().map_or(0, |_| OUTLOOK);
+    let height = all.len() as u16 + HEAD + help + foot + 2;
+    let title = match knobs.filter.as_str() {
+        "" => {
+            let key = app.key(Command::Search);
+            let plan = app.plan.title();
+            let parts = [
+                (3, "settings".to_string()),
+                (2, plan.to_string()),
+                (1, format!("seed {}", app.plan.seed)),
+                (0, format!("{key} filters")),
+            ];
+            fitted(&parts, room)
+        }
+        filter => format!("settings · {filter}"),
+    };
+    let place = Rect {
+        height: height.min(place.height),
+        ..place
+    };
+    let area = overlaid_at(app, frame, place, &title);
+    legend(app, frame, place);
+    let help = help.min(area.height.saturating_sub(HEAD + foot + LEAST_ROWS));
     if area.height <= HEAD + foot + 1 {
         return;
     }
@@ -53,10 +83,14 @@ pub fn draw(app: &App, frame: &mut Frame, cursor: usize) {
     );
     let rows = Rect {
         y: area.y + HEAD,
-        height: area.height - HEAD - foot,
+        height: area.height - HEAD - help - foot,
         ..area
     };
-    let at = |row: &Row| matches!(row, Row::Knob(_, place) if *place == cursor);
+    if all.is_empty() {
+        let text = Line::styled("no setting matches", app.theme.style(Role::Dim));
+        return text.render(Rect { height: 1, ..rows }, frame.buffer);
+    }
+    let at = |row: &Row| matches!(row, Row::Knob(_, place) if *place == knobs.cursor);
     let at = all.iter().position(at).unwrap_or(0);
     let mut listing = Listing::of(all.len());
     // The heading of the first knob of a group is seen with it.
@@ -76,8 +110,8 @@ pub fn draw(app: &App, frame: &mut Frame, cursor: usize) {
         },
     );
     if let Row::Knob(knob, _) = all[at] {
-        let place = Rect::new(area.x, rows.bottom(), area.width, HELP);
-        help(app, frame, knob, place);
+        let place = Rect::new(area.x, rows.bottom(), area.width, help);
+        self::help(app, frame, knob, place);
     }
     if let Some(text) = outlook {
         let place = Rect {
@@ -91,18 +125,69 @@ pub fn draw(app: &App, frame: &mut Frame, cursor: usize) {
     }
 }
 
-/// All groups with their knobs.
-fn rows() -> Vec<Row> {
+/// The left side of the body, where the lists are, so that the picture beside them is seen; the middle where there are none.
+fn place(app: &App) -> Rect {
+    let layout = app.layout();
+    if layout.browser.is_empty() || layout.picture.is_empty() {
+        return layout.popup(WIDE, layout.body.height);
+    }
+    let width = layout.browser.width.clamp(NARROW, WIDE);
+    Rect {
+        width: width.min(layout.body.width),
+        ..layout.body
+    }
+}
+
+/// Rows below the list in which the help of every knob has room: a line, what the knob does, and what it may be.
+fn help_rows(width: usize) -> u16 {
+    let lines = |knob: &&'static Knob| {
+        let [help, allowed] = [knob.help.trim().to_string(), allowed(knob)];
+        1 + wrapped(&help, width).len() + wrapped(&allowed, width).len()
+    };
+    in_groups().iter().map(lines).max().unwrap_or(0) as u16
+}
+
+/// What the marks on a track are, in the lower border.
+fn legend(app: &App, frame: &mut Frame, area: Rect) {
+    let text = " ● value  ┼ default ";
+    if area.height > 1 && usize::from(area.width) > text.width() + 4 {
+        let (x, y) = (area.x + 2, area.bottom() - 1);
+        let style = app.theme.style(Role::Dim);
+        frame.buffer.set_string(x, y, text, style);
+    }
+}
+
+/// The knobs that are listed, under the titles of their groups.
+fn rows(knobs: &Knobs) -> Vec<Row> {
+    let (listed, all) = (knobs.listed(), in_groups());
     let mut rows = Vec::new();
-    let mut place = 0;
     for group in GROUPS {
-        rows.push(Row::Heading(group.title));
-        for knob in group.keys.iter().filter_map(|key| knob(key)) {
-            rows.push(Row::Knob(knob, place));
-            place += 1;
+        let own = listed
+            .iter()
+            .filter(|place| group.keys.contains(&all[**place].key));
+        let own: Vec<Row> = own.map(|place| Row::Knob(all[*place], *place)).collect();
+        if !own.is_empty() {
+            rows.push(Row::Heading(group.title));
+            rows.extend(own);
         }
     }
     rows
+}
+
+/// A value as it is shown.
+fn shown(knob: &Knob, value: &Value) -> String {
+    knob.shown(value)
+        .map_or_else(|| words::value(value), String::from)
+}
+
+/// What a knob may be set to, its default, and how its track is laid out.
+fn allowed(knob: &Knob) -> String {
+    let remark = match knob.domain {
+        Domain::Number { range, .. } => Scale::of(range).remark(),
+        Domain::Choice(_) | Domain::Layer => "",
+    };
+    let default = shown(knob, &knob.default());
+    format!("{}; default {default}{remark}", knob.allowed())
 }
 
 fn heading(app: &App, title: &str, width: usize) -> Line<'static> {
@@ -116,7 +201,7 @@ fn heading(app: &App, title: &str, width: usize) -> Line<'static> {
 /// The names of the presets, the present one marked, and the keys that take another.
 fn presets(app: &App, frame: &mut Frame, area: Rect) {
     let dim = app.theme.style(Role::Dim);
-    let mut spans = vec![Span::styled("preset ", dim)];
+    let mut spans = Vec::new();
     for name in app.plan.presets() {
         let (text, role) = match name == app.plan.preset() {
             true => (format!(" {} ", app.plan.title()), Role::TabSelected),
@@ -130,7 +215,12 @@ fn presets(app: &App, frame: &mut Frame, area: Rect) {
     ];
     let keys = keys.map(|(command, what)| format!("{} {what}", app.key(command)));
     let keys = keys.join(" · ");
-    let used: usize = spans.iter().map(Span::width).sum();
+    let label = Span::styled("preset ", dim);
+    let mut used: usize = spans.iter().map(Span::width).sum();
+    if used + label.width() + keys.width() < usize::from(area.width) {
+        used += label.width();
+        spans.insert(0, label);
+    }
     let room = usize::from(area.width).saturating_sub(used + 1);
     if keys.width() <= room {
         spans.push(Span::styled(
@@ -147,7 +237,14 @@ fn row(app: &App, knob: &Knob, width: usize) -> Line<'static> {
     let changed = value != knob.default();
     let role = if changed { Role::Accent } else { Role::Text };
     let key = Span::styled(format!("{:<17}", knob.key), app.theme.style(role));
-    let text = words::value(&value);
+    let text = shown(knob, &value);
+    let unit_of = |unit| {
+        if knob.shown(&value).is_some() {
+            ""
+        } else {
+            unit
+        }
+    };
     let (
         Domain::Number {
             unit,
@@ -155,8 +252,8 @@ fn row(app: &App, knob: &Knob, width: usize) -> Line<'static> {
             range,
             ..
         },
-        Value::Number(number),
-    ) = (knob.domain, value)
+        &Value::Number(number),
+    ) = (knob.domain, &value)
     else {
         let room = width.saturating_sub(17 + 3);
         let text = format!("   {}", fit_end(&text, room));
@@ -165,9 +262,9 @@ fn row(app: &App, knob: &Knob, width: usize) -> Line<'static> {
     let mut spans = vec![
         key,
         Span::styled(format!("{text:>10}"), app.theme.style(role)),
-        Span::styled(format!(" {unit:<6}"), app.theme.style(Role::Dim)),
+        Span::styled(format!(" {:<6}", unit_of(unit)), app.theme.style(Role::Dim)),
     ];
-    let track = width.saturating_sub(44).min(25);
+    let track = width.saturating_sub(KNOB + 2).min(25);
     if track >= 3 {
         let scale = Scale::of(range);
         let at = |number| (scale.place(number, range) * (track - 1) as f64).round() as usize;
@@ -239,29 +336,21 @@ fn slider(app: &App, at: usize, default: usize, width: usize) -> Vec<Span<'stati
 }
 
 fn help(app: &App, frame: &mut Frame, knob: &Knob, area: Rect) {
-    let remark = match knob.domain {
-        Domain::Number { range, .. } => Scale::of(range).remark(),
-        Domain::Choice(_) | Domain::Layer => "",
-    };
-    let default = words::value(&knob.default());
-    let allowed = format!("{}; default {default} ┼{remark}", knob.allowed());
-    let lines = vec![
-        Line::styled(
-            "─".repeat(usize::from(area.width)),
-            app.theme.style(Role::Border),
-        ),
-        Line::styled(knob.help.trim().to_string(), app.theme.style(Role::Text)),
-        Line::styled(allowed, app.theme.style(Role::Dim)),
-    ];
-    Paragraph::new(lines)
-        .wrap(Wrap { trim: false })
-        .render(area, frame.buffer);
+    let width = usize::from(area.width);
+    let line = |text: String, role: Role| Line::styled(text, app.theme.style(role));
+    let mut lines = vec![line("─".repeat(width), Role::Border)];
+    let help = wrapped(knob.help.trim(), width).into_iter();
+    lines.extend(help.map(|text| line(text, Role::Text)));
+    let allowed = wrapped(&allowed(knob), width).into_iter();
+    lines.extend(allowed.map(|text| line(text, Role::Dim)));
+    for (y, line) in (area.y..area.bottom()).zip(lines) {
+        line.render(Rect::new(area.x, y, area.width, 1), frame.buffer);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ascent::settings::in_groups;
 
     #[test]
     fn a_track_is_linear_unless_its_range_reaches_far() {

@@ -5,7 +5,7 @@ use crate::tui::app::App;
 use crate::tui::hints;
 use crate::tui::messages::Level;
 use crate::tui::prompt::Prompt;
-use crate::tui::text::{fit, window};
+use crate::tui::text::{fit, window, wrapped};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -27,7 +27,11 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     hints(app, area.width.into()).render(area, frame.buffer);
 }
 
-/// Draws the newest message over the lower border of the panels, for as long as it is news.
+/// Most lines of a message; the log has all of it.
+const MOST_LINES: usize = 3;
+
+/// Draws the newest message over the lower border of the panels, and over the rows above it if it is long, for as long as it
+/// is news.
 pub fn message(app: &App, frame: &mut Frame, area: Rect) {
     let Some(message) = app.messages.current(app.now) else {
         return;
@@ -37,16 +41,31 @@ pub fn message(app: &App, frame: &mut Frame, area: Rect) {
         Level::Warning => Role::Warning,
         Level::Error => Role::Bad,
     };
-    let text = fit(&message.text, usize::from(area.width.saturating_sub(4)));
+    let room = usize::from(area.width.saturating_sub(4));
+    let mut lines = wrapped(&message.text, room);
+    if lines.len() > MOST_LINES {
+        let rest = lines.split_off(MOST_LINES - 1).join(" ");
+        lines.push(fit(&rest, room));
+    }
+    let longest = lines.iter().map(|line| line.width()).max().unwrap_or(0);
+    let height = (lines.len() as u16).min(area.bottom());
     let place = Rect {
         x: area.x + area.width.min(1),
-        width: (text.width() as u16 + 2).min(area.width),
-        ..area
+        y: area.bottom() - height,
+        width: (longest as u16 + 2).min(area.width),
+        height,
     };
     frame.uncover(place);
     let ground = app.theme.style(Role::Text);
     frame.buffer.set_style(place, ground);
-    Line::styled(format!(" {text} "), app.theme.style(role)).render(place, frame.buffer);
+    for (y, line) in (place.y..place.bottom()).zip(lines) {
+        let row = Rect {
+            y,
+            height: 1,
+            ..place
+        };
+        Line::styled(format!(" {line} "), app.theme.style(role)).render(row, frame.buffer);
+    }
 }
 
 fn typing(app: &App, frame: &mut Frame, area: Rect, prompt: &Prompt) {

@@ -7,7 +7,7 @@ use crate::model::ReceptiveField;
 use crate::runs::history::Entry;
 use crate::runs::judging::Verdict;
 use crate::runs::worker::Opened;
-use crate::runs::{Record, words};
+use crate::runs::{Record, description, words};
 use crate::text::{age, clean, counted, span};
 use crate::tui::app::{App, Shown};
 use crate::tui::browser::Tab;
@@ -130,7 +130,9 @@ fn run(app: &App) -> Option<&Entry> {
 }
 
 fn of_run(app: &App, entry: &Entry, record: Option<&Record>) -> Vec<Fact> {
-    let mut facts = vec![("score", words::score(entry.score))];
+    let name = record.and_then(|record| description::score_name(&record.spec));
+    let name = name.map_or_else(String::new, |name| format!(" ({})", name.short));
+    let mut facts = vec![("score", words::score(entry.score) + &name)];
     let probability = entry.probability.map(words::percent);
     facts.extend(probability.map(|text| ("probability", text)));
     let says = |verdict: &Verdict| {
@@ -193,8 +195,11 @@ fn of_target(app: &App) -> Vec<Fact> {
     if !facts.is_empty() {
         facts.push(("run", "never".into()));
     }
-    let history = counted(app.library.len(), "run");
-    facts.extend([("next run", next(app)), ("history", history)]);
+    let kept = match app.library.len() {
+        0 => "no runs yet".into(),
+        runs => format!("{} of all models", counted(runs, "run")),
+    };
+    facts.extend([("next run", next(app)), ("in history", kept)]);
     facts
 }
 

@@ -35,7 +35,7 @@ fn a_click_on_a_key_gives_it() {
     click(&mut explorer, "settings");
     assert!(matches!(
         explorer.app.popups.last(),
-        Some(Popup::Settings { .. })
+        Some(Popup::Settings(_))
     ));
     let before = explorer.app.plan.settings.clone();
     click(&mut explorer, "more");

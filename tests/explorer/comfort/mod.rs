@@ -26,8 +26,8 @@ fn a_layer_says_how_much_of_the_picture_it_sees() {
 #[test]
 fn a_probability_and_the_time_left_are_seen_in_a_narrow_panel_too() {
     for (width, text) in [
-        (100, "48/192 · 6.93 · p 25 %"),
-        (120, "48/192 · score 6.93 · p 25 %"),
+        (100, "48/192 · 6.93 · p 25.0 %"),
+        (120, "48/192 · score 6.93 · p 25.0 %"),
     ] {
         let mut explorer = Driver::new(Protocol::Kitty, width, 40);
         let jobs = Driver::started(&explorer.press("2 enter"));

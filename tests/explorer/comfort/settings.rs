@@ -91,7 +91,7 @@ fn a_preset_is_chosen_from_a_list() {
     explorer.press(",");
     let screen = explorer.screen();
     assert!(
-        screen.contains("preset  default  draft  fine  vivid"),
+        screen.contains(" default  draft  fine  vivid ") && screen.contains("c choose"),
         "{screen}"
     );
     explorer.press("c");

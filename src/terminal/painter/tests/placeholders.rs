@@ -135,7 +135,7 @@ fn cells_that_text_was_written_over_are_written_again() {
     let mut painter = with_placeholders();
     let scene = [placed(1, noise(8), 1, false), placed(2, noise(8), 1, false)];
     let shown = numbers(&paint(&mut painter, &scene).0, "a=t");
-    painter.written_over(&[2, 3]);
+    painter.written_over(&[(2, scene[1].area), (3, scene[1].area)]);
     let (text, painted) = paint(&mut painter, &scene);
     assert_eq!((painted.changed, cells(&text)), (1, CELLS));
     assert_eq!(numbers(&text, "a=t"), shown[1..]);
@@ -196,4 +196,30 @@ fn the_end_in_disorder_removes_every_picture_of_ours_and_no_other() {
         assert!(numbers(&text, "a=d").contains(&shown[0]));
         assert!(!text.contains("d=A"));
     }
+}
+
+#[test]
+fn a_popup_takes_cells_and_gives_them_back() {
+    let mut painter = with_placeholders();
+    let popup = Area {
+        x: 10,
+        y: 5,
+        width: 8,
+        height: 4,
+    };
+    let scene = |hidden: &[Area]| {
+        [Placed {
+            hidden: hidden.to_vec(),
+            ..placed(1, noise(8), 1, false)
+        }]
+    };
+    paint(&mut painter, &scene(&[]));
+    painter.written_over(&[(1, popup)]);
+    assert_eq!(paint(&mut painter, &scene(&[popup])).0, "");
+    let (text, _) = paint(&mut painter, &scene(&[]));
+    assert_eq!((cells(&text), numbers(&text, "a=t")), (8 * 4, vec![]));
+    // A picture that comes while the popup is there.
+    let mut other = with_placeholders();
+    let (text, _) = paint(&mut other, &scene(&[popup]));
+    assert_eq!(cells(&text), CELLS - 8 * 4);
 }

@@ -56,6 +56,16 @@ impl Blocks {
             name => name.parse().map(Some),
         }
     }
+
+    /// One of these characters, if they are so new that a program may not know how wide they are: sextants came with Unicode
+    /// 13 (2020), octants with Unicode 16 (2024).
+    pub fn newer(self) -> Option<char> {
+        match self {
+            Self::Half | Self::Quadrant => None,
+            Self::Sextant => Some('\u{1fb00}'),
+            Self::Octant => Some('\u{1cd00}'),
+        }
+    }
 }
 
 impl fmt::Display for Blocks {
