@@ -164,7 +164,7 @@ commands! {
         Smaller "smaller" "" ["-"]
         /// Pause or resume the ascent; start the runs left from last time.
         Pause "pause" "pause" ["P"]
-        /// Branch: go on from the paused picture with changed settings, as a new run.
+        /// Branch: continue a paused run with new settings.
         Branch "branch" "branch" ["B"]
         /// Clear what does not run from the queue; `undo` restores it.
         Clear "clear" "" ["X"]
@@ -278,7 +278,7 @@ commands! {
         SavePreset "save-preset" "save" ["S"]
     }
     Photos {
-        /// Show the selected photo and the channels that it activates most.
+        /// Show the selected photo and its channels.
         ShowPhoto "show-photo" "show" ["enter"]
         /// Sort the photos: as opened, by name, by class, by probability.
         SortPhotos "sort-photos" "sort" ["S"]

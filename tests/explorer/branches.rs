@@ -87,7 +87,7 @@ fn the_settings_panel_says_what_a_branch_would_change() {
     let (mut explorer, _) = paused();
     explorer.press(",");
     let screen = explorer.screen();
-    let same = "B branch: the settings are those of the paused run: change one first (,)";
+    let same = "B branch: no setting differs from the paused run";
     assert!(screen.contains(same), "{screen}");
     set(&mut explorer, "blur=1");
     let screen = explorer.screen();
@@ -112,7 +112,7 @@ fn what_cannot_be_branched_says_why() {
     assert_eq!(last_message(&explorer), "pause the run first: P");
     explorer.report(Report::Paused(true));
     explorer.press("B");
-    assert!(last_message(&explorer).contains("no step yet"));
+    assert!(last_message(&explorer).contains("not taken a step yet"));
     explorer.step(&jobs, 7);
     set(&mut explorer, "canvas=512");
     let effects = explorer.press("B");

@@ -13,7 +13,7 @@ use crate::runs::{Spec, description};
 /// The run that a branch would go on from.
 fn paused(app: &App) -> Result<&Live, String> {
     if app.running.is_empty() {
-        return Err("no run is paused: a branch goes on from a paused run".into());
+        return Err("no run is paused: a branch continues a paused run".into());
     }
     let live = match (&app.shown, app.running.as_slice()) {
         (Shown::Live(_), _) => app.watched(),
@@ -21,14 +21,14 @@ fn paused(app: &App) -> Result<&Live, String> {
         (Shown::Batch(_), _) => return Err(finished::several(app)),
         _ => None,
     };
-    let live = live.ok_or("none of the runs under way is shown: which one is to go on?")?;
+    let live = live.ok_or("no active run is shown: show the one to branch")?;
     if !app.paused {
         let key = app.key(Command::Pause);
         return Err(format!("pause the run first: {key}"));
     }
     match live.step {
-        0 => Err("the run has taken no step yet".into()),
-        step if step >= live.steps => Err("the run has taken all its steps".into()),
+        0 => Err("the run has not taken a step yet".into()),
+        step if step >= live.steps => Err("the run has no steps left".into()),
         _ => Ok(live),
     }
 }
@@ -37,14 +37,11 @@ fn paused(app: &App) -> Result<&Live, String> {
 fn prepared(app: &App) -> Result<(Spec, usize, String), String> {
     let live = paused(app)?;
     let job = app.queue.get(live.job);
-    let spec = &job.ok_or("the run is not in the queue any more")?.spec;
+    let spec = &job.ok_or("the run is no longer in the queue")?.spec;
     let settings = &app.plan.settings;
     let changes = changed(&spec.settings, settings);
     if changes.is_empty() {
-        let key = app.key(Command::Settings);
-        return Err(format!(
-            "the settings are those of the paused run: change one first ({key})"
-        ));
+        return Err("no setting differs from the paused run".into());
     }
     let branch = spec.branched(live.step, settings);
     let branch = branch.map_err(|problem| problem.to_string())?;
