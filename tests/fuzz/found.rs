@@ -387,7 +387,10 @@ fn products_over_what_is_too_long_of_nothing() {
         vec![ints("axes", &[1])],
         &[("image", &[0, 1 << 30]), ("logits", &[0])],
     );
-    assert!(told.contains("the product of 1073741824 elements is too large"), "{told}");
+    assert!(
+        told.contains("the product of 1073741824 elements is too large"),
+        "{told}"
+    );
 }
 
 /// Turns within turns took a thousand times the file's memory.
