@@ -127,7 +127,7 @@ fn a_form_that_a_rule_does_not_cover_says_why() {
         b.emit_named("k", "Clip", &["x", "", &high], &[]).unwrap()
     });
     assert!(
-        message.contains("(Clip) cannot be differentiated: its input 2"),
+        message.contains("(Clip) cannot be differentiated: the gradient of its input 2"),
         "{message}"
     );
 }
