@@ -77,7 +77,7 @@ const LONGEST: usize = 200;
 
 /// The bytes that show how far something is; `None` takes it away. Empty where the terminal is not known to understand them.
 pub fn progress(terminal: &Terminal, progress: Option<Progress>) -> Vec<u8> {
-    let shows = |(name, version): &(&str, &[u32])| is_at_least(terminal, name, version);
+    let shows = |(name, version): &(&str, &[u32])| terminal.is_at_least(name, version);
     if terminal.route == Route::Tmux || !PROGRESS.iter().any(shows) {
         return Vec::new();
     }
@@ -100,7 +100,7 @@ pub fn notification(terminal: &Terminal, way: Notify, text: &str) -> Vec<u8> {
         (Notify::Bell, _) | (Notify::Auto, Route::Tmux) => None,
         (Notify::Auto, _) => FORMS
             .iter()
-            .find(|(name, _)| is_at_least(terminal, name, &[])),
+            .find(|(name, _)| terminal.is_at_least(name, &[])),
     };
     let Some((_, form)) = form else {
         return BELL.to_vec();
@@ -126,21 +126,6 @@ fn sent(terminal: &Terminal, text: String) -> Vec<u8> {
         Route::Direct | Route::Tmux => text.into_bytes(),
         Route::TmuxPassthrough | Route::TmuxPlaceholders => tmux::wrapped(text.as_bytes()),
     }
-}
-
-/// Whether a terminal calls itself `name`, as in `kitty(0.26.5)` or `iTerm2 3.6.6`, of this version or a later one.
-fn is_at_least(terminal: &Terminal, name: &str, version: &[u32]) -> bool {
-    let rest = terminal
-        .name
-        .as_deref()
-        .and_then(|own| own.strip_prefix(name));
-    let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with(['(', ' '])) else {
-        return false;
-    };
-    let digits = rest.trim_start_matches(['(', ' ']);
-    let numbers = digits.split(|letter: char| !letter.is_ascii_digit());
-    let numbers: Vec<u32> = numbers.map_while(|number| number.parse().ok()).collect();
-    numbers.as_slice() >= version
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Which block characters a terminal shows well.
 
 use super::Blocks;
-use super::verdict::Evidence;
+use super::evidence::Evidence;
+use super::version::is_at_least;
 
 /// Terminals that draw block characters themselves rather than by a font, as they name themselves, the first version that
 /// does, and the finest such characters. Where it is said:
@@ -28,20 +29,10 @@ pub(super) fn blocks(evidence: &Evidence, in_tmux: bool) -> Blocks {
         return Blocks::Half;
     }
     let name = answers.names.last().map_or("", String::as_str);
-    let drawn = DRAWN.iter().find(|(known, since, _)| {
-        let rest = name.strip_prefix(known);
-        !in_tmux && rest.is_some_and(|rest| version(rest).is_some_and(|found| found >= *since))
-    });
+    let drawn = DRAWN
+        .iter()
+        .find(|(known, since, _)| !in_tmux && is_at_least(name, known, since));
     drawn.map_or(Blocks::Quadrant, |(.., blocks)| *blocks)
-}
-
-/// The first two numbers of `(0.28.1)`, ` 1.0.0` or `(7800)`; a second one that is not there counts as 0.
-fn version(text: &str) -> Option<[u32; 2]> {
-    let digits = text.trim_start_matches(['(', ' ']);
-    let mut numbers = digits.split(|c: char| !c.is_ascii_digit());
-    let major = numbers.next()?.parse().ok()?;
-    let minor = numbers.next().and_then(|minor| minor.parse().ok());
-    Some([major, minor.unwrap_or(0)])
 }
 
 #[cfg(test)]

@@ -19,8 +19,10 @@
 mod answers;
 mod attention;
 mod clipboard;
+mod detect;
 mod drawn;
 mod environment;
+mod evidence;
 pub mod inline;
 mod late;
 mod link;
@@ -31,7 +33,7 @@ pub mod protocols;
 mod scale;
 mod tmux;
 mod tty;
-mod verdict;
+mod version;
 
 pub use attention::{Notify, Progress, notification, progress};
 pub use clipboard::copied;
@@ -173,6 +175,18 @@ pub fn blocks_of_environment() -> Result<Option<Blocks>, String> {
 const ASSUMED_CELL: (u16, u16) = (8, 16);
 
 impl Terminal {
+    /// Whether a terminal of this name reports this version or a later one.
+    fn is_at_least(&self, name: &str, version: &[u32]) -> bool {
+        let reported = self.name.as_deref();
+        reported.is_some_and(|reported| version::is_at_least(reported, name, version))
+    }
+
+    /// Whether synchronized updates (DEC mode 2026) are safe. kitty buffered them before 0.33: an escape sequence that reached
+    /// it in two parts was shown as text (seen in 0.26.5; kitty's issue 3779 has the same for pictures).
+    pub fn synchronizes(&self) -> bool {
+        !self.is_at_least("kitty", &[]) || self.is_at_least("kitty", &[0, 33])
+    }
+
     /// What can be assumed of any terminal without asking: half blocks.
     pub fn unasked(why: &'static str) -> Self {
         let environment = environment::Environment::read();
@@ -251,5 +265,20 @@ mod tests {
         }
         let problem = "regis".parse::<Protocol>().unwrap_err().to_string();
         assert!(problem.contains("sixel"), "{problem}");
+    }
+
+    #[test]
+    fn updates_are_synchronized_unless_kitty_is_old() {
+        let synchronizes = |name: Option<&str>| {
+            let name = name.map(str::to_owned);
+            Terminal {
+                name,
+                ..Terminal::unasked("a test")
+            }
+            .synchronizes()
+        };
+        assert!(synchronizes(None) && synchronizes(Some("foot(1.20.0)")));
+        assert!(synchronizes(Some("kitty(0.33.0)")));
+        assert!(!synchronizes(Some("kitty(0.26.5)")));
     }
 }

@@ -2,10 +2,11 @@
 //! is there, whatever is missing will not come. A terminal that does not answer costs the time limit, once.
 
 use super::answers::{Answers, TEST_COLOUR, TEST_PICTURE};
+use super::detect::detect;
 use super::environment::Environment;
+use super::evidence::Evidence;
 use super::tmux::{self, Pane};
 use super::tty::Tty;
-use super::verdict::{Evidence, conclude};
 use super::{Protocol, Terminal};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ pub fn probe(wanted: Option<Protocol>) -> Terminal {
     if !evidence.environment.dumb() {
         ask(&mut evidence);
     }
-    conclude(&evidence, wanted)
+    detect(&evidence, wanted)
 }
 
 fn ask(evidence: &mut Evidence) {

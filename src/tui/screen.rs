@@ -126,7 +126,10 @@ impl Screen {
             let drained = Arc::clone(&drained);
             move |failed| drained(failed)
         });
-        let writer = std::thread::spawn(move || write_frames(pictures, &received, &*drained));
+        let synchronizes = terminal.synchronizes();
+        let writer = std::thread::spawn(move || {
+            write_frames(pictures, &received, synchronizes, &*drained);
+        });
         Self {
             shown: Buffer::empty(Rect::ZERO),
             frames: Some(frames),
@@ -235,7 +238,12 @@ fn with_ground(shown: &Buffer, frame: &Buffer) -> Buffer {
     frame
 }
 
-fn write_frames(mut pictures: Pictures, frames: &Receiver<Frame>, drained: &impl Fn(Drained)) {
+fn write_frames(
+    mut pictures: Pictures,
+    frames: &Receiver<Frame>,
+    synchronizes: bool,
+    drained: &impl Fn(Drained),
+) {
     for frame in frames {
         let Frame {
             size,
@@ -244,7 +252,9 @@ fn write_frames(mut pictures: Pictures, frames: &Receiver<Frame>, drained: &impl
             anew,
             cursor,
         } = frame;
-        let written = pictures.after(size, scene, anew, || write_text(&text, cursor));
+        let written = pictures.after(size, scene, anew, || {
+            write_text(&text, cursor, synchronizes)
+        });
         let is_gone = written.is_err();
         drained(written.map_err(|problem| problem.kind()));
         if is_gone {
@@ -254,16 +264,20 @@ fn write_frames(mut pictures: Pictures, frames: &Receiver<Frame>, drained: &impl
     pictures.finish();
 }
 
-/// Within a synchronized update stands no private mode: kitty 0.26 shows half of the sequence as text if the two ends of one
-/// reach it apart.
-fn write_text(text: &[u8], cursor: Option<(u16, u16)>) -> io::Result<()> {
+/// Writes a frame's text, as a synchronized update if the terminal is safe with these.
+fn write_text(text: &[u8], cursor: Option<(u16, u16)>, synchronizes: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    queue!(out, cursor::Hide, BeginSynchronizedUpdate)?;
+    queue!(out, cursor::Hide)?;
+    if synchronizes {
+        queue!(out, BeginSynchronizedUpdate)?;
+    }
     out.write_all(text)?;
     if let Some((column, row)) = cursor {
         queue!(out, cursor::MoveTo(column, row))?;
     }
-    queue!(out, EndSynchronizedUpdate)?;
+    if synchronizes {
+        queue!(out, EndSynchronizedUpdate)?;
+    }
     if cursor.is_some() {
         queue!(out, cursor::Show)?;
     }

@@ -199,8 +199,11 @@ impl Sequences {
         bytes
     }
 
-    /// The bytes as one update of the screen.
+    /// The bytes as one synchronized update, where that is safe.
     pub fn update(&self, bytes: &[u8]) -> Vec<u8> {
+        if !self.terminal.synchronizes() {
+            return bytes.to_vec();
+        }
         let [begin, end] = UPDATE;
         match self.terminal.route {
             // tmux does not pass on when an update begins and ends.

@@ -1,31 +1,10 @@
-//! What follows from the evidence: which protocol, which way, how many colours. Pure, so that terminals that nobody has at
-//! hand can be tested.
+//! Detection: protocol, route and colours from the evidence. A pure function, so that every terminal can be tested.
 
 use super::answers::Answers;
-use super::environment::Environment;
+use super::evidence::Evidence;
 use super::tmux::Pane;
+use super::version::is_at_least;
 use super::{ASSUMED_CELL, ColourDepth, Protocol, Route, Terminal, drawn};
-
-/// All that is known of a terminal.
-#[derive(Debug, Clone, Default)]
-pub struct Evidence {
-    pub environment: Environment,
-    pub has_terminal: bool,
-    pub answers: Answers,
-    /// What tmux says, if the program runs in it.
-    pub pane: Option<Pane>,
-    /// The cell by the system's size of the window in pixels.
-    pub window_cell: Option<(u16, u16)>,
-}
-
-impl Evidence {
-    pub fn new(environment: Environment) -> Self {
-        Self {
-            environment,
-            ..Self::default()
-        }
-    }
-}
 
 /// Terminals with iTerm2's protocol, which no question finds out; they show it better than the others they have.
 const ITERM2: [&str; 4] = ["iTerm2", "WezTerm", "mintty", "rio"];
@@ -40,7 +19,7 @@ const TRUE_COLOUR: [&str; 6] = ["iTerm2", "WezTerm", "mintty", "Konsole", "ghost
 const SIXEL: u16 = 4;
 
 /// The terminal that the evidence shows. `wanted` replaces the protocol that would be chosen.
-pub fn conclude(evidence: &Evidence, wanted: Option<Protocol>) -> Terminal {
+pub fn detect(evidence: &Evidence, wanted: Option<Protocol>) -> Terminal {
     let Evidence {
         environment,
         answers,
@@ -150,22 +129,14 @@ fn offers(evidence: &Evidence, in_tmux: bool) -> Vec<(Protocol, Route)> {
 fn kitty_route(evidence: &Evidence) -> Route {
     let name = evidence.answers.names.last().map_or("", String::as_str);
     let writes_utf8 = evidence.pane.is_some_and(|pane| pane.utf8);
-    match writes_utf8 && PLACEHOLDERS.iter().any(|known| is_at_least(name, known)) {
+    match writes_utf8
+        && PLACEHOLDERS
+            .iter()
+            .any(|(known, version)| is_at_least(name, known, version))
+    {
         true => Route::TmuxPlaceholders,
         false => Route::TmuxPassthrough,
     }
-}
-
-/// Whether `name(0.28.1)` or `name 1.0.0` is of a version or a later one.
-fn is_at_least(name: &str, (known, version): &(&str, [u32; 2])) -> bool {
-    let rest = name.strip_prefix(known).unwrap_or_default();
-    let digits = rest.trim_start_matches(['(', ' ']);
-    let mut numbers = digits.split(|c: char| !c.is_ascii_digit());
-    let mut number = || numbers.next()?.parse::<u32>().ok();
-    let (Some(major), Some(minor)) = (number(), number()) else {
-        return false;
-    };
-    [major, minor] >= *version
 }
 
 fn why_none(evidence: &Evidence, in_tmux: bool) -> &'static str {
@@ -239,7 +210,7 @@ mod tests {
     }
 
     fn way(evidence: &Evidence) -> (Protocol, Route) {
-        let terminal = conclude(evidence, None);
+        let terminal = detect(evidence, None);
         (terminal.protocol, terminal.route)
     }
 
@@ -284,7 +255,7 @@ mod tests {
             let evidence = in_tmux(&[TMUX, answers.as_bytes()], Some(pane));
             let (protocol, route) = way(&evidence);
             assert_eq!(protocol, Protocol::Kitty);
-            let asked = conclude(&evidence, Some(Protocol::Kitty));
+            let asked = detect(&evidence, Some(Protocol::Kitty));
             assert_eq!(asked.route, route);
             route
         };
@@ -326,7 +297,7 @@ mod tests {
             passthrough: false,
             ..PANE
         };
-        let terminal = conclude(&in_tmux(&[TMUX], Some(closed)), None);
+        let terminal = detect(&in_tmux(&[TMUX], Some(closed)), None);
         assert_eq!(
             (terminal.protocol, terminal.route),
             (Protocol::Blocks, Route::Tmux)
@@ -337,34 +308,34 @@ mod tests {
             terminal.why
         );
         // SSH from inside tmux: only the answer tells.
-        let far = conclude(&evidence(&[TMUX]), None);
+        let far = detect(&evidence(&[TMUX]), None);
         assert_eq!((far.protocol, far.tmux()), (Protocol::Blocks, true));
     }
 
     #[test]
     fn silence_means_half_blocks_and_assumed_cells() {
-        let terminal = conclude(&evidence(&[]), None);
+        let terminal = detect(&evidence(&[]), None);
         assert_eq!(
             (terminal.protocol, terminal.cell, terminal.answered),
             (Protocol::Blocks, (8, 16), false)
         );
-        let nowhere = conclude(&Evidence::default(), None);
+        let nowhere = detect(&Evidence::default(), None);
         assert!(nowhere.why.contains("no terminal"));
     }
 
     #[test]
     fn what_is_asked_for_is_taken_by_the_way_that_reaches_the_terminal() {
-        let forced = conclude(&evidence(&[]), Some(Protocol::Sixel));
+        let forced = detect(&evidence(&[]), Some(Protocol::Sixel));
         assert_eq!(
             (forced.protocol, forced.route),
             (Protocol::Sixel, Route::Direct)
         );
-        let through = conclude(&in_tmux(&[TMUX], Some(PANE)), Some(Protocol::Kitty));
+        let through = detect(&in_tmux(&[TMUX], Some(PANE)), Some(Protocol::Kitty));
         assert_eq!(
             (through.protocol, through.route),
             (Protocol::Kitty, Route::TmuxPassthrough)
         );
-        let plain = conclude(&in_tmux(&[TMUX, KITTY], Some(PANE)), Some(Protocol::Blocks));
+        let plain = detect(&in_tmux(&[TMUX, KITTY], Some(PANE)), Some(Protocol::Blocks));
         assert_eq!(
             (plain.protocol, plain.route),
             (Protocol::Blocks, Route::Tmux)
@@ -373,16 +344,10 @@ mod tests {
 
     #[test]
     fn colours_are_what_the_terminal_proves_unless_none_are_wanted() {
-        assert_eq!(
-            conclude(&evidence(&[XTERM]), None).colours,
-            ColourDepth::True
-        );
-        assert_eq!(
-            conclude(&evidence(&[]), None).colours,
-            ColourDepth::Indexed16
-        );
+        assert_eq!(detect(&evidence(&[XTERM]), None).colours, ColourDepth::True);
+        assert_eq!(detect(&evidence(&[]), None).colours, ColourDepth::Indexed16);
         let mut none = evidence(&[KITTY]);
         none.environment.no_color = true;
-        assert_eq!(conclude(&none, None).colours, ColourDepth::None);
+        assert_eq!(detect(&none, None).colours, ColourDepth::None);
     }
 }
