@@ -205,6 +205,8 @@ pub struct App {
     pub shown: Shown,
     /// The record of the finished run that is shown, once it is read.
     pub record: Option<Box<Record>>,
+    /// The run whose record was requested last.
+    pub record_requested: Option<String>,
     /// What was selected when [`Self::shown`] last followed the selection.
     pub followed: Option<Selected>,
     /// How the shown picture grew, while that is shown.
@@ -313,6 +315,7 @@ impl App {
             watching: None,
             shown: Shown::Nothing,
             record: None,
+            record_requested: None,
             followed: None,
             replay: None,
             heat: None,

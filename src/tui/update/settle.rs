@@ -43,7 +43,6 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     app.queue_cursor = app
         .queue_cursor
         .min(app.queue.jobs().len().saturating_sub(1));
-    let before = app.shown.clone();
     show_selected(app);
     let now = app.now;
     let shown = &app.shown;
@@ -52,22 +51,25 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     };
     app.replay.take_if(is_over);
     overlay::settle(app);
-    if app.shown != before {
-        load_record(app, effects);
-    }
+    load_record(app, effects);
     magnify(app);
     load_pictures(app, effects);
     queueing::watch_shown(app, effects);
 }
 
-/// Asks for the record of the finished run that is shown.
+/// Requests the record of the finished run that is shown, once whenever another one is shown.
 fn load_record(app: &mut App, effects: &mut Vec<Effect>) {
-    let Shown::Finished(id) = &app.shown else {
-        return;
+    let shown = match &app.shown {
+        Shown::Finished(id) => Some(id.clone()),
+        _ => None,
     };
-    if app.record.as_ref().is_none_or(|record| record.id != *id) {
+    if app.record_requested == shown {
+        return;
+    }
+    if let Some(id) = shown.as_ref().filter(|id| app.record_of(id).is_none()) {
         effects.push(Effect::LoadRecord(id.clone()));
     }
+    app.record_requested = shown;
 }
 
 /// A finished run that is selected is shown; so is a run of what is selected, unless one under way is. Only another selection

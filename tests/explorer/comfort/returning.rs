@@ -121,7 +121,12 @@ fn the_shown_picture_and_the_run_under_the_cursor_come_back_once_runs_are_known(
     after.remember(3);
     assert_eq!(after.app.shown, Shown::Nothing);
     after.remember(12);
-    after.answer(Answer::RunsEnd { damaged: 0 });
+    let effects = after.answer(Answer::RunsEnd { damaged: 0 });
+    let Shown::Finished(id) = &shown else {
+        panic!("{shown:?}");
+    };
+    let loads = |effect: &Effect| matches!(effect, Effect::LoadRecord(asked) if asked == id);
+    assert!(effects.iter().any(loads));
     assert_eq!(
         (after.app.browser.tab, &after.app.shown),
         (Tab::Classes, &shown)
