@@ -116,7 +116,7 @@ impl Shelf {
             Effect::SaveQueue(queue) => self
                 .save(&queue)
                 .map(|()| None)
-                .map_err(|problem| format!("the queue could not be kept: {problem}")),
+                .map_err(|problem| format!("the queue cannot be saved: {problem}")),
             Effect::LoadPicture(id, size) => self
                 .picture(&id, size)
                 .map(|picture| Some(Answer::Picture { id, size, picture })),
@@ -141,10 +141,10 @@ impl Shelf {
                 .map_err(|problem| problem.to_string()),
             Effect::SaveTheme(name) => config::save_theme(&self.home, &name)
                 .map(|()| None)
-                .map_err(|problem| format!("the theme is not kept: {problem}")),
+                .map_err(|problem| format!("the theme cannot be saved: {problem}")),
             Effect::SaveView(model) => saved::file::save(&self.home, &model)
                 .map(|remark| remark.map(Answer::Failed))
-                .map_err(|problem| format!("where you are is not kept: {problem}")),
+                .map_err(|problem| format!("the explorer's state cannot be saved: {problem}")),
             Effect::ListFolder(folder) => {
                 let choices = list_folder(&self.home, &folder);
                 Ok(Some(Answer::Folder { folder, choices }))
@@ -207,7 +207,7 @@ impl Shelf {
     fn frames(&self, id: String) -> Result<Option<Answer>, String> {
         let path = history::frames_path(&self.home, &id).map_err(|problem| problem.to_string())?;
         if !path.exists() {
-            return Err("no frames were kept of this run: there is nothing to replay".into());
+            return Err("this run has no saved frames: nothing to replay".into());
         }
         let frames = frames::read(&path).map_err(|problem| problem.to_string())?;
         let frames = frames.into_iter().map(Arc::new).collect();
@@ -252,7 +252,7 @@ impl Shelf {
     fn export(&self, ids: &[String], path: PathBuf) -> Result<Option<Answer>, String> {
         if path.exists() {
             let path = path.display();
-            return Err(format!("{path} exists already: export to another name"));
+            return Err(format!("{path} already exists: choose another name"));
         }
         let folder = path
             .parent()
@@ -261,7 +261,7 @@ impl Shelf {
             && !folder.is_dir()
             && folder != self.favourites
         {
-            return Err(format!("{}: there is no such folder", folder.display()));
+            return Err(format!("no such folder: {}", folder.display()));
         }
         crate::runs::export::to_file(&self.home, ids, &path)
             .map(|()| Some(Answer::Exported(path)))
@@ -441,7 +441,7 @@ mod tests {
         let there = folder.path().join("a.png");
         std::fs::write(&there, "mine").unwrap();
         let refused = shelf.export(&[], there.clone()).unwrap_err();
-        assert!(refused.contains("exists already"), "{refused}");
+        assert!(refused.contains("already exists"), "{refused}");
         assert_eq!(std::fs::read_to_string(there).unwrap(), "mine");
         let refused = shelf.export(&[], folder.path().join("no/b.png"));
         assert!(refused.unwrap_err().contains("no such folder"));

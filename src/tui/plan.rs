@@ -178,7 +178,7 @@ pub fn sweep(base: &Settings, text: &str) -> Result<Vec<Settings>, String> {
     for axis in axes {
         let (key, values) = axis
             .split_once('=')
-            .ok_or_else(|| format!("{axis}: say KEY=VALUE,VALUE,… or KEY=FROM..TO/COUNT"))?;
+            .ok_or_else(|| format!("{axis}: write KEY=VALUE,VALUE,… or KEY=FROM..TO/COUNT"))?;
         let values = self::values(key, values)?;
         if grid.len() * values.len() > MOST_SWEPT {
             return Err(format!("a sweep has at most {MOST_SWEPT} runs"));

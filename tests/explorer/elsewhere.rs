@@ -69,7 +69,7 @@ fn a_class_is_made_in_another_model_with_the_same_seed_and_settings() {
     assert!(matches!(&effects[..], [.., Effect::ListFolder(_)]));
     list_models(&mut explorer);
     let screen = explorer.screen();
-    assert!(screen.contains("make 1 run in other models"), "{screen}");
+    assert!(screen.contains("run 1 target in other models"), "{screen}");
     assert!(screen.contains("space marks several"), "{screen}");
     explorer.write("lite1");
     let effects = explorer.press("enter");
@@ -119,7 +119,7 @@ fn finished_runs_are_made_in_several_marked_models() {
     explorer.press("3 space space C");
     list_models(&mut explorer);
     let screen = explorer.screen();
-    assert!(screen.contains("make 2 runs in other models"), "{screen}");
+    assert!(screen.contains("run 2 targets in other models"), "{screen}");
     // Both cards and the file; a folder cannot be marked.
     let effects = explorer.press("space space space down space enter");
     let asked = transfers(&effects);
@@ -167,7 +167,7 @@ fn what_a_model_does_not_have_is_said_and_the_rest_is_queued() {
         .collect();
     let expected = "efficientnet-lite1: thing 0: no class is called `thing 0`";
     assert!(said.iter().any(|text| text == expected), "{said:?}");
-    let last = "efficientnet-lite1: 6 runs more cannot be made in it";
+    let last = "efficientnet-lite1: 6 runs more cannot be run in it";
     assert_eq!(said.last().unwrap(), last);
 }
 

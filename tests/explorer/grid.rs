@@ -195,7 +195,7 @@ fn an_atlas_of_marked_classes_draws_these_only() {
     explorer.press("g g space L");
     assert!(explorer.app.queue.jobs().is_empty());
     assert!(
-        explorer.screen().contains("drafts with seed 0 are there"),
+        explorer.screen().contains("all have drafts with seed 0"),
         "{}",
         explorer.screen()
     );

@@ -30,10 +30,10 @@ pub struct Keys(Vec<Chord>);
 /// A key that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    #[error("no key is written here; write one such as `x`, `ctrl-x`, `space` or `g g`")]
+    #[error("no key is given; write one such as `x`, `ctrl-x`, `space` or `g g`")]
     Empty,
     #[error(
-        "{} is no key; write one such as `x`, `G`, `ctrl-x`, `alt-enter`, `space`, `pageup` or `f1`",
+        "{} is not a key; write one such as `x`, `G`, `ctrl-x`, `alt-enter`, `space`, `pageup` or `f1`",
         crate::text::printable(.0)
     )]
     Unknown(String),

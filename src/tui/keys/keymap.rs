@@ -58,7 +58,7 @@ impl Keymap {
         for (name, keys) in overrides {
             match read_override(name, keys) {
                 Ok((command, _)) if taken.contains(&command) => {
-                    problems.push((name.clone(), "it is given twice; the first counts".into()));
+                    problems.push((name.clone(), "duplicate: the first one is used".into()));
                 }
                 Ok((command, keys)) => {
                     keymap.bindings[command as usize].keys = keys;
@@ -198,7 +198,7 @@ fn read_override(name: &str, keys: &[String]) -> Result<(Command, Vec<Keys>), St
         .collect::<Result<_, super::KeyError>>()
         .map_err(|problem| problem.to_string())?;
     if keys.is_empty() && command == Command::Quit {
-        return Err("the explorer could not be left without a key for it".into());
+        return Err("must have a key: nothing else quits the explorer".into());
     }
     for (place, one) in keys.iter().enumerate() {
         if let Some(other) = keys[..place].iter().find(|other| one.collides(other)) {
@@ -302,8 +302,8 @@ mod tests {
                 "`tab` is already a key of `next-panel`",
             ),
             ("pause", &["x y", "x"], "cannot both be its keys"),
-            ("pause", &["hyper-x"], "\"hyper-x\" is no key"),
-            ("quit", &[], "could not be left"),
+            ("pause", &["hyper-x"], "\"hyper-x\" is not a key"),
+            ("quit", &[], "must have a key"),
             ("puase", &["b"], "did you mean `pause`"),
         ] {
             let (keymap, problems) = Keymap::new(&overrides(&[(name, keys)]));
@@ -360,6 +360,6 @@ mod tests {
         assert_eq!(keymap, Keymap::default());
         assert_eq!(problems.len(), 2);
         let (_, problems) = Keymap::new(&overrides(&[("zoom", &["Z"]), ("zoom", &["U"])]));
-        assert!(problems[0].1.contains("twice"));
+        assert!(problems[0].1.contains("duplicate"));
     }
 }

@@ -19,7 +19,7 @@ pub enum Colour {
 /// A text that is no colour.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{} is no colour; write \"#rrggbb\", a number from 0 to 255, a name such as \"red\", \"bright-blue\" or \"default\", or one from [colours]",
+    "{} is not a colour; write \"#rrggbb\", a number from 0 to 255, a name such as \"red\", \"bright-blue\" or \"default\", or one from [colours]",
     crate::text::printable(.0)
 )]
 pub struct NoColour(String);

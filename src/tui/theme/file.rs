@@ -120,7 +120,7 @@ fn read_file(path: &Path, built_in: &[Theme]) -> Result<(Theme, Vec<Problem>), P
     };
     match Document::read(path)? {
         Some(document) => Ok(read(name, &document, built_in)),
-        None => Err(whole(path, "it is gone, or a link to nothing".into())),
+        None => Err(whole(path, "the file is gone, or a broken link".into())),
     }
 }
 
@@ -197,7 +197,7 @@ impl Reader {
                 problems.add(described.at, &key, || {
                     let names = ROLES.iter().map(|entry| entry.name);
                     let near = did_you_mean(&nearest(described.key, names));
-                    format!("there is no such role{near}")
+                    format!("unknown role{near}")
                 });
                 continue;
             };
@@ -248,7 +248,7 @@ impl Reader {
                 (number.fract() == 0.0 && (0.0..=255.0).contains(&number)).then_some(number as u8);
             return index
                 .map(Colour::Indexed)
-                .ok_or_else(|| format!("{number} is no colour of the palette: 0 to 255"));
+                .ok_or_else(|| format!("{number} is not a colour of the palette: 0 to 255"));
         }
         let text = item.text()?;
         match self.colours.get(text) {

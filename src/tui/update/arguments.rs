@@ -29,7 +29,7 @@ pub fn give(
         Verb::Set => set(app, argument),
         Verb::Seed => {
             let seed = argument.parse();
-            let seed = seed.map_err(|_| format!("{argument:?} is no seed: {}", form.hint))?;
+            let seed = seed.map_err(|_| format!("{argument:?} is not a seed: {}", form.hint))?;
             commands::set_seed(app, seed);
             Ok(())
         }
@@ -84,7 +84,7 @@ fn set(app: &mut App, text: &str) -> Result<(), String> {
     for word in words {
         let result = word
             .split_once('=')
-            .ok_or_else(|| format!("{word}: say KEY=VALUE"))
+            .ok_or_else(|| format!("{word}: write KEY=VALUE"))
             .and_then(|(key, value)| assign(app, key.trim(), value.trim()));
         match result {
             Ok(text) => changed.push(text),

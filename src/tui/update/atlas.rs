@@ -33,7 +33,7 @@ pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
     if specs.is_empty() {
         app.browser.list_mut().clear_marks();
         let text = format!(
-            "nothing to draw: drafts with seed {} are there",
+            "nothing to draw: all have drafts with seed {}",
             app.plan.seed
         );
         return app.messages.say(Level::Note, text, app.now);
@@ -44,7 +44,7 @@ pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
         app.offered = place;
         let key = app.key(Command::Atlas);
         let text = format!(
-            "{count} drafts are a long queue: {key} again queues them, marks or a search choose some"
+            "{count} drafts are a long queue: press {key} again to queue them all, or mark some"
         );
         return app.messages.say(Level::Warning, text, app.now);
     }
@@ -54,7 +54,7 @@ pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
     let drafts = app.queue.jobs().len() - before;
     if drafts > 0 {
         let clear = app.key(Command::Clear);
-        let text = format!("{drafts} drafts queued; {clear} clears what waits");
+        let text = format!("{drafts} drafts queued; {clear} clears the queue");
         app.messages.say(Level::Note, text, app.now);
     }
 }
@@ -75,7 +75,7 @@ pub fn sort(app: &mut App, effects: &mut Vec<Effect>) {
     let mut rows = app.browser.list().rows().to_vec();
     rows.sort_unstable();
     let text = match order {
-        CellOrder::Number => "in the order of their numbers",
+        CellOrder::Number => "sorted by number",
         CellOrder::Score => "sorted by score, the highest first",
         CellOrder::Likeness => "sorting by likeness …",
     };

@@ -37,7 +37,7 @@ impl Busy {
         let failed = |count| format!("{} failed", counted(count, "run"));
         match (self.finished, self.failed) {
             (0, 0) => None,
-            (1, 0) => Some(format!("{} is finished", self.last)),
+            (1, 0) => Some(format!("{} finished", self.last)),
             (finished, 0) => Some(format!("{} finished", counted(finished, "run"))),
             (0, 1) => Some(format!("{} failed", self.last)),
             (0, count) => Some(failed(count)),

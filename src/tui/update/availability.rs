@@ -109,18 +109,14 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
             if app.zoomed =>
         {
             let zoom = key(Command::Zoom);
-            return Some(format!(
-                "the picture has the whole screen: {zoom} brings the panels back"
-            ));
+            return Some(format!("full screen: {zoom} brings the panels back"));
         }
         Command::NextPanel | Command::PreviousPanel if app.queue.jobs().is_empty() => {
             Some("the queue is empty: there is no other panel")
         }
         Command::NextPanel | Command::PreviousPanel if app.is_grid() => {
             let grid = key(Command::Grid);
-            return Some(format!(
-                "the grid has the whole screen: {grid} brings the panels back"
-            ));
+            return Some(format!("full-screen grid: {grid} brings the panels back"));
         }
         Command::Larger | Command::Smaller if app.zoomed && app.shown_picture().is_none() => {
             match app.shown {
@@ -149,7 +145,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         Command::Back if has_nothing_to_close(app) => {
             return Some(format!("nothing to close; {} quits", key(Command::Quit)));
         }
-        Command::ResetSeed if app.plan.seed == 0 => Some("the seed is 0 already"),
+        Command::ResetSeed if app.plan.seed == 0 => Some("the seed is already 0"),
         Command::Sweep => sweep(app),
         Command::Pause if queueing::rests(app) => None,
         Command::Pause if !app.held && !app.paused && app.running.is_empty() => {
@@ -161,9 +157,9 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         Command::WatchNext
             if app.running.len() == 1 && app.shown == Shown::Live(app.running[0].job) =>
         {
-            Some("no other run is under way")
+            Some("no other run is active")
         }
-        Command::Watch if is_watched(app) => Some("it is shown already"),
+        Command::Watch if is_watched(app) => Some("already shown"),
         Command::FoldAll if app.browser.is_searching_layers() => {
             Some("search results have no folders: leave the search first")
         }
@@ -235,9 +231,9 @@ fn settings(app: &App, command: Command) -> Option<&'static str> {
     };
     let is_default = app.plan.settings.get(knob.key) == Some(knob.default());
     match command {
-        Command::ResetValue if is_default => Some("it has its default already"),
+        Command::ResetValue if is_default => Some("already at its default"),
         Command::ResetAll if app.plan.title() == PRESETS[0].name => {
-            Some("every setting has its default already")
+            Some("every setting is already at its default")
         }
         _ => None,
     }

@@ -174,7 +174,7 @@ pub fn enter_selected(app: &mut App) {
 pub fn resize(app: &mut App, larger: bool) {
     if app.zoomed {
         if !app.lens.magnify(larger) {
-            let text = format!("magnified {} times", app.lens.magnification());
+            let text = format!("magnification {} ×", app.lens.magnification());
             app.messages.say(Level::Note, text, app.now);
         }
         return;
@@ -198,7 +198,7 @@ pub fn other_layers(app: &mut App) {
         return no_network(app);
     };
     let Some(other) = opened.with_other_layers() else {
-        let text = "this network has no internal tensors: all are listed";
+        let text = "this network has no internal tensors";
         return app.messages.say(Level::Note, text, app.now);
     };
     let browser = &mut app.browser;
@@ -217,7 +217,7 @@ pub fn other_layers(app: &mut App) {
         browser.unfold_to(layer);
     }
     let (count, what) = match other.layers.len() == other.values.len() {
-        true => (other.values.len(), "tensors, the internal ones included"),
+        true => (other.values.len(), "internal tensors are listed"),
         false => (other.layers.len(), "layers"),
     };
     app.messages
@@ -277,7 +277,7 @@ pub fn back(app: &mut App) {
     }
     if app.browser.list_mut().clear_marks() {
         let text = match marked {
-            0 => "the range is given up".to_string(),
+            0 => "range cancelled".to_string(),
             1 => "1 mark cleared".to_string(),
             marks => format!("{marks} marks cleared"),
         };

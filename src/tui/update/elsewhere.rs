@@ -114,10 +114,7 @@ pub fn queue(
     }
     if problems.len() > MOST_SAID {
         let more = problems.len() - MOST_SAID;
-        let text = format!(
-            "{model}: {} more cannot be made in it",
-            counted(more, "run")
-        );
+        let text = format!("{model}: {} more cannot be run in it", counted(more, "run"));
         app.messages.say(Level::Error, text, app.now);
     }
 }

@@ -52,7 +52,7 @@ pub fn favourite(app: &mut App, effects: &mut Vec<Effect>) {
     match meant(app).map(|entry| (entry.id.clone(), entry.favourite)) {
         Some((id, on)) => effects.push(Effect::SetFavourite(id, !on)),
         None => {
-            let text = "a finished run can be a favourite; none is shown";
+            let text = "no finished run is shown: only these can be favourites";
             app.messages.say(Level::Note, text, app.now);
         }
     }
@@ -318,7 +318,7 @@ pub fn record(app: &mut App, record: Box<Record>, effects: &mut Vec<Effect>) {
             queueing::submit(app, vec![spec], effects);
         }
         Some(AfterRecord::EditSettings) if record.spec.former().is_some() => {
-            let text = "an earlier version made this run: its settings have no meaning today";
+            let text = "this run is of an earlier version: its settings cannot be used";
             app.messages.say(Level::Note, text, app.now);
         }
         Some(AfterRecord::EditSettings) => {
@@ -385,7 +385,7 @@ pub fn choose(app: &mut App, model: String, effects: &mut Vec<Effect>) -> Result
 /// If runs are under way.
 pub fn open(app: &mut App, model: String, effects: &mut Vec<Effect>) -> Result<(), String> {
     if !app.running.is_empty() {
-        return Err("runs are under way: wait for them, or cancel them first".into());
+        return Err("runs are active: wait, or cancel them first".into());
     }
     saved::keep(app, effects);
     app.model = super::super::app::Model::Opening {

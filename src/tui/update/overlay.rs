@@ -78,7 +78,7 @@ fn question(app: &App) -> Option<Question> {
 pub fn refusal(app: &App) -> Option<&'static str> {
     let Shown::Finished(id) = &app.shown else {
         let is_live = app.shown.is_live();
-        return (!is_live).then_some("no picture is shown that could have an overlay");
+        return (!is_live).then_some("the shown picture has no overlay");
     };
     let entry = app.library.find(id)?;
     match (question(app), entry.kind().is_of_class()) {

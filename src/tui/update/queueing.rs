@@ -193,7 +193,7 @@ pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<E
             return true;
         }
         if asked > 0 {
-            let text = "it is in the queue already";
+            let text = "already in the queue";
             app.messages.say(Level::Note, text, app.now);
         }
         return false;
@@ -338,7 +338,7 @@ pub fn watch(app: &mut App) {
     let is_paused = |job: &Job| matches!(job.state, JobState::Paused(_));
     let text = match app.queue.get(job).is_some_and(is_paused) {
         true => format!("it is paused: {} resumes it", app.key(Command::Retry)),
-        false => "it has not begun yet: there is nothing to see".into(),
+        false => "not started yet: nothing to show".into(),
     };
     app.messages.say(Level::Note, text, app.now);
 }
@@ -383,8 +383,8 @@ pub fn reorder(app: &mut App, earlier: bool, effects: &mut Vec<Effect>) {
         effects.push(Effect::SaveQueue(app.queue.clone()));
     } else {
         let text = match earlier {
-            true => "it cannot move up: what runs comes first",
-            false => "it is the last already",
+            true => "cannot move up: active runs come first",
+            false => "already last",
         };
         app.messages.say(Level::Note, text, app.now);
     }

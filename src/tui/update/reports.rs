@@ -291,7 +291,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
             app.library.set_favourite(&id, on);
             let text = match saved {
                 Some(path) => format!("favourite saved: {}", path.display()),
-                None => "no longer a favourite; its saved files are kept".into(),
+                None => "no longer a favourite; its saved files remain".into(),
             };
             app.messages.say(Level::Note, text, app.now);
             browse::list_history(app);

@@ -36,7 +36,7 @@ pub fn open(app: &mut App, opened: &Arc<Opened>) {
 fn plan(app: &mut App, saved: &SavedModel) {
     app.plan.seed = saved.seed;
     if let Err(problem) = app.plan.take_changed(&saved.preset, &saved.changes) {
-        let text = format!("the changed settings of last time are not taken: {problem}");
+        let text = format!("the settings of last time are not restored: {problem}");
         app.messages.say(Level::Warning, text, app.now);
     }
 }

@@ -60,7 +60,7 @@ pub fn paste(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
             Some(Err(why)) => app.messages.say(Level::Note, why, app.now),
             None => app.messages.say(
                 Level::Note,
-                "nothing is being typed: the pasted text is ignored",
+                "no prompt is open: the pasted text is ignored",
                 app.now,
             ),
         },
@@ -107,7 +107,7 @@ pub fn complete(app: &mut App, text: &str, names: Result<Vec<Name>, String>) {
     };
     let completed = completion::complete(text, &names, &endings);
     let note = match completed.choices.as_slice() {
-        [] => format!("no name here begins so and ends in .{}", endings.join(" .")),
+        [] => format!("nothing matches that ends in .{}", endings.join(" .")),
         [_] => String::new(),
         several => several.join("  "),
     };

@@ -26,7 +26,7 @@ pub fn draw(app: &App, frame: &mut Frame, picker: &Picker) {
     };
     let purpose = match &picker.purpose {
         Purpose::Open => "open a model".into(),
-        Purpose::Run(runs) => format!("make {} in other models", counted(runs.len(), "run")),
+        Purpose::Run(runs) => format!("run {} in other models", counted(runs.len(), "target")),
     };
     let title = format!("{purpose} · {}", picker.folder.display());
     let reason = picker.problem.as_deref().or(why);

@@ -47,7 +47,7 @@ pub fn draw(app: &App, frame: &mut Frame, palette: &Palette) {
     }
     if palette.rows.is_empty() {
         let what = match form {
-            Some(_) => "nothing completes this; enter takes it as it is",
+            Some(_) => "no completion; enter uses the text as typed",
             None => "no command matches",
         };
         text(what.into()).render(rows, frame.buffer);

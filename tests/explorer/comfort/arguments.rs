@@ -108,15 +108,15 @@ fn what_cannot_be_done_says_why_and_the_line_stays() {
     refused("run zebra:9", "zebra");
     refused("run head/conv:99999", "0 to 1279");
     refused("run stem", "scope of 2 layers");
-    refused("set steps", "say KEY=VALUE");
+    refused("set steps", "write KEY=VALUE");
     refused("set stepz=3", "no setting is called");
     refused("set steps=0.5", "out of range");
     refused("set steps=80 mask_method=x-ray", "not one of");
     refused("set mask_layer=head/con", "did you mean");
-    refused("seed -1", "no seed");
+    refused("seed -1", "not a seed");
     refused("preset slow", "available: default");
     refused("theme pink", "available: dark");
-    refused("sweep steps", "say KEY=");
+    refused("sweep steps", "write KEY=");
     refused("export a.png", "no finished run is selected or shown");
     refused("fly", "no command here is called fly");
 }

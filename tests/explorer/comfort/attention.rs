@@ -59,10 +59,7 @@ fn what_took_a_moment_is_told_only_to_who_does_not_look() {
     assert!(told(&explorer.finish(jobs[0], 1.0)).is_empty());
     explorer.act(Action::FocusLost);
     let jobs = Driver::started(&explorer.press("n enter"));
-    assert_eq!(
-        told(&explorer.finish(jobs[0], 1.0)),
-        ["goldfish is finished"]
-    );
+    assert_eq!(told(&explorer.finish(jobs[0], 1.0)), ["goldfish finished"]);
     explorer.act(Action::Focus);
     let jobs = Driver::started(&explorer.press("n enter"));
     assert!(told(&explorer.finish(jobs[0], 1.0)).is_empty());
