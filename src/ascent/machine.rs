@@ -9,8 +9,9 @@ use super::stochastic_depth::{self, Batch, Gated};
 use super::{Error, Objective};
 use crate::autodiff;
 use crate::model::Network;
-use crate::onnx::fold;
 use crate::onnx::proto::ModelProto;
+use crate::onnx::{Graph, fold};
+use crate::runtime::providers::is_tf32_allowed;
 use crate::runtime::{Device, Loop, Options, Session, Stop, Tensor};
 use std::collections::HashSet;
 
@@ -60,8 +61,10 @@ impl Machine {
                 is_exact,
             } = alike::form(graph, one, plan.runs)?;
         }
+        let graph = placeable(graph, device)?;
         let options = Options {
             stop: stop.clone(),
+            tf32: is_tf32_allowed(),
             ..Options::default()
         };
         let session = Session::open_model(&graph, device.into(), &options)?;
@@ -147,7 +150,18 @@ fn build(network: &Network, plan: &Plan, device: Device) -> Result<(ModelProto, 
 /// The form of the gradient graph for a device.
 pub(super) fn lowering(device: Device) -> autodiff::Device {
     match device {
-        Device::Cpu => autodiff::Device::Cpu,
-        Device::Cuda(_) | Device::TensorRt(_) => autodiff::Device::Cuda,
+        Device::Cpu => autodiff::Device::CPU,
+        Device::Cuda(_) | Device::TensorRt(_) => autodiff::Device::FULL,
+        Device::Plugin(_) => autodiff::Device::BASIC,
     }
+}
+
+/// A finished graph for a device: without operators that its provider would leave to the CPU.
+pub(super) fn placeable(model: ModelProto, device: Device) -> Result<ModelProto, Error> {
+    if lowering(device).rare_operators {
+        return Ok(model);
+    }
+    let graph = Graph::new(model)?;
+    let basic = autodiff::lowering::basic::without_rare_operators(&graph)?;
+    Ok(basic.to_model(basic.outputs())?)
 }

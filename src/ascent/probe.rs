@@ -3,7 +3,7 @@
 //!
 //! For the command line, and for whoever checks a gradient against another program's.
 
-use super::machine::lowering;
+use super::machine::{lowering, placeable};
 use super::map_layer::{self, MapChoice};
 use super::objective::{self, ClassScore};
 use super::target::{check_unit, flat_position};
@@ -281,13 +281,12 @@ pub(super) fn session(
     device: Device,
 ) -> Result<Session, Error> {
     let outputs: Vec<_> = outputs.iter().map(|name| untyped(name)).collect();
-    let model = graph.to_model(&outputs)?;
-    // What is looked at for its own sake is worth all the digits there are.
-    let options = Options {
-        tf32: false,
-        ..Options::default()
-    };
-    Ok(Session::open_model(&model, device.into(), &options)?)
+    let model = placeable(graph.to_model(&outputs)?, device)?;
+    Ok(Session::open_model(
+        &model,
+        device.into(),
+        &Options::default(),
+    )?)
 }
 
 fn run<const COUNT: usize>(

@@ -32,7 +32,7 @@ pub struct Arguments {
     /// Where the picture with its heat map goes: a PNG file, or a folder
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// auto, cpu, cuda[:N] or tensorrt[:N]
+    /// auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
     #[arg(long, default_value = "auto")]
     provider: String,
     #[command(flatten)]
@@ -64,7 +64,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         method,
         layer: layer.as_deref(),
     };
-    let device = opening::provider(provider)?.device;
+    let device = opening::provider_for_one_shot(provider)?.device;
 
     let what = (&target.objective, target.unit);
     let map =

@@ -20,7 +20,7 @@ pub struct Arguments {
     /// The model to explore: a path, or a card's name
     #[arg(value_name = "MODEL")]
     model: Option<String>,
-    /// auto, cpu, cuda[:N] or tensorrt[:N]
+    /// auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
     #[arg(long)]
     provider: Option<String>,
     /// How pictures are shown: auto, kitty, sixel, iterm2, blocks

@@ -28,7 +28,7 @@ pub struct Arguments {
     /// What channels are ranked by: the mean or the maximum over their positions
     #[arg(long, value_name = "BY", requires = "photo", default_value = "mean")]
     rank: String,
-    /// For photos: auto, cpu, cuda[:N] or tensorrt[:N]
+    /// For photos: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
     #[arg(long, requires = "photo", default_value = "auto")]
     provider: String,
     /// One JSON object a layer, or a channel of a photo

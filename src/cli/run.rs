@@ -19,6 +19,7 @@ use plan::{Plan, Planner};
 use session::{Made, Session, note};
 use std::path::PathBuf;
 use ziggurat::model::Network;
+use ziggurat::runs::queue::MOST_TOGETHER;
 use ziggurat::runs::{Spec, export};
 use ziggurat::runtime::{Provider, Stop};
 
@@ -45,7 +46,7 @@ pub struct Arguments {
     /// Repeats the run that made a picture; other options change it
     #[arg(long, value_name = "PICTURE", conflicts_with_all = ["targets", "preset"])]
     from: Option<PathBuf>,
-    /// auto, cpu, cuda[:N] or tensorrt[:N]
+    /// auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
     #[arg(long, default_value = "auto")]
     provider: String,
     /// Where to write the picture (and, beside it, a JSON file): NAME.png, or a folder, which several targets or models need
@@ -108,7 +109,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     })?;
     let session = Session {
         home: &home,
-        device: opening::provider(provider)?.device,
+        active: opening::provider(provider)?,
+        most_together: MOST_TOGETHER,
         stop,
         arguments: &arguments,
         judges,
@@ -170,7 +172,7 @@ fn make_all(
             },
         };
         match session.make(&opened, &plan.specs)? {
-            Made::All => {}
+            Made::All | Made::Not => {}
             Made::Some(problem) => note(&mut failed, about(problem.into())),
             Made::Stopped => {
                 if let Some(problem) = failed {

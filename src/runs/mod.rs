@@ -93,6 +93,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the device, or ONNX Runtime, said, if it is that which failed.
+    pub fn of_runtime(&self) -> Option<&crate::runtime::Error> {
+        match self {
+            Self::Ascent(crate::ascent::Error::Runtime(problem)) => Some(problem),
+            _ => None,
+        }
+    }
+
+    /// Whether the device had too little memory: fewer runs at once may fit.
+    pub fn is_out_of_memory(&self) -> bool {
+        let problem = self.of_runtime();
+        problem.is_some_and(|problem| matches!(problem, crate::runtime::Error::NoMemory { .. }))
+    }
+
     /// Whether an ascent was only stopped.
     pub fn is_stop(&self) -> bool {
         matches!(self, Self::Ascent(problem) if problem.is_stop())

@@ -11,75 +11,66 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ort::environment::Environment;
+use ort::ep::{CUDA, ExecutionProvider};
 use ort::logging::LogLevel;
 
-use super::error::one_line;
+use super::error::{loader_says, one_line};
+use super::nvidia::{self, Built, builds, files};
 use super::{Error, Package, Progress};
 use crate::home::Home;
 
 /// The oldest usable minor version of ONNX Runtime 1.
 pub const MINIMUM_MINOR: u32 = ort::MINOR_VERSION;
-/// The version of the pinned GPU build.
-pub const GPU_VERSION: &str = "1.31.1";
 const CPU_VERSION: &str = "1.32.0";
 
-/// A build of ONNX Runtime that can be fetched.
-struct Build {
-    gpu: bool,
-    arch: &'static str,
-    package: Package,
-}
-
-/// All builds are for Linux with the GNU C library 2.28 or newer; they are MIT licensed.
-const BUILDS: [Build; 3] = [
-    Build {
-        gpu: false,
-        arch: "x86_64",
-        package: Package {
+/// The pinned builds for the CPU, by architecture: for Linux with the GNU C library 2.28 or newer, MIT licensed. Those for
+/// GPUs are [`builds::BUILDS`].
+const CPU_BUILDS: [(&str, Package); 2] = [
+    (
+        "x86_64",
+        Package {
             name: "onnxruntime",
             version: CPU_VERSION,
             sha256: "5a34fc4dfeb5a7b4a74c95dcba1e773d722abda720b474edf1b0c419dc6d163d",
             bytes: 27_773_237,
             platform: Some("manylinux_2_28_x86_64"),
         },
-    },
-    Build {
-        gpu: false,
-        arch: "aarch64",
-        package: Package {
+    ),
+    (
+        "aarch64",
+        Package {
             name: "onnxruntime",
             version: CPU_VERSION,
             sha256: "2303372a85299b6757b0e11e1cbf13e410ddf7e10c37f4b37e99d1c90e7daf7c",
             bytes: 23_195_070,
             platform: Some("manylinux_2_28_aarch64"),
         },
-    },
-    Build {
-        gpu: true,
-        arch: "x86_64",
-        package: Package {
-            name: "onnxruntime-gpu",
-            version: GPU_VERSION,
-            sha256: "e26c475fe361b2015f45b4b824bd13f0bb20204e59b62814e6f0acd5f3d491a6",
-            bytes: 255_560_985,
-            platform: Some("manylinux_2_28_x86_64"),
-        },
-    },
+    ),
 ];
 
-impl Build {
-    /// The pinned build for this machine, if there is one.
-    fn here(gpu: bool) -> Option<&'static Self> {
-        let fits = cfg!(all(target_os = "linux", target_env = "gnu"));
-        BUILDS
-            .iter()
-            .find(|build| fits && build.gpu == gpu && build.arch == std::env::consts::ARCH)
-    }
+const IS_GNU_LINUX: bool = cfg!(all(target_os = "linux", target_env = "gnu"));
 
-    fn folder(&self, home: &Home) -> PathBuf {
-        home.runtime()
-            .join(format!("{}-{}", self.package.name, self.package.version))
+/// The pinned build for this machine's CPU, if there is one.
+fn cpu_package() -> Option<Package> {
+    let here = |(arch, _): &&(&str, Package)| IS_GNU_LINUX && *arch == std::env::consts::ARCH;
+    CPU_BUILDS.iter().find(here).map(|(_, package)| *package)
+}
+
+/// The folders of the builds for GPUs that were fetched, the one that suits this machine first.
+fn gpu_folders(home: &Home) -> Vec<PathBuf> {
+    let folder = |build: &builds::Build| build.package.folder(&home.runtime());
+    let mut fetched: Vec<&builds::Build> = builds::BUILDS
+        .iter()
+        .filter(|build| folder(build).is_dir())
+        .collect();
+    // A home folder may serve machines with different drivers.
+    if fetched.len() > 1
+        && nvidia::has_device()
+        && let Ok(suited) = builds::choose(nvidia::driver().ok())
+    {
+        fetched.sort_by_key(|build| *build != suited);
     }
+    fetched.into_iter().map(folder).collect()
 }
 
 /// Where a library was found.
@@ -159,8 +150,9 @@ fn named(path: &Path) -> Result<Search, Error> {
 }
 
 fn search(home: &Home, system: &[PathBuf]) -> Search {
-    let fetched = [true, false].into_iter().filter_map(Build::here);
-    let fetched = fetched.map(|build| (Origin::Data, build.folder(home)));
+    let mut fetched = gpu_folders(home);
+    fetched.extend(cpu_package().map(|package| package.folder(&home.runtime())));
+    let fetched = fetched.into_iter().map(|folder| (Origin::Data, folder));
     let folders = fetched.chain(
         system
             .iter()
@@ -257,17 +249,14 @@ fn version(path: &Path, minor: u32) -> String {
     }
 }
 
-/// The loader's own words: its error says only that `dlopen` failed, the error below it says why.
-fn loader_says(error: &dyn std::error::Error) -> String {
-    let inner = std::iter::successors(Some(error), |error| error.source()).last();
-    one_line(&inner.unwrap_or(error).to_string())
-}
-
 /// ONNX Runtime, loaded.
 #[derive(Debug)]
 pub struct Library {
     found: Found,
     environment: Environment,
+    /// The folder of fetched libraries.
+    runtime: PathBuf,
+    built: OnceLock<Result<Built, String>>,
 }
 
 static LOADED: OnceLock<Library> = OnceLock::new();
@@ -288,7 +277,7 @@ impl Library {
             Some(found) => found,
             None => fetch(home, progress).map_err(|error| no_library(&search.skipped, error))?,
         };
-        let library = Self::initialise(found)?;
+        let library = Self::initialise(found, home.runtime())?;
         Ok(LOADED.get_or_init(|| library))
     }
 
@@ -305,11 +294,46 @@ impl Library {
         &self.found
     }
 
+    /// The folder of fetched libraries.
+    pub(super) fn runtime(&self) -> &Path {
+        &self.runtime
+    }
+
+    /// The CUDA that it is built for, or why it is for none.
+    pub(super) fn built_for_cuda(&self) -> Result<Built, String> {
+        let built = self.built.get_or_init(|| {
+            let found = &self.found;
+            let none = || {
+                format!(
+                    "the ONNX Runtime at {} is built without CUDA; run `ziggurat setup --gpu` to fetch one that has it",
+                    found.path.display()
+                )
+            };
+            if !CUDA::is_available().unwrap_or(false) {
+                return Err(none());
+            }
+            let pinned = match found.origin {
+                Origin::Data => builds::Build::of_version(&found.version),
+                Origin::Variable | Origin::System => None,
+            };
+            let provider = found.path.with_file_name("libonnxruntime_providers_cuda.so");
+            let major = pinned.map(|build| build.cuda.major);
+            let major = major.or_else(|| files::cuda_of(&provider)).ok_or_else(|| {
+                format!(
+                    "{} is missing or no build for CUDA; run `ziggurat setup --gpu` to fetch one",
+                    provider.display()
+                )
+            })?;
+            Ok(Built { major, pinned })
+        });
+        built.clone()
+    }
+
     pub(super) fn environment(&self) -> &Environment {
         &self.environment
     }
 
-    fn initialise(found: Found) -> Result<Self, Error> {
+    fn initialise(found: Found, runtime: PathBuf) -> Result<Self, Error> {
         let bad = |reason| Error::BadLibrary {
             path: found.path.clone(),
             reason,
@@ -325,7 +349,12 @@ impl Library {
             .map_err(|error| bad(one_line(&error.to_string())))?;
         environment.set_log_level(LogLevel::Warning);
         tracing::info!(path = %found.path.display(), version = found.version, "loaded ONNX Runtime");
-        Ok(Self { found, environment })
+        Ok(Self {
+            found,
+            environment,
+            runtime,
+            built: OnceLock::new(),
+        })
     }
 }
 
@@ -347,25 +376,78 @@ fn log(level: LogLevel, category: &str, _id: &str, at: &str, message: &str) {
 /// # Errors
 /// As [`Package::fetch`]; and if none is pinned for this machine.
 pub fn fetch(home: &Home, progress: &Progress<'_>) -> Result<Found, Error> {
-    fetch_build(false, home, progress)
+    fetch_package(
+        cpu_package().ok_or_else(|| no_build("build"))?,
+        home,
+        progress,
+    )
 }
 
-/// Fetches the pinned GPU build into the data folder, unless it is there. The next process prefers it. What the machine
-/// must have besides is told by [`super::providers::needs`].
-///
-/// # Errors
-/// As [`fetch`].
-pub fn fetch_gpu(home: &Home, progress: &Progress<'_>) -> Result<Found, Error> {
-    fetch_build(true, home, progress)
-}
-
-fn fetch_build(gpu: bool, home: &Home, progress: &Progress<'_>) -> Result<Found, Error> {
-    let build = Build::here(gpu).ok_or_else(|| Error::NoBuild {
-        wanted: if gpu { "for GPUs" } else { "build" },
+fn no_build(wanted: &'static str) -> Error {
+    Error::NoBuild {
+        wanted,
         system: format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH),
         minimum: MINIMUM_MINOR,
-    })?;
-    let folder = build.package.fetch(&build.folder(home), &keep, progress)?;
+    }
+}
+
+/// What `setup --gpu` would fetch.
+#[derive(Debug)]
+pub struct GpuPlan {
+    build: &'static builds::Build,
+    /// What is not there yet, ONNX Runtime's build included.
+    pub packages: Vec<Package>,
+    /// NVIDIA's libraries that are there already.
+    pub there: Vec<files::Located>,
+}
+
+/// Finds out which build of ONNX Runtime suits this machine's driver and GPUs, and what it needs that is nowhere.
+///
+/// # Errors
+/// [`Error::NoGpuBuild`] if none suits, [`Error::NoBuild`] if none is pinned for this kind of machine.
+pub fn plan_gpu(home: &Home) -> Result<GpuPlan, Error> {
+    if !IS_GNU_LINUX || std::env::consts::ARCH != "x86_64" {
+        return Err(no_build("for GPUs"));
+    }
+    let build = builds::choose(nvidia::driver().ok()).map_err(Error::NoGpuBuild)?;
+    let there = files::load_for(build.cuda, &home.runtime());
+    let mut packages = files::missing_packages(&there);
+    if !build.package.folder(&home.runtime()).is_dir() {
+        packages.insert(0, build.package);
+    }
+    Ok(GpuPlan {
+        build,
+        packages,
+        there,
+    })
+}
+
+impl GpuPlan {
+    /// CUDA's generation: 12 or 13.
+    pub fn cuda(&self) -> u32 {
+        self.build.cuda.major
+    }
+
+    /// Bytes to fetch.
+    pub fn bytes(&self) -> u64 {
+        self.packages.iter().map(|package| package.bytes).sum()
+    }
+
+    /// Fetches what is missing into the data folder. The next process prefers this build.
+    ///
+    /// # Errors
+    /// As [`Package::fetch`].
+    pub fn fetch(&self, home: &Home, progress: &Progress<'_>) -> Result<Found, Error> {
+        let ours = self.build.package;
+        for package in self.packages.iter().filter(|package| **package != ours) {
+            package.fetch(&package.folder(&home.runtime()), &files::keep, progress)?;
+        }
+        fetch_package(ours, home, progress)
+    }
+}
+
+fn fetch_package(package: Package, home: &Home, progress: &Progress<'_>) -> Result<Found, Error> {
+    let folder = package.fetch(&package.folder(&home.runtime()), &keep, progress)?;
     let bad = |reason: String| Error::BadLibrary {
         path: folder.clone(),
         reason,

@@ -14,7 +14,7 @@ use ort::session::{IoBinding, RunOptions, Session as OrtSession, SessionOutputs}
 pub use stop::Stop;
 
 use super::assignment::{self, Assigned};
-use super::providers::{Active, Device, has_nvidia_device};
+use super::providers::Device;
 use super::weights::Weights;
 use super::{Element, Error, Library, Provider, Tensor};
 use crate::onnx::file;
@@ -46,7 +46,8 @@ pub struct Options {
     pub record_assignment: bool,
     /// Where the model's external data lies, if it has any.
     pub folder: Option<PathBuf>,
-    /// Let GPUs round the factors of products to 10 bits of mantissa, several times faster.
+    /// Let NVIDIA's GPUs round the factors of products to 10 bits of mantissa, several times faster: enough to climb, but a
+    /// gradient is off by some 17 %.
     pub tf32: bool,
     /// Where to write the rewritten graph.
     pub optimised: Option<PathBuf>,
@@ -61,7 +62,7 @@ impl Default for Options {
             threads: None,
             record_assignment: false,
             folder: None,
-            tf32: true,
+            tf32: false,
             optimised: None,
             stop: Stop::default(),
         }
@@ -124,7 +125,7 @@ impl std::fmt::Display for Port {
 /// A model, ready to run.
 pub struct Session {
     pub(super) inner: OrtSession,
-    active: Active,
+    device: Device,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
     run_options: Arc<RunOptions>,
@@ -164,39 +165,35 @@ impl Session {
 
     fn open_source(model: Source, provider: Provider, options: &Options) -> Result<Self, Error> {
         let library = Library::loaded()?;
-        let open = |device| open_on(device, library, model, options);
-        let ((inner, weights), device, why) = match provider {
-            Provider::Cpu => (open(Device::Cpu)?, Device::Cpu, None),
-            Provider::Cuda(number) => (open(Device::Cuda(number))?, Device::Cuda(number), None),
-            Provider::TensorRt(number) => {
-                let device = Device::TensorRt(number);
-                (open(device)?, device, None)
-            }
-            Provider::Auto => match open(Device::Cuda(0)) {
-                Ok(inner) => (inner, Device::Cuda(0), None),
-                Err(Error::Stopped) => return Err(Error::Stopped),
-                Err(error) => {
-                    let why = has_nvidia_device().then(|| error.to_string());
-                    (open(Device::Cpu)?, Device::Cpu, why)
-                }
-            },
+        let device = match provider {
+            Provider::Cpu => Device::Cpu,
+            Provider::Cuda(number) => Device::Cuda(number),
+            Provider::TensorRt(number) => Device::TensorRt(number),
+            Provider::Plugin(plugin) => Device::Plugin(plugin),
+            Provider::Auto => provider.resolve()?.device,
         };
+        let (inner, weights) = open_on(device, library, model, options)?;
         let run_options = Arc::new(RunOptions::new().map_err(Error::model)?);
         options.stop.watch_runs(&run_options);
         Ok(Self {
             inputs: inner.inputs().iter().map(Port::of).collect(),
             outputs: inner.outputs().iter().map(Port::of).collect(),
             inner,
-            active: Active { device, why },
+            device,
             run_options,
             stop: options.stop.clone(),
             _weights: weights,
         })
     }
 
-    /// Where it runs, and why not elsewhere.
-    pub fn active(&self) -> &Active {
-        &self.active
+    /// Where it runs.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// What ONNX Runtime said of something that was done on the session's device.
+    pub(super) fn failed(&self, error: impl std::fmt::Display) -> Error {
+        Error::on(self.device, error)
     }
 
     /// The model's inputs, in its order.
@@ -307,14 +304,14 @@ impl Session {
         if self.stop.is_stopped() {
             return Err(Error::Stopped);
         }
-        let stop = &self.stop;
+        let (stop, device) = (&self.stop, self.device);
         self.inner
             .run_binding_with_options(binding, &self.run_options)
             .map_err(|error| {
                 if stop.is_stopped() {
                     Error::Stopped
                 } else {
-                    Error::run(error)
+                    Error::on(device, error)
                 }
             })
     }
@@ -323,7 +320,7 @@ impl Session {
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session")
-            .field("active", &self.active)
+            .field("device", &self.device)
             .field("inputs", &self.inputs)
             .field("outputs", &self.outputs)
             .finish_non_exhaustive()
@@ -372,15 +369,15 @@ fn known(ports: &[Port]) -> String {
 
 fn open_on(
     device: Device,
-    library: &Library,
+    library: &'static Library,
     model: Source,
     options: &Options,
 ) -> Result<(OrtSession, Weights), Error> {
     if options.stop.is_stopped() {
         return Err(Error::Stopped);
     }
-    let mut builder = configure(library, options).map_err(Error::model)?;
-    device.register(library, &mut builder, options.tf32)?;
+    let builder = configure(library, options).map_err(Error::model)?;
+    let mut builder = device.register(library, builder, options.tf32)?;
     let (model, weights) = match model {
         Source::File(bytes) => (Cow::Borrowed(bytes), Weights::default()),
         Source::Model(model) => {
@@ -402,18 +399,33 @@ fn open_on(
         let said = error.to_string();
         if options.stop.is_stopped() {
             Error::Stopped
-        } else if device != Device::Cpu
-            && ["CUDA", "cuda", "CUDNN"].iter().any(|w| said.contains(w))
-        {
-            Error::Provider {
-                device,
-                why: device.explain(&said),
-            }
-        } else {
+        } else if device == Device::Cpu || is_about_the_model(&said) {
             Error::model(said)
+        } else {
+            match Error::on(device, said) {
+                Error::OnDevice { device, reason } => Error::Provider {
+                    device,
+                    why: reason,
+                },
+                other => other,
+            }
         }
     })?;
     Ok((session, weights))
+}
+
+/// Whether ONNX Runtime refuses a model before any device is asked.
+fn is_about_the_model(said: &str) -> bool {
+    let of_files = [
+        "This is an invalid model",
+        "Protobuf parsing failed",
+        "INVALID_GRAPH",
+        "INVALID_PROTOBUF",
+        "Type Error",
+        "ShapeInferenceError",
+        "NOT_IMPLEMENTED",
+    ];
+    of_files.iter().any(|words| said.contains(words))
 }
 
 /// The bytes of a model, and the weights that they leave out because the device can read them where they are.

@@ -17,7 +17,7 @@ use ziggurat::onnx::{Elem, file};
 use ziggurat::runtime::Session;
 
 /// Both lowerings; either must be right on any provider.
-pub const DEVICES: [Device; 2] = [Device::Cpu, Device::Cuda];
+pub const DEVICES: [Device; 2] = [Device::CPU, Device::FULL];
 
 /// Elements of all inputs that are perturbed one by one; beyond as many, a random choice of them.
 const ELEMENTS: usize = 128;

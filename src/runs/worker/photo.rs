@@ -137,7 +137,7 @@ impl Photos {
 
     /// Answers a question. The error is one line.
     pub fn answer(&mut self, loaded: &Loaded, question: &Question) -> Result<Found, String> {
-        let (network, device) = (&loaded.network, loaded.active.device);
+        let (network, device) = (&loaded.network, loaded.device());
         let path = question.photo.as_path();
         match &question.about {
             About::Photo => self.photo(network, path, device).map(Found::Photo),
