@@ -12,7 +12,7 @@ use crate::model::Network;
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{Graph, fold};
 use crate::runtime::providers::is_tf32_allowed;
-use crate::runtime::{Device, Loop, Options, Session, Stop, Tensor};
+use crate::runtime::{Assigned, Device, Loop, Options, Session, Stop, Tensor};
 use std::collections::HashSet;
 
 /// What a machine is built for; equal plans can share one.
@@ -95,6 +95,21 @@ impl Machine {
         );
         Ok(Loop::new(&self.session, &parts)?)
     }
+}
+
+/// Which provider gets which node of a plan's step graph.
+pub(super) fn placement(
+    network: &Network,
+    plan: &Plan,
+    device: Device,
+) -> Result<Vec<Assigned>, Error> {
+    let (graph, _) = build(network, plan, device)?;
+    let options = Options {
+        record_assignment: true,
+        ..Options::default()
+    };
+    let session = Session::open_model(&placeable(graph, device)?, device.into(), &options)?;
+    Ok(session.assignment()?)
 }
 
 /// The step graph of a plan, and how many residual branches it may leave out.

@@ -18,6 +18,8 @@ pub struct Device {
     pub blocked_channels: bool,
     /// Has `Sum`, `OneHot` and `LRN`; without them they are made of other operators, see [`basic::without_rare_operators`].
     pub rare_operators: bool,
+    /// Tells where a pool's maxima are.
+    pub positions_of_maxima: bool,
 }
 
 impl Device {
@@ -25,16 +27,19 @@ impl Device {
     pub const CPU: Self = Self {
         blocked_channels: true,
         rare_operators: true,
+        positions_of_maxima: true,
     };
     /// Providers with every operator and transposed convolutions of full speed: CUDA, TensorRT.
     pub const FULL: Self = Self {
         blocked_channels: false,
         rare_operators: true,
+        positions_of_maxima: true,
     };
     /// Providers with the usual operators only: WebGPU, and others that nobody has looked at.
     pub const BASIC: Self = Self {
         blocked_channels: false,
         rare_operators: false,
+        positions_of_maxima: false,
     };
 }
 
@@ -112,13 +117,18 @@ pub(super) enum MaximumForm {
     Scattered,
     /// For windows that tile a two-dimensional input: repeats maxima and gradients over their windows and compares.
     Compared,
+    /// For any windows over float32: compares the elements of every window with its maximum, one by one.
+    Tapped,
 }
 
 /// The fastest form, as measured on the CPU, where asking a pool for positions costs its fast kernel. For overlapping
 /// windows, comparing each tap took as long as scattering.
 pub(super) fn maximum_form(device: Device, elem: Elem, tiles_two_dimensions: bool) -> MaximumForm {
-    if device.blocked_channels && elem == Elem::F32 && tiles_two_dimensions {
+    let gains = device.blocked_channels || !device.positions_of_maxima;
+    if gains && elem == Elem::F32 && tiles_two_dimensions {
         MaximumForm::Compared
+    } else if !device.positions_of_maxima && elem == Elem::F32 {
+        MaximumForm::Tapped
     } else {
         MaximumForm::Scattered
     }

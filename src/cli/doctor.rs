@@ -1,5 +1,6 @@
 //! `ziggurat doctor`: what was found on this machine. Fetches nothing, and has something to say when nothing is there.
 
+mod measure;
 mod model;
 
 use super::ports::Ports;
@@ -7,6 +8,7 @@ use super::{Failure, opening, output};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use ziggurat::ascent::measurement::Measurement;
 use ziggurat::home::Home;
 use ziggurat::model::{Error, Ports as Told, Source, card, report::Report};
 use ziggurat::runtime::package::quiet;
@@ -20,6 +22,13 @@ pub struct Arguments {
     /// All of it as one JSON object
     #[arg(long)]
     json: bool,
+    /// Measure a provider with MODEL (or the default model, fetched if need be): steps a second, the host's share of the time,
+    /// errors beside the CPU
+    #[arg(long)]
+    measure: bool,
+    /// The provider to measure: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
+    #[arg(long, default_value = "auto", requires = "measure")]
+    provider: String,
     #[command(flatten)]
     ports: Ports,
 }
@@ -39,6 +48,8 @@ struct Findings {
     models: Vec<ModelFinding>,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<Report>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured: Option<Measurement>,
 }
 
 #[derive(Serialize)]
@@ -150,6 +161,15 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         model: match &arguments.model {
             Some(model) => Some(report(&home, model, &arguments.ports.read()?)?),
             None => None,
+        },
+        measured: match arguments.measure {
+            true => Some(measure::run(
+                &home,
+                arguments.model.as_deref(),
+                &arguments.provider,
+                &arguments.ports,
+            )?),
+            false => None,
         },
     };
     match arguments.json {
@@ -371,7 +391,8 @@ fn print(findings: &Findings) -> std::io::Result<()> {
         };
         output::line(&format!("  {name:<20} {state}"))?;
     }
-    findings.model.as_ref().map_or(Ok(()), model::print)
+    findings.model.as_ref().map_or(Ok(()), model::print)?;
+    findings.measured.as_ref().map_or(Ok(()), measure::print)
 }
 
 fn print_driver(driver: &DriverFinding) -> std::io::Result<()> {

@@ -6,6 +6,7 @@ mod threads;
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
@@ -130,6 +131,8 @@ pub struct Session {
     outputs: Vec<Port>,
     run_options: Arc<RunOptions>,
     stop: Stop,
+    /// How long its runs took so far.
+    busy: Duration,
     /// What `inner` reads, and so what goes after it.
     _weights: Weights,
 }
@@ -182,6 +185,7 @@ impl Session {
             device,
             run_options,
             stop: options.stop.clone(),
+            busy: Duration::ZERO,
             _weights: weights,
         })
     }
@@ -189,6 +193,11 @@ impl Session {
     /// Where it runs.
     pub fn device(&self) -> Device {
         self.device
+    }
+
+    /// How long its runs took so far, copies to and from the device included.
+    pub fn busy(&self) -> Duration {
+        self.busy
     }
 
     /// What ONNX Runtime said of something that was done on the session's device.
@@ -305,15 +314,18 @@ impl Session {
             return Err(Error::Stopped);
         }
         let (stop, device) = (&self.stop, self.device);
-        self.inner
-            .run_binding_with_options(binding, &self.run_options)
-            .map_err(|error| {
-                if stop.is_stopped() {
-                    Error::Stopped
-                } else {
-                    Error::on(device, error)
-                }
-            })
+        let start = Instant::now();
+        let results = self
+            .inner
+            .run_binding_with_options(binding, &self.run_options);
+        self.busy += start.elapsed();
+        results.map_err(|error| {
+            if stop.is_stopped() {
+                Error::Stopped
+            } else {
+                Error::on(device, error)
+            }
+        })
     }
 }
 
