@@ -159,10 +159,13 @@ fn largest_difference(a: &[u8], b: &[u8]) -> u8 {
     differences.max().unwrap_or(0)
 }
 
-fn waves(network: &Network) -> Array4<f32> {
+/// A picture without a pattern, the same everywhere. In one with equal or empty parts, many rectifiers are just at their
+/// edges, where rounding decides.
+fn noise(network: &Network) -> Array4<f32> {
     let [_, channels, height, width] = network.input_dims(1);
     Array4::from_shape_fn((1, channels, height, width), |(_, c, y, x)| {
-        ((x * (c + 1)) as f32 / 13.0).sin() * (y as f32 / 29.0).cos()
+        let place = (x + 997 * y + 99_991 * c) as f32;
+        2.0 * ((place * 0.618_034).sin() * 437.585).fract()
     })
 }
 
@@ -170,7 +173,7 @@ fn waves(network: &Network) -> Array4<f32> {
 fn gradient_error(network: &Network, class: usize, device: Device) -> f32 {
     let on = |device| {
         let objective = objective(network);
-        probe::input_gradient(network, &objective, unit(class), waves(network), device).unwrap()
+        probe::input_gradient(network, &objective, unit(class), noise(network), device).unwrap()
     };
     let (cpu, gpu) = (on(Device::Cpu), on(device));
     let norm = |array: &Array4<f32>| array.mapv(|value| value * value).sum().sqrt();
@@ -388,7 +391,7 @@ fn probabilities_agree_with_the_cpus() {
     on_every_device(|device| {
         let on = |device| {
             let mut classifier = probe::Classifier::open(small(), device).unwrap();
-            classifier.probabilities(waves(small())).unwrap()
+            classifier.probabilities(noise(small())).unwrap()
         };
         for (expected, found) in on(Device::Cpu).iter().zip(on(device)) {
             assert!((expected - found).abs() < 1e-4, "{expected} {found}");
@@ -404,4 +407,148 @@ fn a_provider_that_is_asked_for_by_name_is_the_one_that_runs() {
         let session = Session::open(&recurrence(), asked, &Options::default()).unwrap();
         assert_eq!(session.device(), device);
     });
+}
+
+/// The program, with a home of its own unless the command is told otherwise.
+fn ziggurat(arguments: &[&str]) -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_ziggurat"));
+    command.args(arguments).env("ZIGGURAT_HOME", root());
+    command
+}
+
+/// The folder that tests share.
+fn root() -> std::path::PathBuf {
+    testing::library();
+    let runtime = testing::home().runtime();
+    runtime.ancestors().nth(2).unwrap().into()
+}
+
+/// A model file of [`small`]'s network.
+fn small_file(folder: &std::path::Path) -> String {
+    testing::library();
+    let path = folder.join("small.onnx");
+    let mut builder = Builder::empty(18, "");
+    let scores = emit_small(&mut builder);
+    let model = builder.graph().to_model(&[untyped(&scores)]).unwrap();
+    file::write(model, &path, None).unwrap();
+    path.to_str().unwrap().into()
+}
+
+#[test]
+fn the_script_that_checks_a_gpu_passes_on_the_cpu() {
+    default_network();
+    let folder = tempfile::tempdir().unwrap();
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gpu_check.sh");
+    let done = std::process::Command::new("bash")
+        .arg(script)
+        .arg(folder.path())
+        .env("ZIGGURAT", env!("CARGO_BIN_EXE_ziggurat"))
+        .env("ZIGGURAT_HOME", root())
+        .env("PROVIDER", "cpu")
+        .envs([("QUICK", "1"), ("WARM", "4")])
+        .output()
+        .unwrap();
+    let report = String::from_utf8_lossy(&done.stdout);
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{report}\n{said}");
+    assert!(!report.contains("FAIL"), "{report}");
+    let checks = report
+        .lines()
+        .filter(|line| line.starts_with("ok "))
+        .count();
+    assert!(checks >= 14, "{checks} checks:\n{report}");
+    assert!(report.contains("0 failed"), "{report}");
+
+    // Every check is one that can fail: with a provider that is not there, most do.
+    let done = std::process::Command::new("bash")
+        .arg(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gpu_check.sh"))
+        .arg(folder.path().join("other"))
+        .env("ZIGGURAT", env!("CARGO_BIN_EXE_ziggurat"))
+        .env("ZIGGURAT_HOME", root())
+        .env("PROVIDER", "cuda:78")
+        .envs([("QUICK", "1"), ("WARM", "1")])
+        .output()
+        .unwrap();
+    let report = String::from_utf8_lossy(&done.stdout);
+    assert!(!done.status.success());
+    let failures = report.lines().filter(|line| line.starts_with("FAIL"));
+    assert!(failures.count() >= 6, "{report}");
+}
+
+#[test]
+fn doctor_measures_a_provider_in_one_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = small_file(folder.path());
+    let arguments = ["doctor", &model, "--measure", "--provider", "cpu"];
+    let text = ziggurat(&arguments).assert().success();
+    let text = String::from_utf8_lossy(&text.get_output().stdout).into_owned();
+    for words in [
+        "measured      cpu",
+        "batch 1 ",
+        "batch 32",
+        "steps/s",
+        "all on the device",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let json = ziggurat(&[&arguments[..], &["--json"]].concat())
+        .assert()
+        .success();
+    let found: serde_json::Value = serde_json::from_slice(&json.get_output().stdout).unwrap();
+    let measured = &found["measured"];
+    assert_eq!(measured["device"], "cpu");
+    assert_eq!(measured["batches"].as_array().unwrap().len(), 3);
+    assert_eq!(measured["gradient_error"], 0.0);
+    assert_eq!(measured["picture_error"], 0);
+    assert!(measured["batches"][0]["steps_per_second"].as_f64().unwrap() > 1.0);
+    // A provider is measured only if it is asked for.
+    ziggurat(&["doctor", "--provider", "cpu"]).assert().code(2);
+}
+
+#[test]
+fn setup_for_gpus_says_the_sum_first_and_fetches_nothing_in_a_dry_run() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = ziggurat(&["setup", "--gpu", "--webgpu", "--dry-run"]);
+    for variable in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
+        command.env_remove(variable);
+    }
+    let done = command.env("ZIGGURAT_HOME", home.path()).assert();
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        done.failure();
+        return;
+    }
+    let done = done.success();
+    let text = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
+    let sum = text
+        .lines()
+        .find(|line| line.starts_with("to fetch for CUDA"));
+    let sum = sum.unwrap_or_else(|| panic!("{text}"));
+    assert!(
+        sum.contains("onnxruntime-gpu==1.") && sum.ends_with("in all"),
+        "{sum}"
+    );
+    assert!(
+        text.contains("onnxruntime-ep-webgpu==0.4.0: 7 MB"),
+        "{text}"
+    );
+    assert!(text.contains("efficientnet-lite0: to be fetched"), "{text}");
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn auto_stays_on_the_cpu_for_what_is_done_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = small_file(folder.path());
+    let photo = folder.path().join("photo.png");
+    image::RgbImage::from_pixel(40, 40, image::Rgb([200, 90, 40]))
+        .save(&photo)
+        .unwrap();
+    let photo = photo.to_str().unwrap();
+    let auto = ziggurat(&["classify", &model, photo, "--json"])
+        .assert()
+        .success();
+    let cpu = ziggurat(&["classify", &model, photo, "--json", "--provider", "cpu"])
+        .assert()
+        .success();
+    assert_eq!(auto.get_output().stdout, cpu.get_output().stdout);
 }

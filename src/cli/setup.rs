@@ -78,7 +78,7 @@ fn say(plan: &GpuPlan) -> std::io::Result<()> {
     match nvidia::driver() {
         Ok(_) => {}
         Err(why) => output::remark(&format!(
-            "{why}; fetching the build for CUDA {} all the same, for a machine with a GPU",
+            "{why} (this is the build for CUDA {}, for a machine whose driver is 580 or newer)",
             plan.cuda()
         )),
     }

@@ -52,16 +52,30 @@ pub fn driver() -> Result<&'static Driver, &'static str> {
     let asked = ASKED.get_or_init(|| {
         driver::ask(&driver::Names::default()).map_err(|trouble| {
             let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
-            why_no_driver(&trouble, is_container(Path::new("/")), visible.as_deref())
+            let machine = Machine {
+                has_device: has_device(),
+                is_container: is_container(Path::new("/")),
+            };
+            why_no_driver(&trouble, machine, visible.as_deref())
         })
     });
     asked.as_ref().map_err(String::as_str)
 }
 
+/// What kind of machine has no driver's library.
+#[derive(Debug, Clone, Copy)]
+struct Machine {
+    has_device: bool,
+    is_container: bool,
+}
+
 /// What keeps the driver from answering, and what to do.
-fn why_no_driver(trouble: &Trouble, is_container: bool, visible: Option<&str>) -> String {
+fn why_no_driver(trouble: &Trouble, machine: Machine, visible: Option<&str>) -> String {
     match trouble {
-        Trouble::NoLibrary(_) if is_container => {
+        Trouble::NoLibrary(_) if !machine.has_device => {
+            "this machine has no NVIDIA GPU; --provider webgpu may reach another one, --provider cpu always works".into()
+        }
+        Trouble::NoLibrary(_) if machine.is_container => {
             "this container lacks the NVIDIA driver's libraries (libcuda.so.1); start it with the GPUs: `docker run --gpus all`, `podman run --device nvidia.com/gpu=all`, `apptainer exec --nv`".into()
         }
         Trouble::NoLibrary(loader) => {

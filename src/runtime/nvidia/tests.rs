@@ -50,7 +50,21 @@ fn an_nvidia_device_is_known_by_its_driver_or_by_its_maker() {
 #[test]
 fn a_driver_that_does_not_answer_is_told_with_the_remedy() {
     let missing = Trouble::NoLibrary("libcuda.so.1: cannot open shared object file".into());
-    let told = |trouble: &Trouble, container, visible| why_no_driver(trouble, container, visible);
+    let told = |trouble: &Trouble, is_container, visible| {
+        let machine = Machine {
+            has_device: true,
+            is_container,
+        };
+        why_no_driver(trouble, machine, visible)
+    };
+    let without = Machine {
+        has_device: false,
+        is_container: true,
+    };
+    assert_eq!(
+        why_no_driver(&missing, without, None),
+        "this machine has no NVIDIA GPU; --provider webgpu may reach another one, --provider cpu always works"
+    );
     assert_eq!(
         told(&missing, false, None),
         "the NVIDIA driver's library is missing (libcuda.so.1: cannot open shared object file); install the NVIDIA driver"
