@@ -1,12 +1,13 @@
 //! Checks on every device beside the CPU that works here: CUDA, and WebGPU, which needs no GPU where SwiftShader stands in for
 //! Vulkan's driver (`.ci/run` installs it). Without any, each says so and passes, unless `ZIGGURAT_REQUIRE_GPU` is set.
 
-use ndarray::{Array1, Array4, Ix1, arr1};
+use ndarray::{Array1, Array4, ArrayView3, Axis, Ix1, arr1};
 use std::sync::OnceLock;
 use ziggurat::ascent::{
     Ascent, ClassScore, Kind, Objective, Outcome, Overlay, Run, Settings, Unit, probe,
 };
 use ziggurat::model::{Network, Source};
+use ziggurat::onnx::proto::Dim;
 use ziggurat::onnx::shapes::{fixed, untyped};
 use ziggurat::onnx::{Builder, Elem, file};
 use ziggurat::runtime::testing::{device_turn, devices};
@@ -14,6 +15,8 @@ use ziggurat::runtime::{Device, Loop, Options, Provider, Session, Stop, Tensor, 
 
 /// Largest relative error (L2) of a gradient beside the CPU's.
 const GRADIENT: f32 = 1e-4;
+/// The same where rectifiers are at their edges.
+const EDGES: f32 = 1e-2;
 /// Largest difference of two pictures that a few steps made, of 255.
 const PICTURE: u8 = 2;
 /// Classes of [`small`].
@@ -71,7 +74,13 @@ fn emit_small(b: &mut Builder) -> String {
             .collect()
     };
     let mut weights = |b: &mut Builder, dims: &[i64]| b.floats(dims, &numbers(dims));
-    let x = b.input("x", Elem::F32, &fixed(&[1, 3, 32, 32])).unwrap();
+    let dims = [
+        Dim::DimParam("N".into()),
+        Dim::DimValue(3),
+        Dim::DimValue(32),
+        Dim::DimValue(32),
+    ];
+    let x = b.input("x", Elem::F32, &dims).unwrap();
     let w = weights(b, &[8, 3, 3, 3]);
     let pads = ("pads", vec![1i64, 1, 1, 1].into());
     let stride = ("strides", vec![2i64, 2].into());
@@ -169,25 +178,42 @@ fn noise(network: &Network) -> Array4<f32> {
     })
 }
 
-/// The relative error (L2) of the device's gradient of a class beside the CPU's.
-fn gradient_error(network: &Network, class: usize, device: Device) -> f32 {
+/// The relative errors (L2) of the device's gradients of a class for a few pictures beside the CPU's, the smallest first. In
+/// some of them rectifiers are at their edges, where rounding decides, on any device.
+fn gradient_errors(network: &Network, class: usize, device: Device) -> Vec<f32> {
+    let contrasts = [0.25, 0.5, 1.0, 1.5, 2.0];
+    let pictures: Vec<_> = contrasts
+        .iter()
+        .map(|contrast| noise(network) * *contrast)
+        .collect();
+    let pictures: Vec<_> = pictures.iter().map(|picture| picture.view()).collect();
+    let pictures = ndarray::concatenate(Axis(0), &pictures).unwrap();
     let on = |device| {
         let objective = objective(network);
-        probe::input_gradient(network, &objective, unit(class), noise(network), device).unwrap()
+        probe::input_gradient(network, &objective, unit(class), pictures.clone(), device).unwrap()
     };
     let (cpu, gpu) = (on(Device::Cpu), on(device));
-    let norm = |array: &Array4<f32>| array.mapv(|value| value * value).sum().sqrt();
-    assert!(norm(&cpu) > 0.0);
-    norm(&(&cpu - &gpu)) / norm(&cpu)
+    let norm = |array: ArrayView3<f32>| array.mapv(|value| value * value).sum().sqrt();
+    let pairs = cpu.outer_iter().zip(gpu.outer_iter());
+    let mut errors: Vec<f32> = pairs
+        .map(|(cpu, gpu)| {
+            assert!(norm(cpu) > 0.0);
+            norm((&cpu - &gpu).view()) / norm(cpu)
+        })
+        .collect();
+    errors.sort_by(f32::total_cmp);
+    errors
 }
 
 #[test]
 fn gradients_agree_with_the_cpus() {
     on_every_device(|device| {
         for (network, class) in [(small(), 3), (default_network(), 130)] {
-            let error = gradient_error(network, class, device);
-            println!("{}: relative L2 error {error:.2e}", network.name);
-            assert!(error < GRADIENT, "{error}");
+            let errors = gradient_errors(network, class, device);
+            println!("{}: relative L2 errors {errors:.2e?}", network.name);
+            let median = errors[errors.len() / 2];
+            assert!(median < GRADIENT, "{errors:?}");
+            assert!(errors.iter().all(|error| *error < EDGES), "{errors:?}");
         }
     });
 }

@@ -101,10 +101,14 @@ impl Error {
         }
     }
 
-    /// Whether the device had too little memory: fewer runs at once may fit.
-    pub fn is_out_of_memory(&self) -> bool {
-        let problem = self.of_runtime();
-        problem.is_some_and(|problem| matches!(problem, crate::runtime::Error::NoMemory { .. }))
+    /// How many of `runs` that stepped together may fit into the device's memory, which was too small for all of them;
+    /// `None` if it was not, or one alone did not fit.
+    pub fn fewer_that_may_fit(&self, runs: usize) -> Option<usize> {
+        let is_full = matches!(
+            self.of_runtime(),
+            Some(crate::runtime::Error::NoMemory { .. })
+        );
+        (is_full && runs > 1).then_some(runs / 2)
     }
 
     /// Whether an ascent was only stopped.
@@ -118,5 +122,31 @@ impl Error {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full(path),
             _ => Self::File { path, source },
         }
+    }
+}
+
+#[cfg(test)]
+mod error_tests {
+    use super::Error;
+    use crate::ascent;
+    use crate::runtime::{self, Device};
+
+    #[test]
+    fn runs_that_do_not_fit_are_halved_until_one_alone_is_left() {
+        let full = || -> Error {
+            let reason = "CUDA failure 2: out of memory".into();
+            let device = Device::Cuda(0);
+            ascent::Error::Runtime(runtime::Error::NoMemory { device, reason }).into()
+        };
+        assert_eq!(full().fewer_that_may_fit(8), Some(4));
+        assert_eq!(full().fewer_that_may_fit(3), Some(1));
+        assert_eq!(full().fewer_that_may_fit(1), None);
+        let other: Error = ascent::Error::Runtime(runtime::Error::Stopped).into();
+        assert_eq!(other.fewer_that_may_fit(8), None);
+        assert!(
+            full()
+                .of_runtime()
+                .is_some_and(runtime::Error::is_of_device)
+        );
     }
 }

@@ -135,12 +135,9 @@ impl Session<'_> {
     /// Whether a batch that failed can be made by fewer runs at once or on another device; says so.
     fn can_go_on_otherwise(&mut self, failed: &Failed, runs: usize) -> bool {
         let problem = &failed.problem;
-        if problem.is_out_of_memory() && runs > 1 {
-            self.most_together = runs / 2;
-            output::remark(&format!(
-                "{problem}; going on with {} at once",
-                self.most_together
-            ));
+        if let Some(fewer) = problem.fewer_that_may_fit(runs) {
+            self.most_together = fewer;
+            output::remark(&format!("{problem}; going on with {fewer} at once"));
             return true;
         }
         let next = problem

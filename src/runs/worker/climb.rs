@@ -92,11 +92,10 @@ impl Bench {
         is_first_step: bool,
     ) -> bool {
         let wanted = self.wanted(jobs);
-        if problem.is_out_of_memory() && jobs.len() > 1 {
-            let most = jobs.len() / 2;
-            let text = format!("{problem}; going on with {most} at once");
+        if let Some(fewer) = problem.fewer_that_may_fit(jobs.len()) {
+            let text = format!("{problem}; going on with {fewer} at once");
             self.mailbox.post(Report::Remark(text));
-            self.make_next(wanted, most);
+            self.make_next(wanted, fewer);
             return true;
         }
         let problem = problem.of_runtime().filter(|_| is_first_step);

@@ -324,7 +324,8 @@ pub fn complaint(located: &[Located]) -> Option<String> {
             "not found: {files}; install TensorRT 10 (`pip install tensorrt`) in the active environment"
         ),
         names => format!(
-            "not found: {files}; `ziggurat setup --gpu` fetches them, or install {} with pip",
+            "not found: {files}; `ziggurat setup --gpu` fetches {}, or install {} with pip",
+            if missing.len() == 1 { "it" } else { "them" },
             names.join(", ")
         ),
     })
