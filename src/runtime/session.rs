@@ -36,8 +36,8 @@ pub enum Optimisation {
     All,
 }
 
-/// How a session is to be opened. The default is for speed.
-#[derive(Debug, Clone)]
+/// How a session is to be opened. The default rewrites graphs for speed and rounds nothing that the model does not round.
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// How far the graph is rewritten.
     pub optimisation: Optimisation,
@@ -54,20 +54,6 @@ pub struct Options {
     pub optimised: Option<PathBuf>,
     /// What stops opening and running. One handle may serve several sessions.
     pub stop: Stop,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            optimisation: Optimisation::default(),
-            threads: None,
-            record_assignment: false,
-            folder: None,
-            tf32: false,
-            optimised: None,
-            stop: Stop::default(),
-        }
-    }
 }
 
 /// An input or output that a model declares.

@@ -138,7 +138,7 @@ fn compare(found: &[ArrayD<f64>], expected: &[ArrayD<f64>]) -> Result<(), String
         let square = |array: &ArrayD<f64>| array.iter().map(|value| value * value).sum::<f64>();
         let error = square(&(found - expected)).sqrt() / square(expected).sqrt().max(1e-3);
         // What is no number is no agreement.
-        if !(error < TOLERANCE) {
+        if error.is_nan() || error >= TOLERANCE {
             return Err(format!("a relative error of {error:.1e}"));
         }
     }
