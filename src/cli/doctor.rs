@@ -2,6 +2,7 @@
 
 mod measure;
 mod model;
+mod nvidia;
 
 use super::ports::Ports;
 use super::{Failure, opening, output};
@@ -12,7 +13,7 @@ use ziggurat::ascent::measurement::Measurement;
 use ziggurat::home::Home;
 use ziggurat::model::{Error, Ports as Told, Source, card, report::Report};
 use ziggurat::runtime::package::quiet;
-use ziggurat::runtime::{Library, library, nvidia, providers};
+use ziggurat::runtime::{Library, library, providers};
 use ziggurat::terminal::{self, BLOCKS_VARIABLE};
 
 #[derive(clap::Args)]
@@ -40,9 +41,9 @@ struct Findings {
     library: LibraryFinding,
     providers: Vec<ProviderFinding>,
     /// Where there is an NVIDIA device.
-    driver: Option<DriverFinding>,
+    driver: Option<nvidia::DriverFinding>,
     /// Those that the loaded ONNX Runtime needs.
-    files: Vec<FileFinding>,
+    files: Vec<nvidia::FileFinding>,
     terminal: TerminalFinding,
     folders: Vec<FolderFinding>,
     models: Vec<ModelFinding>,
@@ -74,37 +75,6 @@ struct ProviderFinding {
     /// Whether a small model ran on it with the CPU's numbers.
     starts: bool,
     why: Option<String>,
-}
-
-/// NVIDIA's driver.
-#[derive(Serialize)]
-struct DriverFinding {
-    /// The newest CUDA that it serves: `13.0`.
-    cuda: Option<String>,
-    release: Option<String>,
-    gpus: Vec<GpuFinding>,
-    why: Option<String>,
-}
-
-#[derive(Serialize)]
-struct GpuFinding {
-    number: u32,
-    name: String,
-    /// Compute capability: `9.0`.
-    capability: String,
-    free_bytes: Option<u64>,
-    total_bytes: Option<u64>,
-}
-
-/// A library of NVIDIA's that the loaded ONNX Runtime needs.
-#[derive(Serialize)]
-struct FileFinding {
-    file: &'static str,
-    place: Option<String>,
-    path: Option<PathBuf>,
-    /// The package that brings it.
-    package: Option<String>,
-    passed_over: Vec<Skipped>,
 }
 
 #[derive(Serialize)]
@@ -151,9 +121,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let library = library(&home);
     let findings = Findings {
         version: env!("CARGO_PKG_VERSION"),
-        driver: driver(),
+        driver: nvidia::driver(),
         providers: providers(library.why.is_none())?,
-        files: files(),
+        files: nvidia::files(),
         library,
         terminal: terminal(),
         folders: folders(&home),
@@ -218,56 +188,6 @@ fn providers(loaded: bool) -> Result<Vec<ProviderFinding>, Failure> {
         why: status.why_not,
     };
     Ok(providers::probe()?.into_iter().map(finding).collect())
-}
-
-/// The driver, where there is an NVIDIA device.
-fn driver() -> Option<DriverFinding> {
-    if !nvidia::has_device() {
-        return None;
-    }
-    let version = |(major, minor): (u32, u32)| format!("{major}.{minor}");
-    Some(match nvidia::driver() {
-        Err(why) => DriverFinding {
-            cuda: None,
-            release: None,
-            gpus: Vec::new(),
-            why: Some(why.into()),
-        },
-        Ok(driver) => DriverFinding {
-            cuda: Some(version(driver.cuda)),
-            release: driver.release.clone(),
-            gpus: driver
-                .gpus
-                .iter()
-                .map(|gpu| GpuFinding {
-                    number: gpu.number,
-                    name: gpu.name.clone(),
-                    capability: version(gpu.capability),
-                    free_bytes: gpu.memory.map(|(free, _)| free),
-                    total_bytes: gpu.memory.map(|(_, total)| total),
-                })
-                .collect(),
-            why: None,
-        },
-    })
-}
-
-/// NVIDIA's libraries, if the loaded ONNX Runtime needs them.
-fn files() -> Vec<FileFinding> {
-    let finding = |one: nvidia::files::Located| {
-        let (place, path) = one.found.unzip();
-        let passed_over = one.passed_over.into_iter();
-        FileFinding {
-            file: one.file,
-            place: place.map(|place| place.to_string()),
-            path,
-            package: one.package.map(|package| package.to_string()),
-            passed_over: passed_over
-                .map(|(path, why)| Skipped { path, why })
-                .collect(),
-        }
-    };
-    providers::libraries().into_iter().map(finding).collect()
 }
 
 fn terminal() -> TerminalFinding {
@@ -367,8 +287,11 @@ fn print(findings: &Findings) -> std::io::Result<()> {
         let state = provider.why.as_deref().unwrap_or("works");
         output::line(&format!("  {:<11} {state}", provider.name))?;
     }
-    findings.driver.as_ref().map_or(Ok(()), print_driver)?;
-    print_files(&findings.files)?;
+    findings
+        .driver
+        .as_ref()
+        .map_or(Ok(()), nvidia::print_driver)?;
+    nvidia::print_files(&findings.files)?;
     print_terminal(&findings.terminal)?;
     output::line("folders")?;
     for folder in &findings.folders {
@@ -393,52 +316,6 @@ fn print(findings: &Findings) -> std::io::Result<()> {
     }
     findings.model.as_ref().map_or(Ok(()), model::print)?;
     findings.measured.as_ref().map_or(Ok(()), measure::print)
-}
-
-fn print_driver(driver: &DriverFinding) -> std::io::Result<()> {
-    let release = driver.release.as_deref().unwrap_or("of unknown version");
-    match (&driver.cuda, &driver.why) {
-        (Some(cuda), _) => output::line(&format!("NVIDIA driver {release}, CUDA up to {cuda}"))?,
-        (None, why) => {
-            let why = why.as_deref().unwrap_or("not found");
-            output::line(&format!("NVIDIA driver {why}"))?;
-        }
-    }
-    for gpu in &driver.gpus {
-        let gibi = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-        let memory = gpu.free_bytes.zip(gpu.total_bytes);
-        let memory = memory.map_or(String::new(), |(free, total)| {
-            format!(", {:.1} of {:.1} GiB free", gibi(free), gibi(total))
-        });
-        let GpuFinding {
-            number,
-            name,
-            capability,
-            ..
-        } = gpu;
-        output::line(&format!(
-            "  GPU {number:<7} {name}, compute capability {capability}{memory}"
-        ))?;
-    }
-    Ok(())
-}
-
-fn print_files(files: &[FileFinding]) -> std::io::Result<()> {
-    if files.is_empty() {
-        return Ok(());
-    }
-    output::line("NVIDIA libraries")?;
-    for one in files {
-        let state = match (&one.place, &one.path) {
-            (Some(place), Some(path)) => format!("{place}: {}", path.display()),
-            _ => "not found; `ziggurat setup --gpu` fetches it".into(),
-        };
-        output::line(&format!("  {:<18} {state}", one.file))?;
-        for Skipped { path, why } in &one.passed_over {
-            output::line(&format!("    passed over {}: {why}", path.display()))?;
-        }
-    }
-    Ok(())
 }
 
 fn print_terminal(terminal: &TerminalFinding) -> std::io::Result<()> {

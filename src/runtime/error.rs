@@ -204,6 +204,20 @@ impl Error {
         }
     }
 
+    /// ONNX Runtime's message about a session that could not be made.
+    pub(super) fn opening(device: Device, said: &str) -> Self {
+        if device == Device::Cpu || is_about_the_model(said) {
+            return Self::model(said);
+        }
+        match Self::on(device, said) {
+            Self::OnDevice { device, reason } => Self::Provider {
+                device,
+                why: reason,
+            },
+            other => other,
+        }
+    }
+
     /// ONNX Runtime's message, on one line.
     pub(super) fn run(error: impl std::fmt::Display) -> Self {
         Self::Run {
@@ -234,6 +248,20 @@ fn of_a_node(said: &str) -> Option<String> {
         format!("opset {opset} of ONNX has no such operator; the exporter left it unconverted")
     });
     Some(format!("node {} ({op}): {why}", printable(name)))
+}
+
+/// Whether ONNX Runtime refuses a model before any device is asked.
+fn is_about_the_model(said: &str) -> bool {
+    let of_files = [
+        "This is an invalid model",
+        "Protobuf parsing failed",
+        "INVALID_GRAPH",
+        "INVALID_PROTOBUF",
+        "Type Error",
+        "ShapeInferenceError",
+        "NOT_IMPLEMENTED",
+    ];
+    of_files.iter().any(|words| said.contains(words))
 }
 
 /// Whether a message of ONNX Runtime, CUDA, cuDNN, cuBLAS or Vulkan says that memory is used up.

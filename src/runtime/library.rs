@@ -5,6 +5,10 @@
 //! folders in which systems keep libraries. If none has a usable one, the pinned CPU build is fetched into the data
 //! folder.
 
+mod gpu;
+
+pub use gpu::{GpuPlan, plan_gpu};
+
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +19,7 @@ use ort::ep::{CUDA, ExecutionProvider};
 use ort::logging::LogLevel;
 
 use super::error::{loader_says, one_line};
-use super::nvidia::{self, Built, builds, files};
+use super::nvidia::{Built, builds, files};
 use super::{Error, Package, Progress};
 use crate::home::Home;
 
@@ -54,23 +58,6 @@ const IS_GNU_LINUX: bool = cfg!(all(target_os = "linux", target_env = "gnu"));
 fn cpu_package() -> Option<Package> {
     let here = |(arch, _): &&(&str, Package)| IS_GNU_LINUX && *arch == std::env::consts::ARCH;
     CPU_BUILDS.iter().find(here).map(|(_, package)| *package)
-}
-
-/// The folders of the builds for GPUs that were fetched, the one that suits this machine first.
-fn gpu_folders(home: &Home) -> Vec<PathBuf> {
-    let folder = |build: &builds::Build| build.package.folder(&home.runtime());
-    let mut fetched: Vec<&builds::Build> = builds::BUILDS
-        .iter()
-        .filter(|build| folder(build).is_dir())
-        .collect();
-    // A home folder may serve machines with different drivers.
-    if fetched.len() > 1
-        && nvidia::has_device()
-        && let Ok(suited) = builds::choose(nvidia::driver().ok())
-    {
-        fetched.sort_by_key(|build| *build != suited);
-    }
-    fetched.into_iter().map(folder).collect()
 }
 
 /// Where a library was found.
@@ -150,7 +137,7 @@ fn named(path: &Path) -> Result<Search, Error> {
 }
 
 fn search(home: &Home, system: &[PathBuf]) -> Search {
-    let mut fetched = gpu_folders(home);
+    let mut fetched = gpu::folders(home);
     fetched.extend(cpu_package().map(|package| package.folder(&home.runtime())));
     let fetched = fetched.into_iter().map(|folder| (Origin::Data, folder));
     let folders = fetched.chain(
@@ -388,61 +375,6 @@ fn no_build(wanted: &'static str) -> Error {
         wanted,
         system: format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH),
         minimum: MINIMUM_MINOR,
-    }
-}
-
-/// What `setup --gpu` would fetch.
-#[derive(Debug)]
-pub struct GpuPlan {
-    build: &'static builds::Build,
-    /// What is not there yet, ONNX Runtime's build included.
-    pub packages: Vec<Package>,
-    /// NVIDIA's libraries that are there already.
-    pub there: Vec<files::Located>,
-}
-
-/// Finds out which build of ONNX Runtime suits this machine's driver and GPUs, and what it needs that is nowhere.
-///
-/// # Errors
-/// [`Error::NoGpuBuild`] if none suits, [`Error::NoBuild`] if none is pinned for this kind of machine.
-pub fn plan_gpu(home: &Home) -> Result<GpuPlan, Error> {
-    if !IS_GNU_LINUX || std::env::consts::ARCH != "x86_64" {
-        return Err(no_build("for GPUs"));
-    }
-    let build = builds::choose(nvidia::driver().ok()).map_err(Error::NoGpuBuild)?;
-    let there = files::load_for(build.cuda, &home.runtime());
-    let mut packages = files::missing_packages(&there);
-    if !build.package.folder(&home.runtime()).is_dir() {
-        packages.insert(0, build.package);
-    }
-    Ok(GpuPlan {
-        build,
-        packages,
-        there,
-    })
-}
-
-impl GpuPlan {
-    /// CUDA's generation: 12 or 13.
-    pub fn cuda(&self) -> u32 {
-        self.build.cuda.major
-    }
-
-    /// Bytes to fetch.
-    pub fn bytes(&self) -> u64 {
-        self.packages.iter().map(|package| package.bytes).sum()
-    }
-
-    /// Fetches what is missing into the data folder. The next process prefers this build.
-    ///
-    /// # Errors
-    /// As [`Package::fetch`].
-    pub fn fetch(&self, home: &Home, progress: &Progress<'_>) -> Result<Found, Error> {
-        let ours = self.build.package;
-        for package in self.packages.iter().filter(|package| **package != ours) {
-            package.fetch(&package.folder(&home.runtime()), &files::keep, progress)?;
-        }
-        fetch_package(ours, home, progress)
     }
 }
 

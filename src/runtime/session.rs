@@ -397,33 +397,11 @@ fn open_on(
         let said = error.to_string();
         if options.stop.is_stopped() {
             Error::Stopped
-        } else if device == Device::Cpu || is_about_the_model(&said) {
-            Error::model(said)
         } else {
-            match Error::on(device, said) {
-                Error::OnDevice { device, reason } => Error::Provider {
-                    device,
-                    why: reason,
-                },
-                other => other,
-            }
+            Error::opening(device, &said)
         }
     })?;
     Ok((session, weights))
-}
-
-/// Whether ONNX Runtime refuses a model before any device is asked.
-fn is_about_the_model(said: &str) -> bool {
-    let of_files = [
-        "This is an invalid model",
-        "Protobuf parsing failed",
-        "INVALID_GRAPH",
-        "INVALID_PROTOBUF",
-        "Type Error",
-        "ShapeInferenceError",
-        "NOT_IMPLEMENTED",
-    ];
-    of_files.iter().any(|words| said.contains(words))
 }
 
 /// The bytes of a model, and the weights that they leave out because the device can read them where they are.

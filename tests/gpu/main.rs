@@ -1,17 +1,19 @@
 //! Checks on every device beside the CPU that works here: CUDA, and WebGPU, which needs no GPU where SwiftShader stands in for
 //! Vulkan's driver (`.ci/run` installs it). Without any, each says so and passes, unless `ZIGGURAT_REQUIRE_GPU` is set.
 
+mod networks;
+mod program;
+
 use ndarray::{Array1, Array4, ArrayView3, Axis, Ix1, arr1};
-use std::sync::OnceLock;
+use networks::{default_network, small};
 use ziggurat::ascent::{
     Ascent, ClassScore, Kind, Objective, Outcome, Overlay, Run, Settings, Unit, probe,
 };
-use ziggurat::model::{Network, Source};
-use ziggurat::onnx::proto::Dim;
+use ziggurat::model::Network;
 use ziggurat::onnx::shapes::{fixed, untyped};
 use ziggurat::onnx::{Builder, Elem, file};
 use ziggurat::runtime::testing::{device_turn, devices};
-use ziggurat::runtime::{Device, Loop, Options, Provider, Session, Stop, Tensor, package, testing};
+use ziggurat::runtime::{Device, Loop, Options, Provider, Session, Stop, Tensor};
 
 /// Largest relative error (L2) of a gradient beside the CPU's.
 const GRADIENT: f32 = 1e-4;
@@ -19,9 +21,6 @@ const GRADIENT: f32 = 1e-4;
 const EDGES: f32 = 1e-2;
 /// Largest difference of two pictures that a few steps made, of 255.
 const PICTURE: u8 = 2;
-/// Classes of [`small`].
-const CLASSES: usize = 10;
-
 /// Runs `check` on every device, one test at a time.
 fn on_every_device(check: impl Fn(Device)) {
     let devices = devices();
@@ -30,93 +29,6 @@ fn on_every_device(check: impl Fn(Device)) {
         println!("on {device}");
         check(device);
     }
-}
-
-/// The default network.
-fn default_network() -> &'static Network {
-    static NETWORK: OnceLock<Network> = OnceLock::new();
-    NETWORK.get_or_init(|| {
-        testing::library();
-        let home = testing::home();
-        let source = Source::resolve(&home, None).unwrap();
-        Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap()
-    })
-}
-
-/// A network of 32 px with what convolutional ones are made of: strided, depthwise and grouped convolutions, rectifiers of
-/// several kinds, both pools, normalisation by channels and in batches, squeeze and excite, a sum of three.
-fn small() -> &'static Network {
-    static NETWORK: OnceLock<Network> = OnceLock::new();
-    NETWORK.get_or_init(|| {
-        testing::library();
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("small.onnx");
-        let mut builder = Builder::empty(18, "");
-        let scores = emit_small(&mut builder);
-        let model = builder.graph().to_model(&[untyped(&scores)]).unwrap();
-        file::write(model, &path, None).unwrap();
-        let home = testing::home();
-        let source = Source::resolve(&home, path.to_str()).unwrap();
-        Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap()
-    })
-}
-
-fn emit_small(b: &mut Builder) -> String {
-    let mut phase = 0.0;
-    // Numbers without a pattern, of the scale that keeps activations of size 1.
-    let mut numbers = |dims: &[i64]| -> Vec<f32> {
-        let inputs: i64 = dims[1..].iter().product();
-        let scale = (2.0 / inputs.max(1) as f32).sqrt() * 1.4;
-        phase += 0.37;
-        let count: i64 = dims.iter().product();
-        (0..count)
-            .map(|place| scale * (place as f32 * 12.9898 + phase).sin())
-            .collect()
-    };
-    let mut weights = |b: &mut Builder, dims: &[i64]| b.floats(dims, &numbers(dims));
-    let dims = [
-        Dim::DimParam("N".into()),
-        Dim::DimValue(3),
-        Dim::DimValue(32),
-        Dim::DimValue(32),
-    ];
-    let x = b.input("x", Elem::F32, &dims).unwrap();
-    let w = weights(b, &[8, 3, 3, 3]);
-    let pads = ("pads", vec![1i64, 1, 1, 1].into());
-    let stride = ("strides", vec![2i64, 2].into());
-    let stem = b.emit("Conv", &[&x, &w], &[pads.clone(), stride.clone()]);
-    let stem = b.emit("HardSwish", &[&stem], &[]);
-    let w = weights(b, &[8, 1, 3, 3]);
-    let depthwise = b.emit(
-        "Conv",
-        &[&stem, &w],
-        &[pads.clone(), ("group", 8i64.into())],
-    );
-    let depthwise = b.emit("LeakyRelu", &[&depthwise], &[]);
-    let w = weights(b, &[8, 4, 1, 1]);
-    let grouped = b.emit("Conv", &[&stem, &w], &[("group", 2i64.into())]);
-    let grouped = b.emit("Sigmoid", &[&grouped], &[]);
-    let sum = b.emit("Sum", &[&stem, &depthwise, &grouped], &[]);
-    let normed = b.emit(
-        "LRN",
-        &[&sum],
-        &[("size", 5i64.into()), ("alpha", 0.3f32.into())],
-    );
-    let window = [("kernel_shape", vec![2i64, 2].into()), stride.clone()];
-    let pooled = b.emit("MaxPool", &[&normed], &window);
-    let mean = b.emit("GlobalAveragePool", &[&pooled], &[]);
-    let w = weights(b, &[8, 8, 1, 1]);
-    let gate = b.emit("Conv", &[&mean, &w], &[]);
-    let gate = b.emit("HardSigmoid", &[&gate], &[]);
-    let gated = b.emit("Mul", &[&pooled, &gate], &[]);
-    let w = weights(b, &[16, 8, 3, 3]);
-    let last = b.emit("Conv", &[&gated, &w], &[pads]);
-    let last = b.emit("Relu", &[&last], &[]);
-    let last = b.emit("AveragePool", &[&last], &window);
-    let features = b.emit("GlobalAveragePool", &[&last], &[]);
-    let features = b.emit("Flatten", &[&features], &[]);
-    let w = weights(b, &[CLASSES as i64, 16]);
-    b.emit("Gemm", &[&features, &w], &[("transB", 1i64.into())])
 }
 
 fn objective(network: &Network) -> Objective {
@@ -433,148 +345,4 @@ fn a_provider_that_is_asked_for_by_name_is_the_one_that_runs() {
         let session = Session::open(&recurrence(), asked, &Options::default()).unwrap();
         assert_eq!(session.device(), device);
     });
-}
-
-/// The program, with a home of its own unless the command is told otherwise.
-fn ziggurat(arguments: &[&str]) -> assert_cmd::Command {
-    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_ziggurat"));
-    command.args(arguments).env("ZIGGURAT_HOME", root());
-    command
-}
-
-/// The folder that tests share.
-fn root() -> std::path::PathBuf {
-    testing::library();
-    let runtime = testing::home().runtime();
-    runtime.ancestors().nth(2).unwrap().into()
-}
-
-/// A model file of [`small`]'s network.
-fn small_file(folder: &std::path::Path) -> String {
-    testing::library();
-    let path = folder.join("small.onnx");
-    let mut builder = Builder::empty(18, "");
-    let scores = emit_small(&mut builder);
-    let model = builder.graph().to_model(&[untyped(&scores)]).unwrap();
-    file::write(model, &path, None).unwrap();
-    path.to_str().unwrap().into()
-}
-
-#[test]
-fn the_script_that_checks_a_gpu_passes_on_the_cpu() {
-    default_network();
-    let folder = tempfile::tempdir().unwrap();
-    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gpu_check.sh");
-    let done = std::process::Command::new("bash")
-        .arg(script)
-        .arg(folder.path())
-        .env("ZIGGURAT", env!("CARGO_BIN_EXE_ziggurat"))
-        .env("ZIGGURAT_HOME", root())
-        .env("PROVIDER", "cpu")
-        .envs([("QUICK", "1"), ("WARM", "4")])
-        .output()
-        .unwrap();
-    let report = String::from_utf8_lossy(&done.stdout);
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{report}\n{said}");
-    assert!(!report.contains("FAIL"), "{report}");
-    let checks = report
-        .lines()
-        .filter(|line| line.starts_with("ok "))
-        .count();
-    assert!(checks >= 14, "{checks} checks:\n{report}");
-    assert!(report.contains("0 failed"), "{report}");
-
-    // Every check is one that can fail: with a provider that is not there, most do.
-    let done = std::process::Command::new("bash")
-        .arg(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gpu_check.sh"))
-        .arg(folder.path().join("other"))
-        .env("ZIGGURAT", env!("CARGO_BIN_EXE_ziggurat"))
-        .env("ZIGGURAT_HOME", root())
-        .env("PROVIDER", "cuda:78")
-        .envs([("QUICK", "1"), ("WARM", "1")])
-        .output()
-        .unwrap();
-    let report = String::from_utf8_lossy(&done.stdout);
-    assert!(!done.status.success());
-    let failures = report.lines().filter(|line| line.starts_with("FAIL"));
-    assert!(failures.count() >= 6, "{report}");
-}
-
-#[test]
-fn doctor_measures_a_provider_in_one_report() {
-    let folder = tempfile::tempdir().unwrap();
-    let model = small_file(folder.path());
-    let arguments = ["doctor", &model, "--measure", "--provider", "cpu"];
-    let text = ziggurat(&arguments).assert().success();
-    let text = String::from_utf8_lossy(&text.get_output().stdout).into_owned();
-    for words in [
-        "measured      cpu",
-        "batch 1 ",
-        "batch 32",
-        "steps/s",
-        "all on the device",
-    ] {
-        assert!(text.contains(words), "{words}: {text}");
-    }
-    let json = ziggurat(&[&arguments[..], &["--json"]].concat())
-        .assert()
-        .success();
-    let found: serde_json::Value = serde_json::from_slice(&json.get_output().stdout).unwrap();
-    let measured = &found["measured"];
-    assert_eq!(measured["device"], "cpu");
-    assert_eq!(measured["batches"].as_array().unwrap().len(), 3);
-    assert_eq!(measured["gradient_error"], 0.0);
-    assert_eq!(measured["picture_error"], 0);
-    assert!(measured["batches"][0]["steps_per_second"].as_f64().unwrap() > 1.0);
-    // A provider is measured only if it is asked for.
-    ziggurat(&["doctor", "--provider", "cpu"]).assert().code(2);
-}
-
-#[test]
-fn setup_for_gpus_says_the_sum_first_and_fetches_nothing_in_a_dry_run() {
-    let home = tempfile::tempdir().unwrap();
-    let mut command = ziggurat(&["setup", "--gpu", "--webgpu", "--dry-run"]);
-    for variable in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
-        command.env_remove(variable);
-    }
-    let done = command.env("ZIGGURAT_HOME", home.path()).assert();
-    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        done.failure();
-        return;
-    }
-    let done = done.success();
-    let text = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
-    let sum = text
-        .lines()
-        .find(|line| line.starts_with("to fetch for CUDA"));
-    let sum = sum.unwrap_or_else(|| panic!("{text}"));
-    assert!(
-        sum.contains("onnxruntime-gpu==1.") && sum.ends_with("in all"),
-        "{sum}"
-    );
-    assert!(
-        text.contains("onnxruntime-ep-webgpu==0.4.0: 7 MB"),
-        "{text}"
-    );
-    assert!(text.contains("efficientnet-lite0: to be fetched"), "{text}");
-    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
-}
-
-#[test]
-fn auto_stays_on_the_cpu_for_what_is_done_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let model = small_file(folder.path());
-    let photo = folder.path().join("photo.png");
-    image::RgbImage::from_pixel(40, 40, image::Rgb([200, 90, 40]))
-        .save(&photo)
-        .unwrap();
-    let photo = photo.to_str().unwrap();
-    let auto = ziggurat(&["classify", &model, photo, "--json"])
-        .assert()
-        .success();
-    let cpu = ziggurat(&["classify", &model, photo, "--json", "--provider", "cpu"])
-        .assert()
-        .success();
-    assert_eq!(auto.get_output().stdout, cpu.get_output().stdout);
 }
