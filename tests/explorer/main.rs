@@ -3,6 +3,7 @@
 mod browsing;
 mod comfort;
 mod commands;
+mod devices;
 mod elsewhere;
 mod finished;
 mod grid;
