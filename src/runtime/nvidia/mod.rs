@@ -1,7 +1,7 @@
 //! CUDA on this machine: the driver and its GPUs, NVIDIA's libraries where they lie, the build of ONNX Runtime that suits
 //! them, and one line for everything that can be missing.
 //!
-//! - [`driver`]: what the driver says
+//! - [`mod@driver`]: what the driver says
 //! - [`builds`]: the pinned builds, and which one suits
 //! - [`files`]: where each of NVIDIA's libraries is, loaded from there
 
