@@ -4,7 +4,7 @@
 //! CPU its picture does not depend on its companions, bit for bit (see [`super::alike`] and [`Ascent::is_exact`]).
 
 use super::draw::{self, Draw};
-use super::machine::{Machine, Plan, State};
+use super::machine::{self, Machine, Plan, State};
 use super::octaves::Octave;
 use super::preparation::{after, prepare};
 use super::random::Random;
@@ -15,8 +15,9 @@ use super::target::anchor;
 use super::views::Frame;
 use super::{Error, Kind, Objective, Run, Settings, Unit, canvas, constants, probe};
 use crate::model::{Activation, Network};
-use crate::runtime::{Device, Loop, Stop, Tensor};
+use crate::runtime::{Assigned, Device, Loop, Stop, Tensor};
 use ndarray::ArrayViewD;
+use std::time::Duration;
 
 /// A gradient whose root mean square is below this moves nothing: the network is dead where the picture is.
 const DEAD: f32 = 1e-20;
@@ -220,6 +221,19 @@ impl<'a> Ascent<'a> {
     /// Whether each run surely gets the bytes that it gets alone: on the CPU, except for some networks.
     pub fn is_exact(&self) -> bool {
         self.machine.is_exact
+    }
+
+    /// Which provider gets which node of the step graph; opens a session of its own for that.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if the device cannot run it.
+    pub fn placement(&self) -> Result<Vec<Assigned>, Error> {
+        machine::placement(self.network, &self.plan, self.device)
+    }
+
+    /// How long the device was busy with steps since the session was opened.
+    pub fn busy(&self) -> Duration {
+        self.machine.session.busy()
     }
 
     /// Where it runs.

@@ -9,9 +9,11 @@ use super::stochastic_depth::{self, Batch, Gated};
 use super::{Error, Objective};
 use crate::autodiff;
 use crate::model::Network;
+use crate::onnx::Graph;
 use crate::onnx::passes::fuse_batch_norm;
 use crate::onnx::proto::ModelProto;
-use crate::runtime::{Device, Loop, Options, Session, Stop, Tensor};
+use crate::runtime::providers::is_tf32_allowed;
+use crate::runtime::{Assigned, Device, Loop, Options, Session, Stop, Tensor};
 use std::collections::HashSet;
 
 /// What a machine is built for; equal plans can share one.
@@ -60,8 +62,10 @@ impl Machine {
                 is_exact,
             } = alike::form(graph, one, plan.runs)?;
         }
+        let graph = placeable(graph, device)?;
         let options = Options {
             stop: stop.clone(),
+            tf32: is_tf32_allowed(),
             ..Options::default()
         };
         let session = Session::open_model(&graph, device.into(), &options)?;
@@ -92,6 +96,21 @@ impl Machine {
         );
         Ok(Loop::new(&self.session, &parts)?)
     }
+}
+
+/// Which provider gets which node of a plan's step graph.
+pub(super) fn placement(
+    network: &Network,
+    plan: &Plan,
+    device: Device,
+) -> Result<Vec<Assigned>, Error> {
+    let (graph, _) = build(network, plan, device)?;
+    let options = Options {
+        record_assignment: true,
+        ..Options::default()
+    };
+    let session = Session::open_model(&placeable(graph, device)?, device.into(), &options)?;
+    Ok(session.assignment()?)
 }
 
 /// The step graph of a plan, and how many residual branches it may leave out.
@@ -147,7 +166,18 @@ fn build(network: &Network, plan: &Plan, device: Device) -> Result<(ModelProto, 
 /// The form of the gradient graph for a device.
 pub(super) fn lowering(device: Device) -> autodiff::Device {
     match device {
-        Device::Cpu => autodiff::Device::Cpu,
-        Device::Cuda(_) | Device::TensorRt(_) => autodiff::Device::Cuda,
+        Device::Cpu => autodiff::Device::CPU,
+        Device::Cuda(_) | Device::TensorRt(_) => autodiff::Device::FULL,
+        Device::Plugin(_) => autodiff::Device::BASIC,
     }
+}
+
+/// A finished graph for a device: without operators that its provider would leave to the CPU.
+pub(super) fn placeable(model: ModelProto, device: Device) -> Result<ModelProto, Error> {
+    if lowering(device).rare_operators {
+        return Ok(model);
+    }
+    let graph = Graph::new(model)?;
+    let basic = autodiff::lowering::basic::without_rare_operators(&graph)?;
+    Ok(basic.to_model(basic.outputs())?)
 }

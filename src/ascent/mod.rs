@@ -14,6 +14,7 @@
 //! - [`probe`]: what a network says of given pictures: probabilities, a gradient, a class activation map
 //! - [`layer_probe`]: which channels of a layer a given picture activates most, and where
 //! - [`photo_map`]: the class activation map of an entire photo
+//! - [`measurement`]: how fast a device steps, and how far it is from the CPU
 //! - [`heat`]: a class activation map laid over a picture
 //!
 //! Used by `runs` and the command line; knows nothing of files, histories or terminals.
@@ -31,6 +32,7 @@ pub mod heat;
 pub mod layer_probe;
 mod machine;
 mod map_layer;
+pub mod measurement;
 mod not_finite;
 pub mod objective;
 pub mod octaves;

@@ -3,7 +3,7 @@
 //!
 //! For the command line, and for whoever checks a gradient against another program's.
 
-use super::machine::lowering;
+use super::machine::{lowering, placeable};
 use super::map_layer::{self, MapChoice};
 use super::objective::{self, ClassScore};
 use super::target::{check_unit, flat_position};
@@ -321,10 +321,8 @@ pub(super) fn session(
 ) -> Result<Session, Error> {
     let Site { device, stop } = site.into();
     let outputs: Vec<_> = outputs.iter().map(|name| untyped(name)).collect();
-    let model = graph.to_model(&outputs)?;
-    // What is looked at for its own sake is worth all the digits there are.
+    let model = placeable(graph.to_model(&outputs)?, device)?;
     let options = Options {
-        tf32: false,
         stop,
         ..Options::default()
     };

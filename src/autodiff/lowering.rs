@@ -5,16 +5,48 @@
 //! So masks are steep hard sigmoids there: `clamp(steep·y + shift, 0, 1)` is exactly 0 or 1 for every float but those
 //! within 2^-100 of the bound.
 
+pub mod basic;
+
 use super::context::Context;
 use crate::onnx::{Elem, Error};
 
-/// What the gradient graph will run on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Device {
-    #[default]
-    Cpu,
-    /// CUDA and TensorRT.
-    Cuda,
+/// What the graph will run on: what its provider is fast at, and what it has no operator for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Device {
+    /// Keeps tensors of convolutional networks in blocked channels, as long as only certain operators touch them, and
+    /// runs plain convolutions faster than transposed ones.
+    pub blocked_channels: bool,
+    /// Has `Sum`, `OneHot` and `LRN`; without them they are made of other operators, see [`basic::without_rare_operators`].
+    pub rare_operators: bool,
+    /// Tells where a pool's maxima are.
+    pub positions_of_maxima: bool,
+}
+
+impl Device {
+    /// ONNX Runtime's CPU provider.
+    pub const CPU: Self = Self {
+        blocked_channels: true,
+        rare_operators: true,
+        positions_of_maxima: true,
+    };
+    /// Providers with every operator and transposed convolutions of full speed: CUDA, TensorRT.
+    pub const FULL: Self = Self {
+        blocked_channels: false,
+        rare_operators: true,
+        positions_of_maxima: true,
+    };
+    /// Providers with the usual operators only: WebGPU, and others that nobody has looked at.
+    pub const BASIC: Self = Self {
+        blocked_channels: false,
+        rare_operators: false,
+        positions_of_maxima: false,
+    };
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        Self::CPU
+    }
 }
 
 /// How to differentiate.
@@ -85,13 +117,18 @@ pub(super) enum MaximumForm {
     Scattered,
     /// For windows that tile a two-dimensional input: repeats maxima and gradients over their windows and compares.
     Compared,
+    /// For any windows over float32: compares the elements of every window with its maximum, one by one.
+    Tapped,
 }
 
 /// The fastest form, as measured on the CPU, where asking a pool for positions costs its fast kernel. For overlapping
 /// windows, comparing each tap took as long as scattering.
 pub(super) fn maximum_form(device: Device, elem: Elem, tiles_two_dimensions: bool) -> MaximumForm {
-    if device == Device::Cpu && elem == Elem::F32 && tiles_two_dimensions {
+    let gains = device.blocked_channels || !device.positions_of_maxima;
+    if gains && elem == Elem::F32 && tiles_two_dimensions {
         MaximumForm::Compared
+    } else if !device.positions_of_maxima && elem == Elem::F32 {
+        MaximumForm::Tapped
     } else {
         MaximumForm::Scattered
     }
@@ -121,7 +158,7 @@ pub(super) struct ConvolutionTraits {
 /// The fastest form, as measured on the CPU: flipped for stride 1 if the input's channels fill blocks of 8 (or the
 /// convolution is depthwise), phases for depthwise stride 2.
 pub(super) fn convolution_form(device: Device, traits: &ConvolutionTraits) -> ConvolutionForm {
-    if device != Device::Cpu {
+    if !device.blocked_channels {
         return ConvolutionForm::Transposed;
     }
     let whole_blocks = traits.input_channels.is_multiple_of(8) && traits.group == 1;

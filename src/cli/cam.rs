@@ -33,7 +33,7 @@ pub struct Arguments {
     /// Write the picture with its heat map to this PNG file or folder
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// Execution provider: auto, cpu, cuda[:N] or tensorrt[:N]
+    /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
     #[arg(long, default_value = "auto")]
     provider: String,
     #[command(flatten)]
@@ -67,7 +67,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         method,
         layer: layer.as_deref(),
     };
-    let device = opening::provider(provider)?.device;
+    let device = opening::provider_for_one_shot(provider)?.device;
 
     let what = (&target.objective, target.unit);
     let map =

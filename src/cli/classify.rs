@@ -22,7 +22,7 @@ pub struct Arguments {
     /// Number of classes per picture
     #[arg(long, default_value_t = 5, value_name = "N")]
     top: usize,
-    /// Execution provider: auto, cpu, cuda[:N] or tensorrt[:N]
+    /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
     #[arg(long, default_value = "auto")]
     provider: String,
     #[command(flatten)]
@@ -51,7 +51,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let (model, images) = model_and_images(&arguments.model_and_images)?;
     let home = opening::home()?;
     let network = opening::network(&home, model, &arguments.ports)?;
-    let device = opening::provider(provider)?.device;
+    let device = opening::provider_for_one_shot(provider)?.device;
     let mut classifier = Classifier::open(&network, device)?;
     for image in images {
         let picture = picture::read(image)?;

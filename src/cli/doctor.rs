@@ -1,12 +1,15 @@
 //! `ziggurat doctor`: what was found on this machine. Fetches nothing, and has something to say when nothing is there.
 
+mod measure;
 mod model;
+mod nvidia;
 
 use super::ports::Ports;
 use super::{Failure, opening, output};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use ziggurat::ascent::measurement::Measurement;
 use ziggurat::home::Home;
 use ziggurat::model::{Error, Ports as Told, Source, card, report::Report};
 use ziggurat::runtime::package::quiet;
@@ -20,6 +23,13 @@ pub struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Measure a provider with MODEL (or the default model, fetched if need be): steps a second, the host's share of the time,
+    /// errors beside the CPU
+    #[arg(long)]
+    measure: bool,
+    /// The provider to measure: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
+    #[arg(long, default_value = "auto", requires = "measure")]
+    provider: String,
     #[command(flatten)]
     ports: Ports,
 }
@@ -30,11 +40,17 @@ struct Findings {
     version: &'static str,
     library: LibraryFinding,
     providers: Vec<ProviderFinding>,
+    /// Where there is an NVIDIA device.
+    driver: Option<nvidia::DriverFinding>,
+    /// Those that the loaded ONNX Runtime needs.
+    files: Vec<nvidia::FileFinding>,
     terminal: TerminalFinding,
     folders: Vec<FolderFinding>,
     models: Vec<ModelFinding>,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<Report>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured: Option<Measurement>,
 }
 
 #[derive(Serialize)]
@@ -56,7 +72,7 @@ struct Skipped {
 #[derive(Serialize)]
 struct ProviderFinding {
     name: String,
-    compiled_in: bool,
+    /// Whether a small model ran on it with the CPU's numbers.
     starts: bool,
     why: Option<String>,
 }
@@ -105,7 +121,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let library = library(&home);
     let findings = Findings {
         version: env!("CARGO_PKG_VERSION"),
+        driver: nvidia::driver(),
         providers: providers(library.why.is_none())?,
+        files: nvidia::files(),
         library,
         terminal: terminal(),
         folders: folders(&home),
@@ -113,6 +131,15 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         model: match &arguments.model {
             Some(model) => Some(report(&home, model, &arguments.ports.read()?)?),
             None => None,
+        },
+        measured: match arguments.measure {
+            true => Some(measure::run(
+                &home,
+                arguments.model.as_deref(),
+                &arguments.provider,
+                &arguments.ports,
+            )?),
+            false => None,
         },
     };
     match arguments.json {
@@ -157,7 +184,6 @@ fn providers(loaded: bool) -> Result<Vec<ProviderFinding>, Failure> {
     }
     let finding = |status: providers::Status| ProviderFinding {
         name: status.device.to_string(),
-        compiled_in: status.compiled_in,
         starts: status.why_not.is_none(),
         why: status.why_not,
     };
@@ -258,9 +284,14 @@ fn print(findings: &Findings) -> std::io::Result<()> {
         output::line(&format!("  passed over {}: {why}", path.display()))?;
     }
     for provider in &findings.providers {
-        let state = provider.why.as_deref().unwrap_or("starts");
+        let state = provider.why.as_deref().unwrap_or("works");
         output::line(&format!("  {:<11} {state}", provider.name))?;
     }
+    findings
+        .driver
+        .as_ref()
+        .map_or(Ok(()), nvidia::print_driver)?;
+    nvidia::print_files(&findings.files)?;
     print_terminal(&findings.terminal)?;
     output::line("folders")?;
     for folder in &findings.folders {
@@ -283,7 +314,8 @@ fn print(findings: &Findings) -> std::io::Result<()> {
         };
         output::line(&format!("  {name:<20} {state}"))?;
     }
-    findings.model.as_ref().map_or(Ok(()), model::print)
+    findings.model.as_ref().map_or(Ok(()), model::print)?;
+    findings.measured.as_ref().map_or(Ok(()), measure::print)
 }
 
 fn print_terminal(terminal: &TerminalFinding) -> std::io::Result<()> {

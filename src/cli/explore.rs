@@ -24,7 +24,7 @@ pub struct Arguments {
     /// Path or name of the model to explore
     #[arg(value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
     model: Option<String>,
-    /// Execution provider: auto, cpu, cuda[:N] or tensorrt[:N]
+    /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
     #[arg(long)]
     provider: Option<String>,
     /// Protocol for pictures: auto, kitty, sixel, iterm2, blocks

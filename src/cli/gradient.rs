@@ -28,7 +28,7 @@ pub struct Arguments {
     /// Write the gradient to this file: float32, shape of the input
     #[arg(long, value_name = "G.npy")]
     output: PathBuf,
-    /// Execution provider: auto, cpu, cuda[:N] or tensorrt[:N]
+    /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
     #[arg(long, default_value = "auto")]
     provider: String,
     #[command(flatten)]
@@ -44,7 +44,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let network = opening::network(&home, Some(&arguments.model), &ports)?;
     let target = opening::target(&network, &arguments.target)?;
     let pictures = fitting(&network, pictures, &arguments.input)?;
-    let device = opening::provider(provider)?.device;
+    let device = opening::provider_for_one_shot(provider)?.device;
     let gradient =
         probe::input_gradient(&network, &target.objective, target.unit, pictures, device)
             .map_err(no_such_unit)?;

@@ -31,7 +31,7 @@ pub struct Arguments {
     /// Rank channels by the mean or the maximum over their positions: mean or maximum
     #[arg(long, value_name = "BY", requires = "photo", default_value = "mean")]
     rank: String,
-    /// Execution provider for photos: auto, cpu, cuda[:N] or tensorrt[:N]
+    /// Execution provider for photos: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
     #[arg(long, requires = "photo", default_value = "auto")]
     provider: String,
     /// Print one JSON object per layer, or per channel with --photo

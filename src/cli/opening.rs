@@ -122,11 +122,21 @@ pub fn layer(network: &Network, name: &str) -> Result<String, Failure> {
     Ok(found.name.clone())
 }
 
-/// Finds out where sessions run. `auto` says so when it falls back to the CPU although a GPU build is there.
+/// Finds out where sessions run. Where `auto` takes the CPU although there is an NVIDIA device, the reason is said.
 pub fn provider(wanted: Provider) -> Result<Active, Failure> {
     let active = wanted.resolve()?;
+    on_the_cpu(&active);
+    Ok(active)
+}
+
+/// As [`provider`], for a command that is done before a GPU were open: `auto` is the CPU.
+pub fn provider_for_one_shot(wanted: Provider) -> Result<Active, Failure> {
+    Ok(wanted.resolve_for_one_shot()?)
+}
+
+/// Says why the CPU was taken, if somebody could expect another device.
+pub fn on_the_cpu(active: &Active) {
     if let Some(why) = &active.why {
         remark(&format!("running on the CPU: {why}"));
     }
-    Ok(active)
 }

@@ -23,6 +23,7 @@ use session::{Made, Session, note};
 use std::path::PathBuf;
 use ziggurat::model::Network;
 use ziggurat::runs::Spec;
+use ziggurat::runs::queue::MOST_TOGETHER;
 use ziggurat::runtime::{Provider, Stop};
 
 #[derive(clap::Args)]
@@ -51,7 +52,7 @@ pub struct Arguments {
     /// Repeat the run with this id, or the one that made this picture; other options override its settings
     #[arg(long, value_name = "ID or PICTURE", conflicts_with_all = ["targets", "preset"])]
     from: Option<PathBuf>,
-    /// Execution provider: auto, cpu, cuda[:N] or tensorrt[:N]
+    /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
     #[arg(long, default_value = "auto")]
     provider: String,
     /// Write the picture and a JSON file beside it: NAME.png, or a folder (required for several targets or models)
@@ -109,14 +110,15 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         let stop = stop.clone();
         move || stop.stop()
     })?;
-    let device = opening::provider(provider)?.device;
+    let active = opening::provider(provider)?;
     let companions = match (record, plans.as_slice()) {
-        (Some(record), [plan]) => from::companions(&home, record, &plan.specs, device),
+        (Some(record), [plan]) => from::companions(&home, record, &plan.specs, active.device),
         _ => Vec::new(),
     };
     let session = Session {
         home: &home,
-        device,
+        active,
+        most_together: MOST_TOGETHER,
         stop,
         companions,
         arguments: &arguments,
@@ -180,7 +182,7 @@ fn make_all(
             },
         };
         match session.make(&opened, &plan.specs)? {
-            Made::All => {}
+            Made::All | Made::Not => {}
             Made::Some(problem) => note(&mut failed, about(problem.into())),
             Made::Stopped => {
                 if let Some(problem) = failed {

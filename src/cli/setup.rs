@@ -2,15 +2,24 @@
 
 use super::opening::{self, Fetching};
 use super::{Failure, output};
+use ziggurat::home::Home;
 use ziggurat::model::open::DEFAULT;
 use ziggurat::model::{Error, Source};
-use ziggurat::runtime::{library, providers};
+use ziggurat::runtime::library::{self, GpuPlan};
+use ziggurat::runtime::{nvidia, plugin};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Also download ONNX Runtime for NVIDIA GPUs
+    /// Also download ONNX Runtime for NVIDIA GPUs: the build that suits the driver and the GPUs, and NVIDIA's libraries that
+    /// are not installed (CUDA and cuDNN; under NVIDIA's licence)
     #[arg(long)]
     gpu: bool,
+    /// Also download the plugin for --provider webgpu, which runs wherever there is Vulkan (7 MB)
+    #[arg(long)]
+    webgpu: bool,
+    /// Print what would be downloaded, and how many bytes
+    #[arg(long)]
+    dry_run: bool,
     /// Names of models to download [default: the default model]
     #[arg(value_name = "CARD")]
     cards: Vec<String>,
@@ -29,11 +38,18 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             unknown @ Error::UnknownModel { .. } => Failure::usage(unknown),
             other => other.into(),
         })?;
-        sources.push(source);
+        sources.push((card, source));
     }
     if arguments.gpu {
-        let fetching = Fetching::new();
-        library::fetch_gpu(&home, &|stage| fetching.show(stage))?;
+        let plan = library::plan_gpu(&home)?;
+        say(&plan)?;
+        if !arguments.dry_run {
+            let fetching = Fetching::new();
+            plan.fetch(&home, &|stage| fetching.show(stage))?;
+        }
+    }
+    if arguments.dry_run {
+        return Ok(would_fetch(&home, arguments.webgpu, &sources)?);
     }
     let found = opening::library(&home)?.found();
     output::line(&format!(
@@ -42,10 +58,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         found.origin,
         found.path.display()
     ))?;
-    if arguments.gpu {
-        output::line(&providers::gpu_report())?;
+    if arguments.webgpu {
+        let fetching = Fetching::new();
+        let path = plugin::fetch_webgpu(&home.runtime(), &|stage| fetching.show(stage))?;
+        output::line(&format!("WebGPU plugin: {}", path.display()))?;
     }
-    for source in sources {
+    for (_, source) in sources {
         let file = {
             let fetching = Fetching::new();
             source.open(&home, &|stage| fetching.show(stage))?
@@ -53,4 +71,67 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         output::line(&format!("{}: {}", file.name, file.path.display()))?;
     }
     Ok(())
+}
+
+/// Says what suits this machine and what of it is missing, before anything is fetched.
+fn say(plan: &GpuPlan) -> std::io::Result<()> {
+    match nvidia::driver() {
+        Ok(_) => {}
+        Err(why) => output::remark(&format!(
+            "{why} (this is the build for CUDA {}, for a machine whose driver is 580 or newer)",
+            plan.cuda()
+        )),
+    }
+    for one in &plan.there {
+        if let Some((place, path)) = &one.found {
+            output::line(&format!("  {:<18} {place}: {}", one.file, path.display()))?;
+        }
+    }
+    let packages: Vec<String> = plan.packages.iter().map(ToString::to_string).collect();
+    match packages.is_empty() {
+        true => output::line("nothing to fetch for the GPU"),
+        false => output::line(&format!(
+            "to fetch for CUDA {}: {}, {} in all",
+            plan.cuda(),
+            packages.join(", "),
+            size(plan.bytes())
+        )),
+    }
+}
+
+fn would_fetch(home: &Home, webgpu: bool, sources: &[(&String, Source)]) -> std::io::Result<()> {
+    if let Some(package) = plugin::webgpu_package().filter(|_| webgpu) {
+        let state = match package.folder(&home.runtime()).is_dir() {
+            true => "there already".into(),
+            false => size(package.bytes),
+        };
+        output::line(&format!("{package}: {state}"))?;
+    }
+    for (card, source) in sources {
+        let state = match source.is_here(home) {
+            true => "there already",
+            false => "to be fetched",
+        };
+        output::line(&format!("{card}: {state}"))?;
+    }
+    Ok(())
+}
+
+/// Bytes as people read them: `1.3 GB`.
+fn size(bytes: u64) -> String {
+    match bytes {
+        1_000_000_000.. => format!("{:.1} GB", bytes as f64 / 1e9),
+        _ => format!("{:.0} MB", bytes as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_in_the_unit_of_downloads() {
+        assert_eq!(size(6_892_120), "7 MB");
+        assert_eq!(size(1_347_513_742), "1.3 GB");
+    }
 }

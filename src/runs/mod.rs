@@ -93,6 +93,24 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the device, or ONNX Runtime, said, if it is that which failed.
+    pub fn of_runtime(&self) -> Option<&crate::runtime::Error> {
+        match self {
+            Self::Ascent(crate::ascent::Error::Runtime(problem)) => Some(problem),
+            _ => None,
+        }
+    }
+
+    /// How many of `runs` that stepped together may fit into the device's memory, which was too small for all of them;
+    /// `None` if it was not, or one alone did not fit.
+    pub fn fewer_that_may_fit(&self, runs: usize) -> Option<usize> {
+        let is_full = matches!(
+            self.of_runtime(),
+            Some(crate::runtime::Error::NoMemory { .. })
+        );
+        (is_full && runs > 1).then_some(runs / 2)
+    }
+
     /// Whether an ascent was only stopped.
     pub fn is_stop(&self) -> bool {
         matches!(self, Self::Ascent(problem) if problem.is_stop())
@@ -104,5 +122,31 @@ impl Error {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full(path),
             _ => Self::File { path, source },
         }
+    }
+}
+
+#[cfg(test)]
+mod error_tests {
+    use super::Error;
+    use crate::ascent;
+    use crate::runtime::{self, Device};
+
+    #[test]
+    fn runs_that_do_not_fit_are_halved_until_one_alone_is_left() {
+        let full = || -> Error {
+            let reason = "CUDA failure 2: out of memory".into();
+            let device = Device::Cuda(0);
+            ascent::Error::Runtime(runtime::Error::NoMemory { device, reason }).into()
+        };
+        assert_eq!(full().fewer_that_may_fit(8), Some(4));
+        assert_eq!(full().fewer_that_may_fit(3), Some(1));
+        assert_eq!(full().fewer_that_may_fit(1), None);
+        let other: Error = ascent::Error::Runtime(runtime::Error::Stopped).into();
+        assert_eq!(other.fewer_that_may_fit(8), None);
+        assert!(
+            full()
+                .of_runtime()
+                .is_some_and(runtime::Error::is_of_device)
+        );
     }
 }

@@ -6,7 +6,7 @@ use ort::session::IoBinding;
 use ort::value::DynTensor;
 
 use super::session::read;
-use super::{Error, Session, Tensor};
+use super::{Device, Error, Library, Session, Tensor};
 
 /// One value of the state: the output `output` of a step is the input `input` of the next.
 #[derive(Debug)]
@@ -53,10 +53,12 @@ impl Loop {
                 initial
                     .element()
                     .allocate(&allocator, initial.shape())
-                    .map_err(Error::run)
+                    .map_err(|error| session.failed(error))
             };
             let mut buffers = [buffer()?, buffer()?];
-            initial.write(&mut buffers[0]).map_err(Error::run)?;
+            initial
+                .write(&mut buffers[0])
+                .map_err(|error| session.failed(error))?;
             carried.push(Carried {
                 input: input.to_string(),
                 output: output.to_string(),
@@ -256,18 +258,21 @@ fn find(carried: &[Carried], name: &str) -> Result<usize, Error> {
 
 /// Memory of the device that the session runs on.
 fn allocator(session: &Session) -> Result<Allocator, Error> {
-    let Some(number) = session.active().device.gpu() else {
-        return Ok(Allocator::default());
+    let memory = match session.device() {
+        Device::Cpu => return Ok(Allocator::default()),
+        Device::Cuda(number) | Device::TensorRt(number) => MemoryInfo::new(
+            AllocationDevice::CUDA,
+            number as i32,
+            AllocatorType::Device,
+            MemoryType::Default,
+        )
+        .map_err(Error::run)?,
+        Device::Plugin(plugin) => {
+            let memory = plugin.memory(Library::loaded()?);
+            memory.map_err(|why| session.failed(why))?
+        }
     };
-    let memory = MemoryInfo::new(
-        AllocationDevice::CUDA,
-        number as i32,
-        AllocatorType::Device,
-        MemoryType::Default,
-    );
-    memory
-        .and_then(|memory| Allocator::new(&session.inner, memory))
-        .map_err(Error::run)
+    Allocator::new(&session.inner, memory).map_err(|error| session.failed(error))
 }
 
 /// Tells sessions apart. A loop's bindings keep its session alive, so that no other can take its address.

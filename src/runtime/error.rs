@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::providers::Device;
+use super::providers::{Device, KNOWN};
 use super::tensors::Element;
 use crate::text::printable;
 
@@ -78,8 +78,18 @@ pub enum Error {
     NotLoaded,
 
     /// A word that names no provider.
-    #[error("unknown provider `{0}`: use auto, cpu, cuda[:N] or tensorrt[:N]")]
+    #[error("unknown provider `{0}`: use {KNOWN}")]
     UnknownProvider(String),
+
+    /// There is no pinned plugin for this machine.
+    #[error(
+        "no WebGPU plugin is pinned for {system}: --provider plugin:PATH takes the path of another plugin's library"
+    )]
+    NoPlugin { system: String },
+
+    /// No pinned build for GPUs suits this machine.
+    #[error("no build for this machine's GPUs: {0}")]
+    NoGpuBuild(String),
 
     /// The provider that was asked for cannot start.
     #[error("{device} cannot start: {why}")]
@@ -129,6 +139,16 @@ pub enum Error {
     #[error("the run failed: {reason}")]
     Run { reason: String },
 
+    /// A run failed on a device other than the CPU.
+    #[error("the run failed on {device}: {reason}")]
+    OnDevice { device: Device, reason: String },
+
+    /// A device has no memory left for what is asked of it.
+    #[error(
+        "{device} has not enough free memory ({reason}); take fewer or smaller pictures, another device, or end what else uses it"
+    )]
+    NoMemory { device: Device, reason: String },
+
     /// A run was stopped through its [`super::Stop`].
     #[error("stopped")]
     Stopped,
@@ -158,6 +178,43 @@ impl Error {
             doing,
             path,
             source,
+        }
+    }
+
+    /// Whether it is the device that failed, so that another may do better.
+    pub fn is_of_device(&self) -> bool {
+        matches!(
+            self,
+            Self::Provider { .. } | Self::OnDevice { .. } | Self::NoMemory { .. }
+        )
+    }
+
+    /// ONNX Runtime's message about what was done on a device, on one line.
+    pub(super) fn on(device: Device, error: impl std::fmt::Display) -> Self {
+        let reason = one_line(&error.to_string());
+        if is_about_memory(&reason) {
+            return Self::NoMemory { device, reason };
+        }
+        match device {
+            Device::Cpu => Self::Run { reason },
+            device => Self::OnDevice {
+                device,
+                reason: device.explain(&reason),
+            },
+        }
+    }
+
+    /// ONNX Runtime's message about a session that could not be made.
+    pub(super) fn opening(device: Device, said: &str) -> Self {
+        if device == Device::Cpu || is_about_the_model(said) {
+            return Self::model(said);
+        }
+        match Self::on(device, said) {
+            Self::OnDevice { device, reason } => Self::Provider {
+                device,
+                why: reason,
+            },
+            other => other,
         }
     }
 
@@ -193,6 +250,42 @@ fn of_a_node(said: &str) -> Option<String> {
     Some(format!("node {} ({op}): {why}", printable(name)))
 }
 
+/// Whether ONNX Runtime refuses a model before any device is asked.
+fn is_about_the_model(said: &str) -> bool {
+    let of_files = [
+        "This is an invalid model",
+        "Protobuf parsing failed",
+        "INVALID_GRAPH",
+        "INVALID_PROTOBUF",
+        "Type Error",
+        "ShapeInferenceError",
+        "NOT_IMPLEMENTED",
+    ];
+    of_files.iter().any(|words| said.contains(words))
+}
+
+/// Whether a message of ONNX Runtime, CUDA, cuDNN, cuBLAS or Vulkan says that memory is used up.
+fn is_about_memory(said: &str) -> bool {
+    [
+        "out of memory",
+        "Out of memory",
+        "OUT_OF_MEMORY",
+        "OUT_OF_DEVICE_MEMORY",
+        "Failed to allocate memory",
+        "ALLOC_FAILED",
+        "bad_alloc",
+        "CUDA failure 2:",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
+}
+
+/// The loader's own words: its error says only that `dlopen` failed, the error below it says why.
+pub(super) fn loader_says(error: &dyn std::error::Error) -> String {
+    let inner = std::iter::successors(Some(error), |error| error.source()).last();
+    one_line(&inner.unwrap_or(error).to_string())
+}
+
 /// A message of several lines as one.
 pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -201,6 +294,27 @@ pub(super) fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_is_sorted_by_what_can_be_done_about_it() {
+        let on = |said: &str| Error::on(Device::Cuda(1), said);
+        for said in [
+            "CUDA failure 2: out of memory ; GPU=0",
+            "BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 4",
+            "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED",
+            "std::bad_alloc",
+        ] {
+            assert!(matches!(on(said), Error::NoMemory { .. }), "{said}");
+        }
+        let error = on("CUDNN_STATUS_NOT_SUPPORTED\nin Conv");
+        assert!(error.is_of_device());
+        assert_eq!(
+            error.to_string(),
+            "the run failed on cuda:1: CUDNN_STATUS_NOT_SUPPORTED in Conv"
+        );
+        let on_cpu = Error::on(Device::Cpu, "a shape does not fit");
+        assert!(matches!(on_cpu, Error::Run { .. }) && !on_cpu.is_of_device());
+    }
 
     #[test]
     fn a_complaint_about_a_node_names_it_and_says_why() {

@@ -5,81 +5,59 @@
 //! folders in which systems keep libraries. If none has a usable one, the pinned CPU build is fetched into the data
 //! folder.
 
+mod gpu;
+
+pub use gpu::{GpuPlan, plan_gpu};
+
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ort::environment::Environment;
+use ort::ep::{CUDA, ExecutionProvider};
 use ort::logging::LogLevel;
 
-use super::error::one_line;
+use super::error::{loader_says, one_line};
+use super::nvidia::{Built, builds, files};
 use super::{Error, Package, Progress};
 use crate::home::Home;
 
 /// The oldest usable minor version of ONNX Runtime 1.
 pub const MINIMUM_MINOR: u32 = ort::MINOR_VERSION;
-/// The version of the pinned GPU build.
-pub const GPU_VERSION: &str = "1.31.1";
 const CPU_VERSION: &str = "1.32.0";
 
-/// A build of ONNX Runtime that can be fetched.
-struct Build {
-    gpu: bool,
-    arch: &'static str,
-    package: Package,
-}
-
-/// All builds are for Linux with the GNU C library 2.28 or newer; they are MIT licensed.
-const BUILDS: [Build; 3] = [
-    Build {
-        gpu: false,
-        arch: "x86_64",
-        package: Package {
+/// The pinned builds for the CPU, by architecture: for Linux with the GNU C library 2.28 or newer, MIT licensed. Those for
+/// GPUs are [`builds::BUILDS`].
+const CPU_BUILDS: [(&str, Package); 2] = [
+    (
+        "x86_64",
+        Package {
             name: "onnxruntime",
             version: CPU_VERSION,
             sha256: "5a34fc4dfeb5a7b4a74c95dcba1e773d722abda720b474edf1b0c419dc6d163d",
             bytes: 27_773_237,
             platform: Some("manylinux_2_28_x86_64"),
         },
-    },
-    Build {
-        gpu: false,
-        arch: "aarch64",
-        package: Package {
+    ),
+    (
+        "aarch64",
+        Package {
             name: "onnxruntime",
             version: CPU_VERSION,
             sha256: "2303372a85299b6757b0e11e1cbf13e410ddf7e10c37f4b37e99d1c90e7daf7c",
             bytes: 23_195_070,
             platform: Some("manylinux_2_28_aarch64"),
         },
-    },
-    Build {
-        gpu: true,
-        arch: "x86_64",
-        package: Package {
-            name: "onnxruntime-gpu",
-            version: GPU_VERSION,
-            sha256: "e26c475fe361b2015f45b4b824bd13f0bb20204e59b62814e6f0acd5f3d491a6",
-            bytes: 255_560_985,
-            platform: Some("manylinux_2_28_x86_64"),
-        },
-    },
+    ),
 ];
 
-impl Build {
-    /// The pinned build for this machine, if there is one.
-    fn here(gpu: bool) -> Option<&'static Self> {
-        let fits = cfg!(all(target_os = "linux", target_env = "gnu"));
-        BUILDS
-            .iter()
-            .find(|build| fits && build.gpu == gpu && build.arch == std::env::consts::ARCH)
-    }
+const IS_GNU_LINUX: bool = cfg!(all(target_os = "linux", target_env = "gnu"));
 
-    fn folder(&self, home: &Home) -> PathBuf {
-        home.runtime()
-            .join(format!("{}-{}", self.package.name, self.package.version))
-    }
+/// The pinned build for this machine's CPU, if there is one.
+fn cpu_package() -> Option<Package> {
+    let here = |(arch, _): &&(&str, Package)| IS_GNU_LINUX && *arch == std::env::consts::ARCH;
+    CPU_BUILDS.iter().find(here).map(|(_, package)| *package)
 }
 
 /// Where a library was found.
@@ -159,8 +137,9 @@ fn named(path: &Path) -> Result<Search, Error> {
 }
 
 fn search(home: &Home, system: &[PathBuf]) -> Search {
-    let fetched = [true, false].into_iter().filter_map(Build::here);
-    let fetched = fetched.map(|build| (Origin::Data, build.folder(home)));
+    let mut fetched = gpu::folders(home);
+    fetched.extend(cpu_package().map(|package| package.folder(&home.runtime())));
+    let fetched = fetched.into_iter().map(|folder| (Origin::Data, folder));
     let folders = fetched.chain(
         system
             .iter()
@@ -257,17 +236,14 @@ fn version(path: &Path, minor: u32) -> String {
     }
 }
 
-/// The loader's own words: its error says only that `dlopen` failed, the error below it says why.
-fn loader_says(error: &dyn std::error::Error) -> String {
-    let inner = std::iter::successors(Some(error), |error| error.source()).last();
-    one_line(&inner.unwrap_or(error).to_string())
-}
-
 /// ONNX Runtime, loaded.
 #[derive(Debug)]
 pub struct Library {
     found: Found,
     environment: Environment,
+    /// The folder of fetched libraries.
+    runtime: PathBuf,
+    built: OnceLock<Result<Built, String>>,
 }
 
 static LOADED: OnceLock<Library> = OnceLock::new();
@@ -288,7 +264,7 @@ impl Library {
             Some(found) => found,
             None => fetch(home, progress).map_err(|error| no_library(&search.skipped, error))?,
         };
-        let library = Self::initialise(found)?;
+        let library = Self::initialise(found, home.runtime())?;
         Ok(LOADED.get_or_init(|| library))
     }
 
@@ -305,11 +281,46 @@ impl Library {
         &self.found
     }
 
+    /// The folder of fetched libraries.
+    pub(super) fn runtime(&self) -> &Path {
+        &self.runtime
+    }
+
+    /// The CUDA that it is built for, or why it is for none.
+    pub(super) fn built_for_cuda(&self) -> Result<Built, String> {
+        let built = self.built.get_or_init(|| {
+            let found = &self.found;
+            let none = || {
+                format!(
+                    "the ONNX Runtime at {} is built without CUDA; run `ziggurat setup --gpu` to fetch one that has it",
+                    found.path.display()
+                )
+            };
+            if !CUDA::is_available().unwrap_or(false) {
+                return Err(none());
+            }
+            let pinned = match found.origin {
+                Origin::Data => builds::Build::of_version(&found.version),
+                Origin::Variable | Origin::System => None,
+            };
+            let provider = found.path.with_file_name("libonnxruntime_providers_cuda.so");
+            let major = pinned.map(|build| build.cuda.major);
+            let major = major.or_else(|| files::cuda_of(&provider)).ok_or_else(|| {
+                format!(
+                    "{} is missing or no build for CUDA; run `ziggurat setup --gpu` to fetch one",
+                    provider.display()
+                )
+            })?;
+            Ok(Built { major, pinned })
+        });
+        built.clone()
+    }
+
     pub(super) fn environment(&self) -> &Environment {
         &self.environment
     }
 
-    fn initialise(found: Found) -> Result<Self, Error> {
+    fn initialise(found: Found, runtime: PathBuf) -> Result<Self, Error> {
         let bad = |reason| Error::BadLibrary {
             path: found.path.clone(),
             reason,
@@ -325,7 +336,12 @@ impl Library {
             .map_err(|error| bad(one_line(&error.to_string())))?;
         environment.set_log_level(LogLevel::Warning);
         tracing::info!(path = %found.path.display(), version = found.version, "loaded ONNX Runtime");
-        Ok(Self { found, environment })
+        Ok(Self {
+            found,
+            environment,
+            runtime,
+            built: OnceLock::new(),
+        })
     }
 }
 
@@ -347,25 +363,23 @@ fn log(level: LogLevel, category: &str, _id: &str, at: &str, message: &str) {
 /// # Errors
 /// As [`Package::fetch`]; and if none is pinned for this machine.
 pub fn fetch(home: &Home, progress: &Progress<'_>) -> Result<Found, Error> {
-    fetch_build(false, home, progress)
+    fetch_package(
+        cpu_package().ok_or_else(|| no_build("build"))?,
+        home,
+        progress,
+    )
 }
 
-/// Fetches the pinned GPU build into the data folder, unless it is there. The next process prefers it. What the machine
-/// must have besides is told by [`super::providers::needs`].
-///
-/// # Errors
-/// As [`fetch`].
-pub fn fetch_gpu(home: &Home, progress: &Progress<'_>) -> Result<Found, Error> {
-    fetch_build(true, home, progress)
-}
-
-fn fetch_build(gpu: bool, home: &Home, progress: &Progress<'_>) -> Result<Found, Error> {
-    let build = Build::here(gpu).ok_or_else(|| Error::NoBuild {
-        wanted: if gpu { "for GPUs" } else { "build" },
+fn no_build(wanted: &'static str) -> Error {
+    Error::NoBuild {
+        wanted,
         system: format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH),
         minimum: MINIMUM_MINOR,
-    })?;
-    let folder = build.package.fetch(&build.folder(home), &keep, progress)?;
+    }
+}
+
+fn fetch_package(package: Package, home: &Home, progress: &Progress<'_>) -> Result<Found, Error> {
+    let folder = package.fetch(&package.folder(&home.runtime()), &keep, progress)?;
     let bad = |reason: String| Error::BadLibrary {
         path: folder.clone(),
         reason,

@@ -2,7 +2,9 @@
 //!
 //! - [`package`]: fetches a pinned Python package with the user's own `pip` and keeps chosen files of it
 //! - [`library`]: finds the shared library, or fetches it, and loads it once a process
-//! - [`providers`]: where a session runs, and why not elsewhere
+//! - [`providers`]: where a session runs, and why not elsewhere; `trial` finds out with a small model
+//! - [`nvidia`]: CUDA on this machine: the driver, NVIDIA's libraries, the build that suits them
+//! - [`plugin`]: providers that come as libraries of their own, WebGPU first
 //! - [`session`]: an opened model on host tensors, and how to stop a run
 //! - [`binding`]: state that stays on the device from run to run
 //! - [`tensors`]: host tensors and their element types
@@ -13,18 +15,22 @@
 
 mod assignment;
 pub mod binding;
+mod device_copy;
 mod error;
 pub mod folding;
 pub mod inference;
 pub mod library;
 #[cfg(test)]
 mod models;
+pub mod nvidia;
 pub mod package;
+pub mod plugin;
 pub mod providers;
 pub mod session;
 pub mod tensors;
 #[doc(hidden)]
 pub mod testing;
+mod trial;
 mod weights;
 
 pub use assignment::Assigned;
@@ -32,6 +38,7 @@ pub use binding::Loop;
 pub use error::Error;
 pub use library::{Found, Library, Origin};
 pub use package::{Package, Progress, Stage};
+pub use plugin::Plugin;
 pub use providers::{Active, Device, Provider};
 pub use session::{Optimisation, Options, Port, Session, Stop};
 pub use tensors::{Element, Tensor};

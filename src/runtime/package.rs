@@ -52,6 +52,11 @@ impl std::fmt::Display for Package {
 }
 
 impl Package {
+    /// The folder that its files are kept in, below that of all.
+    pub fn folder(&self, all: &Path) -> PathBuf {
+        all.join(format!("{}-{}", self.name, self.version))
+    }
+
     /// Makes the folder `into` hold the files of the wheel that `want` names: it maps an entry's path in the wheel to
     /// the file's path below `into`, or to `None` to leave it out. A folder that is there already is taken as it is.
     ///

@@ -1,21 +1,20 @@
-//! Where a session runs: on the CPU, on a GPU through CUDA, or on a GPU through TensorRT; and, when it cannot, the file
-//! or driver that is missing.
+//! Where a session runs: on the CPU, on an NVIDIA GPU through CUDA or TensorRT, or on what a plugin reaches; and, when it
+//! cannot, what is missing and what to do.
 
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 
-use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
+use ort::ep::{self, ArenaExtendStrategy, ExecutionProvider, ExecutionProviderDispatch};
 use ort::session::builder::SessionBuilder;
 
 use super::error::one_line;
-use super::library::GPU_VERSION;
-use super::{Error, Library};
+use super::nvidia::{self, files};
+use super::{Error, Library, Plugin, trial};
 
-/// What the user asks for: `auto`, `cpu`, `cuda[:N]`, `tensorrt[:N]`.
+/// What the user asks for: `auto`, `cpu`, `cuda[:N]`, `webgpu`, `tensorrt[:N]`, `plugin:PATH`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Provider {
-    /// CUDA on the first GPU if it can start, else the CPU.
+    /// CUDA on the GPU with most free memory if it works, else the CPU.
     #[default]
     Auto,
     /// The CPU.
@@ -24,6 +23,8 @@ pub enum Provider {
     Cuda(u32),
     /// TensorRT on the GPU of this number (and CUDA for what it does not take), or an error.
     TensorRt(u32),
+    /// What a plugin reaches, or an error.
+    Plugin(Plugin),
 }
 
 /// Where a session really runs.
@@ -35,21 +36,43 @@ pub enum Device {
     Cuda(u32),
     /// TensorRT on the GPU of this number.
     TensorRt(u32),
+    /// What a plugin reaches.
+    Plugin(Plugin),
 }
 
-/// Where a session runs, and what kept it from somewhere better.
+/// Where sessions run, and what kept them from somewhere better.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Active {
-    /// Where it runs.
+    /// Where they run.
     pub device: Device,
-    /// Why `auto` fell back to the CPU, on a machine that has an NVIDIA device.
+    /// Why `auto` took the CPU, on a machine that has an NVIDIA device.
     pub why: Option<String>,
+    /// Whether another device may be taken if this one fails: the user did not name it.
+    pub may_change: bool,
 }
+
+/// Lets NVIDIA's GPUs round the factors of products to 10 bits of mantissa in ascents, if it is `1`.
+pub const TF32_VARIABLE: &str = "ZIGGURAT_TF32";
+
+/// Whether ascents may be rounded so.
+pub fn is_tf32_allowed() -> bool {
+    std::env::var_os(TF32_VARIABLE).is_some_and(|value| value == "1")
+}
+
+/// What messages list as providers.
+pub const KNOWN: &str =
+    "auto, cpu, cuda[:N], webgpu, or, as experiments, tensorrt[:N] and plugin:PATH[,KEY=VALUE...]";
 
 impl FromStr for Provider {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
+        if let Some(library) = text.strip_prefix("plugin:") {
+            let plugin = Plugin::library(library);
+            return plugin
+                .map(Self::Plugin)
+                .ok_or_else(|| Error::UnknownProvider(text.to_string()));
+        }
         let (name, number) = match text.split_once(':') {
             Some((name, number)) => (name, number.parse().ok()),
             None => (text, Some(0)),
@@ -57,6 +80,7 @@ impl FromStr for Provider {
         match (name, number) {
             ("auto", _) if text == name => Ok(Self::Auto),
             ("cpu", _) if text == name => Ok(Self::Cpu),
+            ("webgpu", _) if text == name => Ok(Self::Plugin(Plugin::WebGpu)),
             ("cuda", Some(number)) => Ok(Self::Cuda(number)),
             ("tensorrt", Some(number)) => Ok(Self::TensorRt(number)),
             _ => Err(Error::UnknownProvider(text.to_string())),
@@ -66,11 +90,12 @@ impl FromStr for Provider {
 
 impl fmt::Display for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        match *self {
             Self::Auto => f.write_str("auto"),
             Self::Cpu => Device::Cpu.fmt(f),
-            Self::Cuda(number) => Device::Cuda(*number).fmt(f),
-            Self::TensorRt(number) => Device::TensorRt(*number).fmt(f),
+            Self::Cuda(number) => Device::Cuda(number).fmt(f),
+            Self::TensorRt(number) => Device::TensorRt(number).fmt(f),
+            Self::Plugin(plugin) => Device::Plugin(plugin).fmt(f),
         }
     }
 }
@@ -81,185 +106,8 @@ impl fmt::Display for Device {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(number) => write!(f, "cuda:{number}"),
             Self::TensorRt(number) => write!(f, "tensorrt:{number}"),
+            Self::Plugin(plugin) => plugin.fmt(f),
         }
-    }
-}
-
-impl Device {
-    /// The number of the GPU, if it is one.
-    pub fn gpu(self) -> Option<u32> {
-        match self {
-            Self::Cpu => None,
-            Self::Cuda(number) | Self::TensorRt(number) => Some(number),
-        }
-    }
-
-    /// How people call it.
-    fn title(self) -> &'static str {
-        match self {
-            Self::Cpu => "the CPU",
-            Self::Cuda(_) => "CUDA",
-            Self::TensorRt(_) => "TensorRT",
-        }
-    }
-
-    /// Whether the loaded library has code for it.
-    fn is_compiled_in(self) -> bool {
-        match self {
-            Self::Cpu => Ok(true),
-            Self::Cuda(_) => ep::CUDA::is_available(),
-            Self::TensorRt(_) => ep::TensorRT::is_available(),
-        }
-        .unwrap_or(false)
-    }
-
-    /// ONNX Runtime's providers for it, first choice first. The CPU is named too: a session without any provider may be
-    /// given one by ONNX Runtime's own policy.
-    fn providers(self, tf32: bool) -> Vec<ExecutionProviderDispatch> {
-        // A device number is far below 2^31; one that is not cannot exist, and -1 makes ONNX Runtime say so. It is
-        // always set: without it, a missing driver is noticed only when the session is built.
-        let number = |number: u32| i32::try_from(number).unwrap_or(-1);
-        let cuda = |n| {
-            ep::CUDA::default()
-                .with_device_id(number(n))
-                .with_tf32(tf32)
-                .build()
-        };
-        let cpu = ep::CPU::default().with_arena_allocator(true).build();
-        match self {
-            Self::Cpu => vec![cpu],
-            Self::Cuda(n) => vec![cuda(n), cpu],
-            Self::TensorRt(n) => {
-                let tensorrt = ep::TensorRT::default().with_device_id(number(n)).build();
-                vec![tensorrt, cuda(n), cpu]
-            }
-        }
-    }
-
-    /// Makes a session that is being built run here.
-    pub(super) fn register(
-        self,
-        library: &Library,
-        builder: &mut SessionBuilder,
-        tf32: bool,
-    ) -> Result<(), Error> {
-        if !self.is_compiled_in() {
-            return Err(self.cannot(format!(
-                "the ONNX Runtime at {} is built without {}; run `ziggurat setup --gpu` to fetch one that has it",
-                library.found().path.display(),
-                self.title()
-            )));
-        }
-        self.providers(tf32)
-            .iter()
-            .try_for_each(|provider| provider.register(builder))
-            .map_err(|error| self.cannot(self.explain(&error.to_string())))
-    }
-
-    fn cannot(self, why: String) -> Error {
-        Error::Provider { device: self, why }
-    }
-
-    /// ONNX Runtime's complaint, or better: every file that is missing.
-    pub(super) fn explain(self, said: &str) -> String {
-        let said = one_line(said);
-        let missing: Vec<Need> = needs(self).into_iter().filter(|need| !need.found).collect();
-        // A library of the system's own may be built for another CUDA, so the list holds only if the complaint is one
-        // of a missing file at all.
-        let about_files = said.contains("cannot open shared object") || said.contains(".so");
-        if missing.is_empty() || !about_files {
-            return said;
-        }
-        let files: Vec<&str> = missing.iter().map(|need| need.file).collect();
-        let mut sources: Vec<&str> = missing.iter().map(|need| need.from).collect();
-        sources.dedup();
-        format!(
-            "not found: {}; install {}, or put their folders on LD_LIBRARY_PATH",
-            files.join(", "),
-            sources.join(", ")
-        )
-    }
-}
-
-/// A library of the machine that ONNX Runtime's GPU build needs beside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Need {
-    /// Its file name.
-    pub file: &'static str,
-    /// What brings it.
-    pub from: &'static str,
-    /// Whether this machine's loader finds it.
-    pub found: bool,
-}
-
-const DRIVER: &str = "the NVIDIA driver";
-const CUDA: &str = "CUDA 13";
-const CUDNN: &str = "cuDNN 9 for CUDA 13";
-const TENSORRT: &str = "TensorRT 10";
-
-/// For CUDA: what the pinned GPU build links to, and what it opens later.
-const CUDA_FILES: [(&str, &str); 7] = [
-    ("libcuda.so.1", DRIVER),
-    ("libcudart.so.13", CUDA),
-    ("libcublasLt.so.13", CUDA),
-    ("libcublas.so.13", CUDA),
-    ("libcurand.so.10", CUDA),
-    ("libcufft.so.12", CUDA),
-    ("libcudnn.so.9", CUDNN),
-];
-/// For TensorRT, besides.
-const TENSORRT_FILES: [(&str, &str); 2] = [
-    ("libnvinfer.so.10", TENSORRT),
-    ("libnvonnxparser.so.10", TENSORRT),
-];
-
-/// What the pinned GPU build of ONNX Runtime needs on this machine for a device, and whether it is there. Files that
-/// are found stay loaded.
-pub fn needs(device: Device) -> Vec<Need> {
-    let (cuda, tensorrt): (&[_], &[_]) = match device {
-        Device::Cpu => (&[], &[]),
-        Device::Cuda(_) => (&CUDA_FILES, &[]),
-        Device::TensorRt(_) => (&CUDA_FILES, &TENSORRT_FILES),
-    };
-    cuda.iter()
-        .chain(tensorrt)
-        .map(|&(file, from)| Need {
-            file,
-            from,
-            found: ort::util::preload_dylib(file).is_ok(),
-        })
-        .collect()
-}
-
-/// What `doctor` shows of a provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
-    /// The provider, on the first GPU.
-    pub device: Device,
-    /// Whether the loaded library has code for it.
-    pub compiled_in: bool,
-    /// Why it cannot start; `None` if it did.
-    pub why_not: Option<String>,
-}
-
-/// Tries every provider with a model of one node.
-///
-/// # Errors
-/// If no library is loaded.
-pub fn probe() -> Result<Vec<Status>, Error> {
-    Library::loaded()?;
-    let devices = [Device::Cpu, Device::Cuda(0), Device::TensorRt(0)];
-    Ok(devices.into_iter().map(status).collect())
-}
-
-impl Provider {
-    /// Finds out where sessions of this provider run, by opening a model of one node.
-    ///
-    /// # Errors
-    /// [`Error::Provider`] if the one that is asked for cannot start.
-    pub fn resolve(self) -> Result<Active, Error> {
-        let session = super::Session::open(ONE_NODE, self, &super::Options::default())?;
-        Ok(session.active().clone())
     }
 }
 
@@ -269,70 +117,225 @@ impl From<Device> for Provider {
             Device::Cpu => Self::Cpu,
             Device::Cuda(number) => Self::Cuda(number),
             Device::TensorRt(number) => Self::TensorRt(number),
+            Device::Plugin(plugin) => Self::Plugin(plugin),
         }
     }
 }
 
-/// Files that the drivers of NVIDIA's devices make: on a server, under WSL, on a Jetson.
-const DEVICE_FILES: [&str; 4] = ["dev/nvidiactl", "dev/nvidia0", "dev/dxg", "dev/nvhost-gpu"];
+impl Device {
+    /// Makes a session that is being built run here.
+    pub(super) fn register(
+        self,
+        library: &'static Library,
+        builder: SessionBuilder,
+        tf32: bool,
+    ) -> Result<SessionBuilder, Error> {
+        let cannot = |why| Error::Provider { device: self, why };
+        let cpu = || ep::CPU::default().with_arena_allocator(true).build();
+        match self {
+            Self::Cpu => append(builder, &[cpu()]),
+            Self::Cuda(number) => {
+                nvidia_is_ready(library, number).map_err(cannot)?;
+                append(builder, &[cuda(number, tf32), cpu()])
+            }
+            Self::TensorRt(number) => {
+                nvidia_is_ready(library, number).map_err(cannot)?;
+                if !ep::TensorRT::is_available().unwrap_or(false) {
+                    return Err(cannot("this ONNX Runtime is built without TensorRT".into()));
+                }
+                files::load_tensorrt(library);
+                let tensorrt = ep::TensorRT::default()
+                    .with_device_id(signed(number))
+                    .build();
+                append(builder, &[tensorrt, cuda(number, tf32), cpu()])
+            }
+            Self::Plugin(plugin) => return plugin.register(library, builder).map_err(cannot),
+        }
+        .map_err(|said| cannot(self.explain(&said)))
+    }
 
-/// NVIDIA's number among makers of PCI devices, as Linux writes it.
-const PCI_VENDOR: &str = "0x10de";
-
-/// Whether this machine has an NVIDIA device, with or without a driver. Where it has none, nobody expects CUDA.
-pub fn has_nvidia_device() -> bool {
-    has_nvidia_device_below(Path::new("/"))
+    /// ONNX Runtime's complaint in one line, or better: the file that is missing and what brings it.
+    pub(super) fn explain(self, said: &str) -> String {
+        let said = one_line(said);
+        if let Self::Cpu | Self::Plugin(_) = self {
+            return said;
+        }
+        if said.contains("no kernel image") {
+            return format!(
+                "this ONNX Runtime has no code for the GPU ({said}); `ziggurat setup --gpu` fetches the build that suits it"
+            );
+        }
+        // Only a complaint about a library is one of a missing file.
+        let about_files = [
+            ".so", "dlopen", "cudnn", "CUDNN", "cublas", "CUBLAS", "nvrtc",
+        ];
+        if !about_files.iter().any(|word| said.contains(word)) {
+            return said;
+        }
+        let mut located = libraries();
+        if let Self::TensorRt(_) = self
+            && let Ok(library) = Library::loaded()
+        {
+            located.extend(files::load_tensorrt(library));
+        }
+        files::complaint(&located).unwrap_or(said)
+    }
 }
 
-fn has_nvidia_device_below(root: &Path) -> bool {
-    let devices = std::fs::read_dir(root.join("sys/bus/pci/devices"));
-    let mut devices = devices.into_iter().flatten().flatten();
-    let is_of_nvidia = |device: std::fs::DirEntry| {
-        let vendor = std::fs::read_to_string(device.path().join("vendor"));
-        vendor.is_ok_and(|vendor| vendor.trim() == PCI_VENDOR)
+/// CUDA as every session has it: what was asked for and no more is taken of a GPU that others use too.
+fn cuda(number: u32, tf32: bool) -> ExecutionProviderDispatch {
+    ep::CUDA::default()
+        .with_device_id(signed(number))
+        .with_tf32(tf32)
+        .with_arena_extend_strategy(ArenaExtendStrategy::SameAsRequested)
+        .build()
+}
+
+/// A device number is far below 2^31; one that is not cannot exist, and -1 makes ONNX Runtime say so.
+fn signed(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(-1)
+}
+
+fn append(
+    mut builder: SessionBuilder,
+    providers: &[ExecutionProviderDispatch],
+) -> Result<SessionBuilder, String> {
+    // The CPU is named too: a session without any provider may be given one by ONNX Runtime's own policy.
+    for provider in providers {
+        provider
+            .register(&mut builder)
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(builder)
+}
+
+/// Whether the driver, the GPU and the build fit together, and NVIDIA's libraries are loaded as far as they were found.
+fn nvidia_is_ready(library: &'static Library, number: u32) -> Result<(), String> {
+    let built = library.built_for_cuda()?;
+    let driver = nvidia::driver()?;
+    if let Some(why) = nvidia::refusal(driver, built, number) {
+        return Err(why);
+    }
+    files::load(library);
+    Ok(())
+}
+
+/// NVIDIA's libraries for the build that is loaded, and where each was found; empty if it is no build for CUDA.
+pub fn libraries() -> Vec<files::Located> {
+    Library::loaded().map_or_else(|_| Vec::new(), files::load)
+}
+
+impl Provider {
+    /// Finds out where sessions of this provider run, by running a small model there, once a process.
+    ///
+    /// # Errors
+    /// [`Error::Provider`] if the one that is asked for does not work.
+    pub fn resolve(self) -> Result<Active, Error> {
+        let library = Library::loaded()?;
+        let named = |device: Device| {
+            trial::result(device).map_err(|why| Error::Provider { device, why })?;
+            Ok(Active {
+                device,
+                why: None,
+                may_change: false,
+            })
+        };
+        match self {
+            Self::Cpu => Ok(Active::cpu(None)),
+            Self::Cuda(number) => named(Device::Cuda(number)),
+            Self::TensorRt(number) => named(Device::TensorRt(number)),
+            Self::Plugin(plugin) => named(Device::Plugin(plugin)),
+            Self::Auto => Ok(best(library)),
+        }
+    }
+
+    /// As [`Provider::resolve`], for what takes less time than to open a GPU: `auto` is the CPU.
+    ///
+    /// # Errors
+    /// As [`Provider::resolve`].
+    pub fn resolve_for_one_shot(self) -> Result<Active, Error> {
+        match self {
+            Self::Auto => Ok(Active::cpu(None)),
+            named => named.resolve(),
+        }
+    }
+}
+
+/// What `auto` takes.
+fn best(library: &'static Library) -> Active {
+    // Where there is no NVIDIA device, nobody expects CUDA.
+    if !nvidia::has_device() {
+        return Active::cpu(None);
+    }
+    let found = || -> Result<Device, String> {
+        let built = library.built_for_cuda()?;
+        let driver = nvidia::driver()?;
+        let gpu = nvidia::freest(driver, built).ok_or_else(|| {
+            nvidia::refusal(driver, built, 0).unwrap_or_else(|| "there is no GPU".into())
+        })?;
+        let device = Device::Cuda(gpu.number);
+        trial::result(device).map_err(|why| format!("{device}: {why}"))?;
+        Ok(device)
     };
-    DEVICE_FILES.iter().any(|file| root.join(file).exists()) || devices.any(is_of_nvidia)
+    match found() {
+        Ok(device) => Active {
+            device,
+            why: None,
+            may_change: true,
+        },
+        Err(why) => Active::cpu(Some(why)),
+    }
 }
 
-fn status(device: Device) -> Status {
-    Status {
+impl Active {
+    fn cpu(why: Option<String>) -> Self {
+        Self {
+            device: Device::Cpu,
+            why,
+            may_change: false,
+        }
+    }
+
+    /// Where to go on when a run fails here before anything was computed; `None` if the user named the device, or the
+    /// problem is none of the device's. The device is not taken again in this process.
+    pub fn after(&self, problem: &Error) -> Option<Self> {
+        if !self.may_change || !problem.is_of_device() {
+            return None;
+        }
+        let why = problem.to_string();
+        trial::give_up(self.device, &why);
+        Some(Self::cpu(Some(why)))
+    }
+}
+
+/// What `doctor` shows of a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The provider, on its first device.
+    pub device: Device,
+    /// Why it does not work; `None` if it does.
+    pub why_not: Option<String>,
+}
+
+/// Tries every provider with a small model.
+///
+/// # Errors
+/// If no library is loaded.
+pub fn probe() -> Result<Vec<Status>, Error> {
+    let library = Library::loaded()?;
+    let mut devices = vec![Device::Cpu];
+    let gpus = nvidia::driver().map_or(1, |driver| driver.gpus.len().max(1) as u32);
+    devices.extend((0..gpus).map(Device::Cuda));
+    devices.push(Device::Plugin(Plugin::WebGpu));
+    // An experiment is shown where it could be made.
+    if library.built_for_cuda().is_ok() && nvidia::has_device() {
+        devices.push(Device::TensorRt(0));
+    }
+    let status = |device| Status {
         device,
-        compiled_in: device.is_compiled_in(),
-        why_not: Provider::from(device)
-            .resolve()
-            .err()
-            .map(|error| match error {
-                Error::Provider { why, .. } => why,
-                other => other.to_string(),
-            }),
-    }
-}
-
-/// `y = Relu(x)` over one float32, as the bytes of an ONNX file of IR version 8 and opset 17.
-const ONE_NODE: &[u8] = b"\x08\x08\x3a\x2b\
-    \x0a\x0c\x0a\x01x\x12\x01y\x22\x04Relu\
-    \x12\x01g\
-    \x5a\x0b\x0a\x01x\x12\x06\x0a\x04\x08\x01\x12\x00\
-    \x62\x0b\x0a\x01y\x12\x06\x0a\x04\x08\x01\x12\x00\
-    \x42\x04\x0a\x00\x10\x11";
-
-/// What `setup --gpu` says once the GPU build is there.
-pub fn gpu_report() -> String {
-    let missing: Vec<_> = needs(Device::Cuda(0))
-        .into_iter()
-        .filter(|need| !need.found)
-        .collect();
-    if missing.is_empty() {
-        return format!("ONNX Runtime {GPU_VERSION} for GPUs has all it needs on this machine");
-    }
-    let list: Vec<_> = missing
-        .iter()
-        .map(|need| format!("{} ({})", need.file, need.from))
-        .collect();
-    format!(
-        "ONNX Runtime {GPU_VERSION} for GPUs also needs, and does not find: {}",
-        list.join(", ")
-    )
+        why_not: trial::result(device).err(),
+    };
+    Ok(devices.into_iter().map(status).collect())
 }
 
 #[cfg(test)]
@@ -341,7 +344,16 @@ mod tests {
 
     #[test]
     fn every_provider_is_written_as_it_is_read() {
-        for text in ["auto", "cpu", "cuda:0", "cuda:3", "tensorrt:1"] {
+        for text in [
+            "auto",
+            "cpu",
+            "cuda:0",
+            "cuda:3",
+            "tensorrt:1",
+            "webgpu",
+            "plugin:/opt/a:b.so",
+            "plugin:x.so,device=1,a=b",
+        ] {
             assert_eq!(text.parse::<Provider>().unwrap().to_string(), text);
         }
         assert_eq!("cuda".parse::<Provider>().unwrap(), Provider::Cuda(0));
@@ -352,34 +364,62 @@ mod tests {
     }
 
     #[test]
-    fn an_nvidia_device_is_known_by_its_driver_or_by_its_maker() {
-        let root = tempfile::tempdir().unwrap();
-        let put = |file: &str, text: &str| {
-            let path = root.path().join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
-        let has = || has_nvidia_device_below(root.path());
-        assert!(!has());
-        put("sys/bus/pci/devices/0000:00:02.0/vendor", "0x8086\n");
-        assert!(!has());
-        put("sys/bus/pci/devices/0000:01:00.0/vendor", "0x10de\n");
-        assert!(has());
-        std::fs::remove_dir_all(root.path().join("sys")).unwrap();
-        put("dev/nvidiactl", "");
-        assert!(has());
+    fn a_word_that_is_no_provider_is_refused_with_those_that_are() {
+        for text in [
+            "gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:1", "auto:0", "webgpu:0", "plugin:", "CUDA",
+            "",
+        ] {
+            let error = text.parse::<Provider>().unwrap_err().to_string();
+            assert_eq!(error, format!("unknown provider `{text}`: use {KNOWN}"));
+        }
     }
 
     #[test]
-    fn a_word_that_is_no_provider_is_refused_with_those_that_are() {
-        for text in [
-            "gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:1", "auto:0", "CUDA", "",
-        ] {
-            let error = text.parse::<Provider>().unwrap_err().to_string();
-            assert_eq!(
-                error,
-                format!("unknown provider `{text}`: use auto, cpu, cuda[:N] or tensorrt[:N]")
-            );
+    fn auto_goes_on_with_the_cpu_when_the_device_it_took_fails() {
+        let failed = || Error::OnDevice {
+            device: Device::Cuda(4321),
+            reason: "CUDNN_STATUS_EXECUTION_FAILED".into(),
+        };
+        let auto = Active {
+            device: Device::Cuda(4321),
+            why: None,
+            may_change: true,
+        };
+        let next = auto.after(&failed()).unwrap();
+        assert_eq!(next.device, Device::Cpu);
+        assert_eq!(
+            next.why.as_deref(),
+            Some("the run failed on cuda:4321: CUDNN_STATUS_EXECUTION_FAILED")
+        );
+        assert_eq!(next.after(&failed()), None);
+        let named = Active {
+            may_change: false,
+            ..auto.clone()
+        };
+        assert_eq!(named.after(&failed()), None);
+        assert_eq!(auto.after(&Error::Stopped), None);
+        assert_eq!(auto.after(&Error::model("it is damaged")), None);
+    }
+
+    #[test]
+    fn without_a_gpu_a_provider_says_what_is_missing() {
+        super::super::testing::library();
+        assert_eq!(Provider::Cpu.resolve().unwrap().device, Device::Cpu);
+        assert_eq!(
+            Provider::Auto.resolve_for_one_shot().unwrap().device,
+            Device::Cpu
+        );
+        if nvidia::has_device() {
+            return;
         }
+        assert_eq!(Provider::Auto.resolve().unwrap(), Active::cpu(None));
+        let why = Provider::Cuda(0).resolve().unwrap_err().to_string();
+        assert!(
+            why.starts_with("cuda:0 cannot start: ") && why.contains("setup --gpu"),
+            "{why}"
+        );
+        let missing = "plugin:/nowhere/libx.so".parse::<Provider>().unwrap();
+        let why = missing.resolve().unwrap_err().to_string();
+        assert!(why.contains("there is no file"), "{why}");
     }
 }

@@ -6,6 +6,7 @@ mod threads;
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
@@ -14,7 +15,7 @@ use ort::session::{IoBinding, RunOptions, Session as OrtSession, SessionOutputs}
 pub use stop::Stop;
 
 use super::assignment::{self, Assigned};
-use super::providers::{Active, Device, has_nvidia_device};
+use super::providers::Device;
 use super::weights::Weights;
 use super::{Element, Error, Library, Provider, Tensor};
 use crate::onnx::file;
@@ -35,8 +36,8 @@ pub enum Optimisation {
     All,
 }
 
-/// How a session is to be opened. The default is for speed.
-#[derive(Debug, Clone)]
+/// How a session is to be opened. The default rewrites graphs for speed and rounds nothing that the model does not round.
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// How far the graph is rewritten.
     pub optimisation: Optimisation,
@@ -46,26 +47,13 @@ pub struct Options {
     pub record_assignment: bool,
     /// Where the model's external data lies, if it has any.
     pub folder: Option<PathBuf>,
-    /// Let GPUs round the factors of products to 10 bits of mantissa, several times faster.
+    /// Let NVIDIA's GPUs round the factors of products to 10 bits of mantissa, several times faster: enough to climb, but a
+    /// gradient is off by some 17 %.
     pub tf32: bool,
     /// Where to write the rewritten graph.
     pub optimised: Option<PathBuf>,
     /// What stops opening and running. One handle may serve several sessions.
     pub stop: Stop,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            optimisation: Optimisation::default(),
-            threads: None,
-            record_assignment: false,
-            folder: None,
-            tf32: true,
-            optimised: None,
-            stop: Stop::default(),
-        }
-    }
 }
 
 /// An input or output that a model declares.
@@ -124,11 +112,13 @@ impl std::fmt::Display for Port {
 /// A model, ready to run.
 pub struct Session {
     pub(super) inner: OrtSession,
-    active: Active,
+    device: Device,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
     run_options: Arc<RunOptions>,
     stop: Stop,
+    /// How long its runs took so far.
+    busy: Duration,
     /// What `inner` reads, and so what goes after it.
     _weights: Weights,
 }
@@ -164,39 +154,41 @@ impl Session {
 
     fn open_source(model: Source, provider: Provider, options: &Options) -> Result<Self, Error> {
         let library = Library::loaded()?;
-        let open = |device| open_on(device, library, model, options);
-        let ((inner, weights), device, why) = match provider {
-            Provider::Cpu => (open(Device::Cpu)?, Device::Cpu, None),
-            Provider::Cuda(number) => (open(Device::Cuda(number))?, Device::Cuda(number), None),
-            Provider::TensorRt(number) => {
-                let device = Device::TensorRt(number);
-                (open(device)?, device, None)
-            }
-            Provider::Auto => match open(Device::Cuda(0)) {
-                Ok(inner) => (inner, Device::Cuda(0), None),
-                Err(Error::Stopped) => return Err(Error::Stopped),
-                Err(error) => {
-                    let why = has_nvidia_device().then(|| error.to_string());
-                    (open(Device::Cpu)?, Device::Cpu, why)
-                }
-            },
+        let device = match provider {
+            Provider::Cpu => Device::Cpu,
+            Provider::Cuda(number) => Device::Cuda(number),
+            Provider::TensorRt(number) => Device::TensorRt(number),
+            Provider::Plugin(plugin) => Device::Plugin(plugin),
+            Provider::Auto => provider.resolve()?.device,
         };
+        let (inner, weights) = open_on(device, library, model, options)?;
         let run_options = Arc::new(RunOptions::new().map_err(Error::model)?);
         options.stop.watch_runs(&run_options);
         Ok(Self {
             inputs: inner.inputs().iter().map(Port::of).collect(),
             outputs: inner.outputs().iter().map(Port::of).collect(),
             inner,
-            active: Active { device, why },
+            device,
             run_options,
             stop: options.stop.clone(),
+            busy: Duration::ZERO,
             _weights: weights,
         })
     }
 
-    /// Where it runs, and why not elsewhere.
-    pub fn active(&self) -> &Active {
-        &self.active
+    /// Where it runs.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// How long its runs took so far, copies to and from the device included.
+    pub fn busy(&self) -> Duration {
+        self.busy
+    }
+
+    /// What ONNX Runtime said of something that was done on the session's device.
+    pub(super) fn failed(&self, error: impl std::fmt::Display) -> Error {
+        Error::on(self.device, error)
     }
 
     /// The model's inputs, in its order.
@@ -307,23 +299,26 @@ impl Session {
         if self.stop.is_stopped() {
             return Err(Error::Stopped);
         }
-        let stop = &self.stop;
-        self.inner
-            .run_binding_with_options(binding, &self.run_options)
-            .map_err(|error| {
-                if stop.is_stopped() {
-                    Error::Stopped
-                } else {
-                    Error::run(error)
-                }
-            })
+        let (stop, device) = (&self.stop, self.device);
+        let start = Instant::now();
+        let results = self
+            .inner
+            .run_binding_with_options(binding, &self.run_options);
+        self.busy += start.elapsed();
+        results.map_err(|error| {
+            if stop.is_stopped() {
+                Error::Stopped
+            } else {
+                Error::on(device, error)
+            }
+        })
     }
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session")
-            .field("active", &self.active)
+            .field("device", &self.device)
             .field("inputs", &self.inputs)
             .field("outputs", &self.outputs)
             .finish_non_exhaustive()
@@ -372,15 +367,15 @@ fn known(ports: &[Port]) -> String {
 
 fn open_on(
     device: Device,
-    library: &Library,
+    library: &'static Library,
     model: Source,
     options: &Options,
 ) -> Result<(OrtSession, Weights), Error> {
     if options.stop.is_stopped() {
         return Err(Error::Stopped);
     }
-    let mut builder = configure(library, options).map_err(Error::model)?;
-    device.register(library, &mut builder, options.tf32)?;
+    let builder = configure(library, options).map_err(Error::model)?;
+    let mut builder = device.register(library, builder, options.tf32)?;
     let (model, weights) = match model {
         Source::File(bytes) => (Cow::Borrowed(bytes), Weights::default()),
         Source::Model(model) => {
@@ -402,15 +397,8 @@ fn open_on(
         let said = error.to_string();
         if options.stop.is_stopped() {
             Error::Stopped
-        } else if device != Device::Cpu
-            && ["CUDA", "cuda", "CUDNN"].iter().any(|w| said.contains(w))
-        {
-            Error::Provider {
-                device,
-                why: device.explain(&said),
-            }
         } else {
-            Error::model(said)
+            Error::opening(device, &said)
         }
     })?;
     Ok((session, weights))

@@ -2,10 +2,9 @@
 //! exchanges.
 
 use ndarray::{Array, ArrayD, Dimension};
-use ort::memory::AllocationDevice;
 use ort::value::{DynTensor, Tensor as Value, TensorElementType, ValueType};
 
-use super::Error;
+use super::{Error, device_copy};
 
 /// One line an element type: variant, Rust type, ONNX Runtime's name, how messages call it.
 macro_rules! elements {
@@ -68,7 +67,7 @@ macro_rules! elements {
             /// Copies the elements into a tensor of the same type and shape, wherever that lives.
             pub(super) fn write(&self, target: &mut DynTensor) -> ort::Result<()> {
                 if !target.memory_info().is_cpu_accessible() {
-                    return self.to_value()?.copy_into(target);
+                    return device_copy::into(&self.to_value()?, target);
                 }
                 match self {
                     $(Self::$variant(array) => target.try_extract_array_mut::<$type>()?.assign(array),)*
@@ -79,7 +78,7 @@ macro_rules! elements {
             /// Copies a tensor to the host, wherever it lives. `name` is for the message.
             pub(super) fn read(name: &str, value: &DynTensor) -> Result<Self, Error> {
                 if !value.memory_info().is_cpu_accessible() {
-                    let host = value.to(AllocationDevice::CPU, 0).map_err(Error::run)?;
+                    let host = device_copy::to_host(value).map_err(Error::run)?;
                     return Self::read(name, &host);
                 }
                 match value.data_type() {

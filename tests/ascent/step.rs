@@ -111,7 +111,7 @@ impl Step {
                 stochastic_depth: false,
                 rescue: false,
             },
-            device: Device::Cpu,
+            device: Device::CPU,
         })
         .unwrap();
         let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).unwrap();

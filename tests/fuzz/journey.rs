@@ -85,9 +85,9 @@ pub fn alone(folder: &Path, shapes: &Shapes) -> Told {
     let middle = reached.get(reached.len() / 2).cloned();
     let folded = fuse_batch_norm::fuse_batch_norm(&graph, &Default::default()).map_err(told)?;
     let mut last = Ok(());
-    for (value, device) in [(Some(objective), Device::Cpu), (middle, Device::Cuda)] {
+    for (value, device) in [(Some(objective), Device::CPU), (middle, Device::FULL)] {
         let Some(value) = value else { continue };
-        let graph = if device == Device::Cpu {
+        let graph = if device == Device::CPU {
             &folded
         } else {
             &graph

@@ -16,8 +16,8 @@ use ziggurat::onnx::shapes::untyped;
 use ziggurat::onnx::{Elem, file};
 use ziggurat::runtime::Session;
 
-/// Both lowerings; either must be right on any provider.
-pub const DEVICES: [Device; 2] = [Device::Cpu, Device::Cuda];
+/// All lowerings; each must be right on any provider.
+pub const DEVICES: [Device; 3] = [Device::CPU, Device::FULL, Device::BASIC];
 
 /// Elements of all inputs that are perturbed one by one; beyond as many, a random choice of them.
 const ELEMENTS: usize = 128;
@@ -77,6 +77,17 @@ impl Numeric {
     /// Measures with the usual step of the problem's type.
     pub fn of(problem: &Problem, seed: u64) -> Result<Self, String> {
         Self::with_step(problem, seed, precision(problem.elem).step)
+    }
+
+    /// The cotangents alone, without any measurement.
+    pub fn cotangents_of(problem: &Problem, seed: u64) -> Result<Vec<ArrayD<f64>>, String> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut function = Function::open(problem)?;
+        let (here, _) = function.at(problem, &Direction::Element(0), 0.0)?;
+        Ok(here
+            .iter()
+            .map(|output| cotangent(output, &mut rng))
+            .collect())
     }
 
     /// Measures with a five-point stencil whose points are `step` apart.

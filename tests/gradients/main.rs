@@ -2,6 +2,7 @@
 
 mod backend;
 mod cases;
+mod device;
 mod dynamic;
 mod finite;
 mod fusions;

@@ -103,9 +103,9 @@ impl ClassObjective<'_> {
     /// (N): what `values` (N, classes) hold for the class.
     fn own(&self, builder: &mut Builder, values: &str) -> String {
         let (last, flat) = (builder.ints(&[1]), [("keepdims", 0i64.into())]);
-        let class = [0, 1].map(|bound| builder.ints(&[bound]));
-        let index = builder.emit("Slice", &[self.units, &class[0], &class[1], &last], &[]);
+        let first = builder.ints(&[0]);
         let along = [("axis", 1i64.into())];
+        let index = builder.emit("Gather", &[self.units, &first], &along);
         let own = builder.emit("GatherElements", &[values, &index], &along);
         builder.emit("ReduceSum", &[&own, &last], &flat)
     }

@@ -16,8 +16,10 @@ pub fn max_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let (dims, out, elem) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.elem(&input)?);
     let window = Window::of(cx, &[], &dims[2..], &out[2..])?;
     let tiled = dims.len() == 4 && window.tiles(&dims[2..], &out[2..]);
-    if maximum_form(cx.options.device, elem, tiled) == MaximumForm::Compared {
-        return share_among_maxima(cx, &window.kernel);
+    match maximum_form(cx.options.device, elem, tiled) {
+        MaximumForm::Compared => return share_among_maxima(cx, &window.kernel),
+        MaximumForm::Tapped => return share_among_taps(cx, &window),
+        MaximumForm::Scattered => {}
     }
     let ceil = cx.node.int("ceil_mode").unwrap_or(0);
     let attributes = [
@@ -32,7 +34,11 @@ pub fn max_pool(cx: &mut Context) -> Result<Gradients, Error> {
 
 /// As [`max_pool`], with one window per channel.
 pub fn global_max_pool(cx: &mut Context) -> Result<Gradients, Error> {
-    let dims = cx.dims(&cx.input(0)?)?;
+    let input = cx.input(0)?;
+    let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
+    if maximum_form(cx.options.device, elem, false) == MaximumForm::Tapped {
+        return share_in_planes(cx, &dims);
+    }
     let kernel: Vec<i64> = dims[2..].iter().map(|&dim| dim as i64).collect();
     scatter_to_maxima(cx, &[("kernel_shape", kernel.into())])
 }
@@ -63,6 +69,126 @@ fn share_among_maxima(cx: &mut Context, kernel: &[i64]) -> Result<Gradients, Err
     let share = cx.scale(&share, Elem::F32, 1.0 / area as f64)?;
     let share = repeat(cx, &share);
     Ok(vec![Some(cx.mul(&share, &is_maximum))])
+}
+
+/// For one window a channel: as many shares as maxima.
+fn share_in_planes(cx: &mut Context, dims: &[usize]) -> Result<Gradients, Error> {
+    let (gradient, input, output) = (cx.grad_output()?, cx.input(0)?, cx.output());
+    let is_maximum = reaches(cx, &input, &output)?;
+    let axes: Vec<i64> = (2..dims.len() as i64).collect();
+    let axes = cx.ints(&axes);
+    let count = cx.op("ReduceSum", &[&is_maximum, &axes]);
+    let share = cx.op("Div", &[&gradient, &count]);
+    Ok(vec![Some(cx.mul(&share, &is_maximum))])
+}
+
+/// For windows that overlap, leave gaps or reach beyond the input. A convolution with kernels of a single 1 brings every
+/// element of each window, its taps, into channels of their own; the transpose of it brings their shares back.
+fn share_among_taps(cx: &mut Context, window: &Window) -> Result<Gradients, Error> {
+    /// More taps than a pool of any network has.
+    const MOST: i64 = 1024;
+    let (gradient, input, output) = (cx.grad_output()?, cx.input(0)?, cx.output());
+    let (dims, out) = (cx.dims(&input)?, cx.dims(&output)?);
+    let rank = window.kernel.len();
+    let count: i64 = window.kernel.iter().product();
+    if count > MOST {
+        return Err(cx.unsupported(&format!("its windows hold {count} elements")));
+    }
+    cx.check_constant(&out[2..])?;
+    // Windows may begin before the input and, rounded up, end anywhere behind it.
+    let behind: Vec<i64> = (0..rank)
+        .map(|axis| {
+            let begin = window.pads_begin[axis] + dims[axis + 2] as i64;
+            (window.reach(axis, out[axis + 2]) - begin).max(0)
+        })
+        .collect();
+    let taps = count as usize;
+    let mut single = vec![0f32; taps * taps];
+    single
+        .iter_mut()
+        .step_by(taps + 1)
+        .for_each(|one| *one = 1.0);
+    let kernel_dims = [&[count, 1][..], &window.kernel].concat();
+    let single = cx.builder.floats(&kernel_dims, &single);
+    let pads = [window.pads_begin.as_slice(), &behind].concat();
+    let mut attributes: Vec<(&str, Attribute)> = vec![
+        ("kernel_shape", window.kernel.clone().into()),
+        ("strides", window.strides.clone().into()),
+        ("dilations", window.dilations.clone().into()),
+    ];
+    let planes = dims[0] * dims[1];
+    let plane = cx.reshape(&input, &[&[planes, 1][..], &dims[2..]].concat());
+    let spread_dims = [&[planes, 1][..], &out[2..]].concat();
+    attributes.push(("pads", pads.into()));
+    let elements = cx.emit("Conv", &[&plane, &single], &attributes);
+    let maxima = cx.reshape(&output, &spread_dims);
+    let is_maximum = reaches(cx, &elements, &maxima)?;
+    // Padding is no element, though its zeros may be as large as the maximum.
+    let valid = cx.builder.floats(
+        &[
+            &[1, count][..],
+            &out[2..].iter().map(|&dim| dim as i64).collect::<Vec<_>>(),
+        ]
+        .concat(),
+        &valid_taps(window, &dims[2..], &out[2..]),
+    );
+    let is_maximum = cx.mul(&is_maximum, &valid);
+    let axis = cx.ints(&[1]);
+    let number = cx.op("ReduceSum", &[&is_maximum, &axis]);
+    let gradient = cx.reshape(&gradient, &spread_dims);
+    let share = cx.op("Div", &[&gradient, &number]);
+    let shares = cx.mul(&share, &is_maximum);
+    // Spread over all that the windows cover, then cut to size.
+    let full: Vec<i64> = (0..rank)
+        .map(|axis| {
+            let padded = dims[axis + 2] as i64 + window.pads_begin[axis];
+            window.reach(axis, out[axis + 2]).max(padded)
+        })
+        .collect();
+    let missing: Vec<i64> = (0..rank)
+        .map(|axis| full[axis] - window.reach(axis, out[axis + 2]))
+        .collect();
+    attributes.pop();
+    attributes.push(("output_padding", missing.into()));
+    let spread = cx.emit("ConvTranspose", &[&shares, &single], &attributes);
+    let spread = match (0..rank).all(|axis| full[axis] == dims[axis + 2] as i64) {
+        true => spread,
+        false => {
+            let starts = cx.ints(&window.pads_begin);
+            let ends: Vec<i64> = (0..rank)
+                .map(|axis| window.pads_begin[axis] + dims[axis + 2] as i64)
+                .collect();
+            let ends = cx.ints(&ends);
+            let axes: Vec<i64> = (2..rank as i64 + 2).collect();
+            let axes = cx.ints(&axes);
+            cx.op("Slice", &[&spread, &starts, &ends, &axes])
+        }
+    };
+    Ok(vec![Some(cx.reshape(&spread, &dims))])
+}
+
+/// For every tap and every window, in row-major order, 1 where the tap is an element of the input.
+fn valid_taps(window: &Window, dims: &[usize], out: &[usize]) -> Vec<f32> {
+    // Whether tap t of window w is inside, along each axis: a row a tap.
+    let inside = |axis: usize, tap: i64, place: i64| {
+        let at =
+            place * window.strides[axis] + tap * window.dilations[axis] - window.pads_begin[axis];
+        (0..dims[axis] as i64).contains(&at)
+    };
+    let (taps, places): (i64, usize) = (window.kernel.iter().product(), out.iter().product());
+    let mut valid = Vec::with_capacity(taps as usize * places);
+    for tap in 0..taps {
+        for place in 0..places as i64 {
+            let (mut tap, mut place, mut all) = (tap, place, true);
+            for axis in (0..dims.len()).rev() {
+                let (size, count) = (window.kernel[axis], out[axis] as i64);
+                all &= inside(axis, tap % size, place % count);
+                (tap, place) = (tap / size, place / count);
+            }
+            valid.push(f32::from(u8::from(all)));
+        }
+    }
+    valid
 }
 
 fn scatter_to_maxima(

@@ -42,7 +42,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         None => OF_EACH,
     };
     let count = arguments.top.map_or(usual, NonZeroUsize::get);
-    let device = opening::provider(provider)?.device;
+    let device = opening::provider_for_one_shot(provider)?.device;
     let mut probe = LayerProbe::open(&network, &names, device)?;
     for path in &arguments.photo {
         let picture = picture::read(path)?;

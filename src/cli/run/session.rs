@@ -3,7 +3,7 @@
 use super::Arguments;
 use super::delivery::Delivery;
 use super::judges::Origin;
-use crate::cli::{Failure, output};
+use crate::cli::{Failure, opening, output};
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ziggurat::home::Home;
@@ -11,14 +11,17 @@ use ziggurat::model::Network;
 use ziggurat::runs::batch::{Batch, Ending, provider_name};
 use ziggurat::runs::export::png;
 use ziggurat::runs::judging::{Case, Judges};
-use ziggurat::runs::queue::{MOST_TOGETHER, shares_steps};
+use ziggurat::runs::queue::shares_steps;
 use ziggurat::runs::{Ended, Error, Record, Spec, history, words};
-use ziggurat::runtime::{Device, Stop};
+use ziggurat::runtime::{Active, Stop};
 
 /// All that the runs of one command share.
 pub struct Session<'a> {
     pub home: &'a Home,
-    pub device: Device,
+    /// Where it computes; another device once this one fails, if the user left it to `auto`.
+    pub active: Active,
+    /// The most runs that step together, less once the device had no memory for more.
+    pub most_together: usize,
     pub stop: Stop,
     pub arguments: &'a Arguments,
     /// All runs of the batch in which the run that is repeated was made, if its picture hangs on that; otherwise empty.
@@ -35,6 +38,15 @@ pub enum Made {
     Some(Error),
     /// The user stopped it; what there was is saved.
     Stopped,
+    /// Nothing was made of a batch, but it can be tried on another device, or by fewer runs at once.
+    Not,
+}
+
+/// Why the steps of a batch were not taken.
+struct Failed {
+    problem: Error,
+    /// Whether nothing was computed yet.
+    at_the_first_step: bool,
 }
 
 impl Session<'_> {
@@ -62,16 +74,18 @@ impl Session<'_> {
                 }
             }
         }
-        let most = match network.batchable {
-            true => MOST_TOGETHER,
-            false => 1,
-        };
         let mut failed = None;
         while let Some(first) = open.first().copied() {
+            let most = match network.batchable {
+                true => self.most_together,
+                false => 1,
+            };
             let alike = |spec: &&Spec| shares_steps(spec, first);
             let batch: Vec<&Spec> = open.iter().copied().filter(alike).take(most).collect();
             open.retain(|spec| !batch.iter().any(|taken| std::ptr::eq(*taken, *spec)));
             match self.climb(network, &batch)? {
+                // Once more, otherwise.
+                Made::Not => open.splice(0..0, batch).for_each(drop),
                 Made::All => {}
                 Made::Some(problem) => note(&mut failed, problem),
                 Made::Stopped => return Ok(Made::Stopped),
@@ -89,8 +103,13 @@ impl Session<'_> {
         let endings = match self.steps(network, &together) {
             Ok(Some(endings)) => endings,
             Ok(None) => return Ok(Made::Stopped),
-            Err(problem) if problem.is_stop() => return Ok(Made::Stopped),
-            Err(problem) => return Ok(Made::Some(problem)),
+            Err(Failed { problem, .. }) if problem.is_stop() => return Ok(Made::Stopped),
+            Err(failed) => {
+                return Ok(match self.can_go_on_otherwise(&failed, batch.len()) {
+                    true => Made::Not,
+                    false => Made::Some(failed.problem),
+                });
+            }
         };
         let is_asked = |id: &str| batch.iter().any(|spec| spec.id() == id);
         // One that failed does not keep the others from their pictures.
@@ -125,14 +144,39 @@ impl Session<'_> {
         }
     }
 
+    /// Whether a batch that failed can be made by fewer runs at once or on another device; says so.
+    fn can_go_on_otherwise(&mut self, failed: &Failed, runs: usize) -> bool {
+        let problem = &failed.problem;
+        if let Some(fewer) = problem.fewer_that_may_fit(runs) {
+            self.most_together = fewer;
+            output::remark(&format!("{problem}; going on with {fewer} at once"));
+            return true;
+        }
+        let next = problem
+            .of_runtime()
+            .filter(|_| failed.at_the_first_step)
+            .and_then(|problem| self.active.after(problem));
+        let Some(next) = next else { return false };
+        self.active = next;
+        opening::on_the_cpu(&self.active);
+        true
+    }
+
     /// Takes the steps of a batch; `None` if it was stopped before the first.
     fn steps(
         &self,
         network: &Network,
         batch: &[&Spec],
-    ) -> Result<Option<Vec<Result<Ending, Error>>>, Error> {
+    ) -> Result<Option<Vec<Result<Ending, Error>>>, Failed> {
         let specs: Vec<Spec> = batch.iter().copied().cloned().collect();
-        let mut runs = Batch::begin(network, &specs, self.device, &self.stop)?;
+        let failed = |at_the_first_step| {
+            move |problem| Failed {
+                problem,
+                at_the_first_step,
+            }
+        };
+        let begun = Batch::begin(network, &specs, self.active.device, &self.stop);
+        let mut runs = begun.map_err(failed(true))?;
         let model = match self.delivery.several_models {
             true => format!("{}:", words::model(&specs[0].model)),
             false => String::new(),
@@ -146,14 +190,14 @@ impl Session<'_> {
                     bar.set_position(report.step as u64);
                 }
                 Err(problem) if problem.is_stop() => break Ended::Stopped,
-                Err(problem) => return Err(problem),
+                Err(problem) => return Err(failed(runs.ascent().step_count() == 0)(problem)),
             }
         };
         bar.finish_and_clear();
         self.stop.reset();
         match ended == Ended::Stopped && runs.ascent().step_count() == 0 {
             true => Ok(None),
-            false => runs.end(ended).map(Some),
+            false => runs.end(ended).map(Some).map_err(failed(false)),
         }
     }
 
@@ -191,7 +235,7 @@ impl Session<'_> {
     }
 
     fn provider(&self) -> String {
-        provider_name(self.device)
+        provider_name(self.active.device)
     }
 }
 

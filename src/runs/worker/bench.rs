@@ -168,10 +168,24 @@ impl Bench {
 
     /// Makes each of these jobs alone, next.
     pub fn split(&mut self, jobs: Vec<Job>) {
+        self.make_next(jobs, 1);
+    }
+
+    /// Makes these jobs next, at most so many at once.
+    pub fn make_next(&mut self, jobs: Vec<Job>, most: usize) {
         self.current.clear();
-        for job in jobs.into_iter().rev() {
-            self.batches.push_front(vec![job]);
+        for batch in jobs.chunks(most.max(1)).rev() {
+            self.batches.push_front(batch.to_vec());
         }
+    }
+
+    /// Runs are made elsewhere from now on.
+    pub fn moved(&mut self, device: Device, why: &str) {
+        self.device = Some(device);
+        self.mailbox.post(Report::Moved {
+            provider: crate::runs::batch::provider_name(device),
+            why: why.into(),
+        });
     }
 
     /// Answers what history holds already.
@@ -368,7 +382,7 @@ impl Bench {
         let is_shown = place.is_some_and(|place| self.openings.swap_remove(place).is_shown);
         match result {
             Ok(loaded) => {
-                self.device = Some(loaded.active.device);
+                self.device = Some(loaded.device());
                 if is_shown {
                     self.mailbox.post(Report::Opened(loaded.opened.clone()));
                 }

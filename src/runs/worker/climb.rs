@@ -46,10 +46,10 @@ impl Bench {
         let (mut batch, resumed_at) = match self.begin(loaded, jobs) {
             Ok(Some(begun)) => begun,
             Ok(None) => return Ok(()),
-            // Perhaps only one of them is impossible, or there is no room for all at once.
+            Err(problem) if self.goes_on_otherwise(loaded, &problem, jobs, true) => return Ok(()),
+            // Perhaps only one of them is impossible.
             Err(_) if jobs.len() > 1 => {
-                let wanted = jobs.iter().filter(|job| self.is_wanted(job.id)).cloned();
-                let wanted = wanted.collect();
+                let wanted = self.wanted(jobs);
                 self.split(wanted);
                 return Ok(());
             }
@@ -62,7 +62,13 @@ impl Bench {
         let made = match self.steps(loaded, &mut batch, &members, &mut keeper) {
             Ok(Steps::Taken) => self.finish(&mut batch, &members),
             Ok(Steps::Unwanted) => Ok(Kept::All),
-            Err(problem) => Err(problem.to_string()),
+            Err(problem) => {
+                let is_first = batch.ascent().step_count() == resumed_at;
+                if self.goes_on_otherwise(loaded, &problem, jobs, is_first) {
+                    return Ok(());
+                }
+                Err(problem.to_string())
+            }
         };
         match made {
             Ok(Kept::All) if self.is_left() && !self.current.is_empty() => {
@@ -77,6 +83,36 @@ impl Bench {
         made.map(drop)
     }
 
+    /// Whether jobs that failed are made once more, by fewer at once or on another device; tells of it.
+    fn goes_on_otherwise(
+        &mut self,
+        loaded: &Loaded,
+        problem: &Error,
+        jobs: &[Job],
+        is_first_step: bool,
+    ) -> bool {
+        let wanted = self.wanted(jobs);
+        if let Some(fewer) = problem.fewer_that_may_fit(jobs.len()) {
+            let text = format!("{problem}; going on with {fewer} at once");
+            self.mailbox.post(Report::Remark(text));
+            self.make_next(wanted, fewer);
+            return true;
+        }
+        let problem = problem.of_runtime().filter(|_| is_first_step);
+        let Some(why) = problem.and_then(|problem| loaded.go_on_after(problem)) else {
+            return false;
+        };
+        self.moved(loaded.device(), &why);
+        self.make_next(wanted, jobs.len());
+        true
+    }
+
+    /// Those of the jobs that are still wanted.
+    fn wanted(&self, jobs: &[Job]) -> Vec<Job> {
+        let wanted = jobs.iter().filter(|job| self.is_wanted(job.id));
+        wanted.cloned().collect()
+    }
+
     /// Prepares a batch, from its checkpoint if it has one; `None` if nobody wants it any more.
     fn begin<'n>(
         &mut self,
@@ -84,13 +120,13 @@ impl Bench {
         jobs: &[Job],
     ) -> Result<Option<(Batch<'n>, usize)>, Error> {
         let specs: Vec<Spec> = jobs.iter().map(|job| job.spec.clone()).collect();
-        let (network, device) = (&loaded.network, loaded.active.device);
+        let (network, device) = (&loaded.network, loaded.device());
         let text = match jobs {
             [job] => format!("preparing {}", job.spec.target),
             _ => format!("preparing {} runs", jobs.len()),
         };
         self.mailbox.post(Report::Stage { text, bytes: None });
-        let provider = &loaded.opened.provider;
+        let provider = &crate::runs::batch::provider_name(device);
         let mut is_afresh = false;
         while !self.is_useless() {
             let found = match (is_afresh, specs.as_slice()) {
@@ -132,7 +168,7 @@ impl Bench {
         members: &Members,
         keeper: &mut Keeper,
     ) -> Result<Steps, Error> {
-        let mut opinion = Opinion::new(&loaded.network, loaded.active.device);
+        let mut opinion = Opinion::new(&loaded.network, loaded.device());
         let mut speed = Speed::default();
         let mut snapshots = Snapshots {
             due: Instant::now(),

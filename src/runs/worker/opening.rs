@@ -4,9 +4,9 @@ use super::super::target::Parts;
 use super::{Mailbox, Report};
 use crate::home::Home;
 use crate::model::{Classes, Layer, Network, Ports, ReceptiveField, Source, open};
-use crate::runtime::{Active, Library, Provider, Stage};
+use crate::runtime::{Active, Device, Library, Provider, Stage};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// What a model is, for whoever chooses from it.
 #[derive(Debug, Clone)]
@@ -69,11 +69,24 @@ pub struct Loaded {
     /// What was asked for.
     pub asked: String,
     pub network: Network,
-    pub active: Active,
+    active: RwLock<Active>,
     pub opened: Arc<Opened>,
 }
 
 impl Loaded {
+    /// Where it runs.
+    pub fn device(&self) -> Device {
+        let active = self.active.read();
+        active.unwrap_or_else(PoisonError::into_inner).device
+    }
+
+    /// Runs it on another device from now on, if this one failed and the user left it to `auto`; the reason if it does.
+    pub fn go_on_after(&self, problem: &crate::runtime::Error) -> Option<String> {
+        let mut active = self.active.write().unwrap_or_else(PoisonError::into_inner);
+        *active = active.after(problem)?;
+        active.why.clone()
+    }
+
     /// Whether it is what `model` asks for.
     pub fn is(&self, model: &str) -> bool {
         self.asked == model || self.opened.model == model
@@ -140,7 +153,7 @@ pub fn load(
     Ok(Loaded {
         asked: asked.into(),
         network,
-        active,
+        active: RwLock::new(active),
         opened,
     })
 }

@@ -194,7 +194,7 @@ impl Photos {
     pub fn answer(&mut self, loaded: &Arc<Loaded>, question: &Question) -> Result<Found, String> {
         let network = &loaded.network;
         let looking = Arc::clone(&self.looking);
-        let site = Site::from((loaded.active.device, &looking.stop));
+        let site = Site::from((loaded.device(), &looking.stop));
         let path = question.photo.as_path();
         match &question.about {
             About::Photo | About::Listed => self.photo(loaded, path, site).map(Found::Photo),

@@ -19,6 +19,12 @@ use image::RgbImage;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Says why runs are made on the CPU, where another device could be expected.
+fn on_the_cpu(app: &mut App, why: &str) {
+    let text = format!("running on the CPU: {why}");
+    app.messages.say(Level::Warning, text, app.now);
+}
+
 /// Takes a report of the worker's.
 pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
     match report {
@@ -31,7 +37,16 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
                 *bytes = so_far;
             }
         }
+        Report::Moved { provider, why } => {
+            on_the_cpu(app, &why);
+            if let Model::Open(opened) = &mut app.model {
+                Arc::make_mut(opened).provider = provider;
+            }
+        }
         Report::Opened(opened) => {
+            if let Some(why) = &opened.why_cpu {
+                on_the_cpu(app, why);
+            }
             for assumption in &opened.assumptions {
                 app.messages.say(Level::Warning, assumption, app.now);
             }

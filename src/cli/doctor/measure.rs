@@ -1,0 +1,56 @@
+//! `ziggurat doctor --measure`: how fast a provider takes steps, and how far it is from the CPU; one report to paste.
+
+use super::super::output::{self, line};
+use super::super::{Failure, opening};
+use ziggurat::ascent::measurement::{Batch, Measurement, measure};
+use ziggurat::home::Home;
+use ziggurat::runtime::{Library, Provider};
+
+/// Measures `provider` with a model; without one, the default model.
+pub fn run(
+    home: &Home,
+    model: Option<&str>,
+    provider: &str,
+    ports: &super::Ports,
+) -> Result<Measurement, Failure> {
+    let provider: Provider = provider.parse().map_err(Failure::usage)?;
+    let network = opening::quiet_network(home, model, ports)?;
+    let device = opening::provider(provider)?.device;
+    output::remark(&format!("measuring {device} with {}", network.name));
+    Ok(measure(&network, device)?)
+}
+
+/// Prints the report.
+pub fn print(found: &Measurement) -> std::io::Result<()> {
+    let version = Library::loaded().map_or("", |library| library.found().version.as_str());
+    line(&format!(
+        "measured      {} with {}, ONNX Runtime {version}",
+        found.device,
+        output::one_line(&found.model)
+    ))?;
+    for batch in &found.batches {
+        line(&format!("  batch {:<5} {}", batch.runs, told(batch)))?;
+    }
+    let left = match found.left_to_cpu.as_slice() {
+        [] => "all on the device".into(),
+        left => format!("left to the CPU: {}", left.join(", ")),
+    };
+    line(&format!("  step graph  {} nodes, {left}", found.nodes))?;
+    line(&format!(
+        "  beside the CPU: gradient {:.1e} (relative L2), probability {:.1e}, picture after 4 steps {} of 255",
+        found.gradient_error, found.probability_error, found.picture_error
+    ))
+}
+
+fn told(batch: &Batch) -> String {
+    match &batch.why_not {
+        Some(why) => why.clone(),
+        None => format!(
+            "{:.1} steps/s ({:.1} runs' steps/s), host {:.0} %, first step after {:.2} s",
+            batch.steps_per_second,
+            batch.steps_per_second * batch.runs as f64,
+            batch.host_share * 100.0,
+            batch.first_step
+        ),
+    }
+}

@@ -1,0 +1,417 @@
+//! Where NVIDIA's libraries lie on this machine. A server has them in many places, often in none that the loader knows:
+//! each is searched separately, and loaded by its absolute path in an order in which every one finds those that it links
+//! to already loaded.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use super::super::error::loader_says;
+use super::super::{Library, Package};
+use super::builds::{CUDNN, Cuda};
+
+/// What is searched, in this order.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// The active virtual environment.
+    pub virtual_env: Option<PathBuf>,
+    /// The active conda environment.
+    pub conda: Option<PathBuf>,
+    /// The folders in which the Python on `PATH` keeps its packages.
+    pub sites: Vec<PathBuf>,
+    /// The folder of fetched libraries.
+    pub data: PathBuf,
+    /// Where CUDA is installed beside the loader's folders.
+    pub system: Vec<PathBuf>,
+}
+
+/// Where a library was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the active virtual environment.
+    VirtualEnv,
+    /// In the active conda environment.
+    Conda,
+    /// Among the packages of the Python on `PATH`.
+    Python,
+    /// Fetched into the data folder.
+    Data,
+    /// Installed on the system, or in a folder on `LD_LIBRARY_PATH`.
+    System,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::VirtualEnv => "virtual environment",
+            Self::Conda => "conda environment",
+            Self::Python => "Python on PATH",
+            Self::Data => "fetched by Ziggurat",
+            Self::System => "system",
+        })
+    }
+}
+
+/// A library that was looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// Its file name.
+    pub file: &'static str,
+    /// The package that brings it, where one is pinned.
+    pub package: Option<Package>,
+    /// Where it was found, and loaded from.
+    pub found: Option<(Place, PathBuf)>,
+    /// Files of this name that cannot be used, each with the reason.
+    pub passed_over: Vec<(PathBuf, String)>,
+}
+
+/// The libraries of TensorRT, which no pinned package brings.
+pub const TENSORRT: [&str; 2] = ["libnvinfer.so.10", "libnvonnxparser.so.10"];
+
+impl Surroundings {
+    /// Those of this process; `data` is the folder of fetched libraries. Runs the Python on `PATH`, if there is one.
+    pub fn of_this_process(data: &Path, cuda: &Cuda) -> Self {
+        let folder = |name: &str| {
+            let value = std::env::var_os(name).filter(|value| !value.is_empty());
+            value.map(PathBuf::from).filter(|path| path.is_absolute())
+        };
+        Self {
+            virtual_env: folder("VIRTUAL_ENV"),
+            conda: folder("CONDA_PREFIX"),
+            sites: python_sites(),
+            data: data.into(),
+            system: vec![
+                format!("/usr/local/cuda-{}/lib64", cuda.major).into(),
+                "/usr/local/cuda/lib64".into(),
+                "/opt/cuda/lib64".into(),
+            ],
+        }
+    }
+
+    /// The folders in which libraries may lie, in the order in which they are looked at.
+    fn folders(&self) -> Vec<(Place, PathBuf)> {
+        let of_site = |site: &Path| {
+            let mut folders: Vec<PathBuf> = entries(&site.join("nvidia"), |_| true);
+            folders.iter_mut().for_each(|folder| folder.push("lib"));
+            folders.push(site.join("tensorrt_libs"));
+            folders
+        };
+        let of_prefix = |prefix: &PathBuf| {
+            let versions = entries(&prefix.join("lib"), |name| name.starts_with("python3"));
+            let sites = versions.iter().map(|python| python.join("site-packages"));
+            sites.flat_map(|site| of_site(&site)).collect::<Vec<_>>()
+        };
+        let placed = |place: Place| move |folder: PathBuf| (place, folder);
+        let virtual_env = self.virtual_env.iter().flat_map(of_prefix);
+        let conda = self.conda.iter().flat_map(|prefix| {
+            let mut folders = vec![prefix.join("lib")];
+            folders.extend(of_prefix(prefix));
+            folders
+        });
+        let python = self.sites.iter().flat_map(|site| of_site(site));
+        let fetched = entries(&self.data, |name| name.starts_with("nvidia-"));
+        virtual_env
+            .map(placed(Place::VirtualEnv))
+            .chain(conda.map(placed(Place::Conda)))
+            .chain(python.map(placed(Place::Python)))
+            .chain(fetched.into_iter().map(placed(Place::Data)))
+            .chain(self.system.iter().cloned().map(placed(Place::System)))
+            .collect()
+    }
+
+    /// The files of this name that suit a CUDA, best first.
+    fn candidates(&self, file: &str, cuda: &Cuda) -> Vec<(Place, PathBuf)> {
+        self.folders()
+            .into_iter()
+            .filter(|(_, folder)| file != CUDNN || is_for(folder, cuda.major))
+            .map(|(place, folder)| (place, folder.join(file)))
+            .filter(|(_, path)| path.is_file())
+            .collect()
+    }
+}
+
+/// Whether a folder's cuDNN is for this CUDA; it is called the same for every one. Its package tells, or the cuBLAS beside
+/// it.
+fn is_for(folder: &Path, major: u32) -> bool {
+    let versions = [12, 13];
+    let site = folder.ancestors().nth(3);
+    let packages = site.map_or_else(Vec::new, |site| {
+        entries(site, |name| name.starts_with("nvidia_cudnn_cu"))
+    });
+    let package_of = |version: u32| {
+        let start = format!("nvidia_cudnn_cu{version}-");
+        let named = |path: &PathBuf| path.file_name().is_some_and(|name| starts(name, &start));
+        packages.iter().any(named)
+    };
+    let is_fetched_for = |version: u32| {
+        let start = format!("nvidia-cudnn-cu{version}-");
+        folder.file_name().is_some_and(|name| starts(name, &start))
+    };
+    let has_cublas = |version: u32| folder.join(format!("libcublas.so.{version}")).exists();
+    let is_known_for =
+        |version: u32| package_of(version) || is_fetched_for(version) || has_cublas(version);
+    is_known_for(major) || !versions.into_iter().any(is_known_for)
+}
+
+fn starts(name: &OsStr, start: &str) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with(start))
+}
+
+/// The entries of a folder whose name is wanted, by name; none if there is no such folder.
+fn entries(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let wanted = |entry: &fs::DirEntry| entry.file_name().to_str().is_some_and(&is_wanted);
+    let mut found: Vec<PathBuf> = entries.filter(wanted).map(|entry| entry.path()).collect();
+    found.sort();
+    found
+}
+
+/// Where the Python on `PATH` keeps packages; empty if there is none.
+fn python_sites() -> Vec<PathBuf> {
+    const ASK: &str = "import site, sysconfig\n\
+        print(sysconfig.get_path('purelib'), sysconfig.get_path('platlib'), site.getusersitepackages(), \
+        *site.getsitepackages(), sep='\\n')";
+    let ask = |python: &str| {
+        let answer = Command::new(python)
+            .args(["-c", ASK])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .output()
+            .ok()?;
+        answer.status.success().then_some(answer.stdout)
+    };
+    let answer = ["python3", "python"].into_iter().find_map(ask);
+    let answer = answer.unwrap_or_default();
+    let text = String::from_utf8_lossy(&answer);
+    let mut sites: Vec<PathBuf> = Vec::new();
+    for site in text.lines().map(PathBuf::from) {
+        if site.is_absolute() && !sites.contains(&site) {
+            sites.push(site);
+        }
+    }
+    sites
+}
+
+/// What a build of ONNX Runtime needs, looked for and loaded; empty if it is no build for a known CUDA.
+pub fn load(library: &'static Library) -> Vec<Located> {
+    let built = library.built_for_cuda().ok();
+    let cuda = built.and_then(|built| Cuda::of(built.major));
+    cuda.map_or_else(Vec::new, |cuda| load_for(cuda, library.runtime()))
+}
+
+/// What a CUDA needs, looked for and loaded; `runtime` is the folder of fetched libraries. Once a process: later calls tell
+/// what the first one found, and look again if it missed one.
+pub fn load_for(cuda: &'static Cuda, runtime: &Path) -> Vec<Located> {
+    static LOADED: Mutex<Vec<(u32, Vec<Located>)>> = Mutex::new(Vec::new());
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, all)) = loaded
+        .iter()
+        .find(|(major, all)| *major == cuda.major && all.iter().all(|one| one.found.is_some()))
+    {
+        return all.clone();
+    }
+    let around = Surroundings::of_this_process(runtime, cuda);
+    let all: Vec<Located> = cuda
+        .libraries
+        .iter()
+        .map(|needed| locate(needed.file, Some(needed.package), cuda, &around, &open))
+        .collect();
+    loaded.retain(|(major, _)| *major != cuda.major);
+    loaded.push((cuda.major, all.clone()));
+    all
+}
+
+/// As [`load`], for TensorRT's own libraries, which come after CUDA's.
+pub fn load_tensorrt(library: &'static Library) -> Vec<Located> {
+    let built = library.built_for_cuda().ok();
+    let Some(cuda) = built.and_then(|built| Cuda::of(built.major)) else {
+        return Vec::new();
+    };
+    let around = Surroundings::of_this_process(library.runtime(), cuda);
+    TENSORRT
+        .into_iter()
+        .map(|file| locate(file, None, cuda, &around, &open))
+        .collect()
+}
+
+/// Loads a library, given by its path or by a name for the loader to find; tells where it is.
+fn open(name: &Path) -> Result<PathBuf, String> {
+    ort::util::preload_dylib(name).map_err(|error| loader_says(&error))?;
+    Ok(mapped(name).unwrap_or_else(|| name.into()))
+}
+
+/// Where the loader took a library of this file name from, as far as the system tells.
+fn mapped(name: &Path) -> Option<PathBuf> {
+    if name.is_absolute() {
+        return Some(name.into());
+    }
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    let file = name.to_str()?;
+    let is_it = |path: &&str| {
+        let last = path.rsplit('/').next().unwrap_or_default();
+        last.starts_with(file)
+    };
+    let mut paths = maps
+        .lines()
+        .filter_map(|line| Some(&line[line.find('/')?..]));
+    paths.find(is_it).map(PathBuf::from)
+}
+
+/// Looks for one library and loads it with `open`; the loader's own folders come last.
+fn locate(
+    file: &'static str,
+    package: Option<Package>,
+    cuda: &Cuda,
+    around: &Surroundings,
+    open: &dyn Fn(&Path) -> Result<PathBuf, String>,
+) -> Located {
+    let mut passed_over = Vec::new();
+    let mut candidates = around.candidates(file, cuda);
+    candidates.push((Place::System, file.into()));
+    let mut found = None;
+    for (place, path) in candidates {
+        match open(&path) {
+            Ok(path) => {
+                found = Some((place, path));
+                break;
+            }
+            // That the loader knows no such file is what being missing means.
+            Err(_) if path.is_relative() => {}
+            Err(why) => passed_over.push((path, why)),
+        }
+    }
+    Located {
+        file,
+        package,
+        found,
+        passed_over,
+    }
+}
+
+/// The packages that bring what was not found, each once.
+pub fn missing_packages(located: &[Located]) -> Vec<Package> {
+    let mut packages: Vec<Package> = Vec::new();
+    let missing = located.iter().filter(|one| one.found.is_none());
+    for package in missing.filter_map(|one| one.package) {
+        if !packages.contains(&package) {
+            packages.push(package);
+        }
+    }
+    packages
+}
+
+/// What is missing, in one line with the remedy; `None` if nothing is.
+pub fn complaint(located: &[Located]) -> Option<String> {
+    let missing: Vec<&Located> = located.iter().filter(|one| one.found.is_none()).collect();
+    let first = missing.first()?;
+    let files: Vec<&str> = missing.iter().map(|one| one.file).collect();
+    let files = files.join(", ");
+    if let Some((path, why)) = first.passed_over.first() {
+        return Some(format!(
+            "{} cannot be loaded: {why}; `ziggurat setup --gpu` fetches another",
+            path.display()
+        ));
+    }
+    let names: Vec<&str> = missing_packages(located)
+        .iter()
+        .map(|package| package.name)
+        .collect();
+    Some(match names.as_slice() {
+        [] => format!(
+            "not found: {files}; install TensorRT 10 (`pip install tensorrt`) in the active environment"
+        ),
+        names => format!(
+            "not found: {files}; `ziggurat setup --gpu` fetches {}, or install {} with pip",
+            if missing.len() == 1 { "it" } else { "them" },
+            names.join(", ")
+        ),
+    })
+}
+
+/// Of a wheel of NVIDIA's: its libraries side by side, and its licence. Debugging variants and the stand-in for other
+/// programs' BLAS are left out.
+pub fn keep(entry: &str) -> Option<PathBuf> {
+    let name = entry.rsplit('/').next()?;
+    let library = entry.starts_with("nvidia/")
+        && entry.contains("/lib/")
+        && name.starts_with("lib")
+        && name.contains(".so")
+        && !name.contains(".alt.")
+        && !name.starts_with("libnvblas");
+    let licence = entry.contains(".dist-info/") && name.starts_with("License");
+    (library || licence).then(|| name.into())
+}
+
+/// The CUDA that a provider library is built for, by the runtime that it links to: `libcudart.so.13`. `None` if it is no
+/// such library.
+pub fn cuda_of(provider: &Path) -> Option<u32> {
+    const MARK: &[u8] = b"libcudart.so.";
+    let strings = dynamic_strings(provider)?;
+    let at = strings.windows(MARK.len()).position(|part| part == MARK)? + MARK.len();
+    let digits = strings[at..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit());
+    let digits: String = digits.map(|&byte| char::from(byte)).collect();
+    digits.parse().ok()
+}
+
+/// The table of strings for the loader of a 64-bit little-endian ELF file: names of libraries and symbols.
+fn dynamic_strings(path: &Path) -> Option<Vec<u8>> {
+    /// Far more than a library has.
+    const MOST: u64 = 64 << 20;
+    const LOAD: u32 = 1;
+    const DYNAMIC: u32 = 2;
+    const STRING_TABLE: u64 = 5;
+    const STRING_SIZE: u64 = 10;
+    let mut file = File::open(path).ok()?;
+    let mut read = |at: u64, length: u64| {
+        let mut bytes = vec![0; usize::try_from(length.min(MOST)).ok()?];
+        file.seek(SeekFrom::Start(at)).ok()?;
+        file.read_exact(&mut bytes).ok()?;
+        Some(bytes)
+    };
+    let word = |bytes: &[u8], at: usize| {
+        let part = bytes.get(at..at + 8)?;
+        Some(u64::from_le_bytes(part.try_into().ok()?))
+    };
+    let half = |bytes: &[u8], at: usize| {
+        let part = bytes.get(at..at + 4)?;
+        Some(u32::from_le_bytes(part.try_into().ok()?))
+    };
+    let header = read(0, 64)?;
+    if !header.starts_with(b"\x7fELF\x02\x01") {
+        return None;
+    }
+    let (size, count) = (half(&header, 54)? & 0xffff, half(&header, 56)? & 0xffff);
+    let table = read(word(&header, 32)?, u64::from(size) * u64::from(count))?;
+    let segments: Vec<&[u8]> = table
+        .chunks_exact(usize::try_from(size.max(1)).ok()?)
+        .collect();
+    let of_kind = |kind: u32| {
+        let segments = segments.iter().copied();
+        segments.filter(move |segment| half(segment, 0) == Some(kind))
+    };
+    let dynamic = of_kind(DYNAMIC).next()?;
+    let entries = read(word(dynamic, 8)?, word(dynamic, 32)?)?;
+    let entry = |tag: u64| {
+        let mut entries = entries.chunks_exact(16);
+        let found = entries.find(|entry| word(entry, 0) == Some(tag))?;
+        word(found, 8)
+    };
+    let (address, length) = (entry(STRING_TABLE)?, entry(STRING_SIZE)?);
+    // The table is named by its address in memory; the segment that holds it tells its place in the file.
+    let offset = of_kind(LOAD).find_map(|segment| {
+        let (start, bytes) = (word(segment, 16)?, word(segment, 32)?);
+        let inside = address
+            .checked_sub(start)
+            .filter(|inside| *inside < bytes)?;
+        word(segment, 8)?.checked_add(inside)
+    })?;
+    read(offset, length)
+}
+
+#[cfg(test)]
+mod tests;

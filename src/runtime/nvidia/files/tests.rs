@@ -1,0 +1,221 @@
+use super::super::builds::{CUDA_12, CUDA_13};
+use super::*;
+
+/// A machine made of empty files.
+struct Tree(tempfile::TempDir);
+
+impl Tree {
+    fn new(files: &[&str]) -> Self {
+        let tree = Self(tempfile::tempdir().unwrap());
+        for file in files {
+            let path = tree.path(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        tree
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn around(&self) -> Surroundings {
+        Surroundings {
+            virtual_env: Some(self.path("venv")),
+            conda: Some(self.path("conda")),
+            sites: vec![self.path("site")],
+            data: self.path("data"),
+            system: vec![self.path("cuda/lib64")],
+        }
+    }
+
+    /// Where each library of a CUDA is found, when every file can be loaded and the loader itself knows none.
+    fn found(&self, cuda: &'static Cuda) -> Vec<Located> {
+        let open = |path: &Path| match path.is_absolute() {
+            true => Ok(path.to_path_buf()),
+            false => Err("cannot open shared object file".to_string()),
+        };
+        let around = self.around();
+        let needed = cuda.libraries.iter();
+        let locate = |needed: &super::super::builds::Needed| {
+            locate(needed.file, Some(needed.package), cuda, &around, &open)
+        };
+        needed.map(locate).collect()
+    }
+}
+
+fn place(located: &[Located], file: &str) -> Option<Place> {
+    let one = located.iter().find(|one| one.file == file).unwrap();
+    one.found.as_ref().map(|(place, _)| *place)
+}
+
+const VENV: &str = "venv/lib/python3.12/site-packages";
+
+#[test]
+fn each_library_is_taken_from_the_first_place_that_has_it() {
+    let tree = Tree::new(&[
+        &format!("{VENV}/nvidia/cu13/lib/libcudart.so.13"),
+        &format!("{VENV}/nvidia/cu13/lib/libcublas.so.13"),
+        "conda/lib/libcublas.so.13",
+        "conda/lib/libcublasLt.so.13",
+        "site/nvidia/cu13/lib/libnvrtc.so.13",
+        "site/nvidia/cu13/lib/libcudart.so.13",
+        "data/nvidia-curand-10.4.0.35/libcurand.so.10",
+        "cuda/lib64/libcudnn.so.9",
+    ]);
+    let located = tree.found(&CUDA_13);
+    for (file, expected) in [
+        ("libcudart.so.13", Place::VirtualEnv),
+        ("libcublas.so.13", Place::VirtualEnv),
+        ("libcublasLt.so.13", Place::Conda),
+        ("libnvrtc.so.13", Place::Python),
+        ("libcurand.so.10", Place::Data),
+        ("libcudnn.so.9", Place::System),
+    ] {
+        assert_eq!(place(&located, file), Some(expected), "{file}");
+    }
+    assert_eq!(complaint(&located), None);
+    assert_eq!(missing_packages(&located), []);
+}
+
+#[test]
+fn a_cudnn_for_another_cuda_is_passed_by() {
+    let tree = Tree::new(&[
+        &format!("{VENV}/nvidia/cudnn/lib/libcudnn.so.9"),
+        &format!("{VENV}/nvidia_cudnn_cu12-9.10.2.21.dist-info/METADATA"),
+        "conda/lib/libcudnn.so.9",
+        "conda/lib/libcublas.so.12",
+        "data/nvidia-cudnn-cu12-9.10.2.21/libcudnn.so.9",
+        "data/nvidia-cudnn-cu13-9.28.1.4/libcudnn.so.9",
+    ]);
+    let of = |cuda: &'static Cuda| {
+        let located = tree.found(cuda);
+        let cudnn = located.into_iter().find(|one| one.file == CUDNN).unwrap();
+        cudnn.found.unwrap()
+    };
+    let (place, path) = of(&CUDA_13);
+    assert_eq!(place, Place::Data);
+    assert!(path.ends_with("nvidia-cudnn-cu13-9.28.1.4/libcudnn.so.9"));
+    assert_eq!(of(&CUDA_12).0, Place::VirtualEnv);
+}
+
+#[test]
+fn what_is_missing_is_told_by_file_and_package() {
+    let all = Tree::new(&[]).found(&CUDA_13);
+    assert_eq!(missing_packages(&all).len(), 5, "cuBLAS is one package");
+    // PyTorch's wheels, without cuRAND, as they come since 2.15.
+    let lib = format!("{VENV}/nvidia/cu13/lib");
+    let files = [
+        format!("{lib}/libcudart.so.13"),
+        format!("{lib}/libcublas.so.13"),
+        format!("{lib}/libcublasLt.so.13"),
+        format!("{lib}/libnvrtc.so.13"),
+        format!("{VENV}/nvidia/cudnn/lib/libcudnn.so.9"),
+    ];
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let located = Tree::new(&files).found(&CUDA_13);
+    assert_eq!(
+        complaint(&located).unwrap(),
+        "not found: libcurand.so.10; `ziggurat setup --gpu` fetches it, or install nvidia-curand with pip"
+    );
+    // Each one missing alone gives its own line.
+    for needed in CUDA_13.libraries {
+        let one = Located {
+            file: needed.file,
+            package: Some(needed.package),
+            found: None,
+            passed_over: Vec::new(),
+        };
+        let line = complaint(&[one]).unwrap();
+        assert!(
+            line.contains(needed.file) && line.contains(needed.package.name),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_loaded_is_passed_over_and_named() {
+    let tree = Tree::new(&[
+        "venv/lib/python3.12/site-packages/nvidia/cudnn/lib/libcudnn.so.9",
+        "data/nvidia-cudnn-cu13-9.28.1.4/libcudnn.so.9",
+    ]);
+    let around = tree.around();
+    let open = |path: &Path| match path.starts_with(&around.data) {
+        true => Ok(path.to_path_buf()),
+        false => Err("file too short".to_string()),
+    };
+    let located = locate(CUDNN, None, &CUDA_13, &around, &open);
+    assert_eq!(located.found.as_ref().unwrap().0, Place::Data);
+    assert_eq!(located.passed_over.len(), 1);
+    let nowhere = locate(CUDNN, None, &CUDA_13, &around, &|_| {
+        Err("file too short".into())
+    });
+    let line = complaint(&[nowhere]).unwrap();
+    assert!(
+        line.contains("libcudnn.so.9 cannot be loaded: file too short"),
+        "{line}"
+    );
+}
+
+#[test]
+fn the_real_loader_tells_where_it_found_a_library() {
+    let around = Surroundings::default();
+    let located = locate("libm.so.6", None, &CUDA_13, &around, &open);
+    let (place, path) = located.found.unwrap();
+    assert_eq!(place, Place::System);
+    assert!(path.is_absolute() && path.is_file(), "{path:?}");
+    let missing = locate("libnowhere.so.1", None, &CUDA_13, &around, &open);
+    assert_eq!(missing.found, None);
+}
+
+#[test]
+fn of_a_wheel_the_libraries_and_the_licence_are_kept() {
+    for (entry, kept) in [
+        ("nvidia/cu13/lib/libcublas.so.13", Some("libcublas.so.13")),
+        (
+            "nvidia/cudnn/lib/libcudnn_ops.so.9",
+            Some("libcudnn_ops.so.9"),
+        ),
+        (
+            "nvidia_cublas-13.1.0.3.dist-info/licenses/License.txt",
+            Some("License.txt"),
+        ),
+        ("nvidia/cu13/lib/libnvrtc.alt.so.13", None),
+        ("nvidia/cu13/lib/libnvblas.so.13", None),
+        ("nvidia/cu13/include/cublas.h", None),
+    ] {
+        assert_eq!(keep(entry), kept.map(PathBuf::from), "{entry}");
+    }
+}
+
+#[test]
+fn the_cuda_of_a_provider_is_read_from_its_links() {
+    let folder = tempfile::tempdir().unwrap();
+    let build = |name: &str, arguments: &[&std::ffi::OsStr]| {
+        let path = folder.path().join(name);
+        let done = Command::new("cc")
+            .args(["-shared", "-nostdlib", "-x", "c", "/dev/null", "-o"])
+            .arg(&path)
+            .args(arguments)
+            .status()
+            .unwrap();
+        assert!(done.success());
+        path
+    };
+    let runtime = build("libcudart.so.13", &["-Wl,-soname,libcudart.so.13".as_ref()]);
+    let provider = build(
+        "libprovider.so",
+        &[
+            "-Wl,--no-as-needed".as_ref(),
+            "-x".as_ref(),
+            "none".as_ref(),
+            runtime.as_os_str(),
+        ],
+    );
+    assert_eq!(cuda_of(&provider), Some(13));
+    assert_eq!(cuda_of(Path::new("/proc/self/exe")), None);
+    let text = folder.path().join("text");
+    fs::write(&text, "libcudart.so.13").unwrap();
+    assert_eq!(cuda_of(&text), None);
+}

@@ -1,0 +1,157 @@
+use super::builds::BUILDS;
+use super::*;
+
+fn gpu(number: u32, name: &str, capability: (u32, u32), free: Option<u64>) -> Gpu {
+    Gpu {
+        number,
+        name: name.into(),
+        capability,
+        memory: free.map(|free| (free, 80 << 30)),
+    }
+}
+
+fn driver(cuda: (u32, u32), release: &str, gpus: Vec<Gpu>) -> Driver {
+    Driver {
+        cuda,
+        release: Some(release.into()),
+        gpus,
+    }
+}
+
+fn pinned(index: usize) -> Built {
+    Built {
+        major: BUILDS[index].cuda.major,
+        pinned: Some(&BUILDS[index]),
+    }
+}
+
+#[test]
+fn an_nvidia_device_is_known_by_its_driver_or_by_its_maker() {
+    let root = tempfile::tempdir().unwrap();
+    let put = |file: &str, text: &str| {
+        let path = root.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let has = || has_device_below(root.path());
+    assert!(!has());
+    put("sys/bus/pci/devices/0000:00:02.0/vendor", "0x8086\n");
+    assert!(!has());
+    put("sys/bus/pci/devices/0000:01:00.0/vendor", "0x10de\n");
+    assert!(has());
+    std::fs::remove_dir_all(root.path().join("sys")).unwrap();
+    put("dev/nvidiactl", "");
+    assert!(has());
+    assert!(!is_container(root.path()));
+    put(".dockerenv", "");
+    assert!(is_container(root.path()));
+}
+
+#[test]
+fn a_driver_that_does_not_answer_is_told_with_the_remedy() {
+    let missing = Trouble::NoLibrary("libcuda.so.1: cannot open shared object file".into());
+    let told = |trouble: &Trouble, is_container, visible| {
+        let machine = Machine {
+            has_device: true,
+            is_container,
+        };
+        why_no_driver(trouble, machine, visible)
+    };
+    let without = Machine {
+        has_device: false,
+        is_container: true,
+    };
+    assert_eq!(
+        why_no_driver(&missing, without, None),
+        "this machine has no NVIDIA GPU; --provider webgpu may reach another one, --provider cpu always works"
+    );
+    assert_eq!(
+        told(&missing, false, None),
+        "the NVIDIA driver's library is missing (libcuda.so.1: cannot open shared object file); install the NVIDIA driver"
+    );
+    assert!(told(&missing, true, None).starts_with("this container lacks the NVIDIA driver's"));
+    assert!(told(&missing, true, None).contains("--gpus all"));
+    assert_eq!(
+        told(&Trouble::Refusal(100), false, Some("7\u{1b}")),
+        "CUDA_VISIBLE_DEVICES is `7\\u{1b}`, which leaves no GPU; unset it, or name a GPU that `nvidia-smi -L` lists"
+    );
+    for (code, word) in [
+        (100, "nvidia-smi"),
+        (802, "nvidia-fabricmanager"),
+        (803, "restart the machine"),
+        (804, "cuda-compat"),
+        (999, "error 999"),
+    ] {
+        let line = told(&Trouble::Refusal(code), false, None);
+        assert!(line.contains(word) && !line.contains('\n'), "{line}");
+    }
+}
+
+#[test]
+fn a_build_that_cannot_run_here_is_told_with_the_one_that_can() {
+    let h100 = || vec![gpu(0, "NVIDIA H100", (9, 0), None)];
+    let old = driver((12, 4), "550.54.15", h100());
+    assert_eq!(
+        refusal(&old, pinned(0), 0).unwrap(),
+        "driver 550.54.15 (CUDA 12.4) is too old for CUDA 13 (it needs 580 or newer); `ziggurat setup --gpu` fetches the \
+         build for CUDA 12"
+    );
+    assert_eq!(refusal(&old, pinned(1), 0), None);
+    let ancient = driver((11, 4), "470.1", h100());
+    assert!(
+        refusal(&ancient, pinned(1), 0)
+            .unwrap()
+            .contains("is too old for CUDA 12 (it needs 525 or newer); update the driver")
+    );
+    let new = driver((13, 0), "580.65.06", h100());
+    assert_eq!(refusal(&new, pinned(0), 0), None);
+    assert_eq!(
+        refusal(&new, pinned(0), 7).unwrap(),
+        "there is no GPU 7: CUDA sees one, 0"
+    );
+    for (name, capability) in [("Tesla V100-SXM2-32GB", (7, 0)), ("NVIDIA B200", (10, 0))] {
+        let machine = driver((13, 0), "580.65.06", vec![gpu(0, name, capability, None)]);
+        let (major, minor) = capability;
+        assert_eq!(
+            refusal(&machine, pinned(0), 0).unwrap(),
+            format!(
+                "this build of ONNX Runtime has no code for {name} (compute capability {major}.{minor}); `ziggurat setup \
+                 --gpu` fetches the build for CUDA 12"
+            )
+        );
+        assert_eq!(refusal(&machine, pinned(1), 0), None);
+    }
+    // Of a build of the user's own, nobody knows the code.
+    let own = Built {
+        major: 13,
+        pinned: None,
+    };
+    let machine = driver((13, 0), "580.1", vec![gpu(0, "NVIDIA B200", (10, 0), None)]);
+    assert_eq!(refusal(&machine, own, 0), None);
+}
+
+#[test]
+fn auto_takes_the_gpu_with_most_free_memory_that_can_run() {
+    let machine = driver(
+        (13, 0),
+        "580.1",
+        vec![
+            gpu(0, "NVIDIA H100", (9, 0), Some(2 << 30)),
+            gpu(1, "NVIDIA H100", (9, 0), Some(70 << 30)),
+            gpu(2, "NVIDIA H100", (9, 0), Some(70 << 30)),
+            gpu(3, "NVIDIA B200", (10, 0), Some(170 << 30)),
+        ],
+    );
+    assert_eq!(freest(&machine, pinned(0)).map(|gpu| gpu.number), Some(1));
+    assert_eq!(freest(&machine, pinned(1)).map(|gpu| gpu.number), Some(3));
+    let silent = driver(
+        (13, 0),
+        "580.1",
+        vec![
+            gpu(0, "NVIDIA H100", (9, 0), None),
+            gpu(1, "NVIDIA H100", (9, 0), None),
+        ],
+    );
+    assert_eq!(freest(&silent, pinned(0)).map(|gpu| gpu.number), Some(0));
+    assert_eq!(freest(&driver((12, 4), "550.1", vec![]), pinned(1)), None);
+}

@@ -1,0 +1,290 @@
+//! Providers that come as libraries of their own (ONNX Runtime's plugin interface): WebGPU, which runs wherever there is
+//! Vulkan, D3D12 or Metal, and, as an experiment, any other.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use ort::AsPointer;
+use ort::device::Device;
+use ort::memory::{DeviceType, MemoryInfo};
+use ort::session::builder::SessionBuilder;
+
+use super::error::one_line;
+use super::{Library, Package, Progress};
+use crate::panics;
+
+/// A plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Plugin {
+    /// WebGPU, as `setup --webgpu` fetches it.
+    WebGpu,
+    /// A library of the user's, with options: `PATH`, or `PATH,KEY=VALUE,…` as it was written.
+    Library(&'static str),
+}
+
+/// The pinned WebGPU plugins. MIT licensed; they need ONNX Runtime 1.24.4 or newer and, on Linux, libvulkan.so.1.
+const WEBGPU: [(&str, Package); 2] = [
+    (
+        "x86_64",
+        Package {
+            name: "onnxruntime-ep-webgpu",
+            version: "0.4.0",
+            sha256: "5d8c961eda91a88961cad1fb7621f389f006b18497d6ea9ecf96f729f066cbfb",
+            bytes: 6_892_120,
+            platform: Some("manylinux_2_28_x86_64"),
+        },
+    ),
+    (
+        "aarch64",
+        Package {
+            name: "onnxruntime-ep-webgpu",
+            version: "0.4.0",
+            sha256: "17f660db53b1a509c63e721ac6784a2daa1c4e91a968523ee9986505ee5b0a55",
+            bytes: 6_096_222,
+            platform: Some("manylinux_2_28_aarch64"),
+        },
+    ),
+];
+
+const WEBGPU_FILE: &str = "libonnxruntime_providers_webgpu.so";
+
+/// Which of a plugin's devices is taken, from 0: an option that Ziggurat keeps for itself.
+const WHICH: &str = "device";
+
+/// The pinned WebGPU plugin for this machine, if there is one.
+pub fn webgpu_package() -> Option<Package> {
+    let fits = cfg!(all(target_os = "linux", target_env = "gnu"));
+    let here = |(arch, _): &&(&str, Package)| fits && *arch == std::env::consts::ARCH;
+    WEBGPU.iter().find(here).map(|(_, package)| *package)
+}
+
+/// Fetches the pinned WebGPU plugin into `runtime`, unless it is there; the path of its library.
+///
+/// # Errors
+/// As [`Package::fetch`]; [`super::Error::NoBuild`] if none is pinned for this machine.
+pub fn fetch_webgpu(
+    runtime: &std::path::Path,
+    progress: &Progress<'_>,
+) -> Result<PathBuf, super::Error> {
+    let package = webgpu_package().ok_or_else(|| super::Error::NoPlugin {
+        system: format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH),
+    })?;
+    let folder = package.fetch(&package.folder(runtime), &keep_webgpu, progress)?;
+    Ok(folder.join(WEBGPU_FILE))
+}
+
+/// Of the wheel: the library, and what the licence asks to go with it.
+fn keep_webgpu(entry: &str) -> Option<PathBuf> {
+    let name = entry.rsplit('/').next()?;
+    [WEBGPU_FILE, "LICENSE", "ThirdPartyNotices.txt"]
+        .contains(&name)
+        .then(|| name.into())
+}
+
+impl Plugin {
+    /// A library as the user writes it: `PATH`, or `PATH,KEY=VALUE,…`. `None` if it is not well formed.
+    pub fn library(text: &str) -> Option<Self> {
+        static KNOWN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let (path, options) = apart(text);
+        let well_formed = options.iter().all(|option| {
+            let (key, value) = option.split_once('=').unwrap_or_default();
+            !key.is_empty() && (key != WHICH || value.parse::<usize>().is_ok())
+        });
+        if path.is_empty() || !well_formed {
+            return None;
+        }
+        // Each different text is kept once, for the rest of the process: devices are copied freely.
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = known.get(text).copied().unwrap_or_else(|| {
+            let kept: &'static str = Box::leak(text.to_string().into_boxed_str());
+            known.insert(kept);
+            kept
+        });
+        Some(Self::Library(kept))
+    }
+
+    /// The file of its library, or why there is none.
+    fn path(self, library: &Library) -> Result<PathBuf, String> {
+        match self {
+            Self::Library(text) => {
+                let path = PathBuf::from(apart(text).0);
+                match path.is_file() {
+                    true => std::path::absolute(&path).map_err(|error| error.to_string()),
+                    false => Err(format!(
+                        "there is no file {}; --provider plugin:PATH takes the path of a plugin's library",
+                        crate::text::printable(apart(text).0)
+                    )),
+                }
+            }
+            Self::WebGpu => {
+                let package = webgpu_package().ok_or(
+                    "no WebGPU plugin is pinned for this system; --provider plugin:PATH takes the path of another",
+                )?;
+                let path = package.folder(library.runtime()).join(WEBGPU_FILE);
+                match path.is_file() {
+                    true => Ok(path),
+                    false => Err(format!(
+                        "its plugin is not fetched; `ziggurat setup --webgpu` fetches it ({:.0} MB)",
+                        package.bytes as f64 / 1e6
+                    )),
+                }
+            }
+        }
+    }
+
+    /// What its provider is told, by key.
+    fn options(self) -> Vec<(&'static str, &'static str)> {
+        match self {
+            // Without it, int64 tensors and all that reads them go to the CPU and back.
+            Self::WebGpu => vec![("enableInt64", "1")],
+            Self::Library(text) => {
+                let options = apart(text).1.into_iter();
+                let options = options.filter_map(|option| option.split_once('='));
+                options.filter(|(key, _)| *key != WHICH).collect()
+            }
+        }
+    }
+
+    /// Which of its devices is taken; `None`: the first GPU, or else the first device.
+    fn which(self) -> Option<usize> {
+        let Self::Library(text) = self else {
+            return None;
+        };
+        let mut options = apart(text).1.into_iter();
+        let found = options.find_map(|option| option.strip_prefix(WHICH)?.strip_prefix('='));
+        found.and_then(|number| number.parse().ok())
+    }
+
+    /// The device that sessions run on, once the plugin is registered; that happens once a process.
+    fn device(self, library: &'static Library) -> Result<Device<'static>, String> {
+        /// The addresses of the devices that each plugin brought.
+        type Brought = HashMap<Plugin, Result<Vec<usize>, String>>;
+        static BROUGHT: Mutex<Option<Brought>> = Mutex::new(None);
+        let environment = library.environment();
+        let address = |device: &Device| device.ptr() as usize;
+        let mut brought = BROUGHT.lock().unwrap_or_else(PoisonError::into_inner);
+        let brought = brought.get_or_insert_default();
+        if !brought.contains_key(&self) {
+            let path = self.path(library)?;
+            let before: Vec<usize> = environment.devices().map(|one| address(&one)).collect();
+            let name = format!("ziggurat-plugin-{}", brought.len());
+            let new = environment
+                .register_ep_library(name, &path)
+                .map_err(|error| one_line(&error.to_string()))
+                .map(|()| {
+                    let all = environment.devices().map(|one| address(&one));
+                    all.filter(|one| !before.contains(one)).collect()
+                });
+            brought.insert(self, new);
+        }
+        let its = brought[&self].as_ref().map_err(Clone::clone)?;
+        let mut devices: Vec<Device> = environment
+            .devices()
+            .filter(|device| its.contains(&address(device)))
+            .collect();
+        if devices.is_empty() {
+            return Err(self.why_no_device().into());
+        }
+        let is_gpu = |device: &Device| device.hardware_device().ty() == DeviceType::GPU;
+        let count = devices.len();
+        let place = match self.which() {
+            Some(place) if place < count => place,
+            Some(place) => {
+                return Err(format!(
+                    "the plugin has no device {place}: it finds {count}, from 0"
+                ));
+            }
+            None => devices.iter().position(is_gpu).unwrap_or(0),
+        };
+        Ok(devices.swap_remove(place))
+    }
+
+    fn why_no_device(self) -> &'static str {
+        match self {
+            Self::WebGpu => {
+                "WebGPU finds no device: it needs the loader libvulkan.so.1 and the GPU's Vulkan driver (in a container NVIDIA_DRIVER_CAPABILITIES must include graphics)"
+            }
+            Self::Library(_) => "the plugin finds no device on this machine",
+        }
+    }
+
+    /// Makes a session that is being built run here.
+    pub(super) fn register(
+        self,
+        library: &'static Library,
+        builder: SessionBuilder,
+    ) -> Result<SessionBuilder, String> {
+        let device = self.device(library)?;
+        let provider = device.ep().map_err(|error| one_line(&error.to_string()))?;
+        let options: Vec<(String, String)> = self
+            .options()
+            .into_iter()
+            .map(|(key, value)| (format!("{provider}.{key}"), value.to_string()))
+            .collect();
+        builder
+            .with_devices([device], Some(&options))
+            .map_err(|error| one_line(&error.to_string()))
+    }
+
+    /// The memory in which its tensors live.
+    pub(super) fn memory(self, library: &'static Library) -> Result<MemoryInfo<'static>, String> {
+        let device = self.device(library)?;
+        // The binding panics for a device that only compiles and has no memory.
+        panics::catch(|| device.memory_info(false).to_owned())
+            .map_err(|_| "this device has no memory of its own and cannot run a model".to_string())
+    }
+}
+
+impl fmt::Display for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WebGpu => f.write_str("webgpu"),
+            Self::Library(text) => write!(f, "plugin:{text}"),
+        }
+    }
+}
+
+/// The path and the options of a library as the user writes it.
+fn apart(text: &str) -> (&str, Vec<&str>) {
+    let mut parts = text.split(',');
+    let path = parts.next().unwrap_or_default();
+    (path, parts.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_is_a_path_with_options() {
+        let plugin = Plugin::library("/opt/libx.so,a=1,device=2,b=x=y").unwrap();
+        assert_eq!(plugin.options(), [("a", "1"), ("b", "x=y")]);
+        assert_eq!(plugin.which(), Some(2));
+        assert_eq!(plugin.to_string(), "plugin:/opt/libx.so,a=1,device=2,b=x=y");
+        assert_eq!(Plugin::library("/opt/libx.so").unwrap().options(), []);
+        for wrong in ["", ",a=1", "/x,a", "/x,=1", "/x,device=first"] {
+            assert_eq!(Plugin::library(wrong), None, "{wrong}");
+        }
+        let (one, other) = (Plugin::library("/x,a=1"), Plugin::library("/x,a=1"));
+        assert_eq!(one, other);
+    }
+
+    #[test]
+    fn of_the_wheel_the_library_and_the_licences_are_kept() {
+        for (entry, kept) in [
+            (
+                "onnxruntime_ep_webgpu/libonnxruntime_providers_webgpu.so",
+                true,
+            ),
+            (
+                "onnxruntime_ep_webgpu-0.4.0.dist-info/licenses/LICENSE",
+                true,
+            ),
+            ("onnxruntime_ep_webgpu/__init__.py", false),
+        ] {
+            assert_eq!(keep_webgpu(entry).is_some(), kept, "{entry}");
+        }
+    }
+}
