@@ -64,13 +64,13 @@ impl Comparison {
         comparison
     }
 
-    /// In one line: `goldfish · efficientnet-lite0 · default; differ in seed, tilt`.
+    /// In one line: `goldfish · efficientnet-lite0 · default; different: seed, tilt`.
     pub fn summary(&self) -> String {
         let common = self.common.join(" · ");
         let gap = if common.is_empty() { "" } else { "; " };
         match self.differing.is_empty() {
             true => common,
-            false => format!("{common}{gap}differ in {}", self.differing.join(", ")),
+            false => format!("{common}{gap}different: {}", self.differing.join(", ")),
         }
     }
 
@@ -342,7 +342,7 @@ mod tests {
             entry.score = [2.13, 2.1][index];
             entry.probability = Some([0.975, 0.9751][index]);
         }));
-        assert_eq!(found.summary(), "flamingo · m · default; differ in seed");
+        assert_eq!(found.summary(), "flamingo · m · default; different: seed");
         assert_eq!(caption(&found, 0), "seed 0 | score 2.13 · 97.50 %");
         assert_eq!(caption(&found, 1), "seed 1 | score 2.10 · 97.51 %");
     }
@@ -369,7 +369,7 @@ mod tests {
         ]);
         assert_eq!(
             found.summary(),
-            "flamingo · m · default · steps=80 · seed 0 · score 0.00 · 50.0 %; differ in blur, tilt"
+            "flamingo · m · default · steps=80 · seed 0 · score 0.00 · 50.0 %; different: blur, tilt"
         );
         assert_eq!(caption(&found, 0), "blur=3 · tilt=1.3 | ");
         assert_eq!(caption(&found, 1), "blur=2 · tilt=1.15 | ");
@@ -435,7 +435,7 @@ mod tests {
         // Nothing is said of settings whose meaning is not today's.
         assert_eq!(
             found.summary(),
-            "flamingo · m · score 1.00; differ in method, seed"
+            "flamingo · m · score 1.00; different: method, seed"
         );
     }
 

@@ -18,7 +18,7 @@ use super::saved::{Saved, SavedModel};
 use super::theme::{Theme, Themes};
 use super::tree::Row;
 use super::update::{AfterRecord, Busy, Undoable};
-use super::view::layout::{CellSize, Layout, QueuePanel, Room, layout};
+use super::view::layout::{CellSize, Layout, QueuePanel, Room, SETTINGS_WIDTH, layout};
 use crate::ascent::Overlay;
 use crate::model::Classes;
 use crate::runs::Record;
@@ -358,7 +358,12 @@ impl App {
             (false, true) => Room::Grid(self.cell),
             (false, false) => Room::Panels,
         };
-        layout(self.size, room, queue)
+        let has_settings = |popup: &Popup| matches!(popup, Popup::Settings(_));
+        let least_left = match self.popups.iter().any(has_settings) {
+            true => SETTINGS_WIDTH,
+            false => 0,
+        };
+        layout(self.size, room, queue, least_left)
     }
 
     /// Whether the list that is shown is a grid that has the whole screen. The tree of layers never is.

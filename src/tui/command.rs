@@ -166,7 +166,7 @@ commands! {
         Pause "pause" "pause" ["P"]
         /// Branch: continue a paused run with new settings.
         Branch "branch" "branch" ["B"]
-        /// Clear what does not run from the queue; `undo` restores it.
+        /// Remove waiting and failed runs from the queue; `undo` restores them.
         Clear "clear" "" ["X"]
         /// Show the next run of the batch, after the last one all of them.
         WatchNext "watch-next" "" ["."]
@@ -212,13 +212,13 @@ commands! {
         RunNeuron "run-neuron" "" ["c"]
         /// Run the negative of marked or selected classes: a picture that is not of the class.
         RunNot "run-not" "" ["!"]
-        /// Run the marked or selected in other models, with this seed and these settings.
+        /// Run the selected targets in other models, with this seed and these settings.
         RunElsewhere "run-elsewhere" "" ["C"]
-        /// Use this layer for activation maps of next runs, or the automatic one again.
+        /// Take activation maps at this layer, or at the automatic one.
         MapHere "map-here" "" ["a"]
-        /// Sort the grid: by number, by score, by likeness.
+        /// Sort the grid: by number, score or similarity.
         SortCells "sort-cells" "sort" ["S"]
-        /// Export the pictures of the marked or listed: contact sheet or page.
+        /// Export the marked or listed pictures: contact sheet or page.
         ExportCells "export-cells" "export" ["x"]
         /// Fold every scope, or unfold them all.
         FoldAll "fold-all" "" ["f"]
@@ -230,6 +230,8 @@ commands! {
         Details "details" "details" ["enter", "i"]
         /// Mark or unmark the selected run.
         MarkRun "mark-run" "mark" ["space"]
+        /// Mark all listed runs, or unmark them.
+        MarkAllRuns "mark-all-runs" "" ["ctrl-a"]
         /// Mark a range: from the last mark to here, or begin one here.
         MarkRunRange "mark-run-range" "" ["v"]
         /// Compare the marked runs side by side, or blink between two.

@@ -4,11 +4,8 @@
 use crate::model::picture;
 use std::path::PathBuf;
 
-/// Longest text that is looked at, in bytes.
-const LONGEST: usize = 64 << 10;
-
-/// Most files of a text.
-const MOST: usize = 100;
+/// Maximum length of a pasted text that may name files, in bytes.
+const LONGEST: usize = 1 << 20;
 
 /// The files that a pasted text names, if all that it says is names of pictures.
 pub fn pictures(text: &str) -> Option<Vec<PathBuf>> {
@@ -21,7 +18,7 @@ pub fn pictures(text: &str) -> Option<Vec<PathBuf>> {
         .map(str::trim)
         .filter(|line| !line.is_empty());
     let paths = lines.map(line).collect::<Option<Vec<Vec<PathBuf>>>>()?;
-    let paths: Vec<PathBuf> = paths.into_iter().flatten().take(MOST).collect();
+    let paths: Vec<PathBuf> = paths.into_iter().flatten().collect();
     (!paths.is_empty()).then_some(paths)
 }
 

@@ -63,7 +63,7 @@ pub const FORMS: [Form; 8] = [
         verb: Verb::Preset,
         name: "preset",
         argument: "NAME",
-        help: "Take the settings of a preset.",
+        help: "Apply a preset.",
         hint: "the name of a preset",
     },
     Form {
@@ -129,7 +129,7 @@ pub fn completions(app: &App, form: &Form, argument: &str) -> Vec<Completion> {
         Verb::Seed => match argument {
             "" => vec![(
                 app.plan.seed.wrapping_add(1).to_string(),
-                format!("the next; now {}", app.plan.seed),
+                format!("next seed; now {}", app.plan.seed),
             )],
             _ => Vec::new(),
         },
@@ -149,6 +149,23 @@ pub fn completions(app: &App, form: &Form, argument: &str) -> Vec<Completion> {
         help,
     };
     found.into_iter().take(MOST).map(line).collect()
+}
+
+/// The argument that a typed one stands for: where only listed names are valid, the best match unless it is one of them.
+pub fn resolved(app: &App, form: &Form, argument: &str) -> String {
+    let takes_names = matches!(form.verb, Verb::Preset | Verb::Theme);
+    if !takes_names || argument.is_empty() {
+        return argument.to_owned();
+    }
+    let prefix = format!("{} ", form.name);
+    let names = completions(app, form, argument).into_iter();
+    let names: Vec<String> = names
+        .filter_map(|completion| Some(completion.line.strip_prefix(&prefix)?.to_owned()))
+        .collect();
+    match names.first() {
+        Some(first) if !names.iter().any(|name| name == argument) => first.clone(),
+        _ => argument.to_owned(),
+    }
 }
 
 /// Names that match, with a word on each.

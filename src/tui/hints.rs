@@ -87,6 +87,12 @@ fn label(app: &App, entry: &Entry) -> Option<&'static str> {
     let popup = app.popups.last();
     match (entry.command, popup) {
         (Command::Run, None) => Some(run(app)),
+        (Command::Right, None) if has_channels(app) => Some("channels"),
+        (Command::Left, None) if app.browser.channels.is_some() && !app.zoomed => Some("back"),
+        // The full-screen picture has no list.
+        (Command::Larger, None) if app.zoomed => Some("magnify"),
+        (_, None) if app.zoomed && entry.context != Context::Everywhere => None,
+        (Command::NextOverlay, None) if app.is_grid() => None,
         (Command::Back, Some(_)) => Some("close"),
         (Command::Settings, Some(Popup::Settings(_))) => None,
         (Command::NewSeed, Some(Popup::Settings(_))) => Some("new seed"),
@@ -109,6 +115,15 @@ fn label(app: &App, entry: &Entry) -> Option<&'static str> {
 fn selected_is_paused(app: &App) -> bool {
     let job = app.queue.jobs().get(app.queue_cursor);
     job.is_some_and(|job| matches!(job.state, JobState::Paused(_)))
+}
+
+/// Whether the selected row is a layer with channels to open.
+fn has_channels(app: &App) -> bool {
+    let browser = &app.browser;
+    app.focus == Panel::Browser
+        && browser.tab == Tab::Layers
+        && browser.channels.is_none()
+        && matches!(browser.selected_row(), Some(Row::Layer(_)))
 }
 
 /// What enter does in the browser.

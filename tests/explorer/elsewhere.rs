@@ -218,7 +218,7 @@ fn two_models_pictures_of_one_class_are_compared_and_their_model_is_the_differen
         explorer.answer(Answer::Picture { id, size, picture });
     }
     let screen = explorer.screen();
-    let common = "flamingo · default · seed 0 · 90.0 %; differ in model";
+    let common = "flamingo · default · seed 0 · 90.0 %; different: model";
     assert!(screen.contains(common), "{screen}");
     assert!(
         screen.contains("efficientnet-lite1 · score 2.50"),

@@ -138,7 +138,7 @@ fn marked_runs_are_compared_and_two_of_them_blink() {
         "{screen}"
     );
     // What they have in common is said once, what they differ in under each.
-    let common = "compare 2 runs · flamingo · toy · default · 90.0 %; differ in seed";
+    let common = "compare 2 runs · flamingo · toy · default · 90.0 %; different: seed";
     assert!(screen.contains(common), "{screen}");
     let (newer, older) = (
         screen.find("seed 4 · score 4.00"),
@@ -249,7 +249,7 @@ fn compared_runs_come_in_the_order_of_the_list_and_hold_long_names() {
     assert_eq!(seeds.collect::<Vec<_>>(), [3, 2, 1, 0]);
     let screen = explorer.screen();
     assert!(
-        screen.contains("toy · default; differ in target, tilt, seed"),
+        screen.contains("toy · default; different: target, tilt, seed"),
         "{screen}"
     );
     assert!(screen.contains("tilt=1.3 · seed 3"), "{screen}");

@@ -77,7 +77,7 @@ pub fn sort(app: &mut App, effects: &mut Vec<Effect>) {
     let text = match order {
         CellOrder::Number => "sorted by number",
         CellOrder::Score => "sorted by score, the highest first",
-        CellOrder::Likeness => "sorting by likeness …",
+        CellOrder::Likeness => "sorting by similarity …",
     };
     app.messages.say(Level::Note, text, app.now);
     if order != CellOrder::Number {
@@ -123,7 +123,7 @@ pub fn ordered(app: &mut App, place: Place, order: &[usize]) {
     rows.extend(rest.collect::<Vec<_>>());
     list.set_rows(rows);
     list.go_to_row(0);
-    let text = "sorted by likeness: neighbours look alike";
+    let text = "sorted by similarity";
     app.messages.say(Level::Note, text, app.now);
 }
 
@@ -143,7 +143,7 @@ pub fn export(app: &mut App) {
     };
     let name = format!("{}.html", favourites::file_name(&what));
     let path = app.environment.folder.join(name);
-    let text = format!("{} with a picture", counted(ids.len(), "run"));
+    let text = format!("{} to export", counted(ids.len(), "picture"));
     app.messages.say(Level::Note, text, app.now);
     app.prompt = Some(Prompt::new(Asked::Export(ids), &path.display().to_string()));
 }

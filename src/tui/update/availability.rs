@@ -102,6 +102,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         | Command::Mark
         | Command::MarkRange
         | Command::MarkAll
+        | Command::MarkAllRuns
         | Command::MarkRun
         | Command::MarkRunRange
         | Command::FoldAll
@@ -178,6 +179,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         | Command::Mark
         | Command::MarkRange
         | Command::MarkAll
+        | Command::MarkAllRuns
         | Command::MarkRun
         | Command::MarkRunRange
             if app.browser.list().is_empty() =>

@@ -127,7 +127,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::MapHere => map::take_here(app),
         Command::Mark => app.browser.list_mut().toggle_mark(),
         Command::MarkRange | Command::MarkRunRange => mark_range(app),
-        Command::MarkAll => app.browser.list_mut().mark_all(),
+        Command::MarkAll | Command::MarkAllRuns => app.browser.list_mut().mark_all(),
         Command::FoldAll => app.browser.fold_all(),
         Command::AllLayers => browse::other_layers(app),
 
@@ -248,7 +248,7 @@ pub fn take_preset(app: &mut App, name: &str) -> Result<(), String> {
 /// Takes the defaults.
 fn reset_all(app: &mut App) {
     let dropped = finished::replace_settings(app, |plan| plan.take_preset(PRESETS[0].name));
-    let text = format!("all settings have their defaults{dropped}");
+    let text = format!("all settings reset{dropped}");
     app.messages.say(Level::Note, text, app.now);
 }
 

@@ -47,7 +47,7 @@ fn turn_heat(app: &mut App, effects: &mut Vec<Effect>) {
     let Some(question) = question(app) else {
         return;
     };
-    let text = "reading the class activation map …";
+    let text = "computing the class activation map …";
     app.messages.say(Level::Note, text, app.now);
     effects.push(Effect::Worker(Work::Photo(question.clone())));
     app.heat = Some(Heat {
@@ -84,9 +84,7 @@ pub fn refusal(app: &App) -> Option<&'static str> {
     match (question(app), entry.kind().is_of_class()) {
         (Some(_), _) => None,
         (None, true) => Some("the model of this picture is not open"),
-        (None, false) => {
-            Some("a finished picture has a class activation map only if a class was run")
-        }
+        (None, false) => Some("only class runs have a class activation map"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What happens to a photo that is looked at.
 
 use super::super::action::Effect;
+use super::super::album::MOST_PHOTOS;
 use super::super::app::App;
 use super::super::command::{Command, Context};
 use super::super::completion::home_relative;
@@ -55,9 +56,15 @@ pub fn typed(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(),
 }
 
 /// Opens photos: one is looked at, several are listed.
-pub fn open(app: &mut App, paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
+pub fn open(app: &mut App, mut paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
     if app.model.opened().is_none() {
         return no_network(app);
+    }
+    if paths.len() > MOST_PHOTOS {
+        let all = paths.len();
+        paths.truncate(MOST_PHOTOS);
+        let text = format!("the first {MOST_PHOTOS} of {all} photos are listed");
+        app.messages.say(Level::Warning, text, app.now);
     }
     let only = match paths.as_slice() {
         [only] => Some(only.clone()),

@@ -209,7 +209,7 @@ pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<E
                     app.queue.move_up(job);
                 }
             }
-            format!(", before {} of last time", counted(before, "run"))
+            format!(", ahead of {} from last time", counted(before, "run"))
         }
         false => String::new(),
     };

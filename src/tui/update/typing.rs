@@ -268,8 +268,14 @@ fn command(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), S
             changed(app);
             return Ok(());
         }
-        (_, Some((form, argument))) => arguments::give(app, form, argument.trim(), effects),
-        (_, None) => Err(format!("no command here is called {text}")),
+        (_, Some((form, argument))) => {
+            let argument = forms::resolved(app, form, argument.trim());
+            arguments::give(app, form, &argument, effects)
+        }
+        (_, None) => match FORMS.iter().find(|form| form.name == text) {
+            Some(form) => arguments::give(app, form, "", effects),
+            None => Err(format!("no command here is called {text}")),
+        },
     };
     if done.is_err() {
         app.popups.push(Popup::Palette(palette));

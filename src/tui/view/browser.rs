@@ -201,8 +201,11 @@ fn about(app: &App) -> Option<String> {
         },
         (Tab::Classes, _) => Some(format!("class {item}")),
         (Tab::History | Tab::Favourites, _) => {
-            let model = &app.library.get(item).model;
-            Some(model.clone())
+            let scope = match app.library.this_model {
+                true => "this model",
+                false => "all models",
+            };
+            Some(format!("{scope} · {}", app.library.get(item).model))
         }
     }
 }

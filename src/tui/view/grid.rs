@@ -144,7 +144,7 @@ fn note(app: &App, content: &Cell) -> Vec<(u8, String)> {
     };
     let score = match entry.probability {
         Some(probability) => p(probability),
-        None => format!("score {}", words::score(entry.score)),
+        None => words::score(entry.score),
     };
     if !app.in_history() {
         return vec![(0, score)];
@@ -155,8 +155,8 @@ fn note(app: &App, content: &Cell) -> Vec<(u8, String)> {
     vec![
         (3, score),
         (1, model.unwrap_or_default()),
-        (2, seed.unwrap_or_default()),
-        (0, entry.changes.to_string()),
+        (0, seed.unwrap_or_default()),
+        (2, entry.changes.to_string()),
     ]
 }
 

@@ -39,6 +39,9 @@ impl CellSize {
     }
 }
 
+/// Minimum width of the settings panel: the presets with their keys, and a line of help.
+pub const SETTINGS_WIDTH: u16 = 57;
+
 /// The smallest screen on which something can be seen.
 pub const SMALLEST: Size = Size::new(40, 12);
 
@@ -82,8 +85,9 @@ pub enum QueuePanel {
     Focused,
 }
 
-/// Divides the screen.
-pub fn layout(size: Size, room: Room, queue: QueuePanel) -> Layout {
+/// Divides the screen. `least_left` is the minimum width of the browser, for a panel that lies over it; it does not hold on
+/// screens where the picture would get too narrow.
+pub fn layout(size: Size, room: Room, queue: QueuePanel, least_left: u16) -> Layout {
     let is_empty = queue == QueuePanel::Empty;
     let queue_has_focus = queue == QueuePanel::Focused;
     let (width, height) = (size.width, size.height);
@@ -118,6 +122,10 @@ pub fn layout(size: Size, room: Room, queue: QueuePanel) -> Layout {
         60..100 => 32,
         100..160 => 40,
         _ => (width / 4).min(60),
+    };
+    let left = match width {
+        110.. => left.max(least_left),
+        _ => left,
     };
     let browser = Rect::new(0, body.y, left, body.height);
     let rest = Rect::new(left, body.y, width - left, body.height);
@@ -279,7 +287,7 @@ mod tests {
             let screen = Rect::new(0, 0, width, height);
             let queue = [QueuePanel::Empty, QueuePanel::Beside, QueuePanel::Focused][queue];
             let room = [Room::Panels, Room::Picture, Room::Grid(CellSize::Large)][room];
-            let layout = layout(Size::new(width, height), room, queue);
+            let layout = layout(Size::new(width, height), room, queue, 0);
             let panels: Vec<Rect> = [Some(layout.browser), Some(layout.picture), layout.run, layout.queue]
                 .into_iter()
                 .flatten()
@@ -297,7 +305,7 @@ mod tests {
 
     #[test]
     fn eighty_by_twenty_four_has_room_for_all_that_matters() {
-        let layout = layout(Size::new(80, 24), Room::Panels, QueuePanel::Beside);
+        let layout = layout(Size::new(80, 24), Room::Panels, QueuePanel::Beside, 0);
         assert!(layout.picture.width >= 40 && layout.picture.height >= 13);
         assert!(layout.run.is_some() && layout.browser_lines() >= 18);
         assert_eq!(layout.tab_at(Position::new(2, 1)), Some(Tab::Layers));

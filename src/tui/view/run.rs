@@ -188,6 +188,7 @@ pub fn top_classes(app: &App, frame: &mut Frame, area: Rect, spec: &Spec, top: &
         model_hash,
         objective,
         unit,
+        target,
         ..
     } = spec;
     let wanted = (objective.kind.is_of_class()).then_some(unit.index);
@@ -197,7 +198,10 @@ pub fn top_classes(app: &App, frame: &mut Frame, area: Rect, spec: &Spec, top: &
             true => Role::Good,
             false => Role::Dim,
         };
-        let name = app.class_name(model_hash, *class);
+        // The model may not be open; the run still names its own class.
+        let own = (objective.kind == crate::ascent::Kind::Class && Some(*class) == wanted)
+            .then_some(target.as_str());
+        let name = app.class_name(model_hash, *class).or(own);
         let name = name.map_or_else(|| format!("class {class}"), str::to_string);
         let line = two(
             Span::styled(name, app.theme.style(role)),

@@ -11,6 +11,7 @@ use crate::tui::popup::Knobs;
 use crate::tui::text::{fit_end, fitted, wrapped};
 use crate::tui::theme::Role;
 use crate::tui::update::outlook;
+use crate::tui::view::layout::SETTINGS_WIDTH;
 use crate::value::Value;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -23,8 +24,7 @@ const KNOB: usize = 34;
 /// Rows of the list that stay where the help below it is long.
 const LEAST_ROWS: u16 = 4;
 
-/// Columns of the panel: enough for the presets and their keys, and for a whole line of help.
-const NARROW: u16 = 57;
+/// Maximum width of the panel.
 const WIDE: u16 = 76;
 
 /// Rows below that while a run is paused: what a branch would change.
@@ -131,7 +131,7 @@ fn place(app: &App) -> Rect {
     if layout.browser.is_empty() || layout.picture.is_empty() {
         return layout.popup(WIDE, layout.body.height);
     }
-    let width = layout.browser.width.clamp(NARROW, WIDE);
+    let width = layout.browser.width.clamp(SETTINGS_WIDTH, WIDE);
     Rect {
         width: width.min(layout.body.width),
         ..layout.body

@@ -197,7 +197,7 @@ fn of_target(app: &App) -> Vec<Fact> {
     }
     let kept = match app.library.len() {
         0 => "no runs yet".into(),
-        runs => format!("{} of all models", counted(runs, "run")),
+        runs => format!("{} (all models)", counted(runs, "run")),
     };
     facts.extend([("next run", next(app)), ("in history", kept)]);
     facts
