@@ -307,7 +307,7 @@ fn cam_maps_all_of_a_photo_at_its_own_size() {
     }
     let remarks = printed(&["classify", &model, &desk.path("photo.png")]).remarks;
     assert!(
-        remarks.contains("of 17 × 40 pixels the network sees the middle 15 × 15"),
+        remarks.contains("the network sees only the central 15 × 15 of 17 × 40 pixels"),
         "{remarks}"
     );
     let square = desk.photo("square.png", &solid([9, 9, 9]));
