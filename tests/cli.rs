@@ -313,7 +313,11 @@ fn options_for_a_models_inputs_and_outputs_are_checked() {
             "\"scores\" is no output; outputs: \"logits\"",
         ),
     ] {
-        let status = if expected.starts_with("say") { 2 } else { 1 };
+        let status = if expected.starts_with("expected") {
+            2
+        } else {
+            1
+        };
         let why = complaint(status, &[&["layers", MODEL], more].concat());
         assert!(why.contains(expected), "{why}");
     }
@@ -843,7 +847,7 @@ fn inputs_and_outputs_that_do_not_fit_are_named() {
     assert!(
         cam(&desk.path("picture.png"), &desk.path("nowhere/m.png")).contains("cannot be written")
     );
-    assert!(cam(&text, &out).contains("not a PNG, JPEG or WebP"));
+    assert!(cam(&text, &desk.path("map.png")).contains("not a PNG, JPEG or WebP"));
     assert!(complaint(1, &["classify", MODEL, &desk.path("none.png")]).contains("none.png"));
     assert_eq!(desk.files(), before);
 }

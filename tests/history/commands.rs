@@ -190,7 +190,7 @@ fn removed_runs_come_back_until_they_are_purged() {
     desk.output(&["remove", &ids[0]]);
     assert!(
         desk.output(&["remove", "--purge"])
-            .contains("1 run deleted")
+            .contains("1 run permanently deleted")
     );
     desk.complaint(1, &["remove", "--undo"]);
     desk.complaint(2, &["remove"]);
@@ -251,7 +251,11 @@ fn what_cannot_be_exported_is_told_in_one_line() {
     let id = desk.save(&record("goose", 1));
     for (status, arguments, word) in [
         (2, vec!["export", &id, "--out", "a.jpg"], ".html"),
-        (2, vec!["export", "--out", "a.png"], "--favourites"),
+        (
+            2,
+            vec!["export", "--out", "a.png"],
+            "no runs selected: give IDs, or a filter such as --favourites",
+        ),
         (
             2,
             vec!["export", &id, "--favourites", "--out", "a.png"],
@@ -260,7 +264,7 @@ fn what_cannot_be_exported_is_told_in_one_line() {
         (
             1,
             vec!["export", "--favourites", "--out", "a.png"],
-            "no run passes",
+            "no run matches the filters",
         ),
         (
             1,
