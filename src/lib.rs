@@ -22,7 +22,7 @@ pub mod config;
 pub mod files;
 pub mod home;
 pub mod model;
-mod near;
+pub mod near;
 pub mod onnx;
 mod panics;
 pub mod runs;

@@ -10,7 +10,7 @@ const ALIKE: f64 = 0.6;
 const MAX_COMPARED: usize = 64;
 
 /// Up to three of `names` that are most like `wanted`, the nearest first: by edit distance, or because they contain it.
-pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = comparable(wanted);
     let mut ranked: Vec<(f64, &str)> = names
         .map(|name| (likeness(&wanted, &comparable(name)), name))
@@ -23,7 +23,7 @@ pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
 }
 
 /// The suggestions as the end of a sentence; empty if there is none.
-pub(crate) fn did_you_mean(names: &[&str]) -> String {
+pub fn did_you_mean(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     match quoted.split_last() {
         None => String::new(),

@@ -307,7 +307,7 @@ fn cam_maps_all_of_a_photo_at_its_own_size() {
     }
     let remarks = printed(&["classify", &model, &desk.path("photo.png")]).remarks;
     assert!(
-        remarks.contains("of 17 × 40 pixels the network sees the middle 15 × 15"),
+        remarks.contains("the network sees only the central 15 × 15 of 17 × 40 pixels"),
         "{remarks}"
     );
     let square = desk.photo("square.png", &solid([9, 9, 9]));
@@ -427,7 +427,7 @@ fn whatever_a_file_is_called_its_name_steers_nothing_and_it_is_found() {
     let model = desk.model(&[]);
     let red = solid([255, 0, 0]);
     let path = desk.photo("a\u{202e}b\u{2066}\u{1b}[2J\n.png", &red);
-    let out = desk.path("out");
+    let out = desk.path("out.png");
     let harmless = |text: &str| {
         let shown = text.contains("a\\u{202e}b\\u{2066}\\u{1b}[2J");
         shown && !text.contains(['\u{202e}', '\u{2066}', '\u{1b}'])

@@ -210,8 +210,10 @@ fn a_branch_is_a_run_of_its_own_that_its_id_its_picture_and_its_command_repeat()
             "--then: canvas cannot change from 0 to 64",
         ),
         (2, &["--then", "8:blur=1"], "after step 1 to 7"),
-        (2, &["--then", "blur=1"], "say STEP:KEY=VALUE"),
+        (2, &["--then", "blur=1"], "expected STEP:KEY=VALUE"),
         (2, &["--then", "2:blurr=1"], "blurr"),
+        (2, &["--then", "-1:blur=1"], "expected STEP:KEY=VALUE"),
+        (2, &["--then", "2:steps=8"], "no setting changes at step 2"),
     ] {
         let arguments = [&["run", "--from", id], arguments].concat();
         let told = desk.complaint(status, &arguments);
@@ -232,7 +234,29 @@ fn a_branch_is_a_run_of_its_own_that_its_id_its_picture_and_its_command_repeat()
         "{told}"
     );
     let told = desk.complaint(2, &["run", "--from", "0123456789abcdef"]);
-    assert!(told.contains("no run's id"), "{told}");
+    assert!(
+        told.contains("no run has an id that begins with 0123456789abcdef"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_is_neither_a_run_nor_its_picture_is_no_start() {
+    let desk = Desk::new();
+    let told = desk.complaint(2, &["run", "--from", "zz"]);
+    assert!(
+        told.contains("zz is neither a run id nor a picture"),
+        "{told}"
+    );
+    let page = desk.path("page.html");
+    std::fs::write(&page, "<html>").unwrap();
+    let told = desk.complaint(1, &["run", "--from", &page]);
+    assert!(
+        told.contains(
+            "page.html: this is not a PNG file; give a PNG file that Ziggurat wrote, or a run id"
+        ),
+        "{told}"
+    );
 }
 
 #[test]
@@ -637,7 +661,7 @@ fn other_models_judge_a_picture_and_their_verdicts_are_kept_and_shown() {
     assert_eq!(list(&["--judge-min", "1"]).len(), 0);
     let said = desk.complaint(2, &["history", "list", "--judge-max", "7"]);
     assert!(said.contains("a number from 0 to 1"), "{said}");
-    assert!(printed(&desk, &["history", "verify"]).contains("2 runs whole"));
+    assert!(printed(&desk, &["history", "verify"]).contains("2 runs checked, all intact"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::classify::model_and_images;
 use super::gradient::no_such_unit;
 use super::ports::Ports;
-use super::writing::{Pending, is_folder};
+use super::writing::{Pending, is_folder, is_png, neither_png_nor_folder};
 use super::{Failure, opening, output, photo};
 use anyhow::anyhow;
 use clap::builder::NonEmptyStringValueParser;
@@ -49,9 +49,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let (model, images) = model_and_images(&arguments.model_and_image)?;
     let [image] = images else {
         return Err(Failure::usage(anyhow!(
-            "one picture at a time: say MODEL IMAGE"
+            "one picture at a time: expected MODEL IMAGE"
         )));
     };
+    if !is_folder(&arguments.out) && !is_png(&arguments.out) {
+        return Err(neither_png_nor_folder(&arguments.out));
+    }
     let name = image.to_string_lossy();
     let picture = photo::bounded(picture::read(image)?, &name);
     let out = Pending::new(&file_in(&arguments.out, image, &arguments.target)?)?;
@@ -80,7 +83,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     if map.is_zero() {
         output::remark(&format!(
-            "nothing in {image} speaks for {}: its map is zero everywhere",
+            "{image}: no region supports {}: the map is zero everywhere",
             target.title
         ));
     }

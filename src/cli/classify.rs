@@ -53,7 +53,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let network = opening::network(&home, model, &arguments.ports)?;
     let device = opening::provider_for_one_shot(provider)?.device;
     let mut classifier = Classifier::open(&network, device)?;
-    for image in images {
+    super::each(images, |image| {
         let picture = picture::read(image)?;
         let image = &*image.to_string_lossy();
         photo::mention_cropping(&picture, &network, image);
@@ -65,8 +65,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         } else {
             table(image, &top)?;
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Splits `[MODEL] IMAGE...`: what ends like a picture is no model.
@@ -76,11 +76,21 @@ pub fn model_and_images(given: &[PathBuf]) -> Result<(Option<&str>, &[PathBuf]),
         all => (None, all),
     };
     if images.is_empty() {
-        return Err(Failure::usage(anyhow!(
-            "no picture is given: say MODEL IMAGE, or IMAGE alone if it ends in .png, .jpg, .jpeg or .webp"
-        )));
+        return Err(Failure::usage(
+            match model.filter(|model| Path::new(model).is_file()) {
+                Some(file) if !is_onnx(file) => anyhow!("{file} is not a PNG, JPEG or WebP file"),
+                _ => anyhow!(
+                    "expected MODEL IMAGE, or IMAGE alone if its name ends in .png, .jpg, .jpeg or .webp"
+                ),
+            },
+        ));
     }
     Ok((model, images))
+}
+
+fn is_onnx(file: &str) -> bool {
+    let ending = Path::new(file).extension();
+    ending.is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"))
 }
 
 /// A model as it is asked for: a card's name, or a path that is text.

@@ -23,8 +23,8 @@ pub struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Measure a provider with MODEL (or the default model, fetched if need be): steps a second, the host's share of the time,
-    /// errors beside the CPU
+    /// Measure a provider with MODEL (or the default model, downloaded if needed): steps per second, share of CPU time,
+    /// numerical difference from the CPU
     #[arg(long)]
     measure: bool,
     /// The provider to measure: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
@@ -164,7 +164,7 @@ fn library(home: &Home) -> LibraryFinding {
     let skipped = search.skipped.into_iter();
     let skipped = skipped.map(|(path, why)| Skipped { path, why }).collect();
     let Some(found) = search.found else {
-        return nothing("not found; `ziggurat setup` fetches it".into(), skipped);
+        return nothing("not found; run `ziggurat setup`".into(), skipped);
     };
     if let Err(problem) = Library::load(home, &quiet) {
         return nothing(problem.to_string(), skipped);
@@ -254,7 +254,7 @@ fn report(home: &Home, model: &str, ports: &Told) -> Result<Report, Failure> {
     })?;
     if !source.is_here(home) {
         return Err(
-            anyhow::anyhow!("{model} is not fetched yet: run `ziggurat setup {model}`").into(),
+            anyhow::anyhow!("{model} is not downloaded yet: run `ziggurat setup {model}`").into(),
         );
     }
     let mut file = source.open(home, &quiet)?;
@@ -281,7 +281,7 @@ fn print(findings: &Findings) -> std::io::Result<()> {
         }
     }
     for Skipped { path, why } in &library.skipped {
-        output::line(&format!("  passed over {}: {why}", path.display()))?;
+        output::line(&format!("  skipped {}: {why}", path.display()))?;
     }
     for provider in &findings.providers {
         let state = provider.why.as_deref().unwrap_or("works");
@@ -298,7 +298,7 @@ fn print(findings: &Findings) -> std::io::Result<()> {
         let state = if folder.exists {
             ""
         } else {
-            " (not there yet)"
+            " (not created yet)"
         };
         output::line(&format!(
             "  {:<11} {}{state}",
@@ -309,8 +309,8 @@ fn print(findings: &Findings) -> std::io::Result<()> {
     output::line("models")?;
     for ModelFinding { name, fetched } in &findings.models {
         let state = match fetched {
-            true => "fetched".to_string(),
-            false => format!("not fetched; `ziggurat setup {name}` fetches it"),
+            true => "downloaded".to_string(),
+            false => format!("not downloaded; run `ziggurat setup {name}`"),
         };
         output::line(&format!("  {name:<20} {state}"))?;
     }
@@ -322,7 +322,7 @@ fn print_terminal(terminal: &TerminalFinding) -> std::io::Result<()> {
     let size = match (terminal.columns, terminal.rows) {
         (Some(columns), Some(rows)) => format!("{columns} × {rows} cells"),
         _ if terminal.is_terminal => "size unknown".into(),
-        _ => "output is no terminal".into(),
+        _ => "stdout is not a terminal".into(),
     };
     let or_unset = |value: &Option<String>| value.clone().unwrap_or_else(|| "unset".into());
     output::line(&format!(
@@ -331,8 +331,8 @@ fn print_terminal(terminal: &TerminalFinding) -> std::io::Result<()> {
         or_unset(&terminal.colorterm)
     ))?;
     let name = terminal.name.as_deref().unwrap_or(match terminal.answered {
-        true => "it did not say its name",
-        false => "it did not answer",
+        true => "no name given",
+        false => "no reply",
     });
     let inside = if terminal.tmux { ", inside tmux" } else { "" };
     let far = if terminal.remote { ", over SSH" } else { "" };

@@ -3,6 +3,7 @@
 use super::graphics::Graphics;
 use super::ports::Ports;
 use super::{Failure, guide, log, opening};
+use anyhow::anyhow;
 use clap::builder::NonEmptyStringValueParser;
 use std::io::{IsTerminal, Write};
 use ziggurat::config::Config;
@@ -38,12 +39,12 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+    let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    if !is_terminal && std::env::args_os().nth(1).is_none() {
         return guide::run();
     }
     let ports = arguments.ports.read()?;
     let home = opening::home()?;
-    log::start(&home);
     let (config, problems) = Config::load(&home);
     let mut said: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let (themes, problems) = Themes::load(&home);
@@ -68,7 +69,28 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         .as_deref()
         .unwrap_or("auto")
         .parse()
-        .map_err(|problem: String| Failure::usage(anyhow::anyhow!(problem)))?;
+        .map_err(|problem: String| Failure::usage(anyhow!(problem)))?;
+    if let Some(name) = arguments
+        .theme
+        .as_deref()
+        .filter(|name| themes.get(name).is_none())
+    {
+        let known: Vec<&str> = themes.names().collect();
+        return Err(Failure::usage(anyhow!(
+            "unknown theme `{name}`; available: {}",
+            known.join(", ")
+        )));
+    }
+    if let Some(model) = &arguments.model {
+        check_model(&home, model)?;
+    }
+    if !is_terminal {
+        return Err(anyhow!(
+            "the explorer needs a terminal: stdin or stdout is not one; see --help for the commands"
+        )
+        .into());
+    }
+    log::start(&home);
     let mut terminal = terminal::probe(graphics.protocol());
     let in_file = config.blocks.as_deref().map_or(Ok(None), Blocks::asked);
     let in_file = in_file.map_err(|problem| problem.to_string());
@@ -84,7 +106,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let theme = match arguments.theme.or(config.theme.clone()) {
         Some(name) if themes.get(&name).is_some() => name,
         other => {
-            said.extend(other.map(|name| format!("no theme is called {name}")));
+            said.extend(other.map(|name| in_config("theme", format!("unknown theme `{name}`"))));
             let light = terminal.light == Some(true);
             if light { "light" } else { "dark" }.into()
         }
@@ -133,6 +155,17 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     // A model may still be being opened by a thread that nobody waits for. Ending as usual would run ONNX Runtime's
     // destructors beneath it.
     signal_hook::low_level::exit(0)
+}
+
+/// Whether the model that was named exists. A name that is neither a model nor a command is a mistake on the command line.
+fn check_model(home: &Home, model: &str) -> Result<(), Failure> {
+    match Source::resolve(home, Some(model)) {
+        Ok(_) => Ok(()),
+        Err(problem) => Err(match super::unknown_word(home, model) {
+            Some(told) => Failure::usage(anyhow!(told)),
+            None => problem.into(),
+        }),
+    }
 }
 
 /// The model that was used last, if it is still there.

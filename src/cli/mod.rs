@@ -19,8 +19,11 @@ mod run;
 mod setup;
 mod writing;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
+use ziggurat::home::Home;
+use ziggurat::model::{self, Source, card};
+use ziggurat::near::{did_you_mean, nearest};
 
 /// See what an ONNX image classifier has learned.
 #[derive(Parser)]
@@ -67,9 +70,42 @@ enum Command {
 /// Reads the command line. Help and version, where asked for, are printed, and the program ends.
 pub fn read() -> Result<Arguments, Failure> {
     Arguments::try_parse().map_err(|problem| match problem.use_stderr() {
-        true => Failure::usage(anyhow::anyhow!(complaint(&problem.to_string()))),
+        true => {
+            let told = mistyped().unwrap_or_else(|| complaint(&problem.to_string()));
+            Failure::usage(anyhow::anyhow!(told))
+        }
         false => problem.exit(),
     })
+}
+
+/// What is wrong with the first word of the command line, if it is neither an option, a command nor a model.
+fn mistyped() -> Option<String> {
+    let word = std::env::args_os().nth(1)?;
+    let word = word.to_str().filter(|word| !word.starts_with('-'))?;
+    let is_command = word == "help" || commands().iter().any(|command| command == word);
+    let home = Home::locate().ok()?;
+    (!is_command).then(|| unknown_word(&home, word)).flatten()
+}
+
+/// What to say of a word that is no command, if it is no model either: what it may have been meant to be.
+fn unknown_word(home: &Home, word: &str) -> Option<String> {
+    let Err(model::Error::UnknownModel { name, .. }) = Source::resolve(home, Some(word)) else {
+        return None;
+    };
+    let known = [commands(), card::names(home)].concat();
+    let near = nearest(word, known.iter().map(String::as_str));
+    let advice = match near.is_empty() {
+        true => "; see --help; for a file give a path or a name ending in .onnx".into(),
+        false => did_you_mean(&near),
+    };
+    Some(format!("unknown command or model `{name}`{advice}"))
+}
+
+/// The names of the subcommands.
+fn commands() -> Vec<String> {
+    let command = Arguments::command();
+    let names = command.get_subcommands().map(clap::Command::get_name);
+    names.map(str::to_string).collect()
 }
 
 /// What is wrong with a command line, in one line: the parser's paragraphs before the usage, which `--help` shows.
@@ -109,6 +145,8 @@ pub enum Failure {
     Usage(anyhow::Error),
     /// Anything else: exit status 1.
     Failed(anyhow::Error),
+    /// What went wrong is printed already: exit status 1.
+    Reported,
     /// The reader of the output went away, which is no failure to speak of.
     Quiet,
 }
@@ -125,6 +163,7 @@ impl Failure {
         match self {
             Self::Usage(problem) => Self::Usage(named(problem)),
             Self::Failed(problem) => Self::Failed(named(problem)),
+            Self::Reported => Self::Reported,
             Self::Quiet => Self::Quiet,
         }
     }
@@ -134,10 +173,33 @@ impl Failure {
         let (problem, status) = match self {
             Self::Usage(problem) => (problem, 2),
             Self::Failed(problem) => (problem, 1),
+            Self::Reported => return ExitCode::FAILURE,
             Self::Quiet => return ExitCode::SUCCESS,
         };
-        eprintln!("ziggurat: {}", output::one_line(&problem.to_string()));
+        output::remark(&format!("ziggurat: {problem}"));
         ExitCode::from(status)
+    }
+}
+
+/// Does `work` for each of `things`. What fails is reported at once, and the rest is done nevertheless.
+fn each<T>(
+    things: impl IntoIterator<Item = T>,
+    mut work: impl FnMut(T) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut failed = false;
+    for thing in things {
+        match work(thing) {
+            Ok(()) => {}
+            Err(Failure::Quiet) => return Err(Failure::Quiet),
+            Err(failure) => {
+                failure.report();
+                failed = true;
+            }
+        }
+    }
+    match failed {
+        true => Err(Failure::Reported),
+        false => Ok(()),
     }
 }
 

@@ -22,7 +22,37 @@ pub fn json(object: &impl Serialize) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout().lock(), "{text}")?)
 }
 
-/// Prints a remark that is no result to standard error.
+/// Prints a remark or an error, which is no result, to standard error.
 pub fn remark(text: &str) {
-    eprintln!("{}", one_line(text));
+    eprintln!("{}", one_line(&without_numbers(text)));
+}
+
+/// The text without the numbers of the system's errors, ` (os error 2)`: the words before them say the same.
+fn without_numbers(text: &str) -> String {
+    const MARK: &str = " (os error ";
+    let mut parts = text.split(MARK);
+    let mut kept = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let number = part.split_once(')');
+        match number.filter(|(number, _)| number.chars().all(|c| c.is_ascii_digit())) {
+            Some((_, rest)) => kept.push_str(rest),
+            None => kept.extend([MARK, part]),
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_errors_are_left_out() {
+        assert_eq!(
+            without_numbers(
+                "a: No such file or directory (os error 2); b: (os error x) c (os error 13)"
+            ),
+            "a: No such file or directory; b: (os error x) c"
+        );
+    }
 }

@@ -21,7 +21,7 @@ pub fn mention_cropping(photo: &RgbImage, network: &Network, path: &str) {
     if let Some(seen) = seen(photo, network) {
         let (width, height) = photo.dimensions();
         remark(&format!(
-            "{path}: of {width} × {height} pixels the network sees the middle {seen}; the rest is cropped away"
+            "{path}: the network sees only the central {seen} of {width} × {height} pixels"
         ));
     }
 }

@@ -37,7 +37,7 @@ impl Ports {
     /// What was said.
     pub fn read(&self) -> Result<model::Ports, Failure> {
         let number = |text: &String| {
-            let wrong = || Failure::usage(anyhow!("--feed {text:?}: say NAME=NUMBER"));
+            let wrong = || Failure::usage(anyhow!("--feed {text:?}: expected NAME=NUMBER"));
             // A name may hold an equals sign, a number cannot.
             let (name, number) = text.rsplit_once('=').ok_or_else(wrong)?;
             let number: f64 = number.trim().parse().map_err(|_| wrong())?;

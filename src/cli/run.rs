@@ -47,7 +47,11 @@ pub struct Arguments {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
     /// Change settings at a step: branches the run there (repeatable, in the order of the steps)
-    #[arg(long = "then", value_name = "STEP:KEY=VALUE,...")]
+    #[arg(
+        long = "then",
+        value_name = "STEP:KEY=VALUE,...",
+        allow_hyphen_values = true
+    )]
     thens: Vec<String>,
     /// Repeat the run with this id, or the one that made this picture; other options override its settings
     #[arg(long, value_name = "ID or PICTURE", conflicts_with_all = ["targets", "preset"])]
@@ -178,7 +182,7 @@ fn make_all(
                     note(&mut failed, about(problem));
                     continue;
                 }
-                Err(Failure::Quiet) => return Err(Failure::Quiet),
+                Err(ended @ (Failure::Reported | Failure::Quiet)) => return Err(ended),
             },
         };
         match session.make(&opened, &plan.specs)? {

@@ -89,9 +89,9 @@ fn say(plan: &GpuPlan) -> std::io::Result<()> {
     }
     let packages: Vec<String> = plan.packages.iter().map(ToString::to_string).collect();
     match packages.is_empty() {
-        true => output::line("nothing to fetch for the GPU"),
+        true => output::line("nothing to download for the GPU"),
         false => output::line(&format!(
-            "to fetch for CUDA {}: {}, {} in all",
+            "to download for CUDA {}: {}, {} in total",
             plan.cuda(),
             packages.join(", "),
             size(plan.bytes())
@@ -102,15 +102,15 @@ fn say(plan: &GpuPlan) -> std::io::Result<()> {
 fn would_fetch(home: &Home, webgpu: bool, sources: &[(&String, Source)]) -> std::io::Result<()> {
     if let Some(package) = plugin::webgpu_package().filter(|_| webgpu) {
         let state = match package.folder(&home.runtime()).is_dir() {
-            true => "there already".into(),
+            true => "already downloaded".into(),
             false => size(package.bytes),
         };
         output::line(&format!("{package}: {state}"))?;
     }
     for (card, source) in sources {
         let state = match source.is_here(home) {
-            true => "there already",
-            false => "to be fetched",
+            true => "already downloaded",
+            false => "to be downloaded",
         };
         output::line(&format!("{card}: {state}"))?;
     }

@@ -1,5 +1,6 @@
 //! Writing a result to a file: all of it appears at once, or nothing does.
 
+use super::Failure;
 use anyhow::anyhow;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,28 @@ use tempfile::NamedTempFile;
 pub fn is_folder(path: &Path) -> bool {
     let text = path.as_os_str().to_string_lossy();
     path.is_dir() || text.ends_with(std::path::is_separator)
+}
+
+/// Whether a path is that of a PNG file, by its name.
+pub fn is_png(path: &Path) -> bool {
+    let ending = path.extension();
+    !is_folder(path) && ending.is_some_and(|ending| ending.eq_ignore_ascii_case("png"))
+}
+
+/// The refusal of a name that is neither that of a PNG file nor that of a folder.
+pub fn neither_png_nor_folder(out: &Path) -> Failure {
+    Failure::usage(anyhow!(
+        "--out {}: pictures are PNG files; let the name end in .png, or in / if it is a folder",
+        out.display()
+    ))
+}
+
+/// Why nothing can be written to a folder.
+pub fn why_not(folder: &Path, problem: &std::io::Error) -> String {
+    match problem.kind() {
+        std::io::ErrorKind::NotFound => format!("no such folder: {}", folder.display()),
+        kind => kind.to_string(),
+    }
 }
 
 /// A file that is still to appear. Made before anything is computed, so that a path that cannot be written is known
@@ -40,7 +63,7 @@ impl Pending {
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = builder
             .tempfile_in(folder)
-            .map_err(|problem| anyhow!("{}: {}", cannot(), problem.kind()))?;
+            .map_err(|problem| anyhow!("{}: {}", cannot(), why_not(folder, &problem)))?;
         Ok(Self { path: real, file })
     }
 

@@ -26,7 +26,7 @@ pub enum Error {
     Card { card: String, why: String },
     /// No card has this name and no file either.
     #[error(
-        "no model is called `{name}`{suggestion} (cards: {known}; a file needs a `/` or the ending .onnx)"
+        "no model is called `{name}`{suggestion} (cards: {known}; for a file give a path or a name ending in .onnx)"
     )]
     UnknownModel {
         name: String,

@@ -57,7 +57,7 @@ impl FromStr for Sides {
         let number = |side: &str| side.trim().parse::<u32>();
         match (number(height), number(width)) {
             (Ok(height), Ok(width)) => Self::try_from([height, width]),
-            _ => Err("say SIDE or HEIGHTxWIDTH, such as 224 or 192x256".into()),
+            _ => Err("expected SIDE or HEIGHTxWIDTH, such as 224 or 192x256".into()),
         }
     }
 }

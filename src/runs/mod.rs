@@ -70,9 +70,9 @@ pub enum Error {
     Former { target: String, method: u32 },
     #[error(transparent)]
     Ascent(#[from] crate::ascent::Error),
-    #[error("{} is no run's id: ids are 16 hexadecimal digits, and their first few are enough", printable(.0))]
+    #[error("{} is not a run id: ids are 16 hexadecimal digits, and their first few are enough", printable(.0))]
     NotAnId(String),
-    #[error("no run's id is or begins with {0}; `ziggurat history list` shows the runs there are")]
+    #[error("no run has an id that begins with {0}; `ziggurat history list` shows the ids")]
     NoRun(String),
     #[error("{prefix} is the beginning of several ids: {candidates}; give more digits")]
     Ambiguous { prefix: String, candidates: String },

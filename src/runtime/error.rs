@@ -12,19 +12,19 @@ use crate::text::printable;
 pub enum Error {
     /// No `pip` answers on this machine.
     #[error(
-        "{package} cannot be fetched: no pip was found (tried {tried}); install Python 3 with pip and try again"
+        "{package} cannot be downloaded: no pip was found (tried {tried}); install Python 3 with pip and try again"
     )]
     NoPip { package: String, tried: String },
 
     /// `pip` could not reach its index.
     #[error(
-        "{package} cannot be fetched: the package index does not answer ({reason}); check the network, or the index and proxy that `pip config list` shows"
+        "{package} cannot be downloaded: the package index does not answer ({reason}); check the network, or the index and proxy that `pip config list` shows"
     )]
     NoIndex { package: String, reason: String },
 
     /// `pip` ran and failed.
     #[error(
-        "{package} cannot be fetched: pip says: {reason}; run `pip download {package}` to see all of it"
+        "{package} cannot be downloaded: pip says: {reason}; run `pip download {package}` to see all of it"
     )]
     Pip { package: String, reason: String },
 
@@ -244,9 +244,11 @@ fn of_a_node(said: &str) -> Option<String> {
     let unknown = why
         .strip_prefix("No Op registered for ")
         .and_then(|unknown| unknown.rsplit_once(" with domain_version of "));
-    let why = unknown.map_or(why.to_string(), |(_, opset)| {
-        format!("opset {opset} of ONNX has no such operator; the exporter left it unconverted")
-    });
+    // The opset is not named: the model may have been converted from that of its file.
+    let why = match unknown {
+        Some(_) => "the model's opset has no such operator; the exporter left it unconverted",
+        None => why,
+    };
     Some(format!("node {} ({op}): {why}", printable(name)))
 }
 
@@ -322,7 +324,7 @@ mod tests {
         let model = |why| Error::model(format!("{said} {why}")).to_string();
         assert_eq!(
             model("No Op registered for Call with domain_version of 18"),
-            "ONNX Runtime refuses the model: node \"a/Call\" (Call): opset 18 of ONNX has no such operator; \
+            "ONNX Runtime refuses the model: node \"a/Call\" (Call): the model's opset has no such operator; \
              the exporter left it unconverted"
         );
         assert_eq!(

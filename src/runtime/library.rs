@@ -75,7 +75,7 @@ impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Variable => "named by ORT_DYLIB_PATH",
-            Self::Data => "fetched by Ziggurat",
+            Self::Data => "downloaded by Ziggurat",
             Self::System => "installed on the system",
         })
     }

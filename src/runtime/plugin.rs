@@ -113,20 +113,20 @@ impl Plugin {
                 match path.is_file() {
                     true => std::path::absolute(&path).map_err(|error| error.to_string()),
                     false => Err(format!(
-                        "there is no file {}; --provider plugin:PATH takes the path of a plugin's library",
+                        "no such file: {}; --provider plugin:PATH expects the path of a plugin library",
                         crate::text::printable(apart(text).0)
                     )),
                 }
             }
             Self::WebGpu => {
                 let package = webgpu_package().ok_or(
-                    "no WebGPU plugin is pinned for this system; --provider plugin:PATH takes the path of another",
+                    "no WebGPU plugin is available for this system; use another with --provider plugin:PATH",
                 )?;
                 let path = package.folder(library.runtime()).join(WEBGPU_FILE);
                 match path.is_file() {
                     true => Ok(path),
                     false => Err(format!(
-                        "its plugin is not fetched; `ziggurat setup --webgpu` fetches it ({:.0} MB)",
+                        "plugin not downloaded; run `ziggurat setup --webgpu` ({:.0} MB)",
                         package.bytes as f64 / 1e6
                     )),
                 }
@@ -193,7 +193,7 @@ impl Plugin {
             Some(place) if place < count => place,
             Some(place) => {
                 return Err(format!(
-                    "the plugin has no device {place}: it finds {count}, from 0"
+                    "the plugin has no device {place}: it found {count}, numbered from 0"
                 ));
             }
             None => devices.iter().position(is_gpu).unwrap_or(0),
@@ -204,9 +204,9 @@ impl Plugin {
     fn why_no_device(self) -> &'static str {
         match self {
             Self::WebGpu => {
-                "WebGPU finds no device: it needs the loader libvulkan.so.1 and the GPU's Vulkan driver (in a container NVIDIA_DRIVER_CAPABILITIES must include graphics)"
+                "no WebGPU device found: install the Vulkan loader (libvulkan.so.1) and the GPU's Vulkan driver; in a container NVIDIA_DRIVER_CAPABILITIES must include graphics"
             }
-            Self::Library(_) => "the plugin finds no device on this machine",
+            Self::Library(_) => "the plugin found no device on this machine",
         }
     }
 

@@ -162,7 +162,7 @@ impl Device {
         }
         if said.contains("no kernel image") {
             return format!(
-                "this ONNX Runtime has no code for the GPU ({said}); `ziggurat setup --gpu` fetches the build that suits it"
+                "this ONNX Runtime has no code for the GPU ({said}); `ziggurat setup --gpu` downloads the build that suits it"
             );
         }
         // Only a complaint about a library is one of a missing file.

@@ -70,7 +70,7 @@ pub const PROTOCOLS: [(Protocol, &str); 4] = [
 
 /// A name that is no protocol's.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("no way to show pictures is called {0:?}; available: kitty, sixel, iterm2, blocks")]
+#[error("unknown graphics protocol {0:?}; available: kitty, sixel, iterm2, blocks")]
 pub struct UnknownProtocol(String);
 
 impl FromStr for Protocol {

@@ -114,7 +114,10 @@ fn setup_for_gpus_says_the_sum_first_and_fetches_nothing_in_a_dry_run() {
         text.contains("onnxruntime-ep-webgpu==0.4.0: 7 MB"),
         "{text}"
     );
-    assert!(text.contains("efficientnet-lite0: to be fetched"), "{text}");
+    assert!(
+        text.contains("efficientnet-lite0: to be downloaded"),
+        "{text}"
+    );
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }
 

@@ -15,7 +15,7 @@ fn an_empty_history_says_how_to_fill_it() {
     let done = desk.ziggurat(&["list"]).assert().success();
     let told = String::from_utf8_lossy(&done.get_output().stderr).to_string();
     assert!(told.contains("ziggurat run"), "{told}");
-    assert_eq!(desk.output(&["verify"]), "0 runs whole\n");
+    assert_eq!(desk.output(&["verify"]), "0 runs checked, all intact\n");
     let nothing = desk.complaint(1, &["remove", "--undo"]);
     assert!(nothing.contains("nothing is removed"), "{nothing}");
 }
@@ -100,7 +100,7 @@ fn runs_of_an_earlier_method_stay_readable() {
     run.id = run.spec.id();
     let id = desk.save(&run);
     assert_eq!(desk.objects(&["list", "--json"])[0]["id"], *id);
-    assert_eq!(desk.output(&["verify"]), "1 run whole\n");
+    assert_eq!(desk.output(&["verify"]), "1 run checked, all intact\n");
     let text = desk.output(&["show", &id]);
     assert!(
         text.contains("method       3, an earlier one than today's"),
@@ -190,7 +190,7 @@ fn removed_runs_come_back_until_they_are_purged() {
     desk.output(&["remove", &ids[0]]);
     assert!(
         desk.output(&["remove", "--purge"])
-            .contains("1 run deleted")
+            .contains("1 run permanently deleted")
     );
     desk.complaint(1, &["remove", "--undo"]);
     desk.complaint(2, &["remove"]);
@@ -251,7 +251,11 @@ fn what_cannot_be_exported_is_told_in_one_line() {
     let id = desk.save(&record("goose", 1));
     for (status, arguments, word) in [
         (2, vec!["export", &id, "--out", "a.jpg"], ".html"),
-        (2, vec!["export", "--out", "a.png"], "--favourites"),
+        (
+            2,
+            vec!["export", "--out", "a.png"],
+            "no runs selected: give IDs, or a filter such as --favourites",
+        ),
         (
             2,
             vec!["export", &id, "--favourites", "--out", "a.png"],
@@ -260,7 +264,7 @@ fn what_cannot_be_exported_is_told_in_one_line() {
         (
             1,
             vec!["export", "--favourites", "--out", "a.png"],
-            "no run passes",
+            "no run matches the filters",
         ),
         (
             1,
@@ -285,7 +289,7 @@ fn damaged_runs_are_skipped_told_and_removable() {
     fs::write(&image, &bytes[..bytes.len() / 2]).unwrap();
     let told = desk.complaint(1, &["verify"]);
     assert!(
-        told.contains("1 of 2 runs not whole") && told.contains("remove"),
+        told.contains("1 of 2 runs damaged") && told.contains("remove"),
         "{told}"
     );
     fs::write(image.with_file_name("run.json"), "{").unwrap();
@@ -300,6 +304,9 @@ fn damaged_runs_are_skipped_told_and_removable() {
     let shown = desk.complaint(1, &["show", &bad]);
     assert!(shown.contains("run.json"), "{shown}");
     desk.output(&["remove", &bad]);
-    assert!(desk.output(&["verify"]).ends_with("1 run whole\n"));
+    assert!(
+        desk.output(&["verify"])
+            .ends_with("1 run checked, all intact\n")
+    );
     assert_eq!(desk.objects(&["list", "--json"])[0]["id"], good.as_str());
 }

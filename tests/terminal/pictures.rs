@@ -330,10 +330,7 @@ fn doctor_tells_what_the_terminal_answered() {
     for (kind, lines) in [
         (Kind::Kitty, ["answers     kitty", "graphics    kitty"]),
         (Kind::Sixel, ["answers     XTerm", "graphics    sixel"]),
-        (
-            Kind::Mute,
-            ["answers     it did not answer", "graphics    blocks"],
-        ),
+        (Kind::Mute, ["answers     no reply", "graphics    blocks"]),
     ] {
         let home = tempfile::tempdir().unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_ziggurat"));

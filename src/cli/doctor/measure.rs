@@ -33,11 +33,11 @@ pub fn print(found: &Measurement) -> std::io::Result<()> {
     }
     let left = match found.left_to_cpu.as_slice() {
         [] => "all on the device".into(),
-        left => format!("left to the CPU: {}", left.join(", ")),
+        left => format!("on the CPU: {}", left.join(", ")),
     };
     line(&format!("  step graph  {} nodes, {left}", found.nodes))?;
     line(&format!(
-        "  beside the CPU: gradient {:.1e} (relative L2), probability {:.1e}, picture after 4 steps {} of 255",
+        "  difference from the CPU: gradient {:.1e} (relative L2), probability {:.1e}, picture after 4 steps {} of 255",
         found.gradient_error, found.probability_error, found.picture_error
     ))
 }
@@ -46,7 +46,7 @@ fn told(batch: &Batch) -> String {
     match &batch.why_not {
         Some(why) => why.clone(),
         None => format!(
-            "{:.1} steps/s ({:.1} runs' steps/s), host {:.0} %, first step after {:.2} s",
+            "{:.1} steps/s ({:.1} over all runs), CPU {:.0} % of the time, first step after {:.2} s",
             batch.steps_per_second,
             batch.steps_per_second * batch.runs as f64,
             batch.host_share * 100.0,

@@ -97,17 +97,9 @@ fn understood(network: &Understood) -> std::io::Result<()> {
             "  left out    pass {name} ({what}): ONNX Runtime refuses what it makes: {why}"
         ))?;
     }
-    for Block {
-        node,
-        op,
-        opset,
-        why,
-    } in &network.blocks
-    {
+    for Block { node, op, why, .. } in &network.blocks {
         let why = why.as_deref().unwrap_or("no gradient rule");
-        line(&format!(
-            "  blocked by  node {node} ({op}, opset {opset}): {why}"
-        ))?;
+        line(&format!("  blocked by  node {node} ({op}): {why}"))?;
     }
     match network.blocked - network.blocks.len() {
         0 => Ok(()),

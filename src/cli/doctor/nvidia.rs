@@ -125,11 +125,11 @@ pub fn print_files(files: &[FileFinding]) -> std::io::Result<()> {
     for one in files {
         let state = match (&one.place, &one.path) {
             (Some(place), Some(path)) => format!("{place}: {}", path.display()),
-            _ => "not found; `ziggurat setup --gpu` fetches it".into(),
+            _ => "not found; run `ziggurat setup --gpu`".into(),
         };
         output::line(&format!("  {:<18} {state}", one.file))?;
         for Skipped { path, why } in &one.passed_over {
-            output::line(&format!("    passed over {}: {why}", path.display()))?;
+            output::line(&format!("    skipped {}: {why}", path.display()))?;
         }
     }
     Ok(())

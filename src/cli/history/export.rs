@@ -11,7 +11,8 @@ use ziggurat::runs::export::{Form, animation};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Run ids or their prefixes [default: all runs that match the filters]
+    /// Run ids or their prefixes; instead, filters select runs (at least one of the options --model, --text, --kind,
+    /// --favourites, --judge-min and --judge-max)
     #[arg(value_name = "ID")]
     ids: Vec<String>,
     /// Output file; the format follows the extension: .png (a contact sheet for several runs), .gif, .apng or .html
@@ -30,7 +31,7 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
     let ids = ids(home, &arguments)?;
     if form.is_of_one() && ids.len() > 1 {
         return Err(Failure::usage(anyhow!(
-            "an animation shows one run, not {}; say which",
+            "an animation shows one run, not {}: give one id",
             ids.len()
         )));
     }
@@ -51,16 +52,16 @@ fn ids(home: &Home, arguments: &Arguments) -> Result<Vec<String>, Failure> {
     let selection = &arguments.selection;
     match (arguments.ids.is_empty(), selection.filters()) {
         (true, false) => Err(Failure::usage(anyhow!(
-            "no run is named: say ID..., or a filter such as --favourites"
+            "no runs selected: give IDs, or a filter such as --favourites"
         ))),
         (false, true) => Err(Failure::usage(anyhow!(
-            "either name runs or filter them, not both"
+            "give either IDs or filters, not both"
         ))),
         (true, true) => {
             let entries = selection.apply(home)?.entries;
             if entries.is_empty() {
                 return Err(anyhow!(
-                    "no run passes the filters; `ziggurat history list` takes the same ones"
+                    "no run matches the filters; `ziggurat history list` takes the same ones"
                 )
                 .into());
             }

@@ -85,8 +85,8 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
 /// Tells what is not on the list.
 fn remark(shown: usize, passing: usize, all: usize) {
     match (shown, passing, all) {
-        (_, _, 0) => output::remark("no run is kept yet; `ziggurat run flamingo` makes the first"),
-        (_, 0, all) => output::remark(&format!("none of {} passes", super::runs(all))),
+        (_, _, 0) => output::remark("no runs yet; `ziggurat run flamingo` makes the first"),
+        (_, 0, all) => output::remark(&format!("none of {} matches the filters", super::runs(all))),
         (shown, passing, _) if shown < passing => output::remark(&format!(
             "{shown} of {}; --limit 0 lists all",
             super::runs(passing)

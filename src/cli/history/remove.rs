@@ -22,11 +22,11 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
     let told = match (arguments.undo, arguments.purge) {
         (true, _) => {
             let back = history::undo(home)?;
-            format!("{} back: {}", super::runs(back.len()), back.join(", "))
+            format!("{} restored: {}", super::runs(back.len()), back.join(", "))
         }
         (_, true) => {
             let count = history::purge_removed(home)?;
-            format!("{} deleted for good", super::runs(count))
+            format!("{} permanently deleted", super::runs(count))
         }
         _ => {
             let ids = arguments
@@ -38,7 +38,7 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
             ids.dedup();
             history::remove(home, &ids)?;
             let count = super::runs(ids.len());
-            format!("{count} removed; `ziggurat history remove --undo` brings back")
+            format!("{count} removed; `ziggurat history remove --undo` restores")
         }
     };
     Ok(output::line(&told)?)

@@ -13,7 +13,7 @@ pub struct Selection {
     /// Part of the target, model or id; without an exact match, a fuzzy search
     #[arg(long)]
     text: Option<String>,
-    /// Kind of target: class, channel, neuron or layer
+    /// Kind of target: class, not, channel, neuron or layer
     #[arg(long)]
     kind: Option<String>,
     /// Favourites only

@@ -53,7 +53,7 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
     match damaged {
         0 => Ok(()),
         _ => Err(anyhow!(
-            "{damaged} of {} not whole; `ziggurat history remove ID` takes one out of the way, and running it again makes it anew",
+            "{damaged} of {} damaged; remove one with `ziggurat history remove ID`, then run it again",
             super::runs(all)
         )
         .into()),
@@ -77,28 +77,33 @@ fn print(verified: &Verified) -> std::io::Result<()> {
         output::line(&format!("{id}  {why}"))?;
     }
     for name in verified.foreign.iter().take(FOREIGN) {
-        output::line(&format!("not Ziggurat's, left alone: {name}"))?;
+        output::line(&format!("not a file of Ziggurat, ignored: {name}"))?;
     }
     let lines = [
         (
             verified.foreign.len().saturating_sub(FOREIGN),
-            "more names are not Ziggurat's, and left alone",
+            "more files are not of Ziggurat and are ignored",
         ),
         (
             verified.cleaned,
-            "left by programs that were killed, cleaned up",
+            "left over from interrupted writes, cleaned up",
         ),
         (
             verified.unfinished,
-            "being written, or left unfinished by a program that was killed within the hour",
+            "being written, or interrupted within the last hour",
         ),
         (
             verified.removed,
-            "removed; `ziggurat history remove --undo` brings the last back, `--purge` frees the space",
+            "removed; `ziggurat history remove --undo` restores the last, `--purge` frees the space",
         ),
     ];
     for (count, what) in lines.into_iter().filter(|(count, _)| *count > 0) {
         output::line(&format!("{count} {what}"))?;
     }
-    output::line(&format!("{} whole", super::runs(verified.whole)))
+    let checked = verified.whole + verified.damaged.len();
+    let intact = match verified.damaged.len() {
+        0 => "all intact".to_string(),
+        _ => format!("{} intact", verified.whole),
+    };
+    output::line(&format!("{} checked, {intact}", super::runs(checked)))
 }

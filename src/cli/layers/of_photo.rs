@@ -1,6 +1,6 @@
 //! `ziggurat layers --photo`: the channels that a photo activates most.
 
-use super::super::{Failure, opening, output, photo};
+use super::super::{Failure, each, opening, output, photo};
 use super::Arguments;
 use anyhow::anyhow;
 use serde::Serialize;
@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let count = arguments.top.map_or(usual, NonZeroUsize::get);
     let device = opening::provider_for_one_shot(provider)?.device;
     let mut probe = LayerProbe::open(&network, &names, device)?;
-    for path in &arguments.photo {
+    each(&arguments.photo, |path| {
         let picture = picture::read(path)?;
         let path = &*path.to_string_lossy();
         photo::mention_cropping(&picture, &network, path);
@@ -54,8 +54,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             true => json(path, &names, &found)?,
             false => table(path, &names, &found)?,
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// The names of the layers that are listed.

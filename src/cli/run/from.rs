@@ -1,6 +1,7 @@
 //! The run that `--from` repeats: by its id in history, or by a picture that carries its spec.
 
 use crate::cli::{Failure, output};
+use anyhow::anyhow;
 use std::path::Path;
 use ziggurat::home::Home;
 use ziggurat::runs::batch::provider_name;
@@ -22,7 +23,12 @@ impl From {
     /// If there is neither, or it cannot be read.
     pub fn read(home: &Home, from: &Path) -> Result<Self, Failure> {
         let text = from.to_str().filter(|_| !from.exists());
-        let Some(prefix) = text.filter(|text| is_id(text)) else {
+        if let Some(text) = text.filter(|text| !is_id(text)) {
+            return Err(Failure::usage(anyhow!(
+                "--from: {text} is neither a run id nor a picture; `ziggurat history list` shows the ids"
+            )));
+        }
+        let Some(prefix) = text else {
             let spec = export::read_spec(from)?;
             let record = history::read(home, &spec.id());
             return Ok(Self {

@@ -82,7 +82,7 @@ fn configured(home: &Home) -> Asked {
     }
 }
 
-/// The judges, fetched if they have to be. One that cannot be fetched is remarked upon and left out.
+/// The judges, fetched if they have to be. One that cannot be downloaded is remarked upon and left out.
 pub fn fetched(home: &Home, asked: Asked) -> (Judges, Origin) {
     let fetch = |name: &String| {
         let source = Source::resolve(home, Some(name))?;

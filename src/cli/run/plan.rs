@@ -1,7 +1,7 @@
 //! What a command line asks to be made: the runs of each model, known before anything long starts.
 
 use super::Arguments;
-use crate::cli::writing::is_folder;
+use crate::cli::writing::{is_folder, is_png, neither_png_nor_folder, why_not};
 use crate::cli::{Failure, opening, output};
 use anyhow::anyhow;
 use std::path::Path;
@@ -102,7 +102,15 @@ impl Planner<'_> {
                 settings.set_text(key, value).map_err(Failure::usage)?;
             }
             let branched = spec.branched(*step, &settings);
-            spec = branched.map_err(|problem| Failure::usage(anyhow!("--then: {problem}")))?;
+            let branched =
+                branched.map_err(|problem| Failure::usage(anyhow!("--then: {problem}")))?;
+            // It would be a second id of the same picture.
+            if settings == spec.settings || branched.changes_at_branch().is_empty() {
+                return Err(Failure::usage(anyhow!(
+                    "--then: no setting changes at step {step}"
+                )));
+            }
+            spec = branched;
         }
         Ok(spec)
     }
@@ -151,7 +159,7 @@ impl Planner<'_> {
 fn repeated(network: &Network, spec: &Spec) -> Result<Target, Failure> {
     if spec.model_hash != network.hash {
         return Err(anyhow!(
-            "{} is not the model that made the picture; say --model",
+            "{} is not the model that made the picture; give --model",
             spec.model
         )
         .into());
@@ -201,7 +209,7 @@ pub fn settings(arguments: &Arguments, from: Option<&Spec>) -> Result<Settings, 
     for set in &arguments.sets {
         let (key, value) = set
             .split_once('=')
-            .ok_or_else(|| Failure::usage(anyhow!("--set {set}: say KEY=VALUE")))?;
+            .ok_or_else(|| Failure::usage(anyhow!("--set {set}: expected KEY=VALUE")))?;
         settings
             .set_text(key.trim(), value)
             .map_err(Failure::usage)?;
@@ -212,7 +220,7 @@ pub fn settings(arguments: &Arguments, from: Option<&Spec>) -> Result<Settings, 
 /// The changes that `--then` asks for: each `STEP:KEY=VALUE,KEY=VALUE`.
 pub fn thens(texts: &[String]) -> Result<Vec<Then>, Failure> {
     let read = |text: &String| {
-        let wrong = || Failure::usage(anyhow!("--then {text}: say STEP:KEY=VALUE,KEY=VALUE"));
+        let wrong = || Failure::usage(anyhow!("--then {text}: expected STEP:KEY=VALUE,KEY=VALUE"));
         let (step, changes) = text.split_once(':').ok_or_else(wrong)?;
         let change = |change: &str| {
             let (key, value) = change.split_once('=').ok_or_else(wrong)?;
@@ -229,11 +237,7 @@ pub fn thens(texts: &[String]) -> Result<Vec<Then>, Failure> {
 /// Asks before minutes of work whether its result can be written.
 pub fn check_writable(out: Option<&Path>, several: bool) -> Result<(), Failure> {
     let Some(out) = out else { return Ok(()) };
-    let is_png = !is_folder(out)
-        && out
-            .extension()
-            .is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
-    let folder = match (several, is_png) {
+    let folder = match (several, is_png(out)) {
         (true, true) => {
             let problem = anyhow!(
                 "--out {}: several targets or models need a folder",
@@ -242,11 +246,7 @@ pub fn check_writable(out: Option<&Path>, several: bool) -> Result<(), Failure> 
             return Err(Failure::usage(problem));
         }
         (false, false) if !is_folder(out) => {
-            let problem = anyhow!(
-                "--out {}: pictures are PNG files; let the name end in .png, or in / if it is a folder",
-                out.display()
-            );
-            return Err(Failure::usage(problem));
+            return Err(neither_png_nor_folder(out));
         }
         (_, true) => out
             .parent()
@@ -259,6 +259,6 @@ pub fn check_writable(out: Option<&Path>, several: bool) -> Result<(), Failure> 
         }
     };
     tempfile::tempfile_in(folder)
-        .map_err(|problem| anyhow!("--out {}: {problem}", out.display()))?;
+        .map_err(|problem| anyhow!("--out {}: {}", out.display(), why_not(folder, &problem)))?;
     Ok(())
 }

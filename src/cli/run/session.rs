@@ -5,7 +5,8 @@ use super::delivery::Delivery;
 use super::judges::Origin;
 use crate::cli::{Failure, opening, output};
 use image::RgbImage;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::fmt::Write;
 use ziggurat::home::Home;
 use ziggurat::model::Network;
 use ziggurat::runs::batch::{Batch, Ending, provider_name};
@@ -248,9 +249,14 @@ pub fn note<E: std::fmt::Display>(failed: &mut Option<E>, problem: E) {
 
 fn progress_bar(steps: usize, model: &str, batch: &[&Spec]) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
-    let template = "{prefix} {wide_bar} {pos}/{len} {msg} {per_sec} {eta} left";
+    let template = "{prefix} {wide_bar} {pos}/{len} {msg} {pace} {eta} left";
     bar.set_style(
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .with_key("pace", |state: &ProgressState, text: &mut dyn Write| {
+                // A text that cannot be written is missing from the bar, which is no failure.
+                let _ = write!(text, "{:.1} steps/s", state.per_sec());
+            }),
     );
     let names: Vec<String> = batch
         .iter()

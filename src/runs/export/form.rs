@@ -69,7 +69,7 @@ impl Form {
             (Self::Gif, [id]) => animation::encode_gif(&kept_frames(home, id)?, delay),
             (Self::Apng, [id]) => animation::encode_apng(&kept_frames(home, id)?, delay),
             (Self::Gif | Self::Apng, ids) => Err(Error::Export(format!(
-                "an animation shows one run, not {}; say which",
+                "an animation shows one run, not {}: give one id",
                 ids.len()
             ))),
         }

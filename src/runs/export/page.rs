@@ -67,8 +67,8 @@ fn models(runs: &[Exhibit]) -> Vec<String> {
 
 fn title(runs: &[Exhibit]) -> String {
     match models(runs).as_slice() {
-        [one] => format!("What {one} has learned"),
-        several => format!("What {} networks have learned", several.len()),
+        [one] => format!("Activation maximization of {one}"),
+        several => format!("Activation maximization of {} models", several.len()),
     }
 }
 
@@ -80,9 +80,9 @@ fn summary(runs: &[Exhibit]) -> String {
     let models = models(runs);
     let of = match models.len() {
         1 => String::new(),
-        _ => format!(", of {}", models.join(", ")),
+        _ => format!(" from {}", models.join(", ")),
     };
-    format!("{count}{of}. Each is the input that its target responds to most.")
+    format!("{count}{of}. Each was optimized to maximize the activation of its target.")
 }
 
 fn article(run: &Exhibit) -> String {
@@ -98,7 +98,7 @@ fn article(run: &Exhibit) -> String {
          <div class=\"caption\">\n\
          <h2>{target}</h2>\n\
          <div class=\"result\"><span>score {score}</span><b>{probability}</b></div>\n\
-         {}<details>\n<summary>How it was made</summary>\n{}{}<code>{}</code>\n</details>\n\
+         {}<details>\n<summary>Details</summary>\n{}{}<code>{}</code>\n</details>\n\
          </div>\n\
          </article>\n",
         curve(&record.scores),

@@ -2,11 +2,14 @@
 
 use super::super::{Error, Spec};
 use image::{ImageFormat, ImageReader, RgbImage};
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 /// The keyword of the text chunk that holds the spec as JSON.
 const KEYWORD: &str = "ziggurat";
+
+/// What every PNG file begins with.
+const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// Most bytes that a picture's text chunks may take when it is read.
 const MAX_TEXT: usize = 1 << 20;
@@ -38,8 +41,14 @@ pub fn read_spec(path: &Path) -> Result<Spec, Error> {
         why,
     };
     let file = crate::files::open(path).map_err(Error::file(path))?;
+    let mut file = BufReader::new(file);
+    let begins = file.fill_buf().map_err(Error::file(path))?;
+    if !begins.starts_with(SIGNATURE) {
+        let why = "this is not a PNG file; give a PNG file that Ziggurat wrote, or a run id";
+        return Err(damaged(why.into()));
+    }
     let limits = ::png::Limits { bytes: MAX_TEXT };
-    let decoder = ::png::Decoder::new_with_limits(BufReader::new(file), limits);
+    let decoder = ::png::Decoder::new_with_limits(file, limits);
     let reader = decoder
         .read_info()
         .map_err(|problem| damaged(problem.to_string()))?;

@@ -97,6 +97,6 @@ fn when_nothing_is_found_or_fetched_both_are_told_in_one_line() {
     assert_eq!(
         told,
         "ONNX Runtime was not found (/usr/lib/libonnxruntime.so: it is version 1.19, and 1.24 or newer is needed) and \
-         onnxruntime==1.32.0 cannot be fetched: no pip was found (tried pip); install Python 3 with pip and try again"
+         onnxruntime==1.32.0 cannot be downloaded: no pip was found (tried pip); install Python 3 with pip and try again"
     );
 }

@@ -49,7 +49,7 @@ impl std::fmt::Display for Place {
             Self::VirtualEnv => "virtual environment",
             Self::Conda => "conda environment",
             Self::Python => "Python on PATH",
-            Self::Data => "fetched by Ziggurat",
+            Self::Data => "downloaded by Ziggurat",
             Self::System => "system",
         })
     }
@@ -311,7 +311,7 @@ pub fn complaint(located: &[Located]) -> Option<String> {
     let files = files.join(", ");
     if let Some((path, why)) = first.passed_over.first() {
         return Some(format!(
-            "{} cannot be loaded: {why}; `ziggurat setup --gpu` fetches another",
+            "{} cannot be loaded: {why}; `ziggurat setup --gpu` downloads another",
             path.display()
         ));
     }
@@ -324,7 +324,7 @@ pub fn complaint(located: &[Located]) -> Option<String> {
             "not found: {files}; install TensorRT 10 (`pip install tensorrt`) in the active environment"
         ),
         names => format!(
-            "not found: {files}; `ziggurat setup --gpu` fetches {}, or install {} with pip",
+            "not found: {files}; `ziggurat setup --gpu` downloads {}, or install {} with pip",
             if missing.len() == 1 { "it" } else { "them" },
             names.join(", ")
         ),

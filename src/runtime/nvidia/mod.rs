@@ -95,7 +95,7 @@ fn why_no_driver(trouble: &Trouble, machine: Machine, visible: Option<&str>) -> 
             "the NVIDIA driver's library and its kernel module are of different versions (error 803); restart the machine".into()
         }
         Trouble::Refusal(804) => {
-            "this GPU does not take CUDA's compatibility libraries (error 804); take their folder (cuda-compat) from LD_LIBRARY_PATH".into()
+            "this GPU does not support CUDA's compatibility libraries (error 804); remove their folder (cuda-compat) from LD_LIBRARY_PATH".into()
         }
         Trouble::Refusal(code) => {
             format!("the NVIDIA driver does not start (error {code}); `nvidia-smi` may say why")
@@ -136,7 +136,7 @@ pub fn refusal(driver: &Driver, built: Built, number: u32) -> Option<String> {
     // What fetches another build, or why there is none.
     let remedy = match (other, &suited) {
         (Some(build), _) => format!(
-            "`ziggurat setup --gpu` fetches the build for CUDA {}",
+            "`ziggurat setup --gpu` downloads the build for CUDA {}",
             build.cuda.major
         ),
         (None, Err(why)) => why.clone(),

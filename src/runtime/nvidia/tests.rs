@@ -93,7 +93,7 @@ fn a_build_that_cannot_run_here_is_told_with_the_one_that_can() {
     let old = driver((12, 4), "550.54.15", h100());
     assert_eq!(
         refusal(&old, pinned(0), 0).unwrap(),
-        "driver 550.54.15 (CUDA 12.4) is too old for CUDA 13 (it needs 580 or newer); `ziggurat setup --gpu` fetches the \
+        "driver 550.54.15 (CUDA 12.4) is too old for CUDA 13 (it needs 580 or newer); `ziggurat setup --gpu` downloads the \
          build for CUDA 12"
     );
     assert_eq!(refusal(&old, pinned(1), 0), None);
@@ -116,7 +116,7 @@ fn a_build_that_cannot_run_here_is_told_with_the_one_that_can() {
             refusal(&machine, pinned(0), 0).unwrap(),
             format!(
                 "this build of ONNX Runtime has no code for {name} (compute capability {major}.{minor}); `ziggurat setup \
-                 --gpu` fetches the build for CUDA 12"
+                 --gpu` downloads the build for CUDA 12"
             )
         );
         assert_eq!(refusal(&machine, pinned(1), 0), None);

@@ -262,7 +262,7 @@ mod tests {
             ERROR: No matching distribution found for thing==1.0\n";
         assert_eq!(
             explained(said),
-            "thing==1.0 cannot be fetched: the package index does not answer (Failed to establish a new connection: \
+            "thing==1.0 cannot be downloaded: the package index does not answer (Failed to establish a new connection: \
              [Errno 111] Connection refused); check the network, or the index and proxy that `pip config list` shows"
         );
     }

@@ -165,7 +165,7 @@ fn a_failing_pip_is_quoted_and_leaves_nothing() {
     let error = bench.fetch(&bench.pip(script)).unwrap_err().to_string();
     assert_eq!(
         error,
-        "thing==1.0 cannot be fetched: pip says: The hedgehog is asleep; run `pip download thing==1.0` to see all of it"
+        "thing==1.0 cannot be downloaded: pip says: The hedgehog is asleep; run `pip download thing==1.0` to see all of it"
     );
     bench.assert_nothing_installed();
 }
@@ -186,7 +186,7 @@ fn without_any_pip_the_ways_that_were_tried_are_named() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "thing==1.0 cannot be fetched: no pip was found (tried /nowhere/pip); install Python 3 with pip and try again"
+        "thing==1.0 cannot be downloaded: no pip was found (tried /nowhere/pip); install Python 3 with pip and try again"
     );
     bench.assert_nothing_installed();
 }

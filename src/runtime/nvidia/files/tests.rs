@@ -116,7 +116,7 @@ fn what_is_missing_is_told_by_file_and_package() {
     let located = Tree::new(&files).found(&CUDA_13);
     assert_eq!(
         complaint(&located).unwrap(),
-        "not found: libcurand.so.10; `ziggurat setup --gpu` fetches it, or install nvidia-curand with pip"
+        "not found: libcurand.so.10; `ziggurat setup --gpu` downloads it, or install nvidia-curand with pip"
     );
     // Each one missing alone gives its own line.
     for needed in CUDA_13.libraries {
