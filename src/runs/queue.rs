@@ -5,7 +5,7 @@
 
 mod file;
 
-pub use file::{Orphan, QueueFile, orphans};
+pub use file::{Orphan, QueueFile, orphans, others_hold};
 
 use super::Spec;
 use super::target::readable;
@@ -293,9 +293,7 @@ impl Queue {
             job.spec.target = readable(&job.spec.target);
             match &mut job.state {
                 JobState::Failed(why) => *why = readable(why),
-                // Those of a former process are offered all alike.
-                JobState::Paused(_) => job.state = JobState::Waiting,
-                JobState::Waiting | JobState::Running => {}
+                JobState::Waiting | JobState::Running | JobState::Paused(_) => {}
             }
             job
         });

@@ -4,6 +4,7 @@
 mod covers;
 mod numbers;
 mod sequences;
+mod strips;
 mod viewers;
 
 pub use covers::covers;
@@ -48,8 +49,9 @@ pub struct Painted {
 /// - kitty has the picture already, and is told which parts of it to show where. A picture below the text's ground (a low
 ///   z-index) would be seen through every cell that has the terminal's own ground, as in some themes all of them have.
 /// - Sixels and iTerm2's files are cut, and only the parts that were not seen before are encoded and sent: nothing when
-///   something is laid over a picture, only what it lay over when it goes. tmux, where it knows sixels itself, drops a picture
-///   as a whole when one of its cells is written to, and gets all parts.
+///   something is laid over a picture, only what it lay over when it goes; of sixels also the rows above and below that,
+///   where an earlier part may have left ground. tmux, where it knows sixels itself, drops a picture as a whole when one of
+///   its cells is written to, and gets all parts.
 /// - Placeholders are text, which other text replaces.
 #[derive(Debug)]
 pub struct Painter {

@@ -12,13 +12,20 @@ use crate::config;
 use crate::home::Home;
 use crate::model::{Source, card, picture};
 use crate::runs::export::png;
-use crate::runs::queue::{Job, Orphan, Queue, QueueFile, orphans};
+use crate::runs::queue::{Job, Orphan, Queue, QueueFile, orphans, others_hold};
 use crate::runs::{favourites, frames, history};
 use image::RgbImage;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long queues that others hold are looked at again: one of a process that was killed a moment ago is free soon.
+const DYING: Duration = Duration::from_secs(5);
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// The thread, and the queue's file.
 pub struct Disk {
@@ -34,6 +41,8 @@ struct Shelf {
     queue: Option<QueueFile>,
     /// Queues that were taken over, but not kept yet.
     orphans: Vec<Orphan>,
+    /// What was wrong with the queues of others, and was said.
+    problems: Vec<String>,
 }
 
 impl Disk {
@@ -52,11 +61,10 @@ impl Disk {
                 favourites,
                 queue: None,
                 orphans: Vec::new(),
+                problems: Vec::new(),
             };
             shelf.open_queue(&answer);
-            for effect in received {
-                shelf.perform(effect, &answer);
-            }
+            shelf.work(&received, &answer);
         });
         Self {
             effects: Some(effects),
@@ -98,17 +106,54 @@ impl Shelf {
             Ok(file) => self.queue = Some(file),
             Err(problem) => return failed(problem),
         }
-        match orphans(&self.home) {
-            Ok((found, problems)) => {
-                problems.into_iter().for_each(failed);
-                self.orphans = found;
+        self.find_orphans(answer);
+    }
+
+    /// Offers what others left waiting and was not offered yet.
+    fn find_orphans(&mut self, answer: &impl Fn(Answer)) {
+        let (found, problems) =
+            orphans(&self.home).unwrap_or_else(|problem| (Vec::new(), vec![problem]));
+        for problem in problems.iter().map(ToString::to_string) {
+            if !self.problems.contains(&problem) {
+                answer(Answer::Failed(problem.clone()));
+                self.problems.push(problem);
             }
-            Err(problem) => failed(problem),
         }
-        let jobs: Vec<Job> = self.orphans.iter().flat_map(Orphan::jobs).collect();
+        let jobs: Vec<Job> = found.iter().flat_map(Orphan::jobs).collect();
+        self.orphans.extend(found);
         if !jobs.is_empty() {
             answer(Answer::Orphans(jobs));
         }
+    }
+
+    /// Does what is asked, until nobody can ask any more. For a moment, queues that others hold are looked at in between.
+    fn work(
+        &mut self,
+        asked: &Receiver<Effect>,
+        answer: &(impl Fn(Answer) + Clone + Send + 'static),
+    ) {
+        let end = Instant::now() + DYING;
+        let mut is_waiting = self.is_waiting_for_others();
+        while is_waiting {
+            match asked.recv_timeout(LOOK) {
+                Ok(effect) => self.perform(effect, answer),
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            is_waiting = Instant::now() < end && self.is_waiting_for_others();
+            if !is_waiting {
+                self.find_orphans(answer);
+            }
+        }
+        for effect in asked {
+            self.perform(effect, answer);
+        }
+    }
+
+    /// Whether another process has a queue that it may be about to leave behind.
+    fn is_waiting_for_others(&self) -> bool {
+        let own = self.queue.as_ref();
+        own.is_some_and(|own| others_hold(&self.home, own))
     }
 
     fn perform(&mut self, effect: Effect, answer: &(impl Fn(Answer) + Clone + Send + 'static)) {
@@ -381,6 +426,51 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_queue_of_a_process_that_is_just_dying_is_offered_once_it_is_gone() {
+        use crate::ascent::{Kind, Objective, Settings, Unit};
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        let objective = Objective {
+            kind: Kind::Class,
+            value: "logits".into(),
+        };
+        let unit = Unit {
+            index: 0,
+            position: (0, 0),
+        };
+        let spec = crate::runs::Spec::new(
+            ("m", "h"),
+            ("title", objective, unit),
+            1,
+            Settings::default(),
+        );
+        let mut queue = Queue::default();
+        queue.push(spec).unwrap();
+        let dying = QueueFile::open(&home).unwrap();
+        dying.save(&queue).unwrap();
+
+        let (sender, answers) = mpsc::channel();
+        let mut disk = Disk::start(home, folder.path().into(), move |answer| {
+            drop(sender.send(answer));
+        });
+        let offered = |wait: Duration| {
+            let end = Instant::now() + wait;
+            loop {
+                let left = end.saturating_duration_since(Instant::now());
+                match answers.recv_timeout(left) {
+                    Ok(Answer::Orphans(jobs)) => return jobs.len(),
+                    Ok(_) => {}
+                    Err(_) => return 0,
+                }
+            }
+        };
+        assert_eq!(offered(Duration::from_millis(600)), 0, "its process lives");
+        drop(dying);
+        assert_eq!(offered(Duration::from_secs(4)), 1);
+        disk.finish();
+    }
+
+    #[test]
     fn the_photos_of_a_folder_are_found_by_name_and_a_file_is_itself() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -437,6 +527,7 @@ mod tests {
             favourites: folder.path().join("favourites"),
             queue: None,
             orphans: Vec::new(),
+            problems: Vec::new(),
         };
         let there = folder.path().join("a.png");
         std::fs::write(&there, "mine").unwrap();

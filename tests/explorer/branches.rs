@@ -4,6 +4,7 @@ use super::support::{Driver, work};
 use ziggurat::runs::queue::{JobId, JobState};
 use ziggurat::runs::worker::{Command as Work, Report};
 use ziggurat::terminal::Protocol;
+use ziggurat::tui::action::Answer;
 use ziggurat::tui::app::Shown;
 
 /// An explorer in which a run of a class is paused after 48 steps.
@@ -132,4 +133,41 @@ fn what_cannot_be_branched_says_why() {
     }
     explorer.finish(branch[0], 1.0);
     assert_eq!(Driver::started(&explorer.press("P")), jobs);
+}
+
+#[test]
+fn a_paused_run_of_last_time_is_told_apart_from_those_that_wait() {
+    let (mut other, job) = paused();
+    set(&mut other, "momentum=0.5");
+    let branch = Driver::started(&other.press("B"))[0];
+    let left = other.app.queue.jobs().to_vec();
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    let offered = explorer.answer(Answer::Orphans(left.clone()));
+    assert!(Driver::started(&offered).is_empty());
+    let said = last_message(&explorer);
+    assert!(
+        said.starts_with("1 unfinished run from last time: P resumes it")
+            && said.ends_with("; 1 more paused"),
+        "{said}"
+    );
+    assert!(explorer.screen().contains("paused at 48"));
+    let begun = Driver::started(&explorer.press("P"));
+    assert_eq!(begun.len(), 1);
+    let spec = |driver: &Driver, job| driver.app.queue.get(job).unwrap().spec.clone();
+    assert_eq!(spec(&explorer, begun[0]), spec(&other, branch));
+    let effects = explorer.finish(begun[0], 1.0);
+    assert!(Driver::started(&effects).is_empty());
+    let parent = Driver::started(&explorer.press("P"));
+    assert_eq!(spec(&explorer, parent[0]), spec(&other, job));
+
+    // Nothing but a paused run: its own key resumes it.
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    let left = left.into_iter().filter(|left| left.id == job).collect();
+    explorer.answer(Answer::Orphans(left));
+    let said = last_message(&explorer);
+    assert!(
+        said.starts_with("1 paused run from last time: r in the queue resumes it"),
+        "{said}"
+    );
+    assert_eq!(Driver::started(&explorer.press("tab r")).len(), 1);
 }

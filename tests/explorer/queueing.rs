@@ -269,6 +269,44 @@ fn pause_cancel_retry_reorder_and_clear() {
 }
 
 #[test]
+fn a_cancelled_run_comes_back_with_undo_and_its_pause_ends_with_it() {
+    let mut explorer = explorer();
+    let jobs = Driver::started(&explorer.press("2 enter"));
+    explorer.report(Report::Paused(true));
+    let effects = explorer.press("tab x");
+    assert!(matches!(
+        work(&effects)[..],
+        [Work::Cancel(job), Work::Resume] if *job == jobs[0]
+    ));
+    assert!(!explorer.app.paused && explorer.app.queue.is_empty());
+    assert_eq!(Driver::started(&explorer.press("u")).len(), 1);
+    // One of two that are paused: the other one stays paused.
+    let mut explorer = self::explorer();
+    Driver::started(&explorer.press("2 space space enter"));
+    explorer.report(Report::Paused(true));
+    explorer.press("tab x");
+    assert!(explorer.app.paused);
+}
+
+#[test]
+fn clearing_a_queue_of_active_runs_says_that_there_is_nothing_to_clear() {
+    let mut explorer = explorer();
+    explorer.press("2 enter j enter");
+    explorer.press("tab X");
+    assert_eq!(explorer.app.queue.jobs().len(), 1);
+    let effects = explorer.press("X");
+    assert!(effects.is_empty());
+    let said = explorer.app.messages.iter().last().unwrap().text.clone();
+    assert_eq!(
+        said,
+        "only active runs are left: x cancels the selected one"
+    );
+    // What was cleared is what comes back.
+    explorer.press("u");
+    assert_eq!(explorer.app.queue.jobs().len(), 2);
+}
+
+#[test]
 fn runs_that_were_left_waiting_are_offered_and_start_when_asked() {
     let mut explorer = explorer();
     let mut other = Driver::new(Protocol::Kitty, 80, 24);

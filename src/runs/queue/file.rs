@@ -77,6 +77,22 @@ impl QueueFile {
     }
 }
 
+/// Whether a queue other than `own` holds something whose process lives, or has not ended yet: a process that is killed
+/// keeps its lock until its memory is given back.
+pub fn others_hold(home: &Home, own: &QueueFile) -> bool {
+    let listing = fs::read_dir(home.queues()).into_iter().flatten();
+    let paths = listing.flatten().map(|entry| entry.path());
+    let mut locks = paths.filter(|path| {
+        path.extension() == Some(OsStr::new("lock"))
+            && *path != own.lock_path
+            && path.with_extension("json").exists()
+    });
+    locks.any(|path| {
+        let lock = crate::files::open(&path);
+        lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+    })
+}
+
 impl Drop for QueueFile {
     /// A queue that holds something stays for the next process; an empty one leaves no trace.
     fn drop(&mut self) {

@@ -199,7 +199,7 @@ fn a_file_with_more_jobs_than_a_queue_takes_says_so_and_is_kept() {
 }
 
 #[test]
-fn paused_jobs_rest_go_on_together_and_wait_in_the_next_process() {
+fn paused_jobs_rest_go_on_together_and_rest_in_the_next_process_too() {
     let (_folder, home) = home();
     let mut queue = queue(&[(0, 9), (1, 9), (2, 8)]);
     queue.started(&[0, 1]);
@@ -210,7 +210,12 @@ fn paused_jobs_rest_go_on_together_and_wait_in_the_next_process() {
     file.save(&queue).unwrap();
     drop(file);
     let (found, _) = orphans(&home).unwrap();
-    assert_eq!(found[0].queue.waiting(), 3);
+    let states: Vec<&JobState> = found[0].queue.jobs().iter().map(|job| &job.state).collect();
+    let paused = JobState::Paused(5);
+    assert_eq!(states, [&paused, &paused, &JobState::Waiting]);
+    let mut next = Queue::default();
+    next.take_over(found[0].jobs());
+    assert_eq!((next.waiting(), next.resume(0), next.waiting()), (1, 2, 3));
     assert_eq!((queue.resume(1), queue.resume(2)), (2, 0));
     assert_eq!(queue.next_batch(8).len(), 2);
     queue.move_to_front(2);

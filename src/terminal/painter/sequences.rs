@@ -1,10 +1,11 @@
 //! How it is said to a terminal that a picture stands somewhere, or no longer does: one protocol's commands, through tmux
 //! or not. For the painter alone, which decides what is said when.
 
+use super::strips::strips;
 use crate::terminal::placement::{Area, without};
 use crate::terminal::protocols::kitty::Cut;
 use crate::terminal::protocols::quality::Quality;
-use crate::terminal::protocols::{self, cursor_to, iterm2, kitty, placeholders};
+use crate::terminal::protocols::{self, cursor_to, iterm2, kitty, placeholders, sixel};
 use crate::terminal::tmux::{self, Pane};
 use crate::terminal::{Protocol, Route, Terminal};
 use image::RgbImage;
@@ -99,6 +100,13 @@ impl Sequences {
             (protocol @ (Protocol::Sixel | Protocol::Iterm2), _) => {
                 let pixels = area.pixels(self.terminal.cell);
                 let raster = protocols::raster(protocol, picture, pixels, quality);
+                let missing = match protocol {
+                    Protocol::Sixel => {
+                        let step = sixel::rows_of_bands(self.terminal.cell.1);
+                        strips(&missing, parts, area, step)
+                    }
+                    _ => missing,
+                };
                 self.print(&raster, area, &missing, quality)
             }
         }
@@ -161,7 +169,7 @@ impl Sequences {
             let is_too_long = route == Route::TmuxPassthrough && file.len() > tmux::MAX_PIECE;
             match protocol {
                 Protocol::Sixel if is_too_long => {
-                    let halves = halves(part)?;
+                    let halves = halves(part, sixel::rows_of_bands(cell.1))?;
                     bytes.extend(self.print(raster, area, &halves, quality)?);
                 }
                 Protocol::Iterm2 => bytes.extend(self.at(part, &iterm2::show(&file, part))),
@@ -291,14 +299,19 @@ fn cut((width, height): (u32, u32), area: Area, part: Area) -> Cut {
     }
 }
 
-/// An upper and a lower half of an area, of which what is printed is too much for one piece.
-fn halves(area: Area) -> io::Result<[Area; 2]> {
+/// An upper and a lower half of an area, of which what is printed is too much for one piece. The upper one has a multiple of
+/// `step` rows if it can: it ends with a band of sixels then, and no ground is seen between them.
+fn halves(area: Area, step: u16) -> io::Result<[Area; 2]> {
     if area.height < 2 {
         return Err(io::Error::other(
             "a picture of one row is too large for tmux",
         ));
     }
-    let above = area.height / 2;
+    let half = area.height / 2;
+    let above = match half.next_multiple_of(step) {
+        above if above < area.height => above,
+        _ => half,
+    };
     Ok([
         Area {
             height: above,

@@ -31,6 +31,14 @@ pub fn raster(picture: &RgbImage, pixels: (u32, u32), quality: Quality) -> RgbIm
     }
 }
 
+/// The fewest rows of cells of this height, in pixels, that are whole bands together; at least 1.
+pub fn rows_of_bands(cell: u16) -> u16 {
+    let rows = (1..).take(BAND as usize);
+    rows.into_iter()
+        .find(|rows| (rows * u32::from(cell)).is_multiple_of(BAND))
+        .map_or(1, |rows| rows as u16)
+}
+
 /// The sequence that prints pixels from the cursor on. Of a last band that is not whole nothing is printed, unless it is
 /// the only one.
 pub fn encode(pixels: &RgbImage, quality: Quality) -> io::Result<Vec<u8>> {

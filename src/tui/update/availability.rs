@@ -214,6 +214,12 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
             };
             return Some(text);
         }
+        Command::Clear if app.queue.jobs().len() == app.running.len() => {
+            return Some(format!(
+                "only active runs are left: {} cancels the selected one",
+                key(Command::Cancel)
+            ));
+        }
         Command::Retry if !is_idle(app) => Some("this run neither failed nor is it paused"),
         _ => None,
     };

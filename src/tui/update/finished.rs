@@ -153,7 +153,7 @@ pub enum Undoable {
     Removed(Vec<String>),
     /// Settings that others took the place of.
     Settings(Box<Plan>),
-    /// Runs that were cleared from the queue.
+    /// Runs that were cleared from the queue, or cancelled.
     Cleared(Vec<Job>),
 }
 

@@ -232,7 +232,6 @@ pub fn go_on(app: &mut App) {
 /// Queues runs that another process left waiting; they are offered rather than begun.
 pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
     let before = app.queue.jobs().len();
-    app.held = before == 0;
     let surplus = app.queue.take_over(jobs);
     if surplus > 0 {
         let text = format!(
@@ -242,20 +241,35 @@ pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
         app.messages.say(Level::Warning, text, app.now);
     }
     effects.push(Effect::SaveQueue(app.queue.clone()));
-    let count = app.queue.jobs().len() - before;
-    if count == 0 {
-        app.held = false;
+    let new = &app.queue.jobs()[before..];
+    if new.is_empty() {
         return;
     }
-    let key = |command| app.key(command);
+    let paused = new
+        .iter()
+        .filter(|job| matches!(job.state, JobState::Paused(_)));
+    let paused = paused.count();
+    let unfinished = new.len() - paused;
+    // What rests waits for its own key; the others would begin at once.
+    app.held |= before == 0 && app.queue.waiting() > 0;
+    let (what, kind, count) = match unfinished {
+        0 => (Command::Retry, "paused", paused),
+        _ => (Command::Pause, "unfinished", unfinished),
+    };
     let (runs, them) = match count {
         1 => ("run", "it"),
         _ => ("runs", "them"),
     };
+    let others = match paused {
+        0 => String::new(),
+        _ if unfinished == 0 => String::new(),
+        _ => format!("; {paused} more paused"),
+    };
+    let place = if unfinished == 0 { " in the queue" } else { "" };
     let text = format!(
-        "{count} unfinished {runs} from last time: {} resumes {them}, {} in the queue discards {them}",
-        key(Command::Pause),
-        key(Command::Clear)
+        "{count} {kind} {runs} from last time: {}{place} resumes {them}, {} in the queue discards {them}{others}",
+        app.key(what),
+        app.key(Command::Clear)
     );
     app.messages.say(Level::Note, text, app.now);
 }
@@ -350,19 +364,25 @@ pub fn cancel(app: &mut App, effects: &mut Vec<Effect>) {
     };
     let title = app.queue.get(job).map(|job| job.spec.target.clone());
     let title = title.unwrap_or_default();
-    match app.running.iter().any(|live| live.job == job) {
+    let is_running = app.running.iter().any(|live| live.job == job);
+    if let Some(cancelled) = app.queue.cancel(job) {
+        finished::remember(app, finished::Undoable::Cleared(vec![cancelled]));
+    }
+    match is_running {
         // It leaves the list at once: the next key means the next run.
         true => {
             effects.push(Effect::Worker(Work::Cancel(job)));
-            app.queue.cancel(job);
             reports::ended(app, job, effects);
+            // The pause was of what ran.
+            if app.paused && app.running.is_empty() {
+                app.paused = false;
+                effects.push(Effect::Worker(Work::Resume));
+            }
         }
-        false => {
-            app.queue.cancel(job);
-            effects.push(Effect::SaveQueue(app.queue.clone()));
-        }
+        false => effects.push(Effect::SaveQueue(app.queue.clone())),
     }
-    let text = format!("cancelled: {title}");
+    let undo = app.key(Command::Undo);
+    let text = format!("cancelled: {title}; {undo} to undo");
     app.messages.say(Level::Note, text, app.now);
 }
 
