@@ -82,7 +82,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         )));
     }
     if let Some(model) = &arguments.model {
-        check_model(&home, model)?;
+        check_model(&home, model, is_terminal)?;
     }
     if !is_terminal {
         return Err(anyhow!(
@@ -158,13 +158,15 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// Whether the model that was named exists. A name that is neither a model nor a command is a mistake on the command line.
-fn check_model(home: &Home, model: &str) -> Result<(), Failure> {
+/// On a terminal, the explorer itself shows what is wrong with a file, and offers other models.
+fn check_model(home: &Home, model: &str, is_terminal: bool) -> Result<(), Failure> {
     match Source::resolve(home, Some(model)) {
         Ok(_) => Ok(()),
-        Err(problem) => Err(match super::unknown_word(home, model) {
-            Some(told) => Failure::usage(anyhow!(told)),
-            None => problem.into(),
-        }),
+        Err(problem) => match super::unknown_word(home, model) {
+            Some(told) => Err(Failure::usage(anyhow!(told))),
+            None if is_terminal => Ok(()),
+            None => Err(problem.into()),
+        },
     }
 }
 
