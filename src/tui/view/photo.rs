@@ -140,7 +140,7 @@ impl Below<'_> {
         if let Some((wide, high)) = found.seen {
             let (width_of_all, height_of_all) = found.size;
             let text = format!(
-                "the network sees the middle {wide} × {high} of {width_of_all} × {height_of_all} pixels"
+                "the network sees only the central {wide} × {high} of {width_of_all} × {height_of_all} pixels"
             );
             let style = app.theme.style(Role::Dim);
             lines.extend(
