@@ -420,6 +420,6 @@ mod tests {
         );
         let missing = "plugin:/nowhere/libx.so".parse::<Provider>().unwrap();
         let why = missing.resolve().unwrap_err().to_string();
-        assert!(why.contains("there is no file"), "{why}");
+        assert!(why.contains("no such file"), "{why}");
     }
 }
