@@ -37,6 +37,8 @@ impl Hint {
 pub fn hints(app: &App, room: usize) -> Vec<Hint> {
     let (general, own): (Vec<&Entry>, Vec<&Entry>) = COMMANDS
         .iter()
+        // In this order: most have no label here, and whether a command can be given may take a search.
+        .filter(|entry| label(app, entry).is_some_and(|label| !label.is_empty()))
         .filter(|entry| is_offered(app, entry.command) && refusal(app, entry.command).is_none())
         .partition(|entry| entry.context == Context::Everywhere);
     let named = own.into_iter().chain(general).filter_map(|entry| {

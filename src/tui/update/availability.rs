@@ -270,6 +270,9 @@ fn sideways(app: &App) -> Option<&'static str> {
 
 /// Whether one of the marked or listed items has a picture.
 fn has_picture(app: &App) -> bool {
+    if app.library.is_empty() {
+        return false;
+    }
     let list = app.browser.list();
     let marked = |item: &&usize| list.mark_count() == 0 || list.is_marked(**item);
     let mut items = list.rows().iter().filter(marked);
