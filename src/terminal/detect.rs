@@ -273,6 +273,7 @@ mod tests {
             "kitty(0.26.5)",
             "kitty(0.9.1)",
             "kitty",
+            "kitty(28)",
             "kittycat(1.0)",
             "Konsole 23.08.1",
             "ghostty",

@@ -12,12 +12,12 @@ use super::version::is_at_least;
 /// - WezTerm: the page of its setting `custom_block_glyphs`; of octants that names no version
 ///
 /// Others (Konsole, Windows Terminal, xterm …) leave these to fonts, few of which have them, or are not known here.
-const DRAWN: [(&str, [u32; 2], Blocks); 5] = [
-    ("kitty", [0, 40], Blocks::Octant),
-    ("ghostty", [1, 2], Blocks::Octant),
-    ("foot", [1, 20], Blocks::Octant),
-    ("VTE", [7800, 0], Blocks::Octant),
-    ("WezTerm", [20_210_814, 0], Blocks::Sextant),
+const DRAWN: [(&str, &[u32], Blocks); 5] = [
+    ("kitty", &[0, 40], Blocks::Octant),
+    ("ghostty", &[1, 2], Blocks::Octant),
+    ("foot", &[1, 20], Blocks::Octant),
+    ("VTE", &[7800], Blocks::Octant),
+    ("WezTerm", &[20_210_814], Blocks::Sextant),
 ];
 
 /// The finest block characters that surely look right: those that the terminal draws itself, else those that every font of a

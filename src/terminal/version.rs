@@ -1,7 +1,7 @@
 //! Names and versions of terminals, as they report them (XTVERSION): `kitty(0.26.5)`, `iTerm2 3.6.6`, `VTE(7900)`.
 
-/// Whether a terminal that reports `reported` is the one called `name`, of `version` or later. Numbers that are missing in the
-/// report count as 0; an empty `version` is any.
+/// Whether a terminal that reports `reported` is the one called `name`, of `version` or later. The report must have as many
+/// numbers; an empty `version` is any.
 pub(super) fn is_at_least(reported: &str, name: &str, version: &[u32]) -> bool {
     let Some(rest) = reported.strip_prefix(name) else {
         return false;
@@ -11,9 +11,8 @@ pub(super) fn is_at_least(reported: &str, name: &str, version: &[u32]) -> bool {
     }
     let digits = rest.trim_start_matches(['(', ' ']);
     let numbers = digits.split(|letter: char| !letter.is_ascii_digit());
-    let mut numbers: Vec<u32> = numbers.map_while(|number| number.parse().ok()).collect();
-    numbers.resize(numbers.len().max(version.len()), 0);
-    numbers.as_slice() >= version
+    let numbers: Vec<u32> = numbers.map_while(|number| number.parse().ok()).collect();
+    numbers.len() >= version.len() && numbers.as_slice() >= version
 }
 
 #[cfg(test)]
@@ -23,9 +22,9 @@ mod tests {
     #[test]
     fn versions_are_compared_number_by_number() {
         assert!(is_at_least("kitty(0.40.1)", "kitty", &[0, 33]));
-        assert!(is_at_least("kitty(0.33)", "kitty", &[0, 33, 0]));
+        assert!(!is_at_least("kitty(28)", "kitty", &[0, 28]));
         assert!(!is_at_least("kitty(0.26.5)", "kitty", &[0, 33]));
-        assert!(is_at_least("VTE(7900)", "VTE", &[7800, 0]));
+        assert!(is_at_least("VTE(7900)", "VTE", &[7800]));
         assert!(is_at_least(
             "WezTerm 20240203-110809-5046fc22",
             "WezTerm",

@@ -63,7 +63,7 @@ fn a_storm_of_sizes_ends_in_a_whole_screen() {
     terminal.wait_until("whole screen", |terminal| {
         let text = terminal.text();
         let lines: Vec<&str> = text.lines().collect();
-        lines[0].contains(OPEN) && lines.len() == 40 && text.contains("/4000 · score")
+        lines[0].contains(OPEN) && lines.len() == 40 && text.contains("/4000 · ")
     });
     terminal.wait_until("picture", |terminal| !terminal.picture_cells().is_empty());
     terminal.type_text("q");
