@@ -1,5 +1,5 @@
 //! The score of a class, or of its negative, and its gradient with respect to the class scores. The table of
-//! [`objective`](super::objective) has the formulas.
+//! [`objective`](super) has the formulas.
 
 use super::{ClassScore, Parts, one_hot};
 use crate::model::Activation;

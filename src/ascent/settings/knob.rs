@@ -90,12 +90,12 @@ impl Knob {
         }
     }
 
-    /// The number that stands for one that is found, and can be typed as [`AUTOMATIC`]; `None` if it has none.
+    /// The number that stands for one that is found, and can be typed as `AUTOMATIC`; `None` if it has none.
     pub fn automatic(&self) -> Option<f64> {
         (self.key == "canvas").then_some(0.0)
     }
 
-    /// A value as people read it: a number that stands for one that is found is [`AUTOMATIC`].
+    /// A value as people read it: a number that stands for one that is found is `AUTOMATIC`.
     pub fn shown(&self, value: &Value) -> Option<&'static str> {
         let is_automatic =
             matches!(value, Value::Number(number) if self.automatic() == Some(*number));

@@ -30,7 +30,7 @@ pub enum BranchError {
     /// It would come before a change that there is.
     #[error("step {step}: the settings of this run change after step {before} already")]
     Earlier { step: usize, before: usize },
-    /// More than [`MOST_STAGES`].
+    /// More than `MOST_STAGES`.
     #[error("the settings of one run can change {MOST_STAGES} times at most")]
     TooMany,
     /// Its settings have another meaning today.
