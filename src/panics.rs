@@ -16,7 +16,7 @@ thread_local! {
     static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Whether a panic on this thread will be caught: whoever sets a hook leaves such a panic alone.
+/// Whether a panic on this thread will be caught: a panic hook ignores such a panic.
 pub(crate) fn are_caught() -> bool {
     CATCHING.get() > 0
 }

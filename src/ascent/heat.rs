@@ -44,7 +44,7 @@ pub fn overlay_rows(picture: &RgbImage, row: impl Fn(u32) -> Vec<f32>) -> RgbIma
     result
 }
 
-/// `map` (rows, columns; 0 and more) by itself, of its own size and scaled to its own largest value.
+/// `map` (rows, columns; non-negative) without a picture, of its own size and scaled to its own largest value.
 pub fn alone(map: &Array2<f32>) -> RgbImage {
     let largest = map.fold(0.0, |a: f32, &b| a.max(b));
     let scale = if largest > 0.0 { 1.0 / largest } else { 0.0 };

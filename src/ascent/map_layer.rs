@@ -10,7 +10,7 @@ use crate::onnx::proto::NodeProto;
 use crate::text::printable;
 use std::collections::{HashMap, HashSet};
 
-/// Operators that treat each token by itself, if what they make has as many. A matrix product does if its other factor is
+/// Operators that treat each token separately, if what they make has as many. A matrix product does if its other factor is
 /// constant.
 const TOKENWISE: &[&str] = &[
     "Add",

@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(last(2.0, 297, 200), (594, 400));
         assert_eq!(last(0.5, 32, 32), (16, 16));
         assert_eq!(last(8.0, 600, 300), (2048, 1024));
-        // One that is larger by itself stays as it is.
+        // A canvas that is larger already is kept.
         assert_eq!(last(1.0, 3000, 3000), (3000, 3000));
     }
 

@@ -1,7 +1,7 @@
 //! The class activation map of an entire photo, whatever its proportions.
 //!
 //! A network sees a picture of its own proportions. A longer photo is divided along its longer side into views of these
-//! proportions that overlap by half or more; each is prepared as a photo by itself, at the scale that the network was trained
+//! proportions that overlap by half or more; each is prepared as a separate photo, at the scale that the network was trained
 //! for, and has a map of its own. Where views overlap, their maps are averaged, each place weighed by how far it is from the
 //! ends of its view, where the network lacks what is around. To shrink the photo until all of it fits would take away the
 //! detail that classes are recognised by; to pad it would show the network a border that speaks for classes of its own.

@@ -1,7 +1,7 @@
-//! What a network says of pictures that are there already: class probabilities, the gradient of a target, its class
+//! What a network computes for existing pictures: class probabilities, the gradient of a target, its class
 //! activation map. One graph, one run; nothing climbs.
 //!
-//! For the command line, and for whoever checks a gradient against another program's.
+//! For the command line, and to compare gradients with other programs.
 
 use super::machine::{lowering, placeable};
 use super::map_layer::{self, MapChoice};

@@ -1,4 +1,4 @@
-//! Where a network has what an objective asks for: whether the unit exists, where it lies, and what of it views must
+//! Where a network has what an objective asks for: whether the unit exists, where it lies, and which part of it views must
 //! leave in place.
 
 use super::views::Anchor;

@@ -1,4 +1,4 @@
-//! The log file: what is of no use to a user at the moment, but to whoever looks for the cause of something later.
+//! The log file: details for finding the cause of a problem later.
 
 use std::fs::{File, OpenOptions};
 use std::io;

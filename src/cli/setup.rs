@@ -73,7 +73,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Says what suits this machine and what of it is missing, before anything is fetched.
+/// Prints what suits this machine and which parts are missing, before any download.
 fn say(plan: &GpuPlan) -> std::io::Result<()> {
     match nvidia::driver() {
         Ok(_) => {}

@@ -3,7 +3,7 @@
 //! among tokens that stand for no place (class, distillation, registers). Which it is follows from the graph (see
 //! `places`).
 //!
-//! For whoever lists layers, points at a channel or neuron of one, or takes a class activation map there.
+//! Used to list layers, to address a channel or neuron, and for class activation maps.
 
 use super::places::{self, Axis, Of};
 use crate::onnx::{Builder, Error, Graph, Shapes, ValueType};

@@ -47,7 +47,7 @@ pub const PASSES: &[Entry] = &[
     optional(Pass::Precision, "precision", "float16, bfloat16 and float64 become float32"),
     Entry { is_optional: false, ..optional(Pass::Upgrade, "upgrade", "older operators take the form of opset 18") },
     optional(Pass::Functions, "functions", "calls become what their functions are made of"),
-    optional(Pass::Fusions, "fusions", "fused operators are taken apart"),
+    optional(Pass::Fusions, "fusions", "fused operators are decomposed"),
     optional(Pass::Control, "control flow", "branches are chosen and loops are unrolled"),
     optional(Pass::Sequences, "sequences", "lists of known tensors are resolved"),
     optional(Pass::Constants, "constants", "what does not depend on the picture is computed beforehand"),

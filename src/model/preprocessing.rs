@@ -101,9 +101,9 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// The model's card, or whoever opens the model.
+    /// The model's card, or the command line.
     Card,
-    /// Its exporter, in the file's metadata, or whoever put a file beside it.
+    /// The file's metadata, or a file beside it.
     Exporter,
     /// The network, which scales them itself, takes bytes, or declares its input's dimensions.
     Network,

@@ -1,4 +1,4 @@
-//! A model summed up for a bug report: what its file says, what of it was understood, and what stands in the way.
+//! A model summary for bug reports: contents of the file, how it was understood, and what blocks gradients.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -293,7 +293,7 @@ impl Understood {
     }
 }
 
-/// Whoever says something of a model: for people.
+/// The source of a fact about a model, in words.
 fn source(origin: Origin, stated: Option<String>) -> String {
     match origin {
         Origin::Card => "its card".into(),
@@ -303,7 +303,7 @@ fn source(origin: Origin, stated: Option<String>) -> String {
     }
 }
 
-/// Whoever says how pictures are prepared: values and order of colours may come from different ones.
+/// The sources of the preprocessing: values and channel order may come from different ones.
 fn prepared(origin: Origin, hints: &Hints) -> String {
     let values = hints.range.as_ref().or(hints.preprocessing.as_ref());
     let values = source(origin, values.map(|hint| hint.source.clone()));

@@ -1,6 +1,6 @@
 //! The runs that are to be made, in order, and which of them go together.
 //!
-//! Pure data: whoever owns a queue gives its [next batch](Queue::next_batch) to a worker, notes what becomes of it, and
+//! Pure data: the owner of a queue gives its [next batch](Queue::next_batch) to a worker, notes what becomes of it, and
 //! keeps it on disk with a [`QueueFile`].
 
 mod file;
@@ -152,7 +152,7 @@ impl Queue {
         jobs.count()
     }
 
-    /// Takes a job out, whatever its state, and returns it. A worker that has it must be told by whoever owns both.
+    /// Takes a job out, whatever its state, and returns it. The caller must cancel it in the worker.
     pub fn cancel(&mut self, id: JobId) -> Option<Job> {
         let place = self.place(id)?;
         Some(self.jobs.remove(place))
@@ -197,7 +197,7 @@ impl Queue {
         self.jobs.iter().find(rests)
     }
 
-    /// Puts a job before all others. Whoever calls this has taken the running ones from the worker.
+    /// Puts a job before all others. The caller must have stopped the running jobs.
     pub fn move_to_front(&mut self, id: JobId) {
         if let Some(place) = self.place(id) {
             self.jobs[..=place].rotate_right(1);

@@ -139,7 +139,7 @@ type Known = HashMap<String, TensorProto>;
 
 /// Everything that can be told of the values of `graph` for given dimensions: what is constant, and the types of all.
 /// Constants make dimensions known, which make more constants: goes on for as long as nodes disappear, and ONNX Runtime
-/// takes what is left of the graph. Whether it does is for whoever goes on with that to say, not for who asks for dimensions.
+/// takes what is left of the graph. Whether it does is checked when the graph is used, not here.
 fn settle(graph: &Graph, dims: &Dims) -> Result<(Known, Shapes), Error> {
     let mut shapes = inference::infer(graph, dims)?;
     let mut all = Known::new();

@@ -5,7 +5,7 @@ use crossterm::Command;
 use crossterm::clipboard::CopyToClipboard;
 
 /// The bytes that put a text into the clipboard (OSC 52). A terminal that does not know the sequence, or does not allow it,
-/// ignores it; none answers. tmux does not pass it on by itself.
+/// ignores it; none answers. tmux passes it on only in a passthrough sequence.
 pub fn copied(terminal: &Terminal, text: &str) -> Vec<u8> {
     let mut sequence = String::new();
     let written = CopyToClipboard::to_clipboard_from(text).write_ansi(&mut sequence);

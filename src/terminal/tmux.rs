@@ -119,7 +119,7 @@ fn output(mut child: Child) -> Option<String> {
             Ok(Some(status)) if status.success() => break,
             Ok(None) if Instant::now() < end => std::thread::sleep(Duration::from_millis(2)),
             _ => {
-                // It may have ended by itself meanwhile; either way nobody waits for it.
+                // It may have ended meanwhile; nothing waits for it.
                 let _ = child.kill();
                 let _ = child.wait();
                 return None;

@@ -21,7 +21,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub enum Action {
     Key(Chord),
-    /// A character that takes no room by itself, such as an accent: only a line that is being typed takes it.
+    /// A zero-width character, such as a combining accent: only a prompt accepts it.
     Letter(char),
     Paste(String),
     /// A click on a cell: column, row.

@@ -35,7 +35,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the screen changes while something on it moves by itself.
+/// How often the screen changes during an animation.
 const TICK: Duration = Duration::from_millis(100);
 
 /// How long after the first key of a sequence it is shown what can follow.
@@ -508,7 +508,7 @@ impl App {
         target.ok()
     }
 
-    /// Whether something on the screen changes by itself with time.
+    /// Whether something on the screen is animated.
     pub fn is_animated(&self) -> bool {
         let waits = matches!(self.model, Model::Opening { .. });
         let blinks = matches!(self.popups.last(), Some(Popup::Compare(compare)) if compare.blink);

@@ -1,4 +1,4 @@
-//! A list of which a part is shown: what of it matches the search, where the cursor is, which items are marked. Every list of
+//! A list of which a part is shown: which part matches the search, where the cursor is, which items are marked. Every list of
 //! the explorer is one of these; what the items are is known to its owner alone.
 
 use std::collections::BTreeSet;

@@ -69,7 +69,7 @@ impl Messages {
         }
     }
 
-    /// What the status row shows: the newest, for five seconds, an error for ten. A warning or an error that came by itself
+    /// What the status row shows: the newest, for five seconds, an error for ten. A warning or an error that no key caused
     /// is seen for three seconds, whatever is reported after it.
     pub fn current(&self, now: Duration) -> Option<&Message> {
         let newest = self.all.back().filter(|_| !self.is_dismissed)?;

@@ -87,7 +87,7 @@ impl Photo {
         }
     }
 
-    /// The channels that are there.
+    /// The channels of the answer.
     pub fn shown(&self) -> &[photo::Channel] {
         match &self.channels {
             Channels::There(channels) => channels,

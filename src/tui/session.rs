@@ -255,7 +255,7 @@ impl Session {
     }
 }
 
-/// A character that takes no room by itself, if a key is one: keys that commands are bound to take some.
+/// The zero-width character that a key is, if it is one: keys of commands have a width.
 fn letter(key: &KeyEvent) -> Option<Action> {
     let is_plain = (key.modifiers - KeyModifiers::SHIFT).is_empty();
     match key.code {

@@ -1,7 +1,7 @@
 //! Which channels of a layer a picture activates most: the numbers are those of the layer's own values.
 
 use super::tokens::transformer;
-use super::{network, opened};
+use super::{built, network};
 use ndarray::{Array4, ArrayD, Dimension};
 use ziggurat::ascent::Error;
 use ziggurat::ascent::layer_probe::{ChannelActivation, ChannelMaps, LayerProbe, Rank};
@@ -127,7 +127,7 @@ fn photo(side: usize) -> Array4<f32> {
 
 /// Three channels of two rows and three columns, each the picture times a number, one of them below zero everywhere.
 fn scaled() -> Network {
-    opened(|b| {
+    built(|b| {
         let one = |number| Dim::DimValue(number);
         let x = b
             .input("x", Elem::F32, &[one(1), one(1), one(2), one(3)])

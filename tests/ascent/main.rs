@@ -1,50 +1,34 @@
-//! The ascent on a real network: what it promises to whoever runs it.
+//! The ascent on a real network: what it promises its callers.
 
 mod branches;
 mod layers;
 mod maps;
+#[path = "../common/networks.rs"]
+mod networks;
 mod places;
 mod step;
 mod together;
 mod tokens;
 
 use ndarray::{Array2, Array4, Axis, Ix4};
+use networks::built;
 use std::sync::OnceLock;
 use ziggurat::ascent::cam::Method;
 use ziggurat::ascent::probe;
 use ziggurat::ascent::{
     Ascent, ClassScore, Error, Kind, MapChoice, Objective, Outcome, Run, Settings, Unit,
 };
-use ziggurat::model::{Network, Source};
+use ziggurat::model::Network;
 use ziggurat::onnx::proto::{Dim, TensorProto};
 use ziggurat::onnx::shapes::untyped;
 use ziggurat::onnx::{Attribute, Builder, Elem, file};
-use ziggurat::runtime::{Device, Options, Provider, Session, Stop, Tensor, package, testing};
+use ziggurat::runtime::{Device, Options, Provider, Session, Stop, Tensor};
 
 const FLAMINGO: usize = 130;
 
 fn network() -> &'static Network {
     static NETWORK: OnceLock<Network> = OnceLock::new();
-    NETWORK.get_or_init(|| {
-        testing::library();
-        let home = testing::home();
-        let source = Source::resolve(&home, None).unwrap();
-        Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap()
-    })
-}
-
-/// A network that `build` makes; it returns the name of the scores.
-fn opened(build: impl FnOnce(&mut Builder) -> String) -> Network {
-    testing::library();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("built.onnx");
-    let mut builder = Builder::empty(18, "");
-    let scores = build(&mut builder);
-    let model = builder.graph().to_model(&[untyped(&scores)]).unwrap();
-    file::write(model, &path, None).unwrap();
-    let home = testing::home();
-    let source = Source::resolve(&home, path.to_str()).unwrap();
-    Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap()
+    NETWORK.get_or_init(|| networks::open(None))
 }
 
 fn class_objective() -> Objective {
@@ -453,7 +437,7 @@ fn dead(b: &mut Builder) -> String {
 /// Without the rescue nothing ever moves.
 #[test]
 fn a_dead_start_is_rescued_and_without_the_rescue_reported() {
-    let network = opened(dead);
+    let network = built(dead);
     let objective = Objective {
         kind: Kind::Class,
         value: network.logits().unwrap().into(),
@@ -509,7 +493,7 @@ fn a_channel_behind_a_blocked_rectifier_rises_without_a_rescue() {
     ];
     for (name, behind) in variants {
         let mut layer = String::new();
-        let network = opened(|b| {
+        let network = built(|b| {
             let x = b
                 .input("x", Elem::F32, &[1, 3, 32, 32].map(Dim::DimValue))
                 .unwrap();
@@ -539,7 +523,7 @@ fn a_channel_behind_a_blocked_rectifier_rises_without_a_rescue() {
 /// A network whose scores have a gradient of 0 and no rectifier that could be opened.
 #[test]
 fn a_dead_start_without_rectifiers_is_reported() {
-    let network = opened(|b| {
+    let network = built(|b| {
         let x = b
             .input("x", Elem::F32, &[1, 3, 32, 32].map(Dim::DimValue))
             .unwrap();

@@ -1,7 +1,7 @@
 //! Which token is which place of the picture, however a network lays its tokens out: before anything is mixed, what a neuron
 //! answers to lies in its own patch of the picture, and all of it.
 
-use super::opened;
+use super::built;
 use ndarray::Array4;
 use ziggurat::ascent::probe;
 use ziggurat::ascent::{Kind, Objective, Unit};
@@ -85,7 +85,7 @@ fn extra(b: &mut Builder, count: i64) -> String {
 
 /// A network that ends with `tokens`, whose steps to them keep places apart.
 fn network(tokens: impl FnOnce(&mut Builder) -> String) -> Network {
-    opened(|b| {
+    built(|b| {
         let tokens = tokens(b);
         b.emit_named("tokens", "Sigmoid", &[&tokens], &[]).unwrap();
         let whole = b.ints(&[1, -1]);
@@ -367,7 +367,7 @@ fn what_is_no_row_of_patches_is_not_read_as_one() {
 /// 81 tokens of 64 features are 17 tokens and 8 × 8 patches, not 81 channels of 8 × 8.
 #[test]
 fn no_square_is_read_into_features() {
-    let network = opened(|b| {
+    let network = built(|b| {
         let dims = [1, 3, 32, 32].map(Dim::DimValue);
         let x = b.input("x", Elem::F32, &dims).unwrap();
         let weight = weights(b, &[64, 3, 4, 4]);

@@ -1,7 +1,7 @@
 //! One id, one picture: on the CPU a run gets the same bytes alone and in any batch.
 
 use super::tokens::transformer;
-use super::{FLAMINGO, class_objective, network, opened, run};
+use super::{FLAMINGO, built, class_objective, network, run};
 use ziggurat::ascent::{Ascent, Kind, Objective, Outcome, Run, Settings, Unit};
 use ziggurat::model::Network;
 use ziggurat::onnx::proto::{Dim, TensorProto};
@@ -144,7 +144,7 @@ fn a_transformers_tokens_are_the_same_beside_others() {
 #[test]
 fn curves_and_sums_over_channels_are_the_same_beside_others() {
     for build in [curved, attentive] {
-        let network = opened(build);
+        let network = built(build);
         assert!(is_promised(&network, &small_runs(5)));
         let objective = Objective {
             kind: Kind::Class,
@@ -157,7 +157,7 @@ fn curves_and_sums_over_channels_are_the_same_beside_others() {
 /// Where ONNX Runtime may move a transposition past a sum, for one picture but not for several, nothing is promised.
 #[test]
 fn networks_that_turn_their_channels_promise_nothing() {
-    let network = opened(channels_last);
+    let network = built(channels_last);
     assert!(is_promised(&network, &small_runs(1)));
     assert!(!is_promised(&network, &small_runs(2)));
 }

@@ -1,6 +1,6 @@
 //! A transformer's tokens as the places of the picture: its layers, neurons, maps and ascents.
 
-use super::opened;
+use super::built;
 use ndarray::{Array4, s};
 use std::sync::OnceLock;
 use ziggurat::ascent::cam::Method;
@@ -19,7 +19,7 @@ const TOKENS: i64 = 17;
 /// A vision transformer (Dosovitskiy et al. 2020) of one block and one head, with weights that are any.
 pub fn transformer() -> &'static Network {
     static NETWORK: OnceLock<Network> = OnceLock::new();
-    NETWORK.get_or_init(|| opened(build))
+    NETWORK.get_or_init(|| built(build))
 }
 
 fn build(b: &mut Builder) -> String {

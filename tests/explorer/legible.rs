@@ -1,13 +1,11 @@
 //! What is on the screen can be read, in every theme: measured on the cells that are drawn, not on the theme's table.
 
-use super::support::{Driver, picture};
+use super::support::Driver;
 use palette::Srgb;
 use palette::color_difference::Wcag21RelativeContrast;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
-use ziggurat::ascent::Overlay;
-use ziggurat::runs::worker::Report;
 use ziggurat::terminal::{ColourDepth, Protocol};
 use ziggurat::tui::theme::{Colour, LEGIBLE, Themes};
 use ziggurat::tui::view;
@@ -69,12 +67,7 @@ fn every_letter_on_the_screen_can_be_read_in_every_theme() {
                 explorer.remember(6);
                 let jobs = Driver::started(&explorer.press("2 G enter g g"));
                 explorer.step(&jobs, 48);
-                explorer.report(Report::Snapshot {
-                    job: jobs[0],
-                    step: 48,
-                    overlay: Overlay::Plain,
-                    picture: picture(),
-                });
+                explorer.snapshot(jobs[0]);
                 explorer.press(keys);
                 hard.extend(
                     illegible(&explorer).map(|what| format!("{theme} {depth:?} {keys}: {what}")),

@@ -1,9 +1,8 @@
 //! What is laid over the panels: the picture beside it, the filter of the settings, what is selected in a picker.
 
-use super::support::{Driver, network, picture};
+use super::support::{Driver, network};
 use std::path::PathBuf;
 use std::sync::Arc;
-use ziggurat::ascent::Overlay;
 use ziggurat::runs::worker::{Opened, Report};
 use ziggurat::terminal::{Area, Protocol, without};
 use ziggurat::tui::action::Answer;
@@ -16,12 +15,7 @@ fn growing(width: u16, height: u16) -> Driver {
     let mut explorer = Driver::new(Protocol::Kitty, width, height);
     let jobs = Driver::started(&explorer.press("2 enter"));
     explorer.step(&jobs, 48);
-    explorer.report(Report::Snapshot {
-        job: jobs[0],
-        step: 48,
-        overlay: Overlay::Plain,
-        picture: picture(),
-    });
+    explorer.snapshot(jobs[0]);
     explorer
 }
 

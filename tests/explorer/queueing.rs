@@ -1,6 +1,6 @@
 //! Launching, queueing, watching.
 
-use super::support::{Driver, picture, work};
+use super::support::{Driver, work};
 use ziggurat::ascent::settings::in_groups;
 use ziggurat::ascent::{Kind, Overlay};
 use ziggurat::runs::worker::{Command as Work, Report, Watched};
@@ -114,12 +114,7 @@ fn progress_and_pictures_reach_the_screen() {
     for step in 1..=48 {
         explorer.step(&jobs, step);
     }
-    explorer.report(Report::Snapshot {
-        job: jobs[0],
-        step: 48,
-        overlay: Overlay::Plain,
-        picture: picture(),
-    });
+    explorer.snapshot(jobs[0]);
     let screen = explorer.screen();
     for wanted in [
         "48/192 · score 6.93 · p 25.0 %",

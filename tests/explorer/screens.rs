@@ -95,12 +95,7 @@ fn running(explorer: &mut Driver) {
         explorer.step(&jobs, step);
     }
     for job in jobs {
-        explorer.report(Report::Snapshot {
-            job,
-            step: 48,
-            overlay: Overlay::Plain,
-            picture: picture(),
-        });
+        explorer.snapshot(job);
     }
 }
 

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use ziggurat::ascent::{Kind, Objective, Settings, Unit};
+use ziggurat::ascent::{Kind, Objective, Overlay, Settings, Unit};
 use ziggurat::autodiff::differentiability::Differentiability;
 use ziggurat::model::Layout;
 use ziggurat::model::{Classes, Layer, ReceptiveField};
@@ -249,6 +249,16 @@ impl Driver {
                 .collect(),
             steps_per_second: 25.0,
         }))
+    }
+
+    /// Reports a live picture of a job after its 48th step.
+    pub fn snapshot(&mut self, job: JobId) {
+        self.report(Report::Snapshot {
+            job,
+            step: 48,
+            overlay: Overlay::Plain,
+            picture: picture(),
+        });
     }
 
     /// Puts so many finished runs into the library.

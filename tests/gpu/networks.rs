@@ -1,11 +1,12 @@
 //! The networks that are run.
 
+#[path = "../common/networks.rs"]
+mod common;
+
 use std::sync::OnceLock;
-use ziggurat::model::{Network, Source};
+use ziggurat::model::Network;
 use ziggurat::onnx::proto::Dim;
-use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{Builder, Elem, file};
-use ziggurat::runtime::{package, testing};
+use ziggurat::onnx::{Builder, Elem};
 
 /// Classes of [`small`].
 const CLASSES: usize = 10;
@@ -13,30 +14,14 @@ const CLASSES: usize = 10;
 /// The default network.
 pub fn default_network() -> &'static Network {
     static NETWORK: OnceLock<Network> = OnceLock::new();
-    NETWORK.get_or_init(|| {
-        testing::library();
-        let home = testing::home();
-        let source = Source::resolve(&home, None).unwrap();
-        Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap()
-    })
+    NETWORK.get_or_init(|| common::open(None))
 }
 
-/// A network of 32 px with what convolutional ones are made of: strided, depthwise and grouped convolutions, rectifiers of
-/// several kinds, both pools, normalisation by channels and in batches, squeeze and excite, a sum of three.
+/// A network of 32 px with the usual operators of convolutional networks: strided, depthwise and grouped convolutions,
+/// several activations, both pools, LRN and batch normalization, squeeze-and-excite, a sum of three.
 pub fn small() -> &'static Network {
     static NETWORK: OnceLock<Network> = OnceLock::new();
-    NETWORK.get_or_init(|| {
-        testing::library();
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("small.onnx");
-        let mut builder = Builder::empty(18, "");
-        let scores = emit_small(&mut builder);
-        let model = builder.graph().to_model(&[untyped(&scores)]).unwrap();
-        file::write(model, &path, None).unwrap();
-        let home = testing::home();
-        let source = Source::resolve(&home, path.to_str()).unwrap();
-        Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap()
-    })
+    NETWORK.get_or_init(|| common::built(emit_small))
 }
 
 fn emit_small(b: &mut Builder) -> String {
@@ -99,11 +84,7 @@ fn emit_small(b: &mut Builder) -> String {
 
 /// A model file of [`small`]'s network.
 pub fn small_file(folder: &std::path::Path) -> String {
-    testing::library();
     let path = folder.join("small.onnx");
-    let mut builder = Builder::empty(18, "");
-    let scores = emit_small(&mut builder);
-    let model = builder.graph().to_model(&[untyped(&scores)]).unwrap();
-    file::write(model, &path, None).unwrap();
+    common::write(&path, emit_small);
     path.to_str().unwrap().into()
 }

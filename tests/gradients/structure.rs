@@ -1,5 +1,5 @@
 //! Models made of more than one list of nodes: functions, branches and loops. What comes out of them is the same before
-//! and after they are taken apart, and can be differentiated.
+//! and after they are decomposed, and can be differentiated.
 
 use crate::finite::{Fill, Numeric, Problem, random};
 use rand_chacha::ChaCha8Rng;

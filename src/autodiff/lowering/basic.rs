@@ -3,7 +3,7 @@
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Builder, Error, Graph};
 
-/// The graph with `Sum`, `OneHot` and `LRN` made of other operators. Values keep their names. What cannot be taken apart (a
+/// The graph with `Sum`, `OneHot` and `LRN` made of other operators. Values keep their names. What cannot be decomposed (a
 /// `OneHot` of unknown depth, or along another axis than the last) stays as it is, which is right, but slower.
 ///
 /// # Errors

@@ -111,19 +111,19 @@ fn share_among_taps(cx: &mut Context, window: &Window) -> Result<Gradients, Erro
     let kernel_dims = [&[count, 1][..], &window.kernel].concat();
     let single = cx.builder.floats(&kernel_dims, &single);
     let pads = [window.pads_begin.as_slice(), &behind].concat();
-    let mut attributes: Vec<(&str, Attribute)> = vec![
+    let attributes = [
         ("kernel_shape", window.kernel.clone().into()),
         ("strides", window.strides.clone().into()),
         ("dilations", window.dilations.clone().into()),
+        ("pads", pads.into()),
     ];
     let planes = dims[0] * dims[1];
     let plane = cx.reshape(&input, &[&[planes, 1][..], &dims[2..]].concat());
     let spread_dims = [&[planes, 1][..], &out[2..]].concat();
-    attributes.push(("pads", pads.into()));
     let elements = cx.emit("Conv", &[&plane, &single], &attributes);
     let maxima = cx.reshape(&output, &spread_dims);
     let is_maximum = reaches(cx, &elements, &maxima)?;
-    // Padding is no element, though its zeros may be as large as the maximum.
+    // Padding never counts, though its zeros may equal the maximum.
     let valid = cx.builder.floats(
         &[
             &[1, count][..],
@@ -138,38 +138,13 @@ fn share_among_taps(cx: &mut Context, window: &Window) -> Result<Gradients, Erro
     let gradient = cx.reshape(&gradient, &spread_dims);
     let share = cx.op("Div", &[&gradient, &number]);
     let shares = cx.mul(&share, &is_maximum);
-    // Spread over all that the windows cover, then cut to size.
-    let full: Vec<i64> = (0..rank)
-        .map(|axis| {
-            let padded = dims[axis + 2] as i64 + window.pads_begin[axis];
-            window.reach(axis, out[axis + 2]).max(padded)
-        })
-        .collect();
-    let missing: Vec<i64> = (0..rank)
-        .map(|axis| full[axis] - window.reach(axis, out[axis + 2]))
-        .collect();
-    attributes.pop();
-    attributes.push(("output_padding", missing.into()));
-    let spread = cx.emit("ConvTranspose", &[&shares, &single], &attributes);
-    let spread = match (0..rank).all(|axis| full[axis] == dims[axis + 2] as i64) {
-        true => spread,
-        false => {
-            let starts = cx.ints(&window.pads_begin);
-            let ends: Vec<i64> = (0..rank)
-                .map(|axis| window.pads_begin[axis] + dims[axis + 2] as i64)
-                .collect();
-            let ends = cx.ints(&ends);
-            let axes: Vec<i64> = (2..rank as i64 + 2).collect();
-            let axes = cx.ints(&axes);
-            cx.op("Slice", &[&spread, &starts, &ends, &axes])
-        }
-    };
+    let spread = transposed_windows(cx, &shares, &single, window, &dims, &out);
     Ok(vec![Some(cx.reshape(&spread, &dims))])
 }
 
 /// For every tap and every window, in row-major order, 1 where the tap is an element of the input.
 fn valid_taps(window: &Window, dims: &[usize], out: &[usize]) -> Vec<f32> {
-    // Whether tap t of window w is inside, along each axis: a row a tap.
+    // Whether a tap of a window is an element of the input, along one axis.
     let inside = |axis: usize, tap: i64, place: i64| {
         let at =
             place * window.strides[axis] + tap * window.dilations[axis] - window.pads_begin[axis];
@@ -244,7 +219,6 @@ fn spread(
     out: &[usize],
     elem: Elem,
 ) -> Result<String, Error> {
-    let rank = window.kernel.len();
     // Per channel: the transpose of a convolution with a kernel of ones.
     let planes = [&[dims[0] * dims[1], 1][..], &out[2..]].concat();
     let shared = cx.reshape(shared, &planes);
@@ -256,15 +230,30 @@ fn spread(
     let ones = vec![1.0; area as usize];
     let ones = TensorProto::from_floats("", &kernel_dims, elem, &ones)?;
     let ones = cx.builder.constant(ones);
+    let spread = transposed_windows(cx, &shared, &ones, window, dims, out);
+    Ok(cx.reshape(&spread, dims))
+}
+
+/// The transpose of the convolution of one plane with `kernel` (taps, 1, kernel) over the windows of a pool: `value` (planes,
+/// taps, windows), scattered over the elements of a tensor whose spatial dimensions are those of `dims`, (planes, 1, …).
+fn transposed_windows(
+    cx: &mut Context,
+    value: &str,
+    kernel: &str,
+    window: &Window,
+    dims: &[usize],
+    out: &[usize],
+) -> String {
+    let rank = window.kernel.len();
     // With ceil_mode the last window may extend beyond the padding: spread over all of it, then crop.
-    let full: Vec<usize> = (0..rank)
+    let full: Vec<i64> = (0..rank)
         .map(|axis| {
-            let reached = window.reach(axis, out[axis + 2]);
-            reached.max(dims[axis + 2] as i64 + window.pads_begin[axis]) as usize
+            let padded = dims[axis + 2] as i64 + window.pads_begin[axis];
+            window.reach(axis, out[axis + 2]).max(padded)
         })
         .collect();
     let output_padding: Vec<i64> = (0..rank)
-        .map(|axis| full[axis] as i64 - window.reach(axis, out[axis + 2]))
+        .map(|axis| full[axis] - window.reach(axis, out[axis + 2]))
         .collect();
     let attributes = [
         ("kernel_shape", window.kernel.clone().into()),
@@ -272,21 +261,18 @@ fn spread(
         ("dilations", window.dilations.clone().into()),
         ("output_padding", output_padding.into()),
     ];
-    let spread = cx.emit("ConvTranspose", &[&shared, &ones], &attributes);
-    let spread = match (0..rank).all(|axis| full[axis] == dims[axis + 2]) {
-        true => spread,
-        false => {
-            let starts = cx.ints(&window.pads_begin);
-            let ends: Vec<i64> = (0..rank)
-                .map(|axis| window.pads_begin[axis] + dims[axis + 2] as i64)
-                .collect();
-            let ends = cx.ints(&ends);
-            let axes: Vec<i64> = (2..rank as i64 + 2).collect();
-            let axes = cx.ints(&axes);
-            cx.op("Slice", &[&spread, &starts, &ends, &axes])
-        }
-    };
-    Ok(cx.reshape(&spread, dims))
+    let spread = cx.emit("ConvTranspose", &[value, kernel], &attributes);
+    if (0..rank).all(|axis| full[axis] == dims[axis + 2] as i64) {
+        return spread;
+    }
+    let starts = cx.ints(&window.pads_begin);
+    let ends: Vec<i64> = (0..rank)
+        .map(|axis| window.pads_begin[axis] + dims[axis + 2] as i64)
+        .collect();
+    let ends = cx.ints(&ends);
+    let axes: Vec<i64> = (2..rank as i64 + 2).collect();
+    let axes = cx.ints(&axes);
+    cx.op("Slice", &[&spread, &starts, &ends, &axes])
 }
 
 /// The norm of order p of each window: `g / y^(p-1)` goes to all its elements, times `|x|^(p-1) · sign x`.

@@ -1,4 +1,4 @@
-//! `ziggurat doctor MODEL`: a model, summed up for whoever reads a bug report.
+//! `ziggurat doctor MODEL`: a model summary for bug reports.
 
 use super::super::output::{self, line};
 use std::collections::BTreeMap;

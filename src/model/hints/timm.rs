@@ -13,7 +13,7 @@ const CROP: f64 = 0.875;
 
 /// What is stated beside the model at `path`.
 pub fn read(path: &Path) -> Hints {
-    // What is wrong with the file is said by whoever reads more of it.
+    // Problems of the file are reported where more of it is read.
     match beside::json::<Value>(path, FILE) {
         Some(Ok(config)) if config.get("architecture").is_some() => of(&config),
         _ => Hints::default(),

@@ -222,7 +222,7 @@ impl Bench {
         }
     }
 
-    /// Rests until told to go on. Whoever changes the overlay meanwhile sees it.
+    /// Pauses until resumed. A changed overlay is shown meanwhile.
     fn rest(
         &mut self,
         batch: &Batch,

@@ -50,16 +50,8 @@ impl Looking {
 
 #[cfg(test)]
 mod tests {
-    use super::super::photo::{About, MapAt};
+    use super::super::photo::{About, MapAt, question};
     use super::*;
-
-    fn question(photo: &str, about: About) -> Question {
-        Question {
-            photo: photo.into(),
-            model: "m".into(),
-            about,
-        }
-    }
 
     #[test]
     fn only_what_nobody_waits_for_any_more_is_broken_off() {

@@ -33,7 +33,7 @@ impl Mailbox {
         }
         unread.push(report);
         drop(unread);
-        // Whoever did not read the older one has been woken for it.
+        // The reader was woken for the older one already.
         if older.is_none() {
             lock(&self.wake)();
         }

@@ -8,7 +8,7 @@ use crate::runtime::{Active, Device, Library, Provider, Stage};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// What a model is, for whoever chooses from it.
+/// What is known about an open model.
 #[derive(Debug, Clone)]
 pub struct Opened {
     /// How to ask for it again: a card's name, or an absolute path. What its runs' specs call it.

@@ -345,17 +345,19 @@ fn shrunk(picture: &RgbImage, longest: u32) -> RgbImage {
     imageops::thumbnail(picture, scaled(width), scaled(height))
 }
 
+/// A question about a photo with the model `m`.
+#[cfg(test)]
+pub(super) fn question(photo: &str, about: About) -> Question {
+    Question {
+        photo: photo.into(),
+        model: "m".into(),
+        about,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn question(photo: &str, about: About) -> Question {
-        Question {
-            photo: photo.into(),
-            model: "m".into(),
-            about,
-        }
-    }
 
     #[test]
     fn only_the_newest_question_of_a_kind_waits() {

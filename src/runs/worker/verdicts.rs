@@ -7,7 +7,7 @@ use crate::runs::{Record, history};
 use image::RgbImage;
 
 impl Bench {
-    /// Lets the judges see the pictures of these runs. Whoever does not want to wait for them ends the worker, and the runs
+    /// Lets the judges see the pictures of these runs. To stop waiting for them, end the worker, and the runs
     /// are kept without them.
     pub fn judge(&mut self, runs: &mut [(&mut Record, &RgbImage)]) {
         if self.judges.is_empty() {

@@ -20,7 +20,7 @@ const MOST_AXES: usize = 8;
 /// and dimensions.
 ///
 /// Nothing has fewer elements than none, but for what is of negative size: to ask for its 0 largest (`TopK`) is refused.
-/// They are put behind the value, which changes nothing of it, so that whoever reads it comes later.
+/// They are put behind the value, which changes nothing of it, so that its consumers run later.
 pub fn put(graph: &Graph, model: &mut GraphProto) {
     let holds_graphs = |node: &NodeProto| subgraphs(node).next().is_some();
     let takes_part = |node: &&NodeProto| node.is("Slice") || holds_graphs(node);

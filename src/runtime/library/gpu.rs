@@ -29,7 +29,7 @@ pub struct GpuPlan {
     build: &'static builds::Build,
     /// What is not there yet, ONNX Runtime's build included.
     pub packages: Vec<Package>,
-    /// NVIDIA's libraries that are there already.
+    /// NVIDIA's libraries that are installed already.
     pub there: Vec<files::Located>,
 }
 

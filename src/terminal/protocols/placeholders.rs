@@ -1,5 +1,5 @@
 //! kitty's Unicode placeholders: cells of text that stand for the cells of a picture that was sent under a number and has a
-//! virtual placement. Whoever owns the text (tmux) moves, hides and clips the picture with it.
+//! virtual placement. The owner of the text (tmux) moves, hides and clips the picture with it.
 //!
 //! A cell is the character U+10EEEE with three combining marks: row, column, and highest byte of the number. The lowest byte
 //! is the text's colour, one of 256: tmux passes those on to every terminal, 24-bit colours only to some.
@@ -16,7 +16,7 @@ pub const MOST: u16 = MARKS.len() as u16;
 /// The text that shows a part of the picture of a number, which has an area of at most [`MOST`] rows and columns. Only the
 /// highest and the lowest byte of the number may differ from 0.
 ///
-/// Every cell has all its marks, so that any part of the area can be drawn by itself.
+/// Every cell has all its marks, so that any part of the area can be drawn separately.
 pub fn text(number: u32, area: Area, part: Area) -> Vec<u8> {
     let part = part.shared(area);
     let [high, _, _, low] = number.to_be_bytes();

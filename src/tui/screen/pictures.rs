@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// The thread, and what it has in common with whoever writes text.
+/// The thread, and the state that it shares with the text writer.
 pub struct Pictures {
     desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,

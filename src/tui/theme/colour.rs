@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// A colour of a theme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
-    /// Whatever the terminal draws with by itself.
+    /// The terminal's default colour.
     Default,
     /// One of the terminal's palette of 256; the first 16 are the user's own.
     Indexed(u8),

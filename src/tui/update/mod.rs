@@ -138,7 +138,7 @@ fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
         }
         Match::None => {}
     }
-    // A sequence that leads nowhere is given up; its last chord may mean something by itself.
+    // A sequence without a command is dropped; its last chord may be a command of its own.
     let was_sequence = app.pending.len() > 1;
     app.pending.clear();
     match was_sequence {

@@ -67,7 +67,7 @@ pub fn paste(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Takes a character that takes no room by itself into the line.
+/// Adds a zero-width character to the line.
 pub fn letter(app: &mut App, letter: char) {
     if let Some(prompt) = &mut app.prompt {
         prompt.paste(letter.encode_utf8(&mut [0; 4]));

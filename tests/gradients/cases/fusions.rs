@@ -1,4 +1,4 @@
-//! Fused operators, which are taken apart before they are differentiated.
+//! Fused operators, which are decomposed before differentiation.
 
 use super::*;
 
