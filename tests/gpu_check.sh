@@ -59,7 +59,7 @@ if [[ -z ${QUICK:-} ]]; then
   verdict $? "doctor --measure"
   sed 's/.*"measured"://' "$folder/measured.json"
   number() { grep -o "\"$1\":[^,}]*" "$folder/measured.json" | tail -n 1 | cut -d: -f2; }
-  below() { awk -v value="$(number "$1")" -v most="$2" 'BEGIN { exit !(value != "" && value + 0 < most) }'; }
+  below() { awk -v value="$(number "$1")" -v most="$2" 'BEGIN { exit !(value ~ /^[0-9]/ && value + 0 < most) }'; }
   below gradient_error 5e-3
   verdict $? "gradient beside the CPU's: relative L2 $(number gradient_error), at most 5e-3"
   below probability_error 1e-3

@@ -180,7 +180,11 @@ fn gradient_error(network: &Network, objective: &Objective, device: Device) -> R
     let square = |values: &Array4<f32>| -> f64 {
         values.iter().map(|&value| f64::from(value).powi(2)).sum()
     };
-    Ok((square(&(&found - &expected)) / square(&expected).max(f64::MIN_POSITIVE)).sqrt())
+    let error = square(&(&found - &expected)) / square(&expected).max(f64::MIN_POSITIVE);
+    match error.is_finite() {
+        true => Ok(error.sqrt()),
+        false => Err(Error::NotFinite(None)),
+    }
 }
 
 fn probability_error(network: &Network, device: Device) -> Result<f64, Error> {

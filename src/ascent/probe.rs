@@ -83,6 +83,11 @@ impl<N: Borrow<Network>> Classifier<N> {
         finite(activation.probabilities(logits.iter().copied()))
     }
 
+    /// Where its session runs.
+    pub fn device(&self) -> Device {
+        self.session.device()
+    }
+
     /// The network.
     pub fn network(&self) -> &Network {
         self.network.borrow()

@@ -23,7 +23,7 @@ pub struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Measure a provider with MODEL (or the default model, downloaded if needed): steps per second, share of CPU time,
+    /// Measure a provider with MODEL (or the default model, downloaded if needed): steps per second, share of time spent on the host,
     /// numerical difference from the CPU
     #[arg(long)]
     measure: bool,

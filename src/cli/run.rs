@@ -34,7 +34,7 @@ pub struct Arguments {
     /// Path or name of a model (repeatable: every target is run in each model)
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
-    /// Random seed: the initial picture and the jitter depend on it [default: 0]
+    /// Random seed: the initial picture and the random views depend on it [default: 0]
     #[arg(long)]
     seed: Option<u64>,
     /// Total steps; short for --set steps=N

@@ -135,7 +135,9 @@ impl Queue {
             if self.find(&job.spec).is_some() {
                 continue;
             }
-            let Ok(id) = self.push(job.spec) else { break };
+            let Ok(id) = self.push(job.spec) else {
+                return 1 + jobs.filter(|job| self.find(&job.spec).is_none()).count();
+            };
             let Some(new) = self.jobs.last_mut() else {
                 break;
             };
@@ -149,7 +151,7 @@ impl Queue {
                 renamed.push((begun, name));
             }
         }
-        jobs.count()
+        jobs.filter(|job| self.find(&job.spec).is_none()).count()
     }
 
     /// Takes a job out, whatever its state, and returns it. The caller must cancel it in the worker.

@@ -28,6 +28,8 @@ pub struct Loop {
     lasting: Vec<String>,
     /// The session it was made for, for comparison only.
     session: usize,
+    /// Where its buffers are.
+    device: Device,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,7 @@ impl Loop {
             turn: 0,
             lasting: Vec::new(),
             session: identity(session),
+            device: session.device(),
         })
     }
 
@@ -127,7 +130,7 @@ impl Loop {
             side.bind_outputs(session, carried, self.turn, &host)?;
         }
         let results = session.run_bound(&side.binding)?;
-        let from_host = read(&results, &host)?;
+        let from_host = read(&results, &host, self.device)?;
         drop(results);
         self.turn = 1 - self.turn;
         if state.is_empty() {
@@ -138,7 +141,7 @@ impl Loop {
             .iter()
             .map(
                 |name| match self.carried.iter().find(|carried| carried.output == *name) {
-                    Some(carried) => Tensor::read(name, &carried.buffers[self.turn]),
+                    Some(carried) => Tensor::read(name, &carried.buffers[self.turn], self.device),
                     None => from_host.next().ok_or_else(|| Error::Run {
                         reason: format!("output `{name}` was not computed"),
                     }),
@@ -153,7 +156,7 @@ impl Loop {
     /// If the input carries no state, or the device fails.
     pub fn state(&self, name: &str) -> Result<Tensor, Error> {
         let carried = find(&self.carried, name)?;
-        Tensor::read(name, &self.carried[carried].buffers[self.turn])
+        Tensor::read(name, &self.carried[carried].buffers[self.turn], self.device)
     }
 
     /// A copy of what the state of the input `name` was before the last step. There must have been one, with no
@@ -163,7 +166,11 @@ impl Loop {
     /// If the input carries no state, or the device fails.
     pub fn previous(&self, name: &str) -> Result<Tensor, Error> {
         let carried = find(&self.carried, name)?;
-        Tensor::read(name, &self.carried[carried].buffers[1 - self.turn])
+        Tensor::read(
+            name,
+            &self.carried[carried].buffers[1 - self.turn],
+            self.device,
+        )
     }
 
     /// Replaces the current state of the input `name` by a value of the same type and shape.
@@ -182,7 +189,10 @@ impl Loop {
                 got: value.describe(),
             });
         }
-        value.write(buffer).map_err(Error::run)
+        let device = self.device;
+        value
+            .write(buffer)
+            .map_err(|error| Error::on(device, error))
     }
 
     fn belongs_to(&self, session: &Session) -> Result<(), Error> {

@@ -229,8 +229,9 @@ impl Session {
         }
         self.all_given(|name| inputs.iter().any(|(given, _)| *given == name))?;
         self.bind_to_host(&mut binding, outputs)?;
+        let device = self.device;
         let results = self.run_bound(&binding)?;
-        read(&results, outputs)
+        read(&results, outputs, device)
     }
 
     /// The input of this name.
@@ -259,8 +260,11 @@ impl Session {
         tensor: &Tensor,
     ) -> Result<(), Error> {
         self.input(name)?.admit(tensor)?;
+        // A copy to the device may fail for want of memory.
         let value = tensor.to_value().map_err(Error::run)?;
-        binding.bind_input(name, &value).map_err(Error::run)
+        binding
+            .bind_input(name, &value)
+            .map_err(|error| self.failed(error))
     }
 
     /// Lets outputs come back to the host.
@@ -326,7 +330,11 @@ impl std::fmt::Debug for Session {
 }
 
 /// Host copies of a run's results, in the order of `names`.
-pub(super) fn read(results: &SessionOutputs<'_>, names: &[&str]) -> Result<Vec<Tensor>, Error> {
+pub(super) fn read(
+    results: &SessionOutputs<'_>,
+    names: &[&str],
+    device: Device,
+) -> Result<Vec<Tensor>, Error> {
     names
         .iter()
         .map(|name| {
@@ -335,7 +343,7 @@ pub(super) fn read(results: &SessionOutputs<'_>, names: &[&str]) -> Result<Vec<T
             };
             let value = results.get(name).ok_or_else(missing)?;
             let tensor = value.view().downcast().map_err(Error::run)?;
-            Tensor::read(name, &tensor)
+            Tensor::read(name, &tensor, device)
         })
         .collect()
 }

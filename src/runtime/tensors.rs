@@ -4,7 +4,7 @@
 use ndarray::{Array, ArrayD, Dimension};
 use ort::value::{DynTensor, Tensor as Value, TensorElementType, ValueType};
 
-use super::{Error, device_copy};
+use super::{Device, Error, device_copy};
 
 /// One line an element type: variant, Rust type, ONNX Runtime's name, how messages call it.
 macro_rules! elements {
@@ -75,11 +75,12 @@ macro_rules! elements {
                 Ok(())
             }
 
-            /// Copies a tensor to the host, wherever it lives. `name` is for the message.
-            pub(super) fn read(name: &str, value: &DynTensor) -> Result<Self, Error> {
+            /// Copies a tensor from `device` to the host. `name` is for the message.
+            pub(super) fn read(name: &str, value: &DynTensor, device: Device) -> Result<Self, Error> {
                 if !value.memory_info().is_cpu_accessible() {
-                    let host = device_copy::to_host(value).map_err(Error::run)?;
-                    return Self::read(name, &host);
+                    let host = device_copy::to_host(value);
+                    let host = host.map_err(|error| Error::on(device, error))?;
+                    return Self::read(name, &host, device);
                 }
                 match value.data_type() {
                     $(TensorElementType::$ort => value

@@ -70,11 +70,12 @@ pub fn complete(text: &str, names: &[Name], endings: &[&str]) -> Completed {
 
 /// `~/` is the user's home, as everywhere they type a path.
 pub fn home_relative(text: &str) -> PathBuf {
+    // Only then is the home folder looked up.
     let below = text.strip_prefix("~/");
-    let home = directories::UserDirs::new();
-    match (below, home) {
-        (Some(below), Some(home)) => home.home_dir().join(below),
-        _ => PathBuf::from(text),
+    let below = below.and_then(|below| Some((below, directories::UserDirs::new()?)));
+    match below {
+        Some((below, home)) => home.home_dir().join(below),
+        None => PathBuf::from(text),
     }
 }
 

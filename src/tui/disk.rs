@@ -218,13 +218,19 @@ impl Shelf {
         }
     }
 
-    /// Keeps the queue. What was taken over into it need not be kept elsewhere any more.
+    /// Saves the queue, and removes the files of queues whose jobs are all in it now. Others stay for the next start.
     fn save(&mut self, queue: &Queue) -> Result<(), crate::runs::Error> {
         let Some(file) = &self.queue else {
             return Ok(());
         };
         file.save(queue)?;
-        self.orphans.drain(..).try_for_each(Orphan::remove)
+        let is_saved = |orphan: &mut Orphan| {
+            let mut jobs = orphan.queue.jobs().iter();
+            jobs.all(|job| queue.find(&job.spec).is_some())
+        };
+        self.orphans
+            .extract_if(.., is_saved)
+            .try_for_each(Orphan::remove)
     }
 
     /// A run's picture, no larger than it is needed.
@@ -450,7 +456,7 @@ mod tests {
         dying.save(&queue).unwrap();
 
         let (sender, answers) = mpsc::channel();
-        let mut disk = Disk::start(home, folder.path().into(), move |answer| {
+        let mut disk = Disk::start(home.clone(), folder.path().into(), move |answer| {
             drop(sender.send(answer));
         });
         let offered = |wait: Duration| {
@@ -467,7 +473,12 @@ mod tests {
         assert_eq!(offered(Duration::from_millis(600)), 0, "its process lives");
         drop(dying);
         assert_eq!(offered(Duration::from_secs(4)), 1);
+        // A queue that is saved before it has taken these over leaves their file alone.
+        disk.perform(Effect::SaveQueue(Queue::default()));
         disk.finish();
+        let (left, _) = orphans(&home).unwrap();
+        let left: usize = left.iter().map(|orphan| orphan.jobs().count()).sum();
+        assert_eq!(left, 1);
     }
 
     #[test]

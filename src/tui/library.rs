@@ -57,21 +57,29 @@ impl Library {
         }
     }
 
-    /// Forgets a run.
-    pub fn remove(&mut self, id: &str) {
-        let Some(&index) = self.by_id.get(id) else {
-            return;
-        };
-        self.gone[index] = true;
-        let key = key(&self.entries[index]);
-        if self.by_target.get(&key) == Some(&index) {
-            let others = (0..self.entries.len())
-                .filter(|&other| !self.gone[other] && self::key(&self.entries[other]) == key);
-            match others.max_by_key(|&other| self.entries[other].time) {
-                Some(other) => self.by_target.insert(key, other),
-                None => self.by_target.remove(&key),
-            };
+    /// Forgets runs.
+    pub fn remove_all(&mut self, ids: &[String]) {
+        for id in ids {
+            if let Some(&index) = self.by_id.get(id) {
+                self.gone[index] = true;
+            }
         }
+        // One pass, however many there are: each may have been the latest of its target.
+        self.by_target.clear();
+        for (index, entry) in self.entries.iter().enumerate() {
+            if self.gone[index] {
+                continue;
+            }
+            let latest = self.by_target.entry(key(entry)).or_insert(index);
+            if entry.time >= self.entries[*latest].time {
+                *latest = index;
+            }
+        }
+    }
+
+    /// Whether there is a run of a model.
+    pub fn has_run_of(&self, model_hash: &str) -> bool {
+        self.entries().any(|entry| entry.model_hash == model_hash)
     }
 
     /// The run of an index.

@@ -355,6 +355,21 @@ fn what_has_just_finished_stays_in_view() {
 }
 
 #[test]
+fn a_run_that_ends_elsewhere_leaves_the_record_of_the_shown_one() {
+    let mut explorer = explorer();
+    let job = Driver::started(&explorer.press("2 enter"))[0];
+    explorer.press("3");
+    let id = selected(&explorer);
+    let shown = record(flamingo(4).spec, 1.0);
+    assert_eq!(shown.id, id);
+    explorer.answer(Answer::Record(Box::new(shown)));
+    assert!(explorer.app.record_of(&id).is_some());
+    explorer.finish(job, 2.0);
+    assert_eq!(explorer.app.shown, Shown::Finished(id.clone()));
+    assert!(explorer.app.record_of(&id).is_some());
+}
+
+#[test]
 fn a_run_under_way_is_shown_again_behind_history() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     explorer.remember(3);

@@ -286,6 +286,16 @@ fn an_order_of_one_list_is_not_taken_for_another() {
 }
 
 #[test]
+fn a_list_that_was_left_is_in_the_order_of_its_numbers_again() {
+    let mut explorer = explorer();
+    explorer.press("2 S S");
+    explorer.answer(Answer::Likeness((Tab::Classes, None), vec![5, 4]));
+    assert_eq!(explorer.app.browser.list().rows()[..2], [5, 4]);
+    explorer.press("1 2");
+    assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
 fn a_run_in_another_model_is_not_shown_in_the_cell_of_this_one() {
     let mut explorer = explorer();
     let mut other = Driver::new(Protocol::Kitty, 80, 24);

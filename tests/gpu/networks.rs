@@ -18,7 +18,7 @@ pub fn default_network() -> &'static Network {
 }
 
 /// A network of 32 px with the usual operators of convolutional networks: strided, depthwise and grouped convolutions,
-/// several activations, both pools, LRN and batch normalization, squeeze-and-excite, a sum of three.
+/// several activations, both pools, LRN, squeeze-and-excite, a sum of three.
 pub fn small() -> &'static Network {
     static NETWORK: OnceLock<Network> = OnceLock::new();
     NETWORK.get_or_init(|| common::built(emit_small))

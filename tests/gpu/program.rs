@@ -107,7 +107,7 @@ fn setup_for_gpus_says_the_sum_first_and_fetches_nothing_in_a_dry_run() {
         .find(|line| line.starts_with("to download for CUDA"));
     let sum = sum.unwrap_or_else(|| panic!("{text}"));
     assert!(
-        sum.contains("onnxruntime-gpu==1.") && sum.ends_with("in all"),
+        sum.contains("onnxruntime-gpu==1.") && sum.ends_with("in total"),
         "{sum}"
     );
     assert!(

@@ -101,7 +101,7 @@ pub const RULES: &[RuleEntry] = &[
     entry("Gemm", matmul::gemm, 7, ""),
     entry("GlobalAveragePool", pooling::global_average_pool, 7, ""),
     entry("GlobalLpPool", pooling::global_lp_pool, 7, ""),
-    entry("GlobalMaxPool", pooling::global_max_pool, 7, "ties: the first"),
+    entry("GlobalMaxPool", pooling::global_max_pool, 7, "ties: the first, or shared equally, by the device"),
     entry("GridSample", grid_sample::grid_sample, 16, "picture and grid; every mode and padding"),
     entry("GroupNormalization", norm::group_normalization, 18, ""),
     entry("HardSigmoid", activation::hard_sigmoid, 7, ""),

@@ -94,7 +94,7 @@ fn share_among_taps(cx: &mut Context, window: &Window) -> Result<Gradients, Erro
     if count > MOST {
         return Err(cx.unsupported(&format!("its windows hold {count} elements")));
     }
-    cx.check_constant(&out[2..])?;
+    cx.check_constant(&[&[count as usize], &out[2..]].concat())?;
     // Windows may begin before the input and, rounded up, end anywhere behind it.
     let behind: Vec<i64> = (0..rank)
         .map(|axis| {

@@ -46,7 +46,7 @@ fn told(batch: &Batch) -> String {
     match &batch.why_not {
         Some(why) => why.clone(),
         None => format!(
-            "{:.1} steps/s ({:.1} over all runs), CPU {:.0} % of the time, first step after {:.2} s",
+            "{:.1} steps/s ({:.1} over all runs), host {:.0} % of the time, first step after {:.2} s",
             batch.steps_per_second,
             batch.steps_per_second * batch.runs as f64,
             batch.host_share * 100.0,

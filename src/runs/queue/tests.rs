@@ -108,6 +108,20 @@ fn a_full_queue_says_so() {
     assert_eq!(queue.push(spec(MOST_JOBS, 9)), Err(Full));
 }
 
+#[test]
+fn only_runs_that_find_no_room_are_surplus() {
+    let mut queue = Queue::default();
+    for class in 0..MOST_JOBS - 1 {
+        queue.push(spec(class, 9)).unwrap();
+    }
+    let mut left = Queue::default();
+    for class in [0, MOST_JOBS, 1, MOST_JOBS + 1, 2] {
+        left.push(spec(class, 9)).unwrap();
+    }
+    assert_eq!(queue.take_over(left.clear()), 1);
+    assert_eq!(queue.jobs().len(), MOST_JOBS);
+}
+
 fn home() -> (tempfile::TempDir, Home) {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::at(folder.path());

@@ -314,7 +314,11 @@ impl Bench {
                 Command::Judges(models) => self.judges = Judges::new(models),
                 Command::Pause => self.pause(true),
                 Command::Resume => self.pause(false),
-                Command::SetAside => self.is_set_aside = !self.current.is_empty(),
+                Command::SetAside => {
+                    // What waits here is the rest of a batch that was split: its jobs rest in the queue, too.
+                    self.batches.clear();
+                    self.is_set_aside = !self.current.is_empty();
+                }
                 Command::Cancel(job) => self.cancel(job),
                 Command::Watch(watched, overlay) => {
                     self.watch = Some((watched, overlay));

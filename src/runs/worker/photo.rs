@@ -248,7 +248,9 @@ impl Photos {
         loaded: &Arc<Loaded>,
         site: Site,
     ) -> Result<&mut Classifier<Held>, crate::ascent::Error> {
-        let is_same = |known: &Classifier<Held>| known.network().hash == loaded.network.hash;
+        let is_same = |known: &Classifier<Held>| {
+            known.network().hash == loaded.network.hash && known.device() == site.device
+        };
         let known = self.classifier.take().filter(is_same);
         let classifier = match known {
             Some(known) => known,

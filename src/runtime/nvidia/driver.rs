@@ -77,6 +77,8 @@ pub fn ask(names: &Names) -> Result<Driver, Trouble> {
     // SAFETY: opening a library runs its initialisers; these are the driver's own.
     let library = unsafe { Library::new(names.cuda) }
         .map_err(|error| Trouble::NoLibrary(loader_says(&error)))?;
+    // CUDA's library must not be closed after it was initialised, whatever fails below.
+    let library = std::mem::ManuallyDrop::new(library);
     let management = Management::open(names.management);
     let cuda = Cuda { library: &library };
     let version = cuda.version()?;
@@ -93,9 +95,6 @@ pub fn ask(names: &Names) -> Result<Driver, Trouble> {
         release: management.as_ref().and_then(Management::release),
         gpus,
     };
-    drop(management);
-    // CUDA's library does not bear being closed once it was initialised.
-    std::mem::forget(library);
     Ok(driver)
 }
 
@@ -214,14 +213,14 @@ impl Management {
     fn open(name: &str) -> Option<Self> {
         // SAFETY: as for CUDA's library.
         let library = unsafe { Library::new(name) }.ok()?;
-        let opened = Self { library };
         // SAFETY: the type is that of nvml.h.
         unsafe {
             let initialise: Symbol<unsafe extern "C" fn() -> Status> =
-                function(&opened.library, c"nvmlInit_v2").ok()?;
+                function(&library, c"nvmlInit_v2").ok()?;
             check(initialise()).ok()?;
         }
-        Some(opened)
+        // From here on it is shut down when it is dropped.
+        Some(Self { library })
     }
 
     fn release(&self) -> Option<String> {

@@ -177,6 +177,8 @@ fn python_sites() -> Vec<PathBuf> {
     let ask = |python: &str| {
         let answer = Command::new(python)
             .args(["-c", ASK])
+            // Python imports from the current folder first, which may be a stranger's.
+            .current_dir("/")
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .output()

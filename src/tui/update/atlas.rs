@@ -8,6 +8,7 @@ use super::super::messages::Level;
 use super::super::prompt::{Asked, Prompt};
 use super::{browse, queueing};
 use crate::runs::favourites;
+use crate::runs::queue::MOST_JOBS;
 use crate::text::counted;
 use std::cmp::Ordering;
 
@@ -28,8 +29,15 @@ pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
         let text = format!("the preset {PRESET} cannot be used");
         return app.messages.say(Level::Error, text, app.now);
     };
-    let mut specs = queueing::specs_of_items(app, &wanted, &settings);
-    specs.retain(|spec| app.library.find(&spec.id()).is_none());
+    // No more than the queue holds: a list may have 100,000 items.
+    let mut specs = Vec::new();
+    for items in wanted.chunks(MOST_JOBS) {
+        specs.extend(queueing::specs_of_items(app, items, &settings));
+        specs.retain(|spec| app.library.find(&spec.id()).is_none());
+        if specs.len() >= MOST_JOBS {
+            break;
+        }
+    }
     if specs.is_empty() {
         app.browser.list_mut().clear_marks();
         let text = format!(

@@ -270,7 +270,8 @@ fn sideways(app: &App) -> Option<&'static str> {
 
 /// Whether one of the marked or listed items has a picture.
 fn has_picture(app: &App) -> bool {
-    if app.library.is_empty() {
+    let hash = app.model.opened().map(|opened| opened.hash.as_str());
+    if !app.in_history() && !hash.is_some_and(|hash| app.library.has_run_of(hash)) {
         return false;
     }
     let list = app.browser.list();

@@ -217,7 +217,7 @@ pub fn other_layers(app: &mut App) {
         browser.unfold_to(layer);
     }
     let (count, what) = match other.layers.len() == other.values.len() {
-        true => (other.values.len(), "internal tensors are listed"),
+        true => (other.values.len(), "tensors, internal ones included"),
         false => (other.layers.len(), "layers"),
     };
     app.messages
@@ -225,13 +225,25 @@ pub fn other_layers(app: &mut App) {
     app.model = Model::Open(Arc::new(other));
 }
 
+/// Puts the items of the list in the order of their numbers again, which is that of a list without a grid.
+fn restore_order(app: &mut App) {
+    if std::mem::take(&mut app.browser.order) == CellOrder::Number || app.in_history() {
+        return;
+    }
+    let list = app.browser.list_mut();
+    let mut rows = list.rows().to_vec();
+    rows.sort_unstable();
+    list.set_rows(rows);
+}
+
 /// Shows a tab. Away from the finished runs, the run under way is shown again.
 pub fn show_tab(app: &mut App, tab: Tab) {
     let was_history = app.in_history();
     app.zoomed = false;
     app.focus = Panel::Browser;
-    if std::mem::replace(&mut app.browser.tab, tab) != tab {
-        app.browser.order = CellOrder::Number;
+    if app.browser.tab != tab {
+        restore_order(app);
+        app.browser.tab = tab;
     }
     let is_running = !app.running.is_empty();
     match app.in_history() {

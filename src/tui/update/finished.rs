@@ -129,8 +129,8 @@ pub fn delete(app: &mut App, effects: &mut Vec<Effect>) {
     }
     app.browser.list_mut().clear_marks();
     // They leave the list at once: the next key means the next run.
+    app.library.remove_all(&ids);
     for id in &ids {
-        app.library.remove(id);
         app.gallery.forget(id);
         app.shown.remove(&Tile::Finished(id.clone()));
     }
@@ -162,9 +162,17 @@ pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
     match app.undoable.pop_back() {
         Some(Undoable::Removed(ids)) => effects.push(Effect::Restore(ids)),
         Some(Undoable::Cleared(jobs)) => {
-            let text = format!("{} queued again", counted(jobs.len(), "run"));
-            app.queue.take_over(jobs);
-            app.messages.say(Level::Note, text, app.now);
+            let before = app.queue.jobs().len();
+            let surplus = app.queue.take_over(jobs);
+            let back = counted(app.queue.jobs().len() - before, "run");
+            let (level, text) = match surplus {
+                0 => (Level::Note, format!("{back} queued again")),
+                _ => (
+                    Level::Warning,
+                    format!("{back} queued again; the queue is full: {surplus} are lost"),
+                ),
+            };
+            app.messages.say(level, text, app.now);
             effects.push(Effect::SaveQueue(app.queue.clone()));
         }
         Some(Undoable::Settings(before)) => {

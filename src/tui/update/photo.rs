@@ -174,7 +174,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
                 false => ask_worker(photo, photo.about_channels(), effects),
             }
         }
-        (About::Photo, Err(why)) => refused(app, &question.photo, why),
+        (About::Photo, Err(why)) => refused(app, &question.photo, why, effects),
         (about @ About::Channels { .. }, found) if about == photo.about_channels() => {
             photo.channels = match found {
                 Ok(Found::Channels(channels)) => Channels::There(channels),
@@ -196,7 +196,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
 }
 
 /// A photo cannot be opened: what was looked at before comes back.
-fn refused(app: &mut App, path: &PathBuf, why: String) {
+fn refused(app: &mut App, path: &PathBuf, why: String, effects: &mut Vec<Effect>) {
     let is_listed = is_listed(app);
     // In a list it says why.
     if !is_listed {
@@ -211,10 +211,29 @@ fn refused(app: &mut App, path: &PathBuf, why: String) {
         return;
     };
     if let Some(before) = photo.before.take() {
+        ask_again(&before, effects);
         app.popups.insert(at, Popup::Photo(before));
     } else if app.prompt.is_none() && !is_listed {
         // The path can be corrected.
         app.prompt = Some(Prompt::new(Asked::Photo, &path.display().to_string()));
+    }
+}
+
+/// Asks for what a photo still lacks: its questions were dropped when another one was opened.
+fn ask_again(photo: &Photo, effects: &mut Vec<Effect>) {
+    if matches!(photo.channels, Channels::Awaited) && photo.photo.is_some() {
+        ask_worker(photo, photo.about_channels(), effects);
+    }
+    ask_for_map(photo, effects);
+}
+
+/// Asks for the class activation map that is to be shown, unless it is there.
+fn ask_for_map(photo: &Photo, effects: &mut Vec<Effect>) {
+    if let Some(class) = photo.mapped
+        && photo.map(class).is_none()
+    {
+        let at = photo.map_at.clone();
+        ask_worker(photo, About::Class { class, at }, effects);
     }
 }
 
@@ -290,12 +309,7 @@ pub fn next_map(app: &mut App, effects: &mut Vec<Effect>) {
         return;
     };
     photo.mapped = photo.next_mapped();
-    if let Some(class) = photo.mapped
-        && photo.map(class).is_none()
-    {
-        let at = photo.map_at.clone();
-        ask_worker(photo, About::Class { class, at }, effects);
-    }
+    ask_for_map(photo, effects);
 }
 
 /// Shows the photo that was opened after or before this one.

@@ -235,7 +235,7 @@ pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
     let surplus = app.queue.take_over(jobs);
     if surplus > 0 {
         let text = format!(
-            "{} do not fit into the queue and are dropped",
+            "{} do not fit into the queue and are offered at the next start",
             counted(surplus, "run")
         );
         app.messages.say(Level::Warning, text, app.now);

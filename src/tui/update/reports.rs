@@ -198,7 +198,6 @@ fn finished(
         .is_some_and(|entry| entry.favourite);
     app.library.add(Entry::of(record, favourite));
     note_end(app, &record.spec.target, true);
-    app.record = Some(Box::new(record.clone()));
     let thumbnail = image::imageops::thumbnail(&*picture, Size::Thumbnail.longest(), {
         let (width, height) = picture.dimensions();
         (Size::Thumbnail.longest() * height)
@@ -216,6 +215,10 @@ fn finished(
             }
         }
         _ => {}
+    }
+    // Another run's record stays: it belongs to the picture that is shown.
+    if app.shown == Shown::Finished(record.id.clone()) {
+        app.record = Some(Box::new(record.clone()));
     }
     let how = match from_history {
         true => "from history".into(),
