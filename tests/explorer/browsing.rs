@@ -98,7 +98,10 @@ fn every_value_can_be_listed() {
     assert!(!explorer.screen().contains("Flatten"));
     explorer.press("A");
     let screen = explorer.screen();
-    assert!(screen.contains("8 tensors, internal ones included"), "{screen}");
+    assert!(
+        screen.contains("8 tensors, internal ones included"),
+        "{screen}"
+    );
     explorer.press("k");
     assert!(
         explorer.screen().contains("Flatten"),
