@@ -78,7 +78,7 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         if !self.terminal.answered {
-            terminal::discard_answers();
+            terminal::discard_responses();
         }
     }
 }

@@ -96,7 +96,7 @@ pub fn without(parts: &[Area], covers: &[Area]) -> Vec<Area> {
 
 /// A picture that should be on the screen.
 #[derive(Debug, Clone)]
-pub struct Placed {
+pub struct PlacedPicture {
     /// Names the place: a picture of the same slot replaces the one before.
     pub slot: u32,
     /// The cells it may take; it keeps its shape and stands in their middle.

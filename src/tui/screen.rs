@@ -5,7 +5,7 @@ mod pictures;
 
 use crate::panics;
 use crate::terminal::{
-    Notify, Painter, Placed, Progress, Terminal, copied, notification, progress,
+    Notify, Painter, PlacedPicture, Progress, Terminal, copied, notification, progress,
 };
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste,
@@ -99,7 +99,7 @@ struct Frame {
     size: (u16, u16),
     /// Text, as the terminal reads it.
     text: Vec<u8>,
-    scene: Vec<Placed>,
+    scene: Vec<PlacedPicture>,
     /// Whether all pictures must be drawn again.
     anew: bool,
     cursor: Option<(u16, u16)>,
@@ -178,7 +178,7 @@ impl Screen {
     pub fn show(
         &mut self,
         buffer: Buffer,
-        scene: Vec<Placed>,
+        scene: Vec<PlacedPicture>,
         cursor: Option<(u16, u16)>,
     ) -> io::Result<()> {
         let mut text = std::mem::take(&mut self.pending);

@@ -11,7 +11,7 @@ use super::view;
 use crate::home::Home;
 use crate::runs::worker::{Command as Work, Told, Worker};
 use crate::runtime::Provider;
-use crate::terminal::{LateAnswers, Notify};
+use crate::terminal::{LateResponses, Notify};
 use crossterm::event::{
     Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
 };
@@ -86,7 +86,7 @@ pub fn run(mut app: App, start: Start) -> io::Result<()> {
         disk,
         screen,
         begun: Instant::now(),
-        late: LateAnswers::new(&terminal, Instant::now()),
+        late: LateResponses::new(&terminal, Instant::now()),
         mouse: start.mouse,
         notify: start.notify,
         over: false,
@@ -132,7 +132,7 @@ struct Session {
     disk: Disk,
     screen: Screen,
     begun: Instant,
-    late: LateAnswers,
+    late: LateResponses,
     mouse: bool,
     notify: Notify,
     over: bool,

@@ -17,13 +17,13 @@ const UPDATE: [&[u8]; 2] = [b"\x1b[?2026h", b"\x1b[?2026l"];
 
 /// A terminal's language.
 #[derive(Debug)]
-pub struct Sequences {
+pub struct Encoder {
     pub terminal: Terminal,
     /// Where the pane stands on the terminal; `None` if that must be asked.
     pub(super) origin: Option<(u16, u16)>,
 }
 
-impl Sequences {
+impl Encoder {
     pub fn new(terminal: &Terminal) -> Self {
         Self {
             terminal: terminal.clone(),
@@ -263,7 +263,7 @@ impl Sequences {
     }
 
     /// Says that the pane may have moved.
-    pub fn forget(&mut self) {
+    pub fn invalidate(&mut self) {
         if self.terminal.route == Route::TmuxPassthrough {
             self.origin = None;
         }

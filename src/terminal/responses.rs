@@ -6,7 +6,7 @@ const MAX_NAME: usize = 60;
 
 /// Everything that could be read from the bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answers {
+pub struct Responses {
     /// kitty's graphics protocol works.
     pub kitty: bool,
     /// Names (XTVERSION), in the order of the answers: tmux, then the terminal around it.
@@ -29,7 +29,7 @@ pub const TEST_COLOUR: [u8; 3] = [1, 2, 3];
 /// The number of the picture in the question about kitty's protocol.
 pub const TEST_PICTURE: u32 = 31;
 
-impl Answers {
+impl Responses {
     /// Reads what is complete, and passes over the rest.
     pub fn read(bytes: &[u8]) -> Self {
         let mut answers = Self::default();
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What real terminals answered to the question of [`super::super::probe`].
+    /// What real terminals answered to the question of [`crate::terminal::probe`].
     const XTERM: &[u8] = b"\x1bP>|XTerm(379)\x1b\\\x1b[6;17;8t\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1bP1$r0;48:2::1:2:3m\x1b\\\x1b[?63;1;2;4;6;9;15;16;22;28c";
     const KITTY: &[u8] = b"\x1b_Gi=31;OK\x1b\\\x1bP>|kitty(0.26.5)\x1b\\\x1b[6;19;8t\x1b]11;rgb:0000/0000/0000\x1b\\\x1bP1$r48:2:1:2:3m\x1b\\\x1b[?62;c";
     const TMUX: &[u8] = b"\x1bP>|tmux 3.3a\x1b\\\x1b[?1;2c";
@@ -158,25 +158,25 @@ mod tests {
 
     #[test]
     fn real_terminals_are_understood() {
-        let xterm = Answers::read(XTERM);
+        let xterm = Responses::read(XTERM);
         assert_eq!(xterm.names, ["XTerm(379)"]);
         assert_eq!(
             (xterm.kitty, xterm.cell, xterm.light),
             (false, Some((8, 17)), Some(true))
         );
         assert!(xterm.true_colour && xterm.attributes[0].contains(&4));
-        let foot = Answers::read(FOOT);
+        let foot = Responses::read(FOOT);
         assert_eq!((foot.cell, foot.light), (Some((10, 20)), Some(false)));
         assert_eq!(foot.attributes, [[62, 4, 22]]);
-        let iterm2 = Answers::read(ITERM2);
+        let iterm2 = Responses::read(ITERM2);
         assert_eq!((iterm2.light, iterm2.cell), (Some(false), None));
-        assert_eq!(Answers::read(LINUX_CONSOLE).attributes, [[6]]);
-        assert_eq!(Answers::read(b""), Answers::default());
+        assert_eq!(Responses::read(LINUX_CONSOLE).attributes, [[6]]);
+        assert_eq!(Responses::read(b""), Responses::default());
     }
 
     #[test]
     fn an_empty_parameter_is_no_reason_to_refuse_the_attributes() {
-        let kitty = Answers::read(KITTY);
+        let kitty = Responses::read(KITTY);
         assert!(kitty.kitty && kitty.true_colour);
         assert_eq!(kitty.names, ["kitty(0.26.5)"]);
         assert_eq!(kitty.attributes, [[62, 0]]);
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn tmux_and_the_terminal_around_it_answer_one_after_the_other() {
-        let both = Answers::read(&[TMUX, KITTY].concat());
+        let both = Responses::read(&[TMUX, KITTY].concat());
         assert_eq!(both.names, ["tmux 3.3a", "kitty(0.26.5)"]);
         assert_eq!(both.attributes.len(), 2);
     }
@@ -192,42 +192,42 @@ mod tests {
     #[test]
     fn keys_between_answers_and_halves_of_answers_do_no_harm() {
         let mixed = [b"q\x1b[A\x1bOP".as_slice(), KITTY, b"j\x1b[?62"].concat();
-        assert_eq!(Answers::read(&mixed), Answers::read(KITTY));
-        let half = Answers::read(&KITTY[..40]);
+        assert_eq!(Responses::read(&mixed), Responses::read(KITTY));
+        let half = Responses::read(&KITTY[..40]);
         assert!(half.kitty && half.attributes.is_empty());
     }
 
     #[test]
     fn refusals_and_impossible_values_count_for_nothing() {
         let refused = b"\x1b_Gi=31;ENOTSUPPORTED:no\x1b\\\x1b_Gi=32;OK\x1b\\\x1b[6;0;8t\x1b[6;9999;8t\x1b]11;rgb:zz/0/0\x1b\\\x1bP1$r0m\x1b\\\x1b[c";
-        assert_eq!(Answers::read(refused), Answers::default());
+        assert_eq!(Responses::read(refused), Responses::default());
     }
 
     #[test]
     fn a_name_cannot_steer_the_terminal() {
-        let answers = Answers::read("\x1bP>|evil\u{202e}\u{9b}31m\x07".as_bytes());
+        let answers = Responses::read("\x1bP>|evil\u{202e}\u{9b}31m\x07".as_bytes());
         assert_eq!(answers.names, ["evil31m"]);
         let long = [b"\x1bP>|".as_slice(), &[b'x'; 5000], b"\x1b\\"].concat();
-        assert_eq!(Answers::read(&long).names[0].len(), MAX_NAME);
+        assert_eq!(Responses::read(&long).names[0].len(), MAX_NAME);
     }
 
     proptest! {
         #[test]
         fn garbage_is_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            for name in Answers::read(&bytes).names {
+            for name in Responses::read(&bytes).names {
                 prop_assert!(name.chars().all(|c| !c.is_control()));
             }
         }
 
         #[test]
         fn garbage_before_an_answer_does_not_hide_it(bytes in proptest::collection::vec(0x20_u8..0x7f, 0..400)) {
-            let answers = Answers::read(&[&bytes[..], KITTY].concat());
-            prop_assert_eq!(answers, Answers::read(KITTY));
+            let answers = Responses::read(&[&bytes[..], KITTY].concat());
+            prop_assert_eq!(answers, Responses::read(KITTY));
         }
 
         #[test]
         fn halves_never_say_more_than_the_whole(cut in 0..KITTY.len()) {
-            let half = Answers::read(&KITTY[..cut]);
+            let half = Responses::read(&KITTY[..cut]);
             prop_assert!(half.attributes.is_empty());
             prop_assert!(half.cell.is_none() || half.cell == Some((8, 19)));
         }

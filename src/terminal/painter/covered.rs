@@ -5,7 +5,12 @@ use crate::terminal::protocols::{placeholders, sixel};
 use crate::terminal::{Protocol, Route, Terminal};
 
 /// The cells that a picture covers within its area on a screen of so many columns and rows; empty if it has no room.
-pub fn covers(terminal: &Terminal, picture: (u32, u32), area: Area, screen: (u16, u16)) -> Area {
+pub fn covered_cells(
+    terminal: &Terminal,
+    picture: (u32, u32),
+    area: Area,
+    screen: (u16, u16),
+) -> Area {
     let Terminal {
         protocol,
         route,

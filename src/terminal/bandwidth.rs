@@ -23,14 +23,14 @@ const TELLING: usize = 1_000;
 
 /// What was measured.
 #[derive(Debug, Clone)]
-pub struct Link {
+pub struct Bandwidth {
     seconds_per_byte: f64,
     shortest_pause: Duration,
     /// When the next frame of a moving picture may be written.
     next: Option<Instant>,
 }
 
-impl Link {
+impl Bandwidth {
     pub fn new(remote: bool) -> Self {
         let shortest_pause = SHORTEST_PAUSE[usize::from(remote)];
         Self {
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_fast_link_is_used_in_full_and_a_slow_one_sparingly() {
         let start = Instant::now();
-        let mut link = Link::new(false);
+        let mut link = Bandwidth::new(false);
         assert_eq!(link.budget(true, 1), MOVING_BYTES);
         for _ in 0..6 {
             link.record(10_000, Duration::from_millis(500), start);
@@ -105,15 +105,15 @@ mod tests {
 
     #[test]
     fn pictures_written_together_share_what_there_is() {
-        assert_eq!(Link::new(true).budget(true, 5), MOVING_BYTES / 5);
-        assert_eq!(Link::new(true).budget(true, 10_000), LEAST_BYTES);
+        assert_eq!(Bandwidth::new(true).budget(true, 5), MOVING_BYTES / 5);
+        assert_eq!(Bandwidth::new(true).budget(true, 10_000), LEAST_BYTES);
     }
 
     #[test]
     fn frames_over_a_connection_are_rarer() {
         let now = Instant::now();
         let wait = |remote| {
-            let mut link = Link::new(remote);
+            let mut link = Bandwidth::new(remote);
             link.record(10, Duration::ZERO, now);
             link.wait(now)
         };

@@ -1,4 +1,4 @@
-//! Answers that come after the time limit, when a program reads keys already: `ESC _ G i = 3 1 ; O K ESC \` would be ten keys,
+//! Responses that come after the time limit, when a program reads keys already: `ESC _ G i = 3 1 ; O K ESC \` would be ten keys,
 //! each with a meaning. They are recognised by their first key and by how fast they follow each other.
 
 use super::Terminal;
@@ -13,13 +13,13 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Keeps late answers of the terminal from being taken for keys.
 #[derive(Debug)]
-pub struct LateAnswers {
+pub struct LateResponses {
     until: Option<Instant>,
     /// When the last key of an answer came that has not ended yet.
     inside: Option<Instant>,
 }
 
-impl LateAnswers {
+impl LateResponses {
     /// Watches if the terminal did not answer in time; `now` is shortly after the question.
     pub fn new(terminal: &Terminal, now: Instant) -> Self {
         let until = (!terminal.answered).then(|| now + PATIENCE);
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn an_answer_after_the_limit_is_passed_over_and_the_next_key_is_not() {
         let start = Instant::now();
-        let mut late = LateAnswers::new(&Terminal::unasked(""), start);
+        let mut late = LateResponses::new(&Terminal::unasked(""), start);
         let now = start + Duration::from_secs(2);
         assert!(!late.swallows(&key('j', KeyModifiers::NONE), now));
         assert!(kitty_answer().iter().all(|key| late.swallows(key, now)));
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn a_person_is_slower_than_an_answer() {
         let start = Instant::now();
-        let mut late = LateAnswers::new(&Terminal::unasked(""), start);
+        let mut late = LateResponses::new(&Terminal::unasked(""), start);
         assert!(late.swallows(&key('P', KeyModifiers::ALT), start));
         assert!(!late.swallows(&key('j', KeyModifiers::NONE), start + 2 * PAUSE));
     }
@@ -102,8 +102,8 @@ mod tests {
             ..Terminal::unasked("")
         };
         let alt = key('P', KeyModifiers::ALT);
-        assert!(!LateAnswers::new(&answered, start).swallows(&alt, start));
-        let mut late = LateAnswers::new(&Terminal::unasked(""), start);
+        assert!(!LateResponses::new(&answered, start).swallows(&alt, start));
+        let mut late = LateResponses::new(&Terminal::unasked(""), start);
         assert!(!late.swallows(&alt, start + 2 * PATIENCE));
     }
 }
