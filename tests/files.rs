@@ -8,8 +8,8 @@ use std::io::Cursor;
 use std::path::Path;
 use std::time::Duration;
 use ziggurat::onnx::proto::StringStringEntryProto;
-use ziggurat::onnx::shapes::{fixed, untyped};
-use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::onnx::types::{fixed_dims, untyped_value};
+use ziggurat::onnx::{Builder, ElementType, file};
 
 /// A folder of its own, with the home that all tests of the checkout share.
 struct Desk {
@@ -42,7 +42,7 @@ impl Desk {
     fn model(&self, metadata: &[(&str, &str)]) -> String {
         let mut builder = Builder::empty(18, "t/");
         builder
-            .input("x", Elem::F32, &fixed(&[1, 3, 32, 32]))
+            .input("x", ElementType::F32, &fixed_dims(&[1, 3, 32, 32]))
             .unwrap();
         let sides = |side: i64| vec![side, side].into();
         let windows = [("kernel_shape", sides(2)), ("strides", sides(2))];
@@ -54,7 +54,10 @@ impl Desk {
         builder
             .emit_named("scores", "Flatten", &[&mean], &[])
             .unwrap();
-        let mut model = builder.graph().to_model(&[untyped("scores")]).unwrap();
+        let mut model = builder
+            .graph()
+            .to_model(&[untyped_value("scores")])
+            .unwrap();
         let entry = |&(key, value): &(&str, &str)| StringStringEntryProto {
             key: key.into(),
             value: value.into(),

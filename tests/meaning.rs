@@ -6,8 +6,8 @@ use image::{Rgb, RgbImage};
 use serde_json::Value;
 use std::fs;
 use ziggurat::onnx::proto::{Dim, StringStringEntryProto, TensorProto};
-use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::onnx::types::untyped_value;
+use ziggurat::onnx::{Builder, ElementType, file};
 
 /// A folder with models, and a home of its own.
 struct Desk {
@@ -48,7 +48,7 @@ impl Desk {
             Dim::DimValue(32),
             Dim::DimValue(32),
         ];
-        b.input("image", Elem::F32, &[n, c, h, w]).unwrap();
+        b.input("image", ElementType::F32, &[n, c, h, w]).unwrap();
         let mut weights = waves(8 * 3 * 9, 0.3);
         if build.is_not_a_number {
             weights[17] = f32::NAN;
@@ -73,7 +73,7 @@ impl Desk {
             .unwrap();
         let outputs: Vec<_> = tail(&mut b, &logits)
             .iter()
-            .map(|name| untyped(name))
+            .map(|name| untyped_value(name))
             .collect();
         let mut model = b.graph().to_model(&outputs).unwrap();
         if !build.class_names.is_empty() {

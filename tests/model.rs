@@ -4,8 +4,8 @@ use image::{Rgb, RgbImage};
 use ziggurat::autodiff::{self, differentiability::Differentiability};
 use ziggurat::model::{InputSize, Network, Source};
 use ziggurat::onnx::proto::{Dim, ModelProto, OperatorSetIdProto};
-use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{Builder, Elem, Graph, file};
+use ziggurat::onnx::types::untyped_value;
+use ziggurat::onnx::{Builder, ElementType, Graph, file};
 use ziggurat::runtime::{Options, Provider, Session, Tensor, package, testing};
 
 /// Fetches a model into the checkout's shared home, or finds it there.
@@ -137,7 +137,7 @@ fn fused_transformer() -> ModelProto {
         Dim::DimValue(8),
         Dim::DimValue(8),
     ];
-    b.input("image", Elem::F32, &dims).unwrap();
+    b.input("image", ElementType::F32, &dims).unwrap();
     let mut weight = |dims: &[i64]| {
         let count = dims.iter().product::<i64>();
         let values: Vec<f32> = (0..count)
@@ -165,7 +165,7 @@ fn fused_transformer() -> ModelProto {
         .unwrap();
     b.emit_named("logits", "MatMul", &["pool", &head], &[])
         .unwrap();
-    let mut model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    let mut model = b.graph().to_model(&[untyped_value("logits")]).unwrap();
     model.opset_import.push(OperatorSetIdProto {
         domain: "com.microsoft".into(),
         version: 1,
@@ -214,7 +214,10 @@ fn a_network_of_fused_operators_is_differentiable_and_has_the_layers_of_its_file
     let sources = [network.input.clone()];
     let options = autodiff::Options::default();
     let gradient = autodiff::gradient(&mut builder, &shapes, &seeds, &sources, &options).unwrap();
-    let model = builder.graph().to_model(&[untyped(&gradient[0])]).unwrap();
+    let model = builder
+        .graph()
+        .to_model(&[untyped_value(&gradient[0])])
+        .unwrap();
     let mut session = Session::open(
         &file::encode(&model).unwrap(),
         Provider::Cpu,

@@ -5,8 +5,8 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use ziggurat::onnx::proto::{Dim, TensorProto};
-use ziggurat::onnx::shapes::{fixed, untyped};
-use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::onnx::types::{fixed_dims, untyped_value};
+use ziggurat::onnx::{Builder, ElementType, file};
 use ziggurat::runs::export;
 
 /// A home of the test's own, which shares library and models with all other tests of the checkout.
@@ -283,11 +283,11 @@ fn classifier(path: &str, factor: i64, is_last_dead: bool) {
             false => ((place * factor % 11) as f64 - 5.0) / 16.0,
         };
         let values: Vec<f64> = (0..count).map(value).collect();
-        b.constant(TensorProto::from_floats("", dims, Elem::F64, &values).unwrap())
+        b.constant(TensorProto::from_floats("", dims, ElementType::F64, &values).unwrap())
     };
     let (kernel, head) = (doubles(&[6, 3, 3, 3]), doubles(&[6, 4]));
-    let [low, high] = [0.0, 6.0].map(|bound| b.scalar(Elem::F64, bound).unwrap());
-    b.input("image", Elem::F64, &fixed(&[1, 3, 32, 32]))
+    let [low, high] = [0.0, 6.0].map(|bound| b.scalar(ElementType::F64, bound).unwrap());
+    b.input("image", ElementType::F64, &fixed_dims(&[1, 3, 32, 32]))
         .unwrap();
     let strides = [("strides", vec![2i64, 2].into())];
     let seen = b.emit("Conv", &["image", &kernel], &strides);
@@ -297,7 +297,7 @@ fn classifier(path: &str, factor: i64, is_last_dead: bool) {
     let pooled = b.emit("ReduceMean", &[&limited, &axes], &keep);
     b.emit_named("logits", "MatMul", &[&pooled, &head], &[])
         .unwrap();
-    let model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    let model = b.graph().to_model(&[untyped_value("logits")]).unwrap();
     file::write(model, Path::new(path), None).unwrap();
 }
 
@@ -414,7 +414,7 @@ fn channels_last(path: &str) {
     let runs = Dim::DimParam("n".into());
     let sides = [3, 25, 23].map(Dim::DimValue);
     let dims: Vec<Dim> = std::iter::once(runs).chain(sides).collect();
-    b.input("image", Elem::F32, &dims).unwrap();
+    b.input("image", ElementType::F32, &dims).unwrap();
     let strides = [("strides", vec![4i64, 4].into())];
     let seen = b.emit("Conv", &["image", &kernel], &strides);
     let turned = [("perm", vec![0i64, 2, 3, 1].into())];
@@ -425,7 +425,7 @@ fn channels_last(path: &str) {
     let pooled = b.emit("ReduceMean", &[&bent, &places], &flat);
     b.emit_named("logits", "MatMul", &[&pooled, &head], &[])
         .unwrap();
-    let model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    let model = b.graph().to_model(&[untyped_value("logits")]).unwrap();
     file::write(model, Path::new(path), None).unwrap();
 }
 

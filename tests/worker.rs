@@ -8,8 +8,8 @@ use ziggurat::ascent::layer_probe::Rank;
 use ziggurat::ascent::{Ascent, Overlay, Settings};
 use ziggurat::home::Home;
 use ziggurat::model::Ports;
-use ziggurat::onnx::shapes::{fixed, untyped};
-use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::onnx::types::{fixed_dims, untyped_value};
+use ziggurat::onnx::{Builder, ElementType, file};
 use ziggurat::runs::queue::{Job, JobId, Queue};
 use ziggurat::runs::target::Parts;
 use ziggurat::runs::worker::photo::{About, Found, MapAt, Question};
@@ -565,7 +565,7 @@ fn small_model(desk: &Desk) -> String {
     };
     let kernel = b.floats(&[6, 3, 3, 3], &numbers(162));
     let head = b.floats(&[6, 4], &numbers(24));
-    b.input("image", Elem::F32, &fixed(&[1, 3, 32, 32]))
+    b.input("image", ElementType::F32, &fixed_dims(&[1, 3, 32, 32]))
         .unwrap();
     let strides = [("strides", vec![2i64, 2].into())];
     let seen = b.emit("Conv", &["image", &kernel], &strides);
@@ -575,7 +575,7 @@ fn small_model(desk: &Desk) -> String {
     let pooled = b.emit("ReduceMean", &[&active, &axes], &keep);
     b.emit_named("logits", "MatMul", &[&pooled, &head], &[])
         .unwrap();
-    let model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    let model = b.graph().to_model(&[untyped_value("logits")]).unwrap();
     let path = desk.folder.path().join("small.onnx");
     file::write(model, &path, None).unwrap();
     std::fs::write(

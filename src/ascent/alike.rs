@@ -17,7 +17,7 @@ use super::Error;
 use super::step_graph;
 use super::stochastic_depth::Batch;
 use crate::onnx::proto::{ModelProto, NodeProto};
-use crate::onnx::{Builder, Graph, Shapes};
+use crate::onnx::{Builder, Graph, Types};
 use crate::runtime::inference;
 use std::collections::HashSet;
 
@@ -122,7 +122,7 @@ fn same_nodes(a: &Graph, b: &Graph) -> bool {
 }
 
 /// The types of the values of `one`, by the names that `batch` has for them. Both have the same nodes.
-fn renamed(types: &Shapes, one: &Graph, batch: &Graph) -> Shapes {
+fn renamed(types: &Types, one: &Graph, batch: &Graph) -> Types {
     let nodes = one.nodes().iter().zip(batch.nodes());
     let outputs = nodes.flat_map(|(one, batch)| one.output.iter().zip(&batch.output));
     let inputs = one.inputs().iter().map(|input| (&input.name, &input.name));
@@ -133,7 +133,7 @@ fn renamed(types: &Shapes, one: &Graph, batch: &Graph) -> Shapes {
 }
 
 /// The types of all values, for a canvas of some size.
-fn types(graph: &Graph) -> Result<Shapes, Error> {
+fn types(graph: &Graph) -> Result<Types, Error> {
     let dims = step_graph::example_dims(graph);
     let dims: Vec<(&str, &[usize])> = dims
         .iter()
@@ -146,8 +146,8 @@ fn types(graph: &Graph) -> Result<Shapes, Error> {
 fn turned(graph: &Graph) -> HashSet<&str> {
     let mut turned = HashSet::new();
     for node in graph.nodes() {
-        let is_turned = node.is("Transpose")
-            || !FIXED.iter().any(|op| node.is(op))
+        let is_turned = node.is_op("Transpose")
+            || !FIXED.iter().any(|op| node.is_op(op))
                 && node.reads().any(|value| turned.contains(value));
         if is_turned {
             turned.extend(node.output.iter().map(String::as_str));
@@ -177,14 +177,14 @@ enum Treatment {
 struct Pictures<'a> {
     /// Values behind transpositions that ONNX Runtime may move.
     turned: HashSet<&'a str>,
-    shapes: &'a Shapes,
+    shapes: &'a Types,
     batch: Batch<'a>,
 }
 
 impl Pictures<'_> {
     fn treatment(&self, graph: &Graph, node: &NodeProto) -> Treatment {
-        let is_placed = PLACED.iter().any(|op| node.is(op));
-        if !is_placed && !SUMS.iter().any(|op| node.is(op)) {
+        let is_placed = PLACED.iter().any(|op| node.is_op(op));
+        if !is_placed && !SUMS.iter().any(|op| node.is_op(op)) {
             return Treatment::Together;
         }
         let (Some(input), [output]) = (node.input_at(0), node.output.as_slice()) else {
@@ -235,7 +235,7 @@ impl Pictures<'_> {
 
 /// The axes that sums or means of a value of this rank run over.
 fn reduced(graph: &Graph, node: &NodeProto, rank: usize) -> Option<Vec<usize>> {
-    if node.is("InstanceNormalization") {
+    if node.is_op("InstanceNormalization") {
         return Some((2..rank).collect());
     }
     let axes = match node.input_at(1) {
@@ -313,7 +313,7 @@ fn apart(
 /// What `value` is the square of.
 fn squared(graph: &Graph, value: &str) -> Option<String> {
     let node = &graph.nodes()[graph.producer(value)?];
-    let is_square = node.is("Mul") && node.input.len() == 2 && node.input[0] == node.input[1];
+    let is_square = node.is_op("Mul") && node.input.len() == 2 && node.input[0] == node.input[1];
     is_square.then(|| node.input[0].clone())
 }
 

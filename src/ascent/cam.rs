@@ -15,7 +15,7 @@
 //! Of all only what is positive is kept.
 
 use crate::model::Layout;
-use crate::onnx::{Builder, Elem, Error, Shapes};
+use crate::onnx::{Builder, ElementType, Error, Types};
 
 /// A way to make the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,7 +81,7 @@ impl Map {
     pub(super) fn emit(
         &self,
         builder: &mut Builder,
-        shapes: &mut Shapes,
+        shapes: &mut Types,
         gradient: &str,
     ) -> Result<String, Error> {
         let layer_type = shapes.get(&self.layer)?.clone();
@@ -126,8 +126,8 @@ fn plus_plus(builder: &mut Builder, activations: &str, gradient: &str) -> Result
     let share = builder.emit("Mul", &[&mass, &cube], &[]);
     let twice = builder.emit("Add", &[&square, &square], &[]);
     let below = builder.emit("Add", &[&twice, &share], &[]);
-    let zero = builder.scalar(Elem::F32, 0.0)?;
-    let one = builder.scalar(Elem::F32, 1.0)?;
+    let zero = builder.scalar(ElementType::F32, 0.0)?;
+    let one = builder.scalar(ElementType::F32, 1.0)?;
     let nothing = builder.emit("Equal", &[&below, &zero], &[]);
     let below = builder.emit("Where", &[&nothing, &one, &below], &[]);
     let alpha = builder.emit("Div", &[&square, &below], &[]);

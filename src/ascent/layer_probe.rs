@@ -9,7 +9,7 @@
 use super::Error;
 use super::probe::{Site, largest, session};
 use crate::model::Network;
-use crate::onnx::{Builder, Elem, Shapes, ValueType};
+use crate::onnx::{Builder, ElementType, Types, ValueType};
 use crate::runtime::{Device, Session, Tensor};
 use crate::text::printable;
 use ndarray::{Array2, Array4, ArrayD};
@@ -204,7 +204,7 @@ impl Watched {
     fn emit(
         network: &Network,
         builder: &mut Builder,
-        shapes: &mut Shapes,
+        shapes: &mut Types,
         layer: &str,
     ) -> Result<Self, Error> {
         let layout = network.layout(layer).ok_or_else(|| {
@@ -212,10 +212,10 @@ impl Watched {
         })?;
         let mut activations = layout.by_channel(builder, shapes, layer)?;
         let ValueType { elem, dims } = shapes.get(&activations)?.clone();
-        if elem != Elem::F32 {
-            let code = i64::from(Elem::F32.code());
+        if elem != ElementType::F32 {
+            let code = i64::from(ElementType::F32.code());
             activations = builder.emit("Cast", &[&activations], &[("to", code.into())]);
-            let elem = Elem::F32;
+            let elem = ElementType::F32;
             shapes.insert(&*activations, ValueType { elem, dims });
         }
         let axes = builder.ints(&[2]);

@@ -167,7 +167,7 @@ fn check_linear(network: &Network, objective: &Objective, layer: &str) -> Result
     };
     let mut pooled = false;
     for node in behind {
-        if !LINEAR.iter().any(|op| node.is(op)) || from_picture(node) > 1 {
+        if !LINEAR.iter().any(|op| node.is_op(op)) || from_picture(node) > 1 {
             return Err(Error::NoMap(format!(
                 "plain CAM needs pooling and one linear layer between {} and the scores, but there is node {} ({}): use grad-cam",
                 printable(layer),
@@ -175,7 +175,7 @@ fn check_linear(network: &Network, objective: &Objective, layer: &str) -> Result
                 printable(&node.op_type)
             )));
         }
-        pooled |= node.is("GlobalAveragePool") || node.is("ReduceMean");
+        pooled |= node.is_op("GlobalAveragePool") || node.is_op("ReduceMean");
     }
     match pooled {
         true => Ok(()),
@@ -303,9 +303,9 @@ impl<'a> Path<'a> {
         let last_axis = node
             .ints("axes")
             .is_some_and(|axes| axes == [-1] || axes == [2]);
-        let each = TOKENWISE.iter().any(|op| node.is(op))
-            || (node.is("MatMul") && constant(1))
-            || (node.is("ReduceMean") && (last_axis || self.reduces_last(node)));
+        let each = TOKENWISE.iter().any(|op| node.is_op(op))
+            || (node.is_op("MatMul") && constant(1))
+            || (node.is_op("ReduceMean") && (last_axis || self.reduces_last(node)));
         tokens(name).is_some() && alike && each
     }
 
@@ -315,7 +315,7 @@ impl<'a> Path<'a> {
 
     /// Whether `node` takes none of `name` but tokens that stand for no place, as far as anything of it is `seen`.
     fn takes_extra(&self, node: &NodeProto, name: &str, seen: &HashSet<&str>) -> bool {
-        let takes = TAKING.iter().any(|op| node.is(op)) && node.input_at(0) == Some(name);
+        let takes = TAKING.iter().any(|op| node.is_op(op)) && node.input_at(0) == Some(name);
         let mut taken = node
             .output
             .iter()

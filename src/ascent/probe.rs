@@ -11,8 +11,8 @@ use super::{Error, Kind, Objective, Unit, not_finite};
 use crate::autodiff::{self, gradient};
 use crate::model::Network;
 use crate::onnx::proto::TensorProto;
-use crate::onnx::shapes::{fixed, untyped};
-use crate::onnx::{Builder, Elem, Shapes};
+use crate::onnx::types::{fixed_dims, untyped_value};
+use crate::onnx::{Builder, ElementType, Types};
 use crate::runtime::{Device, Options, Session, Stop, Tensor};
 use crate::text::printable;
 use ndarray::{Array2, Array4, ArrayD, Ix2, Ix4};
@@ -264,7 +264,7 @@ fn no_map(target: &Objective) -> Error {
 struct Scored {
     builder: Builder,
     /// The types of the network's values, and of what was made of the target's.
-    shapes: Shapes,
+    shapes: Types,
     /// Name of the gradient with respect to the source, and of the score.
     gradient: String,
     score: String,
@@ -282,7 +282,11 @@ fn scored_graph(
     check_unit(network, target, unit)?;
     let mut shapes = network.shapes_for(runs)?;
     let mut graph = network.graph.clone();
-    graph.set_input_type(&network.input, Elem::F32, &fixed(&network.input_dims(runs)));
+    graph.set_input_type(
+        &network.input,
+        ElementType::F32,
+        &fixed_dims(&network.input_dims(runs)),
+    );
     let mut builder = Builder::extend(graph, PREFIX);
     let position = flat_position(network, target, unit)?;
     let pair = [unit.index as i64, position as i64].repeat(runs);
@@ -325,7 +329,7 @@ pub(super) fn session(
     site: impl Into<Site>,
 ) -> Result<Session, Error> {
     let Site { device, stop } = site.into();
-    let outputs: Vec<_> = outputs.iter().map(|name| untyped(name)).collect();
+    let outputs: Vec<_> = outputs.iter().map(|name| untyped_value(name)).collect();
     let model = placeable(graph.to_model(&outputs)?, device)?;
     let options = Options {
         stop,

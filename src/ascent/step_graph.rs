@@ -27,8 +27,8 @@ use crate::autodiff::{self, Device, Options, gradient};
 use crate::model::{Activation, Layout};
 use crate::onnx::graph::declared_dims;
 use crate::onnx::proto::{Dim, ModelProto};
-use crate::onnx::shapes::untyped;
-use crate::onnx::{Builder, Elem, Error as GraphError, Graph, Shapes, ValueType};
+use crate::onnx::types::untyped_value;
+use crate::onnx::{Builder, ElementType, Error as GraphError, Graph, Types, ValueType};
 use names::*;
 
 /// What part of the gradient goes past a rectifier at the objective: little beside the places that fire, and enough where
@@ -45,7 +45,7 @@ pub struct Request<'a> {
     /// How many of its residual branches have gates (see [`BRANCHES`]).
     pub branches: usize,
     /// Types of its values for this N.
-    pub shapes: &'a Shapes,
+    pub shapes: &'a Types,
     pub kind: Kind,
     /// The value that the objective scores.
     pub value: &'a str,
@@ -116,12 +116,12 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
     shapes.insert(
         &image,
         ValueType {
-            elem: Elem::F32,
+            elem: ElementType::F32,
             dims: dims.clone(),
         },
     );
     let per_run = ValueType {
-        elem: Elem::F32,
+        elem: ElementType::F32,
         dims: vec![dims[0], 1, 1, 1],
     };
     shapes.insert(REDIRECT, per_run);
@@ -154,7 +154,7 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
     if let Some(logits) = request.logits {
         outputs.push(step.rename(logits, LOGITS)?);
     }
-    let outputs: Vec<_> = outputs.iter().map(|name| untyped(name)).collect();
+    let outputs: Vec<_> = outputs.iter().map(|name| untyped_value(name)).collect();
     Ok(step.builder.graph().to_model(&outputs)?)
 }
 
@@ -175,40 +175,41 @@ impl Step {
         let free = |name: &str| Dim::DimParam(name.into());
         let (runs, one) = (fixed(self.runs), fixed(1));
         let (h, w) = (free("canvas_height"), free("canvas_width"));
-        let mut declare =
-            |name: &str, elem: Elem, dims: &[Dim]| self.builder.input(name, elem, dims).map(drop);
+        let mut declare = |name: &str, elem: ElementType, dims: &[Dim]| {
+            self.builder.input(name, elem, dims).map(drop)
+        };
         let canvas = [runs.clone(), fixed(channels), h.clone(), w.clone()];
-        declare(CANVAS, Elem::F32, &canvas)?;
-        declare(VELOCITY, Elem::F32, &canvas)?;
-        declare(ROW_PIXELS, Elem::F32, std::slice::from_ref(&h))?;
-        declare(COLUMN_PIXELS, Elem::F32, std::slice::from_ref(&w))?;
+        declare(CANVAS, ElementType::F32, &canvas)?;
+        declare(VELOCITY, ElementType::F32, &canvas)?;
+        declare(ROW_PIXELS, ElementType::F32, std::slice::from_ref(&h))?;
+        declare(COLUMN_PIXELS, ElementType::F32, std::slice::from_ref(&w))?;
         let line = [runs.clone(), fixed(3), one.clone(), one.clone()];
-        declare(VIEW_ROWS, Elem::F32, &line)?;
-        declare(VIEW_COLUMNS, Elem::F32, &line)?;
-        declare(UNITS, Elem::I64, &[runs.clone(), fixed(2)])?;
+        declare(VIEW_ROWS, ElementType::F32, &line)?;
+        declare(VIEW_COLUMNS, ElementType::F32, &line)?;
+        declare(UNITS, ElementType::I64, &[runs.clone(), fixed(2)])?;
         if request.terms.noise {
             let noise = [runs.clone(), fixed(channels), fixed(height), fixed(width)];
-            declare(VIEW_NOISE, Elem::F32, &noise)?;
+            declare(VIEW_NOISE, ElementType::F32, &noise)?;
         }
         if request.branches > 0 {
             declare(
                 BRANCHES,
-                Elem::F32,
+                ElementType::F32,
                 &[runs.clone(), fixed(request.branches)],
             )?;
         }
         let scalar = [runs.clone(), one.clone(), one.clone(), one.clone()];
         for name in [STEP_SIZE, MOMENTUM, CLIP] {
-            declare(name, Elem::F32, &scalar)?;
+            declare(name, ElementType::F32, &scalar)?;
         }
         if request.map.is_some() {
             declare(
                 MASK,
-                Elem::F32,
+                ElementType::F32,
                 &[runs.clone(), one.clone(), h.clone(), w.clone()],
             )?;
-            declare(MASK_STRENGTH, Elem::F32, &scalar)?;
-            declare(MASK_MEMORY, Elem::F32, &scalar)?;
+            declare(MASK_STRENGTH, ElementType::F32, &scalar)?;
+            declare(MASK_MEMORY, ElementType::F32, &scalar)?;
         }
         let terms = request.terms;
         let optional = [
@@ -219,11 +220,11 @@ impl Step {
             (terms.rescue, REDIRECT),
         ];
         for (_, name) in optional.into_iter().filter(|(used, _)| *used) {
-            declare(name, Elem::F32, &scalar)?;
+            declare(name, ElementType::F32, &scalar)?;
         }
         for level in 0..terms.levels {
             let weights = [runs.clone(), fixed(channels), one.clone(), one.clone()];
-            declare(&band_weight(level), Elem::F32, &weights)?;
+            declare(&band_weight(level), ElementType::F32, &weights)?;
         }
         let pyramid = (terms.levels - 1).max(u32::from(terms.damping));
         for level in 0..pyramid {
@@ -235,11 +236,11 @@ impl Step {
                 free(&format!("width_{}", level + 1)),
                 level_dim("width", level),
             ];
-            declare(&reduce_rows(level), Elem::F32, &rows)?;
-            declare(&reduce_columns(level), Elem::F32, &columns)?;
+            declare(&reduce_rows(level), ElementType::F32, &rows)?;
+            declare(&reduce_columns(level), ElementType::F32, &columns)?;
             let back = |dims: &[Dim; 2]| [dims[1].clone(), dims[0].clone()];
-            declare(&expand_rows(level), Elem::F32, &back(&rows))?;
-            declare(&expand_columns(level), Elem::F32, &back(&columns))?;
+            declare(&expand_rows(level), ElementType::F32, &back(&rows))?;
+            declare(&expand_columns(level), ElementType::F32, &back(&columns))?;
         }
         Ok(())
     }

@@ -5,8 +5,8 @@
 //! Rewrites a network's graph; for the machine that steps it.
 
 use super::step_graph::names::BRANCHES;
-use crate::onnx::shapes::{fixed, value_info};
-use crate::onnx::{Builder, Elem, Error, Graph, Shapes, residual};
+use crate::onnx::types::{fixed_dims, value_info};
+use crate::onnx::{Builder, ElementType, Error, Graph, Types, residual};
 
 /// A network whose residual branches are multiplied by numbers that a run gives.
 pub(super) struct Gated {
@@ -26,7 +26,7 @@ struct Branch {
 #[derive(Clone, Copy)]
 pub(super) struct Batch<'a> {
     /// The types of the network's values for one.
-    pub one: &'a Shapes,
+    pub one: &'a Types,
     pub runs: usize,
 }
 
@@ -58,7 +58,7 @@ impl Batch<'_> {
 /// [`Error::Corrupt`] if the graph has a value that is called as what is added would be.
 pub(super) fn gate(
     graph: &Graph,
-    shapes: &mut Shapes,
+    shapes: &mut Types,
     batch: Batch,
     value: &str,
 ) -> Result<Gated, Error> {
@@ -75,7 +75,7 @@ pub(super) fn gate(
     let branches = branch_of.iter().flatten().count();
     let mut result = graph.empty_like();
     if branches > 0 {
-        let gates = value_info(BRANCHES, Elem::F32, &fixed(&[runs, branches]));
+        let gates = value_info(BRANCHES, ElementType::F32, &fixed_dims(&[runs, branches]));
         result.insert_input(gates)?;
     }
     for input in graph.inputs() {
@@ -119,16 +119,16 @@ pub(super) fn gate(
 mod tests {
     use super::*;
     use crate::onnx::proto::Dim;
-    use crate::onnx::shapes::{untyped, value_info};
+    use crate::onnx::types::{untyped_value, value_info};
     use crate::onnx::{Graph, ValueType};
 
     const DIMS: [usize; 4] = [2, 3, 4, 4];
 
     /// `start + f(start)` with `f` a convolution, plus, beside it, a function of the result without weights.
-    fn network() -> (Graph, Shapes) {
+    fn network() -> (Graph, Types) {
         let mut builder = Builder::empty(18, "");
         let dims = DIMS.map(|size| Dim::DimValue(size as i64));
-        let start = builder.input("start", Elem::F32, &dims).unwrap();
+        let start = builder.input("start", ElementType::F32, &dims).unwrap();
         let weight = builder.floats(&[3, 3, 1, 1], &[0.5; 9]);
         builder
             .emit_named("branch", "Conv", &[&start, &weight], &[])
@@ -143,14 +143,14 @@ mod tests {
             .emit_named("curve", "Add", &["sum", "cube"], &[])
             .unwrap();
         let mut graph = builder.into_graph();
-        graph.set_outputs(vec![untyped("curve")]);
+        graph.set_outputs(vec![untyped_value("curve")]);
         (graph, all_of(&DIMS))
     }
 
     /// The types of values of `dims` each.
-    fn all_of(dims: &[usize]) -> Shapes {
+    fn all_of(dims: &[usize]) -> Types {
         let value = |name: &str| {
-            let (elem, dims) = (Elem::F32, dims.to_vec());
+            let (elem, dims) = (ElementType::F32, dims.to_vec());
             (name.to_owned(), ValueType { elem, dims })
         };
         ["start", "branch", "sum", "cube", "curve"]
@@ -182,7 +182,7 @@ mod tests {
         let (graph, mut shapes) = network();
         let one = &all_of(&[1, 3, 4, 4]);
         let windows = &all_of(&[3, 3, 4, 4]);
-        let gates = |one, shapes: &mut Shapes| {
+        let gates = |one, shapes: &mut Types| {
             let gated = gate(&graph, shapes, Batch { one, runs: 2 }, "curve").unwrap();
             let ops = gated.graph.nodes().iter().map(|node| node.op_type.clone());
             ops.filter(|op| op == "Expand").count()
@@ -197,12 +197,12 @@ mod tests {
         let one = &all_of(&[1, 3, 4, 4]);
         let gated = gate(&graph, &mut shapes, Batch { one, runs: 2 }, "curve").unwrap();
         assert_eq!(gated.branches, 1);
-        let gates = value_info(BRANCHES, Elem::F32, &fixed(&[2, 1]));
+        let gates = value_info(BRANCHES, ElementType::F32, &fixed_dims(&[2, 1]));
         assert!(gated.graph.inputs().contains(&gates));
         let sum = &gated.graph.nodes()[gated.graph.producer("sum").unwrap()];
         assert_eq!(sum.input[1], "start");
         let product = &gated.graph.nodes()[gated.graph.producer(&sum.input[0]).unwrap()];
-        assert!(product.is("Mul") && product.input[0] == "branch");
+        assert!(product.is_op("Mul") && product.input[0] == "branch");
         assert_eq!(shapes.get(&sum.input[0]).unwrap().dims, DIMS);
         let curve = &gated.graph.nodes()[gated.graph.producer("curve").unwrap()];
         assert_eq!(curve.input, ["sum", "cube"]);

@@ -5,7 +5,7 @@
 //! are emitted again on what goes into the rectifier.
 
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Builder, Error, Graph, Shapes};
+use crate::onnx::{Builder, Error, Graph, Types};
 
 /// Operators of one value that is not constant, which move, average, choose or scale its numbers.
 const PASSING: &[&str] = &[
@@ -42,7 +42,7 @@ const DEPTH: usize = 8;
 /// [`Error`] if `shapes` does not know a value's type.
 pub(super) fn emit(
     builder: &mut Builder,
-    shapes: &mut Shapes,
+    shapes: &mut Types,
     value: &str,
 ) -> Result<Option<String>, Error> {
     let Some(path) = path(builder.graph(), shapes, value) else {
@@ -73,11 +73,11 @@ struct Step {
     place: usize,
 }
 
-fn path(graph: &Graph, shapes: &Shapes, value: &str) -> Option<Path> {
+fn path(graph: &Graph, shapes: &Types, value: &str) -> Option<Path> {
     let (mut at, mut nodes) = (value.to_string(), Vec::new());
     while nodes.len() <= DEPTH {
         let node = &graph.nodes()[graph.producer(&at)?];
-        if node.is("Relu") || node.is("Clip") {
+        if node.is_op("Relu") || node.is_op("Clip") {
             let before = node.input_at(0)?;
             let same = shapes.find(before)?.dims == shapes.find(&at)?.dims;
             return same.then(|| Path {
@@ -97,7 +97,7 @@ fn path(graph: &Graph, shapes: &Shapes, value: &str) -> Option<Path> {
 
 /// The only input of an operator of the table that is not constant.
 fn passing(graph: &Graph, node: &NodeProto) -> Option<usize> {
-    let is_known = PASSING.iter().any(|op| node.is(op));
+    let is_known = PASSING.iter().any(|op| node.is_op(op));
     let is_fixed = |name: &String| name.is_empty() || graph.constant(name).is_some();
     let mut moving = (0..node.input.len()).filter(|&place| !is_fixed(&node.input[place]));
     let place = moving

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::{Error, Options, differentiability, rank_check, rules};
-use crate::onnx::{Builder, Shapes};
+use crate::onnx::{Builder, Types};
 use crate::text::printable;
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +17,7 @@ use std::collections::{HashMap, HashSet};
 /// [`Error::Independent`] if no seed depends on a source.
 pub fn gradient(
     builder: &mut Builder,
-    shapes: &Shapes,
+    shapes: &Types,
     seeds: &[(String, String)],
     sources: &[String],
     options: &Options,
@@ -85,7 +85,7 @@ pub fn gradient(
 
 /// Values through which a gradient can flow back to a source: those that depend on a source and are of floating-point type,
 /// or quantized from one.
-fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> HashSet<String> {
+fn dependent_values(builder: &Builder, shapes: &Types, sources: &[String]) -> HashSet<String> {
     let is_float = |value: &str| {
         let known = shapes.find(value);
         known.is_none_or(|known| known.elem.is_float())
@@ -97,8 +97,8 @@ fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> H
             continue;
         };
         let from_quantized = !is_float(first) || read.any(|input| !is_float(input));
-        let dynamic = node.is("DynamicQuantizeLinear");
-        let quantized = from_quantized || dynamic || node.is("QuantizeLinear");
+        let dynamic = node.is_op("DynamicQuantizeLinear");
+        let quantized = from_quantized || dynamic || node.is_op("QuantizeLinear");
         // The input's influence on the scale cancels out at dequantization.
         let outputs = node
             .output
@@ -110,7 +110,7 @@ fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> H
     dependent
 }
 
-fn no_rule(builder: &Builder, shapes: &Shapes, index: usize) -> Error {
+fn no_rule(builder: &Builder, shapes: &Types, index: usize) -> Error {
     let graph = builder.graph();
     let node = &graph.nodes()[index];
     if let Some(why) = differentiability::SkipReasons::of(graph, shapes).find(node) {

@@ -8,7 +8,7 @@
 pub mod basic;
 
 use super::context::Context;
-use crate::onnx::{Elem, Error};
+use crate::onnx::{ElementType, Error};
 
 /// What the graph will run on: what its provider is fast at, and what it has no operator for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ fn step(cx: &mut Context, value: &str, bound: f64, op: &str, slope: f64) -> Resu
     let elem = cx.elem(value)?;
     // float32 is the one type for which every provider has the kernel; f64 is what tests use.
     let exact = f64::from(bound as f32) == bound && bound.abs() <= LARGEST_BOUND;
-    if elem == Elem::F32 && exact {
+    if elem == ElementType::F32 && exact {
         let attributes = [
             ("alpha", (slope as f32).into()),
             ("beta", ((-slope * bound) as f32).into()),
@@ -92,8 +92,12 @@ fn step(cx: &mut Context, value: &str, bound: f64, op: &str, slope: f64) -> Resu
 }
 
 /// `1 - value` for a value between 0 and 1, of the type `elem`.
-pub(super) fn complement(cx: &mut Context, value: &str, elem: Elem) -> Result<String, Error> {
-    if elem == Elem::F32 {
+pub(super) fn complement(
+    cx: &mut Context,
+    value: &str,
+    elem: ElementType,
+) -> Result<String, Error> {
+    if elem == ElementType::F32 {
         let attributes = [("alpha", (-1f32).into()), ("beta", 1f32.into())];
         return Ok(cx.emit("HardSigmoid", &[value], &attributes));
     }
@@ -104,7 +108,7 @@ pub(super) fn complement(cx: &mut Context, value: &str, elem: Elem) -> Result<St
 /// 1 where `value` is as large as `bound`, which is nowhere smaller; both float32.
 pub(super) fn reaches(cx: &mut Context, value: &str, bound: &str) -> Result<String, Error> {
     // Mul and Add rather than Sub: they keep blocked channels.
-    let negative = cx.scale(bound, Elem::F32, -1.0)?;
+    let negative = cx.scale(bound, ElementType::F32, -1.0)?;
     let distance = cx.add(value, &negative);
     let attributes = [("alpha", (STEEP as f32).into()), ("beta", 1f32.into())];
     Ok(cx.emit("HardSigmoid", &[&distance], &attributes))
@@ -123,11 +127,15 @@ pub(super) enum MaximumForm {
 
 /// The fastest form, as measured on the CPU, where asking a pool for positions costs its fast kernel. For overlapping
 /// windows, comparing each tap took as long as scattering.
-pub(super) fn maximum_form(device: Device, elem: Elem, tiles_two_dimensions: bool) -> MaximumForm {
+pub(super) fn maximum_form(
+    device: Device,
+    elem: ElementType,
+    tiles_two_dimensions: bool,
+) -> MaximumForm {
     let gains = device.blocked_channels || !device.positions_of_maxima;
-    if gains && elem == Elem::F32 && tiles_two_dimensions {
+    if gains && elem == ElementType::F32 && tiles_two_dimensions {
         MaximumForm::Compared
-    } else if !device.positions_of_maxima && elem == Elem::F32 {
+    } else if !device.positions_of_maxima && elem == ElementType::F32 {
         MaximumForm::Tapped
     } else {
         MaximumForm::Scattered

@@ -51,7 +51,7 @@ const CONSTRAINTS: &[RankConstraint] = &[
 pub(super) fn check(cx: &Context) -> Result<(), Error> {
     let Some(constraint) = CONSTRAINTS
         .iter()
-        .find(|constraint| cx.node.is(constraint.op))
+        .find(|constraint| cx.node.is_op(constraint.op))
     else {
         return Ok(());
     };

@@ -133,7 +133,7 @@ impl<'a> Activations<'a> {
         let layout = |name: &String| self.network.layout(name);
         let read = node.input.first().and_then(layout);
         let made = node.output.first().and_then(layout);
-        let is_step = is_one_of(node, ARITHMETIC) || node.is("Softmax");
+        let is_step = is_one_of(node, ARITHMETIC) || node.is_op("Softmax");
         match (read, made) {
             (Some(read), Some(made)) if is_one_of(node, MEANS) => {
                 let pools = made.channels == read.channels;
@@ -177,8 +177,8 @@ impl<'a> Activations<'a> {
         let adding = &self.graph().nodes()[reader];
         let mut others = adding.input.iter().filter(|input| *input != product);
         let adds_constant =
-            adding.is("Add") && others.all(|other| self.graph().constant(other).is_some());
-        (node.is("MatMul") && adds_constant).then_some(reader)
+            adding.is_op("Add") && others.all(|other| self.graph().constant(other).is_some());
+        (node.is_op("MatMul") && adds_constant).then_some(reader)
     }
 
     fn is_residual_sum(&self, index: usize) -> bool {
@@ -207,5 +207,5 @@ fn is_statistic(read: Layout, made: Layout) -> bool {
 }
 
 fn is_one_of(node: &NodeProto, ops: &[&str]) -> bool {
-    ops.iter().any(|op| node.is(op))
+    ops.iter().any(|op| node.is_op(op))
 }

@@ -113,7 +113,7 @@ impl<'a> Entry<'a> {
 
 /// What a node makes of a picture that was `read`; `None` if it does more than to scale or move it.
 fn becomes(graph: &Graph, node: &NodeProto, read: Scaled) -> Option<Scaled> {
-    if MOVING.iter().any(|op| node.is(op)) {
+    if MOVING.iter().any(|op| node.is_op(op)) {
         return Some(read);
     }
     let number = |index: usize| mean(graph, node.input_at(index)?);
@@ -149,13 +149,15 @@ fn mean(graph: &Graph, name: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::shapes::fixed;
-    use crate::onnx::{Builder, Elem};
+    use crate::onnx::types::fixed_dims;
+    use crate::onnx::{Builder, ElementType};
 
     /// What a network expects that does `steps` to its picture, each with one number a channel, and then convolves it.
     fn expected(steps: &[(&str, [f32; 3])]) -> Option<Preprocessing> {
         let mut b = Builder::empty(18, "");
-        let mut value = b.input("x", Elem::F32, &fixed(&[1, 3, 8, 8])).unwrap();
+        let mut value = b
+            .input("x", ElementType::F32, &fixed_dims(&[1, 3, 8, 8]))
+            .unwrap();
         for (op, numbers) in steps {
             let numbers = b.floats(&[1, 3, 1, 1], numbers);
             value = b.emit(op, &[&value, &numbers], &[]);
@@ -197,7 +199,8 @@ mod tests {
     fn a_normalisation_in_front_tells_too() {
         let expected = |means: f32, variances: f32| {
             let mut b = Builder::empty(18, "");
-            b.input("x", Elem::F32, &fixed(&[1, 3, 8, 8])).unwrap();
+            b.input("x", ElementType::F32, &fixed_dims(&[1, 3, 8, 8]))
+                .unwrap();
             let numbers = [1.0, 0.0, means, variances].map(|n| b.floats(&[3], &[n; 3]));
             let [scale, bias, means, variances] = &numbers;
             let inputs = ["x", scale, bias, means, variances];

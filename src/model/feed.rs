@@ -5,7 +5,7 @@ use super::{Error, ModelFile};
 use crate::onnx::graph::declared_dims;
 use crate::onnx::proto::{Dim, TensorProto, ValueInfoProto};
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Elem, Graph};
+use crate::onnx::{ElementType, Graph};
 use crate::text::printable;
 
 /// Most elements of such an input.
@@ -61,5 +61,5 @@ fn filled(input: &ValueInfoProto, value: f64) -> Option<TensorProto> {
     };
     let dims: Vec<i64> = dims.into_iter().map(extent).collect();
     element_count(&dims).filter(|count| *count <= LARGEST)?;
-    TensorProto::filled(&input.name, &dims, Elem::from_code(elem)?, value)
+    TensorProto::filled(&input.name, &dims, ElementType::from_code(elem)?, value)
 }

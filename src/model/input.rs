@@ -5,8 +5,8 @@ use super::{Card, Error, InputSize, ModelFile, Origin, Sides, feed};
 use crate::onnx::graph::declared_dims;
 use crate::onnx::names::{self, Renames};
 use crate::onnx::proto::{Dim, NodeProto, TensorProto, ValueInfoProto};
-use crate::onnx::shapes::value_info;
-use crate::onnx::{Attribute, Elem, Graph};
+use crate::onnx::types::value_info;
+use crate::onnx::{Attribute, ElementType, Graph};
 use crate::text::printable;
 use std::collections::HashSet;
 
@@ -39,7 +39,7 @@ type Dims = Vec<Option<Dim>>;
 pub struct Picture {
     pub name: String,
     /// The type that the file declares: float32, or uint8 for pixels as they are.
-    pub elem: Elem,
+    pub elem: ElementType,
     axes: Axes,
     pub size: InputSize,
     /// Who says how high and wide that is.
@@ -72,7 +72,7 @@ impl Picture {
         let mut candidates: Vec<_> = meant
             .filter_map(|input| Some((input, kind(input).or_else(|| open_kind(graph, input))?)))
             .collect();
-        let is_usual = |(_, axes, dims): &(Elem, Axes, Dims)| {
+        let is_usual = |(_, axes, dims): &(ElementType, Axes, Dims)| {
             let channels = &dims[axes.places()[0]];
             matches!(channels, Some(Dim::DimValue(1 | 3)))
         };
@@ -146,7 +146,7 @@ impl Picture {
             Dim::DimValue(width),
         ];
         let mut result = graph.empty_like();
-        result.insert_input(value_info(&self.name, Elem::F32, &dims))?;
+        result.insert_input(value_info(&self.name, ElementType::F32, &dims))?;
         for constant in graph.constants().chain(&self.fed) {
             result.insert_constant(constant.clone())?;
         }
@@ -212,7 +212,7 @@ fn sides(
 }
 
 /// The type, the order of axes and the dimensions of an input that can take a picture.
-fn kind(input: &ValueInfoProto) -> Option<(Elem, Axes, Dims)> {
+fn kind(input: &ValueInfoProto) -> Option<(ElementType, Axes, Dims)> {
     let (elem, dims) = four_axes(input)?;
     let extent = |place: usize| match dims[place] {
         Some(Dim::DimValue(extent)) => Some(extent),
@@ -238,15 +238,16 @@ fn kind(input: &ValueInfoProto) -> Option<(Elem, Axes, Dims)> {
 }
 
 /// The type and the dimensions of an input that has as many axes as pictures, and numbers like theirs.
-fn four_axes(input: &ValueInfoProto) -> Option<(Elem, Dims)> {
+fn four_axes(input: &ValueInfoProto) -> Option<(ElementType, Dims)> {
     let (elem, dims) = declared_dims(input)?;
-    let elem = Elem::from_code(elem).filter(|&elem| elem.is_float() || elem == Elem::U8)?;
+    let elem =
+        ElementType::from_code(elem).filter(|&elem| elem.is_float() || elem == ElementType::U8)?;
     (dims.len() == 4).then_some((elem, dims))
 }
 
 /// As [`kind`], for an input that leaves open how many channels it has, as Hugging Face's files do: the filters of the
 /// convolution that reads it tell.
-fn open_kind(graph: &Graph, input: &ValueInfoProto) -> Option<(Elem, Axes, Dims)> {
+fn open_kind(graph: &Graph, input: &ValueInfoProto) -> Option<(ElementType, Axes, Dims)> {
     let (elem, mut dims) = four_axes(input)?;
     let (mut read, mut axes) = (HashSet::from([input.name.as_str()]), Axes::ChannelsFirst);
     let filters = graph.nodes().iter().find_map(|node| {

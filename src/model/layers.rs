@@ -5,7 +5,7 @@ use super::layout::Layout;
 use super::{Error, Network, near};
 use crate::autodiff::differentiability::{Differentiability, analyze};
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Elem, Graph, INTERNAL_PREFIX};
+use crate::onnx::{ElementType, Graph, INTERNAL_PREFIX};
 
 /// One value that can be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
 pub(super) fn parameters(graph: &Graph, node: &NodeProto) -> usize {
     let weight = |name: &String| {
         let constant = graph.constant(name)?;
-        let real = Elem::from_code(constant.data_type).is_some_and(Elem::is_float);
+        let real = ElementType::from_code(constant.data_type).is_some_and(ElementType::is_float);
         let learned = real && !constant.dims.is_empty();
         let extents = constant.dims.iter().map(|&extent| extent.max(0) as usize);
         learned.then(|| extents.fold(1, usize::saturating_mul))

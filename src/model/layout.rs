@@ -6,7 +6,7 @@
 //! Used to list layers, to address a channel or neuron, and for class activation maps.
 
 use super::places::{self, Axis, Of};
-use crate::onnx::{Builder, Error, Graph, Shapes, ValueType};
+use crate::onnx::{Builder, Error, Graph, Types, ValueType};
 use std::collections::HashMap;
 
 /// Which axis of a value holds what. The batch is first where nothing else is said.
@@ -114,7 +114,7 @@ impl Layout {
     pub fn planes(
         &self,
         builder: &mut Builder,
-        shapes: &mut Shapes,
+        shapes: &mut Types,
         value: &str,
     ) -> Result<String, Error> {
         if self.is_channels_first() {
@@ -158,7 +158,7 @@ impl Layout {
     pub fn by_channel(
         &self,
         builder: &mut Builder,
-        shapes: &mut Shapes,
+        shapes: &mut Types,
         value: &str,
     ) -> Result<String, Error> {
         let value = match self.is_unplaced() {
@@ -182,7 +182,7 @@ impl Layout {
     pub fn runs_first(
         &self,
         builder: &mut Builder,
-        shapes: &mut Shapes,
+        shapes: &mut Types,
         value: &str,
     ) -> Result<String, Error> {
         match self.runs() {
@@ -195,7 +195,7 @@ impl Layout {
 /// Emits `value` with its axes in another order, unless that is the same, and returns its name then.
 fn transposed(
     builder: &mut Builder,
-    shapes: &mut Shapes,
+    shapes: &mut Types,
     value: &str,
     order: &[i64],
 ) -> Result<String, Error> {
@@ -226,7 +226,7 @@ struct Known {
 
 impl Grids {
     /// Follows the places of pictures of (height, width), which the input `input` is given, through a network.
-    pub fn of(graph: &Graph, shapes: &Shapes, input: &str, picture: (usize, usize)) -> Self {
+    pub fn of(graph: &Graph, shapes: &Types, input: &str, picture: (usize, usize)) -> Self {
         let mut found = Self {
             picture,
             known: HashMap::new(),

@@ -13,7 +13,7 @@ use super::{
     Activation, Affine, Classes, Error, InputSize, ModelFile, Origin, Preprocessing, Sides,
 };
 use crate::onnx::proto::ModelProto;
-use crate::onnx::{Elem, Graph, Shapes, file};
+use crate::onnx::{ElementType, Graph, Types, file};
 use crate::runtime::{Options, Provider, Session};
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ pub struct Network {
     /// Whether N can be chosen; else it is 1.
     pub batchable: bool,
     /// Types of all values for N = 1.
-    pub shapes: Shapes,
+    pub shapes: Types,
     /// Where values have their channels and places.
     pub grids: Grids,
     /// What is stated of it, but not heeded; a line each.
@@ -113,7 +113,7 @@ impl Network {
     ) -> Result<Self, Error> {
         let (size, size_origin, batchable) = (picture.size, picture.size_origin, picture.batchable);
         let graph = picture.to_input(graph)?;
-        let (input, raw) = (picture.name, picture.elem == Elem::U8);
+        let (input, raw) = (picture.name, picture.elem == ElementType::U8);
         let wholes = Wholes::of(&graph);
         let taken = passes::Picture {
             input: &input,
@@ -217,7 +217,7 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Fetch`] if ONNX Runtime cannot make sense of the graph at that size.
-    pub fn shapes_for(&self, runs: usize) -> Result<Shapes, Error> {
+    pub fn shapes_for(&self, runs: usize) -> Result<Types, Error> {
         if runs == 1 {
             return Ok(self.shapes.clone());
         }

@@ -5,7 +5,7 @@
 use super::{Error, InputSize};
 use crate::onnx::passes::{decompose, inline_functions, polyfill, to_float32, upgrade_opset};
 use crate::onnx::proto::ModelProto;
-use crate::onnx::{Graph, Shapes};
+use crate::onnx::{Graph, Types};
 use crate::runtime::folding::{self, Parts};
 use serde::Serialize;
 
@@ -153,7 +153,7 @@ impl Picture<'_> {
     ///
     /// # Errors
     /// [`Error::Fetch`] if ONNX Runtime cannot make sense of it at that size.
-    pub fn infer(self, graph: &Graph, runs: usize) -> Result<Shapes, Error> {
+    pub fn infer(self, graph: &Graph, runs: usize) -> Result<Types, Error> {
         Ok(folding::shapes(graph, &[(self.input, &self.dims(runs))])?)
     }
 }

@@ -4,7 +4,7 @@
 //! For display only: nothing is computed with it.
 
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Graph, Shapes};
+use crate::onnx::{Graph, Types};
 use std::collections::HashMap;
 
 /// The part of the network's input that one place of a value can depend on, where the picture's edges do not cut it off.
@@ -33,7 +33,7 @@ type Ways = [Option<Way>; 2];
 /// The receptive fields of all values that depend on `input`, (N, channels, height, width). `shapes` are for one picture.
 pub fn receptive_fields(
     graph: &Graph,
-    shapes: &Shapes,
+    shapes: &Types,
     input: &str,
 ) -> HashMap<String, ReceptiveField> {
     let way = |axis| {
@@ -76,7 +76,7 @@ pub fn receptive_fields(
 /// A node, and what is known of what it reads.
 struct Step<'a> {
     graph: &'a Graph,
-    shapes: &'a Shapes,
+    shapes: &'a Types,
     known: &'a HashMap<&'a str, Ways>,
     node: &'a NodeProto,
     output: &'a str,

@@ -10,9 +10,10 @@ use super::passes::LeftOut;
 use super::{Activation, Card, Error, ModelFile, Network, Origin, Preprocessing, input};
 use crate::autodiff::differentiability::{Differentiability, SkipReasons};
 use crate::autodiff::rules;
-use crate::onnx::graph::{declared_dims, is_default_domain};
+use crate::onnx::graph::declared_dims;
+use crate::onnx::node::is_default_domain;
 use crate::onnx::proto::{Dim, ModelProto, NodeProto, ValueInfoProto};
-use crate::onnx::{Elem, file};
+use crate::onnx::{ElementType, file};
 use crate::runtime::{Library, Options, Provider, Session};
 
 /// Most nodes without a rule that are listed one by one.
@@ -335,7 +336,7 @@ fn value(value: &ValueInfoProto) -> Value {
     let declared = declared_dims(value);
     let element = declared
         .as_ref()
-        .map(|(code, _)| match Elem::from_code(*code) {
+        .map(|(code, _)| match ElementType::from_code(*code) {
             Some(elem) => elem.name().into(),
             None => format!("type {code}"),
         });

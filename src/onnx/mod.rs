@@ -14,14 +14,14 @@ pub mod passes;
 pub mod proto;
 pub mod ranges;
 pub mod residual;
-pub mod shapes;
 pub mod tensor;
+pub mod types;
 mod validate;
 
 pub use builder::{Attribute, Builder};
 pub use graph::Graph;
-pub use shapes::{Shapes, ValueType};
-pub use tensor::Elem;
+pub use tensor::ElementType;
+pub use types::{Types, ValueType};
 
 /// Prefix of the names of values that passes add to a model.
 pub const INTERNAL_PREFIX: &str = "ziggurat/";

@@ -7,14 +7,14 @@ use ziggurat::ascent::Error;
 use ziggurat::ascent::layer_probe::{ChannelActivation, ChannelMaps, LayerProbe, Rank};
 use ziggurat::model::layout::Axes;
 use ziggurat::model::{Layer, Layout, Network};
-use ziggurat::onnx::Elem;
+use ziggurat::onnx::ElementType;
 use ziggurat::onnx::proto::{Dim, TensorProto};
-use ziggurat::onnx::shapes::untyped;
+use ziggurat::onnx::types::untyped_value;
 use ziggurat::runtime::{Device, Options, Provider, Session, Tensor};
 
 /// A layer's values for a picture, from ONNX Runtime itself.
 fn values(network: &Network, layer: &str, picture: &Array4<f32>) -> ArrayD<f32> {
-    let model = network.graph.to_model(&[untyped(layer)]).unwrap();
+    let model = network.graph.to_model(&[untyped_value(layer)]).unwrap();
     let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).unwrap();
     let picture = Tensor::from(picture.clone());
     let found = session
@@ -130,7 +130,7 @@ fn scaled() -> Network {
     built(|b| {
         let one = |number| Dim::DimValue(number);
         let x = b
-            .input("x", Elem::F32, &[one(1), one(1), one(2), one(3)])
+            .input("x", ElementType::F32, &[one(1), one(1), one(2), one(3)])
             .unwrap();
         let weights = b.constant(TensorProto::from_f32("", &[3, 1, 1, 1], &[1.0, -1.0, 2.0]));
         let conv = b.emit_named("conv", "Conv", &[&x, &weights], &[]).unwrap();

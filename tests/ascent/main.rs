@@ -20,8 +20,8 @@ use ziggurat::ascent::{
 };
 use ziggurat::model::Network;
 use ziggurat::onnx::proto::{Dim, TensorProto};
-use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{Attribute, Builder, Elem, file};
+use ziggurat::onnx::types::untyped_value;
+use ziggurat::onnx::{Attribute, Builder, ElementType, file};
 use ziggurat::runtime::{Device, Options, Provider, Session, Stop, Tensor};
 
 const FLAMINGO: usize = 130;
@@ -358,7 +358,10 @@ fn grad_cam_equals_cam_up_to_a_scale() {
         (1, 3, size.height as usize, size.width as usize),
         |(_, c, y, x)| ((x * (c + 1)) as f32 / 17.0).sin() * ((y + 3 * c) as f32 / 23.0).cos(),
     );
-    let model = network.graph.to_model(&[untyped(activations)]).unwrap();
+    let model = network
+        .graph
+        .to_model(&[untyped_value(activations)])
+        .unwrap();
     let bytes = file::encode(&model).unwrap();
     let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
     let input = Tensor::from(picture.clone());
@@ -425,7 +428,7 @@ fn dead(b: &mut Builder) -> String {
         Dim::DimValue(32),
         Dim::DimValue(32),
     ];
-    let x = b.input("x", Elem::F32, &dims).unwrap();
+    let x = b.input("x", ElementType::F32, &dims).unwrap();
     let weight = b.floats(&[2, 3, 1, 1], &[0.2, 0.3, 0.4, 0.5, 0.1, 0.2]);
     let bias = b.constant(TensorProto::from_f32("", &[2], &[-0.4, -0.3]));
     let conv = b.emit("Conv", &[&x, &weight, &bias], &[]);
@@ -495,7 +498,7 @@ fn a_channel_behind_a_blocked_rectifier_rises_without_a_rescue() {
         let mut layer = String::new();
         let network = built(|b| {
             let x = b
-                .input("x", Elem::F32, &[1, 3, 32, 32].map(Dim::DimValue))
+                .input("x", ElementType::F32, &[1, 3, 32, 32].map(Dim::DimValue))
                 .unwrap();
             let weight = b.floats(&[2, 3, 1, 1], &[0.2, 0.3, 0.4, 0.5, 0.1, 0.2]);
             let bias = b.constant(TensorProto::from_f32("", &[2], &[-0.4, -0.3]));
@@ -525,7 +528,7 @@ fn a_channel_behind_a_blocked_rectifier_rises_without_a_rescue() {
 fn a_dead_start_without_rectifiers_is_reported() {
     let network = built(|b| {
         let x = b
-            .input("x", Elem::F32, &[1, 3, 32, 32].map(Dim::DimValue))
+            .input("x", ElementType::F32, &[1, 3, 32, 32].map(Dim::DimValue))
             .unwrap();
         let weight = b.floats(&[2, 3, 1, 1], &[0.0; 6]);
         let conv = b.emit("Conv", &[&x, &weight], &[]);

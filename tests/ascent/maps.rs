@@ -2,8 +2,8 @@
 
 use ndarray::{Array2, Array4, Axis, Ix4, arr2};
 use ziggurat::ascent::cam::{self, Method};
-use ziggurat::onnx::shapes::{fixed, untyped};
-use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::onnx::types::{fixed_dims, untyped_value};
+use ziggurat::onnx::{Builder, ElementType, file};
 use ziggurat::runtime::{Options, Provider, Session, Tensor, testing};
 
 /// Two channels of two rows and three columns.
@@ -30,11 +30,11 @@ fn stacked(channels: [Array2<f32>; 2]) -> Array4<f32> {
 fn map(method: Method, activations: Array4<f32>, gradient: Array4<f32>) -> Array2<f32> {
     testing::library();
     let mut builder = Builder::empty(18, "");
-    let dims = fixed(activations.shape());
-    let a = builder.input("a", Elem::F32, &dims).unwrap();
-    let g = builder.input("g", Elem::F32, &dims).unwrap();
+    let dims = fixed_dims(activations.shape());
+    let a = builder.input("a", ElementType::F32, &dims).unwrap();
+    let g = builder.input("g", ElementType::F32, &dims).unwrap();
     let map = cam::emit(&mut builder, method, &a, &g).unwrap();
-    let model = builder.graph().to_model(&[untyped(&map)]).unwrap();
+    let model = builder.graph().to_model(&[untyped_value(&map)]).unwrap();
     let bytes = file::encode(&model).unwrap();
     let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
     let (a, g) = (Tensor::from(activations), Tensor::from(gradient));

@@ -8,7 +8,7 @@ use ziggurat::ascent::{Kind, Objective, Unit};
 use ziggurat::model::layout::Axes;
 use ziggurat::model::{Layer, Network};
 use ziggurat::onnx::proto::{Dim, TensorProto};
-use ziggurat::onnx::{Attribute, Builder, Elem};
+use ziggurat::onnx::{Attribute, Builder, ElementType};
 use ziggurat::runtime::Device;
 
 const CHANNELS: i64 = 8;
@@ -61,7 +61,7 @@ fn weights(b: &mut Builder, dims: &[i64]) -> String {
 /// The patches of a picture (1, 3, 16, 24) as planes (1, 8, 4, 6).
 fn planes(b: &mut Builder) -> String {
     let dims = [1, 3, ROWS * PATCH, COLUMNS * PATCH].map(Dim::DimValue);
-    let x = b.input("x", Elem::F32, &dims).unwrap();
+    let x = b.input("x", ElementType::F32, &dims).unwrap();
     let weight = weights(b, &[CHANNELS, 3, PATCH, PATCH]);
     emit(
         b,
@@ -228,7 +228,7 @@ fn tokens_come_and_go_on_any_axis() {
         }),
         ("patches without a convolution", |b| {
             let dims = [1, 3, ROWS * PATCH, COLUMNS * PATCH].map(Dim::DimValue);
-            let x = b.input("x", Elem::F32, &dims).unwrap();
+            let x = b.input("x", ElementType::F32, &dims).unwrap();
             let apart = reshaped(b, &x, &[1, 3, ROWS, PATCH, COLUMNS, PATCH]);
             let turned = transposed(b, &apart, &[0, 2, 4, 3, 5, 1]);
             let row = reshaped(b, &turned, &[1, PATCHES, 3 * PATCH * PATCH]);
@@ -369,7 +369,7 @@ fn what_is_no_row_of_patches_is_not_read_as_one() {
 fn no_square_is_read_into_features() {
     let network = built(|b| {
         let dims = [1, 3, 32, 32].map(Dim::DimValue);
-        let x = b.input("x", Elem::F32, &dims).unwrap();
+        let x = b.input("x", ElementType::F32, &dims).unwrap();
         let weight = weights(b, &[64, 3, 4, 4]);
         let planes = emit(b, "Conv", &[&x, &weight], &[ints("strides", &[4, 4])]);
         let flat = reshaped(b, &planes, &[1, 64, 64]);

@@ -11,8 +11,8 @@ use ziggurat::ascent::{ClassScore, Kind, Settings};
 use ziggurat::autodiff::Device;
 use ziggurat::model::Activation;
 use ziggurat::model::layout::Layout;
-use ziggurat::onnx::shapes::fixed;
-use ziggurat::onnx::{Builder, Elem, Graph, Shapes};
+use ziggurat::onnx::types::fixed_dims;
+use ziggurat::onnx::{Builder, ElementType, Graph, Types};
 use ziggurat::runtime::{Options, Provider, Session, Tensor, folding, testing};
 
 const CLASSES: usize = 4;
@@ -26,11 +26,11 @@ fn wave(index: usize) -> f32 {
 }
 
 /// A network whose class scores are linear in its input (N, C, 8, 12): pooled to [`CELLS`], averaged, weighed.
-fn network(runs: usize, channels: usize) -> (Graph, Shapes) {
+fn network(runs: usize, channels: usize) -> (Graph, Types) {
     testing::library();
     let mut b = Builder::empty(18, "");
     let dims = [runs, channels, 8, 12];
-    b.input("x", Elem::F32, &fixed(&dims)).unwrap();
+    b.input("x", ElementType::F32, &fixed_dims(&dims)).unwrap();
     let kernel = [
         ("kernel_shape", vec![4i64, 4].into()),
         ("strides", vec![4i64, 4].into()),

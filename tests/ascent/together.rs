@@ -5,7 +5,7 @@ use super::{FLAMINGO, built, class_objective, network, run};
 use ziggurat::ascent::{Ascent, Kind, Objective, Outcome, Run, Settings, Unit};
 use ziggurat::model::Network;
 use ziggurat::onnx::proto::{Dim, TensorProto};
-use ziggurat::onnx::{Attribute, Builder, Elem};
+use ziggurat::onnx::{Attribute, Builder, ElementType};
 use ziggurat::runtime::{Device, Stop};
 
 /// Pictures, scores of every step, and how they ended.
@@ -184,7 +184,7 @@ fn small_runs(count: usize) -> Vec<Run> {
 fn picture(b: &mut Builder) -> String {
     let runs = Dim::DimParam("n".into());
     let dims = [runs, Dim::DimValue(3), Dim::DimValue(25), Dim::DimValue(23)];
-    b.input("x", Elem::F32, &dims).unwrap()
+    b.input("x", ElementType::F32, &dims).unwrap()
 }
 
 fn weights(b: &mut Builder, dims: &[i64], seed: i64) -> String {

@@ -9,7 +9,7 @@ use ziggurat::ascent::{Ascent, Error, Kind, MapChoice, Objective, Run, Settings,
 use ziggurat::model::Network;
 use ziggurat::model::layout::Axes;
 use ziggurat::onnx::proto::{Dim, TensorProto};
-use ziggurat::onnx::{Attribute, Builder, Elem};
+use ziggurat::onnx::{Attribute, Builder, ElementType};
 use ziggurat::runtime::{Device, Stop};
 
 const CHANNELS: i64 = 8;
@@ -25,7 +25,7 @@ pub fn transformer() -> &'static Network {
 fn build(b: &mut Builder) -> String {
     let runs = Dim::DimParam("n".into());
     let picture = [runs, Dim::DimValue(3), Dim::DimValue(16), Dim::DimValue(16)];
-    let x = b.input("x", Elem::F32, &picture).unwrap();
+    let x = b.input("x", ElementType::F32, &picture).unwrap();
     let patch = weights(b, &[CHANNELS, 3, 4, 4], 1);
     let strides = [("strides", Attribute::from(vec![4i64, 4]))];
     let patches = named(b, "patches", "Conv", &[&x, &patch], &strides);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use ziggurat::model::{Network, Source};
-use ziggurat::onnx::shapes::untyped;
+use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{Builder, file};
 use ziggurat::runtime::{package, testing};
 
@@ -19,7 +19,7 @@ pub fn write(path: &Path, build: impl FnOnce(&mut Builder) -> String) {
     testing::library();
     let mut builder = Builder::empty(18, "");
     let scores = build(&mut builder);
-    let model = builder.graph().to_model(&[untyped(&scores)]).unwrap();
+    let model = builder.graph().to_model(&[untyped_value(&scores)]).unwrap();
     file::write(model, path, None).unwrap();
 }
 

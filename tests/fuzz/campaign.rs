@@ -17,7 +17,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
-use ziggurat::onnx::Shapes;
+use ziggurat::onnx::Types;
 use ziggurat::runtime;
 
 /// Longest time for one model, and for the same one again: a machine that does something else looks like a hang.
@@ -61,7 +61,7 @@ fn note_panics() {
 }
 
 /// Sends the model in `folder` on its journey.
-fn judge(journey: Journey, folder: &Path, size: usize, shapes: &Shapes) -> Verdict {
+fn judge(journey: Journey, folder: &Path, size: usize, shapes: &Types) -> Verdict {
     let before = memory::begin();
     let travel = || match journey {
         Journey::Alone => journey::alone(folder, shapes),
@@ -89,7 +89,7 @@ fn judge(journey: Journey, folder: &Path, size: usize, shapes: &Shapes) -> Verdi
 }
 
 /// Judges a file in this process; for regressions, whose journey ends where it is refused.
-pub fn judged(journey: Journey, bytes: &[u8], shapes: &Shapes) -> Verdict {
+pub fn judged(journey: Journey, bytes: &[u8], shapes: &Types) -> Verdict {
     let folder = tempfile::tempdir().expect("a temporary folder");
     journey::put(folder.path(), bytes);
     judge(journey, folder.path(), bytes.len(), shapes)
@@ -107,7 +107,7 @@ pub fn serve() {
     note_panics();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let models = &Corpus::get().models;
-    let mut types: BTreeMap<usize, Shapes> = BTreeMap::new();
+    let mut types: BTreeMap<usize, Types> = BTreeMap::new();
     println!("{MARK}ready");
     for line in std::io::stdin().lines().map_while(Result::ok) {
         let Some(recipe) = Recipe::read(&line) else {

@@ -4,16 +4,16 @@ use crate::campaign::{Verdict, judged};
 use crate::journey::Journey;
 use crate::models::{self, node};
 use ziggurat::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
-use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{Attribute, Elem, Shapes, ValueType};
+use ziggurat::onnx::types::untyped_value;
+use ziggurat::onnx::{Attribute, ElementType, Types, ValueType};
 
 /// What the program says of a model whose values are said to have these dimensions.
 fn told(nodes: Vec<NodeProto>, constants: Vec<TensorProto>, values: &[(&str, &[usize])]) -> String {
     let of = |&(name, dims): &(&str, &[usize])| {
-        let (elem, dims) = (Elem::F32, dims.to_vec());
+        let (elem, dims) = (ElementType::F32, dims.to_vec());
         (name.to_owned(), ValueType { elem, dims })
     };
-    let shapes: Shapes = values.iter().map(of).collect();
+    let shapes: Types = values.iter().map(of).collect();
     message(
         Journey::Alone,
         &models::model(18, nodes, constants),
@@ -21,7 +21,7 @@ fn told(nodes: Vec<NodeProto>, constants: Vec<TensorProto>, values: &[(&str, &[u
     )
 }
 
-fn message(journey: Journey, model: &ModelProto, shapes: &Shapes) -> String {
+fn message(journey: Journey, model: &ModelProto, shapes: &Types) -> String {
     match judged(journey, &prost::Message::encode_to_vec(model), shapes) {
         Verdict::Fine(Err(message)) => message,
         other => panic!("{other:?}"),
@@ -109,12 +109,12 @@ fn more_classes_than_anyone_can_list() {
     ziggurat::runtime::testing::library();
     // ONNX Runtime believes the dimensions until it runs the node.
     let model = repeated(&[1, (1 << 20) + 1]);
-    let problem = message(Journey::Whole, &model, &Shapes::default());
+    let problem = message(Journey::Whole, &model, &Types::default());
     assert!(problem.contains("no class scores"), "{problem}");
     // Dimensions that are not known are no classes: such a model has layers alone.
     for count in [9_205_357_642_640_261_119, i64::MAX] {
         let bytes = prost::Message::encode_to_vec(&repeated(&[1, count]));
-        let verdict = judged(Journey::Whole, &bytes, &Shapes::default());
+        let verdict = judged(Journey::Whole, &bytes, &Types::default());
         assert!(matches!(verdict, Verdict::Fine(_)), "{verdict:?}");
     }
 }
@@ -160,7 +160,7 @@ fn windows_larger_than_what_they_slide_over() {
     let message = message(
         Journey::Whole,
         &models::model(18, nodes, vec![]),
-        &Shapes::default(),
+        &Types::default(),
     );
     assert!(message.contains("a size that no tensor has"), "{message}");
     assert!(!message.contains("0x"), "{message}");
@@ -172,10 +172,10 @@ fn parts_of_what_is_smaller_than_nothing() {
     ziggurat::runtime::testing::library();
     let window = || vec![Attribute::from(vec![9i64, 9]).named("kernel_shape")];
     let pads = || vec![Attribute::from(vec![9i64, 0, 9, 0]).named("pads")];
-    let factors = TensorProto::from_floats("b", &[4], Elem::F32, &[1.0, 1.0, -2.0, 1.0]);
+    let factors = TensorProto::from_floats("b", &[4], ElementType::F32, &[1.0, 1.0, -2.0, 1.0]);
     let ones = |dims: &[i64]| {
         let count = dims.iter().product::<i64>() as usize;
-        TensorProto::from_floats("a", dims, Elem::F32, &vec![1.0; count]).unwrap()
+        TensorProto::from_floats("a", dims, ElementType::F32, &vec![1.0; count]).unwrap()
     };
     for (shrunk, constant) in [
         (node("MaxPool", &["image"], &["less"], window()), ones(&[1])),
@@ -205,7 +205,7 @@ fn parts_of_what_is_smaller_than_nothing() {
         ];
         let constants = places.into_iter().chain([constant]).collect();
         let model = models::model(18, nodes, constants);
-        let message = message(Journey::Whole, &model, &Shapes::default());
+        let message = message(Journey::Whole, &model, &Types::default());
         let expected = format!("({op}) makes something smaller than nothing");
         assert!(message.contains(&expected), "{message}");
     }
@@ -218,7 +218,7 @@ fn parts_of_what_is_smaller_than_nothing_within_a_branch() {
     let held = |nodes, output: &str| GraphProto {
         name: output.into(),
         node: nodes,
-        output: vec![untyped(output)],
+        output: vec![untyped_value(output)],
         ..Default::default()
     };
     for depth in 1..3 {
@@ -254,7 +254,7 @@ fn parts_of_what_is_smaller_than_nothing_within_a_branch() {
         nodes.push(node("Flatten", &[&last], &["logits"], vec![]));
         let constants = [("from", 0), ("to", 1), ("axis", 2)].map(|(name, at)| ints(name, &[at]));
         let model = models::model(18, nodes, constants.into());
-        let message = message(Journey::Whole, &model, &Shapes::default());
+        let message = message(Journey::Whole, &model, &Types::default());
         let expected = "(If) makes something smaller than nothing";
         assert!(message.contains(expected), "{message}");
     }
@@ -275,7 +275,7 @@ fn a_deep_nest_of_branches_that_are_decided_already() {
     for level in 0..16 {
         let held = |nodes, output: &str| GraphProto {
             node: nodes,
-            output: vec![untyped(output)],
+            output: vec![untyped_value(output)],
             ..Default::default()
         };
         let other = node("Flatten", &["image"], &["other"], vec![]);
@@ -291,7 +291,7 @@ fn a_deep_nest_of_branches_that_are_decided_already() {
     }
     let model = models::model(18, nodes, vec![TensorProto::from_bool("yes", true)]);
     let bytes = prost::Message::encode_to_vec(&model);
-    let verdict = judged(Journey::Whole, &bytes, &Shapes::default());
+    let verdict = judged(Journey::Whole, &bytes, &Types::default());
     assert!(matches!(verdict, Verdict::Fine(Ok(()))), "{verdict:?}");
 }
 
@@ -307,7 +307,7 @@ fn fewer_parts_than_are_split_off() {
         node("Flatten", &["c"], &["logits"], vec![]),
     ];
     let model = models::model(18, nodes, vec![]);
-    let message = message(Journey::Whole, &model, &Shapes::default());
+    let message = message(Journey::Whole, &model, &Types::default());
     let expected = "node \"a\" (Split) has num_outputs = 2 and 3 outputs";
     assert!(message.contains(expected), "{message}");
 }
@@ -345,13 +345,14 @@ fn a_last_input_that_is_not_given() {
         let constants = vec![
             ints("last", &[-1]),
             TensorProto::from_i64("length", &[], &[4]),
-            TensorProto::from_floats("four", &[4], Elem::F32, &[1.0, 2.0, 3.0, 4.0]).unwrap(),
+            TensorProto::from_floats("four", &[4], ElementType::F32, &[1.0, 2.0, 3.0, 4.0])
+                .unwrap(),
             ints("dims", &[1, 12, 4]),
         ];
         let mut model = models::model(20, [nodes, vec![scores]].concat(), constants);
         model.opset_import.retain(|import| import.domain != "local");
         let bytes = prost::Message::encode_to_vec(&model);
-        let verdict = judged(Journey::Whole, &bytes, &Shapes::default());
+        let verdict = judged(Journey::Whole, &bytes, &Types::default());
         assert!(matches!(verdict, Verdict::Fine(Ok(()))), "{verdict:?}");
     }
 }
@@ -397,7 +398,7 @@ fn products_over_what_is_too_long_of_nothing() {
 #[test]
 fn loops_that_become_too_many_nodes() {
     let bytes = prost::Message::encode_to_vec(&models::nested_loops(1 << 16));
-    let verdict = judged(Journey::Alone, &bytes, &Shapes::default());
+    let verdict = judged(Journey::Alone, &bytes, &Types::default());
     assert!(matches!(verdict, Verdict::Fine(_)), "{verdict:?}");
 }
 
@@ -411,7 +412,7 @@ fn fewer_than_no_batch_axes() {
     ];
     let places = TensorProto::from_i64("places", &[1, 2], &[0, 1]);
     let model = models::model(18, nodes, vec![places]);
-    let message = message(Journey::Whole, &model, &Shapes::default());
+    let message = message(Journey::Whole, &model, &Types::default());
     let expected = "node \"some\" (GatherND) has batch_dims = -2";
     assert!(message.contains(expected), "{message}");
 }
@@ -425,7 +426,7 @@ fn a_kernel_that_is_not_that_of_the_filters() {
         Attribute::from(vec![1i64; 4]).named("pads"),
         Attribute::Int(3).named("group"),
     ];
-    let filters = TensorProto::from_floats("filters", &[3, 1, 1, 1], Elem::F32, &[1.0; 3]);
+    let filters = TensorProto::from_floats("filters", &[3, 1, 1, 1], ElementType::F32, &[1.0; 3]);
     let told = told(
         vec![node("Conv", &["image", "filters"], &["logits"], attributes)],
         vec![filters.unwrap()],
@@ -453,7 +454,7 @@ fn windows_beyond_all_measure() {
             node("Flatten", &["made"], &["logits"], vec![]),
         ];
         let model = models::model(18, nodes, vec![]);
-        let message = message(Journey::Whole, &model, &Shapes::default());
+        let message = message(Journey::Whole, &model, &Types::default());
         let expected = format!("({op}) has windows of {window}");
         assert!(message.contains(&expected), "{message}");
     }

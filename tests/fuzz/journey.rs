@@ -14,8 +14,8 @@ use ziggurat::onnx::passes::{
     upgrade_opset,
 };
 use ziggurat::onnx::proto::{ModelProto, TensorProto};
-use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{Builder, Elem, Graph, Shapes, file};
+use ziggurat::onnx::types::untyped_value;
+use ziggurat::onnx::{Builder, ElementType, Graph, Types, file};
 use ziggurat::runtime::{self, folding};
 
 use ndarray::Array4;
@@ -37,7 +37,7 @@ pub fn put(folder: &Path, bytes: &[u8]) {
 }
 
 /// The types of a valid model's values once it is in today's form.
-pub fn types(model: &ModelProto) -> Result<Shapes, String> {
+pub fn types(model: &ModelProto) -> Result<Types, String> {
     let graph = modern(model.clone()).map_err(|error| error.to_string())?;
     let found = (|| {
         let shapes = folding::shapes(&graph, &[])?;
@@ -56,7 +56,7 @@ fn modern(model: ModelProto) -> Result<Graph, ziggurat::onnx::Error> {
 pub type Told = Result<(), String>;
 
 /// Reads the model in `folder` and writes the gradient of its first output, given the types of its values.
-pub fn alone(folder: &Path, shapes: &Shapes) -> Told {
+pub fn alone(folder: &Path, shapes: &Types) -> Told {
     let told = |error: ziggurat::onnx::Error| error.to_string();
     let mut graph = modern(file::read(&folder.join("model.onnx")).map_err(told)?).map_err(told)?;
     for _ in 0..4 {
@@ -97,20 +97,16 @@ pub fn alone(folder: &Path, shapes: &Shapes) -> Told {
     last
 }
 
-fn differentiated(
-    graph: Graph,
-    shapes: &Shapes,
-    value: &str,
-    source: &str,
-    device: Device,
-) -> Told {
+fn differentiated(graph: Graph, shapes: &Types, value: &str, source: &str, device: Device) -> Told {
     let told = |error: ziggurat::onnx::Error| error.to_string();
     let options = Options {
         device,
         redirect: None,
     };
     let mut builder = Builder::extend(graph, "fuzz/");
-    let elem = shapes.find(value).map_or(Elem::F32, |known| known.elem);
+    let elem = shapes
+        .find(value)
+        .map_or(ElementType::F32, |known| known.elem);
     let seed = match elem.is_float() {
         true => builder.scalar(elem, 1.0).map_err(told)?,
         false => builder.constant(TensorProto::from_f32("", &[], &[1.0])),
@@ -118,7 +114,7 @@ fn differentiated(
     let seeds = [(value.to_owned(), seed)];
     let found = autodiff::gradient(&mut builder, shapes, &seeds, &[source.to_owned()], &options);
     let found = found.map_err(|error| error.to_string())?;
-    let outputs: Vec<_> = found.iter().map(|name| untyped(name)).collect();
+    let outputs: Vec<_> = found.iter().map(|name| untyped_value(name)).collect();
     let model = builder.graph().to_model(&outputs).map_err(told)?;
     file::encode(&model).map_err(told).map(drop)
 }

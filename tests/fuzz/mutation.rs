@@ -10,7 +10,7 @@ use ziggurat::onnx::proto::{
     Dim, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, SparseTensorProto,
     TensorProto, TensorShapeProto, TypeValue, ValueInfoProto,
 };
-use ziggurat::onnx::shapes::untyped;
+use ziggurat::onnx::types::untyped_value;
 
 /// Changes one thing about a model; `others` are the models that it may take parts of.
 pub fn change(model: &mut ModelProto, others: &[ModelProto], dice: &mut Dice) {
@@ -269,7 +269,7 @@ fn lists(graph: &mut GraphProto, dice: &mut Dice) {
         1 => graph.input.clear(),
         2 => graph.node.clear(),
         3 => graph.output.extend(graph.output.clone()),
-        4 => graph.input.push(untyped(&text(dice))),
+        4 => graph.input.push(untyped_value(&text(dice))),
         5 => {
             let values = graph.initializer.pop();
             graph.sparse_initializer.push(SparseTensorProto {

@@ -10,8 +10,8 @@ use ziggurat::ascent::{
     Ascent, ClassScore, Kind, Objective, Outcome, Overlay, Run, Settings, Unit, probe,
 };
 use ziggurat::model::Network;
-use ziggurat::onnx::shapes::{fixed, untyped};
-use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::onnx::types::{fixed_dims, untyped_value};
+use ziggurat::onnx::{Builder, ElementType, file};
 use ziggurat::runtime::testing::{device_turn, devices};
 use ziggurat::runtime::{Device, Loop, Options, Provider, Session, Stop, Tensor};
 
@@ -199,11 +199,12 @@ fn every_node_of_the_step_graphs_is_on_the_device() {
 /// `position' = position + speed`, `speed' = speed * drag + push`, `total` = the sum of the new positions.
 fn recurrence() -> Vec<u8> {
     let mut b = Builder::empty(18, "");
-    let four = fixed(&[4]);
+    let four = fixed_dims(&[4]);
     for name in ["position", "speed", "push"] {
-        b.input(name, Elem::F32, &four).unwrap();
+        b.input(name, ElementType::F32, &four).unwrap();
     }
-    b.input("drag", Elem::F32, &fixed(&[1])).unwrap();
+    b.input("drag", ElementType::F32, &fixed_dims(&[1]))
+        .unwrap();
     b.emit_named("position'", "Add", &["position", "speed"], &[])
         .unwrap();
     let slowed = b.emit("Mul", &["speed", "drag"], &[]);
@@ -211,7 +212,7 @@ fn recurrence() -> Vec<u8> {
         .unwrap();
     b.emit_named("total", "ReduceSum", &["position'"], &[])
         .unwrap();
-    let outputs = ["position'", "speed'", "total"].map(untyped);
+    let outputs = ["position'", "speed'", "total"].map(untyped_value);
     file::encode(&b.graph().to_model(&outputs).unwrap()).unwrap()
 }
 

@@ -14,7 +14,7 @@ use ziggurat::autodiff::Options;
 use ziggurat::onnx::graph::declared_dims;
 use ziggurat::onnx::passes::upgrade_opset::upgrade;
 use ziggurat::onnx::proto::{ModelProto, TensorProto};
-use ziggurat::onnx::{Elem, Graph, file};
+use ziggurat::onnx::{ElementType, Graph, file};
 use ziggurat::runtime::{Package, folding, package, testing};
 
 const PACKAGE: Package = Package {
@@ -119,8 +119,8 @@ fn outcomes(path: &Path) -> Vec<(String, Outcome)> {
         Err(why) => return vec![("the model".to_owned(), Outcome::NotRun(why))],
     };
     let floats = given.iter().filter(|tensor| {
-        let elem = Elem::from_code(tensor.data_type);
-        matches!(elem, Some(Elem::F32 | Elem::F64)) && !tensor.dims.contains(&0)
+        let elem = ElementType::from_code(tensor.data_type);
+        matches!(elem, Some(ElementType::F32 | ElementType::F64)) && !tensor.dims.contains(&0)
     });
     let mut outcomes = Vec::new();
     for input in floats {
@@ -177,7 +177,7 @@ fn problems(
     let values = input.to_f64().map_err(|error| error.to_string())?;
     let values = ArrayD::from_shape_vec(IxDyn(&dims), values).map_err(|error| error.to_string())?;
     let elem = input.elem().map_err(|error| error.to_string())?;
-    let is_float = |code: i32| Elem::from_code(code).is_some_and(Elem::is_float);
+    let is_float = |code: i32| ElementType::from_code(code).is_some_and(ElementType::is_float);
     let outputs = graph
         .outputs()
         .iter()

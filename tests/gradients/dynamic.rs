@@ -4,7 +4,7 @@ use crate::finite::{DEVICES, Fill, Problem, differentiable, gradients, run};
 use crate::quantization::levels;
 use ndarray::ArrayD;
 use ziggurat::autodiff::Options;
-use ziggurat::onnx::{Builder, Elem};
+use ziggurat::onnx::{Builder, ElementType};
 
 const WEIGHTS: [i8; 24] = [
     50, -20, 10, 60, -55, 30, -60, 0, 20, 40, -10, 45, 33, -7, 12, -48, 5, 61, -29, 14, -36, 27, 8,
@@ -14,7 +14,7 @@ const WEIGHTS: [i8; 24] = [
 /// Levels of the dimensions given.
 fn weights(b: &mut Builder, dims: &[i64]) -> String {
     let count = dims.iter().product::<i64>() as usize;
-    let name = levels(b, Elem::I8, &WEIGHTS[..count]);
+    let name = levels(b, ElementType::I8, &WEIGHTS[..count]);
     let dims = b.ints(dims);
     b.emit("Reshape", &[&name, &dims], &[])
 }
@@ -53,7 +53,7 @@ fn networks() -> Vec<(&'static str, Vec<usize>, Build, Build)> {
             vec![2, 3, 4],
             |b| {
                 let x = rounded(b);
-                let (w, wz) = (weights(b, &[4, 2]), levels(b, Elem::I8, &[3, -9]));
+                let (w, wz) = (weights(b, &[4, 2]), levels(b, ElementType::I8, &[3, -9]));
                 let product = b.emit("MatMulInteger", &[&x[0], &w, &x[2], &wz], &[]);
                 scaled(b, &product, &x[1], &[0.01, 0.02])
             },
@@ -80,7 +80,7 @@ fn networks() -> Vec<(&'static str, Vec<usize>, Build, Build)> {
             vec![1, 2, 5, 4],
             |b| {
                 let x = rounded(b);
-                let (w, wz) = (weights(b, &[2, 1, 3, 2]), levels(b, Elem::I8, &[7]));
+                let (w, wz) = (weights(b, &[2, 1, 3, 2]), levels(b, ElementType::I8, &[7]));
                 let attributes = [
                     ("group", 2i64.into()),
                     ("pads", vec![1i64, 0, 1, 1].into()),
@@ -104,7 +104,7 @@ fn networks() -> Vec<(&'static str, Vec<usize>, Build, Build)> {
             vec![2, 3, 4],
             |b| {
                 let x = rounded(b);
-                let (w, wz) = (weights(b, &[4, 2]), levels(b, Elem::I8, &[3, -9]));
+                let (w, wz) = (weights(b, &[4, 2]), levels(b, ElementType::I8, &[3, -9]));
                 let (ws, bias) = (b.floats(&[2], &[0.01, 0.02]), b.floats(&[2], &[0.5, -0.5]));
                 let inputs = [&x[0], &w, &x[1], &ws, &x[2], &wz, &bias].map(String::as_str);
                 b.emit("MatMulIntegerToFloat", &inputs, &[])
@@ -120,7 +120,7 @@ fn networks() -> Vec<(&'static str, Vec<usize>, Build, Build)> {
             "DynamicQuantizeMatMul",
             vec![2, 3, 4],
             |b| {
-                let (w, wz) = (weights(b, &[4, 2]), levels(b, Elem::I8, &[3, -9]));
+                let (w, wz) = (weights(b, &[4, 2]), levels(b, ElementType::I8, &[3, -9]));
                 let ws = b.floats(&[2], &[0.01, 0.02]);
                 b.emit("DynamicQuantizeMatMul", &["x", &w, &ws, &wz], &[])
             },
@@ -134,7 +134,7 @@ fn networks() -> Vec<(&'static str, Vec<usize>, Build, Build)> {
             vec![2, 3, 4],
             |b| {
                 let x = rounded(b);
-                let (w, wz) = (weights(b, &[4, 6]), levels(b, Elem::I8, &[0]));
+                let (w, wz) = (weights(b, &[4, 6]), levels(b, ElementType::I8, &[0]));
                 let (ws, bias) = (b.floats(&[], &[0.02]), b.floats(&[6], &[0.25; 6]));
                 let inputs = [&x[0], &w, &bias, &x[1], &ws, "", &x[2], &wz];
                 let attributes = [("num_heads", 2i64.into()), ("unidirectional", 1i64.into())];
@@ -162,7 +162,7 @@ fn gradients_pass_levels_whose_scale_the_picture_makes() {
     for (op, dims, rounded, plain) in networks() {
         let of = |build: Build| {
             let inputs = [("x", dims.as_slice(), Fill::Uniform)];
-            let problem = Problem::of(Elem::F32, 18, &inputs, |b| vec![build(b)]);
+            let problem = Problem::of(ElementType::F32, 18, &inputs, |b| vec![build(b)]);
             problem.with_ops_of("com.microsoft", CONTRIBUTED)
         };
         let [rounded, plain] = [of(rounded), of(plain)];

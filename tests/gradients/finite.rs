@@ -12,8 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use running::{numbers, open, tensor};
 use ziggurat::autodiff::{Device, Options};
-use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{Elem, file};
+use ziggurat::onnx::types::untyped_value;
+use ziggurat::onnx::{ElementType, file};
 use ziggurat::runtime::Session;
 
 /// All lowerings; each must be right on any provider.
@@ -32,9 +32,9 @@ struct Precision {
     tolerance: f64,
 }
 
-fn precision(elem: Elem) -> Precision {
+fn precision(elem: ElementType) -> Precision {
     match elem {
-        Elem::F64 => Precision {
+        ElementType::F64 => Precision {
             step: 1.0 / 512.0,
             tolerance: 1e-6,
         },
@@ -191,7 +191,7 @@ impl Numeric {
             .zip(&cotangents)
             .map(|(here, cotangent)| here * cotangent);
         let square: f64 = weighted.map(|product| product.mapv(|p| p * p).sum()).sum();
-        let rounding = if problem.elem == Elem::F64 {
+        let rounding = if problem.elem == ElementType::F64 {
             f64::EPSILON
         } else {
             f32::EPSILON.into()
@@ -276,7 +276,7 @@ impl Function {
             .outputs
             .iter()
             .chain(kinks)
-            .map(|name| untyped(name))
+            .map(|name| untyped_value(name))
             .collect();
         let model = problem.graph.to_model(&outputs).expect("the outputs exist");
         let session = open(&file::encode(&model).unwrap())?;

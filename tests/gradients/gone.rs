@@ -1,7 +1,7 @@
 //! Operators that were experimental once and are gone since: the differences are those of ONNX Runtime's old kernels.
 
 use crate::finite::{Fill, Problem, differentiable, run};
-use ziggurat::onnx::{Attribute, Elem};
+use ziggurat::onnx::{Attribute, ElementType};
 
 #[test]
 fn experimental_operators_are_read_as_what_they_compute() {
@@ -22,7 +22,7 @@ fn experimental_operators_are_read_as_what_they_compute() {
     ];
     for (op, attributes) in gone {
         let inputs = [("x", &[2, 3, 2, 4][..], Fill::Uniform)];
-        let problem = Problem::of(Elem::F32, 8, &inputs, |b| {
+        let problem = Problem::of(ElementType::F32, 8, &inputs, |b| {
             vec![b.emit(op, &["x"], &attributes)]
         });
         problem

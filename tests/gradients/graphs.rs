@@ -4,7 +4,7 @@ use crate::finite::{Fill, Numeric, Problem, differentiable, run};
 use ndarray::{ArrayD, IxDyn};
 use ziggurat::autodiff::{Options, gradient};
 use ziggurat::onnx::proto::{AttributeProto, AttributeType, NodeProto, TensorProto};
-use ziggurat::onnx::{Attribute, Builder, Elem, Graph, Shapes, ValueType};
+use ziggurat::onnx::{Attribute, Builder, ElementType, Graph, Types, ValueType};
 
 const X: (&str, &[usize], Fill) = ("x", &[2, 3, 4], Fill::Uniform);
 
@@ -24,39 +24,44 @@ fn attribute(
 
 #[test]
 fn a_value_read_many_times_gathers_all_contributions() {
-    let problem = Problem::of(Elem::F64, 18, &[X, ("y", &[3, 1], Fill::Uniform)], |b| {
-        let square = b.emit("Mul", &["x", "x"], &[]);
-        let wave = b.emit("Tanh", &[&square], &[]);
-        let parts = b.emit_many(
-            "Split",
-            &[&wave],
-            &[("axis", 2i64.into()), ("num_outputs", 2i64.into())],
-            2,
-        );
-        let first = b.emit("Mul", &[&parts[0], "y"], &[]);
-        let second = b.emit("Sub", &[&parts[1], &parts[0]], &[]);
-        let joined = b.emit(
-            "Concat",
-            &[&first, &second, &square],
-            &[("axis", (-1i64).into())],
-        );
-        // Two objectives, one of them also a value on the way to the other.
-        let last = b.emit("Add", &[&joined, "y"], &[]);
-        vec![last, wave]
-    });
+    let problem = Problem::of(
+        ElementType::F64,
+        18,
+        &[X, ("y", &[3, 1], Fill::Uniform)],
+        |b| {
+            let square = b.emit("Mul", &["x", "x"], &[]);
+            let wave = b.emit("Tanh", &[&square], &[]);
+            let parts = b.emit_many(
+                "Split",
+                &[&wave],
+                &[("axis", 2i64.into()), ("num_outputs", 2i64.into())],
+                2,
+            );
+            let first = b.emit("Mul", &[&parts[0], "y"], &[]);
+            let second = b.emit("Sub", &[&parts[1], &parts[0]], &[]);
+            let joined = b.emit(
+                "Concat",
+                &[&first, &second, &square],
+                &[("axis", (-1i64).into())],
+            );
+            // Two objectives, one of them also a value on the way to the other.
+            let last = b.emit("Add", &[&joined, "y"], &[]);
+            vec![last, wave]
+        },
+    );
     problem.check().unwrap();
 }
 
 #[test]
 fn sources_may_lie_within_the_graph_and_one_behind_another() {
-    let problem = Problem::of(Elem::F64, 18, &[X], |b| {
+    let problem = Problem::of(ElementType::F64, 18, &[X], |b| {
         let inner = b.emit("Exp", &["x"], &[]);
         let square = b.emit("Mul", &[&inner, &inner], &[]);
         vec![b.emit("Sigmoid", &[&square], &[]), inner, square]
     });
     let [objective, inner, square] = problem.outputs.clone().try_into().unwrap();
     let (mut builder, shapes) = differentiable(&problem).unwrap();
-    let ones = TensorProto::from_floats("", &[2, 3, 4], Elem::F64, &[1.0; 24]).unwrap();
+    let ones = TensorProto::from_floats("", &[2, 3, 4], ElementType::F64, &[1.0; 24]).unwrap();
     let seeds = [(objective.clone(), builder.constant(ones))];
     let sources = [inner.clone(), "x".into(), objective.clone()];
     let mut names = gradient(&mut builder, &shapes, &seeds, &sources, &Options::default()).unwrap();
@@ -75,9 +80,12 @@ fn sources_may_lie_within_the_graph_and_one_behind_another() {
 
 #[test]
 fn constant_nodes_count_as_constants() {
-    let mut problem = Problem::of(Elem::F32, 18, &[("x", &[3, 5], Fill::Spaced)], |_| {
-        vec!["x".into()]
-    });
+    let mut problem = Problem::of(
+        ElementType::F32,
+        18,
+        &[("x", &[3, 5], Fill::Spaced)],
+        |_| vec!["x".into()],
+    );
     let mut model = problem.graph.to_model(&[]).unwrap();
     let graph = model.graph.as_mut().unwrap();
     graph.input = problem.graph.inputs().to_vec();
@@ -194,7 +202,7 @@ fn old_opsets_are_differentiated_in_their_upgraded_form() {
         ),
     ];
     for (opset, op, attributes, outputs) in old {
-        let problem = Problem::of(Elem::F32, opset, &[x4], |b| {
+        let problem = Problem::of(ElementType::F32, opset, &[x4], |b| {
             b.emit_many(op, &["x"], &attributes, outputs)
         });
         problem
@@ -209,7 +217,7 @@ fn old_opsets_are_differentiated_in_their_upgraded_form() {
         (10, "Resize", [1.0, 1.0, 0.45, 0.7], "nearest"),
         (10, "Resize", [1.0, 1.0, 1.5, 0.6], "linear"),
     ] {
-        let problem = Problem::of(Elem::F32, opset, &[picture], |b| {
+        let problem = Problem::of(ElementType::F32, opset, &[picture], |b| {
             let scales = b.floats(&[4], &scales);
             vec![b.emit(op, &["x", &scales], &[("mode", mode.into())])]
         });
@@ -217,12 +225,12 @@ fn old_opsets_are_differentiated_in_their_upgraded_form() {
             .check()
             .unwrap_or_else(|error| panic!("{op}-{opset} {scales:?}, {mode}: {error}"));
     }
-    let largest = Problem::of(Elem::F32, 9, &[x4], |b| {
+    let largest = Problem::of(ElementType::F32, 9, &[x4], |b| {
         let attributes = [("k", 2i64.into()), ("axis", 1i64.into())];
         b.emit_many("TopK", &["x"], &attributes, 2)[..1].to_vec()
     });
     largest.check().unwrap();
-    let normalise = Problem::of(Elem::F32, 8, &[X], |b| {
+    let normalise = Problem::of(ElementType::F32, 8, &[X], |b| {
         let parameters = [0.5, 2.0, 1.0].map(|scale| b.floats(&[3], &[0.3 * scale, scale, 1.0]));
         let [scale, mean, variance] = parameters;
         let inputs = ["x", &scale, &mean, &mean, &variance];
@@ -238,14 +246,14 @@ fn weights_that_are_no_plain_constants_work_too() {
         .map(|i| (i * 37 % 101) as f32 / 101.0 - 0.5)
         .collect();
     // Computed by a node.
-    let computed = Problem::of(Elem::F32, 18, &[x], |b| {
+    let computed = Problem::of(ElementType::F32, 18, &[x], |b| {
         let weight = b.floats(&[2, 8, 3, 3], &values);
         let weight = b.emit("Neg", &[&weight], &[]);
         vec![b.emit("Conv", &["x", &weight], &[])]
     });
     computed.check().unwrap();
     // Stored as a list of floats instead of bytes.
-    let listed = Problem::of(Elem::F32, 18, &[x], |b| {
+    let listed = Problem::of(ElementType::F32, 18, &[x], |b| {
         let weight = TensorProto {
             dims: vec![2, 8, 3, 3],
             data_type: 1,
@@ -262,7 +270,7 @@ fn weights_that_are_no_plain_constants_work_too() {
     });
     listed.check().unwrap();
     // Statistics of a batch normalisation that a node computes.
-    let normalise = Problem::of(Elem::F32, 18, &[X], |b| {
+    let normalise = Problem::of(ElementType::F32, 18, &[X], |b| {
         let scale = b.floats(&[3], &[0.5, -2.0, 3.0]);
         let variance = b.emit("Exp", &[&scale], &[]);
         vec![b.emit(
@@ -280,7 +288,7 @@ fn local_response_normalisation_of_even_size() {
     let dims: &[usize] = &[2, 7, 2, 3];
     let (alpha, beta, bias) = (1.5f32, 0.6f32, 0.8f32);
     for size in [2i64, 4, 8] {
-        let written_out = Problem::of(Elem::F32, 18, &[("x", dims, Fill::Uniform)], |b| {
+        let written_out = Problem::of(ElementType::F32, 18, &[("x", dims, Fill::Uniform)], |b| {
             let (before, after) = ((size - 1) / 2, size / 2);
             let square = b.emit("Mul", &["x", "x"], &[]);
             let pads = b.ints(&[0, before, 0, 0, 0, after, 0, 0]);
@@ -310,14 +318,15 @@ fn local_response_normalisation_of_even_size() {
         ];
         let node = builder.emit("LRN", &["x"], &attributes);
         let known = ValueType {
-            elem: Elem::F32,
+            elem: ElementType::F32,
             dims: dims.to_vec(),
         };
-        let shapes: Shapes = [("x".to_owned(), known.clone()), (node.clone(), known)]
+        let shapes: Types = [("x".to_owned(), known.clone()), (node.clone(), known)]
             .into_iter()
             .collect();
         let cotangent: Vec<f64> = numeric.cotangents[0].iter().copied().collect();
-        let cotangent = TensorProto::from_floats("", &[2, 7, 2, 3], Elem::F32, &cotangent).unwrap();
+        let cotangent =
+            TensorProto::from_floats("", &[2, 7, 2, 3], ElementType::F32, &cotangent).unwrap();
         let seeds = [(node, builder.constant(cotangent))];
         let found = gradient(
             &mut builder,
@@ -336,7 +345,7 @@ fn local_response_normalisation_of_even_size() {
 fn operators_that_are_gone_are_read_as_what_took_their_place() {
     let picture: (&str, &[usize], Fill) = ("x", &[1, 2, 3, 4], Fill::Uniform);
     for mode in ["nearest", "linear"] {
-        let larger = Problem::of(Elem::F32, 9, &[picture], |b| {
+        let larger = Problem::of(ElementType::F32, 9, &[picture], |b| {
             let scales = b.floats(&[4], &[1.0, 1.0, 2.0, 3.0]);
             vec![b.emit("Upsample", &["x", &scales], &[("mode", mode.into())])]
         });
@@ -344,14 +353,14 @@ fn operators_that_are_gone_are_read_as_what_took_their_place() {
             .check()
             .unwrap_or_else(|error| panic!("{mode}: {error}"));
     }
-    let put = Problem::of(Elem::F32, 10, &[picture], |b| {
+    let put = Problem::of(ElementType::F32, 10, &[picture], |b| {
         let indices = b.constant(TensorProto::from_i64("", &[1, 1, 1, 2], &[1, 0]));
         let updates = b.floats(&[1, 1, 1, 2], &[0.5, -0.5]);
         let axis = [("axis", 2i64.into())];
         vec![b.emit("Scatter", &["x", &indices, &updates], &axis)]
     });
     put.check().unwrap_or_else(|error| panic!("{error}"));
-    let regions = Problem::of(Elem::F32, 10, &[picture], |b| {
+    let regions = Problem::of(ElementType::F32, 10, &[picture], |b| {
         let regions = b.floats(&[1, 4], &[0.25, 0.5, 2.5, 3.0]);
         let batch = b.ints(&[0]);
         let attributes = [
@@ -370,7 +379,7 @@ fn operators_that_are_gone_are_read_as_what_took_their_place() {
 fn attention_takes_its_parts_from_a_transposed_product() {
     const SIZES: [i64; 5] = [1, 4, 3, 2, 5];
     let x: (&str, &[usize], Fill) = ("x", &[4, 30], Fill::Uniform);
-    let problem = Problem::of(Elem::F64, 18, &[x], |b| {
+    let problem = Problem::of(ElementType::F64, 18, &[x], |b| {
         let sizes = b.ints(&SIZES);
         let apart = b.emit("Reshape", &["x", &sizes], &[]);
         let order = [("perm", vec![2i64, 0, 3, 1, 4].into())];
@@ -390,7 +399,7 @@ fn attention_takes_its_parts_from_a_transposed_product() {
 
 #[test]
 fn what_only_tells_a_type_has_no_gradient() {
-    let problem = Problem::of(Elem::F64, 18, &[X], |b| {
+    let problem = Problem::of(ElementType::F64, 18, &[X], |b| {
         let half = b.floats(&[], &[0.5]);
         let half = b.emit("CastLike", &[&half, "x"], &[]);
         let scaled = b.emit("Mul", &["x", &half], &[]);

@@ -4,7 +4,7 @@ use crate::finite::{DEVICES, Fill, Problem, gradients, run};
 use ndarray::{ArrayD, IxDyn};
 use ziggurat::autodiff::{Device, Options};
 use ziggurat::onnx::proto::TensorProto;
-use ziggurat::onnx::{Attribute, Elem};
+use ziggurat::onnx::{Attribute, ElementType};
 
 fn on(device: Device) -> Options {
     Options {
@@ -33,9 +33,9 @@ fn a_redirected_rectifier_lets_upward_gradients_through_where_it_blocks() {
         (&[4, 6], [0.5, 0.5]),
     ];
     for (op, max, elem) in [
-        ("Relu", None, Elem::F32),
-        ("Clip", Some(1.0), Elem::F32),
-        ("Relu", None, Elem::F64),
+        ("Relu", None, ElementType::F32),
+        ("Clip", Some(1.0), ElementType::F32),
+        ("Relu", None, ElementType::F64),
     ] {
         for (dims, weights) in shapes {
             let problem = Problem::of(elem, 18, &[("x", dims, Fill::Spaced)], |b| {
@@ -112,7 +112,7 @@ fn ties_keep_the_sum_of_the_gradient_and_give_it_to_maxima_alone() {
         ),
     ];
     for (dims, attributes) in pools {
-        let mut problem = Problem::of(Elem::F32, 18, &[("x", dims, Fill::Uniform)], |b| {
+        let mut problem = Problem::of(ElementType::F32, 18, &[("x", dims, Fill::Uniform)], |b| {
             vec![b.emit("MaxPool", &["x"], &attributes)]
         });
         // Three values only, also below zero: ties in almost every window.
@@ -135,9 +135,12 @@ fn ties_keep_the_sum_of_the_gradient_and_give_it_to_maxima_alone() {
         }
     }
     // Where positions are asked for, the first maximum takes it all, as in PyTorch.
-    let mut flat = Problem::of(Elem::F32, 18, &[("x", &[1, 1, 3, 3], Fill::Uniform)], |b| {
-        vec![b.emit("GlobalMaxPool", &["x"], &[])]
-    });
+    let mut flat = Problem::of(
+        ElementType::F32,
+        18,
+        &[("x", &[1, 1, 3, 3], Fill::Uniform)],
+        |b| vec![b.emit("GlobalMaxPool", &["x"], &[])],
+    );
     flat.inputs[0].1.fill(-2.0);
     let found = &gradients_of_sum(&flat, &on(Device::FULL))[0];
     assert_eq!(
@@ -149,10 +152,10 @@ fn ties_keep_the_sum_of_the_gradient_and_give_it_to_maxima_alone() {
 #[test]
 fn rectifiers_pass_nothing_at_their_kinks() {
     for (op, at) in [("Relu", vec![0.0]), ("Clip", vec![0.0, 6.0])] {
-        let mut problem = Problem::of(Elem::F32, 18, &[("x", &[3], Fill::Uniform)], |b| {
+        let mut problem = Problem::of(ElementType::F32, 18, &[("x", &[3], Fill::Uniform)], |b| {
             let bounds: Vec<String> = at
                 .iter()
-                .map(|&at| b.scalar(Elem::F32, at).unwrap())
+                .map(|&at| b.scalar(ElementType::F32, at).unwrap())
                 .collect();
             let inputs: Vec<&str> = std::iter::once("x")
                 .chain(bounds.iter().map(String::as_str))
@@ -180,16 +183,21 @@ fn rectifiers_pass_nothing_at_their_kinks() {
 /// As Keras normalises vectors, once TensorFlow has exchanged root and limit: `x · min(1/|x|, limit)`.
 #[test]
 fn a_limit_behind_the_reciprocal_of_a_root_keeps_zero_from_becoming_no_number() {
-    let mut problem = Problem::of(Elem::F32, 18, &[("x", &[2, 3], Fill::Uniform)], |b| {
-        let square = b.emit("Mul", &["x", "x"], &[]);
-        let axes = b.ints(&[1]);
-        let sum = b.emit("ReduceSum", &[&square, &axes], &[]);
-        let root = b.emit("Sqrt", &[&sum], &[]);
-        let inverse = b.emit("Reciprocal", &[&root], &[]);
-        let limit = b.scalar(Elem::F32, 10.0).unwrap();
-        let factor = b.emit("Min", &[&inverse, &limit], &[]);
-        vec![b.emit("Mul", &["x", &factor], &[])]
-    });
+    let mut problem = Problem::of(
+        ElementType::F32,
+        18,
+        &[("x", &[2, 3], Fill::Uniform)],
+        |b| {
+            let square = b.emit("Mul", &["x", "x"], &[]);
+            let axes = b.ints(&[1]);
+            let sum = b.emit("ReduceSum", &[&square, &axes], &[]);
+            let root = b.emit("Sqrt", &[&sum], &[]);
+            let inverse = b.emit("Reciprocal", &[&root], &[]);
+            let limit = b.scalar(ElementType::F32, 10.0).unwrap();
+            let factor = b.emit("Min", &[&inverse, &limit], &[]);
+            vec![b.emit("Mul", &["x", &factor], &[])]
+        },
+    );
     let vectors = vec![0.0, 0.0, 0.0, 3.0, 0.0, 4.0];
     problem.inputs[0].1 = ArrayD::from_shape_vec(IxDyn(&[2, 3]), vectors).unwrap();
     for device in DEVICES {
@@ -202,7 +210,7 @@ fn a_limit_behind_the_reciprocal_of_a_root_keeps_zero_from_becoming_no_number() 
 
 #[test]
 fn dropout_in_training_passes_what_it_keeps() {
-    let problem = Problem::of(Elem::F32, 18, &[("x", &[40], Fill::Positive)], |b| {
+    let problem = Problem::of(ElementType::F32, 18, &[("x", &[40], Fill::Positive)], |b| {
         let ratio = b.floats(&[], &[0.75]);
         let training = b.constant(TensorProto::from_bool("", true));
         let inputs = ["x", ratio.as_str(), &training];

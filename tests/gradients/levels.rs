@@ -5,7 +5,7 @@ use crate::quantization::levels;
 use ndarray::ArrayD;
 use ziggurat::autodiff::Options;
 use ziggurat::onnx::proto::TensorProto;
-use ziggurat::onnx::{Builder, Elem};
+use ziggurat::onnx::{Builder, ElementType};
 
 /// The scale of the picture's levels, and that of results; their zero points are 128 and 100.
 const SCALES: [f32; 2] = [0.01, 0.04];
@@ -20,7 +20,7 @@ const WEIGHTS: [i8; 12] = [50, -20, 10, 60, -55, 30, -60, 0, 20, 40, -10, 45];
 
 fn weights(b: &mut Builder, dims: &[i64]) -> String {
     let count = dims.iter().product::<i64>() as usize;
-    let name = levels(b, Elem::I8, &WEIGHTS[..count]);
+    let name = levels(b, ElementType::I8, &WEIGHTS[..count]);
     let dims = b.ints(dims);
     b.emit("Reshape", &[&name, &dims], &[])
 }
@@ -38,7 +38,7 @@ fn plain_weights(b: &mut Builder, dims: &[i64], scale: impl Fn(usize) -> f32) ->
 fn whole_numbers(b: &mut Builder, values: &[i32]) -> String {
     b.constant(TensorProto {
         dims: vec![values.len() as i64],
-        data_type: Elem::I32.code(),
+        data_type: ElementType::I32.code(),
         int32_data: values.to_vec(),
         ..Default::default()
     })
@@ -48,7 +48,7 @@ fn whole_numbers(b: &mut Builder, values: &[i32]) -> String {
 fn chosen(b: &mut Builder) -> String {
     b.constant(TensorProto {
         dims: vec![4],
-        data_type: Elem::Bool.code(),
+        data_type: ElementType::Bool.code(),
         raw_data: Some(vec![1, 0, 1, 1].into()),
         ..Default::default()
     })
@@ -70,7 +70,7 @@ fn channels_last() -> Vec<(&'static str, Vec<usize>, Levels, Numbers)> {
             vec![1, 3, 2, 4],
             |b, [x, xs, xz], [ys, yz]| {
                 let (w, ws) = (weights(b, &[3, 4, 1, 1]), b.floats(&[], &[0.01]));
-                let wz = levels(b, Elem::I8, &[0]);
+                let wz = levels(b, ElementType::I8, &[0]);
                 let inputs = [*x, xs, xz, &w, &ws, &wz, ys, yz];
                 let attributes = [
                     ("channels_last", 1i64.into()),
@@ -159,7 +159,7 @@ fn steps() -> Vec<(&'static str, Vec<usize>, Levels, Numbers)> {
                     b.floats(&[3], &[0.01, 0.002, 0.005]),
                 );
                 let (wz, bias) = (
-                    levels(b, Elem::I8, &[0, 0, 0]),
+                    levels(b, ElementType::I8, &[0, 0, 0]),
                     whole_numbers(b, &[900, -500, 0]),
                 );
                 b.emit(
@@ -179,7 +179,7 @@ fn steps() -> Vec<(&'static str, Vec<usize>, Levels, Numbers)> {
             vec![2, 3, 4],
             |b, [x, xs, xz], [ys, yz]| {
                 let (w, ws) = (weights(b, &[4, 2]), b.floats(&[2], &[0.01, 0.02]));
-                let wz = levels(b, Elem::I8, &[0, 0]);
+                let wz = levels(b, ElementType::I8, &[0, 0]);
                 b.emit("QLinearMatMul", &[x, xs, xz, &w, &ws, &wz, ys, yz], &[])
             },
             |b| {
@@ -192,7 +192,10 @@ fn steps() -> Vec<(&'static str, Vec<usize>, Levels, Numbers)> {
             vec![3, 4],
             |b, [x, xs, xz], [ys, yz]| {
                 let (w, ws) = (weights(b, &[2, 4]), b.floats(&[2], &[0.01, 0.005]));
-                let (wz, bias) = (levels(b, Elem::I8, &[0, 0]), whole_numbers(b, &[900, -500]));
+                let (wz, bias) = (
+                    levels(b, ElementType::I8, &[0, 0]),
+                    whole_numbers(b, &[900, -500]),
+                );
                 let transposed = [("transB", 1i64.into())];
                 b.emit(
                     "QGemm",
@@ -284,7 +287,7 @@ fn steps() -> Vec<(&'static str, Vec<usize>, Levels, Numbers)> {
             "QLinearWhere",
             vec![2, 3, 4],
             |b, [x, xs, xz], [ys, yz]| {
-                let (chosen, other) = (chosen(b), levels(b, Elem::U8, &[100]));
+                let (chosen, other) = (chosen(b), levels(b, ElementType::U8, &[100]));
                 let inputs = [chosen.as_str(), x, xs, xz, &other, xs, xz, ys, yz];
                 b.emit("QLinearWhere", &inputs, &[])
             },
@@ -309,10 +312,10 @@ fn operators_on_levels_have_the_gradients_of_those_on_numbers() {
 
 fn compare((op, dims, on_levels, on_numbers): (&str, Vec<usize>, Levels, Numbers), domain: &str) {
     let inputs = [("x", dims.as_slice(), Fill::Uniform)];
-    let plain = Problem::of(Elem::F32, 18, &inputs, |b| vec![on_numbers(b)]);
-    let quantised = Problem::of(Elem::F32, 18, &inputs, |b| {
+    let plain = Problem::of(ElementType::F32, 18, &inputs, |b| vec![on_numbers(b)]);
+    let quantised = Problem::of(ElementType::F32, 18, &inputs, |b| {
         let [xs, ys] = SCALES.map(|scale| b.floats(&[], &[scale]));
-        let [xz, yz] = [-128, 100].map(|zero_point| levels(b, Elem::U8, &[zero_point]));
+        let [xz, yz] = [-128, 100].map(|zero_point| levels(b, ElementType::U8, &[zero_point]));
         let x = b.emit("QuantizeLinear", &["x", &xs, &xz], &[]);
         let y = on_levels(b, &[&x, &xs, &xz], &[&ys, &yz]);
         vec![b.emit("DequantizeLinear", &[&y, &ys, &yz], &[])]

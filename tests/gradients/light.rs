@@ -12,7 +12,7 @@ use ziggurat::autodiff::differentiability::Differentiability;
 use ziggurat::model::{Network, Source};
 use ziggurat::onnx::file;
 use ziggurat::onnx::proto::{GraphProto, ModelProto, TensorProto};
-use ziggurat::onnx::shapes::untyped;
+use ziggurat::onnx::types::untyped_value;
 use ziggurat::runtime::{Device, Options, Provider, Session, Tensor, package, testing};
 
 const NAMES: [&str; 9] = [
@@ -63,7 +63,7 @@ fn error(path: &Path) -> f64 {
     let picture = Array4::from_shape_simple_fn((runs, channels, height, width), noise);
     let model = network
         .graph
-        .to_model(&[untyped(network.logits().unwrap())])
+        .to_model(&[untyped_value(network.logits().unwrap())])
         .unwrap();
     let bytes = file::encode(&model).unwrap();
     let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();

@@ -10,8 +10,8 @@ use ziggurat::onnx::proto::{
     AttributeProto, AttributeType, FunctionProto, GraphProto, ModelProto, NodeProto,
     OperatorSetIdProto, TensorProto,
 };
-use ziggurat::onnx::shapes::{fixed, untyped, value_info};
-use ziggurat::onnx::{Attribute, Elem, Graph};
+use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
+use ziggurat::onnx::{Attribute, ElementType, Graph};
 use ziggurat::runtime::{folding, testing};
 
 pub const DIMS: [usize; 2] = [2, 3];
@@ -89,8 +89,8 @@ pub fn model(
             name: "g".into(),
             node: nodes,
             initializer: constants,
-            input: vec![value_info("x", Elem::F64, &fixed(&DIMS))],
-            output: outputs.iter().map(|name| untyped(name)).collect(),
+            input: vec![value_info("x", ElementType::F64, &fixed_dims(&DIMS))],
+            output: outputs.iter().map(|name| untyped_value(name)).collect(),
             ..Default::default()
         }),
         ..Default::default()
@@ -103,7 +103,7 @@ pub fn taken_apart(model: ModelProto, outputs: &[&str]) -> Graph {
     testing::library();
     let problem = |graph: Graph| Problem {
         graph,
-        elem: Elem::F64,
+        elem: ElementType::F64,
         inputs: vec![(
             "x".into(),
             random(&DIMS, Fill::Uniform, &mut ChaCha8Rng::seed_from_u64(7)),
@@ -228,7 +228,7 @@ fn functions_are_taken_apart_with_their_attributes_and_those_they_call() {
         "{:?}",
         made(&graph)
     );
-    let axes = graph.nodes().iter().filter(|node| node.is("Softmax"));
+    let axes = graph.nodes().iter().filter(|node| node.is_op("Softmax"));
     let axes: Vec<Option<i64>> = axes.map(|node| node.int("axis")).collect();
     // Along the call's axis, then the default; the second call tells none, and neither does the operator.
     assert_eq!(axes, [Some(1), Some(0), Some(0), Some(0)]);
@@ -271,14 +271,14 @@ fn branch(output: &str, nodes: Vec<NodeProto>, constants: Vec<TensorProto>) -> G
         name: "branch".into(),
         node: nodes,
         initializer: constants,
-        output: vec![untyped(output)],
+        output: vec![untyped_value(output)],
         ..Default::default()
     }
 }
 
 #[test]
 fn branches_that_dimensions_decide_are_taken_also_within_branches() {
-    let scale = || TensorProto::from_floats("scale", &[], Elem::F64, &[0.5]).unwrap();
+    let scale = || TensorProto::from_floats("scale", &[], ElementType::F64, &[0.5]).unwrap();
     let inner_then = branch(
         "out",
         vec![node("Mul", &["waved", "scale"], &["out"], vec![])],
@@ -353,7 +353,7 @@ fn branches_that_dimensions_decide_are_taken_also_within_branches() {
 
 /// A loop body that carries v and stacks what it makes of it.
 fn body() -> GraphProto {
-    let double = || vec![Attribute::Int(Elem::F64.code().into()).named("to")];
+    let double = || vec![Attribute::Int(ElementType::F64.code().into()).named("to")];
     GraphProto {
         name: "body".into(),
         node: vec![
@@ -371,9 +371,9 @@ fn body() -> GraphProto {
             node("Sin", &["moved"], &["next"], vec![]),
         ],
         input: vec![
-            value_info("turn", Elem::I64, &[]),
-            value_info("go on", Elem::Bool, &[]),
-            value_info("v", Elem::F64, &fixed(&DIMS)),
+            value_info("turn", ElementType::I64, &[]),
+            value_info("go on", ElementType::Bool, &[]),
+            value_info("v", ElementType::F64, &fixed_dims(&DIMS)),
         ],
         output: ["going on", "next", "moved"].map(untyped).into(),
         ..Default::default()

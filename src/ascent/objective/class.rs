@@ -3,7 +3,7 @@
 
 use super::{ClassScore, Parts, one_hot};
 use crate::model::Activation;
-use crate::onnx::{Builder, Elem, Error as GraphError, Graph, Shapes};
+use crate::onnx::{Builder, ElementType, Error as GraphError, Graph, Types};
 
 /// What takes a class out of a softmax: it is added to the class's logit.
 const EXCLUDED: f64 = -1e9;
@@ -17,7 +17,7 @@ pub(super) struct ClassObjective<'a> {
     /// Name of the class scores, (N, classes).
     pub logits: &'a str,
     pub classes: usize,
-    pub elem: Elem,
+    pub elem: ElementType,
     /// Name of the input (N, 2) of int64 whose first column is the class.
     pub units: &'a str,
     /// Whether the class is climbed down.
@@ -32,7 +32,7 @@ impl ClassObjective<'_> {
     pub fn emit(
         &self,
         builder: &mut Builder,
-        shapes: &Shapes,
+        shapes: &Types,
         score: ClassScore,
         activation: Activation,
     ) -> Result<Parts, GraphError> {
@@ -113,7 +113,7 @@ impl ClassObjective<'_> {
     /// A value and the gradient of the class's logit with respect to it. Where logits are `Gemm(features, weights, bias)`
     /// with constant weights (classes, features), it is that of the features: a row of the weights, which saves a product
     /// with a matrix that has a single 1 per row. Else it is that of the logits.
-    fn linear_seed(&self, builder: &mut Builder, shapes: &Shapes) -> Result<Seed, GraphError> {
+    fn linear_seed(&self, builder: &mut Builder, shapes: &Types) -> Result<Seed, GraphError> {
         let Some((features, weights)) = self.linear(builder.graph(), shapes)? else {
             return Ok((self.logits.into(), self.one_hot(builder)));
         };
@@ -127,7 +127,7 @@ impl ClassObjective<'_> {
     fn linear(
         &self,
         graph: &Graph,
-        shapes: &Shapes,
+        shapes: &Types,
     ) -> Result<Option<(String, String)>, GraphError> {
         let Some(node) = graph
             .producer(self.logits)
@@ -140,12 +140,12 @@ impl ClassObjective<'_> {
         };
         let is_one = |name: &str| node.float(name).is_none_or(|value| value == 1.0);
         let is_flag = |name: &str, set: bool| (node.int(name).unwrap_or(0) != 0) == set;
-        let fits = node.is("Gemm")
+        let fits = node.is_op("Gemm")
             && is_one("alpha")
             && is_flag("transA", false)
             && is_flag("transB", true);
         let is_known = graph.constant(weights).is_some();
-        if !fits || !is_known || shapes.get(features)?.elem != Elem::F32 {
+        if !fits || !is_known || shapes.get(features)?.elem != ElementType::F32 {
             return Ok(None);
         }
         Ok(Some((features.to_string(), weights.to_string())))
@@ -156,7 +156,7 @@ impl ClassObjective<'_> {
 mod tests {
     use super::*;
     use crate::onnx::ValueType;
-    use crate::onnx::shapes::{fixed, untyped};
+    use crate::onnx::types::{fixed_dims, untyped_value};
     use crate::runtime::{Options, Provider, Session, Tensor, testing};
     use ndarray::Array2;
 
@@ -171,14 +171,14 @@ mod tests {
     ) -> (f32, Vec<f32>) {
         let mut builder = Builder::empty(18, "");
         let x = builder
-            .input("x", Elem::F32, &fixed(&[1, CLASSES]))
+            .input("x", ElementType::F32, &fixed_dims(&[1, CLASSES]))
             .unwrap();
         let units = builder.ints(&[2, 0]);
         let dims = builder.ints(&[1, 2]);
         let units = builder.emit("Reshape", &[&units, &dims], &[]);
-        let mut shapes = Shapes::default();
+        let mut shapes = Types::default();
         let dims = vec![1, CLASSES];
-        let elem = Elem::F32;
+        let elem = ElementType::F32;
         shapes.insert("x", ValueType { elem, dims });
         let class = ClassObjective {
             logits: &x,
@@ -194,7 +194,7 @@ mod tests {
             panic!("one seed");
         };
         assert_eq!(value, "x");
-        let outputs = [untyped(&parts.score), untyped(seed)];
+        let outputs = [untyped_value(&parts.score), untyped_value(seed)];
         let model = builder.graph().to_model(&outputs).unwrap();
         let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).unwrap();
         let x = Tensor::from(Array2::from_shape_vec((1, CLASSES), logits.to_vec()).unwrap());

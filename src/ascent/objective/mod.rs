@@ -16,7 +16,7 @@ mod class;
 
 use super::unrectified;
 use crate::model::{Activation, Layout};
-use crate::onnx::{Builder, Error as GraphError, Shapes, ValueType};
+use crate::onnx::{Builder, Error as GraphError, Types, ValueType};
 use class::ClassObjective;
 use serde::{Deserialize, Serialize};
 
@@ -103,7 +103,7 @@ pub(super) struct Parts {
 /// channel. `shapes` knows the value's type and learns those of what is made of it.
 pub(super) fn emit(
     builder: &mut Builder,
-    shapes: &mut Shapes,
+    shapes: &mut Types,
     scored: Scored,
     units: &str,
 ) -> Result<Parts, GraphError> {

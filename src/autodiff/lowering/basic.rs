@@ -27,7 +27,7 @@ pub fn without_rare_operators(graph: &Graph) -> Result<Graph, Error> {
 }
 
 fn is_standard(node: &NodeProto) -> bool {
-    crate::onnx::graph::is_default_domain(&node.domain) && node.output.len() == 1
+    crate::onnx::node::is_default_domain(&node.domain) && node.output.len() == 1
 }
 
 /// A chain of additions.

@@ -2,7 +2,7 @@
 
 use super::super::lowering::{above, below, complement};
 use super::{Context, Error, Gradients};
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 
 /// `g · [y > 0]`. With a redirect weight r, a blocked unit passes `r · max(g, 0)` (see [`Options::redirect`](crate::autodiff::Options)).
 pub fn relu(cx: &mut Context) -> Result<Gradients, Error> {
@@ -99,7 +99,7 @@ pub fn p_relu(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![of_input, of_slope])
 }
 
-fn positive(cx: &mut Context, value: &str, elem: Elem) -> Result<String, Error> {
+fn positive(cx: &mut Context, value: &str, elem: ElementType) -> Result<String, Error> {
     let zero = cx.scalar(elem, 0.0)?;
     Ok(cx.op("Greater", &[value, &zero]))
 }

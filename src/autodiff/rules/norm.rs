@@ -5,7 +5,7 @@
 //! If no mean is subtracted from x, the term `mean h` is dropped.
 
 use super::{Context, Error, Gradients, conv_weights};
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 
 /// How groups of elements are normalized.
 pub(super) struct Statistics {
@@ -29,7 +29,7 @@ impl Statistics {
         &self,
         cx: &mut Context,
         value: &str,
-        elem: Elem,
+        elem: ElementType,
     ) -> Result<Normalised, Error> {
         let centred = if self.centred {
             let mean = cx.mean_over(value, &self.axes);

@@ -4,7 +4,7 @@ use super::super::lowering::{MaximumForm, maximum_form, reaches};
 use super::sliding_window::Window;
 use super::{Context, Error, Gradients};
 use crate::onnx::proto::TensorProto;
-use crate::onnx::{Attribute, Elem};
+use crate::onnx::{Attribute, ElementType};
 
 /// Maximum window size of an average pool whose gradient uses a kernel of ones.
 const LARGEST_AREA: i64 = 1 << 22;
@@ -66,7 +66,7 @@ fn share_among_maxima(cx: &mut Context, kernel: &[i64]) -> Result<Gradients, Err
     let fraction = cx.emit("AveragePool", &[&is_maximum], &attributes);
     let area: i64 = kernel.iter().product();
     let share = cx.op("Div", &[&gradient, &fraction]);
-    let share = cx.scale(&share, Elem::F32, 1.0 / area as f64)?;
+    let share = cx.scale(&share, ElementType::F32, 1.0 / area as f64)?;
     let share = repeat(cx, &share);
     Ok(vec![Some(cx.mul(&share, &is_maximum))])
 }
@@ -217,7 +217,7 @@ fn spread(
     window: &Window,
     dims: &[usize],
     out: &[usize],
-    elem: Elem,
+    elem: ElementType,
 ) -> Result<String, Error> {
     // Per channel: the transpose of a convolution with a kernel of ones.
     let planes = [&[dims[0] * dims[1], 1][..], &out[2..]].concat();
@@ -300,7 +300,7 @@ fn order(cx: &Context) -> Result<f64, Error> {
 }
 
 /// `g / y^(p-1)`, and 0 where y is 0.
-fn norm_share(cx: &mut Context, elem: Elem) -> Result<String, Error> {
+fn norm_share(cx: &mut Context, elem: ElementType) -> Result<String, Error> {
     let (gradient, output, order) = (cx.grad_output()?, cx.output(), order(cx)?);
     let exponent = cx.scalar(elem, order - 1.0)?;
     let power = cx.op("Pow", &[&output, &exponent]);
@@ -308,7 +308,7 @@ fn norm_share(cx: &mut Context, elem: Elem) -> Result<String, Error> {
 }
 
 /// `share · |x|^(p-1) · sign x`.
-fn norm_slope(cx: &mut Context, share: &str, elem: Elem) -> Result<Gradients, Error> {
+fn norm_slope(cx: &mut Context, share: &str, elem: ElementType) -> Result<Gradients, Error> {
     let (input, order) = (cx.input(0)?, order(cx)?);
     let exponent = cx.scalar(elem, order - 1.0)?;
     let size = cx.op("Abs", &[&input]);
@@ -347,7 +347,7 @@ fn window_counts(
 /// `g / area`, repeated over the spatial axes.
 pub fn global_average_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
-    let (dims, elem): (Vec<usize>, Elem) = (cx.dims(&input)?, cx.elem(&input)?);
+    let (dims, elem): (Vec<usize>, ElementType) = (cx.dims(&input)?, cx.elem(&input)?);
     let area: usize = dims[2..].iter().product();
     let share = cx.scale(&gradient, elem, 1.0 / area as f64)?;
     Ok(vec![Some(cx.expand(&share, &dims))])

@@ -1,7 +1,7 @@
 //! Reductions over axes, Softmax and LogSoftmax.
 
 use super::{Context, Error, Gradients};
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::proto::TensorProto;
 
 /// Maximum number of elements of the square matrices in the gradient of a product.
@@ -102,7 +102,7 @@ pub fn reduce_prod(cx: &mut Context) -> Result<Gradients, Error> {
     let diagonal = cx.emit(
         "Cast",
         &[&diagonal],
-        &[("to", i64::from(Elem::Bool.code()).into())],
+        &[("to", i64::from(ElementType::Bool.code()).into())],
     );
     let one = cx.scalar(reduction.elem, 1.0)?;
     let square = cx.op("Where", &[&diagonal, &one, &rows]);
@@ -130,7 +130,7 @@ struct Reduction {
     dims: Vec<usize>,
     /// The reduced axes.
     axes: Vec<usize>,
-    elem: Elem,
+    elem: ElementType,
 }
 
 impl Reduction {

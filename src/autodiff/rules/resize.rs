@@ -5,7 +5,7 @@
 
 use super::{Context, Error, Gradients};
 use crate::onnx::proto::TensorProto;
-use crate::onnx::{Attribute, Elem};
+use crate::onnx::{Attribute, ElementType};
 
 /// Maximum size of a resized axis.
 const LARGEST: usize = 4096;
@@ -120,7 +120,7 @@ fn kept_aspect(
 }
 
 /// The matrix (input, output) of an axis: the unit vectors, stacked along a batch axis, after resizing.
-fn matrix(cx: &mut Context, axis: &Axis, elem: Elem) -> Result<String, Error> {
+fn matrix(cx: &mut Context, axis: &Axis, elem: ElementType) -> Result<String, Error> {
     let size = axis.input;
     let mut identity = vec![0f32; size * size];
     identity
@@ -148,7 +148,7 @@ fn matrix(cx: &mut Context, axis: &Axis, elem: Elem) -> Result<String, Error> {
     };
     let matrix = cx.reshape(&resized, &[size, axis.output]);
     Ok(match elem {
-        Elem::F32 => matrix,
+        ElementType::F32 => matrix,
         _ => cx.cast(&matrix, elem),
     })
 }

@@ -1,7 +1,7 @@
 //! Concat, Split, Slice and Pad.
 
 use super::{Context, Error, Gradients};
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::proto::TensorProto;
 
 /// Maximum number of scattered elements: their indices are a constant of the gradient graph.
@@ -185,7 +185,7 @@ fn flat_indices(
 fn scatter(
     cx: &mut Context,
     gradient: &str,
-    elem: Elem,
+    elem: ElementType,
     dims: &[usize],
     indices: Vec<i64>,
 ) -> Result<String, Error> {

@@ -3,7 +3,7 @@
 use super::{Source, tail};
 use crate::onnx::passes::control_flow;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Graph, Shapes};
+use crate::onnx::{Graph, Types};
 use crate::text::printable;
 
 /// Most outputs that a message lists.
@@ -23,7 +23,7 @@ pub(super) struct Candidate {
 /// One line that says why there is none.
 pub(super) fn choose(
     graph: &Graph,
-    shapes: &Shapes,
+    shapes: &Types,
     sources: &[Source],
     wanted: Option<&str>,
     names: &[usize],
@@ -137,7 +137,7 @@ fn classes(dims: &[usize]) -> Option<(usize, usize)> {
     (several <= 1 && !numbers.contains(&0)).then(|| (rank, numbers.iter().product()))
 }
 
-fn no_candidate(graph: &Graph, shapes: &Shapes, considered: &[&Source]) -> String {
+fn no_candidate(graph: &Graph, shapes: &Types, considered: &[&Source]) -> String {
     let blocked = considered
         .iter()
         .find_map(|source| obstacle(graph, shapes, &source.value));
@@ -165,7 +165,7 @@ fn listed(sources: &[Source]) -> String {
 
 /// What keeps the dimensions of `output` from being known, or from being right: control flow that is not decided, of whose
 /// results ONNX Runtime may tell no number of axes and so none; else the first node of unknown results.
-fn obstacle(graph: &Graph, shapes: &Shapes, output: &str) -> Option<String> {
+fn obstacle(graph: &Graph, shapes: &Types, output: &str) -> Option<String> {
     let refusals = control_flow::SkipReasons::of(graph, shapes);
     let is_known = |name: &String| name.is_empty() || shapes.find(name).is_some();
     let nodes = graph.nodes().iter().zip(graph.ancestors([output]));

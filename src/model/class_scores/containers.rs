@@ -3,9 +3,9 @@
 //! the labels are the classes' names.
 
 use crate::onnx::proto::{AttributeProto, NodeProto, ValueInfoProto};
-use crate::onnx::shapes::untyped;
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Elem, Error, Graph};
+use crate::onnx::types::untyped_value;
+use crate::onnx::{ElementType, Error, Graph};
 
 /// Most labels that are read. ImageNet-22k has 21,841.
 const MAX_LABELS: usize = 1 << 17;
@@ -72,7 +72,11 @@ pub(super) fn reduced(
             .iter()
             .find(|output| output.name == source.value);
         if outputs.iter().all(|output| output.name != source.value) {
-            outputs.push(declared.cloned().unwrap_or_else(|| untyped(&source.value)));
+            outputs.push(
+                declared
+                    .cloned()
+                    .unwrap_or_else(|| untyped_value(&source.value)),
+            );
         }
     }
     Graph::new(graph.to_model(&outputs)?)
@@ -178,7 +182,8 @@ fn encoded(node: &NodeProto) -> Option<Vec<String>> {
 /// A constant list of texts.
 fn constant_labels(graph: &Graph, value: &str) -> Option<Vec<String>> {
     let constant = graph.constant(value)?;
-    let is_list = Elem::from_code(constant.data_type).is_none() && !constant.string_data.is_empty();
+    let is_list =
+        ElementType::from_code(constant.data_type).is_none() && !constant.string_data.is_empty();
     let count = element_count(&constant.dims)?;
     (is_list && count == constant.string_data.len()).then(|| texts(&constant.string_data))
 }

@@ -5,7 +5,7 @@
 //! taken as it is.
 
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Builder, Elem, Error, Graph, Shapes};
+use crate::onnx::{Builder, ElementType, Error, Graph, Types};
 
 /// The least probability whose logarithm is taken, where no rule applies.
 const LEAST: f64 = 1e-30;
@@ -34,7 +34,7 @@ const MOVING: &[&str] = &[
 pub(super) struct Logarithms<'a> {
     pub builder: &'a mut Builder,
     /// The types of the graph's values.
-    pub shapes: &'a Shapes,
+    pub shapes: &'a Types,
     /// How many operators are followed backwards, one behind the other.
     pub depth: usize,
 }
@@ -93,9 +93,9 @@ impl Logarithms<'_> {
         Ok(self.emit("Log", &[&positive]))
     }
 
-    fn elem(&self, value: &str) -> Result<Elem, Error> {
+    fn elem(&self, value: &str) -> Result<ElementType, Error> {
         match self.builder.graph().constant(value) {
-            Some(constant) => Elem::from_code(constant.data_type)
+            Some(constant) => ElementType::from_code(constant.data_type)
                 .ok_or_else(|| Error::Unsupported("a constant that is no number".into())),
             None => Ok(self.shapes.get(value)?.elem),
         }
@@ -124,7 +124,7 @@ impl Logarithms<'_> {
                     return Ok(None);
                 };
                 let terms = [self.deeper(input, depth)?, self.deeper(other, depth)?];
-                let op = if node.is("Mul") { "Add" } else { "Sub" };
+                let op = if node.is_op("Mul") { "Add" } else { "Sub" };
                 self.emit(op, &[&terms[0], &terms[1]])
             }
             "Add" | "Sum" | "Mean" => {
@@ -136,7 +136,7 @@ impl Logarithms<'_> {
                     terms.push(self.deeper(term, depth)?);
                 }
                 let sum = self.log_sum(&terms);
-                match node.is("Mean") {
+                match node.is_op("Mean") {
                     true => self.less_log(&sum, node.input.len(), self.elem(input)?)?,
                     false => sum,
                 }
@@ -152,7 +152,7 @@ impl Logarithms<'_> {
                 let mut sum = node.clone();
                 sum.op_type = "ReduceLogSumExp".into();
                 let sum = self.moved(&sum, &[logarithms])?;
-                match node.is("ReduceMean") {
+                match node.is_op("ReduceMean") {
                     true => self.less_log(&sum, self.reduced(node)?, self.elem(input)?)?,
                     false => sum,
                 }
@@ -213,9 +213,9 @@ impl Logarithms<'_> {
 
     /// The value `c`, and the value `a + c`, of a node that gives `a / (a + c)`.
     fn rest_of_sum(&self, node: &NodeProto) -> Option<(String, String)> {
-        let is_reciprocal = node.is("Reciprocal");
+        let is_reciprocal = node.is_op("Reciprocal");
         let denominator = node.input_at(usize::from(!is_reciprocal))?;
-        let sum = self.producer(denominator).filter(|sum| sum.is("Add"))?;
+        let sum = self.producer(denominator).filter(|sum| sum.is_op("Add"))?;
         let is_numerator = |term: &String| match is_reciprocal {
             true => self.is_one(term),
             false => {
@@ -261,7 +261,7 @@ impl Logarithms<'_> {
         self.emit("Add", &[&log, &largest])
     }
 
-    fn less_log(&mut self, value: &str, count: usize, elem: Elem) -> Result<String, Error> {
+    fn less_log(&mut self, value: &str, count: usize, elem: ElementType) -> Result<String, Error> {
         let log = self.builder.scalar(elem, (count as f64).ln())?;
         Ok(self.emit("Sub", &[value, &log]))
     }
@@ -275,7 +275,7 @@ impl Logarithms<'_> {
 
     /// What an operator that moves numbers gives of the logarithms of what it moves.
     fn along(&mut self, node: &NodeProto, part: Part, depth: usize) -> Result<String, Error> {
-        let moved = match node.is("Concat") {
+        let moved = match node.is_op("Concat") {
             true => node.input.len(),
             false => 1,
         };
@@ -300,9 +300,9 @@ impl Logarithms<'_> {
         let Some(half) = self.beside(node, 0.5) else {
             return Ok(None);
         };
-        let scaled = self.producer(&half).filter(|node| node.is("Mul"));
+        let scaled = self.producer(&half).filter(|node| node.is_op("Mul"));
         let tanh = scaled.and_then(|node| self.producer(&self.beside(&node, 0.5)?));
-        let Some(tanh) = tanh.filter(|node| node.is("Tanh")) else {
+        let Some(tanh) = tanh.filter(|node| node.is_op("Tanh")) else {
             return Ok(None);
         };
         let z = &tanh.input[0];

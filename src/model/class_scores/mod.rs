@@ -17,7 +17,7 @@ mod trial;
 
 use super::{Activation, Affine, Error, InputSize, ModelFile};
 use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::onnx::{Attribute, Builder, Graph, INTERNAL_PREFIX, Shapes, ValueType};
+use crate::onnx::{Attribute, Builder, Graph, INTERNAL_PREFIX, Types, ValueType};
 use crate::text::printable;
 use candidates::Candidate;
 pub use tail::Evidence;
@@ -88,9 +88,9 @@ type NoScores = String;
 /// scores: such a network has layers, but no classes.
 pub(super) fn find(
     graph: &mut Graph,
-    shapes: &mut Shapes,
+    shapes: &mut Types,
     known: &Known<'_>,
-    infer: impl Fn(&Graph) -> Result<Shapes, Error>,
+    infer: impl Fn(&Graph) -> Result<Types, Error>,
 ) -> Result<Result<ClassScores, NoScores>, Error> {
     let wanted = known.file.card.output.as_deref();
     let no_scores = |why: String| Error::NoClassScores {
@@ -145,7 +145,7 @@ pub(super) fn find(
 /// The value that is climbed, and the function that makes probabilities of it.
 fn tail(
     graph: &mut Graph,
-    shapes: &Shapes,
+    shapes: &Types,
     output: &str,
     classes: usize,
     known: &Known<'_>,
@@ -205,7 +205,7 @@ fn remark(
 /// The scores as (N, classes): by a node that is added where they have other axes of size 1.
 fn flattened(
     graph: &mut Graph,
-    shapes: &mut Shapes,
+    shapes: &mut Types,
     scores: String,
     classes: usize,
 ) -> Result<String, Error> {
@@ -239,7 +239,7 @@ fn flattened(
 }
 
 /// The logits of two classes, of which a network gives that of the second alone: minus the logit, and the logit.
-fn paired(graph: &mut Graph, shapes: &mut Shapes, logit: &str) -> Result<String, Error> {
+fn paired(graph: &mut Graph, shapes: &mut Types, logit: &str) -> Result<String, Error> {
     let elem = shapes.get(logit)?.elem;
     let mut builder = Builder::extend(graph.clone(), &format!("{INTERNAL_PREFIX}scores/"));
     let minus = builder.emit("Neg", &[logit], &[]);

@@ -11,7 +11,7 @@ use super::logarithm::{Logarithms, is_filled_with};
 use super::trial::{Kind, Trial};
 use crate::model::Activation;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Builder, Elem, Error, Graph, INTERNAL_PREFIX, Shapes};
+use crate::onnx::{Builder, ElementType, Error, Graph, INTERNAL_PREFIX, Types};
 
 /// Operators that leave the order of the elements and their values as they are.
 const REARRANGING: &[&str] = &[
@@ -104,12 +104,12 @@ pub(super) struct Tail {
 
 /// Looks for a softmax over the classes, or a sigmoid of each, behind which there are only operators that change nothing.
 /// The scores are its input; an earlier value, if only rearranging lies between and it is of the same dimensions.
-pub(super) fn by_operators(graph: &Graph, shapes: &Shapes, output: &str) -> Option<Tail> {
+pub(super) fn by_operators(graph: &Graph, shapes: &Types, output: &str) -> Option<Tail> {
     let dims = |value: &str| shapes.find(value).map(|known| known.dims.as_slice());
     let (mut scores, mut value, mut activation) = (output, output, None);
     while let Some(node) = producer(graph, value) {
         let Some(input) = node.input_at(0) else { break };
-        if activation.is_none() && node.is("Sigmoid") {
+        if activation.is_none() && node.is_op("Sigmoid") {
             (scores, activation) = (input, Some(Activation::Sigmoid));
         } else if is_first_softmax(node, activation) {
             if !is_over_classes(node, dims(input)?) {
@@ -145,7 +145,7 @@ pub(super) fn may_be_bounded(graph: &Graph, output: &str) -> bool {
 fn may_be_independent(graph: &Graph, output: &str) -> bool {
     let is_gate = |node: &NodeProto| {
         let is_moving = |input: &String| graph.constant(input).is_none();
-        node.is("Mul")
+        node.is_op("Mul")
             && node.input.iter().all(is_moving)
             && !node.input.iter().all(|input| is_bounded(graph, input, 0))
     };
@@ -159,7 +159,7 @@ fn may_be_independent(graph: &Graph, output: &str) -> bool {
 
 /// Whether a function that keeps numbers between bounds lies behind all learned weights.
 pub(super) fn is_squashed(graph: &Graph, output: &str) -> bool {
-    let squashes = |node: &NodeProto| is_one_of(node, SQUASHING) || node.is("Hardmax");
+    let squashes = |node: &NodeProto| is_one_of(node, SQUASHING) || node.is_op("Hardmax");
     reaches(graph, output, squashes, |_| true)
 }
 
@@ -171,14 +171,14 @@ fn is_bounded(graph: &Graph, value: &str, depth: usize) -> bool {
     let Some(node) = producer(graph, value).filter(|_| depth < MAX_DEPTH) else {
         return false;
     };
-    let squashes = is_one_of(node, SQUASHING) && !node.is("Exp");
+    let squashes = is_one_of(node, SQUASHING) && !node.is_op("Exp");
     let keeps = is_one_of(node, BOUNDS_KEPT) || is_one_of(node, REARRANGING);
     let mut inputs = node.input.iter().filter(|input| !input.is_empty());
     squashes || (keeps && inputs.all(|input| is_bounded(graph, input, depth + 1)))
 }
 
 fn is_one_of(node: &NodeProto, ops: &[&str]) -> bool {
-    ops.iter().any(|op| node.is(op))
+    ops.iter().any(|op| node.is_op(op))
 }
 
 /// Whether a node that is `wanted` lies before `output`, behind all learned weights, and only nodes that `pass` between.
@@ -212,7 +212,7 @@ pub(super) fn reaches(
 /// [`Error`] if the graph is damaged.
 pub(super) fn by_trial(
     graph: &mut Graph,
-    shapes: &Shapes,
+    shapes: &Types,
     output: &str,
     trial: &Trial,
 ) -> Result<Option<Tail>, Error> {
@@ -264,10 +264,10 @@ pub(super) fn by_trial(
 /// As [`by_trial`], of a value that `make` emits from the output: of the same type, such as a hundredth of it.
 fn by_trial_of(
     graph: &mut Graph,
-    shapes: &Shapes,
+    shapes: &Types,
     output: &str,
     trial: &Trial,
-    make: impl Fn(&mut Builder, Elem) -> Result<String, Error>,
+    make: impl Fn(&mut Builder, ElementType) -> Result<String, Error>,
 ) -> Result<Option<Tail>, Error> {
     let known = shapes.get(output)?.clone();
     let mut builder = Builder::extend(graph.clone(), &format!("{INTERNAL_PREFIX}scores/"));
@@ -287,7 +287,7 @@ fn is_percentage(graph: &Graph, output: &str) -> bool {
     let mut value = output;
     while let Some(node) = producer(graph, value) {
         let is_hundred = |input: &String| is_filled_with(graph, input, 100.0);
-        if node.is("Mul") && node.input.iter().any(is_hundred) {
+        if node.is_op("Mul") && node.input.iter().any(is_hundred) {
             return true;
         }
         match node.input_at(0) {
@@ -300,7 +300,7 @@ fn is_percentage(graph: &Graph, output: &str) -> bool {
 
 /// Whether the output may be logarithms of independent probabilities.
 fn ends_in_logarithms(graph: &Graph, output: &str) -> bool {
-    let is_logarithm = |node: &NodeProto| node.is("Log") || node.is("Softplus");
+    let is_logarithm = |node: &NodeProto| node.is_op("Log") || node.is_op("Softplus");
     reaches(graph, output, is_logarithm, |_| true)
 }
 
@@ -308,7 +308,7 @@ fn ends_in_logarithms(graph: &Graph, output: &str) -> bool {
 /// output and a suffix. At most `depth` operators are followed backwards.
 fn with_scores(
     graph: &Graph,
-    shapes: &Shapes,
+    shapes: &Types,
     (output, suffix): (&str, &str),
     activation: Activation,
     depth: usize,
@@ -348,8 +348,8 @@ fn producer<'a>(graph: &'a Graph, value: &str) -> Option<&'a NodeProto> {
 /// probabilities are these probabilities; that of probabilities is something else.
 fn is_first_softmax(node: &NodeProto, activation: Option<Activation>) -> bool {
     match activation {
-        None => node.is("Softmax") || node.is("LogSoftmax"),
-        Some(Activation::Softmax) => node.is("LogSoftmax"),
+        None => node.is_op("Softmax") || node.is_op("LogSoftmax"),
+        Some(Activation::Softmax) => node.is_op("LogSoftmax"),
         Some(_) => false,
     }
 }
@@ -367,7 +367,7 @@ fn is_over_classes(node: &NodeProto, dims: &[usize]) -> bool {
 }
 
 /// Whether a node gives what goes in, in the same order; of probabilities also if it only keeps them off 0 and 1.
-fn changes_nothing(graph: &Graph, shapes: &Shapes, node: &NodeProto, may_clip: bool) -> bool {
+fn changes_nothing(graph: &Graph, shapes: &Types, node: &NodeProto, may_clip: bool) -> bool {
     let count = |value: &str| shapes.find(value).map(|known| known.count());
     let (Some(input), Some(output)) = (node.input_at(0), node.output.first()) else {
         return false;

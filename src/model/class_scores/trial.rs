@@ -2,7 +2,7 @@
 
 use crate::model::{Activation, Affine, InputSize};
 use crate::onnx::Graph;
-use crate::onnx::shapes::untyped;
+use crate::onnx::types::untyped_value;
 use crate::runtime::{Options, Provider, Session, Tensor};
 use ndarray::Array4;
 
@@ -74,7 +74,7 @@ impl Trial<'_> {
 
     /// The numbers of `value` for each picture.
     fn run(&self, graph: &Graph, value: &str) -> Option<Given> {
-        let model = graph.to_model(&[untyped(value)]).ok()?;
+        let model = graph.to_model(&[untyped_value(value)]).ok()?;
         let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).ok()?;
         let mut given = Given::new();
         for grey in PICTURES {

@@ -10,14 +10,14 @@ mod axis;
 mod indices;
 mod rules;
 
-use crate::onnx::{Graph, Shapes};
+use crate::onnx::{Graph, Types};
 pub use axis::{Axis, Of};
 use axis::{Pieces, coarsen};
 use std::collections::HashMap;
 
 /// What the axes of every value count that depends on the picture and whose dimensions are known. `input` is the picture,
 /// (N, channels, rows, columns).
-pub fn follow(graph: &Graph, shapes: &Shapes, input: &str) -> HashMap<String, Vec<Axis>> {
+pub fn follow(graph: &Graph, shapes: &Types, input: &str) -> HashMap<String, Vec<Axis>> {
     let mut known = HashMap::new();
     if let Some([runs, channels, rows, columns]) = dims(shapes, input) {
         let axes = vec![
@@ -53,7 +53,7 @@ pub fn follow(graph: &Graph, shapes: &Shapes, input: &str) -> HashMap<String, Ve
 }
 
 /// The dimensions of a value that has elements.
-fn dims<'a>(shapes: &'a Shapes, name: &str) -> Option<&'a [usize]> {
+fn dims<'a>(shapes: &'a Types, name: &str) -> Option<&'a [usize]> {
     let dims = shapes.find(name)?.dims.as_slice();
     (!dims.contains(&0)).then_some(dims)
 }

@@ -4,13 +4,13 @@ use super::axis::{Axis, Of, Pieces};
 use super::indices::{Cut, MOST_PICKED, place, places};
 use super::{dims, unknown};
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Graph, Shapes};
+use crate::onnx::{Graph, Types};
 use std::collections::HashMap;
 
 /// What a node is seen in.
 pub struct Context<'a> {
     pub graph: &'a Graph,
-    pub shapes: &'a Shapes,
+    pub shapes: &'a Types,
     /// The axes of what was made before.
     pub known: &'a HashMap<String, Vec<Axis>>,
     pub node: &'a NodeProto,
@@ -83,7 +83,7 @@ const GLOBAL_POOLS: &[&str] = &["GlobalAveragePool", "GlobalLpPool", "GlobalMaxP
 impl Context<'_> {
     /// The axes of the output.
     pub fn axes(&self, pieces: &mut Pieces) -> Vec<Axis> {
-        let is = |ops: &&[&str]| ops.iter().any(|op| self.node.is(op));
+        let is = |ops: &&[&str]| ops.iter().any(|op| self.node.is_op(op));
         let rule = RULES.iter().find(|(ops, _)| is(ops)).map(|(_, rule)| rule);
         let axes = rule.and_then(|rule| rule(self, pieces));
         // Whatever a rule tells, it is told of this value.
@@ -140,7 +140,7 @@ impl Context<'_> {
             let is_narrow = || {
                 let kernel = self.node.ints("kernel_shape");
                 let kernel = kernel.map(|kernel| kernel.get(at.checked_sub(2)?).copied());
-                self.node.is("Conv") && kernel.flatten() == Some(1)
+                self.node.is_op("Conv") && kernel.flatten() == Some(1)
             };
             axes[at] = match (at, axis.line()) {
                 (0, _) => axis.clone(),

@@ -1,21 +1,23 @@
 use super::*;
-use crate::onnx::shapes::fixed;
-use crate::onnx::{Attribute, Builder, Elem, ValueType};
+use crate::onnx::types::fixed_dims;
+use crate::onnx::{Attribute, Builder, ElementType, ValueType};
 
 /// A graph being built whose values' dimensions are known.
 struct Net {
     builder: Builder,
-    shapes: Shapes,
+    shapes: Types,
 }
 
 impl Net {
     fn new(side: usize) -> Self {
         let mut builder = Builder::empty(18, "g/");
         let dims = [1, 3, side, side];
-        builder.input("x", Elem::F32, &fixed(&dims)).unwrap();
+        builder
+            .input("x", ElementType::F32, &fixed_dims(&dims))
+            .unwrap();
         let mut net = Self {
             builder,
-            shapes: Shapes::default(),
+            shapes: Types::default(),
         };
         net.learn("x", &dims);
         net
@@ -23,7 +25,7 @@ impl Net {
 
     fn learn(&mut self, name: &str, dims: &[usize]) {
         let dims = dims.to_vec();
-        let elem = Elem::F32;
+        let elem = ElementType::F32;
         self.shapes.insert(name, ValueType { elem, dims });
     }
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::Error;
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 
 /// Most objects one pickle may make: a state dictionary makes about thirty a tensor.
 const MAX_OBJECTS: usize = 1 << 20;
@@ -29,23 +29,23 @@ pub(super) enum Global {
     RebuildTensor,
     RebuildParameter,
     /// A storage's type, by what it holds.
-    Storage(Elem),
+    Storage(ElementType),
 }
 
 const GLOBALS: [(&str, Global); 13] = [
     ("collections OrderedDict", Global::OrderedDict),
     ("torch._utils _rebuild_tensor_v2", Global::RebuildTensor),
     ("torch._utils _rebuild_parameter", Global::RebuildParameter),
-    ("torch DoubleStorage", Global::Storage(Elem::F64)),
-    ("torch FloatStorage", Global::Storage(Elem::F32)),
-    ("torch HalfStorage", Global::Storage(Elem::F16)),
-    ("torch BFloat16Storage", Global::Storage(Elem::BF16)),
-    ("torch LongStorage", Global::Storage(Elem::I64)),
-    ("torch IntStorage", Global::Storage(Elem::I32)),
-    ("torch ShortStorage", Global::Storage(Elem::I16)),
-    ("torch CharStorage", Global::Storage(Elem::I8)),
-    ("torch ByteStorage", Global::Storage(Elem::U8)),
-    ("torch BoolStorage", Global::Storage(Elem::Bool)),
+    ("torch DoubleStorage", Global::Storage(ElementType::F64)),
+    ("torch FloatStorage", Global::Storage(ElementType::F32)),
+    ("torch HalfStorage", Global::Storage(ElementType::F16)),
+    ("torch BFloat16Storage", Global::Storage(ElementType::BF16)),
+    ("torch LongStorage", Global::Storage(ElementType::I64)),
+    ("torch IntStorage", Global::Storage(ElementType::I32)),
+    ("torch ShortStorage", Global::Storage(ElementType::I16)),
+    ("torch CharStorage", Global::Storage(ElementType::I8)),
+    ("torch ByteStorage", Global::Storage(ElementType::U8)),
+    ("torch BoolStorage", Global::Storage(ElementType::Bool)),
 ];
 
 /// One object of a pickle; text borrows from the file.

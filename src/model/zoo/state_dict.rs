@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::Error;
 use super::pickle::{self, Global, Id, Object, Pickle, Reader};
-use crate::onnx::{Elem, proto::TensorProto};
+use crate::onnx::{ElementType, proto::TensorProto};
 
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
 const PROTOCOL: i128 = 1001;
@@ -22,7 +22,7 @@ pub struct Tensor {
     /// Empty for a scalar.
     pub shape: Vec<usize>,
     /// What the file held; `data` is float32 whatever that was.
-    pub elem: Elem,
+    pub elem: ElementType,
     /// As many values as the shape has places.
     pub data: Vec<f32>,
 }
@@ -117,7 +117,7 @@ fn require_little_endian(machine: &Pickle) -> Result<(), Error> {
 /// A storage as the object pickle announces it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Storage {
-    elem: Elem,
+    elem: ElementType,
     elements: usize,
 }
 
@@ -311,7 +311,7 @@ fn read_storages<'a>(
 }
 
 /// The elements of a storage as float32.
-fn decode(elem: Elem, bytes: &[u8]) -> Vec<f32> {
+fn decode(elem: ElementType, bytes: &[u8]) -> Vec<f32> {
     let tensor = TensorProto {
         dims: vec![(bytes.len() / elem.size()) as i64],
         data_type: elem.code(),

@@ -2,8 +2,8 @@
 
 use crate::onnx::Error;
 use crate::onnx::builder::OPSET;
-use crate::onnx::graph::is_default_domain;
 use crate::onnx::names::{self, Renames};
+use crate::onnx::node::is_default_domain;
 use crate::onnx::passes::upgrade_opset;
 use crate::onnx::proto::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto};
 use crate::text::printable;
@@ -125,7 +125,7 @@ impl Inliner<'_> {
                 continue;
             }
             let attributes = node.attribute.iter_mut();
-            for inner in attributes.flat_map(names::graphs_mut) {
+            for inner in attributes.flat_map(AttributeProto::graphs_mut) {
                 self.graph(inner, depth)?;
             }
             done.push(node);
@@ -223,7 +223,7 @@ fn resolve_attributes(node: &mut NodeProto, call: &NodeProto, defaults: &[Attrib
         ));
         node.attribute = attributes;
         let unresolved = node.attribute[..count].iter_mut();
-        let graphs = unresolved.flat_map(names::graphs_mut);
+        let graphs = unresolved.flat_map(AttributeProto::graphs_mut);
         worklist.extend(graphs.flat_map(|graph| &mut graph.node));
     }
 }

@@ -6,7 +6,7 @@ use ziggurat::autodiff::rules::RULES;
 use ziggurat::onnx::Attribute;
 use ziggurat::onnx::passes::decompose::FUSIONS;
 use ziggurat::onnx::proto::{AttributeProto, NodeProto, StringStringEntryProto, TensorProto};
-use ziggurat::onnx::shapes::untyped;
+use ziggurat::onnx::types::untyped_value;
 
 const FURTHER_OPS: &[&str] = &[
     "Bernoulli",
@@ -199,7 +199,7 @@ fn change_value(attribute: &mut AttributeProto, names: &[String], dice: &mut Dic
     if let Some(graph) = attribute.g.as_deref_mut() {
         match dice.below(3) {
             0 => lists(graph, dice),
-            1 => graph.output.push(untyped(
+            1 => graph.output.push(untyped_value(
                 names.get(dice.below(names.len())).map_or("", |name| name),
             )),
             _ => change_graph(graph, &[], dice),

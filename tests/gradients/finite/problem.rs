@@ -4,13 +4,13 @@ use ndarray::{ArrayD, IxDyn};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use ziggurat::onnx::proto::OperatorSetIdProto;
-use ziggurat::onnx::shapes::{fixed, untyped};
-use ziggurat::onnx::{Builder, Elem, Graph};
+use ziggurat::onnx::types::{fixed_dims, untyped_value};
+use ziggurat::onnx::{Builder, ElementType, Graph};
 
 /// A function of the graph's inputs, all of them of the type `elem`, and a point to differentiate it at.
 pub struct Problem {
     pub graph: Graph,
-    pub elem: Elem,
+    pub elem: ElementType,
     pub inputs: Vec<(String, ArrayD<f64>)>,
     pub outputs: Vec<String>,
     /// Where the function has kinks: a difference that crosses one is no derivative and is left out.
@@ -28,7 +28,7 @@ impl Problem {
     /// A graph of float32 or float64 inputs (name, dimensions, how they are drawn), made by `build`, which is given the
     /// inputs' names and returns the outputs'.
     pub fn of(
-        elem: Elem,
+        elem: ElementType,
         opset: i64,
         inputs: &[(&str, &[usize], Fill)],
         build: impl FnOnce(&mut Builder) -> Vec<String>,
@@ -37,7 +37,7 @@ impl Problem {
         let mut builder = Builder::empty(opset, "graph/");
         let draw = |&(name, dims, fill): &(&str, &[usize], Fill)| {
             builder
-                .input(name, elem, &fixed(dims))
+                .input(name, elem, &fixed_dims(dims))
                 .expect("names differ");
             (name.to_owned(), random(dims, fill, &mut rng))
         };
@@ -55,7 +55,7 @@ impl Problem {
     /// The problem with the operators `ops` taken from another domain.
     pub fn with_ops_of(mut self, domain: &str, ops: &[&str]) -> Self {
         let made = self.graph.nodes().iter().flat_map(|node| &node.output);
-        let made: Vec<_> = made.map(|name| untyped(name)).collect();
+        let made: Vec<_> = made.map(|name| untyped_value(name)).collect();
         let mut model = self
             .graph
             .to_model(&made)

@@ -5,8 +5,8 @@ use ndarray::ArrayD;
 use ziggurat::autodiff::{self, Options};
 use ziggurat::onnx::passes::{decompose, inline_functions, upgrade_opset::upgrade};
 use ziggurat::onnx::proto::TensorProto;
-use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{Builder, Elem, Graph, Shapes, file};
+use ziggurat::onnx::types::untyped_value;
+use ziggurat::onnx::{Builder, ElementType, Graph, Types, file};
 use ziggurat::runtime::{self, Provider, Session, Tensor, inference};
 
 /// What the sweep says the gradient of `Σ cotangent · output` is, input by input.
@@ -35,9 +35,13 @@ pub fn gradients(
 }
 
 /// The problem's graph, upgraded and with fused operators taken apart, to be differentiated.
-pub fn differentiable(problem: &Problem) -> Result<(Builder, Shapes), String> {
+pub fn differentiable(problem: &Problem) -> Result<(Builder, Types), String> {
     runtime::testing::library();
-    let outputs: Vec<_> = problem.outputs.iter().map(|name| untyped(name)).collect();
+    let outputs: Vec<_> = problem
+        .outputs
+        .iter()
+        .map(|name| untyped_value(name))
+        .collect();
     let model = problem.graph.to_model(&outputs).expect("the outputs exist");
     let mut graph = Graph::new(inline_functions::inline(upgrade(model).unwrap()).unwrap()).unwrap();
     let inputs: Vec<_> = problem
@@ -56,7 +60,7 @@ pub fn differentiable(problem: &Problem) -> Result<(Builder, Shapes), String> {
 
 /// The values called `names` in `graph`, at the problem's point.
 pub fn run(problem: &Problem, graph: &Graph, names: &[String]) -> Result<Vec<ArrayD<f64>>, String> {
-    let outputs: Vec<_> = names.iter().map(|name| untyped(name)).collect();
+    let outputs: Vec<_> = names.iter().map(|name| untyped_value(name)).collect();
     let model = graph
         .to_model(&outputs)
         .map_err(|error| error.to_string())?;
@@ -94,9 +98,9 @@ pub fn open(model: &[u8]) -> Result<Session, String> {
     Session::open(model, Provider::Cpu, &options).map_err(|error| error.to_string())
 }
 
-pub fn tensor(elem: Elem, values: &ArrayD<f64>) -> Tensor {
+pub fn tensor(elem: ElementType, values: &ArrayD<f64>) -> Tensor {
     match elem {
-        Elem::F64 => Tensor::from(values.clone()),
+        ElementType::F64 => Tensor::from(values.clone()),
         _ => Tensor::from(values.mapv(|value| value as f32)),
     }
 }

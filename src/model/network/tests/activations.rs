@@ -11,7 +11,7 @@ fn emit(b: &mut Builder, op: &str, inputs: &[&str]) -> String {
 }
 
 fn number(b: &mut Builder, value: f64) -> String {
-    b.scalar(Elem::F32, value).unwrap()
+    b.scalar(ElementType::F32, value).unwrap()
 }
 
 /// A file whose logits are `spread` times those of [`small`].
@@ -19,7 +19,7 @@ fn with_tail(card: &str, spread: f64, tail: Tail) -> Result<Network, Error> {
     opened_with(card, 18, |b| {
         b.input(
             "x",
-            Elem::F32,
+            ElementType::F32,
             &[
                 Dim::DimParam("N".into()),
                 Dim::DimValue(3),
@@ -28,7 +28,7 @@ fn with_tail(card: &str, spread: f64, tail: Tail) -> Result<Network, Error> {
             ],
         )
         .unwrap();
-        let pool = small(b, "x", Elem::F32);
+        let pool = small(b, "x", ElementType::F32);
         let flat = emit(b, "Flatten", &[&pool]);
         let weight = b.floats(
             &[4, 4],
@@ -45,7 +45,7 @@ fn with_tail(card: &str, spread: f64, tail: Tail) -> Result<Network, Error> {
 
 /// What the network gives for a picture under a name.
 fn given(network: &Network, value: &str, brightness: f32) -> Vec<f32> {
-    let model = network.graph.to_model(&[untyped(value)]).unwrap();
+    let model = network.graph.to_model(&[untyped_value(value)]).unwrap();
     let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).unwrap();
     let [n, c, h, w] = network.input_dims(1);
     let picture = Array4::from_shape_fn((n, c, h, w), |(_, c, y, x)| {
@@ -502,8 +502,9 @@ fn of_several_outputs_one_is_taken_and_the_others_are_named() {
 #[test]
 fn a_network_without_class_scores_has_layers() {
     let network = opened(18, |b| {
-        b.input("x", Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap();
-        small(b, "x", Elem::F32);
+        b.input("x", ElementType::F32, &fixed_dims(&[1, 3, 4, 4]))
+            .unwrap();
+        small(b, "x", ElementType::F32);
         vec!["relu".into()]
     });
     let network = network.unwrap();
@@ -519,9 +520,11 @@ fn a_network_without_class_scores_has_layers() {
 #[test]
 fn inputs_off_the_path_of_the_chosen_output_are_not_asked_for() {
     let build = |b: &mut Builder| {
-        b.input("x", Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap();
-        b.input("words", Elem::F32, &fixed(&[1, 4])).unwrap();
-        let pool = small(b, "x", Elem::F32);
+        b.input("x", ElementType::F32, &fixed_dims(&[1, 3, 4, 4]))
+            .unwrap();
+        b.input("words", ElementType::F32, &fixed_dims(&[1, 4]))
+            .unwrap();
+        let pool = small(b, "x", ElementType::F32);
         let flat = b.emit_named("image", "Flatten", &[&pool], &[]).unwrap();
         let both = b.emit_named("both", "Mul", &[&flat, "words"], &[]).unwrap();
         vec![both, flat]

@@ -6,11 +6,11 @@ mod splice;
 mod trip_count;
 mod unroll;
 
-use crate::onnx::graph::is_default_domain;
+use crate::onnx::node::is_default_domain;
 use crate::onnx::passes::skipped::Skipped;
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Error, Graph, Shapes, names};
+use crate::onnx::{Error, Graph, Types, names};
 use crate::text::printable;
 use splice::Splicer;
 use std::cell::OnceCell;
@@ -26,7 +26,7 @@ const MAX_COST: usize = 1 << 18;
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a branch or body is inconsistent with the graph around it.
-pub fn resolve(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> {
+pub fn resolve(graph: &Graph, shapes: &[Types]) -> Result<Option<Graph>, Error> {
     let mut budget = Budget::of(graph);
     let mut replacements = Vec::new();
     for node in graph.nodes() {
@@ -68,14 +68,14 @@ pub fn resolve(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error>
 /// Why control flow of a graph is not resolved.
 pub struct SkipReasons<'a> {
     graph: &'a Graph,
-    shapes: &'a Shapes,
+    shapes: &'a Types,
     /// Computed on first use.
     budget: OnceCell<Budget>,
 }
 
 impl<'a> SkipReasons<'a> {
     /// For `graph`, whose values have the types `shapes`.
-    pub fn of(graph: &'a Graph, shapes: &'a Shapes) -> Self {
+    pub fn of(graph: &'a Graph, shapes: &'a Types) -> Self {
         Self {
             graph,
             shapes,
@@ -127,7 +127,7 @@ impl Budget {
 /// What replaces an `If`, `Loop` or `Scan`.
 fn replacement<'a>(
     graph: &Graph,
-    shapes: &[Shapes],
+    shapes: &[Types],
     node: &'a NodeProto,
     budget: Budget,
 ) -> Result<Replacement<'a>, Skipped> {

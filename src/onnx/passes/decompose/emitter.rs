@@ -3,7 +3,7 @@
 
 use crate::onnx::builder::node as new_node;
 use crate::onnx::proto::{AttributeProto, NodeProto, TensorProto};
-use crate::onnx::{Attribute, Elem, Graph, INTERNAL_PREFIX, Shapes};
+use crate::onnx::{Attribute, ElementType, Graph, INTERNAL_PREFIX, Types};
 use std::collections::HashSet;
 
 pub use crate::onnx::passes::skipped::Skipped;
@@ -12,7 +12,7 @@ pub use crate::onnx::passes::skipped::Skipped;
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     pub graph: &'a Graph,
-    pub shapes: &'a Shapes,
+    pub shapes: &'a Types,
     /// The values that nodes read, and the outputs.
     pub read: &'a HashSet<&'a str>,
 }
@@ -107,7 +107,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// Element type of a value that the fused node reads.
-    pub fn elem(&self, value: &str) -> Result<Elem, Skipped> {
+    pub fn elem(&self, value: &str) -> Result<ElementType, Skipped> {
         Ok(match self.constant_value(value) {
             Some(constant) => constant.elem()?,
             None => self.source.shapes.get(value)?.elem,
@@ -197,7 +197,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// A constant scalar of the floating-point type `elem`.
-    pub fn scalar(&mut self, elem: Elem, value: f64) -> Result<String, Skipped> {
+    pub fn scalar(&mut self, elem: ElementType, value: f64) -> Result<String, Skipped> {
         Ok(self.add_constant(TensorProto::from_floats("", &[], elem, &[value])?))
     }
 

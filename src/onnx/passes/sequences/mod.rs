@@ -4,9 +4,9 @@
 
 mod interpret;
 
-use crate::onnx::graph::is_default_domain;
+use crate::onnx::node::is_default_domain;
 use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::onnx::{Error, Graph, Shapes, names};
+use crate::onnx::{Error, Graph, Types, names};
 use interpret::Interpreter;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -55,7 +55,7 @@ enum Rewrite {
 ///
 /// # Errors
 /// [`Error::Corrupt`] if the graph is inconsistent.
-pub fn resolve(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> {
+pub fn resolve(graph: &Graph, shapes: &[Types]) -> Result<Option<Graph>, Error> {
     if !graph.nodes().iter().any(is_sequence_op) {
         return Ok(None);
     }

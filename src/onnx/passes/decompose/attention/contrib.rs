@@ -1,6 +1,6 @@
 //! ONNX Runtime's contrib operators.
 
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::passes::decompose::attention::masks::{self, Window};
 use crate::onnx::passes::decompose::attention::{
     Attention, Emitter, Part, Skipped, apply_cache, length_and_width, split_heads,
@@ -31,7 +31,7 @@ pub fn quantized(e: &mut Emitter) -> Result<(), Skipped> {
 /// the cache and the additive bias.
 fn project_and_attend(
     e: &mut Emitter,
-    elem: Elem,
+    elem: ElementType,
     [input, weight]: [String; 2],
     [mask, past]: [usize; 2],
     added: Option<usize>,
@@ -189,7 +189,7 @@ fn unpack(e: &mut Emitter, value: &str, count: usize, width: usize) -> Vec<Strin
 /// index `added` are added to the scores.
 fn attend(
     e: &mut Emitter,
-    elem: Elem,
+    elem: ElementType,
     heads: i64,
     past_length: usize,
     parts: [Part; 3],
@@ -238,7 +238,12 @@ struct Mask {
 
 impl Mask {
     /// The bias that it adds to the scores of `keys` keys.
-    fn bias(self, e: &mut Emitter, elem: Elem, keys: usize) -> Result<Option<String>, Skipped> {
+    fn bias(
+        self,
+        e: &mut Emitter,
+        elem: ElementType,
+        keys: usize,
+    ) -> Result<Option<String>, Skipped> {
         let Some(mask) = e.optional_input(self.index) else {
             return Ok(None);
         };

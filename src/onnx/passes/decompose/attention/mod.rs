@@ -10,12 +10,12 @@ mod standard;
 pub use contrib::{multi_head, packed, quantized};
 pub use standard::standard;
 
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::passes::decompose::emitter::{Emitter, Skipped};
 
 /// Attention in normal form.
 struct Attention {
-    elem: Elem,
+    elem: ElementType,
     heads: i64,
     query: Part,
     key: Part,

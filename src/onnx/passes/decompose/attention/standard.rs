@@ -1,6 +1,6 @@
 //! The standard operator, of opset 23 and newer. Several query heads may share a key-value head.
 
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::passes::decompose::attention::masks::{self, Window};
 use crate::onnx::passes::decompose::attention::{
     Attention, Emitter, Part, Skipped, Stage, apply_cache, length_and_width, split_heads,
@@ -95,7 +95,7 @@ fn mask(e: &mut Emitter, keys: usize) -> Result<(Option<String>, Option<String>)
         true => mask.to_owned(),
         false => pad(e, mask, &dims, keys - last),
     };
-    if elem == Elem::Bool {
+    if elem == ElementType::Bool {
         return Ok((None, Some(padded)));
     }
     let inside = (last != 1 && last < keys).then(|| {

@@ -8,7 +8,7 @@ mod cells;
 
 pub use cells::{gru, lstm, rnn};
 
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::passes::decompose::emitter::{Emitter, Skipped};
 use crate::onnx::proto::TensorProto;
 use activations::{Activation, activations};
@@ -97,7 +97,7 @@ struct Recurrence {
     sequence: Sequence,
     /// Size of the hidden state.
     hidden: usize,
-    elem: Elem,
+    elem: ElementType,
     activations: Vec<Activation>,
     /// Bound on the absolute value of the inputs of activations.
     clip: Option<f32>,
@@ -126,7 +126,7 @@ impl Recurrence {
         }
         let activations = activations(e, defaults, directions)?;
         let lengths = e.optional_input(4).map(|lengths| {
-            let to = i64::from(Elem::I64.code());
+            let to = i64::from(ElementType::I64.code());
             let lengths = e.emit("Cast", &[lengths], &[("to", to.into())]);
             let one = e.ints(&[1]);
             e.emit("Unsqueeze", &[&lengths, &one], &[])

@@ -4,14 +4,14 @@
 use super::proto::{
     Dim, Dimension, TensorShapeProto, TensorType, TypeProto, TypeValue, ValueInfoProto,
 };
-use super::{Elem, Error};
+use super::{ElementType, Error};
 use crate::text::printable;
 use std::collections::HashMap;
 
 /// Type of a tensor of static shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueType {
-    pub elem: Elem,
+    pub elem: ElementType,
     pub dims: Vec<usize>,
 }
 
@@ -24,9 +24,9 @@ impl ValueType {
 
 /// Types by value name.
 #[derive(Debug, Clone, Default)]
-pub struct Shapes(HashMap<String, ValueType>);
+pub struct Types(HashMap<String, ValueType>);
 
-impl Shapes {
+impl Types {
     /// The type of `value`, if it is known.
     pub fn find(&self, value: &str) -> Option<&ValueType> {
         self.0.get(value)
@@ -51,19 +51,19 @@ impl Shapes {
     }
 
     /// Adds the types of `others`, which replace existing ones.
-    pub fn extend(&mut self, others: Shapes) {
+    pub fn extend(&mut self, others: Types) {
         self.0.extend(others.0);
     }
 }
 
-impl FromIterator<(String, ValueType)> for Shapes {
+impl FromIterator<(String, ValueType)> for Types {
     fn from_iter<I: IntoIterator<Item = (String, ValueType)>>(types: I) -> Self {
         Self(types.into_iter().collect())
     }
 }
 
 /// Declaration of a tensor value.
-pub fn value_info(name: &str, elem: Elem, dims: &[Dim]) -> ValueInfoProto {
+pub fn value_info(name: &str, elem: ElementType, dims: &[Dim]) -> ValueInfoProto {
     let dim = dims.iter().map(|dim| Dimension {
         value: Some(dim.clone()),
         ..Default::default()
@@ -83,7 +83,7 @@ pub fn value_info(name: &str, elem: Elem, dims: &[Dim]) -> ValueInfoProto {
 }
 
 /// Declaration of a value by name only, whose type is to be inferred.
-pub fn untyped(name: &str) -> ValueInfoProto {
+pub fn untyped_value(name: &str) -> ValueInfoProto {
     ValueInfoProto {
         name: name.into(),
         ..Default::default()
@@ -91,6 +91,6 @@ pub fn untyped(name: &str) -> ValueInfoProto {
 }
 
 /// Static dimensions for [`value_info`].
-pub fn fixed(dims: &[usize]) -> Vec<Dim> {
+pub fn fixed_dims(dims: &[usize]) -> Vec<Dim> {
     dims.iter().map(|&dim| Dim::DimValue(dim as i64)).collect()
 }
