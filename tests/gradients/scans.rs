@@ -21,7 +21,7 @@ fn body(of_step: usize) -> GraphProto {
         ],
         initializer: vec![TensorProto::from_floats("half", &[], ElementType::F64, &[0.5]).unwrap()],
         input: ["v", "a", "b"].map(step).into(),
-        output: ["next", "product", "shown"].map(untyped).into(),
+        output: ["next", "product", "shown"].map(untyped_value).into(),
         ..Default::default()
     }
 }

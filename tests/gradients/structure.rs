@@ -375,7 +375,7 @@ fn body() -> GraphProto {
             value_info("go on", ElementType::Bool, &[]),
             value_info("v", ElementType::F64, &fixed_dims(&DIMS)),
         ],
-        output: ["going on", "next", "moved"].map(untyped).into(),
+        output: ["going on", "next", "moved"].map(untyped_value).into(),
         ..Default::default()
     }
 }
