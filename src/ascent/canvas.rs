@@ -1,9 +1,9 @@
 //! Canvases on the host: where an ascent starts, how a canvas becomes larger, and how brightness becomes a picture.
 
-use super::machine::State;
 use super::octaves::Octave;
 use super::resampling::resize_picture;
-use super::run::{Run, Running};
+use super::run::{Run, RunState};
+use super::step_session::StateTensors;
 use super::{Settings, spectrum};
 use crate::runtime::Tensor;
 use image::{Rgb, RgbImage};
@@ -11,11 +11,11 @@ use ndarray::{Array4, ArrayD, ArrayView3, Dimension, Ix4};
 
 /// The state that runs begin with: each its own noise with the spectrum of photographs, no velocity, and a mask that draws everywhere.
 pub(super) fn start(
-    runs: &mut [Running],
+    runs: &mut [RunState],
     channels: usize,
     octave: Octave,
     has_mask: bool,
-) -> State {
+) -> StateTensors {
     let Octave { height, width, .. } = octave;
     let mut canvas = Array4::<f32>::zeros((runs.len(), channels, height, width));
     for (run, mut target) in runs.iter_mut().zip(canvas.outer_iter_mut()) {
@@ -24,7 +24,7 @@ pub(super) fn start(
         target.assign(&spectrum::shaped(noise, settings.levels));
         target.mapv_inplace(|value| value * settings.noise as f32);
     }
-    State {
+    StateTensors {
         velocity: Array4::<f32>::zeros(canvas.dim()).into(),
         mask: has_mask.then(|| Array4::<f32>::ones((runs.len(), 1, height, width)).into()),
         canvas: canvas.into(),
@@ -32,7 +32,7 @@ pub(super) fn start(
 }
 
 /// The state on the next canvas: pictures and masks are resized, velocities start anew.
-pub(super) fn enlarged(state: State, octave: Octave) -> State {
+pub(super) fn enlarged(state: StateTensors, octave: Octave) -> StateTensors {
     let Octave { height, width, .. } = octave;
     let resized = |tensor: Tensor| -> Array4<f32> {
         let pictures = array4(tensor);
@@ -44,7 +44,7 @@ pub(super) fn enlarged(state: State, octave: Octave) -> State {
         larger
     };
     let canvas = resized(state.canvas);
-    State {
+    StateTensors {
         velocity: Array4::<f32>::zeros(canvas.dim()).into(),
         canvas: canvas.into(),
         mask: state.mask.map(|mask| resized(mask).into()),
@@ -52,7 +52,12 @@ pub(super) fn enlarged(state: State, octave: Octave) -> State {
 }
 
 /// The state where settings change: masks stay where there are some before and after, and draw everywhere where there was none.
-pub(super) fn crossed(state: State, before: &[&Settings], after: &[Run], has_mask: bool) -> State {
+pub(super) fn with_new_settings(
+    state: StateTensors,
+    before: &[&Settings],
+    after: &[Run],
+    has_mask: bool,
+) -> StateTensors {
     let canvas = array4(state.canvas);
     let (runs, _, height, width) = canvas.dim();
     let kept = state.mask.map(array4);
@@ -66,7 +71,7 @@ pub(super) fn crossed(state: State, before: &[&Settings], after: &[Run], has_mas
         }
         mask.into()
     });
-    State {
+    StateTensors {
         canvas: canvas.into(),
         velocity: state.velocity,
         mask,

@@ -41,7 +41,7 @@ pub enum Error {
     Mismatch(&'static str),
     /// A saved ascent that is none of these runs'.
     #[error("the saved ascent does not belong to these runs: its {0} does not fit")]
-    Foreign(&'static str),
+    StateMismatch(&'static str),
     #[error(transparent)]
     Setting(#[from] super::settings::SettingError),
     #[error(transparent)]

@@ -7,7 +7,7 @@
 //! For the command line and the explorer.
 
 use super::Error;
-use super::probe::{Site, largest, session};
+use super::evaluate::{Site, largest, session};
 use crate::model::Network;
 use crate::onnx::{Builder, ElementType, Types, ValueType};
 use crate::runtime::{Device, Session, Tensor};

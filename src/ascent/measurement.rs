@@ -1,6 +1,6 @@
 //! How fast a device takes steps, and how far its numbers are from the CPU's: what is worth reporting of a new one.
 
-use super::probe::{Classifier, input_gradient};
+use super::evaluate::{Classifier, input_gradient};
 use super::settings::Settings;
 use super::{Ascent, Error, Kind, Objective, Run, Unit};
 use crate::model::Network;

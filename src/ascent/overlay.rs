@@ -1,10 +1,10 @@
 //! Looking at an ascent under way: the pictures, the class activation maps, and the gradient with its bands.
 
 use super::canvas::{array4, picture};
-use super::colour::Basis;
+use super::decorrelation::ColourBasis;
 use super::resampling::{both_axes, expand, reduce};
 use super::step_graph::names;
-use super::{Ascent, Error, heat};
+use super::{Ascent, Error, heatmap};
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use ndarray::{Array2, Array3, ArrayView3, Axis, Zip, s};
@@ -48,7 +48,7 @@ impl Ascent<'_> {
     }
 
     fn picture(&self, canvas: ArrayView3<f32>) -> RgbImage {
-        let brightness = Basis::of(self.network).brightness(canvas);
+        let brightness = ColourBasis::for_network(self.network).brightness(canvas);
         picture(brightness.view(), self.network.shown_channels())
     }
 
@@ -122,7 +122,7 @@ impl Ascent<'_> {
     pub fn view(&self, run: usize, overlay: Overlay) -> Result<Option<RgbImage>, Error> {
         let shown = self.network.shown_channels();
         let signed = |change: Array3<f32>| {
-            let change = Basis::of(self.network).mixed(change.view());
+            let change = ColourBasis::for_network(self.network).to_channels(change.view());
             signed(change.view(), shown)
         };
         let plain = || -> Result<RgbImage, Error> {
@@ -133,10 +133,10 @@ impl Ascent<'_> {
         Ok(match overlay {
             Overlay::Plain => Some(plain()?),
             Overlay::Heat => match map()? {
-                Some(map) => Some(heat::overlay(&plain()?, &map)),
+                Some(map) => Some(heatmap::overlay(&plain()?, &map)),
                 None => None,
             },
-            Overlay::Map => map()?.map(|map| heat::alone(&map)),
+            Overlay::Map => map()?.map(|map| heatmap::alone(&map)),
             Overlay::Gradient => self.gradient(run)?.map(signed),
             Overlay::Band(level) if level >= self.bands() => None,
             Overlay::Band(level) => {

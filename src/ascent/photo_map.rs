@@ -9,8 +9,8 @@
 //! A network that wants its pictures squashed sees any photo at once. A photo of the network's own proportions is one view, and its map is what [`Mapper`] makes of it. The narrow border that
 //! the network's preprocessing crops away takes the values beside it.
 
-use super::probe::{Mapper, Site};
-use super::{Error, MapChoice, Objective, Unit};
+use super::evaluate::{Mapper, Site};
+use super::{CamOptions, Error, Objective, Unit};
 use crate::model::{Fit, Network, Window};
 use image::{RgbImage, imageops};
 use ndarray::Array2;
@@ -53,7 +53,7 @@ pub fn of_photo(
     network: &Network,
     (target, unit): (&Objective, Unit),
     photo: &RgbImage,
-    choice: MapChoice<'_>,
+    choice: CamOptions<'_>,
     site: impl Into<Site>,
 ) -> Result<PhotoMap, Error> {
     let (width, height) = photo.dimensions();

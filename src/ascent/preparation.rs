@@ -1,10 +1,10 @@
 //! What a step graph and which canvases runs need.
 
-use super::machine::Plan;
-use super::map_layer;
+use super::cam_layer;
 use super::octaves::{Octave, octaves};
 use super::step_graph::Terms;
-use super::target::check_unit;
+use super::step_session::StepPlan;
+use super::unit::check_unit;
 use super::{Error, Objective, Run, Settings};
 use crate::model::Network;
 
@@ -18,7 +18,7 @@ pub(super) fn prepare(
     network: &Network,
     objective: &Objective,
     runs: &[Run],
-) -> Result<(Plan, Vec<Octave>), Error> {
+) -> Result<(StepPlan, Vec<Octave>), Error> {
     let [first, ..] = runs else {
         return Err(Error::Mismatch("nothing: there are none"));
     };
@@ -27,10 +27,10 @@ pub(super) fn prepare(
     }
     let any = |used: fn(&Settings) -> bool| runs.iter().any(|run| used(&run.settings));
     let map = match any(|settings| settings.mask > 0.0) {
-        true => map_layer::resolve(network, objective, first.settings.map())?,
+        true => cam_layer::resolve(network, objective, first.settings.map())?,
         false => None,
     };
-    let plan = Plan {
+    let plan = StepPlan {
         objective: objective.clone(),
         class_score: first.settings.objective,
         map,

@@ -51,7 +51,7 @@ impl Run {
 }
 
 /// Settings that all runs of a batch must share, because they shape the step graph or the plan.
-pub const SHARED: &[&str] = &[
+pub const BATCH_SETTINGS: &[&str] = &[
     "steps",
     "canvas",
     "canvas_scale",
@@ -65,7 +65,7 @@ pub const SHARED: &[&str] = &[
 ];
 
 /// Why a setting cannot change once a run has begun; `None` if it can.
-pub fn fixed(key: &str) -> Option<&'static str> {
+pub fn why_fixed(key: &str) -> Option<&'static str> {
     Some(match key {
         "steps" | "octaves" | "octave_scale" | "octave_share" => {
             "it lays out the octaves and their steps"
@@ -83,18 +83,18 @@ pub fn fixed(key: &str) -> Option<&'static str> {
 /// The first setting that differs and cannot change once a run has begun.
 pub fn fixed_difference(a: &Settings, b: &Settings) -> Option<&'static str> {
     let keys = KNOBS.iter().map(|knob| knob.key);
-    let mut keys = keys.filter(|key| fixed(key).is_some());
+    let mut keys = keys.filter(|key| why_fixed(key).is_some());
     keys.find(|key| a.get(key) != b.get(key))
 }
 
 /// The first setting that keeps two runs from sharing a batch.
 pub fn difference(a: &Settings, b: &Settings) -> Option<&'static str> {
     let differs = |key: &&&'static str| a.get(key) != b.get(key);
-    SHARED.iter().find(differs).copied()
+    BATCH_SETTINGS.iter().find(differs).copied()
 }
 
 /// Whether runs can share a batch.
-pub(super) fn agree(runs: &[Run]) -> Result<(), Error> {
+pub(super) fn check_batchable(runs: &[Run]) -> Result<(), Error> {
     for pair in runs.windows(2) {
         if let Some(key) = difference(&pair[0].settings, &pair[1].settings) {
             return Err(Error::Mismatch(key));
@@ -125,7 +125,7 @@ fn follows(run: &Run) -> Result<(), Error> {
 }
 
 /// A run, and what changes about it.
-pub(super) struct Running {
+pub(super) struct RunState {
     pub run: Run,
     pub random: Random,
     /// Steps that it may still take with blocked rectifiers opened.
@@ -138,11 +138,11 @@ pub(super) struct Running {
     pub recognition: f64,
 }
 
-/// What a step adds to [`Running::recognition`] if the class was more probable than not, and what it takes away if not.
+/// What a step adds to [`RunState::recognition`] if the class was more probable than not, and what it takes away if not.
 const RECOGNISED: f64 = 1.0 / 16.0;
 const MISSED: f64 = 1.0 / 8.0;
 
-impl Running {
+impl RunState {
     pub fn new(run: &Run, has_class: bool) -> Self {
         Self {
             run: run.after(0),
@@ -195,10 +195,10 @@ mod tests {
 
     #[test]
     fn what_a_batch_shares_cannot_change_on_the_way() {
-        for key in SHARED {
-            assert!(fixed(key).is_some(), "{key}");
+        for key in BATCH_SETTINGS {
+            assert!(why_fixed(key).is_some(), "{key}");
         }
-        assert_eq!(fixed("momentum"), None);
+        assert_eq!(why_fixed("momentum"), None);
     }
 
     #[test]
@@ -212,13 +212,16 @@ mod tests {
 
     #[test]
     fn stages_follow_one_another_within_the_steps() {
-        assert!(agree(&[run(&[1, 175])]).is_ok());
+        assert!(check_batchable(&[run(&[1, 175])]).is_ok());
         for wrong in [&[0][..], &[5, 5], &[9, 3], &[176]] {
-            assert!(agree(&[run(wrong)]).is_err(), "{wrong:?}");
+            assert!(check_batchable(&[run(wrong)]).is_err(), "{wrong:?}");
         }
-        assert!(agree(&[run(&[3]), run(&[3])]).is_err());
+        assert!(check_batchable(&[run(&[3]), run(&[3])]).is_err());
         let mut other = run(&[3]);
         other.earlier[0].settings.octaves = 2;
-        assert!(matches!(agree(&[other]), Err(Error::Mismatch("octaves"))));
+        assert!(matches!(
+            check_batchable(&[other]),
+            Err(Error::Mismatch("octaves"))
+        ));
     }
 }

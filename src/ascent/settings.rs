@@ -7,7 +7,7 @@ mod knob;
 pub use group::{GROUPS, Group, in_groups};
 pub use knob::{Domain, Knob};
 
-use super::MapChoice;
+use super::CamOptions;
 use super::cam::Method;
 use super::objective::ClassScore;
 use crate::near;
@@ -198,8 +198,8 @@ pub fn knob(key: &str) -> Option<&'static Knob> {
 
 impl Settings {
     /// Where and how the class activation map is taken.
-    pub fn map(&self) -> MapChoice<'_> {
-        MapChoice {
+    pub fn map(&self) -> CamOptions<'_> {
+        CamOptions {
             method: self.mask_method,
             layer: Some(self.mask_layer.as_str()).filter(|name| !name.is_empty()),
         }

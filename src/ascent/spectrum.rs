@@ -4,7 +4,7 @@ use super::resampling::{both_axes, expand, reduce};
 use ndarray::{Array3, Axis};
 
 /// Root mean square of the Laplacian bands of photographs of 256 × 256 pixels, the finest first, in the axes of
-/// [`super::colour::Basis`] (luminance, blue-yellow, green-magenta): the geometric mean over the 38 photographs of
+/// [`super::decorrelation::ColourBasis`] (luminance, blue-yellow, green-magenta): the geometric mean over the 38 photographs of
 /// `tests/peers/spectrum.py`, which prints it.
 const PHOTOGRAPHS: [[f64; 3]; 7] = [
     [0.192, 0.113, 0.125],

@@ -21,7 +21,7 @@ mod shaping;
 mod update;
 
 use super::cam::Map;
-use super::colour::Basis;
+use super::decorrelation::ColourBasis;
 use super::objective::{self, ClassScore, Kind};
 use crate::autodiff::{self, Device, Options, gradient};
 use crate::model::{Activation, Layout};
@@ -58,7 +58,7 @@ pub struct Request<'a> {
     /// For each channel, scale and shift from brightness (0 to 1) to the network's units.
     pub affine: &'a [(f32, f32)],
     /// The colour basis of the canvas.
-    pub basis: &'a Basis,
+    pub basis: &'a ColourBasis,
     /// What of a class is climbed, and how its logits become probabilities.
     pub class: (ClassScore, Activation),
     pub terms: Terms,

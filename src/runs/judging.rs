@@ -6,7 +6,7 @@
 use super::Spec;
 use super::words::percent;
 use crate::ascent::Kind;
-use crate::ascent::probe::{Classifier, largest};
+use crate::ascent::evaluate::{Classifier, largest};
 use crate::home::Home;
 use crate::model::{Activation, Network, Source};
 use crate::runtime::Device;

@@ -2,7 +2,7 @@
 //! the same bytes.
 
 use super::{FLAMINGO, class_objective, difference, network, run};
-use ziggurat::ascent::{Ascent, Run, Saved, Settings, Stage};
+use ziggurat::ascent::{Ascent, AscentState, Run, Settings, Stage};
 use ziggurat::runtime::{Device, Stop};
 
 const STEPS: u32 = 12;
@@ -32,7 +32,7 @@ fn begin(runs: &[Run]) -> Ascent<'static> {
     Ascent::new(network(), &class_objective(), runs, Device::Cpu, &stop).unwrap()
 }
 
-fn resume(run: &Run, saved: Saved) -> Ascent<'static> {
+fn resume(run: &Run, saved: AscentState) -> Ascent<'static> {
     let stop = Stop::default();
     let runs = std::slice::from_ref(run);
     let (objective, device) = (class_objective(), Device::Cpu);

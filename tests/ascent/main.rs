@@ -14,9 +14,9 @@ use ndarray::{Array2, Array4, Axis, Ix4};
 use networks::built;
 use std::sync::OnceLock;
 use ziggurat::ascent::cam::Method;
-use ziggurat::ascent::probe;
+use ziggurat::ascent::evaluate;
 use ziggurat::ascent::{
-    Ascent, ClassScore, Error, Kind, MapChoice, Objective, Outcome, Run, Settings, Unit,
+    Ascent, CamOptions, ClassScore, Error, Kind, Objective, Outcome, Run, Settings, Unit,
 };
 use ziggurat::model::Network;
 use ziggurat::onnx::proto::{Dim, TensorProto};
@@ -399,12 +399,12 @@ fn grad_cam_equals_cam_up_to_a_scale() {
         position: (0, 0),
     };
     let map = |method| {
-        let choice = MapChoice {
+        let choice = CamOptions {
             method,
             layer: None,
         };
         let (objective, picture) = (class_objective(), picture.clone());
-        probe::class_activation(network, &objective, unit, picture, choice, Device::Cpu).unwrap()
+        evaluate::class_activation(network, &objective, unit, picture, choice, Device::Cpu).unwrap()
     };
     // CAM itself, not only up to a scale.
     let worst = (&cam - &map(Method::Cam))

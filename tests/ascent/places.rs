@@ -3,7 +3,7 @@
 
 use super::built;
 use ndarray::Array4;
-use ziggurat::ascent::probe;
+use ziggurat::ascent::evaluate;
 use ziggurat::ascent::{Kind, Objective, Unit};
 use ziggurat::model::layout::Axes;
 use ziggurat::model::{Layer, Network};
@@ -116,7 +116,7 @@ fn check(what: &str, network: &Network) {
             value: "tokens".into(),
         };
         let unit = Unit { index: 0, position };
-        let slopes = probe::input_gradient(network, &neuron, unit, picture.clone(), Device::Cpu);
+        let slopes = evaluate::input_gradient(network, &neuron, unit, picture.clone(), Device::Cpu);
         let slopes = slopes.unwrap();
         let patch = PATCH as usize;
         for ((_, _, y, x), slope) in slopes.indexed_iter() {
@@ -408,7 +408,7 @@ fn a_layer_without_places_has_the_mean_of_its_channels() {
         position: (0, 0),
     };
     let picture = Array4::from_elem(network.input_dims(1), 0.5);
-    let problem = probe::input_gradient(&network, &channel, unit, picture, Device::Cpu);
+    let problem = evaluate::input_gradient(&network, &channel, unit, picture, Device::Cpu);
     // TopK picks: what it picks has a gradient.
     assert!(problem.unwrap().iter().any(|slope| *slope != 0.0));
 }

@@ -3,7 +3,7 @@
 
 use ndarray::{Array1, Array2, Array3, Array4, ArrayD, Axis, Ix4, s};
 use ziggurat::ascent::cam::{Map, Method};
-use ziggurat::ascent::colour::Basis;
+use ziggurat::ascent::decorrelation::ColourBasis;
 use ziggurat::ascent::random::Random;
 use ziggurat::ascent::step_graph::{self, Request, Terms, names};
 use ziggurat::ascent::views::{Anchor, Frame, Line, View};
@@ -81,7 +81,7 @@ impl Step {
     fn run(&self) -> Said {
         let (runs, channels, height, width) = self.canvas.dim();
         let (graph, shapes) = network(runs, channels);
-        let basis = Basis::new(channels, [0, 1, 2]);
+        let basis = ColourBasis::new(channels, [0, 1, 2]);
         let layout = Layout::channels_first(&[runs, channels, CELLS.0, CELLS.1]).unwrap();
         let map = self.mask.as_ref().map(|_| Map {
             layer: "features".into(),
@@ -185,7 +185,7 @@ impl Step {
         for (plane, mut target) in canvas.outer_iter().zip(sampled.outer_iter_mut()) {
             target.assign(&rows.dot(&plane).dot(&columns.t()));
         }
-        let mut seen = Basis::new(channels, [0, 1, 2]).brightness(sampled.view());
+        let mut seen = ColourBasis::new(channels, [0, 1, 2]).brightness(sampled.view());
         if let Some(noise) = &self.noise {
             seen += &noise.index_axis(Axis(0), run);
         }

@@ -4,8 +4,8 @@
 
 use crate::models::WEIGHTS;
 use std::path::Path;
-use ziggurat::ascent::MapChoice;
-use ziggurat::ascent::{Objective, Unit, probe};
+use ziggurat::ascent::CamOptions;
+use ziggurat::ascent::{Objective, Unit, evaluate};
 use ziggurat::autodiff::differentiability::{Differentiability, analyze};
 use ziggurat::autodiff::{self, Device, Options};
 use ziggurat::model::{Network, Source};
@@ -153,14 +153,14 @@ pub fn whole(folder: &Path, device: runtime::Device) -> Told {
     let mut last = Ok(());
     for target in &targets {
         let unit = Unit::default();
-        let found = probe::input_gradient(&network, target, unit, picture.clone(), device);
+        let found = evaluate::input_gradient(&network, target, unit, picture.clone(), device);
         last = found.map(drop).map_err(|error| error.to_string());
-        let _ = probe::class_activation(
+        let _ = evaluate::class_activation(
             &network,
             target,
             unit,
             picture.clone(),
-            MapChoice::default(),
+            CamOptions::default(),
             device,
         );
     }

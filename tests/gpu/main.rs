@@ -7,7 +7,7 @@ mod program;
 use ndarray::{Array1, Array4, ArrayView3, Axis, Ix1, arr1};
 use networks::{default_network, small};
 use ziggurat::ascent::{
-    Ascent, ClassScore, Kind, Objective, Outcome, Overlay, Run, Settings, Unit, probe,
+    Ascent, ClassScore, Kind, Objective, Outcome, Overlay, Run, Settings, Unit, evaluate,
 };
 use ziggurat::model::Network;
 use ziggurat::onnx::types::{fixed_dims, untyped_value};
@@ -103,7 +103,8 @@ fn gradient_errors(network: &Network, class: usize, device: Device) -> Vec<f32> 
     let pictures = ndarray::concatenate(Axis(0), &pictures).unwrap();
     let on = |device| {
         let objective = objective(network);
-        probe::input_gradient(network, &objective, unit(class), pictures.clone(), device).unwrap()
+        evaluate::input_gradient(network, &objective, unit(class), pictures.clone(), device)
+            .unwrap()
     };
     let (cpu, gpu) = (on(Device::Cpu), on(device));
     let norm = |array: ArrayView3<f32>| array.mapv(|value| value * value).sum().sqrt();
@@ -330,7 +331,7 @@ fn a_checkpoint_of_the_device_is_resumed_there_and_on_the_cpu() {
 fn probabilities_agree_with_the_cpus() {
     on_every_device(|device| {
         let on = |device| {
-            let mut classifier = probe::Classifier::open(small(), device).unwrap();
+            let mut classifier = evaluate::Classifier::open(small(), device).unwrap();
             classifier.probabilities(noise(small())).unwrap()
         };
         for (expected, found) in on(Device::Cpu).iter().zip(on(device)) {

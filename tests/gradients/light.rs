@@ -7,7 +7,7 @@ use super::backend;
 use ndarray::Array4;
 use std::collections::HashMap;
 use std::path::Path;
-use ziggurat::ascent::{Kind, Objective, Unit, probe};
+use ziggurat::ascent::{Kind, Objective, Unit, evaluate};
 use ziggurat::autodiff::differentiability::Differentiability;
 use ziggurat::model::{Network, Source};
 use ziggurat::onnx::file;
@@ -73,7 +73,7 @@ fn error(path: &Path) -> f64 {
         let found = session.run(&given, &[network.logits().unwrap()]).unwrap();
         found[0].as_f32().unwrap().iter().copied().collect()
     };
-    let (class, _) = probe::largest(scores(picture.clone()), 1)[0];
+    let (class, _) = evaluate::largest(scores(picture.clone()), 1)[0];
     let objective = Objective {
         kind: Kind::Class,
         value: network.logits().unwrap().into(),
@@ -82,7 +82,7 @@ fn error(path: &Path) -> f64 {
         index: class,
         position: (0, 0),
     };
-    let slope = probe::input_gradient(&network, &objective, unit, picture.clone(), Device::Cpu);
+    let slope = evaluate::input_gradient(&network, &objective, unit, picture.clone(), Device::Cpu);
     let slope = slope.unwrap();
     let length = slope
         .iter()

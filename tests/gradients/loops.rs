@@ -44,7 +44,9 @@ fn counting(most: i64, limit: &str) -> ModelProto {
             value_info("counter", ElementType::I64, &[]),
             value_info("v", ElementType::F64, &fixed_dims(&DIMS)),
         ],
-        output: ["go on", "next count", "next", "shown"].map(untyped_value).into(),
+        output: ["go on", "next count", "next", "shown"]
+            .map(untyped_value)
+            .into(),
         ..Default::default()
     };
     model(

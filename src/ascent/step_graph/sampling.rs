@@ -5,7 +5,7 @@
 //! [`super::super::views::Line`]. It is computed here of a few numbers, so that nothing large is uploaded per step, and
 //! its transpose is the exact way back.
 
-use super::super::colour::Basis;
+use super::super::decorrelation::ColourBasis;
 use super::names::*;
 use super::{Request, Step};
 
@@ -108,7 +108,7 @@ impl Step {
         gradient: &str,
         lines: &Lines,
         view: &View,
-        basis: &Basis,
+        basis: &ColourBasis,
     ) -> String {
         let brightness = self.plain("Mul", &[gradient, &view.slope]);
         let axes = self.mixed(&brightness, basis, true);
@@ -119,7 +119,7 @@ impl Step {
     }
 
     /// `value` (N, C, H, W) with its channels mixed by the basis or its transpose.
-    fn mixed(&mut self, value: &str, basis: &Basis, transposed: bool) -> String {
+    fn mixed(&mut self, value: &str, basis: &ColourBasis, transposed: bool) -> String {
         let matrix = match transposed {
             false => basis.matrix().clone(),
             true => basis.matrix().t().as_standard_layout().into_owned(),

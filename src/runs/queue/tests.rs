@@ -48,7 +48,7 @@ fn a_batch_is_the_first_job_and_those_behind_it_that_can_share_its_steps() {
 
 #[test]
 fn what_a_batch_must_share_is_what_the_ascent_says() {
-    for key in ascent::SHARED {
+    for key in ascent::BATCH_SETTINGS {
         let mut other = spec(1, 9);
         let other_value = match other.settings.get(key).unwrap() {
             Value::Number(number) => Value::Number(number + 1.0),

@@ -3,7 +3,7 @@
 //! A branch carries the settings of all its steps, so that it can be made from the beginning, without the other run.
 
 use super::{Spec, has_known_settings, known};
-use crate::ascent::{Settings, Stage, fixed, fixed_difference};
+use crate::ascent::{Settings, Stage, fixed_difference, why_fixed};
 use crate::runs::words;
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
@@ -80,7 +80,7 @@ impl Spec {
                 key,
                 from: text(&self.settings).unwrap_or_default(),
                 to: text(settings).unwrap_or_default(),
-                why: fixed(key).unwrap_or_default(),
+                why: why_fixed(key).unwrap_or_default(),
             });
         }
         self.followed_by(step, settings)

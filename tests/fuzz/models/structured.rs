@@ -60,7 +60,7 @@ fn body(nodes: Vec<NodeProto>, layer: &str) -> GraphProto {
             value_info("going", ElementType::Bool, &[]),
             value_info("value", ElementType::F32, &fixed_dims(&[1, 3, 4, 4])),
         ],
-        output: ["going", "next", layer].map(untyped).into(),
+        output: ["going", "next", layer].map(untyped_value).into(),
         ..Default::default()
     }
 }
@@ -129,7 +129,7 @@ pub fn nested_loops(turns: i64) -> ModelProto {
     for (value, name) in inner.input.iter_mut().zip(["t", "g", "v"]) {
         value.name = name.into();
     }
-    inner.output = ["g", "n", "l"].map(untyped).into();
+    inner.output = ["g", "n", "l"].map(untyped_value).into();
     let mut outer = body(
         vec![
             node(

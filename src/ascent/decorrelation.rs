@@ -17,9 +17,9 @@ const STRENGTH: [f32; 3] = [0.2667, 0.0735, 0.0356];
 
 /// A colour basis: what brightness (0 to 1) each axis of the canvas adds to each channel of the network's input.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Basis(Array2<f32>);
+pub struct ColourBasis(Array2<f32>);
 
-impl Basis {
+impl ColourBasis {
     /// The basis for a network of `channels` channels; `rgb_of_channel` says which of R, G, B each of three channels is.
     ///
     /// Other numbers of channels have no colours. Their first axis is the brightness of all channels, as strong as that of
@@ -38,7 +38,7 @@ impl Basis {
     }
 
     /// The basis of a network's image input.
-    pub fn of(network: &Network) -> Self {
+    pub fn for_network(network: &Network) -> Self {
         let order = network.preprocessing.rgb_of_channel();
         Self::new(network.size.channels().count(), order)
     }
@@ -50,11 +50,11 @@ impl Basis {
 
     /// The brightness (C, h, w) of a canvas (C, h, w): `R z + 1/2`, not clipped.
     pub fn brightness(&self, canvas: ArrayView3<'_, f32>) -> Array3<f32> {
-        self.mixed(canvas) + 0.5
+        self.to_channels(canvas) + 0.5
     }
 
     /// What a change (C, h, w) of the canvas does to the brightness: `R z`.
-    pub fn mixed(&self, canvas: ArrayView3<'_, f32>) -> Array3<f32> {
+    pub fn to_channels(&self, canvas: ArrayView3<'_, f32>) -> Array3<f32> {
         let mut mixed = Array3::zeros(canvas.dim());
         for (row, mut plane) in self.0.outer_iter().zip(mixed.axis_iter_mut(Axis(0))) {
             for (&weight, source) in row.iter().zip(canvas.outer_iter()) {
@@ -69,7 +69,7 @@ impl Basis {
 mod tests {
     use super::*;
 
-    fn columns(basis: &Basis) -> impl Iterator<Item = f32> + '_ {
+    fn columns(basis: &ColourBasis) -> impl Iterator<Item = f32> + '_ {
         let square = |column: ndarray::ArrayView1<f32>| column.mapv(|v| v * v).mean();
         let columns = basis.matrix().columns().into_iter();
         columns.map(move |column| square(column).unwrap_or(0.0).sqrt())
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn the_first_axis_is_brightness_and_the_strongest_for_any_number_of_channels() {
         for channels in [1, 2, 3, 4, 13, 64] {
-            let basis = Basis::new(channels, [0, 1, 2]);
+            let basis = ColourBasis::new(channels, [0, 1, 2]);
             let matrix = basis.matrix();
             assert!(matrix.column(0).iter().all(|&weight| weight > 0.2));
             for (axis, strength) in columns(&basis).enumerate() {
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn no_axis_can_be_made_of_the_others() {
         for channels in [2, 3, 4, 13] {
-            let matrix = Basis::new(channels, [0, 1, 2]).0;
+            let matrix = ColourBasis::new(channels, [0, 1, 2]).0;
             let norm = |axis: usize| matrix.column(axis).dot(&matrix.column(axis)).sqrt();
             for a in 0..channels {
                 for b in 0..a {
@@ -104,14 +104,17 @@ mod tests {
 
     #[test]
     fn the_order_of_the_channels_exchanges_rows() {
-        let (rgb, bgr) = (Basis::new(3, [0, 1, 2]), Basis::new(3, [2, 1, 0]));
+        let (rgb, bgr) = (
+            ColourBasis::new(3, [0, 1, 2]),
+            ColourBasis::new(3, [2, 1, 0]),
+        );
         assert_eq!(rgb.matrix().row(0), bgr.matrix().row(2));
         assert_eq!(rgb.matrix().row(1), bgr.matrix().row(1));
     }
 
     #[test]
     fn an_empty_canvas_is_mid_grey() {
-        let basis = Basis::new(3, [0, 1, 2]);
+        let basis = ColourBasis::new(3, [0, 1, 2]);
         let grey = basis.brightness(Array3::zeros((3, 2, 2)).view());
         assert!(grey.iter().all(|&value| value == 0.5));
     }

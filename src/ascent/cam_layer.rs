@@ -46,9 +46,9 @@ const TAKING: &[&str] = &["Gather", "Slice", "Split"];
 
 /// Where and how a map is asked for.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct MapChoice<'a> {
+pub struct CamOptions<'a> {
     pub method: Method,
-    /// At which layer; `None`: one that is found.
+    /// AscentProgress which layer; `None`: one that is found.
     pub layer: Option<&'a str>,
 }
 
@@ -60,7 +60,7 @@ pub struct MapChoice<'a> {
 pub(super) fn resolve(
     network: &Network,
     objective: &Objective,
-    choice: MapChoice<'_>,
+    choice: CamOptions<'_>,
 ) -> Result<Option<Map>, Error> {
     let found = match choice.layer {
         Some(layer) => {
@@ -92,7 +92,7 @@ fn find(network: &Network, objective: &Objective) -> Result<Option<String>, Erro
     match objective.kind {
         Kind::Neuron | Kind::Layer => Ok(None),
         Kind::Channel => {
-            let plane = super::target::layout(network, objective)?.plane();
+            let plane = super::unit::layout(network, objective)?.plane();
             let has_places = plane.is_some_and(|(rows, columns)| rows * columns > 1);
             Ok(has_places.then(|| objective.value.clone()))
         }

@@ -1,8 +1,8 @@
 //! A step graph in a session, with the state of all runs of a batch kept on the device.
 
-use super::alike::{self, Alike};
+use super::batch_invariance::{self, BatchInvariant};
 use super::cam::Map;
-use super::colour::Basis;
+use super::decorrelation::ColourBasis;
 use super::objective::ClassScore;
 use super::step_graph::{self, Request, Terms, names};
 use super::stochastic_depth::{self, Batch, Gated};
@@ -18,7 +18,7 @@ use std::collections::HashSet;
 
 /// What a machine is built for; equal plans can share one.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Plan {
+pub(super) struct StepPlan {
     pub objective: Objective,
     /// What of a class is climbed.
     pub class_score: ClassScore,
@@ -29,7 +29,7 @@ pub(super) struct Plan {
 }
 
 /// The session, and what it needs to know to be fed.
-pub(super) struct Machine {
+pub(super) struct StepSession {
     pub session: Session,
     /// How many residual branches may be left out.
     pub branches: usize,
@@ -41,26 +41,31 @@ pub(super) struct Machine {
 
 /// Canvases, velocities and masks of all runs: the state.
 #[derive(Debug, Clone)]
-pub(super) struct State {
+pub(super) struct StateTensors {
     pub canvas: Tensor,
     pub velocity: Tensor,
     pub mask: Option<Tensor>,
 }
 
-impl Machine {
-    pub fn new(network: &Network, plan: &Plan, device: Device, stop: &Stop) -> Result<Self, Error> {
+impl StepSession {
+    pub fn new(
+        network: &Network,
+        plan: &StepPlan,
+        device: Device,
+        stop: &Stop,
+    ) -> Result<Self, Error> {
         let (mut graph, branches) = build(network, plan, device)?;
         let mut is_exact = plan.runs == 1;
         if plan.runs > 1 && device == Device::Cpu {
-            let alone = Plan {
+            let alone = StepPlan {
                 runs: 1,
                 ..plan.clone()
             };
             let (one, _) = build(network, &alone, device)?;
-            Alike {
+            BatchInvariant {
                 model: graph,
                 is_exact,
-            } = alike::form(graph, one, plan.runs)?;
+            } = batch_invariance::make_batch_invariant(graph, one, plan.runs)?;
         }
         let graph = placeable(graph, device)?;
         let options = Options {
@@ -83,7 +88,7 @@ impl Machine {
     }
 
     /// Puts the state on the device.
-    pub fn start(&self, state: &State) -> Result<Loop, Error> {
+    pub fn start(&self, state: &StateTensors) -> Result<Loop, Error> {
         let mut parts = vec![
             (names::CANVAS, names::NEW_CANVAS, &state.canvas),
             (names::VELOCITY, names::NEW_VELOCITY, &state.velocity),
@@ -101,7 +106,7 @@ impl Machine {
 /// Which provider gets which node of a plan's step graph.
 pub(super) fn placement(
     network: &Network,
-    plan: &Plan,
+    plan: &StepPlan,
     device: Device,
 ) -> Result<Vec<Assigned>, Error> {
     let (graph, _) = build(network, plan, device)?;
@@ -114,7 +119,7 @@ pub(super) fn placement(
 }
 
 /// The step graph of a plan, and how many residual branches it may leave out.
-fn build(network: &Network, plan: &Plan, device: Device) -> Result<(ModelProto, usize), Error> {
+fn build(network: &Network, plan: &StepPlan, device: Device) -> Result<(ModelProto, usize), Error> {
     let mut shapes = network.shapes_for(plan.runs)?;
     let value = plan.objective.value.as_str();
     let keep: HashSet<&str> = [Some(value), network.logits()]
@@ -151,7 +156,7 @@ fn build(network: &Network, plan: &Plan, device: Device) -> Result<(ModelProto, 
         map: plan.map.as_ref(),
         logits: network.logits().filter(|logits| *logits == value),
         affine: &affine,
-        basis: &Basis::of(network),
+        basis: &ColourBasis::for_network(network),
         class: (plan.class_score, network.activation()),
         terms: plan.terms,
         device: lowering(device),

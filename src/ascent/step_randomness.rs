@@ -11,7 +11,7 @@ use ndarray::{Array2, Array4};
 
 /// The random part of a step of one run.
 #[derive(Clone)]
-pub(super) struct Draw {
+pub(super) struct StepRandomness {
     /// What the network sees of the canvas.
     view: View,
     /// What is added to the brightness that the network sees.
@@ -20,7 +20,7 @@ pub(super) struct Draw {
     branches: Vec<f32>,
 }
 
-impl Draw {
+impl StepRandomness {
     /// Draws a step. `noise` is the share of the setting [`Settings::view_noise`] that the view may have, `branches` the
     /// number of residual branches.
     pub fn random(
@@ -53,7 +53,7 @@ fn count(size: InputSize) -> usize {
 
 /// The draws of all runs as inputs of a step graph that has noise in its views or not.
 pub(super) fn inputs(
-    draws: &[Draw],
+    draws: &[StepRandomness],
     size: InputSize,
     has_noise: bool,
 ) -> Vec<(&'static str, Tensor)> {
@@ -74,7 +74,7 @@ pub(super) fn inputs(
 }
 
 /// The views of all runs along one axis: (N, 3, 1, 1).
-fn lines(draws: &[Draw], axis: fn(&View) -> Line) -> Tensor {
+fn lines(draws: &[StepRandomness], axis: fn(&View) -> Line) -> Tensor {
     let mut numbers = Array4::<f32>::zeros((draws.len(), 3, 1, 1));
     for (draw, mut row) in draws.iter().zip(numbers.outer_iter_mut()) {
         let line = axis(&draw.view);
@@ -87,7 +87,7 @@ fn lines(draws: &[Draw], axis: fn(&View) -> Line) -> Tensor {
 }
 
 /// The noise of all views (N, C, H, W), zeros where there is none.
-fn noise(draws: &[Draw], size: InputSize) -> Tensor {
+fn noise(draws: &[StepRandomness], size: InputSize) -> Tensor {
     let (height, width) = (size.height as usize, size.width as usize);
     let shape = (draws.len(), size.channels().count(), height, width);
     let mut values = Array4::<f32>::zeros(shape);

@@ -1,23 +1,23 @@
 //! The step graph's inputs that stay the same for a whole octave: resampling matrices, and the knobs of every run.
 
-use super::machine::{Machine, Plan};
 use super::octaves::Octave;
 use super::resampling::{expand, reduce};
-use super::run::Running;
+use super::run::RunState;
 use super::step_graph::names;
-use super::target::flat_position;
+use super::step_session::{StepPlan, StepSession};
+use super::unit::flat_position;
 use super::{Error, Settings, spectrum};
 use crate::model::Network;
 use crate::runtime::{Loop, Tensor};
 use ndarray::{Array, Array1, Array2, Array4, Axis};
 
 /// Gives the graph all that does not change within an octave.
-pub(super) fn set(
+pub(super) fn bind_octave_inputs(
     network: &Network,
-    plan: &Plan,
-    runs: &[Running],
+    plan: &StepPlan,
+    runs: &[RunState],
     octave: Octave,
-    machine: &Machine,
+    machine: &StepSession,
     state: &mut Loop,
 ) -> Result<(), Error> {
     let mut constants = matrices(plan, octave);
@@ -34,7 +34,7 @@ pub(super) fn set(
 }
 
 /// One number a run: (N, 1, 1, 1).
-pub(super) fn scalars(runs: &[Running], value: impl Fn(&Running) -> f64) -> Tensor {
+pub(super) fn scalars(runs: &[RunState], value: impl Fn(&RunState) -> f64) -> Tensor {
     per_run(runs.iter().map(|run| value(run) as f32).collect())
 }
 
@@ -48,7 +48,7 @@ pub(super) fn per_run(numbers: Vec<f32>) -> Tensor {
 }
 
 /// The pixels of the canvas, and how the pyramid's levels are made of each other.
-fn matrices(plan: &Plan, octave: Octave) -> Vec<(String, Tensor)> {
+fn matrices(plan: &StepPlan, octave: Octave) -> Vec<(String, Tensor)> {
     let Octave { height, width, .. } = octave;
     let mut matrices: Vec<(String, Tensor)> = Vec::new();
     let mut set = |name: &str, tensor: Tensor| matrices.push((name.into(), tensor));
@@ -68,7 +68,7 @@ fn matrices(plan: &Plan, octave: Octave) -> Vec<(String, Tensor)> {
 }
 
 /// Each run's settings that the graph reads at every step.
-fn knobs(network: &Network, plan: &Plan, runs: &[Running]) -> Vec<(String, Tensor)> {
+fn knobs(network: &Network, plan: &StepPlan, runs: &[RunState]) -> Vec<(String, Tensor)> {
     let terms = plan.terms;
     let mut knobs: Vec<(String, Tensor)> = Vec::new();
     let mut set = |name: &str, value: &dyn Fn(&Settings) -> f64| {
@@ -113,7 +113,7 @@ fn band_weight(settings: &Settings, level: u32, axis: usize) -> f64 {
     spectrum::strength(level, axis) * chroma * settings.tilt.powi(level as i32)
 }
 
-fn units(network: &Network, plan: &Plan, runs: &[Running]) -> Result<Tensor, Error> {
+fn units(network: &Network, plan: &StepPlan, runs: &[RunState]) -> Result<Tensor, Error> {
     let mut units = Array2::<i64>::zeros((runs.len(), 2));
     for (run, mut row) in runs.iter().zip(units.outer_iter_mut()) {
         let unit = run.run.unit;

@@ -3,10 +3,10 @@
 //!
 //! For the command line, and to compare gradients with other programs.
 
-use super::machine::{lowering, placeable};
-use super::map_layer::{self, MapChoice};
+use super::cam_layer::{self, CamOptions};
 use super::objective::{self, ClassScore};
-use super::target::{check_unit, flat_position};
+use super::step_session::{lowering, placeable};
+use super::unit::{check_unit, flat_position};
 use super::{Error, Kind, Objective, Unit, not_finite};
 use crate::autodiff::{self, gradient};
 use crate::model::Network;
@@ -151,7 +151,7 @@ pub fn class_activation(
     target: &Objective,
     unit: Unit,
     picture: Array4<f32>,
-    choice: MapChoice<'_>,
+    choice: CamOptions<'_>,
     device: Device,
 ) -> Result<Array2<f32>, Error> {
     Mapper::open(network, target, unit, choice, device)?.map(picture)
@@ -180,12 +180,12 @@ impl<'a> Mapper<'a> {
         network: &'a Network,
         target: &Objective,
         unit: Unit,
-        choice: MapChoice<'_>,
+        choice: CamOptions<'_>,
         site: impl Into<Site>,
     ) -> Result<Self, Error> {
         let site = site.into();
         let device = site.device;
-        let map = map_layer::resolve(network, target, choice)?.ok_or_else(|| no_map(target))?;
+        let map = cam_layer::resolve(network, target, choice)?.ok_or_else(|| no_map(target))?;
         let mut scored = scored_graph(network, target, unit, 1, &map.layer, device)?;
         let builder = &mut scored.builder;
         let map = map.emit(builder, &mut scored.shapes, &scored.gradient)?;

@@ -2,17 +2,17 @@
 
 use super::Error;
 use super::canvas::array4;
-use super::machine::State;
 use super::octaves::Octave;
 use super::random::Random;
-use super::run::{Run, Running};
+use super::run::{Run, RunState};
+use super::step_session::StateTensors;
 use ndarray::{Array4, s};
 use serde::{Deserialize, Serialize};
 
 /// Where a batch of runs stands between two steps.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Saved {
-    pub at: At,
+pub struct AscentState {
+    pub at: AscentProgress,
     /// The canvases (N, C, h, w) of the octave that `at` names.
     pub canvas: Array4<f32>,
     /// The averaged gradients (N, C, h, w).
@@ -21,35 +21,35 @@ pub struct Saved {
     pub mask: Option<Array4<f32>>,
 }
 
-/// The small part of [`Saved`]: counters.
+/// The small part of [`AscentState`]: counters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct At {
+pub struct AscentProgress {
     /// Steps taken.
     pub step: usize,
     pub octave: usize,
     pub step_in_octave: usize,
     /// Whether the step graph can open blocked rectifiers.
     pub rescue: bool,
-    pub runs: Vec<RunAt>,
+    pub runs: Vec<RunProgress>,
 }
 
 /// The small part of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RunAt {
+pub struct RunProgress {
     /// How many words of the random stream are used up.
     pub drawn: u64,
     pub rescue_left: u32,
     pub dead: bool,
     pub moved: bool,
-    /// See `Running::recognition`; earlier versions had no noise in their views.
+    /// See `RunState::recognition`; earlier versions had no noise in their views.
     #[serde(default)]
     pub recognition: f64,
 }
 
-impl Saved {
-    pub(super) fn new(at: At, state: State) -> Self {
+impl AscentState {
+    pub(super) fn new(at: AscentProgress, state: StateTensors) -> Self {
         Self {
             at,
             canvas: array4(state.canvas),
@@ -58,8 +58,8 @@ impl Saved {
         }
     }
 
-    pub(super) fn into_state(self) -> State {
-        State {
+    pub(super) fn into_state(self) -> StateTensors {
+        StateTensors {
             canvas: self.canvas.into(),
             velocity: self.velocity.into(),
             mask: self.mask.map(Into::into),
@@ -70,7 +70,7 @@ impl Saved {
     pub fn alone(self, run: usize) -> Self {
         let one = |all: Array4<f32>| all.slice_move(s![run..run + 1, .., .., ..]);
         Self {
-            at: At {
+            at: AscentProgress {
                 runs: vec![self.at.runs[run]],
                 ..self.at
             },
@@ -84,7 +84,7 @@ impl Saved {
     /// may have a mask or none then, as these settings say or those before.
     ///
     /// # Errors
-    /// [`Error::Foreign`].
+    /// [`Error::StateMismatch`].
     pub(super) fn check(
         &self,
         runs: &[Run],
@@ -94,11 +94,13 @@ impl Saved {
         is_between: bool,
     ) -> Result<(), Error> {
         let at = &self.at;
-        let octave = octaves.get(at.octave).ok_or(Error::Foreign("octave"))?;
+        let octave = octaves
+            .get(at.octave)
+            .ok_or(Error::StateMismatch("octave"))?;
         let before: usize = octaves[..at.octave].iter().map(|octave| octave.steps).sum();
         let dims = |channels| (runs.len(), channels, octave.height, octave.width);
         let mask = self.mask.as_ref().map(Array4::dim);
-        let within = |run: &RunAt, of: &Run| run.rescue_left <= of.settings.rescue;
+        let within = |run: &RunProgress, of: &Run| run.rescue_left <= of.settings.rescue;
         let finite = |array: &Array4<f32>| array.iter().all(|value| value.is_finite());
         let checks = [
             ("number of runs", at.runs.len() == runs.len()),
@@ -127,14 +129,14 @@ impl Saved {
             ),
         ];
         match checks.iter().find(|(_, holds)| !holds) {
-            Some((what, _)) => Err(Error::Foreign(what)),
+            Some((what, _)) => Err(Error::StateMismatch(what)),
             None => Ok(()),
         }
     }
 }
 
-impl RunAt {
-    pub(super) fn of(running: &Running) -> Self {
+impl RunProgress {
+    pub(super) fn of(running: &RunState) -> Self {
         Self {
             drawn: running.random.drawn(),
             rescue_left: running.rescue_left,
@@ -144,8 +146,8 @@ impl RunAt {
         }
     }
 
-    pub(super) fn restore(self, run: &Run) -> Running {
-        Running {
+    pub(super) fn restore(self, run: &Run) -> RunState {
+        RunState {
             run: run.clone(),
             random: Random::at(run.seed, self.drawn),
             rescue_left: self.rescue_left,

@@ -49,7 +49,7 @@ const FIXED: [&str; 12] = [
 const BOUNDARY: usize = 16;
 
 /// A step graph of several runs.
-pub(super) struct Alike {
+pub(super) struct BatchInvariant {
     pub model: ModelProto,
     /// Whether each run gets the bytes that it gets alone.
     pub is_exact: bool,
@@ -59,12 +59,16 @@ pub(super) struct Alike {
 ///
 /// # Errors
 /// [`Error::Runtime`] if ONNX Runtime refuses either.
-pub(super) fn form(batch: ModelProto, one: ModelProto, runs: usize) -> Result<Alike, Error> {
+pub(super) fn make_batch_invariant(
+    batch: ModelProto,
+    one: ModelProto,
+    runs: usize,
+) -> Result<BatchInvariant, Error> {
     let unchanged = batch.clone();
     let (graph, one) = (Graph::new(batch)?, Graph::new(one)?);
     if !same_nodes(&graph, &one) {
         tracing::warn!("the step graphs of one run and of {runs} differ: their pictures may");
-        return Ok(Alike {
+        return Ok(BatchInvariant {
             model: unchanged,
             is_exact: false,
         });
@@ -109,7 +113,7 @@ pub(super) fn form(batch: ModelProto, one: ModelProto, runs: usize) -> Result<Al
         }
     }
     let model = builder.graph().to_model(graph.outputs())?;
-    Ok(Alike { model, is_exact })
+    Ok(BatchInvariant { model, is_exact })
 }
 
 /// Whether two graphs have the same nodes in the same order, whatever their values are called.
