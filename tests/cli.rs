@@ -7,7 +7,7 @@ use ndarray_npy::{read_npy, write_npy};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use ziggurat::model::{ModelFile, Source};
+use ziggurat::model::{ModelFile, ModelSource};
 use ziggurat::onnx::proto::Dim;
 use ziggurat::onnx::types::{fixed_dims, untyped_value};
 use ziggurat::onnx::{Builder, ElementType, file};
@@ -98,7 +98,7 @@ fn pattern() -> RgbImage {
 }
 
 fn model_file() -> ModelFile {
-    let source = Source::resolve(&testing::home(), Some(MODEL)).unwrap();
+    let source = ModelSource::resolve(&testing::home(), Some(MODEL)).unwrap();
     source.open(&testing::home(), &package::quiet).unwrap()
 }
 

@@ -2,7 +2,7 @@
 
 use image::{Rgb, RgbImage};
 use ziggurat::autodiff::{self, differentiability::Differentiability};
-use ziggurat::model::{InputSize, Network, Source};
+use ziggurat::model::{InputSize, ModelSource, Network};
 use ziggurat::onnx::proto::{Dim, ModelProto, OperatorSetIdProto};
 use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{Builder, ElementType, Graph, file};
@@ -11,11 +11,11 @@ use ziggurat::runtime::{Options, Provider, Session, Tensor, package, testing};
 /// Fetches a model into the checkout's shared home, or finds it there.
 fn fetched(name: &str) -> ziggurat::model::ModelFile {
     let home = testing::home();
-    let source = Source::resolve(&home, Some(name)).expect("the card comes along");
+    let source = ModelSource::resolve(&home, Some(name)).expect("the card comes along");
     let model = source
         .open(&home, &package::quiet)
         .unwrap_or_else(|error| panic!("{error}"));
-    let again = Source::resolve(&home, Some(name)).expect("the card comes along");
+    let again = ModelSource::resolve(&home, Some(name)).expect("the card comes along");
     assert!(again.is_here(&home));
     model
 }
@@ -186,7 +186,7 @@ fn a_network_of_fused_operators_is_differentiable_and_has_the_layers_of_its_file
     let path = folder.path().join("fused.onnx");
     file::write(fused_transformer(), &path, None).unwrap();
     let home = testing::home();
-    let source = Source::resolve(&home, path.to_str()).unwrap();
+    let source = ModelSource::resolve(&home, path.to_str()).unwrap();
     let network = Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap();
     let layers = network.layers();
     let named: Vec<&str> = layers

@@ -18,7 +18,7 @@ impl Desk {
     fn new() -> Self {
         let shared = ziggurat::runtime::testing::home();
         ziggurat::runtime::testing::library();
-        let source = ziggurat::model::Source::resolve(&shared, None).unwrap();
+        let source = ziggurat::model::ModelSource::resolve(&shared, None).unwrap();
         source
             .open(&shared, &ziggurat::runtime::package::quiet)
             .unwrap();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use ziggurat::ascent::layer_probe::Rank;
 use ziggurat::ascent::{Ascent, Overlay, Settings};
 use ziggurat::home::Home;
-use ziggurat::model::Ports;
+use ziggurat::model::ModelOverrides;
 use ziggurat::onnx::types::{fixed_dims, untyped_value};
 use ziggurat::onnx::{Builder, ElementType, file};
 use ziggurat::runs::queue::{Job, JobId, Queue};
@@ -27,7 +27,7 @@ impl Desk {
     fn new() -> Self {
         let shared = testing::home();
         testing::library();
-        let source = ziggurat::model::Source::resolve(&shared, None).unwrap();
+        let source = ziggurat::model::ModelSource::resolve(&shared, None).unwrap();
         source
             .open(&shared, &ziggurat::runtime::package::quiet)
             .unwrap();
@@ -428,9 +428,9 @@ fn what_cannot_be_made_or_opened_says_why_in_one_line_and_the_worker_lives_on() 
     // What the command line says of a model's inputs and outputs holds for this model, and for no other.
     let told = |model: &str| Told {
         model: model.into(),
-        ports: Ports {
+        ports: ModelOverrides {
             scores_output: Some("nowhere".into()),
-            ..Ports::default()
+            ..ModelOverrides::default()
         },
     };
     let mut misled = desk.worker_told(told("efficientnet-lite0"));
@@ -482,7 +482,7 @@ fn what_cannot_be_made_or_opened_says_why_in_one_line_and_the_worker_lives_on() 
 fn the_gradient_that_is_shown_is_the_one_that_moved_the_picture() {
     testing::library();
     let home = testing::home();
-    let source = ziggurat::model::Source::resolve(&home, None).unwrap();
+    let source = ziggurat::model::ModelSource::resolve(&home, None).unwrap();
     let file = source
         .open(&home, &ziggurat::runtime::package::quiet)
         .unwrap();

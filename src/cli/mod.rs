@@ -22,7 +22,7 @@ mod writing;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 use ziggurat::home::Home;
-use ziggurat::model::{self, Source, card};
+use ziggurat::model::{self, ModelSource, card};
 use ziggurat::near::{did_you_mean, nearest};
 
 /// See what an ONNX image classifier has learned.
@@ -89,7 +89,8 @@ fn mistyped() -> Option<String> {
 
 /// What to say of a word that is no command, if it is no model either: what it may have been meant to be.
 fn unknown_word(home: &Home, word: &str) -> Option<String> {
-    let Err(model::Error::UnknownModel { name, .. }) = Source::resolve(home, Some(word)) else {
+    let Err(model::Error::UnknownModel { name, .. }) = ModelSource::resolve(home, Some(word))
+    else {
         return None;
     };
     let known = [commands(), card::names(home)].concat();

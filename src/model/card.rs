@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use super::classes::harmless;
 use super::near::{did_you_mean, nearest};
-use super::text;
-use super::{Activation, Classes, Error, Preprocessing, Sides, zoo};
+use super::text_file;
+use super::{Activation, Classes, Error, ImageSize, Preprocessing, zoo};
 use crate::home::Home;
 
 /// Most bytes a card may have; class names may stand in it.
@@ -30,9 +30,9 @@ pub struct Card {
     /// Which of the model's inputs takes the picture; `None`: the only one.
     pub input: Option<String>,
     /// Height and width of the input in pixels, for a model that leaves them open.
-    pub input_size: Option<Sides>,
+    pub input_size: Option<ImageSize>,
     /// What that is if nobody says it and the pictures at hand have a size.
-    pub offered_size: Option<Sides>,
+    pub offered_size: Option<ImageSize>,
     /// Which of the model's outputs holds the class scores; `None`: the only one.
     pub output: Option<String>,
     /// What makes probabilities of the class scores in that output, if the card says it.
@@ -105,7 +105,7 @@ struct Keys {
 #[serde(deny_unknown_fields)]
 struct InputKeys {
     name: Option<String>,
-    size: Option<Sides>,
+    size: Option<ImageSize>,
 }
 
 #[derive(Default, Deserialize)]
@@ -287,7 +287,7 @@ impl Card {
 
     fn read(path: &Path, name: &str, place: Place) -> Result<(Self, Option<PathBuf>), Error> {
         let file = path.display().to_string();
-        let text = text::read(path, "a model card", MAX_CARD)?;
+        let text = text_file::read(path, "a model card", MAX_CARD)?;
         let keys = parse_keys(&file, &text)?;
         let refused = |why: &str| Error::Card {
             card: file.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::near::{did_you_mean, nearest};
-use super::text;
+use super::text_file;
 use super::{Error, prefixes};
 
 /// Most bytes a list of class names may have.
@@ -61,7 +61,7 @@ impl Classes {
     /// # Errors
     /// [`Error::File`], [`Error::TooLarge`], or as [`Classes::new`].
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = text::read(path, "a list of class names", MAX_FILE)?;
+        let text = text_file::read(path, "a list of class names", MAX_FILE)?;
         Self::parse(&text, &path.display().to_string())
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Sides, zoo};
+use super::{ImageSize, zoo};
 
 /// Why a model, a card, a class or a picture could not be had: one line that names it.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +55,10 @@ pub enum Error {
     #[error(
         "{source}; it leaves height and width open, and {sides} pixels were assumed: say others with --input-size"
     )]
-    AssumedSize { sides: Sides, source: Box<Error> },
+    AssumedSize {
+        sides: ImageSize,
+        source: Box<Error>,
+    },
     /// ONNX Runtime refuses what is made of a model that it takes, and no pass that can be left out is at fault.
     #[error(
         "ONNX Runtime opens the file, but not what Ziggurat makes of it (at fault is the pass upgrade, or the size of its pictures): {why}"
@@ -81,7 +84,7 @@ pub enum Error {
     Channels(usize),
     /// Published weights could not be fetched.
     #[error(transparent)]
-    Fetch(#[from] crate::runtime::Error),
+    Runtime(#[from] crate::runtime::Error),
     /// Published weights could not be turned into a model.
     #[error("{}: {source}", path.display())]
     Convert { path: PathBuf, source: zoo::Error },
@@ -99,7 +102,7 @@ impl Error {
     /// Whether ONNX Runtime would end the process over the model.
     pub(super) fn is_fatal(&self) -> bool {
         match self {
-            Self::Fetch(problem) => matches!(problem, crate::runtime::Error::NegativeSize { .. }),
+            Self::Runtime(problem) => matches!(problem, crate::runtime::Error::NegativeSize { .. }),
             Self::AssumedSize { source, .. } => source.is_fatal(),
             _ => false,
         }
@@ -109,7 +112,7 @@ impl Error {
     pub(super) fn is_refusal(&self) -> bool {
         use crate::runtime::Error::{Model, Run};
         match self {
-            Self::Fetch(problem) => matches!(problem, Model { .. } | Run { .. }),
+            Self::Runtime(problem) => matches!(problem, Model { .. } | Run { .. }),
             Self::AssumedSize { source, .. } => source.is_refusal(),
             _ => false,
         }
@@ -118,7 +121,7 @@ impl Error {
     /// What is said of a graph that is refused, without saying that it is.
     pub(super) fn refusal(&self) -> String {
         match self {
-            Self::Fetch(crate::runtime::Error::Model { reason }) => reason.clone(),
+            Self::Runtime(crate::runtime::Error::Model { reason }) => reason.clone(),
             other => other.to_string(),
         }
     }

@@ -1,6 +1,6 @@
 //! What a network is made of: the values along the way from the picture to the class scores.
 
-use super::activations::Activations;
+use super::layer_filter::LayerFilter;
 use super::layout::Layout;
 use super::{Error, Network, near};
 use crate::autodiff::differentiability::{Differentiability, analyze};
@@ -42,7 +42,7 @@ impl Layer {
 /// was read.
 pub(super) fn layers(network: &Network) -> Vec<Layer> {
     let reached = analyze(&network.graph, &network.shapes, &network.input);
-    let activations = Activations::of(network);
+    let activations = LayerFilter::of(network);
     let mut layers = Vec::new();
     for (index, node) in network.graph.nodes().iter().enumerate() {
         for name in node.output.iter().filter(|name| !name.is_empty()) {
@@ -56,7 +56,7 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
             };
             let of_the_file = !name.starts_with(INTERNAL_PREFIX);
             if of_the_file && reach != Differentiability::Independent && value.elem.is_float() {
-                let whole = network.wholes.making(name);
+                let whole = network.fused_ops.producing(name);
                 let linear = activations.linear_before(index);
                 let makers = linear.into_iter().chain([node]);
                 let learned = makers.map(|node| parameters(&network.graph, node));

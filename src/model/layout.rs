@@ -5,7 +5,7 @@
 //!
 //! Used to list layers, to address a channel or neuron, and for class activation maps.
 
-use super::places::{self, Axis, Of};
+use super::propagation::{self, Axis, Of};
 use crate::onnx::{Builder, Error, Graph, Types, ValueType};
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ pub enum Axes {
     /// (N, channels).
     Vector,
     /// (N, channels, rows, columns).
-    Planes,
+    ChannelsFirst,
     /// (N, rows, columns, channels).
     ChannelsLast,
     /// N, channels, and a row of tokens, in any order; those of the picture, row by row, lie among others.
@@ -26,7 +26,7 @@ pub enum Axes {
         before: usize,
     },
     /// N, channels, and what stands for no places, or for such as cannot be told: of a channel only its mean is known.
-    Unplaced {
+    NonSpatial {
         /// The axis of N.
         runs: usize,
         /// The axis of channels.
@@ -52,7 +52,7 @@ impl Layout {
     pub fn channels_first(dims: &[usize]) -> Option<Self> {
         let (axes, channels, rows, columns) = match *dims {
             [_, channels] => (Axes::Vector, channels, 1, 1),
-            [_, channels, rows, columns] => (Axes::Planes, channels, rows, columns),
+            [_, channels, rows, columns] => (Axes::ChannelsFirst, channels, rows, columns),
             _ => return None,
         };
         Some(Self {
@@ -65,26 +65,26 @@ impl Layout {
 
     /// Rows and columns of a channel, if it has any.
     pub fn plane(&self) -> Option<(usize, usize)> {
-        let has_none = matches!(self.axes, Axes::Vector | Axes::Unplaced { .. });
+        let has_none = matches!(self.axes, Axes::Vector | Axes::NonSpatial { .. });
         (!has_none).then_some((self.rows, self.columns))
     }
 
     /// Whether it has several numbers for each channel of a picture, and no places for them.
     pub fn is_unplaced(&self) -> bool {
-        matches!(self.axes, Axes::Unplaced { .. })
+        matches!(self.axes, Axes::NonSpatial { .. })
     }
 
     /// Whether it is one of (N, channels) or (N, channels, rows, columns) as it stands.
     pub fn is_channels_first(&self) -> bool {
-        matches!(self.axes, Axes::Vector | Axes::Planes)
+        matches!(self.axes, Axes::Vector | Axes::ChannelsFirst)
     }
 
     /// The axis of N.
     pub fn runs(&self) -> usize {
         match self.axes {
             Axes::Tokens { order, .. } => order[0],
-            Axes::Unplaced { runs, .. } => runs,
-            Axes::Vector | Axes::Planes | Axes::ChannelsLast => 0,
+            Axes::NonSpatial { runs, .. } => runs,
+            Axes::Vector | Axes::ChannelsFirst | Axes::ChannelsLast => 0,
         }
     }
 
@@ -92,10 +92,10 @@ impl Layout {
     fn order(&self) -> Vec<i64> {
         let (runs, channels, rank) = match self.axes {
             Axes::Vector => (0, 1, 2),
-            Axes::Planes => (0, 1, 4),
+            Axes::ChannelsFirst => (0, 1, 4),
             Axes::ChannelsLast => (0, 3, 4),
             Axes::Tokens { order, .. } => (order[0], order[1], 3),
-            Axes::Unplaced {
+            Axes::NonSpatial {
                 runs,
                 channels,
                 rank,
@@ -127,7 +127,7 @@ impl Layout {
             let dims = dims.to_vec();
             shapes.insert(name, ValueType { elem, dims });
         };
-        if let Axes::Unplaced { rank, .. } = self.axes {
+        if let Axes::NonSpatial { rank, .. } = self.axes {
             let axes: Vec<i64> = (2..rank as i64).collect();
             let axes = builder.ints(&axes);
             let flat = [("keepdims", 0i64.into())];
@@ -211,7 +211,7 @@ fn transposed(
 
 /// What is known of the places of a network's values.
 #[derive(Debug, Clone, Default)]
-pub struct Grids {
+pub struct LayoutMap {
     picture: (usize, usize),
     /// How each value reads that depends on the picture.
     known: HashMap<String, Known>,
@@ -224,14 +224,14 @@ struct Known {
     has_places: bool,
 }
 
-impl Grids {
+impl LayoutMap {
     /// Follows the places of pictures of (height, width), which the input `input` is given, through a network.
     pub fn of(graph: &Graph, shapes: &Types, input: &str, picture: (usize, usize)) -> Self {
         let mut found = Self {
             picture,
             known: HashMap::new(),
         };
-        let followed = places::follow(graph, shapes, input).into_iter();
+        let followed = propagation::propagate_axes(graph, shapes, input).into_iter();
         let known = followed.map(|(name, axes)| {
             let layout = found.read(&axes);
             let has_places = axes.iter().any(Axis::has_places);
@@ -368,7 +368,7 @@ fn unplaced(axes: &[Axis]) -> Option<Layout> {
     };
     let several = others().any(|axis| axis != channels && axes[axis].extent() > 1);
     several.then(|| Layout {
-        axes: Axes::Unplaced {
+        axes: Axes::NonSpatial {
             runs,
             channels,
             rank: axes.len(),

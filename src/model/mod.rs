@@ -10,37 +10,38 @@
 //! - [`passes`]: what a file goes through before it is differentiated, and what of that can be left out
 //! - [`preprocessing`]: from pictures to a model's input and back
 //! - [`picture`]: pictures from disk
-//! - [`receptive`]: how much of the picture each value can depend on
-//! - [`report`]: a model summed up for a bug report
+//! - [`receptive_field`]: how much of the picture each value can depend on
+//! - [`summary`]: a model summed up for a bug report
 //! - [`zoo`]: builders for the models that can be fetched
 //!
 //! For the rooms above. Loading a model into ONNX Runtime and differentiating it are other rooms' business.
 
 mod activation;
-mod activations;
+mod axis_order;
 pub mod card;
 pub mod class_scores;
 pub mod classes;
-mod entry;
 mod error;
-mod feed;
-mod hints;
-mod input;
+mod extra_inputs;
+mod fused_ops;
+mod image_input;
+mod image_size;
+mod input_scaling;
+mod layer_filter;
 pub mod layers;
 pub mod layout;
+mod metadata;
 pub mod network;
 pub mod open;
+mod overrides;
 pub mod passes;
 pub mod picture;
-mod places;
-mod ports;
 mod prefixes;
 pub mod preprocessing;
-pub mod receptive;
-pub mod report;
-mod sides;
-mod text;
-mod whole;
+mod propagation;
+pub mod receptive_field;
+pub mod summary;
+mod text_file;
 pub mod zoo;
 
 use crate::near;
@@ -50,13 +51,13 @@ pub use card::Card;
 pub use class_scores::ClassScores;
 pub use classes::Classes;
 pub use error::Error;
+pub use image_size::ImageSize;
 pub use layers::Layer;
 pub use layout::Layout;
 pub use network::Network;
-pub use open::{ModelFile, Source};
-pub use ports::Ports;
+pub use open::{ModelFile, ModelSource};
+pub use overrides::ModelOverrides;
 pub use preprocessing::{
     Affine, ChannelOrder, Channels, Fit, InputSize, Origin, Preprocessing, Window,
 };
-pub use receptive::ReceptiveField;
-pub use sides::Sides;
+pub use receptive_field::ReceptiveField;

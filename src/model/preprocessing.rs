@@ -6,31 +6,15 @@ use ndarray::{Array4, ArrayView3};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::axis_order::AxisOrder;
 use window::Placement;
 
+mod channels;
 mod resize;
 mod window;
 
+pub use channels::{ChannelOrder, Channels, InputSize};
 pub use window::Window;
-
-/// The order of the channels in a colour model's input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ChannelOrder {
-    #[default]
-    Rgb,
-    Bgr,
-}
-
-/// The order of the axes in a model's input, as preprocessing sees it: inputs with their channels last are turned when a
-/// model is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Layout {
-    /// Batch, channel, row, column.
-    #[default]
-    Nchw,
-}
 
 /// How pixels between pixels are guessed when a picture is resized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -71,7 +55,7 @@ pub struct Preprocessing {
     mean: [f32; 3],
     std: [f32; 3],
     channels: ChannelOrder,
-    layout: Layout,
+    layout: AxisOrder,
     crop: f32,
     filter: Filter,
     // The defaults of what came later are not written: hashes of models from before stay what they are.
@@ -108,7 +92,8 @@ pub enum Origin {
     /// The network, which scales them itself, takes bytes, or declares its input's dimensions.
     Network,
     /// Nobody: what is usual is assumed, which is worth telling the user.
-    Nobody,
+    #[serde(rename = "nobody")]
+    Assumed,
 }
 
 /// What a card may say; missing keys take ImageNet's values.
@@ -120,7 +105,7 @@ struct Keys {
     #[serde(default)]
     channels: ChannelOrder,
     #[serde(default)]
-    layout: Layout,
+    layout: AxisOrder,
     crop: Option<f32>,
     #[serde(default)]
     filter: Filter,
@@ -186,78 +171,6 @@ fn three(key: &str, values: &[f32]) -> Result<[f32; 3], String> {
     }
 }
 
-/// The size of a model's input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InputSize {
-    channels: Channels,
-    /// Rows.
-    pub height: u32,
-    /// Columns.
-    pub width: u32,
-}
-
-/// Most channels that an input may have.
-const MOST_CHANNELS: usize = 64;
-
-/// What the channels of an input are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Channels {
-    Grey,
-    Colour,
-    /// Another number, 2 or 4 to 64: red, green and blue in turn (pictures one upon the other, bands of which these come
-    /// first), but for the fourth of four, which is how opaque a pixel is.
-    Many(usize),
-}
-
-impl Channels {
-    /// # Errors
-    /// [`Error::Channels`] if `count` is 0 or more than 64.
-    pub fn from_count(count: usize) -> Result<Self, Error> {
-        match count {
-            1 => Ok(Self::Grey),
-            3 => Ok(Self::Colour),
-            2..=MOST_CHANNELS => Ok(Self::Many(count)),
-            _ => Err(Error::Channels(count)),
-        }
-    }
-
-    /// How many channels that is.
-    pub fn count(self) -> usize {
-        match self {
-            Self::Grey => 1,
-            Self::Colour => 3,
-            Self::Many(count) => count,
-        }
-    }
-
-    /// Which channel shows red, green and blue, where `rgb_of_channel` says what each of three channels is.
-    pub fn shown(self, rgb_of_channel: [usize; 3]) -> [usize; 3] {
-        // The order of three channels undoes itself: swapping red and blue twice changes nothing.
-        match self {
-            Self::Grey => [0; 3],
-            Self::Colour => rgb_of_channel,
-            Self::Many(count) => rgb_of_channel.map(|channel| channel.min(count - 1)),
-        }
-    }
-}
-
-impl InputSize {
-    /// # Errors
-    /// [`Error::Channels`] if `channels` is 0 or more than 64.
-    pub fn new(channels: usize, height: u32, width: u32) -> Result<Self, Error> {
-        Ok(Self {
-            channels: Channels::from_count(channels)?,
-            height,
-            width,
-        })
-    }
-
-    /// What its channels are.
-    pub fn channels(self) -> Channels {
-        self.channels
-    }
-}
-
 /// Of a side that is cropped to less than this share, people should know.
 const NOTICEABLE: f64 = 0.75;
 
@@ -296,7 +209,7 @@ impl Preprocessing {
         mean: [0.485, 0.456, 0.406],
         std: [0.229, 0.224, 0.225],
         channels: ChannelOrder::Rgb,
-        layout: Layout::Nchw,
+        layout: AxisOrder::Nchw,
         crop: 0.875,
         filter: Filter::Bicubic,
         fit: Fit::Crop,
@@ -380,12 +293,12 @@ impl Preprocessing {
     /// be squashed, and then cropped around its centre.
     pub fn tensor(&self, picture: &RgbImage, size: InputSize) -> Array4<f32> {
         let fitted = self.fit(picture, size);
-        let affine = self.affine(size.channels);
+        let affine = self.affine(size.channels());
         let colours = self.rgb_of_channel();
         let shape = (1, affine.len(), size.height as usize, size.width as usize);
         Array4::from_shape_fn(shape, |(_, channel, y, x)| {
             let pixel = fitted.get_pixel(x as u32, y as u32);
-            let brightness = match size.channels {
+            let brightness = match size.channels() {
                 Channels::Grey => luma(*pixel),
                 Channels::Many(4) if channel == 3 => 255.0,
                 Channels::Colour | Channels::Many(_) => f32::from(pixel[colours[channel % 3]]),

@@ -35,7 +35,7 @@ fn reference(layer: &Layer, values: &ArrayD<f32>) -> Vec<ChannelActivation> {
     type PlaceOf = Box<dyn Fn(&[usize]) -> Option<usize>>;
     let (channels, place): (usize, PlaceOf) = match axes {
         Axes::Vector => (1, Box::new(|_| Some(0))),
-        Axes::Planes => (1, Box::new(move |at| Some(at[2] * columns + at[3]))),
+        Axes::ChannelsFirst => (1, Box::new(move |at| Some(at[2] * columns + at[3]))),
         Axes::ChannelsLast => (3, Box::new(move |at| Some(at[1] * columns + at[2]))),
         Axes::Tokens {
             order: [_, channels, tokens],
@@ -48,7 +48,7 @@ fn reference(layer: &Layer, values: &ArrayD<f32>) -> Vec<ChannelActivation> {
                     .filter(|&place| place < rows * columns)
             }),
         ),
-        Axes::Unplaced { channels, .. } => (channels, Box::new(|_| Some(0))),
+        Axes::NonSpatial { channels, .. } => (channels, Box::new(|_| Some(0))),
     };
     let mut found = vec![(0.0f64, 0usize, f32::NEG_INFINITY, 0); layer.channels()];
     for (at, &value) in values.indexed_iter() {
@@ -185,7 +185,8 @@ fn tokens_vectors_and_values_without_positions_are_read_as_their_layout_says() {
     let kinds = |wanted: fn(&Axes) -> bool| layers.iter().any(|layer| wanted(&layer.layout.axes));
     assert!(kinds(|axes| matches!(axes, Axes::Tokens { before: 1, .. })));
     assert!(
-        kinds(|axes| matches!(axes, Axes::Vector)) && kinds(|axes| matches!(axes, Axes::Planes))
+        kinds(|axes| matches!(axes, Axes::Vector))
+            && kinds(|axes| matches!(axes, Axes::ChannelsFirst))
     );
     expect_reference(network, &layers, &photo(16));
 }

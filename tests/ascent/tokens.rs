@@ -106,7 +106,7 @@ fn tokens_are_places_of_the_picture() {
     let of = |name: &str| layers.iter().find(|layer| layer.name == name).unwrap();
     let row = |before, order| Axes::Tokens { order, before };
     for (name, axes) in [
-        ("patches", Axes::Planes),
+        ("patches", Axes::ChannelsFirst),
         ("flat", row(0, [0, 1, 2])),
         ("row", row(0, [0, 2, 1])),
         ("embedded", row(1, [0, 2, 1])),

@@ -8,7 +8,7 @@ use ziggurat::ascent::CamOptions;
 use ziggurat::ascent::{Objective, Unit, evaluate};
 use ziggurat::autodiff::differentiability::{Differentiability, analyze};
 use ziggurat::autodiff::{self, Device, Options};
-use ziggurat::model::{Network, Source};
+use ziggurat::model::{ModelSource, Network};
 use ziggurat::onnx::passes::{
     control_flow, decompose, fuse_batch_norm, inline_functions, sequences, to_float32,
     upgrade_opset,
@@ -123,8 +123,8 @@ fn differentiated(graph: Graph, shapes: &Types, value: &str, source: &str, devic
 pub fn whole(folder: &Path, device: runtime::Device) -> Told {
     let path = folder.join("model.onnx");
     let home = runtime::testing::home();
-    let source = Source::resolve(&home, path.to_str()).map_err(|error| error.to_string())?;
-    let Source::File(file) = source else {
+    let source = ModelSource::resolve(&home, path.to_str()).map_err(|error| error.to_string())?;
+    let ModelSource::File(file) = source else {
         return Err("no file".into());
     };
     let network = Network::open(&file).map_err(|error| error.to_string())?;

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use ziggurat::ascent::{Kind, Objective, Unit, evaluate};
 use ziggurat::autodiff::differentiability::Differentiability;
-use ziggurat::model::{Network, Source};
+use ziggurat::model::{ModelSource, Network};
 use ziggurat::onnx::file;
 use ziggurat::onnx::proto::{GraphProto, ModelProto, TensorProto};
 use ziggurat::onnx::types::untyped_value;
@@ -53,7 +53,7 @@ fn error(path: &Path) -> f64 {
     let model = with_weights(file::read(path).unwrap());
     file::write(model, &weighted, None).unwrap();
     let home = testing::home();
-    let source = Source::resolve(&home, weighted.to_str()).unwrap();
+    let source = ModelSource::resolve(&home, weighted.to_str()).unwrap();
     let network = Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap();
     let blocked = |layer: &ziggurat::model::Layer| layer.reach != Differentiability::Differentiable;
     assert!(!network.layers().iter().any(blocked), "{}", path.display());

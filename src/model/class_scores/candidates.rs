@@ -1,6 +1,6 @@
 //! Which of a model's outputs holds the class scores.
 
-use super::{Source, tail};
+use super::{ScoreSource, tail};
 use crate::onnx::passes::control_flow;
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Graph, Types};
@@ -12,7 +12,7 @@ const LISTED: usize = 8;
 /// An output with a number per class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidate {
-    pub source: Source,
+    pub source: ScoreSource,
     pub classes: usize,
 }
 
@@ -24,14 +24,14 @@ pub(super) struct Candidate {
 pub(super) fn choose(
     graph: &Graph,
     shapes: &Types,
-    sources: &[Source],
+    sources: &[ScoreSource],
     wanted: Option<&str>,
     names: &[usize],
 ) -> Result<(Candidate, Vec<String>), String> {
-    let is_wanted = |source: &&Source| {
+    let is_wanted = |source: &&ScoreSource| {
         wanted.is_none_or(|wanted| wanted == source.output || wanted == source.value)
     };
-    let mut considered: Vec<&Source> = sources.iter().filter(is_wanted).collect();
+    let mut considered: Vec<&ScoreSource> = sources.iter().filter(is_wanted).collect();
     // Of outputs that are made of the same scores, the scores themselves.
     considered.sort_by_key(|source| source.is_reduced());
     if let (Some(wanted), []) = (wanted, considered.as_slice()) {
@@ -58,7 +58,7 @@ pub(super) fn choose(
             candidates.push((rank, Candidate { source, classes }));
         }
     }
-    let is_made_of = |one: &Source, other: &Source| {
+    let is_made_of = |one: &ScoreSource, other: &ScoreSource| {
         let makes = |node: &NodeProto| node.output.contains(&other.value);
         tail::reaches(graph, &one.value, makes, |_| true)
     };
@@ -85,7 +85,7 @@ pub(super) fn choose(
     if chosen.source.labels.is_none() {
         // Another output that is made of the same numbers may name the classes.
         let own = &chosen.source;
-        let related = |other: &&Source| is_made_of(own, other) || is_made_of(other, own);
+        let related = |other: &&ScoreSource| is_made_of(own, other) || is_made_of(other, own);
         let mut labels = sources
             .iter()
             .filter(related)
@@ -137,7 +137,7 @@ fn classes(dims: &[usize]) -> Option<(usize, usize)> {
     (several <= 1 && !numbers.contains(&0)).then(|| (rank, numbers.iter().product()))
 }
 
-fn no_candidate(graph: &Graph, shapes: &Types, considered: &[&Source]) -> String {
+fn no_candidate(graph: &Graph, shapes: &Types, considered: &[&ScoreSource]) -> String {
     let blocked = considered
         .iter()
         .find_map(|source| obstacle(graph, shapes, &source.value));
@@ -154,7 +154,7 @@ fn no_candidate(graph: &Graph, shapes: &Types, considered: &[&Source]) -> String
     )
 }
 
-fn listed(sources: &[Source]) -> String {
+fn listed(sources: &[ScoreSource]) -> String {
     let names = sources
         .iter()
         .take(LISTED)

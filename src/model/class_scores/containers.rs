@@ -22,7 +22,7 @@ const PASSING: &[&str] = &[
 
 /// An output of a model and the class scores that it is made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::model) struct Source {
+pub(in crate::model) struct ScoreSource {
     /// The output's name.
     pub output: String,
     /// The value that may be class scores: the output itself, or what a container holds.
@@ -33,7 +33,7 @@ pub(in crate::model) struct Source {
     pub labels: Option<Vec<String>>,
 }
 
-impl Source {
+impl ScoreSource {
     /// Whether the output holds less than the class scores that it is made from.
     pub(super) fn is_reduced(&self) -> bool {
         self.container.as_deref().is_some_and(|op| op != "ZipMap")
@@ -41,7 +41,7 @@ impl Source {
 }
 
 /// What each output of `graph` is made from.
-pub(in crate::model) fn sources(graph: &Graph) -> Vec<Source> {
+pub(in crate::model) fn sources(graph: &Graph) -> Vec<ScoreSource> {
     let outputs = graph.outputs().iter();
     outputs.map(|output| source(graph, &output.name)).collect()
 }
@@ -54,13 +54,13 @@ pub(in crate::model) fn sources(graph: &Graph) -> Vec<Source> {
 /// [`Error`] if the graph is damaged.
 pub(super) fn reduced(
     graph: Graph,
-    sources: &[Source],
+    sources: &[ScoreSource],
     wanted: Option<&str>,
 ) -> Result<Graph, Error> {
-    let is_wanted = |source: &&Source| {
+    let is_wanted = |source: &&ScoreSource| {
         wanted.is_none_or(|wanted| wanted == source.output || wanted == source.value)
     };
-    let kept: Vec<&Source> = sources.iter().filter(is_wanted).collect();
+    let kept: Vec<&ScoreSource> = sources.iter().filter(is_wanted).collect();
     let is_opened = kept.iter().any(|source| source.container.is_some());
     if kept.is_empty() || (kept.len() == sources.len() && !is_opened) {
         return Ok(graph);
@@ -82,8 +82,8 @@ pub(super) fn reduced(
     Graph::new(graph.to_model(&outputs)?)
 }
 
-fn source(graph: &Graph, output: &str) -> Source {
-    let plain = || Source {
+fn source(graph: &Graph, output: &str) -> ScoreSource {
+    let plain = || ScoreSource {
         output: output.into(),
         value: output.into(),
         container: None,
@@ -95,7 +95,7 @@ fn source(graph: &Graph, output: &str) -> Source {
     let Some(value) = node.input_at(0) else {
         return plain();
     };
-    Source {
+    ScoreSource {
         output: output.into(),
         value: value.into(),
         container: Some(node.op_type.clone()),

@@ -24,7 +24,7 @@ pub use tail::Evidence;
 use tail::Tail;
 use trial::Trial;
 
-pub(in crate::model) use containers::{Source, sources};
+pub(in crate::model) use containers::{ScoreSource, sources};
 
 /// Most classes: every one has a name and a row on the screen. ImageNet-22k has 21,841.
 const MAX_CLASSES: usize = 1 << 20;
@@ -51,7 +51,7 @@ pub struct ClassScores {
 /// What is known of a network besides its graph.
 pub(super) struct Known<'a> {
     pub file: &'a ModelFile,
-    pub sources: &'a [Source],
+    pub sources: &'a [ScoreSource],
     /// Name of the image input.
     pub input: &'a str,
     pub size: InputSize,
@@ -67,7 +67,11 @@ pub(super) struct Known<'a> {
 ///
 /// # Errors
 /// [`Error::Onnx`] if the graph is damaged.
-pub(super) fn reduced(graph: Graph, sources: &[Source], file: &ModelFile) -> Result<Graph, Error> {
+pub(super) fn reduced(
+    graph: Graph,
+    sources: &[ScoreSource],
+    file: &ModelFile,
+) -> Result<Graph, Error> {
     Ok(containers::reduced(
         graph,
         sources,

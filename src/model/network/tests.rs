@@ -1,13 +1,14 @@
-mod activations;
+mod class_scores;
 mod foreign;
 mod inputs;
 mod layers;
 mod passes;
+mod score_outputs;
 
 use super::*;
 use crate::autodiff::differentiability::Differentiability;
 use crate::home::Home;
-use crate::model::Source;
+use crate::model::ModelSource;
 use crate::onnx::proto::{Dim, NodeProto, OperatorSetIdProto, TensorProto};
 use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Attribute, Builder, file};
@@ -41,7 +42,7 @@ fn opened_with(
     file::write(model, &path, None).unwrap();
     std::fs::write(path.with_extension("toml"), card).unwrap();
     let home = Home::at(folder.path());
-    let source = Source::resolve(&home, path.to_str()).unwrap();
+    let source = ModelSource::resolve(&home, path.to_str()).unwrap();
     Network::open(&source.open(&home, &package::quiet).unwrap())
 }
 

@@ -4,19 +4,19 @@
 //! Objects live in one arena and refer to each other by index, so neither reading nor dropping a hostile pickle
 //! recurses, and memory grows with the bytes read, up to [`MAX_OBJECTS`] objects. Used by [`super::state_dict`] alone.
 
-use std::collections::HashMap;
+mod reader;
+
+pub(super) use reader::Reader;
 
 use super::Error;
 use crate::onnx::ElementType;
+use std::collections::HashMap;
 
 /// Most objects one pickle may make: a state dictionary makes about thirty a tensor.
 const MAX_OBJECTS: usize = 1 << 20;
 
 /// Most values that may wait on the stack; a tuple, list or dictionary is built from there.
 const MAX_STACK: usize = 1 << 18;
-
-/// Longest `module name` pair of a global that is still read.
-const MAX_GLOBAL: usize = 256;
 
 /// An object's place in its [`Pickle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,70 +122,6 @@ impl<'a> Pickle<'a> {
     /// A whole number that counts something; `None` if `id` is something else or does not fit.
     pub(super) fn count(&self, id: Id) -> Option<usize> {
         self.int(id).and_then(|value| usize::try_from(value).ok())
-    }
-}
-
-/// The bytes of a checkpoint and how far they were read.
-#[derive(Debug)]
-pub(super) struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
-    }
-
-    pub(super) fn position(&self) -> usize {
-        self.at
-    }
-
-    pub(super) fn is_at_end(&self) -> bool {
-        self.at == self.bytes.len()
-    }
-
-    /// The next `count` bytes; nothing is copied, so a huge count costs nothing.
-    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], Error> {
-        let taken = self
-            .bytes
-            .get(self.at..)
-            .and_then(|rest| rest.get(..count))
-            .ok_or(Error::Truncated { at: self.at })?;
-        self.at += count;
-        Ok(taken)
-    }
-
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.take(N)?);
-        Ok(array)
-    }
-
-    fn byte(&mut self) -> Result<u8, Error> {
-        self.array().map(u8::from_le_bytes)
-    }
-
-    fn u32_count(&mut self) -> Result<usize, Error> {
-        let count = u32::from_le_bytes(self.array()?);
-        usize::try_from(count).map_err(|_| Error::Truncated { at: self.at })
-    }
-
-    fn text(&mut self, count: usize) -> Result<&'a str, Error> {
-        let at = self.at;
-        std::str::from_utf8(self.take(count)?).map_err(|_| malformed(at, "a text is not UTF-8"))
-    }
-
-    /// Two lines, module and name, as one text `module name`.
-    fn global(&mut self) -> Result<String, Error> {
-        let at = self.at;
-        let rest = &self.bytes[at..self.bytes.len().min(at + MAX_GLOBAL)];
-        let mut ends = rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-        let (Some((module, _)), Some((name, _))) = (ends.next(), ends.next()) else {
-            return Err(malformed(at, "the name of a global does not end"));
-        };
-        let text = self.text(name + 1)?;
-        Ok(format!("{} {}", &text[..module], &text[module + 1..name]))
     }
 }
 

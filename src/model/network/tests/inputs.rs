@@ -206,9 +206,9 @@ fn sized(card: &str, [height, width]: [i64; 2]) -> Result<Network, Error> {
 fn a_height_and_width_that_are_left_open_are_assumed_aloud() {
     const CARD: &str = "[input]\nsize = [5, 7]\n[preprocessing]\nmean = [0]\nstd = [1]";
     for (card, declared, expected, origin) in [
-        ("", [0, 0], [224, 224], Origin::Nobody),
-        ("", [6, 0], [6, 6], Origin::Nobody),
-        ("", [0, 9], [9, 9], Origin::Nobody),
+        ("", [0, 0], [224, 224], Origin::Assumed),
+        ("", [6, 0], [6, 6], Origin::Assumed),
+        ("", [0, 9], [9, 9], Origin::Assumed),
         (CARD, [0, 0], [5, 7], Origin::Card),
         (CARD, [5, 0], [5, 7], Origin::Card),
         (CARD, [5, 7], [5, 7], Origin::Network),
@@ -220,7 +220,7 @@ fn a_height_and_width_that_are_left_open_are_assumed_aloud() {
         assert_eq!(network.size_origin, origin, "{declared:?}");
         let said = network.assumptions().join("\n");
         let assumed = format!("{height} × {width} pixels are assumed (--input-size");
-        assert_eq!(said.contains(&assumed), origin == Origin::Nobody, "{said}");
+        assert_eq!(said.contains(&assumed), origin == Origin::Assumed, "{said}");
         assert_eq!(said.contains("ImageNet's mean"), card.is_empty(), "{said}");
     }
     let problem = sized(CARD, [5, 8]).unwrap_err().to_string();
@@ -314,7 +314,7 @@ fn what_an_exporter_leaves_behind_is_heeded_where_no_card_says_otherwise() {
     file::write(model, &path, None).unwrap();
     let home = Home::at(folder.path());
     let open = || {
-        let source = Source::resolve(&home, path.to_str()).unwrap();
+        let source = ModelSource::resolve(&home, path.to_str()).unwrap();
         Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap()
     };
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
@@ -343,7 +343,7 @@ fn what_an_exporter_leaves_behind_is_heeded_where_no_card_says_otherwise() {
     assert_ne!(alone.hash, told.hash);
     // Another number of names is another model's.
     write("config.json", r#"{"id2label": {"0": "a", "1": "b"}}"#);
-    assert_eq!(open().classes_origin, Origin::Nobody);
+    assert_eq!(open().classes_origin, Origin::Assumed);
     write(
         "model.toml",
         "[input]\nsize = [4, 6]\n[preprocessing]\nmean = [0]\nstd = [1]\n[classes]\nnames = ['w', 'x', 'y', 'z']",

@@ -1,27 +1,27 @@
 //! Which of a model's inputs and outputs are meant, and what its file leaves open, where someone says it beside the model's
 //! card.
 
-use super::{Card, Sides};
+use super::{Card, ImageSize};
 use std::collections::BTreeMap;
 
 /// What is said; it comes before what the card says.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Ports {
+pub struct ModelOverrides {
     /// The input that takes the picture.
     pub image_input: Option<String>,
     /// How high and wide the picture is, for a model that leaves it open.
-    pub input_size: Option<Sides>,
+    pub input_size: Option<ImageSize>,
     /// What that is if nobody says it and the pictures at hand have a size.
-    pub offered_size: Option<Sides>,
+    pub offered_size: Option<ImageSize>,
     /// The output that holds the class scores.
     pub scores_output: Option<String>,
     /// What further inputs hold everywhere.
     pub feed: BTreeMap<String, f64>,
 }
 
-impl Ports {
+impl ModelOverrides {
     /// Says it in `card`.
-    pub fn tell(&self, card: &mut Card) {
+    pub fn apply_to(&self, card: &mut Card) {
         let told = |told: &Option<String>, known: &mut Option<String>| {
             if told.is_some() {
                 known.clone_from(told);

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 /// Longest text that is read, in bytes.
-const LONGEST: usize = 8 << 20;
+const MAX_TEXT: usize = 8 << 20;
 
 /// The names in order; `None` if that is something else, or an index is missing.
 pub fn names(text: &str) -> Option<Vec<String>> {
-    if text.len() > LONGEST {
+    if text.len() > MAX_TEXT {
         return None;
     }
     let mut rest = Cursor(text);

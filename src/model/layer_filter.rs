@@ -2,7 +2,7 @@
 //! move axes about in between; what is worth looking at is what comes out of it.
 
 use super::Network;
-use super::entry::Entry;
+use super::input_scaling::InputScaling;
 use super::layout::{Axes, Layout};
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Graph, residual};
@@ -69,9 +69,9 @@ const MEANS: &[&str] = &["GlobalAveragePool", "ReduceMean", "ReduceSum"];
 const STEPPED_OVER: &[&str] = &["Cast", "Identity", "Transpose"];
 
 /// What is needed to tell.
-pub(super) struct Activations<'a> {
+pub(super) struct LayerFilter<'a> {
     network: &'a Network,
-    entry: Entry<'a>,
+    input_scaling: InputScaling<'a>,
     consumers: HashMap<&'a str, Vec<usize>>,
     dependent: HashSet<&'a str>,
     /// Whether it is a network of tokens or of channels that come last. Of its planes, only those of the picture are
@@ -79,14 +79,14 @@ pub(super) struct Activations<'a> {
     is_transformer: bool,
 }
 
-impl<'a> Activations<'a> {
+impl<'a> LayerFilter<'a> {
     pub fn of(network: &'a Network) -> Self {
         let graph = &network.graph;
         let values = graph.nodes().iter().flat_map(|node| &node.output);
         let mut layouts = values.filter_map(|value| network.layout(value));
         Self {
             network,
-            entry: Entry::of(graph, &network.input),
+            input_scaling: InputScaling::trace(graph, &network.input),
             consumers: graph.consumers(),
             dependent: graph.descendants([network.input.as_str()]),
             is_transformer: layouts.any(is_of_a_transformer),
@@ -96,11 +96,11 @@ impl<'a> Activations<'a> {
     /// Whether the value `name`, which node `index` makes, is one, by the operator that makes it in the file.
     pub fn contains(&self, index: usize, name: &str, layout: Layout) -> bool {
         let node = &self.graph().nodes()[index];
-        let whole = self.network.wholes.making(name);
+        let whole = self.network.fused_ops.producing(name);
         let op = whole.map_or(&node.op_type, |whole| &whole.op).as_str();
         if self.is_attention(op, layout)
             || REARRANGING.contains(&op)
-            || self.entry.contains(name)
+            || self.input_scaling.contains(name)
             || (whole.is_none() && self.is_statistic(node, layout))
             || self.bias_of(index).is_some()
         {
@@ -153,8 +153,8 @@ impl<'a> Activations<'a> {
     fn is_attention(&self, op: &str, layout: Layout) -> bool {
         let plane = (layout.rows, layout.columns);
         let is_attention = match layout.axes {
-            Axes::Planes => !self.network.grids.resembles(plane) || ATTENTION.contains(&op),
-            Axes::Unplaced { rank, .. } => rank == 4,
+            Axes::ChannelsFirst => !self.network.grids.resembles(plane) || ATTENTION.contains(&op),
+            Axes::NonSpatial { rank, .. } => rank == 4,
             Axes::Vector | Axes::ChannelsLast | Axes::Tokens { .. } => false,
         };
         self.is_transformer && is_attention

@@ -24,16 +24,16 @@ const MOVING: &[&str] = &[
 ];
 
 /// Most elements of a constant that a picture is scaled by.
-const LARGEST: usize = 1 << 20;
+const MAX_ELEMENTS: usize = 1 << 20;
 
 /// What a picture's numbers `x` have become: `scale · x + offset`, on the average of its channels.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Scaled {
+struct ScaleOffset {
     scale: f64,
     offset: f64,
 }
 
-impl Scaled {
+impl ScaleOffset {
     const UNCHANGED: Self = Self {
         scale: 1.0,
         offset: 0.0,
@@ -72,32 +72,35 @@ impl Scaled {
 
 /// The values that are still the picture, only scaled and moved.
 #[derive(Debug)]
-pub(super) struct Entry<'a> {
-    picture: HashMap<&'a str, Scaled>,
+pub(super) struct InputScaling<'a> {
+    picture: HashMap<&'a str, ScaleOffset>,
     /// What the first node reads that does anything else.
-    seen: Scaled,
+    first_read: ScaleOffset,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> InputScaling<'a> {
     /// Follows the picture that comes in as `input`.
-    pub fn of(graph: &'a Graph, input: &'a str) -> Self {
-        let mut picture = HashMap::from([(input, Scaled::UNCHANGED)]);
-        let mut seen = None;
+    pub fn trace(graph: &'a Graph, input: &'a str) -> Self {
+        let mut picture = HashMap::from([(input, ScaleOffset::UNCHANGED)]);
+        let mut first_read = None;
         for node in graph.nodes() {
             let mut read = node
                 .input
                 .iter()
                 .filter_map(|name| picture.get(name.as_str()));
             let Some(&first) = read.next() else { continue };
-            match becomes(graph, node, first) {
+            match propagate(graph, node, first) {
                 Some(made) => {
                     picture.extend(node.output.iter().map(|name| (name.as_str(), made)));
                 }
-                None => seen = seen.or(Some(first)),
+                None => first_read = first_read.or(Some(first)),
             }
         }
-        let seen = seen.unwrap_or(Scaled::UNCHANGED);
-        Self { picture, seen }
+        let first_read = first_read.unwrap_or(ScaleOffset::UNCHANGED);
+        Self {
+            picture,
+            first_read,
+        }
     }
 
     /// Whether a value is still the picture.
@@ -107,12 +110,12 @@ impl<'a> Entry<'a> {
 
     /// How pictures must be prepared, as far as what the network does to them tells.
     pub fn expects(&self) -> Option<Preprocessing> {
-        self.seen.expects()
+        self.first_read.expects()
     }
 }
 
 /// What a node makes of a picture that was `read`; `None` if it does more than to scale or move it.
-fn becomes(graph: &Graph, node: &NodeProto, read: Scaled) -> Option<Scaled> {
+fn propagate(graph: &Graph, node: &NodeProto, read: ScaleOffset) -> Option<ScaleOffset> {
     if MOVING.iter().any(|op| node.is_op(op)) {
         return Some(read);
     }
@@ -138,7 +141,7 @@ fn becomes(graph: &Graph, node: &NodeProto, read: Scaled) -> Option<Scaled> {
 /// The mean of a constant that holds one number, one a channel, or one a pixel.
 fn mean(graph: &Graph, name: &str) -> Option<f64> {
     let constant = graph.constant(name)?;
-    let few = |count: &usize| (1..=LARGEST).contains(count);
+    let few = |count: &usize| (1..=MAX_ELEMENTS).contains(count);
     let count = constant.shape().ok()?.iter().product::<usize>();
     let values = Some(count)
         .filter(few)
@@ -166,7 +169,7 @@ mod tests {
         let made = b.emit("Conv", &[&value, &weight], &[]);
         let made = b.emit("Mul", &[&made, &weight], &[]);
         let graph = b.into_graph();
-        let entry = Entry::of(&graph, "x");
+        let entry = InputScaling::trace(&graph, "x");
         assert!(entry.contains("x") && entry.contains(&value) && !entry.contains(&made));
         entry.expects()
     }
@@ -206,7 +209,7 @@ mod tests {
             let inputs = ["x", scale, bias, means, variances];
             let made = b.emit("BatchNormalization", &inputs, &[]);
             b.emit("Relu", &[&made], &[]);
-            Entry::of(b.graph(), "x").expects()
+            InputScaling::trace(b.graph(), "x").expects()
         };
         assert_eq!(expected(118.0, 3600.0), Some(Preprocessing::PIXELS));
         assert_eq!(expected(0.0, 1.0), None);

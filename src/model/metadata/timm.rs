@@ -1,7 +1,7 @@
 //! The `config.json` that timm leaves beside its models: the names of the classes, and how pictures are prepared.
 
-use super::{Hint, Hints, beside, literal};
-use crate::model::{Preprocessing, Sides};
+use super::{ExporterMetadata, Stated, py_literal, sidecar};
+use crate::model::{ImageSize, Preprocessing};
 use crate::text::one_line;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -12,38 +12,38 @@ const FILE: &str = "config.json";
 const CROP: f64 = 0.875;
 
 /// What is stated beside the model at `path`.
-pub fn read(path: &Path) -> Hints {
+pub fn read(path: &Path) -> ExporterMetadata {
     // Problems of the file are reported where more of it is read.
-    match beside::json::<Value>(path, FILE) {
+    match sidecar::json::<Value>(path, FILE) {
         Some(Ok(config)) if config.get("architecture").is_some() => of(&config),
-        _ => Hints::default(),
+        _ => ExporterMetadata::default(),
     }
 }
 
-fn of(config: &Value) -> Hints {
+fn of(config: &Value) -> ExporterMetadata {
     // Earlier versions have no part of its own for it.
     let trained = config.get("pretrained_cfg").unwrap_or(config);
     let names = names(config).or_else(|| names(trained));
     let (preprocessing, problem) = match preprocessing(trained) {
         Some(Ok(known)) => (Some(known), None),
-        Some(Err(why)) => (None, Some(beside::unheeded(FILE, &why))),
+        Some(Err(why)) => (None, Some(sidecar::unheeded(FILE, &why))),
         None => (None, None),
     };
-    Hints {
+    ExporterMetadata {
         names: names
-            .map(|names| Hint::new(names, FILE))
+            .map(|names| Stated::new(names, FILE))
             .into_iter()
             .collect(),
-        size: size(trained).map(|size| Hint::new(size, FILE)),
-        preprocessing: preprocessing.map(|known| Hint::new(known, FILE)),
+        size: size(trained).map(|size| Stated::new(size, FILE)),
+        preprocessing: preprocessing.map(|known| Stated::new(known, FILE)),
         unmet: unmet(trained).into_iter().chain(problem).collect(),
-        ..Hints::default()
+        ..ExporterMetadata::default()
     }
 }
 
 /// The names of the classes; where they are identifiers, what describes these.
 fn names(config: &Value) -> Option<Vec<String>> {
-    let names = literal::names(&config.get("label_names")?.to_string())?;
+    let names = py_literal::names(&config.get("label_names")?.to_string())?;
     let descriptions = config.get("label_descriptions");
     let described = |name: &String| Some(descriptions?.get(name)?.as_str()?.to_owned());
     let described: Option<Vec<String>> = names.iter().map(described).collect();
@@ -62,10 +62,10 @@ fn is_identifier(name: &str) -> bool {
 }
 
 /// Height and width, behind the number of channels.
-fn size(trained: &Value) -> Option<Sides> {
+fn size(trained: &Value) -> Option<ImageSize> {
     let [_, height, width]: [u32; 3] =
         serde_json::from_value(trained.get("input_size")?.clone()).ok()?;
-    Sides::try_from([height, width]).ok()
+    ImageSize::try_from([height, width]).ok()
 }
 
 /// What is stated but cannot be followed.

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
+use super::axis_order::AxisOrder;
 use super::class_scores::Evidence;
-use super::hints::Hints;
+use super::metadata::ExporterMetadata;
 use super::passes::LeftOut;
-use super::{Activation, Card, Error, ModelFile, Network, Origin, Preprocessing, input};
+use super::{Activation, Card, Error, ModelFile, Network, Origin, Preprocessing, image_input};
 use crate::autodiff::differentiability::{Differentiability, SkipReasons};
 use crate::autodiff::rules;
 use crate::onnx::graph::declared_dims;
@@ -24,7 +25,7 @@ const NAMED: usize = 4;
 
 /// All that is told of a model. Texts are the file's own, control characters and all.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct ModelSummary {
     pub name: String,
     pub path: String,
     /// Size of the file.
@@ -45,7 +46,7 @@ pub struct Report {
     /// Why the model cannot be visualised at all; nothing if it can.
     pub why: Option<String>,
     #[serde(flatten)]
-    pub network: Option<Understood>,
+    pub network: Option<NetworkSummary>,
 }
 
 /// A set of operators that the file is written in.
@@ -69,7 +70,7 @@ pub struct Value {
 
 /// What a model is once it is read.
 #[derive(Debug, Serialize)]
-pub struct Understood {
+pub struct NetworkSummary {
     /// Content hash of the file and its weights.
     pub hash: String,
     /// Dimensions of the picture (1, channels, height, width).
@@ -137,7 +138,7 @@ pub struct Block {
     pub why: Option<String>,
 }
 
-impl Report {
+impl ModelSummary {
     /// Looks at a model file. What is wrong with the model is in the report, as far as it can be read.
     ///
     /// # Errors
@@ -161,8 +162,8 @@ impl Report {
         report.refused = opened.err();
         match network {
             Ok(network) => {
-                let hints = Hints::of(&model, &file.path);
-                report.network = Some(Understood::of(&network, &file.card, &hints));
+                let hints = ExporterMetadata::of(&model, &file.path);
+                report.network = Some(NetworkSummary::of(&network, &file.card, &hints));
             }
             Err(problem) => report.why = Some(problem.to_string()),
         }
@@ -211,8 +212,8 @@ impl Report {
     }
 }
 
-impl Understood {
-    fn of(network: &Network, card: &Card, hints: &Hints) -> Self {
+impl NetworkSummary {
+    fn of(network: &Network, card: &Card, hints: &ExporterMetadata) -> Self {
         let activation = match (card.activation, &hints.activation) {
             (Some(known), _) => Some((known, source(Origin::Card, None))),
             (None, Some(hint)) => Some((hint.value, hint.source.clone())),
@@ -300,16 +301,16 @@ fn source(origin: Origin, stated: Option<String>) -> String {
         Origin::Card => "its card".into(),
         Origin::Exporter => stated.unwrap_or_else(|| "its exporter".into()),
         Origin::Network => "the network itself".into(),
-        Origin::Nobody => "nobody".into(),
+        Origin::Assumed => "nobody".into(),
     }
 }
 
 /// The sources of the preprocessing: values and channel order may come from different ones.
-fn prepared(origin: Origin, hints: &Hints) -> String {
+fn prepared(origin: Origin, hints: &ExporterMetadata) -> String {
     let values = hints.range.as_ref().or(hints.preprocessing.as_ref());
     let values = source(origin, values.map(|hint| hint.source.clone()));
     match (&hints.order, origin) {
-        (Some(order), Origin::Exporter | Origin::Network | Origin::Nobody) => {
+        (Some(order), Origin::Exporter | Origin::Network | Origin::Assumed) => {
             format!("{values}, order of colours {}", order.source)
         }
         _ => values,
@@ -349,6 +350,6 @@ fn value(value: &ValueInfoProto) -> Value {
         name: value.name.clone(),
         element,
         dims: declared.map(|(_, dims)| dims.iter().map(size).collect()),
-        layout: input::layout(value),
+        layout: image_input::axis_order(value).map(AxisOrder::name),
     }
 }

@@ -1,8 +1,8 @@
 //! What a file's own metadata states: ONNX's keys on images (`MetadataProps.md`), class names under the keys that exporters
 //! use, and Ultralytics's keys.
 
-use super::{Hint, Hints, lists};
-use crate::model::{ChannelOrder, Preprocessing, Sides};
+use super::{ExporterMetadata, Stated, lists};
+use crate::model::{ChannelOrder, ImageSize, Preprocessing};
 use crate::onnx::proto::ModelProto;
 use crate::text::printable;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ const PIXEL_RANGE: &str = "Image.NominalPixelRange";
 const GAMMA: &str = "Image.ColorSpaceGamma";
 
 /// What the metadata of a model states.
-pub fn read(model: &ModelProto) -> Hints {
+pub fn read(model: &ModelProto) -> ExporterMetadata {
     let find = |key: &str| {
         let mut entries = model.metadata_props.iter();
         let found = entries.find(|entry| entry.key == key)?;
@@ -38,29 +38,29 @@ pub fn read(model: &ModelProto) -> Hints {
                 printable(text)
             ));
         }
-        Some(Hint::new(known?, PIXEL_RANGE))
+        Some(Stated::new(known?, PIXEL_RANGE))
     });
     if find(GAMMA).is_some_and(|gamma| gamma.eq_ignore_ascii_case("linear")) {
         unmet.push(format!(
             "it asks for linear light ({GAMMA}), but is given sRGB"
         ));
     }
-    Hints {
+    ExporterMetadata {
         names: NAMES
             .iter()
-            .filter_map(|key| Some(Hint::new(names(find(key)?)?, *key)))
+            .filter_map(|key| Some(Stated::new(names(find(key)?)?, *key)))
             .collect(),
         size: find("imgsz")
             .and_then(sides)
-            .map(|size| Hint::new(size, "imgsz")),
+            .map(|size| Stated::new(size, "imgsz")),
         range,
         order: find(PIXEL_FORMAT)
             .and_then(order)
-            .map(|order| Hint::new(order, PIXEL_FORMAT)),
+            .map(|order| Stated::new(order, PIXEL_FORMAT)),
         preprocessing: is_ultralytics
             .then(brightness)
             .flatten()
-            .map(|known| Hint::new(known, "Ultralytics")),
+            .map(|known| Stated::new(known, "Ultralytics")),
         activation: None,
         unmet,
     }
@@ -104,12 +104,12 @@ fn brightness() -> Option<Preprocessing> {
 }
 
 /// `[height, width]`, or one number for both.
-fn sides(text: &str) -> Option<Sides> {
+fn sides(text: &str) -> Option<ImageSize> {
     let sides = match serde_json::from_str(text).ok()? {
         sides @ Value::Array(_) => serde_json::from_value(sides).ok()?,
         side => [serde_json::from_value(side).ok()?; 2],
     };
-    Sides::try_from(sides).ok()
+    ImageSize::try_from(sides).ok()
 }
 
 #[cfg(test)]
@@ -118,7 +118,7 @@ mod tests {
     use crate::model::Channels;
     use crate::onnx::proto::StringStringEntryProto;
 
-    fn stated(metadata: &[(&str, &str)]) -> Hints {
+    fn stated(metadata: &[(&str, &str)]) -> ExporterMetadata {
         let entry = |&(key, value): &(&str, &str)| StringStringEntryProto {
             key: key.into(),
             value: value.into(),
@@ -203,7 +203,7 @@ mod tests {
         let affine = preprocessing.affine(Channels::Colour);
         assert!(affine.iter().all(|channel| channel.range() == (0.0, 1.0)));
         let size = stated(&[("imgsz", "224")]).size.unwrap().value;
-        assert_eq!(size, Sides::USUAL);
+        assert_eq!(size, ImageSize::DEFAULT);
         for imgsz in ["", "[1]", "[0, 1]", "[1, 2, 3]", "-3", "{}", "[1e9, 2]"] {
             assert!(stated(&[("imgsz", imgsz)]).size.is_none(), "{imgsz}");
         }

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 
 /// What the axes of every value count that depends on the picture and whose dimensions are known. `input` is the picture,
 /// (N, channels, rows, columns).
-pub fn follow(graph: &Graph, shapes: &Types, input: &str) -> HashMap<String, Vec<Axis>> {
+pub fn propagate_axes(graph: &Graph, shapes: &Types, input: &str) -> HashMap<String, Vec<Axis>> {
     let mut known = HashMap::new();
     if let Some([runs, channels, rows, columns]) = dims(shapes, input) {
         let axes = vec![

@@ -2,8 +2,8 @@
 //! `preprocessor_config.json` says how pictures are prepared. Of a file in a folder `onnx`, they may lie beside that.
 
 use super::labels::Labels;
-use super::{Hint, Hints, beside};
-use crate::model::{Activation, Preprocessing, Sides};
+use super::{ExporterMetadata, Stated, sidecar};
+use crate::model::{Activation, ImageSize, Preprocessing};
 use crate::text::{one_line, shown};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -56,7 +56,7 @@ enum Extent {
 }
 
 impl Extent {
-    fn sides(self) -> Option<Sides> {
+    fn sides(self) -> Option<ImageSize> {
         let sides = match self {
             Self::Side(side)
             | Self::Shortest {
@@ -65,22 +65,22 @@ impl Extent {
             Self::Sides { height, width } => [height, width],
             Self::Other(_) => return None,
         };
-        Sides::try_from(sides).ok()
+        ImageSize::try_from(sides).ok()
     }
 }
 
 /// What is stated beside the model at `path`.
-pub fn read(path: &Path) -> Hints {
+pub fn read(path: &Path) -> ExporterMetadata {
     let mut unmet = Vec::new();
-    let config = noted(beside::json(path, CONFIG), &mut unmet);
+    let config = noted(sidecar::json(path, CONFIG), &mut unmet);
     let config: Config = config.unwrap_or_default();
     unmet.extend(config.problem());
-    let preprocessor = noted(beside::json(path, PREPROCESSOR), &mut unmet);
+    let preprocessor = noted(sidecar::json(path, PREPROCESSOR), &mut unmet);
     let preprocessor: Option<&Preprocessor> = preprocessor.as_ref();
     let size = preprocessor.and_then(|known| known.seen()?.sides());
     let preprocessing = preprocessor.map(|known| {
         let known = known.preprocessing();
-        known.map_err(|why| beside::unheeded(PREPROCESSOR, &why))
+        known.map_err(|why| sidecar::unheeded(PREPROCESSOR, &why))
     });
     let preprocessing = noted(preprocessing, &mut unmet);
     let is_kept = preprocessor.is_some_and(|known| known.do_resize == Some(false));
@@ -89,17 +89,17 @@ pub fn read(path: &Path) -> Hints {
             "{PREPROCESSOR} leaves pictures at their own size (do_resize), but they are resized"
         )
     }));
-    Hints {
+    ExporterMetadata {
         names: config
             .names()
-            .map(|names| Hint::new(names, CONFIG))
+            .map(|names| Stated::new(names, CONFIG))
             .into_iter()
             .collect(),
-        size: size.map(|size| Hint::new(size, PREPROCESSOR)),
-        preprocessing: preprocessing.map(|known| Hint::new(known, PREPROCESSOR)),
-        activation: config.activation().map(|known| Hint::new(known, CONFIG)),
+        size: size.map(|size| Stated::new(size, PREPROCESSOR)),
+        preprocessing: preprocessing.map(|known| Stated::new(known, PREPROCESSOR)),
+        activation: config.activation().map(|known| Stated::new(known, CONFIG)),
         unmet,
-        ..Hints::default()
+        ..ExporterMetadata::default()
     }
 }
 
@@ -129,7 +129,7 @@ impl Config {
             |list: &Option<Labels>| list.as_ref().is_some_and(|list| list.names().is_none());
         let (key, _) = lists.find(|(_, list)| is_useless(list))?;
         let list = format!("{CONFIG}: {key}");
-        Some(beside::unheeded(
+        Some(sidecar::unheeded(
             &list,
             "it must name each class from 0 on once",
         ))
@@ -252,7 +252,7 @@ mod tests {
     use crate::model::{ChannelOrder, Channels, Fit};
 
     /// What is read beside a model in the folder `place`, with the two files in the folder above it.
-    fn said(place: &str, config: &str, preprocessor: &str) -> Hints {
+    fn said(place: &str, config: &str, preprocessor: &str) -> ExporterMetadata {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.json"), config).unwrap();
         std::fs::write(folder.path().join("preprocessor_config.json"), preprocessor).unwrap();
@@ -307,7 +307,7 @@ mod tests {
             "image_std": [0.229, 0.224, 0.225], "resample": 3, "size": {"shortest_edge": 224}}"#;
         let hints = said("", "{}", resnet);
         assert_eq!(hints.preprocessing.unwrap().value, Preprocessing::IMAGENET);
-        assert_eq!(hints.size.unwrap().value, Sides::USUAL);
+        assert_eq!(hints.size.unwrap().value, ImageSize::DEFAULT);
         let large = said("", "{}", &resnet.replace("224}", "384}"));
         for (size, fit) in [
             ("{\"height\": 224, \"width\": 224}", Fit::Squash),
@@ -331,7 +331,7 @@ mod tests {
             "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}"#;
         let hints = said("", "{}", deit);
         assert_eq!(hints.preprocessing.unwrap().value, Preprocessing::IMAGENET);
-        assert_eq!(hints.size.unwrap().value, Sides::USUAL);
+        assert_eq!(hints.size.unwrap().value, ImageSize::DEFAULT);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::onnx::{ElementType, Graph};
 use crate::text::printable;
 
 /// Most elements of such an input.
-const LARGEST: usize = 1 << 20;
+const MAX_ELEMENTS: usize = 1 << 20;
 
 /// The inputs of `graph` besides `picture`, as constants; not those that nothing reads. Dimensions that are left open are 1.
 ///
@@ -60,6 +60,6 @@ fn filled(input: &ValueInfoProto, value: f64) -> Option<TensorProto> {
         _ => 1,
     };
     let dims: Vec<i64> = dims.into_iter().map(extent).collect();
-    element_count(&dims).filter(|count| *count <= LARGEST)?;
+    element_count(&dims).filter(|count| *count <= MAX_ELEMENTS)?;
     TensorProto::filled(&input.name, &dims, ElementType::from_code(elem)?, value)
 }

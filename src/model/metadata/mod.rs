@@ -6,27 +6,27 @@
 //! - [`timm`] and [`transformers`]: `config.json` and `preprocessor_config.json`
 //! - [`lists`]: `labels.txt` and the like
 
-mod beside;
+mod huggingface;
 mod labels;
 mod lists;
-mod literal;
-mod metadata;
+mod onnx_props;
+mod py_literal;
+mod sidecar;
 mod timm;
-mod transformers;
 
-use super::{Activation, ChannelOrder, Classes, Origin, Preprocessing, Sides};
+use super::{Activation, ChannelOrder, Classes, ImageSize, Origin, Preprocessing};
 use crate::onnx::proto::ModelProto;
 use std::path::Path;
 
 /// A statement, and where it stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Hint<T> {
+pub struct Stated<T> {
     pub value: T,
     /// A key of the metadata, or the name of a file.
     pub source: String,
 }
 
-impl<T> Hint<T> {
+impl<T> Stated<T> {
     fn new(value: T, source: impl Into<String>) -> Self {
         let source = source.into();
         Self { value, source }
@@ -35,33 +35,29 @@ impl<T> Hint<T> {
 
 /// What is stated of a model beside its graph.
 #[derive(Debug, Default)]
-pub struct Hints {
+pub struct ExporterMetadata {
     /// Lists of class names, in order, the most trusted first.
-    pub names: Vec<Hint<Vec<String>>>,
+    pub names: Vec<Stated<Vec<String>>>,
     /// How high and wide pictures are, for a model that leaves it open.
-    pub size: Option<Hint<Sides>>,
+    pub size: Option<Stated<ImageSize>>,
     /// Which numbers black and white are in the file's own input.
-    pub range: Option<Hint<Preprocessing>>,
+    pub range: Option<Stated<Preprocessing>>,
     /// The order of colours in the file's own input.
-    pub order: Option<Hint<ChannelOrder>>,
+    pub order: Option<Stated<ChannelOrder>>,
     /// How pictures are prepared.
-    pub preprocessing: Option<Hint<Preprocessing>>,
+    pub preprocessing: Option<Stated<Preprocessing>>,
     /// What makes probabilities of the scores in the file's output: Hugging Face's `problem_type`. Of one class per picture
     /// it is softmax, of several a sigmoid; whether the network has applied it already is not stated.
-    pub activation: Option<Hint<Activation>>,
+    pub activation: Option<Stated<Activation>>,
     /// What is stated but cannot be followed; a line each, for the user.
     pub unmet: Vec<String>,
 }
 
-impl Hints {
+impl ExporterMetadata {
     /// What the model at `path` states, and the files beside it where it states nothing.
     pub fn of(model: &ModelProto, path: &Path) -> Self {
-        let beside = [
-            timm::read(path),
-            transformers::read(path),
-            lists::read(path),
-        ];
-        beside.into_iter().fold(metadata::read(model), Self::or)
+        let beside = [timm::read(path), huggingface::read(path), lists::read(path)];
+        beside.into_iter().fold(onnx_props::read(model), Self::or)
     }
 
     fn or(mut self, other: Self) -> Self {
@@ -78,17 +74,17 @@ impl Hints {
     }
 
     /// The classes of a model that has `count` of them, by the first list that has as many names.
-    pub fn classes(&self, count: usize) -> Option<Hint<Classes>> {
+    pub fn classes(&self, count: usize) -> Option<Stated<Classes>> {
         let list = self.names.iter().find(|list| list.value.len() == count)?;
         let classes = Classes::new(&list.value, &list.source).ok()?;
-        Some(Hint::new(classes, &list.source))
+        Some(Stated::new(classes, &list.source))
     }
 
     /// What the user should know of statements that are not heeded, for a model that has `count` classes.
     pub fn remarks(&self, count: usize) -> Vec<String> {
         let mut remarks = self.unmet.clone();
         if let (Some(list), None) = (self.names.first(), self.classes(count)) {
-            let Hint { value, source } = list;
+            let Stated { value, source } = list;
             let names = value.len();
             remarks.push(format!(
                 "{source} has {names} class names, but the model has {count} classes: they are not heeded"
@@ -109,14 +105,14 @@ impl Hints {
             return (card, Origin::Card);
         }
         let exporter =
-            |hint: &Option<Hint<Preprocessing>>| Some((hint.as_ref()?.value, Origin::Exporter));
+            |hint: &Option<Stated<Preprocessing>>| Some((hint.as_ref()?.value, Origin::Exporter));
         let network = network.map(|known| (known, Origin::Network));
         let found = network
             .filter(|_| is_raw)
             .or_else(|| exporter(&self.range))
             .or(network)
             .or_else(|| exporter(&self.preprocessing))
-            .unwrap_or((Preprocessing::IMAGENET, Origin::Nobody));
+            .unwrap_or((Preprocessing::IMAGENET, Origin::Assumed));
         let (known, origin) = found;
         match &self.order {
             Some(order) => (known.with_channel_order(order.value), origin),
@@ -129,14 +125,14 @@ impl Hints {
 mod tests {
     use super::*;
 
-    fn names(lists: &[(&str, &[&str])]) -> Hints {
+    fn names(lists: &[(&str, &[&str])]) -> ExporterMetadata {
         let list = |(source, names): &(&str, &[&str])| {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
-            Hint::new(names, *source)
+            Stated::new(names, *source)
         };
-        Hints {
+        ExporterMetadata {
             names: lists.iter().map(list).collect(),
-            ..Hints::default()
+            ..ExporterMetadata::default()
         }
     }
 
@@ -163,15 +159,20 @@ mod tests {
 
     #[test]
     fn the_card_comes_first_and_nobody_last() {
-        let units = || Some(Hint::new(Preprocessing::UNITS, "config.json"));
-        let pixels = || Some(Hint::new(Preprocessing::PIXELS, "Image.NominalPixelRange"));
-        let bgr = || Some(Hint::new(ChannelOrder::Bgr, "Image.BitmapPixelFormat"));
+        let units = || Some(Stated::new(Preprocessing::UNITS, "config.json"));
+        let pixels = || {
+            Some(Stated::new(
+                Preprocessing::PIXELS,
+                "Image.NominalPixelRange",
+            ))
+        };
+        let bgr = || Some(Stated::new(ChannelOrder::Bgr, "Image.BitmapPixelFormat"));
         let prepared = |range, preprocessing, order, card, network, raw| {
-            let hints = Hints {
+            let hints = ExporterMetadata {
                 range,
                 preprocessing,
                 order,
-                ..Hints::default()
+                ..ExporterMetadata::default()
             };
             let (found, origin) = hints.prepare(card, network, raw);
             (
@@ -184,11 +185,11 @@ mod tests {
         let (imagenet, half) = (Preprocessing::IMAGENET, Some(Preprocessing::UNITS));
         assert_eq!(
             prepared(None, None, None, None, None, false),
-            (imagenet, rgb, Origin::Nobody)
+            (imagenet, rgb, Origin::Assumed)
         );
         assert_eq!(
             prepared(None, None, bgr(), None, None, false),
-            (imagenet, reversed, Origin::Nobody)
+            (imagenet, reversed, Origin::Assumed)
         );
         assert_eq!(
             prepared(None, units(), None, None, None, false),

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 /// An operator that was decomposed.
 #[derive(Debug, Clone)]
-pub struct Whole {
+pub struct FusedOp {
     pub op: String,
     /// How many learned numbers it has.
     pub parameters: usize,
@@ -16,9 +16,9 @@ pub struct Whole {
 
 /// Those of a network, by the values that they make.
 #[derive(Debug, Clone, Default)]
-pub struct Wholes(HashMap<String, Whole>);
+pub struct FusedOps(HashMap<String, FusedOp>);
 
-impl Wholes {
+impl FusedOps {
     /// The operators of `graph` that may be decomposed.
     pub fn of(graph: &Graph) -> Self {
         let mut found = HashMap::new();
@@ -27,7 +27,7 @@ impl Wholes {
             .iter()
             .filter(|node| decompose::is_fusion(node))
         {
-            let whole = Whole {
+            let whole = FusedOp {
                 op: node.op_type.clone(),
                 parameters: parameters(graph, node),
             };
@@ -38,7 +38,7 @@ impl Wholes {
     }
 
     /// The one that makes `value`.
-    pub fn making(&self, value: &str) -> Option<&Whole> {
+    pub fn producing(&self, value: &str) -> Option<&FusedOp> {
         self.0.get(value)
     }
 }

@@ -6,19 +6,19 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 /// Largest height or width.
-const LARGEST: u32 = 8192;
+const MAX_SIDE: u32 = 8192;
 
 /// Height and width in pixels, each from 1 to 8192.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "[u32; 2]")]
-pub struct Sides {
+pub struct ImageSize {
     height: u32,
     width: u32,
 }
 
-impl Sides {
+impl ImageSize {
     /// What nearly every classifier of photographs was trained with, and is assumed where nobody says anything.
-    pub const USUAL: Self = Self {
+    pub const DEFAULT: Self = Self {
         height: 224,
         width: 224,
     };
@@ -34,21 +34,21 @@ impl Sides {
     }
 }
 
-impl TryFrom<[u32; 2]> for Sides {
+impl TryFrom<[u32; 2]> for ImageSize {
     type Error = String;
 
     fn try_from([height, width]: [u32; 2]) -> Result<Self, String> {
         match [height, width]
             .iter()
-            .all(|side| (1..=LARGEST).contains(side))
+            .all(|side| (1..=MAX_SIDE).contains(side))
         {
             true => Ok(Self { height, width }),
-            false => Err(format!("height and width must be from 1 to {LARGEST}")),
+            false => Err(format!("height and width must be from 1 to {MAX_SIDE}")),
         }
     }
 }
 
-impl FromStr for Sides {
+impl FromStr for ImageSize {
     type Err = String;
 
     /// `224` for a square, `192x256` for 192 rows of 256 columns.
@@ -62,7 +62,7 @@ impl FromStr for Sides {
     }
 }
 
-impl fmt::Display for Sides {
+impl fmt::Display for ImageSize {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} × {}", self.height, self.width)
     }
@@ -74,11 +74,14 @@ mod tests {
 
     #[test]
     fn squares_and_others_are_read() {
-        assert_eq!("224".parse(), Ok(Sides::USUAL));
-        assert_eq!("192x256".parse::<Sides>().unwrap().to_string(), "192 × 256");
-        assert_eq!("1 × 8192".parse::<Sides>().unwrap().width(), 8192);
+        assert_eq!("224".parse(), Ok(ImageSize::DEFAULT));
+        assert_eq!(
+            "192x256".parse::<ImageSize>().unwrap().to_string(),
+            "192 × 256"
+        );
+        assert_eq!("1 × 8192".parse::<ImageSize>().unwrap().width(), 8192);
         for wrong in ["", "x", "0", "8193", "224x", "224x0", "1x2x3", "-1", "big"] {
-            assert!(wrong.parse::<Sides>().is_err(), "{wrong}");
+            assert!(wrong.parse::<ImageSize>().is_err(), "{wrong}");
         }
     }
 }

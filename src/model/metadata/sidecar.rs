@@ -1,13 +1,13 @@
 //! Files that lie beside a model, or, of a model in a folder `onnx`, beside that.
 
-use crate::model::{Error, text as file};
+use crate::model::{Error, text_file};
 use crate::text::{one_line, shown};
 use serde::Deserialize;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Most bytes of such a file.
-const LARGEST: u64 = 8 << 20;
+const MAX_FILE: u64 = 8 << 20;
 
 /// The folders in which they lie.
 pub fn folders(model: &Path) -> impl Iterator<Item = PathBuf> {
@@ -19,7 +19,7 @@ pub fn folders(model: &Path) -> impl Iterator<Item = PathBuf> {
 
 /// The text of a file; `None` if there is none. The error says why it cannot be read, in one line without its name.
 pub fn text(path: &Path) -> Option<Result<String, String>> {
-    let why = match file::read(path, "a description", LARGEST) {
+    let why = match text_file::read(path, "a description", MAX_FILE) {
         Ok(text) => return Some(Ok(text)),
         Err(Error::File { source, .. }) if source.kind() == ErrorKind::NotFound => return None,
         Err(Error::File { source, .. }) => source.to_string(),

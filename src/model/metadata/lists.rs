@@ -1,10 +1,10 @@
 //! Lists of class names that lie beside a model: Custom Vision's and Teachable Machine's `labels.txt`, Darknet's `*.names`.
 
-use super::{Hint, Hints, beside, literal};
+use super::{ExporterMetadata, Stated, py_literal, sidecar};
 use std::path::Path;
 
 /// What follows the model's name in the name of a list that is for it alone.
-const OWN: [&str; 6] = [
+const MODEL_LISTS: [&str; 6] = [
     ".names",
     ".labels",
     ".classes",
@@ -29,25 +29,25 @@ const COMMON: [&str; 11] = [
 ];
 
 /// Most entries of a folder that are looked at.
-const MOST_ENTRIES: usize = 1 << 12;
+const MAX_ENTRIES: usize = 1 << 12;
 
 /// The lists beside the model at `path`, those for it alone first, and which of them cannot be read.
-pub fn read(path: &Path) -> Hints {
+pub fn read(path: &Path) -> ExporterMetadata {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let mut hints = Hints::default();
-    for folder in beside::folders(path) {
-        let own = OWN.map(|ending| format!("{stem}{ending}"));
+    let mut hints = ExporterMetadata::default();
+    for folder in sidecar::folders(path) {
+        let own = MODEL_LISTS.map(|ending| format!("{stem}{ending}"));
         let others = darknet(&folder).into_iter();
         let others = others.filter(|name| !own.contains(name));
         let files = own.iter().cloned().chain(COMMON.map(String::from));
         for file in files.chain(others) {
-            let read = beside::text(&folder.join(&file)).map(|text| {
+            let read = sidecar::text(&folder.join(&file)).map(|text| {
                 names(&text?).ok_or_else(|| "it is no list of class names".to_string())
             });
             match read {
                 None => {}
-                Some(Ok(names)) => hints.names.push(Hint::new(names, file)),
-                Some(Err(why)) => hints.unmet.push(beside::unheeded(&file, &why)),
+                Some(Ok(names)) => hints.names.push(Stated::new(names, file)),
+                Some(Err(why)) => hints.unmet.push(sidecar::unheeded(&file, &why)),
             }
         }
     }
@@ -62,7 +62,7 @@ fn darknet(folder: &Path) -> Vec<String> {
     };
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries
-        .take(MOST_ENTRIES)
+        .take(MAX_ENTRIES)
         .filter_map(|entry| entry.file_name().into_string().ok());
     let mut names: Vec<String> = names.filter(|name| name.ends_with(".names")).collect();
     names.sort();
@@ -76,7 +76,7 @@ pub fn names(text: &str) -> Option<Vec<String>> {
     let is_literal = text.trim_start().starts_with(['{', '[']);
     let lines = || text.lines().map(|line| line.trim().to_owned()).collect();
     let lines = || (!is_literal && !text.is_empty()).then(lines);
-    literal::names(text).or_else(lines)
+    py_literal::names(text).or_else(lines)
 }
 
 #[cfg(test)]

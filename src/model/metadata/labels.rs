@@ -1,6 +1,6 @@
 //! Class names in the `config.json` of Hugging Face's transformers.
 
-use super::literal;
+use super::py_literal;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
@@ -51,6 +51,6 @@ impl Labels {
                 format!("{{{}}}", entries.join(", "))
             }
         };
-        literal::names(&text)
+        py_literal::names(&text)
     }
 }

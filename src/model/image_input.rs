@@ -1,7 +1,8 @@
 //! Where a model takes its picture: which input it is, and of which kind. Whatever its kind, from here on it is float32
 //! (N, channels, height, width).
 
-use super::{Card, Error, InputSize, ModelFile, Origin, Sides, feed};
+use super::axis_order::AxisOrder;
+use super::{Card, Error, ImageSize, InputSize, ModelFile, Origin, extra_inputs};
 use crate::onnx::graph::declared_dims;
 use crate::onnx::names::{self, Renames};
 use crate::onnx::proto::{Dim, NodeProto, TensorProto, ValueInfoProto};
@@ -13,51 +14,32 @@ use std::collections::HashSet;
 /// Most channels that are taken for a picture's.
 const MOST_CHANNELS: i64 = 64;
 
-/// Which axis of the input holds what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Axes {
-    /// Batch, channel, row, column.
-    ChannelsFirst,
-    /// Batch, row, column, channel, as TensorFlow has them.
-    ChannelsLast,
-}
-
-impl Axes {
-    /// Positions of channel, row and column.
-    fn places(self) -> [usize; 3] {
-        match self {
-            Self::ChannelsFirst => [1, 2, 3],
-            Self::ChannelsLast => [3, 1, 2],
-        }
-    }
-}
-
 type Dims = Vec<Option<Dim>>;
 
 /// A model's image input.
 #[derive(Debug)]
-pub struct Picture {
+pub struct ImageInput {
     pub name: String,
     /// The type that the file declares: float32, or uint8 for pixels as they are.
     pub elem: ElementType,
-    axes: Axes,
+    axes: AxisOrder,
     pub size: InputSize,
     /// Who says how high and wide that is.
     pub size_origin: Origin,
     /// Whether the number of pictures can be chosen; else it is 1.
     pub batchable: bool,
     /// The model's further inputs.
-    fed: Vec<TensorProto>,
+    extra_inputs: Vec<TensorProto>,
 }
 
-impl Picture {
+impl ImageInput {
     /// The input that the card names, or the only one that can take a picture; its size is `hint` where neither file nor card
     /// say one.
     ///
     /// # Errors
     /// [`Error::NoImageInput`] if there is none, it is not the only one, or it has other sides than the card says;
     /// [`Error::FurtherInput`] if nobody says what further inputs hold.
-    pub fn find(graph: &Graph, file: &ModelFile, hint: Option<Sides>) -> Result<Self, Error> {
+    pub fn find(graph: &Graph, file: &ModelFile, hint: Option<ImageSize>) -> Result<Self, Error> {
         let no_input = |why: String| Error::NoImageInput {
             path: file.path.clone(),
             why,
@@ -72,8 +54,8 @@ impl Picture {
         let mut candidates: Vec<_> = meant
             .filter_map(|input| Some((input, kind(input).or_else(|| open_kind(graph, input))?)))
             .collect();
-        let is_usual = |(_, axes, dims): &(ElementType, Axes, Dims)| {
-            let channels = &dims[axes.places()[0]];
+        let is_usual = |(_, axes, dims): &(ElementType, AxisOrder, Dims)| {
+            let channels = &dims[axes.positions()[0]];
             matches!(channels, Some(Dim::DimValue(1 | 3)))
         };
         if candidates.iter().any(|(_, kind)| is_usual(kind)) {
@@ -100,12 +82,12 @@ impl Picture {
                 )));
             }
         };
-        let fed = feed::constants(graph, &input.name, file)?;
+        let extra_inputs = extra_inputs::constants(graph, &input.name, file)?;
         let number = |place: usize| match &dims[place] {
             Some(Dim::DimValue(size)) => u32::try_from(*size).ok().filter(|size| *size > 0),
             _ => None,
         };
-        let [channel, row, column] = axes.places();
+        let [channel, row, column] = axes.positions();
         let declared = [number(row), number(column)];
         let (sides, size_origin) = sides(declared, &file.card, hint).map_err(no_input)?;
         Ok(Self {
@@ -119,7 +101,7 @@ impl Picture {
             )?,
             size_origin,
             batchable: !matches!(dims[0], Some(Dim::DimValue(_))),
-            fed,
+            extra_inputs,
         })
     }
 
@@ -147,11 +129,11 @@ impl Picture {
         ];
         let mut result = graph.empty_like();
         result.insert_input(value_info(&self.name, ElementType::F32, &dims))?;
-        for constant in graph.constants().chain(&self.fed) {
+        for constant in graph.constants().chain(&self.extra_inputs) {
             result.insert_constant(constant.clone())?;
         }
         let mut names = Renames::new();
-        if self.axes == Axes::ChannelsLast {
+        if self.axes == AxisOrder::Nhwc {
             let turned = self.turned(graph);
             result.insert_node(NodeProto {
                 op_type: "Transpose".into(),
@@ -186,19 +168,19 @@ impl Picture {
 fn sides(
     declared: [Option<u32>; 2],
     card: &Card,
-    hint: Option<Sides>,
-) -> Result<(Sides, Origin), String> {
+    hint: Option<ImageSize>,
+) -> Result<(ImageSize, Origin), String> {
     let told = card.input_size.or(card.offered_size);
     let usual = told.or(hint).unwrap_or(match declared {
-        [Some(side), None] | [None, Some(side)] => Sides::try_from([side, side])?,
-        _ => Sides::USUAL,
+        [Some(side), None] | [None, Some(side)] => ImageSize::try_from([side, side])?,
+        _ => ImageSize::DEFAULT,
     });
     let [height, width] = declared;
     let sides = [
         height.unwrap_or(usual.height()),
         width.unwrap_or(usual.width()),
     ];
-    let sides = Sides::try_from(sides)?;
+    let sides = ImageSize::try_from(sides)?;
     if let Some(said) = card.input_size.filter(|&said| said != sides) {
         return Err(format!("it takes {sides} pixels, not {said}"));
     }
@@ -206,13 +188,13 @@ fn sides(
         [Some(_), Some(_)] => Origin::Network,
         _ if told.is_some() => Origin::Card,
         _ if hint.is_some() => Origin::Exporter,
-        _ => Origin::Nobody,
+        _ => Origin::Assumed,
     };
     Ok((sides, origin))
 }
 
 /// The type, the order of axes and the dimensions of an input that can take a picture.
-fn kind(input: &ValueInfoProto) -> Option<(ElementType, Axes, Dims)> {
+fn kind(input: &ValueInfoProto) -> Option<(ElementType, AxisOrder, Dims)> {
     let (elem, dims) = four_axes(input)?;
     let extent = |place: usize| match dims[place] {
         Some(Dim::DimValue(extent)) => Some(extent),
@@ -223,15 +205,15 @@ fn kind(input: &ValueInfoProto) -> Option<(ElementType, Axes, Dims)> {
     if numbers.is_some_and(|numbers| numbers <= 3) {
         return None;
     }
-    let usual = |axes: &Axes| matches!(extent(axes.places()[0]), Some(1 | 3));
+    let usual = |axes: &AxisOrder| matches!(extent(axes.positions()[0]), Some(1 | 3));
     // Fewer channels than rows or columns: whatever has more is no picture.
-    let many = |axes: &Axes| {
-        let [channels, row, column] = axes.places().map(extent);
+    let many = |axes: &AxisOrder| {
+        let [channels, row, column] = axes.positions().map(extent);
         let sides = [row, column].into_iter().flatten();
         channels.is_some_and(|count| (2..=MOST_CHANNELS).contains(&count))
             && sides.into_iter().all(|side| channels < Some(side))
     };
-    let orders = [Axes::ChannelsFirst, Axes::ChannelsLast];
+    let orders = [AxisOrder::Nchw, AxisOrder::Nhwc];
     let axes = orders.iter().find(|axes| usual(axes));
     let axes = *axes.or_else(|| orders.iter().find(|axes| many(axes)))?;
     Some((elem, axes, dims))
@@ -247,9 +229,9 @@ fn four_axes(input: &ValueInfoProto) -> Option<(ElementType, Dims)> {
 
 /// As [`kind`], for an input that leaves open how many channels it has, as Hugging Face's files do: the filters of the
 /// convolution that reads it tell.
-fn open_kind(graph: &Graph, input: &ValueInfoProto) -> Option<(ElementType, Axes, Dims)> {
+fn open_kind(graph: &Graph, input: &ValueInfoProto) -> Option<(ElementType, AxisOrder, Dims)> {
     let (elem, mut dims) = four_axes(input)?;
-    let (mut read, mut axes) = (HashSet::from([input.name.as_str()]), Axes::ChannelsFirst);
+    let (mut read, mut axes) = (HashSet::from([input.name.as_str()]), AxisOrder::Nchw);
     let filters = graph.nodes().iter().find_map(|node| {
         if !read.contains(node.input_at(0)?) {
             return None;
@@ -260,7 +242,7 @@ fn open_kind(graph: &Graph, input: &ValueInfoProto) -> Option<(ElementType, Axes
                     .constant(node.input_at(1)?)
                     .map(|filters| (filters, node));
             }
-            "Transpose" if node.ints("perm") == Some(&[0, 3, 1, 2]) => axes = Axes::ChannelsLast,
+            "Transpose" if node.ints("perm") == Some(&[0, 3, 1, 2]) => axes = AxisOrder::Nhwc,
             "Add" | "Cast" | "Div" | "Identity" | "Mul" | "Pad" | "Sub" => {}
             _ => return None,
         }
@@ -268,7 +250,7 @@ fn open_kind(graph: &Graph, input: &ValueInfoProto) -> Option<(ElementType, Axes
         None
     });
     let (filters, node) = filters?;
-    let [channel, ..] = axes.places();
+    let [channel, ..] = axes.positions();
     if matches!(dims[channel], Some(Dim::DimValue(_))) {
         return None;
     }
@@ -281,12 +263,9 @@ fn open_kind(graph: &Graph, input: &ValueInfoProto) -> Option<(ElementType, Axes
     Some((elem, axes, dims))
 }
 
-/// How the axes of an input that can take a picture are called.
-pub(super) fn layout(input: &ValueInfoProto) -> Option<&'static str> {
-    kind(input).map(|(_, axes, _)| match axes {
-        Axes::ChannelsFirst => "NCHW",
-        Axes::ChannelsLast => "NHWC",
-    })
+/// The axis order of an input that can take a picture.
+pub(super) fn axis_order(input: &ValueInfoProto) -> Option<AxisOrder> {
+    kind(input).map(|(_, axes, _)| axes)
 }
 
 /// A few names of inputs.
