@@ -23,7 +23,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 use ziggurat::home::Home;
 use ziggurat::model::{self, ModelSource, card};
-use ziggurat::near::{did_you_mean, nearest};
+use ziggurat::suggest::{did_you_mean, suggestions};
 
 /// See what an ONNX image classifier has learned.
 #[derive(Parser)]
@@ -94,7 +94,7 @@ fn unknown_word(home: &Home, word: &str) -> Option<String> {
         return None;
     };
     let known = [commands(), card::names(home)].concat();
-    let near = nearest(word, known.iter().map(String::as_str));
+    let near = suggestions(word, known.iter().map(String::as_str));
     let advice = match near.is_empty() {
         true => "; see --help; for a file give a path or a name ending in .onnx".into(),
         false => did_you_mean(&near),

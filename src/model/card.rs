@@ -10,10 +10,10 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::classes::harmless;
-use super::near::{did_you_mean, nearest};
 use super::text_file;
 use super::{Activation, Classes, Error, ImageSize, Preprocessing, zoo};
 use crate::home::Home;
+use crate::suggest::{did_you_mean, suggestions};
 
 /// Most bytes a card may have; class names may stand in it.
 const MAX_CARD: u64 = 8 << 20;
@@ -196,7 +196,7 @@ pub fn by_name(home: &Home, name: &str) -> Result<Named, Error> {
     let published = published().iter().find(|known| known.card.name == name);
     published.map(Named::Published).ok_or_else(|| {
         let known = names(home);
-        let near = nearest(name, known.iter().map(String::as_str));
+        let near = suggestions(name, known.iter().map(String::as_str));
         Error::UnknownModel {
             name: harmless(name),
             suggestion: did_you_mean(&near),

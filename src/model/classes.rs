@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::near::{did_you_mean, nearest};
 use super::text_file;
 use super::{Error, prefixes};
+use crate::suggest::{did_you_mean, suggestions};
 
 /// Most bytes a list of class names may have.
 const MAX_FILE: u64 = 8 << 20;
@@ -195,7 +195,7 @@ impl Classes {
     fn unknown(&self, name: String) -> Error {
         let candidates: BTreeSet<&str> =
             self.names.iter().flat_map(|name| synonyms(name)).collect();
-        let suggestion = did_you_mean(&nearest(&name, candidates.into_iter()));
+        let suggestion = did_you_mean(&suggestions(&name, candidates.into_iter()));
         Error::UnknownClass { name, suggestion }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::layer_filter::LayerFilter;
 use super::layout::Layout;
-use super::{Error, Network, near};
+use super::{Error, Network};
 use crate::autodiff::differentiability::{Differentiability, analyze};
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{ElementType, Graph, INTERNAL_PREFIX};
+use crate::suggest;
 
 /// One value that can be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,10 +105,11 @@ pub fn find<'a>(layers: &'a [Layer], name: &str) -> Result<&'a Layer, Error> {
             // A channel of it, as targets write one.
             let of_channel = name.rsplit_once(':').map(|(layer, _)| layer);
             let exact = names().find(|known| Some(*known) == of_channel);
-            let near = exact.map_or_else(|| near::nearest(name, names()), |exact| vec![exact]);
+            let near =
+                exact.map_or_else(|| suggest::suggestions(name, names()), |exact| vec![exact]);
             Error::UnknownLayer {
                 name: name.into(),
-                suggestion: near::did_you_mean(&near),
+                suggestion: suggest::did_you_mean(&near),
             }
         })
 }

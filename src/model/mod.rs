@@ -44,8 +44,6 @@ pub mod summary;
 mod text_file;
 pub mod zoo;
 
-use crate::near;
-
 pub use activation::Activation;
 pub use card::Card;
 pub use class_scores::ClassScores;

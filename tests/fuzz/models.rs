@@ -96,7 +96,7 @@ pub fn model(opset: i64, nodes: Vec<NodeProto>, constants: Vec<TensorProto>) -> 
 }
 
 /// The classifier whose scores are what a problem's graph makes of the first pixels of the picture.
-fn classifier(problem: &crate::finite::Problem) -> ModelProto {
+fn classifier(problem: &crate::central_differences::Problem) -> ModelProto {
     let outputs: Vec<_> = problem
         .outputs
         .iter()

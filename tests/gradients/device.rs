@@ -1,7 +1,7 @@
 //! Every rule's gradient graph on the devices beside the CPU that work here, against the CPU's own.
 
 use crate::cases;
-use crate::finite::{Numeric, differentiable};
+use crate::central_differences::{Numeric, differentiable};
 use ndarray::ArrayD;
 use std::collections::HashMap;
 use ziggurat::autodiff::lowering::basic::without_rare_operators;

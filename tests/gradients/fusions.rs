@@ -1,7 +1,7 @@
 //! Taking fused operators apart changes no value, and says why where it cannot be done.
 
 use crate::cases;
-use crate::finite::{DEVICES, Fill, Numeric, Problem, differentiable, gradients, run};
+use crate::central_differences::{DEVICES, Fill, Numeric, Problem, differentiable, gradients, run};
 use ziggurat::autodiff::Options;
 use ziggurat::onnx::{Builder, ElementType};
 

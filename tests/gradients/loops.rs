@@ -1,6 +1,6 @@
 //! Loops whose condition counts, and what is said of those that cannot be counted.
 
-use crate::structure::{DIMS, model, node, ops, subgraph, taken_apart};
+use crate::control_flow::{DIMS, model, node, ops, subgraph, taken_apart};
 use std::time::{Duration, Instant};
 use ziggurat::autodiff::differentiability::analyze;
 use ziggurat::onnx::passes::control_flow;

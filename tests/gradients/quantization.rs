@@ -1,6 +1,6 @@
 //! Rounding to levels and back: differences see steps, so what is checked is the gradient of the same network unrounded.
 
-use crate::finite::{DEVICES, Fill, Problem, gradients};
+use crate::central_differences::{DEVICES, Fill, Problem, gradients};
 use ndarray::{ArrayD, IxDyn};
 use ziggurat::autodiff::Options;
 use ziggurat::onnx::proto::TensorProto;

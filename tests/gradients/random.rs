@@ -1,6 +1,6 @@
 //! Random small graphs: whatever is composed of ops with rules must agree with central differences.
 
-use crate::finite::{DEVICES, Fill, Kink, Numeric, Problem, random};
+use crate::central_differences::{DEVICES, Fill, Kink, Numeric, Problem, random};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rand_chacha::ChaCha8Rng;

@@ -1,7 +1,7 @@
 //! What the sweep refuses, and what it says then.
 
-use crate::finite::{Fill, Problem, differentiable, gradients, run};
-use crate::structure::{node, subgraph};
+use crate::central_differences::{Fill, Problem, differentiable, gradients, run};
+use crate::control_flow::{node, subgraph};
 use ziggurat::autodiff::differentiability::{Differentiability, analyze};
 use ziggurat::autodiff::{Options, gradient};
 use ziggurat::onnx::proto::{GraphProto, TensorProto};

@@ -1,6 +1,6 @@
 //! Scans: what comes out of them is the same before and after they are written out, and can be differentiated.
 
-use crate::structure::{DIMS, model, node, ops, subgraph, taken_apart};
+use crate::control_flow::{DIMS, model, node, ops, subgraph, taken_apart};
 use ziggurat::onnx::proto::{AttributeProto, GraphProto, ModelProto, TensorProto};
 use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
 use ziggurat::onnx::{Attribute, ElementType, Graph};

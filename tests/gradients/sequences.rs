@@ -1,6 +1,6 @@
 //! Sequences and optional values: what comes out is the same before and after they are resolved, and can be differentiated.
 
-use crate::structure::{DIMS, model, node, ops, subgraph, taken_apart};
+use crate::control_flow::{DIMS, model, node, ops, subgraph, taken_apart};
 use ziggurat::onnx::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
 use ziggurat::onnx::{Attribute, ElementType, Graph, proto};

@@ -1,7 +1,7 @@
 use super::*;
 use crate::ascent::{Kind, Objective, Settings, Unit};
 use crate::home::Home;
-use crate::value::Value;
+use crate::setting_value::SettingValue;
 use std::fs;
 
 fn spec(class: usize, steps: u32) -> Spec {
@@ -51,9 +51,9 @@ fn what_a_batch_must_share_is_what_the_ascent_says() {
     for key in ascent::BATCH_SETTINGS {
         let mut other = spec(1, 9);
         let other_value = match other.settings.get(key).unwrap() {
-            Value::Number(number) => Value::Number(number + 1.0),
-            Value::Text(name) if name == "log-probability" => "logit".into(),
-            Value::Text(_) => "hires-cam".into(),
+            SettingValue::Number(number) => SettingValue::Number(number + 1.0),
+            SettingValue::Text(name) if name == "log-probability" => "logit".into(),
+            SettingValue::Text(_) => "hires-cam".into(),
         };
         assert!(other.settings.set(key, other_value).is_ok(), "{key}");
         assert!(!shares_steps(&spec(0, 9), &other), "{key}");

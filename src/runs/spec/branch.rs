@@ -5,7 +5,7 @@
 use super::{Spec, has_known_settings, known};
 use crate::ascent::{Settings, Stage, fixed_difference, why_fixed};
 use crate::runs::words;
-use crate::value::Value;
+use crate::setting_value::SettingValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -61,7 +61,7 @@ impl fmt::Display for BranchPoint {
 pub(super) struct Written {
     id: String,
     step: usize,
-    settings: BTreeMap<String, Value>,
+    settings: BTreeMap<String, SettingValue>,
 }
 
 impl Spec {

@@ -13,7 +13,7 @@ mod reductions;
 mod resizing;
 mod sampling;
 
-use crate::finite::{Fill, Problem, random};
+use crate::central_differences::{Fill, Problem, random};
 use Operand::{Again, Flag, Missing, Number};
 pub use attention::cumulated_attention;
 use rand_chacha::ChaCha8Rng;

@@ -1,16 +1,16 @@
-//! How a hostile model is made: few numbers, so that it can be made again elsewhere, or with less.
+//! A hostile model as a few numbers, from which it can be built again elsewhere, or with fewer changes.
 
-use crate::dice::Dice;
-use crate::journey::Journey;
 use crate::models;
 use crate::mutation::{self, extremes};
+use crate::pipeline::Pipeline;
+use crate::rng::Rng;
 use std::sync::OnceLock;
 use ziggurat::onnx::proto::ModelProto;
 
-/// How to make a hostile model: which model to begin with, and what is changed of it.
+/// A hostile model: the initial model, and the changes to it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Recipe {
-    pub journey: Journey,
+pub struct TestCase {
+    pub pipeline: Pipeline,
     pub model: usize,
     pub changes: Vec<Change>,
 }
@@ -18,20 +18,20 @@ pub struct Recipe {
 /// One change.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Change {
-    /// What dice of this seed say: once in eight times of the file's bytes, after all those of messages.
+    /// Random changes of this seed: with probability 1/8 of the bytes of the file, otherwise of its messages.
     Random(u64),
     /// The extreme of this number (see [`extremes`]).
     Extreme(usize),
 }
 
-/// The models to begin with, and what is known of all of them.
+/// The initial models, and the attributes of all of them.
 pub struct Corpus {
     pub models: Vec<ModelProto>,
     attributes: extremes::Attributes,
 }
 
 impl Corpus {
-    /// The one that recipes are made from.
+    /// The corpus of all test cases.
     pub fn get() -> &'static Self {
         static CORPUS: OnceLock<Corpus> = OnceLock::new();
         CORPUS.get_or_init(|| {
@@ -42,12 +42,12 @@ impl Corpus {
     }
 
     /// Every extreme of every model.
-    pub fn extremes(&self, journey: Journey) -> impl Iterator<Item = Recipe> {
+    pub fn extremes(&self, pipeline: Pipeline) -> impl Iterator<Item = TestCase> {
         let counts = self.models.iter().enumerate();
         let counts = counts.map(|(model, proto)| (model, extremes::count(proto, &self.attributes)));
         counts.flat_map(move |(model, count)| {
-            (0..count).map(move |index| Recipe {
-                journey,
+            (0..count).map(move |index| TestCase {
+                pipeline,
                 model,
                 changes: vec![Change::Extreme(index)],
             })
@@ -55,12 +55,12 @@ impl Corpus {
     }
 }
 
-impl Recipe {
-    pub fn random(journey: Journey, models: usize, dice: &mut Dice) -> Self {
-        let model = dice.below(models);
-        let changes = (0..1 + dice.below(5)).map(|_| Change::Random(dice.number()));
+impl TestCase {
+    pub fn random(pipeline: Pipeline, models: usize, rng: &mut Rng) -> Self {
+        let model = rng.below(models);
+        let changes = (0..1 + rng.below(5)).map(|_| Change::Random(rng.number()));
         Self {
-            journey,
+            pipeline,
             model,
             changes: changes.collect(),
         }
@@ -73,7 +73,7 @@ impl Recipe {
         });
         format!(
             "{} {}{}",
-            u8::from(self.journey == Journey::Whole),
+            u8::from(self.pipeline == Pipeline::EndToEnd),
             self.model,
             changes.collect::<String>()
         )
@@ -81,9 +81,9 @@ impl Recipe {
 
     pub fn read(line: &str) -> Option<Self> {
         let mut words = line.split_whitespace();
-        let journey = match words.next()?.parse().ok()? {
-            0u8 => Journey::Alone,
-            _ => Journey::Whole,
+        let pipeline = match words.next()?.parse().ok()? {
+            0u8 => Pipeline::Passes,
+            _ => Pipeline::EndToEnd,
         };
         let model = words.next()?.parse().ok()?;
         let change = |word: &str| match word.strip_prefix("extreme:") {
@@ -91,7 +91,7 @@ impl Recipe {
             None => Some(Change::Random(word.parse().ok()?)),
         };
         Some(Self {
-            journey,
+            pipeline,
             model,
             changes: words.map(change).collect::<Option<_>>()?,
         })
@@ -101,19 +101,19 @@ impl Recipe {
     pub fn file(&self) -> Vec<u8> {
         let corpus = Corpus::get();
         let mut model = corpus.models[self.model].clone();
-        let mut of_bytes = Vec::new();
+        let mut byte_seeds = Vec::new();
         for change in &self.changes {
             match *change {
-                Change::Random(seed) if seed % 8 == 0 => of_bytes.push(seed),
+                Change::Random(seed) if seed % 8 == 0 => byte_seeds.push(seed),
                 Change::Random(seed) => {
-                    mutation::change(&mut model, &corpus.models, &mut Dice::new(seed));
+                    mutation::change(&mut model, &corpus.models, &mut Rng::new(seed));
                 }
                 Change::Extreme(index) => extremes::put(&mut model, index, &corpus.attributes),
             }
         }
         let mut bytes = prost::Message::encode_to_vec(&model);
-        for seed in of_bytes {
-            mutation::change_bytes(&mut bytes, &mut Dice::new(seed));
+        for seed in byte_seeds {
+            mutation::change_bytes(&mut bytes, &mut Rng::new(seed));
         }
         bytes
     }

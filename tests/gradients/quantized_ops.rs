@@ -1,6 +1,6 @@
 //! Operators on levels: their gradients are those of the operators on numbers.
 
-use crate::finite::{Fill, Problem, differentiable, gradients, run};
+use crate::central_differences::{Fill, Problem, differentiable, gradients, run};
 use crate::quantization::levels;
 use ndarray::ArrayD;
 use ziggurat::autodiff::Options;

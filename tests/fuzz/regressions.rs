@@ -1,28 +1,32 @@
-//! What campaigns found, one test each. Every one of these ended the program once.
+//! Regression tests of findings of the fuzz campaigns. Each of these models once ended the process.
 
 use crate::campaign::{Verdict, judged};
-use crate::journey::Journey;
 use crate::models::{self, node};
+use crate::pipeline::Pipeline;
 use ziggurat::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
 use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{Attribute, ElementType, Types, ValueType};
 
-/// What the program says of a model whose values are said to have these dimensions.
-fn told(nodes: Vec<NodeProto>, constants: Vec<TensorProto>, values: &[(&str, &[usize])]) -> String {
+/// The error message of the passes for a model whose values have these dimensions.
+fn pass_message(
+    nodes: Vec<NodeProto>,
+    constants: Vec<TensorProto>,
+    values: &[(&str, &[usize])],
+) -> String {
     let of = |&(name, dims): &(&str, &[usize])| {
         let (elem, dims) = (ElementType::F32, dims.to_vec());
         (name.to_owned(), ValueType { elem, dims })
     };
     let shapes: Types = values.iter().map(of).collect();
     message(
-        Journey::Alone,
+        Pipeline::Passes,
         &models::model(18, nodes, constants),
         &shapes,
     )
 }
 
-fn message(journey: Journey, model: &ModelProto, shapes: &Types) -> String {
-    match judged(journey, &prost::Message::encode_to_vec(model), shapes) {
+fn message(pipeline: Pipeline, model: &ModelProto, shapes: &Types) -> String {
+    match judged(pipeline, &prost::Message::encode_to_vec(model), shapes) {
         Verdict::Fine(Err(message)) => message,
         other => panic!("{other:?}"),
     }
@@ -42,14 +46,14 @@ fn parts_of_fewer_axes_than_the_whole() {
         &["logits"],
         vec![Attribute::Int(1).named("axis")],
     );
-    let told = told(
+    let message = pass_message(
         vec![join],
         vec![],
         &[("image", &[48]), ("logits", &[1, 6, 4, 4])],
     );
     assert!(
-        told.contains("(Concat) cannot be differentiated: its input 0 has 1 axes"),
-        "{told}"
+        message.contains("(Concat) cannot be differentiated: its input 0 has 1 axes"),
+        "{message}"
     );
 }
 
@@ -57,8 +61,11 @@ fn parts_of_fewer_axes_than_the_whole() {
 fn a_slice_of_fewer_axes_than_it_is_of() {
     let slice = node("Slice", &["image", "from", "to"], &["logits"], vec![]);
     let places = vec![ints("from", &[0]), ints("to", &[1])];
-    let told = told(vec![slice], places, &[IMAGE, ("logits", &[1, 3])]);
-    assert!(told.contains("(Slice) cannot be differentiated"), "{told}");
+    let message = pass_message(vec![slice], places, &[IMAGE, ("logits", &[1, 3])]);
+    assert!(
+        message.contains("(Slice) cannot be differentiated"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -70,14 +77,14 @@ fn pools_over_what_has_no_rows() {
         "AveragePool",
         "LpPool",
     ] {
-        let told = told(
+        let message = pass_message(
             vec![node(pool, &["image"], &["logits"], vec![])],
             vec![],
             &[("image", &[3]), ("logits", &[3])],
         );
         assert!(
-            told.contains("cannot be differentiated: its input 0 has 1 axes"),
-            "{told}"
+            message.contains("cannot be differentiated: its input 0 has 1 axes"),
+            "{message}"
         );
     }
 }
@@ -90,8 +97,11 @@ fn products_of_what_is_no_matrix() {
         &[("image", &[]), ("logits", &[])],
         &[("image", &[2, 2]), ("logits", &[2])],
     ] {
-        let told = told(product("image"), vec![], values);
-        assert!(told.contains("(MatMul) cannot be differentiated"), "{told}");
+        let message = pass_message(product("image"), vec![], values);
+        assert!(
+            message.contains("(MatMul) cannot be differentiated"),
+            "{message}"
+        );
     }
 }
 
@@ -109,12 +119,12 @@ fn more_classes_than_anyone_can_list() {
     ziggurat::runtime::testing::library();
     // ONNX Runtime believes the dimensions until it runs the node.
     let model = repeated(&[1, (1 << 20) + 1]);
-    let problem = message(Journey::Whole, &model, &Types::default());
+    let problem = message(Pipeline::EndToEnd, &model, &Types::default());
     assert!(problem.contains("no class scores"), "{problem}");
     // Dimensions that are not known are no classes: such a model has layers alone.
     for count in [9_205_357_642_640_261_119, i64::MAX] {
         let bytes = prost::Message::encode_to_vec(&repeated(&[1, count]));
-        let verdict = judged(Journey::Whole, &bytes, &Types::default());
+        let verdict = judged(Pipeline::EndToEnd, &bytes, &Types::default());
         assert!(matches!(verdict, Verdict::Fine(_)), "{verdict:?}");
     }
 }
@@ -126,12 +136,15 @@ fn padding_and_steps_beyond_all_numbers() {
         for way in ["constant", "edge", "reflect", "wrap"] {
             let pad = node("Pad", &["image", "amounts"], &["logits"], mode(way));
             let amounts = ints("amounts", &[0, 0, 0, amount, 0, 0, 0, 0]);
-            let told = told(
+            let message = pass_message(
                 vec![pad],
                 vec![amounts],
                 &[IMAGE, ("logits", &[1, 3, 4, 4])],
             );
-            assert!(told.contains("(Pad) cannot be differentiated"), "{told}");
+            assert!(
+                message.contains("(Pad) cannot be differentiated"),
+                "{message}"
+            );
         }
     }
     for step in [i64::MIN, i64::MAX, 1 << 40] {
@@ -143,8 +156,11 @@ fn padding_and_steps_beyond_all_numbers() {
         );
         let numbers = [("from", 0), ("to", i64::MAX), ("axis", 3), ("step", step)];
         let constants = numbers.map(|(name, number)| ints(name, &[number])).into();
-        let told = told(vec![slice], constants, &[IMAGE, ("logits", &[1, 3, 4, 4])]);
-        assert!(told.contains("(Slice) cannot be differentiated"), "{told}");
+        let message = pass_message(vec![slice], constants, &[IMAGE, ("logits", &[1, 3, 4, 4])]);
+        assert!(
+            message.contains("(Slice) cannot be differentiated"),
+            "{message}"
+        );
     }
 }
 
@@ -158,7 +174,7 @@ fn windows_larger_than_what_they_slide_over() {
         node("Flatten", &["pool"], &["logits"], vec![]),
     ];
     let message = message(
-        Journey::Whole,
+        Pipeline::EndToEnd,
         &models::model(18, nodes, vec![]),
         &Types::default(),
     );
@@ -205,7 +221,7 @@ fn parts_of_what_is_smaller_than_nothing() {
         ];
         let constants = places.into_iter().chain([constant]).collect();
         let model = models::model(18, nodes, constants);
-        let message = message(Journey::Whole, &model, &Types::default());
+        let message = message(Pipeline::EndToEnd, &model, &Types::default());
         let expected = format!("({op}) makes something smaller than nothing");
         assert!(message.contains(&expected), "{message}");
     }
@@ -254,7 +270,7 @@ fn parts_of_what_is_smaller_than_nothing_within_a_branch() {
         nodes.push(node("Flatten", &[&last], &["logits"], vec![]));
         let constants = [("from", 0), ("to", 1), ("axis", 2)].map(|(name, at)| ints(name, &[at]));
         let model = models::model(18, nodes, constants.into());
-        let message = message(Journey::Whole, &model, &Types::default());
+        let message = message(Pipeline::EndToEnd, &model, &Types::default());
         let expected = "(If) makes something smaller than nothing";
         assert!(message.contains(expected), "{message}");
     }
@@ -291,7 +307,7 @@ fn a_deep_nest_of_branches_that_are_decided_already() {
     }
     let model = models::model(18, nodes, vec![TensorProto::from_bool("yes", true)]);
     let bytes = prost::Message::encode_to_vec(&model);
-    let verdict = judged(Journey::Whole, &bytes, &Types::default());
+    let verdict = judged(Pipeline::EndToEnd, &bytes, &Types::default());
     assert!(matches!(verdict, Verdict::Fine(Ok(()))), "{verdict:?}");
 }
 
@@ -307,7 +323,7 @@ fn fewer_parts_than_are_split_off() {
         node("Flatten", &["c"], &["logits"], vec![]),
     ];
     let model = models::model(18, nodes, vec![]);
-    let message = message(Journey::Whole, &model, &Types::default());
+    let message = message(Pipeline::EndToEnd, &model, &Types::default());
     let expected = "node \"a\" (Split) has num_outputs = 2 and 3 outputs";
     assert!(message.contains(expected), "{message}");
 }
@@ -352,7 +368,7 @@ fn a_last_input_that_is_not_given() {
         let mut model = models::model(20, [nodes, vec![scores]].concat(), constants);
         model.opset_import.retain(|import| import.domain != "local");
         let bytes = prost::Message::encode_to_vec(&model);
-        let verdict = judged(Journey::Whole, &bytes, &Types::default());
+        let verdict = judged(Pipeline::EndToEnd, &bytes, &Types::default());
         assert!(matches!(verdict, Verdict::Fine(Ok(()))), "{verdict:?}");
     }
 }
@@ -366,7 +382,7 @@ fn a_batch_that_no_memory_holds() {
         &["logits"],
         vec![Attribute::Int(2).named("batch_dims")],
     );
-    let told = told(
+    let message = pass_message(
         vec![take],
         vec![TensorProto::from_i64("places", &[2, 2, 2, 1], &[0; 8])],
         &[
@@ -375,7 +391,7 @@ fn a_batch_that_no_memory_holds() {
         ],
     );
     let expected = "it needs a constant of dimensions [2, 1073741824], which is too large";
-    assert!(told.contains(expected), "{told}");
+    assert!(message.contains(expected), "{message}");
 }
 
 /// As many numbers as places were multiplied, squared.
@@ -383,14 +399,14 @@ fn a_batch_that_no_memory_holds() {
 fn products_over_what_is_too_long_of_nothing() {
     let attributes = vec![Attribute::Int(0).named("keepdims")];
     let product = node("ReduceProd", &["image", "axes"], &["logits"], attributes);
-    let told = told(
+    let message = pass_message(
         vec![product],
         vec![ints("axes", &[1])],
         &[("image", &[0, 1 << 30]), ("logits", &[0])],
     );
     assert!(
-        told.contains("the product of 1073741824 elements is too large"),
-        "{told}"
+        message.contains("the product of 1073741824 elements is too large"),
+        "{message}"
     );
 }
 
@@ -398,7 +414,7 @@ fn products_over_what_is_too_long_of_nothing() {
 #[test]
 fn loops_that_become_too_many_nodes() {
     let bytes = prost::Message::encode_to_vec(&models::nested_loops(1 << 16));
-    let verdict = judged(Journey::Alone, &bytes, &Types::default());
+    let verdict = judged(Pipeline::Passes, &bytes, &Types::default());
     assert!(matches!(verdict, Verdict::Fine(_)), "{verdict:?}");
 }
 
@@ -412,7 +428,7 @@ fn fewer_than_no_batch_axes() {
     ];
     let places = TensorProto::from_i64("places", &[1, 2], &[0, 1]);
     let model = models::model(18, nodes, vec![places]);
-    let message = message(Journey::Whole, &model, &Types::default());
+    let message = message(Pipeline::EndToEnd, &model, &Types::default());
     let expected = "node \"some\" (GatherND) has batch_dims = -2";
     assert!(message.contains(expected), "{message}");
 }
@@ -427,13 +443,13 @@ fn a_kernel_that_is_not_that_of_the_filters() {
         Attribute::Int(3).named("group"),
     ];
     let filters = TensorProto::from_floats("filters", &[3, 1, 1, 1], ElementType::F32, &[1.0; 3]);
-    let told = told(
+    let message = pass_message(
         vec![node("Conv", &["image", "filters"], &["logits"], attributes)],
         vec![filters.unwrap()],
         &[IMAGE, ("logits", &[1, 3, 2, 2])],
     );
     let expected = "its kernel_shape is [3, 3], and its filters are [1, 1]";
-    assert!(told.contains(expected), "{told}");
+    assert!(message.contains(expected), "{message}");
 }
 
 /// ONNX Runtime went through all of a pool's window, for every place, also what lies outside of the picture. The gradient of
@@ -454,7 +470,7 @@ fn windows_beyond_all_measure() {
             node("Flatten", &["made"], &["logits"], vec![]),
         ];
         let model = models::model(18, nodes, vec![]);
-        let message = message(Journey::Whole, &model, &Types::default());
+        let message = message(Pipeline::EndToEnd, &model, &Types::default());
         let expected = format!("({op}) has windows of {window}");
         assert!(message.contains(&expected), "{message}");
     }

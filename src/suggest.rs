@@ -1,24 +1,25 @@
-//! What someone may have meant by a name that does not exist. For every room that reads names people type.
+//! Suggestions for mistyped names.
 
-/// Most names that are suggested.
-const SUGGESTIONS: usize = 3;
+/// Maximum number of suggestions.
+const MAX_SUGGESTIONS: usize = 3;
 
-/// How alike two names must be, from 0 to 1, to be worth a suggestion.
-const ALIKE: f64 = 0.6;
+/// Minimum similarity of a suggestion, 0 to 1.
+const MIN_SIMILARITY: f64 = 0.6;
 
-/// Longest name that is compared; the effort grows with the square of the length.
+/// Maximum compared length in characters; the cost grows with its square.
 const MAX_COMPARED: usize = 64;
 
-/// Up to three of `names` that are most like `wanted`, the nearest first: by edit distance, or because they contain it.
-pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+/// Up to three of `names` that are most similar to `wanted`, in descending order: by edit distance, or because they contain
+/// it.
+pub fn suggestions<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = comparable(wanted);
     let mut ranked: Vec<(f64, &str)> = names
-        .map(|name| (likeness(&wanted, &comparable(name)), name))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .map(|name| (similarity(&wanted, &comparable(name)), name))
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     ranked.dedup_by_key(|(_, name)| *name);
-    ranked.truncate(SUGGESTIONS);
+    ranked.truncate(MAX_SUGGESTIONS);
     ranked.into_iter().map(|(_, name)| name).collect()
 }
 
@@ -39,9 +40,9 @@ fn comparable(name: &str) -> String {
         .to_lowercase()
 }
 
-fn likeness(wanted: &str, name: &str) -> f64 {
+fn similarity(wanted: &str, name: &str) -> f64 {
     let edits = strsim::normalized_damerau_levenshtein(wanted, name);
-    // A word that is there as it was typed counts more, the more of the name it makes up.
+    // A name that contains the word scores higher the more of the name it makes up.
     let share = wanted.len() as f64 / name.len().max(1) as f64;
     if wanted.len() >= 3 && name.contains(wanted) {
         edits.max(0.7 + 0.3 * share)
@@ -57,16 +58,16 @@ mod tests {
     #[test]
     fn a_slip_of_the_finger_finds_the_name() {
         let names = ["flamingo", "flame", "tench", "crane"];
-        assert_eq!(nearest("flamigo", names.into_iter())[0], "flamingo");
-        assert_eq!(nearest("Flaimngo", names.into_iter())[0], "flamingo");
-        assert!(nearest("zzzzzz", names.into_iter()).is_empty());
+        assert_eq!(suggestions("flamigo", names.into_iter())[0], "flamingo");
+        assert_eq!(suggestions("Flaimngo", names.into_iter())[0], "flamingo");
+        assert!(suggestions("zzzzzz", names.into_iter()).is_empty());
     }
 
     #[test]
     fn a_part_of_a_name_finds_it() {
         let names = ["tabby cat", "tiger cat", "dog"];
         assert_eq!(
-            nearest("cat", names.into_iter()),
+            suggestions("cat", names.into_iter()),
             ["tabby cat", "tiger cat"]
         );
     }

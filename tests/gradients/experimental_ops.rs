@@ -1,6 +1,6 @@
 //! Operators that were experimental once and are gone since: the differences are those of ONNX Runtime's old kernels.
 
-use crate::finite::{Fill, Problem, differentiable, run};
+use crate::central_differences::{Fill, Problem, differentiable, run};
 use ziggurat::onnx::{Attribute, ElementType};
 
 #[test]

@@ -1,6 +1,6 @@
-//! What happens to a model file before its gradient runs. Two journeys: *alone*, all that this program does by itself,
-//! with the dimensions that the unchanged model's values have; and *whole*, as the command line goes, with ONNX Runtime
-//! folding constants and telling dimensions.
+//! The processing of a model file up to its gradient, in two pipelines: *passes* runs only this program's own passes, with
+//! the dimensions of the unchanged model; *end to end* does what the command line does, where ONNX Runtime folds constants
+//! and infers dimensions.
 
 use crate::models::WEIGHTS;
 use std::path::Path;
@@ -10,7 +10,7 @@ use ziggurat::autodiff::differentiability::{Differentiability, analyze};
 use ziggurat::autodiff::{self, Device, Options};
 use ziggurat::model::{ModelSource, Network};
 use ziggurat::onnx::passes::{
-    control_flow, decompose, fuse_batch_norm, inline_functions, sequences, to_float32,
+    control_flow, decompose, fuse_batch_norm, inline_functions, polyfill, sequences, to_float32,
     upgrade_opset,
 };
 use ziggurat::onnx::proto::{ModelProto, TensorProto};
@@ -20,14 +20,16 @@ use ziggurat::runtime::{self, folding};
 
 use ndarray::Array4;
 
-/// Which way a model goes.
+/// How a model is processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Journey {
-    Alone,
-    Whole,
+pub enum Pipeline {
+    /// The passes of this program, without ONNX Runtime.
+    Passes,
+    /// As the command line.
+    EndToEnd,
 }
 
-/// Puts a model and what may lie beside it into a folder.
+/// Writes a model and a file of external data into a folder.
 pub fn put(folder: &Path, bytes: &[u8]) {
     let weights = folder.join("weights.bin");
     if !weights.exists() {
@@ -36,40 +38,44 @@ pub fn put(folder: &Path, bytes: &[u8]) {
     std::fs::write(folder.join("model.onnx"), bytes).expect("the folder is the test's own");
 }
 
-/// The types of a valid model's values once it is in today's form.
+/// The types of the values of a valid model after normalization.
 pub fn types(model: &ModelProto) -> Result<Types, String> {
-    let graph = modern(model.clone()).map_err(|error| error.to_string())?;
+    let graph = normalize(model.clone()).map_err(|error| error.to_string())?;
     let found = (|| {
         let shapes = folding::shapes(&graph, &[])?;
-        let apart = decompose::decompose(&graph, &shapes)?;
-        folding::shapes(&apart, &[])
+        let decomposed = decompose::decompose(&graph, &shapes)?;
+        folding::shapes(&decomposed, &[])
     })();
     found.map_err(|error: runtime::Error| error.to_string())
 }
 
-fn modern(model: ModelProto) -> Result<Graph, ziggurat::onnx::Error> {
+/// The passes before shape inference, as in `ziggurat::model::passes`.
+fn normalize(model: ModelProto) -> Result<Graph, ziggurat::onnx::Error> {
     let model = upgrade_opset::upgrade(to_float32::to_float32(model)?)?;
-    Graph::new(inline_functions::inline(model)?)
+    Graph::new(inline_functions::inline(polyfill::define_missing_ops(
+        model,
+    ))?)
 }
 
-/// What became of a model: said by the program, or reached.
-pub type Told = Result<(), String>;
+/// Success, or the error message of the program.
+pub type Outcome = Result<(), String>;
 
 /// Reads the model in `folder` and writes the gradient of its first output, given the types of its values.
-pub fn alone(folder: &Path, shapes: &Types) -> Told {
-    let told = |error: ziggurat::onnx::Error| error.to_string();
-    let mut graph = modern(file::read(&folder.join("model.onnx")).map_err(told)?).map_err(told)?;
+pub fn run_passes(folder: &Path, shapes: &Types) -> Outcome {
+    let message = |error: ziggurat::onnx::Error| error.to_string();
+    let mut graph =
+        normalize(file::read(&folder.join("model.onnx")).map_err(message)?).map_err(message)?;
     for _ in 0..4 {
         let types = std::slice::from_ref(shapes);
-        let decided = control_flow::resolve(&graph, types).map_err(told)?;
+        let decided = control_flow::resolve(&graph, types).map_err(message)?;
         let resolved = sequences::resolve(decided.as_ref().unwrap_or(&graph), types);
-        match resolved.map_err(told)?.or(decided) {
-            Some(less) => graph = less,
+        match resolved.map_err(message)?.or(decided) {
+            Some(simplified) => graph = simplified,
             None => break,
         }
     }
     if decompose::is_fused(&graph) {
-        graph = decompose::decompose(&graph, shapes).map_err(told)?;
+        graph = decompose::decompose(&graph, shapes).map_err(message)?;
     }
     let source = graph.inputs().first().map(|input| input.name.clone());
     let source = source.ok_or("no inputs")?;
@@ -81,9 +87,9 @@ pub fn alone(folder: &Path, shapes: &Types) -> Told {
     reached.sort_unstable();
     let objective = graph.outputs().first().map(|output| output.name.clone());
     let objective = objective.ok_or("no outputs")?;
-    // The output, and some value on the way, for the output may be out of reach.
+    // The output, and an intermediate value, since the output may not be differentiable.
     let middle = reached.get(reached.len() / 2).cloned();
-    let folded = fuse_batch_norm::fuse_batch_norm(&graph, &Default::default()).map_err(told)?;
+    let folded = fuse_batch_norm::fuse_batch_norm(&graph, &Default::default()).map_err(message)?;
     let mut last = Ok(());
     for (value, device) in [(Some(objective), Device::CPU), (middle, Device::FULL)] {
         let Some(value) = value else { continue };
@@ -92,13 +98,19 @@ pub fn alone(folder: &Path, shapes: &Types) -> Told {
         } else {
             &graph
         };
-        last = differentiated(graph.clone(), shapes, &value, &source, device);
+        last = differentiate(graph.clone(), shapes, &value, &source, device);
     }
     last
 }
 
-fn differentiated(graph: Graph, shapes: &Types, value: &str, source: &str, device: Device) -> Told {
-    let told = |error: ziggurat::onnx::Error| error.to_string();
+fn differentiate(
+    graph: Graph,
+    shapes: &Types,
+    value: &str,
+    source: &str,
+    device: Device,
+) -> Outcome {
+    let message = |error: ziggurat::onnx::Error| error.to_string();
     let options = Options {
         device,
         redirect: None,
@@ -108,19 +120,19 @@ fn differentiated(graph: Graph, shapes: &Types, value: &str, source: &str, devic
         .find(value)
         .map_or(ElementType::F32, |known| known.elem);
     let seed = match elem.is_float() {
-        true => builder.scalar(elem, 1.0).map_err(told)?,
+        true => builder.scalar(elem, 1.0).map_err(message)?,
         false => builder.constant(TensorProto::from_f32("", &[], &[1.0])),
     };
     let seeds = [(value.to_owned(), seed)];
     let found = autodiff::gradient(&mut builder, shapes, &seeds, &[source.to_owned()], &options);
     let found = found.map_err(|error| error.to_string())?;
     let outputs: Vec<_> = found.iter().map(|name| untyped_value(name)).collect();
-    let model = builder.graph().to_model(&outputs).map_err(told)?;
-    file::encode(&model).map_err(told).map(drop)
+    let model = builder.graph().to_model(&outputs).map_err(message)?;
+    file::encode(&model).map_err(message).map(drop)
 }
 
-/// As `ziggurat layers`, `ziggurat gradient` and `ziggurat cam` go about the model in `folder`.
-pub fn whole(folder: &Path, device: runtime::Device) -> Told {
+/// Does what `ziggurat layers`, `ziggurat gradient` and `ziggurat cam` do with the model in `folder`.
+pub fn run_end_to_end(folder: &Path, device: runtime::Device) -> Outcome {
     let path = folder.join("model.onnx");
     let home = runtime::testing::home();
     let source = ModelSource::resolve(&home, path.to_str()).map_err(|error| error.to_string())?;

@@ -1,9 +1,9 @@
 //! Random numbers that a 64-bit seed decides (SplitMix64, after Steele, Lea and Flood, 2014).
 
 /// A source of random choices.
-pub struct Dice(u64);
+pub struct Rng(u64);
 
-impl Dice {
+impl Rng {
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }

@@ -1,6 +1,6 @@
 //! Where a derivative does not exist: ties of a pool, bounds of a rectifier; and rectifiers whose block is lifted.
 
-use crate::finite::{DEVICES, Fill, Problem, gradients, run};
+use crate::central_differences::{DEVICES, Fill, Problem, gradients, run};
 use ndarray::{ArrayD, IxDyn};
 use ziggurat::autodiff::{Device, Options};
 use ziggurat::onnx::proto::TensorProto;

@@ -1,9 +1,9 @@
 //! The nine light models of the `onnx` package: the zoo's classic classifiers with the weights left out. They get weights
 //! that are any, and the gradient of their strongest class is compared with differences of the class score.
 //!
-//! They come with ONNX's node tests and are looked at only where those are (see [`super::backend`]).
+//! They come with ONNX's node tests and are looked at only where those are (see [`super::onnx_node_tests`]).
 
-use super::backend;
+use super::onnx_node_tests;
 use ndarray::Array4;
 use std::collections::HashMap;
 use std::path::Path;
@@ -33,7 +33,7 @@ const STEPS: [f32; 4] = [1e-1, 3e-2, 1e-2, 3e-3];
 
 #[test]
 fn light_models_agree_with_differences_of_their_scores() {
-    let Some(folder) = backend::folder("light") else {
+    let Some(folder) = onnx_node_tests::folder("light") else {
         eprintln!("skipped: no light models (set ZIGGURAT_NODE_TESTS)");
         return;
     };

@@ -4,7 +4,7 @@
 //! They are not part of the repository: `ZIGGURAT_NODE_TESTS` names the folder of them (`onnx/backend/test/data` of the
 //! `onnx` package up to 1.22), or says `fetch` to have them fetched once and kept with the other things that tests share.
 
-use crate::finite::{DEVICES, Numeric, Problem, gradients};
+use crate::central_differences::{DEVICES, Numeric, Problem, gradients};
 use ndarray::{ArrayD, IxDyn};
 use prost::Message;
 use std::collections::BTreeMap;

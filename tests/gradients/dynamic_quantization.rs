@@ -1,6 +1,6 @@
 //! Rounding to levels whose scale is found as the picture comes: the gradient is that of the same network unrounded.
 
-use crate::finite::{DEVICES, Fill, Problem, differentiable, gradients, run};
+use crate::central_differences::{DEVICES, Fill, Problem, differentiable, gradients, run};
 use crate::quantization::levels;
 use ndarray::ArrayD;
 use ziggurat::autodiff::Options;

@@ -1,7 +1,7 @@
 //! Models made of more than one list of nodes: functions, branches and loops. What comes out of them is the same before
 //! and after they are decomposed, and can be differentiated.
 
-use crate::finite::{Fill, Numeric, Problem, random};
+use crate::central_differences::{Fill, Numeric, Problem, random};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use ziggurat::autodiff::Options;

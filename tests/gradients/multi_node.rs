@@ -1,6 +1,6 @@
 //! The sweep over graphs of several nodes: sharing, inner sources, constants of every kind, old opsets.
 
-use crate::finite::{Fill, Numeric, Problem, differentiable, run};
+use crate::central_differences::{Fill, Numeric, Problem, differentiable, run};
 use ndarray::{ArrayD, IxDyn};
 use ziggurat::autodiff::{Options, gradient};
 use ziggurat::onnx::proto::{AttributeProto, AttributeType, NodeProto, TensorProto};
