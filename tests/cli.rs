@@ -310,7 +310,7 @@ fn options_for_a_models_inputs_and_outputs_are_checked() {
         (&["--image-input", "picture"], "none of its inputs"),
         (
             &["--scores-output", "scores"],
-            "\"scores\" is no output; outputs: \"logits\"",
+            "\"scores\" is not an output; outputs: \"logits\"",
         ),
     ] {
         let status = if expected.starts_with("expected") {

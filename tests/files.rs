@@ -118,7 +118,7 @@ fn what_a_file_states_of_its_input_is_followed() {
     assert!(
         printed(&["layers", &model])
             .remarks
-            .contains("nobody says how its pictures are prepared")
+            .contains("no preprocessing is specified")
     );
     assert_eq!(examined(&model)["classes_source"], "nobody");
 
@@ -216,7 +216,7 @@ fn timm_and_hugging_face_leave_a_description() {
 }
 
 #[test]
-fn lists_that_do_not_fit_are_not_heeded_and_that_is_said() {
+fn lists_of_another_length_are_reported_and_ignored() {
     let desk = Desk::new();
     let model = desk.model(&[("Image.ColorSpaceGamma", "Linear")]);
     desk.put("labels.txt", "a\nb");
@@ -491,7 +491,7 @@ fn what_is_empty_or_slightly_wrong_on_the_command_line_is_named() {
 }
 
 #[test]
-fn what_lies_beside_a_model_and_is_not_heeded_is_named() {
+fn ignored_files_beside_a_model_are_reported() {
     let desk = Desk::new();
     let model = desk.model(&[]);
     desk.put("preprocessor_config.json", r#"{"rescale_factor": 1e39}"#);
@@ -499,9 +499,9 @@ fn what_lies_beside_a_model_and_is_not_heeded_is_named() {
     fs::create_dir(desk.path("labels.txt")).unwrap();
     let remarks = printed(&["layers", &model]).remarks;
     for expected in [
-        "preprocessor_config.json is not heeded: rescale_factor 1e39 is not from",
-        "config.json: id2label is not heeded",
-        "labels.txt is not heeded: a folder",
+        "preprocessor_config.json is ignored: rescale_factor 1e39 is not from",
+        "config.json: id2label is ignored",
+        "labels.txt is ignored: a folder",
     ] {
         assert!(remarks.contains(expected), "{remarks}");
     }

@@ -466,7 +466,7 @@ fn labels_inside_a_container_name_the_classes() {
         ],
     );
     assert!(
-        message.contains("\"nowhere\" is no output; outputs: "),
+        message.contains("\"nowhere\" is not an output; outputs: "),
         "{message}"
     );
 }

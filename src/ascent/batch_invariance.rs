@@ -1,17 +1,16 @@
-//! The step of several runs at once, in a form that gives each the bytes that it gets alone.
+//! Batch invariance: a step graph for several runs whose results equal those of separate runs, bit for bit.
 //!
-//! On the CPU, ONNX Runtime computes every picture of a batch as it computes one alone: convolutions, products of matrices,
-//! pools and normalisations add up each result in an order that does not hang on the number of pictures. Measured op by op
-//! (1.32.0, 1 to 16 threads), two kinds of nodes do not. Sums and means add up 16 elements at a time, from the first that
-//! lies on a boundary of 64 bytes; and over an axis that has another one after it, row by row for one picture but by a
-//! product of matrices once an axis stands before it. Some functions are computed for 16 elements at once by one formula and
-//! for what is left over by another. Either way the last bit hangs on where in memory a picture lies. An ascent is chaotic:
-//! one bit becomes another picture within ten steps.
+//! On the CPU, most operators of ONNX Runtime are batch-invariant: convolutions, matrix products, pools and normalizations
+//! sum each result in an order that does not depend on the batch size. Two kinds of operators are not (measured per
+//! operator with 1.32.0 and 1 to 16 threads). Sums and means add 16 elements at a time, from the first 64-byte boundary on;
+//! and over an axis that is not the last, they use a matrix product if another axis precedes it. Some functions use one
+//! formula for blocks of 16 elements and another for the remainder. Either way, the last bit depends on the position of a
+//! picture in memory. An ascent is chaotic: one bit leads to a different picture within ten steps.
 //!
-//! Such nodes are given one picture at a time, and so is a sum whose axes may become others because ONNX Runtime moves a
-//! transposition past it. It may move it for one picture and not for several: for networks with such sums, those that turn
-//! channels or tokens to another axis, nothing is promised. Where the pictures lie in a value follows from the step graph of one run,
-//! which is the same but for that.
+//! Such nodes are split into one node per picture. So are sums past which ONNX Runtime may move a transposition, which
+//! changes their axes. It may do so for one picture and not for several, hence networks with such sums (those that
+//! transpose channels or tokens) are not guaranteed to be invariant. The batch axis of each value is determined by
+//! comparison with the step graph of a single run, which is otherwise identical.
 
 use super::Error;
 use super::step_graph;
@@ -21,16 +20,16 @@ use crate::onnx::{Builder, Graph, Types};
 use crate::runtime::inference;
 use std::collections::HashSet;
 
-/// Ops whose result for an element hangs on where it lies in memory.
-const PLACED: [&str; 11] = [
+/// Operators whose result for an element depends on its position in memory.
+const POSITION_DEPENDENT: [&str; 11] = [
     "Acos", "Asin", "Atan", "Celu", "Cos", "Elu", "Log", "Mish", "Selu", "Sin", "Softplus",
 ];
 
-/// Ops whose result hangs on where rows begin, and on which axes stand around the ones that they reduce.
+/// Operators whose result depends on the alignment of rows, and on the axes around the reduced ones.
 const SUMS: [&str; 3] = ["InstanceNormalization", "ReduceMean", "ReduceSum"];
 
-/// Ops past which ONNX Runtime moves no transposition. Past others it may, and with it the axes of a sum.
-const FIXED: [&str; 12] = [
+/// Operators past which ONNX Runtime never moves a transposition. Past others it may, which changes the axes of a sum.
+const TRANSPOSE_BARRIERS: [&str; 12] = [
     "AveragePool",
     "Conv",
     "ConvTranspose",
@@ -45,20 +44,20 @@ const FIXED: [&str; 12] = [
     "Reshape",
 ];
 
-/// As many float32 elements lie between the boundaries at which sums begin anew.
-const BOUNDARY: usize = 16;
+/// Number of float32 elements between two aligned boundaries.
+const ALIGNMENT: usize = 16;
 
-/// A step graph of several runs.
+/// A step graph for several runs.
 pub(super) struct BatchInvariant {
     pub model: ModelProto,
-    /// Whether each run gets the bytes that it gets alone.
+    /// Whether each result equals that of a separate run, bit for bit.
     pub is_exact: bool,
 }
 
-/// `batch`, the step graph of `runs` runs, in a form that treats each as `one`, the step graph of one run, does.
+/// Rewrites `batch`, the step graph for `runs` runs, to treat each run as `one`, the step graph for a single run, does.
 ///
 /// # Errors
-/// [`Error::Runtime`] if ONNX Runtime refuses either.
+/// [`Error::Runtime`] if ONNX Runtime rejects either graph.
 pub(super) fn make_batch_invariant(
     batch: ModelProto,
     one: ModelProto,
@@ -67,7 +66,9 @@ pub(super) fn make_batch_invariant(
     let unchanged = batch.clone();
     let (graph, one) = (Graph::new(batch)?, Graph::new(one)?);
     if !same_nodes(&graph, &one) {
-        tracing::warn!("the step graphs of one run and of {runs} differ: their pictures may");
+        tracing::warn!(
+            "the step graphs of one run and of {runs} differ; their pictures may differ too"
+        );
         return Ok(BatchInvariant {
             model: unchanged,
             is_exact: false,
@@ -75,7 +76,7 @@ pub(super) fn make_batch_invariant(
     }
     let (shapes, shapes_of_one) = (types(&graph)?, renamed(&types(&one)?, &one, &graph));
     let pictures = Pictures {
-        turned: turned(&graph),
+        transposable: transposable(&graph),
         shapes: &shapes,
         batch: Batch {
             one: &shapes_of_one,
@@ -89,18 +90,18 @@ pub(super) fn make_batch_invariant(
     for constant in graph.constants() {
         result.insert_constant(constant.clone())?;
     }
-    let mut builder = Builder::extend(result, "ascent/alike/");
+    let mut builder = Builder::extend(result, "ascent/batch_invariance/");
     let mut is_exact = true;
     for node in graph.nodes() {
         match pictures.treatment(&graph, node) {
-            Treatment::Together => builder.append(node.clone())?,
-            Treatment::Apart {
+            Treatment::Batched => builder.append(node.clone())?,
+            Treatment::PerPicture {
                 input,
                 output,
                 is_settled,
             } => {
                 is_exact &= is_settled;
-                apart(&mut builder, node, (input, output), runs)?;
+                split(&mut builder, node, (input, output), runs)?;
             }
             Treatment::Unknown => {
                 tracing::warn!(
@@ -116,7 +117,7 @@ pub(super) fn make_batch_invariant(
     Ok(BatchInvariant { model, is_exact })
 }
 
-/// Whether two graphs have the same nodes in the same order, whatever their values are called.
+/// Whether two graphs have the same nodes in the same order, ignoring names.
 fn same_nodes(a: &Graph, b: &Graph) -> bool {
     let alike = |(a, b): (&NodeProto, &NodeProto)| {
         let counts = |node: &NodeProto| (node.input.len(), node.output.len());
@@ -125,7 +126,7 @@ fn same_nodes(a: &Graph, b: &Graph) -> bool {
     a.nodes().len() == b.nodes().len() && a.nodes().iter().zip(b.nodes()).all(alike)
 }
 
-/// The types of the values of `one`, by the names that `batch` has for them. Both have the same nodes.
+/// The types of the values of `one`, by the corresponding names in `batch`. Both have the same nodes.
 fn renamed(types: &Types, one: &Graph, batch: &Graph) -> Types {
     let nodes = one.nodes().iter().zip(batch.nodes());
     let outputs = nodes.flat_map(|(one, batch)| one.output.iter().zip(&batch.output));
@@ -136,7 +137,7 @@ fn renamed(types: &Types, one: &Graph, batch: &Graph) -> Types {
     typed.collect()
 }
 
-/// The types of all values, for a canvas of some size.
+/// The types of all values for an example canvas.
 fn types(graph: &Graph) -> Result<Types, Error> {
     let dims = step_graph::example_dims(graph);
     let dims: Vec<(&str, &[usize])> = dims
@@ -146,50 +147,50 @@ fn types(graph: &Graph) -> Result<Types, Error> {
     Ok(inference::infer(graph, &dims)?)
 }
 
-/// The values that transpositions may be moved past.
-fn turned(graph: &Graph) -> HashSet<&str> {
-    let mut turned = HashSet::new();
+/// The values past which ONNX Runtime may move a transposition.
+fn transposable(graph: &Graph) -> HashSet<&str> {
+    let mut transposable = HashSet::new();
     for node in graph.nodes() {
-        let is_turned = node.is_op("Transpose")
-            || !FIXED.iter().any(|op| node.is_op(op))
-                && node.reads().any(|value| turned.contains(value));
-        if is_turned {
-            turned.extend(node.output.iter().map(String::as_str));
+        let is_transposable = node.is_op("Transpose")
+            || !TRANSPOSE_BARRIERS.iter().any(|op| node.is_op(op))
+                && node.reads().any(|value| transposable.contains(value));
+        if is_transposable {
+            transposable.extend(node.output.iter().map(String::as_str));
         }
     }
-    turned
+    transposable
 }
 
-/// What is to become of a node.
+/// The treatment of a node.
 enum Treatment {
-    /// It treats all pictures alike.
-    Together,
-    /// It is given one picture at a time.
-    Apart {
-        /// Where they lie in its first input.
+    /// It is batch-invariant and stays.
+    Batched,
+    /// It is split into one node per picture.
+    PerPicture {
+        /// The batch axis of its first input.
         input: usize,
-        /// Where they lie in its output.
+        /// The batch axis of its output.
         output: usize,
-        /// Whether the axes that it reduces will be those that it reduces now.
+        /// Whether the reduced axes are final: no transposition can be moved past the node.
         is_settled: bool,
     },
-    /// It may not treat them alike, and where they lie is not known.
+    /// It may not be batch-invariant, and its batch axis is unknown.
     Unknown,
 }
 
-/// Where the pictures lie in each value.
+/// The batch axes of the values.
 struct Pictures<'a> {
-    /// Values behind transpositions that ONNX Runtime may move.
-    turned: HashSet<&'a str>,
+    /// Values after transpositions that ONNX Runtime may move.
+    transposable: HashSet<&'a str>,
     shapes: &'a Types,
     batch: Batch<'a>,
 }
 
 impl Pictures<'_> {
     fn treatment(&self, graph: &Graph, node: &NodeProto) -> Treatment {
-        let is_placed = PLACED.iter().any(|op| node.is_op(op));
-        if !is_placed && !SUMS.iter().any(|op| node.is_op(op)) {
-            return Treatment::Together;
+        let is_position_dependent = POSITION_DEPENDENT.iter().any(|op| node.is_op(op));
+        if !is_position_dependent && !SUMS.iter().any(|op| node.is_op(op)) {
+            return Treatment::Batched;
         }
         let (Some(input), [output]) = (node.input_at(0), node.output.as_slice()) else {
             return Treatment::Unknown;
@@ -200,44 +201,44 @@ impl Pictures<'_> {
         let dims = &value_type.dims;
         let Some(axis) = self.axis(input) else {
             let of_one = self.batch.one.find(input).map(|one| &one.dims);
-            // The same for every picture, or something else.
+            // Equal for all pictures, or without a recognisable batch axis.
             return match of_one == Some(dims) {
-                true => Treatment::Together,
+                true => Treatment::Batched,
                 false => Treatment::Unknown,
             };
         };
-        if !is_placed {
+        if !is_position_dependent {
             match reduced(graph, node, dims.len()) {
                 None => return Treatment::Unknown,
-                Some(reduced) if is_alike(&reduced, axis, dims) && self.is_settled(input) => {
-                    return Treatment::Together;
+                Some(reduced) if is_invariant(&reduced, axis, dims) && self.is_settled(input) => {
+                    return Treatment::Batched;
                 }
                 Some(_) => {}
             }
         }
         match self.axis(output) {
-            Some(output) => Treatment::Apart {
+            Some(output) => Treatment::PerPicture {
                 input: axis,
                 output,
-                is_settled: is_placed || self.is_settled(input),
+                is_settled: is_position_dependent || self.is_settled(input),
             },
             None => Treatment::Unknown,
         }
     }
 
-    /// Whether the axes of a value will be those that it has now.
+    /// Whether the axes of a value are final.
     fn is_settled(&self, value: &str) -> bool {
-        !self.turned.contains(value)
+        !self.transposable.contains(value)
     }
 
-    /// The axis of a value that has the pictures.
+    /// The batch axis of a value.
     fn axis(&self, value: &str) -> Option<usize> {
         let dims = &self.shapes.find(value)?.dims;
         self.batch.axis(value, dims).map(|(axis, _)| axis)
     }
 }
 
-/// The axes that sums or means of a value of this rank run over.
+/// The axes that a node reduces, for an input of this rank.
 fn reduced(graph: &Graph, node: &NodeProto, rank: usize) -> Option<Vec<usize>> {
     if node.is_op("InstanceNormalization") {
         return Some((2..rank).collect());
@@ -261,13 +262,13 @@ fn reduced(graph: &Graph, node: &NodeProto, rank: usize) -> Option<Vec<usize>> {
     resolved.collect()
 }
 
-/// Whether sums over the axes `reduced` add up each picture alike.
-fn is_alike(reduced: &[usize], pictures: usize, dims: &[usize]) -> bool {
+/// Whether sums over the axes `reduced` are batch-invariant.
+fn is_invariant(reduced: &[usize], pictures: usize, dims: &[usize]) -> bool {
     let adds_nothing = reduced.iter().all(|axis| dims[*axis] == 1);
-    adds_nothing || is_last(reduced, pictures, dims) && fills(pictures, dims)
+    adds_nothing || is_last(reduced, pictures, dims) && are_aligned(pictures, dims)
 }
 
-/// Whether no axis that is kept comes after one that is reduced; the pictures' own and those of size 1 do not count.
+/// Whether no kept axis follows a reduced one, ignoring the batch axis and axes of size 1.
 fn is_last(reduced: &[usize], pictures: usize, dims: &[usize]) -> bool {
     let counts = |axis: &usize| *axis != pictures && dims[*axis] != 1;
     let is_reduced = |axis: &usize| reduced.contains(axis);
@@ -276,15 +277,14 @@ fn is_last(reduced: &[usize], pictures: usize, dims: &[usize]) -> bool {
         .all(|axis| is_reduced(&axis))
 }
 
-/// Whether every picture begins at a boundary if the first does.
-fn fills(pictures: usize, dims: &[usize]) -> bool {
+/// Whether every picture is aligned if the first is.
+fn are_aligned(pictures: usize, dims: &[usize]) -> bool {
     let picture: usize = dims[pictures + 1..].iter().product();
-    picture.is_multiple_of(BOUNDARY)
+    picture.is_multiple_of(ALIGNMENT)
 }
 
-/// Appends `node` once for each of `runs` pictures, which lie on the first of `axes` in its first input and on the second in
-/// its output.
-fn apart(
+/// Appends `node` once per picture. `axes` are the batch axes of its first input and of its output.
+fn split(
     builder: &mut Builder,
     node: &NodeProto,
     axes: (usize, usize),
@@ -294,7 +294,7 @@ fn apart(
         ("axis", (axes.0 as i64).into()),
         ("num_outputs", (runs as i64).into()),
     ];
-    // A square is taken picture by picture too: it need not go to memory and back.
+    // A square is computed per picture too, which saves a round trip to memory.
     let squared = squared(builder.graph(), &node.input[0]);
     let value = squared.as_ref().unwrap_or(&node.input[0]);
     let pictures = builder.emit_many("Split", &[value], &along, runs);
@@ -314,7 +314,7 @@ fn apart(
     Ok(())
 }
 
-/// What `value` is the square of.
+/// The value of which `value` is the square.
 fn squared(graph: &Graph, value: &str) -> Option<String> {
     let node = &graph.nodes()[graph.producer(value)?];
     let is_square = node.is_op("Mul") && node.input.len() == 2 && node.input[0] == node.input[1];
@@ -326,19 +326,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_that_end_with_the_last_axis_are_alike() {
-        // Over places, over all of a picture, over tokens of one feature.
+    fn sums_up_to_the_last_axis_are_invariant() {
+        // Over positions, over a complete picture, over tokens of one feature.
         assert!(is_last(&[2, 3], 0, &[8, 3, 7, 7]));
         assert!(is_last(&[1, 2, 3], 0, &[8, 3, 7, 7]));
         assert!(is_last(&[1], 0, &[8, 50, 1]));
-        // Over channels, over tokens, over the rows of pixels with their channels last.
+        // Over channels, over tokens, over positions with channels last.
         assert!(!is_last(&[1], 0, &[8, 320, 7, 7]));
         assert!(!is_last(&[1], 0, &[8, 50, 64]));
         assert!(!is_last(&[1, 2], 0, &[8, 7, 7, 64]));
-        // 3 · 53 · 53 elements are no multiple of 16, 320 · 7 · 7 are.
-        assert!(!fills(0, &[8, 3, 53, 53]) && fills(0, &[8, 320, 7, 7]));
-        assert!(fills(1, &[50, 8, 64]) && !fills(1, &[50, 8, 60]));
-        // Tokens first: the pictures' axis is none of those that count.
+        // 3 · 53 · 53 elements are not a multiple of 16, 320 · 7 · 7 are.
+        assert!(!are_aligned(0, &[8, 3, 53, 53]) && are_aligned(0, &[8, 320, 7, 7]));
+        assert!(are_aligned(1, &[50, 8, 64]) && !are_aligned(1, &[50, 8, 60]));
+        // Tokens first: the batch axis does not count.
         assert!(is_last(&[2], 1, &[50, 8, 64]));
         assert!(!is_last(&[0], 1, &[50, 8, 64]));
     }

@@ -1,5 +1,5 @@
-//! Where a class activation map is taken: the last activations that are still a picture, that the whole score comes from,
-//! and at whose places it has a gradient.
+//! Selects the layer of a class activation map: the last layer with spatial dimensions that dominates the score and has a
+//! gradient at its positions.
 
 use super::cam::{Map, Method};
 use super::{Error, Kind, Objective};
@@ -10,8 +10,7 @@ use crate::onnx::proto::NodeProto;
 use crate::text::printable;
 use std::collections::{HashMap, HashSet};
 
-/// Operators that treat each token separately, if what they make has as many. A matrix product does if its other factor is
-/// constant.
+/// Operators that treat each token separately if the output has as many tokens. So does a matrix product with a constant.
 const TOKENWISE: &[&str] = &[
     "Add",
     "Cast",
@@ -41,22 +40,22 @@ const TOKENWISE: &[&str] = &[
     "Tanh",
 ];
 
-/// Operators that take some of the tokens.
-const TAKING: &[&str] = &["Gather", "Slice", "Split"];
+/// Operators that select some of the tokens.
+const SELECTING: &[&str] = &["Gather", "Slice", "Split"];
 
-/// Where and how a map is asked for.
+/// The requested method and layer of a map.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CamOptions<'a> {
     pub method: Method,
-    /// AscentProgress which layer; `None`: one that is found.
+    /// The layer; `None` selects one automatically.
     pub layer: Option<&'a str>,
 }
 
-/// The map of an objective. `None` if no layer is chosen and none found.
+/// The map of an objective; `None` if no layer is requested and none is suitable.
 ///
 /// # Errors
-/// [`Error::NoMap`] if the chosen layer has no places or does not lead to the objective, or if [`Method::Cam`] is asked for
-/// and the score is more than pooling and one linear layer; [`Error::Graph`] if the objective's value is not known.
+/// [`Error::NoMap`] if the requested layer has no positions or the objective does not depend on it, or for [`Method::Cam`] if
+/// the layer is followed by more than pooling and one linear layer; [`Error::Graph`] if the objective's value is unknown.
 pub(super) fn resolve(
     network: &Network,
     objective: &Objective,
@@ -83,11 +82,11 @@ pub(super) fn resolve(
     }))
 }
 
-/// The layer of an objective's map: for a class, see above; for a channel, its own. A neuron is one place, and a layer is
-/// everywhere: neither has a map. `None` too if no activations are a picture.
+/// The layer of an objective's map: for a class, see above; for a channel, its own layer. A neuron or a layer has no map.
+/// `None` also if no layer has spatial dimensions.
 ///
 /// # Errors
-/// [`Error::Graph`] if the objective's value is not known.
+/// [`Error::Graph`] if the objective's value is unknown.
 fn find(network: &Network, objective: &Objective) -> Result<Option<String>, Error> {
     match objective.kind {
         Kind::Neuron | Kind::Layer => Ok(None),
@@ -96,18 +95,18 @@ fn find(network: &Network, objective: &Objective) -> Result<Option<String>, Erro
             let has_places = plane.is_some_and(|(rows, columns)| rows * columns > 1);
             Ok(has_places.then(|| objective.value.clone()))
         }
-        Kind::Class | Kind::NotClass => Ok(Path::new(network, &objective.value).last_map()),
+        Kind::Class | Kind::NotClass => Ok(ScorePath::new(network, &objective.value).last_map()),
     }
 }
 
-/// Checks that `layer`, chosen by someone, is on the way to the objective and has places.
+/// Checks that the objective depends on the requested `layer`, and that it has positions.
 ///
 /// # Errors
-/// [`Error::NoMap`] that says what is missing.
+/// [`Error::NoMap`] with the reason.
 fn check(network: &Network, objective: &Objective, layer: &str) -> Result<(), Error> {
     let name = printable(layer);
     if network.shapes.find(layer).is_none() {
-        let why = format!("no layer is called {name}, so no class activation map is taken there");
+        let why = format!("no layer is called {name}, so it has no class activation map");
         return Err(Error::NoMap(why));
     }
     let plane = network.layout(layer).and_then(|layout| layout.plane());
@@ -115,18 +114,17 @@ fn check(network: &Network, objective: &Objective, layer: &str) -> Result<(), Er
         let why = format!("{name} has no class activation map: it has no rows and columns");
         return Err(Error::NoMap(why));
     }
-    let path = Path::new(network, &objective.value);
+    let path = ScorePath::new(network, &objective.value);
     if layer != objective.value && !path.last_use.contains_key(layer) {
         let value = printable(&objective.value);
         let why =
-            format!("{name} has no class activation map of {value}, which does not come from it");
+            format!("{name} has no class activation map of {value}, which does not depend on it");
         return Err(Error::NoMap(why));
     }
     Ok(())
 }
 
-/// Operators between the last activations and the scores of a network that class activation mapping was made for: they
-/// pool, move, and weigh.
+/// Operators between the last activations and the scores of a network for which plain CAM is defined.
 const LINEAR: &[&str] = &[
     "Add",
     "Dropout",
@@ -142,13 +140,13 @@ const LINEAR: &[&str] = &[
     "Unsqueeze",
 ];
 
-/// Checks that from `layer` to the objective there is but pooling and one linear layer.
+/// Checks that only pooling and one linear layer are between `layer` and the objective.
 ///
 /// # Errors
-/// [`Error::NoMap`] that names what else there is.
+/// [`Error::NoMap`] with the first other operator.
 fn check_linear(network: &Network, objective: &Objective, layer: &str) -> Result<(), Error> {
     let after = network.graph.descendants([layer]);
-    let path = Path::new(network, &objective.value);
+    let path = ScorePath::new(network, &objective.value);
     let nodes = path
         .nodes
         .iter()
@@ -180,23 +178,23 @@ fn check_linear(network: &Network, objective: &Objective, layer: &str) -> Result
     match pooled {
         true => Ok(()),
         false => Err(Error::NoMap(format!(
-            "plain CAM needs global average pooling behind {}: use grad-cam",
+            "plain CAM needs global average pooling after {}: use grad-cam",
             printable(layer)
         ))),
     }
 }
 
-/// The nodes on the way from the picture to a value.
-struct Path<'a> {
+/// The nodes between the picture and a value.
+struct ScorePath<'a> {
     network: &'a Network,
     value: &'a str,
-    /// Indices of the nodes, in order.
+    /// Indices of the nodes, in graph order.
     nodes: Vec<usize>,
-    /// The last node on the way that reads a value.
+    /// The last of the nodes that reads each value.
     last_use: HashMap<&'a str, usize>,
 }
 
-impl<'a> Path<'a> {
+impl<'a> ScorePath<'a> {
     fn new(network: &'a Network, value: &'a str) -> Self {
         let graph = &network.graph;
         let needed = graph.ancestors([value]);
@@ -219,33 +217,33 @@ impl<'a> Path<'a> {
         }
     }
 
-    /// The last value that is a picture with gradients at its places: one that everything goes through, if there is one.
+    /// The last value with spatial dimensions and a gradient at its positions; a dominator of the score if there is one.
     fn last_map(&self) -> Option<String> {
         let grids = &self.network.grids;
-        let unseen = self.unseen();
+        let unread = self.unread_tokens();
         let is_map = |name: &&str| {
             let plane = self.network.layout(name).and_then(|layout| layout.plane());
-            plane.is_some_and(|plane| grids.is_map(plane)) && !unseen.contains(name)
+            plane.is_some_and(|plane| grids.is_map(plane)) && !unread.contains(name)
         };
-        let narrow = self.narrow();
+        let dominators = self.dominators();
         let last = |names: &[&'a str]| names.iter().rev().copied().find(is_map);
-        let all: Vec<&str> = self.nodes.iter().flat_map(|&at| self.made(at)).collect();
-        last(&narrow).or_else(|| last(&all)).map(str::to_string)
+        let all: Vec<&str> = self.nodes.iter().flat_map(|&at| self.outputs(at)).collect();
+        last(&dominators).or_else(|| last(&all)).map(str::to_string)
     }
 
-    fn made(&self, node: usize) -> impl Iterator<Item = &'a str> + use<'a> {
+    fn outputs(&self, node: usize) -> impl Iterator<Item = &'a str> + use<'a> {
         let graph: &'a Graph = &self.network.graph;
         graph.nodes()[node].output.iter().map(String::as_str)
     }
 
-    /// The values that everything goes through: when they are made, nothing made before is read any more.
-    fn narrow(&self) -> Vec<&'a str> {
+    /// The dominators of the score: values that every path from the picture passes. After their node, no earlier value is read.
+    fn dominators(&self) -> Vec<&'a str> {
         let mut found = Vec::new();
         let input = self.last_use.get(self.network.input.as_str());
         let mut open = input.copied().unwrap_or(0);
         for &index in &self.nodes {
             let read = self
-                .made(index)
+                .outputs(index)
                 .filter(|name| self.last_use.contains_key(name));
             let read: Vec<&str> = read.collect();
             if let ([only], true) = (read.as_slice(), open <= index) {
@@ -257,14 +255,14 @@ impl<'a> Path<'a> {
         found
     }
 
-    /// The rows of tokens of which only those that stand for no place are ever looked at: behind the last attention, a
-    /// classifier that reads its class token needs no other.
-    fn unseen(&self) -> HashSet<&'a str> {
+    /// The values with tokens of which only tokens without a position are read: after the last attention, a classifier that
+    /// uses its class token needs no other.
+    fn unread_tokens(&self) -> HashSet<&'a str> {
         let mut seen: HashSet<&str> = HashSet::from([self.value]);
         let mut unseen = HashSet::new();
         for &index in self.nodes.iter().rev() {
             let node = &self.network.graph.nodes()[index];
-            let is_unseen = self.made(index).all(|name| !seen.contains(name));
+            let is_unseen = self.outputs(index).all(|name| !seen.contains(name));
             for name in &node.input {
                 let passes = is_unseen && self.is_tokenwise(node, name);
                 if passes || self.takes_extra(node, name, &seen) {
@@ -278,13 +276,13 @@ impl<'a> Path<'a> {
         unseen
     }
 
-    /// How a row of tokens reads.
+    /// The layout of a value with tokens.
     fn tokens(&self, name: &str) -> Option<Layout> {
         let layout = self.network.layout(name)?;
         matches!(layout.axes, Axes::Tokens { .. }).then_some(layout)
     }
 
-    /// Whether each token that `node` makes comes from that token of `name` alone.
+    /// Whether each output token of `node` depends only on the same token of `name`.
     fn is_tokenwise(&self, node: &NodeProto, name: &str) -> bool {
         let tokens = |name: &str| {
             let Layout {
@@ -296,8 +294,8 @@ impl<'a> Path<'a> {
             Some((axes, rows, columns))
         };
         let alike = node.output.first().and_then(|made| tokens(made)) == tokens(name);
-        let constant = |place: usize| {
-            let input = node.input_at(place);
+        let constant = |index: usize| {
+            let input = node.input_at(index);
             input.is_some_and(|input| self.network.graph.constant(input).is_some())
         };
         let last_axis = node
@@ -313,9 +311,9 @@ impl<'a> Path<'a> {
         matches!(self.numbers(node, 1).as_deref(), Some([-1 | 2]))
     }
 
-    /// Whether `node` takes none of `name` but tokens that stand for no place, as far as anything of it is `seen`.
+    /// Whether `node` selects only tokens of `name` without a position, as far as its outputs are read.
     fn takes_extra(&self, node: &NodeProto, name: &str, seen: &HashSet<&str>) -> bool {
-        let takes = TAKING.iter().any(|op| node.is_op(op)) && node.input_at(0) == Some(name);
+        let takes = SELECTING.iter().any(|op| node.is_op(op)) && node.input_at(0) == Some(name);
         let mut taken = node
             .output
             .iter()
@@ -325,9 +323,9 @@ impl<'a> Path<'a> {
             && taken.all(|made| !self.network.grids.has_places(made))
     }
 
-    /// The whole numbers that a node's constant input holds.
-    fn numbers(&self, node: &NodeProto, place: usize) -> Option<Vec<i64>> {
-        let constant = self.network.graph.constant(node.input_at(place)?)?;
+    /// The integers of a constant input of a node.
+    fn numbers(&self, node: &NodeProto, index: usize) -> Option<Vec<i64>> {
+        let constant = self.network.graph.constant(node.input_at(index)?)?;
         constant.to_i64().ok()
     }
 }

@@ -1,4 +1,4 @@
-//! Canvases on the host: where an ascent starts, how a canvas becomes larger, and how brightness becomes a picture.
+//! Canvases on the host: the initial state, enlargement, and conversion to pictures.
 
 use super::octaves::Octave;
 use super::resampling::resize_picture;
@@ -9,7 +9,7 @@ use crate::runtime::Tensor;
 use image::{Rgb, RgbImage};
 use ndarray::{Array4, ArrayD, ArrayView3, Dimension, Ix4};
 
-/// The state that runs begin with: each its own noise with the spectrum of photographs, no velocity, and a mask that draws everywhere.
+/// The initial state: per run, noise with the spectrum of photographs, zero velocity, and a mask of ones.
 pub(super) fn start(
     runs: &mut [RunState],
     channels: usize,
@@ -31,7 +31,7 @@ pub(super) fn start(
     }
 }
 
-/// The state on the next canvas: pictures and masks are resized, velocities start anew.
+/// The state on the next canvas: canvases and masks are resized, velocities are reset.
 pub(super) fn enlarged(state: StateTensors, octave: Octave) -> StateTensors {
     let Octave { height, width, .. } = octave;
     let resized = |tensor: Tensor| -> Array4<f32> {
@@ -51,7 +51,7 @@ pub(super) fn enlarged(state: StateTensors, octave: Octave) -> StateTensors {
     }
 }
 
-/// The state where settings change: masks stay where there are some before and after, and draw everywhere where there was none.
+/// The state when settings change. Masks are kept if the run had one before, and are ones otherwise.
 pub(super) fn with_new_settings(
     state: StateTensors,
     before: &[&Settings],
@@ -78,7 +78,7 @@ pub(super) fn with_new_settings(
     }
 }
 
-/// A tensor of the state as an array.
+/// A state tensor as an array.
 pub(super) fn array4(tensor: Tensor) -> Array4<f32> {
     let array: ArrayD<f32> = tensor.try_into().expect("the state is float32");
     debug_assert_eq!(array.ndim(), Ix4::NDIM.unwrap_or(4));
@@ -87,7 +87,7 @@ pub(super) fn array4(tensor: Tensor) -> Array4<f32> {
         .expect("the state has four axes")
 }
 
-/// Brightness (C, h, w) as a picture; what is below 0 becomes black, above 1 white. `shown` says which channels are red, green and blue.
+/// Brightness (C, h, w) as a picture, clamped to 0 (black) and 1 (white). `shown` are the channels for red, green and blue.
 pub(super) fn picture(brightness: ArrayView3<f32>, shown: [usize; 3]) -> RgbImage {
     let (_, height, width) = brightness.dim();
     let planes = shown.map(|channel| brightness.index_axis_move(ndarray::Axis(0), channel));

@@ -1,30 +1,29 @@
-//! The decorrelated colour basis in which the canvas lives.
+//! Colour decorrelation: the basis of the canvas.
 //!
-//! The colours of a pixel are correlated: what makes it brighter in red usually does so in green and blue too. A canvas `z`
-//! has one axis per channel, and a picture is `R z + 1/2`, where `R` is a square root of the covariance of natural
-//! colours. A step of the same length along any axis is then equally natural.
+//! The channels of a pixel are correlated: a pixel that is brighter in red is usually brighter in green and blue too. A
+//! canvas `z` has one axis per channel, and its picture is `R z + 1/2`, where `R` is a square root of the colour covariance
+//! of photographs. Steps of equal length are then equally natural along every axis.
 
 use crate::model::Network;
 use ndarray::{Array2, Array3, ArrayView3, Axis};
 use std::f32::consts::PI;
 
-/// A square root of the covariance of the colours (rows R, G, B) of ImageNet's pictures, as measured for Lucid
-/// (Olah, Mordvintsev and Schubert 2017). Columns: luminance, blue-yellow, green-magenta.
+/// A square root of the colour covariance (rows R, G, B) of ImageNet, as measured for Lucid (Olah, Mordvintsev and Schubert
+/// 2017). Columns: luminance, blue-yellow, green-magenta.
 const ROOT: [[f32; 3]; 3] = [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]];
 
 /// The strength of each axis of [`ROOT`]: the root mean square of its column.
 const STRENGTH: [f32; 3] = [0.2667, 0.0735, 0.0356];
 
-/// A colour basis: what brightness (0 to 1) each axis of the canvas adds to each channel of the network's input.
+/// A colour basis: the contribution of each axis of the canvas to the brightness (0 to 1) of each channel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColourBasis(Array2<f32>);
 
 impl ColourBasis {
-    /// The basis for a network of `channels` channels; `rgb_of_channel` says which of R, G, B each of three channels is.
+    /// The basis for `channels` channels; `rgb_of_channel` tells which of R, G, B each of three channels is.
     ///
-    /// Other numbers of channels have no colours. Their first axis is the brightness of all channels, as strong as that of
-    /// a photograph; the others are the cosines of the discrete cosine transform across the channels, as strong as a
-    /// photograph's chroma.
+    /// Other numbers of channels are not colours. Their first axis is the common brightness, with the strength of luminance
+    /// in photographs; the others are a discrete cosine transform across channels, with the strength of chroma.
     pub fn new(channels: usize, rgb_of_channel: [usize; 3]) -> Self {
         let matrix = match channels {
             3 => Array2::from_shape_fn((3, 3), |(row, axis)| ROOT[rgb_of_channel[row]][axis]),
@@ -53,7 +52,7 @@ impl ColourBasis {
         self.to_channels(canvas) + 0.5
     }
 
-    /// What a change (C, h, w) of the canvas does to the brightness: `R z`.
+    /// The change of brightness for a change `z` (C, h, w) of the canvas: `R z`.
     pub fn to_channels(&self, canvas: ArrayView3<'_, f32>) -> Array3<f32> {
         let mut mixed = Array3::zeros(canvas.dim());
         for (row, mut plane) in self.0.outer_iter().zip(mixed.axis_iter_mut(Axis(0))) {
@@ -89,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn no_axis_can_be_made_of_the_others() {
+    fn axes_are_nearly_orthogonal() {
         for channels in [2, 3, 4, 13] {
             let matrix = ColourBasis::new(channels, [0, 1, 2]).0;
             let norm = |axis: usize| matrix.column(axis).dot(&matrix.column(axis)).sqrt();

@@ -1,7 +1,6 @@
-//! What a network computes for existing pictures: class probabilities, the gradient of a target, its class
-//! activation map. One graph, one run; nothing climbs.
+//! Evaluates a network on existing pictures: class probabilities, and the gradient and class activation map of a target.
 //!
-//! For the command line, and to compare gradients with other programs.
+//! For the command line and the explorer, and for comparing gradients with other programs.
 
 use super::cam_layer::{self, CamOptions};
 use super::objective::{self, ClassScore};
@@ -18,17 +17,17 @@ use crate::text::printable;
 use ndarray::{Array2, Array4, ArrayD, Ix2, Ix4};
 use std::borrow::Borrow;
 
-/// What new nodes and values are called.
+/// Prefix of the names of new nodes and values.
 const PREFIX: &str = "probe/";
 
-/// Where a session runs, and what stops it while it is opened and while it runs.
+/// The device of a session, and the handle that cancels it.
 #[derive(Debug, Clone)]
 pub struct Site {
     pub device: Device,
     pub stop: Stop,
 }
 
-/// Nothing stops it.
+/// Without cancellation.
 impl From<Device> for Site {
     fn from(device: Device) -> Self {
         let stop = Stop::default();
@@ -43,7 +42,7 @@ impl From<(Device, &Stop)> for Site {
     }
 }
 
-/// The class scores of a network that is borrowed or owned, ready for one picture after another.
+/// A session for the class probabilities of a network, for any number of pictures. `N` borrows or owns the network.
 #[derive(Debug)]
 pub struct Classifier<N: Borrow<Network>> {
     network: N,
@@ -52,7 +51,7 @@ pub struct Classifier<N: Borrow<Network>> {
 }
 
 impl<N: Borrow<Network>> Classifier<N> {
-    /// Opens a session that makes the class scores alone.
+    /// Opens a session that computes only the class scores.
     ///
     /// # Errors
     /// [`Error::NoClassScores`] if the network has none, [`Error::Runtime`] if the device cannot run it.
@@ -73,7 +72,7 @@ impl<N: Borrow<Network>> Classifier<N> {
     /// The probability of every class for one picture (1, C, H, W) in model-input units.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if the picture does not fit or the device fails, [`Error::NotFinite`].
+    /// [`Error::Runtime`] if the picture has other dimensions or the device fails, [`Error::NotFinite`].
     pub fn probabilities(&mut self, picture: Array4<f32>) -> Result<Vec<f32>, Error> {
         let picture = Tensor::from(picture);
         let network: &Network = self.network.borrow();
@@ -83,7 +82,7 @@ impl<N: Borrow<Network>> Classifier<N> {
         finite(activation.probabilities(logits.iter().copied()))
     }
 
-    /// Where its session runs.
+    /// The device.
     pub fn device(&self) -> Device {
         self.session.device()
     }
@@ -97,7 +96,7 @@ impl<N: Borrow<Network>> Classifier<N> {
 /// The elements of one of the network's values for one picture (1, C, H, W) in model-input units.
 ///
 /// # Errors
-/// [`Error::Runtime`] if the picture does not fit or the device fails.
+/// [`Error::Runtime`] if the picture has other dimensions or the device fails.
 pub(super) fn values_of(
     network: &Network,
     value: &str,
@@ -111,7 +110,7 @@ pub(super) fn values_of(
 }
 
 /// The gradient of a target's score with respect to pictures (N, C, H, W) in model-input units; of the same dimensions.
-/// Every picture has a score of its own.
+/// Each picture has its own score.
 ///
 /// # Errors
 /// [`Error::NoSuchUnit`], [`Error::NotDifferentiable`], or [`Error::Runtime`] if the pictures do not fit the network.
@@ -157,12 +156,12 @@ pub fn class_activation(
     Mapper::open(network, target, unit, choice, device)?.map(picture)
 }
 
-/// The class activation map of a target, ready for one picture after another.
+/// A session for the class activation map of a target, for any number of pictures.
 #[derive(Debug)]
 pub struct Mapper<'a> {
     network: &'a Network,
     session: Session,
-    /// The values that are the map, and the target's score, or all scores where it is one of several classes.
+    /// The names of the map and of the target's score; for a class, of all class scores.
     map: String,
     score: String,
     target: Objective,
@@ -170,12 +169,12 @@ pub struct Mapper<'a> {
 }
 
 impl<'a> Mapper<'a> {
-    /// Opens a session that makes the map alone.
+    /// Opens a session that computes only the map.
     ///
     /// # Errors
-    /// [`Error::NoMap`] if the chosen layer has no places or does not lead to the target; or, where none is chosen, if the
-    /// target is a neuron, a whole layer, or has no layer before it that is a picture; or if [`super::cam::Method::Cam`] is
-    /// asked for and the score is more than pooling and one linear layer. Otherwise as [`input_gradient`].
+    /// [`Error::NoMap`] if the chosen layer has no positions or the target does not depend on it; if none is chosen and the
+    /// target is a neuron or a layer, or depends on no layer with rows and columns; or for [`super::cam::Method::Cam`] if the
+    /// layer is followed by more than pooling and one linear layer. Otherwise as [`input_gradient`].
     pub fn open(
         network: &'a Network,
         target: &Objective,
@@ -206,11 +205,10 @@ impl<'a> Mapper<'a> {
         })
     }
 
-    /// The map of one picture (1, C, H, W) in model-input units: (rows, columns) of the layer where it is taken, never
-    /// negative, not scaled.
+    /// The map of one picture (1, C, H, W) in model-input units: (rows, columns) of its layer, non-negative, not scaled.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if the picture does not fit or the device fails, [`Error::NotFinite`].
+    /// [`Error::Runtime`] if the picture has other dimensions or the device fails, [`Error::NotFinite`].
     pub fn map(&mut self, picture: Array4<f32>) -> Result<Array2<f32>, Error> {
         let tensor = Tensor::from(picture.clone());
         let inputs = [(self.network.input.as_str(), &tensor)];
@@ -250,22 +248,22 @@ fn no_map(target: &Objective) -> Error {
     let value = printable(&target.value);
     Error::NoMap(match target.kind {
         Kind::Neuron | Kind::Layer => format!(
-            "a neuron or a whole layer has no class activation map of its own: name a class, or a channel as {value}:CHANNEL, or choose a layer with --layer"
+            "a neuron or a layer has no class activation map by default: use a class, a channel ({value}:CHANNEL), or choose a layer with --layer"
         ),
         Kind::Class | Kind::NotClass | Kind::Channel => {
             format!(
-                "{value} has no class activation map: no layer before it has rows and columns like the picture; choose one with --layer"
+                "{value} has no class activation map: no layer before it has the aspect ratio of the picture; choose one with --layer"
             )
         }
     })
 }
 
-/// A network, the score of a target, and its gradient.
+/// A network with the score of a target and its gradient.
 struct Scored {
     builder: Builder,
-    /// The types of the network's values, and of what was made of the target's.
+    /// The types of all values.
     shapes: Types,
-    /// Name of the gradient with respect to the source, and of the score.
+    /// Names of the gradient with respect to the source, and of the score.
     gradient: String,
     score: String,
 }
@@ -322,7 +320,7 @@ fn scored_graph(
     })
 }
 
-/// A session that makes `outputs` of a graph, and nothing that they do not need.
+/// A session that computes `outputs` of a graph, pruned to what they need.
 pub(super) fn session(
     graph: &crate::onnx::Graph,
     outputs: &[&str],
@@ -343,7 +341,7 @@ fn run<const COUNT: usize>(
     inputs: &[(&str, &Tensor)],
     outputs: [&str; COUNT],
 ) -> Result<[ndarray::ArrayD<f32>; COUNT], Error> {
-    // The gradient of what is linear in the picture does not read the picture, and its graph lacks that input.
+    // The gradient of a linear function does not read the picture, and its graph lacks that input.
     let given: Vec<(&str, &Tensor)> = inputs
         .iter()
         .filter(|(name, _)| session.inputs().iter().any(|port| port.name == *name))
@@ -356,7 +354,7 @@ fn run<const COUNT: usize>(
         .expect("there are as many results as outputs"))
 }
 
-/// The largest of some values and where each is, the largest first; of equal ones the first.
+/// The `count` largest values with their indices, in descending order. Ties are broken by index.
 pub fn largest(values: impl IntoIterator<Item = f32>, count: usize) -> Vec<(usize, f32)> {
     let mut ranked: Vec<(usize, f32)> = values.into_iter().enumerate().collect();
     let before = |a: &(usize, f32), b: &(usize, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
@@ -381,7 +379,7 @@ mod tests {
     use crate::model::Activation;
 
     #[test]
-    fn softmax_sums_to_one_however_large_the_scores() {
+    fn softmax_sums_to_one_for_large_scores() {
         let softmax = |scores: &[f32]| Activation::Softmax.probabilities(scores.iter().copied());
         assert_eq!(softmax(&[1e30, 1e30, -1e30]), [0.5, 0.5, 0.0]);
         let third = softmax(&[0.0, 2f32.ln()]);
@@ -397,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn scores_that_are_no_numbers_are_refused() {
+    fn scores_that_are_not_finite_are_an_error() {
         for scores in [[f32::NAN, 0.0], [f32::INFINITY, 0.0]] {
             let probabilities = Activation::Softmax.probabilities(scores.into_iter());
             assert!(matches!(finite(probabilities), Err(Error::NotFinite(None))));

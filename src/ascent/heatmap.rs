@@ -1,13 +1,14 @@
-//! A class activation map laid over its picture, for people to look at.
+//! Heatmaps: class activation maps in colour, alone or over the picture.
 
 use super::resampling::resize_picture;
 use image::{Rgb, RgbImage};
 use ndarray::{Array2, Axis, s};
 
-/// How much of a pixel is heat; the rest is picture.
+/// Opacity of the heatmap over the picture.
 const ALPHA: f32 = 0.55;
 
-/// From no heat to the most, evenly spaced: brightness rises all along, so that the order is seen without its colours.
+/// The colour map from 0 to the maximum, evenly spaced. Its brightness increases monotonically, so that it is readable
+/// without colour vision.
 const RAMP: [[f32; 3]; 6] = [
     [0.0, 0.0, 12.0],
     [68.0, 12.0, 104.0],
@@ -17,8 +18,8 @@ const RAMP: [[f32; 3]; 6] = [
     [252.0, 252.0, 168.0],
 ];
 
-/// Lays `map` (rows, columns; 0 and more) over `picture`, resized to its size and scaled to its own largest value. A
-/// map of zeros is no heat anywhere.
+/// Draws `map` (rows, columns; non-negative) over `picture`, resized to its size and scaled to the map's maximum. A map of
+/// zeros has the lowest colour everywhere.
 pub fn overlay(picture: &RgbImage, map: &Array2<f32>) -> RgbImage {
     let (width, height) = picture.dimensions();
     let map = map.clone().insert_axis(Axis(0));
@@ -26,7 +27,7 @@ pub fn overlay(picture: &RgbImage, map: &Array2<f32>) -> RgbImage {
     overlay_rows(picture, |row| heat.slice(s![0, row as usize, ..]).to_vec())
 }
 
-/// As [`overlay`], with the heat of each row of the picture as `row` has it.
+/// As [`overlay`], with the map values of each row of the picture from `row`.
 pub fn overlay_rows(picture: &RgbImage, row: impl Fn(u32) -> Vec<f32>) -> RgbImage {
     let height = picture.height();
     let largest = (0..height).flat_map(&row).fold(0.0, f32::max);
@@ -44,7 +45,7 @@ pub fn overlay_rows(picture: &RgbImage, row: impl Fn(u32) -> Vec<f32>) -> RgbIma
     result
 }
 
-/// `map` (rows, columns; non-negative) without a picture, of its own size and scaled to its own largest value.
+/// `map` (rows, columns; non-negative) without a picture, at its own size and scaled to its maximum.
 pub fn alone(map: &Array2<f32>) -> RgbImage {
     let largest = map.fold(0.0, |a: f32, &b| a.max(b));
     let scale = if largest > 0.0 { 1.0 / largest } else { 0.0 };
@@ -55,11 +56,11 @@ pub fn alone(map: &Array2<f32>) -> RgbImage {
     })
 }
 
-/// The ramp's colour at `share`, 0 to 1.
+/// The colour at `share`, 0 to 1.
 fn colour(share: f32) -> [f32; 3] {
-    let place = share.clamp(0.0, 1.0) * (RAMP.len() - 1) as f32;
-    let below = (place as usize).min(RAMP.len() - 2);
-    let part = place - below as f32;
+    let position = share.clamp(0.0, 1.0) * (RAMP.len() - 1) as f32;
+    let below = (position as usize).min(RAMP.len() - 2);
+    let part = position - below as f32;
     [0, 1, 2].map(|channel| {
         let (from, to) = (RAMP[below][channel], RAMP[below + 1][channel]);
         from + part * (to - from)
@@ -94,14 +95,14 @@ mod tests {
     }
 
     #[test]
-    fn a_map_by_itself_runs_through_the_whole_ramp() {
+    fn a_map_without_picture_uses_the_complete_colour_map() {
         let alone = alone(&ndarray::arr2(&[[0.0, 0.5, 2.0]]));
         let at = |x| brightness(alone.get_pixel(x, 0).0.map(f32::from));
         assert!(at(0) < 10.0 && at(1) > at(0) && at(2) > 200.0);
     }
 
     #[test]
-    fn a_map_of_zeros_is_no_heat_rather_than_no_number() {
+    fn a_map_of_zeros_has_the_lowest_colour() {
         let picture = RgbImage::from_pixel(4, 4, Rgb([255; 3]));
         let laid = overlay(&picture, &Array2::zeros((2, 2)));
         assert!(laid.pixels().all(|pixel| pixel == laid.get_pixel(0, 0)));

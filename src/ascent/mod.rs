@@ -1,23 +1,23 @@
 //! The method: activation maximization by gradient ascent on the input image, its gradient decomposed by a Laplacian
 //! pyramid and masked by the class activation map (Tao, Fu, Zhu and Wang 2017).
 //!
-//! - [`settings`]: every knob, with range, unit and default; presets
-//! - [`objective`]: what is climbed
+//! - [`settings`]: every setting with range, unit and default; presets
+//! - [`objective`]: the score that is maximized
 //! - [`octaves`]: canvas sizes from coarse to fine
-//! - [`views`]: what the network sees of the canvas in a step
+//! - [`views`]: random views of the canvas
 //! - [`resampling`]: resizing and pyramids as matrices
-//! - [`colour`]: the decorrelated colour basis of the canvas
-//! - [`spectrum`]: how strong each band and colour is in photographs
+//! - [`decorrelation`]: the decorrelated colour basis of the canvas
+//! - [`spectrum`]: the strength of bands and colours in photographs
 //! - [`cam`]: class activation maps
 //! - [`step_graph`]: one step as one ONNX graph
-//! - [`Ascent`]: drives it; [`AscentState`] is one at rest
-//! - [`probe`]: what a network says of given pictures: probabilities, a gradient, a class activation map
-//! - [`layer_probe`]: which channels of a layer a given picture activates most, and where
+//! - [`Ascent`]: the driver; [`AscentState`] is its saved state
+//! - [`evaluate`]: probabilities, gradients and class activation maps of existing pictures
+//! - [`layer_probe`]: the channels of a layer that a picture activates most
 //! - [`photo_map`]: the class activation map of an entire photo
-//! - [`measurement`]: how fast a device steps, and how far it is from the CPU
-//! - [`heat`]: a class activation map laid over a picture
+//! - [`measurement`]: the speed and accuracy of a device
+//! - [`heatmap`]: class activation maps in colour
 //!
-//! Used by `runs` and the command line; knows nothing of files, histories or terminals.
+//! Used by `runs` and the command line. Independent of files, the history and terminals.
 
 mod batch_invariance;
 pub mod cam;

@@ -1,4 +1,4 @@
-//! The step graph's inputs that stay the same for a whole octave: resampling matrices, and the knobs of every run.
+//! The step graph inputs that are constant within an octave: resampling matrices, and the settings of every run.
 
 use super::octaves::Octave;
 use super::resampling::{expand, reduce};
@@ -11,7 +11,7 @@ use crate::model::Network;
 use crate::runtime::{Loop, Tensor};
 use ndarray::{Array, Array1, Array2, Array4, Axis};
 
-/// Gives the graph all that does not change within an octave.
+/// Binds the inputs that are constant within an octave.
 pub(super) fn bind_octave_inputs(
     network: &Network,
     plan: &StepPlan,
@@ -24,7 +24,7 @@ pub(super) fn bind_octave_inputs(
     constants.extend(knobs(network, plan, runs));
     constants.push((names::UNITS.into(), units(network, plan, runs)?));
     for (name, tensor) in &constants {
-        // A layer's objective needs no unit, and says so by not having the input.
+        // Unused inputs are pruned from the graph, for example the unit of a layer objective.
         let mut known = machine.session.inputs().iter();
         if known.any(|port| port.name == *name) {
             state.set(&machine.session, name, tensor)?;
@@ -33,12 +33,12 @@ pub(super) fn bind_octave_inputs(
     Ok(())
 }
 
-/// One number a run: (N, 1, 1, 1).
+/// A number of each run: (N, 1, 1, 1).
 pub(super) fn scalars(runs: &[RunState], value: impl Fn(&RunState) -> f64) -> Tensor {
     per_run(runs.iter().map(|run| value(run) as f32).collect())
 }
 
-/// One number per run, as the step graph takes them: (N, 1, 1, 1).
+/// One number per run as a tensor of the step graph: (N, 1, 1, 1).
 pub(super) fn per_run(numbers: Vec<f32>) -> Tensor {
     Array::from(numbers)
         .insert_axis(Axis(1))
@@ -47,7 +47,7 @@ pub(super) fn per_run(numbers: Vec<f32>) -> Tensor {
         .into()
 }
 
-/// The pixels of the canvas, and how the pyramid's levels are made of each other.
+/// The pixel indices of the canvas, and the resampling matrices of the pyramid.
 fn matrices(plan: &StepPlan, octave: Octave) -> Vec<(String, Tensor)> {
     let Octave { height, width, .. } = octave;
     let mut matrices: Vec<(String, Tensor)> = Vec::new();
@@ -67,7 +67,7 @@ fn matrices(plan: &StepPlan, octave: Octave) -> Vec<(String, Tensor)> {
     matrices
 }
 
-/// Each run's settings that the graph reads at every step.
+/// The settings of each run that the graph reads.
 fn knobs(network: &Network, plan: &StepPlan, runs: &[RunState]) -> Vec<(String, Tensor)> {
     let terms = plan.terms;
     let mut knobs: Vec<(String, Tensor)> = Vec::new();
@@ -90,7 +90,7 @@ fn knobs(network: &Network, plan: &StepPlan, runs: &[RunState]) -> Vec<(String, 
         set(names::VARIATION, &|settings| settings.total_variation);
     }
     if terms.contrast {
-        // 0 sets no limit, also where a companion has one.
+        // 0 means no limit, even if another run of the batch has one.
         set(names::CONTRAST, &|settings| match settings.contrast {
             0.0 => f64::from(f32::MAX),
             limit => limit,
@@ -107,7 +107,7 @@ fn knobs(network: &Network, plan: &StepPlan, runs: &[RunState]) -> Vec<(String, 
     knobs
 }
 
-/// How strong a band of a colour axis is in a step.
+/// The weight of a band of a colour axis in a step.
 fn band_weight(settings: &Settings, level: u32, axis: usize) -> f64 {
     let chroma = if axis == 0 { 1.0 } else { settings.chroma };
     spectrum::strength(level, axis) * chroma * settings.tilt.powi(level as i32)

@@ -1,4 +1,4 @@
-//! An ascent at rest: all that it takes to go on later, in another process, to the same picture.
+//! The saved state of an ascent, from which another process can continue to the same picture.
 
 use super::Error;
 use super::canvas::array4;
@@ -9,19 +9,19 @@ use super::step_session::StateTensors;
 use ndarray::{Array4, s};
 use serde::{Deserialize, Serialize};
 
-/// Where a batch of runs stands between two steps.
+/// The state of a batch of runs between two steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AscentState {
     pub at: AscentProgress,
-    /// The canvases (N, C, h, w) of the octave that `at` names.
+    /// The canvases (N, C, h, w) of the octave in `at`.
     pub canvas: Array4<f32>,
     /// The averaged gradients (N, C, h, w).
     pub velocity: Array4<f32>,
-    /// The averaged class activation maps (N, 1, h, w), where the ascent has a mask.
+    /// The averaged class activation maps (N, 1, h, w); `None` without a mask.
     pub mask: Option<Array4<f32>>,
 }
 
-/// The small part of [`AscentState`]: counters.
+/// The counters of [`AscentState`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AscentProgress {
@@ -34,16 +34,16 @@ pub struct AscentProgress {
     pub runs: Vec<RunProgress>,
 }
 
-/// The small part of one run.
+/// The counters of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunProgress {
-    /// How many words of the random stream are used up.
+    /// Number of consumed words of the random stream.
     pub drawn: u64,
     pub rescue_left: u32,
     pub dead: bool,
     pub moved: bool,
-    /// See `RunState::recognition`; earlier versions had no noise in their views.
+    /// See `RunState::recognition`. Missing in files of earlier versions, which had no noise in views.
     #[serde(default)]
     pub recognition: f64,
 }
@@ -66,7 +66,7 @@ impl AscentState {
         }
     }
 
-    /// The run number `run` without its companions.
+    /// The state of the run `run` alone.
     pub fn alone(self, run: usize) -> Self {
         let one = |all: Array4<f32>| all.slice_move(s![run..run + 1, .., .., ..]);
         Self {
@@ -80,8 +80,8 @@ impl AscentState {
         }
     }
 
-    /// Whether it is a place on the way of `runs` through `octaves`. `is_between` says that their settings change there: it
-    /// may have a mask or none then, as these settings say or those before.
+    /// Checks that it is a state of `runs` in `octaves`. `is_between` tells that settings change at this step; the mask may
+    /// then be that of the settings before or after.
     ///
     /// # Errors
     /// [`Error::StateMismatch`].

@@ -1,14 +1,14 @@
-//! Builds the one graph that is a step of the ascent: sample the canvas, run the network forward and backward, shape the
-//! gradient, move the picture.
+//! Builds the step graph, one step of the ascent as a single ONNX graph: sample a view of the canvas, run the network
+//! forward and backward, shape the gradient, update the canvas.
 //!
-//! Canvas, velocity and mask go in and come out and can stay on the device. Canvas sizes are free, so one session serves
-//! every octave. All resampling is done by matrices: those of a view are computed here from three numbers per run and axis
-//! (`sampling`), those of the pyramid are inputs ([`super::resampling`]).
+//! Canvas, velocity and mask are inputs and outputs that can stay on the device. Canvas sizes are dynamic, so one session
+//! serves every octave. All resampling uses matrices: those of a view are computed in the graph from three numbers per run
+//! and axis (`sampling`), those of the pyramid are inputs ([`super::resampling`]).
 //!
 //! ```text
-//! x = clip(R · (rows z columns) + 1/2 + noise)              what the network sees; z is the canvas, R its colour basis
+//! x = clip(R · (rows z columns) + 1/2 + noise)              the view; z is the canvas, R its colour basis
 //! g = rowsᵀ (Rᵀ dS/dx) columnsᵀ                             the gradient on the canvas
-//! g = Σ weightᵢ · bandᵢ / rms(bandᵢ)                        every band and colour axis as strong as in photographs
+//! g = Σ weightᵢ · bandᵢ / rms(bandᵢ)                        with the spectrum of photographs
 //! M = M + (1 - memory) · (CAM / max(CAM) - M)               where the view lies
 //! v = μ v + (1 - μ) g · (1 - strength + strength · M)
 //! z = z + η v - decay · z - damping · (z - blur(z)) - variation · dTV
@@ -31,41 +31,41 @@ use crate::onnx::types::untyped_value;
 use crate::onnx::{Builder, ElementType, Error as GraphError, Graph, Types, ValueType};
 use names::*;
 
-/// What part of the gradient goes past a rectifier at the objective: little beside the places that fire, and enough where
-/// none does.
+/// The fraction of the gradient that bypasses the rectifier of the objective: small compared with active positions, and
+/// sufficient if there are none.
 const LEAK: f64 = 0.1;
 
-/// What a step graph is built for.
+/// The specification of a step graph.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
     /// The classifier, at opset 18 or newer. Its residual branches may have gates.
     pub network: &'a Graph,
     /// Its image input, (N, C, H, W).
     pub input: &'a str,
-    /// How many of its residual branches have gates (see [`BRANCHES`]).
+    /// Number of gated residual branches (see [`BRANCHES`]).
     pub branches: usize,
     /// Types of its values for this N.
     pub shapes: &'a Types,
     pub kind: Kind,
     /// The value that the objective scores.
     pub value: &'a str,
-    /// Where that has its channels; not needed for a whole layer.
+    /// The layout of that value; not needed for the objective of a layer.
     pub layout: Option<Layout>,
-    /// The class activation map; `None` leaves the mask out.
+    /// The class activation map; `None` for no mask.
     pub map: Option<&'a Map>,
-    /// The class scores (N, classes), if they are to be read along the way.
+    /// The class scores (N, classes), if they are an output.
     pub logits: Option<&'a str>,
     /// For each channel, scale and shift from brightness (0 to 1) to the network's units.
     pub affine: &'a [(f32, f32)],
     /// The colour basis of the canvas.
     pub basis: &'a ColourBasis,
-    /// What of a class is climbed, and how its logits become probabilities.
+    /// The score of a class that is maximized, and the activation of its logits.
     pub class: (ClassScore, Activation),
     pub terms: Terms,
     pub device: Device,
 }
 
-/// Which terms the update has. What is not used costs nothing.
+/// The terms of the update. Unused terms are omitted from the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
     /// Bands of the Laplacian pyramid, the residual included; at least 1.
@@ -77,7 +77,7 @@ pub struct Terms {
     pub variation: bool,
     /// Whether the contrast is limited.
     pub contrast: bool,
-    /// Whether residual branches may be left out (see [`BRANCHES`]).
+    /// Whether residual branches may be dropped (see [`BRANCHES`]).
     pub stochastic_depth: bool,
     /// Whether blocked rectifiers may pass a gradient (see [`REDIRECT`]).
     pub rescue: bool,
@@ -158,7 +158,7 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
     Ok(step.builder.graph().to_model(&outputs)?)
 }
 
-/// The graph under construction, and how many runs it steps at once.
+/// The graph under construction, and its batch size.
 struct Step {
     builder: Builder,
     runs: usize,
@@ -264,8 +264,8 @@ impl Step {
     }
 }
 
-/// Dimensions of all inputs of a step graph, for a canvas of some size: one that shares no factor with the size of a register
-/// at any level of the pyramid, for some canvas does not.
+/// Dimensions of all inputs of a step graph for an example canvas. Its sizes on all pyramid levels share no factor with the
+/// size of a SIMD register, as is the case for some real canvases.
 pub(super) fn example_dims(graph: &Graph) -> Vec<(String, Vec<usize>)> {
     const SIDE: usize = 257;
     let size = |dim: Option<Dim>| match dim {

@@ -1,5 +1,5 @@
-//! What chance decides in a step of a run: the view of the canvas, the noise in it, and which residual branches are left
-//! out; and all of that as inputs of the step graph.
+//! The randomness of a step: the view of the canvas, the noise in it, and the dropped residual branches, as inputs of the
+//! step graph.
 
 use super::random::{Noise, Random};
 use super::settings::Settings;
@@ -9,20 +9,20 @@ use crate::model::InputSize;
 use crate::runtime::Tensor;
 use ndarray::{Array2, Array4};
 
-/// The random part of a step of one run.
+/// The randomness of one run in one step.
 #[derive(Clone)]
 pub(super) struct StepRandomness {
-    /// What the network sees of the canvas.
+    /// The view of the canvas.
     view: View,
-    /// What is added to the brightness that the network sees.
+    /// Noise added to the brightness of the view.
     noise: Option<Noise>,
-    /// What each residual branch is multiplied by: 0 if it is left out.
+    /// The factor of each residual branch; 0 drops it.
     branches: Vec<f32>,
 }
 
 impl StepRandomness {
-    /// Draws a step. `noise` is the share of the setting [`Settings::view_noise`] that the view may have, `branches` the
-    /// number of residual branches.
+    /// Draws the randomness of a step. `noise` is the allowed fraction of [`Settings::view_noise`], `branches` the number of
+    /// residual branches.
     pub fn random(
         settings: &Settings,
         (frame, size): (Frame, InputSize),
@@ -36,7 +36,7 @@ impl StepRandomness {
         }
     }
 
-    /// What a classifier sees of the picture: nothing is random.
+    /// The view of a classifier, without randomness.
     pub fn still(frame: Frame, branches: usize) -> Self {
         Self {
             view: frame.middle(),
@@ -46,12 +46,12 @@ impl StepRandomness {
     }
 }
 
-/// Numbers in an input.
+/// Number of elements of an input.
 fn count(size: InputSize) -> usize {
     size.channels().count() * size.height as usize * size.width as usize
 }
 
-/// The draws of all runs as inputs of a step graph that has noise in its views or not.
+/// The step graph inputs for all runs. `has_noise` tells whether the graph has an input for noise.
 pub(super) fn inputs(
     draws: &[StepRandomness],
     size: InputSize,
@@ -73,7 +73,7 @@ pub(super) fn inputs(
     inputs
 }
 
-/// The views of all runs along one axis: (N, 3, 1, 1).
+/// The views of all runs along one axis, (N, 3, 1, 1).
 fn lines(draws: &[StepRandomness], axis: fn(&View) -> Line) -> Tensor {
     let mut numbers = Array4::<f32>::zeros((draws.len(), 3, 1, 1));
     for (draw, mut row) in draws.iter().zip(numbers.outer_iter_mut()) {
@@ -86,7 +86,7 @@ fn lines(draws: &[StepRandomness], axis: fn(&View) -> Line) -> Tensor {
     numbers.into()
 }
 
-/// The noise of all views (N, C, H, W), zeros where there is none.
+/// The noise of all views, (N, C, H, W); zeros for runs without noise.
 fn noise(draws: &[StepRandomness], size: InputSize) -> Tensor {
     let (height, width) = (size.height as usize, size.width as usize);
     let shape = (draws.len(), size.channels().count(), height, width);

@@ -1,4 +1,4 @@
-//! A step graph in a session, with the state of all runs of a batch kept on the device.
+//! A session for a step graph, with the state of all runs of a batch on the device.
 
 use super::batch_invariance::{self, BatchInvariant};
 use super::cam::Map;
@@ -16,30 +16,30 @@ use crate::runtime::providers::is_tf32_allowed;
 use crate::runtime::{Assigned, Device, Loop, Options, Session, Stop, Tensor};
 use std::collections::HashSet;
 
-/// What a machine is built for; equal plans can share one.
+/// The specification of a step session; equal plans can share one.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct StepPlan {
     pub objective: Objective,
-    /// What of a class is climbed.
+    /// The score of a class that is maximized.
     pub class_score: ClassScore,
-    /// The class activation map, if there is a mask.
+    /// The class activation map; `None` without a mask.
     pub map: Option<Map>,
     pub runs: usize,
     pub terms: Terms,
 }
 
-/// The session, and what it needs to know to be fed.
+/// The session, and the properties that determine its inputs.
 pub(super) struct StepSession {
     pub session: Session,
-    /// How many residual branches may be left out.
+    /// Number of residual branches that may be dropped.
     pub branches: usize,
-    /// Whether there are rectifiers that can be opened, and it is built for that.
+    /// Whether the graph can open rectifiers.
     pub redirects: bool,
-    /// Whether each run gets the bytes that it gets alone.
+    /// Whether the results equal those of separate runs, bit for bit.
     pub is_exact: bool,
 }
 
-/// Canvases, velocities and masks of all runs: the state.
+/// The state of all runs: canvases, velocities and masks.
 #[derive(Debug, Clone)]
 pub(super) struct StateTensors {
     pub canvas: Tensor,
@@ -74,7 +74,7 @@ impl StepSession {
             ..Options::default()
         };
         let session = Session::open_model(&graph, device.into(), &options)?;
-        // What nothing reads is no input of the graph.
+        // Unused inputs are pruned from the graph.
         let redirects = session
             .inputs()
             .iter()
@@ -87,7 +87,7 @@ impl StepSession {
         })
     }
 
-    /// Puts the state on the device.
+    /// Copies the state to the device.
     pub fn start(&self, state: &StateTensors) -> Result<Loop, Error> {
         let mut parts = vec![
             (names::CANVAS, names::NEW_CANVAS, &state.canvas),
@@ -103,7 +103,7 @@ impl StepSession {
     }
 }
 
-/// Which provider gets which node of a plan's step graph.
+/// The provider of each node of a plan's step graph.
 pub(super) fn placement(
     network: &Network,
     plan: &StepPlan,
@@ -118,7 +118,7 @@ pub(super) fn placement(
     Ok(session.assignment()?)
 }
 
-/// The step graph of a plan, and how many residual branches it may leave out.
+/// The step graph of a plan, and its number of gated residual branches.
 fn build(network: &Network, plan: &StepPlan, device: Device) -> Result<(ModelProto, usize), Error> {
     let mut shapes = network.shapes_for(plan.runs)?;
     let value = plan.objective.value.as_str();
@@ -168,7 +168,7 @@ fn build(network: &Network, plan: &StepPlan, device: Device) -> Result<(ModelPro
     Ok((graph, branches))
 }
 
-/// The form of the gradient graph for a device.
+/// The lowering of the gradient graph for a device.
 pub(super) fn lowering(device: Device) -> autodiff::Device {
     match device {
         Device::Cpu => autodiff::Device::CPU,
@@ -177,7 +177,7 @@ pub(super) fn lowering(device: Device) -> autodiff::Device {
     }
 }
 
-/// A finished graph for a device: without operators that its provider would leave to the CPU.
+/// A graph for a device: without operators that its provider would leave to the CPU.
 pub(super) fn placeable(model: ModelProto, device: Device) -> Result<ModelProto, Error> {
     if lowering(device).rare_operators {
         return Ok(model);

@@ -1,12 +1,14 @@
-//! Where a network has what an objective asks for: whether the unit exists, where it lies, and which part of it views must
-//! leave in place.
+//! The unit of an objective in a network: whether it exists, its position, and the position that views must preserve.
 
 use super::views::Anchor;
 use super::{Error, Kind, Objective, Unit};
 use crate::model::{Layout, Network};
 use crate::text::printable;
 
-/// Whether the network has `unit`.
+/// Checks that the network has `unit`.
+///
+/// # Errors
+/// [`Error::NoSuchUnit`].
 pub(super) fn check_unit(
     network: &Network,
     objective: &Objective,
@@ -20,7 +22,7 @@ pub(super) fn check_unit(
     if unit.index >= layout.channels {
         let (channels, index) = (layout.channels, unit.index);
         return Err(Error::NoSuchUnit(format!(
-            "{name} has {channels} channels, 0 to {}: there is no {index}",
+            "{name} has {channels} channels, 0 to {}; channel {index} does not exist",
             channels.saturating_sub(1)
         )));
     }
@@ -28,25 +30,27 @@ pub(super) fn check_unit(
     let (rows, columns) = layout.plane().unwrap_or((0, 0));
     if objective.kind == Kind::Neuron && (row >= rows || column >= columns) {
         return Err(Error::NoSuchUnit(format!(
-            "{name} has channels of {rows} rows and {columns} columns: there is no {row},{column}"
+            "{name} has {rows} rows and {columns} columns; position {row},{column} does not exist"
         )));
     }
     Ok(())
 }
 
-/// Where the objective's value has its channels.
+/// The layout of the objective's value.
 ///
 /// # Errors
-/// [`Error::NoSuchUnit`] if it has none.
+/// [`Error::NoSuchUnit`] if it has no channels.
 pub(super) fn layout(network: &Network, objective: &Objective) -> Result<Layout, Error> {
     let dims = &network.shapes.get(&objective.value)?.dims;
     let name = printable(&objective.value);
-    network
-        .layout(&objective.value)
-        .ok_or_else(|| Error::NoSuchUnit(format!("{name} has no channels: it is {dims:?}")))
+    network.layout(&objective.value).ok_or_else(|| {
+        Error::NoSuchUnit(format!(
+            "{name} has no channels: its dimensions are {dims:?}"
+        ))
+    })
 }
 
-/// The flat position in a channel that `unit` names; 0 for whatever has no place.
+/// The flat position of `unit` in its channel; 0 for objectives without a position.
 pub(super) fn flat_position(
     network: &Network,
     objective: &Objective,
@@ -58,14 +62,17 @@ pub(super) fn flat_position(
     })
 }
 
-/// The place in the network's input that views must leave where it is on the canvas: a neuron's, give or take half of it,
-/// since a view that moved it further would ask for its neighbour's picture.
+/// The position in the network's input that views must preserve: that of a neuron, with a tolerance of half a neuron, since a
+/// view that moved it further would show its neighbour's receptive field.
 pub(super) fn anchor(network: &Network, objective: &Objective, unit: Unit) -> Option<Anchor> {
     let layout = network.layout(&objective.value)?;
     let (rows, columns) = layout.plane().filter(|_| objective.kind == Kind::Neuron)?;
-    let at = |place: usize, places: usize| (place as f64 + 0.5) / places as f64;
+    let centre = |index: usize, count: usize| (index as f64 + 0.5) / count as f64;
     Some(Anchor {
-        at: (at(unit.position.0, rows), at(unit.position.1, columns)),
+        at: (
+            centre(unit.position.0, rows),
+            centre(unit.position.1, columns),
+        ),
         slack: (0.5 / rows as f64, 0.5 / columns as f64),
     })
 }

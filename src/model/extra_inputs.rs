@@ -1,4 +1,4 @@
-//! What a model's inputs other than the picture hold: one number everywhere, that a card or the command line says
+//! Inputs of a model other than the image. They become constants filled with a number from a card or the command line
 //! (`training = 0`, `scale_factor = 1`).
 
 use super::{Error, ModelFile};
@@ -8,14 +8,13 @@ use crate::onnx::tensor::element_count;
 use crate::onnx::{ElementType, Graph};
 use crate::text::printable;
 
-/// Most elements of such an input.
+/// Maximum number of elements of such an input.
 const MAX_ELEMENTS: usize = 1 << 20;
 
-/// The inputs of `graph` besides `picture`, as constants; not those that nothing reads. Dimensions that are left open are 1.
+/// The inputs of `graph` other than `picture` as constants, without unused ones. Dynamic dimensions are 1.
 ///
 /// # Errors
-/// [`Error::FurtherInput`] that names an input of which nobody says what it holds, one that cannot hold that, or one that
-/// is told of and does not exist.
+/// [`Error::FurtherInput`] for an input without a value or with an invalid one, and for a value whose input does not exist.
 pub(super) fn constants(
     graph: &Graph,
     picture: &str,
@@ -27,8 +26,8 @@ pub(super) fn constants(
     };
     let others = graph.inputs().iter().filter(|input| input.name != picture);
     let others: Vec<&ValueInfoProto> = others.collect();
-    let is_there = |name: &String| others.iter().any(|input| input.name == *name);
-    if let Some(unknown) = file.card.feed.keys().find(|name| !is_there(name)) {
+    let exists = |name: &String| others.iter().any(|input| input.name == *name);
+    if let Some(unknown) = file.card.feed.keys().find(|name| !exists(name)) {
         let unknown = printable(unknown);
         return Err(wrong(format!("it has no further input called {unknown}")));
     }
@@ -36,7 +35,7 @@ pub(super) fn constants(
         let name = printable(&input.name);
         let value = file.card.feed.get(&input.name).ok_or_else(|| {
             wrong(format!(
-                "it needs the further input {name}: say what that holds with --feed NAME=NUMBER, or in a card under [feed]"
+                "it needs the further input {name}: set its value with --feed NAME=NUMBER, or in a card under [feed]"
             ))
         })?;
         filled(input, *value).ok_or_else(|| {
@@ -52,7 +51,7 @@ pub(super) fn constants(
     needed.map(constant).collect()
 }
 
-/// The input as a constant; `None` if its type is unknown, too large, or has no such number.
+/// The input as a constant; `None` if its type is unknown, it is too large, or cannot represent `value`.
 fn filled(input: &ValueInfoProto, value: f64) -> Option<TensorProto> {
     let (elem, dims) = declared_dims(input)?;
     let extent = |dim: Option<Dim>| match dim {

@@ -1,43 +1,43 @@
-//! Operators that are decomposed when a network is read, as its file has them: people look for the attention that they
-//! exported, not for the rearrangement that its last part is.
+//! The fused operators of a file, which are decomposed in the graph. Layers are listed by the operator of the file, for example
+//! attention, instead of the last operator of its decomposition.
 
 use super::layers::parameters;
 use crate::onnx::Graph;
 use crate::onnx::passes::decompose;
 use std::collections::HashMap;
 
-/// An operator that was decomposed.
+/// A decomposed operator.
 #[derive(Debug, Clone)]
 pub struct FusedOp {
     pub op: String,
-    /// How many learned numbers it has.
+    /// Number of learned parameters.
     pub parameters: usize,
 }
 
-/// Those of a network, by the values that they make.
+/// The fused operators of a network, by their outputs.
 #[derive(Debug, Clone, Default)]
 pub struct FusedOps(HashMap<String, FusedOp>);
 
 impl FusedOps {
-    /// The operators of `graph` that may be decomposed.
+    /// The fused operators of `graph`.
     pub fn of(graph: &Graph) -> Self {
-        let mut found = HashMap::new();
+        let mut result = HashMap::new();
         for node in graph
             .nodes()
             .iter()
             .filter(|node| decompose::is_fusion(node))
         {
-            let whole = FusedOp {
+            let fused = FusedOp {
                 op: node.op_type.clone(),
                 parameters: parameters(graph, node),
             };
-            let made = node.output.iter().filter(|name| !name.is_empty());
-            found.extend(made.map(|name| (name.clone(), whole.clone())));
+            let outputs = node.output.iter().filter(|name| !name.is_empty());
+            result.extend(outputs.map(|name| (name.clone(), fused.clone())));
         }
-        Self(found)
+        Self(result)
     }
 
-    /// The one that makes `value`.
+    /// The operator that computes `value`.
     pub fn producing(&self, value: &str) -> Option<&FusedOp> {
         self.0.get(value)
     }

@@ -1,4 +1,4 @@
-//! Where a model takes its picture: which input it is, and of which kind. Whatever its kind, from here on it is float32
+//! The image input of a model: which input it is, and its type and axis order. Afterwards it always is float32
 //! (N, channels, height, width).
 
 use super::axis_order::AxisOrder;
@@ -11,8 +11,8 @@ use crate::onnx::{Attribute, ElementType, Graph};
 use crate::text::printable;
 use std::collections::HashSet;
 
-/// Most channels that are taken for a picture's.
-const MOST_CHANNELS: i64 = 64;
+/// Maximum number of channels of an image input.
+const MAX_CHANNELS: i64 = 64;
 
 type Dims = Vec<Option<Dim>>;
 
@@ -20,25 +20,25 @@ type Dims = Vec<Option<Dim>>;
 #[derive(Debug)]
 pub struct ImageInput {
     pub name: String,
-    /// The type that the file declares: float32, or uint8 for pixels as they are.
+    /// The declared type: float32, or uint8 for unscaled pixels.
     pub elem: ElementType,
     axes: AxisOrder,
     pub size: InputSize,
-    /// Who says how high and wide that is.
+    /// The origin of height and width.
     pub size_origin: Origin,
-    /// Whether the number of pictures can be chosen; else it is 1.
+    /// Whether the batch size is dynamic; otherwise it is 1.
     pub batchable: bool,
-    /// The model's further inputs.
+    /// The model's other inputs, as constants.
     extra_inputs: Vec<TensorProto>,
 }
 
 impl ImageInput {
-    /// The input that the card names, or the only one that can take a picture; its size is `hint` where neither file nor card
-    /// say one.
+    /// The input that the card names, or the only one that can be an image. `hint` is its size if neither file nor card have
+    /// one.
     ///
     /// # Errors
-    /// [`Error::NoImageInput`] if there is none, it is not the only one, or it has other sides than the card says;
-    /// [`Error::FurtherInput`] if nobody says what further inputs hold.
+    /// [`Error::NoImageInput`] if there is none or several, or its size contradicts the card; [`Error::FurtherInput`] if another
+    /// input has no value.
     pub fn find(graph: &Graph, file: &ModelFile, hint: Option<ImageSize>) -> Result<Self, Error> {
         let no_input = |why: String| Error::NoImageInput {
             path: file.path.clone(),
@@ -61,7 +61,7 @@ impl ImageInput {
         if candidates.iter().any(|(_, kind)| is_usual(kind)) {
             candidates.retain(|(_, kind)| is_usual(kind));
         }
-        // Exporters leave inputs behind of which they have folded all that read them.
+        // Exporters leave inputs whose consumers they have folded.
         let read = graph.read_values();
         let is_read = |(input, _): &(&ValueInfoProto, _)| read.contains(input.name.as_str());
         if candidates.iter().any(is_read) {
@@ -77,7 +77,7 @@ impl ImageInput {
             }
             Err(_) => {
                 return Err(no_input(format!(
-                    "several of its inputs ({}) could take the picture: say which with --image-input NAME, or in a card under [input]",
+                    "several of its inputs ({}) could be the image: choose one with --image-input NAME, or in a card under [input]",
                     describe(inputs)
                 )));
             }
@@ -105,8 +105,8 @@ impl ImageInput {
         })
     }
 
-    /// The graph with this input as float32 (N, channels, height, width) under the same name, and no other. Pixels that were whole
-    /// numbers become any numbers between, so that they can be differentiated.
+    /// The graph with this input as float32 (N, channels, height, width) under the same name, as its only input. Integer pixels
+    /// become floating-point numbers, so that they are differentiable.
     ///
     /// # Errors
     /// [`Error::Onnx`] if the graph is damaged.
@@ -134,15 +134,15 @@ impl ImageInput {
         }
         let mut names = Renames::new();
         if self.axes == AxisOrder::Nhwc {
-            let turned = self.turned(graph);
+            let channels_last = self.channels_last_name(graph);
             result.insert_node(NodeProto {
                 op_type: "Transpose".into(),
                 input: vec![self.name.clone()],
-                output: vec![turned.clone()],
+                output: vec![channels_last.clone()],
                 attribute: vec![Attribute::from(vec![0i64, 2, 3, 1]).named("perm")],
                 ..Default::default()
             })?;
-            names.insert(self.name.clone(), turned);
+            names.insert(self.name.clone(), channels_last);
         }
         for node in graph.nodes() {
             let mut node = node.clone();
@@ -153,8 +153,8 @@ impl ImageInput {
         Ok(result)
     }
 
-    /// A free name for the picture with its channels last.
-    fn turned(&self, graph: &Graph) -> String {
+    /// A fresh name for the image with channels last.
+    fn channels_last_name(&self, graph: &Graph) -> String {
         let mut name = format!("{}/channels_last", self.name);
         while graph.contains(&name) {
             name.push('_');
@@ -163,15 +163,15 @@ impl ImageInput {
     }
 }
 
-/// Height and width of the picture, and who says so: the model, what is said beside it, its exporter, or nobody, if all leave
-/// one of them open. The error ends a sentence.
+/// Height and width of the image, and their origin: the model, the card, the exporter, or the default. The error completes a
+/// sentence.
 fn sides(
     declared: [Option<u32>; 2],
     card: &Card,
     hint: Option<ImageSize>,
 ) -> Result<(ImageSize, Origin), String> {
-    let told = card.input_size.or(card.offered_size);
-    let usual = told.or(hint).unwrap_or(match declared {
+    let from_card = card.input_size.or(card.offered_size);
+    let usual = from_card.or(hint).unwrap_or(match declared {
         [Some(side), None] | [None, Some(side)] => ImageSize::try_from([side, side])?,
         _ => ImageSize::DEFAULT,
     });
@@ -181,36 +181,36 @@ fn sides(
         width.unwrap_or(usual.width()),
     ];
     let sides = ImageSize::try_from(sides)?;
-    if let Some(said) = card.input_size.filter(|&said| said != sides) {
-        return Err(format!("it takes {sides} pixels, not {said}"));
+    if let Some(stated) = card.input_size.filter(|&stated| stated != sides) {
+        return Err(format!("it takes {sides} pixels, not {stated}"));
     }
     let origin = match declared {
         [Some(_), Some(_)] => Origin::Network,
-        _ if told.is_some() => Origin::Card,
+        _ if from_card.is_some() => Origin::Card,
         _ if hint.is_some() => Origin::Exporter,
         _ => Origin::Assumed,
     };
     Ok((sides, origin))
 }
 
-/// The type, the order of axes and the dimensions of an input that can take a picture.
+/// The type, axis order and dimensions of an input that can be an image.
 fn kind(input: &ValueInfoProto) -> Option<(ElementType, AxisOrder, Dims)> {
     let (elem, dims) = four_axes(input)?;
     let extent = |place: usize| match dims[place] {
         Some(Dim::DimValue(extent)) => Some(extent),
         _ => None,
     };
-    // At most a number for each colour is no picture: a mean, for example.
+    // At most one element per colour is not an image, for example a mean.
     let numbers = (1..4).try_fold(1i64, |product, place| product.checked_mul(extent(place)?));
     if numbers.is_some_and(|numbers| numbers <= 3) {
         return None;
     }
     let usual = |axes: &AxisOrder| matches!(extent(axes.positions()[0]), Some(1 | 3));
-    // Fewer channels than rows or columns: whatever has more is no picture.
+    // An image has fewer channels than rows and columns.
     let many = |axes: &AxisOrder| {
         let [channels, row, column] = axes.positions().map(extent);
         let sides = [row, column].into_iter().flatten();
-        channels.is_some_and(|count| (2..=MOST_CHANNELS).contains(&count))
+        channels.is_some_and(|count| (2..=MAX_CHANNELS).contains(&count))
             && sides.into_iter().all(|side| channels < Some(side))
     };
     let orders = [AxisOrder::Nchw, AxisOrder::Nhwc];
@@ -219,7 +219,7 @@ fn kind(input: &ValueInfoProto) -> Option<(ElementType, AxisOrder, Dims)> {
     Some((elem, axes, dims))
 }
 
-/// The type and the dimensions of an input that has as many axes as pictures, and numbers like theirs.
+/// The type and dimensions of an input with four axes and a suitable element type.
 fn four_axes(input: &ValueInfoProto) -> Option<(ElementType, Dims)> {
     let (elem, dims) = declared_dims(input)?;
     let elem =
@@ -227,8 +227,8 @@ fn four_axes(input: &ValueInfoProto) -> Option<(ElementType, Dims)> {
     (dims.len() == 4).then_some((elem, dims))
 }
 
-/// As [`kind`], for an input that leaves open how many channels it has, as Hugging Face's files do: the filters of the
-/// convolution that reads it tell.
+/// As [`kind`], for an input with a dynamic number of channels, as in files of Hugging Face. The weights of the convolution
+/// that reads it determine the number.
 fn open_kind(graph: &Graph, input: &ValueInfoProto) -> Option<(ElementType, AxisOrder, Dims)> {
     let (elem, mut dims) = four_axes(input)?;
     let (mut read, mut axes) = (HashSet::from([input.name.as_str()]), AxisOrder::Nchw);
@@ -258,17 +258,17 @@ fn open_kind(graph: &Graph, input: &ValueInfoProto) -> Option<(ElementType, Axis
         .dims
         .get(1)?
         .checked_mul(node.int("group").unwrap_or(1))?;
-    let channels = Some(channels).filter(|channels| (1..=MOST_CHANNELS).contains(channels))?;
+    let channels = Some(channels).filter(|channels| (1..=MAX_CHANNELS).contains(channels))?;
     dims[channel] = Some(Dim::DimValue(channels));
     Some((elem, axes, dims))
 }
 
-/// The axis order of an input that can take a picture.
+/// The axis order of an input that can be an image.
 pub(super) fn axis_order(input: &ValueInfoProto) -> Option<AxisOrder> {
     kind(input).map(|(_, axes, _)| axes)
 }
 
-/// A few names of inputs.
+/// The names of the first inputs.
 fn describe(inputs: &[ValueInfoProto]) -> String {
     let names = inputs.iter().take(8).map(|input| printable(&input.name));
     match inputs {

@@ -1,11 +1,11 @@
-//! Height and width of the pictures that a model takes, as someone says them where the model leaves them open.
+//! Height and width of a model's image input.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// Largest height or width.
+/// Maximum height or width.
 const MAX_SIDE: u32 = 8192;
 
 /// Height and width in pixels, each from 1 to 8192.
@@ -17,7 +17,7 @@ pub struct ImageSize {
 }
 
 impl ImageSize {
-    /// What nearly every classifier of photographs was trained with, and is assumed where nobody says anything.
+    /// The training size of most photograph classifiers, which is assumed if none is specified.
     pub const DEFAULT: Self = Self {
         height: 224,
         width: 224,
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn squares_and_others_are_read() {
+    fn squares_and_rectangles_are_parsed() {
         assert_eq!("224".parse(), Ok(ImageSize::DEFAULT));
         assert_eq!(
             "192x256".parse::<ImageSize>().unwrap().to_string(),

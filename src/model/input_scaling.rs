@@ -1,12 +1,12 @@
-//! What a network does to its picture before it looks at it. Many files scale pixels themselves (Keras's `Rescaling` and
-//! `Normalization`, `preprocess_input`, PaddlePaddle's deployments): from that one can tell which numbers they expect.
+//! The scaling of pixels at the start of a network. Many files scale pixels themselves (Keras's `Rescaling` and
+//! `Normalization`, `preprocess_input`, PaddlePaddle's deployments), which reveals the range of their input.
 
 use super::Preprocessing;
 use crate::onnx::Graph;
 use crate::onnx::proto::NodeProto;
 use std::collections::HashMap;
 
-/// Operators that only move the numbers of a picture, or make means of neighbouring ones.
+/// Operators that only move the pixels of a picture, or average neighbouring ones.
 const MOVING: &[&str] = &[
     "Cast",
     "Concat",
@@ -23,10 +23,10 @@ const MOVING: &[&str] = &[
     "Unsqueeze",
 ];
 
-/// Most elements of a constant that a picture is scaled by.
+/// Maximum number of elements of a constant that scales the picture.
 const MAX_ELEMENTS: usize = 1 << 20;
 
-/// What a picture's numbers `x` have become: `scale · x + offset`, on the average of its channels.
+/// The accumulated transformation of pixels `x`: `scale · x + offset`, averaged over channels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct ScaleOffset {
     scale: f64,
@@ -53,13 +53,13 @@ impl ScaleOffset {
         }
     }
 
-    /// How pictures must be prepared for this to make numbers around 0 of about 1 of them; `None` if they already are, or
-    /// nobody can tell.
+    /// The preprocessing for which the transformation standardizes pixels (mean about 0, deviation about 1); `None` if its input
+    /// is already standardized, or unknown.
     fn expects(self) -> Option<Preprocessing> {
         let (middle, spread) = (-self.offset / self.scale, 1.0 / self.scale.abs());
-        // Bytes reach to 255, their standard deviation is about 60.
+        // Bytes have a maximum of 255 and a standard deviation of about 60.
         let are_pixels = middle >= 20.0 || spread >= 20.0;
-        // Brightness reaches to 1, its standard deviation is about 0.25; or it is made bytes again.
+        // Brightness has a maximum of 1 and a standard deviation of about 0.25; or it is scaled to bytes.
         let are_units = ((0.2..=0.8).contains(&middle) && spread <= 0.8) || spread <= 0.05;
         match (are_pixels, are_units) {
             _ if !middle.is_finite() || !spread.is_finite() => None,
@@ -70,16 +70,16 @@ impl ScaleOffset {
     }
 }
 
-/// The values that are still the picture, only scaled and moved.
+/// The values that are the picture, only scaled and rearranged.
 #[derive(Debug)]
 pub(super) struct InputScaling<'a> {
     picture: HashMap<&'a str, ScaleOffset>,
-    /// What the first node reads that does anything else.
+    /// The transformation before the first node that does anything else.
     first_read: ScaleOffset,
 }
 
 impl<'a> InputScaling<'a> {
-    /// Follows the picture that comes in as `input`.
+    /// Propagates the picture from the input `input`.
     pub fn trace(graph: &'a Graph, input: &'a str) -> Self {
         let mut picture = HashMap::from([(input, ScaleOffset::UNCHANGED)]);
         let mut first_read = None;
@@ -103,18 +103,18 @@ impl<'a> InputScaling<'a> {
         }
     }
 
-    /// Whether a value is still the picture.
+    /// Whether a value is only a scaled or rearranged picture.
     pub fn contains(&self, name: &str) -> bool {
         self.picture.contains_key(name)
     }
 
-    /// How pictures must be prepared, as far as what the network does to them tells.
+    /// The preprocessing that the scaling implies; `None` if it implies none.
     pub fn expects(&self) -> Option<Preprocessing> {
         self.first_read.expects()
     }
 }
 
-/// What a node makes of a picture that was `read`; `None` if it does more than to scale or move it.
+/// The transformation after a node whose input has `read`; `None` if the node does more than scale or move pixels.
 fn propagate(graph: &Graph, node: &NodeProto, read: ScaleOffset) -> Option<ScaleOffset> {
     if MOVING.iter().any(|op| node.is_op(op)) {
         return Some(read);
@@ -138,7 +138,7 @@ fn propagate(graph: &Graph, node: &NodeProto, read: ScaleOffset) -> Option<Scale
     }
 }
 
-/// The mean of a constant that holds one number, one a channel, or one a pixel.
+/// The mean of a constant with one element, one per channel, or one per pixel.
 fn mean(graph: &Graph, name: &str) -> Option<f64> {
     let constant = graph.constant(name)?;
     let few = |count: &usize| (1..=MAX_ELEMENTS).contains(count);
@@ -155,7 +155,7 @@ mod tests {
     use crate::onnx::types::fixed_dims;
     use crate::onnx::{Builder, ElementType};
 
-    /// What a network expects that does `steps` to its picture, each with one number a channel, and then convolves it.
+    /// The preprocessing implied by `steps`, each with one number per channel, before a convolution.
     fn expected(steps: &[(&str, [f32; 3])]) -> Option<Preprocessing> {
         let mut b = Builder::empty(18, "");
         let mut value = b
@@ -175,13 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn how_a_picture_is_scaled_tells_which_numbers_it_is_expected_in() {
+    fn the_scaling_implies_the_preprocessing() {
         let (pixels, units) = (Some(Preprocessing::PIXELS), Some(Preprocessing::UNITS));
         let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
         let caffe = [103.939, 116.779, 123.68];
         for (steps, expects) in [
             (&[][..], None),
-            // Of Keras: Rescaling, MobileNet's, Normalization, the older networks'.
+            // Keras: Rescaling, MobileNet, Normalization, older networks.
             (&[("Mul", [1.0 / 255.0; 3])], pixels),
             (&[("Div", [127.5; 3]), ("Sub", [1.0; 3])], pixels),
             (&[("Sub", caffe), ("Div", [58.0; 3])], pixels),
@@ -190,7 +190,7 @@ mod tests {
             (&[("Sub", mean), ("Div", std)], units),
             (&[("Mul", [2.0; 3]), ("Add", [-1.0; 3])], units),
             (&[("Mul", [255.0; 3]), ("Sub", caffe)], units),
-            // Torchvision's GoogLeNet makes one normalisation of another.
+            // Torchvision's GoogLeNet converts one normalization to another.
             (&[("Mul", [0.458; 3]), ("Add", [-0.03; 3])], None),
             (&[("Mul", [0.0; 3])], None),
         ] {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_normalisation_in_front_tells_too() {
+    fn an_initial_batch_norm_implies_the_preprocessing() {
         let expected = |means: f32, variances: f32| {
             let mut b = Builder::empty(18, "");
             b.input("x", ElementType::F32, &fixed_dims(&[1, 3, 8, 8]))

@@ -1,5 +1,5 @@
-//! Which of a network's values people would call layers. Exported files write a normalisation or a GELU as five nodes and
-//! move axes about in between; what is worth looking at is what comes out of it.
+//! Selects the values of a network that are layers in the usual sense. Exported files decompose a normalization or a GELU into
+//! five nodes and transpose axes in between; only the result of such a group is a layer.
 
 use super::Network;
 use super::input_scaling::InputScaling;
@@ -8,7 +8,7 @@ use crate::onnx::proto::NodeProto;
 use crate::onnx::{Graph, residual};
 use std::collections::{HashMap, HashSet};
 
-/// Operators that make nothing new of the numbers that they move.
+/// Operators that only rearrange elements.
 const REARRANGING: &[&str] = &[
     "Cast",
     "CastLike",
@@ -29,7 +29,7 @@ const REARRANGING: &[&str] = &[
     "Unsqueeze",
 ];
 
-/// Operators that functions such as LayerNormalization, GELU or SiLU are written out in.
+/// Operators into which functions such as LayerNormalization, GELU or SiLU are decomposed.
 const ARITHMETIC: &[&str] = &[
     "Abs",
     "Add",
@@ -59,23 +59,23 @@ const ARITHMETIC: &[&str] = &[
     "Where",
 ];
 
-/// Operators that, where a picture's planes come from convolutions, make attention.
+/// Operators whose feature maps are attention weights, in a network whose other feature maps come from convolutions.
 const ATTENTION: &[&str] = &["FusedMatMul", "MatMul", "Softmax"];
 
-/// Operators that take means. The global pool's is one over channels where these come last: of (N, tokens, channels).
+/// Operators that compute means. A global pool over (N, tokens, channels) averages channels.
 const MEANS: &[&str] = &["GlobalAveragePool", "ReduceMean", "ReduceSum"];
 
-/// Operators that keep every number, and are stepped over to see what reads it.
-const STEPPED_OVER: &[&str] = &["Cast", "Identity", "Transpose"];
+/// Operators that keep every element; their consumers count instead.
+const TRANSPARENT: &[&str] = &["Cast", "Identity", "Transpose"];
 
-/// What is needed to tell.
+/// Decides whether values are layers.
 pub(super) struct LayerFilter<'a> {
     network: &'a Network,
     input_scaling: InputScaling<'a>,
     consumers: HashMap<&'a str, Vec<usize>>,
     dependent: HashSet<&'a str>,
-    /// Whether it is a network of tokens or of channels that come last. Of its planes, only those of the picture are
-    /// layers; the others belong to attention.
+    /// Whether the network has tokens or channels last. Only its feature maps of the picture's aspect ratio are layers; others
+    /// belong to attention.
     is_transformer: bool,
 }
 
@@ -93,7 +93,7 @@ impl<'a> LayerFilter<'a> {
         }
     }
 
-    /// Whether the value `name`, which node `index` makes, is one, by the operator that makes it in the file.
+    /// Whether the output `name` of node `index` is a layer. `layout` is its layout.
     pub fn contains(&self, index: usize, name: &str, layout: Layout) -> bool {
         let node = &self.graph().nodes()[index];
         let whole = self.network.fused_ops.producing(name);
@@ -110,16 +110,16 @@ impl<'a> LayerFilter<'a> {
         !within || self.linear_before(index).is_some() || self.is_residual_sum(index)
     }
 
-    /// Whether all that reads a value is a step within a function.
+    /// Whether all consumers of a value are intermediate steps of a function.
     fn is_read_within(&self, name: &'a str) -> bool {
         let readers = |name: &str| self.consumers.get(name).map_or(&[][..], Vec::as_slice);
-        let mut open = readers(name).to_vec();
-        let is_read = !open.is_empty();
-        while let Some(reader) = open.pop() {
+        let mut worklist = readers(name).to_vec();
+        let is_read = !worklist.is_empty();
+        while let Some(reader) = worklist.pop() {
             let reader = &self.graph().nodes()[reader];
             let moved = reader.output.first().map_or(&[][..], |name| readers(name));
-            if is_one_of(reader, STEPPED_OVER) && !moved.is_empty() {
-                open.extend(moved);
+            if is_one_of(reader, TRANSPARENT) && !moved.is_empty() {
+                worklist.extend(moved);
             } else if !self.is_step(reader) {
                 return false;
             }
@@ -127,8 +127,8 @@ impl<'a> LayerFilter<'a> {
         is_read
     }
 
-    /// Whether a node is a step within a function. A mean is, but for that of a channel's places: what is pooled is what
-    /// there was to see.
+    /// Whether a node is an intermediate step of a function. A mean is one, except over the positions of a channel: the input of
+    /// a pool is a layer.
     fn is_step(&self, node: &NodeProto) -> bool {
         let layout = |name: &String| self.network.layout(name);
         let read = node.input.first().and_then(layout);
@@ -143,13 +143,13 @@ impl<'a> LayerFilter<'a> {
         }
     }
 
-    /// Whether a node makes one number of all channels of a place: a mean or a variance of a normalisation.
+    /// Whether a node reduces the channels of each position to one number: the mean or variance of a normalization.
     fn is_statistic(&self, node: &NodeProto, layout: Layout) -> bool {
         let read = node.input_at(0).and_then(|name| self.network.layout(name));
         is_one_of(node, MEANS) && read.is_some_and(|read| is_statistic(read, layout))
     }
 
-    /// Whether a plane belongs to attention rather than to the picture: it has another shape, or is tokens by tokens.
+    /// Whether a value belongs to attention: it has another aspect ratio than the picture, or is (tokens, tokens).
     fn is_attention(&self, op: &str, layout: Layout) -> bool {
         let plane = (layout.rows, layout.columns);
         let is_attention = match layout.axes {
@@ -160,14 +160,14 @@ impl<'a> LayerFilter<'a> {
         self.is_transformer && is_attention
     }
 
-    /// The matrix product to which node `index` adds the bias.
+    /// The matrix product whose bias node `index` adds.
     pub fn linear_before(&self, index: usize) -> Option<&'a NodeProto> {
         let mut inputs = self.graph().nodes()[index].input.iter();
         let producer = inputs.find_map(|input| self.graph().producer(input))?;
         (self.bias_of(producer) == Some(index)).then(|| &self.graph().nodes()[producer])
     }
 
-    /// The node that adds the bias to what node `index` makes, if that is a matrix product and nothing else reads it.
+    /// The node that adds the bias to the output of node `index`, if that is a matrix product without other consumers.
     fn bias_of(&self, index: usize) -> Option<usize> {
         let node = &self.graph().nodes()[index];
         let product = node.output.first()?;
@@ -194,13 +194,13 @@ impl<'a> LayerFilter<'a> {
     }
 }
 
-/// Whether a value is one of those that only networks have that keep tokens, or channels last.
+/// Whether the layout only occurs in networks with tokens or channels last.
 fn is_of_a_transformer(layout: Layout) -> bool {
     let has_grid = layout.rows > 1 && layout.columns > 1;
     has_grid && !layout.is_channels_first()
 }
 
-/// Whether a value has one number for all channels of each place of another.
+/// Whether a value has one number per position of another, for all of its channels.
 fn is_statistic(read: Layout, made: Layout) -> bool {
     let same_places = (read.rows, read.columns) == (made.rows, made.columns);
     made.channels == 1 && read.channels > 1 && same_places

@@ -1,4 +1,4 @@
-//! What a network is made of: the values along the way from the picture to the class scores.
+//! The layers of a network: its values between the image and the class scores.
 
 use super::layer_filter::LayerFilter;
 use super::layout::Layout;
@@ -8,22 +8,22 @@ use crate::onnx::proto::NodeProto;
 use crate::onnx::{ElementType, Graph, INTERNAL_PREFIX};
 use crate::suggest;
 
-/// One value that can be looked at.
+/// A value that can be a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
-    /// Its name: what targets use.
+    /// Its name in targets.
     pub name: String,
-    /// The operator that makes it, as the file has it.
+    /// The operator of the file that computes it.
     pub op: String,
-    /// Its dimensions for one picture, as the model has them.
+    /// Its dimensions for one picture, in the model's layout.
     pub dims: Vec<usize>,
-    /// Which of these are channels, and which places of the picture.
+    /// The meaning of the dimensions: channels and positions.
     pub layout: Layout,
-    /// How many learned numbers it is made with.
+    /// Number of learned parameters.
     pub parameters: usize,
-    /// Whether people would call it a layer: not a step within one, nor only a rearrangement.
+    /// Whether it is a layer in the usual sense, not an intermediate step or a rearrangement.
     pub is_activation: bool,
-    /// Whether it can be visualised, or why not.
+    /// Whether it is differentiable, or why not.
     pub reach: Differentiability,
 }
 
@@ -33,14 +33,13 @@ impl Layer {
         self.layout.channels
     }
 
-    /// Height and width of a channel, if it has any.
+    /// Height and width of a channel; `None` without positions.
     pub fn plane(&self) -> Option<(usize, usize)> {
         self.layout.plane()
     }
 }
 
-/// The values of `network` that depend on the picture and have channels, in graph order; not those that were added when it
-/// was read.
+/// The values of `network` that depend on the image and have channels, in graph order, without values added by passes.
 pub(super) fn layers(network: &Network) -> Vec<Layer> {
     let reached = analyze(&network.graph, &network.shapes, &network.input);
     let activations = LayerFilter::of(network);
@@ -57,17 +56,17 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
             };
             let of_the_file = !name.starts_with(INTERNAL_PREFIX);
             if of_the_file && reach != Differentiability::Independent && value.elem.is_float() {
-                let whole = network.fused_ops.producing(name);
+                let fused = network.fused_ops.producing(name);
                 let linear = activations.linear_before(index);
                 let makers = linear.into_iter().chain([node]);
                 let learned = makers.map(|node| parameters(&network.graph, node));
                 layers.push(Layer {
                     name: name.clone(),
-                    op: whole.map_or(&node.op_type, |whole| &whole.op).clone(),
+                    op: fused.map_or(&node.op_type, |fused| &fused.op).clone(),
                     dims: value.dims.clone(),
                     layout,
-                    parameters: match whole {
-                        Some(whole) => whole.parameters,
+                    parameters: match fused {
+                        Some(fused) => fused.parameters,
                         None => learned.fold(0, usize::saturating_add),
                     },
                     is_activation: activations.contains(index, name, layout),
@@ -79,7 +78,7 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
     layers
 }
 
-/// How many learned numbers a node reads: shapes, axes and limits are not learned.
+/// Number of learned parameters that a node reads. Shapes, axes and limits are not learned.
 pub(super) fn parameters(graph: &Graph, node: &NodeProto) -> usize {
     let weight = |name: &String| {
         let constant = graph.constant(name)?;
@@ -95,14 +94,14 @@ pub(super) fn parameters(graph: &Graph, node: &NodeProto) -> usize {
 /// The layer called `name`.
 ///
 /// # Errors
-/// [`Error::UnknownLayer`] with names that come near.
+/// [`Error::UnknownLayer`] with similar names.
 pub fn find<'a>(layers: &'a [Layer], name: &str) -> Result<&'a Layer, Error> {
     layers
         .iter()
         .find(|layer| layer.name == name)
         .ok_or_else(|| {
             let names = || layers.iter().map(|layer| layer.name.as_str());
-            // A channel of it, as targets write one.
+            // A channel in the notation of targets.
             let of_channel = name.rsplit_once(':').map(|(layer, _)| layer);
             let exact = names().find(|known| Some(*known) == of_channel);
             let near =

@@ -1,34 +1,34 @@
-//! Which of a model's inputs and outputs are meant, and what its file leaves open, where someone says it beside the model's
-//! card.
+//! Overrides of a model's card, from the command line or the user interface: its inputs and outputs, and values that the file
+//! leaves open.
 
 use super::{Card, ImageSize};
 use std::collections::BTreeMap;
 
-/// What is said; it comes before what the card says.
+/// Overrides of a card.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ModelOverrides {
-    /// The input that takes the picture.
+    /// The image input.
     pub image_input: Option<String>,
-    /// How high and wide the picture is, for a model that leaves it open.
+    /// Height and width of the image input, for a model that leaves them open.
     pub input_size: Option<ImageSize>,
-    /// What that is if nobody says it and the pictures at hand have a size.
+    /// The size to use if none is specified, from the pictures that are processed.
     pub offered_size: Option<ImageSize>,
-    /// The output that holds the class scores.
+    /// The output with the class scores.
     pub scores_output: Option<String>,
-    /// What further inputs hold everywhere.
+    /// The values of other inputs, by name.
     pub feed: BTreeMap<String, f64>,
 }
 
 impl ModelOverrides {
-    /// Says it in `card`.
+    /// Applies the overrides to `card`.
     pub fn apply_to(&self, card: &mut Card) {
-        let told = |told: &Option<String>, known: &mut Option<String>| {
-            if told.is_some() {
-                known.clone_from(told);
+        let replace = |new: &Option<String>, current: &mut Option<String>| {
+            if new.is_some() {
+                current.clone_from(new);
             }
         };
-        told(&self.image_input, &mut card.input);
-        told(&self.scores_output, &mut card.output);
+        replace(&self.image_input, &mut card.input);
+        replace(&self.scores_output, &mut card.output);
         card.input_size = self.input_size.or(card.input_size);
         card.offered_size = self.offered_size;
         let feed = self.feed.iter();

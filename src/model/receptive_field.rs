@@ -1,33 +1,31 @@
-//! How much of the picture each place of a value can depend on: its receptive field, from the kernels, strides and dilations
-//! on the way. Of several ways the farthest counts. Where that is not known, it is the whole picture.
-//!
-//! For display only: nothing is computed with it.
+//! Receptive fields: the part of the image on which each position of a value can depend, from kernels, strides and dilations.
+//! Of several paths the largest field counts. If it is unknown, it is the complete image. For display only.
 
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Graph, Types};
 use std::collections::HashMap;
 
-/// The part of the network's input that one place of a value can depend on, where the picture's edges do not cut it off.
+/// The part of the network's input on which one position of a value can depend, without cropping at the borders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceptiveField {
-    /// So many pixels high and wide; may be more than the picture has.
+    /// Height and width in pixels; may exceed the image.
     Pixels { rows: usize, columns: usize },
-    /// All of it: something on the way looks everywhere, or mixes places in a way that is not known.
+    /// The complete image: an operator is global, or mixes positions in an unknown way.
     Whole,
 }
 
-/// How one direction of the picture, down or across, is found in a value.
+/// One spatial dimension of the image in a value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Way {
-    /// The axis of the value along which its places lie.
+    /// The axis of the value.
     axis: usize,
-    /// How many pixels one place depends on.
+    /// Number of pixels on which one position depends.
     size: f64,
-    /// How many pixels the next place is away.
+    /// Distance of adjacent positions in pixels.
     jump: f64,
 }
 
-/// Both directions; `None` for one of which every place depends on all.
+/// Both spatial dimensions; `None` for one along which every position depends on all pixels.
 type Ways = [Option<Way>; 2];
 
 /// The receptive fields of all values that depend on `input`, (N, channels, height, width). `shapes` are for one picture.
@@ -73,7 +71,7 @@ pub fn receptive_fields(
         .collect()
 }
 
-/// A node, and what is known of what it reads.
+/// A node, and the known fields of its inputs.
 struct Step<'a> {
     graph: &'a Graph,
     shapes: &'a Types,
@@ -82,7 +80,7 @@ struct Step<'a> {
     output: &'a str,
 }
 
-/// Operators of single elements, with broadcasting.
+/// Elementwise operators with broadcasting.
 #[rustfmt::skip]
 const ELEMENTWISE: &[&str] = &[
     "Abs", "Add", "Atan", "BatchNormalization", "Cast", "CastLike", "Ceil", "Celu", "Clip", "Cos", "DequantizeLinear", "Div",
@@ -91,7 +89,7 @@ const ELEMENTWISE: &[&str] = &[
     "Sigmoid", "Sign", "Sin", "Softplus", "Softsign", "Sqrt", "Sub", "Sum", "Swish", "Tanh", "ThresholdedRelu", "Where",
 ];
 
-/// Operators whose places stay what they are, on the axes where they are.
+/// Operators that preserve positions and their axes.
 const IN_PLACE: &[&str] = &["Concat", "Pad", "Split"];
 
 impl Step<'_> {
@@ -135,14 +133,14 @@ impl Step<'_> {
         }
     }
 
-    /// The first of what it reads.
+    /// The field of its first input.
     fn first(&self) -> Option<&str> {
         self.node.input_at(0)
     }
 
-    /// Both directions of its first input, each followed by `rule`.
+    /// Both dimensions of its first input, after `rule`.
     fn each(&self, rule: impl Fn(Way) -> Option<Way>) -> Ways {
-        // What else it reads of the picture, such as weights made from it, may look anywhere.
+        // Other inputs that depend on the image, such as dynamic weights, may depend on all of it.
         let others = self.node.input.iter().skip(1);
         let is_alone = !others
             .clone()
@@ -167,7 +165,7 @@ impl Step<'_> {
         self.graph.constant(name)?.to_i64().ok()
     }
 
-    /// The farther of all inputs that depend on the picture, their axes counted from the last.
+    /// The largest field of all inputs that depend on the image, with axes counted from the last.
     fn merged(&self) -> Ways {
         let Some(rank) = self.out().map(<[usize]>::len) else {
             return [None, None];
@@ -197,7 +195,7 @@ impl Step<'_> {
         })
     }
 
-    /// The opposite of a window: every place is spread over several.
+    /// The transpose of a window: every position is spread over several.
     fn spread(&self, way: Way) -> Option<Way> {
         let (kernel, stride, dilation) = self.window(way)?;
         let reached = (((kernel - 1.0) * dilation + 1.0) / stride).ceil();
@@ -208,7 +206,7 @@ impl Step<'_> {
         })
     }
 
-    /// Kernel, stride and dilation along an axis that windows move over.
+    /// Kernel, stride and dilation along a spatial axis.
     fn window(&self, way: Way) -> Option<(f64, f64, f64)> {
         let side = way.axis.checked_sub(2)?;
         let kernel = match self.node.ints("kernel_shape") {
@@ -224,7 +222,7 @@ impl Step<'_> {
         is_sound.then_some((kernel as f64, stride as f64, dilation as f64))
     }
 
-    /// An axis survives if it is as long as before, with as many elements before it.
+    /// An axis is preserved if its length and the number of elements before it are equal.
     fn reshaped(&self, way: Way) -> Option<Way> {
         let (from, to) = (self.dims(self.first()?)?, self.out()?);
         let before: usize = from[..way.axis].iter().product();
@@ -268,7 +266,7 @@ impl Step<'_> {
     fn resized(&self, way: Way) -> Option<Way> {
         let (from, to) = (self.dims(self.first()?)?, self.out()?);
         let (from, to) = (*from.get(way.axis)?, *to.get(way.axis)?);
-        // How many neighbours a place is made of, beside the nearest.
+        // Number of interpolated neighbours besides the nearest.
         let neighbours = match self.node.string("mode").unwrap_or("nearest") {
             _ if self.node.int("antialias") == Some(1) => return None,
             _ if from == to => 0.0,
@@ -284,7 +282,7 @@ impl Step<'_> {
         })
     }
 
-    /// The direction itself, unless its axis is one of these, which may be counted from the last.
+    /// The dimension unchanged, unless its axis is one of these, which may be negative.
     fn unless_along(&self, way: Way, axes: &[i64]) -> Option<Way> {
         let rank = self.dims(self.first()?)?.len() as i64;
         let own = |axis: &i64| (axis + rank) % rank.max(1) == way.axis as i64;
@@ -308,7 +306,7 @@ impl Step<'_> {
         Some(Way { axis, ..way })
     }
 
-    /// A product with something that does not depend on the picture mixes the last axis.
+    /// A product with a constant mixes the last axis.
     fn multiplied(&self, way: Way) -> Option<Way> {
         let own = self.dims(self.first()?)?.len();
         let is_as_deep = self.out()?.len() == own;
@@ -316,7 +314,7 @@ impl Step<'_> {
     }
 }
 
-/// The farther of two that lie along the same axis.
+/// The larger of two fields along the same axis.
 fn farther(one: Way, other: Way) -> Option<Way> {
     (one.axis == other.axis).then(|| Way {
         axis: one.axis,

@@ -1,4 +1,4 @@
-//! A model summary for bug reports: contents of the file, how it was understood, and what blocks gradients.
+//! A model summary for bug reports: contents of the file, its interpretation, and operators that block gradients.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -17,39 +17,39 @@ use crate::onnx::proto::{Dim, ModelProto, NodeProto, ValueInfoProto};
 use crate::onnx::{ElementType, file};
 use crate::runtime::{Library, Options, Provider, Session};
 
-/// Most nodes without a rule that are listed one by one.
+/// Maximum number of listed nodes without a gradient rule.
 const LISTED: usize = 20;
 
-/// How many class names are shown.
+/// Number of listed class names.
 const NAMED: usize = 4;
 
-/// All that is told of a model. Texts are the file's own, control characters and all.
+/// The summary of a model. Texts of the file are unchanged, including control characters.
 #[derive(Debug, Serialize)]
 pub struct ModelSummary {
     pub name: String,
     pub path: String,
     /// Size of the file.
     pub bytes: u64,
-    /// Size of the constants, those in other files too.
+    /// Size of the constants, including external data.
     pub weight_bytes: u64,
     pub producer: String,
     pub ir_version: i64,
     pub opsets: Vec<Opset>,
-    /// How many functions the file brings along.
+    /// Number of functions in the file.
     pub functions: usize,
     pub inputs: Vec<Value>,
     pub outputs: Vec<Value>,
-    /// How often each operator stands in the file's main graph.
+    /// Number of nodes of the main graph per operator.
     pub operators: BTreeMap<String, usize>,
-    /// Why ONNX Runtime does not open the file as it is; nothing if it does.
+    /// Why ONNX Runtime rejects the unchanged file; `None` if it accepts it.
     pub refused: Option<String>,
-    /// Why the model cannot be visualised at all; nothing if it can.
+    /// Why the model cannot be visualised; `None` if it can.
     pub why: Option<String>,
     #[serde(flatten)]
     pub network: Option<NetworkSummary>,
 }
 
-/// A set of operators that the file is written in.
+/// An imported operator set.
 #[derive(Debug, Serialize)]
 pub struct Opset {
     pub domain: String,
@@ -60,67 +60,67 @@ pub struct Opset {
 #[derive(Debug, Serialize)]
 pub struct Value {
     pub name: String,
-    /// The element type, `float32`, or ONNX's number of it.
+    /// The element type, for example `float32`, or its ONNX code.
     pub element: Option<String>,
-    /// Sizes, or names of those that are open; `?` for those without.
+    /// Sizes, or names of dynamic dimensions; `?` without a name.
     pub dims: Option<Vec<String>>,
-    /// `NCHW` or `NHWC`, for what can take a picture.
+    /// `NCHW` or `NHWC`, if it can be an image.
     pub layout: Option<&'static str>,
 }
 
-/// What a model is once it is read.
+/// The opened network.
 #[derive(Debug, Serialize)]
 pub struct NetworkSummary {
     /// Content hash of the file and its weights.
     pub hash: String,
-    /// Dimensions of the picture (1, channels, height, width).
+    /// Dimensions of the image input (1, channels, height, width).
     pub input: [usize; 4],
     pub classes: usize,
-    /// Where the class scores are and what makes probabilities of them; nothing if there are none.
+    /// The class scores and their activation; `None` if there are none.
     pub scores: Option<Scored>,
     /// Why there are no class scores.
     pub no_scores: Option<String>,
-    /// The first few of their names.
+    /// The first class names.
     pub class_names: Vec<String>,
-    /// Who names them, and where.
+    /// The origin of the class names.
     pub classes_origin: Origin,
     pub classes_source: String,
-    /// What makes probabilities of their scores, if that is stated, and where; what is done is in `scores`.
+    /// The stated activation of the scores, if any, and its source; the one in use is in `scores`.
     pub activation: Option<Activation>,
     pub activation_source: Option<String>,
     pub batchable: bool,
-    /// Passes that were left out, because ONNX Runtime refuses what they make.
+    /// Passes that were skipped because ONNX Runtime rejects their result.
     pub left_out: Vec<LeftOut>,
     pub preprocessing: Preprocessing,
-    /// Who says how high and wide it is, and where.
+    /// The origin of height and width.
     pub size_origin: Origin,
     pub size_source: String,
-    /// Who says how its pixels are prepared, and where.
+    /// The origin of the preprocessing.
     pub preprocessing_origin: Origin,
     pub preprocessing_source: String,
-    /// What black and white are for each channel of the picture.
+    /// The model-input values of black and white, per channel.
     pub black_and_white: Vec<(f32, f32)>,
-    /// Values that can be looked at, and how many of them can be visualised.
+    /// Number of layers, and how many of them are differentiable.
     pub layers: usize,
     pub differentiable: usize,
-    /// Layers of several numbers a channel of which it cannot be told which places of the picture they are.
+    /// Layers whose channels have several elements without known positions.
     pub unplaced: Vec<String>,
-    /// The last layer that can be visualised.
+    /// The last differentiable layer.
     pub last: Option<String>,
-    /// Operators between the picture and the scores, once fused ones are decomposed and constants folded.
+    /// Number of nodes between the image and the scores per operator, after decomposition and constant folding.
     pub path: BTreeMap<String, usize>,
-    /// Nodes among them that a gradient cannot pass, the first few.
+    /// The first of these nodes that block gradients.
     pub blocks: Vec<Block>,
-    /// How many there are.
+    /// Number of these nodes that block gradients.
     pub blocked: usize,
 }
 
 /// The class scores of a network.
 #[derive(Debug, Serialize)]
 pub struct Scored {
-    /// The output that they were found by.
+    /// The output from which they were determined.
     pub output: String,
-    /// The value that is climbed.
+    /// The value of the class scores.
     pub value: String,
     /// `softmax`, `sigmoid` or `none`.
     pub activation: &'static str,
@@ -128,18 +128,18 @@ pub struct Scored {
     pub evidence: Evidence,
 }
 
-/// A node that a gradient cannot pass.
+/// A node that blocks gradients.
 #[derive(Debug, Serialize)]
 pub struct Block {
     pub node: String,
     pub op: String,
     pub opset: i64,
-    /// What about it is not covered; nothing if the operator has no rule at all.
+    /// The unsupported property; `None` if the operator has no rule.
     pub why: Option<String>,
 }
 
 impl ModelSummary {
-    /// Looks at a model file. What is wrong with the model is in the report, as far as it can be read.
+    /// Summarizes a model file. Problems of a readable model are part of the summary.
     ///
     /// # Errors
     /// [`Error::Onnx`] if the file or one of its weights cannot be read.
@@ -149,12 +149,12 @@ impl ModelSummary {
         let mut report = Self::declared(file, &model, bytes.len());
         if let Err(problem) = Library::loaded() {
             report.refused = Some(problem.to_string());
-            report.why = Some("ONNX Runtime is not there: run `ziggurat setup`".into());
+            report.why = Some("ONNX Runtime is not installed: run `ziggurat setup`".into());
             return Ok(report);
         }
         let network = Network::open(file);
         let opened = match &network {
-            // Such a file is not shown to ONNX Runtime as it is.
+            // This file would crash ONNX Runtime.
             Err(problem) if problem.is_fatal() => Err(problem.to_string()),
             _ => Session::open_model(&model, Provider::Cpu, &Options::default())
                 .map_err(|problem| problem.to_string()),
@@ -170,7 +170,7 @@ impl ModelSummary {
         Ok(report)
     }
 
-    /// What the file says of itself.
+    /// The contents of the file.
     fn declared(file: &ModelFile, model: &ModelProto, bytes: u64) -> Self {
         let empty = Default::default();
         let graph = model.graph.as_ref().unwrap_or(&empty);
@@ -232,7 +232,7 @@ impl NetworkSummary {
         };
         let graph = &network.graph;
         let dependent = graph.descendants([network.input.as_str()]);
-        // Without class scores, every layer is looked at.
+        // Without class scores, all layers count.
         let ends: Vec<&str> = match network.logits() {
             Some(logits) => vec![logits],
             None => layers.iter().map(|layer| layer.name.as_str()).collect(),
@@ -284,7 +284,7 @@ impl NetworkSummary {
             layers: layers.len(),
             differentiable: reached().count(),
             unplaced: reached()
-                .filter(|layer| layer.is_activation && layer.layout.is_unplaced())
+                .filter(|layer| layer.is_activation && layer.layout.is_non_spatial())
                 .map(|layer| layer.name.clone())
                 .collect(),
             last: reached().next_back().map(|layer| layer.name.clone()),
@@ -325,7 +325,7 @@ fn counted<'a>(nodes: impl IntoIterator<Item = &'a NodeProto>) -> BTreeMap<Strin
     counts
 }
 
-/// An operator with its domain, where that is not ONNX's own.
+/// An operator with its domain, unless that is the standard one.
 fn title(node: &NodeProto) -> String {
     match is_default_domain(&node.domain) {
         true => node.op_type.clone(),

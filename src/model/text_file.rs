@@ -1,12 +1,12 @@
-//! Text files beside models: cards, lists of class names, configurations. They come from every editor there is, so the
-//! encoding is detected.
+//! Reads text files beside models (cards, lists of class names, configurations) in any common encoding and with any line
+//! endings.
 
 use super::Error;
 use encoding_rs::{Encoding, WINDOWS_1252};
 use std::io::Read;
 use std::path::Path;
 
-/// Reads a text file of at most `most` bytes, whatever its metadata states. `what` names its kind in errors.
+/// Reads a text file of at most `most` bytes, regardless of the reported file size. `what` names its kind in errors.
 ///
 /// # Errors
 /// [`Error::File`] if it cannot be read, [`Error::TooLarge`].
@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path, what: &'static str, most: u64) -> Result<String,
     Ok(with_line_feeds(decode(bytes)))
 }
 
-/// With a line feed at the end of every line, whichever end it had: that of classic Mac OS, too.
+/// Converts all line endings to line feeds, including those of classic Mac OS.
 fn with_line_feeds(text: String) -> String {
     match text.contains('\r') {
         true => text.replace("\r\n", "\n").replace('\r', "\n"),
@@ -36,7 +36,7 @@ fn with_line_feeds(text: String) -> String {
     }
 }
 
-/// By its byte order mark, otherwise as UTF-8; what is not valid UTF-8 is Windows-1252, of which Latin-1 is a part.
+/// Decodes by byte order mark, otherwise as UTF-8, otherwise as Windows-1252, a superset of Latin-1.
 fn decode(bytes: Vec<u8>) -> String {
     if let Some((encoding, mark)) = Encoding::for_bom(&bytes) {
         return encoding

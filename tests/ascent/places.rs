@@ -397,7 +397,7 @@ fn a_layer_without_places_has_the_mean_of_its_channels() {
         b.emit("MatMul", &[&unknown, &weight], &[])
     });
     let found = layer(&network, "tokens").unwrap();
-    assert!(found.is_activation && found.layout.is_unplaced());
+    assert!(found.is_activation && found.layout.is_non_spatial());
     assert_eq!(found.channels(), CHANNELS as usize);
     let channel = Objective {
         kind: Kind::Channel,

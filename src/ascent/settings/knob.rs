@@ -90,12 +90,12 @@ impl Knob {
         }
     }
 
-    /// The number that stands for one that is found, and can be typed as `AUTOMATIC`; `None` if it has none.
+    /// The number that means an automatic choice, which can be typed as `AUTOMATIC`; `None` if there is none.
     pub fn automatic(&self) -> Option<f64> {
         (self.key == "canvas").then_some(0.0)
     }
 
-    /// A value as people read it: a number that stands for one that is found is `AUTOMATIC`.
+    /// The display form of a value that means an automatic choice, `AUTOMATIC`; `None` for other values.
     pub fn shown(&self, value: &SettingValue) -> Option<&'static str> {
         let is_automatic =
             matches!(value, SettingValue::Number(number) if self.automatic() == Some(*number));
@@ -196,7 +196,7 @@ impl Knob {
         }
     }
 
-    /// The next value above or below `value`: numbers by a step that suits their size, names in order. `None` for layers.
+    /// The next value above or below `value`: numbers by a step in proportion to their size, names in order. `None` for layers.
     pub fn turned(&self, value: &SettingValue, up: bool) -> Option<SettingValue> {
         match (self.domain, value) {
             (

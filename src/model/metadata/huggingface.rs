@@ -1,5 +1,5 @@
-//! The two files that lie beside a model of Hugging Face's transformers: `config.json` names the classes, and
-//! `preprocessor_config.json` says how pictures are prepared. Of a file in a folder `onnx`, they may lie beside that.
+//! The files beside a model of Hugging Face Transformers: class names in `config.json`, and preprocessing in
+//! `preprocessor_config.json`.
 
 use super::labels::Labels;
 use super::{ExporterMetadata, Stated, sidecar};
@@ -13,13 +13,13 @@ use std::path::Path;
 const CONFIG: &str = "config.json";
 const PREPROCESSOR: &str = "preprocessor_config.json";
 
-/// What a pixel may be multiplied with.
+/// Valid rescale factors of a pixel.
 const FACTORS: std::ops::RangeInclusive<f64> = 1e-6..=1e3;
 
-/// From this side on, `crop_pct` is not heeded.
-const UNCUT: f64 = 384.0;
+/// Minimum side from which `crop_pct` is ignored.
+const MIN_UNCROPPED_SIDE: f64 = 384.0;
 
-/// What is read of `config.json`.
+/// The relevant keys of `config.json`.
 #[derive(Default, Deserialize)]
 struct Config {
     id2label: Option<Labels>,
@@ -27,7 +27,7 @@ struct Config {
     problem_type: Option<Value>,
 }
 
-/// What is read of `preprocessor_config.json`.
+/// The relevant keys of `preprocessor_config.json`.
 #[derive(Default, Deserialize)]
 struct Preprocessor {
     do_normalize: Option<bool>,
@@ -45,7 +45,7 @@ struct Preprocessor {
     do_flip_channel_order: Option<bool>,
 }
 
-/// A size as one of the ways that it is written.
+/// A size in any of its JSON forms.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(untagged)]
 enum Extent {
@@ -69,7 +69,7 @@ impl Extent {
     }
 }
 
-/// What is stated beside the model at `path`.
+/// The metadata beside the model at `path`.
 pub fn read(path: &Path) -> ExporterMetadata {
     let mut unmet = Vec::new();
     let config = noted(sidecar::json(path, CONFIG), &mut unmet);
@@ -77,17 +77,15 @@ pub fn read(path: &Path) -> ExporterMetadata {
     unmet.extend(config.problem());
     let preprocessor = noted(sidecar::json(path, PREPROCESSOR), &mut unmet);
     let preprocessor: Option<&Preprocessor> = preprocessor.as_ref();
-    let size = preprocessor.and_then(|known| known.seen()?.sides());
+    let size = preprocessor.and_then(|known| known.input_extent()?.sides());
     let preprocessing = preprocessor.map(|known| {
         let known = known.preprocessing();
-        known.map_err(|why| sidecar::unheeded(PREPROCESSOR, &why))
+        known.map_err(|why| sidecar::ignored(PREPROCESSOR, &why))
     });
     let preprocessing = noted(preprocessing, &mut unmet);
     let is_kept = preprocessor.is_some_and(|known| known.do_resize == Some(false));
     unmet.extend(is_kept.then(|| {
-        format!(
-            "{PREPROCESSOR} leaves pictures at their own size (do_resize), but they are resized"
-        )
+        format!("{PREPROCESSOR} does not resize pictures (do_resize), but they are resized")
     }));
     ExporterMetadata {
         names: config
@@ -103,7 +101,7 @@ pub fn read(path: &Path) -> ExporterMetadata {
     }
 }
 
-/// What was read; why it could not be is noted.
+/// The parsed value; adds an error to `unmet`.
 fn noted<T>(read: Option<Result<T, String>>, unmet: &mut Vec<String>) -> Option<T> {
     match read? {
         Ok(read) => Some(read),
@@ -121,7 +119,7 @@ impl Config {
         names.next()
     }
 
-    /// That one of the lists of names cannot be used.
+    /// A message about an invalid list of names.
     fn problem(&self) -> Option<String> {
         let lists = [("id2label", &self.id2label), ("label2id", &self.label2id)];
         let mut lists = lists.into_iter();
@@ -129,7 +127,7 @@ impl Config {
             |list: &Option<Labels>| list.as_ref().is_some_and(|list| list.names().is_none());
         let (key, _) = lists.find(|(_, list)| is_useless(list))?;
         let list = format!("{CONFIG}: {key}");
-        Some(sidecar::unheeded(
+        Some(sidecar::ignored(
             &list,
             "it must name each class from 0 on once",
         ))
@@ -146,21 +144,21 @@ impl Config {
 }
 
 impl Preprocessor {
-    /// Whether the middle is cut out of what is resized.
+    /// Whether resized pictures are centre-cropped.
     fn is_cropped(&self) -> bool {
         self.do_center_crop.unwrap_or(false)
     }
 
-    /// How much the network gets to see.
-    fn seen(&self) -> Option<Extent> {
+    /// The size of the input.
+    fn input_extent(&self) -> Option<Extent> {
         match self.is_cropped() {
             true => self.crop_size.or(self.size),
             false => self.size,
         }
     }
 
-    /// How pixels become numbers, where that is a mean and a standard deviation of brightness from 0 to 1. The error names
-    /// the key and what is wrong with its value.
+    /// The preprocessing, with mean and standard deviation of brightness from 0 to 1. The error names the key and the problem of
+    /// its value.
     fn preprocessing(&self) -> Result<Preprocessing, String> {
         let (white, offset) = self.rescaling()?;
         let (mean, std) = match self.do_normalize.unwrap_or(self.image_mean.is_some()) {
@@ -171,7 +169,7 @@ impl Preprocessor {
             false => (vec![0.0], vec![1.0]),
         };
         if let Some(small) = std.iter().find(|std| !(**std / white).is_normal()) {
-            return Err(format!("image_std {small:?} makes no finite pixels"));
+            return Err(format!("image_std {small:?} makes pixels infinite"));
         }
         let mean: Vec<f64> = mean.iter().map(|mean| (mean + offset) / white).collect();
         let std: Vec<f64> = std.iter().map(|std| std / white).collect();
@@ -180,10 +178,10 @@ impl Preprocessor {
             Some(2) => "bilinear",
             _ => "bicubic",
         };
-        let said = json!({"mean": mean, "std": std, "crop": self.crop(), "filter": filter,
+        let preprocessing = json!({"mean": mean, "std": std, "crop": self.crop(), "filter": filter,
             "fit": if self.is_squashed() { "squash" } else { "crop" },
             "channels": if self.do_flip_channel_order.unwrap_or(false) { "bgr" } else { "rgb" }});
-        let known = serde_json::from_value(said);
+        let known = serde_json::from_value(preprocessing);
         known.map_err(|problem| {
             format!(
                 "image_mean or image_std: {}",
@@ -192,7 +190,7 @@ impl Preprocessor {
         })
     }
 
-    /// What white is before mean and standard deviation are applied, and what is subtracted from it: black is 0.
+    /// The value of white before mean and standard deviation are applied (black is 0), and the offset that is subtracted.
     fn rescaling(&self) -> Result<(f64, f64), String> {
         if !self.do_rescale.unwrap_or(true) {
             return Ok((255.0, 0.0));
@@ -209,41 +207,46 @@ impl Preprocessor {
         }
     }
 
-    /// Whether a picture is resized to a height and a width, whatever its own proportions. One number means this too,
-    /// unless the middle is cut out afterwards.
+    /// Whether a picture is resized to a height and a width regardless of its aspect ratio. A single number means this too,
+    /// unless the picture is cropped afterwards.
     fn is_squashed(&self) -> bool {
         let side = self
             .size
             .and_then(Extent::sides)
             .map_or(0, |sides| sides.height());
         match self.size {
-            // ConvNeXt: from this side on the middle is not cut out.
-            _ if self.crop_pct.is_some() && f64::from(side) >= UNCUT => true,
+            // ConvNeXt: large inputs are not cropped.
+            _ if self.crop_pct.is_some() && f64::from(side) >= MIN_UNCROPPED_SIDE => true,
             Some(Extent::Sides { .. }) => true,
             Some(Extent::Side(_)) => !self.is_cropped() && self.crop_pct.is_none(),
             _ => false,
         }
     }
 
-    /// The share of a picture's short side that is seen.
+    /// The fraction of a picture's short side within the crop.
     fn crop(&self) -> f64 {
         let short = |extent: Option<Extent>| {
             let sides = extent?.sides()?;
             Some(f64::from(sides.height().min(sides.width())))
         };
         match (short(self.crop_size), short(self.size), self.crop_pct) {
-            (Some(seen), Some(whole), _) if self.is_cropped() => (seen / whole).min(1.0),
-            (_, Some(whole), Some(share)) if whole < UNCUT => share,
+            (Some(crop), Some(size), _) if self.is_cropped() => (crop / size).min(1.0),
+            (_, Some(size), Some(share)) if size < MIN_UNCROPPED_SIDE => share,
             _ => 1.0,
         }
     }
 }
 
-/// A list of numbers under a key.
+/// A list of numbers; `key` names it in the error.
 fn numbers(key: &str, value: &Option<Value>) -> Result<Vec<f64>, String> {
     let value = value.as_ref().ok_or_else(|| format!("{key} is missing"))?;
     let numbers = serde_json::from_value(value.clone());
-    numbers.map_err(|_| format!("{key} {} is no list of numbers", shown(&value.to_string())))
+    numbers.map_err(|_| {
+        format!(
+            "{key} {} is not a list of numbers",
+            shown(&value.to_string())
+        )
+    })
 }
 
 #[cfg(test)]
@@ -251,8 +254,8 @@ mod tests {
     use super::*;
     use crate::model::{ChannelOrder, Channels, Fit};
 
-    /// What is read beside a model in the folder `place`, with the two files in the folder above it.
-    fn said(place: &str, config: &str, preprocessor: &str) -> ExporterMetadata {
+    /// The metadata of a model in the folder `place`, with the two files in its parent.
+    fn metadata(place: &str, config: &str, preprocessor: &str) -> ExporterMetadata {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.json"), config).unwrap();
         std::fs::write(folder.path().join("preprocessor_config.json"), preprocessor).unwrap();
@@ -267,7 +270,7 @@ mod tests {
     fn names_size_and_preparation_are_read() {
         let config = r#"{"architectures": ["ViT"], "id2label": {"0": "tench, Tinca tinca", "1": "goldfish"}}"#;
         for place in ["", "onnx"] {
-            let hints = said(place, config, VIT);
+            let hints = metadata(place, config, VIT);
             assert_eq!(hints.names[0].value, ["tench, Tinca tinca", "goldfish"]);
             assert_eq!(hints.size.unwrap().value.to_string(), "384 × 384");
             let preprocessing = hints.preprocessing.unwrap().value;
@@ -276,14 +279,14 @@ mod tests {
             let ranges = preprocessing.affine(Channels::Colour);
             assert!(ranges.iter().all(|channel| channel.range() == (-1.0, 1.0)));
         }
-        assert!(said("elsewhere", config, VIT).names.is_empty());
+        assert!(metadata("elsewhere", config, VIT).names.is_empty());
     }
 
     #[test]
-    fn the_problem_type_tells_the_activation() {
+    fn the_problem_type_determines_the_activation() {
         let of = |kind: &str| {
             let config = format!(r#"{{"problem_type": {kind}, "id2label": {{"0": "a"}}}}"#);
-            let hints = said("", &config, "");
+            let hints = metadata("", &config, "");
             assert_eq!(hints.names.len(), 1);
             hints.activation.map(|hint| hint.value)
         };
@@ -302,19 +305,19 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_is_a_share_of_the_whole() {
+    fn the_crop_is_a_fraction_of_the_resized_picture() {
         let resnet = r#"{"crop_pct": 0.875, "do_normalize": true, "image_mean": [0.485, 0.456, 0.406],
             "image_std": [0.229, 0.224, 0.225], "resample": 3, "size": {"shortest_edge": 224}}"#;
-        let hints = said("", "{}", resnet);
+        let hints = metadata("", "{}", resnet);
         assert_eq!(hints.preprocessing.unwrap().value, Preprocessing::IMAGENET);
         assert_eq!(hints.size.unwrap().value, ImageSize::DEFAULT);
-        let large = said("", "{}", &resnet.replace("224}", "384}"));
+        let large = metadata("", "{}", &resnet.replace("224}", "384}"));
         for (size, fit) in [
             ("{\"height\": 224, \"width\": 224}", Fit::Squash),
             ("224", Fit::Crop),
         ] {
             let sized = resnet.replace("{\"shortest_edge\": 224}", size);
-            let known = said("", "{}", &sized).preprocessing.unwrap().value;
+            let known = metadata("", "{}", &sized).preprocessing.unwrap().value;
             assert_eq!((known.proportions(), known.crop()), (fit, 0.875), "{size}");
         }
         let large = large.preprocessing.unwrap().value;
@@ -323,13 +326,13 @@ mod tests {
             "{\"crop_pct\"",
             "{\"do_flip_channel_order\": true, \"crop_pct\"",
         );
-        let flipped = said("", "{}", &flipped).preprocessing.unwrap().value;
+        let flipped = metadata("", "{}", &flipped).preprocessing.unwrap().value;
         assert_eq!(flipped.channel_order(), ChannelOrder::Bgr);
-        let other = said("", "{}", &resnet.replace("shortest", "longest"));
+        let other = metadata("", "{}", &resnet.replace("shortest", "longest"));
         assert!(other.size.is_none() && other.preprocessing.is_some());
         let deit = r#"{"crop_size": 224, "do_center_crop": true, "size": 256,
             "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}"#;
-        let hints = said("", "{}", deit);
+        let hints = metadata("", "{}", deit);
         assert_eq!(hints.preprocessing.unwrap().value, Preprocessing::IMAGENET);
         assert_eq!(hints.size.unwrap().value, ImageSize::DEFAULT);
     }
@@ -356,7 +359,7 @@ mod tests {
                 -1.0,
             ),
         ] {
-            let known = said("", "{}", &format!("{{{scaling}}}")).preprocessing;
+            let known = metadata("", "{}", &format!("{{{scaling}}}")).preprocessing;
             for channel in known.unwrap().value.affine(Channels::Colour) {
                 let (dark, bright) = channel.range();
                 let is_near = (dark - black).abs() < 1e-3 && (bright - white).abs() < 1e-3;
@@ -366,20 +369,20 @@ mod tests {
     }
 
     #[test]
-    fn pictures_that_are_not_resized_are_named() {
-        let unmet = |text: &str| said("", "{}", text).unmet;
+    fn disabled_resizing_is_reported() {
+        let unmet = |text: &str| metadata("", "{}", text).unmet;
         assert!(unmet(r#"{"do_resize": false}"#)[0].contains("do_resize"));
         assert!(unmet(r#"{"do_resize": true}"#).is_empty());
     }
 
     #[test]
-    fn classes_may_be_named_by_their_indices_only() {
-        let hints = said("", r#"{"label2id": {"dog": 1, "cat": 0}}"#, "");
+    fn names_may_come_from_label2id_only() {
+        let hints = metadata("", r#"{"label2id": {"dog": 1, "cat": 0}}"#, "");
         assert_eq!(hints.names[0].value, ["cat", "dog"]);
     }
 
     #[test]
-    fn what_is_unusual_or_damaged_is_named_and_not_heeded() {
+    fn invalid_files_are_reported_and_ignored() {
         for (unusual, why) in [
             ("", "EOF while parsing"),
             ("[]", "invalid length 0"),
@@ -387,7 +390,7 @@ mod tests {
             (r#"{"image_mean": [1]}"#, "image_std is missing"),
             (
                 r#"{"image_mean": [1], "image_std": [0]}"#,
-                "image_std 0.0 makes no",
+                "image_std 0.0 makes pixels",
             ),
             (
                 r#"{"image_mean": [1], "image_std": [1e-45]}"#,
@@ -395,7 +398,7 @@ mod tests {
             ),
             (
                 r#"{"image_mean": "a", "image_std": [1]}"#,
-                "image_mean \"a\" is no list",
+                "image_mean \"a\" is not a list",
             ),
             (r#"{"image_std": [1e999]}"#, "number out of range"),
             (
@@ -407,7 +410,7 @@ mod tests {
                 "rescale_factor 1e39 is not from",
             ),
         ] {
-            let hints = said("", r#"{"id2label": {"1": "b"}}"#, unusual);
+            let hints = metadata("", r#"{"id2label": {"1": "b"}}"#, unusual);
             assert!(hints.preprocessing.is_none(), "{unusual}");
             assert!(hints.names.is_empty() && hints.size.is_none(), "{unusual}");
             let [labels, preprocessor] = hints.unmet.as_slice() else {
@@ -415,23 +418,23 @@ mod tests {
             };
             assert_eq!(
                 labels,
-                "config.json: id2label is not heeded: it must name each class from 0 on once"
+                "config.json: id2label is ignored: it must name each class from 0 on once"
             );
-            let is_said = preprocessor.starts_with("preprocessor_config.json is not heeded: ");
+            let is_reported = preprocessor.starts_with("preprocessor_config.json is ignored: ");
             assert!(
-                is_said && preprocessor.contains(why),
+                is_reported && preprocessor.contains(why),
                 "{unusual}: {preprocessor}"
             );
         }
     }
 
     #[test]
-    fn an_index_that_is_named_twice_is_noticed() {
+    fn duplicate_indices_are_reported() {
         let twice = r#"{"id2label": {"0": "a", "0": "b", "1": "c"}, "label2id": {"a": 0, "c": 1}}"#;
-        let hints = said("", twice, "{}");
+        let hints = metadata("", twice, "{}");
         assert_eq!(hints.names[0].value, ["a", "c"]);
         assert!(hints.unmet[0].contains("id2label"), "{:?}", hints.unmet);
-        let alike = said("", r#"{"id2label": {"0": "crane", "1": "crane"}}"#, "{}");
+        let alike = metadata("", r#"{"id2label": {"0": "crane", "1": "crane"}}"#, "{}");
         assert!(alike.unmet.is_empty() && alike.names[0].value == ["crane", "crane"]);
     }
 }

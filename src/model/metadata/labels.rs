@@ -1,11 +1,11 @@
-//! Class names in the `config.json` of Hugging Face's transformers.
+//! Class names in the `config.json` of Hugging Face Transformers.
 
 use super::py_literal;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-/// Names of classes, as they are written.
+/// Class names in any of their JSON forms.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub enum Labels {
@@ -13,7 +13,7 @@ pub enum Labels {
     Other(Value),
 }
 
-/// The entries of an object in their order; a key may come twice.
+/// The entries of an object, in order; keys may be duplicated.
 pub struct Entries(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Entries {
@@ -41,7 +41,7 @@ impl<'de> Deserialize<'de> for Entries {
 }
 
 impl Labels {
-    /// The names in order; `None` if they are not one for each index from 0 on.
+    /// The names by index; `None` unless there is exactly one for each index from 0 on.
     pub fn names(&self) -> Option<Vec<String>> {
         let text = match self {
             Self::Other(value) => value.to_string(),

@@ -1,9 +1,9 @@
-//! Lists of class names that lie beside a model: Custom Vision's and Teachable Machine's `labels.txt`, Darknet's `*.names`.
+//! Lists of class names beside a model: Custom Vision's and Teachable Machine's `labels.txt`, Darknet's `*.names`.
 
 use super::{ExporterMetadata, Stated, py_literal, sidecar};
 use std::path::Path;
 
-/// What follows the model's name in the name of a list that is for it alone.
+/// Suffixes of the file name of a list for a single model, after the model's name.
 const MODEL_LISTS: [&str; 6] = [
     ".names",
     ".labels",
@@ -13,7 +13,7 @@ const MODEL_LISTS: [&str; 6] = [
     "-labels.txt",
 ];
 
-/// Names of lists.
+/// File names of lists for all models of a folder.
 const COMMON: [&str; 11] = [
     "labels.txt",
     "classes.txt",
@@ -28,10 +28,10 @@ const COMMON: [&str; 11] = [
     "synset.txt",
 ];
 
-/// Most entries of a folder that are looked at.
+/// Maximum number of examined folder entries.
 const MAX_ENTRIES: usize = 1 << 12;
 
-/// The lists beside the model at `path`, those for it alone first, and which of them cannot be read.
+/// The lists beside the model at `path`, those for this model first, and messages about unreadable ones.
 pub fn read(path: &Path) -> ExporterMetadata {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut hints = ExporterMetadata::default();
@@ -42,19 +42,19 @@ pub fn read(path: &Path) -> ExporterMetadata {
         let files = own.iter().cloned().chain(COMMON.map(String::from));
         for file in files.chain(others) {
             let read = sidecar::text(&folder.join(&file)).map(|text| {
-                names(&text?).ok_or_else(|| "it is no list of class names".to_string())
+                names(&text?).ok_or_else(|| "it is not a list of class names".to_string())
             });
             match read {
                 None => {}
                 Some(Ok(names)) => hints.names.push(Stated::new(names, file)),
-                Some(Err(why)) => hints.unmet.push(sidecar::unheeded(&file, &why)),
+                Some(Err(why)) => hints.unmet.push(sidecar::ignored(&file, &why)),
             }
         }
     }
     hints
 }
 
-/// Files of a folder whose names end in `.names`, in order.
+/// Files of a folder whose names end in `.names`, sorted.
 fn darknet(folder: &Path) -> Vec<String> {
     let folder = match folder.as_os_str().is_empty() {
         true => Path::new("."),
@@ -69,10 +69,10 @@ fn darknet(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The names that a text holds: a list or a dictionary as JSON or Python write them, or one name per line.
+/// The names in a text: a list or dictionary in JSON or Python syntax, or one name per line.
 pub fn names(text: &str) -> Option<Vec<String>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_end();
-    // What begins like JSON and cannot be read is no list of lines.
+    // A text that starts like JSON but cannot be parsed is not a list of lines.
     let is_literal = text.trim_start().starts_with(['{', '[']);
     let lines = || text.lines().map(|line| line.trim().to_owned()).collect();
     let lines = || (!is_literal && !text.is_empty()).then(lines);
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_are_found_beside_a_model_and_those_of_its_own_come_first() {
+    fn lists_for_this_model_take_precedence() {
         let folder = tempfile::tempdir().unwrap();
         let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         let found = |model: &str| -> Vec<(String, Vec<String>)> {
@@ -123,16 +123,16 @@ mod tests {
         assert_eq!(found("other.onnx"), common);
         let unmet = read(&folder.path().join("other.onnx")).unmet;
         let expected = [
-            "labels.json is not heeded: it is no list of class names",
-            "class_names.json is not heeded: it is no list of class names",
-            "dir.names is not heeded: a folder, not a regular file",
+            "labels.json is ignored: it is not a list of class names",
+            "class_names.json is ignored: it is not a list of class names",
+            "dir.names is ignored: a folder, not a regular file",
         ];
         assert_eq!(unmet, expected);
         let large = "x\n".repeat(5 << 20);
         put("classes.txt", &large);
         let unmet = read(&folder.path().join("other.onnx")).unmet;
         assert!(unmet.contains(
-            &"classes.txt is not heeded: 10485760 bytes are too many (at most 8388608)".to_string()
+            &"classes.txt is ignored: 10485760 bytes are too many (at most 8388608)".to_string()
         ));
         put("classes.txt", "Mac\rOS\r");
         let lists = read(&folder.path().join("other.onnx")).names;

@@ -1,10 +1,9 @@
-//! What is stated of a model, in its file and in files beside it, of what a card would say: the names of the classes, how
-//! pictures are prepared, how large they are, what makes probabilities of the scores. What cannot be made sense of counts as
-//! not stated.
+//! Metadata that exporters write into a model file or files beside it: class names, preprocessing, image size, activation.
+//! Metadata that cannot be parsed is reported and ignored.
 //!
-//! - [`metadata`]: the file's own
-//! - [`timm`] and [`transformers`]: `config.json` and `preprocessor_config.json`
-//! - [`lists`]: `labels.txt` and the like
+//! - [`onnx_props`]: the metadata of the model file
+//! - [`timm`] and [`huggingface`]: `config.json` and `preprocessor_config.json`
+//! - [`lists`]: `labels.txt` and similar files
 
 mod huggingface;
 mod labels;
@@ -18,11 +17,11 @@ use super::{Activation, ChannelOrder, Classes, ImageSize, Origin, Preprocessing}
 use crate::onnx::proto::ModelProto;
 use std::path::Path;
 
-/// A statement, and where it stands.
+/// A stated value and its source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stated<T> {
     pub value: T,
-    /// A key of the metadata, or the name of a file.
+    /// A metadata key, or a file name.
     pub source: String,
 }
 
@@ -33,28 +32,28 @@ impl<T> Stated<T> {
     }
 }
 
-/// What is stated of a model beside its graph.
+/// The metadata of a model.
 #[derive(Debug, Default)]
 pub struct ExporterMetadata {
-    /// Lists of class names, in order, the most trusted first.
+    /// Lists of class names, the most reliable first.
     pub names: Vec<Stated<Vec<String>>>,
-    /// How high and wide pictures are, for a model that leaves it open.
+    /// Height and width of the image input, for a model that leaves them open.
     pub size: Option<Stated<ImageSize>>,
-    /// Which numbers black and white are in the file's own input.
+    /// The pixel range of the image input.
     pub range: Option<Stated<Preprocessing>>,
-    /// The order of colours in the file's own input.
+    /// The channel order of the image input.
     pub order: Option<Stated<ChannelOrder>>,
-    /// How pictures are prepared.
+    /// The preprocessing.
     pub preprocessing: Option<Stated<Preprocessing>>,
-    /// What makes probabilities of the scores in the file's output: Hugging Face's `problem_type`. Of one class per picture
-    /// it is softmax, of several a sigmoid; whether the network has applied it already is not stated.
+    /// The activation of the class scores, from Hugging Face's `problem_type`: softmax for a single label, sigmoid for multiple
+    /// labels. Whether the network already applies it is not stated.
     pub activation: Option<Stated<Activation>>,
-    /// What is stated but cannot be followed; a line each, for the user.
+    /// Metadata that is not supported; one line each, for the user.
     pub unmet: Vec<String>,
 }
 
 impl ExporterMetadata {
-    /// What the model at `path` states, and the files beside it where it states nothing.
+    /// The metadata of the model at `path`, completed by the files beside it.
     pub fn of(model: &ModelProto, path: &Path) -> Self {
         let beside = [timm::read(path), huggingface::read(path), lists::read(path)];
         beside.into_iter().fold(onnx_props::read(model), Self::or)
@@ -73,28 +72,28 @@ impl ExporterMetadata {
         }
     }
 
-    /// The classes of a model that has `count` of them, by the first list that has as many names.
+    /// The classes of a model with `count` classes, from the first list of that length.
     pub fn classes(&self, count: usize) -> Option<Stated<Classes>> {
         let list = self.names.iter().find(|list| list.value.len() == count)?;
         let classes = Classes::new(&list.value, &list.source).ok()?;
         Some(Stated::new(classes, &list.source))
     }
 
-    /// What the user should know of statements that are not heeded, for a model that has `count` classes.
+    /// Ignored metadata, for a model with `count` classes; one line each.
     pub fn remarks(&self, count: usize) -> Vec<String> {
         let mut remarks = self.unmet.clone();
         if let (Some(list), None) = (self.names.first(), self.classes(count)) {
             let Stated { value, source } = list;
             let names = value.len();
             remarks.push(format!(
-                "{source} has {names} class names, but the model has {count} classes: they are not heeded"
+                "{source} has {names} class names, but the model has {count} classes: they are ignored"
             ));
         }
         remarks
     }
 
-    /// How pictures are prepared, and who says so: the card, the file's own input, the network (which scales pixels itself,
-    /// or, if `is_raw`, takes bytes, which can be nothing but pixels), an exporter, or nobody.
+    /// The preprocessing and its origin, in order of precedence: the card, the metadata on the image input, the network (which
+    /// scales pixels itself or, if `is_raw`, takes bytes), other metadata, or the default.
     pub fn prepare(
         &self,
         card: Option<Preprocessing>,
@@ -137,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_list_of_the_right_length_counts() {
+    fn the_first_list_of_the_right_length_is_used() {
         let hints = names(&[
             ("names", &["a"]),
             ("labels.txt", &["0 b", "1 c"]),
@@ -152,13 +151,13 @@ mod tests {
         assert!(hints.classes(3).is_none());
         assert_eq!(
             hints.remarks(3),
-            ["names has 1 class names, but the model has 3 classes: they are not heeded"]
+            ["names has 1 class names, but the model has 3 classes: they are ignored"]
         );
         assert!(names(&[]).remarks(3).is_empty());
     }
 
     #[test]
-    fn the_card_comes_first_and_nobody_last() {
+    fn the_card_takes_precedence_and_the_default_is_last() {
         let units = || Some(Stated::new(Preprocessing::UNITS, "config.json"));
         let pixels = || {
             Some(Stated::new(

@@ -1,5 +1,5 @@
-//! What a file's own metadata states: ONNX's keys on images (`MetadataProps.md`), class names under the keys that exporters
-//! use, and Ultralytics's keys.
+//! The metadata of a model file: ONNX's keys on images (`MetadataProps.md`), class names under the keys of exporters, and
+//! the keys of Ultralytics.
 
 use super::{ExporterMetadata, Stated, lists};
 use crate::model::{ChannelOrder, ImageSize, Preprocessing};
@@ -7,7 +7,7 @@ use crate::onnx::proto::ModelProto;
 use crate::text::printable;
 use serde_json::{Value, json};
 
-/// Keys under which class names are.
+/// Keys of class names.
 const NAMES: [&str; 6] = [
     "names",
     "class_names",
@@ -21,7 +21,7 @@ const PIXEL_FORMAT: &str = "Image.BitmapPixelFormat";
 const PIXEL_RANGE: &str = "Image.NominalPixelRange";
 const GAMMA: &str = "Image.ColorSpaceGamma";
 
-/// What the metadata of a model states.
+/// The metadata of a model file.
 pub fn read(model: &ModelProto) -> ExporterMetadata {
     let find = |key: &str| {
         let mut entries = model.metadata_props.iter();
@@ -34,16 +34,14 @@ pub fn read(model: &ModelProto) -> ExporterMetadata {
         let known = range(text);
         if known.is_none() {
             unmet.push(format!(
-                "{PIXEL_RANGE} {} is not known, and not heeded",
+                "{PIXEL_RANGE} {} is unknown and ignored",
                 printable(text)
             ));
         }
         Some(Stated::new(known?, PIXEL_RANGE))
     });
     if find(GAMMA).is_some_and(|gamma| gamma.eq_ignore_ascii_case("linear")) {
-        unmet.push(format!(
-            "it asks for linear light ({GAMMA}), but is given sRGB"
-        ));
+        unmet.push(format!("it requires linear light ({GAMMA}), but gets sRGB"));
     }
     ExporterMetadata {
         names: NAMES
@@ -66,7 +64,7 @@ pub fn read(model: &ModelProto) -> ExporterMetadata {
     }
 }
 
-/// A list or a dictionary, several lines, or several names with commas between them: one word may be anything.
+/// Names as a list, a dictionary, several lines, or several names separated by commas. A single word may be anything.
 fn names(text: &str) -> Option<Vec<String>> {
     let separated = || text.split(',').map(|name| name.trim().into()).collect();
     match text.contains(['\n', '[', '{']) {
@@ -75,7 +73,7 @@ fn names(text: &str) -> Option<Vec<String>> {
     }
 }
 
-/// The order of colours in formats such as `Bgr8` and `Rgba16`.
+/// The channel order of pixel formats such as `Bgr8` and `Rgba16`.
 fn order(format: &str) -> Option<ChannelOrder> {
     let format = format.to_ascii_lowercase();
     let known = [("bgr", ChannelOrder::Bgr), ("rgb", ChannelOrder::Rgb)];
@@ -85,7 +83,7 @@ fn order(format: &str) -> Option<ChannelOrder> {
     found.map(|(_, order)| order)
 }
 
-/// What numbers black and white are.
+/// The preprocessing for a nominal pixel range.
 fn range(name: &str) -> Option<Preprocessing> {
     let (mean, std) = match name.to_ascii_lowercase().as_str() {
         "nominalrange_0_255" => (0.0, 1.0 / 255.0),
@@ -97,7 +95,7 @@ fn range(name: &str) -> Option<Preprocessing> {
     serde_json::from_value(json!({"mean": [mean], "std": [std]})).ok()
 }
 
-/// How Ultralytics's classifiers take pictures: from 0 to 1, the middle square, resized bilinearly.
+/// The preprocessing of Ultralytics classifiers: range 0 to 1, centre crop to a square, bilinear resizing.
 fn brightness() -> Option<Preprocessing> {
     let known = json!({"mean": [0, 0, 0], "std": [1, 1, 1], "crop": 1.0, "filter": "bilinear"});
     serde_json::from_value(known).ok()
@@ -159,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_followed_is_listed() {
+    fn unsupported_metadata_is_listed() {
         assert!(
             stated(&[(GAMMA, "SRGB"), (PIXEL_RANGE, "Normalized_0_1")])
                 .unmet
@@ -190,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ultralytics_states_is_read() {
+    fn metadata_of_ultralytics_is_read() {
         let hints = stated(&[
             ("author", "Ultralytics"),
             ("imgsz", "[192, 256]"),

@@ -1,12 +1,12 @@
-//! Class names as JSON or Python write them: a list of texts, a dictionary of texts by index, or one of indices by text, such
-//! as the `class_indices` of Keras. In place of a text, a dictionary may hold a list of an identifier and a text.
+//! Parses class names in JSON or Python syntax: a list of strings, a dictionary of strings by index, or of indices by string,
+//! such as the `class_indices` of Keras. Instead of a string, a dictionary may contain a list of an identifier and a string.
 
 use std::collections::BTreeMap;
 
-/// Longest text that is read, in bytes.
+/// Maximum length of a parsed text, in bytes.
 const MAX_TEXT: usize = 8 << 20;
 
-/// The names in order; `None` if that is something else, or an index is missing.
+/// The names by index; `None` if the text has another form, or an index is missing.
 pub fn names(text: &str) -> Option<Vec<String>> {
     if text.len() > MAX_TEXT {
         return None;
@@ -26,7 +26,7 @@ enum Scalar {
 }
 
 impl Scalar {
-    /// A number, which may stand in quotes.
+    /// A number, with or without quotes.
     fn index(&self) -> Option<usize> {
         match self {
             Self::Text(text) => text.parse().ok(),
@@ -35,7 +35,7 @@ impl Scalar {
     }
 }
 
-/// What is left to read.
+/// The remaining text.
 struct Cursor<'a>(&'a str);
 
 impl Cursor<'_> {
@@ -43,7 +43,7 @@ impl Cursor<'_> {
         self.0.trim_start().is_empty()
     }
 
-    /// The next character behind spaces, if it is one of these.
+    /// Consumes the next non-space character if it is one of these.
     fn one_of(&mut self, wanted: &[char]) -> Option<char> {
         let rest = self.0.trim_start();
         let next = rest.chars().next().filter(|next| wanted.contains(next))?;
@@ -51,7 +51,7 @@ impl Cursor<'_> {
         Some(next)
     }
 
-    /// Texts up to the bracket that closes the list.
+    /// Strings up to the closing bracket.
     fn list(&mut self) -> Option<Vec<String>> {
         let mut names = Vec::new();
         while self.one_of(&[']']).is_none() {
@@ -61,7 +61,7 @@ impl Cursor<'_> {
         Some(names)
     }
 
-    /// Texts and their indices up to the brace that closes the dictionary.
+    /// Strings and their indices up to the closing brace.
     fn dictionary(&mut self) -> Option<Vec<String>> {
         let mut names = BTreeMap::new();
         while self.one_of(&['}']).is_none() {
@@ -77,8 +77,8 @@ impl Cursor<'_> {
             }
             self.separator('}')?;
         }
-        let is_whole = names.keys().copied().eq(0..names.len());
-        is_whole.then(|| names.into_values().collect())
+        let is_complete = names.keys().copied().eq(0..names.len());
+        is_complete.then(|| names.into_values().collect())
     }
 
     /// A comma, unless `end` comes next.
@@ -87,7 +87,7 @@ impl Cursor<'_> {
         (ends || self.one_of(&[',']).is_some()).then_some(())
     }
 
-    /// A scalar, or the last text of a list: an identifier may come before a name.
+    /// A scalar, or the last string of a list, which may start with an identifier.
     fn described(&mut self) -> Option<Scalar> {
         match self.one_of(&['[']) {
             Some(_) => self.list()?.pop().map(Scalar::Text),
@@ -95,7 +95,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// A text in quotes, or a number without.
+    /// A quoted string, or a number without quotes.
     fn scalar(&mut self) -> Option<Scalar> {
         let rest = self.0.trim_start();
         if rest.starts_with(['"', '\'']) {
@@ -106,7 +106,7 @@ impl Cursor<'_> {
         rest[..end].parse().ok().map(Scalar::Index)
     }
 
-    /// A text in quotes.
+    /// A quoted string.
     fn text(&mut self) -> Option<String> {
         let quote = self.one_of(&['"', '\''])?;
         let mut text = String::new();
@@ -129,7 +129,7 @@ impl Cursor<'_> {
     }
 }
 
-/// The character whose number is written in so many hexadecimal digits.
+/// The character of a code point of `digits` hexadecimal digits.
 fn coded(characters: &mut std::str::Chars, digits: usize) -> Option<char> {
     let mut number = 0;
     for _ in 0..digits {

@@ -1,4 +1,4 @@
-//! Files that lie beside a model, or, of a model in a folder `onnx`, beside that.
+//! Files beside a model; for a model in a folder `onnx`, also in the parent folder.
 
 use crate::model::{Error, text_file};
 use crate::text::{one_line, shown};
@@ -6,10 +6,10 @@ use serde::Deserialize;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Most bytes of such a file.
+/// Maximum size of such a file, in bytes.
 const MAX_FILE: u64 = 8 << 20;
 
-/// The folders in which they lie.
+/// The folders of such files.
 pub fn folders(model: &Path) -> impl Iterator<Item = PathBuf> {
     let folder = model.parent();
     let above = folder.filter(|folder| folder.ends_with("onnx"));
@@ -17,7 +17,7 @@ pub fn folders(model: &Path) -> impl Iterator<Item = PathBuf> {
     folder.into_iter().chain(above).map(Path::to_path_buf)
 }
 
-/// The text of a file; `None` if there is none. The error says why it cannot be read, in one line without its name.
+/// The text of a file; `None` if it does not exist. The error is one line without the file name.
 pub fn text(path: &Path) -> Option<Result<String, String>> {
     let why = match text_file::read(path, "a description", MAX_FILE) {
         Ok(text) => return Some(Ok(text)),
@@ -31,16 +31,16 @@ pub fn text(path: &Path) -> Option<Result<String, String>> {
     Some(Err(why))
 }
 
-/// What a JSON file of this name says; `None` if there is none. The error says in one line why it is not heeded.
+/// A parsed JSON file of this name; `None` if it does not exist. The error is one line for the user.
 pub fn json<T: for<'a> Deserialize<'a>>(model: &Path, name: &str) -> Option<Result<T, String>> {
     let text = folders(model).find_map(|folder| text(&folder.join(name)))?;
     let read = text.and_then(|text| {
         serde_json::from_str(&text).map_err(|problem| one_line(&problem.to_string()))
     });
-    Some(read.map_err(|why| unheeded(name, &why)))
+    Some(read.map_err(|why| ignored(name, &why)))
 }
 
-/// That a file is not heeded, and why.
-pub fn unheeded(name: &str, why: &str) -> String {
-    format!("{} is not heeded: {why}", shown(name))
+/// A message that metadata is ignored.
+pub fn ignored(name: &str, why: &str) -> String {
+    format!("{} is ignored: {why}", shown(name))
 }

@@ -1,4 +1,4 @@
-//! The `config.json` that timm leaves beside its models: the names of the classes, and how pictures are prepared.
+//! The `config.json` of timm models: class names and preprocessing.
 
 use super::{ExporterMetadata, Stated, py_literal, sidecar};
 use crate::model::{ImageSize, Preprocessing};
@@ -8,12 +8,12 @@ use std::path::Path;
 
 const FILE: &str = "config.json";
 
-/// The share of a picture's short side that is seen, where nothing is stated.
+/// Default fraction of a picture's short side within the crop.
 const CROP: f64 = 0.875;
 
-/// What is stated beside the model at `path`.
+/// The metadata beside the model at `path`.
 pub fn read(path: &Path) -> ExporterMetadata {
-    // Problems of the file are reported where more of it is read.
+    // Syntax errors are reported by `huggingface`, which reads the same file.
     match sidecar::json::<Value>(path, FILE) {
         Some(Ok(config)) if config.get("architecture").is_some() => of(&config),
         _ => ExporterMetadata::default(),
@@ -21,12 +21,12 @@ pub fn read(path: &Path) -> ExporterMetadata {
 }
 
 fn of(config: &Value) -> ExporterMetadata {
-    // Earlier versions have no part of its own for it.
+    // Earlier versions have no separate section.
     let trained = config.get("pretrained_cfg").unwrap_or(config);
     let names = names(config).or_else(|| names(trained));
     let (preprocessing, problem) = match preprocessing(trained) {
         Some(Ok(known)) => (Some(known), None),
-        Some(Err(why)) => (None, Some(sidecar::unheeded(FILE, &why))),
+        Some(Err(why)) => (None, Some(sidecar::ignored(FILE, &why))),
         None => (None, None),
     };
     ExporterMetadata {
@@ -41,7 +41,7 @@ fn of(config: &Value) -> ExporterMetadata {
     }
 }
 
-/// The names of the classes; where they are identifiers, what describes these.
+/// The class names; for identifiers, their descriptions.
 fn names(config: &Value) -> Option<Vec<String>> {
     let names = py_literal::names(&config.get("label_names")?.to_string())?;
     let descriptions = config.get("label_descriptions");
@@ -53,7 +53,7 @@ fn names(config: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// Digits behind at most one letter, such as WordNet's `n01440764`.
+/// Digits after at most one letter, such as WordNet's `n01440764`.
 fn is_identifier(name: &str) -> bool {
     let digits = name
         .strip_prefix(|c: char| c.is_ascii_alphabetic())
@@ -61,22 +61,22 @@ fn is_identifier(name: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Height and width, behind the number of channels.
+/// Height and width; the number of channels precedes them.
 fn size(trained: &Value) -> Option<ImageSize> {
     let [_, height, width]: [u32; 3] =
         serde_json::from_value(trained.get("input_size")?.clone()).ok()?;
     ImageSize::try_from([height, width]).ok()
 }
 
-/// What is stated but cannot be followed.
+/// A message about an unsupported crop mode.
 fn unmet(trained: &Value) -> Option<String> {
     let mode = trained.get("crop_mode")?.as_str()?;
     (mode == "border").then(|| {
-        format!("{FILE} pads pictures to a square (crop_mode border), but their middle is cut out")
+        format!("{FILE} pads pictures to a square (crop_mode border), which is not supported; they are cropped instead")
     })
 }
 
-/// How pictures are prepared; `None` if nothing is stated of it.
+/// The preprocessing; `None` if it is not stated.
 fn preprocessing(trained: &Value) -> Option<Result<Preprocessing, String>> {
     let crop = trained
         .get("crop_pct")
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_squashed_where_it_says_so() {
+    fn the_crop_mode_determines_the_fit() {
         let mut config = config();
         for (mode, fit) in [
             ("squash", Fit::Squash),
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_left_out() {
+    fn invalid_values_are_ignored() {
         for (key, value) in [
             ("mean", json!("many")),
             ("std", json!([0, 0, 0])),

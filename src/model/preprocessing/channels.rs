@@ -22,16 +22,16 @@ pub struct InputSize {
     pub width: u32,
 }
 
-/// Most channels that an input may have.
+/// Maximum number of channels of an input.
 const MAX_CHANNELS: usize = 64;
 
-/// What the channels of an input are.
+/// The meaning of the channels of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channels {
     Grey,
     Colour,
-    /// Another number, 2 or 4 to 64: red, green and blue in turn (pictures one upon the other, bands of which these come
-    /// first), but for the fourth of four, which is how opaque a pixel is.
+    /// Another number, 2 or 4 to 64: red, green and blue repeatedly (stacked pictures, or spectral bands that start with these),
+    /// except for the fourth of four channels, which is opacity.
     Many(usize),
 }
 
@@ -47,7 +47,7 @@ impl Channels {
         }
     }
 
-    /// How many channels that is.
+    /// Number of channels.
     pub fn count(self) -> usize {
         match self {
             Self::Grey => 1,
@@ -56,9 +56,9 @@ impl Channels {
         }
     }
 
-    /// Which channel shows red, green and blue, where `rgb_of_channel` says what each of three channels is.
+    /// The channels that are displayed as red, green and blue. `rgb_of_channel` is the colour of each of three channels.
     pub fn shown(self, rgb_of_channel: [usize; 3]) -> [usize; 3] {
-        // The order of three channels undoes itself: swapping red and blue twice changes nothing.
+        // The permutation of three channels is its own inverse.
         match self {
             Self::Grey => [0; 3],
             Self::Colour => rgb_of_channel,
@@ -78,7 +78,7 @@ impl InputSize {
         })
     }
 
-    /// What its channels are.
+    /// The channels.
     pub fn channels(self) -> Channels {
         self.channels
     }

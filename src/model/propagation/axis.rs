@@ -1,23 +1,22 @@
-//! What the indices along an axis count: an algebra of axes. An index is written in digits, the way 12:34 is written in
-//! hours and minutes: that of a row of patches has a digit for the row and one for the column, that of windows the higher
-//! digits of both. Reshaping an axis takes its digits apart or puts them together; slicing and concatenating make an axis of
-//! pieces, such as a class token and the patches behind it.
+//! An algebra of axes. The index along an axis is a mixed-radix number, like 12:34 in hours and minutes: the index of a patch
+//! has a digit for its row and one for its column, the index of a window has the high digits of both. A reshape splits or
+//! joins digits; slices and concatenations divide an axis into pieces, such as a class token and the patches after it.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Axes of more pieces than this are not followed: a permutation has as many as it has elements.
+/// Maximum number of pieces of an axis. A permutation has one per element.
 const MOST_PIECES: usize = 32;
 
-/// What a digit counts.
+/// The meaning of a digit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Of {
-    /// The pictures, of which there is one here.
+    /// The batch, of size 1.
     Runs,
     Channels,
-    /// The rows of a grid of so many.
+    /// The rows of a grid, with their number.
     Rows(usize),
-    /// The columns of a grid of so many.
+    /// The columns of a grid, with their number.
     Columns(usize),
     /// The positions of an axis of several pieces, by its number in `Axes`.
     Pieces(usize),
@@ -26,13 +25,13 @@ pub enum Of {
 }
 
 impl Of {
-    /// Whether it tells where in the picture something is.
+    /// Whether it is a position in the image.
     fn is_place(self) -> bool {
         matches!(self, Self::Rows(_) | Self::Columns(_) | Self::Pieces(_))
     }
 }
 
-/// A digit of an index: `(count / stride) % extent` of what it counts.
+/// A digit of an index: `(count / stride) % extent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digit {
     pub of: Of,
@@ -41,7 +40,7 @@ pub struct Digit {
 }
 
 impl Digit {
-    /// The only digit of `extent` things.
+    /// The only digit of an axis of `extent`.
     fn only(of: Of, extent: usize) -> Self {
         Self {
             of,
@@ -50,7 +49,7 @@ impl Digit {
         }
     }
 
-    /// The grid's rows or columns, if this is their most significant digit: the index of a coarser grid.
+    /// The rows or columns of the grid, if this is their most significant digit, which is the index in a coarser grid.
     pub fn coarse(self) -> Option<Of> {
         match self.of {
             Of::Rows(all) if self.stride * self.extent == all => Some(Of::Rows(self.extent)),
@@ -60,10 +59,10 @@ impl Digit {
     }
 }
 
-/// A part of an axis: `length` indices from `start` on, of all that the digits can write.
+/// A range of an axis: `length` indices from `start` on, of all numbers of the digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Piece {
-    /// The most significant first; none for the only index of an axis of extent 1.
+    /// Most significant first; empty for an axis of extent 1.
     pub digits: Vec<Digit>,
     pub start: usize,
     pub length: usize,
@@ -79,7 +78,7 @@ impl Piece {
         }
     }
 
-    /// Whether it is all that its digits can write.
+    /// Whether it includes all numbers of its digits.
     pub fn is_full(&self) -> bool {
         let all: usize = self.digits.iter().map(|digit| digit.extent).product();
         self.start == 0 && self.length == all
@@ -94,22 +93,22 @@ impl Piece {
     }
 }
 
-/// An axis: its pieces, one behind the other. Most operators leave most axes as they are, so that values share them.
+/// An axis as a sequence of pieces. Most operators preserve most axes, so values share them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Axis(Rc<Vec<Piece>>);
 
 impl Axis {
-    /// The axis of `extent` things of one kind.
+    /// The axis of a single digit.
     pub fn of(of: Of, extent: usize) -> Self {
         Self::written(vec![Digit::only(of, extent)])
     }
 
-    /// The axis whose indices are written in these digits.
+    /// The axis of these digits.
     fn written(digits: Vec<Digit>) -> Self {
         Self(Rc::new(vec![Piece::all(merged(digits))]))
     }
 
-    /// The pieces put together, those that belong together as one.
+    /// Concatenates pieces and joins adjacent ones that continue each other.
     fn joined(pieces: impl IntoIterator<Item = Piece>) -> Self {
         let mut joined: Vec<Piece> = Vec::new();
         for piece in pieces.into_iter().filter(|piece| piece.length > 0) {
@@ -124,7 +123,7 @@ impl Axis {
                 last.digits = vec![Digit::only(kind(both), last.length)];
             }
         }
-        // A part of what has no places is as good as all of something.
+        // A range without positions is equivalent to a complete axis.
         let nothing = |piece: &&mut Piece| !piece.has_places() && !piece.has_runs();
         for piece in joined.iter_mut().filter(nothing) {
             let digit = Digit::only(kind(piece.digits.iter()), piece.length);
@@ -145,7 +144,7 @@ impl Axis {
         self.0.iter().map(|piece| piece.length).sum()
     }
 
-    /// The digits, if it is one piece that is all that they can write.
+    /// The digits, if it is a single complete piece.
     pub fn digits(&self) -> Option<&[Digit]> {
         match self.0.as_slice() {
             [piece] if piece.is_full() => Some(&piece.digits),
@@ -153,24 +152,24 @@ impl Axis {
         }
     }
 
-    /// Whether it counts the pictures, and nothing else.
+    /// Whether it is the batch axis.
     pub fn is_runs(&self) -> bool {
         matches!(self.digits(), Some([Digit { of: Of::Runs, .. }]))
     }
 
-    /// Whether a part of its index tells where in the picture something is.
+    /// Whether any digit is a position in the image.
     pub fn has_places(&self) -> bool {
         self.0.iter().any(Piece::has_places)
     }
 
-    /// Whether it counts channels, and nothing else.
+    /// Whether it only has channels.
     pub fn is_channels(&self) -> bool {
         let pieces = self.0.iter();
         let mut digits = pieces.flat_map(|piece| &piece.digits).peekable();
         digits.peek().is_some() && digits.all(|digit| digit.of == Of::Channels)
     }
 
-    /// Whether it is a row of rows, or of columns, perhaps with margins or without borders; of which.
+    /// The grid dimension, if it only has rows or only columns, possibly padded or cropped.
     pub fn line(&self) -> Option<Of> {
         let mut placed = self.0.iter().filter(|piece| piece.has_places());
         match (placed.next()?.digits.as_slice(), placed.next()) {
@@ -198,26 +197,26 @@ impl Axis {
         Self::joined(cut)
     }
 
-    /// The indices of several axes, one axis behind the other.
+    /// Concatenates several axes.
     pub fn concat(axes: &[Self]) -> Self {
         Self::joined(axes.iter().flat_map(|axis| axis.0.iter().cloned()))
     }
 
-    /// The index at each of `places`.
+    /// Selects the indices `places`.
     pub fn pick(&self, places: &[usize]) -> Self {
         let picked: Vec<Self> = places.iter().map(|&at| self.slice(at, at + 1)).collect();
         Self::concat(&picked)
     }
 }
 
-/// Whether a piece goes on where another ends.
+/// Whether a piece continues another one.
 fn continues(last: &Piece, next: &Piece) -> bool {
     let nothing = |piece: &Piece| !piece.has_places() && !piece.has_runs();
     let goes_on = last.digits == next.digits && last.start + last.length == next.start;
     (nothing(last) && nothing(next)) || (goes_on && last.has_places())
 }
 
-/// What digits count that are no places: channels if any does.
+/// The meaning of digits without positions: channels if any of them is.
 fn kind<'a>(mut digits: impl Iterator<Item = &'a Digit>) -> Of {
     match digits.any(|digit| digit.of == Of::Channels) {
         true => Of::Channels,
@@ -225,7 +224,7 @@ fn kind<'a>(mut digits: impl Iterator<Item = &'a Digit>) -> Of {
     }
 }
 
-/// Digits that write the same indices, as few as possible.
+/// The minimal equivalent digits.
 fn merged(digits: Vec<Digit>) -> Vec<Digit> {
     let mut few: Vec<Digit> = Vec::with_capacity(digits.len());
     for digit in digits {
@@ -244,7 +243,7 @@ fn merged(digits: Vec<Digit>) -> Vec<Digit> {
     few
 }
 
-/// The axes of several pieces that became digits, by number.
+/// Axes of several pieces that became digits, by number.
 #[derive(Debug, Default)]
 pub struct Pieces {
     axes: Vec<Axis>,
@@ -274,7 +273,7 @@ impl Pieces {
         reshaped
     }
 
-    /// The digits that write the indices of an axis.
+    /// The digits of the indices of an axis.
     fn digits(&mut self, axis: &Axis) -> Vec<Digit> {
         if let Some(digits) = axis.digits() {
             return digits.to_vec();
@@ -290,7 +289,7 @@ impl Pieces {
         vec![Digit::only(Of::Pieces(number), axis.extent())]
     }
 
-    /// The axis that digits write: one of several pieces once all of its digits are together again.
+    /// The axis of these digits; restores an axis of several pieces once all of its digits are rejoined.
     fn written(&self, digits: Vec<Digit>) -> Axis {
         let axis = Axis::written(digits);
         let digits = axis.digits().unwrap_or_default();
@@ -304,8 +303,8 @@ impl Pieces {
     }
 }
 
-/// Takes the digits of an axis of this extent from the end of `digits`; `None` if they do not fit. The pictures' digit goes
-/// with the first axis that it fits, which is one of extent 1 if there is one.
+/// Takes the digits of an axis of this extent from the end of `digits`; `None` if they do not match. The batch digit belongs to
+/// the first possible axis, preferably one of extent 1.
 fn take(digits: &mut Vec<Digit>, extent: usize, next_is_one: bool) -> Option<Vec<Digit>> {
     let mut taken = Vec::new();
     let mut rest = extent;
@@ -335,8 +334,8 @@ fn take(digits: &mut Vec<Digit>, extent: usize, next_is_one: bool) -> Option<Vec
     }
 }
 
-/// Names the indices of coarser grids by these: where of a grid's rows only the most significant digit is left, what is
-/// below it has been mixed, and a block of rows is a row.
+/// Renames to coarser grids: if only the most significant digit of a grid's rows is left, the lower digits have been mixed, and
+/// a block of rows is a row of a coarser grid.
 pub fn coarsen(axes: &mut [Axis]) {
     let pieces = axes.iter().flat_map(|axis| axis.pieces());
     let digits: Vec<Digit> = pieces.flat_map(|piece| &piece.digits).copied().collect();

@@ -1,9 +1,9 @@
-//! Indices as operators name them: from the end, from a start to an end with a step between.
+//! Indices of operators: negative indices, and slices with start, end and step.
 
-/// An axis from which more indices than this are picked one by one is not followed.
+/// Maximum number of individually selected indices of an axis.
 pub const MOST_PICKED: usize = 1 << 12;
 
-/// An index that may count from the end.
+/// Resolves an index that may be negative.
 pub fn place(index: i64, extent: usize) -> Option<usize> {
     let from_front = if index < 0 {
         index + extent as i64
@@ -13,12 +13,12 @@ pub fn place(index: i64, extent: usize) -> Option<usize> {
     usize::try_from(from_front).ok().filter(|&at| at < extent)
 }
 
-/// Several such indices; `None` if one of them does not exist.
+/// Resolves several such indices; `None` if one is out of range.
 pub fn places(indices: &[i64], extent: usize) -> Option<Vec<usize>> {
     indices.iter().map(|&index| place(index, extent)).collect()
 }
 
-/// The indices that a slice takes of an axis.
+/// The indices of a slice of an axis.
 pub struct Cut {
     pub first: usize,
     pub count: usize,
@@ -26,7 +26,7 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// `None` if there are none.
+    /// `None` if the slice is empty.
     pub fn of(extent: usize, start: i64, end: i64, step: i64) -> Option<Self> {
         let all = extent as i64;
         let from_front = |bound: i64| {
@@ -53,13 +53,13 @@ impl Cut {
         })
     }
 
-    /// Whether there is no more than a step before the first and behind the last.
+    /// Whether less than a step is cut off before the first and after the last index.
     pub fn covers(&self, extent: usize) -> bool {
         let step = usize::try_from(self.step).unwrap_or(usize::MAX);
         self.first < step && extent <= self.first + self.count.saturating_mul(step)
     }
 
-    /// Each; `None` if they are too many.
+    /// All indices; `None` if there are too many.
     pub fn indices(&self) -> Option<Vec<usize>> {
         let at = |index: usize| usize::try_from(self.first as i64 + index as i64 * self.step).ok();
         let is_few = self.count <= MOST_PICKED;

@@ -1,10 +1,10 @@
-//! Where in the picture the elements of a network's values are: what the indices along each axis count, followed through
-//! the graph from the picture on. A convolution makes rows and columns of rows and columns, a reshape puts them in a row, a
-//! concatenation puts a class token before or behind them, windows take them apart and put them together again. Numbers
-//! alone tell none of this: 81 tokens may be a class token, 16 registers and 64 patches.
+//! Propagates the meaning of axes through a graph, from the image input on: which index along which axis is which position in
+//! the image. A convolution preserves rows and columns, a reshape flattens them, a concatenation adds a class token before or
+//! after them, windows partition and restore them. Dimensions alone are ambiguous: 81 tokens may be a class token, 16
+//! registers and 64 patches.
 //!
-//! What is mixed (by a matrix product along the axis, a mean, an operator that is not known here) is no place any more; a sum
-//! with what has places, as around every block of a transformer, has them again.
+//! Mixing (a matrix product along the axis, a mean, an unknown operator) loses positions; a sum with a value that has
+//! positions, as in the residual blocks of a transformer, restores them.
 
 mod axis;
 mod indices;
@@ -15,8 +15,8 @@ pub use axis::{Axis, Of};
 use axis::{Pieces, coarsen};
 use std::collections::HashMap;
 
-/// What the axes of every value count that depends on the picture and whose dimensions are known. `input` is the picture,
-/// (N, channels, rows, columns).
+/// The axes of every value that depends on the image and has known dimensions. `input` is the image, (N, channels, rows,
+/// columns).
 pub fn propagate_axes(graph: &Graph, shapes: &Types, input: &str) -> HashMap<String, Vec<Axis>> {
     let mut known = HashMap::new();
     if let Some([runs, channels, rows, columns]) = dims(shapes, input) {
@@ -52,13 +52,13 @@ pub fn propagate_axes(graph: &Graph, shapes: &Types, input: &str) -> HashMap<Str
     known
 }
 
-/// The dimensions of a value that has elements.
+/// The dimensions of a non-empty value.
 fn dims<'a>(shapes: &'a Types, name: &str) -> Option<&'a [usize]> {
     let dims = shapes.find(name)?.dims.as_slice();
     (!dims.contains(&0)).then_some(dims)
 }
 
-/// Axes of which nothing is known but that the pictures come first, where there is one.
+/// Axes of unknown meaning, except for a batch axis of size 1.
 fn unknown(dims: &[usize]) -> Vec<Axis> {
     let axes = dims
         .iter()

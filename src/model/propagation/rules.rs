@@ -1,4 +1,4 @@
-//! What each operator makes of the axes of what it reads.
+//! The rule of each operator: its output axes from its input axes.
 
 use super::axis::{Axis, Of, Pieces};
 use super::indices::{Cut, MOST_PICKED, place, places};
@@ -7,20 +7,20 @@ use crate::onnx::proto::NodeProto;
 use crate::onnx::{Graph, Types};
 use std::collections::HashMap;
 
-/// What a node is seen in.
+/// The context of a node.
 pub struct Context<'a> {
     pub graph: &'a Graph,
     pub shapes: &'a Types,
-    /// The axes of what was made before.
+    /// The axes of earlier values.
     pub known: &'a HashMap<String, Vec<Axis>>,
     pub node: &'a NodeProto,
-    /// Which of its outputs is asked about.
+    /// The index of the requested output.
     pub output: usize,
-    /// The dimensions of that.
+    /// The dimensions of that output.
     pub dims: &'a [usize],
 }
 
-/// Tells the axes of a node's output; `None` if they cannot be told.
+/// Computes the axes of a node's output; `None` if they are unknown.
 type Rule = fn(&Context, &mut Pieces) -> Option<Vec<Axis>>;
 
 /// The rule of each operator.
@@ -47,7 +47,7 @@ const RULES: &[(&[&str], Rule)] = &[
     (&["Einsum"], |context, _| context.einsum()),
 ];
 
-/// Operators whose output has the places of their first input, element by element or along axes that stay.
+/// Operators that preserve the positions of their first input.
 #[rustfmt::skip]
 const SAME: &[&str] = &[
     "BatchNormalization", "Cast", "CastLike", "CumSum", "DequantizeLinear", "Dropout", "DynamicQuantizeLinear",
@@ -56,7 +56,7 @@ const SAME: &[&str] = &[
     "SimplifiedLayerNormalization", "Softmax", "Trilu",
 ];
 
-/// Operators of single elements, with broadcasting.
+/// Elementwise operators with broadcasting.
 #[rustfmt::skip]
 const ELEMENTWISE: &[&str] = &[
     "Abs", "Acos", "Acosh", "Add", "And", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Celu", "Clip", "Cos", "Cosh", "Div",
@@ -66,7 +66,7 @@ const ELEMENTWISE: &[&str] = &[
     "Sum", "Swish", "Tan", "Tanh", "ThresholdedRelu", "Where", "Xor",
 ];
 
-/// Operators with channels on the second axis that make rows of rows, and columns of columns.
+/// Operators with channels on the second axis that preserve rows and columns.
 #[rustfmt::skip]
 const WINDOWED: &[&str] = &[
     "AveragePool", "Conv", "ConvTranspose", "DepthToSpace", "LpPool", "MaxPool", "Resize", "SpaceToDepth", "Upsample",
@@ -86,7 +86,7 @@ impl Context<'_> {
         let is = |ops: &&[&str]| ops.iter().any(|op| self.node.is_op(op));
         let rule = RULES.iter().find(|(ops, _)| is(ops)).map(|(_, rule)| rule);
         let axes = rule.and_then(|rule| rule(self, pieces));
-        // Whatever a rule tells, it is told of this value.
+        // Only a result that matches the dimensions is valid.
         let fits = |axes: &Vec<Axis>| {
             let extents = axes.iter().map(Axis::extent);
             extents.eq(self.dims.iter().copied())
@@ -94,7 +94,7 @@ impl Context<'_> {
         axes.filter(fits).unwrap_or_else(|| unknown(self.dims))
     }
 
-    /// The axes of input `index`, if it depends on the picture.
+    /// The axes of input `index`, if it depends on the image.
     fn input(&self, index: usize) -> Option<Vec<Axis>> {
         self.known.get(self.node.input_at(index)?).cloned()
     }
@@ -103,13 +103,13 @@ impl Context<'_> {
         self.input(0)
     }
 
-    /// The numbers that input `index` holds, if it is constant.
+    /// The elements of input `index`, if it is constant.
     fn numbers(&self, index: usize) -> Option<Vec<i64>> {
         let constant = self.graph.constant(self.node.input_at(index)?)?;
         constant.to_i64().ok()
     }
 
-    /// The numbers of input `index`, or the default if there is none; `None` if they are not constant.
+    /// The elements of input `index`, or the default if it is omitted; `None` if it is not constant.
     fn numbers_or(&self, index: usize, default: Vec<i64>) -> Option<Vec<i64>> {
         match self.node.input_at(index) {
             Some(_) => self.numbers(index),
@@ -125,13 +125,13 @@ impl Context<'_> {
             .or_else(constant)
     }
 
-    /// The axes of all inputs, each aligned to the output's, that broadcast to one.
+    /// The axes of all inputs for each axis of the output, by broadcasting.
     fn broadcast(&self) -> Vec<Axis> {
         let inputs = (0..self.node.input.len()).filter_map(|index| self.input(index));
         aligned(&inputs.collect::<Vec<_>>(), self.dims)
     }
 
-    /// Of windows that slide: a row of rows stays one, of another number.
+    /// Sliding windows: rows stay rows, of another number.
     fn windowed(&self) -> Option<Vec<Axis>> {
         let from = self.first()?;
         let mut axes = unknown(self.dims);
@@ -148,7 +148,7 @@ impl Context<'_> {
                 (_, Some(Of::Rows(_))) => Axis::of(Of::Rows(extent), extent),
                 (_, Some(Of::Columns(_))) => Axis::of(Of::Columns(extent), extent),
                 _ if extent == axis.extent() && (extent == 1 || is_narrow()) => axis.clone(),
-                // An operator that is not known may have come before: it takes planes, and makes planes.
+                // After an unknown operator: input and output are feature maps.
                 (2, _) if !is_placed && from.len() == 4 => Axis::of(Of::Rows(extent), extent),
                 (3, _) if !is_placed && from.len() == 4 => Axis::of(Of::Columns(extent), extent),
                 _ => Axis::of(Of::Other, extent),
@@ -270,7 +270,7 @@ impl Context<'_> {
         };
         let over = places(&over, axes.len())?;
         let (Some(starts), Some(ends)) = (self.numbers(1), self.numbers(2)) else {
-            // Where it begins is not known: what is as long as before is the same, if it is not turned around.
+            // The start is unknown: an axis of equal length is unchanged, unless it is reversed.
             let forward = steps.iter().all(|&step| step > 0);
             let kept = || {
                 axes.iter()
@@ -288,7 +288,7 @@ impl Context<'_> {
             let cut = Cut::of(extent, start, end, step)?;
             axes[at] = match (step, axes[at].line()) {
                 (1, _) => axes[at].slice(cut.first, cut.first + cut.count),
-                // Every second row of all is a row of a coarser grid.
+                // Every second row is a row of a coarser grid.
                 (2.., Some(of)) if cut.covers(extent) => match of {
                     Of::Rows(_) => Axis::of(Of::Rows(cut.count), cut.count),
                     _ => Axis::of(Of::Columns(cut.count), cut.count),
@@ -327,7 +327,7 @@ impl Context<'_> {
         let over = places(&self.numbers_or(3, all)?, axes.len())?;
         let (before, behind) = pads.split_at_checked(over.len())?;
         for ((at, &before), &behind) in over.into_iter().zip(before).zip(behind) {
-            // What is less than none is cut off.
+            // Negative padding crops.
             let less = |pad: i64| usize::try_from(pad.min(0).unsigned_abs()).ok();
             let more = |pad: i64| usize::try_from(pad.max(0)).ok();
             let is_small = |pad: &usize| self.dims.get(at).is_some_and(|dim| pad <= dim);
@@ -340,12 +340,12 @@ impl Context<'_> {
         Some(axes)
     }
 
-    /// Of repetitions: an axis that is as long as before is the same.
+    /// Repetitions: an axis of equal length is unchanged.
     fn repeated(&self) -> Option<Vec<Axis>> {
         Some(aligned(&[self.first()?], self.dims))
     }
 
-    /// Of two factors, of which one may be constant: rows come from the first, columns from the second.
+    /// Matrix products, of which one factor may be constant: rows are from the first, columns from the second.
     fn product(&self) -> Option<Vec<Axis>> {
         let rank = self.dims.len();
         let [left, right] = [0, 1].map(|index| self.input(index));
@@ -406,7 +406,7 @@ impl Context<'_> {
     }
 }
 
-/// The axes of `dims` that values broadcast to: for each, what those say of it that are as long.
+/// The axes of `dims` by broadcasting: for each, the merged axes of equal length.
 fn aligned(values: &[Vec<Axis>], dims: &[usize]) -> Vec<Axis> {
     let axes = dims.iter().enumerate().map(|(at, &extent)| {
         let from_end = dims.len() - at;
@@ -416,8 +416,8 @@ fn aligned(values: &[Vec<Axis>], dims: &[usize]) -> Vec<Axis> {
     axes.collect()
 }
 
-/// What several say of an axis: what has places counts before what has none, and channels before anything else. Those that
-/// contradict each other say nothing.
+/// Merges several candidates of an axis: positions take precedence, then channels. Contradictory candidates give an unknown
+/// axis.
 fn agreed(axes: &[Axis], extent: usize) -> Axis {
     let mut best: Option<&Axis> = None;
     for axis in axes.iter().filter(|axis| axis.extent() == extent) {

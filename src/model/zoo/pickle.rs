@@ -1,4 +1,4 @@
-//! A pickle reader that can only make plain data: the few opcodes of protocol 2 that PyTorch's `torch.save` writes,
+//! A pickle reader that only creates plain data: the few opcodes of protocol 2 that PyTorch's `torch.save` writes,
 //! and the few globals a state dictionary needs. Nothing is ever imported or called.
 //!
 //! Objects live in one arena and refer to each other by index, so neither reading nor dropping a hostile pickle
@@ -12,23 +12,23 @@ use super::Error;
 use crate::onnx::ElementType;
 use std::collections::HashMap;
 
-/// Most objects one pickle may make: a state dictionary makes about thirty a tensor.
+/// Maximum number of objects of a pickle. A state dictionary has about thirty per tensor.
 const MAX_OBJECTS: usize = 1 << 20;
 
-/// Most values that may wait on the stack; a tuple, list or dictionary is built from there.
+/// Maximum size of the stack, from which tuples, lists and dictionaries are built.
 const MAX_STACK: usize = 1 << 18;
 
-/// An object's place in its [`Pickle`].
+/// The index of an object in its [`Pickle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Id(usize);
 
-/// The only names a pickle may refer to.
+/// The allowed globals of a pickle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Global {
     OrderedDict,
     RebuildTensor,
     RebuildParameter,
-    /// A storage's type, by what it holds.
+    /// A storage type, by its element type.
     Storage(ElementType),
 }
 
@@ -48,7 +48,7 @@ const GLOBALS: [(&str, Global); 13] = [
     ("torch BoolStorage", Global::Storage(ElementType::Bool)),
 ];
 
-/// One object of a pickle; text borrows from the file.
+/// An object of a pickle; text borrows from the file.
 #[derive(Debug)]
 pub(super) enum Object<'a> {
     None,
@@ -61,13 +61,13 @@ pub(super) enum Object<'a> {
     List(Vec<Id>),
     /// In the order of the file; a later entry of the same key does not replace an earlier one.
     Dict(Vec<(Id, Id)>),
-    /// What a persistent id stands for: the tuple that names a storage.
+    /// A persistent ID: the tuple that names a storage.
     Persistent(Id),
     /// A tensor that `_rebuild_tensor_v2` would make: its argument tuple.
     Tensor(Id),
 }
 
-/// A pickle that was read: its objects and which of them is the result.
+/// A parsed pickle: its objects, and the index of the result.
 #[derive(Debug)]
 pub(super) struct Pickle<'a> {
     objects: Vec<Object<'a>>,
@@ -152,7 +152,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Pickle<'a>, Error> {
 struct Machine<'a> {
     objects: Vec<Object<'a>>,
     stack: Vec<Id>,
-    /// Where on the stack the open marks stand.
+    /// Stack positions of the open marks.
     marks: Vec<usize>,
     memo: HashMap<usize, Id>,
 }
@@ -235,7 +235,7 @@ impl<'a> Machine<'a> {
                 self.push(Object::Persistent(name), at)
             }
             b'R' => self.reduce(at),
-            // The state of an ordered dictionary is PyTorch's version metadata, which says nothing about the tensors.
+            // The state of an ordered dictionary is PyTorch's version metadata, which is irrelevant.
             b'b' => {
                 self.pop(at)?;
                 match self.top(at)? {
@@ -274,7 +274,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// What lies below the last open mark is out of reach until the mark is closed.
+    /// Values below the last open mark are not accessible until the mark is closed.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }

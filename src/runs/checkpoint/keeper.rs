@@ -7,7 +7,7 @@ use crate::runs::batch::Batch;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// AscentProgress least this long between two checkpoints.
+/// At least this long between two checkpoints.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Writing takes at most one part in this many of the time.

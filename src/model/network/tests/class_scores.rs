@@ -313,7 +313,7 @@ fn numbers_between_bounds_that_nothing_explains_are_mentioned() {
     let scores = network.scores.as_ref().unwrap();
     assert_eq!(scores.evidence, Evidence::Assumption);
     assert!(
-        scores.remarks[0].contains("between bounds"),
+        scores.remarks[0].contains("bounded numbers"),
         "{:?}",
         scores.remarks
     );

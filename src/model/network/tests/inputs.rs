@@ -91,10 +91,7 @@ fn further_inputs_hold_what_a_card_says() {
         with("[feed]\nfactor = 3\ntraining = 0\n[preprocessing]\nmean = [0.5]\nstd = [0.5]");
     assert_ne!(one.hash, prepared.unwrap().hash);
     for (card, expected) in [
-        (
-            "",
-            "further input \"factor\": say what that holds with --feed",
-        ),
+        ("", "further input \"factor\": set its value with --feed"),
         ("[feed]\nfactor = 1", "further input \"training\""),
         ("[feed]\nfactor = 1\ntraining = 0.5", "cannot hold 0.5"),
         ("[feed]\nfactr = 1", "no further input called \"factr\""),
@@ -219,7 +216,7 @@ fn a_height_and_width_that_are_left_open_are_assumed_aloud() {
         assert_eq!(network.input_dims(1), [1, 3, height, width], "{declared:?}");
         assert_eq!(network.size_origin, origin, "{declared:?}");
         let said = network.assumptions().join("\n");
-        let assumed = format!("{height} × {width} pixels are assumed (--input-size");
+        let assumed = format!("assuming {height} × {width} pixels (--input-size");
         assert_eq!(said.contains(&assumed), origin == Origin::Assumed, "{said}");
         assert_eq!(said.contains("ImageNet's mean"), card.is_empty(), "{said}");
     }
@@ -244,7 +241,7 @@ fn a_network_that_the_assumed_size_does_not_fit_says_what_was_assumed() {
     };
     let problem = opened(18, dense).unwrap_err().to_string();
     assert!(
-        problem.contains("224 × 224 pixels were assumed: say others with --input-size"),
+        problem.contains("224 × 224 pixels were assumed: set the size with --input-size"),
         "{problem}"
     );
     let network = opened_with("[input]\nsize = [4, 4]", 18, dense).unwrap();
@@ -301,7 +298,7 @@ fn channels_that_are_left_open_are_told_by_the_filters() {
 }
 
 #[test]
-fn what_an_exporter_leaves_behind_is_heeded_where_no_card_says_otherwise() {
+fn metadata_of_exporters_is_used_unless_the_card_overrides_it() {
     testing::library();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.onnx");

@@ -64,7 +64,7 @@ fn of_several_outputs_one_is_taken_and_the_others_are_named() {
     let network = with_tail("", 1.0, heads).unwrap();
     let line = network.assumptions().pop().unwrap();
     assert!(
-        line.contains("\"age\" (4 classes) is taken") && line.contains("\"kind\" (3 classes)"),
+        line.contains("using \"age\" (4 classes)") && line.contains("\"kind\" (3 classes)"),
         "{line}"
     );
     // As many names as classes of one output decide.
@@ -82,7 +82,7 @@ fn of_several_outputs_one_is_taken_and_the_others_are_named() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("\"logits\" is no output; outputs: \"age\", \"kind\""),
+        error.contains("\"logits\" is not an output; outputs: \"age\", \"kind\""),
         "{error}"
     );
 }
