@@ -9,8 +9,8 @@ const MIN_SIMILARITY: f64 = 0.6;
 /// Maximum compared length in characters; the cost grows with its square.
 const MAX_COMPARED: usize = 64;
 
-/// Up to three of `names` that are most similar to `wanted`, in descending order: by edit distance, or because they contain
-/// it.
+/// Up to three of `names` that are most similar to `wanted`, in descending order: by edit distance, or because they
+/// contain it.
 pub fn suggestions<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = comparable(wanted);
     let mut ranked: Vec<(f64, &str)> = names

@@ -128,7 +128,8 @@ fn converted_models_compute_what_pytorch_computes() {
     }
 }
 
-/// A small vision transformer as an optimiser leaves it: patches by a fused convolution, attention, a skip normalisation.
+/// A small vision transformer as an optimiser leaves it: patches by a fused convolution, attention, a skip
+/// normalisation.
 fn fused_transformer() -> ModelProto {
     let mut b = Builder::empty(17, "g/");
     let dims = [

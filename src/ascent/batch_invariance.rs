@@ -1,11 +1,12 @@
 //! Batch invariance: a step graph for several runs whose results equal those of separate runs, bit for bit.
 //!
-//! On the CPU, most operators of ONNX Runtime are batch-invariant: convolutions, matrix products, pools and normalizations
-//! sum each result in an order that does not depend on the batch size. Two kinds of operators are not (measured per
-//! operator with 1.32.0 and 1 to 16 threads). Sums and means add 16 elements at a time, from the first 64-byte boundary on;
-//! and over an axis that is not the last, they use a matrix product if another axis precedes it. Some functions use one
-//! formula for blocks of 16 elements and another for the remainder. Either way, the last bit depends on the position of a
-//! picture in memory. An ascent is chaotic: one bit leads to a different picture within ten steps.
+//! On the CPU, most operators of ONNX Runtime are batch-invariant: convolutions, matrix products, pools and
+//! normalizations sum each result in an order that does not depend on the batch size. Two kinds of operators are not
+//! (measured per operator with 1.32.0 and 1 to 16 threads). Sums and means add 16 elements at a time, from the first
+//! 64-byte boundary on; and over an axis that is not the last, they use a matrix product if another axis precedes it.
+//! Some functions use one formula for blocks of 16 elements and another for the remainder. Either way, the last bit
+//! depends on the position of a picture in memory. An ascent is chaotic: one bit leads to a different picture within
+//! ten steps.
 //!
 //! Such nodes are split into one node per picture. So are sums past which ONNX Runtime may move a transposition, which
 //! changes their axes. It may do so for one picture and not for several, hence networks with such sums (those that

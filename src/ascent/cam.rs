@@ -1,8 +1,8 @@
-//! Class activation maps: maps of the evidence for a score, from the activations of a layer and the gradient of the score
-//! with respect to them.
+//! Class activation maps: maps of the evidence for a score, from the activations of a layer and the gradient of the
+//! score with respect to them.
 //!
-//! `A` are the activations of a channel and `g` the gradient of the score with respect to them; Σ sums over positions, Σ_k
-//! over channels:
+//! `A` are the activations of a channel and `g` the gradient of the score with respect to them; Σ sums over positions,
+//! Σ_k over channels:
 //!
 //! | method | map |
 //! |---|---|
@@ -73,8 +73,8 @@ pub struct Map {
 }
 
 impl Map {
-    /// Emits the map (N, 1, rows, columns), non-negative, from the layer and the `gradient` with respect to it, both in the
-    /// model's layout. Adds the types of the emitted values to `shapes`.
+    /// Emits the map (N, 1, rows, columns), non-negative, from the layer and the `gradient` with respect to it, both in
+    /// the model's layout. Adds the types of the emitted values to `shapes`.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the type of the layer is unknown.
@@ -92,7 +92,8 @@ impl Map {
     }
 }
 
-/// Emits the map (N, 1, rows, columns), non-negative, from `activations` and `gradient`, both float32 (N, K, rows, columns).
+/// Emits the map (N, 1, rows, columns), non-negative, from `activations` and `gradient`, both float32 (N, K, rows,
+/// columns).
 ///
 /// # Errors
 /// None that a model can cause.
@@ -116,8 +117,8 @@ pub fn emit(
     Ok(builder.emit("Relu", &[&sum], &[]))
 }
 
-/// The weights (N, K, 1, 1) of Grad-CAM++. The method differentiates the exponential of the score, which is a common factor
-/// of all weights and omitted.
+/// The weights (N, K, 1, 1) of Grad-CAM++. The method differentiates the exponential of the score, which is a common
+/// factor of all weights and omitted.
 fn plus_plus(builder: &mut Builder, activations: &str, gradient: &str) -> Result<String, Error> {
     let places = builder.ints(&[2, 3]);
     let square = builder.emit("Mul", &[gradient, gradient], &[]);

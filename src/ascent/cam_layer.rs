@@ -1,5 +1,5 @@
-//! Selects the layer of a class activation map: the last layer with spatial dimensions that dominates the score and has a
-//! gradient at its positions.
+//! Selects the layer of a class activation map: the last layer with spatial dimensions that dominates the score and has
+//! a gradient at its positions.
 
 use super::cam::{Map, Method};
 use super::{Error, Kind, Objective};
@@ -10,7 +10,8 @@ use crate::onnx::proto::NodeProto;
 use crate::text::printable;
 use std::collections::{HashMap, HashSet};
 
-/// Operators that treat each token separately if the output has as many tokens. So does a matrix product with a constant.
+/// Operators that treat each token separately if the output has as many tokens. So does a matrix product with a
+/// constant.
 const TOKENWISE: &[&str] = &[
     "Add",
     "Cast",
@@ -54,8 +55,9 @@ pub struct CamOptions<'a> {
 /// The map of an objective; `None` if no layer is requested and none is suitable.
 ///
 /// # Errors
-/// [`Error::NoMap`] if the requested layer has no positions or the objective does not depend on it, or for [`Method::Cam`] if
-/// the layer is followed by more than pooling and one linear layer; [`Error::Graph`] if the objective's value is unknown.
+/// [`Error::NoMap`] if the requested layer has no positions or the objective does not depend on it, or for
+/// [`Method::Cam`] if the layer is followed by more than pooling and one linear layer; [`Error::Graph`] if the
+/// objective's value is unknown.
 pub(super) fn resolve(
     network: &Network,
     objective: &Objective,
@@ -82,8 +84,8 @@ pub(super) fn resolve(
     }))
 }
 
-/// The layer of an objective's map: for a class, see above; for a channel, its own layer. A neuron or a layer has no map.
-/// `None` also if no layer has spatial dimensions.
+/// The layer of an objective's map: for a class, see above; for a channel, its own layer. A neuron or a layer has no
+/// map. `None` also if no layer has spatial dimensions.
 ///
 /// # Errors
 /// [`Error::Graph`] if the objective's value is unknown.
@@ -217,7 +219,8 @@ impl<'a> ScorePath<'a> {
         }
     }
 
-    /// The last value with spatial dimensions and a gradient at its positions; a dominator of the score if there is one.
+    /// The last value with spatial dimensions and a gradient at its positions; a dominator of the score if there is
+    /// one.
     fn last_map(&self) -> Option<String> {
         let grids = &self.network.grids;
         let unread = self.unread_tokens();
@@ -236,7 +239,8 @@ impl<'a> ScorePath<'a> {
         graph.nodes()[node].output.iter().map(String::as_str)
     }
 
-    /// The dominators of the score: values that every path from the picture passes. After their node, no earlier value is read.
+    /// The dominators of the score: values that every path from the picture passes. After their node, no earlier value
+    /// is read.
     fn dominators(&self) -> Vec<&'a str> {
         let mut found = Vec::new();
         let input = self.last_use.get(self.network.input.as_str());
@@ -255,8 +259,8 @@ impl<'a> ScorePath<'a> {
         found
     }
 
-    /// The values with tokens of which only tokens without a position are read: after the last attention, a classifier that
-    /// uses its class token needs no other.
+    /// The values with tokens of which only tokens without a position are read: after the last attention, a classifier
+    /// that uses its class token needs no other.
     fn unread_tokens(&self) -> HashSet<&'a str> {
         let mut seen: HashSet<&str> = HashSet::from([self.value]);
         let mut unseen = HashSet::new();

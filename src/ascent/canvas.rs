@@ -87,7 +87,8 @@ pub(super) fn array4(tensor: Tensor) -> Array4<f32> {
         .expect("the state has four axes")
 }
 
-/// Brightness (C, h, w) as a picture, clamped to 0 (black) and 1 (white). `shown` are the channels for red, green and blue.
+/// Brightness (C, h, w) as a picture, clamped to 0 (black) and 1 (white). `shown` are the channels for red, green and
+/// blue.
 pub(super) fn picture(brightness: ArrayView3<f32>, shown: [usize; 3]) -> RgbImage {
     let (_, height, width) = brightness.dim();
     let planes = shown.map(|channel| brightness.index_axis_move(ndarray::Axis(0), channel));

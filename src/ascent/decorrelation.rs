@@ -1,15 +1,15 @@
 //! Colour decorrelation: the basis of the canvas.
 //!
 //! The channels of a pixel are correlated: a pixel that is brighter in red is usually brighter in green and blue too. A
-//! canvas `z` has one axis per channel, and its picture is `R z + 1/2`, where `R` is a square root of the colour covariance
-//! of photographs. Steps of equal length are then equally natural along every axis.
+//! canvas `z` has one axis per channel, and its picture is `R z + 1/2`, where `R` is a square root of the colour
+//! covariance of photographs. Steps of equal length are then equally natural along every axis.
 
 use crate::model::Network;
 use ndarray::{Array2, Array3, ArrayView3, Axis};
 use std::f32::consts::PI;
 
-/// A square root of the colour covariance (rows R, G, B) of ImageNet, as measured for Lucid (Olah, Mordvintsev and Schubert
-/// 2017). Columns: luminance, blue-yellow, green-magenta.
+/// A square root of the colour covariance (rows R, G, B) of ImageNet, as measured for Lucid (Olah, Mordvintsev and
+/// Schubert 2017). Columns: luminance, blue-yellow, green-magenta.
 const ROOT: [[f32; 3]; 3] = [[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]];
 
 /// The strength of each axis of [`ROOT`]: the root mean square of its column.
@@ -22,8 +22,9 @@ pub struct ColourBasis(Array2<f32>);
 impl ColourBasis {
     /// The basis for `channels` channels; `rgb_of_channel` tells which of R, G, B each of three channels is.
     ///
-    /// Other numbers of channels are not colours. Their first axis is the common brightness, with the strength of luminance
-    /// in photographs; the others are a discrete cosine transform across channels, with the strength of chroma.
+    /// Other numbers of channels are not colours. Their first axis is the common brightness, with the strength of
+    /// luminance in photographs; the others are a discrete cosine transform across channels, with the strength of
+    /// chroma.
     pub fn new(channels: usize, rgb_of_channel: [usize; 3]) -> Self {
         let matrix = match channels {
             3 => Array2::from_shape_fn((3, 3), |(row, axis)| ROOT[rgb_of_channel[row]][axis]),

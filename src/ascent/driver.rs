@@ -1,7 +1,7 @@
 //! Drives the step graph: octaves, random views, and the rescue of runs whose gradient is zero.
 //!
-//! All runs of one [`Ascent`] share a session and step together. Each draws its randomness from its own seed, and on the
-//! CPU its picture is independent of the other runs, bit for bit (see [`super::batch_invariance`] and
+//! All runs of one [`Ascent`] share a session and step together. Each draws its randomness from its own seed, and on
+//! the CPU its picture is independent of the other runs, bit for bit (see [`super::batch_invariance`] and
 //! [`Ascent::is_exact`]).
 
 mod outcome;
@@ -104,9 +104,9 @@ impl<'a> Ascent<'a> {
         Ok(ascent)
     }
 
-    /// Prepares runs that continue from a state of [`Ascent::save`]. On the CPU they end in the same pictures, bit for bit,
-    /// as without the interruption. If a run's settings change right after the saved step, the state may also come from the
-    /// run that kept the former settings.
+    /// Prepares runs that continue from a state of [`Ascent::save`]. On the CPU they end in the same pictures, bit for
+    /// bit, as without the interruption. If a run's settings change right after the saved step, the state may also come
+    /// from the run that kept the former settings.
     ///
     /// # Errors
     /// As [`Ascent::new`], and [`Error::StateMismatch`] if `saved` does not belong to these runs.
@@ -242,8 +242,8 @@ impl<'a> Ascent<'a> {
         }
         // A step that fails must be repeated with the same random numbers.
         let mut drawn: Vec<Random> = self.runs.iter().map(|run| run.random.clone()).collect();
-        // Noise in the view favours large shapes. It starts once the class is recognised, since it would prevent that, and
-        // fades towards the end of the run, since detail needs a clear view.
+        // Noise in the view favours large shapes. It starts once the class is recognised, since it would prevent that,
+        // and fades towards the end of the run, since detail needs a clear view.
         let left = 1.0 - self.step as f64 / self.steps() as f64;
         let draw = |(run, random): (&RunState, &mut Random)| {
             let place = (self.frame(run.run.unit), self.network.size);
@@ -286,8 +286,8 @@ impl<'a> Ascent<'a> {
         }))
     }
 
-    /// Runs the step graph, with opened rectifiers for the runs that are `rescued`. Returns score, gradient rms and, if the
-    /// objective reads them, logits.
+    /// Runs the step graph, with opened rectifiers for the runs that are `rescued`. Returns score, gradient rms and, if
+    /// the objective reads them, logits.
     fn run_step(
         &mut self,
         draws: &[StepRandomness],

@@ -1,4 +1,5 @@
-//! Evaluates a network on existing pictures: class probabilities, and the gradient and class activation map of a target.
+//! Evaluates a network on existing pictures: class probabilities, and the gradient and class activation map of a
+//! target.
 //!
 //! For the command line and the explorer, and for comparing gradients with other programs.
 
@@ -172,9 +173,10 @@ impl<'a> Mapper<'a> {
     /// Opens a session that computes only the map.
     ///
     /// # Errors
-    /// [`Error::NoMap`] if the chosen layer has no positions or the target does not depend on it; if none is chosen and the
-    /// target is a neuron or a layer, or depends on no layer with rows and columns; or for [`super::cam::Method::Cam`] if the
-    /// layer is followed by more than pooling and one linear layer. Otherwise as [`input_gradient`].
+    /// [`Error::NoMap`] if the chosen layer has no positions or the target does not depend on it; if none is chosen and
+    /// the target is a neuron or a layer, or depends on no layer with rows and columns; or for
+    /// [`super::cam::Method::Cam`] if the layer is followed by more than pooling and one linear layer. Otherwise as
+    /// [`input_gradient`].
     pub fn open(
         network: &'a Network,
         target: &Objective,
@@ -205,7 +207,8 @@ impl<'a> Mapper<'a> {
         })
     }
 
-    /// The map of one picture (1, C, H, W) in model-input units: (rows, columns) of its layer, non-negative, not scaled.
+    /// The map of one picture (1, C, H, W) in model-input units: (rows, columns) of its layer, non-negative, not
+    /// scaled.
     ///
     /// # Errors
     /// [`Error::Runtime`] if the picture has other dimensions or the device fails, [`Error::NotFinite`].

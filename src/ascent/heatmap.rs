@@ -18,8 +18,8 @@ const RAMP: [[f32; 3]; 6] = [
     [252.0, 252.0, 168.0],
 ];
 
-/// Draws `map` (rows, columns; non-negative) over `picture`, resized to its size and scaled to the map's maximum. A map of
-/// zeros has the lowest colour everywhere.
+/// Draws `map` (rows, columns; non-negative) over `picture`, resized to its size and scaled to the map's maximum. A map
+/// of zeros has the lowest colour everywhere.
 pub fn overlay(picture: &RgbImage, map: &Array2<f32>) -> RgbImage {
     let (width, height) = picture.dimensions();
     let map = map.clone().insert_axis(Axis(0));

@@ -1,8 +1,8 @@
 //! Ranks the channels of layers by their activation for a picture, with the position of the maximum.
 //!
 //! Only three numbers per channel leave the device: mean, maximum, and the index of the maximum. Complete feature maps
-//! ([`ChannelMaps`]) are read for a few channels of one layer. Activations are compared unscaled, so channels of larger scale
-//! rank higher.
+//! ([`ChannelMaps`]) are read for a few channels of one layer. Activations are compared unscaled, so channels of larger
+//! scale rank higher.
 //!
 //! For the command line and the explorer.
 
@@ -80,7 +80,8 @@ impl LayerProbe {
     /// Opens a session for the layers of these names.
     ///
     /// # Errors
-    /// [`Error::NoSuchUnit`] if a layer does not exist or has no channels, [`Error::Runtime`] if the device cannot run it.
+    /// [`Error::NoSuchUnit`] if a layer does not exist or has no channels, [`Error::Runtime`] if the device cannot run
+    /// it.
     pub fn open(network: &Network, layers: &[&str], device: Device) -> Result<Self, Error> {
         let mut builder = Builder::extend(network.graph.clone(), PREFIX);
         let mut shapes = network.shapes.clone();
@@ -95,8 +96,8 @@ impl LayerProbe {
         })
     }
 
-    /// The `count` highest-ranking channels of each layer for one picture (1, C, H, W) in model-input units, in the order of
-    /// the layers. Ties are broken by channel index.
+    /// The `count` highest-ranking channels of each layer for one picture (1, C, H, W) in model-input units, in the
+    /// order of the layers. Ties are broken by channel index.
     ///
     /// # Errors
     /// [`Error::Runtime`] if the picture does not fit or the device fails, [`Error::NotFiniteLayer`].
@@ -170,8 +171,8 @@ impl ChannelMaps {
         })
     }
 
-    /// The most activated channels for one picture (1, C, H, W) in model-input units, in descending order, with their feature
-    /// maps.
+    /// The most activated channels for one picture (1, C, H, W) in model-input units, in descending order, with their
+    /// feature maps.
     ///
     /// # Errors
     /// As [`LayerProbe::strongest`].

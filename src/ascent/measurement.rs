@@ -160,8 +160,8 @@ fn batch(
     }
 }
 
-/// A reproducible picture without a pattern. In a picture with uniform areas, the inputs of many ReLUs are close to 0, where
-/// rounding decides.
+/// A reproducible picture without a pattern. In a picture with uniform areas, the inputs of many ReLUs are close to 0,
+/// where rounding decides.
 fn noise(network: &Network) -> Array4<f32> {
     let [_, channels, height, width] = network.input_dims(1);
     Array4::from_shape_fn((1, channels, height, width), |(_, c, y, x)| {

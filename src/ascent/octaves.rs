@@ -11,20 +11,21 @@ pub struct Octave {
 }
 
 /// Minimum size of a canvas, in pixels: the Laplacian pyramid needs several levels.
-const SMALLEST: usize = 16;
+const MIN_SIZE: usize = 16;
 
 /// Maximum size to which `canvas_scale` enlarges a canvas, in pixels.
-const LARGEST: f64 = 2048.0;
+const MAX_SCALED_SIZE: f64 = 2048.0;
 
-/// The octaves for a picture of `height` × `width` pixels, or of the same aspect ratio if a canvas size is set. The last one
-/// has the full canvas. A canvas larger than `height` × `width` adds octaves. Coarse octaves get more steps, see [`Settings::octave_share`].
+/// The octaves for a picture of `height` × `width` pixels, or of the same aspect ratio if a canvas size is set. The
+/// last one has the full canvas. A canvas larger than `height` × `width` adds octaves. Coarse octaves get more steps,
+/// see [`Settings::octave_share`].
 pub fn octaves(settings: &Settings, height: usize, width: usize) -> Vec<Octave> {
     let longest = height.max(width);
     let size = match settings.canvas as usize {
         0 if settings.canvas_scale == 1.0 => longest,
         0 => (settings.canvas_scale * longest as f64)
             .round()
-            .min(LARGEST) as usize,
+            .min(MAX_SCALED_SIZE) as usize,
         size => size,
     };
     let scaled = |side: usize| (size * side).div_ceil(longest).max(1);
@@ -33,7 +34,8 @@ pub fn octaves(settings: &Settings, height: usize, width: usize) -> Vec<Octave> 
     let larger = (full.0 as f64 / height as f64).max(1.0).ln() / settings.octave_scale.ln();
     let count = settings.octaves as usize + larger.round() as usize;
     let steps = settings.steps as usize;
-    // The steps of an octave are those of the finest times a power of the share; the finest takes the rounding remainder.
+    // The steps of an octave are those of the finest times a power of the share; the finest takes the rounding
+    // remainder.
     let weight = |octave: usize| settings.octave_share.powi((count - 1 - octave) as i32);
     let total: f64 = (0..count).map(weight).sum();
     let until = |octave: usize| {
@@ -44,7 +46,7 @@ pub fn octaves(settings: &Settings, height: usize, width: usize) -> Vec<Octave> 
         .map(|octave| {
             let shrink = settings.octave_scale.powi((count - 1 - octave) as i32);
             let size =
-                |full: usize| ((full as f64 / shrink).round() as usize).max(SMALLEST.min(full));
+                |full: usize| ((full as f64 / shrink).round() as usize).max(MIN_SIZE.min(full));
             Octave {
                 height: size(full.0),
                 width: size(full.1),

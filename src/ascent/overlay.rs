@@ -52,8 +52,8 @@ impl Ascent<'_> {
         picture(brightness.view(), self.network.shown_channels())
     }
 
-    /// The current pictures at a size that does not depend on the octave: that of the finished picture, shrunk to sides of at
-    /// most `longest` pixels.
+    /// The current pictures at a size that does not depend on the octave: that of the finished picture, shrunk to sides
+    /// of at most `longest` pixels.
     ///
     /// # Errors
     /// [`Error::Runtime`] if the device fails.
@@ -69,8 +69,8 @@ impl Ascent<'_> {
         Ok(self.pictures()?.into_iter().map(small).collect())
     }
 
-    /// The current class activation maps, one per run, (height, width) of the current octave, 0 to 1; `None` if the ascent has
-    /// no mask.
+    /// The current class activation maps, one per run, (height, width) of the current octave, 0 to 1; `None` if the
+    /// ascent has no mask.
     ///
     /// # Errors
     /// [`Error::Runtime`] if the device fails.
@@ -93,8 +93,8 @@ impl Ascent<'_> {
         self.plan.terms.levels
     }
 
-    /// The gradient (C, height, width) of one run in the last step, normalized and masked; `None` before the first step of an
-    /// octave.
+    /// The gradient (C, height, width) of one run in the last step, normalized and masked; `None` before the first step
+    /// of an octave.
     ///
     /// # Errors
     /// [`Error::Runtime`] if the device fails.
@@ -102,8 +102,8 @@ impl Ascent<'_> {
         if !self.has_previous {
             return Ok(None);
         }
-        // It follows from the velocities before and after the step, so that the graph needs no output for a rare display:
-        // new = memory · old + (1 - memory) · gradient.
+        // It follows from the velocities before and after the step, so that the graph needs no output for a rare
+        // display: new = memory · old + (1 - memory) · gradient.
         let memory = self.runs[run].run.settings.momentum as f32;
         let old = array4(self.state.previous(names::VELOCITY)?);
         let new = array4(self.state.state(names::VELOCITY)?);
@@ -114,7 +114,8 @@ impl Ascent<'_> {
         Ok(Some(gradient))
     }
 
-    /// The display of one run; `None` if it is not available now, or never (see [`Ascent::has_map`] and [`Ascent::bands`]).
+    /// The display of one run; `None` if it is not available now, or never (see [`Ascent::has_map`] and
+    /// [`Ascent::bands`]).
     ///
     /// # Errors
     /// [`Error::Runtime`] if the device fails.

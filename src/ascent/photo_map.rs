@@ -1,13 +1,14 @@
 //! The class activation map of an entire photo, whatever its proportions.
 //!
-//! A network takes pictures of one aspect ratio. A longer photo is divided along its longer side into views of this aspect
-//! ratio that overlap by at least half. Each view is preprocessed like a separate photo, at the scale of the network's
-//! training data, and has its own map. Overlapping maps are averaged with weights that fall towards the ends of a view,
-//! where the network lacks context. Shrinking the photo instead would remove detail that is needed for recognition; padding
-//! would add a border that is evidence for other classes.
+//! A network takes pictures of one aspect ratio. A longer photo is divided along its longer side into views of this
+//! aspect ratio that overlap by at least half. Each view is preprocessed like a separate photo, at the scale of the
+//! network's training data, and has its own map. Overlapping maps are averaged with weights that fall towards the ends
+//! of a view, where the network lacks context. Shrinking the photo instead would remove detail that is needed for
+//! recognition; padding would add a border that is evidence for other classes.
 //!
-//! A photo of the network's aspect ratio is a single view, with the map of [`Mapper`], and so is every photo for a network
-//! whose preprocessing squashes pictures. The narrow border that preprocessing crops away takes the adjacent values.
+//! A photo of the network's aspect ratio is a single view, with the map of [`Mapper`], and so is every photo for a
+//! network whose preprocessing squashes pictures. The narrow border that preprocessing crops away takes the adjacent
+//! values.
 
 use super::evaluate::{Mapper, Site};
 use super::{CamOptions, Error, Objective, Unit};
@@ -18,7 +19,7 @@ use std::iter;
 use std::ops::Range;
 
 /// Maximum number of views of a photo.
-const MOST_VIEWS: u32 = 64;
+const MAX_VIEWS: u32 = 64;
 
 /// Maximum length of a photo that is a single view, relative to the view.
 const TOLERANCE: f64 = 0.02;
@@ -105,15 +106,15 @@ fn parts((width, height): (u32, u32), (wide, high): (u32, u32)) -> Result<Vec<Pa
     Ok(parts.into_iter().map(pair).collect())
 }
 
-/// The intervals of views of length `view` on a line of length `long`: evenly spaced, with neighbours that overlap by at
-/// least half. `None` if there would be too many.
+/// The intervals of views of length `view` on a line of length `long`: evenly spaced, with neighbours that overlap by
+/// at least half. `None` if there would be too many.
 fn spread(long: u32, view: u32) -> Option<Vec<Range<u32>>> {
     let beyond = f64::from(long) / f64::from(view) - 1.0;
     if beyond <= TOLERANCE {
         return Some(iter::once(0..long).collect());
     }
     let steps = (2.0 * beyond).ceil();
-    if steps >= f64::from(MOST_VIEWS) {
+    if steps >= f64::from(MAX_VIEWS) {
         return None;
     }
     let rest = f64::from(long - view);
@@ -279,7 +280,7 @@ mod tests {
             views: vec![view],
         };
         let stacked = map.insert_axis(ndarray::Axis(0));
-        let resized = super::super::resampling::resize_picture(&stacked, 20, 30);
+        let resized = crate::ascent::resampling::resize_picture(&stacked, 20, 30);
         let same = photo.resized(30, 20);
         let half = photo.resized(15, 10);
         assert!((half[(4, 7)] - same[(9, 15)]).abs() < 1e-6);

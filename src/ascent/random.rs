@@ -36,9 +36,9 @@ impl Random {
         low + (high - low) * self.unit()
     }
 
-    /// The factors of `branches` residual branches, each dropped with probability `drop`. Kept branches are scaled up as in
-    /// training, so that the expectation does not change. With probability 0 nothing is drawn, so that the run's views do
-    /// not depend on whether other runs of the batch drop branches.
+    /// The factors of `branches` residual branches, each dropped with probability `drop`. Kept branches are scaled up
+    /// as in training, so that the expectation does not change. With probability 0 nothing is drawn, so that the run's
+    /// views do not depend on whether other runs of the batch drop branches.
     pub fn branches(&mut self, drop: f64, branches: usize) -> Vec<f32> {
         if drop == 0.0 {
             return vec![1.0; branches];
@@ -54,8 +54,8 @@ impl Random {
         self.unit() < probability
     }
 
-    /// Noise for a view of `count` elements, with a standard deviation drawn between 0 and `max`. If `max` is 0, nothing is
-    /// drawn.
+    /// Noise for a view of `count` elements, with a standard deviation drawn between 0 and `max`. If `max` is 0,
+    /// nothing is drawn.
     pub fn view_noise(&mut self, max: f64, count: usize) -> Option<Noise> {
         if max == 0.0 {
             return None;

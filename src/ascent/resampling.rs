@@ -1,10 +1,11 @@
-//! Resampling as matrices. Resizing, blurring and pyramids are separable, so each is a small matrix per axis: its transpose
-//! is the exact gradient, it is the same on every device, and independent of the conventions of resize operators.
+//! Resampling as matrices. Resizing, blurring and pyramids are separable, so each is a small matrix per axis: its
+//! transpose is the exact gradient, it is the same on every device, and independent of the conventions of resize
+//! operators.
 
 use ndarray::{Array2, Array3};
 
-/// The matrix (to × from) that resizes a line of `from` samples to `to`: linear interpolation between pixel centres when
-/// enlarging, a triangle filter over all samples when shrinking. Rows sum to 1.
+/// The matrix (to × from) that resizes a line of `from` samples to `to`: linear interpolation between pixel centres
+/// when enlarging, a triangle filter over all samples when shrinking. Rows sum to 1.
 pub fn resize(from: usize, to: usize) -> Array2<f32> {
     let scale = from as f64 / to as f64;
     let support = scale.max(1.0);
@@ -28,8 +29,8 @@ pub fn resize(from: usize, to: usize) -> Array2<f32> {
 /// The binomial kernel of Burt and Adelson's pyramids.
 const KERNEL: [f64; 5] = [1.0 / 16.0, 4.0 / 16.0, 6.0 / 16.0, 4.0 / 16.0, 1.0 / 16.0];
 
-/// One level down in a Gaussian pyramid: the matrix (⌈size/2⌉ × size) that blurs a line and keeps every second sample, with
-/// reflected borders.
+/// One level down in a Gaussian pyramid: the matrix (⌈size/2⌉ × size) that blurs a line and keeps every second sample,
+/// with reflected borders.
 pub fn reduce(size: usize) -> Array2<f32> {
     let mut matrix = Array2::<f64>::zeros((size.div_ceil(2), size));
     for (position, mut row) in matrix.outer_iter_mut().enumerate() {

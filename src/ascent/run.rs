@@ -1,8 +1,8 @@
 //! One run of a batch, and its state between steps.
 //!
-//! The amount of noise in views depends on how reliably the network recognises the class. Noise from the start would prevent
-//! recognition; noise that grows while the class is recognised and shrinks otherwise keeps the task as hard as the picture
-//! allows.
+//! The amount of noise in views depends on how reliably the network recognises the class. Noise from the start would
+//! prevent recognition; noise that grows while the class is recognised and shrinks otherwise keeps the task as hard as
+//! the picture allows.
 
 use super::random::Random;
 use super::settings::KNOBS;
@@ -14,8 +14,8 @@ pub struct Run {
     pub unit: Unit,
     pub seed: u64,
     pub settings: Settings,
-    /// Other settings of its first steps, in order; empty if the settings never change. A run with stages cannot share a
-    /// batch.
+    /// Other settings of its first steps, in order; empty if the settings never change. A run with stages cannot share
+    /// a batch.
     pub earlier: Vec<Stage>,
 }
 

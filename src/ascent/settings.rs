@@ -1,5 +1,5 @@
-//! The settings of an ascent: one table with key, unit, range, default and meaning of each. The command line, the files on
-//! disk and the explorer all read this table.
+//! The settings of an ascent: one table with key, unit, range, default and meaning of each. The command line, the files
+//! on disk and the explorer all read this table.
 
 mod group;
 mod knob;
@@ -81,7 +81,8 @@ knobs! {
     blur: f64 = real("px", 3.0, 0.0..=32.0);
     /// Fraction of views that are blurred.
     blur_share: f64 = real("", 0.5, 0.0..=1.0);
-    /// Maximum standard deviation of the noise in a view (black 0, white 1); it rises with the class probability and falls with the remaining steps.
+    /// Maximum standard deviation of the noise in a view (black 0, white 1); it rises with the class probability and
+    /// falls with the remaining steps.
     view_noise: f64 = real("", 0.2, 0.0..=1.0);
     /// How far pixels may exceed black and white; beyond that they get no gradient.
     clip: f64 = real("", 0.1, 0.0..=10.0);
@@ -259,7 +260,8 @@ fn unknown(key: &str) -> SettingError {
 }
 
 impl From<Settings> for BTreeMap<String, SettingValue> {
-    /// All numbers, and the names that differ from their default, so that records from before these settings stay valid.
+    /// All numbers, and the names that differ from their default, so that records from before these settings stay
+    /// valid.
     fn from(settings: Settings) -> Self {
         let told = |knob: &'static Knob| {
             let value = settings.get(knob.key)?;

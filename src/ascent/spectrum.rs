@@ -4,8 +4,8 @@ use super::resampling::{both_axes, expand, reduce};
 use ndarray::{Array3, Axis};
 
 /// Root mean square of the Laplacian bands of photographs of 256 × 256 pixels, finest first, in the axes of
-/// [`super::decorrelation::ColourBasis`] (luminance, blue-yellow, green-magenta): the geometric mean over the 38 photographs of
-/// `tests/peers/spectrum.py`, which prints it.
+/// [`super::decorrelation::ColourBasis`] (luminance, blue-yellow, green-magenta): the geometric mean over the 38
+/// photographs of `tests/peers/spectrum.py`, which prints it.
 const PHOTOGRAPHS: [[f64; 3]; 7] = [
     [0.192, 0.113, 0.125],
     [0.166, 0.136, 0.122],
@@ -18,9 +18,9 @@ const PHOTOGRAPHS: [[f64; 3]; 7] = [
 
 /// The strength of band `level` (0 is the finest) of colour axis `axis` in photographs.
 ///
-/// Other canvas sizes use the same numbers, counted from the finest band. Shrunk photographs have up to twice as much fine
-/// chroma; with that much, a coarse octave produces texture instead of shape (robust judge 0.73 instead of 0.81, see
-/// `tests/peers/judge.py`). The residual counts as the band of its level.
+/// Other canvas sizes use the same numbers, counted from the finest band. Shrunk photographs have up to twice as much
+/// fine chroma; with that much, a coarse octave produces texture instead of shape (robust judge 0.73 instead of 0.81,
+/// see `tests/peers/judge.py`). The residual counts as the band of its level.
 pub fn strength(level: u32, axis: usize) -> f64 {
     let row = PHOTOGRAPHS[(level as usize).min(PHOTOGRAPHS.len() - 1)];
     row[axis.min(2)]

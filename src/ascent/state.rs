@@ -80,8 +80,8 @@ impl AscentState {
         }
     }
 
-    /// Checks that it is a state of `runs` in `octaves`. `is_between` tells that settings change at this step; the mask may
-    /// then be that of the settings before or after.
+    /// Checks that it is a state of `runs` in `octaves`. `is_between` tells that settings change at this step; the mask
+    /// may then be that of the settings before or after.
     ///
     /// # Errors
     /// [`Error::StateMismatch`].

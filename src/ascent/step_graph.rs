@@ -1,9 +1,9 @@
 //! Builds the step graph, one step of the ascent as a single ONNX graph: sample a view of the canvas, run the network
 //! forward and backward, shape the gradient, update the canvas.
 //!
-//! Canvas, velocity and mask are inputs and outputs that can stay on the device. Canvas sizes are dynamic, so one session
-//! serves every octave. All resampling uses matrices: those of a view are computed in the graph from three numbers per run
-//! and axis (`sampling`), those of the pyramid are inputs ([`super::resampling`]).
+//! Canvas, velocity and mask are inputs and outputs that can stay on the device. Canvas sizes are dynamic, so one
+//! session serves every octave. All resampling uses matrices: those of a view are computed in the graph from three
+//! numbers per run and axis (`sampling`), those of the pyramid are inputs ([`super::resampling`]).
 //!
 //! ```text
 //! x = clip(R · (rows z columns) + 1/2 + noise)              the view; z is the canvas, R its colour basis
@@ -264,8 +264,8 @@ impl Step {
     }
 }
 
-/// Dimensions of all inputs of a step graph for an example canvas. Its sizes on all pyramid levels share no factor with the
-/// size of a SIMD register, as is the case for some real canvases.
+/// Dimensions of all inputs of a step graph for an example canvas. Its sizes on all pyramid levels share no factor with
+/// the size of a SIMD register, as is the case for some real canvases.
 pub(super) fn example_dims(graph: &Graph) -> Vec<(String, Vec<usize>)> {
     const SIDE: usize = 257;
     let size = |dim: Option<Dim>| match dim {

@@ -1,5 +1,5 @@
-//! The randomness of a step: the view of the canvas, the noise in it, and the dropped residual branches, as inputs of the
-//! step graph.
+//! The randomness of a step: the view of the canvas, the noise in it, and the dropped residual branches, as inputs of
+//! the step graph.
 
 use super::random::{Noise, Random};
 use super::settings::Settings;
@@ -21,8 +21,8 @@ pub(super) struct StepRandomness {
 }
 
 impl StepRandomness {
-    /// Draws the randomness of a step. `noise` is the allowed fraction of [`Settings::view_noise`], `branches` the number of
-    /// residual branches.
+    /// Draws the randomness of a step. `noise` is the allowed fraction of [`Settings::view_noise`], `branches` the
+    /// number of residual branches.
     pub fn random(
         settings: &Settings,
         (frame, size): (Frame, InputSize),

@@ -1,6 +1,6 @@
-//! Stochastic depth (Huang et al. 2016): each step drops random branches of a residual network. A picture that maximizes the
-//! score of all such subnetworks depends less on peculiarities of this network, and other networks recognise it more
-//! readily. Many residual networks were trained this way.
+//! Stochastic depth (Huang et al. 2016): each step drops random branches of a residual network. A picture that
+//! maximizes the score of all such subnetworks depends less on peculiarities of this network, and other networks
+//! recognise it more readily. Many residual networks were trained this way.
 //!
 //! Adds the gates of the branches to the network of a step graph.
 
@@ -31,8 +31,8 @@ pub(super) struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// The batch axis of a value, and the number of positions per picture on it, for example the windows of a picture. `None`
-    /// if it is unknown. It is not always the first axis: some transformers have the tokens there.
+    /// The batch axis of a value, and the number of positions per picture on it, for example the windows of a picture.
+    /// `None` if it is unknown. It is not always the first axis: some transformers have the tokens there.
     pub fn axis(&self, value: &str, dims: &[usize]) -> Option<(usize, usize)> {
         let one = &self.one.find(value)?.dims;
         let axes = dims.len().min(one.len());

@@ -62,8 +62,8 @@ pub(super) fn flat_position(
     })
 }
 
-/// The position in the network's input that views must preserve: that of a neuron, with a tolerance of half a neuron, since a
-/// view that moved it further would show its neighbour's receptive field.
+/// The position in the network's input that views must preserve: that of a neuron, with a tolerance of half a neuron,
+/// since a view that moved it further would show its neighbour's receptive field.
 pub(super) fn anchor(network: &Network, objective: &Objective, unit: Unit) -> Option<Anchor> {
     let layout = network.layout(&objective.value)?;
     let (rows, columns) = layout.plane().filter(|_| objective.kind == Kind::Neuron)?;

@@ -1,8 +1,8 @@
 //! A layer without the rectifier (ReLU) before it.
 //!
-//! An inactive channel has a gradient of 0 after its rectifier, but not before it. Between the rectifier and the layer there
-//! may be operators that only move, average or scale values, such as pooling: they are repeated on the input of the
-//! rectifier.
+//! An inactive channel has a gradient of 0 after its rectifier, but not before it. Between the rectifier and the layer
+//! there may be operators that only move, average or scale values, such as pooling: they are repeated on the input of
+//! the rectifier.
 
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Builder, Error, Graph, Types};

@@ -1,13 +1,13 @@
 //! Random views of the canvas: the part that the network sees in a step.
 //!
-//! A view is a random rectangle of the canvas with the aspect ratio of the network's input, sometimes blurred. It may extend
-//! beyond the canvas, which is surrounded by mid-grey. Random positions and sizes favour an object that is recognised at any
-//! position and size (expectation over transformations, Athalye et al. 2018), blur favours shape over fine texture, and views
-//! beyond the canvas fill the frame.
+//! A view is a random rectangle of the canvas with the aspect ratio of the network's input, sometimes blurred. It may
+//! extend beyond the canvas, which is surrounded by mid-grey. Random positions and sizes favour an object that is
+//! recognised at any position and size (expectation over transformations, Athalye et al. 2018), blur favours shape over
+//! fine texture, and views beyond the canvas fill the frame.
 //!
-//! A view may also have noise ([`Settings::view_noise`]). Averaged over it, the gradient is that of the randomized-smoothing
-//! classifier (Cohen, Rosenfeld and Kolter 2019), whose gradients are perceptually aligned (Kaur, Cohen and Lipton 2019). The
-//! amount of noise depends on the network's response: see `run`.
+//! A view may also have noise ([`Settings::view_noise`]). Averaged over it, the gradient is that of the
+//! randomized-smoothing classifier (Cohen, Rosenfeld and Kolter 2019), whose gradients are perceptually aligned (Kaur,
+//! Cohen and Lipton 2019). The amount of noise depends on the network's response: see `run`.
 //!
 //! Along each axis a view has three parameters, [`Line`], from which the step graph computes a resampling matrix (see
 //! [`super::step_graph`]); [`Line::matrix`] is the reference.
@@ -24,8 +24,8 @@ pub struct Line {
     pub start: f32,
     /// Pixels of the canvas per sample.
     pub scale: f32,
-    /// Half-width of the triangle in pixels of the canvas. An integer, so that the weights sum to 1 for every centre. 1 is
-    /// linear interpolation.
+    /// Half-width of the triangle in pixels of the canvas. An integer, so that the weights sum to 1 for every centre. 1
+    /// is linear interpolation.
     pub support: f32,
 }
 
@@ -40,8 +40,8 @@ impl Line {
         }
     }
 
-    /// The matrix (samples, canvas) of the view. The rows of samples within the canvas sum to 1; beyond it, rows are zeros,
-    /// which give mid-grey.
+    /// The matrix (samples, canvas) of the view. The rows of samples within the canvas sum to 1; beyond it, rows are
+    /// zeros, which give mid-grey.
     pub fn matrix(&self, samples: usize, canvas: usize) -> Array2<f32> {
         Array2::from_shape_fn((samples, canvas), |(sample, pixel)| {
             let centre = self.start + (sample as f32 + 0.5) * self.scale - 0.5;
@@ -89,8 +89,8 @@ impl Frame {
         }
     }
 
-    /// A random view of a size between [`Settings::view_min`] and [`Settings::view_max`]. Always consumes the same number of
-    /// draws from `random`.
+    /// A random view of a size between [`Settings::view_min`] and [`Settings::view_max`]. Always consumes the same
+    /// number of draws from `random`.
     pub fn draw(&self, settings: &Settings, random: &mut Random) -> View {
         // The network's resolution is fixed, so the detail of a larger canvas is only visible in smaller views.
         let zoom = (self.input.0 as f64 / (self.share * self.canvas.0 as f64)).min(1.0);

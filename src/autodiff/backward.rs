@@ -6,11 +6,12 @@ use crate::onnx::{Builder, Types};
 use crate::text::printable;
 use std::collections::{HashMap, HashSet};
 
-/// Appends to `builder` the nodes that compute, for each source, the sum over `seeds` of cotangent times Jacobian. With one
-/// seed (S, 1) that is the gradient of S.
+/// Appends to `builder` the nodes that compute, for each source, the sum over `seeds` of cotangent times Jacobian. With
+/// one seed (S, 1) that is the gradient of S.
 ///
-/// A seed is a value and its cotangent (a value of the same dimensions). A source is a graph input or an intermediate value;
-/// it may lie between another source and a seed. Returns one gradient per source, in order, with the source's dimensions.
+/// A seed is a value and its cotangent (a value of the same dimensions). A source is a graph input or an intermediate
+/// value; it may lie between another source and a seed. Returns one gradient per source, in order, with the source's
+/// dimensions.
 ///
 /// # Errors
 /// [`Error::NoRule`] or [`Error::Unsupported`] for a node between source and seed that cannot be differentiated,
@@ -83,8 +84,8 @@ pub fn gradient(
         .collect()
 }
 
-/// Values through which a gradient can flow back to a source: those that depend on a source and are of floating-point type,
-/// or quantized from one.
+/// Values through which a gradient can flow back to a source: those that depend on a source and are of floating-point
+/// type, or quantized from one.
 fn dependent_values(builder: &Builder, shapes: &Types, sources: &[String]) -> HashSet<String> {
     let is_float = |value: &str| {
         let known = shapes.find(value);

@@ -1,12 +1,13 @@
-//! The interface between gradient rules and the graph: the node's inputs, shapes and attributes, and helpers that emit nodes.
+//! The interface between gradient rules and the graph: the node's inputs, shapes and attributes, and helpers that emit
+//! nodes.
 
 use super::{Error, Options};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::{Attribute, Builder, ElementType, Error as GraphError, Types};
 use crate::text::printable;
 
-/// The gradients that a rule returns, one per input: `None` where it was not requested or is zero. Trailing entries may be
-/// omitted.
+/// The gradients that a rule returns, one per input: `None` where it was not requested or is zero. Trailing entries may
+/// be omitted.
 pub type Gradients = Vec<Option<String>>;
 
 /// Maximum number of elements of a value.

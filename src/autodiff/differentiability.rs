@@ -36,8 +36,8 @@ impl std::fmt::Display for Differentiability {
     }
 }
 
-/// Reasons why passes left nodes without a rule in place: fused operators that were not decomposed, and control flow that
-/// was not unrolled.
+/// Reasons why passes left nodes without a rule in place: fused operators that were not decomposed, and control flow
+/// that was not unrolled.
 pub struct SkipReasons<'a> {
     fused: decompose::SkipReasons<'a>,
     control: control_flow::SkipReasons<'a>,

@@ -1,5 +1,5 @@
-//! Checks ranks before a rule relies on them. Dimensions come from the file or from shape inference and may contradict the
-//! operator. Such a node is an error.
+//! Checks ranks before a rule relies on them. Dimensions come from the file or from shape inference and may contradict
+//! the operator. Such a node is an error.
 
 use super::Error;
 use super::context::Context;

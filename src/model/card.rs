@@ -229,8 +229,8 @@ fn own_names(home: &Home) -> Vec<String> {
     names
 }
 
-/// The card for a model file: the one beside it, otherwise the user's card of the same name (unless it is for another file),
-/// otherwise an empty card.
+/// The card for a model file: the one beside it, otherwise the user's card of the same name (unless it is for another
+/// file), otherwise an empty card.
 ///
 /// # Errors
 /// The error of the card.

@@ -23,8 +23,8 @@ pub struct Classes {
 }
 
 impl Classes {
-    /// Class names in order. Control characters are removed, so that names are safe to print, and so are numbers and identifiers
-    /// with which all names begin (see `prefixes`).
+    /// Class names in order. Control characters are removed, so that names are safe to print, and so are numbers and
+    /// identifiers with which all names begin (see `prefixes`).
     ///
     /// # Errors
     /// [`Error::Classes`] if there are no names or too many; `list` names them in the message.
@@ -96,8 +96,8 @@ impl Classes {
         self.names.iter().map(String::as_str).enumerate()
     }
 
-    /// The class of a name, a synonym (the parts between commas), or an index. Names take precedence over indices, and exact case
-    /// over other case. `#5` always is an index.
+    /// The class of a name, a synonym (the parts between commas), or an index. Names take precedence over indices, and
+    /// exact case over other case. `#5` always is an index.
     ///
     /// # Errors
     /// [`Error::ClassOutOfRange`], [`Error::UnknownClass`] with similar names, or [`Error::AmbiguousClass`]
@@ -124,8 +124,8 @@ impl Classes {
         }
     }
 
-    /// The class that corresponds to `name` and `index` of another model: the one of that name or, if there is none, that
-    /// synonym; a number counts as a name. The index only disambiguates classes of equal name.
+    /// The class that corresponds to `name` and `index` of another model: the one of that name or, if there is none,
+    /// that synonym; a number counts as a name. The index only disambiguates classes of equal name.
     ///
     /// # Errors
     /// [`Error::UnknownClass`] with similar names, or [`Error::AmbiguousClass`].
@@ -213,8 +213,8 @@ fn synonyms(name: &str) -> impl Iterator<Item = &str> {
         .filter(|name| !name.is_empty())
 }
 
-/// A sanitised name: without control characters, trimmed, and of bounded length. A tab becomes a space, since it may follow the
-/// class number.
+/// A sanitised name: without control characters, trimmed, and of bounded length. A tab becomes a space, since it may
+/// follow the class number.
 pub(super) fn harmless(name: &str) -> String {
     crate::text::without(name, MAX_NAME)
 }

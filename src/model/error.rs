@@ -59,7 +59,8 @@ pub enum Error {
         sides: ImageSize,
         source: Box<Error>,
     },
-    /// ONNX Runtime accepts the file, but rejects the graph after the passes, and skipping optional passes does not help.
+    /// ONNX Runtime accepts the file, but rejects the graph after the passes, and skipping optional passes does not
+    /// help.
     #[error(
         "ONNX Runtime opens the file, but not the graph after Ziggurat's passes (because of the pass upgrade, or of the image size): {why}"
     )]

@@ -14,7 +14,8 @@ const MAX_ELEMENTS: usize = 1 << 20;
 /// The inputs of `graph` other than `picture` as constants, without unused ones. Dynamic dimensions are 1.
 ///
 /// # Errors
-/// [`Error::FurtherInput`] for an input without a value or with an invalid one, and for a value whose input does not exist.
+/// [`Error::FurtherInput`] for an input without a value or with an invalid one, and for a value whose input does not
+/// exist.
 pub(super) fn constants(
     graph: &Graph,
     picture: &str,

@@ -1,5 +1,5 @@
-//! The fused operators of a file, which are decomposed in the graph. Layers are listed by the operator of the file, for example
-//! attention, instead of the last operator of its decomposition.
+//! The fused operators of a file, which are decomposed in the graph. Layers are listed by the operator of the file, for
+//! example attention, instead of the last operator of its decomposition.
 
 use super::layers::parameters;
 use crate::onnx::Graph;

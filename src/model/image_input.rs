@@ -33,12 +33,12 @@ pub struct ImageInput {
 }
 
 impl ImageInput {
-    /// The input that the card names, or the only one that can be an image. `hint` is its size if neither file nor card have
-    /// one.
+    /// The input that the card names, or the only one that can be an image. `hint` is its size if neither file nor card
+    /// have one.
     ///
     /// # Errors
-    /// [`Error::NoImageInput`] if there is none or several, or its size contradicts the card; [`Error::FurtherInput`] if another
-    /// input has no value.
+    /// [`Error::NoImageInput`] if there is none or several, or its size contradicts the card; [`Error::FurtherInput`]
+    /// if another input has no value.
     pub fn find(graph: &Graph, file: &ModelFile, hint: Option<ImageSize>) -> Result<Self, Error> {
         let no_input = |why: String| Error::NoImageInput {
             path: file.path.clone(),
@@ -105,8 +105,8 @@ impl ImageInput {
         })
     }
 
-    /// The graph with this input as float32 (N, channels, height, width) under the same name, as its only input. Integer pixels
-    /// become floating-point numbers, so that they are differentiable.
+    /// The graph with this input as float32 (N, channels, height, width) under the same name, as its only input.
+    /// Integer pixels become floating-point numbers, so that they are differentiable.
     ///
     /// # Errors
     /// [`Error::Onnx`] if the graph is damaged.
@@ -163,8 +163,8 @@ impl ImageInput {
     }
 }
 
-/// Height and width of the image, and their origin: the model, the card, the exporter, or the default. The error completes a
-/// sentence.
+/// Height and width of the image, and their origin: the model, the card, the exporter, or the default. The error
+/// completes a sentence.
 fn sides(
     declared: [Option<u32>; 2],
     card: &Card,
@@ -227,8 +227,8 @@ fn four_axes(input: &ValueInfoProto) -> Option<(ElementType, Dims)> {
     (dims.len() == 4).then_some((elem, dims))
 }
 
-/// As [`kind`], for an input with a dynamic number of channels, as in files of Hugging Face. The weights of the convolution
-/// that reads it determine the number.
+/// As [`kind`], for an input with a dynamic number of channels, as in files of Hugging Face. The weights of the
+/// convolution that reads it determine the number.
 fn open_kind(graph: &Graph, input: &ValueInfoProto) -> Option<(ElementType, AxisOrder, Dims)> {
     let (elem, mut dims) = four_axes(input)?;
     let (mut read, mut axes) = (HashSet::from([input.name.as_str()]), AxisOrder::Nchw);

@@ -53,8 +53,8 @@ impl ScaleOffset {
         }
     }
 
-    /// The preprocessing for which the transformation standardizes pixels (mean about 0, deviation about 1); `None` if its input
-    /// is already standardized, or unknown.
+    /// The preprocessing for which the transformation standardizes pixels (mean about 0, deviation about 1); `None` if
+    /// its input is already standardized, or unknown.
     fn expects(self) -> Option<Preprocessing> {
         let (middle, spread) = (-self.offset / self.scale, 1.0 / self.scale.abs());
         // Bytes have a maximum of 255 and a standard deviation of about 60.

@@ -1,5 +1,5 @@
-//! Selects the values of a network that are layers in the usual sense. Exported files decompose a normalization or a GELU into
-//! five nodes and transpose axes in between; only the result of such a group is a layer.
+//! Selects the values of a network that are layers in the usual sense. Exported files decompose a normalization or a
+//! GELU into five nodes and transpose axes in between; only the result of such a group is a layer.
 
 use super::Network;
 use super::input_scaling::InputScaling;
@@ -74,8 +74,8 @@ pub(super) struct LayerFilter<'a> {
     input_scaling: InputScaling<'a>,
     consumers: HashMap<&'a str, Vec<usize>>,
     dependent: HashSet<&'a str>,
-    /// Whether the network has tokens or channels last. Only its feature maps of the picture's aspect ratio are layers; others
-    /// belong to attention.
+    /// Whether the network has tokens or channels last. Only its feature maps of the picture's aspect ratio are layers;
+    /// others belong to attention.
     is_transformer: bool,
 }
 
@@ -127,8 +127,8 @@ impl<'a> LayerFilter<'a> {
         is_read
     }
 
-    /// Whether a node is an intermediate step of a function. A mean is one, except over the positions of a channel: the input of
-    /// a pool is a layer.
+    /// Whether a node is an intermediate step of a function. A mean is one, except over the positions of a channel: the
+    /// input of a pool is a layer.
     fn is_step(&self, node: &NodeProto) -> bool {
         let layout = |name: &String| self.network.layout(name);
         let read = node.input.first().and_then(layout);

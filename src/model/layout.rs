@@ -1,6 +1,6 @@
-//! The layout of values: which dimensions are channels, and which are positions in the image. Convolutions have (N, channels,
-//! rows, columns); transformers have channels last, or tokens: the positions in row-major order, among tokens without a
-//! position (class, distillation, registers). The layout follows from the graph (see `propagation`).
+//! The layout of values: which dimensions are channels, and which are positions in the image. Convolutions have (N,
+//! channels, rows, columns); transformers have channels last, or tokens: the positions in row-major order, among tokens
+//! without a position (class, distillation, registers). The layout follows from the graph (see `propagation`).
 //!
 //! Used to list layers, to address a channel or neuron, and for class activation maps.
 
@@ -105,8 +105,8 @@ impl Layout {
         order.map(|axis| axis as i64).collect()
     }
 
-    /// Emits `value`, of any batch size, as (N, channels, rows, columns), or (N, channels) without positions, and returns the
-    /// name of the result. Adds the types of emitted values to `shapes`.
+    /// Emits `value`, of any batch size, as (N, channels, rows, columns), or (N, channels) without positions, and
+    /// returns the name of the result. Adds the types of emitted values to `shapes`.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the type of `value` is not known.
@@ -148,9 +148,9 @@ impl Layout {
         Ok(value)
     }
 
-    /// Emits `value`, of any batch size, as (N, channels, elements), and returns the name of the result. The elements of a
-    /// channel are its positions in row-major order, or all of its elements without positions. Adds the types of emitted
-    /// values to `shapes`.
+    /// Emits `value`, of any batch size, as (N, channels, elements), and returns the name of the result. The elements
+    /// of a channel are its positions in row-major order, or all of its elements without positions. Adds the types of
+    /// emitted values to `shapes`.
     ///
     /// # Errors
     /// As [`Layout::planes`].
@@ -299,8 +299,8 @@ impl LayoutMap {
         one.abs_diff(other) <= height.max(width)
     }
 
-    /// Whether a feature map has the aspect ratio of the image, more than one position, and at most half of the image's rows: a
-    /// suitable resolution for a class activation map.
+    /// Whether a feature map has the aspect ratio of the image, more than one position, and at most half of the image's
+    /// rows: a suitable resolution for a class activation map.
     pub fn is_map(&self, (rows, columns): (usize, usize)) -> bool {
         rows.saturating_mul(columns) > 1
             && 2 * rows <= self.picture.0 + 1

@@ -23,8 +23,8 @@ use std::collections::HashMap;
 pub struct Network {
     /// Its display name.
     pub name: String,
-    /// Hash of everything that determines its output for a picture: the file, its weights, the image input and its size, the
-    /// preprocessing, and the values of other inputs. 64 hexadecimal digits.
+    /// Hash of everything that determines its output for a picture: the file, its weights, the image input and its
+    /// size, the preprocessing, and the values of other inputs. 64 hexadecimal digits.
     pub hash: String,
     /// The graph at opset 18 or newer, with constants folded.
     pub graph: Graph,
@@ -61,8 +61,8 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Onnx`] if the file is not a valid model, [`Error::NoImageInput`] if it has no image input,
-    /// [`Error::NoClassScores`] if the card names an output without class scores, [`Error::AssumedSize`] if it does not work
-    /// with the assumed image size, [`Error::Classes`] if the number of the card's class names is wrong.
+    /// [`Error::NoClassScores`] if the card names an output without class scores, [`Error::AssumedSize`] if it does not
+    /// work with the assumed image size, [`Error::Classes`] if the number of the card's class names is wrong.
     pub fn open(file: &ModelFile) -> Result<Self, Error> {
         let model = file::read(&file.path)?;
         // Passes consume the model, so every further attempt reads it again.

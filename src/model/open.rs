@@ -1,5 +1,5 @@
-//! Resolves a model argument, a path or the name of a card, to a model file. Published models are fetched and converted on
-//! first use, only once even if several processes need them.
+//! Resolves a model argument, a path or the name of a card, to a model file. Published models are fetched and converted
+//! on first use, only once even if several processes need them.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -39,8 +39,8 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
-    /// Resolves `argument`: a path if it contains a slash, ends in `.onnx` or is a file; otherwise the name of a card. `None`
-    /// is [`DEFAULT_MODEL`]. Fetches nothing.
+    /// Resolves `argument`: a path if it contains a slash, ends in `.onnx` or is a file; otherwise the name of a card.
+    /// `None` is [`DEFAULT_MODEL`]. Fetches nothing.
     ///
     /// # Errors
     /// [`Error::NoModelFile`], [`Error::Onnx`] if it is a folder, [`Error::UnknownModel`] with similar names, or
@@ -85,7 +85,8 @@ impl ModelSource {
     /// The model file; fetches and converts a published model on first use.
     ///
     /// # Errors
-    /// [`Error::Runtime`], [`Error::Convert`], or [`Error::File`] if the model cannot be written. No partial files remain.
+    /// [`Error::Runtime`], [`Error::Convert`], or [`Error::File`] if the model cannot be written. No partial files
+    /// remain.
     pub fn open(self, home: &Home, progress: &Progress<'_>) -> Result<ModelFile, Error> {
         match self {
             Self::File(file) => Ok(*file),
@@ -193,7 +194,8 @@ fn convert(published: &Published, checkpoint: &Path, path: &Path) -> Result<(), 
     Ok(())
 }
 
-/// The lock of one model, held until the file is dropped. The file remains, since other processes may be waiting for it.
+/// The lock of one model, held until the file is dropped. The file remains, since other processes may be waiting for
+/// it.
 fn lock(path: &Path, waiting: impl FnOnce()) -> Result<File, Error> {
     let file = File::options()
         .create(true)

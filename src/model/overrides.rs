@@ -1,5 +1,5 @@
-//! Overrides of a model's card, from the command line or the user interface: its inputs and outputs, and values that the file
-//! leaves open.
+//! Overrides of a model's card, from the command line or the user interface: its inputs and outputs, and values that
+//! the file leaves open.
 
 use super::{Card, ImageSize};
 use std::collections::BTreeMap;

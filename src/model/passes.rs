@@ -1,6 +1,6 @@
-//! The pass pipeline from a file to a differentiable graph, as a table, and its fallback if ONNX Runtime rejects the result. The
-//! responsible pass is skipped and reported; the model then works with fewer differentiable layers. A model is only at fault
-//! if ONNX Runtime rejects the unchanged file.
+//! The pass pipeline from a file to a differentiable graph, as a table, and its fallback if ONNX Runtime rejects the
+//! result. The responsible pass is skipped and reported; the model then works with fewer differentiable layers. A model
+//! is only at fault if ONNX Runtime rejects the unchanged file.
 
 use super::{Error, InputSize};
 use crate::onnx::passes::{decompose, inline_functions, polyfill, to_float32, upgrade_opset};
@@ -157,12 +157,12 @@ impl InputSpec<'_> {
     }
 }
 
-/// The result of `attempt` with as many passes as ONNX Runtime accepts, and the skipped passes. `opens` tells whether ONNX
-/// Runtime accepts the unchanged file.
+/// The result of `attempt` with as many passes as ONNX Runtime accepts, and the skipped passes. `opens` tells whether
+/// ONNX Runtime accepts the unchanged file.
 ///
 /// # Errors
-/// The error of the attempt with all passes, unless it is a rejection that skipping passes avoids; [`Error::Passes`] if ONNX
-/// Runtime nevertheless accepts the file.
+/// The error of the attempt with all passes, unless it is a rejection that skipping passes avoids; [`Error::Passes`] if
+/// ONNX Runtime nevertheless accepts the file.
 pub fn fewest_left_out<T>(
     attempt: impl Fn(Passes) -> Result<T, Error>,
     opens: impl FnOnce() -> bool,

@@ -43,8 +43,8 @@ const MAX_ALLOC: u64 = 512 << 20;
 /// Number of bytes of a file that are read at a time.
 const PIECE: u64 = 1 << 20;
 
-/// Decodes a PNG, JPEG or WebP file, regardless of its name. Applies the EXIF orientation, and blends transparent pixels with
-/// white.
+/// Decodes a PNG, JPEG or WebP file, regardless of its name. Applies the EXIF orientation, and blends transparent
+/// pixels with white.
 ///
 /// # Errors
 /// [`Error::Picture`] if the file is of another format, damaged, or larger than 32768 pixels or 512 MiB; also if it is

@@ -1,5 +1,5 @@
-//! Strips prefixes of class names: numbers (`0 tench`, `0: tench`), as in files of Teachable Machine, and identifiers of WordNet
-//! (`n01440764 tench`).
+//! Strips prefixes of class names: numbers (`0 tench`, `0: tench`), as in files of Teachable Machine, and identifiers
+//! of WordNet (`n01440764 tench`).
 
 use std::collections::HashSet;
 
@@ -24,8 +24,8 @@ pub fn stripped(names: Vec<String>) -> Vec<String> {
     })
 }
 
-/// The names without the prefix that `rest` strips, if it strips one from all of them and most remain distinct: in `0 stars`,
-/// `1 star`, `2 stars` the numbers matter.
+/// The names without the prefix that `rest` strips, if it strips one from all of them and most remain distinct: in `0
+/// stars`, `1 star`, `2 stars` the numbers matter.
 fn without(names: Vec<String>, rest: impl Fn(usize, &str) -> Option<&str>) -> Vec<String> {
     let kept: Option<Vec<&str>> = names
         .iter()
@@ -42,8 +42,8 @@ fn without(names: Vec<String>, rest: impl Fn(usize, &str) -> Option<&str>) -> Ve
     }
 }
 
-/// The text after a separator or a space; `None` if it is empty. A digit directly after a separator is part of a number, as in
-/// `0.5`.
+/// The text after a separator or a space; `None` if it is empty. A digit directly after a separator is part of a
+/// number, as in `0.5`.
 fn behind_separator(text: &str) -> Option<&str> {
     let rest = text.strip_prefix(SEPARATORS).unwrap_or(text);
     let name = rest.trim();

@@ -288,9 +288,9 @@ impl Preprocessing {
         }
     }
 
-    /// A picture as model input, (1, C, H, W). A picture of exactly the input's size is not resized. Any other is resized until
-    /// the input covers the fraction `crop` of its short side, keeping its aspect ratio unless the fit is [`Fit::Squash`], and
-    /// centre-cropped.
+    /// A picture as model input, (1, C, H, W). A picture of exactly the input's size is not resized. Any other is
+    /// resized until the input covers the fraction `crop` of its short side, keeping its aspect ratio unless the fit is
+    /// [`Fit::Squash`], and centre-cropped.
     pub fn tensor(&self, picture: &RgbImage, size: InputSize) -> Array4<f32> {
         let fitted = self.fit(picture, size);
         let affine = self.affine(size.channels());

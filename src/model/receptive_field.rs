@@ -1,5 +1,5 @@
-//! Receptive fields: the part of the image on which each position of a value can depend, from kernels, strides and dilations.
-//! Of several paths the largest field counts. If it is unknown, it is the complete image. For display only.
+//! Receptive fields: the part of the image on which each position of a value can depend, from kernels, strides and
+//! dilations. Of several paths the largest field counts. If it is unknown, it is the complete image. For display only.
 
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Graph, Types};
@@ -28,7 +28,8 @@ struct Way {
 /// Both spatial dimensions; `None` for one along which every position depends on all pixels.
 type Ways = [Option<Way>; 2];
 
-/// The receptive fields of all values that depend on `input`, (N, channels, height, width). `shapes` are for one picture.
+/// The receptive fields of all values that depend on `input`, (N, channels, height, width). `shapes` are for one
+/// picture.
 pub fn receptive_fields(
     graph: &Graph,
     shapes: &Types,

@@ -1,5 +1,5 @@
-//! Reads text files beside models (cards, lists of class names, configurations) in any common encoding and with any line
-//! endings.
+//! Reads text files beside models (cards, lists of class names, configurations) in any common encoding and with any
+//! line endings.
 
 use super::Error;
 use encoding_rs::{Encoding, WINDOWS_1252};

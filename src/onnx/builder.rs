@@ -1,6 +1,7 @@
 //! Adds nodes to a graph: fresh names, typed attributes, shared constants.
 //!
-//! Nodes are emitted in the form of opset [`OPSET`] or newer; [`super::passes::upgrade_opset`] converts older graphs first.
+//! Nodes are emitted in the form of opset [`OPSET`] or newer; [`super::passes::upgrade_opset`] converts older graphs
+//! first.
 
 use super::proto::{
     AttributeProto, AttributeType, Dim, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,

@@ -22,8 +22,8 @@ const MAX_FILE: u64 = 1 << 31;
 /// Decodes a model; `path` is only for messages. Weights share the buffer. External data are not loaded.
 ///
 /// # Errors
-/// [`Error::OtherFormat`] if the bytes are of another, recognised format, [`Error::NotOnnx`] if they are not a model with a
-/// graph.
+/// [`Error::OtherFormat`] if the bytes are of another, recognised format, [`Error::NotOnnx`] if they are not a model
+/// with a graph.
 pub fn decode(bytes: Bytes, path: &Path) -> Result<ModelProto, Error> {
     let decoded = decode_from(bytes.clone(), path);
     decoded.map_err(|problem| other_format::of_bytes(&bytes, path).unwrap_or(problem))
@@ -49,8 +49,8 @@ fn not_onnx(path: &Path, reason: String) -> Error {
 ///
 /// # Errors
 /// [`Error::File`] if a file cannot be read, [`Error::OtherFormat`] or [`Error::NotOnnx`] if it is not a model,
-/// [`Error::Corrupt`] if external data lie outside the model's folder, reach beyond the end of their file, or do not fit the
-/// dimensions.
+/// [`Error::Corrupt`] if external data lie outside the model's folder, reach beyond the end of their file, or do not
+/// fit the dimensions.
 pub fn read(path: &Path) -> Result<ModelProto, Error> {
     let mut model = read_without_external(path).map_err(|problem| match problem {
         Error::NotOnnx { .. } => other_format::of_path(path).unwrap_or(problem),
@@ -87,7 +87,8 @@ fn read_without_external(path: &Path) -> Result<ModelProto, Error> {
 /// Each file is written atomically.
 ///
 /// # Errors
-/// [`Error::File`] if a file cannot be written, [`Error::Unsupported`] if the model without external data has 2 GiB or more.
+/// [`Error::File`] if a file cannot be written, [`Error::Unsupported`] if the model without external data has 2 GiB or
+/// more.
 pub fn write(
     mut model: ModelProto,
     path: &Path,

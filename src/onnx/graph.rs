@@ -30,8 +30,8 @@ impl Graph {
     /// Validates and indexes the graph of a model. `Constant` nodes become constants, like initializers.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if a value is defined twice or read before its definition, a node is invalid, or the standard opset
-    /// is not imported; [`Error::Unsupported`] for sparse initializers.
+    /// [`Error::Corrupt`] if a value is defined twice or read before its definition, a node is invalid, or the standard
+    /// opset is not imported; [`Error::Unsupported`] for sparse initializers.
     pub fn new(mut model: ModelProto) -> Result<Self, Error> {
         let opset = model
             .opset_import

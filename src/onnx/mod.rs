@@ -1,7 +1,7 @@
 //! ONNX models as plain data: reading and writing files, querying graphs, adding nodes, and graph passes.
 //!
-//! The lowest layer: every other module may use it, and nothing here runs a model. Files are untrusted: every problem with
-//! one is reported as an [`Error`] that names it.
+//! The lowest layer: every other module may use it, and nothing here runs a model. Files are untrusted: every problem
+//! with one is reported as an [`Error`] that names it.
 
 pub mod builder;
 pub mod file;

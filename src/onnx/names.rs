@@ -106,8 +106,9 @@ pub fn identity_node(value: &str, output: &str) -> NodeProto {
     }
 }
 
-/// Renames each `inner` output of `nodes` to the `outer` output that it becomes. Returns Identity nodes for the outputs for
-/// which that is impossible: values that `nodes` do not compute, constants, and values already bound to another output.
+/// Renames each `inner` output of `nodes` to the `outer` output that it becomes. Returns Identity nodes for the outputs
+/// for which that is impossible: values that `nodes` do not compute, constants, and values already bound to another
+/// output.
 pub fn bind_outputs(
     nodes: &[NodeProto],
     inner: &[impl AsRef<str>],

@@ -74,7 +74,8 @@ impl NodeProto {
             .flat_map(|attribute| attribute.g.as_deref().into_iter().chain(&attribute.graphs))
     }
 
-    /// The values that the subgraphs of the node (If, Loop, Scan) read or output. May include inner values of the subgraphs.
+    /// The values that the subgraphs of the node (If, Loop, Scan) read or output. May include inner values of the
+    /// subgraphs.
     pub fn outer_values(&self) -> impl Iterator<Item = &str> {
         let mut values = Vec::new();
         let mut worklist: Vec<&GraphProto> = self.subgraphs().collect();

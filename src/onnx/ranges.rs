@@ -1,5 +1,5 @@
-//! Makes the inputs of `Range` scalars, as ONNX requires. ONNX Runtime accepts tensors of one element as well, but only as
-//! long as they are not constant, for example within a loop.
+//! Makes the inputs of `Range` scalars, as ONNX requires. ONNX Runtime accepts tensors of one element as well, but only
+//! as long as they are not constant, for example within a loop.
 
 use super::names;
 use super::proto::NodeProto;

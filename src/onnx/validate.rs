@@ -1,4 +1,5 @@
-//! Checks of attributes that ONNX Runtime does not validate itself, and that would crash it or keep it busy for minutes.
+//! Checks of attributes that ONNX Runtime does not validate itself, and that would crash it or keep it busy for
+//! minutes.
 
 use crate::onnx::Error;
 use crate::onnx::node::is_default_domain;
@@ -30,8 +31,8 @@ pub fn validate_node(node: &mut NodeProto) -> Result<(), Error> {
     Ok(())
 }
 
-/// Drops trailing empty inputs. ONNX Runtime would read them: DFT an axis, and the fusion of Add and LayerNormalization a
-/// bias.
+/// Drops trailing empty inputs. ONNX Runtime would read them: DFT an axis, and the fusion of Add and LayerNormalization
+/// a bias.
 fn drop_missing(node: &mut NodeProto) {
     while node.input.last().is_some_and(String::is_empty) {
         node.input.pop();

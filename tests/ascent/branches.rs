@@ -1,5 +1,5 @@
-//! A run whose settings change at a step: from its first step, from the middle of another run, and after an interruption,
-//! the same bytes.
+//! A run whose settings change at a step: from its first step, from the middle of another run, and after an
+//! interruption, the same bytes.
 
 use super::{FLAMINGO, class_objective, difference, network, run};
 use ziggurat::ascent::{Ascent, AscentState, Run, Settings, Stage};

@@ -255,8 +255,8 @@ fn contrast_stays_within_its_limit() {
     );
 }
 
-/// Grad-CAM at the last activations is the default. Another method or another layer makes another picture; one where no map
-/// can be taken is refused before anything is computed.
+/// Grad-CAM at the last activations is the default. Another method or another layer makes another picture; one where no
+/// map can be taken is refused before anything is computed.
 #[test]
 fn the_mask_is_taken_where_and_how_it_is_asked_for() {
     let with = |changes: &[(&str, &str)]| {
@@ -347,8 +347,8 @@ fn units_that_do_not_exist_are_refused() {
     assert!(matches!(problem, Err(Error::NoSuchUnit(_))));
 }
 
-/// CAM (Zhou et al. 2016) weighs the last activations by the classifier's own weights; behind global average pooling and
-/// one linear layer, Grad-CAM's weights are those divided by the area.
+/// CAM (Zhou et al. 2016) weighs the last activations by the classifier's own weights; behind global average pooling
+/// and one linear layer, Grad-CAM's weights are those divided by the area.
 #[test]
 fn grad_cam_equals_cam_up_to_a_scale() {
     let network = network();

@@ -1,5 +1,5 @@
-//! Which token is which place of the picture, however a network lays its tokens out: before anything is mixed, what a neuron
-//! answers to lies in its own patch of the picture, and all of it.
+//! Which token is which place of the picture, however a network lays its tokens out: before anything is mixed, what a
+//! neuron answers to lies in its own patch of the picture, and all of it.
 
 use super::built;
 use ndarray::Array4;

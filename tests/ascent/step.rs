@@ -1,5 +1,5 @@
-//! One step of the ascent beside a plain implementation: what a view shows, the gradient's way back, the mask, and the score
-//! of each objective.
+//! One step of the ascent beside a plain implementation: what a view shows, the gradient's way back, the mask, and the
+//! score of each objective.
 
 use ndarray::{Array1, Array2, Array3, Array4, ArrayD, Axis, Ix4, s};
 use ziggurat::ascent::cam::{Map, Method};
@@ -235,8 +235,8 @@ fn four(tensor: &Tensor) -> Array4<f32> {
     array.into_dimensionality::<Ix4>().unwrap()
 }
 
-/// Views of a canvas of `height` × `width`: the middle, random ones, and ones that lie on each border, beyond it, or show
-/// the canvas as small as a few samples.
+/// Views of a canvas of `height` × `width`: the middle, random ones, and ones that lie on each border, beyond it, or
+/// show the canvas as small as a few samples.
 fn views(height: usize, width: usize) -> Vec<View> {
     let line = |start: f32, scale: f32, support: f32| Line {
         start,
@@ -342,7 +342,8 @@ fn the_network_sees_the_view_and_nothing_but_grey_beyond_the_canvas() {
     );
 }
 
-/// The gradient of every objective beside central differences of the score, at single pixels: the corners, and some within.
+/// The gradient of every objective beside central differences of the score, at single pixels: the corners, and some
+/// within.
 #[test]
 fn the_gradient_is_that_of_the_score_at_every_pixel_and_border() {
     for class in [

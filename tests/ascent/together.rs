@@ -106,7 +106,8 @@ fn settings_of_a_companion_do_not_show() {
     is_the_same_together(network(), &class_objective(), &[plain, bare, busy], &[2, 3]);
 }
 
-/// Some of these neurons are blocked where they start: the others step beside them with rectifiers that could be opened.
+/// Some of these neurons are blocked where they start: the others step beside them with rectifiers that could be
+/// opened.
 #[test]
 fn channels_neurons_and_layers_are_the_same_beside_others() {
     for kind in [Kind::Channel, Kind::Neuron, Kind::Layer] {

@@ -1,10 +1,11 @@
-//! Hostile models: whatever a file says, the program answers with a gradient or a message. It does not panic, end, hang, or
-//! take memory beyond a multiple of the file.
+//! Hostile models: whatever a file says, the program answers with a gradient or a message. It does not panic, end,
+//! hang, or take memory beyond a multiple of the file.
 //!
-//! `cargo test --test fuzz` tries a few thousand models, always the same. `ZIGGURAT_FUZZ_MINUTES=30 cargo test --release
-//! --test fuzz hostile -- --nocapture` tries every extreme of every model (a quarter of an hour), then others at random for
-//! half an hour, and writes those that show something into a folder that it names; `ZIGGURAT_FUZZ_SEED` tries the same
-//! ones again. Past findings are in `regressions`.
+//! `cargo test --test fuzz` tries a few thousand models, always the same. `ZIGGURAT_FUZZ_MINUTES=30 cargo test
+//! --release
+//! --test fuzz hostile -- --nocapture` tries every extreme of every model (a quarter of an hour), then others at random
+//! for half an hour, and writes those that show something into a folder that it names; `ZIGGURAT_FUZZ_SEED` tries the
+//! same ones again. Past findings are in `regressions`.
 
 mod campaign;
 #[path = "../gradients/cases/mod.rs"]
@@ -76,7 +77,8 @@ fn hostile_models_are_survived() {
     assert!(findings == 0, "{findings} findings, listed above");
 }
 
-/// Stores and prints the findings of one part of a campaign at once, since the other parts take long. Returns their number.
+/// Stores and prints the findings of one part of a campaign at once, since the other parts take long. Returns their
+/// number.
 fn record(summary: campaign::Summary) -> usize {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fuzz");
     for finding in summary.findings.values() {

@@ -1,6 +1,6 @@
-//! The processing of a model file up to its gradient, in two pipelines: *passes* runs only this program's own passes, with
-//! the dimensions of the unchanged model; *end to end* does what the command line does, where ONNX Runtime folds constants
-//! and infers dimensions.
+//! The processing of a model file up to its gradient, in two pipelines: *passes* runs only this program's own passes,
+//! with the dimensions of the unchanged model; *end to end* does what the command line does, where ONNX Runtime folds
+//! constants and infers dimensions.
 
 use crate::models::WEIGHTS;
 use std::path::Path;

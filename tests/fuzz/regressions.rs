@@ -452,8 +452,8 @@ fn a_kernel_that_is_not_that_of_the_filters() {
     assert!(message.contains(expected), "{message}");
 }
 
-/// ONNX Runtime went through all of a pool's window, for every place, also what lies outside of the picture. The gradient of
-/// a normalisation by neighbouring channels has a pool, and panicked.
+/// ONNX Runtime went through all of a pool's window, for every place, also what lies outside of the picture. The
+/// gradient of a normalisation by neighbouring channels has a pool, and panicked.
 #[test]
 fn windows_beyond_all_measure() {
     let pool = vec![

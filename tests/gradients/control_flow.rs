@@ -97,8 +97,8 @@ pub fn model(
     }
 }
 
-/// The model taken apart, if it still computes the same: differences of the model as it was against the gradient of what
-/// became of it.
+/// The model taken apart, if it still computes the same: differences of the model as it was against the gradient of
+/// what became of it.
 pub fn taken_apart(model: ModelProto, outputs: &[&str]) -> Graph {
     testing::library();
     let problem = |graph: Graph| Problem {

@@ -51,7 +51,8 @@ fn known(device: runtime::Device, case: &cases::Case) -> Option<&'static str> {
         .filter(|_| is_webgpu)
 }
 
-/// The gradient graph of a case for a lowering, with a fixed cotangent for every output, and the names of the gradients.
+/// The gradient graph of a case for a lowering, with a fixed cotangent for every output, and the names of the
+/// gradients.
 fn gradient_graph(case: &cases::Case, device: Device) -> Result<(Graph, Vec<String>), String> {
     let problem = case.problem(ElementType::F32, case.opsets([18, 18])[0]);
     let numeric = Numeric::cotangents_of(&problem, 1)?;

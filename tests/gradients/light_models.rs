@@ -1,5 +1,5 @@
-//! The nine light models of the `onnx` package: the zoo's classic classifiers with the weights left out. They get weights
-//! that are any, and the gradient of their strongest class is compared with differences of the class score.
+//! The nine light models of the `onnx` package: the zoo's classic classifiers with the weights left out. They get
+//! weights that are any, and the gradient of their strongest class is compared with differences of the class score.
 //!
 //! They come with ONNX's node tests and are looked at only where those are (see [`super::onnx_node_tests`]).
 

@@ -1,8 +1,10 @@
-//! ONNX's own node tests as inputs: one model with data for every form of every operator. What its files say of results is
-//! not looked at; the gradient of each floating-point output by each such input is compared with central differences.
+//! ONNX's own node tests as inputs: one model with data for every form of every operator. What its files say of results
+//! is not looked at; the gradient of each floating-point output by each such input is compared with central
+//! differences.
 //!
 //! They are not part of the repository: `ZIGGURAT_NODE_TESTS` names the folder of them (`onnx/backend/test/data` of the
-//! `onnx` package up to 1.22), or says `fetch` to have them fetched once and kept with the other things that tests share.
+//! `onnx` package up to 1.22), or says `fetch` to have them fetched once and kept with the other things that tests
+//! share.
 
 use crate::central_differences::{DEVICES, Numeric, Problem, gradients};
 use ndarray::{ArrayD, IxDyn};

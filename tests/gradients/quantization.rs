@@ -1,4 +1,5 @@
-//! Rounding to levels and back: differences see steps, so what is checked is the gradient of the same network unrounded.
+//! Rounding to levels and back: differences see steps, so what is checked is the gradient of the same network
+//! unrounded.
 
 use crate::central_differences::{DEVICES, Fill, Problem, gradients};
 use ndarray::{ArrayD, IxDyn};

@@ -1,4 +1,5 @@
-//! Sequences and optional values: what comes out is the same before and after they are resolved, and can be differentiated.
+//! Sequences and optional values: what comes out is the same before and after they are resolved, and can be
+//! differentiated.
 
 use crate::control_flow::{DIMS, model, node, ops, subgraph, taken_apart};
 use ziggurat::onnx::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};

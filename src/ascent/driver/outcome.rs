@@ -28,8 +28,8 @@ pub struct Outcome {
     pub score: f32,
     /// The probability of the run's class; `None` if the objective is not a class.
     pub probability: Option<f32>,
-    /// The [`TOP_CLASSES`] most probable classes with their probabilities, in descending order; empty if the objective is
-    /// not a class.
+    /// The [`TOP_CLASSES`] most probable classes with their probabilities, in descending order; empty if the objective
+    /// is not a class.
     pub top: Vec<(usize, f32)>,
     /// Whether the gradient was zero in every step and still is.
     pub dead: bool,

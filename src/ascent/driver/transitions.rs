@@ -1,5 +1,5 @@
-//! Transitions between steps: to the next octave, to other settings, and to a step graph with opened rectifiers. Each reads
-//! the state from the device and starts again from it.
+//! Transitions between steps: to the next octave, to other settings, and to a step graph with opened rectifiers. Each
+//! reads the state from the device and starts again from it.
 
 use super::Ascent;
 use crate::ascent::canvas;

@@ -25,9 +25,9 @@ pub(super) struct ClassObjective<'a> {
 }
 
 impl ClassObjective<'_> {
-    /// Emits the score (N), and its gradient up to a positive factor per picture. The gradient of a log-probability vanishes
-    /// as the probability approaches 1; divided by `1 - p` (for the negative: by `p`) it is the gradient of the log-odds,
-    /// which does not vanish. For scores without probabilities, the objective is the score.
+    /// Emits the score (N), and its gradient up to a positive factor per picture. The gradient of a log-probability
+    /// vanishes as the probability approaches 1; divided by `1 - p` (for the negative: by `p`) it is the gradient of
+    /// the log-odds, which does not vanish. For scores without probabilities, the objective is the score.
     pub fn emit(
         &self,
         builder: &mut Builder,
@@ -109,9 +109,9 @@ impl ClassObjective<'_> {
         builder.emit("ReduceSum", &[&own, &last], &flat)
     }
 
-    /// A value and the gradient of the class's logit with respect to it. If the logits are `Gemm(features, weights, bias)`
-    /// with constant weights (classes, features), the value is the features and the gradient a row of the weights, which
-    /// saves a product with a one-hot matrix. Otherwise the value is the logits.
+    /// A value and the gradient of the class's logit with respect to it. If the logits are `Gemm(features, weights,
+    /// bias)` with constant weights (classes, features), the value is the features and the gradient a row of the
+    /// weights, which saves a product with a one-hot matrix. Otherwise the value is the logits.
     fn linear_seed(&self, builder: &mut Builder, shapes: &Types) -> Result<Seed, GraphError> {
         let Some((features, weights)) = self.linear(builder.graph(), shapes)? else {
             return Ok((self.logits.into(), self.one_hot(builder)));

@@ -25,7 +25,8 @@ use serde::{Deserialize, Serialize};
 pub enum Kind {
     /// The logit of a class. The value is (N, classes).
     Class,
-    /// The negative of a class: minus its logit, or the log-probability of all other classes. The value is (N, classes).
+    /// The negative of a class: minus its logit, or the log-probability of all other classes. The value is (N,
+    /// classes).
     NotClass,
     /// The mean of a channel over its positions.
     Channel,
@@ -82,8 +83,8 @@ pub(super) struct Scored<'a> {
     pub value: &'a str,
     /// The layout of the value; not needed for a layer.
     pub layout: Option<Layout>,
-    /// The fraction of the gradient that bypasses the rectifier of the value, 0 to 1. 0 is the true gradient; more activates
-    /// an inactive channel or neuron.
+    /// The fraction of the gradient that bypasses the rectifier of the value, 0 to 1. 0 is the true gradient; more
+    /// activates an inactive channel or neuron.
     pub leak: f64,
     /// The score of a class, and the activation of its logits; not used for other kinds.
     pub class: (ClassScore, Activation),
@@ -93,8 +94,8 @@ pub(super) struct Scored<'a> {
 pub(super) struct Parts {
     /// The score (N).
     pub score: String,
-    /// Values and their seed gradients, of equal dimensions: the scored value, or its transposition to channels first; and the
-    /// input of its rectifier, see [`Scored::leak`].
+    /// Values and their seed gradients, of equal dimensions: the scored value, or its transposition to channels first;
+    /// and the input of its rectifier, see [`Scored::leak`].
     pub seeds: Vec<(String, String)>,
 }
 

@@ -196,7 +196,8 @@ impl Knob {
         }
     }
 
-    /// The next value above or below `value`: numbers by a step in proportion to their size, names in order. `None` for layers.
+    /// The next value above or below `value`: numbers by a step in proportion to their size, names in order. `None` for
+    /// layers.
     pub fn turned(&self, value: &SettingValue, up: bool) -> Option<SettingValue> {
         match (self.domain, value) {
             (

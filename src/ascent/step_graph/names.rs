@@ -11,8 +11,8 @@ pub const MASK: &str = "ascent/mask";
 pub const ROW_PIXELS: &str = "ascent/row_pixels";
 /// (w): 0, 1, 2, …
 pub const COLUMN_PIXELS: &str = "ascent/column_pixels";
-/// (N, 3, 1, 1): the view along the rows: the position of its sample -1/2 on the canvas, pixels per sample, and 1 over the
-/// half-width of its triangle in pixels.
+/// (N, 3, 1, 1): the view along the rows: the position of its sample -1/2 on the canvas, pixels per sample, and 1 over
+/// the half-width of its triangle in pixels.
 pub const VIEW_ROWS: &str = "ascent/view_rows";
 /// (N, 3, 1, 1): as [`VIEW_ROWS`], along the columns.
 pub const VIEW_COLUMNS: &str = "ascent/view_columns";

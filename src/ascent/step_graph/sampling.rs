@@ -1,13 +1,13 @@
-//! The part of a step graph between the canvas and the network: sampling of a view, its gradient, and the resampling of the
-//! class activation map to the canvas.
+//! The part of a step graph between the canvas and the network: sampling of a view, its gradient, and the resampling of
+//! the class activation map to the canvas.
 //!
 //! A view is separable: along each axis a matrix `kernel(centre of the sample - pixel)` with a triangle kernel, see
-//! [`crate::ascent::views::Line`]. The graph computes it from a few numbers, so that nothing large is uploaded per step. Its
-//! transpose gives the exact gradient.
+//! [`crate::ascent::views::Line`]. The graph computes it from a few numbers, so that nothing large is uploaded per
+//! step. Its transpose gives the exact gradient.
 
-use super::super::decorrelation::ColourBasis;
 use super::names::*;
 use super::{Request, Step};
+use crate::ascent::decorrelation::ColourBasis;
 
 /// A view along one axis.
 pub(super) struct Line {
@@ -140,7 +140,8 @@ impl Step {
             .floats(&[1, values.len() as i64, 1, 1], &values)
     }
 
-    /// The running average of the class activation map on the canvas. `map`, (N, 1, rows, columns), is scaled to a maximum of
+    /// The running average of the class activation map on the canvas. `map`, (N, 1, rows, columns), is scaled to a
+    /// maximum of
     /// 1. The mask outside of the view does not change. `size` is that of `map`, `input` that of the network's input.
     pub(super) fn mask(
         &mut self,

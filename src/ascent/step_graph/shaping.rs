@@ -4,8 +4,8 @@
 use super::Step;
 use super::names::*;
 
-/// Avoids division by 0 for a band without gradient. The complete gradient is normalized before its bands, so this is small
-/// compared with any relevant band.
+/// Avoids division by 0 for a band without gradient. The complete gradient is normalized before its bands, so this is
+/// small compared with any relevant band.
 const TINY: f64 = 1e-6;
 
 impl Step {

@@ -170,8 +170,9 @@ pub fn abs(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(cx.mul(&gradient, &sign))])
 }
 
-/// Smallest and largest normal number of a type. The gradient that reaches the square root of zero, or its reciprocal, is
-/// often zero because of a clamp behind it (`x · min(1/|x|, limit)`): a finite slope keeps it at zero instead of NaN.
+/// Smallest and largest normal number of a type. The gradient that reaches the square root of zero, or its reciprocal,
+/// is often zero because of a clamp behind it (`x · min(1/|x|, limit)`): a finite slope keeps it at zero instead of
+/// NaN.
 fn extremes(elem: ElementType) -> (f64, f64) {
     match elem {
         ElementType::F64 => (f64::MIN_POSITIVE, f64::MAX),

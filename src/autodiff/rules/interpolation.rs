@@ -1,9 +1,10 @@
 //! Interpolation at computed positions, shared by GridSample, RoiAlign and DeformConv.
 //!
-//! A sample is a weighted sum of the elements around its position, its taps. Along an axis, the taps of the coordinate `x` are at
-//! `floor(x) + offset`, and their weights are polynomials of `t = x - floor(x)`. Over several axes the weights are
-//! multiplied. The gradient of the input is `g` times the weight, scatter-added at each tap. The gradient of a coordinate is
-//! the sum of `g` times the element at each tap, with the derivative of the polynomial along its axis.
+//! A sample is a weighted sum of the elements around its position, its taps. Along an axis, the taps of the coordinate
+//! `x` are at `floor(x) + offset`, and their weights are polynomials of `t = x - floor(x)`. Over several axes the
+//! weights are multiplied. The gradient of the input is `g` times the weight, scatter-added at each tap. The gradient
+//! of a coordinate is the sum of `g` times the element at each tap, with the derivative of the polynomial along its
+//! axis.
 
 use super::{Context, Error};
 use crate::onnx::ElementType;

@@ -1,5 +1,6 @@
 //! Quantization and dequantization with the straight-through estimator: rounding passes the gradient unchanged, so the
-//! gradient is that of the same network without rounding. Gradients of quantized values are floats, in units of one level.
+//! gradient is that of the same network without rounding. Gradients of quantized values are floats, in units of one
+//! level.
 
 use super::{Context, Error, Gradients, conv, matmul};
 use crate::onnx::ElementType;

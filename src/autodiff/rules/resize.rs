@@ -1,14 +1,14 @@
 //! Resize is linear and separable: its gradient is a product with one small matrix per axis.
 //!
-//! The matrices are not computed here. They are the result of a `Resize` of the identity with the same attributes, so that
-//! modes, filters and rounding match ONNX Runtime. They are constant and are folded when a session opens.
+//! The matrices are not computed here. They are the result of a `Resize` of the identity with the same attributes, so
+//! that modes, filters and rounding match ONNX Runtime. They are constant and are folded when a session opens.
 
 use super::{Context, Error, Gradients};
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{Attribute, ElementType};
 
 /// Maximum size of a resized axis.
-const LARGEST: usize = 4096;
+const MAX_SIZE: usize = 4096;
 
 /// Resizing along one axis.
 struct Axis {
@@ -79,7 +79,7 @@ fn axes(cx: &Context, dims: &[usize]) -> Result<Vec<Axis>, Error> {
     if !fits(scales.len(), 1) || !fits(regions.len(), 2) || out.len() != dims.len() {
         return Err(cx.unsupported("its scales or regions do not fit its axes"));
     }
-    if dims.iter().chain(&out).any(|&size| size > LARGEST) {
+    if dims.iter().chain(&out).any(|&size| size > MAX_SIZE) {
         return Err(cx.unsupported(&format!("it resizes {dims:?} to {out:?}")));
     }
     let axis = |axis: usize| {
@@ -166,7 +166,8 @@ fn attributes(cx: &Context, axis: &Axis) -> Vec<(&'static str, Attribute)> {
     }
     let coefficient = node.float("cubic_coeff_a");
     attributes.extend(coefficient.map(|value| ("cubic_coeff_a", value.into())));
-    // ONNX Runtime applies the antialiasing filter only where it downsamples, and rejects it on axes that keep their size.
+    // ONNX Runtime applies the antialiasing filter only where it downsamples, and rejects it on axes that keep their
+    // size.
     if axis.input == axis.output {
         attributes.retain(|(name, _)| *name != "antialias");
     }

@@ -6,10 +6,10 @@ use crate::onnx::ElementType;
 use crate::onnx::proto::TensorProto;
 
 /// Maximum number of samples along an axis of a bin.
-const MOST_PLACES: usize = 64;
+const MAX_SAMPLES: usize = 64;
 
-/// Regions divided into bins. A bin is the mean of its samples, or (mode max) the largest weighted element among the taps
-/// of its samples.
+/// Regions divided into bins. A bin is the mean of its samples, or (mode max) the largest weighted element among the
+/// taps of its samples.
 pub fn roi_align(cx: &mut Context) -> Result<Gradients, Error> {
     cx.first_input_only()?;
     let (gradient, picture, regions) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
@@ -95,11 +95,11 @@ struct Bins {
 }
 
 impl Bins {
-    /// For the axis whose coordinates are in the columns `first` and `first + 2` of the regions. With sampling_ratio 0 there
-    /// is one sample per element that a bin spans.
+    /// For the axis whose coordinates are in the columns `first` and `first + 2` of the regions. With sampling_ratio 0
+    /// there is one sample per element that a bin spans.
     fn of(cx: &Context, first: usize, count: usize, groups: usize) -> Result<Self, Error> {
         let ratio = cx.node.int("sampling_ratio").unwrap_or(0);
-        let (Ok(ratio @ ..=MOST_PLACES), true) = (usize::try_from(ratio), count > 0) else {
+        let (Ok(ratio @ ..=MAX_SAMPLES), true) = (usize::try_from(ratio), count > 0) else {
             return Err(cx.unsupported(&format!("sampling_ratio = {ratio} for {count} bins")));
         };
         if ratio > 0 {
@@ -126,7 +126,7 @@ impl Bins {
         let spans: Vec<f64> = regions.chunks_exact(4).map(span).collect();
         let bad = spans
             .iter()
-            .find(|&&span| !(1.0..=MOST_PLACES as f64).contains(&span));
+            .find(|&&span| !(1.0..=MAX_SAMPLES as f64).contains(&span));
         match bad {
             Some(span) => Err(cx.unsupported(&format!("its bins span {span} elements"))),
             None if spans.len() != groups => {
@@ -143,8 +143,8 @@ impl Bins {
         self.places.iter().copied().max().unwrap_or(1)
     }
 
-    /// Sample positions within a region, from 0 to 1: one row per region, or one for all. Regions with fewer samples than
-    /// others repeat the last sample of a bin.
+    /// Sample positions within a region, from 0 to 1: one row per region, or one for all. Regions with fewer samples
+    /// than others repeat the last sample of a bin.
     fn parts(&self, cx: &mut Context, elem: ElementType) -> Result<String, Error> {
         let most = self.most();
         let mut parts = Vec::with_capacity(self.places.len() * self.count * most);

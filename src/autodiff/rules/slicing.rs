@@ -8,7 +8,7 @@ use crate::onnx::proto::TensorProto;
 const MAX_SCATTER: usize = 1 << 25;
 
 /// Maximum padding along an axis: beyond any real model, and far from overflow.
-const LARGEST_AMOUNT: u64 = 1 << 40;
+const MAX_AMOUNT: u64 = 1 << 40;
 
 /// Concat: the slice of `g` for each input.
 pub fn concat(cx: &mut Context) -> Result<Gradients, Error> {
@@ -93,7 +93,8 @@ pub fn slice(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(gradient)])
 }
 
-/// Pad: the inner part of `g`. For modes that repeat elements (reflect, edge, wrap), the gradients of the copies are added.
+/// Pad: the inner part of `g`. For modes that repeat elements (reflect, edge, wrap), the gradients of the copies are
+/// added.
 pub fn pad(cx: &mut Context) -> Result<Gradients, Error> {
     cx.first_input_only()?;
     let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
@@ -107,7 +108,7 @@ pub fn pad(cx: &mut Context) -> Result<Gradients, Error> {
     let mut before = vec![0i64; dims.len()];
     for (&axis, &amount) in axes.iter().zip(&amounts) {
         let axis = cx.resolve_axis(axis, dims.len())?;
-        if amount.unsigned_abs() > LARGEST_AMOUNT {
+        if amount.unsigned_abs() > MAX_AMOUNT {
             return Err(cx.unsupported(&format!("it pads by {amount}")));
         }
         before[axis] = amount;

@@ -16,8 +16,8 @@ pub(super) struct Candidate {
     pub classes: usize,
 }
 
-/// The output `wanted`; otherwise the only one with as many classes as a list of `names`; otherwise the first with one element
-/// per class, preferring dimensions (1, classes). Also returns messages about the choice.
+/// The output `wanted`; otherwise the only one with as many classes as a list of `names`; otherwise the first with one
+/// element per class, preferring dimensions (1, classes). Also returns messages about the choice.
 ///
 /// # Errors
 /// Why there is none, in one line.
@@ -123,8 +123,8 @@ fn title(candidate: &Candidate) -> String {
     format!("{name} ({count} {classes})")
 }
 
-/// The number of elements of a value with these dimensions for one picture, if at most one axis has several; and how unusual
-/// the dimensions are for class scores, from 0.
+/// The number of elements of a value with these dimensions for one picture, if at most one axis has several; and how
+/// unusual the dimensions are for class scores, from 0.
 fn classes(dims: &[usize]) -> Option<(usize, usize)> {
     let (rank, numbers) = match dims {
         // Axes of size 1 were squeezed, including the batch axis.
@@ -165,8 +165,8 @@ fn listed(sources: &[ScoreSource]) -> String {
     names.join(", ")
 }
 
-/// Why the dimensions of `output` are unknown or wrong: unresolved control flow, for whose results ONNX Runtime may infer no
-/// rank; otherwise the first node whose output types are unknown.
+/// Why the dimensions of `output` are unknown or wrong: unresolved control flow, for whose results ONNX Runtime may
+/// infer no rank; otherwise the first node whose output types are unknown.
 fn obstacle(graph: &Graph, shapes: &Types, output: &str) -> Option<String> {
     let refusals = control_flow::SkipReasons::of(graph, shapes);
     let is_known = |name: &String| name.is_empty() || shapes.find(name).is_some();

@@ -1,6 +1,6 @@
-//! Finds class scores behind the containers of converters: dictionaries (`ZipMap`), labels of the predicted class (`ArgMax`,
-//! `Hardmax`, and `LabelEncoder` or `ArrayFeatureExtractor`) and top scores (`TopK`). Their inputs are the class scores, and
-//! their labels are the class names.
+//! Finds class scores behind the containers of converters: dictionaries (`ZipMap`), labels of the predicted class
+//! (`ArgMax`, `Hardmax`, and `LabelEncoder` or `ArrayFeatureExtractor`) and top scores (`TopK`). Their inputs are the
+//! class scores, and their labels are the class names.
 
 use crate::onnx::proto::{AttributeProto, NodeProto, ValueInfoProto};
 use crate::onnx::tensor::element_count;
@@ -46,8 +46,8 @@ pub(in crate::model) fn sources(graph: &Graph) -> Vec<ScoreSource> {
     outputs.map(|output| source(graph, &output.name)).collect()
 }
 
-/// The graph pruned to its class scores: without containers and, if an output is `wanted`, without other outputs. The inputs
-/// of containers become outputs, so that later passes see no dictionaries and strings.
+/// The graph pruned to its class scores: without containers and, if an output is `wanted`, without other outputs. The
+/// inputs of containers become outputs, so that later passes see no dictionaries and strings.
 ///
 /// # Errors
 /// [`Error`] if the graph is damaged.

@@ -9,8 +9,8 @@ use crate::onnx::{Builder, ElementType, Error, Graph, Types};
 /// Minimum of a probability before its logarithm is computed directly.
 const LEAST: f64 = 1e-30;
 
-/// Minimum of the complement of a probability before its logarithm is computed directly: half the spacing of float32 below
-/// 1.
+/// Minimum of the complement of a probability before its logarithm is computed directly: half the spacing of float32
+/// below 1.
 const LEAST_COMPLEMENT: f64 = 6e-8;
 
 /// Operators that only move elements and therefore commute with the logarithm.

@@ -81,14 +81,14 @@ pub(super) fn reduced(
 /// Why a network has no class scores.
 type NoScores = String;
 
-/// Finds the class scores: of the output that the card names; otherwise of the only output with as many classes as there are
-/// names; otherwise of the first one with one element per class. Adds the necessary nodes to `graph` and their types to
-/// `shapes`; `infer` infers the types of all values.
+/// Finds the class scores: of the output that the card names; otherwise of the only output with as many classes as
+/// there are names; otherwise of the first one with one element per class. Adds the necessary nodes to `graph` and
+/// their types to `shapes`; `infer` infers the types of all values.
 ///
 /// # Errors
-/// [`Error::NoClassScores`] if the card names an output that does not exist or has no class scores, or if there are more
-/// classes than [`MAX_CLASSES`]; [`Error::Onnx`] if the graph is damaged. `Ok(Err(why))` if no output is named and none has
-/// class scores: such a network has layers, but no classes.
+/// [`Error::NoClassScores`] if the card names an output that does not exist or has no class scores, or if there are
+/// more classes than [`MAX_CLASSES`]; [`Error::Onnx`] if the graph is damaged. `Ok(Err(why))` if no output is named and
+/// none has class scores: such a network has layers, but no classes.
 pub(super) fn find(
     graph: &mut Graph,
     shapes: &mut Types,

@@ -1,9 +1,9 @@
-//! Recognises the activation at the end of a network, and its input. An ascent maximizes that input, because a probability
-//! that rounds to 0 or 1 has no gradient.
+//! Recognises the activation at the end of a network, and its input. An ascent maximizes that input, because a
+//! probability that rounds to 0 or 1 has no gradient.
 //!
-//! A final `Softmax` or `Sigmoid` is recognised by its operator. If other operators may compute probabilities (powers and a
-//! quotient, the mean of two heads, `1 - p` beside `p`), the network is evaluated on a few pictures: non-negative rows that
-//! sum to 1 are probabilities of exclusive classes. Their logarithms then replace the scores, see
+//! A final `Softmax` or `Sigmoid` is recognised by its operator. If other operators may compute probabilities (powers
+//! and a quotient, the mean of two heads, `1 - p` beside `p`), the network is evaluated on a few pictures: non-negative
+//! rows that sum to 1 are probabilities of exclusive classes. Their logarithms then replace the scores, see
 //! [`logarithm`](super::logarithm), and are verified on the same pictures.
 
 use super::logarithm::{Logarithms, is_filled_with};
@@ -101,8 +101,8 @@ pub(super) struct Tail {
     pub evidence: Evidence,
 }
 
-/// Finds a softmax over the classes, or a sigmoid, that is only followed by operators that preserve elements. The scores are
-/// its input, or an earlier value of the same dimensions that is only rearranged.
+/// Finds a softmax over the classes, or a sigmoid, that is only followed by operators that preserve elements. The
+/// scores are its input, or an earlier value of the same dimensions that is only rearranged.
 pub(super) fn by_operators(graph: &Graph, shapes: &Types, output: &str) -> Option<Tail> {
     let dims = |value: &str| shapes.find(value).map(|known| known.dims.as_slice());
     let (mut scores, mut value, mut activation) = (output, output, None);
@@ -139,8 +139,8 @@ pub(super) fn may_be_bounded(graph: &Graph, output: &str) -> bool {
     )
 }
 
-/// Whether the output may be independent probabilities. A gate (`x · σ(y)`) is not a probability, a product of probabilities
-/// is.
+/// Whether the output may be independent probabilities. A gate (`x · σ(y)`) is not a probability, a product of
+/// probabilities is.
 fn may_be_independent(graph: &Graph, output: &str) -> bool {
     let is_gate = |node: &NodeProto| {
         let is_moving = |input: &String| graph.constant(input).is_none();
@@ -303,8 +303,8 @@ fn ends_in_logarithms(graph: &Graph, output: &str) -> bool {
     reaches(graph, output, is_logarithm, |_| true)
 }
 
-/// The graph with scores of which the probabilities in `output` are the softmax or sigmoid, and their name: that of the output
-/// and a suffix. Rewrites at most `depth` successive operators.
+/// The graph with scores of which the probabilities in `output` are the softmax or sigmoid, and their name: that of the
+/// output and a suffix. Rewrites at most `depth` successive operators.
 fn with_scores(
     graph: &Graph,
     shapes: &Types,
@@ -343,8 +343,8 @@ fn producer<'a>(graph: &'a Graph, value: &str) -> Option<&'a NodeProto> {
     graph.producer(value).map(|index| &graph.nodes()[index])
 }
 
-/// Whether the input of a node has the same softmax as the output of the network. The softmax of log-probabilities are the
-/// probabilities; the softmax of probabilities are not.
+/// Whether the input of a node has the same softmax as the output of the network. The softmax of log-probabilities are
+/// the probabilities; the softmax of probabilities are not.
 fn is_first_softmax(node: &NodeProto, activation: Option<Activation>) -> bool {
     match activation {
         None => node.is_op("Softmax") || node.is_op("LogSoftmax"),

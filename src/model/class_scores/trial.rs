@@ -42,8 +42,8 @@ pub(super) struct Trial<'a> {
 pub(super) type Given = Vec<Vec<f32>>;
 
 impl Trial<'_> {
-    /// The kind of probabilities in `value` for the pictures, and the numbers; `None` if they are not probabilities or cannot
-    /// be computed.
+    /// The kind of probabilities in `value` for the pictures, and the numbers; `None` if they are not probabilities or
+    /// cannot be computed.
     pub fn kind_of(&self, graph: &Graph, value: &str) -> Option<(Kind, Given)> {
         let given = self.run(graph, value)?;
         kind(&given).map(|kind| (kind, given))

@@ -157,8 +157,8 @@ impl Preprocessor {
         }
     }
 
-    /// The preprocessing, with mean and standard deviation of brightness from 0 to 1. The error names the key and the problem of
-    /// its value.
+    /// The preprocessing, with mean and standard deviation of brightness from 0 to 1. The error names the key and the
+    /// problem of its value.
     fn preprocessing(&self) -> Result<Preprocessing, String> {
         let (white, offset) = self.rescaling()?;
         let (mean, std) = match self.do_normalize.unwrap_or(self.image_mean.is_some()) {
@@ -190,7 +190,8 @@ impl Preprocessor {
         })
     }
 
-    /// The value of white before mean and standard deviation are applied (black is 0), and the offset that is subtracted.
+    /// The value of white before mean and standard deviation are applied (black is 0), and the offset that is
+    /// subtracted.
     fn rescaling(&self) -> Result<(f64, f64), String> {
         if !self.do_rescale.unwrap_or(true) {
             return Ok((255.0, 0.0));
@@ -207,8 +208,8 @@ impl Preprocessor {
         }
     }
 
-    /// Whether a picture is resized to a height and a width regardless of its aspect ratio. A single number means this too,
-    /// unless the picture is cropped afterwards.
+    /// Whether a picture is resized to a height and a width regardless of its aspect ratio. A single number means this
+    /// too, unless the picture is cropped afterwards.
     fn is_squashed(&self) -> bool {
         let side = self
             .size

@@ -1,5 +1,5 @@
-//! Metadata that exporters write into a model file or files beside it: class names, preprocessing, image size, activation.
-//! Metadata that cannot be parsed is reported and ignored.
+//! Metadata that exporters write into a model file or files beside it: class names, preprocessing, image size,
+//! activation. Metadata that cannot be parsed is reported and ignored.
 //!
 //! - [`onnx_props`]: the metadata of the model file
 //! - [`timm`] and [`huggingface`]: `config.json` and `preprocessor_config.json`
@@ -45,8 +45,8 @@ pub struct ExporterMetadata {
     pub order: Option<Stated<ChannelOrder>>,
     /// The preprocessing.
     pub preprocessing: Option<Stated<Preprocessing>>,
-    /// The activation of the class scores, from Hugging Face's `problem_type`: softmax for a single label, sigmoid for multiple
-    /// labels. Whether the network already applies it is not stated.
+    /// The activation of the class scores, from Hugging Face's `problem_type`: softmax for a single label, sigmoid for
+    /// multiple labels. Whether the network already applies it is not stated.
     pub activation: Option<Stated<Activation>>,
     /// Metadata that is not supported; one line each, for the user.
     pub unmet: Vec<String>,
@@ -92,8 +92,8 @@ impl ExporterMetadata {
         remarks
     }
 
-    /// The preprocessing and its origin, in order of precedence: the card, the metadata on the image input, the network (which
-    /// scales pixels itself or, if `is_raw`, takes bytes), other metadata, or the default.
+    /// The preprocessing and its origin, in order of precedence: the card, the metadata on the image input, the network
+    /// (which scales pixels itself or, if `is_raw`, takes bytes), other metadata, or the default.
     pub fn prepare(
         &self,
         card: Option<Preprocessing>,

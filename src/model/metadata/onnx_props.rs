@@ -1,5 +1,5 @@
-//! The metadata of a model file: ONNX's keys on images (`MetadataProps.md`), class names under the keys of exporters, and
-//! the keys of Ultralytics.
+//! The metadata of a model file: ONNX's keys on images (`MetadataProps.md`), class names under the keys of exporters,
+//! and the keys of Ultralytics.
 
 use super::{ExporterMetadata, Stated, lists};
 use crate::model::{ChannelOrder, ImageSize, Preprocessing};

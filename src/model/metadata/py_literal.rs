@@ -1,5 +1,6 @@
-//! Parses class names in JSON or Python syntax: a list of strings, a dictionary of strings by index, or of indices by string,
-//! such as the `class_indices` of Keras. Instead of a string, a dictionary may contain a list of an identifier and a string.
+//! Parses class names in JSON or Python syntax: a list of strings, a dictionary of strings by index, or of indices by
+//! string, such as the `class_indices` of Keras. Instead of a string, a dictionary may contain a list of an identifier
+//! and a string.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,8 @@
-//! Detects how much of a truncated or damaged picture file is readable. Decoders fill missing parts of JPEG files with grey, and
-//! for other formats fail without telling the readable part.
+//! Detects how much of a truncated or damaged picture file is readable. Decoders fill missing parts of JPEG files with
+//! grey, and for other formats fail without telling the readable part.
 //!
-//! - JPEG: a file without an end marker, or whose last rows look like the fill of a decoder, is decoded again with noise
+//! - JPEG: a file without an end marker, or whose last rows look like the fill of a decoder, is decoded again with
+//!   noise
 //!   inserted at the end of its data. Rows that do not change were present.
 //! - PNG: rows are read until one is missing.
 //! - WebP: chunks declare their length.
@@ -17,15 +18,15 @@ const NOISE: usize = 4096;
 const REPLACED: usize = 64;
 
 /// Maximum height of a JPEG block row.
-const LARGEST_BLOCK: usize = 16;
+const MAX_BLOCK: usize = 16;
 
 const BEFORE: &str = "the file ends early, before its picture";
 
 /// The decoder for a damaged file.
 type Decode<'a> = &'a dyn Fn(&[u8]) -> Option<DynamicImage>;
 
-/// The readable part of an incomplete file, as the end of a sentence; `None` if it is complete. `decoded` is the result of the
-/// decoder, which may include filled parts; `None` if it failed.
+/// The readable part of an incomplete file, as the end of a sentence; `None` if it is complete. `decoded` is the result
+/// of the decoder, which may include filled parts; `None` if it failed.
 pub fn of(
     bytes: &[u8],
     format: ImageFormat,
@@ -161,9 +162,7 @@ fn equal_rows(one: &DynamicImage, other: &DynamicImage) -> u32 {
 fn looks_made_up(picture: &DynamicImage) -> bool {
     let mut rows = picture.as_bytes().chunks(stride(picture)).rev();
     let last = rows.next();
-    let repeats = rows
-        .nth(LARGEST_BLOCK - 1)
-        .is_none_or(|row| Some(row) == last);
+    let repeats = rows.nth(MAX_BLOCK - 1).is_none_or(|row| Some(row) == last);
     repeats || ends_grey(picture)
 }
 

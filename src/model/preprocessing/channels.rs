@@ -30,8 +30,8 @@ const MAX_CHANNELS: usize = 64;
 pub enum Channels {
     Grey,
     Colour,
-    /// Another number, 2 or 4 to 64: red, green and blue repeatedly (stacked pictures, or spectral bands that start with these),
-    /// except for the fourth of four channels, which is opacity.
+    /// Another number, 2 or 4 to 64: red, green and blue repeatedly (stacked pictures, or spectral bands that start
+    /// with these), except for the fourth of four channels, which is opacity.
     Many(usize),
 }
 
@@ -56,7 +56,8 @@ impl Channels {
         }
     }
 
-    /// The channels that are displayed as red, green and blue. `rgb_of_channel` is the colour of each of three channels.
+    /// The channels that are displayed as red, green and blue. `rgb_of_channel` is the colour of each of three
+    /// channels.
     pub fn shown(self, rgb_of_channel: [usize; 3]) -> [usize; 3] {
         // The permutation of three channels is its own inverse.
         match self {

@@ -2,8 +2,8 @@
 
 use super::{Fit, InputSize, Preprocessing};
 
-/// Maximum aspect ratio of the resized region. The ends of longer pictures are cut off first, instead of filling memory before
-/// they are cropped.
+/// Maximum aspect ratio of the resized region. The ends of longer pictures are cut off first, instead of filling memory
+/// before they are cropped.
 const MAX_ASPECT: u32 = 16;
 
 /// Rounding tolerance of computed lengths, in pixels.

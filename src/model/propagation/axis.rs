@@ -1,12 +1,13 @@
-//! An algebra of axes. The index along an axis is a mixed-radix number, like 12:34 in hours and minutes: the index of a patch
-//! has a digit for its row and one for its column, the index of a window has the high digits of both. A reshape splits or
-//! joins digits; slices and concatenations divide an axis into pieces, such as a class token and the patches after it.
+//! An algebra of axes. The index along an axis is a mixed-radix number, like 12:34 in hours and minutes: the index of a
+//! patch has a digit for its row and one for its column, the index of a window has the high digits of both. A reshape
+//! splits or joins digits; slices and concatenations divide an axis into pieces, such as a class token and the patches
+//! after it.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Maximum number of pieces of an axis. A permutation has one per element.
-const MOST_PIECES: usize = 32;
+const MAX_PIECES: usize = 32;
 
 /// The meaning of a digit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -131,7 +132,7 @@ impl Axis {
         }
         let length: usize = joined.iter().map(|piece| piece.length).sum();
         match joined.len() {
-            1..=MOST_PIECES => Self(Rc::new(joined)),
+            1..=MAX_PIECES => Self(Rc::new(joined)),
             _ => Self::of(Of::Other, length),
         }
     }
@@ -303,8 +304,8 @@ impl Pieces {
     }
 }
 
-/// Takes the digits of an axis of this extent from the end of `digits`; `None` if they do not match. The batch digit belongs to
-/// the first possible axis, preferably one of extent 1.
+/// Takes the digits of an axis of this extent from the end of `digits`; `None` if they do not match. The batch digit
+/// belongs to the first possible axis, preferably one of extent 1.
 fn take(digits: &mut Vec<Digit>, extent: usize, next_is_one: bool) -> Option<Vec<Digit>> {
     let mut taken = Vec::new();
     let mut rest = extent;
@@ -334,8 +335,8 @@ fn take(digits: &mut Vec<Digit>, extent: usize, next_is_one: bool) -> Option<Vec
     }
 }
 
-/// Renames to coarser grids: if only the most significant digit of a grid's rows is left, the lower digits have been mixed, and
-/// a block of rows is a row of a coarser grid.
+/// Renames to coarser grids: if only the most significant digit of a grid's rows is left, the lower digits have been
+/// mixed, and a block of rows is a row of a coarser grid.
 pub fn coarsen(axes: &mut [Axis]) {
     let pieces = axes.iter().flat_map(|axis| axis.pieces());
     let digits: Vec<Digit> = pieces.flat_map(|piece| &piece.digits).copied().collect();

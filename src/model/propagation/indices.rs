@@ -1,7 +1,7 @@
 //! Indices of operators: negative indices, and slices with start, end and step.
 
 /// Maximum number of individually selected indices of an axis.
-pub const MOST_PICKED: usize = 1 << 12;
+pub const MAX_PICKED: usize = 1 << 12;
 
 /// Resolves an index that may be negative.
 pub fn place(index: i64, extent: usize) -> Option<usize> {
@@ -62,7 +62,7 @@ impl Cut {
     /// All indices; `None` if there are too many.
     pub fn indices(&self) -> Option<Vec<usize>> {
         let at = |index: usize| usize::try_from(self.first as i64 + index as i64 * self.step).ok();
-        let is_few = self.count <= MOST_PICKED;
+        let is_few = self.count <= MAX_PICKED;
         is_few
             .then(|| (0..self.count).map(at).collect::<Option<_>>())
             .flatten()

@@ -1,7 +1,7 @@
-//! Propagates the meaning of axes through a graph, from the image input on: which index along which axis is which position in
-//! the image. A convolution preserves rows and columns, a reshape flattens them, a concatenation adds a class token before or
-//! after them, windows partition and restore them. Dimensions alone are ambiguous: 81 tokens may be a class token, 16
-//! registers and 64 patches.
+//! Propagates the meaning of axes through a graph, from the image input on: which index along which axis is which
+//! position in the image. A convolution preserves rows and columns, a reshape flattens them, a concatenation adds a
+//! class token before or after them, windows partition and restore them. Dimensions alone are ambiguous: 81 tokens may
+//! be a class token, 16 registers and 64 patches.
 //!
 //! Mixing (a matrix product along the axis, a mean, an unknown operator) loses positions; a sum with a value that has
 //! positions, as in the residual blocks of a transformer, restores them.
@@ -15,8 +15,8 @@ pub use axis::{Axis, Of};
 use axis::{Pieces, coarsen};
 use std::collections::HashMap;
 
-/// The axes of every value that depends on the image and has known dimensions. `input` is the image, (N, channels, rows,
-/// columns).
+/// The axes of every value that depends on the image and has known dimensions. `input` is the image, (N, channels,
+/// rows, columns).
 pub fn propagate_axes(graph: &Graph, shapes: &Types, input: &str) -> HashMap<String, Vec<Axis>> {
     let mut known = HashMap::new();
     if let Some([runs, channels, rows, columns]) = dims(shapes, input) {

@@ -1,7 +1,7 @@
 //! The rule of each operator: its output axes from its input axes.
 
 use super::axis::{Axis, Of, Pieces};
-use super::indices::{Cut, MOST_PICKED, place, places};
+use super::indices::{Cut, MAX_PICKED, place, places};
 use super::{dims, unknown};
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Graph, Types};
@@ -307,7 +307,7 @@ impl Context<'_> {
             let extent = axes[along].extent();
             places(&numbers, extent)
         });
-        let picked = picked.filter(|picked| indices.len() == 1 && picked.len() <= MOST_PICKED);
+        let picked = picked.filter(|picked| indices.len() == 1 && picked.len() <= MAX_PICKED);
         let picked = picked.map(|picked| axes[along].pick(&picked));
         let new = match picked {
             Some(axis) => vec![axis],
@@ -416,8 +416,8 @@ fn aligned(values: &[Vec<Axis>], dims: &[usize]) -> Vec<Axis> {
     axes.collect()
 }
 
-/// Merges several candidates of an axis: positions take precedence, then channels. Contradictory candidates give an unknown
-/// axis.
+/// Merges several candidates of an axis: positions take precedence, then channels. Contradictory candidates give an
+/// unknown axis.
 fn agreed(axes: &[Axis], extent: usize) -> Axis {
     let mut best: Option<&Axis> = None;
     for axis in axes.iter().filter(|axis| axis.extent() == extent) {

@@ -156,7 +156,8 @@ impl<'a> Views<'a> {
         Ok(found)
     }
 
-    /// Reads the arguments of `_rebuild_tensor_v2`: storage, offset, shape, strides, and more that does not matter here.
+    /// Reads the arguments of `_rebuild_tensor_v2`: storage, offset, shape, strides, and more that does not matter
+    /// here.
     fn view(&mut self, pickle: &Pickle<'a>, name: &'a str, value: Id) -> Option<View<'a>> {
         let Object::Tensor(arguments) = *pickle.get(value) else {
             return None;

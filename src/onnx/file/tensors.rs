@@ -2,8 +2,8 @@
 
 use crate::onnx::proto::{AttributeProto, GraphProto, ModelProto, TensorProto};
 
-/// Every tensor of a model: initializers and attributes, also of subgraphs, functions and training graphs, and the values and
-/// indices of sparse tensors.
+/// Every tensor of a model: initializers and attributes, also of subgraphs, functions and training graphs, and the
+/// values and indices of sparse tensors.
 pub(super) fn tensors_of_model(model: &mut ModelProto) -> Vec<&mut TensorProto> {
     let mut tensors = Vec::new();
     if let Some(graph) = &mut model.graph {

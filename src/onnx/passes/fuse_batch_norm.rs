@@ -1,12 +1,12 @@
-//! Fuses batch normalization into the preceding convolution, which saves a node in the forward pass and a multiplication in
-//! the backward pass.
+//! Fuses batch normalization into the preceding convolution, which saves a node in the forward pass and a
+//! multiplication in the backward pass.
 
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::{ElementType, Error, Graph};
 use std::collections::{HashMap, HashSet};
 
-/// The graph with every BatchNormalization fused into the Conv that it reads, if nothing else reads that Conv. Outputs of the
-/// fused Conv nodes disappear, except those in `keep`, which are not fused.
+/// The graph with every BatchNormalization fused into the Conv that it reads, if nothing else reads that Conv. Outputs
+/// of the fused Conv nodes disappear, except those in `keep`, which are not fused.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a constant's data do not fit its dimensions.
@@ -67,8 +67,8 @@ struct Fused {
     bias: TensorProto,
 }
 
-/// With `s = scale / √(var + ε)`: weights `w · s`, bias `(b - mean) · s + shift`. `None` unless all parameters are float32
-/// constants.
+/// With `s = scale / √(var + ε)`: weights `w · s`, bias `(b - mean) · s + shift`. `None` unless all parameters are
+/// float32 constants.
 fn fuse(graph: &Graph, conv: &NodeProto, norm: &NodeProto) -> Result<Option<Fused>, Error> {
     if norm.int("training_mode").unwrap_or(0) != 0 || norm.output.len() != 1 {
         return Ok(None);

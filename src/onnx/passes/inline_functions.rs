@@ -19,12 +19,12 @@ const MAX_COST: usize = 1 << 19;
 /// Maximum total encoded size of all inlined bodies in bytes.
 const MAX_BYTES: usize = 1 << 29;
 
-/// The model with all functions inlined. Bodies of an older opset are converted to opset [`OPSET`]; the model itself must
-/// have been converted before (see [`upgrade_opset::upgrade`]).
+/// The model with all functions inlined. Bodies of an older opset are converted to opset [`OPSET`]; the model itself
+/// must have been converted before (see [`upgrade_opset::upgrade`]).
 ///
 /// # Errors
-/// [`Error::Unsupported`] if calls are nested too deeply, for example by recursion, if the model becomes too large, or if
-/// [`upgrade_opset::upgrade`] fails.
+/// [`Error::Unsupported`] if calls are nested too deeply, for example by recursion, if the model becomes too large, or
+/// if [`upgrade_opset::upgrade`] fails.
 pub fn inline(mut model: ModelProto) -> Result<ModelProto, Error> {
     if model.functions.is_empty() {
         return Ok(model);
@@ -198,8 +198,9 @@ impl Inliner<'_> {
     }
 }
 
-/// Replaces references to function attributes by the values passed by the call, or else by the defaults; references without
-/// a value are dropped. Applies to the subgraphs of the node, but not to subgraphs that are such values themselves.
+/// Replaces references to function attributes by the values passed by the call, or else by the defaults; references
+/// without a value are dropped. Applies to the subgraphs of the node, but not to subgraphs that are such values
+/// themselves.
 fn resolve_attributes(node: &mut NodeProto, call: &NodeProto, defaults: &[AttributeProto]) {
     let mut worklist: Vec<&mut NodeProto> = vec![node];
     while let Some(node) = worklist.pop() {

@@ -1,5 +1,5 @@
-//! Defines non-standard operators as model-local functions of standard ones: operators of other frameworks that exporters
-//! leave in place (no runtime can load such a file), and those of scikit-learn pipelines. Needs no shapes.
+//! Defines non-standard operators as model-local functions of standard ones: operators of other frameworks that
+//! exporters leave in place (no runtime can load such a file), and those of scikit-learn pipelines. Needs no shapes.
 
 use crate::onnx::builder::{OPSET, node};
 use crate::onnx::node::is_default_domain;

@@ -1,8 +1,9 @@
 //! Converts models to float32.
 //!
-//! Weights, casts and declared types of float16 and bfloat16 become float32. That is exact for the weights, more accurate for
-//! intermediate values, faster on CPUs, and keeps gradients from underflowing. Models of float64 are converted too, with
-//! rounded weights: execution providers implement few float64 operators (ONNX Runtime's CPU provider lacks Conv).
+//! Weights, casts and declared types of float16 and bfloat16 become float32. That is exact for the weights, more
+//! accurate for intermediate values, faster on CPUs, and keeps gradients from underflowing. Models of float64 are
+//! converted too, with rounded weights: execution providers implement few float64 operators (ONNX Runtime's CPU
+//! provider lacks Conv).
 
 use crate::onnx::proto::{
     AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto, TensorProto, TypeProto,
@@ -19,8 +20,8 @@ const TYPES: &[&str] = &[
     "softmax_precision",
 ];
 
-/// The model with float16 and bfloat16 replaced by float32. So is float64, if an input of the model has that type: other
-/// models may depend on the precision of intermediate float64 values.
+/// The model with float16 and bfloat16 replaced by float32. So is float64, if an input of the model has that type:
+/// other models may depend on the precision of intermediate float64 values.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a weight's data do not fit its dimensions.

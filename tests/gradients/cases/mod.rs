@@ -95,7 +95,8 @@ impl Case {
         self
     }
 
-    /// The opsets to try, of `wanted`: none older than the attributes need, none that ONNX Runtime lacks the kernel for.
+    /// The opsets to try, of `wanted`: none older than the attributes need, none that ONNX Runtime lacks the kernel
+    /// for.
     pub fn opsets(&self, wanted: [i64; 2]) -> [i64; 2] {
         wanted.map(|opset| opset.max(self.since).min(self.until))
     }

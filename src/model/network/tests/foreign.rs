@@ -27,7 +27,8 @@ fn operators_that_an_exporter_left_as_they_were_are_translated() {
     }
 }
 
-/// A pipeline of scikit-learn's as skl2onnx writes it, behind the picture's pixels in a row: three classes of 12 pixels.
+/// A pipeline of scikit-learn's as skl2onnx writes it, behind the picture's pixels in a row: three classes of 12
+/// pixels.
 fn pipeline(b: &mut Builder, post_transform: &str, norm: &str) -> Vec<String> {
     let learning = |b: &mut Builder, op: &str, made: &[&str], attributes: &[(&str, Attribute)]| {
         let node = NodeProto {

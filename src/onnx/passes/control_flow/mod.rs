@@ -1,6 +1,6 @@
-//! Resolves control flow that is known statically: an `If` with a constant condition is replaced by the branch taken, and a
-//! `Loop` or `Scan` of known trip count is unrolled. Outputs keep their names. Values of a branch keep theirs unless they are
-//! taken; values of a loop body are called `LOOP/ITERATION/VALUE`.
+//! Resolves control flow that is known statically: an `If` with a constant condition is replaced by the branch taken,
+//! and a `Loop` or `Scan` of known trip count is unrolled. Outputs keep their names. Values of a branch keep theirs
+//! unless they are taken; values of a loop body are called `LOOP/ITERATION/VALUE`.
 
 mod splice;
 mod trip_count;
@@ -20,9 +20,9 @@ use unroll::UnrolledLoop;
 /// Maximum cost of the graph after unrolling (see [`names::cost`]). Loops that would exceed it are kept.
 const MAX_COST: usize = 1 << 18;
 
-/// The graph with control flow resolved, or `None` if nothing can be. Control flow nested in a branch or body is resolved by
-/// the next call. `shapes` holds the types of the values for each choice of the input dimensions; the length of a scan axis
-/// counts as known if it is the same in all of them.
+/// The graph with control flow resolved, or `None` if nothing can be. Control flow nested in a branch or body is
+/// resolved by the next call. `shapes` holds the types of the values for each choice of the input dimensions; the
+/// length of a scan axis counts as known if it is the same in all of them.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a branch or body is inconsistent with the graph around it.

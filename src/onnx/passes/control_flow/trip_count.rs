@@ -1,6 +1,7 @@
-//! The trip count of a loop whose condition is computed in its body. TensorFlow's `while` exports conditions such as "the
-//! loop-carried counter is less than 16" instead of a trip count. The condition, and the loop-carried values that it depends
-//! on, are evaluated iteration by iteration, as long as all of them are scalars that depend only on constants.
+//! The trip count of a loop whose condition is computed in its body. TensorFlow's `while` exports conditions such as
+//! "the loop-carried counter is less than 16" instead of a trip count. The condition, and the loop-carried values that
+//! it depends on, are evaluated iteration by iteration, as long as all of them are scalars that depend only on
+//! constants.
 
 use crate::onnx::node::is_default_domain;
 use crate::onnx::passes::control_flow::scalar_value;
@@ -22,8 +23,8 @@ struct Scalar {
 
 type Scalars<'a> = HashMap<&'a str, Scalar>;
 
-/// Trip count of a loop whose first iteration runs and whose loop-carried values start as `carried`: at most `limit`, if
-/// given. Evaluates at most `max` iterations.
+/// Trip count of a loop whose first iteration runs and whose loop-carried values start as `carried`: at most `limit`,
+/// if given. Evaluates at most `max` iterations.
 ///
 /// # Errors
 /// [`Skipped`] if the condition depends on more than constants, or still holds after `max` iterations.

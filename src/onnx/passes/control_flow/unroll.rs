@@ -13,9 +13,9 @@ const MAX_BYTES: usize = 1 << 28;
 
 const BODY_MISMATCH: &str = "its body has other inputs or outputs";
 
-/// A loop body and its trip count. Inputs of the body: iteration number and condition (`Loop` only), loop-carried values, and
-/// a slice of each scan input (`Scan` only). Outputs: condition (`Loop` only), loop-carried values, and a slice of each scan
-/// output.
+/// A loop body and its trip count. Inputs of the body: iteration number and condition (`Loop` only), loop-carried
+/// values, and a slice of each scan input (`Scan` only). Outputs: condition (`Loop` only), loop-carried values, and a
+/// slice of each scan output.
 pub struct UnrolledLoop<'a> {
     pub body: &'a GraphProto,
     pub trip_count: usize,

@@ -1,5 +1,5 @@
-//! The interface between decompositions and the graph: inputs, types and attributes of the fused node, and helpers that emit
-//! the nodes that replace it.
+//! The interface between decompositions and the graph: inputs, types and attributes of the fused node, and helpers that
+//! emit the nodes that replace it.
 
 use crate::onnx::builder::node as new_node;
 use crate::onnx::proto::{AttributeProto, NodeProto, TensorProto};
@@ -127,8 +127,8 @@ impl<'a> Emitter<'a> {
         output
     }
 
-    /// Emits a node whose output is quantized next, and returns the output's name. Quantized values cannot be visualized, so
-    /// that this one gets a public name derived from theirs, if it is free.
+    /// Emits a node whose output is quantized next, and returns the output's name. Quantized values cannot be
+    /// visualized, so that this one gets a public name derived from theirs, if it is free.
     pub fn emit_unrounded(&mut self, op: &str, inputs: &[&str]) -> String {
         let name = format!("{}/unrounded", self.output(0).unwrap_or_default());
         let output = match self.source.graph.contains(&name) {

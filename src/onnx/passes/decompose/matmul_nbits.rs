@@ -4,8 +4,8 @@ use crate::onnx::ElementType;
 use crate::onnx::passes::decompose::emitter::{Emitter, Skipped};
 use crate::onnx::proto::TensorProto;
 
-/// `A Wᵀ + bias`, where the rows of W are quantized in blocks of `block_size`, each with a scale and a zero point. Quantized
-/// values are packed into bytes, the first in the lowest bits.
+/// `A Wᵀ + bias`, where the rows of W are quantized in blocks of `block_size`, each with a scale and a zero point.
+/// Quantized values are packed into bytes, the first in the lowest bits.
 pub fn mat_mul(e: &mut Emitter) -> Result<(), Skipped> {
     e.reject_inputs(&[(4, "g_idx")])?;
     e.reject_flags(&["weight_prepacked"])?;

@@ -1,5 +1,5 @@
-//! Decomposes fused and quantized operators into standard ones, for which gradient rules exist. ONNX Runtime fuses them again
-//! where it can.
+//! Decomposes fused and quantized operators into standard ones, for which gradient rules exist. ONNX Runtime fuses them
+//! again where it can.
 //!
 //! Values keep their names. Intermediate values are new, and their names begin with
 //! [`INTERNAL_PREFIX`](crate::onnx::INTERNAL_PREFIX), except that the value before quantization to `x` is called
@@ -25,7 +25,8 @@ use emitter::{Emitter, Skipped, Source};
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
-/// Maximum number of new nodes; operators beyond it are kept. A small file must not become a graph of millions of nodes.
+/// Maximum number of new nodes; operators beyond it are kept. A small file must not become a graph of millions of
+/// nodes.
 const MAX_NODES: usize = 1 << 18;
 
 /// An operator that can be decomposed.
@@ -135,8 +136,8 @@ pub fn is_fused(graph: &Graph) -> bool {
     graph.nodes().iter().any(is_fusion)
 }
 
-/// The graph with fused operators decomposed. `shapes` holds the types of its values; the result depends on ranks and sizes,
-/// but not on the size of axis 0.
+/// The graph with fused operators decomposed. `shapes` holds the types of its values; the result depends on ranks and
+/// sizes, but not on the size of axis 0.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a name of a new value is taken.

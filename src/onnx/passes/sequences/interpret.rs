@@ -202,8 +202,8 @@ impl<'a> Interpreter<'a> {
         let value = node.input_at(0)?;
         let (axis, length) = self.axis_of(value, node.int("axis").unwrap_or(0))?;
         let sizes = self.split_sizes(node, length)?;
-        // ONNX ignores `keepdims` if a split is given. PyTorch's `unbind` is exported with a split of 1 and `keepdims` 0,
-        // which ONNX Runtime respects.
+        // ONNX ignores `keepdims` if a split is given. PyTorch's `unbind` is exported with a split of 1 and `keepdims`
+        // 0, which ONNX Runtime respects.
         let split = node.input_at(1).and_then(|name| self.graph.constant(name));
         let is_list = split.is_some_and(|sizes| !sizes.dims.is_empty());
         let is_unbind = !is_list && sizes.iter().all(|size| *size == 1);

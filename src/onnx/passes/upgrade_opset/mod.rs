@@ -1,5 +1,5 @@
-//! Converts models of opset 7 and newer to opset [`OPSET`], the form that the other passes read and emit, in which axes,
-//! pads, bounds and split sizes are inputs. Values keep their names; a node may be replaced by several.
+//! Converts models of opset 7 and newer to opset [`OPSET`], the form that the other passes read and emit, in which
+//! axes, pads, bounds and split sizes are inputs. Values keep their names; a node may be replaced by several.
 
 mod experimental_ops;
 mod rewrites;

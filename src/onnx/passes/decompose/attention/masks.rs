@@ -52,7 +52,8 @@ impl Window {
         self.before.is_none() && self.after.is_none()
     }
 
-    /// The mask of `count` keys; `None` if it allows everything. `queries` are the positions of the queries, (…, queries, 1).
+    /// The mask of `count` keys; `None` if it allows everything. `queries` are the positions of the queries, (…,
+    /// queries, 1).
     pub fn allowed(self, e: &mut Emitter, queries: &str, count: usize) -> Option<String> {
         let keys = positions(e, 0, count);
         let mut bound = |distance: Option<i64>, op: &str| {

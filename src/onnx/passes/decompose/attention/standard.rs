@@ -84,7 +84,8 @@ fn repeat_heads(e: &mut Emitter, part: &mut Part, queries: i64, own: i64) -> Res
     Ok(())
 }
 
-/// `attn_mask` as an additive bias and a boolean mask. It may be either, and shorter than the keys, which masks the rest.
+/// `attn_mask` as an additive bias and a boolean mask. It may be either, and shorter than the keys, which masks the
+/// rest.
 fn mask(e: &mut Emitter, keys: usize) -> Result<(Option<String>, Option<String>), Skipped> {
     let Some(mask) = e.optional_input(3) else {
         return Ok((None, None));

@@ -1,7 +1,7 @@
 //! Recurrent layers, unrolled: each time step becomes separate nodes, so that the sequence length is limited.
 //!
-//! Internal values have dimensions (length, directions, batch, size); both directions of a bidirectional layer are computed
-//! together.
+//! Internal values have dimensions (length, directions, batch, size); both directions of a bidirectional layer are
+//! computed together.
 
 mod activations;
 mod cells;
@@ -189,8 +189,8 @@ impl Recurrence {
 /// The state of a cell: hidden state, and cell state of an LSTM. `None` is an initial state of zeros.
 type State = Vec<Option<String>>;
 
-/// Unrolls a layer and emits its outputs. `step` receives `X Wᵀ + B` of a time step and the state of `count` values, and
-/// returns the next state, hidden state first.
+/// Unrolls a layer and emits its outputs. `step` receives `X Wᵀ + B` of a time step and the state of `count` values,
+/// and returns the next state, hidden state first.
 fn run(
     e: &mut Emitter,
     layer: &Recurrence,
