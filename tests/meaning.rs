@@ -1,6 +1,13 @@
 //! What a model means, as a user meets it: scores that are no softmax, words with two readings, numbers that are not
 //! finite, models without classes.
 
+#[path = "common/cli.rs"]
+#[allow(dead_code)]
+mod cli;
+#[path = "common/home.rs"]
+#[allow(dead_code)]
+mod home;
+
 use assert_cmd::Command;
 use image::{Rgb, RgbImage};
 use serde_json::Value;
@@ -16,15 +23,8 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        let shared = ziggurat::runtime::testing::home();
-        ziggurat::runtime::testing::library();
         let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("home/data");
-        fs::create_dir_all(&data).unwrap();
-        let runtime = shared.runtime();
-        if runtime.exists() {
-            std::os::unix::fs::symlink(&runtime, data.join(runtime.file_name().unwrap())).unwrap();
-        }
+        home::with_runtime(&folder.path().join("home/data"));
         let picture = RgbImage::from_fn(32, 32, |x, y| Rgb([(8 * x) as u8, (8 * y) as u8, 99]));
         picture.save(folder.path().join("picture.png")).unwrap();
         Self { folder }
@@ -88,30 +88,19 @@ impl Desk {
     }
 
     fn ziggurat(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ziggurat"));
-        command
-            .env("ZIGGURAT_HOME", self.folder.path().join("home"))
-            .args(arguments);
-        command
+        cli::ziggurat(&self.folder.path().join("home"), arguments)
     }
 
     fn objects(&self, arguments: &[&str]) -> Vec<Value> {
-        let done = self.ziggurat(arguments).assert().success();
-        let text = String::from_utf8(done.get_output().stdout.clone()).unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        cli::objects(self.ziggurat(arguments))
     }
 
     fn remarks(&self, arguments: &[&str]) -> String {
-        let done = self.ziggurat(arguments).assert().success();
-        String::from_utf8(done.get_output().stderr.clone()).unwrap()
+        cli::stderr(self.ziggurat(arguments))
     }
 
     fn complaint(&self, status: i32, arguments: &[&str]) -> String {
-        let failed = self.ziggurat(arguments).assert().code(status);
-        let text = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
-        text.lines().last().unwrap_or_default().to_string()
+        cli::error(self.ziggurat(arguments), status)
     }
 
     /// The probability of each class of the picture, by index.

@@ -1,5 +1,12 @@
 //! `ziggurat run` as a user meets it.
 
+#[path = "common/cli.rs"]
+#[allow(dead_code)]
+mod cli;
+#[path = "common/home.rs"]
+#[allow(dead_code)]
+mod home;
+
 use assert_cmd::Command;
 use serde_json::Value;
 use std::fs;
@@ -16,20 +23,8 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        let shared = ziggurat::runtime::testing::home();
-        ziggurat::runtime::testing::library();
-        let source = ziggurat::model::ModelSource::resolve(&shared, None).unwrap();
-        source
-            .open(&shared, &ziggurat::runtime::package::quiet)
-            .unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("home/data");
-        fs::create_dir_all(&data).unwrap();
-        for room in [shared.runtime(), shared.models()] {
-            if room.exists() {
-                std::os::unix::fs::symlink(&room, data.join(room.file_name().unwrap())).unwrap();
-            }
-        }
+        home::with_models(&folder.path().join("home/data"));
         Self { folder }
     }
 
@@ -38,19 +33,11 @@ impl Desk {
     }
 
     fn ziggurat(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ziggurat"));
-        command
-            .env("ZIGGURAT_HOME", self.folder.path().join("home"))
-            .args(arguments);
-        command
+        cli::ziggurat(&self.folder.path().join("home"), arguments)
     }
 
     fn objects(&self, arguments: &[&str]) -> Vec<Value> {
-        let done = self.ziggurat(arguments).assert().success();
-        let text = String::from_utf8(done.get_output().stdout.clone()).unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        cli::objects(self.ziggurat(arguments))
     }
 
     fn complaint(&self, status: i32, arguments: &[&str]) -> String {

@@ -1,5 +1,9 @@
 //! The worker on a real network: what it promises to whoever watches it.
 
+#[path = "common/home.rs"]
+#[allow(dead_code)]
+mod home;
+
 use image::{Rgb, RgbImage};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -25,20 +29,8 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        let shared = testing::home();
-        testing::library();
-        let source = ziggurat::model::ModelSource::resolve(&shared, None).unwrap();
-        source
-            .open(&shared, &ziggurat::runtime::package::quiet)
-            .unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data");
-        std::fs::create_dir_all(&data).unwrap();
-        for room in [shared.runtime(), shared.models()] {
-            if room.exists() {
-                std::os::unix::fs::symlink(&room, data.join(room.file_name().unwrap())).unwrap();
-            }
-        }
+        home::with_models(&folder.path().join("data"));
         let home = Home::at(folder.path());
         Self { folder, home }
     }

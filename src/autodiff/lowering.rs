@@ -16,7 +16,7 @@ pub struct Device {
     /// Keeps tensors of convolutional networks in blocked channels, as long as only certain operators touch them, and
     /// runs plain convolutions faster than transposed ones.
     pub blocked_channels: bool,
-    /// Has `Sum`, `OneHot` and `LRN`; without them they are made of other operators, see
+    /// Has `Sum`, `OneHot` and `LRN`; without them they are composed of other operators, see
     /// [`basic::without_rare_operators`].
     pub rare_operators: bool,
     /// Tells where a pool's maxima are.
@@ -36,7 +36,7 @@ impl Device {
         rare_operators: true,
         positions_of_maxima: true,
     };
-    /// Providers with the usual operators only: WebGPU, and others that nobody has looked at.
+    /// Providers with the usual operators only: WebGPU, and unknown ones.
     pub const BASIC: Self = Self {
         blocked_channels: false,
         rare_operators: false,

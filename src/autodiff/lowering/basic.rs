@@ -1,10 +1,10 @@
-//! Rare operators made of usual ones, for providers that would leave them to the CPU and copy tensors to and fro for
+//! Rare operators composed of common ones, for providers that would leave them to the CPU and copy tensors to and fro for
 //! them.
 
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Builder, Error, Graph};
 
-/// The graph with `Sum`, `OneHot` and `LRN` made of other operators. Values keep their names. What cannot be decomposed
+/// The graph with `Sum`, `OneHot` and `LRN` composed of other operators. Values keep their names. What cannot be decomposed
 /// (a `OneHot` of unknown depth, or along another axis than the last) stays as it is, which is right, but slower.
 ///
 /// # Errors

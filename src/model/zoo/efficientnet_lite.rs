@@ -1,7 +1,7 @@
 //! EfficientNet-Lite: inverted residual blocks with ReLU6 and no squeeze-excite.
 //!
 //! Values are named by scope, `blocks.3/expand/conv`, `blocks.3/add`, `head/pool`; weights keep the names of the
-//! state dictionary. Batch normalisation stays explicit, so that every layer a paper speaks of can be looked at.
+//! state dictionary. Batch normalisation stays explicit, so that every layer of the paper can be visualised.
 
 use super::{Error, StateDict, Tensor};
 use crate::onnx::proto::{Dim, ModelProto, TensorProto};

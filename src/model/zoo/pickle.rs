@@ -111,7 +111,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// A whole number; `None` if `id` is something else.
+    /// An integer; `None` if `id` is something else.
     pub(super) fn int(&self, id: Id) -> Option<i128> {
         match *self.get(id) {
             Object::Int(value) => Some(value),
@@ -119,7 +119,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// A whole number that counts something; `None` if `id` is something else or does not fit.
+    /// A non-negative integer; `None` if `id` is something else or does not fit.
     pub(super) fn count(&self, id: Id) -> Option<usize> {
         self.int(id).and_then(|value| usize::try_from(value).ok())
     }

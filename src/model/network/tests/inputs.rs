@@ -61,7 +61,7 @@ fn inputs_that_are_no_pictures_are_named() {
     );
 }
 
-/// The mean of each colour times a factor, plus one while training; and a second picture that nobody needs.
+/// The mean of each colour times a factor, plus 1 in training mode; and an unused second image input.
 fn fed(b: &mut Builder) -> Vec<String> {
     let x = b
         .input("x", ElementType::F32, &fixed_dims(&[1, 3, 4, 4]))
