@@ -7,10 +7,10 @@ use ndarray_npy::{read_npy, write_npy};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use ziggurat::model::{ModelFile, Source};
+use ziggurat::model::{ModelFile, ModelSource};
 use ziggurat::onnx::proto::Dim;
-use ziggurat::onnx::shapes::{fixed, untyped};
-use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::onnx::types::{fixed_dims, untyped_value};
+use ziggurat::onnx::{Builder, ElementType, file};
 use ziggurat::runtime::{Options, Provider, Session, Tensor, package, testing};
 
 const MODEL: &str = "efficientnet-lite0";
@@ -98,7 +98,7 @@ fn pattern() -> RgbImage {
 }
 
 fn model_file() -> ModelFile {
-    let source = Source::resolve(&testing::home(), Some(MODEL)).unwrap();
+    let source = ModelSource::resolve(&testing::home(), Some(MODEL)).unwrap();
     source.open(&testing::home(), &package::quiet).unwrap()
 }
 
@@ -310,7 +310,7 @@ fn options_for_a_models_inputs_and_outputs_are_checked() {
         (&["--image-input", "picture"], "none of its inputs"),
         (
             &["--scores-output", "scores"],
-            "\"scores\" is no output; outputs: \"logits\"",
+            "\"scores\" is not an output; outputs: \"logits\"",
         ),
     ] {
         let status = if expected.starts_with("expected") {
@@ -451,14 +451,17 @@ fn a_model_that_leaves_its_pictures_size_open() {
     let desk = Desk::new();
     let path = desk.path("open.onnx");
     let mut builder = Builder::empty(18, "t/");
-    let mut dims = fixed(&[1, 3, 1, 1]);
+    let mut dims = fixed_dims(&[1, 3, 1, 1]);
     dims[2..].clone_from_slice(&["h", "w"].map(|side| Dim::DimParam(side.into())));
-    builder.input("x", Elem::F32, &dims).unwrap();
+    builder.input("x", ElementType::F32, &dims).unwrap();
     builder.emit_named("relu", "Relu", &["x"], &[]).unwrap();
     builder
         .emit_named("scores", "GlobalAveragePool", &["relu"], &[])
         .unwrap();
-    let model = builder.graph().to_model(&[untyped("scores")]).unwrap();
+    let model = builder
+        .graph()
+        .to_model(&[untyped_value("scores")])
+        .unwrap();
     file::write(model, Path::new(&path), None).unwrap();
 
     let shape = |arguments: &[&str]| {
@@ -506,7 +509,7 @@ fn doctor_sums_a_model_up() {
     let path = desk.path("half.onnx");
     let mut builder = Builder::empty(18, "t/");
     builder
-        .input("x", Elem::F32, &fixed(&[1, 3, 8, 8]))
+        .input("x", ElementType::F32, &fixed_dims(&[1, 3, 8, 8]))
         .unwrap();
     builder.emit_named("relu", "Relu", &["x"], &[]).unwrap();
     builder.emit_named("odd", "Det", &["relu"], &[]).unwrap();
@@ -515,7 +518,7 @@ fn doctor_sums_a_model_up() {
         .unwrap();
     let model = builder
         .graph()
-        .to_model(&[untyped("scores\u{1b}[2J")])
+        .to_model(&[untyped_value("scores\u{1b}[2J")])
         .unwrap();
     file::write(model, Path::new(&path), None).unwrap();
 
@@ -549,11 +552,13 @@ fn doctor_sums_a_model_up() {
     // What cannot be visualised is told of as well.
     let tokens = desk.path("tokens.onnx");
     let mut builder = Builder::empty(18, "t/");
-    builder.input("tokens", Elem::I64, &fixed(&[1, 8])).unwrap();
+    builder
+        .input("tokens", ElementType::I64, &fixed_dims(&[1, 8]))
+        .unwrap();
     builder
         .emit_named("y", "Cast", &["tokens"], &[("to", 1i64.into())])
         .unwrap();
-    let model = builder.graph().to_model(&[untyped("y")]).unwrap();
+    let model = builder.graph().to_model(&[untyped_value("y")]).unwrap();
     file::write(model, Path::new(&tokens), None).unwrap();
     let text = output(&["doctor", &tokens]);
     assert!(
@@ -607,9 +612,11 @@ fn files_that_are_no_model_are_named() {
     let whole = fs::read(model_file().path).unwrap();
     fs::write(&half, &whole[..whole.len() / 2]).unwrap();
     let mut builder = Builder::empty(18, "t/");
-    builder.input("tokens", Elem::I64, &fixed(&[1, 8])).unwrap();
+    builder
+        .input("tokens", ElementType::I64, &fixed_dims(&[1, 8]))
+        .unwrap();
     let scores = builder.emit("Cast", &["tokens"], &[("to", 1i64.into())]);
-    let model = builder.graph().to_model(&[untyped(&scores)]).unwrap();
+    let model = builder.graph().to_model(&[untyped_value(&scores)]).unwrap();
     file::write(model, Path::new(&no_image), None).unwrap();
 
     let (picture, out) = (desk.path("picture.png"), desk.path("out.png"));

@@ -8,8 +8,8 @@ use std::io::Cursor;
 use std::path::Path;
 use std::time::Duration;
 use ziggurat::onnx::proto::StringStringEntryProto;
-use ziggurat::onnx::shapes::{fixed, untyped};
-use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::onnx::types::{fixed_dims, untyped_value};
+use ziggurat::onnx::{Builder, ElementType, file};
 
 /// A folder of its own, with the home that all tests of the checkout share.
 struct Desk {
@@ -42,7 +42,7 @@ impl Desk {
     fn model(&self, metadata: &[(&str, &str)]) -> String {
         let mut builder = Builder::empty(18, "t/");
         builder
-            .input("x", Elem::F32, &fixed(&[1, 3, 32, 32]))
+            .input("x", ElementType::F32, &fixed_dims(&[1, 3, 32, 32]))
             .unwrap();
         let sides = |side: i64| vec![side, side].into();
         let windows = [("kernel_shape", sides(2)), ("strides", sides(2))];
@@ -54,7 +54,10 @@ impl Desk {
         builder
             .emit_named("scores", "Flatten", &[&mean], &[])
             .unwrap();
-        let mut model = builder.graph().to_model(&[untyped("scores")]).unwrap();
+        let mut model = builder
+            .graph()
+            .to_model(&[untyped_value("scores")])
+            .unwrap();
         let entry = |&(key, value): &(&str, &str)| StringStringEntryProto {
             key: key.into(),
             value: value.into(),
@@ -115,7 +118,7 @@ fn what_a_file_states_of_its_input_is_followed() {
     assert!(
         printed(&["layers", &model])
             .remarks
-            .contains("nobody says how its pictures are prepared")
+            .contains("no preprocessing is specified")
     );
     assert_eq!(examined(&model)["classes_source"], "nobody");
 
@@ -213,7 +216,7 @@ fn timm_and_hugging_face_leave_a_description() {
 }
 
 #[test]
-fn lists_that_do_not_fit_are_not_heeded_and_that_is_said() {
+fn lists_of_another_length_are_reported_and_ignored() {
     let desk = Desk::new();
     let model = desk.model(&[("Image.ColorSpaceGamma", "Linear")]);
     desk.put("labels.txt", "a\nb");
@@ -488,7 +491,7 @@ fn what_is_empty_or_slightly_wrong_on_the_command_line_is_named() {
 }
 
 #[test]
-fn what_lies_beside_a_model_and_is_not_heeded_is_named() {
+fn ignored_files_beside_a_model_are_reported() {
     let desk = Desk::new();
     let model = desk.model(&[]);
     desk.put("preprocessor_config.json", r#"{"rescale_factor": 1e39}"#);
@@ -496,9 +499,9 @@ fn what_lies_beside_a_model_and_is_not_heeded_is_named() {
     fs::create_dir(desk.path("labels.txt")).unwrap();
     let remarks = printed(&["layers", &model]).remarks;
     for expected in [
-        "preprocessor_config.json is not heeded: rescale_factor 1e39 is not from",
-        "config.json: id2label is not heeded",
-        "labels.txt is not heeded: a folder",
+        "preprocessor_config.json is ignored: rescale_factor 1e39 is not from",
+        "config.json: id2label is ignored",
+        "labels.txt is ignored: a folder",
     ] {
         assert!(remarks.contains(expected), "{remarks}");
     }

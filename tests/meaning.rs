@@ -1,13 +1,20 @@
 //! What a model means, as a user meets it: scores that are no softmax, words with two readings, numbers that are not
 //! finite, models without classes.
 
+#[path = "common/cli.rs"]
+#[allow(dead_code)]
+mod cli;
+#[path = "common/home.rs"]
+#[allow(dead_code)]
+mod home;
+
 use assert_cmd::Command;
 use image::{Rgb, RgbImage};
 use serde_json::Value;
 use std::fs;
 use ziggurat::onnx::proto::{Dim, StringStringEntryProto, TensorProto};
-use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::onnx::types::untyped_value;
+use ziggurat::onnx::{Builder, ElementType, file};
 
 /// A folder with models, and a home of its own.
 struct Desk {
@@ -16,15 +23,8 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        let shared = ziggurat::runtime::testing::home();
-        ziggurat::runtime::testing::library();
         let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("home/data");
-        fs::create_dir_all(&data).unwrap();
-        let runtime = shared.runtime();
-        if runtime.exists() {
-            std::os::unix::fs::symlink(&runtime, data.join(runtime.file_name().unwrap())).unwrap();
-        }
+        home::with_runtime(&folder.path().join("home/data"));
         let picture = RgbImage::from_fn(32, 32, |x, y| Rgb([(8 * x) as u8, (8 * y) as u8, 99]));
         picture.save(folder.path().join("picture.png")).unwrap();
         Self { folder }
@@ -48,7 +48,7 @@ impl Desk {
             Dim::DimValue(32),
             Dim::DimValue(32),
         ];
-        b.input("image", Elem::F32, &[n, c, h, w]).unwrap();
+        b.input("image", ElementType::F32, &[n, c, h, w]).unwrap();
         let mut weights = waves(8 * 3 * 9, 0.3);
         if build.is_not_a_number {
             weights[17] = f32::NAN;
@@ -73,7 +73,7 @@ impl Desk {
             .unwrap();
         let outputs: Vec<_> = tail(&mut b, &logits)
             .iter()
-            .map(|name| untyped(name))
+            .map(|name| untyped_value(name))
             .collect();
         let mut model = b.graph().to_model(&outputs).unwrap();
         if !build.class_names.is_empty() {
@@ -88,30 +88,19 @@ impl Desk {
     }
 
     fn ziggurat(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ziggurat"));
-        command
-            .env("ZIGGURAT_HOME", self.folder.path().join("home"))
-            .args(arguments);
-        command
+        cli::ziggurat(&self.folder.path().join("home"), arguments)
     }
 
     fn objects(&self, arguments: &[&str]) -> Vec<Value> {
-        let done = self.ziggurat(arguments).assert().success();
-        let text = String::from_utf8(done.get_output().stdout.clone()).unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        cli::objects(self.ziggurat(arguments))
     }
 
     fn remarks(&self, arguments: &[&str]) -> String {
-        let done = self.ziggurat(arguments).assert().success();
-        String::from_utf8(done.get_output().stderr.clone()).unwrap()
+        cli::stderr(self.ziggurat(arguments))
     }
 
     fn complaint(&self, status: i32, arguments: &[&str]) -> String {
-        let failed = self.ziggurat(arguments).assert().code(status);
-        let text = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
-        text.lines().last().unwrap_or_default().to_string()
+        cli::error(self.ziggurat(arguments), status)
     }
 
     /// The probability of each class of the picture, by index.
@@ -466,7 +455,7 @@ fn labels_inside_a_container_name_the_classes() {
         ],
     );
     assert!(
-        message.contains("\"nowhere\" is no output; outputs: "),
+        message.contains("\"nowhere\" is not an output; outputs: "),
         "{message}"
     );
 }

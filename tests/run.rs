@@ -1,12 +1,19 @@
 //! `ziggurat run` as a user meets it.
 
+#[path = "common/cli.rs"]
+#[allow(dead_code)]
+mod cli;
+#[path = "common/home.rs"]
+#[allow(dead_code)]
+mod home;
+
 use assert_cmd::Command;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use ziggurat::onnx::proto::{Dim, TensorProto};
-use ziggurat::onnx::shapes::{fixed, untyped};
-use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::onnx::types::{fixed_dims, untyped_value};
+use ziggurat::onnx::{Builder, ElementType, file};
 use ziggurat::runs::export;
 
 /// A home of the test's own, which shares library and models with all other tests of the checkout.
@@ -16,20 +23,8 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        let shared = ziggurat::runtime::testing::home();
-        ziggurat::runtime::testing::library();
-        let source = ziggurat::model::Source::resolve(&shared, None).unwrap();
-        source
-            .open(&shared, &ziggurat::runtime::package::quiet)
-            .unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("home/data");
-        fs::create_dir_all(&data).unwrap();
-        for room in [shared.runtime(), shared.models()] {
-            if room.exists() {
-                std::os::unix::fs::symlink(&room, data.join(room.file_name().unwrap())).unwrap();
-            }
-        }
+        home::with_models(&folder.path().join("home/data"));
         Self { folder }
     }
 
@@ -38,19 +33,11 @@ impl Desk {
     }
 
     fn ziggurat(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ziggurat"));
-        command
-            .env("ZIGGURAT_HOME", self.folder.path().join("home"))
-            .args(arguments);
-        command
+        cli::ziggurat(&self.folder.path().join("home"), arguments)
     }
 
     fn objects(&self, arguments: &[&str]) -> Vec<Value> {
-        let done = self.ziggurat(arguments).assert().success();
-        let text = String::from_utf8(done.get_output().stdout.clone()).unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        cli::objects(self.ziggurat(arguments))
     }
 
     fn complaint(&self, status: i32, arguments: &[&str]) -> String {
@@ -283,11 +270,11 @@ fn classifier(path: &str, factor: i64, is_last_dead: bool) {
             false => ((place * factor % 11) as f64 - 5.0) / 16.0,
         };
         let values: Vec<f64> = (0..count).map(value).collect();
-        b.constant(TensorProto::from_floats("", dims, Elem::F64, &values).unwrap())
+        b.constant(TensorProto::from_floats("", dims, ElementType::F64, &values).unwrap())
     };
     let (kernel, head) = (doubles(&[6, 3, 3, 3]), doubles(&[6, 4]));
-    let [low, high] = [0.0, 6.0].map(|bound| b.scalar(Elem::F64, bound).unwrap());
-    b.input("image", Elem::F64, &fixed(&[1, 3, 32, 32]))
+    let [low, high] = [0.0, 6.0].map(|bound| b.scalar(ElementType::F64, bound).unwrap());
+    b.input("image", ElementType::F64, &fixed_dims(&[1, 3, 32, 32]))
         .unwrap();
     let strides = [("strides", vec![2i64, 2].into())];
     let seen = b.emit("Conv", &["image", &kernel], &strides);
@@ -297,7 +284,7 @@ fn classifier(path: &str, factor: i64, is_last_dead: bool) {
     let pooled = b.emit("ReduceMean", &[&limited, &axes], &keep);
     b.emit_named("logits", "MatMul", &[&pooled, &head], &[])
         .unwrap();
-    let model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    let model = b.graph().to_model(&[untyped_value("logits")]).unwrap();
     file::write(model, Path::new(path), None).unwrap();
 }
 
@@ -414,7 +401,7 @@ fn channels_last(path: &str) {
     let runs = Dim::DimParam("n".into());
     let sides = [3, 25, 23].map(Dim::DimValue);
     let dims: Vec<Dim> = std::iter::once(runs).chain(sides).collect();
-    b.input("image", Elem::F32, &dims).unwrap();
+    b.input("image", ElementType::F32, &dims).unwrap();
     let strides = [("strides", vec![4i64, 4].into())];
     let seen = b.emit("Conv", &["image", &kernel], &strides);
     let turned = [("perm", vec![0i64, 2, 3, 1].into())];
@@ -425,7 +412,7 @@ fn channels_last(path: &str) {
     let pooled = b.emit("ReduceMean", &[&bent, &places], &flat);
     b.emit_named("logits", "MatMul", &[&pooled, &head], &[])
         .unwrap();
-    let model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    let model = b.graph().to_model(&[untyped_value("logits")]).unwrap();
     file::write(model, Path::new(path), None).unwrap();
 }
 

@@ -1,5 +1,9 @@
 //! The worker on a real network: what it promises to whoever watches it.
 
+#[path = "common/home.rs"]
+#[allow(dead_code)]
+mod home;
+
 use image::{Rgb, RgbImage};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,9 +11,9 @@ use std::time::{Duration, Instant};
 use ziggurat::ascent::layer_probe::Rank;
 use ziggurat::ascent::{Ascent, Overlay, Settings};
 use ziggurat::home::Home;
-use ziggurat::model::Ports;
-use ziggurat::onnx::shapes::{fixed, untyped};
-use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::model::ModelOverrides;
+use ziggurat::onnx::types::{fixed_dims, untyped_value};
+use ziggurat::onnx::{Builder, ElementType, file};
 use ziggurat::runs::queue::{Job, JobId, Queue};
 use ziggurat::runs::target::Parts;
 use ziggurat::runs::worker::photo::{About, Found, MapAt, Question};
@@ -25,20 +29,8 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        let shared = testing::home();
-        testing::library();
-        let source = ziggurat::model::Source::resolve(&shared, None).unwrap();
-        source
-            .open(&shared, &ziggurat::runtime::package::quiet)
-            .unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data");
-        std::fs::create_dir_all(&data).unwrap();
-        for room in [shared.runtime(), shared.models()] {
-            if room.exists() {
-                std::os::unix::fs::symlink(&room, data.join(room.file_name().unwrap())).unwrap();
-            }
-        }
+        home::with_models(&folder.path().join("data"));
         let home = Home::at(folder.path());
         Self { folder, home }
     }
@@ -428,9 +420,9 @@ fn what_cannot_be_made_or_opened_says_why_in_one_line_and_the_worker_lives_on() 
     // What the command line says of a model's inputs and outputs holds for this model, and for no other.
     let told = |model: &str| Told {
         model: model.into(),
-        ports: Ports {
+        ports: ModelOverrides {
             scores_output: Some("nowhere".into()),
-            ..Ports::default()
+            ..ModelOverrides::default()
         },
     };
     let mut misled = desk.worker_told(told("efficientnet-lite0"));
@@ -482,7 +474,7 @@ fn what_cannot_be_made_or_opened_says_why_in_one_line_and_the_worker_lives_on() 
 fn the_gradient_that_is_shown_is_the_one_that_moved_the_picture() {
     testing::library();
     let home = testing::home();
-    let source = ziggurat::model::Source::resolve(&home, None).unwrap();
+    let source = ziggurat::model::ModelSource::resolve(&home, None).unwrap();
     let file = source
         .open(&home, &ziggurat::runtime::package::quiet)
         .unwrap();
@@ -565,7 +557,7 @@ fn small_model(desk: &Desk) -> String {
     };
     let kernel = b.floats(&[6, 3, 3, 3], &numbers(162));
     let head = b.floats(&[6, 4], &numbers(24));
-    b.input("image", Elem::F32, &fixed(&[1, 3, 32, 32]))
+    b.input("image", ElementType::F32, &fixed_dims(&[1, 3, 32, 32]))
         .unwrap();
     let strides = [("strides", vec![2i64, 2].into())];
     let seen = b.emit("Conv", &["image", &kernel], &strides);
@@ -575,7 +567,7 @@ fn small_model(desk: &Desk) -> String {
     let pooled = b.emit("ReduceMean", &[&active, &axes], &keep);
     b.emit_named("logits", "MatMul", &[&pooled, &head], &[])
         .unwrap();
-    let model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    let model = b.graph().to_model(&[untyped_value("logits")]).unwrap();
     let path = desk.folder.path().join("small.onnx");
     file::write(model, &path, None).unwrap();
     std::fs::write(

@@ -10,7 +10,7 @@ use clap::builder::NonEmptyStringValueParser;
 use image::{DynamicImage, ImageFormat};
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
-use ziggurat::ascent::{MapChoice, heat, photo_map};
+use ziggurat::ascent::{CamOptions, heatmap, photo_map};
 use ziggurat::model::picture;
 use ziggurat::runs::favourites;
 use ziggurat::runtime::Provider;
@@ -66,7 +66,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let layer = layer
         .map(|name| opening::layer(&network, name))
         .transpose()?;
-    let choice = MapChoice {
+    let choice = CamOptions {
         method,
         layer: layer.as_deref(),
     };
@@ -88,7 +88,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         ));
     }
     let mut png = Cursor::new(Vec::new());
-    let overlaid = heat::overlay_rows(&picture, |row| map.row(row));
+    let overlaid = heatmap::overlay_rows(&picture, |row| map.row(row));
     DynamicImage::from(overlaid).write_to(&mut png, ImageFormat::Png)?;
     Ok(out.finish(|writer| Ok(writer.write_all(png.get_ref())?))?)
 }

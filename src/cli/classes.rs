@@ -7,7 +7,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use serde::Serialize;
 use ziggurat::home::Home;
-use ziggurat::model::{Classes, Error, Source};
+use ziggurat::model::{Classes, Error, ModelSource};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -62,7 +62,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 /// Whether a word is meant as a model, even as one that cannot be opened.
 fn is_model(home: &Home, word: &str) -> bool {
     !matches!(
-        Source::resolve(home, Some(word)),
+        ModelSource::resolve(home, Some(word)),
         Err(Error::UnknownModel { .. })
     )
 }

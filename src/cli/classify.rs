@@ -5,7 +5,7 @@ use super::{Failure, opening, output, photo};
 use anyhow::anyhow;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use ziggurat::ascent::probe::{Classifier, largest};
+use ziggurat::ascent::evaluate::{Classifier, largest};
 use ziggurat::model::{Activation, Network, picture};
 use ziggurat::runs::words;
 use ziggurat::runtime::Provider;

@@ -11,7 +11,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use ziggurat::ascent::measurement::Measurement;
 use ziggurat::home::Home;
-use ziggurat::model::{Error, Ports as Told, Source, card, report::Report};
+use ziggurat::model::{Error, ModelOverrides as Told, ModelSource, card, summary::ModelSummary};
 use ziggurat::runtime::package::quiet;
 use ziggurat::runtime::{Library, library, providers};
 use ziggurat::terminal::{self, BLOCKS_VARIABLE};
@@ -48,7 +48,7 @@ struct Findings {
     folders: Vec<FolderFinding>,
     models: Vec<ModelFinding>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<Report>,
+    model: Option<ModelSummary>,
     #[serde(skip_serializing_if = "Option::is_none")]
     measured: Option<Measurement>,
 }
@@ -238,7 +238,7 @@ fn folders(home: &Home) -> Vec<FolderFinding> {
 fn models(home: &Home) -> Vec<ModelFinding> {
     let finding = |published| ModelFinding {
         name: published_name(published).into(),
-        fetched: Source::Published(published).is_here(home),
+        fetched: ModelSource::Published(published).is_here(home),
     };
     card::published().iter().map(finding).collect()
 }
@@ -247,8 +247,8 @@ fn published_name(published: &card::Published) -> &str {
     &published.card.name
 }
 
-fn report(home: &Home, model: &str, ports: &Told) -> Result<Report, Failure> {
-    let source = Source::resolve(home, Some(model)).map_err(|problem| match problem {
+fn report(home: &Home, model: &str, ports: &Told) -> Result<ModelSummary, Failure> {
+    let source = ModelSource::resolve(home, Some(model)).map_err(|problem| match problem {
         unknown @ Error::UnknownModel { .. } => Failure::usage(unknown),
         other => other.into(),
     })?;
@@ -258,8 +258,8 @@ fn report(home: &Home, model: &str, ports: &Told) -> Result<Report, Failure> {
         );
     }
     let mut file = source.open(home, &quiet)?;
-    ports.tell(&mut file.card);
-    Ok(Report::of(&file)?)
+    ports.apply_to(&mut file.card);
+    Ok(ModelSummary::of(&file)?)
 }
 
 fn print(findings: &Findings) -> std::io::Result<()> {

@@ -8,8 +8,8 @@ use clap::builder::NonEmptyStringValueParser;
 use std::io::{IsTerminal, Write};
 use ziggurat::config::Config;
 use ziggurat::home::Home;
-use ziggurat::model::Source;
-use ziggurat::model::open::DEFAULT;
+use ziggurat::model::ModelSource;
+use ziggurat::model::open::DEFAULT_MODEL;
 use ziggurat::runs::worker::Told;
 use ziggurat::runtime::Provider;
 use ziggurat::terminal::{self, Blocks};
@@ -130,7 +130,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         terminal,
         themes,
     };
-    let name = model.clone().unwrap_or_else(|| DEFAULT.into());
+    let name = model.clone().unwrap_or_else(|| DEFAULT_MODEL.into());
     let mut app = App::new(environment, keymap, &theme, name.clone());
     let problems = app.plan.add_presets(config.presets.clone());
     said.extend(
@@ -160,7 +160,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 /// Whether the model that was named exists. A name that is neither a model nor a command is a mistake on the command line.
 /// On a terminal, the explorer itself shows what is wrong with a file, and offers other models.
 fn check_model(home: &Home, model: &str, is_terminal: bool) -> Result<(), Failure> {
-    match Source::resolve(home, Some(model)) {
+    match ModelSource::resolve(home, Some(model)) {
         Ok(_) => Ok(()),
         Err(problem) => match super::unknown_word(home, model) {
             Some(told) => Err(Failure::usage(anyhow!(told))),
@@ -173,11 +173,11 @@ fn check_model(home: &Home, model: &str, is_terminal: bool) -> Result<(), Failur
 /// The model that was used last, if it is still there.
 fn last(home: &Home, saved: &Saved, said: &mut Vec<String>) -> Option<String> {
     let name = saved.last()?.name.clone()?;
-    match Source::resolve(home, Some(&name)) {
+    match ModelSource::resolve(home, Some(&name)) {
         Ok(_) => Some(name),
         Err(problem) => {
             said.push(format!(
-                "{DEFAULT} is opened: the model of last time cannot be ({problem})"
+                "{DEFAULT_MODEL} is opened: the model of last time cannot be ({problem})"
             ));
             None
         }

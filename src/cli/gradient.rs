@@ -8,7 +8,7 @@ use ndarray::{Array4, ArrayD, ArrayViewD, Ix4};
 use ndarray_npy::{ViewNpyError, ViewNpyExt, WriteNpyExt};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use ziggurat::ascent::{self, probe};
+use ziggurat::ascent::{self, evaluate};
 use ziggurat::model::Network;
 use ziggurat::runtime::Provider;
 
@@ -46,7 +46,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let pictures = fitting(&network, pictures, &arguments.input)?;
     let device = opening::provider_for_one_shot(provider)?.device;
     let gradient =
-        probe::input_gradient(&network, &target.objective, target.unit, pictures, device)
+        evaluate::input_gradient(&network, &target.objective, target.unit, pictures, device)
             .map_err(no_such_unit)?;
     Ok(output.finish(|writer| Ok(gradient.write_npy(writer)?))?)
 }

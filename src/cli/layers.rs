@@ -80,7 +80,7 @@ fn line(layer: &Layer) -> Line<'_> {
         shape: &layer.dims,
         channels: layer.channels(),
         grid: layer.plane(),
-        unplaced: layer.layout.is_unplaced(),
+        unplaced: layer.layout.is_non_spatial(),
         differentiable,
         why: (!differentiable).then(|| layer.reach.to_string()),
     }

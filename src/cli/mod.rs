@@ -22,8 +22,8 @@ mod writing;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 use ziggurat::home::Home;
-use ziggurat::model::{self, Source, card};
-use ziggurat::near::{did_you_mean, nearest};
+use ziggurat::model::{self, ModelSource, card};
+use ziggurat::suggest::{did_you_mean, suggestions};
 
 /// See what an ONNX image classifier has learned.
 #[derive(Parser)]
@@ -89,11 +89,12 @@ fn mistyped() -> Option<String> {
 
 /// What to say of a word that is no command, if it is no model either: what it may have been meant to be.
 fn unknown_word(home: &Home, word: &str) -> Option<String> {
-    let Err(model::Error::UnknownModel { name, .. }) = Source::resolve(home, Some(word)) else {
+    let Err(model::Error::UnknownModel { name, .. }) = ModelSource::resolve(home, Some(word))
+    else {
         return None;
     };
     let known = [commands(), card::names(home)].concat();
-    let near = nearest(word, known.iter().map(String::as_str));
+    let near = suggestions(word, known.iter().map(String::as_str));
     let advice = match near.is_empty() {
         true => "; see --help; for a file give a path or a name ending in .onnx".into(),
         false => did_you_mean(&near),

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use ziggurat::home::Home;
-use ziggurat::model::{Network, Source, layers};
+use ziggurat::model::{ModelSource, Network, layers};
 use ziggurat::runs::target::{self, Target, TargetError};
 use ziggurat::runtime::{Active, Library, Provider, Stage};
 
@@ -80,13 +80,13 @@ pub fn network(home: &Home, model: Option<&str>, ports: &Ports) -> Result<Networ
 /// As [`network`], but what is assumed of it is left to be said.
 pub fn quiet_network(home: &Home, model: Option<&str>, ports: &Ports) -> Result<Network, Failure> {
     let ports = ports.read()?;
-    let source = Source::resolve(home, model).map_err(unresolved)?;
+    let source = ModelSource::resolve(home, model).map_err(unresolved)?;
     library(home)?;
     let mut file = {
         let fetching = Fetching::new();
         source.open(home, &|stage| fetching.show(stage))?
     };
-    ports.tell(&mut file.card);
+    ports.apply_to(&mut file.card);
     Ok(Network::open(&file)?)
 }
 

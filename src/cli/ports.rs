@@ -3,7 +3,7 @@
 
 use super::Failure;
 use anyhow::anyhow;
-use ziggurat::model::{self, Sides};
+use ziggurat::model::{self, ImageSize};
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Inputs and outputs of the model")]
@@ -13,9 +13,9 @@ pub struct Ports {
     image_input: Option<String>,
     /// Height and width of the input, if the model leaves them open: 224 or 192x256
     #[arg(long, value_name = "SIZE")]
-    input_size: Option<Sides>,
+    input_size: Option<ImageSize>,
     #[arg(skip)]
-    offered_size: Option<Sides>,
+    offered_size: Option<ImageSize>,
     /// Output with the class scores [default: the first candidate]
     #[arg(long, value_name = "NAME")]
     scores_output: Option<String>,
@@ -29,13 +29,13 @@ impl Ports {
     pub fn for_pictures(mut self, dims: &[usize]) -> Self {
         if let &[_, _, height, width] = dims {
             let sides = [height, width].map(|side| u32::try_from(side).unwrap_or(0));
-            self.offered_size = Sides::try_from(sides).ok();
+            self.offered_size = ImageSize::try_from(sides).ok();
         }
         self
     }
 
     /// What was said.
-    pub fn read(&self) -> Result<model::Ports, Failure> {
+    pub fn read(&self) -> Result<model::ModelOverrides, Failure> {
         let number = |text: &String| {
             let wrong = || Failure::usage(anyhow!("--feed {text:?}: expected NAME=NUMBER"));
             // A name may hold an equals sign, a number cannot.
@@ -43,7 +43,7 @@ impl Ports {
             let number: f64 = number.trim().parse().map_err(|_| wrong())?;
             Ok((name.to_string(), number))
         };
-        Ok(model::Ports {
+        Ok(model::ModelOverrides {
             image_input: self.image_input.clone(),
             input_size: self.input_size,
             offered_size: self.offered_size,

@@ -3,8 +3,8 @@
 use super::opening::{self, Fetching};
 use super::{Failure, output};
 use ziggurat::home::Home;
-use ziggurat::model::open::DEFAULT;
-use ziggurat::model::{Error, Source};
+use ziggurat::model::open::DEFAULT_MODEL;
+use ziggurat::model::{Error, ModelSource};
 use ziggurat::runtime::library::{self, GpuPlan};
 use ziggurat::runtime::{nvidia, plugin};
 
@@ -29,12 +29,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let home = opening::home()?;
     let mut cards = arguments.cards;
     if cards.is_empty() {
-        cards.push(DEFAULT.into());
+        cards.push(DEFAULT_MODEL.into());
     }
     // A misspelt name is told before anything is fetched.
     let mut sources = Vec::with_capacity(cards.len());
     for card in &cards {
-        let source = Source::resolve(&home, Some(card)).map_err(|problem| match problem {
+        let source = ModelSource::resolve(&home, Some(card)).map_err(|problem| match problem {
             unknown @ Error::UnknownModel { .. } => Failure::usage(unknown),
             other => other.into(),
         })?;
@@ -99,7 +99,11 @@ fn say(plan: &GpuPlan) -> std::io::Result<()> {
     }
 }
 
-fn would_fetch(home: &Home, webgpu: bool, sources: &[(&String, Source)]) -> std::io::Result<()> {
+fn would_fetch(
+    home: &Home,
+    webgpu: bool,
+    sources: &[(&String, ModelSource)],
+) -> std::io::Result<()> {
     if let Some(package) = plugin::webgpu_package().filter(|_| webgpu) {
         let state = match package.folder(&home.runtime()).is_dir() {
             true => "already downloaded".into(),

@@ -1,7 +1,7 @@
 //! A TOML file that a user wrote, read leniently: of bounded size, with the line of everything in it, and past its mistakes.
 
 use super::Problem;
-use crate::value::Value;
+use crate::setting_value::SettingValue;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -199,12 +199,12 @@ impl<'a> Item<'a> {
     }
 
     /// The value as a finite number or a text.
-    pub fn setting(&self) -> Result<Value, String> {
+    pub fn setting(&self) -> Result<SettingValue, String> {
         match self.value.as_str() {
             Some(text) => Ok(text.into()),
             None => self
                 .number()
-                .map(Value::Number)
+                .map(SettingValue::Number)
                 .map_err(|_| self.instead("a number or text in quotes")),
         }
     }

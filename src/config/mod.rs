@@ -16,8 +16,8 @@ pub use preset::{SaveError, save_preset, save_theme};
 pub use problem::Problem;
 
 use crate::home::Home;
-use crate::near::{did_you_mean, nearest};
-use crate::value::Value;
+use crate::setting_value::SettingValue;
+use crate::suggest::{did_you_mean, suggestions};
 use document::{Item, Problems, items};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ pub struct Config {
     /// The keys of commands, in the order of the file.
     pub keys: Vec<(String, Vec<String>)>,
     /// The user's own presets: the values of settings, by name. Which settings there are is not known here.
-    pub presets: BTreeMap<String, BTreeMap<String, Value>>,
+    pub presets: BTreeMap<String, BTreeMap<String, SettingValue>>,
     file: PathBuf,
     /// The line of every key, with all that it is in.
     lines: BTreeMap<String, usize>,
@@ -192,7 +192,7 @@ impl Config {
 }
 
 fn unknown(key: &str) -> String {
-    let near = nearest(key, ENTRIES.iter().map(|entry| entry.key));
+    let near = suggestions(key, ENTRIES.iter().map(|entry| entry.key));
     match near.as_slice() {
         [] => {
             let known: Vec<&str> = ENTRIES.iter().map(|entry| entry.key).collect();
@@ -243,7 +243,7 @@ fn take_values(
     values: &[Item<'_>],
     config: &mut Config,
     problems: &mut Problems<'_>,
-) -> BTreeMap<String, Value> {
+) -> BTreeMap<String, SettingValue> {
     let mut taken = BTreeMap::new();
     for value in values {
         let key = format!("{preset}.{}", value.key);

@@ -5,7 +5,7 @@ use super::document::MAX_FILE;
 use super::{Document, Problem};
 use crate::files;
 use crate::home::Home;
-use crate::value::Value;
+use crate::setting_value::SettingValue;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -49,11 +49,11 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
 pub fn save_preset(
     home: &Home,
     name: &str,
-    values: &BTreeMap<String, Value>,
+    values: &BTreeMap<String, SettingValue>,
 ) -> Result<(), SaveError> {
     check_name(name).map_err(SaveError::Name)?;
     for (key, value) in values {
-        if let Value::Number(value) = *value
+        if let SettingValue::Number(value) = *value
             && !value.is_finite()
         {
             let key = key.clone();
@@ -100,13 +100,13 @@ pub fn save_theme(home: &Home, name: &str) -> Result<(), SaveError> {
     })
 }
 
-fn written(value: &Value) -> toml_edit::Value {
+fn written(value: &SettingValue) -> toml_edit::Value {
     match value {
-        Value::Text(text) => text.into(),
-        Value::Number(number) if number.fract() == 0.0 && number.abs() < LARGEST_WHOLE => {
+        SettingValue::Text(text) => text.into(),
+        SettingValue::Number(number) if number.fract() == 0.0 && number.abs() < LARGEST_WHOLE => {
             (*number as i64).into()
         }
-        Value::Number(number) => (*number).into(),
+        SettingValue::Number(number) => (*number).into(),
     }
 }
 
@@ -176,10 +176,10 @@ mod tests {
         (folder, home)
     }
 
-    fn values(pairs: &[(&str, f64)]) -> BTreeMap<String, Value> {
+    fn values(pairs: &[(&str, f64)]) -> BTreeMap<String, SettingValue> {
         pairs
             .iter()
-            .map(|(key, value)| (key.to_string(), Value::Number(*value)))
+            .map(|(key, value)| (key.to_string(), SettingValue::Number(*value)))
             .collect()
     }
 

@@ -5,7 +5,7 @@
 use super::checkpoint::Checkpoint;
 use super::history::REACHED;
 use super::{Ended, Error, Record, Spec, history, words};
-use crate::ascent::{self, Ascent, Report, Run};
+use crate::ascent::{self, Ascent, Run, StepReport};
 use crate::home::Home;
 use crate::model::Network;
 use crate::runtime::{Device, Library, Provider, Stop};
@@ -88,7 +88,7 @@ impl<'a> Batch<'a> {
         } = checkpoint;
         let first = specs
             .first()
-            .ok_or(ascent::Error::Foreign("number of runs"))?;
+            .ok_or(ascent::Error::StateMismatch("number of runs"))?;
         let runs = runs(&specs)?;
         let ascent = Ascent::resume(network, &first.objective, &runs, device, stop, saved)?;
         Ok(Self {
@@ -129,7 +129,7 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// [`Error::Diverged`] for the run whose numbers stop being finite, otherwise as [`Ascent::step`].
-    pub fn step(&mut self) -> Result<Option<Report>, Error> {
+    pub fn step(&mut self) -> Result<Option<StepReport>, Error> {
         let start = Instant::now();
         let report = self.ascent.step().map_err(|problem| self.named(problem))?;
         let Some(report) = report else {

@@ -9,7 +9,7 @@ mod keeper;
 pub use keeper::Keeper;
 
 use super::{Error, Spec, export};
-use crate::ascent::Saved;
+use crate::ascent::AscentState;
 use crate::home::Home;
 use image::RgbImage;
 use std::ffi::OsStr;
@@ -29,7 +29,7 @@ pub struct Checkpoint {
     pub specs: Vec<Spec>,
     /// Where it ran: another device would not make the same pictures.
     pub provider: String,
-    pub saved: Saved,
+    pub saved: AscentState,
     /// The objective before each step, one list a run.
     pub scores: Vec<Vec<f32>>,
     /// The frames of each run's animation so far, all of one size.

@@ -6,8 +6,8 @@ use super::words;
 use super::{Ended, Record, Spec};
 use crate::ascent::settings::{KNOBS, Knob};
 use crate::ascent::{ClassScore, Kind};
+use crate::setting_value::SettingValue;
 use crate::text::shown;
-use crate::value::Value;
 
 /// What there is to say of a run, except its settings: what it is called, and what it is. Safe to show.
 pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
@@ -133,14 +133,14 @@ fn objective(spec: &Spec) -> String {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
     pub key: String,
-    pub value: Value,
+    pub value: SettingValue,
     /// What the present method knows of it; `None` for what an earlier one recorded.
     pub knob: Option<&'static Knob>,
 }
 
 impl Setting {
     /// Its default, if it is set to something else.
-    pub fn default_if_changed(&self) -> Option<Value> {
+    pub fn default_if_changed(&self) -> Option<SettingValue> {
         let default = self.knob?.default();
         (self.value != default).then_some(default)
     }

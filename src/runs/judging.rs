@@ -6,9 +6,9 @@
 use super::Spec;
 use super::words::percent;
 use crate::ascent::Kind;
-use crate::ascent::probe::{Classifier, largest};
+use crate::ascent::evaluate::{Classifier, largest};
 use crate::home::Home;
-use crate::model::{Activation, Network, Source};
+use crate::model::{Activation, ModelSource, Network};
 use crate::runtime::Device;
 use crate::text::shown;
 use image::RgbImage;
@@ -238,7 +238,7 @@ impl Judge {
 
 fn open(home: &Home, model: &str) -> Result<Classifier<Network>, String> {
     let say = |problem: &dyn std::fmt::Display| problem.to_string();
-    let source = Source::resolve(home, Some(model)).map_err(|problem| say(&problem))?;
+    let source = ModelSource::resolve(home, Some(model)).map_err(|problem| say(&problem))?;
     if !source.is_here(home) {
         return Err(format!("`ziggurat setup {model}` fetches it first"));
     }

@@ -304,7 +304,7 @@ impl Queue {
     }
 }
 
-/// Whether two runs can share a batch: of one model, one objective, and alike in all that [`ascent::SHARED`] names. A branch
+/// Whether two runs can share a batch: of one model, one objective, and alike in all that [`ascent::BATCH_SETTINGS`] names. A branch
 /// steps alone.
 pub fn shares_steps(a: &Spec, b: &Spec) -> bool {
     (a.method, &a.model, &a.model_hash, &a.objective)

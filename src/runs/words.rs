@@ -1,6 +1,6 @@
 //! Numbers and dates as people read them.
 
-use crate::value::Value;
+use crate::setting_value::SettingValue;
 use std::collections::HashSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -69,11 +69,11 @@ pub fn model(model: &str) -> &str {
 }
 
 /// The value of a setting, on one line: `0.12`, `192`, `layer-cam`; `–` for no name.
-pub fn value(value: &Value) -> String {
+pub fn value(value: &SettingValue) -> String {
     match value {
-        Value::Text(name) if name.is_empty() => "–".into(),
-        Value::Text(name) => crate::text::shown(name),
-        Value::Number(_) => value.to_string(),
+        SettingValue::Text(name) if name.is_empty() => "–".into(),
+        SettingValue::Text(name) => crate::text::shown(name),
+        SettingValue::Number(_) => value.to_string(),
     }
 }
 

@@ -10,8 +10,8 @@ use crate::runs::Record;
 use crate::runs::history::Entry;
 use crate::runs::queue::{Job, JobId, Queue};
 use crate::runs::worker::{Command, Report};
+use crate::setting_value::SettingValue;
 use crate::terminal::Progress;
-use crate::value::Value;
 use image::RgbImage;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -118,7 +118,7 @@ pub enum Effect {
     Restore(Vec<String>),
     SetFavourite(String, bool),
     Export(Vec<String>, PathBuf),
-    SavePreset(String, BTreeMap<String, Value>),
+    SavePreset(String, BTreeMap<String, SettingValue>),
     /// Keep the name of the theme in `config.toml`.
     SaveTheme(String),
     /// Keep where the user is in a model.

@@ -10,7 +10,7 @@ use super::popup::Choice;
 use super::saved;
 use crate::config;
 use crate::home::Home;
-use crate::model::{Source, card, picture};
+use crate::model::{ModelSource, card, picture};
 use crate::runs::export::png;
 use crate::runs::queue::{Job, Orphan, Queue, QueueFile, orphans, others_hold};
 use crate::runs::{favourites, frames, history};
@@ -349,7 +349,7 @@ const MOST_LISTED: usize = 5000;
 /// Cards first, then the way up, folders and ONNX files.
 fn list_folder(home: &Home, folder: &Path) -> Result<Vec<Choice>, String> {
     let is_here =
-        |name: &str| Source::resolve(home, Some(name)).is_ok_and(|card| card.is_here(home));
+        |name: &str| ModelSource::resolve(home, Some(name)).is_ok_and(|card| card.is_here(home));
     let cards = card::names(home).into_iter().map(|name| Choice::Card {
         here: is_here(&name),
         name,

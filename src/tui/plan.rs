@@ -3,11 +3,11 @@
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, KNOBS, Knob, PRESETS, SettingError, knob};
 use crate::runs::words;
-use crate::value::Value;
+use crate::setting_value::SettingValue;
 use std::collections::BTreeMap;
 
 /// The user's own presets: name → changes to the defaults.
-pub type Presets = BTreeMap<String, BTreeMap<String, Value>>;
+pub type Presets = BTreeMap<String, BTreeMap<String, SettingValue>>;
 
 /// What the next runs are made with.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +72,7 @@ impl Plan {
     }
 
     /// What was changed since the preset was taken.
-    pub fn changed(&self) -> BTreeMap<String, Value> {
+    pub fn changed(&self) -> BTreeMap<String, SettingValue> {
         let preset = self.settings_of(&self.preset).unwrap_or_default();
         let changed = |knob: &Knob| {
             let value = self.settings.get(knob.key)?;
@@ -96,7 +96,7 @@ impl Plan {
     pub fn take_changed(
         &mut self,
         preset: &str,
-        changes: &BTreeMap<String, Value>,
+        changes: &BTreeMap<String, SettingValue>,
     ) -> Result<(), SettingError> {
         self.take_preset(preset);
         let mut settings = self.settings.clone();
@@ -130,7 +130,7 @@ impl Plan {
     }
 
     /// Keeps the present settings as a preset of the user's.
-    pub fn keep_as(&mut self, name: &str) -> BTreeMap<String, Value> {
+    pub fn keep_as(&mut self, name: &str) -> BTreeMap<String, SettingValue> {
         let defaults = BTreeMap::from(Settings::default());
         let mut changes = BTreeMap::from(self.settings.clone());
         changes.retain(|key, value| defaults.get(key) != Some(value));
@@ -183,11 +183,12 @@ pub fn sweep(base: &Settings, text: &str) -> Result<Vec<Settings>, String> {
         if grid.len() * values.len() > MOST_SWEPT {
             return Err(format!("a sweep has at most {MOST_SWEPT} runs"));
         }
-        let turned = |settings: &Settings, value: &Value| -> Result<Settings, SettingError> {
-            let mut settings = settings.clone();
-            settings.set(key, value.clone())?;
-            Ok(settings)
-        };
+        let turned =
+            |settings: &Settings, value: &SettingValue| -> Result<Settings, SettingError> {
+                let mut settings = settings.clone();
+                settings.set(key, value.clone())?;
+                Ok(settings)
+            };
         grid = grid
             .iter()
             .flat_map(|settings| values.iter().map(move |value| turned(settings, value)))
@@ -198,7 +199,7 @@ pub fn sweep(base: &Settings, text: &str) -> Result<Vec<Settings>, String> {
 }
 
 /// The values of one axis.
-fn values(key: &str, text: &str) -> Result<Vec<Value>, String> {
+fn values(key: &str, text: &str) -> Result<Vec<SettingValue>, String> {
     let knob = knob(key);
     let range = text.split_once("..");
     match (range, knob) {
@@ -219,7 +220,12 @@ fn values(key: &str, text: &str) -> Result<Vec<Value>, String> {
 }
 
 /// The values of a range `from..to` or `from..to/count`.
-fn range_values(key: &str, whole: bool, from: &str, rest: &str) -> Result<Vec<Value>, String> {
+fn range_values(
+    key: &str,
+    whole: bool,
+    from: &str,
+    rest: &str,
+) -> Result<Vec<SettingValue>, String> {
     let number = |text: &str| {
         text.trim()
             .parse::<f64>()
@@ -285,7 +291,7 @@ mod tests {
             let mut plan = Plan::default();
             assert!(plan.turn(knob, true));
             let up = plan.settings.get(knob.key).unwrap();
-            let is_more = matches!(up, Value::Number(up) if up > default);
+            let is_more = matches!(up, SettingValue::Number(up) if up > default);
             assert!(is_more || default == range.1, "{}", knob.key);
             for _ in 0..100_000 {
                 plan.turn(knob, false);

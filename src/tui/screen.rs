@@ -3,7 +3,7 @@
 
 mod pictures;
 
-use crate::panics;
+use crate::catch_panic;
 use crate::terminal::{
     Notify, Painter, PlacedPicture, Progress, Terminal, copied, notification, progress,
 };
@@ -83,7 +83,7 @@ pub fn leave_on_panic() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         // One that is caught does not end the explorer.
-        if !panics::are_caught() {
+        if !catch_panic::is_catching() {
             leave();
         }
         before(panic);

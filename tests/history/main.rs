@@ -1,6 +1,9 @@
 //! The history as a user meets it: `ziggurat history`, and what happens to it when programs are killed or the disk fills.
 //! No model is needed: the runs are written through the library.
 
+#[path = "../common/cli.rs"]
+#[allow(dead_code)]
+mod cli;
 mod commands;
 mod crashes;
 mod figures;
@@ -36,30 +39,22 @@ impl Desk {
     }
 
     fn ziggurat(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ziggurat"));
-        command
-            .env("ZIGGURAT_HOME", self.folder.path())
-            .arg("history")
-            .args(arguments);
-        command
+        let arguments = [&["history"], arguments].concat();
+        cli::ziggurat(self.folder.path(), &arguments)
     }
 
     /// What it prints if all goes well.
     fn output(&self, arguments: &[&str]) -> String {
-        let done = self.ziggurat(arguments).assert().success();
-        String::from_utf8(done.get_output().stdout.clone()).unwrap()
+        cli::stdout(self.ziggurat(arguments))
     }
 
     fn objects(&self, arguments: &[&str]) -> Vec<Value> {
-        let parse = |line: &str| serde_json::from_str(line).unwrap();
-        self.output(arguments).lines().map(parse).collect()
+        cli::objects(self.ziggurat(arguments))
     }
 
     /// Its complaint: one line, the last of standard error.
     fn complaint(&self, status: i32, arguments: &[&str]) -> String {
-        let failed = self.ziggurat(arguments).assert().code(status);
-        let text = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
-        text.lines().last().unwrap_or_default().to_string()
+        cli::error(self.ziggurat(arguments), status)
     }
 }
 

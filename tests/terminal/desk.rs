@@ -25,7 +25,7 @@ impl Desk {
     pub fn new(steps: usize) -> Self {
         let shared = testing::home();
         testing::library();
-        let source = ziggurat::model::Source::resolve(&shared, None).unwrap();
+        let source = ziggurat::model::ModelSource::resolve(&shared, None).unwrap();
         source.open(&shared, &package::quiet).unwrap();
         let desk = Self::empty();
         let data = desk.path("data");

@@ -5,7 +5,7 @@ use crate::cli::{Failure, output};
 use anyhow::anyhow;
 use ziggurat::config::Config;
 use ziggurat::home::Home;
-use ziggurat::model::Source;
+use ziggurat::model::ModelSource;
 use ziggurat::runs::judging::Judges;
 
 /// What switches off the judges of config.toml.
@@ -49,7 +49,7 @@ pub fn asked(home: &Home, given: &[String]) -> Result<Asked, Failure> {
         };
     }
     for name in given {
-        Source::resolve(home, Some(name))
+        ModelSource::resolve(home, Some(name))
             .map_err(|problem| opening::unresolved(problem).about("--judge"))?;
     }
     Ok(Asked {
@@ -67,7 +67,7 @@ fn configured(home: &Home) -> Asked {
     for problem in ours {
         output::remark(&problem.to_string());
     }
-    let is_known = |name: &String| match Source::resolve(home, Some(name)) {
+    let is_known = |name: &String| match ModelSource::resolve(home, Some(name)) {
         Ok(_) => true,
         Err(problem) => {
             output::remark(&config.problem("judge", problem.to_string()).to_string());
@@ -85,7 +85,7 @@ fn configured(home: &Home) -> Asked {
 /// The judges, fetched if they have to be. One that cannot be downloaded is remarked upon and left out.
 pub fn fetched(home: &Home, asked: Asked) -> (Judges, Origin) {
     let fetch = |name: &String| {
-        let source = Source::resolve(home, Some(name))?;
+        let source = ModelSource::resolve(home, Some(name))?;
         let fetching = Fetching::new();
         source.open(home, &|stage| fetching.show(stage))
     };

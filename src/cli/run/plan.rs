@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use std::path::Path;
 use ziggurat::ascent::Settings;
 use ziggurat::home::Home;
-use ziggurat::model::{Network, Source};
+use ziggurat::model::{ModelSource, Network};
 use ziggurat::runs::{Spec, Target, words};
 
 /// The runs of one model.
@@ -41,7 +41,7 @@ impl Planner<'_> {
         let several = models.len() > 1;
         // A name that means nothing is known before anything is fetched or opened.
         for model in models {
-            if let Err(problem) = Source::resolve(self.home, *model) {
+            if let Err(problem) = ModelSource::resolve(self.home, *model) {
                 return Err(opening::unresolved(problem));
             }
         }

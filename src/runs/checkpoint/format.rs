@@ -1,7 +1,7 @@
 //! Checkpoints as bytes. Whatever a file claims, no more memory is taken than the file is long.
 
 use super::Checkpoint;
-use crate::ascent::{At, Saved};
+use crate::ascent::{AscentProgress, AscentState};
 use crate::runs::Spec;
 use crate::runs::batch::MOST_FRAMES;
 use crate::runs::queue::MOST_TOGETHER;
@@ -30,7 +30,7 @@ pub struct Header {
     pub specs: Vec<Spec>,
     pub provider: String,
     seconds: f64,
-    at: At,
+    at: AscentProgress,
     /// Of the pictures: runs, channels, height, width.
     dims: [usize; 4],
     has_mask: bool,
@@ -208,7 +208,7 @@ fn decode(header: Header, mut bytes: &[u8]) -> Option<Checkpoint> {
     Some(Checkpoint {
         specs: header.specs,
         provider: header.provider,
-        saved: Saved {
+        saved: AscentState {
             at: header.at,
             canvas: image,
             velocity,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ascent::{At, Kind, Objective, RunAt, Settings, Unit};
+use crate::ascent::{AscentProgress, Kind, Objective, RunProgress, Settings, Unit};
 use ndarray::Array4;
 
 fn spec(class: usize) -> Spec {
@@ -26,7 +26,7 @@ fn checkpoint(classes: &[usize]) -> Checkpoint {
             (n * 1000 + c * 100 + y * 10 + x) as f32 / 7.0
         })
     };
-    let at = RunAt {
+    let at = RunProgress {
         drawn: 1 << 40,
         rescue_left: 3,
         dead: false,
@@ -36,8 +36,8 @@ fn checkpoint(classes: &[usize]) -> Checkpoint {
     Checkpoint {
         specs: classes.iter().map(|&class| spec(class)).collect(),
         provider: "cpu".into(),
-        saved: Saved {
-            at: At {
+        saved: AscentState {
+            at: AscentProgress {
                 step: 2,
                 octave: 0,
                 step_in_octave: 2,

@@ -4,8 +4,8 @@ use super::super::judging::{self, MOST_SHOWN, Verdict};
 use super::super::spec::{self, BranchPoint, Changes};
 use super::{Ended, Record};
 use crate::ascent::{Kind, Objective, Unit};
+use crate::setting_value::SettingValue;
 use crate::text::shown;
-use crate::value::Value;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
@@ -162,7 +162,7 @@ struct BriefSpec<'a> {
     seed: u64,
     method: u32,
     #[serde(borrow)]
-    settings: BTreeMap<Cow<'a, str>, Value>,
+    settings: BTreeMap<Cow<'a, str>, SettingValue>,
     #[serde(default)]
     branched_from: Last,
 }

@@ -5,7 +5,7 @@ use super::super::target::readable;
 use super::Entry;
 use crate::ascent::{Kind, Objective, Unit};
 use crate::home::Home;
-use crate::model::{Classes, Source};
+use crate::model::{Classes, ModelSource};
 use std::collections::HashMap;
 
 /// The class names of the cards in force, read once for each model.
@@ -54,8 +54,8 @@ impl<'a> Naming<'a> {
 
 /// The class names that a model's card has. A model that is no more, or whose card cannot be read, has none.
 fn names(home: &Home, model: &str) -> Option<Classes> {
-    match Source::resolve(home, Some(model)).ok()? {
-        Source::File(file) => file.card.classes().ok()?,
-        Source::Published(published) => published.card.classes().ok()?,
+    match ModelSource::resolve(home, Some(model)).ok()? {
+        ModelSource::File(file) => file.card.classes().ok()?,
+        ModelSource::Published(published) => published.card.classes().ok()?,
     }
 }

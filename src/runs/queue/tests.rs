@@ -1,7 +1,7 @@
 use super::*;
 use crate::ascent::{Kind, Objective, Settings, Unit};
 use crate::home::Home;
-use crate::value::Value;
+use crate::setting_value::SettingValue;
 use std::fs;
 
 fn spec(class: usize, steps: u32) -> Spec {
@@ -48,12 +48,12 @@ fn a_batch_is_the_first_job_and_those_behind_it_that_can_share_its_steps() {
 
 #[test]
 fn what_a_batch_must_share_is_what_the_ascent_says() {
-    for key in ascent::SHARED {
+    for key in ascent::BATCH_SETTINGS {
         let mut other = spec(1, 9);
         let other_value = match other.settings.get(key).unwrap() {
-            Value::Number(number) => Value::Number(number + 1.0),
-            Value::Text(name) if name == "log-probability" => "logit".into(),
-            Value::Text(_) => "hires-cam".into(),
+            SettingValue::Number(number) => SettingValue::Number(number + 1.0),
+            SettingValue::Text(name) if name == "log-probability" => "logit".into(),
+            SettingValue::Text(_) => "hires-cam".into(),
         };
         assert!(other.settings.set(key, other_value).is_ok(), "{key}");
         assert!(!shares_steps(&spec(0, 9), &other), "{key}");

@@ -3,9 +3,9 @@
 //! A branch carries the settings of all its steps, so that it can be made from the beginning, without the other run.
 
 use super::{Spec, has_known_settings, known};
-use crate::ascent::{Settings, Stage, fixed, fixed_difference};
+use crate::ascent::{Settings, Stage, fixed_difference, why_fixed};
 use crate::runs::words;
-use crate::value::Value;
+use crate::setting_value::SettingValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -61,7 +61,7 @@ impl fmt::Display for BranchPoint {
 pub(super) struct Written {
     id: String,
     step: usize,
-    settings: BTreeMap<String, Value>,
+    settings: BTreeMap<String, SettingValue>,
 }
 
 impl Spec {
@@ -80,7 +80,7 @@ impl Spec {
                 key,
                 from: text(&self.settings).unwrap_or_default(),
                 to: text(settings).unwrap_or_default(),
-                why: fixed(key).unwrap_or_default(),
+                why: why_fixed(key).unwrap_or_default(),
             });
         }
         self.followed_by(step, settings)

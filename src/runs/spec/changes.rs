@@ -4,7 +4,7 @@ use super::{METHOD, has_known_settings};
 use crate::ascent::Settings;
 use crate::ascent::settings::{KNOBS, PRESETS};
 use crate::runs::words;
-use crate::value::Value;
+use crate::setting_value::SettingValue;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::LazyLock;
@@ -18,7 +18,7 @@ impl Changes {
     /// What of the recorded settings differs. Settings whose meaning was another are left out.
     pub(in crate::runs) fn of<'a>(
         method: u32,
-        settings: impl Iterator<Item = (&'a str, &'a Value)>,
+        settings: impl Iterator<Item = (&'a str, &'a SettingValue)>,
     ) -> Self {
         if !has_known_settings(method) {
             return Self::default();

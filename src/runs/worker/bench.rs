@@ -7,8 +7,8 @@ use super::photo::{self, Photos};
 use super::transfers::Transfers;
 use super::{Command, Report, Watched};
 use crate::ascent::Overlay;
+use crate::catch_panic;
 use crate::home::Home;
-use crate::panics;
 use crate::runs::export::png;
 use crate::runs::judging::Judges;
 use crate::runs::queue::{Job, JobId};
@@ -411,6 +411,6 @@ impl Bench {
 
 /// Does `work`; a panic is told like any other failure.
 fn surely<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    let done = panics::catch(work);
+    let done = catch_panic::catch(work);
     done.unwrap_or_else(|why| Err(format!("a fault of Ziggurat's own: {why}")))
 }

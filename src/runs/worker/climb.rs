@@ -139,7 +139,7 @@ impl Bench {
                 Some(found) => {
                     let (step, held) = (found.saved.at.step, found.specs.clone());
                     let resumed = Batch::resume(network, found, device, &self.stop);
-                    if let Err(Error::Ascent(ascent::Error::Foreign(what))) = &resumed {
+                    if let Err(Error::Ascent(ascent::Error::StateMismatch(what))) = &resumed {
                         tracing::warn!(what, "a checkpoint does not fit and is removed");
                         checkpoint::remove(&self.home, &held, provider);
                         is_afresh = true;
@@ -366,7 +366,7 @@ fn started(batch: &Batch, members: &Members, resumed_at: usize) -> Started {
 }
 
 fn progress(
-    report: &ascent::Report,
+    report: &ascent::StepReport,
     steps: usize,
     steps_per_second: f64,
     members: &[(JobId, usize)],

@@ -3,7 +3,7 @@
 use super::super::target::Parts;
 use super::{Mailbox, Report};
 use crate::home::Home;
-use crate::model::{Classes, Layer, Network, Ports, ReceptiveField, Source, open};
+use crate::model::{Classes, Layer, ModelOverrides, ModelSource, Network, ReceptiveField, open};
 use crate::runtime::{Active, Device, Library, Provider, Stage};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -98,7 +98,7 @@ impl Loaded {
 pub struct Told {
     /// The model: a card's name or a path.
     pub model: String,
-    pub ports: Ports,
+    pub ports: ModelOverrides,
 }
 
 impl Told {
@@ -111,7 +111,7 @@ impl Told {
 
 /// What `None` asks for.
 pub fn asked(model: Option<String>) -> String {
-    model.unwrap_or_else(|| open::DEFAULT.into())
+    model.unwrap_or_else(|| open::DEFAULT_MODEL.into())
 }
 
 /// Opens a model, fetched if it has to be, and finds out where it runs. The error is one line.
@@ -129,20 +129,20 @@ pub fn load(
         });
     };
     let say = |problem: &dyn std::fmt::Display| problem.to_string();
-    let source = Source::resolve(home, Some(asked)).map_err(|problem| say(&problem))?;
+    let source = ModelSource::resolve(home, Some(asked)).map_err(|problem| say(&problem))?;
     let model = match &source {
         // A path must mean the same to a process that starts elsewhere.
-        Source::File(_) => match std::path::absolute(asked) {
+        ModelSource::File(_) => match std::path::absolute(asked) {
             Ok(path) if path.is_file() => path.display().to_string(),
             _ => asked.to_string(),
         },
-        Source::Published(_) => asked.to_string(),
+        ModelSource::Published(_) => asked.to_string(),
     };
     Library::load(home, &tell).map_err(|problem| say(&problem))?;
     let active = provider.resolve().map_err(|problem| say(&problem))?;
     let mut file = source.open(home, &tell).map_err(|problem| say(&problem))?;
     if told.is_of(asked) {
-        told.ports.tell(&mut file.card);
+        told.ports.apply_to(&mut file.card);
     }
     tell(&Stage {
         text: format!("reading {}", file.name),

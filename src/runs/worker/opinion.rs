@@ -1,8 +1,8 @@
 //! What the network takes the watched picture for, where the objective itself is no class and its step makes no class scores:
 //! asked of a session of its own, now and then.
 
-use crate::ascent::probe::{Classifier, largest};
-use crate::ascent::{Error, Overlay, TOP};
+use crate::ascent::evaluate::{Classifier, largest};
+use crate::ascent::{Error, Overlay, TOP_CLASSES};
 use crate::model::{Activation, Network};
 use crate::runs::batch::Batch;
 use crate::runtime::Device;
@@ -70,6 +70,6 @@ impl<'n> Opinion<'n> {
             none => none.insert(Classifier::open(network, self.device)?),
         };
         let input = network.preprocessing.tensor(&picture, network.size);
-        Ok(largest(classifier.probabilities(input)?, TOP))
+        Ok(largest(classifier.probabilities(input)?, TOP_CLASSES))
     }
 }

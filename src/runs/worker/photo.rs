@@ -4,9 +4,9 @@
 use super::looking::Looking;
 use super::opening::Loaded;
 use crate::ascent::cam::Method;
+use crate::ascent::evaluate::{Classifier, Site, largest};
 use crate::ascent::layer_probe::{ChannelActivation, ChannelMap, ChannelMaps, Rank};
-use crate::ascent::probe::{Classifier, Site, largest};
-use crate::ascent::{Kind, MapChoice, Objective, Settings, TOP, Unit, heat, photo_map};
+use crate::ascent::{CamOptions, Kind, Objective, Settings, TOP_CLASSES, Unit, heatmap, photo_map};
 use crate::model::{Activation, Network, Window, picture};
 use crate::runtime::Stop;
 use image::{RgbImage, imageops};
@@ -74,7 +74,7 @@ pub struct MapAt {
 impl MapAt {
     /// As runs with these settings take theirs.
     pub fn of(settings: &Settings) -> Self {
-        let MapChoice { method, layer } = settings.map();
+        let CamOptions { method, layer } = settings.map();
         Self {
             method,
             layer: layer.map(str::to_string),
@@ -226,7 +226,7 @@ impl Photos {
             Some(_) => self
                 .classifier(loaded, site)
                 .and_then(|classifier| classifier.probabilities(prepared.input.clone()))
-                .map(|probabilities| largest(probabilities, TOP))
+                .map(|probabilities| largest(probabilities, TOP_CLASSES))
                 .map_err(|problem| problem.to_string())?,
             None => Vec::new(),
         };
@@ -291,7 +291,7 @@ impl Prepared {
 
 fn channel(seen: &RgbImage, (activation, map): ChannelMap) -> Channel {
     let map = map.filter(|map| map.len() > 1);
-    let overlaid = map.map(|map| heat::overlay(seen, &map.mapv(|value| value.max(0.0))));
+    let overlaid = map.map(|map| heatmap::overlay(seen, &map.mapv(|value| value.max(0.0))));
     Channel {
         activation,
         map: overlaid.map(Arc::new),
@@ -317,7 +317,7 @@ fn class_map(
         position: (0, 0),
     };
     let picture = read(path, &site.stop)?;
-    let choice = MapChoice {
+    let choice = CamOptions {
         method: at.method,
         layer: at.layer.as_deref(),
     };
@@ -325,7 +325,7 @@ fn class_map(
         .map_err(|problem| problem.to_string())?;
     let small = shrunk(&picture, LONGEST);
     let map = map.resized(small.width(), small.height());
-    let overlaid = heat::overlay_rows(&small, |row| map.row(row as usize).to_vec());
+    let overlaid = heatmap::overlay_rows(&small, |row| map.row(row as usize).to_vec());
     Ok(Arc::new(overlaid))
 }
 

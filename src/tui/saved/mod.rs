@@ -10,7 +10,7 @@ use super::browser::{Browser, Tab};
 use super::listing::Listing;
 use super::tree::Row;
 use crate::runs::worker::Opened;
-use crate::value::Value;
+use crate::setting_value::SettingValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -57,7 +57,7 @@ pub struct SavedModel {
     pub preset: String,
     pub seed: u64,
     /// What differs from the preset.
-    pub changes: BTreeMap<String, Value>,
+    pub changes: BTreeMap<String, SettingValue>,
 }
 
 /// A line of the tree of layers.

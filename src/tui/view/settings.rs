@@ -4,6 +4,7 @@ use super::Frame;
 use super::panel::{list, overlaid_at};
 use crate::ascent::settings::{Domain, GROUPS, Knob, in_groups};
 use crate::runs::words;
+use crate::setting_value::SettingValue;
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::listing::Listing;
@@ -12,7 +13,6 @@ use crate::tui::text::{fit_end, fitted, wrapped};
 use crate::tui::theme::Role;
 use crate::tui::update::outlook;
 use crate::tui::view::layout::SETTINGS_WIDTH;
-use crate::value::Value;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
@@ -175,7 +175,7 @@ fn rows(knobs: &Knobs) -> Vec<Row> {
 }
 
 /// A value as it is shown.
-fn shown(knob: &Knob, value: &Value) -> String {
+fn shown(knob: &Knob, value: &SettingValue) -> String {
     knob.shown(value)
         .map_or_else(|| words::value(value), String::from)
 }
@@ -252,7 +252,7 @@ fn row(app: &App, knob: &Knob, width: usize) -> Line<'static> {
             range,
             ..
         },
-        &Value::Number(number),
+        &SettingValue::Number(number),
     ) = (knob.domain, &value)
     else {
         let room = width.saturating_sub(17 + 3);
