@@ -783,3 +783,73 @@ fn an_interrupt_saves_what_there_is() {
     assert_eq!(record["ended"], "stopped");
     assert!(Path::new(&out).is_file());
 }
+
+/// A settings file with these lines.
+fn configure(desk: &Desk, text: &str) {
+    let settings = desk.path("home/config/config.toml");
+    fs::create_dir_all(Path::new(&settings).parent().unwrap()).unwrap();
+    fs::write(settings, text).unwrap();
+}
+
+#[test]
+fn the_settings_file_sets_model_provider_and_presets_and_options_override_it() {
+    let desk = Desk::new();
+    let [first, second] = two_models(&desk);
+    let settings = format!(
+        "model = {first:?}\nprovider = \"cpu\"\ngraphics = \"sixel\"\n[presets.long]\nsteps = 3\nblur = 1.5\n"
+    );
+    configure(&desk, &settings);
+    let run = desk
+        .objects(&["run", "flamingo", "--preset", "long", "--json"])
+        .remove(0);
+    assert_eq!(
+        (&run["steps"], &run["provider"]),
+        (&3.into(), &"cpu".into())
+    );
+    assert_eq!(run["model"], first);
+    let id = run["id"].as_str().unwrap();
+    let record = desk.path(&format!("home/data/history/{id}/run.json"));
+    let record: Value = serde_json::from_str(&fs::read_to_string(record).unwrap()).unwrap();
+    assert_eq!(record["spec"]["settings"]["blur"], 1.5);
+
+    let options = ["--preset", "long", "--steps", "2", "--model", &second];
+    let run = [&["run", "flamingo", "--json"][..], &options].concat();
+    let run = desk.objects(&run).remove(0);
+    assert_eq!((&run["steps"], &run["model"]), (&2.into(), &second.into()));
+
+    // The other commands use the same model.
+    assert_eq!(
+        printed(&desk, &["layers"]),
+        printed(&desk, &["layers", &first])
+    );
+    assert_eq!(
+        printed(&desk, &["classes"]),
+        printed(&desk, &["classes", &first])
+    );
+}
+
+#[test]
+fn what_is_wrong_in_the_settings_file_is_named_with_its_line_where_it_is_used() {
+    let desk = Desk::new();
+    let [first, _] = two_models(&desk);
+    configure(
+        &desk,
+        "model = \"no-such-card\"\nprovider = \"gpu\"\ngraphics = \"crayons\"\n[presets.bad]\nsteps = -1\n",
+    );
+    let refused = |more: &[&str]| desk.complaint(2, &[&["run", "flamingo"][..], more].concat());
+    assert!(refused(&[]).starts_with("ziggurat: config.toml:2: provider: "));
+    let cpu = ["--provider", "cpu"];
+    assert!(refused(&cpu).starts_with("ziggurat: config.toml:3: graphics: "));
+    let without = ["--provider", "cpu", "--graphics", "none"];
+    assert!(refused(&without).starts_with("ziggurat: config.toml:1: model: "));
+    let preset = [&without[..], &["--model", &first, "--preset", "bad"]].concat();
+    assert!(refused(&preset).starts_with("ziggurat: config.toml:4: presets.bad: "));
+    let unknown = [&without[..], &["--model", &first, "--preset", "worse"]].concat();
+    assert!(refused(&unknown).contains("no preset is called \"worse\""));
+    // What options replace is not read.
+    let all = [&without[..], &["--model", &first, "--steps", "2"]].concat();
+    let done = desk.ziggurat(&[&["run", "flamingo"][..], &all].concat());
+    let done = { done }.assert().success();
+    let notices = String::from_utf8_lossy(&done.get_output().stderr).to_string();
+    assert!(!notices.contains("config.toml"), "{notices}");
+}

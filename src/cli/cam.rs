@@ -3,6 +3,7 @@
 use super::classify::model_and_images;
 use super::gradient::no_such_unit;
 use super::ports::Ports;
+use super::preferences::Preferences;
 use super::writing::{Pending, is_folder, is_png, neither_png_nor_folder};
 use super::{Failure, opening, output, photo};
 use anyhow::anyhow;
@@ -13,7 +14,6 @@ use std::path::{Path, PathBuf};
 use ziggurat::ascent::{MapChoice, heat, photo_map};
 use ziggurat::model::picture;
 use ziggurat::runs::favourites;
-use ziggurat::runtime::Provider;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -34,14 +34,17 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
     /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    #[arg(long, default_value = "auto")]
-    provider: String,
+    /// [default: that of config.toml, or auto]
+    #[arg(long)]
+    provider: Option<String>,
     #[command(flatten)]
     ports: Ports,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
+    let home = opening::home()?;
+    let preferences = Preferences::load(&home, &["model", "provider"]);
+    let provider = preferences.provider(arguments.provider.as_deref())?;
     let method = arguments
         .method
         .parse()
@@ -59,7 +62,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let picture = photo::bounded(picture::read(image)?, &name);
     let out = Pending::new(&file_in(&arguments.out, image, &arguments.target)?)?;
     let image = name;
-    let home = opening::home()?;
+    let model = preferences.model(&home, model)?;
     let network = opening::network(&home, model, &arguments.ports)?;
     let target = opening::target(&network, &arguments.target)?;
     let layer = arguments.layer.as_deref();

@@ -1,6 +1,7 @@
 //! `ziggurat classes`: the classes of a model, or those whose name is like what is asked for.
 
 use super::ports::Ports;
+use super::preferences::Preferences;
 use super::{Failure, opening, output};
 use anyhow::anyhow;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
@@ -34,7 +35,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         (Some(only), None) if !is_model(&home, &only) => (None, Some(only)),
         given => given,
     };
-    let network = opening::network(&home, model.as_deref(), &arguments.ports)?;
+    let preferences = Preferences::load(&home, &["model"]);
+    let model = preferences.model(&home, model.as_deref())?;
+    let network = opening::network(&home, model, &arguments.ports)?;
     let classes = &network.classes;
     if network.logits().is_none() {
         let why =

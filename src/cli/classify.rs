@@ -1,6 +1,7 @@
 //! `ziggurat classify`: what a model sees in pictures.
 
 use super::ports::Ports;
+use super::preferences::Preferences;
 use super::{Failure, opening, output, photo};
 use anyhow::anyhow;
 use serde::Serialize;
@@ -8,7 +9,6 @@ use std::path::{Path, PathBuf};
 use ziggurat::ascent::probe::{Classifier, largest};
 use ziggurat::model::{Activation, Network, picture};
 use ziggurat::runs::words;
-use ziggurat::runtime::Provider;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -23,8 +23,9 @@ pub struct Arguments {
     #[arg(long, default_value_t = 5, value_name = "N")]
     top: usize,
     /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    #[arg(long, default_value = "auto")]
-    provider: String,
+    /// [default: that of config.toml, or auto]
+    #[arg(long)]
+    provider: Option<String>,
     #[command(flatten)]
     ports: Ports,
 }
@@ -47,9 +48,11 @@ struct Entry<'a> {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
-    let (model, images) = model_and_images(&arguments.model_and_images)?;
     let home = opening::home()?;
+    let preferences = Preferences::load(&home, &["model", "provider"]);
+    let provider = preferences.provider(arguments.provider.as_deref())?;
+    let (model, images) = model_and_images(&arguments.model_and_images)?;
+    let model = preferences.model(&home, model)?;
     let network = opening::network(&home, model, &arguments.ports)?;
     let device = opening::provider_for_one_shot(provider)?.device;
     let mut classifier = Classifier::open(&network, device)?;

@@ -2,17 +2,16 @@
 
 use super::graphics::Graphics;
 use super::ports::Ports;
+use super::preferences::Preferences;
 use super::{Failure, guide, log, opening};
 use anyhow::anyhow;
 use clap::builder::NonEmptyStringValueParser;
 use std::io::{IsTerminal, Write};
-use ziggurat::config::Config;
 use ziggurat::home::Home;
 use ziggurat::model::Source;
 use ziggurat::model::open::DEFAULT;
 use ziggurat::runs::worker::Told;
-use ziggurat::runtime::Provider;
-use ziggurat::terminal::{self, Blocks};
+use ziggurat::terminal;
 use ziggurat::tui::messages::Level;
 use ziggurat::tui::saved::{self, Saved};
 use ziggurat::tui::session::{self, Start};
@@ -26,9 +25,10 @@ pub struct Arguments {
     #[arg(value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
     model: Option<String>,
     /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
+    /// [default: that of config.toml, or auto]
     #[arg(long)]
     provider: Option<String>,
-    /// Protocol for pictures: auto, kitty, sixel, iterm2, blocks
+    /// Protocol for pictures: auto, kitty, sixel, iterm2, blocks [default: that of config.toml, or auto]
     #[arg(long)]
     graphics: Option<String>,
     /// Colour theme
@@ -45,7 +45,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let ports = arguments.ports.read()?;
     let home = opening::home()?;
-    let (config, problems) = Config::load(&home);
+    let (preferences, problems) = Preferences::read(&home);
+    let config = &preferences.config;
     let mut said: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let (themes, problems) = Themes::load(&home);
     said.extend(problems.iter().map(ToString::to_string));
@@ -57,19 +58,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             .map(|(key, why)| in_config(&format!("keys.{key}"), why)),
     );
 
-    let provider = arguments.provider.or(config.provider.clone());
-    let provider: Provider = provider
-        .as_deref()
-        .unwrap_or("auto")
-        .parse()
-        .map_err(Failure::usage)?;
-    let graphics: Graphics = arguments
-        .graphics
-        .or(config.graphics.clone())
-        .as_deref()
-        .unwrap_or("auto")
-        .parse()
-        .map_err(|problem: String| Failure::usage(anyhow!(problem)))?;
+    let provider = preferences.provider(arguments.provider.as_deref())?;
+    let graphics = arguments.graphics.map(|name| name.parse::<Graphics>());
+    let graphics = graphics.transpose();
+    let graphics = graphics.map_err(|problem| Failure::usage(anyhow!(problem)))?;
+    let graphics = preferences.graphics(graphics)?;
     if let Some(name) = arguments
         .theme
         .as_deref()
@@ -92,17 +85,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     log::start(&home);
     let mut terminal = terminal::probe(graphics.protocol());
-    let in_file = config.blocks.as_deref().map_or(Ok(None), Blocks::asked);
-    let in_file = in_file.map_err(|problem| problem.to_string());
-    if let Err(problem) = in_file.and_then(|blocks| terminal.use_blocks(blocks)) {
-        said.push(in_config("blocks", problem));
-    }
-    let in_environment = terminal::blocks_of_environment();
-    said.extend(
-        in_environment
-            .and_then(|blocks| terminal.use_blocks(blocks))
-            .err(),
-    );
+    said.extend(preferences.use_blocks(&mut terminal));
     let theme = match arguments.theme.or(config.theme.clone()) {
         Some(name) if themes.get(&name).is_some() => name,
         other => {
@@ -136,7 +119,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     said.extend(
         problems
             .into_iter()
-            .map(|(name, why)| in_config(&format!("presets.{name}"), why)),
+            .map(|(name, why)| in_config(&format!("presets.{name}"), why.to_string())),
     );
     app.saved = saved;
     for text in said {
@@ -146,7 +129,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         home,
         provider,
         told: Told { model: name, ports },
-        judges: config.judge,
+        judges: config.judge.clone(),
         mouse: config.mouse,
         notify: notify.unwrap_or_default(),
     };

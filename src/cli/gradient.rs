@@ -1,6 +1,7 @@
 //! `ziggurat gradient`: the gradient of a target with respect to given inputs, as numbers.
 
 use super::ports::Ports;
+use super::preferences::Preferences;
 use super::writing::Pending;
 use super::{Failure, opening};
 use anyhow::anyhow;
@@ -10,7 +11,6 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use ziggurat::ascent::{self, probe};
 use ziggurat::model::Network;
-use ziggurat::runtime::Provider;
 
 /// Most bytes of an input file.
 const MOST: u64 = 2 << 30;
@@ -29,17 +29,19 @@ pub struct Arguments {
     #[arg(long, value_name = "G.npy")]
     output: PathBuf,
     /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    #[arg(long, default_value = "auto")]
-    provider: String,
+    /// [default: that of config.toml, or auto]
+    #[arg(long)]
+    provider: Option<String>,
     #[command(flatten)]
     ports: Ports,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
+    let home = opening::home()?;
+    let preferences = Preferences::load(&home, &["provider"]);
+    let provider = preferences.provider(arguments.provider.as_deref())?;
     let pictures = read(&arguments.input)?;
     let output = Pending::new(&arguments.output)?;
-    let home = opening::home()?;
     let ports = arguments.ports.for_pictures(pictures.shape());
     let network = opening::network(&home, Some(&arguments.model), &ports)?;
     let target = opening::target(&network, &arguments.target)?;

@@ -1,6 +1,7 @@
 //! Pictures among the lines that a command prints: whether, and how.
 
 use super::output;
+use super::preferences::Preferences;
 use std::io::{IsTerminal, stdout};
 use std::str::FromStr;
 use ziggurat::terminal::{self, Protocol, Terminal, UnknownProtocol, inline};
@@ -41,7 +42,7 @@ impl Graphics {
     }
 
     /// The terminal that pictures are printed on; `None` if they are not wanted or output goes elsewhere.
-    pub fn screen(self) -> Option<Screen> {
+    pub fn screen(self, preferences: &Preferences) -> Option<Screen> {
         if !stdout().is_terminal() {
             return None;
         }
@@ -51,8 +52,7 @@ impl Graphics {
             Self::None => return None,
         };
         let mut terminal = terminal::probe(wanted);
-        let blocks = terminal::blocks_of_environment();
-        if let Err(problem) = blocks.and_then(|blocks| terminal.use_blocks(blocks)) {
+        for problem in preferences.use_blocks(&mut terminal) {
             output::remark(&problem);
         }
         Some(Screen { terminal })

@@ -3,6 +3,7 @@
 mod of_photo;
 
 use super::ports::Ports;
+use super::preferences::Preferences;
 use super::{Failure, opening, output};
 use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
@@ -32,8 +33,9 @@ pub struct Arguments {
     #[arg(long, value_name = "BY", requires = "photo", default_value = "mean")]
     rank: String,
     /// Execution provider for photos: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    #[arg(long, requires = "photo", default_value = "auto")]
-    provider: String,
+    /// [default: that of config.toml, or auto]
+    #[arg(long, requires = "photo")]
+    provider: Option<String>,
     /// Print one JSON object per layer, or per channel with --photo
     #[arg(long)]
     json: bool,
@@ -60,7 +62,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         return of_photo::run(&arguments);
     }
     let home = opening::home()?;
-    let network = opening::network(&home, arguments.model.as_deref(), &arguments.ports)?;
+    let preferences = Preferences::load(&home, &["model"]);
+    let model = preferences.model(&home, arguments.model.as_deref())?;
+    let network = opening::network(&home, model, &arguments.ports)?;
     let layers = network.layers();
     let shown = layers
         .iter()

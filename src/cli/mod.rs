@@ -15,6 +15,7 @@ mod opening;
 mod output;
 mod photo;
 mod ports;
+mod preferences;
 mod run;
 mod setup;
 mod writing;

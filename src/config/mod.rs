@@ -1,4 +1,4 @@
-//! The user's settings, `config.toml`: what the command line and the explorer do unless they are told otherwise.
+//! The user's settings, `config.toml`: the defaults of the command line and the explorer, which options override.
 //!
 //! - [`document`]: a TOML file of a user's, read leniently, with the line of everything in it; themes are read with it too
 //! - [`preset`]: what Ziggurat writes into `config.toml`

@@ -7,6 +7,7 @@
 //! - [`target`]: what a run climbs, said by people; [`transfer`]: the same in another model
 //! - [`export`]: the picture file, which carries its spec; contact sheets, animations and pages of runs
 //! - [`history`]: one folder a run, so that an identical request is answered at once
+//! - [`presets`]: named settings, built-in and of the user
 //! - [`judging`]: what other models take finished pictures for
 //! - [`description`], [`comparison`], [`words`]: what there is to say of a run, and of several side by side, for people
 //! - [`favourites`]: runs that the user saves to a folder of pictures
@@ -22,6 +23,7 @@ pub mod favourites;
 pub mod frames;
 pub mod history;
 pub mod judging;
+pub mod presets;
 pub mod queue;
 pub mod spec;
 pub mod target;

@@ -1,5 +1,6 @@
 //! `ziggurat layers --photo`: the channels that a photo activates most.
 
+use super::super::preferences::Preferences;
 use super::super::{Failure, each, opening, output, photo};
 use super::Arguments;
 use anyhow::anyhow;
@@ -8,7 +9,6 @@ use std::num::NonZeroUsize;
 use ziggurat::ascent::layer_probe::{ChannelActivation, LayerProbe, Rank};
 use ziggurat::model::{Network, picture};
 use ziggurat::runs::words;
-use ziggurat::runtime::Provider;
 use ziggurat::text::shown;
 
 /// How many channels are listed of one layer, and of each of several.
@@ -28,13 +28,15 @@ struct Line<'a> {
 
 /// Lists the strongest channels of the chosen layers for each photo.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
+    let home = opening::home()?;
+    let preferences = Preferences::load(&home, &["model", "provider"]);
+    let provider = preferences.provider(arguments.provider.as_deref())?;
     let rank: Rank = arguments
         .rank
         .parse()
         .map_err(|problem: String| Failure::usage(anyhow!(problem)))?;
-    let home = opening::home()?;
-    let network = opening::network(&home, arguments.model.as_deref(), &arguments.ports)?;
+    let model = preferences.model(&home, arguments.model.as_deref())?;
+    let network = opening::network(&home, model, &arguments.ports)?;
     let layers = chosen(&network, arguments)?;
     let names: Vec<&str> = layers.iter().map(String::as_str).collect();
     let usual = match arguments.layer {

@@ -1,6 +1,7 @@
 //! Which models judge the pictures of a run: those of the command line, or those of config.toml.
 
 use crate::cli::opening::{self, Fetching};
+use crate::cli::preferences::Preferences;
 use crate::cli::{Failure, output};
 use anyhow::anyhow;
 use ziggurat::config::Config;
@@ -13,16 +14,16 @@ const NONE: &str = "none";
 
 /// The judges that are asked for.
 #[derive(Default)]
-pub struct Asked {
+pub struct Asked<'a> {
     names: Vec<String>,
-    origin: Origin,
+    origin: Origin<'a>,
 }
 
 /// Who names the judges: config.toml, or else an option.
 #[derive(Default)]
-pub struct Origin(Option<Config>);
+pub struct Origin<'a>(Option<&'a Config>);
 
-impl Origin {
+impl Origin<'_> {
     /// Says what is wrong with a judge, and where it is named if that is a file.
     pub fn remark(&self, why: String) {
         output::remark(&match &self.0 {
@@ -36,9 +37,13 @@ impl Origin {
 ///
 /// # Errors
 /// If the command line names a model that does not exist. One of config.toml is only remarked upon.
-pub fn asked(home: &Home, given: &[String]) -> Result<Asked, Failure> {
+pub fn asked<'a>(
+    home: &Home,
+    preferences: &'a Preferences,
+    given: &[String],
+) -> Result<Asked<'a>, Failure> {
     if given.is_empty() {
-        return Ok(configured(home));
+        return Ok(configured(home, &preferences.config));
     }
     if given.iter().any(|name| name == NONE) {
         return match given.len() {
@@ -58,15 +63,7 @@ pub fn asked(home: &Home, given: &[String]) -> Result<Asked, Failure> {
     })
 }
 
-fn configured(home: &Home) -> Asked {
-    let (config, problems) = Config::load(home);
-    // What else may be wrong in the file is the explorer's to say; what has no key may have hidden the judges.
-    let ours = problems
-        .iter()
-        .filter(|problem| problem.key == "judge" || problem.line.is_none());
-    for problem in ours {
-        output::remark(&problem.to_string());
-    }
+fn configured<'a>(home: &Home, config: &'a Config) -> Asked<'a> {
     let is_known = |name: &String| match Source::resolve(home, Some(name)) {
         Ok(_) => true,
         Err(problem) => {
@@ -83,7 +80,7 @@ fn configured(home: &Home) -> Asked {
 }
 
 /// The judges, fetched if they have to be. One that cannot be downloaded is remarked upon and left out.
-pub fn fetched(home: &Home, asked: Asked) -> (Judges, Origin) {
+pub fn fetched<'a>(home: &Home, asked: Asked<'a>) -> (Judges, Origin<'a>) {
     let fetch = |name: &String| {
         let source = Source::resolve(home, Some(name))?;
         let fetching = Fetching::new();

@@ -1,6 +1,7 @@
 //! What a command line asks to be made: the runs of each model, known before anything long starts.
 
 use super::Arguments;
+use crate::cli::preferences::Preferences;
 use crate::cli::writing::{is_folder, is_png, neither_png_nor_folder, why_not};
 use crate::cli::{Failure, opening, output};
 use anyhow::anyhow;
@@ -195,10 +196,14 @@ fn repeated(network: &Network, spec: &Spec) -> Result<Target, Failure> {
 }
 
 /// The settings that the options ask for.
-pub fn settings(arguments: &Arguments, from: Option<&Spec>) -> Result<Settings, Failure> {
+pub fn settings(
+    arguments: &Arguments,
+    preferences: &Preferences,
+    from: Option<&Spec>,
+) -> Result<Settings, Failure> {
     let mut settings = match (from, &arguments.preset) {
         (Some(spec), _) => spec.settings.clone(),
-        (None, Some(preset)) => Settings::preset(preset).map_err(Failure::usage)?,
+        (None, Some(preset)) => preferences.preset(preset)?,
         (None, None) => Settings::default(),
     };
     if let Some(steps) = arguments.steps {

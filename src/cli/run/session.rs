@@ -28,7 +28,7 @@ pub struct Session<'a> {
     /// All runs of the batch in which the run that is repeated was made, if its picture hangs on that; otherwise empty.
     pub companions: Vec<Spec>,
     pub judges: Judges,
-    pub origin: Origin,
+    pub origin: Origin<'a>,
     pub delivery: Delivery<'a>,
 }
 
