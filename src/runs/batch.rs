@@ -1,6 +1,6 @@
 //! Runs that step together: from their specs to their records.
 //!
-//! For the command line and the [worker](super::worker), which differ only in whom they tell about it.
+//! The [driver](super::driver) takes its steps, for the command line and the [worker](super::worker).
 
 use super::checkpoint::Checkpoint;
 use super::history::REACHED;

@@ -3,6 +3,7 @@
 //! - [`spec`]: everything that decides a picture, in one canonical form with an id
 //! - [`queue`]: runs that are to be made, kept on disk
 //! - [`batch`]: runs that step together, from specs to records; [`checkpoint`]: one at rest, on disk
+//! - [`driver`]: what the command line and the worker do alike with a batch: look up, step, judge, retry
 //! - [`worker`]: the thread that makes the pictures, for the explorer
 //! - [`target`]: what a run climbs, said by people; [`transfer`]: the same in another model
 //! - [`export`]: the picture file, which carries its spec; contact sheets, animations and pages of runs
@@ -18,6 +19,7 @@ pub mod batch;
 pub mod checkpoint;
 pub mod comparison;
 pub mod description;
+pub mod driver;
 pub mod export;
 pub mod favourites;
 pub mod frames;

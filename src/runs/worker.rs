@@ -2,7 +2,8 @@
 //! with [`Report`]s.
 //!
 //! Nobody waits for anybody: commands go through a channel, reports through a mailbox in which a newer picture or number
-//! replaces an older one that was not read. For the explorer; the command line uses [`super::batch`] directly.
+//! replaces an older one that was not read. For the explorer; the command line
+//! uses the [driver](super::driver) without a thread.
 
 mod bench;
 mod climb;

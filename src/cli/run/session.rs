@@ -7,11 +7,12 @@ use crate::cli::{Failure, opening, output};
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
+use ziggurat::ascent::Report;
 use ziggurat::home::Home;
 use ziggurat::model::Network;
 use ziggurat::runs::batch::{Batch, Ending, provider_name};
-use ziggurat::runs::export::png;
-use ziggurat::runs::judging::{Case, Judges};
+use ziggurat::runs::driver::{self, Next, Observer, Retry, StoredRun};
+use ziggurat::runs::judging::Judges;
 use ziggurat::runs::queue::shares_steps;
 use ziggurat::runs::{Ended, Error, Record, Spec, history, words};
 use ziggurat::runtime::{Active, Stop};
@@ -43,13 +44,6 @@ pub enum Made {
     Not,
 }
 
-/// Why the steps of a batch were not taken.
-struct Failed {
-    problem: Error,
-    /// Whether nothing was computed yet.
-    at_the_first_step: bool,
-}
-
 impl Session<'_> {
     /// Answers what history holds, and computes the rest in batches of like objectives. A batch that fails does not keep the
     /// others from being made.
@@ -60,17 +54,22 @@ impl Session<'_> {
         let provider = self.provider();
         let mut open: Vec<&Spec> = Vec::new();
         for spec in specs {
-            let known = match self.arguments.again {
+            let stored = match self.arguments.again {
                 true => None,
-                false => history::find(self.home, spec, &provider),
+                false => driver::find_stored(self.home, spec, &provider),
             };
-            match known {
+            match stored {
                 None => open.push(spec),
-                Some((mut record, image)) => {
-                    let picture = png::read_picture(&image)?;
-                    if self.judge(&mut [(&mut record, &picture)]) {
+                Some(mut stored) => {
+                    let record = &mut stored.record;
+                    if self.judge(&mut [(record, &stored.picture)]) {
                         history::add_verdicts(self.home, &record.id, &record.verdicts)?;
                     }
+                    let StoredRun {
+                        record,
+                        picture,
+                        image,
+                    } = stored;
                     self.delivery.deliver(&record, &picture, image, true)?;
                 }
             }
@@ -101,10 +100,10 @@ impl Session<'_> {
             true => batch.to_vec(),
             false => self.companions.iter().collect(),
         };
-        let endings = match self.steps(network, &together) {
+        let mut was_interrupted = false;
+        let endings = match self.steps(network, &together, &mut was_interrupted) {
             Ok(Some(endings)) => endings,
             Ok(None) => return Ok(Made::Stopped),
-            Err(Failed { problem, .. }) if problem.is_stop() => return Ok(Made::Stopped),
             Err(failed) => {
                 return Ok(match self.can_go_on_otherwise(&failed, batch.len()) {
                     true => Made::Not,
@@ -124,18 +123,16 @@ impl Session<'_> {
                 Err(problem) => note(&mut failed, problem),
             }
         }
-        let is_stopped = |ending: &Ending| ending.record.ended == Ended::Stopped;
-        let mut was_stopped = finished.iter().any(is_stopped);
-        if !was_stopped {
+        if !was_interrupted {
             let runs = finished.iter_mut();
             let mut runs: Vec<_> = runs.map(|one| (&mut one.record, &one.picture)).collect();
             self.judge(&mut runs);
-            was_stopped = self.stop.is_stopped();
+            was_interrupted = self.stop.is_stopped();
         }
         for ending in finished {
             self.keep(ending)?;
         }
-        match (was_stopped, failed) {
+        match (was_interrupted, failed) {
             (true, Some(problem)) => {
                 output::remark(&problem.to_string());
                 Ok(Made::Stopped)
@@ -148,79 +145,67 @@ impl Session<'_> {
     /// Whether a batch that failed can be made by fewer runs at once or on another device; says so.
     fn can_go_on_otherwise(&mut self, failed: &Failed, runs: usize) -> bool {
         let problem = &failed.problem;
-        if let Some(fewer) = problem.fewer_that_may_fit(runs) {
-            self.most_together = fewer;
-            output::remark(&format!("{problem}; going on with {fewer} at once"));
-            return true;
+        match driver::retry(problem, runs, failed.is_first_step) {
+            Some(Retry::Fewer(fewer)) => {
+                self.most_together = fewer;
+                output::remark(&driver::fewer_notice(problem, fewer));
+                true
+            }
+            Some(Retry::Elsewhere(problem)) => match self.active.after(problem) {
+                Some(next) => {
+                    self.active = next;
+                    opening::on_the_cpu(&self.active);
+                    true
+                }
+                None => false,
+            },
+            None => false,
         }
-        let next = problem
-            .of_runtime()
-            .filter(|_| failed.at_the_first_step)
-            .and_then(|problem| self.active.after(problem));
-        let Some(next) = next else { return false };
-        self.active = next;
-        opening::on_the_cpu(&self.active);
-        true
     }
 
-    /// Takes the steps of a batch; `None` if it was stopped before the first.
+    /// Takes the steps of a batch; `None` if it was interrupted before the first.
     fn steps(
         &self,
         network: &Network,
         batch: &[&Spec],
+        was_interrupted: &mut bool,
     ) -> Result<Option<Vec<Result<Ending, Error>>>, Failed> {
         let specs: Vec<Spec> = batch.iter().copied().cloned().collect();
-        let failed = |at_the_first_step| {
-            move |problem| Failed {
-                problem,
-                at_the_first_step,
+        let mut runs = match Batch::begin(network, &specs, self.active.device, &self.stop) {
+            Ok(runs) => runs,
+            Err(problem) if problem.is_stop() => return Ok(None),
+            Err(problem) => {
+                return Err(Failed {
+                    problem,
+                    is_first_step: true,
+                });
             }
         };
-        let begun = Batch::begin(network, &specs, self.active.device, &self.stop);
-        let mut runs = begun.map_err(failed(true))?;
         let model = match self.delivery.several_models {
             true => format!("{}:", words::model(&specs[0].model)),
             false => String::new(),
         };
-        let bar = progress_bar(runs.ascent().steps(), &model, batch);
-        let ended = loop {
-            match runs.step() {
-                Ok(None) => break Ended::Finished,
-                Ok(Some(report)) => {
-                    bar.set_message(format!("score {}", words::score(mean(&report.scores))));
-                    bar.set_position(report.step as u64);
-                }
-                Err(problem) if problem.is_stop() => break Ended::Stopped,
-                Err(problem) => return Err(failed(runs.ascent().step_count() == 0)(problem)),
-            }
+        let mut progress = Progress {
+            bar: progress_bar(runs.ascent().steps(), &model, batch),
+            stop: &self.stop,
+            was_interrupted: false,
         };
-        bar.finish_and_clear();
-        self.stop.reset();
-        match ended == Ended::Stopped && runs.ascent().step_count() == 0 {
-            true => Ok(None),
-            false => runs.end(ended).map(Some).map_err(failed(false)),
-        }
+        let endings = driver::drive(&mut runs, &mut progress);
+        progress.bar.finish_and_clear();
+        *was_interrupted = progress.was_interrupted;
+        endings.map_err(|problem| Failed {
+            problem,
+            is_first_step: runs.ascent().step_count() == 0,
+        })
     }
 
     /// Lets the judges see the pictures of these runs, until the user stops it; returns whether there is anything new.
     fn judge(&mut self, runs: &mut [(&mut Record, &RgbImage)]) -> bool {
-        let count = |runs: &[(&mut Record, &RgbImage)]| -> usize {
-            runs.iter().map(|(record, _)| record.verdicts.len()).sum()
-        };
-        let before = count(runs);
-        let cases = runs.iter_mut().map(|(record, picture)| Case {
-            spec: &record.spec,
-            picture,
-            verdicts: &mut record.verdicts,
-        });
-        let mut cases: Vec<Case> = cases.collect();
         let stop = self.stop.clone();
         let mut goes_on = || !stop.is_stopped();
         let origin = &self.origin;
         let mut warn = |text: String| origin.remark(text);
-        self.judges
-            .judge(self.home, &mut cases, &mut goes_on, &mut warn);
-        count(runs) > before
+        driver::judge(self.home, &mut self.judges, runs, &mut goes_on, &mut warn)
     }
 
     fn keep(&mut self, ending: Ending) -> Result<(), Failure> {
@@ -237,6 +222,42 @@ impl Session<'_> {
 
     fn provider(&self) -> String {
         provider_name(self.active.device)
+    }
+}
+
+/// Why the steps of a batch were not taken.
+struct Failed {
+    problem: Error,
+    /// Whether nothing was computed yet.
+    is_first_step: bool,
+}
+
+/// Shows the steps of a batch as a progress bar. The first interrupt ends the runs where they are, the second leaves them.
+struct Progress<'a> {
+    bar: ProgressBar,
+    stop: &'a Stop,
+    was_interrupted: bool,
+}
+
+impl Observer for Progress<'_> {
+    fn before_step(&mut self, batch: &Batch) -> Result<Next, Error> {
+        if !self.stop.is_stopped() {
+            return Ok(Next::Step);
+        }
+        // The device is needed once more, for the pictures.
+        self.stop.reset();
+        let is_second = std::mem::replace(&mut self.was_interrupted, true);
+        match is_second || batch.ascent().step_count() == 0 {
+            true => Ok(Next::Leave),
+            false => Ok(Next::End),
+        }
+    }
+
+    fn after_step(&mut self, _: &Batch, report: &Report) -> Result<(), Error> {
+        let score = words::score(mean(&report.scores));
+        self.bar.set_message(format!("score {score}"));
+        self.bar.set_position(report.step as u64);
+        Ok(())
     }
 }
 

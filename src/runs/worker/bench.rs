@@ -9,10 +9,10 @@ use super::{Command, Report, Watched};
 use crate::ascent::Overlay;
 use crate::home::Home;
 use crate::panics;
-use crate::runs::export::png;
+use crate::runs::checkpoint;
+use crate::runs::driver::{self, StoredRun};
 use crate::runs::judging::Judges;
 use crate::runs::queue::{Job, JobId};
-use crate::runs::{checkpoint, history};
 use crate::runtime::{Device, Provider, Stop};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -193,11 +193,14 @@ impl Bench {
         let Some(device) = self.device else { return };
         let provider = crate::runs::batch::provider_name(device);
         for job in jobs {
-            let known = || {
-                let (record, image) = history::find(&self.home, &job.spec, &provider)?;
-                Some((record, png::read_picture(&image).ok()?))
-            };
-            if let Some((mut record, picture)) = self.is_wanted(job.id).then(known).flatten() {
+            let is_wanted = self.is_wanted(job.id);
+            let stored = || driver::find_stored(&self.home, &job.spec, &provider);
+            if let Some(stored) = is_wanted.then(stored).flatten() {
+                let StoredRun {
+                    mut record,
+                    picture,
+                    ..
+                } = stored;
                 self.judge_again(&mut record, &picture);
                 self.current.retain(|id| *id != job.id);
                 self.mailbox.post(Report::Finished {

@@ -6,10 +6,11 @@ use super::opinion::Opinion;
 use super::progress::{Progress, Speed};
 use super::{Report, Started, Watched};
 use crate::ascent::{self, Overlay};
-use crate::runs::batch::Batch;
+use crate::runs::batch::{Batch, Ending};
 use crate::runs::checkpoint::{self, Keeper};
+use crate::runs::driver::{self, Next, Observer, Retry};
 use crate::runs::queue::{Job, JobId};
-use crate::runs::{Ended, Error, Spec};
+use crate::runs::{Error, Spec};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,22 +23,28 @@ const SNAPSHOT_SHARE: u32 = 50;
 /// The jobs of a batch: which of its runs each one is. A batch from a checkpoint may hold runs that no job wants.
 struct Members(Vec<(JobId, usize)>);
 
-/// How a batch's steps ended.
-enum Steps {
-    Taken,
-    /// Nobody wants the rest.
-    Unwanted,
-}
-
 /// Whether finished runs are in history.
 enum Kept {
     All,
     NotAll,
 }
 
-/// When the next snapshot is due.
-struct Snapshots {
-    due: Instant,
+/// The classes that rank first and their probabilities, one list per job.
+type TopClasses = Vec<Vec<(usize, f32)>>;
+
+/// What the worker does between the steps of a batch: it obeys commands, sends pictures and progress, and writes checkpoints.
+struct Steps<'a> {
+    bench: &'a mut Bench,
+    members: &'a Members,
+    keeper: Keeper,
+    opinion: Opinion<'a>,
+    speed: Speed,
+    /// When the next snapshot is due.
+    snapshot_due: Instant,
+    /// When the step under way began.
+    step_began: Instant,
+    /// Whether a problem with checkpoints was reported.
+    was_warned: bool,
 }
 
 impl Bench {
@@ -58,10 +65,17 @@ impl Bench {
         let members = Members::new(batch.specs(), jobs);
         self.mailbox
             .post(Report::Started(started(&batch, &members, resumed_at)));
-        let mut keeper = Keeper::new(&self.home, resumed_at > 0);
-        let made = match self.steps(loaded, &mut batch, &members, &mut keeper) {
-            Ok(Steps::Taken) => self.finish(&mut batch, &members),
-            Ok(Steps::Unwanted) => Ok(Kept::All),
+        let mut steps = Steps::new(
+            self,
+            loaded,
+            &members,
+            Keeper::new(&self.home, resumed_at > 0),
+        );
+        let driven = driver::drive(&mut batch, &mut steps);
+        let mut keeper = steps.keeper;
+        let made = match driven {
+            Ok(Some(endings)) => Ok(self.finish(endings, &members)),
+            Ok(None) => Ok(Kept::All),
             Err(problem) => {
                 let is_first = batch.ascent().step_count() == resumed_at;
                 if self.goes_on_otherwise(loaded, &problem, jobs, is_first) {
@@ -92,19 +106,23 @@ impl Bench {
         is_first_step: bool,
     ) -> bool {
         let wanted = self.wanted(jobs);
-        if let Some(fewer) = problem.fewer_that_may_fit(jobs.len()) {
-            let text = format!("{problem}; going on with {fewer} at once");
-            self.mailbox.post(Report::Remark(text));
-            self.make_next(wanted, fewer);
-            return true;
+        match driver::retry(problem, jobs.len(), is_first_step) {
+            Some(Retry::Fewer(fewer)) => {
+                let text = driver::fewer_notice(problem, fewer);
+                self.mailbox.post(Report::Remark(text));
+                self.make_next(wanted, fewer);
+                true
+            }
+            Some(Retry::Elsewhere(problem)) => match loaded.go_on_after(problem) {
+                Some(why) => {
+                    self.moved(loaded.device(), &why);
+                    self.make_next(wanted, jobs.len());
+                    true
+                }
+                None => false,
+            },
+            None => false,
         }
-        let problem = problem.of_runtime().filter(|_| is_first_step);
-        let Some(why) = problem.and_then(|problem| loaded.go_on_after(problem)) else {
-            return false;
-        };
-        self.moved(loaded.device(), &why);
-        self.make_next(wanted, jobs.len());
-        true
     }
 
     /// Those of the jobs that are still wanted.
@@ -160,143 +178,8 @@ impl Bench {
         Ok(None)
     }
 
-    /// Takes all steps, as long as somebody wants them.
-    fn steps(
-        &mut self,
-        loaded: &Loaded,
-        batch: &mut Batch,
-        members: &Members,
-        keeper: &mut Keeper,
-    ) -> Result<Steps, Error> {
-        let mut opinion = Opinion::new(&loaded.network, loaded.device());
-        let mut speed = Speed::default();
-        let mut snapshots = Snapshots {
-            due: Instant::now(),
-        };
-        let mut was_warned = false;
-        loop {
-            self.obey_all();
-            if self.is_watch_new {
-                snapshots.due = Instant::now();
-                self.snapshot(batch, members, &mut snapshots)?;
-            }
-            if self.is_paused && !self.is_useless() {
-                self.rest(batch, members, keeper, &mut snapshots)?;
-            }
-            if self.is_useless() {
-                return Ok(Steps::Unwanted);
-            }
-            let start = Instant::now();
-            let report = match batch.step() {
-                Ok(Some(report)) => report,
-                Ok(None) => return Ok(Steps::Taken),
-                Err(problem) if problem.is_stop() => continue,
-                Err(problem) => return Err(problem),
-            };
-            self.snapshot(batch, members, &mut snapshots)?;
-            let kept = keeper.tick(batch);
-            let steps = batch.ascent().steps();
-            let pace = speed.step(start.elapsed());
-            let wanted = members.wanted(self);
-            let mut progress = progress(&report, steps, pace, &wanted);
-            let watched = match self.watch {
-                Some((Watched::One(job), _)) => members.run_of(job),
-                Some((Watched::All, _)) | None => None,
-            };
-            if report.classes.is_none()
-                && let Some((run, top)) = watched.and_then(|run| opinion.of(batch, run))
-            {
-                let of = |(_, member): &(JobId, usize)| match *member == run {
-                    true => top.to_vec(),
-                    false => Vec::new(),
-                };
-                progress.top = wanted.iter().map(of).collect();
-            }
-            self.mailbox.post(Report::Stepped(progress));
-            if let Err(problem) = kept
-                && !std::mem::replace(&mut was_warned, true)
-            {
-                let text = format!("{problem}: should this process be killed, the run starts anew");
-                self.mailbox.post(Report::Remark(text));
-            }
-        }
-    }
-
-    /// Pauses until resumed. A changed overlay is shown meanwhile.
-    fn rest(
-        &mut self,
-        batch: &Batch,
-        members: &Members,
-        keeper: &mut Keeper,
-        snapshots: &mut Snapshots,
-    ) -> Result<(), Error> {
-        if let Err(problem) = keeper.write_now(batch) {
-            tracing::warn!(%problem, "no checkpoint could be written at the pause");
-        }
-        while self.is_paused && !self.is_useless() {
-            self.wait();
-            if self.is_watch_new {
-                snapshots.due = Instant::now();
-                self.snapshot(batch, members, snapshots)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends a picture of each watched job, if it is time.
-    fn snapshot(
-        &mut self,
-        batch: &Batch,
-        members: &Members,
-        snapshots: &mut Snapshots,
-    ) -> Result<(), Error> {
-        let start = Instant::now();
-        let Some((watched, wanted)) = self.watch.filter(|_| start >= snapshots.due) else {
-            return Ok(());
-        };
-        let mut runs = members.wanted(self);
-        if let Watched::One(job) = watched {
-            runs.retain(|(id, _)| *id == job);
-        }
-        if runs.is_empty() {
-            return Ok(());
-        }
-        self.is_watch_new = false;
-        let ascent = batch.ascent();
-        for (job, run) in runs {
-            let (overlay, picture) = match ascent.view(run, wanted)? {
-                Some(picture) => (wanted, Some(picture)),
-                None => (Overlay::Plain, ascent.view(run, Overlay::Plain)?),
-            };
-            if let Some(picture) = picture {
-                self.mailbox.post(Report::Snapshot {
-                    job,
-                    step: ascent.step_count(),
-                    overlay,
-                    picture: Arc::new(picture),
-                });
-            }
-        }
-        let pause = SNAPSHOT_PAUSE.max(start.elapsed() * SNAPSHOT_SHARE);
-        snapshots.due = start + pause;
-        Ok(())
-    }
-
-    /// Judges the finished pictures, keeps them and tells of them.
-    fn finish(&mut self, batch: &mut Batch, members: &Members) -> Result<Kept, String> {
-        let endings = loop {
-            match batch.end(Ended::Finished) {
-                Ok(endings) => break endings,
-                Err(problem) if problem.is_stop() => {
-                    self.obey_all();
-                    if self.is_useless() {
-                        return Ok(Kept::All);
-                    }
-                }
-                Err(problem) => return Err(problem.to_string()),
-            }
-        };
-        let mut endings = endings;
+    /// Judges the finished pictures, stores them and posts them.
+    fn finish(&mut self, mut endings: Vec<Result<Ending, Error>>, members: &Members) -> Kept {
         let runs = endings.iter_mut().flatten();
         let mut runs: Vec<_> = runs.map(|one| (&mut one.record, &one.picture)).collect();
         self.judge(&mut runs);
@@ -322,7 +205,130 @@ impl Bench {
                 }
             });
         }
-        Ok(result)
+        result
+    }
+}
+
+impl<'a> Steps<'a> {
+    fn new(bench: &'a mut Bench, loaded: &'a Loaded, members: &'a Members, keeper: Keeper) -> Self {
+        let now = Instant::now();
+        Self {
+            bench,
+            members,
+            keeper,
+            opinion: Opinion::new(&loaded.network, loaded.device()),
+            speed: Speed::default(),
+            snapshot_due: now,
+            step_began: now,
+            was_warned: false,
+        }
+    }
+
+    /// Pauses until resumed. A changed overlay is shown meanwhile.
+    fn rest(&mut self, batch: &Batch) -> Result<(), Error> {
+        if let Err(problem) = self.keeper.write_now(batch) {
+            tracing::warn!(%problem, "no checkpoint could be written at the pause");
+        }
+        while self.bench.is_paused && !self.bench.is_useless() {
+            self.bench.wait();
+            self.show_new_overlay(batch)?;
+        }
+        Ok(())
+    }
+
+    /// Sends pictures at once if the watched jobs or their overlay have changed.
+    fn show_new_overlay(&mut self, batch: &Batch) -> Result<(), Error> {
+        if !self.bench.is_watch_new {
+            return Ok(());
+        }
+        self.snapshot_due = Instant::now();
+        self.snapshot(batch)
+    }
+
+    /// Sends a picture of each watched job, if it is time.
+    fn snapshot(&mut self, batch: &Batch) -> Result<(), Error> {
+        let start = Instant::now();
+        let watch = self.bench.watch;
+        let Some((watched, wanted)) = watch.filter(|_| start >= self.snapshot_due) else {
+            return Ok(());
+        };
+        let mut runs = self.members.wanted(self.bench);
+        if let Watched::One(job) = watched {
+            runs.retain(|(id, _)| *id == job);
+        }
+        if runs.is_empty() {
+            return Ok(());
+        }
+        self.bench.is_watch_new = false;
+        let ascent = batch.ascent();
+        for (job, run) in runs {
+            let (overlay, picture) = match ascent.view(run, wanted)? {
+                Some(picture) => (wanted, Some(picture)),
+                None => (Overlay::Plain, ascent.view(run, Overlay::Plain)?),
+            };
+            if let Some(picture) = picture {
+                self.bench.mailbox.post(Report::Snapshot {
+                    job,
+                    step: ascent.step_count(),
+                    overlay,
+                    picture: Arc::new(picture),
+                });
+            }
+        }
+        let pause = SNAPSHOT_PAUSE.max(start.elapsed() * SNAPSHOT_SHARE);
+        self.snapshot_due = start + pause;
+        Ok(())
+    }
+
+    /// The classes of the watched job's picture, where the objective itself is no class: one list per job.
+    fn top_of_watched(&mut self, batch: &Batch, jobs: &[(JobId, usize)]) -> Option<TopClasses> {
+        let Some((Watched::One(job), _)) = self.bench.watch else {
+            return None;
+        };
+        let run = self.members.run_of(job)?;
+        let (run, top) = self.opinion.of(batch, run)?;
+        let of = |(_, member): &(JobId, usize)| match *member == run {
+            true => top.to_vec(),
+            false => Vec::new(),
+        };
+        Some(jobs.iter().map(of).collect())
+    }
+}
+
+impl Observer for Steps<'_> {
+    fn before_step(&mut self, batch: &Batch) -> Result<Next, Error> {
+        self.bench.obey_all();
+        self.show_new_overlay(batch)?;
+        if self.bench.is_paused && !self.bench.is_useless() {
+            self.rest(batch)?;
+        }
+        self.step_began = Instant::now();
+        Ok(match self.bench.is_useless() {
+            true => Next::Leave,
+            false => Next::Step,
+        })
+    }
+
+    fn after_step(&mut self, batch: &Batch, report: &ascent::Report) -> Result<(), Error> {
+        self.snapshot(batch)?;
+        let kept = self.keeper.tick(batch);
+        let steps = batch.ascent().steps();
+        let pace = self.speed.step(self.step_began.elapsed());
+        let wanted = self.members.wanted(self.bench);
+        let mut progress = progress(report, steps, pace, &wanted);
+        if report.classes.is_none()
+            && let Some(top) = self.top_of_watched(batch, &wanted)
+        {
+            progress.top = top;
+        }
+        self.bench.mailbox.post(Report::Stepped(progress));
+        if let Err(problem) = kept
+            && !std::mem::replace(&mut self.was_warned, true)
+        {
+            let text = format!("{problem}: should this process be killed, the run starts anew");
+            self.bench.mailbox.post(Report::Remark(text));
+        }
+        Ok(())
     }
 }
 
