@@ -7,7 +7,7 @@ use std::path::Path;
 use ziggurat::onnx::proto::{Dim, TensorProto};
 use ziggurat::onnx::shapes::{fixed, untyped};
 use ziggurat::onnx::{Builder, Elem, file};
-use ziggurat::runs::export;
+use ziggurat::runs::picture_file;
 
 /// A home of the test's own, which shares library and models with all other tests of the checkout.
 struct Desk {
@@ -107,13 +107,13 @@ fn a_run_is_kept_answers_again_and_repeats_from_its_picture() {
     assert_eq!(fs::read(&copy).unwrap(), bytes);
 
     // A picture of an earlier method says so, and which of its settings no longer exist.
-    let mut spec = serde_json::to_value(export::read_spec(Path::new(&out)).unwrap()).unwrap();
+    let mut spec = serde_json::to_value(picture_file::read_spec(Path::new(&out)).unwrap()).unwrap();
     spec["method"] = 3.into();
     spec["settings"] = serde_json::json!({"boost": 1.8, "jitter": 16.0, "steps": 6.0});
     let spec = serde_json::from_value(spec).unwrap();
     let picture = image::open(&out).unwrap().to_rgb8();
     let old = desk.path("old.png");
-    fs::write(&old, export::png(&picture, &spec)).unwrap();
+    fs::write(&old, picture_file::encode(&picture, &spec)).unwrap();
     let repeat = [
         "run",
         "--from",
@@ -522,7 +522,7 @@ fn every_target_is_made_for_each_model_in_turn() {
     assert_eq!(names.iter().filter(|is_named| **is_named).count(), 1);
     // The class has the index that its own model gives it.
     let spec =
-        |line: &Value| export::read_spec(Path::new(line["image"].as_str().unwrap())).unwrap();
+        |line: &Value| picture_file::read_spec(Path::new(line["image"].as_str().unwrap())).unwrap();
     assert_eq!(
         (spec(&lines[0]).unit.index, spec(&lines[2]).unit.index),
         (0, 2)

@@ -1,7 +1,5 @@
 //! Pictures among the lines that a command prints: whether, and how.
 
-use super::output;
-use super::preferences::Preferences;
 use std::io::{IsTerminal, stdout};
 use std::str::FromStr;
 use ziggurat::terminal::{self, Protocol, Terminal, UnknownProtocol, inline};
@@ -42,7 +40,7 @@ impl Graphics {
     }
 
     /// The terminal that pictures are printed on; `None` if they are not wanted or output goes elsewhere.
-    pub fn screen(self, preferences: &Preferences) -> Option<Screen> {
+    pub fn screen(self) -> Option<Screen> {
         if !stdout().is_terminal() {
             return None;
         }
@@ -51,17 +49,14 @@ impl Graphics {
             Self::Only(protocol) => Some(protocol),
             Self::None => return None,
         };
-        let mut terminal = terminal::probe(wanted);
-        for problem in preferences.use_blocks(&mut terminal) {
-            output::remark(&problem);
-        }
+        let terminal = terminal::probe(wanted);
         Some(Screen { terminal })
     }
 }
 
 /// A terminal that prints pictures.
 pub struct Screen {
-    terminal: Terminal,
+    pub terminal: Terminal,
 }
 
 impl Screen {

@@ -1,6 +1,6 @@
 //! What the user prefers: an option of the command line, else `config.toml`, else the default.
 
-use super::graphics::Graphics;
+use super::graphics::{Graphics, Screen};
 use super::{Failure, output};
 use anyhow::anyhow;
 use ziggurat::ascent::Settings;
@@ -99,6 +99,15 @@ impl Preferences {
             return Err(self.problem(&format!("presets.{name}"), &problem));
         }
         presets.settings(name).map_err(Failure::usage)
+    }
+
+    /// The terminal that finished pictures are printed on; `None` if they are not wanted or output goes elsewhere.
+    pub fn screen(&self, graphics: Graphics) -> Option<Screen> {
+        let mut screen = graphics.screen()?;
+        for problem in self.use_blocks(&mut screen.terminal) {
+            output::remark(&problem);
+        }
+        Some(screen)
     }
 
     /// Lets a terminal draw blocks with the characters that `config.toml` or the environment name; returns what is wrong

@@ -101,7 +101,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     // Asked now, not when the picture is finished: the user may type ahead until then.
     let screen = match arguments.json {
         true => None,
-        false => graphics.screen(&preferences),
+        false => preferences.screen(graphics),
     };
 
     let planner = Planner {

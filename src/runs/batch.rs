@@ -3,6 +3,7 @@
 //! The [driver](super::driver) takes its steps, for the command line and the [worker](super::worker).
 
 use super::checkpoint::Checkpoint;
+use super::frames::{FRAME_SIDE, MAX_FRAMES};
 use super::history::REACHED;
 use super::{Ended, Error, Record, Spec, history, words};
 use crate::ascent::{self, Ascent, Report, Run};
@@ -12,12 +13,6 @@ use crate::runtime::{Device, Library, Provider, Stop};
 use image::RgbImage;
 use std::path::PathBuf;
 use std::time::Instant;
-
-/// Most frames of a run's animation.
-pub const MOST_FRAMES: usize = 48;
-
-/// Longest side of a frame, in pixels.
-pub const FRAME_SIDE: u32 = 160;
 
 /// Runs under way.
 pub struct Batch<'a> {
@@ -38,7 +33,7 @@ pub struct Batch<'a> {
 pub struct Ending {
     pub record: Record,
     pub picture: RgbImage,
-    /// At most [`MOST_FRAMES`] small pictures of one size, evenly spread over the steps.
+    /// At most [`MAX_FRAMES`] small pictures of one size, evenly spread over the steps.
     pub frames: Vec<RgbImage>,
 }
 
@@ -262,7 +257,7 @@ fn runs(specs: &[Spec]) -> Result<Vec<Run>, Error> {
 
 /// Whether the picture after `step` of `steps` is a frame: the last one is, and the others are evenly spread before it.
 fn is_framed(step: usize, steps: usize) -> bool {
-    let frames = |step: usize| step * MOST_FRAMES.min(steps) / steps.max(1);
+    let frames = |step: usize| step * MAX_FRAMES.min(steps) / steps.max(1);
     frames(step) > frames(step.saturating_sub(1))
 }
 
@@ -278,7 +273,7 @@ mod tests {
     fn frames_are_evenly_spread_and_end_with_the_last_step() {
         for steps in [1, 7, 48, 49, 192, 100_000] {
             let framed: Vec<usize> = (1..=steps).filter(|&step| is_framed(step, steps)).collect();
-            assert_eq!(framed.len(), steps.min(MOST_FRAMES));
+            assert_eq!(framed.len(), steps.min(MAX_FRAMES));
             assert_eq!(framed.last(), Some(&steps));
             let gaps: Vec<usize> = framed.windows(2).map(|pair| pair[1] - pair[0]).collect();
             let (least, most) = (gaps.iter().min(), gaps.iter().max());

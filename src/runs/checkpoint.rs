@@ -4,11 +4,8 @@
 //! A file that is cut off, damaged or of another version is as good as none.
 
 mod format;
-mod keeper;
 
-pub use keeper::Keeper;
-
-use super::{Error, Spec, export};
+use super::{Error, Spec, write_file};
 use crate::ascent::Saved;
 use crate::home::Home;
 use image::RgbImage;
@@ -49,7 +46,7 @@ pub fn write(home: &Home, checkpoint: &Checkpoint) -> Result<(), Error> {
     fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
     let bytes = format::encode(checkpoint);
     let path = path(home, &checkpoint.specs, &checkpoint.provider);
-    export::write(&path, &bytes)
+    write_file(&path, &bytes)
 }
 
 /// The checkpoint of a batch that makes all of `specs` on `provider`. It may make others as well, whose runs were

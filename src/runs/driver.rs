@@ -6,9 +6,8 @@
 //! writes checkpoints. Which runs go into one batch is theirs, too: a queue keeps its order, a command line does not.
 
 use super::batch::{Batch, Ending};
-use super::export::png;
 use super::judging::{Case, Judges};
-use super::{Ended, Error, Record, Spec, history};
+use super::{Ended, Error, Record, Spec, history, picture_file};
 use crate::ascent;
 use crate::home::Home;
 use crate::runtime;
@@ -110,7 +109,7 @@ pub struct StoredRun {
 /// The finished run of a spec on a provider, if the history has it and its picture can be read.
 pub fn find_stored(home: &Home, spec: &Spec, provider: &str) -> Option<StoredRun> {
     let (record, image) = history::find(home, spec, provider)?;
-    match png::read_picture(&image) {
+    match picture_file::read_picture(&image) {
         Ok(picture) => Some(StoredRun {
             record,
             picture,

@@ -11,14 +11,20 @@ use std::path::Path;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
+/// Maximum number of frames of a run's animation.
+pub const MAX_FRAMES: usize = 48;
+
+/// Longest side of a frame, in pixels.
+pub const FRAME_SIDE: u32 = 160;
+
 /// Quality of the JPEG pictures, 1 to 100: no block is seen at it.
 const QUALITY: u8 = 88;
 
-/// Largest file that is read: its frames, the bytes of one and of all, and the pixels of one. Far beyond what a run keeps.
-const MOST_FRAMES: usize = 512;
-const MOST_BYTES: u64 = 64 << 20;
-const MOST_FRAME_BYTES: u64 = 1 << 20;
-const MOST_PIXELS: u64 = 1 << 20;
+/// Limits of a file that is read: frames, bytes in total and per frame, pixels per frame. Far more than a run stores.
+const MAX_READ_FRAMES: usize = 512;
+const MAX_BYTES: u64 = 64 << 20;
+const MAX_FRAME_BYTES: u64 = 1 << 20;
+const MAX_PIXELS: u64 = 1 << 20;
 
 /// The file of some frames.
 ///
@@ -58,7 +64,7 @@ pub fn read(path: &Path) -> Result<Vec<RgbImage>, Error> {
     };
     let file = crate::files::open(path).map_err(Error::file(path))?;
     let mut bytes = Vec::new();
-    file.take(MOST_BYTES)
+    file.take(MAX_BYTES)
         .read_to_end(&mut bytes)
         .map_err(Error::file(path))?;
     unpack(&bytes).map_err(damaged)
@@ -66,8 +72,8 @@ pub fn read(path: &Path) -> Result<Vec<RgbImage>, Error> {
 
 fn unpack(bytes: &[u8]) -> Result<Vec<RgbImage>, String> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|problem| problem.to_string())?;
-    if archive.len() > MOST_FRAMES {
-        return Err(format!("it has more than {MOST_FRAMES} frames"));
+    if archive.len() > MAX_READ_FRAMES {
+        return Err(format!("it has more than {MAX_READ_FRAMES} frames"));
     }
     let mut frames: Vec<RgbImage> = Vec::with_capacity(archive.len());
     for index in 0..archive.len() {
@@ -75,7 +81,7 @@ fn unpack(bytes: &[u8]) -> Result<Vec<RgbImage>, String> {
             .by_index(index)
             .map_err(|problem| problem.to_string())?;
         let mut bytes = Vec::new();
-        file.take(MOST_FRAME_BYTES)
+        file.take(MAX_FRAME_BYTES)
             .read_to_end(&mut bytes)
             .map_err(|problem| problem.to_string())?;
         let frame = decode(&bytes)?;
@@ -93,7 +99,7 @@ fn unpack(bytes: &[u8]) -> Result<Vec<RgbImage>, String> {
 fn decode(bytes: &[u8]) -> Result<RgbImage, String> {
     let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|problem| problem.to_string())?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(format!(
             "{width}×{height} is larger than any frame of Ziggurat's"
         ));

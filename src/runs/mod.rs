@@ -6,7 +6,8 @@
 //! - [`driver`]: what the command line and the worker do alike with a batch: look up, step, judge, retry
 //! - [`worker`]: the thread that makes the pictures, for the explorer
 //! - [`target`]: what a run climbs, said by people; [`transfer`]: the same in another model
-//! - [`export`]: the picture file, which carries its spec; contact sheets, animations and pages of runs
+//! - [`picture_file`]: a PNG file that carries its spec
+//! - [`export`]: contact sheets, animations and HTML pages of runs
 //! - [`history`]: one folder a run, so that an identical request is answered at once
 //! - [`presets`]: named settings, built-in and of the user
 //! - [`judging`]: what other models take finished pictures for
@@ -25,6 +26,7 @@ pub mod favourites;
 pub mod frames;
 pub mod history;
 pub mod judging;
+pub mod picture_file;
 pub mod presets;
 pub mod queue;
 pub mod spec;
@@ -39,7 +41,7 @@ pub use target::Target;
 
 use crate::text::printable;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What can go wrong in this room.
 #[derive(Debug, thiserror::Error)]
@@ -120,13 +122,21 @@ impl Error {
         matches!(self, Self::Ascent(problem) if problem.is_stop())
     }
 
-    fn file(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
+    fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_path_buf();
         |source| match source.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full(path),
             _ => Self::File { path, source },
         }
     }
+}
+
+/// Writes a file atomically: it appears complete or not at all.
+///
+/// # Errors
+/// [`Error::File`], [`Error::Full`].
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    crate::files::write(path, bytes).map_err(Error::file(path))
 }
 
 #[cfg(test)]

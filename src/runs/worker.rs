@@ -5,6 +5,7 @@
 //! replaces an older one that was not read. For the explorer; the command line
 //! uses the [driver](super::driver) without a thread.
 
+mod autosave;
 mod bench;
 mod climb;
 mod looking;
@@ -12,6 +13,7 @@ mod mailbox;
 mod opening;
 mod opinion;
 pub mod photo;
+mod photo_probe;
 mod progress;
 mod transfers;
 mod verdicts;

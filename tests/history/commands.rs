@@ -5,7 +5,7 @@ use image::AnimationDecoder;
 use std::fs;
 use std::path::Path;
 use ziggurat::ascent::Kind;
-use ziggurat::runs::{export, history};
+use ziggurat::runs::{history, picture_file};
 
 #[test]
 fn an_empty_history_says_how_to_fill_it() {
@@ -208,7 +208,7 @@ fn one_run_exports_as_its_picture_and_several_as_a_sheet_or_a_page() {
         desk.path("page.html"),
     );
     desk.output(&["export", &ids[0], "--out", &one]);
-    assert_eq!(export::read_spec(Path::new(&one)).unwrap().seed, 0);
+    assert_eq!(picture_file::read_spec(Path::new(&one)).unwrap().seed, 0);
     desk.output(&["export", &ids[0], &ids[1], &ids[2], "--out", &sheet]);
     let sheet = image::open(&sheet).unwrap();
     assert!(sheet.width() > 3 * 224 && sheet.height() > 224);

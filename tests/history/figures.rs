@@ -5,7 +5,7 @@ use super::{Desk, picture, record};
 use std::fs;
 use std::time::{Duration, Instant};
 use ziggurat::runs::history;
-use ziggurat::runs::{Ended, export};
+use ziggurat::runs::{Ended, picture_file};
 
 const RUNS: u64 = 10_000;
 
@@ -16,7 +16,7 @@ const BOUND: Duration = Duration::from_secs(10);
 fn ten_thousand_runs_are_listed_in_a_moment() {
     let desk = Desk::new();
     let folder = desk.home.history();
-    let image = export::png(&picture(1), &record("goose", 1).spec);
+    let image = picture_file::encode(&picture(1), &record("goose", 1).spec);
     for seed in 0..RUNS {
         // Written directly: `save` waits for the disk each time.
         let run = record(&format!("goose {seed}"), seed);

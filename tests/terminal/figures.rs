@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ziggurat::ascent::{Kind as Quantity, Objective, Settings, Unit};
 use ziggurat::onnx::shapes::{fixed, untyped};
 use ziggurat::onnx::{Builder, Elem, file};
-use ziggurat::runs::{Ended, Record, Spec, export};
+use ziggurat::runs::{Ended, Record, Spec, picture_file};
 
 /// Rows of the longest list.
 const ROWS: usize = 100_000;
@@ -193,7 +193,7 @@ fn fill_history(desk: &Desk) {
         fs::create_dir_all(&folder).unwrap();
         fs::write(
             folder.join("image.png"),
-            export::png(&picture, &record.spec),
+            picture_file::encode(&picture, &record.spec),
         )
         .unwrap();
         fs::write(

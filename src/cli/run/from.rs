@@ -6,7 +6,7 @@ use std::path::Path;
 use ziggurat::home::Home;
 use ziggurat::runs::batch::provider_name;
 use ziggurat::runs::queue::{MOST_TOGETHER, shares_steps};
-use ziggurat::runs::{self, Record, Spec, export, history};
+use ziggurat::runs::{self, Record, Spec, history, picture_file};
 use ziggurat::runtime::Device;
 
 /// The run that is repeated.
@@ -29,7 +29,7 @@ impl From {
             )));
         }
         let Some(prefix) = text else {
-            let spec = export::read_spec(from)?;
+            let spec = picture_file::read_spec(from)?;
             let record = history::read(home, &spec.id());
             return Ok(Self {
                 record: record.ok(),

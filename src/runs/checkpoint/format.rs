@@ -3,7 +3,7 @@
 use super::Checkpoint;
 use crate::ascent::{At, Saved};
 use crate::runs::Spec;
-use crate::runs::batch::MOST_FRAMES;
+use crate::runs::frames::MAX_FRAMES;
 use crate::runs::queue::MOST_TOGETHER;
 use image::RgbImage;
 use ndarray::Array4;
@@ -120,7 +120,7 @@ pub fn read_start(file: &mut File) -> Result<Start, String> {
     let fits = counts.iter().all(|&count| count == runs)
         && (1..=MOST_TOGETHER).contains(&runs)
         && header.companions.len() <= MOST_TOGETHER
-        && header.frames.0 <= MOST_FRAMES;
+        && header.frames.0 <= MAX_FRAMES;
     match fits {
         true => Ok(Start { header, text }),
         false => Err("its numbers of runs do not agree".into()),

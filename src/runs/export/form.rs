@@ -1,7 +1,7 @@
 //! What runs can be exported as: the ending of the file's name says it, for the command line and the explorer alike.
 
-use super::super::{Error, frames, history};
-use super::{Exhibit, animation, page, read_picture, sheet};
+use super::super::{Error, frames, history, picture_file};
+use super::{Exhibit, animation, page, sheet};
 use crate::home::Home;
 use image::RgbImage;
 use std::path::Path;
@@ -87,7 +87,7 @@ fn exhibits(home: &Home, ids: &[String], most: usize) -> Result<Vec<Exhibit>, Er
     let exhibit = |id: &String| {
         Ok(Exhibit {
             record: history::read(home, id)?,
-            picture: read_picture(&history::image_path(home, id)?)?,
+            picture: picture_file::read_picture(&history::image_path(home, id)?)?,
         })
     };
     ids.iter().map(exhibit).collect()

@@ -2,7 +2,7 @@
 //! so it can be mailed, opened from a disk, or kept for years.
 
 use super::super::description;
-use super::super::{Error, Record, words};
+use super::super::{Error, Record, picture_file, words};
 use super::Exhibit;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -88,7 +88,7 @@ fn summary(runs: &[Exhibit]) -> String {
 fn article(run: &Exhibit) -> String {
     let record = &run.record;
     let (width, height) = run.picture.dimensions();
-    let picture = STANDARD.encode(super::png(&run.picture, &record.spec));
+    let picture = STANDARD.encode(picture_file::encode(&run.picture, &record.spec));
     let target = escaped(&crate::text::shown(&record.spec.target));
     let score = words::score(record.score);
     let probability = record.probability.map(words::percent).unwrap_or_default();
@@ -198,8 +198,8 @@ mod tests {
             let end = text.find('"').unwrap();
             let path = folder.path().join("saved.png");
             std::fs::write(&path, STANDARD.decode(&text[..end]).unwrap()).unwrap();
-            assert_eq!(super::super::read_spec(&path).unwrap(), run.record.spec);
-            assert_eq!(super::super::read_picture(&path).unwrap(), run.picture);
+            assert_eq!(picture_file::read_spec(&path).unwrap(), run.record.spec);
+            assert_eq!(picture_file::read_picture(&path).unwrap(), run.picture);
         }
     }
 

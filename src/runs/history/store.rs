@@ -1,7 +1,7 @@
 //! Saves, finds and reads single runs.
 
 use super::super::judging::Verdict;
-use super::super::{Error, Spec, export, frames as animation};
+use super::super::{Error, Spec, frames as animation, picture_file, write_file};
 use super::layout::{self, FAVOURITE, FRAMES, IMAGE, MAKING, RECORD};
 use super::lock::Lock;
 use super::{Ended, Entry, Record};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Largest `run.json` that is read.
 pub(super) const MAX_RECORD: u64 = 16 << 20;
 
-/// Keeps a run, with the frames of its animation if there are any (see [`export::animation`]), and returns its picture's
+/// Keeps a run, with the frames of its animation if there are any (see [`frames`](animation)), and returns its picture's
 /// file.
 ///
 /// A run of the same id is replaced; whether it is a favourite stays. But a stopped run never takes the place of a
@@ -35,7 +35,7 @@ pub fn save(
     let new = making.path();
     write_pair(&new.join(IMAGE), &new.join(RECORD), record, picture)?;
     if !frames.is_empty() {
-        export::write(&new.join(FRAMES), &animation::pack(frames)?)?;
+        write_file(&new.join(FRAMES), &animation::pack(frames)?)?;
     }
     layout::sync(new).map_err(Error::file(new))?;
 
@@ -77,8 +77,8 @@ pub fn write_pair(
     record: &Record,
     picture: &RgbImage,
 ) -> Result<(), Error> {
-    export::write(image, &export::png(picture, &record.spec))?;
-    export::write(json, &self::json(record))
+    write_file(image, &picture_file::encode(picture, &record.spec))?;
+    write_file(json, &self::json(record))
 }
 
 /// The finished run of this spec on this provider, if there is one, and its picture's file. What cannot be read does not count.
@@ -149,7 +149,7 @@ pub fn add_verdicts(home: &Home, id: &str, verdicts: &[Verdict]) -> Result<(), E
     let is_older = |old: &Verdict| verdicts.iter().all(|new| new.model != old.model);
     record.verdicts.retain(is_older);
     record.verdicts.extend_from_slice(verdicts);
-    export::write(&path, &json(&record))
+    write_file(&path, &json(&record))
 }
 
 /// A record as it is written to files.

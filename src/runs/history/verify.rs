@@ -1,6 +1,6 @@
 //! Looks at every byte of the history, and tells what is whole, what is not, and what is not ours.
 
-use super::super::{Error, export, frames};
+use super::super::{Error, frames, picture_file};
 use super::layout::{self, FAVOURITE, FRAMES, IMAGE, RECORD, REMOVED};
 use super::{removal, scan, store};
 use crate::home::Home;
@@ -106,10 +106,10 @@ fn check(folder: &Path, id: &str) -> Found {
         return Err(damaged(&record, "it tells of another run"));
     }
     let image = folder.join(IMAGE);
-    if export::read_spec(&image)? != run.spec {
+    if picture_file::read_spec(&image)? != run.spec {
         return Err(damaged(&image, "its settings are not those of run.json"));
     }
-    export::read_picture(&image)?;
+    picture_file::read_picture(&image)?;
     let frames_file = folder.join(FRAMES);
     if frames_file.exists() {
         frames::read(&frames_file)?;
@@ -174,7 +174,7 @@ mod tests {
         run(3, &|run| cut(&run.join(IMAGE)), "image.png");
         run(4, &|run| cut(&run.join(RECORD)), "run.json");
         run(5, &|run| cut(&run.join(FRAMES)), "frames.zip");
-        let other = export::png(&picture(), &record(9).spec);
+        let other = picture_file::encode(&picture(), &record(9).spec);
         run(
             6,
             &|run| fs::write(run.join(IMAGE), &other).unwrap(),

@@ -1,7 +1,7 @@
 //! Queues on disk: one file a process, locked while that process lives. What a process leaves behind, however it ends, is
 //! offered to the next.
 
-use super::super::{Error, export};
+use super::super::{Error, write_file};
 use super::{Job, MOST_JOBS, Queue};
 use crate::home::Home;
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,7 @@ impl QueueFile {
             jobs: queue.jobs(),
         };
         let text = serde_json::to_vec(&content).expect("a queue can always be written as JSON");
-        export::write(&self.path, &text)
+        write_file(&self.path, &text)
     }
 }
 

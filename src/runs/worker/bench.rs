@@ -3,7 +3,8 @@
 use super::looking::Looking;
 use super::mailbox::Mailbox;
 use super::opening::{self, Loaded, Told};
-use super::photo::{self, Photos};
+use super::photo;
+use super::photo_probe::Photos;
 use super::transfers::Transfers;
 use super::{Command, Report, Watched};
 use crate::ascent::Overlay;
@@ -50,7 +51,7 @@ pub struct Bench {
     /// The last one was used last.
     pub networks: Vec<Arc<Loaded>>,
     openings: Vec<Opening>,
-    pub transfers: Transfers,
+    transfers: Transfers,
     pub judges: Judges,
     /// Why a model that a run needs could not be opened.
     unopened: Option<(String, String)>,
@@ -313,7 +314,10 @@ impl Bench {
             Message::Command(command) => match command {
                 Command::Open(model) => self.open(opening::asked(model), true),
                 Command::Run(jobs) => self.batches.push_back(jobs),
-                Command::Transfer { model, runs } => self.transfer(model, runs),
+                Command::Transfer { model, runs } => {
+                    self.transfers.push(model, runs);
+                    self.continue_transfers();
+                }
                 Command::Judges(models) => self.judges = Judges::new(models),
                 Command::Pause => self.pause(true),
                 Command::Resume => self.pause(false),
@@ -354,7 +358,7 @@ impl Bench {
     }
 
     /// Begins to open a model, unless that is under way.
-    pub fn open(&mut self, asked: String, is_shown: bool) {
+    fn open(&mut self, asked: String, is_shown: bool) {
         let mut openings = self.openings.iter_mut();
         if let Some(opening) = openings.find(|opening| opening.asked == asked) {
             opening.is_shown |= is_shown;
@@ -404,11 +408,27 @@ impl Bench {
                     let (model, why) = (asked.clone(), why.clone());
                     self.mailbox.post(Report::OpenFailed { model, why });
                 }
-                self.give_up_transfers(&asked, &why);
+                if let Some(report) = self.transfers.give_up(&asked, &why) {
+                    self.mailbox.post(report);
+                }
                 self.unopened = Some((asked, why));
             }
         }
-        self.go_on_with_transfers();
+        self.continue_transfers();
+    }
+
+    /// Looks up what can be; where the next model is not open, it is opened.
+    fn continue_transfers(&mut self) {
+        while let Some(model) = self.transfers.next_model() {
+            let mut networks = self.networks.iter();
+            let Some(loaded) = networks.find(|loaded| loaded.is(model)) else {
+                let model = model.to_string();
+                return self.open(model, false);
+            };
+            if let Some(report) = self.transfers.look_up_next(&self.home, loaded) {
+                self.mailbox.post(report);
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One batch, from its first step (or its checkpoint) to its records, with an ear for commands between the steps.
 
+use super::autosave::Autosave;
 use super::bench::Bench;
 use super::opening::Loaded;
 use super::opinion::Opinion;
@@ -7,7 +8,7 @@ use super::progress::{Progress, Speed};
 use super::{Report, Started, Watched};
 use crate::ascent::{self, Overlay};
 use crate::runs::batch::{Batch, Ending};
-use crate::runs::checkpoint::{self, Keeper};
+use crate::runs::checkpoint;
 use crate::runs::driver::{self, Next, Observer, Retry};
 use crate::runs::queue::{Job, JobId};
 use crate::runs::{Error, Spec};
@@ -36,7 +37,7 @@ type TopClasses = Vec<Vec<(usize, f32)>>;
 struct Steps<'a> {
     bench: &'a mut Bench,
     members: &'a Members,
-    keeper: Keeper,
+    autosave: Autosave,
     opinion: Opinion<'a>,
     speed: Speed,
     /// When the next snapshot is due.
@@ -69,10 +70,10 @@ impl Bench {
             self,
             loaded,
             &members,
-            Keeper::new(&self.home, resumed_at > 0),
+            Autosave::new(&self.home, resumed_at > 0),
         );
         let driven = driver::drive(&mut batch, &mut steps);
-        let mut keeper = steps.keeper;
+        let mut autosave = steps.autosave;
         let made = match driven {
             Ok(Some(endings)) => Ok(self.finish(endings, &members)),
             Ok(None) => Ok(Kept::All),
@@ -86,13 +87,13 @@ impl Bench {
         };
         match made {
             Ok(Kept::All) if self.is_left() && !self.current.is_empty() => {
-                if let Err(problem) = keeper.write_now(&batch) {
+                if let Err(problem) = autosave.write_now(&batch) {
                     tracing::warn!(%problem, "no checkpoint could be written on leaving");
                 }
             }
             // Once there is room again, the pictures are made from what the checkpoint has.
             Ok(Kept::NotAll) => {}
-            Ok(Kept::All) | Err(_) => keeper.discard(&batch),
+            Ok(Kept::All) | Err(_) => autosave.discard(&batch),
         }
         made.map(drop)
     }
@@ -210,12 +211,17 @@ impl Bench {
 }
 
 impl<'a> Steps<'a> {
-    fn new(bench: &'a mut Bench, loaded: &'a Loaded, members: &'a Members, keeper: Keeper) -> Self {
+    fn new(
+        bench: &'a mut Bench,
+        loaded: &'a Loaded,
+        members: &'a Members,
+        autosave: Autosave,
+    ) -> Self {
         let now = Instant::now();
         Self {
             bench,
             members,
-            keeper,
+            autosave,
             opinion: Opinion::new(&loaded.network, loaded.device()),
             speed: Speed::default(),
             snapshot_due: now,
@@ -226,7 +232,7 @@ impl<'a> Steps<'a> {
 
     /// Pauses until resumed. A changed overlay is shown meanwhile.
     fn rest(&mut self, batch: &Batch) -> Result<(), Error> {
-        if let Err(problem) = self.keeper.write_now(batch) {
+        if let Err(problem) = self.autosave.write_now(batch) {
             tracing::warn!(%problem, "no checkpoint could be written at the pause");
         }
         while self.bench.is_paused && !self.bench.is_useless() {
@@ -311,7 +317,7 @@ impl Observer for Steps<'_> {
 
     fn after_step(&mut self, batch: &Batch, report: &ascent::Report) -> Result<(), Error> {
         self.snapshot(batch)?;
-        let kept = self.keeper.tick(batch);
+        let kept = self.autosave.tick(batch);
         let steps = batch.ascent().steps();
         let pace = self.speed.step(self.step_began.elapsed());
         let wanted = self.members.wanted(self.bench);

@@ -1,20 +1,21 @@
-//! When checkpoints are written: every few seconds, beside the steps, and never so often that it slows them.
+//! Writes checkpoints while a batch runs: every few seconds, on a thread of its own, and never so often that it slows the
+//! steps.
 
-use super::{Checkpoint, write};
 use crate::home::Home;
 use crate::runs::Error;
 use crate::runs::batch::Batch;
+use crate::runs::checkpoint::{self, Checkpoint};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// At least this long between two checkpoints.
+/// Minimum time between two checkpoints.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Writing takes at most one part in this many of the time.
+/// Writing takes at most one part in this many of the total time.
 const SHARE: u32 = 50;
 
 /// Writes the checkpoints of one batch.
-pub struct Keeper {
+pub struct Autosave {
     home: Home,
     due: Instant,
     writing: Option<JoinHandle<Result<Duration, Error>>>,
@@ -22,8 +23,8 @@ pub struct Keeper {
     is_written: bool,
 }
 
-impl Keeper {
-    /// For a batch that begins now; `resumed` says whether it goes on from a checkpoint.
+impl Autosave {
+    /// For a batch that begins now; `resumed` is whether it continues from a checkpoint.
     pub fn new(home: &Home, resumed: bool) -> Self {
         Self {
             home: home.clone(),
@@ -33,13 +34,13 @@ impl Keeper {
         }
     }
 
-    /// Begins to write a checkpoint, if it is time. Call it after every step.
+    /// Begins to write a checkpoint, if one is due. To be called after every step.
     ///
     /// # Errors
     /// [`Error`] of this checkpoint or of the one before. The batch can go on; the next attempt comes later.
     pub fn tick(&mut self, batch: &Batch) -> Result<(), Error> {
         if self.writing.as_ref().is_some_and(JoinHandle::is_finished) {
-            let took = self.settle()?;
+            let took = self.join()?;
             self.due = Instant::now() + PAUSE.max(took * SHARE);
         }
         if self.writing.is_some() || Instant::now() < self.due {
@@ -62,23 +63,23 @@ impl Keeper {
     /// # Errors
     /// [`Error`] of this checkpoint; one that was written earlier is then still there.
     pub fn write_now(&mut self, batch: &Batch) -> Result<(), Error> {
-        // What became of an earlier one does not matter any more.
-        let _ = self.settle();
+        // The result of an earlier one does not matter any more.
+        let _ = self.join();
         self.is_written = true;
         self.due = Instant::now() + PAUSE;
-        write(&self.home, &batch.checkpoint()?)
+        checkpoint::write(&self.home, &batch.checkpoint()?)
     }
 
     /// Removes the checkpoint: the batch has ended.
     pub fn discard(mut self, batch: &Batch) {
-        let _ = self.settle();
+        let _ = self.join();
         if self.is_written {
-            super::remove(&self.home, batch.specs(), &batch.provider());
+            checkpoint::remove(&self.home, batch.specs(), &batch.provider());
         }
     }
 
     /// Waits until nothing is being written.
-    fn settle(&mut self) -> Result<Duration, Error> {
+    fn join(&mut self) -> Result<Duration, Error> {
         match self.writing.take().map(JoinHandle::join) {
             Some(Ok(result)) => result,
             Some(Err(_)) => {
@@ -92,6 +93,6 @@ impl Keeper {
 
 fn timed_write(home: &Home, checkpoint: &Checkpoint) -> Result<Duration, Error> {
     let start = Instant::now();
-    write(home, checkpoint)?;
+    checkpoint::write(home, checkpoint)?;
     Ok(start.elapsed())
 }

@@ -1,6 +1,6 @@
 //! The picture file. A PNG carries its whole spec in a text chunk, so that the picture alone is enough to repeat it.
 
-use super::super::{Error, Spec};
+use super::{Error, Spec};
 use image::{ImageFormat, ImageReader, RgbImage};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -18,7 +18,7 @@ const MAX_TEXT: usize = 1 << 20;
 const MAX_SIDE: u32 = 4096;
 
 /// The bytes of a PNG file of `picture` that carries `spec`.
-pub fn png(picture: &RgbImage, spec: &Spec) -> Vec<u8> {
+pub fn encode(picture: &RgbImage, spec: &Spec) -> Vec<u8> {
     let text = serde_json::to_string(spec).expect("a spec can always be written as JSON");
     let mut bytes = Vec::new();
     let mut encoder = ::png::Encoder::new(&mut bytes, picture.width(), picture.height());
@@ -78,7 +78,7 @@ pub fn read_picture(path: &Path) -> Result<RgbImage, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::write;
+    use super::super::write_file;
     use super::*;
     use crate::ascent::{Kind, Objective, Settings, Unit};
 
@@ -100,7 +100,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.png");
         let picture = RgbImage::from_fn(5, 3, |x, y| image::Rgb([x as u8, y as u8, 7]));
-        write(&path, &png(&picture, &spec)).unwrap();
+        write_file(&path, &encode(&picture, &spec)).unwrap();
         assert_eq!(read_spec(&path).unwrap(), spec);
         assert_eq!(image::open(&path).unwrap().to_rgb8(), picture);
     }
