@@ -272,6 +272,39 @@ fn a_worker_that_is_gone_is_taken_over_to_the_same_picture_bit_for_bit() {
 }
 
 #[test]
+fn a_checkpoint_of_another_version_is_not_resumed_and_that_is_said() {
+    let desk = Desk::new();
+    let mut seat = desk.worker();
+    let opened = seat.open();
+    let batch = jobs(specs(&opened, &["flamingo"], 6));
+    seat.send(Command::Run(batch.clone()));
+    seat.stepped(3);
+    assert!(seat.worker.shut_down(Duration::from_secs(5)));
+    let runs = [batch[0].spec.clone()];
+    let mut written = checkpoint::find(&desk.home, &runs, "cpu").unwrap();
+    written.versions[1] = "1.0.0".into();
+    checkpoint::write(&desk.home, &written).unwrap();
+
+    let mut seat = desk.worker();
+    seat.send(Command::Run(batch));
+    let notice = seat.wait_for(|report| match report {
+        Report::Remark(text) => Some(text.clone()),
+        Report::Started(_) => panic!("it began without a notice"),
+        _ => None,
+    });
+    let expected = "flamingo: starting anew, because the checkpoint was written by Ziggurat ";
+    assert!(notice.starts_with(expected), "{notice}");
+    assert!(notice.ends_with("with ONNX Runtime 1.0.0"), "{notice}");
+    let resumed_at = seat.wait_for(|report| match report {
+        Report::Started(started) => Some(started.resumed_at),
+        _ => None,
+    });
+    assert_eq!(resumed_at, 0);
+    assert_eq!(seat.finished(0).1.len(), 6);
+    desk.expect_no_checkpoint(&mut seat);
+}
+
+#[test]
 fn a_branch_goes_on_from_the_paused_run_and_the_run_from_its_pause() {
     let desk = Desk::new();
     let mut seat = desk.worker();

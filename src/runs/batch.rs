@@ -9,7 +9,7 @@ use super::{Ended, Error, Record, Spec, history, words};
 use crate::ascent::{self, Ascent, Report, Run};
 use crate::home::Home;
 use crate::model::Network;
-use crate::runtime::{Device, Library, Provider, Stop};
+use crate::runtime::{Device, Library, Provider, Stop, providers};
 use image::RgbImage;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -109,6 +109,7 @@ impl<'a> Batch<'a> {
             frames: self.frames.clone(),
             seconds: self.seconds,
             companions: self.companions(),
+            versions: versions(),
         })
     }
 
@@ -163,7 +164,7 @@ impl<'a> Batch<'a> {
         let pictures = self.ascent.pictures()?;
         let time = words::unix_now();
         let companions = self.companions();
-        let versions = [env!("CARGO_PKG_VERSION").into(), runtime_version()];
+        let versions = versions();
         let ending = |(index, (outcome, picture)): (usize, (ascent::Outcome, RgbImage))| {
             let spec = &self.specs[index];
             if outcome.dead {
@@ -230,9 +231,22 @@ impl Ending {
     }
 }
 
-/// What records call a device.
+/// What ends the name of a provider that computes with TF32, see [`providers::TF32_VARIABLE`].
+const TF32: &str = " tf32";
+
+/// The name of a device in records and checkpoints: `cpu`, `cuda:0`, or `cuda:0 tf32` where products are rounded to TF32.
+/// Runs of different names do not stand for each other: their pictures differ.
 pub fn provider_name(device: Device) -> String {
-    Provider::from(device).to_string()
+    let name = Provider::from(device).to_string();
+    match device {
+        Device::Cuda(_) if providers::is_tf32_allowed() => name + TF32,
+        _ => name,
+    }
+}
+
+/// Whether a recorded provider computed with TF32.
+pub fn used_tf32(provider: &str) -> bool {
+    provider.ends_with(TF32)
 }
 
 /// The runs of specs that share an objective.
@@ -261,8 +275,11 @@ fn is_framed(step: usize, steps: usize) -> bool {
     frames(step) > frames(step.saturating_sub(1))
 }
 
-fn runtime_version() -> String {
-    Library::loaded().map_or_else(|_| String::new(), |library| library.found().version.clone())
+/// The versions of Ziggurat and ONNX Runtime. Which method makes a picture is part of its [`Spec`].
+pub fn versions() -> [String; 2] {
+    let library = Library::loaded();
+    let runtime = library.map_or_else(|_| String::new(), |library| library.found().version.clone());
+    [env!("CARGO_PKG_VERSION").into(), runtime]
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 mod format;
 
-use super::{Error, Spec, write_file};
+use super::{Error, Spec, queue, write_file};
 use crate::ascent::Saved;
 use crate::home::Home;
 use image::RgbImage;
@@ -17,8 +17,12 @@ use std::time::{Duration, SystemTime};
 /// What a checkpoint's name ends in.
 const ENDING: &str = "checkpoint";
 
-/// After this long, nobody comes back for it.
-const FORGOTTEN: Duration = Duration::from_secs(14 * 24 * 3600);
+/// A checkpoint is removed after this time.
+const MAX_AGE: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// A checkpoint of runs that are in no queue is removed after this time: they were cancelled. Until then, the cancellation
+/// can be undone.
+const MAX_AGE_UNQUEUED: Duration = Duration::from_secs(3600);
 
 /// A batch between two steps.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +39,9 @@ pub struct Checkpoint {
     pub seconds: f64,
     /// The ids of the runs that step together, where a picture may hang on that; otherwise empty.
     pub companions: Vec<String>,
+    /// The versions of Ziggurat and ONNX Runtime that wrote it, see [`batch::versions`](super::batch::versions): others may
+    /// compute other pictures. Empty texts if an earlier version wrote it.
+    pub versions: [String; 2],
 }
 
 /// Keeps a checkpoint; an older one of the same batch is replaced.
@@ -122,18 +129,37 @@ pub fn remove(home: &Home, specs: &[Spec], provider: &str) {
     }
 }
 
-/// Removes what nobody came back for in two weeks.
+/// Removes the checkpoints of cancelled runs, and those that were not resumed in two weeks.
 pub fn sweep(home: &Home) {
+    // If a queue cannot be read, its runs are not known to be cancelled.
+    let queued = queue::queued_runs(home).ok();
     let entries = fs::read_dir(home.checkpoints()).into_iter().flatten();
     for path in entries.flatten().map(|entry| entry.path()) {
         let time = fs::metadata(&path).and_then(|data| data.modified());
         let age = time
             .ok()
             .and_then(|time| SystemTime::now().duration_since(time).ok());
-        if age.is_some_and(|age| age > FORGOTTEN) {
+        let is_cancelled = || {
+            let queued = queued.as_ref();
+            queued.is_some_and(|queued| {
+                read_specs(&path).is_some_and(|specs| {
+                    let mut ids = specs.iter().map(Spec::id);
+                    ids.all(|id| !queued.contains(&id))
+                })
+            })
+        };
+        let is_due = |age| age > MAX_AGE || age > MAX_AGE_UNQUEUED && is_cancelled();
+        if age.is_some_and(is_due) {
             let _ = fs::remove_file(&path);
         }
     }
+}
+
+/// The runs of a checkpoint; `None` if it cannot be read.
+fn read_specs(path: &Path) -> Option<Vec<Spec>> {
+    let mut file = crate::files::open(path).ok()?;
+    let start = format::read_start(&mut file).ok()?;
+    Some(start.header.specs)
 }
 
 fn files(home: &Home) -> impl Iterator<Item = PathBuf> {

@@ -5,7 +5,7 @@
 
 mod file;
 
-pub use file::{Orphan, QueueFile, orphans, others_hold};
+pub use file::{Orphan, QueueFile, orphans, others_hold, queued_runs};
 
 use super::Spec;
 use super::target::readable;

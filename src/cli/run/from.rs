@@ -4,10 +4,10 @@ use crate::cli::{Failure, output};
 use anyhow::anyhow;
 use std::path::Path;
 use ziggurat::home::Home;
-use ziggurat::runs::batch::provider_name;
+use ziggurat::runs::batch::{provider_name, used_tf32};
 use ziggurat::runs::queue::{MOST_TOGETHER, shares_steps};
 use ziggurat::runs::{self, Record, Spec, history, picture_file};
-use ziggurat::runtime::Device;
+use ziggurat::runtime::{Device, providers};
 
 /// The run that is repeated.
 pub struct From {
@@ -43,10 +43,26 @@ impl From {
             other => other.into(),
         })?;
         let record = history::read(home, &id)?;
+        if let Some(notice) = other_precision(&record.provider, providers::is_tf32_allowed()) {
+            output::remark(notice);
+        }
         Ok(Self {
             spec: record.spec.clone(),
             record: Some(record),
         })
+    }
+}
+
+/// The notice that a run was made with another precision of products than now; `None` if it was not on a GPU of NVIDIA's.
+fn other_precision(provider: &str, is_tf32_allowed: bool) -> Option<&'static str> {
+    match (used_tf32(provider), is_tf32_allowed) {
+        (true, false) => {
+            Some("the run was computed with TF32: set ZIGGURAT_TF32=1 to get the same picture")
+        }
+        (false, true) if provider.starts_with("cuda") => {
+            Some("the run was computed without TF32: unset ZIGGURAT_TF32 to get the same picture")
+        }
+        _ => None,
     }
 }
 
@@ -93,5 +109,29 @@ pub fn companions(home: &Home, record: &Record, asked: &[Spec], device: Device) 
     match is_one_batch {
         true => specs,
         false => missing("those recorded cannot step together"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_precision_is_noticed() {
+        for (provider, is_tf32_allowed, word) in [
+            ("cuda:0 tf32", false, Some("set ZIGGURAT_TF32=1")),
+            ("cuda:0", true, Some("unset ZIGGURAT_TF32")),
+            ("cuda:0 tf32", true, None),
+            ("cuda:0", false, None),
+            ("cpu", true, None),
+        ] {
+            let notice = other_precision(provider, is_tf32_allowed);
+            assert_eq!(notice.is_some(), word.is_some(), "{provider}");
+            assert!(
+                notice
+                    .unwrap_or_default()
+                    .contains(word.unwrap_or_default())
+            );
+        }
     }
 }

@@ -38,6 +38,8 @@ pub struct Header {
     frames: (usize, u32, u32),
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     companions: Vec<String>,
+    #[serde(default)]
+    versions: [String; 2],
 }
 
 impl Header {
@@ -78,6 +80,7 @@ pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
             frame_size.1,
         ),
         companions: checkpoint.companions.clone(),
+        versions: checkpoint.versions.clone(),
     };
     let text = serde_json::to_vec(&header).expect("a header can always be written as JSON");
     let mut bytes = Vec::with_capacity(16 * saved.canvas.len());
@@ -218,5 +221,6 @@ fn decode(header: Header, mut bytes: &[u8]) -> Option<Checkpoint> {
         frames,
         seconds: header.seconds,
         companions: header.companions,
+        versions: header.versions,
     })
 }

@@ -5,6 +5,7 @@ use super::super::{Error, write_file};
 use super::{Job, MOST_JOBS, Queue};
 use crate::home::Home;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::Read;
@@ -91,6 +92,32 @@ pub fn others_hold(home: &Home, own: &QueueFile) -> bool {
         let lock = crate::files::open(&path);
         lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
     })
+}
+
+/// The ids of all runs in queues on disk, of this process and others, and of the runs that they were branched from.
+///
+/// # Errors
+/// [`Error::File`], [`Error::Damaged`] if a queue cannot be read.
+pub fn queued_runs(home: &Home) -> Result<HashSet<String>, Error> {
+    let folder = home.queues();
+    let listing = match fs::read_dir(&folder) {
+        Ok(listing) => listing,
+        Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => return Ok(HashSet::new()),
+        Err(problem) => return Err(Error::file(&folder)(problem)),
+    };
+    let mut runs = HashSet::new();
+    for entry in listing {
+        let path = entry.map_err(Error::file(&folder))?.path();
+        if path.extension() != Some(OsStr::new("json")) {
+            continue;
+        }
+        let (queue, _) = read(&path)?;
+        for job in queue.jobs() {
+            runs.extend(job.spec.branched_from().map(|parent| parent.id));
+            runs.insert(job.run.clone());
+        }
+    }
+    Ok(runs)
 }
 
 impl Drop for QueueFile {

@@ -7,11 +7,12 @@ use super::opinion::Opinion;
 use super::progress::{Progress, Speed};
 use super::{Report, Started, Watched};
 use crate::ascent::{self, Overlay};
-use crate::runs::batch::{Batch, Ending};
+use crate::runs::batch::{Batch, Ending, versions};
 use crate::runs::checkpoint;
 use crate::runs::driver::{self, Next, Observer, Retry};
 use crate::runs::queue::{Job, JobId};
 use crate::runs::{Error, Spec};
+use crate::text::{counted, shown};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -154,6 +155,14 @@ impl Bench {
                     .or_else(|| checkpoint::find_parent(&self.home, spec, provider)),
                 (false, _) => checkpoint::find(&self.home, &specs, provider),
             };
+            let other_version = found.as_ref().filter(|found| found.versions != versions());
+            if let Some(found) = other_version {
+                let text = restart_notice(jobs, &found.versions);
+                self.mailbox.post(Report::Remark(text));
+                checkpoint::remove(&self.home, &found.specs, provider);
+                is_afresh = true;
+                continue;
+            }
             let begun = match found {
                 Some(found) => {
                     let (step, held) = (found.saved.at.step, found.specs.clone());
@@ -360,6 +369,19 @@ impl Members {
         let wanted = self.0.iter().filter(|(id, _)| bench.is_wanted(*id));
         wanted.copied().collect()
     }
+}
+
+/// The notice that runs do not continue from a checkpoint of other versions: today's may compute another picture.
+fn restart_notice(jobs: &[Job], [version, runtime]: &[String; 2]) -> String {
+    let runs = match jobs {
+        [job] => shown(&job.spec.target),
+        jobs => counted(jobs.len(), "run"),
+    };
+    let writer = match version.is_empty() {
+        true => "an earlier version of Ziggurat".into(),
+        false => shown(&format!("Ziggurat {version} with ONNX Runtime {runtime}")),
+    };
+    format!("{runs}: starting anew, because the checkpoint was written by {writer}")
 }
 
 fn started(batch: &Batch, members: &Members, resumed_at: usize) -> Started {
