@@ -11,9 +11,11 @@ use ziggurat::model::Ports;
 use ziggurat::onnx::shapes::{fixed, untyped};
 use ziggurat::onnx::{Builder, Elem, file};
 use ziggurat::runs::queue::{Job, JobId, Queue};
-use ziggurat::runs::target::Parts;
+use ziggurat::runs::target::TargetScope;
 use ziggurat::runs::worker::photo::{About, Found, MapAt, Question};
-use ziggurat::runs::worker::{Command, Opened, Origin, Report, Told, Watched, Worker};
+use ziggurat::runs::worker::{
+    ModelInfo, OpenOptions, Origin, Watched, Worker, WorkerCommand, WorkerEvent,
+};
 use ziggurat::runs::{Spec, checkpoint, history};
 use ziggurat::runtime::{Provider, testing};
 
@@ -51,10 +53,10 @@ impl Desk {
     }
 
     fn worker(&self) -> Seat {
-        self.worker_told(Told::default())
+        self.worker_told(OpenOptions::default())
     }
 
-    fn worker_told(&self, told: Told) -> Seat {
+    fn worker_told(&self, told: OpenOptions) -> Seat {
         let (bell, rung) = std::sync::mpsc::channel();
         let wake = move || {
             let _ = bell.send(());
@@ -71,41 +73,41 @@ impl Desk {
 struct Seat {
     worker: Worker,
     rung: std::sync::mpsc::Receiver<()>,
-    unread: Vec<Report>,
+    unread: Vec<WorkerEvent>,
 }
 
 impl Seat {
-    fn send(&self, command: Command) {
+    fn send(&self, command: WorkerCommand) {
         self.worker.send(command);
     }
 
-    fn next(&mut self) -> Report {
+    fn next(&mut self) -> WorkerEvent {
         let until = Instant::now() + Duration::from_secs(120);
         while self.unread.is_empty() {
             let left = until.saturating_duration_since(Instant::now());
             self.rung.recv_timeout(left).expect("the worker is silent");
-            self.unread = self.worker.reports();
+            self.unread = self.worker.events();
         }
         self.unread.remove(0)
     }
 
     /// The first thing that `wanted` picks; what comes before is passed over.
-    fn wait_for<T>(&mut self, mut wanted: impl FnMut(&Report) -> Option<T>) -> T {
+    fn wait_for<T>(&mut self, mut wanted: impl FnMut(&WorkerEvent) -> Option<T>) -> T {
         loop {
             let report = self.next();
             if let Some(found) = wanted(&report) {
                 return found;
             }
-            if let Report::Failed { why, .. } | Report::OpenFailed { why, .. } = report {
+            if let WorkerEvent::Failed { why, .. } | WorkerEvent::OpenFailed { why, .. } = report {
                 panic!("{why}");
             }
         }
     }
 
-    fn open(&mut self) -> Arc<Opened> {
-        self.send(Command::Open(None));
+    fn open(&mut self) -> Arc<ModelInfo> {
+        self.send(WorkerCommand::Open(None));
         self.wait_for(|report| match report {
-            Report::Opened(opened) => Some(opened.clone()),
+            WorkerEvent::Opened(opened) => Some(opened.clone()),
             _ => None,
         })
     }
@@ -113,7 +115,7 @@ impl Seat {
     /// The picture and scores of a finished job, and whether it came from history.
     fn finished(&mut self, wanted: JobId) -> (Vec<u8>, Vec<f32>, bool) {
         self.wait_for(|report| match report {
-            Report::Finished {
+            WorkerEvent::Finished {
                 job,
                 record,
                 picture,
@@ -129,21 +131,21 @@ impl Seat {
 
     fn stepped(&mut self, at_least: usize) {
         self.wait_for(|report| match report {
-            Report::Stepped(progress) if progress.step >= at_least => Some(()),
+            WorkerEvent::Stepped(progress) if progress.step >= at_least => Some(()),
             _ => None,
         });
     }
 
     fn cancelled(&mut self, wanted: JobId) {
         self.wait_for(|report| match report {
-            Report::Cancelled { job } if *job == wanted => Some(()),
+            WorkerEvent::Cancelled { job } if *job == wanted => Some(()),
             _ => None,
         });
     }
 }
 
-fn specs(opened: &Opened, targets: &[&str], steps: u32) -> Vec<Spec> {
-    let parts = Parts {
+fn specs(opened: &ModelInfo, targets: &[&str], steps: u32) -> Vec<Spec> {
+    let parts = TargetScope {
         logits: opened.logits.as_deref(),
         classes: &opened.classes,
         layers: &opened.layers,
@@ -175,27 +177,27 @@ fn a_run_is_watched_finished_kept_and_answered_at_once_the_second_time() {
     assert_eq!((opened.provider.as_str(), opened.input.0), ("cpu", 3));
     assert!(opened.batchable && opened.parameters > 4_000_000);
     let batch = jobs(specs(&opened, &["flamingo", "goldfish"], 8));
-    seat.send(Command::Watch(Watched::One(1), Overlay::Heat));
-    seat.send(Command::Run(batch.clone()));
+    seat.send(WorkerCommand::Watch(Watched::One(1), Overlay::Heat));
+    seat.send(WorkerCommand::Run(batch.clone()));
     let (mut steps, mut shown, mut done) = (Vec::new(), 0, HashSet::new());
     while done.len() < 2 {
         match seat.next() {
-            Report::Started(started) => {
+            WorkerEvent::Started(started) => {
                 assert_eq!((started.jobs.len(), started.steps), (2, 8));
                 assert!(started.has_map && started.bands > 1 && started.resumed_at == 0);
             }
-            Report::Stepped(progress) => {
+            WorkerEvent::Stepped(progress) => {
                 assert_eq!(progress.jobs, [0, 1]);
                 assert_eq!((progress.top.len(), progress.top[0].len()), (2, 5));
                 let probabilities = progress.probabilities.unwrap();
                 assert!(progress.top[0][0].1 >= probabilities[0]);
                 steps.extend(progress.unread.iter().map(|(step, _)| *step));
             }
-            Report::Snapshot { job, overlay, .. } => {
+            WorkerEvent::Snapshot { job, overlay, .. } => {
                 assert_eq!((job, overlay), (1, Overlay::Heat));
                 shown += 1;
             }
-            Report::Finished {
+            WorkerEvent::Finished {
                 job,
                 record,
                 from_history,
@@ -205,14 +207,14 @@ fn a_run_is_watched_finished_kept_and_answered_at_once_the_second_time() {
                 assert!(history::find(&desk.home, &record.spec, "cpu").is_some());
                 done.insert(job);
             }
-            Report::Failed { why, .. } => panic!("{why}"),
+            WorkerEvent::Failed { why, .. } => panic!("{why}"),
             _ => {}
         }
     }
     assert_eq!(steps, (1..=8).collect::<Vec<_>>());
     assert!(shown > 0);
     let start = Instant::now();
-    seat.send(Command::Run(batch));
+    seat.send(WorkerCommand::Run(batch));
     assert!(seat.finished(0).2 && seat.finished(1).2);
     assert!(
         start.elapsed() < Duration::from_secs(2),
@@ -229,7 +231,7 @@ fn a_worker_that_is_gone_is_taken_over_to_the_same_picture_bit_for_bit() {
     let whole: Vec<_> = {
         let mut seat = desk.worker();
         let opened = seat.open();
-        seat.send(Command::Run(jobs(specs(&opened, &targets, 12))));
+        seat.send(WorkerCommand::Run(jobs(specs(&opened, &targets, 12))));
         (0..2).map(|job| seat.finished(job)).collect()
     };
     std::fs::remove_dir_all(desk.home.history()).unwrap();
@@ -237,7 +239,7 @@ fn a_worker_that_is_gone_is_taken_over_to_the_same_picture_bit_for_bit() {
     let mut seat = desk.worker();
     let opened = seat.open();
     let batch = jobs(specs(&opened, &targets, 12));
-    seat.send(Command::Run(batch.clone()));
+    seat.send(WorkerCommand::Run(batch.clone()));
     // Into the second octave, so that the way there counts too.
     seat.stepped(7);
     let start = Instant::now();
@@ -252,9 +254,9 @@ fn a_worker_that_is_gone_is_taken_over_to_the_same_picture_bit_for_bit() {
 
     let mut seat = desk.worker();
     // One of the two was cancelled meanwhile: the other is made in the same company.
-    seat.send(Command::Run(vec![batch[1].clone()]));
+    seat.send(WorkerCommand::Run(vec![batch[1].clone()]));
     let resumed_at = seat.wait_for(|report| match report {
-        Report::Started(started) => {
+        WorkerEvent::Started(started) => {
             assert_eq!(
                 (started.jobs.as_slice(), started.scores.len()),
                 (&[1][..], 1)
@@ -277,7 +279,7 @@ fn a_checkpoint_of_another_version_is_not_resumed_and_that_is_said() {
     let mut seat = desk.worker();
     let opened = seat.open();
     let batch = jobs(specs(&opened, &["flamingo"], 6));
-    seat.send(Command::Run(batch.clone()));
+    seat.send(WorkerCommand::Run(batch.clone()));
     seat.stepped(3);
     assert!(seat.worker.shut_down(Duration::from_secs(5)));
     let runs = [batch[0].spec.clone()];
@@ -286,17 +288,17 @@ fn a_checkpoint_of_another_version_is_not_resumed_and_that_is_said() {
     checkpoint::write(&desk.home, &written).unwrap();
 
     let mut seat = desk.worker();
-    seat.send(Command::Run(batch));
+    seat.send(WorkerCommand::Run(batch));
     let notice = seat.wait_for(|report| match report {
-        Report::Remark(text) => Some(text.clone()),
-        Report::Started(_) => panic!("it began without a notice"),
+        WorkerEvent::Notice(text) => Some(text.clone()),
+        WorkerEvent::Started(_) => panic!("it began without a notice"),
         _ => None,
     });
     let expected = "flamingo: starting anew, because the checkpoint was written by Ziggurat ";
     assert!(notice.starts_with(expected), "{notice}");
     assert!(notice.ends_with("with ONNX Runtime 1.0.0"), "{notice}");
     let resumed_at = seat.wait_for(|report| match report {
-        Report::Started(started) => Some(started.resumed_at),
+        WorkerEvent::Started(started) => Some(started.resumed_at),
         _ => None,
     });
     assert_eq!(resumed_at, 0);
@@ -314,10 +316,10 @@ fn a_branch_goes_on_from_the_paused_run_and_the_run_from_its_pause() {
     settings.set("momentum", 0.5.into()).unwrap();
     settings.set("mask", 0.0.into()).unwrap();
     let batch = jobs(parents.clone());
-    seat.send(Command::Run(batch.clone()));
+    seat.send(WorkerCommand::Run(batch.clone()));
     seat.stepped(3);
-    seat.send(Command::Pause);
-    seat.wait_for(|report| matches!(report, Report::Paused(true)).then_some(()));
+    seat.send(WorkerCommand::Pause);
+    seat.wait_for(|report| matches!(report, WorkerEvent::Paused(true)).then_some(()));
     // It is written a moment after the worker has said so.
     let until = Instant::now() + Duration::from_secs(20);
     let paused = loop {
@@ -333,23 +335,23 @@ fn a_branch_goes_on_from_the_paused_run_and_the_run_from_its_pause() {
     job[0].id = 7;
 
     // The worker goes away in the middle of the branch, and another one goes on with it.
-    seat.send(Command::SetAside);
-    seat.send(Command::Resume);
-    seat.send(Command::Run(job.clone()));
-    let start = |report: &Report| match report {
-        Report::Started(started) => Some((started.jobs.clone(), started.resumed_at)),
+    seat.send(WorkerCommand::SetAside);
+    seat.send(WorkerCommand::Resume);
+    seat.send(WorkerCommand::Run(job.clone()));
+    let start = |report: &WorkerEvent| match report {
+        WorkerEvent::Started(started) => Some((started.jobs.clone(), started.resumed_at)),
         _ => None,
     };
     assert_eq!(seat.wait_for(start), (vec![7], step));
     seat.stepped(step + 2);
     assert!(seat.worker.shut_down(Duration::from_secs(5)));
     let mut seat = desk.worker();
-    seat.send(Command::Run(job));
+    seat.send(WorkerCommand::Run(job));
     let (ids, resumed_at) = seat.wait_for(start);
     assert!(ids == [7] && resumed_at >= step + 2, "{resumed_at}");
     let (picture, scores, _) = seat.finished(7);
     assert_eq!(scores.len(), 12);
-    seat.send(Command::Run(batch));
+    seat.send(WorkerCommand::Run(batch));
     assert_eq!(seat.wait_for(start), (vec![0, 1], step));
     let parent = seat.finished(1);
     assert_ne!(parent.0, picture);
@@ -358,10 +360,10 @@ fn a_branch_goes_on_from_the_paused_run_and_the_run_from_its_pause() {
 
     // From the first step, without what the run before left.
     std::fs::remove_dir_all(desk.home.history()).unwrap();
-    seat.send(Command::Run(jobs(vec![branch])));
+    seat.send(WorkerCommand::Run(jobs(vec![branch])));
     let (again, scored, from_history) = seat.finished(0);
     assert!(again == picture && scored == scores && !from_history);
-    seat.send(Command::Run(jobs(vec![parents[1].clone()])));
+    seat.send(WorkerCommand::Run(jobs(vec![parents[1].clone()])));
     assert!(seat.finished(0).0 == parent.0);
 }
 
@@ -370,16 +372,16 @@ fn a_cancelled_job_is_gone_at_once_and_its_companions_go_on() {
     let desk = Desk::new();
     let mut seat = desk.worker();
     let opened = seat.open();
-    seat.send(Command::Run(jobs(specs(
+    seat.send(WorkerCommand::Run(jobs(specs(
         &opened,
         &["flamingo", "goldfish"],
         10,
     ))));
     seat.stepped(2);
-    seat.send(Command::Cancel(0));
+    seat.send(WorkerCommand::Cancel(0));
     seat.cancelled(0);
     seat.wait_for(|report| match report {
-        Report::Finished { job, .. } => {
+        WorkerEvent::Finished { job, .. } => {
             assert_eq!(*job, 1);
             Some(())
         }
@@ -388,10 +390,10 @@ fn a_cancelled_job_is_gone_at_once_and_its_companions_go_on() {
 
     let mut many = jobs(specs(&opened, &["tench"], 100_000));
     many[0].id = 7;
-    seat.send(Command::Run(many));
+    seat.send(WorkerCommand::Run(many));
     seat.stepped(3);
     let start = Instant::now();
-    seat.send(Command::Cancel(7));
+    seat.send(WorkerCommand::Cancel(7));
     seat.cancelled(7);
     assert!(
         start.elapsed() < Duration::from_millis(100),
@@ -406,10 +408,14 @@ fn a_resting_worker_takes_no_step_but_shows_every_overlay() {
     let desk = Desk::new();
     let mut seat = desk.worker();
     let opened = seat.open();
-    seat.send(Command::Run(jobs(specs(&opened, &["flamingo"], 1000))));
+    seat.send(WorkerCommand::Run(jobs(specs(
+        &opened,
+        &["flamingo"],
+        1000,
+    ))));
     seat.stepped(3);
-    seat.send(Command::Pause);
-    seat.wait_for(|report| matches!(report, Report::Paused(true)).then_some(()));
+    seat.send(WorkerCommand::Pause);
+    seat.wait_for(|report| matches!(report, WorkerEvent::Paused(true)).then_some(()));
     let overlays = [
         Overlay::Plain,
         Overlay::Heat,
@@ -421,9 +427,9 @@ fn a_resting_worker_takes_no_step_but_shows_every_overlay() {
     let mut pictures = HashSet::new();
     let mut steps = HashSet::new();
     for wanted in overlays {
-        seat.send(Command::Watch(Watched::One(0), wanted));
+        seat.send(WorkerCommand::Watch(Watched::One(0), wanted));
         let (step, raw) = seat.wait_for(|report| match report {
-            Report::Snapshot {
+            WorkerEvent::Snapshot {
                 step,
                 overlay,
                 picture,
@@ -435,12 +441,12 @@ fn a_resting_worker_takes_no_step_but_shows_every_overlay() {
         pictures.insert(raw);
     }
     assert_eq!((pictures.len(), steps.len()), (overlays.len(), 1));
-    seat.send(Command::Watch(Watched::One(0), Overlay::Band(99)));
+    seat.send(WorkerCommand::Watch(Watched::One(0), Overlay::Band(99)));
     seat.wait_for(|report| match report {
-        Report::Snapshot { overlay, .. } => (*overlay == Overlay::Plain).then_some(()),
+        WorkerEvent::Snapshot { overlay, .. } => (*overlay == Overlay::Plain).then_some(()),
         _ => None,
     });
-    seat.send(Command::Resume);
+    seat.send(WorkerCommand::Resume);
     seat.stepped(steps.into_iter().next().unwrap() + 1);
 }
 
@@ -448,9 +454,9 @@ fn a_resting_worker_takes_no_step_but_shows_every_overlay() {
 fn what_cannot_be_made_or_opened_says_why_in_one_line_and_the_worker_lives_on() {
     let desk = Desk::new();
     let mut seat = desk.worker();
-    seat.send(Command::Open(Some("efficientnet-lite00".into())));
+    seat.send(WorkerCommand::Open(Some("efficientnet-lite00".into())));
     let why = loop {
-        if let Report::OpenFailed { why, .. } = seat.next() {
+        if let WorkerEvent::OpenFailed { why, .. } = seat.next() {
             break why;
         }
     };
@@ -459,7 +465,7 @@ fn what_cannot_be_made_or_opened_says_why_in_one_line_and_the_worker_lives_on() 
         "{why}"
     );
     // What the command line says of a model's inputs and outputs holds for this model, and for no other.
-    let told = |model: &str| Told {
+    let told = |model: &str| OpenOptions {
         model: model.into(),
         ports: Ports {
             scores_output: Some("nowhere".into()),
@@ -467,9 +473,9 @@ fn what_cannot_be_made_or_opened_says_why_in_one_line_and_the_worker_lives_on() 
         },
     };
     let mut misled = desk.worker_told(told("efficientnet-lite0"));
-    misled.send(Command::Open(None));
+    misled.send(WorkerCommand::Open(None));
     let why = loop {
-        if let Report::OpenFailed { why, .. } = misled.next() {
+        if let WorkerEvent::OpenFailed { why, .. } = misled.next() {
             break why;
         }
     };
@@ -483,11 +489,11 @@ fn what_cannot_be_made_or_opened_says_why_in_one_line_and_the_worker_lives_on() 
     batch[1].spec.model_hash = "another".into();
     batch[2].spec.model = garbage.to_str().unwrap().into();
     for job in &batch {
-        seat.send(Command::Run(vec![job.clone()]));
+        seat.send(WorkerCommand::Run(vec![job.clone()]));
     }
     let mut failures = Vec::new();
     while failures.len() < 3 {
-        if let Report::Failed { why, .. } = seat.next() {
+        if let WorkerEvent::Failed { why, .. } = seat.next() {
             failures.push(why);
         }
     }
@@ -500,9 +506,9 @@ fn what_cannot_be_made_or_opened_says_why_in_one_line_and_the_worker_lives_on() 
     // One that is impossible does not keep its companion from being made.
     let mut pair = jobs(specs(&opened, &["flamingo", "goldfish"], 3));
     pair[0].spec.unit.index = 5000;
-    seat.send(Command::Run(pair));
+    seat.send(WorkerCommand::Run(pair));
     let failed = loop {
-        if let Report::Failed { job, .. } = seat.next() {
+        if let WorkerEvent::Failed { job, .. } = seat.next() {
             break job;
         }
     };
@@ -552,17 +558,17 @@ fn every_job_of_a_batch_sends_pictures_when_all_are_watched() {
     let mut seat = desk.worker();
     let opened = seat.open();
     let batch = jobs(specs(&opened, &["flamingo", "goldfish", "volcano"], 6));
-    seat.send(Command::Watch(Watched::All, Overlay::Plain));
-    seat.send(Command::Run(batch));
+    seat.send(WorkerCommand::Watch(Watched::All, Overlay::Plain));
+    seat.send(WorkerCommand::Run(batch));
     let mut seen = HashSet::new();
     let (mut pictures, mut done) = (HashSet::new(), 0);
     while done < 3 {
         match seat.next() {
-            Report::Snapshot { job, picture, .. } => {
+            WorkerEvent::Snapshot { job, picture, .. } => {
                 seen.insert(job);
                 pictures.insert(picture.as_raw().clone());
             }
-            Report::Finished { .. } => done += 1,
+            WorkerEvent::Finished { .. } => done += 1,
             _ => {}
         }
     }
@@ -577,16 +583,16 @@ fn a_channels_picture_is_told_for_what_it_is_taken() {
     let opened = seat.open();
     let channels = ["blocks.3/expand/relu6:1", "blocks.3/expand/relu6:2"];
     let batch = jobs(specs(&opened, &channels, 4));
-    seat.send(Command::Watch(Watched::One(1), Overlay::Plain));
-    seat.send(Command::Run(batch));
+    seat.send(WorkerCommand::Watch(Watched::One(1), Overlay::Plain));
+    seat.send(WorkerCommand::Run(batch));
     let top = seat.wait_for(|report| match report {
-        Report::Stepped(progress) => Some(progress.top.clone()),
+        WorkerEvent::Stepped(progress) => Some(progress.top.clone()),
         _ => None,
     });
     assert_eq!(top.len(), 2);
     assert_eq!((top[0].len(), top[1].len()), (0, 5));
     assert!(top[1].is_sorted_by(|a, b| a.1 >= b.1) && top[1][0].1 > 0.0);
-    seat.wait_for(|report| matches!(report, Report::Finished { job: 1, .. }).then_some(()));
+    seat.wait_for(|report| matches!(report, WorkerEvent::Finished { job: 1, .. }).then_some(()));
 }
 
 /// A small classifier of four classes, with their names in a file beside it.
@@ -625,7 +631,7 @@ fn runs_are_looked_up_in_another_model_made_there_and_judged() {
     let small = small_model(&desk);
     let mut seat = desk.worker();
     let opened = seat.open();
-    seat.send(Command::Judges(vec![opened.model.clone()]));
+    seat.send(WorkerCommand::Judges(vec![opened.model.clone()]));
     let chosen = specs(
         &opened,
         &["flamingo", "goldfish", "blocks.3/expand/relu6:2"],
@@ -635,12 +641,12 @@ fn runs_are_looked_up_in_another_model_made_there_and_judged() {
         .iter()
         .map(|spec| Origin::Spec(Box::new(spec.clone())))
         .collect();
-    seat.send(Command::Transfer {
+    seat.send(WorkerCommand::Transfer {
         model: small.clone(),
         runs,
     });
     let (found, problems) = seat.wait_for(|report| match report {
-        Report::Transferred {
+        WorkerEvent::Transferred {
             model,
             specs,
             problems,
@@ -663,7 +669,7 @@ fn runs_are_looked_up_in_another_model_made_there_and_judged() {
 
     // The network that is looked at has judged it, and that is kept.
     let kept = found[0].id();
-    seat.send(Command::Run(jobs(found)));
+    seat.send(WorkerCommand::Run(jobs(found)));
     seat.finished(0);
     let verdicts = history::read(&desk.home, &kept).unwrap().verdicts;
     assert_eq!(verdicts.len(), 1);
@@ -677,9 +683,9 @@ fn runs_are_looked_up_in_another_model_made_there_and_judged() {
     // A finished run goes back to where its class has the other index.
     let runs = vec![Origin::Kept(kept), Origin::Kept("00000000000000ff".into())];
     let model = opened.model.clone();
-    seat.send(Command::Transfer { model, runs });
+    seat.send(WorkerCommand::Transfer { model, runs });
     let (back, problems) = seat.wait_for(|report| match report {
-        Report::Transferred {
+        WorkerEvent::Transferred {
             specs, problems, ..
         } => Some((specs.clone(), problems.clone())),
         _ => None,
@@ -692,12 +698,12 @@ fn runs_are_looked_up_in_another_model_made_there_and_judged() {
 
     let missing = desk.folder.path().join("gone.onnx").display().to_string();
     let runs = vec![Origin::Spec(Box::new(chosen[0].clone()))];
-    seat.send(Command::Transfer {
+    seat.send(WorkerCommand::Transfer {
         model: missing.clone(),
         runs,
     });
     let why = seat.wait_for(|report| match report {
-        Report::Transferred {
+        WorkerEvent::Transferred {
             model, problems, ..
         } if *model == missing => problems.first().cloned(),
         _ => None,
@@ -707,9 +713,9 @@ fn runs_are_looked_up_in_another_model_made_there_and_judged() {
 
 /// What the worker finds out of a question.
 fn found(seat: &mut Seat, question: Question) -> Result<Found, String> {
-    seat.send(Command::Photo(question.clone()));
+    seat.send(WorkerCommand::Photo(question.clone()));
     seat.wait_for(|report| match report {
-        Report::Photo(answer) if answer.question == question => Some(answer.found.clone()),
+        WorkerEvent::Photo(answer) if answer.question == question => Some(answer.found.clone()),
         _ => None,
     })
 }
@@ -730,7 +736,7 @@ fn a_photo_is_looked_at_between_two_steps_of_a_run() {
         about,
     };
     let batch = jobs(specs(&opened, &["flamingo"], 400));
-    seat.send(Command::Run(batch.clone()));
+    seat.send(WorkerCommand::Run(batch.clone()));
     seat.stepped(2);
 
     let Ok(Found::Photo(seen)) = found(&mut seat, question(About::Photo)) else {
@@ -794,7 +800,7 @@ fn a_photo_is_looked_at_between_two_steps_of_a_run() {
     };
     assert!(found(&mut seat, other).unwrap_err().contains("not open"));
 
-    seat.send(Command::Cancel(batch[0].id));
+    seat.send(WorkerCommand::Cancel(batch[0].id));
     seat.cancelled(batch[0].id);
 }
 
@@ -813,11 +819,11 @@ fn a_photo_that_is_left_is_not_answered_and_the_next_one_is() {
         model: opened.model.clone(),
         about: About::Listed,
     };
-    seat.send(Command::Photo(question(&large)));
-    seat.send(Command::LeavePhoto(large));
-    seat.send(Command::Photo(question(&small)));
+    seat.send(WorkerCommand::Photo(question(&large)));
+    seat.send(WorkerCommand::LeavePhoto(large));
+    seat.send(WorkerCommand::Photo(question(&small)));
     let answered = seat.wait_for(|report| match report {
-        Report::Photo(answer) => Some((answer.question.photo.clone(), answer.found.is_ok())),
+        WorkerEvent::Photo(answer) => Some((answer.question.photo.clone(), answer.found.is_ok())),
         _ => None,
     });
     assert_eq!(answered, (small, true));

@@ -2,10 +2,10 @@
 
 use super::classify::model_and_images;
 use super::gradient::no_such_unit;
-use super::ports::Ports;
+use super::model_options::ModelOptions;
+use super::output_file::{OutputFile, is_folder, is_png, neither_png_nor_folder};
 use super::preferences::Preferences;
-use super::writing::{Pending, is_folder, is_png, neither_png_nor_folder};
-use super::{Failure, opening, output, photo};
+use super::{Failure, output, photo, startup};
 use anyhow::anyhow;
 use clap::builder::NonEmptyStringValueParser;
 use image::{DynamicImage, ImageFormat};
@@ -38,11 +38,11 @@ pub struct Arguments {
     #[arg(long)]
     provider: Option<String>,
     #[command(flatten)]
-    ports: Ports,
+    model_options: ModelOptions,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let home = opening::home()?;
+    let home = startup::home()?;
     let preferences = Preferences::load(&home, &["model", "provider"]);
     let provider = preferences.provider(arguments.provider.as_deref())?;
     let method = arguments
@@ -60,32 +60,32 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let name = image.to_string_lossy();
     let picture = photo::bounded(picture::read(image)?, &name);
-    let out = Pending::new(&file_in(&arguments.out, image, &arguments.target)?)?;
+    let out = OutputFile::new(&file_in(&arguments.out, image, &arguments.target)?)?;
     let image = name;
     let model = preferences.model(&home, model)?;
-    let network = opening::network(&home, model, &arguments.ports)?;
-    let target = opening::target(&network, &arguments.target)?;
+    let network = startup::network(&home, model, &arguments.model_options)?;
+    let target = startup::target(&network, &arguments.target)?;
     let layer = arguments.layer.as_deref();
     let layer = layer
-        .map(|name| opening::layer(&network, name))
+        .map(|name| startup::layer(&network, name))
         .transpose()?;
     let choice = MapChoice {
         method,
         layer: layer.as_deref(),
     };
-    let device = opening::provider_for_one_shot(provider)?.device;
+    let device = startup::provider_for_one_shot(provider)?.device;
 
     let what = (&target.objective, target.unit);
     let map =
         photo_map::of_photo(&network, what, &picture, choice, device).map_err(no_such_unit)?;
     if let (Some(seen), views @ 2..) = (photo::seen(&picture, &network), map.views()) {
         let (width, height) = picture.dimensions();
-        output::remark(&format!(
+        output::notice(&format!(
             "{image}: the network sees {seen} of {width} × {height} pixels at once; the map is merged from {views} overlapping views"
         ));
     }
     if map.is_zero() {
-        output::remark(&format!(
+        output::notice(&format!(
             "{image}: no region supports {}: the map is zero everywhere",
             target.title
         ));

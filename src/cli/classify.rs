@@ -1,14 +1,14 @@
 //! `ziggurat classify`: what a model sees in pictures.
 
-use super::ports::Ports;
+use super::model_options::ModelOptions;
 use super::preferences::Preferences;
-use super::{Failure, opening, output, photo};
+use super::{Failure, output, photo, startup};
 use anyhow::anyhow;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use ziggurat::ascent::probe::{Classifier, largest};
 use ziggurat::model::{Activation, Network, picture};
-use ziggurat::runs::words;
+use ziggurat::runs::format;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -27,7 +27,7 @@ pub struct Arguments {
     #[arg(long)]
     provider: Option<String>,
     #[command(flatten)]
-    ports: Ports,
+    model_options: ModelOptions,
 }
 
 #[derive(Serialize)]
@@ -48,13 +48,13 @@ struct Entry<'a> {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let home = opening::home()?;
+    let home = startup::home()?;
     let preferences = Preferences::load(&home, &["model", "provider"]);
     let provider = preferences.provider(arguments.provider.as_deref())?;
     let (model, images) = model_and_images(&arguments.model_and_images)?;
     let model = preferences.model(&home, model)?;
-    let network = opening::network(&home, model, &arguments.ports)?;
-    let device = opening::provider_for_one_shot(provider)?.device;
+    let network = startup::network(&home, model, &arguments.model_options)?;
+    let device = startup::provider_for_one_shot(provider)?.device;
     let mut classifier = Classifier::open(&network, device)?;
     super::each(images, |image| {
         let picture = picture::read(image)?;
@@ -123,7 +123,7 @@ fn table(image: &str, top: &[Entry]) -> std::io::Result<()> {
     top.iter().try_for_each(|entry| {
         let value = match (entry.probability, entry.score) {
             (Some(probability), _) => format!("{:6.2} %", 100.0 * probability),
-            (None, score) => format!("{:>8}", words::score(score.unwrap_or_default())),
+            (None, score) => format!("{:>8}", format::score(score.unwrap_or_default())),
         };
         output::line(&format!("  {value}  {:>5}  {}", entry.index, entry.name))
     })

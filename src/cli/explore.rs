@@ -1,16 +1,16 @@
 //! `ziggurat [MODEL]`: the explorer.
 
 use super::graphics::Graphics;
-use super::ports::Ports;
+use super::model_options::ModelOptions;
 use super::preferences::Preferences;
-use super::{Failure, guide, log, opening};
+use super::{Failure, log, startup, welcome};
 use anyhow::anyhow;
 use clap::builder::NonEmptyStringValueParser;
 use std::io::{IsTerminal, Write};
 use ziggurat::home::Home;
 use ziggurat::model::Source;
 use ziggurat::model::open::DEFAULT;
-use ziggurat::runs::worker::Told;
+use ziggurat::runs::worker::OpenOptions;
 use ziggurat::terminal;
 use ziggurat::tui::messages::Level;
 use ziggurat::tui::saved::{self, Saved};
@@ -35,16 +35,16 @@ pub struct Arguments {
     #[arg(long)]
     theme: Option<String>,
     #[command(flatten)]
-    ports: Ports,
+    model_options: ModelOptions,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     if !is_terminal && std::env::args_os().nth(1).is_none() {
-        return guide::run();
+        return welcome::run();
     }
-    let ports = arguments.ports.read()?;
-    let home = opening::home()?;
+    let ports = arguments.model_options.read()?;
+    let home = startup::home()?;
     let (preferences, problems) = Preferences::read(&home);
     let config = &preferences.config;
     let mut said: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -128,7 +128,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let start = Start {
         home,
         provider,
-        told: Told { model: name, ports },
+        told: OpenOptions { model: name, ports },
         judges: config.judge.clone(),
         mouse: config.mouse,
         notify: notify.unwrap_or_default(),

@@ -1,9 +1,9 @@
 //! `ziggurat gradient`: the gradient of a target with respect to given inputs, as numbers.
 
-use super::ports::Ports;
+use super::model_options::ModelOptions;
+use super::output_file::OutputFile;
 use super::preferences::Preferences;
-use super::writing::Pending;
-use super::{Failure, opening};
+use super::{Failure, startup};
 use anyhow::anyhow;
 use ndarray::{Array4, ArrayD, ArrayViewD, Ix4};
 use ndarray_npy::{ViewNpyError, ViewNpyExt, WriteNpyExt};
@@ -33,20 +33,20 @@ pub struct Arguments {
     #[arg(long)]
     provider: Option<String>,
     #[command(flatten)]
-    ports: Ports,
+    model_options: ModelOptions,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let home = opening::home()?;
+    let home = startup::home()?;
     let preferences = Preferences::load(&home, &["provider"]);
     let provider = preferences.provider(arguments.provider.as_deref())?;
     let pictures = read(&arguments.input)?;
-    let output = Pending::new(&arguments.output)?;
-    let ports = arguments.ports.for_pictures(pictures.shape());
-    let network = opening::network(&home, Some(&arguments.model), &ports)?;
-    let target = opening::target(&network, &arguments.target)?;
+    let output = OutputFile::new(&arguments.output)?;
+    let options = arguments.model_options.for_pictures(pictures.shape());
+    let network = startup::network(&home, Some(&arguments.model), &options)?;
+    let target = startup::target(&network, &arguments.target)?;
     let pictures = fitting(&network, pictures, &arguments.input)?;
-    let device = opening::provider_for_one_shot(provider)?.device;
+    let device = startup::provider_for_one_shot(provider)?.device;
     let gradient =
         probe::input_gradient(&network, &target.objective, target.unit, pictures, device)
             .map_err(no_such_unit)?;

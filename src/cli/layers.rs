@@ -2,9 +2,9 @@
 
 mod of_photo;
 
-use super::ports::Ports;
+use super::model_options::ModelOptions;
 use super::preferences::Preferences;
-use super::{Failure, opening, output};
+use super::{Failure, output, startup};
 use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 use std::num::NonZeroUsize;
@@ -40,7 +40,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    ports: Ports,
+    model_options: ModelOptions,
 }
 
 #[derive(Serialize)]
@@ -61,10 +61,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if !arguments.photo.is_empty() {
         return of_photo::run(&arguments);
     }
-    let home = opening::home()?;
+    let home = startup::home()?;
     let preferences = Preferences::load(&home, &["model"]);
     let model = preferences.model(&home, arguments.model.as_deref())?;
-    let network = opening::network(&home, model, &arguments.ports)?;
+    let network = startup::network(&home, model, &arguments.model_options)?;
     let layers = network.layers();
     let shown = layers
         .iter()

@@ -7,18 +7,18 @@ mod doctor;
 mod explore;
 mod gradient;
 mod graphics;
-mod guide;
 mod history;
 mod layers;
 mod log;
-mod opening;
+mod model_options;
 mod output;
+mod output_file;
 mod photo;
-mod ports;
 mod preferences;
 mod run;
 mod setup;
-mod writing;
+mod startup;
+mod welcome;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
@@ -177,7 +177,7 @@ impl Failure {
             Self::Reported => return ExitCode::FAILURE,
             Self::Quiet => return ExitCode::SUCCESS,
         };
-        output::remark(&format!("ziggurat: {problem}"));
+        output::notice(&format!("ziggurat: {problem}"));
         ExitCode::from(status)
     }
 }

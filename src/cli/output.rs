@@ -23,7 +23,7 @@ pub fn json(object: &impl Serialize) -> anyhow::Result<()> {
 }
 
 /// Prints a remark or an error, which is no result, to standard error.
-pub fn remark(text: &str) {
+pub fn notice(text: &str) {
     eprintln!("{}", one_line(&without_numbers(text)));
 }
 

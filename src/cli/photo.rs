@@ -1,6 +1,6 @@
 //! What the user should know of a photo: how much of it the network sees, and when it is written smaller than it was.
 
-use super::output::remark;
+use super::output::notice;
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 use ziggurat::model::Network;
@@ -20,7 +20,7 @@ pub fn seen(photo: &RgbImage, network: &Network) -> Option<String> {
 pub fn mention_cropping(photo: &RgbImage, network: &Network, path: &str) {
     if let Some(seen) = seen(photo, network) {
         let (width, height) = photo.dimensions();
-        remark(&format!(
+        notice(&format!(
             "{path}: the network sees only the central {seen} of {width} × {height} pixels"
         ));
     }
@@ -38,7 +38,7 @@ pub fn bounded(photo: RgbImage, path: &str) -> RgbImage {
         (side as u32).max(1)
     };
     let (wide, high) = (scaled(width), scaled(height));
-    remark(&format!(
+    notice(&format!(
         "{path}: {width} × {height} pixels are written as {wide} × {high}"
     ));
     imageops::resize(&photo, wide, high, FilterType::Triangle)

@@ -32,7 +32,7 @@ impl Preferences {
             problem.line.is_none() || keys.any(|key| is_within(&problem.key, key))
         };
         for problem in problems.iter().filter(is_used) {
-            output::remark(&problem.to_string());
+            output::notice(&problem.to_string());
         }
         preferences
     }
@@ -105,7 +105,7 @@ impl Preferences {
     pub fn screen(&self, graphics: Graphics) -> Option<Screen> {
         let mut screen = graphics.screen()?;
         for problem in self.use_blocks(&mut screen.terminal) {
-            output::remark(&problem);
+            output::notice(&problem);
         }
         Some(screen)
     }

@@ -13,9 +13,9 @@ mod plan;
 mod session;
 
 use super::graphics::Graphics;
-use super::ports::Ports;
+use super::model_options::ModelOptions;
 use super::preferences::Preferences;
-use super::{Failure, opening, output};
+use super::{Failure, output, startup};
 use anyhow::anyhow;
 use delivery::Delivery;
 use from::From;
@@ -80,11 +80,11 @@ pub struct Arguments {
     #[arg(long)]
     again: bool,
     #[command(flatten)]
-    ports: Ports,
+    model_options: ModelOptions,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let home = opening::home()?;
+    let home = startup::home()?;
     let preferences = preferences(&home, &arguments);
     let provider = preferences.provider(arguments.provider.as_deref())?;
     let graphics = preferences.graphics(arguments.graphics)?;
@@ -120,7 +120,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         let stop = stop.clone();
         move || stop.stop()
     })?;
-    let active = opening::provider(provider)?;
+    let active = startup::provider(provider)?;
     let companions = match (record, plans.as_slice()) {
         (Some(record), [plan]) => from::companions(&home, record, &plan.specs, active.device),
         _ => Vec::new(),
@@ -209,7 +209,7 @@ fn make_all(
             Made::Some(problem) => note(&mut failed, about(problem.into())),
             Made::Stopped => {
                 if let Some(problem) = failed {
-                    output::remark(&problem.to_string());
+                    output::notice(&problem.to_string());
                 }
                 return Err(anyhow!("stopped; what there was is saved").into());
             }

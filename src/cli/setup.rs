@@ -1,6 +1,6 @@
 //! `ziggurat setup`: fetches what is needed, nothing twice.
 
-use super::opening::{self, Fetching};
+use super::startup::{self, Fetching};
 use super::{Failure, output};
 use ziggurat::home::Home;
 use ziggurat::model::open::DEFAULT;
@@ -26,7 +26,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let home = opening::home()?;
+    let home = startup::home()?;
     let mut cards = arguments.cards;
     if cards.is_empty() {
         cards.push(DEFAULT.into());
@@ -51,7 +51,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if arguments.dry_run {
         return Ok(would_fetch(&home, arguments.webgpu, &sources)?);
     }
-    let found = opening::library(&home)?.found();
+    let found = startup::library(&home)?.found();
     output::line(&format!(
         "ONNX Runtime {} ({}): {}",
         found.version,
@@ -77,7 +77,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 fn say(plan: &GpuPlan) -> std::io::Result<()> {
     match nvidia::driver() {
         Ok(_) => {}
-        Err(why) => output::remark(&format!(
+        Err(why) => output::notice(&format!(
             "{why} (this is the build for CUDA {}, for a machine whose driver is 580 or newer)",
             plan.cuda()
         )),

@@ -5,7 +5,7 @@
 use super::checkpoint::Checkpoint;
 use super::frames::{FRAME_SIDE, MAX_FRAMES};
 use super::history::REACHED;
-use super::{Ended, Error, Record, Spec, history, words};
+use super::{EndReason, Error, Record, Spec, format, history};
 use crate::ascent::{self, Ascent, Report, Run};
 use crate::home::Home;
 use crate::model::Network;
@@ -30,7 +30,7 @@ pub struct Batch<'a> {
 
 /// A run that ended.
 #[derive(Debug, Clone)]
-pub struct Ending {
+pub struct EndedRun {
     pub record: Record,
     pub picture: RgbImage,
     /// At most [`MAX_FRAMES`] small pictures of one size, evenly spread over the steps.
@@ -159,10 +159,10 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// [`Error::Ascent`] if the device fails or is stopped; nothing is lost, and it can be asked again.
-    pub fn end(&mut self, ended: Ended) -> Result<Vec<Result<Ending, Error>>, Error> {
+    pub fn end(&mut self, ended: EndReason) -> Result<Vec<Result<EndedRun, Error>>, Error> {
         let outcomes = self.ascent.outcomes()?;
         let pictures = self.ascent.pictures()?;
-        let time = words::unix_now();
+        let time = format::unix_now();
         let companions = self.companions();
         let versions = versions();
         let ending = |(index, (outcome, picture)): (usize, (ascent::Outcome, RgbImage))| {
@@ -190,7 +190,7 @@ impl<'a> Batch<'a> {
                 time,
             };
             let frames = self.frames[index].clone();
-            Ok(Ending {
+            Ok(EndedRun {
                 record,
                 picture,
                 frames,
@@ -221,7 +221,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-impl Ending {
+impl EndedRun {
     /// Keeps the run in history and tells where its picture is.
     ///
     /// # Errors

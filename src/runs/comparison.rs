@@ -1,11 +1,11 @@
 //! Finished runs side by side: what they have in common, and what only some of them have.
 //!
-//! Numbers are written with the digits that tell them apart, see [`words::scores`].
+//! Numbers are written with the digits that tell them apart, see [`format::scores`].
 
-use super::history::{Ended, Entry};
+use super::format;
+use super::history::{EndReason, HistoryEntry};
 use super::judging::Verdict;
 use super::spec::Changes;
-use super::words;
 use crate::ascent::settings::{KNOBS, Knob};
 
 /// What there is to say of runs side by side. All texts are safe to show.
@@ -40,7 +40,7 @@ struct Aspect {
 
 impl Comparison {
     /// Compares runs.
-    pub fn of(runs: &[&Entry]) -> Self {
+    pub fn of(runs: &[&HistoryEntry]) -> Self {
         let mut comparison = Self {
             captions: vec![Caption::default(); runs.len()],
             ..Self::default()
@@ -101,7 +101,7 @@ impl Comparison {
 
     /// The presets that the runs began from, and the settings that were changed beyond them: each one that differs with its
     /// values, the others together.
-    fn add_settings(&mut self, runs: &[&Entry]) {
+    fn add_settings(&mut self, runs: &[&HistoryEntry]) {
         if runs.is_empty() || runs.iter().any(|run| !run.has_known_settings()) {
             return;
         }
@@ -118,15 +118,15 @@ impl Comparison {
 }
 
 /// A setting that some run changed beyond its preset: nothing is said of runs whose preset decides it.
-fn setting(knob: &'static Knob, runs: &[&Entry], based: &[(&str, Changes)]) -> Aspect {
+fn setting(knob: &'static Knob, runs: &[&HistoryEntry], based: &[(&str, Changes)]) -> Aspect {
     let key = knob.key;
     let is_named = based.iter().any(|(_, beyond)| beyond.get(key).is_some());
-    let text = |(run, (_, beyond)): (&&Entry, &(&str, Changes))| {
+    let text = |(run, (_, beyond)): (&&HistoryEntry, &(&str, Changes))| {
         let is_decided = run.changes.get(key).is_some() && beyond.get(key).is_none();
         match run.changes.get(key) {
             _ if !is_named || is_decided => String::new(),
             Some(value) => format!("{key}={value}"),
-            None => format!("{key}={}", words::value(&knob.default())),
+            None => format!("{key}={}", format::value(&knob.default())),
         }
     };
     Aspect {
@@ -137,8 +137,8 @@ fn setting(knob: &'static Knob, runs: &[&Entry], based: &[(&str, Changes)]) -> A
 }
 
 /// Where those that are branches begin.
-fn branches(runs: &[&Entry]) -> Aspect {
-    let text = |run: &&Entry| {
+fn branches(runs: &[&HistoryEntry]) -> Aspect {
+    let text = |run: &&HistoryEntry| {
         let from = run.branched_from.as_ref();
         from.map_or_else(String::new, ToString::to_string)
     };
@@ -150,14 +150,14 @@ fn branches(runs: &[&Entry]) -> Aspect {
 }
 
 /// The targets; where two classes of a model are called alike, with their indices.
-fn targets(runs: &[&Entry]) -> Aspect {
-    let has_namesake = |run: &Entry| {
+fn targets(runs: &[&HistoryEntry]) -> Aspect {
+    let has_namesake = |run: &HistoryEntry| {
         runs.iter().any(|other| {
             (&other.target, &other.model_hash) == (&run.target, &run.model_hash)
                 && other.unit.index != run.unit.index
         })
     };
-    let text = |run: &&Entry| match run.kind().is_of_class() && has_namesake(run) {
+    let text = |run: &&HistoryEntry| match run.kind().is_of_class() && has_namesake(run) {
         true => format!("{} ({})", run.target, run.unit.index),
         false => run.target.clone(),
     };
@@ -169,14 +169,14 @@ fn targets(runs: &[&Entry]) -> Aspect {
 }
 
 /// The models; two that are called alike with their hash.
-fn models(runs: &[&Entry]) -> Aspect {
-    let name = |run: &Entry| words::model(&run.model).to_string();
+fn models(runs: &[&HistoryEntry]) -> Aspect {
+    let name = |run: &HistoryEntry| format::model(&run.model).to_string();
     // A model may have been asked for by several names.
-    let named = |run: &&Entry| {
+    let named = |run: &&HistoryEntry| {
         let same = runs.iter().find(|other| other.model_hash == run.model_hash);
         same.map_or_else(|| name(run), |first| name(first))
     };
-    let text = |run: &&Entry| {
+    let text = |run: &&HistoryEntry| {
         let own = named(run);
         let has_namesake = runs
             .iter()
@@ -197,9 +197,9 @@ fn models(runs: &[&Entry]) -> Aspect {
 }
 
 /// The methods, where not all runs were made by today's.
-fn methods(runs: &[&Entry]) -> Aspect {
+fn methods(runs: &[&HistoryEntry]) -> Aspect {
     let all_current = runs.iter().all(|run| run.is_current());
-    let text = |run: &&Entry| match all_current {
+    let text = |run: &&HistoryEntry| match all_current {
         true => String::new(),
         false => format!("method {}", run.method),
     };
@@ -210,8 +210,8 @@ fn methods(runs: &[&Entry]) -> Aspect {
     }
 }
 
-fn seeds(runs: &[&Entry]) -> Aspect {
-    let text = |run: &&Entry| format!("seed {}", run.seed);
+fn seeds(runs: &[&HistoryEntry]) -> Aspect {
+    let text = |run: &&HistoryEntry| format!("seed {}", run.seed);
     Aspect {
         name: "seed",
         texts: runs.iter().map(text).collect(),
@@ -219,7 +219,7 @@ fn seeds(runs: &[&Entry]) -> Aspect {
     }
 }
 
-fn providers(runs: &[&Entry]) -> Aspect {
+fn providers(runs: &[&HistoryEntry]) -> Aspect {
     Aspect {
         name: "provider",
         texts: runs.iter().map(|run| run.provider.clone()).collect(),
@@ -228,10 +228,10 @@ fn providers(runs: &[&Entry]) -> Aspect {
 }
 
 /// Where runs were stopped.
-fn endings(runs: &[&Entry]) -> Aspect {
-    let text = |run: &&Entry| match run.ended {
-        Ended::Finished => String::new(),
-        Ended::Stopped => format!("stopped after {} steps", run.steps),
+fn endings(runs: &[&HistoryEntry]) -> Aspect {
+    let text = |run: &&HistoryEntry| match run.ended {
+        EndReason::Finished => String::new(),
+        EndReason::Stopped => format!("stopped after {} steps", run.steps),
     };
     Aspect {
         name: "",
@@ -240,9 +240,9 @@ fn endings(runs: &[&Entry]) -> Aspect {
     }
 }
 
-fn scores(runs: &[&Entry]) -> Aspect {
+fn scores(runs: &[&HistoryEntry]) -> Aspect {
     let scores: Vec<f32> = runs.iter().map(|run| run.score).collect();
-    let texts = words::scores(&scores).into_iter();
+    let texts = format::scores(&scores).into_iter();
     Aspect {
         name: "",
         texts: texts.map(|text| format!("score {text}")).collect(),
@@ -251,10 +251,10 @@ fn scores(runs: &[&Entry]) -> Aspect {
 }
 
 /// The probabilities; runs of channels, neurons and layers have none.
-fn probabilities(runs: &[&Entry]) -> Aspect {
+fn probabilities(runs: &[&HistoryEntry]) -> Aspect {
     let known: Vec<f32> = runs.iter().filter_map(|run| run.probability).collect();
-    let mut texts = words::percents(&known).into_iter();
-    let text = |run: &&Entry| match run.probability {
+    let mut texts = format::percents(&known).into_iter();
+    let text = |run: &&HistoryEntry| match run.probability {
         Some(_) => texts.next().unwrap_or_default(),
         None => String::new(),
     };
@@ -266,7 +266,7 @@ fn probabilities(runs: &[&Entry]) -> Aspect {
 }
 
 /// The judges of any of the runs, by their hashes.
-fn judges<'a>(runs: &[&'a Entry]) -> Vec<&'a str> {
+fn judges<'a>(runs: &[&'a HistoryEntry]) -> Vec<&'a str> {
     let mut judges: Vec<&str> = Vec::new();
     for verdict in runs.iter().flat_map(|run| &run.verdicts) {
         if !judges.contains(&verdict.model_hash.as_str()) {
@@ -277,15 +277,15 @@ fn judges<'a>(runs: &[&'a Entry]) -> Vec<&'a str> {
 }
 
 /// What a judge says of each run: the probability of its target, or else the class that it sees.
-fn verdicts(runs: &[&Entry], judge: &str) -> Aspect {
-    let of = |run: &&Entry| -> Option<Verdict> {
+fn verdicts(runs: &[&HistoryEntry], judge: &str) -> Aspect {
+    let of = |run: &&HistoryEntry| -> Option<Verdict> {
         let mut all = run.verdicts.iter();
         all.find(|verdict| verdict.model_hash == judge).cloned()
     };
     let found: Vec<Option<Verdict>> = runs.iter().map(of).collect();
     let known = found.iter().flatten();
     let known: Vec<f32> = known.filter_map(|one| one.target_probability).collect();
-    let mut percents = words::percents(&known).into_iter();
+    let mut percents = format::percents(&known).into_iter();
     let text = |verdict: &Option<Verdict>| {
         let Some(verdict) = verdict else {
             return String::new();
@@ -310,16 +310,16 @@ mod tests {
     use super::*;
 
     /// Runs of one target with other seeds, as they are after `change`.
-    fn runs<const N: usize>(change: impl Fn(usize, &mut Entry)) -> [Entry; N] {
+    fn runs<const N: usize>(change: impl Fn(usize, &mut HistoryEntry)) -> [HistoryEntry; N] {
         std::array::from_fn(|index| {
-            let mut entry = Entry::of(&record(index as u64), false);
+            let mut entry = HistoryEntry::of(&record(index as u64), false);
             entry.score = 1.0;
             change(index, &mut entry);
             entry
         })
     }
 
-    fn compared(runs: &[Entry]) -> Comparison {
+    fn compared(runs: &[HistoryEntry]) -> Comparison {
         Comparison::of(&runs.iter().collect::<Vec<_>>())
     }
 
@@ -328,12 +328,12 @@ mod tests {
         format!("{} | {}", asked.join(" · "), results.join(" · "))
     }
 
-    fn with(settings: &[(&str, f64)]) -> Entry {
+    fn with(settings: &[(&str, f64)]) -> HistoryEntry {
         let mut record = record(0);
         for (key, value) in settings {
             record.spec.settings.set(key, (*value).into()).unwrap();
         }
-        Entry::of(&record, false)
+        HistoryEntry::of(&record, false)
     }
 
     #[test]
@@ -354,7 +354,7 @@ mod tests {
         let mut settings = plain.spec.settings.clone();
         settings.set("blur", 1.0.into()).unwrap();
         branch.spec = plain.spec.branched(9, &settings).unwrap();
-        let runs = [&plain, &branch].map(|record| Entry::of(record, false));
+        let runs = [&plain, &branch].map(|record| HistoryEntry::of(record, false));
         let found = compared(&runs);
         assert!(found.differing.contains(&"branch"));
         let from = format!("from {} at step 9", &plain.spec.id()[..8]);
@@ -427,7 +427,7 @@ mod tests {
         let found = compared(&runs::<2>(|index, entry| {
             entry.probability = [Some(0.25), None][index];
             entry.method = [6, 3][index];
-            entry.ended = [Ended::Stopped, Ended::Finished][index];
+            entry.ended = [EndReason::Stopped, EndReason::Finished][index];
         }));
         let first = "method 6 · seed 0 | stopped after 3 steps · 25.0 %";
         assert_eq!(caption(&found, 0), first);

@@ -1,9 +1,9 @@
 //! What there is to say of a run: facts, settings, and the command that makes it again. One source for the command line,
 //! the explorer and the pages that are exported.
 
+use super::format;
 use super::judging::{MOST_SHOWN, Verdict};
-use super::words;
-use super::{Ended, Record, Spec};
+use super::{EndReason, Record, Spec};
 use crate::ascent::settings::{KNOBS, Knob};
 use crate::ascent::{ClassScore, Kind};
 use crate::text::shown;
@@ -18,8 +18,8 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
         false => String::new(),
     };
     let ended = match record.ended {
-        Ended::Finished => "finished",
-        Ended::Stopped => "stopped by the user",
+        EndReason::Finished => "finished",
+        EndReason::Stopped => "stopped by the user",
     };
     let [version, runtime] = &record.versions;
     let batch = match record.batch {
@@ -30,9 +30,9 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
         ("target", shown(&spec.target)),
         ("objective", objective(spec)),
         ("model", shown(&spec.model)),
-        ("score", words::score(record.score)),
+        ("score", format::score(record.score)),
     ];
-    let probability = record.probability.map(words::percent);
+    let probability = record.probability.map(format::percent);
     facts.extend(probability.map(|text| ("probability", text)));
     let verdicts = record.verdicts.iter().take(MOST_SHOWN);
     facts.extend(verdicts.map(|verdict| ("judge", judged(spec, verdict))));
@@ -46,7 +46,7 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
             "steps",
             format!("{steps} in {:.1} s{speed}{batch}", record.seconds),
         ),
-        ("ended", format!("{ended}, {}", words::date(record.time))),
+        ("ended", format!("{ended}, {}", format::date(record.time))),
     ]);
     facts.extend(branched(spec).map(|text| ("branched", text)));
     facts.extend(record.together.map(|runs| ("together", together(runs))));
@@ -151,7 +151,7 @@ impl Setting {
             return word.into();
         }
         let unit = self.knob.map_or("", Knob::unit);
-        format!("{} {unit}", words::value(&self.value))
+        format!("{} {unit}", format::value(&self.value))
             .trim_end()
             .into()
     }

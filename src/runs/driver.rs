@@ -5,9 +5,9 @@
 //! shows a progress bar and ends the runs early on Ctrl-C; the worker obeys commands between the steps, sends pictures and
 //! writes checkpoints. Which runs go into one batch is theirs, too: a queue keeps its order, a command line does not.
 
-use super::batch::{Batch, Ending};
+use super::batch::{Batch, EndedRun};
 use super::judging::{Case, Judges};
-use super::{Ended, Error, Record, Spec, history, picture_file};
+use super::{EndReason, Error, Record, Spec, history, picture_file};
 use crate::ascent;
 use crate::home::Home;
 use crate::runtime;
@@ -48,16 +48,16 @@ pub enum Next {
 pub fn drive(
     batch: &mut Batch,
     observer: &mut impl Observer,
-) -> Result<Option<Vec<Result<Ending, Error>>>, Error> {
+) -> Result<Option<Vec<Result<EndedRun, Error>>>, Error> {
     let ended = loop {
         match observer.before_step(batch)? {
             Next::Step => {}
-            Next::End => break Ended::Stopped,
+            Next::End => break EndReason::Stopped,
             Next::Leave => return Ok(None),
         }
         match batch.step() {
             Ok(Some(report)) => observer.after_step(batch, &report)?,
-            Ok(None) => break Ended::Finished,
+            Ok(None) => break EndReason::Finished,
             Err(problem) if problem.is_stop() => {}
             Err(problem) => return Err(problem),
         }

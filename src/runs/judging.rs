@@ -4,7 +4,7 @@
 //! the name: classes of two models are the same if they are called alike.
 
 use super::Spec;
-use super::words::percent;
+use super::format::percent;
 use crate::ascent::Kind;
 use crate::ascent::probe::{Classifier, largest};
 use crate::home::Home;
@@ -67,7 +67,7 @@ impl Verdict {
 
     /// The judge's name: a card's, or the last part of a path. Safe to show.
     pub fn judge(&self) -> String {
-        shown(super::words::model(&self.model))
+        shown(super::format::model(&self.model))
     }
 
     /// Whether its numbers are probabilities, as a judge's are. Those of a file need not be.

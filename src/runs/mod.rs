@@ -11,7 +11,8 @@
 //! - [`history`]: one folder a run, so that an identical request is answered at once
 //! - [`presets`]: named settings, built-in and of the user
 //! - [`judging`]: what other models take finished pictures for
-//! - [`description`], [`comparison`], [`words`]: what there is to say of a run, and of several side by side, for people
+//! - [`description`], [`comparison`]: descriptions of one run, and of several side by side; [`format`](mod@format): numbers
+//!   and dates as text
 //! - [`favourites`]: runs that the user saves to a folder of pictures
 //!
 //! Used by the command line and the explorer; knows nothing of either.
@@ -23,6 +24,7 @@ pub mod description;
 pub mod driver;
 pub mod export;
 pub mod favourites;
+pub mod format;
 pub mod frames;
 pub mod history;
 pub mod judging;
@@ -32,10 +34,9 @@ pub mod queue;
 pub mod spec;
 pub mod target;
 pub mod transfer;
-pub mod words;
 pub mod worker;
 
-pub use history::{Ended, Record};
+pub use history::{EndReason, Record};
 pub use spec::{BranchError, BranchPoint, Spec};
 pub use target::Target;
 

@@ -33,7 +33,8 @@ pub struct Job {
     pub state: JobState,
     /// Jobs that were begun together share this; they go on together, so that the pictures come out the same.
     #[serde(default)]
-    begun: Option<JobId>,
+    #[serde(rename = "begun")]
+    batch_id: Option<JobId>,
 }
 
 /// How far a job is. Finished and cancelled jobs leave the queue.
@@ -120,14 +121,14 @@ impl Queue {
             spec,
             run,
             state: JobState::Waiting,
-            begun: None,
+            batch_id: None,
         });
         Ok(id)
     }
 
     /// Puts jobs that were taken out back in at the end, under new names, in their order. Those that this queue holds
     /// already, and those for which there is no room, are left out. Returns for how many there is none.
-    pub fn take_over(&mut self, jobs: impl IntoIterator<Item = Job>) -> usize {
+    pub fn restore(&mut self, jobs: impl IntoIterator<Item = Job>) -> usize {
         let mut renamed: Vec<(JobId, JobId)> = Vec::new();
         let mut jobs = jobs.into_iter();
         while self.jobs.len() < MOST_JOBS {
@@ -144,10 +145,10 @@ impl Queue {
             if matches!(job.state, JobState::Failed(_) | JobState::Paused(_)) {
                 new.state = job.state;
             }
-            if let Some(begun) = job.begun {
+            if let Some(begun) = job.batch_id {
                 let known = renamed.iter().find(|(old, _)| *old == begun);
                 let name = known.map_or(id, |(_, name)| *name);
-                new.begun = Some(name);
+                new.batch_id = Some(name);
                 renamed.push((begun, name));
             }
         }
@@ -182,11 +183,11 @@ impl Queue {
 
     /// Lets a job that rests wait again, and those that were begun with it. Returns how many.
     pub fn resume(&mut self, id: JobId) -> usize {
-        let Some(begun) = self.get(id).map(|job| job.begun) else {
+        let Some(begun) = self.get(id).map(|job| job.batch_id) else {
             return 0;
         };
         let rests = |job: &&mut Job| {
-            let belongs = job.id == id || begun.is_some() && job.begun == begun;
+            let belongs = job.id == id || begun.is_some() && job.batch_id == begun;
             belongs && matches!(job.state, JobState::Paused(_))
         };
         let resting = self.jobs.iter_mut().filter(rests);
@@ -219,7 +220,7 @@ impl Queue {
         place.is_some_and(|place| self.swap(place, place + 1))
     }
 
-    /// Takes out all jobs that no worker has, and returns them (for an undo with [`Queue::take_over`]).
+    /// Takes out all jobs that no worker has, and returns them (for an undo with [`Queue::restore`]).
     pub fn clear(&mut self) -> Vec<Job> {
         let idle = |job: &mut Job| job.state != JobState::Running;
         self.jobs.extract_if(.., idle).collect()
@@ -233,8 +234,9 @@ impl Queue {
         let Some(first) = waiting.next().filter(|_| !self.is_running()) else {
             return Vec::new();
         };
-        let alike = |job: &&Job| job.begun == first.begun && shares_steps(&job.spec, &first.spec);
-        let rest: Vec<&Job> = match first.begun {
+        let alike =
+            |job: &&Job| job.batch_id == first.batch_id && shares_steps(&job.spec, &first.spec);
+        let rest: Vec<&Job> = match first.batch_id {
             // Others may have been moved in between since.
             Some(_) => waiting.filter(alike).collect(),
             None => waiting.take_while(alike).collect(),
@@ -248,7 +250,7 @@ impl Queue {
         let together = ids.first().copied();
         for job in self.jobs.iter_mut().filter(|job| ids.contains(&job.id)) {
             job.state = JobState::Running;
-            job.begun = together;
+            job.batch_id = together;
         }
     }
 
@@ -256,7 +258,7 @@ impl Queue {
     pub fn failed(&mut self, id: JobId, why: String) {
         if let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) {
             job.state = JobState::Failed(why);
-            job.begun = None;
+            job.batch_id = None;
         }
     }
 
@@ -299,7 +301,7 @@ impl Queue {
             }
             job
         });
-        let surplus = queue.take_over(harmless);
+        let surplus = queue.restore(harmless);
         (queue, surplus)
     }
 }

@@ -1,7 +1,7 @@
 //! What a run climbs, said by people: a class by name or index, a layer's channel or neuron, or a whole layer.
 //!
 //! For the command line, which reads texts, and for the explorer, which points at things. Neither needs the network
-//! itself for it, only what a network is [made of](Parts).
+//! itself for it, only what a network is [made of](TargetScope).
 
 use crate::ascent::{Kind, Objective, Unit};
 use crate::autodiff::differentiability::Differentiability;
@@ -32,7 +32,7 @@ pub struct Target {
 
 /// Which part of a layer is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum LayerPart {
     /// All of it.
     Whole,
     Channel(usize),
@@ -42,7 +42,7 @@ pub enum Place {
 
 /// What a network is made of, as far as targets go.
 #[derive(Debug, Clone, Copy)]
-pub struct Parts<'a> {
+pub struct TargetScope<'a> {
     /// Name of the class scores, if there are any.
     pub logits: Option<&'a str>,
     pub classes: &'a Classes,
@@ -101,10 +101,10 @@ pub enum TargetError {
 /// Reads `text` for a network.
 ///
 /// # Errors
-/// As [`Parts::read`].
+/// As [`TargetScope::read`].
 pub fn read(network: &Network, text: &str) -> Result<Target, TargetError> {
     let layers = network.layers();
-    let parts = Parts {
+    let parts = TargetScope {
         logits: network.logits(),
         classes: &network.classes,
         layers: &layers,
@@ -112,7 +112,7 @@ pub fn read(network: &Network, text: &str) -> Result<Target, TargetError> {
     parts.read(text)
 }
 
-impl Parts<'_> {
+impl TargetScope<'_> {
     /// Reads `text`:
     ///
     /// | form | meaning |
@@ -174,7 +174,7 @@ impl Parts<'_> {
     /// `NAME`, `NAME:CHANNEL` or `NAME:CHANNEL:ROW,COLUMN` of a layer that exists; `None` if none has the name.
     fn layer_unit(&self, text: &str) -> Option<Result<Target, TargetError>> {
         if let Some(layer) = self.layer(text) {
-            return Some(Target::of_layer(layer, Place::Whole));
+            return Some(Target::of_layer(layer, LayerPart::Whole));
         }
         // Names of layers may hold colons themselves: the longest that exists wins.
         text.rmatch_indices(':').find_map(|(at, _)| {
@@ -191,7 +191,7 @@ impl Parts<'_> {
             }
             let name = text.split(':').next().unwrap_or(text);
             let layer = layers::find(self.layers, name).map_err(TargetError::Layer)?;
-            Target::of_layer(layer, Place::Whole)
+            Target::of_layer(layer, LayerPart::Whole)
         })
     }
 
@@ -283,16 +283,16 @@ impl Target {
     ///
     /// # Errors
     /// [`TargetError::NotDifferentiable`], [`TargetError::NoSuchUnit`].
-    pub fn of_layer(layer: &Layer, place: Place) -> Result<Self, TargetError> {
+    pub fn of_layer(layer: &Layer, place: LayerPart) -> Result<Self, TargetError> {
         let name = readable(&layer.name);
         let (kind, unit, title) = match place {
-            Place::Whole => (Kind::Layer, Unit::default(), name.clone()),
-            Place::Channel(index) => {
+            LayerPart::Whole => (Kind::Layer, Unit::default(), name.clone()),
+            LayerPart::Channel(index) => {
                 let position = (0, 0);
                 let unit = Unit { index, position };
                 (Kind::Channel, unit, format!("{name}:{index}"))
             }
-            Place::Neuron(index, position) => {
+            LayerPart::Neuron(index, position) => {
                 let (row, column) = position;
                 let title = format!("{name}:{index}:{row},{column}");
                 (Kind::Neuron, Unit { index, position }, title)
@@ -314,7 +314,7 @@ impl Target {
             let has = format!("{channels} channels, 0 to {last}");
             return Err(missing("such channel", has));
         }
-        if let Place::Neuron(_, (row, column)) = place {
+        if let LayerPart::Neuron(_, (row, column)) = place {
             let (rows, columns) = layer.plane().unwrap_or((0, 0));
             if row >= rows || column >= columns {
                 let has = format!("channels of {rows} rows and {columns} columns");
@@ -341,14 +341,14 @@ fn two_readings(text: &str, class: &Target, layer: &Target) -> TargetError {
 }
 
 /// `CHANNEL` or `CHANNEL:Y,X`.
-fn place(text: &str) -> Result<Place, TargetError> {
+fn place(text: &str) -> Result<LayerPart, TargetError> {
     let wrong = || TargetError::Unit(text.chars().take(40).collect());
     let number = |text: &str| text.trim().parse::<usize>().map_err(|_| wrong());
     let Some((channel, position)) = text.split_once(':') else {
-        return Ok(Place::Channel(number(text)?));
+        return Ok(LayerPart::Channel(number(text)?));
     };
     let (row, column) = position.split_once(',').ok_or_else(wrong)?;
-    Ok(Place::Neuron(
+    Ok(LayerPart::Neuron(
         number(channel)?,
         (number(row)?, number(column)?),
     ))
@@ -390,7 +390,7 @@ mod tests {
             layer("pool", &[1, 16]),
             blocked,
         ];
-        let parts = Parts {
+        let parts = TargetScope {
             logits: Some("logits"),
             classes: &classes,
             layers: &layers,
@@ -443,7 +443,7 @@ mod tests {
     #[test]
     fn a_title_does_not_steer_the_terminal_and_the_objective_keeps_the_name() {
         let name = format!("\u{1b}[2J{}", "x".repeat(10_000));
-        let target = Target::of_layer(&layer(&name, &[1, 8]), Place::Whole).unwrap();
+        let target = Target::of_layer(&layer(&name, &[1, 8]), LayerPart::Whole).unwrap();
         assert!(!target.title.contains('\u{1b}') && target.title.len() <= LONGEST_TITLE);
         assert_eq!(target.objective.value, name);
     }

@@ -1,6 +1,6 @@
 //! A run in another model: what climbs there what it climbed here, with the same seed and settings.
 
-use super::target::{Parts, Place, Target, TargetError};
+use super::target::{LayerPart, Target, TargetError, TargetScope};
 use super::{BranchError, Spec};
 use crate::ascent::Kind;
 use crate::model::layers;
@@ -39,7 +39,7 @@ pub enum TransferError {
 pub fn transferred(
     spec: &Spec,
     (name, hash): (&str, &str),
-    parts: Parts<'_>,
+    parts: TargetScope<'_>,
 ) -> Result<Spec, TransferError> {
     let target = shown(&spec.target);
     if spec.former().is_some() {
@@ -71,7 +71,7 @@ pub fn transferred(
         })
 }
 
-fn counterpart(spec: &Spec, parts: Parts<'_>) -> Result<Target, TargetError> {
+fn counterpart(spec: &Spec, parts: TargetScope<'_>) -> Result<Target, TargetError> {
     if let Some(name) = spec.class_name() {
         if parts.logits.is_none() {
             return Err(TargetError::NoClasses);
@@ -86,9 +86,9 @@ fn counterpart(spec: &Spec, parts: Parts<'_>) -> Result<Target, TargetError> {
     let layer = layers::find(parts.layers, &spec.objective.value).map_err(TargetError::Layer)?;
     let (index, position) = (spec.unit.index, spec.unit.position);
     let place = match spec.objective.kind {
-        Kind::Channel => Place::Channel(index),
-        Kind::Neuron => Place::Neuron(index, position),
-        Kind::Class | Kind::NotClass | Kind::Layer => Place::Whole,
+        Kind::Channel => LayerPart::Channel(index),
+        Kind::Neuron => LayerPart::Neuron(index, position),
+        Kind::Class | Kind::NotClass | Kind::Layer => LayerPart::Whole,
     };
     Target::of_layer(layer, place)
 }
@@ -117,7 +117,7 @@ mod tests {
     fn transfer(spec: &Spec) -> Result<Spec, String> {
         let classes = Classes::new(["flamingo", "tench"], "test").unwrap();
         let layers = [layer("stem"), layer("head")];
-        let parts = Parts {
+        let parts = TargetScope {
             logits: Some("scores"),
             classes: &classes,
             layers: &layers,

@@ -1,24 +1,24 @@
-//! The thread that makes the pictures: it owns the opened networks and their sessions, takes [`Command`]s, and answers
-//! with [`Report`]s.
+//! The thread that makes the pictures: it owns the opened networks and their sessions, takes [`WorkerCommand`]s, and answers
+//! with [`WorkerEvent`]s.
 //!
 //! Nobody waits for anybody: commands go through a channel, reports through a mailbox in which a newer picture or number
 //! replaces an older one that was not read. For the explorer; the command line
 //! uses the [driver](super::driver) without a thread.
 
 mod autosave;
-mod bench;
-mod climb;
-mod looking;
+mod live_classifier;
+mod load_model;
 mod mailbox;
-mod opening;
-mod opinion;
 pub mod photo;
+mod photo_interrupt;
 mod photo_probe;
 mod progress;
+mod run_batch;
+mod thread;
 mod transfers;
 mod verdicts;
 
-pub use opening::{Opened, Told};
+pub use load_model::{ModelInfo, OpenOptions};
 pub use progress::Progress;
 
 use super::queue::{Job, JobId};
@@ -26,22 +26,22 @@ use super::{Record, Spec};
 use crate::ascent::Overlay;
 use crate::home::Home;
 use crate::runtime::{Provider, Stop};
-use bench::{Bench, Message};
 use image::RgbImage;
-use looking::Looking;
 use mailbox::Mailbox;
+use photo_interrupt::PhotoInterrupt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use thread::{Message, WorkerThread};
 
 /// How long [`Worker`]'s drop waits for the thread: as long as a checkpoint takes.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// What a worker is asked to do.
 #[derive(Debug, Clone)]
-pub enum Command {
+pub enum WorkerCommand {
     /// Opens a model to look at: a card's name or a path; `None` is the default model. Runs go on meanwhile.
     Open(Option<String>),
     /// Makes these jobs in one batch, after those that it has already. A model that is not open is opened.
@@ -53,7 +53,7 @@ pub enum Command {
     },
     /// Names the models that judge the pictures from now on: cards or paths.
     Judges(Vec<String>),
-    /// Rests between two steps, until [`Command::Resume`].
+    /// Rests between two steps, until [`WorkerCommand::Resume`].
     Pause,
     Resume,
     /// Writes a checkpoint of the batch under way and leaves it: nothing more is heard of its jobs. It goes on from there
@@ -90,22 +90,22 @@ pub enum Origin {
 
 /// What a worker tells.
 #[derive(Debug, Clone)]
-pub enum Report {
+pub enum WorkerEvent {
     /// What is being waited for: a library or model being fetched (bytes so far and in all), opened, or prepared.
     Stage {
         text: String,
         bytes: Option<(u64, u64)>,
     },
-    /// The answer to [`Command::Open`].
-    Opened(Arc<Opened>),
-    /// The other answer to [`Command::Open`]; `model` is what was asked for.
+    /// The answer to [`WorkerCommand::Open`].
+    Opened(Arc<ModelInfo>),
+    /// The other answer to [`WorkerCommand::Open`]; `model` is what was asked for.
     OpenFailed { model: String, why: String },
-    /// The answer to [`Command::Transfer`]: what makes those runs in the model, and why the others cannot be made in it, one
+    /// The answer to [`WorkerCommand::Transfer`]: what makes those runs in the model, and why the others cannot be made in it, one
     /// line each.
     Transferred {
         /// What people call the model; what was asked for if it could not be opened.
         model: String,
-        opened: Option<Arc<Opened>>,
+        opened: Option<Arc<ModelInfo>>,
         specs: Vec<Spec>,
         problems: Vec<String>,
     },
@@ -114,7 +114,7 @@ pub enum Report {
     /// A batch begins.
     Started(Started),
     /// A step was taken. A newer one replaces one that was not read, and brings along what that one knew of scores.
-    Stepped(Progress),
+    Stepped(BatchProgress),
     /// A picture of a watched job, of the current octave's size. A newer one of that job replaces one that was not read.
     Snapshot {
         job: JobId,
@@ -138,7 +138,7 @@ pub enum Report {
     Failed { job: JobId, why: String },
     /// A job was dropped as asked.
     Cancelled { job: JobId },
-    /// The answer to [`Command::Photo`].
+    /// The answer to [`WorkerCommand::Photo`].
     Photo(photo::Answer),
     /// Something that the user should know, although everything goes on; one line.
     Remark(String),
@@ -169,7 +169,7 @@ pub struct Worker {
     commands: Sender<Message>,
     mailbox: Arc<Mailbox>,
     stop: Stop,
-    looking: Arc<Looking>,
+    interrupt: Arc<PhotoInterrupt>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -181,36 +181,36 @@ impl Worker {
     pub fn spawn(
         home: Home,
         provider: Provider,
-        told: Told,
+        told: OpenOptions,
         wake: impl Fn() + Send + 'static,
     ) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::channel();
         let mailbox = Arc::new(Mailbox::new(Box::new(wake)));
         let stop = Stop::default();
-        let bench = Bench::new(
+        let worker = WorkerThread::new(
             home,
             (provider, told),
             (commands.clone(), inbox),
             mailbox.clone(),
             stop.clone(),
         );
-        let looking = bench.looking();
+        let interrupt = worker.interrupt();
         let thread = std::thread::Builder::new().name("worker".into());
         Ok(Self {
             commands,
             mailbox,
             stop,
-            looking,
-            thread: Some(thread.spawn(move || bench.work())?),
+            interrupt,
+            thread: Some(thread.spawn(move || worker.work())?),
         })
     }
 
-    /// Asks for something; returns at once. After [`Command::Shutdown`] nothing is heard any more.
-    pub fn send(&self, command: Command) {
-        let interrupts = matches!(command, Command::Cancel(_) | Command::Shutdown);
+    /// Asks for something; returns at once. After [`WorkerCommand::Shutdown`] nothing is heard any more.
+    pub fn send(&self, command: WorkerCommand) {
+        let interrupts = matches!(command, WorkerCommand::Cancel(_) | WorkerCommand::Shutdown);
         // It fails only if the thread has ended, and then there is nothing left to ask for.
         let _ = self.commands.send(Message::Command(command.clone()));
-        self.looking.heed(&command);
+        self.interrupt.heed(&command);
         // The command is there before the step is broken off, so that the thread finds it.
         if interrupts {
             self.stop.stop();
@@ -218,13 +218,13 @@ impl Worker {
     }
 
     /// Everything that was told since the last call, oldest first.
-    pub fn reports(&self) -> Vec<Report> {
+    pub fn events(&self) -> Vec<WorkerEvent> {
         self.mailbox.drain()
     }
 
     /// Shuts the worker down and waits for it, at most `limit`. Returns whether it has ended.
     pub fn shut_down(&mut self, limit: Duration) -> bool {
-        self.send(Command::Shutdown);
+        self.send(WorkerCommand::Shutdown);
         let until = Instant::now() + limit;
         while self
             .thread

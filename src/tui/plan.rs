@@ -2,8 +2,8 @@
 
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, KNOBS, Knob, PRESETS, SettingError, knob};
+use crate::runs::format;
 use crate::runs::presets::Presets;
-use crate::runs::words;
 use crate::value::Value;
 use std::collections::BTreeMap;
 
@@ -72,7 +72,7 @@ impl Plan {
     pub fn changes(&self) -> Vec<String> {
         let changes = self.changed().into_iter();
         changes
-            .map(|(key, value)| format!("{key} = {}", words::value(&value)))
+            .map(|(key, value)| format!("{key} = {}", format::value(&value)))
             .collect()
     }
 

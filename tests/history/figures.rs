@@ -5,7 +5,7 @@ use super::{Desk, picture, record};
 use std::fs;
 use std::time::{Duration, Instant};
 use ziggurat::runs::history;
-use ziggurat::runs::{Ended, picture_file};
+use ziggurat::runs::{EndReason, picture_file};
 
 const RUNS: u64 = 10_000;
 
@@ -35,7 +35,7 @@ fn ten_thousand_runs_are_listed_in_a_moment() {
         let (mut first, mut count) = (None, 0);
         let scanned = history::scan(&desk.home, &mut |chunk| {
             first.get_or_insert(start.elapsed());
-            assert!(chunk.iter().all(|entry| entry.ended == Ended::Finished));
+            assert!(chunk.iter().all(|entry| entry.ended == EndReason::Finished));
             count += chunk.len();
         })
         .unwrap();

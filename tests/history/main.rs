@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::path::Path;
 use ziggurat::ascent::{Kind, Objective, Settings, Unit};
 use ziggurat::home::Home;
-use ziggurat::runs::{Ended, Record, Spec, history};
+use ziggurat::runs::{EndReason, Record, Spec, history};
 
 /// A home with nothing in it but what a test puts there.
 struct Desk {
@@ -97,7 +97,7 @@ fn record(target: &str, seed: u64) -> Record {
         batch: 1,
         together: None,
         companions: Vec::new(),
-        ended: Ended::Finished,
+        ended: EndReason::Finished,
         time: seed,
     }
 }

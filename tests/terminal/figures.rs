@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ziggurat::ascent::{Kind as Quantity, Objective, Settings, Unit};
 use ziggurat::onnx::shapes::{fixed, untyped};
 use ziggurat::onnx::{Builder, Elem, file};
-use ziggurat::runs::{Ended, Record, Spec, picture_file};
+use ziggurat::runs::{EndReason, Record, Spec, picture_file};
 
 /// Rows of the longest list.
 const ROWS: usize = 100_000;
@@ -185,7 +185,7 @@ fn fill_history(desk: &Desk) {
             batch: 1,
             together: None,
             companions: Vec::new(),
-            ended: Ended::Finished,
+            ended: EndReason::Finished,
             time: seed,
         };
         // Written directly: saving waits for the disk each time.

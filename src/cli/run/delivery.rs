@@ -6,7 +6,7 @@ use image::RgbImage;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use ziggurat::runs::judging::Verdict;
-use ziggurat::runs::{Record, description, favourites, history, words};
+use ziggurat::runs::{Record, description, favourites, format, history};
 
 /// Where finished pictures go.
 pub struct Delivery<'a> {
@@ -63,7 +63,7 @@ impl Delivery<'_> {
             }
         };
         if let Some(advice) = record.advice() {
-            output::remark(&advice);
+            output::notice(&advice);
         }
         match self.json {
             true => json(record, &image, from_history),
@@ -98,7 +98,7 @@ impl Delivery<'_> {
         };
         let probability = record
             .probability
-            .map(|p| format!(", probability {}", words::percent(p)))
+            .map(|p| format!(", probability {}", format::percent(p)))
             .unwrap_or_default();
         let how = match from_history {
             true => "from history".to_string(),
@@ -109,7 +109,7 @@ impl Delivery<'_> {
                 record.provider
             ),
         };
-        let (target, score) = (&spec.target, words::score(record.score));
+        let (target, score) = (&spec.target, format::score(record.score));
         let image = image.display();
         output::line(&format!(
             "{target}{model}: score {score}{probability}, {how}: {image}"

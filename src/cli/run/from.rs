@@ -44,7 +44,7 @@ impl From {
         })?;
         let record = history::read(home, &id)?;
         if let Some(notice) = other_precision(&record.provider, providers::is_tf32_allowed()) {
-            output::remark(notice);
+            output::notice(notice);
         }
         Ok(Self {
             spec: record.spec.clone(),
@@ -82,7 +82,7 @@ pub fn companions(home: &Home, record: &Record, asked: &[Spec], device: Device) 
         return Vec::new();
     }
     let missing = |what: &str| {
-        output::remark(&format!(
+        output::notice(&format!(
             "the run stepped with {count} runs together, and {what}: its picture may look different"
         ));
         Vec::new()

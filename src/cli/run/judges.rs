@@ -1,7 +1,7 @@
 //! Which models judge the pictures of a run: those of the command line, or those of config.toml.
 
-use crate::cli::opening::{self, Fetching};
 use crate::cli::preferences::Preferences;
+use crate::cli::startup::{self, Fetching};
 use crate::cli::{Failure, output};
 use anyhow::anyhow;
 use ziggurat::config::Config;
@@ -25,8 +25,8 @@ pub struct Origin<'a>(Option<&'a Config>);
 
 impl Origin<'_> {
     /// Says what is wrong with a judge, and where it is named if that is a file.
-    pub fn remark(&self, why: String) {
-        output::remark(&match &self.0 {
+    pub fn notice(&self, why: String) {
+        output::notice(&match &self.0 {
             Some(config) => config.problem("judge", why).to_string(),
             None => why,
         });
@@ -55,7 +55,7 @@ pub fn asked<'a>(
     }
     for name in given {
         Source::resolve(home, Some(name))
-            .map_err(|problem| opening::unresolved(problem).about("--judge"))?;
+            .map_err(|problem| startup::unresolved(problem).about("--judge"))?;
     }
     Ok(Asked {
         names: given.to_vec(),
@@ -67,7 +67,7 @@ fn configured<'a>(home: &Home, config: &'a Config) -> Asked<'a> {
     let is_known = |name: &String| match Source::resolve(home, Some(name)) {
         Ok(_) => true,
         Err(problem) => {
-            output::remark(&config.problem("judge", problem.to_string()).to_string());
+            output::notice(&config.problem("judge", problem.to_string()).to_string());
             false
         }
     };
@@ -91,7 +91,7 @@ pub fn fetched<'a>(home: &Home, asked: Asked<'a>) -> (Judges, Origin<'a>) {
         Err(problem) => {
             asked
                 .origin
-                .remark(format!("{name} cannot judge: {problem}"));
+                .notice(format!("{name} cannot judge: {problem}"));
             false
         }
     };

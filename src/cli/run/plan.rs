@@ -1,15 +1,15 @@
 //! What a command line asks to be made: the runs of each model, known before anything long starts.
 
 use super::Arguments;
+use crate::cli::output_file::{is_folder, is_png, neither_png_nor_folder, why_not};
 use crate::cli::preferences::Preferences;
-use crate::cli::writing::{is_folder, is_png, neither_png_nor_folder, why_not};
-use crate::cli::{Failure, opening, output};
+use crate::cli::{Failure, output, startup};
 use anyhow::anyhow;
 use std::path::Path;
 use ziggurat::ascent::Settings;
 use ziggurat::home::Home;
 use ziggurat::model::{Network, Source};
-use ziggurat::runs::{Spec, Target, words};
+use ziggurat::runs::{Spec, Target, format};
 
 /// The runs of one model.
 pub struct Plan {
@@ -43,7 +43,7 @@ impl Planner<'_> {
         // A name that means nothing is known before anything is fetched or opened.
         for model in models {
             if let Err(problem) = Source::resolve(self.home, *model) {
-                return Err(opening::unresolved(problem));
+                return Err(startup::unresolved(problem));
             }
         }
         let mut plans = Vec::new();
@@ -64,21 +64,21 @@ impl Planner<'_> {
     }
 
     fn plan_one(&self, model: Option<&str>, several: bool) -> Result<(Plan, Network), Failure> {
-        let network = opening::quiet_network(self.home, model, &self.arguments.ports)?;
+        let network = startup::quiet_network(self.home, model, &self.arguments.model_options)?;
         let name = model.unwrap_or(&network.name).to_string();
-        let remark = |text: &str| match several {
-            true => output::remark(&format!("{name}: {text}")),
-            false => output::remark(text),
+        let notice = |text: &str| match several {
+            true => output::notice(&format!("{name}: {text}")),
+            false => output::notice(text),
         };
         for assumption in network.assumptions() {
-            remark(&assumption);
+            notice(&assumption);
         }
         if !self.settings.mask_layer.is_empty() {
-            opening::layer(&network, &self.settings.mask_layer)?;
+            startup::layer(&network, &self.settings.mask_layer)?;
         }
         let targets = match self.from {
             Some(spec) => vec![repeated(&network, spec)?],
-            None => self.read_targets(&network, &remark)?,
+            None => self.read_targets(&network, &notice)?,
         };
         let specs = targets.into_iter().map(|target| {
             let what = (target.title.as_str(), target.objective, target.unit);
@@ -119,13 +119,13 @@ impl Planner<'_> {
     fn read_targets(
         &self,
         network: &Network,
-        remark: &dyn Fn(&str),
+        notice: &dyn Fn(&str),
     ) -> Result<Vec<Target>, Failure> {
         let mut targets: Vec<Target> = Vec::new();
         for text in &self.arguments.targets {
-            let target = opening::quiet_target(network, text)?;
+            let target = startup::quiet_target(network, text)?;
             if let Some(note) = &target.remark {
-                remark(note);
+                notice(note);
             }
             let known =
                 |other: &Target| (&other.objective, other.unit) == (&target.objective, target.unit);
@@ -141,8 +141,11 @@ impl Planner<'_> {
     /// # Errors
     /// If the file is another one by now.
     pub fn open_again(&self, plan: &Plan) -> Result<Network, Failure> {
-        let network =
-            opening::quiet_network(self.home, plan.model.as_deref(), &self.arguments.ports)?;
+        let network = startup::quiet_network(
+            self.home,
+            plan.model.as_deref(),
+            &self.arguments.model_options,
+        )?;
         match plan
             .specs
             .iter()
@@ -168,15 +171,15 @@ fn repeated(network: &Network, spec: &Spec) -> Result<Target, Failure> {
     if let Some(former) = spec.former() {
         let former: Vec<String> = former
             .iter()
-            .map(|(key, value)| format!("{key}={}", words::value(value)))
+            .map(|(key, value)| format!("{key}={}", format::value(value)))
             .collect();
-        output::remark(&format!(
+        output::notice(&format!(
             "the picture was made by method {} of an earlier version; its settings ({}) have no meaning today: target and seed are kept, the settings are the defaults",
             spec.method,
             former.join(", ")
         ));
     } else if !spec.is_current() {
-        output::remark(&format!(
+        output::notice(&format!(
             "the picture was made by method {} of an earlier version, with these settings; today's method makes another one of them",
             spec.method
         ));

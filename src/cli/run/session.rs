@@ -3,18 +3,18 @@
 use super::Arguments;
 use super::delivery::Delivery;
 use super::judges::Origin;
-use crate::cli::{Failure, opening, output};
+use crate::cli::{Failure, output, startup};
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
 use ziggurat::ascent::Report;
 use ziggurat::home::Home;
 use ziggurat::model::Network;
-use ziggurat::runs::batch::{Batch, Ending, provider_name};
+use ziggurat::runs::batch::{Batch, EndedRun, provider_name};
 use ziggurat::runs::driver::{self, Next, Observer, Retry, StoredRun};
 use ziggurat::runs::judging::Judges;
 use ziggurat::runs::queue::shares_steps;
-use ziggurat::runs::{Ended, Error, Record, Spec, history, words};
+use ziggurat::runs::{EndReason, Error, Record, Spec, format, history};
 use ziggurat::runtime::{Active, Stop};
 
 /// All that the runs of one command share.
@@ -114,7 +114,7 @@ impl Session<'_> {
         let is_asked = |id: &str| batch.iter().any(|spec| spec.id() == id);
         // One that failed does not keep the others from their pictures.
         let mut failed = None;
-        let mut finished: Vec<Ending> = Vec::new();
+        let mut finished: Vec<EndedRun> = Vec::new();
         for ending in endings {
             match ending {
                 // Companions only step along.
@@ -134,7 +134,7 @@ impl Session<'_> {
         }
         match (was_interrupted, failed) {
             (true, Some(problem)) => {
-                output::remark(&problem.to_string());
+                output::notice(&problem.to_string());
                 Ok(Made::Stopped)
             }
             (true, None) => Ok(Made::Stopped),
@@ -148,13 +148,13 @@ impl Session<'_> {
         match driver::retry(problem, runs, failed.is_first_step) {
             Some(Retry::Fewer(fewer)) => {
                 self.most_together = fewer;
-                output::remark(&driver::fewer_notice(problem, fewer));
+                output::notice(&driver::fewer_notice(problem, fewer));
                 true
             }
             Some(Retry::Elsewhere(problem)) => match self.active.after(problem) {
                 Some(next) => {
                     self.active = next;
-                    opening::on_the_cpu(&self.active);
+                    startup::on_the_cpu(&self.active);
                     true
                 }
                 None => false,
@@ -169,7 +169,7 @@ impl Session<'_> {
         network: &Network,
         batch: &[&Spec],
         was_interrupted: &mut bool,
-    ) -> Result<Option<Vec<Result<Ending, Error>>>, Failed> {
+    ) -> Result<Option<Vec<Result<EndedRun, Error>>>, Failed> {
         let specs: Vec<Spec> = batch.iter().copied().cloned().collect();
         let mut runs = match Batch::begin(network, &specs, self.active.device, &self.stop) {
             Ok(runs) => runs,
@@ -182,7 +182,7 @@ impl Session<'_> {
             }
         };
         let model = match self.delivery.several_models {
-            true => format!("{}:", words::model(&specs[0].model)),
+            true => format!("{}:", format::model(&specs[0].model)),
             false => String::new(),
         };
         let mut progress = Progress {
@@ -204,16 +204,16 @@ impl Session<'_> {
         let stop = self.stop.clone();
         let mut goes_on = || !stop.is_stopped();
         let origin = &self.origin;
-        let mut warn = |text: String| origin.remark(text);
+        let mut warn = |text: String| origin.notice(text);
         driver::judge(self.home, &mut self.judges, runs, &mut goes_on, &mut warn)
     }
 
-    fn keep(&mut self, ending: Ending) -> Result<(), Failure> {
-        let is_stopped = ending.record.ended == Ended::Stopped;
+    fn keep(&mut self, ending: EndedRun) -> Result<(), Failure> {
+        let is_stopped = ending.record.ended == EndReason::Stopped;
         let is_whole = history::find(self.home, &ending.record.spec, &self.provider());
         let image = ending.keep(self.home)?;
         if is_stopped && is_whole.is_some() && self.arguments.out.is_none() {
-            output::remark("history keeps the run as it was finished before");
+            output::notice("history keeps the run as it was finished before");
             return Ok(());
         }
         let delivery = &self.delivery;
@@ -254,7 +254,7 @@ impl Observer for Progress<'_> {
     }
 
     fn after_step(&mut self, _: &Batch, report: &Report) -> Result<(), Error> {
-        let score = words::score(mean(&report.scores));
+        let score = format::score(mean(&report.scores));
         self.bar.set_message(format!("score {score}"));
         self.bar.set_position(report.step as u64);
         Ok(())
@@ -264,7 +264,7 @@ impl Observer for Progress<'_> {
 /// Keeps a problem for the end, and says the one that was kept before.
 pub fn note<E: std::fmt::Display>(failed: &mut Option<E>, problem: E) {
     if let Some(earlier) = failed.replace(problem) {
-        output::remark(&earlier.to_string());
+        output::notice(&earlier.to_string());
     }
 }
 

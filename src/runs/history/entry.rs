@@ -2,7 +2,7 @@
 
 use super::super::judging::{self, MOST_SHOWN, Verdict};
 use super::super::spec::{self, BranchPoint, Changes};
-use super::{Ended, Record};
+use super::{EndReason, Record};
 use crate::ascent::{Kind, Objective, Unit};
 use crate::text::shown;
 use crate::value::Value;
@@ -14,7 +14,7 @@ use std::fmt;
 
 /// A run in few words. Its texts are safe to show: control characters are escaped and long ones end in `…`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct HistoryEntry {
     pub id: String,
     /// The model as it was asked for: a card's name, or a path.
     pub model: String,
@@ -44,11 +44,11 @@ pub struct Entry {
     pub provider: String,
     /// Seconds since 1970 at the end.
     pub time: u64,
-    pub ended: Ended,
+    pub ended: EndReason,
     pub favourite: bool,
 }
 
-impl Entry {
+impl HistoryEntry {
     /// The entry of a record.
     pub fn of(record: &Record, favourite: bool) -> Self {
         let spec = &record.spec;
@@ -145,7 +145,7 @@ struct Brief<'a> {
     verdicts: Vec<Verdict>,
     scores: Count,
     seconds: f64,
-    ended: Ended,
+    ended: EndReason,
     time: u64,
 }
 
@@ -230,16 +230,16 @@ mod tests {
         };
         record.id = record.spec.id();
         let json = serde_json::to_vec_pretty(&record).unwrap();
-        let entry = Entry::parse(&json, &record.id, true).unwrap();
-        assert_eq!(entry, Entry::of(&record, true));
+        let entry = HistoryEntry::parse(&json, &record.id, true).unwrap();
+        assert_eq!(entry, HistoryEntry::of(&record, true));
         assert_eq!((entry.steps, entry.target.as_str()), (3, "flamingo"));
         assert_eq!(entry.changes.to_string(), "steps=80 blur=1");
         assert_eq!(entry.branched_from.as_ref().unwrap().step, 9);
         assert_eq!(entry.verdicts.len(), MOST_SHOWN);
         assert_eq!(entry.verdicts[0].model, "lite\\u{1b}");
         assert_eq!(entry.judged(), Some(0.25));
-        assert!(Entry::parse(&json, "0000000000000000", true).is_none());
-        assert!(Entry::parse(&json[..json.len() - 2], &record.id, true).is_none());
+        assert!(HistoryEntry::parse(&json, "0000000000000000", true).is_none());
+        assert!(HistoryEntry::parse(&json[..json.len() - 2], &record.id, true).is_none());
     }
 
     #[test]
@@ -247,7 +247,7 @@ mod tests {
         let mut record = record(3);
         record.spec.target = "a\u{1b}[2J\u{202e}\u{9b}31m\nb".into();
         let json = serde_json::to_vec(&record).unwrap();
-        let entry = Entry::parse(&json, &record.id, false).unwrap();
+        let entry = HistoryEntry::parse(&json, &record.id, false).unwrap();
         assert_eq!(entry.target, "a\\u{1b}[2J\\u{202e}\\u{9b}31m\\nb");
     }
 }

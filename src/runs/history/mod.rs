@@ -15,30 +15,30 @@
 //! - [`store`]: saves, finds and reads runs
 //! - [`mod@entry`], [`mod@scan`]: a run in few words, and all of them in a fraction of a second
 //! - [`query`]: filters and orders of entries
-//! - [`removal`]: removes runs, with undo
+//! - [`trash`]: removed runs, which can be restored until they are purged
 //! - [`mod@verify`]: looks at every byte, and tells what is not whole
 //!
 //! Used by the command line, the worker and the explorer.
 
 pub mod entry;
-mod layout;
 mod lock;
 pub mod naming;
+mod paths;
 pub mod query;
 pub mod record;
-pub mod removal;
 pub mod scan;
 pub mod store;
 #[cfg(test)]
 pub(super) mod testing;
+pub mod trash;
 pub mod verify;
 
 pub use entry::Entry;
-pub use layout::{frames_path, image_in, image_path, resolve};
 pub use naming::Naming;
+pub use paths::{frames_path, image_in, image_path, resolve};
 pub use query::{Filter, Order, SortKey};
-pub use record::{Ended, REACHED, Record};
-pub use removal::{purge_removed, remove, removed, restore, undo};
-pub use scan::{Scanned, scan};
+pub use record::{EndReason, REACHED, Record};
+pub use scan::{ScanSummary, scan};
 pub use store::{add_verdicts, entry, find, read, save, set_favourite, write_pair};
+pub use trash::{purge_removed, remove, removed, restore, undo};
 pub use verify::{Verified, verify};

@@ -21,7 +21,7 @@ impl<'a> Naming<'a> {
     }
 
     /// Gives a run of a class the name that the model's card has for it, if there is a card that names classes.
-    pub fn apply(&mut self, entry: &mut Entry) {
+    pub fn apply(&mut self, entry: &mut HistoryEntry) {
         if let Some(title) = self.title(&entry.model, &entry.objective, entry.unit) {
             entry.target = title;
         }

@@ -1,15 +1,15 @@
 //! What is known of a run.
 
 use super::super::Spec;
+use super::super::format::percent;
 use super::super::judging::Verdict;
-use super::super::words::percent;
 use crate::text::shown;
 use serde::{Deserialize, Serialize};
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ended {
+pub enum EndReason {
     /// All steps were taken.
     Finished,
     /// The user stopped it.
@@ -60,7 +60,7 @@ pub struct Record {
     /// branched from. Not in records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub companions: Vec<String>,
-    pub ended: Ended,
+    pub ended: EndReason,
     /// Seconds since 1970 at the end.
     pub time: u64,
 }

@@ -2,9 +2,9 @@
 
 use super::super::judging::Verdict;
 use super::super::{Error, Spec, frames as animation, picture_file, write_file};
-use super::layout::{self, FAVOURITE, FRAMES, IMAGE, MAKING, RECORD};
 use super::lock::Lock;
-use super::{Ended, Entry, Record};
+use super::paths::{self, FAVOURITE, FRAMES, IMAGE, MAKING, RECORD};
+use super::{EndReason, HistoryEntry, Record};
 use crate::home::Home;
 use image::RgbImage;
 use std::fs;
@@ -29,7 +29,7 @@ pub fn save(
     frames: &[RgbImage],
 ) -> Result<PathBuf, Error> {
     let history = home.history();
-    let folder = layout::folder(home, &record.id)?;
+    let folder = paths::folder(home, &record.id)?;
     fs::create_dir_all(&history).map_err(Error::file(&history))?;
     let making = making(&history).map_err(Error::file(&history))?;
     let new = making.path();
@@ -37,17 +37,17 @@ pub fn save(
     if !frames.is_empty() {
         write_file(&new.join(FRAMES), &animation::pack(frames)?)?;
     }
-    layout::sync(new).map_err(Error::file(new))?;
+    paths::sync(new).map_err(Error::file(new))?;
 
     let _lock = Lock::take(&history)?;
-    layout::recover(&history, &record.id)?;
-    if record.ended == Ended::Stopped && holds_finished(&folder) {
+    paths::recover(&history, &record.id)?;
+    if record.ended == EndReason::Stopped && holds_finished(&folder) {
         return Ok(folder.join(IMAGE));
     }
     if folder.join(FAVOURITE).exists() {
         fs::write(new.join(FAVOURITE), "").map_err(Error::file(new))?;
     }
-    layout::replace(&history, &record.id, new)?;
+    paths::replace(&history, &record.id, new)?;
     // The folder has its own name now: nothing is left to clean up.
     let _ = making.keep();
     Ok(folder.join(IMAGE))
@@ -63,7 +63,8 @@ fn making(history: &Path) -> io::Result<tempfile::TempDir> {
 }
 
 fn holds_finished(folder: &Path) -> bool {
-    let finished = read_record(&folder.join(RECORD)).is_ok_and(|run| run.ended == Ended::Finished);
+    let finished =
+        read_record(&folder.join(RECORD)).is_ok_and(|run| run.ended == EndReason::Finished);
     finished && folder.join(IMAGE).is_file()
 }
 
@@ -85,8 +86,9 @@ pub fn write_pair(
 pub fn find(home: &Home, spec: &Spec, provider: &str) -> Option<(Record, PathBuf)> {
     let id = spec.id();
     let record = read(home, &id).ok()?;
-    let image = layout::image_path(home, &id).ok()?;
-    let answers = record.ended == Ended::Finished && record.provider == provider && image.is_file();
+    let image = paths::image_path(home, &id).ok()?;
+    let answers =
+        record.ended == EndReason::Finished && record.provider == provider && image.is_file();
     answers.then_some((record, image))
 }
 
@@ -95,11 +97,11 @@ pub fn find(home: &Home, spec: &Spec, provider: &str) -> Option<(Record, PathBuf
 /// # Errors
 /// [`Error::NotAnId`], [`Error::NoRun`], [`Error::File`], [`Error::Damaged`].
 pub fn read(home: &Home, id: &str) -> Result<Record, Error> {
-    let record = layout::reading(home, id, |folder| read_record(&folder.join(RECORD)))?;
+    let record = paths::reading(home, id, |folder| read_record(&folder.join(RECORD)))?;
     match record.id == id {
         true => Ok(record),
         false => Err(Error::Damaged {
-            path: layout::folder(home, id)?.join(RECORD),
+            path: paths::folder(home, id)?.join(RECORD),
             why: format!(
                 "it tells of another run, {}",
                 crate::text::printable(&record.id)
@@ -112,10 +114,10 @@ pub fn read(home: &Home, id: &str) -> Result<Record, Error> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn entry(home: &Home, id: &str) -> Result<Entry, Error> {
+pub fn entry(home: &Home, id: &str) -> Result<HistoryEntry, Error> {
     let record = read(home, id)?;
-    let favourite = layout::folder(home, id)?.join(FAVOURITE).exists();
-    Ok(Entry::of(&record, favourite))
+    let favourite = paths::folder(home, id)?.join(FAVOURITE).exists();
+    Ok(HistoryEntry::of(&record, favourite))
 }
 
 /// Marks the run `id` as a favourite, or takes the mark away. Either may hold already.
@@ -123,7 +125,7 @@ pub fn entry(home: &Home, id: &str) -> Result<Entry, Error> {
 /// # Errors
 /// [`Error::NotAnId`], [`Error::NoRun`], [`Error::File`], [`Error::Busy`].
 pub fn set_favourite(home: &Home, id: &str, favourite: bool) -> Result<(), Error> {
-    let folder = layout::existing(home, id)?;
+    let folder = paths::existing(home, id)?;
     let _lock = Lock::take(&home.history())?;
     let mark = folder.join(FAVOURITE);
     let done = match favourite {
@@ -142,7 +144,7 @@ pub fn set_favourite(home: &Home, id: &str, favourite: bool) -> Result<(), Error
 /// # Errors
 /// As [`read`], and [`Error::Busy`].
 pub fn add_verdicts(home: &Home, id: &str, verdicts: &[Verdict]) -> Result<(), Error> {
-    let folder = layout::existing(home, id)?;
+    let folder = paths::existing(home, id)?;
     let _lock = Lock::take(&home.history())?;
     let path = folder.join(RECORD);
     let mut record = read_record(&path)?;
@@ -193,7 +195,7 @@ mod tests {
 
     fn stopped(score: f32) -> Record {
         Record {
-            ended: Ended::Stopped,
+            ended: EndReason::Stopped,
             score,
             ..record(1)
         }
@@ -214,7 +216,7 @@ mod tests {
             Some((finished.clone(), image))
         );
         assert!(find(home, &finished.spec, "cuda:0").is_none());
-        assert_eq!(layout::ids(home).unwrap(), [finished.id]);
+        assert_eq!(paths::ids(home).unwrap(), [finished.id]);
     }
 
     #[test]
@@ -281,7 +283,7 @@ mod tests {
         let desk = Desk::new();
         let id = desk.save(&record(1));
         desk.save(&record(1));
-        let mut names = layout::names(&desk.home.history()).unwrap();
+        let mut names = paths::names(&desk.home.history()).unwrap();
         names.sort();
         assert_eq!(names, [".lock", &id]);
         #[cfg(unix)]
@@ -322,6 +324,6 @@ mod tests {
                 });
             }
         });
-        assert_eq!(layout::names(&desk.home.history()).unwrap().len(), 2);
+        assert_eq!(paths::names(&desk.home.history()).unwrap().len(), 2);
     }
 }

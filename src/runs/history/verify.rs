@@ -1,8 +1,8 @@
 //! Looks at every byte of the history, and tells what is whole, what is not, and what is not ours.
 
 use super::super::{Error, frames, picture_file};
-use super::layout::{self, FAVOURITE, FRAMES, IMAGE, RECORD, REMOVED};
-use super::{removal, scan, store};
+use super::paths::{self, FAVOURITE, FRAMES, IMAGE, RECORD, REMOVED};
+use super::{scan, store, trash};
 use crate::home::Home;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,16 +33,16 @@ pub struct Verified {
 /// [`Error::File`] if the history folder cannot be read, or what killed programs left cannot be cleaned up.
 pub fn verify(home: &Home, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Verified, Error> {
     let history = home.history();
-    let names = layout::names(&history)?;
+    let names = paths::names(&history)?;
     let mut verified = Verified {
         cleaned: scan::clean(&history, &names)?,
-        removed: removal::removed(home)?.len(),
+        removed: trash::removed(home)?.len(),
         ..Verified::default()
     };
     let mut ids = Vec::new();
-    for name in layout::names(&history)? {
+    for name in paths::names(&history)? {
         match name.as_str() {
-            id if layout::is_id(id) => ids.push(name),
+            id if paths::is_id(id) => ids.push(name),
             ".lock" | REMOVED => {}
             working if scan::is_working(working) => verified.unfinished += 1,
             _ => verified.foreign.push(name),
@@ -75,7 +75,7 @@ fn check_all(
 ) -> Vec<(String, Found)> {
     let done = AtomicUsize::new(0);
     let one = |id: &String| {
-        let found = layout::reading(home, id, |folder| check(folder, id));
+        let found = paths::reading(home, id, |folder| check(folder, id));
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, ids.len());
         (id.clone(), found)
     };
@@ -114,7 +114,7 @@ fn check(folder: &Path, id: &str) -> Found {
     if frames_file.exists() {
         frames::read(&frames_file)?;
     }
-    let mut names = layout::names(folder)?;
+    let mut names = paths::names(folder)?;
     names.retain(|name| ![RECORD, IMAGE, FRAMES, FAVOURITE].contains(&name.as_str()));
     Ok(names)
 }

@@ -143,7 +143,7 @@ pub struct Orphan {
 }
 
 impl Orphan {
-    /// Its jobs, in order, for [`Queue::take_over`].
+    /// Its jobs, in order, for [`Queue::restore`].
     pub fn jobs(&self) -> impl Iterator<Item = Job> + '_ {
         self.queue.jobs().iter().cloned()
     }

@@ -94,7 +94,7 @@ fn a_cleared_queue_can_be_put_back() {
     queue.failed(1, "no memory".into());
     let cleared = queue.clear();
     assert!(queue.is_empty());
-    queue.take_over(cleared);
+    queue.restore(cleared);
     assert_eq!(queue.jobs().len(), 2);
     assert_eq!(queue.jobs()[1].state, JobState::Failed("no memory".into()));
 }
@@ -118,7 +118,7 @@ fn only_runs_that_find_no_room_are_surplus() {
     for class in [0, MOST_JOBS, 1, MOST_JOBS + 1, 2] {
         left.push(spec(class, 9)).unwrap();
     }
-    assert_eq!(queue.take_over(left.clear()), 1);
+    assert_eq!(queue.restore(left.clear()), 1);
     assert_eq!(queue.jobs().len(), MOST_JOBS);
 }
 

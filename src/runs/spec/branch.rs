@@ -4,7 +4,7 @@
 
 use super::{Spec, has_known_settings, known};
 use crate::ascent::{Settings, Stage, fixed, fixed_difference};
-use crate::runs::words;
+use crate::runs::format;
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ impl Spec {
             return Err(BranchError::Former(self.method));
         }
         if let Some(key) = fixed_difference(&self.settings, settings) {
-            let text = |settings: &Settings| settings.get(key).map(|value| words::value(&value));
+            let text = |settings: &Settings| settings.get(key).map(|value| format::value(&value));
             return Err(BranchError::Fixed {
                 key,
                 from: text(&self.settings).unwrap_or_default(),
@@ -218,7 +218,7 @@ pub fn changed(before: &Settings, since: &Settings) -> Vec<(&'static str, String
     let pairs = knobs.filter_map(|knob| {
         let (before, since) = (before.get(knob.key)?, since.get(knob.key)?);
         let is_other = before != since;
-        is_other.then(|| (knob.key, words::value(&before), words::value(&since)))
+        is_other.then(|| (knob.key, format::value(&before), format::value(&since)))
     });
     pairs.collect()
 }

@@ -3,7 +3,7 @@
 use super::{METHOD, has_known_settings};
 use crate::ascent::Settings;
 use crate::ascent::settings::{KNOBS, PRESETS};
-use crate::runs::words;
+use crate::runs::format;
 use crate::value::Value;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,7 +26,7 @@ impl Changes {
         let changed = settings.filter_map(|(key, value)| {
             let place = KNOBS.iter().position(|knob| knob.key == key)?;
             let is_default = KNOBS[place].default() == *value;
-            (!is_default).then(|| (place, words::value(value)))
+            (!is_default).then(|| (place, format::value(value)))
         });
         let mut changed: Vec<(usize, String)> = changed.collect();
         changed.sort();

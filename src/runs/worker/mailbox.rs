@@ -1,7 +1,7 @@
 //! Reports on their way from the worker to its owner. The owner may read as seldom as it likes: what would pile up, pictures
 //! and progress, is there at most once.
 
-use super::Report;
+use super::WorkerEvent;
 use std::mem::discriminant;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +9,7 @@ type Wake = Box<dyn Fn() + Send>;
 
 /// The unread reports.
 pub struct Mailbox {
-    unread: Mutex<Vec<Report>>,
+    unread: Mutex<Vec<WorkerEvent>>,
     wake: Mutex<Wake>,
 }
 
@@ -23,12 +23,13 @@ impl Mailbox {
     }
 
     /// Leaves a report.
-    pub fn post(&self, mut report: Report) {
+    pub fn post(&self, mut report: WorkerEvent) {
         let mut unread = lock(&self.unread);
         let older =
             replaced(&report).then(|| unread.iter().position(|other| is_newer(&report, other)));
         let older = older.flatten().map(|place| unread.remove(place));
-        if let (Report::Stepped(new), Some(Report::Stepped(old))) = (&mut report, &older) {
+        if let (WorkerEvent::Stepped(new), Some(WorkerEvent::Stepped(old))) = (&mut report, &older)
+        {
             new.replace(old.clone());
         }
         unread.push(report);
@@ -40,24 +41,26 @@ impl Mailbox {
     }
 
     /// Takes all reports, oldest first.
-    pub fn drain(&self) -> Vec<Report> {
+    pub fn drain(&self) -> Vec<WorkerEvent> {
         std::mem::take(&mut *lock(&self.unread))
     }
 }
 
 /// Whether a report says anew what an older one said: pictures of two jobs are two things.
-fn is_newer(report: &Report, older: &Report) -> bool {
+fn is_newer(report: &WorkerEvent, older: &WorkerEvent) -> bool {
     match (report, older) {
-        (Report::Snapshot { job, .. }, Report::Snapshot { job: other, .. }) => job == other,
+        (WorkerEvent::Snapshot { job, .. }, WorkerEvent::Snapshot { job: other, .. }) => {
+            job == other
+        }
         _ => discriminant(report) == discriminant(older),
     }
 }
 
 /// Whether only the newest report of its kind is of interest.
-fn replaced(report: &Report) -> bool {
+fn replaced(report: &WorkerEvent) -> bool {
     matches!(
         report,
-        Report::Stepped(_) | Report::Snapshot { .. } | Report::Stage { .. }
+        WorkerEvent::Stepped(_) | WorkerEvent::Snapshot { .. } | WorkerEvent::Stage { .. }
     )
 }
 
@@ -75,9 +78,9 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    fn stepped(jobs: &[u64], step: usize) -> Report {
+    fn stepped(jobs: &[u64], step: usize) -> WorkerEvent {
         let scores = vec![step as f32; jobs.len()];
-        Report::Stepped(Progress {
+        WorkerEvent::Stepped(BatchProgress {
             jobs: jobs.into(),
             step,
             steps: 100,
@@ -90,8 +93,8 @@ mod tests {
         })
     }
 
-    fn snapshot(job: u64, step: usize) -> Report {
-        Report::Snapshot {
+    fn snapshot(job: u64, step: usize) -> WorkerEvent {
+        WorkerEvent::Snapshot {
             job,
             step,
             overlay: Overlay::Plain,
@@ -117,7 +120,11 @@ mod tests {
         }
         assert_eq!(woken.load(Ordering::Relaxed), 2);
         let reports = mailbox.drain();
-        let [Report::Stepped(progress), Report::Snapshot { step: 50, .. }] = &reports[..] else {
+        let [
+            WorkerEvent::Stepped(progress),
+            WorkerEvent::Snapshot { step: 50, .. },
+        ] = &reports[..]
+        else {
             panic!("{reports:?}");
         };
         assert_eq!(progress.step, 50);
@@ -134,7 +141,7 @@ mod tests {
         }
         let reports = mailbox.drain();
         let pictures = reports.iter().map(|report| match report {
-            Report::Snapshot { job, step, .. } => (*job, *step),
+            WorkerEvent::Snapshot { job, step, .. } => (*job, *step),
             other => panic!("{other:?}"),
         });
         assert_eq!(pictures.collect::<Vec<_>>(), [(0, 2), (1, 2)]);
@@ -144,14 +151,14 @@ mod tests {
     fn what_happens_once_is_told_once_and_in_order() {
         let (mailbox, _) = counted();
         mailbox.post(stepped(&[1], 9));
-        mailbox.post(Report::Cancelled { job: 1 });
+        mailbox.post(WorkerEvent::Cancelled { job: 1 });
         mailbox.post(stepped(&[2], 1));
-        mailbox.post(Report::Cancelled { job: 2 });
+        mailbox.post(WorkerEvent::Cancelled { job: 2 });
         let reports = mailbox.drain();
         let [
-            Report::Cancelled { job: 1 },
-            Report::Stepped(progress),
-            Report::Cancelled { job: 2 },
+            WorkerEvent::Cancelled { job: 1 },
+            WorkerEvent::Stepped(progress),
+            WorkerEvent::Cancelled { job: 2 },
         ] = &reports[..]
         else {
             panic!("{reports:?}");

@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     pub photo: PathBuf,
-    /// The open model that is to look at it, as [`super::Opened::model`] has it.
+    /// The open model that is to look at it, as [`super::ModelInfo::model`] has it.
     pub model: String,
     pub about: About,
 }

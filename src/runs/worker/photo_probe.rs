@@ -1,8 +1,8 @@
 //! Answers questions about photos with an open model, between two steps of whatever runs.
 
-use super::looking::Looking;
-use super::opening::Loaded;
+use super::load_model::LoadedModel;
 use super::photo::{About, Channel, Found, MapAt, Photo, Question};
+use super::photo_interrupt::PhotoInterrupt;
 use crate::ascent::layer_probe::{ChannelMap, ChannelMaps};
 use crate::ascent::probe::{Classifier, Site, largest};
 use crate::ascent::{Kind, MapChoice, Objective, TOP, Unit, heat, photo_map};
@@ -27,7 +27,7 @@ pub struct Photos {
     waiting: VecDeque<Question>,
     /// The one that was taken last, as long as somebody waits for its answer.
     taken: Option<Question>,
-    pub looking: Arc<Looking>,
+    pub interrupt: Arc<PhotoInterrupt>,
     /// The photo that was looked at last.
     last: Option<Prepared>,
     /// The network that looked at it, ready for the next photo.
@@ -35,7 +35,7 @@ pub struct Photos {
 }
 
 /// An opened model that stays open as long as it is held.
-struct Held(Arc<Loaded>);
+struct Held(Arc<LoadedModel>);
 
 impl Borrow<Network> for Held {
     fn borrow(&self) -> &Network {
@@ -74,7 +74,7 @@ impl Photos {
     }
 
     /// Keeps only what is of these models.
-    pub fn keep(&mut self, networks: &[Arc<Loaded>]) {
+    pub fn keep(&mut self, networks: &[Arc<LoadedModel>]) {
         let is_open = |classifier: &mut Classifier<Held>| {
             let hash = &classifier.network().hash;
             networks.iter().all(|loaded| loaded.network.hash != *hash)
@@ -89,10 +89,14 @@ impl Photos {
     }
 
     /// Answers a question. The error is one line.
-    pub fn answer(&mut self, loaded: &Arc<Loaded>, question: &Question) -> Result<Found, String> {
+    pub fn answer(
+        &mut self,
+        loaded: &Arc<LoadedModel>,
+        question: &Question,
+    ) -> Result<Found, String> {
         let network = &loaded.network;
-        let looking = Arc::clone(&self.looking);
-        let site = Site::from((loaded.device(), &looking.stop));
+        let interrupt = Arc::clone(&self.interrupt);
+        let site = Site::from((loaded.device(), &interrupt.stop));
         let path = question.photo.as_path();
         match &question.about {
             About::Photo | About::Listed => self.photo(loaded, path, site).map(Found::Photo),
@@ -113,7 +117,7 @@ impl Photos {
 
     fn photo(
         &mut self,
-        loaded: &Arc<Loaded>,
+        loaded: &Arc<LoadedModel>,
         path: &Path,
         site: Site,
     ) -> Result<Arc<Photo>, String> {
@@ -143,7 +147,7 @@ impl Photos {
     /// The classifier of a model, opened if it was another's.
     fn classifier(
         &mut self,
-        loaded: &Arc<Loaded>,
+        loaded: &Arc<LoadedModel>,
         site: Site,
     ) -> Result<&mut Classifier<Held>, crate::ascent::Error> {
         let is_same = |known: &Classifier<Held>| {
@@ -163,7 +167,7 @@ impl Photos {
         let prepared = match self.last.take().filter(is_last) {
             Some(last) => last,
             None => {
-                let picture = read(path, &self.looking.stop)?;
+                let picture = read(path, &self.interrupt.stop)?;
                 Prepared::of(network, path, &picture)?
             }
         };

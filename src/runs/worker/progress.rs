@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// What a step told, one entry a job.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Progress {
+pub struct BatchProgress {
     /// The jobs that are still wanted. All lists below are in this order.
     pub jobs: Vec<JobId>,
     /// Steps taken.
@@ -27,9 +27,9 @@ pub struct Progress {
     pub steps_per_second: f64,
 }
 
-impl Progress {
+impl BatchProgress {
     /// Takes over what an older report of the same jobs would have told of scores.
-    pub(super) fn replace(&mut self, older: Progress) {
+    pub(super) fn replace(&mut self, older: BatchProgress) {
         if older.jobs == self.jobs && older.step < self.step {
             let newer = std::mem::replace(&mut self.unread, older.unread);
             self.unread.extend(newer);

@@ -1,9 +1,9 @@
 //! Runs that are to be made in another model: it is opened, behind whatever runs, and what they climb is looked up in it.
 
-use super::opening::Loaded;
-use super::{Origin, Report};
+use super::load_model::LoadedModel;
+use super::{Origin, WorkerEvent};
 use crate::home::Home;
-use crate::runs::target::Parts;
+use crate::runs::target::TargetScope;
 use crate::runs::transfer::transferred;
 use crate::runs::{Spec, history};
 use std::collections::VecDeque;
@@ -30,10 +30,10 @@ impl Transfers {
     }
 
     /// Looks the next runs up in their model.
-    pub fn look_up_next(&mut self, home: &Home, loaded: &Loaded) -> Option<Report> {
+    pub fn look_up_next(&mut self, home: &Home, loaded: &LoadedModel) -> Option<WorkerEvent> {
         let next = self.0.pop_front()?;
         let (specs, problems) = look_up(home, &next.runs, loaded);
-        Some(Report::Transferred {
+        Some(WorkerEvent::Transferred {
             model: loaded.opened.name.clone(),
             opened: Some(loaded.opened.clone()),
             specs,
@@ -42,10 +42,10 @@ impl Transfers {
     }
 
     /// Drops what waits for a model that cannot be opened; `None` if nothing does.
-    pub fn give_up(&mut self, model: &str, why: &str) -> Option<Report> {
+    pub fn give_up(&mut self, model: &str, why: &str) -> Option<WorkerEvent> {
         let waiting = self.0.len();
         self.0.retain(|transfer| transfer.model != model);
-        (self.0.len() < waiting).then(|| Report::Transferred {
+        (self.0.len() < waiting).then(|| WorkerEvent::Transferred {
             model: model.into(),
             opened: None,
             specs: Vec::new(),
@@ -55,9 +55,9 @@ impl Transfers {
 }
 
 /// The same runs in another model, and the problems of those that cannot be made in it.
-fn look_up(home: &Home, runs: &[Origin], loaded: &Loaded) -> (Vec<Spec>, Vec<String>) {
+fn look_up(home: &Home, runs: &[Origin], loaded: &LoadedModel) -> (Vec<Spec>, Vec<String>) {
     let opened = &loaded.opened;
-    let parts = Parts {
+    let parts = TargetScope {
         // A layer of another model may be an internal tensor here.
         layers: &opened.values,
         ..opened.parts()

@@ -1,11 +1,11 @@
 //! Finished pictures before the judges, with an ear for commands between two pictures.
 
-use super::Report;
-use super::bench::Bench;
+use super::WorkerEvent;
+use super::thread::WorkerThread;
 use crate::runs::{Record, driver, history};
 use image::RgbImage;
 
-impl Bench {
+impl WorkerThread {
     /// Lets the judges see the pictures of these runs. To stop waiting for them, end the worker, and the runs
     /// are kept without them.
     pub fn judge(&mut self, runs: &mut [(&mut Record, &RgbImage)]) -> bool {
@@ -15,12 +15,12 @@ impl Bench {
         let mut judges = std::mem::take(&mut self.judges);
         let (home, mailbox) = (self.home.clone(), self.mailbox.clone());
         let mut goes_on = || {
-            self.obey_all();
+            self.handle_all();
             !self.is_ended
         };
         let mut warn = |text: String| {
             tracing::warn!(text, "a finished picture is not judged");
-            mailbox.post(Report::Remark(text));
+            mailbox.post(WorkerEvent::Notice(text));
         };
         let is_new = driver::judge(&home, &mut judges, runs, &mut goes_on, &mut warn);
         // Others may have been named meanwhile.
@@ -39,7 +39,7 @@ impl Bench {
             && let Err(problem) = history::add_verdicts(&self.home, &record.id, &record.verdicts)
         {
             let text = format!("what the judges say is not kept: {problem}");
-            self.mailbox.post(Report::Remark(text));
+            self.mailbox.post(WorkerEvent::Notice(text));
         }
     }
 }

@@ -1,14 +1,14 @@
 //! What runs can be exported as: the ending of the file's name says it, for the command line and the explorer alike.
 
 use super::super::{Error, frames, history, picture_file};
-use super::{Exhibit, animation, page, sheet};
+use super::{ExportedRun, animation, page, sheet};
 use crate::home::Home;
 use image::RgbImage;
 use std::path::Path;
 
 /// What can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum ExportFormat {
     /// One run's picture file as it is, or a contact sheet of several.
     Picture,
     /// How one run's picture grew.
@@ -19,14 +19,14 @@ pub enum Form {
     Page,
 }
 
-const FORMS: &[(&str, Form)] = &[
-    ("png", Form::Picture),
-    ("gif", Form::Gif),
-    ("apng", Form::Apng),
-    ("html", Form::Page),
+const FORMS: &[(&str, ExportFormat)] = &[
+    ("png", ExportFormat::Picture),
+    ("gif", ExportFormat::Gif),
+    ("apng", ExportFormat::Apng),
+    ("html", ExportFormat::Page),
 ];
 
-impl Form {
+impl ExportFormat {
     /// What the names of such files end in.
     pub fn endings() -> Vec<&'static str> {
         FORMS.iter().map(|(ending, _)| *ending).collect()
@@ -64,8 +64,12 @@ impl Form {
                 let path = history::image_path(home, id)?;
                 crate::files::read(&path).map_err(Error::file(&path))
             }
-            (Self::Picture, ids) => sheet::encode(&exhibits(home, ids, sheet::MOST)?),
-            (Self::Page, ids) => Ok(page::html(&exhibits(home, ids, page::MOST)?)?.into_bytes()),
+            (Self::Picture, ids) => {
+                contact_sheet::encode(&exhibits(home, ids, contact_sheet::MAX_RUNS)?)
+            }
+            (Self::Page, ids) => {
+                Ok(html::document(&exhibits(home, ids, html::MAX_RUNS)?)?.into_bytes())
+            }
             (Self::Gif, [id]) => animation::encode_gif(&kept_frames(home, id)?, delay),
             (Self::Apng, [id]) => animation::encode_apng(&kept_frames(home, id)?, delay),
             (Self::Gif | Self::Apng, ids) => Err(Error::Export(format!(
@@ -77,7 +81,7 @@ impl Form {
 }
 
 /// The runs with their pictures; refused before anything is read if there are too many.
-fn exhibits(home: &Home, ids: &[String], most: usize) -> Result<Vec<Exhibit>, Error> {
+fn exhibits(home: &Home, ids: &[String], most: usize) -> Result<Vec<ExportedRun>, Error> {
     if ids.len() > most {
         return Err(Error::Export(format!(
             "{} runs are too many for one file of this kind, which holds {most}; name fewer",
@@ -85,7 +89,7 @@ fn exhibits(home: &Home, ids: &[String], most: usize) -> Result<Vec<Exhibit>, Er
         )));
     }
     let exhibit = |id: &String| {
-        Ok(Exhibit {
+        Ok(ExportedRun {
             record: history::read(home, id)?,
             picture: picture_file::read_picture(&history::image_path(home, id)?)?,
         })

@@ -36,12 +36,12 @@ pub fn why_not(folder: &Path, problem: &std::io::Error) -> String {
 
 /// A file that is still to appear. Made before anything is computed, so that a path that cannot be written is known
 /// early; gone again if nothing comes of it.
-pub struct Pending {
+pub struct OutputFile {
     path: PathBuf,
     file: NamedTempFile,
 }
 
-impl Pending {
+impl OutputFile {
     /// Starts a file that will be called `path`; one that exists is kept until the new one is whole.
     ///
     /// # Errors

@@ -1,13 +1,13 @@
 //! A contact sheet: many runs on one picture, each with a caption.
 
-use super::super::{Error, Record, words};
+use super::super::{Error, Record, format};
 use super::Exhibit;
-use super::text::{Face, mix};
+use super::draw_text::{Face, mix};
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 
 /// Most runs on a sheet.
-pub const MOST: usize = 400;
+pub const MAX_RUNS: usize = 400;
 
 /// Longest side of the whole sheet that a cell's size is chosen for, in pixels.
 const SHEET: u32 = 6000;
@@ -34,7 +34,7 @@ const DIM: Rgb<u8> = Rgb([150, 153, 165]);
 ///
 /// # Errors
 /// As [`draw`].
-pub fn encode(runs: &[Exhibit]) -> Result<Vec<u8>, Error> {
+pub fn encode(runs: &[ExportedRun]) -> Result<Vec<u8>, Error> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     draw(runs)?
         .write_to(&mut bytes, image::ImageFormat::Png)
@@ -45,11 +45,11 @@ pub fn encode(runs: &[Exhibit]) -> Result<Vec<u8>, Error> {
 /// The sheet of some runs, in their order, from left to right and from top to bottom.
 ///
 /// # Errors
-/// [`Error::Export`] if there is no run, or more than [`MOST`].
-pub fn draw(runs: &[Exhibit]) -> Result<RgbImage, Error> {
-    if runs.is_empty() || runs.len() > MOST {
+/// [`Error::Export`] if there is no run, or more than [`MAX_RUNS`].
+pub fn draw(runs: &[ExportedRun]) -> Result<RgbImage, Error> {
+    if runs.is_empty() || runs.len() > MAX_RUNS {
         let count = runs.len();
-        let why = format!("a contact sheet holds 1 to {MOST} runs, not {count}");
+        let why = format!("a contact sheet holds 1 to {MAX_RUNS} runs, not {count}");
         return Err(Error::Export(why));
     }
     let columns = columns(runs.len());
@@ -86,8 +86,8 @@ fn columns(count: usize) -> usize {
 }
 
 /// The side of the square that every picture is fitted into: that of the largest, within reason.
-fn side(runs: &[Exhibit], columns: u32) -> u32 {
-    let longest = |run: &Exhibit| run.picture.width().max(run.picture.height());
+fn side(runs: &[ExportedRun], columns: u32) -> u32 {
+    let longest = |run: &ExportedRun| run.picture.width().max(run.picture.height());
     let most = SIDES.1.min(SHEET / columns).max(SIDES.0);
     let largest = runs.iter().map(longest).max().unwrap_or(0);
     largest.clamp(SIDES.0, most)
@@ -134,10 +134,10 @@ fn coverage((x, y): (u32, u32), (width, height): (u32, u32)) -> u8 {
 /// Writes a run's caption.
 fn write(sheet: &mut RgbImage, record: &Record, (x, y): (u32, u32), width: u32) {
     let spec = &record.spec;
-    let score = words::score(record.score);
+    let score = format::score(record.score);
     let result = match record.probability {
         None => format!("score {score}"),
-        Some(probability) => format!("p {} \u{b7} score {score}", words::percent(probability)),
+        Some(probability) => format!("p {} \u{b7} score {score}", format::percent(probability)),
     };
     let model = crate::text::shown(&spec.model);
     let model = model.rsplit('/').next().unwrap_or_default();
@@ -162,12 +162,12 @@ mod tests {
     use super::super::super::history::testing::record;
     use super::*;
 
-    fn exhibits(sizes: &[(u32, u32)]) -> Vec<Exhibit> {
+    fn exhibits(sizes: &[(u32, u32)]) -> Vec<ExportedRun> {
         let colour = |index: usize| Rgb([200, 100 + 10 * (index % 10) as u8, 50]);
         let runs = sizes
             .iter()
             .enumerate()
-            .map(|(index, &(width, height))| Exhibit {
+            .map(|(index, &(width, height))| ExportedRun {
                 record: record(index as u64),
                 picture: RgbImage::from_pixel(width, height, colour(index)),
             });
@@ -200,7 +200,7 @@ mod tests {
         let many = draw(&exhibits(&[(2, 2); 150])).unwrap();
         assert!(many.width() < SHEET && many.height() < SHEET);
         assert!(matches!(draw(&[]), Err(Error::Export(_))));
-        assert!(draw(&exhibits(&vec![(1, 1); MOST + 1])).is_err());
+        assert!(draw(&exhibits(&vec![(1, 1); MAX_RUNS + 1])).is_err());
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! One batch, from its first step (or its checkpoint) to its records, with an ear for commands between the steps.
 
 use super::autosave::Autosave;
-use super::bench::Bench;
-use super::opening::Loaded;
-use super::opinion::Opinion;
-use super::progress::{Progress, Speed};
-use super::{Report, Started, Watched};
+use super::live_classifier::LiveClassifier;
+use super::load_model::LoadedModel;
+use super::progress::{BatchProgress, Speed};
+use super::thread::WorkerThread;
+use super::{Started, Watched, WorkerEvent};
 use crate::ascent::{self, Overlay};
-use crate::runs::batch::{Batch, Ending, versions};
+use crate::runs::batch::{Batch, EndedRun, versions};
 use crate::runs::checkpoint;
 use crate::runs::driver::{self, Next, Observer, Retry};
 use crate::runs::queue::{Job, JobId};
@@ -23,10 +23,10 @@ const SNAPSHOT_PAUSE: Duration = Duration::from_millis(50);
 const SNAPSHOT_SHARE: u32 = 50;
 
 /// The jobs of a batch: which of its runs each one is. A batch from a checkpoint may hold runs that no job wants.
-struct Members(Vec<(JobId, usize)>);
+struct JobIndex(Vec<(JobId, usize)>);
 
 /// Whether finished runs are in history.
-enum Kept {
+enum Stored {
     All,
     NotAll,
 }
@@ -36,10 +36,10 @@ type TopClasses = Vec<Vec<(usize, f32)>>;
 
 /// What the worker does between the steps of a batch: it obeys commands, sends pictures and progress, and writes checkpoints.
 struct Steps<'a> {
-    bench: &'a mut Bench,
-    members: &'a Members,
+    thread: &'a mut WorkerThread,
+    members: &'a JobIndex,
     autosave: Autosave,
-    opinion: Opinion<'a>,
+    opinion: LiveClassifier<'a>,
     speed: Speed,
     /// When the next snapshot is due.
     snapshot_due: Instant,
@@ -49,9 +49,9 @@ struct Steps<'a> {
     was_warned: bool,
 }
 
-impl Bench {
+impl WorkerThread {
     /// Makes the pictures of `jobs`, which share an objective. The error, one line, is for all that are left.
-    pub fn climb(&mut self, loaded: &Loaded, jobs: &[Job]) -> Result<(), String> {
+    pub fn run_batch(&mut self, loaded: &LoadedModel, jobs: &[Job]) -> Result<(), String> {
         let (mut batch, resumed_at) = match self.begin(loaded, jobs) {
             Ok(Some(begun)) => begun,
             Ok(None) => return Ok(()),
@@ -64,9 +64,9 @@ impl Bench {
             }
             Err(problem) => return Err(problem.to_string()),
         };
-        let members = Members::new(batch.specs(), jobs);
+        let members = JobIndex::new(batch.specs(), jobs);
         self.mailbox
-            .post(Report::Started(started(&batch, &members, resumed_at)));
+            .post(WorkerEvent::Started(started(&batch, &members, resumed_at)));
         let mut steps = Steps::new(
             self,
             loaded,
@@ -77,7 +77,7 @@ impl Bench {
         let mut autosave = steps.autosave;
         let made = match driven {
             Ok(Some(endings)) => Ok(self.finish(endings, &members)),
-            Ok(None) => Ok(Kept::All),
+            Ok(None) => Ok(Stored::All),
             Err(problem) => {
                 let is_first = batch.ascent().step_count() == resumed_at;
                 if self.goes_on_otherwise(loaded, &problem, jobs, is_first) {
@@ -87,14 +87,14 @@ impl Bench {
             }
         };
         match made {
-            Ok(Kept::All) if self.is_left() && !self.current.is_empty() => {
+            Ok(Stored::All) if self.is_left() && !self.current.is_empty() => {
                 if let Err(problem) = autosave.write_now(&batch) {
                     tracing::warn!(%problem, "no checkpoint could be written on leaving");
                 }
             }
             // Once there is room again, the pictures are made from what the checkpoint has.
-            Ok(Kept::NotAll) => {}
-            Ok(Kept::All) | Err(_) => autosave.discard(&batch),
+            Ok(Stored::NotAll) => {}
+            Ok(Stored::All) | Err(_) => autosave.discard(&batch),
         }
         made.map(drop)
     }
@@ -102,7 +102,7 @@ impl Bench {
     /// Whether jobs that failed are made once more, by fewer at once or on another device; tells of it.
     fn goes_on_otherwise(
         &mut self,
-        loaded: &Loaded,
+        loaded: &LoadedModel,
         problem: &Error,
         jobs: &[Job],
         is_first_step: bool,
@@ -111,14 +111,14 @@ impl Bench {
         match driver::retry(problem, jobs.len(), is_first_step) {
             Some(Retry::Fewer(fewer)) => {
                 let text = driver::fewer_notice(problem, fewer);
-                self.mailbox.post(Report::Remark(text));
-                self.make_next(wanted, fewer);
+                self.mailbox.post(WorkerEvent::Notice(text));
+                self.queue_next(wanted, fewer);
                 true
             }
             Some(Retry::Elsewhere(problem)) => match loaded.go_on_after(problem) {
                 Some(why) => {
                     self.moved(loaded.device(), &why);
-                    self.make_next(wanted, jobs.len());
+                    self.queue_next(wanted, jobs.len());
                     true
                 }
                 None => false,
@@ -136,7 +136,7 @@ impl Bench {
     /// Prepares a batch, from its checkpoint if it has one; `None` if nobody wants it any more.
     fn begin<'n>(
         &mut self,
-        loaded: &'n Loaded,
+        loaded: &'n LoadedModel,
         jobs: &[Job],
     ) -> Result<Option<(Batch<'n>, usize)>, Error> {
         let specs: Vec<Spec> = jobs.iter().map(|job| job.spec.clone()).collect();
@@ -145,7 +145,7 @@ impl Bench {
             [job] => format!("preparing {}", job.spec.target),
             _ => format!("preparing {} runs", jobs.len()),
         };
-        self.mailbox.post(Report::Stage { text, bytes: None });
+        self.mailbox.post(WorkerEvent::Stage { text, bytes: None });
         let provider = &crate::runs::batch::provider_name(device);
         let mut is_afresh = false;
         while !self.is_useless() {
@@ -158,7 +158,7 @@ impl Bench {
             let other_version = found.as_ref().filter(|found| found.versions != versions());
             if let Some(found) = other_version {
                 let text = restart_notice(jobs, &found.versions);
-                self.mailbox.post(Report::Remark(text));
+                self.mailbox.post(WorkerEvent::Notice(text));
                 checkpoint::remove(&self.home, &found.specs, provider);
                 is_afresh = true;
                 continue;
@@ -181,7 +181,7 @@ impl Bench {
                 }
             };
             match begun {
-                Err(problem) if problem.is_stop() => self.obey_all(),
+                Err(problem) if problem.is_stop() => self.handle_all(),
                 begun => return begun.map(Some),
             }
         }
@@ -189,18 +189,18 @@ impl Bench {
     }
 
     /// Judges the finished pictures, stores them and posts them.
-    fn finish(&mut self, mut endings: Vec<Result<Ending, Error>>, members: &Members) -> Kept {
+    fn finish(&mut self, mut endings: Vec<Result<EndedRun, Error>>, members: &JobIndex) -> Stored {
         let runs = endings.iter_mut().flatten();
         let mut runs: Vec<_> = runs.map(|one| (&mut one.record, &one.picture)).collect();
         self.judge(&mut runs);
-        let mut result = Kept::All;
+        let mut result = Stored::All;
         for (run, ending) in endings.into_iter().enumerate() {
             let job = members.job_of(run).filter(|job| self.is_wanted(*job));
             let Some(job) = job else { continue };
             self.current.retain(|id| *id != job);
             let kept = ending.and_then(|ending| ending.keep(&self.home).map(|_| ending));
             self.mailbox.post(match kept {
-                Ok(ending) => Report::Finished {
+                Ok(ending) => WorkerEvent::Finished {
                     job,
                     record: Box::new(ending.record),
                     picture: Arc::new(ending.picture),
@@ -208,10 +208,10 @@ impl Bench {
                 },
                 Err(problem) => {
                     if matches!(problem, Error::File { .. }) {
-                        result = Kept::NotAll;
+                        result = Stored::NotAll;
                     }
                     let why = problem.to_string();
-                    Report::Failed { job, why }
+                    WorkerEvent::Failed { job, why }
                 }
             });
         }
@@ -221,17 +221,17 @@ impl Bench {
 
 impl<'a> Steps<'a> {
     fn new(
-        bench: &'a mut Bench,
-        loaded: &'a Loaded,
-        members: &'a Members,
+        thread: &'a mut WorkerThread,
+        loaded: &'a LoadedModel,
+        members: &'a JobIndex,
         autosave: Autosave,
     ) -> Self {
         let now = Instant::now();
         Self {
-            bench,
+            thread,
             members,
             autosave,
-            opinion: Opinion::new(&loaded.network, loaded.device()),
+            opinion: LiveClassifier::new(&loaded.network, loaded.device()),
             speed: Speed::default(),
             snapshot_due: now,
             step_began: now,
@@ -244,8 +244,8 @@ impl<'a> Steps<'a> {
         if let Err(problem) = self.autosave.write_now(batch) {
             tracing::warn!(%problem, "no checkpoint could be written at the pause");
         }
-        while self.bench.is_paused && !self.bench.is_useless() {
-            self.bench.wait();
+        while self.thread.is_paused && !self.thread.is_useless() {
+            self.thread.wait();
             self.show_new_overlay(batch)?;
         }
         Ok(())
@@ -253,7 +253,7 @@ impl<'a> Steps<'a> {
 
     /// Sends pictures at once if the watched jobs or their overlay have changed.
     fn show_new_overlay(&mut self, batch: &Batch) -> Result<(), Error> {
-        if !self.bench.is_watch_new {
+        if !self.thread.is_watch_new {
             return Ok(());
         }
         self.snapshot_due = Instant::now();
@@ -263,18 +263,18 @@ impl<'a> Steps<'a> {
     /// Sends a picture of each watched job, if it is time.
     fn snapshot(&mut self, batch: &Batch) -> Result<(), Error> {
         let start = Instant::now();
-        let watch = self.bench.watch;
+        let watch = self.thread.watch;
         let Some((watched, wanted)) = watch.filter(|_| start >= self.snapshot_due) else {
             return Ok(());
         };
-        let mut runs = self.members.wanted(self.bench);
+        let mut runs = self.members.wanted(self.thread);
         if let Watched::One(job) = watched {
             runs.retain(|(id, _)| *id == job);
         }
         if runs.is_empty() {
             return Ok(());
         }
-        self.bench.is_watch_new = false;
+        self.thread.is_watch_new = false;
         let ascent = batch.ascent();
         for (job, run) in runs {
             let (overlay, picture) = match ascent.view(run, wanted)? {
@@ -282,7 +282,7 @@ impl<'a> Steps<'a> {
                 None => (Overlay::Plain, ascent.view(run, Overlay::Plain)?),
             };
             if let Some(picture) = picture {
-                self.bench.mailbox.post(Report::Snapshot {
+                self.thread.mailbox.post(WorkerEvent::Snapshot {
                     job,
                     step: ascent.step_count(),
                     overlay,
@@ -297,7 +297,7 @@ impl<'a> Steps<'a> {
 
     /// The classes of the watched job's picture, where the objective itself is no class: one list per job.
     fn top_of_watched(&mut self, batch: &Batch, jobs: &[(JobId, usize)]) -> Option<TopClasses> {
-        let Some((Watched::One(job), _)) = self.bench.watch else {
+        let Some((Watched::One(job), _)) = self.thread.watch else {
             return None;
         };
         let run = self.members.run_of(job)?;
@@ -312,13 +312,13 @@ impl<'a> Steps<'a> {
 
 impl Observer for Steps<'_> {
     fn before_step(&mut self, batch: &Batch) -> Result<Next, Error> {
-        self.bench.obey_all();
+        self.thread.handle_all();
         self.show_new_overlay(batch)?;
-        if self.bench.is_paused && !self.bench.is_useless() {
+        if self.thread.is_paused && !self.thread.is_useless() {
             self.rest(batch)?;
         }
         self.step_began = Instant::now();
-        Ok(match self.bench.is_useless() {
+        Ok(match self.thread.is_useless() {
             true => Next::Leave,
             false => Next::Step,
         })
@@ -329,25 +329,25 @@ impl Observer for Steps<'_> {
         let kept = self.autosave.tick(batch);
         let steps = batch.ascent().steps();
         let pace = self.speed.step(self.step_began.elapsed());
-        let wanted = self.members.wanted(self.bench);
+        let wanted = self.members.wanted(self.thread);
         let mut progress = progress(report, steps, pace, &wanted);
         if report.classes.is_none()
             && let Some(top) = self.top_of_watched(batch, &wanted)
         {
             progress.top = top;
         }
-        self.bench.mailbox.post(Report::Stepped(progress));
+        self.thread.mailbox.post(WorkerEvent::Stepped(progress));
         if let Err(problem) = kept
             && !std::mem::replace(&mut self.was_warned, true)
         {
             let text = format!("{problem}: should this process be killed, the run starts anew");
-            self.bench.mailbox.post(Report::Remark(text));
+            self.thread.mailbox.post(WorkerEvent::Notice(text));
         }
         Ok(())
     }
 }
 
-impl Members {
+impl JobIndex {
     fn new(specs: &[Spec], jobs: &[Job]) -> Self {
         let place = |job: &Job| specs.iter().position(|spec| spec.id() == job.run);
         let members = jobs.iter().filter_map(|job| Some((job.id, place(job)?)));
@@ -365,8 +365,8 @@ impl Members {
     }
 
     /// Those that are still wanted.
-    fn wanted(&self, bench: &Bench) -> Vec<(JobId, usize)> {
-        let wanted = self.0.iter().filter(|(id, _)| bench.is_wanted(*id));
+    fn wanted(&self, thread: &WorkerThread) -> Vec<(JobId, usize)> {
+        let wanted = self.0.iter().filter(|(id, _)| thread.is_wanted(*id));
         wanted.copied().collect()
     }
 }
@@ -384,7 +384,7 @@ fn restart_notice(jobs: &[Job], [version, runtime]: &[String; 2]) -> String {
     format!("{runs}: starting anew, because the checkpoint was written by {writer}")
 }
 
-fn started(batch: &Batch, members: &Members, resumed_at: usize) -> Started {
+fn started(batch: &Batch, members: &JobIndex, resumed_at: usize) -> Started {
     let ascent = batch.ascent();
     let runs = members.0.iter();
     Started {
@@ -404,11 +404,11 @@ fn progress(
     steps: usize,
     steps_per_second: f64,
     members: &[(JobId, usize)],
-) -> Progress {
+) -> BatchProgress {
     let runs = || members.iter().map(|(_, run)| *run);
     let scores: Vec<f32> = runs().map(|run| report.scores[run]).collect();
     let classes = report.classes.as_ref();
-    Progress {
+    BatchProgress {
         jobs: members.iter().map(|(job, _)| *job).collect(),
         step: report.step,
         steps,

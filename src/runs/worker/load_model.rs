@@ -1,7 +1,7 @@
 //! Opening a model, on a thread of its own: fetching may take minutes, and runs go on meanwhile.
 
-use super::super::target::Parts;
-use super::{Mailbox, Report};
+use super::super::target::TargetScope;
+use super::{Mailbox, WorkerEvent};
 use crate::home::Home;
 use crate::model::{Classes, Layer, Network, Ports, ReceptiveField, Source, open};
 use crate::runtime::{Active, Device, Library, Provider, Stage};
@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// What is known about an open model.
 #[derive(Debug, Clone)]
-pub struct Opened {
+pub struct ModelInfo {
     /// How to ask for it again: a card's name, or an absolute path. What its runs' specs call it.
     pub model: String,
     /// What people call it.
@@ -40,7 +40,7 @@ pub struct Opened {
     pub why_cpu: Option<String>,
 }
 
-impl Opened {
+impl ModelInfo {
     /// The same with every value to choose from, or, if that is so, with what people would call layers again. `None` if
     /// these are the same.
     pub fn with_other_layers(&self) -> Option<Self> {
@@ -55,8 +55,8 @@ impl Opened {
     }
 
     /// What it is made of, as far as targets go.
-    pub fn parts(&self) -> Parts<'_> {
-        Parts {
+    pub fn parts(&self) -> TargetScope<'_> {
+        TargetScope {
             logits: self.logits.as_deref(),
             classes: &self.classes,
             layers: &self.layers,
@@ -65,15 +65,15 @@ impl Opened {
 }
 
 /// An opened model and its network.
-pub struct Loaded {
+pub struct LoadedModel {
     /// What was asked for.
     pub asked: String,
     pub network: Network,
     active: RwLock<Active>,
-    pub opened: Arc<Opened>,
+    pub opened: Arc<ModelInfo>,
 }
 
-impl Loaded {
+impl LoadedModel {
     /// Where it runs.
     pub fn device(&self) -> Device {
         let active = self.active.read();
@@ -95,13 +95,13 @@ impl Loaded {
 
 /// What is said of one model beside its card.
 #[derive(Debug, Clone, Default)]
-pub struct Told {
+pub struct OpenOptions {
     /// The model: a card's name or a path.
     pub model: String,
     pub ports: Ports,
 }
 
-impl Told {
+impl OpenOptions {
     /// Whether `asked` asks for the same model.
     fn is_of(&self, asked: &str) -> bool {
         let whole = |path: &str| std::path::absolute(path).ok();
@@ -119,11 +119,11 @@ pub fn load(
     home: &Home,
     asked: &str,
     provider: Provider,
-    told: &Told,
+    told: &OpenOptions,
     mailbox: &Mailbox,
-) -> Result<Loaded, String> {
+) -> Result<LoadedModel, String> {
     let tell = |stage: &Stage| {
-        mailbox.post(Report::Stage {
+        mailbox.post(WorkerEvent::Stage {
             text: stage.text.clone(),
             bytes: stage.bytes,
         });
@@ -150,7 +150,7 @@ pub fn load(
     });
     let network = Network::open(&file).map_err(|problem| say(&problem))?;
     let opened = Arc::new(describe(model, &network, &active));
-    Ok(Loaded {
+    Ok(LoadedModel {
         asked: asked.into(),
         network,
         active: RwLock::new(active),
@@ -163,10 +163,10 @@ fn activations(values: &[Layer]) -> Vec<Layer> {
     named.cloned().collect()
 }
 
-fn describe(model: String, network: &Network, active: &Active) -> Opened {
+fn describe(model: String, network: &Network, active: &Active) -> ModelInfo {
     let size = network.size;
     let values: Arc<[Layer]> = network.layers().into();
-    Opened {
+    ModelInfo {
         model,
         name: network.name.clone(),
         hash: network.hash.clone(),

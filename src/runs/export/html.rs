@@ -2,14 +2,14 @@
 //! so it can be mailed, opened from a disk, or kept for years.
 
 use super::super::description;
-use super::super::{Error, Record, picture_file, words};
+use super::super::{Error, Record, format, picture_file};
 use super::Exhibit;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write;
 
 /// Most runs on a page: browsers grow slow beyond, as every picture is in the file.
-pub const MOST: usize = 500;
+pub const MAX_RUNS: usize = 500;
 
 /// Most points of a curve of scores: about as many as it is wide, in pixels.
 const POINTS: usize = 160;
@@ -23,11 +23,11 @@ const STYLE: &str = include_str!("page.css");
 /// to `ziggurat run --from`.
 ///
 /// # Errors
-/// [`Error::Export`] if there is no run, or more than [`MOST`].
-pub fn html(runs: &[Exhibit]) -> Result<String, Error> {
-    if runs.is_empty() || runs.len() > MOST {
+/// [`Error::Export`] if there is no run, or more than [`MAX_RUNS`].
+pub fn document(runs: &[ExportedRun]) -> Result<String, Error> {
+    if runs.is_empty() || runs.len() > MAX_RUNS {
         let count = runs.len();
-        let why = format!("a page holds 1 to {MOST} runs, not {count}");
+        let why = format!("a page holds 1 to {MAX_RUNS} runs, not {count}");
         return Err(Error::Export(why));
     }
     let title = escaped(&title(runs));
@@ -54,10 +54,10 @@ pub fn html(runs: &[Exhibit]) -> Result<String, Error> {
 }
 
 /// The models' names, in the order of their first run.
-fn models(runs: &[Exhibit]) -> Vec<String> {
+fn models(runs: &[ExportedRun]) -> Vec<String> {
     let mut models: Vec<String> = Vec::new();
     for run in runs {
-        let name = crate::text::shown(words::model(&run.record.spec.model));
+        let name = crate::text::shown(format::model(&run.record.spec.model));
         if !models.contains(&name) {
             models.push(name);
         }
@@ -65,14 +65,14 @@ fn models(runs: &[Exhibit]) -> Vec<String> {
     models
 }
 
-fn title(runs: &[Exhibit]) -> String {
+fn title(runs: &[ExportedRun]) -> String {
     match models(runs).as_slice() {
         [one] => format!("Activation maximization of {one}"),
         several => format!("Activation maximization of {} models", several.len()),
     }
 }
 
-fn summary(runs: &[Exhibit]) -> String {
+fn summary(runs: &[ExportedRun]) -> String {
     let count = match runs.len() {
         1 => "One picture".into(),
         several => format!("{several} pictures"),
@@ -85,13 +85,13 @@ fn summary(runs: &[Exhibit]) -> String {
     format!("{count}{of}. Each was optimized to maximize the activation of its target.")
 }
 
-fn article(run: &Exhibit) -> String {
+fn article(run: &ExportedRun) -> String {
     let record = &run.record;
     let (width, height) = run.picture.dimensions();
     let picture = STANDARD.encode(picture_file::encode(&run.picture, &record.spec));
     let target = escaped(&crate::text::shown(&record.spec.target));
-    let score = words::score(record.score);
-    let probability = record.probability.map(words::percent).unwrap_or_default();
+    let score = format::score(record.score);
+    let probability = record.probability.map(format::percent).unwrap_or_default();
     format!(
         "<article>\n\
          <img src=\"data:image/png;base64,{picture}\" alt=\"{target}\" width=\"{width}\" height=\"{height}\" loading=\"lazy\">\n\
@@ -179,8 +179,8 @@ mod tests {
     use super::super::super::history::testing::{picture, record};
     use super::*;
 
-    fn exhibit(seed: u64) -> Exhibit {
-        Exhibit {
+    fn exhibit(seed: u64) -> ExportedRun {
+        ExportedRun {
             record: record(seed),
             picture: picture(),
         }
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn the_page_holds_every_picture_whole() {
         let runs = [exhibit(1), exhibit(2)];
-        let page = html(&runs).unwrap();
+        let page = document(&runs).unwrap();
         let mark = "src=\"data:image/png;base64,";
         let pictures: Vec<&str> = page.split(mark).skip(1).collect();
         assert_eq!(pictures.len(), 2);
@@ -209,7 +209,7 @@ mod tests {
         run.record.spec.target = "<script>alert(\"x\")</script>\u{1b}".into();
         run.record.spec.model = "a'b\"onload=x".into();
         run.record.provider = "</td><img src=//evil>".into();
-        let page = html(&[run]).unwrap();
+        let page = document(&[run]).unwrap();
         assert!(!page.contains("<script") && !page.contains("<img src=//"));
         assert!(!page.contains("\"onload") && !page.contains('\u{1b}'));
         assert!(page.contains("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;\\u{1b}"));
@@ -219,7 +219,7 @@ mod tests {
     fn the_page_asks_nobody_and_tells_every_setting() {
         let mut run = exhibit(1);
         run.record.spec.settings.set("noise", 0.25.into()).unwrap();
-        let page = html(&[run]).unwrap();
+        let page = document(&[run]).unwrap();
         for outside in ["http://", "https://", "<link", "<script", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");
         }
@@ -241,6 +241,6 @@ mod tests {
         assert!((2..=POINTS).contains(&points(&long)));
         assert_eq!(points(&[1.0, 1.0, 1.0]), 3);
         assert_eq!(curve(&[f32::NAN, f32::INFINITY, 1.0]), "");
-        assert!(html(&[]).is_err());
+        assert!(document(&[]).is_err());
     }
 }

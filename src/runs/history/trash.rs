@@ -2,8 +2,8 @@
 //! together share a number, until it is restored or purged.
 
 use super::super::Error;
-use super::layout::{self, PURGING, REMOVED};
 use super::lock::Lock;
+use super::paths::{self, PURGING, REMOVED};
 use crate::home::Home;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// [`Error::NotAnId`], [`Error::NoRun`]; then none is removed. [`Error::File`], [`Error::Busy`].
 pub fn remove(home: &Home, ids: &[impl AsRef<str>]) -> Result<(), Error> {
     for id in ids {
-        layout::existing(home, id.as_ref())?;
+        paths::existing(home, id.as_ref())?;
     }
     if ids.is_empty() {
         return Ok(());
@@ -24,8 +24,8 @@ pub fn remove(home: &Home, ids: &[impl AsRef<str>]) -> Result<(), Error> {
     let batch = history.join(REMOVED).join(next(&history)?);
     fs::create_dir_all(&batch).map_err(Error::file(&batch))?;
     for id in ids.iter().map(AsRef::as_ref) {
-        layout::recover(&history, id)?;
-        let folder = layout::folder(home, id)?;
+        paths::recover(&history, id)?;
+        let folder = paths::folder(home, id)?;
         match fs::rename(&folder, batch.join(id)) {
             // Named twice, or removed by another program: it is gone either way.
             Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {}
@@ -41,7 +41,7 @@ pub fn remove(home: &Home, ids: &[impl AsRef<str>]) -> Result<(), Error> {
 /// [`Error::NotAnId`], [`Error::NothingRemoved`], [`Error::NoRun`] if it is not among the removed, [`Error::MadeAgain`] if a
 /// run of this id is there, [`Error::File`], [`Error::Busy`].
 pub fn restore(home: &Home, id: &str) -> Result<(), Error> {
-    layout::folder(home, id)?;
+    paths::folder(home, id)?;
     let history = home.history();
     let _lock = lock_removed(&history)?;
     let batches = batches(&history)?;
@@ -137,7 +137,7 @@ fn last(history: &Path) -> Result<(PathBuf, Vec<String>), Error> {
 /// The folders of runs that were removed together, the oldest first.
 fn batches(history: &Path) -> Result<Vec<PathBuf>, Error> {
     let folder = history.join(REMOVED);
-    let names = layout::names(&folder)?;
+    let names = paths::names(&folder)?;
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
     numbers.sort_unstable();
     let path = |number| folder.join(batch_name(number));
@@ -151,7 +151,7 @@ fn batch_name(number: u64) -> String {
 
 /// The name of the next batch: one more than the last, so that the order does not hang on a clock.
 fn next(history: &Path) -> Result<String, Error> {
-    let names = layout::names(&history.join(REMOVED))?;
+    let names = paths::names(&history.join(REMOVED))?;
     let last = names.iter().filter_map(|name| name.parse::<u64>().ok());
     Ok(batch_name(
         last.max().map_or(1, |last| last.saturating_add(1)),
@@ -159,15 +159,15 @@ fn next(history: &Path) -> Result<String, Error> {
 }
 
 fn removed_in(batch: &Path) -> Result<Vec<String>, Error> {
-    let mut names = layout::names(batch)?;
-    names.retain(|name| layout::is_id(name));
+    let mut names = paths::names(batch)?;
+    names.retain(|name| paths::is_id(name));
     names.sort();
     Ok(names)
 }
 
 /// Moves a removed run back to its place. Only under the lock.
 fn put_back(history: &Path, batch: &Path, id: &str) -> Result<(), Error> {
-    layout::recover(history, id)?;
+    paths::recover(history, id)?;
     let folder = history.join(id);
     if folder.exists() {
         return Err(Error::MadeAgain(id.into()));
@@ -250,7 +250,7 @@ mod tests {
         remove(&desk.home, &ids[..2]).unwrap();
         assert_eq!(purge_removed(&desk.home).unwrap(), 2);
         assert!(matches!(undo(&desk.home), Err(Error::NothingRemoved)));
-        let mut names = layout::names(&desk.home.history()).unwrap();
+        let mut names = paths::names(&desk.home.history()).unwrap();
         names.sort();
         assert_eq!(names, [".lock", &ids[2]]);
     }

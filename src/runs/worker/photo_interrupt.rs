@@ -1,20 +1,20 @@
 //! The question about a photo that is being answered, shared between the worker's thread and its owner: what nobody waits for
 //! any more is broken off at once.
 
-use super::Command;
+use super::WorkerCommand;
 use super::photo::Question;
 use crate::runtime::Stop;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The question under way.
 #[derive(Default)]
-pub struct Looking {
+pub struct PhotoInterrupt {
     /// What its reading, opening and running watch.
     pub stop: Stop,
     current: Mutex<Option<Question>>,
 }
 
-impl Looking {
+impl PhotoInterrupt {
     /// A question is going to be answered.
     pub fn begin(&self, question: &Question) {
         let mut current = self.lock();
@@ -29,13 +29,13 @@ impl Looking {
     }
 
     /// Breaks off what is under way if a command makes it useless. To be called when the command is on its way: one that
-    /// comes before [`Looking::begin`] is found in the worker's inbox.
-    pub fn heed(&self, command: &Command) {
+    /// comes before [`PhotoInterrupt::begin`] is found in the worker's inbox.
+    pub fn handle(&self, command: &WorkerCommand) {
         let current = self.lock();
         let is_useless = |current: &Question| match command {
-            Command::Photo(question) => question.replaces(current),
-            Command::LeavePhoto(photo) => current.photo == *photo,
-            Command::Shutdown => true,
+            WorkerCommand::Photo(question) => question.replaces(current),
+            WorkerCommand::LeavePhoto(photo) => current.photo == *photo,
+            WorkerCommand::Shutdown => true,
             _ => false,
         };
         if current.as_ref().is_some_and(is_useless) {
@@ -60,24 +60,24 @@ mod tests {
             at: MapAt::default(),
         };
         for (command, is_broken_off) in [
-            (Command::LeavePhoto("a.png".into()), true),
-            (Command::LeavePhoto("b.png".into()), false),
-            (Command::Photo(question("a.png", map(2))), true),
-            (Command::Photo(question("a.png", map(1))), false),
-            (Command::Photo(question("a.png", About::Photo)), false),
-            (Command::Photo(question("b.png", map(2))), false),
-            (Command::Shutdown, true),
-            (Command::Pause, false),
+            (WorkerCommand::LeavePhoto("a.png".into()), true),
+            (WorkerCommand::LeavePhoto("b.png".into()), false),
+            (WorkerCommand::Photo(question("a.png", map(2))), true),
+            (WorkerCommand::Photo(question("a.png", map(1))), false),
+            (WorkerCommand::Photo(question("a.png", About::Photo)), false),
+            (WorkerCommand::Photo(question("b.png", map(2))), false),
+            (WorkerCommand::Shutdown, true),
+            (WorkerCommand::Pause, false),
         ] {
-            let looking = Looking::default();
-            looking.begin(&question("a.png", map(1)));
-            looking.heed(&command);
-            assert_eq!(looking.stop.is_stopped(), is_broken_off, "{command:?}");
-            assert_eq!(looking.end(), !is_broken_off);
+            let interrupt = PhotoInterrupt::default();
+            interrupt.begin(&question("a.png", map(1)));
+            interrupt.handle(&command);
+            assert_eq!(interrupt.stop.is_stopped(), is_broken_off, "{command:?}");
+            assert_eq!(interrupt.end(), !is_broken_off);
             // What comes too late breaks off nothing else.
-            looking.heed(&command);
-            looking.begin(&question("b.png", About::Photo));
-            assert!(!looking.stop.is_stopped());
+            interrupt.handle(&command);
+            interrupt.begin(&question("b.png", About::Photo));
+            assert!(!interrupt.stop.is_stopped());
         }
     }
 }

@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const SHARE: u32 = 20;
 
 /// The network's opinion of one run of a batch at a time.
-pub struct Opinion<'n> {
+pub struct LiveClassifier<'n> {
     network: &'n Network,
     device: Device,
     /// Opened with the first question.
@@ -25,7 +25,7 @@ pub struct Opinion<'n> {
     last: Option<(usize, Vec<(usize, f32)>)>,
 }
 
-impl<'n> Opinion<'n> {
+impl<'n> LiveClassifier<'n> {
     pub fn new(network: &'n Network, device: Device) -> Self {
         let has_probabilities =
             network.logits().is_some() && network.activation() != Activation::None;

@@ -1,12 +1,12 @@
 //! The worker's thread: what it has, what it was asked for, and what it does next.
 
-use super::looking::Looking;
+use super::load_model::{self, LoadedModel, OpenOptions};
 use super::mailbox::Mailbox;
-use super::opening::{self, Loaded, Told};
 use super::photo;
+use super::photo_interrupt::PhotoInterrupt;
 use super::photo_probe::Photos;
 use super::transfers::Transfers;
-use super::{Command, Report, Watched};
+use super::{Watched, WorkerCommand, WorkerEvent};
 use crate::ascent::Overlay;
 use crate::home::Home;
 use crate::panics;
@@ -24,11 +24,11 @@ const MOST_OPEN: usize = 2;
 
 /// What arrives at the thread.
 pub enum Message {
-    Command(Command),
+    Command(WorkerCommand),
     /// A model was opened, or could not be.
     Loaded {
         asked: String,
-        result: Result<Arc<Loaded>, String>,
+        result: Result<Arc<LoadedModel>, String>,
     },
 }
 
@@ -40,16 +40,16 @@ struct Opening {
 }
 
 /// All that the thread has.
-pub struct Bench {
+pub struct WorkerThread {
     pub home: Home,
     provider: Provider,
-    told: Told,
+    told: OpenOptions,
     sender: Sender<Message>,
     inbox: Receiver<Message>,
     pub mailbox: Arc<Mailbox>,
     pub stop: Stop,
     /// The last one was used last.
-    pub networks: Vec<Arc<Loaded>>,
+    pub networks: Vec<Arc<LoadedModel>>,
     openings: Vec<Opening>,
     transfers: Transfers,
     pub judges: Judges,
@@ -70,10 +70,10 @@ pub struct Bench {
     photos: Photos,
 }
 
-impl Bench {
+impl WorkerThread {
     pub fn new(
         home: Home,
-        (provider, told): (Provider, Told),
+        (provider, told): (Provider, OpenOptions),
         (sender, inbox): (Sender<Message>, Receiver<Message>),
         mailbox: Arc<Mailbox>,
         stop: Stop,
@@ -104,8 +104,8 @@ impl Bench {
     }
 
     /// What its owner needs to break off the answer to a question about a photo.
-    pub fn looking(&self) -> Arc<Looking> {
-        Arc::clone(&self.photos.looking)
+    pub fn interrupt(&self) -> Arc<PhotoInterrupt> {
+        Arc::clone(&self.photos.interrupt)
     }
 
     /// Works until it is told to end.
@@ -117,27 +117,27 @@ impl Bench {
                 false => self.batches.pop_front(),
             };
             match next {
-                Some(batch) => self.make(batch),
+                Some(batch) => self.run_jobs(batch),
                 None => self.wait(),
             }
         }
     }
 
     /// Makes a batch. Whatever happens, every job of it gets an answer, unless the worker is to end.
-    fn make(&mut self, jobs: Vec<Job>) {
+    fn run_jobs(&mut self, jobs: Vec<Job>) {
         self.is_set_aside = false;
         self.current = jobs.iter().map(|job| job.id).collect();
-        let made = surely(|| self.try_to_make(jobs));
+        let made = catch(|| self.try_run_batch(jobs));
         let left = std::mem::take(&mut self.current);
         if let Err(why) = made {
             for job in left {
                 let why = why.clone();
-                self.mailbox.post(Report::Failed { job, why });
+                self.mailbox.post(WorkerEvent::Failed { job, why });
             }
         }
     }
 
-    fn try_to_make(&mut self, mut jobs: Vec<Job>) -> Result<(), String> {
+    fn try_run_batch(&mut self, mut jobs: Vec<Job>) -> Result<(), String> {
         self.answer_from_history(&jobs);
         let Some(first) = jobs.first().cloned() else {
             return Ok(());
@@ -163,17 +163,17 @@ impl Bench {
         }
         match jobs.is_empty() {
             true => Ok(()),
-            false => self.climb(&loaded, &jobs),
+            false => self.run_batch(&loaded, &jobs),
         }
     }
 
     /// Makes each of these jobs alone, next.
     pub fn split(&mut self, jobs: Vec<Job>) {
-        self.make_next(jobs, 1);
+        self.queue_next(jobs, 1);
     }
 
     /// Makes these jobs next, at most so many at once.
-    pub fn make_next(&mut self, jobs: Vec<Job>, most: usize) {
+    pub fn queue_next(&mut self, jobs: Vec<Job>, most: usize) {
         self.current.clear();
         for batch in jobs.chunks(most.max(1)).rev() {
             self.batches.push_front(batch.to_vec());
@@ -183,7 +183,7 @@ impl Bench {
     /// Runs are made elsewhere from now on.
     pub fn moved(&mut self, device: Device, why: &str) {
         self.device = Some(device);
-        self.mailbox.post(Report::Moved {
+        self.mailbox.post(WorkerEvent::Moved {
             provider: crate::runs::batch::provider_name(device),
             why: why.into(),
         });
@@ -204,7 +204,7 @@ impl Bench {
                 } = stored;
                 self.judge_again(&mut record, &picture);
                 self.current.retain(|id| *id != job.id);
-                self.mailbox.post(Report::Finished {
+                self.mailbox.post(WorkerEvent::Finished {
                     job: job.id,
                     record: Box::new(record),
                     picture: Arc::new(picture),
@@ -230,7 +230,7 @@ impl Bench {
     }
 
     /// The network of a model, opened if need be; `None` if nobody wants it any more.
-    fn network(&mut self, model: &str) -> Result<Option<Arc<Loaded>>, String> {
+    fn network(&mut self, model: &str) -> Result<Option<Arc<LoadedModel>>, String> {
         self.unopened = None;
         while !self.is_useless() {
             if let Some(place) = self.networks.iter().position(|loaded| loaded.is(model)) {
@@ -250,18 +250,18 @@ impl Bench {
     /// Waits for a message and obeys it.
     pub fn wait(&mut self) {
         match self.inbox.recv() {
-            Ok(message) => self.obey(message),
+            Ok(message) => self.handle(message),
             Err(_) => self.is_ended = true,
         }
-        self.obey_all();
+        self.handle_all();
     }
 
     /// Obeys all messages that have arrived, and answers what was asked about photos.
-    pub fn obey_all(&mut self) {
+    pub fn handle_all(&mut self) {
         loop {
             // Whatever broke a step off has come before: a message that is missed now breaks off the next one.
             self.stop.reset();
-            self.obey_waiting();
+            self.handle_waiting();
             let question = self.photos.take();
             match question.filter(|_| !self.is_ended) {
                 Some(question) => self.look(question),
@@ -270,10 +270,10 @@ impl Bench {
         }
     }
 
-    fn obey_waiting(&mut self) {
+    fn handle_waiting(&mut self) {
         loop {
             match self.inbox.try_recv() {
-                Ok(message) => self.obey(message),
+                Ok(message) => self.handle(message),
                 Err(TryRecvError::Empty) => return,
                 Err(TryRecvError::Disconnected) => {
                     self.is_ended = true;
@@ -285,12 +285,12 @@ impl Bench {
 
     /// Answers a question about a photo.
     fn look(&mut self, question: photo::Question) {
-        let looking = self.looking();
-        looking.begin(&question);
+        let interrupt = self.interrupt();
+        interrupt.begin(&question);
         // What makes the question useless may have come before that, and would not break it off.
-        self.obey_waiting();
+        self.handle_waiting();
         if self.is_ended || self.photos.is_left() {
-            looking.end();
+            interrupt.end();
             return;
         }
         let networks = self.networks.iter();
@@ -298,49 +298,49 @@ impl Bench {
             .rev()
             .find(|loaded| loaded.is(&question.model))
             .cloned();
-        let found = surely(|| {
+        let found = catch(|| {
             let loaded = loaded.ok_or("the model is not open any more")?;
             self.photos.answer(&loaded, &question)
         });
-        if looking.end() {
+        if interrupt.end() {
             self.mailbox
-                .post(Report::Photo(photo::Answer { question, found }));
+                .post(WorkerEvent::Photo(photo::Answer { question, found }));
         }
     }
 
-    fn obey(&mut self, message: Message) {
+    fn handle(&mut self, message: Message) {
         match message {
             Message::Loaded { asked, result } => self.loaded(asked, result),
             Message::Command(command) => match command {
-                Command::Open(model) => self.open(opening::asked(model), true),
-                Command::Run(jobs) => self.batches.push_back(jobs),
-                Command::Transfer { model, runs } => {
+                WorkerCommand::Open(model) => self.open(load_model::asked(model), true),
+                WorkerCommand::Run(jobs) => self.batches.push_back(jobs),
+                WorkerCommand::Transfer { model, runs } => {
                     self.transfers.push(model, runs);
                     self.continue_transfers();
                 }
-                Command::Judges(models) => self.judges = Judges::new(models),
-                Command::Pause => self.pause(true),
-                Command::Resume => self.pause(false),
-                Command::SetAside => {
+                WorkerCommand::Judges(models) => self.judges = Judges::new(models),
+                WorkerCommand::Pause => self.pause(true),
+                WorkerCommand::Resume => self.pause(false),
+                WorkerCommand::SetAside => {
                     // What waits here is the rest of a batch that was split: its jobs rest in the queue, too.
                     self.batches.clear();
                     self.is_set_aside = !self.current.is_empty();
                 }
-                Command::Cancel(job) => self.cancel(job),
-                Command::Watch(watched, overlay) => {
+                WorkerCommand::Cancel(job) => self.cancel(job),
+                WorkerCommand::Watch(watched, overlay) => {
                     self.watch = Some((watched, overlay));
                     self.is_watch_new = true;
                 }
-                Command::Photo(question) => self.photos.ask(question),
-                Command::LeavePhoto(photo) => self.photos.leave(&photo),
-                Command::Shutdown => self.is_ended = true,
+                WorkerCommand::Photo(question) => self.photos.ask(question),
+                WorkerCommand::LeavePhoto(photo) => self.photos.leave(&photo),
+                WorkerCommand::Shutdown => self.is_ended = true,
             },
         }
     }
 
     fn pause(&mut self, is_paused: bool) {
         self.is_paused = is_paused;
-        self.mailbox.post(Report::Paused(is_paused));
+        self.mailbox.post(WorkerEvent::Paused(is_paused));
     }
 
     fn cancel(&mut self, job: JobId) {
@@ -353,7 +353,7 @@ impl Bench {
             was_there |= batch.len() < waiting;
         }
         if was_there {
-            self.mailbox.post(Report::Cancelled { job });
+            self.mailbox.post(WorkerEvent::Cancelled { job });
         }
     }
 
@@ -368,8 +368,8 @@ impl Bench {
         let (mailbox, sender) = (self.mailbox.clone(), self.sender.clone());
         let model = asked.clone();
         let load = move || {
-            let load = || opening::load(&home, &model, provider, &told, &mailbox);
-            let result = surely(load).map(Arc::new);
+            let load = || load_model::load(&home, &model, provider, &told, &mailbox);
+            let result = catch(load).map(Arc::new);
             let asked = model;
             // If nobody listens any more, nobody wants it.
             let _ = sender.send(Message::Loaded { asked, result });
@@ -385,7 +385,7 @@ impl Bench {
         }
     }
 
-    fn loaded(&mut self, asked: String, result: Result<Arc<Loaded>, String>) {
+    fn loaded(&mut self, asked: String, result: Result<Arc<LoadedModel>, String>) {
         let place = self
             .openings
             .iter()
@@ -395,7 +395,8 @@ impl Bench {
             Ok(loaded) => {
                 self.device = Some(loaded.device());
                 if is_shown {
-                    self.mailbox.post(Report::Opened(loaded.opened.clone()));
+                    self.mailbox
+                        .post(WorkerEvent::Opened(loaded.opened.clone()));
                 }
                 self.networks.retain(|other| !other.is(&asked));
                 self.networks.push(loaded);
@@ -406,7 +407,7 @@ impl Bench {
             Err(why) => {
                 if is_shown {
                     let (model, why) = (asked.clone(), why.clone());
-                    self.mailbox.post(Report::OpenFailed { model, why });
+                    self.mailbox.post(WorkerEvent::OpenFailed { model, why });
                 }
                 if let Some(report) = self.transfers.give_up(&asked, &why) {
                     self.mailbox.post(report);
@@ -433,7 +434,7 @@ impl Bench {
 }
 
 /// Does `work`; a panic is told like any other failure.
-fn surely<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+fn catch<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     let done = panics::catch(work);
     done.unwrap_or_else(|why| Err(format!("a fault of Ziggurat's own: {why}")))
 }

@@ -7,7 +7,7 @@ use ziggurat::model::{self, Sides};
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Inputs and outputs of the model")]
-pub struct Ports {
+pub struct ModelOptions {
     /// Input that takes the picture, if the model has several candidates
     #[arg(long, value_name = "NAME")]
     image_input: Option<String>,
@@ -24,7 +24,7 @@ pub struct Ports {
     feed: Vec<String>,
 }
 
-impl Ports {
+impl ModelOptions {
     /// With the size of pictures (N, C, H, W), for a model that leaves it open and of which nothing else is said.
     pub fn for_pictures(mut self, dims: &[usize]) -> Self {
         if let &[_, _, height, width] = dims {

@@ -2,8 +2,8 @@
 //! error where there is something to wait for.
 
 use super::Failure;
-use super::output::{one_line, remark};
-use super::ports::Ports;
+use super::model_options::ModelOptions;
+use super::output::{notice, one_line};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::Mutex;
@@ -40,7 +40,7 @@ impl Fetching {
         if *last != stage.text {
             last.clone_from(&stage.text);
             if !std::io::stderr().is_terminal() {
-                remark(&stage.text);
+                notice(&stage.text);
             }
             self.bar.set_message(one_line(&stage.text));
         }
@@ -69,24 +69,32 @@ pub fn library(home: &Home) -> Result<&'static Library, Failure> {
 }
 
 /// Opens a model by path or by a card's name; `None` is the default model. What is assumed of it is said.
-pub fn network(home: &Home, model: Option<&str>, ports: &Ports) -> Result<Network, Failure> {
-    let network = quiet_network(home, model, ports)?;
+pub fn network(
+    home: &Home,
+    model: Option<&str>,
+    options: &ModelOptions,
+) -> Result<Network, Failure> {
+    let network = quiet_network(home, model, options)?;
     for assumption in network.assumptions() {
-        remark(&assumption);
+        notice(&assumption);
     }
     Ok(network)
 }
 
 /// As [`network`], but what is assumed of it is left to be said.
-pub fn quiet_network(home: &Home, model: Option<&str>, ports: &Ports) -> Result<Network, Failure> {
-    let ports = ports.read()?;
+pub fn quiet_network(
+    home: &Home,
+    model: Option<&str>,
+    options: &ModelOptions,
+) -> Result<Network, Failure> {
+    let overrides = options.read()?;
     let source = Source::resolve(home, model).map_err(unresolved)?;
     library(home)?;
     let mut file = {
         let fetching = Fetching::new();
         source.open(home, &|stage| fetching.show(stage))?
     };
-    ports.tell(&mut file.card);
+    overrides.tell(&mut file.card);
     Ok(Network::open(&file)?)
 }
 
@@ -102,7 +110,7 @@ pub fn unresolved(problem: ziggurat::model::Error) -> Failure {
 pub fn target(network: &Network, text: &str) -> Result<Target, Failure> {
     let target = quiet_target(network, text)?;
     if let Some(note) = &target.remark {
-        remark(note);
+        notice(note);
     }
     Ok(target)
 }
@@ -137,6 +145,6 @@ pub fn provider_for_one_shot(wanted: Provider) -> Result<Active, Failure> {
 /// Says why the CPU was taken, if somebody could expect another device.
 pub fn on_the_cpu(active: &Active) {
     if let Some(why) = &active.why {
-        remark(&format!("running on the CPU: {why}"));
+        notice(&format!("running on the CPU: {why}"));
     }
 }
