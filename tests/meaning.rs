@@ -1,135 +1,92 @@
 //! What a model means, as a user meets it: scores that are no softmax, words with two readings, numbers that are not
 //! finite, models without classes.
 
-use assert_cmd::Command;
+#[path = "common/sandbox.rs"]
+mod sandbox;
+
 use image::{Rgb, RgbImage};
-use serde_json::Value;
+use sandbox::Sandbox;
 use std::fs;
 use ziggurat::onnx::proto::{Dim, StringStringEntryProto, TensorProto};
 use ziggurat::onnx::shapes::untyped;
 use ziggurat::onnx::{Builder, Elem, file};
 
-/// A folder with models, and a home of its own.
-struct Desk {
-    folder: tempfile::TempDir,
+/// A sandbox with a picture.
+fn with_picture() -> Sandbox {
+    let sandbox = Sandbox::with_runtime();
+    let picture = RgbImage::from_fn(32, 32, |x, y| Rgb([(8 * x) as u8, (8 * y) as u8, 99]));
+    picture.save(sandbox.path("picture.png")).unwrap();
+    sandbox
 }
 
-impl Desk {
-    fn new() -> Self {
-        let shared = ziggurat::runtime::testing::home();
-        ziggurat::runtime::testing::library();
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("home/data");
-        fs::create_dir_all(&data).unwrap();
-        let runtime = shared.runtime();
-        if runtime.exists() {
-            std::os::unix::fs::symlink(&runtime, data.join(runtime.file_name().unwrap())).unwrap();
-        }
-        let picture = RgbImage::from_fn(32, 32, |x, y| Rgb([(8 * x) as u8, (8 * y) as u8, 99]));
-        picture.save(folder.path().join("picture.png")).unwrap();
-        Self { folder }
+/// Writes a model whose outputs `tail` makes of the logits (N, classes), and returns its path.
+fn model(
+    sandbox: &Sandbox,
+    name: &str,
+    build: &Model,
+    tail: fn(&mut Builder, &str) -> Vec<String>,
+) -> String {
+    let mut b = Builder::empty(18, "g/");
+    let [n, c, h, w] = [
+        Dim::DimParam("N".into()),
+        Dim::DimValue(3),
+        Dim::DimValue(32),
+        Dim::DimValue(32),
+    ];
+    b.input("image", Elem::F32, &[n, c, h, w]).unwrap();
+    let mut weights = waves(8 * 3 * 9, 0.3);
+    if build.is_not_a_number {
+        weights[17] = f32::NAN;
     }
+    let weight = b.floats(&[8, 3, 3, 3], &weights);
+    let pads = [
+        ("pads", vec![1i64; 4].into()),
+        ("strides", vec![2i64; 2].into()),
+    ];
+    let conv = b
+        .emit_named(build.names[0], "Conv", &["image", &weight], &pads)
+        .unwrap();
+    let relu = b.emit_named(build.names[1], "Relu", &[&conv], &[]).unwrap();
+    let pool = b.emit("GlobalAveragePool", &[&relu], &[]);
+    let flat = b.emit("Flatten", &[&pool], &[]);
+    let spread = b.floats(&[], &[build.spread]);
+    let classes = build.classes;
+    let weight = b.floats(&[8, classes as i64], &waves(8 * classes, 1.0));
+    let scores = b.emit("MatMul", &[&flat, &weight], &[]);
+    let logits = b
+        .emit_named("logits", "Mul", &[&scores, &spread], &[])
+        .unwrap();
+    let outputs: Vec<_> = tail(&mut b, &logits)
+        .iter()
+        .map(|name| untyped(name))
+        .collect();
+    let mut model = b.graph().to_model(&outputs).unwrap();
+    if !build.class_names.is_empty() {
+        model.metadata_props.push(StringStringEntryProto {
+            key: "names".into(),
+            value: serde_json::to_string(&build.class_names).unwrap(),
+        });
+    }
+    let path = sandbox.path(name);
+    file::write(model, path.as_ref(), None).unwrap();
+    path
+}
 
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().unwrap().to_string()
-    }
-
-    /// Writes a model whose outputs `tail` makes of the logits (N, classes), and returns its path.
-    fn model(
-        &self,
-        name: &str,
-        build: &Model,
-        tail: fn(&mut Builder, &str) -> Vec<String>,
-    ) -> String {
-        let mut b = Builder::empty(18, "g/");
-        let [n, c, h, w] = [
-            Dim::DimParam("N".into()),
-            Dim::DimValue(3),
-            Dim::DimValue(32),
-            Dim::DimValue(32),
-        ];
-        b.input("image", Elem::F32, &[n, c, h, w]).unwrap();
-        let mut weights = waves(8 * 3 * 9, 0.3);
-        if build.is_not_a_number {
-            weights[17] = f32::NAN;
-        }
-        let weight = b.floats(&[8, 3, 3, 3], &weights);
-        let pads = [
-            ("pads", vec![1i64; 4].into()),
-            ("strides", vec![2i64; 2].into()),
-        ];
-        let conv = b
-            .emit_named(build.names[0], "Conv", &["image", &weight], &pads)
-            .unwrap();
-        let relu = b.emit_named(build.names[1], "Relu", &[&conv], &[]).unwrap();
-        let pool = b.emit("GlobalAveragePool", &[&relu], &[]);
-        let flat = b.emit("Flatten", &[&pool], &[]);
-        let spread = b.floats(&[], &[build.spread]);
-        let classes = build.classes;
-        let weight = b.floats(&[8, classes as i64], &waves(8 * classes, 1.0));
-        let scores = b.emit("MatMul", &[&flat, &weight], &[]);
-        let logits = b
-            .emit_named("logits", "Mul", &[&scores, &spread], &[])
-            .unwrap();
-        let outputs: Vec<_> = tail(&mut b, &logits)
-            .iter()
-            .map(|name| untyped(name))
-            .collect();
-        let mut model = b.graph().to_model(&outputs).unwrap();
-        if !build.class_names.is_empty() {
-            model.metadata_props.push(StringStringEntryProto {
-                key: "names".into(),
-                value: serde_json::to_string(&build.class_names).unwrap(),
-            });
-        }
-        let path = self.path(name);
-        file::write(model, path.as_ref(), None).unwrap();
-        path
-    }
-
-    fn ziggurat(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ziggurat"));
-        command
-            .env("ZIGGURAT_HOME", self.folder.path().join("home"))
-            .args(arguments);
-        command
-    }
-
-    fn objects(&self, arguments: &[&str]) -> Vec<Value> {
-        let done = self.ziggurat(arguments).assert().success();
-        let text = String::from_utf8(done.get_output().stdout.clone()).unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    }
-
-    fn remarks(&self, arguments: &[&str]) -> String {
-        let done = self.ziggurat(arguments).assert().success();
-        String::from_utf8(done.get_output().stderr.clone()).unwrap()
-    }
-
-    fn complaint(&self, status: i32, arguments: &[&str]) -> String {
-        let failed = self.ziggurat(arguments).assert().code(status);
-        let text = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
-        text.lines().last().unwrap_or_default().to_string()
-    }
-
-    /// The probability of each class of the picture, by index.
-    fn classified(&self, model: &str) -> Vec<(u64, f64)> {
-        let lines = self.objects(&["classify", model, &self.path("picture.png"), "--json"]);
-        let top = lines[0]["top"].as_array().unwrap().clone();
-        let mut all: Vec<(u64, f64)> = top
-            .iter()
-            .map(|one| {
-                (
-                    one["index"].as_u64().unwrap(),
-                    one["probability"].as_f64().unwrap(),
-                )
-            })
-            .collect();
-        all.sort_by_key(|(index, _)| *index);
-        all
-    }
+/// The probability of each class of the picture, by index.
+fn classified(sandbox: &Sandbox, model: &str) -> Vec<(u64, f64)> {
+    let lines = sandbox.objects(&["classify", model, &sandbox.path("picture.png"), "--json"]);
+    let top = lines[0]["top"].as_array().unwrap().clone();
+    let mut all: Vec<(u64, f64)> = top
+        .iter()
+        .map(|one| {
+            (
+                one["index"].as_u64().unwrap(),
+                one["probability"].as_f64().unwrap(),
+            )
+        })
+        .collect();
+    all.sort_by_key(|(index, _)| *index);
+    all
 }
 
 /// What of a model differs between tests.
@@ -166,14 +123,14 @@ fn plain(b: &mut Builder, logits: &str) -> Vec<String> {
 
 #[test]
 fn probabilities_of_independent_classes_are_shown_as_they_are() {
-    let desk = Desk::new();
-    let model = desk.model("labels.onnx", &PLAIN, sigmoid);
-    let sum: f64 = desk.classified(&model).iter().map(|(_, p)| p).sum();
+    let sandbox = with_picture();
+    let model = model(&sandbox, "labels.onnx", &PLAIN, sigmoid);
+    let sum: f64 = classified(&sandbox, &model).iter().map(|(_, p)| p).sum();
     assert!((sum - 1.0).abs() > 0.2, "{sum}");
-    let raw = desk.model("raw.onnx", &PLAIN, plain);
-    let sum: f64 = desk.classified(&raw).iter().map(|(_, p)| p).sum();
+    let raw = model(&sandbox, "raw.onnx", &PLAIN, plain);
+    let sum: f64 = classified(&sandbox, &raw).iter().map(|(_, p)| p).sum();
     assert!((sum - 1.0).abs() < 1e-4, "{sum}");
-    let message = desk.ziggurat(&["doctor", &model]).assert().success();
+    let message = sandbox.command(&["doctor", &model]).assert().success();
     let message = String::from_utf8(message.get_output().stdout.clone()).unwrap();
     assert!(
         message.contains("activation sigmoid (by the operators at its end); logits is climbed"),
@@ -183,8 +140,9 @@ fn probabilities_of_independent_classes_are_shown_as_they_are() {
 
 #[test]
 fn a_binary_model_has_a_class_and_its_negative() {
-    let desk = Desk::new();
-    let model = desk.model(
+    let sandbox = with_picture();
+    let model = model(
+        &sandbox,
         "binary.onnx",
         &Model {
             classes: 1,
@@ -192,11 +150,11 @@ fn a_binary_model_has_a_class_and_its_negative() {
         },
         sigmoid,
     );
-    let all = desk.classified(&model);
+    let all = classified(&sandbox, &model);
     assert_eq!(all.len(), 1);
     assert!(all[0].1 > 0.0 && all[0].1 < 1.0);
     let probability = |target: &str| {
-        let line = desk
+        let line = sandbox
             .objects(&["run", target, "--model", &model, "--steps", "60", "--json"])
             .remove(0);
         (
@@ -209,17 +167,18 @@ fn a_binary_model_has_a_class_and_its_negative() {
     assert!(yes > 0.9 && 1.0 - no < all[0].1 - 0.2, "{yes} {no} {all:?}");
     assert_eq!(title, "not class 0");
     assert!(
-        desk.complaint(2, &["run", "not:3", "--model", &model])
+        sandbox
+            .complaint(2, &["run", "not:3", "--model", &model])
             .contains("class 3 does not exist")
     );
-    let npy = desk.path("x.npy");
+    let npy = sandbox.path("x.npy");
     ndarray_npy::write_npy(&npy, &ndarray::Array4::from_elem((1, 3, 32, 32), 0.3f32)).unwrap();
     let gradient = |target: &str| -> ndarray::Array4<f32> {
-        let out = desk.path("g.npy");
+        let out = sandbox.path("g.npy");
         let arguments = [
             "gradient", &model, "--target", target, "--input", &npy, "--output", &out,
         ];
-        desk.ziggurat(&arguments).assert().success();
+        sandbox.command(&arguments).assert().success();
         ndarray_npy::read_npy(&out).unwrap()
     };
     assert_eq!(gradient("not:0"), -gradient("class:0"));
@@ -227,7 +186,7 @@ fn a_binary_model_has_a_class_and_its_negative() {
 
 #[test]
 fn a_saturated_head_is_climbed_from_before_its_saturation() {
-    let desk = Desk::new();
+    let sandbox = with_picture();
     for (name, tail) in [
         (
             "sigmoid.onnx",
@@ -242,7 +201,8 @@ fn a_saturated_head_is_climbed_from_before_its_saturation() {
             vec![b.emit("Div", &[&one, &sum], &[])]
         }),
     ] {
-        let model = desk.model(
+        let model = model(
+            &sandbox,
             name,
             &Model {
                 spread: 60.0,
@@ -251,7 +211,7 @@ fn a_saturated_head_is_climbed_from_before_its_saturation() {
             tail,
         );
         for target in ["0", "1", "not:0", "not:1"] {
-            let line = desk
+            let line = sandbox
                 .objects(&["run", target, "--model", &model, "--steps", "60", "--json"])
                 .remove(0);
             assert!(
@@ -264,8 +224,9 @@ fn a_saturated_head_is_climbed_from_before_its_saturation() {
 
 #[test]
 fn a_word_with_two_readings_is_an_error_that_names_both() {
-    let desk = Desk::new();
-    let model = desk.model(
+    let sandbox = with_picture();
+    let model = model(
+        &sandbox,
         "numbers.onnx",
         &Model {
             names: ["3", "4"],
@@ -273,13 +234,14 @@ fn a_word_with_two_readings_is_an_error_that_names_both() {
         },
         plain,
     );
-    let message = desk.complaint(2, &["run", "4", "--model", &model]);
+    let message = sandbox.complaint(2, &["run", "4", "--model", &model]);
     assert!(
         message.contains("class:4") && message.contains("layer:4"),
         "{message}"
     );
     let run = |target: &str| {
-        desk.objects(&["run", target, "--model", &model, "--steps", "2", "--json"])
+        sandbox
+            .objects(&["run", target, "--model", &model, "--steps", "2", "--json"])
             .remove(0)
     };
     assert_eq!(run("layer:4")["target"], "4");
@@ -289,9 +251,9 @@ fn a_word_with_two_readings_is_an_error_that_names_both() {
     assert_eq!(run("0")["target"], "class 0");
     assert_eq!(run("4:7")["target"], "4:7");
     let cam = |target: &str| {
-        let (picture, out) = (desk.path("picture.png"), desk.path("map.png"));
+        let (picture, out) = (sandbox.path("picture.png"), sandbox.path("map.png"));
         let arguments = ["cam", &model, &picture, "--target", target, "--out", &out];
-        desk.ziggurat(&arguments).output().unwrap().status.code()
+        sandbox.command(&arguments).output().unwrap().status.code()
     };
     assert_eq!(
         (cam("4"), cam("class:4"), cam("0")),
@@ -301,9 +263,10 @@ fn a_word_with_two_readings_is_an_error_that_names_both() {
 
 #[test]
 fn a_name_that_is_a_number_wins_over_the_index_and_says_so() {
-    let desk = Desk::new();
+    let sandbox = with_picture();
     let names = &["0", "90", "1", "270", "x"];
-    let model = desk.model(
+    let model = model(
+        &sandbox,
         "angles.onnx",
         &Model {
             class_names: names,
@@ -313,8 +276,8 @@ fn a_name_that_is_a_number_wins_over_the_index_and_says_so() {
     );
     let run = |target: &str| {
         let arguments = ["run", target, "--model", &model, "--steps", "2"];
-        let remarks = desk.remarks(&arguments);
-        let shown = desk.objects(&["run", target, "--model", &model, "--steps", "2", "--json"]);
+        let remarks = sandbox.notices(&arguments);
+        let shown = sandbox.objects(&["run", target, "--model", &model, "--steps", "2", "--json"]);
         (shown[0]["target"].as_str().unwrap().to_owned(), remarks)
     };
     let (target, remarks) = run("90");
@@ -333,8 +296,9 @@ fn a_name_that_is_a_number_wins_over_the_index_and_says_so() {
 
 #[test]
 fn a_scope_is_called_a_scope() {
-    let desk = Desk::new();
-    let model = desk.model(
+    let sandbox = with_picture();
+    let model = model(
+        &sandbox,
         "scopes.onnx",
         &Model {
             names: ["stem/a/conv", "stem/a/relu"],
@@ -343,22 +307,24 @@ fn a_scope_is_called_a_scope() {
         plain,
     );
     for scope in ["stem", "stem/a", "layer:stem"] {
-        let message = desk.complaint(2, &["run", scope, "--model", &model]);
+        let message = sandbox.complaint(2, &["run", scope, "--model", &model]);
         assert!(
             message.contains("is a scope of 2 layers") && message.contains("stem/a/relu"),
             "{message}"
         );
     }
     assert!(
-        desk.complaint(2, &["run", "ste", "--model", &model])
+        sandbox
+            .complaint(2, &["run", "ste", "--model", &model])
             .contains("no class is called")
     );
 }
 
 #[test]
 fn numbers_that_are_not_finite_end_a_run_and_nothing_is_kept() {
-    let desk = Desk::new();
-    let model = desk.model(
+    let sandbox = with_picture();
+    let model = model(
+        &sandbox,
         "nan.onnx",
         &Model {
             is_not_a_number: true,
@@ -367,8 +333,8 @@ fn numbers_that_are_not_finite_end_a_run_and_nothing_is_kept() {
         plain,
     );
     for target in ["0", "not:1", "relu", "relu:2", "conv:1:3,4"] {
-        let out = desk.path("out.png");
-        let message = desk.complaint(
+        let out = sandbox.path("out.png");
+        let message = sandbox.complaint(
             1,
             &[
                 "run", target, "--model", &model, "--steps", "9", "--out", &out,
@@ -380,14 +346,15 @@ fn numbers_that_are_not_finite_end_a_run_and_nothing_is_kept() {
         );
         assert!(!fs::exists(&out).unwrap());
     }
-    desk.ziggurat(&["history", "verify"]).assert().success();
-    assert!(desk.objects(&["history", "list", "--json"]).is_empty());
+    sandbox.command(&["history", "verify"]).assert().success();
+    assert!(sandbox.objects(&["history", "list", "--json"]).is_empty());
 }
 
 #[test]
 fn a_class_that_is_not_reached_is_said() {
-    let desk = Desk::new();
-    let model = desk.model(
+    let sandbox = with_picture();
+    let model = model(
+        &sandbox,
         "flat.onnx",
         &Model {
             spread: 1e-4,
@@ -396,12 +363,12 @@ fn a_class_that_is_not_reached_is_said() {
         plain,
     );
     let arguments = ["run", "class:2", "--model", &model, "--steps", "8"];
-    let remarks = desk.remarks(&arguments);
+    let remarks = sandbox.notices(&arguments);
     assert!(
         remarks.contains("class 2 was not reached: its probability is 20.0 %"),
         "{remarks}"
     );
-    let line = desk
+    let line = sandbox
         .objects(&[
             "run", "class:2", "--model", &model, "--steps", "8", "--json",
         ])
@@ -410,7 +377,7 @@ fn a_class_that_is_not_reached_is_said() {
         (&line["reached"], &line["from_history"]),
         (&Value::Bool(false), &Value::Bool(true))
     );
-    let kept = desk.path(&format!(
+    let kept = sandbox.path(&format!(
         "home/data/history/{}/run.json",
         line["id"].as_str().unwrap()
     ));
@@ -420,14 +387,16 @@ fn a_class_that_is_not_reached_is_said() {
 
 #[test]
 fn a_model_without_class_scores_is_opened_for_its_layers() {
-    let desk = Desk::new();
-    let model = desk.model("backbone.onnx", &PLAIN, |_, _| vec!["relu".into()]);
-    let layers = desk.objects(&["layers", &model, "--json"]);
+    let sandbox = with_picture();
+    let model = model(&sandbox, "backbone.onnx", &PLAIN, |_, _| {
+        vec!["relu".into()]
+    });
+    let layers = sandbox.objects(&["layers", &model, "--json"]);
     assert!(
         layers.iter().any(|layer| layer["name"] == "relu"),
         "{layers:?}"
     );
-    let line = desk
+    let line = sandbox
         .objects(&["run", "relu:3", "--model", &model, "--steps", "3", "--json"])
         .remove(0);
     assert_eq!(
@@ -436,9 +405,9 @@ fn a_model_without_class_scores_is_opened_for_its_layers() {
     );
     for (status, arguments) in [
         (2, &["run", "0", "--model", &model][..]),
-        (1, &["classify", &model, &desk.path("picture.png")][..]),
+        (1, &["classify", &model, &sandbox.path("picture.png")][..]),
     ] {
-        let message = desk.complaint(status, arguments);
+        let message = sandbox.complaint(status, arguments);
         assert!(
             message.contains("no class scores") || message.contains("no class is called"),
             "{message}"
@@ -448,19 +417,19 @@ fn a_model_without_class_scores_is_opened_for_its_layers() {
 
 #[test]
 fn labels_inside_a_container_name_the_classes() {
-    let desk = Desk::new();
-    let model = desk.model("best.onnx", &PLAIN, |b, x| {
+    let sandbox = with_picture();
+    let model = model(&sandbox, "best.onnx", &PLAIN, |b, x| {
         let p = b.emit("Softmax", &[x], &[]);
         let count = b.constant(TensorProto::from_i64("", &[1], &[2]));
         b.emit_many("TopK", &[&p, &count], &[], 2)
     });
-    assert_eq!(desk.classified(&model).len(), 5);
-    let message = desk.complaint(
+    assert_eq!(classified(&sandbox, &model).len(), 5);
+    let message = sandbox.complaint(
         1,
         &[
             "classify",
             &model,
-            &desk.path("picture.png"),
+            &sandbox.path("picture.png"),
             "--scores-output",
             "nowhere",
         ],
@@ -473,13 +442,13 @@ fn labels_inside_a_container_name_the_classes() {
 
 #[test]
 fn finished_runs_have_the_names_of_the_card_in_force() {
-    let desk = Desk::new();
-    let model = desk.model("late.onnx", &PLAIN, plain);
+    let sandbox = with_picture();
+    let model = model(&sandbox, "late.onnx", &PLAIN, plain);
     for target in ["class:3", "not:3"] {
-        desk.objects(&["run", target, "--model", &model, "--steps", "2", "--json"]);
+        sandbox.objects(&["run", target, "--model", &model, "--steps", "2", "--json"]);
     }
     let targets = || -> Vec<String> {
-        let runs = desk.objects(&["history", "list", "--json"]);
+        let runs = sandbox.objects(&["history", "list", "--json"]);
         let mut all: Vec<String> = runs
             .iter()
             .map(|run| run["target"].as_str().unwrap().into())
@@ -489,6 +458,6 @@ fn finished_runs_have_the_names_of_the_card_in_force() {
     };
     assert_eq!(targets(), ["class 3", "not class 3"]);
     let names = r#"classes.names = ["ant", "bee", "cow", "doe", "eel"]"#;
-    fs::write(desk.path("late.toml"), names).unwrap();
+    fs::write(sandbox.path("late.toml"), names).unwrap();
     assert_eq!(targets(), ["doe", "not doe"]);
 }

@@ -1,6 +1,6 @@
 //! Programs that are killed at any moment, several at once, and a disk that is full.
 
-use super::{Desk, picture, record};
+use super::{History, picture, record};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -74,20 +74,20 @@ fn moment(number: u64) -> Duration {
 
 #[test]
 fn whoever_is_killed_at_any_moment_leaves_every_run_whole() {
-    let desk = Desk::new();
+    let saved = History::new();
     let mut known = std::collections::BTreeSet::new();
     let mut saves = 0;
     for number in 0..KILLS {
-        let mut first = child(desk.folder.path());
-        let mut second = child(desk.folder.path());
+        let mut first = child(saved.root());
+        let mut second = child(saved.root());
         saves += kill(&mut first, moment(2 * number));
         saves += kill(&mut second, moment(2 * number + 1));
-        let verified = history::verify(&desk.home, &|_, _| ()).unwrap();
+        let verified = history::verify(&saved.home, &|_, _| ()).unwrap();
         assert_eq!(verified.damaged, [], "after kill {number}");
         assert_eq!(verified.foreign, [] as [String; 0]);
         // A run that was there once is there still, or among the removed.
-        let mut now = history::removed(&desk.home).unwrap();
-        history::scan(&desk.home, &mut |chunk| {
+        let mut now = history::removed(&saved.home).unwrap();
+        history::scan(&saved.home, &mut |chunk| {
             now.extend(chunk.into_iter().map(|entry| entry.id));
         })
         .unwrap();
@@ -101,7 +101,7 @@ fn whoever_is_killed_at_any_moment_leaves_every_run_whole() {
         "the children hardly saved anything"
     );
     assert!(known.len() as u64 > RUNS / 2);
-    desk.output(&["verify"]);
+    saved.output(&["verify"]);
 }
 
 /// A small disk; unmounted when dropped.
