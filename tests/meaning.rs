@@ -20,7 +20,7 @@ fn with_picture() -> Sandbox {
 }
 
 /// Writes a model whose outputs `tail` makes of the logits (N, classes), and returns its path.
-fn model(
+fn write_model(
     sandbox: &Sandbox,
     name: &str,
     build: &Model,
@@ -124,10 +124,10 @@ fn plain(b: &mut Builder, logits: &str) -> Vec<String> {
 #[test]
 fn probabilities_of_independent_classes_are_shown_as_they_are() {
     let sandbox = with_picture();
-    let model = model(&sandbox, "labels.onnx", &PLAIN, sigmoid);
+    let model = write_model(&sandbox, "labels.onnx", &PLAIN, sigmoid);
     let sum: f64 = classified(&sandbox, &model).iter().map(|(_, p)| p).sum();
     assert!((sum - 1.0).abs() > 0.2, "{sum}");
-    let raw = model(&sandbox, "raw.onnx", &PLAIN, plain);
+    let raw = write_model(&sandbox, "raw.onnx", &PLAIN, plain);
     let sum: f64 = classified(&sandbox, &raw).iter().map(|(_, p)| p).sum();
     assert!((sum - 1.0).abs() < 1e-4, "{sum}");
     let message = sandbox.command(&["doctor", &model]).assert().success();
@@ -141,7 +141,7 @@ fn probabilities_of_independent_classes_are_shown_as_they_are() {
 #[test]
 fn a_binary_model_has_a_class_and_its_negative() {
     let sandbox = with_picture();
-    let model = model(
+    let model = write_model(
         &sandbox,
         "binary.onnx",
         &Model {
@@ -201,7 +201,7 @@ fn a_saturated_head_is_climbed_from_before_its_saturation() {
             vec![b.emit("Div", &[&one, &sum], &[])]
         }),
     ] {
-        let model = model(
+        let model = write_model(
             &sandbox,
             name,
             &Model {
@@ -225,7 +225,7 @@ fn a_saturated_head_is_climbed_from_before_its_saturation() {
 #[test]
 fn a_word_with_two_readings_is_an_error_that_names_both() {
     let sandbox = with_picture();
-    let model = model(
+    let model = write_model(
         &sandbox,
         "numbers.onnx",
         &Model {
@@ -265,7 +265,7 @@ fn a_word_with_two_readings_is_an_error_that_names_both() {
 fn a_name_that_is_a_number_wins_over_the_index_and_says_so() {
     let sandbox = with_picture();
     let names = &["0", "90", "1", "270", "x"];
-    let model = model(
+    let model = write_model(
         &sandbox,
         "angles.onnx",
         &Model {
@@ -297,7 +297,7 @@ fn a_name_that_is_a_number_wins_over_the_index_and_says_so() {
 #[test]
 fn a_scope_is_called_a_scope() {
     let sandbox = with_picture();
-    let model = model(
+    let model = write_model(
         &sandbox,
         "scopes.onnx",
         &Model {
@@ -323,7 +323,7 @@ fn a_scope_is_called_a_scope() {
 #[test]
 fn numbers_that_are_not_finite_end_a_run_and_nothing_is_kept() {
     let sandbox = with_picture();
-    let model = model(
+    let model = write_model(
         &sandbox,
         "nan.onnx",
         &Model {
@@ -353,7 +353,7 @@ fn numbers_that_are_not_finite_end_a_run_and_nothing_is_kept() {
 #[test]
 fn a_class_that_is_not_reached_is_said() {
     let sandbox = with_picture();
-    let model = model(
+    let model = write_model(
         &sandbox,
         "flat.onnx",
         &Model {
@@ -388,7 +388,7 @@ fn a_class_that_is_not_reached_is_said() {
 #[test]
 fn a_model_without_class_scores_is_opened_for_its_layers() {
     let sandbox = with_picture();
-    let model = model(&sandbox, "backbone.onnx", &PLAIN, |_, _| {
+    let model = write_model(&sandbox, "backbone.onnx", &PLAIN, |_, _| {
         vec!["relu".into()]
     });
     let layers = sandbox.objects(&["layers", &model, "--json"]);
@@ -418,7 +418,7 @@ fn a_model_without_class_scores_is_opened_for_its_layers() {
 #[test]
 fn labels_inside_a_container_name_the_classes() {
     let sandbox = with_picture();
-    let model = model(&sandbox, "best.onnx", &PLAIN, |b, x| {
+    let model = write_model(&sandbox, "best.onnx", &PLAIN, |b, x| {
         let p = b.emit("Softmax", &[x], &[]);
         let count = b.constant(TensorProto::from_i64("", &[1], &[2]));
         b.emit_many("TopK", &[&p, &count], &[], 2)
@@ -443,7 +443,7 @@ fn labels_inside_a_container_name_the_classes() {
 #[test]
 fn finished_runs_have_the_names_of_the_card_in_force() {
     let sandbox = with_picture();
-    let model = model(&sandbox, "late.onnx", &PLAIN, plain);
+    let model = write_model(&sandbox, "late.onnx", &PLAIN, plain);
     for target in ["class:3", "not:3"] {
         sandbox.objects(&["run", target, "--model", &model, "--steps", "2", "--json"]);
     }

@@ -19,7 +19,7 @@ mod transfers;
 mod verdicts;
 
 pub use load_model::{ModelInfo, OpenOptions};
-pub use progress::Progress;
+pub use progress::BatchProgress;
 
 use super::queue::{Job, JobId};
 use super::{Record, Spec};
@@ -141,7 +141,7 @@ pub enum WorkerEvent {
     /// The answer to [`WorkerCommand::Photo`].
     Photo(photo::Answer),
     /// Something that the user should know, although everything goes on; one line.
-    Remark(String),
+    Notice(String),
 }
 
 /// What is known of a batch when it begins.
@@ -210,7 +210,7 @@ impl Worker {
         let interrupts = matches!(command, WorkerCommand::Cancel(_) | WorkerCommand::Shutdown);
         // It fails only if the thread has ended, and then there is nothing left to ask for.
         let _ = self.commands.send(Message::Command(command.clone()));
-        self.interrupt.heed(&command);
+        self.interrupt.handle(&command);
         // The command is there before the step is broken off, so that the thread finds it.
         if interrupts {
             self.stop.stop();

@@ -3,7 +3,7 @@
 use super::keys::Chord;
 use crate::ascent::settings::Knob;
 use crate::model::picture;
-use crate::runs::export::Form;
+use crate::runs::export::ExportFormat;
 use crossterm::event::KeyCode;
 use tui_input::{Input, InputRequest};
 

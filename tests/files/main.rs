@@ -35,7 +35,7 @@ struct Printed {
 }
 
 /// `model.onnx`: the averages of the three channels of a picture of 32 × 32 pixels are the scores of three classes.
-fn model(sandbox: &Sandbox, metadata: &[(&str, &str)]) -> String {
+fn write_model(sandbox: &Sandbox, metadata: &[(&str, &str)]) -> String {
     let mut builder = Builder::empty(18, "t/");
     builder
         .input("x", Elem::F32, &fixed(&[1, 3, 32, 32]))

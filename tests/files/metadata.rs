@@ -12,7 +12,7 @@ fn examined(model: &str) -> Value {
 fn what_a_file_states_of_its_input_is_followed() {
     let sandbox = Sandbox::with_shared_home();
     let red = save_photo(&sandbox, "red.png", &solid([255, 0, 0]));
-    let model = model(&sandbox, &[]);
+    let model = write_model(&sandbox, &[]);
     assert!(
         printed(&["layers", &model])
             .remarks
@@ -27,7 +27,7 @@ fn what_a_file_states_of_its_input_is_followed() {
         ("Rgba8", "Normalized_1_1", "apple", 1.0),
         ("Bgr8", "NominalRange_16_235", "scab", 235.0),
     ] {
-        let model = model(
+        let model = write_model(
             &sandbox,
             &[
                 ("Image.BitmapPixelFormat", format),
@@ -58,7 +58,7 @@ fn what_a_file_states_of_its_input_is_followed() {
 fn a_card_comes_before_all_that_is_stated_elsewhere() {
     let sandbox = Sandbox::with_shared_home();
     let red = save_photo(&sandbox, "red.png", &solid([255, 0, 0]));
-    let model = model(
+    let model = write_model(
         &sandbox,
         &[
             ("Image.BitmapPixelFormat", "Bgr8"),
@@ -87,7 +87,7 @@ fn a_card_comes_before_all_that_is_stated_elsewhere() {
 #[test]
 fn timm_and_hugging_face_leave_a_description() {
     let sandbox = Sandbox::with_shared_home();
-    let model = model(&sandbox, &[]);
+    let model = write_model(&sandbox, &[]);
     sandbox.put(
         "config.json",
         r#"{"architecture": "resnet18", "label_names": ["n1", "n2", "n3"], "label_descriptions": {"n1": "tench", "n2": "ray", "n3": "cock"},
@@ -122,7 +122,7 @@ fn timm_and_hugging_face_leave_a_description() {
 #[test]
 fn lists_that_do_not_fit_are_not_heeded_and_that_is_said() {
     let sandbox = Sandbox::with_shared_home();
-    let model = model(&sandbox, &[("Image.ColorSpaceGamma", "Linear")]);
+    let model = write_model(&sandbox, &[("Image.ColorSpaceGamma", "Linear")]);
     sandbox.put("labels.txt", "a\nb");
     let remarks = printed(&["layers", &model]).remarks;
     assert!(
@@ -142,7 +142,7 @@ fn lists_that_do_not_fit_are_not_heeded_and_that_is_said() {
 #[test]
 fn what_lies_beside_a_model_and_is_not_heeded_is_named() {
     let sandbox = Sandbox::with_shared_home();
-    let model = model(&sandbox, &[]);
+    let model = write_model(&sandbox, &[]);
     sandbox.put("preprocessor_config.json", r#"{"rescale_factor": 1e39}"#);
     sandbox.put("config.json", r#"{"id2label": {"0": "a", "0": "b"}}"#);
     fs::create_dir(sandbox.path("labels.txt")).unwrap();

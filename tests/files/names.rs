@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn nothing_is_said_of_cuda_where_there_is_no_device_for_it() {
     let sandbox = Sandbox::with_shared_home();
-    let model = model(&sandbox, &[("Image.NominalPixelRange", "Normalized_0_1")]);
+    let model = write_model(&sandbox, &[("Image.NominalPixelRange", "Normalized_0_1")]);
     let photo = save_photo(&sandbox, "photo.png", &solid([1, 2, 3]));
     let remarks = printed(&["classify", &model, &photo]).remarks;
     let is_free =
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[cfg(unix)]
 fn what_is_no_regular_file_is_named_and_not_waited_for() {
     let sandbox = Sandbox::with_shared_home();
-    let (model, pipe) = (model(&sandbox, &[]), sandbox.path("pipe.png"));
+    let (model, pipe) = (write_model(&sandbox, &[]), sandbox.path("pipe.png"));
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
     let out = sandbox.path("out.png");
@@ -62,7 +62,7 @@ fn what_is_no_regular_file_is_named_and_not_waited_for() {
 fn whatever_a_file_is_called_its_name_steers_nothing_and_it_is_found() {
     use std::os::unix::ffi::OsStrExt;
     let sandbox = Sandbox::with_shared_home();
-    let model = model(&sandbox, &[]);
+    let model = write_model(&sandbox, &[]);
     let red = solid([255, 0, 0]);
     let path = save_photo(&sandbox, "a\u{202e}b\u{2066}\u{1b}[2J\n.png", &red);
     let out = sandbox.path("out.png");
@@ -103,7 +103,7 @@ fn whatever_a_file_is_called_its_name_steers_nothing_and_it_is_found() {
 #[test]
 fn what_is_empty_or_slightly_wrong_on_the_command_line_is_named() {
     let sandbox = Sandbox::with_shared_home();
-    let model = model(&sandbox, &[]);
+    let model = write_model(&sandbox, &[]);
     let photo = save_photo(&sandbox, "photo.png", &solid([1, 2, 3]));
     let layer = complaint(&["layers", &model, "--photo", &photo, "--layer", "relu:3"]);
     assert!(

@@ -15,7 +15,7 @@ fn heat(picture: &RgbImage, (x, y): (u32, u32)) -> u32 {
 #[test]
 fn cam_maps_all_of_a_photo_at_its_own_size() {
     let sandbox = Sandbox::with_shared_home();
-    let model = model(
+    let model = write_model(
         &sandbox,
         &[
             ("Image.NominalPixelRange", "Normalized_0_1"),
@@ -93,7 +93,7 @@ fn cam_maps_all_of_a_photo_at_its_own_size() {
 #[test]
 fn cam_writes_into_a_folder() {
     let sandbox = Sandbox::with_shared_home();
-    let model = model(&sandbox, &[]);
+    let model = write_model(&sandbox, &[]);
     let photo = save_photo(&sandbox, "cat.png", &solid([200, 10, 10]));
     let out = sandbox.path("maps/");
     printed(&["cam", &model, &photo, "--target", "class 0", "--out", &out]);
@@ -103,7 +103,7 @@ fn cam_writes_into_a_folder() {
 #[test]
 fn photos_that_end_early_are_errors_that_say_what_could_be_read() {
     let sandbox = Sandbox::with_shared_home();
-    let model = model(&sandbox, &[]);
+    let model = write_model(&sandbox, &[]);
     let photo = RgbImage::from_fn(120, 90, |x, y| {
         Rgb([(x * 2) as u8, (y * 2) as u8, (x * y % 251) as u8])
     });

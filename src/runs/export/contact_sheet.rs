@@ -1,7 +1,7 @@
 //! A contact sheet: many runs on one picture, each with a caption.
 
 use super::super::{Error, Record, format};
-use super::Exhibit;
+use super::ExportedRun;
 use super::draw_text::{Face, mix};
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};

@@ -1,7 +1,7 @@
 //! What runs can be exported as: the ending of the file's name says it, for the command line and the explorer alike.
 
 use super::super::{Error, frames, history, picture_file};
-use super::{ExportedRun, animation, page, sheet};
+use super::{ExportedRun, animation, contact_sheet, html};
 use crate::home::Home;
 use image::RgbImage;
 use std::path::Path;

@@ -3,7 +3,7 @@
 
 use super::super::description;
 use super::super::{Error, Record, format, picture_file};
-use super::Exhibit;
+use super::ExportedRun;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write;

@@ -12,7 +12,7 @@ mod draw_text;
 mod format;
 pub mod html;
 
-pub use format::Form;
+pub use format::ExportFormat;
 
 use super::{Error, Record, write_file};
 use crate::home::Home;

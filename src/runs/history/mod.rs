@@ -33,7 +33,7 @@ pub(super) mod testing;
 pub mod trash;
 pub mod verify;
 
-pub use entry::Entry;
+pub use entry::HistoryEntry;
 pub use naming::Naming;
 pub use paths::{frames_path, image_in, image_path, resolve};
 pub use query::{Filter, Order, SortKey};

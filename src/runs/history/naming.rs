@@ -2,7 +2,7 @@
 
 use super::super::Record;
 use super::super::target::readable;
-use super::Entry;
+use super::HistoryEntry;
 use crate::ascent::{Kind, Objective, Unit};
 use crate::home::Home;
 use crate::model::{Classes, Source};

@@ -1,6 +1,6 @@
 //! Which runs to show, and in which order: one pure description that the command line and the explorer share.
 
-use super::Entry;
+use super::HistoryEntry;
 use crate::ascent::Kind;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};

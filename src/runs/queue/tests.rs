@@ -145,7 +145,7 @@ fn a_queue_outlives_its_process_and_its_batch_stays_together() {
     let orphan = found.remove(0);
     let mut adopted = Queue::default();
     adopted.push(spec(7, 9)).unwrap();
-    adopted.take_over(orphan.jobs());
+    adopted.restore(orphan.jobs());
     assert_eq!(adopted.waiting(), 4);
     let why = JobState::Failed("no[2J memory".into());
     assert_eq!(adopted.jobs()[4].state, why);
@@ -228,7 +228,7 @@ fn paused_jobs_rest_go_on_together_and_rest_in_the_next_process_too() {
     let paused = JobState::Paused(5);
     assert_eq!(states, [&paused, &paused, &JobState::Waiting]);
     let mut next = Queue::default();
-    next.take_over(found[0].jobs());
+    next.restore(found[0].jobs());
     assert_eq!((next.waiting(), next.resume(0), next.waiting()), (1, 2, 3));
     assert_eq!((queue.resume(1), queue.resume(2)), (2, 0));
     assert_eq!(queue.next_batch(8).len(), 2);

@@ -71,7 +71,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Progress;
+    use super::super::BatchProgress;
     use super::*;
     use crate::ascent::Overlay;
     use image::RgbImage;

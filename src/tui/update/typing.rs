@@ -14,7 +14,7 @@ use super::super::prompt::{Asked, Prompt, Typed};
 use super::{arguments, browse, elsewhere, finished, give, map, photo, queueing};
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, Knob};
-use crate::runs::export::Form;
+use crate::runs::export::ExportFormat;
 use crossterm::event::KeyCode;
 use std::path::PathBuf;
 use std::sync::Arc;
