@@ -135,7 +135,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     session::run(app, start)?;
     std::io::stdout().flush()?;
-    // A model may still be being opened by a thread that nobody waits for. Ending as usual would run ONNX Runtime's
+    // A thread may still be opening a model. Ending as usual would run ONNX Runtime's
     // destructors beneath it.
     signal_hook::low_level::exit(0)
 }

@@ -1,13 +1,13 @@
-//! Pictures among the lines that a command prints: whether, and how.
+//! Pictures among the lines that a command prints.
 
 use std::io::{IsTerminal, stdout};
 use std::str::FromStr;
 use ziggurat::terminal::{self, Protocol, Terminal, UnknownProtocol, inline};
 
-/// The answer to `--graphics`.
+/// The value of `--graphics`.
 #[derive(Debug, Clone, Copy)]
 pub enum Graphics {
-    /// What the terminal shows best.
+    /// The best protocol of the terminal.
     Auto,
     Only(Protocol),
     None,
@@ -63,7 +63,7 @@ impl Screen {
     /// Prints a picture at the cursor.
     ///
     /// # Errors
-    /// If nobody reads it any more.
+    /// If standard output is closed.
     pub fn print(&self, picture: &image::RgbImage) -> std::io::Result<()> {
         let size = crossterm::terminal::size()?;
         inline::print(&mut stdout().lock(), &self.terminal, size, picture)

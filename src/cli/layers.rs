@@ -51,7 +51,7 @@ struct Line<'a> {
     channels: usize,
     /// Rows and columns of a channel.
     grid: Option<(usize, usize)>,
-    /// Whether it has several numbers a channel, and nothing tells which places of the picture these are.
+    /// Whether a channel has several values without known positions in the picture.
     unplaced: bool,
     differentiable: bool,
     why: Option<String>,

@@ -10,7 +10,7 @@ use ziggurat::home::Home;
 /// The file that is as large as this is set aside at the next start; one older file is kept.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// What is written unless `ZIGGURAT_LOG` says otherwise.
+/// The default of `ZIGGURAT_LOG`.
 const LEVEL: &str = "warn";
 
 /// Writes what happens from now on to the log file. Where there can be none, there is none: nothing depends on it.
@@ -23,7 +23,7 @@ pub fn start(home: &Home) {
         .with_writer(Mutex::new(file))
         .with_ansi(false)
         .finish();
-    // Set once a process; a second start changes nothing.
+    // Set once per process; a second start changes nothing.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 

@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand, no logic of its own.
+//! The command line: one file per subcommand. It reads options, prints results and errors; the work is done by the library.
 
 mod cam;
 mod classes;
@@ -79,7 +79,7 @@ pub fn read() -> Result<Arguments, Failure> {
     })
 }
 
-/// What is wrong with the first word of the command line, if it is neither an option, a command nor a model.
+/// The error of the first word of the command line, if it is neither an option, a command nor a model.
 fn mistyped() -> Option<String> {
     let word = std::env::args_os().nth(1)?;
     let word = word.to_str().filter(|word| !word.starts_with('-'))?;
@@ -88,7 +88,7 @@ fn mistyped() -> Option<String> {
     (!is_command).then(|| unknown_word(&home, word)).flatten()
 }
 
-/// What to say of a word that is no command, if it is no model either: what it may have been meant to be.
+/// The error of a word that is neither a command nor a model, with suggestions.
 fn unknown_word(home: &Home, word: &str) -> Option<String> {
     let Err(model::Error::UnknownModel { name, .. }) = Source::resolve(home, Some(word)) else {
         return None;
@@ -109,7 +109,7 @@ fn commands() -> Vec<String> {
     names.map(str::to_string).collect()
 }
 
-/// What is wrong with a command line, in one line: the parser's paragraphs before the usage, which `--help` shows.
+/// The error of a command line in one line: the parser's paragraphs before the usage, which `--help` shows.
 fn complaint(text: &str) -> String {
     let paragraphs = text.split("\n\n").map(str::trim);
     let said =
@@ -140,15 +140,15 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Why the program ends without having done what it was asked for.
+/// Why a command fails.
 pub enum Failure {
     /// The command line asks for something that does not exist: exit status 2.
     Usage(anyhow::Error),
     /// Anything else: exit status 1.
     Failed(anyhow::Error),
-    /// What went wrong is printed already: exit status 1.
+    /// The error is printed already: exit status 1.
     Reported,
-    /// The reader of the output went away, which is no failure to speak of.
+    /// Standard output is closed (broken pipe): exit status 0.
     Quiet,
 }
 
@@ -158,7 +158,7 @@ impl Failure {
         Self::Usage(problem.into())
     }
 
-    /// The same, with what it is about in front.
+    /// The same error with a prefix.
     pub fn about(self, what: &str) -> Self {
         let named = |problem| anyhow::anyhow!("{what}: {problem}");
         match self {
@@ -169,7 +169,7 @@ impl Failure {
         }
     }
 
-    /// Prints one line and tells the exit status.
+    /// Prints one line and returns the exit status.
     pub fn report(self) -> ExitCode {
         let (problem, status) = match self {
             Self::Usage(problem) => (problem, 2),
@@ -182,7 +182,7 @@ impl Failure {
     }
 }
 
-/// Does `work` for each of `things`. What fails is reported at once, and the rest is done nevertheless.
+/// Does `work` for each of `things`. A failure is printed at once, and the rest is done nevertheless.
 fn each<T>(
     things: impl IntoIterator<Item = T>,
     mut work: impl FnMut(T) -> Result<(), Failure>,

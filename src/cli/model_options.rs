@@ -1,5 +1,4 @@
-//! Which of a model's inputs and outputs are meant, and what its file leaves open: options that every subcommand with a model
-//! has.
+//! Options of all subcommands with a model: its inputs and outputs, and what its file leaves open.
 
 use super::Failure;
 use anyhow::anyhow;
@@ -25,7 +24,7 @@ pub struct ModelOptions {
 }
 
 impl ModelOptions {
-    /// With the size of pictures (N, C, H, W), for a model that leaves it open and of which nothing else is said.
+    /// With the size of pictures (N, C, H, W), as the default for a model that leaves it open.
     pub fn for_pictures(mut self, dims: &[usize]) -> Self {
         if let &[_, _, height, width] = dims {
             let sides = [height, width].map(|side| u32::try_from(side).unwrap_or(0));
@@ -34,7 +33,7 @@ impl ModelOptions {
         self
     }
 
-    /// What was said.
+    /// The options as overrides of the card.
     pub fn read(&self) -> Result<model::Ports, Failure> {
         let number = |text: &String| {
             let wrong = || Failure::usage(anyhow!("--feed {text:?}: expected NAME=NUMBER"));

@@ -1,4 +1,4 @@
-//! Writing a result to a file: all of it appears at once, or nothing does.
+//! Writes a result to a file atomically.
 
 use super::Failure;
 use anyhow::anyhow;
@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// Whether a path is that of a folder, there or still to be made.
+/// Whether a path is that of a folder, existing or to be created.
 pub fn is_folder(path: &Path) -> bool {
     let text = path.as_os_str().to_string_lossy();
     path.is_dir() || text.ends_with(std::path::is_separator)
@@ -18,7 +18,7 @@ pub fn is_png(path: &Path) -> bool {
     !is_folder(path) && ending.is_some_and(|ending| ending.eq_ignore_ascii_case("png"))
 }
 
-/// The refusal of a name that is neither that of a PNG file nor that of a folder.
+/// The error of a path that is neither a PNG file nor a folder.
 pub fn neither_png_nor_folder(out: &Path) -> Failure {
     Failure::usage(anyhow!(
         "--out {}: pictures are PNG files; let the name end in .png, or in / if it is a folder",
@@ -34,15 +34,15 @@ pub fn why_not(folder: &Path, problem: &std::io::Error) -> String {
     }
 }
 
-/// A file that is still to appear. Made before anything is computed, so that a path that cannot be written is known
-/// early; gone again if nothing comes of it.
+/// A file to be written. Created before anything is computed, so that a path that cannot be written is reported early;
+/// removed if it is not finished.
 pub struct OutputFile {
     path: PathBuf,
     file: NamedTempFile,
 }
 
 impl OutputFile {
-    /// Starts a file that will be called `path`; one that exists is kept until the new one is whole.
+    /// A file that will be at `path`; an existing one stays until the new one is complete.
     ///
     /// # Errors
     /// If the folder cannot be written to, or something else than a file has this name.
@@ -67,10 +67,10 @@ impl OutputFile {
         Ok(Self { path: real, file })
     }
 
-    /// Writes the file and lets it appear.
+    /// Writes the file and moves it to its path.
     ///
     /// # Errors
-    /// If it cannot be written; then nothing has changed.
+    /// If it cannot be written; an existing file is then unchanged.
     pub fn finish(
         mut self,
         write: impl FnOnce(&mut BufWriter<&mut std::fs::File>) -> anyhow::Result<()>,

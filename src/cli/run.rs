@@ -1,10 +1,10 @@
-//! `ziggurat run`: make pictures, show them, keep them.
+//! `ziggurat run`: makes pictures, shows and stores them.
 //!
-//! - `plan`: which runs of which models are asked for
-//! - `from`: the run that is to be repeated
+//! - `plan`: the runs of each model
+//! - `from`: the run to repeat
 //! - `session`: from the runs of a model to pictures
-//! - `judges`: which other models judge the pictures
-//! - `delivery`: what becomes of a picture
+//! - `judges`: the models that judge the pictures
+//! - `delivery`: writes, shows and reports a picture
 
 mod delivery;
 mod from;
@@ -20,12 +20,12 @@ use anyhow::anyhow;
 use delivery::Delivery;
 use from::From;
 use plan::{Plan, Planner};
-use session::{Made, Session, note};
+use session::{Outcome, Session, note};
 use std::path::PathBuf;
 use ziggurat::home::Home;
 use ziggurat::model::Network;
 use ziggurat::runs::Spec;
-use ziggurat::runs::queue::MOST_TOGETHER;
+use ziggurat::runs::queue::MAX_TOGETHER;
 use ziggurat::runtime::Stop;
 
 #[derive(clap::Args)]
@@ -98,7 +98,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let several_models = models.len() > 1;
     let several = several_models || arguments.targets.len() > 1;
     plan::check_writable(arguments.out.as_deref(), several)?;
-    // Asked now, not when the picture is finished: the user may type ahead until then.
+    // The terminal is queried now, not when the picture is finished: the user may type ahead until then.
     let screen = match arguments.json {
         true => None,
         false => preferences.screen(graphics),
@@ -128,7 +128,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let session = Session {
         home: &home,
         active,
-        most_together: MOST_TOGETHER,
+        most_together: MAX_TOGETHER,
         stop,
         companions,
         arguments: &arguments,
@@ -142,7 +142,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             several_models,
         },
     };
-    make_all(session, &planner, &plans, network)
+    run_all(session, &planner, &plans, network)
 }
 
 /// The user's preferences, as far as the options leave them to `config.toml`.
@@ -178,9 +178,9 @@ fn models<'a>(
     }
 }
 
-/// Makes what is planned, model by model; `network` is that of the first. What fails in one model does not keep the others
-/// from their pictures; all problems are said, the last one by the error.
-fn make_all(
+/// Makes the planned runs, model by model; `network` is that of the first. A failure in one model does not stop the others;
+/// all errors are printed, the last one as the error of the command.
+fn run_all(
     mut session: Session,
     planner: &Planner,
     plans: &[Plan],
@@ -204,14 +204,14 @@ fn make_all(
                 Err(ended @ (Failure::Reported | Failure::Quiet)) => return Err(ended),
             },
         };
-        match session.make(&opened, &plan.specs)? {
-            Made::All | Made::Not => {}
-            Made::Some(problem) => note(&mut failed, about(problem.into())),
-            Made::Stopped => {
+        match session.run(&opened, &plan.specs)? {
+            Outcome::All | Outcome::Retry => {}
+            Outcome::SomeFailed(problem) => note(&mut failed, about(problem.into())),
+            Outcome::Interrupted => {
                 if let Some(problem) = failed {
                     output::notice(&problem.to_string());
                 }
-                return Err(anyhow!("stopped; what there was is saved").into());
+                return Err(anyhow!("stopped; unfinished runs are saved as they are").into());
             }
         }
     }

@@ -31,7 +31,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if cards.is_empty() {
         cards.push(DEFAULT.into());
     }
-    // A misspelt name is told before anything is fetched.
+    // A misspelt name is reported before anything is downloaded.
     let mut sources = Vec::with_capacity(cards.len());
     for card in &cards {
         let source = Source::resolve(&home, Some(card)).map_err(|problem| match problem {

@@ -1,5 +1,4 @@
-//! What nearly every subcommand begins with: load ONNX Runtime, open a model, start a provider; with progress on standard
-//! error where there is something to wait for.
+//! How most subcommands begin: they load ONNX Runtime, open a model and choose a provider, with progress on standard error.
 
 use super::Failure;
 use super::model_options::ModelOptions;
@@ -12,7 +11,7 @@ use ziggurat::model::{Network, Source, layers};
 use ziggurat::runs::target::{self, Target, TargetError};
 use ziggurat::runtime::{Active, Library, Provider, Stage};
 
-/// Shows the stages of fetching: a bar on a terminal, a line a stage elsewhere.
+/// Shows the stages of a download: a bar on a terminal, one line per stage elsewhere.
 pub struct Fetching {
     bar: ProgressBar,
     last: Mutex<String>,
@@ -62,13 +61,13 @@ pub fn home() -> Result<Home, Failure> {
     Ok(Home::locate()?)
 }
 
-/// Loads ONNX Runtime, fetched if there is none.
+/// Loads ONNX Runtime, downloaded if there is none.
 pub fn library(home: &Home) -> Result<&'static Library, Failure> {
     let fetching = Fetching::new();
     Ok(Library::load(home, &|stage| fetching.show(stage))?)
 }
 
-/// Opens a model by path or by a card's name; `None` is the default model. What is assumed of it is said.
+/// Opens a model by path or by a card's name; `None` is the default model. Assumptions about it are printed.
 pub fn network(
     home: &Home,
     model: Option<&str>,
@@ -81,7 +80,7 @@ pub fn network(
     Ok(network)
 }
 
-/// As [`network`], but what is assumed of it is left to be said.
+/// As [`network`], without printing assumptions.
 pub fn quiet_network(
     home: &Home,
     model: Option<&str>,
@@ -98,7 +97,7 @@ pub fn quiet_network(
     Ok(Network::open(&file)?)
 }
 
-/// Why a model cannot be found. A card that does not exist is a mistake on the command line.
+/// The error of a model that cannot be found. A card that does not exist is a usage error.
 pub fn unresolved(problem: ziggurat::model::Error) -> Failure {
     match problem {
         unknown @ ziggurat::model::Error::UnknownModel { .. } => Failure::usage(unknown),
@@ -106,7 +105,7 @@ pub fn unresolved(problem: ziggurat::model::Error) -> Failure {
     }
 }
 
-/// Reads a TARGET. One that does not exist is a mistake on the command line. How it was read is said.
+/// Reads a TARGET. One that does not exist is a usage error. Notices about it are printed.
 pub fn target(network: &Network, text: &str) -> Result<Target, Failure> {
     let target = quiet_target(network, text)?;
     if let Some(note) = &target.remark {
@@ -115,7 +114,7 @@ pub fn target(network: &Network, text: &str) -> Result<Target, Failure> {
     Ok(target)
 }
 
-/// As [`target`], but how it was read is left to be said.
+/// As [`target`], without printing notices.
 pub fn quiet_target(network: &Network, text: &str) -> Result<Target, Failure> {
     target::read(network, text).map_err(|problem| match problem {
         known @ TargetError::NotDifferentiable { .. } => known.into(),
@@ -123,27 +122,27 @@ pub fn quiet_target(network: &Network, text: &str) -> Result<Target, Failure> {
     })
 }
 
-/// The layer called `name`, as the model has it. One that does not exist is a mistake on the command line.
+/// The layer called `name` in the model. One that does not exist is a usage error.
 pub fn layer(network: &Network, name: &str) -> Result<String, Failure> {
     let layers = network.layers();
     let found = layers::find(&layers, name).map_err(Failure::usage)?;
     Ok(found.name.clone())
 }
 
-/// Finds out where sessions run. Where `auto` takes the CPU although there is an NVIDIA device, the reason is said.
+/// Chooses the device. If `auto` takes the CPU although there is an NVIDIA device, the reason is printed.
 pub fn provider(wanted: Provider) -> Result<Active, Failure> {
     let active = wanted.resolve()?;
-    on_the_cpu(&active);
+    explain_cpu(&active);
     Ok(active)
 }
 
-/// As [`provider`], for a command that is done before a GPU were open: `auto` is the CPU.
+/// As [`provider`], for short commands: `auto` is the CPU, because opening a GPU takes longer than they do.
 pub fn provider_for_one_shot(wanted: Provider) -> Result<Active, Failure> {
     Ok(wanted.resolve_for_one_shot()?)
 }
 
-/// Says why the CPU was taken, if somebody could expect another device.
-pub fn on_the_cpu(active: &Active) {
+/// Prints why the CPU was chosen, if another device could be expected.
+pub fn explain_cpu(active: &Active) {
     if let Some(why) = &active.why {
         notice(&format!("running on the CPU: {why}"));
     }

@@ -1,4 +1,4 @@
-//! What `ziggurat` says when it is asked nothing.
+//! What `ziggurat` prints without arguments where there is no terminal.
 
 use super::{Failure, output};
 

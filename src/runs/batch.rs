@@ -14,15 +14,15 @@ use image::RgbImage;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Runs under way.
+/// Runs that step together.
 pub struct Batch<'a> {
     specs: Vec<Spec>,
     ascent: Ascent<'a>,
-    /// The objective before each step, one list a run.
+    /// The objective before each step, one list per run.
     scores: Vec<Vec<f32>>,
-    /// What an animation of the ascent is made of, one list a run.
+    /// The frames of the animations, one list per run.
     frames: Vec<Vec<RgbImage>>,
-    /// What the steps took so far.
+    /// The time that the steps took so far.
     seconds: f64,
     /// The runs that it stepped with before it was branched, see [`Record::companions`].
     companions: Vec<String>,
@@ -33,7 +33,7 @@ pub struct Batch<'a> {
 pub struct EndedRun {
     pub record: Record,
     pub picture: RgbImage,
-    /// At most [`MAX_FRAMES`] small pictures of one size, evenly spread over the steps.
+    /// At most [`MAX_FRAMES`] small pictures of one size, evenly distributed over the steps.
     pub frames: Vec<RgbImage>,
 }
 
@@ -62,7 +62,7 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// Goes on where a checkpoint was made.
+    /// Continues from a checkpoint.
     ///
     /// # Errors
     /// As [`Ascent::resume`].
@@ -96,7 +96,7 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// What is known of the batch so far: enough to go on from here in another process.
+    /// The state of the batch, from which another process can continue.
     ///
     /// # Errors
     /// [`Error::Ascent`] if the device fails.
@@ -113,7 +113,7 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// The ids of the runs that step or stepped together, where a picture may hang on that; otherwise empty.
+    /// The ids of the runs that step or stepped together, if their pictures may depend on that; otherwise empty.
     fn companions(&self) -> Vec<String> {
         match self.specs.len() > 1 && !self.ascent.is_exact() {
             true => self.specs.iter().map(Spec::id).collect(),
@@ -121,7 +121,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Takes one step; `None` once all are taken. If it fails or is stopped, everything is as before.
+    /// Takes one step; `None` if there are no more. If it fails or is interrupted, the state is unchanged.
     ///
     /// # Errors
     /// [`Error::Diverged`] for the run whose numbers stop being finite, otherwise as [`Ascent::step`].
@@ -144,7 +144,7 @@ impl<'a> Batch<'a> {
         Ok(Some(report))
     }
 
-    /// The problem, with the target of the run that has it.
+    /// The error with the target of its run.
     fn named(&self, problem: ascent::Error) -> Error {
         match problem {
             ascent::Error::Diverged { run, .. } => Error::Diverged {
@@ -155,10 +155,10 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// How every run ended: what is to be kept of it, or [`Error::Dead`].
+    /// Ends all runs: the record and picture of each, or [`Error::Dead`].
     ///
     /// # Errors
-    /// [`Error::Ascent`] if the device fails or is stopped; nothing is lost, and it can be asked again.
+    /// [`Error::Ascent`] if the device fails or is interrupted; it can be called again.
     pub fn end(&mut self, ended: EndReason) -> Result<Vec<Result<EndedRun, Error>>, Error> {
         let outcomes = self.ascent.outcomes()?;
         let pictures = self.ascent.pictures()?;
@@ -205,24 +205,24 @@ impl<'a> Batch<'a> {
         &self.specs
     }
 
-    /// The ascent itself, to look at.
+    /// The ascent, for reading.
     pub fn ascent(&self) -> &Ascent<'a> {
         &self.ascent
     }
 
-    /// The objective before each step so far, one list a run.
+    /// The objective before each step so far, one list per run.
     pub fn scores(&self) -> &[Vec<f32>] {
         &self.scores
     }
 
-    /// What its records call the device.
+    /// The name of the device in its records.
     pub fn provider(&self) -> String {
         provider_name(self.ascent.device())
     }
 }
 
 impl EndedRun {
-    /// Keeps the run in history and tells where its picture is.
+    /// Stores the run in the history; returns the path of its picture.
     ///
     /// # Errors
     /// [`Error::File`].
@@ -269,7 +269,7 @@ fn runs(specs: &[Spec]) -> Result<Vec<Run>, Error> {
     Ok(specs.iter().map(run).collect())
 }
 
-/// Whether the picture after `step` of `steps` is a frame: the last one is, and the others are evenly spread before it.
+/// Whether the picture after `step` of `steps` is a frame: the last one is, and the others are evenly distributed before it.
 fn is_framed(step: usize, steps: usize) -> bool {
     let frames = |step: usize| step * MAX_FRAMES.min(steps) / steps.max(1);
     frames(step) > frames(step.saturating_sub(1))

@@ -1,7 +1,8 @@
-//! A batch at rest, on disk: after a crash it goes on from there, to the same pictures.
+//! Checkpoints: the state of a batch between two steps, on disk. After a crash the batch continues from there, to the same
+//! pictures.
 //!
-//! One file a batch in the state folder: a line that names the format, a header of JSON, the numbers, and a hash of it all.
-//! A file that is cut off, damaged or of another version is as good as none.
+//! One file per batch in the state folder: a line that names the format, a JSON header, the numbers, and a hash of all of
+//! it. Truncated and damaged files are ignored.
 
 mod format;
 
@@ -14,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// What a checkpoint's name ends in.
+/// The extension of checkpoint files.
 const ENDING: &str = "checkpoint";
 
 /// A checkpoint is removed after this time.
@@ -28,26 +29,26 @@ const MAX_AGE_UNQUEUED: Duration = Duration::from_secs(3600);
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     pub specs: Vec<Spec>,
-    /// Where it ran: another device would not make the same pictures.
+    /// The device that computed it: another one would not make the same pictures.
     pub provider: String,
     pub saved: Saved,
-    /// The objective before each step, one list a run.
+    /// The objective before each step, one list per run.
     pub scores: Vec<Vec<f32>>,
     /// The frames of each run's animation so far, all of one size.
     pub frames: Vec<Vec<RgbImage>>,
-    /// What the steps took so far.
+    /// The time that the steps took so far.
     pub seconds: f64,
-    /// The ids of the runs that step together, where a picture may hang on that; otherwise empty.
+    /// The ids of the runs that step together, if their pictures may depend on that; otherwise empty.
     pub companions: Vec<String>,
     /// The versions of Ziggurat and ONNX Runtime that wrote it, see [`batch::versions`](super::batch::versions): others may
     /// compute other pictures. Empty texts if an earlier version wrote it.
     pub versions: [String; 2],
 }
 
-/// Keeps a checkpoint; an older one of the same batch is replaced.
+/// Writes a checkpoint; an older one of the same batch is replaced.
 ///
 /// # Errors
-/// [`Error::File`], for example if the disk is full; the older one is then still there.
+/// [`Error::File`], [`Error::Full`]; the older one is then still there.
 pub fn write(home: &Home, checkpoint: &Checkpoint) -> Result<(), Error> {
     let folder = home.checkpoints();
     fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
@@ -84,7 +85,7 @@ pub fn find(home: &Home, specs: &[Spec], provider: &str) -> Option<Checkpoint> {
         })
 }
 
-/// What a branch begins from: its part of a checkpoint of the run that it was branched from, at that step.
+/// The start of a branch: its run, from a checkpoint of its parent at the step where it branches.
 pub fn find_parent(home: &Home, branch: &Spec, provider: &str) -> Option<Checkpoint> {
     let from = branch.branched_from()?;
     let place = |header: &format::Header| {
@@ -107,7 +108,7 @@ pub fn find_parent(home: &Home, branch: &Spec, provider: &str) -> Option<Checkpo
 }
 
 impl Checkpoint {
-    /// The run number `run` alone, as the beginning of `branch`.
+    /// Run number `run` alone, as the start of `branch`.
     fn branch(self, run: usize, branch: &Spec) -> Self {
         Self {
             specs: vec![branch.clone()],
@@ -119,7 +120,7 @@ impl Checkpoint {
     }
 }
 
-/// Forgets the checkpoint of a batch that has ended. That there is none is no error.
+/// Removes the checkpoint of a batch that has ended, if there is one.
 pub fn remove(home: &Home, specs: &[Spec], provider: &str) {
     let path = path(home, specs, provider);
     if let Err(problem) = fs::remove_file(&path)
@@ -168,7 +169,7 @@ fn files(home: &Home) -> impl Iterator<Item = PathBuf> {
     paths.filter(|path: &PathBuf| path.extension() == Some(OsStr::new(ENDING)))
 }
 
-/// One name for one batch on one device.
+/// The file of a batch on a device.
 fn path(home: &Home, specs: &[Spec], provider: &str) -> PathBuf {
     let mut hasher = blake3::Hasher::new();
     for spec in specs {

@@ -1,6 +1,6 @@
-//! Finished runs side by side: what they have in common, and what only some of them have.
+//! Compares finished runs: what they have in common, and how they differ.
 //!
-//! Numbers are written with the digits that tell them apart, see [`format::scores`].
+//! Numbers have enough digits to distinguish them, see [`format::scores`].
 
 use super::format;
 use super::history::{EndReason, HistoryEntry};
@@ -8,34 +8,34 @@ use super::judging::Verdict;
 use super::spec::Changes;
 use crate::ascent::settings::{KNOBS, Knob};
 
-/// What there is to say of runs side by side. All texts are safe to show.
+/// The comparison of runs. All texts are safe to show.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Comparison {
     /// What all runs have in common: target, model, settings, …
     pub common: Vec<String>,
-    /// The names of what was asked for differently: `seed`, `tilt`, …
+    /// The names of the inputs that differ: `seed`, `tilt`, …
     pub differing: Vec<&'static str>,
-    /// What is said of each run, in the order given.
+    /// The differences of each run, in the order given.
     pub captions: Vec<Caption>,
 }
 
-/// What is said of a run that does not hold for all of them.
+/// What distinguishes a run from the others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Caption {
-    /// What was asked for: `seed 3`, `draft`, `tilt=1.2`, …
+    /// Inputs: `seed 3`, `draft`, `tilt=1.2`, …
     pub asked: Vec<String>,
-    /// What came of it: `score 2.13`, `97.5 %`, …
+    /// Results: `score 2.13`, `97.5 %`, …
     pub results: Vec<String>,
 }
 
-/// One thing that can be said of every run.
+/// One property of all runs.
 struct Aspect {
-    /// What it is called where runs differ in it; empty for what came of a run rather than being asked for.
+    /// Its name where runs differ in it; empty for results.
     name: &'static str,
-    /// What is said of each run; empty where there is nothing to say.
+    /// Its text for each run; may be empty.
     texts: Vec<String>,
-    /// Whether it is said where all runs have it in common.
-    is_said_in_common: bool,
+    /// Whether it is listed where all runs have it in common.
+    is_listed_in_common: bool,
 }
 
 impl Comparison {
@@ -79,7 +79,7 @@ impl Comparison {
             return;
         };
         if aspect.texts.iter().all(|text| text == first) {
-            if aspect.is_said_in_common && !first.is_empty() {
+            if aspect.is_listed_in_common && !first.is_empty() {
                 self.common.push(first.clone());
             }
             return;
@@ -109,7 +109,7 @@ impl Comparison {
         self.add(Aspect {
             name: "preset",
             texts: based.iter().map(|(preset, _)| preset.to_string()).collect(),
-            is_said_in_common: true,
+            is_listed_in_common: true,
         });
         for knob in KNOBS {
             self.add(setting(knob, runs, &based));
@@ -117,7 +117,7 @@ impl Comparison {
     }
 }
 
-/// A setting that some run changed beyond its preset: nothing is said of runs whose preset decides it.
+/// A setting that some run changed beyond its preset; empty for runs whose preset determines it.
 fn setting(knob: &'static Knob, runs: &[&HistoryEntry], based: &[(&str, Changes)]) -> Aspect {
     let key = knob.key;
     let is_named = based.iter().any(|(_, beyond)| beyond.get(key).is_some());
@@ -132,11 +132,11 @@ fn setting(knob: &'static Knob, runs: &[&HistoryEntry], based: &[(&str, Changes)
     Aspect {
         name: key,
         texts: runs.iter().zip(based).map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
-/// Where those that are branches begin.
+/// The branch points of branches.
 fn branches(runs: &[&HistoryEntry]) -> Aspect {
     let text = |run: &&HistoryEntry| {
         let from = run.branched_from.as_ref();
@@ -145,11 +145,11 @@ fn branches(runs: &[&HistoryEntry]) -> Aspect {
     Aspect {
         name: "branch",
         texts: runs.iter().map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
-/// The targets; where two classes of a model are called alike, with their indices.
+/// The targets; with their indices where two classes of a model have the same name.
 fn targets(runs: &[&HistoryEntry]) -> Aspect {
     let has_namesake = |run: &HistoryEntry| {
         runs.iter().any(|other| {
@@ -164,11 +164,11 @@ fn targets(runs: &[&HistoryEntry]) -> Aspect {
     Aspect {
         name: "target",
         texts: runs.iter().map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
-/// The models; two that are called alike with their hash.
+/// The models; with their hashes where two have the same name.
 fn models(runs: &[&HistoryEntry]) -> Aspect {
     let name = |run: &HistoryEntry| format::model(&run.model).to_string();
     // A model may have been asked for by several names.
@@ -192,7 +192,7 @@ fn models(runs: &[&HistoryEntry]) -> Aspect {
     Aspect {
         name: "model",
         texts: runs.iter().map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
@@ -206,7 +206,7 @@ fn methods(runs: &[&HistoryEntry]) -> Aspect {
     Aspect {
         name: "method",
         texts: runs.iter().map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
@@ -215,7 +215,7 @@ fn seeds(runs: &[&HistoryEntry]) -> Aspect {
     Aspect {
         name: "seed",
         texts: runs.iter().map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
@@ -223,7 +223,7 @@ fn providers(runs: &[&HistoryEntry]) -> Aspect {
     Aspect {
         name: "provider",
         texts: runs.iter().map(|run| run.provider.clone()).collect(),
-        is_said_in_common: false,
+        is_listed_in_common: false,
     }
 }
 
@@ -236,7 +236,7 @@ fn endings(runs: &[&HistoryEntry]) -> Aspect {
     Aspect {
         name: "",
         texts: runs.iter().map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
@@ -246,7 +246,7 @@ fn scores(runs: &[&HistoryEntry]) -> Aspect {
     Aspect {
         name: "",
         texts: texts.map(|text| format!("score {text}")).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
@@ -261,7 +261,7 @@ fn probabilities(runs: &[&HistoryEntry]) -> Aspect {
     Aspect {
         name: "",
         texts: runs.iter().map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
@@ -276,7 +276,7 @@ fn judges<'a>(runs: &[&'a HistoryEntry]) -> Vec<&'a str> {
     judges
 }
 
-/// What a judge says of each run: the probability of its target, or else the class that it sees.
+/// The verdicts of a judge: the probability of the target, or else the most probable class.
 fn verdicts(runs: &[&HistoryEntry], judge: &str) -> Aspect {
     let of = |run: &&HistoryEntry| -> Option<Verdict> {
         let mut all = run.verdicts.iter();
@@ -299,7 +299,7 @@ fn verdicts(runs: &[&HistoryEntry], judge: &str) -> Aspect {
     Aspect {
         name: "",
         texts: found.iter().map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 

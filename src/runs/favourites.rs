@@ -73,7 +73,7 @@ pub fn save(home: &Home, record: &Record, folder: &Path) -> Result<Saved, Error>
 /// A name for a run's files, without an ending: `<target>-<model>-<six digits of the id>`.
 pub fn stem(record: &Record) -> String {
     let spec = &record.spec;
-    // Of a path, the file's name tells the model.
+    // Of a path, the file name is enough.
     let model = Path::new(&spec.model).file_stem();
     let model = model.map_or(spec.model.as_str().into(), |stem| stem.to_string_lossy());
     let digits: String = record.id.chars().take(6).collect();
@@ -122,7 +122,7 @@ fn same(path: &Path, bytes: &[u8]) -> Result<Option<bool>, Error> {
     ))
 }
 
-/// Lets a file appear whole, unless one of its name is there: then `false`.
+/// Writes a file atomically, unless it exists: then `false`.
 fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
@@ -140,8 +140,8 @@ fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::history::testing::{Desk, record};
     use super::*;
+    use crate::runs::history::testing::{Desk, record};
 
     #[test]
     fn a_favourite_is_saved_under_a_name_that_people_can_read() {

@@ -1,11 +1,11 @@
-//! Numbers and dates as people read them.
+//! Numbers and dates as text for people.
 
 use crate::value::Value;
 use std::collections::HashSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Most digits that are added to tell numbers apart: with them, any two of 32 bits are.
-const MOST_ADDED: usize = 7;
+/// Maximum number of digits added to distinguish numbers: enough for any two of 32 bits.
+const MAX_ADDED: usize = 7;
 
 /// A score, to two places, or three digits of a small one: `12.35`, `0.0346`, `-2.1e-9`.
 pub fn score(score: f32) -> String {
@@ -24,9 +24,9 @@ fn score_with(score: f32, added: usize) -> String {
     }
 }
 
-/// Scores side by side: as [`score`] writes them, with as many more digits as it takes to tell apart those that differ.
+/// Scores side by side: as [`score`] writes them, with enough digits to distinguish those that differ.
 pub fn scores(scores: &[f32]) -> Vec<String> {
-    told_apart(scores, score_with)
+    distinguished(scores, score_with)
 }
 
 /// A probability in percent, to one place: `97.5 %`; `<0.1 %` of one that would be written as 0 and is not.
@@ -45,11 +45,11 @@ fn percent_with(probability: f32, added: usize) -> String {
 
 /// Probabilities side by side, as [`scores`].
 pub fn percents(probabilities: &[f32]) -> Vec<String> {
-    told_apart(probabilities, percent_with)
+    distinguished(probabilities, percent_with)
 }
 
-/// Numbers with as few added digits as tell apart those that differ.
-fn told_apart(numbers: &[f32], text: impl Fn(f32, usize) -> String) -> Vec<String> {
+/// Numbers with the fewest added digits that distinguish those that differ.
+fn distinguished(numbers: &[f32], text: impl Fn(f32, usize) -> String) -> Vec<String> {
     let texts = |added: usize| -> Vec<String> {
         let each = numbers.iter().map(|number| text(*number, added));
         each.collect()
@@ -59,8 +59,8 @@ fn told_apart(numbers: &[f32], text: impl Fn(f32, usize) -> String) -> Vec<Strin
         let numbers: HashSet<u32> = numbers.iter().map(|number| number.to_bits()).collect();
         known.len() == numbers.len()
     };
-    let enough = (0..MOST_ADDED).map(texts).find(tells);
-    enough.unwrap_or_else(|| texts(MOST_ADDED))
+    let enough = (0..MAX_ADDED).map(texts).find(tells);
+    enough.unwrap_or_else(|| texts(MAX_ADDED))
 }
 
 /// A model's name in few words: a card's, or the last part of a path.

@@ -1,7 +1,7 @@
 //! The frames of a run's animation on disk: a ZIP file of JPEG pictures, `00.jpg` and so on, which any program opens. They are
 //! small and there to be watched, so a fifth of a lossless file's size matters more than the last bit of a colour.
 //!
-//! Used by the history, which keeps one such file a run, and by exports, which make animations from it.
+//! Used by the history, which stores one such file per run, and by exports, which make animations from it.
 
 use super::Error;
 use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
@@ -53,10 +53,10 @@ pub fn pack(frames: &[RgbImage]) -> Result<Vec<u8>, Error> {
     Ok(file.into_inner())
 }
 
-/// The frames of a file that [`pack`] made, in their order and all of one size.
+/// The frames of a file made by [`pack`], in their order, all of one size.
 ///
 /// # Errors
-/// [`Error::File`]; [`Error::Damaged`] if it is no such file, is cut off, or is larger than any that a run keeps.
+/// [`Error::File`]; [`Error::Damaged`] if it is another file, truncated, or larger than any that a run stores.
 pub fn read(path: &Path) -> Result<Vec<RgbImage>, Error> {
     let damaged = |why: String| Error::Damaged {
         path: path.into(),

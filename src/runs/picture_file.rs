@@ -1,4 +1,4 @@
-//! The picture file. A PNG carries its whole spec in a text chunk, so that the picture alone is enough to repeat it.
+//! The picture file: a PNG with its spec in a text chunk, so that the picture alone is enough to repeat the run.
 
 use super::{Error, Spec};
 use image::{ImageFormat, ImageReader, RgbImage};
@@ -78,9 +78,9 @@ pub fn read_picture(path: &Path) -> Result<RgbImage, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::write_file;
     use super::*;
     use crate::ascent::{Kind, Objective, Settings, Unit};
+    use crate::runs::write_file;
 
     #[test]
     fn the_picture_alone_tells_how_it_was_made() {

@@ -1,14 +1,14 @@
-//! What a run climbs, said by people: a class by name or index, a layer's channel or neuron, or a whole layer.
+//! Targets of runs: a class by name or index, a channel or neuron of a layer, or an entire layer.
 //!
-//! For the command line, which reads texts, and for the explorer, which points at things. Neither needs the network
-//! itself for it, only what a network is [made of](TargetScope).
+//! For the command line, which reads texts, and for the explorer, which chooses from lists. Neither needs the network
+//! itself, only the names in its [scope](TargetScope).
 
 use crate::ascent::{Kind, Objective, Unit};
 use crate::autodiff::differentiability::Differentiability;
 use crate::model::{Classes, Error as ModelError, Layer, Network, layers};
 
-/// Most characters of a title that are kept: a layer's name may be of any length.
-const LONGEST_TITLE: usize = 200;
+/// Maximum length of a title in characters: a layer's name may be of any length.
+const MAX_TITLE: usize = 200;
 
 /// What may follow the name of a scope in the name of a layer in it.
 const SCOPE_ENDS: [char; 2] = ['/', '.'];
@@ -16,17 +16,17 @@ const SCOPE_ENDS: [char; 2] = ['/', '.'];
 /// How the title of a class's negative begins.
 pub(super) const NOT: &str = "not ";
 
-/// Most layers of a scope that a message lists.
+/// Maximum number of layers of a scope that a message lists.
 const MAX_LISTED: usize = 24;
 
-/// What is climbed, and how to call it.
+/// The target of a run, and its title.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     pub objective: Objective,
     pub unit: Unit,
     /// `flamingo`, `not flamingo`, `LAYER:3`, `LAYER:3:5,7`, `LAYER`; without control characters.
     pub title: String,
-    /// What a user should know of how a text was read: one line.
+    /// A notice of how a text was interpreted: one line.
     pub remark: Option<String>,
 }
 
@@ -40,7 +40,7 @@ pub enum LayerPart {
     Neuron(usize, (usize, usize)),
 }
 
-/// What a network is made of, as far as targets go.
+/// The parts of a network that can be targets.
 #[derive(Debug, Clone, Copy)]
 pub struct TargetScope<'a> {
     /// Name of the class scores, if there are any.
@@ -51,6 +51,7 @@ pub struct TargetScope<'a> {
 
 /// Why a text or a choice is no target: one line.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TargetError {
     /// No class, or several, have this name or index.
     #[error(transparent)]
@@ -356,7 +357,7 @@ fn place(text: &str) -> Result<LayerPart, TargetError> {
 
 /// A name from a file, safe to show.
 pub(super) fn readable(name: &str) -> String {
-    crate::text::without(name, LONGEST_TITLE)
+    crate::text::without(name, MAX_TITLE)
 }
 
 #[cfg(test)]
@@ -444,7 +445,7 @@ mod tests {
     fn a_title_does_not_steer_the_terminal_and_the_objective_keeps_the_name() {
         let name = format!("\u{1b}[2J{}", "x".repeat(10_000));
         let target = Target::of_layer(&layer(&name, &[1, 8]), LayerPart::Whole).unwrap();
-        assert!(!target.title.contains('\u{1b}') && target.title.len() <= LONGEST_TITLE);
+        assert!(!target.title.contains('\u{1b}') && target.title.len() <= MAX_TITLE);
         assert_eq!(target.objective.value, name);
     }
 }

@@ -1,4 +1,4 @@
-//! A run in another model: what climbs there what it climbed here, with the same seed and settings.
+//! A run in another model: the same target there, with the same seed and settings.
 
 use super::target::{LayerPart, Target, TargetError, TargetScope};
 use super::{BranchError, Spec};
@@ -8,6 +8,7 @@ use crate::text::shown;
 
 /// Why a run has no counterpart in a model: one line.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TransferError {
     /// It is the same model.
     #[error("{0}: the run is of this model already")]
@@ -18,7 +19,7 @@ pub enum TransferError {
         target: String,
         problem: Box<TargetError>,
     },
-    /// The steps at which its settings change are none of a run's.
+    /// Its settings cannot change at these steps.
     #[error("{target}: {problem}")]
     Branch {
         target: String,
@@ -95,10 +96,10 @@ fn counterpart(spec: &Spec, parts: TargetScope<'_>) -> Result<Target, TargetErro
 
 #[cfg(test)]
 mod tests {
-    use super::super::history::testing::record;
     use super::*;
     use crate::autodiff::differentiability::Differentiability;
     use crate::model::{Classes, Layer, Layout};
+    use crate::runs::history::testing::record;
 
     fn layer(name: &str) -> Layer {
         let dims = [1, 8, 4, 6];
@@ -113,7 +114,7 @@ mod tests {
         }
     }
 
-    /// What becomes of a run in a model whose flamingo is its class 0.
+    /// A run, transferred to a model whose flamingo is its class 0.
     fn transfer(spec: &Spec) -> Result<Spec, String> {
         let classes = Classes::new(["flamingo", "tench"], "test").unwrap();
         let layers = [layer("stem"), layer("head")];

@@ -493,7 +493,7 @@ impl App {
     /// The class, layer or channel that is an item of the list that is shown.
     pub fn target_of(&self, item: usize) -> Option<Target> {
         let opened = self.model.opened()?;
-        let parts = opened.parts();
+        let parts = opened.scope();
         let target = match (self.browser.tab, &self.browser.channels) {
             (Tab::Classes, _) => parts.class(item),
             (Tab::Layers, Some(channels)) => {

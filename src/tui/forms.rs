@@ -227,7 +227,7 @@ fn classes(opened: &ModelInfo, text: &str, number: &str) -> Vec<(String, String)
     let word = |index: usize| {
         let name = classes.name(index).unwrap_or_default();
         match classes.find(name) {
-            Ok(same) if same == index && opened.parts().read(name).is_ok() => {
+            Ok(same) if same == index && opened.scope().read(name).is_ok() => {
                 (name.to_string(), format!("class {index}"))
             }
             _ => (format!("{number}{index}"), name.to_string()),

@@ -79,7 +79,7 @@ impl Asked {
     pub fn endings(&self) -> Option<Vec<&'static str>> {
         match self {
             Self::Photo => Some(picture::ENDINGS.to_vec()),
-            Self::Export(_) => Some(ExportFormat::endings()),
+            Self::Export(_) => Some(ExportFormat::extensions()),
             Self::Model | Self::OtherModels => Some(vec!["onnx"]),
             _ => None,
         }

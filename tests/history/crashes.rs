@@ -84,7 +84,7 @@ fn whoever_is_killed_at_any_moment_leaves_every_run_whole() {
         saves += kill(&mut second, moment(2 * number + 1));
         let verified = history::verify(&saved.home, &|_, _| ()).unwrap();
         assert_eq!(verified.damaged, [], "after kill {number}");
-        assert_eq!(verified.foreign, [] as [String; 0]);
+        assert_eq!(verified.unknown, [] as [String; 0]);
         // A run that was there once is there still, or among the removed.
         let mut now = history::removed(&saved.home).unwrap();
         history::scan(&saved.home, &mut |chunk| {
@@ -147,7 +147,7 @@ fn a_full_disk_is_told_and_costs_no_run() {
     // Replacing a run on a full disk fails as a whole, too.
     assert!((0..saved).any(|seed| save(seed).is_err()));
     let verified = history::verify(&home, &|_, _| ()).unwrap();
-    assert_eq!((verified.whole as u64, verified.unfinished), (saved, 0));
+    assert_eq!((verified.intact as u64, verified.unfinished), (saved, 0));
     assert_eq!(verified.damaged, []);
     // Once there is space, all goes on.
     let first = record("goose", 0).id;

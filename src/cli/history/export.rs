@@ -26,7 +26,7 @@ pub struct Arguments {
 }
 
 pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
-    let form = ExportFormat::of(&arguments.out)
+    let form = ExportFormat::from_path(&arguments.out)
         .map_err(|problem| Failure::usage(anyhow!("--out {problem}")))?;
     let ids = ids(home, &arguments)?;
     if form.is_of_one() && ids.len() > 1 {
@@ -35,7 +35,7 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
             ids.len()
         )));
     }
-    // What cannot be written is told before minutes are spent on it.
+    // A path that cannot be written is reported before minutes are spent.
     let out = OutputFile::new(&arguments.out)?;
     let bytes = form.encode(home, &ids, arguments.delay)?;
     let size = bytes.len().div_ceil(1024);

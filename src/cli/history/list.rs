@@ -125,7 +125,7 @@ struct Column {
     number: bool,
     /// Whether it gives way where the line is narrow.
     flexible: bool,
-    /// Whether it is left out where it says nothing of any run.
+    /// Whether it is left out if it is empty for all runs.
     optional: bool,
 }
 

@@ -73,7 +73,7 @@ impl Selection {
         let scanned = history::scan(home, &mut |chunk| all.extend(chunk))?;
         if scanned.damaged > 0 {
             output::notice(&format!(
-                "{} cannot be read; `ziggurat history verify` tells why",
+                "{} cannot be read; see `ziggurat history verify`",
                 super::runs(scanned.damaged)
             ));
         }

@@ -1,4 +1,4 @@
-//! `ziggurat history show`: all that is known of a run.
+//! `ziggurat history show`: the details of a run.
 
 use super::{Failure, output};
 use ziggurat::home::Home;

@@ -1,8 +1,8 @@
 //! `ziggurat layers --photo`: the channels that a photo activates most.
 
-use super::super::preferences::Preferences;
-use super::super::{Failure, each, output, photo, startup};
 use super::Arguments;
+use crate::cli::preferences::Preferences;
+use crate::cli::{Failure, each, output, photo, startup};
 use anyhow::anyhow;
 use serde::Serialize;
 use std::num::NonZeroUsize;

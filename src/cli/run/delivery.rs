@@ -1,4 +1,4 @@
-//! What becomes of a finished picture: it is written, printed and reported.
+//! Delivers a finished picture: writes, shows and reports it.
 
 use crate::cli::graphics::Screen;
 use crate::cli::{Failure, output};
@@ -10,12 +10,12 @@ use ziggurat::runs::{Record, description, favourites, format, history};
 
 /// Where finished pictures go.
 pub struct Delivery<'a> {
-    /// A file, or a folder; `None` leaves them in history.
+    /// A file, or a folder; `None` leaves them in the history.
     pub out: Option<&'a Path>,
     /// Where they are printed, if anywhere.
     pub screen: Option<Screen>,
     pub json: bool,
-    /// Whether there are several in all.
+    /// Whether there are several.
     pub several: bool,
     /// Whether they are of several models.
     pub several_models: bool,
@@ -28,9 +28,9 @@ struct Line<'a> {
     target: &'a str,
     score: f32,
     probability: Option<f32>,
-    /// Whether the network takes the picture for the class; nothing for other targets.
+    /// Whether the class was reached; `None` for other targets.
     reached: Option<bool>,
-    /// What other models say of the picture.
+    /// The verdicts of other models.
     verdicts: &'a [Verdict],
     steps: usize,
     seconds: f64,
@@ -43,7 +43,7 @@ impl Delivery<'_> {
     /// Writes, shows and reports one finished picture.
     ///
     /// # Errors
-    /// If it cannot be written, or nobody reads the output any more.
+    /// If it cannot be written, or standard output is closed.
     pub fn deliver(
         &self,
         record: &Record,

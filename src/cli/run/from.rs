@@ -1,18 +1,18 @@
-//! The run that `--from` repeats: by its id in history, or by a picture that carries its spec.
+//! The run that `--from` repeats: given by its id, or by a picture that carries its spec.
 
 use crate::cli::{Failure, output};
 use anyhow::anyhow;
 use std::path::Path;
 use ziggurat::home::Home;
 use ziggurat::runs::batch::{provider_name, used_tf32};
-use ziggurat::runs::queue::{MOST_TOGETHER, shares_steps};
+use ziggurat::runs::queue::{MAX_TOGETHER, shares_steps};
 use ziggurat::runs::{self, Record, Spec, history, picture_file};
 use ziggurat::runtime::{Device, providers};
 
-/// The run that is repeated.
+/// The run to repeat.
 pub struct From {
     pub spec: Spec,
-    /// What history knows of it.
+    /// Its record, if the history has it.
     pub record: Option<Record>,
 }
 
@@ -53,7 +53,7 @@ impl From {
     }
 }
 
-/// The notice that a run was made with another precision of products than now; `None` if it was not on a GPU of NVIDIA's.
+/// The notice that a run was computed with another precision than is set now; `None` if it is the same.
 fn other_precision(provider: &str, is_tf32_allowed: bool) -> Option<&'static str> {
     match (used_tf32(provider), is_tf32_allowed) {
         (true, false) => {
@@ -72,7 +72,7 @@ fn is_id(text: &str) -> bool {
 }
 
 /// The runs of the batch in which the run of a record was made, in their order, if `asked` is that run and its picture
-/// hangs on its companions; otherwise empty. Says why if they cannot be repeated.
+/// depends on them; otherwise empty. Prints a notice if they cannot be repeated.
 pub fn companions(home: &Home, record: &Record, asked: &[Spec], device: Device) -> Vec<Spec> {
     let is_repeated = asked.len() == 1 && asked[0].id() == record.id;
     let Some(count) = record.together.filter(|count| *count > 1) else {
@@ -92,7 +92,7 @@ pub fn companions(home: &Home, record: &Record, asked: &[Spec], device: Device) 
     }
     match record.companions.len() {
         0 => return missing("an earlier version did not record which ones"),
-        1..=MOST_TOGETHER => {}
+        1..=MAX_TOGETHER => {}
         _ => return missing("those recorded are too many"),
     }
     let mut specs = Vec::new();

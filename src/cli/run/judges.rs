@@ -1,4 +1,4 @@
-//! Which models judge the pictures of a run: those of the command line, or those of config.toml.
+//! The models that judge pictures: those of the command line, or those of config.toml.
 
 use crate::cli::preferences::Preferences;
 use crate::cli::startup::{self, Fetching};
@@ -9,7 +9,7 @@ use ziggurat::home::Home;
 use ziggurat::model::Source;
 use ziggurat::runs::judging::Judges;
 
-/// What switches off the judges of config.toml.
+/// The name that switches off the judges of config.toml.
 const NONE: &str = "none";
 
 /// The judges that are asked for.
@@ -24,7 +24,7 @@ pub struct Asked<'a> {
 pub struct Origin<'a>(Option<&'a Config>);
 
 impl Origin<'_> {
-    /// Says what is wrong with a judge, and where it is named if that is a file.
+    /// Prints an error of a judge, with the line of config.toml that names it.
     pub fn notice(&self, why: String) {
         output::notice(&match &self.0 {
             Some(config) => config.problem("judge", why).to_string(),
@@ -36,7 +36,7 @@ impl Origin<'_> {
 /// The judges that are asked for.
 ///
 /// # Errors
-/// If the command line names a model that does not exist. One of config.toml is only remarked upon.
+/// If the command line names a model that does not exist. For one of config.toml, a notice is printed.
 pub fn asked<'a>(
     home: &Home,
     preferences: &'a Preferences,
@@ -79,7 +79,7 @@ fn configured<'a>(home: &Home, config: &'a Config) -> Asked<'a> {
     }
 }
 
-/// The judges, fetched if they have to be. One that cannot be downloaded is remarked upon and left out.
+/// The judges, downloaded if necessary. One that cannot be downloaded is left out, with a notice.
 pub fn fetched<'a>(home: &Home, asked: Asked<'a>) -> (Judges, Origin<'a>) {
     let fetch = |name: &String| {
         let source = Source::resolve(home, Some(name))?;

@@ -1,4 +1,4 @@
-//! What a command line asks to be made: the runs of each model, known before anything long starts.
+//! The runs of each model that a command line asks for, determined before anything long starts.
 
 use super::Arguments;
 use crate::cli::output_file::{is_folder, is_png, neither_png_nor_folder, why_not};
@@ -242,7 +242,7 @@ pub fn thens(texts: &[String]) -> Result<Vec<Then>, Failure> {
     texts.iter().map(read).collect()
 }
 
-/// Asks before minutes of work whether its result can be written.
+/// Checks, before minutes of work, whether the result can be written.
 pub fn check_writable(out: Option<&Path>, several: bool) -> Result<(), Failure> {
     let Some(out) = out else { return Ok(()) };
     let folder = match (several, is_png(out)) {

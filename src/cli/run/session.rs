@@ -1,4 +1,4 @@
-//! From the runs of a model to pictures: what history holds, and the rest in batches.
+//! Makes the runs of a model: those in the history are reused, the rest is computed in batches.
 
 use super::Arguments;
 use super::delivery::Delivery;
@@ -17,40 +17,40 @@ use ziggurat::runs::queue::shares_steps;
 use ziggurat::runs::{EndReason, Error, Record, Spec, format, history};
 use ziggurat::runtime::{Active, Stop};
 
-/// All that the runs of one command share.
+/// What all runs of one command share.
 pub struct Session<'a> {
     pub home: &'a Home,
-    /// Where it computes; another device once this one fails, if the user left it to `auto`.
+    /// The device; another one once this one fails, if the provider is `auto`.
     pub active: Active,
-    /// The most runs that step together, less once the device had no memory for more.
+    /// Maximum number of runs that step together; less once the device had no memory for more.
     pub most_together: usize,
     pub stop: Stop,
     pub arguments: &'a Arguments,
-    /// All runs of the batch in which the run that is repeated was made, if its picture hangs on that; otherwise empty.
+    /// All runs of the batch of the run to repeat, if its picture depends on them; otherwise empty.
     pub companions: Vec<Spec>,
     pub judges: Judges,
     pub origin: Origin<'a>,
     pub delivery: Delivery<'a>,
 }
 
-/// How the runs of a model, or those of a batch, ended.
-pub enum Made {
+/// How the runs of a model, or of a batch, ended.
+pub enum Outcome {
     All,
-    /// All but those for which something stood in the way; the last of these is not yet said.
-    Some(Error),
-    /// The user stopped it; what there was is saved.
-    Stopped,
-    /// Nothing was made of a batch, but it can be tried on another device, or by fewer runs at once.
-    Not,
+    /// Some failed; the last error is not printed yet.
+    SomeFailed(Error),
+    /// Interrupted by the user; unfinished runs are saved.
+    Interrupted,
+    /// The batch failed, but can be retried on another device or with fewer runs at once.
+    Retry,
 }
 
 impl Session<'_> {
-    /// Answers what history holds, and computes the rest in batches of like objectives. A batch that fails does not keep the
-    /// others from being made.
+    /// Delivers the runs of the history, and computes the rest in batches of one objective each. A failed batch does not stop
+    /// the others.
     ///
     /// # Errors
-    /// If a picture cannot be kept or delivered: so it would be with the others.
-    pub fn make(&mut self, network: &Network, specs: &[Spec]) -> Result<Made, Failure> {
+    /// If a picture cannot be stored or delivered, which would fail for the others, too.
+    pub fn run(&mut self, network: &Network, specs: &[Spec]) -> Result<Outcome, Failure> {
         let provider = self.provider();
         let mut open: Vec<&Spec> = Vec::new();
         for spec in specs {
@@ -83,19 +83,18 @@ impl Session<'_> {
             let alike = |spec: &&Spec| shares_steps(spec, first);
             let batch: Vec<&Spec> = open.iter().copied().filter(alike).take(most).collect();
             open.retain(|spec| !batch.iter().any(|taken| std::ptr::eq(*taken, *spec)));
-            match self.climb(network, &batch)? {
-                // Once more, otherwise.
-                Made::Not => open.splice(0..0, batch).for_each(drop),
-                Made::All => {}
-                Made::Some(problem) => note(&mut failed, problem),
-                Made::Stopped => return Ok(Made::Stopped),
+            match self.run_batch(network, &batch)? {
+                Outcome::Retry => open.splice(0..0, batch).for_each(drop),
+                Outcome::All => {}
+                Outcome::SomeFailed(problem) => note(&mut failed, problem),
+                Outcome::Interrupted => return Ok(Outcome::Interrupted),
             }
         }
-        Ok(failed.map_or(Made::All, Made::Some))
+        Ok(failed.map_or(Outcome::All, Outcome::SomeFailed))
     }
 
     /// Computes one batch.
-    fn climb(&mut self, network: &Network, batch: &[&Spec]) -> Result<Made, Failure> {
+    fn run_batch(&mut self, network: &Network, batch: &[&Spec]) -> Result<Outcome, Failure> {
         let together: Vec<&Spec> = match self.companions.is_empty() {
             true => batch.to_vec(),
             false => self.companions.iter().collect(),
@@ -103,16 +102,16 @@ impl Session<'_> {
         let mut was_interrupted = false;
         let endings = match self.steps(network, &together, &mut was_interrupted) {
             Ok(Some(endings)) => endings,
-            Ok(None) => return Ok(Made::Stopped),
+            Ok(None) => return Ok(Outcome::Interrupted),
             Err(failed) => {
                 return Ok(match self.can_go_on_otherwise(&failed, batch.len()) {
-                    true => Made::Not,
-                    false => Made::Some(failed.problem),
+                    true => Outcome::Retry,
+                    false => Outcome::SomeFailed(failed.problem),
                 });
             }
         };
         let is_asked = |id: &str| batch.iter().any(|spec| spec.id() == id);
-        // One that failed does not keep the others from their pictures.
+        // A failed run does not stop the others.
         let mut failed = None;
         let mut finished: Vec<EndedRun> = Vec::new();
         for ending in endings {
@@ -135,14 +134,14 @@ impl Session<'_> {
         match (was_interrupted, failed) {
             (true, Some(problem)) => {
                 output::notice(&problem.to_string());
-                Ok(Made::Stopped)
+                Ok(Outcome::Interrupted)
             }
-            (true, None) => Ok(Made::Stopped),
-            (false, failed) => Ok(failed.map_or(Made::All, Made::Some)),
+            (true, None) => Ok(Outcome::Interrupted),
+            (false, failed) => Ok(failed.map_or(Outcome::All, Outcome::SomeFailed)),
         }
     }
 
-    /// Whether a batch that failed can be made by fewer runs at once or on another device; says so.
+    /// Whether a failed batch can be retried with fewer runs at once or on another device; prints a notice.
     fn can_go_on_otherwise(&mut self, failed: &Failed, runs: usize) -> bool {
         let problem = &failed.problem;
         match driver::retry(problem, runs, failed.is_first_step) {
@@ -154,7 +153,7 @@ impl Session<'_> {
             Some(Retry::Elsewhere(problem)) => match self.active.after(problem) {
                 Some(next) => {
                     self.active = next;
-                    startup::on_the_cpu(&self.active);
+                    startup::explain_cpu(&self.active);
                     true
                 }
                 None => false,
@@ -199,7 +198,7 @@ impl Session<'_> {
         })
     }
 
-    /// Lets the judges see the pictures of these runs, until the user stops it; returns whether there is anything new.
+    /// Lets the judges see the pictures of these runs, until interrupted; returns whether there are new verdicts.
     fn judge(&mut self, runs: &mut [(&mut Record, &RgbImage)]) -> bool {
         let stop = self.stop.clone();
         let mut goes_on = || !stop.is_stopped();
@@ -213,7 +212,7 @@ impl Session<'_> {
         let is_whole = history::find(self.home, &ending.record.spec, &self.provider());
         let image = ending.keep(self.home)?;
         if is_stopped && is_whole.is_some() && self.arguments.out.is_none() {
-            output::notice("history keeps the run as it was finished before");
+            output::notice("the history has this run already, finished");
             return Ok(());
         }
         let delivery = &self.delivery;
@@ -225,7 +224,7 @@ impl Session<'_> {
     }
 }
 
-/// Why the steps of a batch were not taken.
+/// Why a batch failed.
 struct Failed {
     problem: Error,
     /// Whether nothing was computed yet.
@@ -261,7 +260,7 @@ impl Observer for Progress<'_> {
     }
 }
 
-/// Keeps a problem for the end, and says the one that was kept before.
+/// Keeps an error for the end, and prints the one kept before.
 pub fn note<E: std::fmt::Display>(failed: &mut Option<E>, problem: E) {
     if let Some(earlier) = failed.replace(problem) {
         output::notice(&earlier.to_string());
@@ -275,7 +274,7 @@ fn progress_bar(steps: usize, model: &str, batch: &[&Spec]) -> ProgressBar {
         ProgressStyle::with_template(template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .with_key("pace", |state: &ProgressState, text: &mut dyn Write| {
-                // A text that cannot be written is missing from the bar, which is no failure.
+                // If it cannot be written, the bar lacks it.
                 let _ = write!(text, "{:.1} steps/s", state.per_sec());
             }),
     );

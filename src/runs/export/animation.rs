@@ -1,6 +1,6 @@
 //! How a picture grew, frame by frame: as APNG, which keeps every colour, and as GIF, which everything shows.
 
-use super::super::Error;
+use crate::runs::Error;
 use image::RgbImage;
 
 /// Milliseconds that a frame is shown, unless one asks for something else.

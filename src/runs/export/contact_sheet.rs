@@ -1,15 +1,15 @@
 //! A contact sheet: many runs on one picture, each with a caption.
 
-use super::super::{Error, Record, format};
 use super::ExportedRun;
 use super::draw_text::{Face, mix};
+use crate::runs::{Error, Record, format};
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 
 /// Most runs on a sheet.
 pub const MAX_RUNS: usize = 400;
 
-/// Longest side of the whole sheet that a cell's size is chosen for, in pixels.
+/// Longest side of the sheet that a cell's size is chosen for, in pixels.
 const SHEET: u32 = 6000;
 
 /// Smallest and largest side of a picture on the sheet, in pixels.
@@ -159,8 +159,8 @@ fn write(sheet: &mut RgbImage, record: &Record, (x, y): (u32, u32), width: u32) 
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::history::testing::record;
     use super::*;
+    use crate::runs::history::testing::record;
 
     fn exhibits(sizes: &[(u32, u32)]) -> Vec<ExportedRun> {
         let colour = |index: usize| Rgb([200, 100 + 10 * (index % 10) as u8, 50]);

@@ -1,21 +1,21 @@
-//! What runs can be exported as: the ending of the file's name says it, for the command line and the explorer alike.
+//! Formats of exports, chosen by the extension of the file, for the command line and the explorer.
 
-use super::super::{Error, frames, history, picture_file};
 use super::{ExportedRun, animation, contact_sheet, html};
 use crate::home::Home;
+use crate::runs::{Error, frames, history, picture_file};
 use image::RgbImage;
 use std::path::Path;
 
-/// What can be written.
+/// The format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportFormat {
     /// One run's picture file as it is, or a contact sheet of several.
     Picture,
-    /// How one run's picture grew.
+    /// The animation of one run.
     Gif,
     /// The same without loss of colour.
     Apng,
-    /// A page of runs that needs nothing else.
+    /// A self-contained page of runs.
     Page,
 }
 
@@ -27,16 +27,16 @@ const FORMS: &[(&str, ExportFormat)] = &[
 ];
 
 impl ExportFormat {
-    /// What the names of such files end in.
-    pub fn endings() -> Vec<&'static str> {
+    /// The known extensions.
+    pub fn extensions() -> Vec<&'static str> {
         FORMS.iter().map(|(ending, _)| *ending).collect()
     }
 
-    /// What the ending of a file's name asks for.
+    /// The format of a file name.
     ///
     /// # Errors
-    /// [`Error::Export`] for an ending that means nothing here.
-    pub fn of(path: &Path) -> Result<Self, Error> {
+    /// [`Error::Export`] for an unknown extension.
+    pub fn from_path(path: &Path) -> Result<Self, Error> {
         let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
         let known = |(name, _): &&(&str, Self)| ending.as_deref() == Some(name.as_ref());
         let found = FORMS.iter().find(known).map(|(_, form)| *form);

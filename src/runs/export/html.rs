@@ -1,9 +1,9 @@
 //! One HTML file that shows runs with all their settings. It holds its pictures itself, runs no script and asks no server,
 //! so it can be mailed, opened from a disk, or kept for years.
 
-use super::super::description;
-use super::super::{Error, Record, format, picture_file};
 use super::ExportedRun;
+use crate::runs::description;
+use crate::runs::{Error, Record, format, picture_file};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write;
@@ -176,8 +176,8 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::history::testing::{picture, record};
     use super::*;
+    use crate::runs::history::testing::{picture, record};
 
     fn exhibit(seed: u64) -> ExportedRun {
         ExportedRun {

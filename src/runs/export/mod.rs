@@ -1,10 +1,10 @@
-//! Runs as files for people.
+//! Exports of runs.
 //!
 //! - [`contact_sheet`]: a contact sheet of many runs, with captions
-//! - [`animation`]: how a picture grew, as GIF or APNG
-//! - [`html`]: one HTML file that shows runs with all their settings, and needs nothing else
+//! - [`animation`]: the animation of a run, as GIF or APNG
+//! - [`html`]: one self-contained HTML file that shows runs with all their settings
 //!
-//! [`ExportFormat`] is which of these a file is to be. Everything here makes bytes or pixels; [`to_file`] writes them.
+//! [`ExportFormat`] chooses among them. Everything here makes bytes or pixels; [`to_file`] writes them.
 
 pub mod animation;
 pub mod contact_sheet;
@@ -19,19 +19,19 @@ use crate::home::Home;
 use image::RgbImage;
 use std::path::Path;
 
-/// A run to be shown: what is known of it, and its picture.
+/// A run to export: its record and its picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportedRun {
     pub record: Record,
     pub picture: RgbImage,
 }
 
-/// Writes runs to a file whose ending says as what; see [`ExportFormat`]. The folder is made if need be.
+/// Writes runs to a file whose extension chooses the [`ExportFormat`]. Its folder is created if necessary.
 ///
 /// # Errors
-/// As [`ExportFormat::of`] and [`ExportFormat::encode`], and [`Error::File`]; then nothing is written.
+/// As [`ExportFormat::from_path`] and [`ExportFormat::encode`], and [`Error::File`]; then nothing is written.
 pub fn to_file(home: &Home, ids: &[String], path: &Path) -> Result<(), Error> {
-    let bytes = ExportFormat::of(path)?.encode(home, ids, animation::DELAY)?;
+    let bytes = ExportFormat::from_path(path)?.encode(home, ids, animation::DELAY)?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
     }

@@ -1,22 +1,22 @@
-//! The store of runs on disk: one folder a run, `history/<id>/`, shared by every Ziggurat that uses the same home.
+//! The history: one folder per run, `history/<id>/`, shared by all processes that use the same home.
 //!
-//! | file | what it holds |
+//! | file | contents |
 //! |---|---|
 //! | `run.json` | the [`Record`]: spec, scores, provider, versions, why it ended |
 //! | `image.png` | the picture, with the spec in a text chunk |
-//! | `frames.zip` | how the picture grew, as small JPEG pictures; only where frames were kept |
-//! | `favourite` | an empty file; there if the user likes the run |
+//! | `frames.zip` | the animation, as small JPEG pictures; only if frames were recorded |
+//! | `favourite` | an empty file; exists if the run is a favourite |
 //!
-//! A folder appears, is replaced and goes in one rename, so a program that is killed leaves whole runs only. What a
-//! killed program leaves beside them has a name that begins with a dot, and is cleaned up by [`mod@scan`] and [`mod@verify`].
+//! A folder appears, is replaced and disappears in one rename, so a process that is killed leaves only complete runs. Its
+//! temporary folders have names that begin with a dot, and are removed by [`mod@scan`] and [`mod@verify`].
 //! Renames happen under a lock on `history/.lock`; reading needs no lock.
 //!
-//! - [`record`]: what is known of a run, and why it ended
+//! - [`record`]: the record of a run
 //! - [`store`]: saves, finds and reads runs
-//! - [`mod@entry`], [`mod@scan`]: a run in few words, and all of them in a fraction of a second
+//! - [`mod@entry`], [`mod@scan`]: summaries of runs, and a fast listing of all of them
 //! - [`query`]: filters and orders of entries
 //! - [`trash`]: removed runs, which can be restored until they are purged
-//! - [`mod@verify`]: looks at every byte, and tells what is not whole
+//! - [`mod@verify`]: reads every file and reports damaged ones
 //!
 //! Used by the command line, the worker and the explorer.
 

@@ -1,11 +1,11 @@
 //! What the classes of finished runs are called today: a card may have named them since.
 
-use super::super::Record;
-use super::super::target::readable;
 use super::HistoryEntry;
 use crate::ascent::{Kind, Objective, Unit};
 use crate::home::Home;
 use crate::model::{Classes, Source};
+use crate::runs::Record;
+use crate::runs::target::readable;
 use std::collections::HashMap;
 
 /// The class names of the cards in force, read once for each model.

@@ -1,8 +1,8 @@
-//! Names and places in the history folder, and how a run's folder is changed in one rename.
+//! Names and paths in the history folder, and how a run's folder is replaced in one rename.
 
-use super::super::Error;
 use super::lock::Lock;
 use crate::home::Home;
+use crate::runs::Error;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,23 +12,23 @@ pub(super) const IMAGE: &str = "image.png";
 pub(super) const FRAMES: &str = "frames.zip";
 pub(super) const FAVOURITE: &str = "favourite";
 
-/// Prefixes of folders that a program works in; what is left of them after an hour belongs to nobody.
+/// Prefixes of temporary folders; after an hour they are abandoned.
 pub(super) const MAKING: &str = ".making-";
 pub(super) const PURGING: &str = ".purging-";
 /// Prefix of a run's former folder while a new one takes its place.
 pub(super) const OLD: &str = ".old-";
 /// What Ziggurat 0.1 called a folder that was to replace another.
 pub(super) const FORMER: &str = ".new-";
-/// Holds what was removed.
+/// Holds removed runs.
 pub(super) const REMOVED: &str = ".removed";
 
 /// Digits of a run's id.
 const DIGITS: usize = 16;
 
-/// Most candidates that a message names.
+/// Maximum number of candidates that a message names.
 const CANDIDATES: usize = 8;
 
-/// Whether `text` is a whole id: 16 hexadecimal digits in lower case. Anything else never becomes a path.
+/// Whether `text` is an id: 16 hexadecimal digits in lower case. Anything else never becomes a path.
 pub(super) fn is_id(text: &str) -> bool {
     text.len() == DIGITS && is_prefix(text)
 }
@@ -41,7 +41,7 @@ fn is_prefix(text: &str) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Where the run `id` is kept, whether or not it exists.
+/// The folder of the run `id`, whether or not it exists.
 ///
 /// # Errors
 /// [`Error::NotAnId`].
@@ -52,7 +52,7 @@ pub(super) fn folder(home: &Home, id: &str) -> Result<PathBuf, Error> {
     }
 }
 
-/// The folder of a run that is there; mends it first if a killed program left it aside.
+/// The folder of an existing run; restores it first if a process was killed while it replaced it.
 ///
 /// # Errors
 /// [`Error::NotAnId`], [`Error::NoRun`], and those of [`Lock::take`] and [`recover`].
@@ -73,8 +73,8 @@ pub(super) fn existing(home: &Home, id: &str) -> Result<PathBuf, Error> {
     }
 }
 
-/// What `read` reads in the folder of a run that is there. If it misses a file because another program is replacing the
-/// run at this moment, it reads again.
+/// The result of `read` for the folder of an existing run. If a file is missing because another process is replacing the
+/// run, it reads again.
 ///
 /// # Errors
 /// Those of [`existing`] and of `read`.
@@ -223,8 +223,8 @@ pub(super) fn sync(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Desk, picture, record};
     use super::*;
+    use crate::runs::history::testing::{Desk, picture, record};
 
     #[test]
     fn only_sixteen_hexadecimal_digits_become_a_path() {

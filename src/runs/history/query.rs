@@ -200,9 +200,9 @@ fn containing(entries: &[HistoryEntry], among: Vec<usize>, text: &str) -> Vec<us
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::judging::testing::verdict;
-    use super::super::testing::record;
     use super::*;
+    use crate::runs::history::testing::record;
+    use crate::runs::judging::testing::verdict;
 
     /// Runs of seeds 0, 1, …; the score of each is its seed, and it ended `seed` seconds after the first.
     fn entries(targets: &[&str]) -> Vec<HistoryEntry> {

@@ -1,11 +1,11 @@
-//! Finds all runs, the newest first, in chunks, so that a list fills while the rest is still being read.
+//! Lists all runs, the newest first, in chunks, so that a list fills while the rest is being read.
 
-use super::super::Error;
 use super::lock::Lock;
 use super::naming::Naming;
 use super::paths::{self, FAVOURITE, FORMER, MAKING, OLD, PURGING, RECORD};
 use super::{HistoryEntry, store};
 use crate::home::Home;
+use crate::runs::Error;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -16,18 +16,18 @@ const FIRST: usize = 64;
 /// Entries in every other chunk.
 const CHUNK: usize = 1024;
 
-/// Most threads that read: files come from a cache or one disk, and the machine has other things to do.
+/// Maximum number of threads that read: files come from a cache or one disk, and the machine has other work.
 const THREADS: usize = 4;
 
-/// Age from which what a program left unfinished belongs to nobody: no save takes nearly as long.
+/// Age at which a temporary folder is abandoned: no save takes nearly as long.
 pub(super) const ABANDONED: Duration = Duration::from_secs(3600);
 
-/// What a scan found.
+/// The totals of a scan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ScanSummary {
-    /// Runs that were handed over.
+    /// Listed runs.
     pub runs: usize,
-    /// Folders that are called like a run but hold no readable record; `verify` tells more of them.
+    /// Folders named like a run without a readable record; `verify` says more.
     pub damaged: usize,
 }
 
@@ -140,8 +140,8 @@ fn abandoned(folder: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Desk, record};
     use super::*;
+    use crate::runs::history::testing::{Desk, record};
 
     fn all(home: &Home) -> (Vec<Vec<HistoryEntry>>, ScanSummary) {
         let mut chunks = Vec::new();

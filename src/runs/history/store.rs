@@ -1,11 +1,11 @@
 //! Saves, finds and reads single runs.
 
-use super::super::judging::Verdict;
-use super::super::{Error, Spec, frames as animation, picture_file, write_file};
 use super::lock::Lock;
 use super::paths::{self, FAVOURITE, FRAMES, IMAGE, MAKING, RECORD};
 use super::{EndReason, HistoryEntry, Record};
 use crate::home::Home;
+use crate::runs::judging::Verdict;
+use crate::runs::{Error, Spec, frames as animation, picture_file, write_file};
 use image::RgbImage;
 use std::fs;
 use std::io::{self, Read};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Largest `run.json` that is read.
 pub(super) const MAX_RECORD: u64 = 16 << 20;
 
-/// Keeps a run, with the frames of its animation if there are any (see [`frames`](animation)), and returns its picture's
+/// Stores a run, with the frames of its animation if there are any (see [`frames`](animation)), and returns its picture's
 /// file.
 ///
 /// A run of the same id is replaced; whether it is a favourite stays. But a stopped run never takes the place of a
@@ -53,7 +53,7 @@ pub fn save(
     Ok(folder.join(IMAGE))
 }
 
-/// A folder to prepare a run in, which goes with the guard.
+/// A temporary folder to prepare a run in.
 fn making(history: &Path) -> io::Result<tempfile::TempDir> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(MAKING);
@@ -103,7 +103,7 @@ pub fn read(home: &Home, id: &str) -> Result<Record, Error> {
         false => Err(Error::Damaged {
             path: paths::folder(home, id)?.join(RECORD),
             why: format!(
-                "it tells of another run, {}",
+                "it is the record of another run, {}",
                 crate::text::printable(&record.id)
             ),
         }),
@@ -138,7 +138,7 @@ pub fn set_favourite(home: &Home, id: &str, favourite: bool) -> Result<(), Error
     }
 }
 
-/// Adds what judges say to the run `id`, as long as it is there; what they said before is replaced. Its id, its spec and its
+/// Adds verdicts to the run `id`, if it exists; earlier ones of the same judges are replaced. Its id, its spec and its
 /// picture stay as they are.
 ///
 /// # Errors
@@ -189,9 +189,9 @@ pub(super) fn read_bounded(path: &Path) -> Result<Vec<u8>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::judging::testing::verdict;
-    use super::super::testing::{Desk, picture, record};
     use super::*;
+    use crate::runs::history::testing::{Desk, picture, record};
+    use crate::runs::judging::testing::verdict;
 
     fn stopped(score: f32) -> Record {
         Record {

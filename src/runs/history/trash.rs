@@ -1,10 +1,10 @@
 //! Removes runs, with undo: a removed run waits in `history/.removed/<number>/<id>`, where runs that were removed
 //! together share a number, until it is restored or purged.
 
-use super::super::Error;
 use super::lock::Lock;
 use super::paths::{self, PURGING, REMOVED};
 use crate::home::Home;
+use crate::runs::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,7 @@ pub fn remove(home: &Home, ids: &[impl AsRef<str>]) -> Result<(), Error> {
         paths::recover(&history, id)?;
         let folder = paths::folder(home, id)?;
         match fs::rename(&folder, batch.join(id)) {
-            // Named twice, or removed by another program: it is gone either way.
+            // Named twice, or removed by another process: it is removed either way.
             Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {}
             other => other.map_err(Error::file(&folder))?,
         }
@@ -53,8 +53,8 @@ pub fn restore(home: &Home, id: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Brings back the runs that were removed last, together, and tells their ids. Those of them that were made again since
-/// stay as they are now.
+/// Restores the runs that were removed last together, and returns their ids. Those that were made again since are left
+/// as they are.
 ///
 /// # Errors
 /// [`Error::NothingRemoved`]; [`Error::MadeAgain`] if that holds for all of them; [`Error::File`], [`Error::Busy`].
@@ -90,7 +90,7 @@ pub fn removed(home: &Home) -> Result<Vec<String>, Error> {
     Ok(ids)
 }
 
-/// Deletes the removed runs for good, and tells how many there were.
+/// Deletes the removed runs permanently, and returns how many there were.
 ///
 /// # Errors
 /// [`Error::File`], [`Error::Busy`].
@@ -182,9 +182,9 @@ fn drop_empty(batch: &Path) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Desk, record};
-    use super::super::{entry, read, set_favourite};
     use super::*;
+    use crate::runs::history::testing::{Desk, record};
+    use crate::runs::history::{entry, read, set_favourite};
 
     #[test]
     fn removed_runs_come_back_in_the_reverse_order() {

@@ -1,30 +1,30 @@
-//! Looks at every byte of the history, and tells what is whole, what is not, and what is not ours.
+//! Reads every file of the history and reports damaged runs and unknown files.
 
-use super::super::{Error, frames, picture_file};
 use super::paths::{self, FAVOURITE, FRAMES, IMAGE, RECORD, REMOVED};
 use super::{scan, store, trash};
 use crate::home::Home;
+use crate::runs::{Error, frames, picture_file};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Most threads that decode pictures.
+/// Maximum number of threads that decode pictures.
 const THREADS: usize = 4;
 
 /// What was found in a history.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Runs of which every file can be read and fits the others.
-    pub whole: usize,
-    /// Runs that are not whole, by id, and why.
+    /// Runs whose files can all be read and match each other.
+    pub intact: usize,
+    /// Damaged runs: their ids, and why.
     pub damaged: Vec<(String, String)>,
     /// Folders in which a program works at this moment, or that one left unfinished in the last hour.
     pub unfinished: usize,
-    /// What killed programs left, which was cleaned up: replaced runs came back, abandoned folders went.
+    /// Leftovers of killed processes that were cleaned up.
     pub cleaned: usize,
     /// Runs that were removed and wait to be restored or purged.
     pub removed: usize,
-    /// Names in the history, or in a run's folder, that Ziggurat does not know. They are left alone.
-    pub foreign: Vec<String>,
+    /// Unknown names in the history or in a run's folder. They are left alone.
+    pub unknown: Vec<String>,
 }
 
 /// Looks at every run. `progress` learns how many runs were looked at, and of how many.
@@ -45,23 +45,23 @@ pub fn verify(home: &Home, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<V
             id if paths::is_id(id) => ids.push(name),
             ".lock" | REMOVED => {}
             working if scan::is_working(working) => verified.unfinished += 1,
-            _ => verified.foreign.push(name),
+            _ => verified.unknown.push(name),
         }
     }
     ids.sort();
     for (id, found) in check_all(home, &ids, progress) {
         match found {
             Ok(foreign) => {
-                verified.whole += 1;
+                verified.intact += 1;
                 let path = |name| format!("{id}/{name}");
-                verified.foreign.extend(foreign.into_iter().map(path));
+                verified.unknown.extend(foreign.into_iter().map(path));
             }
             // Removed or replaced by another program since the list was made.
             Err(Error::NoRun(_)) => {}
             Err(problem) => verified.damaged.push((id, problem.to_string())),
         }
     }
-    verified.foreign.sort();
+    verified.unknown.sort();
     Ok(verified)
 }
 
@@ -94,7 +94,7 @@ fn check_all(
     })
 }
 
-/// Reads all of a run, and tells the names in its folder that are not ours.
+/// Reads all files of a run; returns unknown names in its folder.
 fn check(folder: &Path, id: &str) -> Found {
     let record = folder.join(RECORD);
     let run = store::read_record(&record)?;
@@ -103,7 +103,7 @@ fn check(folder: &Path, id: &str) -> Found {
         why: why.into(),
     };
     if run.id != id {
-        return Err(damaged(&record, "it tells of another run"));
+        return Err(damaged(&record, "it is the record of another run"));
     }
     let image = folder.join(IMAGE);
     if picture_file::read_spec(&image)? != run.spec {
@@ -121,9 +121,9 @@ fn check(folder: &Path, id: &str) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Desk, picture, record};
-    use super::super::{remove, save};
     use super::*;
+    use crate::runs::history::testing::{Desk, picture, record};
+    use crate::runs::history::{remove, save};
     use std::fs;
 
     fn verified(desk: &Desk) -> Verified {
@@ -139,7 +139,7 @@ mod tests {
         save(&desk.home, &record(10), &picture(), &frames).unwrap();
         remove(&desk.home, &ids[..2]).unwrap();
         let expected = Verified {
-            whole: 8,
+            intact: 8,
             removed: 2,
             ..Verified::default()
         };
@@ -202,9 +202,9 @@ mod tests {
         fs::write(history.join(&id).join("mine.txt"), "").unwrap();
         fs::create_dir(history.join(".making-now")).unwrap();
         let found = verified(&desk);
-        assert_eq!((found.whole, found.unfinished), (1, 1));
+        assert_eq!((found.intact, found.unfinished), (1, 1));
         assert_eq!(
-            found.foreign,
+            found.unknown,
             [format!("{id}/mine.txt"), "notes.txt".into()]
         );
         assert!(history.join("notes.txt").exists());

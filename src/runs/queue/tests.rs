@@ -102,24 +102,24 @@ fn a_cleared_queue_can_be_put_back() {
 #[test]
 fn a_full_queue_says_so() {
     let mut queue = Queue::default();
-    for class in 0..MOST_JOBS {
+    for class in 0..MAX_JOBS {
         queue.push(spec(class, 9)).unwrap();
     }
-    assert_eq!(queue.push(spec(MOST_JOBS, 9)), Err(Full));
+    assert_eq!(queue.push(spec(MAX_JOBS, 9)), Err(Full));
 }
 
 #[test]
 fn only_runs_that_find_no_room_are_surplus() {
     let mut queue = Queue::default();
-    for class in 0..MOST_JOBS - 1 {
+    for class in 0..MAX_JOBS - 1 {
         queue.push(spec(class, 9)).unwrap();
     }
     let mut left = Queue::default();
-    for class in [0, MOST_JOBS, 1, MOST_JOBS + 1, 2] {
+    for class in [0, MAX_JOBS, 1, MAX_JOBS + 1, 2] {
         left.push(spec(class, 9)).unwrap();
     }
     assert_eq!(queue.restore(left.clear()), 1);
-    assert_eq!(queue.jobs().len(), MOST_JOBS);
+    assert_eq!(queue.jobs().len(), MAX_JOBS);
 }
 
 fn home() -> (tempfile::TempDir, Home) {
@@ -166,7 +166,7 @@ fn a_file_with_more_jobs_than_a_queue_takes_says_so_and_is_kept() {
     let (_folder, home) = home();
     let file = QueueFile::open(&home).unwrap();
     let mut long = Queue::default();
-    for class in 0..MOST_JOBS {
+    for class in 0..MAX_JOBS {
         long.push(spec(class, 9)).unwrap();
     }
     for class in 0..3 {
@@ -191,7 +191,7 @@ fn a_file_with_more_jobs_than_a_queue_takes_says_so_and_is_kept() {
     // Whichever of the two came first: the other one has no room.
     let orphan = found.remove(0);
     if orphan.queue.jobs().len() == 1 {
-        assert!(is_about("10000 runs find no room now"), "{said:?}");
+        assert!(is_about("10000 runs exceed the queue"), "{said:?}");
         orphan.remove().unwrap();
         let (mut found, problems) = orphans(&home).unwrap();
         assert!(
@@ -202,7 +202,7 @@ fn a_file_with_more_jobs_than_a_queue_takes_says_so_and_is_kept() {
         found.remove(0).remove().unwrap();
     } else {
         assert!(is_about("holds 3 runs more than the 10000"), "{said:?}");
-        assert!(is_about("1 runs find no room now"), "{said:?}");
+        assert!(is_about("1 runs exceed the queue"), "{said:?}");
         orphan.remove().unwrap();
         let (mut found, problems) = orphans(&home).unwrap();
         assert!(problems.is_empty() && found[0].queue.jobs().len() == 1);

@@ -1,4 +1,4 @@
-//! Branches: a run that goes on from a step of another one with other settings.
+//! Branches: a run that continues another one from some step with other settings.
 //!
 //! A branch carries the settings of all its steps, so that it can be made from the beginning, without the other run.
 
@@ -13,8 +13,9 @@ use std::fmt;
 /// Most changes of the settings of one run.
 const MOST_STAGES: usize = 64;
 
-/// Why a run cannot go on with other settings: one line.
+/// Why a run cannot continue with other settings: one line.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BranchError {
     /// A setting that must stay as it is.
     #[error("{key} cannot change from {from} to {to} within a run: {why}")]

@@ -1,4 +1,4 @@
-//! What of a run's settings differs from the defaults, and the preset that they began from.
+//! The settings of a run that differ from the defaults, and the preset that they are based on.
 
 use super::{METHOD, has_known_settings};
 use crate::ascent::Settings;
@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 pub struct Changes(Vec<(&'static str, String)>);
 
 impl Changes {
-    /// What of the recorded settings differs. Settings whose meaning was another are left out.
+    /// The recorded settings that differ. Those of methods with other settings are left out.
     pub(in crate::runs) fn of<'a>(
         method: u32,
         settings: impl Iterator<Item = (&'a str, &'a Value)>,
@@ -54,8 +54,8 @@ impl Changes {
         self.0.is_empty()
     }
 
-    /// The preset that they began from, and what was changed beyond it: of the presets all of whose settings are among them,
-    /// the one that has most; the default if there is no other.
+    /// The preset that they are based on, and the changes beyond it: of the presets all of whose settings are among them, the
+    /// one with most settings; else the default.
     pub fn based(&self) -> (&'static str, Self) {
         let is_among = |preset: &Self| {
             preset

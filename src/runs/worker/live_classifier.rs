@@ -1,5 +1,5 @@
-//! What the network takes the watched picture for, where the objective itself is no class and its step makes no class scores:
-//! asked of a session of its own, now and then.
+//! Classifies the watched picture from time to time, with a session of its own, where the objective is not a class and the
+//! step graph has no class scores.
 
 use crate::ascent::probe::{Classifier, largest};
 use crate::ascent::{Error, Overlay, TOP};
@@ -8,20 +8,20 @@ use crate::runs::batch::Batch;
 use crate::runtime::Device;
 use std::time::{Duration, Instant};
 
-/// At least this long between two questions.
+/// Minimum time between two classifications.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Questions take at most one part in this many of the time.
+/// Classification takes at most one part in this many of the total time.
 const SHARE: u32 = 20;
 
-/// The network's opinion of one run of a batch at a time.
+/// Classifies one run of a batch at a time.
 pub struct LiveClassifier<'n> {
     network: &'n Network,
     device: Device,
-    /// Opened with the first question.
+    /// Opened for the first classification.
     classifier: Option<Classifier<&'n Network>>,
     due: Option<Instant>,
-    /// The run that was asked about last, and the classes it was taken for.
+    /// The run that was classified last, and its top classes.
     last: Option<(usize, Vec<(usize, f32)>)>,
 }
 
@@ -38,11 +38,11 @@ impl<'n> LiveClassifier<'n> {
         }
     }
 
-    /// The most probable classes of a run's picture and their probabilities, the largest first: of now, or of a moment ago.
+    /// The most probable classes of a run's picture and their probabilities, the largest first: current or recent.
     pub fn of(&mut self, batch: &Batch, run: usize) -> Option<(usize, &[(usize, f32)])> {
         let start = Instant::now();
         let is_new = self.last.as_ref().is_none_or(|(last, _)| *last != run);
-        // A network that cannot be asked once will not be asked again.
+        // After a failure it is not tried again.
         if self.due.is_some_and(|due| is_new || start >= due) {
             match self.ask(batch, run) {
                 Ok(top) => {
@@ -50,7 +50,7 @@ impl<'n> LiveClassifier<'n> {
                     self.due = Some(Instant::now() + PAUSE.max(start.elapsed() * SHARE));
                 }
                 Err(problem) => {
-                    tracing::warn!(%problem, "the network says no classes of a picture");
+                    tracing::warn!(%problem, "the picture cannot be classified");
                     self.due = None;
                     self.last = None;
                 }

@@ -1,25 +1,25 @@
-//! Opening a model, on a thread of its own: fetching may take minutes, and runs go on meanwhile.
+//! Opens a model, on a thread of its own: downloading may take minutes, and runs continue meanwhile.
 
-use super::super::target::TargetScope;
 use super::{Mailbox, WorkerEvent};
 use crate::home::Home;
 use crate::model::{Classes, Layer, Network, Ports, ReceptiveField, Source, open};
+use crate::runs::target::TargetScope;
 use crate::runtime::{Active, Device, Library, Provider, Stage};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// What is known about an open model.
+/// The description of an open model.
 #[derive(Debug, Clone)]
 pub struct ModelInfo {
-    /// How to ask for it again: a card's name, or an absolute path. What its runs' specs call it.
+    /// A card's name, or an absolute path: the name of the model in specs.
     pub model: String,
-    /// What people call it.
+    /// Its display name.
     pub name: String,
     /// Content hash, 64 hexadecimal digits.
     pub hash: String,
-    /// The pictures it takes: (channels, height, width).
+    /// Size of its input: (channels, height, width).
     pub input: (usize, usize, usize),
-    /// What can be chosen from, in graph order: what people would call layers, or every value.
+    /// The layers to choose from, in graph order: activations, or every value.
     pub layers: Vec<Layer>,
     /// Every value, in graph order.
     pub values: Arc<[Layer]>,
@@ -28,13 +28,13 @@ pub struct ModelInfo {
     pub classes: Classes,
     /// Name of the class scores.
     pub logits: Option<String>,
-    /// What is assumed of it because nobody says it; a line each.
+    /// Assumptions about the model, one line each.
     pub assumptions: Vec<String>,
     /// Whether several runs can step together.
     pub batchable: bool,
-    /// How many learned numbers it has, shared ones counted once a node.
+    /// Number of parameters; shared ones count once per node.
     pub parameters: usize,
-    /// Where its runs are made: `cpu`, `cuda:0`, …
+    /// The device of its runs: `cpu`, `cuda:0`, …
     pub provider: String,
     /// Why `auto` fell back to the CPU.
     pub why_cpu: Option<String>,
@@ -54,8 +54,8 @@ impl ModelInfo {
         })
     }
 
-    /// What it is made of, as far as targets go.
-    pub fn parts(&self) -> TargetScope<'_> {
+    /// Its possible targets.
+    pub fn scope(&self) -> TargetScope<'_> {
         TargetScope {
             logits: self.logits.as_deref(),
             classes: &self.classes,
@@ -66,7 +66,7 @@ impl ModelInfo {
 
 /// An opened model and its network.
 pub struct LoadedModel {
-    /// What was asked for.
+    /// The name or path that was requested.
     pub asked: String,
     pub network: Network,
     active: RwLock<Active>,
@@ -74,7 +74,7 @@ pub struct LoadedModel {
 }
 
 impl LoadedModel {
-    /// Where it runs.
+    /// The device of its runs.
     pub fn device(&self) -> Device {
         let active = self.active.read();
         active.unwrap_or_else(PoisonError::into_inner).device
@@ -87,13 +87,13 @@ impl LoadedModel {
         active.why.clone()
     }
 
-    /// Whether it is what `model` asks for.
+    /// Whether `model` names it.
     pub fn is(&self, model: &str) -> bool {
         self.asked == model || self.opened.model == model
     }
 }
 
-/// What is said of one model beside its card.
+/// Overrides of the card of one model.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
     /// The model: a card's name or a path.
@@ -102,24 +102,24 @@ pub struct OpenOptions {
 }
 
 impl OpenOptions {
-    /// Whether `asked` asks for the same model.
-    fn is_of(&self, asked: &str) -> bool {
+    /// Whether `asked` names the same model.
+    fn apply_to(&self, asked: &str) -> bool {
         let whole = |path: &str| std::path::absolute(path).ok();
         self.model == asked || whole(&self.model).is_some_and(|path| Some(path) == whole(asked))
     }
 }
 
-/// What `None` asks for.
+/// The name of a model; `None` is the default one.
 pub fn asked(model: Option<String>) -> String {
     model.unwrap_or_else(|| open::DEFAULT.into())
 }
 
-/// Opens a model, fetched if it has to be, and finds out where it runs. The error is one line.
+/// Opens a model, downloaded if necessary, and chooses its device. The error is one line.
 pub fn load(
     home: &Home,
     asked: &str,
     provider: Provider,
-    told: &OpenOptions,
+    options: &OpenOptions,
     mailbox: &Mailbox,
 ) -> Result<LoadedModel, String> {
     let tell = |stage: &Stage| {
@@ -141,8 +141,8 @@ pub fn load(
     Library::load(home, &tell).map_err(|problem| say(&problem))?;
     let active = provider.resolve().map_err(|problem| say(&problem))?;
     let mut file = source.open(home, &tell).map_err(|problem| say(&problem))?;
-    if told.is_of(asked) {
-        told.ports.tell(&mut file.card);
+    if options.apply_to(asked) {
+        options.ports.tell(&mut file.card);
     }
     tell(&Stage {
         text: format!("reading {}", file.name),

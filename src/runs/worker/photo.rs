@@ -8,21 +8,21 @@ use image::RgbImage;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What is asked of a photo.
+/// A question about a photo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     pub photo: PathBuf,
-    /// The open model that is to look at it, as [`super::ModelInfo::model`] has it.
+    /// The open model that answers it, as [`super::ModelInfo::model`] has it.
     pub model: String,
     pub about: About,
 }
 
-/// What a question is about.
+/// The subject of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
-    /// The photo itself, and what the model takes it for.
+    /// The photo itself, and its classes.
     Photo,
-    /// The same of one of a list of photos, of which nobody looks at all the others just now.
+    /// The same for the current photo of a list.
     Listed,
     /// The channels of a layer that the photo activates most, at most so many.
     Channels {
@@ -35,7 +35,7 @@ pub enum About {
 }
 
 impl Question {
-    /// Whether, once this is asked, nobody waits for the answer to another one: of one kind about one photo.
+    /// Whether this question replaces another one: both are of one kind about one photo.
     pub fn replaces(&self, other: &Self) -> bool {
         let is_of_photo = self.photo == other.photo && self.model == other.model;
         is_of_photo && self.about.is_like(&other.about) && self.about != other.about
@@ -43,7 +43,7 @@ impl Question {
 }
 
 impl About {
-    /// Whether it is about the same kind of thing.
+    /// Whether it is of the same kind.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
@@ -53,12 +53,12 @@ impl About {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MapAt {
     pub method: Method,
-    /// The layer's name; `None`: one that is found.
+    /// The layer's name; `None` is the default one.
     pub layer: Option<String>,
 }
 
 impl MapAt {
-    /// As runs with these settings take theirs.
+    /// Those of runs with these settings.
     pub fn of(settings: &Settings) -> Self {
         let MapChoice { method, layer } = settings.map();
         Self {
@@ -68,15 +68,15 @@ impl MapAt {
     }
 }
 
-/// What came of a question.
+/// The answer to a question.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub question: Question,
-    /// The other case is one line that says why.
+    /// The error is one line.
     pub found: Result<Found, String>,
 }
 
-/// What was asked for.
+/// The content of an answer.
 #[derive(Debug, Clone)]
 pub enum Found {
     Photo(Arc<Photo>),
@@ -85,17 +85,16 @@ pub enum Found {
     Class(Arc<RgbImage>),
 }
 
-/// A photo, and what the model takes it for.
+/// A photo and its classes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Photo {
-    /// No larger than it can be shown.
+    /// Reduced to the size at which it is shown.
     pub picture: Arc<RgbImage>,
     /// Width and height as it is stored, in pixels.
     pub size: (u32, u32),
-    /// Width and height of the middle that the network sees, if that is noticeably less.
+    /// Width and height of the central part that the network sees, if it is noticeably smaller.
     pub seen: Option<(u32, u32)>,
-    /// The classes that rank first and their probabilities, or their scores if the model has none; nothing without class
-    /// scores.
+    /// The top classes and their probabilities, or their scores if the model has no probabilities; empty without class scores.
     pub top: Vec<(usize, f32)>,
     pub has_probabilities: bool,
 }

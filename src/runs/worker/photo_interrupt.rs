@@ -1,35 +1,34 @@
-//! The question about a photo that is being answered, shared between the worker's thread and its owner: what nobody waits for
-//! any more is broken off at once.
+//! The question about a photo that is being answered, shared between the worker's thread and its owner, so that a command
+//! that cancels it interrupts the answer at once.
 
 use super::WorkerCommand;
 use super::photo::Question;
 use crate::runtime::Stop;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The question under way.
+/// The current question.
 #[derive(Default)]
 pub struct PhotoInterrupt {
-    /// What its reading, opening and running watch.
+    /// Interrupts reading, opening and running.
     pub stop: Stop,
     current: Mutex<Option<Question>>,
 }
 
 impl PhotoInterrupt {
-    /// A question is going to be answered.
+    /// An answer begins.
     pub fn begin(&self, question: &Question) {
         let mut current = self.lock();
         self.stop.reset();
         *current = Some(question.clone());
     }
 
-    /// It is answered, or was broken off: whether it was not.
+    /// An answer ends; returns whether it was not interrupted.
     pub fn end(&self) -> bool {
         *self.lock() = None;
         !self.stop.is_stopped()
     }
 
-    /// Breaks off what is under way if a command makes it useless. To be called when the command is on its way: one that
-    /// comes before [`PhotoInterrupt::begin`] is found in the worker's inbox.
+    /// Interrupts the current answer if a command cancels it. To be called after the command was sent: one that comes before [`PhotoInterrupt::begin`] is found in the worker's inbox.
     pub fn handle(&self, command: &WorkerCommand) {
         let current = self.lock();
         let is_useless = |current: &Question| match command {
@@ -50,8 +49,8 @@ impl PhotoInterrupt {
 
 #[cfg(test)]
 mod tests {
-    use super::super::photo::{About, MapAt, question};
     use super::*;
+    use crate::runs::worker::photo::{About, MapAt, question};
 
     #[test]
     fn only_what_nobody_waits_for_any_more_is_broken_off() {

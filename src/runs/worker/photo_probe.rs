@@ -21,16 +21,16 @@ const MAX_SIDE: u32 = 1024;
 /// Longest side of a feature map over the photo, in pixels.
 const MAX_MAP_SIDE: u32 = 256;
 
-/// The questions that wait, and what is kept from one answer to the next.
+/// The waiting questions, and the state kept between answers.
 #[derive(Default)]
 pub struct Photos {
     waiting: VecDeque<Question>,
-    /// The one that was taken last, as long as somebody waits for its answer.
+    /// The question taken last, unless it was cancelled.
     taken: Option<Question>,
     pub interrupt: Arc<PhotoInterrupt>,
-    /// The photo that was looked at last.
+    /// The last photo.
     last: Option<Prepared>,
-    /// The network that looked at it, ready for the next photo.
+    /// The session that classified it, ready for the next photo.
     classifier: Option<Classifier<Held>>,
 }
 
@@ -54,7 +54,7 @@ struct Prepared {
 }
 
 impl Photos {
-    /// Takes a question; an older one about the same kind of thing that still waits is of no interest any more.
+    /// Adds a question; it replaces a waiting one of the same kind.
     pub fn ask(&mut self, question: Question) {
         self.waiting
             .retain(|other| !other.about.is_like(&question.about));
@@ -62,18 +62,18 @@ impl Photos {
         self.waiting.push_back(question);
     }
 
-    /// Nobody looks at a photo any more.
+    /// Cancels the questions about a photo.
     pub fn leave(&mut self, photo: &Path) {
         self.waiting.retain(|question| question.photo != photo);
         self.taken.take_if(|question| question.photo == photo);
     }
 
-    /// Whether nobody waits for the answer to the question that was taken last.
+    /// Whether the question taken last was cancelled.
     pub fn is_left(&self) -> bool {
         self.taken.is_none()
     }
 
-    /// Keeps only what is of these models.
+    /// Closes the session of a model that is not among these.
     pub fn keep(&mut self, networks: &[Arc<LoadedModel>]) {
         let is_open = |classifier: &mut Classifier<Held>| {
             let hash = &classifier.network().hash;
@@ -144,7 +144,7 @@ impl Photos {
         }))
     }
 
-    /// The classifier of a model, opened if it was another's.
+    /// The classifier of a model, opened if necessary.
     fn classifier(
         &mut self,
         loaded: &Arc<LoadedModel>,
@@ -161,7 +161,7 @@ impl Photos {
         Ok(self.classifier.insert(classifier))
     }
 
-    /// The photo as the network sees it, read again if another was looked at last.
+    /// The photo as the network sees it, read again if it was not the last one.
     fn prepared(&mut self, network: &Network, path: &Path) -> Result<&Prepared, String> {
         let is_last = |last: &Prepared| last.photo == path && last.model_hash == network.hash;
         let prepared = match self.last.take().filter(is_last) {
@@ -251,9 +251,9 @@ fn shrunk(picture: &RgbImage, longest: u32) -> RgbImage {
 
 #[cfg(test)]
 mod tests {
-    use super::super::photo::question;
     use super::*;
     use crate::ascent::layer_probe::Rank;
+    use crate::runs::worker::photo::question;
 
     #[test]
     fn only_the_newest_question_of_a_kind_waits() {

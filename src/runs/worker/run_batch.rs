@@ -1,4 +1,4 @@
-//! One batch, from its first step (or its checkpoint) to its records, with an ear for commands between the steps.
+//! Runs one batch, from its first step or its checkpoint to its records; commands are handled between the steps.
 
 use super::autosave::Autosave;
 use super::live_classifier::LiveClassifier;
@@ -16,16 +16,16 @@ use crate::text::{counted, shown};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// At least this long between two snapshots.
+/// Minimum time between two snapshots.
 const SNAPSHOT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Snapshots take at most one part in this many of the time.
+/// Snapshots take at most one part in this many of the total time.
 const SNAPSHOT_SHARE: u32 = 50;
 
-/// The jobs of a batch: which of its runs each one is. A batch from a checkpoint may hold runs that no job wants.
+/// The run of each job in a batch. A batch from a checkpoint may have runs without a job.
 struct JobIndex(Vec<(JobId, usize)>);
 
-/// Whether finished runs are in history.
+/// Whether all finished runs are in the history.
 enum Stored {
     All,
     NotAll,
@@ -34,12 +34,12 @@ enum Stored {
 /// The classes that rank first and their probabilities, one list per job.
 type TopClasses = Vec<Vec<(usize, f32)>>;
 
-/// What the worker does between the steps of a batch: it obeys commands, sends pictures and progress, and writes checkpoints.
+/// What the worker does between the steps of a batch: it handles commands, sends pictures and progress, and writes checkpoints.
 struct Steps<'a> {
     thread: &'a mut WorkerThread,
     members: &'a JobIndex,
     autosave: Autosave,
-    opinion: LiveClassifier<'a>,
+    classifier: LiveClassifier<'a>,
     speed: Speed,
     /// When the next snapshot is due.
     snapshot_due: Instant,
@@ -50,13 +50,13 @@ struct Steps<'a> {
 }
 
 impl WorkerThread {
-    /// Makes the pictures of `jobs`, which share an objective. The error, one line, is for all that are left.
+    /// Runs `jobs`, which share an objective. The error, one line, is that of all remaining jobs.
     pub fn run_batch(&mut self, loaded: &LoadedModel, jobs: &[Job]) -> Result<(), String> {
         let (mut batch, resumed_at) = match self.begin(loaded, jobs) {
             Ok(Some(begun)) => begun,
             Ok(None) => return Ok(()),
             Err(problem) if self.goes_on_otherwise(loaded, &problem, jobs, true) => return Ok(()),
-            // Perhaps only one of them is impossible.
+            // Perhaps only one of them fails.
             Err(_) if jobs.len() > 1 => {
                 let wanted = self.wanted(jobs);
                 self.split(wanted);
@@ -92,14 +92,14 @@ impl WorkerThread {
                     tracing::warn!(%problem, "no checkpoint could be written on leaving");
                 }
             }
-            // Once there is room again, the pictures are made from what the checkpoint has.
+            // Once the disk has space again, the runs continue from the checkpoint.
             Ok(Stored::NotAll) => {}
             Ok(Stored::All) | Err(_) => autosave.discard(&batch),
         }
         made.map(drop)
     }
 
-    /// Whether jobs that failed are made once more, by fewer at once or on another device; tells of it.
+    /// Whether failed jobs are retried, fewer at once or on another device; posts a notice.
     fn goes_on_otherwise(
         &mut self,
         loaded: &LoadedModel,
@@ -127,13 +127,13 @@ impl WorkerThread {
         }
     }
 
-    /// Those of the jobs that are still wanted.
+    /// The jobs that were not cancelled.
     fn wanted(&self, jobs: &[Job]) -> Vec<Job> {
         let wanted = jobs.iter().filter(|job| self.is_wanted(job.id));
         wanted.cloned().collect()
     }
 
-    /// Prepares a batch, from its checkpoint if it has one; `None` if nobody wants it any more.
+    /// Prepares a batch, from its checkpoint if it has one; `None` if it was cancelled meanwhile.
     fn begin<'n>(
         &mut self,
         loaded: &'n LoadedModel,
@@ -231,7 +231,7 @@ impl<'a> Steps<'a> {
             thread,
             members,
             autosave,
-            opinion: LiveClassifier::new(&loaded.network, loaded.device()),
+            classifier: LiveClassifier::new(&loaded.network, loaded.device()),
             speed: Speed::default(),
             snapshot_due: now,
             step_began: now,
@@ -240,7 +240,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Pauses until resumed. A changed overlay is shown meanwhile.
-    fn rest(&mut self, batch: &Batch) -> Result<(), Error> {
+    fn wait_while_paused(&mut self, batch: &Batch) -> Result<(), Error> {
         if let Err(problem) = self.autosave.write_now(batch) {
             tracing::warn!(%problem, "no checkpoint could be written at the pause");
         }
@@ -301,7 +301,7 @@ impl<'a> Steps<'a> {
             return None;
         };
         let run = self.members.run_of(job)?;
-        let (run, top) = self.opinion.of(batch, run)?;
+        let (run, top) = self.classifier.of(batch, run)?;
         let of = |(_, member): &(JobId, usize)| match *member == run {
             true => top.to_vec(),
             false => Vec::new(),
@@ -315,7 +315,7 @@ impl Observer for Steps<'_> {
         self.thread.handle_all();
         self.show_new_overlay(batch)?;
         if self.thread.is_paused && !self.thread.is_useless() {
-            self.rest(batch)?;
+            self.wait_while_paused(batch)?;
         }
         self.step_began = Instant::now();
         Ok(match self.thread.is_useless() {
@@ -340,7 +340,7 @@ impl Observer for Steps<'_> {
         if let Err(problem) = kept
             && !std::mem::replace(&mut self.was_warned, true)
         {
-            let text = format!("{problem}: should this process be killed, the run starts anew");
+            let text = format!("{problem}: if this process is killed, the run starts anew");
             self.thread.mailbox.post(WorkerEvent::Notice(text));
         }
         Ok(())
@@ -364,7 +364,7 @@ impl JobIndex {
         member.map(|(id, _)| *id)
     }
 
-    /// Those that are still wanted.
+    /// Those that were not cancelled.
     fn wanted(&self, thread: &WorkerThread) -> Vec<(JobId, usize)> {
         let wanted = self.0.iter().filter(|(id, _)| thread.is_wanted(*id));
         wanted.copied().collect()

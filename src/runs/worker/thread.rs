@@ -1,4 +1,4 @@
-//! The worker's thread: what it has, what it was asked for, and what it does next.
+//! The worker's thread: its state, and how it handles commands.
 
 use super::load_model::{self, LoadedModel, OpenOptions};
 use super::mailbox::Mailbox;
@@ -19,10 +19,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 
-/// How many networks stay open: the one that runs, and the one that is looked at.
-const MOST_OPEN: usize = 2;
+/// Maximum number of open networks: the one that runs, and the one that is explored.
+const MAX_OPEN: usize = 2;
 
-/// What arrives at the thread.
+/// A message to the thread.
 pub enum Message {
     Command(WorkerCommand),
     /// A model was opened, or could not be.
@@ -35,15 +35,15 @@ pub enum Message {
 /// A model that is being opened.
 struct Opening {
     asked: String,
-    /// Whether somebody wants to look at it, rather than only a run need it.
+    /// Whether it was requested with [`WorkerCommand::Open`], rather than for a run.
     is_shown: bool,
 }
 
-/// All that the thread has.
+/// The state of the thread.
 pub struct WorkerThread {
     pub home: Home,
     provider: Provider,
-    told: OpenOptions,
+    options: OpenOptions,
     sender: Sender<Message>,
     inbox: Receiver<Message>,
     pub mailbox: Arc<Mailbox>,
@@ -55,17 +55,17 @@ pub struct WorkerThread {
     pub judges: Judges,
     /// Why a model that a run needs could not be opened.
     unopened: Option<(String, String)>,
-    /// Where runs are made, once that is known.
+    /// The device of runs, once it is known.
     device: Option<Device>,
     batches: VecDeque<Vec<Job>>,
-    /// The jobs of the batch under way that are still wanted.
+    /// The jobs of the current batch that were not cancelled.
     pub current: Vec<JobId>,
     pub is_paused: bool,
     pub watch: Option<(Watched, Overlay)>,
     /// Whether the watched jobs or their overlay have changed since the last picture.
     pub is_watch_new: bool,
     pub is_ended: bool,
-    /// Whether the batch under way is to be left for others, to go on later.
+    /// Whether the current batch is set aside, to continue later.
     is_set_aside: bool,
     photos: Photos,
 }
@@ -73,7 +73,7 @@ pub struct WorkerThread {
 impl WorkerThread {
     pub fn new(
         home: Home,
-        (provider, told): (Provider, OpenOptions),
+        (provider, options): (Provider, OpenOptions),
         (sender, inbox): (Sender<Message>, Receiver<Message>),
         mailbox: Arc<Mailbox>,
         stop: Stop,
@@ -81,7 +81,7 @@ impl WorkerThread {
         Self {
             home,
             provider,
-            told,
+            options,
             sender,
             inbox,
             mailbox,
@@ -103,12 +103,12 @@ impl WorkerThread {
         }
     }
 
-    /// What its owner needs to break off the answer to a question about a photo.
+    /// The handle that interrupts the answer to a question about a photo.
     pub fn interrupt(&self) -> Arc<PhotoInterrupt> {
         Arc::clone(&self.photos.interrupt)
     }
 
-    /// Works until it is told to end.
+    /// Works until [`WorkerCommand::Shutdown`].
     pub fn work(mut self) {
         checkpoint::sweep(&self.home);
         while !self.is_ended {
@@ -123,7 +123,7 @@ impl WorkerThread {
         }
     }
 
-    /// Makes a batch. Whatever happens, every job of it gets an answer, unless the worker is to end.
+    /// Runs a batch. Every job of it gets an answer, unless the worker is shut down.
     fn run_jobs(&mut self, jobs: Vec<Job>) {
         self.is_set_aside = false;
         self.current = jobs.iter().map(|job| job.id).collect();
@@ -167,12 +167,12 @@ impl WorkerThread {
         }
     }
 
-    /// Makes each of these jobs alone, next.
+    /// Runs each of these jobs alone, next.
     pub fn split(&mut self, jobs: Vec<Job>) {
         self.queue_next(jobs, 1);
     }
 
-    /// Makes these jobs next, at most so many at once.
+    /// Runs these jobs next, at most so many at once.
     pub fn queue_next(&mut self, jobs: Vec<Job>, most: usize) {
         self.current.clear();
         for batch in jobs.chunks(most.max(1)).rev() {
@@ -180,7 +180,7 @@ impl WorkerThread {
         }
     }
 
-    /// Runs are made elsewhere from now on.
+    /// Uses another device from now on.
     pub fn moved(&mut self, device: Device, why: &str) {
         self.device = Some(device);
         self.mailbox.post(WorkerEvent::Moved {
@@ -189,7 +189,7 @@ impl WorkerThread {
         });
     }
 
-    /// Answers what history holds already.
+    /// Finishes the jobs that the history has already.
     fn answer_from_history(&mut self, jobs: &[Job]) {
         let Some(device) = self.device else { return };
         let provider = crate::runs::batch::provider_name(device);
@@ -214,22 +214,22 @@ impl WorkerThread {
         }
     }
 
-    /// Whether a job of the batch under way is still wanted.
+    /// Whether a job of the current batch was not cancelled.
     pub fn is_wanted(&self, job: JobId) -> bool {
         self.current.contains(&job)
     }
 
-    /// Whether the batch under way is of no use any more, or not now.
+    /// Whether the current batch is to end without results.
     pub fn is_useless(&self) -> bool {
         self.is_left() || self.current.is_empty()
     }
 
-    /// Whether the batch under way is to be left as it is, to go on later.
+    /// Whether the current batch is to continue later.
     pub fn is_left(&self) -> bool {
         self.is_ended || self.is_set_aside
     }
 
-    /// The network of a model, opened if need be; `None` if nobody wants it any more.
+    /// The network of a model, opened if necessary; `None` if the batch was cancelled meanwhile.
     fn network(&mut self, model: &str) -> Result<Option<Arc<LoadedModel>>, String> {
         self.unopened = None;
         while !self.is_useless() {
@@ -247,7 +247,7 @@ impl WorkerThread {
         Ok(None)
     }
 
-    /// Waits for a message and obeys it.
+    /// Waits for a message and handles it.
     pub fn wait(&mut self) {
         match self.inbox.recv() {
             Ok(message) => self.handle(message),
@@ -256,10 +256,10 @@ impl WorkerThread {
         self.handle_all();
     }
 
-    /// Obeys all messages that have arrived, and answers what was asked about photos.
+    /// Handles all messages that have arrived, and answers questions about photos.
     pub fn handle_all(&mut self) {
         loop {
-            // Whatever broke a step off has come before: a message that is missed now breaks off the next one.
+            // The message that interrupted a step was sent before: one that is missed now interrupts the next step.
             self.stop.reset();
             self.handle_waiting();
             let question = self.photos.take();
@@ -287,7 +287,7 @@ impl WorkerThread {
     fn look(&mut self, question: photo::Question) {
         let interrupt = self.interrupt();
         interrupt.begin(&question);
-        // What makes the question useless may have come before that, and would not break it off.
+        // A command that cancels the question may have come before that, and would not interrupt it.
         self.handle_waiting();
         if self.is_ended || self.photos.is_left() {
             interrupt.end();
@@ -322,7 +322,7 @@ impl WorkerThread {
                 WorkerCommand::Pause => self.pause(true),
                 WorkerCommand::Resume => self.pause(false),
                 WorkerCommand::SetAside => {
-                    // What waits here is the rest of a batch that was split: its jobs rest in the queue, too.
+                    // The waiting batches are parts of a batch that was split: its jobs are paused in the queue, too.
                     self.batches.clear();
                     self.is_set_aside = !self.current.is_empty();
                 }
@@ -357,21 +357,22 @@ impl WorkerThread {
         }
     }
 
-    /// Begins to open a model, unless that is under way.
+    /// Begins to open a model, unless it is being opened.
     fn open(&mut self, asked: String, is_shown: bool) {
         let mut openings = self.openings.iter_mut();
         if let Some(opening) = openings.find(|opening| opening.asked == asked) {
             opening.is_shown |= is_shown;
             return;
         }
-        let (home, provider, told) = (self.home.clone(), self.provider, self.told.clone());
+        let (home, provider) = (self.home.clone(), self.provider);
+        let options = self.options.clone();
         let (mailbox, sender) = (self.mailbox.clone(), self.sender.clone());
         let model = asked.clone();
         let load = move || {
-            let load = || load_model::load(&home, &model, provider, &told, &mailbox);
+            let load = || load_model::load(&home, &model, provider, &options, &mailbox);
             let result = catch(load).map(Arc::new);
             let asked = model;
-            // If nobody listens any more, nobody wants it.
+            // It fails only if the worker has ended.
             let _ = sender.send(Message::Loaded { asked, result });
         };
         let thread = std::thread::Builder::new().name("opening".into());
@@ -400,7 +401,7 @@ impl WorkerThread {
                 }
                 self.networks.retain(|other| !other.is(&asked));
                 self.networks.push(loaded);
-                let surplus = self.networks.len().saturating_sub(MOST_OPEN);
+                let surplus = self.networks.len().saturating_sub(MAX_OPEN);
                 self.networks.drain(..surplus);
                 self.photos.keep(&self.networks);
             }
@@ -433,8 +434,8 @@ impl WorkerThread {
     }
 }
 
-/// Does `work`; a panic is told like any other failure.
+/// The result of `work`; a panic is an error.
 fn catch<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     let done = panics::catch(work);
-    done.unwrap_or_else(|why| Err(format!("a fault of Ziggurat's own: {why}")))
+    done.unwrap_or_else(|why| Err(format!("internal error: {why}")))
 }

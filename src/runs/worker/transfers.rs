@@ -60,7 +60,7 @@ fn look_up(home: &Home, runs: &[Origin], loaded: &LoadedModel) -> (Vec<Spec>, Ve
     let parts = TargetScope {
         // A layer of another model may be an internal tensor here.
         layers: &opened.values,
-        ..opened.parts()
+        ..opened.scope()
     };
     let model = (opened.model.as_str(), opened.hash.as_str());
     let (mut specs, mut problems) = (Vec::new(), Vec::new());

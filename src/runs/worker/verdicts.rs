@@ -1,4 +1,4 @@
-//! Finished pictures before the judges, with an ear for commands between two pictures.
+//! Lets judges see finished pictures; commands are handled between two pictures.
 
 use super::WorkerEvent;
 use super::thread::WorkerThread;
@@ -6,8 +6,8 @@ use crate::runs::{Record, driver, history};
 use image::RgbImage;
 
 impl WorkerThread {
-    /// Lets the judges see the pictures of these runs. To stop waiting for them, end the worker, and the runs
-    /// are kept without them.
+    /// Lets the judges see the pictures of these runs; returns whether there are new verdicts. If the worker is shut down
+    /// meanwhile, the runs are stored without them.
     pub fn judge(&mut self, runs: &mut [(&mut Record, &RgbImage)]) -> bool {
         if self.judges.is_empty() {
             return false;
@@ -23,14 +23,14 @@ impl WorkerThread {
             mailbox.post(WorkerEvent::Notice(text));
         };
         let is_new = driver::judge(&home, &mut judges, runs, &mut goes_on, &mut warn);
-        // Others may have been named meanwhile.
+        // Other judges may have been set meanwhile.
         if self.judges.is_empty() {
             self.judges = judges;
         }
         is_new
     }
 
-    /// Lets the judges who have not seen it see the picture of a run that history has, and keeps what they say.
+    /// Lets the judges without a verdict see the picture of a stored run, and stores their verdicts.
     pub fn judge_again(&mut self, record: &mut Record, picture: &RgbImage) {
         if !self.judges.is_wanted(&record.spec, &record.verdicts) {
             return;
@@ -38,7 +38,7 @@ impl WorkerThread {
         if self.judge(&mut [(record, picture)])
             && let Err(problem) = history::add_verdicts(&self.home, &record.id, &record.verdicts)
         {
-            let text = format!("what the judges say is not kept: {problem}");
+            let text = format!("the verdicts are not stored: {problem}");
             self.mailbox.post(WorkerEvent::Notice(text));
         }
     }

@@ -61,7 +61,7 @@ fn run(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), Strin
     let opened = opened.ok_or("no model is open yet")?;
     let parts = TargetScope {
         layers: &opened.values,
-        ..opened.parts()
+        ..opened.scope()
     };
     let target = parts.read(text).map_err(|problem| problem.to_string())?;
     if let Some(remark) = &target.remark {

@@ -11,7 +11,7 @@ use super::browse::no_network;
 use super::{finished, reports};
 use crate::ascent::{Overlay, Settings};
 use crate::runs::Spec;
-use crate::runs::queue::{Job, JobId, JobState, MOST_TOGETHER};
+use crate::runs::queue::{Job, JobId, JobState, MAX_TOGETHER};
 use crate::runs::target::{LayerPart, Target, TargetError};
 use crate::runs::worker::{ModelInfo, Watched, WorkerCommand as Work};
 use crate::text::counted;
@@ -124,7 +124,7 @@ fn targets(app: &App, opened: &ModelInfo, items: &[usize]) -> Vec<Result<Target,
             .map(|layer| Target::of_layer(&opened.layers[layer], LayerPart::Whole))
             .collect(),
         (Tab::Classes, _) => {
-            let parts = opened.parts();
+            let parts = opened.scope();
             items.map(|class| parts.class(class)).collect()
         }
         (Tab::History | Tab::Favourites, _) => Vec::new(),
@@ -282,7 +282,7 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
     if app.quitting || app.held || !app.running.is_empty() {
         return;
     }
-    let most = if opened.batchable { MOST_TOGETHER } else { 1 };
+    let most = if opened.batchable { MAX_TOGETHER } else { 1 };
     let batch = app.queue.next_batch(most);
     if batch.is_empty() {
         // The next run starts with its picture.

@@ -316,7 +316,7 @@ pub fn export(ids: &[String], text: &str, effects: &mut Vec<Effect>) -> Result<(
         return Err("type the name of a file".into());
     }
     let path = home_relative(text);
-    ExportFormat::of(&path).map_err(|problem| problem.to_string())?;
+    ExportFormat::from_path(&path).map_err(|problem| problem.to_string())?;
     effects.push(Effect::Export(ids.to_vec(), path));
     Ok(())
 }

@@ -278,7 +278,7 @@ fn shape(layer: &Layer) -> String {
 
 fn class_row(app: &App, opened: &ModelInfo, class: usize, width: usize) -> Line<'static> {
     let name = opened.classes.name(class).unwrap_or_default();
-    let target = opened.parts().class(class).ok();
+    let target = opened.scope().class(class).ok();
     let entry = target.and_then(|target| app.library.of_target(&opened.hash, &target));
     let right = match entry {
         Some(HistoryEntry {

@@ -2,7 +2,7 @@
 
 use super::panel::{overlaid, scrolled};
 use super::{Frame, slots};
-use crate::runs::judging::MOST_SHOWN;
+use crate::runs::judging::MAX_SHOWN_VERDICTS;
 use crate::runs::{Record, description, format};
 use crate::text::span;
 use crate::tui::app::App;
@@ -71,7 +71,7 @@ fn lines(app: &App, record: &Record, width: usize) -> Vec<Line<'static>> {
         ("score", format::score(record.score) + &name),
         ("probability", probability),
     ];
-    let verdicts = record.verdicts.iter().take(MOST_SHOWN);
+    let verdicts = record.verdicts.iter().take(MAX_SHOWN_VERDICTS);
     facts.extend(verdicts.map(|verdict| ("judge", description::judged(spec, verdict))));
     facts.extend([
         ("seed", spec.seed.to_string()),
