@@ -6,6 +6,7 @@ mod sandbox;
 
 use image::{Rgb, RgbImage};
 use sandbox::Sandbox;
+use serde_json::Value;
 use std::fs;
 use ziggurat::onnx::proto::{Dim, StringStringEntryProto, TensorProto};
 use ziggurat::onnx::shapes::untyped;

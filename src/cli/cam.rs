@@ -17,8 +17,8 @@ use ziggurat::runs::favourites;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Path or name of a model, then the picture. The model may be omitted if the picture's name ends in .png, .jpg, .jpeg
-    /// or .webp
+    /// Path or name of a model, then the picture. The model may be omitted if the picture's name ends in .png, .jpg,
+    /// .jpeg or .webp
     #[arg(value_name = "MODEL> <IMAGE", required = true, num_args = 1..=2)]
     model_and_image: Vec<PathBuf>,
     /// A class, or LAYER:CHANNEL; with --layer also a neuron or a whole layer

@@ -12,8 +12,8 @@ use ziggurat::runs::format;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Path or name of a model, then the pictures. The model may be omitted if the first picture's name ends in .png, .jpg,
-    /// .jpeg or .webp
+    /// Path or name of a model, then the pictures. The model may be omitted if the first picture's name ends in .png,
+    /// .jpg, .jpeg or .webp
     #[arg(value_name = "MODEL> <IMAGE", required = true)]
     model_and_images: Vec<PathBuf>,
     /// Print one JSON object per picture

@@ -47,12 +47,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let home = startup::home()?;
     let (preferences, problems) = Preferences::read(&home);
     let config = &preferences.config;
-    let mut said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let mut warnings: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let (themes, problems) = Themes::load(&home);
-    said.extend(problems.iter().map(ToString::to_string));
+    warnings.extend(problems.iter().map(ToString::to_string));
     let (keymap, problems) = Keymap::new(&config.keys);
     let in_config = |key: &str, why: String| config.problem(key, why).to_string();
-    said.extend(
+    warnings.extend(
         problems
             .into_iter()
             .map(|(key, why)| in_config(&format!("keys.{key}"), why)),
@@ -85,24 +85,25 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     log::start(&home);
     let mut terminal = terminal::probe(graphics.protocol());
-    said.extend(preferences.use_blocks(&mut terminal));
+    warnings.extend(preferences.use_blocks(&mut terminal));
     let theme = match arguments.theme.or(config.theme.clone()) {
         Some(name) if themes.get(&name).is_some() => name,
         other => {
-            said.extend(other.map(|name| in_config("theme", format!("unknown theme `{name}`"))));
+            warnings
+                .extend(other.map(|name| in_config("theme", format!("unknown theme `{name}`"))));
             let light = terminal.light == Some(true);
             if light { "light" } else { "dark" }.into()
         }
     };
     let notify = config.notify.as_deref().map(str::parse::<terminal::Notify>);
     let notify = notify.transpose().unwrap_or_else(|why| {
-        said.push(in_config("notify", why));
+        warnings.push(in_config("notify", why));
         None
     });
     let (saved, problem) = saved::file::load(&home);
-    said.extend(problem);
+    warnings.extend(problem);
     let model = arguments.model.or(config.model.clone());
-    let model = model.or_else(|| last(&home, &saved, &mut said));
+    let model = model.or_else(|| last(&home, &saved, &mut warnings));
     let environment = Environment {
         favourites: config
             .favourites
@@ -116,13 +117,13 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let name = model.clone().unwrap_or_else(|| DEFAULT.into());
     let mut app = App::new(environment, keymap, &theme, name.clone());
     let problems = app.plan.add_presets(config.presets.clone());
-    said.extend(
+    warnings.extend(
         problems
             .into_iter()
             .map(|(name, why)| in_config(&format!("presets.{name}"), why.to_string())),
     );
     app.saved = saved;
-    for text in said {
+    for text in warnings {
         app.messages.say(Level::Warning, text, app.now);
     }
     let start = Start {
@@ -140,13 +141,13 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     signal_hook::low_level::exit(0)
 }
 
-/// Whether the model that was named exists. A name that is neither a model nor a command is a mistake on the command line.
-/// On a terminal, the explorer itself shows what is wrong with a file, and offers other models.
+/// Whether the model that was named exists. A name that is neither a model nor a command is a mistake on the command
+/// line. On a terminal, the explorer itself shows what is wrong with a file, and offers other models.
 fn check_model(home: &Home, model: &str, is_terminal: bool) -> Result<(), Failure> {
     match Source::resolve(home, Some(model)) {
         Ok(_) => Ok(()),
         Err(problem) => match super::unknown_word(home, model) {
-            Some(told) => Err(Failure::usage(anyhow!(told))),
+            Some(problem) => Err(Failure::usage(anyhow!(problem))),
             None if is_terminal => Ok(()),
             None => Err(problem.into()),
         },
@@ -154,12 +155,12 @@ fn check_model(home: &Home, model: &str, is_terminal: bool) -> Result<(), Failur
 }
 
 /// The model that was used last, if it is still there.
-fn last(home: &Home, saved: &Saved, said: &mut Vec<String>) -> Option<String> {
+fn last(home: &Home, saved: &Saved, warnings: &mut Vec<String>) -> Option<String> {
     let name = saved.last()?.name.clone()?;
     match Source::resolve(home, Some(&name)) {
         Ok(_) => Some(name),
         Err(problem) => {
-            said.push(format!(
+            warnings.push(format!(
                 "{DEFAULT} is opened: the model of last time cannot be ({problem})"
             ));
             None

@@ -13,7 +13,7 @@ use ziggurat::ascent::{self, probe};
 use ziggurat::model::Network;
 
 /// Most bytes of an input file.
-const MOST: u64 = 2 << 30;
+const MAX_BYTES: u64 = 2 << 30;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -65,12 +65,12 @@ fn read(path: &Path) -> anyhow::Result<ArrayD<f32>> {
     let name = path.display();
     let mut bytes = Vec::new();
     let read = ziggurat::files::open(path)
-        .and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes))
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|problem| anyhow!("{name}: cannot be read: {problem}"))?;
-    if read as u64 > MOST {
+    if read as u64 > MAX_BYTES {
         return Err(anyhow!(
             "{name}: more than {} GiB; give fewer pictures at once",
-            MOST >> 30
+            MAX_BYTES >> 30
         ));
     }
     // A view is bounded by the file, whatever its header claims.

@@ -32,8 +32,8 @@ pub struct Arguments {
     /// Rank channels by the mean or the maximum over their positions: mean or maximum
     #[arg(long, value_name = "BY", requires = "photo", default_value = "mean")]
     rank: String,
-    /// Execution provider for photos: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    /// [default: that of config.toml, or auto]
+    /// Execution provider for photos: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N],
+    /// plugin:PATH[,KEY=VALUE...] [default: that of config.toml, or auto]
     #[arg(long, requires = "photo")]
     provider: Option<String>,
     /// Print one JSON object per layer, or per channel with --photo

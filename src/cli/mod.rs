@@ -1,4 +1,5 @@
-//! The command line: one file per subcommand. It reads options, prints results and errors; the work is done by the library.
+//! The command line: one file per subcommand. It reads options, prints results and errors; the work is done by the
+//! library.
 
 mod cam;
 mod classes;
@@ -46,17 +47,17 @@ enum Command {
     Classify(classify::Arguments),
     /// Show which regions of a picture support a target (class activation map)
     ///
-    /// The heat map is drawn over the picture at its full size. A picture much longer than the network's input is divided
-    /// into overlapping views along its longer side. Each view is prepared as `classify` prepares a picture, and the maps
-    /// are merged. The narrow border that preprocessing crops away takes the nearest values.
+    /// The heat map is drawn over the picture at its full size. A picture much longer than the network's input is
+    /// divided into overlapping views along its longer side. Each view is prepared as `classify` prepares a picture,
+    /// and the maps are merged. The narrow border that preprocessing crops away takes the nearest values.
     Cam(cam::Arguments),
     /// List the layers of a model, or the channels that a photo activates most
     ///
-    /// With --photo: the channels that a photo activates most. The photo is prepared as `classify` prepares it. Channels are
-    /// ranked within their layer by the mean of their activations over all positions, which is what `run` maximizes, or by
-    /// the maximum (--rank). Activations are not normalized: a channel of larger scale ranks higher. Each line begins with
-    /// a target for `run` and ends with the row and column of the maximum: TARGET:Y,X is that neuron. Layers without
-    /// spatial dimensions have no row and column.
+    /// With --photo: the channels that a photo activates most. The photo is prepared as `classify` prepares it.
+    /// Channels are ranked within their layer by the mean of their activations over all positions, which is what `run`
+    /// maximizes, or by the maximum (--rank). Activations are not normalized: a channel of larger scale ranks higher.
+    /// Each line begins with a target for `run` and ends with the row and column of the maximum: TARGET:Y,X is that
+    /// neuron. Layers without spatial dimensions have no row and column.
     Layers(layers::Arguments),
     /// List the classes of a model
     Classes(classes::Arguments),
@@ -72,8 +73,8 @@ enum Command {
 pub fn read() -> Result<Arguments, Failure> {
     Arguments::try_parse().map_err(|problem| match problem.use_stderr() {
         true => {
-            let told = mistyped().unwrap_or_else(|| complaint(&problem.to_string()));
-            Failure::usage(anyhow::anyhow!(told))
+            let message = mistyped().unwrap_or_else(|| complaint(&problem.to_string()));
+            Failure::usage(anyhow::anyhow!(message))
         }
         false => problem.exit(),
     })
@@ -112,16 +113,16 @@ fn commands() -> Vec<String> {
 /// The error of a command line in one line: the parser's paragraphs before the usage, which `--help` shows.
 fn complaint(text: &str) -> String {
     let paragraphs = text.split("\n\n").map(str::trim);
-    let said =
+    let lines =
         paragraphs.take_while(|text| !text.starts_with("Usage:") && !text.starts_with("For more"));
-    let said: Vec<String> = said
+    let lines: Vec<String> = lines
         .map(|text| {
             text.trim_start_matches("error: ")
                 .trim_start_matches("tip: ")
         })
         .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
         .collect();
-    format!("{}; see --help", said.join("; "))
+    format!("{}; see --help", lines.join("; "))
 }
 
 /// Does what the command line asks for.
@@ -222,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_command_line_is_told_in_one_line() {
+    fn a_wrong_command_line_is_an_error_of_one_line() {
         for (line, expected) in [
             (
                 "run --setps 3",
@@ -241,9 +242,9 @@ mod tests {
             let Err(problem) = Arguments::try_parse_from(words) else {
                 panic!("{line} was taken");
             };
-            let told = complaint(&problem.to_string());
-            assert!(told.starts_with(expected), "{told}");
-            assert!(told.ends_with("; see --help") && !told.contains('\n'));
+            let message = complaint(&problem.to_string());
+            assert!(message.starts_with(expected), "{message}");
+            assert!(message.ends_with("; see --help") && !message.contains('\n'));
         }
     }
 }

@@ -23,8 +23,8 @@ impl Preferences {
         (Self { config }, problems)
     }
 
-    /// Reads `config.toml` for a command that uses `keys`. Problems of these keys are printed, and those without a line:
-    /// they may hide any key. The explorer reports the others.
+    /// Reads `config.toml` for a command that uses `keys`. Problems of these keys are printed, and those without a
+    /// line: they may hide any key. The explorer reports the others.
     pub fn load(home: &Home, keys: &[&str]) -> Self {
         let (preferences, problems) = Self::read(home);
         let is_used = |problem: &&Problem| {
@@ -110,8 +110,8 @@ impl Preferences {
         Some(screen)
     }
 
-    /// Lets a terminal draw blocks with the characters that `config.toml` or the environment name; returns what is wrong
-    /// with them.
+    /// Lets a terminal draw blocks with the characters that `config.toml` or the environment name; returns what is
+    /// wrong with them.
     pub fn use_blocks(&self, terminal: &mut Terminal) -> Vec<String> {
         let mut problems = Vec::new();
         let configured = self.config.blocks.as_deref();

@@ -66,7 +66,8 @@ pub struct Arguments {
     /// Write the picture and a JSON file beside it: NAME.png, or a folder (required for several targets or models)
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
-    /// Protocol for the finished picture: auto, kitty, sixel, iterm2, blocks or none [default: that of config.toml, or auto]
+    /// Protocol for the finished picture: auto, kitty, sixel, iterm2, blocks or none [default: that of config.toml, or
+    /// auto]
     #[arg(long, value_name = "HOW")]
     graphics: Option<Graphics>,
     /// Print one JSON object per finished run
@@ -178,8 +179,8 @@ fn models<'a>(
     }
 }
 
-/// Makes the planned runs, model by model; `network` is that of the first. A failure in one model does not stop the others;
-/// all errors are printed, the last one as the error of the command.
+/// Makes the planned runs, model by model; `network` is that of the first. A failure in one model does not stop the
+/// others; all errors are printed, the last one as the error of the command.
 fn run_all(
     mut session: Session,
     planner: &Planner,

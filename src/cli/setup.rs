@@ -10,8 +10,8 @@ use ziggurat::runtime::{nvidia, plugin};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Also download ONNX Runtime for NVIDIA GPUs: the build that suits the driver and the GPUs, and NVIDIA's libraries that
-    /// are not installed (CUDA and cuDNN; under NVIDIA's licence)
+    /// Also download ONNX Runtime for NVIDIA GPUs: the build that suits the driver and the GPUs, and NVIDIA's libraries
+    /// that are not installed (CUDA and cuDNN; under NVIDIA's licence)
     #[arg(long)]
     gpu: bool,
     /// Also download the plugin for --provider webgpu, which runs wherever there is Vulkan (7 MB)

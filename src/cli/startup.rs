@@ -1,4 +1,5 @@
-//! How most subcommands begin: they load ONNX Runtime, open a model and choose a provider, with progress on standard error.
+//! How most subcommands begin: they load ONNX Runtime, open a model and choose a provider, with progress on standard
+//! error.
 
 use super::Failure;
 use super::model_options::ModelOptions;

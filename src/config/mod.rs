@@ -1,6 +1,7 @@
 //! The user's settings, `config.toml`: the defaults of the command line and the explorer, which options override.
 //!
-//! - [`document`]: a TOML file of a user's, read leniently, with the line of everything in it; themes are read with it too
+//! - [`document`]: a TOML file of a user's, read leniently, with the line of everything in it; themes are read with it
+//!   too
 //! - [`preset`]: what Ziggurat writes into `config.toml`
 //! - [`Problem`]: an error in the file
 //!
@@ -33,8 +34,8 @@ pub struct Config {
     pub judge: Vec<String>,
     /// How pictures are drawn: `kitty`, `sixel`, `iterm2` or `blocks`; detected by default.
     pub graphics: Option<String>,
-    /// The characters of pictures drawn as blocks: `half`, `quadrant`, `sextant` or `octant`; detected by default or with
-    /// `auto`.
+    /// The characters of pictures drawn as blocks: `half`, `quadrant`, `sextant` or `octant`; detected by default or
+    /// with `auto`.
     pub blocks: Option<String>,
     /// The name of a theme.
     pub theme: Option<String>,
@@ -134,7 +135,8 @@ const ENTRIES: [Entry; 11] = [
 ];
 
 impl Config {
-    /// The user's settings, and the problems of the file; keys with problems keep their defaults. Without a file, all keys do.
+    /// The user's settings, and the problems of the file; keys with problems keep their defaults. Without a file, all
+    /// keys do.
     pub fn load(home: &Home) -> (Self, Vec<Problem>) {
         let file = home.settings();
         match Document::read(&file) {

@@ -1,5 +1,5 @@
-//! What Ziggurat writes into `config.toml`: presets and the chosen theme. The rest of the file stays as the user wrote it,
-//! with comments and order; the file is replaced atomically.
+//! What Ziggurat writes into `config.toml`: presets and the chosen theme. The rest of the file stays as the user wrote
+//! it, with comments and order; the file is replaced atomically.
 
 use super::document::MAX_FILE;
 use super::{Document, Problem};

@@ -234,8 +234,8 @@ impl EndedRun {
 /// What ends the name of a provider that computes with TF32, see [`providers::TF32_VARIABLE`].
 const TF32: &str = " tf32";
 
-/// The name of a device in records and checkpoints: `cpu`, `cuda:0`, or `cuda:0 tf32` where products are rounded to TF32.
-/// Runs of different names do not stand for each other: their pictures differ.
+/// The name of a device in records and checkpoints: `cpu`, `cuda:0`, or `cuda:0 tf32` where products are rounded to
+/// TF32. Runs of different names do not stand for each other: their pictures differ.
 pub fn provider_name(device: Device) -> String {
     let name = Provider::from(device).to_string();
     match device {
@@ -269,7 +269,8 @@ fn runs(specs: &[Spec]) -> Result<Vec<Run>, Error> {
     Ok(specs.iter().map(run).collect())
 }
 
-/// Whether the picture after `step` of `steps` is a frame: the last one is, and the others are evenly distributed before it.
+/// Whether the picture after `step` of `steps` is a frame: the last one is, and the others are evenly distributed
+/// before it.
 fn is_framed(step: usize, steps: usize) -> bool {
     let frames = |step: usize| step * MAX_FRAMES.min(steps) / steps.max(1);
     frames(step) > frames(step.saturating_sub(1))

@@ -1,8 +1,8 @@
-//! Checkpoints: the state of a batch between two steps, on disk. After a crash the batch continues from there, to the same
-//! pictures.
+//! Checkpoints: the state of a batch between two steps, on disk. After a crash the batch continues from there, to the
+//! same pictures.
 //!
-//! One file per batch in the state folder: a line that names the format, a JSON header, the numbers, and a hash of all of
-//! it. Truncated and damaged files are ignored.
+//! One file per batch in the state folder: a line that names the format, a JSON header, the numbers, and a hash of all
+//! of it. Truncated and damaged files are ignored.
 
 mod format;
 
@@ -21,8 +21,8 @@ const ENDING: &str = "checkpoint";
 /// A checkpoint is removed after this time.
 const MAX_AGE: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// A checkpoint of runs that are in no queue is removed after this time: they were cancelled. Until then, the cancellation
-/// can be undone.
+/// A checkpoint of runs that are in no queue is removed after this time: they were cancelled. Until then, the
+/// cancellation can be undone.
 const MAX_AGE_UNQUEUED: Duration = Duration::from_secs(3600);
 
 /// A batch between two steps.
@@ -40,8 +40,8 @@ pub struct Checkpoint {
     pub seconds: f64,
     /// The ids of the runs that step together, if their pictures may depend on that; otherwise empty.
     pub companions: Vec<String>,
-    /// The versions of Ziggurat and ONNX Runtime that wrote it, see [`batch::versions`](super::batch::versions): others may
-    /// compute other pictures. Empty texts if an earlier version wrote it.
+    /// The versions of Ziggurat and ONNX Runtime that wrote it, see [`batch::versions`](super::batch::versions): others
+    /// may compute other pictures. Empty texts if an earlier version wrote it.
     pub versions: [String; 2],
 }
 

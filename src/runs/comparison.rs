@@ -99,8 +99,8 @@ impl Comparison {
         }
     }
 
-    /// The presets that the runs began from, and the settings that were changed beyond them: each one that differs with its
-    /// values, the others together.
+    /// The presets that the runs began from, and the settings that were changed beyond them: each one that differs with
+    /// its values, the others together.
     fn add_settings(&mut self, runs: &[&HistoryEntry]) {
         if runs.is_empty() || runs.iter().any(|run| !run.has_known_settings()) {
             return;

@@ -177,8 +177,8 @@ pub fn settings(spec: &Spec) -> Vec<Setting> {
     all
 }
 
-/// The command that repeats a run, quoted for a shell; a branch from its first step. The settings of an earlier method are
-/// left out: the command then makes another picture of the same target.
+/// The command that repeats a run, quoted for a shell; a branch from its first step. The settings of an earlier method
+/// are left out: the command then makes another picture of the same target.
 pub fn command(spec: &Spec) -> String {
     let target = match spec.objective.kind {
         // A name may fit several classes of another version of the model; its index is what counts.

@@ -1,9 +1,11 @@
-//! The driver of runs: from a batch to finished runs, the same for the command line and the explorer's [worker](super::worker).
+//! The driver of runs: from a batch to finished runs, the same for the command line and the explorer's
+//! [worker](super::worker).
 //!
-//! Both look runs up in the history ([`find_stored`]), take the steps of a batch ([`drive`]), let judges see the pictures
-//! ([`judge`]) and decide what to try after a failure ([`retry`]). An [`Observer`] is what they differ in: the command line
-//! shows a progress bar and ends the runs early on Ctrl-C; the worker obeys commands between the steps, sends pictures and
-//! writes checkpoints. Which runs go into one batch is theirs, too: a queue keeps its order, a command line does not.
+//! Both look runs up in the history ([`find_stored`]), take the steps of a batch ([`drive`]), let judges see the
+//! pictures ([`judge`]) and decide what to try after a failure ([`retry`]). An [`Observer`] is what they differ in: the
+//! command line shows a progress bar and ends the runs early on Ctrl-C; the worker obeys commands between the steps,
+//! sends pictures and writes checkpoints. Which runs go into one batch is theirs, too: a queue keeps its order, a
+//! command line does not.
 
 use super::batch::{Batch, EndedRun};
 use super::judging::{Case, Judges};

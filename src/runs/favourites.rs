@@ -1,5 +1,5 @@
-//! Saves runs to a folder of pictures that is the user's own: PNG and JSON under a name that people can read. A file that
-//! is there already is never overwritten.
+//! Saves runs to a folder of pictures that is the user's own: PNG and JSON under a name that people can read. A file
+//! that is there already is never overwritten.
 
 use super::history;
 use super::{Error, Record};
@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Longest part of a target's or a model's name in a file name, in characters.
-const LONGEST: usize = 60;
+const MAX_NAME: usize = 60;
 
 /// Most runs of one name; beyond this something is wrong.
 const MOST: usize = 1000;
@@ -25,10 +25,12 @@ pub struct Saved {
 
 /// Marks the run `id` as a favourite and saves its picture and record to `folder`, which is made if need be.
 ///
-/// They are called `<target>-<model>-<six digits of the id>`, with `-2`, `-3`, … behind it where another file has the name.
+/// They are called `<target>-<model>-<six digits of the id>`, with `-2`, `-3`, … behind it where another file has the
+/// name.
 ///
 /// # Errors
-/// Those of [`history::read`] and [`history::set_favourite`]; [`Error::File`]. Files are saved before the run is marked.
+/// Those of [`history::read`] and [`history::set_favourite`]; [`Error::File`]. Files are saved before the run is
+/// marked.
 pub fn keep(home: &Home, id: &str, folder: &Path) -> Result<Saved, Error> {
     let record = history::read(home, id)?;
     let saved = save(home, &record, folder)?;
@@ -80,13 +82,14 @@ pub fn stem(record: &Record) -> String {
     format!("{}-{}-{digits}", file_name(&spec.target), file_name(&model))
 }
 
-/// Text as part of a file name: letters and digits of any script stay, anything else becomes a dash, and it is never hidden.
+/// Text as part of a file name: letters and digits of any script stay, anything else becomes a dash, and it is never
+/// hidden.
 pub fn file_name(text: &str) -> String {
     let safe = |c: char| match c.is_alphanumeric() || matches!(c, '.' | '_') {
         true => c,
         false => '-',
     };
-    let name: String = text.chars().take(LONGEST).map(safe).collect();
+    let name: String = text.chars().take(MAX_NAME).map(safe).collect();
     name.trim_start_matches('.').to_string()
 }
 
@@ -207,6 +210,6 @@ mod tests {
             "{name}"
         );
         assert_eq!(file_name("größe 3"), "größe-3");
-        assert!(file_name(&"x".repeat(10_000)).len() <= LONGEST);
+        assert!(file_name(&"x".repeat(10_000)).len() <= MAX_NAME);
     }
 }

@@ -1,5 +1,6 @@
-//! The frames of a run's animation on disk: a ZIP file of JPEG pictures, `00.jpg` and so on, which any program opens. They are
-//! small and there to be watched, so a fifth of a lossless file's size matters more than the last bit of a colour.
+//! The frames of a run's animation on disk: a ZIP file of JPEG pictures, `00.jpg` and so on, which any program opens.
+//! They are small and there to be watched, so a fifth of a lossless file's size matters more than the last bit of a
+//! colour.
 //!
 //! Used by the history, which stores one such file per run, and by exports, which make animations from it.
 

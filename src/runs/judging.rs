@@ -1,7 +1,7 @@
 //! Verdicts of other models: how each of them classifies a finished picture.
 //!
-//! A judge classifies a picture as it classifies a photo: with its own preprocessing, on the CPU. Classes of two models are
-//! the same if they have the same name.
+//! A judge classifies a picture as it classifies a photo: with its own preprocessing, on the CPU. Classes of two models
+//! are the same if they have the same name.
 
 use super::Spec;
 use super::format::percent;
@@ -152,8 +152,9 @@ impl Judges {
         judges.any(|judge| judge.is_wanted(spec, verdicts))
     }
 
-    /// Lets each judge, one after another, classify the pictures without a verdict of its own. A model does not judge its own
-    /// pictures. `goes_on` is asked before every picture. One that cannot be opened is named once with `warn`, in one line.
+    /// Lets each judge, one after another, classify the pictures without a verdict of its own. A model does not judge
+    /// its own pictures. `goes_on` is asked before every picture. One that cannot be opened is named once with `warn`,
+    /// in one line.
     pub fn judge(
         &mut self,
         home: &Home,
@@ -341,7 +342,7 @@ mod tests {
         };
         let text = serde_json::to_string(&long).unwrap();
         let read: Verdict = serde_json::from_str(&text).unwrap();
-        assert_eq!(read.class, "ß".repeat(LONGEST));
+        assert_eq!(read.class, "ß".repeat(MAX_LENGTH));
         assert_eq!((read.model, read.model_hash), (long.model, long.model_hash));
     }
 

@@ -11,8 +11,8 @@
 //! - [`history`]: one folder per finished run, so that an identical request is answered at once
 //! - [`presets`]: named settings, built-in and of the user
 //! - [`judging`]: how other models classify finished pictures
-//! - [`description`], [`comparison`]: descriptions of one run, and of several side by side; [`format`](mod@format): numbers
-//!   and dates as text
+//! - [`description`], [`comparison`]: descriptions of one run, and of several side by side; [`format`](mod@format):
+//!   numbers and dates as text
 //! - [`favourites`]: runs that the user saves to a folder of pictures
 //!
 //! Used by the command line and the explorer; depends on neither.

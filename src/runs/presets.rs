@@ -56,8 +56,8 @@ impl Presets {
         })
     }
 
-    /// Adds the settings as a preset of the user, replacing one of the same name; returns what differs from the defaults,
-    /// which is what `config.toml` stores.
+    /// Adds the settings as a preset of the user, replacing one of the same name; returns what differs from the
+    /// defaults, which is what `config.toml` stores.
     pub fn save(&mut self, name: &str, settings: &Settings) -> BTreeMap<String, Value> {
         let defaults = BTreeMap::from(Settings::default());
         let mut changes = BTreeMap::from(settings.clone());

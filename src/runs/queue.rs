@@ -1,7 +1,7 @@
 //! The queue of runs, in order, and which of them step together.
 //!
-//! Pure data: the owner of a queue gives its [next batch](Queue::next_batch) to a worker, records the results, and stores
-//! the queue on disk with a [`QueueFile`].
+//! Pure data: the owner of a queue gives its [next batch](Queue::next_batch) to a worker, records the results, and
+//! stores the queue on disk with a [`QueueFile`].
 
 mod file;
 
@@ -95,8 +95,8 @@ impl Queue {
         self.jobs.is_empty()
     }
 
-    /// Adds a run at the end; returns its job. A run that is queued already is not added twice; if it had failed, it waits
-    /// again.
+    /// Adds a run at the end; returns its job. A run that is queued already is not added twice; if it had failed, it
+    /// waits again.
     ///
     /// # Errors
     /// [`Full`].
@@ -126,8 +126,8 @@ impl Queue {
         Ok(id)
     }
 
-    /// Adds jobs that were removed from a queue again, at the end, with new ids, in their order. Those that are queued already
-    /// are left out, and so are those that exceed [`MAX_JOBS`]. Returns how many exceed it.
+    /// Adds jobs that were removed from a queue again, at the end, with new ids, in their order. Those that are queued
+    /// already are left out, and so are those that exceed [`MAX_JOBS`]. Returns how many exceed it.
     pub fn restore(&mut self, jobs: impl IntoIterator<Item = Job>) -> usize {
         let mut renamed: Vec<(JobId, JobId)> = Vec::new();
         let mut jobs = jobs.into_iter();
@@ -226,8 +226,8 @@ impl Queue {
         self.jobs.extract_if(.., idle).collect()
     }
 
-    /// The jobs to run next, at most `most` of them: the first that waits, and those after it that can share its steps, up to
-    /// the first that cannot. Jobs that started together stay together. Empty while jobs are running.
+    /// The jobs to run next, at most `most` of them: the first that waits, and those after it that can share its steps,
+    /// up to the first that cannot. Jobs that started together stay together. Empty while jobs are running.
     pub fn next_batch(&self, most: usize) -> Vec<Job> {
         let waiting = |job: &&Job| job.state == JobState::Waiting;
         let mut waiting = self.jobs.iter().filter(waiting);
@@ -281,8 +281,8 @@ impl Queue {
         idle
     }
 
-    /// A queue of jobs from a file: none of them is running, their ids are unique, their texts safe to show. Also returns how
-    /// many exceed [`MAX_JOBS`].
+    /// A queue of jobs from a file: none of them is running, their ids are unique, their texts safe to show. Also
+    /// returns how many exceed [`MAX_JOBS`].
     fn from_jobs(jobs: Vec<Job>) -> (Self, usize) {
         let mut queue = Self::default();
         let harmless = jobs.into_iter().map(|mut job| {
@@ -298,8 +298,8 @@ impl Queue {
     }
 }
 
-/// Whether two runs can share a batch: of one model, one objective, and alike in all that [`ascent::SHARED`] names. A branch
-/// steps alone.
+/// Whether two runs can share a batch: of one model, one objective, and alike in all that [`ascent::SHARED`] names. A
+/// branch steps alone.
 pub fn shares_steps(a: &Spec, b: &Spec) -> bool {
     (a.method, &a.model, &a.model_hash, &a.objective)
         == (b.method, &b.model, &b.model_hash, &b.objective)

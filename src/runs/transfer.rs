@@ -32,8 +32,8 @@ pub enum TransferError {
     Former { target: String, method: u32 },
 }
 
-/// The counterpart of a run in the model that is called `name`, has the hash `hash` and is made of `parts`. A class is found
-/// by its name, a layer, channel or neuron by the layer's name.
+/// The counterpart of a run in the model that is called `name`, has the hash `hash` and is made of `parts`. A class is
+/// found by its name, a layer, channel or neuron by the layer's name.
 ///
 /// # Errors
 /// [`TransferError`].

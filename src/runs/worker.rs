@@ -1,8 +1,8 @@
 //! The thread that makes runs: it owns the open networks and their sessions, takes [`WorkerCommand`]s, and posts
 //! [`WorkerEvent`]s.
 //!
-//! Neither side waits for the other: commands go through a channel, events through a mailbox in which a newer picture or
-//! number replaces an unread one. For the explorer; the command line
+//! Neither side waits for the other: commands go through a channel, events through a mailbox in which a newer picture
+//! or number replaces an unread one. For the explorer; the command line
 //! uses the [driver](super::driver) without a thread.
 
 mod autosave;
@@ -56,8 +56,8 @@ pub enum WorkerCommand {
     /// Pauses between two steps, until [`WorkerCommand::Resume`].
     Pause,
     Resume,
-    /// Writes a checkpoint of the current batch and leaves it without further events. It continues from there when its jobs
-    /// are sent again.
+    /// Writes a checkpoint of the current batch and leaves it without further events. It continues from there when its
+    /// jobs are sent again.
     SetAside,
     /// Drops a job, whether it is running or waiting. The rest of its batch continues.
     Cancel(JobId),
@@ -173,8 +173,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread; `options` apply whenever their model is opened. `wake` is called, from another thread, when there are
-    /// new events.
+    /// Starts the thread; `options` apply whenever their model is opened. `wake` is called, from another thread, when
+    /// there are new events.
     ///
     /// # Errors
     /// If the system cannot start a thread.

@@ -1,5 +1,5 @@
-//! The history as a user meets it: `ziggurat history`, and what happens to it when programs are killed or the disk fills.
-//! No model is needed: the runs are written through the library.
+//! The history as a user meets it: `ziggurat history`, and what happens to it when programs are killed or the disk
+//! fills. No model is needed: the runs are written through the library.
 
 mod commands;
 mod crashes;

@@ -17,8 +17,8 @@ use ziggurat::onnx::shapes::{fixed, untyped};
 use ziggurat::onnx::{Builder, Elem, file};
 use ziggurat::runs::picture_file;
 
-/// A classifier of four classes whose weights follow from a number; the score of its last class may be the same for every
-/// picture.
+/// A classifier of four classes whose weights follow from a number; the score of its last class may be the same for
+/// every picture.
 fn classifier(path: &str, factor: i64, is_last_dead: bool) {
     let mut b = Builder::empty(18, "g/");
     let mut doubles = |dims: &[i64]| {

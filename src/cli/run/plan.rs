@@ -37,7 +37,8 @@ pub struct Then {
 }
 
 impl Planner<'_> {
-    /// The runs of each of these models, in their order, and the network of the first. No two networks are open together.
+    /// The runs of each of these models, in their order, and the network of the first. No two networks are open
+    /// together.
     pub fn plan(&self, models: &[Option<&str>]) -> Result<(Vec<Plan>, Network), Failure> {
         let several = models.len() > 1;
         // A name that means nothing is known before anything is fetched or opened.

@@ -45,8 +45,8 @@ pub enum Outcome {
 }
 
 impl Session<'_> {
-    /// Delivers the runs of the history, and computes the rest in batches of one objective each. A failed batch does not stop
-    /// the others.
+    /// Delivers the runs of the history, and computes the rest in batches of one objective each. A failed batch does
+    /// not stop the others.
     ///
     /// # Errors
     /// If a picture cannot be stored or delivered, which would fail for the others, too.
@@ -231,7 +231,8 @@ struct Failed {
     is_first_step: bool,
 }
 
-/// Shows the steps of a batch as a progress bar. The first interrupt ends the runs where they are, the second leaves them.
+/// Shows the steps of a batch as a progress bar. The first interrupt ends the runs where they are, the second leaves
+/// them.
 struct Progress<'a> {
     bar: ProgressBar,
     stop: &'a Stop,

@@ -168,8 +168,8 @@ fn checkpoints_of_cancelled_runs_are_removed_an_hour_later_and_those_of_queued_o
     for classes in [&[1, 2][..], &[3], &[4], &[5], &[6]] {
         write(&home, &checkpoint(classes)).unwrap();
     }
-    // Of 1 and 2, one was cancelled; 3 was cancelled; 4 was too, a moment ago; 5 is queued, but too old; from 6, a branch
-    // is queued.
+    // Of 1 and 2, one was cancelled; 3 was cancelled; 4 was too, a moment ago; 5 is queued, but too old; from 6, a
+    // branch is queued.
     let mut queue = crate::runs::queue::Queue::default();
     let mut settings = Settings::default();
     settings.set("blur", 1.0.into()).unwrap();

@@ -33,8 +33,8 @@ fn common_size(frames: &[RgbImage]) -> Result<(u32, u32), Error> {
     }
 }
 
-/// An APNG that runs for ever; each frame is shown for `delay` milliseconds, the last one longer. A viewer that knows no
-/// APNG shows the first frame.
+/// An APNG that runs for ever; each frame is shown for `delay` milliseconds, the last one longer. A viewer that knows
+/// no APNG shows the first frame.
 ///
 /// # Errors
 /// [`Error::Export`] if there is no frame or they differ in size.

@@ -1,5 +1,5 @@
-//! One HTML file that shows runs with all their settings. It holds its pictures itself, runs no script and asks no server,
-//! so it can be mailed, opened from a disk, or kept for years.
+//! One HTML file that shows runs with all their settings. It holds its pictures itself, runs no script and asks no
+//! server, so it can be mailed, opened from a disk, or kept for years.
 
 use super::ExportedRun;
 use crate::runs::description;
@@ -19,8 +19,8 @@ const CURVE: (f32, f32) = (160.0, 40.0);
 
 const STYLE: &str = include_str!("page.css");
 
-/// The page of some runs, in their order. Its pictures carry their settings: one that is saved from the page can be given
-/// to `ziggurat run --from`.
+/// The page of some runs, in their order. Its pictures carry their settings: one that is saved from the page can be
+/// given to `ziggurat run --from`.
 ///
 /// # Errors
 /// [`Error::Export`] if there is no run, or more than [`MAX_RUNS`].

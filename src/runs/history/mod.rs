@@ -7,8 +7,8 @@
 //! | `frames.zip` | the animation, as small JPEG pictures; only if frames were recorded |
 //! | `favourite` | an empty file; exists if the run is a favourite |
 //!
-//! A folder appears, is replaced and disappears in one rename, so a process that is killed leaves only complete runs. Its
-//! temporary folders have names that begin with a dot, and are removed by [`mod@scan`] and [`mod@verify`].
+//! A folder appears, is replaced and disappears in one rename, so a process that is killed leaves only complete runs.
+//! Its temporary folders have names that begin with a dot, and are removed by [`mod@scan`] and [`mod@verify`].
 //! Renames happen under a lock on `history/.lock`; reading needs no lock.
 //!
 //! - [`record`]: the record of a run

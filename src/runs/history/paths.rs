@@ -73,8 +73,8 @@ pub(super) fn existing(home: &Home, id: &str) -> Result<PathBuf, Error> {
     }
 }
 
-/// The result of `read` for the folder of an existing run. If a file is missing because another process is replacing the
-/// run, it reads again.
+/// The result of `read` for the folder of an existing run. If a file is missing because another process is replacing
+/// the run, it reads again.
 ///
 /// # Errors
 /// Those of [`existing`] and of `read`.

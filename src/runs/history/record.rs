@@ -52,12 +52,12 @@ pub struct Record {
     pub seconds: f64,
     /// How many runs stepped together.
     pub batch: usize,
-    /// The same number, if the picture may depend on it: on a GPU, and on the CPU for some networks. `None` for a run that
-    /// stepped alone, or whose picture is the same as if it had.
+    /// The same number, if the picture may depend on it: on a GPU, and on the CPU for some networks. `None` for a run
+    /// that stepped alone, or whose picture is the same as if it had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub together: Option<usize>,
-    /// The ids of those runs in their order, this one among them: of a branch, those that stepped with the run that it was
-    /// branched from. Not in records of earlier versions.
+    /// The ids of those runs in their order, this one among them: of a branch, those that stepped with the run that it
+    /// was branched from. Not in records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub companions: Vec<String>,
     pub ended: EndReason,

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 /// Largest `run.json` that is read.
 pub(super) const MAX_RECORD: u64 = 16 << 20;
 
-/// Stores a run, with the frames of its animation if there are any (see [`frames`](animation)), and returns its picture's
-/// file.
+/// Stores a run, with the frames of its animation if there are any (see [`frames`](animation)), and returns its
+/// picture's file.
 ///
 /// A run of the same id is replaced; whether it is a favourite stays. But a stopped run never takes the place of a
 /// finished one: then the finished one is kept, and the new one is not.
@@ -82,7 +82,8 @@ pub fn write_pair(
     write_file(json, &self::json(record))
 }
 
-/// The finished run of this spec on this provider, if there is one, and its picture's file. What cannot be read does not count.
+/// The finished run of this spec on this provider, if there is one, and its picture's file. What cannot be read does
+/// not count.
 pub fn find(home: &Home, spec: &Spec, provider: &str) -> Option<(Record, PathBuf)> {
     let id = spec.id();
     let record = read(home, &id).ok()?;

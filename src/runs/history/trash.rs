@@ -38,8 +38,8 @@ pub fn remove(home: &Home, ids: &[impl AsRef<str>]) -> Result<(), Error> {
 /// Brings the run `id` back as it was when it was removed last.
 ///
 /// # Errors
-/// [`Error::NotAnId`], [`Error::NothingRemoved`], [`Error::NoRun`] if it is not among the removed, [`Error::MadeAgain`] if a
-/// run of this id is there, [`Error::File`], [`Error::Busy`].
+/// [`Error::NotAnId`], [`Error::NothingRemoved`], [`Error::NoRun`] if it is not among the removed, [`Error::MadeAgain`]
+/// if a run of this id is there, [`Error::File`], [`Error::Busy`].
 pub fn restore(home: &Home, id: &str) -> Result<(), Error> {
     paths::folder(home, id)?;
     let history = home.history();
@@ -78,7 +78,8 @@ pub fn undo(home: &Home) -> Result<Vec<String>, Error> {
     }
 }
 
-/// The ids of all removed runs, those removed last first. One that was removed, made again and removed again is there twice.
+/// The ids of all removed runs, those removed last first. One that was removed, made again and removed again is there
+/// twice.
 ///
 /// # Errors
 /// [`Error::File`].
@@ -101,7 +102,8 @@ pub fn purge_removed(home: &Home) -> Result<usize, Error> {
     if !from.is_dir() {
         return Ok(0);
     }
-    // First out of everybody's sight in one rename, then deleted: a program that is killed amid this leaves no half runs.
+    // First out of everybody's sight in one rename, then deleted: a program that is killed amid this leaves no half
+    // runs.
     let purging = tempfile::Builder::new()
         .prefix(PURGING)
         .tempdir_in(&history)

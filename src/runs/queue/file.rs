@@ -1,5 +1,5 @@
-//! Queues on disk: one file per process, locked while the process lives. Queues of processes that ended are offered to the
-//! next one.
+//! Queues on disk: one file per process, locked while the process lives. Queues of processes that ended are offered to
+//! the next one.
 
 use super::{Job, MAX_JOBS, Queue};
 use crate::home::Home;
@@ -177,8 +177,8 @@ impl Orphan {
     }
 }
 
-/// The queues that processes left behind, oldest first, and what is to be said of them and of those that cannot be read.
-/// Together they hold no more than one queue takes: others are left for the next process.
+/// The queues that processes left behind, oldest first, and what is to be said of them and of those that cannot be
+/// read. Together they hold no more than one queue takes: others are left for the next process.
 ///
 /// # Errors
 /// [`Error::File`] if the folder cannot be listed.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// Most changes of the settings of one run.
-const MOST_STAGES: usize = 64;
+const MAX_STAGES: usize = 64;
 
 /// Why a run cannot continue with other settings: one line.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -31,8 +31,8 @@ pub enum BranchError {
     /// It would come before a change that there is.
     #[error("step {step}: the settings of this run change after step {before} already")]
     Earlier { step: usize, before: usize },
-    /// More than `MOST_STAGES`.
-    #[error("the settings of one run can change {MOST_STAGES} times at most")]
+    /// More than `MAX_STAGES`.
+    #[error("the settings of one run can change {MAX_STAGES} times at most")]
     TooMany,
     /// Its settings have another meaning today.
     #[error("method {0} of an earlier version made this run: it cannot be branched")]
@@ -66,8 +66,8 @@ pub(super) struct Written {
 }
 
 impl Spec {
-    /// The run that goes on after `step` steps of this one with other settings. If this run is itself a branch that begins
-    /// there, it has had no step of its own, and the result is a branch of the run before.
+    /// The run that goes on after `step` steps of this one with other settings. If this run is itself a branch that
+    /// begins there, it has had no step of its own, and the result is a branch of the run before.
     ///
     /// # Errors
     /// [`BranchError`].
@@ -100,7 +100,7 @@ impl Spec {
             Some(before) if step == before => return Ok(branch),
             _ => {}
         }
-        if branch.earlier.len() >= MOST_STAGES {
+        if branch.earlier.len() >= MAX_STAGES {
             return Err(BranchError::TooMany);
         }
         branch.earlier.push(Stage {
@@ -179,7 +179,7 @@ impl Spec {
         if stages.is_empty() {
             return Ok(self);
         }
-        if !has_known_settings(self.method) || stages.len() > MOST_STAGES {
+        if !has_known_settings(self.method) || stages.len() > MAX_STAGES {
             return Err("branched_from: this is no run that can be branched so".into());
         }
         let last = std::mem::take(&mut self.settings);

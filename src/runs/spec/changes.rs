@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::LazyLock;
 
-/// The settings that differ from today's defaults, in the order of [`KNOBS`]: keys, and values that are safe to show. Shown
-/// as `steps=80 blur=2`.
+/// The settings that differ from today's defaults, in the order of [`KNOBS`]: keys, and values that are safe to show.
+/// Shown as `steps=80 blur=2`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes(Vec<(&'static str, String)>);
 
@@ -54,8 +54,8 @@ impl Changes {
         self.0.is_empty()
     }
 
-    /// The preset that they are based on, and the changes beyond it: of the presets all of whose settings are among them, the
-    /// one with most settings; else the default.
+    /// The preset that they are based on, and the changes beyond it: of the presets all of whose settings are among
+    /// them, the one with most settings; else the default.
     pub fn based(&self) -> (&'static str, Self) {
         let is_among = |preset: &Self| {
             preset

@@ -1,5 +1,5 @@
-//! Writes checkpoints while a batch runs: every few seconds, on a thread of its own, and never so often that it slows the
-//! steps.
+//! Writes checkpoints while a batch runs: every few seconds, on a thread of its own, and never so often that it slows
+//! the steps.
 
 use crate::home::Home;
 use crate::runs::Error;

@@ -1,5 +1,5 @@
-//! Classifies the watched picture from time to time, with a session of its own, where the objective is not a class and the
-//! step graph has no class scores.
+//! Classifies the watched picture from time to time, with a session of its own, where the objective is not a class and
+//! the step graph has no class scores.
 
 use crate::ascent::probe::{Classifier, largest};
 use crate::ascent::{Error, Overlay, TOP};

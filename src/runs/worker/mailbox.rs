@@ -1,5 +1,5 @@
-//! The events of the worker until its owner reads them. However rarely it reads, pictures and progress do not pile up: there
-//! is at most one of each.
+//! The events of the worker until its owner reads them. However rarely it reads, pictures and progress do not pile up:
+//! there is at most one of each.
 
 use super::WorkerEvent;
 use std::mem::discriminant;

@@ -1,5 +1,5 @@
-//! Questions about photos, and their answers: how a model classifies a photo, which channels of a layer the photo activates
-//! most, and which region supports a class.
+//! Questions about photos, and their answers: how a model classifies a photo, which channels of a layer the photo
+//! activates most, and which region supports a class.
 
 use crate::ascent::cam::Method;
 use crate::ascent::layer_probe::{ChannelActivation, Rank};
@@ -94,7 +94,8 @@ pub struct Photo {
     pub size: (u32, u32),
     /// Width and height of the central part that the network sees, if it is noticeably smaller.
     pub seen: Option<(u32, u32)>,
-    /// The top classes and their probabilities, or their scores if the model has no probabilities; empty without class scores.
+    /// The top classes and their probabilities, or their scores if the model has no probabilities; empty without class
+    /// scores.
     pub top: Vec<(usize, f32)>,
     pub has_probabilities: bool,
 }
@@ -103,8 +104,8 @@ pub struct Photo {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Channel {
     pub activation: ChannelActivation,
-    /// What the network sees of the photo, with the channel's positive activations as heat, scaled to the largest; `None` if the
-    /// layer has not several positions.
+    /// What the network sees of the photo, with the channel's positive activations as heat, scaled to the largest;
+    /// `None` if the layer has not several positions.
     pub map: Option<Arc<RgbImage>>,
 }
 

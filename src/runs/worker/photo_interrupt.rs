@@ -1,5 +1,5 @@
-//! The question about a photo that is being answered, shared between the worker's thread and its owner, so that a command
-//! that cancels it interrupts the answer at once.
+//! The question about a photo that is being answered, shared between the worker's thread and its owner, so that a
+//! command that cancels it interrupts the answer at once.
 
 use super::WorkerCommand;
 use super::photo::Question;
@@ -28,7 +28,8 @@ impl PhotoInterrupt {
         !self.stop.is_stopped()
     }
 
-    /// Interrupts the current answer if a command cancels it. To be called after the command was sent: one that comes before [`PhotoInterrupt::begin`] is found in the worker's inbox.
+    /// Interrupts the current answer if a command cancels it. To be called after the command was sent: one that comes
+    /// before [`PhotoInterrupt::begin`] is found in the worker's inbox.
     pub fn handle(&self, command: &WorkerCommand) {
         let current = self.lock();
         let is_useless = |current: &Question| match command {

@@ -34,7 +34,8 @@ enum Stored {
 /// The classes that rank first and their probabilities, one list per job.
 type TopClasses = Vec<Vec<(usize, f32)>>;
 
-/// What the worker does between the steps of a batch: it handles commands, sends pictures and progress, and writes checkpoints.
+/// What the worker does between the steps of a batch: it handles commands, sends pictures and progress, and writes
+/// checkpoints.
 struct Steps<'a> {
     thread: &'a mut WorkerThread,
     members: &'a JobIndex,

@@ -1,4 +1,5 @@
-//! Runs that are to be made in another model: it is opened, behind whatever runs, and what they climb is looked up in it.
+//! Runs that are to be made in another model: it is opened, behind whatever runs, and what they climb is looked up in
+//! it.
 
 use super::load_model::LoadedModel;
 use super::{Origin, WorkerEvent};

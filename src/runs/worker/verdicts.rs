@@ -6,8 +6,8 @@ use crate::runs::{Record, driver, history};
 use image::RgbImage;
 
 impl WorkerThread {
-    /// Lets the judges see the pictures of these runs; returns whether there are new verdicts. If the worker is shut down
-    /// meanwhile, the runs are stored without them.
+    /// Lets the judges see the pictures of these runs; returns whether there are new verdicts. If the worker is shut
+    /// down meanwhile, the runs are stored without them.
     pub fn judge(&mut self, runs: &mut [(&mut Record, &RgbImage)]) -> bool {
         if self.judges.is_empty() {
             return false;
