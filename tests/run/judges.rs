@@ -48,10 +48,7 @@ fn other_models_judge_a_picture_and_their_verdicts_are_kept_and_shown() {
         shown.contains(&format!("judge        second.onnx: {class} ")),
         "{shown}"
     );
-    let text = printed(
-        &sandbox,
-        &[&run[..], &["--steps", "3", "--set", "octaves=1"]].concat(),
-    );
+    let text = sandbox.output(&[&run[..], &["--steps", "3", "--set", "octaves=1"]].concat());
     assert!(
         text.contains(&format!("\n  judged by second.onnx: {class} ")),
         "{text}"

@@ -80,7 +80,7 @@ fn a_run_is_kept_answers_again_and_repeats_from_its_picture() {
 
 /// The command after `again` in what `history show` says of a run, as words.
 fn again(sandbox: &Sandbox, id: &str) -> Vec<String> {
-    let shown = printed(sandbox, &["history", "show", id]);
+    let shown = sandbox.output(&["history", "show", id]);
     let line = shown.lines().find_map(|line| line.strip_prefix("again"));
     let words = line.unwrap().split_whitespace().skip(1);
     words.map(str::to_string).collect()
