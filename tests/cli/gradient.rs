@@ -2,20 +2,6 @@
 
 use super::*;
 
-fn model_file() -> ModelFile {
-    let source = Source::resolve(&testing::home(), Some(MODEL)).unwrap();
-    source.open(&testing::home(), &package::quiet).unwrap()
-}
-
-/// Two inputs that look like noise.
-fn inputs() -> Array4<f32> {
-    let mut state = 1u32;
-    Array4::from_shape_simple_fn((2, 3, 224, 224), || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    })
-}
-
 /// Along its own direction a gradient is as steep as it is long.
 #[test]
 fn gradient_is_the_slope_of_the_logit() {
