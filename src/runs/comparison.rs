@@ -40,7 +40,7 @@ struct Aspect {
 
 impl Comparison {
     /// Compares runs.
-    pub fn of(runs: &[&HistoryEntry]) -> Self {
+    pub fn new(runs: &[&HistoryEntry]) -> Self {
         let mut comparison = Self {
             captions: vec![Caption::default(); runs.len()],
             ..Self::default()

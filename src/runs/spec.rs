@@ -170,7 +170,7 @@ impl Spec {
     pub fn changes(&self) -> Changes {
         let recorded = self.recorded();
         let settings = recorded.iter().map(|(key, value)| (key.as_str(), value));
-        Changes::of(self.method, settings)
+        Changes::new(self.method, settings)
     }
 
     /// The settings as they are written to files.

@@ -240,7 +240,7 @@ fn judged(seed: u64, probability: Option<f32>) -> HistoryEntry {
         })
         .into_iter()
         .collect();
-    HistoryEntry::of(&run, false)
+    HistoryEntry::from_record(&run, false)
 }
 
 #[test]

@@ -102,7 +102,9 @@ fn each_of_several_quick_keys_deletes_the_run_that_is_selected_then() {
     assert_eq!(still.id, removed[0]);
     explorer.answer(Answer::NotRemoved {
         ids: vec![removed[0].clone()],
-        entries: vec![ziggurat::runs::history::HistoryEntry::of(&still, false)],
+        entries: vec![ziggurat::runs::history::HistoryEntry::from_record(
+            &still, false,
+        )],
         why: "history: Permission denied".into(),
     });
     assert_eq!(explorer.app.browser.history.len(), listed - 2);
@@ -234,7 +236,7 @@ fn compared_runs_come_in_the_order_of_the_list_and_hold_long_names() {
         let what = (title.as_str(), objective, unit(seed as usize));
         let mut run = record(Spec::new(("toy", "h"), what, seed, settings), seed as f32);
         run.probability = None;
-        HistoryEntry::of(&run, false)
+        HistoryEntry::from_record(&run, false)
     });
     explorer.answer(Answer::Runs(runs.collect()));
     // By score, the best first; marked from the last to the first.

@@ -131,7 +131,7 @@ fn the_synthetic_picture_of_a_channel_is_loaded_from_history() {
     let target = ("head/conv:20", objective, unit(20));
     let spec = Spec::new(("toy", &network().hash), target, 0, Settings::default());
     let record = record(spec, 3.0);
-    let entry = ziggurat::runs::history::HistoryEntry::of(&record, false);
+    let entry = ziggurat::runs::history::HistoryEntry::from_record(&record, false);
     explorer.answer(Answer::Runs(vec![entry]));
     let effects = paste(&mut explorer, "/photos/cat.jpg");
     let asked = questions(&effects);

@@ -266,7 +266,7 @@ impl Driver {
         let runs = (0..count)
             .map(|seed| {
                 let mut entry =
-                    ziggurat::runs::history::HistoryEntry::of(&flamingo(seed), seed == 1);
+                    ziggurat::runs::history::HistoryEntry::from_record(&flamingo(seed), seed == 1);
                 entry.time = 1000 + seed;
                 entry
             })

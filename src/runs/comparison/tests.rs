@@ -5,7 +5,7 @@ use crate::runs::judging::testing::verdict;
 /// Runs of one target with other seeds, as they are after `change`.
 fn runs<const N: usize>(change: impl Fn(usize, &mut HistoryEntry)) -> [HistoryEntry; N] {
     std::array::from_fn(|index| {
-        let mut entry = HistoryEntry::of(&record(index as u64), false);
+        let mut entry = HistoryEntry::from_record(&record(index as u64), false);
         entry.score = 1.0;
         change(index, &mut entry);
         entry
@@ -13,7 +13,7 @@ fn runs<const N: usize>(change: impl Fn(usize, &mut HistoryEntry)) -> [HistoryEn
 }
 
 fn compared(runs: &[HistoryEntry]) -> Comparison {
-    Comparison::of(&runs.iter().collect::<Vec<_>>())
+    Comparison::new(&runs.iter().collect::<Vec<_>>())
 }
 
 fn caption(comparison: &Comparison, run: usize) -> String {
@@ -26,7 +26,7 @@ fn with(settings: &[(&str, f64)]) -> HistoryEntry {
     for (key, value) in settings {
         record.spec.settings.set(key, (*value).into()).unwrap();
     }
-    HistoryEntry::of(&record, false)
+    HistoryEntry::from_record(&record, false)
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_branch_says_where_it_begins() {
     let mut settings = plain.spec.settings.clone();
     settings.set("blur", 1.0.into()).unwrap();
     branch.spec = plain.spec.branched(9, &settings).unwrap();
-    let runs = [&plain, &branch].map(|record| HistoryEntry::of(record, false));
+    let runs = [&plain, &branch].map(|record| HistoryEntry::from_record(record, false));
     let found = compared(&runs);
     assert!(found.differing.contains(&"branch"));
     let from = format!("from {} at step 9", &plain.spec.id()[..8]);
@@ -153,7 +153,7 @@ fn verdicts_stand_beside_each_other() {
 
 #[test]
 fn no_run_and_one_run_are_no_fault() {
-    assert_eq!(Comparison::of(&[]), Comparison::default());
+    assert_eq!(Comparison::new(&[]), Comparison::default());
     let one = compared(&runs::<1>(|_, _| {}));
     assert_eq!(
         one.summary(),

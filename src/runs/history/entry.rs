@@ -50,7 +50,7 @@ pub struct HistoryEntry {
 
 impl HistoryEntry {
     /// The entry of a record.
-    pub fn of(record: &Record, favourite: bool) -> Self {
+    pub fn from_record(record: &Record, favourite: bool) -> Self {
         let spec = &record.spec;
         Self {
             id: record.id.clone(),
@@ -90,7 +90,7 @@ impl HistoryEntry {
             unit: spec.unit,
             seed: spec.seed,
             method: spec.method,
-            changes: Changes::of(spec.method, settings),
+            changes: Changes::new(spec.method, settings),
             branched_from: spec.branched_from.0,
             score: brief.score,
             probability: brief.probability,
@@ -234,7 +234,7 @@ mod tests {
         record.id = record.spec.id();
         let json = serde_json::to_vec_pretty(&record).unwrap();
         let entry = HistoryEntry::parse(&json, &record.id, true).unwrap();
-        assert_eq!(entry, HistoryEntry::of(&record, true));
+        assert_eq!(entry, HistoryEntry::from_record(&record, true));
         assert_eq!((entry.steps, entry.target.as_str()), (3, "flamingo"));
         assert_eq!(entry.changes.to_string(), "steps=80 blur=1");
         assert_eq!(entry.branched_from.as_ref().unwrap().step, 9);

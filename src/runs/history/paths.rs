@@ -17,8 +17,6 @@ pub(super) const MAKING: &str = ".making-";
 pub(super) const PURGING: &str = ".purging-";
 /// Prefix of a run's former folder while a new one takes its place.
 pub(super) const OLD: &str = ".old-";
-/// What Ziggurat 0.1 called a folder that was to replace another.
-pub(super) const FORMER: &str = ".new-";
 /// Holds removed runs.
 pub(super) const REMOVED: &str = ".removed";
 

@@ -207,7 +207,7 @@ mod tests {
     /// Runs of seeds 0, 1, …; the score of each is its seed, and it ended `seed` seconds after the first.
     fn entries(targets: &[&str]) -> Vec<HistoryEntry> {
         let runs = targets.iter().enumerate().map(|(seed, target)| {
-            let mut entry = HistoryEntry::of(&record(seed as u64), false);
+            let mut entry = HistoryEntry::from_record(&record(seed as u64), false);
             entry.target = (*target).into();
             entry
         });

@@ -2,7 +2,7 @@
 
 use super::lock::Lock;
 use super::naming::Naming;
-use super::paths::{self, FAVOURITE, FORMER, MAKING, OLD, PURGING, RECORD};
+use super::paths::{self, FAVOURITE, MAKING, OLD, PURGING, RECORD};
 use super::{HistoryEntry, store};
 use crate::home::Home;
 use crate::runs::Error;
@@ -127,7 +127,7 @@ pub(super) fn clean(history: &Path, names: &[String]) -> Result<usize, Error> {
 
 /// Whether a folder of this name is one that a program works in.
 pub(super) fn is_working(name: &str) -> bool {
-    [MAKING, PURGING, FORMER]
+    [MAKING, PURGING]
         .iter()
         .any(|prefix| name.starts_with(prefix))
 }

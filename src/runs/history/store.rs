@@ -118,7 +118,7 @@ pub fn read(home: &Home, id: &str) -> Result<Record, Error> {
 pub fn entry(home: &Home, id: &str) -> Result<HistoryEntry, Error> {
     let record = read(home, id)?;
     let favourite = paths::folder(home, id)?.join(FAVOURITE).exists();
-    Ok(HistoryEntry::of(&record, favourite))
+    Ok(HistoryEntry::from_record(&record, favourite))
 }
 
 /// Marks the run `id` as a favourite, or takes the mark away. Either may hold already.

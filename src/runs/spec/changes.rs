@@ -16,7 +16,7 @@ pub struct Changes(Vec<(&'static str, String)>);
 
 impl Changes {
     /// The recorded settings that differ. Those of methods with other settings are left out.
-    pub(in crate::runs) fn of<'a>(
+    pub(in crate::runs) fn new<'a>(
         method: u32,
         settings: impl Iterator<Item = (&'a str, &'a Value)>,
     ) -> Self {
@@ -77,7 +77,7 @@ static OF_PRESETS: LazyLock<Vec<(&'static str, Changes)>> = LazyLock::new(|| {
     let of = |name: &'static str| {
         let settings = BTreeMap::from(Settings::preset(name).unwrap_or_default());
         let settings = settings.iter().map(|(key, value)| (key.as_str(), value));
-        (name, Changes::of(METHOD, settings))
+        (name, Changes::new(METHOD, settings))
     };
     PRESETS.iter().map(|preset| of(preset.name)).collect()
 });

@@ -59,7 +59,7 @@ pub struct MapAt {
 
 impl MapAt {
     /// Those of runs with these settings.
-    pub fn of(settings: &Settings) -> Self {
+    pub fn from_settings(settings: &Settings) -> Self {
         let MapChoice { method, layer } = settings.map();
         Self {
             method,

@@ -123,7 +123,7 @@ impl Photos {
     ) -> Result<Arc<Photo>, String> {
         let network = &loaded.network;
         let picture = read(path, &site.stop)?;
-        let prepared = Prepared::of(network, path, &picture)?;
+        let prepared = Prepared::new(network, path, &picture)?;
         let top = match network.logits() {
             Some(_) => self
                 .classifier(loaded, site)
@@ -168,7 +168,7 @@ impl Photos {
             Some(last) => last,
             None => {
                 let picture = read(path, &self.interrupt.stop)?;
-                Prepared::of(network, path, &picture)?
+                Prepared::new(network, path, &picture)?
             }
         };
         Ok(self.last.insert(prepared))
@@ -176,7 +176,7 @@ impl Photos {
 }
 
 impl Prepared {
-    fn of(network: &Network, path: &Path, picture: &RgbImage) -> Result<Self, String> {
+    fn new(network: &Network, path: &Path, picture: &RgbImage) -> Result<Self, String> {
         let input = network.preprocessing.tensor(picture, network.size);
         let seen = network
             .preprocessing

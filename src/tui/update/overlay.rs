@@ -69,7 +69,7 @@ fn question(app: &App) -> Option<Question> {
         model: opened.model.clone(),
         about: About::Class {
             class: entry.unit.index,
-            at: MapAt::of(settings.unwrap_or(&app.plan.settings)),
+            at: MapAt::from_settings(settings.unwrap_or(&app.plan.settings)),
         },
     })
 }

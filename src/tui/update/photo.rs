@@ -104,7 +104,10 @@ pub fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
     };
     let same = before.as_ref().map(|photo| photo.layer.clone());
     let layer = same.or_else(|| first_layer(app, &opened));
-    let at = (layer.unwrap_or_default(), MapAt::of(&app.plan.settings));
+    let at = (
+        layer.unwrap_or_default(),
+        MapAt::from_settings(&app.plan.settings),
+    );
     let mut photo = Photo::new(path, &opened, at, before);
     // What the list has examined a moment ago is there at once.
     photo.photo = app

@@ -196,7 +196,8 @@ fn finished(
         .library
         .find(&record.id)
         .is_some_and(|entry| entry.favourite);
-    app.library.add(HistoryEntry::of(record, favourite));
+    app.library
+        .add(HistoryEntry::from_record(record, favourite));
     note_end(app, &record.spec.target, true);
     let thumbnail = image::imageops::thumbnail(&*picture, Size::Thumbnail.longest(), {
         let (width, height) = picture.dimensions();

@@ -35,7 +35,7 @@ pub fn draw(app: &App, frame: &mut Frame, compare: &Compare) {
     // A run that was removed meanwhile leaves a gap.
     let runs = compare.ids[..seen].iter();
     let runs: Vec<&HistoryEntry> = runs.filter_map(|id| app.library.find(id)).collect();
-    let comparison = Comparison::of(&runs);
+    let comparison = Comparison::new(&runs);
     let turn = (app.now.as_millis() / BLINK) as usize % seen.max(1);
     let title = match compare.blink {
         true => format!("blink {} of {seen}", turn + 1),
