@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn past_a_mistake_the_rest_is_read() {
+    fn past_an_error_the_rest_is_read() {
         let document = document("a = 1\nb = = 2\nc = \"3\nd = 4\n");
         let (table, problems) = document.parse();
         let problems = problems.into_vec();
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_taken_by_kind_and_in_the_files_order() {
+    fn values_are_read_by_type_and_in_the_order_of_the_file() {
         let document =
             document("z = 0x10\ny = -1.5e3\nx = true\nw = ['a', 'b']\nv = 'c'\nu = inf\n");
         let (table, problems) = document.parse();

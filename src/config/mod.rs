@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_taken_is_named_with_its_line_and_the_rest_counts() {
+    fn an_invalid_value_is_an_error_with_its_line_and_the_rest_is_used() {
         let (_folder, home) = home(concat!(
             "theem = \"light\"\n",
             "mouse = \"yes\"\n",

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_says_all_that_differs() {
+    fn a_command_has_all_settings_that_differ() {
         let mut spec = record(7).spec;
         assert_eq!(command(&spec), "ziggurat run class:130 --model m --seed 7");
         spec.objective.kind = Kind::Channel;
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_of_a_branch_says_what_changed_and_when() {
+    fn the_command_of_a_branch_has_the_changes_and_their_steps() {
         let mut spec = record(7).spec;
         spec.settings.set("blur", 2.0.into()).unwrap();
         for (step, key, value) in [(5, "tilt", 1.5), (9, "blur", 1.0)] {
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_facts_tell_what_was_climbed_and_how_it_went() {
+    fn the_facts_have_the_objective_and_the_results() {
         let mut record = record(7);
         record.spec.model = "a\u{1b}b".into();
         let fact = |record: &Record, label: &str| {

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_there_is_never_overwritten() {
+    fn an_existing_file_is_never_overwritten() {
         let desk = Desk::new();
         let id = desk.save(&record(1));
         let folder = desk.folder.path().join("pictures");

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_side_by_side_have_the_digits_that_tell_them_apart() {
+    fn numbers_side_by_side_have_enough_digits_to_distinguish_them() {
         assert_eq!(scores(&[12.3, 2.13, 2.1]), ["12.30", "2.13", "2.10"]);
         assert_eq!(scores(&[2.1301, 2.1304]), ["2.1301", "2.1304"]);
         assert_eq!(scores(&[5.0, 5.0]), ["5.00", "5.00"]);

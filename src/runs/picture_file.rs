@@ -83,7 +83,7 @@ mod tests {
     use crate::runs::write_file;
 
     #[test]
-    fn the_picture_alone_tells_how_it_was_made() {
+    fn the_picture_alone_has_the_spec() {
         let objective = Objective {
             kind: Kind::Channel,
             value: "blöcke/1".into(),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn other_pictures_and_other_files_are_told_apart() {
+    fn other_pictures_and_other_files_are_distinct_errors() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.png");
         RgbImage::new(2, 2).save(&path).unwrap();

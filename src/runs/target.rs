@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_target_says_what_would_be() {
+    fn an_invalid_target_is_an_error_with_suggestions() {
         let cases = [
             ("flamigo", "flamingo"),
             ("class:9", "0 to 2"),
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn a_title_does_not_steer_the_terminal_and_the_objective_keeps_the_name() {
+    fn a_title_cannot_control_the_terminal_and_the_objective_keeps_the_name() {
         let name = format!("\u{1b}[2J{}", "x".repeat(10_000));
         let target = Target::of_layer(&layer(&name, &[1, 8]), LayerPart::Whole).unwrap();
         assert!(!target.title.contains('\u{1b}') && target.title.len() <= MAX_TITLE);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn setup_says_what_is_there_and_where() {
+fn setup_lists_what_is_installed_and_where() {
     let first = output(&["setup"]);
     assert_eq!(first, output(&["setup", MODEL]));
     assert!(first.starts_with("ONNX Runtime 1."), "{first}");
@@ -18,7 +18,7 @@ fn setup_says_what_is_there_and_where() {
 }
 
 #[test]
-fn doctor_tells_what_was_found() {
+fn doctor_reports_the_library_providers_and_models() {
     output(&["setup"]);
     let found = objects(&["doctor", MODEL, "--json"]);
     assert_eq!(found.len(), 1);

@@ -120,7 +120,7 @@ fn timm_and_hugging_face_leave_a_description() {
 }
 
 #[test]
-fn lists_that_do_not_fit_are_not_heeded_and_that_is_said() {
+fn lists_that_do_not_fit_are_ignored_with_a_notice() {
     let sandbox = Sandbox::with_shared_home();
     let model = write_model(&sandbox, &[("Image.ColorSpaceGamma", "Linear")]);
     sandbox.put("labels.txt", "a\nb");
@@ -140,7 +140,7 @@ fn lists_that_do_not_fit_are_not_heeded_and_that_is_said() {
 }
 
 #[test]
-fn what_lies_beside_a_model_and_is_not_heeded_is_named() {
+fn files_beside_a_model_that_are_ignored_are_named() {
     let sandbox = Sandbox::with_shared_home();
     let model = write_model(&sandbox, &[]);
     sandbox.put("preprocessor_config.json", r#"{"rescale_factor": 1e39}"#);

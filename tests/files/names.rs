@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn nothing_is_said_of_cuda_where_there_is_no_device_for_it() {
+fn cuda_is_not_mentioned_where_there_is_no_device_for_it() {
     let sandbox = Sandbox::with_shared_home();
     let model = write_model(&sandbox, &[("Image.NominalPixelRange", "Normalized_0_1")]);
     let photo = save_photo(&sandbox, "photo.png", &solid([1, 2, 3]));
@@ -59,7 +59,7 @@ fn what_is_no_regular_file_is_named_and_not_waited_for() {
 
 #[test]
 #[cfg(unix)]
-fn whatever_a_file_is_called_its_name_steers_nothing_and_it_is_found() {
+fn no_file_name_controls_the_terminal_and_every_file_is_found() {
     use std::os::unix::ffi::OsStrExt;
     let sandbox = Sandbox::with_shared_home();
     let model = write_model(&sandbox, &[]);

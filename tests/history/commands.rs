@@ -124,7 +124,7 @@ fn runs_of_an_earlier_method_stay_readable() {
 }
 
 #[test]
-fn show_tells_everything_and_what_was_changed_first() {
+fn show_prints_all_settings_changed_ones_first() {
     let saved = History::new();
     let mut run = record("flamingo", 7);
     run.spec.settings.set("noise", 0.25.into()).unwrap();
@@ -151,7 +151,7 @@ fn show_tells_everything_and_what_was_changed_first() {
 }
 
 #[test]
-fn an_id_that_means_none_or_several_is_told() {
+fn an_unknown_or_ambiguous_id_is_an_error() {
     let saved = History::new();
     let ids: Vec<String> = (0..40)
         .map(|seed| saved.save(&record("goose", seed)))
@@ -229,7 +229,7 @@ fn one_run_exports_as_its_picture_and_several_as_a_sheet_or_a_page() {
 }
 
 #[test]
-fn an_animation_is_made_of_the_frames_that_were_kept() {
+fn an_animation_is_made_of_the_stored_frames() {
     let saved = History::new();
     let still = saved.save(&record("goose", 1));
     let moving = record("goose", 2);
@@ -255,7 +255,7 @@ fn an_animation_is_made_of_the_frames_that_were_kept() {
 }
 
 #[test]
-fn what_cannot_be_exported_is_told_in_one_line() {
+fn an_impossible_export_is_an_error_of_one_line() {
     let saved = History::new();
     let id = saved.save(&record("goose", 1));
     for (status, arguments, word) in [
@@ -287,7 +287,7 @@ fn what_cannot_be_exported_is_told_in_one_line() {
 }
 
 #[test]
-fn damaged_runs_are_skipped_told_and_removable() {
+fn damaged_runs_are_skipped_reported_and_removable() {
     let saved = History::new();
     let (good, bad) = (
         saved.save(&record("goose", 1)),

@@ -73,7 +73,7 @@ fn moment(number: u64) -> Duration {
 }
 
 #[test]
-fn whoever_is_killed_at_any_moment_leaves_every_run_whole() {
+fn a_process_killed_at_any_moment_leaves_every_run_intact() {
     let saved = History::new();
     let mut known = std::collections::BTreeSet::new();
     let mut saves = 0;
@@ -132,7 +132,7 @@ impl Drop for SmallDisk {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_told_and_costs_no_run() {
+fn a_full_disk_is_an_error_and_loses_no_run() {
     let Some(disk) = SmallDisk::mount() else {
         eprintln!("skipped: cannot mount a small disk");
         return;

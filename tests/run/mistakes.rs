@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn mistakes_are_told_in_one_line_and_write_nothing() {
+fn usage_errors_are_one_line_and_write_nothing() {
     let sandbox = Sandbox::with_models();
     let cases: [(&[&str], i32, &str); 8] = [
         (&["run", "flamigo"], 2, "flamingo"),
@@ -49,7 +49,7 @@ fn mistakes_are_told_in_one_line_and_write_nothing() {
 }
 
 #[test]
-fn an_interrupt_saves_what_there_is() {
+fn an_interrupt_saves_the_unfinished_run() {
     let sandbox = Sandbox::with_models();
     let out = sandbox.path("early.png");
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_ziggurat"))

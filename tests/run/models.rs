@@ -62,7 +62,7 @@ fn several_targets_share_a_call_and_each_gets_its_own_picture() {
 }
 
 #[test]
-fn one_target_may_go_into_a_folder_that_is_there_or_not() {
+fn one_target_may_go_into_a_folder_that_exists_or_not() {
     let sandbox = Sandbox::with_models();
     for folder in ["new/", "new", "deeper/inside.png/"] {
         let out = sandbox.path(folder);
@@ -82,7 +82,7 @@ fn one_target_may_go_into_a_folder_that_is_there_or_not() {
 }
 
 #[test]
-fn every_target_is_made_for_each_model_in_turn() {
+fn every_target_runs_in_each_model_in_turn() {
     let sandbox = Sandbox::with_models();
     let [first, second] = two_models(&sandbox);
     let out = sandbox.path("out/");
@@ -133,7 +133,7 @@ fn every_target_is_made_for_each_model_in_turn() {
 }
 
 #[test]
-fn a_target_that_one_of_the_models_does_not_have_is_told_before_anything_is_made() {
+fn a_target_that_one_of_the_models_lacks_is_an_error_before_any_run() {
     let sandbox = Sandbox::with_models();
     let [first, second] = two_models(&sandbox);
     let models = ["--model", &first, "--model", &second];
@@ -158,7 +158,7 @@ fn a_target_that_one_of_the_models_does_not_have_is_told_before_anything_is_made
 }
 
 #[test]
-fn what_fails_in_one_model_is_told_and_the_other_is_made() {
+fn a_failure_in_one_model_is_an_error_and_the_other_runs() {
     let sandbox = Sandbox::with_models();
     let [first, second] = two_models(&sandbox);
     let models = ["--model", &first, "--model", &second];

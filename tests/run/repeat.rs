@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_run_is_kept_answers_again_and_repeats_from_its_picture() {
+fn a_run_is_stored_found_again_and_repeated_from_its_picture() {
     let sandbox = Sandbox::with_models();
     let out = sandbox.path("flamingo.png");
     let arguments = [

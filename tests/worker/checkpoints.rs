@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_worker_that_is_gone_is_taken_over_to_the_same_picture_bit_for_bit() {
+fn a_run_continues_in_another_process_to_the_same_picture_bit_for_bit() {
     let sandbox = Sandbox::with_models();
     let targets = ["flamingo", "goldfish"];
     let whole: Vec<_> = {
@@ -52,7 +52,7 @@ fn a_worker_that_is_gone_is_taken_over_to_the_same_picture_bit_for_bit() {
 }
 
 #[test]
-fn a_checkpoint_of_another_version_is_not_resumed_and_that_is_said() {
+fn a_checkpoint_of_another_version_is_not_resumed_and_a_notice_says_so() {
     let sandbox = Sandbox::with_models();
     let mut seat = worker(&sandbox);
     let opened = seat.open();
@@ -85,7 +85,7 @@ fn a_checkpoint_of_another_version_is_not_resumed_and_that_is_said() {
 }
 
 #[test]
-fn a_branch_goes_on_from_the_paused_run_and_the_run_from_its_pause() {
+fn a_branch_and_its_parent_both_continue_from_the_checkpoint_of_the_pause() {
     let sandbox = Sandbox::with_models();
     let mut seat = worker(&sandbox);
     let opened = seat.open();

@@ -58,7 +58,7 @@ fn a_run_is_watched_finished_kept_and_answered_at_once_the_second_time() {
 }
 
 #[test]
-fn a_cancelled_job_is_gone_at_once_and_its_companions_go_on() {
+fn a_job_is_cancelled_at_once_and_the_rest_of_its_batch_continues() {
     let sandbox = Sandbox::with_models();
     let mut seat = worker(&sandbox);
     let opened = seat.open();
@@ -94,7 +94,7 @@ fn a_cancelled_job_is_gone_at_once_and_its_companions_go_on() {
 }
 
 #[test]
-fn what_cannot_be_made_or_opened_says_why_in_one_line_and_the_worker_lives_on() {
+fn failed_runs_and_models_are_errors_of_one_line_and_the_worker_continues() {
     let sandbox = Sandbox::with_models();
     let mut seat = worker(&sandbox);
     seat.send(WorkerCommand::Open(Some("efficientnet-lite00".into())));
@@ -160,7 +160,7 @@ fn what_cannot_be_made_or_opened_says_why_in_one_line_and_the_worker_lives_on() 
 }
 
 #[test]
-fn runs_are_looked_up_in_another_model_made_there_and_judged() {
+fn runs_are_transferred_to_another_model_made_there_and_judged() {
     let sandbox = Sandbox::with_models();
     let small = small_model(&sandbox);
     let mut seat = worker(&sandbox);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_resting_worker_takes_no_step_but_shows_every_overlay() {
+fn a_paused_worker_takes_no_step_but_shows_every_overlay() {
     let sandbox = Sandbox::with_models();
     let mut seat = worker(&sandbox);
     let opened = seat.open();
@@ -110,7 +110,7 @@ fn every_job_of_a_batch_sends_pictures_when_all_are_watched() {
 }
 
 #[test]
-fn a_channels_picture_is_told_for_what_it_is_taken() {
+fn the_picture_of_a_channel_is_classified_while_it_runs() {
     let sandbox = Sandbox::with_models();
     let mut seat = worker(&sandbox);
     let opened = seat.open();

@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_judges_say_has_a_column_where_there_are_any() {
+    fn verdicts_have_a_column_if_there_are_any() {
         let mut judged = entry("flamingo", "lite0");
         judged.verdicts = vec![Verdict {
             model: "lite1".into(),

@@ -76,7 +76,7 @@ fn what_is_written_comes_back_bit_for_bit() {
 }
 
 #[test]
-fn it_answers_for_its_batch_and_device_and_for_most_of_the_batch() {
+fn a_checkpoint_is_found_for_its_batch_and_device_and_for_most_of_the_batch() {
     let (_folder, home) = home();
     let kept = checkpoint(&[1, 2, 3]);
     write(&home, &kept).unwrap();
@@ -93,7 +93,7 @@ fn it_answers_for_its_batch_and_device_and_for_most_of_the_batch() {
 }
 
 #[test]
-fn a_file_that_is_cut_off_or_changed_anywhere_is_as_good_as_none() {
+fn truncated_and_damaged_files_are_ignored() {
     let (_folder, home) = home();
     let kept = checkpoint(&[1, 2]);
     write(&home, &kept).unwrap();

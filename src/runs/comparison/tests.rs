@@ -30,7 +30,7 @@ fn with(settings: &[(&str, f64)]) -> HistoryEntry {
 }
 
 #[test]
-fn runs_that_differ_in_their_seed_say_what_they_share_and_what_came_of_them() {
+fn runs_that_differ_in_their_seed_have_common_inputs_and_own_results() {
     let found = compared(&runs::<2>(|index, entry| {
         entry.score = [2.13, 2.1][index];
         entry.probability = Some([0.975, 0.9751][index]);
@@ -86,7 +86,7 @@ fn presets_are_named_and_only_what_goes_beyond_them_is_listed() {
 }
 
 #[test]
-fn another_model_is_the_difference_whatever_it_is_called() {
+fn models_differ_by_their_hashes_whatever_their_names() {
     let found = compared(&runs::<3>(|index, entry| {
         entry.seed = 0;
         entry.model = ["/models/lite.onnx", "lite0", "lite0"][index].into();
@@ -106,7 +106,7 @@ fn another_model_is_the_difference_whatever_it_is_called() {
 }
 
 #[test]
-fn classes_of_one_name_are_told_apart_by_their_index() {
+fn classes_of_one_name_are_distinguished_by_their_index() {
     let found = compared(&runs::<2>(|index, entry| {
         entry.target = "crane".into();
         entry.unit.index = [134, 517][index];
@@ -116,7 +116,7 @@ fn classes_of_one_name_are_told_apart_by_their_index() {
 }
 
 #[test]
-fn what_only_some_runs_have_is_said_of_those() {
+fn properties_of_some_runs_are_in_their_captions() {
     let found = compared(&runs::<2>(|index, entry| {
         entry.probability = [Some(0.25), None][index];
         entry.method = [6, 3][index];

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gif_comes_close_and_rests_at_the_end() {
+    fn a_gif_is_close_to_its_frames_and_pauses_at_the_end() {
         let frames = frames(6);
         let bytes = encode_gif(&frames, 80).unwrap();
         let mut options = gif::DecodeOptions::new();

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_holds_every_picture_whole() {
+    fn the_page_has_every_picture_unchanged() {
         let runs = [exhibit(1), exhibit(2)];
         let page = document(&runs).unwrap();
         let mark = "src=\"data:image/png;base64,";
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_asks_nobody_and_tells_every_setting() {
+    fn the_page_loads_nothing_and_has_every_setting() {
         let mut run = exhibit(1);
         run.record.spec.settings.set("noise", 0.25.into()).unwrap();
         let page = document(&[run]).unwrap();

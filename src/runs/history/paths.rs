@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_was_set_aside_by_a_killed_program_is_found_again() {
+    fn a_run_that_a_killed_process_was_replacing_is_restored() {
         let desk = Desk::new();
         let id = desk.save(&record(1));
         let folder = desk.home.history().join(&id);

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_record_under_a_runs_name_is_told() {
+    fn the_record_of_another_run_is_an_error() {
         let desk = Desk::new();
         let (one, two) = (desk.save(&record(1)), desk.save(&record(2)));
         let path = |id: &str| desk.home.history().join(id).join(RECORD);

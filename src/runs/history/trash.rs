@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn if_one_is_not_there_none_is_removed() {
+    fn if_one_does_not_exist_none_is_removed() {
         let desk = Desk::new();
         let id = desk.save(&record(0));
         let ids = [id.as_str(), "00000000000000ff"];
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn purged_runs_are_gone_and_their_place_is_free() {
+    fn purged_runs_are_deleted_and_their_ids_are_free() {
         let desk = Desk::new();
         assert_eq!(purge_removed(&desk.home).unwrap(), 0);
         let ids: Vec<String> = (0..3).map(|seed| desk.save(&record(seed))).collect();

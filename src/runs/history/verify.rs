@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_history_is_whole() {
+    fn an_undamaged_history_is_intact() {
         let desk = Desk::new();
         assert_eq!(verified(&desk), Verified::default());
         let ids: Vec<String> = (0..9).map(|seed| desk.save(&record(seed))).collect();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_of_not_being_whole_is_told() {
+    fn every_kind_of_damage_is_reported() {
         let desk = Desk::new();
         let mut expected = Vec::new();
         let mut run = |seed: u64, harm: &dyn Fn(&Path), word: &'static str| {

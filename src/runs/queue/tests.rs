@@ -47,7 +47,7 @@ fn a_batch_is_the_first_job_and_those_behind_it_that_can_share_its_steps() {
 }
 
 #[test]
-fn what_a_batch_must_share_is_what_the_ascent_says() {
+fn a_batch_must_share_the_settings_that_the_ascent_names() {
     for key in ascent::SHARED {
         let mut other = spec(1, 9);
         let other_value = match other.settings.get(key).unwrap() {
@@ -162,7 +162,7 @@ fn a_queue_outlives_its_process_and_its_batch_stays_together() {
 }
 
 #[test]
-fn a_file_with_more_jobs_than_a_queue_takes_says_so_and_is_kept() {
+fn a_file_with_too_many_jobs_is_an_error_and_is_kept() {
     let (_folder, home) = home();
     let file = QueueFile::open(&home).unwrap();
     let mut long = Queue::default();
@@ -213,7 +213,7 @@ fn a_file_with_more_jobs_than_a_queue_takes_says_so_and_is_kept() {
 }
 
 #[test]
-fn paused_jobs_rest_go_on_together_and_rest_in_the_next_process_too() {
+fn paused_jobs_stay_paused_in_the_next_process_and_continue_together() {
     let (_folder, home) = home();
     let mut queue = queue(&[(0, 9), (1, 9), (2, 8)]);
     queue.started(&[0, 1]);
@@ -248,7 +248,7 @@ fn an_empty_queue_leaves_no_trace() {
 }
 
 #[test]
-fn a_file_that_is_no_queue_is_named_and_keeps_nobody_from_the_others() {
+fn a_file_that_is_no_queue_is_an_error_and_the_others_are_read() {
     let (_folder, home) = home();
     let good = QueueFile::open(&home).unwrap();
     good.save(&queue(&[(0, 9)])).unwrap();

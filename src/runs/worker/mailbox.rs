@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_once_is_told_once_and_in_order() {
+    fn other_events_are_delivered_once_and_in_order() {
         let (mailbox, _) = counted();
         mailbox.post(stepped(&[1], 9));
         mailbox.post(WorkerEvent::Cancelled { job: 1 });

@@ -54,7 +54,7 @@ mod tests {
     use crate::runs::worker::photo::{About, MapAt, question};
 
     #[test]
-    fn only_what_nobody_waits_for_any_more_is_broken_off() {
+    fn only_cancelled_questions_are_interrupted() {
         let map = |class| About::Class {
             class,
             at: MapAt::default(),
