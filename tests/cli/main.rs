@@ -16,7 +16,7 @@ use ndarray_npy::{read_npy, write_npy};
 use sandbox::Sandbox;
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use ziggurat::model::{ModelFile, Source};
 use ziggurat::onnx::proto::Dim;
 use ziggurat::onnx::shapes::{fixed, untyped};
