@@ -95,19 +95,26 @@ fn a_branch_and_its_parent_both_continue_from_the_checkpoint_of_the_pause() {
     settings.set("mask", 0.0.into()).unwrap();
     let batch = jobs(parents.clone());
     seat.send(WorkerCommand::Run(batch.clone()));
-    seat.stepped(3);
+    let mut step = seat.stepped(3);
     seat.send(WorkerCommand::Pause);
-    seat.wait_for(|report| matches!(report, WorkerEvent::Paused(true)).then_some(()));
-    // It is written a moment after the worker has said so.
-    let until = Instant::now() + Duration::from_secs(20);
-    let paused = loop {
-        if let Some(paused) = checkpoint::find(&sandbox.home, &parents, "cpu") {
-            break paused;
+    seat.wait_for(|event| match event {
+        WorkerEvent::Stepped(progress) => {
+            step = progress.step;
+            None
         }
+        WorkerEvent::Paused(true) => Some(()),
+        _ => None,
+    });
+    // It is written a moment after the event. On a slow machine there is one of an earlier step already.
+    let until = Instant::now() + Duration::from_secs(20);
+    let is_written = || {
+        let found = checkpoint::find(&sandbox.home, &parents, "cpu");
+        found.is_some_and(|paused| paused.saved.at.step == step)
+    };
+    while !is_written() {
         assert!(Instant::now() < until, "no checkpoint at the pause");
         std::thread::sleep(Duration::from_millis(20));
-    };
-    let step = paused.saved.at.step;
+    }
     let branch = parents[1].branched(step, &settings).unwrap();
     let mut job = jobs(vec![branch.clone()]);
     job[0].id = 7;

@@ -110,11 +110,12 @@ impl Seat {
         })
     }
 
-    fn stepped(&mut self, at_least: usize) {
+    /// Waits for this step or a later one, which it returns.
+    fn stepped(&mut self, at_least: usize) -> usize {
         self.wait_for(|report| match report {
-            WorkerEvent::Stepped(progress) if progress.step >= at_least => Some(()),
+            WorkerEvent::Stepped(progress) if progress.step >= at_least => Some(progress.step),
             _ => None,
-        });
+        })
     }
 
     fn cancelled(&mut self, wanted: JobId) {
