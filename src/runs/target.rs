@@ -1,7 +1,6 @@
 //! Targets of runs: a class by name or index, a channel or neuron of a layer, or an entire layer.
 //!
-//! For the command line, which reads texts, and for the explorer, which chooses from lists. Neither needs the network
-//! itself, only the names in its [scope](TargetScope).
+//! The command line reads texts, the explorer chooses from lists; both need only the names in a [scope](TargetScope).
 
 use crate::ascent::{Kind, Objective, Unit};
 use crate::autodiff::differentiability::Differentiability;
