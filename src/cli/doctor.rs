@@ -4,8 +4,8 @@ mod measure;
 mod model;
 mod nvidia;
 
-use super::ports::Ports;
-use super::{Failure, opening, output};
+use super::model_options::ModelOptions;
+use super::{Failure, output, startup};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ pub struct Arguments {
     #[arg(long, default_value = "auto", requires = "measure")]
     provider: String,
     #[command(flatten)]
-    ports: Ports,
+    model_options: ModelOptions,
 }
 
 /// All that is told; one line of JSON.
@@ -117,7 +117,7 @@ struct ModelFinding {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let home = opening::home()?;
+    let home = startup::home()?;
     let library = library(&home);
     let findings = Findings {
         version: env!("CARGO_PKG_VERSION"),
@@ -129,7 +129,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         folders: folders(&home),
         models: models(&home),
         model: match &arguments.model {
-            Some(model) => Some(report(&home, model, &arguments.ports.read()?)?),
+            Some(model) => Some(report(&home, model, &arguments.model_options.read()?)?),
             None => None,
         },
         measured: match arguments.measure {
@@ -137,7 +137,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
                 &home,
                 arguments.model.as_deref(),
                 &arguments.provider,
-                &arguments.ports,
+                &arguments.model_options,
             )?),
             false => None,
         },
@@ -197,7 +197,7 @@ fn terminal() -> TerminalFinding {
     let mut found = terminal::probe(None);
     let blocks = terminal::blocks_of_environment();
     if let Err(problem) = blocks.and_then(|blocks| found.use_blocks(blocks)) {
-        output::remark(&problem);
+        output::notice(&problem);
     }
     TerminalFinding {
         columns: size.map(|(columns, _)| columns),

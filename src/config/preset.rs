@@ -1,5 +1,5 @@
-//! What Ziggurat itself writes into `config.toml`: a preset, the chosen theme. The rest of the file stays as the user wrote it, comments
-//! and order too, and the file is never seen half written.
+//! What Ziggurat writes into `config.toml`: presets and the chosen theme. The rest of the file stays as the user wrote
+//! it, with comments and order; the file is replaced atomically.
 
 use super::document::MAX_FILE;
 use super::{Document, Problem};
@@ -12,14 +12,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, Item, Table};
 
-/// Longest name of a preset.
+/// Maximum length of a preset's name.
 const MAX_NAME: usize = 32;
 
-/// Whole numbers from here on are not all exact as a [`f64`].
-const LARGEST_WHOLE: f64 = 9_007_199_254_740_992.0;
+/// Integers below this are exact as [`f64`].
+const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 /// Why `config.toml` was not changed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SaveError {
     #[error("the preset was not saved: {0}")]
     Name(String),
@@ -103,7 +104,9 @@ pub fn save_theme(home: &Home, name: &str) -> Result<(), SaveError> {
 fn written(value: &SettingValue) -> toml_edit::Value {
     match value {
         SettingValue::Text(text) => text.into(),
-        SettingValue::Number(number) if number.fract() == 0.0 && number.abs() < LARGEST_WHOLE => {
+        SettingValue::Number(number)
+            if number.fract() == 0.0 && number.abs() < MAX_EXACT_INTEGER =>
+        {
             (*number as i64).into()
         }
         SettingValue::Number(number) => (*number).into(),
@@ -118,7 +121,7 @@ fn put(item: &mut Item, mut value: toml_edit::Value) {
     *item = Item::Value(value);
 }
 
-/// Changes the file at `path` with `edit`, which says the key and the reason if it cannot.
+/// Changes the file at `path` with `edit`, which returns the key and the reason if it fails.
 fn change(
     path: &Path,
     edit: impl FnOnce(&mut DocumentMut) -> Result<(), (String, &'static str)>,

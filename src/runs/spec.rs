@@ -1,4 +1,4 @@
-//! Everything that decides a picture. The same spec on the same kind of device gives the same picture.
+//! Everything that determines a picture. The same spec on the same kind of device gives the same picture.
 
 mod branch;
 mod changes;
@@ -24,7 +24,7 @@ const ADDED: &[(&str, u32, f64)] = &[("view_noise", 6, 0.0)];
 /// Most settings that an earlier method may have recorded, and the longest key of one.
 const MAX_FORMER: (usize, usize) = (64, 40);
 
-/// What was asked for, in canonical form.
+/// A run as it was requested, in canonical form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Spec {
@@ -168,11 +168,11 @@ impl Spec {
         self.former.as_ref()
     }
 
-    /// What of the settings differs from today's defaults.
+    /// The settings that differ from today's defaults.
     pub fn changes(&self) -> Changes {
         let recorded = self.recorded();
         let settings = recorded.iter().map(|(key, value)| (key.as_str(), value));
-        Changes::of(self.method, settings)
+        Changes::new(self.method, settings)
     }
 
     /// The settings as they are written to files.

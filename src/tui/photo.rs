@@ -2,8 +2,8 @@
 
 use super::listing::Listing;
 use crate::ascent::layer_probe::Rank;
-use crate::runs::target::{Place, Target, TargetError};
-use crate::runs::worker::{Opened, photo};
+use crate::runs::target::{LayerPart, Target, TargetError};
+use crate::runs::worker::{ModelInfo, photo};
 use image::RgbImage;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub const MOST_CHANNELS: usize = 24;
 #[derive(Debug, Clone)]
 pub struct Photo {
     pub path: PathBuf,
-    /// The model that looks at it, as [`Opened::model`] has it.
+    /// The model that looks at it, as [`ModelInfo::model`] has it.
     pub model: String,
     /// What it is; comes later.
     pub photo: Option<Arc<photo::Photo>>,
@@ -50,7 +50,7 @@ impl Photo {
     /// A photo that is to be opened.
     pub fn new(
         path: PathBuf,
-        opened: &Opened,
+        opened: &ModelInfo,
         (layer, map_at): (String, photo::MapAt),
         before: Option<Box<Self>>,
     ) -> Self {
@@ -101,7 +101,11 @@ impl Photo {
     }
 
     /// What a run of a part of the layer climbs; `None` if the layer is not listed any more.
-    pub fn target(&self, opened: &Opened, place: Place) -> Option<Result<Target, TargetError>> {
+    pub fn target(
+        &self,
+        opened: &ModelInfo,
+        place: LayerPart,
+    ) -> Option<Result<Target, TargetError>> {
         let values = opened.values.iter();
         let layer = values.clone().find(|layer| layer.name == self.layer)?;
         Some(Target::of_layer(layer, place))

@@ -2,12 +2,10 @@
 
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, KNOBS, Knob, PRESETS, SettingError, knob};
-use crate::runs::words;
+use crate::runs::format;
+use crate::runs::presets::Presets;
 use crate::setting_value::SettingValue;
 use std::collections::BTreeMap;
-
-/// The user's own presets: name → changes to the defaults.
-pub type Presets = BTreeMap<String, BTreeMap<String, SettingValue>>;
 
 /// What the next runs are made with.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +14,7 @@ pub struct Plan {
     pub seed: u64,
     /// The preset that the settings began from.
     preset: String,
-    own: Presets,
+    presets: Presets,
 }
 
 impl Default for Plan {
@@ -25,39 +23,28 @@ impl Default for Plan {
             settings: Settings::default(),
             seed: 0,
             preset: PRESETS[0].name.into(),
-            own: Presets::new(),
+            presets: Presets::default(),
         }
     }
 }
 
 impl Plan {
     /// Adds the user's presets; returns the names of those that cannot be used, and why.
-    pub fn add_presets(&mut self, presets: Presets) -> Vec<(String, String)> {
-        let mut problems = Vec::new();
-        for (name, changes) in presets {
-            match Settings::try_from(changes.clone()) {
-                Ok(_) => drop(self.own.insert(name, changes)),
-                Err(problem) => problems.push((name, problem.to_string())),
-            }
-        }
-        problems
+    pub fn add_presets(
+        &mut self,
+        presets: BTreeMap<String, BTreeMap<String, SettingValue>>,
+    ) -> Vec<(String, SettingError)> {
+        self.presets.add(presets)
     }
 
     /// Names of all presets, the built-in ones first.
     pub fn presets(&self) -> Vec<&str> {
-        let built_in = PRESETS.iter().map(|preset| preset.name);
-        let own = self.own.keys().map(String::as_str);
-        built_in
-            .chain(own.filter(|name| !PRESETS.iter().any(|preset| preset.name == *name)))
-            .collect()
+        self.presets.names()
     }
 
     /// Settings of a preset; the user's own come before built-in ones of the same name.
     pub fn settings_of(&self, name: &str) -> Option<Settings> {
-        match self.own.get(name) {
-            Some(changes) => Settings::try_from(changes.clone()).ok(),
-            None => Settings::preset(name).ok(),
-        }
+        self.presets.settings(name).ok()
     }
 
     /// The name of the preset that the settings began from.
@@ -85,7 +72,7 @@ impl Plan {
     pub fn changes(&self) -> Vec<String> {
         let changes = self.changed().into_iter();
         changes
-            .map(|(key, value)| format!("{key} = {}", words::value(&value)))
+            .map(|(key, value)| format!("{key} = {}", format::value(&value)))
             .collect()
     }
 
@@ -109,8 +96,8 @@ impl Plan {
 
     /// Takes settings, preset and seed of an earlier plan again.
     pub fn go_back_to(&mut self, before: Self) {
-        let own = std::mem::take(&mut self.own);
-        *self = Self { own, ..before };
+        let presets = std::mem::take(&mut self.presets);
+        *self = Self { presets, ..before };
     }
 
     /// Takes the settings of the next preset.
@@ -131,12 +118,8 @@ impl Plan {
 
     /// Keeps the present settings as a preset of the user's.
     pub fn keep_as(&mut self, name: &str) -> BTreeMap<String, SettingValue> {
-        let defaults = BTreeMap::from(Settings::default());
-        let mut changes = BTreeMap::from(self.settings.clone());
-        changes.retain(|key, value| defaults.get(key) != Some(value));
         self.preset = name.into();
-        self.own.insert(name.into(), changes.clone());
-        changes
+        self.presets.save(name, &self.settings)
     }
 
     /// Turns a knob a little. Returns whether it can be.
@@ -265,7 +248,8 @@ mod tests {
         let mut plan = Plan::default();
         let own = BTreeMap::from([("steps".to_string(), 10.0.into())]);
         let bad = BTreeMap::from([("steps".to_string(), (-1.0).into())]);
-        let problems = plan.add_presets(Presets::from([("mine".into(), own), ("bad".into(), bad)]));
+        let problems =
+            plan.add_presets(BTreeMap::from([("mine".into(), own), ("bad".into(), bad)]));
         assert_eq!(problems.len(), 1);
         assert_eq!(
             plan.presets(),

@@ -9,7 +9,7 @@ use super::screen::{self, Drained, Screen};
 use super::update::update;
 use super::view;
 use crate::home::Home;
-use crate::runs::worker::{Command as Work, Told, Worker};
+use crate::runs::worker::{OpenOptions, Worker, WorkerCommand as Work};
 use crate::runtime::Provider;
 use crate::terminal::{LateResponses, Notify};
 use crossterm::event::{
@@ -45,7 +45,7 @@ pub struct Start {
     pub home: Home,
     pub provider: Provider,
     /// The model to open.
-    pub told: Told,
+    pub told: OpenOptions,
     /// The models that judge finished pictures: cards or paths.
     pub judges: Vec<String>,
     pub mouse: bool,
@@ -178,7 +178,7 @@ impl Session {
             }
             Event::Resized => return self.measure(),
             Event::Worker => {
-                for report in self.worker.reports() {
+                for report in self.worker.events() {
                     self.act(Action::Report(report));
                 }
             }

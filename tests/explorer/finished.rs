@@ -4,9 +4,9 @@ use super::support::{Driver, flamingo, network, objective, picture, record, unit
 use std::time::Duration;
 use ziggurat::ascent::{Kind, Objective, Settings};
 use ziggurat::runs::Spec;
-use ziggurat::runs::history::Entry;
+use ziggurat::runs::history::HistoryEntry;
 use ziggurat::runs::worker::photo::{About, Answer as Seen, Found};
-use ziggurat::runs::worker::{Command as Work, Report};
+use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, Answer, Effect};
 use ziggurat::tui::app::Shown;
@@ -102,7 +102,9 @@ fn each_of_several_quick_keys_deletes_the_run_that_is_selected_then() {
     assert_eq!(still.id, removed[0]);
     explorer.answer(Answer::NotRemoved {
         ids: vec![removed[0].clone()],
-        entries: vec![ziggurat::runs::history::Entry::of(&still, false)],
+        entries: vec![ziggurat::runs::history::HistoryEntry::from_record(
+            &still, false,
+        )],
         why: "history: Permission denied".into(),
     });
     assert_eq!(explorer.app.browser.history.len(), listed - 2);
@@ -234,7 +236,7 @@ fn compared_runs_come_in_the_order_of_the_list_and_hold_long_names() {
         let what = (title.as_str(), objective, unit(seed as usize));
         let mut run = record(Spec::new(("toy", "h"), what, seed, settings), seed as f32);
         run.probability = None;
-        Entry::of(&run, false)
+        HistoryEntry::from_record(&run, false)
     });
     explorer.answer(Answer::Runs(runs.collect()));
     // By score, the best first; marked from the last to the first.
@@ -345,7 +347,7 @@ fn what_has_just_finished_stays_in_view() {
     let mut record = record(spec, 1.0);
     record.time = 1;
     let id = record.id.clone();
-    explorer.report(Report::Finished {
+    explorer.report(WorkerEvent::Finished {
         job: again[0],
         record: Box::new(record),
         picture: picture(),
@@ -408,7 +410,7 @@ fn the_command_and_the_path_of_a_picture_are_copied() {
 fn the_explorer_begins_with_the_latest_picture() {
     let mut explorer = Driver::opening(Protocol::Kitty, 120, 40);
     explorer.remember(3);
-    explorer.report(Report::Opened(network().into()));
+    explorer.report(WorkerEvent::Opened(network().into()));
     explorer.answer(Answer::RunsEnd { damaged: 0 });
     assert_eq!(explorer.app.shown, Shown::Finished(flamingo(2).id));
     assert!(explorer.screen().contains("flamingo · score"));
@@ -514,7 +516,7 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
     };
     assert!(question.photo.ends_with(format!("{id}/image.png")));
     let found = picture();
-    explorer.report(Report::Photo(Seen {
+    explorer.report(WorkerEvent::Photo(Seen {
         question: question.clone(),
         found: Ok(Found::Class(found.clone())),
     }));
@@ -529,13 +531,13 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
     explorer.press("j");
     assert!(explorer.app.heat.is_none());
     // What comes too late is of another picture.
-    explorer.report(Report::Photo(Seen {
+    explorer.report(WorkerEvent::Photo(Seen {
         question,
         found: Ok(Found::Class(found)),
     }));
     assert!(explorer.app.heat.is_none());
     let question = ask(&mut explorer);
-    explorer.report(Report::Photo(Seen {
+    explorer.report(WorkerEvent::Photo(Seen {
         question,
         found: Err("there is no map".into()),
     }));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ziggurat::ascent::{Kind as Quantity, Objective, Settings, Unit};
 use ziggurat::onnx::types::{fixed_dims, untyped_value};
 use ziggurat::onnx::{Builder, ElementType, file};
-use ziggurat::runs::{Ended, Record, Spec, export};
+use ziggurat::runs::{EndReason, Record, Spec, picture_file};
 
 /// Rows of the longest list.
 const ROWS: usize = 100_000;
@@ -188,7 +188,7 @@ fn fill_history(desk: &Desk) {
             batch: 1,
             together: None,
             companions: Vec::new(),
-            ended: Ended::Finished,
+            ended: EndReason::Finished,
             time: seed,
         };
         // Written directly: saving waits for the disk each time.
@@ -196,7 +196,7 @@ fn fill_history(desk: &Desk) {
         fs::create_dir_all(&folder).unwrap();
         fs::write(
             folder.join("image.png"),
-            export::png(&picture, &record.spec),
+            picture_file::encode(&picture, &record.spec),
         )
         .unwrap();
         fs::write(

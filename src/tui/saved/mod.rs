@@ -9,7 +9,7 @@ use super::app::{App, Shown};
 use super::browser::{Browser, Tab};
 use super::listing::Listing;
 use super::tree::Row;
-use crate::runs::worker::Opened;
+use crate::runs::worker::ModelInfo;
 use crate::setting_value::SettingValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -137,7 +137,7 @@ impl SavedModel {
     }
 
     /// Brings tab, scopes, layers, channels and class of a browser that lists `opened` back to where they were.
-    pub fn browse(&self, browser: &mut Browser, opened: &Opened) {
+    pub fn browse(&self, browser: &mut Browser, opened: &ModelInfo) {
         browser.tab = self.tab;
         let names = browser.tree.names();
         let scope = |name: &String| names.iter().position(|other| other == name);

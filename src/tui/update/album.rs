@@ -9,7 +9,7 @@ use super::super::popup::Popup;
 use super::super::prompt::{Asked, Prompt};
 use super::super::view::album::lines;
 use super::photo;
-use crate::runs::worker::Command as Work;
+use crate::runs::worker::WorkerCommand as Work;
 use crate::runs::worker::photo::{About, Answer, Found};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

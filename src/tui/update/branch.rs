@@ -7,7 +7,7 @@ use super::super::command::Command;
 use super::super::messages::Level;
 use super::finished;
 use crate::runs::spec::changed;
-use crate::runs::worker::Command as Work;
+use crate::runs::worker::WorkerCommand as Work;
 use crate::runs::{Spec, description};
 
 /// The run that a branch would go on from.

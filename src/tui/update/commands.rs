@@ -15,7 +15,7 @@ use super::{
     typing,
 };
 use crate::ascent::settings::{Knob, PRESETS};
-use crate::runs::worker::Command as Work;
+use crate::runs::worker::WorkerCommand as Work;
 
 /// Does what a command says.
 pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {

@@ -9,7 +9,7 @@ use super::super::prompt::Prompt;
 use super::typing::is_path;
 use super::{browse, finished, queueing};
 use crate::runs::Spec;
-use crate::runs::worker::{Command as Work, Origin};
+use crate::runs::worker::{Origin, WorkerCommand as Work};
 use crate::text::counted;
 
 /// Most problems of one model that are said one by one.

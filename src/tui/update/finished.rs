@@ -9,10 +9,10 @@ use super::super::popup::{Choice, Compare, Knobs, MOST_COMPARED, Popup, Purpose}
 use super::super::prompt::{Asked, Prompt};
 use super::super::replay::Replay;
 use super::{browse, elsewhere, queueing, saved};
-use crate::runs::history::Entry;
+use crate::runs::history::HistoryEntry;
 use crate::runs::history::query::SortKey;
 use crate::runs::queue::Job;
-use crate::runs::worker::Command as Work;
+use crate::runs::worker::WorkerCommand as Work;
 use crate::runs::{Record, description, favourites, history};
 use crate::text::counted;
 use image::RgbImage;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 const UNDOABLE: usize = 100;
 
 /// The runs that are marked or selected in the list of finished runs, in its order; those that a search hides come last.
-pub fn chosen(app: &App) -> Vec<&Entry> {
+pub fn chosen(app: &App) -> Vec<&HistoryEntry> {
     if !app.in_history() {
         return Vec::new();
     }
@@ -39,7 +39,7 @@ pub fn chosen(app: &App) -> Vec<&Entry> {
 }
 
 /// The run that is meant: the one of the details, the selected one, or the one that is shown.
-fn meant(app: &App) -> Option<&Entry> {
+fn meant(app: &App) -> Option<&HistoryEntry> {
     match (app.popups.last(), &app.shown) {
         (Some(Popup::Details { id, .. }), _) => app.library.find(id),
         (_, Shown::Finished(id)) => app.library.find(id),
@@ -163,7 +163,7 @@ pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
         Some(Undoable::Removed(ids)) => effects.push(Effect::Restore(ids)),
         Some(Undoable::Cleared(jobs)) => {
             let before = app.queue.jobs().len();
-            let surplus = app.queue.take_over(jobs);
+            let surplus = app.queue.restore(jobs);
             let back = counted(app.queue.jobs().len() - before, "run");
             let (level, text) = match surplus {
                 0 => (Level::Note, format!("{back} queued again")),

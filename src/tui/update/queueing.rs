@@ -11,9 +11,9 @@ use super::browse::no_network;
 use super::{finished, reports};
 use crate::ascent::{Overlay, Settings};
 use crate::runs::Spec;
-use crate::runs::queue::{Job, JobId, JobState, MOST_TOGETHER};
-use crate::runs::target::{Place, Target, TargetError};
-use crate::runs::worker::{Command as Work, Opened, Watched};
+use crate::runs::queue::{Job, JobId, JobState, MAX_TOGETHER};
+use crate::runs::target::{LayerPart, Target, TargetError};
+use crate::runs::worker::{ModelInfo, Watched, WorkerCommand as Work};
 use crate::text::counted;
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ pub fn run_neuron(app: &mut App, effects: &mut Vec<Effect>) {
         .list
         .chosen()
         .into_iter()
-        .map(|channel| Target::of_layer(layer, Place::Neuron(channel, centre)))
+        .map(|channel| Target::of_layer(layer, LayerPart::Neuron(channel, centre)))
         .collect();
     submit_targets(app, targets, effects);
 }
@@ -104,27 +104,27 @@ pub fn chosen_specs(app: &mut App) -> Vec<Spec> {
 }
 
 /// What is marked or selected in the browser, as targets.
-fn chosen(app: &App, opened: &Opened) -> Vec<Result<Target, TargetError>> {
+fn chosen(app: &App, opened: &ModelInfo) -> Vec<Result<Target, TargetError>> {
     targets(app, opened, &app.browser.list().chosen())
 }
 
 /// Items of the list that is shown, as targets.
-fn targets(app: &App, opened: &Opened, items: &[usize]) -> Vec<Result<Target, TargetError>> {
+fn targets(app: &App, opened: &ModelInfo, items: &[usize]) -> Vec<Result<Target, TargetError>> {
     let browser = &app.browser;
     let items = items.iter().copied();
     match (browser.tab, &browser.channels) {
         (Tab::Layers, Some(channels)) => {
             let layer = &opened.layers[channels.layer];
             items
-                .map(|channel| Target::of_layer(layer, Place::Channel(channel)))
+                .map(|channel| Target::of_layer(layer, LayerPart::Channel(channel)))
                 .collect()
         }
         (Tab::Layers, None) => items
             .map(|item| browser.tree.last_layer(browser.tree.row(item)))
-            .map(|layer| Target::of_layer(&opened.layers[layer], Place::Whole))
+            .map(|layer| Target::of_layer(&opened.layers[layer], LayerPart::Whole))
             .collect(),
         (Tab::Classes, _) => {
-            let parts = opened.parts();
+            let parts = opened.scope();
             items.map(|class| parts.class(class)).collect()
         }
         (Tab::History | Tab::Favourites, _) => Vec::new(),
@@ -148,7 +148,7 @@ pub fn submit_targets(
 /// What makes the targets with these settings; those that cannot be run are named.
 fn specs(
     app: &mut App,
-    opened: &Opened,
+    opened: &ModelInfo,
     targets: Vec<Result<Target, TargetError>>,
     settings: &Settings,
 ) -> Vec<Spec> {
@@ -232,7 +232,7 @@ pub fn go_on(app: &mut App) {
 /// Queues runs that another process left waiting; they are offered rather than begun.
 pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
     let before = app.queue.jobs().len();
-    let surplus = app.queue.take_over(jobs);
+    let surplus = app.queue.restore(jobs);
     if surplus > 0 {
         let text = format!(
             "{} do not fit into the queue and are offered at the next start",
@@ -282,7 +282,7 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
     if app.quitting || app.held || !app.running.is_empty() {
         return;
     }
-    let most = if opened.batchable { MOST_TOGETHER } else { 1 };
+    let most = if opened.batchable { MAX_TOGETHER } else { 1 };
     let batch = app.queue.next_batch(most);
     if batch.is_empty() {
         // The next run starts with its picture.

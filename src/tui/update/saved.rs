@@ -5,7 +5,7 @@ use super::super::app::{App, Model, Shown};
 use super::super::messages::Level;
 use super::super::saved::SavedModel;
 use super::browse;
-use crate::runs::worker::{Opened, Report};
+use crate::runs::worker::{ModelInfo, WorkerEvent};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use std::time::Duration;
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Opens a model where the user left it, if it was open before.
-pub fn open(app: &mut App, opened: &Arc<Opened>) {
+pub fn open(app: &mut App, opened: &Arc<ModelInfo>) {
     app.returning = None;
     let Some(saved) = app.saved.of(&opened.hash).cloned() else {
         return;
@@ -65,7 +65,7 @@ pub fn runs(app: &mut App) {
 pub fn concerns(action: &Action) -> bool {
     match action {
         Action::Key(_) | Action::Paste(_) | Action::Click(..) | Action::Wheel(..) => true,
-        Action::Report(report) => matches!(report, Report::Finished { .. }),
+        Action::Report(report) => matches!(report, WorkerEvent::Finished { .. }),
         _ => false,
     }
 }

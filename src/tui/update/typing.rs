@@ -14,7 +14,7 @@ use super::super::prompt::{Asked, Prompt, Typed};
 use super::{arguments, browse, elsewhere, finished, give, map, photo, queueing};
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, Knob};
-use crate::runs::export::Form;
+use crate::runs::export::ExportFormat;
 use crossterm::event::KeyCode;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -316,7 +316,7 @@ pub fn export(ids: &[String], text: &str, effects: &mut Vec<Effect>) -> Result<(
         return Err("type the name of a file".into());
     }
     let path = home_relative(text);
-    Form::of(&path).map_err(|problem| problem.to_string())?;
+    ExportFormat::from_path(&path).map_err(|problem| problem.to_string())?;
     effects.push(Effect::Export(ids.to_vec(), path));
     Ok(())
 }

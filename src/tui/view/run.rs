@@ -3,7 +3,7 @@
 use super::Frame;
 use super::panel::{TITLE_MARGIN, bordered, two};
 use super::subject;
-use crate::runs::{Spec, words};
+use crate::runs::{Spec, format};
 use crate::text::span;
 use crate::tui::app::{App, Live, Shown};
 use crate::tui::pace;
@@ -29,7 +29,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
             runs => format!("batch of {runs}"),
         };
         let model = match app.is_of_other_model(&job.spec.model_hash) {
-            true => words::model(&job.spec.model).to_string(),
+            true => format::model(&job.spec.model).to_string(),
             false => String::new(),
         };
         let target = fit(&job.spec.target, 40);
@@ -87,7 +87,7 @@ fn progress(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
         .probability
         .map(|probability| format!(" · {}", p(probability)))
         .unwrap_or_default();
-    let score = words::score(score as f32);
+    let score = format::score(score as f32);
     let steps = format!("{}/{}", live.step, live.steps);
     // Beside how long it takes, where there is room for that; the word gives way first.
     let least = pace(app, live, 0).width() + 2;
@@ -160,7 +160,7 @@ pub fn curve(app: &App, frame: &mut Frame, area: Rect, curve: &[(f64, f64)], oct
     };
     let mut lines: Vec<Dataset> = begins.iter().map(|begin| line(begin).style(dim)).collect();
     lines.push(line(&points).style(app.theme.style(Role::Chart)));
-    let labels = [low, high].map(|bound| words::score(bound as f32));
+    let labels = [low, high].map(|bound| format::score(bound as f32));
     Chart::new(lines)
         .style(app.theme.style(Role::Text))
         .x_axis(Axis::default().style(dim).bounds([0.0, steps]))
@@ -205,7 +205,7 @@ pub fn top_classes(app: &App, frame: &mut Frame, area: Rect, spec: &Spec, top: &
         let name = name.map_or_else(|| format!("class {class}"), str::to_string);
         let line = two(
             Span::styled(name, app.theme.style(role)),
-            Span::styled(words::percent(*probability), app.theme.style(role)),
+            Span::styled(format::percent(*probability), app.theme.style(role)),
             width,
         );
         line.render(

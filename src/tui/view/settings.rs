@@ -3,7 +3,7 @@
 use super::Frame;
 use super::panel::{list, overlaid_at};
 use crate::ascent::settings::{Domain, GROUPS, Knob, in_groups};
-use crate::runs::words;
+use crate::runs::format;
 use crate::setting_value::SettingValue;
 use crate::tui::app::App;
 use crate::tui::command::Command;
@@ -177,7 +177,7 @@ fn rows(knobs: &Knobs) -> Vec<Row> {
 /// A value as it is shown.
 fn shown(knob: &Knob, value: &SettingValue) -> String {
     knob.shown(value)
-        .map_or_else(|| words::value(value), String::from)
+        .map_or_else(|| format::value(value), String::from)
 }
 
 /// What a knob may be set to, its default, and how its track is laid out.

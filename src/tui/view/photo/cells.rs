@@ -3,10 +3,10 @@
 use super::dim;
 use super::grid::{Grid, width};
 use crate::ascent::layer_probe::Rank;
+use crate::runs::format;
 use crate::runs::queue::{JobId, JobState};
-use crate::runs::target::{Place, Target};
-use crate::runs::words;
-use crate::runs::worker::{Opened, photo};
+use crate::runs::target::{LayerPart, Target};
+use crate::runs::worker::{ModelInfo, photo};
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::gallery::Size;
@@ -21,7 +21,7 @@ use ratatui::widgets::Widget;
 use std::sync::Arc;
 
 /// Draws the cells that are seen.
-pub fn draw(app: &App, frame: &mut Frame, grid: &Grid, photo: &Photo, opened: &Opened) {
+pub fn draw(app: &App, frame: &mut Frame, grid: &Grid, photo: &Photo, opened: &ModelInfo) {
     let list = &photo.cells;
     let seen = grid.columns * grid.lines;
     let rows = list
@@ -66,7 +66,7 @@ fn one(
     frame: &mut Frame,
     cell: Rect,
     slot: u32,
-    (photo, found, opened): (&Photo, &photo::Channel, &Opened),
+    (photo, found, opened): (&Photo, &photo::Channel, &ModelInfo),
     is_cursor: bool,
 ) {
     let channel = found.activation.channel;
@@ -74,7 +74,7 @@ fn one(
         Rank::Mean => found.activation.mean,
         Rank::Maximum => found.activation.maximum,
     };
-    let value = format!(" · {}", words::score(value));
+    let value = format!(" · {}", format::score(value));
     let room = usize::from(cell.width).saturating_sub(value.chars().count());
     let name = fit_end(&format!("{}:{channel}", photo.layer), room);
     let role = match is_cursor {
@@ -109,7 +109,7 @@ fn one(
         }
         None => below,
     };
-    let target = photo.target(opened, Place::Channel(channel));
+    let target = photo.target(opened, LayerPart::Channel(channel));
     let target = target.and_then(Result::ok);
     match target.and_then(|target| made(app, opened, &target)) {
         Some(Made::Picture(picture, moving)) => {
@@ -132,7 +132,7 @@ enum Made {
     Not(String),
 }
 
-fn made(app: &App, opened: &Opened, target: &Target) -> Option<Made> {
+fn made(app: &App, opened: &ModelInfo, target: &Target) -> Option<Made> {
     if let Some(made) = app.job_of(target).and_then(|job| growing(app, job.id)) {
         return Some(made);
     }
