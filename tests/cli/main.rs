@@ -17,7 +17,7 @@ use sandbox::Sandbox;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use ziggurat::model::{ModelFile, Source};
+use ziggurat::model::{ModelFile, ModelSource};
 use ziggurat::onnx::proto::Dim;
 use ziggurat::onnx::types::{fixed_dims, untyped_value};
 use ziggurat::onnx::{Builder, ElementType, file};
