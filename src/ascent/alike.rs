@@ -18,7 +18,7 @@ use super::step_graph;
 use super::stochastic_depth::Batch;
 use crate::onnx::proto::{ModelProto, NodeProto};
 use crate::onnx::{Builder, Graph, Shapes};
-use crate::runtime::inference;
+use crate::runtime::shape_inference;
 use std::collections::HashSet;
 
 /// Ops whose result for an element hangs on where it lies in memory.
@@ -139,7 +139,7 @@ fn types(graph: &Graph) -> Result<Shapes, Error> {
         .iter()
         .map(|(name, dims)| (name.as_str(), dims.as_slice()))
         .collect();
-    Ok(inference::infer(graph, &dims)?)
+    Ok(shape_inference::infer_types(graph, &dims)?)
 }
 
 /// The values that transpositions may be moved past.

@@ -15,7 +15,7 @@ use super::target::anchor;
 use super::views::Frame;
 use super::{Error, Kind, Objective, Run, Settings, Unit, canvas, constants, probe};
 use crate::model::{Activation, Network};
-use crate::runtime::{Assigned, Device, Loop, Stop, Tensor};
+use crate::runtime::{CancelHandle, Device, DeviceLoop, NodePlacement, Tensor};
 use ndarray::ArrayViewD;
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ pub struct Outcome {
 pub struct Ascent<'a> {
     pub(super) network: &'a Network,
     device: Device,
-    stop: Stop,
+    stop: CancelHandle,
     pub(super) plan: Plan,
     /// The runs with all their stages.
     asked: Vec<Run>,
@@ -73,7 +73,7 @@ pub struct Ascent<'a> {
     octaves: Vec<Octave>,
     machine: Machine,
     /// The device's side of the state, for the current octave.
-    pub(super) state: Loop,
+    pub(super) state: DeviceLoop,
     octave: usize,
     step_in_octave: usize,
     step: usize,
@@ -92,7 +92,7 @@ impl<'a> Ascent<'a> {
         objective: &Objective,
         runs: &[Run],
         device: Device,
-        stop: &Stop,
+        stop: &CancelHandle,
     ) -> Result<Self, Error> {
         agree(runs)?;
         let (plan, octaves) = prepare(network, objective, &after(runs, 0))?;
@@ -135,7 +135,7 @@ impl<'a> Ascent<'a> {
         objective: &Objective,
         runs: &[Run],
         device: Device,
-        stop: &Stop,
+        stop: &CancelHandle,
         saved: Saved,
     ) -> Result<Self, Error> {
         agree(runs)?;
@@ -227,7 +227,7 @@ impl<'a> Ascent<'a> {
     ///
     /// # Errors
     /// [`Error::Runtime`] if the device cannot run it.
-    pub fn placement(&self) -> Result<Vec<Assigned>, Error> {
+    pub fn placement(&self) -> Result<Vec<NodePlacement>, Error> {
         machine::placement(self.network, &self.plan, self.device)
     }
 

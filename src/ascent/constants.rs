@@ -8,7 +8,7 @@ use super::step_graph::names;
 use super::target::flat_position;
 use super::{Error, Settings, spectrum};
 use crate::model::Network;
-use crate::runtime::{Loop, Tensor};
+use crate::runtime::{DeviceLoop, Tensor};
 use ndarray::{Array, Array1, Array2, Array4, Axis};
 
 /// Gives the graph all that does not change within an octave.
@@ -18,7 +18,7 @@ pub(super) fn set(
     runs: &[Running],
     octave: Octave,
     machine: &Machine,
-    state: &mut Loop,
+    state: &mut DeviceLoop,
 ) -> Result<(), Error> {
     let mut constants = matrices(plan, octave);
     constants.extend(knobs(network, plan, runs));

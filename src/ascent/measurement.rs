@@ -4,7 +4,7 @@ use super::probe::{Classifier, input_gradient};
 use super::settings::Settings;
 use super::{Ascent, Error, Kind, Objective, Run, Unit};
 use crate::model::Network;
-use crate::runtime::{Device, Stop};
+use crate::runtime::{CancelHandle, Device};
 use ndarray::Array4;
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -115,7 +115,7 @@ fn ascent<'n>(
         earlier: Vec::new(),
     };
     let runs: Vec<Run> = (0..runs as u64).map(run).collect();
-    Ascent::new(network, objective, &runs, device, &Stop::default())
+    Ascent::new(network, objective, &runs, device, &CancelHandle::default())
 }
 
 fn batch(

@@ -14,6 +14,7 @@ use ziggurat::ascent::{MapChoice, heat, photo_map};
 use ziggurat::model::picture;
 use ziggurat::runs::favourites;
 use ziggurat::runtime::Provider;
+use ziggurat::runtime::device::PROVIDERS;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -33,8 +34,7 @@ pub struct Arguments {
     /// Write the picture with its heat map to this PNG file or folder
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    #[arg(long, default_value = "auto")]
+    #[arg(long, default_value = "auto", help = format!("Execution provider: {PROVIDERS}"))]
     provider: String,
     #[command(flatten)]
     ports: Ports,

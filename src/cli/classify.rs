@@ -9,6 +9,7 @@ use ziggurat::ascent::probe::{Classifier, largest};
 use ziggurat::model::{Activation, Network, picture};
 use ziggurat::runs::words;
 use ziggurat::runtime::Provider;
+use ziggurat::runtime::device::PROVIDERS;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -22,8 +23,7 @@ pub struct Arguments {
     /// Number of classes per picture
     #[arg(long, default_value_t = 5, value_name = "N")]
     top: usize,
-    /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    #[arg(long, default_value = "auto")]
+    #[arg(long, default_value = "auto", help = format!("Execution provider: {PROVIDERS}"))]
     provider: String,
     #[command(flatten)]
     ports: Ports,

@@ -12,6 +12,7 @@ use ziggurat::model::Source;
 use ziggurat::model::open::DEFAULT;
 use ziggurat::runs::worker::Told;
 use ziggurat::runtime::Provider;
+use ziggurat::runtime::device::PROVIDERS;
 use ziggurat::terminal::{self, Blocks};
 use ziggurat::tui::messages::Level;
 use ziggurat::tui::saved::{self, Saved};
@@ -25,8 +26,7 @@ pub struct Arguments {
     /// Path or name of the model to explore
     #[arg(value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
     model: Option<String>,
-    /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    #[arg(long)]
+    #[arg(long, help = format!("Execution provider: {PROVIDERS}"))]
     provider: Option<String>,
     /// Protocol for pictures: auto, kitty, sixel, iterm2, blocks
     #[arg(long)]

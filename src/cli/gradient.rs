@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use ziggurat::ascent::{self, probe};
 use ziggurat::model::Network;
 use ziggurat::runtime::Provider;
+use ziggurat::runtime::device::PROVIDERS;
 
 /// Most bytes of an input file.
 const MOST: u64 = 2 << 30;
@@ -28,8 +29,7 @@ pub struct Arguments {
     /// Write the gradient to this file: float32, shape of the input
     #[arg(long, value_name = "G.npy")]
     output: PathBuf,
-    /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    #[arg(long, default_value = "auto")]
+    #[arg(long, default_value = "auto", help = format!("Execution provider: {PROVIDERS}"))]
     provider: String,
     #[command(flatten)]
     ports: Ports,

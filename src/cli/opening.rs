@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use ziggurat::home::Home;
 use ziggurat::model::{Network, Source, layers};
 use ziggurat::runs::target::{self, Target, TargetError};
-use ziggurat::runtime::{Active, Library, Provider, Stage};
+use ziggurat::runtime::{Library, Provider, ResolvedProvider, Stage};
 
 /// Shows the stages of fetching: a bar on a terminal, a line a stage elsewhere.
 pub struct Fetching {
@@ -123,19 +123,19 @@ pub fn layer(network: &Network, name: &str) -> Result<String, Failure> {
 }
 
 /// Finds out where sessions run. Where `auto` takes the CPU although there is an NVIDIA device, the reason is said.
-pub fn provider(wanted: Provider) -> Result<Active, Failure> {
+pub fn provider(wanted: Provider) -> Result<ResolvedProvider, Failure> {
     let active = wanted.resolve()?;
     on_the_cpu(&active);
     Ok(active)
 }
 
 /// As [`provider`], for a command that is done before a GPU were open: `auto` is the CPU.
-pub fn provider_for_one_shot(wanted: Provider) -> Result<Active, Failure> {
+pub fn provider_for_one_shot(wanted: Provider) -> Result<ResolvedProvider, Failure> {
     Ok(wanted.resolve_for_one_shot()?)
 }
 
 /// Says why the CPU was taken, if somebody could expect another device.
-pub fn on_the_cpu(active: &Active) {
+pub fn on_the_cpu(active: &ResolvedProvider) {
     if let Some(why) = &active.why {
         remark(&format!("running on the CPU: {why}"));
     }

@@ -24,7 +24,8 @@ use std::path::PathBuf;
 use ziggurat::model::Network;
 use ziggurat::runs::Spec;
 use ziggurat::runs::queue::MOST_TOGETHER;
-use ziggurat::runtime::{Provider, Stop};
+use ziggurat::runtime::device::PROVIDERS;
+use ziggurat::runtime::{CancelHandle, Provider};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -56,8 +57,7 @@ pub struct Arguments {
     /// Repeat the run with this id, or the one that made this picture; other options override its settings
     #[arg(long, value_name = "ID or PICTURE", conflicts_with_all = ["targets", "preset"])]
     from: Option<PathBuf>,
-    /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    #[arg(long, default_value = "auto")]
+    #[arg(long, default_value = "auto", help = format!("Execution provider: {PROVIDERS}"))]
     provider: String,
     /// Write the picture and a JSON file beside it: NAME.png, or a folder (required for several targets or models)
     #[arg(long, value_name = "PATH")]
@@ -109,7 +109,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let judges = judges::asked(&home, &arguments.judges)?;
     let (plans, network) = planner.plan(&models)?;
     let (judges, origin) = judges::fetched(&home, judges);
-    let stop = Stop::default();
+    let stop = CancelHandle::default();
     ctrlc::set_handler({
         let stop = stop.clone();
         move || stop.stop()

@@ -6,7 +6,7 @@ use super::{Error, InputSize};
 use crate::onnx::passes::{decompose, inline_functions, polyfill, to_float32, upgrade_opset};
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{Graph, Shapes};
-use crate::runtime::folding::{self, Parts};
+use crate::runtime::constant_folding::{self, Parts};
 use serde::Serialize;
 
 /// A pass over a model.
@@ -126,7 +126,7 @@ impl Passes<'_> {
             control: self.has(Pass::Control),
             sequences: self.has(Pass::Sequences),
         };
-        Ok(folding::fold_parts(graph, choices, parts)?)
+        Ok(constant_folding::fold_parts(graph, choices, parts)?)
     }
 }
 
@@ -154,7 +154,10 @@ impl Picture<'_> {
     /// # Errors
     /// [`Error::Fetch`] if ONNX Runtime cannot make sense of it at that size.
     pub fn infer(self, graph: &Graph, runs: usize) -> Result<Shapes, Error> {
-        Ok(folding::shapes(graph, &[(self.input, &self.dims(runs))])?)
+        Ok(constant_folding::shapes(
+            graph,
+            &[(self.input, &self.dims(runs))],
+        )?)
     }
 }
 

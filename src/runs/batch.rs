@@ -8,7 +8,7 @@ use super::{Ended, Error, Record, Spec, history, words};
 use crate::ascent::{self, Ascent, Report, Run};
 use crate::home::Home;
 use crate::model::Network;
-use crate::runtime::{Device, Library, Provider, Stop};
+use crate::runtime::{CancelHandle, Device, Library, Provider};
 use image::RgbImage;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -51,7 +51,7 @@ impl<'a> Batch<'a> {
         network: &'a Network,
         specs: &[Spec],
         device: Device,
-        stop: &Stop,
+        stop: &CancelHandle,
     ) -> Result<Self, Error> {
         let first = specs
             .first()
@@ -75,7 +75,7 @@ impl<'a> Batch<'a> {
         network: &'a Network,
         checkpoint: Checkpoint,
         device: Device,
-        stop: &Stop,
+        stop: &CancelHandle,
     ) -> Result<Self, Error> {
         let Checkpoint {
             specs,

@@ -111,6 +111,11 @@ impl Error {
         (is_full && runs > 1).then_some(runs / 2)
     }
 
+    /// This error, and that the run continues with a smaller batch.
+    pub fn with_smaller_batch(&self, runs: usize) -> String {
+        format!("{self}; continuing with {runs} at a time")
+    }
+
     /// Whether an ascent was only stopped.
     pub fn is_stop(&self) -> bool {
         matches!(self, Self::Ascent(problem) if problem.is_stop())
@@ -141,6 +146,9 @@ mod error_tests {
         assert_eq!(full().fewer_that_may_fit(8), Some(4));
         assert_eq!(full().fewer_that_may_fit(3), Some(1));
         assert_eq!(full().fewer_that_may_fit(1), None);
+        let line = full().with_smaller_batch(4);
+        assert!(line.starts_with("cuda:0 has not enough free memory (CUDA failure 2"));
+        assert!(line.ends_with("; continuing with 4 at a time"), "{line}");
         let other: Error = ascent::Error::Runtime(runtime::Error::Stopped).into();
         assert_eq!(other.fewer_that_may_fit(8), None);
         assert!(

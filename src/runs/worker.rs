@@ -22,7 +22,7 @@ use super::queue::{Job, JobId};
 use super::{Record, Spec};
 use crate::ascent::Overlay;
 use crate::home::Home;
-use crate::runtime::{Provider, Stop};
+use crate::runtime::{CancelHandle, Provider};
 use bench::{Bench, Message};
 use image::RgbImage;
 use looking::Looking;
@@ -165,7 +165,7 @@ pub struct Started {
 pub struct Worker {
     commands: Sender<Message>,
     mailbox: Arc<Mailbox>,
-    stop: Stop,
+    stop: CancelHandle,
     looking: Arc<Looking>,
     thread: Option<JoinHandle<()>>,
 }
@@ -183,7 +183,7 @@ impl Worker {
     ) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::channel();
         let mailbox = Arc::new(Mailbox::new(Box::new(wake)));
-        let stop = Stop::default();
+        let stop = CancelHandle::default();
         let bench = Bench::new(
             home,
             (provider, told),

@@ -89,7 +89,7 @@ macro_rules! elements {
                         .map_err(Error::run),)*
                     other => Err(Error::Unsupported {
                         name: name.to_string(),
-                        element: Element::of_ort(*other),
+                        element: Element::of_ort(*other).to_string(),
                     }),
                 }
             }

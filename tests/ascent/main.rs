@@ -22,7 +22,7 @@ use ziggurat::model::Network;
 use ziggurat::onnx::proto::{Dim, TensorProto};
 use ziggurat::onnx::shapes::untyped;
 use ziggurat::onnx::{Attribute, Builder, Elem, file};
-use ziggurat::runtime::{Device, Options, Provider, Session, Stop, Tensor};
+use ziggurat::runtime::{CancelHandle, Device, Options, Provider, Session, Tensor};
 
 const FLAMINGO: usize = 130;
 
@@ -56,8 +56,14 @@ fn run(index: usize, seed: u64, steps: u32) -> Run {
 
 /// The pictures of a batch, as bytes, and how they ended.
 fn climb(objective: &Objective, runs: &[Run]) -> (Vec<Vec<u8>>, Vec<Outcome>) {
-    let mut ascent =
-        Ascent::new(network(), objective, runs, Device::Cpu, &Stop::default()).unwrap();
+    let mut ascent = Ascent::new(
+        network(),
+        objective,
+        runs,
+        Device::Cpu,
+        &CancelHandle::default(),
+    )
+    .unwrap();
     while ascent.step().unwrap().is_some() {}
     let outcomes = ascent.outcomes().unwrap();
     let pictures = ascent.pictures().unwrap();
@@ -110,7 +116,7 @@ fn views_are_clear_until_the_class_is_recognised() {
             &class_objective(),
             &[one],
             Device::Cpu,
-            &Stop::default(),
+            &CancelHandle::default(),
         )
         .unwrap();
         while ascent.step_count() < steps {
@@ -132,7 +138,7 @@ fn views_are_clear_until_the_class_is_recognised() {
 fn a_saved_ascent_goes_on_as_if_it_had_never_stopped() {
     let runs = [run(FLAMINGO, 3, 96)];
     let objective = class_objective();
-    let stop = Stop::default();
+    let stop = CancelHandle::default();
     let mut ascent = Ascent::new(network(), &objective, &runs, Device::Cpu, &stop).unwrap();
     let mut saved = None;
     while ascent.step().unwrap().is_some() {
@@ -163,8 +169,14 @@ fn channels_neurons_and_layers_rise_too() {
         // A neuron may be blocked where it starts: leave the rescue its steps.
         let mut one = run(5, 0, 30);
         one.unit.position = position;
-        let mut ascent =
-            Ascent::new(network(), &objective, &[one], Device::Cpu, &Stop::default()).unwrap();
+        let mut ascent = Ascent::new(
+            network(),
+            &objective,
+            &[one],
+            Device::Cpu,
+            &CancelHandle::default(),
+        )
+        .unwrap();
         let first = ascent.step().unwrap().unwrap().scores[0];
         while ascent.step().unwrap().is_some() {}
         let last = &ascent.outcomes().unwrap()[0];
@@ -284,7 +296,7 @@ fn the_mask_is_taken_where_and_how_it_is_asked_for() {
     }
 
     let refused = |run| {
-        let stop = Stop::default();
+        let stop = CancelHandle::default();
         let begun = Ascent::new(network(), &class_objective(), &[run], Device::Cpu, &stop);
         begun.err().unwrap().to_string()
     };
@@ -316,7 +328,7 @@ fn stochastic_depth_is_each_runs_own() {
 fn a_stopped_ascent_keeps_its_picture_and_goes_on_to_the_same_end() {
     let objective = class_objective();
     let whole = climb(&objective, &[run(FLAMINGO, 2, 6)]).0;
-    let stop = Stop::default();
+    let stop = CancelHandle::default();
     let mut ascent = Ascent::new(
         network(),
         &objective,
@@ -342,7 +354,7 @@ fn units_that_do_not_exist_are_refused() {
         &objective,
         &[run(1000, 0, 1)],
         Device::Cpu,
-        &Stop::default(),
+        &CancelHandle::default(),
     );
     assert!(matches!(problem, Err(Error::NoSuchUnit(_))));
 }
@@ -449,8 +461,14 @@ fn a_dead_start_is_rescued_and_without_the_rescue_reported() {
         one.settings.step_size = step_size;
         one.settings.objective = ClassScore::Logit;
         one.settings.noise = 0.01;
-        let mut ascent =
-            Ascent::new(&network, &objective, &[one], Device::Cpu, &Stop::default()).unwrap();
+        let mut ascent = Ascent::new(
+            &network,
+            &objective,
+            &[one],
+            Device::Cpu,
+            &CancelHandle::default(),
+        )
+        .unwrap();
         while ascent.step().unwrap().is_some() {}
         ascent.outcomes().unwrap()[0].clone()
     };
@@ -512,8 +530,14 @@ fn a_channel_behind_a_blocked_rectifier_rises_without_a_rescue() {
         let mut one = run(0, 0, 24);
         one.settings.rescue = 0;
         one.settings.noise = 0.01;
-        let mut ascent =
-            Ascent::new(&network, &objective, &[one], Device::Cpu, &Stop::default()).unwrap();
+        let mut ascent = Ascent::new(
+            &network,
+            &objective,
+            &[one],
+            Device::Cpu,
+            &CancelHandle::default(),
+        )
+        .unwrap();
         while ascent.step().unwrap().is_some() {}
         let outcome = &ascent.outcomes().unwrap()[0];
         assert!(!outcome.dead && outcome.score > 0.0, "{name}: {outcome:?}");
@@ -538,8 +562,14 @@ fn a_dead_start_without_rectifiers_is_reported() {
         value: network.logits().unwrap().into(),
     };
     let runs = [run(0, 0, 6)];
-    let mut ascent =
-        Ascent::new(&network, &objective, &runs, Device::Cpu, &Stop::default()).unwrap();
+    let mut ascent = Ascent::new(
+        &network,
+        &objective,
+        &runs,
+        Device::Cpu,
+        &CancelHandle::default(),
+    )
+    .unwrap();
     while ascent.step().unwrap().is_some() {}
     assert!(ascent.outcomes().unwrap()[0].dead);
 }

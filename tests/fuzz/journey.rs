@@ -16,7 +16,7 @@ use ziggurat::onnx::passes::{
 use ziggurat::onnx::proto::{ModelProto, TensorProto};
 use ziggurat::onnx::shapes::untyped;
 use ziggurat::onnx::{Builder, Elem, Graph, Shapes, file};
-use ziggurat::runtime::{self, folding};
+use ziggurat::runtime::{self, constant_folding};
 
 use ndarray::Array4;
 
@@ -40,9 +40,9 @@ pub fn put(folder: &Path, bytes: &[u8]) {
 pub fn types(model: &ModelProto) -> Result<Shapes, String> {
     let graph = modern(model.clone()).map_err(|error| error.to_string())?;
     let found = (|| {
-        let shapes = folding::shapes(&graph, &[])?;
+        let shapes = constant_folding::shapes(&graph, &[])?;
         let apart = decompose::decompose(&graph, &shapes)?;
-        folding::shapes(&apart, &[])
+        constant_folding::shapes(&apart, &[])
     })();
     found.map_err(|error: runtime::Error| error.to_string())
 }

@@ -13,7 +13,7 @@ use ziggurat::model::Network;
 use ziggurat::onnx::shapes::{fixed, untyped};
 use ziggurat::onnx::{Builder, Elem, file};
 use ziggurat::runtime::testing::{device_turn, devices};
-use ziggurat::runtime::{Device, Loop, Options, Provider, Session, Stop, Tensor};
+use ziggurat::runtime::{CancelHandle, Device, DeviceLoop, Options, Provider, Session, Tensor};
 
 /// Largest relative error (L2) of a gradient beside the CPU's.
 const GRADIENT: f32 = 1e-4;
@@ -61,7 +61,14 @@ fn run(index: usize, seed: u64, steps: u32) -> Run {
 }
 
 fn ascent<'n>(network: &'n Network, runs: &[Run], device: Device) -> Ascent<'n> {
-    Ascent::new(network, &objective(network), runs, device, &Stop::default()).unwrap()
+    Ascent::new(
+        network,
+        &objective(network),
+        runs,
+        device,
+        &CancelHandle::default(),
+    )
+    .unwrap()
 }
 
 /// The finished pictures' bytes, and how the runs ended.
@@ -226,7 +233,7 @@ fn state_stays_on_the_device_and_can_be_read_replaced_and_looked_back_at() {
             ("position", "position'", &position),
             ("speed", "speed'", &speed),
         ];
-        let mut looped = Loop::new(&session, &state).unwrap();
+        let mut looped = DeviceLoop::new(&session, &state).unwrap();
         looped
             .set(&session, "drag", &arr1(&[0.5_f32]).into())
             .unwrap();
@@ -286,7 +293,7 @@ fn a_snapshot_shows_what_the_cpu_shows_and_changes_nothing() {
 fn a_stopped_ascent_goes_on_as_if_nothing_had_been() {
     on_every_device(|device| {
         let runs = [run(4, 6, 6)];
-        let stop = Stop::default();
+        let stop = CancelHandle::default();
         let network = small();
         let mut ascent = Ascent::new(network, &objective(network), &runs, device, &stop).unwrap();
         ascent.step().unwrap();
@@ -313,7 +320,7 @@ fn a_checkpoint_of_the_device_is_resumed_there_and_on_the_cpu() {
                 first.step().unwrap();
             }
             let saved = first.save().unwrap();
-            let stop = Stop::default();
+            let stop = CancelHandle::default();
             let objective = objective(network);
             let resumed = Ascent::resume(network, &objective, &runs, second, &stop, saved).unwrap();
             assert_eq!(resumed.step_count(), 3);

@@ -90,7 +90,7 @@ fn run(
     let outputs: Vec<_> = names.iter().map(|name| untyped(name)).collect();
     let model = graph.to_model(&outputs).map_err(|error| say(&error))?;
     let options = runtime::Options {
-        record_assignment: true,
+        record_placement: true,
         threads: Some(1),
         ..Default::default()
     };
@@ -120,7 +120,7 @@ fn run(
         .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let values = session.run(&inputs, &names).map_err(|error| say(&error))?;
-    let nodes = session.assignment().map_err(|error| say(&error))?;
+    let nodes = session.placement().map_err(|error| say(&error))?;
     let left = nodes.iter().filter(|node| node.provider.starts_with("CPU"));
     let numbers = values.iter().map(|tensor| match tensor {
         Tensor::F32(values) => values.mapv(f64::from),

@@ -14,16 +14,16 @@ use ziggurat::runs::export::png;
 use ziggurat::runs::judging::{Case, Judges};
 use ziggurat::runs::queue::shares_steps;
 use ziggurat::runs::{Ended, Error, Record, Spec, history, words};
-use ziggurat::runtime::{Active, Stop};
+use ziggurat::runtime::{CancelHandle, ResolvedProvider};
 
 /// All that the runs of one command share.
 pub struct Session<'a> {
     pub home: &'a Home,
     /// Where it computes; another device once this one fails, if the user left it to `auto`.
-    pub active: Active,
+    pub active: ResolvedProvider,
     /// The most runs that step together, less once the device had no memory for more.
     pub most_together: usize,
-    pub stop: Stop,
+    pub stop: CancelHandle,
     pub arguments: &'a Arguments,
     /// All runs of the batch in which the run that is repeated was made, if its picture hangs on that; otherwise empty.
     pub companions: Vec<Spec>,
@@ -148,9 +148,12 @@ impl Session<'_> {
     /// Whether a batch that failed can be made by fewer runs at once or on another device; says so.
     fn can_go_on_otherwise(&mut self, failed: &Failed, runs: usize) -> bool {
         let problem = &failed.problem;
-        if let Some(fewer) = problem.fewer_that_may_fit(runs) {
+        // Only the same batch on the same device repeats a run exactly.
+        let companions = std::mem::take(&mut self.companions);
+        if let Some(fewer) = problem.fewer_that_may_fit(runs.max(companions.len())) {
+            let fewer = fewer.min(runs.max(1));
             self.most_together = fewer;
-            output::remark(&format!("{problem}; going on with {fewer} at once"));
+            output::remark(&problem.with_smaller_batch(fewer));
             return true;
         }
         let next = problem

@@ -1,6 +1,6 @@
 //! Bytes that are decoded until nobody wants the picture any more.
 
-use crate::runtime::Stop;
+use crate::runtime::CancelHandle;
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
 
 /// How many bytes are handed out at a time; between these it is asked whether to go on.
@@ -9,11 +9,11 @@ const PIECE: usize = 1 << 16;
 /// A reader that ends in an error once it is stopped.
 pub struct Stoppable<'a> {
     bytes: Cursor<&'a [u8]>,
-    stop: &'a Stop,
+    stop: &'a CancelHandle,
 }
 
 impl<'a> Stoppable<'a> {
-    pub fn new(bytes: &'a [u8], stop: &'a Stop) -> Self {
+    pub fn new(bytes: &'a [u8], stop: &'a CancelHandle) -> Self {
         let bytes = Cursor::new(bytes);
         Self { bytes, stop }
     }
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn all_bytes_come_in_pieces_until_it_is_stopped() {
         let bytes: Vec<u8> = (0..200_000u32).map(|byte| byte as u8).collect();
-        let stop = Stop::default();
+        let stop = CancelHandle::default();
         let mut all = Vec::new();
         let mut reader = Stoppable::new(&bytes, &stop);
         reader.read_to_end(&mut all).unwrap();

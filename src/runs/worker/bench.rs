@@ -13,7 +13,7 @@ use crate::runs::export::png;
 use crate::runs::judging::Judges;
 use crate::runs::queue::{Job, JobId};
 use crate::runs::{checkpoint, history};
-use crate::runtime::{Device, Provider, Stop};
+use crate::runtime::{CancelHandle, Device, Provider};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
@@ -46,7 +46,7 @@ pub struct Bench {
     sender: Sender<Message>,
     inbox: Receiver<Message>,
     pub mailbox: Arc<Mailbox>,
-    pub stop: Stop,
+    pub stop: CancelHandle,
     /// The last one was used last.
     pub networks: Vec<Arc<Loaded>>,
     openings: Vec<Opening>,
@@ -75,7 +75,7 @@ impl Bench {
         (provider, told): (Provider, Told),
         (sender, inbox): (Sender<Message>, Receiver<Message>),
         mailbox: Arc<Mailbox>,
-        stop: Stop,
+        stop: CancelHandle,
     ) -> Self {
         Self {
             home,

@@ -93,7 +93,7 @@ impl Bench {
     ) -> bool {
         let wanted = self.wanted(jobs);
         if let Some(fewer) = problem.fewer_that_may_fit(jobs.len()) {
-            let text = format!("{problem}; going on with {fewer} at once");
+            let text = problem.with_smaller_batch(fewer);
             self.mailbox.post(Report::Remark(text));
             self.make_next(wanted, fewer);
             return true;

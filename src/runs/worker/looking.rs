@@ -3,14 +3,14 @@
 
 use super::Command;
 use super::photo::Question;
-use crate::runtime::Stop;
+use crate::runtime::CancelHandle;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The question under way.
 #[derive(Default)]
 pub struct Looking {
     /// What its reading, opening and running watch.
-    pub stop: Stop,
+    pub stop: CancelHandle,
     current: Mutex<Option<Question>>,
 }
 

@@ -4,7 +4,7 @@ use super::super::target::Parts;
 use super::{Mailbox, Report};
 use crate::home::Home;
 use crate::model::{Classes, Layer, Network, Ports, ReceptiveField, Source, open};
-use crate::runtime::{Active, Device, Library, Provider, Stage};
+use crate::runtime::{Device, Library, Provider, ResolvedProvider, Stage};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -69,7 +69,7 @@ pub struct Loaded {
     /// What was asked for.
     pub asked: String,
     pub network: Network,
-    active: RwLock<Active>,
+    active: RwLock<ResolvedProvider>,
     pub opened: Arc<Opened>,
 }
 
@@ -163,7 +163,7 @@ fn activations(values: &[Layer]) -> Vec<Layer> {
     named.cloned().collect()
 }
 
-fn describe(model: String, network: &Network, active: &Active) -> Opened {
+fn describe(model: String, network: &Network, active: &ResolvedProvider) -> Opened {
     let size = network.size;
     let values: Arc<[Layer]> = network.layers().into();
     Opened {

@@ -30,7 +30,7 @@ fn a_search_finds_what_was_fetched_and_takes_its_version_from_the_file_name() {
     let found = system.found.unwrap();
     assert_eq!(
         (found.version.as_str(), found.origin),
-        (CPU_VERSION, Origin::System)
+        (CPU_VERSION, LibraryOrigin::System)
     );
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{Package, Progress, Stage};
 use crate::runtime::Error;
-use crate::runtime::error::one_line;
+use crate::runtime::messages::one_line;
 
 /// How often the folder that pip fills is looked at.
 const GLANCE: Duration = Duration::from_millis(100);

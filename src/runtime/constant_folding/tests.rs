@@ -95,7 +95,7 @@ fn random_numbers_and_large_values_stay() {
     let mut b = Builder::empty(18, "g/");
     b.input("x", Elem::F32, &[Dim::DimValue(1)]).unwrap();
     let noise = b.emit("RandomNormal", &[], &[("shape", vec![1i64].into())]);
-    let dims = b.ints(&[LARGEST as i64 + 1]);
+    let dims = b.ints(&[MAX_ELEMENTS as i64 + 1]);
     let large = b.emit("ConstantOfShape", &[&dims], &[]);
     let (axis, part) = (b.ints(&[0]), b.ints(&[1]));
     let small = b.emit("Slice", &[&large, &axis, &part, &axis], &[]);
