@@ -162,7 +162,7 @@ fn batch(
 
 /// A picture without a pattern, the same everywhere. In one with equal or empty parts, many rectifiers are just at their
 /// edges, where rounding decides.
-fn noise(network: &Network) -> Array4<f32> {
+pub fn noise(network: &Network) -> Array4<f32> {
     let [_, channels, height, width] = network.input_dims(1);
     Array4::from_shape_fn((1, channels, height, width), |(_, c, y, x)| {
         let place = (x + 997 * y + 99_991 * c) as f32;

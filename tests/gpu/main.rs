@@ -4,8 +4,9 @@
 mod networks;
 mod program;
 
-use ndarray::{Array1, Array4, ArrayView3, Axis, Ix1, arr1};
-use networks::{default_network, small};
+use ndarray::{Array1, ArrayView3, Axis, Ix1, arr1};
+use networks::{architectures, default_network, open, small};
+use ziggurat::ascent::measurement::noise;
 use ziggurat::ascent::{
     Ascent, ClassScore, Kind, Objective, Outcome, Overlay, Run, Settings, Unit, probe,
 };
@@ -88,16 +89,6 @@ fn largest_difference(a: &[u8], b: &[u8]) -> u8 {
     differences.max().unwrap_or(0)
 }
 
-/// A picture without a pattern, the same everywhere. In one with equal or empty parts, many rectifiers are just at their
-/// edges, where rounding decides.
-fn noise(network: &Network) -> Array4<f32> {
-    let [_, channels, height, width] = network.input_dims(1);
-    Array4::from_shape_fn((1, channels, height, width), |(_, c, y, x)| {
-        let place = (x + 997 * y + 99_991 * c) as f32;
-        2.0 * ((place * 0.618_034).sin() * 437.585).fract()
-    })
-}
-
 /// The relative errors (L2) of the device's gradients of a class for a few pictures beside the CPU's, the smallest first. In
 /// some of them rectifiers are at their edges, where rounding decides, on any device.
 fn gradient_errors(network: &Network, class: usize, device: Device) -> Vec<f32> {
@@ -128,7 +119,12 @@ fn gradient_errors(network: &Network, class: usize, device: Device) -> Vec<f32> 
 #[test]
 fn gradients_agree_with_the_cpus() {
     on_every_device(|device| {
-        for (network, class) in [(small(), 3), (default_network(), 130)] {
+        let architectures = architectures();
+        let built = architectures.iter().map(|network| (network, 3));
+        for (network, class) in [(small(), 3), (default_network(), 130)]
+            .into_iter()
+            .chain(built)
+        {
             let errors = gradient_errors(network, class, device);
             println!("{}: relative L2 errors {errors:?}", network.name);
             let median = errors[errors.len() / 2];
@@ -187,19 +183,29 @@ fn the_default_network_climbs_as_on_the_cpu() {
     });
 }
 
+/// Further model files whose step graphs must be on the device: paths between commas.
+const MODELS: &str = "ZIGGURAT_PLACED_MODELS";
+
 #[test]
 fn every_node_of_the_step_graphs_is_on_the_device() {
+    let architectures = architectures();
+    let paths = std::env::var(MODELS).unwrap_or_default();
+    let paths = paths.split(',').filter(|path| !path.is_empty());
+    let files: Vec<Network> = paths.map(|path| open(Some(path))).collect();
     on_every_device(|device| {
-        for network in [small(), default_network()] {
-            for runs in [1, 2] {
-                let runs: Vec<Run> = (0..runs).map(|seed| run(3, seed, 4)).collect();
+        let networks = [small(), default_network()].into_iter();
+        let mut left = Vec::new();
+        for network in networks.chain(&architectures).chain(&files) {
+            for count in [1, 2] {
+                let runs: Vec<Run> = (0..count).map(|seed| run(3, seed, 4)).collect();
                 let nodes = ascent(network, &runs, device).placement().unwrap();
-                let left = nodes.iter().filter(|node| node.provider.starts_with("CPU"));
-                let left: Vec<_> = left.collect();
-                println!("{}: {} nodes", network.name, nodes.len());
-                assert!(nodes.len() > 50 && left.is_empty(), "{left:?}");
+                println!("{}, {count} runs: {} nodes", network.name, nodes.len());
+                assert!(nodes.len() > 50);
+                let nodes = nodes.into_iter();
+                left.extend(nodes.filter(|node| node.provider.starts_with("CPU")));
             }
         }
+        assert!(left.is_empty(), "{left:#?}");
     });
 }
 
@@ -331,7 +337,7 @@ fn a_checkpoint_of_the_device_is_resumed_there_and_on_the_cpu() {
     });
 }
 
-/// A picture that is wider than the network's input and an input that is left to the host: what `classify` does.
+/// As `classify` computes them.
 #[test]
 fn probabilities_agree_with_the_cpus() {
     on_every_device(|device| {
