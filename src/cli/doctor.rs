@@ -40,7 +40,7 @@ struct Findings {
     version: &'static str,
     library: LibraryFinding,
     providers: Vec<ProviderFinding>,
-    /// On a machine with an NVIDIA device.
+    /// Where CUDA can be expected.
     driver: Option<nvidia::DriverFinding>,
     /// Those that the loaded ONNX Runtime needs.
     files: Vec<nvidia::FileFinding>,

@@ -119,7 +119,7 @@ impl Provider {
 /// What `auto` resolves to.
 fn best(library: &'static Library) -> ResolvedProvider {
     // Without an NVIDIA GPU, nobody expects CUDA.
-    if !nvidia::has_device() {
+    if !nvidia::is_expected() {
         return ResolvedProvider::cpu(None);
     }
     let candidates = || -> Result<Vec<Device>, String> {
@@ -198,7 +198,7 @@ pub fn probe() -> Result<Vec<Status>, Error> {
     devices.extend((0..gpus).map(Device::Cuda));
     devices.push(Device::Plugin(Plugin::WebGpu));
     // Experimental: listed only where it could work.
-    if library.built_for_cuda().is_ok() && nvidia::has_device() {
+    if library.built_for_cuda().is_ok() && nvidia::is_expected() {
         devices.push(Device::TensorRt(0));
     }
     let status = |device| Status {
@@ -297,7 +297,7 @@ mod tests {
             Provider::Auto.resolve_for_one_shot().unwrap().device,
             Device::Cpu
         );
-        if nvidia::has_device() {
+        if nvidia::is_expected() {
             return;
         }
         assert_eq!(

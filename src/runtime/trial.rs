@@ -9,27 +9,32 @@ use crate::onnx::shapes::{fixed, untyped};
 use crate::onnx::{Builder, Elem, file};
 use ndarray::Array4;
 
-/// Largest relative error (L2) beside the CPU. Rounding is 1e-6, wrong kernels are beyond 1e-1.
+/// Largest relative error (L2) compared with the CPU. Rounding gives 1e-6, wrong kernels more than 1e-1.
 const TOLERANCE: f32 = 1e-3;
 
 const INPUT: &str = "x";
-/// Height and width of its picture.
+/// Height and width of its input.
 const SIDE: usize = 8;
 
 /// The result of each device so far.
 static FOUND: Mutex<Option<HashMap<Device, Result<(), String>>>> = Mutex::new(None);
 
-/// Whether a device works, tested once per process; the reason if it does not.
+/// Whether a device works; the reason if it does not. Tested once per process, but again after a lack of memory.
 pub(super) fn result(device: Device) -> Result<(), String> {
     if let Some(known) = known(device) {
         return known;
     }
-    let result = attempt(device).map_err(|error| match error {
+    let result = attempt(device);
+    // Others may have freed memory when it is tried again.
+    let is_final = !matches!(result, Err(Error::NoMemory { .. }));
+    let result = result.map_err(|error| match error {
         Error::Provider { why, .. } => why,
         Error::OnDevice { reason, .. } => reason,
         other => other.to_string(),
     });
-    remember(device, result.clone());
+    if is_final {
+        remember(device, result.clone());
+    }
     result
 }
 

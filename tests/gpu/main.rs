@@ -1,8 +1,9 @@
-//! Checks on every device beside the CPU that works here: CUDA, and WebGPU, which needs no GPU where SwiftShader stands in for
-//! Vulkan's driver (`.ci/run` installs it). Without any, each says so and passes, unless `ZIGGURAT_REQUIRE_GPU` is set.
+//! Tests on every working device other than the CPU: CUDA, and WebGPU, which needs no GPU with SwiftShader as the Vulkan driver
+//! (`.ci/run` installs it). Without any device, each test says so and passes, unless `ZIGGURAT_REQUIRE_GPU` is set.
 
 mod networks;
 mod program;
+mod stubbed;
 
 use ndarray::{Array1, ArrayView3, Axis, Ix1, arr1};
 use networks::{architectures, default_network, open, small};

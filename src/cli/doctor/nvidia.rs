@@ -37,9 +37,9 @@ pub struct FileFinding {
     passed_over: Vec<Skipped>,
 }
 
-/// The driver, where there is an NVIDIA device.
+/// The driver, where CUDA can be expected.
 pub fn driver() -> Option<DriverFinding> {
-    if !nvidia::has_device() {
+    if !nvidia::is_expected() {
         return None;
     }
     let version = |(major, minor): (u32, u32)| format!("{major}.{minor}");

@@ -15,7 +15,7 @@ pub(super) fn folders(home: &Home) -> Vec<PathBuf> {
         .collect();
     // A home folder may be shared by machines with different drivers.
     if fetched.len() > 1
-        && nvidia::has_device()
+        && nvidia::is_expected()
         && let Ok(suited) = builds::choose(nvidia::driver().ok())
     {
         fetched.sort_by_key(|build| *build != suited);

@@ -24,8 +24,13 @@ const CONTAINER_FILES: [&str; 3] = [".dockerenv", "run/.containerenv", ".singula
 /// NVIDIA's PCI vendor number, as Linux writes it.
 const PCI_VENDOR: &str = "0x10de";
 
-/// Whether this machine has an NVIDIA device, with or without a driver. Without one, nobody expects CUDA.
-pub fn has_device() -> bool {
+/// Whether CUDA can be expected on this machine: it has an NVIDIA device, with or without a driver, or a driver that shows a
+/// GPU.
+pub fn is_expected() -> bool {
+    has_device() || driver().is_ok_and(|driver| !driver.gpus.is_empty())
+}
+
+fn has_device() -> bool {
     has_device_below(Path::new("/"))
 }
 

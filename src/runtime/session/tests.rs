@@ -228,7 +228,7 @@ fn auto_runs_where_it_can_and_keeps_the_reason_for_the_cpu() {
     let active = Provider::Auto.resolve().unwrap();
     assert_eq!(session.device(), active.device);
     match active.device {
-        Device::Cpu => assert_eq!(active.why.is_some(), nvidia::has_device()),
+        Device::Cpu => assert_eq!(active.why.is_some(), nvidia::is_expected()),
         device => assert!(matches!(device, Device::Cuda(_)) && active.why.is_none()),
     }
     let (a, b) = ab();
