@@ -160,8 +160,8 @@ fn batch(
     }
 }
 
-/// A picture without a pattern, the same everywhere. In one with equal or empty parts, many rectifiers are just at their
-/// edges, where rounding decides.
+/// Deterministic noise as a network's input: in pictures with uniform parts, the inputs of many rectifiers are at a kink,
+/// where rounding decides.
 pub fn noise(network: &Network) -> Array4<f32> {
     let [_, channels, height, width] = network.input_dims(1);
     Array4::from_shape_fn((1, channels, height, width), |(_, c, y, x)| {

@@ -39,7 +39,7 @@ pub enum Error {
         pinned: String,
     },
 
-    /// The package's archive cannot be read, or does not hold what is needed.
+    /// The package's archive cannot be read, or lacks a needed file.
     #[error("{package} cannot be unpacked: {reason}; nothing was installed")]
     Unpack { package: String, reason: String },
 

@@ -290,7 +290,7 @@ fn allocator(session: &Session) -> Result<Allocator, Error> {
     Allocator::new(&session.inner, memory).map_err(|error| session.failed(error))
 }
 
-/// Tells sessions apart. A loop's bindings keep its session alive, so that no other can take its address.
+/// Identifies a session. A loop's bindings keep its session alive, so that no other one can have its address.
 fn identity(session: &Session) -> usize {
     session.inner.ptr() as usize
 }

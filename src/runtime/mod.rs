@@ -1,4 +1,4 @@
-//! ONNX Runtime: the only room that calls it.
+//! ONNX Runtime: only this module calls it.
 //!
 //! - [`package`]: downloads a pinned Python package with the user's `pip` and keeps selected files of it
 //! - [`library`]: finds or downloads the shared library, and loads it once per process
@@ -13,7 +13,7 @@
 //! - [`shape_inference`]: the types of every value of a graph
 //! - [`constant_folding`]: evaluates what does not depend on the picture in advance
 //!
-//! Rooms above may use it; it uses [`crate::home`] and [`crate::onnx`].
+//! Modules on higher floors may use it; it uses [`crate::home`] and [`crate::onnx`].
 
 pub mod constant_folding;
 pub mod device;

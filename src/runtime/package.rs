@@ -189,7 +189,7 @@ fn lock(parent: &Path, name: &str, waiting: impl FnOnce()) -> Result<File, Error
     Ok(file)
 }
 
-/// Removes what earlier processes left. Failing to is no reason to fail: a later fetch tries again.
+/// Removes what earlier processes left. An error is ignored: a later download tries again.
 fn sweep(parent: &Path, prefix: &str) {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     for entry in entries {

@@ -25,7 +25,7 @@ pub(super) fn of_session(session: &ort::session::Session) -> Result<Vec<NodePlac
     let api = ort::api();
     let mut subgraphs: *const *const OrtEpAssignedSubgraph = ptr::null();
     let mut count = 0;
-    // SAFETY: the session is alive for the whole call; what the pointers lead to belongs to it. The list is null only
+    // SAFETY: the session outlives the call and owns what the pointers lead to. The list is null only
     // when its length is 0, which `list` allows.
     unsafe {
         check((api.Session_GetEpGraphAssignmentInfo)(

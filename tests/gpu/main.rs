@@ -17,10 +17,10 @@ use ziggurat::onnx::{Builder, Elem, file};
 use ziggurat::runtime::testing::{device_turn, devices};
 use ziggurat::runtime::{CancelHandle, Device, DeviceLoop, Options, Provider, Session, Tensor};
 
-/// Largest relative error (L2) of a gradient beside the CPU's.
+/// Largest relative error (L2) of a gradient compared with the CPU's.
 const GRADIENT: f32 = 1e-4;
-/// The same where rectifiers are at their edges.
-const EDGES: f32 = 1e-2;
+/// The same where inputs of rectifiers are at a kink.
+const AT_KINKS: f32 = 1e-2;
 /// Largest difference of two pictures that a few steps made, of 255.
 const PICTURE: u8 = 2;
 /// Runs `check` on every device, one test at a time.
@@ -90,8 +90,8 @@ fn largest_difference(a: &[u8], b: &[u8]) -> u8 {
     differences.max().unwrap_or(0)
 }
 
-/// The relative errors (L2) of the device's gradients of a class for a few pictures beside the CPU's, the smallest first. In
-/// some of them rectifiers are at their edges, where rounding decides, on any device.
+/// The relative errors (L2) of the device's gradients of a class for a few pictures compared with the CPU's, the smallest first.
+/// In some of them inputs of rectifiers are at a kink, where rounding decides, on any device.
 fn gradient_errors(network: &Network, class: usize, device: Device) -> Vec<f32> {
     let contrasts = [0.25, 0.5, 1.0, 1.5, 2.0];
     let pictures: Vec<_> = contrasts
@@ -130,7 +130,7 @@ fn gradients_agree_with_the_cpus() {
             println!("{}: relative L2 errors {errors:?}", network.name);
             let median = errors[errors.len() / 2];
             assert!(median < GRADIENT, "{errors:?}");
-            assert!(errors.iter().all(|error| *error < EDGES), "{errors:?}");
+            assert!(errors.iter().all(|error| *error < AT_KINKS), "{errors:?}");
         }
     });
 }

@@ -1,5 +1,5 @@
 //! CUDA on a stubbed machine: a driver, NVIDIA's libraries and an ONNX Runtime for CUDA that `cc` builds here. They compute
-//! nothing, so CUDA never works; what is tested is the reason that the program gives, with the remedy.
+//! nothing, so CUDA never works: the tests check the reason that the program gives, with the remedy.
 
 use crate::networks::small_file;
 use std::fs;
@@ -11,7 +11,7 @@ use ziggurat::runtime::testing;
 
 type Api = ort::sys::OrtApi;
 
-/// What the driver says.
+/// What the driver reports.
 #[derive(Clone, Copy)]
 struct Driver {
     /// 1000 · major + 10 · minor.
@@ -45,7 +45,7 @@ impl Machine {
             target_arch = "x86_64"
         )) || !has_compiler()
         {
-            println!("skipped: there is no `cc`, or this is not Linux on x86-64");
+            println!("skipped: the stubs need `cc` and Linux on x86-64");
             return None;
         }
         let machine = Self {

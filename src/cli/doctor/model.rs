@@ -134,7 +134,7 @@ fn scores(network: &Understood) -> String {
     )
 }
 
-/// How a picture becomes the model's input, and who says so.
+/// How a picture becomes the model's input, and the source of each setting.
 fn pixels(network: &Understood) -> String {
     let assumed = match network.preprocessing_origin {
         Origin::Nobody => ", ImageNet's mean and standard deviation are assumed",

@@ -3,7 +3,7 @@ use crate::onnx::Builder;
 use crate::onnx::proto::Dim;
 use crate::runtime::testing;
 
-/// x (N, 2, 3, 4) is flattened to the dimensions that its own shape tells, and a table is added that a chain of ranges,
+/// x (N, 2, 3, 4) is flattened to the dimensions that are computed from its shape, and a table is added that a chain of ranges,
 /// comparisons and selections makes.
 fn chain(batch: Dim) -> Graph {
     let mut b = Builder::empty(18, "g/");

@@ -67,7 +67,7 @@ fn push(step: usize) -> Tensor {
     Array1::from_elem(4, step as f32).into()
 }
 
-/// Where the current state lies, and where the next will.
+/// The addresses of the current state and of the next one.
 fn places(looped: &DeviceLoop) -> Vec<[usize; 2]> {
     let place = |tensor: &DynTensor| tensor.data_ptr() as usize;
     let phase = looped.phase;
@@ -204,7 +204,7 @@ fn a_step_that_fails_or_is_stopped_leaves_the_state() {
             &[("push", &push(1)), ("speed", &push(1))],
             &[]
         )),
-        "the run failed: input `speed` carries state: replace it with reset"
+        "the run failed: input `speed` is a state: use reset to replace it"
     );
     assert_eq!(
         told(looped.step(&mut session, &[("push", &push(1))], &["slowed"])),
@@ -233,7 +233,7 @@ fn a_loop_runs_in_its_own_session_only() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the run failed: the loop was made for another session"
+        "the run failed: the device loop belongs to another session"
     );
 }
 

@@ -61,7 +61,10 @@ fn a_library_named_by_the_user_must_be_usable() {
         "{told}"
     );
     assert!(told.contains("No such file or directory"), "{told}");
-    assert!(told.ends_with("let Ziggurat find or fetch one"), "{told}");
+    assert!(
+        told.ends_with("let Ziggurat find or download one"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -421,7 +421,7 @@ fn dynamic_strings(path: &Path) -> Option<Vec<u8>> {
         word(found, 8)
     };
     let (address, length) = (entry(STRING_TABLE)?, entry(STRING_SIZE)?);
-    // The table is named by its address in memory; the segment that holds it tells its place in the file.
+    // The table is given by its address in memory; the segment that contains it determines its offset in the file.
     let offset = of_kind(LOAD).find_map(|segment| {
         let (start, bytes) = (word(segment, 16)?, word(segment, 32)?);
         let inside = address

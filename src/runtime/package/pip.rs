@@ -153,7 +153,7 @@ fn watch(
     }
 }
 
-/// What pip says, up to a length that no sensible message has; the rest is drained, so that pip does not wait.
+/// Pip's messages, up to a length that no sensible message has; the rest is read and dropped, so that pip does not block.
 fn listen(mut pipe: ChildStderr) -> String {
     const ENOUGH: u64 = 1 << 20;
     let mut said = Vec::new();
