@@ -42,7 +42,7 @@ pub struct Options {
     pub optimisation: Optimisation,
     /// Threads per node on the CPU; `None`: one per physical core that this process may use.
     pub threads: Option<usize>,
-    /// Remember which provider got which node, for [`Session::assignment`].
+    /// Record the provider of each node, for [`Session::placement`].
     pub record_placement: bool,
     /// The folder of the model's external data, if it has any.
     pub folder: Option<PathBuf>,
