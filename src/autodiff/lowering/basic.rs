@@ -7,7 +7,8 @@ use crate::onnx::proto::NodeProto;
 use crate::onnx::{Builder, Error, Graph};
 
 /// The graph with `Sum`, `OneHot`, `LRN` and `Einsum` decomposed. Values keep their names. What cannot be decomposed (a
-/// `OneHot` of unknown depth, or along another axis than the last; an `Einsum` with an ellipsis elsewhere than in `...ij,...jk->...ik`) stays as it is.
+/// `OneHot` of unknown depth, or along another axis than the last; an `Einsum` with an ellipsis, other than
+/// `...ij,...jk->...ik`) stays as it is.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a constant's data does not fit its dimensions.
