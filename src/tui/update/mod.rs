@@ -4,7 +4,7 @@
 //! - `attention`: progress and notifications outside of the screen
 //! - `commands`: what each command does
 //! - `availability`: which commands can act in the present state, and why the others cannot
-//! - `browse`: moving, folding, marking, searching
+//! - `browse`: moving, constant_folding, marking, searching
 //! - `album`: the list of photos
 //! - `atlas`: the grid of pictures
 //! - `branch`: from a paused run to a new one with other settings
