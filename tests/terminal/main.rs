@@ -2,12 +2,12 @@
 
 #![cfg(unix)]
 
-mod desk;
+#[allow(dead_code, reason = "the figures use the rest")]
 mod emulator;
 mod explorer;
-mod figures;
-mod hardships;
+mod fixture;
 mod pictures;
+mod robustness;
 #[path = "../common/sandbox.rs"]
 mod sandbox;
 mod tmux;

@@ -1,9 +1,9 @@
 //! Terminals and people that make it hard: no answer, late answers, nonsense, a storm of sizes, a paste without end, a
 //! terminal too small, a program killed at any moment.
 
-use super::desk::{Desk, OPEN, QUICK};
 use super::emulator::{Emulator, Kind};
-use super::explorer::run_class;
+use super::fixture::run_class;
+use super::fixture::{Fixture, OPEN, QUICK};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,8 @@ const KILLS: u64 = 12;
 #[test]
 fn a_terminal_that_says_nothing_or_nonsense_gets_half_blocks() {
     for kind in [Kind::Mute, Kind::Garbage] {
-        let desk = Desk::new(6);
-        let mut terminal = desk.explorer(kind);
+        let fixture = Fixture::new(6);
+        let mut terminal = fixture.explorer(kind);
         if kind == Kind::Mute {
             terminal.type_text(QUICK);
             run_class(&terminal, "flamingo");
@@ -33,9 +33,9 @@ fn a_terminal_that_says_nothing_or_nonsense_gets_half_blocks() {
 
 #[test]
 fn an_answer_after_two_seconds_is_not_taken_for_keys() {
-    let desk = Desk::new(6);
+    let fixture = Fixture::new(6);
     let started = Instant::now();
-    let mut terminal = desk.explorer(Kind::Late);
+    let mut terminal = fixture.explorer(Kind::Late);
     // The last row of the first whole frame.
     terminal.wait_for("↵ run");
     let before = terminal.text();
@@ -49,8 +49,8 @@ fn an_answer_after_two_seconds_is_not_taken_for_keys() {
 
 #[test]
 fn a_storm_of_sizes_ends_in_a_whole_screen() {
-    let desk = Desk::new(4000);
-    let mut terminal = desk.explorer(Kind::Kitty);
+    let fixture = Fixture::new(4000);
+    let mut terminal = fixture.explorer(Kind::Kitty);
     terminal.type_text(QUICK);
     run_class(&terminal, "flamingo");
     terminal.wait_for("/4000 · score");
@@ -73,8 +73,8 @@ fn a_storm_of_sizes_ends_in_a_whole_screen() {
 
 #[test]
 fn a_pasted_megabyte_is_a_search_text_at_most() {
-    let desk = Desk::new(6);
-    let mut terminal = desk.explorer(Kind::Kitty);
+    let fixture = Fixture::new(6);
+    let mut terminal = fixture.explorer(Kind::Kitty);
     let paste = format!(
         "\x1b[200~{}\x1b[201~",
         "flamingo q\x1b[31m\n".repeat(70_000)
@@ -97,8 +97,8 @@ fn a_pasted_megabyte_is_a_search_text_at_most() {
 
 #[test]
 fn a_terminal_too_small_says_so_and_grows() {
-    let desk = Desk::new(6);
-    let mut terminal = Emulator::start_sized(Kind::Kitty, (20, 5), desk.command(&[]));
+    let fixture = Fixture::new(6);
+    let mut terminal = Emulator::start_sized(Kind::Kitty, (20, 5), fixture.command(&[]));
     terminal.wait_for("too small");
     terminal.resize(80, 24);
     terminal.wait_for("Classes");
@@ -110,10 +110,10 @@ fn a_terminal_too_small_says_so_and_grows() {
 
 #[test]
 fn a_model_that_is_not_one_is_told_and_another_can_be_chosen() {
-    let desk = Desk::new(6);
-    let file = desk.path("broken.onnx");
+    let fixture = Fixture::new(6);
+    let file = fixture.path("broken.onnx");
     std::fs::write(&file, "no model").unwrap();
-    let command = desk.command(&[file.to_str().unwrap()]);
+    let command = fixture.command(&[file.to_str().unwrap()]);
     let mut terminal = Emulator::start(Kind::Kitty, command);
     terminal.wait_for("broken.onnx is not an ONNX model");
     terminal.wait_for("open a model");
@@ -135,10 +135,10 @@ fn moment(number: u64) -> Duration {
 fn killed_at_any_moment_while_runs_finish_nothing_is_lost_or_half_written() {
     let kills = std::env::var("ZIGGURAT_TEST_KILLS");
     let kills = kills.map_or(KILLS, |number| number.parse().expect("a number of kills"));
-    let desk = Desk::new(2);
+    let fixture = Fixture::new(2);
     let mut finished = 0;
     for number in 0..kills {
-        let mut terminal = desk.explorer(Kind::Mute);
+        let mut terminal = fixture.explorer(Kind::Mute);
         // A page of classes that no kill before has queued.
         terminal.type_text(QUICK);
         terminal.type_text("2gg");
@@ -151,25 +151,25 @@ fn killed_at_any_moment_while_runs_finish_nothing_is_lost_or_half_written() {
         terminal.type_text(&"\rj".repeat(8));
         // Every other kill comes while it starts, the rest while one run after the other is finished.
         if number % 2 == 0 {
-            terminal.wait_until("another run", |_| desk.runs().len() > finished);
+            terminal.wait_until("another run", |_| fixture.runs().len() > finished);
         }
         std::thread::sleep(moment(number));
         terminal.kill();
-        let verified = desk.output(&["history", "verify"]);
-        let runs = desk.runs().len();
+        let verified = fixture.output(&["history", "verify"]);
+        let runs = fixture.runs().len();
         assert!(runs >= finished, "runs are lost: {verified}");
         finished = runs;
     }
     println!("{kills} kills, {finished} finished runs");
     assert!(finished as u64 >= kills / 2, "hardly anything finished");
     // The queues that all of them have left are whole, and go on.
-    let mut terminal = desk.explorer(Kind::Mute);
+    let mut terminal = fixture.explorer(Kind::Mute);
     terminal.wait_for("from last time");
     terminal.type_text("P");
-    terminal.wait_until("another run", |_| desk.runs().len() > finished);
+    terminal.wait_until("another run", |_| fixture.runs().len() > finished);
     terminal.type_text("q");
     terminal.finish();
-    desk.output(&["history", "verify"]);
+    fixture.output(&["history", "verify"]);
 }
 
 /// A small disk; unmounted when dropped.
@@ -187,8 +187,8 @@ impl Drop for SmallDisk<'_> {
 #[cfg(target_os = "linux")]
 #[test]
 fn on_a_full_disk_the_explorer_says_so_and_lives_on() {
-    let desk = Desk::new(6);
-    let history = desk.home.history();
+    let fixture = Fixture::new(6);
+    let history = fixture.home.history();
     std::fs::create_dir_all(&history).unwrap();
     let mount = std::process::Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
@@ -200,7 +200,7 @@ fn on_a_full_disk_the_explorer_says_so_and_lives_on() {
         return;
     }
     let _disk = SmallDisk(&history);
-    let mut terminal = desk.explorer(Kind::Kitty);
+    let mut terminal = fixture.explorer(Kind::Kitty);
     terminal.type_text(QUICK);
     run_class(&terminal, "flamingo");
     terminal.wait_for("the disk is full");
@@ -208,5 +208,5 @@ fn on_a_full_disk_the_explorer_says_so_and_lives_on() {
     terminal.wait_for("spoonbill");
     terminal.type_text("q");
     terminal.finish();
-    desk.output(&["history", "verify"]);
+    fixture.output(&["history", "verify"]);
 }

@@ -1,4 +1,4 @@
-//! A home of a test's own, and the explorer in it.
+//! The explorer in a pseudo-terminal, with a home of its own.
 
 use super::emulator::{Emulator, Kind};
 use super::sandbox::Sandbox;
@@ -7,33 +7,34 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use ziggurat::home::Home;
 
-/// Keys that choose the preset `quick` of [`Desk::new`], whichever was chosen last time.
+/// Keys that choose the preset `quick` of [`Fixture::new`], whichever was chosen last time.
 pub const QUICK: &str = ":preset quick\r";
 
 /// What the header says once the default model is open.
 pub const OPEN: &str = "1000 classes";
 
 /// A home that shares ONNX Runtime and models with all other tests of the checkout.
-pub struct Desk {
+pub struct Fixture {
     sandbox: Sandbox,
     pub home: Home,
 }
 
-impl Desk {
-    /// The home of someone whose preset `quick` takes so many steps.
+impl Fixture {
+    /// A home whose preset `quick` takes so many steps.
     pub fn new(steps: usize) -> Self {
-        let desk = Self::of(Sandbox::with_models());
-        desk.sandbox
+        let fixture = Self::in_sandbox(Sandbox::with_models());
+        fixture
+            .sandbox
             .configure(&format!("[presets.quick]\nsteps = {steps}\n"));
-        desk
+        fixture
     }
 
     /// A home with nothing in it, not even ONNX Runtime.
     pub fn empty() -> Self {
-        Self::of(Sandbox::empty())
+        Self::in_sandbox(Sandbox::empty())
     }
 
-    fn of(sandbox: Sandbox) -> Self {
+    fn in_sandbox(sandbox: Sandbox) -> Self {
         fs::create_dir_all(sandbox.root()).unwrap();
         let home = sandbox.home.clone();
         Self { sandbox, home }
@@ -74,6 +75,15 @@ impl Desk {
     pub fn runs(&self) -> Vec<PathBuf> {
         folders(&self.home.history())
     }
+}
+
+/// Chooses a class of ImageNet by searching for it, and runs it.
+pub fn run_class(terminal: &Emulator, name: &str) {
+    terminal.type_text("2");
+    terminal.wait_for("tench");
+    terminal.type_text(&format!("/{name}\r"));
+    terminal.wait_for("1/1");
+    terminal.type_text("\r");
 }
 
 /// What lies in a folder and is not hidden, in order.
