@@ -106,8 +106,13 @@ pub enum Report {
         specs: Vec<Spec>,
         problems: Vec<String>,
     },
-    /// The device failed, and runs are made on another one from now on; one line says why.
-    Moved { provider: String, why: String },
+    /// The device failed, and runs of this model are made on another one from now on; one line says why.
+    Moved {
+        /// As [`Opened::model`] has it.
+        model: String,
+        provider: String,
+        why: String,
+    },
     /// A batch begins.
     Started(Started),
     /// A step was taken. A newer one replaces one that was not read, and brings along what that one knew of scores.

@@ -158,6 +158,18 @@ impl Album {
         }
     }
 
+    /// Lists other photos in the place of those before, the first of which is selected; what is known of one that was there stays.
+    /// Returns how many are not listed any more.
+    pub fn replace(&mut self, paths: Vec<PathBuf>) -> usize {
+        let before = self.photos.len();
+        self.photos.retain(|photo| paths.contains(&photo.path));
+        let dropped = before - self.photos.len();
+        // The list points into the photos.
+        self.list = Listing::default();
+        self.add(paths);
+        dropped
+    }
+
     /// Forgets a photo.
     pub fn remove(&mut self, path: &Path) {
         let selected = self.selected().map(|photo| photo.path.clone());
@@ -231,10 +243,19 @@ impl Album {
         if let Ok(found) = found {
             self.recent.retain(|(other, _)| other != path);
             self.recent.push_back((path.into(), Arc::clone(found)));
-            let surplus = self.recent.len().saturating_sub(MOST_RECENT);
-            self.recent.drain(..surplus);
+            self.forget_oldest();
         }
         self.arrange();
+    }
+
+    /// Drops the photos that are too many in memory, the oldest first. The one under the cursor is looked at: it stays.
+    fn forget_oldest(&mut self) {
+        let selected = self.selected().map(|photo| photo.path.clone());
+        while self.recent.len() > MOST_RECENT {
+            let mut recent = self.recent.iter();
+            let oldest = recent.position(|(path, _)| Some(path) != selected.as_ref());
+            self.recent.remove(oldest.unwrap_or(0));
+        }
     }
 
     /// Another network is open: it has examined none of them.
@@ -395,12 +416,31 @@ mod tests {
             let path = format!("/{index}.png");
             album.note(Path::new(&path), &found(0, 0.1), &classes);
         }
-        assert_eq!(
-            (album.urgent(), album.recent.len()),
-            (Some(Path::new("/0.png")), MOST_RECENT)
-        );
+        // The one under the cursor stays, however many come after it.
+        assert_eq!((album.urgent(), album.recent.len()), (None, MOST_RECENT));
+        assert!(album.recent(Path::new("/0.png")).is_some());
+        album.select(Path::new("/1.png"));
+        assert_eq!(album.urgent(), Some(Path::new("/1.png")));
         album.forget_seen();
         assert_eq!((album.examined(), album.len()), (0, 23));
+    }
+
+    #[test]
+    fn other_photos_take_the_place_of_those_before() {
+        let mut album = album();
+        album.set_search("dog");
+        let paths = ["/d.png", "/c.png"].map(PathBuf::from);
+        assert_eq!(album.replace(paths.into()), 2);
+        assert_eq!(
+            (listed(&album), album.search()),
+            (vec!["/d.png", "/c.png"], "")
+        );
+        assert_eq!(album.selected().unwrap().path, Path::new("/d.png"));
+        // What was found out about one that stays is not asked again.
+        assert_eq!(
+            (album.examined(), album.next()),
+            (1, Some(Path::new("/d.png")))
+        );
     }
 
     #[test]

@@ -84,6 +84,10 @@ pub struct Live {
     /// Steps on each octave, coarse to fine; empty until it has started.
     pub octaves: Vec<usize>,
     pub octave: usize,
+    /// Whether it has a class activation map to look at.
+    pub has_map: bool,
+    /// How many bands of the gradient there are to look at.
+    pub bands: u32,
     pub steps_per_second: f64,
     pub pace: Pace,
 }
@@ -237,8 +241,6 @@ pub struct App {
     pub messages: Messages,
     /// What can be undone, the latest last.
     pub undoable: VecDeque<Undoable>,
-    /// Where a long queue was offered: the same key there queues it.
-    pub offered: Option<Selected>,
     /// A record that was asked for, and what it is for.
     pub awaited: Option<(String, AfterRecord)>,
     /// The photos that were opened.
@@ -332,7 +334,6 @@ impl App {
             pending_since: Duration::ZERO,
             messages: Messages::default(),
             undoable: VecDeque::new(),
-            offered: None,
             awaited: None,
             photos: Album::default(),
             quitting: false,

@@ -71,7 +71,7 @@ pub const FORMS: [Form; 8] = [
         name: "sweep",
         argument: "KEY=VALUE,VALUE",
         help: "Queue a grid of runs over one or two settings.",
-        hint: "KEY=VALUE,VALUE,… or KEY=FROM..TO/COUNT, one or two of them",
+        hint: "KEY=VALUE,VALUE,… or KEY=FROM..TO/COUNT; e.g. tilt=1..1.3/4",
     },
     Form {
         verb: Verb::Open,

@@ -118,6 +118,8 @@ mod tests {
             steps: octaves.iter().sum(),
             octaves: octaves.to_vec(),
             octave: 0,
+            has_map: false,
+            bands: 1,
             steps_per_second: 0.0,
             pace: Pace::new(2.0),
         }

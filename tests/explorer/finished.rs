@@ -1,19 +1,19 @@
-//! Finished runs: favourites, deletion and undo, comparing, details, settings.
+//! Finished runs: favourites, comparing, details, settings.
 
 use super::support::{Driver, flamingo, network, objective, picture, record, unit};
 use std::time::Duration;
 use ziggurat::ascent::{Kind, Objective, Settings};
 use ziggurat::runs::Spec;
 use ziggurat::runs::history::Entry;
-use ziggurat::runs::worker::photo::{About, Answer as Seen, Found};
-use ziggurat::runs::worker::{Command as Work, Report};
+use ziggurat::runs::worker::Report;
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, Answer, Effect};
 use ziggurat::tui::app::Shown;
 use ziggurat::tui::gallery::Size;
 use ziggurat::tui::popup::Popup;
 
-fn explorer() -> Driver {
+/// An explorer that lists five finished runs.
+pub fn explorer() -> Driver {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     explorer.remember(5);
     explorer.press("3");
@@ -65,58 +65,6 @@ fn s_makes_a_favourite_and_takes_it_back() {
 }
 
 #[test]
-fn what_is_deleted_can_be_brought_back() {
-    let mut explorer = explorer();
-    let effects = explorer.press("space space d");
-    let ids = effects.iter().find_map(|effect| match effect {
-        Effect::Remove(ids) => Some(ids.clone()),
-        _ => None,
-    });
-    let ids = ids.unwrap();
-    assert_eq!(ids.len(), 2);
-    explorer.answer(Answer::Removed(ids.clone()));
-    assert_eq!(explorer.app.browser.history.len(), 3);
-    let effects = explorer.press("u");
-    assert!(matches!(&effects[..], [Effect::Restore(back), ..] if *back == ids));
-    assert!(!matches!(explorer.press("u")[..], [Effect::Restore(_), ..]));
-}
-
-#[test]
-fn each_of_several_quick_keys_deletes_the_run_that_is_selected_then() {
-    let mut explorer = explorer();
-    let listed = explorer.app.browser.history.len();
-    let effects = explorer.press("d d d");
-    let removed: Vec<String> = effects
-        .into_iter()
-        .filter_map(|effect| match effect {
-            Effect::Remove(ids) => Some(ids),
-            _ => None,
-        })
-        .flatten()
-        .collect();
-    let different: std::collections::HashSet<&String> = removed.iter().collect();
-    assert_eq!((removed.len(), different.len()), (3, 3));
-    assert_eq!(explorer.app.browser.history.len(), listed - 3);
-    // What the disk refuses to remove is there again, and there is nothing to undo of it.
-    let still = flamingo(4);
-    assert_eq!(still.id, removed[0]);
-    explorer.answer(Answer::NotRemoved {
-        ids: vec![removed[0].clone()],
-        entries: vec![ziggurat::runs::history::Entry::of(&still, false)],
-        why: "history: Permission denied".into(),
-    });
-    assert_eq!(explorer.app.browser.history.len(), listed - 2);
-    for expected in [&removed[2], &removed[1]] {
-        let effects = explorer.press("u");
-        let [Effect::Restore(back), ..] = &effects[..] else {
-            panic!("{effects:?}")
-        };
-        assert_eq!(back, std::slice::from_ref(expected));
-    }
-    assert!(!matches!(explorer.press("u")[..], [Effect::Restore(_), ..]));
-}
-
-#[test]
 fn marked_runs_are_compared_and_two_of_them_blink() {
     let mut explorer = explorer();
     explorer.press("c");
@@ -163,7 +111,8 @@ fn marked_runs_are_compared_and_two_of_them_blink() {
 }
 
 /// The newest message.
-fn said(explorer: &Driver) -> String {
+/// The newest message.
+pub fn said(explorer: &Driver) -> String {
     explorer.app.messages.iter().last().unwrap().text.clone()
 }
 
@@ -288,20 +237,6 @@ fn details_show_every_setting_and_edit_takes_them_over() {
         explorer.app.popups.last(),
         Some(Popup::Settings(_))
     ));
-}
-
-#[test]
-fn export_asks_where_to_and_says_where_it_went() {
-    let mut explorer = explorer();
-    explorer.press("x");
-    explorer.press("ctrl-u");
-    explorer.write("/tmp/a.gif");
-    let effects = explorer.press("enter");
-    assert!(
-        matches!(&effects[..], [Effect::Export(ids, path)] if ids.len() == 1 && path.ends_with("a.gif"))
-    );
-    explorer.answer(Answer::Exported("/tmp/a.gif".into()));
-    assert!(explorer.screen().contains("exported: /tmp/a.gif"));
 }
 
 #[test]
@@ -494,51 +429,4 @@ fn the_picture_is_magnified_and_moved_on_the_whole_screen() {
     assert_eq!(corner(&explorer).1, [112, 80, 128]);
     explorer.press("z");
     assert!(explorer.app.magnified.is_none());
-}
-
-#[test]
-fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown() {
-    let mut explorer = explorer();
-    let ask = |explorer: &mut Driver| {
-        let effects = explorer.press("o");
-        let question = effects.into_iter().find_map(|effect| match effect {
-            Effect::Worker(Work::Photo(question)) => Some(question),
-            _ => None,
-        });
-        question.unwrap()
-    };
-    let question = ask(&mut explorer);
-    assert!(matches!(question.about, About::Class { class: 4, .. }));
-    let Shown::Finished(id) = explorer.app.shown.clone() else {
-        panic!("{:?}", explorer.app.shown);
-    };
-    assert!(question.photo.ends_with(format!("{id}/image.png")));
-    let found = picture();
-    explorer.report(Report::Photo(Seen {
-        question: question.clone(),
-        found: Ok(Found::Class(found.clone())),
-    }));
-    assert!(std::sync::Arc::ptr_eq(
-        explorer.app.shown_picture().unwrap(),
-        &found
-    ));
-    assert!(explorer.screen().contains("heat map · flamingo"));
-    explorer.press("o");
-    assert!(explorer.app.heat.is_none());
-    let question = ask(&mut explorer);
-    explorer.press("j");
-    assert!(explorer.app.heat.is_none());
-    // What comes too late is of another picture.
-    explorer.report(Report::Photo(Seen {
-        question,
-        found: Ok(Found::Class(found)),
-    }));
-    assert!(explorer.app.heat.is_none());
-    let question = ask(&mut explorer);
-    explorer.report(Report::Photo(Seen {
-        question,
-        found: Err("there is no map".into()),
-    }));
-    assert!(explorer.app.heat.is_none());
-    assert_eq!(said(&explorer), "there is no map");
 }

@@ -30,7 +30,7 @@ pub mod removal;
 pub mod scan;
 pub mod store;
 #[cfg(test)]
-pub(super) mod testing;
+pub(crate) mod testing;
 pub mod verify;
 
 pub use entry::Entry;

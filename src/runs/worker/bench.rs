@@ -179,10 +179,12 @@ impl Bench {
         }
     }
 
-    /// Runs are made elsewhere from now on.
-    pub fn moved(&mut self, device: Device, why: &str) {
+    /// Runs of a model are made elsewhere from now on.
+    pub fn moved(&mut self, loaded: &Loaded, why: &str) {
+        let device = loaded.device();
         self.device = Some(device);
         self.mailbox.post(Report::Moved {
+            model: loaded.opened.model.clone(),
             provider: crate::runs::batch::provider_name(device),
             why: why.into(),
         });

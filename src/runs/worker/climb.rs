@@ -102,7 +102,7 @@ impl Bench {
         let Some(why) = problem.and_then(|problem| loaded.go_on_after(problem)) else {
             return false;
         };
-        self.moved(loaded.device(), &why);
+        self.moved(loaded, &why);
         self.make_next(wanted, jobs.len());
         true
     }

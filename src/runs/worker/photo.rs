@@ -177,11 +177,11 @@ impl Photos {
 
     /// Keeps only what is of these models.
     pub fn keep(&mut self, networks: &[Arc<Loaded>]) {
-        let is_open = |classifier: &mut Classifier<Held>| {
+        let is_closed = |classifier: &mut Classifier<Held>| {
             let hash = &classifier.network().hash;
             networks.iter().all(|loaded| loaded.network.hash != *hash)
         };
-        self.classifier.take_if(is_open);
+        self.classifier.take_if(is_closed);
     }
 
     /// The next question.

@@ -13,7 +13,6 @@ use crate::runs::worker::Opened;
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Most models that are kept, the latest.
 const MOST_MODELS: usize = 50;
@@ -33,7 +32,7 @@ pub struct Saved {
 pub struct SavedModel {
     /// Content hash of the model.
     pub model: String,
-    /// What opens it again: a path or a card's name. Not in files of earlier versions.
+    /// What opens it again, wherever the explorer is started: an absolute path or a card's name. Not in files of earlier versions.
     #[serde(default)]
     pub name: Option<String>,
     pub tab: Tab,
@@ -115,7 +114,7 @@ impl SavedModel {
         };
         Some(Self {
             model: opened.hash.clone(),
-            name: Some(name(&opened.model, &app.environment.folder)),
+            name: Some(opened.model.clone()),
             tab: browser.tab,
             row,
             open: open.take(MOST_SCOPES).collect(),
@@ -177,15 +176,6 @@ impl SavedModel {
     }
 }
 
-/// What opens a model again, wherever the explorer is started: `model` is what was asked for in `folder`.
-fn name(model: &str, folder: &Path) -> String {
-    let is_path = model.contains(std::path::is_separator) || model.ends_with(".onnx");
-    match is_path {
-        true => folder.join(model).display().to_string(),
-        false => model.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,12 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_is_kept_under_a_name_that_holds_in_every_folder() {
-        let name = |model| name(model, Path::new("/home/a"));
-        assert_eq!(name("efficientnet-lite0"), "efficientnet-lite0");
-        assert_eq!(name("m.onnx"), "/home/a/m.onnx");
-        assert_eq!(name("/srv/m.onnx"), "/srv/m.onnx");
-        // A file of an earlier version names none.
+    fn a_file_of_an_earlier_version_names_no_model() {
         let mut text = serde_json::to_value(model("a")).unwrap();
         text.as_object_mut().unwrap().remove("name");
         let read: SavedModel = serde_json::from_value(text).unwrap();

@@ -8,9 +8,11 @@ use super::super::messages::Level;
 use super::super::popup::Popup;
 use super::super::prompt::{Asked, Prompt};
 use super::super::view::album::lines;
+use super::browse::no_network;
 use super::photo;
 use crate::runs::worker::Command as Work;
 use crate::runs::worker::photo::{About, Answer, Found};
+use crate::text::counted;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,7 +35,19 @@ pub fn show(app: &mut App) {
     }
 }
 
-/// Takes the photos of a path that was typed or dropped: of a folder there may be more than are listed, `all` in number.
+/// What to say of more photos than are listed.
+pub fn first_of(count: usize, all: usize) -> String {
+    format!("the first {count} of {all} photos are listed")
+}
+
+/// Why there is nothing to go on to.
+pub fn no_other(app: &App) -> String {
+    let key = app.key(Command::OpenPhoto);
+    format!("no other photo was opened: {key} opens one, or a folder of them")
+}
+
+/// Takes the photos of a path that was typed or dropped: a file is added to the list, those of a folder take its place. Of a
+/// folder there may be more than are listed, `all` in number.
 pub fn found(
     app: &mut App,
     path: &Path,
@@ -51,11 +65,42 @@ pub fn found(
             return;
         }
     };
+    if app.model.opened().is_none() {
+        return no_network(app);
+    }
+    match paths.as_slice() {
+        [only] if only == path => photo::open(app, paths, effects),
+        _ => folder(app, path, (paths, all), effects),
+    }
+}
+
+/// Lists the photos of a folder in the place of those before.
+fn folder(
+    app: &mut App,
+    folder: &Path,
+    (paths, all): (Vec<PathBuf>, usize),
+    effects: &mut Vec<Effect>,
+) {
     let count = paths.len();
-    photo::open(app, paths, effects);
-    if all > count {
-        let text = format!("the first {count} of {all} photos are listed");
-        app.messages.say(Level::Warning, text, app.now);
+    let first = paths.first().cloned();
+    let dropped = app.photos.replace(paths);
+    let (level, listed) = match all > count {
+        true => (Level::Warning, first_of(count, all)),
+        false => (Level::Note, counted(count, "photo")),
+    };
+    let instead = match dropped {
+        0 => String::new(),
+        dropped => format!(", in place of {} before", counted(dropped, "photo")),
+    };
+    let text = format!("{}: {listed}{instead}", folder.display());
+    app.messages.say(level, text, app.now);
+    match first {
+        Some(only) if count == 1 => photo::look_at(app, only, effects),
+        Some(first) => {
+            show(app);
+            app.photos.select(&first);
+        }
+        None => {}
     }
 }
 
@@ -154,16 +199,12 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
 
 /// Why a command would do nothing with the list; `None` if it would, or has nothing to do with it.
 pub fn refusal(app: &App, command: Command) -> Option<String> {
-    let few = || {
-        let key = app.key(Command::OpenPhoto);
-        format!("no other photo was opened: {key} opens one, or a folder of them")
-    };
     match command {
-        Command::ListPhotos if app.photos.len() < 2 => Some(few()),
+        Command::ListPhotos if app.photos.len() < 2 => Some(no_other(app)),
         Command::ShowPhoto | Command::SortPhotos if !is_topmost(app) => {
             Some("the list of photos is not shown".into())
         }
-        Command::SortPhotos if app.photos.len() < 2 => Some(few()),
+        Command::SortPhotos if app.photos.len() < 2 => Some(no_other(app)),
         Command::ShowPhoto => match app.photos.selected().map(|photo| &photo.seen) {
             None => Some("nothing is listed".into()),
             Some(Some(Err(why))) => Some(why.clone()),

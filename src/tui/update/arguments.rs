@@ -6,7 +6,7 @@ use super::super::command::Command;
 use super::super::completion::home_relative;
 use super::super::forms::{Form, Verb};
 use super::super::messages::Level;
-use super::{availability, commands, finished, queueing, typing};
+use super::{availability, browse, commands, finished, queueing, typing};
 use crate::ascent::settings::knob;
 use crate::runs::target::Parts;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub fn give(
 
 fn run(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     let opened = app.model.opened().map(Arc::clone);
-    let opened = opened.ok_or("no model is open yet")?;
+    let opened = opened.ok_or(browse::NO_MODEL)?;
     let parts = Parts {
         layers: &opened.values,
         ..opened.parts()

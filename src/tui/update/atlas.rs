@@ -15,12 +15,13 @@ use std::cmp::Ordering;
 /// The preset that an atlas is drawn with.
 const PRESET: &str = "draft";
 
-/// More drafts than these are queued only if the key is given twice.
+/// More drafts than these are queued only if the user says so.
 const MANY: usize = 100;
 
 /// Shows the channels of the layer, or the classes, as a grid, and queues a draft of each marked or listed one, with the
-/// present seed. Given again after an interruption, it goes on with what is missing.
-pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
+/// present seed. Given again after an interruption, it goes on with what is missing. A long queue is asked about first, unless it
+/// is `confirmed`.
+pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
     browse::enter_selected(app);
     app.zoomed = false;
     app.tiled = true;
@@ -47,16 +48,10 @@ pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
         return app.messages.say(Level::Note, text, app.now);
     }
     let count = specs.len();
-    let place = Some(app.selected());
-    if count > MANY && app.offered != place {
-        app.offered = place;
-        let key = app.key(Command::Atlas);
-        let text = format!(
-            "{count} drafts are a long queue: press {key} again to queue them all, or mark some"
-        );
-        return app.messages.say(Level::Warning, text, app.now);
+    if count > MANY && !confirmed {
+        app.prompt = Some(Prompt::new(Asked::Atlas(count), ""));
+        return;
     }
-    app.offered = None;
     let before = app.queue.jobs().len();
     queueing::submit(app, specs, effects);
     let drafts = app.queue.jobs().len() - before;

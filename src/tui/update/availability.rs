@@ -132,7 +132,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
             ));
         }
         Command::Grid | Command::Atlas if app.model.opened().is_none() && !app.in_history() => {
-            Some("no model is open yet")
+            Some(browse::NO_MODEL)
         }
         Command::SortCells | Command::ExportCells
             if app.browser.tab == Tab::Layers && app.browser.channels.is_none() =>

@@ -351,8 +351,10 @@ pub fn run_or_open(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Why what needs an open network is refused.
+pub const NO_MODEL: &str = "no model is open yet";
+
 /// Says that something needs an open network.
 pub fn no_network(app: &mut App) {
-    let text = "no model is open yet";
-    app.messages.say(Level::Warning, text, app.now);
+    app.messages.say(Level::Warning, NO_MODEL, app.now);
 }

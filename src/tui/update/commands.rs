@@ -3,12 +3,12 @@
 use super::super::action::Effect;
 use super::super::app::{App, Panel, Shown};
 use super::super::browser::Tab;
-use super::super::command::Command;
+use super::super::command::{COMMANDS, Command};
 use super::super::lens::Lens;
 use super::super::listing::Motion;
 use super::super::messages::Level;
 use super::super::plan::Plan;
-use super::super::popup::{Knobs, Palette, Popup};
+use super::super::popup::{Knobs, Offered, Palette, Popup};
 use super::super::prompt::{Asked, Prompt};
 use super::{
     album, atlas, availability, branch, browse, elsewhere, finished, map, overlay, photo, queueing,
@@ -117,7 +117,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Quit => drop(app.popups.pop()),
 
         Command::Run => browse::run_or_open(app, effects),
-        Command::Atlas => atlas::draw(app, effects),
+        Command::Atlas => atlas::draw(app, false, effects),
         Command::SortCells => atlas::sort(app, effects),
         Command::ExportCells => atlas::export(app),
         Command::RunNeuron => queueing::run_neuron(app, effects),
@@ -191,7 +191,12 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
 
 /// Opens the palette with a line that is begun.
 fn palette(app: &mut App, line: &str) {
-    let offered = availability::offered(app);
+    let offered = availability::offered(app).into_iter();
+    let offered = offered.map(|index| Offered {
+        index,
+        keys: app.keymap.keys_of(COMMANDS[index].command),
+    });
+    let offered = offered.collect();
     app.popups.push(Popup::Palette(Palette::new(offered)));
     app.prompt = Some(Prompt::new(Asked::Command, line));
     typing::changed(app);

@@ -129,21 +129,30 @@ pub fn delete(app: &mut App, effects: &mut Vec<Effect>) {
     }
     app.browser.list_mut().clear_marks();
     // They leave the list at once: the next key means the next run.
-    app.library.remove_all(&ids);
-    for id in &ids {
-        app.gallery.forget(id);
-        app.shown.remove(&Tile::Finished(id.clone()));
-    }
-    browse::list_history(app);
+    leave(app, &ids);
     remember(app, Undoable::Removed(ids.clone()));
     effects.push(Effect::Remove(ids));
 }
 
-/// Runs could not be removed: there is nothing to undo.
-pub fn forget_removal(app: &mut App, ids: &[String]) {
-    let is_it =
-        |undoable: &Undoable| matches!(undoable, Undoable::Removed(removed) if removed == ids);
-    app.undoable.retain(|undoable| !is_it(undoable));
+/// Takes runs that are gone off the lists and the screen.
+pub fn leave(app: &mut App, ids: &[String]) {
+    app.library.remove_all(ids);
+    for id in ids {
+        app.gallery.forget(id);
+        app.shown.remove(&Tile::Finished(id.clone()));
+    }
+    browse::list_history(app);
+}
+
+/// Of runs that were to be removed, those that are `left` could not be: only the others can be restored.
+pub fn forget_removal(app: &mut App, ids: &[String], left: &[&str]) {
+    app.undoable.retain_mut(|undoable| match undoable {
+        Undoable::Removed(removed) if removed == ids => {
+            removed.retain(|id| !left.contains(&id.as_str()));
+            !removed.is_empty()
+        }
+        _ => true,
+    });
 }
 
 /// Something that can be undone.

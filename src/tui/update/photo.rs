@@ -14,13 +14,14 @@ use super::super::photo::{Channels, Photo};
 use super::super::popup::Popup;
 use super::super::prompt::{Asked, Prompt};
 use super::super::view::photo::grid;
-use super::browse::no_network;
+use super::browse::{NO_MODEL, no_network};
 use super::{album, queueing};
 use crate::ascent::layer_probe::Rank;
 use crate::model::{Layer, picture};
 use crate::runs::target::Place;
 use crate::runs::worker::photo::{About, Answer, Found, MapAt};
 use crate::runs::worker::{Command as Work, Opened};
+use crate::text::counted;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -40,7 +41,7 @@ pub fn typed(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(),
         return Err("type the path of a photo, or of a folder of photos".into());
     }
     if app.model.opened().is_none() {
-        return Err("no model is open yet".into());
+        return Err(NO_MODEL.into());
     }
     // A path as a file manager copies it is taken, too.
     let is_quoted = text.starts_with("file://") || text.starts_with(['\'', '"']);
@@ -63,9 +64,10 @@ pub fn open(app: &mut App, mut paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
     if paths.len() > MOST_PHOTOS {
         let all = paths.len();
         paths.truncate(MOST_PHOTOS);
-        let text = format!("the first {MOST_PHOTOS} of {all} photos are listed");
-        app.messages.say(Level::Warning, text, app.now);
+        app.messages
+            .say(Level::Warning, album::first_of(MOST_PHOTOS, all), app.now);
     }
+    let before = app.photos.len();
     let only = match paths.as_slice() {
         [only] => Some(only.clone()),
         _ => None,
@@ -77,6 +79,11 @@ pub fn open(app: &mut App, mut paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
         (None, Some(first)) => {
             album::show(app);
             app.photos.select(&first);
+            let added = app.photos.len() - before.min(app.photos.len());
+            if before > 0 && added > 0 {
+                let text = format!("{} added to the {before} before", counted(added, "photo"));
+                app.messages.say(Level::Note, text, app.now);
+            }
         }
         (None, None) => {}
     }
@@ -361,11 +368,7 @@ fn queue(app: &mut App, place: Option<Place>, effects: &mut Vec<Effect>) {
 /// Why a command would do nothing with the photo; `None` if it would, or has nothing to do with photos.
 pub fn refusal(app: &App, command: Command) -> Option<String> {
     if command == Command::OpenPhoto {
-        return app
-            .model
-            .opened()
-            .is_none()
-            .then(|| "no model is open yet".into());
+        return app.model.opened().is_none().then(|| NO_MODEL.into());
     }
     let Some(Popup::Photo(photo)) = app.popups.last() else {
         let is_own = command.entry().context == Context::Photo;
@@ -401,10 +404,9 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
             None => Some("the photo is being opened".into()),
             Some(photo) => edge(photo.top.is_empty(), "the model has no class scores"),
         },
-        Command::NextPhoto | Command::PreviousPhoto if app.photos.len() < 2 => Some(format!(
-            "no other photo was opened: {} opens one, or a folder of them",
-            app.key(Command::OpenPhoto)
-        )),
+        Command::NextPhoto | Command::PreviousPhoto if app.photos.len() < 2 => {
+            Some(album::no_other(app))
+        }
         Command::NextPhoto | Command::PreviousPhoto => {
             let (_, listed) = app.photos.place(&photo.path);
             edge(
@@ -430,12 +432,9 @@ pub fn thumbnails(app: &App) -> Vec<(String, Size)> {
     let (Some(Popup::Photo(photo)), Some(opened)) = (app.popups.last(), app.model.opened()) else {
         return Vec::new();
     };
-    let run = |channel: usize| {
-        let target = photo.target(opened, Place::Channel(channel))?.ok()?;
-        app.library.of_target(&opened.hash, &target)
-    };
     let channels = photo.shown().iter();
-    let runs = channels.filter_map(|found| run(found.activation.channel));
+    let targets = channels.flat_map(|found| photo.targets(opened, found));
+    let runs = targets.filter_map(|target| app.library.of_target(&opened.hash, &target));
     runs.map(|entry| (entry.id.clone(), Size::Thumbnail))
         .collect()
 }

@@ -252,26 +252,37 @@ pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
     let unfinished = new.len() - paused;
     // What rests waits for its own key; the others would begin at once.
     app.held |= before == 0 && app.queue.waiting() > 0;
-    let (what, kind, count) = match unfinished {
-        0 => (Command::Retry, "paused", paused),
-        _ => (Command::Pause, "unfinished", unfinished),
+    let text = offer(app, unfinished, paused);
+    app.messages.say(Level::Note, text, app.now);
+}
+
+/// What becomes of runs from last time, so many unfinished and so many paused ones, and which keys change it.
+fn offer(app: &App, unfinished: usize, paused: usize) -> String {
+    let (kind, count) = match unfinished {
+        0 => ("paused", paused),
+        _ => ("unfinished", unfinished),
     };
     let (runs, them) = match count {
         1 => ("run", "it"),
         _ => ("runs", "them"),
     };
-    let others = match paused {
-        0 => String::new(),
-        _ if unfinished == 0 => String::new(),
+    let resumes = match (unfinished, app.held) {
+        (0, _) => format!("{} in the queue resumes {them}", app.key(Command::Retry)),
+        (_, true) => format!("{} resumes {them}", app.key(Command::Pause)),
+        // What waits already is not stopped for them.
+        (_, false) => "queued behind the others".into(),
+    };
+    let discards = match (unfinished, app.held) {
+        (0, _) | (_, true) => {
+            format!("{} in the queue discards {them}", app.key(Command::Clear))
+        }
+        (_, false) => format!("{} in the queue cancels one", app.key(Command::Cancel)),
+    };
+    let others = match (unfinished, paused) {
+        (0, _) | (_, 0) => String::new(),
         _ => format!("; {paused} more paused"),
     };
-    let place = if unfinished == 0 { " in the queue" } else { "" };
-    let text = format!(
-        "{count} {kind} {runs} from last time: {}{place} resumes {them}, {} in the queue discards {them}{others}",
-        app.key(what),
-        app.key(Command::Clear)
-    );
-    app.messages.say(Level::Note, text, app.now);
+    format!("{count} {kind} {runs} from last time: {resumes}, {discards}{others}")
 }
 
 /// Gives the worker the next runs of the queue, if it has none.
@@ -301,6 +312,9 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
             steps: job.spec.settings.steps as usize,
             octaves: Vec::new(),
             octave: 0,
+            // Only classes have one. The worker says what there really is.
+            has_map: job.spec.objective.kind.is_of_class(),
+            bands: job.spec.settings.levels,
             steps_per_second: 0.0,
             pace: Pace::new(job.spec.settings.octave_scale),
         });

@@ -8,7 +8,7 @@ use super::super::listing::Listing;
 use super::super::messages::Level;
 use super::super::pace;
 use super::super::popup::{Picker, Popup, Purpose};
-use super::super::prompt::Prompt;
+use super::super::prompt::{Asked, Prompt};
 use super::{album, atlas, browse, elsewhere, finished, overlay, photo, queueing, saved, typing};
 use crate::runs::history::Entry;
 use crate::runs::queue::JobId;
@@ -37,12 +37,17 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
                 *bytes = so_far;
             }
         }
-        Report::Moved { provider, why } => {
-            on_the_cpu(app, &why);
-            if let Model::Open(opened) = &mut app.model {
+        Report::Moved {
+            model,
+            provider,
+            why,
+        } => match &mut app.model {
+            Model::Open(opened) if opened.model == model => {
                 Arc::make_mut(opened).provider = provider;
+                on_the_cpu(app, &why);
             }
-        }
+            _ => on_the_cpu(app, &format!("{}: {why}", words::model(&model))),
+        },
         Report::Opened(opened) => {
             if let Some(why) = &opened.why_cpu {
                 on_the_cpu(app, why);
@@ -52,6 +57,13 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             }
             app.browser.show_network(&opened.layers, &opened.classes);
             app.remember_classes(&opened);
+            let is_another = matches!(
+                &app.model,
+                Model::Opening {
+                    before: Some(_),
+                    ..
+                }
+            );
             app.model = Model::Open(Arc::clone(&opened));
             photo::close(app);
             // A picture of another model says nothing of this one.
@@ -59,7 +71,7 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
                 app.shown = Shown::Nothing;
             }
             browse::list_history(app);
-            saved::open(app, &opened);
+            saved::open(app, &opened, is_another);
         }
         Report::OpenFailed { model, why } => {
             app.messages.say(Level::Error, &why, app.now);
@@ -149,6 +161,7 @@ fn started(app: &mut App, begun: &Started) {
         live.steps = begun.steps;
         live.step = begun.resumed_at;
         live.octaves.clone_from(&begun.octaves);
+        (live.has_map, live.bands) = (begun.has_map, begun.bands);
         live.octave = pace::octave_of(&begun.octaves, begun.resumed_at);
         let points = (1..).zip(scores);
         live.curve = points
@@ -270,6 +283,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
             }
             browse::list_history(app);
         }
+        Answer::Gone(ids) => finished::leave(app, &ids),
         Answer::RunsEnd { damaged } => {
             app.library.complete = true;
             saved::runs(app);
@@ -295,7 +309,8 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         }
         Answer::NotRemoved { ids, entries, why } => {
             app.messages.say(Level::Error, why, app.now);
-            finished::forget_removal(app, &ids);
+            let left: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
+            finished::forget_removal(app, &ids, &left);
             for entry in entries {
                 app.library.add(entry);
             }
@@ -317,6 +332,13 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         Answer::Exported(path) => {
             let text = format!("exported: {}", path.display());
             app.messages.say(Level::Note, text, app.now);
+        }
+        Answer::NotExported { ids, path, why } => {
+            app.messages.say(Level::Error, why, app.now);
+            // The path can be corrected.
+            let text = path.display().to_string();
+            let prompt = || Prompt::new(Asked::Export(ids), &text);
+            app.prompt.get_or_insert_with(prompt);
         }
         Answer::PresetSaved(name) => {
             let text = format!("preset {name} saved");

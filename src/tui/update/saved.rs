@@ -12,8 +12,9 @@ use std::time::Duration;
 /// At least this long between two writes of the file.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Opens a model where the user left it, if it was open before.
-pub fn open(app: &mut App, opened: &Arc<Opened>) {
+/// Opens a model where the user left it, if it was open before. If it takes the place of another one, a message names the
+/// settings that come back with it.
+pub fn open(app: &mut App, opened: &Arc<Opened>, is_another: bool) {
     app.returning = None;
     let Some(saved) = app.saved.of(&opened.hash).cloned() else {
         return;
@@ -26,18 +27,29 @@ pub fn open(app: &mut App, opened: &Arc<Opened>) {
         saved.browse(&mut app.browser, &opened);
     }
     app.tiled = saved.grid;
-    plan(app, &saved);
+    plan(app, &saved, is_another);
     app.followed = Some(app.selected());
     app.returning = Some(Box::new(saved));
     runs(app);
 }
 
 /// Takes the settings over.
-fn plan(app: &mut App, saved: &SavedModel) {
+fn plan(app: &mut App, saved: &SavedModel, is_another: bool) {
+    let before = app.plan.clone();
     app.plan.seed = saved.seed;
     if let Err(problem) = app.plan.take_changed(&saved.preset, &saved.changes) {
         let text = format!("the settings of last time are not restored: {problem}");
         app.messages.say(Level::Warning, text, app.now);
+    }
+    if is_another && app.plan != before {
+        let preset = std::iter::once(app.plan.preset().to_string());
+        let settings: Vec<String> = preset.chain(app.plan.changes()).collect();
+        let text = format!(
+            "settings of this model: {} · seed {}",
+            settings.join(", "),
+            app.plan.seed
+        );
+        app.messages.say(Level::Note, text, app.now);
     }
 }
 

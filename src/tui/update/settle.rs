@@ -98,17 +98,19 @@ fn show_selected(app: &mut App) {
     }
 }
 
-/// In a grid, where the runs under way are seen in their cells, the picture is always that of the selected cell. Returns
-/// whether it has one.
+/// In a grid, where the runs under way are seen in their cells, the picture is always that of the selected cell, if it has one.
+/// Returns whether that is settled.
 fn show_cell(app: &mut App) -> bool {
     let target = app.selected_target();
     let live = target.and_then(|target| app.live_of(&target));
     let item = app.browser.list().selected();
     let entry = item.and_then(|item| app.entry_of(item));
-    let shown = match (live, entry) {
-        (Some(live), _) => Shown::Live(live.job),
-        (None, Some(entry)) => Shown::Finished(entry.id.clone()),
-        (None, None) => return false,
+    let shown = match (live, entry, &app.shown) {
+        (Some(live), ..) => Shown::Live(live.job),
+        (None, Some(entry), _) => Shown::Finished(entry.id.clone()),
+        // That of a cell that was left is not meant by any key any more.
+        (None, None, Shown::Finished(_)) => Shown::Nothing,
+        (None, None, _) => return false,
     };
     app.followed = Some(app.selected());
     app.shown = shown;

@@ -11,13 +11,18 @@ use super::super::listing::Motion;
 use super::super::messages::Level;
 use super::super::popup::{PaletteRow, Popup};
 use super::super::prompt::{Asked, Prompt, Typed};
-use super::{arguments, browse, elsewhere, finished, give, map, photo, queueing};
+use super::super::text::fit_end;
+use super::{arguments, atlas, browse, elsewhere, finished, give, map, photo, queueing};
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, Knob};
 use crate::runs::export::Form;
 use crossterm::event::KeyCode;
 use std::path::PathBuf;
 use std::sync::Arc;
+use unicode_width::UnicodeWidthStr;
+
+/// Columns of a screen that a message leaves free.
+const MARGIN: usize = 4;
 
 /// Takes a key while a line is being typed.
 pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
@@ -109,13 +114,34 @@ pub fn complete(app: &mut App, text: &str, names: Result<Vec<Name>, String>) {
     let note = match completed.choices.as_slice() {
         [] => format!("nothing matches that ends in .{}", endings.join(" .")),
         [_] => String::new(),
-        several => several.join("  "),
+        several => listed(several, usize::from(app.size.width)),
     };
     prompt.replace(&completed.text);
     changed(app);
     if !note.is_empty() {
         app.messages.say(Level::Note, note, app.now);
     }
+}
+
+/// Names as a message on a screen of so many columns lists them: no name is broken, and of many it says how many more there
+/// are.
+fn listed(names: &[String], width: usize) -> String {
+    let line = width.saturating_sub(MARGIN);
+    // Names that do not fill their line leave the last of three free.
+    let room = 2 * line;
+    let mut text = String::new();
+    for (index, name) in names.iter().enumerate() {
+        let name = fit_end(name, line / 2);
+        let more = format!("  and {} more", names.len() - index);
+        if index > 0 && text.width() + 2 + name.width() + more.width() > room {
+            return text + &more;
+        }
+        if index > 0 {
+            text.push_str("  ");
+        }
+        text.push_str(&name);
+    }
+    text
 }
 
 /// Moves in the list or the text above the line, if the key does that.
@@ -236,6 +262,10 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
         Asked::OtherModels => elsewhere::accept(app, &text, effects),
         Asked::Photo => photo::typed(app, &text, effects),
         Asked::Layer => photo::go_to_layer(app, &text, effects),
+        Asked::Atlas(_) => {
+            atlas::draw(app, true, effects);
+            Ok(())
+        }
     };
     match (done, app.popups.last()) {
         (Err(problem), _) => {

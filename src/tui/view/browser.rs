@@ -3,6 +3,7 @@
 use super::layout::Layout;
 use super::panel::{bordered, list, noted, two};
 use super::{Frame, grid};
+use crate::ascent::settings::PRESETS;
 use crate::autodiff::differentiability::Differentiability;
 use crate::model::Layer;
 use crate::runs::history::{Entry, SortKey};
@@ -315,7 +316,18 @@ fn entry_row(app: &App, entry: &Entry, now: u64, width: usize) -> Line<'static> 
         false => score,
     };
     let star_width = if entry.favourite { 2 } else { 0 };
-    let room = width.saturating_sub(right.len() + 1 + star_width);
+    // The preset stays, even if the name is cut for it.
+    let (preset, beyond) = entry.changes.based();
+    let preset = match preset == PRESETS[0].name {
+        true => String::new(),
+        false => format!("{preset} "),
+    };
+    let mark = if preset.is_empty() {
+        0
+    } else {
+        preset.width() + 1
+    };
+    let room = width.saturating_sub(right.width() + 1 + star_width + mark);
     let name = match entry.kind() {
         crate::ascent::Kind::Class | crate::ascent::Kind::NotClass => fit(&entry.target, room),
         _ => fit_end(&entry.target, room),
@@ -330,7 +342,11 @@ fn entry_row(app: &App, entry: &Entry, now: u64, width: usize) -> Line<'static> 
     };
     let from = entry.branched_from.as_ref();
     let from = from.map_or_else(String::new, |from| format!("{from} "));
-    let note = format!("{model}{seed}{from}{}", entry.changes);
+    let beyond: Vec<String> = beyond
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let note = format!("{preset}{model}{seed}{from}{}", beyond.join(" "));
     let right = Span::styled(right, app.theme.style(Role::Dim));
     let mut line = noted(
         app,

@@ -40,8 +40,8 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
         }
     };
     let state = match (app.paused, app.held) {
-        (true, _) => " PAUSED ",
-        (false, true) => " WAITING ",
+        (true, _) => " Paused ",
+        (false, true) => " Waiting ",
         (false, false) => "",
     };
     let width = usize::from(area.width);

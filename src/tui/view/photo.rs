@@ -175,7 +175,7 @@ fn channels(app: &App, frame: &mut Frame, area: Rect, photo: &Photo, opened: &Op
     }
     if let Some(selected) = photo.selected() {
         let place = Rect::new(area.x, area.bottom() - 1, area.width, 1);
-        summary(app, photo, selected, area.width).render(place, frame.buffer);
+        summary(app, (photo, opened), selected, area.width).render(place, frame.buffer);
     }
 }
 
@@ -201,7 +201,12 @@ fn header(app: &App, photo: &Photo, opened: &Opened, width: u16) -> Line<'static
 }
 
 /// The line that says all of the selected channel.
-fn summary(app: &App, photo: &Photo, selected: &photo::Channel, width: u16) -> Line<'static> {
+fn summary(
+    app: &App,
+    (photo, opened): (&Photo, &Opened),
+    selected: &photo::Channel,
+    width: u16,
+) -> Line<'static> {
     let found = selected.activation;
     let at = found.at.map(|(row, column)| format!(" at {row},{column}"));
     let numbers = format!(
@@ -212,7 +217,7 @@ fn summary(app: &App, photo: &Photo, selected: &photo::Channel, width: u16) -> L
     );
     let numbers = Span::styled(numbers, app.theme.style(Role::Text));
     let room = usize::from(width).saturating_sub(numbers.width() + 1);
-    let name = fit_end(&format!("{}:{}", photo.layer, found.channel), room);
+    let name = fit_end(&photo.title(opened, found.channel), room);
     two(
         Span::styled(name, app.theme.style(Role::Title)),
         numbers,

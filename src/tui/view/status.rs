@@ -69,8 +69,10 @@ pub fn message(app: &App, frame: &mut Frame, area: Rect) {
 }
 
 fn typing(app: &App, frame: &mut Frame, area: Rect, prompt: &Prompt) {
-    let label = match prompt.asked.label() {
-        short @ ("/" | ":") => format!(" {short}"),
+    let label = prompt.asked.label();
+    let label = match label.as_ref() {
+        "/" | ":" => format!(" {label}"),
+        long if long.ends_with("y/n") => format!(" {long} "),
         long => format!(" {long}: "),
     };
     let help = prompt.asked.help();

@@ -77,6 +77,44 @@ fn a_class_is_found_where_it_is_listed_now() {
 }
 
 #[test]
+fn another_model_brings_its_settings_back_and_says_which() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press(":");
+    explorer.write("set steps=90");
+    explorer.press("enter n n");
+    let other = || {
+        Arc::new(ziggurat::runs::worker::Opened {
+            model: "other".into(),
+            name: "other".into(),
+            hash: "fedcba".into(),
+            ..network()
+        })
+    };
+    let open = |explorer: &mut Driver, model: &str| {
+        explorer.press(":");
+        explorer.write(&format!("open {model}"));
+        explorer.press("enter");
+    };
+    let said = |explorer: &Driver| {
+        let messages = explorer.app.messages.iter();
+        messages.map(|message| message.text.clone()).last().unwrap()
+    };
+    // One that was never open takes the settings as they are.
+    open(&mut explorer, "other");
+    explorer.report(Report::Opened(other()));
+    assert!(!said(&explorer).contains("settings of this model"));
+    explorer.press("N p");
+    open(&mut explorer, "toy");
+    explorer.report(Report::Opened(Arc::new(network())));
+    let text = "settings of this model: default, steps = 90 · seed 2";
+    assert_eq!(said(&explorer), text);
+    assert_eq!(
+        (explorer.app.plan.settings.steps, explorer.app.plan.seed),
+        (90, 2)
+    );
+}
+
+#[test]
 fn settings_seed_and_preset_come_back() {
     let mut before = Driver::new(Protocol::Kitty, 120, 40);
     before.press("p n n , +");

@@ -3,8 +3,8 @@
 use super::dim;
 use super::grid::{Grid, width};
 use crate::ascent::layer_probe::Rank;
-use crate::runs::queue::{JobId, JobState};
-use crate::runs::target::{Place, Target};
+use crate::runs::queue::{Job, JobState};
+use crate::runs::target::Target;
 use crate::runs::words;
 use crate::runs::worker::{Opened, photo};
 use crate::tui::app::App;
@@ -60,7 +60,8 @@ pub fn draw(app: &App, frame: &mut Frame, grid: &Grid, photo: &Photo, opened: &O
     panel::scrollbar(app, frame, grid.area, lines, first);
 }
 
-/// Draws one channel: its name and what it is ranked by, its map over the photo, and beside it what a run made of it.
+/// Draws one channel: its name and what it is ranked by, or how far its run is, its map over the photo, and beside it what a
+/// run made of it or of its most active neuron.
 fn one(
     app: &App,
     frame: &mut Frame,
@@ -74,9 +75,17 @@ fn one(
         Rank::Mean => found.activation.mean,
         Rank::Maximum => found.activation.maximum,
     };
-    let value = format!(" · {}", words::score(value));
+    let made = made(app, opened, photo.targets(opened, found));
+    let (title, value) = match &made {
+        Some((target, Made::Growing { step, steps, .. })) => {
+            (target.title.clone(), format!("{step}/{steps}"))
+        }
+        Some((target, _)) => (target.title.clone(), words::score(value)),
+        None => (photo.title(opened, channel), words::score(value)),
+    };
+    let value = format!(" · {value}");
     let room = usize::from(cell.width).saturating_sub(value.chars().count());
-    let name = fit_end(&format!("{}:{channel}", photo.layer), room);
+    let name = fit_end(&title, room);
     let role = match is_cursor {
         true => Role::Cursor,
         false => Role::Dim,
@@ -109,13 +118,18 @@ fn one(
         }
         None => below,
     };
-    let target = photo.target(opened, Place::Channel(channel));
-    let target = target.and_then(Result::ok);
-    match target.and_then(|target| made(app, opened, &target)) {
-        Some(Made::Picture(picture, moving)) => {
-            frame.place(slot + 1, &picture, synthetic, moving);
+    match made.map(|(_, made)| made) {
+        Some(Made::Picture(picture)) => {
+            frame.place(slot + 1, &picture, synthetic, false);
         }
-        Some(Made::Not(text)) => dim(app, frame, synthetic, &text),
+        Some(Made::Growing {
+            picture: Some(picture),
+            ..
+        }) => {
+            frame.place(slot + 1, &picture, synthetic, !app.paused);
+        }
+        Some(Made::Growing { picture: None, .. }) => dim(app, frame, synthetic, "…"),
+        Some(Made::Not(text)) => dim(app, frame, synthetic, text),
         None if is_cursor => {
             let text = format!("{} runs it", app.key(Command::RunShown));
             dim(app, frame, synthetic, &text);
@@ -124,39 +138,57 @@ fn one(
     }
 }
 
-/// What there is of a channel's synthetic picture.
+/// What there is of a synthetic picture.
 enum Made {
-    /// The picture, and whether it still changes.
-    Picture(Arc<RgbImage>, bool),
+    Picture(Arc<RgbImage>),
+    /// Its run is under way. The picture comes after a few steps.
+    Growing {
+        picture: Option<Arc<RgbImage>>,
+        step: usize,
+        steps: usize,
+    },
     /// Why there is none yet.
-    Not(String),
+    Not(&'static str),
 }
 
-fn made(app: &App, opened: &Opened, target: &Target) -> Option<Made> {
-    if let Some(made) = app.job_of(target).and_then(|job| growing(app, job.id)) {
-        return Some(made);
+/// What there is of that one of these targets which runs, waits or failed, or else of the one that was made last.
+fn made(app: &App, opened: &Opened, targets: Vec<Target>) -> Option<(Target, Made)> {
+    let job = |target: &Target| app.job_of(target);
+    let by_state = |target: &&Target| match job(target).map(|job| &job.state) {
+        Some(JobState::Running) => 0,
+        Some(_) => 1,
+        None => 2,
+    };
+    if let Some(target) = targets.iter().min_by_key(by_state)
+        && let Some(job) = job(target)
+    {
+        return Some((target.clone(), of_job(app, job)));
     }
-    let entry = app.library.of_target(&opened.hash, target)?;
+    let runs = targets.into_iter().filter_map(|target| {
+        let entry = app.library.of_target(&opened.hash, &target)?;
+        Some((target, entry))
+    });
+    let (target, entry) = runs.max_by_key(|(_, entry)| entry.time)?;
     let full = app.gallery.get(&entry.id, Size::Full);
     let picture = full.or_else(|| app.gallery.get(&entry.id, Size::Thumbnail));
-    Some(match picture {
-        Some(picture) => Made::Picture(Arc::clone(picture), false),
-        None => Made::Not("…".into()),
-    })
+    let made = picture.map_or(Made::Not("…"), |picture| {
+        Made::Picture(Arc::clone(picture))
+    });
+    Some((target, made))
 }
 
-/// A run that waits or is under way; `None` if it failed.
-fn growing(app: &App, job: JobId) -> Option<Made> {
-    let Some(live) = app.running.iter().find(|live| live.job == job) else {
-        let is_waiting = app
-            .queue
-            .get(job)
-            .is_some_and(|job| job.state == JobState::Waiting);
-        return is_waiting.then(|| Made::Not("queued".into()));
-    };
-    let snapshot = app.snapshot(job);
-    Some(match snapshot {
-        Some(snapshot) => Made::Picture(Arc::clone(&snapshot.picture), !app.paused),
-        None => Made::Not(format!("step {} of {}", live.step, live.steps)),
-    })
+fn of_job(app: &App, job: &Job) -> Made {
+    let live = app.running.iter().find(|live| live.job == job.id);
+    match (live, &job.state) {
+        (Some(live), _) => Made::Growing {
+            picture: app
+                .snapshot(job.id)
+                .map(|snapshot| Arc::clone(&snapshot.picture)),
+            step: live.step,
+            steps: live.steps,
+        },
+        (None, JobState::Failed(_)) => Made::Not("failed"),
+        (None, JobState::Paused(_)) => Made::Not("paused"),
+        (None, JobState::Waiting | JobState::Running) => Made::Not("waiting"),
+    }
 }
