@@ -38,6 +38,7 @@ fn a_device_that_fails_gives_way_and_the_header_says_where_runs_are_made() {
             && screen.contains("running on the CPU: other.onnx: the run failed"),
         "{screen}"
     );
+    explorer.now += std::time::Duration::from_secs(5);
     explorer.report(moved("toy"));
     let screen = explorer.screen();
     let header = screen.lines().next().unwrap();

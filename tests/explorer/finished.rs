@@ -240,6 +240,27 @@ fn details_show_every_setting_and_edit_takes_them_over() {
 }
 
 #[test]
+fn the_preset_of_a_run_is_seen_where_its_name_has_little_room() {
+    let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
+    let mut settings = Settings::preset("draft").unwrap();
+    settings.set("blur", 1.0.into()).unwrap();
+    let what = ("great white shark with a long name", objective(), unit(2));
+    let spec = Spec::new(("toy", &network().hash), what, 12345, settings);
+    let entry = Entry::of(&record(spec, 3.0), false);
+    explorer.answer(Answer::Runs(vec![entry]));
+    explorer.press("3");
+    let screen = explorer.screen();
+    let row = screen
+        .lines()
+        .find(|line| line.starts_with("│  great"))
+        .unwrap();
+    assert!(row.contains("…  draft "), "{screen}");
+    explorer.act(Action::Resize(160, 24));
+    let screen = explorer.screen();
+    assert!(screen.contains("draft seed 12345"), "{screen}");
+}
+
+#[test]
 fn sorting_and_the_model_filter_change_the_list() {
     let mut explorer = explorer();
     explorer.press("S S");

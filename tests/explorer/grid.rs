@@ -280,7 +280,7 @@ fn a_long_atlas_is_queued_only_if_the_user_says_yes() {
 fn the_picture_of_a_cell_that_was_left_is_not_meant_any_more() {
     let mut explorer = explorer();
     explorer.remember(1);
-    explorer.press("2 t G k");
+    explorer.press("2 t G left");
     let Shown::Finished(id) = explorer.app.shown.clone() else {
         panic!("{:?}", explorer.app.shown);
     };

@@ -1,7 +1,7 @@
 //! What is laid over pictures: those that grow, and finished ones.
 
 use super::finished::{explorer, said};
-use super::support::{Driver, picture};
+use super::support::{Driver, picture, work};
 use ziggurat::ascent::Overlay;
 use ziggurat::runs::worker::photo::{About, Answer as Seen, Found};
 use ziggurat::runs::worker::{Command as Work, Report, Started, Watched};

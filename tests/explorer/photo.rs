@@ -143,14 +143,22 @@ fn the_run_of_a_neuron_is_seen_in_the_cell_of_its_channel() {
     let screen = explorer.screen();
     assert_eq!(pictures(&screen), before + 1);
     assert!(screen.contains(&format!("{title} · 3.00")), "{screen}");
-    // A run of the channel itself takes its place.
+    // A run of the channel itself takes its place, as soon as it has a picture.
     let channel = Driver::started(&explorer.press("enter"));
-    assert!(explorer.screen().contains("head/conv:20 · 0/"));
+    let screen = explorer.screen();
+    assert!(screen.contains("head/conv:20 · 0/"), "{screen}");
+    assert_eq!(pictures(&screen), before + 1);
     explorer.report(Report::Failed {
         job: channel[0],
         why: "of a test".into(),
     });
-    assert!(explorer.screen().contains("failed"));
+    assert!(explorer.screen().contains(&format!("{title} · 3.00")));
+    let next = Driver::started(&explorer.press("right enter"));
+    explorer.report(Report::Failed {
+        job: next[0],
+        why: "of a test".into(),
+    });
+    assert!(explorer.screen().contains(" failed "));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Launching, queueing, watching.
 
 use super::support::{Driver, work};
+use ziggurat::ascent::Kind;
 use ziggurat::ascent::settings::in_groups;
-use ziggurat::ascent::{Kind, Overlay};
-use ziggurat::runs::worker::{Command as Work, Report, Watched};
+use ziggurat::runs::worker::{Command as Work, Report};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Effect;
 use ziggurat::tui::app::{Panel, Shown};

@@ -93,7 +93,10 @@ fn folder(
         dropped => format!(", in place of {} before", counted(dropped, "photo")),
     };
     let text = format!("{}: {listed}{instead}", folder.display());
-    app.messages.say(level, text, app.now);
+    // The title of the list says how many there are.
+    if all > count || dropped > 0 {
+        app.messages.say(level, text, app.now);
+    }
     match first {
         Some(only) if count == 1 => photo::look_at(app, only, effects),
         Some(first) => {

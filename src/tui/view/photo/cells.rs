@@ -3,7 +3,7 @@
 use super::dim;
 use super::grid::{Grid, width};
 use crate::ascent::layer_probe::Rank;
-use crate::runs::queue::{Job, JobState};
+use crate::runs::queue::JobState;
 use crate::runs::target::Target;
 use crate::runs::words;
 use crate::runs::worker::{Opened, photo};
@@ -75,7 +75,7 @@ fn one(
         Rank::Mean => found.activation.mean,
         Rank::Maximum => found.activation.maximum,
     };
-    let made = made(app, opened, photo.targets(opened, found));
+    let made = made(app, opened, &photo.targets(opened, found));
     let (title, value) = match &made {
         Some((target, Made::Growing { step, steps, .. })) => {
             (target.title.clone(), format!("{step}/{steps}"))
@@ -124,9 +124,10 @@ fn one(
         }
         Some(Made::Growing {
             picture: Some(picture),
+            is_moving,
             ..
         }) => {
-            frame.place(slot + 1, &picture, synthetic, !app.paused);
+            frame.place(slot + 1, &picture, synthetic, is_moving);
         }
         Some(Made::Growing { picture: None, .. }) => dim(app, frame, synthetic, "…"),
         Some(Made::Not(text)) => dim(app, frame, synthetic, text),
@@ -141,9 +142,10 @@ fn one(
 /// What there is of a synthetic picture.
 enum Made {
     Picture(Arc<RgbImage>),
-    /// Its run is under way. The picture comes after a few steps.
+    /// Its run is under way. Before its first picture an earlier one is shown, if there is one.
     Growing {
         picture: Option<Arc<RgbImage>>,
+        is_moving: bool,
         step: usize,
         steps: usize,
     },
@@ -151,44 +153,56 @@ enum Made {
     Not(&'static str),
 }
 
-/// What there is of that one of these targets which runs, waits or failed, or else of the one that was made last.
-fn made(app: &App, opened: &Opened, targets: Vec<Target>) -> Option<(Target, Made)> {
-    let job = |target: &Target| app.job_of(target);
-    let by_state = |target: &&Target| match job(target).map(|job| &job.state) {
-        Some(JobState::Running) => 0,
-        Some(_) => 1,
-        None => 2,
-    };
-    if let Some(target) = targets.iter().min_by_key(by_state)
-        && let Some(job) = job(target)
-    {
-        return Some((target.clone(), of_job(app, job)));
+/// What there is of that one of these targets which runs, or else of the one that was made last, or else waits or failed.
+fn made(app: &App, opened: &Opened, targets: &[Target]) -> Option<(Target, Made)> {
+    let finished = finished(app, opened, targets);
+    let running = targets
+        .iter()
+        .find_map(|target| Some((target, app.live_of(target)?)));
+    if let Some((target, live)) = running {
+        let snapshot = app.snapshot(live.job);
+        let before = finished.and_then(|(_, picture)| picture);
+        let made = Made::Growing {
+            is_moving: snapshot.is_some() && !app.paused,
+            picture: snapshot
+                .map(|snapshot| &snapshot.picture)
+                .or(before)
+                .cloned(),
+            step: live.step,
+            steps: live.steps,
+        };
+        return Some((target.clone(), made));
     }
-    let runs = targets.into_iter().filter_map(|target| {
-        let entry = app.library.of_target(&opened.hash, &target)?;
+    if let Some((target, picture)) = finished {
+        let made = picture.map_or(Made::Not("…"), |picture| {
+            Made::Picture(Arc::clone(picture))
+        });
+        return Some((target.clone(), made));
+    }
+    let mut queued = targets
+        .iter()
+        .filter_map(|target| Some((target, app.job_of(target)?)));
+    let (target, job) = queued.next()?;
+    let why = match job.state {
+        JobState::Failed(_) => "failed",
+        JobState::Paused(_) => "paused",
+        JobState::Waiting | JobState::Running => "waiting",
+    };
+    Some((target.clone(), Made::Not(why)))
+}
+
+/// That one of the targets which was made last, and its picture, if that is in memory.
+fn finished<'a>(
+    app: &'a App,
+    opened: &Opened,
+    targets: &'a [Target],
+) -> Option<(&'a Target, Option<&'a Arc<RgbImage>>)> {
+    let runs = targets.iter().filter_map(|target| {
+        let entry = app.library.of_target(&opened.hash, target)?;
         Some((target, entry))
     });
     let (target, entry) = runs.max_by_key(|(_, entry)| entry.time)?;
     let full = app.gallery.get(&entry.id, Size::Full);
     let picture = full.or_else(|| app.gallery.get(&entry.id, Size::Thumbnail));
-    let made = picture.map_or(Made::Not("…"), |picture| {
-        Made::Picture(Arc::clone(picture))
-    });
-    Some((target, made))
-}
-
-fn of_job(app: &App, job: &Job) -> Made {
-    let live = app.running.iter().find(|live| live.job == job.id);
-    match (live, &job.state) {
-        (Some(live), _) => Made::Growing {
-            picture: app
-                .snapshot(job.id)
-                .map(|snapshot| Arc::clone(&snapshot.picture)),
-            step: live.step,
-            steps: live.steps,
-        },
-        (None, JobState::Failed(_)) => Made::Not("failed"),
-        (None, JobState::Paused(_)) => Made::Not("paused"),
-        (None, JobState::Waiting | JobState::Running) => Made::Not("waiting"),
-    }
+    Some((target, picture))
 }
