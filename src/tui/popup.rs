@@ -96,16 +96,13 @@ impl Knobs {
     }
 }
 
-/// Two to [`MOST_COMPARED`] runs side by side, in the order of the list.
+/// Two to [`MAX_COMPARED`](super::gallery::MAX_COMPARED) runs side by side, in the order of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compare {
     pub ids: Vec<String>,
     /// The first two take turns in one place.
     pub blink: bool,
 }
-
-/// Most runs that are compared.
-pub const MOST_COMPARED: usize = 12;
 
 /// A file or folder to choose, or a card.
 #[derive(Debug, Clone, PartialEq, Eq)]

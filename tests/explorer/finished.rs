@@ -8,9 +8,9 @@ use ziggurat::runs::history::Entry;
 use ziggurat::runs::worker::Report;
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, Answer, Effect};
-use ziggurat::tui::app::Shown;
 use ziggurat::tui::gallery::Size;
 use ziggurat::tui::popup::Popup;
+use ziggurat::tui::shown::Shown;
 
 /// An explorer that lists five finished runs.
 pub fn explorer() -> Driver {

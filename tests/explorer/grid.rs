@@ -7,9 +7,9 @@ use ziggurat::runs::queue::JobId;
 use ziggurat::runs::worker::{Command as Work, Report, Watched};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Answer, Effect};
-use ziggurat::tui::app::{Shown, Tile};
 use ziggurat::tui::browser::{CellOrder, Tab};
 use ziggurat::tui::gallery::Size;
+use ziggurat::tui::shown::{Shown, Tile};
 
 fn explorer() -> Driver {
     Driver::new(Protocol::Kitty, 120, 40)

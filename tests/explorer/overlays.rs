@@ -7,7 +7,7 @@ use ziggurat::runs::worker::photo::{About, Answer as Seen, Found};
 use ziggurat::runs::worker::{Command as Work, Report, Started, Watched};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Effect;
-use ziggurat::tui::app::Shown;
+use ziggurat::tui::shown::Shown;
 
 #[test]
 fn the_overlay_goes_round_and_the_worker_is_told() {

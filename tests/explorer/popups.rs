@@ -6,9 +6,9 @@ use std::sync::Arc;
 use ziggurat::runs::worker::{Opened, Report};
 use ziggurat::terminal::{Area, Protocol, without};
 use ziggurat::tui::action::Answer;
+use ziggurat::tui::layout::SMALLEST;
 use ziggurat::tui::popup::{Choice, Popup};
 use ziggurat::tui::view;
-use ziggurat::tui::view::layout::SMALLEST;
 
 /// An explorer in which a picture grows.
 fn growing(width: u16, height: u16) -> Driver {

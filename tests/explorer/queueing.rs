@@ -6,7 +6,8 @@ use ziggurat::ascent::settings::in_groups;
 use ziggurat::runs::worker::{Command as Work, Report};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Effect;
-use ziggurat::tui::app::{Panel, Shown};
+use ziggurat::tui::app::Panel;
+use ziggurat::tui::shown::Shown;
 
 fn explorer() -> Driver {
     Driver::new(Protocol::Kitty, 120, 40)

@@ -4,7 +4,7 @@ use super::finished::{explorer, said};
 use super::support::flamingo;
 use ziggurat::runs::history::Entry;
 use ziggurat::tui::action::{Answer, Effect};
-use ziggurat::tui::app::Shown;
+use ziggurat::tui::shown::Shown;
 
 /// The runs that are to be removed.
 fn removed(effects: Vec<Effect>) -> Vec<String> {

@@ -5,20 +5,22 @@
 
 pub mod file;
 
-use super::app::{App, Shown};
 use super::browser::{Browser, Tab};
-use super::listing::Listing;
 use super::tree::Row;
 use crate::runs::worker::Opened;
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// At least this long between two writes of the file.
+pub const PAUSE: Duration = Duration::from_secs(5);
 
 /// Most models that are kept, the latest.
-const MOST_MODELS: usize = 50;
+const MAX_MODELS: usize = 50;
 
 /// Most unfolded scopes that are kept of a model.
-const MOST_SCOPES: usize = 300;
+pub const MAX_SCOPES: usize = 300;
 
 /// What is kept of every model, the one that was used last at the end.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -82,59 +84,12 @@ impl Saved {
     pub fn put(&mut self, model: SavedModel) {
         self.models.retain(|other| other.model != model.model);
         self.models.push(model);
-        let surplus = self.models.len().saturating_sub(MOST_MODELS);
+        let surplus = self.models.len().saturating_sub(MAX_MODELS);
         self.models.drain(..surplus);
     }
 }
 
 impl SavedModel {
-    /// Where the user is now; `None` while no model is open.
-    pub fn of(app: &App) -> Option<Self> {
-        let opened = app.model.opened()?;
-        let browser = &app.browser;
-        let scopes = browser.tree.names();
-        let layer = |index: usize| opened.layers[index].name.clone();
-        let row = browser.selected_row().map(|row| match row {
-            Row::Layer(index) => SavedRow::Layer(layer(index)),
-            Row::Scope(scope) => SavedRow::Scope(scopes[scope].clone()),
-        });
-        let mut open: Vec<usize> = browser.open.iter().copied().collect();
-        open.sort_unstable();
-        let open = open.into_iter().map(|scope| scopes[scope].clone());
-        let channels = browser.channels.as_ref();
-        let class = browser.classes.selected();
-        let run = |list: &Listing| {
-            list.selected()
-                .map(|index| app.library.get(index).id.clone())
-        };
-        let shown = match &app.shown {
-            Shown::Finished(id) => Some(id.clone()),
-            Shown::Live(job) => app.queue.get(*job).map(|job| job.run.clone()),
-            Shown::Nothing | Shown::Batch(_) => None,
-        };
-        Some(Self {
-            model: opened.hash.clone(),
-            name: Some(opened.model.clone()),
-            tab: browser.tab,
-            row,
-            open: open.take(MOST_SCOPES).collect(),
-            channels: channels
-                .map(|channels| (layer(channels.layer), channels.list.selected().unwrap_or(0))),
-            grid: app.tiled,
-            all_layers: opened.layers.len() == opened.values.len(),
-            class: class.map(|class| {
-                let name = opened.classes.name(class).unwrap_or_default();
-                (class, name.to_string())
-            }),
-            history: run(&browser.history),
-            favourite: run(&browser.favourites),
-            shown,
-            preset: app.plan.preset().to_string(),
-            seed: app.plan.seed,
-            changes: app.plan.changed(),
-        })
-    }
-
     /// Brings tab, scopes, layers, channels and class of a browser that lists `opened` back to where they were.
     pub fn browse(&self, browser: &mut Browser, opened: &Opened) {
         browser.tab = self.tab;
@@ -211,11 +166,11 @@ mod tests {
     #[test]
     fn the_models_used_last_are_kept() {
         let mut saved = Saved::default();
-        for number in 0..MOST_MODELS + 3 {
+        for number in 0..MAX_MODELS + 3 {
             saved.put(model(&number.to_string()));
         }
         saved.put(model("5"));
-        assert_eq!(saved.models.len(), MOST_MODELS);
+        assert_eq!(saved.models.len(), MAX_MODELS);
         assert!(saved.of("2").is_none() && saved.of("3").is_some());
         assert_eq!(saved.models.last(), saved.of("5"));
     }

@@ -4,16 +4,14 @@ use super::super::action::Effect;
 use super::super::album::Album;
 use super::super::app::App;
 use super::super::command::Command;
+use super::super::layout::album_lines;
 use super::super::messages::Level;
 use super::super::popup::Popup;
 use super::super::prompt::{Asked, Prompt};
-use super::super::view::album::lines;
-use super::browse::no_network;
-use super::photo;
+use super::notes::no_other;
 use crate::runs::worker::Command as Work;
 use crate::runs::worker::photo::{About, Answer, Found};
-use crate::text::counted;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Whether the list is the topmost thing.
@@ -32,85 +30,6 @@ pub fn show(app: &mut App) {
     }
     if !is_open {
         app.popups.push(Popup::Photos);
-    }
-}
-
-/// What to say of more photos than are listed.
-pub fn first_of(count: usize, all: usize) -> String {
-    format!("the first {count} of {all} photos are listed")
-}
-
-/// Why there is nothing to go on to.
-pub fn no_other(app: &App) -> String {
-    let key = app.key(Command::OpenPhoto);
-    format!("no other photo was opened: {key} opens one, or a folder of them")
-}
-
-/// Takes the photos of a path that was typed or dropped: a file is added to the list, those of a folder take its place. Of a
-/// folder there may be more than are listed, `all` in number.
-pub fn found(
-    app: &mut App,
-    path: &Path,
-    found: Result<(Vec<PathBuf>, usize), String>,
-    effects: &mut Vec<Effect>,
-) {
-    let (paths, all) = match found {
-        Ok(found) => found,
-        Err(why) => {
-            app.messages.say(Level::Error, why, app.now);
-            // The path can be corrected.
-            let text = path.display().to_string();
-            let prompt = || Prompt::new(Asked::Photo, &text);
-            app.prompt.get_or_insert_with(prompt);
-            return;
-        }
-    };
-    if app.model.opened().is_none() {
-        return no_network(app);
-    }
-    match paths.as_slice() {
-        [only] if only == path => photo::open(app, paths, effects),
-        _ => folder(app, path, (paths, all), effects),
-    }
-}
-
-/// Lists the photos of a folder in the place of those before.
-fn folder(
-    app: &mut App,
-    folder: &Path,
-    (paths, all): (Vec<PathBuf>, usize),
-    effects: &mut Vec<Effect>,
-) {
-    let count = paths.len();
-    let first = paths.first().cloned();
-    let dropped = app.photos.replace(paths);
-    let (level, listed) = match all > count {
-        true => (Level::Warning, first_of(count, all)),
-        false => (Level::Note, counted(count, "photo")),
-    };
-    let instead = match dropped {
-        0 => String::new(),
-        dropped => format!(", in place of {} before", counted(dropped, "photo")),
-    };
-    let text = format!("{}: {listed}{instead}", folder.display());
-    // The title of the list says how many there are.
-    if all > count || dropped > 0 {
-        app.messages.say(level, text, app.now);
-    }
-    match first {
-        Some(only) if count == 1 => photo::look_at(app, only, effects),
-        Some(first) => {
-            show(app);
-            app.photos.select(&first);
-        }
-        None => {}
-    }
-}
-
-/// Looks at the photo under the cursor.
-pub fn open_selected(app: &mut App, effects: &mut Vec<Effect>) {
-    if let Some(path) = app.photos.selected().map(|photo| photo.path.clone()) {
-        photo::look_at(app, path, effects);
     }
 }
 
@@ -167,7 +86,7 @@ pub fn pause(app: &mut App, effects: &mut Vec<Effect>) {
 /// Has the photos of the list examined one after another while it is shown, the one under the cursor first; a photo that is
 /// not looked at any more is left.
 pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
-    let rows = lines(app.layout().body);
+    let rows = album_lines(app.layout().body);
     app.photos.list.fit(rows, 1);
     let photo = app.popups.iter().find_map(|popup| match popup {
         Popup::Photo(photo) => Some(photo.path.clone()),

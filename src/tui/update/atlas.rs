@@ -2,14 +2,12 @@
 
 use super::super::action::Effect;
 use super::super::app::App;
-use super::super::browser::{CellOrder, Place, Tab};
+use super::super::browser::{CellOrder, Place};
 use super::super::command::Command;
 use super::super::messages::Level;
 use super::super::prompt::{Asked, Prompt};
 use super::{browse, queueing};
-use crate::runs::favourites;
 use crate::runs::queue::MOST_JOBS;
-use crate::text::counted;
 use std::cmp::Ordering;
 
 /// The preset that an atlas is drawn with.
@@ -63,7 +61,7 @@ pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
 }
 
 /// The marked items, or else all that are listed.
-fn marked_or_listed(app: &App) -> Vec<usize> {
+pub fn marked_or_listed(app: &App) -> Vec<usize> {
     let list = app.browser.list();
     match list.mark_count() {
         0 => list.rows().to_vec(),
@@ -128,25 +126,4 @@ pub fn ordered(app: &mut App, place: Place, order: &[usize]) {
     list.go_to_row(0);
     let text = "sorted by similarity";
     app.messages.say(Level::Note, text, app.now);
-}
-
-/// Asks where the pictures of the marked or listed items are to be exported to.
-pub fn export(app: &mut App) {
-    let items = marked_or_listed(app);
-    let entries = items.iter().filter_map(|&item| app.entry_of(item));
-    let ids: Vec<String> = entries.map(|entry| entry.id.clone()).collect();
-    let what = match (
-        app.browser.tab,
-        app.model.opened(),
-        app.browser.selected_layer(),
-    ) {
-        (Tab::Layers, Some(opened), Some(layer)) => opened.layers[layer].name.clone(),
-        (_, Some(opened), _) => opened.name.clone(),
-        (_, None, _) => "ziggurat".into(),
-    };
-    let name = format!("{}.html", favourites::file_name(&what));
-    let path = app.environment.folder.join(name);
-    let text = format!("{} to export", counted(ids.len(), "picture"));
-    app.messages.say(Level::Note, text, app.now);
-    app.prompt = Some(Prompt::new(Asked::Export(ids), &path.display().to_string()));
 }

@@ -2,8 +2,9 @@
 //! one of a class, the class activation map.
 
 use super::super::action::Effect;
-use super::super::app::{App, Heat, Shown};
+use super::super::app::App;
 use super::super::messages::Level;
+use super::super::shown::{Heat, Shown};
 use crate::ascent::Overlay;
 use crate::runs::history;
 use crate::runs::worker::Command as Work;

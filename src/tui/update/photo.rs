@@ -1,93 +1,25 @@
 //! What happens to a photo that is looked at.
 
 use super::super::action::Effect;
-use super::super::album::MOST_PHOTOS;
 use super::super::app::App;
 use super::super::command::{Command, Context};
-use super::super::completion::home_relative;
-use super::super::dropped;
 use super::super::fuzzy;
 use super::super::gallery::Size;
+use super::super::layout::photo::grid;
 use super::super::listing::Listing;
 use super::super::messages::Level;
 use super::super::photo::{Channels, Photo};
 use super::super::popup::Popup;
 use super::super::prompt::{Asked, Prompt};
-use super::super::view::photo::grid;
-use super::browse::{NO_MODEL, no_network};
+use super::notes::{NO_MODEL, no_other};
 use super::{album, queueing};
 use crate::ascent::layer_probe::Rank;
-use crate::model::{Layer, picture};
+use crate::model::Layer;
 use crate::runs::target::Place;
 use crate::runs::worker::photo::{About, Answer, Found, MapAt};
 use crate::runs::worker::{Command as Work, Opened};
-use crate::text::counted;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Asks for the path of a photo; the last one's is offered.
-pub fn ask(app: &mut App) {
-    let last = app.photos.last().map(|path| path.display().to_string());
-    let text = last.unwrap_or_default();
-    app.prompt = Some(Prompt::replacing(Asked::Photo, &text));
-}
-
-/// Opens the photo whose path was typed.
-///
-/// # Errors
-/// If there is none.
-pub fn typed(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
-    if text.is_empty() {
-        return Err("type the path of a photo, or of a folder of photos".into());
-    }
-    if app.model.opened().is_none() {
-        return Err(NO_MODEL.into());
-    }
-    // A path as a file manager copies it is taken, too.
-    let is_quoted = text.starts_with("file://") || text.starts_with(['\'', '"']);
-    let path = match is_quoted {
-        true => dropped::path(text)?,
-        false => home_relative(text),
-    };
-    match picture::is_named(&path) && !text.ends_with('/') {
-        true => open(app, vec![path], effects),
-        false => effects.push(Effect::FindPhotos(path)),
-    }
-    Ok(())
-}
-
-/// Opens photos: one is looked at, several are listed.
-pub fn open(app: &mut App, mut paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
-    if app.model.opened().is_none() {
-        return no_network(app);
-    }
-    if paths.len() > MOST_PHOTOS {
-        let all = paths.len();
-        paths.truncate(MOST_PHOTOS);
-        app.messages
-            .say(Level::Warning, album::first_of(MOST_PHOTOS, all), app.now);
-    }
-    let before = app.photos.len();
-    let only = match paths.as_slice() {
-        [only] => Some(only.clone()),
-        _ => None,
-    };
-    let first = paths.first().cloned();
-    app.photos.add(paths);
-    match (only, first) {
-        (Some(only), _) => look_at(app, only, effects),
-        (None, Some(first)) => {
-            album::show(app);
-            app.photos.select(&first);
-            let added = app.photos.len() - before.min(app.photos.len());
-            if before > 0 && added > 0 {
-                let text = format!("{} added to the {before} before", counted(added, "photo"));
-                app.messages.say(Level::Note, text, app.now);
-            }
-        }
-        (None, None) => {}
-    }
-}
 
 /// Shows a photo in the place of the one that is shown, if one is.
 pub fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
@@ -404,9 +336,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
             None => Some("the photo is being opened".into()),
             Some(photo) => edge(photo.top.is_empty(), "the model has no class scores"),
         },
-        Command::NextPhoto | Command::PreviousPhoto if app.photos.len() < 2 => {
-            Some(album::no_other(app))
-        }
+        Command::NextPhoto | Command::PreviousPhoto if app.photos.len() < 2 => Some(no_other(app)),
         Command::NextPhoto | Command::PreviousPhoto => {
             let (_, listed) = app.photos.place(&photo.path);
             edge(

@@ -1,15 +1,19 @@
 //! What the worker and the disk said.
 
 use super::super::action::{Answer, Effect};
-use super::super::app::{App, Live, Model, Shown, Snapshot, Tile};
+use super::super::app::{App, Model};
 use super::super::command::Command;
 use super::super::gallery::Size;
 use super::super::listing::Listing;
 use super::super::messages::Level;
 use super::super::pace;
+use super::super::pace::Live;
 use super::super::popup::{Picker, Popup, Purpose};
 use super::super::prompt::{Asked, Prompt};
-use super::{album, atlas, browse, elsewhere, finished, overlay, photo, queueing, saved, typing};
+use super::super::shown::{Shown, Snapshot, Tile};
+use super::{
+    album, atlas, browse, elsewhere, finished, overlay, photo, photos, queue, saved, typing,
+};
 use crate::runs::history::Entry;
 use crate::runs::queue::JobId;
 use crate::runs::worker::{Progress, Report, Started};
@@ -140,11 +144,11 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             app.messages.say(Level::Error, text, app.now);
             app.queue.failed(job, why);
             note_end(app, &title, false);
-            ended(app, job, effects);
+            queue::ended(app, job, effects);
         }
         Report::Cancelled { job } => {
             app.queue.cancel(job);
-            ended(app, job, effects);
+            queue::ended(app, job, effects);
         }
     }
 }
@@ -247,7 +251,7 @@ fn finished(
     };
     app.messages.say(level, text, app.now);
     app.queue.finished(job);
-    ended(app, job, effects);
+    queue::ended(app, job, effects);
     browse::list_history(app);
 }
 
@@ -261,17 +265,6 @@ fn advice(app: &App, record: &Record) -> String {
         key(Command::NewSeed),
         key(Command::Settings)
     )
-}
-
-/// A run is no longer under way.
-pub fn ended(app: &mut App, job: JobId, effects: &mut Vec<Effect>) {
-    app.running.retain(|live| live.job != job);
-    app.snapshots.retain(|snapshot| snapshot.job != job);
-    app.shown.remove(&Tile::Live(job));
-    if app.shown == Shown::Nothing {
-        queueing::show_running(app);
-    }
-    effects.push(Effect::SaveQueue(app.queue.clone()));
 }
 
 /// Takes an answer of the disk's.
@@ -300,8 +293,8 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         Answer::Likeness(place, order) => atlas::ordered(app, place, &order),
         Answer::Folder { folder, choices } => show_folder(app, folder, choices),
         Answer::Names { text, names } => typing::complete(app, &text, names),
-        Answer::Photos { path, found } => album::found(app, &path, found, effects),
-        Answer::Orphans(jobs) => queueing::take_over(app, jobs, effects),
+        Answer::Photos { path, found } => photos::found(app, &path, found, effects),
+        Answer::Orphans(jobs) => queue::take_over(app, jobs, effects),
         Answer::Removed(ids) => {
             let key = app.key(Command::Undo);
             let text = format!("{} deleted; {key} to undo", counted(ids.len(), "run"));

@@ -2,12 +2,13 @@
 //! pictures are still to be loaded for that.
 
 use super::super::action::Effect;
-use super::super::app::{App, Shown, Tile};
+use super::super::app::App;
 use super::super::gallery::Size;
 use super::super::lens::Magnified;
 use super::super::popup::Popup;
 use super::super::replay::Replay;
-use super::{album, overlay, photo, queueing};
+use super::super::shown::{Shown, Tile};
+use super::{album, overlay, photo, queue};
 
 /// Brings what follows from the rest of the state up to date: what of the lists is seen, which picture is shown, and
 /// which pictures are still to be loaded for that.
@@ -54,7 +55,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     load_record(app, effects);
     magnify(app);
     load_pictures(app, effects);
-    queueing::watch_shown(app, effects);
+    queue::watch_shown(app, effects);
 }
 
 /// Requests the record of the finished run that is shown, once whenever another one is shown.

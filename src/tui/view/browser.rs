@@ -1,6 +1,5 @@
 //! The browser: tabs, the list of the present one, and a line that says more of what is selected.
 
-use super::layout::Layout;
 use super::panel::{bordered, list, noted, two};
 use super::{Frame, grid};
 use crate::ascent::settings::PRESETS;
@@ -14,6 +13,7 @@ use crate::text::{age, span};
 use crate::tui::app::{App, Model, Panel};
 use crate::tui::browser::Tab;
 use crate::tui::command::Command;
+use crate::tui::layout::Layout;
 use crate::tui::text::{count, fit, fit_end, fitted, p};
 use crate::tui::theme::Role;
 use crate::tui::tree::Row;

@@ -2,9 +2,6 @@
 //! feature map over the photo and the picture that a run made of it.
 
 mod cells;
-mod grid;
-
-pub use grid::{grid, halves};
 
 use super::panel::{overlaid, two};
 use super::{Frame, slots};
@@ -12,6 +9,7 @@ use crate::ascent::layer_probe::Rank;
 use crate::runs::words;
 use crate::runs::worker::{Opened, photo};
 use crate::tui::app::App;
+use crate::tui::layout::photo::{grid, parts};
 use crate::tui::photo::{Channels, Photo};
 use crate::tui::text::{fit, fit_end, wrapped};
 use crate::tui::theme::Role;
@@ -26,7 +24,7 @@ use unicode_width::UnicodeWidthStr;
 pub fn draw(app: &App, frame: &mut Frame, photo: &Photo) {
     let body = app.layout().body;
     let inner = overlaid(app, frame, body.width, body.height, &title(app, photo));
-    let (left, right) = grid::parts(inner);
+    let (left, right) = parts(inner);
     let Some(opened) = app.model.opened() else {
         return;
     };

@@ -2,11 +2,11 @@
 
 use super::Frame;
 use crate::tui::app::App;
-use crate::tui::hints;
 use crate::tui::messages::Level;
 use crate::tui::prompt::Prompt;
 use crate::tui::text::{fit, window, wrapped};
 use crate::tui::theme::Role;
+use crate::tui::update::hints;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;

@@ -2,15 +2,16 @@
 //! channel that has not run yet.
 
 use super::Frame;
-use super::run::{curve, top_classes};
+use super::chart::{curve, top_classes};
 use crate::model::ReceptiveField;
 use crate::runs::history::Entry;
 use crate::runs::judging::Verdict;
 use crate::runs::worker::Opened;
 use crate::runs::{Record, description, words};
 use crate::text::{age, clean, counted, span};
-use crate::tui::app::{App, Shown};
+use crate::tui::app::App;
 use crate::tui::browser::Tab;
+use crate::tui::shown::Shown;
 use crate::tui::text::{count, fit, fit_path, wrapped};
 use crate::tui::theme::Role;
 use ratatui::layout::{Constraint, Layout, Rect};

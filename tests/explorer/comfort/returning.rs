@@ -6,9 +6,9 @@ use std::time::Duration;
 use ziggurat::runs::worker::Report;
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, Answer, Effect};
-use ziggurat::tui::app::Shown;
 use ziggurat::tui::browser::Tab;
 use ziggurat::tui::saved::{Saved, SavedModel};
+use ziggurat::tui::shown::Shown;
 
 /// What an explorer has kept when it is quit.
 fn quit(explorer: &mut Driver) -> Saved {

@@ -1,7 +1,6 @@
 //! The cells of the grid, one a channel.
 
 use super::dim;
-use super::grid::{Grid, width};
 use crate::ascent::layer_probe::Rank;
 use crate::runs::queue::JobState;
 use crate::runs::target::Target;
@@ -10,6 +9,7 @@ use crate::runs::worker::{Opened, photo};
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::gallery::Size;
+use crate::tui::layout::photo::{Grid, width};
 use crate::tui::photo::Photo;
 use crate::tui::text::fit_end;
 use crate::tui::theme::Role;
