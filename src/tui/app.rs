@@ -11,6 +11,7 @@ use super::layout::{CellSize, Layout, QueuePanel, Room, SETTINGS_WIDTH, layout};
 use super::lens::{Lens, Magnified};
 use super::library::Library;
 use super::messages::Messages;
+use super::opening::Model;
 use super::pace::Live;
 use super::plan::Plan;
 use super::popup::Popup;
@@ -41,34 +42,6 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// How long after the first key of a sequence it is shown what can follow.
 const HESITATION: Duration = Duration::from_millis(300);
-
-/// How the network stands.
-#[derive(Debug, Clone)]
-pub enum Model {
-    /// Being fetched or read.
-    Opening {
-        name: String,
-        stage: String,
-        bytes: Option<(u64, u64)>,
-        /// The one that was open before, which stays if this one cannot be opened.
-        before: Option<Arc<Opened>>,
-    },
-    Open(Arc<Opened>),
-    Failed {
-        name: String,
-        why: String,
-    },
-}
-
-impl Model {
-    /// The network, if it is open.
-    pub fn opened(&self) -> Option<&Arc<Opened>> {
-        match self {
-            Self::Open(opened) => Some(opened),
-            _ => None,
-        }
-    }
-}
 
 /// What is selected in the browser.
 #[derive(Debug, Clone, PartialEq, Eq)]

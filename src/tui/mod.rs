@@ -30,6 +30,7 @@ pub mod library;
 mod likeness;
 pub mod listing;
 pub mod messages;
+pub mod opening;
 pub mod pace;
 pub mod photo;
 pub mod plan;

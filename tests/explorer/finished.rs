@@ -246,8 +246,10 @@ fn the_preset_of_a_run_is_seen_where_its_name_has_little_room() {
     settings.set("blur", 1.0.into()).unwrap();
     let what = ("great white shark with a long name", objective(), unit(2));
     let spec = Spec::new(("toy", &network().hash), what, 12345, settings);
-    let entry = Entry::of(&record(spec, 3.0), false);
-    explorer.answer(Answer::Runs(vec![entry]));
+    let mut short = spec.with_seed(12346);
+    short.target = "tench".into();
+    let runs = [spec, short].map(|spec| Entry::of(&record(spec, 3.0), false));
+    explorer.answer(Answer::Runs(runs.into()));
     explorer.press("3");
     let screen = explorer.screen();
     let row = screen
@@ -257,7 +259,7 @@ fn the_preset_of_a_run_is_seen_where_its_name_has_little_room() {
     assert!(row.contains("…  draft "), "{screen}");
     explorer.act(Action::Resize(160, 24));
     let screen = explorer.screen();
-    assert!(screen.contains("draft seed 12345"), "{screen}");
+    assert!(screen.contains("tench  draft seed 12346"), "{screen}");
 }
 
 #[test]
@@ -413,41 +415,4 @@ fn a_finished_picture_is_replayed_and_another_one_ends_that() {
     explorer.now += std::time::Duration::from_secs(3);
     explorer.act(Action::Tick);
     assert!(explorer.app.replay.is_none());
-}
-
-#[test]
-fn the_picture_is_magnified_and_moved_on_the_whole_screen() {
-    let mut explorer = explorer();
-    let Shown::Finished(id) = explorer.app.shown.clone() else {
-        panic!("{:?}", explorer.app.shown);
-    };
-    explorer.answer(Answer::Picture {
-        id,
-        size: Size::Full,
-        picture: picture(),
-    });
-    let corner = |explorer: &Driver| {
-        let part = explorer.app.magnified.as_ref().unwrap();
-        (part.picture.dimensions(), part.picture.get_pixel(0, 0).0)
-    };
-    explorer.press("+");
-    assert!(
-        explorer.app.magnified.is_none(),
-        "a key of the full screen only"
-    );
-    explorer.press("z + +");
-    assert!(explorer.screen().contains("4×"), "{}", explorer.screen());
-    // The picture has 64 by 64 pixels, red grows to the right.
-    assert_eq!(corner(&explorer), ((16, 16), [96, 96, 128]));
-    let part = explorer.app.magnified.clone().unwrap().picture;
-    explorer.act(Action::Tick);
-    let same = explorer.app.magnified.clone().unwrap().picture;
-    assert!(
-        std::sync::Arc::ptr_eq(&part, &same),
-        "nothing is drawn again"
-    );
-    explorer.press("right up");
-    assert_eq!(corner(&explorer).1, [112, 80, 128]);
-    explorer.press("z");
-    assert!(explorer.app.magnified.is_none());
 }

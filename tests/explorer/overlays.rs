@@ -1,4 +1,4 @@
-//! What is laid over pictures: those that grow, and finished ones.
+//! The shown picture: what is laid over one that grows or is finished, and how it is magnified.
 
 use super::finished::{explorer, said};
 use super::support::{Driver, picture, work};
@@ -6,7 +6,8 @@ use ziggurat::ascent::Overlay;
 use ziggurat::runs::worker::photo::{About, Answer as Seen, Found};
 use ziggurat::runs::worker::{Command as Work, Report, Started, Watched};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::Effect;
+use ziggurat::tui::action::{Action, Answer, Effect};
+use ziggurat::tui::gallery::Size;
 use ziggurat::tui::shown::Shown;
 
 #[test]
@@ -105,4 +106,41 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
     }));
     assert!(explorer.app.heat.is_none());
     assert_eq!(said(&explorer), "there is no map");
+}
+
+#[test]
+fn the_picture_is_magnified_and_moved_on_the_whole_screen() {
+    let mut explorer = explorer();
+    let Shown::Finished(id) = explorer.app.shown.clone() else {
+        panic!("{:?}", explorer.app.shown);
+    };
+    explorer.answer(Answer::Picture {
+        id,
+        size: Size::Full,
+        picture: picture(),
+    });
+    let corner = |explorer: &Driver| {
+        let part = explorer.app.magnified.as_ref().unwrap();
+        (part.picture.dimensions(), part.picture.get_pixel(0, 0).0)
+    };
+    explorer.press("+");
+    assert!(
+        explorer.app.magnified.is_none(),
+        "a key of the full screen only"
+    );
+    explorer.press("z + +");
+    assert!(explorer.screen().contains("4×"), "{}", explorer.screen());
+    // The picture has 64 by 64 pixels, red grows to the right.
+    assert_eq!(corner(&explorer), ((16, 16), [96, 96, 128]));
+    let part = explorer.app.magnified.clone().unwrap().picture;
+    explorer.act(Action::Tick);
+    let same = explorer.app.magnified.clone().unwrap().picture;
+    assert!(
+        std::sync::Arc::ptr_eq(&part, &same),
+        "nothing is drawn again"
+    );
+    explorer.press("right up");
+    assert_eq!(corner(&explorer).1, [112, 80, 128]);
+    explorer.press("z");
+    assert!(explorer.app.magnified.is_none());
 }

@@ -1,12 +1,13 @@
 //! Moving about: lists, tabs, folds, marks.
 
-use super::super::app::{App, Model, Panel};
+use super::super::app::{App, Panel};
 use super::super::browser::{CellOrder, Tab};
 use super::super::command::COMMANDS;
 use super::super::layout::album_lines;
 use super::super::lens::Lens;
 use super::super::listing::{Listing, Motion};
 use super::super::messages::Level;
+use super::super::opening::Model;
 use super::super::popup::Popup;
 use super::super::shown::Shown;
 use super::super::tree::Row;

@@ -1,7 +1,8 @@
 //! The model picker, and another model in the place of the open one.
 
 use super::super::action::Effect;
-use super::super::app::{App, Model};
+use super::super::app::App;
+use super::super::opening::Model;
 use super::super::popup::{Choice, Popup, Purpose};
 use super::{elsewhere, saved};
 use crate::runs::worker::Command as Work;

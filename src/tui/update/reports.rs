@@ -1,11 +1,12 @@
 //! What the worker and the disk said.
 
 use super::super::action::{Answer, Effect};
-use super::super::app::{App, Model};
+use super::super::app::App;
 use super::super::command::Command;
 use super::super::gallery::Size;
 use super::super::listing::Listing;
 use super::super::messages::Level;
+use super::super::opening::Model;
 use super::super::pace;
 use super::super::pace::Live;
 use super::super::popup::{Picker, Popup, Purpose};

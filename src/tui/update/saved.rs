@@ -1,9 +1,10 @@
 //! Where the user was comes back when a model is opened, and is kept while they go on.
 
 use super::super::action::{Action, Effect};
-use super::super::app::{App, Model};
+use super::super::app::App;
 use super::super::listing::Listing;
 use super::super::messages::Level;
+use super::super::opening::Model;
 use super::super::saved::{MAX_SCOPES, PAUSE, SavedModel, SavedRow};
 use super::super::shown::Shown;
 use super::super::tree::Row;

@@ -2,7 +2,8 @@
 
 use super::Frame;
 use super::panel::two;
-use crate::tui::app::{App, Model};
+use crate::tui::app::App;
+use crate::tui::opening::Model;
 use crate::tui::text::{fit, fitted};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;

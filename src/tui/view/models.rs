@@ -3,7 +3,8 @@
 use super::Frame;
 use super::panel::{TITLE_MARGIN, list, overlaid, two};
 use crate::text::counted;
-use crate::tui::app::{App, Model};
+use crate::tui::app::App;
+use crate::tui::opening::Model;
 use crate::tui::popup::{Choice, Picker, Purpose};
 use crate::tui::text::{fit_end, fit_path};
 use crate::tui::theme::Role;
