@@ -160,12 +160,15 @@ fn the_palette_lists_an_exact_name_or_key_first_and_then_what_begins_so() {
 fn the_help_explains_the_signs_of_the_screen() {
     let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
     explorer.press("? /");
-    explorer.write("◆");
-    let screen = explorer.screen();
-    assert!(
-        screen.contains("signs") && screen.contains("A run of it is finished."),
-        "{screen}"
-    );
+    for typed in ["◆", "signs"] {
+        explorer.press("ctrl-u");
+        explorer.write(typed);
+        let screen = explorer.screen();
+        assert!(
+            screen.contains("signs") && screen.contains("A run of it is finished."),
+            "{typed}: {screen}"
+        );
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::{finished, map};
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, Knob, PRESETS};
 
+/// Moves a setting to its next value up or down; says so where there is none.
 pub fn turn(app: &mut App, knob: &Knob, up: bool) {
     let before = app.plan.settings.get(knob.key);
     let text = match app.plan.turn(knob, up) {
@@ -59,6 +60,7 @@ pub fn set_seed(app: &mut App, seed: u64) {
         .say(Level::Note, format!("seed {seed}"), app.now);
 }
 
+/// Does something with the selected setting, if one is selected.
 pub fn with_knob(app: &mut App, act: impl FnOnce(&mut App, &'static Knob)) {
     if let Some(Popup::Settings(knobs)) = app.popups.last()
         && let Some(knob) = knobs.selected()
@@ -67,6 +69,7 @@ pub fn with_knob(app: &mut App, act: impl FnOnce(&mut App, &'static Knob)) {
     }
 }
 
+/// Takes the next theme.
 pub fn next_theme(app: &mut App, effects: &mut Vec<Effect>) {
     let next = app.environment.themes.next(&app.theme_name);
     let name = next.name().to_string();
@@ -111,6 +114,10 @@ pub fn set(app: &mut App, knob: &Knob, text: &str) -> Result<(), String> {
     }
 }
 
+/// Keeps the present settings as a preset of the user's.
+///
+/// # Errors
+/// What is wrong with its name.
 pub fn save_preset(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
     if name.is_empty() || name.len() > 40 || !name.chars().all(is_plain) {

@@ -14,6 +14,9 @@ use unicode_width::UnicodeWidthStr;
 const KEYS: usize = 28;
 const WIDTH: u16 = 92;
 
+/// The title above the signs.
+const SIGNS_TITLE: &str = "signs";
+
 /// The signs of lists, titles and the first line, and what they mean.
 const SIGNS: &[(&str, &str)] = &[
     ("◆", "A run of it is finished."),
@@ -64,15 +67,21 @@ fn lines(app: &App, filter: &str, width: usize) -> Vec<Line<'static>> {
         lines.push(Line::styled(context.name(), app.theme.style(Role::Title)));
         lines.extend(rows);
     }
+    // Who looks for the title sees all of them.
+    let of_signs = if contain(&[SIGNS_TITLE], filter) {
+        ""
+    } else {
+        filter
+    };
     let signs = SIGNS
         .iter()
-        .filter_map(|sign| sign_row(app, sign, filter, width));
+        .filter_map(|sign| sign_row(app, sign, of_signs, width));
     let signs: Vec<Line> = signs.flatten().collect();
     if !signs.is_empty() {
         if !lines.is_empty() {
             lines.push(Line::default());
         }
-        lines.push(Line::styled("signs", app.theme.style(Role::Title)));
+        lines.push(Line::styled(SIGNS_TITLE, app.theme.style(Role::Title)));
         lines.extend(signs);
     }
     if lines.is_empty() {

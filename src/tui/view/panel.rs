@@ -157,7 +157,7 @@ fn words_within(note: &str, width: usize) -> String {
         return fit(note, width);
     }
     let ends = note.match_indices(' ').map(|(at, _)| &note[..at]);
-    let words = ends.filter(|words| words.width() <= width).last();
+    let words = ends.filter(|words| words.width() <= width).next_back();
     match words {
         Some(words) if words.width() + 2 <= width => fit(words, width) + " …",
         Some(words) => fit(words, width),
