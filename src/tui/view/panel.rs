@@ -156,8 +156,8 @@ fn words_within(note: &str, width: usize) -> String {
     if note.width() <= width {
         return fit(note, width);
     }
-    let ends = note.match_indices(' ').map(|(at, _)| &note[..at]);
-    let words = ends.filter(|words| words.width() <= width).next_back();
+    let mut ends = note.match_indices(' ').map(|(at, _)| &note[..at]);
+    let words = ends.rfind(|words| words.width() <= width);
     match words {
         Some(words) if words.width() + 2 <= width => fit(words, width) + " …",
         Some(words) => fit(words, width),
