@@ -79,7 +79,10 @@ fn a_list_of_names_breaks_none_and_says_how_many_more_there_are() {
         names: Ok(names.collect()),
     });
     let messages = explorer.app.messages.iter();
-    let said = messages.map(|message| message.text.clone()).last().unwrap();
+    let said = messages
+        .map(|message| message.text.clone())
+        .next_back()
+        .unwrap();
     let listed = said.matches("holiday-picture-").count();
     assert!((3..=6).contains(&listed), "{said}");
     assert!(

@@ -309,7 +309,10 @@ fn runs_that_were_left_waiting_go_behind_those_that_are_queued_and_the_message_s
     explorer.answer(ziggurat::tui::action::Answer::Orphans(left));
     assert!(!explorer.app.held);
     let messages = explorer.app.messages.iter();
-    let said = messages.map(|message| message.text.clone()).last().unwrap();
+    let said = messages
+        .map(|message| message.text.clone())
+        .next_back()
+        .unwrap();
     assert_eq!(
         said,
         "2 unfinished runs from last time: queued behind the others, x in the queue cancels one"

@@ -97,7 +97,10 @@ fn another_model_brings_its_settings_back_and_says_which() {
     };
     let said = |explorer: &Driver| {
         let messages = explorer.app.messages.iter();
-        messages.map(|message| message.text.clone()).last().unwrap()
+        messages
+            .map(|message| message.text.clone())
+            .next_back()
+            .unwrap()
     };
     // One that was never open takes the settings as they are.
     open(&mut explorer, "other");
