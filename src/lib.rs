@@ -14,20 +14,20 @@
 //! | 1 | [`terminal`] | pictures in a terminal: what it can show, and how to show it |
 //! | 0 | [`onnx`] | an ONNX file as plain data |
 //! | 0 | [`config`] | the user's settings |
-//! | – | [`home`], [`value`], [`text`], [`files`], `near`, `panics` | for all modules: folders, setting values, text from outside, bounded reads and atomic writes, suggestions for mistyped names, panics as errors |
+//! | – | [`home`], [`setting_value`], [`text`], [`files`], [`suggest`], `catch_panic` | for all modules: folders, setting values, text from outside, bounded reads and atomic writes, suggestions for mistyped names, panics as errors |
 
 pub mod ascent;
 pub mod autodiff;
+mod catch_panic;
 pub mod config;
 pub mod files;
 pub mod home;
 pub mod model;
-pub mod near;
 pub mod onnx;
-mod panics;
 pub mod runs;
 pub mod runtime;
+pub mod setting_value;
+pub mod suggest;
 pub mod terminal;
 pub mod text;
 pub mod tui;
-pub mod value;

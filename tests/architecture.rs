@@ -49,6 +49,26 @@ fn every_module_is_on_a_floor() {
     }
 }
 
+/// Every path in backticks that begins with a folder of this repository exists.
+#[test]
+fn the_documents_for_developers_name_files_that_exist() {
+    for document in ["src/ARCHITECTURE.md", ".github/CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let quoted = text.split('`').skip(1).step_by(2);
+        let paths: Vec<&str> = quoted
+            .filter(|text| {
+                ["src/", "tests/", ".ci/", ".github/"]
+                    .iter()
+                    .any(|start| text.starts_with(start))
+            })
+            .collect();
+        assert!(paths.len() > 3, "{document}: {paths:?}");
+        for path in paths {
+            assert!(root().join(path).exists(), "{document} names {path}");
+        }
+    }
+}
+
 /// The floor of each top-level module, from the table in `src/lib.rs`; modules for all are on floor -1.
 fn floors() -> BTreeMap<String, i32> {
     let text = fs::read_to_string(root().join("src/lib.rs")).unwrap();

@@ -2,20 +2,20 @@
 
 use image::{Rgb, RgbImage};
 use ziggurat::autodiff::{self, differentiability::Differentiability};
-use ziggurat::model::{InputSize, Network, Source};
+use ziggurat::model::{InputSize, ModelSource, Network};
 use ziggurat::onnx::proto::{Dim, ModelProto, OperatorSetIdProto};
-use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{Builder, Elem, Graph, file};
+use ziggurat::onnx::types::untyped_value;
+use ziggurat::onnx::{Builder, ElementType, Graph, file};
 use ziggurat::runtime::{Options, Provider, Session, Tensor, package, testing};
 
 /// Fetches a model into the checkout's shared home, or finds it there.
 fn fetched(name: &str) -> ziggurat::model::ModelFile {
     let home = testing::home();
-    let source = Source::resolve(&home, Some(name)).expect("the card comes along");
+    let source = ModelSource::resolve(&home, Some(name)).expect("the card comes along");
     let model = source
         .open(&home, &package::quiet)
         .unwrap_or_else(|error| panic!("{error}"));
-    let again = Source::resolve(&home, Some(name)).expect("the card comes along");
+    let again = ModelSource::resolve(&home, Some(name)).expect("the card comes along");
     assert!(again.is_here(&home));
     model
 }
@@ -128,7 +128,8 @@ fn converted_models_compute_what_pytorch_computes() {
     }
 }
 
-/// A small vision transformer as an optimiser leaves it: patches by a fused convolution, attention, a skip normalisation.
+/// A small vision transformer as an optimiser leaves it: patches by a fused convolution, attention, a skip
+/// normalisation.
 fn fused_transformer() -> ModelProto {
     let mut b = Builder::empty(17, "g/");
     let dims = [
@@ -137,7 +138,7 @@ fn fused_transformer() -> ModelProto {
         Dim::DimValue(8),
         Dim::DimValue(8),
     ];
-    b.input("image", Elem::F32, &dims).unwrap();
+    b.input("image", ElementType::F32, &dims).unwrap();
     let mut weight = |dims: &[i64]| {
         let count = dims.iter().product::<i64>();
         let values: Vec<f32> = (0..count)
@@ -165,7 +166,7 @@ fn fused_transformer() -> ModelProto {
         .unwrap();
     b.emit_named("logits", "MatMul", &["pool", &head], &[])
         .unwrap();
-    let mut model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    let mut model = b.graph().to_model(&[untyped_value("logits")]).unwrap();
     model.opset_import.push(OperatorSetIdProto {
         domain: "com.microsoft".into(),
         version: 1,
@@ -186,7 +187,7 @@ fn a_network_of_fused_operators_is_differentiable_and_has_the_layers_of_its_file
     let path = folder.path().join("fused.onnx");
     file::write(fused_transformer(), &path, None).unwrap();
     let home = testing::home();
-    let source = Source::resolve(&home, path.to_str()).unwrap();
+    let source = ModelSource::resolve(&home, path.to_str()).unwrap();
     let network = Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap();
     let layers = network.layers();
     let named: Vec<&str> = layers
@@ -214,7 +215,10 @@ fn a_network_of_fused_operators_is_differentiable_and_has_the_layers_of_its_file
     let sources = [network.input.clone()];
     let options = autodiff::Options::default();
     let gradient = autodiff::gradient(&mut builder, &shapes, &seeds, &sources, &options).unwrap();
-    let model = builder.graph().to_model(&[untyped(&gradient[0])]).unwrap();
+    let model = builder
+        .graph()
+        .to_model(&[untyped_value(&gradient[0])])
+        .unwrap();
     let mut session = Session::open(
         &file::encode(&model).unwrap(),
         Provider::Cpu,

@@ -1,23 +1,23 @@
-//! Class activation maps: how the activations of a layer and the gradient of a score there become a map of what speaks
-//! for the score.
+//! Class activation maps: maps of the evidence for a score, from the activations of a layer and the gradient of the
+//! score with respect to them.
 //!
-//! With `A` the activations of a channel, `g` the gradient of the score with respect to them, sums over places written
-//! Σ, and over channels Σ_k:
+//! `A` are the activations of a channel and `g` the gradient of the score with respect to them; Σ sums over positions,
+//! Σ_k over channels:
 //!
 //! | method | map |
 //! |---|---|
-//! | CAM (Zhou et al. 2016, equation 2) | `Σ_k (Σ g) A`, which is `Σ_k w_k A` where pooling and one linear layer follow |
+//! | CAM (Zhou et al. 2016, equation 2) | `Σ_k (Σ g) A`, which equals `Σ_k w_k A` if only pooling and one linear layer follow |
 //! | Grad-CAM (Selvaraju et al. 2017, equations 1 and 2) | `Σ_k (mean g) A` |
 //! | Grad-CAM++ (Chattopadhay et al. 2018, equations 5, 11 and 19) | `Σ_k (Σ α ReLU(g)) A`, `α = g² / (2 g² + (Σ A) g³)` |
 //! | LayerCAM (Jiang et al. 2021, equations 4 and 5) | `Σ_k ReLU(g) A` |
 //! | HiResCAM (Draelos and Carin 2020, equation 4) | `Σ_k g A` |
 //!
-//! Of all only what is positive is kept.
+//! Negative values of each map are set to 0.
 
 use crate::model::Layout;
-use crate::onnx::{Builder, Elem, Error, Shapes};
+use crate::onnx::{Builder, ElementType, Error, Types};
 
-/// A way to make the map.
+/// A method of computing the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Method {
     Cam,
@@ -63,25 +63,25 @@ impl std::str::FromStr for Method {
     }
 }
 
-/// Where a map is taken, and how.
+/// The layer and the method of a map.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Map {
     pub layer: String,
-    /// Where the layer has its channels and places.
+    /// The layout of the layer.
     pub layout: Layout,
     pub method: Method,
 }
 
 impl Map {
-    /// Emits the map (N, 1, rows, columns), 0 and more, of the layer and the `gradient` with respect to it, both as the
-    /// model has them. `shapes` knows the layer's type and learns those of what is emitted.
+    /// Emits the map (N, 1, rows, columns), non-negative, from the layer and the `gradient` with respect to it, both in
+    /// the model's layout. Adds the types of the emitted values to `shapes`.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if the type of the layer is not known.
+    /// [`Error::Unsupported`] if the type of the layer is unknown.
     pub(super) fn emit(
         &self,
         builder: &mut Builder,
-        shapes: &mut Shapes,
+        shapes: &mut Types,
         gradient: &str,
     ) -> Result<String, Error> {
         let layer_type = shapes.get(&self.layer)?.clone();
@@ -92,7 +92,8 @@ impl Map {
     }
 }
 
-/// Emits the map (N, 1, rows, columns), 0 and more, of `activations` and `gradient`, both float32 (N, K, rows, columns).
+/// Emits the map (N, 1, rows, columns), non-negative, from `activations` and `gradient`, both float32 (N, K, rows,
+/// columns).
 ///
 /// # Errors
 /// None that a model can cause.
@@ -116,8 +117,8 @@ pub fn emit(
     Ok(builder.emit("Relu", &[&sum], &[]))
 }
 
-/// The weights (N, K, 1, 1) of Grad-CAM++. The score's exponential, of which the method takes its derivatives, is a factor
-/// of all weights and left out.
+/// The weights (N, K, 1, 1) of Grad-CAM++. The method differentiates the exponential of the score, which is a common
+/// factor of all weights and omitted.
 fn plus_plus(builder: &mut Builder, activations: &str, gradient: &str) -> Result<String, Error> {
     let places = builder.ints(&[2, 3]);
     let square = builder.emit("Mul", &[gradient, gradient], &[]);
@@ -126,8 +127,8 @@ fn plus_plus(builder: &mut Builder, activations: &str, gradient: &str) -> Result
     let share = builder.emit("Mul", &[&mass, &cube], &[]);
     let twice = builder.emit("Add", &[&square, &square], &[]);
     let below = builder.emit("Add", &[&twice, &share], &[]);
-    let zero = builder.scalar(Elem::F32, 0.0)?;
-    let one = builder.scalar(Elem::F32, 1.0)?;
+    let zero = builder.scalar(ElementType::F32, 0.0)?;
+    let one = builder.scalar(ElementType::F32, 1.0)?;
     let nothing = builder.emit("Equal", &[&below, &zero], &[]);
     let below = builder.emit("Where", &[&nothing, &one, &below], &[]);
     let alpha = builder.emit("Div", &[&square, &below], &[]);

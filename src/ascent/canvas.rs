@@ -1,21 +1,21 @@
-//! Canvases on the host: where an ascent starts, how a canvas becomes larger, and how brightness becomes a picture.
+//! Canvases on the host: the initial state, enlargement, and conversion to pictures.
 
-use super::machine::State;
 use super::octaves::Octave;
 use super::resampling::resize_picture;
-use super::run::{Run, Running};
+use super::run::{Run, RunState};
+use super::step_session::StateTensors;
 use super::{Settings, spectrum};
 use crate::runtime::Tensor;
 use image::{Rgb, RgbImage};
 use ndarray::{Array4, ArrayD, ArrayView3, Dimension, Ix4};
 
-/// The state that runs begin with: each its own noise with the spectrum of photographs, no velocity, and a mask that draws everywhere.
+/// The initial state: per run, noise with the spectrum of photographs, zero velocity, and a mask of ones.
 pub(super) fn start(
-    runs: &mut [Running],
+    runs: &mut [RunState],
     channels: usize,
     octave: Octave,
     has_mask: bool,
-) -> State {
+) -> StateTensors {
     let Octave { height, width, .. } = octave;
     let mut canvas = Array4::<f32>::zeros((runs.len(), channels, height, width));
     for (run, mut target) in runs.iter_mut().zip(canvas.outer_iter_mut()) {
@@ -24,15 +24,15 @@ pub(super) fn start(
         target.assign(&spectrum::shaped(noise, settings.levels));
         target.mapv_inplace(|value| value * settings.noise as f32);
     }
-    State {
+    StateTensors {
         velocity: Array4::<f32>::zeros(canvas.dim()).into(),
         mask: has_mask.then(|| Array4::<f32>::ones((runs.len(), 1, height, width)).into()),
         canvas: canvas.into(),
     }
 }
 
-/// The state on the next canvas: pictures and masks are resized, velocities start anew.
-pub(super) fn enlarged(state: State, octave: Octave) -> State {
+/// The state on the next canvas: canvases and masks are resized, velocities are reset.
+pub(super) fn enlarged(state: StateTensors, octave: Octave) -> StateTensors {
     let Octave { height, width, .. } = octave;
     let resized = |tensor: Tensor| -> Array4<f32> {
         let pictures = array4(tensor);
@@ -44,15 +44,20 @@ pub(super) fn enlarged(state: State, octave: Octave) -> State {
         larger
     };
     let canvas = resized(state.canvas);
-    State {
+    StateTensors {
         velocity: Array4::<f32>::zeros(canvas.dim()).into(),
         canvas: canvas.into(),
         mask: state.mask.map(|mask| resized(mask).into()),
     }
 }
 
-/// The state where settings change: masks stay where there are some before and after, and draw everywhere where there was none.
-pub(super) fn crossed(state: State, before: &[&Settings], after: &[Run], has_mask: bool) -> State {
+/// The state when settings change. Masks are kept if the run had one before, and are ones otherwise.
+pub(super) fn with_new_settings(
+    state: StateTensors,
+    before: &[&Settings],
+    after: &[Run],
+    has_mask: bool,
+) -> StateTensors {
     let canvas = array4(state.canvas);
     let (runs, _, height, width) = canvas.dim();
     let kept = state.mask.map(array4);
@@ -66,14 +71,14 @@ pub(super) fn crossed(state: State, before: &[&Settings], after: &[Run], has_mas
         }
         mask.into()
     });
-    State {
+    StateTensors {
         canvas: canvas.into(),
         velocity: state.velocity,
         mask,
     }
 }
 
-/// A tensor of the state as an array.
+/// A state tensor as an array.
 pub(super) fn array4(tensor: Tensor) -> Array4<f32> {
     let array: ArrayD<f32> = tensor.try_into().expect("the state is float32");
     debug_assert_eq!(array.ndim(), Ix4::NDIM.unwrap_or(4));
@@ -82,7 +87,8 @@ pub(super) fn array4(tensor: Tensor) -> Array4<f32> {
         .expect("the state has four axes")
 }
 
-/// Brightness (C, h, w) as a picture; what is below 0 becomes black, above 1 white. `shown` says which channels are red, green and blue.
+/// Brightness (C, h, w) as a picture, clamped to 0 (black) and 1 (white). `shown` are the channels for red, green and
+/// blue.
 pub(super) fn picture(brightness: ArrayView3<f32>, shown: [usize; 3]) -> RgbImage {
     let (_, height, width) = brightness.dim();
     let planes = shown.map(|channel| brightness.index_axis_move(ndarray::Axis(0), channel));

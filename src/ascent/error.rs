@@ -1,6 +1,6 @@
-//! What can go wrong in this room.
+//! The errors of an ascent.
 
-/// Why an ascent cannot start or go on: one line.
+/// Why an ascent cannot start or continue; one line.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The objective cannot be differentiated.
@@ -18,30 +18,30 @@ pub enum Error {
     /// The target has no class activation map.
     #[error("{0}")]
     NoMap(String),
-    /// The network answered with something that is no number.
+    /// The network's output is not finite.
     #[error("the network's scores for this picture are not finite numbers{}", .0.as_ref().map_or(String::new(), |layer| format!(": the first layer with a value that is not finite is {layer}")))]
     NotFinite(Option<String>),
-    /// A layer's activations for a given picture are no numbers.
+    /// The activations of a layer for a picture are not finite.
     #[error("the activations of {0} for this picture are not finite numbers")]
     NotFiniteLayer(String),
-    /// The ascent arrived at numbers that are not finite.
+    /// A result of a step is not finite.
     #[error("the {what} is not a finite number at step {step}: {at}")]
     Diverged {
         /// `score`, `gradient` or `probability`.
         what: &'static str,
-        /// Which run of the batch, from 0.
+        /// The run of the batch, from 0.
         run: usize,
-        /// Steps taken, the last one included.
+        /// Steps taken, including the last one.
         step: usize,
-        /// Where the numbers stop being finite, or what may help.
+        /// The first layer that is not finite, or a remedy.
         at: String,
     },
     /// Runs that cannot share a batch.
     #[error("runs of one batch must agree on {0}")]
     Mismatch(&'static str),
-    /// A saved ascent that is none of these runs'.
-    #[error("the saved ascent does not belong to these runs: its {0} does not fit")]
-    Foreign(&'static str),
+    /// A saved state that does not belong to the runs.
+    #[error("the saved ascent does not belong to these runs: its {0} does not match")]
+    StateMismatch(&'static str),
     #[error(transparent)]
     Setting(#[from] super::settings::SettingError),
     #[error(transparent)]
@@ -53,7 +53,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the ascent was only stopped, by its [`crate::runtime::Stop`].
+    /// Whether the ascent was cancelled by its [`crate::runtime::Stop`].
     pub fn is_stop(&self) -> bool {
         matches!(self, Self::Runtime(crate::runtime::Error::Stopped))
     }

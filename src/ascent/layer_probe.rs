@@ -1,27 +1,27 @@
-//! Which channels of a network's layers a given picture activates most, and where in the picture.
+//! Ranks the channels of layers by their activation for a picture, with the position of the maximum.
 //!
-//! Of a layer's channels only three numbers each leave the device: the mean and the maximum of the activations, and where
-//! the maximum is. The activations themselves ([`ChannelMaps`]) are read for a few channels of one layer. What is compared is
-//! the activation as the layer makes it: two channels whose activations differ in scale differ in rank for that alone.
+//! Only three numbers per channel leave the device: mean, maximum, and the index of the maximum. Complete feature maps
+//! ([`ChannelMaps`]) are read for a few channels of one layer. Activations are compared unscaled, so channels of larger
+//! scale rank higher.
 //!
 //! For the command line and the explorer.
 
 use super::Error;
-use super::probe::{Site, largest, session};
+use super::evaluate::{Site, largest, session};
 use crate::model::Network;
-use crate::onnx::{Builder, Elem, Shapes, ValueType};
+use crate::onnx::{Builder, ElementType, Types, ValueType};
 use crate::runtime::{Device, Session, Tensor};
 use crate::text::printable;
 use ndarray::{Array2, Array4, ArrayD};
 use std::str::FromStr;
 
-/// What new nodes and values are called.
+/// Prefix of the names of new nodes and values.
 const PREFIX: &str = "layers/";
 
-/// By which number channels are ranked, the largest first.
+/// The ranking criterion of channels, in descending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Rank {
-    /// The mean over the channel's positions: what a run of a channel maximizes.
+    /// The mean over the channel's positions, which is also the objective of a channel.
     #[default]
     Mean,
     /// The maximum over the channel's positions.
@@ -42,19 +42,19 @@ impl FromStr for Rank {
     }
 }
 
-/// What a picture makes of one channel of a layer.
+/// The activation of one channel of a layer for a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChannelActivation {
     pub channel: usize,
-    /// The mean of its activations: over its plane, or over all of its numbers where it has no positions.
+    /// The mean activation over the positions, or over all elements of a channel without positions.
     pub mean: f32,
-    /// The largest of them.
+    /// The maximum activation.
     pub maximum: f32,
-    /// Row and column of the maximum, the first if there are several; `None` where the layer has no positions.
+    /// Row and column of the (first) maximum; `None` if the layer has no positions.
     pub at: Option<(usize, usize)>,
 }
 
-/// Some layers of a network, ready for one picture after another.
+/// A session that ranks channels of several layers, for any number of pictures.
 #[derive(Debug)]
 pub struct LayerProbe {
     input: String,
@@ -62,25 +62,26 @@ pub struct LayerProbe {
     session: Session,
 }
 
-/// A layer, and the values that say what a picture makes of its channels, each (1, channels).
+/// A layer, and the names of the statistics of its channels, each (1, channels).
 #[derive(Debug)]
 struct Watched {
     layer: String,
     mean: String,
     maximum: String,
-    /// The index of the maximum among a channel's numbers.
+    /// The index of the maximum among the elements of a channel.
     place: String,
-    /// The activations, (1, channels, numbers).
+    /// The activations, (1, channels, elements).
     activations: String,
-    /// Rows and columns, if there are any.
+    /// Rows and columns; `None` without positions.
     plane: Option<(usize, usize)>,
 }
 
 impl LayerProbe {
-    /// Opens a session that makes what is wanted of `layers`, by their names.
+    /// Opens a session for the layers of these names.
     ///
     /// # Errors
-    /// [`Error::NoSuchUnit`] if a layer does not exist or has no channels, [`Error::Runtime`] if the device cannot run it.
+    /// [`Error::NoSuchUnit`] if a layer does not exist or has no channels, [`Error::Runtime`] if the device cannot run
+    /// it.
     pub fn open(network: &Network, layers: &[&str], device: Device) -> Result<Self, Error> {
         let mut builder = Builder::extend(network.graph.clone(), PREFIX);
         let mut shapes = network.shapes.clone();
@@ -95,8 +96,8 @@ impl LayerProbe {
         })
     }
 
-    /// For each layer, in the order in which they were given, at most `count` of the channels that rank first for one
-    /// picture (1, C, H, W) in model-input units; of equals the first.
+    /// The `count` highest-ranking channels of each layer for one picture (1, C, H, W) in model-input units, in the
+    /// order of the layers. Ties are broken by channel index.
     ///
     /// # Errors
     /// [`Error::Runtime`] if the picture does not fit or the device fails, [`Error::NotFiniteLayer`].
@@ -120,23 +121,22 @@ impl LayerProbe {
     }
 }
 
-/// The feature maps of the channels of one layer that a picture activates most, ready for one picture after
-/// another.
+/// A session for the feature maps of the most activated channels of one layer, for any number of pictures.
 #[derive(Debug)]
 pub struct ChannelMaps {
     input: String,
     watched: Watched,
-    /// Which channels, (1, count), and their activations, (1, 1, count, numbers).
+    /// The channels, (1, count), and their activations, (1, 1, count, elements).
     ranked: String,
     maps: String,
     session: Session,
 }
 
-/// A channel, and its activations over its plane, (rows, columns), if it has one.
+/// A channel and its feature map, (rows, columns); `None` without positions.
 pub type ChannelMap = (ChannelActivation, Option<Array2<f32>>);
 
 impl ChannelMaps {
-    /// Opens a session for at most `count` channels of a layer, those that rank first.
+    /// Opens a session for the `count` highest-ranking channels of a layer.
     ///
     /// # Errors
     /// As [`LayerProbe::open`].
@@ -171,8 +171,8 @@ impl ChannelMaps {
         })
     }
 
-    /// The channels that one picture (1, C, H, W) in model-input units activates most, the strongest first, with their
-    /// maps.
+    /// The most activated channels for one picture (1, C, H, W) in model-input units, in descending order, with their
+    /// feature maps.
     ///
     /// # Errors
     /// As [`LayerProbe::strongest`].
@@ -190,7 +190,7 @@ impl ChannelMaps {
         let maps = values.chunks(numbers.max(1));
         let map = |(&channel, values): (&i64, &[f32])| {
             let map = self.watched.plane.and_then(|plane| {
-                // A plane has as many numbers as places.
+                // A feature map has one element per position.
                 Array2::from_shape_vec(plane, values.to_vec()).ok()
             });
             (channels[channel as usize], map)
@@ -200,22 +200,22 @@ impl ChannelMaps {
 }
 
 impl Watched {
-    /// Emits what is wanted of a layer.
+    /// Emits the statistics of a layer.
     fn emit(
         network: &Network,
         builder: &mut Builder,
-        shapes: &mut Shapes,
+        shapes: &mut Types,
         layer: &str,
     ) -> Result<Self, Error> {
         let layout = network.layout(layer).ok_or_else(|| {
-            Error::NoSuchUnit(format!("{} is no layer with channels", printable(layer)))
+            Error::NoSuchUnit(format!("{} is not a layer with channels", printable(layer)))
         })?;
         let mut activations = layout.by_channel(builder, shapes, layer)?;
         let ValueType { elem, dims } = shapes.get(&activations)?.clone();
-        if elem != Elem::F32 {
-            let code = i64::from(Elem::F32.code());
+        if elem != ElementType::F32 {
+            let code = i64::from(ElementType::F32.code());
             activations = builder.emit("Cast", &[&activations], &[("to", code.into())]);
-            let elem = Elem::F32;
+            let elem = ElementType::F32;
             shapes.insert(&*activations, ValueType { elem, dims });
         }
         let axes = builder.ints(&[2]);
@@ -238,7 +238,7 @@ impl Watched {
         [&self.mean, &self.maximum, &self.place]
     }
 
-    /// Every channel of the layer, from the next three of a run's results.
+    /// The statistics of every channel, from the next three results.
     fn read(
         &self,
         found: &mut impl Iterator<Item = Tensor>,
@@ -275,7 +275,7 @@ impl ChannelActivation {
     }
 }
 
-/// The next of a run's results, as what it is known to be.
+/// The next result as an array of its known type.
 fn next<T>(found: &mut impl Iterator<Item = Tensor>) -> Result<ArrayD<T>, Error>
 where
     ArrayD<T>: TryFrom<Tensor, Error = crate::runtime::Error>,

@@ -1,6 +1,6 @@
-//! How fast a device takes steps, and how far its numbers are from the CPU's: what is worth reporting of a new one.
+//! Measures the speed of a device and the deviation of its results from the CPU, for reports about new devices.
 
-use super::probe::{Classifier, input_gradient};
+use super::evaluate::{Classifier, input_gradient};
 use super::settings::Settings;
 use super::{Ascent, Error, Kind, Objective, Run, Unit};
 use crate::model::Network;
@@ -9,56 +9,56 @@ use ndarray::Array4;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// How many runs step together.
+/// Measured batch sizes.
 pub const BATCHES: [usize; 3] = [1, 8, 32];
 
-/// At most so long is stepped for one figure, beside the first steps.
+/// Time limit of one measurement, after the first steps.
 const TIME: Duration = Duration::from_secs(4);
-/// At most so many steps.
+/// Maximum number of measured steps.
 const STEPS: usize = 64;
-/// Steps of the pictures that are compared.
+/// Number of steps of the compared pictures.
 const COMPARED: u32 = 4;
 
-/// What was measured of a device.
+/// The measurements of a device.
 #[derive(Debug, Clone, Serialize)]
 pub struct Measurement {
     /// The device, as `--provider` names it.
     pub device: String,
-    /// The network that stepped.
+    /// The name of the network.
     pub model: String,
-    /// One entry a batch size.
+    /// One entry per batch size.
     pub batches: Vec<Batch>,
-    /// Nodes of the step graph.
+    /// Number of nodes of the step graph.
     pub nodes: usize,
-    /// Operators of those that the device leaves to the CPU, each once.
+    /// Operators that run on the CPU instead, without duplicates.
     pub left_to_cpu: Vec<String>,
-    /// Relative error (L2) of a class's gradient beside the CPU's.
+    /// Relative L2 error of the gradient of a class, compared with the CPU.
     pub gradient_error: f64,
-    /// Largest difference of a class's probability beside the CPU's.
+    /// Maximum difference of a class probability, compared with the CPU.
     pub probability_error: f64,
-    /// Largest difference of two pictures after four steps, of 255.
+    /// Maximum difference of the pictures after four steps, 0 to 255.
     pub picture_error: u8,
 }
 
-/// How fast a batch steps.
+/// The speed of a batch.
 #[derive(Debug, Clone, Serialize)]
 pub struct Batch {
-    /// Runs that step together.
+    /// Batch size.
     pub runs: usize,
-    /// What stood in the way, such as too little memory.
+    /// Why the batch failed, for example insufficient memory.
     pub why_not: Option<String>,
-    /// Seconds until the first step was taken: the session is opened and kernels are chosen.
+    /// Seconds until the end of the first step, including opening the session and selecting kernels.
     pub first_step: f64,
-    /// Steps of the batch a second, later.
+    /// Later steps per second.
     pub steps_per_second: f64,
-    /// The share of the time in which the host worked and the device waited.
+    /// Fraction of the time in which the host worked and the device waited.
     pub host_share: f64,
 }
 
-/// Measures a device with steps for a class of `network`.
+/// Measures a device with runs for a class of `network`.
 ///
 /// # Errors
-/// [`Error::NoClassScores`]; what a device with enough memory cannot do for one run.
+/// [`Error::NoClassScores`], or the error of a single run.
 pub fn measure(network: &Network, device: Device) -> Result<Measurement, Error> {
     let value = match &network.scores {
         Ok(scores) => scores.value.clone(),
@@ -106,7 +106,7 @@ fn ascent<'n>(
             position: (0, 0),
         },
         seed,
-        // One octave: its first step is the only one that prepares anything.
+        // A single octave, so that only the first step includes preparation.
         settings: Settings {
             steps,
             octaves: 1,
@@ -129,7 +129,7 @@ fn batch(
         let mut ascent = ascent(network, objective, runs, 2 + STEPS as u32, device)?;
         ascent.step()?;
         let first_step = begun.elapsed();
-        // The second step writes to the other half of the state.
+        // The second step uses the other state buffers for the first time.
         ascent.step()?;
         let (start, busy) = (Instant::now(), ascent.busy());
         let mut steps = 0;
@@ -148,7 +148,7 @@ fn batch(
         })
     })();
     match measured {
-        // What fails for several runs is a figure too.
+        // A failure of a larger batch is a result too.
         Err(problem) if runs > 1 => Ok(Batch {
             runs,
             why_not: Some(Error::to_string(&problem)),
@@ -160,8 +160,8 @@ fn batch(
     }
 }
 
-/// A picture without a pattern, the same everywhere. In one with equal or empty parts, many rectifiers are just at their
-/// edges, where rounding decides.
+/// A reproducible picture without a pattern. In a picture with uniform areas, the inputs of many ReLUs are close to 0,
+/// where rounding decides.
 fn noise(network: &Network) -> Array4<f32> {
     let [_, channels, height, width] = network.input_dims(1);
     Array4::from_shape_fn((1, channels, height, width), |(_, c, y, x)| {

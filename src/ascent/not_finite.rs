@@ -4,8 +4,9 @@ use crate::model::Network;
 use crate::text::printable;
 
 /// The first layer of `network` before `value`, in graph order, with a value that is not finite, and its operator:
-/// `"c1" ("Conv")`. `is_finite` evaluates one value of the network. Values that are not finite propagate to later layers, so
-/// that a binary search finds the first without all layers in memory. `None` if `value` is finite, or cannot be computed.
+/// `"c1" ("Conv")`. `is_finite` evaluates one value of the network. Values that are not finite propagate to later
+/// layers, so that a binary search finds the first without all layers in memory. `None` if `value` is finite, or cannot
+/// be computed.
 pub(super) fn first_layer(
     network: &Network,
     value: &str,

@@ -2,7 +2,7 @@
 
 use super::Settings;
 
-/// One canvas size, and how many steps are taken on it.
+/// A canvas size and its number of steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Octave {
     pub height: usize,
@@ -10,30 +10,32 @@ pub struct Octave {
     pub steps: usize,
 }
 
-/// A canvas is never smaller than this: the pyramid needs something to decompose.
-const SMALLEST: usize = 16;
+/// Minimum size of a canvas, in pixels: the Laplacian pyramid needs several levels.
+const MIN_SIZE: usize = 16;
 
-/// No canvas is larger because of `canvas_scale`, in pixels.
-const LARGEST: f64 = 2048.0;
+/// Maximum size to which `canvas_scale` enlarges a canvas, in pixels.
+const MAX_SCALED_SIZE: f64 = 2048.0;
 
-/// The octaves of a picture of `height` × `width`, or of the same proportions if a canvas size is set. The last has the full
-/// canvas. A canvas larger than `height` × `width` adds octaves. Coarse octaves get more steps, see [`Settings::octave_share`].
+/// The octaves for a picture of `height` × `width` pixels, or of the same aspect ratio if a canvas size is set. The
+/// last one has the full canvas. A canvas larger than `height` × `width` adds octaves. Coarse octaves get more steps,
+/// see [`Settings::octave_share`].
 pub fn octaves(settings: &Settings, height: usize, width: usize) -> Vec<Octave> {
     let longest = height.max(width);
     let size = match settings.canvas as usize {
         0 if settings.canvas_scale == 1.0 => longest,
         0 => (settings.canvas_scale * longest as f64)
             .round()
-            .min(LARGEST) as usize,
+            .min(MAX_SCALED_SIZE) as usize,
         size => size,
     };
     let scaled = |side: usize| (size * side).div_ceil(longest).max(1);
     let full = (scaled(height), scaled(width));
-    // A larger canvas begins as coarse as any other, with more octaves in between, so that one form fills it.
+    // A larger canvas starts equally coarse, with more octaves, so that a single object fills it.
     let larger = (full.0 as f64 / height as f64).max(1.0).ln() / settings.octave_scale.ln();
     let count = settings.octaves as usize + larger.round() as usize;
     let steps = settings.steps as usize;
-    // The steps of an octave are the finest's times a power of the share; what rounding leaves over is the finest's.
+    // The steps of an octave are those of the finest times a power of the share; the finest takes the rounding
+    // remainder.
     let weight = |octave: usize| settings.octave_share.powi((count - 1 - octave) as i32);
     let total: f64 = (0..count).map(weight).sum();
     let until = |octave: usize| {
@@ -44,7 +46,7 @@ pub fn octaves(settings: &Settings, height: usize, width: usize) -> Vec<Octave> 
         .map(|octave| {
             let shrink = settings.octave_scale.powi((count - 1 - octave) as i32);
             let size =
-                |full: usize| ((full as f64 / shrink).round() as usize).max(SMALLEST.min(full));
+                |full: usize| ((full as f64 / shrink).round() as usize).max(MIN_SIZE.min(full));
             Octave {
                 height: size(full.0),
                 width: size(full.1),
@@ -107,7 +109,7 @@ mod tests {
         assert_eq!(last(2.0, 297, 200), (594, 400));
         assert_eq!(last(0.5, 32, 32), (16, 16));
         assert_eq!(last(8.0, 600, 300), (2048, 1024));
-        // A canvas that is larger already is kept.
+        // A larger canvas is kept.
         assert_eq!(last(1.0, 3000, 3000), (3000, 3000));
     }
 
@@ -120,7 +122,7 @@ mod tests {
         let plan = octaves(&settings, 224, 112);
         let last = *plan.last().unwrap();
         assert_eq!((last.height, last.width), (448, 224));
-        // It begins about where the smaller one does.
+        // It starts about as coarse as the smaller one.
         assert_eq!(plan.len(), 4);
         let settings = Settings {
             canvas_scale: 1.0,

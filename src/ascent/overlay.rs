@@ -1,18 +1,18 @@
-//! Looking at an ascent under way: the pictures, the class activation maps, and the gradient with its bands.
+//! Views into a running ascent: the pictures, the class activation maps, and the gradient with its bands.
 
 use super::canvas::{array4, picture};
-use super::colour::Basis;
+use super::decorrelation::ColourBasis;
 use super::resampling::{both_axes, expand, reduce};
 use super::step_graph::names;
-use super::{Ascent, Error, heat};
+use super::{Ascent, Error, heatmap};
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use ndarray::{Array2, Array3, ArrayView3, Axis, Zip, s};
 
-/// The share of a signed picture's values that its colours can tell apart; the few beyond are clipped.
-const SHOWN: f64 = 0.995;
+/// The quantile of absolute values to which a signed picture is scaled; larger values are clipped.
+const SCALE_QUANTILE: f64 = 0.995;
 
-/// What there is to look at.
+/// What to display of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overlay {
     /// The picture itself.
@@ -23,12 +23,12 @@ pub enum Overlay {
     Map,
     /// A band of the gradient's Laplacian pyramid, 0 being the finest; the last is the residual.
     Band(u32),
-    /// The gradient as it moved the picture in the last step: normalised and masked, around mid-grey.
+    /// The gradient of the last step, normalized and masked, around mid-grey.
     Gradient,
 }
 
 impl Ascent<'_> {
-    /// The pictures as they are now, one a run, of the current octave's size.
+    /// The current pictures, one per run, at the size of the current octave.
     ///
     /// # Errors
     /// [`Error::Runtime`] if the device fails.
@@ -38,7 +38,7 @@ impl Ascent<'_> {
         Ok(canvases.map(|canvas| self.picture(canvas)).collect())
     }
 
-    /// The picture of a run as the last step found it, if that is still on the device, or as it is now.
+    /// The picture of a run before the last step if it is still on the device, otherwise the current one.
     pub(super) fn picture_before(&self, run: usize) -> Result<RgbImage, Error> {
         let canvas = match self.has_previous {
             true => self.state.previous(names::CANVAS)?,
@@ -48,12 +48,12 @@ impl Ascent<'_> {
     }
 
     fn picture(&self, canvas: ArrayView3<f32>) -> RgbImage {
-        let brightness = Basis::of(self.network).brightness(canvas);
+        let brightness = ColourBasis::for_network(self.network).brightness(canvas);
         picture(brightness.view(), self.network.shown_channels())
     }
 
-    /// The pictures as they are now, all of one size from the first octave to the last: the finished picture's, shrunk so
-    /// that no side is longer than `longest` pixels.
+    /// The current pictures at a size that does not depend on the octave: that of the finished picture, shrunk to sides
+    /// of at most `longest` pixels.
     ///
     /// # Errors
     /// [`Error::Runtime`] if the device fails.
@@ -69,8 +69,8 @@ impl Ascent<'_> {
         Ok(self.pictures()?.into_iter().map(small).collect())
     }
 
-    /// The class activation maps as they are now, one a run, (height, width) of the current octave, 0 to 1; `None` where
-    /// the ascent has no mask.
+    /// The current class activation maps, one per run, (height, width) of the current octave, 0 to 1; `None` if the
+    /// ascent has no mask.
     ///
     /// # Errors
     /// [`Error::Runtime`] if the device fails.
@@ -88,13 +88,13 @@ impl Ascent<'_> {
         self.plan.map.is_some()
     }
 
-    /// How many bands the gradient's pyramid has.
+    /// Number of bands of the gradient's pyramid.
     pub fn bands(&self) -> u32 {
         self.plan.terms.levels
     }
 
-    /// The gradient (C, height, width) of one run as it moved the canvas in the last step: normalised and masked. `None`
-    /// before the first step of an octave.
+    /// The gradient (C, height, width) of one run in the last step, normalized and masked; `None` before the first step
+    /// of an octave.
     ///
     /// # Errors
     /// [`Error::Runtime`] if the device fails.
@@ -102,8 +102,8 @@ impl Ascent<'_> {
         if !self.has_previous {
             return Ok(None);
         }
-        // The velocities before and after the step tell it, so that the graph needs no output for what is rarely looked
-        // at: new = memory · old + (1 - memory) · gradient.
+        // It follows from the velocities before and after the step, so that the graph needs no output for a rare
+        // display: new = memory · old + (1 - memory) · gradient.
         let memory = self.runs[run].run.settings.momentum as f32;
         let old = array4(self.state.previous(names::VELOCITY)?);
         let new = array4(self.state.state(names::VELOCITY)?);
@@ -114,15 +114,15 @@ impl Ascent<'_> {
         Ok(Some(gradient))
     }
 
-    /// One run seen through `overlay`; `None` if there is nothing of that kind to see (now, or ever: see
-    /// [`Ascent::has_map`] and [`Ascent::bands`]).
+    /// The display of one run; `None` if it is not available now, or never (see [`Ascent::has_map`] and
+    /// [`Ascent::bands`]).
     ///
     /// # Errors
     /// [`Error::Runtime`] if the device fails.
     pub fn view(&self, run: usize, overlay: Overlay) -> Result<Option<RgbImage>, Error> {
         let shown = self.network.shown_channels();
         let signed = |change: Array3<f32>| {
-            let change = Basis::of(self.network).mixed(change.view());
+            let change = ColourBasis::for_network(self.network).to_channels(change.view());
             signed(change.view(), shown)
         };
         let plain = || -> Result<RgbImage, Error> {
@@ -133,10 +133,10 @@ impl Ascent<'_> {
         Ok(match overlay {
             Overlay::Plain => Some(plain()?),
             Overlay::Heat => match map()? {
-                Some(map) => Some(heat::overlay(&plain()?, &map)),
+                Some(map) => Some(heatmap::overlay(&plain()?, &map)),
                 None => None,
             },
-            Overlay::Map => map()?.map(|map| heat::alone(&map)),
+            Overlay::Map => map()?.map(|map| heatmap::alone(&map)),
             Overlay::Gradient => self.gradient(run)?.map(signed),
             Overlay::Band(level) if level >= self.bands() => None,
             Overlay::Band(level) => {
@@ -147,7 +147,7 @@ impl Ascent<'_> {
     }
 }
 
-/// One band of the Laplacian pyramid of `levels` bands, spread to the size of `picture`.
+/// One band of the Laplacian pyramid of `levels` bands, upsampled to the size of `picture`.
 fn band(picture: Array3<f32>, level: u32, levels: u32) -> Array3<f32> {
     let mut sizes = Vec::new();
     let mut band = picture;
@@ -167,14 +167,15 @@ fn band(picture: Array3<f32>, level: u32, levels: u32) -> Array3<f32> {
     band
 }
 
-/// Values of either sign as a picture around mid-grey, scaled so that all but the largest half per cent keep their shade.
+/// Signed values as a picture around mid-grey, scaled to [`SCALE_QUANTILE`].
 fn signed(values: ArrayView3<f32>, shown: [usize; 3]) -> RgbImage {
     let mut sizes: Vec<f32> = values.iter().map(|value| value.abs()).collect();
-    let place = (((sizes.len() as f64) * SHOWN) as usize).min(sizes.len().saturating_sub(1));
+    let index =
+        (((sizes.len() as f64) * SCALE_QUANTILE) as usize).min(sizes.len().saturating_sub(1));
     if sizes.is_empty() {
         return RgbImage::from_pixel(1, 1, Rgb([128; 3]));
     }
-    let (_, &mut largest, _) = sizes.select_nth_unstable_by(place, f32::total_cmp);
+    let (_, &mut largest, _) = sizes.select_nth_unstable_by(index, f32::total_cmp);
     let scale = if largest > 0.0 { 1.0 / largest } else { 0.0 };
     let scaled = values.mapv(|value| 0.5 + 0.5 * (value * scale).clamp(-1.0, 1.0));
     picture(scaled.view(), shown)
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bands_add_up_to_what_was_taken_apart() {
+    fn the_bands_sum_to_the_picture() {
         let mut sum = Array3::<f32>::zeros(waves().dim());
         for level in 0..4 {
             sum += &band(waves(), level, 4);
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_picture_is_grey_where_nothing_is_and_one_outlier_does_not_hide_the_rest() {
+    fn zero_is_mid_grey_and_an_outlier_does_not_change_the_scale() {
         let mut values = Array3::<f32>::zeros((3, 40, 40));
         values.slice_mut(s![.., 10..30, 0..20]).fill(1.0);
         values.slice_mut(s![.., 10..30, 20..40]).fill(-1.0);

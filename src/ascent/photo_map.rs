@@ -1,29 +1,30 @@
 //! The class activation map of an entire photo, whatever its proportions.
 //!
-//! A network sees a picture of its own proportions. A longer photo is divided along its longer side into views of these
-//! proportions that overlap by half or more; each is prepared as a separate photo, at the scale that the network was trained
-//! for, and has a map of its own. Where views overlap, their maps are averaged, each place weighed by how far it is from the
-//! ends of its view, where the network lacks what is around. To shrink the photo until all of it fits would take away the
-//! detail that classes are recognised by; to pad it would show the network a border that speaks for classes of its own.
+//! A network takes pictures of one aspect ratio. A longer photo is divided along its longer side into views of this
+//! aspect ratio that overlap by at least half. Each view is preprocessed like a separate photo, at the scale of the
+//! network's training data, and has its own map. Overlapping maps are averaged with weights that fall towards the ends
+//! of a view, where the network lacks context. Shrinking the photo instead would remove detail that is needed for
+//! recognition; padding would add a border that is evidence for other classes.
 //!
-//! A network that wants its pictures squashed sees any photo at once. A photo of the network's own proportions is one view, and its map is what [`Mapper`] makes of it. The narrow border that
-//! the network's preprocessing crops away takes the values beside it.
+//! A photo of the network's aspect ratio is a single view, with the map of [`Mapper`], and so is every photo for a
+//! network whose preprocessing squashes pictures. The narrow border that preprocessing crops away takes the adjacent
+//! values.
 
-use super::probe::{Mapper, Site};
-use super::{Error, MapChoice, Objective, Unit};
+use super::evaluate::{Mapper, Site};
+use super::{CamOptions, Error, Objective, Unit};
 use crate::model::{Fit, Network, Window};
 use image::{RgbImage, imageops};
 use ndarray::Array2;
 use std::iter;
 use std::ops::Range;
 
-/// Most views of a photo.
-const MOST_VIEWS: u32 = 64;
+/// Maximum number of views of a photo.
+const MAX_VIEWS: u32 = 64;
 
-/// How much longer than a view a photo may be to be one view.
+/// Maximum length of a photo that is a single view, relative to the view.
 const TOLERANCE: f64 = 0.02;
 
-/// A map of a photo.
+/// The class activation map of a photo.
 #[derive(Debug, Clone)]
 pub struct PhotoMap {
     width: u32,
@@ -31,13 +32,13 @@ pub struct PhotoMap {
     views: Vec<View>,
 }
 
-/// A part of a photo that the network sees at once.
+/// A part of a photo that is evaluated separately.
 #[derive(Debug, Clone)]
 struct View {
-    /// Columns and rows of the photo that it is made of.
+    /// Its columns and rows in the photo.
     columns: Range<u32>,
     rows: Range<u32>,
-    /// What of these the network sees.
+    /// The part of it that preprocessing shows to the network.
     window: Window,
     map: Array2<f32>,
 }
@@ -45,7 +46,7 @@ struct View {
 /// Columns and rows of a photo.
 type Part = (Range<u32>, Range<u32>);
 
-/// Makes the map of a target for all of `photo`.
+/// Computes the map of a target for the complete `photo`.
 ///
 /// # Errors
 /// As [`Mapper::open`] and [`Mapper::map`]; [`Error::NoMap`] if the photo is too long.
@@ -53,7 +54,7 @@ pub fn of_photo(
     network: &Network,
     (target, unit): (&Objective, Unit),
     photo: &RgbImage,
-    choice: MapChoice<'_>,
+    choice: CamOptions<'_>,
     site: impl Into<Site>,
 ) -> Result<PhotoMap, Error> {
     let (width, height) = photo.dimensions();
@@ -85,7 +86,7 @@ pub fn of_photo(
     })
 }
 
-/// Where the views of a photo lie.
+/// The views of a photo.
 fn parts((width, height): (u32, u32), (wide, high): (u32, u32)) -> Result<Vec<Part>, Error> {
     let proportion = f64::from(wide) / f64::from(high);
     let is_wide = f64::from(width) > f64::from(height) * proportion;
@@ -105,15 +106,15 @@ fn parts((width, height): (u32, u32), (wide, high): (u32, u32)) -> Result<Vec<Pa
     Ok(parts.into_iter().map(pair).collect())
 }
 
-/// Where views of length `view` begin and end on a line of length `long`: evenly spaced, neighbours overlapping by half or
-/// more. `None` if there would be too many.
+/// The intervals of views of length `view` on a line of length `long`: evenly spaced, with neighbours that overlap by
+/// at least half. `None` if there would be too many.
 fn spread(long: u32, view: u32) -> Option<Vec<Range<u32>>> {
     let beyond = f64::from(long) / f64::from(view) - 1.0;
     if beyond <= TOLERANCE {
         return Some(iter::once(0..long).collect());
     }
     let steps = (2.0 * beyond).ceil();
-    if steps >= f64::from(MOST_VIEWS) {
+    if steps >= f64::from(MAX_VIEWS) {
         return None;
     }
     let rest = f64::from(long - view);
@@ -123,18 +124,18 @@ fn spread(long: u32, view: u32) -> Option<Vec<Range<u32>>> {
 }
 
 impl PhotoMap {
-    /// From how many views it is made.
+    /// Number of views.
     pub fn views(&self) -> usize {
         self.views.len()
     }
 
-    /// Whether nothing in the photo speaks for the target.
+    /// Whether the map is zero everywhere: nothing in the photo is evidence for the target.
     pub fn is_zero(&self) -> bool {
         let mut values = self.views.iter().flat_map(|view| &view.map);
         values.all(|&value| value == 0.0)
     }
 
-    /// The map for the photo at another size, (height, width): at each pixel's middle, 0 and more, not scaled.
+    /// The map resampled at the pixel centres of the photo at another size, (height, width); non-negative, not scaled.
     pub fn resized(&self, width: u32, height: u32) -> Array2<f32> {
         let from = |pixel: u32, side: u32, to: u32| {
             let middle = (f64::from(pixel) + 0.5) * f64::from(side) / f64::from(to);
@@ -150,7 +151,7 @@ impl PhotoMap {
         resized
     }
 
-    /// The map at each pixel of a row of the photo, 0 and more, not scaled.
+    /// The map at each pixel of a row of the photo; non-negative, not scaled.
     pub fn row(&self, row: u32) -> Vec<f32> {
         let (width, height) = (self.width as usize, self.height);
         let (mut sum, mut total) = (vec![0.0; width], vec![0.0; width]);
@@ -171,7 +172,7 @@ impl PhotoMap {
 }
 
 impl View {
-    /// The map's values along a row of the photo.
+    /// The values of the map along a row of the photo.
     fn line(&self, row: u32) -> Vec<f32> {
         let rows = self.map.nrows();
         let (above, below, share) = between(row, self.window.top, self.window.height, rows);
@@ -181,15 +182,15 @@ impl View {
             .collect()
     }
 
-    /// The value of such a line at a column of the photo.
+    /// The value of such a row at a column of the photo.
     fn at(&self, line: &[f32], column: u32) -> f32 {
         let (left, right, share) = between(column, self.window.left, self.window.width, line.len());
         line[left] + share * (line[right] - line[left])
     }
 }
 
-/// Between which two of `count` samples, spread evenly over a length, a pixel's middle lies, and how far towards the second;
-/// beyond the ends, the last sample.
+/// The two of `count` evenly spaced samples around the centre of a pixel, and the interpolation weight of the second.
+/// Beyond the ends, both are the outermost sample.
 fn between(pixel: u32, start: f64, length: f64, count: usize) -> (usize, usize, f32) {
     let place = (f64::from(pixel) + 0.5 - start) / length * count as f64 - 0.5;
     let place = place.clamp(0.0, (count - 1) as f64);
@@ -198,7 +199,7 @@ fn between(pixel: u32, start: f64, length: f64, count: usize) -> (usize, usize, 
     (below as usize, next, (place - below) as f32)
 }
 
-/// How much a view counts at a pixel: less towards an end where another view goes on.
+/// The weight of a view at a pixel; it falls towards an end that overlaps another view.
 fn weight(pixel: u32, part: &Range<u32>, long: u32) -> f32 {
     let before = if part.start == 0 {
         u32::MAX
@@ -279,7 +280,7 @@ mod tests {
             views: vec![view],
         };
         let stacked = map.insert_axis(ndarray::Axis(0));
-        let resized = super::super::resampling::resize_picture(&stacked, 20, 30);
+        let resized = crate::ascent::resampling::resize_picture(&stacked, 20, 30);
         let same = photo.resized(30, 20);
         let half = photo.resized(15, 10);
         assert!((half[(4, 7)] - same[(9, 15)]).abs() < 1e-6);

@@ -1,36 +1,36 @@
-//! What a step graph and which canvases runs need.
+//! Derives the step plan and the octaves from the settings of runs.
 
-use super::machine::Plan;
-use super::map_layer;
+use super::cam_layer;
 use super::octaves::{Octave, octaves};
 use super::step_graph::Terms;
-use super::target::check_unit;
+use super::step_session::StepPlan;
+use super::unit::check_unit;
 use super::{Error, Objective, Run, Settings};
 use crate::model::Network;
 
-/// The runs as they are in the step that follows after `taken` steps.
+/// The runs with the settings of the step after `taken` steps.
 pub(super) fn after(runs: &[Run], taken: usize) -> Vec<Run> {
     runs.iter().map(|run| run.after(taken)).collect()
 }
 
-/// Checks runs, and says what step graph and which canvases they need.
+/// Checks runs, and returns their step plan and octaves.
 pub(super) fn prepare(
     network: &Network,
     objective: &Objective,
     runs: &[Run],
-) -> Result<(Plan, Vec<Octave>), Error> {
+) -> Result<(StepPlan, Vec<Octave>), Error> {
     let [first, ..] = runs else {
-        return Err(Error::Mismatch("nothing: there are none"));
+        return Err(Error::Mismatch("nothing: there are no runs"));
     };
     for run in runs {
         check_unit(network, objective, run.unit)?;
     }
     let any = |used: fn(&Settings) -> bool| runs.iter().any(|run| used(&run.settings));
     let map = match any(|settings| settings.mask > 0.0) {
-        true => map_layer::resolve(network, objective, first.settings.map())?,
+        true => cam_layer::resolve(network, objective, first.settings.map())?,
         false => None,
     };
-    let plan = Plan {
+    let plan = StepPlan {
         objective: objective.clone(),
         class_score: first.settings.objective,
         map,

@@ -1,11 +1,11 @@
-//! The randomness of a run: everything comes from its seed, and one run's draws never depend on another's.
+//! The random numbers of a run. They depend on its seed only, never on other runs.
 
 use ndarray::Array3;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::iter;
 
-/// The source of one run's start picture and views.
+/// The random number generator of one run.
 #[derive(Debug, Clone)]
 pub struct Random(ChaCha8Rng);
 
@@ -14,14 +14,14 @@ impl Random {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// The source as it is once `drawn` words of its stream are used up.
+    /// The generator after `drawn` words of its stream.
     pub fn at(seed: u64, drawn: u64) -> Self {
         let mut random = Self::new(seed);
         random.0.set_word_pos(u128::from(drawn));
         random
     }
 
-    /// How many words of the stream are used up. A picture needs some millions, far from 2^64.
+    /// Number of consumed words of the stream. A picture needs a few million, far fewer than 2^64.
     pub fn drawn(&self) -> u64 {
         self.0.get_word_pos() as u64
     }
@@ -36,31 +36,31 @@ impl Random {
         low + (high - low) * self.unit()
     }
 
-    /// What a step multiplies each of so many residual branches by, if it leaves each out with this probability. What is
-    /// kept counts for more, as it does in training, so that the sum stays the same on average. One that leaves nothing
-    /// out draws nothing, so that its views do not depend on whether a companion does.
-    pub fn branches(&mut self, left_out: f64, branches: usize) -> Vec<f32> {
-        if left_out == 0.0 {
+    /// The factors of `branches` residual branches, each dropped with probability `drop`. Kept branches are scaled up
+    /// as in training, so that the expectation does not change. With probability 0 nothing is drawn, so that the run's
+    /// views do not depend on whether other runs of the batch drop branches.
+    pub fn branches(&mut self, drop: f64, branches: usize) -> Vec<f32> {
+        if drop == 0.0 {
             return vec![1.0; branches];
         }
-        let kept = (1.0 / (1.0 - left_out)) as f32;
+        let kept = (1.0 / (1.0 - drop)) as f32;
         (0..branches)
-            .map(|_| if self.chance(left_out) { 0.0 } else { kept })
+            .map(|_| if self.chance(drop) { 0.0 } else { kept })
             .collect()
     }
 
-    /// True with this probability.
+    /// True with probability `probability`.
     pub fn chance(&mut self, probability: f64) -> bool {
         self.unit() < probability
     }
 
-    /// The noise of a view of `count` numbers, its standard deviation drawn between 0 and `most`. Without noise nothing is
-    /// drawn.
-    pub fn view_noise(&mut self, most: f64, count: usize) -> Option<Noise> {
-        if most == 0.0 {
+    /// Noise for a view of `count` elements, with a standard deviation drawn between 0 and `max`. If `max` is 0,
+    /// nothing is drawn.
+    pub fn view_noise(&mut self, max: f64, count: usize) -> Option<Noise> {
+        if max == 0.0 {
             return None;
         }
-        let deviation = self.uniform(0.0, most);
+        let deviation = self.uniform(0.0, max);
         let noise = Noise {
             random: self.clone(),
             deviation,
@@ -70,10 +70,10 @@ impl Random {
         Some(noise)
     }
 
-    /// A picture (channels, height, width) of normally distributed noise around 0.
+    /// A picture (channels, height, width) of Gaussian noise with mean 0.
     pub fn noise(&mut self, dims: (usize, usize, usize), deviation: f64) -> Array3<f32> {
         Array3::from_shape_simple_fn(dims, || {
-            // Box and Muller; 1 - u keeps the logarithm finite.
+            // Box-Muller transform; 1 - u keeps the logarithm finite.
             let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
             let angle = 2.0 * std::f64::consts::PI * self.unit();
             (deviation * radius * angle.cos()) as f32
@@ -81,16 +81,16 @@ impl Random {
     }
 }
 
-/// Noise that is nearly normally distributed around 0: each number is the sum of four uniform bytes (Irwin and Hall).
+/// Approximately Gaussian noise with mean 0: each element is the sum of four uniform bytes (Irwin-Hall distribution).
 #[derive(Debug, Clone)]
 pub struct Noise {
-    /// Where it begins in the stream; each number takes a word.
+    /// Its position in the stream; each element takes one word.
     random: Random,
     deviation: f64,
 }
 
 impl Noise {
-    /// Its numbers, without end.
+    /// An infinite iterator over the elements.
     pub fn values(mut self) -> impl Iterator<Item = f32> {
         // The variance of a uniform byte is (256² - 1) / 12, its mean 255 / 2.
         let of_sum = (4.0 * (256.0f64.powi(2) - 1.0) / 12.0).sqrt();

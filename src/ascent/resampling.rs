@@ -1,11 +1,11 @@
-//! Resampling as matrices. Resizing, blurring and pyramids act on rows and columns apart from each other, so each
-//! is a small matrix for either axis: exact to transpose (which is what a gradient needs), the same on every device, and
-//! free of the many conventions of resize operators.
+//! Resampling as matrices. Resizing, blurring and pyramids are separable, so each is a small matrix per axis: its
+//! transpose is the exact gradient, it is the same on every device, and independent of the conventions of resize
+//! operators.
 
 use ndarray::{Array2, Array3};
 
-/// The matrix (to × from) that resizes a line of `from` samples to `to`: linear between pixel centres when it grows, a
-/// triangle wide enough to average all samples when it shrinks. Rows sum to 1.
+/// The matrix (to × from) that resizes a line of `from` samples to `to`: linear interpolation between pixel centres
+/// when enlarging, a triangle filter over all samples when shrinking. Rows sum to 1.
 pub fn resize(from: usize, to: usize) -> Array2<f32> {
     let scale = from as f64 / to as f64;
     let support = scale.max(1.0);
@@ -29,8 +29,8 @@ pub fn resize(from: usize, to: usize) -> Array2<f32> {
 /// The binomial kernel of Burt and Adelson's pyramids.
 const KERNEL: [f64; 5] = [1.0 / 16.0, 4.0 / 16.0, 6.0 / 16.0, 4.0 / 16.0, 1.0 / 16.0];
 
-/// One level of a Gaussian pyramid: the matrix (⌈size/2⌉ × size) that blurs a line and keeps every second sample.
-/// Borders are reflected.
+/// One level down in a Gaussian pyramid: the matrix (⌈size/2⌉ × size) that blurs a line and keeps every second sample,
+/// with reflected borders.
 pub fn reduce(size: usize) -> Array2<f32> {
     let mut matrix = Array2::<f64>::zeros((size.div_ceil(2), size));
     for (position, mut row) in matrix.outer_iter_mut().enumerate() {
@@ -41,7 +41,7 @@ pub fn reduce(size: usize) -> Array2<f32> {
     matrix.mapv(|weight| weight as f32)
 }
 
-/// The way back: the matrix (size × ⌈size/2⌉) that spreads every sample over two and blurs. Rows sum to 1.
+/// One level up: the matrix (size × ⌈size/2⌉) that upsamples by 2 and blurs. Rows sum to 1.
 pub fn expand(size: usize) -> Array2<f32> {
     let half = size.div_ceil(2);
     let mut matrix = Array2::<f64>::zeros((size, half));
@@ -56,7 +56,7 @@ pub fn expand(size: usize) -> Array2<f32> {
     matrix.mapv(|weight| weight as f32)
 }
 
-/// `position` folded back into a line of `size` samples; the border sample itself is not repeated.
+/// `position` reflected into a line of `size` samples, without repeating the border sample.
 fn reflect(position: i64, size: usize) -> usize {
     let period = (2 * size as i64 - 2).max(1);
     let folded = position.rem_euclid(period);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_size_is_left_alone() {
+    fn the_same_size_is_the_identity() {
         assert_eq!(resize(9, 9), Array2::<f32>::eye(9));
     }
 

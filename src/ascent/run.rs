@@ -1,45 +1,45 @@
-//! One run of a batch, and what changes about it from step to step.
+//! One run of a batch, and its state between steps.
 //!
-//! How surely the network recognises the class decides how much noise the views have. Noise that is there from the start
-//! keeps the class from ever being recognised; noise that grows while it is, and shrinks while it is not, keeps the task
-//! as hard as the picture allows.
+//! The amount of noise in views depends on how reliably the network recognises the class. Noise from the start would
+//! prevent recognition; noise that grows while the class is recognised and shrinks otherwise keeps the task as hard as
+//! the picture allows.
 
 use super::random::Random;
 use super::settings::KNOBS;
 use super::{Error, Settings, Unit};
 
-/// One picture to make.
+/// The specification of one picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     pub unit: Unit,
     pub seed: u64,
     pub settings: Settings,
-    /// Other settings of its first steps, in their order; empty for a run of one and the same settings. A run with such
-    /// stages steps alone.
+    /// Other settings of its first steps, in order; empty if the settings never change. A run with stages cannot share
+    /// a batch.
     pub earlier: Vec<Stage>,
 }
 
-/// Settings that hold up to a step.
+/// Settings that apply up to a step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stage {
-    /// The number of the last step that they hold for, from 1.
+    /// The number of the last step to which they apply, from 1.
     pub until: usize,
     pub settings: Settings,
 }
 
 impl Run {
-    /// The settings of the step that follows after `taken` steps.
+    /// The settings of the next step after `taken` steps.
     pub(super) fn settings_after(&self, taken: usize) -> &Settings {
         let stage = self.earlier.iter().find(|stage| taken < stage.until);
         stage.map_or(&self.settings, |stage| &stage.settings)
     }
 
-    /// The settings of the last of `taken` steps; those of the first if none was taken.
+    /// The settings of the last of `taken` steps; those of the first step if `taken` is 0.
     pub(super) fn settings_of(&self, taken: usize) -> &Settings {
         self.settings_after(taken.saturating_sub(1))
     }
 
-    /// The run as it is in the step that follows after `taken` steps, without its other stages.
+    /// The run with the settings of the next step after `taken` steps, without stages.
     pub(super) fn after(&self, taken: usize) -> Self {
         Self {
             unit: self.unit,
@@ -50,8 +50,8 @@ impl Run {
     }
 }
 
-/// Settings that all runs of a batch must share, because they shape the step graph or the plan.
-pub const SHARED: &[&str] = &[
+/// Settings that all runs of a batch must share, because they determine the step graph or the octaves.
+pub const BATCH_SETTINGS: &[&str] = &[
     "steps",
     "canvas",
     "canvas_scale",
@@ -64,37 +64,40 @@ pub const SHARED: &[&str] = &[
     "mask_layer",
 ];
 
-/// Why a setting cannot change once a run has begun; `None` if it can.
-pub fn fixed(key: &str) -> Option<&'static str> {
+/// Why a setting cannot change during a run; `None` if it can.
+pub fn why_fixed(key: &str) -> Option<&'static str> {
     Some(match key {
         "steps" | "octaves" | "octave_scale" | "octave_share" => {
-            "it lays out the octaves and their steps"
+            "it determines the octaves and their steps"
         }
         "canvas" | "canvas_scale" => "it sets the size of the canvas",
         "objective" => "the scores before and after could not be compared",
         "levels" => "it sets the bands of the pyramid",
         "mask_method" | "mask_layer" => "the class activation map is an average over the steps",
         "noise" => "the run started from its noise",
-        "rescue" => "it counts from the start of the run",
+        "rescue" => "it counts steps from the start of the run",
         _ => return None,
     })
 }
 
-/// The first setting that differs and cannot change once a run has begun.
+/// The first setting that differs and cannot change during a run.
 pub fn fixed_difference(a: &Settings, b: &Settings) -> Option<&'static str> {
     let keys = KNOBS.iter().map(|knob| knob.key);
-    let mut keys = keys.filter(|key| fixed(key).is_some());
+    let mut keys = keys.filter(|key| why_fixed(key).is_some());
     keys.find(|key| a.get(key) != b.get(key))
 }
 
-/// The first setting that keeps two runs from sharing a batch.
+/// The first setting that prevents two runs from sharing a batch.
 pub fn difference(a: &Settings, b: &Settings) -> Option<&'static str> {
     let differs = |key: &&&'static str| a.get(key) != b.get(key);
-    SHARED.iter().find(differs).copied()
+    BATCH_SETTINGS.iter().find(differs).copied()
 }
 
-/// Whether runs can share a batch.
-pub(super) fn agree(runs: &[Run]) -> Result<(), Error> {
+/// Checks that runs can share a batch.
+///
+/// # Errors
+/// [`Error::Mismatch`].
+pub(super) fn check_batchable(runs: &[Run]) -> Result<(), Error> {
     for pair in runs.windows(2) {
         if let Some(key) = difference(&pair[0].settings, &pair[1].settings) {
             return Err(Error::Mismatch(key));
@@ -103,11 +106,11 @@ pub(super) fn agree(runs: &[Run]) -> Result<(), Error> {
     if runs.len() > 1 && runs.iter().any(|run| !run.earlier.is_empty()) {
         return Err(Error::Mismatch("settings that change at a step"));
     }
-    runs.iter().try_for_each(follows)
+    runs.iter().try_for_each(check_stages)
 }
 
-/// Whether the stages of a run follow one another, and change nothing that cannot change.
-fn follows(run: &Run) -> Result<(), Error> {
+/// Checks that the stages of a run are in order, and only change settings that may change.
+fn check_stages(run: &Run) -> Result<(), Error> {
     let steps = run.settings.steps as usize;
     let mut last = 0;
     for stage in &run.earlier {
@@ -124,25 +127,25 @@ fn follows(run: &Run) -> Result<(), Error> {
     Ok(())
 }
 
-/// A run, and what changes about it.
-pub(super) struct Running {
+/// A run and its state between steps.
+pub(super) struct RunState {
     pub run: Run,
     pub random: Random,
-    /// Steps that it may still take with blocked rectifiers opened.
+    /// Remaining steps with opened rectifiers.
     pub rescue_left: u32,
-    /// Whether a true gradient was zero, so that rectifiers are to be opened while there are steps left for that.
+    /// Whether the last true gradient was zero, so that rectifiers are opened while steps for that remain.
     pub dead: bool,
-    /// Whether any step moved it.
+    /// Whether any step had a gradient.
     pub moved: bool,
-    /// How surely the network recognises the class of late, 0 to 1; always 1 where the objective is no class.
+    /// How reliably recent steps recognised the class, 0 to 1; always 1 if the objective is not a class.
     pub recognition: f64,
 }
 
-/// What a step adds to [`Running::recognition`] if the class was more probable than not, and what it takes away if not.
+/// Increase of [`RunState::recognition`] by a step in which the class was recognised, and decrease by any other step.
 const RECOGNISED: f64 = 1.0 / 16.0;
 const MISSED: f64 = 1.0 / 8.0;
 
-impl Running {
+impl RunState {
     pub fn new(run: &Run, has_class: bool) -> Self {
         Self {
             run: run.after(0),
@@ -154,7 +157,7 @@ impl Running {
         }
     }
 
-    /// Takes note of the probability of its class in a step.
+    /// Updates the recognition with the probability of the class in a step.
     pub fn recognise(&mut self, probability: f32) {
         let change = if probability > 0.5 {
             RECOGNISED
@@ -164,7 +167,7 @@ impl Running {
         self.recognition = (self.recognition + change).clamp(0.0, 1.0);
     }
 
-    /// Whether its next step is taken with blocked rectifiers opened.
+    /// Whether its next step opens blocked rectifiers.
     pub fn is_rescued(&self) -> bool {
         self.dead && self.rescue_left > 0
     }
@@ -194,11 +197,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_batch_shares_cannot_change_on_the_way() {
-        for key in SHARED {
-            assert!(fixed(key).is_some(), "{key}");
+    fn shared_settings_cannot_change_during_a_run() {
+        for key in BATCH_SETTINGS {
+            assert!(why_fixed(key).is_some(), "{key}");
         }
-        assert_eq!(fixed("momentum"), None);
+        assert_eq!(why_fixed("momentum"), None);
     }
 
     #[test]
@@ -212,13 +215,16 @@ mod tests {
 
     #[test]
     fn stages_follow_one_another_within_the_steps() {
-        assert!(agree(&[run(&[1, 175])]).is_ok());
+        assert!(check_batchable(&[run(&[1, 175])]).is_ok());
         for wrong in [&[0][..], &[5, 5], &[9, 3], &[176]] {
-            assert!(agree(&[run(wrong)]).is_err(), "{wrong:?}");
+            assert!(check_batchable(&[run(wrong)]).is_err(), "{wrong:?}");
         }
-        assert!(agree(&[run(&[3]), run(&[3])]).is_err());
+        assert!(check_batchable(&[run(&[3]), run(&[3])]).is_err());
         let mut other = run(&[3]);
         other.earlier[0].settings.octaves = 2;
-        assert!(matches!(agree(&[other]), Err(Error::Mismatch("octaves"))));
+        assert!(matches!(
+            check_batchable(&[other]),
+            Err(Error::Mismatch("octaves"))
+        ));
     }
 }

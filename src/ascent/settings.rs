@@ -1,5 +1,5 @@
-//! The settings of an ascent: one table with key, unit, range, default and meaning of each. The command line, the files on
-//! disk and the explorer all read this table.
+//! The settings of an ascent: one table with key, unit, range, default and meaning of each. The command line, the files
+//! on disk and the explorer all read this table.
 
 mod group;
 mod knob;
@@ -7,11 +7,11 @@ mod knob;
 pub use group::{GROUPS, Group, in_groups};
 pub use knob::{Domain, Knob};
 
-use super::MapChoice;
+use super::CamOptions;
 use super::cam::Method;
 use super::objective::ClassScore;
-use crate::near;
-use crate::value::Value;
+use crate::setting_value::SettingValue;
+use crate::suggest;
 use knob::{Field, real, whole};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ macro_rules! knobs {
 
         /// The values of all settings, each within its range.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-        #[serde(try_from = "BTreeMap<String, Value>", into = "BTreeMap<String, Value>")]
+        #[serde(try_from = "BTreeMap<String, SettingValue>", into = "BTreeMap<String, SettingValue>")]
         pub struct Settings { $($(#[doc = $doc])* pub $name: $type,)* }
 
         impl Default for Settings {
@@ -41,11 +41,11 @@ macro_rules! knobs {
 
         impl Settings {
             /// The value of a setting; `None` for an unknown key.
-            pub fn get(&self, key: &str) -> Option<Value> {
+            pub fn get(&self, key: &str) -> Option<SettingValue> {
                 match key { $(stringify!($name) => Some(self.$name.value()),)* _ => None }
             }
 
-            fn put(&mut self, key: &str, value: Value) {
+            fn put(&mut self, key: &str, value: SettingValue) {
                 match key { $(stringify!($name) => if let Some(value) = Field::of(value) { self.$name = value },)* _ => {} }
             }
         }
@@ -81,7 +81,8 @@ knobs! {
     blur: f64 = real("px", 3.0, 0.0..=32.0).by(0.5);
     /// Fraction of views that are blurred.
     blur_share: f64 = real("", 0.5, 0.0..=1.0);
-    /// Maximum standard deviation of the noise in a view (black 0, white 1); it rises with the class probability and falls with the remaining steps.
+    /// Maximum standard deviation of the noise in a view (black 0, white 1); it rises with the class probability and
+    /// falls with the remaining steps.
     view_noise: f64 = real("", 0.2, 0.0..=1.0);
     /// How far pixels may exceed black and white; beyond that they get no gradient.
     clip: f64 = real("", 0.1, 0.0..=10.0);
@@ -198,8 +199,8 @@ pub fn knob(key: &str) -> Option<&'static Knob> {
 
 impl Settings {
     /// Where and how the class activation map is taken.
-    pub fn map(&self) -> MapChoice<'_> {
-        MapChoice {
+    pub fn map(&self) -> CamOptions<'_> {
+        CamOptions {
             method: self.mask_method,
             layer: Some(self.mask_layer.as_str()).filter(|name| !name.is_empty()),
         }
@@ -230,7 +231,7 @@ impl Settings {
     ///
     /// # Errors
     /// [`SettingError`] for an unknown key or a value out of range.
-    pub fn set(&mut self, key: &str, value: Value) -> Result<(), SettingError> {
+    pub fn set(&mut self, key: &str, value: SettingValue) -> Result<(), SettingError> {
         let knob = knob(key).ok_or_else(|| unknown(key))?;
         knob.check(&value)?;
         self.put(key, value);
@@ -251,30 +252,31 @@ fn unknown(key: &str) -> SettingError {
     if let Some((key, instead)) = REMOVED.iter().find(|(removed, _)| *removed == key) {
         return SettingError::Removed { key, instead };
     }
-    let nearest = near::nearest(key, KNOBS.iter().map(|knob| knob.key));
+    let nearest = suggest::suggestions(key, KNOBS.iter().map(|knob| knob.key));
     SettingError::Unknown {
         key: key.chars().take(40).collect(),
-        suggestions: near::did_you_mean(&nearest),
+        suggestions: suggest::did_you_mean(&nearest),
     }
 }
 
-impl From<Settings> for BTreeMap<String, Value> {
-    /// All numbers, and the names that differ from their default, so that records from before these settings stay valid.
+impl From<Settings> for BTreeMap<String, SettingValue> {
+    /// All numbers, and the names that differ from their default, so that records from before these settings stay
+    /// valid.
     fn from(settings: Settings) -> Self {
         let told = |knob: &'static Knob| {
             let value = settings.get(knob.key)?;
-            let is_number = matches!(value, Value::Number(_));
+            let is_number = matches!(value, SettingValue::Number(_));
             (is_number || value != knob.default()).then(|| (knob.key.into(), value))
         };
         KNOBS.iter().filter_map(told).collect()
     }
 }
 
-impl TryFrom<BTreeMap<String, Value>> for Settings {
+impl TryFrom<BTreeMap<String, SettingValue>> for Settings {
     type Error = SettingError;
 
     /// Missing settings keep their default.
-    fn try_from(values: BTreeMap<String, Value>) -> Result<Self, SettingError> {
+    fn try_from(values: BTreeMap<String, SettingValue>) -> Result<Self, SettingError> {
         let mut settings = Self::default();
         for (key, value) in values {
             settings.set(&key, value)?;

@@ -1,11 +1,11 @@
-//! The natural spectrum: how strong each band of the Laplacian pyramid and each colour axis is in photographs.
+//! The spectrum of photographs: the strength of each band of the Laplacian pyramid and each colour axis.
 
 use super::resampling::{both_axes, expand, reduce};
 use ndarray::{Array3, Axis};
 
-/// Root mean square of the Laplacian bands of photographs of 256 × 256 pixels, the finest first, in the axes of
-/// [`super::colour::Basis`] (luminance, blue-yellow, green-magenta): the geometric mean over the 38 photographs of
-/// `tests/peers/spectrum.py`, which prints it.
+/// Root mean square of the Laplacian bands of photographs of 256 × 256 pixels, finest first, in the axes of
+/// [`super::decorrelation::ColourBasis`] (luminance, blue-yellow, green-magenta): the geometric mean over the 38
+/// photographs of `tests/peers/spectrum.py`, which prints it.
 const PHOTOGRAPHS: [[f64; 3]; 7] = [
     [0.192, 0.113, 0.125],
     [0.166, 0.136, 0.122],
@@ -16,17 +16,17 @@ const PHOTOGRAPHS: [[f64; 3]; 7] = [
     [0.267, 0.272, 0.178],
 ];
 
-/// How strong band `level` (0 is the finest) of colour axis `axis` is in photographs.
+/// The strength of band `level` (0 is the finest) of colour axis `axis` in photographs.
 ///
-/// A canvas of another size takes the same numbers, counted from its finest band. Photographs that are shrunk have up to
-/// twice as much fine chroma as that; a coarse octave with as much draws texture where it should draw form (robust judge
-/// .73 instead of .81, see `tests/peers/judge.py`). A residual counts as the band of its level.
+/// Other canvas sizes use the same numbers, counted from the finest band. Shrunk photographs have up to twice as much
+/// fine chroma; with that much, a coarse octave produces texture instead of shape (robust judge 0.73 instead of 0.81,
+/// see `tests/peers/judge.py`). The residual counts as the band of its level.
 pub fn strength(level: u32, axis: usize) -> f64 {
     let row = PHOTOGRAPHS[(level as usize).min(PHOTOGRAPHS.len() - 1)];
     row[axis.min(2)]
 }
 
-/// The Laplacian pyramid of a canvas (C, h, w): `levels` bands, the finest first, the last of them the residual.
+/// The Laplacian pyramid of a canvas (C, h, w): `levels` bands, finest first; the last one is the residual.
 pub(super) fn pyramid(canvas: Array3<f32>, levels: u32) -> Vec<Array3<f32>> {
     let mut bands = Vec::with_capacity(levels as usize);
     let mut level = canvas;
@@ -93,7 +93,7 @@ mod tests {
         for (level, band) in pyramid(canvas, 6).into_iter().enumerate().take(4) {
             for (axis, plane) in band.outer_iter().enumerate() {
                 let ratio = rms(plane) / strength(level as u32, axis);
-                // The bands of a Laplacian pyramid overlap, so that each takes a little of its neighbours.
+                // The bands of a Laplacian pyramid overlap, so that each contains a little of its neighbours.
                 assert!((0.6..1.7).contains(&ratio), "{level}, {axis}: {ratio}");
             }
         }

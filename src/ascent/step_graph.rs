@@ -1,14 +1,14 @@
-//! Builds the one graph that is a step of the ascent: sample the canvas, run the network forward and backward, shape the
-//! gradient, move the picture.
+//! Builds the step graph, one step of the ascent as a single ONNX graph: sample a view of the canvas, run the network
+//! forward and backward, shape the gradient, update the canvas.
 //!
-//! Canvas, velocity and mask go in and come out and can stay on the device. Canvas sizes are free, so one session serves
-//! every octave. All resampling is done by matrices: those of a view are computed here from three numbers per run and axis
-//! (`sampling`), those of the pyramid are inputs ([`super::resampling`]).
+//! Canvas, velocity and mask are inputs and outputs that can stay on the device. Canvas sizes are dynamic, so one
+//! session serves every octave. All resampling uses matrices: those of a view are computed in the graph from three
+//! numbers per run and axis (`sampling`), those of the pyramid are inputs ([`super::resampling`]).
 //!
 //! ```text
-//! x = clip(R · (rows z columns) + 1/2 + noise)              what the network sees; z is the canvas, R its colour basis
+//! x = clip(R · (rows z columns) + 1/2 + noise)              the view; z is the canvas, R its colour basis
 //! g = rowsᵀ (Rᵀ dS/dx) columnsᵀ                             the gradient on the canvas
-//! g = Σ weightᵢ · bandᵢ / rms(bandᵢ)                        every band and colour axis as strong as in photographs
+//! g = Σ weightᵢ · bandᵢ / rms(bandᵢ)                        with the spectrum of photographs
 //! M = M + (1 - memory) · (CAM / max(CAM) - M)               where the view lies
 //! v = μ v + (1 - μ) g · (1 - strength + strength · M)
 //! z = z + η v - decay · z - damping · (z - blur(z)) - variation · dTV
@@ -21,51 +21,51 @@ mod shaping;
 mod update;
 
 use super::cam::Map;
-use super::colour::Basis;
+use super::decorrelation::ColourBasis;
 use super::objective::{self, ClassScore, Kind};
 use crate::autodiff::{self, Device, Options, gradient};
 use crate::model::{Activation, Layout};
 use crate::onnx::graph::declared_dims;
 use crate::onnx::proto::{Dim, ModelProto};
-use crate::onnx::shapes::untyped;
-use crate::onnx::{Builder, Elem, Error as GraphError, Graph, Shapes, ValueType};
+use crate::onnx::types::untyped_value;
+use crate::onnx::{Builder, ElementType, Error as GraphError, Graph, Types, ValueType};
 use names::*;
 
-/// What part of the gradient goes past a rectifier at the objective: little beside the places that fire, and enough where
-/// none does.
+/// The fraction of the gradient that bypasses the rectifier of the objective: small compared with active positions, and
+/// sufficient if there are none.
 const LEAK: f64 = 0.1;
 
-/// What a step graph is built for.
+/// The specification of a step graph.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
     /// The classifier, at opset 18 or newer. Its residual branches may have gates.
     pub network: &'a Graph,
     /// Its image input, (N, C, H, W).
     pub input: &'a str,
-    /// How many of its residual branches have gates (see [`BRANCHES`]).
+    /// Number of gated residual branches (see [`BRANCHES`]).
     pub branches: usize,
     /// Types of its values for this N.
-    pub shapes: &'a Shapes,
+    pub shapes: &'a Types,
     pub kind: Kind,
     /// The value that the objective scores.
     pub value: &'a str,
-    /// Where that has its channels; not needed for a whole layer.
+    /// The layout of that value; not needed for the objective of a layer.
     pub layout: Option<Layout>,
-    /// The class activation map; `None` leaves the mask out.
+    /// The class activation map; `None` for no mask.
     pub map: Option<&'a Map>,
-    /// The class scores (N, classes), if they are to be read along the way.
+    /// The class scores (N, classes), if they are an output.
     pub logits: Option<&'a str>,
     /// For each channel, scale and shift from brightness (0 to 1) to the network's units.
     pub affine: &'a [(f32, f32)],
     /// The colour basis of the canvas.
-    pub basis: &'a Basis,
-    /// What of a class is climbed, and how its logits become probabilities.
+    pub basis: &'a ColourBasis,
+    /// The score of a class that is maximized, and the activation of its logits.
     pub class: (ClassScore, Activation),
     pub terms: Terms,
     pub device: Device,
 }
 
-/// Which terms the update has. What is not used costs nothing.
+/// The terms of the update. Unused terms are omitted from the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
     /// Bands of the Laplacian pyramid, the residual included; at least 1.
@@ -77,7 +77,7 @@ pub struct Terms {
     pub variation: bool,
     /// Whether the contrast is limited.
     pub contrast: bool,
-    /// Whether residual branches may be left out (see [`BRANCHES`]).
+    /// Whether residual branches may be dropped (see [`BRANCHES`]).
     pub stochastic_depth: bool,
     /// Whether blocked rectifiers may pass a gradient (see [`REDIRECT`]).
     pub rescue: bool,
@@ -116,12 +116,12 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
     shapes.insert(
         &image,
         ValueType {
-            elem: Elem::F32,
+            elem: ElementType::F32,
             dims: dims.clone(),
         },
     );
     let per_run = ValueType {
-        elem: Elem::F32,
+        elem: ElementType::F32,
         dims: vec![dims[0], 1, 1, 1],
     };
     shapes.insert(REDIRECT, per_run);
@@ -154,11 +154,11 @@ pub fn build(request: &Request) -> Result<ModelProto, autodiff::Error> {
     if let Some(logits) = request.logits {
         outputs.push(step.rename(logits, LOGITS)?);
     }
-    let outputs: Vec<_> = outputs.iter().map(|name| untyped(name)).collect();
+    let outputs: Vec<_> = outputs.iter().map(|name| untyped_value(name)).collect();
     Ok(step.builder.graph().to_model(&outputs)?)
 }
 
-/// The graph under construction, and how many runs it steps at once.
+/// The graph under construction, and its batch size.
 struct Step {
     builder: Builder,
     runs: usize,
@@ -175,40 +175,41 @@ impl Step {
         let free = |name: &str| Dim::DimParam(name.into());
         let (runs, one) = (fixed(self.runs), fixed(1));
         let (h, w) = (free("canvas_height"), free("canvas_width"));
-        let mut declare =
-            |name: &str, elem: Elem, dims: &[Dim]| self.builder.input(name, elem, dims).map(drop);
+        let mut declare = |name: &str, elem: ElementType, dims: &[Dim]| {
+            self.builder.input(name, elem, dims).map(drop)
+        };
         let canvas = [runs.clone(), fixed(channels), h.clone(), w.clone()];
-        declare(CANVAS, Elem::F32, &canvas)?;
-        declare(VELOCITY, Elem::F32, &canvas)?;
-        declare(ROW_PIXELS, Elem::F32, std::slice::from_ref(&h))?;
-        declare(COLUMN_PIXELS, Elem::F32, std::slice::from_ref(&w))?;
+        declare(CANVAS, ElementType::F32, &canvas)?;
+        declare(VELOCITY, ElementType::F32, &canvas)?;
+        declare(ROW_PIXELS, ElementType::F32, std::slice::from_ref(&h))?;
+        declare(COLUMN_PIXELS, ElementType::F32, std::slice::from_ref(&w))?;
         let line = [runs.clone(), fixed(3), one.clone(), one.clone()];
-        declare(VIEW_ROWS, Elem::F32, &line)?;
-        declare(VIEW_COLUMNS, Elem::F32, &line)?;
-        declare(UNITS, Elem::I64, &[runs.clone(), fixed(2)])?;
+        declare(VIEW_ROWS, ElementType::F32, &line)?;
+        declare(VIEW_COLUMNS, ElementType::F32, &line)?;
+        declare(UNITS, ElementType::I64, &[runs.clone(), fixed(2)])?;
         if request.terms.noise {
             let noise = [runs.clone(), fixed(channels), fixed(height), fixed(width)];
-            declare(VIEW_NOISE, Elem::F32, &noise)?;
+            declare(VIEW_NOISE, ElementType::F32, &noise)?;
         }
         if request.branches > 0 {
             declare(
                 BRANCHES,
-                Elem::F32,
+                ElementType::F32,
                 &[runs.clone(), fixed(request.branches)],
             )?;
         }
         let scalar = [runs.clone(), one.clone(), one.clone(), one.clone()];
         for name in [STEP_SIZE, MOMENTUM, CLIP] {
-            declare(name, Elem::F32, &scalar)?;
+            declare(name, ElementType::F32, &scalar)?;
         }
         if request.map.is_some() {
             declare(
                 MASK,
-                Elem::F32,
+                ElementType::F32,
                 &[runs.clone(), one.clone(), h.clone(), w.clone()],
             )?;
-            declare(MASK_STRENGTH, Elem::F32, &scalar)?;
-            declare(MASK_MEMORY, Elem::F32, &scalar)?;
+            declare(MASK_STRENGTH, ElementType::F32, &scalar)?;
+            declare(MASK_MEMORY, ElementType::F32, &scalar)?;
         }
         let terms = request.terms;
         let optional = [
@@ -219,11 +220,11 @@ impl Step {
             (terms.rescue, REDIRECT),
         ];
         for (_, name) in optional.into_iter().filter(|(used, _)| *used) {
-            declare(name, Elem::F32, &scalar)?;
+            declare(name, ElementType::F32, &scalar)?;
         }
         for level in 0..terms.levels {
             let weights = [runs.clone(), fixed(channels), one.clone(), one.clone()];
-            declare(&band_weight(level), Elem::F32, &weights)?;
+            declare(&band_weight(level), ElementType::F32, &weights)?;
         }
         let pyramid = (terms.levels - 1).max(u32::from(terms.damping));
         for level in 0..pyramid {
@@ -235,11 +236,11 @@ impl Step {
                 free(&format!("width_{}", level + 1)),
                 level_dim("width", level),
             ];
-            declare(&reduce_rows(level), Elem::F32, &rows)?;
-            declare(&reduce_columns(level), Elem::F32, &columns)?;
+            declare(&reduce_rows(level), ElementType::F32, &rows)?;
+            declare(&reduce_columns(level), ElementType::F32, &columns)?;
             let back = |dims: &[Dim; 2]| [dims[1].clone(), dims[0].clone()];
-            declare(&expand_rows(level), Elem::F32, &back(&rows))?;
-            declare(&expand_columns(level), Elem::F32, &back(&columns))?;
+            declare(&expand_rows(level), ElementType::F32, &back(&rows))?;
+            declare(&expand_columns(level), ElementType::F32, &back(&columns))?;
         }
         Ok(())
     }
@@ -263,8 +264,8 @@ impl Step {
     }
 }
 
-/// Dimensions of all inputs of a step graph, for a canvas of some size: one that shares no factor with the size of a register
-/// at any level of the pyramid, for some canvas does not.
+/// Dimensions of all inputs of a step graph for an example canvas. Its sizes on all pyramid levels share no factor with
+/// the size of a SIMD register, as is the case for some real canvases.
 pub(super) fn example_dims(graph: &Graph) -> Vec<(String, Vec<usize>)> {
     const SIDE: usize = 257;
     let size = |dim: Option<Dim>| match dim {

@@ -1,46 +1,45 @@
-//! Stochastic depth (Huang et al. 2016): in each step a residual network leaves some of its branches out, drawn at random.
-//! A picture that suits every such thinner network owes little to the quirks of the one at hand, and other networks
-//! recognise it more readily. Many residual networks were trained in this way.
+//! Stochastic depth (Huang et al. 2016): each step drops random branches of a residual network. A picture that
+//! maximizes the score of all such subnetworks depends less on peculiarities of this network, and other networks
+//! recognise it more readily. Many residual networks were trained this way.
 //!
-//! Rewrites a network's graph; for the machine that steps it.
+//! Adds the gates of the branches to the network of a step graph.
 
 use super::step_graph::names::BRANCHES;
-use crate::onnx::shapes::{fixed, value_info};
-use crate::onnx::{Builder, Elem, Error, Graph, Shapes, residual};
+use crate::onnx::types::{fixed_dims, value_info};
+use crate::onnx::{Builder, ElementType, Error, Graph, Types, residual};
 
-/// A network whose residual branches are multiplied by numbers that a run gives.
+/// A network with gates: factors of its residual branches that are inputs.
 pub(super) struct Gated {
     pub graph: Graph,
-    /// How many branches have a gate. If there are any, the graph has the further input [`BRANCHES`], (N, branches).
+    /// Number of gates. If it is not 0, the graph has the additional input [`BRANCHES`], (N, branches).
     pub branches: usize,
 }
 
-/// A residual branch: which input of a sum it is, and where it has the pictures (see [`Batch::axis`]).
+/// A residual branch: an input of a sum, and its batch axis (see [`Batch::axis`]).
 struct Branch {
     place: usize,
     axis: usize,
     each: usize,
 }
 
-/// How many pictures a network is given at once.
+/// The batch of a network.
 #[derive(Clone, Copy)]
 pub(super) struct Batch<'a> {
-    /// The types of the network's values for one.
-    pub one: &'a Shapes,
+    /// The types of the network's values for a single picture.
+    pub one: &'a Types,
     pub runs: usize,
 }
 
 impl Batch<'_> {
-    /// Where a value has the pictures: its axis, and how many positions there each picture has, such as the windows that it
-    /// is cut into, one picture after the other. `None` if that cannot be told. Not all values have them on their first
-    /// axis: some transformers keep the tokens there.
+    /// The batch axis of a value, and the number of positions per picture on it, for example the windows of a picture.
+    /// `None` if it is unknown. It is not always the first axis: some transformers have the tokens there.
     pub fn axis(&self, value: &str, dims: &[usize]) -> Option<(usize, usize)> {
         let one = &self.one.find(value)?.dims;
         let axes = dims.len().min(one.len());
         let mut differing = (0..axes).filter(|&axis| one[axis] != dims[axis]);
         match (differing.next(), differing.next()) {
             _ if one.len() != dims.len() || dims.is_empty() => None,
-            // One number for all of it.
+            // A single element.
             (None, _) => (self.runs == 1).then_some((0, 1)),
             (Some(axis), None) if one[axis].checked_mul(self.runs) == Some(dims[axis]) => {
                 Some((axis, one[axis]))
@@ -50,15 +49,14 @@ impl Batch<'_> {
     }
 }
 
-/// Puts a gate on every residual branch that `value` depends on and that has the pictures of a `batch` on an axis. `shapes`,
-/// for that batch, learns the types of what is added. Values that the network had keep their names and, where all gates
-/// are 1, what they hold.
+/// Adds a gate to every residual branch with a batch axis that `value` depends on. Adds the types of the new values to
+/// `shapes`, which is for that batch. Existing values keep their names and, if all gates are 1, their contents.
 ///
 /// # Errors
-/// [`Error::Corrupt`] if the graph has a value that is called as what is added would be.
+/// [`Error::Corrupt`] if the name of a new value is taken.
 pub(super) fn gate(
     graph: &Graph,
-    shapes: &mut Shapes,
+    shapes: &mut Types,
     batch: Batch,
     value: &str,
 ) -> Result<Gated, Error> {
@@ -75,7 +73,7 @@ pub(super) fn gate(
     let branches = branch_of.iter().flatten().count();
     let mut result = graph.empty_like();
     if branches > 0 {
-        let gates = value_info(BRANCHES, Elem::F32, &fixed(&[runs, branches]));
+        let gates = value_info(BRANCHES, ElementType::F32, &fixed_dims(&[runs, branches]));
         result.insert_input(gates)?;
     }
     for input in graph.inputs() {
@@ -91,7 +89,7 @@ pub(super) fn gate(
         if let Some(Branch { place, axis, each }) = branch {
             let open = &mut node.input[place];
             let gated = shapes.get(open)?.clone();
-            // One number a run, at the axis of the pictures.
+            // One factor per run, on the batch axis.
             let mut dims = vec![1; gated.dims.len()];
             dims[axis] = (runs * each) as i64;
             let (index, dims) = (builder.ints(&[column]), builder.ints(&dims));
@@ -119,16 +117,16 @@ pub(super) fn gate(
 mod tests {
     use super::*;
     use crate::onnx::proto::Dim;
-    use crate::onnx::shapes::{untyped, value_info};
+    use crate::onnx::types::{untyped_value, value_info};
     use crate::onnx::{Graph, ValueType};
 
     const DIMS: [usize; 4] = [2, 3, 4, 4];
 
-    /// `start + f(start)` with `f` a convolution, plus, beside it, a function of the result without weights.
-    fn network() -> (Graph, Shapes) {
+    /// `start + f(start)`, where `f` is a convolution, followed by a residual function without weights.
+    fn network() -> (Graph, Types) {
         let mut builder = Builder::empty(18, "");
         let dims = DIMS.map(|size| Dim::DimValue(size as i64));
-        let start = builder.input("start", Elem::F32, &dims).unwrap();
+        let start = builder.input("start", ElementType::F32, &dims).unwrap();
         let weight = builder.floats(&[3, 3, 1, 1], &[0.5; 9]);
         builder
             .emit_named("branch", "Conv", &[&start, &weight], &[])
@@ -143,14 +141,14 @@ mod tests {
             .emit_named("curve", "Add", &["sum", "cube"], &[])
             .unwrap();
         let mut graph = builder.into_graph();
-        graph.set_outputs(vec![untyped("curve")]);
+        graph.set_outputs(vec![untyped_value("curve")]);
         (graph, all_of(&DIMS))
     }
 
-    /// The types of values of `dims` each.
-    fn all_of(dims: &[usize]) -> Shapes {
+    /// Types of `dims` for all values.
+    fn all_of(dims: &[usize]) -> Types {
         let value = |name: &str| {
-            let (elem, dims) = (Elem::F32, dims.to_vec());
+            let (elem, dims) = (ElementType::F32, dims.to_vec());
             (name.to_owned(), ValueType { elem, dims })
         };
         ["start", "branch", "sum", "cube", "curve"]
@@ -159,19 +157,19 @@ mod tests {
             .collect()
     }
 
-    /// Where two pictures are in values of `dims`, if those of one are `one`.
+    /// The batch axis of a value of `dims` for two pictures and `one` for one.
     fn axis_of(one: &[usize], dims: &[usize]) -> Option<(usize, usize)> {
         let one = &all_of(one);
         Batch { one, runs: 2 }.axis("branch", dims)
     }
 
     #[test]
-    fn the_axis_of_the_pictures_is_found() {
+    fn the_batch_axis_is_recognised() {
         assert_eq!(axis_of(&[1, 3, 4, 4], &[2, 3, 4, 4]), Some((0, 1)));
-        // Tokens first, and windows.
+        // Tokens first; windows.
         assert_eq!(axis_of(&[50, 1, 8], &[50, 2, 8]), Some((1, 1)));
         assert_eq!(axis_of(&[16, 49, 8], &[32, 49, 8]), Some((0, 16)));
-        // The same for every picture, or something else.
+        // Equal for all pictures; without a recognisable batch axis.
         assert_eq!(axis_of(&[1, 8], &[1, 8]), None);
         assert_eq!(axis_of(&[1, 8], &[2, 16]), None);
         assert_eq!(axis_of(&[], &[]), None);
@@ -182,7 +180,7 @@ mod tests {
         let (graph, mut shapes) = network();
         let one = &all_of(&[1, 3, 4, 4]);
         let windows = &all_of(&[3, 3, 4, 4]);
-        let gates = |one, shapes: &mut Shapes| {
+        let gates = |one, shapes: &mut Types| {
             let gated = gate(&graph, shapes, Batch { one, runs: 2 }, "curve").unwrap();
             let ops = gated.graph.nodes().iter().map(|node| node.op_type.clone());
             ops.filter(|op| op == "Expand").count()
@@ -197,12 +195,12 @@ mod tests {
         let one = &all_of(&[1, 3, 4, 4]);
         let gated = gate(&graph, &mut shapes, Batch { one, runs: 2 }, "curve").unwrap();
         assert_eq!(gated.branches, 1);
-        let gates = value_info(BRANCHES, Elem::F32, &fixed(&[2, 1]));
+        let gates = value_info(BRANCHES, ElementType::F32, &fixed_dims(&[2, 1]));
         assert!(gated.graph.inputs().contains(&gates));
         let sum = &gated.graph.nodes()[gated.graph.producer("sum").unwrap()];
         assert_eq!(sum.input[1], "start");
         let product = &gated.graph.nodes()[gated.graph.producer(&sum.input[0]).unwrap()];
-        assert!(product.is("Mul") && product.input[0] == "branch");
+        assert!(product.is_op("Mul") && product.input[0] == "branch");
         assert_eq!(shapes.get(&sum.input[0]).unwrap().dims, DIMS);
         let curve = &gated.graph.nodes()[gated.graph.producer("curve").unwrap()];
         assert_eq!(curve.input, ["sum", "cube"]);

@@ -1,13 +1,13 @@
-//! A layer as it would be without the rectifier before it.
+//! A layer without the rectifier (ReLU) before it.
 //!
-//! A channel that does not fire has a gradient of 0 behind its rectifier. What goes into the rectifier says how to make it
-//! fire. Between a rectifier and a layer may lie operators that only move, average or scale values, such as pooling: they
-//! are emitted again on what goes into the rectifier.
+//! An inactive channel has a gradient of 0 after its rectifier, but not before it. Between the rectifier and the layer
+//! there may be operators that only move, average or scale values, such as pooling: they are repeated on the input of
+//! the rectifier.
 
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Builder, Error, Graph, Shapes};
+use crate::onnx::{Builder, Error, Graph, Types};
 
-/// Operators of one value that is not constant, which move, average, choose or scale its numbers.
+/// Operators of one non-constant input that move, average, select or scale its elements.
 const PASSING: &[&str] = &[
     "Add",
     "AveragePool",
@@ -33,16 +33,16 @@ const PASSING: &[&str] = &[
     "Unsqueeze",
 ];
 
-/// How many operators may lie between a rectifier and the layer.
+/// Maximum number of operators between the rectifier and the layer.
 const DEPTH: usize = 8;
 
-/// Emits `value` without its rectifier, and returns the name of that. `None` if there is none.
+/// Emits `value` without its rectifier, and returns the name of the result; `None` if there is no rectifier.
 ///
 /// # Errors
-/// [`Error`] if `shapes` does not know a value's type.
+/// [`Error`] if the type of a value is unknown.
 pub(super) fn emit(
     builder: &mut Builder,
-    shapes: &mut Shapes,
+    shapes: &mut Types,
     value: &str,
 ) -> Result<Option<String>, Error> {
     let Some(path) = path(builder.graph(), shapes, value) else {
@@ -60,24 +60,24 @@ pub(super) fn emit(
     Ok(Some(before))
 }
 
-/// The way from a layer back to what goes into its rectifier.
+/// The operators from the input of a rectifier to the layer.
 struct Path {
     before: String,
-    /// The operators between, that of the layer first.
+    /// The operators in between, in reverse order.
     nodes: Vec<Step>,
 }
 
 struct Step {
     node: NodeProto,
-    /// Which of its inputs comes from the rectifier.
+    /// The index of its input that comes from the rectifier.
     place: usize,
 }
 
-fn path(graph: &Graph, shapes: &Shapes, value: &str) -> Option<Path> {
+fn path(graph: &Graph, shapes: &Types, value: &str) -> Option<Path> {
     let (mut at, mut nodes) = (value.to_string(), Vec::new());
     while nodes.len() <= DEPTH {
         let node = &graph.nodes()[graph.producer(&at)?];
-        if node.is("Relu") || node.is("Clip") {
+        if node.is_op("Relu") || node.is_op("Clip") {
             let before = node.input_at(0)?;
             let same = shapes.find(before)?.dims == shapes.find(&at)?.dims;
             return same.then(|| Path {
@@ -95,9 +95,9 @@ fn path(graph: &Graph, shapes: &Shapes, value: &str) -> Option<Path> {
     None
 }
 
-/// The only input of an operator of the table that is not constant.
+/// The only non-constant input of an operator of the table.
 fn passing(graph: &Graph, node: &NodeProto) -> Option<usize> {
-    let is_known = PASSING.iter().any(|op| node.is(op));
+    let is_known = PASSING.iter().any(|op| node.is_op(op));
     let is_fixed = |name: &String| name.is_empty() || graph.constant(name).is_some();
     let mut moving = (0..node.input.len()).filter(|&place| !is_fixed(&node.input[place]));
     let place = moving

@@ -1,37 +1,36 @@
-//! Views: what the network sees of the canvas in a step.
+//! Random views of the canvas: the part that the network sees in a step.
 //!
-//! A view is a random rectangle of the canvas, of the proportions of the network's input, at times seen through a blur.
-//! It may reach beyond the canvas, where mid grey lies. Random places and sizes ask for an object that is recognised at
-//! any place and size (the expectation over transformations of Athalye et al. 2018), blur asks for form rather than fine
-//! texture, and views beyond the canvas fill the frame.
+//! A view is a random rectangle of the canvas with the aspect ratio of the network's input, sometimes blurred. It may
+//! extend beyond the canvas, which is surrounded by mid-grey. Random positions and sizes favour an object that is
+//! recognised at any position and size (expectation over transformations, Athalye et al. 2018), blur favours shape over
+//! fine texture, and views beyond the canvas fill the frame.
 //!
-//! A view may also have noise ([`Settings::view_noise`]). Averaged over it, the gradient is that of the network smoothed by
-//! noise (Cohen, Rosenfeld and Kolter 2019), and such gradients look like what a person would draw (Kaur, Cohen and Lipton
-//! 2019). The amount follows the network: see `run`.
+//! A view may also have noise ([`Settings::view_noise`]). Averaged over it, the gradient is that of the
+//! randomized-smoothing classifier (Cohen, Rosenfeld and Kolter 2019), whose gradients are perceptually aligned (Kaur,
+//! Cohen and Lipton 2019). The amount of noise depends on the network's response: see `run`.
 //!
-//! Along either axis a view is three numbers, [`Line`], of which the step graph computes a resampling matrix
-//! (see [`super::step_graph`]); [`Line::matrix`] is the reference.
+//! Along each axis a view has three parameters, [`Line`], from which the step graph computes a resampling matrix (see
+//! [`super::step_graph`]); [`Line::matrix`] is the reference.
 
 use super::random::Random;
 use super::settings::Settings;
 use ndarray::Array2;
 
 /// A view along one axis. Sample `i` of the network's input is the mean of the canvas around
-/// `start + (i + 1/2) · scale - 1/2`, weighed by a triangle of half-width `support`; pixels have their centres at whole
-/// numbers.
+/// `start + (i + 1/2) · scale - 1/2`, weighted by a triangle of half-width `support`. Pixel centres are integers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Line {
-    /// Where the view begins, in pixels of the canvas; negative before its first pixel.
+    /// The start of the view in pixels of the canvas; negative before its first pixel.
     pub start: f32,
     /// Pixels of the canvas per sample.
     pub scale: f32,
-    /// Half-width of the triangle in pixels of the canvas: a whole number, so that the weights sum to 1 wherever the
-    /// centre lies. 1 interpolates linearly.
+    /// Half-width of the triangle in pixels of the canvas. An integer, so that the weights sum to 1 for every centre. 1
+    /// is linear interpolation.
     pub support: f32,
 }
 
 impl Line {
-    /// The view of the middle of a canvas of `canvas` pixels: `share` of it, in `samples` samples.
+    /// The centre crop of a canvas of `canvas` pixels: the fraction `share` of it, in `samples` samples.
     pub fn middle(canvas: usize, samples: usize, share: f64) -> Self {
         let scale = share * canvas as f64 / samples as f64;
         Self {
@@ -41,8 +40,8 @@ impl Line {
         }
     }
 
-    /// The matrix (samples, canvas) of the view. The rows of samples within the canvas sum to 1; beyond it lie zeros,
-    /// which are mid grey.
+    /// The matrix (samples, canvas) of the view. The rows of samples within the canvas sum to 1; beyond it, rows are
+    /// zeros, which give mid-grey.
     pub fn matrix(&self, samples: usize, canvas: usize) -> Array2<f32> {
         Array2::from_shape_fn((samples, canvas), |(sample, pixel)| {
             let centre = self.start + (sample as f32 + 0.5) * self.scale - 0.5;
@@ -59,31 +58,30 @@ pub struct View {
     pub columns: Line,
 }
 
-/// A canvas, the network's input, and what of the canvas a classifier sees of every picture.
+/// The geometry of the canvas, the network's input, and the centre crop.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Frame {
     /// Height and width of the canvas in pixels.
     pub canvas: (usize, usize),
     /// Height and width of the network's input in pixels.
     pub input: (usize, usize),
-    /// The share of the canvas's sides that the network's centre crop keeps, 0 to 1.
+    /// The fraction of each side of the canvas within the network's centre crop, 0 to 1.
     pub share: f64,
-    /// The place (row, column) in the network's input that must stay where it is on the canvas, as a share of the input's
-    /// sides, and how far it may move, likewise; `None` if anything may go anywhere.
+    /// The position that views must preserve; `None` if they are unconstrained.
     pub anchor: Option<Anchor>,
 }
 
-/// A place in the network's input that views keep where it is on the canvas.
+/// A position in the network's input that views keep at its position on the canvas.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Anchor {
-    /// Row and column, each as a share of the input's side.
+    /// Row and column, as fractions of the input's sides.
     pub at: (f64, f64),
-    /// How far views may move it, likewise.
+    /// How far views may move it, as fractions of the input's sides.
     pub slack: (f64, f64),
 }
 
 impl Frame {
-    /// The centre crop: what the network sees of every picture.
+    /// The centre crop.
     pub fn middle(&self) -> View {
         View {
             rows: Line::middle(self.canvas.0, self.input.0, self.share),
@@ -91,9 +89,10 @@ impl Frame {
         }
     }
 
-    /// A random view: its size between [`Settings::view_min`] and [`Settings::view_max`]. Always takes the same number of draws from `random`.
+    /// A random view of a size between [`Settings::view_min`] and [`Settings::view_max`]. Always consumes the same
+    /// number of draws from `random`.
     pub fn draw(&self, settings: &Settings, random: &mut Random) -> View {
-        // The network's resolution is fixed: on a canvas beyond it, detail is only seen in smaller views.
+        // The network's resolution is fixed, so the detail of a larger canvas is only visible in smaller views.
         let zoom = (self.input.0 as f64 / (self.share * self.canvas.0 as f64)).min(1.0);
         let least = settings.view_min * zoom.sqrt();
         let size = random.uniform(least, settings.view_max.max(least));
@@ -115,12 +114,12 @@ impl Frame {
                     fixed - (place + slack * (2.0 * at - 1.0)) * side
                 }
             };
-            // A triangle of half-width s has the variance s² / 6; variances of blurs that follow each other add up.
+            // A triangle of half-width s has the variance s² / 6; the variances of successive blurs add up.
             let support = (scale.max(1.0).powi(2) + 6.0 * (sigma * scale).powi(2)).sqrt();
             Line {
                 start: start as f32,
                 scale: scale as f32,
-                // Rounded up or down at random, so that the mean is right.
+                // Stochastic rounding keeps the mean correct.
                 support: (support + dither).floor() as f32,
             }
         };

@@ -2,22 +2,23 @@
 
 use super::context::Context;
 use super::{Error, Options, differentiability, rank_check, rules};
-use crate::onnx::{Builder, Shapes};
+use crate::onnx::{Builder, Types};
 use crate::text::printable;
 use std::collections::{HashMap, HashSet};
 
-/// Appends to `builder` the nodes that compute, for each source, the sum over `seeds` of cotangent times Jacobian. With one
-/// seed (S, 1) that is the gradient of S.
+/// Appends to `builder` the nodes that compute, for each source, the sum over `seeds` of cotangent times Jacobian. With
+/// one seed (S, 1) that is the gradient of S.
 ///
-/// A seed is a value and its cotangent (a value of the same dimensions). A source is a graph input or an intermediate value;
-/// it may lie between another source and a seed. Returns one gradient per source, in order, with the source's dimensions.
+/// A seed is a value and its cotangent (a value of the same dimensions). A source is a graph input or an intermediate
+/// value; it may lie between another source and a seed. Returns one gradient per source, in order, with the source's
+/// dimensions.
 ///
 /// # Errors
 /// [`Error::NoRule`] or [`Error::Unsupported`] for a node between source and seed that cannot be differentiated,
 /// [`Error::Independent`] if no seed depends on a source.
 pub fn gradient(
     builder: &mut Builder,
-    shapes: &Shapes,
+    shapes: &Types,
     seeds: &[(String, String)],
     sources: &[String],
     options: &Options,
@@ -83,9 +84,9 @@ pub fn gradient(
         .collect()
 }
 
-/// Values through which a gradient can flow back to a source: those that depend on a source and are of floating-point type,
-/// or quantized from one.
-fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> HashSet<String> {
+/// Values through which a gradient can flow back to a source: those that depend on a source and are of floating-point
+/// type, or quantized from one.
+fn dependent_values(builder: &Builder, shapes: &Types, sources: &[String]) -> HashSet<String> {
     let is_float = |value: &str| {
         let known = shapes.find(value);
         known.is_none_or(|known| known.elem.is_float())
@@ -97,8 +98,8 @@ fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> H
             continue;
         };
         let from_quantized = !is_float(first) || read.any(|input| !is_float(input));
-        let dynamic = node.is("DynamicQuantizeLinear");
-        let quantized = from_quantized || dynamic || node.is("QuantizeLinear");
+        let dynamic = node.is_op("DynamicQuantizeLinear");
+        let quantized = from_quantized || dynamic || node.is_op("QuantizeLinear");
         // The input's influence on the scale cancels out at dequantization.
         let outputs = node
             .output
@@ -110,7 +111,7 @@ fn dependent_values(builder: &Builder, shapes: &Shapes, sources: &[String]) -> H
     dependent
 }
 
-fn no_rule(builder: &Builder, shapes: &Shapes, index: usize) -> Error {
+fn no_rule(builder: &Builder, shapes: &Types, index: usize) -> Error {
     let graph = builder.graph();
     let node = &graph.nodes()[index];
     if let Some(why) = differentiability::SkipReasons::of(graph, shapes).find(node) {

@@ -1,12 +1,13 @@
-//! The interface between gradient rules and the graph: the node's inputs, shapes and attributes, and helpers that emit nodes.
+//! The interface between gradient rules and the graph: the node's inputs, shapes and attributes, and helpers that emit
+//! nodes.
 
 use super::{Error, Options};
 use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::onnx::{Attribute, Builder, Elem, Error as GraphError, Shapes};
+use crate::onnx::{Attribute, Builder, ElementType, Error as GraphError, Types};
 use crate::text::printable;
 
-/// The gradients that a rule returns, one per input: `None` where it was not requested or is zero. Trailing entries may be
-/// omitted.
+/// The gradients that a rule returns, one per input: `None` where it was not requested or is zero. Trailing entries may
+/// be omitted.
 pub type Gradients = Vec<Option<String>>;
 
 /// Maximum number of elements of a value.
@@ -19,7 +20,7 @@ const MAX_CONSTANT: usize = 1 << 24;
 pub struct Context<'a> {
     pub(super) node: &'a NodeProto,
     pub(super) builder: &'a mut Builder,
-    pub(super) shapes: &'a Shapes,
+    pub(super) shapes: &'a Types,
     pub(super) options: &'a Options,
     /// The gradient of each output; `None` where the objective does not depend on it.
     pub(super) gradients: Vec<Option<String>>,
@@ -131,7 +132,7 @@ impl Context<'_> {
     ///
     /// # Errors
     /// [`GraphError::Unsupported`] if it is unknown.
-    pub fn elem(&self, value: &str) -> Result<Elem, GraphError> {
+    pub fn elem(&self, value: &str) -> Result<ElementType, GraphError> {
         match self.builder.graph().constant(value) {
             Some(constant) => constant.elem(),
             None => Ok(self.shapes.get(value)?.elem),
@@ -214,7 +215,12 @@ impl Context<'_> {
     ///
     /// # Errors
     /// [`GraphError::Unsupported`] for element types that constants cannot have.
-    pub fn scale(&mut self, value: &str, elem: Elem, factor: f64) -> Result<String, GraphError> {
+    pub fn scale(
+        &mut self,
+        value: &str,
+        elem: ElementType,
+        factor: f64,
+    ) -> Result<String, GraphError> {
         if factor == 1.0 {
             return Ok(value.into());
         }
@@ -226,7 +232,7 @@ impl Context<'_> {
     ///
     /// # Errors
     /// [`GraphError::Unsupported`] for element types that constants cannot have.
-    pub fn scalar(&mut self, elem: Elem, value: f64) -> Result<String, GraphError> {
+    pub fn scalar(&mut self, elem: ElementType, value: f64) -> Result<String, GraphError> {
         self.builder.scalar(elem, value)
     }
 
@@ -256,8 +262,12 @@ impl Context<'_> {
     ///
     /// # Errors
     /// [`GraphError::Unsupported`] for element types that constants cannot have.
-    pub fn zeros(&mut self, elem: Elem, dims: &[usize]) -> Result<String, GraphError> {
-        let elem = if elem.is_float() { elem } else { Elem::F32 };
+    pub fn zeros(&mut self, elem: ElementType, dims: &[usize]) -> Result<String, GraphError> {
+        let elem = if elem.is_float() {
+            elem
+        } else {
+            ElementType::F32
+        };
         let zero = self.scalar(elem, 0.0)?;
         Ok(self.expand(&zero, dims))
     }
@@ -277,7 +287,7 @@ impl Context<'_> {
     }
 
     /// `value` converted to `elem`.
-    pub fn cast(&mut self, value: &str, elem: Elem) -> String {
+    pub fn cast(&mut self, value: &str, elem: ElementType) -> String {
         self.emit("Cast", &[value], &[("to", i64::from(elem.code()).into())])
     }
 
@@ -301,7 +311,12 @@ impl Context<'_> {
     ///
     /// # Errors
     /// [`GraphError::Unsupported`] for element types that constants cannot have.
-    pub fn div_or_zero(&mut self, a: &str, b: &str, elem: Elem) -> Result<String, GraphError> {
+    pub fn div_or_zero(
+        &mut self,
+        a: &str,
+        b: &str,
+        elem: ElementType,
+    ) -> Result<String, GraphError> {
         let (zero, one) = (self.scalar(elem, 0.0)?, self.scalar(elem, 1.0)?);
         let is_zero = self.op("Equal", &[b, &zero]);
         let divisor = self.op("Where", &[&is_zero, &one, b]);

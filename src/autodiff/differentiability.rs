@@ -3,7 +3,7 @@
 use super::rules;
 use crate::onnx::passes::{control_flow, decompose};
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Graph, Shapes};
+use crate::onnx::{Graph, Types};
 use crate::text::printable;
 use std::collections::HashMap;
 
@@ -36,8 +36,8 @@ impl std::fmt::Display for Differentiability {
     }
 }
 
-/// Reasons why passes left nodes without a rule in place: fused operators that were not decomposed, and control flow that
-/// was not unrolled.
+/// Reasons why passes left nodes without a rule in place: fused operators that were not decomposed, and control flow
+/// that was not unrolled.
 pub struct SkipReasons<'a> {
     fused: decompose::SkipReasons<'a>,
     control: control_flow::SkipReasons<'a>,
@@ -45,7 +45,7 @@ pub struct SkipReasons<'a> {
 
 impl<'a> SkipReasons<'a> {
     /// Examines `graph`; `shapes` are the types of its values.
-    pub fn of(graph: &'a Graph, shapes: &'a Shapes) -> Self {
+    pub fn of(graph: &'a Graph, shapes: &'a Types) -> Self {
         Self {
             fused: decompose::SkipReasons::of(graph, shapes),
             control: control_flow::SkipReasons::of(graph, shapes),
@@ -61,7 +61,7 @@ impl<'a> SkipReasons<'a> {
 /// Differentiability of every node output with respect to the input `source`; `shapes` are the types of the values.
 pub fn analyze<'a>(
     graph: &'a Graph,
-    shapes: &Shapes,
+    shapes: &Types,
     source: &'a str,
 ) -> HashMap<&'a str, Differentiability> {
     let mut known: HashMap<&str, Differentiability> =

@@ -1,14 +1,14 @@
 //! Choices between forms that compute the same: which one is fast depends on the device and the element type.
 //!
 //! On the CPU, ONNX Runtime keeps tensors of convolutional networks in blocked channels (NCHWc) as long as only certain
-//! ops touch them. `HardSigmoid` and `Mul` are among them; comparisons, `Where`, `Sub` and additions of a scalar are not.
-//! So masks are steep hard sigmoids there: `clamp(steep·y + shift, 0, 1)` is exactly 0 or 1 for every float but those
-//! within 2^-100 of the bound.
+//! ops touch them. `HardSigmoid` and `Mul` are among them; comparisons, `Where`, `Sub` and additions of a scalar are
+//! not. So masks are steep hard sigmoids there: `clamp(steep·y + shift, 0, 1)` is exactly 0 or 1 for every float but
+//! those within 2^-100 of the bound.
 
 pub mod basic;
 
 use super::context::Context;
-use crate::onnx::{Elem, Error};
+use crate::onnx::{ElementType, Error};
 
 /// What the graph will run on: what its provider is fast at, and what it has no operator for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +16,8 @@ pub struct Device {
     /// Keeps tensors of convolutional networks in blocked channels, as long as only certain operators touch them, and
     /// runs plain convolutions faster than transposed ones.
     pub blocked_channels: bool,
-    /// Has `Sum`, `OneHot` and `LRN`; without them they are made of other operators, see [`basic::without_rare_operators`].
+    /// Has `Sum`, `OneHot` and `LRN`; without them they are composed of other operators, see
+    /// [`basic::without_rare_operators`].
     pub rare_operators: bool,
     /// Tells where a pool's maxima are.
     pub positions_of_maxima: bool,
@@ -35,7 +36,7 @@ impl Device {
         rare_operators: true,
         positions_of_maxima: true,
     };
-    /// Providers with the usual operators only: WebGPU, and others that nobody has looked at.
+    /// Providers with the usual operators only: WebGPU, and unknown ones.
     pub const BASIC: Self = Self {
         blocked_channels: false,
         rare_operators: false,
@@ -63,23 +64,23 @@ pub struct Options {
 const STEEP: f64 = 1_267_650_600_228_229_401_496_703_205_376.0; // 2^100
 
 /// Bounds beyond this would overflow when multiplied by [`STEEP`].
-const LARGEST_BOUND: f64 = 67_108_864.0; // 2^26
+const MAX_BOUND: f64 = 67_108_864.0; // 2^26
 
 /// 1 where `value` > `bound`, else 0, as numbers of the value's own type.
-pub(super) fn above(cx: &mut Context, value: &str, bound: f64) -> Result<String, Error> {
+pub(super) fn mask_gt(cx: &mut Context, value: &str, bound: f64) -> Result<String, Error> {
     step(cx, value, bound, "Greater", STEEP)
 }
 
 /// 1 where `value` < `bound`, else 0, as numbers of the value's own type.
-pub(super) fn below(cx: &mut Context, value: &str, bound: f64) -> Result<String, Error> {
+pub(super) fn mask_lt(cx: &mut Context, value: &str, bound: f64) -> Result<String, Error> {
     step(cx, value, bound, "Less", -STEEP)
 }
 
 fn step(cx: &mut Context, value: &str, bound: f64, op: &str, slope: f64) -> Result<String, Error> {
     let elem = cx.elem(value)?;
     // float32 is the one type for which every provider has the kernel; f64 is what tests use.
-    let exact = f64::from(bound as f32) == bound && bound.abs() <= LARGEST_BOUND;
-    if elem == Elem::F32 && exact {
+    let exact = f64::from(bound as f32) == bound && bound.abs() <= MAX_BOUND;
+    if elem == ElementType::F32 && exact {
         let attributes = [
             ("alpha", (slope as f32).into()),
             ("beta", ((-slope * bound) as f32).into()),
@@ -92,8 +93,8 @@ fn step(cx: &mut Context, value: &str, bound: f64, op: &str, slope: f64) -> Resu
 }
 
 /// `1 - value` for a value between 0 and 1, of the type `elem`.
-pub(super) fn complement(cx: &mut Context, value: &str, elem: Elem) -> Result<String, Error> {
-    if elem == Elem::F32 {
+pub(super) fn one_minus(cx: &mut Context, value: &str, elem: ElementType) -> Result<String, Error> {
+    if elem == ElementType::F32 {
         let attributes = [("alpha", (-1f32).into()), ("beta", 1f32.into())];
         return Ok(cx.emit("HardSigmoid", &[value], &attributes));
     }
@@ -102,9 +103,9 @@ pub(super) fn complement(cx: &mut Context, value: &str, elem: Elem) -> Result<St
 }
 
 /// 1 where `value` is as large as `bound`, which is nowhere smaller; both float32.
-pub(super) fn reaches(cx: &mut Context, value: &str, bound: &str) -> Result<String, Error> {
+pub(super) fn mask_ge(cx: &mut Context, value: &str, bound: &str) -> Result<String, Error> {
     // Mul and Add rather than Sub: they keep blocked channels.
-    let negative = cx.scale(bound, Elem::F32, -1.0)?;
+    let negative = cx.scale(bound, ElementType::F32, -1.0)?;
     let distance = cx.add(value, &negative);
     let attributes = [("alpha", (STEEP as f32).into()), ("beta", 1f32.into())];
     Ok(cx.emit("HardSigmoid", &[&distance], &attributes))
@@ -123,11 +124,15 @@ pub(super) enum MaximumForm {
 
 /// The fastest form, as measured on the CPU, where asking a pool for positions costs its fast kernel. For overlapping
 /// windows, comparing each tap took as long as scattering.
-pub(super) fn maximum_form(device: Device, elem: Elem, tiles_two_dimensions: bool) -> MaximumForm {
+pub(super) fn maximum_form(
+    device: Device,
+    elem: ElementType,
+    tiles_two_dimensions: bool,
+) -> MaximumForm {
     let gains = device.blocked_channels || !device.positions_of_maxima;
-    if gains && elem == Elem::F32 && tiles_two_dimensions {
+    if gains && elem == ElementType::F32 && tiles_two_dimensions {
         MaximumForm::Compared
-    } else if !device.positions_of_maxima && elem == Elem::F32 {
+    } else if !device.positions_of_maxima && elem == ElementType::F32 {
         MaximumForm::Tapped
     } else {
         MaximumForm::Scattered

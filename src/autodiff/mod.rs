@@ -1,20 +1,21 @@
 //! Reverse-mode automatic differentiation from ONNX to ONNX.
 //!
-//! Inference builds of ONNX Runtime cannot differentiate. This module reads a graph and appends standard nodes that compute
-//! vector-Jacobian products (VJPs). Any execution provider can then run forward and backward pass in one session. It knows
-//! nothing about images, sessions or ascents: value names go in, value names come out.
+//! Inference builds of ONNX Runtime cannot differentiate. This module reads a graph and appends standard nodes that
+//! compute vector-Jacobian products (VJPs). Any execution provider can then run forward and backward pass in one
+//! session. It knows nothing about images, sessions or ascents: value names go in, value names come out.
 //!
 //! ```text
-//! Builder (graph so far) + Shapes + seeds (value, cotangent) + sources ──▶ gradient of each source, as a value name
+//! Builder (graph so far) + Types + seeds (value, cotangent) + sources ──▶ gradient of each source, as a value name
 //! ```
 //!
 //! - [`gradient`] is the backward pass. It visits only nodes on a path from a source to a seeded value.
 //! - [`rules`] is one table from operator to gradient rule. A rule receives a [`Context`] (node, constants, shapes, the
 //!   gradient of each output, helpers that emit nodes) and returns the gradients of the requested inputs.
 //! - [`lowering`] holds every choice between equivalent forms that depends on the device.
-//! - [`differentiability`] finds which values can be differentiated with respect to an input, and which node blocks the others.
+//! - [`differentiability`] finds which values can be differentiated with respect to an input, and which node blocks the
+//!   others.
 //!
-//! All dimensions must be known (see [`Shapes`](crate::onnx::Shapes)); the graph must be at opset 18 or newer
+//! All dimensions must be known (see [`Types`](crate::onnx::Types)); the graph must be at opset 18 or newer
 //! (see [`upgrade`](crate::onnx::passes::upgrade_opset)), and fused operators must be decomposed (see
 //! [`decompose`](crate::onnx::passes::decompose)), so that operators which optimizers fuse need no rules of their own.
 

@@ -1,5 +1,5 @@
-//! Checks ranks before a rule relies on them. Dimensions come from the file or from shape inference and may contradict the
-//! operator. Such a node is an error.
+//! Checks ranks before a rule relies on them. Dimensions come from the file or from shape inference and may contradict
+//! the operator. Such a node is an error.
 
 use super::Error;
 use super::context::Context;
@@ -51,7 +51,7 @@ const CONSTRAINTS: &[RankConstraint] = &[
 pub(super) fn check(cx: &Context) -> Result<(), Error> {
     let Some(constraint) = CONSTRAINTS
         .iter()
-        .find(|constraint| cx.node.is(constraint.op))
+        .find(|constraint| cx.node.is_op(constraint.op))
     else {
         return Ok(());
     };

@@ -2,23 +2,23 @@
 
 use super::classify::model_and_images;
 use super::gradient::no_such_unit;
-use super::ports::Ports;
-use super::writing::{Pending, is_folder, is_png, neither_png_nor_folder};
-use super::{Failure, opening, output, photo};
+use super::model_options::ModelOptions;
+use super::output_file::{OutputFile, is_folder, is_png, neither_png_nor_folder};
+use super::preferences::Preferences;
+use super::{Failure, output, photo, startup};
 use anyhow::anyhow;
 use clap::builder::NonEmptyStringValueParser;
 use image::{DynamicImage, ImageFormat};
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
-use ziggurat::ascent::{MapChoice, heat, photo_map};
+use ziggurat::ascent::{CamOptions, heatmap, photo_map};
 use ziggurat::model::picture;
 use ziggurat::runs::favourites;
-use ziggurat::runtime::Provider;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Path or name of a model, then the picture. The model may be omitted if the picture's name ends in .png, .jpg, .jpeg
-    /// or .webp
+    /// Path or name of a model, then the picture. The model may be omitted if the picture's name ends in .png, .jpg,
+    /// .jpeg or .webp
     #[arg(value_name = "MODEL> <IMAGE", required = true, num_args = 1..=2)]
     model_and_image: Vec<PathBuf>,
     /// A class, or LAYER:CHANNEL; with --layer also a neuron or a whole layer
@@ -34,14 +34,17 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
     /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    #[arg(long, default_value = "auto")]
-    provider: String,
+    /// [default: that of config.toml, or auto]
+    #[arg(long)]
+    provider: Option<String>,
     #[command(flatten)]
-    ports: Ports,
+    model_options: ModelOptions,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
+    let home = startup::home()?;
+    let preferences = Preferences::load(&home, &["model", "provider"]);
+    let provider = preferences.provider(arguments.provider.as_deref())?;
     let method = arguments
         .method
         .parse()
@@ -57,38 +60,38 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let name = image.to_string_lossy();
     let picture = photo::bounded(picture::read(image)?, &name);
-    let out = Pending::new(&file_in(&arguments.out, image, &arguments.target)?)?;
+    let out = OutputFile::new(&file_in(&arguments.out, image, &arguments.target)?)?;
     let image = name;
-    let home = opening::home()?;
-    let network = opening::network(&home, model, &arguments.ports)?;
-    let target = opening::target(&network, &arguments.target)?;
+    let model = preferences.model(&home, model)?;
+    let network = startup::network(&home, model, &arguments.model_options)?;
+    let target = startup::target(&network, &arguments.target)?;
     let layer = arguments.layer.as_deref();
     let layer = layer
-        .map(|name| opening::layer(&network, name))
+        .map(|name| startup::layer(&network, name))
         .transpose()?;
-    let choice = MapChoice {
+    let choice = CamOptions {
         method,
         layer: layer.as_deref(),
     };
-    let device = opening::provider_for_one_shot(provider)?.device;
+    let device = startup::provider_for_one_shot(provider)?.device;
 
     let what = (&target.objective, target.unit);
     let map =
         photo_map::of_photo(&network, what, &picture, choice, device).map_err(no_such_unit)?;
     if let (Some(seen), views @ 2..) = (photo::seen(&picture, &network), map.views()) {
         let (width, height) = picture.dimensions();
-        output::remark(&format!(
+        output::notice(&format!(
             "{image}: the network sees {seen} of {width} × {height} pixels at once; the map is merged from {views} overlapping views"
         ));
     }
     if map.is_zero() {
-        output::remark(&format!(
+        output::notice(&format!(
             "{image}: no region supports {}: the map is zero everywhere",
             target.title
         ));
     }
     let mut png = Cursor::new(Vec::new());
-    let overlaid = heat::overlay_rows(&picture, |row| map.row(row));
+    let overlaid = heatmap::overlay_rows(&picture, |row| map.row(row));
     DynamicImage::from(overlaid).write_to(&mut png, ImageFormat::Png)?;
     Ok(out.finish(|writer| Ok(writer.write_all(png.get_ref())?))?)
 }

@@ -1,13 +1,14 @@
 //! `ziggurat classes`: the classes of a model, or those whose name is like what is asked for.
 
-use super::ports::Ports;
-use super::{Failure, opening, output};
+use super::model_options::ModelOptions;
+use super::preferences::Preferences;
+use super::{Failure, output, startup};
 use anyhow::anyhow;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use serde::Serialize;
 use ziggurat::home::Home;
-use ziggurat::model::{Classes, Error, Source};
+use ziggurat::model::{Classes, Error, ModelSource};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -19,7 +20,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    ports: Ports,
+    model_options: ModelOptions,
 }
 
 #[derive(Serialize)]
@@ -29,12 +30,14 @@ struct Line<'a> {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let home = opening::home()?;
+    let home = startup::home()?;
     let (model, filter) = match (arguments.model, arguments.filter) {
         (Some(only), None) if !is_model(&home, &only) => (None, Some(only)),
         given => given,
     };
-    let network = opening::network(&home, model.as_deref(), &arguments.ports)?;
+    let preferences = Preferences::load(&home, &["model"]);
+    let model = preferences.model(&home, model.as_deref())?;
+    let network = startup::network(&home, model, &arguments.model_options)?;
     let classes = &network.classes;
     if network.logits().is_none() {
         let why =
@@ -62,7 +65,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 /// Whether a word is meant as a model, even as one that cannot be opened.
 fn is_model(home: &Home, word: &str) -> bool {
     !matches!(
-        Source::resolve(home, Some(word)),
+        ModelSource::resolve(home, Some(word)),
         Err(Error::UnknownModel { .. })
     )
 }

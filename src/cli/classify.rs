@@ -1,19 +1,19 @@
 //! `ziggurat classify`: what a model sees in pictures.
 
-use super::ports::Ports;
-use super::{Failure, opening, output, photo};
+use super::model_options::ModelOptions;
+use super::preferences::Preferences;
+use super::{Failure, output, photo, startup};
 use anyhow::anyhow;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use ziggurat::ascent::probe::{Classifier, largest};
+use ziggurat::ascent::evaluate::{Classifier, largest};
 use ziggurat::model::{Activation, Network, picture};
-use ziggurat::runs::words;
-use ziggurat::runtime::Provider;
+use ziggurat::runs::format;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Path or name of a model, then the pictures. The model may be omitted if the first picture's name ends in .png, .jpg,
-    /// .jpeg or .webp
+    /// Path or name of a model, then the pictures. The model may be omitted if the first picture's name ends in .png,
+    /// .jpg, .jpeg or .webp
     #[arg(value_name = "MODEL> <IMAGE", required = true)]
     model_and_images: Vec<PathBuf>,
     /// Print one JSON object per picture
@@ -23,10 +23,11 @@ pub struct Arguments {
     #[arg(long, default_value_t = 5, value_name = "N")]
     top: usize,
     /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    #[arg(long, default_value = "auto")]
-    provider: String,
+    /// [default: that of config.toml, or auto]
+    #[arg(long)]
+    provider: Option<String>,
     #[command(flatten)]
-    ports: Ports,
+    model_options: ModelOptions,
 }
 
 #[derive(Serialize)]
@@ -47,11 +48,13 @@ struct Entry<'a> {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
+    let home = startup::home()?;
+    let preferences = Preferences::load(&home, &["model", "provider"]);
+    let provider = preferences.provider(arguments.provider.as_deref())?;
     let (model, images) = model_and_images(&arguments.model_and_images)?;
-    let home = opening::home()?;
-    let network = opening::network(&home, model, &arguments.ports)?;
-    let device = opening::provider_for_one_shot(provider)?.device;
+    let model = preferences.model(&home, model)?;
+    let network = startup::network(&home, model, &arguments.model_options)?;
+    let device = startup::provider_for_one_shot(provider)?.device;
     let mut classifier = Classifier::open(&network, device)?;
     super::each(images, |image| {
         let picture = picture::read(image)?;
@@ -120,7 +123,7 @@ fn table(image: &str, top: &[Entry]) -> std::io::Result<()> {
     top.iter().try_for_each(|entry| {
         let value = match (entry.probability, entry.score) {
             (Some(probability), _) => format!("{:6.2} %", 100.0 * probability),
-            (None, score) => format!("{:>8}", words::score(score.unwrap_or_default())),
+            (None, score) => format!("{:>8}", format::score(score.unwrap_or_default())),
         };
         output::line(&format!("  {value}  {:>5}  {}", entry.index, entry.name))
     })

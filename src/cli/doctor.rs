@@ -4,14 +4,14 @@ mod measure;
 mod model;
 mod nvidia;
 
-use super::ports::Ports;
-use super::{Failure, opening, output};
+use super::model_options::ModelOptions;
+use super::{Failure, output, startup};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use ziggurat::ascent::measurement::Measurement;
 use ziggurat::home::Home;
-use ziggurat::model::{Error, Ports as Told, Source, card, report::Report};
+use ziggurat::model::{Error, ModelOverrides as Told, ModelSource, card, summary::ModelSummary};
 use ziggurat::runtime::package::quiet;
 use ziggurat::runtime::{Library, library, providers};
 use ziggurat::terminal::{self, BLOCKS_VARIABLE};
@@ -31,7 +31,7 @@ pub struct Arguments {
     #[arg(long, default_value = "auto", requires = "measure")]
     provider: String,
     #[command(flatten)]
-    ports: Ports,
+    model_options: ModelOptions,
 }
 
 /// All that is told; one line of JSON.
@@ -48,7 +48,7 @@ struct Findings {
     folders: Vec<FolderFinding>,
     models: Vec<ModelFinding>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<Report>,
+    model: Option<ModelSummary>,
     #[serde(skip_serializing_if = "Option::is_none")]
     measured: Option<Measurement>,
 }
@@ -117,7 +117,7 @@ struct ModelFinding {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let home = opening::home()?;
+    let home = startup::home()?;
     let library = library(&home);
     let findings = Findings {
         version: env!("CARGO_PKG_VERSION"),
@@ -129,7 +129,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         folders: folders(&home),
         models: models(&home),
         model: match &arguments.model {
-            Some(model) => Some(report(&home, model, &arguments.ports.read()?)?),
+            Some(model) => Some(report(&home, model, &arguments.model_options.read()?)?),
             None => None,
         },
         measured: match arguments.measure {
@@ -137,7 +137,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
                 &home,
                 arguments.model.as_deref(),
                 &arguments.provider,
-                &arguments.ports,
+                &arguments.model_options,
             )?),
             false => None,
         },
@@ -197,7 +197,7 @@ fn terminal() -> TerminalFinding {
     let mut found = terminal::probe(None);
     let blocks = terminal::blocks_of_environment();
     if let Err(problem) = blocks.and_then(|blocks| found.use_blocks(blocks)) {
-        output::remark(&problem);
+        output::notice(&problem);
     }
     TerminalFinding {
         columns: size.map(|(columns, _)| columns),
@@ -238,7 +238,7 @@ fn folders(home: &Home) -> Vec<FolderFinding> {
 fn models(home: &Home) -> Vec<ModelFinding> {
     let finding = |published| ModelFinding {
         name: published_name(published).into(),
-        fetched: Source::Published(published).is_here(home),
+        fetched: ModelSource::Published(published).is_here(home),
     };
     card::published().iter().map(finding).collect()
 }
@@ -247,8 +247,8 @@ fn published_name(published: &card::Published) -> &str {
     &published.card.name
 }
 
-fn report(home: &Home, model: &str, ports: &Told) -> Result<Report, Failure> {
-    let source = Source::resolve(home, Some(model)).map_err(|problem| match problem {
+fn report(home: &Home, model: &str, ports: &Told) -> Result<ModelSummary, Failure> {
+    let source = ModelSource::resolve(home, Some(model)).map_err(|problem| match problem {
         unknown @ Error::UnknownModel { .. } => Failure::usage(unknown),
         other => other.into(),
     })?;
@@ -258,8 +258,8 @@ fn report(home: &Home, model: &str, ports: &Told) -> Result<Report, Failure> {
         );
     }
     let mut file = source.open(home, &quiet)?;
-    ports.tell(&mut file.card);
-    Ok(Report::of(&file)?)
+    ports.apply_to(&mut file.card);
+    Ok(ModelSummary::of(&file)?)
 }
 
 fn print(findings: &Findings) -> std::io::Result<()> {

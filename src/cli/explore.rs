@@ -1,18 +1,17 @@
 //! `ziggurat [MODEL]`: the explorer.
 
 use super::graphics::Graphics;
-use super::ports::Ports;
-use super::{Failure, guide, log, opening};
+use super::model_options::ModelOptions;
+use super::preferences::Preferences;
+use super::{Failure, log, startup, welcome};
 use anyhow::anyhow;
 use clap::builder::NonEmptyStringValueParser;
 use std::io::{IsTerminal, Write};
-use ziggurat::config::Config;
 use ziggurat::home::Home;
-use ziggurat::model::Source;
-use ziggurat::model::open::DEFAULT;
-use ziggurat::runs::worker::Told;
-use ziggurat::runtime::Provider;
-use ziggurat::terminal::{self, Blocks};
+use ziggurat::model::ModelSource;
+use ziggurat::model::open::DEFAULT_MODEL;
+use ziggurat::runs::worker::OpenOptions;
+use ziggurat::terminal;
 use ziggurat::tui::messages::Level;
 use ziggurat::tui::saved::{self, Saved};
 use ziggurat::tui::session::{self, Start};
@@ -26,50 +25,44 @@ pub struct Arguments {
     #[arg(value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
     model: Option<String>,
     /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
+    /// [default: that of config.toml, or auto]
     #[arg(long)]
     provider: Option<String>,
-    /// Protocol for pictures: auto, kitty, sixel, iterm2, blocks
+    /// Protocol for pictures: auto, kitty, sixel, iterm2, blocks [default: that of config.toml, or auto]
     #[arg(long)]
     graphics: Option<String>,
     /// Colour theme
     #[arg(long)]
     theme: Option<String>,
     #[command(flatten)]
-    ports: Ports,
+    model_options: ModelOptions,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     if !is_terminal && std::env::args_os().nth(1).is_none() {
-        return guide::run();
+        return welcome::run();
     }
-    let ports = arguments.ports.read()?;
-    let home = opening::home()?;
-    let (config, problems) = Config::load(&home);
-    let mut said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let ports = arguments.model_options.read()?;
+    let home = startup::home()?;
+    let (preferences, problems) = Preferences::read(&home);
+    let config = &preferences.config;
+    let mut warnings: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let (themes, problems) = Themes::load(&home);
-    said.extend(problems.iter().map(ToString::to_string));
+    warnings.extend(problems.iter().map(ToString::to_string));
     let (keymap, problems) = Keymap::new(&config.keys);
     let in_config = |key: &str, why: String| config.problem(key, why).to_string();
-    said.extend(
+    warnings.extend(
         problems
             .into_iter()
             .map(|(key, why)| in_config(&format!("keys.{key}"), why)),
     );
 
-    let provider = arguments.provider.or(config.provider.clone());
-    let provider: Provider = provider
-        .as_deref()
-        .unwrap_or("auto")
-        .parse()
-        .map_err(Failure::usage)?;
-    let graphics: Graphics = arguments
-        .graphics
-        .or(config.graphics.clone())
-        .as_deref()
-        .unwrap_or("auto")
-        .parse()
-        .map_err(|problem: String| Failure::usage(anyhow!(problem)))?;
+    let provider = preferences.provider(arguments.provider.as_deref())?;
+    let graphics = arguments.graphics.map(|name| name.parse::<Graphics>());
+    let graphics = graphics.transpose();
+    let graphics = graphics.map_err(|problem| Failure::usage(anyhow!(problem)))?;
+    let graphics = preferences.graphics(graphics)?;
     if let Some(name) = arguments
         .theme
         .as_deref()
@@ -92,34 +85,25 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     log::start(&home);
     let mut terminal = terminal::probe(graphics.protocol());
-    let in_file = config.blocks.as_deref().map_or(Ok(None), Blocks::asked);
-    let in_file = in_file.map_err(|problem| problem.to_string());
-    if let Err(problem) = in_file.and_then(|blocks| terminal.use_blocks(blocks)) {
-        said.push(in_config("blocks", problem));
-    }
-    let in_environment = terminal::blocks_of_environment();
-    said.extend(
-        in_environment
-            .and_then(|blocks| terminal.use_blocks(blocks))
-            .err(),
-    );
+    warnings.extend(preferences.use_blocks(&mut terminal));
     let theme = match arguments.theme.or(config.theme.clone()) {
         Some(name) if themes.get(&name).is_some() => name,
         other => {
-            said.extend(other.map(|name| in_config("theme", format!("unknown theme `{name}`"))));
+            warnings
+                .extend(other.map(|name| in_config("theme", format!("unknown theme `{name}`"))));
             let light = terminal.light == Some(true);
             if light { "light" } else { "dark" }.into()
         }
     };
     let notify = config.notify.as_deref().map(str::parse::<terminal::Notify>);
     let notify = notify.transpose().unwrap_or_else(|why| {
-        said.push(in_config("notify", why));
+        warnings.push(in_config("notify", why));
         None
     });
     let (saved, problem) = saved::file::load(&home);
-    said.extend(problem);
+    warnings.extend(problem);
     let model = arguments.model.or(config.model.clone());
-    let model = model.or_else(|| last(&home, &saved, &mut said));
+    let model = model.or_else(|| last(&home, &saved, &mut warnings));
     let environment = Environment {
         favourites: config
             .favourites
@@ -130,40 +114,40 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         terminal,
         themes,
     };
-    let name = model.clone().unwrap_or_else(|| DEFAULT.into());
+    let name = model.clone().unwrap_or_else(|| DEFAULT_MODEL.into());
     let mut app = App::new(environment, keymap, &theme, name.clone());
     let problems = app.plan.add_presets(config.presets.clone());
-    said.extend(
+    warnings.extend(
         problems
             .into_iter()
-            .map(|(name, why)| in_config(&format!("presets.{name}"), why)),
+            .map(|(name, why)| in_config(&format!("presets.{name}"), why.to_string())),
     );
     app.saved = saved;
-    for text in said {
+    for text in warnings {
         app.messages.say(Level::Warning, text, app.now);
     }
     let start = Start {
         home,
         provider,
-        told: Told { model: name, ports },
-        judges: config.judge,
+        told: OpenOptions { model: name, ports },
+        judges: config.judge.clone(),
         mouse: config.mouse,
         notify: notify.unwrap_or_default(),
     };
     session::run(app, start)?;
     std::io::stdout().flush()?;
-    // A model may still be being opened by a thread that nobody waits for. Ending as usual would run ONNX Runtime's
+    // A thread may still be opening a model. Ending as usual would run ONNX Runtime's
     // destructors beneath it.
     signal_hook::low_level::exit(0)
 }
 
-/// Whether the model that was named exists. A name that is neither a model nor a command is a mistake on the command line.
-/// On a terminal, the explorer itself shows what is wrong with a file, and offers other models.
+/// Whether the model that was named exists. A name that is neither a model nor a command is a mistake on the command
+/// line. On a terminal, the explorer itself shows what is wrong with a file, and offers other models.
 fn check_model(home: &Home, model: &str, is_terminal: bool) -> Result<(), Failure> {
-    match Source::resolve(home, Some(model)) {
+    match ModelSource::resolve(home, Some(model)) {
         Ok(_) => Ok(()),
         Err(problem) => match super::unknown_word(home, model) {
-            Some(told) => Err(Failure::usage(anyhow!(told))),
+            Some(problem) => Err(Failure::usage(anyhow!(problem))),
             None if is_terminal => Ok(()),
             None => Err(problem.into()),
         },
@@ -171,13 +155,13 @@ fn check_model(home: &Home, model: &str, is_terminal: bool) -> Result<(), Failur
 }
 
 /// The model that was used last, if it is still there.
-fn last(home: &Home, saved: &Saved, said: &mut Vec<String>) -> Option<String> {
+fn last(home: &Home, saved: &Saved, warnings: &mut Vec<String>) -> Option<String> {
     let name = saved.last()?.name.clone()?;
-    match Source::resolve(home, Some(&name)) {
+    match ModelSource::resolve(home, Some(&name)) {
         Ok(_) => Some(name),
         Err(problem) => {
-            said.push(format!(
-                "{DEFAULT} is opened: the model of last time cannot be ({problem})"
+            warnings.push(format!(
+                "{DEFAULT_MODEL} is opened: the model of last time cannot be ({problem})"
             ));
             None
         }

@@ -1,19 +1,19 @@
 //! `ziggurat gradient`: the gradient of a target with respect to given inputs, as numbers.
 
-use super::ports::Ports;
-use super::writing::Pending;
-use super::{Failure, opening};
+use super::model_options::ModelOptions;
+use super::output_file::OutputFile;
+use super::preferences::Preferences;
+use super::{Failure, startup};
 use anyhow::anyhow;
 use ndarray::{Array4, ArrayD, ArrayViewD, Ix4};
 use ndarray_npy::{ViewNpyError, ViewNpyExt, WriteNpyExt};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use ziggurat::ascent::{self, probe};
+use ziggurat::ascent::{self, evaluate};
 use ziggurat::model::Network;
-use ziggurat::runtime::Provider;
 
 /// Most bytes of an input file.
-const MOST: u64 = 2 << 30;
+const MAX_BYTES: u64 = 2 << 30;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -29,24 +29,26 @@ pub struct Arguments {
     #[arg(long, value_name = "G.npy")]
     output: PathBuf,
     /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    #[arg(long, default_value = "auto")]
-    provider: String,
+    /// [default: that of config.toml, or auto]
+    #[arg(long)]
+    provider: Option<String>,
     #[command(flatten)]
-    ports: Ports,
+    model_options: ModelOptions,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
+    let home = startup::home()?;
+    let preferences = Preferences::load(&home, &["provider"]);
+    let provider = preferences.provider(arguments.provider.as_deref())?;
     let pictures = read(&arguments.input)?;
-    let output = Pending::new(&arguments.output)?;
-    let home = opening::home()?;
-    let ports = arguments.ports.for_pictures(pictures.shape());
-    let network = opening::network(&home, Some(&arguments.model), &ports)?;
-    let target = opening::target(&network, &arguments.target)?;
+    let output = OutputFile::new(&arguments.output)?;
+    let options = arguments.model_options.for_pictures(pictures.shape());
+    let network = startup::network(&home, Some(&arguments.model), &options)?;
+    let target = startup::target(&network, &arguments.target)?;
     let pictures = fitting(&network, pictures, &arguments.input)?;
-    let device = opening::provider_for_one_shot(provider)?.device;
+    let device = startup::provider_for_one_shot(provider)?.device;
     let gradient =
-        probe::input_gradient(&network, &target.objective, target.unit, pictures, device)
+        evaluate::input_gradient(&network, &target.objective, target.unit, pictures, device)
             .map_err(no_such_unit)?;
     Ok(output.finish(|writer| Ok(gradient.write_npy(writer)?))?)
 }
@@ -63,12 +65,12 @@ fn read(path: &Path) -> anyhow::Result<ArrayD<f32>> {
     let name = path.display();
     let mut bytes = Vec::new();
     let read = ziggurat::files::open(path)
-        .and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes))
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|problem| anyhow!("{name}: cannot be read: {problem}"))?;
-    if read as u64 > MOST {
+    if read as u64 > MAX_BYTES {
         return Err(anyhow!(
             "{name}: more than {} GiB; give fewer pictures at once",
-            MOST >> 30
+            MAX_BYTES >> 30
         ));
     }
     // A view is bounded by the file, whatever its header claims.

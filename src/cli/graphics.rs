@@ -1,14 +1,13 @@
-//! Pictures among the lines that a command prints: whether, and how.
+//! Pictures among the lines that a command prints.
 
-use super::output;
 use std::io::{IsTerminal, stdout};
 use std::str::FromStr;
 use ziggurat::terminal::{self, Protocol, Terminal, UnknownProtocol, inline};
 
-/// The answer to `--graphics`.
+/// The value of `--graphics`.
 #[derive(Debug, Clone, Copy)]
 pub enum Graphics {
-    /// What the terminal shows best.
+    /// The best protocol of the terminal.
     Auto,
     Only(Protocol),
     None,
@@ -50,25 +49,21 @@ impl Graphics {
             Self::Only(protocol) => Some(protocol),
             Self::None => return None,
         };
-        let mut terminal = terminal::probe(wanted);
-        let blocks = terminal::blocks_of_environment();
-        if let Err(problem) = blocks.and_then(|blocks| terminal.use_blocks(blocks)) {
-            output::remark(&problem);
-        }
+        let terminal = terminal::probe(wanted);
         Some(Screen { terminal })
     }
 }
 
 /// A terminal that prints pictures.
 pub struct Screen {
-    terminal: Terminal,
+    pub terminal: Terminal,
 }
 
 impl Screen {
     /// Prints a picture at the cursor.
     ///
     /// # Errors
-    /// If nobody reads it any more.
+    /// If standard output is closed.
     pub fn print(&self, picture: &image::RgbImage) -> std::io::Result<()> {
         let size = crossterm::terminal::size()?;
         inline::print(&mut stdout().lock(), &self.terminal, size, picture)
@@ -78,7 +73,7 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         if !self.terminal.answered {
-            terminal::discard_answers();
+            terminal::discard_responses();
         }
     }
 }

@@ -2,8 +2,9 @@
 
 mod of_photo;
 
-use super::ports::Ports;
-use super::{Failure, opening, output};
+use super::model_options::ModelOptions;
+use super::preferences::Preferences;
+use super::{Failure, output, startup};
 use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 use std::num::NonZeroUsize;
@@ -31,14 +32,15 @@ pub struct Arguments {
     /// Rank channels by the mean or the maximum over their positions: mean or maximum
     #[arg(long, value_name = "BY", requires = "photo", default_value = "mean")]
     rank: String,
-    /// Execution provider for photos: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    #[arg(long, requires = "photo", default_value = "auto")]
-    provider: String,
+    /// Execution provider for photos: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N],
+    /// plugin:PATH[,KEY=VALUE...] [default: that of config.toml, or auto]
+    #[arg(long, requires = "photo")]
+    provider: Option<String>,
     /// Print one JSON object per layer, or per channel with --photo
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    ports: Ports,
+    model_options: ModelOptions,
 }
 
 #[derive(Serialize)]
@@ -49,7 +51,7 @@ struct Line<'a> {
     channels: usize,
     /// Rows and columns of a channel.
     grid: Option<(usize, usize)>,
-    /// Whether it has several numbers a channel, and nothing tells which places of the picture these are.
+    /// Whether a channel has several values without known positions in the picture.
     unplaced: bool,
     differentiable: bool,
     why: Option<String>,
@@ -59,8 +61,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if !arguments.photo.is_empty() {
         return of_photo::run(&arguments);
     }
-    let home = opening::home()?;
-    let network = opening::network(&home, arguments.model.as_deref(), &arguments.ports)?;
+    let home = startup::home()?;
+    let preferences = Preferences::load(&home, &["model"]);
+    let model = preferences.model(&home, arguments.model.as_deref())?;
+    let network = startup::network(&home, model, &arguments.model_options)?;
     let layers = network.layers();
     let shown = layers
         .iter()
@@ -80,7 +84,7 @@ fn line(layer: &Layer) -> Line<'_> {
         shape: &layer.dims,
         channels: layer.channels(),
         grid: layer.plane(),
-        unplaced: layer.layout.is_unplaced(),
+        unplaced: layer.layout.is_non_spatial(),
         differentiable,
         why: (!differentiable).then(|| layer.reach.to_string()),
     }

@@ -8,9 +8,9 @@ use tracing_subscriber::EnvFilter;
 use ziggurat::home::Home;
 
 /// The file that is as large as this is set aside at the next start; one older file is kept.
-const MOST_BYTES: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
-/// What is written unless `ZIGGURAT_LOG` says otherwise.
+/// The default of `ZIGGURAT_LOG`.
 const LEVEL: &str = "warn";
 
 /// Writes what happens from now on to the log file. Where there can be none, there is none: nothing depends on it.
@@ -23,7 +23,7 @@ pub fn start(home: &Home) {
         .with_writer(Mutex::new(file))
         .with_ansi(false)
         .finish();
-    // Set once a process; a second start changes nothing.
+    // Set once per process; a second start changes nothing.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
@@ -31,7 +31,7 @@ fn open(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let is_full = |file: &Path| file.metadata().is_ok_and(|about| about.len() > MOST_BYTES);
+    let is_full = |file: &Path| file.metadata().is_ok_and(|about| about.len() > MAX_BYTES);
     if is_full(path) {
         std::fs::rename(path, path.with_extension("log.old"))?;
     }
@@ -47,10 +47,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state/ziggurat.log");
         open(&path).unwrap();
-        std::fs::write(&path, vec![b'x'; MOST_BYTES as usize + 1]).unwrap();
+        std::fs::write(&path, vec![b'x'; MAX_BYTES as usize + 1]).unwrap();
         open(&path).unwrap();
         assert_eq!(path.metadata().unwrap().len(), 0);
         let old = folder.path().join("state/ziggurat.log.old");
-        assert_eq!(old.metadata().unwrap().len(), MOST_BYTES + 1);
+        assert_eq!(old.metadata().unwrap().len(), MAX_BYTES + 1);
     }
 }

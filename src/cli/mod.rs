@@ -1,4 +1,5 @@
-//! The command line: one file a subcommand, no logic of its own.
+//! The command line: one file per subcommand. It reads options, prints results and errors; the work is done by the
+//! library.
 
 mod cam;
 mod classes;
@@ -7,23 +8,24 @@ mod doctor;
 mod explore;
 mod gradient;
 mod graphics;
-mod guide;
 mod history;
 mod layers;
 mod log;
-mod opening;
+mod model_options;
 mod output;
+mod output_file;
 mod photo;
-mod ports;
+mod preferences;
 mod run;
 mod setup;
-mod writing;
+mod startup;
+mod welcome;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 use ziggurat::home::Home;
-use ziggurat::model::{self, Source, card};
-use ziggurat::near::{did_you_mean, nearest};
+use ziggurat::model::{self, ModelSource, card};
+use ziggurat::suggest::{did_you_mean, suggestions};
 
 /// See what an ONNX image classifier has learned.
 #[derive(Parser)]
@@ -45,17 +47,17 @@ enum Command {
     Classify(classify::Arguments),
     /// Show which regions of a picture support a target (class activation map)
     ///
-    /// The heat map is drawn over the picture at its full size. A picture much longer than the network's input is divided
-    /// into overlapping views along its longer side. Each view is prepared as `classify` prepares a picture, and the maps
-    /// are merged. The narrow border that preprocessing crops away takes the nearest values.
+    /// The heat map is drawn over the picture at its full size. A picture much longer than the network's input is
+    /// divided into overlapping views along its longer side. Each view is prepared as `classify` prepares a picture,
+    /// and the maps are merged. The narrow border that preprocessing crops away takes the nearest values.
     Cam(cam::Arguments),
     /// List the layers of a model, or the channels that a photo activates most
     ///
-    /// With --photo: the channels that a photo activates most. The photo is prepared as `classify` prepares it. Channels are
-    /// ranked within their layer by the mean of their activations over all positions, which is what `run` maximizes, or by
-    /// the maximum (--rank). Activations are not normalized: a channel of larger scale ranks higher. Each line begins with
-    /// a target for `run` and ends with the row and column of the maximum: TARGET:Y,X is that neuron. Layers without
-    /// spatial dimensions have no row and column.
+    /// With --photo: the channels that a photo activates most. The photo is prepared as `classify` prepares it.
+    /// Channels are ranked within their layer by the mean of their activations over all positions, which is what `run`
+    /// maximizes, or by the maximum (--rank). Activations are not normalized: a channel of larger scale ranks higher.
+    /// Each line begins with a target for `run` and ends with the row and column of the maximum: TARGET:Y,X is that
+    /// neuron. Layers without spatial dimensions have no row and column.
     Layers(layers::Arguments),
     /// List the classes of a model
     Classes(classes::Arguments),
@@ -71,14 +73,14 @@ enum Command {
 pub fn read() -> Result<Arguments, Failure> {
     Arguments::try_parse().map_err(|problem| match problem.use_stderr() {
         true => {
-            let told = mistyped().unwrap_or_else(|| complaint(&problem.to_string()));
-            Failure::usage(anyhow::anyhow!(told))
+            let message = mistyped().unwrap_or_else(|| complaint(&problem.to_string()));
+            Failure::usage(anyhow::anyhow!(message))
         }
         false => problem.exit(),
     })
 }
 
-/// What is wrong with the first word of the command line, if it is neither an option, a command nor a model.
+/// The error of the first word of the command line, if it is neither an option, a command nor a model.
 fn mistyped() -> Option<String> {
     let word = std::env::args_os().nth(1)?;
     let word = word.to_str().filter(|word| !word.starts_with('-'))?;
@@ -87,13 +89,14 @@ fn mistyped() -> Option<String> {
     (!is_command).then(|| unknown_word(&home, word)).flatten()
 }
 
-/// What to say of a word that is no command, if it is no model either: what it may have been meant to be.
+/// The error of a word that is neither a command nor a model, with suggestions.
 fn unknown_word(home: &Home, word: &str) -> Option<String> {
-    let Err(model::Error::UnknownModel { name, .. }) = Source::resolve(home, Some(word)) else {
+    let Err(model::Error::UnknownModel { name, .. }) = ModelSource::resolve(home, Some(word))
+    else {
         return None;
     };
     let known = [commands(), card::names(home)].concat();
-    let near = nearest(word, known.iter().map(String::as_str));
+    let near = suggestions(word, known.iter().map(String::as_str));
     let advice = match near.is_empty() {
         true => "; see --help; for a file give a path or a name ending in .onnx".into(),
         false => did_you_mean(&near),
@@ -108,19 +111,19 @@ fn commands() -> Vec<String> {
     names.map(str::to_string).collect()
 }
 
-/// What is wrong with a command line, in one line: the parser's paragraphs before the usage, which `--help` shows.
+/// The error of a command line in one line: the parser's paragraphs before the usage, which `--help` shows.
 fn complaint(text: &str) -> String {
     let paragraphs = text.split("\n\n").map(str::trim);
-    let said =
+    let lines =
         paragraphs.take_while(|text| !text.starts_with("Usage:") && !text.starts_with("For more"));
-    let said: Vec<String> = said
+    let lines: Vec<String> = lines
         .map(|text| {
             text.trim_start_matches("error: ")
                 .trim_start_matches("tip: ")
         })
         .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
         .collect();
-    format!("{}; see --help", said.join("; "))
+    format!("{}; see --help", lines.join("; "))
 }
 
 /// Does what the command line asks for.
@@ -139,15 +142,15 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Why the program ends without having done what it was asked for.
+/// Why a command fails.
 pub enum Failure {
     /// The command line asks for something that does not exist: exit status 2.
     Usage(anyhow::Error),
     /// Anything else: exit status 1.
     Failed(anyhow::Error),
-    /// What went wrong is printed already: exit status 1.
+    /// The error is printed already: exit status 1.
     Reported,
-    /// The reader of the output went away, which is no failure to speak of.
+    /// Standard output is closed (broken pipe): exit status 0.
     Quiet,
 }
 
@@ -157,7 +160,7 @@ impl Failure {
         Self::Usage(problem.into())
     }
 
-    /// The same, with what it is about in front.
+    /// The same error with a prefix.
     pub fn about(self, what: &str) -> Self {
         let named = |problem| anyhow::anyhow!("{what}: {problem}");
         match self {
@@ -168,7 +171,7 @@ impl Failure {
         }
     }
 
-    /// Prints one line and tells the exit status.
+    /// Prints one line and returns the exit status.
     pub fn report(self) -> ExitCode {
         let (problem, status) = match self {
             Self::Usage(problem) => (problem, 2),
@@ -176,12 +179,12 @@ impl Failure {
             Self::Reported => return ExitCode::FAILURE,
             Self::Quiet => return ExitCode::SUCCESS,
         };
-        output::remark(&format!("ziggurat: {problem}"));
+        output::notice(&format!("ziggurat: {problem}"));
         ExitCode::from(status)
     }
 }
 
-/// Does `work` for each of `things`. What fails is reported at once, and the rest is done nevertheless.
+/// Does `work` for each of `things`. A failure is printed at once, and the rest is done nevertheless.
 fn each<T>(
     things: impl IntoIterator<Item = T>,
     mut work: impl FnMut(T) -> Result<(), Failure>,
@@ -221,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_command_line_is_told_in_one_line() {
+    fn a_wrong_command_line_is_an_error_of_one_line() {
         for (line, expected) in [
             (
                 "run --setps 3",
@@ -240,9 +243,9 @@ mod tests {
             let Err(problem) = Arguments::try_parse_from(words) else {
                 panic!("{line} was taken");
             };
-            let told = complaint(&problem.to_string());
-            assert!(told.starts_with(expected), "{told}");
-            assert!(told.ends_with("; see --help") && !told.contains('\n'));
+            let message = complaint(&problem.to_string());
+            assert!(message.starts_with(expected), "{message}");
+            assert!(message.ends_with("; see --help") && !message.contains('\n'));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Writing to a person or to a program: one line stays one line, and nothing from a file steers the terminal.
+//! Printing results and notices: one line stays one line, and nothing from a file controls the terminal.
 
 use serde::Serialize;
 use std::io::Write;
@@ -8,7 +8,7 @@ pub use ziggurat::text::one_line;
 /// Prints a line to standard output.
 ///
 /// # Errors
-/// If nobody reads it any more.
+/// If standard output is closed.
 pub fn line(text: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout().lock(), "{}", one_line(text))
 }
@@ -16,18 +16,18 @@ pub fn line(text: &str) -> std::io::Result<()> {
 /// Prints an object as one line of JSON.
 ///
 /// # Errors
-/// If nobody reads it any more.
+/// If standard output is closed.
 pub fn json(object: &impl Serialize) -> anyhow::Result<()> {
     let text = text::json(&serde_json::to_string(object)?);
     Ok(writeln!(std::io::stdout().lock(), "{text}")?)
 }
 
-/// Prints a remark or an error, which is no result, to standard error.
-pub fn remark(text: &str) {
+/// Prints a notice or an error to standard error.
+pub fn notice(text: &str) {
     eprintln!("{}", one_line(&without_numbers(text)));
 }
 
-/// The text without the numbers of the system's errors, ` (os error 2)`: the words before them say the same.
+/// The text without the numbers of system errors, ` (os error 2)`: the words before them mean the same.
 fn without_numbers(text: &str) -> String {
     const MARK: &str = " (os error ";
     let mut parts = text.split(MARK);

@@ -1,12 +1,12 @@
 //! What the user should know of a photo: how much of it the network sees, and when it is written smaller than it was.
 
-use super::output::remark;
+use super::output::notice;
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 use ziggurat::model::Network;
 
 /// Longest side of a picture that is written.
-const LONGEST: u32 = 8192;
+const MAX_SIDE: u32 = 8192;
 
 /// What of a photo the network sees at once, as "WIDTH × HEIGHT", if it is noticeably less than all.
 pub fn seen(photo: &RgbImage, network: &Network) -> Option<String> {
@@ -20,7 +20,7 @@ pub fn seen(photo: &RgbImage, network: &Network) -> Option<String> {
 pub fn mention_cropping(photo: &RgbImage, network: &Network, path: &str) {
     if let Some(seen) = seen(photo, network) {
         let (width, height) = photo.dimensions();
-        remark(&format!(
+        notice(&format!(
             "{path}: the network sees only the central {seen} of {width} × {height} pixels"
         ));
     }
@@ -30,15 +30,15 @@ pub fn mention_cropping(photo: &RgbImage, network: &Network, path: &str) {
 pub fn bounded(photo: RgbImage, path: &str) -> RgbImage {
     let (width, height) = photo.dimensions();
     let longest = width.max(height);
-    if longest <= LONGEST {
+    if longest <= MAX_SIDE {
         return photo;
     }
     let scaled = |side: u32| {
-        let side = u64::from(side) * u64::from(LONGEST) / u64::from(longest);
+        let side = u64::from(side) * u64::from(MAX_SIDE) / u64::from(longest);
         (side as u32).max(1)
     };
     let (wide, high) = (scaled(width), scaled(height));
-    remark(&format!(
+    notice(&format!(
         "{path}: {width} × {height} pixels are written as {wide} × {high}"
     ));
     imageops::resize(&photo, wide, high, FilterType::Triangle)

@@ -1,10 +1,10 @@
-//! `ziggurat run`: make pictures, show them, keep them.
+//! `ziggurat run`: makes pictures, shows and stores them.
 //!
-//! - `plan`: which runs of which models are asked for
-//! - `from`: the run that is to be repeated
+//! - `plan`: the runs of each model
+//! - `from`: the run to repeat
 //! - `session`: from the runs of a model to pictures
-//! - `judges`: which other models judge the pictures
-//! - `delivery`: what becomes of a picture
+//! - `judges`: the models that judge the pictures
+//! - `delivery`: writes, shows and reports a picture
 
 mod delivery;
 mod from;
@@ -13,25 +13,28 @@ mod plan;
 mod session;
 
 use super::graphics::Graphics;
-use super::ports::Ports;
-use super::{Failure, opening, output};
+use super::model_options::ModelOptions;
+use super::preferences::Preferences;
+use super::{Failure, output, startup};
 use anyhow::anyhow;
 use delivery::Delivery;
 use from::From;
 use plan::{Plan, Planner};
-use session::{Made, Session, note};
+use session::{Outcome, Session, note};
 use std::path::PathBuf;
+use ziggurat::home::Home;
 use ziggurat::model::Network;
 use ziggurat::runs::Spec;
-use ziggurat::runs::queue::MOST_TOGETHER;
-use ziggurat::runtime::{Provider, Stop};
+use ziggurat::runs::queue::MAX_TOGETHER;
+use ziggurat::runtime::Stop;
 
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Classes by name or index, LAYER:CHANNEL, LAYER:CHANNEL:Y,X (one neuron), or LAYER
     #[arg(value_name = "TARGET", required_unless_present = "from")]
     targets: Vec<String>,
-    /// Path or name of a model (repeatable: every target is run in each model)
+    /// Path or name of a model (repeatable: every target is run in each model) [default: that of config.toml, or
+    /// efficientnet-lite0]
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
     /// Random seed: the initial picture and the random views depend on it [default: 0]
@@ -40,7 +43,7 @@ pub struct Arguments {
     /// Total steps; short for --set steps=N
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
-    /// Settings to start from: default, draft, fine, vivid
+    /// Settings to start from: default, draft, fine, vivid, or a preset of config.toml
     #[arg(long)]
     preset: Option<String>,
     /// Override a setting (repeatable)
@@ -57,14 +60,16 @@ pub struct Arguments {
     #[arg(long, value_name = "ID or PICTURE", conflicts_with_all = ["targets", "preset"])]
     from: Option<PathBuf>,
     /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    #[arg(long, default_value = "auto")]
-    provider: String,
+    /// [default: that of config.toml, or auto]
+    #[arg(long)]
+    provider: Option<String>,
     /// Write the picture and a JSON file beside it: NAME.png, or a folder (required for several targets or models)
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
-    /// Protocol for the finished picture: auto, kitty, sixel, iterm2, blocks or none
-    #[arg(long, value_name = "HOW", default_value = "auto")]
-    graphics: Graphics,
+    /// Protocol for the finished picture: auto, kitty, sixel, iterm2, blocks or none [default: that of config.toml, or
+    /// auto]
+    #[arg(long, value_name = "HOW")]
+    graphics: Option<Graphics>,
     /// Print one JSON object per finished run
     #[arg(long)]
     json: bool,
@@ -76,26 +81,28 @@ pub struct Arguments {
     #[arg(long)]
     again: bool,
     #[command(flatten)]
-    ports: Ports,
+    model_options: ModelOptions,
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
-    let home = opening::home()?;
+    let home = startup::home()?;
+    let preferences = preferences(&home, &arguments);
+    let provider = preferences.provider(arguments.provider.as_deref())?;
+    let graphics = preferences.graphics(arguments.graphics)?;
     let from = arguments.from.as_deref();
     let from = from.map(|from| From::read(&home, from)).transpose()?;
     let record = from.as_ref().and_then(|from| from.record.as_ref());
     let from = from.as_ref().map(|from| &from.spec);
-    let settings = plan::settings(&arguments, from)?;
+    let settings = plan::settings(&arguments, &preferences, from)?;
     let seed = arguments.seed.or(from.map(|spec| spec.seed)).unwrap_or(0);
-    let models = models(&arguments, from)?;
+    let models = models(&home, &preferences, &arguments, from)?;
     let several_models = models.len() > 1;
     let several = several_models || arguments.targets.len() > 1;
     plan::check_writable(arguments.out.as_deref(), several)?;
-    // Asked now, not when the picture is finished: the user may type ahead until then.
+    // The terminal is queried now, not when the picture is finished: the user may type ahead until then.
     let screen = match arguments.json {
         true => None,
-        false => arguments.graphics.screen(),
+        false => preferences.screen(graphics),
     };
 
     let planner = Planner {
@@ -106,7 +113,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         thens: plan::thens(&arguments.thens)?,
         seed,
     };
-    let judges = judges::asked(&home, &arguments.judges)?;
+    let judges = judges::asked(&home, &preferences, &arguments.judges)?;
     let (plans, network) = planner.plan(&models)?;
     let (judges, origin) = judges::fetched(&home, judges);
     let stop = Stop::default();
@@ -114,7 +121,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         let stop = stop.clone();
         move || stop.stop()
     })?;
-    let active = opening::provider(provider)?;
+    let active = startup::provider(provider)?;
     let companions = match (record, plans.as_slice()) {
         (Some(record), [plan]) => from::companions(&home, record, &plan.specs, active.device),
         _ => Vec::new(),
@@ -122,7 +129,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let session = Session {
         home: &home,
         active,
-        most_together: MOST_TOGETHER,
+        most_together: MAX_TOGETHER,
         stop,
         companions,
         arguments: &arguments,
@@ -136,11 +143,23 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             several_models,
         },
     };
-    make_all(session, &planner, &plans, network)
+    run_all(session, &planner, &plans, network)
+}
+
+/// The user's preferences, as far as the options leave them to `config.toml`.
+fn preferences(home: &Home, arguments: &Arguments) -> Preferences {
+    let preset = arguments.preset.as_ref();
+    let preset = preset.map(|name| format!("presets.{name}"));
+    let mut keys = vec!["model", "provider", "graphics", "blocks"];
+    keys.extend(arguments.judges.is_empty().then_some("judge"));
+    keys.extend(preset.as_deref());
+    Preferences::load(home, &keys)
 }
 
 /// The models that are asked for, each once; `None` is the default one.
 fn models<'a>(
+    home: &Home,
+    preferences: &'a Preferences,
     arguments: &'a Arguments,
     from: Option<&'a Spec>,
 ) -> Result<Vec<Option<&'a str>>, Failure> {
@@ -151,7 +170,8 @@ fn models<'a>(
         }
     }
     match (models.len(), from) {
-        (0, from) => Ok(vec![from.map(|spec| spec.model.as_str())]),
+        (0, Some(spec)) => Ok(vec![Some(&spec.model)]),
+        (0, None) => Ok(vec![preferences.model(home, None)?]),
         (2.., Some(_)) => Err(Failure::usage(anyhow!(
             "--from repeats the run of one model: give --model once"
         ))),
@@ -159,9 +179,9 @@ fn models<'a>(
     }
 }
 
-/// Makes what is planned, model by model; `network` is that of the first. What fails in one model does not keep the others
-/// from their pictures; all problems are said, the last one by the error.
-fn make_all(
+/// Makes the planned runs, model by model; `network` is that of the first. A failure in one model does not stop the
+/// others; all errors are printed, the last one as the error of the command.
+fn run_all(
     mut session: Session,
     planner: &Planner,
     plans: &[Plan],
@@ -185,14 +205,14 @@ fn make_all(
                 Err(ended @ (Failure::Reported | Failure::Quiet)) => return Err(ended),
             },
         };
-        match session.make(&opened, &plan.specs)? {
-            Made::All | Made::Not => {}
-            Made::Some(problem) => note(&mut failed, about(problem.into())),
-            Made::Stopped => {
+        match session.run(&opened, &plan.specs)? {
+            Outcome::All | Outcome::Retry => {}
+            Outcome::SomeFailed(problem) => note(&mut failed, about(problem.into())),
+            Outcome::Interrupted => {
                 if let Some(problem) = failed {
-                    output::remark(&problem.to_string());
+                    output::notice(&problem.to_string());
                 }
-                return Err(anyhow!("stopped; what there was is saved").into());
+                return Err(anyhow!("stopped; unfinished runs are saved as they are").into());
             }
         }
     }

@@ -1,17 +1,17 @@
 //! `ziggurat setup`: fetches what is needed, nothing twice.
 
-use super::opening::{self, Fetching};
+use super::startup::{self, Fetching};
 use super::{Failure, output};
 use ziggurat::home::Home;
-use ziggurat::model::open::DEFAULT;
-use ziggurat::model::{Error, Source};
+use ziggurat::model::open::DEFAULT_MODEL;
+use ziggurat::model::{Error, ModelSource};
 use ziggurat::runtime::library::{self, GpuPlan};
 use ziggurat::runtime::{nvidia, plugin};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Also download ONNX Runtime for NVIDIA GPUs: the build that suits the driver and the GPUs, and NVIDIA's libraries that
-    /// are not installed (CUDA and cuDNN; under NVIDIA's licence)
+    /// Also download ONNX Runtime for NVIDIA GPUs: the build that suits the driver and the GPUs, and NVIDIA's libraries
+    /// that are not installed (CUDA and cuDNN; under NVIDIA's licence)
     #[arg(long)]
     gpu: bool,
     /// Also download the plugin for --provider webgpu, which runs wherever there is Vulkan (7 MB)
@@ -26,15 +26,15 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let home = opening::home()?;
+    let home = startup::home()?;
     let mut cards = arguments.cards;
     if cards.is_empty() {
-        cards.push(DEFAULT.into());
+        cards.push(DEFAULT_MODEL.into());
     }
-    // A misspelt name is told before anything is fetched.
+    // A misspelt name is reported before anything is downloaded.
     let mut sources = Vec::with_capacity(cards.len());
     for card in &cards {
-        let source = Source::resolve(&home, Some(card)).map_err(|problem| match problem {
+        let source = ModelSource::resolve(&home, Some(card)).map_err(|problem| match problem {
             unknown @ Error::UnknownModel { .. } => Failure::usage(unknown),
             other => other.into(),
         })?;
@@ -51,7 +51,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if arguments.dry_run {
         return Ok(would_fetch(&home, arguments.webgpu, &sources)?);
     }
-    let found = opening::library(&home)?.found();
+    let found = startup::library(&home)?.found();
     output::line(&format!(
         "ONNX Runtime {} ({}): {}",
         found.version,
@@ -77,7 +77,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 fn say(plan: &GpuPlan) -> std::io::Result<()> {
     match nvidia::driver() {
         Ok(_) => {}
-        Err(why) => output::remark(&format!(
+        Err(why) => output::notice(&format!(
             "{why} (this is the build for CUDA {}, for a machine whose driver is 580 or newer)",
             plan.cuda()
         )),
@@ -99,7 +99,11 @@ fn say(plan: &GpuPlan) -> std::io::Result<()> {
     }
 }
 
-fn would_fetch(home: &Home, webgpu: bool, sources: &[(&String, Source)]) -> std::io::Result<()> {
+fn would_fetch(
+    home: &Home,
+    webgpu: bool,
+    sources: &[(&String, ModelSource)],
+) -> std::io::Result<()> {
     if let Some(package) = plugin::webgpu_package().filter(|_| webgpu) {
         let state = match package.folder(&home.runtime()).is_dir() {
             true => "already downloaded".into(),

@@ -1,7 +1,7 @@
-//! A TOML file that a user wrote, read leniently: of bounded size, with the line of everything in it, and past its mistakes.
+//! A TOML file of the user, read leniently: of bounded size, with line numbers, and past errors.
 
 use super::Problem;
-use crate::value::Value;
+use crate::setting_value::SettingValue;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 /// Largest file that is read, in bytes.
 pub const MAX_FILE: u64 = 64 << 10;
 
-/// Most problems that are listed of one file.
+/// Maximum number of problems that are listed of one file.
 const MAX_PROBLEMS: usize = 32;
 
 /// The text of a TOML file.
@@ -87,7 +87,7 @@ impl Document {
         1 + self.lines.partition_point(|begin| *begin <= offset)
     }
 
-    /// The file's table, and what was not TOML in it. Past a mistake the rest is read.
+    /// The file's table, and its syntax errors. The rest of the file is read past them.
     pub fn parse(&self) -> (Spanned<DeTable<'_>>, Problems<'_>) {
         let mut problems = Problems {
             document: self,
@@ -103,7 +103,7 @@ impl Document {
         (table, problems)
     }
 
-    /// The key of the line in which `offset` lies, as far as one can tell in what is no TOML.
+    /// The key of the line at `offset`, as far as it can be recognised in invalid TOML.
     fn key_before(&self, offset: usize) -> &str {
         let line = self
             .text
@@ -199,12 +199,12 @@ impl<'a> Item<'a> {
     }
 
     /// The value as a finite number or a text.
-    pub fn setting(&self) -> Result<Value, String> {
+    pub fn setting(&self) -> Result<SettingValue, String> {
         match self.value.as_str() {
             Some(text) => Ok(text.into()),
             None => self
                 .number()
-                .map(Value::Number)
+                .map(SettingValue::Number)
                 .map_err(|_| self.instead("a number or text in quotes")),
         }
     }
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn past_a_mistake_the_rest_is_read() {
+    fn past_an_error_the_rest_is_read() {
         let document = document("a = 1\nb = = 2\nc = \"3\nd = 4\n");
         let (table, problems) = document.parse();
         let problems = problems.into_vec();
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_taken_by_kind_and_in_the_files_order() {
+    fn values_are_read_by_type_and_in_the_order_of_the_file() {
         let document =
             document("z = 0x10\ny = -1.5e3\nx = true\nw = ['a', 'b']\nv = 'c'\nu = inf\n");
         let (table, problems) = document.parse();

@@ -1,11 +1,12 @@
-//! The user's settings, `config.toml`: what the command line and the explorer do unless they are told otherwise.
+//! The user's settings, `config.toml`: the defaults of the command line and the explorer, which options override.
 //!
-//! - [`document`]: a TOML file of a user's, read leniently, with the line of everything in it; themes are read with it too
+//! - [`document`]: a TOML file of a user's, read leniently, with the line of everything in it; themes are read with it
+//!   too
 //! - [`preset`]: what Ziggurat writes into `config.toml`
-//! - [`Problem`]: what could not be taken
+//! - [`Problem`]: an error in the file
 //!
-//! For every room that asks what the user prefers. This room knows the file and the kinds of values; what a provider, a theme, a key
-//! or a setting may be is known to the rooms above, which name the place with [`Config::problem`] when they cannot take one.
+//! This module knows the file and the types of values; which providers, themes, keys and settings exist is known to the
+//! modules above, which report an invalid one with [`Config::problem`].
 
 pub mod document;
 pub mod preset;
@@ -16,13 +17,13 @@ pub use preset::{SaveError, save_preset, save_theme};
 pub use problem::Problem;
 
 use crate::home::Home;
-use crate::near::{did_you_mean, nearest};
-use crate::value::Value;
+use crate::setting_value::SettingValue;
+use crate::suggest::{did_you_mean, suggestions};
 use document::{Item, Problems, items};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What `config.toml` says. All of it is optional.
+/// The contents of `config.toml`. All of it is optional.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The model to open: a path or a card's name.
@@ -31,29 +32,29 @@ pub struct Config {
     pub provider: Option<String>,
     /// The models that judge finished pictures: paths or cards' names.
     pub judge: Vec<String>,
-    /// How pictures are drawn: `kitty`, `sixel`, `iterm2` or `blocks`; found out if it is not said.
+    /// How pictures are drawn: `kitty`, `sixel`, `iterm2` or `blocks`; detected by default.
     pub graphics: Option<String>,
-    /// The characters of pictures drawn as blocks: `half`, `quadrant`, `sextant` or `octant`; `auto` or found out if it is not
-    /// said.
+    /// The characters of pictures drawn as blocks: `half`, `quadrant`, `sextant` or `octant`; detected by default or
+    /// with `auto`.
     pub blocks: Option<String>,
     /// The name of a theme.
     pub theme: Option<String>,
     /// How the end of the queue is reported to the user: `auto` (as the terminal can), `bell` or `off`.
     pub notify: Option<String>,
-    /// Whether clicks and the wheel mean something; they do unless it is said otherwise.
+    /// Whether the mouse is used; by default it is.
     pub mouse: bool,
     /// The folder where favourites are saved, an absolute path.
     pub favourites: Option<PathBuf>,
     /// The keys of commands, in the order of the file.
     pub keys: Vec<(String, Vec<String>)>,
     /// The user's own presets: the values of settings, by name. Which settings there are is not known here.
-    pub presets: BTreeMap<String, BTreeMap<String, Value>>,
+    pub presets: BTreeMap<String, BTreeMap<String, SettingValue>>,
     file: PathBuf,
     /// The line of every key, with all that it is in.
     lines: BTreeMap<String, usize>,
 }
 
-/// A key of the file's topmost table, and how its value is taken.
+/// A top-level key of the file, and how its value is read.
 struct Entry {
     key: &'static str,
     take: fn(&mut Config, &Item<'_>, &mut Problems<'_>) -> Result<(), String>,
@@ -134,7 +135,8 @@ const ENTRIES: [Entry; 11] = [
 ];
 
 impl Config {
-    /// The user's settings, and what in the file could not be taken; that keeps its default. Without a file all is default.
+    /// The user's settings, and the problems of the file; keys with problems keep their defaults. Without a file, all
+    /// keys do.
     pub fn load(home: &Home) -> (Self, Vec<Problem>) {
         let file = home.settings();
         match Document::read(&file) {
@@ -192,7 +194,7 @@ impl Config {
 }
 
 fn unknown(key: &str) -> String {
-    let near = nearest(key, ENTRIES.iter().map(|entry| entry.key));
+    let near = suggestions(key, ENTRIES.iter().map(|entry| entry.key));
     match near.as_slice() {
         [] => {
             let known: Vec<&str> = ENTRIES.iter().map(|entry| entry.key).collect();
@@ -243,7 +245,7 @@ fn take_values(
     values: &[Item<'_>],
     config: &mut Config,
     problems: &mut Problems<'_>,
-) -> BTreeMap<String, Value> {
+) -> BTreeMap<String, SettingValue> {
     let mut taken = BTreeMap::new();
     for value in values {
         let key = format!("{preset}.{}", value.key);
@@ -271,7 +273,7 @@ fn folder(text: &str) -> Result<PathBuf, String> {
     };
     match path.is_absolute() {
         true => Ok(path),
-        false => Err("it must be a whole path, or begin with `~/`".into()),
+        false => Err("it must be an absolute path, or begin with `~/`".into()),
     }
 }
 
@@ -354,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_taken_is_named_with_its_line_and_the_rest_counts() {
+    fn an_invalid_value_is_an_error_with_its_line_and_the_rest_is_used() {
         let (_folder, home) = home(concat!(
             "theem = \"light\"\n",
             "mouse = \"yes\"\n",
@@ -373,7 +375,7 @@ mod tests {
         for expected in [
             "config.toml:1: theem: unknown setting; did you mean `theme`?",
             "config.toml:2: mouse: it must be true or false; a value of type string is given",
-            "config.toml:3: favourites: it must be a whole path, or begin with `~/`",
+            "config.toml:3: favourites: it must be an absolute path, or begin with `~/`",
             "config.toml:4: model: it is no TOML:",
             "config.toml:7: keys.quit: it must be text in quotes",
             "config.toml:8: presets.../x: ",

@@ -1,25 +1,26 @@
-//! What Ziggurat itself writes into `config.toml`: a preset, the chosen theme. The rest of the file stays as the user wrote it, comments
-//! and order too, and the file is never seen half written.
+//! What Ziggurat writes into `config.toml`: presets and the chosen theme. The rest of the file stays as the user wrote
+//! it, with comments and order; the file is replaced atomically.
 
 use super::document::MAX_FILE;
 use super::{Document, Problem};
 use crate::files;
 use crate::home::Home;
-use crate::value::Value;
+use crate::setting_value::SettingValue;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, Item, Table};
 
-/// Longest name of a preset.
+/// Maximum length of a preset's name.
 const MAX_NAME: usize = 32;
 
-/// Whole numbers from here on are not all exact as a [`f64`].
-const LARGEST_WHOLE: f64 = 9_007_199_254_740_992.0;
+/// Integers below this are exact as [`f64`].
+const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 /// Why `config.toml` was not changed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SaveError {
     #[error("the preset was not saved: {0}")]
     Name(String),
@@ -49,11 +50,11 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
 pub fn save_preset(
     home: &Home,
     name: &str,
-    values: &BTreeMap<String, Value>,
+    values: &BTreeMap<String, SettingValue>,
 ) -> Result<(), SaveError> {
     check_name(name).map_err(SaveError::Name)?;
     for (key, value) in values {
-        if let Value::Number(value) = *value
+        if let SettingValue::Number(value) = *value
             && !value.is_finite()
         {
             let key = key.clone();
@@ -100,13 +101,15 @@ pub fn save_theme(home: &Home, name: &str) -> Result<(), SaveError> {
     })
 }
 
-fn written(value: &Value) -> toml_edit::Value {
+fn written(value: &SettingValue) -> toml_edit::Value {
     match value {
-        Value::Text(text) => text.into(),
-        Value::Number(number) if number.fract() == 0.0 && number.abs() < LARGEST_WHOLE => {
+        SettingValue::Text(text) => text.into(),
+        SettingValue::Number(number)
+            if number.fract() == 0.0 && number.abs() < MAX_EXACT_INTEGER =>
+        {
             (*number as i64).into()
         }
-        Value::Number(number) => (*number).into(),
+        SettingValue::Number(number) => (*number).into(),
     }
 }
 
@@ -118,7 +121,7 @@ fn put(item: &mut Item, mut value: toml_edit::Value) {
     *item = Item::Value(value);
 }
 
-/// Changes the file at `path` with `edit`, which says the key and the reason if it cannot.
+/// Changes the file at `path` with `edit`, which returns the key and the reason if it fails.
 fn change(
     path: &Path,
     edit: impl FnOnce(&mut DocumentMut) -> Result<(), (String, &'static str)>,
@@ -176,10 +179,10 @@ mod tests {
         (folder, home)
     }
 
-    fn values(pairs: &[(&str, f64)]) -> BTreeMap<String, Value> {
+    fn values(pairs: &[(&str, f64)]) -> BTreeMap<String, SettingValue> {
         pairs
             .iter()
-            .map(|(key, value)| (key.to_string(), Value::Number(*value)))
+            .map(|(key, value)| (key.to_string(), SettingValue::Number(*value)))
             .collect()
     }
 

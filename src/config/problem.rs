@@ -1,4 +1,4 @@
-//! What is wrong in a file that a user wrote, and where. Such a problem is shown and the rest of the file counts; it never stops Ziggurat.
+//! An error in a file of the user, with its line. It is shown, and the rest of the file is used.
 
 use crate::text::one_line;
 use std::fmt;

@@ -1,22 +1,22 @@
-//! What makes probabilities of a model's class scores.
+//! The function from class scores to probabilities.
 
 use serde::{Deserialize, Serialize};
 
-/// The function that makes probabilities of class scores.
+/// The function from class scores to probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
     /// One class per picture: probabilities that sum to 1.
     #[default]
     Softmax,
-    /// Any number of classes per picture, each with a probability of its own.
+    /// Any number of classes per picture, each with an independent probability.
     Sigmoid,
-    /// None: the scores are taken as they are. They may be of any size.
+    /// None: scores are used unchanged. Their range is arbitrary.
     None,
 }
 
 impl Activation {
-    /// Its name, as cards have it.
+    /// Its name in model cards.
     pub fn name(self) -> &'static str {
         match self {
             Self::Softmax => "softmax",
@@ -25,8 +25,7 @@ impl Activation {
         }
     }
 
-    /// The probability of every class from the class scores, in double precision. They are not finite where the scores
-    /// are not.
+    /// The probability of every class, computed in double precision. Not finite if the scores are not.
     pub fn probabilities(self, scores: impl Iterator<Item = f32> + Clone) -> Vec<f32> {
         match self {
             Self::Softmax => {

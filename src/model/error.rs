@@ -1,10 +1,10 @@
-//! What can go wrong in this room.
+//! The errors of models, cards, classes and pictures.
 
 use std::path::{Path, PathBuf};
 
-use super::{Sides, zoo};
+use super::{ImageSize, zoo};
 
-/// Why a model, a card, a class or a picture could not be had: one line that names it.
+/// Why a model, card, class or picture is not available; one line that names it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.
@@ -13,7 +13,7 @@ pub enum Error {
         path: PathBuf,
         source: std::io::Error,
     },
-    /// A file is larger than anything of its kind.
+    /// A file is too large for its kind.
     #[error("{}: {bytes} bytes are too many for {what} (at most {most})", path.display())]
     TooLarge {
         path: PathBuf,
@@ -21,10 +21,10 @@ pub enum Error {
         bytes: u64,
         most: u64,
     },
-    /// A card does not say what it should.
+    /// A card is invalid.
     #[error("{card}: {why}")]
     Card { card: String, why: String },
-    /// No card has this name and no file either.
+    /// Neither a card nor a file has this name.
     #[error(
         "no model is called `{name}`{suggestion} (cards: {known}; for a file give a path or a name ending in .onnx)"
     )]
@@ -33,7 +33,7 @@ pub enum Error {
         suggestion: String,
         known: String,
     },
-    /// The path leads to no file.
+    /// The file does not exist.
     #[error("{}: there is no such model file", .0.display())]
     NoModelFile(PathBuf),
     /// A list of class names cannot be used.
@@ -48,23 +48,27 @@ pub enum Error {
     /// The index is beyond the last class.
     #[error("class {index} does not exist: the model has {count} classes, 0 to {}", count.saturating_sub(1))]
     ClassOutOfRange { index: usize, count: usize },
-    /// The model takes no picture.
+    /// The model has no image input.
     #[error("{}: no image input: {why}", path.display())]
     NoImageInput { path: PathBuf, why: String },
-    /// It does not work with pictures of the size that was assumed.
+    /// The model does not work with the assumed image size.
     #[error(
-        "{source}; it leaves height and width open, and {sides} pixels were assumed: say others with --input-size"
+        "{source}; the model leaves height and width open, and {sides} pixels were assumed: set the size with --input-size"
     )]
-    AssumedSize { sides: Sides, source: Box<Error> },
-    /// ONNX Runtime refuses what is made of a model that it takes, and no pass that can be left out is at fault.
+    AssumedSize {
+        sides: ImageSize,
+        source: Box<Error>,
+    },
+    /// ONNX Runtime accepts the file, but rejects the graph after the passes, and skipping optional passes does not
+    /// help.
     #[error(
-        "ONNX Runtime opens the file, but not what Ziggurat makes of it (at fault is the pass upgrade, or the size of its pictures): {why}"
+        "ONNX Runtime opens the file, but not the graph after Ziggurat's passes (because of the pass upgrade, or of the image size): {why}"
     )]
     Passes { why: String },
-    /// What an input besides the picture holds is unknown, or cannot be.
+    /// The value of an input other than the image is unknown or invalid.
     #[error("{}: {why}", path.display())]
     FurtherInput { path: PathBuf, why: String },
-    /// The model gives no class scores.
+    /// The model has no class scores.
     #[error("{}: no class scores: {why}", path.display())]
     NoClassScores { path: PathBuf, why: String },
     /// No layer has this name.
@@ -76,16 +80,16 @@ pub enum Error {
     /// A picture could not be decoded.
     #[error("{}: {why}", path.display())]
     Picture { path: PathBuf, why: String },
-    /// The model takes pictures without channels, or with more than any picture has.
-    #[error("the model takes {0} channels: pictures have 1 (grey), 3 (colour) or up to 64")]
+    /// The number of channels of the image input is not supported.
+    #[error("the model takes {0} channels; supported are 1 (grey), 3 (colour) and up to 64")]
     Channels(usize),
-    /// Published weights could not be fetched.
+    /// ONNX Runtime, or fetching a package, failed.
     #[error(transparent)]
-    Fetch(#[from] crate::runtime::Error),
-    /// Published weights could not be turned into a model.
+    Runtime(#[from] crate::runtime::Error),
+    /// Published weights could not be converted.
     #[error("{}: {source}", path.display())]
     Convert { path: PathBuf, source: zoo::Error },
-    /// The converted model could not be written.
+    /// A model could not be read or written.
     #[error(transparent)]
     Onnx(#[from] crate::onnx::Error),
 }
@@ -96,34 +100,34 @@ impl Error {
         |source| Self::File { path, source }
     }
 
-    /// Whether ONNX Runtime would end the process over the model.
+    /// Whether the model would crash ONNX Runtime.
     pub(super) fn is_fatal(&self) -> bool {
         match self {
-            Self::Fetch(problem) => matches!(problem, crate::runtime::Error::NegativeSize { .. }),
+            Self::Runtime(problem) => matches!(problem, crate::runtime::Error::NegativeSize { .. }),
             Self::AssumedSize { source, .. } => source.is_fatal(),
             _ => false,
         }
     }
 
-    /// Whether ONNX Runtime refuses a graph.
+    /// Whether ONNX Runtime rejects a graph.
     pub(super) fn is_refusal(&self) -> bool {
         use crate::runtime::Error::{Model, Run};
         match self {
-            Self::Fetch(problem) => matches!(problem, Model { .. } | Run { .. }),
+            Self::Runtime(problem) => matches!(problem, Model { .. } | Run { .. }),
             Self::AssumedSize { source, .. } => source.is_refusal(),
             _ => false,
         }
     }
 
-    /// What is said of a graph that is refused, without saying that it is.
+    /// The reason of a rejection, without the fact itself.
     pub(super) fn refusal(&self) -> String {
         match self {
-            Self::Fetch(crate::runtime::Error::Model { reason }) => reason.clone(),
+            Self::Runtime(crate::runtime::Error::Model { reason }) => reason.clone(),
             other => other.to_string(),
         }
     }
 
-    /// The refusal of a graph whose file is not refused. That of an assumed size says enough.
+    /// Converts the rejection of a graph whose file is accepted. That of an assumed size is already specific.
     pub(super) fn of_passes(refusal: Self) -> Self {
         match refusal {
             Self::AssumedSize { .. } => refusal,

@@ -1,28 +1,29 @@
-//! What a network is made of: the values along the way from the picture to the class scores.
+//! The layers of a network: its values between the image and the class scores.
 
-use super::activations::Activations;
+use super::layer_filter::LayerFilter;
 use super::layout::Layout;
-use super::{Error, Network, near};
+use super::{Error, Network};
 use crate::autodiff::differentiability::{Differentiability, analyze};
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Elem, Graph, INTERNAL_PREFIX};
+use crate::onnx::{ElementType, Graph, INTERNAL_PREFIX};
+use crate::suggest;
 
-/// One value that can be looked at.
+/// A value that can be a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
-    /// Its name: what targets use.
+    /// Its name in targets.
     pub name: String,
-    /// The operator that makes it, as the file has it.
+    /// The operator of the file that computes it.
     pub op: String,
-    /// Its dimensions for one picture, as the model has them.
+    /// Its dimensions for one picture, in the model's layout.
     pub dims: Vec<usize>,
-    /// Which of these are channels, and which places of the picture.
+    /// The meaning of the dimensions: channels and positions.
     pub layout: Layout,
-    /// How many learned numbers it is made with.
+    /// Number of learned parameters.
     pub parameters: usize,
-    /// Whether people would call it a layer: not a step within one, nor only a rearrangement.
+    /// Whether it is a layer in the usual sense, not an intermediate step or a rearrangement.
     pub is_activation: bool,
-    /// Whether it can be visualised, or why not.
+    /// Whether it is differentiable, or why not.
     pub reach: Differentiability,
 }
 
@@ -32,17 +33,16 @@ impl Layer {
         self.layout.channels
     }
 
-    /// Height and width of a channel, if it has any.
+    /// Height and width of a channel; `None` without positions.
     pub fn plane(&self) -> Option<(usize, usize)> {
         self.layout.plane()
     }
 }
 
-/// The values of `network` that depend on the picture and have channels, in graph order; not those that were added when it
-/// was read.
+/// The values of `network` that depend on the image and have channels, in graph order, without values added by passes.
 pub(super) fn layers(network: &Network) -> Vec<Layer> {
     let reached = analyze(&network.graph, &network.shapes, &network.input);
-    let activations = Activations::of(network);
+    let activations = LayerFilter::of(network);
     let mut layers = Vec::new();
     for (index, node) in network.graph.nodes().iter().enumerate() {
         for name in node.output.iter().filter(|name| !name.is_empty()) {
@@ -56,17 +56,17 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
             };
             let of_the_file = !name.starts_with(INTERNAL_PREFIX);
             if of_the_file && reach != Differentiability::Independent && value.elem.is_float() {
-                let whole = network.wholes.making(name);
+                let fused = network.fused_ops.producing(name);
                 let linear = activations.linear_before(index);
                 let makers = linear.into_iter().chain([node]);
                 let learned = makers.map(|node| parameters(&network.graph, node));
                 layers.push(Layer {
                     name: name.clone(),
-                    op: whole.map_or(&node.op_type, |whole| &whole.op).clone(),
+                    op: fused.map_or(&node.op_type, |fused| &fused.op).clone(),
                     dims: value.dims.clone(),
                     layout,
-                    parameters: match whole {
-                        Some(whole) => whole.parameters,
+                    parameters: match fused {
+                        Some(fused) => fused.parameters,
                         None => learned.fold(0, usize::saturating_add),
                     },
                     is_activation: activations.contains(index, name, layout),
@@ -78,11 +78,11 @@ pub(super) fn layers(network: &Network) -> Vec<Layer> {
     layers
 }
 
-/// How many learned numbers a node reads: shapes, axes and limits are not learned.
+/// Number of learned parameters that a node reads. Shapes, axes and limits are not learned.
 pub(super) fn parameters(graph: &Graph, node: &NodeProto) -> usize {
     let weight = |name: &String| {
         let constant = graph.constant(name)?;
-        let real = Elem::from_code(constant.data_type).is_some_and(Elem::is_float);
+        let real = ElementType::from_code(constant.data_type).is_some_and(ElementType::is_float);
         let learned = real && !constant.dims.is_empty();
         let extents = constant.dims.iter().map(|&extent| extent.max(0) as usize);
         learned.then(|| extents.fold(1, usize::saturating_mul))
@@ -94,20 +94,21 @@ pub(super) fn parameters(graph: &Graph, node: &NodeProto) -> usize {
 /// The layer called `name`.
 ///
 /// # Errors
-/// [`Error::UnknownLayer`] with names that come near.
+/// [`Error::UnknownLayer`] with similar names.
 pub fn find<'a>(layers: &'a [Layer], name: &str) -> Result<&'a Layer, Error> {
     layers
         .iter()
         .find(|layer| layer.name == name)
         .ok_or_else(|| {
             let names = || layers.iter().map(|layer| layer.name.as_str());
-            // A channel of it, as targets write one.
+            // A channel in the notation of targets.
             let of_channel = name.rsplit_once(':').map(|(layer, _)| layer);
             let exact = names().find(|known| Some(*known) == of_channel);
-            let near = exact.map_or_else(|| near::nearest(name, names()), |exact| vec![exact]);
+            let near =
+                exact.map_or_else(|| suggest::suggestions(name, names()), |exact| vec![exact]);
             Error::UnknownLayer {
                 name: name.into(),
-                suggestion: near::did_you_mean(&near),
+                suggestion: suggest::did_you_mean(&near),
             }
         })
 }

@@ -1,49 +1,48 @@
-//! How the dimensions of a network's value read as channels and places of the picture. Convolutions have (N, channels,
-//! rows, columns); transformers keep channels last, or a row of tokens: the places of the picture one after the other,
-//! among tokens that stand for no place (class, distillation, registers). Which it is follows from the graph (see
-//! `places`).
+//! The layout of values: which dimensions are channels, and which are positions in the image. Convolutions have (N,
+//! channels, rows, columns); transformers have channels last, or tokens: the positions in row-major order, among tokens
+//! without a position (class, distillation, registers). The layout follows from the graph (see `propagation`).
 //!
 //! Used to list layers, to address a channel or neuron, and for class activation maps.
 
-use super::places::{self, Axis, Of};
-use crate::onnx::{Builder, Error, Graph, Shapes, ValueType};
+use super::propagation::{self, Axis, Of};
+use crate::onnx::{Builder, Error, Graph, Types, ValueType};
 use std::collections::HashMap;
 
-/// Which axis of a value holds what. The batch is first where nothing else is said.
+/// The axes of a value. The batch axis is the first one unless documented otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axes {
     /// (N, channels).
     Vector,
     /// (N, channels, rows, columns).
-    Planes,
+    ChannelsFirst,
     /// (N, rows, columns, channels).
     ChannelsLast,
-    /// N, channels, and a row of tokens, in any order; those of the picture, row by row, lie among others.
+    /// N, channels and tokens, in any order. The tokens of the image, in row-major order, are a range of all tokens.
     Tokens {
         /// The axes of N, channels and tokens.
         order: [usize; 3],
-        /// How many tokens come before those of the picture.
+        /// Number of tokens before those of the image.
         before: usize,
     },
-    /// N, channels, and what stands for no places, or for such as cannot be told: of a channel only its mean is known.
-    Unplaced {
+    /// N, channels, and axes that are not positions, or of unknown meaning. Only the mean of a channel is defined.
+    NonSpatial {
         /// The axis of N.
         runs: usize,
         /// The axis of channels.
         channels: usize,
-        /// How many axes there are.
+        /// Number of axes.
         rank: usize,
     },
 }
 
-/// A value's channels and places.
+/// The channels and positions of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     pub axes: Axes,
     pub channels: usize,
-    /// 1 without places.
+    /// 1 without positions.
     pub rows: usize,
-    /// 1 without places.
+    /// 1 without positions.
     pub columns: usize,
 }
 
@@ -52,7 +51,7 @@ impl Layout {
     pub fn channels_first(dims: &[usize]) -> Option<Self> {
         let (axes, channels, rows, columns) = match *dims {
             [_, channels] => (Axes::Vector, channels, 1, 1),
-            [_, channels, rows, columns] => (Axes::Planes, channels, rows, columns),
+            [_, channels, rows, columns] => (Axes::ChannelsFirst, channels, rows, columns),
             _ => return None,
         };
         Some(Self {
@@ -63,39 +62,39 @@ impl Layout {
         })
     }
 
-    /// Rows and columns of a channel, if it has any.
+    /// Rows and columns of a channel; `None` without positions.
     pub fn plane(&self) -> Option<(usize, usize)> {
-        let has_none = matches!(self.axes, Axes::Vector | Axes::Unplaced { .. });
+        let has_none = matches!(self.axes, Axes::Vector | Axes::NonSpatial { .. });
         (!has_none).then_some((self.rows, self.columns))
     }
 
-    /// Whether it has several numbers for each channel of a picture, and no places for them.
-    pub fn is_unplaced(&self) -> bool {
-        matches!(self.axes, Axes::Unplaced { .. })
+    /// Whether channels have several elements without positions.
+    pub fn is_non_spatial(&self) -> bool {
+        matches!(self.axes, Axes::NonSpatial { .. })
     }
 
-    /// Whether it is one of (N, channels) or (N, channels, rows, columns) as it stands.
+    /// Whether it is (N, channels) or (N, channels, rows, columns).
     pub fn is_channels_first(&self) -> bool {
-        matches!(self.axes, Axes::Vector | Axes::Planes)
+        matches!(self.axes, Axes::Vector | Axes::ChannelsFirst)
     }
 
     /// The axis of N.
     pub fn runs(&self) -> usize {
         match self.axes {
             Axes::Tokens { order, .. } => order[0],
-            Axes::Unplaced { runs, .. } => runs,
-            Axes::Vector | Axes::Planes | Axes::ChannelsLast => 0,
+            Axes::NonSpatial { runs, .. } => runs,
+            Axes::Vector | Axes::ChannelsFirst | Axes::ChannelsLast => 0,
         }
     }
 
-    /// The order of axes that brings N to the front, then channels, then the others as they come.
+    /// The permutation to N, channels, and the other axes in order.
     fn order(&self) -> Vec<i64> {
         let (runs, channels, rank) = match self.axes {
             Axes::Vector => (0, 1, 2),
-            Axes::Planes => (0, 1, 4),
+            Axes::ChannelsFirst => (0, 1, 4),
             Axes::ChannelsLast => (0, 3, 4),
             Axes::Tokens { order, .. } => (order[0], order[1], 3),
-            Axes::Unplaced {
+            Axes::NonSpatial {
                 runs,
                 channels,
                 rank,
@@ -106,15 +105,15 @@ impl Layout {
         order.map(|axis| axis as i64).collect()
     }
 
-    /// Emits `value`, for any number of pictures, as (N, channels, rows, columns), or (N, channels) without places, and returns its
-    /// name then. `shapes` learns the types of what is emitted.
+    /// Emits `value`, of any batch size, as (N, channels, rows, columns), or (N, channels) without positions, and
+    /// returns the name of the result. Adds the types of emitted values to `shapes`.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the type of `value` is not known.
     pub fn planes(
         &self,
         builder: &mut Builder,
-        shapes: &mut Shapes,
+        shapes: &mut Types,
         value: &str,
     ) -> Result<String, Error> {
         if self.is_channels_first() {
@@ -127,7 +126,7 @@ impl Layout {
             let dims = dims.to_vec();
             shapes.insert(name, ValueType { elem, dims });
         };
-        if let Axes::Unplaced { rank, .. } = self.axes {
+        if let Axes::NonSpatial { rank, .. } = self.axes {
             let axes: Vec<i64> = (2..rank as i64).collect();
             let axes = builder.ints(&axes);
             let flat = [("keepdims", 0i64.into())];
@@ -149,19 +148,19 @@ impl Layout {
         Ok(value)
     }
 
-    /// Emits `value`, for any number of pictures, as (N, channels, numbers), and returns its name then: the numbers of a
-    /// channel are its places row by row, or all that it has where these are no places; one number of a vector. `shapes`
-    /// learns the types of what is emitted.
+    /// Emits `value`, of any batch size, as (N, channels, elements), and returns the name of the result. The elements
+    /// of a channel are its positions in row-major order, or all of its elements without positions. Adds the types of
+    /// emitted values to `shapes`.
     ///
     /// # Errors
     /// As [`Layout::planes`].
     pub fn by_channel(
         &self,
         builder: &mut Builder,
-        shapes: &mut Shapes,
+        shapes: &mut Types,
         value: &str,
     ) -> Result<String, Error> {
-        let value = match self.is_unplaced() {
+        let value = match self.is_non_spatial() {
             true => transposed(builder, shapes, value, &self.order())?,
             false => self.planes(builder, shapes, value)?,
         };
@@ -175,14 +174,14 @@ impl Layout {
         Ok(flat)
     }
 
-    /// Emits `value` with N as its first axis, and returns its name then; `shapes` learns its type.
+    /// Emits `value` with N as its first axis, and returns the name of the result. Adds its type to `shapes`.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the type of `value` is not known.
     pub fn runs_first(
         &self,
         builder: &mut Builder,
-        shapes: &mut Shapes,
+        shapes: &mut Types,
         value: &str,
     ) -> Result<String, Error> {
         match self.runs() {
@@ -192,10 +191,10 @@ impl Layout {
     }
 }
 
-/// Emits `value` with its axes in another order, unless that is the same, and returns its name then.
+/// Emits `value` with permuted axes, unless the permutation is the identity, and returns the name of the result.
 fn transposed(
     builder: &mut Builder,
-    shapes: &mut Shapes,
+    shapes: &mut Types,
     value: &str,
     order: &[i64],
 ) -> Result<String, Error> {
@@ -203,66 +202,66 @@ fn transposed(
         return Ok(value.to_string());
     }
     let ValueType { elem, dims } = shapes.get(value)?.clone();
-    let turned = builder.emit("Transpose", &[value], &[("perm", order.into())]);
+    let transposed = builder.emit("Transpose", &[value], &[("perm", order.into())]);
     let dims = order.iter().map(|&axis| dims[axis as usize]).collect();
-    shapes.insert(&*turned, ValueType { elem, dims });
-    Ok(turned)
+    shapes.insert(&*transposed, ValueType { elem, dims });
+    Ok(transposed)
 }
 
-/// What is known of the places of a network's values.
+/// The layouts of a network's values.
 #[derive(Debug, Clone, Default)]
-pub struct Grids {
+pub struct LayoutMap {
     picture: (usize, usize),
-    /// How each value reads that depends on the picture.
+    /// By name, the values that depend on the image.
     known: HashMap<String, Known>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
     layout: Option<Layout>,
-    /// Whether some of its axes tell where in the picture something is.
+    /// Whether any of its axes has positions.
     has_places: bool,
 }
 
-impl Grids {
-    /// Follows the places of pictures of (height, width), which the input `input` is given, through a network.
-    pub fn of(graph: &Graph, shapes: &Shapes, input: &str, picture: (usize, usize)) -> Self {
-        let mut found = Self {
+impl LayoutMap {
+    /// Propagates the positions of images of (height, width) from the input `input` through a network.
+    pub fn of(graph: &Graph, shapes: &Types, input: &str, picture: (usize, usize)) -> Self {
+        let mut result = Self {
             picture,
             known: HashMap::new(),
         };
-        let followed = places::follow(graph, shapes, input).into_iter();
-        let known = followed.map(|(name, axes)| {
-            let layout = found.read(&axes);
+        let propagated = propagation::propagate_axes(graph, shapes, input).into_iter();
+        let known = propagated.map(|(name, axes)| {
+            let layout = result.read(&axes);
             let has_places = axes.iter().any(Axis::has_places);
             (name, Known { layout, has_places })
         });
-        found.known = known.collect();
-        found
+        result.known = known.collect();
+        result
     }
 
-    /// How the value `name` reads; `None` if it has no channels.
+    /// The layout of the value `name`; `None` if it has no channels or is unknown.
     pub fn layout(&self, name: &str) -> Option<Layout> {
         self.known.get(name)?.layout
     }
 
-    /// Whether any axis of the value `name` tells where in the picture something is.
+    /// Whether any axis of the value `name` has positions.
     pub fn has_places(&self, name: &str) -> bool {
         self.known.get(name).is_some_and(|known| known.has_places)
     }
 
-    /// How a value with these axes reads, for one picture.
+    /// The layout of a value with these axes, for one picture.
     fn read(&self, axes: &[Axis]) -> Option<Layout> {
         let dims: Vec<usize> = axes.iter().map(Axis::extent).collect();
         match axes.len() {
             2 if dims[0] == 1 => Layout::channels_first(&dims),
-            3 => tokens(axes).or_else(|| unplaced(axes)),
-            4 if dims[0] == 1 => self.planes(axes, &dims).or_else(|| unplaced(axes)),
+            3 => tokens(axes).or_else(|| non_spatial(axes)),
+            4 if dims[0] == 1 => self.planes(axes, &dims).or_else(|| non_spatial(axes)),
             _ => None,
         }
     }
 
-    /// How four axes read that are planes.
+    /// The layout of four axes that have rows and columns.
     fn planes(&self, axes: &[Axis], dims: &[usize]) -> Option<Layout> {
         let first = Layout::channels_first(dims)?;
         let last = Layout {
@@ -288,20 +287,20 @@ impl Grids {
             let first = fits(1, 2, 3).then_some(first);
             return first.or_else(|| fits(3, 1, 2).then_some(last));
         }
-        // An operator that is not known made it: planes have the picture's shape.
+        // Output of an unknown operator: a feature map has the aspect ratio of the image.
         let mut readings = [first, last].into_iter();
         readings.find(|reading| self.resembles((reading.rows, reading.columns)))
     }
 
-    /// Whether a plane has the picture's shape, up to one place.
+    /// Whether a feature map has the aspect ratio of the image, up to one position.
     pub fn resembles(&self, (rows, columns): (usize, usize)) -> bool {
         let (height, width) = self.picture;
         let (one, other) = (rows.saturating_mul(width), columns.saturating_mul(height));
         one.abs_diff(other) <= height.max(width)
     }
 
-    /// Whether a plane has the picture's shape, more than one place, and at most half of the picture's rows: only then
-    /// can it be a picture's activations, seen from far enough to be a map.
+    /// Whether a feature map has the aspect ratio of the image, more than one position, and at most half of the image's
+    /// rows: a suitable resolution for a class activation map.
     pub fn is_map(&self, (rows, columns): (usize, usize)) -> bool {
         rows.saturating_mul(columns) > 1
             && 2 * rows <= self.picture.0 + 1
@@ -309,13 +308,14 @@ impl Grids {
     }
 }
 
-/// Whether the index along an axis tells which part of the picture something belongs to, not only where within a part.
+/// Whether the index along an axis includes the coarse position in the image, not only the position within a patch or
+/// window.
 fn is_coarse(axis: &Axis) -> bool {
     let mut digits = axis.pieces().iter().flat_map(|piece| &piece.digits);
     digits.any(|digit| digit.coarse().is_some() || matches!(digit.of, Of::Pieces(_)))
 }
 
-/// How three axes read of which one is a row of tokens.
+/// The layout of three axes with tokens.
 fn tokens(axes: &[Axis]) -> Option<Layout> {
     let runs = axes.iter().position(Axis::is_runs)?;
     let mut others = (0..3).filter(|&axis| axis != runs);
@@ -323,7 +323,7 @@ fn tokens(axes: &[Axis]) -> Option<Layout> {
     let (channels, row) = match (grid(&axes[one]), grid(&axes[other])) {
         (Some(grid), None) if !is_coarse(&axes[other]) => (other, (one, grid)),
         (None, Some(grid)) if !is_coarse(&axes[one]) => (one, (other, grid)),
-        // None, or tokens by tokens: how much attention each pays to each.
+        // Neither, or (tokens, tokens): attention weights.
         _ => return None,
     };
     let (tokens, (before, rows, columns)) = row;
@@ -338,7 +338,8 @@ fn tokens(axes: &[Axis]) -> Option<Layout> {
     })
 }
 
-/// The grid whose places, row by row, are one piece of an axis: how many indices come before it, and its rows and columns.
+/// The grid whose positions in row-major order are one piece of an axis: the number of indices before it, its rows and
+/// columns.
 fn grid(axis: &Axis) -> Option<(usize, usize, usize)> {
     let mut placed = axis.pieces().iter().enumerate();
     let mut placed = placed.by_ref().filter(|(_, piece)| piece.has_places());
@@ -355,8 +356,8 @@ fn grid(axis: &Axis) -> Option<(usize, usize, usize)> {
     is_only.then_some((before, rows, columns))
 }
 
-/// How axes read of which none can be read as places: those of which it can be told which are channels.
-fn unplaced(axes: &[Axis]) -> Option<Layout> {
+/// The layout of axes without positions, if their channels are known.
+fn non_spatial(axes: &[Axis]) -> Option<Layout> {
     let runs = axes.iter().position(Axis::is_runs)?;
     let others = || (0..axes.len()).filter(|&axis| axis != runs);
     // Heads, of (N, heads, tokens, channels).
@@ -368,7 +369,7 @@ fn unplaced(axes: &[Axis]) -> Option<Layout> {
     };
     let several = others().any(|axis| axis != channels && axes[axis].extent() > 1);
     several.then(|| Layout {
-        axes: Axes::Unplaced {
+        axes: Axes::NonSpatial {
             runs,
             channels,
             rank: axes.len(),

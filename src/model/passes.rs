@@ -1,11 +1,11 @@
-//! What a file goes through before it is differentiated: the passes that make a graph of it, as one table, and what is done
-//! if ONNX Runtime refuses what they made. A pass that is at fault is left out, and named; the model works without it, if with
-//! fewer layers that can be visualised. Only what ONNX Runtime refuses as it stands in the file is the model's fault.
+//! The pass pipeline from a file to a differentiable graph, as a table, and its fallback if ONNX Runtime rejects the
+//! result. The responsible pass is skipped and reported; the model then works with fewer differentiable layers. A model
+//! is only at fault if ONNX Runtime rejects the unchanged file.
 
 use super::{Error, InputSize};
 use crate::onnx::passes::{decompose, inline_functions, polyfill, to_float32, upgrade_opset};
 use crate::onnx::proto::ModelProto;
-use crate::onnx::{Graph, Shapes};
+use crate::onnx::{Graph, Types};
 use crate::runtime::folding::{self, Parts};
 use serde::Serialize;
 
@@ -21,19 +21,19 @@ pub enum Pass {
     Constants,
 }
 
-/// A pass as people see it.
+/// The description of a pass.
 #[derive(Debug)]
-pub struct Entry {
+pub struct PassInfo {
     pub pass: Pass,
     pub name: &'static str,
     /// What it does.
     pub what: &'static str,
-    /// Whether a model can be read without it.
+    /// Whether it can be skipped.
     pub is_optional: bool,
 }
 
-const fn optional(pass: Pass, name: &'static str, what: &'static str) -> Entry {
-    Entry {
+const fn optional(pass: Pass, name: &'static str, what: &'static str) -> PassInfo {
+    PassInfo {
         pass,
         name,
         what,
@@ -41,11 +41,11 @@ const fn optional(pass: Pass, name: &'static str, what: &'static str) -> Entry {
     }
 }
 
-/// Every pass, in the order in which they are gone through.
+/// Every pass, in order.
 #[rustfmt::skip]
-pub const PASSES: &[Entry] = &[
+pub const PASSES: &[PassInfo] = &[
     optional(Pass::Precision, "precision", "float16, bfloat16 and float64 become float32"),
-    Entry { is_optional: false, ..optional(Pass::Upgrade, "upgrade", "older operators take the form of opset 18") },
+    PassInfo { is_optional: false, ..optional(Pass::Upgrade, "upgrade", "older operators take the form of opset 18") },
     optional(Pass::Functions, "functions", "calls become what their functions are made of"),
     optional(Pass::Fusions, "fusions", "fused operators are decomposed"),
     optional(Pass::Control, "control flow", "branches are chosen and loops are unrolled"),
@@ -53,16 +53,16 @@ pub const PASSES: &[Entry] = &[
     optional(Pass::Constants, "constants", "what does not depend on the picture is computed beforehand"),
 ];
 
-/// A pass that was left out.
+/// A pass that was skipped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
     pub name: &'static str,
     pub what: &'static str,
-    /// What ONNX Runtime says of the graph with it.
+    /// The error of ONNX Runtime for the graph with it.
     pub why: String,
 }
 
-/// The passes that are gone through.
+/// A selection of passes.
 #[derive(Debug, Clone, Copy)]
 pub struct Passes<'a> {
     without: &'a [Pass],
@@ -73,10 +73,10 @@ impl Passes<'_> {
         !self.without.contains(&pass)
     }
 
-    /// The graph of a model, before anything is known of the picture.
+    /// The normalized graph of a model, before the image input is known.
     ///
     /// # Errors
-    /// [`Error::Onnx`] if the model is damaged, or beyond what is read.
+    /// [`Error::Onnx`] if the model is damaged or not supported.
     pub fn graph(self, mut model: ModelProto) -> Result<Graph, Error> {
         if self.has(Pass::Precision) {
             model = to_float32::to_float32(model)?;
@@ -88,36 +88,35 @@ impl Passes<'_> {
         Ok(Graph::new(model)?)
     }
 
-    /// The graph with fused operators decomposed, and without what does not depend on the picture.
+    /// The graph for the image input `spec`, with fused operators decomposed and constants folded.
     ///
     /// # Errors
-    /// [`Error::Fetch`] if ONNX Runtime refuses what a pass makes.
-    pub fn plain(self, graph: Graph, picture: Picture) -> Result<Graph, Error> {
-        let graph = self.decomposed(graph, picture)?;
-        let graph = self.folded(&graph, picture)?;
-        // Some may have been in a branch or a loop until now, or known too little of.
-        let apart = self.decomposed(graph.clone(), picture)?;
-        match apart.nodes() == graph.nodes() {
+    /// [`Error::Runtime`] if ONNX Runtime rejects the result of a pass.
+    pub fn specialize(self, graph: Graph, spec: InputSpec) -> Result<Graph, Error> {
+        let graph = self.decomposed(graph, spec)?;
+        let graph = self.folded(&graph, spec)?;
+        // Fused operators may have been in a branch or a loop, or had unknown types.
+        let decomposed = self.decomposed(graph.clone(), spec)?;
+        match decomposed.nodes() == graph.nodes() {
             true => Ok(graph),
-            false => self.folded(&apart, picture),
+            false => self.folded(&decomposed, spec),
         }
     }
 
     /// The graph with fused operators decomposed.
-    fn decomposed(self, graph: Graph, picture: Picture) -> Result<Graph, Error> {
+    fn decomposed(self, graph: Graph, spec: InputSpec) -> Result<Graph, Error> {
         if !self.has(Pass::Fusions) || !decompose::is_fused(&graph) {
             return Ok(graph);
         }
-        let shapes = picture.infer(&graph, 1)?;
+        let shapes = spec.infer(&graph, 1)?;
         Ok(decompose::decompose(&graph, &shapes)?)
     }
 
-    /// The graph without what does not depend on the picture, nor on how many there are.
-    fn folded(self, graph: &Graph, picture: Picture) -> Result<Graph, Error> {
-        let (one, two) = (picture.dims(1), picture.dims(2));
-        let choices: [&[(&str, &[usize])]; 2] =
-            [&[(picture.input, &one)], &[(picture.input, &two)]];
-        let choices = match picture.batchable {
+    /// The graph with constants folded that depend neither on the image nor on the batch size.
+    fn folded(self, graph: &Graph, spec: InputSpec) -> Result<Graph, Error> {
+        let (one, two) = (spec.dims(1), spec.dims(2));
+        let choices: [&[(&str, &[usize])]; 2] = [&[(spec.input, &one)], &[(spec.input, &two)]];
+        let choices = match spec.batchable {
             true => &choices[..],
             false => &choices[..1],
         };
@@ -130,16 +129,16 @@ impl Passes<'_> {
     }
 }
 
-/// The input that takes the picture.
+/// The image input.
 #[derive(Debug, Clone, Copy)]
-pub struct Picture<'a> {
+pub struct InputSpec<'a> {
     pub input: &'a str,
     pub size: InputSize,
     pub batchable: bool,
 }
 
-impl Picture<'_> {
-    /// Dimensions of the input for `runs` pictures.
+impl InputSpec<'_> {
+    /// Dimensions of the input for a batch of `runs` pictures.
     pub fn dims(self, runs: usize) -> [usize; 4] {
         [
             runs,
@@ -149,21 +148,21 @@ impl Picture<'_> {
         ]
     }
 
-    /// Types of all values of `graph` for `runs` pictures.
+    /// Types of all values of `graph` for a batch of `runs` pictures.
     ///
     /// # Errors
-    /// [`Error::Fetch`] if ONNX Runtime cannot make sense of it at that size.
-    pub fn infer(self, graph: &Graph, runs: usize) -> Result<Shapes, Error> {
+    /// [`Error::Runtime`] if ONNX Runtime rejects it for that batch size.
+    pub fn infer(self, graph: &Graph, runs: usize) -> Result<Types, Error> {
         Ok(folding::shapes(graph, &[(self.input, &self.dims(runs))])?)
     }
 }
 
-/// What `attempt` makes with as many passes as ONNX Runtime bears, and those that are left out for that. `opens` tells whether
-/// ONNX Runtime takes the file as it is.
+/// The result of `attempt` with as many passes as ONNX Runtime accepts, and the skipped passes. `opens` tells whether
+/// ONNX Runtime accepts the unchanged file.
 ///
 /// # Errors
-/// That of the attempt with all passes if it is no refusal, or leaving passes out does not help; [`Error::Passes`] if ONNX
-/// Runtime takes the file nevertheless.
+/// The error of the attempt with all passes, unless it is a rejection that skipping passes avoids; [`Error::Passes`] if
+/// ONNX Runtime nevertheless accepts the file.
 pub fn fewest_left_out<T>(
     attempt: impl Fn(Passes) -> Result<T, Error>,
     opens: impl FnOnce() -> bool,
@@ -176,11 +175,11 @@ pub fn fewest_left_out<T>(
     let optional = || PASSES.iter().filter(|entry| entry.is_optional);
     let mut without: Vec<Pass> = optional().map(|entry| entry.pass).collect();
     let mut made = match attempt(Passes { without: &without }) {
-        // No pass that can be left out is at fault.
+        // No optional pass is responsible.
         Err(all) if all.is_refusal() => return Err(Error::of_passes(problem)),
         made => made.ok(),
     };
-    // What all that are left out hide may stand in the way in turn: the others are put back one by one, or tried alone.
+    // Some passes may need others, so the optional ones are added back one by one, or skipped individually.
     if made.is_some() {
         for entry in optional() {
             let fewer = without.iter().filter(|pass| **pass != entry.pass);
@@ -218,10 +217,10 @@ mod tests {
 
     fn refused() -> Error {
         let reason = "node x: no".into();
-        Error::Fetch(runtime::Error::Model { reason })
+        Error::Runtime(runtime::Error::Model { reason })
     }
 
-    /// The names of what is left out where graphs with any of `faulty` are refused.
+    /// The names of the skipped passes if graphs with any of `faulty` are rejected.
     fn left_out(faulty: &[Pass]) -> Vec<&'static str> {
         let attempt = |passes: Passes| match faulty.iter().any(|pass| passes.has(*pass)) {
             true => Err(refused()),

@@ -1,4 +1,4 @@
-//! Pictures from disk, as a model sees them: colour, upright, opaque.
+//! Decodes picture files to upright, opaque RGB pictures.
 
 use std::io::Read;
 use std::path::Path;
@@ -17,13 +17,13 @@ use reader::Stoppable;
 mod loss;
 mod reader;
 
-/// Formats that are decoded.
+/// Supported formats.
 const FORMATS: [ImageFormat; 3] = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP];
 
-/// What the names of such files end in.
+/// Their file extensions.
 pub const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 
-/// Whether the name of a file says that it is one of them.
+/// Whether a file has one of these extensions.
 pub fn is_named(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str());
     let is = |ending: &str| {
@@ -34,26 +34,26 @@ pub fn is_named(path: &Path) -> bool {
     ending.is_some_and(is)
 }
 
-/// Longest side of a picture that is decoded, in pixels.
+/// Maximum side of a picture, in pixels.
 const MAX_SIDE: u32 = 1 << 15;
 
-/// Most memory that decoding may take, in bytes.
+/// Maximum memory for decoding, in bytes.
 const MAX_ALLOC: u64 = 512 << 20;
 
-/// How many bytes of a file are read at a time.
+/// Number of bytes of a file that are read at a time.
 const PIECE: u64 = 1 << 20;
 
-/// Decodes a PNG, JPEG or WebP file, whatever its name. It is turned as its EXIF data says, and what is transparent
-/// becomes white.
+/// Decodes a PNG, JPEG or WebP file, regardless of its name. Applies the EXIF orientation, and blends transparent
+/// pixels with white.
 ///
 /// # Errors
-/// [`Error::Picture`] if the file is of another format, damaged, or larger than 32768 pixels or 512 MiB; also if it ends
-/// early, with how much of it could be read. [`Error::File`] if it cannot be read at all, or is no regular file.
+/// [`Error::Picture`] if the file is of another format, damaged, or larger than 32768 pixels or 512 MiB; also if it is
+/// truncated, with the readable part. [`Error::File`] if it cannot be read at all, or is no regular file.
 pub fn read(path: &Path) -> Result<RgbImage, Error> {
     read_until(path, &Stop::default())
 }
 
-/// As [`read`], until it is stopped: then it ends early, in an error that says so.
+/// As [`read`], with cancellation, which is an error.
 ///
 /// # Errors
 /// As [`read`].
@@ -90,13 +90,13 @@ pub fn read_until(path: &Path, stop: &Stop) -> Result<RgbImage, Error> {
     Ok(opaque(picture))
 }
 
-/// The content of a regular file, but no more than one byte beyond the most.
+/// The content of a regular file, up to one byte more than the maximum.
 fn bytes(path: &Path, stop: &Stop) -> Result<Vec<u8>, Error> {
     let mut file = files::open(path)
         .map_err(Error::file(path))?
         .take(MAX_ALLOC + 1);
     let mut bytes = Vec::new();
-    // In pieces: a slow drive is not waited for when nobody wants the picture any more.
+    // In pieces, so that reading from a slow drive can be cancelled.
     loop {
         let piece = Read::by_ref(&mut file).take(PIECE).read_to_end(&mut bytes);
         match piece.map_err(Error::file(path))? {
@@ -107,9 +107,9 @@ fn bytes(path: &Path, stop: &Stop) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Why there is no picture.
+/// Why decoding failed.
 enum Undecoded {
-    /// Its width and height in pixels, if these are known.
+    /// Width and height in pixels, if known.
     TooLarge(Option<(u32, u32)>),
     Damaged(ImageError),
 }
@@ -123,7 +123,7 @@ impl From<ImageError> for Undecoded {
     }
 }
 
-/// The picture that bytes hold, as it is stored, and how it is to be turned.
+/// The decoded picture as stored, and its orientation.
 fn decode(
     bytes: &[u8],
     format: ImageFormat,
@@ -143,7 +143,7 @@ fn decode(
     Ok((DynamicImage::from_decoder(decoder)?, orientation))
 }
 
-/// Lays a picture on white.
+/// Blends a picture with white.
 fn opaque(picture: DynamicImage) -> RgbImage {
     if !picture.color().has_alpha() {
         return picture.into_rgb8();
@@ -156,7 +156,7 @@ fn opaque(picture: DynamicImage) -> RgbImage {
     })
 }
 
-/// One line, in words that say what to do.
+/// The error message in one line, with a remedy.
 fn why(error: &ImageError) -> String {
     match error {
         ImageError::Unsupported(_) => "not a PNG, JPEG or WebP picture".into(),
@@ -168,7 +168,7 @@ fn why(error: &ImageError) -> String {
     }
 }
 
-/// That a picture, of a width and a height if these are known, is larger than what is decoded.
+/// The message for a picture that is too large, with its width and height if known.
 fn too_large(size: Option<(u32, u32)>) -> String {
     let most = MAX_ALLOC >> 20;
     let size = size.map_or(String::new(), |(width, height)| {

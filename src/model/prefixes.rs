@@ -1,15 +1,15 @@
-//! Prefixes of class names that are no part of them: their numbers (`0 tench`, `0: tench`), as Teachable Machine writes them,
-//! and WordNet's identifiers (`n01440764 tench`).
+//! Strips prefixes of class names: numbers (`0 tench`, `0: tench`), as in files of Teachable Machine, and identifiers
+//! of WordNet (`n01440764 tench`).
 
 use std::collections::HashSet;
 
-/// What may stand between a number and a name.
+/// Separators between a number and a name.
 const SEPARATORS: &[char] = &[':', ',', ';', '.', ')', '-', '_', '=', '|'];
 
-/// How many digits follow the `n` of a WordNet identifier.
+/// Number of digits after the `n` of a WordNet identifier.
 const DIGITS: usize = 8;
 
-/// The names without such prefixes, where every one of them has one.
+/// The names without such prefixes, if all of them have one.
 pub fn stripped(names: Vec<String>) -> Vec<String> {
     let names = without(names, |index, name| {
         let digits = name.find(|c: char| !c.is_ascii_digit())?;
@@ -24,8 +24,8 @@ pub fn stripped(names: Vec<String>) -> Vec<String> {
     })
 }
 
-/// The names without a prefix that `rest` takes away, if it does so from all of them and most remain different: of `0 stars`,
-/// `1 star`, `2 stars` the numbers are the names.
+/// The names without the prefix that `rest` strips, if it strips one from all of them and most remain distinct: in `0
+/// stars`, `1 star`, `2 stars` the numbers matter.
 fn without(names: Vec<String>, rest: impl Fn(usize, &str) -> Option<&str>) -> Vec<String> {
     let kept: Option<Vec<&str>> = names
         .iter()
@@ -42,7 +42,8 @@ fn without(names: Vec<String>, rest: impl Fn(usize, &str) -> Option<&str>) -> Ve
     }
 }
 
-/// What follows a separator or a space, if that is anything. After a separator alone comes no digit: `0.5` is a number.
+/// The text after a separator or a space; `None` if it is empty. A digit directly after a separator is part of a
+/// number, as in `0.5`.
 fn behind_separator(text: &str) -> Option<&str> {
     let rest = text.strip_prefix(SEPARATORS).unwrap_or(text);
     let name = rest.trim();

@@ -1,4 +1,4 @@
-//! From pictures to a model's input and back: resize, crop, and a scale and an offset for each channel.
+//! Converts between pictures and model input: resizing, cropping, and a scale and offset per channel.
 
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
@@ -6,37 +6,21 @@ use ndarray::{Array4, ArrayView3};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::axis_order::AxisOrder;
 use window::Placement;
 
+mod channels;
 mod resize;
 mod window;
 
+pub use channels::{ChannelOrder, Channels, InputSize};
 pub use window::Window;
 
-/// The order of the channels in a colour model's input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ChannelOrder {
-    #[default]
-    Rgb,
-    Bgr,
-}
-
-/// The order of the axes in a model's input, as preprocessing sees it: inputs with their channels last are turned when a
-/// model is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Layout {
-    /// Batch, channel, row, column.
-    #[default]
-    Nchw,
-}
-
-/// How pixels between pixels are guessed when a picture is resized.
+/// The interpolation of a resized picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Filter {
-    /// Catmull-Rom, which is what Pillow and torchvision call bicubic.
+    /// Catmull-Rom, which Pillow and torchvision call bicubic.
     #[default]
     Bicubic,
     Bilinear,
@@ -53,36 +37,36 @@ impl From<Filter> for FilterType {
     }
 }
 
-/// How a picture of other proportions than the input's becomes one of these.
+/// How a picture is fitted to another aspect ratio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
-    /// It keeps its proportions; what is too long is cropped away.
+    /// It keeps its aspect ratio and is cropped.
     #[default]
     Crop,
-    /// It is squashed to the input's proportions.
+    /// It is stretched to the input's aspect ratio.
     Squash,
 }
 
-/// How a model wants its pictures, as a card's `[preprocessing]` says it.
+/// The preprocessing of a model, as in `[preprocessing]` of a card.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, try_from = "Keys")]
 pub struct Preprocessing {
     mean: [f32; 3],
     std: [f32; 3],
     channels: ChannelOrder,
-    layout: Layout,
+    layout: AxisOrder,
     crop: f32,
     filter: Filter,
-    // The defaults of what came later are not written: hashes of models from before stay what they are.
+    // Defaults of later additions are not serialized, so that existing hashes of models do not change.
     #[serde(skip_serializing_if = "is_default")]
     fit: Fit,
     #[serde(skip_serializing_if = "is_default")]
     antialias: Antialias,
 }
 
-/// Whether each pixel of a smaller picture is an average over all the pixels it stands for (Pillow, torchvision), or is
-/// computed from its nearest neighbours alone (OpenCV, TensorFlow's default).
+/// Whether shrinking averages all covered pixels (Pillow, torchvision), or interpolates between nearest neighbours only
+/// (OpenCV, TensorFlow's default).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 struct Antialias(bool);
@@ -97,7 +81,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// Who says how a model wants its pictures, or how high and wide.
+/// The origin of information about a model, such as its preprocessing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
@@ -105,13 +89,14 @@ pub enum Origin {
     Card,
     /// The file's metadata, or a file beside it.
     Exporter,
-    /// The network, which scales them itself, takes bytes, or declares its input's dimensions.
+    /// The network, which scales pixels itself, takes bytes, or declares the dimensions of its input.
     Network,
-    /// Nobody: what is usual is assumed, which is worth telling the user.
-    Nobody,
+    /// A default, which is reported to the user.
+    #[serde(rename = "nobody")]
+    Assumed,
 }
 
-/// What a card may say; missing keys take ImageNet's values.
+/// The keys of a card; missing ones default to ImageNet's values.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Keys {
@@ -120,7 +105,7 @@ struct Keys {
     #[serde(default)]
     channels: ChannelOrder,
     #[serde(default)]
-    layout: Layout,
+    layout: AxisOrder,
     crop: Option<f32>,
     #[serde(default)]
     filter: Filter,
@@ -139,9 +124,9 @@ impl TryFrom<Keys> for Preprocessing {
             (Some(mean), Some(std)) => (three("mean", &mean)?, three("std", &std)?),
             _ => return Err("mean and std must be given together".into()),
         };
-        if let Some(small) = std.iter().find(|std| **std < SMALLEST_STD) {
+        if let Some(small) = std.iter().find(|std| **std < MIN_STD) {
             return Err(format!(
-                "std: every number must be at least {SMALLEST_STD}, which {small:?} is not"
+                "std: every number must be at least {MIN_STD}, which {small:?} is not"
             ));
         }
         let crop = keys.crop.unwrap_or(Self::IMAGENET.crop);
@@ -164,8 +149,8 @@ impl TryFrom<Keys> for Preprocessing {
     }
 }
 
-/// Least standard deviation: with less, white is a number of millions, or none at all.
-const SMALLEST_STD: f32 = 1e-6;
+/// Minimum standard deviation; with less, pixels have values of millions or are not finite.
+const MIN_STD: f32 = 1e-6;
 
 fn three(key: &str, values: &[f32]) -> Result<[f32; 3], String> {
     if values
@@ -186,82 +171,10 @@ fn three(key: &str, values: &[f32]) -> Result<[f32; 3], String> {
     }
 }
 
-/// The size of a model's input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InputSize {
-    channels: Channels,
-    /// Rows.
-    pub height: u32,
-    /// Columns.
-    pub width: u32,
-}
-
-/// Most channels that an input may have.
-const MOST_CHANNELS: usize = 64;
-
-/// What the channels of an input are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Channels {
-    Grey,
-    Colour,
-    /// Another number, 2 or 4 to 64: red, green and blue in turn (pictures one upon the other, bands of which these come
-    /// first), but for the fourth of four, which is how opaque a pixel is.
-    Many(usize),
-}
-
-impl Channels {
-    /// # Errors
-    /// [`Error::Channels`] if `count` is 0 or more than 64.
-    pub fn from_count(count: usize) -> Result<Self, Error> {
-        match count {
-            1 => Ok(Self::Grey),
-            3 => Ok(Self::Colour),
-            2..=MOST_CHANNELS => Ok(Self::Many(count)),
-            _ => Err(Error::Channels(count)),
-        }
-    }
-
-    /// How many channels that is.
-    pub fn count(self) -> usize {
-        match self {
-            Self::Grey => 1,
-            Self::Colour => 3,
-            Self::Many(count) => count,
-        }
-    }
-
-    /// Which channel shows red, green and blue, where `rgb_of_channel` says what each of three channels is.
-    pub fn shown(self, rgb_of_channel: [usize; 3]) -> [usize; 3] {
-        // The order of three channels undoes itself: swapping red and blue twice changes nothing.
-        match self {
-            Self::Grey => [0; 3],
-            Self::Colour => rgb_of_channel,
-            Self::Many(count) => rgb_of_channel.map(|channel| channel.min(count - 1)),
-        }
-    }
-}
-
-impl InputSize {
-    /// # Errors
-    /// [`Error::Channels`] if `channels` is 0 or more than 64.
-    pub fn new(channels: usize, height: u32, width: u32) -> Result<Self, Error> {
-        Ok(Self {
-            channels: Channels::from_count(channels)?,
-            height,
-            width,
-        })
-    }
-
-    /// What its channels are.
-    pub fn channels(self) -> Channels {
-        self.channels
-    }
-}
-
-/// Of a side that is cropped to less than this share, people should know.
+/// Cropping to less than this fraction of a side is reported.
 const NOTICEABLE: f64 = 0.75;
 
-/// From the brightness of one channel, 0 to 1, to model-input units and back.
+/// The conversion of one channel between brightness, 0 to 1, and model-input units.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Affine {
     mean: f32,
@@ -291,48 +204,48 @@ impl Affine {
 }
 
 impl Preprocessing {
-    /// What most models trained on ImageNet with PyTorch expect.
+    /// The preprocessing of most models trained on ImageNet with PyTorch.
     pub const IMAGENET: Self = Self {
         mean: [0.485, 0.456, 0.406],
         std: [0.229, 0.224, 0.225],
         channels: ChannelOrder::Rgb,
-        layout: Layout::Nchw,
+        layout: AxisOrder::Nchw,
         crop: 0.875,
         filter: Filter::Bicubic,
         fit: Fit::Crop,
         antialias: Antialias(true),
     };
 
-    /// Brightness as bytes have it, 0 to 255.
+    /// Unscaled pixels, 0 to 255.
     pub const PIXELS: Self = Self {
         mean: [0.0; 3],
         std: [1.0 / 255.0; 3],
         ..Self::IMAGENET
     };
 
-    /// Brightness as it is, 0 to 1.
+    /// Brightness, 0 to 1.
     pub const UNITS: Self = Self {
         mean: [0.0; 3],
         std: [1.0; 3],
         ..Self::IMAGENET
     };
 
-    /// The share of a picture's short side that the model sees.
+    /// The fraction of a picture's short side within the crop.
     pub fn crop(&self) -> f64 {
         f64::from(self.crop)
     }
 
-    /// How a picture of other proportions becomes one of the input's.
+    /// How a picture is fitted to the input's aspect ratio.
     pub fn proportions(&self) -> Fit {
         self.fit
     }
 
-    /// Whether smaller pictures are averages of larger ones.
+    /// Whether shrinking averages all covered pixels.
     pub fn is_antialiased(&self) -> bool {
         self.antialias.0
     }
 
-    /// Length of a picture's side of which the model sees `input` pixels: rounded down, as timm and transformers do it.
+    /// Length of a side before cropping to `input` pixels, rounded down as in timm and Transformers.
     pub fn uncropped(&self, input: u32) -> u32 {
         (f64::from(input) / self.crop() + window::ROUNDING) as u32
     }
@@ -342,12 +255,12 @@ impl Preprocessing {
         self.channels
     }
 
-    /// The same for a model whose colours come in another order.
+    /// The same preprocessing with another channel order.
     pub fn with_channel_order(self, channels: ChannelOrder) -> Self {
         Self { channels, ..self }
     }
 
-    /// Which of red (0), green (1) and blue (2) each channel of a colour model is.
+    /// The colour, red (0), green (1) or blue (2), of each channel of a colour model.
     pub fn rgb_of_channel(&self) -> [usize; 3] {
         match self.channels {
             ChannelOrder::Rgb => [0, 1, 2],
@@ -355,8 +268,8 @@ impl Preprocessing {
         }
     }
 
-    /// The scale and offset of each of the model's channels, in the model's order. A grey model takes the averages of
-    /// what is given for red, green and blue.
+    /// The scale and offset of each channel, in the model's order. A grey model uses the averages over red, green and
+    /// blue.
     pub fn affine(&self, channels: Channels) -> Vec<Affine> {
         let average = |values: [f32; 3]| values.iter().sum::<f32>() / 3.0;
         match channels {
@@ -375,17 +288,17 @@ impl Preprocessing {
         }
     }
 
-    /// A picture as model input, (1, C, H, W). A picture of exactly the input's size is taken as it is; any other is
-    /// resized until the input covers the share `crop` of its short side, without changing its proportions unless it is to
-    /// be squashed, and then cropped around its centre.
+    /// A picture as model input, (1, C, H, W). A picture of exactly the input's size is not resized. Any other is
+    /// resized until the input covers the fraction `crop` of its short side, keeping its aspect ratio unless the fit is
+    /// [`Fit::Squash`], and centre-cropped.
     pub fn tensor(&self, picture: &RgbImage, size: InputSize) -> Array4<f32> {
         let fitted = self.fit(picture, size);
-        let affine = self.affine(size.channels);
+        let affine = self.affine(size.channels());
         let colours = self.rgb_of_channel();
         let shape = (1, affine.len(), size.height as usize, size.width as usize);
         Array4::from_shape_fn(shape, |(_, channel, y, x)| {
             let pixel = fitted.get_pixel(x as u32, y as u32);
-            let brightness = match size.channels {
+            let brightness = match size.channels() {
                 Channels::Grey => luma(*pixel),
                 Channels::Many(4) if channel == 3 => 255.0,
                 Channels::Colour | Channels::Many(_) => f32::from(pixel[colours[channel % 3]]),
@@ -394,17 +307,17 @@ impl Preprocessing {
         })
     }
 
-    /// A model input (C, H, W) as a picture, the first three channels of many; what is out of range becomes black or white.
+    /// A model input (C, H, W) as a picture of its first three channels, clamped to black and white.
     ///
     /// # Errors
-    /// [`Error::Channels`] if there are none or more than 64.
+    /// [`Error::Channels`] if there are no channels or more than 64.
     pub fn picture(&self, tensor: ArrayView3<'_, f32>) -> Result<RgbImage, Error> {
         let (count, height, width) = tensor.dim();
         let channels = Channels::from_count(count)?;
         let affine = self.affine(channels);
         let value = |channel: usize, x: u32, y: u32| {
             let units = tensor[(channel, y as usize, x as usize)];
-            // The cast saturates, and makes 0 of what is not a number.
+            // The cast saturates, and converts NaN to 0.
             (affine[channel].to_unit(units) * 255.0).round() as u8
         };
         let [r, g, b] = channels.shown(self.rgb_of_channel());
@@ -413,7 +326,7 @@ impl Preprocessing {
         }))
     }
 
-    /// Which part of a picture of `width` × `height` pixels [`Preprocessing::tensor`] shows to the model.
+    /// The part of a picture of `width` × `height` pixels that [`Preprocessing::tensor`] shows to the model.
     pub fn window(&self, (width, height): (u32, u32), size: InputSize) -> Window {
         match Placement::of(self, (width, height), size) {
             Some(placement) => placement.window(size),
@@ -421,8 +334,7 @@ impl Preprocessing {
         }
     }
 
-    /// As [`Preprocessing::window`], but only where it is noticeably less than all of the picture: nearly every network is
-    /// trained with a border cropped away.
+    /// As [`Preprocessing::window`], but `None` for a narrow border, which most networks crop.
     pub fn cropped(&self, (width, height): (u32, u32), size: InputSize) -> Option<Window> {
         let window = self.window((width, height), size);
         let share = (window.width / f64::from(width)).min(window.height / f64::from(height));

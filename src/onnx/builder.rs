@@ -1,11 +1,12 @@
 //! Adds nodes to a graph: fresh names, typed attributes, shared constants.
 //!
-//! Nodes are emitted in the form of opset [`OPSET`] or newer; [`super::passes::upgrade_opset`] converts older graphs first.
+//! Nodes are emitted in the form of opset [`OPSET`] or newer; [`super::passes::upgrade_opset`] converts older graphs
+//! first.
 
 use super::proto::{
     AttributeProto, AttributeType, Dim, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
 };
-use super::{Elem, Error, Graph};
+use super::{ElementType, Error, Graph};
 use bytes::Bytes;
 use std::collections::HashMap;
 
@@ -125,9 +126,9 @@ impl Builder {
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the name is taken.
-    pub fn input(&mut self, name: &str, elem: Elem, dims: &[Dim]) -> Result<String, Error> {
+    pub fn input(&mut self, name: &str, elem: ElementType, dims: &[Dim]) -> Result<String, Error> {
         self.graph
-            .insert_input(super::shapes::value_info(name, elem, dims))?;
+            .insert_input(super::types::value_info(name, elem, dims))?;
         Ok(name.into())
     }
 
@@ -264,7 +265,7 @@ impl Builder {
     ///
     /// # Errors
     /// [`Error::Unsupported`] if `elem` is not a floating-point type.
-    pub fn scalar(&mut self, elem: Elem, value: f64) -> Result<String, Error> {
+    pub fn scalar(&mut self, elem: ElementType, value: f64) -> Result<String, Error> {
         Ok(self.constant(TensorProto::from_floats("", &[], elem, &[value])?))
     }
 

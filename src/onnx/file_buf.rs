@@ -1,5 +1,5 @@
-//! A [`bytes::Buf`] over a file, for decoding it while it is read. Tensor data are copied once, from the file into buffers
-//! of their own, which are suitably aligned; the file is never in memory as a whole.
+//! A [`bytes::Buf`] over a file, for decoding it while it is read. Tensor data are copied once, from the file into
+//! buffers of their own, which are suitably aligned; the file is never completely in memory.
 
 use bytes::{Buf, Bytes};
 use std::fs::File;

@@ -2,10 +2,11 @@
 //!
 //! A [`Graph`] is validated when it is built. Nodes can be appended, but not changed.
 
+use super::node::is_default_domain;
 use super::proto::{
-    AttributeType, Dim, GraphProto, ModelProto, NodeProto, TensorProto, TypeValue, ValueInfoProto,
+    Dim, GraphProto, ModelProto, NodeProto, TensorProto, TypeValue, ValueInfoProto,
 };
-use super::{Elem, Error, validate};
+use super::{ElementType, Error, validate};
 use crate::text::printable;
 use std::collections::{HashMap, HashSet};
 
@@ -29,8 +30,8 @@ impl Graph {
     /// Validates and indexes the graph of a model. `Constant` nodes become constants, like initializers.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if a value is defined twice or read before its definition, a node is invalid, or the standard opset
-    /// is not imported; [`Error::Unsupported`] for sparse initializers.
+    /// [`Error::Corrupt`] if a value is defined twice or read before its definition, a node is invalid, or the standard
+    /// opset is not imported; [`Error::Unsupported`] for sparse initializers.
     pub fn new(mut model: ModelProto) -> Result<Self, Error> {
         let opset = model
             .opset_import
@@ -228,7 +229,7 @@ impl Graph {
     /// # Errors
     /// As for [`Graph::insert_node`].
     pub fn insert(&mut self, node: NodeProto) -> Result<(), Error> {
-        match constant_of(&node) {
+        match node.constant_value() {
             Some(tensor) => self.insert_constant(tensor),
             None => self.insert_node(node),
         }
@@ -308,9 +309,9 @@ impl Graph {
     }
 
     /// Replaces the type of an input, for example to make its dimensions static.
-    pub fn set_input_type(&mut self, name: &str, elem: Elem, dims: &[Dim]) {
+    pub fn set_input_type(&mut self, name: &str, elem: ElementType, dims: &[Dim]) {
         if let Some(input) = self.inputs.iter_mut().find(|input| input.name == name) {
-            *input = super::shapes::value_info(name, elem, dims);
+            *input = super::types::value_info(name, elem, dims);
         }
     }
 
@@ -369,11 +370,6 @@ impl Graph {
     }
 }
 
-/// Whether `domain` is one of the two names of the standard domain.
-pub fn is_default_domain(domain: &str) -> bool {
-    domain.is_empty() || domain == "ai.onnx"
-}
-
 /// The declared element type (ONNX code) and dimensions of a value; `None` if it is not a tensor or has no shape.
 pub fn declared_dims(value: &ValueInfoProto) -> Option<(i32, Vec<Option<Dim>>)> {
     match value.r#type.as_ref()?.value.as_ref()? {
@@ -386,52 +382,4 @@ pub fn declared_dims(value: &ValueInfoProto) -> Option<(i32, Vec<Option<Dim>>)> 
         }
         _ => None,
     }
-}
-
-/// The values that the subgraphs of a node (If, Loop, Scan) read or output. May include inner values of the subgraphs.
-pub fn outer_values(node: &NodeProto) -> impl Iterator<Item = &str> {
-    let mut values = Vec::new();
-    let mut worklist: Vec<&GraphProto> = subgraphs(node).collect();
-    while let Some(graph) = worklist.pop() {
-        values.extend(graph.output.iter().map(|output| output.name.as_str()));
-        for inner in &graph.node {
-            values.extend(inner.input.iter().map(String::as_str));
-            worklist.extend(subgraphs(inner));
-        }
-    }
-    values.into_iter()
-}
-
-/// The subgraphs of a node.
-pub fn subgraphs(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
-    node.attribute
-        .iter()
-        .flat_map(|attribute| attribute.g.as_deref().into_iter().chain(&attribute.graphs))
-}
-
-/// The value of a `Constant` node, named like its output; `None` for other nodes, and for sparse and string values.
-pub fn constant_of(node: &NodeProto) -> Option<TensorProto> {
-    if node.op_type != "Constant" || !is_default_domain(&node.domain) {
-        return None;
-    }
-    let [output] = node.output.as_slice() else {
-        return None;
-    };
-    let [attribute] = node.attribute.as_slice() else {
-        return None;
-    };
-    let mut tensor = match AttributeType::try_from(attribute.r#type).ok()? {
-        AttributeType::Tensor => attribute.t.as_deref()?.clone(),
-        AttributeType::Float => TensorProto::from_f32("", &[], &[attribute.f]),
-        AttributeType::Int => TensorProto::from_i64("", &[], &[attribute.i]),
-        AttributeType::Floats => {
-            TensorProto::from_f32("", &[attribute.floats.len() as i64], &attribute.floats)
-        }
-        AttributeType::Ints => {
-            TensorProto::from_i64("", &[attribute.ints.len() as i64], &attribute.ints)
-        }
-        _ => return None,
-    };
-    tensor.name = output.clone();
-    Some(tensor)
 }

@@ -1,7 +1,7 @@
 //! ONNX models as plain data: reading and writing files, querying graphs, adding nodes, and graph passes.
 //!
-//! The lowest layer: every other module may use it, and nothing here runs a model. Files are untrusted: every problem with
-//! one is reported as an [`Error`] that names it.
+//! The lowest layer: every other module may use it, and nothing here runs a model. Files are untrusted: every problem
+//! with one is reported as an [`Error`] that names it.
 
 pub mod builder;
 pub mod file;
@@ -14,14 +14,14 @@ pub mod passes;
 pub mod proto;
 pub mod ranges;
 pub mod residual;
-pub mod shapes;
 pub mod tensor;
+pub mod types;
 mod validate;
 
 pub use builder::{Attribute, Builder};
 pub use graph::Graph;
-pub use shapes::{Shapes, ValueType};
-pub use tensor::Elem;
+pub use tensor::ElementType;
+pub use types::{Types, ValueType};
 
 /// Prefix of the names of values that passes add to a model.
 pub const INTERNAL_PREFIX: &str = "ziggurat/";

@@ -1,6 +1,5 @@
 //! Renaming values of nodes that are inlined elsewhere: a function body, a branch, an iteration of a loop.
 
-use crate::onnx::graph::subgraphs;
 use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto};
 use std::collections::{HashMap, HashSet};
 
@@ -10,15 +9,6 @@ const MAX_PREFIX: usize = 200;
 /// New names of values, by old name. Other names stay.
 pub type Renames = HashMap<String, String>;
 
-/// The subgraphs of an attribute.
-pub fn graphs_mut(attribute: &mut AttributeProto) -> impl Iterator<Item = &mut GraphProto> {
-    attribute
-        .g
-        .as_deref_mut()
-        .into_iter()
-        .chain(&mut attribute.graphs)
-}
-
 /// A measure of the memory that nodes take: the number of nodes, inputs and outputs, including those in subgraphs.
 pub fn cost(nodes: &[NodeProto]) -> usize {
     let mut cost = 0;
@@ -26,7 +16,7 @@ pub fn cost(nodes: &[NodeProto]) -> usize {
     while let Some(nodes) = worklist.pop() {
         for node in nodes {
             cost += 1 + node.input.len() + node.output.len();
-            worklist.extend(subgraphs(node).map(|graph| graph.node.as_slice()));
+            worklist.extend(node.subgraphs().map(|graph| graph.node.as_slice()));
         }
     }
     cost
@@ -61,7 +51,7 @@ pub fn for_each_output<'a>(nodes: &'a [NodeProto], visit: &mut impl FnMut(&'a st
         for node in nodes {
             let outputs = node.output.iter().filter(|name| !name.is_empty());
             outputs.for_each(|name| visit(name));
-            for graph in subgraphs(node) {
+            for graph in node.subgraphs() {
                 graph.input.iter().for_each(|value| visit(&value.name));
                 graph
                     .initializer
@@ -84,7 +74,11 @@ pub fn rename(node: &mut NodeProto, names: &Renames) {
     while let Some(node) = worklist.pop() {
         node.input.iter_mut().for_each(apply);
         node.output.iter_mut().for_each(apply);
-        for graph in node.attribute.iter_mut().flat_map(graphs_mut) {
+        for graph in node
+            .attribute
+            .iter_mut()
+            .flat_map(AttributeProto::graphs_mut)
+        {
             let GraphProto {
                 node,
                 initializer,
@@ -112,8 +106,9 @@ pub fn identity_node(value: &str, output: &str) -> NodeProto {
     }
 }
 
-/// Renames each `inner` output of `nodes` to the `outer` output that it becomes. Returns Identity nodes for the outputs for
-/// which that is impossible: values that `nodes` do not compute, constants, and values already bound to another output.
+/// Renames each `inner` output of `nodes` to the `outer` output that it becomes. Returns Identity nodes for the outputs
+/// for which that is impossible: values that `nodes` do not compute, constants, and values already bound to another
+/// output.
 pub fn bind_outputs(
     nodes: &[NodeProto],
     inner: &[impl AsRef<str>],
@@ -123,7 +118,7 @@ pub fn bind_outputs(
     let is_computed = |name: &str| {
         let mut outputs = nodes
             .iter()
-            .filter(|node| !node.is("Constant"))
+            .filter(|node| !node.is_op("Constant"))
             .flat_map(|node| &node.output);
         outputs.any(|output| output == name)
     };

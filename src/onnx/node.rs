@@ -1,7 +1,6 @@
-//! Accessors of nodes: attributes by name and type, optional inputs, and the name to display in messages.
+//! Accessors of nodes: attributes by name and type, optional inputs, subgraphs, and the name to display in messages.
 
-use super::graph::{is_default_domain, outer_values};
-use super::proto::{AttributeProto, AttributeType, NodeProto};
+use super::proto::{AttributeProto, AttributeType, GraphProto, NodeProto, TensorProto};
 use crate::text::printable;
 
 impl NodeProto {
@@ -52,11 +51,11 @@ impl NodeProto {
     /// The values that the node and its subgraphs read. May include inner values of the subgraphs.
     pub fn reads(&self) -> impl Iterator<Item = &str> {
         let inputs = self.input.iter().filter(|name| !name.is_empty());
-        inputs.map(String::as_str).chain(outer_values(self))
+        inputs.map(String::as_str).chain(self.outer_values())
     }
 
     /// Whether the node is the standard operator `op`.
-    pub fn is(&self, op: &str) -> bool {
+    pub fn is_op(&self, op: &str) -> bool {
         self.op_type == op && is_default_domain(&self.domain)
     }
 
@@ -67,4 +66,65 @@ impl NodeProto {
             (name, _) => printable(name),
         }
     }
+
+    /// The subgraphs of the node.
+    pub fn subgraphs(&self) -> impl Iterator<Item = &GraphProto> {
+        self.attribute
+            .iter()
+            .flat_map(|attribute| attribute.g.as_deref().into_iter().chain(&attribute.graphs))
+    }
+
+    /// The values that the subgraphs of the node (If, Loop, Scan) read or output. May include inner values of the
+    /// subgraphs.
+    pub fn outer_values(&self) -> impl Iterator<Item = &str> {
+        let mut values = Vec::new();
+        let mut worklist: Vec<&GraphProto> = self.subgraphs().collect();
+        while let Some(graph) = worklist.pop() {
+            values.extend(graph.output.iter().map(|output| output.name.as_str()));
+            for inner in &graph.node {
+                values.extend(inner.input.iter().map(String::as_str));
+                worklist.extend(inner.subgraphs());
+            }
+        }
+        values.into_iter()
+    }
+
+    /// The value of a `Constant` node, named like its output; `None` for other nodes, and for sparse and string values.
+    pub fn constant_value(&self) -> Option<TensorProto> {
+        if !self.is_op("Constant") {
+            return None;
+        }
+        let [output] = self.output.as_slice() else {
+            return None;
+        };
+        let [attribute] = self.attribute.as_slice() else {
+            return None;
+        };
+        let mut tensor = match AttributeType::try_from(attribute.r#type).ok()? {
+            AttributeType::Tensor => attribute.t.as_deref()?.clone(),
+            AttributeType::Float => TensorProto::from_f32("", &[], &[attribute.f]),
+            AttributeType::Int => TensorProto::from_i64("", &[], &[attribute.i]),
+            AttributeType::Floats => {
+                TensorProto::from_f32("", &[attribute.floats.len() as i64], &attribute.floats)
+            }
+            AttributeType::Ints => {
+                TensorProto::from_i64("", &[attribute.ints.len() as i64], &attribute.ints)
+            }
+            _ => return None,
+        };
+        tensor.name = output.clone();
+        Some(tensor)
+    }
+}
+
+impl AttributeProto {
+    /// The subgraphs of the attribute.
+    pub fn graphs_mut(&mut self) -> impl Iterator<Item = &mut GraphProto> {
+        self.g.as_deref_mut().into_iter().chain(&mut self.graphs)
+    }
+}
+
+/// Whether `domain` is one of the two names of the standard domain.
+pub fn is_default_domain(domain: &str) -> bool {
+    domain.is_empty() || domain == "ai.onnx"
 }

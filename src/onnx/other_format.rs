@@ -1,5 +1,5 @@
-//! Recognises files and folders of other formats by their contents, and says how to get an ONNX file from each. One table
-//! lists the formats; the first match counts.
+//! Recognises files and folders of other formats by their contents, and says how to get an ONNX file from each. One
+//! table lists the formats; the first match counts.
 
 use super::Error;
 use crate::text::printable;

@@ -1,8 +1,8 @@
 //! The protobuf messages of ONNX, IR version 13. `onnx.proto` documents the fields.
 //!
-//! Written by hand so that no protobuf compiler is needed. Every field of the specification is declared: prost drops unknown
-//! fields, and reading and writing a file must preserve it. Tensor data are [`Bytes`]: decoding from a buffer shares it
-//! instead of copying.
+//! Written by hand so that no protobuf compiler is needed. Every field of the specification is declared: prost drops
+//! unknown fields, and reading and writing a file must preserve it. Tensor data are [`Bytes`]: decoding from a buffer
+//! shares it instead of copying.
 
 use bytes::Bytes;
 use prost::{Enumeration, Message, Oneof};

@@ -1,5 +1,5 @@
-//! Makes the inputs of `Range` scalars, as ONNX requires. ONNX Runtime accepts tensors of one element as well, but only as
-//! long as they are not constant, for example within a loop.
+//! Makes the inputs of `Range` scalars, as ONNX requires. ONNX Runtime accepts tensors of one element as well, but only
+//! as long as they are not constant, for example within a loop.
 
 use super::names;
 use super::proto::NodeProto;
@@ -19,13 +19,13 @@ pub fn scalar(graph: &Graph) -> Result<Cow<'_, Graph>, Error> {
     };
     let is_squeezed = |name: &String| {
         let producer = graph.producer(name).map(|index| &graph.nodes()[index]);
-        producer.is_some_and(|node| node.is("Squeeze") && node.input_at(1).is_none())
+        producer.is_some_and(|node| node.is_op("Squeeze") && node.input_at(1).is_none())
     };
     let unsqueezed = |node: &NodeProto| -> Vec<String> {
         let inputs = node.input.iter().filter(may_have_axes);
         inputs.filter(|name| !is_squeezed(name)).cloned().collect()
     };
-    let needs_squeeze = |node: &NodeProto| node.is("Range") && !unsqueezed(node).is_empty();
+    let needs_squeeze = |node: &NodeProto| node.is_op("Range") && !unsqueezed(node).is_empty();
     if !graph.nodes().iter().any(needs_squeeze) {
         return Ok(Cow::Borrowed(graph));
     }
@@ -74,7 +74,7 @@ mod tests {
         let [squeeze, range] = result.nodes() else {
             panic!("{:?}", result.nodes())
         };
-        assert!(squeeze.is("Squeeze") && squeeze.input == [list]);
+        assert!(squeeze.is_op("Squeeze") && squeeze.input == [list]);
         assert_eq!(
             range.input,
             [number.clone(), squeeze.output[0].clone(), number]

@@ -12,7 +12,7 @@ pub fn residual_input(graph: &Graph, sum: usize) -> Option<usize> {
     let [first, second] = node.input.as_slice() else {
         return None;
     };
-    if !node.is("Add") {
+    if !node.is_op("Add") {
         return None;
     }
     match (
@@ -39,5 +39,5 @@ fn is_branch(graph: &Graph, start: &str, branch: &str) -> bool {
             .iter()
             .zip(graph.ancestors([branch]))
             .filter(|(node, is_ancestor)| *is_ancestor && between(&node.output))
-            .any(|(node, _)| WEIGHTED.iter().any(|op| node.is(op)))
+            .any(|(node, _)| WEIGHTED.iter().any(|op| node.is_op(op)))
 }

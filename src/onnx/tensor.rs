@@ -7,7 +7,7 @@ use bytes::Bytes;
 /// The supported element types. Discriminants are those of `TensorProto.DataType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(i32)]
-pub enum Elem {
+pub enum ElementType {
     F32 = 1,
     U8 = 2,
     I8 = 3,
@@ -23,39 +23,39 @@ pub enum Elem {
     BF16 = 16,
 }
 
-impl Elem {
-    const ALL: [Elem; 13] = [
-        Elem::F32,
-        Elem::U8,
-        Elem::I8,
-        Elem::U16,
-        Elem::I16,
-        Elem::I32,
-        Elem::I64,
-        Elem::Bool,
-        Elem::F16,
-        Elem::F64,
-        Elem::U32,
-        Elem::U64,
-        Elem::BF16,
+impl ElementType {
+    const ALL: [ElementType; 13] = [
+        ElementType::F32,
+        ElementType::U8,
+        ElementType::I8,
+        ElementType::U16,
+        ElementType::I16,
+        ElementType::I32,
+        ElementType::I64,
+        ElementType::Bool,
+        ElementType::F16,
+        ElementType::F64,
+        ElementType::U32,
+        ElementType::U64,
+        ElementType::BF16,
     ];
 
     /// Name, and bytes per element.
     fn name_and_size(self) -> (&'static str, usize) {
         match self {
-            Elem::F32 => ("float32", 4),
-            Elem::U8 => ("uint8", 1),
-            Elem::I8 => ("int8", 1),
-            Elem::U16 => ("uint16", 2),
-            Elem::I16 => ("int16", 2),
-            Elem::I32 => ("int32", 4),
-            Elem::I64 => ("int64", 8),
-            Elem::Bool => ("bool", 1),
-            Elem::F16 => ("float16", 2),
-            Elem::F64 => ("float64", 8),
-            Elem::U32 => ("uint32", 4),
-            Elem::U64 => ("uint64", 8),
-            Elem::BF16 => ("bfloat16", 2),
+            ElementType::F32 => ("float32", 4),
+            ElementType::U8 => ("uint8", 1),
+            ElementType::I8 => ("int8", 1),
+            ElementType::U16 => ("uint16", 2),
+            ElementType::I16 => ("int16", 2),
+            ElementType::I32 => ("int32", 4),
+            ElementType::I64 => ("int64", 8),
+            ElementType::Bool => ("bool", 1),
+            ElementType::F16 => ("float16", 2),
+            ElementType::F64 => ("float64", 8),
+            ElementType::U32 => ("uint32", 4),
+            ElementType::U64 => ("uint64", 8),
+            ElementType::BF16 => ("bfloat16", 2),
         }
     }
 
@@ -81,7 +81,10 @@ impl Elem {
 
     /// Whether it is a floating-point type, and therefore differentiable.
     pub fn is_float(self) -> bool {
-        matches!(self, Elem::F32 | Elem::F64 | Elem::F16 | Elem::BF16)
+        matches!(
+            self,
+            ElementType::F32 | ElementType::F64 | ElementType::F16 | ElementType::BF16
+        )
     }
 }
 
@@ -98,7 +101,7 @@ impl TensorProto {
         Self::raw(
             name,
             dims,
-            Elem::F32,
+            ElementType::F32,
             values
                 .iter()
                 .flat_map(|value| value.to_le_bytes())
@@ -111,7 +114,7 @@ impl TensorProto {
         Self::raw(
             name,
             dims,
-            Elem::I64,
+            ElementType::I64,
             values
                 .iter()
                 .flat_map(|value| value.to_le_bytes())
@@ -121,7 +124,7 @@ impl TensorProto {
 
     /// A bool scalar.
     pub fn from_bool(name: &str, value: bool) -> Self {
-        Self::raw(name, &[], Elem::Bool, vec![u8::from(value)])
+        Self::raw(name, &[], ElementType::Bool, vec![u8::from(value)])
     }
 
     /// A floating-point tensor of type `elem` with `values`, in row-major order, rounded to the type.
@@ -131,23 +134,23 @@ impl TensorProto {
     pub fn from_floats(
         name: &str,
         dims: &[i64],
-        elem: Elem,
+        elem: ElementType,
         values: &[f64],
     ) -> Result<Self, Error> {
         let bytes: Vec<u8> = match elem {
-            Elem::F32 => values
+            ElementType::F32 => values
                 .iter()
                 .flat_map(|&value| (value as f32).to_le_bytes())
                 .collect(),
-            Elem::F64 => values
+            ElementType::F64 => values
                 .iter()
                 .flat_map(|value| value.to_le_bytes())
                 .collect(),
-            Elem::F16 => values
+            ElementType::F16 => values
                 .iter()
                 .flat_map(|&value| f16_bits(value as f32).to_le_bytes())
                 .collect(),
-            Elem::BF16 => values
+            ElementType::BF16 => values
                 .iter()
                 .flat_map(|&value| bf16_bits(value as f32).to_le_bytes())
                 .collect(),
@@ -161,21 +164,21 @@ impl TensorProto {
     }
 
     /// A tensor of type `elem` filled with `value`; `None` if the type cannot represent it, or `dims` are invalid.
-    pub fn filled(name: &str, dims: &[i64], elem: Elem, value: f64) -> Option<Self> {
+    pub fn filled(name: &str, dims: &[i64], elem: ElementType, value: f64) -> Option<Self> {
         let count = element_count(dims)?;
         let one = match elem {
-            Elem::F32 | Elem::F64 | Elem::F16 | Elem::BF16 => {
+            ElementType::F32 | ElementType::F64 | ElementType::F16 | ElementType::BF16 => {
                 let one = Self::from_floats("", &[], elem, &[value]).ok()?;
                 one.raw_data?.to_vec()
             }
             _ => {
                 let (least, most) = match elem {
-                    Elem::Bool => (0.0, 1.0),
-                    Elem::I8 => (i8::MIN.into(), i8::MAX.into()),
-                    Elem::I16 => (i16::MIN.into(), i16::MAX.into()),
-                    Elem::I32 | Elem::I64 => (i32::MIN.into(), i32::MAX.into()),
-                    Elem::U8 => (0.0, u8::MAX.into()),
-                    Elem::U16 => (0.0, u16::MAX.into()),
+                    ElementType::Bool => (0.0, 1.0),
+                    ElementType::I8 => (i8::MIN.into(), i8::MAX.into()),
+                    ElementType::I16 => (i16::MIN.into(), i16::MAX.into()),
+                    ElementType::I32 | ElementType::I64 => (i32::MIN.into(), i32::MAX.into()),
+                    ElementType::U8 => (0.0, u8::MAX.into()),
+                    ElementType::U16 => (0.0, u16::MAX.into()),
                     _ => (0.0, u32::MAX.into()),
                 };
                 let fits = value.fract() == 0.0 && (least..=most).contains(&value);
@@ -187,7 +190,7 @@ impl TensorProto {
         Some(Self::raw(name, dims, elem, one.repeat(count)))
     }
 
-    fn raw(name: &str, dims: &[i64], elem: Elem, bytes: Vec<u8>) -> Self {
+    fn raw(name: &str, dims: &[i64], elem: ElementType, bytes: Vec<u8>) -> Self {
         debug_assert_eq!(
             element_count(dims).map(|count| count * elem.size()),
             Some(bytes.len())
@@ -204,9 +207,9 @@ impl TensorProto {
     /// The element type.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if it is not in [`Elem`].
-    pub fn elem(&self) -> Result<Elem, Error> {
-        Elem::from_code(self.data_type).ok_or_else(|| {
+    /// [`Error::Unsupported`] if it is not in [`ElementType`].
+    pub fn elem(&self) -> Result<ElementType, Error> {
+        ElementType::from_code(self.data_type).ok_or_else(|| {
             Error::Unsupported(format!(
                 "tensor {:?} of element type {}",
                 self.name, self.data_type
@@ -232,38 +235,43 @@ impl TensorProto {
         if let Some(raw) = &self.raw_data {
             let raw = self.checked(raw, elem)?;
             return Ok(match elem {
-                Elem::F32 => each(raw, |b| f32::from_le_bytes(b).into()),
-                Elem::F64 => each(raw, f64::from_le_bytes),
-                Elem::F16 => each(raw, |b| f16_value(u16::from_le_bytes(b)).into()),
-                Elem::BF16 => each(raw, |b| bf16_value(u16::from_le_bytes(b)).into()),
-                Elem::I64 => each(raw, |b| i64::from_le_bytes(b) as f64),
-                Elem::U64 => each(raw, |b| u64::from_le_bytes(b) as f64),
-                Elem::I32 => each(raw, |b| i32::from_le_bytes(b).into()),
-                Elem::U32 => each(raw, |b| u32::from_le_bytes(b).into()),
-                Elem::I16 => each(raw, |b| i16::from_le_bytes(b).into()),
-                Elem::U16 => each(raw, |b| u16::from_le_bytes(b).into()),
-                Elem::I8 => each(raw, |b| i8::from_le_bytes(b).into()),
-                Elem::U8 | Elem::Bool => each(raw, |b| u8::from_le_bytes(b).into()),
+                ElementType::F32 => each(raw, |b| f32::from_le_bytes(b).into()),
+                ElementType::F64 => each(raw, f64::from_le_bytes),
+                ElementType::F16 => each(raw, |b| f16_value(u16::from_le_bytes(b)).into()),
+                ElementType::BF16 => each(raw, |b| bf16_value(u16::from_le_bytes(b)).into()),
+                ElementType::I64 => each(raw, |b| i64::from_le_bytes(b) as f64),
+                ElementType::U64 => each(raw, |b| u64::from_le_bytes(b) as f64),
+                ElementType::I32 => each(raw, |b| i32::from_le_bytes(b).into()),
+                ElementType::U32 => each(raw, |b| u32::from_le_bytes(b).into()),
+                ElementType::I16 => each(raw, |b| i16::from_le_bytes(b).into()),
+                ElementType::U16 => each(raw, |b| u16::from_le_bytes(b).into()),
+                ElementType::I8 => each(raw, |b| i8::from_le_bytes(b).into()),
+                ElementType::U8 | ElementType::Bool => each(raw, |b| u8::from_le_bytes(b).into()),
             });
         }
         let values: Vec<f64> = match elem {
-            Elem::F32 => self.float_data.iter().map(|&v| v.into()).collect(),
-            Elem::F64 => self.double_data.clone(),
-            Elem::I64 => self.int64_data.iter().map(|&v| v as f64).collect(),
-            Elem::U64 | Elem::U32 => self.uint64_data.iter().map(|&v| v as f64).collect(),
-            Elem::F16 => self
+            ElementType::F32 => self.float_data.iter().map(|&v| v.into()).collect(),
+            ElementType::F64 => self.double_data.clone(),
+            ElementType::I64 => self.int64_data.iter().map(|&v| v as f64).collect(),
+            ElementType::U64 | ElementType::U32 => {
+                self.uint64_data.iter().map(|&v| v as f64).collect()
+            }
+            ElementType::F16 => self
                 .int32_data
                 .iter()
                 .map(|&v| f16_value(v as u16).into())
                 .collect(),
-            Elem::BF16 => self
+            ElementType::BF16 => self
                 .int32_data
                 .iter()
                 .map(|&v| bf16_value(v as u16).into())
                 .collect(),
-            Elem::I32 | Elem::I16 | Elem::U16 | Elem::I8 | Elem::U8 | Elem::Bool => {
-                self.int32_data.iter().map(|&v| v.into()).collect()
-            }
+            ElementType::I32
+            | ElementType::I16
+            | ElementType::U16
+            | ElementType::I8
+            | ElementType::U8
+            | ElementType::Bool => self.int32_data.iter().map(|&v| v.into()).collect(),
         };
         self.counted(values)
     }
@@ -274,8 +282,11 @@ impl TensorProto {
     /// As for [`TensorProto::to_f64`].
     pub fn to_f32(&self) -> Result<Vec<f32>, Error> {
         match (self.elem()?, &self.raw_data) {
-            (Elem::F32, Some(raw)) => Ok(each(self.checked(raw, Elem::F32)?, f32::from_le_bytes)),
-            (Elem::F32, None) => self.counted(self.float_data.clone()),
+            (ElementType::F32, Some(raw)) => Ok(each(
+                self.checked(raw, ElementType::F32)?,
+                f32::from_le_bytes,
+            )),
+            (ElementType::F32, None) => self.counted(self.float_data.clone()),
             _ => Ok(self
                 .to_f64()?
                 .into_iter()
@@ -290,12 +301,17 @@ impl TensorProto {
     /// As for [`TensorProto::to_f64`]; [`Error::Unsupported`] for other element types.
     pub fn to_i64(&self) -> Result<Vec<i64>, Error> {
         match (self.elem()?, &self.raw_data) {
-            (Elem::I64, Some(raw)) => Ok(each(self.checked(raw, Elem::I64)?, i64::from_le_bytes)),
-            (Elem::I64, None) => self.counted(self.int64_data.clone()),
-            (Elem::I32, Some(raw)) => Ok(each(self.checked(raw, Elem::I32)?, |b| {
+            (ElementType::I64, Some(raw)) => Ok(each(
+                self.checked(raw, ElementType::I64)?,
+                i64::from_le_bytes,
+            )),
+            (ElementType::I64, None) => self.counted(self.int64_data.clone()),
+            (ElementType::I32, Some(raw)) => Ok(each(self.checked(raw, ElementType::I32)?, |b| {
                 i32::from_le_bytes(b).into()
             })),
-            (Elem::I32, None) => self.counted(self.int32_data.iter().map(|&v| v.into()).collect()),
+            (ElementType::I32, None) => {
+                self.counted(self.int32_data.iter().map(|&v| v.into()).collect())
+            }
             (other, _) => Err(Error::Unsupported(format!(
                 "tensor {:?} of element type {} where integers are expected",
                 self.name,
@@ -304,7 +320,7 @@ impl TensorProto {
         }
     }
 
-    fn checked<'a>(&self, raw: &'a [u8], elem: Elem) -> Result<&'a [u8], Error> {
+    fn checked<'a>(&self, raw: &'a [u8], elem: ElementType) -> Result<&'a [u8], Error> {
         let expected = element_count(&self.dims).and_then(|count| count.checked_mul(elem.size()));
         if expected == Some(raw.len()) {
             Ok(raw)
@@ -424,7 +440,7 @@ mod tests {
     fn elements_are_read_from_typed_fields_too() {
         let tensor = TensorProto {
             dims: vec![2],
-            data_type: Elem::I64.code(),
+            data_type: ElementType::I64.code(),
             int64_data: vec![-1, 7],
             ..Default::default()
         };

@@ -1,8 +1,9 @@
-//! Checks of attributes that ONNX Runtime does not validate itself, and that would crash it or keep it busy for minutes.
+//! Checks of attributes that ONNX Runtime does not validate itself, and that would crash it or keep it busy for
+//! minutes.
 
-use crate::onnx::graph::is_default_domain;
-use crate::onnx::proto::NodeProto;
-use crate::onnx::{Error, names};
+use crate::onnx::Error;
+use crate::onnx::node::is_default_domain;
+use crate::onnx::proto::{AttributeProto, NodeProto};
 
 /// Maximum elements of a pooling window: more than any image has. ONNX Runtime iterates over all of a window at every
 /// output position, padding included, or allocates it.
@@ -21,14 +22,17 @@ pub fn validate_node(node: &mut NodeProto) -> Result<(), Error> {
             let message = format!("node {node} ({op}) has {violation}");
             return Err(Error::Corrupt(message));
         }
-        let graphs = node.attribute.iter_mut().flat_map(names::graphs_mut);
+        let graphs = node
+            .attribute
+            .iter_mut()
+            .flat_map(AttributeProto::graphs_mut);
         worklist.extend(graphs.flat_map(|graph| &mut graph.node));
     }
     Ok(())
 }
 
-/// Drops trailing empty inputs. ONNX Runtime would read them: DFT an axis, and the fusion of Add and LayerNormalization a
-/// bias.
+/// Drops trailing empty inputs. ONNX Runtime would read them: DFT an axis, and the fusion of Add and LayerNormalization
+/// a bias.
 fn drop_missing(node: &mut NodeProto) {
     while node.input.last().is_some_and(String::is_empty) {
         node.input.pop();

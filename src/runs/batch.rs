@@ -1,33 +1,28 @@
 //! Runs that step together: from their specs to their records.
 //!
-//! For the command line and the [worker](super::worker), which differ only in whom they tell about it.
+//! The [driver](super::driver) takes its steps, for the command line and the [worker](super::worker).
 
 use super::checkpoint::Checkpoint;
+use super::frames::{FRAME_SIDE, MAX_FRAMES};
 use super::history::REACHED;
-use super::{Ended, Error, Record, Spec, history, words};
-use crate::ascent::{self, Ascent, Report, Run};
+use super::{EndReason, Error, Record, Spec, format, history};
+use crate::ascent::{self, Ascent, Run, StepReport};
 use crate::home::Home;
 use crate::model::Network;
-use crate::runtime::{Device, Library, Provider, Stop};
+use crate::runtime::{Device, Library, Provider, Stop, providers};
 use image::RgbImage;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Most frames of a run's animation.
-pub const MOST_FRAMES: usize = 48;
-
-/// Longest side of a frame, in pixels.
-pub const FRAME_SIDE: u32 = 160;
-
-/// Runs under way.
+/// Runs that step together.
 pub struct Batch<'a> {
     specs: Vec<Spec>,
     ascent: Ascent<'a>,
-    /// The objective before each step, one list a run.
+    /// The objective before each step, one list per run.
     scores: Vec<Vec<f32>>,
-    /// What an animation of the ascent is made of, one list a run.
+    /// The frames of the animations, one list per run.
     frames: Vec<Vec<RgbImage>>,
-    /// What the steps took so far.
+    /// The time that the steps took so far.
     seconds: f64,
     /// The runs that it stepped with before it was branched, see [`Record::companions`].
     companions: Vec<String>,
@@ -35,10 +30,10 @@ pub struct Batch<'a> {
 
 /// A run that ended.
 #[derive(Debug, Clone)]
-pub struct Ending {
+pub struct EndedRun {
     pub record: Record,
     pub picture: RgbImage,
-    /// At most [`MOST_FRAMES`] small pictures of one size, evenly spread over the steps.
+    /// At most [`MAX_FRAMES`] small pictures of one size, evenly distributed over the steps.
     pub frames: Vec<RgbImage>,
 }
 
@@ -67,7 +62,7 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// Goes on where a checkpoint was made.
+    /// Continues from a checkpoint.
     ///
     /// # Errors
     /// As [`Ascent::resume`].
@@ -88,7 +83,7 @@ impl<'a> Batch<'a> {
         } = checkpoint;
         let first = specs
             .first()
-            .ok_or(ascent::Error::Foreign("number of runs"))?;
+            .ok_or(ascent::Error::StateMismatch("number of runs"))?;
         let runs = runs(&specs)?;
         let ascent = Ascent::resume(network, &first.objective, &runs, device, stop, saved)?;
         Ok(Self {
@@ -101,7 +96,7 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// What is known of the batch so far: enough to go on from here in another process.
+    /// The state of the batch, from which another process can continue.
     ///
     /// # Errors
     /// [`Error::Ascent`] if the device fails.
@@ -114,10 +109,11 @@ impl<'a> Batch<'a> {
             frames: self.frames.clone(),
             seconds: self.seconds,
             companions: self.companions(),
+            versions: versions(),
         })
     }
 
-    /// The ids of the runs that step or stepped together, where a picture may hang on that; otherwise empty.
+    /// The ids of the runs that step or stepped together, if their pictures may depend on that; otherwise empty.
     fn companions(&self) -> Vec<String> {
         match self.specs.len() > 1 && !self.ascent.is_exact() {
             true => self.specs.iter().map(Spec::id).collect(),
@@ -125,11 +121,11 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Takes one step; `None` once all are taken. If it fails or is stopped, everything is as before.
+    /// Takes one step; `None` if there are no more. If it fails or is interrupted, the state is unchanged.
     ///
     /// # Errors
     /// [`Error::Diverged`] for the run whose numbers stop being finite, otherwise as [`Ascent::step`].
-    pub fn step(&mut self) -> Result<Option<Report>, Error> {
+    pub fn step(&mut self) -> Result<Option<StepReport>, Error> {
         let start = Instant::now();
         let report = self.ascent.step().map_err(|problem| self.named(problem))?;
         let Some(report) = report else {
@@ -148,7 +144,7 @@ impl<'a> Batch<'a> {
         Ok(Some(report))
     }
 
-    /// The problem, with the target of the run that has it.
+    /// The error with the target of its run.
     fn named(&self, problem: ascent::Error) -> Error {
         match problem {
             ascent::Error::Diverged { run, .. } => Error::Diverged {
@@ -159,16 +155,16 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// How every run ended: what is to be kept of it, or [`Error::Dead`].
+    /// Ends all runs: the record and picture of each, or [`Error::Dead`].
     ///
     /// # Errors
-    /// [`Error::Ascent`] if the device fails or is stopped; nothing is lost, and it can be asked again.
-    pub fn end(&mut self, ended: Ended) -> Result<Vec<Result<Ending, Error>>, Error> {
+    /// [`Error::Ascent`] if the device fails or is interrupted; it can be called again.
+    pub fn end(&mut self, ended: EndReason) -> Result<Vec<Result<EndedRun, Error>>, Error> {
         let outcomes = self.ascent.outcomes()?;
         let pictures = self.ascent.pictures()?;
-        let time = words::unix_now();
+        let time = format::unix_now();
         let companions = self.companions();
-        let versions = [env!("CARGO_PKG_VERSION").into(), runtime_version()];
+        let versions = versions();
         let ending = |(index, (outcome, picture)): (usize, (ascent::Outcome, RgbImage))| {
             let spec = &self.specs[index];
             if outcome.dead {
@@ -194,7 +190,7 @@ impl<'a> Batch<'a> {
                 time,
             };
             let frames = self.frames[index].clone();
-            Ok(Ending {
+            Ok(EndedRun {
                 record,
                 picture,
                 frames,
@@ -209,24 +205,24 @@ impl<'a> Batch<'a> {
         &self.specs
     }
 
-    /// The ascent itself, to look at.
+    /// The ascent, for reading.
     pub fn ascent(&self) -> &Ascent<'a> {
         &self.ascent
     }
 
-    /// The objective before each step so far, one list a run.
+    /// The objective before each step so far, one list per run.
     pub fn scores(&self) -> &[Vec<f32>] {
         &self.scores
     }
 
-    /// What its records call the device.
+    /// The name of the device in its records.
     pub fn provider(&self) -> String {
         provider_name(self.ascent.device())
     }
 }
 
-impl Ending {
-    /// Keeps the run in history and tells where its picture is.
+impl EndedRun {
+    /// Stores the run in the history; returns the path of its picture.
     ///
     /// # Errors
     /// [`Error::File`].
@@ -235,9 +231,22 @@ impl Ending {
     }
 }
 
-/// What records call a device.
+/// What ends the name of a provider that computes with TF32, see [`providers::TF32_VARIABLE`].
+const TF32: &str = " tf32";
+
+/// The name of a device in records and checkpoints: `cpu`, `cuda:0`, or `cuda:0 tf32` where products are rounded to
+/// TF32. Runs of different names do not stand for each other: their pictures differ.
 pub fn provider_name(device: Device) -> String {
-    Provider::from(device).to_string()
+    let name = Provider::from(device).to_string();
+    match device {
+        Device::Cuda(_) if providers::is_tf32_allowed() => name + TF32,
+        _ => name,
+    }
+}
+
+/// Whether a recorded provider computed with TF32.
+pub fn used_tf32(provider: &str) -> bool {
+    provider.ends_with(TF32)
 }
 
 /// The runs of specs that share an objective.
@@ -260,14 +269,18 @@ fn runs(specs: &[Spec]) -> Result<Vec<Run>, Error> {
     Ok(specs.iter().map(run).collect())
 }
 
-/// Whether the picture after `step` of `steps` is a frame: the last one is, and the others are evenly spread before it.
+/// Whether the picture after `step` of `steps` is a frame: the last one is, and the others are evenly distributed
+/// before it.
 fn is_framed(step: usize, steps: usize) -> bool {
-    let frames = |step: usize| step * MOST_FRAMES.min(steps) / steps.max(1);
+    let frames = |step: usize| step * MAX_FRAMES.min(steps) / steps.max(1);
     frames(step) > frames(step.saturating_sub(1))
 }
 
-fn runtime_version() -> String {
-    Library::loaded().map_or_else(|_| String::new(), |library| library.found().version.clone())
+/// The versions of Ziggurat and ONNX Runtime. Which method makes a picture is part of its [`Spec`].
+pub fn versions() -> [String; 2] {
+    let library = Library::loaded();
+    let runtime = library.map_or_else(|_| String::new(), |library| library.found().version.clone());
+    [env!("CARGO_PKG_VERSION").into(), runtime]
 }
 
 #[cfg(test)]
@@ -278,7 +291,7 @@ mod tests {
     fn frames_are_evenly_spread_and_end_with_the_last_step() {
         for steps in [1, 7, 48, 49, 192, 100_000] {
             let framed: Vec<usize> = (1..=steps).filter(|&step| is_framed(step, steps)).collect();
-            assert_eq!(framed.len(), steps.min(MOST_FRAMES));
+            assert_eq!(framed.len(), steps.min(MAX_FRAMES));
             assert_eq!(framed.last(), Some(&steps));
             let gaps: Vec<usize> = framed.windows(2).map(|pair| pair[1] - pair[0]).collect();
             let (least, most) = (gaps.iter().min(), gaps.iter().max());

@@ -1,15 +1,13 @@
-//! A batch at rest, on disk: after a crash it goes on from there, to the same pictures.
+//! Checkpoints: the state of a batch between two steps, on disk. After a crash the batch continues from there, to the
+//! same pictures.
 //!
-//! One file a batch in the state folder: a line that names the format, a header of JSON, the numbers, and a hash of it all.
-//! A file that is cut off, damaged or of another version is as good as none.
+//! One file per batch in the state folder: a line that names the format, a JSON header, the numbers, and a hash of all
+//! of it. Truncated and damaged files are ignored.
 
 mod format;
-mod keeper;
 
-pub use keeper::Keeper;
-
-use super::{Error, Spec, export};
-use crate::ascent::Saved;
+use super::{Error, Spec, queue, write_file};
+use crate::ascent::AscentState;
 use crate::home::Home;
 use image::RgbImage;
 use std::ffi::OsStr;
@@ -17,39 +15,46 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// What a checkpoint's name ends in.
+/// The extension of checkpoint files.
 const ENDING: &str = "checkpoint";
 
-/// After this long, nobody comes back for it.
-const FORGOTTEN: Duration = Duration::from_secs(14 * 24 * 3600);
+/// A checkpoint is removed after this time.
+const MAX_AGE: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// A checkpoint of runs that are in no queue is removed after this time: they were cancelled. Until then, the
+/// cancellation can be undone.
+const MAX_AGE_UNQUEUED: Duration = Duration::from_secs(3600);
 
 /// A batch between two steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     pub specs: Vec<Spec>,
-    /// Where it ran: another device would not make the same pictures.
+    /// The device that computed it: another one would not make the same pictures.
     pub provider: String,
-    pub saved: Saved,
-    /// The objective before each step, one list a run.
+    pub saved: AscentState,
+    /// The objective before each step, one list per run.
     pub scores: Vec<Vec<f32>>,
     /// The frames of each run's animation so far, all of one size.
     pub frames: Vec<Vec<RgbImage>>,
-    /// What the steps took so far.
+    /// The time that the steps took so far.
     pub seconds: f64,
-    /// The ids of the runs that step together, where a picture may hang on that; otherwise empty.
+    /// The ids of the runs that step together, if their pictures may depend on that; otherwise empty.
     pub companions: Vec<String>,
+    /// The versions of Ziggurat and ONNX Runtime that wrote it, see [`batch::versions`](super::batch::versions): others
+    /// may compute other pictures. Empty texts if an earlier version wrote it.
+    pub versions: [String; 2],
 }
 
-/// Keeps a checkpoint; an older one of the same batch is replaced.
+/// Writes a checkpoint; an older one of the same batch is replaced.
 ///
 /// # Errors
-/// [`Error::File`], for example if the disk is full; the older one is then still there.
+/// [`Error::File`], [`Error::Full`]; the older one is then still there.
 pub fn write(home: &Home, checkpoint: &Checkpoint) -> Result<(), Error> {
     let folder = home.checkpoints();
     fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
     let bytes = format::encode(checkpoint);
     let path = path(home, &checkpoint.specs, &checkpoint.provider);
-    export::write(&path, &bytes)
+    write_file(&path, &bytes)
 }
 
 /// The checkpoint of a batch that makes all of `specs` on `provider`. It may make others as well, whose runs were
@@ -80,7 +85,7 @@ pub fn find(home: &Home, specs: &[Spec], provider: &str) -> Option<Checkpoint> {
         })
 }
 
-/// What a branch begins from: its part of a checkpoint of the run that it was branched from, at that step.
+/// The start of a branch: its run, from a checkpoint of its parent at the step where it branches.
 pub fn find_parent(home: &Home, branch: &Spec, provider: &str) -> Option<Checkpoint> {
     let from = branch.branched_from()?;
     let place = |header: &format::Header| {
@@ -103,7 +108,7 @@ pub fn find_parent(home: &Home, branch: &Spec, provider: &str) -> Option<Checkpo
 }
 
 impl Checkpoint {
-    /// The run number `run` alone, as the beginning of `branch`.
+    /// Run number `run` alone, as the start of `branch`.
     fn branch(self, run: usize, branch: &Spec) -> Self {
         Self {
             specs: vec![branch.clone()],
@@ -115,7 +120,7 @@ impl Checkpoint {
     }
 }
 
-/// Forgets the checkpoint of a batch that has ended. That there is none is no error.
+/// Removes the checkpoint of a batch that has ended, if there is one.
 pub fn remove(home: &Home, specs: &[Spec], provider: &str) {
     let path = path(home, specs, provider);
     if let Err(problem) = fs::remove_file(&path)
@@ -125,18 +130,37 @@ pub fn remove(home: &Home, specs: &[Spec], provider: &str) {
     }
 }
 
-/// Removes what nobody came back for in two weeks.
+/// Removes the checkpoints of cancelled runs, and those that were not resumed in two weeks.
 pub fn sweep(home: &Home) {
+    // If a queue cannot be read, its runs are not known to be cancelled.
+    let queued = queue::queued_runs(home).ok();
     let entries = fs::read_dir(home.checkpoints()).into_iter().flatten();
     for path in entries.flatten().map(|entry| entry.path()) {
         let time = fs::metadata(&path).and_then(|data| data.modified());
         let age = time
             .ok()
             .and_then(|time| SystemTime::now().duration_since(time).ok());
-        if age.is_some_and(|age| age > FORGOTTEN) {
+        let is_cancelled = || {
+            let queued = queued.as_ref();
+            queued.is_some_and(|queued| {
+                read_specs(&path).is_some_and(|specs| {
+                    let mut ids = specs.iter().map(Spec::id);
+                    ids.all(|id| !queued.contains(&id))
+                })
+            })
+        };
+        let is_due = |age| age > MAX_AGE || age > MAX_AGE_UNQUEUED && is_cancelled();
+        if age.is_some_and(is_due) {
             let _ = fs::remove_file(&path);
         }
     }
+}
+
+/// The runs of a checkpoint; `None` if it cannot be read.
+fn read_specs(path: &Path) -> Option<Vec<Spec>> {
+    let mut file = crate::files::open(path).ok()?;
+    let start = format::read_start(&mut file).ok()?;
+    Some(start.header.specs)
 }
 
 fn files(home: &Home) -> impl Iterator<Item = PathBuf> {
@@ -145,7 +169,7 @@ fn files(home: &Home) -> impl Iterator<Item = PathBuf> {
     paths.filter(|path: &PathBuf| path.extension() == Some(OsStr::new(ENDING)))
 }
 
-/// One name for one batch on one device.
+/// The file of a batch on a device.
 fn path(home: &Home, specs: &[Spec], provider: &str) -> PathBuf {
     let mut hasher = blake3::Hasher::new();
     for spec in specs {

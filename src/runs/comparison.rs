@@ -1,46 +1,46 @@
-//! Finished runs side by side: what they have in common, and what only some of them have.
+//! Compares finished runs: what they have in common, and how they differ.
 //!
-//! Numbers are written with the digits that tell them apart, see [`words::scores`].
+//! Numbers have enough digits to distinguish them, see [`format::scores`].
 
-use super::history::{Ended, Entry};
+use super::format;
+use super::history::{EndReason, HistoryEntry};
 use super::judging::Verdict;
 use super::spec::Changes;
-use super::words;
 use crate::ascent::settings::{KNOBS, Knob};
 
-/// What there is to say of runs side by side. All texts are safe to show.
+/// The comparison of runs. All texts are safe to show.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Comparison {
     /// What all runs have in common: target, model, settings, …
     pub common: Vec<String>,
-    /// The names of what was asked for differently: `seed`, `tilt`, …
+    /// The names of the inputs that differ: `seed`, `tilt`, …
     pub differing: Vec<&'static str>,
-    /// What is said of each run, in the order given.
+    /// The differences of each run, in the order given.
     pub captions: Vec<Caption>,
 }
 
-/// What is said of a run that does not hold for all of them.
+/// What distinguishes a run from the others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Caption {
-    /// What was asked for: `seed 3`, `draft`, `tilt=1.2`, …
+    /// Inputs: `seed 3`, `draft`, `tilt=1.2`, …
     pub asked: Vec<String>,
-    /// What came of it: `score 2.13`, `97.5 %`, …
+    /// Results: `score 2.13`, `97.5 %`, …
     pub results: Vec<String>,
 }
 
-/// One thing that can be said of every run.
+/// One property of all runs.
 struct Aspect {
-    /// What it is called where runs differ in it; empty for what came of a run rather than being asked for.
+    /// Its name where runs differ in it; empty for results.
     name: &'static str,
-    /// What is said of each run; empty where there is nothing to say.
+    /// Its text for each run; may be empty.
     texts: Vec<String>,
-    /// Whether it is said where all runs have it in common.
-    is_said_in_common: bool,
+    /// Whether it is listed where all runs have it in common.
+    is_listed_in_common: bool,
 }
 
 impl Comparison {
     /// Compares runs.
-    pub fn of(runs: &[&Entry]) -> Self {
+    pub fn new(runs: &[&HistoryEntry]) -> Self {
         let mut comparison = Self {
             captions: vec![Caption::default(); runs.len()],
             ..Self::default()
@@ -79,7 +79,7 @@ impl Comparison {
             return;
         };
         if aspect.texts.iter().all(|text| text == first) {
-            if aspect.is_said_in_common && !first.is_empty() {
+            if aspect.is_listed_in_common && !first.is_empty() {
                 self.common.push(first.clone());
             }
             return;
@@ -99,9 +99,9 @@ impl Comparison {
         }
     }
 
-    /// The presets that the runs began from, and the settings that were changed beyond them: each one that differs with its
-    /// values, the others together.
-    fn add_settings(&mut self, runs: &[&Entry]) {
+    /// The presets that the runs began from, and the settings that were changed beyond them: each one that differs with
+    /// its values, the others together.
+    fn add_settings(&mut self, runs: &[&HistoryEntry]) {
         if runs.is_empty() || runs.iter().any(|run| !run.has_known_settings()) {
             return;
         }
@@ -109,7 +109,7 @@ impl Comparison {
         self.add(Aspect {
             name: "preset",
             texts: based.iter().map(|(preset, _)| preset.to_string()).collect(),
-            is_said_in_common: true,
+            is_listed_in_common: true,
         });
         for knob in KNOBS {
             self.add(setting(knob, runs, &based));
@@ -117,66 +117,66 @@ impl Comparison {
     }
 }
 
-/// A setting that some run changed beyond its preset: nothing is said of runs whose preset decides it.
-fn setting(knob: &'static Knob, runs: &[&Entry], based: &[(&str, Changes)]) -> Aspect {
+/// A setting that some run changed beyond its preset; empty for runs whose preset determines it.
+fn setting(knob: &'static Knob, runs: &[&HistoryEntry], based: &[(&str, Changes)]) -> Aspect {
     let key = knob.key;
     let is_named = based.iter().any(|(_, beyond)| beyond.get(key).is_some());
-    let text = |(run, (_, beyond)): (&&Entry, &(&str, Changes))| {
+    let text = |(run, (_, beyond)): (&&HistoryEntry, &(&str, Changes))| {
         let is_decided = run.changes.get(key).is_some() && beyond.get(key).is_none();
         match run.changes.get(key) {
             _ if !is_named || is_decided => String::new(),
             Some(value) => format!("{key}={value}"),
-            None => format!("{key}={}", words::value(&knob.default())),
+            None => format!("{key}={}", format::value(&knob.default())),
         }
     };
     Aspect {
         name: key,
         texts: runs.iter().zip(based).map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
-/// Where those that are branches begin.
-fn branches(runs: &[&Entry]) -> Aspect {
-    let text = |run: &&Entry| {
+/// The branch points of branches.
+fn branches(runs: &[&HistoryEntry]) -> Aspect {
+    let text = |run: &&HistoryEntry| {
         let from = run.branched_from.as_ref();
         from.map_or_else(String::new, ToString::to_string)
     };
     Aspect {
         name: "branch",
         texts: runs.iter().map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
-/// The targets; where two classes of a model are called alike, with their indices.
-fn targets(runs: &[&Entry]) -> Aspect {
-    let has_namesake = |run: &Entry| {
+/// The targets; with their indices where two classes of a model have the same name.
+fn targets(runs: &[&HistoryEntry]) -> Aspect {
+    let has_namesake = |run: &HistoryEntry| {
         runs.iter().any(|other| {
             (&other.target, &other.model_hash) == (&run.target, &run.model_hash)
                 && other.unit.index != run.unit.index
         })
     };
-    let text = |run: &&Entry| match run.kind().is_of_class() && has_namesake(run) {
+    let text = |run: &&HistoryEntry| match run.kind().is_of_class() && has_namesake(run) {
         true => format!("{} ({})", run.target, run.unit.index),
         false => run.target.clone(),
     };
     Aspect {
         name: "target",
         texts: runs.iter().map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
-/// The models; two that are called alike with their hash.
-fn models(runs: &[&Entry]) -> Aspect {
-    let name = |run: &Entry| words::model(&run.model).to_string();
+/// The models; with their hashes where two have the same name.
+fn models(runs: &[&HistoryEntry]) -> Aspect {
+    let name = |run: &HistoryEntry| format::model(&run.model).to_string();
     // A model may have been asked for by several names.
-    let named = |run: &&Entry| {
+    let named = |run: &&HistoryEntry| {
         let same = runs.iter().find(|other| other.model_hash == run.model_hash);
         same.map_or_else(|| name(run), |first| name(first))
     };
-    let text = |run: &&Entry| {
+    let text = |run: &&HistoryEntry| {
         let own = named(run);
         let has_namesake = runs
             .iter()
@@ -192,81 +192,81 @@ fn models(runs: &[&Entry]) -> Aspect {
     Aspect {
         name: "model",
         texts: runs.iter().map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
 /// The methods, where not all runs were made by today's.
-fn methods(runs: &[&Entry]) -> Aspect {
+fn methods(runs: &[&HistoryEntry]) -> Aspect {
     let all_current = runs.iter().all(|run| run.is_current());
-    let text = |run: &&Entry| match all_current {
+    let text = |run: &&HistoryEntry| match all_current {
         true => String::new(),
         false => format!("method {}", run.method),
     };
     Aspect {
         name: "method",
         texts: runs.iter().map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
-fn seeds(runs: &[&Entry]) -> Aspect {
-    let text = |run: &&Entry| format!("seed {}", run.seed);
+fn seeds(runs: &[&HistoryEntry]) -> Aspect {
+    let text = |run: &&HistoryEntry| format!("seed {}", run.seed);
     Aspect {
         name: "seed",
         texts: runs.iter().map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
-fn providers(runs: &[&Entry]) -> Aspect {
+fn providers(runs: &[&HistoryEntry]) -> Aspect {
     Aspect {
         name: "provider",
         texts: runs.iter().map(|run| run.provider.clone()).collect(),
-        is_said_in_common: false,
+        is_listed_in_common: false,
     }
 }
 
 /// Where runs were stopped.
-fn endings(runs: &[&Entry]) -> Aspect {
-    let text = |run: &&Entry| match run.ended {
-        Ended::Finished => String::new(),
-        Ended::Stopped => format!("stopped after {} steps", run.steps),
+fn endings(runs: &[&HistoryEntry]) -> Aspect {
+    let text = |run: &&HistoryEntry| match run.ended {
+        EndReason::Finished => String::new(),
+        EndReason::Stopped => format!("stopped after {} steps", run.steps),
     };
     Aspect {
         name: "",
         texts: runs.iter().map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
-fn scores(runs: &[&Entry]) -> Aspect {
+fn scores(runs: &[&HistoryEntry]) -> Aspect {
     let scores: Vec<f32> = runs.iter().map(|run| run.score).collect();
-    let texts = words::scores(&scores).into_iter();
+    let texts = format::scores(&scores).into_iter();
     Aspect {
         name: "",
         texts: texts.map(|text| format!("score {text}")).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
 /// The probabilities; runs of channels, neurons and layers have none.
-fn probabilities(runs: &[&Entry]) -> Aspect {
+fn probabilities(runs: &[&HistoryEntry]) -> Aspect {
     let known: Vec<f32> = runs.iter().filter_map(|run| run.probability).collect();
-    let mut texts = words::percents(&known).into_iter();
-    let text = |run: &&Entry| match run.probability {
+    let mut texts = format::percents(&known).into_iter();
+    let text = |run: &&HistoryEntry| match run.probability {
         Some(_) => texts.next().unwrap_or_default(),
         None => String::new(),
     };
     Aspect {
         name: "",
         texts: runs.iter().map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
 /// The judges of any of the runs, by their hashes.
-fn judges<'a>(runs: &[&'a Entry]) -> Vec<&'a str> {
+fn judges<'a>(runs: &[&'a HistoryEntry]) -> Vec<&'a str> {
     let mut judges: Vec<&str> = Vec::new();
     for verdict in runs.iter().flat_map(|run| &run.verdicts) {
         if !judges.contains(&verdict.model_hash.as_str()) {
@@ -276,16 +276,16 @@ fn judges<'a>(runs: &[&'a Entry]) -> Vec<&'a str> {
     judges
 }
 
-/// What a judge says of each run: the probability of its target, or else the class that it sees.
-fn verdicts(runs: &[&Entry], judge: &str) -> Aspect {
-    let of = |run: &&Entry| -> Option<Verdict> {
+/// The verdicts of a judge: the probability of the target, or else the most probable class.
+fn verdicts(runs: &[&HistoryEntry], judge: &str) -> Aspect {
+    let of = |run: &&HistoryEntry| -> Option<Verdict> {
         let mut all = run.verdicts.iter();
         all.find(|verdict| verdict.model_hash == judge).cloned()
     };
     let found: Vec<Option<Verdict>> = runs.iter().map(of).collect();
     let known = found.iter().flatten();
     let known: Vec<f32> = known.filter_map(|one| one.target_probability).collect();
-    let mut percents = words::percents(&known).into_iter();
+    let mut percents = format::percents(&known).into_iter();
     let text = |verdict: &Option<Verdict>| {
         let Some(verdict) = verdict else {
             return String::new();
@@ -299,172 +299,9 @@ fn verdicts(runs: &[&Entry], judge: &str) -> Aspect {
     Aspect {
         name: "",
         texts: found.iter().map(text).collect(),
-        is_said_in_common: true,
+        is_listed_in_common: true,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::history::testing::record;
-    use super::super::judging::testing::verdict;
-    use super::*;
-
-    /// Runs of one target with other seeds, as they are after `change`.
-    fn runs<const N: usize>(change: impl Fn(usize, &mut Entry)) -> [Entry; N] {
-        std::array::from_fn(|index| {
-            let mut entry = Entry::of(&record(index as u64), false);
-            entry.score = 1.0;
-            change(index, &mut entry);
-            entry
-        })
-    }
-
-    fn compared(runs: &[Entry]) -> Comparison {
-        Comparison::of(&runs.iter().collect::<Vec<_>>())
-    }
-
-    fn caption(comparison: &Comparison, run: usize) -> String {
-        let Caption { asked, results } = &comparison.captions[run];
-        format!("{} | {}", asked.join(" · "), results.join(" · "))
-    }
-
-    fn with(settings: &[(&str, f64)]) -> Entry {
-        let mut record = record(0);
-        for (key, value) in settings {
-            record.spec.settings.set(key, (*value).into()).unwrap();
-        }
-        Entry::of(&record, false)
-    }
-
-    #[test]
-    fn runs_that_differ_in_their_seed_say_what_they_share_and_what_came_of_them() {
-        let found = compared(&runs::<2>(|index, entry| {
-            entry.score = [2.13, 2.1][index];
-            entry.probability = Some([0.975, 0.9751][index]);
-        }));
-        assert_eq!(found.summary(), "flamingo · m · default; different: seed");
-        assert_eq!(caption(&found, 0), "seed 0 | score 2.13 · 97.50 %");
-        assert_eq!(caption(&found, 1), "seed 1 | score 2.10 · 97.51 %");
-    }
-
-    #[test]
-    fn a_branch_says_where_it_begins() {
-        let plain = record(0);
-        let mut branch = plain.clone();
-        let mut settings = plain.spec.settings.clone();
-        settings.set("blur", 1.0.into()).unwrap();
-        branch.spec = plain.spec.branched(9, &settings).unwrap();
-        let runs = [&plain, &branch].map(|record| Entry::of(record, false));
-        let found = compared(&runs);
-        assert!(found.differing.contains(&"branch"));
-        let from = format!("from {} at step 9", &plain.spec.id()[..8]);
-        assert!(found.captions[1].asked.contains(&from), "{found:?}");
-    }
-
-    #[test]
-    fn each_setting_that_differs_is_named_with_its_value_and_the_others_once() {
-        let found = compared(&[
-            with(&[("steps", 80.0), ("tilt", 1.3)]),
-            with(&[("steps", 80.0), ("blur", 2.0)]),
-        ]);
-        assert_eq!(
-            found.summary(),
-            "flamingo · m · default · steps=80 · seed 0 · score 0.00 · 50.0 %; different: blur, tilt"
-        );
-        assert_eq!(caption(&found, 0), "blur=3 · tilt=1.3 | ");
-        assert_eq!(caption(&found, 1), "blur=2 · tilt=1.15 | ");
-        let same = compared(&[with(&[("tilt", 1.0)]), with(&[("tilt", 1.2)])]);
-        assert!(same.summary().starts_with("flamingo · m · default · "));
-    }
-
-    #[test]
-    fn presets_are_named_and_only_what_goes_beyond_them_is_listed() {
-        let vivid = [("chroma", 2.0), ("contrast", 1.4), ("step_size", 0.25)];
-        let same = compared(&[with(&vivid), with(&vivid)]);
-        assert!(same.summary().starts_with("flamingo · m · vivid · "));
-        let sharper = [&vivid[..], &[("tilt", 1.3)]].concat();
-        let other = [("step_size", 0.1), ("blur", 2.0)];
-        let found = compared(&[with(&vivid), with(&sharper), with(&other)]);
-        assert_eq!(found.differing, ["preset", "step_size", "blur", "tilt"]);
-        assert_eq!(caption(&found, 0), "vivid · blur=3 · tilt=1.15 | ");
-        assert_eq!(caption(&found, 1), "vivid · blur=3 · tilt=1.3 | ");
-        let last = "default · step_size=0.1 · blur=2 · tilt=1.15 | ";
-        assert_eq!(caption(&found, 2), last);
-    }
-
-    #[test]
-    fn another_model_is_the_difference_whatever_it_is_called() {
-        let found = compared(&runs::<3>(|index, entry| {
-            entry.seed = 0;
-            entry.model = ["/models/lite.onnx", "lite0", "lite0"][index].into();
-            entry.model_hash = ["aaaa1111", "bbbb2222", "aaaa1111"][index].into();
-        }));
-        assert_eq!(found.differing, ["model"]);
-        let models: Vec<&str> = found
-            .captions
-            .iter()
-            .map(|all| all.asked[0].as_str())
-            .collect();
-        assert_eq!(models, ["lite.onnx", "lite0", "lite.onnx"]);
-        let found = compared(&runs::<2>(|index, entry| {
-            entry.model_hash = ["aaaa1111", "bbbb2222"][index].into();
-        }));
-        assert_eq!(found.captions[0].asked[0], "m (aaaa11)");
-    }
-
-    #[test]
-    fn classes_of_one_name_are_told_apart_by_their_index() {
-        let found = compared(&runs::<2>(|index, entry| {
-            entry.target = "crane".into();
-            entry.unit.index = [134, 517][index];
-        }));
-        assert_eq!(found.captions[0].asked[0], "crane (134)");
-        assert_eq!(found.differing, ["target", "seed"]);
-    }
-
-    #[test]
-    fn what_only_some_runs_have_is_said_of_those() {
-        let found = compared(&runs::<2>(|index, entry| {
-            entry.probability = [Some(0.25), None][index];
-            entry.method = [6, 3][index];
-            entry.ended = [Ended::Stopped, Ended::Finished][index];
-        }));
-        let first = "method 6 · seed 0 | stopped after 3 steps · 25.0 %";
-        assert_eq!(caption(&found, 0), first);
-        assert_eq!(caption(&found, 1), "method 3 · seed 1 | ");
-        // Nothing is said of settings whose meaning is not today's.
-        assert_eq!(
-            found.summary(),
-            "flamingo · m · score 1.00; different: method, seed"
-        );
-    }
-
-    #[test]
-    fn verdicts_stand_beside_each_other() {
-        let found = compared(&runs::<3>(|index, entry| {
-            let first = verdict("/a/lite1", [Some(0.91), Some(0.912), None][index]);
-            entry.verdicts = vec![first];
-            if index == 0 {
-                let second = verdict("lite2", Some(0.5));
-                entry.verdicts.push(Verdict {
-                    model_hash: "other".into(),
-                    ..second
-                });
-            }
-        }));
-        let last = |run: usize| found.captions[run].results.join(" · ");
-        assert_eq!(last(0), "judge lite1 91.0 % · judge lite2 50.0 %");
-        assert_eq!(last(1), "judge lite1 91.2 %");
-        assert_eq!(last(2), "judge lite1 crane");
-    }
-
-    #[test]
-    fn no_run_and_one_run_are_no_fault() {
-        assert_eq!(Comparison::of(&[]), Comparison::default());
-        let one = compared(&runs::<1>(|_, _| {}));
-        assert_eq!(
-            one.summary(),
-            "flamingo · m · default · seed 0 · score 1.00 · 50.0 %"
-        );
-    }
-}
+mod tests;

@@ -1,25 +1,25 @@
-//! What there is to say of a run: facts, settings, and the command that makes it again. One source for the command line,
+//! Descriptions of a run: facts, settings, and the command that repeats it. One source for the command line,
 //! the explorer and the pages that are exported.
 
-use super::judging::{MOST_SHOWN, Verdict};
-use super::words;
-use super::{Ended, Record, Spec};
+use super::format;
+use super::judging::{MAX_SHOWN_VERDICTS, Verdict};
+use super::{EndReason, Record, Spec};
 use crate::ascent::settings::{KNOBS, Knob};
 use crate::ascent::{ClassScore, Kind};
+use crate::setting_value::SettingValue;
 use crate::text::shown;
-use crate::value::Value;
 
-/// What there is to say of a run, except its settings: what it is called, and what it is. Safe to show.
+/// The facts of a run, except its settings: labels and values. Safe to show.
 pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
     let spec = &record.spec;
     let steps = record.scores.len();
     let speed = match record.seconds > 0.0 {
-        true => format!(", {:.1} a second", steps as f64 / record.seconds),
+        true => format!(", {:.1} per second", steps as f64 / record.seconds),
         false => String::new(),
     };
     let ended = match record.ended {
-        Ended::Finished => "finished",
-        Ended::Stopped => "stopped by the user",
+        EndReason::Finished => "finished",
+        EndReason::Stopped => "stopped by the user",
     };
     let [version, runtime] = &record.versions;
     let batch = match record.batch {
@@ -30,11 +30,11 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
         ("target", shown(&spec.target)),
         ("objective", objective(spec)),
         ("model", shown(&spec.model)),
-        ("score", words::score(record.score)),
+        ("score", format::score(record.score)),
     ];
-    let probability = record.probability.map(words::percent);
+    let probability = record.probability.map(format::percent);
     facts.extend(probability.map(|text| ("probability", text)));
-    let verdicts = record.verdicts.iter().take(MOST_SHOWN);
+    let verdicts = record.verdicts.iter().take(MAX_SHOWN_VERDICTS);
     facts.extend(verdicts.map(|verdict| ("judge", judged(spec, verdict))));
     if record.reached == Some(false) {
         let text = "no: try another seed, stochastic_depth=0 or more steps";
@@ -46,7 +46,7 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
             "steps",
             format!("{steps} in {:.1} s{speed}{batch}", record.seconds),
         ),
-        ("ended", format!("{ended}, {}", words::date(record.time))),
+        ("ended", format!("{ended}, {}", format::date(record.time))),
     ]);
     facts.extend(branched(spec).map(|text| ("branched", text)));
     facts.extend(record.together.map(|runs| ("together", together(runs))));
@@ -66,18 +66,18 @@ pub fn facts(record: &Record) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// What a judge says of a run of a spec: `efficientnet-lite1: flamingo 97.3 %`. Safe to show.
+/// The verdict of a judge: `efficientnet-lite1: flamingo 97.3 %`. Safe to show.
 pub fn judged(spec: &Spec, verdict: &Verdict) -> String {
     let says = verdict.text(spec.objective.kind, &spec.target);
     format!("{}: {says}", verdict.judge())
 }
 
-/// What follows for a picture from the number of runs that stepped with its own.
+/// How a picture may depend on the number of runs that stepped together.
 pub fn together(runs: usize) -> String {
     format!("{runs} runs; made alone, the picture may look different")
 }
 
-/// Which run a branch goes on from, and what it changed: `from 8835a6f0 at step 120: blur 3 → 1`. Safe to show.
+/// The parent of a branch and the changed settings: `from 8835a6f0 at step 120: blur 3 → 1`. Safe to show.
 fn branched(spec: &Spec) -> Option<String> {
     let from = spec.branched_from()?;
     let changes = changes(&spec.changes_at_branch());
@@ -93,14 +93,14 @@ pub fn changes(changed: &[(&'static str, String, String)]) -> String {
     }
 }
 
-/// What a score is: its name, and a shorter one.
+/// The name of a score, long and short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScoreName {
     pub long: &'static str,
     pub short: &'static str,
 }
 
-/// What the score of a run is; `None` if an earlier version of the method climbed it.
+/// The name of the score of a run; `None` for runs of earlier methods.
 pub fn score_name(spec: &Spec) -> Option<ScoreName> {
     let (long, short) = match (spec.objective.kind, spec.settings.objective) {
         (Kind::Class, ClassScore::LogProbability) => ("log-probability", "log p"),
@@ -116,7 +116,7 @@ pub fn score_name(spec: &Spec) -> Option<ScoreName> {
     spec.is_current().then_some(ScoreName { long, short })
 }
 
-/// What was climbed, in words.
+/// The objective in words.
 fn objective(spec: &Spec) -> String {
     let value = shown(&spec.objective.value);
     let (index, (row, column)) = (spec.unit.index, spec.unit.position);
@@ -133,14 +133,14 @@ fn objective(spec: &Spec) -> String {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
     pub key: String,
-    pub value: Value,
-    /// What the present method knows of it; `None` for what an earlier one recorded.
+    pub value: SettingValue,
+    /// Its description; `None` for settings of earlier methods.
     pub knob: Option<&'static Knob>,
 }
 
 impl Setting {
     /// Its default, if it is set to something else.
-    pub fn default_if_changed(&self) -> Option<Value> {
+    pub fn default_if_changed(&self) -> Option<SettingValue> {
         let default = self.knob?.default();
         (self.value != default).then_some(default)
     }
@@ -151,7 +151,7 @@ impl Setting {
             return word.into();
         }
         let unit = self.knob.map_or("", Knob::unit);
-        format!("{} {unit}", words::value(&self.value))
+        format!("{} {unit}", format::value(&self.value))
             .trim_end()
             .into()
     }
@@ -177,8 +177,8 @@ pub fn settings(spec: &Spec) -> Vec<Setting> {
     all
 }
 
-/// The command that makes a run again, quoted for a shell; a branch from its first step. The settings of an earlier method are left out: it makes
-/// another picture of the same target.
+/// The command that repeats a run, quoted for a shell; a branch from its first step. The settings of an earlier method
+/// are left out: the command then makes another picture of the same target.
 pub fn command(spec: &Spec) -> String {
     let target = match spec.objective.kind {
         // A name may fit several classes of another version of the model; its index is what counts.
@@ -222,9 +222,9 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::history::testing::record;
-    use super::super::judging::testing::verdict;
     use super::*;
+    use crate::runs::history::testing::record;
+    use crate::runs::judging::testing::verdict;
 
     #[test]
     fn settings_that_were_changed_come_first() {
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_says_all_that_differs() {
+    fn a_command_has_all_settings_that_differ() {
         let mut spec = record(7).spec;
         assert_eq!(command(&spec), "ziggurat run class:130 --model m --seed 7");
         spec.objective.kind = Kind::Channel;
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_of_a_branch_says_what_changed_and_when() {
+    fn the_command_of_a_branch_has_the_changes_and_their_steps() {
         let mut spec = record(7).spec;
         spec.settings.set("blur", 2.0.into()).unwrap();
         for (step, key, value) in [(5, "tilt", 1.5), (9, "blur", 1.0)] {
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_facts_tell_what_was_climbed_and_how_it_went() {
+    fn the_facts_have_the_objective_and_the_results() {
         let mut record = record(7);
         record.spec.model = "a\u{1b}b".into();
         let fact = |record: &Record, label: &str| {
@@ -286,7 +286,10 @@ mod tests {
             found.map(|(_, text)| text)
         };
         assert_eq!(fact(&record, "objective").unwrap(), "class 130 of logits");
-        assert_eq!(fact(&record, "steps").unwrap(), "3 in 1.5 s, 2.0 a second");
+        assert_eq!(
+            fact(&record, "steps").unwrap(),
+            "3 in 1.5 s, 2.0 per second"
+        );
         assert_eq!(fact(&record, "probability").unwrap(), "50.0 %");
         assert!(!fact(&record, "model").unwrap().contains('\u{1b}'));
         record.verdicts = vec![verdict("/models/lite1.onnx", Some(0.12))];

@@ -1,5 +1,5 @@
-//! Saves runs to a folder of pictures that is the user's own: PNG and JSON under a name that people can read. A file that
-//! is there already is never overwritten.
+//! Saves runs to a folder of pictures that is the user's own: PNG and JSON under a name that people can read. A file
+//! that is there already is never overwritten.
 
 use super::history;
 use super::{Error, Record};
@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Longest part of a target's or a model's name in a file name, in characters.
-const LONGEST: usize = 60;
+const MAX_NAME: usize = 60;
 
 /// Most runs of one name; beyond this something is wrong.
 const MOST: usize = 1000;
@@ -25,10 +25,12 @@ pub struct Saved {
 
 /// Marks the run `id` as a favourite and saves its picture and record to `folder`, which is made if need be.
 ///
-/// They are called `<target>-<model>-<six digits of the id>`, with `-2`, `-3`, … behind it where another file has the name.
+/// They are called `<target>-<model>-<six digits of the id>`, with `-2`, `-3`, … behind it where another file has the
+/// name.
 ///
 /// # Errors
-/// Those of [`history::read`] and [`history::set_favourite`]; [`Error::File`]. Files are saved before the run is marked.
+/// Those of [`history::read`] and [`history::set_favourite`]; [`Error::File`]. Files are saved before the run is
+/// marked.
 pub fn keep(home: &Home, id: &str, folder: &Path) -> Result<Saved, Error> {
     let record = history::read(home, id)?;
     let saved = save(home, &record, folder)?;
@@ -73,20 +75,21 @@ pub fn save(home: &Home, record: &Record, folder: &Path) -> Result<Saved, Error>
 /// A name for a run's files, without an ending: `<target>-<model>-<six digits of the id>`.
 pub fn stem(record: &Record) -> String {
     let spec = &record.spec;
-    // Of a path, the file's name tells the model.
+    // Of a path, the file name is enough.
     let model = Path::new(&spec.model).file_stem();
     let model = model.map_or(spec.model.as_str().into(), |stem| stem.to_string_lossy());
     let digits: String = record.id.chars().take(6).collect();
     format!("{}-{}-{digits}", file_name(&spec.target), file_name(&model))
 }
 
-/// Text as part of a file name: letters and digits of any script stay, anything else becomes a dash, and it is never hidden.
+/// Text as part of a file name: letters and digits of any script stay, anything else becomes a dash, and it is never
+/// hidden.
 pub fn file_name(text: &str) -> String {
     let safe = |c: char| match c.is_alphanumeric() || matches!(c, '.' | '_') {
         true => c,
         false => '-',
     };
-    let name: String = text.chars().take(LONGEST).map(safe).collect();
+    let name: String = text.chars().take(MAX_NAME).map(safe).collect();
     name.trim_start_matches('.').to_string()
 }
 
@@ -122,7 +125,7 @@ fn same(path: &Path, bytes: &[u8]) -> Result<Option<bool>, Error> {
     ))
 }
 
-/// Lets a file appear whole, unless one of its name is there: then `false`.
+/// Writes a file atomically, unless it exists: then `false`.
 fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
@@ -140,8 +143,8 @@ fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::history::testing::{Desk, record};
     use super::*;
+    use crate::runs::history::testing::{Desk, record};
 
     #[test]
     fn a_favourite_is_saved_under_a_name_that_people_can_read() {
@@ -154,7 +157,7 @@ mod tests {
         let saved = keep(&desk.home, &id, &folder).unwrap();
         let name = format!("tiger-shark--big-res-net.v2-{}.png", &id[..6]);
         assert_eq!(saved.picture, folder.join(name));
-        let spec = super::super::export::read_spec(&saved.picture).unwrap();
+        let spec = super::super::picture_file::read_spec(&saved.picture).unwrap();
         assert_eq!(spec, run.spec);
         let text = fs::read_to_string(&saved.record).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), run);
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_there_is_never_overwritten() {
+    fn an_existing_file_is_never_overwritten() {
         let desk = Desk::new();
         let id = desk.save(&record(1));
         let folder = desk.folder.path().join("pictures");
@@ -207,6 +210,6 @@ mod tests {
             "{name}"
         );
         assert_eq!(file_name("größe 3"), "größe-3");
-        assert!(file_name(&"x".repeat(10_000)).len() <= LONGEST);
+        assert!(file_name(&"x".repeat(10_000)).len() <= MAX_NAME);
     }
 }

@@ -1,7 +1,8 @@
-//! The frames of a run's animation on disk: a ZIP file of JPEG pictures, `00.jpg` and so on, which any program opens. They are
-//! small and there to be watched, so a fifth of a lossless file's size matters more than the last bit of a colour.
+//! The frames of a run's animation on disk: a ZIP file of JPEG pictures, `00.jpg` and so on, which any program opens.
+//! They are small and there to be watched, so a fifth of a lossless file's size matters more than the last bit of a
+//! colour.
 //!
-//! Used by the history, which keeps one such file a run, and by exports, which make animations from it.
+//! Used by the history, which stores one such file per run, and by exports, which make animations from it.
 
 use super::Error;
 use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
@@ -11,14 +12,20 @@ use std::path::Path;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
+/// Maximum number of frames of a run's animation.
+pub const MAX_FRAMES: usize = 48;
+
+/// Longest side of a frame, in pixels.
+pub const FRAME_SIDE: u32 = 160;
+
 /// Quality of the JPEG pictures, 1 to 100: no block is seen at it.
 const QUALITY: u8 = 88;
 
-/// Largest file that is read: its frames, the bytes of one and of all, and the pixels of one. Far beyond what a run keeps.
-const MOST_FRAMES: usize = 512;
-const MOST_BYTES: u64 = 64 << 20;
-const MOST_FRAME_BYTES: u64 = 1 << 20;
-const MOST_PIXELS: u64 = 1 << 20;
+/// Limits of a file that is read: frames, bytes in total and per frame, pixels per frame. Far more than a run stores.
+const MAX_READ_FRAMES: usize = 512;
+const MAX_BYTES: u64 = 64 << 20;
+const MAX_FRAME_BYTES: u64 = 1 << 20;
+const MAX_PIXELS: u64 = 1 << 20;
 
 /// The file of some frames.
 ///
@@ -47,10 +54,10 @@ pub fn pack(frames: &[RgbImage]) -> Result<Vec<u8>, Error> {
     Ok(file.into_inner())
 }
 
-/// The frames of a file that [`pack`] made, in their order and all of one size.
+/// The frames of a file made by [`pack`], in their order, all of one size.
 ///
 /// # Errors
-/// [`Error::File`]; [`Error::Damaged`] if it is no such file, is cut off, or is larger than any that a run keeps.
+/// [`Error::File`]; [`Error::Damaged`] if it is another file, truncated, or larger than any that a run stores.
 pub fn read(path: &Path) -> Result<Vec<RgbImage>, Error> {
     let damaged = |why: String| Error::Damaged {
         path: path.into(),
@@ -58,7 +65,7 @@ pub fn read(path: &Path) -> Result<Vec<RgbImage>, Error> {
     };
     let file = crate::files::open(path).map_err(Error::file(path))?;
     let mut bytes = Vec::new();
-    file.take(MOST_BYTES)
+    file.take(MAX_BYTES)
         .read_to_end(&mut bytes)
         .map_err(Error::file(path))?;
     unpack(&bytes).map_err(damaged)
@@ -66,8 +73,8 @@ pub fn read(path: &Path) -> Result<Vec<RgbImage>, Error> {
 
 fn unpack(bytes: &[u8]) -> Result<Vec<RgbImage>, String> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|problem| problem.to_string())?;
-    if archive.len() > MOST_FRAMES {
-        return Err(format!("it has more than {MOST_FRAMES} frames"));
+    if archive.len() > MAX_READ_FRAMES {
+        return Err(format!("it has more than {MAX_READ_FRAMES} frames"));
     }
     let mut frames: Vec<RgbImage> = Vec::with_capacity(archive.len());
     for index in 0..archive.len() {
@@ -75,7 +82,7 @@ fn unpack(bytes: &[u8]) -> Result<Vec<RgbImage>, String> {
             .by_index(index)
             .map_err(|problem| problem.to_string())?;
         let mut bytes = Vec::new();
-        file.take(MOST_FRAME_BYTES)
+        file.take(MAX_FRAME_BYTES)
             .read_to_end(&mut bytes)
             .map_err(|problem| problem.to_string())?;
         let frame = decode(&bytes)?;
@@ -93,7 +100,7 @@ fn unpack(bytes: &[u8]) -> Result<Vec<RgbImage>, String> {
 fn decode(bytes: &[u8]) -> Result<RgbImage, String> {
     let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|problem| problem.to_string())?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(format!(
             "{width}×{height} is larger than any frame of Ziggurat's"
         ));

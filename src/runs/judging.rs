@@ -1,26 +1,26 @@
-//! Verdicts of other models: what each of them takes a finished picture for.
+//! Verdicts of other models: how each of them classifies a finished picture.
 //!
-//! A judge sees a picture as it would see a photo: through its own preprocessing, on the CPU. Of a run's class it knows only
-//! the name: classes of two models are the same if they are called alike.
+//! A judge classifies a picture as it classifies a photo: with its own preprocessing, on the CPU. Classes of two models
+//! are the same if they have the same name.
 
 use super::Spec;
-use super::words::percent;
+use super::format::percent;
 use crate::ascent::Kind;
-use crate::ascent::probe::{Classifier, largest};
+use crate::ascent::evaluate::{Classifier, largest};
 use crate::home::Home;
-use crate::model::{Activation, Network, Source};
+use crate::model::{Activation, ModelSource, Network};
 use crate::runtime::Device;
 use crate::text::shown;
 use image::RgbImage;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Most verdicts of a run that are shown.
-pub const MOST_SHOWN: usize = 8;
+/// Maximum number of verdicts of a run that are shown.
+pub const MAX_SHOWN_VERDICTS: usize = 8;
 
-/// How many learned numbers judges may have in all that stay open from picture to picture: 256 MiB.
+/// Maximum number of parameters of the judges that stay open between pictures: 256 MiB.
 const KEPT_OPEN: usize = 64 << 20;
 
-/// What a judge says of a finished picture.
+/// The verdict of a judge on a finished picture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The judge as it was asked for: a card's name, or a path.
@@ -34,26 +34,26 @@ pub struct Verdict {
     pub class: String,
     /// The probability of that class, 0 to 1.
     pub probability: f32,
-    /// The probability of what the run climbed: of its class, or that it is not of the class if its negative was climbed.
+    /// The probability of the target of the run: of its class, or of all others if the target is its negative.
     /// `None` for runs of layers and their parts, and if the judge has no class of the name.
     #[serde(default)]
     pub target_probability: Option<f32>,
 }
 
-/// Longest text of a verdict that is read, in characters: as long as a path may be.
-const LONGEST: usize = 4096;
+/// Maximum length of a text of a verdict, in characters: as long as a path may be.
+const MAX_LENGTH: usize = 4096;
 
 /// A text of a verdict; of one that is too long the beginning.
 fn bounded<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
     let text = String::deserialize(source)?;
-    Ok(match text.len() <= LONGEST {
+    Ok(match text.len() <= MAX_LENGTH {
         true => text,
-        false => text.chars().take(LONGEST).collect(),
+        false => text.chars().take(MAX_LENGTH).collect(),
     })
 }
 
 impl Verdict {
-    /// What it says of a run of a target, in a few words: `flamingo 97.3 %`, or `crane 60.2 %, flamingo 12.0 %`. Safe to show.
+    /// The verdict on a run in a few words: `flamingo 97.3 %`, or `crane 60.2 %, flamingo 12.0 %`. Safe to show.
     pub fn text(&self, kind: Kind, target: &str) -> String {
         let (class, target) = (shown(&self.class), shown(target));
         let top = format!("{class} {}", percent(self.probability));
@@ -67,7 +67,7 @@ impl Verdict {
 
     /// The judge's name: a card's, or the last part of a path. Safe to show.
     pub fn judge(&self) -> String {
-        shown(super::words::model(&self.model))
+        shown(super::format::model(&self.model))
     }
 
     /// Whether its numbers are probabilities, as a judge's are. Those of a file need not be.
@@ -88,7 +88,7 @@ impl Verdict {
     }
 }
 
-/// The mean probability that judges give to what a run climbed; `None` if none of them can.
+/// The mean probability of the target of a run; `None` if no judge has the class.
 pub fn mean(verdicts: &[Verdict]) -> Option<f32> {
     let known = verdicts.iter().filter_map(|one| one.target_probability);
     let known: Vec<f32> = known.collect();
@@ -121,7 +121,7 @@ struct Judge {
 enum State {
     Closed,
     Open(Box<Classifier<Network>>),
-    /// It cannot judge; that was said.
+    /// It cannot be opened; that was reported.
     Unfit,
 }
 
@@ -141,19 +141,20 @@ impl Judges {
         Self { judges }
     }
 
-    /// Whether nobody judges.
+    /// Whether there are no judges.
     pub fn is_empty(&self) -> bool {
         self.judges.is_empty()
     }
 
-    /// Whether a judge has something new to say of a run.
+    /// Whether a verdict of a judge is missing.
     pub fn is_wanted(&self, spec: &Spec, verdicts: &[Verdict]) -> bool {
         let mut judges = self.judges.iter();
         judges.any(|judge| judge.is_wanted(spec, verdicts))
     }
 
-    /// Lets each judge, one after another, see the pictures of which it has said nothing yet. A model does not judge its own
-    /// pictures. `goes_on` is asked before every picture. One that cannot be opened is named once with `warn`, in one line.
+    /// Lets each judge, one after another, classify the pictures without a verdict of its own. A model does not judge
+    /// its own pictures. `goes_on` is asked before every picture. One that cannot be opened is named once with `warn`,
+    /// in one line.
     pub fn judge(
         &mut self,
         home: &Home,
@@ -198,7 +199,7 @@ impl Judge {
         !is_unfit && !is_own && known.all(|verdict| verdict.model != self.model)
     }
 
-    /// The judge, opened if need be; `None` if that cannot be, which is said the first time.
+    /// The judge, opened if necessary; `None` if it cannot be opened, which is reported the first time.
     fn open(
         &mut self,
         home: &Home,
@@ -222,7 +223,7 @@ impl Judge {
         }
     }
 
-    /// Closes it if it has more learned numbers than this; returns how many stay in memory.
+    /// Closes it if it has more parameters than this; returns how many stay in memory.
     fn close_beyond(&mut self, most: usize) -> usize {
         let State::Open(classifier) = &self.state else {
             return 0;
@@ -238,7 +239,7 @@ impl Judge {
 
 fn open(home: &Home, model: &str) -> Result<Classifier<Network>, String> {
     let say = |problem: &dyn std::fmt::Display| problem.to_string();
-    let source = Source::resolve(home, Some(model)).map_err(|problem| say(&problem))?;
+    let source = ModelSource::resolve(home, Some(model)).map_err(|problem| say(&problem))?;
     if !source.is_here(home) {
         return Err(format!("`ziggurat setup {model}` fetches it first"));
     }
@@ -251,7 +252,7 @@ fn open(home: &Home, model: &str) -> Result<Classifier<Network>, String> {
     Classifier::open(network, Device::Cpu).map_err(|problem| say(&problem))
 }
 
-/// What a judge says of a picture; nothing of one of its own.
+/// The verdict of a judge on a picture; `None` for one of its own.
 fn verdict(
     model: &str,
     classifier: &mut Classifier<Network>,
@@ -304,9 +305,9 @@ pub(super) mod testing {
 
 #[cfg(test)]
 mod tests {
-    use super::super::history::testing::{Desk, picture, record};
     use super::testing::verdict;
     use super::*;
+    use crate::runs::history::testing::{Desk, picture, record};
 
     #[test]
     fn a_verdict_names_the_top_class_and_the_target_if_that_is_another() {
@@ -341,7 +342,7 @@ mod tests {
         };
         let text = serde_json::to_string(&long).unwrap();
         let read: Verdict = serde_json::from_str(&text).unwrap();
-        assert_eq!(read.class, "ß".repeat(LONGEST));
+        assert_eq!(read.class, "ß".repeat(MAX_LENGTH));
         assert_eq!((read.model, read.model_hash), (long.model, long.model_hash));
     }
 

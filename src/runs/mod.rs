@@ -1,58 +1,67 @@
-//! What a run is, and the store of finished ones.
+//! Runs: what determines them, how they are made, and the store of finished ones.
 //!
-//! - [`spec`]: everything that decides a picture, in one canonical form with an id
-//! - [`queue`]: runs that are to be made, kept on disk
-//! - [`batch`]: runs that step together, from specs to records; [`checkpoint`]: one at rest, on disk
-//! - [`worker`]: the thread that makes the pictures, for the explorer
-//! - [`target`]: what a run climbs, said by people; [`transfer`]: the same in another model
-//! - [`export`]: the picture file, which carries its spec; contact sheets, animations and pages of runs
-//! - [`history`]: one folder a run, so that an identical request is answered at once
-//! - [`judging`]: what other models take finished pictures for
-//! - [`description`], [`comparison`], [`words`]: what there is to say of a run, and of several side by side, for people
+//! - [`spec`]: everything that determines a picture, in one canonical form with an id
+//! - [`queue`]: runs that wait, stored on disk
+//! - [`batch`]: runs that step together, from specs to records; [`checkpoint`]: a batch between two steps, on disk
+//! - [`driver`]: what the command line and the worker do alike with a batch: look up, step, judge, retry
+//! - [`worker`]: the thread that makes runs for the explorer
+//! - [`target`]: the target of a run, from text; [`transfer`]: the same target in another model
+//! - [`picture_file`]: a PNG file that carries its spec
+//! - [`export`]: contact sheets, animations and HTML pages of runs
+//! - [`history`]: one folder per finished run, so that an identical request is answered at once
+//! - [`presets`]: named settings, built-in and of the user
+//! - [`judging`]: how other models classify finished pictures
+//! - [`description`], [`comparison`]: descriptions of one run, and of several side by side; [`format`](mod@format):
+//!   numbers and dates as text
 //! - [`favourites`]: runs that the user saves to a folder of pictures
 //!
-//! Used by the command line and the explorer; knows nothing of either.
+//! Used by the command line and the explorer; depends on neither.
 
 pub mod batch;
 pub mod checkpoint;
 pub mod comparison;
 pub mod description;
+pub mod driver;
 pub mod export;
 pub mod favourites;
+pub mod format;
 pub mod frames;
 pub mod history;
 pub mod judging;
+pub mod picture_file;
+pub mod presets;
 pub mod queue;
 pub mod spec;
 pub mod target;
 pub mod transfer;
-pub mod words;
 pub mod worker;
 
-pub use history::{Ended, Record};
+pub use history::{EndReason, Record};
 pub use spec::{BranchError, BranchPoint, Spec};
 pub use target::Target;
 
 use crate::text::printable;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// What can go wrong in this room.
+/// Errors of this module.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     #[error("{}: {source}", path.display())]
     File {
         path: PathBuf,
         source: std::io::Error,
     },
-    /// A file does not hold what it should.
+    /// The disk is full.
     #[error("the disk is full: free some space on it, or set ZIGGURAT_HOME to a folder on another one ({})", .0.display())]
     Full(PathBuf),
+    /// A file has the wrong content.
     #[error("{}: {why}", path.display())]
     Damaged { path: PathBuf, why: String },
     #[error("{}: it carries no settings of Ziggurat's; only pictures that `ziggurat run` wrote do", .0.display())]
     NoSpec(PathBuf),
-    /// Nothing moves the picture.
+    /// The gradient is zero: nothing changes the picture.
     #[error(
         "{0}: the gradient is exactly 0 wherever the start is; try another seed, or noise = 0.5"
     )]
@@ -63,9 +72,9 @@ pub enum Error {
         target: String,
         problem: Box<crate::ascent::Error>,
     },
-    /// A run that an earlier version was to make.
+    /// A run that an earlier version queued.
     #[error(
-        "{target}: it was queued for method {method} of an earlier version, whose settings have no meaning today; cancel it and run it anew"
+        "{target}: it was queued for method {method} of an earlier version, whose settings have no meaning today; cancel it and run it again"
     )]
     Former { target: String, method: u32 },
     #[error(transparent)]
@@ -93,7 +102,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What the device, or ONNX Runtime, said, if it is that which failed.
+    /// The error of the device or of ONNX Runtime, if it is one.
     pub fn of_runtime(&self) -> Option<&crate::runtime::Error> {
         match self {
             Self::Ascent(crate::ascent::Error::Runtime(problem)) => Some(problem),
@@ -111,18 +120,26 @@ impl Error {
         (is_full && runs > 1).then_some(runs / 2)
     }
 
-    /// Whether an ascent was only stopped.
+    /// Whether the ascent was interrupted, which is no failure.
     pub fn is_stop(&self) -> bool {
         matches!(self, Self::Ascent(problem) if problem.is_stop())
     }
 
-    fn file(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
+    fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_path_buf();
         |source| match source.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full(path),
             _ => Self::File { path, source },
         }
     }
+}
+
+/// Writes a file atomically: it appears complete or not at all.
+///
+/// # Errors
+/// [`Error::File`], [`Error::Full`].
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    crate::files::write(path, bytes).map_err(Error::file(path))
 }
 
 #[cfg(test)]

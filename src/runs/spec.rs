@@ -1,4 +1,4 @@
-//! Everything that decides a picture. The same spec on the same kind of device gives the same picture.
+//! Everything that determines a picture. The same spec on the same kind of device gives the same picture.
 
 mod branch;
 mod changes;
@@ -8,7 +8,7 @@ pub use changes::Changes;
 
 use super::target::NOT;
 use crate::ascent::{Kind, Objective, Settings, Stage, Unit};
-use crate::value::Value;
+use crate::setting_value::SettingValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ const ADDED: &[(&str, u32, f64)] = &[("view_noise", 6, 0.0)];
 /// Most settings that an earlier method may have recorded, and the longest key of one.
 const MAX_FORMER: (usize, usize) = (64, 40);
 
-/// What was asked for, in canonical form.
+/// A run as it was requested, in canonical form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Spec {
@@ -42,7 +42,7 @@ pub struct Spec {
     /// The defaults where an earlier method recorded others, see [`Spec::former`].
     pub settings: Settings,
     /// The settings as an earlier method recorded them, whose meanings are not those of today.
-    former: Option<BTreeMap<String, Value>>,
+    former: Option<BTreeMap<String, SettingValue>>,
     /// Other settings of its first steps, see [`Spec::branched`].
     earlier: Vec<Stage>,
 }
@@ -58,7 +58,7 @@ struct Written {
     objective: Objective,
     unit: Unit,
     seed: u64,
-    settings: BTreeMap<String, Value>,
+    settings: BTreeMap<String, SettingValue>,
     /// The runs that it was branched from, the first one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     branched_from: Vec<branch::Written>,
@@ -89,7 +89,7 @@ impl TryFrom<Written> for Spec {
 }
 
 /// The settings that a method recorded, where they are those of [`Settings`].
-fn known(method: u32, mut recorded: BTreeMap<String, Value>) -> Result<Settings, String> {
+fn known(method: u32, mut recorded: BTreeMap<String, SettingValue>) -> Result<Settings, String> {
     for (key, _, without) in added_after(method) {
         recorded.insert((*key).into(), (*without).into());
     }
@@ -112,7 +112,9 @@ pub(super) fn is_current(method: u32) -> bool {
 }
 
 /// Settings of an earlier method, as long as they may be settings at all.
-fn former(settings: BTreeMap<String, Value>) -> Result<BTreeMap<String, Value>, String> {
+fn former(
+    settings: BTreeMap<String, SettingValue>,
+) -> Result<BTreeMap<String, SettingValue>, String> {
     let (count, length) = MAX_FORMER;
     let is_key = |key: &String| {
         key.len() <= length && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
@@ -162,26 +164,26 @@ impl Spec {
     }
 
     /// The settings that an earlier method recorded; `None` for the present method.
-    pub fn former(&self) -> Option<&BTreeMap<String, Value>> {
+    pub fn former(&self) -> Option<&BTreeMap<String, SettingValue>> {
         self.former.as_ref()
     }
 
-    /// What of the settings differs from today's defaults.
+    /// The settings that differ from today's defaults.
     pub fn changes(&self) -> Changes {
         let recorded = self.recorded();
         let settings = recorded.iter().map(|(key, value)| (key.as_str(), value));
-        Changes::of(self.method, settings)
+        Changes::new(self.method, settings)
     }
 
     /// The settings as they are written to files.
-    fn recorded(&self) -> BTreeMap<String, Value> {
+    fn recorded(&self) -> BTreeMap<String, SettingValue> {
         let settings = || self.recorded_of(&self.settings);
         self.former.clone().unwrap_or_else(settings)
     }
 
     /// Settings as its method writes them to files.
-    fn recorded_of(&self, settings: &Settings) -> BTreeMap<String, Value> {
-        let mut settings: BTreeMap<String, Value> = settings.clone().into();
+    fn recorded_of(&self, settings: &Settings) -> BTreeMap<String, SettingValue> {
+        let mut settings: BTreeMap<String, SettingValue> = settings.clone().into();
         for (key, ..) in added_after(self.method) {
             settings.remove(*key);
         }

@@ -1,14 +1,13 @@
-//! What a run climbs, said by people: a class by name or index, a layer's channel or neuron, or a whole layer.
+//! Targets of runs: a class by name or index, a channel or neuron of a layer, or an entire layer.
 //!
-//! For the command line, which reads texts, and for the explorer, which points at things. Neither needs the network
-//! itself for it, only what a network is [made of](Parts).
+//! The command line reads texts, the explorer chooses from lists; both need only the names in a [scope](TargetScope).
 
 use crate::ascent::{Kind, Objective, Unit};
 use crate::autodiff::differentiability::Differentiability;
 use crate::model::{Classes, Error as ModelError, Layer, Network, layers};
 
-/// Most characters of a title that are kept: a layer's name may be of any length.
-const LONGEST_TITLE: usize = 200;
+/// Maximum length of a title in characters: a layer's name may be of any length.
+const MAX_TITLE: usize = 200;
 
 /// What may follow the name of a scope in the name of a layer in it.
 const SCOPE_ENDS: [char; 2] = ['/', '.'];
@@ -16,23 +15,23 @@ const SCOPE_ENDS: [char; 2] = ['/', '.'];
 /// How the title of a class's negative begins.
 pub(super) const NOT: &str = "not ";
 
-/// Most layers of a scope that a message lists.
+/// Maximum number of layers of a scope that a message lists.
 const MAX_LISTED: usize = 24;
 
-/// What is climbed, and how to call it.
+/// The target of a run, and its title.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     pub objective: Objective,
     pub unit: Unit,
     /// `flamingo`, `not flamingo`, `LAYER:3`, `LAYER:3:5,7`, `LAYER`; without control characters.
     pub title: String,
-    /// What a user should know of how a text was read: one line.
+    /// A notice of how a text was interpreted: one line.
     pub remark: Option<String>,
 }
 
 /// Which part of a layer is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum LayerPart {
     /// All of it.
     Whole,
     Channel(usize),
@@ -40,9 +39,9 @@ pub enum Place {
     Neuron(usize, (usize, usize)),
 }
 
-/// What a network is made of, as far as targets go.
+/// The parts of a network that can be targets.
 #[derive(Debug, Clone, Copy)]
-pub struct Parts<'a> {
+pub struct TargetScope<'a> {
     /// Name of the class scores, if there are any.
     pub logits: Option<&'a str>,
     pub classes: &'a Classes,
@@ -51,6 +50,7 @@ pub struct Parts<'a> {
 
 /// Why a text or a choice is no target: one line.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TargetError {
     /// No class, or several, have this name or index.
     #[error(transparent)]
@@ -101,10 +101,10 @@ pub enum TargetError {
 /// Reads `text` for a network.
 ///
 /// # Errors
-/// As [`Parts::read`].
+/// As [`TargetScope::read`].
 pub fn read(network: &Network, text: &str) -> Result<Target, TargetError> {
     let layers = network.layers();
-    let parts = Parts {
+    let parts = TargetScope {
         logits: network.logits(),
         classes: &network.classes,
         layers: &layers,
@@ -112,7 +112,7 @@ pub fn read(network: &Network, text: &str) -> Result<Target, TargetError> {
     parts.read(text)
 }
 
-impl Parts<'_> {
+impl TargetScope<'_> {
     /// Reads `text`:
     ///
     /// | form | meaning |
@@ -174,7 +174,7 @@ impl Parts<'_> {
     /// `NAME`, `NAME:CHANNEL` or `NAME:CHANNEL:ROW,COLUMN` of a layer that exists; `None` if none has the name.
     fn layer_unit(&self, text: &str) -> Option<Result<Target, TargetError>> {
         if let Some(layer) = self.layer(text) {
-            return Some(Target::of_layer(layer, Place::Whole));
+            return Some(Target::of_layer(layer, LayerPart::Whole));
         }
         // Names of layers may hold colons themselves: the longest that exists wins.
         text.rmatch_indices(':').find_map(|(at, _)| {
@@ -191,7 +191,7 @@ impl Parts<'_> {
             }
             let name = text.split(':').next().unwrap_or(text);
             let layer = layers::find(self.layers, name).map_err(TargetError::Layer)?;
-            Target::of_layer(layer, Place::Whole)
+            Target::of_layer(layer, LayerPart::Whole)
         })
     }
 
@@ -283,16 +283,16 @@ impl Target {
     ///
     /// # Errors
     /// [`TargetError::NotDifferentiable`], [`TargetError::NoSuchUnit`].
-    pub fn of_layer(layer: &Layer, place: Place) -> Result<Self, TargetError> {
+    pub fn of_layer(layer: &Layer, place: LayerPart) -> Result<Self, TargetError> {
         let name = readable(&layer.name);
         let (kind, unit, title) = match place {
-            Place::Whole => (Kind::Layer, Unit::default(), name.clone()),
-            Place::Channel(index) => {
+            LayerPart::Whole => (Kind::Layer, Unit::default(), name.clone()),
+            LayerPart::Channel(index) => {
                 let position = (0, 0);
                 let unit = Unit { index, position };
                 (Kind::Channel, unit, format!("{name}:{index}"))
             }
-            Place::Neuron(index, position) => {
+            LayerPart::Neuron(index, position) => {
                 let (row, column) = position;
                 let title = format!("{name}:{index}:{row},{column}");
                 (Kind::Neuron, Unit { index, position }, title)
@@ -314,7 +314,7 @@ impl Target {
             let has = format!("{channels} channels, 0 to {last}");
             return Err(missing("such channel", has));
         }
-        if let Place::Neuron(_, (row, column)) = place {
+        if let LayerPart::Neuron(_, (row, column)) = place {
             let (rows, columns) = layer.plane().unwrap_or((0, 0));
             if row >= rows || column >= columns {
                 let has = format!("channels of {rows} rows and {columns} columns");
@@ -341,14 +341,14 @@ fn two_readings(text: &str, class: &Target, layer: &Target) -> TargetError {
 }
 
 /// `CHANNEL` or `CHANNEL:Y,X`.
-fn place(text: &str) -> Result<Place, TargetError> {
+fn place(text: &str) -> Result<LayerPart, TargetError> {
     let wrong = || TargetError::Unit(text.chars().take(40).collect());
     let number = |text: &str| text.trim().parse::<usize>().map_err(|_| wrong());
     let Some((channel, position)) = text.split_once(':') else {
-        return Ok(Place::Channel(number(text)?));
+        return Ok(LayerPart::Channel(number(text)?));
     };
     let (row, column) = position.split_once(',').ok_or_else(wrong)?;
-    Ok(Place::Neuron(
+    Ok(LayerPart::Neuron(
         number(channel)?,
         (number(row)?, number(column)?),
     ))
@@ -356,7 +356,7 @@ fn place(text: &str) -> Result<Place, TargetError> {
 
 /// A name from a file, safe to show.
 pub(super) fn readable(name: &str) -> String {
-    crate::text::without(name, LONGEST_TITLE)
+    crate::text::without(name, MAX_TITLE)
 }
 
 #[cfg(test)]
@@ -390,7 +390,7 @@ mod tests {
             layer("pool", &[1, 16]),
             blocked,
         ];
-        let parts = Parts {
+        let parts = TargetScope {
             logits: Some("logits"),
             classes: &classes,
             layers: &layers,
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_target_says_what_would_be() {
+    fn an_invalid_target_is_an_error_with_suggestions() {
         let cases = [
             ("flamigo", "flamingo"),
             ("class:9", "0 to 2"),
@@ -441,10 +441,10 @@ mod tests {
     }
 
     #[test]
-    fn a_title_does_not_steer_the_terminal_and_the_objective_keeps_the_name() {
+    fn a_title_cannot_control_the_terminal_and_the_objective_keeps_the_name() {
         let name = format!("\u{1b}[2J{}", "x".repeat(10_000));
-        let target = Target::of_layer(&layer(&name, &[1, 8]), Place::Whole).unwrap();
-        assert!(!target.title.contains('\u{1b}') && target.title.len() <= LONGEST_TITLE);
+        let target = Target::of_layer(&layer(&name, &[1, 8]), LayerPart::Whole).unwrap();
+        assert!(!target.title.contains('\u{1b}') && target.title.len() <= MAX_TITLE);
         assert_eq!(target.objective.value, name);
     }
 }

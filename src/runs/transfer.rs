@@ -1,6 +1,6 @@
-//! A run in another model: what climbs there what it climbed here, with the same seed and settings.
+//! A run in another model: the same target there, with the same seed and settings.
 
-use super::target::{Parts, Place, Target, TargetError};
+use super::target::{LayerPart, Target, TargetError, TargetScope};
 use super::{BranchError, Spec};
 use crate::ascent::Kind;
 use crate::model::layers;
@@ -8,6 +8,7 @@ use crate::text::shown;
 
 /// Why a run has no counterpart in a model: one line.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TransferError {
     /// It is the same model.
     #[error("{0}: the run is of this model already")]
@@ -18,7 +19,7 @@ pub enum TransferError {
         target: String,
         problem: Box<TargetError>,
     },
-    /// The steps at which its settings change are none of a run's.
+    /// Its settings cannot change at these steps.
     #[error("{target}: {problem}")]
     Branch {
         target: String,
@@ -31,15 +32,15 @@ pub enum TransferError {
     Former { target: String, method: u32 },
 }
 
-/// The counterpart of a run in the model that is called `name`, has the hash `hash` and is made of `parts`. A class is found
-/// by its name, a layer, channel or neuron by the layer's name.
+/// The counterpart of a run in the model that is called `name`, has the hash `hash` and is made of `parts`. A class is
+/// found by its name, a layer, channel or neuron by the layer's name.
 ///
 /// # Errors
 /// [`TransferError`].
 pub fn transferred(
     spec: &Spec,
     (name, hash): (&str, &str),
-    parts: Parts<'_>,
+    parts: TargetScope<'_>,
 ) -> Result<Spec, TransferError> {
     let target = shown(&spec.target);
     if spec.former().is_some() {
@@ -71,7 +72,7 @@ pub fn transferred(
         })
 }
 
-fn counterpart(spec: &Spec, parts: Parts<'_>) -> Result<Target, TargetError> {
+fn counterpart(spec: &Spec, parts: TargetScope<'_>) -> Result<Target, TargetError> {
     if let Some(name) = spec.class_name() {
         if parts.logits.is_none() {
             return Err(TargetError::NoClasses);
@@ -86,19 +87,19 @@ fn counterpart(spec: &Spec, parts: Parts<'_>) -> Result<Target, TargetError> {
     let layer = layers::find(parts.layers, &spec.objective.value).map_err(TargetError::Layer)?;
     let (index, position) = (spec.unit.index, spec.unit.position);
     let place = match spec.objective.kind {
-        Kind::Channel => Place::Channel(index),
-        Kind::Neuron => Place::Neuron(index, position),
-        Kind::Class | Kind::NotClass | Kind::Layer => Place::Whole,
+        Kind::Channel => LayerPart::Channel(index),
+        Kind::Neuron => LayerPart::Neuron(index, position),
+        Kind::Class | Kind::NotClass | Kind::Layer => LayerPart::Whole,
     };
     Target::of_layer(layer, place)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::history::testing::record;
     use super::*;
     use crate::autodiff::differentiability::Differentiability;
     use crate::model::{Classes, Layer, Layout};
+    use crate::runs::history::testing::record;
 
     fn layer(name: &str) -> Layer {
         let dims = [1, 8, 4, 6];
@@ -113,11 +114,11 @@ mod tests {
         }
     }
 
-    /// What becomes of a run in a model whose flamingo is its class 0.
+    /// A run, transferred to a model whose flamingo is its class 0.
     fn transfer(spec: &Spec) -> Result<Spec, String> {
         let classes = Classes::new(["flamingo", "tench"], "test").unwrap();
         let layers = [layer("stem"), layer("head")];
-        let parts = Parts {
+        let parts = TargetScope {
             logits: Some("scores"),
             classes: &classes,
             layers: &layers,

@@ -1,232 +1,235 @@
-//! The thread that makes the pictures: it owns the opened networks and their sessions, takes [`Command`]s, and answers
-//! with [`Report`]s.
+//! The thread that makes runs: it owns the open networks and their sessions, takes [`WorkerCommand`]s, and posts
+//! [`WorkerEvent`]s.
 //!
-//! Nobody waits for anybody: commands go through a channel, reports through a mailbox in which a newer picture or number
-//! replaces an older one that was not read. For the explorer; the command line uses [`super::batch`] directly.
+//! Neither side waits for the other: commands go through a channel, events through a mailbox in which a newer picture
+//! or number replaces an unread one. For the explorer; the command line
+//! uses the [driver](super::driver) without a thread.
 
-mod bench;
-mod climb;
-mod looking;
+mod autosave;
+mod live_classifier;
+mod load_model;
 mod mailbox;
-mod opening;
-mod opinion;
 pub mod photo;
+mod photo_interrupt;
+mod photo_probe;
 mod progress;
+mod run_batch;
+mod thread;
 mod transfers;
 mod verdicts;
 
-pub use opening::{Opened, Told};
-pub use progress::Progress;
+pub use load_model::{ModelInfo, OpenOptions};
+pub use progress::BatchProgress;
 
 use super::queue::{Job, JobId};
 use super::{Record, Spec};
 use crate::ascent::Overlay;
 use crate::home::Home;
 use crate::runtime::{Provider, Stop};
-use bench::{Bench, Message};
 use image::RgbImage;
-use looking::Looking;
 use mailbox::Mailbox;
+use photo_interrupt::PhotoInterrupt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use thread::{Message, WorkerThread};
 
 /// How long [`Worker`]'s drop waits for the thread: as long as a checkpoint takes.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// What a worker is asked to do.
+/// A command to the worker.
 #[derive(Debug, Clone)]
-pub enum Command {
-    /// Opens a model to look at: a card's name or a path; `None` is the default model. Runs go on meanwhile.
+pub enum WorkerCommand {
+    /// Opens a model to explore: a card's name or a path; `None` is the default model. Runs continue meanwhile.
     Open(Option<String>),
-    /// Makes these jobs in one batch, after those that it has already. A model that is not open is opened.
+    /// Runs these jobs in one batch, after those that wait. Their model is opened if necessary.
     Run(Vec<Job>),
-    /// Looks up in a model what runs of other models climb; it is opened if need be. Runs go on meanwhile.
+    /// Looks up the targets of runs in another model, which is opened if necessary. Runs continue meanwhile.
     Transfer {
         model: String,
         runs: Vec<Origin>,
     },
     /// Names the models that judge the pictures from now on: cards or paths.
     Judges(Vec<String>),
-    /// Rests between two steps, until [`Command::Resume`].
+    /// Pauses between two steps, until [`WorkerCommand::Resume`].
     Pause,
     Resume,
-    /// Writes a checkpoint of the batch under way and leaves it: nothing more is heard of its jobs. It goes on from there
-    /// when they are asked for again.
+    /// Writes a checkpoint of the current batch and leaves it without further events. It continues from there when its
+    /// jobs are sent again.
     SetAside,
-    /// Drops a job, whether it runs or waits. The rest of its batch goes on.
+    /// Drops a job, whether it is running or waiting. The rest of its batch continues.
     Cancel(JobId),
     /// Sends pictures of these jobs while they run, seen through an overlay; of no others from now on.
     Watch(Watched, Overlay),
-    /// Looks at a photo with a model that is open: at once, or between two steps of what runs.
+    /// Answers a question about a photo with an open model: at once, or between two steps of a run.
     Photo(photo::Question),
-    /// Nobody looks at this photo any more: what was asked about it is not answered, unless it has been.
+    /// Cancels all questions about this photo.
     LeavePhoto(PathBuf),
-    /// Writes a checkpoint of what runs, and ends the thread.
+    /// Writes a checkpoint of the current batch, and ends the thread.
     Shutdown,
 }
 
-/// Which jobs send pictures while they run.
+/// The jobs that send pictures while they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watched {
     /// This one.
     One(JobId),
-    /// Every job of the batch under way.
+    /// Every job of the current batch.
     All,
 }
 
-/// A run that is to be made in another model too.
+/// A run to repeat in another model.
 #[derive(Debug, Clone)]
 pub enum Origin {
     Spec(Box<Spec>),
-    /// One in history, by its id.
+    /// A run of the history, by its id.
     Kept(String),
 }
 
-/// What a worker tells.
+/// An event of the worker.
 #[derive(Debug, Clone)]
-pub enum Report {
-    /// What is being waited for: a library or model being fetched (bytes so far and in all), opened, or prepared.
+pub enum WorkerEvent {
+    /// A library or model is being downloaded (bytes so far and in total), opened, or prepared.
     Stage {
         text: String,
         bytes: Option<(u64, u64)>,
     },
-    /// The answer to [`Command::Open`].
-    Opened(Arc<Opened>),
-    /// The other answer to [`Command::Open`]; `model` is what was asked for.
+    /// The answer to [`WorkerCommand::Open`].
+    Opened(Arc<ModelInfo>),
+    /// The other answer to [`WorkerCommand::Open`]; `model` is what was asked for.
     OpenFailed { model: String, why: String },
-    /// The answer to [`Command::Transfer`]: what makes those runs in the model, and why the others cannot be made in it, one
-    /// line each.
+    /// The answer to [`WorkerCommand::Transfer`]: the runs in the model, and one line per run that is impossible there.
     Transferred {
-        /// What people call the model; what was asked for if it could not be opened.
+        /// The model's display name; the requested one if it could not be opened.
         model: String,
-        opened: Option<Arc<Opened>>,
+        opened: Option<Arc<ModelInfo>>,
         specs: Vec<Spec>,
         problems: Vec<String>,
     },
-    /// The device failed, and runs of this model are made on another one from now on; one line says why.
+    /// The device failed, and runs of this model use another one from now on; `why` is one line.
     Moved {
-        /// As [`Opened::model`] has it.
+        /// As in [`ModelInfo::model`].
         model: String,
         provider: String,
         why: String,
     },
     /// A batch begins.
     Started(Started),
-    /// A step was taken. A newer one replaces one that was not read, and brings along what that one knew of scores.
-    Stepped(Progress),
-    /// A picture of a watched job, of the current octave's size. A newer one of that job replaces one that was not read.
+    /// A step was taken. A newer one replaces an unread one and includes its scores.
+    Stepped(BatchProgress),
+    /// A picture of a watched job, of the current octave's size. A newer one of that job replaces an unread one.
     Snapshot {
         job: JobId,
         /// Steps taken.
         step: usize,
-        /// What the picture really shows: [`Overlay::Plain`] where the wanted one has nothing to show.
+        /// The overlay of the picture: [`Overlay::Plain`] if the requested one is not available.
         overlay: Overlay,
         picture: Arc<RgbImage>,
     },
-    /// Whether the worker rests.
+    /// Whether the worker is paused.
     Paused(bool),
-    /// A job is done and kept in history.
+    /// A job is finished and stored in the history.
     Finished {
         job: JobId,
         record: Box<Record>,
         picture: Arc<RgbImage>,
-        /// Whether it was there already.
+        /// Whether the history had it already.
         from_history: bool,
     },
-    /// A job cannot be made; one line says why.
+    /// A job failed; `why` is one line.
     Failed { job: JobId, why: String },
-    /// A job was dropped as asked.
+    /// A job was cancelled.
     Cancelled { job: JobId },
-    /// The answer to [`Command::Photo`].
+    /// The answer to [`WorkerCommand::Photo`].
     Photo(photo::Answer),
-    /// Something that the user should know, although everything goes on; one line.
-    Remark(String),
+    /// A notice to the user, one line; runs continue.
+    Notice(String),
 }
 
-/// What is known of a batch when it begins.
+/// A batch that begins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Started {
     pub jobs: Vec<JobId>,
-    /// Steps in all.
+    /// Total number of steps.
     pub steps: usize,
-    /// Steps that were taken before, if it goes on from a checkpoint.
+    /// Steps that were taken before, if it continues from a checkpoint.
     pub resumed_at: usize,
     /// Steps on each octave, coarse to fine.
     pub octaves: Vec<usize>,
-    /// The scores of those steps, one list a job.
+    /// The scores of those steps, one list per job.
     pub scores: Vec<Vec<f32>>,
     /// Height and width of the finished pictures.
     pub size: (usize, usize),
-    /// Whether there is a class activation map to look at.
+    /// Whether there is a class activation map.
     pub has_map: bool,
-    /// How many bands of the gradient there are to look at.
+    /// Number of frequency bands of the gradient that can be shown.
     pub bands: u32,
 }
 
-/// A worker, as its owner sees it. Dropping it shuts it down.
+/// The handle of a worker. Dropping it shuts the worker down.
 pub struct Worker {
     commands: Sender<Message>,
     mailbox: Arc<Mailbox>,
     stop: Stop,
-    looking: Arc<Looking>,
+    interrupt: Arc<PhotoInterrupt>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
-    /// Starts the thread; `told` is what is said of a model whenever it is opened. `wake` is called, from another thread, when there is something new to read.
+    /// Starts the thread; `options` apply whenever their model is opened. `wake` is called, from another thread, when
+    /// there are new events.
     ///
     /// # Errors
-    /// If the system has no thread to give.
+    /// If the system cannot start a thread.
     pub fn spawn(
         home: Home,
         provider: Provider,
-        told: Told,
+        options: OpenOptions,
         wake: impl Fn() + Send + 'static,
     ) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::channel();
         let mailbox = Arc::new(Mailbox::new(Box::new(wake)));
         let stop = Stop::default();
-        let bench = Bench::new(
+        let worker = WorkerThread::new(
             home,
-            (provider, told),
+            (provider, options),
             (commands.clone(), inbox),
             mailbox.clone(),
             stop.clone(),
         );
-        let looking = bench.looking();
+        let interrupt = worker.interrupt();
         let thread = std::thread::Builder::new().name("worker".into());
         Ok(Self {
             commands,
             mailbox,
             stop,
-            looking,
-            thread: Some(thread.spawn(move || bench.work())?),
+            interrupt,
+            thread: Some(thread.spawn(move || worker.work())?),
         })
     }
 
-    /// Asks for something; returns at once. After [`Command::Shutdown`] nothing is heard any more.
-    pub fn send(&self, command: Command) {
-        let interrupts = matches!(command, Command::Cancel(_) | Command::Shutdown);
-        // It fails only if the thread has ended, and then there is nothing left to ask for.
+    /// Sends a command; returns at once. After [`WorkerCommand::Shutdown`] there are no more events.
+    pub fn send(&self, command: WorkerCommand) {
+        let interrupts = matches!(command, WorkerCommand::Cancel(_) | WorkerCommand::Shutdown);
+        // It fails only if the thread has ended.
         let _ = self.commands.send(Message::Command(command.clone()));
-        self.looking.heed(&command);
-        // The command is there before the step is broken off, so that the thread finds it.
+        self.interrupt.handle(&command);
+        // The command is sent before the step is interrupted, so that the thread finds it.
         if interrupts {
             self.stop.stop();
         }
     }
 
-    /// Everything that was told since the last call, oldest first.
-    pub fn reports(&self) -> Vec<Report> {
+    /// All events since the last call, oldest first.
+    pub fn events(&self) -> Vec<WorkerEvent> {
         self.mailbox.drain()
     }
 
     /// Shuts the worker down and waits for it, at most `limit`. Returns whether it has ended.
     pub fn shut_down(&mut self, limit: Duration) -> bool {
-        self.send(Command::Shutdown);
+        self.send(WorkerCommand::Shutdown);
         let until = Instant::now() + limit;
         while self
             .thread
@@ -239,7 +242,7 @@ impl Worker {
             std::thread::sleep(Duration::from_millis(2));
         }
         if let Some(thread) = self.thread.take() {
-            // Whatever it panicked about was reported.
+            // A panic was reported as an event.
             let _ = thread.join();
         }
         true

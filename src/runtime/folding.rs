@@ -7,9 +7,9 @@
 use super::{Error, Optimisation, Options, Provider, Session, Tensor, inference};
 use crate::onnx::passes::{control_flow, sequences};
 use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::onnx::shapes::untyped;
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Attribute, Elem, Graph, Shapes, ranges};
+use crate::onnx::types::untyped_value;
+use crate::onnx::{Attribute, ElementType, Graph, Types, ranges};
 use std::collections::{HashMap, HashSet};
 
 /// Values of more elements than this stay as they are: they cost memory and save little.
@@ -51,7 +51,7 @@ impl Parts {
     };
 
     /// The graph with less control flow, or fewer sequences, if some can be done away with.
-    fn less(self, graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> {
+    fn less(self, graph: &Graph, shapes: &[Types]) -> Result<Option<Graph>, Error> {
         let decided = match self.control {
             true => control_flow::resolve(graph, shapes)?,
             false => None,
@@ -77,7 +77,7 @@ impl Parts {
     }
 
     /// As [`without_constants`], if these are done away with.
-    fn settled(self, graph: Graph, choices: &[&Dims]) -> Result<(Graph, Vec<Shapes>), Error> {
+    fn settled(self, graph: Graph, choices: &[&Dims]) -> Result<(Graph, Vec<Types>), Error> {
         if self.constants {
             return without_constants(&graph, choices);
         }
@@ -111,7 +111,7 @@ pub fn fold_parts(graph: &Graph, choices: &[&Dims], parts: Parts) -> Result<Grap
 }
 
 /// The graph with every value folded that is the same for all of `choices`, and the types of its values for each.
-fn without_constants(graph: &Graph, choices: &[&Dims]) -> Result<(Graph, Vec<Shapes>), Error> {
+fn without_constants(graph: &Graph, choices: &[&Dims]) -> Result<(Graph, Vec<Types>), Error> {
     let mut alike: Option<Known> = None;
     let mut all = Vec::with_capacity(choices.len());
     for dims in choices {
@@ -130,7 +130,7 @@ fn without_constants(graph: &Graph, choices: &[&Dims]) -> Result<(Graph, Vec<Sha
 ///
 /// # Errors
 /// As [`fold`].
-pub fn shapes(graph: &Graph, dims: &Dims) -> Result<Shapes, Error> {
+pub fn shapes(graph: &Graph, dims: &Dims) -> Result<Types, Error> {
     Ok(settle(graph, dims)?.1)
 }
 
@@ -140,7 +140,7 @@ type Known = HashMap<String, TensorProto>;
 /// Everything that can be told of the values of `graph` for given dimensions: what is constant, and the types of all.
 /// Constants make dimensions known, which make more constants: goes on for as long as nodes disappear, and ONNX Runtime
 /// takes what is left of the graph. Whether it does is checked when the graph is used, not here.
-fn settle(graph: &Graph, dims: &Dims) -> Result<(Known, Shapes), Error> {
+fn settle(graph: &Graph, dims: &Dims) -> Result<(Known, Types), Error> {
     let mut shapes = inference::infer(graph, dims)?;
     let mut all = Known::new();
     let mut rest = graph.clone();
@@ -160,7 +160,7 @@ fn settle(graph: &Graph, dims: &Dims) -> Result<(Known, Shapes), Error> {
 }
 
 /// The values that can be computed without the inputs' elements, given all dimensions.
-fn computed(graph: &Graph, shapes: &Shapes) -> Result<Known, Error> {
+fn computed(graph: &Graph, shapes: &Types) -> Result<Known, Error> {
     let mut part = graph.empty_like();
     for constant in graph.constants() {
         part.insert_constant(constant.clone())?;
@@ -193,7 +193,7 @@ fn is_small(dims: &[usize]) -> bool {
 }
 
 /// Whether nothing that the node makes is known to be too large.
-fn is_affordable(node: &NodeProto, shapes: &Shapes) -> bool {
+fn is_affordable(node: &NodeProto, shapes: &Types) -> bool {
     let mut known = node.output.iter().filter_map(|name| shapes.find(name));
     known.all(|value| count(&value.dims).is_some_and(|count| count <= LARGEST_BETWEEN))
 }
@@ -216,15 +216,15 @@ fn is_computable(node: &NodeProto, part: &Graph) -> bool {
 }
 
 /// What a node tells of known dimensions.
-fn dimensions(node: &NodeProto, shapes: &Shapes) -> Option<TensorProto> {
+fn dimensions(node: &NodeProto, shapes: &Types) -> Option<TensorProto> {
     let output = node.output.first()?;
     let dims = &shapes.find(node.input_at(0)?)?.dims;
     let dims: Vec<i64> = dims.iter().map(|&dim| dim as i64).collect();
-    if node.is("Size") {
+    if node.is_op("Size") {
         let count = element_count(&dims)? as i64;
         return Some(TensorProto::from_i64(output, &[], &[count]));
     }
-    if !node.is("Shape") {
+    if !node.is_op("Shape") {
         return None;
     }
     let rank = dims.len() as i64;
@@ -239,8 +239,8 @@ fn dimensions(node: &NodeProto, shapes: &Shapes) -> Option<TensorProto> {
 }
 
 /// The Cast that a CastLike is once it is known what it is to be like.
-fn cast(node: &NodeProto, shapes: &Shapes) -> Option<NodeProto> {
-    let like = node.input_at(1).filter(|_| node.is("CastLike"))?;
+fn cast(node: &NodeProto, shapes: &Types) -> Option<NodeProto> {
+    let like = node.input_at(1).filter(|_| node.is_op("CastLike"))?;
     let to = i64::from(shapes.find(like)?.elem.code());
     Some(NodeProto {
         op_type: "Cast".into(),
@@ -254,7 +254,7 @@ fn cast(node: &NodeProto, shapes: &Shapes) -> Option<NodeProto> {
 fn alias(graph: &Graph, node: &NodeProto) -> Option<TensorProto> {
     let constant = graph
         .constant(node.input_at(0)?)
-        .filter(|_| node.is("Identity"))?;
+        .filter(|_| node.is_op("Identity"))?;
     let name = node.output.first()?.clone();
     Some(TensorProto {
         name,
@@ -267,7 +267,7 @@ fn run(part: &Graph, wanted: &[String]) -> Result<Known, Error> {
     if wanted.is_empty() {
         return Ok(Known::new());
     }
-    let outputs: Vec<_> = wanted.iter().map(|name| untyped(name)).collect();
+    let outputs: Vec<_> = wanted.iter().map(|name| untyped_value(name)).collect();
     let model = part.to_model(&outputs)?;
     let options = Options {
         optimisation: Optimisation::None,
@@ -291,31 +291,34 @@ fn run(part: &Graph, wanted: &[String]) -> Result<Known, Error> {
         .collect())
 }
 
-fn is_exchanged(elem: Elem) -> bool {
-    use Elem::*;
+fn is_exchanged(elem: ElementType) -> bool {
+    use ElementType::*;
     matches!(elem, F32 | F64 | I64 | I32 | U8 | Bool)
 }
 
 fn proto(name: &str, tensor: &Tensor) -> TensorProto {
-    let (elem, bytes): (Elem, Vec<u8>) = match tensor {
+    let (elem, bytes): (ElementType, Vec<u8>) = match tensor {
         Tensor::F32(values) => (
-            Elem::F32,
+            ElementType::F32,
             values.iter().flat_map(|v| v.to_le_bytes()).collect(),
         ),
         Tensor::F64(values) => (
-            Elem::F64,
+            ElementType::F64,
             values.iter().flat_map(|v| v.to_le_bytes()).collect(),
         ),
         Tensor::I64(values) => (
-            Elem::I64,
+            ElementType::I64,
             values.iter().flat_map(|v| v.to_le_bytes()).collect(),
         ),
         Tensor::I32(values) => (
-            Elem::I32,
+            ElementType::I32,
             values.iter().flat_map(|v| v.to_le_bytes()).collect(),
         ),
-        Tensor::U8(values) => (Elem::U8, values.iter().copied().collect()),
-        Tensor::Bool(values) => (Elem::Bool, values.iter().map(|&v| u8::from(v)).collect()),
+        Tensor::U8(values) => (ElementType::U8, values.iter().copied().collect()),
+        Tensor::Bool(values) => (
+            ElementType::Bool,
+            values.iter().map(|&v| u8::from(v)).collect(),
+        ),
     };
     TensorProto {
         name: name.into(),

@@ -4,8 +4,8 @@ mod guard;
 
 use super::{Element, Error, Optimisation, Options, Provider, Session};
 use crate::onnx::proto::DataLocation;
-use crate::onnx::shapes::{fixed, untyped, value_info};
-use crate::onnx::{Elem, Graph, Shapes, ValueType, file};
+use crate::onnx::types::{fixed_dims, untyped_value, value_info};
+use crate::onnx::{ElementType, Graph, Types, ValueType, file};
 
 /// Constants of more elements than this stand in the probe as inputs of the same dimensions: no shape is computed from
 /// them, and ONNX Runtime need not load them.
@@ -20,25 +20,27 @@ const LARGEST_VALUE: usize = 1 << 40;
 /// # Errors
 /// [`Error::Graph`] if the graph is damaged, [`Error::NegativeSize`] if there would be values of such, [`Error::Model`] if
 /// ONNX Runtime refuses the graph.
-pub fn infer(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Shapes, Error> {
+pub fn infer(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Types, Error> {
     let mut probe = graph.clone();
     for &(name, dims) in inputs {
         let declared = graph.inputs().iter().find(|input| input.name == name);
         let elem = declared
             .and_then(crate::onnx::graph::declared_dims)
             .map(|(elem, _)| elem);
-        let elem = elem.and_then(Elem::from_code).unwrap_or(Elem::F32);
-        probe.set_input_type(name, elem, &fixed(dims));
+        let elem = elem
+            .and_then(ElementType::from_code)
+            .unwrap_or(ElementType::F32);
+        probe.set_input_type(name, elem, &fixed_dims(dims));
     }
     let values = graph
         .nodes()
         .iter()
         .flat_map(|node| &node.output)
         .filter(|name| !name.is_empty());
-    let outputs: Vec<_> = values.map(|name| untyped(name)).collect();
+    let outputs: Vec<_> = values.map(|name| untyped_value(name)).collect();
     let mut model = probe.to_model(&outputs)?;
     let proto = model.graph.get_or_insert_default();
-    let mut shapes = Shapes::default();
+    let mut shapes = Types::default();
     let mut kept = Vec::new();
     for constant in std::mem::take(&mut proto.initializer) {
         let (dims, elem) = (constant.shape()?, constant.elem()?);
@@ -56,7 +58,7 @@ pub fn infer(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Shapes, Error
         } else {
             proto
                 .input
-                .push(value_info(&constant.name, elem, &fixed(&dims)));
+                .push(value_info(&constant.name, elem, &fixed_dims(&dims)));
         }
     }
     proto.initializer = kept;
@@ -100,23 +102,23 @@ fn smaller_than_nothing(graph: &Graph, problem: Error) -> Error {
 }
 
 /// The element type that ONNX Runtime tells, if Ziggurat reads it.
-pub(super) fn elem_of(element: &Element) -> Option<Elem> {
+pub(super) fn elem_of(element: &Element) -> Option<ElementType> {
     match element {
-        Element::F32 => Some(Elem::F32),
-        Element::F64 => Some(Elem::F64),
-        Element::I64 => Some(Elem::I64),
-        Element::I32 => Some(Elem::I32),
-        Element::U8 => Some(Elem::U8),
-        Element::Bool => Some(Elem::Bool),
+        Element::F32 => Some(ElementType::F32),
+        Element::F64 => Some(ElementType::F64),
+        Element::I64 => Some(ElementType::I64),
+        Element::I32 => Some(ElementType::I32),
+        Element::U8 => Some(ElementType::U8),
+        Element::Bool => Some(ElementType::Bool),
         // Types that never cross the border, by ONNX Runtime's names.
         Element::Other(name) => match name.as_str() {
-            "f16" => Some(Elem::F16),
-            "bf16" => Some(Elem::BF16),
-            "i8" => Some(Elem::I8),
-            "i16" => Some(Elem::I16),
-            "u16" => Some(Elem::U16),
-            "u32" => Some(Elem::U32),
-            "u64" => Some(Elem::U64),
+            "f16" => Some(ElementType::F16),
+            "bf16" => Some(ElementType::BF16),
+            "i8" => Some(ElementType::I8),
+            "i16" => Some(ElementType::I16),
+            "u16" => Some(ElementType::U16),
+            "u32" => Some(ElementType::U32),
+            "u64" => Some(ElementType::U64),
             _ => None,
         },
     }

@@ -13,7 +13,7 @@ use ort::session::builder::SessionBuilder;
 
 use super::error::one_line;
 use super::{Library, Package, Progress};
-use crate::panics;
+use crate::catch_panic;
 
 /// A plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -232,7 +232,7 @@ impl Plugin {
     pub(super) fn memory(self, library: &'static Library) -> Result<MemoryInfo<'static>, String> {
         let device = self.device(library)?;
         // The binding panics for a device that only compiles and has no memory.
-        panics::catch(|| device.memory_info(false).to_owned())
+        catch_panic::catch(|| device.memory_info(false).to_owned())
             .map_err(|_| "this device has no memory of its own and cannot run a model".to_string())
     }
 }

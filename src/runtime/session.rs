@@ -18,9 +18,9 @@ use super::assignment::{self, Assigned};
 use super::providers::Device;
 use super::weights::Weights;
 use super::{Element, Error, Library, Provider, Tensor};
+use crate::catch_panic;
 use crate::onnx::file;
 use crate::onnx::proto::ModelProto;
-use crate::panics;
 
 /// How far ONNX Runtime rewrites the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -394,7 +394,7 @@ fn open_on(
     weights.lend(&mut builder)?;
     let _watched = options.stop.watch_load(builder.canceler());
     // The binding panics at a dimension below -1. ONNX Runtime infers such for windows larger than what they slide over.
-    let opened = panics::catch(|| builder.commit_from_memory(&model)).map_err(|why| {
+    let opened = catch_panic::catch(|| builder.commit_from_memory(&model)).map_err(|why| {
         tracing::debug!(why, "the binding cannot read the types of inputs and outputs");
         Error::model(
             "it gives an input or output a size that no tensor has, as where a window is larger than what it slides over; \

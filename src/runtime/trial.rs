@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::providers::{Device, Provider};
 use super::{Error, Options, Session, Tensor};
-use crate::onnx::shapes::{fixed, untyped};
-use crate::onnx::{Builder, Elem, file};
+use crate::onnx::types::{fixed_dims, untyped_value};
+use crate::onnx::{Builder, ElementType, file};
 use ndarray::Array4;
 
 /// Largest relative error (L2) beside the CPU. Rounding is 1e-6, wrong kernels are beyond 1e-1.
@@ -109,7 +109,7 @@ fn distance(found: &[Tensor], expected: &[Tensor]) -> Option<f32> {
 fn model() -> Result<(Vec<u8>, String), Error> {
     let mut builder = Builder::empty(17, "trial/");
     let channels = 8;
-    let x = builder.input(INPUT, Elem::F32, &fixed(&[1, 3, SIDE, SIDE]))?;
+    let x = builder.input(INPUT, ElementType::F32, &fixed_dims(&[1, 3, SIDE, SIDE]))?;
     let numbers = |count: usize, step: f32| -> Vec<f32> {
         (0..count)
             .map(|place| (place as f32 * step).cos())
@@ -122,7 +122,7 @@ fn model() -> Result<(Vec<u8>, String), Error> {
     let maps = builder.emit("Conv", &[&x, &weights], &pads);
     let bounded = builder.emit("HardSigmoid", &[&maps], &[]);
     let output = builder.emit("MatMul", &[&bounded, &matrix], &[]);
-    let model = builder.graph().to_model(&[untyped(&output)])?;
+    let model = builder.graph().to_model(&[untyped_value(&output)])?;
     Ok((file::encode(&model)?, output))
 }
 

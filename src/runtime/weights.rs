@@ -10,7 +10,7 @@ use std::ffi::CString;
 
 use super::Error;
 use crate::onnx::proto::{DataLocation, ModelProto, StringStringEntryProto, TensorProto};
-use crate::onnx::{Elem, tensor::element_count};
+use crate::onnx::{ElementType, tensor::element_count};
 
 /// Smaller constants stay in the model: ONNX Runtime may compute with them while it loads it.
 const SMALLEST: usize = 1 << 14;
@@ -76,9 +76,12 @@ impl Weights {
 fn is_detachable(tensor: &TensorProto) -> bool {
     let size = tensor.raw_data.as_ref().map_or(0, Bytes::len);
     let fits = element_count(&tensor.dims)
-        .and_then(|count| count.checked_mul(Elem::F32.size()))
+        .and_then(|count| count.checked_mul(ElementType::F32.size()))
         .is_some_and(|needed| needed == size);
-    size >= SMALLEST && fits && tensor.data_type == Elem::F32.code() && !tensor.name.contains('\0')
+    size >= SMALLEST
+        && fits
+        && tensor.data_type == ElementType::F32.code()
+        && !tensor.name.contains('\0')
 }
 
 /// The same bytes where float32 numbers may lie; those of a file begin anywhere.

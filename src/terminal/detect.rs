@@ -1,7 +1,7 @@
 //! Detection: protocol, route and colours from the evidence. A pure function, so that every terminal can be tested.
 
-use super::answers::Answers;
 use super::evidence::Evidence;
+use super::responses::Responses;
 use super::tmux::Pane;
 use super::version::is_at_least;
 use super::{ASSUMED_CELL, ColourDepth, Protocol, Route, Terminal, drawn};
@@ -155,7 +155,7 @@ fn why_none(evidence: &Evidence, in_tmux: bool) -> &'static str {
     }
 }
 
-fn named(answers: &Answers, names: &[&str]) -> bool {
+fn named(answers: &Responses, names: &[&str]) -> bool {
     let name = answers.names.last();
     name.is_some_and(|name| names.iter().any(|known| name.starts_with(known)))
 }
@@ -196,7 +196,7 @@ mod tests {
 
     fn evidence(answers: &[&[u8]]) -> Evidence {
         Evidence {
-            answers: Answers::read(&answers.concat()),
+            answers: Responses::read(&answers.concat()),
             has_terminal: true,
             ..Evidence::default()
         }

@@ -37,13 +37,13 @@ pub(super) fn blocks(evidence: &Evidence, in_tmux: bool) -> Blocks {
 
 #[cfg(test)]
 mod tests {
-    use super::super::answers::Answers;
-    use super::super::environment::Environment;
     use super::*;
+    use crate::terminal::environment::Environment;
+    use crate::terminal::responses::Responses;
 
     fn evidence(answers: &[u8]) -> Evidence {
         Evidence {
-            answers: Answers::read(answers),
+            answers: Responses::read(answers),
             ..Evidence::new(Environment::default())
         }
     }

@@ -1,7 +1,7 @@
 //! What is known about a terminal: the environment, its responses, tmux.
 
-use super::answers::Answers;
 use super::environment::Environment;
+use super::responses::Responses;
 use super::tmux::Pane;
 
 /// All that is known of a terminal.
@@ -9,7 +9,7 @@ use super::tmux::Pane;
 pub struct Evidence {
     pub environment: Environment,
     pub has_terminal: bool,
-    pub answers: Answers,
+    pub answers: Responses,
     /// What tmux says, if the program runs in it.
     pub pane: Option<Pane>,
     /// The cell by the system's size of the window in pixels.

@@ -2,7 +2,7 @@
 
 use super::placement::{Area, fit};
 use super::protocols::blocks::{self, Ink};
-use super::{Painter, Placed, Protocol, Terminal, probe};
+use super::{Painter, PlacedPicture, Protocol, Terminal, probe};
 use image::RgbImage;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub fn print(
         y: below.saturating_sub(area.height),
         ..area
     };
-    let placed = Placed {
+    let placed = PlacedPicture {
         slot: 0,
         area,
         hidden: Vec::new(),

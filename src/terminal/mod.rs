@@ -7,7 +7,7 @@
 //! A program asks once, before anything else reads its input, and then draws:
 //!
 //! 1. [`probe()`] says which [`Protocol`] works, how large a cell is and how many colours there are.
-//! 2. An explorer draws its text, keeps the cells under pictures free ([`Painter::covers`]) and lets the [`Painter`] bring
+//! 2. An explorer draws its text, keeps the cells under pictures free ([`Painter::covered_cells`]) and lets the [`Painter`] bring
 //!    the pictures up to date. With [`Protocol::Blocks`] it draws [`protocols::blocks`] as text instead.
 //! 3. A plain command prints a picture at the cursor with [`inline::print`].
 //!
@@ -16,33 +16,33 @@
 //! it has asked the terminal itself, without a time limit. What remains is half blocks on standard output, in 24 bits or 256
 //! colours, with no quadrants, no sixteen colours and no `NO_COLOR`.
 
-mod answers;
 mod attention;
+mod bandwidth;
 mod clipboard;
 mod detect;
 mod drawn;
 mod environment;
 mod evidence;
 pub mod inline;
-mod late;
-mod link;
+mod late_responses;
 mod painter;
 mod placement;
 mod probe;
 pub mod protocols;
-mod scale;
+mod resize;
+mod responses;
 mod tmux;
 mod tty;
 mod version;
 
 pub use attention::{Notify, Progress, notification, progress};
 pub use clipboard::copied;
-pub use late::LateAnswers;
-pub use painter::{Painted, Painter, covers, remove_all};
-pub use placement::{Area, Placed, fit, without};
-pub use probe::{discard_answers, probe};
+pub use late_responses::LateResponses;
+pub use painter::{Painted, Painter, covered_cells, remove_all};
+pub use placement::{Area, PlacedPicture, fit, without};
+pub use probe::{discard_responses, probe};
 pub use protocols::blocks::{BLOCKS, Blocks};
-pub use scale::resize;
+pub use resize::resize;
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,21 +1,23 @@
 //! The pictures on the screen: what stands there, and what must be written so that a new scene stands there. Only what
 //! changed is written, and a terminal that takes its bytes slowly gets fewer of them.
 
-mod covers;
+mod covered;
+mod encoder;
 mod numbers;
-mod sequences;
+mod on_screen;
 mod strips;
 mod viewers;
 
-pub use covers::covers;
+pub use covered::covered_cells;
 
-use super::link::Link;
-use super::placement::{Area, Placed, without};
+use super::bandwidth::Bandwidth;
+use super::placement::{Area, PlacedPicture, without};
 use super::protocols::quality::{LADDER, MOVING};
 use super::tmux;
 use super::{Protocol, Route, Terminal};
+use encoder::Encoder;
 use numbers::number;
-use sequences::Sequences;
+use on_screen::OnScreen;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -41,11 +43,11 @@ pub struct Painted {
 /// Keeps the pictures on the screen like the scene.
 ///
 /// With [`Protocol::Sixel`] and [`Protocol::Iterm2`] a picture disappears where text is written over it: mark the cells of
-/// [`Painter::covers`] as skipped in the text buffer while a picture stands there, and no longer when it does not.
+/// [`Painter::covered_cells`] as skipped in the text buffer while a picture stands there, and no longer when it does not.
 /// So it is where tmux holds the cells of a picture ([`Route::TmuxPlaceholders`]). Otherwise with [`Protocol::Kitty`] the
 /// painter takes pictures away itself, and the cells beneath must only stay free. With [`Protocol::Blocks`] it does nothing at all.
 ///
-/// Where something lies over a picture ([`Placed::hidden`]) the text owns the cells, and the picture is seen beside it:
+/// Where something lies over a picture ([`PlacedPicture::hidden`]) the text owns the cells, and the picture is seen beside it:
 /// - kitty has the picture already, and is told which parts of it to show where. A picture below the text's ground (a low
 ///   z-index) would be seen through every cell that has the terminal's own ground, as in some themes all of them have.
 /// - Sixels and iTerm2's files are cut, and only the parts that were not seen before are encoded and sent: nothing when
@@ -55,71 +57,26 @@ pub struct Painted {
 /// - Placeholders are text, which other text replaces.
 #[derive(Debug)]
 pub struct Painter {
-    sequences: Sequences,
+    encoder: Encoder,
     /// Who might not have the pictures, though their cells are there.
     viewers: Option<Viewers>,
-    shown: BTreeMap<u32, Shown>,
+    shown: BTreeMap<u32, OnScreen>,
     /// Whether pictures that nobody remembers may stand on the screen.
-    forgotten: bool,
+    has_stale: bool,
     /// The first place, and how many there were at the same time.
     places: std::ops::Range<u32>,
     /// The step of the quality ladder that moving pictures start from.
     level: usize,
-    link: Link,
-}
-
-/// A picture on the screen.
-#[derive(Debug, Clone)]
-struct Shown {
-    place: u32,
-    /// Which of the two numbers of its place it has.
-    turn: bool,
-    area: Area,
-    version: u64,
-    moving: bool,
-    /// The step of the quality ladder it was sent in.
-    level: usize,
-    /// The parts of the area where it is seen: text was written over the others, or lies there.
-    parts: Vec<Area>,
-    /// Whether text was written on some of its cells though the terminal has the picture elsewhere: it may be seen there or not.
-    is_touched: bool,
-    /// The size in pixels that it was sent in, and the places it has on a terminal where pictures have numbers.
-    size: (u32, u32),
-    places: usize,
-    /// When to try a better one; only for a picture that stands still and is not at its best.
-    refinement: Option<Instant>,
-}
-
-impl Shown {
-    /// Whether it is to be seen on an area, or on parts of it.
-    fn stands_on(&self, area: Area) -> bool {
-        self.area == area && !self.parts.is_empty()
-    }
-
-    /// Whether it is seen on these parts and no others.
-    fn is_seen_on(&self, parts: &[Area]) -> bool {
-        !self.is_touched
-            && without(parts, &self.parts).is_empty()
-            && without(&self.parts, parts).is_empty()
-    }
-
-    /// Whether the other one differs in nothing but that it may be finer.
-    fn is_refined_by(&self, other: &Self) -> bool {
-        let same = |shown: &Self| (shown.version, shown.moving);
-        self.refinement.is_some()
-            && self.stands_on(other.area)
-            && self.is_seen_on(&other.parts)
-            && same(self) == same(other)
-    }
+    bandwidth: Bandwidth,
 }
 
 /// A part of the scene that is not on the screen.
 struct Change<'a> {
-    placed: &'a Placed,
+    placed: &'a PlacedPicture,
     area: Area,
     /// The parts of the area that nothing lies over; not empty.
     parts: Vec<Area>,
-    before: Option<Shown>,
+    before: Option<OnScreen>,
     /// Whether the picture before stays, and only other parts of it are seen.
     is_reveal: bool,
 }
@@ -128,13 +85,13 @@ impl Painter {
     /// A painter of a screen without pictures.
     pub fn new(terminal: &Terminal) -> Self {
         Self {
-            sequences: Sequences::new(terminal),
+            encoder: Encoder::new(terminal),
             viewers: (terminal.route == Route::TmuxPlaceholders).then(Viewers::new),
             shown: BTreeMap::new(),
-            forgotten: false,
+            has_stale: false,
             places: 0..0,
             level: MOVING,
-            link: Link::new(terminal.remote),
+            bandwidth: Bandwidth::new(terminal.remote),
         }
     }
 
@@ -148,24 +105,24 @@ impl Painter {
     }
 
     /// The cells that a picture covers within its area on a screen of so many columns and rows; empty if it has no room.
-    pub fn covers(&self, picture: (u32, u32), area: Area, screen: (u16, u16)) -> Area {
-        covers(&self.sequences.terminal, picture, area, screen)
+    pub fn covered_cells(&self, picture: (u32, u32), area: Area, screen: (u16, u16)) -> Area {
+        covered_cells(&self.encoder.terminal, picture, area, screen)
     }
 
     /// Writes what makes the screen of so many columns and rows show `scene`, after the text was drawn. Earlier pictures of
     /// the scene come first if there is not time for all. Leaves the cursor where it was.
     ///
     /// # Errors
-    /// If writing fails. The screen is then unknown: [`Painter::forget`] was called.
+    /// If writing fails. The screen is then unknown: [`Painter::invalidate`] was called.
     pub fn paint(
         &mut self,
         out: &mut impl Write,
         screen: (u16, u16),
-        scene: &[Placed],
+        scene: &[PlacedPicture],
     ) -> io::Result<Painted> {
         let painted = self.try_paint(out, screen, scene);
         if painted.is_err() {
-            self.forget();
+            self.invalidate();
         }
         painted
     }
@@ -174,16 +131,16 @@ impl Painter {
         &mut self,
         out: &mut impl Write,
         screen: (u16, u16),
-        scene: &[Placed],
+        scene: &[PlacedPicture],
     ) -> io::Result<Painted> {
-        if self.sequences.terminal.protocol == Protocol::Blocks {
+        if self.encoder.terminal.protocol == Protocol::Blocks {
             return Ok(Painted::default());
         }
         let start = Instant::now();
         if let Some(viewers) = &mut self.viewers
             && viewers.have_come(start)
         {
-            self.forget();
+            self.invalidate();
         }
         let mut painted = Painted::default();
         let mut bytes = self.removals(screen, scene, &mut painted);
@@ -222,9 +179,9 @@ impl Painter {
     pub fn clear(&mut self, out: &mut impl Write) -> io::Result<()> {
         let mut bytes = Vec::new();
         for shown in std::mem::take(&mut self.shown).into_values() {
-            bytes.extend(self.sequences.erase(shown.number(), shown.area));
+            bytes.extend(self.encoder.erase(shown.number(), shown.area));
         }
-        bytes.extend(self.forgotten_deleted());
+        bytes.extend(self.stale_deleted());
         if !bytes.is_empty() {
             self.write(out, &bytes)?;
         }
@@ -232,10 +189,10 @@ impl Painter {
     }
 
     /// Says that the screen was cleared or resized, or that others drew on it: everything is drawn again.
-    pub fn forget(&mut self) {
+    pub fn invalidate(&mut self) {
         self.shown.clear();
-        self.forgotten = true;
-        self.sequences.forget();
+        self.has_stale = true;
+        self.encoder.invalidate();
     }
 
     /// Says that text was written on areas where the pictures of these slots stand: they are drawn again there, if they are
@@ -245,10 +202,7 @@ impl Painter {
             if let Some(shown) = self.shown.get_mut(slot) {
                 let parts = without(&shown.parts, &[*area]);
                 let is_touched = parts != shown.parts;
-                match (
-                    self.sequences.terminal.protocol,
-                    self.sequences.terminal.route,
-                ) {
+                match (self.encoder.terminal.protocol, self.encoder.terminal.route) {
                     _ if parts.is_empty() => shown.parts = parts,
                     // It drops a picture as a whole.
                     (_, Route::Tmux) if is_touched => shown.parts = Vec::new(),
@@ -263,8 +217,13 @@ impl Painter {
     }
 
     /// Takes away what is not in the scene any more.
-    fn removals(&mut self, screen: (u16, u16), scene: &[Placed], painted: &mut Painted) -> Vec<u8> {
-        let mut bytes = self.forgotten_deleted();
+    fn removals(
+        &mut self,
+        screen: (u16, u16),
+        scene: &[PlacedPicture],
+        painted: &mut Painted,
+    ) -> Vec<u8> {
+        let mut bytes = self.stale_deleted();
         let stays = |slot: &u32| {
             let placed = scene.iter().find(|placed| placed.slot == *slot);
             placed.is_some_and(|placed| !self.parts(placed, screen).1.is_empty())
@@ -279,15 +238,15 @@ impl Painter {
             if let Some(shown) = self.shown.remove(&slot) {
                 painted.changed += 1;
                 // What has no number disappeared when text was written there.
-                bytes.extend(self.sequences.delete(&[shown.number()]));
+                bytes.extend(self.encoder.delete(&[shown.number()]));
             }
         }
         bytes
     }
 
     /// The area of a picture, and the parts of it that nothing lies over.
-    fn parts(&self, placed: &Placed, screen: (u16, u16)) -> (Area, Vec<Area>) {
-        let area = self.covers(placed.picture.dimensions(), placed.area, screen);
+    fn parts(&self, placed: &PlacedPicture, screen: (u16, u16)) -> (Area, Vec<Area>) {
+        let area = self.covered_cells(placed.picture.dimensions(), placed.area, screen);
         (area, without(&[area], &placed.hidden))
     }
 
@@ -295,7 +254,7 @@ impl Painter {
     fn changes<'a>(
         &self,
         screen: (u16, u16),
-        scene: &'a [Placed],
+        scene: &'a [PlacedPicture],
         now: Instant,
     ) -> (Vec<Change<'a>>, Option<Duration>) {
         let mut waiting = None;
@@ -310,8 +269,8 @@ impl Painter {
             let refinement = before.and_then(|shown| shown.refinement);
             let is_reveal = match (stands, is_current) {
                 (true, true) => refinement.is_none_or(|due| now < due),
-                (true, false) if placed.moving && self.link.wait(now).is_some() => {
-                    waiting = self.link.wait(now);
+                (true, false) if placed.moving && self.bandwidth.wait(now).is_some() => {
+                    waiting = self.bandwidth.wait(now);
                     true
                 }
                 _ => false,
@@ -331,20 +290,20 @@ impl Painter {
     }
 
     /// The bytes after which other parts of a picture on the screen are seen.
-    fn revealed(&mut self, change: &Change, before: &Shown) -> io::Result<Vec<u8>> {
+    fn revealed(&mut self, change: &Change, before: &OnScreen) -> io::Result<Vec<u8>> {
         let Change {
             placed,
             area,
             parts,
             ..
         } = change;
-        let bytes = self.sequences.reveal(
+        let bytes = self.encoder.reveal(
             &placed.picture,
             (before.number(), before.size, before.places),
             (*area, parts, &before.parts),
             LADDER[before.level],
         )?;
-        let shown = Shown {
+        let shown = OnScreen {
             parts: parts.clone(),
             places: parts.len(),
             is_touched: false,
@@ -364,11 +323,11 @@ impl Painter {
             ..
         } = *change;
         let before = before.as_ref();
-        let keeps_number = self.sequences.terminal.route == Route::TmuxPlaceholders;
-        let mut next = Shown {
+        let keeps_number = self.encoder.terminal.route == Route::TmuxPlaceholders;
+        let mut next = OnScreen {
             place: before.map_or_else(|| self.free_place(), |before| before.place),
             // What stands for the cells of a picture names its number: it can stay if the number does.
-            turn: !keeps_number && before.is_some_and(|before| !before.turn),
+            is_second: !keeps_number && before.is_some_and(|before| !before.is_second),
             area,
             version: placed.version,
             moving: placed.moving,
@@ -386,19 +345,19 @@ impl Painter {
             None => self.budget(placed.moving, count),
         };
         let number = next.number();
-        let show = |sequences: &mut Sequences, level: usize| {
-            sequences.show(&placed.picture, number, (area, parts), LADDER[level])
+        let show = |encoder: &mut Encoder, level: usize| {
+            encoder.show(&placed.picture, number, (area, parts), LADDER[level])
         };
         let first = if placed.moving { self.level } else { 0 };
         let mut level = first;
-        let (mut bytes, mut size) = show(&mut self.sequences, level)?;
+        let (mut bytes, mut size) = show(&mut self.encoder, level)?;
         while bytes.len() > budget && level + 1 < LADDER.len() {
             level += 1;
-            (bytes, size) = show(&mut self.sequences, level)?;
+            (bytes, size) = show(&mut self.encoder, level)?;
         }
         if let Some(coarse) = coarse.filter(|coarse| coarse.level <= level) {
             // The link carries no more: it stays as it is.
-            let stays = Shown {
+            let stays = OnScreen {
                 refinement: None,
                 ..coarse.clone()
             };
@@ -408,7 +367,7 @@ impl Painter {
         next.level = level;
         next.size = size;
         next.refinement = (!placed.moving && level > 0)
-            .then(|| Instant::now() + REFINEMENT.max(self.link.expected(bytes.len())));
+            .then(|| Instant::now() + REFINEMENT.max(self.bandwidth.expected(bytes.len())));
         if placed.moving {
             // One step back up if there is much room: the next frame tries, and falls back if it must.
             let has_room = bytes.len() < budget / 3 && level > MOVING;
@@ -416,9 +375,9 @@ impl Painter {
         }
         let stands = before.filter(|before| before.stands_on(area));
         let missing = without(parts, stands.map_or(&[], |before| &before.parts));
-        bytes.extend(self.sequences.text(number, area, &missing));
+        bytes.extend(self.encoder.text(number, area, &missing));
         if let Some(before) = before.filter(|before| before.number() != number) {
-            bytes.extend(self.sequences.delete(&[before.number()]));
+            bytes.extend(self.encoder.delete(&[before.number()]));
         }
         self.shown.insert(placed.slot, next);
         Ok(bytes)
@@ -426,10 +385,10 @@ impl Painter {
 
     /// Most bytes for a picture, one of `count` that are written together.
     fn budget(&self, moving: bool, count: usize) -> usize {
-        let budget = self.link.budget(moving, count);
+        let budget = self.bandwidth.budget(moving, count);
         let Terminal {
             protocol, route, ..
-        } = self.sequences.terminal;
+        } = self.encoder.terminal;
         match (protocol, route) {
             // A file cannot be sent in pieces.
             (Protocol::Iterm2, Route::TmuxPassthrough) => budget.min(tmux::MAX_PIECE),
@@ -437,15 +396,15 @@ impl Painter {
         }
     }
 
-    /// Deletes whatever pictures of ours [`Painter::forget`] may have left standing.
-    fn forgotten_deleted(&mut self) -> Vec<u8> {
-        if !std::mem::take(&mut self.forgotten) {
+    /// Deletes whatever pictures of ours [`Painter::invalidate`] may have left standing.
+    fn stale_deleted(&mut self) -> Vec<u8> {
+        if !std::mem::take(&mut self.has_stale) {
             return Vec::new();
         }
         let first = self.places.start;
         let places = std::mem::replace(&mut self.places, first..first);
         let numbers: Vec<u32> = (2 * places.start..2 * places.end).map(number).collect();
-        self.sequences.delete(&numbers)
+        self.encoder.delete(&numbers)
     }
 
     /// The lowest number that no picture on the screen has.
@@ -459,19 +418,13 @@ impl Painter {
     /// Writes in one go: the terminal shows all of it at once if it can, and the cursor returns.
     fn write(&mut self, out: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
         let whole = [b"\x1b7", bytes, b"\x1b8"].concat();
-        let whole = self.sequences.update(&whole);
+        let whole = self.encoder.update(&whole);
         let start = Instant::now();
         out.write_all(&whole)?;
         out.flush()?;
         let now = Instant::now();
-        self.link.record(whole.len(), now - start, now);
+        self.bandwidth.record(whole.len(), now - start, now);
         Ok(whole.len())
-    }
-}
-
-impl Shown {
-    fn number(&self) -> u32 {
-        number(2 * self.place + u32::from(self.turn))
     }
 }
 
@@ -481,7 +434,7 @@ impl Shown {
 /// # Errors
 /// If writing fails.
 pub fn remove_all(terminal: &Terminal, out: &mut impl Write) -> io::Result<()> {
-    out.write_all(&Sequences::new(terminal).delete(&numbers::used()))?;
+    out.write_all(&Encoder::new(terminal).delete(&numbers::used()))?;
     out.flush()
 }
 

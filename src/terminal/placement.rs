@@ -96,7 +96,7 @@ pub fn without(parts: &[Area], covers: &[Area]) -> Vec<Area> {
 
 /// A picture that should be on the screen.
 #[derive(Debug, Clone)]
-pub struct Placed {
+pub struct PlacedPicture {
     /// Names the place: a picture of the same slot replaces the one before.
     pub slot: u32,
     /// The cells it may take; it keeps its shape and stands in their middle.
@@ -112,6 +112,7 @@ pub struct Placed {
 
 /// The largest area of a picture's shape in the middle of `area`, to whole cells. At least one cell if `area` has one.
 ///
+/// The result fits into itself, so that the cells that are reserved are the cells that are drawn.
 /// `picture` and `cell` are widths and heights in pixels.
 pub fn fit(picture: (u32, u32), area: Area, cell: (u16, u16)) -> Area {
     if area.is_empty() || picture.0 == 0 || picture.1 == 0 || cell.0 == 0 || cell.1 == 0 {
@@ -121,23 +122,34 @@ pub fn fit(picture: (u32, u32), area: Area, cell: (u16, u16)) -> Area {
             ..area
         };
     }
-    let size = (f64::from(picture.0), f64::from(picture.1));
-    let cell = (f64::from(cell.0), f64::from(cell.1));
-    let room = (
-        f64::from(area.width) * cell.0,
-        f64::from(area.height) * cell.1,
-    );
-    let scale = (room.0 / size.0).min(room.1 / size.1);
-    let cells =
-        |pixels: f64, cell: f64, most: u16| ((pixels * scale / cell).round() as u16).clamp(1, most);
-    let width = cells(size.0, cell.0, area.width);
-    let height = cells(size.1, cell.1, area.height);
+    // Rounded to whole cells, an area is a little wider or higher than the picture's shape, and the picture may then need
+    // one column or row less.
+    let mut size = (area.width, area.height);
+    loop {
+        let smaller = fitted(picture, size, cell);
+        if smaller == size {
+            break;
+        }
+        size = smaller;
+    }
+    let (width, height) = size;
     Area {
         x: area.x + (area.width - width) / 2,
         y: area.y + (area.height - height) / 2,
         width,
         height,
     }
+}
+
+/// Columns and rows of the picture's shape within `room`, rounded. Nothing is zero.
+fn fitted(picture: (u32, u32), room: (u16, u16), cell: (u16, u16)) -> (u16, u16) {
+    let size = (f64::from(picture.0), f64::from(picture.1));
+    let cell = (f64::from(cell.0), f64::from(cell.1));
+    let pixels = (f64::from(room.0) * cell.0, f64::from(room.1) * cell.1);
+    let scale = (pixels.0 / size.0).min(pixels.1 / size.1);
+    let cells =
+        |length: f64, cell: f64, max: u16| ((length * scale / cell).round() as u16).clamp(1, max);
+    (cells(size.0, cell.0, room.0), cells(size.1, cell.1, room.1))
 }
 
 #[cfg(test)]
@@ -170,6 +182,15 @@ mod tests {
         );
     }
 
+    /// 37 columns of 8 pixels are 17 rows of 17 pixels, and these are 36 columns: were 37 reserved and 36 drawn, the last
+    /// column would keep what was there before.
+    #[test]
+    fn no_column_is_reserved_that_is_not_drawn() {
+        let inner = fit((224, 224), area(0, 0, 37, 40), (8, 17));
+        assert_eq!((inner.width, inner.height), (36, 17));
+        assert_eq!(fit((224, 224), inner, (8, 17)), inner);
+    }
+
     #[test]
     fn nothing_fits_into_nothing() {
         assert!(fit((224, 224), area(3, 3, 0, 5), (8, 16)).is_empty());
@@ -199,7 +220,7 @@ mod tests {
         }
 
         #[test]
-        fn a_fitted_area_stays_inside_and_touches_two_sides(
+        fn a_fitted_area_stays_inside_fits_into_itself_and_is_the_largest_but_for_one_cell(
             picture in (1..3000_u32, 1..3000_u32), cell in (1..40_u16, 1..60_u16),
             x in 0..100_u16, y in 0..100_u16, width in 1..300_u16, height in 1..200_u16,
         ) {
@@ -208,7 +229,12 @@ mod tests {
             prop_assert!(!inner.is_empty());
             prop_assert!(inner.x >= x && inner.x + inner.width <= x + width);
             prop_assert!(inner.y >= y && inner.y + inner.height <= y + height);
-            prop_assert!(inner.width == width || inner.height == height);
+            prop_assert_eq!(fit(picture, inner, cell), inner);
+            let (columns, rows) = whole.pixels(cell);
+            let scale = (f64::from(columns) / f64::from(picture.0)).min(f64::from(rows) / f64::from(picture.1));
+            let missing = |side: u32, cells: u16, cell: u16| f64::from(side) * scale / f64::from(cell) - f64::from(cells);
+            let missing = (missing(picture.0, inner.width, cell.0), missing(picture.1, inner.height, cell.1));
+            prop_assert!(missing.0.min(missing.1) <= 1.0, "{inner:?}");
         }
     }
 }

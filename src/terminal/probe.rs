@@ -1,10 +1,10 @@
 //! Asking the terminal what it is. One question, fenced: its last part is one that every terminal answers, so when that answer
 //! is there, whatever is missing will not come. A terminal that does not answer costs the time limit, once.
 
-use super::answers::{Answers, TEST_COLOUR, TEST_PICTURE};
 use super::detect::detect;
 use super::environment::Environment;
 use super::evidence::Evidence;
+use super::responses::{Responses, TEST_COLOUR, TEST_PICTURE};
 use super::tmux::{self, Pane};
 use super::tty::Tty;
 use super::{Protocol, Terminal};
@@ -18,7 +18,7 @@ const LIMITS: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(2
 ///
 /// Call it once, before anything reads the terminal's input: keys that are pressed meanwhile are lost. It takes as long as
 /// the terminal needs to answer, at most 250 ms (2 s over SSH), and leaves the terminal's mode as it was. If the answer comes
-/// later than that, [`super::LateAnswers`] or [`discard_answers`] keep it from being taken for keys.
+/// later than that, [`super::LateResponses`] or [`discard_responses`] keep it from being taken for keys.
 pub fn probe(wanted: Option<Protocol>) -> Terminal {
     let environment = Environment::read();
     let mut evidence = Evidence::new(environment);
@@ -44,9 +44,9 @@ fn ask(evidence: &mut Evidence) {
         (true, true) => [SELF, &tmux::wrapped(&question(false))].concat(),
     };
     let fences = if through { 2 } else { 1 };
-    let enough = |bytes: &[u8]| Answers::read(bytes).attributes.len() >= fences;
+    let enough = |bytes: &[u8]| Responses::read(bytes).attributes.len() >= fences;
     let bytes = tty.ask(&question, enough, limit(&evidence.environment));
-    evidence.answers = Answers::read(&bytes);
+    evidence.answers = Responses::read(&bytes);
     evidence.window_cell = tty.cell();
 }
 
@@ -79,10 +79,10 @@ pub(super) fn cursor(terminal: &Terminal) -> Option<(u16, u16)> {
     let mut tty = Tty::open()?;
     let bytes = tty.ask(
         b"\x1b[6n",
-        |bytes| Answers::read(bytes).cursor.is_some(),
+        |bytes| Responses::read(bytes).cursor.is_some(),
         limit,
     );
-    let (row, column) = Answers::read(&bytes).cursor?;
+    let (row, column) = Responses::read(&bytes).cursor?;
     Some((row.checked_sub(1)?, column.checked_sub(1)?))
 }
 
@@ -93,15 +93,15 @@ pub(super) fn width(terminal: &Terminal, character: char) -> Option<u16> {
     let (_, before) = cursor(terminal)?;
     let mut tty = Tty::open()?;
     let question = format!("\x1b7{character}\x1b[6n\x1b8\x1b[K");
-    let is_there = |bytes: &[u8]| Answers::read(bytes).cursor.is_some();
+    let is_there = |bytes: &[u8]| Responses::read(bytes).cursor.is_some();
     let bytes = tty.ask(question.as_bytes(), is_there, limit);
-    let (_, after) = Answers::read(&bytes).cursor?;
+    let (_, after) = Responses::read(&bytes).cursor?;
     after.checked_sub(1)?.checked_sub(before)
 }
 
 /// Throws away what arrived from the terminal and nobody read. A command that does not read keys calls this before it ends
 /// if the terminal had not [answered](Terminal::answered): a late answer would else stand at the shell's prompt.
-pub fn discard_answers() {
+pub fn discard_responses() {
     if let Some(tty) = Tty::open() {
         tty.discard();
     }

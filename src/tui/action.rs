@@ -7,11 +7,11 @@ use super::keys::Chord;
 use super::popup::Choice;
 use super::saved::SavedModel;
 use crate::runs::Record;
-use crate::runs::history::Entry;
+use crate::runs::history::HistoryEntry;
 use crate::runs::queue::{Job, JobId, Queue};
-use crate::runs::worker::{Command, Report};
+use crate::runs::worker::{WorkerCommand, WorkerEvent};
+use crate::setting_value::SettingValue;
 use crate::terminal::Progress;
-use crate::value::Value;
 use image::RgbImage;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ pub enum Action {
     /// Nothing but time has passed.
     Tick,
     /// The worker reports.
-    Report(Report),
+    Report(WorkerEvent),
     /// What was asked of the disk is there.
     Answer(Answer),
     /// The program is to end: a signal, or the terminal is gone.
@@ -47,7 +47,7 @@ pub enum Action {
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// Finished runs; several of these come.
-    Runs(Vec<Entry>),
+    Runs(Vec<HistoryEntry>),
     /// All finished runs have come; how many folders could not be read.
     RunsEnd {
         damaged: usize,
@@ -88,7 +88,7 @@ pub enum Answer {
     /// Runs could not be removed; `entries` are those that are still there.
     NotRemoved {
         ids: Vec<String>,
-        entries: Vec<Entry>,
+        entries: Vec<HistoryEntry>,
         why: String,
     },
     Restored(Vec<String>),
@@ -113,7 +113,7 @@ pub enum Answer {
 /// Something to be done outside of the state.
 #[derive(Debug, Clone)]
 pub enum Effect {
-    Worker(Command),
+    Worker(WorkerCommand),
     /// Keep the queue on disk.
     SaveQueue(Queue),
     LoadPicture(String, gallery::Size),
@@ -127,7 +127,7 @@ pub enum Effect {
     Restore(Vec<String>),
     SetFavourite(String, bool),
     Export(Vec<String>, PathBuf),
-    SavePreset(String, BTreeMap<String, Value>),
+    SavePreset(String, BTreeMap<String, SettingValue>),
     /// Keep the name of the theme in `config.toml`.
     SaveTheme(String),
     /// Keep where the user is in a model.
@@ -154,7 +154,7 @@ impl Effect {
     /// The jobs that the worker is asked to run.
     pub fn started(&self) -> Option<Vec<JobId>> {
         match self {
-            Self::Worker(Command::Run(jobs)) => Some(jobs.iter().map(|job| job.id).collect()),
+            Self::Worker(WorkerCommand::Run(jobs)) => Some(jobs.iter().map(|job| job.id).collect()),
             _ => None,
         }
     }

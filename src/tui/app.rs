@@ -25,10 +25,10 @@ use super::undoable::{MAX_UNDOABLE, Undoable};
 use crate::ascent::Overlay;
 use crate::model::Classes;
 use crate::runs::Record;
-use crate::runs::history::Entry;
+use crate::runs::history::HistoryEntry;
 use crate::runs::queue::{Job, JobId, JobState, Queue};
-use crate::runs::target::{Place, Target};
-use crate::runs::worker::{Opened, Watched};
+use crate::runs::target::{LayerPart, Target};
+use crate::runs::worker::{ModelInfo, Watched};
 use crate::terminal::{Progress, Terminal};
 use image::RgbImage;
 use ratatui::layout::Size;
@@ -314,7 +314,7 @@ impl App {
     }
 
     /// The finished run under the cursor, where finished runs are listed.
-    pub fn selected_entry(&self) -> Option<&Entry> {
+    pub fn selected_entry(&self) -> Option<&HistoryEntry> {
         let index = self.browser.list().selected()?;
         self.in_history().then(|| self.library.get(index))
     }
@@ -332,7 +332,7 @@ impl App {
     }
 
     /// Remembers what the classes of a model are called, for runs of it while another is open.
-    pub fn remember_classes(&mut self, opened: &Opened) {
+    pub fn remember_classes(&mut self, opened: &ModelInfo) {
         let (hash, classes) = (opened.hash.clone(), opened.classes.clone());
         self.classes.insert(hash, classes);
     }
@@ -361,7 +361,7 @@ impl App {
     }
 
     /// The latest run of the class, layer or channel under the cursor.
-    pub fn entry_of_selection(&self) -> Option<&Entry> {
+    pub fn entry_of_selection(&self) -> Option<&HistoryEntry> {
         match self.in_history() {
             true => None,
             false => self.entry_of(self.browser.list().selected()?),
@@ -374,7 +374,7 @@ impl App {
     }
 
     /// The finished run of an item of the list that is shown: the run itself, or the latest one of the item.
-    pub fn entry_of(&self, item: usize) -> Option<&Entry> {
+    pub fn entry_of(&self, item: usize) -> Option<&HistoryEntry> {
         if self.in_history() {
             return Some(self.library.get(item));
         }
@@ -385,14 +385,14 @@ impl App {
     /// The class, layer or channel that is an item of the list that is shown.
     pub fn target_of(&self, item: usize) -> Option<Target> {
         let opened = self.model.opened()?;
-        let parts = opened.parts();
+        let parts = opened.scope();
         let target = match (self.browser.tab, &self.browser.channels) {
             (Tab::Classes, _) => parts.class(item),
             (Tab::Layers, Some(channels)) => {
-                Target::of_layer(&opened.layers[channels.layer], Place::Channel(item))
+                Target::of_layer(&opened.layers[channels.layer], LayerPart::Channel(item))
             }
             (Tab::Layers, None) => match self.browser.tree.row(item) {
-                Row::Layer(layer) => Target::of_layer(&opened.layers[layer], Place::Whole),
+                Row::Layer(layer) => Target::of_layer(&opened.layers[layer], LayerPart::Whole),
                 Row::Scope(_) => return None,
             },
             (Tab::History | Tab::Favourites, _) => return None,

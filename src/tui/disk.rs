@@ -15,7 +15,7 @@ use super::likeness;
 use super::saved;
 use crate::config;
 use crate::home::Home;
-use crate::runs::export::png;
+use crate::runs::picture_file;
 use crate::runs::queue::{Job, Orphan, Queue, QueueFile, orphans, others_hold};
 use crate::runs::{favourites, frames, history};
 use image::RgbImage;
@@ -280,7 +280,7 @@ impl Shelf {
     /// A run's picture, no larger than it is needed.
     fn picture(&self, id: &str, size: gallery::Size) -> Result<Arc<RgbImage>, String> {
         let picture = history::image_path(&self.home, id)
-            .and_then(|path| png::read_picture(&path))
+            .and_then(|path| picture_file::read_picture(&path))
             .map_err(|problem| problem.to_string())?;
         let (width, height) = picture.dimensions();
         let longest = size.longest();
@@ -359,7 +359,10 @@ impl Shelf {
 fn by_likeness(home: &Home, items: Vec<(usize, String)>) -> Vec<usize> {
     let look = |(item, id): (usize, String)| {
         let path = history::image_path(home, &id).ok()?;
-        Some((item, likeness::Look::of(&png::read_picture(&path).ok()?)))
+        Some((
+            item,
+            likeness::Look::of(&picture_file::read_picture(&path).ok()?),
+        ))
     };
     likeness::chain(items.into_iter().filter_map(look).collect())
 }

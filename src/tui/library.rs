@@ -1,7 +1,7 @@
 //! What is known of all finished runs: in memory for lists and marks, the folders on disk being the truth.
 
 use crate::ascent::{Kind, Objective, Unit};
-use crate::runs::history::Entry;
+use crate::runs::history::HistoryEntry;
 use crate::runs::history::query::{Filter, Order, select};
 use crate::runs::target::Target;
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 /// What a run climbed: of which model, what.
 type Key = (String, Objective, Unit);
 
-fn key(entry: &Entry) -> Key {
+fn key(entry: &HistoryEntry) -> Key {
     (
         entry.model_hash.clone(),
         entry.objective.clone(),
@@ -20,7 +20,7 @@ fn key(entry: &Entry) -> Key {
 /// The finished runs.
 #[derive(Debug, Default)]
 pub struct Library {
-    entries: Vec<Entry>,
+    entries: Vec<HistoryEntry>,
     /// Entries that are no more, by index: an index stays what it was.
     gone: Vec<bool>,
     by_id: HashMap<String, usize>,
@@ -35,7 +35,7 @@ pub struct Library {
 
 impl Library {
     /// Adds a run, or what is new about it.
-    pub fn add(&mut self, entry: Entry) {
+    pub fn add(&mut self, entry: HistoryEntry) {
         let key = key(&entry);
         let index = match self.by_id.get(&entry.id) {
             Some(&index) => {
@@ -83,7 +83,7 @@ impl Library {
     }
 
     /// The run of an index.
-    pub fn get(&self, index: usize) -> &Entry {
+    pub fn get(&self, index: usize) -> &HistoryEntry {
         &self.entries[index]
     }
 
@@ -94,12 +94,12 @@ impl Library {
     }
 
     /// The run of an id.
-    pub fn find(&self, id: &str) -> Option<&Entry> {
+    pub fn find(&self, id: &str) -> Option<&HistoryEntry> {
         self.index(id).map(|index| &self.entries[index])
     }
 
     /// The latest run of a model's target.
-    pub fn of_target(&self, model_hash: &str, target: &Target) -> Option<&Entry> {
+    pub fn of_target(&self, model_hash: &str, target: &Target) -> Option<&HistoryEntry> {
         // Only what is on the screen is looked up: a key of its own costs nothing that counts.
         let key = (
             model_hash.to_string(),
@@ -110,14 +110,14 @@ impl Library {
     }
 
     /// The runs that there are, in no order that matters.
-    fn entries(&self) -> impl Iterator<Item = &Entry> {
+    fn entries(&self) -> impl Iterator<Item = &HistoryEntry> {
         let entries = self.entries.iter().zip(&self.gone);
         entries.filter(|(_, gone)| !**gone).map(|(entry, _)| entry)
     }
 
     /// How many runs there are of a layer's channels and neurons.
     pub fn channels_of(&self, model_hash: &str, layer: &str) -> usize {
-        let is_of = |entry: &&Entry| {
+        let is_of = |entry: &&HistoryEntry| {
             let is_channel = matches!(entry.kind(), Kind::Channel | Kind::Neuron);
             is_channel && entry.objective.value == layer && entry.model_hash == model_hash
         };
@@ -125,7 +125,7 @@ impl Library {
     }
 
     /// The latest run of a model.
-    pub fn latest(&self, model_hash: &str) -> Option<&Entry> {
+    pub fn latest(&self, model_hash: &str) -> Option<&HistoryEntry> {
         let own = self.entries();
         own.filter(|entry| entry.model_hash == model_hash)
             .max_by_key(|entry| entry.time)

@@ -1,6 +1,6 @@
 //! How the network stands: being opened, open, or not to be opened.
 
-use crate::runs::worker::Opened;
+use crate::runs::worker::ModelInfo;
 use std::sync::Arc;
 
 /// How the network stands.
@@ -12,9 +12,9 @@ pub enum Model {
         stage: String,
         bytes: Option<(u64, u64)>,
         /// The one that was open before, which stays if this one cannot be opened.
-        before: Option<Arc<Opened>>,
+        before: Option<Arc<ModelInfo>>,
     },
-    Open(Arc<Opened>),
+    Open(Arc<ModelInfo>),
     Failed {
         name: String,
         why: String,
@@ -23,7 +23,7 @@ pub enum Model {
 
 impl Model {
     /// The network, if it is open.
-    pub fn opened(&self) -> Option<&Arc<Opened>> {
+    pub fn opened(&self) -> Option<&Arc<ModelInfo>> {
         match self {
             Self::Open(opened) => Some(opened),
             _ => None,

@@ -2,8 +2,8 @@
 
 use super::listing::Listing;
 use crate::ascent::layer_probe::Rank;
-use crate::runs::target::{Place, Target, TargetError};
-use crate::runs::worker::{Opened, photo};
+use crate::runs::target::{LayerPart, Target, TargetError};
+use crate::runs::worker::{ModelInfo, photo};
 use crate::text::shown;
 use image::RgbImage;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ pub const MOST_CHANNELS: usize = 24;
 #[derive(Debug, Clone)]
 pub struct Photo {
     pub path: PathBuf,
-    /// The model that looks at it, as [`Opened::model`] has it.
+    /// The model that looks at it, as [`ModelInfo::model`] has it.
     pub model: String,
     /// What it is; comes later.
     pub photo: Option<Arc<photo::Photo>>,
@@ -51,7 +51,7 @@ impl Photo {
     /// A photo that is to be opened.
     pub fn new(
         path: PathBuf,
-        opened: &Opened,
+        opened: &ModelInfo,
         (layer, map_at): (String, photo::MapAt),
         before: Option<Box<Self>>,
     ) -> Self {
@@ -102,24 +102,28 @@ impl Photo {
     }
 
     /// What a run of a part of the layer climbs; `None` if the layer is not listed any more.
-    pub fn target(&self, opened: &Opened, place: Place) -> Option<Result<Target, TargetError>> {
+    pub fn target(
+        &self,
+        opened: &ModelInfo,
+        place: LayerPart,
+    ) -> Option<Result<Target, TargetError>> {
         let values = opened.values.iter();
         let layer = values.clone().find(|layer| layer.name == self.layer)?;
         Some(Target::of_layer(layer, place))
     }
 
     /// What can be run of a channel that is shown: the channel, and its most active neuron.
-    pub fn targets(&self, opened: &Opened, channel: &photo::Channel) -> Vec<Target> {
+    pub fn targets(&self, opened: &ModelInfo, channel: &photo::Channel) -> Vec<Target> {
         let found = &channel.activation;
-        let neuron = found.at.map(|at| Place::Neuron(found.channel, at));
-        let places = std::iter::once(Place::Channel(found.channel)).chain(neuron);
+        let neuron = found.at.map(|at| LayerPart::Neuron(found.channel, at));
+        let places = std::iter::once(LayerPart::Channel(found.channel)).chain(neuron);
         let targets = places.filter_map(|place| self.target(opened, place)?.ok());
         targets.collect()
     }
 
     /// What a channel of the layer is called, as everywhere else. Safe to show.
-    pub fn title(&self, opened: &Opened, channel: usize) -> String {
-        let target = self.target(opened, Place::Channel(channel));
+    pub fn title(&self, opened: &ModelInfo, channel: usize) -> String {
+        let target = self.target(opened, LayerPart::Channel(channel));
         match target.and_then(Result::ok) {
             Some(target) => target.title,
             // It cannot be run.

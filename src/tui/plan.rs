@@ -2,12 +2,10 @@
 
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, KNOBS, Knob, PRESETS, SettingError, knob};
-use crate::runs::words;
-use crate::value::Value;
+use crate::runs::format;
+use crate::runs::presets::Presets;
+use crate::setting_value::SettingValue;
 use std::collections::BTreeMap;
-
-/// The user's own presets: name → changes to the defaults.
-pub type Presets = BTreeMap<String, BTreeMap<String, Value>>;
 
 /// What the next runs are made with.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +14,7 @@ pub struct Plan {
     pub seed: u64,
     /// The preset that the settings began from.
     preset: String,
-    own: Presets,
+    presets: Presets,
 }
 
 impl Default for Plan {
@@ -25,39 +23,28 @@ impl Default for Plan {
             settings: Settings::default(),
             seed: 0,
             preset: PRESETS[0].name.into(),
-            own: Presets::new(),
+            presets: Presets::default(),
         }
     }
 }
 
 impl Plan {
     /// Adds the user's presets; returns the names of those that cannot be used, and why.
-    pub fn add_presets(&mut self, presets: Presets) -> Vec<(String, String)> {
-        let mut problems = Vec::new();
-        for (name, changes) in presets {
-            match Settings::try_from(changes.clone()) {
-                Ok(_) => drop(self.own.insert(name, changes)),
-                Err(problem) => problems.push((name, problem.to_string())),
-            }
-        }
-        problems
+    pub fn add_presets(
+        &mut self,
+        presets: BTreeMap<String, BTreeMap<String, SettingValue>>,
+    ) -> Vec<(String, SettingError)> {
+        self.presets.add(presets)
     }
 
     /// Names of all presets, the built-in ones first.
     pub fn presets(&self) -> Vec<&str> {
-        let built_in = PRESETS.iter().map(|preset| preset.name);
-        let own = self.own.keys().map(String::as_str);
-        built_in
-            .chain(own.filter(|name| !PRESETS.iter().any(|preset| preset.name == *name)))
-            .collect()
+        self.presets.names()
     }
 
     /// Settings of a preset; the user's own come before built-in ones of the same name.
     pub fn settings_of(&self, name: &str) -> Option<Settings> {
-        match self.own.get(name) {
-            Some(changes) => Settings::try_from(changes.clone()).ok(),
-            None => Settings::preset(name).ok(),
-        }
+        self.presets.settings(name).ok()
     }
 
     /// The name of the preset that the settings began from.
@@ -72,7 +59,7 @@ impl Plan {
     }
 
     /// What was changed since the preset was taken.
-    pub fn changed(&self) -> BTreeMap<String, Value> {
+    pub fn changed(&self) -> BTreeMap<String, SettingValue> {
         let preset = self.settings_of(&self.preset).unwrap_or_default();
         let changed = |knob: &Knob| {
             let value = self.settings.get(knob.key)?;
@@ -85,7 +72,7 @@ impl Plan {
     pub fn changes(&self) -> Vec<String> {
         let changes = self.changed().into_iter();
         changes
-            .map(|(key, value)| format!("{key} = {}", words::value(&value)))
+            .map(|(key, value)| format!("{key} = {}", format::value(&value)))
             .collect()
     }
 
@@ -96,7 +83,7 @@ impl Plan {
     pub fn take_changed(
         &mut self,
         preset: &str,
-        changes: &BTreeMap<String, Value>,
+        changes: &BTreeMap<String, SettingValue>,
     ) -> Result<(), SettingError> {
         self.take_preset(preset);
         let mut settings = self.settings.clone();
@@ -109,8 +96,8 @@ impl Plan {
 
     /// Takes settings, preset and seed of an earlier plan again.
     pub fn go_back_to(&mut self, before: Self) {
-        let own = std::mem::take(&mut self.own);
-        *self = Self { own, ..before };
+        let presets = std::mem::take(&mut self.presets);
+        *self = Self { presets, ..before };
     }
 
     /// Takes the settings of the next preset.
@@ -130,13 +117,9 @@ impl Plan {
     }
 
     /// Keeps the present settings as a preset of the user's.
-    pub fn keep_as(&mut self, name: &str) -> BTreeMap<String, Value> {
-        let defaults = BTreeMap::from(Settings::default());
-        let mut changes = BTreeMap::from(self.settings.clone());
-        changes.retain(|key, value| defaults.get(key) != Some(value));
+    pub fn keep_as(&mut self, name: &str) -> BTreeMap<String, SettingValue> {
         self.preset = name.into();
-        self.own.insert(name.into(), changes.clone());
-        changes
+        self.presets.save(name, &self.settings)
     }
 
     /// Turns a knob a little. Returns whether it can be.
@@ -184,11 +167,12 @@ pub fn sweep(base: &Settings, text: &str) -> Result<Vec<Settings>, String> {
         if grid.len() * values.len() > MOST_SWEPT {
             return Err(format!("a sweep has at most {MOST_SWEPT} runs"));
         }
-        let turned = |settings: &Settings, value: &Value| -> Result<Settings, SettingError> {
-            let mut settings = settings.clone();
-            settings.set(key, value.clone())?;
-            Ok(settings)
-        };
+        let turned =
+            |settings: &Settings, value: &SettingValue| -> Result<Settings, SettingError> {
+                let mut settings = settings.clone();
+                settings.set(key, value.clone())?;
+                Ok(settings)
+            };
         grid = grid
             .iter()
             .flat_map(|settings| values.iter().map(move |value| turned(settings, value)))
@@ -199,7 +183,7 @@ pub fn sweep(base: &Settings, text: &str) -> Result<Vec<Settings>, String> {
 }
 
 /// The values of one axis.
-fn values(key: &str, text: &str) -> Result<Vec<Value>, String> {
+fn values(key: &str, text: &str) -> Result<Vec<SettingValue>, String> {
     let knob = knob(key);
     let range = text.split_once("..");
     match (range, knob) {
@@ -220,7 +204,12 @@ fn values(key: &str, text: &str) -> Result<Vec<Value>, String> {
 }
 
 /// The values of a range `from..to` or `from..to/count`.
-fn range_values(key: &str, whole: bool, from: &str, rest: &str) -> Result<Vec<Value>, String> {
+fn range_values(
+    key: &str,
+    whole: bool,
+    from: &str,
+    rest: &str,
+) -> Result<Vec<SettingValue>, String> {
     let number = |text: &str| {
         text.trim()
             .parse::<f64>()
@@ -260,7 +249,8 @@ mod tests {
         let mut plan = Plan::default();
         let own = BTreeMap::from([("steps".to_string(), 10.0.into())]);
         let bad = BTreeMap::from([("steps".to_string(), (-1.0).into())]);
-        let problems = plan.add_presets(Presets::from([("mine".into(), own), ("bad".into(), bad)]));
+        let problems =
+            plan.add_presets(BTreeMap::from([("mine".into(), own), ("bad".into(), bad)]));
         assert_eq!(problems.len(), 1);
         assert_eq!(
             plan.presets(),
@@ -286,7 +276,7 @@ mod tests {
             let mut plan = Plan::default();
             assert!(plan.turn(knob, true));
             let up = plan.settings.get(knob.key).unwrap();
-            let is_more = matches!(up, Value::Number(up) if up > default);
+            let is_more = matches!(up, SettingValue::Number(up) if up > default);
             assert!(is_more || default == range.1, "{}", knob.key);
             for _ in 0..100_000 {
                 plan.turn(knob, false);

@@ -8,7 +8,7 @@ use super::photo::Photo;
 use super::prompt::Asked;
 use crate::ascent::settings::{GROUPS, Knob, in_groups};
 use crate::runs::Record;
-use crate::runs::worker::{Opened, Origin};
+use crate::runs::worker::{ModelInfo, Origin};
 use std::path::{Path, PathBuf};
 
 /// One thing laid over the panels.
@@ -140,7 +140,7 @@ pub struct Picker {
 
 impl Choice {
     /// Whether it is the model that is open.
-    pub fn is(&self, open: Option<&Opened>) -> bool {
+    pub fn is(&self, open: Option<&ModelInfo>) -> bool {
         let open = open.map(|open| open.model.as_str());
         match self {
             Self::Card { name, .. } => open == Some(name),
@@ -182,7 +182,7 @@ impl Picker {
 
     /// Lists the choices that match a text. The first one is selected; where runs are to be made in other models than
     /// `open`, the first that is another model.
-    pub fn filter(&mut self, text: &str, open: Option<&Opened>) {
+    pub fn filter(&mut self, text: &str, open: Option<&ModelInfo>) {
         let labels = self.choices.iter().map(|choice| choice.label(&self.folder));
         let labels: Vec<String> = labels.collect();
         let found = fuzzy::matches(text, labels.iter().map(String::as_str));

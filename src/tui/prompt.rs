@@ -3,7 +3,7 @@
 use super::keys::Chord;
 use crate::ascent::settings::Knob;
 use crate::model::picture;
-use crate::runs::export::Form;
+use crate::runs::export::ExportFormat;
 use crossterm::event::KeyCode;
 use std::borrow::Cow;
 use tui_input::{Input, InputRequest};
@@ -85,7 +85,7 @@ impl Asked {
     pub fn endings(&self) -> Option<Vec<&'static str>> {
         match self {
             Self::Photo => Some(picture::ENDINGS.to_vec()),
-            Self::Export(_) => Some(Form::endings()),
+            Self::Export(_) => Some(ExportFormat::extensions()),
             Self::Model | Self::OtherModels => Some(vec!["onnx"]),
             _ => None,
         }

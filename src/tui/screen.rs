@@ -3,9 +3,9 @@
 
 mod pictures;
 
-use crate::panics;
+use crate::catch_panic;
 use crate::terminal::{
-    Notify, Painter, Placed, Progress, Terminal, copied, notification, progress,
+    Notify, Painter, PlacedPicture, Progress, Terminal, copied, notification, progress,
 };
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste,
@@ -83,7 +83,7 @@ pub fn leave_on_panic() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         // One that is caught does not end the explorer.
-        if !panics::are_caught() {
+        if !catch_panic::is_catching() {
             leave();
         }
         before(panic);
@@ -99,7 +99,7 @@ struct Frame {
     size: (u16, u16),
     /// Text, as the terminal reads it.
     text: Vec<u8>,
-    scene: Vec<Placed>,
+    scene: Vec<PlacedPicture>,
     /// Whether all pictures must be drawn again.
     anew: bool,
     cursor: Option<(u16, u16)>,
@@ -178,7 +178,7 @@ impl Screen {
     pub fn show(
         &mut self,
         buffer: Buffer,
-        scene: Vec<Placed>,
+        scene: Vec<PlacedPicture>,
         cursor: Option<(u16, u16)>,
     ) -> io::Result<()> {
         let mut text = std::mem::take(&mut self.pending);

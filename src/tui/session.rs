@@ -9,9 +9,9 @@ use super::screen::{self, Drained, Screen};
 use super::update::update;
 use super::view;
 use crate::home::Home;
-use crate::runs::worker::{Command as Work, Told, Worker};
+use crate::runs::worker::{OpenOptions, Worker, WorkerCommand as Work};
 use crate::runtime::Provider;
-use crate::terminal::{LateAnswers, Notify};
+use crate::terminal::{LateResponses, Notify};
 use crossterm::event::{
     Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
 };
@@ -45,7 +45,7 @@ pub struct Start {
     pub home: Home,
     pub provider: Provider,
     /// The model to open.
-    pub told: Told,
+    pub told: OpenOptions,
     /// The models that judge finished pictures: cards or paths.
     pub judges: Vec<String>,
     pub mouse: bool,
@@ -86,7 +86,7 @@ pub fn run(mut app: App, start: Start) -> io::Result<()> {
         disk,
         screen,
         begun: Instant::now(),
-        late: LateAnswers::new(&terminal, Instant::now()),
+        late: LateResponses::new(&terminal, Instant::now()),
         mouse: start.mouse,
         notify: start.notify,
         over: false,
@@ -132,7 +132,7 @@ struct Session {
     disk: Disk,
     screen: Screen,
     begun: Instant,
-    late: LateAnswers,
+    late: LateResponses,
     mouse: bool,
     notify: Notify,
     over: bool,
@@ -178,7 +178,7 @@ impl Session {
             }
             Event::Resized => return self.measure(),
             Event::Worker => {
-                for report in self.worker.reports() {
+                for report in self.worker.events() {
                     self.act(Action::Report(report));
                 }
             }

@@ -1,6 +1,6 @@
 //! Text that fits: names from files are of any length and may hold anything.
 
-use crate::runs::words;
+use crate::runs::format;
 use crate::text::clean;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -195,7 +195,7 @@ pub fn shortened(text: &str, width: usize) -> String {
 
 /// A probability, marked as one: beside a score it could be taken for anything.
 pub fn p(probability: f32) -> String {
-    format!("p {}", words::percent(probability))
+    format!("p {}", format::percent(probability))
 }
 
 /// A count with a unit that keeps it short: 950, 4.7 k, 11 M.

@@ -7,14 +7,14 @@ use ziggurat::ascent::Error;
 use ziggurat::ascent::layer_probe::{ChannelActivation, ChannelMaps, LayerProbe, Rank};
 use ziggurat::model::layout::Axes;
 use ziggurat::model::{Layer, Layout, Network};
-use ziggurat::onnx::Elem;
+use ziggurat::onnx::ElementType;
 use ziggurat::onnx::proto::{Dim, TensorProto};
-use ziggurat::onnx::shapes::untyped;
+use ziggurat::onnx::types::untyped_value;
 use ziggurat::runtime::{Device, Options, Provider, Session, Tensor};
 
 /// A layer's values for a picture, from ONNX Runtime itself.
 fn values(network: &Network, layer: &str, picture: &Array4<f32>) -> ArrayD<f32> {
-    let model = network.graph.to_model(&[untyped(layer)]).unwrap();
+    let model = network.graph.to_model(&[untyped_value(layer)]).unwrap();
     let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).unwrap();
     let picture = Tensor::from(picture.clone());
     let found = session
@@ -35,7 +35,7 @@ fn reference(layer: &Layer, values: &ArrayD<f32>) -> Vec<ChannelActivation> {
     type PlaceOf = Box<dyn Fn(&[usize]) -> Option<usize>>;
     let (channels, place): (usize, PlaceOf) = match axes {
         Axes::Vector => (1, Box::new(|_| Some(0))),
-        Axes::Planes => (1, Box::new(move |at| Some(at[2] * columns + at[3]))),
+        Axes::ChannelsFirst => (1, Box::new(move |at| Some(at[2] * columns + at[3]))),
         Axes::ChannelsLast => (3, Box::new(move |at| Some(at[1] * columns + at[2]))),
         Axes::Tokens {
             order: [_, channels, tokens],
@@ -48,7 +48,7 @@ fn reference(layer: &Layer, values: &ArrayD<f32>) -> Vec<ChannelActivation> {
                     .filter(|&place| place < rows * columns)
             }),
         ),
-        Axes::Unplaced { channels, .. } => (channels, Box::new(|_| Some(0))),
+        Axes::NonSpatial { channels, .. } => (channels, Box::new(|_| Some(0))),
     };
     let mut found = vec![(0.0f64, 0usize, f32::NEG_INFINITY, 0); layer.channels()];
     for (at, &value) in values.indexed_iter() {
@@ -130,7 +130,7 @@ fn scaled() -> Network {
     built(|b| {
         let one = |number| Dim::DimValue(number);
         let x = b
-            .input("x", Elem::F32, &[one(1), one(1), one(2), one(3)])
+            .input("x", ElementType::F32, &[one(1), one(1), one(2), one(3)])
             .unwrap();
         let weights = b.constant(TensorProto::from_f32("", &[3, 1, 1, 1], &[1.0, -1.0, 2.0]));
         let conv = b.emit_named("conv", "Conv", &[&x, &weights], &[]).unwrap();
@@ -185,7 +185,8 @@ fn tokens_vectors_and_values_without_positions_are_read_as_their_layout_says() {
     let kinds = |wanted: fn(&Axes) -> bool| layers.iter().any(|layer| wanted(&layer.layout.axes));
     assert!(kinds(|axes| matches!(axes, Axes::Tokens { before: 1, .. })));
     assert!(
-        kinds(|axes| matches!(axes, Axes::Vector)) && kinds(|axes| matches!(axes, Axes::Planes))
+        kinds(|axes| matches!(axes, Axes::Vector))
+            && kinds(|axes| matches!(axes, Axes::ChannelsFirst))
     );
     expect_reference(network, &layers, &photo(16));
 }

@@ -1,27 +1,28 @@
 //! The ascent on a real network: what it promises its callers.
 
-mod branches;
+mod batching;
+mod class_activation_maps;
 mod layers;
-mod maps;
 #[path = "../common/networks.rs"]
 mod networks;
-mod places;
+mod positions;
+mod rescue;
+mod stages;
 mod step;
-mod together;
 mod tokens;
 
 use ndarray::{Array2, Array4, Axis, Ix4};
 use networks::built;
 use std::sync::OnceLock;
 use ziggurat::ascent::cam::Method;
-use ziggurat::ascent::probe;
+use ziggurat::ascent::evaluate;
 use ziggurat::ascent::{
-    Ascent, ClassScore, Error, Kind, MapChoice, Objective, Outcome, Run, Settings, Unit,
+    Ascent, CamOptions, ClassScore, Error, Kind, Objective, Outcome, Run, Settings, Unit,
 };
 use ziggurat::model::Network;
 use ziggurat::onnx::proto::{Dim, TensorProto};
-use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{Attribute, Builder, Elem, file};
+use ziggurat::onnx::types::untyped_value;
+use ziggurat::onnx::{Attribute, Builder, ElementType, file};
 use ziggurat::runtime::{Device, Options, Provider, Session, Stop, Tensor};
 
 const FLAMINGO: usize = 130;
@@ -54,7 +55,7 @@ fn run(index: usize, seed: u64, steps: u32) -> Run {
     }
 }
 
-/// The pictures of a batch, as bytes, and how they ended.
+/// The pictures of a batch, as bytes, and the outcomes.
 fn climb(objective: &Objective, runs: &[Run]) -> (Vec<Vec<u8>>, Vec<Outcome>) {
     let mut ascent =
         Ascent::new(network(), objective, runs, Device::Cpu, &Stop::default()).unwrap();
@@ -99,7 +100,7 @@ fn the_same_seed_gives_the_same_bytes_and_another_gives_another_picture() {
     assert!(difference(&first[0], &other[0]) > 1.0);
 }
 
-/// Noise begins where the class is recognised: it changes nothing before.
+/// Noise starts once the class is recognised, and changes nothing before.
 #[test]
 fn views_are_clear_until_the_class_is_recognised() {
     let picture = |steps, view_noise| {
@@ -127,9 +128,9 @@ fn views_are_clear_until_the_class_is_recognised() {
     assert_ne!(later, picture(60, 0.0).1);
 }
 
-/// An ascent that goes on from where it was saved, noise and all, ends in the same picture bit for bit.
+/// An ascent that continues from a saved state, including its noise, ends in the same picture, bit for bit.
 #[test]
-fn a_saved_ascent_goes_on_as_if_it_had_never_stopped() {
+fn a_saved_ascent_continues_to_the_same_picture() {
     let runs = [run(FLAMINGO, 3, 96)];
     let objective = class_objective();
     let stop = Stop::default();
@@ -209,9 +210,9 @@ fn every_optional_term_takes_part() {
     }
 }
 
-/// What the regularisers say they do: decay takes contrast, damping and total variation take fine detail.
+/// Decay reduces contrast; damping and total variation reduce fine detail.
 #[test]
-fn regularisers_take_what_they_name() {
+fn regularizers_reduce_contrast_and_detail() {
     let picture = |changes: &[(&str, f64)]| {
         let mut one = run(FLAMINGO, 0, 24);
         for (key, value) in changes {
@@ -232,7 +233,7 @@ fn regularisers_take_what_they_name() {
     assert!(detail(&picture(&[("total_variation", 0.5)])) < 0.8 * detail(&plain));
 }
 
-/// No colour axis becomes stronger than the limit, whatever is climbed.
+/// No colour axis exceeds the limit, for any objective.
 #[test]
 fn contrast_stays_within_its_limit() {
     let objective = Objective {
@@ -255,10 +256,10 @@ fn contrast_stays_within_its_limit() {
     );
 }
 
-/// Grad-CAM at the last activations is the default. Another method or another layer makes another picture; one where no map
-/// can be taken is refused before anything is computed.
+/// Grad-CAM at the last activations is the default. Another method or layer gives another picture; a layer without a map is
+/// an error before anything is computed.
 #[test]
-fn the_mask_is_taken_where_and_how_it_is_asked_for() {
+fn the_mask_follows_the_requested_method_and_layer() {
     let with = |changes: &[(&str, &str)]| {
         let mut changed = run(FLAMINGO, 0, 6);
         changed.settings.mask = 1.0;
@@ -299,9 +300,9 @@ fn the_mask_is_taken_where_and_how_it_is_asked_for() {
     picture(unmasked);
 }
 
-/// What a companion leaves out is its own affair: a run of the whole network draws the same shifts beside it.
+/// A run without stochastic depth draws the same views, whether another run of its batch drops branches or not.
 #[test]
-fn stochastic_depth_is_each_runs_own() {
+fn stochastic_depth_is_independent_per_run() {
     let mut whole = run(FLAMINGO, 1, 3);
     whole.settings.stochastic_depth = 0.0;
     let alone = climb(&class_objective(), &[whole.clone()]).0.remove(0);
@@ -313,7 +314,7 @@ fn stochastic_depth_is_each_runs_own() {
 }
 
 #[test]
-fn a_stopped_ascent_keeps_its_picture_and_goes_on_to_the_same_end() {
+fn a_cancelled_ascent_keeps_its_picture_and_continues_to_the_same_end() {
     let objective = class_objective();
     let whole = climb(&objective, &[run(FLAMINGO, 2, 6)]).0;
     let stop = Stop::default();
@@ -335,7 +336,7 @@ fn a_stopped_ascent_keeps_its_picture_and_goes_on_to_the_same_end() {
 }
 
 #[test]
-fn units_that_do_not_exist_are_refused() {
+fn units_that_do_not_exist_are_an_error() {
     let objective = class_objective();
     let problem = Ascent::new(
         network(),
@@ -347,8 +348,8 @@ fn units_that_do_not_exist_are_refused() {
     assert!(matches!(problem, Err(Error::NoSuchUnit(_))));
 }
 
-/// CAM (Zhou et al. 2016) weighs the last activations by the classifier's own weights; behind global average pooling and
-/// one linear layer, Grad-CAM's weights are those divided by the area.
+/// CAM (Zhou et al. 2016) weights the last activations by the classifier's weights. After global average pooling
+/// and one linear layer, the weights of Grad-CAM are those divided by the area.
 #[test]
 fn grad_cam_equals_cam_up_to_a_scale() {
     let network = network();
@@ -358,7 +359,10 @@ fn grad_cam_equals_cam_up_to_a_scale() {
         (1, 3, size.height as usize, size.width as usize),
         |(_, c, y, x)| ((x * (c + 1)) as f32 / 17.0).sin() * ((y + 3 * c) as f32 / 23.0).cos(),
     );
-    let model = network.graph.to_model(&[untyped(activations)]).unwrap();
+    let model = network
+        .graph
+        .to_model(&[untyped_value(activations)])
+        .unwrap();
     let bytes = file::encode(&model).unwrap();
     let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
     let input = Tensor::from(picture.clone());
@@ -396,12 +400,12 @@ fn grad_cam_equals_cam_up_to_a_scale() {
         position: (0, 0),
     };
     let map = |method| {
-        let choice = MapChoice {
+        let choice = CamOptions {
             method,
             layer: None,
         };
         let (objective, picture) = (class_objective(), picture.clone());
-        probe::class_activation(network, &objective, unit, picture, choice, Device::Cpu).unwrap()
+        evaluate::class_activation(network, &objective, unit, picture, choice, Device::Cpu).unwrap()
     };
     // CAM itself, not only up to a scale.
     let worst = (&cam - &map(Method::Cam))
@@ -415,131 +419,4 @@ fn grad_cam_equals_cam_up_to_a_scale() {
     let dot = (&cam * &ours).sum();
     let cosine = dot / ((&cam * &cam).sum() * (&ours * &ours).sum()).sqrt();
     assert!(cam.sum() > 0.0 && cosine > 0.9999, "{cosine}");
-}
-
-/// A network whose one rectifier blocks for every picture near the start.
-fn dead(b: &mut Builder) -> String {
-    let dims = [
-        Dim::DimParam("n".into()),
-        Dim::DimValue(3),
-        Dim::DimValue(32),
-        Dim::DimValue(32),
-    ];
-    let x = b.input("x", Elem::F32, &dims).unwrap();
-    let weight = b.floats(&[2, 3, 1, 1], &[0.2, 0.3, 0.4, 0.5, 0.1, 0.2]);
-    let bias = b.constant(TensorProto::from_f32("", &[2], &[-0.4, -0.3]));
-    let conv = b.emit("Conv", &[&x, &weight, &bias], &[]);
-    let relu = b.emit("Relu", &[&conv], &[]);
-    let pool = b.emit("GlobalAveragePool", &[&relu], &[]);
-    b.emit_named("scores", "Flatten", &[&pool], &[]).unwrap()
-}
-
-/// Without the rescue nothing ever moves.
-#[test]
-fn a_dead_start_is_rescued_and_without_the_rescue_reported() {
-    let network = built(dead);
-    let objective = Objective {
-        kind: Kind::Class,
-        value: network.logits().unwrap().into(),
-    };
-    let outcome = |rescue, step_size| {
-        // In ImageNet's units the middle of the range is about 0, where both rectifiers are blocked.
-        let mut one = run(0, 0, 24);
-        one.settings.rescue = rescue;
-        one.settings.step_size = step_size;
-        one.settings.objective = ClassScore::Logit;
-        one.settings.noise = 0.01;
-        let mut ascent =
-            Ascent::new(&network, &objective, &[one], Device::Cpu, &Stop::default()).unwrap();
-        while ascent.step().unwrap().is_some() {}
-        ascent.outcomes().unwrap()[0].clone()
-    };
-    assert!(outcome(0, 0.2).dead);
-    // One that ends before the rescue does, and did not help.
-    assert!(outcome(1000, 1e-6).dead);
-    let rescued = outcome(16, 0.2);
-    assert!(!rescued.dead && rescued.score > 0.0, "{rescued:?}");
-}
-
-/// What a test emits behind a rectifier.
-type Behind = fn(&mut Builder, &str) -> String;
-
-/// A pooling to half the size.
-fn pool(b: &mut Builder, op: &str, value: &str) -> String {
-    let pair = || Attribute::from(vec![2i64, 2]);
-    b.emit(
-        op,
-        &[value],
-        &[("kernel_shape", pair()), ("strides", pair())],
-    )
-}
-
-/// Operators between a rectifier and a layer do not hide how to make its channel fire.
-#[test]
-fn a_channel_behind_a_blocked_rectifier_rises_without_a_rescue() {
-    let variants: [(&str, Behind); 5] = [
-        ("rectifier", |_, relu| relu.into()),
-        ("largest", |b, relu| pool(b, "MaxPool", relu)),
-        ("average", |b, relu| pool(b, "AveragePool", relu)),
-        ("scaled", |b, relu| {
-            let scale = b.floats(&[1, 2, 1, 1], &[2.0, 0.5]);
-            let scaled = b.emit("Mul", &[&scale, relu], &[]);
-            b.emit("Dropout", &[&scaled], &[])
-        }),
-        ("twice", |b, relu| {
-            let once = pool(b, "MaxPool", relu);
-            pool(b, "AveragePool", &once)
-        }),
-    ];
-    for (name, behind) in variants {
-        let mut layer = String::new();
-        let network = built(|b| {
-            let x = b
-                .input("x", Elem::F32, &[1, 3, 32, 32].map(Dim::DimValue))
-                .unwrap();
-            let weight = b.floats(&[2, 3, 1, 1], &[0.2, 0.3, 0.4, 0.5, 0.1, 0.2]);
-            let bias = b.constant(TensorProto::from_f32("", &[2], &[-0.4, -0.3]));
-            let conv = b.emit("Conv", &[&x, &weight, &bias], &[]);
-            let relu = b.emit("Relu", &[&conv], &[]);
-            layer = behind(b, &relu);
-            let pool = b.emit("GlobalAveragePool", &[&layer], &[]);
-            b.emit_named("scores", "Flatten", &[&pool], &[]).unwrap()
-        });
-        let objective = Objective {
-            kind: Kind::Channel,
-            value: layer.clone(),
-        };
-        let mut one = run(0, 0, 24);
-        one.settings.rescue = 0;
-        one.settings.noise = 0.01;
-        let mut ascent =
-            Ascent::new(&network, &objective, &[one], Device::Cpu, &Stop::default()).unwrap();
-        while ascent.step().unwrap().is_some() {}
-        let outcome = &ascent.outcomes().unwrap()[0];
-        assert!(!outcome.dead && outcome.score > 0.0, "{name}: {outcome:?}");
-    }
-}
-
-/// A network whose scores have a gradient of 0 and no rectifier that could be opened.
-#[test]
-fn a_dead_start_without_rectifiers_is_reported() {
-    let network = built(|b| {
-        let x = b
-            .input("x", Elem::F32, &[1, 3, 32, 32].map(Dim::DimValue))
-            .unwrap();
-        let weight = b.floats(&[2, 3, 1, 1], &[0.0; 6]);
-        let conv = b.emit("Conv", &[&x, &weight], &[]);
-        let gate = b.emit("Sigmoid", &[&conv], &[]);
-        let pool = b.emit("GlobalAveragePool", &[&gate], &[]);
-        b.emit_named("scores", "Flatten", &[&pool], &[]).unwrap()
-    });
-    let objective = Objective {
-        kind: Kind::Class,
-        value: network.logits().unwrap().into(),
-    };
-    let runs = [run(0, 0, 6)];
-    let mut ascent =
-        Ascent::new(&network, &objective, &runs, Device::Cpu, &Stop::default()).unwrap();
-    while ascent.step().unwrap().is_some() {}
-    assert!(ascent.outcomes().unwrap()[0].dead);
 }

@@ -1,9 +1,9 @@
-//! One step of the ascent beside a plain implementation: what a view shows, the gradient's way back, the mask, and the score
-//! of each objective.
+//! One step of the ascent beside a plain implementation: what a view shows, the gradient's way back, the mask, and the
+//! score of each objective.
 
 use ndarray::{Array1, Array2, Array3, Array4, ArrayD, Axis, Ix4, s};
 use ziggurat::ascent::cam::{Map, Method};
-use ziggurat::ascent::colour::Basis;
+use ziggurat::ascent::decorrelation::ColourBasis;
 use ziggurat::ascent::random::Random;
 use ziggurat::ascent::step_graph::{self, Request, Terms, names};
 use ziggurat::ascent::views::{Anchor, Frame, Line, View};
@@ -11,8 +11,8 @@ use ziggurat::ascent::{ClassScore, Kind, Settings};
 use ziggurat::autodiff::Device;
 use ziggurat::model::Activation;
 use ziggurat::model::layout::Layout;
-use ziggurat::onnx::shapes::fixed;
-use ziggurat::onnx::{Builder, Elem, Graph, Shapes};
+use ziggurat::onnx::types::fixed_dims;
+use ziggurat::onnx::{Builder, ElementType, Graph, Types};
 use ziggurat::runtime::{Options, Provider, Session, Tensor, folding, testing};
 
 const CLASSES: usize = 4;
@@ -26,11 +26,11 @@ fn wave(index: usize) -> f32 {
 }
 
 /// A network whose class scores are linear in its input (N, C, 8, 12): pooled to [`CELLS`], averaged, weighed.
-fn network(runs: usize, channels: usize) -> (Graph, Shapes) {
+fn network(runs: usize, channels: usize) -> (Graph, Types) {
     testing::library();
     let mut b = Builder::empty(18, "");
     let dims = [runs, channels, 8, 12];
-    b.input("x", Elem::F32, &fixed(&dims)).unwrap();
+    b.input("x", ElementType::F32, &fixed_dims(&dims)).unwrap();
     let kernel = [
         ("kernel_shape", vec![4i64, 4].into()),
         ("strides", vec![4i64, 4].into()),
@@ -81,7 +81,7 @@ impl Step {
     fn run(&self) -> Said {
         let (runs, channels, height, width) = self.canvas.dim();
         let (graph, shapes) = network(runs, channels);
-        let basis = Basis::new(channels, [0, 1, 2]);
+        let basis = ColourBasis::new(channels, [0, 1, 2]);
         let layout = Layout::channels_first(&[runs, channels, CELLS.0, CELLS.1]).unwrap();
         let map = self.mask.as_ref().map(|_| Map {
             layer: "features".into(),
@@ -185,7 +185,7 @@ impl Step {
         for (plane, mut target) in canvas.outer_iter().zip(sampled.outer_iter_mut()) {
             target.assign(&rows.dot(&plane).dot(&columns.t()));
         }
-        let mut seen = Basis::new(channels, [0, 1, 2]).brightness(sampled.view());
+        let mut seen = ColourBasis::new(channels, [0, 1, 2]).brightness(sampled.view());
         if let Some(noise) = &self.noise {
             seen += &noise.index_axis(Axis(0), run);
         }
@@ -235,8 +235,8 @@ fn four(tensor: &Tensor) -> Array4<f32> {
     array.into_dimensionality::<Ix4>().unwrap()
 }
 
-/// Views of a canvas of `height` × `width`: the middle, random ones, and ones that lie on each border, beyond it, or show
-/// the canvas as small as a few samples.
+/// Views of a canvas of `height` × `width`: the middle, random ones, and ones that lie on each border, beyond it, or
+/// show the canvas as small as a few samples.
 fn views(height: usize, width: usize) -> Vec<View> {
     let line = |start: f32, scale: f32, support: f32| Line {
         start,
@@ -342,7 +342,8 @@ fn the_network_sees_the_view_and_nothing_but_grey_beyond_the_canvas() {
     );
 }
 
-/// The gradient of every objective beside central differences of the score, at single pixels: the corners, and some within.
+/// The gradient of every objective beside central differences of the score, at single pixels: the corners, and some
+/// within.
 #[test]
 fn the_gradient_is_that_of_the_score_at_every_pixel_and_border() {
     for class in [

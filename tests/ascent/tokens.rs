@@ -4,12 +4,12 @@ use super::built;
 use ndarray::{Array4, s};
 use std::sync::OnceLock;
 use ziggurat::ascent::cam::Method;
-use ziggurat::ascent::probe;
-use ziggurat::ascent::{Ascent, Error, Kind, MapChoice, Objective, Run, Settings, Unit};
+use ziggurat::ascent::evaluate;
+use ziggurat::ascent::{Ascent, CamOptions, Error, Kind, Objective, Run, Settings, Unit};
 use ziggurat::model::Network;
 use ziggurat::model::layout::Axes;
 use ziggurat::onnx::proto::{Dim, TensorProto};
-use ziggurat::onnx::{Attribute, Builder, Elem};
+use ziggurat::onnx::{Attribute, Builder, ElementType};
 use ziggurat::runtime::{Device, Stop};
 
 const CHANNELS: i64 = 8;
@@ -25,7 +25,7 @@ pub fn transformer() -> &'static Network {
 fn build(b: &mut Builder) -> String {
     let runs = Dim::DimParam("n".into());
     let picture = [runs, Dim::DimValue(3), Dim::DimValue(16), Dim::DimValue(16)];
-    let x = b.input("x", Elem::F32, &picture).unwrap();
+    let x = b.input("x", ElementType::F32, &picture).unwrap();
     let patch = weights(b, &[CHANNELS, 3, 4, 4], 1);
     let strides = [("strides", Attribute::from(vec![4i64, 4]))];
     let patches = named(b, "patches", "Conv", &[&x, &patch], &strides);
@@ -106,7 +106,7 @@ fn tokens_are_places_of_the_picture() {
     let of = |name: &str| layers.iter().find(|layer| layer.name == name).unwrap();
     let row = |before, order| Axes::Tokens { order, before };
     for (name, axes) in [
-        ("patches", Axes::Planes),
+        ("patches", Axes::ChannelsFirst),
         ("flat", row(0, [0, 1, 2])),
         ("row", row(0, [0, 2, 1])),
         ("embedded", row(1, [0, 2, 1])),
@@ -152,7 +152,7 @@ fn a_neuron_of_a_token_looks_at_its_patch() {
         position: (2, 1),
     };
     let network = transformer();
-    let found = probe::input_gradient(network, &neuron, unit, picture(), Device::Cpu).unwrap();
+    let found = evaluate::input_gradient(network, &neuron, unit, picture(), Device::Cpu).unwrap();
     let patch = found.slice(s![0, .., 8..12, 4..8]);
     assert!(patch.iter().all(|&slope| slope != 0.0));
     let total =
@@ -164,7 +164,7 @@ fn a_neuron_of_a_token_looks_at_its_patch() {
         index: 3,
         position: (4, 0),
     };
-    let problem = probe::input_gradient(network, &neuron, outside, picture(), Device::Cpu);
+    let problem = evaluate::input_gradient(network, &neuron, outside, picture(), Device::Cpu);
     assert!(matches!(problem, Err(Error::NoSuchUnit(_))));
 }
 
@@ -172,9 +172,9 @@ fn a_neuron_of_a_token_looks_at_its_patch() {
 #[test]
 fn the_map_is_taken_before_the_last_attention() {
     let map = |layer: Option<&str>, method| {
-        let choice = MapChoice { method, layer };
+        let choice = CamOptions { method, layer };
         let unit = Unit::default();
-        probe::class_activation(
+        evaluate::class_activation(
             transformer(),
             &class(),
             unit,

@@ -1,8 +1,8 @@
 //! Networks for tests: the default one, and those that a test builds.
 
 use std::path::Path;
-use ziggurat::model::{Network, Source};
-use ziggurat::onnx::shapes::untyped;
+use ziggurat::model::{ModelSource, Network};
+use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{Builder, file};
 use ziggurat::runtime::{package, testing};
 
@@ -10,7 +10,7 @@ use ziggurat::runtime::{package, testing};
 pub fn open(model: Option<&str>) -> Network {
     testing::library();
     let home = testing::home();
-    let source = Source::resolve(&home, model).unwrap();
+    let source = ModelSource::resolve(&home, model).unwrap();
     Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap()
 }
 
@@ -19,7 +19,7 @@ pub fn write(path: &Path, build: impl FnOnce(&mut Builder) -> String) {
     testing::library();
     let mut builder = Builder::empty(18, "");
     let scores = build(&mut builder);
-    let model = builder.graph().to_model(&[untyped(&scores)]).unwrap();
+    let model = builder.graph().to_model(&[untyped_value(&scores)]).unwrap();
     file::write(model, path, None).unwrap();
 }
 

@@ -5,7 +5,7 @@ use super::support::{Driver, network, picture, work};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use ziggurat::runs::worker::photo::{About, Answer as Looked, Found, Photo, Question};
-use ziggurat::runs::worker::{Command as Work, Report};
+use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Answer, Effect};
 
@@ -38,7 +38,7 @@ fn seen(question: &Question) -> Result<Found, String> {
 
 fn answer(explorer: &mut Driver, question: Question) -> Vec<Effect> {
     let found = seen(&question);
-    explorer.report(Report::Photo(Looked { question, found }))
+    explorer.report(WorkerEvent::Photo(Looked { question, found }))
 }
 
 /// Lets the worker answer everything that is asked.
@@ -290,7 +290,7 @@ fn a_folder_with_more_photos_than_are_listed_says_so_and_another_model_examines_
     );
     examined(&mut explorer, &effects);
     assert_eq!(explorer.app.photos.examined(), 2);
-    explorer.report(Report::Opened(Arc::new(network())));
+    explorer.report(WorkerEvent::Opened(Arc::new(network())));
     assert_eq!(
         (explorer.app.photos.examined(), explorer.app.popups.len()),
         (0, 0)

@@ -2,7 +2,7 @@
 
 use super::support::{Driver, work};
 use ziggurat::runs::queue::{JobId, JobState};
-use ziggurat::runs::worker::{Command as Work, Report};
+use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Answer;
 use ziggurat::tui::shown::Shown;
@@ -13,7 +13,7 @@ fn paused() -> (Driver, JobId) {
     let job = Driver::started(&explorer.press("2 enter"))[0];
     explorer.step(&[job], 48);
     explorer.press("P");
-    explorer.report(Report::Paused(true));
+    explorer.report(WorkerEvent::Paused(true));
     (explorer, job)
 }
 
@@ -55,7 +55,7 @@ fn a_paused_run_goes_on_with_other_settings_as_a_run_of_its_own() {
 
     // What the worker still says of the run before changes nothing.
     explorer.step(&[job], 48);
-    explorer.report(Report::Paused(false));
+    explorer.report(WorkerEvent::Paused(false));
     assert_eq!(explorer.app.running.len(), 1);
 
     // The branch is finished; the run before waits for the user.
@@ -111,7 +111,7 @@ fn what_cannot_be_branched_says_why() {
     explorer.press(".");
     explorer.press("B");
     assert_eq!(last_message(&explorer), "pause the run first: P");
-    explorer.report(Report::Paused(true));
+    explorer.report(WorkerEvent::Paused(true));
     explorer.press("B");
     assert!(last_message(&explorer).contains("not taken a step yet"));
     explorer.step(&jobs, 7);

@@ -1,7 +1,7 @@
 //! Moving about in layers, channels and classes.
 
 use super::support::{Driver, work};
-use ziggurat::runs::worker::{Command as Work, Report};
+use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Answer, Effect};
 use ziggurat::tui::browser::Tab;
@@ -238,7 +238,7 @@ fn a_model_that_cannot_be_opened_leaves_the_open_one() {
         choices: Ok(vec![Choice::File("/models/broken.onnx".into())]),
     });
     explorer.press("enter");
-    explorer.report(Report::OpenFailed {
+    explorer.report(WorkerEvent::OpenFailed {
         model: "/models/broken.onnx".into(),
         why: "broken.onnx: it is cut off".into(),
     });

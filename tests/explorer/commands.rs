@@ -3,7 +3,7 @@
 use super::photo::{looking, looking_at_two, paste};
 use super::support::Driver;
 use std::time::Duration;
-use ziggurat::runs::worker::Report;
+use ziggurat::runs::worker::WorkerEvent;
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Effect;
 use ziggurat::tui::command::{COMMANDS, Command, Context};
@@ -25,7 +25,7 @@ fn ready(context: Context) -> Driver {
         Context::Queue => {
             explorer.press("2 space space space enter G enter n enter tab j j j");
             let jobs: Vec<_> = explorer.app.running.iter().map(|live| live.job).collect();
-            explorer.report(Report::Failed {
+            explorer.report(WorkerEvent::Failed {
                 job: jobs[0],
                 why: "of a test".into(),
             })
@@ -96,7 +96,7 @@ fn prepare(explorer: &mut Driver, command: Command) {
 fn pause(explorer: &mut Driver) {
     let jobs = Driver::started(&explorer.press("2 enter"));
     explorer.step(&jobs, 5);
-    explorer.report(Report::Paused(true));
+    explorer.report(WorkerEvent::Paused(true));
     explorer.press(", j j j j j j j +");
     explorer.press("esc");
 }

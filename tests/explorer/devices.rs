@@ -2,7 +2,7 @@
 
 use crate::support::{Driver, network};
 use std::sync::Arc;
-use ziggurat::runs::worker::Report;
+use ziggurat::runs::worker::WorkerEvent;
 use ziggurat::terminal::Protocol;
 
 #[test]
@@ -10,7 +10,7 @@ fn the_reason_for_the_cpu_is_said_when_a_model_opens() {
     let mut explorer = Driver::new(Protocol::Blocks, 120, 40);
     let mut opened = network();
     opened.why_cpu = Some("cuda:0: not found: libcudnn.so.9".into());
-    explorer.report(Report::Opened(Arc::new(opened)));
+    explorer.report(WorkerEvent::Opened(Arc::new(opened)));
     let screen = explorer.screen();
     assert!(
         screen.contains("running on the CPU: cuda:0: not found: libcudnn.so.9"),
@@ -23,9 +23,9 @@ fn a_device_that_fails_gives_way_and_the_header_says_where_runs_are_made() {
     let mut explorer = Driver::new(Protocol::Blocks, 120, 40);
     let mut opened = network();
     opened.provider = "cuda:3".into();
-    explorer.report(Report::Opened(Arc::new(opened)));
+    explorer.report(WorkerEvent::Opened(Arc::new(opened)));
     assert!(explorer.screen().contains("cuda:3"));
-    let moved = |model: &str| Report::Moved {
+    let moved = |model: &str| WorkerEvent::Moved {
         model: model.into(),
         provider: "cpu".into(),
         why: "the run failed on cuda:3: CUDNN_STATUS_INTERNAL_ERROR".into(),

@@ -4,9 +4,9 @@ use super::support::{Driver, network, objective, picture, record, unit, work};
 use ziggurat::ascent::Settings;
 use ziggurat::model::Classes;
 use ziggurat::runs::Spec;
-use ziggurat::runs::history::Entry;
+use ziggurat::runs::history::HistoryEntry;
 use ziggurat::runs::queue::JobState;
-use ziggurat::runs::worker::{Command as Work, Opened, Origin, Report};
+use ziggurat::runs::worker::{ModelInfo, Origin, WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Answer, Effect};
 use ziggurat::tui::gallery::Size;
@@ -39,12 +39,12 @@ fn transfers(effects: &[Effect]) -> Vec<(String, Vec<Origin>)> {
 }
 
 /// Another model: its classes have other names at the same indices.
-fn other_network() -> Opened {
+fn other_network() -> ModelInfo {
     let names = (0..140).map(|index| match index {
         130 => "flamingo".to_string(),
         index => format!("thing {index}"),
     });
-    Opened {
+    ModelInfo {
         model: "efficientnet-lite1".into(),
         name: "efficientnet-lite1".into(),
         hash: "fedcba".into(),
@@ -84,7 +84,7 @@ fn a_class_is_made_in_another_model_with_the_same_seed_and_settings() {
     assert!(explorer.app.popups.is_empty() && explorer.app.prompt.is_none());
 
     // The worker has looked it up: it is queued and made, and the queue says where.
-    let effects = explorer.report(Report::Transferred {
+    let effects = explorer.report(WorkerEvent::Transferred {
         model: "efficientnet-lite1".into(),
         opened: Some(other_network().into()),
         specs: vec![elsewhere(1)],
@@ -152,7 +152,7 @@ fn a_model_that_is_typed_as_a_path_need_not_be_listed() {
 fn what_a_model_does_not_have_is_said_and_the_rest_is_queued() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let problem = |index| format!("thing {index}: no class is called `thing {index}`");
-    explorer.report(Report::Transferred {
+    explorer.report(WorkerEvent::Transferred {
         model: "efficientnet-lite1".into(),
         opened: Some(other_network().into()),
         specs: vec![elsewhere(0)],
@@ -185,13 +185,13 @@ fn giving_up_the_choice_queues_nothing() {
 fn two_models_pictures_of_one_class_are_compared_and_their_model_is_the_difference() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     explorer.remember(1);
-    let jobs = Driver::started(&explorer.report(Report::Transferred {
+    let jobs = Driver::started(&explorer.report(WorkerEvent::Transferred {
         model: "efficientnet-lite1".into(),
         opened: Some(other_network().into()),
         specs: vec![elsewhere(0)],
         problems: Vec::new(),
     }));
-    explorer.report(Report::Finished {
+    explorer.report(WorkerEvent::Finished {
         job: jobs[0],
         record: Box::new(record(elsewhere(0), 2.5)),
         picture: picture(),
@@ -228,7 +228,7 @@ fn two_models_pictures_of_one_class_are_compared_and_their_model_is_the_differen
 }
 
 /// A finished run, with what a judge gives its target.
-fn judged(seed: u64, probability: Option<f32>) -> Entry {
+fn judged(seed: u64, probability: Option<f32>) -> HistoryEntry {
     let mut run = super::support::flamingo(seed);
     run.verdicts = probability
         .map(|found| ziggurat::runs::judging::Verdict {
@@ -240,7 +240,7 @@ fn judged(seed: u64, probability: Option<f32>) -> Entry {
         })
         .into_iter()
         .collect();
-    Entry::of(&run, false)
+    HistoryEntry::from_record(&run, false)
 }
 
 #[test]

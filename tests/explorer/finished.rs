@@ -4,8 +4,8 @@ use super::support::{Driver, flamingo, network, objective, picture, record, unit
 use std::time::Duration;
 use ziggurat::ascent::{Kind, Objective, Settings};
 use ziggurat::runs::Spec;
-use ziggurat::runs::history::Entry;
-use ziggurat::runs::worker::Report;
+use ziggurat::runs::history::HistoryEntry;
+use ziggurat::runs::worker::WorkerEvent;
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, Answer, Effect};
 use ziggurat::tui::gallery::Size;
@@ -183,7 +183,7 @@ fn compared_runs_come_in_the_order_of_the_list_and_hold_long_names() {
         let what = (title.as_str(), objective, unit(seed as usize));
         let mut run = record(Spec::new(("toy", "h"), what, seed, settings), seed as f32);
         run.probability = None;
-        Entry::of(&run, false)
+        HistoryEntry::from_record(&run, false)
     });
     explorer.answer(Answer::Runs(runs.collect()));
     // By score, the best first; marked from the last to the first.
@@ -248,7 +248,7 @@ fn the_preset_of_a_run_is_seen_where_its_name_has_little_room() {
     let spec = Spec::new(("toy", &network().hash), what, 12345, settings);
     let mut short = spec.with_seed(12346);
     short.target = "tench".into();
-    let runs = [spec, short].map(|spec| Entry::of(&record(spec, 3.0), false));
+    let runs = [spec, short].map(|spec| HistoryEntry::from_record(&record(spec, 3.0), false));
     explorer.answer(Answer::Runs(runs.into()));
     explorer.press("3");
     let screen = explorer.screen();
@@ -303,7 +303,7 @@ fn what_has_just_finished_stays_in_view() {
     let mut record = record(spec, 1.0);
     record.time = 1;
     let id = record.id.clone();
-    explorer.report(Report::Finished {
+    explorer.report(WorkerEvent::Finished {
         job: again[0],
         record: Box::new(record),
         picture: picture(),
@@ -366,7 +366,7 @@ fn the_command_and_the_path_of_a_picture_are_copied() {
 fn the_explorer_begins_with_the_latest_picture() {
     let mut explorer = Driver::opening(Protocol::Kitty, 120, 40);
     explorer.remember(3);
-    explorer.report(Report::Opened(network().into()));
+    explorer.report(WorkerEvent::Opened(network().into()));
     explorer.answer(Answer::RunsEnd { damaged: 0 });
     assert_eq!(explorer.app.shown, Shown::Finished(flamingo(2).id));
     assert!(explorer.screen().contains("flamingo · score"));

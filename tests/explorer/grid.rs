@@ -4,7 +4,7 @@ use super::support::{Driver, picture, work};
 use std::collections::HashSet;
 use ziggurat::ascent::{Overlay, Settings};
 use ziggurat::runs::queue::JobId;
-use ziggurat::runs::worker::{Command as Work, Report, Watched};
+use ziggurat::runs::worker::{Watched, WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Answer, Effect};
 use ziggurat::tui::browser::{CellOrder, Tab};
@@ -16,7 +16,7 @@ fn explorer() -> Driver {
 }
 
 fn snapshot(explorer: &mut Driver, job: JobId) {
-    explorer.report(Report::Snapshot {
+    explorer.report(WorkerEvent::Snapshot {
         job,
         step: 3,
         overlay: Overlay::Plain,
@@ -94,9 +94,9 @@ fn one_run_of_a_batch_after_another_is_shown_and_then_all() {
 fn a_cancelled_run_leaves_the_tiles() {
     let mut explorer = explorer();
     let jobs = Driver::started(&explorer.press("2 space space enter"));
-    explorer.report(Report::Cancelled { job: jobs[0] });
+    explorer.report(WorkerEvent::Cancelled { job: jobs[0] });
     assert_eq!(explorer.app.shown, Shown::Batch(vec![Tile::Live(jobs[1])]));
-    explorer.report(Report::Cancelled { job: jobs[1] });
+    explorer.report(WorkerEvent::Cancelled { job: jobs[1] });
     assert_eq!(explorer.app.shown, Shown::Nothing);
     // A picture that was on its way comes too late.
     snapshot(&mut explorer, jobs[1]);

@@ -6,12 +6,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::sync::Arc;
 use ziggurat::model::Classes;
-use ziggurat::runs::worker::{Opened, Report};
+use ziggurat::runs::worker::{ModelInfo, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Action;
 use ziggurat::tui::view;
 
-fn hostile() -> Opened {
+fn hostile() -> ModelInfo {
     let long = "x".repeat(10_000);
     let names = [
         "\u{1b}[2J\u{1b}]0;owned\u{7}",
@@ -21,7 +21,7 @@ fn hostile() -> Opened {
         "",
         "\u{9b}31m",
     ];
-    Opened {
+    ModelInfo {
         layers: names
             .iter()
             .map(|name| layer(name, "Conv\u{1b}[31m", &[1, 3, 8, 8]))
@@ -46,14 +46,14 @@ fn assert_harmless(explorer: &Driver) {
 #[test]
 fn names_from_a_model_cannot_steer_the_terminal() {
     let mut explorer = Driver::opening(Protocol::Kitty, 100, 30);
-    explorer.report(Report::Opened(Arc::new(hostile())));
+    explorer.report(WorkerEvent::Opened(Arc::new(hostile())));
     for keys in [
         "1", "f", "G", "2", "j", "enter", "j enter", "tab", "?", "esc", ":", "esc", "M",
     ] {
         explorer.press(keys);
         assert_harmless(&explorer);
     }
-    explorer.report(Report::OpenFailed {
+    explorer.report(WorkerEvent::OpenFailed {
         model: "\u{1b}[2J".into(),
         why: "\u{1b}]52;c;x\u{7}".into(),
     });

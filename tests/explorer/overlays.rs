@@ -4,7 +4,7 @@ use super::finished::{explorer, said};
 use super::support::{Driver, picture, work};
 use ziggurat::ascent::Overlay;
 use ziggurat::runs::worker::photo::{About, Answer as Seen, Found};
-use ziggurat::runs::worker::{Command as Work, Report, Started, Watched};
+use ziggurat::runs::worker::{Started, Watched, WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, Answer, Effect};
 use ziggurat::tui::gallery::Size;
@@ -39,7 +39,7 @@ fn a_channel_has_no_class_activation_map_and_says_so() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let classes = Driver::started(&explorer.press("2 enter"));
     assert_eq!(jobs, classes);
-    explorer.report(Report::Started(Started {
+    explorer.report(WorkerEvent::Started(Started {
         jobs: classes,
         steps: 10,
         resumed_at: 0,
@@ -79,7 +79,7 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
     };
     assert!(question.photo.ends_with(format!("{id}/image.png")));
     let found = picture();
-    explorer.report(Report::Photo(Seen {
+    explorer.report(WorkerEvent::Photo(Seen {
         question: question.clone(),
         found: Ok(Found::Class(found.clone())),
     }));
@@ -94,13 +94,13 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
     explorer.press("j");
     assert!(explorer.app.heat.is_none());
     // What comes too late is of another picture.
-    explorer.report(Report::Photo(Seen {
+    explorer.report(WorkerEvent::Photo(Seen {
         question,
         found: Ok(Found::Class(found)),
     }));
     assert!(explorer.app.heat.is_none());
     let question = ask(&mut explorer);
-    explorer.report(Report::Photo(Seen {
+    explorer.report(WorkerEvent::Photo(Seen {
         question,
         found: Err("there is no map".into()),
     }));

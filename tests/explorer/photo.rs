@@ -9,7 +9,7 @@ use ziggurat::runs::Spec;
 use ziggurat::runs::worker::photo::{
     About, Answer as Looked, Channel, Found, MapAt, Photo, Question,
 };
-use ziggurat::runs::worker::{Command as Work, Report};
+use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, Answer, Effect};
 
@@ -63,7 +63,7 @@ fn answered(explorer: &mut Driver, effects: &[Effect]) {
     let mut open = questions(effects);
     while let Some(question) = open.pop() {
         let found = Ok(found(&question));
-        let effects = explorer.report(Report::Photo(Looked { question, found }));
+        let effects = explorer.report(WorkerEvent::Photo(Looked { question, found }));
         open.extend(questions(&effects));
     }
 }
@@ -148,13 +148,13 @@ fn the_run_of_a_neuron_is_seen_in_the_cell_of_its_channel() {
     let screen = explorer.screen();
     assert!(screen.contains("head/conv:20 · 0/"), "{screen}");
     assert_eq!(pictures(&screen), before + 1);
-    explorer.report(Report::Failed {
+    explorer.report(WorkerEvent::Failed {
         job: channel[0],
         why: "of a test".into(),
     });
     assert!(explorer.screen().contains(&format!("{title} · 3.00")));
     let next = Driver::started(&explorer.press("right enter"));
-    explorer.report(Report::Failed {
+    explorer.report(WorkerEvent::Failed {
         job: next[0],
         why: "of a test".into(),
     });
@@ -171,11 +171,11 @@ fn the_synthetic_picture_of_a_channel_is_loaded_from_history() {
     let target = ("head/conv:20", objective, unit(20));
     let spec = Spec::new(("toy", &network().hash), target, 0, Settings::default());
     let record = record(spec, 3.0);
-    let entry = ziggurat::runs::history::Entry::of(&record, false);
+    let entry = ziggurat::runs::history::HistoryEntry::from_record(&record, false);
     explorer.answer(Answer::Runs(vec![entry]));
     let effects = paste(&mut explorer, "/photos/cat.jpg");
     let asked = questions(&effects);
-    explorer.report(Report::Photo(Looked {
+    explorer.report(WorkerEvent::Photo(Looked {
         question: asked[0].clone(),
         found: Ok(found(&asked[0])),
     }));
@@ -188,7 +188,7 @@ fn the_synthetic_picture_of_a_channel_is_loaded_from_history() {
         about,
         ..asked[0].clone()
     };
-    let effects = explorer.report(Report::Photo(Looked {
+    let effects = explorer.report(WorkerEvent::Photo(Looked {
         found: Ok(found(&question)),
         question,
     }));
@@ -205,7 +205,7 @@ fn brackets_turn_the_layers_and_an_answer_for_another_layer_is_dropped() {
     assert!(matches!(&asked[0].about, About::Channels { layer, .. } if layer == "head/logits"));
     let effects = explorer.press("]");
     let late = Ok(found(&asked[0]));
-    explorer.report(Report::Photo(Looked {
+    explorer.report(WorkerEvent::Photo(Looked {
         question: asked[0].clone(),
         found: late,
     }));
@@ -304,7 +304,7 @@ fn a_map_that_cannot_be_made_says_why() {
     let mut explorer = looking(120, 40);
     let asked = questions(&explorer.press("a"));
     let found = Err("head has no class activation map".into());
-    explorer.report(Report::Photo(Looked {
+    explorer.report(WorkerEvent::Photo(Looked {
         question: asked[0].clone(),
         found,
     }));
@@ -352,7 +352,7 @@ fn a_photo_that_cannot_be_opened_is_named_and_the_one_before_comes_back() {
     let mut explorer = looking(120, 40);
     let asked = questions(&paste(&mut explorer, "/photos/no.png"));
     let found = Err("/photos/no.png: not a PNG, JPEG or WebP picture but a text file".into());
-    explorer.report(Report::Photo(Looked {
+    explorer.report(WorkerEvent::Photo(Looked {
         question: asked[0].clone(),
         found,
     }));
@@ -369,7 +369,7 @@ fn a_photo_that_cannot_be_opened_is_named_and_the_one_before_comes_back() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let asked = questions(&paste(&mut explorer, "/photos/no.png"));
     let found = Err("/photos/no.png: No such file or directory".into());
-    explorer.report(Report::Photo(Looked {
+    explorer.report(WorkerEvent::Photo(Looked {
         question: asked[0].clone(),
         found,
     }));
@@ -398,7 +398,7 @@ fn no_photo_is_opened_before_a_model_is_and_another_model_closes_it() {
     assert!(questions(&paste(&mut explorer, "/photos/cat.jpg")).is_empty());
     assert!(explorer.screen().contains("no model is open yet"));
     let mut explorer = looking(120, 40);
-    explorer.report(Report::Opened(Arc::new(network())));
+    explorer.report(WorkerEvent::Opened(Arc::new(network())));
     assert!(!explorer.screen().contains("cat.jpg"));
 }
 
@@ -412,7 +412,7 @@ fn names_from_files_steer_nothing() {
     let asked = questions(&explorer.press("enter"));
     let found = Err("/photos/\u{1b}[2J\u{202e}x: damaged".into());
     assert!(!explorer.screen().contains('\u{202e}'));
-    explorer.report(Report::Photo(Looked {
+    explorer.report(WorkerEvent::Photo(Looked {
         question: asked[0].clone(),
         found,
     }));

@@ -3,7 +3,7 @@
 use super::support::{Driver, network};
 use std::path::PathBuf;
 use std::sync::Arc;
-use ziggurat::runs::worker::{Opened, Report};
+use ziggurat::runs::worker::{ModelInfo, WorkerEvent};
 use ziggurat::terminal::{Area, Protocol, without};
 use ziggurat::tui::action::Answer;
 use ziggurat::tui::layout::SMALLEST;
@@ -176,11 +176,11 @@ fn runs_go_to_the_first_other_model_and_the_open_one_is_marked() {
 #[test]
 fn a_file_that_is_open_is_marked_too() {
     let mut explorer = Driver::opening(Protocol::Kitty, 80, 24);
-    let opened = Opened {
+    let opened = ModelInfo {
         model: "/models/other.onnx".into(),
         ..network()
     };
-    explorer.report(Report::Opened(Arc::new(opened)));
+    explorer.report(WorkerEvent::Opened(Arc::new(opened)));
     explorer.answer(Answer::RunsEnd { damaged: 0 });
     explorer.press("2 C");
     folder(&mut explorer);
@@ -211,7 +211,7 @@ fn a_long_message_has_several_lines() {
     let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
     let why = "broken.onnx: node 17 (Foo) of opset 23 has no gradient here; classes and layers after it can be \
                visualised, and so can all layers of a model that was exported without it";
-    explorer.report(Report::OpenFailed {
+    explorer.report(WorkerEvent::OpenFailed {
         model: "broken.onnx".into(),
         why: why.into(),
     });

@@ -3,7 +3,7 @@
 use super::support::{Driver, work};
 use ziggurat::ascent::Kind;
 use ziggurat::ascent::settings::in_groups;
-use ziggurat::runs::worker::{Command as Work, Report};
+use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Effect;
 use ziggurat::tui::app::Panel;
@@ -172,7 +172,7 @@ fn each_of_several_quick_keys_cancels_the_run_that_is_selected_then() {
             .any(|effect| matches!(effect, Effect::Remove(_)))
     );
     for job in cancelled {
-        explorer.report(Report::Cancelled { job });
+        explorer.report(WorkerEvent::Cancelled { job });
     }
     // A key of the list, or one that leaves the queue, is heard there again.
     explorer.press("j");
@@ -204,7 +204,7 @@ fn a_run_that_fails_after_it_was_cancelled_is_of_no_interest() {
     let mut explorer = explorer();
     let jobs = Driver::started(&explorer.press("2 enter tab x"));
     let before = explorer.app.messages.iter().count();
-    explorer.report(Report::Failed {
+    explorer.report(WorkerEvent::Failed {
         job: jobs[0],
         why: "no memory".into(),
     });
@@ -216,9 +216,9 @@ fn pause_cancel_retry_reorder_and_clear() {
     let mut explorer = explorer();
     let jobs = Driver::started(&explorer.press("2 enter"));
     assert!(matches!(work(&explorer.press("P"))[..], [Work::Pause]));
-    explorer.report(Report::Paused(true));
+    explorer.report(WorkerEvent::Paused(true));
     assert!(matches!(work(&explorer.press("P"))[..], [Work::Resume]));
-    explorer.report(Report::Paused(false));
+    explorer.report(WorkerEvent::Paused(false));
     explorer.press("j enter j enter j enter");
     assert_eq!(explorer.app.queue.waiting(), 3);
     explorer.press("tab j j K");
@@ -233,12 +233,12 @@ fn pause_cancel_retry_reorder_and_clear() {
     assert_eq!(explorer.app.queue.waiting(), 2);
     let effects = explorer.press("g g x");
     assert!(matches!(work(&effects)[0], Work::Cancel(job) if *job == jobs[0]));
-    let late = explorer.report(Report::Cancelled { job: jobs[0] });
+    let late = explorer.report(WorkerEvent::Cancelled { job: jobs[0] });
     assert!(work(&late).is_empty());
     let next = Driver::started(&effects);
     assert!(!next.is_empty());
     for job in next {
-        explorer.report(Report::Failed {
+        explorer.report(WorkerEvent::Failed {
             job,
             why: "the device is out of memory".into(),
         });
@@ -253,7 +253,7 @@ fn pause_cancel_retry_reorder_and_clear() {
 fn a_cancelled_run_comes_back_with_undo_and_its_pause_ends_with_it() {
     let mut explorer = explorer();
     let jobs = Driver::started(&explorer.press("2 enter"));
-    explorer.report(Report::Paused(true));
+    explorer.report(WorkerEvent::Paused(true));
     let effects = explorer.press("tab x");
     assert!(matches!(
         work(&effects)[..],
@@ -264,7 +264,7 @@ fn a_cancelled_run_comes_back_with_undo_and_its_pause_ends_with_it() {
     // One of two that are paused: the other one stays paused.
     let mut explorer = self::explorer();
     Driver::started(&explorer.press("2 space space enter"));
-    explorer.report(Report::Paused(true));
+    explorer.report(WorkerEvent::Paused(true));
     explorer.press("tab x");
     assert!(explorer.app.paused);
 }

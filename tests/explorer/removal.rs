@@ -2,7 +2,7 @@
 
 use super::finished::{explorer, said};
 use super::support::flamingo;
-use ziggurat::runs::history::Entry;
+use ziggurat::runs::history::HistoryEntry;
 use ziggurat::tui::action::{Answer, Effect};
 use ziggurat::tui::shown::Shown;
 
@@ -53,7 +53,9 @@ fn each_of_several_quick_keys_deletes_the_run_that_is_selected_then() {
     assert_eq!(still.id, removed[0]);
     explorer.answer(Answer::NotRemoved {
         ids: vec![removed[0].clone()],
-        entries: vec![ziggurat::runs::history::Entry::of(&still, false)],
+        entries: vec![ziggurat::runs::history::HistoryEntry::from_record(
+            &still, false,
+        )],
         why: "history: Permission denied".into(),
     });
     assert_eq!(explorer.app.browser.history.len(), listed - 2);
@@ -75,7 +77,7 @@ fn of_runs_that_were_removed_in_part_those_that_are_gone_can_be_restored() {
     let left = (0..5).map(flamingo).find(|run| run.id == ids[1]).unwrap();
     explorer.answer(Answer::NotRemoved {
         ids: ids.clone(),
-        entries: vec![Entry::of(&left, false)],
+        entries: vec![HistoryEntry::from_record(&left, false)],
         why: "history: Permission denied".into(),
     });
     assert_eq!(explorer.app.browser.history.len(), 4);
@@ -90,7 +92,7 @@ fn of_runs_that_were_removed_in_part_those_that_are_gone_can_be_restored() {
 fn runs_of_the_command_line_come_and_go_while_the_explorer_is_open() {
     let mut explorer = explorer();
     let shown = explorer.app.shown.clone();
-    let mut new = Entry::of(&flamingo(9), false);
+    let mut new = HistoryEntry::from_record(&flamingo(9), false);
     new.time = 9000;
     explorer.answer(Answer::Runs(vec![new.clone()]));
     assert_eq!(explorer.app.browser.history.len(), 6);

@@ -3,7 +3,7 @@
 use super::support::{Driver, flamingo, picture};
 use std::sync::Arc;
 use ziggurat::ascent::Overlay;
-use ziggurat::runs::worker::{Opened, Report};
+use ziggurat::runs::worker::{ModelInfo, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Answer;
 use ziggurat::tui::gallery::Size;
@@ -43,7 +43,7 @@ const SCREENS: &[Screen] = &[
     ("atlas", |explorer| {
         let jobs = Driver::started(&explorer.press("1 f j L"));
         for job in jobs {
-            explorer.report(Report::Snapshot {
+            explorer.report(WorkerEvent::Snapshot {
                 job,
                 step: 12,
                 overlay: Overlay::Plain,
@@ -128,12 +128,12 @@ fn every_screen_at_every_size() {
 #[test]
 fn the_first_start_tells_what_is_being_fetched() {
     let mut explorer = Driver::opening(Protocol::Kitty, 80, 24);
-    explorer.report(Report::Stage {
+    explorer.report(WorkerEvent::Stage {
         text: "fetching ONNX Runtime 1.27.0".into(),
         bytes: Some((7_000_000, 20_000_000)),
     });
     insta::assert_snapshot!("first-start-80x24", explorer.screen());
-    explorer.report(Report::OpenFailed {
+    explorer.report(WorkerEvent::OpenFailed {
         model: "broken.onnx".into(),
         why: "broken.onnx: it is cut off after 12 of 40 bytes".into(),
     });
@@ -155,7 +155,7 @@ fn ten_thousand_layers_are_drawn_in_no_time() {
             super::support::layer(&format!("s{}/l{index}", index / 50), "Conv", &[1, 8, 4, 4])
         })
         .collect();
-    explorer.report(Report::Opened(Arc::new(Opened { layers, ..base })));
+    explorer.report(WorkerEvent::Opened(Arc::new(ModelInfo { layers, ..base })));
     explorer.press("1 f");
     assert!(explorer.app.browser.layers.len() > 100_000);
     let begun = std::time::Instant::now();

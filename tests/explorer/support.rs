@@ -11,8 +11,8 @@ use ziggurat::autodiff::differentiability::Differentiability;
 use ziggurat::model::Layout;
 use ziggurat::model::{Classes, Layer, ReceptiveField};
 use ziggurat::runs::queue::JobId;
-use ziggurat::runs::worker::{Command as Work, Opened, Progress, Report};
-use ziggurat::runs::{Ended, Record, Spec};
+use ziggurat::runs::worker::{BatchProgress, ModelInfo, WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::{EndReason, Record, Spec};
 use ziggurat::terminal::{ColourDepth, Protocol, Route, Terminal};
 use ziggurat::tui::action::{Action, Answer, Effect};
 use ziggurat::tui::app::{App, Environment};
@@ -52,7 +52,7 @@ pub fn layer(name: &str, op: &str, dims: &[usize]) -> Layer {
     }
 }
 
-pub fn network() -> Opened {
+pub fn network() -> ModelInfo {
     let layers = vec![
         layer("stem/conv", "Conv", &[1, 32, 112, 112]),
         layer("stem/relu", "Relu", &[1, 32, 112, 112]),
@@ -77,7 +77,7 @@ pub fn network() -> Opened {
         "flamingo",
         "volcano",
     ];
-    Opened {
+    ModelInfo {
         model: "toy".into(),
         name: "toy".into(),
         hash: "0123456789abcdef".into(),
@@ -130,7 +130,7 @@ impl Driver {
     /// An explorer with an open network.
     pub fn new(protocol: Protocol, width: u16, height: u16) -> Self {
         let mut driver = Self::opening(protocol, width, height);
-        driver.report(Report::Opened(Arc::new(network())));
+        driver.report(WorkerEvent::Opened(Arc::new(network())));
         driver.answer(Answer::RunsEnd { damaged: 0 });
         driver
     }
@@ -140,7 +140,7 @@ impl Driver {
         update(&mut self.app, self.now, action)
     }
 
-    pub fn report(&mut self, report: Report) -> Vec<Effect> {
+    pub fn report(&mut self, report: WorkerEvent) -> Vec<Effect> {
         self.act(Action::Report(report))
     }
 
@@ -225,7 +225,7 @@ impl Driver {
     pub fn finish(&mut self, job: JobId, score: f32) -> Vec<Effect> {
         let spec = self.app.queue.get(job).unwrap().spec.clone();
         let record = record(spec, score);
-        self.report(Report::Finished {
+        self.report(WorkerEvent::Finished {
             job,
             record: Box::new(record),
             picture: picture(),
@@ -235,7 +235,7 @@ impl Driver {
 
     /// Lets the worker report a step of the jobs.
     pub fn step(&mut self, jobs: &[JobId], step: usize) -> Vec<Effect> {
-        self.report(Report::Stepped(Progress {
+        self.report(WorkerEvent::Stepped(BatchProgress {
             jobs: jobs.to_vec(),
             step,
             steps: 192,
@@ -253,7 +253,7 @@ impl Driver {
 
     /// Reports a live picture of a job after its 48th step.
     pub fn snapshot(&mut self, job: JobId) {
-        self.report(Report::Snapshot {
+        self.report(WorkerEvent::Snapshot {
             job,
             step: 48,
             overlay: Overlay::Plain,
@@ -265,7 +265,8 @@ impl Driver {
     pub fn remember(&mut self, count: u64) {
         let runs = (0..count)
             .map(|seed| {
-                let mut entry = ziggurat::runs::history::Entry::of(&flamingo(seed), seed == 1);
+                let mut entry =
+                    ziggurat::runs::history::HistoryEntry::from_record(&flamingo(seed), seed == 1);
                 entry.time = 1000 + seed;
                 entry
             })
@@ -316,7 +317,7 @@ pub fn record(spec: Spec, score: f32) -> Record {
         batch: 1,
         together: None,
         companions: Vec::new(),
-        ended: Ended::Finished,
+        ended: EndReason::Finished,
         time: 5000,
     }
 }

@@ -1,14 +1,14 @@
 //! Many hostile models, one after the other, and what is wrong with the program that reads them.
 //!
-//! Models are read in another process, which the test starts from its own program: it gets a [`Recipe`] a line and
+//! Models are read in another process, which the test starts from its own program: it gets a [`TestCase`] a line and
 //! answers with a [`Verdict`] a line. So what ends a process (a stack that overflows, memory that is refused) and what
 //! never ends are seen as well, and the process that sees them goes on with the next model. In that process every model
 //! has a thread of its own with as much stack as the program's threads have.
 
-use crate::dice::Dice;
-use crate::journey::{self, Journey};
 use crate::memory;
-use crate::recipe::{Corpus, Recipe};
+use crate::pipeline::{self, Pipeline};
+use crate::rng::Rng;
+use crate::test_case::{Corpus, TestCase};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::panic::AssertUnwindSafe;
@@ -17,7 +17,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
-use ziggurat::onnx::Shapes;
+use ziggurat::onnx::Types;
 use ziggurat::runtime;
 
 /// Longest time for one model, and for the same one again: a machine that does something else looks like a hang.
@@ -60,12 +60,12 @@ fn note_panics() {
     }));
 }
 
-/// Sends the model in `folder` on its journey.
-fn judge(journey: Journey, folder: &Path, size: usize, shapes: &Shapes) -> Verdict {
+/// Sends the model in `folder` on its pipeline.
+fn judge(pipeline: Pipeline, folder: &Path, size: usize, shapes: &Types) -> Verdict {
     let before = memory::begin();
-    let travel = || match journey {
-        Journey::Alone => journey::alone(folder, shapes),
-        Journey::Whole => journey::whole(folder, runtime::Device::Cpu),
+    let travel = || match pipeline {
+        Pipeline::Passes => pipeline::run_passes(folder, shapes),
+        Pipeline::EndToEnd => pipeline::run_end_to_end(folder, runtime::Device::Cpu),
     };
     let outcome = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK);
@@ -78,7 +78,7 @@ fn judge(journey: Journey, folder: &Path, size: usize, shapes: &Shapes) -> Verdi
     let most = memory::most().saturating_sub(before);
     match outcome {
         Ok(Ok(_)) if most > TIMES * size + BESIDES => Verdict::Memory(most),
-        Ok(Ok(told)) => Verdict::Fine(told),
+        Ok(Ok(outcome)) => Verdict::Fine(outcome),
         _ => Verdict::Panic(
             MESSAGE
                 .lock()
@@ -88,14 +88,14 @@ fn judge(journey: Journey, folder: &Path, size: usize, shapes: &Shapes) -> Verdi
     }
 }
 
-/// Judges a file in this process; for regressions, whose journey ends where it is refused.
-pub fn judged(journey: Journey, bytes: &[u8], shapes: &Shapes) -> Verdict {
+/// Judges a file in this process; for regressions, whose pipeline ends where it is refused.
+pub fn judged(pipeline: Pipeline, bytes: &[u8], shapes: &Types) -> Verdict {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    journey::put(folder.path(), bytes);
-    judge(journey, folder.path(), bytes.len(), shapes)
+    pipeline::put(folder.path(), bytes);
+    judge(pipeline, folder.path(), bytes.len(), shapes)
 }
 
-/// The other process: reads recipes, answers with verdicts, until there are no more.
+/// The other process: reads test cases, answers with verdicts, until there are no more.
 pub fn serve() {
     runtime::testing::library();
     let limit = rustix::process::Rlimit {
@@ -107,20 +107,20 @@ pub fn serve() {
     note_panics();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let models = &Corpus::get().models;
-    let mut types: BTreeMap<usize, Shapes> = BTreeMap::new();
+    let mut types: BTreeMap<usize, Types> = BTreeMap::new();
     println!("{MARK}ready");
     for line in std::io::stdin().lines().map_while(Result::ok) {
-        let Some(recipe) = Recipe::read(&line) else {
+        let Some(case) = TestCase::read(&line) else {
             break;
         };
-        let bytes = recipe.file();
+        let bytes = case.file();
         let shapes = types
-            .entry(recipe.model)
-            .or_insert_with(|| journey::types(&models[recipe.model]).unwrap_or_default());
-        journey::put(folder.path(), &bytes);
-        let answer = match judge(recipe.journey, folder.path(), bytes.len(), shapes) {
+            .entry(case.model)
+            .or_insert_with(|| pipeline::types(&models[case.model]).unwrap_or_default());
+        pipeline::put(folder.path(), &bytes);
+        let answer = match judge(case.pipeline, folder.path(), bytes.len(), shapes) {
             Verdict::Fine(Ok(())) => "fine".into(),
-            Verdict::Fine(Err(told)) => format!("told {}", told.replace('\n', " ")),
+            Verdict::Fine(Err(outcome)) => format!("outcome {}", outcome.replace('\n', " ")),
             Verdict::Memory(most) => format!("memory {most}"),
             Verdict::Panic(message) => format!("panic {message}"),
             Verdict::Hang | Verdict::Death(_) => {
@@ -134,7 +134,7 @@ pub fn serve() {
 /// The process that reads models.
 struct Reader {
     process: Child,
-    recipes: ChildStdin,
+    cases: ChildStdin,
     answers: Receiver<String>,
     said: PathBuf,
 }
@@ -157,7 +157,7 @@ impl Reader {
             .stderr(errors)
             .spawn()
             .expect("this program can be started again");
-        let recipes = process.stdin.take().expect("it is a pipe");
+        let cases = process.stdin.take().expect("it is a pipe");
         let output = BufReader::new(process.stdout.take().expect("it is a pipe"));
         let (sender, answers) = channel();
         std::thread::spawn(move || {
@@ -172,7 +172,7 @@ impl Reader {
         });
         let mut reader = Self {
             process,
-            recipes,
+            cases,
             answers,
             said,
         };
@@ -183,11 +183,11 @@ impl Reader {
         reader
     }
 
-    fn judge(&mut self, recipe: &Recipe, longest: Duration) -> Verdict {
-        let sent = writeln!(self.recipes, "{}", recipe.line());
+    fn judge(&mut self, case: &TestCase, longest: Duration) -> Verdict {
+        let sent = writeln!(self.cases, "{}", case.line());
         match sent.map(|()| self.answers.recv_timeout(longest)) {
             Ok(Ok(answer)) => match answer.split_once(' ') {
-                Some(("told", message)) => Verdict::Fine(Err(message.into())),
+                Some(("outcome", message)) => Verdict::Fine(Err(message.into())),
                 Some(("memory", most)) => Verdict::Memory(most.parse().unwrap_or(usize::MAX)),
                 Some(("panic", message)) => Verdict::Panic(message.into()),
                 _ => Verdict::Fine(Ok(())),
@@ -224,7 +224,7 @@ impl Drop for Reader {
 #[derive(Debug)]
 pub struct Finding {
     pub verdict: Verdict,
-    pub recipe: Recipe,
+    pub case: TestCase,
     pub times: usize,
 }
 
@@ -240,32 +240,32 @@ pub struct Summary {
 }
 
 /// Judges models made from `seed` until `end` says so of their number.
-pub fn run(journey: Journey, seed: u64, end: impl Fn(usize) -> bool) -> Summary {
-    let mut dice = Dice::new(seed);
+pub fn run(pipeline: Pipeline, seed: u64, end: impl Fn(usize) -> bool) -> Summary {
+    let mut rng = Rng::new(seed);
     let count = Corpus::get().models.len();
-    let recipes = (0..).take_while(|&made| !end(made));
-    judge_all(recipes.map(|_| Recipe::random(journey, count, &mut dice)))
+    let cases = (0..).take_while(|&made| !end(made));
+    judge_all(cases.map(|_| TestCase::random(pipeline, count, &mut rng)))
 }
 
 /// Judges every `step`th extreme of every model.
-pub fn sweep(journey: Journey, step: usize) -> Summary {
-    judge_all(Corpus::get().extremes(journey).step_by(step))
+pub fn sweep(pipeline: Pipeline, step: usize) -> Summary {
+    judge_all(Corpus::get().extremes(pipeline).step_by(step))
 }
 
-fn judge_all(recipes: impl Iterator<Item = Recipe>) -> Summary {
+fn judge_all(cases: impl Iterator<Item = TestCase>) -> Summary {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut reader = Reader::start(folder.path());
     let mut summary = Summary::default();
-    for recipe in recipes {
-        let mut verdict = reader.judge(&recipe, LONGEST);
+    for case in cases {
+        let mut verdict = reader.judge(&case, LONGEST);
         summary.models += 1;
-        if let Verdict::Fine(told) = verdict {
-            summary.reached += usize::from(told.is_ok());
+        if let Verdict::Fine(outcome) = verdict {
+            summary.reached += usize::from(outcome.is_ok());
             continue;
         }
         if matches!(verdict, Verdict::Hang | Verdict::Death(_)) {
             reader = Reader::start(folder.path());
-            let again = reader.judge(&recipe, AT_MOST);
+            let again = reader.judge(&case, AT_MOST);
             if matches!(again, Verdict::Hang | Verdict::Death(_)) {
                 reader = Reader::start(folder.path());
             }
@@ -274,7 +274,7 @@ fn judge_all(recipes: impl Iterator<Item = Recipe>) -> Summary {
         if let Verdict::Fine(_) = verdict {
             continue;
         }
-        if is_foreign(recipe.journey, &verdict) {
+        if is_foreign(case.pipeline, &verdict) {
             summary.foreign += 1;
         }
         let known = summary.findings.entry(kind(&verdict));
@@ -282,7 +282,7 @@ fn judge_all(recipes: impl Iterator<Item = Recipe>) -> Summary {
             .and_modify(|finding| finding.times += 1)
             .or_insert(Finding {
                 verdict,
-                recipe,
+                case,
                 times: 1,
             });
     }
@@ -319,27 +319,27 @@ fn kind(verdict: &Verdict) -> String {
 }
 
 /// Whether ONNX Runtime ended the process: Rust's own ends say why.
-fn is_foreign(journey: Journey, verdict: &Verdict) -> bool {
+fn is_foreign(pipeline: Pipeline, verdict: &Verdict) -> bool {
     let ours = |words: &str| {
         ["overflowed its stack", "memory allocation of", "panicked"]
             .iter()
             .any(|own| words.contains(own))
     };
-    matches!(verdict, Verdict::Death(words) if journey == Journey::Whole && !ours(words))
+    matches!(verdict, Verdict::Death(words) if pipeline == Pipeline::EndToEnd && !ours(words))
 }
 
 /// Leaves out the changes that the finding does not need.
 fn shrink(reader: &mut Reader, folder: &Path, finding: &mut Finding) {
     let mut place = 0;
-    while place < finding.recipe.changes.len() && finding.recipe.changes.len() > 1 {
-        let mut less = finding.recipe.clone();
+    while place < finding.case.changes.len() && finding.case.changes.len() > 1 {
+        let mut less = finding.case.clone();
         less.changes.remove(place);
         let verdict = reader.judge(&less, LONGEST);
         if matches!(verdict, Verdict::Hang | Verdict::Death(_)) {
             *reader = Reader::start(folder);
         }
         match kind(&verdict) == kind(&finding.verdict) {
-            true => (finding.recipe, finding.verdict) = (less, verdict),
+            true => (finding.case, finding.verdict) = (less, verdict),
             false => place += 1,
         }
     }
@@ -347,18 +347,18 @@ fn shrink(reader: &mut Reader, folder: &Path, finding: &mut Finding) {
 
 /// Writes a finding's model to a file and says where, and what is wrong with it.
 pub fn keep(folder: &Path, finding: &Finding) -> String {
-    let bytes = finding.recipe.file();
+    let bytes = finding.case.file();
     let name = blake3::hash(&bytes).to_hex();
     let path = folder.join(format!("{}.onnx", &name[..12]));
     std::fs::create_dir_all(folder).expect("the folder is the test's own");
     std::fs::write(&path, bytes).expect("the folder is the test's own");
     let Finding {
         verdict,
-        recipe,
+        case,
         times,
     } = finding;
     format!(
-        "{verdict:?}\n  {times} times; {} ({recipe:?})",
+        "{verdict:?}\n  {times} times; {} ({case:?})",
         path.display()
     )
 }

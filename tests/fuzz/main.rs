@@ -1,31 +1,32 @@
-//! Hostile models: whatever a file says, the program answers with a gradient or a message. It does not panic, end, hang, or
-//! take memory beyond a multiple of the file.
+//! Hostile models: whatever a file says, the program answers with a gradient or a message. It does not panic, end,
+//! hang, or take memory beyond a multiple of the file.
 //!
-//! `cargo test --test fuzz` tries a few thousand models, always the same. `ZIGGURAT_FUZZ_MINUTES=30 cargo test --release
-//! --test fuzz hostile -- --nocapture` tries every extreme of every model (a quarter of an hour), then others at random for
-//! half an hour, and writes those that show something into a folder that it names; `ZIGGURAT_FUZZ_SEED` tries the same
-//! ones again. What was found is in `found`.
+//! `cargo test --test fuzz` tries a few thousand models, always the same. `ZIGGURAT_FUZZ_MINUTES=30 cargo test
+//! --release
+//! --test fuzz hostile -- --nocapture` tries every extreme of every model (a quarter of an hour), then others at random
+//! for half an hour, and writes those that show something into a folder that it names; `ZIGGURAT_FUZZ_SEED` tries the
+//! same ones again. Past findings are in `regressions`.
 
 mod campaign;
 #[path = "../gradients/cases/mod.rs"]
 #[allow(dead_code, unused_imports)]
 mod cases;
-mod dice;
-#[path = "../gradients/finite"]
+mod rng;
+#[path = "../gradients/central_differences"]
 #[allow(dead_code, unused_imports)]
-mod finite {
+mod central_differences {
     mod problem;
     pub use problem::{Fill, Problem, random};
 }
-mod found;
-mod journey;
 mod memory;
 mod models;
 mod mutation;
-mod recipe;
+mod pipeline;
+mod regressions;
+mod test_case;
 
 use campaign::{keep, run, sweep, until};
-use journey::Journey;
+use pipeline::Pipeline;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -33,12 +34,12 @@ use std::time::{Duration, Instant, SystemTime};
 static ALLOCATOR: memory::Counting = memory::Counting;
 
 /// How many models a plain test run tries.
-const ALONE: usize = 4000;
-const WHOLE: usize = 150;
-/// Of the extremes, one in so many.
+const PASSES_MODELS: usize = 4000;
+const END_TO_END_MODELS: usize = 150;
+/// A plain run tries every `STEP`-th extreme.
 const STEP: usize = 999;
 
-/// The process that reads models for [`hostile_models_are_survived`]; alone it has nothing to read.
+/// The child process that reads models for [`hostile_models_are_survived`].
 #[test]
 #[ignore = "started by another test"]
 fn read_models() {
@@ -50,21 +51,23 @@ fn hostile_models_are_survived() {
     let minutes = std::env::var("ZIGGURAT_FUZZ_MINUTES").ok();
     let found: Vec<usize> = match minutes.map(|minutes| minutes.parse::<f64>()) {
         None => vec![
-            found(sweep(Journey::Alone, STEP)),
-            found(sweep(Journey::Whole, STEP)),
-            found(run(Journey::Alone, 1, |models| models >= ALONE)),
-            found(run(Journey::Whole, 2, |models| models >= WHOLE)),
+            record(sweep(Pipeline::Passes, STEP)),
+            record(sweep(Pipeline::EndToEnd, STEP)),
+            record(run(Pipeline::Passes, 1, |models| models >= PASSES_MODELS)),
+            record(run(Pipeline::EndToEnd, 2, |models| {
+                models >= END_TO_END_MODELS
+            })),
         ],
         Some(Ok(minutes)) => {
             let half = Duration::from_secs_f64(minutes * 30.0);
             let seed = seed();
             println!("seed {seed}");
-            let long = |journey| run(journey, seed, until(Instant::now() + half));
+            let long = |pipeline| run(pipeline, seed, until(Instant::now() + half));
             [
-                found(sweep(Journey::Alone, 1)),
-                found(sweep(Journey::Whole, 1)),
-                found(long(Journey::Alone)),
-                found(long(Journey::Whole)),
+                record(sweep(Pipeline::Passes, 1)),
+                record(sweep(Pipeline::EndToEnd, 1)),
+                record(long(Pipeline::Passes)),
+                record(long(Pipeline::EndToEnd)),
             ]
             .into()
         }
@@ -74,8 +77,9 @@ fn hostile_models_are_survived() {
     assert!(findings == 0, "{findings} findings, listed above");
 }
 
-/// Keeps what a part of a campaign found and says it at once: the other parts take long. Returns how much there is.
-fn found(summary: campaign::Summary) -> usize {
+/// Stores and prints the findings of one part of a campaign at once, since the other parts take long. Returns their
+/// number.
+fn record(summary: campaign::Summary) -> usize {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fuzz");
     for finding in summary.findings.values() {
         println!("{}", keep(&folder, finding));
@@ -83,7 +87,7 @@ fn found(summary: campaign::Summary) -> usize {
     summary.findings.len()
 }
 
-/// The seed that is asked for, or one of its own for every run.
+/// The requested seed, or one from the clock.
 fn seed() -> u64 {
     let asked = std::env::var("ZIGGURAT_FUZZ_SEED").ok();
     let asked = asked.and_then(|seed| seed.parse().ok());
@@ -93,14 +97,14 @@ fn seed() -> u64 {
     })
 }
 
-/// Mutation of models that are refused as they are would try little.
+/// Mutating models that are refused unchanged would test little.
 #[test]
 fn models_to_begin_with_can_be_differentiated() {
     ziggurat::runtime::testing::library();
     let (mut tried, mut refused) = (0, Vec::new());
     for (index, model) in models::all().iter().enumerate().rev().step_by(5) {
         let bytes = prost::Message::encode_to_vec(model);
-        let verdict = campaign::judged(Journey::Whole, &bytes, &Default::default());
+        let verdict = campaign::judged(Pipeline::EndToEnd, &bytes, &Default::default());
         tried += 1;
         if verdict != campaign::Verdict::Fine(Ok(())) {
             refused.push(format!("model {index}: {verdict:?}"));

@@ -1,4 +1,4 @@
-//! How much memory a journey takes: an allocator that counts.
+//! How much memory a pipeline takes: an allocator that counts.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

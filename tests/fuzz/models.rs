@@ -1,5 +1,5 @@
-//! The valid models that mutation starts from: every operator that has a rule or is taken apart as the middle of a small
-//! classifier, and models made of functions, branches, loops, half precision and bytes.
+//! The valid models that mutation starts from: every operator that has a rule or is taken apart as the middle of a
+//! small classifier, and models made of functions, branches, loops, half precision and bytes.
 
 mod structured;
 
@@ -9,8 +9,8 @@ use ziggurat::onnx::proto::{
     AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
     StringStringEntryProto, TensorProto,
 };
-use ziggurat::onnx::shapes::{fixed, untyped, value_info};
-use ziggurat::onnx::{Attribute, Elem};
+use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
+use ziggurat::onnx::{Attribute, ElementType};
 
 /// Bytes of the file `weights.bin` that lies beside every model.
 pub const WEIGHTS: usize = 4096;
@@ -83,8 +83,12 @@ pub fn model(opset: i64, nodes: Vec<NodeProto>, constants: Vec<TensorProto>) -> 
             name: "g".into(),
             node: nodes,
             initializer: constants,
-            input: vec![value_info("image", Elem::F32, &fixed(&[1, 3, 4, 4]))],
-            output: vec![untyped("logits")],
+            input: vec![value_info(
+                "image",
+                ElementType::F32,
+                &fixed_dims(&[1, 3, 4, 4]),
+            )],
+            output: vec![untyped_value("logits")],
             ..Default::default()
         }),
         ..Default::default()
@@ -92,8 +96,12 @@ pub fn model(opset: i64, nodes: Vec<NodeProto>, constants: Vec<TensorProto>) -> 
 }
 
 /// The classifier whose scores are what a problem's graph makes of the first pixels of the picture.
-fn classifier(problem: &crate::finite::Problem) -> ModelProto {
-    let outputs: Vec<_> = problem.outputs.iter().map(|name| untyped(name)).collect();
+fn classifier(problem: &crate::central_differences::Problem) -> ModelProto {
+    let outputs: Vec<_> = problem
+        .outputs
+        .iter()
+        .map(|name| untyped_value(name))
+        .collect();
     let mut model = problem.graph.to_model(&outputs).expect("the outputs exist");
     let graph = model.graph.get_or_insert_default();
     let mut nodes = vec![node("Flatten", &["image"], &["pixels"], vec![])];
@@ -145,12 +153,16 @@ fn classifier(problem: &crate::finite::Problem) -> ModelProto {
     ));
     let side = (2..).find(|side| 3 * side * side >= most).unwrap_or(2);
     graph.node = nodes;
-    graph.input = vec![value_info("image", Elem::F32, &fixed(&[1, 3, side, side]))];
-    graph.output = vec![untyped("logits")];
+    graph.input = vec![value_info(
+        "image",
+        ElementType::F32,
+        &fixed_dims(&[1, 3, side, side]),
+    )];
+    graph.output = vec![untyped_value("logits")];
     model
 }
 
-fn weights(name: &str, dims: &[i64], elem: Elem) -> TensorProto {
+fn weights(name: &str, dims: &[i64], elem: ElementType) -> TensorProto {
     let count = dims.iter().product::<i64>();
     let values: Vec<f64> = (0..count)
         .map(|place| (place % 7) as f64 / 8.0 - 0.375)
@@ -158,7 +170,7 @@ fn weights(name: &str, dims: &[i64], elem: Elem) -> TensorProto {
     TensorProto::from_floats(name, dims, elem, &values).expect("a floating-point type")
 }
 
-fn network(opset: i64, elem: Elem) -> ModelProto {
+fn network(opset: i64, elem: ElementType) -> ModelProto {
     let mut made = model(
         opset,
         vec![
@@ -205,16 +217,16 @@ fn network(opset: i64, elem: Elem) -> ModelProto {
         ],
     );
     let graph = made.graph.get_or_insert_default();
-    graph.input = vec![value_info("image", elem, &fixed(&[1, 3, 6, 6]))];
+    graph.input = vec![value_info("image", elem, &fixed_dims(&[1, 3, 6, 6]))];
     made
 }
 
 fn halves() -> ModelProto {
-    network(17, Elem::F16)
+    network(17, ElementType::F16)
 }
 
 fn old() -> ModelProto {
-    network(7, Elem::F32)
+    network(7, ElementType::F32)
 }
 
 /// Pixels as bytes, channels last.
@@ -247,14 +259,18 @@ fn bytes() -> ModelProto {
         vec![ints("zero", &[0]), ints("rest", &[-1])],
     );
     let graph = made.graph.get_or_insert_default();
-    graph.input = vec![value_info("image", Elem::U8, &fixed(&[1, 4, 4, 3]))];
+    graph.input = vec![value_info(
+        "image",
+        ElementType::U8,
+        &fixed_dims(&[1, 4, 4, 3]),
+    )];
     made
 }
 
 fn quantised() -> ModelProto {
     let level = TensorProto {
         name: "zero".into(),
-        data_type: Elem::U8.code(),
+        data_type: ElementType::U8.code(),
         raw_data: Some(vec![128].into()),
         ..Default::default()
     };
@@ -275,7 +291,7 @@ fn quantised() -> ModelProto {
 
 /// Weights in the file beside the model.
 fn beside() -> ModelProto {
-    let mut made = network(18, Elem::F32);
+    let mut made = network(18, ElementType::F32);
     let graph = made.graph.get_or_insert_default();
     let mut offset = 0;
     for tensor in &mut graph.initializer {

@@ -7,11 +7,11 @@ mod program;
 use ndarray::{Array1, Array4, ArrayView3, Axis, Ix1, arr1};
 use networks::{default_network, small};
 use ziggurat::ascent::{
-    Ascent, ClassScore, Kind, Objective, Outcome, Overlay, Run, Settings, Unit, probe,
+    Ascent, ClassScore, Kind, Objective, Outcome, Overlay, Run, Settings, Unit, evaluate,
 };
 use ziggurat::model::Network;
-use ziggurat::onnx::shapes::{fixed, untyped};
-use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::onnx::types::{fixed_dims, untyped_value};
+use ziggurat::onnx::{Builder, ElementType, file};
 use ziggurat::runtime::testing::{device_turn, devices};
 use ziggurat::runtime::{Device, Loop, Options, Provider, Session, Stop, Tensor};
 
@@ -103,7 +103,8 @@ fn gradient_errors(network: &Network, class: usize, device: Device) -> Vec<f32> 
     let pictures = ndarray::concatenate(Axis(0), &pictures).unwrap();
     let on = |device| {
         let objective = objective(network);
-        probe::input_gradient(network, &objective, unit(class), pictures.clone(), device).unwrap()
+        evaluate::input_gradient(network, &objective, unit(class), pictures.clone(), device)
+            .unwrap()
     };
     let (cpu, gpu) = (on(Device::Cpu), on(device));
     let norm = |array: ArrayView3<f32>| array.mapv(|value| value * value).sum().sqrt();
@@ -199,11 +200,12 @@ fn every_node_of_the_step_graphs_is_on_the_device() {
 /// `position' = position + speed`, `speed' = speed * drag + push`, `total` = the sum of the new positions.
 fn recurrence() -> Vec<u8> {
     let mut b = Builder::empty(18, "");
-    let four = fixed(&[4]);
+    let four = fixed_dims(&[4]);
     for name in ["position", "speed", "push"] {
-        b.input(name, Elem::F32, &four).unwrap();
+        b.input(name, ElementType::F32, &four).unwrap();
     }
-    b.input("drag", Elem::F32, &fixed(&[1])).unwrap();
+    b.input("drag", ElementType::F32, &fixed_dims(&[1]))
+        .unwrap();
     b.emit_named("position'", "Add", &["position", "speed"], &[])
         .unwrap();
     let slowed = b.emit("Mul", &["speed", "drag"], &[]);
@@ -211,7 +213,7 @@ fn recurrence() -> Vec<u8> {
         .unwrap();
     b.emit_named("total", "ReduceSum", &["position'"], &[])
         .unwrap();
-    let outputs = ["position'", "speed'", "total"].map(untyped);
+    let outputs = ["position'", "speed'", "total"].map(untyped_value);
     file::encode(&b.graph().to_model(&outputs).unwrap()).unwrap()
 }
 
@@ -329,7 +331,7 @@ fn a_checkpoint_of_the_device_is_resumed_there_and_on_the_cpu() {
 fn probabilities_agree_with_the_cpus() {
     on_every_device(|device| {
         let on = |device| {
-            let mut classifier = probe::Classifier::open(small(), device).unwrap();
+            let mut classifier = evaluate::Classifier::open(small(), device).unwrap();
             classifier.probabilities(noise(small())).unwrap()
         };
         for (expected, found) in on(Device::Cpu).iter().zip(on(device)) {

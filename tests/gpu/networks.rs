@@ -6,7 +6,7 @@ mod common;
 use std::sync::OnceLock;
 use ziggurat::model::Network;
 use ziggurat::onnx::proto::Dim;
-use ziggurat::onnx::{Builder, Elem};
+use ziggurat::onnx::{Builder, ElementType};
 
 /// Classes of [`small`].
 const CLASSES: usize = 10;
@@ -43,7 +43,7 @@ fn emit_small(b: &mut Builder) -> String {
         Dim::DimValue(32),
         Dim::DimValue(32),
     ];
-    let x = b.input("x", Elem::F32, &dims).unwrap();
+    let x = b.input("x", ElementType::F32, &dims).unwrap();
     let w = weights(b, &[8, 3, 3, 3]);
     let pads = ("pads", vec![1i64, 1, 1, 1].into());
     let stride = ("strides", vec![2i64, 2].into());

@@ -1,14 +1,14 @@
 //! Every rule's gradient graph on the devices beside the CPU that work here, against the CPU's own.
 
 use crate::cases;
-use crate::finite::{Numeric, differentiable};
+use crate::central_differences::{Numeric, differentiable};
 use ndarray::ArrayD;
 use std::collections::HashMap;
 use ziggurat::autodiff::lowering::basic::without_rare_operators;
 use ziggurat::autodiff::{self, Device, Options};
 use ziggurat::onnx::proto::TensorProto;
-use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{Elem, Graph, file};
+use ziggurat::onnx::types::untyped_value;
+use ziggurat::onnx::{ElementType, Graph, file};
 use ziggurat::runtime::testing::{device_turn, devices};
 use ziggurat::runtime::{self, Provider, Session, Tensor};
 
@@ -51,9 +51,10 @@ fn known(device: runtime::Device, case: &cases::Case) -> Option<&'static str> {
         .filter(|_| is_webgpu)
 }
 
-/// The gradient graph of a case for a lowering, with a fixed cotangent for every output, and the names of the gradients.
+/// The gradient graph of a case for a lowering, with a fixed cotangent for every output, and the names of the
+/// gradients.
 fn gradient_graph(case: &cases::Case, device: Device) -> Result<(Graph, Vec<String>), String> {
-    let problem = case.problem(Elem::F32, case.opsets([18, 18])[0]);
+    let problem = case.problem(ElementType::F32, case.opsets([18, 18])[0]);
     let numeric = Numeric::cotangents_of(&problem, 1)?;
     let say = |problem: &dyn std::fmt::Display| problem.to_string();
     let (mut builder, shapes) = differentiable(&problem)?;
@@ -87,7 +88,7 @@ fn run(
     provider: Provider,
 ) -> Result<(Vec<ArrayD<f64>>, usize), String> {
     let say = |problem: &dyn std::fmt::Display| problem.to_string();
-    let outputs: Vec<_> = names.iter().map(|name| untyped(name)).collect();
+    let outputs: Vec<_> = names.iter().map(|name| untyped_value(name)).collect();
     let model = graph.to_model(&outputs).map_err(|error| say(&error))?;
     let options = runtime::Options {
         record_assignment: true,
@@ -96,7 +97,7 @@ fn run(
     };
     let bytes = file::encode(&model).map_err(|error| say(&error))?;
     let mut session = Session::open(&bytes, provider, &options).map_err(|error| say(&error))?;
-    let problem = case.problem(Elem::F32, case.opsets([18, 18])[0]);
+    let problem = case.problem(ElementType::F32, case.opsets([18, 18])[0]);
     let ports: Vec<String> = session
         .inputs()
         .iter()

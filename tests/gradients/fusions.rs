@@ -1,15 +1,15 @@
 //! Taking fused operators apart changes no value, and says why where it cannot be done.
 
 use crate::cases;
-use crate::finite::{DEVICES, Fill, Numeric, Problem, differentiable, gradients, run};
+use crate::central_differences::{DEVICES, Fill, Numeric, Problem, differentiable, gradients, run};
 use ziggurat::autodiff::Options;
-use ziggurat::onnx::{Builder, Elem};
+use ziggurat::onnx::{Builder, ElementType};
 
 #[test]
 fn the_parts_make_what_the_fused_operator_makes() {
     let mut fused = 0;
     for case in cases::all() {
-        let problem = case.problem(Elem::F32, case.opsets([18, 22])[0]);
+        let problem = case.problem(ElementType::F32, case.opsets([18, 22])[0]);
         let (apart, _) = differentiable(&problem).unwrap();
         if apart.graph().nodes().len() == problem.graph.nodes().len() {
             continue;
@@ -34,7 +34,7 @@ fn the_parts_make_what_the_fused_operator_makes() {
 #[test]
 fn a_fused_form_that_cannot_be_taken_apart_runs_but_is_refused_with_its_reason() {
     let case = cases::cumulated_attention();
-    let problem = case.problem(Elem::F32, 18);
+    let problem = case.problem(ElementType::F32, 18);
     let outputs = run(&problem, &problem.graph, &problem.outputs).unwrap();
     let refused = gradients(&problem, &outputs, &Options::default()).unwrap_err();
     assert_eq!(
@@ -67,7 +67,7 @@ fn packed_queries_keys_and_values_are_those_that_are_not() {
         b.emit("Reshape", &[&part, &dims], &[])
     };
     let of = |inputs: &[(&str, &[usize], Fill)], build: &dyn Fn(&mut Builder) -> [String; 3]| {
-        let problem = Problem::of(Elem::F32, 18, inputs, attending(build));
+        let problem = Problem::of(ElementType::F32, 18, inputs, attending(build));
         problem.with_ops_of("com.microsoft", &["MultiHeadAttention"])
     };
     let none = String::new;

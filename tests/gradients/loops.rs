@@ -1,19 +1,19 @@
 //! Loops whose condition counts, and what is said of those that cannot be counted.
 
-use crate::structure::{DIMS, model, node, ops, subgraph, taken_apart};
+use crate::control_flow::{DIMS, model, node, ops, subgraph, taken_apart};
 use std::time::{Duration, Instant};
 use ziggurat::autodiff::differentiability::analyze;
 use ziggurat::onnx::passes::control_flow;
 use ziggurat::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
-use ziggurat::onnx::shapes::{fixed, untyped, value_info};
-use ziggurat::onnx::{Attribute, Elem, Graph, Shapes};
+use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
+use ziggurat::onnx::{Attribute, ElementType, Graph, Types};
 
-fn cast(input: &str, output: &str, to: Elem) -> NodeProto {
+fn cast(input: &str, output: &str, to: ElementType) -> NodeProto {
     let to = Attribute::Int(to.code().into()).named("to");
     node("Cast", &[input], &[output], vec![to])
 }
 
-fn real(name: &str, elem: Elem, value: f64) -> TensorProto {
+fn real(name: &str, elem: ElementType, value: f64) -> TensorProto {
     TensorProto::from_floats(name, &[], elem, &[value]).unwrap()
 }
 
@@ -24,8 +24,8 @@ fn counting(most: i64, limit: &str) -> ModelProto {
         name: "body".into(),
         node: vec![
             node("Add", &["counter", "two"], &["next count"], vec![]),
-            cast("next count", "count", Elem::F32),
-            cast("turn", "turn number", Elem::F32),
+            cast("next count", "count", ElementType::F32),
+            cast("turn", "turn number", ElementType::F32),
             node("Less", &["count", limit], &["below"], vec![]),
             node("Less", &["turn number", "hundred"], &["early"], vec![]),
             node("And", &["below", "early"], &["go on"], vec![]),
@@ -35,16 +35,18 @@ fn counting(most: i64, limit: &str) -> ModelProto {
         ],
         initializer: vec![
             TensorProto::from_i64("two", &[], &[2]),
-            real("hundred", Elem::F32, 100.0),
-            real("factor", Elem::F64, 1.5),
+            real("hundred", ElementType::F32, 100.0),
+            real("factor", ElementType::F64, 1.5),
         ],
         input: vec![
-            value_info("turn", Elem::I64, &[]),
-            value_info("going", Elem::Bool, &[]),
-            value_info("counter", Elem::I64, &[]),
-            value_info("v", Elem::F64, &fixed(&DIMS)),
+            value_info("turn", ElementType::I64, &[]),
+            value_info("going", ElementType::Bool, &[]),
+            value_info("counter", ElementType::I64, &[]),
+            value_info("v", ElementType::F64, &fixed_dims(&DIMS)),
         ],
-        output: ["go on", "next count", "next", "shown"].map(untyped).into(),
+        output: ["go on", "next count", "next", "shown"]
+            .map(untyped_value)
+            .into(),
         ..Default::default()
     };
     model(
@@ -56,7 +58,7 @@ fn counting(most: i64, limit: &str) -> ModelProto {
                 &["largest"],
                 vec![Attribute::Int(0).named("keepdims")],
             ),
-            cast("largest", "from picture", Elem::F32),
+            cast("largest", "from picture", ElementType::F32),
             node("Tanh", &["x"], &["first"], vec![]),
             node(
                 "Loop",
@@ -69,14 +71,18 @@ fn counting(most: i64, limit: &str) -> ModelProto {
             TensorProto::from_i64("most", &[], &[most]),
             TensorProto::from_bool("start", true),
             TensorProto::from_i64("zero", &[], &[0]),
-            real("seven", Elem::F32, 7.0),
+            real("seven", ElementType::F32, 7.0),
         ],
         &["last", "all"],
     )
 }
 
 fn waves(graph: &Graph) -> usize {
-    graph.nodes().iter().filter(|node| node.is("Sin")).count()
+    graph
+        .nodes()
+        .iter()
+        .filter(|node| node.is_op("Sin"))
+        .count()
 }
 
 #[test]
@@ -92,11 +98,15 @@ fn loops_are_unrolled_that_a_counter_ends() {
 
 fn refusal(model: ModelProto) -> String {
     let graph = Graph::new(model).unwrap();
-    let node = graph.nodes().iter().find(|node| node.is("Loop")).unwrap();
-    let why = control_flow::SkipReasons::of(&graph, &Shapes::default())
+    let node = graph
+        .nodes()
+        .iter()
+        .find(|node| node.is_op("Loop"))
+        .unwrap();
+    let why = control_flow::SkipReasons::of(&graph, &Types::default())
         .find(node)
         .unwrap();
-    let told = analyze(&graph, &Shapes::default(), "x")["last"].to_string();
+    let told = analyze(&graph, &Types::default(), "x")["last"].to_string();
     let title = "node \"node of end\" (\"Loop\") cannot be differentiated";
     assert_eq!(told, format!("{title}: {why}"));
     why
@@ -108,9 +118,9 @@ fn a_loop_that_stays_and_reads_the_picture_by_itself_is_no_constant() {
     let graph = model.graph.as_mut().unwrap();
     // Nothing that it is given depends on the picture, but for what its body reads.
     graph.node.last_mut().unwrap().input[3] = "still".into();
-    let still = TensorProto::from_floats("still", &[2, 3], Elem::F64, &[0.5; 6]).unwrap();
+    let still = TensorProto::from_floats("still", &[2, 3], ElementType::F64, &[0.5; 6]).unwrap();
     graph.initializer.push(still);
-    let told = analyze(&Graph::new(model).unwrap(), &Shapes::default(), "x")["last"].to_string();
+    let told = analyze(&Graph::new(model).unwrap(), &Types::default(), "x")["last"].to_string();
     assert!(told.contains("its condition depends on"), "{told}");
 }
 
@@ -126,7 +136,7 @@ fn a_loop_that_cannot_be_counted_says_why() {
         .g
         .as_mut()
         .unwrap();
-    held.output[0] = untyped("going");
+    held.output[0] = untyped_value("going");
     assert!(refusal(endless.clone()).ends_with("iterations would make the graph too large"));
     let looping = endless.graph.as_mut().unwrap().node.last_mut().unwrap();
     looping.input[0].clear();
@@ -150,7 +160,7 @@ fn many_loops_that_do_not_end_are_given_up_together() {
     // It counts down, and is below seven for ever.
     let body = endless.attribute[0].g.as_mut().unwrap();
     body.initializer[0] = TensorProto::from_i64("two", &[], &[-2]);
-    body.output[0] = untyped("below");
+    body.output[0] = untyped_value("below");
     for number in 0..2000 {
         let mut node = endless.clone();
         node.output = ["end", "last", "all"]
@@ -158,12 +168,12 @@ fn many_loops_that_do_not_end_are_given_up_together() {
             .into();
         graph.node.push(node);
     }
-    graph.output = vec![untyped("last 0")];
+    graph.output = vec![untyped_value("last 0")];
     let graph = Graph::new(hostile).unwrap();
     let begin = Instant::now();
     assert!(control_flow::resolve(&graph, &[]).unwrap().is_none());
     assert!(begin.elapsed() < Duration::from_secs(20));
-    let why = control_flow::SkipReasons::of(&graph, &Shapes::default())
+    let why = control_flow::SkipReasons::of(&graph, &Types::default())
         .find(graph.nodes().last().unwrap())
         .unwrap();
     assert!(why.starts_with("it runs for more than "), "{why}");

@@ -1,25 +1,25 @@
 //! Every gradient rule against central differences, through ONNX Runtime.
 
-mod backend;
 mod cases;
+mod central_differences;
+mod control_flow;
 mod device;
-mod dynamic;
-mod finite;
+mod dynamic_quantization;
+mod experimental_ops;
 mod fusions;
-mod gone;
-mod graphs;
-mod kinks;
-mod levels;
-mod light;
+mod light_models;
 mod loops;
+mod multi_node;
+mod non_smooth;
+mod onnx_node_tests;
 mod quantization;
+mod quantized_ops;
 mod random;
 mod refusals;
 mod scans;
 mod sequences;
-mod structure;
 
-use finite::{DEVICES, Numeric};
+use central_differences::{DEVICES, Numeric};
 use std::collections::BTreeSet;
 use ziggurat::autodiff::{Options, rules::RULES};
 use ziggurat::onnx::passes::decompose::FUSIONS;

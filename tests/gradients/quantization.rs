@@ -1,14 +1,15 @@
-//! Rounding to levels and back: differences see steps, so what is checked is the gradient of the same network unrounded.
+//! Rounding to levels and back: differences see steps, so what is checked is the gradient of the same network
+//! unrounded.
 
-use crate::finite::{DEVICES, Fill, Problem, gradients};
+use crate::central_differences::{DEVICES, Fill, Problem, gradients};
 use ndarray::{ArrayD, IxDyn};
 use ziggurat::autodiff::Options;
 use ziggurat::onnx::proto::TensorProto;
-use ziggurat::onnx::{Builder, Elem};
+use ziggurat::onnx::{Builder, ElementType};
 
 const DIMS: [usize; 3] = [2, 3, 4];
 
-pub fn levels(b: &mut Builder, elem: Elem, values: &[i8]) -> String {
+pub fn levels(b: &mut Builder, elem: ElementType, values: &[i8]) -> String {
     b.constant(TensorProto {
         dims: if values.len() == 1 {
             vec![]
@@ -29,7 +30,7 @@ pub fn levels(b: &mut Builder, elem: Elem, values: &[i8]) -> String {
 
 /// What comes back to x for cotangents of 1, 2, 3, …
 fn back(build: impl Fn(&mut Builder) -> String) -> (Problem, Vec<ArrayD<f64>>) {
-    let problem = Problem::of(Elem::F32, 18, &[("x", &DIMS, Fill::Spaced)], |b| {
+    let problem = Problem::of(ElementType::F32, 18, &[("x", &DIMS, Fill::Spaced)], |b| {
         vec![build(b)]
     });
     let cotangents =
@@ -51,8 +52,8 @@ fn gradients_pass_straight_through_levels_within_range() {
     // Levels reach from (low) to (high) on each position of the axis, whose elements lie between -1.5 and 1.5.
     let scales = [0.002f32, 0.02, 0.005];
     for (elem, zero_points, range) in [
-        (Elem::I8, [0i8, 10, -100], (-128.0, 127.0)),
-        (Elem::U8, [0, 100, 1], (0.0, 255.0)),
+        (ElementType::I8, [0i8, 10, -100], (-128.0, 127.0)),
+        (ElementType::U8, [0, 100, 1], (0.0, 255.0)),
     ] {
         let (problem, found) = back(|b| {
             let scale = b.floats(&[3], &scales);
@@ -158,9 +159,9 @@ fn levels_may_be_pooled_split_and_sliced_on_the_way() {
         ),
     ];
     for (op, step, taken) in steps {
-        let problem = Problem::of(Elem::F32, 18, &[("x", &DIMS, Fill::Spaced)], |b| {
+        let problem = Problem::of(ElementType::F32, 18, &[("x", &DIMS, Fill::Spaced)], |b| {
             let scale = b.floats(&[], &[0.02]);
-            let zero_point = levels(b, Elem::U8, &[-128]);
+            let zero_point = levels(b, ElementType::U8, &[-128]);
             let rounded = b.emit("QuantizeLinear", &["x", &scale, &zero_point], &[]);
             let step = step(b, &rounded);
             vec![b.emit("DequantizeLinear", &[&step, &scale, &zero_point], &[])]

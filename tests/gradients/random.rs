@@ -1,14 +1,14 @@
 //! Random small graphs: whatever is composed of ops with rules must agree with central differences.
 
-use crate::finite::{DEVICES, Fill, Kink, Numeric, Problem, random};
+use crate::central_differences::{DEVICES, Fill, Kink, Numeric, Problem, random};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use ziggurat::autodiff::Options;
 use ziggurat::onnx::proto::TensorProto;
-use ziggurat::onnx::shapes::fixed;
-use ziggurat::onnx::{Builder, Elem};
+use ziggurat::onnx::types::fixed_dims;
+use ziggurat::onnx::{Builder, ElementType};
 
 /// Graphs of either kind.
 const GRAPHS: u32 = 96;
@@ -19,17 +19,22 @@ type Step = (u8, u8, u8, u8);
 /// A graph that grows: values with their dimensions.
 struct Growing {
     builder: Builder,
-    elem: Elem,
+    elem: ElementType,
     values: Vec<(String, Vec<usize>)>,
     kinks: Vec<Kink>,
     rng: ChaCha8Rng,
 }
 
 impl Growing {
-    fn problem(elem: Elem, dims: &[usize], steps: &[Step], grow: fn(&mut Self, Step)) -> Problem {
+    fn problem(
+        elem: ElementType,
+        dims: &[usize],
+        steps: &[Step],
+        grow: fn(&mut Self, Step),
+    ) -> Problem {
         let mut rng = ChaCha8Rng::seed_from_u64(steps.len() as u64 + 17);
         let mut builder = Builder::empty(18, "random/");
-        builder.input("x", elem, &fixed(dims)).unwrap();
+        builder.input("x", elem, &fixed_dims(dims)).unwrap();
         let x = random(dims, Fill::Uniform, &mut rng);
         let values = vec![("x".to_owned(), dims.to_vec())];
         let mut growing = Self {
@@ -467,7 +472,12 @@ fn check(
 fn random_graphs_in_float64() {
     let shapes: [&[usize]; 5] = [&[2, 3, 4], &[5], &[3, 4], &[1, 6], &[2, 1, 3, 2]];
     check(3..=8, 1.0 / 2048.0, |steps, shape| {
-        Growing::problem(Elem::F64, shapes[shape as usize % 5], steps, grow_smooth)
+        Growing::problem(
+            ElementType::F64,
+            shapes[shape as usize % 5],
+            steps,
+            grow_smooth,
+        )
     });
 }
 
@@ -476,7 +486,7 @@ fn random_convolutional_networks_in_float32() {
     let shapes: [&[usize]; 4] = [&[1, 3, 6, 6], &[1, 8, 5, 4], &[1, 2, 8, 8], &[1, 1, 7, 6]];
     check(3..=8, 1.0 / 256.0, |steps, shape| {
         Growing::problem(
-            Elem::F32,
+            ElementType::F32,
             shapes[shape as usize % 4],
             steps,
             grow_convolutional,

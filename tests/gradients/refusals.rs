@@ -1,12 +1,12 @@
 //! What the sweep refuses, and what it says then.
 
-use crate::finite::{Fill, Problem, differentiable, gradients, run};
-use crate::structure::{node, subgraph};
+use crate::central_differences::{Fill, Problem, differentiable, gradients, run};
+use crate::control_flow::{node, subgraph};
 use ziggurat::autodiff::differentiability::{Differentiability, analyze};
 use ziggurat::autodiff::{Options, gradient};
 use ziggurat::onnx::proto::{GraphProto, TensorProto};
-use ziggurat::onnx::shapes::untyped;
-use ziggurat::onnx::{Builder, Elem, Shapes};
+use ziggurat::onnx::types::untyped_value;
+use ziggurat::onnx::{Builder, ElementType, Types};
 
 const X: (&str, &[usize], Fill) = ("x", &[2, 3, 4], Fill::Uniform);
 
@@ -18,7 +18,7 @@ fn refusal(problem: &Problem) -> String {
 
 #[test]
 fn an_operator_without_a_rule_is_named_with_what_can_be_done() {
-    let problem = Problem::of(Elem::F32, 18, &[X], |b| {
+    let problem = Problem::of(ElementType::F32, 18, &[X], |b| {
         let squashed = b.emit("Tanh", &["x"], &[]);
         let (start, end, axis) = (b.ints(&[0]), b.ints(&[3]), b.ints(&[2]));
         let square = b.emit("Slice", &[&squashed, &start, &end, &axis], &[]);
@@ -29,7 +29,7 @@ fn an_operator_without_a_rule_is_named_with_what_can_be_done() {
         refusal(&problem),
         "node \"odd one\" (Det, opset 18) has no gradient rule; only values computed before it can be differentiated"
     );
-    let shapes = Shapes::default();
+    let shapes = Types::default();
     let reached = analyze(&problem.graph, &shapes, "x");
     let blocked = Differentiability::Blocked {
         node: "\"odd one\"".into(),
@@ -46,10 +46,10 @@ fn a_branch_that_the_data_decides_is_named() {
     let branch = |op: &str| GraphProto {
         name: "branch".into(),
         node: vec![node(op, &["squashed"], &["made"], vec![])],
-        output: vec![untyped("made")],
+        output: vec![untyped_value("made")],
         ..Default::default()
     };
-    let problem = Problem::of(Elem::F32, 18, &[X], |b| {
+    let problem = Problem::of(ElementType::F32, 18, &[X], |b| {
         let squashed = b.emit_named("squashed", "Tanh", &["x"], &[]).unwrap();
         let largest = b.emit("ReduceMax", &["x"], &[("keepdims", 0i64.into())]);
         let zero = b.floats(&[], &[0.0]);
@@ -67,7 +67,7 @@ fn a_branch_that_the_data_decides_is_named() {
         refusal(&problem),
         "node \"node of chosen\" (If) cannot be differentiated: its condition \"positive\" depends on the input"
     );
-    let shapes = Shapes::default();
+    let shapes = Types::default();
     let reached = analyze(&problem.graph, &shapes, "x");
     let blocked = Differentiability::Blocked {
         node: "\"node of chosen\"".into(),
@@ -80,7 +80,9 @@ fn a_branch_that_the_data_decides_is_named() {
 #[test]
 fn a_form_that_a_rule_does_not_cover_says_why() {
     let refused = |inputs: &[(&str, &[usize], Fill)], build: &dyn Fn(&mut Builder) -> String| {
-        refusal(&Problem::of(Elem::F32, 18, inputs, |b| vec![build(b)]))
+        refusal(&Problem::of(ElementType::F32, 18, inputs, |b| {
+            vec![build(b)]
+        }))
     };
     let x: (&str, &[usize], Fill) = ("x", &[1, 2, 5, 5], Fill::Positive);
     let weight: (&str, &[usize], Fill) = ("w", &[5], Fill::Positive);
@@ -109,7 +111,7 @@ fn a_form_that_a_rule_does_not_cover_says_why() {
     let message = refused(&[x], &|b| {
         let ratio = b.floats(&[], &[0.5]);
         let training = TensorProto {
-            data_type: Elem::Bool.code(),
+            data_type: ElementType::Bool.code(),
             raw_data: Some(vec![1].into()),
             ..Default::default()
         };
@@ -134,7 +136,7 @@ fn a_form_that_a_rule_does_not_cover_says_why() {
 
 #[test]
 fn what_the_objective_does_not_depend_on_is_named() {
-    let sign = Problem::of(Elem::F32, 18, &[X], |b| {
+    let sign = Problem::of(ElementType::F32, 18, &[X], |b| {
         vec![b.emit_named("s", "Sign", &["x"], &[]).unwrap()]
     });
     assert_eq!(
@@ -142,15 +144,15 @@ fn what_the_objective_does_not_depend_on_is_named() {
         "\"s\" does not depend on \"x\": there is no gradient"
     );
     assert_eq!(
-        analyze(&sign.graph, &Shapes::default(), "x")["s"],
+        analyze(&sign.graph, &Types::default(), "x")["s"],
         Differentiability::Independent
     );
 
-    let rounded = Problem::of(Elem::F32, 18, &[X], |b| {
+    let rounded = Problem::of(ElementType::F32, 18, &[X], |b| {
         let whole = b.emit(
             "Cast",
             &["x"],
-            &[("to", i64::from(Elem::I64.code()).into())],
+            &[("to", i64::from(ElementType::I64.code()).into())],
         );
         vec![
             b.emit_named("r", "Cast", &[&whole], &[("to", 1i64.into())])
@@ -162,13 +164,16 @@ fn what_the_objective_does_not_depend_on_is_named() {
         "\"r\" does not depend on \"x\": there is no gradient"
     );
     assert_eq!(
-        analyze(&rounded.graph, &Shapes::default(), "x")["r"],
+        analyze(&rounded.graph, &Types::default(), "x")["r"],
         Differentiability::Independent
     );
 
-    let other = Problem::of(Elem::F32, 18, &[X, ("y", &[2], Fill::Uniform)], |b| {
-        vec![b.emit_named("e", "Exp", &["x"], &[]).unwrap()]
-    });
+    let other = Problem::of(
+        ElementType::F32,
+        18,
+        &[X, ("y", &[2], Fill::Uniform)],
+        |b| vec![b.emit_named("e", "Exp", &["x"], &[]).unwrap()],
+    );
     let (mut builder, shapes) = differentiable(&other).unwrap_or_else(|error| panic!("{error}"));
     let seeds = [("e".to_owned(), "x".to_owned())];
     let error = gradient(

@@ -1,14 +1,14 @@
 //! Scans: what comes out of them is the same before and after they are written out, and can be differentiated.
 
-use crate::structure::{DIMS, model, node, ops, subgraph, taken_apart};
+use crate::control_flow::{DIMS, model, node, ops, subgraph, taken_apart};
 use ziggurat::onnx::proto::{AttributeProto, GraphProto, ModelProto, TensorProto};
-use ziggurat::onnx::shapes::{fixed, untyped, value_info};
-use ziggurat::onnx::{Attribute, Elem, Graph};
+use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
+use ziggurat::onnx::{Attribute, ElementType, Graph};
 use ziggurat::runtime::{folding, testing};
 
 /// A body that carries v, sees a and b, and shows what it makes of both and what it goes on with.
 fn body(of_step: usize) -> GraphProto {
-    let step = |name| value_info(name, Elem::F64, &fixed(&[of_step]));
+    let step = |name| value_info(name, ElementType::F64, &fixed_dims(&[of_step]));
     GraphProto {
         name: "body".into(),
         node: vec![
@@ -19,9 +19,9 @@ fn body(of_step: usize) -> GraphProto {
             // ONNX Runtime (1.32) mixes up what is two outputs of a body at once.
             node("Neg", &["next"], &["shown"], vec![]),
         ],
-        initializer: vec![TensorProto::from_floats("half", &[], Elem::F64, &[0.5]).unwrap()],
+        initializer: vec![TensorProto::from_floats("half", &[], ElementType::F64, &[0.5]).unwrap()],
         input: ["v", "a", "b"].map(step).into(),
-        output: ["next", "product", "shown"].map(untyped).into(),
+        output: ["next", "product", "shown"].map(untyped_value).into(),
         ..Default::default()
     }
 }
@@ -70,7 +70,11 @@ fn scans_are_written_out_along_any_axis_and_either_way() {
         ];
         let graph = taken_apart(scanning(opset, 1, turned), &outputs);
         assert!(!ops(&graph).contains(&"Scan"));
-        let turns = graph.nodes().iter().filter(|node| node.is("Sin")).count();
+        let turns = graph
+            .nodes()
+            .iter()
+            .filter(|node| node.is_op("Sin"))
+            .count();
         assert_eq!(turns, 1 + DIMS[1]);
     }
 }
@@ -81,8 +85,8 @@ fn a_scan_through_the_pictures_of_a_batch_stays_one() {
     let mut model = scanning(18, 0, vec![]);
     let graph = model.graph.as_mut().unwrap();
     let open = ziggurat::onnx::proto::Dim::DimParam("N".into());
-    let dims = [open, fixed(&DIMS).remove(1)];
-    graph.input = vec![value_info("x", Elem::F64, &dims)];
+    let dims = [open, fixed_dims(&DIMS).remove(1)];
+    graph.input = vec![value_info("x", ElementType::F64, &dims)];
     let graph = Graph::new(model).unwrap();
     let choices: [&[(&str, &[usize])]; 2] = [&[("x", &[1, 3])], &[("x", &[2, 3])]];
     let folded = folding::fold(&graph, &choices).unwrap();

@@ -1,9 +1,10 @@
-//! Sequences and optional values: what comes out is the same before and after they are resolved, and can be differentiated.
+//! Sequences and optional values: what comes out is the same before and after they are resolved, and can be
+//! differentiated.
 
-use crate::structure::{DIMS, model, node, ops, subgraph, taken_apart};
+use crate::control_flow::{DIMS, model, node, ops, subgraph, taken_apart};
 use ziggurat::onnx::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
-use ziggurat::onnx::shapes::{fixed, untyped, value_info};
-use ziggurat::onnx::{Attribute, Elem, Graph, proto};
+use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
+use ziggurat::onnx::{Attribute, ElementType, Graph, proto};
 
 fn int(name: &str, value: i64) -> TensorProto {
     TensorProto::from_i64(name, &[], &[value])
@@ -114,7 +115,7 @@ fn optional_values_are_there_or_not() {
     let branch = |op: &str| GraphProto {
         name: "branch".into(),
         node: vec![node(op, &["x"], &["out"], vec![])],
-        output: vec![untyped("out")],
+        output: vec![untyped_value("out")],
         ..Default::default()
     };
     let nodes = vec![
@@ -139,7 +140,9 @@ fn optional_values_are_there_or_not() {
 
 /// A value that is a sequence of float64 tensors.
 fn sequence(name: &str) -> ValueInfoProto {
-    let element = value_info("", Elem::F64, &fixed(&DIMS)).r#type.unwrap();
+    let element = value_info("", ElementType::F64, &fixed_dims(&DIMS))
+        .r#type
+        .unwrap();
     let held = proto::TypeValue::SequenceType(Box::new(proto::SequenceType {
         elem_type: Some(Box::new(element)),
     }));
@@ -169,15 +172,19 @@ fn a_loop_may_carry_a_sequence() {
         name: "body".into(),
         node: step,
         input: vec![
-            value_info("turn", Elem::I64, &[]),
-            value_info("going", Elem::Bool, &[]),
-            value_info("v", Elem::F64, &fixed(&DIMS)),
+            value_info("turn", ElementType::I64, &[]),
+            value_info("going", ElementType::Bool, &[]),
+            value_info("v", ElementType::F64, &fixed_dims(&DIMS)),
             sequence("list"),
         ],
-        output: vec![untyped("go on"), untyped("next"), sequence("longer")],
+        output: vec![
+            untyped_value("go on"),
+            untyped_value("next"),
+            sequence("longer"),
+        ],
         ..Default::default()
     };
-    let double = vec![Attribute::Int(Elem::F64.code().into()).named("dtype")];
+    let double = vec![Attribute::Int(ElementType::F64.code().into()).named("dtype")];
     let nodes = vec![
         node("SequenceEmpty", &[], &["none"], double),
         node("SequenceInsert", &["none", "x"], &["first"], vec![]),

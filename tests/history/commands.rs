@@ -1,39 +1,39 @@
 //! Every subcommand, and what it says to bad input.
 
-use super::{Desk, is_png, picture, record};
+use super::{History, is_png, picture, record};
 use image::AnimationDecoder;
 use std::fs;
 use std::path::Path;
 use ziggurat::ascent::Kind;
-use ziggurat::runs::{export, history};
+use ziggurat::runs::{history, picture_file};
 
 #[test]
 fn an_empty_history_says_how_to_fill_it() {
-    let desk = Desk::new();
-    assert_eq!(desk.output(&["list"]), "");
-    assert_eq!(desk.output(&[]), "");
-    let done = desk.ziggurat(&["list"]).assert().success();
+    let saved = History::new();
+    assert_eq!(saved.output(&["list"]), "");
+    assert_eq!(saved.output(&[]), "");
+    let done = saved.command(&["list"]).assert().success();
     let told = String::from_utf8_lossy(&done.get_output().stderr).to_string();
     assert!(told.contains("ziggurat run"), "{told}");
-    assert_eq!(desk.output(&["verify"]), "0 runs checked, all intact\n");
-    let nothing = desk.complaint(1, &["remove", "--undo"]);
+    assert_eq!(saved.output(&["verify"]), "0 runs checked, all intact\n");
+    let nothing = saved.complaint(1, &["remove", "--undo"]);
     assert!(nothing.contains("nothing is removed"), "{nothing}");
 }
 
 #[test]
 fn lists_are_filtered_and_sorted() {
-    let desk = Desk::new();
-    let shark = desk.save(&record("tiger shark", 2));
-    let goose = desk.save(&record("goose", 1));
+    let saved = History::new();
+    let shark = saved.save(&record("tiger shark", 2));
+    let goose = saved.save(&record("goose", 1));
     let mut channel = record("blocks.3/conv:7", 3);
     channel.spec.objective.kind = Kind::Channel;
     channel.spec.model = "/models/resnet50.onnx".into();
     channel.id = channel.spec.id();
-    let channel = desk.save(&channel);
-    history::set_favourite(&desk.home, &goose, true).unwrap();
+    let channel = saved.save(&channel);
+    history::set_favourite(&saved.home, &goose, true).unwrap();
     let ids = |arguments: &[&str]| -> Vec<String> {
         let arguments = [&["list", "--json"], arguments].concat();
-        let lines = desk.objects(&arguments);
+        let lines = saved.objects(&arguments);
         lines
             .iter()
             .map(|line| line["id"].as_str().unwrap().to_string())
@@ -41,7 +41,7 @@ fn lists_are_filtered_and_sorted() {
     };
     let all = [&channel, &shark, &goose].map(String::clone);
     assert_eq!(ids(&["--sort", "score"]), all);
-    let bare = desk.objects(&["--json", "--limit", "1"]);
+    let bare = saved.objects(&["--json", "--limit", "1"]);
     assert_eq!(bare[0]["id"].as_str(), Some(all[0].as_str()));
     assert_eq!(
         ids(&["--sort", "target"]),
@@ -58,27 +58,29 @@ fn lists_are_filtered_and_sorted() {
     ] {
         assert_eq!(ids(&filter), std::slice::from_ref(expected), "{filter:?}");
     }
-    let line = desk.objects(&["list", "--json", "--favourites"]).remove(0);
+    let line = saved.objects(&["list", "--json", "--favourites"]).remove(0);
     assert_eq!(line["favourite"], true);
     assert_eq!(line["steps"], 192);
     assert_eq!(line["kind"], "class");
     assert!(is_png(Path::new(line["image"].as_str().unwrap())));
     assert!(
-        desk.complaint(2, &["list", "--sort", "size"])
+        saved
+            .complaint(2, &["list", "--sort", "size"])
             .contains("probability")
     );
     assert!(
-        desk.complaint(2, &["list", "--kind", "x"])
+        saved
+            .complaint(2, &["list", "--kind", "x"])
             .contains("neuron")
     );
 }
 
 #[test]
 fn the_table_is_aligned_and_harmless() {
-    let desk = Desk::new();
-    desk.save(&record("flamingo", 1));
-    desk.save(&record("evil\u{1b}[2J\u{9b}name", 2));
-    let text = desk.output(&["list"]);
+    let saved = History::new();
+    saved.save(&record("flamingo", 1));
+    saved.save(&record("evil\u{1b}[2J\u{9b}name", 2));
+    let text = saved.output(&["list"]);
     assert!(!text.contains('\u{1b}') && !text.contains('\u{9b}'));
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 3);
@@ -91,17 +93,17 @@ fn the_table_is_aligned_and_harmless() {
 /// Runs that version 0.1 made before method 4: they are listed, shown with the settings that they recorded, and whole.
 #[test]
 fn runs_of_an_earlier_method_stay_readable() {
-    let desk = Desk::new();
+    let saved = History::new();
     let mut run = record("flamingo", 7);
     let mut spec = serde_json::to_value(&run.spec).unwrap();
     spec["method"] = 3.into();
     spec["settings"] = serde_json::json!({"boost": 1.8, "jitter": 16.0, "steps": 256.0});
     run.spec = serde_json::from_value(spec).unwrap();
     run.id = run.spec.id();
-    let id = desk.save(&run);
-    assert_eq!(desk.objects(&["list", "--json"])[0]["id"], *id);
-    assert_eq!(desk.output(&["verify"]), "1 run checked, all intact\n");
-    let text = desk.output(&["show", &id]);
+    let id = saved.save(&run);
+    assert_eq!(saved.objects(&["list", "--json"])[0]["id"], *id);
+    assert_eq!(saved.output(&["verify"]), "1 run checked, all intact\n");
+    let text = saved.output(&["show", &id]);
     assert!(
         text.contains("method       3, an earlier one than today's"),
         "{text}"
@@ -113,22 +115,22 @@ fn runs_of_an_earlier_method_stay_readable() {
         "{text}"
     );
     assert_eq!(
-        desk.objects(&["show", "--json", &id])[0]["spec"]["settings"]["boost"],
+        saved.objects(&["show", "--json", &id])[0]["spec"]["settings"]["boost"],
         1.8
     );
-    desk.output(&["export", &id, "--out", &desk.path("page.html")]);
-    let page = fs::read_to_string(desk.path("page.html")).unwrap();
+    saved.output(&["export", &id, "--out", &saved.path("page.html")]);
+    let page = fs::read_to_string(saved.path("page.html")).unwrap();
     assert!(page.contains(">jitter</th>") && !page.contains(">view_min</th>"));
 }
 
 #[test]
-fn show_tells_everything_and_what_was_changed_first() {
-    let desk = Desk::new();
+fn show_prints_all_settings_changed_ones_first() {
+    let saved = History::new();
     let mut run = record("flamingo", 7);
     run.spec.settings.set("noise", 0.25.into()).unwrap();
     run.id = run.spec.id();
-    let id = desk.save(&run);
-    let text = desk.output(&["show", &id[..8]]);
+    let id = saved.save(&run);
+    let text = saved.output(&["show", &id[..8]]);
     let settings = text.split("\n\n").nth(1).unwrap();
     let first = settings.lines().next().unwrap();
     assert!(
@@ -142,77 +144,84 @@ fn show_tells_everything_and_what_was_changed_first() {
         )
     );
     assert!(text.contains(&id) && text.contains("1970-01-01 00:00 UTC"));
-    assert_eq!(desk.objects(&["show", "--json", &id])[0]["spec"]["seed"], 7);
+    assert_eq!(
+        saved.objects(&["show", "--json", &id])[0]["spec"]["seed"],
+        7
+    );
 }
 
 #[test]
-fn an_id_that_means_none_or_several_is_told() {
-    let desk = Desk::new();
+fn an_unknown_or_ambiguous_id_is_an_error() {
+    let saved = History::new();
     let ids: Vec<String> = (0..40)
-        .map(|seed| desk.save(&record("goose", seed)))
+        .map(|seed| saved.save(&record("goose", seed)))
         .collect();
     let twice = ids.iter().find(|id| {
         let like = |other: &&String| other[..1] == id[..1];
         ids.iter().filter(like).count() > 1
     });
     let twice = twice.unwrap();
-    let ambiguous = desk.complaint(2, &["show", &twice[..1]]);
+    let ambiguous = saved.complaint(2, &["show", &twice[..1]]);
     assert!(ambiguous.contains(twice.as_str()), "{ambiguous}");
     assert!(
-        desk.complaint(2, &["show", "00000000"])
+        saved
+            .complaint(2, &["show", "00000000"])
             .contains("history list")
     );
-    let escape = desk.complaint(2, &["show", "../../../etc/passwd"]);
+    let escape = saved.complaint(2, &["show", "../../../etc/passwd"]);
     assert!(escape.contains("hexadecimal"), "{escape}");
     assert!(
-        desk.complaint(2, &["remove", "a\u{1b}[2J"])
+        saved
+            .complaint(2, &["remove", "a\u{1b}[2J"])
             .contains("\\u{1b}")
     );
 }
 
 #[test]
 fn removed_runs_come_back_until_they_are_purged() {
-    let desk = Desk::new();
+    let saved = History::new();
     let ids: Vec<String> = (0..3)
-        .map(|seed| desk.save(&record("goose", seed)))
+        .map(|seed| saved.save(&record("goose", seed)))
         .collect();
     assert!(
-        desk.output(&["remove", &ids[0], &ids[1]])
+        saved
+            .output(&["remove", &ids[0], &ids[1]])
             .contains("2 runs removed")
     );
-    assert_eq!(desk.objects(&["list", "--json"]).len(), 1);
-    assert!(desk.output(&["verify"]).contains("2 removed"));
-    assert!(desk.output(&["remove", "--undo"]).contains(&ids[1]));
-    assert_eq!(desk.objects(&["list", "--json"]).len(), 3);
+    assert_eq!(saved.objects(&["list", "--json"]).len(), 1);
+    assert!(saved.output(&["verify"]).contains("2 removed"));
+    assert!(saved.output(&["remove", "--undo"]).contains(&ids[1]));
+    assert_eq!(saved.objects(&["list", "--json"]).len(), 3);
     // If one of several does not exist, none is removed.
-    desk.complaint(2, &["remove", &ids[0], "0000000000000000"]);
-    assert_eq!(desk.objects(&["list", "--json"]).len(), 3);
-    desk.output(&["remove", &ids[0]]);
+    saved.complaint(2, &["remove", &ids[0], "0000000000000000"]);
+    assert_eq!(saved.objects(&["list", "--json"]).len(), 3);
+    saved.output(&["remove", &ids[0]]);
     assert!(
-        desk.output(&["remove", "--purge"])
+        saved
+            .output(&["remove", "--purge"])
             .contains("1 run permanently deleted")
     );
-    desk.complaint(1, &["remove", "--undo"]);
-    desk.complaint(2, &["remove"]);
+    saved.complaint(1, &["remove", "--undo"]);
+    saved.complaint(2, &["remove"]);
 }
 
 #[test]
 fn one_run_exports_as_its_picture_and_several_as_a_sheet_or_a_page() {
-    let desk = Desk::new();
+    let saved = History::new();
     let ids: Vec<String> = (0..3)
-        .map(|seed| desk.save(&record("goose", seed)))
+        .map(|seed| saved.save(&record("goose", seed)))
         .collect();
     let (one, sheet, page) = (
-        desk.path("one.png"),
-        desk.path("sheet.png"),
-        desk.path("page.html"),
+        saved.path("one.png"),
+        saved.path("sheet.png"),
+        saved.path("page.html"),
     );
-    desk.output(&["export", &ids[0], "--out", &one]);
-    assert_eq!(export::read_spec(Path::new(&one)).unwrap().seed, 0);
-    desk.output(&["export", &ids[0], &ids[1], &ids[2], "--out", &sheet]);
+    saved.output(&["export", &ids[0], "--out", &one]);
+    assert_eq!(picture_file::read_spec(Path::new(&one)).unwrap().seed, 0);
+    saved.output(&["export", &ids[0], &ids[1], &ids[2], "--out", &sheet]);
     let sheet = image::open(&sheet).unwrap();
     assert!(sheet.width() > 3 * 224 && sheet.height() > 224);
-    desk.output(&[
+    saved.output(&[
         "export", "--text", "goose", "--sort", "score", "--out", &page,
     ]);
     let text = fs::read_to_string(&page).unwrap();
@@ -220,17 +229,17 @@ fn one_run_exports_as_its_picture_and_several_as_a_sheet_or_a_page() {
 }
 
 #[test]
-fn an_animation_is_made_of_the_frames_that_were_kept() {
-    let desk = Desk::new();
-    let still = desk.save(&record("goose", 1));
+fn an_animation_is_made_of_the_stored_frames() {
+    let saved = History::new();
+    let still = saved.save(&record("goose", 1));
     let moving = record("goose", 2);
     let frames: Vec<_> = (0..5).map(|seed| picture(40 * seed)).collect();
-    history::save(&desk.home, &moving, &picture(2), &frames).unwrap();
-    let (gif, apng) = (desk.path("a.gif"), desk.path("a.apng"));
-    desk.output(&["export", &moving.id, "--out", &gif]);
+    history::save(&saved.home, &moving, &picture(2), &frames).unwrap();
+    let (gif, apng) = (saved.path("a.gif"), saved.path("a.apng"));
+    saved.output(&["export", &moving.id, "--out", &gif]);
     assert!(fs::read(&gif).unwrap().starts_with(b"GIF89a"));
-    desk.output(&["export", &moving.id, "--out", &apng, "--delay", "200"]);
-    let kept = history::frames_path(&desk.home, &moving.id).unwrap();
+    saved.output(&["export", &moving.id, "--out", &apng, "--delay", "200"]);
+    let kept = history::frames_path(&saved.home, &moving.id).unwrap();
     let kept = ziggurat::runs::frames::read(&kept).unwrap();
     assert_eq!(kept.len(), frames.len());
     let reader = std::io::BufReader::new(fs::File::open(&apng).unwrap());
@@ -238,17 +247,17 @@ fn an_animation_is_made_of_the_frames_that_were_kept() {
     let exported = decoder.apng().unwrap().into_frames();
     let exported = exported.map(|frame| image::DynamicImage::from(frame.unwrap().into_buffer()));
     assert!(exported.map(image::DynamicImage::into_rgb8).eq(kept));
-    let none = desk.complaint(1, &["export", &still, "--out", &desk.path("none.gif")]);
+    let none = saved.complaint(1, &["export", &still, "--out", &saved.path("none.gif")]);
     assert!(none.contains("no frames"), "{none}");
-    assert!(!Path::new(&desk.path("none.gif")).exists());
-    let several = desk.complaint(2, &["export", &still, &moving.id, "--out", &gif]);
+    assert!(!Path::new(&saved.path("none.gif")).exists());
+    let several = saved.complaint(2, &["export", &still, &moving.id, "--out", &gif]);
     assert!(several.contains("one run"), "{several}");
 }
 
 #[test]
-fn what_cannot_be_exported_is_told_in_one_line() {
-    let desk = Desk::new();
-    let id = desk.save(&record("goose", 1));
+fn an_impossible_export_is_an_error_of_one_line() {
+    let saved = History::new();
+    let id = saved.save(&record("goose", 1));
     for (status, arguments, word) in [
         (2, vec!["export", &id, "--out", "a.jpg"], ".html"),
         (
@@ -272,28 +281,28 @@ fn what_cannot_be_exported_is_told_in_one_line() {
             "/nonexistent",
         ),
     ] {
-        let told = desk.complaint(status, &arguments);
+        let told = saved.complaint(status, &arguments);
         assert!(told.contains(word), "{told}");
     }
 }
 
 #[test]
-fn damaged_runs_are_skipped_told_and_removable() {
-    let desk = Desk::new();
+fn damaged_runs_are_skipped_reported_and_removable() {
+    let saved = History::new();
     let (good, bad) = (
-        desk.save(&record("goose", 1)),
-        desk.save(&record("goose", 2)),
+        saved.save(&record("goose", 1)),
+        saved.save(&record("goose", 2)),
     );
-    let image = history::image_path(&desk.home, &bad).unwrap();
+    let image = history::image_path(&saved.home, &bad).unwrap();
     let bytes = fs::read(&image).unwrap();
     fs::write(&image, &bytes[..bytes.len() / 2]).unwrap();
-    let told = desk.complaint(1, &["verify"]);
+    let told = saved.complaint(1, &["verify"]);
     assert!(
         told.contains("1 of 2 runs damaged") && told.contains("remove"),
         "{told}"
     );
     fs::write(image.with_file_name("run.json"), "{").unwrap();
-    let done = desk.ziggurat(&["list", "--json"]).assert().success();
+    let done = saved.command(&["list", "--json"]).assert().success();
     assert_eq!(
         String::from_utf8_lossy(&done.get_output().stdout)
             .lines()
@@ -301,12 +310,13 @@ fn damaged_runs_are_skipped_told_and_removable() {
         1
     );
     assert!(String::from_utf8_lossy(&done.get_output().stderr).contains("1 run cannot be read"));
-    let shown = desk.complaint(1, &["show", &bad]);
+    let shown = saved.complaint(1, &["show", &bad]);
     assert!(shown.contains("run.json"), "{shown}");
-    desk.output(&["remove", &bad]);
+    saved.output(&["remove", &bad]);
     assert!(
-        desk.output(&["verify"])
+        saved
+            .output(&["verify"])
             .ends_with("1 run checked, all intact\n")
     );
-    assert_eq!(desk.objects(&["list", "--json"])[0]["id"], good.as_str());
+    assert_eq!(saved.objects(&["list", "--json"])[0]["id"], good.as_str());
 }

@@ -1,6 +1,6 @@
 //! Programs that are killed at any moment, several at once, and a disk that is full.
 
-use super::{Desk, picture, record};
+use super::{History, picture, record};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -73,21 +73,21 @@ fn moment(number: u64) -> Duration {
 }
 
 #[test]
-fn whoever_is_killed_at_any_moment_leaves_every_run_whole() {
-    let desk = Desk::new();
+fn a_process_killed_at_any_moment_leaves_every_run_intact() {
+    let saved = History::new();
     let mut known = std::collections::BTreeSet::new();
     let mut saves = 0;
     for number in 0..KILLS {
-        let mut first = child(desk.folder.path());
-        let mut second = child(desk.folder.path());
+        let mut first = child(saved.root());
+        let mut second = child(saved.root());
         saves += kill(&mut first, moment(2 * number));
         saves += kill(&mut second, moment(2 * number + 1));
-        let verified = history::verify(&desk.home, &|_, _| ()).unwrap();
+        let verified = history::verify(&saved.home, &|_, _| ()).unwrap();
         assert_eq!(verified.damaged, [], "after kill {number}");
-        assert_eq!(verified.foreign, [] as [String; 0]);
+        assert_eq!(verified.unknown, [] as [String; 0]);
         // A run that was there once is there still, or among the removed.
-        let mut now = history::removed(&desk.home).unwrap();
-        history::scan(&desk.home, &mut |chunk| {
+        let mut now = history::removed(&saved.home).unwrap();
+        history::scan(&saved.home, &mut |chunk| {
             now.extend(chunk.into_iter().map(|entry| entry.id));
         })
         .unwrap();
@@ -101,7 +101,7 @@ fn whoever_is_killed_at_any_moment_leaves_every_run_whole() {
         "the children hardly saved anything"
     );
     assert!(known.len() as u64 > RUNS / 2);
-    desk.output(&["verify"]);
+    saved.output(&["verify"]);
 }
 
 /// A small disk; unmounted when dropped.
@@ -132,7 +132,7 @@ impl Drop for SmallDisk {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_told_and_costs_no_run() {
+fn a_full_disk_is_an_error_and_loses_no_run() {
     let Some(disk) = SmallDisk::mount() else {
         eprintln!("skipped: cannot mount a small disk");
         return;
@@ -147,7 +147,7 @@ fn a_full_disk_is_told_and_costs_no_run() {
     // Replacing a run on a full disk fails as a whole, too.
     assert!((0..saved).any(|seed| save(seed).is_err()));
     let verified = history::verify(&home, &|_, _| ()).unwrap();
-    assert_eq!((verified.whole as u64, verified.unfinished), (saved, 0));
+    assert_eq!((verified.intact as u64, verified.unfinished), (saved, 0));
     assert_eq!(verified.damaged, []);
     // Once there is space, all goes on.
     let first = record("goose", 0).id;

@@ -1,11 +1,11 @@
 //! How long it takes to list ten thousand runs. For figures worth quoting:
 //! `cargo test --release --test history ten_thousand -- --nocapture`.
 
-use super::{Desk, picture, record};
+use super::{History, picture, record};
 use std::fs;
 use std::time::{Duration, Instant};
 use ziggurat::runs::history;
-use ziggurat::runs::{Ended, export};
+use ziggurat::runs::{EndReason, picture_file};
 
 const RUNS: u64 = 10_000;
 
@@ -14,9 +14,9 @@ const BOUND: Duration = Duration::from_secs(10);
 
 #[test]
 fn ten_thousand_runs_are_listed_in_a_moment() {
-    let desk = Desk::new();
-    let folder = desk.home.history();
-    let image = export::png(&picture(1), &record("goose", 1).spec);
+    let saved = History::new();
+    let folder = saved.home.history();
+    let image = picture_file::encode(&picture(1), &record("goose", 1).spec);
     for seed in 0..RUNS {
         // Written directly: `save` waits for the disk each time.
         let run = record(&format!("goose {seed}"), seed);
@@ -33,9 +33,9 @@ fn ten_thousand_runs_are_listed_in_a_moment() {
     for _ in 0..5 {
         let start = Instant::now();
         let (mut first, mut count) = (None, 0);
-        let scanned = history::scan(&desk.home, &mut |chunk| {
+        let scanned = history::scan(&saved.home, &mut |chunk| {
             first.get_or_insert(start.elapsed());
-            assert!(chunk.iter().all(|entry| entry.ended == Ended::Finished));
+            assert!(chunk.iter().all(|entry| entry.ended == EndReason::Finished));
             count += chunk.len();
         })
         .unwrap();

@@ -1,33 +1,38 @@
-//! The history as a user meets it: `ziggurat history`, and what happens to it when programs are killed or the disk fills.
-//! No model is needed: the runs are written through the library.
+//! The history as a user meets it: `ziggurat history`, and what happens to it when programs are killed or the disk
+//! fills. No model is needed: the runs are written through the library.
 
 mod commands;
 mod crashes;
 mod figures;
+#[path = "../common/sandbox.rs"]
+mod sandbox;
 
 use assert_cmd::Command;
 use image::{Rgb, RgbImage};
+use sandbox::Sandbox;
 use serde_json::Value;
+use std::ops::Deref;
 use std::path::Path;
 use ziggurat::ascent::{Kind, Objective, Settings, Unit};
-use ziggurat::home::Home;
-use ziggurat::runs::{Ended, Record, Spec, history};
+use ziggurat::runs::{EndReason, Record, Spec, history};
 
-/// A home with nothing in it but what a test puts there.
-struct Desk {
-    folder: tempfile::TempDir,
-    home: Home,
+/// An empty history, and `ziggurat history` on it.
+struct History {
+    sandbox: Sandbox,
 }
 
-impl Desk {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path());
-        Self { folder, home }
-    }
+impl Deref for History {
+    type Target = Sandbox;
 
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().unwrap().to_string()
+    fn deref(&self) -> &Sandbox {
+        &self.sandbox
+    }
+}
+
+impl History {
+    fn new() -> Self {
+        let sandbox = Sandbox::empty();
+        Self { sandbox }
     }
 
     fn save(&self, record: &Record) -> String {
@@ -35,29 +40,22 @@ impl Desk {
         record.id.clone()
     }
 
-    fn ziggurat(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ziggurat"));
-        command
-            .env("ZIGGURAT_HOME", self.folder.path())
-            .arg("history")
-            .args(arguments);
-        command
+    fn command(&self, arguments: &[&str]) -> Command {
+        self.sandbox.command(&[&["history"], arguments].concat())
     }
 
-    /// What it prints if all goes well.
+    /// What it prints if it succeeds.
     fn output(&self, arguments: &[&str]) -> String {
-        let done = self.ziggurat(arguments).assert().success();
-        String::from_utf8(done.get_output().stdout.clone()).unwrap()
+        self.sandbox.output(&[&["history"], arguments].concat())
     }
 
     fn objects(&self, arguments: &[&str]) -> Vec<Value> {
-        let parse = |line: &str| serde_json::from_str(line).unwrap();
-        self.output(arguments).lines().map(parse).collect()
+        self.sandbox.objects(&[&["history"], arguments].concat())
     }
 
-    /// Its complaint: one line, the last of standard error.
+    /// Its error: one line, the last of standard error. What it printed before stays.
     fn complaint(&self, status: i32, arguments: &[&str]) -> String {
-        let failed = self.ziggurat(arguments).assert().code(status);
+        let failed = self.command(arguments).assert().code(status);
         let text = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
         text.lines().last().unwrap_or_default().to_string()
     }
@@ -97,7 +95,7 @@ fn record(target: &str, seed: u64) -> Record {
         batch: 1,
         together: None,
         companions: Vec::new(),
-        ended: Ended::Finished,
+        ended: EndReason::Finished,
         time: seed,
     }
 }

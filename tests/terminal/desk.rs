@@ -1,12 +1,11 @@
 //! A home of a test's own, and the explorer in it.
 
 use super::emulator::{Emulator, Kind};
-use assert_cmd::Command;
+use super::sandbox::Sandbox;
 use portable_pty::CommandBuilder;
 use std::fs;
 use std::path::{Path, PathBuf};
 use ziggurat::home::Home;
-use ziggurat::runtime::{package, testing};
 
 /// Keys that choose the preset `quick` of [`Desk::new`], whichever was chosen last time.
 pub const QUICK: &str = ":preset quick\r";
@@ -14,46 +13,39 @@ pub const QUICK: &str = ":preset quick\r";
 /// What the header says once the default model is open.
 pub const OPEN: &str = "1000 classes";
 
-/// A home that shares library and models with all other tests of the checkout.
+/// A home that shares ONNX Runtime and models with all other tests of the checkout.
 pub struct Desk {
-    folder: tempfile::TempDir,
+    sandbox: Sandbox,
     pub home: Home,
 }
 
 impl Desk {
     /// The home of someone whose preset `quick` takes so many steps.
     pub fn new(steps: usize) -> Self {
-        let shared = testing::home();
-        testing::library();
-        let source = ziggurat::model::Source::resolve(&shared, None).unwrap();
-        source.open(&shared, &package::quiet).unwrap();
-        let desk = Self::empty();
-        let data = desk.path("data");
-        fs::create_dir_all(&data).unwrap();
-        for room in [shared.runtime(), shared.models()] {
-            if room.exists() {
-                std::os::unix::fs::symlink(&room, data.join(room.file_name().unwrap())).unwrap();
-            }
-        }
-        desk.configure(&format!("[presets.quick]\nsteps = {steps}\n"));
+        let desk = Self::of(Sandbox::with_models());
+        desk.sandbox
+            .configure(&format!("[presets.quick]\nsteps = {steps}\n"));
         desk
     }
 
-    /// A home with nothing in it, not even the library.
+    /// A home with nothing in it, not even ONNX Runtime.
     pub fn empty() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path());
-        Self { folder, home }
+        Self::of(Sandbox::empty())
+    }
+
+    fn of(sandbox: Sandbox) -> Self {
+        fs::create_dir_all(sandbox.root()).unwrap();
+        let home = sandbox.home.clone();
+        Self { sandbox, home }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.sandbox.root().join(name)
     }
 
     /// Writes `config.toml`.
     pub fn configure(&self, text: &str) {
-        fs::create_dir_all(self.path("config")).unwrap();
-        fs::write(self.path("config/config.toml"), text).unwrap();
+        self.sandbox.configure(text);
     }
 
     /// The command that starts the program in this home, on the CPU.
@@ -61,8 +53,8 @@ impl Desk {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_ziggurat"));
         command.args(["--provider", "cpu"]);
         command.args(arguments);
-        command.env("ZIGGURAT_HOME", self.folder.path());
-        command.cwd(self.folder.path());
+        command.env("ZIGGURAT_HOME", self.sandbox.root());
+        command.cwd(self.sandbox.root());
         command
     }
 
@@ -75,10 +67,7 @@ impl Desk {
 
     /// What another subcommand prints if all goes well.
     pub fn output(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ziggurat"));
-        command.env("ZIGGURAT_HOME", self.folder.path());
-        let done = command.args(arguments).assert().success();
-        String::from_utf8(done.get_output().stdout.clone()).unwrap()
+        self.sandbox.output(arguments)
     }
 
     /// The folders of the runs in history.

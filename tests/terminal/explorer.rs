@@ -6,8 +6,8 @@ use rustix::process::Signal;
 use std::fs;
 use std::path::Path;
 use ziggurat::onnx::proto::TensorProto;
-use ziggurat::onnx::shapes::{fixed, untyped};
-use ziggurat::onnx::{Builder, Elem, file};
+use ziggurat::onnx::types::{fixed_dims, untyped_value};
+use ziggurat::onnx::{Builder, ElementType, file};
 
 /// Chooses a class of ImageNet by searching for it, and runs it.
 pub fn run_class(terminal: &Emulator, name: &str) {
@@ -157,7 +157,7 @@ fn small(path: &Path) {
         b.constant(TensorProto::from_f32("", dims, &values))
     };
     let (kernel, head) = (weights(&[6, 3, 3, 3]), weights(&[6, 5]));
-    b.input("image", Elem::F32, &fixed(&[1, 3, 32, 32]))
+    b.input("image", ElementType::F32, &fixed_dims(&[1, 3, 32, 32]))
         .unwrap();
     let seen = b.emit("Conv", &["image", &kernel], &[]);
     let bent = b.emit("Relu", &[&seen], &[]);
@@ -166,7 +166,7 @@ fn small(path: &Path) {
     let pooled = b.emit("ReduceMean", &[&bent, &axes], &flat);
     b.emit_named("logits", "MatMul", &[&pooled, &head], &[])
         .unwrap();
-    let model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    let model = b.graph().to_model(&[untyped_value("logits")]).unwrap();
     file::write(model, path, None).unwrap();
 }
 

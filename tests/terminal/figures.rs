@@ -8,9 +8,9 @@ use super::explorer::run_class;
 use std::fs;
 use std::time::{Duration, Instant};
 use ziggurat::ascent::{Kind as Quantity, Objective, Settings, Unit};
-use ziggurat::onnx::shapes::{fixed, untyped};
-use ziggurat::onnx::{Builder, Elem, file};
-use ziggurat::runs::{Ended, Record, Spec, export};
+use ziggurat::onnx::types::{fixed_dims, untyped_value};
+use ziggurat::onnx::{Builder, ElementType, file};
+use ziggurat::runs::{EndReason, Record, Spec, picture_file};
 
 /// Rows of the longest list.
 const ROWS: usize = 100_000;
@@ -115,7 +115,7 @@ fn a_hundred_thousand_rows_scroll_at_sixty_frames_a_second() {
 fn wide_model(path: &std::path::Path) {
     let mut builder = Builder::empty(17, "");
     let image = builder
-        .input("image", Elem::F32, &fixed(&[1, 3, 8, 8]))
+        .input("image", ElementType::F32, &fixed_dims(&[1, 3, 8, 8]))
         .unwrap();
     let pooled = builder.emit("GlobalAveragePool", &[&image], &[]);
     let flat = builder.emit("Flatten", &[&pooled], &[]);
@@ -124,7 +124,10 @@ fn wide_model(path: &std::path::Path) {
     let logits = builder
         .emit_named("logits", "MatMul", &[&flat, &weights], &[])
         .unwrap();
-    let model = builder.into_graph().to_model(&[untyped(&logits)]).unwrap();
+    let model = builder
+        .into_graph()
+        .to_model(&[untyped_value(&logits)])
+        .unwrap();
     fs::write(path, file::encode(&model).unwrap()).unwrap();
 }
 
@@ -185,7 +188,7 @@ fn fill_history(desk: &Desk) {
             batch: 1,
             together: None,
             companions: Vec::new(),
-            ended: Ended::Finished,
+            ended: EndReason::Finished,
             time: seed,
         };
         // Written directly: saving waits for the disk each time.
@@ -193,7 +196,7 @@ fn fill_history(desk: &Desk) {
         fs::create_dir_all(&folder).unwrap();
         fs::write(
             folder.join("image.png"),
-            export::png(&picture, &record.spec),
+            picture_file::encode(&picture, &record.spec),
         )
         .unwrap();
         fs::write(

@@ -8,4 +8,6 @@ mod explorer;
 mod figures;
 mod hardships;
 mod pictures;
+#[path = "../common/sandbox.rs"]
+mod sandbox;
 mod tmux;

@@ -9,7 +9,7 @@ use portable_pty::CommandBuilder;
 use std::io::{BufRead, Write, stdin, stdout};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use ziggurat::terminal::{Area, Painter, Placed, Terminal, inline, probe};
+use ziggurat::terminal::{Area, Painter, PlacedPicture, Terminal, inline, probe};
 
 /// The variable that names the part.
 pub const PART: &str = "ZIGGURAT_TEST_PART";
@@ -93,7 +93,7 @@ fn paint_and_clear() {
     let picture = Arc::new(colours());
     write!(out, "\x1b[2J").unwrap();
     for version in 0..5 {
-        let scene = [Placed {
+        let scene = [PlacedPicture {
             slot: 1,
             area: AREA,
             hidden: Vec::new(),
@@ -141,7 +141,7 @@ fn cover() {
     let mut version = 0;
     let mut show = |out: &mut std::io::StdoutLock, hidden: &[Area], moving: bool| {
         version += u64::from(moving);
-        let scene = [Placed {
+        let scene = [PlacedPicture {
             slot: 1,
             area: AREA,
             hidden: hidden.to_vec(),

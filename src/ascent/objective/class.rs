@@ -3,36 +3,35 @@
 
 use super::{ClassScore, Parts, one_hot};
 use crate::model::Activation;
-use crate::onnx::{Builder, Elem, Error as GraphError, Graph, Shapes};
+use crate::onnx::{Builder, ElementType, Error as GraphError, Graph, Types};
 
-/// What takes a class out of a softmax: it is added to the class's logit.
+/// Added to the logit of a class to exclude it from a softmax.
 const EXCLUDED: f64 = -1e9;
 
 /// A value and the gradient of a score with respect to it, up to a positive factor per picture.
 type Seed = (String, String);
 
-/// Class scores and what is climbed of them.
+/// The objective of a class, or of its negative.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ClassObjective<'a> {
     /// Name of the class scores, (N, classes).
     pub logits: &'a str,
     pub classes: usize,
-    pub elem: Elem,
+    pub elem: ElementType,
     /// Name of the input (N, 2) of int64 whose first column is the class.
     pub units: &'a str,
-    /// Whether the class is climbed down.
+    /// Whether the score of the class is minimized.
     pub is_negative: bool,
 }
 
 impl ClassObjective<'_> {
-    /// Emits the score (N), and the direction in which it grows: its gradient up to a positive factor per picture. The
-    /// gradient of a log-probability vanishes as the probability comes near to 1; divided by `1 - p` (of the negative: by
-    /// `p`) it is that of the log-odds, which does not. A network whose scores have no probabilities is climbed by its
-    /// scores.
+    /// Emits the score (N), and its gradient up to a positive factor per picture. The gradient of a log-probability
+    /// vanishes as the probability approaches 1; divided by `1 - p` (for the negative: by `p`) it is the gradient of
+    /// the log-odds, which does not vanish. For scores without probabilities, the objective is the score.
     pub fn emit(
         &self,
         builder: &mut Builder,
-        shapes: &Shapes,
+        shapes: &Types,
         score: ClassScore,
         activation: Activation,
     ) -> Result<Parts, GraphError> {
@@ -53,7 +52,7 @@ impl ClassObjective<'_> {
         Ok(Parts { score, seeds })
     }
 
-    /// A value, with the other sign if the class is climbed down.
+    /// A value, negated if the score of the class is minimized.
     fn signed(&self, builder: &mut Builder, value: String) -> String {
         match self.is_negative {
             true => builder.emit("Neg", &[&value], &[]),
@@ -71,7 +70,7 @@ impl ClassObjective<'_> {
         let shares = builder.emit("Softmax", &[&others], &along);
         let direction = builder.emit("Sub", &[&hot, &shares], &[]);
         let score = if self.is_negative {
-            // log (1 - p) = log Σ exp(others) - log Σ exp(all), which stays finite however near to 1 p is.
+            // log (1 - p) = log Σ exp(others) - log Σ exp(all), which stays finite for p near 1.
             let (last, flat) = (builder.ints(&[1]), [("keepdims", 0i64.into())]);
             let [rest, all] = [others.as_str(), self.logits]
                 .map(|logits| builder.emit("ReduceLogSumExp", &[logits, &last], &flat));
@@ -83,8 +82,8 @@ impl ClassObjective<'_> {
         Ok((score, (self.logits.into(), direction)))
     }
 
-    /// The log-probability of a sigmoid: `log σ(x) = -softplus(-x)`, which stays finite however small `σ(x)` is; of the
-    /// negative, `x` has the other sign.
+    /// The log-probability of a sigmoid: `log σ(x) = -softplus(-x)`, which stays finite for small `σ(x)`. For the
+    /// negative, `x` has the opposite sign.
     fn log_sigmoid(&self, builder: &mut Builder) -> String {
         let down = match self.is_negative {
             true => self.logits.to_string(),
@@ -100,7 +99,7 @@ impl ClassObjective<'_> {
         one_hot(builder, self.units, 0, self.classes)
     }
 
-    /// (N): what `values` (N, classes) hold for the class.
+    /// (N): the elements of `values` (N, classes) for the class.
     fn own(&self, builder: &mut Builder, values: &str) -> String {
         let (last, flat) = (builder.ints(&[1]), [("keepdims", 0i64.into())]);
         let first = builder.ints(&[0]);
@@ -110,10 +109,10 @@ impl ClassObjective<'_> {
         builder.emit("ReduceSum", &[&own, &last], &flat)
     }
 
-    /// A value and the gradient of the class's logit with respect to it. Where logits are `Gemm(features, weights, bias)`
-    /// with constant weights (classes, features), it is that of the features: a row of the weights, which saves a product
-    /// with a matrix that has a single 1 per row. Else it is that of the logits.
-    fn linear_seed(&self, builder: &mut Builder, shapes: &Shapes) -> Result<Seed, GraphError> {
+    /// A value and the gradient of the class's logit with respect to it. If the logits are `Gemm(features, weights,
+    /// bias)` with constant weights (classes, features), the value is the features and the gradient a row of the
+    /// weights, which saves a product with a one-hot matrix. Otherwise the value is the logits.
+    fn linear_seed(&self, builder: &mut Builder, shapes: &Types) -> Result<Seed, GraphError> {
         let Some((features, weights)) = self.linear(builder.graph(), shapes)? else {
             return Ok((self.logits.into(), self.one_hot(builder)));
         };
@@ -123,11 +122,11 @@ impl ClassObjective<'_> {
         Ok((features, seed))
     }
 
-    /// Features and weights of the linear layer that makes the logits, if one does.
+    /// Features and weights of the linear layer that computes the logits, if there is one.
     fn linear(
         &self,
         graph: &Graph,
-        shapes: &Shapes,
+        shapes: &Types,
     ) -> Result<Option<(String, String)>, GraphError> {
         let Some(node) = graph
             .producer(self.logits)
@@ -140,12 +139,12 @@ impl ClassObjective<'_> {
         };
         let is_one = |name: &str| node.float(name).is_none_or(|value| value == 1.0);
         let is_flag = |name: &str, set: bool| (node.int(name).unwrap_or(0) != 0) == set;
-        let fits = node.is("Gemm")
+        let fits = node.is_op("Gemm")
             && is_one("alpha")
             && is_flag("transA", false)
             && is_flag("transB", true);
         let is_known = graph.constant(weights).is_some();
-        if !fits || !is_known || shapes.get(features)?.elem != Elem::F32 {
+        if !fits || !is_known || shapes.get(features)?.elem != ElementType::F32 {
             return Ok(None);
         }
         Ok(Some((features.to_string(), weights.to_string())))
@@ -156,7 +155,7 @@ impl ClassObjective<'_> {
 mod tests {
     use super::*;
     use crate::onnx::ValueType;
-    use crate::onnx::shapes::{fixed, untyped};
+    use crate::onnx::types::{fixed_dims, untyped_value};
     use crate::runtime::{Options, Provider, Session, Tensor, testing};
     use ndarray::Array2;
 
@@ -171,14 +170,14 @@ mod tests {
     ) -> (f32, Vec<f32>) {
         let mut builder = Builder::empty(18, "");
         let x = builder
-            .input("x", Elem::F32, &fixed(&[1, CLASSES]))
+            .input("x", ElementType::F32, &fixed_dims(&[1, CLASSES]))
             .unwrap();
         let units = builder.ints(&[2, 0]);
         let dims = builder.ints(&[1, 2]);
         let units = builder.emit("Reshape", &[&units, &dims], &[]);
-        let mut shapes = Shapes::default();
+        let mut shapes = Types::default();
         let dims = vec![1, CLASSES];
-        let elem = Elem::F32;
+        let elem = ElementType::F32;
         shapes.insert("x", ValueType { elem, dims });
         let class = ClassObjective {
             logits: &x,
@@ -194,7 +193,7 @@ mod tests {
             panic!("one seed");
         };
         assert_eq!(value, "x");
-        let outputs = [untyped(&parts.score), untyped(seed)];
+        let outputs = [untyped_value(&parts.score), untyped_value(seed)];
         let model = builder.graph().to_model(&outputs).unwrap();
         let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).unwrap();
         let x = Tensor::from(Array2::from_shape_vec((1, CLASSES), logits.to_vec()).unwrap());
@@ -254,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certain_class_can_be_climbed_down_and_an_impossible_one_up() {
+    fn a_certain_class_can_be_minimized_and_an_impossible_one_maximized() {
         testing::library();
         for activation in [Activation::Softmax, Activation::Sigmoid] {
             let certain = [0.0, 0.0, 80.0, 0.0];

@@ -1,52 +1,52 @@
-//! What an ascent climbs: the score of a class, of a channel, of one neuron, or of a whole layer.
+//! The objective of an ascent: the score of a class, a channel, a neuron, or a complete layer.
 //!
 //! | kind | score | its gradient with respect to the value |
 //! |---|---|---|
 //! | class | the logit `x_c` | 1 at `c` |
 //! | class | the log-probability: `log softmax(x)_c`, or `log σ(x_c)` of independent classes | `(1 - p) (1_c - q)`, with `p` the probability and `q` the softmax without `c`; or `1 - p` at `c` |
 //! | not a class | minus the logit, or the log-probability of all other classes `log (1 - p)` | -1 at `c`, or `-p (1_c - q)` |
-//! | channel | the mean over its places | 1 / places |
-//! | neuron | one place of a channel | 1 there |
-//! | layer | the mean square of all of it | 2 `x` / count |
+//! | channel | the mean over its positions | 1 / positions |
+//! | neuron | one position of a channel | 1 there |
+//! | layer | the mean square of all elements | 2 `x` / count |
 //!
-//! An ascent normalises gradients, so that factors per picture (`p` and `1 - p`) are left out: see
-//! the module `class`.
+//! An ascent normalizes gradients, so factors per picture (`p` and `1 - p`) are omitted: see the module `class`.
 
 mod class;
 
 use super::unrectified;
 use crate::model::{Activation, Layout};
-use crate::onnx::{Builder, Error as GraphError, Shapes, ValueType};
+use crate::onnx::{Builder, Error as GraphError, Types, ValueType};
 use class::ClassObjective;
 use serde::{Deserialize, Serialize};
 
-/// Which score. Equal kinds on equal values share one step graph; what differs between runs is in [`Unit`].
+/// The kind of score. Equal kinds of equal values share one step graph; runs differ in their [`Unit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The logit of a class. The value is (N, classes).
     Class,
-    /// The negative of a class: its logit, or the log-probability that a picture is not of it. The value is (N, classes).
+    /// The negative of a class: minus its logit, or the log-probability of all other classes. The value is (N,
+    /// classes).
     NotClass,
-    /// The mean of a channel over its places.
+    /// The mean of a channel over its positions.
     Channel,
-    /// One place of a channel.
+    /// One position of a channel.
     Neuron,
-    /// The mean square of a whole value, of any rank.
+    /// The mean square of a value of any rank.
     Layer,
 }
 
 impl Kind {
-    /// Whether it is about a class.
+    /// Whether the objective is a class or its negative.
     pub fn is_of_class(self) -> bool {
         matches!(self, Self::Class | Self::NotClass)
     }
 }
 
-/// What of a class is climbed.
+/// The score of a class that is maximized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ClassScore {
-    /// The logarithm of its probability, which also pushes rival classes down.
+    /// Its log-probability, which also suppresses rival classes.
     #[default]
     LogProbability,
     /// Its logit alone.
@@ -59,15 +59,15 @@ pub const CLASS_SCORES: &[(&str, ClassScore)] = &[
     ("logit", ClassScore::Logit),
 ];
 
-/// What is climbed: a kind of score of one of the network's values.
+/// The objective: a kind of score of one of the network's values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Objective {
     pub kind: Kind,
-    /// Name of the value: the logits for a class, else a layer.
+    /// Name of the value: the logits for a class, otherwise a layer.
     pub value: String,
 }
 
-/// Which class, channel or neuron of the value.
+/// The class, channel or neuron of the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Unit {
     /// Class or channel; not used for a layer.
@@ -76,17 +76,17 @@ pub struct Unit {
     pub position: (usize, usize),
 }
 
-/// What is scored in a graph.
+/// The specification of a score in a graph.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scored<'a> {
     pub kind: Kind,
     pub value: &'a str,
-    /// Where the value has its channels; not needed for a whole layer.
+    /// The layout of the value; not needed for a layer.
     pub layout: Option<Layout>,
-    /// What part of the gradient goes past a rectifier that makes the value, 0 to 1. 0 is the gradient of the score; more
-    /// lets a channel or neuron rise that does not fire yet.
+    /// The fraction of the gradient that bypasses the rectifier of the value, 0 to 1. 0 is the true gradient; more
+    /// activates an inactive channel or neuron.
     pub leak: f64,
-    /// What of a class is scored, and how logits become probabilities; not used for other kinds.
+    /// The score of a class, and the activation of its logits; not used for other kinds.
     pub class: (ClassScore, Activation),
 }
 
@@ -94,16 +94,16 @@ pub(super) struct Scored<'a> {
 pub(super) struct Parts {
     /// The score (N).
     pub score: String,
-    /// Values and what the gradient begins with at each, of its dimensions: the scored value, or what was made of it so
-    /// that channels come before places; and what goes into its rectifier, see [`Scored::leak`].
+    /// Values and their seed gradients, of equal dimensions: the scored value, or its transposition to channels first;
+    /// and the input of its rectifier, see [`Scored::leak`].
     pub seeds: Vec<(String, String)>,
 }
 
 /// Emits a score and its gradient. `units` is an input (N, 2) of int64: class or channel, and the flat position in a
-/// channel. `shapes` knows the value's type and learns those of what is made of it.
+/// channel. Adds the types of emitted values to `shapes`.
 pub(super) fn emit(
     builder: &mut Builder,
-    shapes: &mut Shapes,
+    shapes: &mut Types,
     scored: Scored,
     units: &str,
 ) -> Result<Parts, GraphError> {
@@ -201,7 +201,7 @@ fn emit_score(
     Ok((score, seed))
 }
 
-/// (N, depth): 1 at the index that column `column` of `units` (N, 2) holds, else 0.
+/// (N, depth): 1 at the index in column `column` of `units` (N, 2), otherwise 0.
 pub(super) fn one_hot(builder: &mut Builder, units: &str, column: i64, depth: usize) -> String {
     let column = builder.int(column);
     let index = builder.emit("Gather", &[units, &column], &[("axis", 1i64.into())]);

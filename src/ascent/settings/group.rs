@@ -68,8 +68,8 @@ pub fn in_groups() -> Vec<&'static Knob> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::KNOBS;
     use super::*;
+    use crate::ascent::settings::KNOBS;
 
     #[test]
     fn every_knob_is_in_one_group() {

@@ -3,7 +3,7 @@
 use super::SettingError;
 use crate::ascent::cam::{self, Method};
 use crate::ascent::objective::{CLASS_SCORES, ClassScore};
-use crate::value::Value;
+use crate::setting_value::SettingValue;
 use std::ops::RangeInclusive;
 
 /// Maximum length of a layer's name in a setting, in bytes.
@@ -34,9 +34,9 @@ pub enum Domain {
         range: (f64, f64),
         /// Whether only whole numbers are valid.
         whole: bool,
-        /// By how much it goes up or down at once.
+        /// The increment of one key press; values become multiples of it.
         step: f64,
-        /// The number that stands for one that is found, if there is such a number.
+        /// The number that means an automatic choice, if there is one.
         automatic: Option<f64>,
     },
     /// One of some names; the first is the default.
@@ -97,7 +97,7 @@ impl Domain {
         self
     }
 
-    /// The same number, whose smallest value stands for one that is found.
+    /// The same number, whose smallest value means an automatic choice.
     pub(super) const fn or_automatic(mut self) -> Self {
         if let Self::Number {
             range, automatic, ..
@@ -111,7 +111,7 @@ impl Domain {
 
 impl Knob {
     /// The default value.
-    pub fn default(&self) -> Value {
+    pub fn default(&self) -> SettingValue {
         match self.domain {
             Domain::Number { default, .. } => default.into(),
             Domain::Choice(names) => names[0].into(),
@@ -119,7 +119,7 @@ impl Knob {
         }
     }
 
-    /// The number that stands for one that is found, and can be typed as `AUTOMATIC`; `None` if it has none.
+    /// The number that means an automatic choice, which can be typed as `AUTOMATIC`; `None` if there is none.
     pub fn automatic(&self) -> Option<f64> {
         match self.domain {
             Domain::Number { automatic, .. } => automatic,
@@ -127,10 +127,10 @@ impl Knob {
         }
     }
 
-    /// A value as people read it: a number that stands for one that is found is `AUTOMATIC`.
-    pub fn shown(&self, value: &Value) -> Option<&'static str> {
+    /// The display form of a value that means an automatic choice, `AUTOMATIC`; `None` for other values.
+    pub fn shown(&self, value: &SettingValue) -> Option<&'static str> {
         let is_automatic =
-            matches!(value, Value::Number(number) if self.automatic() == Some(*number));
+            matches!(value, SettingValue::Number(number) if self.automatic() == Some(*number));
         is_automatic.then_some(AUTOMATIC)
     }
 
@@ -151,7 +151,7 @@ impl Knob {
     ///
     /// # Errors
     /// [`SettingError::NotANumber`] if the domain is numeric and the text is not a number.
-    pub fn read(&self, text: &str) -> Result<Value, SettingError> {
+    pub fn read(&self, text: &str) -> Result<SettingValue, SettingError> {
         let text = text.trim();
         match self.domain {
             Domain::Choice(_) | Domain::Layer => Ok(text.into()),
@@ -161,7 +161,7 @@ impl Knob {
                     _ => text.parse().ok().filter(|number: &f64| number.is_finite()),
                 };
                 number
-                    .map(Value::Number)
+                    .map(SettingValue::Number)
                     .ok_or_else(|| self.not_a_number(text))
             }
         }
@@ -171,10 +171,10 @@ impl Knob {
     ///
     /// # Errors
     /// [`SettingError`] with the valid values.
-    pub fn check(&self, value: &Value) -> Result<(), SettingError> {
+    pub fn check(&self, value: &SettingValue) -> Result<(), SettingError> {
         let key = self.key;
         match (self.domain, value) {
-            (Domain::Number { range, whole, .. }, &Value::Number(number)) => {
+            (Domain::Number { range, whole, .. }, &SettingValue::Number(number)) => {
                 let inside = (range.0..=range.1).contains(&number);
                 match inside && (!whole || number.fract() == 0.0) {
                     true => Ok(()),
@@ -185,21 +185,23 @@ impl Knob {
                     }),
                 }
             }
-            (Domain::Number { .. }, Value::Text(text)) => Err(self.not_a_number(text)),
-            (_, Value::Number(number)) => Err(SettingError::NotAName {
+            (Domain::Number { .. }, SettingValue::Text(text)) => Err(self.not_a_number(text)),
+            (_, SettingValue::Number(number)) => Err(SettingError::NotAName {
                 key,
                 value: *number,
             }),
-            (Domain::Choice(names), Value::Text(text)) if !names.contains(&text.as_str()) => {
+            (Domain::Choice(names), SettingValue::Text(text))
+                if !names.contains(&text.as_str()) =>
+            {
                 let text: String = text.chars().take(40).collect();
                 let why = format!("{text:?} is not one of: {}", names.join(", "));
                 Err(SettingError::Name { key, why })
             }
-            (Domain::Layer, Value::Text(text)) if text.len() > MAX_NAME => {
+            (Domain::Layer, SettingValue::Text(text)) if text.len() > MAX_NAME => {
                 let why = format!("a layer's name of {} bytes is too long", text.len());
                 Err(SettingError::Name { key, why })
             }
-            (Domain::Layer | Domain::Choice(_), Value::Text(_)) => Ok(()),
+            (Domain::Layer | Domain::Choice(_), SettingValue::Text(_)) => Ok(()),
         }
     }
 
@@ -226,11 +228,11 @@ impl Knob {
         }
     }
 
-    /// The next value above or below `value`: of numbers the next multiple of their step, within their range; names in order.
-    /// `None` for layers.
-    pub fn turned(&self, value: &Value, up: bool) -> Option<Value> {
+    /// The next value above or below `value`: for numbers the next multiple of their step, within their range; names in
+    /// order. `None` for layers.
+    pub fn turned(&self, value: &SettingValue, up: bool) -> Option<SettingValue> {
         match (self.domain, value) {
-            (Domain::Number { range, step, .. }, &Value::Number(number)) => {
+            (Domain::Number { range, step, .. }, &SettingValue::Number(number)) => {
                 // A number that is a multiple but for its last digit counts as one.
                 let at = number / step;
                 let next = match up {
@@ -240,7 +242,7 @@ impl Knob {
                 let moved = (next * step * 1e6).round() / 1e6;
                 Some(moved.clamp(range.0, range.1).into())
             }
-            (Domain::Choice(names), Value::Text(name)) => {
+            (Domain::Choice(names), SettingValue::Text(name)) => {
                 let at = names.iter().position(|known| known == name)?;
                 let by = if up { 1 } else { names.len() - 1 };
                 Some(names[(at + by) % names.len()].into())
@@ -252,52 +254,52 @@ impl Knob {
 
 /// The Rust type of a setting.
 pub(super) trait Field: Sized {
-    fn value(&self) -> Value;
+    fn value(&self) -> SettingValue;
 
     /// `None` for a value of another type.
-    fn of(value: Value) -> Option<Self>;
+    fn of(value: SettingValue) -> Option<Self>;
 }
 
 impl Field for f64 {
-    fn value(&self) -> Value {
-        Value::Number(*self)
+    fn value(&self) -> SettingValue {
+        SettingValue::Number(*self)
     }
 
-    fn of(value: Value) -> Option<Self> {
+    fn of(value: SettingValue) -> Option<Self> {
         match value {
-            Value::Number(number) => Some(number),
-            Value::Text(_) => None,
+            SettingValue::Number(number) => Some(number),
+            SettingValue::Text(_) => None,
         }
     }
 }
 
 impl Field for u32 {
-    fn value(&self) -> Value {
-        Value::Number(f64::from(*self))
+    fn value(&self) -> SettingValue {
+        SettingValue::Number(f64::from(*self))
     }
 
-    fn of(value: Value) -> Option<Self> {
+    fn of(value: SettingValue) -> Option<Self> {
         f64::of(value).map(|number| number as u32)
     }
 }
 
 impl Field for Method {
-    fn value(&self) -> Value {
+    fn value(&self) -> SettingValue {
         self.name().into()
     }
 
-    fn of(value: Value) -> Option<Self> {
+    fn of(value: SettingValue) -> Option<Self> {
         String::of(value)?.parse().ok()
     }
 }
 
 impl Field for ClassScore {
-    fn value(&self) -> Value {
+    fn value(&self) -> SettingValue {
         let named = CLASS_SCORES.iter().find(|(_, score)| score == self);
         named.map_or("", |(name, _)| name).into()
     }
 
-    fn of(value: Value) -> Option<Self> {
+    fn of(value: SettingValue) -> Option<Self> {
         let text = String::of(value)?;
         let named = CLASS_SCORES.iter().find(|(name, _)| *name == text)?;
         Some(named.1)
@@ -305,14 +307,14 @@ impl Field for ClassScore {
 }
 
 impl Field for String {
-    fn value(&self) -> Value {
-        Value::Text(self.clone())
+    fn value(&self) -> SettingValue {
+        SettingValue::Text(self.clone())
     }
 
-    fn of(value: Value) -> Option<Self> {
+    fn of(value: SettingValue) -> Option<Self> {
         match value {
-            Value::Text(text) => Some(text),
-            Value::Number(_) => None,
+            SettingValue::Text(text) => Some(text),
+            SettingValue::Number(_) => None,
         }
     }
 }

@@ -11,12 +11,12 @@ pub const MASK: &str = "ascent/mask";
 pub const ROW_PIXELS: &str = "ascent/row_pixels";
 /// (w): 0, 1, 2, …
 pub const COLUMN_PIXELS: &str = "ascent/column_pixels";
-/// (N, 3, 1, 1): the view along the rows: where its sample -1/2 lies on the canvas, pixels per sample, and 1 over the
-/// half-width of its triangle in pixels.
+/// (N, 3, 1, 1): the view along the rows: the position of its sample -1/2 on the canvas, pixels per sample, and 1 over
+/// the half-width of its triangle in pixels.
 pub const VIEW_ROWS: &str = "ascent/view_rows";
 /// (N, 3, 1, 1): as [`VIEW_ROWS`], along the columns.
 pub const VIEW_COLUMNS: &str = "ascent/view_columns";
-/// (N, C, H, W): what is added to the brightness that the network sees.
+/// (N, C, H, W): noise added to the brightness of the view.
 pub const VIEW_NOISE: &str = "ascent/view_noise";
 /// (N, 2) of int64: class or channel, and flat position.
 pub const UNITS: &str = "ascent/units";
@@ -24,11 +24,11 @@ pub const UNITS: &str = "ascent/units";
 pub const STEP_SIZE: &str = "ascent/step_size";
 /// (N, 1, 1, 1): μ.
 pub const MOMENTUM: &str = "ascent/momentum";
-/// (N, 1, 1, 1): how far beyond 0 and 1 the network sees brightness.
+/// (N, 1, 1, 1): how far brightness may exceed 0 and 1.
 pub const CLIP: &str = "ascent/clip";
 /// (N, 1, 1, 1): strength of the mask.
 pub const MASK_STRENGTH: &str = "ascent/mask_strength";
-/// (N, 1, 1, 1): how much of the mask survives a step.
+/// (N, 1, 1, 1): the fraction of the mask that a step keeps.
 pub const MASK_MEMORY: &str = "ascent/mask_memory";
 /// (N, 1, 1, 1).
 pub const DECAY: &str = "ascent/decay";
@@ -36,9 +36,9 @@ pub const DECAY: &str = "ascent/decay";
 pub const DAMPING: &str = "ascent/damping";
 /// (N, 1, 1, 1).
 pub const VARIATION: &str = "ascent/variation";
-/// (N, 1, 1, 1): the largest rms of a colour axis of the canvas.
+/// (N, 1, 1, 1): the maximum rms of a colour axis of the canvas.
 pub const CONTRAST: &str = "ascent/contrast";
-/// (N, branches): what each residual branch is multiplied by; 1 leaves the network as it is.
+/// (N, branches): the factor of each residual branch; 1 does not change the network.
 pub const BRANCHES: &str = "ascent/branches";
 /// (N, 1, 1, 1): 1 where blocked rectifiers may pass a gradient, else 0.
 pub const REDIRECT: &str = "ascent/redirect";
@@ -50,7 +50,7 @@ pub const NEW_MASK: &str = "ascent/new_mask";
 pub const SCORE: &str = "ascent/score";
 /// (N, 1, 1, 1): root mean square of the gradient on the canvas, before it is normalised. 0: the network is dead there.
 pub const GRADIENT_RMS: &str = "ascent/gradient_rms";
-/// (N, classes): what the network says of the picture before the step.
+/// (N, classes): the logits of the picture before the step.
 pub const LOGITS: &str = "ascent/logits";
 
 /// (rows of level `i + 1`, rows of level `i`): one level of the pyramid down.

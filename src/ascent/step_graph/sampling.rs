@@ -1,17 +1,17 @@
-//! The part of a step graph that moves between the canvas and the network: what a view shows, the gradient's way back, and
-//! where on the canvas the class activation map lies.
+//! The part of a step graph between the canvas and the network: sampling of a view, its gradient, and the resampling of
+//! the class activation map to the canvas.
 //!
-//! A view is separable, and along either axis a matrix `kernel(centre of the sample - pixel)`: a triangle, see
-//! [`super::super::views::Line`]. It is computed here of a few numbers, so that nothing large is uploaded per step, and
-//! its transpose is the exact way back.
+//! A view is separable: along each axis a matrix `kernel(centre of the sample - pixel)` with a triangle kernel, see
+//! [`crate::ascent::views::Line`]. The graph computes it from a few numbers, so that nothing large is uploaded per
+//! step. Its transpose gives the exact gradient.
 
-use super::super::colour::Basis;
 use super::names::*;
 use super::{Request, Step};
+use crate::ascent::decorrelation::ColourBasis;
 
-/// What the graph knows of a view along one axis.
+/// A view along one axis.
 pub(super) struct Line {
-    /// Where the centre of sample -1/2 lies on the canvas, and pixels per sample: each (N, 1, 1, 1).
+    /// The position of sample -1/2 on the canvas, and pixels per sample: each (N, 1, 1, 1).
     origin: String,
     scale: String,
     /// The matrix: (N, 1, samples, pixels) of rows, (N, 1, pixels, samples) of columns.
@@ -24,11 +24,11 @@ pub(super) struct Lines {
     columns: Line,
 }
 
-/// What the network sees.
+/// A sampled view.
 pub(super) struct View {
     /// (N, C, H, W) in the network's units.
     pub units: String,
-    /// What a gradient with respect to that is multiplied by to be one with respect to unclipped brightness.
+    /// The factor from a gradient with respect to `units` to one with respect to unclipped brightness.
     slope: String,
 }
 
@@ -73,7 +73,7 @@ impl Step {
         self.plain("Unsqueeze", &[line, &axes])
     }
 
-    /// What the network sees of the canvas.
+    /// Samples the view of the canvas.
     pub(super) fn view(&mut self, lines: &Lines, request: &Request) -> View {
         let wide = self.plain("MatMul", &[CANVAS, &lines.columns.matrix]);
         let sampled = self.plain("MatMul", &[&lines.rows.matrix, &wide]);
@@ -108,7 +108,7 @@ impl Step {
         gradient: &str,
         lines: &Lines,
         view: &View,
-        basis: &Basis,
+        basis: &ColourBasis,
     ) -> String {
         let brightness = self.plain("Mul", &[gradient, &view.slope]);
         let axes = self.mixed(&brightness, basis, true);
@@ -119,7 +119,7 @@ impl Step {
     }
 
     /// `value` (N, C, H, W) with its channels mixed by the basis or its transpose.
-    fn mixed(&mut self, value: &str, basis: &Basis, transposed: bool) -> String {
+    fn mixed(&mut self, value: &str, basis: &ColourBasis, transposed: bool) -> String {
         let matrix = match transposed {
             false => basis.matrix().clone(),
             true => basis.matrix().t().as_standard_layout().into_owned(),
@@ -140,8 +140,9 @@ impl Step {
             .floats(&[1, values.len() as i64, 1, 1], &values)
     }
 
-    /// The averaged class activation map on the canvas, of `map` (N, 1, rows, columns) scaled to 1 at its largest. What the
-    /// view does not show stays as it is. `size` is that of `map`, `input` that of the network's input.
+    /// The running average of the class activation map on the canvas. `map`, (N, 1, rows, columns), is scaled to a
+    /// maximum of
+    /// 1. The mask outside of the view does not change. `size` is that of `map`, `input` that of the network's input.
     pub(super) fn mask(
         &mut self,
         map: &str,
@@ -170,8 +171,8 @@ impl Step {
         self.plain("Add", &[MASK, &change])
     }
 
-    /// Along one axis: the matrix that spreads `count` cells of a map over the canvas, linearly between their centres and
-    /// level beyond the outermost, and how much of each pixel lies in the view, 0 to 1.
+    /// Along one axis: the matrix that interpolates `count` cells of a map linearly on the canvas, constant beyond the
+    /// outermost centres, and the fraction of each pixel within the view, 0 to 1.
     fn spread(
         &mut self,
         line: &Line,
@@ -180,7 +181,7 @@ impl Step {
         count: usize,
         input: usize,
     ) -> (String, String) {
-        // Where a pixel lies in the network's input, from 0 to `input`.
+        // The position of a pixel in the network's input, 0 to `input`.
         let from = self.plain("Sub", &[pixels, &line.origin]);
         let at = self.plain("Div", &[&from, &line.scale]);
         let cells = self.number(count as f64 / input as f64);

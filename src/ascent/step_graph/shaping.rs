@@ -1,11 +1,11 @@
-//! The part of a step graph that shapes the gradient: its Laplacian pyramid, every band and colour axis of which is
-//! normalised and weighed.
+//! The part of a step graph that shapes the gradient: normalizes and weights each band and colour axis of its Laplacian
+//! pyramid.
 
 use super::Step;
 use super::names::*;
 
-/// What keeps a band without any gradient from being divided by 0. Bands are normalised after the gradient as a whole, so
-/// that this is small beside any band that matters.
+/// Avoids division by 0 for a band without gradient. The complete gradient is normalized before its bands, so this is
+/// small compared with any relevant band.
 const TINY: f64 = 1e-6;
 
 impl Step {
@@ -24,10 +24,10 @@ impl Step {
         self.plain("Div", &[value, &safe])
     }
 
-    /// Normalises and weighs the bands of the Laplacian pyramid. Returns the raw gradient's rms as well.
+    /// Normalizes and weights the bands of the Laplacian pyramid. Also returns the rms of the raw gradient.
     pub(super) fn shape_gradient(&mut self, raw: &str, levels: u32) -> (String, String) {
         let raw_rms = self.rms(raw, &[1, 2, 3]);
-        // Gradients of deep networks may be small; normalising first keeps what follows in range.
+        // Gradients of deep networks may be tiny; normalizing first keeps the following operations in range.
         let mut level_value = self.over(raw, &raw_rms, 1e-30);
         let mut bands = Vec::with_capacity(levels as usize);
         for level in 0..levels - 1 {

@@ -1,9 +1,10 @@
-//! The part of a step graph that moves the canvas: mask, momentum, and the regularisers.
+//! The part of a step graph that updates the canvas: mask, momentum and regularizers.
 
 use super::names::*;
 use super::{Step, Terms};
 
-/// Differences between neighbours, on the canvas, beyond which total variation sees an edge rather than texture.
+/// The difference of neighbouring pixels above which the total-variation penalty treats them as an edge instead of
+/// texture.
 const EDGE: f64 = 0.2;
 
 impl Step {
@@ -63,7 +64,7 @@ impl Step {
     }
 
     /// The gradient of Σ √(d² + [`EDGE`]²) over the differences d between vertical and horizontal neighbours, times
-    /// [`EDGE`] / 4. Its Lipschitz constant is then 2, so that a strength of 1 is the most that does not oscillate.
+    /// [`EDGE`] / 4. Its Lipschitz constant is then 2, so that 1 is the maximum strength without oscillation.
     fn total_variation_slope(&mut self) -> String {
         let vertical = self.total_variation_along(2);
         let horizontal = self.total_variation_along(3);

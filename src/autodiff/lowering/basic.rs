@@ -1,10 +1,11 @@
-//! Rare operators made of usual ones, for providers that would leave them to the CPU and copy tensors to and fro for them.
+//! Rare operators composed of common ones, for providers that would leave them to the CPU and copy tensors to and fro for
+//! them.
 
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Builder, Error, Graph};
 
-/// The graph with `Sum`, `OneHot` and `LRN` made of other operators. Values keep their names. What cannot be decomposed (a
-/// `OneHot` of unknown depth, or along another axis than the last) stays as it is, which is right, but slower.
+/// The graph with `Sum`, `OneHot` and `LRN` composed of other operators. Values keep their names. What cannot be decomposed
+/// (a `OneHot` of unknown depth, or along another axis than the last) stays as it is, which is right, but slower.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a constant's data does not fit its dimensions.
@@ -27,7 +28,7 @@ pub fn without_rare_operators(graph: &Graph) -> Result<Graph, Error> {
 }
 
 fn is_standard(node: &NodeProto) -> bool {
-    crate::onnx::graph::is_default_domain(&node.domain) && node.output.len() == 1
+    crate::onnx::node::is_default_domain(&node.domain) && node.output.len() == 1
 }
 
 /// A chain of additions.
@@ -48,10 +49,10 @@ fn sum(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Where the last axis, counted from 0, is the index, the second of the two values, elsewhere the first. Indices and counts
-/// are compared as float32: there are fewer classes than these hold exactly.
+/// Where the last axis, counted from 0, is the index, the second of the two values, elsewhere the first. Indices and
+/// counts are compared as float32: there are fewer classes than these hold exactly.
 fn one_hot(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
-    const MOST: f64 = 16_777_216.0; // 2^24
+    const MAX_EXACT: f64 = 16_777_216.0; // 2^24
     let (Some(indices), Some(depth), Some(values)) =
         (node.input_at(0), node.input_at(1), node.input_at(2))
     else {
@@ -61,7 +62,7 @@ fn one_hot(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
         Some(tensor) => tensor.to_f64()?.first().copied(),
         None => None,
     };
-    let depth = depth.filter(|depth| (1.0..MOST).contains(depth));
+    let depth = depth.filter(|depth| (1.0..MAX_EXACT).contains(depth));
     let (Some(depth), -1) = (depth, node.int("axis").unwrap_or(-1)) else {
         return Ok(false);
     };

@@ -1,13 +1,14 @@
 //! Element-wise activations of one input.
 
-use super::super::lowering::{above, below, complement};
 use super::{Context, Error, Gradients};
-use crate::onnx::Elem;
+use crate::autodiff::lowering::{mask_gt, mask_lt, one_minus};
+use crate::onnx::ElementType;
 
-/// `g · [y > 0]`. With a redirect weight r, a blocked unit passes `r · max(g, 0)` (see [`Options::redirect`](crate::autodiff::Options)).
+/// `g · [y > 0]`. With a redirect weight r, a blocked unit passes `r · max(g, 0)` (see
+/// [`Options::redirect`](crate::autodiff::Options)).
 pub fn relu(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, output) = (cx.grad_output()?, cx.output());
-    let mask = above(cx, &output, 0.0)?;
+    let mask = mask_gt(cx, &output, 0.0)?;
     let passed = cx.mul(&gradient, &mask);
     let total = redirected(cx, &gradient, &mask, passed)?;
     Ok(vec![Some(total)])
@@ -19,11 +20,11 @@ pub fn clip(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, output) = (cx.grad_output()?, cx.output());
     let mut passed = gradient.clone();
     if let Some(max) = cx.constant_number(2)?.filter(|max| max.is_finite()) {
-        let mask = below(cx, &output, max)?;
+        let mask = mask_lt(cx, &output, max)?;
         passed = cx.mul(&passed, &mask);
     }
     if let Some(min) = cx.constant_number(1)?.filter(|min| min.is_finite()) {
-        let mask = above(cx, &output, min)?;
+        let mask = mask_gt(cx, &output, min)?;
         passed = cx.mul(&passed, &mask);
         passed = redirected(cx, &gradient, &mask, passed)?;
     }
@@ -42,7 +43,7 @@ fn redirected(
     };
     let weight = fitting(cx, &weight)?;
     let elem = cx.elem(&cx.output())?;
-    let blocked = complement(cx, mask, elem)?;
+    let blocked = one_minus(cx, mask, elem)?;
     let upward = cx.op("Relu", &[gradient]);
     let upward = cx.mul(&upward, &blocked);
     let weighted = cx.mul(&upward, &weight);
@@ -99,7 +100,7 @@ pub fn p_relu(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![of_input, of_slope])
 }
 
-fn positive(cx: &mut Context, value: &str, elem: Elem) -> Result<String, Error> {
+fn positive(cx: &mut Context, value: &str, elem: ElementType) -> Result<String, Error> {
     let zero = cx.scalar(elem, 0.0)?;
     Ok(cx.op("Greater", &[value, &zero]))
 }
@@ -108,7 +109,7 @@ fn positive(cx: &mut Context, value: &str, elem: Elem) -> Result<String, Error> 
 pub fn sigmoid(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, output) = (cx.grad_output()?, cx.output());
     let elem = cx.elem(&output)?;
-    let rest = complement(cx, &output, elem)?;
+    let rest = one_minus(cx, &output, elem)?;
     let slope = cx.mul(&output, &rest);
     Ok(vec![Some(cx.mul(&gradient, &slope))])
 }
@@ -118,7 +119,7 @@ pub fn tanh(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, output) = (cx.grad_output()?, cx.output());
     let square = cx.mul(&output, &output);
     let elem = cx.elem(&output)?;
-    let slope = complement(cx, &square, elem)?;
+    let slope = one_minus(cx, &square, elem)?;
     Ok(vec![Some(cx.mul(&gradient, &slope))])
 }
 
@@ -140,7 +141,7 @@ pub fn hard_swish(cx: &mut Context) -> Result<Gradients, Error> {
     let attributes = [("alpha", sixth.into()), ("beta", 0.5f32.into())];
     let gate = cx.emit("HardSigmoid", &[&input], &attributes);
     // The mask is computed from x rather than from the gate, which is not a value of the original graph: -3 < x < 3.
-    let (low, high) = (above(cx, &input, -3.0)?, below(cx, &input, 3.0)?);
+    let (low, high) = (mask_gt(cx, &input, -3.0)?, mask_lt(cx, &input, 3.0)?);
     let inner = cx.mul(&low, &high);
     let sloped = cx.scale(&input, elem, f64::from(sixth))?;
     let sloped = cx.mul(&sloped, &inner);
@@ -150,7 +151,7 @@ pub fn hard_swish(cx: &mut Context) -> Result<Gradients, Error> {
 
 /// 1 where 0 < `value` < 1.
 fn inner_mask(cx: &mut Context, value: &str) -> Result<String, Error> {
-    let (low, high) = (above(cx, value, 0.0)?, below(cx, value, 1.0)?);
+    let (low, high) = (mask_gt(cx, value, 0.0)?, mask_lt(cx, value, 1.0)?);
     Ok(cx.mul(&low, &high))
 }
 
@@ -215,7 +216,7 @@ fn gelu_slope_tanh(cx: &mut Context) -> Result<String, Error> {
     let tanh = cx.op("Tanh", &[&inner]);
     let first = cx.add(&tanh, &one);
     let tanh_square = cx.mul(&tanh, &tanh);
-    let rest = complement(cx, &tanh_square, elem)?;
+    let rest = one_minus(cx, &tanh_square, elem)?;
     let inner_slope = cx.scale(&square, elem, 3.0 * 0.044715)?;
     let inner_slope = cx.add(&inner_slope, &one);
     let inner_slope = cx.scale(&inner_slope, elem, root)?;
@@ -257,7 +258,7 @@ pub fn mish(cx: &mut Context) -> Result<Gradients, Error> {
     let softplus = cx.op("Softplus", &[&input]);
     let tanh = cx.op("Tanh", &[&softplus]);
     let square = cx.mul(&tanh, &tanh);
-    let rest = complement(cx, &square, elem)?;
+    let rest = one_minus(cx, &square, elem)?;
     let sigmoid = cx.op("Sigmoid", &[&input]);
     let inner = cx.mul(&rest, &sigmoid);
     let inner = cx.mul(&input, &inner);
@@ -272,7 +273,7 @@ pub fn swish(cx: &mut Context) -> Result<Gradients, Error> {
     let elem = cx.elem(&input)?;
     let scaled = cx.scale(&input, elem, alpha)?;
     let sigmoid = cx.op("Sigmoid", &[&scaled]);
-    let rest = complement(cx, &sigmoid, elem)?;
+    let rest = one_minus(cx, &sigmoid, elem)?;
     let rest = cx.mul(&output, &rest);
     let rest = cx.scale(&rest, elem, alpha)?;
     let slope = cx.add(&sigmoid, &rest);
@@ -284,7 +285,7 @@ pub fn softsign(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, output) = (cx.grad_output()?, cx.output());
     let elem = cx.elem(&output)?;
     let size = cx.op("Abs", &[&output]);
-    let rest = complement(cx, &size, elem)?;
+    let rest = one_minus(cx, &size, elem)?;
     let slope = cx.mul(&rest, &rest);
     Ok(vec![Some(cx.mul(&gradient, &slope))])
 }
@@ -293,7 +294,7 @@ pub fn softsign(cx: &mut Context) -> Result<Gradients, Error> {
 pub fn thresholded_relu(cx: &mut Context) -> Result<Gradients, Error> {
     let alpha = f64::from(cx.node.float("alpha").unwrap_or(1.0));
     let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
-    let mask = above(cx, &input, alpha)?;
+    let mask = mask_gt(cx, &input, alpha)?;
     Ok(vec![Some(cx.mul(&gradient, &mask))])
 }
 
@@ -301,7 +302,7 @@ pub fn thresholded_relu(cx: &mut Context) -> Result<Gradients, Error> {
 pub fn shrink(cx: &mut Context) -> Result<Gradients, Error> {
     let lambda = f64::from(cx.node.float("lambd").unwrap_or(0.5));
     let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
-    let (high, low) = (above(cx, &input, lambda)?, below(cx, &input, -lambda)?);
+    let (high, low) = (mask_gt(cx, &input, lambda)?, mask_lt(cx, &input, -lambda)?);
     let mask = cx.add(&high, &low);
     Ok(vec![Some(cx.mul(&gradient, &mask))])
 }

@@ -1,7 +1,7 @@
 //! Arithmetic with broadcasting, and element-wise functions.
 
 use super::{Context, Error, Gradients};
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 
 /// The gradient of input `index`, given that of the broadcast output, summed back to the input's dimensions.
 fn sum_to_input(cx: &mut Context, index: usize, gradient: &str) -> Result<Option<String>, Error> {
@@ -170,11 +170,12 @@ pub fn abs(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(cx.mul(&gradient, &sign))])
 }
 
-/// Smallest and largest normal number of a type. The gradient that reaches the square root of zero, or its reciprocal, is
-/// often zero because of a clamp behind it (`x · min(1/|x|, limit)`): a finite slope keeps it at zero instead of NaN.
-fn extremes(elem: Elem) -> (f64, f64) {
+/// Smallest and largest normal number of a type. The gradient that reaches the square root of zero, or its reciprocal,
+/// is often zero because of a clamp behind it (`x · min(1/|x|, limit)`): a finite slope keeps it at zero instead of
+/// NaN.
+fn extremes(elem: ElementType) -> (f64, f64) {
     match elem {
-        Elem::F64 => (f64::MIN_POSITIVE, f64::MAX),
+        ElementType::F64 => (f64::MIN_POSITIVE, f64::MAX),
         _ => (f32::MIN_POSITIVE.into(), f32::MAX.into()),
     }
 }

@@ -5,8 +5,9 @@ use super::norm::Statistics;
 use super::{Context, Error, Gradients};
 use crate::onnx::proto::TensorProto;
 
-/// With running statistics, `n = (x - mean) / d` and `d = √(var + ε)`, one number per channel: `g · scale / d`, and for the
-/// parameters, with sums over all but the channels: `Σ g · n`, `Σ g`, `- scale / d · Σ g`, `- scale / 2d² · Σ g · n`.
+/// With running statistics, `n = (x - mean) / d` and `d = √(var + ε)`, one number per channel: `g · scale / d`, and for
+/// the parameters, with sums over all but the channels: `Σ g · n`, `Σ g`, `- scale / d · Σ g`, `- scale / 2d² · Σ g ·
+/// n`.
 pub fn batch_normalization(cx: &mut Context) -> Result<Gradients, Error> {
     cx.first_output_only()?;
     let input = cx.input(0)?;

@@ -5,7 +5,7 @@ use super::{Context, Error, Gradients};
 use crate::onnx::proto::TensorProto;
 
 /// Maximum number of elements per block: a kernel of its square becomes a constant of the gradient graph.
-const LARGEST_BLOCK: usize = 1 << 10;
+const MAX_BLOCK: usize = 1 << 10;
 
 /// Col2Im: the blocks of `g`, read by a convolution whose channel `k` is element `k` of a block.
 pub fn col_2_im(cx: &mut Context) -> Result<Gradients, Error> {
@@ -18,7 +18,7 @@ pub fn col_2_im(cx: &mut Context) -> Result<Gradients, Error> {
     let count = block
         .iter()
         .try_fold(1usize, |count, &size| count.checked_mul(size));
-    let count = count.filter(|count| (1..=LARGEST_BLOCK).contains(count));
+    let count = count.filter(|count| (1..=MAX_BLOCK).contains(count));
     let (Some(count), &[batch, columns, places], true) =
         (count, dims.as_slice(), out.len() == block.len() + 2)
     else {

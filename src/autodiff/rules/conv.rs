@@ -1,8 +1,8 @@
 //! Convolution.
 
-use super::super::lowering::{ConvolutionForm, ConvolutionTraits, convolution_form};
 use super::sliding_window::Window;
 use super::{Context, Error, Gradients, conv_weights};
+use crate::autodiff::lowering::{ConvolutionForm, ConvolutionTraits, convolution_form};
 use crate::onnx::proto::TensorProto;
 
 /// For the input, the transpose of the convolution, applied to `g`.

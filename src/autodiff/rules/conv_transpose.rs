@@ -3,7 +3,8 @@
 use super::sliding_window::Window;
 use super::{Context, Error, Gradients, conv_weights};
 
-/// For the input, the convolution with the same weights, whose dimensions (input, output/group, kernel) are what it expects.
+/// For the input, the convolution with the same weights, whose dimensions (input, output/group, kernel) are what it
+/// expects.
 pub fn conv_transpose(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, input, weight) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
     let (dims, out, filter) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.dims(&weight)?);

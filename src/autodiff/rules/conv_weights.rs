@@ -3,9 +3,9 @@
 use super::Context;
 use super::sliding_window::Window;
 
-/// The gradient of weights (small channels, large channels / group, kernel). A convolution has `large` (N, large channels,
-/// …) as its input and `small` (N, small channels, …) as the gradient of its output; a transposed convolution has them
-/// exchanged.
+/// The gradient of weights (small channels, large channels / group, kernel). A convolution has `large` (N, large
+/// channels, …) as its input and `small` (N, small channels, …) as the gradient of its output; a transposed convolution
+/// has them exchanged.
 ///
 /// Each position of the kernel is the sum of products of `small` with `large` shifted: a convolution whose kernel is
 /// `small`, with strides and dilations exchanged, and with batch and channel axes exchanged.

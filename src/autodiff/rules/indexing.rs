@@ -1,7 +1,7 @@
 //! Gather and scatter operators, TopK and OneHot.
 
 use super::{Context, Error, Gradients};
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::proto::TensorProto;
 
 const ADD: (&str, &str) = ("reduction", "add");
@@ -72,7 +72,7 @@ fn scattered(
     gradient: &str,
     indices: &str,
     dims: &[usize],
-    elem: Elem,
+    elem: ElementType,
     axis: usize,
 ) -> Result<String, Error> {
     let zeros = cx.zeros(elem, dims)?;

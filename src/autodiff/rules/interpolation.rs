@@ -1,12 +1,13 @@
 //! Interpolation at computed positions, shared by GridSample, RoiAlign and DeformConv.
 //!
-//! A sample is a weighted sum of the elements around its position, its taps. Along an axis, the taps of the coordinate `x` are at
-//! `floor(x) + offset`, and their weights are polynomials of `t = x - floor(x)`. Over several axes the weights are
-//! multiplied. The gradient of the input is `g` times the weight, scatter-added at each tap. The gradient of a coordinate is
-//! the sum of `g` times the element at each tap, with the derivative of the polynomial along its axis.
+//! A sample is a weighted sum of the elements around its position, its taps. Along an axis, the taps of the coordinate
+//! `x` are at `floor(x) + offset`, and their weights are polynomials of `t = x - floor(x)`. Over several axes the
+//! weights are multiplied. The gradient of the input is `g` times the weight, scatter-added at each tap. The gradient
+//! of a coordinate is the sum of `g` times the element at each tap, with the derivative of the polynomial along its
+//! axis.
 
 use super::{Context, Error};
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 
 /// Offsets of the taps along an axis, and the coefficients of their weights from the constant one on.
 pub type Kernel = &'static [(f64, &'static [f64])];
@@ -50,7 +51,7 @@ pub fn taps(
     (coordinate, dims): (&str, &[usize]),
     size: usize,
     (kernel, padding): (Kernel, Padding),
-    elem: Elem,
+    elem: ElementType,
 ) -> Result<Vec<Tap>, Error> {
     let whole = match kernel.len() {
         1 => cx.op("Round", &[coordinate]),
@@ -74,7 +75,7 @@ pub fn taps(
             slope = cx.mul(&slope, &inside);
         }
         // Summed as integers: floats cannot represent products of large sizes exactly.
-        let index = cx.cast(&index, Elem::I64);
+        let index = cx.cast(&index, ElementType::I64);
         taps.push(Tap {
             index,
             weight,
@@ -90,7 +91,7 @@ fn padded(
     place: &str,
     size: usize,
     padding: Padding,
-    elem: Elem,
+    elem: ElementType,
 ) -> Result<String, Error> {
     let last = size as f64 - 1.0;
     let mirrored = match padding {
@@ -122,7 +123,7 @@ fn polynomial(
     cx: &mut Context,
     (t, dims): (&str, &[usize]),
     coefficients: &[f64],
-    elem: Elem,
+    elem: ElementType,
 ) -> Result<String, Error> {
     let mut descending = coefficients.iter().rev();
     let mut sum = cx.scalar(elem, descending.next().copied().unwrap_or(0.0))?;
@@ -168,7 +169,7 @@ fn times(cx: &mut Context, joined: &[Tap], next: &[Tap], size: usize) -> Vec<Tap
 pub struct Sampler {
     /// Dimensions of the input: batch, channels, spatial axes.
     pub dims: Vec<usize>,
-    elem: Elem,
+    elem: ElementType,
     /// Groups of samples; each group reads one batch entry.
     groups: usize,
     /// Samples per group.
@@ -188,7 +189,7 @@ impl Sampler {
     pub fn of(
         cx: &Context,
         dims: Vec<usize>,
-        elem: Elem,
+        elem: ElementType,
         (groups, places): (usize, usize),
         taps: usize,
     ) -> Result<Self, Error> {

@@ -1,7 +1,7 @@
 //! Local response normalization (LRN).
 
 use super::{Context, Error, Gradients};
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 
 /// With `D = bias + alpha/size · Σ x²` over the `size` channels around each and `y = x · D^-β`:
 /// `g · D^-β - 2 αβ/size · x · Σ' (g · x · D^(-β-1))`, where Σ' runs over the channels whose window holds this one.
@@ -34,7 +34,7 @@ pub fn lrn(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(cx.op("Sub", &[&direct, &indirect]))])
 }
 
-fn power(cx: &mut Context, value: &str, elem: Elem, exponent: f64) -> Result<String, Error> {
+fn power(cx: &mut Context, value: &str, elem: ElementType, exponent: f64) -> Result<String, Error> {
     let exponent = cx.scalar(elem, exponent)?;
     Ok(cx.op("Pow", &[value, &exponent]))
 }

@@ -30,8 +30,8 @@ mod trigonometry;
 
 use super::Error;
 use super::context::{Context, Gradients};
-use crate::onnx::Elem;
-use crate::onnx::graph::is_default_domain;
+use crate::onnx::ElementType;
+use crate::onnx::node::is_default_domain;
 use crate::onnx::proto::NodeProto;
 
 /// Computes the gradients of a node's inputs from those of its outputs.
@@ -225,10 +225,10 @@ pub fn has_zero_gradient(node: &NodeProto) -> bool {
     let to_float = |code| {
         i32::try_from(code)
             .ok()
-            .and_then(Elem::from_code)
-            .is_none_or(Elem::is_float)
+            .and_then(ElementType::from_code)
+            .is_none_or(ElementType::is_float)
     };
-    let is_rounding = node.is("Cast") && !node.int("to").is_none_or(to_float);
+    let is_rounding = node.is_op("Cast") && !node.int("to").is_none_or(to_float);
     is_rounding || is_default_domain(&node.domain) && ZERO_GRADIENT.contains(&node.op_type.as_str())
 }
 

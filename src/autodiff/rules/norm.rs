@@ -1,11 +1,11 @@
 //! Layer, instance, group, RMS, mean-variance and Lp normalization.
 //!
-//! All have the form `y = scale · n(x) + bias`, where `n` normalizes groups of elements to mean 0 and mean square 1. With `h`
-//! the gradient of `n(x)` and means taken over a group, the gradient of x is `(h - mean h - n · mean(h · n)) / deviation`.
-//! If no mean is subtracted from x, the term `mean h` is dropped.
+//! All have the form `y = scale · n(x) + bias`, where `n` normalizes groups of elements to mean 0 and mean square 1.
+//! With `h` the gradient of `n(x)` and means taken over a group, the gradient of x is `(h - mean h - n · mean(h · n)) /
+//! deviation`. If no mean is subtracted from x, the term `mean h` is dropped.
 
 use super::{Context, Error, Gradients, conv_weights};
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 
 /// How groups of elements are normalized.
 pub(super) struct Statistics {
@@ -29,7 +29,7 @@ impl Statistics {
         &self,
         cx: &mut Context,
         value: &str,
-        elem: Elem,
+        elem: ElementType,
     ) -> Result<Normalised, Error> {
         let centred = if self.centred {
             let mean = cx.mean_over(value, &self.axes);
@@ -103,8 +103,8 @@ fn over_last_axes(cx: &mut Context, centred: bool) -> Result<Gradients, Error> {
     Ok(gradients)
 }
 
-/// The gradient of the input from the gradients of all outputs: the result, the mean (`g / count`) and the inverse standard
-/// deviation (`- g · n / (count · deviation²)`).
+/// The gradient of the input from the gradients of all outputs: the result, the mean (`g / count`) and the inverse
+/// standard deviation (`- g · n / (count · deviation²)`).
 fn of_normalised(
     cx: &mut Context,
     statistics: &Statistics,
@@ -222,8 +222,8 @@ pub fn mean_variance_normalization(cx: &mut Context) -> Result<Gradients, Error>
     Ok(vec![Some(statistics.back(cx, &normalised, &gradient))])
 }
 
-/// `y = x / |x|` along an axis, with the norm of order 1 or 2: `(g - d · Σ g·y) / |x|`, where `d` is the derivative of the
-/// norm: sign x, or y.
+/// `y = x / |x|` along an axis, with the norm of order 1 or 2: `(g - d · Σ g·y) / |x|`, where `d` is the derivative of
+/// the norm: sign x, or y.
 pub fn lp_normalization(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, input, output) = (cx.grad_output()?, cx.input(0)?, cx.output());
     let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);

@@ -1,16 +1,16 @@
 //! Maximum, average and Lp pooling.
 
-use super::super::lowering::{MaximumForm, maximum_form, reaches};
 use super::sliding_window::Window;
 use super::{Context, Error, Gradients};
+use crate::autodiff::lowering::{MaximumForm, mask_ge, maximum_form};
 use crate::onnx::proto::TensorProto;
-use crate::onnx::{Attribute, Elem};
+use crate::onnx::{Attribute, ElementType};
 
 /// Maximum window size of an average pool whose gradient uses a kernel of ones.
-const LARGEST_AREA: i64 = 1 << 22;
+const MAX_AREA: i64 = 1 << 22;
 
-/// Each element of `g` goes to the position of its window's maximum. Ties go to the first position or are divided equally,
-/// depending on the form: both are subgradients and preserve the sum.
+/// Each element of `g` goes to the position of its window's maximum. Ties go to the first position or are divided
+/// equally, depending on the form: both are subgradients and preserve the sum.
 pub fn max_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let input = cx.input(0)?;
     let (dims, out, elem) = (cx.dims(&input)?, cx.dims(&cx.output())?, cx.elem(&input)?);
@@ -61,12 +61,12 @@ fn share_among_maxima(cx: &mut Context, kernel: &[i64]) -> Result<Gradients, Err
         cx.emit("Resize", &[value, "", &scales], &attributes)
     };
     let maxima = repeat(cx, &output);
-    let is_maximum = reaches(cx, &input, &maxima)?;
+    let is_maximum = mask_ge(cx, &input, &maxima)?;
     let attributes = [("kernel_shape", kernel.into()), ("strides", kernel.into())];
     let fraction = cx.emit("AveragePool", &[&is_maximum], &attributes);
     let area: i64 = kernel.iter().product();
     let share = cx.op("Div", &[&gradient, &fraction]);
-    let share = cx.scale(&share, Elem::F32, 1.0 / area as f64)?;
+    let share = cx.scale(&share, ElementType::F32, 1.0 / area as f64)?;
     let share = repeat(cx, &share);
     Ok(vec![Some(cx.mul(&share, &is_maximum))])
 }
@@ -74,7 +74,7 @@ fn share_among_maxima(cx: &mut Context, kernel: &[i64]) -> Result<Gradients, Err
 /// For one window a channel: as many shares as maxima.
 fn share_in_planes(cx: &mut Context, dims: &[usize]) -> Result<Gradients, Error> {
     let (gradient, input, output) = (cx.grad_output()?, cx.input(0)?, cx.output());
-    let is_maximum = reaches(cx, &input, &output)?;
+    let is_maximum = mask_ge(cx, &input, &output)?;
     let axes: Vec<i64> = (2..dims.len() as i64).collect();
     let axes = cx.ints(&axes);
     let count = cx.op("ReduceSum", &[&is_maximum, &axes]);
@@ -82,16 +82,16 @@ fn share_in_planes(cx: &mut Context, dims: &[usize]) -> Result<Gradients, Error>
     Ok(vec![Some(cx.mul(&share, &is_maximum))])
 }
 
-/// For windows that overlap, leave gaps or reach beyond the input. A convolution with kernels of a single 1 brings every
-/// element of each window, its taps, into channels of their own; the transpose of it brings their shares back.
+/// For windows that overlap, leave gaps or reach beyond the input. A convolution with kernels of a single 1 brings
+/// every element of each window, its taps, into channels of their own; the transpose of it brings their shares back.
 fn share_among_taps(cx: &mut Context, window: &Window) -> Result<Gradients, Error> {
     /// More taps than a pool of any network has.
-    const MOST: i64 = 1024;
+    const MAX_ELEMENTS: i64 = 1024;
     let (gradient, input, output) = (cx.grad_output()?, cx.input(0)?, cx.output());
     let (dims, out) = (cx.dims(&input)?, cx.dims(&output)?);
     let rank = window.kernel.len();
     let count: i64 = window.kernel.iter().product();
-    if count > MOST {
+    if count > MAX_ELEMENTS {
         return Err(cx.unsupported(&format!("its windows hold {count} elements")));
     }
     cx.check_constant(&[&[count as usize], &out[2..]].concat())?;
@@ -122,7 +122,7 @@ fn share_among_taps(cx: &mut Context, window: &Window) -> Result<Gradients, Erro
     let spread_dims = [&[planes, 1][..], &out[2..]].concat();
     let elements = cx.emit("Conv", &[&plane, &single], &attributes);
     let maxima = cx.reshape(&output, &spread_dims);
-    let is_maximum = reaches(cx, &elements, &maxima)?;
+    let is_maximum = mask_ge(cx, &elements, &maxima)?;
     // Padding never counts, though its zeros may equal the maximum.
     let valid = cx.builder.floats(
         &[
@@ -217,14 +217,14 @@ fn spread(
     window: &Window,
     dims: &[usize],
     out: &[usize],
-    elem: Elem,
+    elem: ElementType,
 ) -> Result<String, Error> {
     // Per channel: the transpose of a convolution with a kernel of ones.
     let planes = [&[dims[0] * dims[1], 1][..], &out[2..]].concat();
     let shared = cx.reshape(shared, &planes);
     let area: i64 = window.kernel.iter().product();
     let kernel_dims = [&[1, 1][..], &window.kernel].concat();
-    if area > LARGEST_AREA {
+    if area > MAX_AREA {
         return Err(cx.unsupported(&format!("its windows hold {area} elements")));
     }
     let ones = vec![1.0; area as usize];
@@ -234,8 +234,9 @@ fn spread(
     Ok(cx.reshape(&spread, dims))
 }
 
-/// The transpose of the convolution of one plane with `kernel` (taps, 1, kernel) over the windows of a pool: `value` (planes,
-/// taps, windows), scattered over the elements of a tensor whose spatial dimensions are those of `dims`, (planes, 1, …).
+/// The transpose of the convolution of one plane with `kernel` (taps, 1, kernel) over the windows of a pool: `value`
+/// (planes, taps, windows), scattered over the elements of a tensor whose spatial dimensions are those of `dims`,
+/// (planes, 1, …).
 fn transposed_windows(
     cx: &mut Context,
     value: &str,
@@ -300,7 +301,7 @@ fn order(cx: &Context) -> Result<f64, Error> {
 }
 
 /// `g / y^(p-1)`, and 0 where y is 0.
-fn norm_share(cx: &mut Context, elem: Elem) -> Result<String, Error> {
+fn norm_share(cx: &mut Context, elem: ElementType) -> Result<String, Error> {
     let (gradient, output, order) = (cx.grad_output()?, cx.output(), order(cx)?);
     let exponent = cx.scalar(elem, order - 1.0)?;
     let power = cx.op("Pow", &[&output, &exponent]);
@@ -308,7 +309,7 @@ fn norm_share(cx: &mut Context, elem: Elem) -> Result<String, Error> {
 }
 
 /// `share · |x|^(p-1) · sign x`.
-fn norm_slope(cx: &mut Context, share: &str, elem: Elem) -> Result<Gradients, Error> {
+fn norm_slope(cx: &mut Context, share: &str, elem: ElementType) -> Result<Gradients, Error> {
     let (input, order) = (cx.input(0)?, order(cx)?);
     let exponent = cx.scalar(elem, order - 1.0)?;
     let size = cx.op("Abs", &[&input]);
@@ -347,7 +348,7 @@ fn window_counts(
 /// `g / area`, repeated over the spatial axes.
 pub fn global_average_pool(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
-    let (dims, elem): (Vec<usize>, Elem) = (cx.dims(&input)?, cx.elem(&input)?);
+    let (dims, elem): (Vec<usize>, ElementType) = (cx.dims(&input)?, cx.elem(&input)?);
     let area: usize = dims[2..].iter().product();
     let share = cx.scale(&gradient, elem, 1.0 / area as f64)?;
     Ok(vec![Some(cx.expand(&share, &dims))])

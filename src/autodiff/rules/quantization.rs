@@ -1,8 +1,9 @@
 //! Quantization and dequantization with the straight-through estimator: rounding passes the gradient unchanged, so the
-//! gradient is that of the same network without rounding. Gradients of quantized values are floats, in units of one level.
+//! gradient is that of the same network without rounding. Gradients of quantized values are floats, in units of one
+//! level.
 
 use super::{Context, Error, Gradients, conv, matmul};
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 
 /// `g / scale` where the quantized value lies within the type's range.
 pub fn quantize(cx: &mut Context) -> Result<Gradients, Error> {
@@ -11,10 +12,10 @@ pub fn quantize(cx: &mut Context) -> Result<Gradients, Error> {
     let (dims, elem) = (cx.dims(&input)?, cx.elem(&input)?);
     let scale = by_axis(cx, 1, &dims, elem)?;
     let (low, high) = match cx.elem(&cx.output())? {
-        Elem::U8 => (0.0, 255.0),
-        Elem::I8 => (-128.0, 127.0),
-        Elem::U16 => (0.0, 65535.0),
-        Elem::I16 => (-32768.0, 32767.0),
+        ElementType::U8 => (0.0, 255.0),
+        ElementType::I8 => (-128.0, 127.0),
+        ElementType::U16 => (0.0, 65535.0),
+        ElementType::I16 => (-32768.0, 32767.0),
         other => return Err(cx.unsupported(&format!("it quantizes to {other:?}"))),
     };
     let mut level = cx.op("Div", &[&input, &scale]);
@@ -73,12 +74,12 @@ fn above_zero_point(
 ) -> Result<String, Error> {
     let levels = cx.input(levels)?;
     let rank = cx.dims(&levels)?.len();
-    let numbers = cx.cast(&levels, Elem::F32);
+    let numbers = cx.cast(&levels, ElementType::F32);
     let Some(zero_point) = cx.optional_input(zero_point) else {
         return Ok(numbers);
     };
     let dims = cx.dims(&zero_point)?;
-    let zero_point = cx.cast(&zero_point, Elem::F32);
+    let zero_point = cx.cast(&zero_point, ElementType::F32);
     let zero_point = match (dims.as_slice(), axis(rank)) {
         ([] | [1], _) => cx.reshape(&zero_point, &[]),
         (&[count], Some(axis)) if axis < rank => {
@@ -92,7 +93,12 @@ fn above_zero_point(
 }
 
 /// Input `index` (per tensor or per axis) shaped to broadcast to `dims`.
-fn by_axis(cx: &mut Context, index: usize, dims: &[usize], elem: Elem) -> Result<String, Error> {
+fn by_axis(
+    cx: &mut Context,
+    index: usize,
+    dims: &[usize],
+    elem: ElementType,
+) -> Result<String, Error> {
     let value = cx.input(index)?;
     let (found, own) = (cx.dims(&value)?, cx.elem(&value)?);
     let value = match own == elem {

@@ -1,11 +1,11 @@
 //! Reductions over axes, Softmax and LogSoftmax.
 
 use super::{Context, Error, Gradients};
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::proto::TensorProto;
 
 /// Maximum number of elements of the square matrices in the gradient of a product.
-const LARGEST_SQUARE: usize = 1 << 25;
+const MAX_SQUARE: usize = 1 << 25;
 
 /// `g`, repeated along the reduced axes.
 pub fn reduce_sum(cx: &mut Context) -> Result<Gradients, Error> {
@@ -82,7 +82,7 @@ pub fn reduce_prod(cx: &mut Context) -> Result<Gradients, Error> {
     let (input, count) = (cx.input(0)?, reduction.count());
     let total: usize = reduction.dims.iter().product();
     // The square is built for an empty reduction as well.
-    if count.saturating_mul(total.max(count)) > LARGEST_SQUARE {
+    if count.saturating_mul(total.max(count)) > MAX_SQUARE {
         return Err(cx.unsupported(&format!("the product of {count} elements is too large")));
     }
     let rank = reduction.dims.len();
@@ -102,7 +102,7 @@ pub fn reduce_prod(cx: &mut Context) -> Result<Gradients, Error> {
     let diagonal = cx.emit(
         "Cast",
         &[&diagonal],
-        &[("to", i64::from(Elem::Bool.code()).into())],
+        &[("to", i64::from(ElementType::Bool.code()).into())],
     );
     let one = cx.scalar(reduction.elem, 1.0)?;
     let square = cx.op("Where", &[&diagonal, &one, &rows]);
@@ -130,7 +130,7 @@ struct Reduction {
     dims: Vec<usize>,
     /// The reduced axes.
     axes: Vec<usize>,
-    elem: Elem,
+    elem: ElementType,
 }
 
 impl Reduction {

@@ -1,14 +1,14 @@
 //! Resize is linear and separable: its gradient is a product with one small matrix per axis.
 //!
-//! The matrices are not computed here. They are the result of a `Resize` of the identity with the same attributes, so that
-//! modes, filters and rounding match ONNX Runtime. They are constant and are folded when a session opens.
+//! The matrices are not computed here. They are the result of a `Resize` of the identity with the same attributes, so
+//! that modes, filters and rounding match ONNX Runtime. They are constant and are folded when a session opens.
 
 use super::{Context, Error, Gradients};
 use crate::onnx::proto::TensorProto;
-use crate::onnx::{Attribute, Elem};
+use crate::onnx::{Attribute, ElementType};
 
 /// Maximum size of a resized axis.
-const LARGEST: usize = 4096;
+const MAX_SIZE: usize = 4096;
 
 /// Resizing along one axis.
 struct Axis {
@@ -79,7 +79,7 @@ fn axes(cx: &Context, dims: &[usize]) -> Result<Vec<Axis>, Error> {
     if !fits(scales.len(), 1) || !fits(regions.len(), 2) || out.len() != dims.len() {
         return Err(cx.unsupported("its scales or regions do not fit its axes"));
     }
-    if dims.iter().chain(&out).any(|&size| size > LARGEST) {
+    if dims.iter().chain(&out).any(|&size| size > MAX_SIZE) {
         return Err(cx.unsupported(&format!("it resizes {dims:?} to {out:?}")));
     }
     let axis = |axis: usize| {
@@ -120,7 +120,7 @@ fn kept_aspect(
 }
 
 /// The matrix (input, output) of an axis: the unit vectors, stacked along a batch axis, after resizing.
-fn matrix(cx: &mut Context, axis: &Axis, elem: Elem) -> Result<String, Error> {
+fn matrix(cx: &mut Context, axis: &Axis, elem: ElementType) -> Result<String, Error> {
     let size = axis.input;
     let mut identity = vec![0f32; size * size];
     identity
@@ -148,7 +148,7 @@ fn matrix(cx: &mut Context, axis: &Axis, elem: Elem) -> Result<String, Error> {
     };
     let matrix = cx.reshape(&resized, &[size, axis.output]);
     Ok(match elem {
-        Elem::F32 => matrix,
+        ElementType::F32 => matrix,
         _ => cx.cast(&matrix, elem),
     })
 }
@@ -166,7 +166,8 @@ fn attributes(cx: &Context, axis: &Axis) -> Vec<(&'static str, Attribute)> {
     }
     let coefficient = node.float("cubic_coeff_a");
     attributes.extend(coefficient.map(|value| ("cubic_coeff_a", value.into())));
-    // ONNX Runtime applies the antialiasing filter only where it downsamples, and rejects it on axes that keep their size.
+    // ONNX Runtime applies the antialiasing filter only where it downsamples, and rejects it on axes that keep their
+    // size.
     if axis.input == axis.output {
         attributes.retain(|(name, _)| *name != "antialias");
     }

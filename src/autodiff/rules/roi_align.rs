@@ -2,14 +2,14 @@
 
 use super::interpolation::{LINEAR, Padding, Sampler, Tap, taps};
 use super::{Context, Error, Gradients};
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::proto::TensorProto;
 
 /// Maximum number of samples along an axis of a bin.
-const MOST_PLACES: usize = 64;
+const MAX_SAMPLES: usize = 64;
 
-/// Regions divided into bins. A bin is the mean of its samples, or (mode max) the largest weighted element among the taps
-/// of its samples.
+/// Regions divided into bins. A bin is the mean of its samples, or (mode max) the largest weighted element among the
+/// taps of its samples.
 pub fn roi_align(cx: &mut Context) -> Result<Gradients, Error> {
     cx.first_input_only()?;
     let (gradient, picture, regions) = (cx.grad_output()?, cx.input(0)?, cx.input(1)?);
@@ -95,11 +95,11 @@ struct Bins {
 }
 
 impl Bins {
-    /// For the axis whose coordinates are in the columns `first` and `first + 2` of the regions. With sampling_ratio 0 there
-    /// is one sample per element that a bin spans.
+    /// For the axis whose coordinates are in the columns `first` and `first + 2` of the regions. With sampling_ratio 0
+    /// there is one sample per element that a bin spans.
     fn of(cx: &Context, first: usize, count: usize, groups: usize) -> Result<Self, Error> {
         let ratio = cx.node.int("sampling_ratio").unwrap_or(0);
-        let (Ok(ratio @ ..=MOST_PLACES), true) = (usize::try_from(ratio), count > 0) else {
+        let (Ok(ratio @ ..=MAX_SAMPLES), true) = (usize::try_from(ratio), count > 0) else {
             return Err(cx.unsupported(&format!("sampling_ratio = {ratio} for {count} bins")));
         };
         if ratio > 0 {
@@ -112,7 +112,7 @@ impl Bins {
         let (elem, regions) = (regions.elem()?, regions.to_f64()?);
         // Rounded as in ONNX Runtime: one sample more or less would be another function.
         let rounded = |value: f64| match elem {
-            Elem::F32 => f64::from(value as f32),
+            ElementType::F32 => f64::from(value as f32),
             _ => value,
         };
         let scale = f64::from(cx.node.float("spatial_scale").unwrap_or(1.0));
@@ -126,7 +126,7 @@ impl Bins {
         let spans: Vec<f64> = regions.chunks_exact(4).map(span).collect();
         let bad = spans
             .iter()
-            .find(|&&span| !(1.0..=MOST_PLACES as f64).contains(&span));
+            .find(|&&span| !(1.0..=MAX_SAMPLES as f64).contains(&span));
         match bad {
             Some(span) => Err(cx.unsupported(&format!("its bins span {span} elements"))),
             None if spans.len() != groups => {
@@ -143,9 +143,9 @@ impl Bins {
         self.places.iter().copied().max().unwrap_or(1)
     }
 
-    /// Sample positions within a region, from 0 to 1: one row per region, or one for all. Regions with fewer samples than
-    /// others repeat the last sample of a bin.
-    fn parts(&self, cx: &mut Context, elem: Elem) -> Result<String, Error> {
+    /// Sample positions within a region, from 0 to 1: one row per region, or one for all. Regions with fewer samples
+    /// than others repeat the last sample of a bin.
+    fn parts(&self, cx: &mut Context, elem: ElementType) -> Result<String, Error> {
         let most = self.most();
         let mut parts = Vec::with_capacity(self.places.len() * self.count * most);
         for &places in &self.places {
@@ -161,7 +161,7 @@ impl Bins {
     }
 
     /// The weight of each sample in the mean of its bin, along axis `axis` of 7.
-    fn shares(&self, cx: &mut Context, elem: Elem, axis: usize) -> Result<String, Error> {
+    fn shares(&self, cx: &mut Context, elem: ElementType, axis: usize) -> Result<String, Error> {
         let most = self.most();
         let of_region = |&places: &usize| {
             let share = 1.0 / places as f64;
@@ -176,7 +176,7 @@ impl Bins {
 }
 
 /// 1 where `value` is the maximum over `axes`, divided equally among ties, and 0 elsewhere.
-fn shares_of_largest(cx: &mut Context, value: &str, axes: &[usize], elem: Elem) -> String {
+fn shares_of_largest(cx: &mut Context, value: &str, axes: &[usize], elem: ElementType) -> String {
     let axes_constant: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
     let axes_constant = cx.ints(&axes_constant);
     let largest = cx.op("ReduceMax", &[value, &axes_constant]);
@@ -191,7 +191,7 @@ fn region_taps(
     cx: &mut Context,
     (coordinate, dims): (&str, &[usize]),
     size: usize,
-    elem: Elem,
+    elem: ElementType,
 ) -> Result<Vec<Tap>, Error> {
     let (first, last) = (cx.scalar(elem, 0.0)?, cx.scalar(elem, size as f64 - 1.0)?);
     let clipped = cx.op("Clip", &[coordinate, &first, &last]);

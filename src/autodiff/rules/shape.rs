@@ -1,7 +1,7 @@
 //! Operators that rearrange or convert elements: Reshape, Transpose, Cast, Tile, DepthToSpace …
 
 use super::{Context, Error, Gradients};
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 
 /// For ops whose output holds the input's elements in the same order: `g` with the input's dimensions.
 pub fn same_elements(cx: &mut Context) -> Result<Gradients, Error> {
@@ -44,7 +44,7 @@ pub fn cast(cx: &mut Context) -> Result<Gradients, Error> {
     let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
     // Gradients of quantized values are floats.
     let [from, to] = [cx.output(), input].map(|value| match cx.elem(&value) {
-        Ok(elem) if !elem.is_float() => Ok(Elem::F32),
+        Ok(elem) if !elem.is_float() => Ok(ElementType::F32),
         elem => elem,
     });
     let (from, to) = (from?, to?);

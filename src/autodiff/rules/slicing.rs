@@ -1,14 +1,14 @@
 //! Concat, Split, Slice and Pad.
 
 use super::{Context, Error, Gradients};
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::proto::TensorProto;
 
 /// Maximum number of scattered elements: their indices are a constant of the gradient graph.
 const MAX_SCATTER: usize = 1 << 25;
 
 /// Maximum padding along an axis: beyond any real model, and far from overflow.
-const LARGEST_AMOUNT: u64 = 1 << 40;
+const MAX_AMOUNT: u64 = 1 << 40;
 
 /// Concat: the slice of `g` for each input.
 pub fn concat(cx: &mut Context) -> Result<Gradients, Error> {
@@ -93,7 +93,8 @@ pub fn slice(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(gradient)])
 }
 
-/// Pad: the inner part of `g`. For modes that repeat elements (reflect, edge, wrap), the gradients of the copies are added.
+/// Pad: the inner part of `g`. For modes that repeat elements (reflect, edge, wrap), the gradients of the copies are
+/// added.
 pub fn pad(cx: &mut Context) -> Result<Gradients, Error> {
     cx.first_input_only()?;
     let (gradient, input) = (cx.grad_output()?, cx.input(0)?);
@@ -107,7 +108,7 @@ pub fn pad(cx: &mut Context) -> Result<Gradients, Error> {
     let mut before = vec![0i64; dims.len()];
     for (&axis, &amount) in axes.iter().zip(&amounts) {
         let axis = cx.resolve_axis(axis, dims.len())?;
-        if amount.unsigned_abs() > LARGEST_AMOUNT {
+        if amount.unsigned_abs() > MAX_AMOUNT {
             return Err(cx.unsupported(&format!("it pads by {amount}")));
         }
         before[axis] = amount;
@@ -185,7 +186,7 @@ fn flat_indices(
 fn scatter(
     cx: &mut Context,
     gradient: &str,
-    elem: Elem,
+    elem: ElementType,
     dims: &[usize],
     indices: Vec<i64>,
 ) -> Result<String, Error> {

@@ -4,7 +4,7 @@ use super::{Context, Error};
 
 /// The largest kernel, stride, dilation and padding along an axis: beyond any real network, and small enough for every
 /// sum and product of a few of them, and for constants of a kernel's size.
-const LARGEST: i64 = 4096;
+const MAX_POSITIONS: i64 = 4096;
 
 /// Kernel, strides, dilations and padding of a sliding window. All lists have one entry per spatial axis.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +21,8 @@ impl Window {
     /// spatial size of the weights, for operators with weights; `kernel_shape`, if present, must equal it.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if an attribute is missing, of the wrong length, out of range, or contradicts the weights.
+    /// [`Error::Unsupported`] if an attribute is missing, of the wrong length, out of range, or contradicts the
+    /// weights.
     pub fn of(
         cx: &Context,
         kernel: &[usize],
@@ -31,7 +32,7 @@ impl Window {
         let rank = input.len();
         let list = |name: &str, default: Vec<i64>, length: usize, least: i64| {
             let values = cx.node.ints(name).map_or(default, <[i64]>::to_vec);
-            let range = least..=LARGEST;
+            let range = least..=MAX_POSITIONS;
             match values.len() == length && values.iter().all(|v| range.contains(v)) {
                 true => Ok(values),
                 false => Err(cx.unsupported(&format!(

@@ -1,7 +1,7 @@
 //! `ziggurat doctor --measure`: how fast a provider takes steps, and how far it is from the CPU; one report to paste.
 
 use super::super::output::{self, line};
-use super::super::{Failure, opening};
+use super::super::{Failure, startup};
 use ziggurat::ascent::measurement::{Batch, Measurement, measure};
 use ziggurat::home::Home;
 use ziggurat::runtime::{Library, Provider};
@@ -11,12 +11,12 @@ pub fn run(
     home: &Home,
     model: Option<&str>,
     provider: &str,
-    ports: &super::Ports,
+    options: &super::ModelOptions,
 ) -> Result<Measurement, Failure> {
     let provider: Provider = provider.parse().map_err(Failure::usage)?;
-    let network = opening::quiet_network(home, model, ports)?;
-    let device = opening::provider(provider)?.device;
-    output::remark(&format!("measuring {device} with {}", network.name));
+    let network = startup::quiet_network(home, model, options)?;
+    let device = startup::provider(provider)?.device;
+    output::notice(&format!("measuring {device} with {}", network.name));
     Ok(measure(&network, device)?)
 }
 

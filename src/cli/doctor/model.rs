@@ -4,12 +4,12 @@ use super::super::output::{self, line};
 use std::collections::BTreeMap;
 use ziggurat::model::class_scores::Evidence;
 use ziggurat::model::passes::LeftOut;
-use ziggurat::model::report::{Block, Report, Understood, Value};
+use ziggurat::model::summary::{Block, ModelSummary, NetworkSummary, Value};
 use ziggurat::model::{ChannelOrder, Fit, Origin};
 use ziggurat::text::printable;
 
 /// Prints a report; nothing in it steers the terminal.
-pub fn print(report: &Report) -> std::io::Result<()> {
+pub fn print(report: &ModelSummary) -> std::io::Result<()> {
     line(&format!("model         {}", report.name))?;
     let opsets = report.opsets.iter();
     let opsets: Vec<String> = opsets
@@ -23,7 +23,7 @@ pub fn print(report: &Report) -> std::io::Result<()> {
         "  file        {} ({} bytes, weights {})",
         report.path, report.bytes, report.weight_bytes
     ))?;
-    if let Some(Understood { hash, .. }) = &report.network {
+    if let Some(NetworkSummary { hash, .. }) = &report.network {
         line(&format!("  hash        {hash}"))?;
     }
     line(&format!(
@@ -49,14 +49,14 @@ pub fn print(report: &Report) -> std::io::Result<()> {
     report.network.as_ref().map_or(Ok(()), understood)
 }
 
-fn understood(network: &Understood) -> std::io::Result<()> {
+fn understood(network: &NetworkSummary) -> std::io::Result<()> {
     let batches = if network.batchable {
         "any number"
     } else {
         "one at a time"
     };
     let size = match network.size_origin {
-        Origin::Nobody => ", height and width assumed",
+        Origin::Assumed => ", height and width assumed",
         _ => "",
     };
     line(&format!(
@@ -108,7 +108,7 @@ fn understood(network: &Understood) -> std::io::Result<()> {
 }
 
 /// Where the class scores are, and what makes probabilities of them.
-fn scores(network: &Understood) -> String {
+fn scores(network: &NetworkSummary) -> String {
     let Some(scores) = &network.scores else {
         let why = network.no_scores.as_deref().unwrap_or_default();
         return format!("none: {why}");
@@ -135,9 +135,9 @@ fn scores(network: &Understood) -> String {
 }
 
 /// How a picture becomes the model's input, and who says so.
-fn pixels(network: &Understood) -> String {
+fn pixels(network: &NetworkSummary) -> String {
     let assumed = match network.preprocessing_origin {
-        Origin::Nobody => ", ImageNet's mean and standard deviation are assumed",
+        Origin::Assumed => ", ImageNet's mean and standard deviation are assumed",
         _ => "",
     };
     let order = match (network.preprocessing.channel_order(), network.input[1]) {

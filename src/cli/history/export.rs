@@ -2,12 +2,12 @@
 
 use super::selection::Selection;
 use super::{Failure, output};
-use crate::cli::writing::Pending;
+use crate::cli::output_file::OutputFile;
 use anyhow::anyhow;
 use std::io::Write;
 use std::path::PathBuf;
 use ziggurat::home::Home;
-use ziggurat::runs::export::{Form, animation};
+use ziggurat::runs::export::{ExportFormat, animation};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -26,8 +26,8 @@ pub struct Arguments {
 }
 
 pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
-    let form =
-        Form::of(&arguments.out).map_err(|problem| Failure::usage(anyhow!("--out {problem}")))?;
+    let form = ExportFormat::from_path(&arguments.out)
+        .map_err(|problem| Failure::usage(anyhow!("--out {problem}")))?;
     let ids = ids(home, &arguments)?;
     if form.is_of_one() && ids.len() > 1 {
         return Err(Failure::usage(anyhow!(
@@ -35,8 +35,8 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
             ids.len()
         )));
     }
-    // What cannot be written is told before minutes are spent on it.
-    let out = Pending::new(&arguments.out)?;
+    // A path that cannot be written is reported before minutes are spent.
+    let out = OutputFile::new(&arguments.out)?;
     let bytes = form.encode(home, &ids, arguments.delay)?;
     let size = bytes.len().div_ceil(1024);
     out.finish(|writer| Ok(writer.write_all(&bytes)?))?;

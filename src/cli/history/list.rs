@@ -7,9 +7,9 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use ziggurat::home::Home;
-use ziggurat::runs::history::{self, Ended, Entry, query};
+use ziggurat::runs::format;
+use ziggurat::runs::history::{self, EndReason, HistoryEntry, query};
 use ziggurat::runs::judging::Verdict;
-use ziggurat::runs::words;
 use ziggurat::text::age;
 
 #[derive(clap::Args)]
@@ -51,7 +51,7 @@ struct Line<'a> {
     seconds: f64,
     provider: &'a str,
     time: u64,
-    ended: Ended,
+    ended: EndReason,
     favourite: bool,
     image: PathBuf,
 }
@@ -74,20 +74,20 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
         false => usize::MAX,
     };
     if !shown.is_empty() {
-        for line in table(shown, words::unix_now(), width) {
+        for line in table(shown, format::unix_now(), width) {
             output::line(&line)?;
         }
     }
-    remark(shown.len(), selected.entries.len(), selected.all);
+    notice(shown.len(), selected.entries.len(), selected.all);
     Ok(())
 }
 
 /// Tells what is not on the list.
-fn remark(shown: usize, passing: usize, all: usize) {
+fn notice(shown: usize, passing: usize, all: usize) {
     match (shown, passing, all) {
-        (_, _, 0) => output::remark("no runs yet; `ziggurat run flamingo` makes the first"),
-        (_, 0, all) => output::remark(&format!("none of {} matches the filters", super::runs(all))),
-        (shown, passing, _) if shown < passing => output::remark(&format!(
+        (_, _, 0) => output::notice("no runs yet; `ziggurat run flamingo` makes the first"),
+        (_, 0, all) => output::notice(&format!("none of {} matches the filters", super::runs(all))),
+        (shown, passing, _) if shown < passing => output::notice(&format!(
             "{shown} of {}; --limit 0 lists all",
             super::runs(passing)
         )),
@@ -95,7 +95,7 @@ fn remark(shown: usize, passing: usize, all: usize) {
     }
 }
 
-fn json(home: &Home, entry: &Entry) -> Result<(), Failure> {
+fn json(home: &Home, entry: &HistoryEntry) -> Result<(), Failure> {
     let line = Line {
         id: &entry.id,
         model: &entry.model,
@@ -121,15 +121,15 @@ fn json(home: &Home, entry: &Entry) -> Result<(), Failure> {
 /// A column: its heading, the text of a run in it, and whether that is a number.
 struct Column {
     heading: &'static str,
-    text: fn(&Entry, u64) -> String,
+    text: fn(&HistoryEntry, u64) -> String,
     number: bool,
     /// Whether it gives way where the line is narrow.
     flexible: bool,
-    /// Whether it is left out where it says nothing of any run.
+    /// Whether it is left out if it is empty for all runs.
     optional: bool,
 }
 
-const fn column(heading: &'static str, text: fn(&Entry, u64) -> String) -> Column {
+const fn column(heading: &'static str, text: fn(&HistoryEntry, u64) -> String) -> Column {
     Column {
         heading,
         text,
@@ -148,19 +148,19 @@ const COLUMNS: [Column; 10] = [
     },
     Column {
         number: true,
-        ..column("SCORE", |entry, _| words::score(entry.score))
+        ..column("SCORE", |entry, _| format::score(entry.score))
     },
     Column {
         number: true,
         ..column("PROB.", |entry, _| {
-            entry.probability.map(words::percent).unwrap_or_default()
+            entry.probability.map(format::percent).unwrap_or_default()
         })
     },
     Column {
         number: true,
         optional: true,
         ..column("JUDGE", |entry, _| {
-            entry.judged().map(words::percent).unwrap_or_default()
+            entry.judged().map(format::percent).unwrap_or_default()
         })
     },
     Column {
@@ -181,13 +181,13 @@ const COLUMNS: [Column; 10] = [
     },
 ];
 
-fn favourite(entry: &Entry) -> &'static str {
+fn favourite(entry: &HistoryEntry) -> &'static str {
     if entry.favourite { "★" } else { " " }
 }
 
 /// The steps taken; a run that the user stopped has a plus, as there would have been more.
-fn steps(entry: &Entry) -> String {
-    let more = if entry.ended == Ended::Stopped {
+fn steps(entry: &HistoryEntry) -> String {
+    let more = if entry.ended == EndReason::Stopped {
         "+"
     } else {
         ""
@@ -196,7 +196,7 @@ fn steps(entry: &Entry) -> String {
 }
 
 /// The lines of a table, its headings first, none wider than `width` columns if that can be.
-fn table(entries: &[Entry], now: u64, width: usize) -> Vec<String> {
+fn table(entries: &[HistoryEntry], now: u64, width: usize) -> Vec<String> {
     let says_something = |column: &&Column| {
         let mut texts = entries.iter().map(|entry| (column.text)(entry, now));
         !column.optional || texts.any(|text| !text.is_empty())
@@ -268,8 +268,8 @@ mod tests {
     use ziggurat::ascent::{Kind, Objective, Unit};
     use ziggurat::runs::spec::Changes;
 
-    fn entry(target: &str, model: &str) -> Entry {
-        Entry {
+    fn entry(target: &str, model: &str) -> HistoryEntry {
+        HistoryEntry {
             id: "0123456789abcdef".into(),
             model: model.into(),
             model_hash: "h".into(),
@@ -290,7 +290,7 @@ mod tests {
             seconds: 1.0,
             provider: "cpu".into(),
             time: 0,
-            ended: Ended::Finished,
+            ended: EndReason::Finished,
             favourite: true,
         }
     }
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_judges_say_has_a_column_where_there_are_any() {
+    fn verdicts_have_a_column_if_there_are_any() {
         let mut judged = entry("flamingo", "lite0");
         judged.verdicts = vec![Verdict {
             model: "lite1".into(),

@@ -7,7 +7,7 @@ mod selection;
 mod show;
 mod verify;
 
-use super::{Failure, opening, output};
+use super::{Failure, output, startup};
 use ziggurat::home::Home;
 use ziggurat::runs::{self, history};
 
@@ -35,7 +35,7 @@ enum Command {
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let home = opening::home()?;
+    let home = startup::home()?;
     match arguments.command {
         None => list::run(&home, arguments.list),
         Some(Command::List(arguments)) => list::run(&home, arguments),

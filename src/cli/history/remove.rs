@@ -19,7 +19,7 @@ pub struct Arguments {
 }
 
 pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
-    let told = match (arguments.undo, arguments.purge) {
+    let message = match (arguments.undo, arguments.purge) {
         (true, _) => {
             let back = history::undo(home)?;
             format!("{} restored: {}", super::runs(back.len()), back.join(", "))
@@ -41,5 +41,5 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
             format!("{count} removed; `ziggurat history remove --undo` restores")
         }
     };
-    Ok(output::line(&told)?)
+    Ok(output::line(&message)?)
 }

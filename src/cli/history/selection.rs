@@ -3,7 +3,7 @@
 use super::{Failure, output};
 use ziggurat::home::Home;
 use ziggurat::runs::history::query::{self, Filter, Order, SortKey};
-use ziggurat::runs::history::{self, Entry};
+use ziggurat::runs::history::{self, HistoryEntry};
 
 #[derive(clap::Args, Default)]
 pub struct Selection {
@@ -41,7 +41,7 @@ fn probability(text: &str) -> Result<f32, String> {
 
 /// The runs that were selected, and of how many.
 pub struct Selected {
-    pub entries: Vec<Entry>,
+    pub entries: Vec<HistoryEntry>,
     pub all: usize,
 }
 
@@ -72,8 +72,8 @@ impl Selection {
         let mut all = Vec::new();
         let scanned = history::scan(home, &mut |chunk| all.extend(chunk))?;
         if scanned.damaged > 0 {
-            output::remark(&format!(
-                "{} cannot be read; `ziggurat history verify` tells why",
+            output::notice(&format!(
+                "{} cannot be read; see `ziggurat history verify`",
                 super::runs(scanned.damaged)
             ));
         }

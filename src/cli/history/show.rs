@@ -1,8 +1,8 @@
-//! `ziggurat history show`: all that is known of a run.
+//! `ziggurat history show`: the details of a run.
 
 use super::{Failure, output};
 use ziggurat::home::Home;
-use ziggurat::runs::{description, history, words};
+use ziggurat::runs::{description, format, history};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -37,7 +37,7 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
     output::line("")?;
     for setting in description::settings(&record.spec) {
         let (mark, default) = match setting.default_if_changed() {
-            Some(default) => ('*', format!("   default {}", words::value(&default))),
+            Some(default) => ('*', format!("   default {}", format::value(&default))),
             None => (' ', String::new()),
         };
         let (key, value) = (&setting.key, setting.text());

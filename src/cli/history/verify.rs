@@ -1,4 +1,4 @@
-//! `ziggurat history verify`: whether every run is whole, and what to do where one is not.
+//! `ziggurat history verify`: checks every run, and says what to do about damaged ones.
 
 use super::{Failure, output};
 use anyhow::anyhow;
@@ -44,7 +44,7 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
     let verified = verified?;
     let (damaged, all) = (
         verified.damaged.len(),
-        verified.whole + verified.damaged.len(),
+        verified.intact + verified.damaged.len(),
     );
     match arguments.json {
         true => output::json(&findings(verified))?,
@@ -63,12 +63,12 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
 fn findings(verified: Verified) -> Findings {
     let damaged = verified.damaged.into_iter();
     Findings {
-        whole: verified.whole,
+        whole: verified.intact,
         damaged: damaged.map(|(id, why)| Damaged { id, why }).collect(),
         unfinished: verified.unfinished,
         cleaned: verified.cleaned,
         removed: verified.removed,
-        foreign: verified.foreign,
+        foreign: verified.unknown,
     }
 }
 
@@ -76,12 +76,12 @@ fn print(verified: &Verified) -> std::io::Result<()> {
     for (id, why) in &verified.damaged {
         output::line(&format!("{id}  {why}"))?;
     }
-    for name in verified.foreign.iter().take(FOREIGN) {
+    for name in verified.unknown.iter().take(FOREIGN) {
         output::line(&format!("not a file of Ziggurat, ignored: {name}"))?;
     }
     let lines = [
         (
-            verified.foreign.len().saturating_sub(FOREIGN),
+            verified.unknown.len().saturating_sub(FOREIGN),
             "more files are not of Ziggurat and are ignored",
         ),
         (
@@ -100,10 +100,10 @@ fn print(verified: &Verified) -> std::io::Result<()> {
     for (count, what) in lines.into_iter().filter(|(count, _)| *count > 0) {
         output::line(&format!("{count} {what}"))?;
     }
-    let checked = verified.whole + verified.damaged.len();
+    let checked = verified.intact + verified.damaged.len();
     let intact = match verified.damaged.len() {
         0 => "all intact".to_string(),
-        _ => format!("{} intact", verified.whole),
+        _ => format!("{} intact", verified.intact),
     };
     output::line(&format!("{} checked, {intact}", super::runs(checked)))
 }

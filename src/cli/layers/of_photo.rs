@@ -1,14 +1,14 @@
 //! `ziggurat layers --photo`: the channels that a photo activates most.
 
-use super::super::{Failure, each, opening, output, photo};
 use super::Arguments;
+use crate::cli::preferences::Preferences;
+use crate::cli::{Failure, each, output, photo, startup};
 use anyhow::anyhow;
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use ziggurat::ascent::layer_probe::{ChannelActivation, LayerProbe, Rank};
 use ziggurat::model::{Network, picture};
-use ziggurat::runs::words;
-use ziggurat::runtime::Provider;
+use ziggurat::runs::format;
 use ziggurat::text::shown;
 
 /// How many channels are listed of one layer, and of each of several.
@@ -28,13 +28,15 @@ struct Line<'a> {
 
 /// Lists the strongest channels of the chosen layers for each photo.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let provider: Provider = arguments.provider.parse().map_err(Failure::usage)?;
+    let home = startup::home()?;
+    let preferences = Preferences::load(&home, &["model", "provider"]);
+    let provider = preferences.provider(arguments.provider.as_deref())?;
     let rank: Rank = arguments
         .rank
         .parse()
         .map_err(|problem: String| Failure::usage(anyhow!(problem)))?;
-    let home = opening::home()?;
-    let network = opening::network(&home, arguments.model.as_deref(), &arguments.ports)?;
+    let model = preferences.model(&home, arguments.model.as_deref())?;
+    let network = startup::network(&home, model, &arguments.model_options)?;
     let layers = chosen(&network, arguments)?;
     let names: Vec<&str> = layers.iter().map(String::as_str).collect();
     let usual = match arguments.layer {
@@ -42,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         None => OF_EACH,
     };
     let count = arguments.top.map_or(usual, NonZeroUsize::get);
-    let device = opening::provider_for_one_shot(provider)?.device;
+    let device = startup::provider_for_one_shot(provider)?.device;
     let mut probe = LayerProbe::open(&network, &names, device)?;
     each(&arguments.photo, |path| {
         let picture = picture::read(path)?;
@@ -61,7 +63,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// The names of the layers that are listed.
 fn chosen(network: &Network, arguments: &Arguments) -> Result<Vec<String>, Failure> {
     if let Some(name) = &arguments.layer {
-        return Ok(vec![opening::layer(network, name)?]);
+        return Ok(vec![startup::layer(network, name)?]);
     }
     let layers = network.layers().into_iter();
     let listed = layers.filter(|layer| arguments.all || layer.is_activation);
@@ -99,8 +101,8 @@ fn table(photo: &str, names: &[&str], found: &[Vec<ChannelActivation>]) -> std::
         let at = found.at.map(|(row, column)| format!(" at {row},{column}"));
         output::line(&format!(
             "  {target:width$}  mean {:>8}  maximum {:>8}{}",
-            words::score(found.mean),
-            words::score(found.maximum),
+            format::score(found.mean),
+            format::score(found.maximum),
             at.unwrap_or_default()
         ))
     })

@@ -1,4 +1,4 @@
-//! What becomes of a finished picture: it is written, printed and reported.
+//! Delivers a finished picture: writes, shows and reports it.
 
 use crate::cli::graphics::Screen;
 use crate::cli::{Failure, output};
@@ -6,16 +6,16 @@ use image::RgbImage;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use ziggurat::runs::judging::Verdict;
-use ziggurat::runs::{Record, description, favourites, history, words};
+use ziggurat::runs::{Record, description, favourites, format, history};
 
 /// Where finished pictures go.
 pub struct Delivery<'a> {
-    /// A file, or a folder; `None` leaves them in history.
+    /// A file, or a folder; `None` leaves them in the history.
     pub out: Option<&'a Path>,
     /// Where they are printed, if anywhere.
     pub screen: Option<Screen>,
     pub json: bool,
-    /// Whether there are several in all.
+    /// Whether there are several.
     pub several: bool,
     /// Whether they are of several models.
     pub several_models: bool,
@@ -28,9 +28,9 @@ struct Line<'a> {
     target: &'a str,
     score: f32,
     probability: Option<f32>,
-    /// Whether the network takes the picture for the class; nothing for other targets.
+    /// Whether the class was reached; `None` for other targets.
     reached: Option<bool>,
-    /// What other models say of the picture.
+    /// The verdicts of other models.
     verdicts: &'a [Verdict],
     steps: usize,
     seconds: f64,
@@ -43,7 +43,7 @@ impl Delivery<'_> {
     /// Writes, shows and reports one finished picture.
     ///
     /// # Errors
-    /// If it cannot be written, or nobody reads the output any more.
+    /// If it cannot be written, or standard output is closed.
     pub fn deliver(
         &self,
         record: &Record,
@@ -63,7 +63,7 @@ impl Delivery<'_> {
             }
         };
         if let Some(advice) = record.advice() {
-            output::remark(&advice);
+            output::notice(&advice);
         }
         match self.json {
             true => json(record, &image, from_history),
@@ -98,7 +98,7 @@ impl Delivery<'_> {
         };
         let probability = record
             .probability
-            .map(|p| format!(", probability {}", words::percent(p)))
+            .map(|p| format!(", probability {}", format::percent(p)))
             .unwrap_or_default();
         let how = match from_history {
             true => "from history".to_string(),
@@ -109,7 +109,7 @@ impl Delivery<'_> {
                 record.provider
             ),
         };
-        let (target, score) = (&spec.target, words::score(record.score));
+        let (target, score) = (&spec.target, format::score(record.score));
         let image = image.display();
         output::line(&format!(
             "{target}{model}: score {score}{probability}, {how}: {image}"

@@ -1,18 +1,18 @@
-//! The run that `--from` repeats: by its id in history, or by a picture that carries its spec.
+//! The run that `--from` repeats: given by its id, or by a picture that carries its spec.
 
 use crate::cli::{Failure, output};
 use anyhow::anyhow;
 use std::path::Path;
 use ziggurat::home::Home;
-use ziggurat::runs::batch::provider_name;
-use ziggurat::runs::queue::{MOST_TOGETHER, shares_steps};
-use ziggurat::runs::{self, Record, Spec, export, history};
-use ziggurat::runtime::Device;
+use ziggurat::runs::batch::{provider_name, used_tf32};
+use ziggurat::runs::queue::{MAX_TOGETHER, shares_steps};
+use ziggurat::runs::{self, Record, Spec, history, picture_file};
+use ziggurat::runtime::{Device, providers};
 
-/// The run that is repeated.
+/// The run to repeat.
 pub struct From {
     pub spec: Spec,
-    /// What history knows of it.
+    /// Its record, if the history has it.
     pub record: Option<Record>,
 }
 
@@ -29,7 +29,7 @@ impl From {
             )));
         }
         let Some(prefix) = text else {
-            let spec = export::read_spec(from)?;
+            let spec = picture_file::read_spec(from)?;
             let record = history::read(home, &spec.id());
             return Ok(Self {
                 record: record.ok(),
@@ -43,10 +43,26 @@ impl From {
             other => other.into(),
         })?;
         let record = history::read(home, &id)?;
+        if let Some(notice) = other_precision(&record.provider, providers::is_tf32_allowed()) {
+            output::notice(notice);
+        }
         Ok(Self {
             spec: record.spec.clone(),
             record: Some(record),
         })
+    }
+}
+
+/// The notice that a run was computed with another precision than is set now; `None` if it is the same.
+fn other_precision(provider: &str, is_tf32_allowed: bool) -> Option<&'static str> {
+    match (used_tf32(provider), is_tf32_allowed) {
+        (true, false) => {
+            Some("the run was computed with TF32: set ZIGGURAT_TF32=1 to get the same picture")
+        }
+        (false, true) if provider.starts_with("cuda") => {
+            Some("the run was computed without TF32: unset ZIGGURAT_TF32 to get the same picture")
+        }
+        _ => None,
     }
 }
 
@@ -56,7 +72,7 @@ fn is_id(text: &str) -> bool {
 }
 
 /// The runs of the batch in which the run of a record was made, in their order, if `asked` is that run and its picture
-/// hangs on its companions; otherwise empty. Says why if they cannot be repeated.
+/// depends on them; otherwise empty. Prints a notice if they cannot be repeated.
 pub fn companions(home: &Home, record: &Record, asked: &[Spec], device: Device) -> Vec<Spec> {
     let is_repeated = asked.len() == 1 && asked[0].id() == record.id;
     let Some(count) = record.together.filter(|count| *count > 1) else {
@@ -66,7 +82,7 @@ pub fn companions(home: &Home, record: &Record, asked: &[Spec], device: Device) 
         return Vec::new();
     }
     let missing = |what: &str| {
-        output::remark(&format!(
+        output::notice(&format!(
             "the run stepped with {count} runs together, and {what}: its picture may look different"
         ));
         Vec::new()
@@ -76,7 +92,7 @@ pub fn companions(home: &Home, record: &Record, asked: &[Spec], device: Device) 
     }
     match record.companions.len() {
         0 => return missing("an earlier version did not record which ones"),
-        1..=MOST_TOGETHER => {}
+        1..=MAX_TOGETHER => {}
         _ => return missing("those recorded are too many"),
     }
     let mut specs = Vec::new();
@@ -93,5 +109,29 @@ pub fn companions(home: &Home, record: &Record, asked: &[Spec], device: Device) 
     match is_one_batch {
         true => specs,
         false => missing("those recorded cannot step together"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_precision_is_noticed() {
+        for (provider, is_tf32_allowed, word) in [
+            ("cuda:0 tf32", false, Some("set ZIGGURAT_TF32=1")),
+            ("cuda:0", true, Some("unset ZIGGURAT_TF32")),
+            ("cuda:0 tf32", true, None),
+            ("cuda:0", false, None),
+            ("cpu", true, None),
+        ] {
+            let notice = other_precision(provider, is_tf32_allowed);
+            assert_eq!(notice.is_some(), word.is_some(), "{provider}");
+            assert!(
+                notice
+                    .unwrap_or_default()
+                    .contains(word.unwrap_or_default())
+            );
+        }
     }
 }

@@ -1,31 +1,32 @@
-//! Which models judge the pictures of a run: those of the command line, or those of config.toml.
+//! The models that judge pictures: those of the command line, or those of config.toml.
 
-use crate::cli::opening::{self, Fetching};
+use crate::cli::preferences::Preferences;
+use crate::cli::startup::{self, Fetching};
 use crate::cli::{Failure, output};
 use anyhow::anyhow;
 use ziggurat::config::Config;
 use ziggurat::home::Home;
-use ziggurat::model::Source;
+use ziggurat::model::ModelSource;
 use ziggurat::runs::judging::Judges;
 
-/// What switches off the judges of config.toml.
+/// The name that switches off the judges of config.toml.
 const NONE: &str = "none";
 
 /// The judges that are asked for.
 #[derive(Default)]
-pub struct Asked {
+pub struct Asked<'a> {
     names: Vec<String>,
-    origin: Origin,
+    origin: Origin<'a>,
 }
 
 /// Who names the judges: config.toml, or else an option.
 #[derive(Default)]
-pub struct Origin(Option<Config>);
+pub struct Origin<'a>(Option<&'a Config>);
 
-impl Origin {
-    /// Says what is wrong with a judge, and where it is named if that is a file.
-    pub fn remark(&self, why: String) {
-        output::remark(&match &self.0 {
+impl Origin<'_> {
+    /// Prints an error of a judge, with the line of config.toml that names it.
+    pub fn notice(&self, why: String) {
+        output::notice(&match &self.0 {
             Some(config) => config.problem("judge", why).to_string(),
             None => why,
         });
@@ -35,10 +36,14 @@ impl Origin {
 /// The judges that are asked for.
 ///
 /// # Errors
-/// If the command line names a model that does not exist. One of config.toml is only remarked upon.
-pub fn asked(home: &Home, given: &[String]) -> Result<Asked, Failure> {
+/// If the command line names a model that does not exist. For one of config.toml, a notice is printed.
+pub fn asked<'a>(
+    home: &Home,
+    preferences: &'a Preferences,
+    given: &[String],
+) -> Result<Asked<'a>, Failure> {
     if given.is_empty() {
-        return Ok(configured(home));
+        return Ok(configured(home, &preferences.config));
     }
     if given.iter().any(|name| name == NONE) {
         return match given.len() {
@@ -49,8 +54,8 @@ pub fn asked(home: &Home, given: &[String]) -> Result<Asked, Failure> {
         };
     }
     for name in given {
-        Source::resolve(home, Some(name))
-            .map_err(|problem| opening::unresolved(problem).about("--judge"))?;
+        ModelSource::resolve(home, Some(name))
+            .map_err(|problem| startup::unresolved(problem).about("--judge"))?;
     }
     Ok(Asked {
         names: given.to_vec(),
@@ -58,19 +63,11 @@ pub fn asked(home: &Home, given: &[String]) -> Result<Asked, Failure> {
     })
 }
 
-fn configured(home: &Home) -> Asked {
-    let (config, problems) = Config::load(home);
-    // What else may be wrong in the file is the explorer's to say; what has no key may have hidden the judges.
-    let ours = problems
-        .iter()
-        .filter(|problem| problem.key == "judge" || problem.line.is_none());
-    for problem in ours {
-        output::remark(&problem.to_string());
-    }
-    let is_known = |name: &String| match Source::resolve(home, Some(name)) {
+fn configured<'a>(home: &Home, config: &'a Config) -> Asked<'a> {
+    let is_known = |name: &String| match ModelSource::resolve(home, Some(name)) {
         Ok(_) => true,
         Err(problem) => {
-            output::remark(&config.problem("judge", problem.to_string()).to_string());
+            output::notice(&config.problem("judge", problem.to_string()).to_string());
             false
         }
     };
@@ -82,10 +79,10 @@ fn configured(home: &Home) -> Asked {
     }
 }
 
-/// The judges, fetched if they have to be. One that cannot be downloaded is remarked upon and left out.
-pub fn fetched(home: &Home, asked: Asked) -> (Judges, Origin) {
+/// The judges, downloaded if necessary. One that cannot be downloaded is left out, with a notice.
+pub fn fetched<'a>(home: &Home, asked: Asked<'a>) -> (Judges, Origin<'a>) {
     let fetch = |name: &String| {
-        let source = Source::resolve(home, Some(name))?;
+        let source = ModelSource::resolve(home, Some(name))?;
         let fetching = Fetching::new();
         source.open(home, &|stage| fetching.show(stage))
     };
@@ -94,7 +91,7 @@ pub fn fetched(home: &Home, asked: Asked) -> (Judges, Origin) {
         Err(problem) => {
             asked
                 .origin
-                .remark(format!("{name} cannot judge: {problem}"));
+                .notice(format!("{name} cannot judge: {problem}"));
             false
         }
     };

@@ -1,14 +1,15 @@
-//! What a command line asks to be made: the runs of each model, known before anything long starts.
+//! The runs of each model that a command line asks for, determined before anything long starts.
 
 use super::Arguments;
-use crate::cli::writing::{is_folder, is_png, neither_png_nor_folder, why_not};
-use crate::cli::{Failure, opening, output};
+use crate::cli::output_file::{is_folder, is_png, neither_png_nor_folder, why_not};
+use crate::cli::preferences::Preferences;
+use crate::cli::{Failure, output, startup};
 use anyhow::anyhow;
 use std::path::Path;
 use ziggurat::ascent::Settings;
 use ziggurat::home::Home;
-use ziggurat::model::{Network, Source};
-use ziggurat::runs::{Spec, Target, words};
+use ziggurat::model::{ModelSource, Network};
+use ziggurat::runs::{Spec, Target, format};
 
 /// The runs of one model.
 pub struct Plan {
@@ -36,13 +37,14 @@ pub struct Then {
 }
 
 impl Planner<'_> {
-    /// The runs of each of these models, in their order, and the network of the first. No two networks are open together.
+    /// The runs of each of these models, in their order, and the network of the first. No two networks are open
+    /// together.
     pub fn plan(&self, models: &[Option<&str>]) -> Result<(Vec<Plan>, Network), Failure> {
         let several = models.len() > 1;
         // A name that means nothing is known before anything is fetched or opened.
         for model in models {
-            if let Err(problem) = Source::resolve(self.home, *model) {
-                return Err(opening::unresolved(problem));
+            if let Err(problem) = ModelSource::resolve(self.home, *model) {
+                return Err(startup::unresolved(problem));
             }
         }
         let mut plans = Vec::new();
@@ -63,21 +65,21 @@ impl Planner<'_> {
     }
 
     fn plan_one(&self, model: Option<&str>, several: bool) -> Result<(Plan, Network), Failure> {
-        let network = opening::quiet_network(self.home, model, &self.arguments.ports)?;
+        let network = startup::quiet_network(self.home, model, &self.arguments.model_options)?;
         let name = model.unwrap_or(&network.name).to_string();
-        let remark = |text: &str| match several {
-            true => output::remark(&format!("{name}: {text}")),
-            false => output::remark(text),
+        let notice = |text: &str| match several {
+            true => output::notice(&format!("{name}: {text}")),
+            false => output::notice(text),
         };
         for assumption in network.assumptions() {
-            remark(&assumption);
+            notice(&assumption);
         }
         if !self.settings.mask_layer.is_empty() {
-            opening::layer(&network, &self.settings.mask_layer)?;
+            startup::layer(&network, &self.settings.mask_layer)?;
         }
         let targets = match self.from {
             Some(spec) => vec![repeated(&network, spec)?],
-            None => self.read_targets(&network, &remark)?,
+            None => self.read_targets(&network, &notice)?,
         };
         let specs = targets.into_iter().map(|target| {
             let what = (target.title.as_str(), target.objective, target.unit);
@@ -118,13 +120,13 @@ impl Planner<'_> {
     fn read_targets(
         &self,
         network: &Network,
-        remark: &dyn Fn(&str),
+        notice: &dyn Fn(&str),
     ) -> Result<Vec<Target>, Failure> {
         let mut targets: Vec<Target> = Vec::new();
         for text in &self.arguments.targets {
-            let target = opening::quiet_target(network, text)?;
+            let target = startup::quiet_target(network, text)?;
             if let Some(note) = &target.remark {
-                remark(note);
+                notice(note);
             }
             let known =
                 |other: &Target| (&other.objective, other.unit) == (&target.objective, target.unit);
@@ -140,8 +142,11 @@ impl Planner<'_> {
     /// # Errors
     /// If the file is another one by now.
     pub fn open_again(&self, plan: &Plan) -> Result<Network, Failure> {
-        let network =
-            opening::quiet_network(self.home, plan.model.as_deref(), &self.arguments.ports)?;
+        let network = startup::quiet_network(
+            self.home,
+            plan.model.as_deref(),
+            &self.arguments.model_options,
+        )?;
         match plan
             .specs
             .iter()
@@ -167,15 +172,15 @@ fn repeated(network: &Network, spec: &Spec) -> Result<Target, Failure> {
     if let Some(former) = spec.former() {
         let former: Vec<String> = former
             .iter()
-            .map(|(key, value)| format!("{key}={}", words::value(value)))
+            .map(|(key, value)| format!("{key}={}", format::value(value)))
             .collect();
-        output::remark(&format!(
+        output::notice(&format!(
             "the picture was made by method {} of an earlier version; its settings ({}) have no meaning today: target and seed are kept, the settings are the defaults",
             spec.method,
             former.join(", ")
         ));
     } else if !spec.is_current() {
-        output::remark(&format!(
+        output::notice(&format!(
             "the picture was made by method {} of an earlier version, with these settings; today's method makes another one of them",
             spec.method
         ));
@@ -195,10 +200,14 @@ fn repeated(network: &Network, spec: &Spec) -> Result<Target, Failure> {
 }
 
 /// The settings that the options ask for.
-pub fn settings(arguments: &Arguments, from: Option<&Spec>) -> Result<Settings, Failure> {
+pub fn settings(
+    arguments: &Arguments,
+    preferences: &Preferences,
+    from: Option<&Spec>,
+) -> Result<Settings, Failure> {
     let mut settings = match (from, &arguments.preset) {
         (Some(spec), _) => spec.settings.clone(),
-        (None, Some(preset)) => Settings::preset(preset).map_err(Failure::usage)?,
+        (None, Some(preset)) => preferences.preset(preset)?,
         (None, None) => Settings::default(),
     };
     if let Some(steps) = arguments.steps {
@@ -234,7 +243,7 @@ pub fn thens(texts: &[String]) -> Result<Vec<Then>, Failure> {
     texts.iter().map(read).collect()
 }
 
-/// Asks before minutes of work whether its result can be written.
+/// Checks, before minutes of work, whether the result can be written.
 pub fn check_writable(out: Option<&Path>, several: bool) -> Result<(), Failure> {
     let Some(out) = out else { return Ok(()) };
     let folder = match (several, is_png(out)) {

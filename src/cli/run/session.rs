@@ -1,76 +1,75 @@
-//! From the runs of a model to pictures: what history holds, and the rest in batches.
+//! Makes the runs of a model: those in the history are reused, the rest is computed in batches.
 
 use super::Arguments;
 use super::delivery::Delivery;
 use super::judges::Origin;
-use crate::cli::{Failure, opening, output};
+use crate::cli::{Failure, output, startup};
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
+use ziggurat::ascent::StepReport;
 use ziggurat::home::Home;
 use ziggurat::model::Network;
-use ziggurat::runs::batch::{Batch, Ending, provider_name};
-use ziggurat::runs::export::png;
-use ziggurat::runs::judging::{Case, Judges};
+use ziggurat::runs::batch::{Batch, EndedRun, provider_name};
+use ziggurat::runs::driver::{self, Next, Observer, Retry, StoredRun};
+use ziggurat::runs::judging::Judges;
 use ziggurat::runs::queue::shares_steps;
-use ziggurat::runs::{Ended, Error, Record, Spec, history, words};
+use ziggurat::runs::{EndReason, Error, Record, Spec, format, history};
 use ziggurat::runtime::{Active, Stop};
 
-/// All that the runs of one command share.
+/// What all runs of one command share.
 pub struct Session<'a> {
     pub home: &'a Home,
-    /// Where it computes; another device once this one fails, if the user left it to `auto`.
+    /// The device; another one once this one fails, if the provider is `auto`.
     pub active: Active,
-    /// The most runs that step together, less once the device had no memory for more.
+    /// Maximum number of runs that step together; less once the device had no memory for more.
     pub most_together: usize,
     pub stop: Stop,
     pub arguments: &'a Arguments,
-    /// All runs of the batch in which the run that is repeated was made, if its picture hangs on that; otherwise empty.
+    /// All runs of the batch of the run to repeat, if its picture depends on them; otherwise empty.
     pub companions: Vec<Spec>,
     pub judges: Judges,
-    pub origin: Origin,
+    pub origin: Origin<'a>,
     pub delivery: Delivery<'a>,
 }
 
-/// How the runs of a model, or those of a batch, ended.
-pub enum Made {
+/// How the runs of a model, or of a batch, ended.
+pub enum Outcome {
     All,
-    /// All but those for which something stood in the way; the last of these is not yet said.
-    Some(Error),
-    /// The user stopped it; what there was is saved.
-    Stopped,
-    /// Nothing was made of a batch, but it can be tried on another device, or by fewer runs at once.
-    Not,
-}
-
-/// Why the steps of a batch were not taken.
-struct Failed {
-    problem: Error,
-    /// Whether nothing was computed yet.
-    at_the_first_step: bool,
+    /// Some failed; the last error is not printed yet.
+    SomeFailed(Error),
+    /// Interrupted by the user; unfinished runs are saved.
+    Interrupted,
+    /// The batch failed, but can be retried on another device or with fewer runs at once.
+    Retry,
 }
 
 impl Session<'_> {
-    /// Answers what history holds, and computes the rest in batches of like objectives. A batch that fails does not keep the
-    /// others from being made.
+    /// Delivers the runs of the history, and computes the rest in batches of one objective each. A failed batch does
+    /// not stop the others.
     ///
     /// # Errors
-    /// If a picture cannot be kept or delivered: so it would be with the others.
-    pub fn make(&mut self, network: &Network, specs: &[Spec]) -> Result<Made, Failure> {
+    /// If a picture cannot be stored or delivered, which would fail for the others, too.
+    pub fn run(&mut self, network: &Network, specs: &[Spec]) -> Result<Outcome, Failure> {
         let provider = self.provider();
         let mut open: Vec<&Spec> = Vec::new();
         for spec in specs {
-            let known = match self.arguments.again {
+            let stored = match self.arguments.again {
                 true => None,
-                false => history::find(self.home, spec, &provider),
+                false => driver::find_stored(self.home, spec, &provider),
             };
-            match known {
+            match stored {
                 None => open.push(spec),
-                Some((mut record, image)) => {
-                    let picture = png::read_picture(&image)?;
-                    if self.judge(&mut [(&mut record, &picture)]) {
+                Some(mut stored) => {
+                    let record = &mut stored.record;
+                    if self.judge(&mut [(record, &stored.picture)]) {
                         history::add_verdicts(self.home, &record.id, &record.verdicts)?;
                     }
+                    let StoredRun {
+                        record,
+                        picture,
+                        image,
+                    } = stored;
                     self.delivery.deliver(&record, &picture, image, true)?;
                 }
             }
@@ -84,38 +83,37 @@ impl Session<'_> {
             let alike = |spec: &&Spec| shares_steps(spec, first);
             let batch: Vec<&Spec> = open.iter().copied().filter(alike).take(most).collect();
             open.retain(|spec| !batch.iter().any(|taken| std::ptr::eq(*taken, *spec)));
-            match self.climb(network, &batch)? {
-                // Once more, otherwise.
-                Made::Not => open.splice(0..0, batch).for_each(drop),
-                Made::All => {}
-                Made::Some(problem) => note(&mut failed, problem),
-                Made::Stopped => return Ok(Made::Stopped),
+            match self.run_batch(network, &batch)? {
+                Outcome::Retry => open.splice(0..0, batch).for_each(drop),
+                Outcome::All => {}
+                Outcome::SomeFailed(problem) => note(&mut failed, problem),
+                Outcome::Interrupted => return Ok(Outcome::Interrupted),
             }
         }
-        Ok(failed.map_or(Made::All, Made::Some))
+        Ok(failed.map_or(Outcome::All, Outcome::SomeFailed))
     }
 
     /// Computes one batch.
-    fn climb(&mut self, network: &Network, batch: &[&Spec]) -> Result<Made, Failure> {
+    fn run_batch(&mut self, network: &Network, batch: &[&Spec]) -> Result<Outcome, Failure> {
         let together: Vec<&Spec> = match self.companions.is_empty() {
             true => batch.to_vec(),
             false => self.companions.iter().collect(),
         };
-        let endings = match self.steps(network, &together) {
+        let mut was_interrupted = false;
+        let endings = match self.steps(network, &together, &mut was_interrupted) {
             Ok(Some(endings)) => endings,
-            Ok(None) => return Ok(Made::Stopped),
-            Err(Failed { problem, .. }) if problem.is_stop() => return Ok(Made::Stopped),
+            Ok(None) => return Ok(Outcome::Interrupted),
             Err(failed) => {
                 return Ok(match self.can_go_on_otherwise(&failed, batch.len()) {
-                    true => Made::Not,
-                    false => Made::Some(failed.problem),
+                    true => Outcome::Retry,
+                    false => Outcome::SomeFailed(failed.problem),
                 });
             }
         };
         let is_asked = |id: &str| batch.iter().any(|spec| spec.id() == id);
-        // One that failed does not keep the others from their pictures.
+        // A failed run does not stop the others.
         let mut failed = None;
-        let mut finished: Vec<Ending> = Vec::new();
+        let mut finished: Vec<EndedRun> = Vec::new();
         for ending in endings {
             match ending {
                 // Companions only step along.
@@ -124,111 +122,97 @@ impl Session<'_> {
                 Err(problem) => note(&mut failed, problem),
             }
         }
-        let is_stopped = |ending: &Ending| ending.record.ended == Ended::Stopped;
-        let mut was_stopped = finished.iter().any(is_stopped);
-        if !was_stopped {
+        if !was_interrupted {
             let runs = finished.iter_mut();
             let mut runs: Vec<_> = runs.map(|one| (&mut one.record, &one.picture)).collect();
             self.judge(&mut runs);
-            was_stopped = self.stop.is_stopped();
+            was_interrupted = self.stop.is_stopped();
         }
         for ending in finished {
             self.keep(ending)?;
         }
-        match (was_stopped, failed) {
+        match (was_interrupted, failed) {
             (true, Some(problem)) => {
-                output::remark(&problem.to_string());
-                Ok(Made::Stopped)
+                output::notice(&problem.to_string());
+                Ok(Outcome::Interrupted)
             }
-            (true, None) => Ok(Made::Stopped),
-            (false, failed) => Ok(failed.map_or(Made::All, Made::Some)),
+            (true, None) => Ok(Outcome::Interrupted),
+            (false, failed) => Ok(failed.map_or(Outcome::All, Outcome::SomeFailed)),
         }
     }
 
-    /// Whether a batch that failed can be made by fewer runs at once or on another device; says so.
+    /// Whether a failed batch can be retried with fewer runs at once or on another device; prints a notice.
     fn can_go_on_otherwise(&mut self, failed: &Failed, runs: usize) -> bool {
         let problem = &failed.problem;
-        if let Some(fewer) = problem.fewer_that_may_fit(runs) {
-            self.most_together = fewer;
-            output::remark(&format!("{problem}; going on with {fewer} at once"));
-            return true;
+        match driver::retry(problem, runs, failed.is_first_step) {
+            Some(Retry::Fewer(fewer)) => {
+                self.most_together = fewer;
+                output::notice(&driver::fewer_notice(problem, fewer));
+                true
+            }
+            Some(Retry::Elsewhere(problem)) => match self.active.after(problem) {
+                Some(next) => {
+                    self.active = next;
+                    startup::explain_cpu(&self.active);
+                    true
+                }
+                None => false,
+            },
+            None => false,
         }
-        let next = problem
-            .of_runtime()
-            .filter(|_| failed.at_the_first_step)
-            .and_then(|problem| self.active.after(problem));
-        let Some(next) = next else { return false };
-        self.active = next;
-        opening::on_the_cpu(&self.active);
-        true
     }
 
-    /// Takes the steps of a batch; `None` if it was stopped before the first.
+    /// Takes the steps of a batch; `None` if it was interrupted before the first.
     fn steps(
         &self,
         network: &Network,
         batch: &[&Spec],
-    ) -> Result<Option<Vec<Result<Ending, Error>>>, Failed> {
+        was_interrupted: &mut bool,
+    ) -> Result<Option<Vec<Result<EndedRun, Error>>>, Failed> {
         let specs: Vec<Spec> = batch.iter().copied().cloned().collect();
-        let failed = |at_the_first_step| {
-            move |problem| Failed {
-                problem,
-                at_the_first_step,
+        let mut runs = match Batch::begin(network, &specs, self.active.device, &self.stop) {
+            Ok(runs) => runs,
+            Err(problem) if problem.is_stop() => return Ok(None),
+            Err(problem) => {
+                return Err(Failed {
+                    problem,
+                    is_first_step: true,
+                });
             }
         };
-        let begun = Batch::begin(network, &specs, self.active.device, &self.stop);
-        let mut runs = begun.map_err(failed(true))?;
         let model = match self.delivery.several_models {
-            true => format!("{}:", words::model(&specs[0].model)),
+            true => format!("{}:", format::model(&specs[0].model)),
             false => String::new(),
         };
-        let bar = progress_bar(runs.ascent().steps(), &model, batch);
-        let ended = loop {
-            match runs.step() {
-                Ok(None) => break Ended::Finished,
-                Ok(Some(report)) => {
-                    bar.set_message(format!("score {}", words::score(mean(&report.scores))));
-                    bar.set_position(report.step as u64);
-                }
-                Err(problem) if problem.is_stop() => break Ended::Stopped,
-                Err(problem) => return Err(failed(runs.ascent().step_count() == 0)(problem)),
-            }
+        let mut progress = Progress {
+            bar: progress_bar(runs.ascent().steps(), &model, batch),
+            stop: &self.stop,
+            was_interrupted: false,
         };
-        bar.finish_and_clear();
-        self.stop.reset();
-        match ended == Ended::Stopped && runs.ascent().step_count() == 0 {
-            true => Ok(None),
-            false => runs.end(ended).map(Some).map_err(failed(false)),
-        }
+        let endings = driver::drive(&mut runs, &mut progress);
+        progress.bar.finish_and_clear();
+        *was_interrupted = progress.was_interrupted;
+        endings.map_err(|problem| Failed {
+            problem,
+            is_first_step: runs.ascent().step_count() == 0,
+        })
     }
 
-    /// Lets the judges see the pictures of these runs, until the user stops it; returns whether there is anything new.
+    /// Lets the judges see the pictures of these runs, until interrupted; returns whether there are new verdicts.
     fn judge(&mut self, runs: &mut [(&mut Record, &RgbImage)]) -> bool {
-        let count = |runs: &[(&mut Record, &RgbImage)]| -> usize {
-            runs.iter().map(|(record, _)| record.verdicts.len()).sum()
-        };
-        let before = count(runs);
-        let cases = runs.iter_mut().map(|(record, picture)| Case {
-            spec: &record.spec,
-            picture,
-            verdicts: &mut record.verdicts,
-        });
-        let mut cases: Vec<Case> = cases.collect();
         let stop = self.stop.clone();
         let mut goes_on = || !stop.is_stopped();
         let origin = &self.origin;
-        let mut warn = |text: String| origin.remark(text);
-        self.judges
-            .judge(self.home, &mut cases, &mut goes_on, &mut warn);
-        count(runs) > before
+        let mut warn = |text: String| origin.notice(text);
+        driver::judge(self.home, &mut self.judges, runs, &mut goes_on, &mut warn)
     }
 
-    fn keep(&mut self, ending: Ending) -> Result<(), Failure> {
-        let is_stopped = ending.record.ended == Ended::Stopped;
+    fn keep(&mut self, ending: EndedRun) -> Result<(), Failure> {
+        let is_stopped = ending.record.ended == EndReason::Stopped;
         let is_whole = history::find(self.home, &ending.record.spec, &self.provider());
         let image = ending.keep(self.home)?;
         if is_stopped && is_whole.is_some() && self.arguments.out.is_none() {
-            output::remark("history keeps the run as it was finished before");
+            output::notice("the history has this run already, finished");
             return Ok(());
         }
         let delivery = &self.delivery;
@@ -240,10 +224,47 @@ impl Session<'_> {
     }
 }
 
-/// Keeps a problem for the end, and says the one that was kept before.
+/// Why a batch failed.
+struct Failed {
+    problem: Error,
+    /// Whether nothing was computed yet.
+    is_first_step: bool,
+}
+
+/// Shows the steps of a batch as a progress bar. The first interrupt ends the runs where they are, the second leaves
+/// them.
+struct Progress<'a> {
+    bar: ProgressBar,
+    stop: &'a Stop,
+    was_interrupted: bool,
+}
+
+impl Observer for Progress<'_> {
+    fn before_step(&mut self, batch: &Batch) -> Result<Next, Error> {
+        if !self.stop.is_stopped() {
+            return Ok(Next::Step);
+        }
+        // The device is needed once more, for the pictures.
+        self.stop.reset();
+        let is_second = std::mem::replace(&mut self.was_interrupted, true);
+        match is_second || batch.ascent().step_count() == 0 {
+            true => Ok(Next::Leave),
+            false => Ok(Next::End),
+        }
+    }
+
+    fn after_step(&mut self, _: &Batch, report: &StepReport) -> Result<(), Error> {
+        let score = format::score(mean(&report.scores));
+        self.bar.set_message(format!("score {score}"));
+        self.bar.set_position(report.step as u64);
+        Ok(())
+    }
+}
+
+/// Keeps an error for the end, and prints the one kept before.
 pub fn note<E: std::fmt::Display>(failed: &mut Option<E>, problem: E) {
     if let Some(earlier) = failed.replace(problem) {
-        output::remark(&earlier.to_string());
+        output::notice(&earlier.to_string());
     }
 }
 
@@ -254,7 +275,7 @@ fn progress_bar(steps: usize, model: &str, batch: &[&Spec]) -> ProgressBar {
         ProgressStyle::with_template(template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .with_key("pace", |state: &ProgressState, text: &mut dyn Write| {
-                // A text that cannot be written is missing from the bar, which is no failure.
+                // If it cannot be written, the bar lacks it.
                 let _ = write!(text, "{:.1} steps/s", state.per_sec());
             }),
     );

@@ -49,7 +49,7 @@ fn a_card_beside_a_model_is_read() {
     assert_eq!(card.name, "model");
     assert_eq!(card.title.as_deref(), Some("T"));
     assert_eq!(card.input.as_deref(), Some("x"));
-    assert_eq!(card.input_size, Sides::try_from([32, 48]).ok());
+    assert_eq!(card.input_size, ImageSize::try_from([32, 48]).ok());
     assert_eq!(card.output.as_deref(), Some("y"));
     assert!(card.preprocessing.is_some());
     assert_eq!(card.classes().unwrap().unwrap().find("dog").unwrap(), 1);

@@ -1,43 +1,43 @@
-//! Which of a model's outputs holds the class scores.
+//! Selects the output with the class scores.
 
-use super::{Source, tail};
+use super::{ScoreSource, tail};
 use crate::onnx::passes::control_flow;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Graph, Shapes};
+use crate::onnx::{Graph, Types};
 use crate::text::printable;
 
-/// Most outputs that a message lists.
+/// Maximum number of outputs in a message.
 const LISTED: usize = 8;
 
-/// An output with a number per class.
+/// An output with one element per class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidate {
-    pub source: Source,
+    pub source: ScoreSource,
     pub classes: usize,
 }
 
-/// The output that is `wanted`; else the only one with as many classes as a list of `names`; else the first that has a number per class, those
-/// of dimensions (1, classes) before others. With it what a user should know of the choice.
+/// The output `wanted`; otherwise the only one with as many classes as a list of `names`; otherwise the first with one
+/// element per class, preferring dimensions (1, classes). Also returns messages about the choice.
 ///
 /// # Errors
-/// One line that says why there is none.
+/// Why there is none, in one line.
 pub(super) fn choose(
     graph: &Graph,
-    shapes: &Shapes,
-    sources: &[Source],
+    shapes: &Types,
+    sources: &[ScoreSource],
     wanted: Option<&str>,
     names: &[usize],
 ) -> Result<(Candidate, Vec<String>), String> {
-    let is_wanted = |source: &&Source| {
+    let is_wanted = |source: &&ScoreSource| {
         wanted.is_none_or(|wanted| wanted == source.output || wanted == source.value)
     };
-    let mut considered: Vec<&Source> = sources.iter().filter(is_wanted).collect();
-    // Of outputs that are made of the same scores, the scores themselves.
+    let mut considered: Vec<&ScoreSource> = sources.iter().filter(is_wanted).collect();
+    // Of outputs that are computed from the same scores, the scores themselves.
     considered.sort_by_key(|source| source.is_reduced());
     if let (Some(wanted), []) = (wanted, considered.as_slice()) {
         let wanted = printable(wanted);
         return Err(format!(
-            "{wanted} is no output; outputs: {}",
+            "{wanted} is not an output; outputs: {}",
             listed(sources)
         ));
     }
@@ -52,17 +52,17 @@ pub(super) fn choose(
             continue;
         };
         if let Some((rank, classes)) = classes(dims).filter(|_| candidates.iter().all(is_new)) {
-            // What a label or the best few were chosen from is taken if nothing else holds class scores.
+            // The source of a label or of the top scores is used if no other output has class scores.
             let rank = (source.is_reduced(), rank);
             let source = (*source).clone();
             candidates.push((rank, Candidate { source, classes }));
         }
     }
-    let is_made_of = |one: &Source, other: &Source| {
+    let is_made_of = |one: &ScoreSource, other: &ScoreSource| {
         let makes = |node: &NodeProto| node.output.contains(&other.value);
         tail::reaches(graph, &one.value, makes, |_| true)
     };
-    // The largest of the scores, or another number that is made of them alone, is no class.
+    // The maximum of the scores, or another number that depends only on them, is not a class.
     let is_of = |one: &Candidate, other: &Candidate| {
         one.classes == 1 && other.classes > 1 && is_made_of(&one.source, &other.source)
     };
@@ -83,9 +83,9 @@ pub(super) fn choose(
     }
     let mut chosen = candidates.remove(place);
     if chosen.source.labels.is_none() {
-        // Another output that is made of the same numbers may name the classes.
+        // Another output that is computed from the same scores may name the classes.
         let own = &chosen.source;
-        let related = |other: &&Source| is_made_of(own, other) || is_made_of(other, own);
+        let related = |other: &&ScoreSource| is_made_of(own, other) || is_made_of(other, own);
         let mut labels = sources
             .iter()
             .filter(related)
@@ -101,12 +101,14 @@ pub(super) fn choose(
     {
         let [output, value] =
             [&chosen.source.output, &chosen.source.value].map(|name| printable(name));
-        remarks.push(format!("{output} holds the best few of the class scores ({container}): all of them, {value}, are taken"));
+        remarks.push(format!(
+            "{output} has only the top class scores ({container}); using all of them, {value}"
+        ));
     }
     if !candidates.is_empty() {
         let others: Vec<String> = candidates.iter().take(LISTED).map(title).collect();
         remarks.push(format!(
-            "several outputs hold class scores: {} is taken; --scores-output NAME chooses another: {}",
+            "several outputs have class scores; using {}; --scores-output NAME chooses another: {}",
             title(&chosen),
             others.join(", ")
         ));
@@ -121,15 +123,15 @@ fn title(candidate: &Candidate) -> String {
     format!("{name} ({count} {classes})")
 }
 
-/// How many numbers a picture has in a value of these dimensions for one picture, if at most one axis has several; and
-/// how usual such dimensions are for class scores, 0 first.
+/// The number of elements of a value with these dimensions for one picture, if at most one axis has several; and how
+/// unusual the dimensions are for class scores, from 0.
 fn classes(dims: &[usize]) -> Option<(usize, usize)> {
     let (rank, numbers) = match dims {
-        // Axes of size 1 were dropped, that of the batch too.
+        // Axes of size 1 were squeezed, including the batch axis.
         [] => return Some((3, 1)),
         [1, classes] => (0, &[*classes][..]),
         [1, rest @ ..] if !rest.is_empty() => (1, rest),
-        // The batch axis was dropped, or is the only one.
+        // The batch axis was squeezed, or is the only one.
         [_] => (2, dims),
         _ => return None,
     };
@@ -137,7 +139,7 @@ fn classes(dims: &[usize]) -> Option<(usize, usize)> {
     (several <= 1 && !numbers.contains(&0)).then(|| (rank, numbers.iter().product()))
 }
 
-fn no_candidate(graph: &Graph, shapes: &Shapes, considered: &[&Source]) -> String {
+fn no_candidate(graph: &Graph, shapes: &Types, considered: &[&ScoreSource]) -> String {
     let blocked = considered
         .iter()
         .find_map(|source| obstacle(graph, shapes, &source.value));
@@ -154,7 +156,7 @@ fn no_candidate(graph: &Graph, shapes: &Shapes, considered: &[&Source]) -> Strin
     )
 }
 
-fn listed(sources: &[Source]) -> String {
+fn listed(sources: &[ScoreSource]) -> String {
     let names = sources
         .iter()
         .take(LISTED)
@@ -163,9 +165,9 @@ fn listed(sources: &[Source]) -> String {
     names.join(", ")
 }
 
-/// What keeps the dimensions of `output` from being known, or from being right: control flow that is not decided, of whose
-/// results ONNX Runtime may tell no number of axes and so none; else the first node of unknown results.
-fn obstacle(graph: &Graph, shapes: &Shapes, output: &str) -> Option<String> {
+/// Why the dimensions of `output` are unknown or wrong: unresolved control flow, for whose results ONNX Runtime may
+/// infer no rank; otherwise the first node whose output types are unknown.
+fn obstacle(graph: &Graph, shapes: &Types, output: &str) -> Option<String> {
     let refusals = control_flow::SkipReasons::of(graph, shapes);
     let is_known = |name: &String| name.is_empty() || shapes.find(name).is_some();
     let nodes = graph.nodes().iter().zip(graph.ancestors([output]));

@@ -1,16 +1,16 @@
-//! Looks through what converters put around class scores: dictionaries (`ZipMap`), the names of the best classes (`ArgMax`,
-//! `Hardmax`, and `LabelEncoder` or `ArrayFeatureExtractor`) and the best few scores (`TopK`). What goes in are the class scores, and
-//! the labels are the classes' names.
+//! Finds class scores behind the containers of converters: dictionaries (`ZipMap`), labels of the predicted class
+//! (`ArgMax`, `Hardmax`, and `LabelEncoder` or `ArrayFeatureExtractor`) and top scores (`TopK`). Their inputs are the
+//! class scores, and their labels are the class names.
 
 use crate::onnx::proto::{AttributeProto, NodeProto, ValueInfoProto};
-use crate::onnx::shapes::untyped;
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Elem, Error, Graph};
+use crate::onnx::types::untyped_value;
+use crate::onnx::{ElementType, Error, Graph};
 
-/// Most labels that are read. ImageNet-22k has 21,841.
+/// Maximum number of labels. ImageNet-22k has 21,841 classes.
 const MAX_LABELS: usize = 1 << 17;
 
-/// Operators that pass labels or indices on.
+/// Operators that pass labels or indices through.
 const PASSING: &[&str] = &[
     "Cast",
     "Flatten",
@@ -20,47 +20,46 @@ const PASSING: &[&str] = &[
     "Unsqueeze",
 ];
 
-/// An output of a model and the class scores that it is made from.
+/// An output of a model and the class scores from which it is computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::model) struct Source {
+pub(in crate::model) struct ScoreSource {
     /// The output's name.
     pub output: String,
-    /// The value that may be class scores: the output itself, or what a container holds.
+    /// The value that may be class scores: the output, or the input of the container.
     pub value: String,
-    /// The operator of the container, if there is one.
+    /// The operator of the container; `None` without a container.
     pub container: Option<String>,
-    /// The names of the classes, in order, if the container holds them.
+    /// The class names in order, if the container has them.
     pub labels: Option<Vec<String>>,
 }
 
-impl Source {
-    /// Whether the output holds less than the class scores that it is made from.
+impl ScoreSource {
+    /// Whether the output has less information than the class scores.
     pub(super) fn is_reduced(&self) -> bool {
         self.container.as_deref().is_some_and(|op| op != "ZipMap")
     }
 }
 
-/// What each output of `graph` is made from.
-pub(in crate::model) fn sources(graph: &Graph) -> Vec<Source> {
+/// The source of each output of `graph`.
+pub(in crate::model) fn sources(graph: &Graph) -> Vec<ScoreSource> {
     let outputs = graph.outputs().iter();
     outputs.map(|output| source(graph, &output.name)).collect()
 }
 
-/// The graph without what its class scores do not need: containers, and, if an output is `wanted`, all that only other
-/// outputs need. Its outputs are the contents of containers then, so that later passes need not know of dictionaries and
-/// texts.
+/// The graph pruned to its class scores: without containers and, if an output is `wanted`, without other outputs. The
+/// inputs of containers become outputs, so that later passes see no dictionaries and strings.
 ///
 /// # Errors
 /// [`Error`] if the graph is damaged.
 pub(super) fn reduced(
     graph: Graph,
-    sources: &[Source],
+    sources: &[ScoreSource],
     wanted: Option<&str>,
 ) -> Result<Graph, Error> {
-    let is_wanted = |source: &&Source| {
+    let is_wanted = |source: &&ScoreSource| {
         wanted.is_none_or(|wanted| wanted == source.output || wanted == source.value)
     };
-    let kept: Vec<&Source> = sources.iter().filter(is_wanted).collect();
+    let kept: Vec<&ScoreSource> = sources.iter().filter(is_wanted).collect();
     let is_opened = kept.iter().any(|source| source.container.is_some());
     if kept.is_empty() || (kept.len() == sources.len() && !is_opened) {
         return Ok(graph);
@@ -72,14 +71,18 @@ pub(super) fn reduced(
             .iter()
             .find(|output| output.name == source.value);
         if outputs.iter().all(|output| output.name != source.value) {
-            outputs.push(declared.cloned().unwrap_or_else(|| untyped(&source.value)));
+            outputs.push(
+                declared
+                    .cloned()
+                    .unwrap_or_else(|| untyped_value(&source.value)),
+            );
         }
     }
     Graph::new(graph.to_model(&outputs)?)
 }
 
-fn source(graph: &Graph, output: &str) -> Source {
-    let plain = || Source {
+fn source(graph: &Graph, output: &str) -> ScoreSource {
+    let plain = || ScoreSource {
         output: output.into(),
         value: output.into(),
         container: None,
@@ -91,7 +94,7 @@ fn source(graph: &Graph, output: &str) -> Source {
     let Some(value) = node.input_at(0) else {
         return plain();
     };
-    Source {
+    ScoreSource {
         output: output.into(),
         value: value.into(),
         container: Some(node.op_type.clone()),
@@ -99,7 +102,7 @@ fn source(graph: &Graph, output: &str) -> Source {
     }
 }
 
-/// The node that puts class scores into a container, and the labels that it, or what follows it, has for them.
+/// The node that puts class scores into a container, and the labels of it or of its consumers.
 fn container<'a>(graph: &'a Graph, output: &str) -> Option<(&'a NodeProto, Option<Vec<String>>)> {
     let mut labels = None;
     let mut value = output;
@@ -112,7 +115,7 @@ fn container<'a>(graph: &'a Graph, output: &str) -> Option<(&'a NodeProto, Optio
                 labels = constant_labels(graph, node.input_at(0)?);
                 value = node.input_at(1)?;
             }
-            // Scores of the best few that are scaled or shifted.
+            // Top scores that are scaled or shifted.
             "Mul" | "Div" | "Add" | "Sub" => value = only_moving(graph, node)?,
             "LabelEncoder" => {
                 labels = encoded(node);
@@ -128,7 +131,7 @@ fn container<'a>(graph: &'a Graph, output: &str) -> Option<(&'a NodeProto, Optio
     }
 }
 
-/// The only input of a node that is not constant.
+/// The only non-constant input of a node.
 fn only_moving<'a>(graph: &Graph, node: &'a NodeProto) -> Option<&'a str> {
     let mut moving = node
         .input
@@ -149,7 +152,7 @@ fn texts(bytes: &[bytes::Bytes]) -> Vec<String> {
     bytes.iter().take(MAX_LABELS).map(text).collect()
 }
 
-/// The labels of a `ZipMap`: texts, or numbers other than 0, 1, …
+/// The labels of a `ZipMap`: strings, or numbers other than 0, 1, …
 fn class_labels(node: &NodeProto) -> Option<Vec<String>> {
     let strings = attribute(node, "classlabels_strings").map(|entry| texts(&entry.strings));
     if let Some(labels) = strings.filter(|labels| !labels.is_empty()) {
@@ -164,7 +167,7 @@ fn class_labels(node: &NodeProto) -> Option<Vec<String>> {
     (!counts).then(|| labels.collect())
 }
 
-/// The labels of a `LabelEncoder` from the numbers 0, 1, … to texts, in the order of the numbers.
+/// The labels of a `LabelEncoder` from the numbers 0, 1, … to strings, in order.
 fn encoded(node: &NodeProto) -> Option<Vec<String>> {
     let keys = &attribute(node, "keys_int64s")?.ints;
     let values = texts(&attribute(node, "values_strings")?.strings);
@@ -175,10 +178,11 @@ fn encoded(node: &NodeProto) -> Option<Vec<String>> {
     (counts && !labels.is_empty()).then_some(labels)
 }
 
-/// A constant list of texts.
+/// A constant list of strings.
 fn constant_labels(graph: &Graph, value: &str) -> Option<Vec<String>> {
     let constant = graph.constant(value)?;
-    let is_list = Elem::from_code(constant.data_type).is_none() && !constant.string_data.is_empty();
+    let is_list =
+        ElementType::from_code(constant.data_type).is_none() && !constant.string_data.is_empty();
     let count = element_count(&constant.dims)?;
     (is_list && count == constant.string_data.len()).then(|| texts(&constant.string_data))
 }

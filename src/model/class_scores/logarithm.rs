@@ -1,20 +1,19 @@
-//! Logarithms of probabilities that a network computes, without computing the probabilities: `log softmax(x)` for
-//! `Softmax(x)`, `a - b` for `exp(a) / exp(b)`. A probability that rounds to 0 or 1 has no gradient; its logarithm has.
+//! Log-probabilities of a network, without computing probabilities: `log softmax(x)` for `Softmax(x)`, `a - b` for
+//! `exp(a) / exp(b)`. A probability that rounds to 0 or 1 has no gradient, but its logarithm has one.
 //!
-//! Every operator with a rule here is followed backwards. What has none is a number like any other, and its logarithm is
-//! taken as it is.
+//! Operators with a rule are rewritten backwards from the output. For other values the logarithm is computed directly.
 
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Builder, Elem, Error, Graph, Shapes};
+use crate::onnx::{Builder, ElementType, Error, Graph, Types};
 
-/// The least probability whose logarithm is taken, where no rule applies.
+/// Minimum of a probability before its logarithm is computed directly.
 const LEAST: f64 = 1e-30;
 
-/// The least complement of a probability whose logarithm is taken, where no rule applies: half the spacing of float32
+/// Minimum of the complement of a probability before its logarithm is computed directly: half the spacing of float32
 /// below 1.
 const LEAST_COMPLEMENT: f64 = 6e-8;
 
-/// Operators that only move numbers: the logarithm of what they give is what they give of logarithms.
+/// Operators that only move elements and therefore commute with the logarithm.
 const MOVING: &[&str] = &[
     "Cast",
     "Concat",
@@ -34,13 +33,13 @@ const MOVING: &[&str] = &[
 pub(super) struct Logarithms<'a> {
     pub builder: &'a mut Builder,
     /// The types of the graph's values.
-    pub shapes: &'a Shapes,
-    /// How many operators are followed backwards, one behind the other.
+    pub shapes: &'a Types,
+    /// Maximum number of successive operators that are rewritten.
     pub depth: usize,
 }
 
 impl Logarithms<'_> {
-    /// The logarithm of `value`, of the same dimensions. It is right where all that `value` is made from is positive.
+    /// The logarithm of `value`, of the same dimensions. It is correct if all inputs of the rules are positive.
     pub fn of(&mut self, value: &str) -> Result<String, Error> {
         self.follow(value, Part::Itself, 0)
     }
@@ -63,7 +62,7 @@ impl Logarithms<'_> {
         }
     }
 
-    /// The logarithm of what a node at `depth` reads.
+    /// The logarithm of an input of a node at `depth`.
     fn deeper(&mut self, value: &str, depth: usize) -> Result<String, Error> {
         self.follow(value, Part::Itself, depth + 1)
     }
@@ -75,7 +74,7 @@ impl Logarithms<'_> {
             .map(|index| graph.nodes()[index].clone())
     }
 
-    /// The logarithm of a number as it is.
+    /// The logarithm, computed directly.
     fn plain(&mut self, value: &str, part: Part) -> Result<String, Error> {
         let elem = self.elem(value)?;
         let (number, least) = match part {
@@ -93,10 +92,10 @@ impl Logarithms<'_> {
         Ok(self.emit("Log", &[&positive]))
     }
 
-    fn elem(&self, value: &str) -> Result<Elem, Error> {
+    fn elem(&self, value: &str) -> Result<ElementType, Error> {
         match self.builder.graph().constant(value) {
-            Some(constant) => Elem::from_code(constant.data_type)
-                .ok_or_else(|| Error::Unsupported("a constant that is no number".into())),
+            Some(constant) => ElementType::from_code(constant.data_type)
+                .ok_or_else(|| Error::Unsupported("a constant that is not numeric".into())),
             None => Ok(self.shapes.get(value)?.elem),
         }
     }
@@ -124,7 +123,7 @@ impl Logarithms<'_> {
                     return Ok(None);
                 };
                 let terms = [self.deeper(input, depth)?, self.deeper(other, depth)?];
-                let op = if node.is("Mul") { "Add" } else { "Sub" };
+                let op = if node.is_op("Mul") { "Add" } else { "Sub" };
                 self.emit(op, &[&terms[0], &terms[1]])
             }
             "Add" | "Sum" | "Mean" => {
@@ -136,7 +135,7 @@ impl Logarithms<'_> {
                     terms.push(self.deeper(term, depth)?);
                 }
                 let sum = self.log_sum(&terms);
-                match node.is("Mean") {
+                match node.is_op("Mean") {
                     true => self.less_log(&sum, node.input.len(), self.elem(input)?)?,
                     false => sum,
                 }
@@ -152,7 +151,7 @@ impl Logarithms<'_> {
                 let mut sum = node.clone();
                 sum.op_type = "ReduceLogSumExp".into();
                 let sum = self.moved(&sum, &[logarithms])?;
-                match node.is("ReduceMean") {
+                match node.is_op("ReduceMean") {
                     true => self.less_log(&sum, self.reduced(node)?, self.elem(input)?)?,
                     false => sum,
                 }
@@ -213,9 +212,9 @@ impl Logarithms<'_> {
 
     /// The value `c`, and the value `a + c`, of a node that gives `a / (a + c)`.
     fn rest_of_sum(&self, node: &NodeProto) -> Option<(String, String)> {
-        let is_reciprocal = node.is("Reciprocal");
+        let is_reciprocal = node.is_op("Reciprocal");
         let denominator = node.input_at(usize::from(!is_reciprocal))?;
-        let sum = self.producer(denominator).filter(|sum| sum.is("Add"))?;
+        let sum = self.producer(denominator).filter(|sum| sum.is_op("Add"))?;
         let is_numerator = |term: &String| match is_reciprocal {
             true => self.is_one(term),
             false => {
@@ -261,21 +260,21 @@ impl Logarithms<'_> {
         self.emit("Add", &[&log, &largest])
     }
 
-    fn less_log(&mut self, value: &str, count: usize, elem: Elem) -> Result<String, Error> {
+    fn less_log(&mut self, value: &str, count: usize, elem: ElementType) -> Result<String, Error> {
         let log = self.builder.scalar(elem, (count as f64).ln())?;
         Ok(self.emit("Sub", &[value, &log]))
     }
 
-    /// How many numbers a reduction makes one of.
+    /// Number of elements that a reduction combines.
     fn reduced(&self, node: &NodeProto) -> Result<usize, Error> {
         let count = |value: &str| Ok::<usize, Error>(self.shapes.get(value)?.count());
         let before = count(node.input_at(0).unwrap_or_default())?;
         Ok(before / count(&node.output[0])?.max(1))
     }
 
-    /// What an operator that moves numbers gives of the logarithms of what it moves.
+    /// An operator that moves elements, applied to logarithms.
     fn along(&mut self, node: &NodeProto, part: Part, depth: usize) -> Result<String, Error> {
-        let moved = match node.is("Concat") {
+        let moved = match node.is_op("Concat") {
             true => node.input.len(),
             false => 1,
         };
@@ -286,7 +285,7 @@ impl Logarithms<'_> {
         self.moved(node, &inputs)
     }
 
-    /// A copy of `node` that reads `inputs` in the place of its first ones.
+    /// A copy of `node` with its first inputs replaced by `inputs`.
     fn moved(&mut self, node: &NodeProto, inputs: &[String]) -> Result<String, Error> {
         let mut copy = node.clone();
         for (input, moved) in copy.input.iter_mut().zip(inputs) {
@@ -300,9 +299,9 @@ impl Logarithms<'_> {
         let Some(half) = self.beside(node, 0.5) else {
             return Ok(None);
         };
-        let scaled = self.producer(&half).filter(|node| node.is("Mul"));
+        let scaled = self.producer(&half).filter(|node| node.is_op("Mul"));
         let tanh = scaled.and_then(|node| self.producer(&self.beside(&node, 0.5)?));
-        let Some(tanh) = tanh.filter(|node| node.is("Tanh")) else {
+        let Some(tanh) = tanh.filter(|node| node.is_op("Tanh")) else {
             return Ok(None);
         };
         let z = &tanh.input[0];
@@ -310,7 +309,7 @@ impl Logarithms<'_> {
         Ok(Some(self.emit("Mul", &[z, &two])))
     }
 
-    /// What a node of two inputs reads beside a constant that is `number` everywhere.
+    /// The other input of a binary node, one of whose inputs is a constant that equals `number` everywhere.
     fn beside(&self, node: &NodeProto, number: f32) -> Option<String> {
         let [first, second] = node.input.as_slice() else {
             return None;
@@ -334,12 +333,12 @@ impl Logarithms<'_> {
     }
 }
 
-/// Which logarithm is asked for.
+/// The requested logarithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
-    /// That of the value.
+    /// Of the value.
     Itself,
-    /// That of 1 minus the value.
+    /// Of 1 minus the value.
     Complement,
 }
 

@@ -1,13 +1,12 @@
-//! Where a model gives its class scores, and what they mean: one value (N, classes) before the function that makes
-//! probabilities of it, and that function.
+//! Determines the class scores of a model, a value (N, classes) before its activation, and the activation.
 //!
-//! - `containers`: dictionaries, labels and best few scores are looked through
-//! - `candidates`: which output holds class scores
-//! - `mod@tail`: which function makes probabilities of them at the end of the network
-//! - `trial`: what kind of numbers it gives for a few pictures
-//! - `logarithm`: scores of which given probabilities are the softmax or the sigmoid
+//! - `containers`: class scores behind dictionaries, labels and top scores
+//! - `candidates`: selection of the output
+//! - `mod@tail`: the activation at the end of the network
+//! - `trial`: the kind of output for a few pictures
+//! - `logarithm`: log-probabilities that replace probabilities
 //!
-//! For [`Network`](super::Network), which has the answer for all rooms above.
+//! Used by [`Network`](super::Network).
 
 mod candidates;
 mod containers;
@@ -17,57 +16,61 @@ mod trial;
 
 use super::{Activation, Affine, Error, InputSize, ModelFile};
 use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::onnx::{Attribute, Builder, Graph, INTERNAL_PREFIX, Shapes, ValueType};
+use crate::onnx::{Attribute, Builder, Graph, INTERNAL_PREFIX, Types, ValueType};
 use crate::text::printable;
 use candidates::Candidate;
 pub use tail::Evidence;
 use tail::Tail;
 use trial::Trial;
 
-pub(in crate::model) use containers::{Source, sources};
+pub(in crate::model) use containers::{ScoreSource, sources};
 
-/// Most classes: every one has a name and a row on the screen. ImageNet-22k has 21,841.
+/// Maximum number of classes. ImageNet-22k has 21,841.
 const MAX_CLASSES: usize = 1 << 20;
 
 /// The class scores of a network.
 #[derive(Debug, Clone)]
 pub struct ClassScores {
-    /// Name of the value (N, classes), before the function that makes probabilities of it.
+    /// Name of the value (N, classes), before the activation.
     pub value: String,
-    /// The function that makes probabilities of it.
+    /// The activation.
     pub activation: Activation,
-    /// How that was determined.
+    /// How the activation was determined.
     pub evidence: Evidence,
-    /// The model's output that they were found by.
+    /// The model output from which they were determined.
     pub output: String,
     /// Number of classes.
     pub classes: usize,
-    /// Names of the classes that the graph itself holds, in order.
+    /// Class names in the graph, in order.
     pub labels: Option<Vec<String>>,
-    /// What a user should know about the choice; one line each, without the model's name.
+    /// Messages about the choice; one line each, without the model's name.
     pub remarks: Vec<String>,
 }
 
-/// What is known of a network besides its graph.
+/// Information about a network besides its graph.
 pub(super) struct Known<'a> {
     pub file: &'a ModelFile,
-    pub sources: &'a [Source],
+    pub sources: &'a [ScoreSource],
     /// Name of the image input.
     pub input: &'a str,
     pub size: InputSize,
     /// Scale and offset of each channel of the picture.
     pub affine: &'a [Affine],
-    /// The function that makes probabilities of the output, as the card or the exporter says.
+    /// The activation of the output according to the card or the exporter.
     pub activation: Option<Activation>,
-    /// How many names each list of class names has.
+    /// Length of each list of class names.
     pub names: Vec<usize>,
 }
 
-/// The graph without what its class scores do not need: see [`containers`].
+/// The graph pruned to its class scores, see [`containers`].
 ///
 /// # Errors
 /// [`Error::Onnx`] if the graph is damaged.
-pub(super) fn reduced(graph: Graph, sources: &[Source], file: &ModelFile) -> Result<Graph, Error> {
+pub(super) fn reduced(
+    graph: Graph,
+    sources: &[ScoreSource],
+    file: &ModelFile,
+) -> Result<Graph, Error> {
     Ok(containers::reduced(
         graph,
         sources,
@@ -78,19 +81,19 @@ pub(super) fn reduced(graph: Graph, sources: &[Source], file: &ModelFile) -> Res
 /// Why a network has no class scores.
 type NoScores = String;
 
-/// Finds the class scores: of the output that the card names; else of the only output with as many classes as there are
-/// names; else of the first that has a number per class. `graph` gets the nodes that are needed for them, and `shapes`
-/// their types; `infer` infers the types of all values.
+/// Finds the class scores: of the output that the card names; otherwise of the only output with as many classes as
+/// there are names; otherwise of the first one with one element per class. Adds the necessary nodes to `graph` and
+/// their types to `shapes`; `infer` infers the types of all values.
 ///
 /// # Errors
-/// [`Error::NoClassScores`] if the card names an output that is none, or holds none, or there are more classes than
-/// [`MAX_CLASSES`]; [`Error::Onnx`] if the graph is damaged. `Ok(Err(why))` if no output is named and none holds class
-/// scores: such a network has layers, but no classes.
+/// [`Error::NoClassScores`] if the card names an output that does not exist or has no class scores, or if there are
+/// more classes than [`MAX_CLASSES`]; [`Error::Onnx`] if the graph is damaged. `Ok(Err(why))` if no output is named and
+/// none has class scores: such a network has layers, but no classes.
 pub(super) fn find(
     graph: &mut Graph,
-    shapes: &mut Shapes,
+    shapes: &mut Types,
     known: &Known<'_>,
-    infer: impl Fn(&Graph) -> Result<Shapes, Error>,
+    infer: impl Fn(&Graph) -> Result<Types, Error>,
 ) -> Result<Result<ClassScores, NoScores>, Error> {
     let wanted = known.file.card.output.as_deref();
     let no_scores = |why: String| Error::NoClassScores {
@@ -142,10 +145,10 @@ pub(super) fn find(
     Ok(Ok(scores))
 }
 
-/// The value that is climbed, and the function that makes probabilities of it.
+/// The value of the class scores, and its activation.
 fn tail(
     graph: &mut Graph,
-    shapes: &Shapes,
+    shapes: &Types,
     output: &str,
     classes: usize,
     known: &Known<'_>,
@@ -176,7 +179,7 @@ fn tail(
     })
 }
 
-/// What a user should know of the activation. `is_squashed` says that the output's numbers lie between bounds.
+/// A message about the activation. `is_squashed` tells that the output is bounded.
 fn remark(
     (output, classes, is_squashed): (&str, usize, bool),
     activation: Activation,
@@ -187,25 +190,25 @@ fn remark(
     match (evidence, described) {
         (Evidence::Operators | Evidence::Trial, Some(described)) if described != activation => {
             Some(format!(
-                "the activation of {output} is described as {}, but the network ends with {}, which is taken",
+                "the activation of {output} is described as {}, but the network ends with {}; using the latter",
                 described.name(),
                 activation.name(),
             ))
         }
         (Evidence::Assumption, _) if classes > 1 && is_squashed => Some(format!(
-            "nothing says what the numbers of {output} are, which lie between bounds: they are taken as logits of a softmax (activation = \"none\" in a card under [output] says that they are none)"
+            "the meaning of the bounded numbers in {output} is unknown; assuming logits of a softmax (set activation = \"none\" in a card under [output] if they are not)"
         )),
         (Evidence::Assumption, _) if classes == 1 => Some(format!(
-            "{output} is one number per picture, and nothing says which: it is taken as the logit of one class (activation = \"none\" in a card under [output] says that it is none)"
+            "{output} is one number per picture, whose meaning is unknown; assuming the logit of one class (set activation = \"none\" in a card under [output] if it is not)"
         )),
         _ => None,
     }
 }
 
-/// The scores as (N, classes): by a node that is added where they have other axes of size 1.
+/// The scores as (N, classes). Adds a node if they have other axes of size 1.
 fn flattened(
     graph: &mut Graph,
-    shapes: &mut Shapes,
+    shapes: &mut Types,
     scores: String,
     classes: usize,
 ) -> Result<String, Error> {
@@ -238,8 +241,8 @@ fn flattened(
     Ok(flat)
 }
 
-/// The logits of two classes, of which a network gives that of the second alone: minus the logit, and the logit.
-fn paired(graph: &mut Graph, shapes: &mut Shapes, logit: &str) -> Result<String, Error> {
+/// The logits of two classes for a network that only computes that of the second: minus the logit, and the logit.
+fn paired(graph: &mut Graph, shapes: &mut Types, logit: &str) -> Result<String, Error> {
     let elem = shapes.get(logit)?.elem;
     let mut builder = Builder::extend(graph.clone(), &format!("{INTERNAL_PREFIX}scores/"));
     let minus = builder.emit("Neg", &[logit], &[]);

@@ -1,19 +1,18 @@
-//! What a network does to its class scores at its end: which function makes probabilities of them, and which value goes
-//! into it. An ascent climbs that value, for a probability that rounds to 0 or 1 has no gradient.
+//! Recognises the activation at the end of a network, and its input. An ascent maximizes that input, because a
+//! probability that rounds to 0 or 1 has no gradient.
 //!
-//! A `Softmax` or `Sigmoid` at the end, with nothing of consequence behind it, is recognised by the operators alone.
-//! Where other operators may make probabilities (powers and a quotient, the mean of two heads, `1 - p` beside `p`), the
-//! network is run on a few pictures: rows that are never negative and sum to 1 are probabilities of exclusive classes.
-//! Their logarithms then take the place of the scores, see [`logarithm`](super::logarithm); the same run shows whether
-//! these are right.
+//! A final `Softmax` or `Sigmoid` is recognised by its operator. If other operators may compute probabilities (powers
+//! and a quotient, the mean of two heads, `1 - p` beside `p`), the network is evaluated on a few pictures: non-negative
+//! rows that sum to 1 are probabilities of exclusive classes. Their logarithms then replace the scores, see
+//! [`logarithm`](super::logarithm), and are verified on the same pictures.
 
 use super::logarithm::{Logarithms, is_filled_with};
 use super::trial::{Kind, Trial};
 use crate::model::Activation;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Builder, Elem, Error, Graph, INTERNAL_PREFIX, Shapes};
+use crate::onnx::{Builder, ElementType, Error, Graph, INTERNAL_PREFIX, Types};
 
-/// Operators that leave the order of the elements and their values as they are.
+/// Operators that preserve the elements and their order.
 const REARRANGING: &[&str] = &[
     "Cast",
     "Dropout",
@@ -24,10 +23,10 @@ const REARRANGING: &[&str] = &[
     "Unsqueeze",
 ];
 
-/// Operators that mix what goes in with learned weights: what they give is a score, not a probability.
+/// Operators with learned weights, whose outputs are scores, not probabilities.
 const MIXING: &[&str] = &["Conv", "ConvTranspose", "Einsum", "Gemm", "MatMul"];
 
-/// Operators that probabilities may come from.
+/// Operators that may compute probabilities.
 const BOUNDED: &[&str] = &[
     "Clip",
     "Div",
@@ -42,7 +41,7 @@ const BOUNDED: &[&str] = &[
     "Softplus",
 ];
 
-/// Operators whose results lie between two bounds whatever goes in. Independent probabilities come from these alone.
+/// Operators with bounded outputs for all inputs. Only these compute independent probabilities.
 const SQUASHING: &[&str] = &[
     "Erf",
     "Exp",
@@ -53,7 +52,7 @@ const SQUASHING: &[&str] = &[
     "Tanh",
 ];
 
-/// Operators that make bounded numbers of bounded ones.
+/// Operators with bounded outputs for bounded inputs.
 const BOUNDS_KEPT: &[&str] = &[
     "Add",
     "Concat",
@@ -70,46 +69,46 @@ const BOUNDS_KEPT: &[&str] = &[
     "Transpose",
 ];
 
-/// How many operators are followed, one behind the other.
+/// Maximum number of successive operators that are followed.
 const MAX_DEPTH: usize = 16;
 
-/// How many operators are looked at, from the end.
+/// Maximum number of operators examined from the end.
 const MAX_OPERATORS: usize = 64;
 
-/// The least and the largest probability that a `Clip` may leave.
+/// The bounds of a `Clip` that only keeps probabilities off 0 and 1.
 const CLIPPED: (f32, f32) = (1e-3, 1.0 - 1e-3);
 
 /// How the activation at the end of a network was determined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Evidence {
-    /// Its operators are a softmax or a sigmoid.
+    /// Recognised operators.
     Operators,
-    /// What it gave for a few pictures.
+    /// The output for a few pictures.
     Trial,
-    /// The card or the exporter says it.
+    /// Stated by the card or the exporter.
     Description,
-    /// Nothing; it is assumed.
+    /// Assumed.
     Assumption,
 }
 
-/// The scores of a network before its activation, and that.
+/// The scores of a network before its activation, and the activation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tail {
-    /// The value that is climbed, of as many elements per picture as there are classes.
+    /// The value of the scores, with one element per class.
     pub value: String,
     pub activation: Activation,
     pub evidence: Evidence,
 }
 
-/// Looks for a softmax over the classes, or a sigmoid of each, behind which there are only operators that change nothing.
-/// The scores are its input; an earlier value, if only rearranging lies between and it is of the same dimensions.
-pub(super) fn by_operators(graph: &Graph, shapes: &Shapes, output: &str) -> Option<Tail> {
+/// Finds a softmax over the classes, or a sigmoid, that is only followed by operators that preserve elements. The
+/// scores are its input, or an earlier value of the same dimensions that is only rearranged.
+pub(super) fn by_operators(graph: &Graph, shapes: &Types, output: &str) -> Option<Tail> {
     let dims = |value: &str| shapes.find(value).map(|known| known.dims.as_slice());
     let (mut scores, mut value, mut activation) = (output, output, None);
     while let Some(node) = producer(graph, value) {
         let Some(input) = node.input_at(0) else { break };
-        if activation.is_none() && node.is("Sigmoid") {
+        if activation.is_none() && node.is_op("Sigmoid") {
             (scores, activation) = (input, Some(Activation::Sigmoid));
         } else if is_first_softmax(node, activation) {
             if !is_over_classes(node, dims(input)?) {
@@ -130,7 +129,7 @@ pub(super) fn by_operators(graph: &Graph, shapes: &Shapes, output: &str) -> Opti
     })
 }
 
-/// Whether the operators at the end may make probabilities in a way that [`by_operators`] does not recognise.
+/// Whether the last operators may compute probabilities in a way that [`by_operators`] does not recognise.
 pub(super) fn may_be_bounded(graph: &Graph, output: &str) -> bool {
     reaches(
         graph,
@@ -140,12 +139,12 @@ pub(super) fn may_be_bounded(graph: &Graph, output: &str) -> bool {
     )
 }
 
-/// Whether the output may be a probability of its own for each class. A gate (`x · σ(y)`) makes none, a product of
-/// probabilities does.
+/// Whether the output may be independent probabilities. A gate (`x · σ(y)`) is not a probability, a product of
+/// probabilities is.
 fn may_be_independent(graph: &Graph, output: &str) -> bool {
     let is_gate = |node: &NodeProto| {
         let is_moving = |input: &String| graph.constant(input).is_none();
-        node.is("Mul")
+        node.is_op("Mul")
             && node.input.iter().all(is_moving)
             && !node.input.iter().all(|input| is_bounded(graph, input, 0))
     };
@@ -157,13 +156,13 @@ fn may_be_independent(graph: &Graph, output: &str) -> bool {
     )
 }
 
-/// Whether a function that keeps numbers between bounds lies behind all learned weights.
+/// Whether a bounded function follows all learned weights.
 pub(super) fn is_squashed(graph: &Graph, output: &str) -> bool {
-    let squashes = |node: &NodeProto| is_one_of(node, SQUASHING) || node.is("Hardmax");
+    let squashes = |node: &NodeProto| is_one_of(node, SQUASHING) || node.is_op("Hardmax");
     reaches(graph, output, squashes, |_| true)
 }
 
-/// Whether a value lies between two bounds, whatever goes into the network.
+/// Whether a value is bounded for all inputs of the network.
 fn is_bounded(graph: &Graph, value: &str, depth: usize) -> bool {
     if graph.constant(value).is_some() {
         return true;
@@ -171,17 +170,17 @@ fn is_bounded(graph: &Graph, value: &str, depth: usize) -> bool {
     let Some(node) = producer(graph, value).filter(|_| depth < MAX_DEPTH) else {
         return false;
     };
-    let squashes = is_one_of(node, SQUASHING) && !node.is("Exp");
+    let squashes = is_one_of(node, SQUASHING) && !node.is_op("Exp");
     let keeps = is_one_of(node, BOUNDS_KEPT) || is_one_of(node, REARRANGING);
     let mut inputs = node.input.iter().filter(|input| !input.is_empty());
     squashes || (keeps && inputs.all(|input| is_bounded(graph, input, depth + 1)))
 }
 
 fn is_one_of(node: &NodeProto, ops: &[&str]) -> bool {
-    ops.iter().any(|op| node.is(op))
+    ops.iter().any(|op| node.is_op(op))
 }
 
-/// Whether a node that is `wanted` lies before `output`, behind all learned weights, and only nodes that `pass` between.
+/// Whether a node that is `wanted` is between the learned weights and `output`, followed only by nodes that `pass`.
 pub(super) fn reaches(
     graph: &Graph,
     output: &str,
@@ -205,14 +204,14 @@ pub(super) fn reaches(
     false
 }
 
-/// Replaces probabilities that the network gives by scores of which they are the softmax or the sigmoid, if `trial` shows
-/// that it gives any. The nodes that are needed are added to `graph`.
+/// Replaces output probabilities by scores of which they are the softmax or sigmoid, if `trial` shows that they are
+/// probabilities. Adds the necessary nodes to `graph`.
 ///
 /// # Errors
 /// [`Error`] if the graph is damaged.
 pub(super) fn by_trial(
     graph: &mut Graph,
-    shapes: &Shapes,
+    shapes: &Types,
     output: &str,
     trial: &Trial,
 ) -> Result<Option<Tail>, Error> {
@@ -246,7 +245,7 @@ pub(super) fn by_trial(
             }));
         }
     };
-    // Where the logarithms are wrong (a sum of which a term is negative), that of the output itself is taken.
+    // If the logarithms are wrong (a sum with a negative term), the logarithm of the output is computed directly.
     for depth in [MAX_OPERATORS, 0] {
         let (changed, value) = with_scores(graph, shapes, (output, suffix), activation, depth)?;
         if trial.agrees(&changed, &value, activation, &given) {
@@ -261,13 +260,13 @@ pub(super) fn by_trial(
     Ok(None)
 }
 
-/// As [`by_trial`], of a value that `make` emits from the output: of the same type, such as a hundredth of it.
+/// As [`by_trial`], for a value of the same type that `make` emits from the output, for example a hundredth of it.
 fn by_trial_of(
     graph: &mut Graph,
-    shapes: &Shapes,
+    shapes: &Types,
     output: &str,
     trial: &Trial,
-    make: impl Fn(&mut Builder, Elem) -> Result<String, Error>,
+    make: impl Fn(&mut Builder, ElementType) -> Result<String, Error>,
 ) -> Result<Option<Tail>, Error> {
     let known = shapes.get(output)?.clone();
     let mut builder = Builder::extend(graph.clone(), &format!("{INTERNAL_PREFIX}scores/"));
@@ -287,7 +286,7 @@ fn is_percentage(graph: &Graph, output: &str) -> bool {
     let mut value = output;
     while let Some(node) = producer(graph, value) {
         let is_hundred = |input: &String| is_filled_with(graph, input, 100.0);
-        if node.is("Mul") && node.input.iter().any(is_hundred) {
+        if node.is_op("Mul") && node.input.iter().any(is_hundred) {
             return true;
         }
         match node.input_at(0) {
@@ -300,15 +299,15 @@ fn is_percentage(graph: &Graph, output: &str) -> bool {
 
 /// Whether the output may be logarithms of independent probabilities.
 fn ends_in_logarithms(graph: &Graph, output: &str) -> bool {
-    let is_logarithm = |node: &NodeProto| node.is("Log") || node.is("Softplus");
+    let is_logarithm = |node: &NodeProto| node.is_op("Log") || node.is_op("Softplus");
     reaches(graph, output, is_logarithm, |_| true)
 }
 
-/// The graph with scores of which the probabilities in `output` are the softmax or the sigmoid, and their name: that of the
-/// output and a suffix. At most `depth` operators are followed backwards.
+/// The graph with scores of which the probabilities in `output` are the softmax or sigmoid, and their name: that of the
+/// output and a suffix. Rewrites at most `depth` successive operators.
 fn with_scores(
     graph: &Graph,
-    shapes: &Shapes,
+    shapes: &Types,
     (output, suffix): (&str, &str),
     activation: Activation,
     depth: usize,
@@ -331,7 +330,7 @@ fn with_scores(
     Ok((builder.into_graph(), value))
 }
 
-/// A name that no value of `graph` has.
+/// A fresh name in `graph`.
 pub(super) fn fresh(graph: &Graph, name: &str) -> String {
     let mut fresh = name.to_string();
     while graph.contains(&fresh) {
@@ -344,17 +343,17 @@ fn producer<'a>(graph: &'a Graph, value: &str) -> Option<&'a NodeProto> {
     graph.producer(value).map(|index| &graph.nodes()[index])
 }
 
-/// Whether what goes into a node has the same softmax as what the network gives. The softmax of logarithms of
-/// probabilities are these probabilities; that of probabilities is something else.
+/// Whether the input of a node has the same softmax as the output of the network. The softmax of log-probabilities are
+/// the probabilities; the softmax of probabilities are not.
 fn is_first_softmax(node: &NodeProto, activation: Option<Activation>) -> bool {
     match activation {
-        None => node.is("Softmax") || node.is("LogSoftmax"),
-        Some(Activation::Softmax) => node.is("LogSoftmax"),
+        None => node.is_op("Softmax") || node.is_op("LogSoftmax"),
+        Some(Activation::Softmax) => node.is_op("LogSoftmax"),
         Some(_) => false,
     }
 }
 
-/// Whether a softmax of a value of these dimensions is over all of a picture's numbers.
+/// Whether a softmax of a value of these dimensions is over all elements of a picture.
 fn is_over_classes(node: &NodeProto, dims: &[usize]) -> bool {
     let axis = node.int("axis").unwrap_or(-1);
     let axis = if axis < 0 {
@@ -366,8 +365,8 @@ fn is_over_classes(node: &NodeProto, dims: &[usize]) -> bool {
     extent == Some(&dims.iter().product())
 }
 
-/// Whether a node gives what goes in, in the same order; of probabilities also if it only keeps them off 0 and 1.
-fn changes_nothing(graph: &Graph, shapes: &Shapes, node: &NodeProto, may_clip: bool) -> bool {
+/// Whether a node preserves the elements and their order; for probabilities also if it only keeps them off 0 and 1.
+fn changes_nothing(graph: &Graph, shapes: &Types, node: &NodeProto, may_clip: bool) -> bool {
     let count = |value: &str| shapes.find(value).map(|known| known.count());
     let (Some(input), Some(output)) = (node.input_at(0), node.output.first()) else {
         return false;

@@ -1,36 +1,36 @@
-//! Runs a network on a few pictures, to see what kind of numbers it gives.
+//! Evaluates a network on a few pictures to classify its output.
 
 use crate::model::{Activation, Affine, InputSize};
 use crate::onnx::Graph;
-use crate::onnx::shapes::untyped;
+use crate::onnx::types::untyped_value;
 use crate::runtime::{Options, Provider, Session, Tensor};
 use ndarray::Array4;
 
-/// How far the sum of a picture's probabilities may be from 1.
+/// Tolerance of the sum of probabilities.
 const SUM_TOLERANCE: f64 = 1e-3;
 
-/// How far a probability may be from what its logarithm gives.
+/// Tolerance of a probability compared with the exponential of its logarithm.
 const TOLERANCE: f32 = 1e-3;
 
-/// Pictures: grey levels from 0 (black) to 1 at the places 0, 1, … of a channel.
+/// Pictures: grey levels from 0 (black) to 1 at the flat positions 0, 1, … of a channel.
 const PICTURES: [fn(usize) -> f32; 3] = [|_| 0.5, |place| (place % 256) as f32 / 255.0, noise];
 
-/// What kind of numbers a network gives.
+/// The kind of numbers in an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Probabilities of classes that exclude one another: they sum to 1.
+    /// Probabilities of exclusive classes, which sum to 1.
     Exclusive,
-    /// The logarithms of such.
+    /// Log-probabilities of exclusive classes.
     Logarithms,
-    /// Numbers from 0 to 1, each a probability of its own.
+    /// Numbers from 0 to 1: independent probabilities.
     Independent,
-    /// Numbers from 0 to 100, of which some are more than 1: probabilities in percent, if they are any.
+    /// Numbers from 0 to 100, some above 1: possibly probabilities in percent.
     Percent,
-    /// Numbers below 0: logarithms of independent probabilities, if they are any.
+    /// Numbers below 0: possibly logarithms of independent probabilities.
     Negative,
 }
 
-/// A network's input, and what black and white are for it.
+/// The image input of a network and its range.
 pub(super) struct Trial<'a> {
     pub input: &'a str,
     pub size: InputSize,
@@ -38,18 +38,18 @@ pub(super) struct Trial<'a> {
     pub affine: &'a [Affine],
 }
 
-/// The numbers that a network gives for each picture.
+/// The output of a network for each picture.
 pub(super) type Given = Vec<Vec<f32>>;
 
 impl Trial<'_> {
-    /// What kind of probabilities `value` holds for the pictures, and the numbers; `None` if they are none, or cannot be
-    /// had.
+    /// The kind of probabilities in `value` for the pictures, and the numbers; `None` if they are not probabilities or
+    /// cannot be computed.
     pub fn kind_of(&self, graph: &Graph, value: &str) -> Option<(Kind, Given)> {
         let given = self.run(graph, value)?;
         kind(&given).map(|kind| (kind, given))
     }
 
-    /// Whether `value` holds finite scores of which `activation` makes the probabilities `given`.
+    /// Whether `value` has finite scores whose `activation` are the probabilities `given`.
     pub fn agrees(
         &self,
         graph: &Graph,
@@ -72,9 +72,9 @@ impl Trial<'_> {
         scores.iter().zip(given).all(agree)
     }
 
-    /// The numbers of `value` for each picture.
+    /// The elements of `value` for each picture.
     fn run(&self, graph: &Graph, value: &str) -> Option<Given> {
-        let model = graph.to_model(&[untyped(value)]).ok()?;
+        let model = graph.to_model(&[untyped_value(value)]).ok()?;
         let mut session = Session::open_model(&model, Provider::Cpu, &Options::default()).ok()?;
         let mut given = Given::new();
         for grey in PICTURES {
@@ -95,7 +95,7 @@ impl Trial<'_> {
     }
 }
 
-/// Grey levels without a pattern: the bits of a multiple of the golden ratio.
+/// Pseudorandom grey levels: the bits of a multiple of the golden ratio.
 fn noise(place: usize) -> f32 {
     let mixed = (place as u32).wrapping_add(1).wrapping_mul(0x9e37_79b9);
     ((mixed ^ (mixed >> 15)).wrapping_mul(0x85eb_ca6b) >> 8) as f32 / (1u32 << 24) as f32

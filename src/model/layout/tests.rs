@@ -13,9 +13,9 @@ fn a_map_has_the_pictures_shape() {
         ((7, 768), (224, 224), false),
         ((1, 49), (224, 224), false),
     ] {
-        let grids = Grids {
+        let grids = LayoutMap {
             picture,
-            ..Grids::default()
+            ..LayoutMap::default()
         };
         assert_eq!(grids.is_map(plane), expected, "{plane:?} of {picture:?}");
     }

@@ -1,15 +1,16 @@
-mod activations;
+mod class_scores;
 mod foreign;
 mod inputs;
 mod layers;
 mod passes;
+mod score_outputs;
 
 use super::*;
 use crate::autodiff::differentiability::Differentiability;
 use crate::home::Home;
-use crate::model::Source;
+use crate::model::ModelSource;
 use crate::onnx::proto::{Dim, NodeProto, OperatorSetIdProto, TensorProto};
-use crate::onnx::shapes::{fixed, untyped};
+use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Attribute, Builder, file};
 use crate::runtime::{Options, Provider, Session, Tensor, package, testing};
 use ndarray::Array4;
@@ -31,7 +32,7 @@ fn opened_with(
     let mut builder = Builder::empty(opset, "g/");
     let outputs: Vec<_> = build(&mut builder)
         .iter()
-        .map(|name| untyped(name))
+        .map(|name| untyped_value(name))
         .collect();
     let mut model = builder.graph().to_model(&outputs).unwrap();
     model.opset_import.push(OperatorSetIdProto {
@@ -41,12 +42,12 @@ fn opened_with(
     file::write(model, &path, None).unwrap();
     std::fs::write(path.with_extension("toml"), card).unwrap();
     let home = Home::at(folder.path());
-    let source = Source::resolve(&home, path.to_str()).unwrap();
+    let source = ModelSource::resolve(&home, path.to_str()).unwrap();
     Network::open(&source.open(&home, &package::quiet).unwrap())
 }
 
 /// A constant whose elements rise from `first` in eighths, which every type holds exactly.
-fn rising(b: &mut Builder, dims: &[i64], elem: Elem, first: f64) -> String {
+fn rising(b: &mut Builder, dims: &[i64], elem: ElementType, first: f64) -> String {
     let count = dims.iter().product::<i64>();
     let values: Vec<f64> = (0..count)
         .map(|index| first + (index % 16) as f64 / 8.0)
@@ -57,7 +58,7 @@ fn rising(b: &mut Builder, dims: &[i64], elem: Elem, first: f64) -> String {
 /// The class scores of a picture all of whose elements are 2.
 fn scores(network: &Network) -> Vec<f32> {
     let logits = network.logits().unwrap();
-    let model = network.graph.to_model(&[untyped(logits)]).unwrap();
+    let model = network.graph.to_model(&[untyped_value(logits)]).unwrap();
     let bytes = file::encode(&model).unwrap();
     let mut session = Session::open(&bytes, Provider::Cpu, &Options::default()).unwrap();
     let [n, c, h, w] = network.input_dims(1);
@@ -69,7 +70,7 @@ fn scores(network: &Network) -> Vec<f32> {
 }
 
 /// Convolution, rectifier and mean, with weights of the type `elem`.
-fn small(b: &mut Builder, picture: &str, elem: Elem) -> String {
+fn small(b: &mut Builder, picture: &str, elem: ElementType) -> String {
     let weight = rising(b, &[4, 3, 1, 1], elem, -0.5);
     let conv = b
         .emit_named("conv", "Conv", &[picture, &weight], &[])
@@ -88,7 +89,7 @@ fn differentiable(network: &Network) -> bool {
 
 #[test]
 fn other_precisions_are_read_as_single_precision() {
-    let open = |elem: Elem| {
+    let open = |elem: ElementType| {
         opened(18, |b| {
             let dims = [1, 3, 4, 4].map(Dim::DimValue);
             b.input("x", elem, &dims).unwrap();
@@ -99,11 +100,11 @@ fn other_precisions_are_read_as_single_precision() {
         })
         .unwrap()
     };
-    let single = open(Elem::F32);
-    for elem in [Elem::F16, Elem::BF16, Elem::F64] {
+    let single = open(ElementType::F32);
+    for elem in [ElementType::F16, ElementType::BF16, ElementType::F64] {
         let other = open(elem);
         assert!(differentiable(&other));
-        assert_eq!(other.shapes.get("relu").unwrap().elem, Elem::F32);
+        assert_eq!(other.shapes.get("relu").unwrap().elem, ElementType::F32);
         assert_eq!(scores(&other), scores(&single), "{elem:?}");
     }
 }
@@ -111,20 +112,21 @@ fn other_precisions_are_read_as_single_precision() {
 #[test]
 fn double_precision_within_a_model_of_another_stays() {
     let network = opened(18, |b| {
-        b.input("x", Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap();
+        b.input("x", ElementType::F32, &fixed_dims(&[1, 3, 4, 4]))
+            .unwrap();
         let wide = b.emit(
             "Cast",
             &["x"],
-            &[("to", i64::from(Elem::F64.code()).into())],
+            &[("to", i64::from(ElementType::F64.code()).into())],
         );
-        let lowest = b.scalar(Elem::F64, f64::MIN).unwrap();
+        let lowest = b.scalar(ElementType::F64, f64::MIN).unwrap();
         let whole = b
             .emit_named("largest", "Max", &[&wide, &lowest], &[])
             .unwrap();
         let narrow = b.emit(
             "Cast",
             &[&whole],
-            &[("to", i64::from(Elem::F32.code()).into())],
+            &[("to", i64::from(ElementType::F32.code()).into())],
         );
         vec![
             b.emit_named("y", "GlobalAveragePool", &[&narrow], &[])
@@ -132,16 +134,22 @@ fn double_precision_within_a_model_of_another_stays() {
         ]
     });
     let network = network.unwrap();
-    assert_eq!(network.shapes.get("largest").unwrap().elem, Elem::F64);
+    assert_eq!(
+        network.shapes.get("largest").unwrap().elem,
+        ElementType::F64
+    );
     assert!(differentiable(&network));
 }
 
 #[test]
 fn scores_are_taken_before_a_softmax_of_any_age_and_shape() {
-    let picture = |b: &mut Builder| b.input("x", Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap();
+    let picture = |b: &mut Builder| {
+        b.input("x", ElementType::F32, &fixed_dims(&[1, 3, 4, 4]))
+            .unwrap()
+    };
     let old = opened(9, |b| {
         let x = picture(b);
-        let pool = small(b, &x, Elem::F32);
+        let pool = small(b, &x, ElementType::F32);
         let flat = b.emit_named("fc", "Flatten", &[&pool], &[]).unwrap();
         vec![
             b.emit_named("probabilities", "Softmax", &[&flat], &[])
@@ -152,7 +160,7 @@ fn scores_are_taken_before_a_softmax_of_any_age_and_shape() {
     assert_eq!((old.logits().unwrap(), old.classes.len()), ("fc", 4));
     let planes = opened(9, |b| {
         let x = picture(b);
-        let pool = small(b, &x, Elem::F32);
+        let pool = small(b, &x, ElementType::F32);
         vec![
             b.emit_named("probabilities", "Softmax", &[&pool], &[])
                 .unwrap(),
@@ -162,7 +170,7 @@ fn scores_are_taken_before_a_softmax_of_any_age_and_shape() {
     assert_eq!(scores(&planes), scores(&old));
     let without = opened(18, |b| {
         let x = picture(b);
-        vec![small(b, &x, Elem::F32)]
+        vec![small(b, &x, ElementType::F32)]
     });
     let without = without.unwrap();
     assert_eq!(

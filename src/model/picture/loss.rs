@@ -1,31 +1,32 @@
-//! What is lacking in the file of a picture. Decoders fill in grey for what a JPEG file lacks, and of other formats give up
-//! without a word on how far they came.
+//! Detects how much of a truncated or damaged picture file is readable. Decoders fill missing parts of JPEG files with
+//! grey, and for other formats fail without telling the readable part.
 //!
-//! - JPEG: a file that ends without an end marker, or whose last rows look like what a decoder makes of nothing, is decoded
-//!   again with noise put in where its data ends. Rows that come out the same were there.
-//! - PNG: row after row is read until there is no other.
-//! - WebP: its chunks say how long they are.
+//! - JPEG: a file without an end marker, or whose last rows look like the fill of a decoder, is decoded again with
+//!   noise
+//!   inserted at the end of its data. Rows that do not change were present.
+//! - PNG: rows are read until one is missing.
+//! - WebP: chunks declare their length.
 
 use image::{DynamicImage, ImageFormat};
 use std::io::Cursor;
 
-/// What decoders fill in for what they lack.
+/// The fill colour of decoders for missing data.
 const GREY: u8 = 128;
 
-/// How much noise is put in, and of how much it takes the place.
+/// Length of the inserted noise, and of the data that it replaces.
 const NOISE: usize = 4096;
 const REPLACED: usize = 64;
 
-/// Most rows of a JPEG file's blocks.
-const LARGEST_BLOCK: usize = 16;
+/// Maximum height of a JPEG block row.
+const MAX_BLOCK: usize = 16;
 
 const BEFORE: &str = "the file ends early, before its picture";
 
-/// What a damaged file is decoded with.
+/// The decoder for a damaged file.
 type Decode<'a> = &'a dyn Fn(&[u8]) -> Option<DynamicImage>;
 
-/// What could be read of a file, if that is less than all of its picture: the end of a sentence. `decoded` is what a decoder
-/// made of it, which may be more than was there; `None` if it gave up.
+/// The readable part of an incomplete file, as the end of a sentence; `None` if it is complete. `decoded` is the result
+/// of the decoder, which may include filled parts; `None` if it failed.
 pub fn of(
     bytes: &[u8],
     format: ImageFormat,
@@ -47,19 +48,19 @@ fn rows(read: u32, height: u32) -> String {
 /// The markers of a JPEG file.
 #[derive(Debug, Default, PartialEq)]
 struct Markers {
-    /// Where the picture's data ends: at the end marker, or where the file has no more.
+    /// The end of the picture data: the end marker, or the end of the file.
     end: usize,
     is_complete: bool,
     is_progressive: bool,
-    /// How many scans begin.
+    /// Number of scans.
     scans: usize,
-    /// Whether a header ends early.
+    /// Whether a header is truncated.
     is_in_header: bool,
 }
 
 impl Markers {
     fn of(bytes: &[u8]) -> Self {
-        // A file that was made as long as it should become before its data came.
+        // A file that was preallocated before its data arrived.
         let last = bytes.iter().rposition(|&byte| !matches!(byte, 0 | 0xff));
         let filled = last.map_or(0, |last| last + 1);
         let mut found = Self {
@@ -111,7 +112,7 @@ fn jpeg(bytes: &[u8], decoded: Option<&DynamicImage>, decode: Decode<'_>) -> Opt
     };
     let noisy = decode(&[data, &noise(NOISE), b"\xff\xd9"].concat());
     let read = noisy.map_or(0, |noisy| equal_rows(&first, &noisy));
-    // Of a progressive file nobody knows whether another pass was to come.
+    // The number of passes of a progressive file is unknown.
     let is_cut = !markers.is_complete && (markers.is_in_header || markers.is_progressive);
     if read < first.height() || is_cut {
         return Some(match markers.is_progressive || is_cut {
@@ -122,7 +123,7 @@ fn jpeg(bytes: &[u8], decoded: Option<&DynamicImage>, decode: Decode<'_>) -> Opt
             false => format!("the file ends early: {}", rows(read, first.height())),
         });
     }
-    // Noise behind what is read changes nothing. If other data changes nothing either, the decoder gave up before.
+    // Noise after the readable data has no effect. If other data have no effect either, the decoder stopped before.
     let kept = data.len().saturating_sub(REPLACED);
     let other = decode(&[&data[..kept], &noise(REPLACED), b"\xff\xd9"].concat())?;
     let gave_up = ends_grey(&first) && equal_rows(&first, &other) == first.height();
@@ -134,7 +135,7 @@ fn jpeg(bytes: &[u8], decoded: Option<&DynamicImage>, decode: Decode<'_>) -> Opt
     })
 }
 
-/// Bytes that no decoder takes for the rest of a picture, without markers.
+/// Noise without markers, which no decoder mistakes for picture data.
 fn noise(count: usize) -> Vec<u8> {
     let byte = |place: u32| (place.wrapping_mul(2_654_435_761) >> 24) as u8 & 0x7f;
     (1..=count as u32).map(byte).collect()
@@ -145,7 +146,7 @@ fn stride(picture: &DynamicImage) -> usize {
     (picture.width() as usize * usize::from(picture.color().bytes_per_pixel())).max(1)
 }
 
-/// How many rows of two pictures are the same, from the top.
+/// Number of equal rows of two pictures, from the top.
 fn equal_rows(one: &DynamicImage, other: &DynamicImage) -> u32 {
     let (these, those) = (
         one.as_bytes().chunks(stride(one)),
@@ -157,13 +158,11 @@ fn equal_rows(one: &DynamicImage, other: &DynamicImage) -> u32 {
         .count() as u32
 }
 
-/// Whether the last rows are grey, or repeat those before: for bits that are lacking decoders take zeros.
+/// Whether the last rows are grey or repeat the rows before them, as decoders replace missing bits by zeros.
 fn looks_made_up(picture: &DynamicImage) -> bool {
     let mut rows = picture.as_bytes().chunks(stride(picture)).rev();
     let last = rows.next();
-    let repeats = rows
-        .nth(LARGEST_BLOCK - 1)
-        .is_none_or(|row| Some(row) == last);
+    let repeats = rows.nth(MAX_BLOCK - 1).is_none_or(|row| Some(row) == last);
     repeats || ends_grey(picture)
 }
 
@@ -171,7 +170,7 @@ fn ends_grey(picture: &DynamicImage) -> bool {
     read_before_grey(picture) < picture.height()
 }
 
-/// How many rows there are before those that are nothing but the decoder's grey.
+/// Number of rows before those that only have the fill colour.
 fn read_before_grey(picture: &DynamicImage) -> u32 {
     let rows = picture.as_bytes().chunks(stride(picture));
     let grey = rows
@@ -210,7 +209,7 @@ fn png(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// Length of what stands before a WebP file's chunks, and before each chunk's data.
+/// Length of the header of a WebP file, and of each chunk.
 const RIFF: usize = 12;
 const CHUNK: usize = 8;
 
@@ -230,7 +229,7 @@ fn webp(bytes: &[u8], failed: bool) -> Option<String> {
         }
         at = end + length % 2;
     };
-    // Its header says how much follows.
+    // Its header declares the length.
     let all = length(0).map_or(0, |length| length + CHUNK);
     let is_early = bytes.len() < all && (failed || !is_here);
     is_early.then(|| {

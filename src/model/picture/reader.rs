@@ -1,12 +1,12 @@
-//! Bytes that are decoded until nobody wants the picture any more.
+//! A reader with cancellation, for decoders.
 
 use crate::runtime::Stop;
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
 
-/// How many bytes are handed out at a time; between these it is asked whether to go on.
+/// Maximum number of bytes per read; cancellation is checked in between.
 const PIECE: usize = 1 << 16;
 
-/// A reader that ends in an error once it is stopped.
+/// A reader that fails once it is cancelled.
 pub struct Stoppable<'a> {
     bytes: Cursor<&'a [u8]>,
     stop: &'a Stop,
@@ -26,7 +26,7 @@ impl<'a> Stoppable<'a> {
     }
 }
 
-/// The error of a reader that was stopped.
+/// The error of a cancelled reader.
 pub fn stopped() -> io::Error {
     io::Error::other("stopped")
 }

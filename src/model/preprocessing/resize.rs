@@ -1,9 +1,9 @@
-//! Resizing by nearest neighbours alone, which is what OpenCV and TensorFlow do unless asked otherwise.
+//! Resizing without antialiasing, the default of OpenCV and TensorFlow.
 
 use super::Filter;
 use image::{GenericImageView, Rgb, RgbImage};
 
-/// `picture` at another size, each pixel interpolated between the nearest of `picture`, however much smaller it becomes.
+/// `picture` resized, each pixel interpolated between its nearest neighbours, also when shrinking.
 pub(super) fn without_antialiasing<P>(
     picture: &P,
     (width, height): (u32, u32),
@@ -31,7 +31,7 @@ where
     })
 }
 
-/// Between which two pixels of a line a sample lies, and how far towards the second.
+/// The two pixels of a line around a sample, and the interpolation weight of the second.
 #[derive(Clone, Copy)]
 struct Place {
     before: u32,
@@ -39,7 +39,7 @@ struct Place {
     share: f32,
 }
 
-/// Where `samples` lie on a line of `pixels`. Centres of pixels lie halfway between whole numbers.
+/// The positions of `samples` on a line of `pixels`. Pixel centres are at half-integers.
 fn places(pixels: u32, samples: u32, filter: Filter) -> Vec<Place> {
     let scale = f64::from(pixels) / f64::from(samples);
     let last = pixels - 1;
@@ -88,7 +88,7 @@ mod tests {
         let line = [0, 40, 80, 120, 160, 200];
         assert_eq!(resized(&line, 6, Filter::Bilinear), line);
         assert_eq!(resized(&line, 3, Filter::Bilinear), [20, 100, 180]);
-        // Two of six: centres at 1 and 4, so that four pixels count for nothing.
+        // Two of six: the centres are pixels 1 and 4, the other four are ignored.
         assert_eq!(
             resized(&[9, 40, 9, 9, 160, 9], 2, Filter::Bilinear),
             [40, 160]

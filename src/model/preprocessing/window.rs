@@ -1,12 +1,12 @@
-//! Where the part of a picture lies that a model gets to see.
+//! The part of a picture within the crop of the preprocessing.
 
 use super::{Fit, InputSize, Preprocessing};
 
-/// Longest picture that is resized as a whole, in multiples of its short side: what is further out would fill the memory
-/// only to be cropped away.
+/// Maximum aspect ratio of the resized region. The ends of longer pictures are cut off first, instead of filling memory
+/// before they are cropped.
 const MAX_ASPECT: u32 = 16;
 
-/// What a length may lack of a whole number because it was computed.
+/// Rounding tolerance of computed lengths, in pixels.
 pub(super) const ROUNDING: f64 = 1e-2;
 
 /// A rectangle of a picture, in pixels of the picture.
@@ -19,7 +19,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// All of a picture.
+    /// The complete picture.
     pub fn entire(width: u32, height: u32) -> Self {
         Self {
             left: 0.0,
@@ -29,12 +29,12 @@ impl Window {
         }
     }
 
-    /// Its width and height in whole pixels.
+    /// Width and height, rounded to pixels.
     pub fn size(self) -> (u32, u32) {
         (self.width.round() as u32, self.height.round() as u32)
     }
 
-    /// The same rectangle in a picture that begins `left` and `top` further out.
+    /// The rectangle, moved by `left` and `top`.
     pub fn moved(self, left: u32, top: u32) -> Self {
         Self {
             left: self.left + f64::from(left),
@@ -44,18 +44,18 @@ impl Window {
     }
 }
 
-/// How a picture is cut and resized until it has the size of an input.
+/// The geometry of cropping and resizing a picture to the size of an input.
 pub(super) struct Placement {
-    /// What is resized: left, top, width and height in the picture.
+    /// The resized region: left, top, width and height in the picture.
     pub region: [u32; 4],
     /// Width and height after that.
     pub resized: (u32, u32),
-    /// Left and top of what is seen of it.
+    /// Left and top of the crop after resizing.
     pub cut: (u32, u32),
 }
 
 impl Placement {
-    /// `None` for a picture of exactly the input's size, which is taken as it is.
+    /// `None` for a picture of exactly the input's size, which is not resized.
     pub fn of(
         preprocessing: &Preprocessing,
         (width, height): (u32, u32),
@@ -74,13 +74,13 @@ impl Placement {
         let region = [(width - wide) / 2, (height - high) / 2, wide, high];
         let (width, height) = (f64::from(wide), f64::from(high));
         let scale = (cover(size.width) / width).max(cover(size.height) / height);
-        // The longer side is cut off as torchvision does it. Rounding must not leave less than the input needs.
+        // The longer side is truncated as in torchvision, but never below the size of the input.
         let side = |length: f64, least: u32| ((length * scale + ROUNDING) as u32).max(least);
         let (wide, high) = (side(width, size.width), side(height, size.height));
         Some(Self::middle(region, (wide, high), size))
     }
 
-    /// The middle of a region that is resized.
+    /// The centre crop of a resized region.
     fn middle(region: [u32; 4], (wide, high): (u32, u32), size: InputSize) -> Self {
         Self {
             region,
@@ -89,7 +89,7 @@ impl Placement {
         }
     }
 
-    /// What of the picture is seen.
+    /// The crop in pixels of the picture.
     pub fn window(&self, size: InputSize) -> Window {
         let [left, top, wide, high] = self.region;
         let across = f64::from(wide) / f64::from(self.resized.0);
@@ -104,7 +104,7 @@ impl Placement {
     }
 }
 
-/// Half of a border, as torchvision rounds it: of two whole numbers that are as near, the even one.
+/// Half of a border, rounded half to even as in torchvision.
 fn half(border: u32) -> u32 {
     let below = border / 2;
     below + u32::from(border % 2 == 1 && below % 2 == 1)
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_squashed_picture_is_seen_from_end_to_end() {
+    fn a_squashed_picture_is_complete() {
         let size = InputSize::new(3, 160, 160).unwrap();
         let squash = |crop: f32| Preprocessing {
             fit: Fit::Squash,
@@ -139,19 +139,19 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_is_seen_of_a_long_picture_and_all_of_one_that_fits() {
+    fn a_long_picture_is_cropped_to_its_centre() {
         assert_eq!(window(224, 224, (224, 224)), Window::entire(224, 224));
         let seen = window(1800, 600, (224, 224));
         assert_eq!((seen.left, seen.top), (637.5, 37.5));
         assert_eq!((seen.width, seen.height), (525.0, 525.0));
-        // Of one that is longer still, the far ends are never looked at.
+        // The ends of an even longer picture are cut off first.
         let seen = window(100, 4000, (224, 224));
         assert!((seen.top + seen.height / 2.0 - 2000.0).abs() < 1.0);
     }
 
     proptest! {
         #[test]
-        fn what_is_seen_is_where_it_is_said_to_be(
+        fn the_window_matches_the_tensor(
             sides in (20u32..200, 20u32..200),
             size in (8u32..64, 8u32..64),
         ) {

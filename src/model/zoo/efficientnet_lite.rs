@@ -1,12 +1,12 @@
 //! EfficientNet-Lite: inverted residual blocks with ReLU6 and no squeeze-excite.
 //!
 //! Values are named by scope, `blocks.3/expand/conv`, `blocks.3/add`, `head/pool`; weights keep the names of the
-//! state dictionary. Batch normalisation stays explicit, so that every layer a paper speaks of can be looked at.
+//! state dictionary. Batch normalisation stays explicit, so that every layer of the paper can be visualised.
 
 use super::{Error, StateDict, Tensor};
 use crate::onnx::proto::{Dim, ModelProto, TensorProto};
-use crate::onnx::shapes::value_info;
-use crate::onnx::{Attribute, Builder, Elem};
+use crate::onnx::types::value_info;
+use crate::onnx::{Attribute, Builder, ElementType};
 
 const STEM: usize = 32;
 const HEAD: usize = 1280;
@@ -183,7 +183,7 @@ impl Network {
             Dim::DimValue(input),
             Dim::DimValue(input),
         ];
-        graph.input("image", Elem::F32, &dims)?;
+        graph.input("image", ElementType::F32, &dims)?;
         graph.constant_named(TensorProto::from_f32("relu6/min", &[], &[0.0]))?;
         graph.constant_named(TensorProto::from_f32("relu6/max", &[], &[6.0]))?;
         Ok(Self { graph, weights })
@@ -304,7 +304,7 @@ impl Network {
         graph.emit_named("logits", "Gemm", &[&flat, &weight, &bias], &transposed)?;
         self.weights.finish()?;
         let dims = [Dim::DimParam("batch".into()), Dim::DimValue(CLASSES as i64)];
-        let output = value_info("logits", Elem::F32, &dims);
+        let output = value_info("logits", ElementType::F32, &dims);
         Ok(self.graph.into_graph().to_model(&[output])?)
     }
 

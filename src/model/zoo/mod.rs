@@ -1,4 +1,4 @@
-//! The models Ziggurat can fetch: published weights in, an ONNX file out. Used by [`super::open`].
+//! Converters from published weights to ONNX models. Used by [`super::open`].
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ mod state_dict;
 
 pub use state_dict::{StateDict, Tensor};
 
-/// A network that Ziggurat can build, as `builder` in a model card calls it.
+/// A supported architecture, `builder` in a model card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Builder {
     #[serde(rename = "efficientnet-lite0")]
@@ -23,10 +23,10 @@ pub enum Builder {
 }
 
 impl Builder {
-    /// Counts up when a builder changes what it makes, so that files made before are made again.
+    /// Incremented when the output of a builder changes, so that existing files are converted again.
     pub const REVISION: u32 = 1;
 
-    /// Turns the content of a PyTorch checkpoint into an ONNX model: `image` float32 (batch, 3, S, S) in, `logits`
+    /// Converts a PyTorch checkpoint to an ONNX model: `image` float32 (batch, 3, S, S) in, `logits`
     /// float32 (batch, 1000) out.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl Builder {
     }
 }
 
-/// Why published weights could not be turned into an ONNX model. The caller says which file.
+/// Why published weights could not be converted. The caller names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("this is not a PyTorch checkpoint in the legacy (non-zip) format")]
@@ -50,7 +50,7 @@ pub enum Error {
     BigEndian,
     #[error("the checkpoint ends early: byte {at} and what follows is missing")]
     Truncated { at: usize },
-    #[error("the checkpoint goes on after its last tensor, at byte {at}")]
+    #[error("the checkpoint has trailing data after its last tensor, at byte {at}")]
     TrailingBytes { at: usize },
     #[error("the checkpoint is malformed at byte {at}: {why}")]
     Malformed { at: usize, why: &'static str },
@@ -63,11 +63,11 @@ pub enum Error {
         "the checkpoint uses pickle opcode 0x{opcode:02x} at byte {at}, which is not supported"
     )]
     UnknownOpcode { at: usize, opcode: u8 },
-    #[error("the checkpoint makes too many objects (byte {at})")]
+    #[error("the checkpoint has too many objects (byte {at})")]
     TooLarge { at: usize },
     #[error("the checkpoint's {} is not a tensor of a known kind", printable(name))]
     NotATensor { name: String },
-    #[error("the checkpoint's tensor {} is there twice", printable(name))]
+    #[error("the checkpoint has the tensor {} twice", printable(name))]
     DuplicateTensor { name: String },
     #[error(
         "the checkpoint's tensor {} has more elements than the file can hold",

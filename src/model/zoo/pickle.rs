@@ -1,54 +1,54 @@
-//! A pickle reader that can only make plain data: the few opcodes of protocol 2 that PyTorch's `torch.save` writes,
+//! A pickle reader that only creates plain data: the few opcodes of protocol 2 that PyTorch's `torch.save` writes,
 //! and the few globals a state dictionary needs. Nothing is ever imported or called.
 //!
 //! Objects live in one arena and refer to each other by index, so neither reading nor dropping a hostile pickle
 //! recurses, and memory grows with the bytes read, up to [`MAX_OBJECTS`] objects. Used by [`super::state_dict`] alone.
 
-use std::collections::HashMap;
+mod reader;
+
+pub(super) use reader::Reader;
 
 use super::Error;
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
+use std::collections::HashMap;
 
-/// Most objects one pickle may make: a state dictionary makes about thirty a tensor.
+/// Maximum number of objects of a pickle. A state dictionary has about thirty per tensor.
 const MAX_OBJECTS: usize = 1 << 20;
 
-/// Most values that may wait on the stack; a tuple, list or dictionary is built from there.
+/// Maximum size of the stack, from which tuples, lists and dictionaries are built.
 const MAX_STACK: usize = 1 << 18;
 
-/// Longest `module name` pair of a global that is still read.
-const MAX_GLOBAL: usize = 256;
-
-/// An object's place in its [`Pickle`].
+/// The index of an object in its [`Pickle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Id(usize);
 
-/// The only names a pickle may refer to.
+/// The allowed globals of a pickle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Global {
     OrderedDict,
     RebuildTensor,
     RebuildParameter,
-    /// A storage's type, by what it holds.
-    Storage(Elem),
+    /// A storage type, by its element type.
+    Storage(ElementType),
 }
 
 const GLOBALS: [(&str, Global); 13] = [
     ("collections OrderedDict", Global::OrderedDict),
     ("torch._utils _rebuild_tensor_v2", Global::RebuildTensor),
     ("torch._utils _rebuild_parameter", Global::RebuildParameter),
-    ("torch DoubleStorage", Global::Storage(Elem::F64)),
-    ("torch FloatStorage", Global::Storage(Elem::F32)),
-    ("torch HalfStorage", Global::Storage(Elem::F16)),
-    ("torch BFloat16Storage", Global::Storage(Elem::BF16)),
-    ("torch LongStorage", Global::Storage(Elem::I64)),
-    ("torch IntStorage", Global::Storage(Elem::I32)),
-    ("torch ShortStorage", Global::Storage(Elem::I16)),
-    ("torch CharStorage", Global::Storage(Elem::I8)),
-    ("torch ByteStorage", Global::Storage(Elem::U8)),
-    ("torch BoolStorage", Global::Storage(Elem::Bool)),
+    ("torch DoubleStorage", Global::Storage(ElementType::F64)),
+    ("torch FloatStorage", Global::Storage(ElementType::F32)),
+    ("torch HalfStorage", Global::Storage(ElementType::F16)),
+    ("torch BFloat16Storage", Global::Storage(ElementType::BF16)),
+    ("torch LongStorage", Global::Storage(ElementType::I64)),
+    ("torch IntStorage", Global::Storage(ElementType::I32)),
+    ("torch ShortStorage", Global::Storage(ElementType::I16)),
+    ("torch CharStorage", Global::Storage(ElementType::I8)),
+    ("torch ByteStorage", Global::Storage(ElementType::U8)),
+    ("torch BoolStorage", Global::Storage(ElementType::Bool)),
 ];
 
-/// One object of a pickle; text borrows from the file.
+/// An object of a pickle; text borrows from the file.
 #[derive(Debug)]
 pub(super) enum Object<'a> {
     None,
@@ -61,13 +61,13 @@ pub(super) enum Object<'a> {
     List(Vec<Id>),
     /// In the order of the file; a later entry of the same key does not replace an earlier one.
     Dict(Vec<(Id, Id)>),
-    /// What a persistent id stands for: the tuple that names a storage.
+    /// A persistent ID: the tuple that names a storage.
     Persistent(Id),
     /// A tensor that `_rebuild_tensor_v2` would make: its argument tuple.
     Tensor(Id),
 }
 
-/// A pickle that was read: its objects and which of them is the result.
+/// A parsed pickle: its objects, and the index of the result.
 #[derive(Debug)]
 pub(super) struct Pickle<'a> {
     objects: Vec<Object<'a>>,
@@ -111,7 +111,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// A whole number; `None` if `id` is something else.
+    /// An integer; `None` if `id` is something else.
     pub(super) fn int(&self, id: Id) -> Option<i128> {
         match *self.get(id) {
             Object::Int(value) => Some(value),
@@ -119,73 +119,9 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// A whole number that counts something; `None` if `id` is something else or does not fit.
+    /// A non-negative integer; `None` if `id` is something else or does not fit.
     pub(super) fn count(&self, id: Id) -> Option<usize> {
         self.int(id).and_then(|value| usize::try_from(value).ok())
-    }
-}
-
-/// The bytes of a checkpoint and how far they were read.
-#[derive(Debug)]
-pub(super) struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
-    }
-
-    pub(super) fn position(&self) -> usize {
-        self.at
-    }
-
-    pub(super) fn is_at_end(&self) -> bool {
-        self.at == self.bytes.len()
-    }
-
-    /// The next `count` bytes; nothing is copied, so a huge count costs nothing.
-    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], Error> {
-        let taken = self
-            .bytes
-            .get(self.at..)
-            .and_then(|rest| rest.get(..count))
-            .ok_or(Error::Truncated { at: self.at })?;
-        self.at += count;
-        Ok(taken)
-    }
-
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.take(N)?);
-        Ok(array)
-    }
-
-    fn byte(&mut self) -> Result<u8, Error> {
-        self.array().map(u8::from_le_bytes)
-    }
-
-    fn u32_count(&mut self) -> Result<usize, Error> {
-        let count = u32::from_le_bytes(self.array()?);
-        usize::try_from(count).map_err(|_| Error::Truncated { at: self.at })
-    }
-
-    fn text(&mut self, count: usize) -> Result<&'a str, Error> {
-        let at = self.at;
-        std::str::from_utf8(self.take(count)?).map_err(|_| malformed(at, "a text is not UTF-8"))
-    }
-
-    /// Two lines, module and name, as one text `module name`.
-    fn global(&mut self) -> Result<String, Error> {
-        let at = self.at;
-        let rest = &self.bytes[at..self.bytes.len().min(at + MAX_GLOBAL)];
-        let mut ends = rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-        let (Some((module, _)), Some((name, _))) = (ends.next(), ends.next()) else {
-            return Err(malformed(at, "the name of a global does not end"));
-        };
-        let text = self.text(name + 1)?;
-        Ok(format!("{} {}", &text[..module], &text[module + 1..name]))
     }
 }
 
@@ -216,7 +152,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Pickle<'a>, Error> {
 struct Machine<'a> {
     objects: Vec<Object<'a>>,
     stack: Vec<Id>,
-    /// Where on the stack the open marks stand.
+    /// Stack positions of the open marks.
     marks: Vec<usize>,
     memo: HashMap<usize, Id>,
 }
@@ -299,7 +235,7 @@ impl<'a> Machine<'a> {
                 self.push(Object::Persistent(name), at)
             }
             b'R' => self.reduce(at),
-            // The state of an ordered dictionary is PyTorch's version metadata, which says nothing about the tensors.
+            // The state of an ordered dictionary is PyTorch's version metadata, which is irrelevant.
             b'b' => {
                 self.pop(at)?;
                 match self.top(at)? {
@@ -338,7 +274,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// What lies below the last open mark is out of reach until the mark is closed.
+    /// Values below the last open mark are not accessible until the mark is closed.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }

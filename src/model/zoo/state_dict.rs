@@ -8,22 +8,22 @@ use bytes::Bytes;
 
 use super::Error;
 use super::pickle::{self, Global, Id, Object, Pickle, Reader};
-use crate::onnx::{Elem, proto::TensorProto};
+use crate::onnx::{ElementType, proto::TensorProto};
 
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
 const PROTOCOL: i128 = 1001;
 
-/// Most dimensions a tensor may have.
+/// Maximum rank of a tensor.
 const MAX_RANK: usize = 8;
 
-/// One tensor, contiguous in row-major order.
+/// A tensor, contiguous in row-major order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tensor {
     /// Empty for a scalar.
     pub shape: Vec<usize>,
-    /// What the file held; `data` is float32 whatever that was.
-    pub elem: Elem,
-    /// As many values as the shape has places.
+    /// The element type of the file; `data` always is float32.
+    pub elem: ElementType,
+    /// The elements.
     pub data: Vec<f32>,
 }
 
@@ -36,7 +36,7 @@ impl StateDict {
     /// file has bytes, so memory is bounded by a few times the file's size.
     ///
     /// # Errors
-    /// An [`Error`] with the place in the file, whatever the bytes; never a panic.
+    /// An [`Error`] with the position in the file; never panics, whatever the bytes.
     pub fn read(bytes: &[u8]) -> Result<Self, Error> {
         let mut reader = Reader::new(bytes);
         let magic = pickle::read(&mut reader).map_err(|_| Error::NotACheckpoint)?;
@@ -81,7 +81,7 @@ impl StateDict {
     /// Checks that every tensor was taken.
     ///
     /// # Errors
-    /// [`Error::UnusedTensor`] that names the first one left.
+    /// [`Error::UnusedTensor`] with the first remaining one.
     pub fn finish(self) -> Result<(), Error> {
         match self.0.into_keys().next() {
             Some(name) => Err(Error::UnusedTensor { name }),
@@ -114,10 +114,10 @@ fn require_little_endian(machine: &Pickle) -> Result<(), Error> {
     }
 }
 
-/// A storage as the object pickle announces it.
+/// A storage as declared in the object pickle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Storage {
-    elem: Elem,
+    elem: ElementType,
     elements: usize,
 }
 
@@ -156,7 +156,8 @@ impl<'a> Views<'a> {
         Ok(found)
     }
 
-    /// Reads the arguments of `_rebuild_tensor_v2`: storage, offset, shape, strides, and more that does not matter here.
+    /// Reads the arguments of `_rebuild_tensor_v2`: storage, offset, shape, strides, and more that does not matter
+    /// here.
     fn view(&mut self, pickle: &Pickle<'a>, name: &'a str, value: Id) -> Option<View<'a>> {
         let Object::Tensor(arguments) = *pickle.get(value) else {
             return None;
@@ -262,7 +263,7 @@ impl View<'_> {
         let mut place = self.offset;
         for _ in 0..elements {
             data.push(storage[place]);
-            // Counts up like an odometer, the last dimension fastest.
+            // Increments the index like an odometer, the last dimension fastest.
             for axis in (0..index.len()).rev() {
                 index[axis] += 1;
                 place += self.strides[axis];
@@ -277,7 +278,7 @@ impl View<'_> {
     }
 }
 
-/// Reads the list of keys and then each storage's bytes, which must be as many as the object pickle announced.
+/// Reads the list of keys and then each storage's bytes, whose number must match the object pickle.
 fn read_storages<'a>(
     reader: &mut Reader<'a>,
     announced: &HashMap<&'a str, Storage>,
@@ -304,14 +305,14 @@ fn read_storages<'a>(
         let size = storage.elements.checked_mul(storage.elem.size());
         let bytes = reader.take(size.ok_or(Error::Truncated { at })?)?;
         if storages.insert(key, decode(storage.elem, bytes)).is_some() {
-            return Err(malformed("a storage's key is there twice"));
+            return Err(malformed("a storage key is duplicated"));
         }
     }
     Ok(storages)
 }
 
 /// The elements of a storage as float32.
-fn decode(elem: Elem, bytes: &[u8]) -> Vec<f32> {
+fn decode(elem: ElementType, bytes: &[u8]) -> Vec<f32> {
     let tensor = TensorProto {
         dims: vec![(bytes.len() / elem.size()) as i64],
         data_type: elem.code(),

@@ -1,12 +1,12 @@
-//! Fuses batch normalization into the preceding convolution, which saves a node in the forward pass and a multiplication in
-//! the backward pass.
+//! Fuses batch normalization into the preceding convolution, which saves a node in the forward pass and a
+//! multiplication in the backward pass.
 
 use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::onnx::{Elem, Error, Graph};
+use crate::onnx::{ElementType, Error, Graph};
 use std::collections::{HashMap, HashSet};
 
-/// The graph with every BatchNormalization fused into the Conv that it reads, if nothing else reads that Conv. Outputs of the
-/// fused Conv nodes disappear, except those in `keep`, which are not fused.
+/// The graph with every BatchNormalization fused into the Conv that it reads, if nothing else reads that Conv. Outputs
+/// of the fused Conv nodes disappear, except those in `keep`, which are not fused.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a constant's data do not fit its dimensions.
@@ -20,12 +20,15 @@ pub fn fuse_batch_norm(graph: &Graph, keep: &HashSet<&str>) -> Result<Graph, Err
     let mut fused: HashMap<usize, Fused> = HashMap::new();
     let mut removed = HashSet::new();
     for (index, norm) in graph.nodes().iter().enumerate() {
-        let Some(value) = norm.input_at(0).filter(|_| norm.is("BatchNormalization")) else {
+        let Some(value) = norm
+            .input_at(0)
+            .filter(|_| norm.is_op("BatchNormalization"))
+        else {
             continue;
         };
         let Some(conv) = graph
             .producer(value)
-            .filter(|&conv| graph.nodes()[conv].is("Conv"))
+            .filter(|&conv| graph.nodes()[conv].is_op("Conv"))
         else {
             continue;
         };
@@ -64,15 +67,15 @@ struct Fused {
     bias: TensorProto,
 }
 
-/// With `s = scale / √(var + ε)`: weights `w · s`, bias `(b - mean) · s + shift`. `None` unless all parameters are float32
-/// constants.
+/// With `s = scale / √(var + ε)`: weights `w · s`, bias `(b - mean) · s + shift`. `None` unless all parameters are
+/// float32 constants.
 fn fuse(graph: &Graph, conv: &NodeProto, norm: &NodeProto) -> Result<Option<Fused>, Error> {
     if norm.int("training_mode").unwrap_or(0) != 0 || norm.output.len() != 1 {
         return Ok(None);
     }
     let constant = |node: &NodeProto, index: usize| {
         let constant = node.input_at(index).and_then(|name| graph.constant(name));
-        constant.filter(|tensor| tensor.data_type == Elem::F32.code())
+        constant.filter(|tensor| tensor.data_type == ElementType::F32.code())
     };
     let parameters: Option<Vec<&TensorProto>> = (1..5).map(|index| constant(norm, index)).collect();
     let (Some(parameters), Some(weight)) = (parameters, constant(conv, 1)) else {
@@ -130,13 +133,13 @@ fn fuse(graph: &Graph, conv: &NodeProto, norm: &NodeProto) -> Result<Option<Fuse
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::shapes::untyped;
+    use crate::onnx::types::untyped_value;
     use crate::onnx::{Builder, proto::Dim};
 
     fn graph() -> Graph {
         let mut builder = Builder::empty(18, "");
         let dims = [1, 1, 4, 4].map(Dim::DimValue);
-        let x = builder.input("x", Elem::F32, &dims).unwrap();
+        let x = builder.input("x", ElementType::F32, &dims).unwrap();
         let weight = builder.floats(&[2, 1, 1, 1], &[1.0, 2.0]);
         let conv = builder
             .emit_named("conv", "Conv", &[&x, &weight], &[])
@@ -154,7 +157,7 @@ mod tests {
             )
             .unwrap();
         let mut graph = builder.into_graph();
-        graph.set_outputs(vec![untyped("norm")]);
+        graph.set_outputs(vec![untyped_value("norm")]);
         graph
     }
 
@@ -164,7 +167,7 @@ mod tests {
         let [conv] = fused.nodes() else {
             panic!("expected one node")
         };
-        assert!(conv.is("Conv") && conv.output == ["norm"]);
+        assert!(conv.is_op("Conv") && conv.output == ["norm"]);
         let numbers = |index| {
             fused
                 .constant(conv.input_at(index).unwrap())

@@ -2,8 +2,8 @@
 
 use crate::onnx::Error;
 use crate::onnx::builder::OPSET;
-use crate::onnx::graph::is_default_domain;
 use crate::onnx::names::{self, Renames};
+use crate::onnx::node::is_default_domain;
 use crate::onnx::passes::upgrade_opset;
 use crate::onnx::proto::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto};
 use crate::text::printable;
@@ -19,12 +19,12 @@ const MAX_COST: usize = 1 << 19;
 /// Maximum total encoded size of all inlined bodies in bytes.
 const MAX_BYTES: usize = 1 << 29;
 
-/// The model with all functions inlined. Bodies of an older opset are converted to opset [`OPSET`]; the model itself must
-/// have been converted before (see [`upgrade_opset::upgrade`]).
+/// The model with all functions inlined. Bodies of an older opset are converted to opset [`OPSET`]; the model itself
+/// must have been converted before (see [`upgrade_opset::upgrade`]).
 ///
 /// # Errors
-/// [`Error::Unsupported`] if calls are nested too deeply, for example by recursion, if the model becomes too large, or if
-/// [`upgrade_opset::upgrade`] fails.
+/// [`Error::Unsupported`] if calls are nested too deeply, for example by recursion, if the model becomes too large, or
+/// if [`upgrade_opset::upgrade`] fails.
 pub fn inline(mut model: ModelProto) -> Result<ModelProto, Error> {
     if model.functions.is_empty() {
         return Ok(model);
@@ -125,7 +125,7 @@ impl Inliner<'_> {
                 continue;
             }
             let attributes = node.attribute.iter_mut();
-            for inner in attributes.flat_map(names::graphs_mut) {
+            for inner in attributes.flat_map(AttributeProto::graphs_mut) {
                 self.graph(inner, depth)?;
             }
             done.push(node);
@@ -198,8 +198,9 @@ impl Inliner<'_> {
     }
 }
 
-/// Replaces references to function attributes by the values passed by the call, or else by the defaults; references without
-/// a value are dropped. Applies to the subgraphs of the node, but not to subgraphs that are such values themselves.
+/// Replaces references to function attributes by the values passed by the call, or else by the defaults; references
+/// without a value are dropped. Applies to the subgraphs of the node, but not to subgraphs that are such values
+/// themselves.
 fn resolve_attributes(node: &mut NodeProto, call: &NodeProto, defaults: &[AttributeProto]) {
     let mut worklist: Vec<&mut NodeProto> = vec![node];
     while let Some(node) = worklist.pop() {
@@ -223,7 +224,7 @@ fn resolve_attributes(node: &mut NodeProto, call: &NodeProto, defaults: &[Attrib
         ));
         node.attribute = attributes;
         let unresolved = node.attribute[..count].iter_mut();
-        let graphs = unresolved.flat_map(names::graphs_mut);
+        let graphs = unresolved.flat_map(AttributeProto::graphs_mut);
         worklist.extend(graphs.flat_map(|graph| &mut graph.node));
     }
 }

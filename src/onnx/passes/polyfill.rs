@@ -1,12 +1,12 @@
-//! Defines non-standard operators as model-local functions of standard ones: operators of other frameworks that exporters
-//! leave in place (no runtime can load such a file), and those of scikit-learn pipelines. Needs no shapes.
+//! Defines non-standard operators as model-local functions of standard ones: operators of other frameworks that
+//! exporters leave in place (no runtime can load such a file), and those of scikit-learn pipelines. Needs no shapes.
 
 use crate::onnx::builder::{OPSET, node};
-use crate::onnx::graph::is_default_domain;
+use crate::onnx::node::is_default_domain;
 use crate::onnx::proto::{
     AttributeProto, FunctionProto, ModelProto, NodeProto, OperatorSetIdProto,
 };
-use crate::onnx::{Attribute, Elem, names};
+use crate::onnx::{Attribute, ElementType};
 use std::collections::HashSet;
 
 /// The domain of ONNX Runtime's contrib operators.
@@ -91,7 +91,7 @@ fn ints(name: &'static str, values: &[i64]) -> Step {
 
 /// `x` as float32.
 fn real() -> Step {
-    let float = i64::from(Elem::F32.code());
+    let float = i64::from(ElementType::F32.code());
     ("Cast", &["x"], "real", vec![("to", Value(float.into()))])
 }
 
@@ -187,7 +187,7 @@ pub fn define_missing_ops(mut model: ModelProto) -> ModelProto {
             index.into_iter().for_each(|index| used[index] = true);
         }
         let attributes = nodes.iter_mut().flat_map(|node| &mut node.attribute);
-        let graphs = attributes.flat_map(names::graphs_mut);
+        let graphs = attributes.flat_map(AttributeProto::graphs_mut);
         worklist.extend(graphs.map(|graph| &mut graph.node));
     }
     let used = POLYFILLS.iter().zip(used).filter(|(_, used)| *used);
@@ -203,7 +203,7 @@ pub fn define_missing_ops(mut model: ModelProto) -> ModelProto {
 /// Replaces TensorFlow Lite's GELU by ONNX Runtime's; returns whether there was one.
 fn convert_tfl_gelu(nodes: &mut [NodeProto]) -> bool {
     let mut result = false;
-    for node in nodes.iter_mut().filter(|node| node.is(TFL_GELU)) {
+    for node in nodes.iter_mut().filter(|node| node.is_op(TFL_GELU)) {
         let approximate = node.int("approximate").unwrap_or(0) != 0;
         node.op_type = if approximate { "FastGelu" } else { "Gelu" }.into();
         node.domain = MICROSOFT_DOMAIN.into();

@@ -1,14 +1,15 @@
 //! Converts models to float32.
 //!
-//! Weights, casts and declared types of float16 and bfloat16 become float32. That is exact for the weights, more accurate for
-//! intermediate values, faster on CPUs, and keeps gradients from underflowing. Models of float64 are converted too, with
-//! rounded weights: execution providers implement few float64 operators (ONNX Runtime's CPU provider lacks Conv).
+//! Weights, casts and declared types of float16 and bfloat16 become float32. That is exact for the weights, more
+//! accurate for intermediate values, faster on CPUs, and keeps gradients from underflowing. Models of float64 are
+//! converted too, with rounded weights: execution providers implement few float64 operators (ONNX Runtime's CPU
+//! provider lacks Conv).
 
 use crate::onnx::proto::{
     AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto, TensorProto, TypeProto,
     TypeValue, ValueInfoProto,
 };
-use crate::onnx::{Elem, Error, graph::declared_dims, names};
+use crate::onnx::{ElementType, Error, graph::declared_dims};
 
 /// Int attributes that hold an element type.
 const TYPES: &[&str] = &[
@@ -19,15 +20,15 @@ const TYPES: &[&str] = &[
     "softmax_precision",
 ];
 
-/// The model with float16 and bfloat16 replaced by float32. So is float64, if an input of the model has that type: other
-/// models may depend on the precision of intermediate float64 values.
+/// The model with float16 and bfloat16 replaced by float32. So is float64, if an input of the model has that type:
+/// other models may depend on the precision of intermediate float64 values.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a weight's data do not fit its dimensions.
 pub fn to_float32(mut model: ModelProto) -> Result<ModelProto, Error> {
     let widening = match model.graph.as_ref().is_some_and(has_f64_input) {
-        true => Widening(&[Elem::F16, Elem::BF16, Elem::F64]),
-        false => Widening(&[Elem::F16, Elem::BF16]),
+        true => Widening(&[ElementType::F16, ElementType::BF16, ElementType::F64]),
+        false => Widening(&[ElementType::F16, ElementType::BF16]),
     };
     if let Some(graph) = &mut model.graph {
         widening.values(graph)?;
@@ -49,12 +50,13 @@ fn has_f64_input(graph: &GraphProto) -> bool {
         let mut weights = graph.initializer.iter();
         !weights.any(|weight| weight.name == input.name)
     });
-    inputs.any(|input| declared_dims(input).is_some_and(|(elem, _)| elem == Elem::F64.code()))
+    inputs
+        .any(|input| declared_dims(input).is_some_and(|(elem, _)| elem == ElementType::F64.code()))
 }
 
 /// The types to convert to float32.
 #[derive(Clone, Copy)]
-struct Widening(&'static [Elem]);
+struct Widening(&'static [ElementType]);
 
 impl Widening {
     /// Converts the initializers and declared types of a graph, but not its nodes.
@@ -76,7 +78,7 @@ impl Widening {
         while let Some(node) = worklist.pop() {
             for attribute in &mut node.attribute {
                 self.attribute(attribute)?;
-                for graph in names::graphs_mut(attribute) {
+                for graph in attribute.graphs_mut() {
                     self.values(graph)?;
                     worklist.extend(&mut graph.node);
                 }
@@ -132,8 +134,8 @@ impl Widening {
 
     /// The ONNX code of the type that replaces the one of code `code`.
     fn code(self, code: i32) -> i32 {
-        match Elem::from_code(code) {
-            Some(elem) if self.0.contains(&elem) => Elem::F32.code(),
+        match ElementType::from_code(code) {
+            Some(elem) if self.0.contains(&elem) => ElementType::F32.code(),
             _ => code,
         }
     }

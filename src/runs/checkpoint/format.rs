@@ -1,10 +1,10 @@
-//! Checkpoints as bytes. Whatever a file claims, no more memory is taken than the file is long.
+//! The file format of checkpoints. Whatever a header claims, no more memory is allocated than the file is long.
 
 use super::Checkpoint;
-use crate::ascent::{At, Saved};
+use crate::ascent::{AscentProgress, AscentState};
 use crate::runs::Spec;
-use crate::runs::batch::MOST_FRAMES;
-use crate::runs::queue::MOST_TOGETHER;
+use crate::runs::frames::MAX_FRAMES;
+use crate::runs::queue::MAX_TOGETHER;
 use image::RgbImage;
 use ndarray::Array4;
 use serde::{Deserialize, Serialize};
@@ -14,11 +14,11 @@ use std::io::Read;
 /// The first line: format and version.
 const MAGIC: &[u8] = b"ziggurat checkpoint 1\n";
 
-/// Most bytes of a header.
-const MOST_HEADER: usize = 1 << 20;
+/// Maximum size of a header in bytes.
+const MAX_HEADER: usize = 1 << 20;
 
-/// Most bytes of a checkpoint.
-const MOST_BYTES: u64 = 4 << 30;
+/// Maximum size of a checkpoint in bytes.
+const MAX_BYTES: u64 = 4 << 30;
 
 /// Bytes of the hash at the end.
 const HASH: usize = blake3::OUT_LEN;
@@ -30,7 +30,7 @@ pub struct Header {
     pub specs: Vec<Spec>,
     pub provider: String,
     seconds: f64,
-    at: At,
+    at: AscentProgress,
     /// Of the pictures: runs, channels, height, width.
     dims: [usize; 4],
     has_mask: bool,
@@ -38,6 +38,8 @@ pub struct Header {
     frames: (usize, u32, u32),
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     companions: Vec<String>,
+    #[serde(default)]
+    versions: [String; 2],
 }
 
 impl Header {
@@ -78,6 +80,7 @@ pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
             frame_size.1,
         ),
         companions: checkpoint.companions.clone(),
+        versions: checkpoint.versions.clone(),
     };
     let text = serde_json::to_vec(&header).expect("a header can always be written as JSON");
     let mut bytes = Vec::with_capacity(16 * saved.canvas.len());
@@ -103,41 +106,41 @@ pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
 /// Reads the beginning of a checkpoint.
 pub fn read_start(file: &mut File) -> Result<Start, String> {
     let mut start = [0; MAGIC.len() + 4];
-    file.read_exact(&mut start).map_err(|_| "it is cut off")?;
+    file.read_exact(&mut start).map_err(|_| "it is truncated")?;
     let (magic, length) = start.split_at(MAGIC.len());
     if magic != MAGIC {
-        return Err("it is none, or of another version".into());
+        return Err("it is not a checkpoint, or has another version".into());
     }
     let length = u32::from_le_bytes(length.try_into().unwrap_or_default()) as usize;
-    if length > MOST_HEADER {
+    if length > MAX_HEADER {
         return Err("its header is too long".into());
     }
     let mut text = vec![0; length];
-    file.read_exact(&mut text).map_err(|_| "it is cut off")?;
+    file.read_exact(&mut text).map_err(|_| "it is truncated")?;
     let header: Header = serde_json::from_slice(&text).map_err(|problem| problem.to_string())?;
     let runs = header.specs.len();
     let counts = [header.at.runs.len(), header.dims[0]];
     let fits = counts.iter().all(|&count| count == runs)
-        && (1..=MOST_TOGETHER).contains(&runs)
-        && header.companions.len() <= MOST_TOGETHER
-        && header.frames.0 <= MOST_FRAMES;
+        && (1..=MAX_TOGETHER).contains(&runs)
+        && header.companions.len() <= MAX_TOGETHER
+        && header.frames.0 <= MAX_FRAMES;
     match fits {
         true => Ok(Start { header, text }),
-        false => Err("its numbers of runs do not agree".into()),
+        false => Err("its numbers of runs are inconsistent".into()),
     }
 }
 
 /// Reads the rest, and checks the hash of all.
 pub fn read_rest(start: Start, file: &mut File) -> Result<Checkpoint, String> {
     let Start { header, text } = start;
-    let whole = sizes(&header).ok_or("its sizes are beyond all measure")?;
+    let whole = sizes(&header).ok_or("its sizes are absurdly large")?;
     let length = file
         .metadata()
         .map_err(|problem| problem.to_string())?
         .len();
     let before = (MAGIC.len() + 4 + text.len()) as u64;
-    if length > MOST_BYTES || length != before + whole + HASH as u64 {
-        return Err("its length is not what its header says".into());
+    if length > MAX_BYTES || length != before + whole + HASH as u64 {
+        return Err("its length does not match its header".into());
     }
     let mut body = Vec::with_capacity(whole as usize + HASH);
     file.take(whole + HASH as u64)
@@ -145,7 +148,7 @@ pub fn read_rest(start: Start, file: &mut File) -> Result<Checkpoint, String> {
         .map_err(|problem| problem.to_string())?;
     let (numbers, hash) = body
         .split_at_checked(whole as usize)
-        .ok_or("it is cut off")?;
+        .ok_or("it is truncated")?;
     let mut hasher = blake3::Hasher::new();
     hasher.update(MAGIC);
     hasher.update(&(text.len() as u32).to_le_bytes());
@@ -153,10 +156,10 @@ pub fn read_rest(start: Start, file: &mut File) -> Result<Checkpoint, String> {
     if hasher.finalize().as_bytes() != hash {
         return Err("it is damaged".into());
     }
-    decode(header, numbers).ok_or_else(|| "it is cut off".into())
+    decode(header, numbers).ok_or_else(|| "it is truncated".into())
 }
 
-/// How many bytes follow the header, without the hash; `None` if that is no number.
+/// Number of bytes between the header and the hash; `None` if it overflows.
 fn sizes(header: &Header) -> Option<u64> {
     let product = |factors: &[usize]| {
         let mut factors = factors.iter().map(|&factor| factor as u64);
@@ -208,7 +211,7 @@ fn decode(header: Header, mut bytes: &[u8]) -> Option<Checkpoint> {
     Some(Checkpoint {
         specs: header.specs,
         provider: header.provider,
-        saved: Saved {
+        saved: AscentState {
             at: header.at,
             canvas: image,
             velocity,
@@ -218,5 +221,6 @@ fn decode(header: Header, mut bytes: &[u8]) -> Option<Checkpoint> {
         frames,
         seconds: header.seconds,
         companions: header.companions,
+        versions: header.versions,
     })
 }

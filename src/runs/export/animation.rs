@@ -1,6 +1,6 @@
 //! How a picture grew, frame by frame: as APNG, which keeps every colour, and as GIF, which everything shows.
 
-use super::super::Error;
+use crate::runs::Error;
 use image::RgbImage;
 
 /// Milliseconds that a frame is shown, unless one asks for something else.
@@ -33,8 +33,8 @@ fn common_size(frames: &[RgbImage]) -> Result<(u32, u32), Error> {
     }
 }
 
-/// An APNG that runs for ever; each frame is shown for `delay` milliseconds, the last one longer. A viewer that knows no
-/// APNG shows the first frame.
+/// An APNG that runs for ever; each frame is shown for `delay` milliseconds, the last one longer. A viewer that knows
+/// no APNG shows the first frame.
 ///
 /// # Errors
 /// [`Error::Export`] if there is no frame or they differ in size.
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gif_comes_close_and_rests_at_the_end() {
+    fn a_gif_is_close_to_its_frames_and_pauses_at_the_end() {
         let frames = frames(6);
         let bytes = encode_gif(&frames, 80).unwrap();
         let mut options = gif::DecodeOptions::new();

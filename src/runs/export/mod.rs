@@ -1,50 +1,39 @@
-//! Runs as files for people.
+//! Exports of runs.
 //!
-//! - [`mod@png`]: the picture file, which carries its spec
-//! - [`sheet`]: a contact sheet of many runs, with captions
-//! - [`animation`]: how a picture grew, as GIF or APNG
-//! - [`page`]: one HTML file that shows runs with all their settings, and needs nothing else
+//! - [`contact_sheet`]: a contact sheet of many runs, with captions
+//! - [`animation`]: the animation of a run, as GIF or APNG
+//! - [`html`]: one self-contained HTML file that shows runs with all their settings
 //!
-//! [`Form`] is which of these a file is to be. Everything here makes bytes or pixels; [`write()`] is the one way in which they get to disk.
+//! [`ExportFormat`] chooses among them. Everything here makes bytes or pixels; [`to_file`] writes them.
 
 pub mod animation;
-mod form;
-pub mod page;
-pub mod png;
-pub mod sheet;
-mod text;
+pub mod contact_sheet;
+mod draw_text;
+mod format;
+pub mod html;
 
-pub use self::png::{png, read_picture, read_spec};
-pub use form::Form;
+pub use format::ExportFormat;
 
-use super::{Error, Record};
+use super::{Error, Record, write_file};
 use crate::home::Home;
 use image::RgbImage;
 use std::path::Path;
 
-/// A run to be shown: what is known of it, and its picture.
+/// A run to export: its record and its picture.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Exhibit {
+pub struct ExportedRun {
     pub record: Record,
     pub picture: RgbImage,
 }
 
-/// Writes a file so that it appears whole or not at all.
+/// Writes runs to a file whose extension chooses the [`ExportFormat`]. Its folder is created if necessary.
 ///
 /// # Errors
-/// [`Error::File`].
-pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    crate::files::write(path, bytes).map_err(Error::file(path))
-}
-
-/// Writes runs to a file whose ending says as what; see [`Form`]. The folder is made if need be.
-///
-/// # Errors
-/// As [`Form::of`] and [`Form::encode`], and [`Error::File`]; then nothing is written.
+/// As [`ExportFormat::from_path`] and [`ExportFormat::encode`], and [`Error::File`]; then nothing is written.
 pub fn to_file(home: &Home, ids: &[String], path: &Path) -> Result<(), Error> {
-    let bytes = Form::of(path)?.encode(home, ids, animation::DELAY)?;
+    let bytes = ExportFormat::from_path(path)?.encode(home, ids, animation::DELAY)?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
     }
-    write(path, &bytes)
+    write_file(path, &bytes)
 }

@@ -1,27 +1,27 @@
-//! A run in few words: what a list of ten thousand needs of each.
+//! The summary of a run, as lists of thousands need it.
 
-use super::super::judging::{self, MOST_SHOWN, Verdict};
-use super::super::spec::{self, BranchPoint, Changes};
-use super::{Ended, Record};
+use super::{EndReason, Record};
 use crate::ascent::{Kind, Objective, Unit};
+use crate::runs::judging::{self, MAX_SHOWN_VERDICTS, Verdict};
+use crate::runs::spec::{self, BranchPoint, Changes};
+use crate::setting_value::SettingValue;
 use crate::text::shown;
-use crate::value::Value;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A run in few words. Its texts are safe to show: control characters are escaped and long ones end in `…`.
+/// The summary of a run. Its texts are safe to show: control characters are escaped and long ones end in `…`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct HistoryEntry {
     pub id: String,
     /// The model as it was asked for: a card's name, or a path.
     pub model: String,
     pub model_hash: String,
     /// The target's title.
     pub target: String,
-    /// What was climbed. The name in it is as the model has it, so that layers can be marked; it is not for showing.
+    /// The objective. Its name is that of the model, so that layers can be marked; it is not safe to show.
     pub objective: Objective,
     pub unit: Unit,
     pub seed: u64,
@@ -35,7 +35,7 @@ pub struct Entry {
     pub score: f32,
     /// The probability of the class; only for classes.
     pub probability: Option<f32>,
-    /// What other models say of the picture; at most [`MOST_SHOWN`].
+    /// The verdicts of other models; at most [`MAX_SHOWN_VERDICTS`].
     pub verdicts: Vec<Verdict>,
     /// How many steps were taken.
     pub steps: usize,
@@ -44,13 +44,13 @@ pub struct Entry {
     pub provider: String,
     /// Seconds since 1970 at the end.
     pub time: u64,
-    pub ended: Ended,
+    pub ended: EndReason,
     pub favourite: bool,
 }
 
-impl Entry {
+impl HistoryEntry {
     /// The entry of a record.
-    pub fn of(record: &Record, favourite: bool) -> Self {
+    pub fn from_record(record: &Record, favourite: bool) -> Self {
         let spec = &record.spec;
         Self {
             id: record.id.clone(),
@@ -90,7 +90,7 @@ impl Entry {
             unit: spec.unit,
             seed: spec.seed,
             method: spec.method,
-            changes: Changes::of(spec.method, settings),
+            changes: Changes::new(spec.method, settings),
             branched_from: spec.branched_from.0,
             score: brief.score,
             probability: brief.probability,
@@ -127,10 +127,13 @@ impl Entry {
 /// As many verdicts as are shown, safe to show. Those that no judge can have given are left out.
 fn cleaned(verdicts: Vec<Verdict>) -> Vec<Verdict> {
     let sound = verdicts.into_iter().filter(Verdict::is_sound);
-    sound.take(MOST_SHOWN).map(Verdict::cleaned).collect()
+    sound
+        .take(MAX_SHOWN_VERDICTS)
+        .map(Verdict::cleaned)
+        .collect()
 }
 
-/// What an entry needs of a record; the rest is skipped without being kept.
+/// The parts of a record that an entry needs.
 #[derive(Deserialize)]
 struct Brief<'a> {
     #[serde(borrow)]
@@ -145,7 +148,7 @@ struct Brief<'a> {
     verdicts: Vec<Verdict>,
     scores: Count,
     seconds: f64,
-    ended: Ended,
+    ended: EndReason,
     time: u64,
 }
 
@@ -162,12 +165,12 @@ struct BriefSpec<'a> {
     seed: u64,
     method: u32,
     #[serde(borrow)]
-    settings: BTreeMap<Cow<'a, str>, Value>,
+    settings: BTreeMap<Cow<'a, str>, SettingValue>,
     #[serde(default)]
     branched_from: Last,
 }
 
-/// The last of a run's branch points. That it is what it says is checked where all of the record is read.
+/// The last branch point of a run. It is validated where the entire record is read.
 #[derive(Default)]
 struct Last(Option<BranchPoint>);
 
@@ -213,16 +216,16 @@ impl<'de> Deserialize<'de> for Count {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::judging::testing::verdict;
-    use super::super::testing::record;
     use super::*;
+    use crate::runs::history::testing::record;
+    use crate::runs::judging::testing::verdict;
 
     #[test]
     fn an_entry_is_the_same_from_a_record_and_from_its_json() {
         let mut record = record(3);
         record.spec.settings.set("blur", 2.0.into()).unwrap();
         record.spec.settings.set("steps", 80.0.into()).unwrap();
-        record.verdicts = vec![verdict("lite\u{1b}", Some(0.25)); MOST_SHOWN + 1];
+        record.verdicts = vec![verdict("lite\u{1b}", Some(0.25)); MAX_SHOWN_VERDICTS + 1];
         record.spec = {
             let mut later = record.spec.settings.clone();
             later.set("blur", 1.0.into()).unwrap();
@@ -230,16 +233,16 @@ mod tests {
         };
         record.id = record.spec.id();
         let json = serde_json::to_vec_pretty(&record).unwrap();
-        let entry = Entry::parse(&json, &record.id, true).unwrap();
-        assert_eq!(entry, Entry::of(&record, true));
+        let entry = HistoryEntry::parse(&json, &record.id, true).unwrap();
+        assert_eq!(entry, HistoryEntry::from_record(&record, true));
         assert_eq!((entry.steps, entry.target.as_str()), (3, "flamingo"));
         assert_eq!(entry.changes.to_string(), "steps=80 blur=1");
         assert_eq!(entry.branched_from.as_ref().unwrap().step, 9);
-        assert_eq!(entry.verdicts.len(), MOST_SHOWN);
+        assert_eq!(entry.verdicts.len(), MAX_SHOWN_VERDICTS);
         assert_eq!(entry.verdicts[0].model, "lite\\u{1b}");
         assert_eq!(entry.judged(), Some(0.25));
-        assert!(Entry::parse(&json, "0000000000000000", true).is_none());
-        assert!(Entry::parse(&json[..json.len() - 2], &record.id, true).is_none());
+        assert!(HistoryEntry::parse(&json, "0000000000000000", true).is_none());
+        assert!(HistoryEntry::parse(&json[..json.len() - 2], &record.id, true).is_none());
     }
 
     #[test]
@@ -247,7 +250,7 @@ mod tests {
         let mut record = record(3);
         record.spec.target = "a\u{1b}[2J\u{202e}\u{9b}31m\nb".into();
         let json = serde_json::to_vec(&record).unwrap();
-        let entry = Entry::parse(&json, &record.id, false).unwrap();
+        let entry = HistoryEntry::parse(&json, &record.id, false).unwrap();
         assert_eq!(entry.target, "a\\u{1b}[2J\\u{202e}\\u{9b}31m\\nb");
     }
 }

@@ -1,6 +1,6 @@
 //! One writer at a time: renames in the history happen under a lock on one file, which dies with its owner.
 
-use super::super::Error;
+use crate::runs::Error;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::Path;

@@ -1,11 +1,11 @@
 //! What the classes of finished runs are called today: a card may have named them since.
 
-use super::super::Record;
-use super::super::target::readable;
-use super::Entry;
+use super::HistoryEntry;
 use crate::ascent::{Kind, Objective, Unit};
 use crate::home::Home;
-use crate::model::{Classes, Source};
+use crate::model::{Classes, ModelSource};
+use crate::runs::Record;
+use crate::runs::target::readable;
 use std::collections::HashMap;
 
 /// The class names of the cards in force, read once for each model.
@@ -21,7 +21,7 @@ impl<'a> Naming<'a> {
     }
 
     /// Gives a run of a class the name that the model's card has for it, if there is a card that names classes.
-    pub fn apply(&mut self, entry: &mut Entry) {
+    pub fn apply(&mut self, entry: &mut HistoryEntry) {
         if let Some(title) = self.title(&entry.model, &entry.objective, entry.unit) {
             entry.target = title;
         }
@@ -54,8 +54,8 @@ impl<'a> Naming<'a> {
 
 /// The class names that a model's card has. A model that is no more, or whose card cannot be read, has none.
 fn names(home: &Home, model: &str) -> Option<Classes> {
-    match Source::resolve(home, Some(model)).ok()? {
-        Source::File(file) => file.card.classes().ok()?,
-        Source::Published(published) => published.card.classes().ok()?,
+    match ModelSource::resolve(home, Some(model)).ok()? {
+        ModelSource::File(file) => file.card.classes().ok()?,
+        ModelSource::Published(published) => published.card.classes().ok()?,
     }
 }

@@ -1,6 +1,6 @@
 //! Which runs to show, and in which order: one pure description that the command line and the explorer share.
 
-use super::Entry;
+use super::HistoryEntry;
 use crate::ascent::Kind;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
@@ -119,7 +119,7 @@ fn look_up<T: Copy>(table: &[(T, &str)], what: &'static str, name: &str) -> Resu
 }
 
 /// The indices of the entries that pass `filter`, in `order`.
-pub fn select(entries: &[Entry], filter: &Filter, order: Order) -> Vec<usize> {
+pub fn select(entries: &[HistoryEntry], filter: &Filter, order: Order) -> Vec<usize> {
     let model = filter.model.as_deref().map(str::to_lowercase);
     let passing = (0..entries.len()).filter(|&index| {
         let entry = &entries[index];
@@ -155,12 +155,12 @@ pub fn select(entries: &[Entry], filter: &Filter, order: Order) -> Vec<usize> {
     found
 }
 
-fn is_of(entry: &Entry, model: &str) -> bool {
+fn is_of(entry: &HistoryEntry, model: &str) -> bool {
     entry.model.to_lowercase().contains(model) || entry.model_hash.starts_with(model)
 }
 
 /// Whether what other models say of a run lies between these bounds.
-fn is_judged(entry: &Entry, [least, most]: [Option<f32>; 2]) -> bool {
+fn is_judged(entry: &HistoryEntry, [least, most]: [Option<f32>; 2]) -> bool {
     if least.or(most).is_none() {
         return true;
     }
@@ -170,12 +170,12 @@ fn is_judged(entry: &Entry, [least, most]: [Option<f32>; 2]) -> bool {
     })
 }
 
-fn newest_first(a: &Entry, b: &Entry) -> Ordering {
+fn newest_first(a: &HistoryEntry, b: &HistoryEntry) -> Ordering {
     b.time.cmp(&a.time).then_with(|| a.id.cmp(&b.id))
 }
 
 /// Those of `among` whose target or model contains `text`; if there are none, those that match it loosely.
-fn containing(entries: &[Entry], among: Vec<usize>, text: &str) -> Vec<usize> {
+fn containing(entries: &[HistoryEntry], among: Vec<usize>, text: &str) -> Vec<usize> {
     let key = text.to_lowercase();
     let has = |&index: &usize| {
         let entry = &entries[index];
@@ -200,21 +200,21 @@ fn containing(entries: &[Entry], among: Vec<usize>, text: &str) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::judging::testing::verdict;
-    use super::super::testing::record;
     use super::*;
+    use crate::runs::history::testing::record;
+    use crate::runs::judging::testing::verdict;
 
     /// Runs of seeds 0, 1, …; the score of each is its seed, and it ended `seed` seconds after the first.
-    fn entries(targets: &[&str]) -> Vec<Entry> {
+    fn entries(targets: &[&str]) -> Vec<HistoryEntry> {
         let runs = targets.iter().enumerate().map(|(seed, target)| {
-            let mut entry = Entry::of(&record(seed as u64), false);
+            let mut entry = HistoryEntry::from_record(&record(seed as u64), false);
             entry.target = (*target).into();
             entry
         });
         runs.collect()
     }
 
-    fn targets(entries: &[Entry], filter: &Filter, order: Order) -> Vec<String> {
+    fn targets(entries: &[HistoryEntry], filter: &Filter, order: Order) -> Vec<String> {
         let found = select(entries, filter, order);
         found.iter().map(|&at| entries[at].target.clone()).collect()
     }

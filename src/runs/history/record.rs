@@ -1,25 +1,25 @@
-//! What is known of a run.
+//! The record of a run.
 
-use super::super::Spec;
-use super::super::judging::Verdict;
-use super::super::words::percent;
+use crate::runs::Spec;
+use crate::runs::format::percent;
+use crate::runs::judging::Verdict;
 use crate::text::shown;
 use serde::{Deserialize, Serialize};
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ended {
+pub enum EndReason {
     /// All steps were taken.
     Finished,
     /// The user stopped it.
     Stopped,
 }
 
-/// The probability from which on a picture counts as one of what was climbed.
+/// The minimum probability at which a class counts as reached.
 pub const REACHED: f32 = 0.5;
 
-/// What is known of a run.
+/// The record of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     pub id: String,
@@ -32,7 +32,7 @@ pub struct Record {
     pub score: f32,
     /// The probability of the class; only for classes.
     pub probability: Option<f32>,
-    /// Whether the network takes the picture for what was climbed: its probability is at least [`REACHED`]. Only for
+    /// Whether the probability of the target is at least [`REACHED`]. Only for
     /// classes; not in records of earlier versions.
     #[serde(default)]
     pub reached: Option<bool>,
@@ -40,7 +40,7 @@ pub struct Record {
     /// not in records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub top: Vec<(usize, f32)>,
-    /// What other models say of the picture, if any were asked.
+    /// The verdicts of other models.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verdicts: Vec<Verdict>,
     /// Steps on each octave, coarse to fine; not in records of earlier versions.
@@ -52,22 +52,21 @@ pub struct Record {
     pub seconds: f64,
     /// How many runs stepped together.
     pub batch: usize,
-    /// The same, if made alone the picture may look different: on a GPU, and on the CPU for some networks. Not there for a
-    /// run that stepped alone or is the same as if it had.
+    /// The same number, if the picture may depend on it: on a GPU, and on the CPU for some networks. `None` for a run
+    /// that stepped alone, or whose picture is the same as if it had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub together: Option<usize>,
-    /// The ids of those runs in their order, this one among them: of a branch, those that stepped with the run that it was
-    /// branched from. Not in records of earlier versions.
+    /// The ids of those runs in their order, this one among them: of a branch, those that stepped with the run that it
+    /// was branched from. Not in records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub companions: Vec<String>,
-    pub ended: Ended,
+    pub ended: EndReason,
     /// Seconds since 1970 at the end.
     pub time: u64,
 }
 
 impl Record {
-    /// What to try where the network does not take the picture for what was climbed: one line; `None` if it does, or if
-    /// that is not known.
+    /// Advice if the class was not reached: one line; `None` if it was reached, or if that is not known.
     pub fn advice(&self) -> Option<String> {
         let probability = self.probability.filter(|_| self.reached == Some(false))?;
         Some(format!(

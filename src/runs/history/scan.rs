@@ -1,11 +1,11 @@
-//! Finds all runs, the newest first, in chunks, so that a list fills while the rest is still being read.
+//! Lists all runs, the newest first, in chunks, so that a list fills while the rest is being read.
 
-use super::super::Error;
-use super::layout::{self, FAVOURITE, FORMER, MAKING, OLD, PURGING, RECORD};
 use super::lock::Lock;
 use super::naming::Naming;
-use super::{Entry, store};
+use super::paths::{self, FAVOURITE, MAKING, OLD, PURGING, RECORD};
+use super::{HistoryEntry, store};
 use crate::home::Home;
+use crate::runs::Error;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -16,18 +16,18 @@ const FIRST: usize = 64;
 /// Entries in every other chunk.
 const CHUNK: usize = 1024;
 
-/// Most threads that read: files come from a cache or one disk, and the machine has other things to do.
+/// Maximum number of threads that read: files come from a cache or one disk, and the machine has other work.
 const THREADS: usize = 4;
 
-/// Age from which what a program left unfinished belongs to nobody: no save takes nearly as long.
+/// Age at which a temporary folder is abandoned: no save takes nearly as long.
 pub(super) const ABANDONED: Duration = Duration::from_secs(3600);
 
-/// What a scan found.
+/// The totals of a scan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Scanned {
-    /// Runs that were handed over.
+pub struct ScanSummary {
+    /// Listed runs.
     pub runs: usize,
-    /// Folders that are called like a run but hold no readable record; `verify` tells more of them.
+    /// Folders named like a run without a readable record; `verify` says more.
     pub damaged: usize,
 }
 
@@ -36,20 +36,20 @@ pub struct Scanned {
 ///
 /// # Errors
 /// [`Error::File`] if the history folder cannot be read; one that does not exist has no runs.
-pub fn scan(home: &Home, take: &mut dyn FnMut(Vec<Entry>)) -> Result<Scanned, Error> {
+pub fn scan(home: &Home, take: &mut dyn FnMut(Vec<HistoryEntry>)) -> Result<ScanSummary, Error> {
     let history = home.history();
-    let mut names = layout::names(&history)?;
+    let mut names = paths::names(&history)?;
     // Cleaning is a courtesy: a history that may only be read can still be listed.
     if clean(&history, &names).is_ok_and(|cleaned| cleaned > 0) {
-        names = layout::names(&history)?;
+        names = paths::names(&history)?;
     }
     let mut ids: Vec<(SystemTime, String)> = names
         .into_iter()
-        .filter(|name| layout::is_id(name))
+        .filter(|name| paths::is_id(name))
         .map(|id| (saved(&history.join(&id)), id))
         .collect();
     ids.sort_unstable_by(|a, b| b.cmp(a));
-    let mut scanned = Scanned::default();
+    let mut scanned = ScanSummary::default();
     let mut names = Naming::new(home);
     let (first, rest) = ids.split_at(ids.len().min(FIRST));
     for chunk in std::iter::once(first).chain(rest.chunks(CHUNK)) {
@@ -71,8 +71,8 @@ fn saved(folder: &Path) -> SystemTime {
 }
 
 /// The entries of those runs that can be read, in the order of their ids, read by several threads.
-fn read_all(home: &Home, ids: &[(SystemTime, String)]) -> Vec<Entry> {
-    let read = |ids: &[(SystemTime, String)]| -> Vec<Entry> {
+fn read_all(home: &Home, ids: &[(SystemTime, String)]) -> Vec<HistoryEntry> {
+    let read = |ids: &[(SystemTime, String)]| -> Vec<HistoryEntry> {
         ids.iter().filter_map(|(_, id)| entry(home, id)).collect()
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -91,10 +91,14 @@ fn read_all(home: &Home, ids: &[(SystemTime, String)]) -> Vec<Entry> {
     })
 }
 
-fn entry(home: &Home, id: &str) -> Option<Entry> {
-    layout::reading(home, id, |folder| {
+fn entry(home: &Home, id: &str) -> Option<HistoryEntry> {
+    paths::reading(home, id, |folder| {
         let json = store::read_bounded(&folder.join(RECORD))?;
-        Ok(Entry::parse(&json, id, folder.join(FAVOURITE).exists()))
+        Ok(HistoryEntry::parse(
+            &json,
+            id,
+            folder.join(FAVOURITE).exists(),
+        ))
     })
     .ok()
     .flatten()
@@ -108,9 +112,9 @@ fn entry(home: &Home, id: &str) -> Option<Entry> {
 pub(super) fn clean(history: &Path, names: &[String]) -> Result<usize, Error> {
     let mut cleaned = 0;
     for name in names {
-        if let Some(id) = name.strip_prefix(OLD).filter(|id| layout::is_id(id)) {
+        if let Some(id) = name.strip_prefix(OLD).filter(|id| paths::is_id(id)) {
             let _lock = Lock::take(history)?;
-            layout::recover(history, id)?;
+            paths::recover(history, id)?;
             cleaned += 1;
         } else if is_working(name) && abandoned(&history.join(name)) {
             let path = history.join(name);
@@ -123,7 +127,7 @@ pub(super) fn clean(history: &Path, names: &[String]) -> Result<usize, Error> {
 
 /// Whether a folder of this name is one that a program works in.
 pub(super) fn is_working(name: &str) -> bool {
-    [MAKING, PURGING, FORMER]
+    [MAKING, PURGING]
         .iter()
         .any(|prefix| name.starts_with(prefix))
 }
@@ -136,10 +140,10 @@ fn abandoned(folder: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Desk, record};
     use super::*;
+    use crate::runs::history::testing::{Desk, record};
 
-    fn all(home: &Home) -> (Vec<Vec<Entry>>, Scanned) {
+    fn all(home: &Home) -> (Vec<Vec<HistoryEntry>>, ScanSummary) {
         let mut chunks = Vec::new();
         let scanned = scan(home, &mut |chunk| chunks.push(chunk)).unwrap();
         (chunks, scanned)
@@ -155,7 +159,7 @@ mod tests {
     #[test]
     fn all_runs_come_in_chunks_and_the_newest_first() {
         let desk = Desk::new();
-        assert_eq!(all(&desk.home), (vec![], Scanned::default()));
+        assert_eq!(all(&desk.home), (vec![], ScanSummary::default()));
         let count = FIRST as u64 + 10;
         for seed in 0..count {
             let id = desk.save(&record(seed));
@@ -165,7 +169,7 @@ mod tests {
         let seeds: Vec<u64> = chunks.iter().flatten().map(|entry| entry.seed).collect();
         assert_eq!(seeds, (0..count).rev().collect::<Vec<_>>());
         assert_eq!((chunks.len(), chunks[0].len()), (2, FIRST));
-        let expected = Scanned {
+        let expected = ScanSummary {
             runs: count as usize,
             damaged: 0,
         };
@@ -187,7 +191,7 @@ mod tests {
         fs::write(history.join("0123456789abcdef"), "a file").unwrap();
         let (chunks, scanned) = all(&desk.home);
         assert_eq!(chunks.concat()[0].id, three);
-        let expected = Scanned {
+        let expected = ScanSummary {
             runs: 1,
             damaged: 3,
         };
@@ -200,7 +204,7 @@ mod tests {
         let desk = Desk::new();
         let history = desk.home.history();
         let id = desk.save(&record(1));
-        fs::rename(history.join(&id), layout::aside(&history, &id)).unwrap();
+        fs::rename(history.join(&id), paths::aside(&history, &id)).unwrap();
         let (old, young) = (history.join(".making-old"), history.join(".making-young"));
         for folder in [&old, &young] {
             fs::create_dir(folder).unwrap();

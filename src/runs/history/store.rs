@@ -1,11 +1,11 @@
 //! Saves, finds and reads single runs.
 
-use super::super::judging::Verdict;
-use super::super::{Error, Spec, export, frames as animation};
-use super::layout::{self, FAVOURITE, FRAMES, IMAGE, MAKING, RECORD};
 use super::lock::Lock;
-use super::{Ended, Entry, Record};
+use super::paths::{self, FAVOURITE, FRAMES, IMAGE, MAKING, RECORD};
+use super::{EndReason, HistoryEntry, Record};
 use crate::home::Home;
+use crate::runs::judging::Verdict;
+use crate::runs::{Error, Spec, frames as animation, picture_file, write_file};
 use image::RgbImage;
 use std::fs;
 use std::io::{self, Read};
@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 /// Largest `run.json` that is read.
 pub(super) const MAX_RECORD: u64 = 16 << 20;
 
-/// Keeps a run, with the frames of its animation if there are any (see [`export::animation`]), and returns its picture's
-/// file.
+/// Stores a run, with the frames of its animation if there are any (see [`frames`](animation)), and returns its
+/// picture's file.
 ///
 /// A run of the same id is replaced; whether it is a favourite stays. But a stopped run never takes the place of a
 /// finished one: then the finished one is kept, and the new one is not.
@@ -29,31 +29,31 @@ pub fn save(
     frames: &[RgbImage],
 ) -> Result<PathBuf, Error> {
     let history = home.history();
-    let folder = layout::folder(home, &record.id)?;
+    let folder = paths::folder(home, &record.id)?;
     fs::create_dir_all(&history).map_err(Error::file(&history))?;
     let making = making(&history).map_err(Error::file(&history))?;
     let new = making.path();
     write_pair(&new.join(IMAGE), &new.join(RECORD), record, picture)?;
     if !frames.is_empty() {
-        export::write(&new.join(FRAMES), &animation::pack(frames)?)?;
+        write_file(&new.join(FRAMES), &animation::pack(frames)?)?;
     }
-    layout::sync(new).map_err(Error::file(new))?;
+    paths::sync(new).map_err(Error::file(new))?;
 
     let _lock = Lock::take(&history)?;
-    layout::recover(&history, &record.id)?;
-    if record.ended == Ended::Stopped && holds_finished(&folder) {
+    paths::recover(&history, &record.id)?;
+    if record.ended == EndReason::Stopped && holds_finished(&folder) {
         return Ok(folder.join(IMAGE));
     }
     if folder.join(FAVOURITE).exists() {
         fs::write(new.join(FAVOURITE), "").map_err(Error::file(new))?;
     }
-    layout::replace(&history, &record.id, new)?;
+    paths::replace(&history, &record.id, new)?;
     // The folder has its own name now: nothing is left to clean up.
     let _ = making.keep();
     Ok(folder.join(IMAGE))
 }
 
-/// A folder to prepare a run in, which goes with the guard.
+/// A temporary folder to prepare a run in.
 fn making(history: &Path) -> io::Result<tempfile::TempDir> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(MAKING);
@@ -63,7 +63,8 @@ fn making(history: &Path) -> io::Result<tempfile::TempDir> {
 }
 
 fn holds_finished(folder: &Path) -> bool {
-    let finished = read_record(&folder.join(RECORD)).is_ok_and(|run| run.ended == Ended::Finished);
+    let finished =
+        read_record(&folder.join(RECORD)).is_ok_and(|run| run.ended == EndReason::Finished);
     finished && folder.join(IMAGE).is_file()
 }
 
@@ -77,16 +78,18 @@ pub fn write_pair(
     record: &Record,
     picture: &RgbImage,
 ) -> Result<(), Error> {
-    export::write(image, &export::png(picture, &record.spec))?;
-    export::write(json, &self::json(record))
+    write_file(image, &picture_file::encode(picture, &record.spec))?;
+    write_file(json, &self::json(record))
 }
 
-/// The finished run of this spec on this provider, if there is one, and its picture's file. What cannot be read does not count.
+/// The finished run of this spec on this provider, if there is one, and its picture's file. What cannot be read does
+/// not count.
 pub fn find(home: &Home, spec: &Spec, provider: &str) -> Option<(Record, PathBuf)> {
     let id = spec.id();
     let record = read(home, &id).ok()?;
-    let image = layout::image_path(home, &id).ok()?;
-    let answers = record.ended == Ended::Finished && record.provider == provider && image.is_file();
+    let image = paths::image_path(home, &id).ok()?;
+    let answers =
+        record.ended == EndReason::Finished && record.provider == provider && image.is_file();
     answers.then_some((record, image))
 }
 
@@ -95,13 +98,13 @@ pub fn find(home: &Home, spec: &Spec, provider: &str) -> Option<(Record, PathBuf
 /// # Errors
 /// [`Error::NotAnId`], [`Error::NoRun`], [`Error::File`], [`Error::Damaged`].
 pub fn read(home: &Home, id: &str) -> Result<Record, Error> {
-    let record = layout::reading(home, id, |folder| read_record(&folder.join(RECORD)))?;
+    let record = paths::reading(home, id, |folder| read_record(&folder.join(RECORD)))?;
     match record.id == id {
         true => Ok(record),
         false => Err(Error::Damaged {
-            path: layout::folder(home, id)?.join(RECORD),
+            path: paths::folder(home, id)?.join(RECORD),
             why: format!(
-                "it tells of another run, {}",
+                "it is the record of another run, {}",
                 crate::text::printable(&record.id)
             ),
         }),
@@ -112,10 +115,10 @@ pub fn read(home: &Home, id: &str) -> Result<Record, Error> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn entry(home: &Home, id: &str) -> Result<Entry, Error> {
+pub fn entry(home: &Home, id: &str) -> Result<HistoryEntry, Error> {
     let record = read(home, id)?;
-    let favourite = layout::folder(home, id)?.join(FAVOURITE).exists();
-    Ok(Entry::of(&record, favourite))
+    let favourite = paths::folder(home, id)?.join(FAVOURITE).exists();
+    Ok(HistoryEntry::from_record(&record, favourite))
 }
 
 /// Marks the run `id` as a favourite, or takes the mark away. Either may hold already.
@@ -123,7 +126,7 @@ pub fn entry(home: &Home, id: &str) -> Result<Entry, Error> {
 /// # Errors
 /// [`Error::NotAnId`], [`Error::NoRun`], [`Error::File`], [`Error::Busy`].
 pub fn set_favourite(home: &Home, id: &str, favourite: bool) -> Result<(), Error> {
-    let folder = layout::existing(home, id)?;
+    let folder = paths::existing(home, id)?;
     let _lock = Lock::take(&home.history())?;
     let mark = folder.join(FAVOURITE);
     let done = match favourite {
@@ -136,20 +139,20 @@ pub fn set_favourite(home: &Home, id: &str, favourite: bool) -> Result<(), Error
     }
 }
 
-/// Adds what judges say to the run `id`, as long as it is there; what they said before is replaced. Its id, its spec and its
+/// Adds verdicts to the run `id`, if it exists; earlier ones of the same judges are replaced. Its id, its spec and its
 /// picture stay as they are.
 ///
 /// # Errors
 /// As [`read`], and [`Error::Busy`].
 pub fn add_verdicts(home: &Home, id: &str, verdicts: &[Verdict]) -> Result<(), Error> {
-    let folder = layout::existing(home, id)?;
+    let folder = paths::existing(home, id)?;
     let _lock = Lock::take(&home.history())?;
     let path = folder.join(RECORD);
     let mut record = read_record(&path)?;
     let is_older = |old: &Verdict| verdicts.iter().all(|new| new.model != old.model);
     record.verdicts.retain(is_older);
     record.verdicts.extend_from_slice(verdicts);
-    export::write(&path, &json(&record))
+    write_file(&path, &json(&record))
 }
 
 /// A record as it is written to files.
@@ -187,13 +190,13 @@ pub(super) fn read_bounded(path: &Path) -> Result<Vec<u8>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::judging::testing::verdict;
-    use super::super::testing::{Desk, picture, record};
     use super::*;
+    use crate::runs::history::testing::{Desk, picture, record};
+    use crate::runs::judging::testing::verdict;
 
     fn stopped(score: f32) -> Record {
         Record {
-            ended: Ended::Stopped,
+            ended: EndReason::Stopped,
             score,
             ..record(1)
         }
@@ -214,7 +217,7 @@ mod tests {
             Some((finished.clone(), image))
         );
         assert!(find(home, &finished.spec, "cuda:0").is_none());
-        assert_eq!(layout::ids(home).unwrap(), [finished.id]);
+        assert_eq!(paths::ids(home).unwrap(), [finished.id]);
     }
 
     #[test]
@@ -281,7 +284,7 @@ mod tests {
         let desk = Desk::new();
         let id = desk.save(&record(1));
         desk.save(&record(1));
-        let mut names = layout::names(&desk.home.history()).unwrap();
+        let mut names = paths::names(&desk.home.history()).unwrap();
         names.sort();
         assert_eq!(names, [".lock", &id]);
         #[cfg(unix)]
@@ -293,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_record_under_a_runs_name_is_told() {
+    fn the_record_of_another_run_is_an_error() {
         let desk = Desk::new();
         let (one, two) = (desk.save(&record(1)), desk.save(&record(2)));
         let path = |id: &str| desk.home.history().join(id).join(RECORD);
@@ -322,6 +325,6 @@ mod tests {
                 });
             }
         });
-        assert_eq!(layout::names(&desk.home.history()).unwrap().len(), 2);
+        assert_eq!(paths::names(&desk.home.history()).unwrap().len(), 2);
     }
 }

@@ -1,6 +1,6 @@
 //! A history in a folder of a test's own, and runs to put into it.
 
-use super::{Ended, Record, save};
+use super::{EndReason, Record, save};
 use crate::ascent::{Kind, Objective, Settings, Unit};
 use crate::home::Home;
 use crate::runs::Spec;
@@ -62,7 +62,7 @@ pub(crate) fn record(seed: u64) -> Record {
         batch: 1,
         together: None,
         companions: Vec::new(),
-        ended: Ended::Finished,
+        ended: EndReason::Finished,
         time: 1_000_000 + seed,
     }
 }

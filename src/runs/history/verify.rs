@@ -1,30 +1,30 @@
-//! Looks at every byte of the history, and tells what is whole, what is not, and what is not ours.
+//! Reads every file of the history and reports damaged runs and unknown files.
 
-use super::super::{Error, export, frames};
-use super::layout::{self, FAVOURITE, FRAMES, IMAGE, RECORD, REMOVED};
-use super::{removal, scan, store};
+use super::paths::{self, FAVOURITE, FRAMES, IMAGE, RECORD, REMOVED};
+use super::{scan, store, trash};
 use crate::home::Home;
+use crate::runs::{Error, frames, picture_file};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Most threads that decode pictures.
+/// Maximum number of threads that decode pictures.
 const THREADS: usize = 4;
 
 /// What was found in a history.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Runs of which every file can be read and fits the others.
-    pub whole: usize,
-    /// Runs that are not whole, by id, and why.
+    /// Runs whose files can all be read and match each other.
+    pub intact: usize,
+    /// Damaged runs: their ids, and why.
     pub damaged: Vec<(String, String)>,
     /// Folders in which a program works at this moment, or that one left unfinished in the last hour.
     pub unfinished: usize,
-    /// What killed programs left, which was cleaned up: replaced runs came back, abandoned folders went.
+    /// Leftovers of killed processes that were cleaned up.
     pub cleaned: usize,
     /// Runs that were removed and wait to be restored or purged.
     pub removed: usize,
-    /// Names in the history, or in a run's folder, that Ziggurat does not know. They are left alone.
-    pub foreign: Vec<String>,
+    /// Unknown names in the history or in a run's folder. They are left alone.
+    pub unknown: Vec<String>,
 }
 
 /// Looks at every run. `progress` learns how many runs were looked at, and of how many.
@@ -33,35 +33,35 @@ pub struct Verified {
 /// [`Error::File`] if the history folder cannot be read, or what killed programs left cannot be cleaned up.
 pub fn verify(home: &Home, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Verified, Error> {
     let history = home.history();
-    let names = layout::names(&history)?;
+    let names = paths::names(&history)?;
     let mut verified = Verified {
         cleaned: scan::clean(&history, &names)?,
-        removed: removal::removed(home)?.len(),
+        removed: trash::removed(home)?.len(),
         ..Verified::default()
     };
     let mut ids = Vec::new();
-    for name in layout::names(&history)? {
+    for name in paths::names(&history)? {
         match name.as_str() {
-            id if layout::is_id(id) => ids.push(name),
+            id if paths::is_id(id) => ids.push(name),
             ".lock" | REMOVED => {}
             working if scan::is_working(working) => verified.unfinished += 1,
-            _ => verified.foreign.push(name),
+            _ => verified.unknown.push(name),
         }
     }
     ids.sort();
     for (id, found) in check_all(home, &ids, progress) {
         match found {
             Ok(foreign) => {
-                verified.whole += 1;
+                verified.intact += 1;
                 let path = |name| format!("{id}/{name}");
-                verified.foreign.extend(foreign.into_iter().map(path));
+                verified.unknown.extend(foreign.into_iter().map(path));
             }
             // Removed or replaced by another program since the list was made.
             Err(Error::NoRun(_)) => {}
             Err(problem) => verified.damaged.push((id, problem.to_string())),
         }
     }
-    verified.foreign.sort();
+    verified.unknown.sort();
     Ok(verified)
 }
 
@@ -75,7 +75,7 @@ fn check_all(
 ) -> Vec<(String, Found)> {
     let done = AtomicUsize::new(0);
     let one = |id: &String| {
-        let found = layout::reading(home, id, |folder| check(folder, id));
+        let found = paths::reading(home, id, |folder| check(folder, id));
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, ids.len());
         (id.clone(), found)
     };
@@ -94,7 +94,7 @@ fn check_all(
     })
 }
 
-/// Reads all of a run, and tells the names in its folder that are not ours.
+/// Reads all files of a run; returns unknown names in its folder.
 fn check(folder: &Path, id: &str) -> Found {
     let record = folder.join(RECORD);
     let run = store::read_record(&record)?;
@@ -103,27 +103,27 @@ fn check(folder: &Path, id: &str) -> Found {
         why: why.into(),
     };
     if run.id != id {
-        return Err(damaged(&record, "it tells of another run"));
+        return Err(damaged(&record, "it is the record of another run"));
     }
     let image = folder.join(IMAGE);
-    if export::read_spec(&image)? != run.spec {
+    if picture_file::read_spec(&image)? != run.spec {
         return Err(damaged(&image, "its settings are not those of run.json"));
     }
-    export::read_picture(&image)?;
+    picture_file::read_picture(&image)?;
     let frames_file = folder.join(FRAMES);
     if frames_file.exists() {
         frames::read(&frames_file)?;
     }
-    let mut names = layout::names(folder)?;
+    let mut names = paths::names(folder)?;
     names.retain(|name| ![RECORD, IMAGE, FRAMES, FAVOURITE].contains(&name.as_str()));
     Ok(names)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Desk, picture, record};
-    use super::super::{remove, save};
     use super::*;
+    use crate::runs::history::testing::{Desk, picture, record};
+    use crate::runs::history::{remove, save};
     use std::fs;
 
     fn verified(desk: &Desk) -> Verified {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_history_is_whole() {
+    fn an_undamaged_history_is_intact() {
         let desk = Desk::new();
         assert_eq!(verified(&desk), Verified::default());
         let ids: Vec<String> = (0..9).map(|seed| desk.save(&record(seed))).collect();
@@ -139,7 +139,7 @@ mod tests {
         save(&desk.home, &record(10), &picture(), &frames).unwrap();
         remove(&desk.home, &ids[..2]).unwrap();
         let expected = Verified {
-            whole: 8,
+            intact: 8,
             removed: 2,
             ..Verified::default()
         };
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_of_not_being_whole_is_told() {
+    fn every_kind_of_damage_is_reported() {
         let desk = Desk::new();
         let mut expected = Vec::new();
         let mut run = |seed: u64, harm: &dyn Fn(&Path), word: &'static str| {
@@ -174,7 +174,7 @@ mod tests {
         run(3, &|run| cut(&run.join(IMAGE)), "image.png");
         run(4, &|run| cut(&run.join(RECORD)), "run.json");
         run(5, &|run| cut(&run.join(FRAMES)), "frames.zip");
-        let other = export::png(&picture(), &record(9).spec);
+        let other = picture_file::encode(&picture(), &record(9).spec);
         run(
             6,
             &|run| fs::write(run.join(IMAGE), &other).unwrap(),
@@ -202,9 +202,9 @@ mod tests {
         fs::write(history.join(&id).join("mine.txt"), "").unwrap();
         fs::create_dir(history.join(".making-now")).unwrap();
         let found = verified(&desk);
-        assert_eq!((found.whole, found.unfinished), (1, 1));
+        assert_eq!((found.intact, found.unfinished), (1, 1));
         assert_eq!(
-            found.foreign,
+            found.unknown,
             [format!("{id}/mine.txt"), "notes.txt".into()]
         );
         assert!(history.join("notes.txt").exists());

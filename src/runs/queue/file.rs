@@ -1,18 +1,19 @@
-//! Queues on disk: one file a process, locked while that process lives. What a process leaves behind, however it ends, is
-//! offered to the next.
+//! Queues on disk: one file per process, locked while the process lives. Queues of processes that ended are offered to
+//! the next one.
 
-use super::super::{Error, export};
-use super::{Job, MOST_JOBS, Queue};
+use super::{Job, MAX_JOBS, Queue};
 use crate::home::Home;
+use crate::runs::{Error, write_file};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// Largest queue file that is read.
-const MOST_BYTES: u64 = 64 << 20;
+/// Maximum size of a queue file that is read, in bytes.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// A lock without a queue may be about to get one; after this long it will not.
 const LEFT_OVER: Duration = Duration::from_secs(3600);
@@ -59,11 +60,10 @@ impl QueueFile {
         })
     }
 
-    /// Writes the queue, whole or not at all. Jobs that a worker has are written as such: should this process die, they
-    /// are the first to be taken up again.
+    /// Writes the queue atomically. Running jobs are written as such: if this process is killed, they continue first.
     ///
     /// # Errors
-    /// [`Error::File`], for example if the disk is full; the file is then as before.
+    /// [`Error::File`], [`Error::Full`]; the file is then unchanged.
     pub fn save(&self, queue: &Queue) -> Result<(), Error> {
         if queue.is_empty() {
             return remove(&self.path);
@@ -73,7 +73,7 @@ impl QueueFile {
             jobs: queue.jobs(),
         };
         let text = serde_json::to_vec(&content).expect("a queue can always be written as JSON");
-        export::write(&self.path, &text)
+        write_file(&self.path, &text)
     }
 }
 
@@ -93,6 +93,32 @@ pub fn others_hold(home: &Home, own: &QueueFile) -> bool {
     })
 }
 
+/// The ids of all runs in queues on disk, of this process and others, and of the runs that they were branched from.
+///
+/// # Errors
+/// [`Error::File`], [`Error::Damaged`] if a queue cannot be read.
+pub fn queued_runs(home: &Home) -> Result<HashSet<String>, Error> {
+    let folder = home.queues();
+    let listing = match fs::read_dir(&folder) {
+        Ok(listing) => listing,
+        Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => return Ok(HashSet::new()),
+        Err(problem) => return Err(Error::file(&folder)(problem)),
+    };
+    let mut runs = HashSet::new();
+    for entry in listing {
+        let path = entry.map_err(Error::file(&folder))?.path();
+        if path.extension() != Some(OsStr::new("json")) {
+            continue;
+        }
+        let (queue, _) = read(&path)?;
+        for job in queue.jobs() {
+            runs.extend(job.spec.branched_from().map(|parent| parent.id));
+            runs.insert(job.run.clone());
+        }
+    }
+    Ok(runs)
+}
+
 impl Drop for QueueFile {
     /// A queue that holds something stays for the next process; an empty one leaves no trace.
     fn drop(&mut self) {
@@ -103,7 +129,7 @@ impl Drop for QueueFile {
     }
 }
 
-/// A queue whose process is gone. While this exists, no other process is offered it.
+/// A queue whose process has ended. While this exists, no other process is offered it.
 #[derive(Debug)]
 pub struct Orphan {
     /// What it holds.
@@ -116,17 +142,17 @@ pub struct Orphan {
 }
 
 impl Orphan {
-    /// Its jobs, in order, for [`Queue::take_over`].
+    /// Its jobs, in order, for [`Queue::restore`].
     pub fn jobs(&self) -> impl Iterator<Item = Job> + '_ {
         self.queue.jobs().iter().cloned()
     }
 
-    /// What to say of a file that holds more than a queue takes.
+    /// The error of a file that holds more jobs than a queue may have.
     fn remark(&self) -> Option<Error> {
         (self.surplus > 0).then(|| Error::Damaged {
             path: self.path.clone(),
             why: format!(
-                "it holds {} runs more than the {MOST_JOBS} that a queue takes; they are not queued, and the file is kept as {}",
+                "it holds {} runs more than the {MAX_JOBS} that a queue takes; they are not queued, and the file is kept as {}",
                 self.surplus,
                 self.kept().display()
             ),
@@ -151,8 +177,8 @@ impl Orphan {
     }
 }
 
-/// The queues that processes left behind, oldest first, and what is to be said of them and of those that cannot be read.
-/// Together they hold no more than one queue takes: others are left for the next process.
+/// The queues that processes left behind, oldest first, and what is to be said of them and of those that cannot be
+/// read. Together they hold no more than one queue takes: others are left for the next process.
 ///
 /// # Errors
 /// [`Error::File`] if the folder cannot be listed.
@@ -172,14 +198,14 @@ pub fn orphans(home: &Home) -> Result<(Vec<Orphan>, Vec<Error>), Error> {
         .collect();
     locks.sort();
     let (mut orphans, mut problems) = (Vec::<Orphan>::new(), Vec::new());
-    let mut room = MOST_JOBS;
+    let mut room = MAX_JOBS;
     for (time, lock_path) in locks {
         match orphan(&lock_path, time) {
             Ok(Some(found)) if found.queue.jobs().len() > room => {
                 let count = found.queue.jobs().len();
                 problems.push(Error::Damaged {
                     path: found.path.clone(),
-                    why: format!("its {count} runs find no room now; the next start offers them"),
+                    why: format!("its {count} runs exceed the queue; the next start offers them"),
                 });
             }
             Ok(Some(found)) => {
@@ -223,7 +249,7 @@ fn orphan(lock_path: &Path, time: SystemTime) -> Result<Option<Orphan>, Error> {
     }))
 }
 
-/// Reads a queue file, which anybody may have written. Also tells how many jobs it has beyond what a queue takes.
+/// Reads an untrusted queue file. Also returns how many jobs exceed [`MAX_JOBS`].
 fn read(path: &Path) -> Result<(Queue, usize), Error> {
     let damaged = |why: String| Error::Damaged {
         path: path.into(),
@@ -231,12 +257,12 @@ fn read(path: &Path) -> Result<(Queue, usize), Error> {
     };
     let file = crate::files::open(path).map_err(Error::file(path))?;
     let mut text = Vec::new();
-    let taken = file.take(MOST_BYTES + 1).read_to_end(&mut text);
+    let taken = file.take(MAX_BYTES + 1).read_to_end(&mut text);
     taken.map_err(Error::file(path))?;
-    if text.len() as u64 > MOST_BYTES {
+    if text.len() as u64 > MAX_BYTES {
         return Err(damaged(format!(
             "it is larger than {} MiB",
-            MOST_BYTES >> 20
+            MAX_BYTES >> 20
         )));
     }
     let content: Content<Vec<Job>> =
@@ -252,7 +278,7 @@ fn changed(path: &Path) -> SystemTime {
     time.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Removes a file that may be gone already.
+/// Removes a file, if it exists.
 fn remove(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(problem) if problem.kind() != std::io::ErrorKind::NotFound => {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::ascent::{Kind, Objective, Settings, Unit};
 use crate::home::Home;
-use crate::value::Value;
+use crate::setting_value::SettingValue;
 use std::fs;
 
 fn spec(class: usize, steps: u32) -> Spec {
@@ -47,13 +47,13 @@ fn a_batch_is_the_first_job_and_those_behind_it_that_can_share_its_steps() {
 }
 
 #[test]
-fn what_a_batch_must_share_is_what_the_ascent_says() {
-    for key in ascent::SHARED {
+fn a_batch_must_share_the_settings_that_the_ascent_names() {
+    for key in ascent::BATCH_SETTINGS {
         let mut other = spec(1, 9);
         let other_value = match other.settings.get(key).unwrap() {
-            Value::Number(number) => Value::Number(number + 1.0),
-            Value::Text(name) if name == "log-probability" => "logit".into(),
-            Value::Text(_) => "hires-cam".into(),
+            SettingValue::Number(number) => SettingValue::Number(number + 1.0),
+            SettingValue::Text(name) if name == "log-probability" => "logit".into(),
+            SettingValue::Text(_) => "hires-cam".into(),
         };
         assert!(other.settings.set(key, other_value).is_ok(), "{key}");
         assert!(!shares_steps(&spec(0, 9), &other), "{key}");
@@ -94,7 +94,7 @@ fn a_cleared_queue_can_be_put_back() {
     queue.failed(1, "no memory".into());
     let cleared = queue.clear();
     assert!(queue.is_empty());
-    queue.take_over(cleared);
+    queue.restore(cleared);
     assert_eq!(queue.jobs().len(), 2);
     assert_eq!(queue.jobs()[1].state, JobState::Failed("no memory".into()));
 }
@@ -102,24 +102,24 @@ fn a_cleared_queue_can_be_put_back() {
 #[test]
 fn a_full_queue_says_so() {
     let mut queue = Queue::default();
-    for class in 0..MOST_JOBS {
+    for class in 0..MAX_JOBS {
         queue.push(spec(class, 9)).unwrap();
     }
-    assert_eq!(queue.push(spec(MOST_JOBS, 9)), Err(Full));
+    assert_eq!(queue.push(spec(MAX_JOBS, 9)), Err(Full));
 }
 
 #[test]
 fn only_runs_that_find_no_room_are_surplus() {
     let mut queue = Queue::default();
-    for class in 0..MOST_JOBS - 1 {
+    for class in 0..MAX_JOBS - 1 {
         queue.push(spec(class, 9)).unwrap();
     }
     let mut left = Queue::default();
-    for class in [0, MOST_JOBS, 1, MOST_JOBS + 1, 2] {
+    for class in [0, MAX_JOBS, 1, MAX_JOBS + 1, 2] {
         left.push(spec(class, 9)).unwrap();
     }
-    assert_eq!(queue.take_over(left.clear()), 1);
-    assert_eq!(queue.jobs().len(), MOST_JOBS);
+    assert_eq!(queue.restore(left.clear()), 1);
+    assert_eq!(queue.jobs().len(), MAX_JOBS);
 }
 
 fn home() -> (tempfile::TempDir, Home) {
@@ -145,7 +145,7 @@ fn a_queue_outlives_its_process_and_its_batch_stays_together() {
     let orphan = found.remove(0);
     let mut adopted = Queue::default();
     adopted.push(spec(7, 9)).unwrap();
-    adopted.take_over(orphan.jobs());
+    adopted.restore(orphan.jobs());
     assert_eq!(adopted.waiting(), 4);
     let why = JobState::Failed("no[2J memory".into());
     assert_eq!(adopted.jobs()[4].state, why);
@@ -162,11 +162,11 @@ fn a_queue_outlives_its_process_and_its_batch_stays_together() {
 }
 
 #[test]
-fn a_file_with_more_jobs_than_a_queue_takes_says_so_and_is_kept() {
+fn a_file_with_too_many_jobs_is_an_error_and_is_kept() {
     let (_folder, home) = home();
     let file = QueueFile::open(&home).unwrap();
     let mut long = Queue::default();
-    for class in 0..MOST_JOBS {
+    for class in 0..MAX_JOBS {
         long.push(spec(class, 9)).unwrap();
     }
     for class in 0..3 {
@@ -191,7 +191,7 @@ fn a_file_with_more_jobs_than_a_queue_takes_says_so_and_is_kept() {
     // Whichever of the two came first: the other one has no room.
     let orphan = found.remove(0);
     if orphan.queue.jobs().len() == 1 {
-        assert!(is_about("10000 runs find no room now"), "{said:?}");
+        assert!(is_about("10000 runs exceed the queue"), "{said:?}");
         orphan.remove().unwrap();
         let (mut found, problems) = orphans(&home).unwrap();
         assert!(
@@ -202,7 +202,7 @@ fn a_file_with_more_jobs_than_a_queue_takes_says_so_and_is_kept() {
         found.remove(0).remove().unwrap();
     } else {
         assert!(is_about("holds 3 runs more than the 10000"), "{said:?}");
-        assert!(is_about("1 runs find no room now"), "{said:?}");
+        assert!(is_about("1 runs exceed the queue"), "{said:?}");
         orphan.remove().unwrap();
         let (mut found, problems) = orphans(&home).unwrap();
         assert!(problems.is_empty() && found[0].queue.jobs().len() == 1);
@@ -213,7 +213,7 @@ fn a_file_with_more_jobs_than_a_queue_takes_says_so_and_is_kept() {
 }
 
 #[test]
-fn paused_jobs_rest_go_on_together_and_rest_in_the_next_process_too() {
+fn paused_jobs_stay_paused_in_the_next_process_and_continue_together() {
     let (_folder, home) = home();
     let mut queue = queue(&[(0, 9), (1, 9), (2, 8)]);
     queue.started(&[0, 1]);
@@ -228,7 +228,7 @@ fn paused_jobs_rest_go_on_together_and_rest_in_the_next_process_too() {
     let paused = JobState::Paused(5);
     assert_eq!(states, [&paused, &paused, &JobState::Waiting]);
     let mut next = Queue::default();
-    next.take_over(found[0].jobs());
+    next.restore(found[0].jobs());
     assert_eq!((next.waiting(), next.resume(0), next.waiting()), (1, 2, 3));
     assert_eq!((queue.resume(1), queue.resume(2)), (2, 0));
     assert_eq!(queue.next_batch(8).len(), 2);
@@ -248,7 +248,7 @@ fn an_empty_queue_leaves_no_trace() {
 }
 
 #[test]
-fn a_file_that_is_no_queue_is_named_and_keeps_nobody_from_the_others() {
+fn a_file_that_is_no_queue_is_an_error_and_the_others_are_read() {
     let (_folder, home) = home();
     let good = QueueFile::open(&home).unwrap();
     good.save(&queue(&[(0, 9)])).unwrap();

@@ -1,20 +1,21 @@
-//! Branches: a run that goes on from a step of another one with other settings.
+//! Branches: a run that continues another one from some step with other settings.
 //!
 //! A branch carries the settings of all its steps, so that it can be made from the beginning, without the other run.
 
 use super::{Spec, has_known_settings, known};
-use crate::ascent::{Settings, Stage, fixed, fixed_difference};
-use crate::runs::words;
-use crate::value::Value;
+use crate::ascent::{Settings, Stage, fixed_difference, why_fixed};
+use crate::runs::format;
+use crate::setting_value::SettingValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// Most changes of the settings of one run.
-const MOST_STAGES: usize = 64;
+const MAX_STAGES: usize = 64;
 
-/// Why a run cannot go on with other settings: one line.
+/// Why a run cannot continue with other settings: one line.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BranchError {
     /// A setting that must stay as it is.
     #[error("{key} cannot change from {from} to {to} within a run: {why}")]
@@ -30,8 +31,8 @@ pub enum BranchError {
     /// It would come before a change that there is.
     #[error("step {step}: the settings of this run change after step {before} already")]
     Earlier { step: usize, before: usize },
-    /// More than `MOST_STAGES`.
-    #[error("the settings of one run can change {MOST_STAGES} times at most")]
+    /// More than `MAX_STAGES`.
+    #[error("the settings of one run can change {MAX_STAGES} times at most")]
     TooMany,
     /// Its settings have another meaning today.
     #[error("method {0} of an earlier version made this run: it cannot be branched")]
@@ -61,12 +62,12 @@ impl fmt::Display for BranchPoint {
 pub(super) struct Written {
     id: String,
     step: usize,
-    settings: BTreeMap<String, Value>,
+    settings: BTreeMap<String, SettingValue>,
 }
 
 impl Spec {
-    /// The run that goes on after `step` steps of this one with other settings. If this run is itself a branch that begins
-    /// there, it has had no step of its own, and the result is a branch of the run before.
+    /// The run that goes on after `step` steps of this one with other settings. If this run is itself a branch that
+    /// begins there, it has had no step of its own, and the result is a branch of the run before.
     ///
     /// # Errors
     /// [`BranchError`].
@@ -75,12 +76,12 @@ impl Spec {
             return Err(BranchError::Former(self.method));
         }
         if let Some(key) = fixed_difference(&self.settings, settings) {
-            let text = |settings: &Settings| settings.get(key).map(|value| words::value(&value));
+            let text = |settings: &Settings| settings.get(key).map(|value| format::value(&value));
             return Err(BranchError::Fixed {
                 key,
                 from: text(&self.settings).unwrap_or_default(),
                 to: text(settings).unwrap_or_default(),
-                why: fixed(key).unwrap_or_default(),
+                why: why_fixed(key).unwrap_or_default(),
             });
         }
         self.followed_by(step, settings)
@@ -99,7 +100,7 @@ impl Spec {
             Some(before) if step == before => return Ok(branch),
             _ => {}
         }
-        if branch.earlier.len() >= MOST_STAGES {
+        if branch.earlier.len() >= MAX_STAGES {
             return Err(BranchError::TooMany);
         }
         branch.earlier.push(Stage {
@@ -178,7 +179,7 @@ impl Spec {
         if stages.is_empty() {
             return Ok(self);
         }
-        if !has_known_settings(self.method) || stages.len() > MOST_STAGES {
+        if !has_known_settings(self.method) || stages.len() > MAX_STAGES {
             return Err("branched_from: this is no run that can be branched so".into());
         }
         let last = std::mem::take(&mut self.settings);
@@ -218,7 +219,7 @@ pub fn changed(before: &Settings, since: &Settings) -> Vec<(&'static str, String
     let pairs = knobs.filter_map(|knob| {
         let (before, since) = (before.get(knob.key)?, since.get(knob.key)?);
         let is_other = before != since;
-        is_other.then(|| (knob.key, words::value(&before), words::value(&since)))
+        is_other.then(|| (knob.key, format::value(&before), format::value(&since)))
     });
     pairs.collect()
 }

@@ -1,24 +1,24 @@
-//! What of a run's settings differs from the defaults, and the preset that they began from.
+//! The settings of a run that differ from the defaults, and the preset that they are based on.
 
 use super::{METHOD, has_known_settings};
 use crate::ascent::Settings;
 use crate::ascent::settings::{KNOBS, PRESETS};
-use crate::runs::words;
-use crate::value::Value;
+use crate::runs::format;
+use crate::setting_value::SettingValue;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::LazyLock;
 
-/// The settings that differ from today's defaults, in the order of [`KNOBS`]: keys, and values that are safe to show. Shown
-/// as `steps=80 blur=2`.
+/// The settings that differ from today's defaults, in the order of [`KNOBS`]: keys, and values that are safe to show.
+/// Shown as `steps=80 blur=2`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes(Vec<(&'static str, String)>);
 
 impl Changes {
-    /// What of the recorded settings differs. Settings whose meaning was another are left out.
-    pub(in crate::runs) fn of<'a>(
+    /// The recorded settings that differ. Those of methods with other settings are left out.
+    pub(in crate::runs) fn new<'a>(
         method: u32,
-        settings: impl Iterator<Item = (&'a str, &'a Value)>,
+        settings: impl Iterator<Item = (&'a str, &'a SettingValue)>,
     ) -> Self {
         if !has_known_settings(method) {
             return Self::default();
@@ -26,7 +26,7 @@ impl Changes {
         let changed = settings.filter_map(|(key, value)| {
             let place = KNOBS.iter().position(|knob| knob.key == key)?;
             let is_default = KNOBS[place].default() == *value;
-            (!is_default).then(|| (place, words::value(value)))
+            (!is_default).then(|| (place, format::value(value)))
         });
         let mut changed: Vec<(usize, String)> = changed.collect();
         changed.sort();
@@ -54,8 +54,8 @@ impl Changes {
         self.0.is_empty()
     }
 
-    /// The preset that they began from, and what was changed beyond it: of the presets all of whose settings are among them,
-    /// the one that has most; the default if there is no other.
+    /// The preset that they are based on, and the changes beyond it: of the presets all of whose settings are among
+    /// them, the one with most settings; else the default.
     pub fn based(&self) -> (&'static str, Self) {
         let is_among = |preset: &Self| {
             preset
@@ -77,7 +77,7 @@ static OF_PRESETS: LazyLock<Vec<(&'static str, Changes)>> = LazyLock::new(|| {
     let of = |name: &'static str| {
         let settings = BTreeMap::from(Settings::preset(name).unwrap_or_default());
         let settings = settings.iter().map(|(key, value)| (key.as_str(), value));
-        (name, Changes::of(METHOD, settings))
+        (name, Changes::new(METHOD, settings))
     };
     PRESETS.iter().map(|preset| of(preset.name)).collect()
 });

@@ -1,20 +1,20 @@
-//! Reports on their way from the worker to its owner. The owner may read as seldom as it likes: what would pile up, pictures
-//! and progress, is there at most once.
+//! The events of the worker until its owner reads them. However rarely it reads, pictures and progress do not pile up:
+//! there is at most one of each.
 
-use super::Report;
+use super::WorkerEvent;
 use std::mem::discriminant;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 type Wake = Box<dyn Fn() + Send>;
 
-/// The unread reports.
+/// The unread events.
 pub struct Mailbox {
-    unread: Mutex<Vec<Report>>,
+    unread: Mutex<Vec<WorkerEvent>>,
     wake: Mutex<Wake>,
 }
 
 impl Mailbox {
-    /// `wake` is called when there is something to read that was not there before.
+    /// `wake` is called when there is a new event to read.
     pub fn new(wake: Wake) -> Self {
         Self {
             unread: Mutex::default(),
@@ -22,62 +22,64 @@ impl Mailbox {
         }
     }
 
-    /// Leaves a report.
-    pub fn post(&self, mut report: Report) {
+    /// Adds an event.
+    pub fn post(&self, mut event: WorkerEvent) {
         let mut unread = lock(&self.unread);
         let older =
-            replaced(&report).then(|| unread.iter().position(|other| is_newer(&report, other)));
+            replaced(&event).then(|| unread.iter().position(|other| is_newer(&event, other)));
         let older = older.flatten().map(|place| unread.remove(place));
-        if let (Report::Stepped(new), Some(Report::Stepped(old))) = (&mut report, &older) {
+        if let (WorkerEvent::Stepped(new), Some(WorkerEvent::Stepped(old))) = (&mut event, &older) {
             new.replace(old.clone());
         }
-        unread.push(report);
+        unread.push(event);
         drop(unread);
-        // The reader was woken for the older one already.
+        // The reader was woken for the older one.
         if older.is_none() {
             lock(&self.wake)();
         }
     }
 
-    /// Takes all reports, oldest first.
-    pub fn drain(&self) -> Vec<Report> {
+    /// Takes all events, oldest first.
+    pub fn drain(&self) -> Vec<WorkerEvent> {
         std::mem::take(&mut *lock(&self.unread))
     }
 }
 
-/// Whether a report says anew what an older one said: pictures of two jobs are two things.
-fn is_newer(report: &Report, older: &Report) -> bool {
-    match (report, older) {
-        (Report::Snapshot { job, .. }, Report::Snapshot { job: other, .. }) => job == other,
-        _ => discriminant(report) == discriminant(older),
+/// Whether an event is a newer version of an older one. Pictures of two jobs are different things.
+fn is_newer(event: &WorkerEvent, older: &WorkerEvent) -> bool {
+    match (event, older) {
+        (WorkerEvent::Snapshot { job, .. }, WorkerEvent::Snapshot { job: other, .. }) => {
+            job == other
+        }
+        _ => discriminant(event) == discriminant(older),
     }
 }
 
-/// Whether only the newest report of its kind is of interest.
-fn replaced(report: &Report) -> bool {
+/// Whether only the newest event of its kind matters.
+fn replaced(event: &WorkerEvent) -> bool {
     matches!(
-        report,
-        Report::Stepped(_) | Report::Snapshot { .. } | Report::Stage { .. }
+        event,
+        WorkerEvent::Stepped(_) | WorkerEvent::Snapshot { .. } | WorkerEvent::Stage { .. }
     )
 }
 
-/// A panic elsewhere does not make a list of reports or a closure worse.
+/// A panic elsewhere does not invalidate a list of events or a closure.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Progress;
     use super::*;
     use crate::ascent::Overlay;
+    use crate::runs::worker::BatchProgress;
     use image::RgbImage;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    fn stepped(jobs: &[u64], step: usize) -> Report {
+    fn stepped(jobs: &[u64], step: usize) -> WorkerEvent {
         let scores = vec![step as f32; jobs.len()];
-        Report::Stepped(Progress {
+        WorkerEvent::Stepped(BatchProgress {
             jobs: jobs.into(),
             step,
             steps: 100,
@@ -90,8 +92,8 @@ mod tests {
         })
     }
 
-    fn snapshot(job: u64, step: usize) -> Report {
-        Report::Snapshot {
+    fn snapshot(job: u64, step: usize) -> WorkerEvent {
+        WorkerEvent::Snapshot {
             job,
             step,
             overlay: Overlay::Plain,
@@ -116,9 +118,13 @@ mod tests {
             mailbox.post(snapshot(0, step));
         }
         assert_eq!(woken.load(Ordering::Relaxed), 2);
-        let reports = mailbox.drain();
-        let [Report::Stepped(progress), Report::Snapshot { step: 50, .. }] = &reports[..] else {
-            panic!("{reports:?}");
+        let events = mailbox.drain();
+        let [
+            WorkerEvent::Stepped(progress),
+            WorkerEvent::Snapshot { step: 50, .. },
+        ] = &events[..]
+        else {
+            panic!("{events:?}");
         };
         assert_eq!(progress.step, 50);
         let steps: Vec<usize> = progress.unread.iter().map(|(step, _)| *step).collect();
@@ -132,29 +138,29 @@ mod tests {
         for (job, step) in [(0, 1), (1, 1), (0, 2), (1, 2)] {
             mailbox.post(snapshot(job, step));
         }
-        let reports = mailbox.drain();
-        let pictures = reports.iter().map(|report| match report {
-            Report::Snapshot { job, step, .. } => (*job, *step),
+        let events = mailbox.drain();
+        let pictures = events.iter().map(|event| match event {
+            WorkerEvent::Snapshot { job, step, .. } => (*job, *step),
             other => panic!("{other:?}"),
         });
         assert_eq!(pictures.collect::<Vec<_>>(), [(0, 2), (1, 2)]);
     }
 
     #[test]
-    fn what_happens_once_is_told_once_and_in_order() {
+    fn other_events_are_delivered_once_and_in_order() {
         let (mailbox, _) = counted();
         mailbox.post(stepped(&[1], 9));
-        mailbox.post(Report::Cancelled { job: 1 });
+        mailbox.post(WorkerEvent::Cancelled { job: 1 });
         mailbox.post(stepped(&[2], 1));
-        mailbox.post(Report::Cancelled { job: 2 });
-        let reports = mailbox.drain();
+        mailbox.post(WorkerEvent::Cancelled { job: 2 });
+        let events = mailbox.drain();
         let [
-            Report::Cancelled { job: 1 },
-            Report::Stepped(progress),
-            Report::Cancelled { job: 2 },
-        ] = &reports[..]
+            WorkerEvent::Cancelled { job: 1 },
+            WorkerEvent::Stepped(progress),
+            WorkerEvent::Cancelled { job: 2 },
+        ] = &events[..]
         else {
-            panic!("{reports:?}");
+            panic!("{events:?}");
         };
         assert_eq!(progress.unread.len(), 1, "scores of another batch");
     }

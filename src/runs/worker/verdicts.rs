@@ -1,53 +1,45 @@
-//! Finished pictures before the judges, with an ear for commands between two pictures.
+//! Lets judges see finished pictures; commands are handled between two pictures.
 
-use super::Report;
-use super::bench::Bench;
-use crate::runs::judging::Case;
-use crate::runs::{Record, history};
+use super::WorkerEvent;
+use super::thread::WorkerThread;
+use crate::runs::{Record, driver, history};
 use image::RgbImage;
 
-impl Bench {
-    /// Lets the judges see the pictures of these runs. To stop waiting for them, end the worker, and the runs
-    /// are kept without them.
-    pub fn judge(&mut self, runs: &mut [(&mut Record, &RgbImage)]) {
+impl WorkerThread {
+    /// Lets the judges see the pictures of these runs; returns whether there are new verdicts. If the worker is shut
+    /// down meanwhile, the runs are stored without them.
+    pub fn judge(&mut self, runs: &mut [(&mut Record, &RgbImage)]) -> bool {
         if self.judges.is_empty() {
-            return;
+            return false;
         }
         let mut judges = std::mem::take(&mut self.judges);
         let (home, mailbox) = (self.home.clone(), self.mailbox.clone());
-        let cases = runs.iter_mut().map(|(record, picture)| Case {
-            spec: &record.spec,
-            picture,
-            verdicts: &mut record.verdicts,
-        });
-        let mut cases: Vec<Case> = cases.collect();
         let mut goes_on = || {
-            self.obey_all();
+            self.handle_all();
             !self.is_ended
         };
         let mut warn = |text: String| {
             tracing::warn!(text, "a finished picture is not judged");
-            mailbox.post(Report::Remark(text));
+            mailbox.post(WorkerEvent::Notice(text));
         };
-        judges.judge(&home, &mut cases, &mut goes_on, &mut warn);
-        // Others may have been named meanwhile.
+        let is_new = driver::judge(&home, &mut judges, runs, &mut goes_on, &mut warn);
+        // Other judges may have been set meanwhile.
         if self.judges.is_empty() {
             self.judges = judges;
         }
+        is_new
     }
 
-    /// Lets the judges who have not seen it see the picture of a run that history has, and keeps what they say.
+    /// Lets the judges without a verdict see the picture of a stored run, and stores their verdicts.
     pub fn judge_again(&mut self, record: &mut Record, picture: &RgbImage) {
         if !self.judges.is_wanted(&record.spec, &record.verdicts) {
             return;
         }
-        let before = record.verdicts.len();
-        self.judge(&mut [(record, picture)]);
-        if record.verdicts.len() > before
+        if self.judge(&mut [(record, picture)])
             && let Err(problem) = history::add_verdicts(&self.home, &record.id, &record.verdicts)
         {
-            let text = format!("what the judges say is not kept: {problem}");
-            self.mailbox.post(Report::Remark(text));
+            let text = format!("the verdicts are not stored: {problem}");
+            self.mailbox.post(WorkerEvent::Notice(text));
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::runtime::testing;
 fn chain(batch: Dim) -> Graph {
     let mut b = Builder::empty(18, "g/");
     let dims = [batch, Dim::DimValue(2), Dim::DimValue(3), Dim::DimValue(4)];
-    b.input("x", Elem::F32, &dims).unwrap();
+    b.input("x", ElementType::F32, &dims).unwrap();
     let shape = b.emit("Shape", &["x"], &[]);
     let [zero, one] = [0, 1].map(|place| b.ints(&[place]));
     let runs = b.emit("Gather", &[&shape, &zero], &[]);
@@ -32,7 +32,7 @@ fn chain(batch: Dim) -> Graph {
     let table = b.emit("Cast", &[&odd], &[("to", 1i64.into())]);
     b.emit_named("y", "Add", &["flat", &table], &[]).unwrap();
     let mut graph = b.into_graph();
-    graph.set_outputs(vec![untyped("y")]);
+    graph.set_outputs(vec![untyped_value("y")]);
     graph
 }
 
@@ -45,7 +45,7 @@ fn ops(graph: &Graph) -> Vec<&str> {
 }
 
 fn run_with(graph: &Graph, runs: usize) -> Tensor {
-    let model = graph.to_model(&[untyped("y")]).unwrap();
+    let model = graph.to_model(&[untyped_value("y")]).unwrap();
     let options = Options::default();
     let mut session = Session::open_model(&model, Provider::Cpu, &options).unwrap();
     let x = ndarray::Array4::from_shape_fn((runs, 2, 3, 4), |(n, c, h, w)| {
@@ -93,7 +93,7 @@ fn what_differs_by_the_number_of_pictures_stays_computed() {
 fn random_numbers_and_large_values_stay() {
     testing::library();
     let mut b = Builder::empty(18, "g/");
-    b.input("x", Elem::F32, &[Dim::DimValue(1)]).unwrap();
+    b.input("x", ElementType::F32, &[Dim::DimValue(1)]).unwrap();
     let noise = b.emit("RandomNormal", &[], &[("shape", vec![1i64].into())]);
     let dims = b.ints(&[LARGEST as i64 + 1]);
     let large = b.emit("ConstantOfShape", &[&dims], &[]);
@@ -103,7 +103,7 @@ fn random_numbers_and_large_values_stay() {
     b.emit_named("y", "Sum", &["x", &noise, &small, &total, &large], &[])
         .unwrap();
     let mut graph = b.into_graph();
-    graph.set_outputs(vec![untyped("y")]);
+    graph.set_outputs(vec![untyped_value("y")]);
     let dims: &[usize] = &[1];
     let folded = fold(&graph, &[&[("x", dims)]]).unwrap();
     assert_eq!(ops(&folded), ["RandomNormal", "ConstantOfShape", "Sum"]);
@@ -116,7 +116,7 @@ fn dimensions_that_are_computed_of_computed_dimensions_are_told_however_long_the
     const BLOCKS: usize = 40;
     testing::library();
     let mut b = Builder::empty(18, "g/");
-    b.input("x", Elem::F32, &[Dim::DimValue(4)]).unwrap();
+    b.input("x", ElementType::F32, &[Dim::DimValue(4)]).unwrap();
     let (three, zero, flat) = (b.ints(&[3]), b.ints(&[0]), b.ints(&[-1]));
     let mut value = "x".to_string();
     for _ in 0..BLOCKS {
@@ -139,14 +139,14 @@ fn dimensions_that_are_computed_of_computed_dimensions_are_told_however_long_the
         value = b.emit("Slice", &[&value, &zero, &less], &[]);
     }
     let mut graph = b.into_graph();
-    graph.set_outputs(vec![untyped(&value)]);
+    graph.set_outputs(vec![untyped_value(&value)]);
     let dims: &[usize] = &[4];
     let folded = fold(&graph, &[&[("x", dims)]]).unwrap();
     let block = ["Pad", "Concat", "Slice"];
     assert_eq!(ops(&folded), block.repeat(BLOCKS));
     assert!(folded.nodes().iter().all(|node| {
         let amounts = node.input.iter().skip(1);
-        node.is("Concat")
+        node.is_op("Concat")
             || amounts
                 .into_iter()
                 .all(|name| folded.constant(name).is_some())

@@ -1,10 +1,9 @@
 //! Values of negative size. ONNX Runtime infers such where a window is larger than what it slides over, and ends the whole
 //! process where a part of one is taken (`Slice`). A model that is guarded is refused instead.
 
-use crate::onnx::graph::{constant_of, subgraphs};
-use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
+use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Attribute, Elem, Graph, builder, names};
+use crate::onnx::{Attribute, ElementType, Graph, builder, names};
 use std::collections::{HashMap, HashSet};
 
 /// What the guards' nodes are called; the number of the node follows that they watch, and an axis.
@@ -22,8 +21,8 @@ const MOST_AXES: usize = 8;
 /// Nothing has fewer elements than none, but for what is of negative size: to ask for its 0 largest (`TopK`) is refused.
 /// They are put behind the value, which changes nothing of it, so that its consumers run later.
 pub fn put(graph: &Graph, model: &mut GraphProto) {
-    let holds_graphs = |node: &NodeProto| subgraphs(node).next().is_some();
-    let takes_part = |node: &&NodeProto| node.is("Slice") || holds_graphs(node);
+    let holds_graphs = |node: &NodeProto| node.subgraphs().next().is_some();
+    let takes_part = |node: &&NodeProto| node.is_op("Slice") || holds_graphs(node);
     let parted = graph.nodes().iter().filter(takes_part);
     let needed = graph.ancestors(parted.flat_map(NodeProto::reads));
     let places = graph.nodes().iter().enumerate().zip(needed);
@@ -83,7 +82,11 @@ impl Guards<'_> {
                 nodes.push(node);
                 continue;
             };
-            for subgraph in node.attribute.iter_mut().flat_map(names::graphs_mut) {
+            for subgraph in node
+                .attribute
+                .iter_mut()
+                .flat_map(AttributeProto::graphs_mut)
+            {
                 self.within.push(constants_of(subgraph));
                 // Few models have windows there: whether a part is taken of what they make is not asked.
                 let is_watched = true;
@@ -137,7 +140,7 @@ impl Guards<'_> {
                 .map(|what| names::fresh_name(&mut self.taken, GUARD, what));
         let along = [("axis", Attribute::Int(axis))];
         // There are types that have no largest elements.
-        let float = [("to", Attribute::Int(Elem::F32.code().into()))];
+        let float = [("to", Attribute::Int(ElementType::F32.code().into()))];
         let made = std::slice::from_ref;
         nodes.extend([
             builder::node("", "Cast", &[value], made(&number), &float),
@@ -159,7 +162,7 @@ impl Guards<'_> {
 fn constants_of(graph: &GraphProto) -> HashMap<String, Vec<i64>> {
     let stored = graph.initializer.iter();
     let stored = stored.map(|tensor| (tensor.name.clone(), tensor.dims.clone()));
-    let held = graph.node.iter().filter_map(constant_of);
+    let held = graph.node.iter().filter_map(NodeProto::constant_value);
     stored
         .chain(held.map(|tensor| (tensor.name, tensor.dims)))
         .collect()

@@ -32,7 +32,7 @@ fn painter(protocol: Protocol) -> Painter {
 /// A painter through tmux whose pane stands 10 columns and 2 rows into the terminal.
 fn through_tmux(protocol: Protocol) -> Painter {
     let mut painter = Painter::new(&terminal(protocol, Route::TmuxPassthrough));
-    painter.sequences.origin = Some((10, 2));
+    painter.encoder.origin = Some((10, 2));
     painter
 }
 
@@ -52,14 +52,14 @@ fn flamingo(side: u32) -> RgbImage {
     super::super::resize(&image::open(path).unwrap().to_rgb8(), side, side)
 }
 
-fn placed(slot: u32, picture: RgbImage, version: u64, moving: bool) -> Placed {
+fn placed(slot: u32, picture: RgbImage, version: u64, moving: bool) -> PlacedPicture {
     let area = Area {
         x: 2,
         y: 1,
         width: 28,
         height: 14,
     };
-    Placed {
+    PlacedPicture {
         slot,
         area,
         hidden: Vec::new(),
@@ -69,7 +69,7 @@ fn placed(slot: u32, picture: RgbImage, version: u64, moving: bool) -> Placed {
     }
 }
 
-fn paint(painter: &mut Painter, scene: &[Placed]) -> (String, Painted) {
+fn paint(painter: &mut Painter, scene: &[PlacedPicture]) -> (String, Painted) {
     let mut out = Vec::new();
     let painted = painter.paint(&mut out, SCREEN, scene).unwrap();
     assert_eq!(painted.bytes, out.len());
@@ -77,8 +77,8 @@ fn paint(painter: &mut Painter, scene: &[Placed]) -> (String, Painted) {
 }
 
 /// Paints as soon as a moving picture may be painted again.
-fn paint_next(painter: &mut Painter, scene: &[Placed]) -> (String, Painted) {
-    painter.link = Link::new(false);
+fn paint_next(painter: &mut Painter, scene: &[PlacedPicture]) -> (String, Painted) {
+    painter.bandwidth = Bandwidth::new(false);
     paint(painter, scene)
 }
 
@@ -146,7 +146,7 @@ fn after_forgetting_every_number_of_ours_is_deleted_and_everything_drawn_again()
     let mut painter = painter(Protocol::Kitty);
     let scene = [placed(1, noise(8), 1, false)];
     let shown = numbers(&paint(&mut painter, &scene).0, "a=p");
-    painter.forget();
+    painter.invalidate();
     let (text, painted) = paint(&mut painter, &scene);
     assert!(numbers(&text, "a=d").contains(&shown[0]));
     assert!(text.find("a=d") < text.find("a=p"));
@@ -230,10 +230,10 @@ fn a_slow_terminal_gets_coarser_frames_and_fewer_of_them() {
     let wait = skipped.again.expect("the frame waits for the link");
     assert!(wait > Duration::from_millis(50), "{wait:?}");
     for version in 2..5 {
-        std::thread::sleep(painter.link.wait(Instant::now()).unwrap_or_default());
+        std::thread::sleep(painter.bandwidth.wait(Instant::now()).unwrap_or_default());
         painter.paint(&mut Slow, SCREEN, &scene(version)).unwrap();
     }
-    std::thread::sleep(painter.link.wait(Instant::now()).unwrap_or_default());
+    std::thread::sleep(painter.bandwidth.wait(Instant::now()).unwrap_or_default());
     let last = painter.paint(&mut Slow, SCREEN, &scene(9)).unwrap();
     assert!(
         last.bytes * 2 < first.bytes,
@@ -269,9 +269,9 @@ fn sixels_keep_off_the_last_row_and_within_the_screen() {
         width: 40,
         height: 40,
     };
-    let covered = painter.covers((100, 100), area, SCREEN);
+    let covered = painter.covered_cells((100, 100), area, SCREEN);
     assert!(covered.x + covered.width <= 80 && covered.y + covered.height <= 23);
-    let picture = Placed {
+    let picture = PlacedPicture {
         area,
         ..placed(1, flamingo(100), 1, false)
     };
@@ -295,7 +295,7 @@ fn no_area_is_too_small_or_too_large() {
         Protocol::Blocks,
     ] {
         let mut painter = painter(protocol);
-        let place = |width, height| Placed {
+        let place = |width, height| PlacedPicture {
             area: Area {
                 x: 0,
                 y: 0,
@@ -326,7 +326,7 @@ fn through_tmux_every_piece_is_wrapped_placed_and_short_enough() {
             width: 120,
             height: 60,
         };
-        let scene = [Placed {
+        let scene = [PlacedPicture {
             area,
             ..placed(1, noise(900), 1, false)
         }];
@@ -343,7 +343,7 @@ fn through_tmux_every_piece_is_wrapped_placed_and_short_enough() {
             "{protocol}: {}",
             text.len()
         );
-        let covered = painter.covers((900, 900), area, (200, 100));
+        let covered = painter.covered_cells((900, 900), area, (200, 100));
         let to = format!("\x1b\x1b7\x1b\x1b[{};{}H", covered.y + 3, covered.x + 11);
         assert!(
             pieces.iter().any(|piece| piece.starts_with(&to)),
@@ -406,7 +406,7 @@ fn a_picture_on_a_slow_line_is_refined_once_at_most() {
         for _ in 0..8 {
             // 20 KB a second.
             painter
-                .link
+                .bandwidth
                 .record(10_000, Duration::from_millis(500), Instant::now());
         }
     };

@@ -8,9 +8,9 @@ mod split;
 pub use colours::{ANSI, Colour};
 pub use glyphs::{BLOCKS, Blocks, UnknownBlocks};
 
-pub(in super::super) use colours::parameters;
+pub(in crate::terminal) use colours::parameters;
 
-use super::super::{ColourDepth, resize};
+use crate::terminal::{ColourDepth, resize};
 use image::RgbImage;
 use split::Split;
 
@@ -39,7 +39,7 @@ pub struct Ink {
     pub background: Option<Colour>,
 }
 
-/// `picture`, stretched over `columns` × `rows` cells; [`super::super::fit`] finds the area of its shape.
+/// `picture`, stretched over `columns` × `rows` cells; [`crate::terminal::fit`] finds the area of its shape.
 pub fn cells(picture: &RgbImage, columns: u16, rows: u16, blocks: Blocks) -> Grid {
     if columns == 0 || rows == 0 {
         return Grid {

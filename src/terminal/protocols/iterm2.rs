@@ -1,6 +1,6 @@
 //! iTerm2's inline files: a PNG or JPEG, shown from the cursor on and scaled by the terminal to an area of cells.
 
-use super::super::Area;
+use crate::terminal::Area;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 

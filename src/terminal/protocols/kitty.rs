@@ -1,7 +1,7 @@
 //! kitty's graphics protocol: a picture is sent under a number as a PNG, then placed on an area of cells, to which the
 //! terminal scales it. `q=2` keeps the terminal from answering, `C=1` the cursor where it is.
 
-use super::super::Area;
+use crate::terminal::Area;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 

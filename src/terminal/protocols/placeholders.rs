@@ -4,8 +4,8 @@
 //! A cell is the character U+10EEEE with three combining marks: row, column, and highest byte of the number. The lowest byte
 //! is the text's colour, one of 256: tmux passes those on to every terminal, 24-bit colours only to some.
 
-use super::super::Area;
 use super::cursor_to;
+use crate::terminal::Area;
 
 /// The character that stands for a cell of a picture.
 const PLACEHOLDER: char = '\u{10eeee}';

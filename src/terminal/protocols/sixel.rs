@@ -1,7 +1,7 @@
 //! DEC sixels: the pixels themselves, which no terminal scales. A picture covers its area of cells pixel by pixel.
 
-use super::super::scale::{enlarge, resize};
 use super::quality::{LADDER, Quality};
+use crate::terminal::resize::{enlarge, resize};
 use icy_sixel::{EncodeOptions, SixelImage};
 use image::RgbImage;
 use image::imageops::crop_imm;
@@ -77,8 +77,8 @@ fn without_last_line_feed(mut text: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::quality::MOVING;
     use super::*;
+    use crate::terminal::protocols::quality::MOVING;
     use image::Rgb;
 
     fn gradient(width: u32, height: u32) -> RgbImage {

@@ -1,7 +1,7 @@
 //! What lies in folders: models to open, names that complete a path, photos.
 
 use crate::home::Home;
-use crate::model::{Source, card, picture};
+use crate::model::{ModelSource, card, picture};
 use crate::tui::album::MOST_PHOTOS;
 use crate::tui::completion::{self, Name};
 use crate::tui::popup::Choice;
@@ -16,7 +16,7 @@ const MAX_LISTED: usize = 5000;
 /// Cards first, then the way up, folders and ONNX files.
 pub fn list_folder(home: &Home, folder: &Path) -> Result<Vec<Choice>, String> {
     let is_here =
-        |name: &str| Source::resolve(home, Some(name)).is_ok_and(|card| card.is_here(home));
+        |name: &str| ModelSource::resolve(home, Some(name)).is_ok_and(|card| card.is_here(home));
     let cards = card::names(home).into_iter().map(|name| Choice::Card {
         here: is_here(&name),
         name,

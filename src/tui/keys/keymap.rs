@@ -1,7 +1,7 @@
 //! Which keys give which command: the table's defaults, with what the user's `config.toml` says instead.
 
 use super::{Chord, Keys};
-use crate::near::{did_you_mean, nearest};
+use crate::suggest::{did_you_mean, suggestions};
 use crate::tui::{COMMANDS, Command, Context};
 
 /// The keys of every command. Within a context no two commands share a key, and none is the beginning of another's sequence.
@@ -189,7 +189,7 @@ fn read_override(name: &str, keys: &[String]) -> Result<(Command, Vec<Keys>), St
         let names = COMMANDS.iter().map(|entry| entry.name);
         format!(
             "no command has this name{}",
-            did_you_mean(&nearest(name, names))
+            did_you_mean(&suggestions(name, names))
         )
     })?;
     let keys: Vec<Keys> = keys

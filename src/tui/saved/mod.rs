@@ -7,8 +7,8 @@ pub mod file;
 
 use super::browser::{Browser, Tab};
 use super::tree::Row;
-use crate::runs::worker::Opened;
-use crate::value::Value;
+use crate::runs::worker::ModelInfo;
+use crate::setting_value::SettingValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -58,7 +58,7 @@ pub struct SavedModel {
     pub preset: String,
     pub seed: u64,
     /// What differs from the preset.
-    pub changes: BTreeMap<String, Value>,
+    pub changes: BTreeMap<String, SettingValue>,
 }
 
 /// A line of the tree of layers.
@@ -91,7 +91,7 @@ impl Saved {
 
 impl SavedModel {
     /// Brings tab, scopes, layers, channels and class of a browser that lists `opened` back to where they were.
-    pub fn browse(&self, browser: &mut Browser, opened: &Opened) {
+    pub fn browse(&self, browser: &mut Browser, opened: &ModelInfo) {
         browser.tab = self.tab;
         let names = browser.tree.names();
         let scope = |name: &String| names.iter().position(|other| other == name);

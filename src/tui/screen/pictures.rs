@@ -2,7 +2,7 @@
 //! written must take turns, and a picture that was encoded for a screen that is no more is thrown away.
 
 use super::{Drained, entered};
-use crate::terminal::{Area, Painter, Placed};
+use crate::terminal::{Area, Painter, PlacedPicture};
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -24,7 +24,7 @@ struct Desk {
 struct Wanted {
     /// Columns and rows of the screen.
     screen: (u16, u16),
-    scene: Vec<Placed>,
+    scene: Vec<PlacedPicture>,
     /// Whether the pictures that stood on the screen are gone.
     anew: bool,
     /// Where text was written, and the slots of the pictures that stood there: what was not in every scene at the same
@@ -59,7 +59,7 @@ impl Pictures {
     pub fn after(
         &self,
         screen: (u16, u16),
-        scene: Vec<Placed>,
+        scene: Vec<PlacedPicture>,
         anew: bool,
         write: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
@@ -93,15 +93,15 @@ impl Pictures {
     }
 }
 
-fn places(scene: &[Placed]) -> impl Iterator<Item = (u32, Area, &[Area])> {
+fn places(scene: &[PlacedPicture]) -> impl Iterator<Item = (u32, Area, &[Area])> {
     scene
         .iter()
         .map(|placed| (placed.slot, placed.area, &placed.hidden[..]))
 }
 
 /// Where text is written over a picture when the next scene comes.
-fn written_over(before: &Placed, scene: &[Placed]) -> Vec<(u32, Area)> {
-    let same = |placed: &&Placed| (placed.slot, placed.area) == (before.slot, before.area);
+fn written_over(before: &PlacedPicture, scene: &[PlacedPicture]) -> Vec<(u32, Area)> {
+    let same = |placed: &&PlacedPicture| (placed.slot, placed.area) == (before.slot, before.area);
     match scene.iter().find(same) {
         None => vec![(before.slot, before.area)],
         Some(placed) => {
@@ -151,7 +151,7 @@ fn draw(mut painter: Painter, desk: &Desk, failed: &impl Fn(Drained)) {
         version = wanted.version;
         let (screen, scene, layout) = (wanted.screen, wanted.scene.clone(), wanted.layout);
         if std::mem::take(&mut wanted.anew) {
-            painter.forget();
+            painter.invalidate();
         }
         painter.written_over(&std::mem::take(&mut wanted.written_over));
         drop(wanted);

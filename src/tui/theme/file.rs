@@ -12,7 +12,7 @@
 use super::{Colour, Look, ROLES, Role, Theme};
 use crate::config::document::{Item, Problems, items};
 use crate::config::{Document, Problem};
-use crate::near::{did_you_mean, nearest};
+use crate::suggest::{did_you_mean, suggestions};
 use ratatui::style::Modifier;
 use std::collections::HashMap;
 use std::fs;
@@ -143,7 +143,7 @@ fn read(name: &str, document: &Document, bases: &[Theme]) -> (Theme, Vec<Problem
             "roles" => reader.roles(&item, &mut problems),
             key => Err(format!(
                 "a theme has `base`, `[colours]` and `[roles]`{}",
-                did_you_mean(&nearest(key, KEYS.into_iter()))
+                did_you_mean(&suggestions(key, KEYS.into_iter()))
             )),
         };
         if let Err(why) = taken {
@@ -196,7 +196,7 @@ impl Reader {
             let Some(role) = Role::named(described.key) else {
                 problems.add(described.at, &key, || {
                     let names = ROLES.iter().map(|entry| entry.name);
-                    let near = did_you_mean(&nearest(described.key, names));
+                    let near = did_you_mean(&suggestions(described.key, names));
                     format!("unknown role{near}")
                 });
                 continue;

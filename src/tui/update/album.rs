@@ -9,7 +9,7 @@ use super::super::messages::Level;
 use super::super::popup::Popup;
 use super::super::prompt::{Asked, Prompt};
 use super::notes::no_other;
-use crate::runs::worker::Command as Work;
+use crate::runs::worker::WorkerCommand as Work;
 use crate::runs::worker::photo::{About, Answer, Found};
 use std::path::Path;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use super::super::forms::{Form, Verb};
 use super::super::messages::Level;
 use super::{availability, exports, models, notes, queueing, settings};
 use crate::ascent::settings::knob;
-use crate::runs::target::Parts;
+use crate::runs::target::TargetScope;
 use std::sync::Arc;
 
 /// Does what a form says with an argument.
@@ -59,9 +59,9 @@ pub fn give(
 fn run(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     let opened = app.model.opened().map(Arc::clone);
     let opened = opened.ok_or(notes::NO_MODEL)?;
-    let parts = Parts {
+    let parts = TargetScope {
         layers: &opened.values,
-        ..opened.parts()
+        ..opened.scope()
     };
     let target = parts.read(text).map_err(|problem| problem.to_string())?;
     if let Some(remark) = &target.remark {

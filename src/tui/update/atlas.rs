@@ -7,7 +7,7 @@ use super::super::command::Command;
 use super::super::messages::Level;
 use super::super::prompt::{Asked, Prompt};
 use super::{browse, queueing};
-use crate::runs::queue::MOST_JOBS;
+use crate::runs::queue::MAX_JOBS;
 use std::cmp::Ordering;
 
 /// The preset that an atlas is drawn with.
@@ -30,10 +30,10 @@ pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
     };
     // No more than the queue holds: a list may have 100,000 items.
     let mut specs = Vec::new();
-    for items in wanted.chunks(MOST_JOBS) {
+    for items in wanted.chunks(MAX_JOBS) {
         specs.extend(queueing::specs_of_items(app, items, &settings));
         specs.retain(|spec| app.library.find(&spec.id()).is_none());
-        if specs.len() >= MOST_JOBS {
+        if specs.len() >= MAX_JOBS {
             break;
         }
     }

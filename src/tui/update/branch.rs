@@ -9,7 +9,7 @@ use super::super::pace::Live;
 use super::super::shown::Shown;
 use super::notes;
 use crate::runs::spec::changed;
-use crate::runs::worker::Command as Work;
+use crate::runs::worker::WorkerCommand as Work;
 use crate::runs::{Spec, description};
 
 /// The run that a branch would go on from.

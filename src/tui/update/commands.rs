@@ -14,7 +14,7 @@ use super::{
     album, atlas, availability, branch, browse, elsewhere, exports, finished, map, models, overlay,
     photo, photos, queue, queueing, settings, typing,
 };
-use crate::runs::worker::Command as Work;
+use crate::runs::worker::WorkerCommand as Work;
 
 /// Does what a command says.
 pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {

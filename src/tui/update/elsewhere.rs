@@ -8,7 +8,7 @@ use super::super::popup::{Choice, Picker, Popup, Purpose};
 use super::super::prompt::Prompt;
 use super::{finished, notes, queueing};
 use crate::runs::Spec;
-use crate::runs::worker::{Command as Work, Origin};
+use crate::runs::worker::{Origin, WorkerCommand as Work};
 use crate::text::counted;
 
 /// Most problems of one model that are said one by one.

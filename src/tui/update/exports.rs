@@ -8,7 +8,7 @@ use super::super::messages::Level;
 use super::super::popup::Popup;
 use super::super::prompt::{Asked, Prompt};
 use super::{atlas, finished};
-use crate::runs::export::Form;
+use crate::runs::export::ExportFormat;
 use crate::runs::favourites;
 use crate::text::counted;
 
@@ -21,7 +21,7 @@ pub fn to_file(ids: &[String], text: &str, effects: &mut Vec<Effect>) -> Result<
         return Err("type the name of a file".into());
     }
     let path = home_relative(text);
-    Form::of(&path).map_err(|problem| problem.to_string())?;
+    ExportFormat::from_path(&path).map_err(|problem| problem.to_string())?;
     effects.push(Effect::Export(ids.to_vec(), path));
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::super::shown::{Shown, Tile};
 use super::super::undoable::Undoable;
 use super::notes::several;
 use super::{browse, queueing};
-use crate::runs::history::Entry;
+use crate::runs::history::HistoryEntry;
 use crate::runs::history::query::SortKey;
 use crate::runs::{Record, description, history};
 use crate::text::counted;
@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The runs that are marked or selected in the list of finished runs, in its order; those that a search hides come last.
-pub fn chosen(app: &App) -> Vec<&Entry> {
+pub fn chosen(app: &App) -> Vec<&HistoryEntry> {
     if !app.in_history() {
         return Vec::new();
     }
@@ -37,7 +37,7 @@ pub fn chosen(app: &App) -> Vec<&Entry> {
 }
 
 /// The run that is meant: the one of the details, the selected one, or the one that is shown.
-pub fn meant(app: &App) -> Option<&Entry> {
+pub fn meant(app: &App) -> Option<&HistoryEntry> {
     match (app.popups.last(), &app.shown) {
         (Some(Popup::Details { id, .. }), _) => app.library.find(id),
         (_, Shown::Finished(id)) => app.library.find(id),
@@ -153,7 +153,7 @@ pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
         Some(Undoable::Removed(ids)) => effects.push(Effect::Restore(ids)),
         Some(Undoable::Cleared(jobs)) => {
             let before = app.queue.jobs().len();
-            let surplus = app.queue.take_over(jobs);
+            let surplus = app.queue.restore(jobs);
             let back = counted(app.queue.jobs().len() - before, "run");
             let (level, text) = match surplus {
                 0 => (Level::Note, format!("{back} queued again")),

@@ -4,7 +4,7 @@ use super::super::app::App;
 use super::super::messages::Level;
 use super::notes::no_network;
 use crate::model::layers;
-use crate::runs::worker::Opened;
+use crate::runs::worker::ModelInfo;
 use std::sync::Arc;
 
 /// Takes the map at the layer that is selected; at the one that it is taken at already: where it is found again.
@@ -39,7 +39,7 @@ pub fn take_here(app: &mut App) {
 }
 
 /// Why the map cannot be taken at a layer of this name.
-pub fn problem(opened: &Opened, name: &str) -> Option<String> {
+pub fn problem(opened: &ModelInfo, name: &str) -> Option<String> {
     let found = layers::find(&opened.values, name);
     found.err().map(|problem| problem.to_string())
 }

@@ -5,7 +5,7 @@ use super::super::app::App;
 use super::super::opening::Model;
 use super::super::popup::{Choice, Popup, Purpose};
 use super::{elsewhere, saved};
-use crate::runs::worker::Command as Work;
+use crate::runs::worker::WorkerCommand as Work;
 use std::sync::Arc;
 
 /// Takes what is selected in the popup, or closes it.

@@ -7,7 +7,7 @@ use super::super::messages::Level;
 use super::super::shown::{Heat, Shown};
 use crate::ascent::Overlay;
 use crate::runs::history;
-use crate::runs::worker::Command as Work;
+use crate::runs::worker::WorkerCommand as Work;
 use crate::runs::worker::photo::{About, Answer, Found, MapAt, Question};
 
 /// Shows the next overlay, or the one before.
@@ -76,7 +76,7 @@ fn question(app: &App) -> Option<Question> {
         model: opened.model.clone(),
         about: About::Class {
             class: entry.unit.index,
-            at: MapAt::of(settings.unwrap_or(&app.plan.settings)),
+            at: MapAt::from_settings(settings.unwrap_or(&app.plan.settings)),
         },
     })
 }

@@ -15,9 +15,9 @@ use super::notes::{NO_MODEL, no_other};
 use super::{album, queueing};
 use crate::ascent::layer_probe::Rank;
 use crate::model::Layer;
-use crate::runs::target::Place;
+use crate::runs::target::LayerPart;
 use crate::runs::worker::photo::{About, Answer, Found, MapAt};
-use crate::runs::worker::{Command as Work, Opened};
+use crate::runs::worker::{ModelInfo, WorkerCommand as Work};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -43,7 +43,10 @@ pub fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
     };
     let same = before.as_ref().map(|photo| photo.layer.clone());
     let layer = same.or_else(|| first_layer(app, &opened));
-    let at = (layer.unwrap_or_default(), MapAt::of(&app.plan.settings));
+    let at = (
+        layer.unwrap_or_default(),
+        MapAt::from_settings(&app.plan.settings),
+    );
     let mut photo = Photo::new(path, &opened, at, before);
     // What the list has examined a moment ago is there at once.
     photo.photo = app
@@ -66,7 +69,7 @@ fn is_listed(app: &App) -> bool {
 }
 
 /// The layer that is selected in the browser, or the last one with positions.
-fn first_layer(app: &App, opened: &Opened) -> Option<String> {
+fn first_layer(app: &App, opened: &ModelInfo) -> Option<String> {
     let selected = app
         .browser
         .selected_layer()
@@ -264,7 +267,7 @@ pub fn turn(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
 /// Queues the selected channel.
 pub fn run(app: &mut App, effects: &mut Vec<Effect>) {
     let selected = open_photo(app).and_then(|photo| photo.selected());
-    let place = selected.map(|found| Place::Channel(found.activation.channel));
+    let place = selected.map(|found| LayerPart::Channel(found.activation.channel));
     queue(app, place, effects);
 }
 
@@ -275,12 +278,12 @@ pub fn run_neuron(app: &mut App, effects: &mut Vec<Effect>) {
         let activation = found.activation;
         activation
             .at
-            .map(|at| Place::Neuron(activation.channel, at))
+            .map(|at| LayerPart::Neuron(activation.channel, at))
     });
     queue(app, place, effects);
 }
 
-fn queue(app: &mut App, place: Option<Place>, effects: &mut Vec<Effect>) {
+fn queue(app: &mut App, place: Option<LayerPart>, effects: &mut Vec<Effect>) {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return;
     };

@@ -8,8 +8,8 @@ use super::super::pace::{Live, Pace};
 use super::super::shown::{Shown, Tile};
 use super::super::undoable::Undoable;
 use crate::ascent::Overlay;
-use crate::runs::queue::{Job, JobId, JobState, MOST_TOGETHER};
-use crate::runs::worker::{Command as Work, Watched};
+use crate::runs::queue::{Job, JobId, JobState, MAX_TOGETHER};
+use crate::runs::worker::{Watched, WorkerCommand as Work};
 use crate::text::counted;
 
 /// Begins with the runs that another process left waiting.
@@ -22,7 +22,7 @@ pub fn go_on(app: &mut App) {
 /// Queues runs that another process left waiting; they are offered rather than begun.
 pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
     let before = app.queue.jobs().len();
-    let surplus = app.queue.take_over(jobs);
+    let surplus = app.queue.restore(jobs);
     if surplus > 0 {
         let text = format!(
             "{} do not fit into the queue and are offered at the next start",
@@ -83,7 +83,7 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
     if app.quitting || app.held || !app.running.is_empty() {
         return;
     }
-    let most = if opened.batchable { MOST_TOGETHER } else { 1 };
+    let most = if opened.batchable { MAX_TOGETHER } else { 1 };
     let batch = app.queue.next_batch(most);
     if batch.is_empty() {
         // The next run starts with its picture.

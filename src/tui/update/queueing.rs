@@ -12,8 +12,8 @@ use super::queue;
 use crate::ascent::Settings;
 use crate::runs::Spec;
 use crate::runs::queue::JobId;
-use crate::runs::target::{Place, Target, TargetError};
-use crate::runs::worker::Opened;
+use crate::runs::target::{LayerPart, Target, TargetError};
+use crate::runs::worker::ModelInfo;
 use crate::text::counted;
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ pub fn run_neuron(app: &mut App, effects: &mut Vec<Effect>) {
         .list
         .chosen()
         .into_iter()
-        .map(|channel| Target::of_layer(layer, Place::Neuron(channel, centre)))
+        .map(|channel| Target::of_layer(layer, LayerPart::Neuron(channel, centre)))
         .collect();
     submit_targets(app, targets, effects);
 }
@@ -117,27 +117,27 @@ pub fn chosen_specs(app: &mut App) -> Vec<Spec> {
 }
 
 /// What is marked or selected in the browser, as targets.
-fn chosen(app: &App, opened: &Opened) -> Vec<Result<Target, TargetError>> {
+fn chosen(app: &App, opened: &ModelInfo) -> Vec<Result<Target, TargetError>> {
     targets(app, opened, &app.browser.list().chosen())
 }
 
 /// Items of the list that is shown, as targets.
-fn targets(app: &App, opened: &Opened, items: &[usize]) -> Vec<Result<Target, TargetError>> {
+fn targets(app: &App, opened: &ModelInfo, items: &[usize]) -> Vec<Result<Target, TargetError>> {
     let browser = &app.browser;
     let items = items.iter().copied();
     match (browser.tab, &browser.channels) {
         (Tab::Layers, Some(channels)) => {
             let layer = &opened.layers[channels.layer];
             items
-                .map(|channel| Target::of_layer(layer, Place::Channel(channel)))
+                .map(|channel| Target::of_layer(layer, LayerPart::Channel(channel)))
                 .collect()
         }
         (Tab::Layers, None) => items
             .map(|item| browser.tree.last_layer(browser.tree.row(item)))
-            .map(|layer| Target::of_layer(&opened.layers[layer], Place::Whole))
+            .map(|layer| Target::of_layer(&opened.layers[layer], LayerPart::Whole))
             .collect(),
         (Tab::Classes, _) => {
-            let parts = opened.parts();
+            let parts = opened.scope();
             items.map(|class| parts.class(class)).collect()
         }
         (Tab::History | Tab::Favourites, _) => Vec::new(),
@@ -161,7 +161,7 @@ pub fn submit_targets(
 /// What makes the targets with these settings; those that cannot be run are named.
 fn specs(
     app: &mut App,
-    opened: &Opened,
+    opened: &ModelInfo,
     targets: Vec<Result<Target, TargetError>>,
     settings: &Settings,
 ) -> Vec<Spec> {

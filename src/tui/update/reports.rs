@@ -15,10 +15,10 @@ use super::super::shown::{Shown, Snapshot, Tile};
 use super::{
     album, atlas, browse, elsewhere, finished, overlay, photo, photos, queue, saved, typing,
 };
-use crate::runs::history::Entry;
+use crate::runs::history::HistoryEntry;
 use crate::runs::queue::JobId;
-use crate::runs::worker::{Progress, Report, Started};
-use crate::runs::{Record, words};
+use crate::runs::worker::{BatchProgress, Started, WorkerEvent};
+use crate::runs::{Record, format};
 use crate::text::counted;
 use image::RgbImage;
 use std::path::PathBuf;
@@ -31,9 +31,9 @@ fn on_the_cpu(app: &mut App, why: &str) {
 }
 
 /// Takes a report of the worker's.
-pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
+pub fn report(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
     match report {
-        Report::Stage {
+        WorkerEvent::Stage {
             text,
             bytes: so_far,
         } => {
@@ -42,7 +42,7 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
                 *bytes = so_far;
             }
         }
-        Report::Moved {
+        WorkerEvent::Moved {
             model,
             provider,
             why,
@@ -51,9 +51,9 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
                 Arc::make_mut(opened).provider = provider;
                 on_the_cpu(app, &why);
             }
-            _ => on_the_cpu(app, &format!("{}: {why}", words::model(&model))),
+            _ => on_the_cpu(app, &format!("{}: {why}", format::model(&model))),
         },
-        Report::Opened(opened) => {
+        WorkerEvent::Opened(opened) => {
             if let Some(why) = &opened.why_cpu {
                 on_the_cpu(app, why);
             }
@@ -78,7 +78,7 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             browse::list_history(app);
             saved::open(app, &opened, is_another);
         }
-        Report::OpenFailed { model, why } => {
+        WorkerEvent::OpenFailed { model, why } => {
             app.messages.say(Level::Error, &why, app.now);
             let before = match &mut app.model {
                 Model::Opening { before, .. } => before.take(),
@@ -92,7 +92,7 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
                 effects.push(Effect::ListFolder(app.environment.folder.clone()));
             }
         }
-        Report::Transferred {
+        WorkerEvent::Transferred {
             model,
             opened,
             specs,
@@ -103,16 +103,16 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             }
             elsewhere::queue(app, &model, specs, problems, effects);
         }
-        Report::Started(begun) => started(app, &begun),
-        Report::Photo(answer) => {
+        WorkerEvent::Started(begun) => started(app, &begun),
+        WorkerEvent::Photo(answer) => {
             if !overlay::answer(app, &answer) {
                 album::answer(app, &answer);
                 photo::answer(app, answer, effects);
             }
         }
-        Report::Remark(text) => app.messages.say(Level::Warning, text, app.now),
-        Report::Stepped(progress) => stepped(app, &progress),
-        Report::Snapshot {
+        WorkerEvent::Notice(text) => app.messages.say(Level::Warning, text, app.now),
+        WorkerEvent::Stepped(progress) => stepped(app, &progress),
+        WorkerEvent::Snapshot {
             job,
             step,
             overlay,
@@ -129,14 +129,14 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
                 });
             }
         }
-        Report::Paused(paused) => app.paused = paused,
-        Report::Finished {
+        WorkerEvent::Paused(paused) => app.paused = paused,
+        WorkerEvent::Finished {
             job,
             record,
             picture,
             from_history,
         } => finished(app, job, &record, picture, from_history, effects),
-        Report::Failed { job, why } => {
+        WorkerEvent::Failed { job, why } => {
             // One that was cancelled meanwhile is of no interest.
             let Some(title) = app.queue.get(job).map(|job| job.spec.target.clone()) else {
                 return;
@@ -147,7 +147,7 @@ pub fn report(app: &mut App, report: Report, effects: &mut Vec<Effect>) {
             note_end(app, &title, false);
             queue::ended(app, job, effects);
         }
-        Report::Cancelled { job } => {
+        WorkerEvent::Cancelled { job } => {
             app.queue.cancel(job);
             queue::ended(app, job, effects);
         }
@@ -175,7 +175,7 @@ fn started(app: &mut App, begun: &Started) {
     }
 }
 
-fn stepped(app: &mut App, progress: &Progress) {
+fn stepped(app: &mut App, progress: &BatchProgress) {
     for (index, job) in progress.jobs.iter().enumerate() {
         let Some(live) = live(app, *job) else {
             continue;
@@ -214,7 +214,8 @@ fn finished(
         .library
         .find(&record.id)
         .is_some_and(|entry| entry.favourite);
-    app.library.add(Entry::of(record, favourite));
+    app.library
+        .add(HistoryEntry::from_record(record, favourite));
     note_end(app, &record.spec.target, true);
     let thumbnail = image::imageops::thumbnail(&*picture, Size::Thumbnail.longest(), {
         let (width, height) = picture.dimensions();
@@ -242,7 +243,7 @@ fn finished(
         true => "from history".into(),
         false => format!("{:.1} s", record.seconds),
     };
-    let score = words::score(record.score);
+    let score = format::score(record.score);
     let (level, text) = match record.advice() {
         Some(_) => (Level::Warning, advice(app, record)),
         None => (
@@ -259,7 +260,7 @@ fn finished(
 /// What to try where the class was not reached.
 fn advice(app: &App, record: &Record) -> String {
     let key = |command| app.key(command);
-    let probability = words::percent(record.probability.unwrap_or_default());
+    let probability = format::percent(record.probability.unwrap_or_default());
     format!(
         "{} was not reached ({probability}): try another seed ({}), or stochastic_depth = 0 or more steps ({})",
         crate::text::shown(&record.spec.target),

@@ -9,12 +9,12 @@ use super::super::saved::{MAX_SCOPES, PAUSE, SavedModel, SavedRow};
 use super::super::shown::Shown;
 use super::super::tree::Row;
 use super::browse;
-use crate::runs::worker::{Opened, Report};
+use crate::runs::worker::{ModelInfo, WorkerEvent};
 use std::sync::Arc;
 
 /// Opens a model where the user left it, if it was open before. If it takes the place of another one, a message names the
 /// settings that come back with it.
-pub fn open(app: &mut App, opened: &Arc<Opened>, is_another: bool) {
+pub fn open(app: &mut App, opened: &Arc<ModelInfo>, is_another: bool) {
     app.returning = None;
     let Some(saved) = app.saved.of(&opened.hash).cloned() else {
         return;
@@ -77,7 +77,7 @@ pub fn runs(app: &mut App) {
 pub fn concerns(action: &Action) -> bool {
     match action {
         Action::Key(_) | Action::Paste(_) | Action::Click(..) | Action::Wheel(..) => true,
-        Action::Report(report) => matches!(report, Report::Finished { .. }),
+        Action::Report(report) => matches!(report, WorkerEvent::Finished { .. }),
         _ => false,
     }
 }

@@ -5,8 +5,8 @@ use super::super::forms::{Completion, Form, Verb};
 use super::super::fuzzy;
 use super::super::plan::Plan;
 use crate::ascent::settings::{Domain, KNOBS, Knob, PRESETS, knob};
-use crate::runs::words;
-use crate::runs::worker::Opened;
+use crate::runs::format;
+use crate::runs::worker::ModelInfo;
 
 /// Most completions that are listed.
 const MAX_LISTED: usize = 200;
@@ -86,7 +86,7 @@ fn presets(plan: &Plan, text: &str) -> Vec<(String, String)> {
 }
 
 /// Classes, then layers; what stands before them in `text` stays.
-fn targets(opened: &Opened, text: &str) -> Vec<(String, String)> {
+fn targets(opened: &ModelInfo, text: &str) -> Vec<(String, String)> {
     let prefixes = ["class:", "not:", "layer:"];
     let prefix = prefixes.into_iter().find(|prefix| text.starts_with(prefix));
     let prefix = prefix.unwrap_or_default();
@@ -114,7 +114,7 @@ fn targets(opened: &Opened, text: &str) -> Vec<(String, String)> {
 }
 
 /// Classes that match; one that shares its name goes by its index, after `number`.
-fn classes(opened: &Opened, text: &str, number: &str) -> Vec<(String, String)> {
+fn classes(opened: &ModelInfo, text: &str, number: &str) -> Vec<(String, String)> {
     let classes = &opened.classes;
     let names = (0..classes.len()).map(|index| classes.name(index).unwrap_or_default());
     let mut found = fuzzy::matches(text, names);
@@ -128,7 +128,7 @@ fn classes(opened: &Opened, text: &str, number: &str) -> Vec<(String, String)> {
     let word = |index: usize| {
         let name = classes.name(index).unwrap_or_default();
         match classes.find(name) {
-            Ok(same) if same == index && opened.parts().read(name).is_ok() => {
+            Ok(same) if same == index && opened.scope().read(name).is_ok() => {
                 (name.to_string(), format!("class {index}"))
             }
             _ => (format!("{number}{index}"), name.to_string()),
@@ -151,7 +151,7 @@ fn settings(app: &App, text: &str, has_values: bool) -> Vec<(String, String)> {
         .map(|index| {
             let knob = &KNOBS[index];
             let now = app.plan.settings.get(knob.key);
-            let now = words::value(&now.unwrap_or_else(|| knob.default()));
+            let now = format::value(&now.unwrap_or_else(|| knob.default()));
             (
                 format!("{}=", knob.key),
                 format!("{now} now; {}", knob.help.trim()),

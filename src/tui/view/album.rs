@@ -3,7 +3,7 @@
 use super::Frame;
 use super::panel::{list, overlaid, two};
 use super::photo::{Below, pictured};
-use crate::runs::words;
+use crate::runs::format;
 use crate::text::{clean, counted};
 use crate::tui::album::{Member, Seen};
 use crate::tui::app::App;
@@ -99,8 +99,8 @@ fn row(app: &App, photo: &Member, width: usize) -> Line<'static> {
             },
         )) => {
             let value = match seen.has_probabilities {
-                true => words::percent(*value),
-                false => words::score(*value),
+                true => format::percent(*value),
+                false => format::score(*value),
             };
             (class.clone(), value, Role::Text)
         }

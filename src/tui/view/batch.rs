@@ -2,7 +2,7 @@
 
 use super::compare::grid;
 use super::{Frame, slots};
-use crate::runs::words;
+use crate::runs::format;
 use crate::tui::app::App;
 use crate::tui::gallery::Size;
 use crate::tui::shown::Tile;
@@ -58,7 +58,7 @@ fn content(app: &App, tile: &Tile) -> (Option<Arc<RgbImage>>, Vec<(u8, String)>)
     let captioned = |target: &str, probability: Option<f32>, score: Option<f32>| {
         let value = match (probability, score) {
             (Some(probability), _) => p(probability),
-            (None, Some(score)) => format!("score {}", words::score(score)),
+            (None, Some(score)) => format!("score {}", format::score(score)),
             (None, None) => String::new(),
         };
         vec![(1, target.to_string()), (0, value)]

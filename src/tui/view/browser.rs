@@ -5,10 +5,10 @@ use super::{Frame, grid};
 use crate::ascent::settings::PRESETS;
 use crate::autodiff::differentiability::Differentiability;
 use crate::model::Layer;
-use crate::runs::history::{Entry, SortKey};
-use crate::runs::target::{Place, Target};
-use crate::runs::words;
-use crate::runs::worker::Opened;
+use crate::runs::format;
+use crate::runs::history::{HistoryEntry, SortKey};
+use crate::runs::target::{LayerPart, Target};
+use crate::runs::worker::ModelInfo;
 use crate::text::{age, span};
 use crate::tui::app::{App, Panel};
 use crate::tui::browser::Tab;
@@ -64,7 +64,7 @@ pub fn draw(app: &App, frame: &mut Frame, layout: &Layout) {
             );
         }
         (Tab::History | Tab::Favourites, _) => {
-            let now = words::unix_now();
+            let now = format::unix_now();
             list(app, frame, area, browser.list(), focused, |index, width| {
                 entry_row(app, app.library.get(index), now, width)
             });
@@ -212,7 +212,7 @@ fn about(app: &App) -> Option<String> {
     }
 }
 
-fn layer_row(app: &App, opened: &Opened, row: Row, width: usize) -> Line<'static> {
+fn layer_row(app: &App, opened: &ModelInfo, row: Row, width: usize) -> Line<'static> {
     let tree = &app.browser.tree;
     let searching = app.browser.is_searching_layers();
     let indent = if searching { 0 } else { tree.depth(row) * 2 };
@@ -240,7 +240,7 @@ fn layer_row(app: &App, opened: &Opened, row: Row, width: usize) -> Line<'static
                 Differentiability::Differentiable => Role::Text,
                 _ => Role::Bad,
             };
-            let seen = Target::of_layer(layer, Place::Whole)
+            let seen = Target::of_layer(layer, LayerPart::Whole)
                 .ok()
                 .and_then(|target| app.library.of_target(&opened.hash, &target))
                 .is_some();
@@ -278,12 +278,12 @@ fn shape(layer: &Layer) -> String {
     }
 }
 
-fn class_row(app: &App, opened: &Opened, class: usize, width: usize) -> Line<'static> {
+fn class_row(app: &App, opened: &ModelInfo, class: usize, width: usize) -> Line<'static> {
     let name = opened.classes.name(class).unwrap_or_default();
-    let target = opened.parts().class(class).ok();
+    let target = opened.scope().class(class).ok();
     let entry = target.and_then(|target| app.library.of_target(&opened.hash, &target));
     let right = match entry {
-        Some(Entry {
+        Some(HistoryEntry {
             probability: Some(probability),
             ..
         }) => format!("{} ◆", p(*probability)),
@@ -302,15 +302,15 @@ fn class_row(app: &App, opened: &Opened, class: usize, width: usize) -> Line<'st
     )
 }
 
-fn entry_row(app: &App, entry: &Entry, now: u64, width: usize) -> Line<'static> {
+fn entry_row(app: &App, entry: &HistoryEntry, now: u64, width: usize) -> Line<'static> {
     let star = if entry.favourite { "★ " } else { "" };
     let score = match (app.library.order.key, entry.probability) {
         (SortKey::Judge, _) => match entry.judged() {
-            Some(judged) => format!("judge {}", words::percent(judged)),
+            Some(judged) => format!("judge {}", format::percent(judged)),
             None => "not judged".into(),
         },
         (_, Some(probability)) => p(probability),
-        (_, None) => words::score(entry.score),
+        (_, None) => format::score(entry.score),
     };
     let right = match width > 44 {
         true => format!("{score:>8}  {:>10}", age(entry.time, now)),
@@ -338,7 +338,7 @@ fn entry_row(app: &App, entry: &Entry, now: u64, width: usize) -> Line<'static> 
         seed => format!("seed {seed} "),
     };
     let model = match app.is_of_other_model(&entry.model_hash) {
-        true => format!("{} ", words::model(&entry.model)),
+        true => format!("{} ", format::model(&entry.model)),
         false => String::new(),
     };
     let from = entry.branched_from.as_ref();

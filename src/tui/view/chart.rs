@@ -2,7 +2,7 @@
 
 use super::Frame;
 use super::panel::two;
-use crate::runs::{Spec, words};
+use crate::runs::{Spec, format};
 use crate::tui::app::App;
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
@@ -52,7 +52,7 @@ pub fn curve(app: &App, frame: &mut Frame, area: Rect, curve: &[(f64, f64)], oct
     };
     let mut lines: Vec<Dataset> = begins.iter().map(|begin| line(begin).style(dim)).collect();
     lines.push(line(&points).style(app.theme.style(Role::Chart)));
-    let labels = [low, high].map(|bound| words::score(bound as f32));
+    let labels = [low, high].map(|bound| format::score(bound as f32));
     Chart::new(lines)
         .style(app.theme.style(Role::Text))
         .x_axis(Axis::default().style(dim).bounds([0.0, steps]))
@@ -97,7 +97,7 @@ pub fn top_classes(app: &App, frame: &mut Frame, area: Rect, spec: &Spec, top: &
         let name = name.map_or_else(|| format!("class {class}"), str::to_string);
         let line = two(
             Span::styled(name, app.theme.style(role)),
-            Span::styled(words::percent(*probability), app.theme.style(role)),
+            Span::styled(format::percent(*probability), app.theme.style(role)),
             width,
         );
         line.render(

@@ -4,7 +4,7 @@
 use super::panel::overlaid;
 use super::{Frame, slots};
 use crate::runs::comparison::{Caption, Comparison};
-use crate::runs::history::Entry;
+use crate::runs::history::HistoryEntry;
 use crate::tui::app::App;
 use crate::tui::gallery::Size;
 use crate::tui::popup::Compare;
@@ -34,8 +34,8 @@ pub fn draw(app: &App, frame: &mut Frame, compare: &Compare) {
     };
     // A run that was removed meanwhile leaves a gap.
     let runs = compare.ids[..seen].iter();
-    let runs: Vec<&Entry> = runs.filter_map(|id| app.library.find(id)).collect();
-    let comparison = Comparison::of(&runs);
+    let runs: Vec<&HistoryEntry> = runs.filter_map(|id| app.library.find(id)).collect();
+    let comparison = Comparison::new(&runs);
     let turn = (app.now.as_millis() / BLINK) as usize % seen.max(1);
     let title = match compare.blink {
         true => format!("blink {} of {seen}", turn + 1),
@@ -80,7 +80,13 @@ fn framed(app: &App, frame: &mut Frame, title: &str, summary: &str) -> Rect {
     }
 }
 
-fn side_by_side(app: &App, frame: &mut Frame, area: Rect, runs: &[&Entry], captions: &[Caption]) {
+fn side_by_side(
+    app: &App,
+    frame: &mut Frame,
+    area: Rect,
+    runs: &[&HistoryEntry],
+    captions: &[Caption],
+) {
     let lines = |width: u16| {
         let each = captions.iter().map(|caption| whole(caption, width).len());
         each.max().unwrap_or(0) as u16
@@ -123,7 +129,7 @@ fn one(
     app: &App,
     frame: &mut Frame,
     (area, lines): (Rect, u16),
-    run: &Entry,
+    run: &HistoryEntry,
     (caption, slot): (&Caption, u32),
 ) {
     let lines = lines.min(area.height);

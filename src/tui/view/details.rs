@@ -2,8 +2,8 @@
 
 use super::panel::{overlaid, scrolled};
 use super::{Frame, slots};
-use crate::runs::judging::MOST_SHOWN;
-use crate::runs::{Record, description, words};
+use crate::runs::judging::MAX_SHOWN_VERDICTS;
+use crate::runs::{Record, description, format};
 use crate::text::span;
 use crate::tui::app::App;
 use crate::tui::gallery::Size;
@@ -62,16 +62,16 @@ fn lines(app: &App, record: &Record, width: usize) -> Vec<Line<'static>> {
     };
     let probability = record
         .probability
-        .map_or_else(|| "—".into(), words::percent);
+        .map_or_else(|| "—".into(), format::percent);
     let name = description::score_name(spec);
     let name = name.map_or_else(String::new, |name| format!(" ({})", name.long));
     let mut facts = vec![
         ("model", spec.model.clone()),
         ("target", spec.target.clone()),
-        ("score", words::score(record.score) + &name),
+        ("score", format::score(record.score) + &name),
         ("probability", probability),
     ];
-    let verdicts = record.verdicts.iter().take(MOST_SHOWN);
+    let verdicts = record.verdicts.iter().take(MAX_SHOWN_VERDICTS);
     facts.extend(verdicts.map(|verdict| ("judge", description::judged(spec, verdict))));
     facts.extend([
         ("seed", spec.seed.to_string()),

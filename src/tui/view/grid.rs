@@ -2,9 +2,9 @@
 //! screen. A cell shows the finished picture of its item, or the growing one.
 
 use super::{Frame, slots};
-use crate::runs::history::Entry;
+use crate::runs::format;
+use crate::runs::history::HistoryEntry;
 use crate::runs::queue::JobState;
-use crate::runs::words;
 use crate::tui::app::App;
 use crate::tui::browser::Tab;
 use crate::tui::gallery::Size;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 struct Cell<'a> {
     title: String,
     /// A finished run of the item.
-    entry: Option<&'a Entry>,
+    entry: Option<&'a HistoryEntry>,
     /// A run of the item that is under way.
     live: Option<&'a Live>,
     /// Whether a run of the item waits.
@@ -145,14 +145,14 @@ fn note(app: &App, content: &Cell) -> Vec<(u8, String)> {
     };
     let score = match entry.probability {
         Some(probability) => p(probability),
-        None => words::score(entry.score),
+        None => format::score(entry.score),
     };
     if !app.in_history() {
         return vec![(0, score)];
     }
     let seed = (entry.seed != 0).then(|| format!("seed {}", entry.seed));
     let is_other = app.is_of_other_model(&entry.model_hash);
-    let model = is_other.then(|| words::model(&entry.model).to_string());
+    let model = is_other.then(|| format::model(&entry.model).to_string());
     vec![
         (3, score),
         (1, model.unwrap_or_default()),

@@ -29,7 +29,7 @@ use super::app::App;
 use super::layout;
 use super::popup::Popup;
 use super::theme::Role;
-use crate::terminal::{Area, Placed, Protocol, Terminal, covers, without};
+use crate::terminal::{Area, PlacedPicture, Protocol, Terminal, covered_cells, without};
 use image::RgbImage;
 use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::layout::Rect;
@@ -40,7 +40,7 @@ use std::sync::Arc;
 /// A frame being drawn: its text, and the pictures that will lie on it.
 pub struct Frame<'a> {
     pub buffer: &'a mut Buffer,
-    scene: Vec<Placed>,
+    scene: Vec<PlacedPicture>,
     terminal: &'a Terminal,
     /// Where the cursor of a line that is being typed is.
     pub cursor: Option<(u16, u16)>,
@@ -64,7 +64,7 @@ pub mod slots {
 
 /// What a frame is made of beside its text.
 pub struct Drawn {
-    pub scene: Vec<Placed>,
+    pub scene: Vec<PlacedPicture>,
     pub cursor: Option<(u16, u16)>,
 }
 
@@ -153,7 +153,7 @@ impl Frame<'_> {
     pub fn place(&mut self, slot: u32, picture: &Arc<RgbImage>, area: Rect, moving: bool) -> Rect {
         let area = cells(area);
         let screen = (self.buffer.area.width, self.buffer.area.height);
-        let fitted = covers(self.terminal, picture.dimensions(), area, screen);
+        let fitted = covered_cells(self.terminal, picture.dimensions(), area, screen);
         let place = Rect::new(fitted.x, fitted.y, fitted.width, fitted.height);
         if place.is_empty() {
             return place;
@@ -168,7 +168,7 @@ impl Frame<'_> {
                 cell.set_symbol(" ").set_diff_option(CellDiffOption::Skip);
             }
         }
-        self.scene.push(Placed {
+        self.scene.push(PlacedPicture {
             slot,
             area: fitted,
             hidden: Vec::new(),
@@ -202,7 +202,7 @@ impl Frame<'_> {
                 }
             }
         }
-        let is_seen = |placed: &Placed| !without(&[placed.area], &placed.hidden).is_empty();
+        let is_seen = |placed: &PlacedPicture| !without(&[placed.area], &placed.hidden).is_empty();
         self.scene.retain(is_seen);
         Clear.render(area, self.buffer);
     }

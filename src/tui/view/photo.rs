@@ -6,8 +6,8 @@ mod cells;
 use super::panel::{overlaid, two};
 use super::{Frame, slots};
 use crate::ascent::layer_probe::Rank;
-use crate::runs::words;
-use crate::runs::worker::{Opened, photo};
+use crate::runs::format;
+use crate::runs::worker::{ModelInfo, photo};
 use crate::tui::app::App;
 use crate::tui::layout::photo::{grid, parts};
 use crate::tui::photo::{Channels, Photo};
@@ -58,7 +58,7 @@ fn seen(
     frame: &mut Frame,
     area: Rect,
     (photo, found): (&Photo, &photo::Photo),
-    opened: &Opened,
+    opened: &ModelInfo,
 ) {
     let below = Below {
         found,
@@ -103,7 +103,7 @@ fn rows_of(app: &App, picture: &RgbImage, width: u16) -> u16 {
 /// What is said below a photo: its classes, and how much of it the network sees.
 pub(super) struct Below<'a> {
     pub found: &'a photo::Photo,
-    pub opened: &'a Opened,
+    pub opened: &'a ModelInfo,
     /// The class whose activation map lies over the photo, and whether that is still to come.
     pub mapped: Option<usize>,
     pub is_awaited: bool,
@@ -116,8 +116,8 @@ impl Below<'_> {
         let class = |&(class, value): &(usize, f32)| {
             let is_mapped = self.mapped == Some(class);
             let value = match found.has_probabilities {
-                true => words::percent(value),
-                false => words::score(value),
+                true => format::percent(value),
+                false => format::score(value),
             };
             let pending = match is_mapped && self.is_awaited {
                 true => " …",
@@ -152,7 +152,7 @@ impl Below<'_> {
 }
 
 /// Draws the channels of the layer.
-fn channels(app: &App, frame: &mut Frame, area: Rect, photo: &Photo, opened: &Opened) {
+fn channels(app: &App, frame: &mut Frame, area: Rect, photo: &Photo, opened: &ModelInfo) {
     if area.height < 3 {
         return;
     }
@@ -177,7 +177,7 @@ fn channels(app: &App, frame: &mut Frame, area: Rect, photo: &Photo, opened: &Op
     }
 }
 
-fn header(app: &App, photo: &Photo, opened: &Opened, width: u16) -> Line<'static> {
+fn header(app: &App, photo: &Photo, opened: &ModelInfo, width: u16) -> Line<'static> {
     let layers = &opened.layers;
     let at = layers.iter().position(|layer| layer.name == photo.layer);
     let rank = match photo.rank {
@@ -201,7 +201,7 @@ fn header(app: &App, photo: &Photo, opened: &Opened, width: u16) -> Line<'static
 /// The line that says all of the selected channel.
 fn summary(
     app: &App,
-    (photo, opened): (&Photo, &Opened),
+    (photo, opened): (&Photo, &ModelInfo),
     selected: &photo::Channel,
     width: u16,
 ) -> Line<'static> {
@@ -209,8 +209,8 @@ fn summary(
     let at = found.at.map(|(row, column)| format!(" at {row},{column}"));
     let numbers = format!(
         "mean {} · maximum {}{}",
-        words::score(found.mean),
-        words::score(found.maximum),
+        format::score(found.mean),
+        format::score(found.maximum),
         at.unwrap_or_default()
     );
     let numbers = Span::styled(numbers, app.theme.style(Role::Text));

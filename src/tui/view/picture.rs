@@ -4,7 +4,7 @@ use super::batch;
 use super::panel::{TITLE_MARGIN, bordered};
 use super::{Frame, slots};
 use crate::ascent::Overlay;
-use crate::runs::words;
+use crate::runs::format;
 use crate::terminal::Terminal;
 use crate::terminal::protocols::blocks;
 use crate::text::{counted, span};
@@ -80,7 +80,7 @@ fn title(app: &App) -> Vec<(u8, String)> {
                 (3, what.into()),
                 (MOST_IMPORTANT, format!("{star}{}", fit(&entry.target, 60))),
                 (2, model),
-                (0, format!("score {}", words::score(entry.score))),
+                (0, format!("score {}", format::score(entry.score))),
                 (1, entry.probability.map(p).unwrap_or_default()),
             ]
         }

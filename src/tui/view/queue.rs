@@ -2,8 +2,8 @@
 
 use super::Frame;
 use super::panel::{bordered, list, noted};
+use crate::runs::format;
 use crate::runs::queue::{Job, JobState};
-use crate::runs::words;
 use crate::tui::app::{App, Panel};
 use crate::tui::listing::Listing;
 use crate::tui::pace;
@@ -46,7 +46,7 @@ fn row(app: &App, job: &Job, width: usize) -> Line<'static> {
         _ => fit_end(&job.spec.target, room),
     };
     let is_other = app.is_of_other_model(&job.spec.model_hash);
-    let model = is_other.then(|| format!("{} ", words::model(&job.spec.model)));
+    let model = is_other.then(|| format!("{} ", format::model(&job.spec.model)));
     let from = job.spec.branched_from();
     let from = from.map_or_else(String::new, |from| format!("{from} "));
     let model = model.unwrap_or_default();

@@ -4,7 +4,7 @@ use super::Frame;
 use super::chart::{curve, top_classes};
 use super::panel::{TITLE_MARGIN, bordered, two};
 use super::subject;
-use crate::runs::words;
+use crate::runs::format;
 use crate::text::span;
 use crate::tui::app::App;
 use crate::tui::pace;
@@ -31,7 +31,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
             runs => format!("batch of {runs}"),
         };
         let model = match app.is_of_other_model(&job.spec.model_hash) {
-            true => words::model(&job.spec.model).to_string(),
+            true => format::model(&job.spec.model).to_string(),
             false => String::new(),
         };
         let target = fit(&job.spec.target, 40);
@@ -89,7 +89,7 @@ fn progress(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
         .probability
         .map(|probability| format!(" · {}", p(probability)))
         .unwrap_or_default();
-    let score = words::score(score as f32);
+    let score = format::score(score as f32);
     let steps = format!("{}/{}", live.step, live.steps);
     // Beside how long it takes, where there is room for that; the word gives way first.
     let least = pace(app, live, 0).width() + 2;

@@ -3,7 +3,8 @@
 use super::Frame;
 use super::panel::{list, overlaid_at};
 use crate::ascent::settings::{Domain, GROUPS, Knob, in_groups};
-use crate::runs::words;
+use crate::runs::format;
+use crate::setting_value::SettingValue;
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::layout::SETTINGS_WIDTH;
@@ -12,7 +13,6 @@ use crate::tui::popup::Knobs;
 use crate::tui::text::{fit_end, fitted, wrapped};
 use crate::tui::theme::Role;
 use crate::tui::update::outlook;
-use crate::value::Value;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
@@ -175,9 +175,9 @@ fn rows(knobs: &Knobs) -> Vec<Row> {
 }
 
 /// A value as it is shown.
-fn shown(knob: &Knob, value: &Value) -> String {
+fn shown(knob: &Knob, value: &SettingValue) -> String {
     knob.shown(value)
-        .map_or_else(|| words::value(value), String::from)
+        .map_or_else(|| format::value(value), String::from)
 }
 
 /// What a knob may be set to, its default, and how its track is laid out.
@@ -252,7 +252,7 @@ fn row(app: &App, knob: &Knob, width: usize) -> Line<'static> {
             range,
             ..
         },
-        &Value::Number(number),
+        &SettingValue::Number(number),
     ) = (knob.domain, &value)
     else {
         let room = width.saturating_sub(17 + 3);

@@ -4,10 +4,10 @@
 use super::Frame;
 use super::chart::{curve, top_classes};
 use crate::model::ReceptiveField;
-use crate::runs::history::Entry;
+use crate::runs::history::HistoryEntry;
 use crate::runs::judging::Verdict;
-use crate::runs::worker::Opened;
-use crate::runs::{Record, description, words};
+use crate::runs::worker::ModelInfo;
+use crate::runs::{Record, description, format};
 use crate::text::{age, clean, counted, span};
 use crate::tui::app::App;
 use crate::tui::browser::Tab;
@@ -121,7 +121,7 @@ fn list(app: &App, frame: &mut Frame, area: Rect, facts: Vec<Fact>) {
 }
 
 /// The finished run that is shown, if it is the selected one or one of what is selected.
-fn run(app: &App) -> Option<&Entry> {
+fn run(app: &App) -> Option<&HistoryEntry> {
     let Shown::Finished(id) = &app.shown else {
         return None;
     };
@@ -137,11 +137,11 @@ fn run(app: &App) -> Option<&Entry> {
     is_selected.then_some(entry)
 }
 
-fn of_run(app: &App, entry: &Entry, record: Option<&Record>) -> Vec<Fact> {
+fn of_run(app: &App, entry: &HistoryEntry, record: Option<&Record>) -> Vec<Fact> {
     let name = record.and_then(|record| description::score_name(&record.spec));
     let name = name.map_or_else(String::new, |name| format!(" ({})", name.short));
-    let mut facts = vec![("score", words::score(entry.score) + &name)];
-    let probability = entry.probability.map(words::percent);
+    let mut facts = vec![("score", format::score(entry.score) + &name)];
+    let probability = entry.probability.map(format::percent);
     facts.extend(probability.map(|text| ("probability", text)));
     let says = |verdict: &Verdict| {
         let says = verdict.text(entry.kind(), &entry.target);
@@ -163,7 +163,7 @@ fn of_run(app: &App, entry: &Entry, record: Option<&Record>) -> Vec<Fact> {
     });
     facts.extend(settings.map(|text| ("settings", text)));
     facts.extend([
-        ("made", age(entry.time, words::unix_now())),
+        ("made", age(entry.time, format::unix_now())),
         ("id", entry.id.clone()),
         ("next run", next(app)),
     ]);
@@ -212,7 +212,7 @@ fn of_target(app: &App) -> Vec<Fact> {
 }
 
 /// How much of the picture one place of a layer can depend on: its receptive field.
-fn field(opened: &Opened, layer: &str) -> Option<String> {
+fn field(opened: &ModelInfo, layer: &str) -> Option<String> {
     let (_, height, width) = opened.input;
     let text = match *opened.fields.get(layer)? {
         ReceptiveField::Whole => "the whole image".into(),

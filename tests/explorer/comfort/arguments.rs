@@ -1,7 +1,7 @@
 //! The palette's commands with an argument.
 
 use crate::support::{Driver, work};
-use ziggurat::runs::worker::Command as Work;
+use ziggurat::runs::worker::WorkerCommand as Work;
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Effect;
 
@@ -212,9 +212,9 @@ fn classes_that_share_a_name_are_completed_by_index() {
     let mut network = crate::support::network();
     let names = ["crane", "crane", "heron", "x", "y", "z"];
     network.classes = ziggurat::model::Classes::new(names, "toy").unwrap();
-    explorer.report(ziggurat::runs::worker::Report::Opened(std::sync::Arc::new(
-        network,
-    )));
+    explorer.report(ziggurat::runs::worker::WorkerEvent::Opened(
+        std::sync::Arc::new(network),
+    ));
     explorer.press(":");
     explorer.write("run not:crane");
     explorer.press("down down enter");

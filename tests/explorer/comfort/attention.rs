@@ -2,7 +2,7 @@
 
 use crate::support::Driver;
 use std::time::Duration;
-use ziggurat::runs::worker::{Report, Started};
+use ziggurat::runs::worker::{Started, WorkerEvent};
 use ziggurat::terminal::{Progress, Protocol};
 use ziggurat::tui::action::{Action, Effect};
 
@@ -44,7 +44,7 @@ fn a_queue_that_took_long_tells_so_once_it_is_empty() {
     let effects = explorer.finish(first[1], 2.0);
     assert!(told(&effects).is_empty(), "one still waits");
     let last = Driver::started(&effects);
-    let effects = explorer.report(Report::Failed {
+    let effects = explorer.report(WorkerEvent::Failed {
         job: last[0],
         why: "of a test".into(),
     });
@@ -70,7 +70,7 @@ fn who_cancels_is_told_nothing() {
     let mut explorer = explorer();
     let jobs = Driver::started(&explorer.press("2 enter"));
     explorer.now += Duration::from_secs(60);
-    let effects = explorer.report(Report::Cancelled { job: jobs[0] });
+    let effects = explorer.report(WorkerEvent::Cancelled { job: jobs[0] });
     assert!(told(&effects).is_empty());
     assert_eq!(progress(&effects), Some(None));
 }
@@ -81,7 +81,7 @@ fn progress_is_that_of_the_whole_queue_and_goes_away_at_its_end() {
     let effects = explorer.press("2 space space enter");
     assert_eq!(percent(&effects), 0);
     let jobs = Driver::started(&effects);
-    explorer.report(Report::Started(Started {
+    explorer.report(WorkerEvent::Started(Started {
         jobs: jobs.clone(),
         steps: 192,
         resumed_at: 0,
@@ -95,9 +95,9 @@ fn progress_is_that_of_the_whole_queue_and_goes_away_at_its_end() {
     assert_eq!(progress(&explorer.step(&jobs, 97)), None, "still 50 %");
     // Two more wait: half of two of four.
     assert_eq!(percent(&explorer.press("n space space enter")), 25);
-    let paused = explorer.report(Report::Paused(true));
+    let paused = explorer.report(WorkerEvent::Paused(true));
     assert!(progress(&paused).flatten().unwrap().paused);
-    explorer.report(Report::Paused(false));
+    explorer.report(WorkerEvent::Paused(false));
     explorer.finish(jobs[0], 1.0);
     let effects = explorer.finish(jobs[1], 1.0);
     assert_eq!(percent(&effects), 50);

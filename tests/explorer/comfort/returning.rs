@@ -3,7 +3,7 @@
 use crate::support::{Driver, network};
 use std::sync::Arc;
 use std::time::Duration;
-use ziggurat::runs::worker::Report;
+use ziggurat::runs::worker::WorkerEvent;
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, Answer, Effect};
 use ziggurat::tui::browser::Tab;
@@ -33,7 +33,7 @@ fn kept(effects: &[Effect]) -> Vec<SavedModel> {
 fn start(saved: &Saved) -> Driver {
     let mut explorer = Driver::opening(Protocol::Kitty, 120, 40);
     explorer.app.saved = saved.clone();
-    explorer.report(Report::Opened(Arc::new(network())));
+    explorer.report(WorkerEvent::Opened(Arc::new(network())));
     explorer
 }
 
@@ -72,7 +72,7 @@ fn a_class_is_found_where_it_is_listed_now() {
     let mut other = network();
     let names = ["flamingo", "tench", "x", "y", "z", "volcano"];
     other.classes = ziggurat::model::Classes::new(names, "toy").unwrap();
-    after.report(Report::Opened(Arc::new(other)));
+    after.report(WorkerEvent::Opened(Arc::new(other)));
     assert_eq!(after.app.browser.classes.selected(), Some(0));
 }
 
@@ -83,7 +83,7 @@ fn another_model_brings_its_settings_back_and_says_which() {
     explorer.write("set steps=90");
     explorer.press("enter n n");
     let other = || {
-        Arc::new(ziggurat::runs::worker::Opened {
+        Arc::new(ziggurat::runs::worker::ModelInfo {
             model: "other".into(),
             name: "other".into(),
             hash: "fedcba".into(),
@@ -104,11 +104,11 @@ fn another_model_brings_its_settings_back_and_says_which() {
     };
     // One that was never open takes the settings as they are.
     open(&mut explorer, "other");
-    explorer.report(Report::Opened(other()));
+    explorer.report(WorkerEvent::Opened(other()));
     assert!(!said(&explorer).contains("settings of this model"));
     explorer.press("N p");
     open(&mut explorer, "toy");
-    explorer.report(Report::Opened(Arc::new(network())));
+    explorer.report(WorkerEvent::Opened(Arc::new(network())));
     let text = "settings of this model: default, steps = 90 · seed 2";
     assert_eq!(said(&explorer), text);
     assert_eq!(
@@ -222,10 +222,10 @@ fn each_model_has_its_own_and_another_one_is_left_alone() {
     });
     let effects = explorer.press("enter");
     assert_eq!(kept(&effects).len(), 1);
-    explorer.report(Report::Opened(Arc::new(other)));
+    explorer.report(WorkerEvent::Opened(Arc::new(other)));
     explorer.press("2 j j");
     let row = explorer.app.browser.classes.selected();
-    explorer.report(Report::Opened(Arc::new(network())));
+    explorer.report(WorkerEvent::Opened(Arc::new(network())));
     assert_eq!(explorer.app.browser.tab, Tab::Layers);
     assert_eq!((row, explorer.app.plan.seed), (Some(2), 1));
 }

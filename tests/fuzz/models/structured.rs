@@ -5,8 +5,8 @@ use ziggurat::onnx::proto::{
     AttributeProto, AttributeType, FunctionProto, GraphProto, ModelProto, NodeProto,
     OperatorSetIdProto, TensorProto,
 };
-use ziggurat::onnx::shapes::{fixed, untyped, value_info};
-use ziggurat::onnx::{Attribute, Elem};
+use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
+use ziggurat::onnx::{Attribute, ElementType};
 
 pub(super) fn functions() -> ModelProto {
     let import = |domain: &str, version| OperatorSetIdProto {
@@ -56,11 +56,11 @@ fn body(nodes: Vec<NodeProto>, layer: &str) -> GraphProto {
         name: "body".into(),
         node: nodes,
         input: vec![
-            value_info("turn", Elem::I64, &[]),
-            value_info("going", Elem::Bool, &[]),
-            value_info("value", Elem::F32, &fixed(&[1, 3, 4, 4])),
+            value_info("turn", ElementType::I64, &[]),
+            value_info("going", ElementType::Bool, &[]),
+            value_info("value", ElementType::F32, &fixed_dims(&[1, 3, 4, 4])),
         ],
-        output: ["going", "next", layer].map(untyped).into(),
+        output: ["going", "next", layer].map(untyped_value).into(),
         ..Default::default()
     }
 }
@@ -69,7 +69,7 @@ pub(super) fn control_flow() -> ModelProto {
     let branch = |op: &str| GraphProto {
         name: op.into(),
         node: vec![node(op, &["image"], &["made"], vec![])],
-        output: vec![untyped("made")],
+        output: vec![untyped_value("made")],
         ..Default::default()
     };
     let turns = body(
@@ -129,7 +129,7 @@ pub fn nested_loops(turns: i64) -> ModelProto {
     for (value, name) in inner.input.iter_mut().zip(["t", "g", "v"]) {
         value.name = name.into();
     }
-    inner.output = ["g", "n", "l"].map(untyped).into();
+    inner.output = ["g", "n", "l"].map(untyped_value).into();
     let mut outer = body(
         vec![
             node(

@@ -1,5 +1,5 @@
-//! Every attribute and every small integer constant of a model with each of a few extreme values, every input and output
-//! left out: one after the other, where dice would miss some.
+//! Every attribute and every small integer constant of a model with each of a few extreme values, every input and
+//! output left out: one after the other, where rng would miss some.
 
 use std::collections::BTreeMap;
 use ziggurat::onnx::proto::{

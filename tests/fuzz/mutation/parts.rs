@@ -1,12 +1,12 @@
 //! Changes of what a graph is made of: operators, wiring, attributes, tensors.
 
 use super::{change_graph, lists};
-use crate::dice::Dice;
+use crate::rng::Rng;
 use ziggurat::autodiff::rules::RULES;
 use ziggurat::onnx::Attribute;
 use ziggurat::onnx::passes::decompose::FUSIONS;
 use ziggurat::onnx::proto::{AttributeProto, NodeProto, StringStringEntryProto, TensorProto};
-use ziggurat::onnx::shapes::untyped;
+use ziggurat::onnx::types::untyped_value;
 
 const FURTHER_OPS: &[&str] = &[
     "Bernoulli",
@@ -95,138 +95,138 @@ const TEXTS: &[&str] = &[
 pub(super) const DOMAINS: &[&str] = &["", "ai.onnx", "local", "com.microsoft", "\n"];
 
 /// A node, rather one that has attributes.
-pub(super) fn choose(nodes: &[NodeProto], dice: &mut Dice) -> Option<usize> {
+pub(super) fn choose(nodes: &[NodeProto], rng: &mut Rng) -> Option<usize> {
     let with: Vec<usize> = (0..nodes.len())
         .filter(|&place| !nodes[place].attribute.is_empty())
         .collect();
-    match dice.once_in(3) {
-        false if !with.is_empty() => dice.pick(&with).copied(),
-        _ => (!nodes.is_empty()).then(|| dice.below(nodes.len())),
+    match rng.once_in(3) {
+        false if !with.is_empty() => rng.pick(&with).copied(),
+        _ => (!nodes.is_empty()).then(|| rng.below(nodes.len())),
     }
 }
 
-pub(super) fn text(dice: &mut Dice) -> String {
-    match dice.below(12) {
-        0 => "n".repeat(1 << dice.below(16)),
-        _ => TEXTS[dice.below(TEXTS.len())].into(),
+pub(super) fn text(rng: &mut Rng) -> String {
+    match rng.below(12) {
+        0 => "n".repeat(1 << rng.below(16)),
+        _ => TEXTS[rng.below(TEXTS.len())].into(),
     }
 }
 
-pub(super) fn operator(node: &mut NodeProto, dice: &mut Dice) {
-    match dice.below(6) {
-        0 => node.domain = DOMAINS[dice.below(DOMAINS.len())].into(),
-        1 => node.op_type = text(dice),
-        2 => node.op_type = FURTHER_OPS[dice.below(FURTHER_OPS.len())].into(),
+pub(super) fn operator(node: &mut NodeProto, rng: &mut Rng) {
+    match rng.below(6) {
+        0 => node.domain = DOMAINS[rng.below(DOMAINS.len())].into(),
+        1 => node.op_type = text(rng),
+        2 => node.op_type = FURTHER_OPS[rng.below(FURTHER_OPS.len())].into(),
         3 => {
-            let fusion = FUSIONS[dice.below(FUSIONS.len())];
+            let fusion = FUSIONS[rng.below(FUSIONS.len())];
             (node.domain, node.op_type) = (fusion.domain.into(), fusion.op.into());
         }
-        _ => node.op_type = RULES[dice.below(RULES.len())].op.into(),
+        _ => node.op_type = RULES[rng.below(RULES.len())].op.into(),
     }
 }
 
-pub(super) fn wiring(node: &mut NodeProto, names: &[String], dice: &mut Dice) {
+pub(super) fn wiring(node: &mut NodeProto, names: &[String], rng: &mut Rng) {
     let name = names
-        .get(dice.below(names.len()))
+        .get(rng.below(names.len()))
         .cloned()
         .unwrap_or_default();
-    let place = dice.below(node.input.len());
-    match dice.below(10) {
+    let place = rng.below(node.input.len());
+    match rng.below(10) {
         0 if !node.input.is_empty() => drop(node.input.remove(place)),
         1 => node.input.push(name),
         2 if !node.input.is_empty() => node.input[place] = String::new(),
         3 => node.input.truncate(place),
-        4 => node.output.push(text(dice)),
+        4 => node.output.push(text(rng)),
         5 => drop(node.output.pop()),
         6 => node.output.insert(0, String::new()),
         7 => node.input.reverse(),
-        8 => node.name = text(dice),
+        8 => node.name = text(rng),
         _ if !node.input.is_empty() => node.input[place] = name,
         _ => {}
     }
 }
 
-pub(super) fn change_attribute_of(node: &mut NodeProto, names: &[String], dice: &mut Dice) {
-    if node.attribute.is_empty() || dice.once_in(4) {
-        node.attribute.push(attribute(dice));
+pub(super) fn change_attribute_of(node: &mut NodeProto, names: &[String], rng: &mut Rng) {
+    if node.attribute.is_empty() || rng.once_in(4) {
+        node.attribute.push(attribute(rng));
         return;
     }
-    let place = dice.below(node.attribute.len());
-    match dice.below(8) {
+    let place = rng.below(node.attribute.len());
+    match rng.below(8) {
         0 => drop(node.attribute.remove(place)),
         1 => node.attribute.push(node.attribute[place].clone()),
-        2 => node.attribute[place].name = ATTRIBUTES[dice.below(ATTRIBUTES.len())].into(),
-        3 => node.attribute[place].r#type = dice.below(16) as i32,
+        2 => node.attribute[place].name = ATTRIBUTES[rng.below(ATTRIBUTES.len())].into(),
+        3 => node.attribute[place].r#type = rng.below(16) as i32,
         4 => node.attribute[place].ref_attr_name = "axis".into(),
-        _ => change_value(&mut node.attribute[place], names, dice),
+        _ => change_value(&mut node.attribute[place], names, rng),
     }
 }
 
-fn attribute(dice: &mut Dice) -> AttributeProto {
-    let name = ATTRIBUTES[dice.below(ATTRIBUTES.len())];
-    let value = match dice.below(4) {
-        0 => Attribute::Int(dice.integer()),
-        1 => Attribute::Float(dice.real()),
-        2 => Attribute::String(text(dice)),
-        _ => Attribute::Ints((0..dice.below(6)).map(|_| dice.integer()).collect()),
+fn attribute(rng: &mut Rng) -> AttributeProto {
+    let name = ATTRIBUTES[rng.below(ATTRIBUTES.len())];
+    let value = match rng.below(4) {
+        0 => Attribute::Int(rng.integer()),
+        1 => Attribute::Float(rng.real()),
+        2 => Attribute::String(text(rng)),
+        _ => Attribute::Ints((0..rng.below(6)).map(|_| rng.integer()).collect()),
     };
     value.named(name)
 }
 
-fn change_value(attribute: &mut AttributeProto, names: &[String], dice: &mut Dice) {
-    attribute.i = dice.integer();
-    attribute.f = dice.real();
+fn change_value(attribute: &mut AttributeProto, names: &[String], rng: &mut Rng) {
+    attribute.i = rng.integer();
+    attribute.f = rng.real();
     if !attribute.s.is_empty() {
-        attribute.s = match dice.once_in(8) {
+        attribute.s = match rng.once_in(8) {
             true => vec![0xff, 0xfe].into(),
-            false => text(dice).into(),
+            false => text(rng).into(),
         };
     }
-    match dice.below(4) {
-        0 => attribute.ints.push(dice.integer()),
+    match rng.below(4) {
+        0 => attribute.ints.push(rng.integer()),
         1 => drop(attribute.ints.pop()),
         2 => attribute.ints.clear(),
         _ => {
-            let number = dice.integer();
-            if let Some(value) = dice.pick_mut(&mut attribute.ints) {
+            let number = rng.integer();
+            if let Some(value) = rng.pick_mut(&mut attribute.ints) {
                 *value = number;
             }
         }
     }
     if let Some(tensor) = attribute.t.as_deref_mut() {
-        change_tensor(tensor, dice);
+        change_tensor(tensor, rng);
     }
     if let Some(graph) = attribute.g.as_deref_mut() {
-        match dice.below(3) {
-            0 => lists(graph, dice),
-            1 => graph.output.push(untyped(
-                names.get(dice.below(names.len())).map_or("", |name| name),
+        match rng.below(3) {
+            0 => lists(graph, rng),
+            1 => graph.output.push(untyped_value(
+                names.get(rng.below(names.len())).map_or("", |name| name),
             )),
-            _ => change_graph(graph, &[], dice),
+            _ => change_graph(graph, &[], rng),
         }
     }
 }
 
-pub(super) fn change_tensor(tensor: &mut TensorProto, dice: &mut Dice) {
-    match dice.below(12) {
-        0 => tensor.data_type = dice.below(24) as i32,
-        1 => tensor.dims.push(dice.integer()),
+pub(super) fn change_tensor(tensor: &mut TensorProto, rng: &mut Rng) {
+    match rng.below(12) {
+        0 => tensor.data_type = rng.below(24) as i32,
+        1 => tensor.dims.push(rng.integer()),
         2 => drop(tensor.dims.pop()),
         3 => {
-            let dim = dice.integer();
-            if let Some(first) = dice.pick_mut(&mut tensor.dims) {
+            let dim = rng.integer();
+            if let Some(first) = rng.pick_mut(&mut tensor.dims) {
                 *first = dim;
             }
         }
         // Other dimensions for as many elements.
         4 => tensor.dims.insert(0, 1),
         5 => tensor.raw_data = tensor.raw_data.take().map(|raw| raw.slice(..raw.len() / 2)),
-        6 => external(tensor, dice),
+        6 => external(tensor, rng),
         7 => {
             tensor.raw_data = None;
-            tensor.float_data = (0..dice.below(9)).map(|_| dice.real()).collect();
-            tensor.int64_data = (0..dice.below(9)).map(|_| dice.integer()).collect();
-            tensor.int32_data = (0..dice.below(9)).map(|_| dice.integer() as i32).collect();
+            tensor.float_data = (0..rng.below(9)).map(|_| rng.real()).collect();
+            tensor.int64_data = (0..rng.below(9)).map(|_| rng.integer()).collect();
+            tensor.int32_data = (0..rng.below(9)).map(|_| rng.integer() as i32).collect();
         }
         8 => tensor.dims.iter_mut().for_each(|dim| *dim = 0),
         // Elements of interest, of any type of eight or four bytes.
@@ -234,11 +234,11 @@ pub(super) fn change_tensor(tensor: &mut TensorProto, dice: &mut Dice) {
             let Some(mut raw) = tensor.raw_data.take().map(|raw| raw.to_vec()) else {
                 return;
             };
-            let value: Vec<u8> = match dice.once_in(3) {
-                true => dice.real().to_le_bytes().into(),
-                false => dice.integer().to_le_bytes().into(),
+            let value: Vec<u8> = match rng.once_in(3) {
+                true => rng.real().to_le_bytes().into(),
+                false => rng.integer().to_le_bytes().into(),
             };
-            let place = dice.below(raw.len() / value.len()) * value.len();
+            let place = rng.below(raw.len() / value.len()) * value.len();
             if let Some(part) = raw.get_mut(place..place + value.len()) {
                 part.copy_from_slice(&value);
             }
@@ -247,13 +247,13 @@ pub(super) fn change_tensor(tensor: &mut TensorProto, dice: &mut Dice) {
     }
 }
 
-fn external(tensor: &mut TensorProto, dice: &mut Dice) {
+fn external(tensor: &mut TensorProto, rng: &mut Rng) {
     tensor.raw_data = None;
     tensor.data_location = 1;
     for key in ["location", "offset", "length", "checksum"] {
-        let value = match dice.below(4) {
-            0 => text(dice),
-            1 => dice.integer().to_string(),
+        let value = match rng.below(4) {
+            0 => text(rng),
+            1 => rng.integer().to_string(),
             2 => "64".into(),
             _ => "weights.bin".into(),
         };

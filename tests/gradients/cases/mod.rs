@@ -13,14 +13,14 @@ mod reductions;
 mod resizing;
 mod sampling;
 
-use crate::finite::{Fill, Problem, random};
+use crate::central_differences::{Fill, Problem, random};
 use Operand::{Again, Flag, Missing, Number};
 pub use attention::cumulated_attention;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use ziggurat::onnx::proto::TensorProto;
-use ziggurat::onnx::shapes::fixed;
-use ziggurat::onnx::{Attribute, Builder, Elem};
+use ziggurat::onnx::types::fixed_dims;
+use ziggurat::onnx::{Attribute, Builder, ElementType};
 
 /// A node to differentiate.
 #[derive(Debug, Clone)]
@@ -95,21 +95,22 @@ impl Case {
         self
     }
 
-    /// The opsets to try, of `wanted`: none older than the attributes need, none that ONNX Runtime lacks the kernel for.
+    /// The opsets to try, of `wanted`: none older than the attributes need, none that ONNX Runtime lacks the kernel
+    /// for.
     pub fn opsets(&self, wanted: [i64; 2]) -> [i64; 2] {
         wanted.map(|opset| opset.max(self.since).min(self.until))
     }
 
     /// The element types for which ONNX Runtime's CPU provider has the kernel.
-    pub fn elems(&self) -> &'static [Elem] {
+    pub fn elems(&self) -> &'static [ElementType] {
         match self.rounds || !self.domain.is_empty() || FLOAT32_ONLY.contains(&self.op) {
-            true => &[Elem::F32],
-            false => &[Elem::F64, Elem::F32],
+            true => &[ElementType::F32],
+            false => &[ElementType::F64, ElementType::F32],
         }
     }
 
     /// The graph of the one node. The same for every opset, except for the opset.
-    pub fn problem(&self, elem: Elem, opset: i64) -> Problem {
+    pub fn problem(&self, elem: ElementType, opset: i64) -> Problem {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let mut builder = Builder::empty(opset, "node/");
         let (mut inputs, mut names): (Vec<_>, Vec<String>) = Default::default();
@@ -118,7 +119,7 @@ impl Case {
                 Operand::Variable(dims, fill) => {
                     let name = format!("x{}", inputs.len());
                     inputs.push((name.clone(), random(dims, *fill, &mut rng)));
-                    builder.input(&name, elem, &fixed(dims)).unwrap()
+                    builder.input(&name, elem, &fixed_dims(dims)).unwrap()
                 }
                 Operand::Again(index) => names[*index].clone(),
                 Operand::Constant(dims, fill) => {
@@ -133,7 +134,7 @@ impl Case {
                 }
                 Operand::Index32(dims, values) => builder.constant(TensorProto {
                     dims: dims.clone(),
-                    data_type: Elem::I32.code(),
+                    data_type: ElementType::I32.code(),
                     int32_data: values.clone(),
                     ..Default::default()
                 }),
@@ -143,7 +144,7 @@ impl Case {
                 }
                 Operand::Flags(dims) => builder.constant(TensorProto {
                     dims: dims.iter().map(|&dim| dim as i64).collect(),
-                    data_type: Elem::Bool.code(),
+                    data_type: ElementType::Bool.code(),
                     raw_data: Some(
                         (0..dims.iter().product::<usize>())
                             .map(|place| u8::from(place % 2 == 0))
@@ -153,13 +154,13 @@ impl Case {
                     ..Default::default()
                 }),
                 Operand::Flag(value) => builder.constant(TensorProto {
-                    data_type: Elem::Bool.code(),
+                    data_type: ElementType::Bool.code(),
                     raw_data: Some(vec![u8::from(*value)].into()),
                     ..Default::default()
                 }),
                 Operand::Bytes(dims) => builder.constant(TensorProto {
                     dims: dims.iter().map(|&dim| dim as i64).collect(),
-                    data_type: Elem::U8.code(),
+                    data_type: ElementType::U8.code(),
                     raw_data: Some(
                         (0..dims.iter().product::<usize>())
                             .map(|place| (place * 37 + 11) as u8)

@@ -71,8 +71,8 @@ pub fn recurrent() -> Vec<Case> {
     cases
 }
 
-/// Cells with other functions than the usual ones. They have kinks, so that nothing is carried from one step to the next
-/// and each gate is one of the spaced numbers.
+/// Cells with other functions than the usual ones. They have kinks, so that nothing is carried from one step to the
+/// next and each gate is one of the spaced numbers.
 pub fn functions() -> Vec<Case> {
     let one =
         |value: f64, count: usize| Operand::Floats(vec![1, count, 1], vec![value as f32; count]);

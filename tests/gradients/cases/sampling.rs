@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Spaced coordinates are eighths of elements for axes of 4 elements, or of 5 with aligned corners: never on an element.
+/// Spaced coordinates are eighths of elements for axes of 4 elements, or of 5 with aligned corners: never on an
+/// element.
 pub fn grids() -> Vec<Case> {
     let mut cases = Vec::new();
     // The nearest element does not change with the coordinates.

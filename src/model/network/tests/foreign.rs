@@ -12,7 +12,8 @@ fn operators_that_an_exporter_left_as_they_were_are_translated() {
         ("TFL_GELU", Some(1), 1.0 + inner.tanh()),
     ] {
         let network = opened(18, |b| {
-            b.input("x", Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap();
+            b.input("x", ElementType::F32, &fixed_dims(&[1, 3, 4, 4]))
+                .unwrap();
             let attributes = attribute.map(|flag| ("approximate", flag.into()));
             let made = b.emit(op, &["x"], attributes.as_slice());
             let pool = b.emit("GlobalAveragePool", &[&made], &[]);
@@ -26,7 +27,8 @@ fn operators_that_an_exporter_left_as_they_were_are_translated() {
     }
 }
 
-/// A pipeline of scikit-learn's as skl2onnx writes it, behind the picture's pixels in a row: three classes of 12 pixels.
+/// A pipeline of scikit-learn's as skl2onnx writes it, behind the picture's pixels in a row: three classes of 12
+/// pixels.
 fn pipeline(b: &mut Builder, post_transform: &str, norm: &str) -> Vec<String> {
     let learning = |b: &mut Builder, op: &str, made: &[&str], attributes: &[(&str, Attribute)]| {
         let node = NodeProto {
@@ -51,7 +53,8 @@ fn pipeline(b: &mut Builder, post_transform: &str, norm: &str) -> Vec<String> {
         };
         b.append(node).unwrap();
     };
-    b.input("x", Elem::F32, &fixed(&[1, 3, 2, 2])).unwrap();
+    b.input("x", ElementType::F32, &fixed_dims(&[1, 3, 2, 2]))
+        .unwrap();
     b.emit("Flatten", &["x"], &[]);
     let (offset, scale) = (vec![1f32; 12], vec![0.5f32; 12]);
     let scaler = [("offset", offset.into()), ("scale", scale.into())];

@@ -9,14 +9,14 @@ fn bytes_with_their_channels_last_become_numbers_with_their_channels_first() {
             Dim::DimValue(5),
             Dim::DimValue(3),
         ];
-        b.input("x", Elem::U8, &dims).unwrap();
+        b.input("x", ElementType::U8, &dims).unwrap();
         let numbers = b.emit("Cast", &["x"], &[("to", 1i64.into())]);
         let first = b.emit(
             "Transpose",
             &[&numbers],
             &[("perm", vec![0i64, 3, 1, 2].into())],
         );
-        let pool = small(b, &first, Elem::F32);
+        let pool = small(b, &first, ElementType::F32);
         vec![b.emit_named("y", "Flatten", &[&pool], &[]).unwrap()]
     })
     .unwrap();
@@ -40,7 +40,7 @@ fn pictures_may_have_other_numbers_of_channels() {
         ([1, 3, 2, 2], [1, 3, 2, 2]),
     ] {
         let network = opened(18, |b| {
-            b.input("x", Elem::F32, &fixed(&dims)).unwrap();
+            b.input("x", ElementType::F32, &fixed_dims(&dims)).unwrap();
             vec![b.emit_named("y", "Flatten", &["x"], &[]).unwrap()]
         });
         assert_eq!(network.unwrap().input_dims(1), expected, "{dims:?}");
@@ -50,7 +50,8 @@ fn pictures_may_have_other_numbers_of_channels() {
 #[test]
 fn inputs_that_are_no_pictures_are_named() {
     let problem = opened(18, |b| {
-        b.input("x", Elem::F32, &fixed(&[1, 12, 4, 4])).unwrap();
+        b.input("x", ElementType::F32, &fixed_dims(&[1, 12, 4, 4]))
+            .unwrap();
         vec![b.emit_named("y", "GlobalAveragePool", &["x"], &[]).unwrap()]
     });
     let problem = problem.unwrap_err().to_string();
@@ -60,13 +61,15 @@ fn inputs_that_are_no_pictures_are_named() {
     );
 }
 
-/// The mean of each colour times a factor, plus one while training; and a second picture that nobody needs.
+/// The mean of each colour times a factor, plus 1 in training mode; and an unused second image input.
 fn fed(b: &mut Builder) -> Vec<String> {
-    let x = b.input("x", Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap();
-    let factor = b
-        .input("factor", Elem::F32, &[Dim::DimParam("n".into())])
+    let x = b
+        .input("x", ElementType::F32, &fixed_dims(&[1, 3, 4, 4]))
         .unwrap();
-    let training = b.input("training", Elem::Bool, &[]).unwrap();
+    let factor = b
+        .input("factor", ElementType::F32, &[Dim::DimParam("n".into())])
+        .unwrap();
+    let training = b.input("training", ElementType::Bool, &[]).unwrap();
     let pool = b.emit("GlobalAveragePool", &[&x], &[]);
     let flat = b.emit("Flatten", &[&pool], &[]);
     let times = b.emit("Mul", &[&flat, &factor], &[]);
@@ -88,10 +91,7 @@ fn further_inputs_hold_what_a_card_says() {
         with("[feed]\nfactor = 3\ntraining = 0\n[preprocessing]\nmean = [0.5]\nstd = [0.5]");
     assert_ne!(one.hash, prepared.unwrap().hash);
     for (card, expected) in [
-        (
-            "",
-            "further input \"factor\": say what that holds with --feed",
-        ),
+        ("", "further input \"factor\": set its value with --feed"),
         ("[feed]\nfactor = 1", "further input \"training\""),
         ("[feed]\nfactor = 1\ntraining = 0.5", "cannot hold 0.5"),
         ("[feed]\nfactr = 1", "no further input called \"factr\""),
@@ -106,10 +106,15 @@ fn further_inputs_hold_what_a_card_says() {
 fn an_input_that_nothing_reads_and_one_number_a_channel_are_no_pictures() {
     // As tf2onnx leaves them of constants that it could not see, or has folded.
     let leftover = |b: &mut Builder, is_read: bool| {
-        let x = b.input("x", Elem::F32, &fixed(&[1, 4, 4, 3])).unwrap();
-        b.input("spare", Elem::F32, &fixed(&[1, 4, 4, 3])).unwrap();
-        b.input("number", Elem::F32, &[]).unwrap();
-        let mean = b.input("mean", Elem::F32, &fixed(&[1, 1, 1, 3])).unwrap();
+        let x = b
+            .input("x", ElementType::F32, &fixed_dims(&[1, 4, 4, 3]))
+            .unwrap();
+        b.input("spare", ElementType::F32, &fixed_dims(&[1, 4, 4, 3]))
+            .unwrap();
+        b.input("number", ElementType::F32, &[]).unwrap();
+        let mean = b
+            .input("mean", ElementType::F32, &fixed_dims(&[1, 1, 1, 3]))
+            .unwrap();
         let from = if is_read { &mean } else { &x };
         let difference = b.emit("Sub", &[&x, from], &[]);
         let axes = b.ints(&[1, 2]);
@@ -129,8 +134,10 @@ fn an_input_that_nothing_reads_and_one_number_a_channel_are_no_pictures() {
 #[test]
 fn of_two_pictures_a_card_says_which() {
     let two = |b: &mut Builder| {
-        let [left, right] =
-            ["left", "right"].map(|name| b.input(name, Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap());
+        let [left, right] = ["left", "right"].map(|name| {
+            b.input(name, ElementType::F32, &fixed_dims(&[1, 3, 4, 4]))
+                .unwrap()
+        });
         let twice = b.emit("Add", &[&right, &right], &[]);
         let sum = b.emit("Add", &[&left, &twice], &[]);
         let pool = b.emit("GlobalAveragePool", &[&sum], &[]);
@@ -149,7 +156,9 @@ fn of_two_pictures_a_card_says_which() {
 #[test]
 fn a_network_that_scales_pixels_itself_is_given_them() {
     let scaled = |b: &mut Builder| {
-        let x = b.input("x", Elem::F32, &fixed(&[1, 4, 4, 3])).unwrap();
+        let x = b
+            .input("x", ElementType::F32, &fixed_dims(&[1, 4, 4, 3]))
+            .unwrap();
         let number = b.floats(&[], &[1.0 / 255.0]);
         let scaled = b.emit_named("scaled", "Mul", &[&x, &number], &[]).unwrap();
         let first = b.emit(
@@ -157,7 +166,7 @@ fn a_network_that_scales_pixels_itself_is_given_them() {
             &[&scaled],
             &[("perm", vec![0i64, 3, 1, 2].into())],
         );
-        let pool = small(b, &first, Elem::F32);
+        let pool = small(b, &first, ElementType::F32);
         vec![b.emit_named("y", "Flatten", &[&pool], &[]).unwrap()]
     };
     let network = opened(18, scaled).unwrap();
@@ -184,8 +193,8 @@ fn sized(card: &str, [height, width]: [i64; 2]) -> Result<Network, Error> {
         open("columns", width),
     ];
     opened_with(card, 18, |b| {
-        let x = b.input("x", Elem::F32, &dims).unwrap();
-        let pool = small(b, &x, Elem::F32);
+        let x = b.input("x", ElementType::F32, &dims).unwrap();
+        let pool = small(b, &x, ElementType::F32);
         vec![b.emit_named("y", "Flatten", &[&pool], &[]).unwrap()]
     })
 }
@@ -194,9 +203,9 @@ fn sized(card: &str, [height, width]: [i64; 2]) -> Result<Network, Error> {
 fn a_height_and_width_that_are_left_open_are_assumed_aloud() {
     const CARD: &str = "[input]\nsize = [5, 7]\n[preprocessing]\nmean = [0]\nstd = [1]";
     for (card, declared, expected, origin) in [
-        ("", [0, 0], [224, 224], Origin::Nobody),
-        ("", [6, 0], [6, 6], Origin::Nobody),
-        ("", [0, 9], [9, 9], Origin::Nobody),
+        ("", [0, 0], [224, 224], Origin::Assumed),
+        ("", [6, 0], [6, 6], Origin::Assumed),
+        ("", [0, 9], [9, 9], Origin::Assumed),
         (CARD, [0, 0], [5, 7], Origin::Card),
         (CARD, [5, 0], [5, 7], Origin::Card),
         (CARD, [5, 7], [5, 7], Origin::Network),
@@ -207,8 +216,8 @@ fn a_height_and_width_that_are_left_open_are_assumed_aloud() {
         assert_eq!(network.input_dims(1), [1, 3, height, width], "{declared:?}");
         assert_eq!(network.size_origin, origin, "{declared:?}");
         let said = network.assumptions().join("\n");
-        let assumed = format!("{height} × {width} pixels are assumed (--input-size");
-        assert_eq!(said.contains(&assumed), origin == Origin::Nobody, "{said}");
+        let assumed = format!("assuming {height} × {width} pixels (--input-size");
+        assert_eq!(said.contains(&assumed), origin == Origin::Assumed, "{said}");
         assert_eq!(said.contains("ImageNet's mean"), card.is_empty(), "{said}");
     }
     let problem = sized(CARD, [5, 8]).unwrap_err().to_string();
@@ -224,15 +233,15 @@ fn a_network_that_the_assumed_size_does_not_fit_says_what_was_assumed() {
         let open = ["n", "h", "w"].map(|name| Dim::DimParam(name.into()));
         let [n, h, w] = open;
         let x = b
-            .input("x", Elem::F32, &[n, Dim::DimValue(3), h, w])
+            .input("x", ElementType::F32, &[n, Dim::DimValue(3), h, w])
             .unwrap();
         let flat = b.emit("Flatten", &[&x], &[]);
-        let weight = rising(b, &[48, 4], Elem::F32, -0.5);
+        let weight = rising(b, &[48, 4], ElementType::F32, -0.5);
         vec![b.emit_named("y", "MatMul", &[&flat, &weight], &[]).unwrap()]
     };
     let problem = opened(18, dense).unwrap_err().to_string();
     assert!(
-        problem.contains("224 × 224 pixels were assumed: say others with --input-size"),
+        problem.contains("224 × 224 pixels were assumed: set the size with --input-size"),
         "{problem}"
     );
     let network = opened_with("[input]\nsize = [4, 4]", 18, dense).unwrap();
@@ -247,9 +256,9 @@ fn all_open(
 ) -> Result<Network, Error> {
     let dims = ["n", "c", "h", "w"].map(|name| Dim::DimParam(name.into()));
     opened_with("[input]\nsize = [6, 5]", 18, |b| {
-        b.input("x", Elem::F32, &dims).unwrap();
+        b.input("x", ElementType::F32, &dims).unwrap();
         let ready = before(b);
-        let weight = rising(b, filters, Elem::F32, -0.5);
+        let weight = rising(b, filters, ElementType::F32, -0.5);
         let conv = b.emit("Conv", &[&ready, &weight], &[("group", group.into())]);
         let pool = b.emit("GlobalAveragePool", &[&conv], &[]);
         vec![b.emit_named("y", "Flatten", &[&pool], &[]).unwrap()]
@@ -289,20 +298,20 @@ fn channels_that_are_left_open_are_told_by_the_filters() {
 }
 
 #[test]
-fn what_an_exporter_leaves_behind_is_heeded_where_no_card_says_otherwise() {
+fn metadata_of_exporters_is_used_unless_the_card_overrides_it() {
     testing::library();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.onnx");
     let mut b = Builder::empty(18, "g/");
     let dims = ["n", "c", "h", "w"].map(|name| Dim::DimParam(name.into()));
-    b.input("pixel_values", Elem::F32, &dims).unwrap();
-    let pool = small(&mut b, "pixel_values", Elem::F32);
+    b.input("pixel_values", ElementType::F32, &dims).unwrap();
+    let pool = small(&mut b, "pixel_values", ElementType::F32);
     b.emit_named("logits", "Flatten", &[&pool], &[]).unwrap();
-    let model = b.graph().to_model(&[untyped("logits")]).unwrap();
+    let model = b.graph().to_model(&[untyped_value("logits")]).unwrap();
     file::write(model, &path, None).unwrap();
     let home = Home::at(folder.path());
     let open = || {
-        let source = Source::resolve(&home, path.to_str()).unwrap();
+        let source = ModelSource::resolve(&home, path.to_str()).unwrap();
         Network::open(&source.open(&home, &package::quiet).unwrap()).unwrap()
     };
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
@@ -331,7 +340,7 @@ fn what_an_exporter_leaves_behind_is_heeded_where_no_card_says_otherwise() {
     assert_ne!(alone.hash, told.hash);
     // Another number of names is another model's.
     write("config.json", r#"{"id2label": {"0": "a", "1": "b"}}"#);
-    assert_eq!(open().classes_origin, Origin::Nobody);
+    assert_eq!(open().classes_origin, Origin::Assumed);
     write(
         "model.toml",
         "[input]\nsize = [4, 6]\n[preprocessing]\nmean = [0]\nstd = [1]\n[classes]\nnames = ['w', 'x', 'y', 'z']",

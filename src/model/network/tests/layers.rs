@@ -3,16 +3,17 @@ use super::*;
 #[test]
 fn an_operator_that_is_taken_apart_is_the_layer_that_the_file_has() {
     let network = opened(18, |b| {
-        b.input("x", Elem::F32, &fixed(&[1, 3, 8, 8])).unwrap();
-        let weight = rising(b, &[6, 3, 4, 4], Elem::F32, -0.5);
+        b.input("x", ElementType::F32, &fixed_dims(&[1, 3, 8, 8]))
+            .unwrap();
+        let weight = rising(b, &[6, 3, 4, 4], ElementType::F32, -0.5);
         let strides = [("strides", vec![4i64, 4].into())];
         let patches = b.emit_named("patches", "Conv", &["x", &weight], &strides);
         let dims = b.ints(&[1, 6, 4]);
         let flat = b.emit("Reshape", &[&patches.unwrap(), &dims], &[]);
         let tokens = b.emit("Transpose", &[&flat], &[("perm", vec![0i64, 2, 1].into())]);
         let (weight, bias) = (
-            rising(b, &[6, 18], Elem::F32, -0.5),
-            rising(b, &[18], Elem::F32, 0.0),
+            rising(b, &[6, 18], ElementType::F32, -0.5),
+            rising(b, &[18], ElementType::F32, 0.0),
         );
         b.append(NodeProto {
             name: "attention".into(),
@@ -53,9 +54,11 @@ fn an_operator_that_is_taken_apart_is_the_layer_that_the_file_has() {
 fn layers_of_a_normalisation_written_out_are_what_comes_of_it() {
     // tf2onnx takes means over channels that come last with a global pool, and turns axes within a function.
     let network = opened(18, |b| {
-        let x = b.input("x", Elem::F32, &fixed(&[1, 8, 8, 3])).unwrap();
+        let x = b
+            .input("x", ElementType::F32, &fixed_dims(&[1, 8, 8, 3]))
+            .unwrap();
         let first = b.emit("Transpose", &[&x], &[("perm", vec![0i64, 3, 1, 2].into())]);
-        let weight = rising(b, &[6, 3, 4, 4], Elem::F32, -0.5);
+        let weight = rising(b, &[6, 3, 4, 4], ElementType::F32, -0.5);
         let strides = [("strides", vec![4i64, 4].into())];
         let conv = b
             .emit_named("conv", "Conv", &[&first, &weight], &strides)
@@ -83,7 +86,7 @@ fn layers_of_a_normalisation_written_out_are_what_comes_of_it() {
         let norm = b
             .emit_named("norm", "Div", &[&centred, &root], &[])
             .unwrap();
-        let weight = rising(b, &[6, 6], Elem::F32, -0.5);
+        let weight = rising(b, &[6, 6], ElementType::F32, -0.5);
         let dense = b
             .emit_named("dense", "MatMul", &[&norm, &weight], &[])
             .unwrap();

@@ -5,7 +5,7 @@ use crate::onnx::builder;
 use crate::onnx::proto::{
     AttributeProto, AttributeType, GraphProto, TensorType, TypeProto, TypeValue, ValueInfoProto,
 };
-use crate::onnx::shapes::value_info;
+use crate::onnx::types::value_info;
 
 /// A node that holds a graph.
 fn looping(inputs: &[&str], output: &str, body: GraphProto) -> NodeProto {
@@ -25,19 +25,19 @@ fn looping(inputs: &[&str], output: &str, body: GraphProto) -> NodeProto {
 }
 
 /// A loop's body that hands its condition on, and carries one value of the type `elem` from `carried` to `made`.
-fn body(elem: Elem, nodes: Vec<NodeProto>, constants: Vec<TensorProto>) -> GraphProto {
+fn body(elem: ElementType, nodes: Vec<NodeProto>, constants: Vec<TensorProto>) -> GraphProto {
     let number = |name: &str, elem| value_info(name, elem, &[]);
     GraphProto {
         name: "body".into(),
         node: [vec![node("Identity", &["going"], "on")], nodes].concat(),
         initializer: constants,
         input: vec![
-            number("turn", Elem::I64),
-            number("going", Elem::Bool),
+            number("turn", ElementType::I64),
+            number("going", ElementType::Bool),
             value_without_rank("carried", elem),
         ],
         output: vec![
-            value_info("on", Elem::Bool, &[]),
+            value_info("on", ElementType::Bool, &[]),
             value_without_rank("made", elem),
         ],
         ..Default::default()
@@ -45,7 +45,7 @@ fn body(elem: Elem, nodes: Vec<NodeProto>, constants: Vec<TensorProto>) -> Graph
 }
 
 /// The declaration of a tensor of which not even the number of axes is known.
-fn value_without_rank(name: &str, elem: Elem) -> ValueInfoProto {
+fn value_without_rank(name: &str, elem: ElementType) -> ValueInfoProto {
     let tensor = TensorType {
         elem_type: elem.code(),
         shape: None,
@@ -66,8 +66,9 @@ fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
 
 /// Planes of the picture in the middle of a network.
 fn planes(b: &mut Builder) -> String {
-    b.input("x", Elem::F32, &fixed(&[1, 3, 4, 4])).unwrap();
-    small(b, "x", Elem::F32)
+    b.input("x", ElementType::F32, &fixed_dims(&[1, 3, 4, 4]))
+        .unwrap();
+    small(b, "x", ElementType::F32)
 }
 
 /// Checks that a network's scores are these.
@@ -96,7 +97,7 @@ fn a_loop_may_count_to_a_list_of_one_number() {
                         node("Add", &["carried", "range"], "made"),
                     ];
                     let list = TensorProto::from_i64("list", &[1], &[1]);
-                    let body = body(Elem::I64, nodes, vec![list]);
+                    let body = body(ElementType::I64, nodes, vec![list]);
                     b.append(looping(&[&turns, "", &zero], "order", body))
                         .unwrap();
                     "order".to_owned()
@@ -121,7 +122,7 @@ fn a_loop_may_count_to_a_list_of_one_number() {
                 .graph
                 .nodes()
                 .iter()
-                .any(|node| node.is("Loop") || node.is("Range"))
+                .any(|node| node.is_op("Loop") || node.is_op("Range"))
         );
     }
 }
@@ -139,7 +140,7 @@ fn a_loop_whose_turns_are_refused_stays_a_loop_and_doctor_names_the_pass() {
             node("ReduceMax", &["same"], "most"),
             node("Mul", &["carried", "half"], "made"),
         ];
-        let body = body(Elem::F32, nodes, vec![half]);
+        let body = body(ElementType::F32, nodes, vec![half]);
         b.append(looping(&[&turns, "", &ratio], "last", body))
             .unwrap();
         let scale = b.ints(&[1, 1]);
@@ -150,7 +151,7 @@ fn a_loop_whose_turns_are_refused_stays_a_loop_and_doctor_names_the_pass() {
     let names: Vec<&str> = network.left_out.iter().map(|pass| pass.name).collect();
     assert_eq!(names, ["control flow"], "{:?}", network.left_out);
     assert!(network.left_out[0].why.contains("Ratio of Dropout"));
-    assert!(network.graph.nodes().iter().any(|node| node.is("Loop")));
+    assert!(network.graph.nodes().iter().any(|node| node.is_op("Loop")));
     assert_eq!(network.classes.len(), 4);
     // A quarter, halved twice, is left.
     let whole = opened(18, |b| {
@@ -167,7 +168,7 @@ fn what_onnx_runtime_refuses_as_it_is_is_the_models_fault() {
     let problem = opened(18, |b| {
         let pool = planes(b);
         let flat = b.emit("Flatten", &[&pool], &[]);
-        let weight = rising(b, &[5, 2], Elem::F32, 0.0);
+        let weight = rising(b, &[5, 2], ElementType::F32, 0.0);
         vec![b.emit_named("y", "MatMul", &[&flat, &weight], &[]).unwrap()]
     });
     let problem = problem.unwrap_err().to_string();

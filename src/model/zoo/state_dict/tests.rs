@@ -96,7 +96,7 @@ impl File {
 fn a_contiguous_tensor_keeps_its_order() {
     let tensor = File::new(&[2, 3], &[3, 1]).read().unwrap();
     assert_eq!(tensor.data, [0., 1., 2., 3., 4., 5.]);
-    assert_eq!(tensor.elem, Elem::F32);
+    assert_eq!(tensor.elem, ElementType::F32);
 }
 
 #[test]

@@ -1,16 +1,16 @@
-//! Resolves control flow that is known statically: an `If` with a constant condition is replaced by the branch taken, and a
-//! `Loop` or `Scan` of known trip count is unrolled. Outputs keep their names. Values of a branch keep theirs unless they are
-//! taken; values of a loop body are called `LOOP/ITERATION/VALUE`.
+//! Resolves control flow that is known statically: an `If` with a constant condition is replaced by the branch taken,
+//! and a `Loop` or `Scan` of known trip count is unrolled. Outputs keep their names. Values of a branch keep theirs
+//! unless they are taken; values of a loop body are called `LOOP/ITERATION/VALUE`.
 
 mod splice;
 mod trip_count;
 mod unroll;
 
-use crate::onnx::graph::is_default_domain;
+use crate::onnx::node::is_default_domain;
 use crate::onnx::passes::skipped::Skipped;
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
-use crate::onnx::{Error, Graph, Shapes, names};
+use crate::onnx::{Error, Graph, Types, names};
 use crate::text::printable;
 use splice::Splicer;
 use std::cell::OnceCell;
@@ -20,13 +20,13 @@ use unroll::UnrolledLoop;
 /// Maximum cost of the graph after unrolling (see [`names::cost`]). Loops that would exceed it are kept.
 const MAX_COST: usize = 1 << 18;
 
-/// The graph with control flow resolved, or `None` if nothing can be. Control flow nested in a branch or body is resolved by
-/// the next call. `shapes` holds the types of the values for each choice of the input dimensions; the length of a scan axis
-/// counts as known if it is the same in all of them.
+/// The graph with control flow resolved, or `None` if nothing can be. Control flow nested in a branch or body is
+/// resolved by the next call. `shapes` holds the types of the values for each choice of the input dimensions; the
+/// length of a scan axis counts as known if it is the same in all of them.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a branch or body is inconsistent with the graph around it.
-pub fn resolve(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> {
+pub fn resolve(graph: &Graph, shapes: &[Types]) -> Result<Option<Graph>, Error> {
     let mut budget = Budget::of(graph);
     let mut replacements = Vec::new();
     for node in graph.nodes() {
@@ -68,14 +68,14 @@ pub fn resolve(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error>
 /// Why control flow of a graph is not resolved.
 pub struct SkipReasons<'a> {
     graph: &'a Graph,
-    shapes: &'a Shapes,
+    shapes: &'a Types,
     /// Computed on first use.
     budget: OnceCell<Budget>,
 }
 
 impl<'a> SkipReasons<'a> {
     /// For `graph`, whose values have the types `shapes`.
-    pub fn of(graph: &'a Graph, shapes: &'a Shapes) -> Self {
+    pub fn of(graph: &'a Graph, shapes: &'a Types) -> Self {
         Self {
             graph,
             shapes,
@@ -127,7 +127,7 @@ impl Budget {
 /// What replaces an `If`, `Loop` or `Scan`.
 fn replacement<'a>(
     graph: &Graph,
-    shapes: &[Shapes],
+    shapes: &[Types],
     node: &'a NodeProto,
     budget: Budget,
 ) -> Result<Replacement<'a>, Skipped> {

@@ -1,6 +1,5 @@
 //! Inlines branches and unrolled loop bodies in place of their nodes.
 
-use crate::onnx::graph::constant_of;
 use crate::onnx::names::{self, Renames};
 use crate::onnx::passes::control_flow::unroll::{ScanAxis, UnrolledLoop};
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
@@ -203,7 +202,7 @@ impl Splicer {
         prefix: &str,
         names: &mut Renames,
     ) -> Result<(), Error> {
-        let nodes = graph.node.iter().filter_map(constant_of);
+        let nodes = graph.node.iter().filter_map(NodeProto::constant_value);
         for mut tensor in graph.initializer.iter().cloned().chain(nodes) {
             let name = self.free_name(&tensor.name, prefix);
             names.insert(std::mem::replace(&mut tensor.name, name.clone()), name);
@@ -230,7 +229,7 @@ impl Splicer {
 
     /// Adds the nodes of a subgraph, except `Constant` nodes.
     fn add_nodes(&mut self, nodes: &[NodeProto], names: &Renames) -> Result<(), Error> {
-        for node in nodes.iter().filter(|node| constant_of(node).is_none()) {
+        for node in nodes.iter().filter(|node| node.constant_value().is_none()) {
             let mut node = node.clone();
             names::rename(&mut node, names);
             // Node names must be unique, and every iteration has the same.

@@ -1,12 +1,13 @@
-//! The trip count of a loop whose condition is computed in its body. TensorFlow's `while` exports conditions such as "the
-//! loop-carried counter is less than 16" instead of a trip count. The condition, and the loop-carried values that it depends
-//! on, are evaluated iteration by iteration, as long as all of them are scalars that depend only on constants.
+//! The trip count of a loop whose condition is computed in its body. TensorFlow's `while` exports conditions such as
+//! "the loop-carried counter is less than 16" instead of a trip count. The condition, and the loop-carried values that
+//! it depends on, are evaluated iteration by iteration, as long as all of them are scalars that depend only on
+//! constants.
 
-use crate::onnx::graph::{constant_of, is_default_domain};
+use crate::onnx::node::is_default_domain;
 use crate::onnx::passes::control_flow::scalar_value;
 use crate::onnx::passes::skipped::Skipped;
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
-use crate::onnx::{Elem, Graph};
+use crate::onnx::{ElementType, Graph};
 use crate::text::printable;
 use std::collections::{HashMap, HashSet};
 
@@ -16,14 +17,14 @@ const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 /// A tensor of one element, of whatever rank.
 #[derive(Debug, Clone, Copy)]
 struct Scalar {
-    elem: Elem,
+    elem: ElementType,
     value: f64,
 }
 
 type Scalars<'a> = HashMap<&'a str, Scalar>;
 
-/// Trip count of a loop whose first iteration runs and whose loop-carried values start as `carried`: at most `limit`, if
-/// given. Evaluates at most `max` iterations.
+/// Trip count of a loop whose first iteration runs and whose loop-carried values start as `carried`: at most `limit`,
+/// if given. Evaluates at most `max` iterations.
 ///
 /// # Errors
 /// [`Skipped`] if the condition depends on more than constants, or still holds after `max` iterations.
@@ -113,7 +114,7 @@ fn condition_dependencies(body: &GraphProto) -> HashSet<&str> {
 }
 
 fn computes_any(node: &NodeProto, values: &HashSet<&str>) -> bool {
-    constant_of(node).is_none()
+    node.constant_value().is_none()
         && node
             .output
             .iter()
@@ -123,7 +124,7 @@ fn computes_any(node: &NodeProto, values: &HashSet<&str>) -> bool {
 /// The constant scalars that `nodes` read or a body outputs: those of the body, and those of the outer graph.
 fn constants<'a>(graph: &'a Graph, body: &'a GraphProto, nodes: &[&'a NodeProto]) -> Scalars<'a> {
     let mut local: HashMap<String, TensorProto> = HashMap::new();
-    let constants = body.node.iter().filter_map(constant_of);
+    let constants = body.node.iter().filter_map(NodeProto::constant_value);
     for tensor in constants.chain(body.initializer.iter().cloned()) {
         local.insert(tensor.name.clone(), tensor);
     }
@@ -175,7 +176,9 @@ fn apply(node: &NodeProto, arguments: &[Scalar]) -> Option<Scalar> {
     match *arguments {
         [x] => match op {
             "Identity" | "Squeeze" | "Unsqueeze" | "Reshape" => Some(x),
-            "Cast" => x.cast(Elem::from_code(i32::try_from(node.int("to")?).ok()?)?),
+            "Cast" => x.cast(ElementType::from_code(
+                i32::try_from(node.int("to")?).ok()?,
+            )?),
             "Not" => Some(Scalar::from_bool(x.value == 0.0)),
             "Neg" => Scalar::rounded(x.elem, -x.value),
             "Abs" => Scalar::rounded(x.elem, x.value.abs()),
@@ -216,31 +219,31 @@ impl Scalar {
 
     fn from_bool(value: bool) -> Self {
         let value = f64::from(value);
-        let elem = Elem::Bool;
+        let elem = ElementType::Bool;
         Self { elem, value }
     }
 
     fn from_int(value: f64) -> Self {
-        let elem = Elem::I64;
+        let elem = ElementType::I64;
         Self { elem, value }
     }
 
-    fn cast(self, to: Elem) -> Option<Self> {
+    fn cast(self, to: ElementType) -> Option<Self> {
         match to {
-            Elem::Bool => Some(Self::from_bool(self.value != 0.0)),
+            ElementType::Bool => Some(Self::from_bool(self.value != 0.0)),
             _ if to.is_float() => Self::rounded(to, self.value),
             _ => Self::rounded(to, self.value.trunc()),
         }
     }
 
     /// An exact result rounded to the type `elem`; `None` for integer overflow, and for unsupported types.
-    fn rounded(elem: Elem, value: f64) -> Option<Self> {
+    fn rounded(elem: ElementType, value: f64) -> Option<Self> {
         let integer = |max: f64| (value.abs() <= max).then_some(value);
         let value = match elem {
-            Elem::F32 => Some(f64::from(value as f32)),
-            Elem::F64 => Some(value),
-            Elem::I32 => integer(f64::from(i32::MAX)),
-            Elem::I64 => integer(MAX_EXACT_INTEGER),
+            ElementType::F32 => Some(f64::from(value as f32)),
+            ElementType::F64 => Some(value),
+            ElementType::I32 => integer(f64::from(i32::MAX)),
+            ElementType::I64 => integer(MAX_EXACT_INTEGER),
             _ => None,
         };
         value.map(|value| Self { elem, value })

@@ -4,7 +4,7 @@ use crate::onnx::passes::control_flow::trip_count::trip_count;
 use crate::onnx::passes::control_flow::{Budget, is_dense, scalar_value};
 use crate::onnx::passes::skipped::Skipped;
 use crate::onnx::proto::{GraphProto, NodeProto};
-use crate::onnx::{Graph, Shapes, names};
+use crate::onnx::{Graph, Types, names};
 use crate::text::printable;
 use prost::Message;
 
@@ -13,9 +13,9 @@ const MAX_BYTES: usize = 1 << 28;
 
 const BODY_MISMATCH: &str = "its body has other inputs or outputs";
 
-/// A loop body and its trip count. Inputs of the body: iteration number and condition (`Loop` only), loop-carried values, and
-/// a slice of each scan input (`Scan` only). Outputs: condition (`Loop` only), loop-carried values, and a slice of each scan
-/// output.
+/// A loop body and its trip count. Inputs of the body: iteration number and condition (`Loop` only), loop-carried
+/// values, and a slice of each scan input (`Scan` only). Outputs: condition (`Loop` only), loop-carried values, and a
+/// slice of each scan output.
 pub struct UnrolledLoop<'a> {
     pub body: &'a GraphProto,
     pub trip_count: usize,
@@ -45,7 +45,7 @@ impl UnrolledLoop<'_> {
     /// Checks that it can be unrolled within the budget.
     pub fn check(&self, budget: Budget) -> Result<(), Skipped> {
         // Constants are shared by all iterations.
-        let repeated = self.body.node.iter().filter(|node| !node.is("Constant"));
+        let repeated = self.body.node.iter().filter(|node| !node.is_op("Constant"));
         let bytes: usize = repeated.map(Message::encoded_len).sum();
         let trip_count = self.trip_count;
         if self.cost() > budget.growth || bytes.saturating_mul(trip_count) > MAX_BYTES {
@@ -125,7 +125,7 @@ fn constant_scalar(
 /// A `Scan` over scan inputs of known length.
 pub fn of_scan<'a>(
     graph: &Graph,
-    shapes: &[Shapes],
+    shapes: &[Types],
     node: &'a NodeProto,
 ) -> Result<UnrolledLoop<'a>, Skipped> {
     let body = body(node)?;
@@ -156,7 +156,7 @@ pub fn of_scan<'a>(
 /// The common length of all scan inputs, if it does not depend on the choice of the input dimensions.
 fn common_length(
     graph: &Graph,
-    shapes: &[Shapes],
+    shapes: &[Types],
     scan_inputs: &[(&str, ScanAxis)],
 ) -> Result<usize, Skipped> {
     let mut common = None;
@@ -209,7 +209,7 @@ fn scan_axes(
 }
 
 /// Size of an axis of a value, if it is known.
-fn length(graph: &Graph, shapes: &Shapes, value: &str, axis: i64) -> Option<usize> {
+fn length(graph: &Graph, shapes: &Types, value: &str, axis: i64) -> Option<usize> {
     let dims = match graph.constant(value) {
         Some(constant) => constant.shape().ok()?,
         None => shapes.find(value)?.dims.clone(),

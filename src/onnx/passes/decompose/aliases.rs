@@ -1,7 +1,7 @@
 //! Operators that correspond to one or two standard ones.
 
 use crate::onnx::passes::decompose::emitter::{Emitter, Skipped};
-use crate::onnx::{Attribute, Elem};
+use crate::onnx::{Attribute, ElementType};
 
 /// The opset in which the modes of GridSample were renamed.
 const RENAMED_MODES: i64 = 20;
@@ -33,7 +33,7 @@ pub fn grid_sample(e: &mut Emitter) -> Result<(), Skipped> {
 
 /// Inserts an axis of size 1.
 pub fn expand_dims(e: &mut Emitter) -> Result<(), Skipped> {
-    let to = [("to", i64::from(Elem::I64.code()).into())];
+    let to = [("to", i64::from(ElementType::I64.code()).into())];
     let axis = e.emit("Cast", &[e.input(1)?], &to);
     let one = e.ints(&[1]);
     let axes = e.emit("Reshape", &[&axis, &one], &[]);

@@ -1,6 +1,6 @@
 //! Sampling at computed positions: affine grids and deformable convolution.
 
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::passes::decompose::emitter::{Emitter, Skipped};
 use crate::onnx::proto::TensorProto;
 
@@ -10,7 +10,7 @@ const MAX_GRID: usize = 1 << 22;
 /// A constant tensor of dimensions `dims` with elements `value(indices)`, if it is not too large.
 fn grid(
     e: &mut Emitter,
-    elem: Elem,
+    elem: ElementType,
     dims: &[usize],
     value: impl Fn(&[usize]) -> f64,
 ) -> Result<String, Skipped> {

@@ -1,9 +1,9 @@
-//! The interface between decompositions and the graph: inputs, types and attributes of the fused node, and helpers that emit
-//! the nodes that replace it.
+//! The interface between decompositions and the graph: inputs, types and attributes of the fused node, and helpers that
+//! emit the nodes that replace it.
 
 use crate::onnx::builder::node as new_node;
 use crate::onnx::proto::{AttributeProto, NodeProto, TensorProto};
-use crate::onnx::{Attribute, Elem, Graph, INTERNAL_PREFIX, Shapes};
+use crate::onnx::{Attribute, ElementType, Graph, INTERNAL_PREFIX, Types};
 use std::collections::HashSet;
 
 pub use crate::onnx::passes::skipped::Skipped;
@@ -12,7 +12,7 @@ pub use crate::onnx::passes::skipped::Skipped;
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     pub graph: &'a Graph,
-    pub shapes: &'a Shapes,
+    pub shapes: &'a Types,
     /// The values that nodes read, and the outputs.
     pub read: &'a HashSet<&'a str>,
 }
@@ -107,7 +107,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// Element type of a value that the fused node reads.
-    pub fn elem(&self, value: &str) -> Result<Elem, Skipped> {
+    pub fn elem(&self, value: &str) -> Result<ElementType, Skipped> {
         Ok(match self.constant_value(value) {
             Some(constant) => constant.elem()?,
             None => self.source.shapes.get(value)?.elem,
@@ -127,8 +127,8 @@ impl<'a> Emitter<'a> {
         output
     }
 
-    /// Emits a node whose output is quantized next, and returns the output's name. Quantized values cannot be visualized, so
-    /// that this one gets a public name derived from theirs, if it is free.
+    /// Emits a node whose output is quantized next, and returns the output's name. Quantized values cannot be
+    /// visualized, so that this one gets a public name derived from theirs, if it is free.
     pub fn emit_unrounded(&mut self, op: &str, inputs: &[&str]) -> String {
         let name = format!("{}/unrounded", self.output(0).unwrap_or_default());
         let output = match self.source.graph.contains(&name) {
@@ -197,7 +197,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// A constant scalar of the floating-point type `elem`.
-    pub fn scalar(&mut self, elem: Elem, value: f64) -> Result<String, Skipped> {
+    pub fn scalar(&mut self, elem: ElementType, value: f64) -> Result<String, Skipped> {
         Ok(self.add_constant(TensorProto::from_floats("", &[], elem, &[value])?))
     }
 

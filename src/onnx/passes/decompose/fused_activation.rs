@@ -1,6 +1,6 @@
 //! Convolutions and matrix products with an activation, and activations with a bias.
 
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::passes::decompose::emitter::{Emitter, Skipped};
 
 /// Activations and their parameters, in the order of `activation_params` of `FusedConv`.
@@ -73,7 +73,7 @@ fn activate(
     names: &[&str],
     parameters: &[f32],
     value: &str,
-    elem: Elem,
+    elem: ElementType,
 ) -> Result<(), Skipped> {
     if activation == "Clip" {
         let min = e.scalar(elem, parameters[0].into())?;
@@ -126,7 +126,7 @@ fn factor(e: &mut Emitter, index: usize, flags: [&str; 2]) -> Result<String, Ski
 }
 
 /// Input 0 plus the optional input 1.
-fn biased(e: &mut Emitter) -> Result<(String, Elem), Skipped> {
+fn biased(e: &mut Emitter) -> Result<(String, ElementType), Skipped> {
     let input = e.input(0)?;
     let elem = e.elem(input)?;
     let sum = match e.optional_input(1) {
@@ -160,7 +160,12 @@ pub fn fast_gelu(e: &mut Emitter) -> Result<(), Skipped> {
 }
 
 /// Emits `z/2 · (1 + sigmoid)`.
-fn half_of_one_plus(e: &mut Emitter, z: &str, sigmoid: &str, elem: Elem) -> Result<(), Skipped> {
+fn half_of_one_plus(
+    e: &mut Emitter,
+    z: &str,
+    sigmoid: &str,
+    elem: ElementType,
+) -> Result<(), Skipped> {
     let (one, half) = (e.scalar(elem, 1.0)?, e.scalar(elem, 0.5)?);
     let shifted = e.emit("Add", &[sigmoid, &one], &[]);
     let gate = e.emit("Mul", &[&shifted, &half], &[]);

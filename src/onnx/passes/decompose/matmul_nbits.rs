@@ -1,11 +1,11 @@
 //! Matrix products with block-quantized weights of 2, 4 or 8 bits.
 
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::passes::decompose::emitter::{Emitter, Skipped};
 use crate::onnx::proto::TensorProto;
 
-/// `A Wᵀ + bias`, where the rows of W are quantized in blocks of `block_size`, each with a scale and a zero point. Quantized
-/// values are packed into bytes, the first in the lowest bits.
+/// `A Wᵀ + bias`, where the rows of W are quantized in blocks of `block_size`, each with a scale and a zero point.
+/// Quantized values are packed into bytes, the first in the lowest bits.
 pub fn mat_mul(e: &mut Emitter) -> Result<(), Skipped> {
     e.reject_inputs(&[(4, "g_idx")])?;
     e.reject_flags(&["weight_prepacked"])?;
@@ -25,7 +25,9 @@ pub fn mat_mul(e: &mut Emitter) -> Result<(), Skipped> {
     let mut weight = cast(e, &quantized, elem);
     let zero_point = match e.optional_input(3) {
         None => e.scalar(elem, f64::from(1u32 << (bits - 1)))?,
-        Some(packed) if e.elem(packed)? != Elem::U8 => reshape(e, packed, &[rows, blocks, 1]),
+        Some(packed) if e.elem(packed)? != ElementType::U8 => {
+            reshape(e, packed, &[rows, blocks, 1])
+        }
         Some(packed) => {
             let zero_points = unpack(e, packed, bits)?;
             let zero_points = reshape(e, &zero_points, &[rows, -1, 1]);
@@ -58,7 +60,7 @@ fn unpack(e: &mut Emitter, bytes: &str, bits: i64) -> Result<String, Skipped> {
     }
     let byte = |e: &mut Emitter, value: u8| {
         e.add_constant(TensorProto {
-            data_type: Elem::U8.code(),
+            data_type: ElementType::U8.code(),
             raw_data: Some(vec![value].into()),
             ..Default::default()
         })
@@ -79,7 +81,7 @@ fn unpack(e: &mut Emitter, bytes: &str, bits: i64) -> Result<String, Skipped> {
     Ok(e.emit("Concat", &values, &[("axis", (-1i64).into())]))
 }
 
-fn cast(e: &mut Emitter, value: &str, elem: Elem) -> String {
+fn cast(e: &mut Emitter, value: &str, elem: ElementType) -> String {
     e.emit("Cast", &[value], &[("to", i64::from(elem.code()).into())])
 }
 

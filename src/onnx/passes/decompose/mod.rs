@@ -1,5 +1,5 @@
-//! Decomposes fused and quantized operators into standard ones, for which gradient rules exist. ONNX Runtime fuses them again
-//! where it can.
+//! Decomposes fused and quantized operators into standard ones, for which gradient rules exist. ONNX Runtime fuses them
+//! again where it can.
 //!
 //! Values keep their names. Intermediate values are new, and their names begin with
 //! [`INTERNAL_PREFIX`](crate::onnx::INTERNAL_PREFIX), except that the value before quantization to `x` is called
@@ -18,14 +18,15 @@ mod quantized;
 mod recurrent;
 mod rotary_embedding;
 
-use crate::onnx::graph::is_default_domain;
+use crate::onnx::node::is_default_domain;
 use crate::onnx::proto::NodeProto;
-use crate::onnx::{Error, Graph, Shapes};
+use crate::onnx::{Error, Graph, Types};
 use emitter::{Emitter, Skipped, Source};
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
-/// Maximum number of new nodes; operators beyond it are kept. A small file must not become a graph of millions of nodes.
+/// Maximum number of new nodes; operators beyond it are kept. A small file must not become a graph of millions of
+/// nodes.
 const MAX_NODES: usize = 1 << 18;
 
 /// An operator that can be decomposed.
@@ -135,12 +136,12 @@ pub fn is_fused(graph: &Graph) -> bool {
     graph.nodes().iter().any(is_fusion)
 }
 
-/// The graph with fused operators decomposed. `shapes` holds the types of its values; the result depends on ranks and sizes,
-/// but not on the size of axis 0.
+/// The graph with fused operators decomposed. `shapes` holds the types of its values; the result depends on ranks and
+/// sizes, but not on the size of axis 0.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a name of a new value is taken.
-pub fn decompose(graph: &Graph, shapes: &Shapes) -> Result<Graph, Error> {
+pub fn decompose(graph: &Graph, shapes: &Types) -> Result<Graph, Error> {
     let read = &graph.read_values();
     let source = Source {
         graph,
@@ -174,14 +175,14 @@ pub fn decompose(graph: &Graph, shapes: &Shapes) -> Result<Graph, Error> {
 /// Why fused operators of a graph are not decomposed.
 pub struct SkipReasons<'a> {
     graph: &'a Graph,
-    shapes: &'a Shapes,
+    shapes: &'a Types,
     /// Computed on first use.
     read: OnceCell<HashSet<&'a str>>,
 }
 
 impl<'a> SkipReasons<'a> {
     /// For `graph`, whose values have the types `shapes`.
-    pub fn of(graph: &'a Graph, shapes: &'a Shapes) -> Self {
+    pub fn of(graph: &'a Graph, shapes: &'a Types) -> Self {
         Self {
             graph,
             shapes,
@@ -214,22 +215,24 @@ fn emit<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::shapes::{fixed, untyped};
-    use crate::onnx::{Attribute, Builder, Elem, INTERNAL_PREFIX, ValueType, builder};
+    use crate::onnx::types::{fixed_dims, untyped_value};
+    use crate::onnx::{Attribute, Builder, ElementType, INTERNAL_PREFIX, ValueType, builder};
 
     /// A node `op` that reads `x` (2, 3, 4, 4) and a weight and produces `y`, which a Relu reads.
-    fn graph(op: &str, attributes: &[(&str, Attribute)]) -> (Graph, Shapes) {
+    fn graph(op: &str, attributes: &[(&str, Attribute)]) -> (Graph, Types) {
         let mut builder = Builder::empty(18, "");
         let dims = vec![2, 3, 4, 4];
-        builder.input("x", Elem::F32, &fixed(&dims)).unwrap();
+        builder
+            .input("x", ElementType::F32, &fixed_dims(&dims))
+            .unwrap();
         let weight = builder.floats(&[1, 3, 1, 1], &[1.0, 2.0, 3.0]);
         let mut node = builder::node("fused", op, &["x", &weight], &["y".into()], attributes);
         node.domain = "com.microsoft".into();
         builder.append(node).unwrap();
         builder.emit_named("z", "Relu", &["y"], &[]).unwrap();
         let mut graph = builder.into_graph();
-        graph.set_outputs(vec![untyped("z")]);
-        let elem = Elem::F32;
+        graph.set_outputs(vec![untyped_value("z")]);
+        let elem = ElementType::F32;
         let shapes = [("x".to_owned(), ValueType { elem, dims })]
             .into_iter()
             .collect();
@@ -250,7 +253,7 @@ mod tests {
         let [conv, activation, reader] = decomposed.nodes() else {
             panic!("two new nodes and a reader: {:?}", decomposed.nodes())
         };
-        assert!(conv.is("Conv") && activation.is("LeakyRelu") && reader.is("Relu"));
+        assert!(conv.is_op("Conv") && activation.is_op("LeakyRelu") && reader.is_op("Relu"));
         assert_eq!(conv.ints("pads"), Some([1, 1, 1, 1].as_slice()));
         assert!(conv.attribute.len() == 1 && conv.output[0].starts_with(INTERNAL_PREFIX));
         assert_eq!(activation.float("alpha"), Some(0.25));
@@ -287,7 +290,7 @@ mod tests {
     fn taken_names_are_an_error() {
         let (graph, shapes) = graph("FusedMatMul", &[("transA", 1i64.into())]);
         let mut builder = Builder::extend(graph.empty_like(), "");
-        builder.input("x", Elem::F32, &[]).unwrap();
+        builder.input("x", ElementType::F32, &[]).unwrap();
         builder
             .emit_named(
                 &format!("{INTERNAL_PREFIX}y/Transpose_1"),

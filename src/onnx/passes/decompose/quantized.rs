@@ -1,11 +1,11 @@
-//! Quantized operators as DequantizeLinear, the standard operator, and QuantizeLinear. Sums of integers become sums of floats,
-//! so that the result may differ by one quantization step.
+//! Quantized operators as DequantizeLinear, the standard operator, and QuantizeLinear. Sums of integers become sums of
+//! floats, so that the result may differ by one quantization step.
 
 use crate::onnx::passes::decompose::emitter::{Emitter, Skipped};
-use crate::onnx::{Attribute, Elem};
+use crate::onnx::{Attribute, ElementType};
 
-/// Dequantizes three consecutive inputs (quantized value, scale, zero point), the first of index `first`. `axis` is the axis
-/// of a scale that is not a scalar.
+/// Dequantizes three consecutive inputs (quantized value, scale, zero point), the first of index `first`. `axis` is the
+/// axis of a scale that is not a scalar.
 fn dequantized(e: &mut Emitter, first: usize, axis: Option<i64>) -> Result<String, Skipped> {
     dequantized_inputs(e, [first, first + 1, first + 2], axis)
 }
@@ -41,7 +41,7 @@ fn quantize_output(e: &mut Emitter, value: &str, first: usize) -> Result<(), Ski
     let scale = e.input(first)?;
     let zero_point = e.optional_input(first + 1).unwrap_or_default();
     // Without a zero point, QuantizeLinear outputs uint8.
-    if zero_point.is_empty() && e.elem(e.output(0).unwrap_or_default())? != Elem::U8 {
+    if zero_point.is_empty() && e.elem(e.output(0).unwrap_or_default())? != ElementType::U8 {
         return Err("its output is signed and has no zero point".into());
     }
     e.emit_output("QuantizeLinear", &[value, scale, zero_point], &[]);
@@ -151,7 +151,8 @@ pub fn mat_mul_to_float(e: &mut Emitter) -> Result<(), Skipped> {
     product_with_bias(e, &a, &b, 6)
 }
 
-/// Inputs: a, which is quantized dynamically; quantized value, scale and zero point of b; a bias. The output is not quantized.
+/// Inputs: a, which is quantized dynamically; quantized value, scale and zero point of b; a bias. The output is not
+/// quantized.
 pub fn dynamic_mat_mul(e: &mut Emitter) -> Result<(), Skipped> {
     let quantized = e.emit_many("DynamicQuantizeLinear", &[e.input(0)?], &[], 3);
     let quantized: Vec<&str> = quantized.iter().map(String::as_str).collect();
@@ -236,7 +237,7 @@ pub fn dequantize(e: &mut Emitter) -> Result<(), Skipped> {
 /// `quantized` is the name of the quantized value.
 fn standard(e: &mut Emitter, quantized: &str) -> Result<(), Skipped> {
     // The standard operator supports other types only in newer opsets.
-    if !matches!(e.elem(quantized)?, Elem::U8 | Elem::I8) {
+    if !matches!(e.elem(quantized)?, ElementType::U8 | ElementType::I8) {
         return Err("its quantized values are neither int8 nor uint8".into());
     }
     let inputs = [

@@ -6,7 +6,8 @@ use crate::onnx::proto::TensorProto;
 /// Swaps the axes of heads and positions.
 const SWAP_HEADS: &[i64] = &[0, 2, 1, 3];
 
-/// The standard operator, on queries or keys of dimensions (batch, heads, length, size) or (batch, length, heads · size).
+/// The standard operator, on queries or keys of dimensions (batch, heads, length, size) or (batch, length, heads ·
+/// size).
 pub fn standard(e: &mut Emitter) -> Result<(), Skipped> {
     rotate(e, [1, 2, 3])
 }
@@ -93,8 +94,8 @@ fn rotate(e: &mut Emitter, [cos, sin, positions]: [usize; 3]) -> Result<(), Skip
     Ok(())
 }
 
-/// Rows of the cache (input `cache`) for `length` positions, (batch, length, 1, half): selected by the input `positions`,
-/// which holds all position indices or only the first, or in order if it is omitted.
+/// Rows of the cache (input `cache`) for `length` positions, (batch, length, 1, half): selected by the input
+/// `positions`, which holds all position indices or only the first, or in order if it is omitted.
 fn angles(
     e: &mut Emitter,
     cache: usize,

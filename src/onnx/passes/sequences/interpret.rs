@@ -2,7 +2,7 @@
 
 use crate::onnx::passes::sequences::{Rewrite, SequenceValue, is_sequence_op};
 use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::onnx::{Attribute, Graph, Shapes, builder, names};
+use crate::onnx::{Attribute, Graph, Types, builder, names};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use std::rc::Rc;
 pub struct Interpreter<'a> {
     pub graph: &'a Graph,
     /// The types of its values, for each choice of the input dimensions.
-    pub shapes: &'a [Shapes],
+    pub shapes: &'a [Types],
     /// The known sequences and optionals, by name.
     pub values: HashMap<&'a str, SequenceValue>,
     /// The names of all values, including new ones.
@@ -22,14 +22,14 @@ pub struct Interpreter<'a> {
 impl<'a> Interpreter<'a> {
     /// What becomes of the next node.
     pub fn rewrite(&mut self, node: &'a NodeProto) -> Rewrite {
-        if !node.is("Identity") && !is_sequence_op(node) {
+        if !node.is_op("Identity") && !is_sequence_op(node) {
             return Rewrite::Keep;
         }
         let rewrite = self.evaluate(node).unwrap_or(Rewrite::Keep);
         let value = match &rewrite {
             Rewrite::Known(value) => Some(value.clone()),
             // The last of the new nodes is a SequenceConstruct.
-            Rewrite::Replace(nodes, _) if node.is("SplitToSequence") => {
+            Rewrite::Replace(nodes, _) if node.is_op("SplitToSequence") => {
                 let last = nodes.last().map(|last| last.input.as_slice());
                 let elements = last.unwrap_or_default().iter();
                 Some(SequenceValue::List(
@@ -127,7 +127,7 @@ impl<'a> Interpreter<'a> {
         if let Some(known) = self.values.get(value) {
             return Some(known.clone());
         }
-        let has_dims = |shapes: &Shapes| shapes.find(value).is_some();
+        let has_dims = |shapes: &Types| shapes.find(value).is_some();
         let is_tensor = self.graph.constant(value).is_some() || self.shapes.iter().any(has_dims);
         is_tensor.then(|| SequenceValue::Tensor(value.into()))
     }
@@ -153,7 +153,7 @@ impl<'a> Interpreter<'a> {
         };
         let position = *self.graph.constant(name)?.to_i64().ok()?.first()?;
         // SequenceInsert has one position more than the list has elements.
-        let length = count - usize::from(node.is("SequenceInsert"));
+        let length = count - usize::from(node.is_op("SequenceInsert"));
         let position = if position < 0 {
             position + length as i64
         } else {
@@ -202,8 +202,8 @@ impl<'a> Interpreter<'a> {
         let value = node.input_at(0)?;
         let (axis, length) = self.axis_of(value, node.int("axis").unwrap_or(0))?;
         let sizes = self.split_sizes(node, length)?;
-        // ONNX ignores `keepdims` if a split is given. PyTorch's `unbind` is exported with a split of 1 and `keepdims` 0,
-        // which ONNX Runtime respects.
+        // ONNX ignores `keepdims` if a split is given. PyTorch's `unbind` is exported with a split of 1 and `keepdims`
+        // 0, which ONNX Runtime respects.
         let split = node.input_at(1).and_then(|name| self.graph.constant(name));
         let is_list = split.is_some_and(|sizes| !sizes.dims.is_empty());
         let is_unbind = !is_list && sizes.iter().all(|size| *size == 1);

@@ -1,18 +1,19 @@
-//! Resolves sequences and optional values that are known statically, as lists of tensor names. Nodes that read an element
-//! read the tensor itself instead, so that the sequence operators disappear and the graph becomes differentiable. Loop-carried
-//! sequences are known once the loop is unrolled (see [`control_flow`](crate::onnx::passes::control_flow)).
+//! Resolves sequences and optional values that are known statically, as lists of tensor names. Nodes that read an
+//! element read the tensor itself instead, so that the sequence operators disappear and the graph becomes
+//! differentiable. Loop-carried sequences are known once the loop is unrolled (see
+//! [`control_flow`](crate::onnx::passes::control_flow)).
 
 mod interpret;
 
-use crate::onnx::graph::is_default_domain;
+use crate::onnx::node::is_default_domain;
 use crate::onnx::proto::{NodeProto, TensorProto};
-use crate::onnx::{Error, Graph, Shapes, names};
+use crate::onnx::{Error, Graph, Types, names};
 use interpret::Interpreter;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-/// Maximum of the cost of the resulting graph (see [`names::cost`]) plus the lengths of all lists. Sequences beyond it are
-/// kept.
+/// Maximum of the cost of the resulting graph (see [`names::cost`]) plus the lengths of all lists. Sequences beyond it
+/// are kept.
 const MAX_COST: usize = 1 << 18;
 
 /// Sequence and optional operators, sorted.
@@ -50,12 +51,12 @@ enum Rewrite {
     Replace(Vec<NodeProto>, Vec<TensorProto>),
 }
 
-/// The graph with all known sequences resolved, or `None` if nothing changes. `shapes` holds the types of the values for each
-/// choice of the input dimensions.
+/// The graph with all known sequences resolved, or `None` if nothing changes. `shapes` holds the types of the values
+/// for each choice of the input dimensions.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if the graph is inconsistent.
-pub fn resolve(graph: &Graph, shapes: &[Shapes]) -> Result<Option<Graph>, Error> {
+pub fn resolve(graph: &Graph, shapes: &[Types]) -> Result<Option<Graph>, Error> {
     if !graph.nodes().iter().any(is_sequence_op) {
         return Ok(None);
     }

@@ -1,4 +1,5 @@
-//! Experimental operators that ONNX removed in opset 10, written by converters from Core ML and Caffe2, as standard ones.
+//! Experimental operators that ONNX removed in opset 10, written by converters from Core ML and Caffe2, as standard
+//! ones.
 
 use crate::onnx::Error;
 use crate::onnx::passes::upgrade_opset::{Rewriter, take_attribute};

@@ -1,11 +1,11 @@
-//! Converts models of opset 7 and newer to opset [`OPSET`], the form that the other passes read and emit, in which axes,
-//! pads, bounds and split sizes are inputs. Values keep their names; a node may be replaced by several.
+//! Converts models of opset 7 and newer to opset [`OPSET`], the form that the other passes read and emit, in which
+//! axes, pads, bounds and split sizes are inputs. Values keep their names; a node may be replaced by several.
 
 mod experimental_ops;
 mod rewrites;
 
 use crate::onnx::builder::OPSET;
-use crate::onnx::graph::{constant_of, is_default_domain};
+use crate::onnx::node::is_default_domain;
 use crate::onnx::proto::{
     AttributeProto, AttributeType, GraphProto, ModelProto, NodeProto, TensorProto,
 };
@@ -143,7 +143,7 @@ pub(super) fn upgrade_graph(
         }
         let change = CHANGES
             .iter()
-            .find(|(op, since, _)| node.is(op) && from < *since);
+            .find(|(op, since, _)| node.is_op(op) && from < *since);
         match change {
             None => rewriter.nodes.push(node),
             Some((_, _, AttributeToInput(attribute, position))) => {
@@ -216,7 +216,7 @@ impl Rewriter<'_> {
                 .iter()
                 .find(|node| node.output.iter().any(|output| output == name))
         };
-        tensor.or_else(|| constant_of(producer()?))
+        tensor.or_else(|| producer()?.constant_value())
     }
 
     fn float(&mut self, what: &str, value: f32) -> String {

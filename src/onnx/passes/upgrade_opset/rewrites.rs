@@ -109,8 +109,8 @@ pub fn softmax(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error
     Ok(())
 }
 
-/// Upsample, and Resize before opset 11: asymmetric coordinates; the nearest element is rounded down, or up if an axis is
-/// downsampled.
+/// Upsample, and Resize before opset 11: asymmetric coordinates; the nearest element is rounded down, or up if an axis
+/// is downsampled.
 pub fn resize(mut node: NodeProto, rewriter: &mut Rewriter) -> Result<(), Error> {
     let scales = match take_attribute(&mut node, "scales", AttributeType::Floats) {
         Some(AttributeProto { floats, .. }) => rewriter.floats("scales", &floats),

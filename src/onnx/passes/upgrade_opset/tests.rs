@@ -92,5 +92,5 @@ fn attributes_default_to_the_behaviour_of_the_original_opset() {
     let roi_align = op(model(10, "RoiAlign", vec![]));
     assert_eq!(roi_align.string(mode), Some("output_half_pixel"));
     assert_eq!(op(model(16, "RoiAlign", vec![])).string(mode), None);
-    assert!(op(model(9, "Scatter", vec![])).is("ScatterElements"));
+    assert!(op(model(9, "Scatter", vec![])).is_op("ScatterElements"));
 }

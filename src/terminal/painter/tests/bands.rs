@@ -61,7 +61,7 @@ impl Screen {
 }
 
 /// Paints until everything is on the screen, however slow the machine is.
-fn paint_all(painter: &mut Painter, scene: &[Placed]) -> String {
+fn paint_all(painter: &mut Painter, scene: &[PlacedPicture]) -> String {
     let mut text = String::new();
     loop {
         let (part, painted) = paint(painter, scene);
@@ -113,7 +113,7 @@ fn no_ground_stays_in_a_picture_where_a_popup_shrank_and_went() {
             });
             let mut screen = Screen::new(cell);
             let scene = |hidden: &[Area]| {
-                [(1, left), (2, right)].map(|(slot, area)| Placed {
+                [(1, left), (2, right)].map(|(slot, area)| PlacedPicture {
                     area,
                     hidden: hidden.iter().map(|popup| area.shared(*popup)).collect(),
                     ..placed(
@@ -125,8 +125,9 @@ fn no_ground_stays_in_a_picture_where_a_popup_shrank_and_went() {
                 })
             };
             screen.print(&paint_all(&mut painter, &scene(&[])));
-            let places = scene(&[])
-                .map(|placed| painter.covers(placed.picture.dimensions(), placed.area, SCREEN));
+            let places = scene(&[]).map(|placed| {
+                painter.covered_cells(placed.picture.dimensions(), placed.area, SCREEN)
+            });
             let whole = screen.pixels.clone();
             let count = whole.iter().filter(|pixel| **pixel).count();
             assert!(count > 5_000, "{count} pixels of {places:?}");

@@ -23,8 +23,8 @@ const CORNER: Area = Area {
     height: 9,
 };
 
-fn scene(version: u64, moving: bool, hidden: &[Area]) -> [Placed; 1] {
-    [Placed {
+fn scene(version: u64, moving: bool, hidden: &[Area]) -> [PlacedPicture; 1] {
+    [PlacedPicture {
         hidden: hidden.to_vec(),
         ..placed(1, flamingo(224), version, moving)
     }]
@@ -150,7 +150,9 @@ fn a_popup_does_not_wait_for_the_next_frame_on_a_slow_line() {
         let mut painter = painter(protocol);
         paint(&mut painter, &scene(0, true, &[MIDDLE]));
         let now = Instant::now();
-        painter.link.record(100_000, Duration::from_secs(1), now);
+        painter
+            .bandwidth
+            .record(100_000, Duration::from_secs(1), now);
         let (text, painted) = paint(&mut painter, &scene(1, true, &[]));
         assert!(!text.is_empty() && painted.again.is_some(), "{protocol}");
         // Only what was hidden, of any picture.

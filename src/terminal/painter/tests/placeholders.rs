@@ -120,7 +120,7 @@ fn a_picture_fills_the_cells_that_stand_for_it() {
         width: 27,
         height: 20,
     };
-    let picture = Placed {
+    let picture = PlacedPicture {
         area,
         ..placed(1, flamingo(160), 1, false)
     };
@@ -151,10 +151,10 @@ fn there_are_no_more_cells_than_marks() {
         width: 500,
         height: 400,
     };
-    let covered = painter.covers((100, 100), area, (500, 400));
+    let covered = painter.covered_cells((100, 100), area, (500, 400));
     assert_eq!((covered.width, covered.height), (297, 149));
     assert_eq!(covered.x, 101);
-    let picture = Placed {
+    let picture = PlacedPicture {
         area,
         ..placed(1, flamingo(32), 1, false)
     };
@@ -185,7 +185,7 @@ fn the_end_in_disorder_removes_every_picture_of_ours_and_no_other() {
     ] {
         let terminal = terminal(Protocol::Kitty, route);
         let mut painter = Painter::beside_others(&terminal);
-        painter.sequences.origin = Some((0, 0));
+        painter.encoder.origin = Some((0, 0));
         let shown = numbers(
             &paint(&mut painter, &[placed(1, noise(8), 1, false)]).0,
             "a=t",
@@ -208,7 +208,7 @@ fn a_popup_takes_cells_and_gives_them_back() {
         height: 4,
     };
     let scene = |hidden: &[Area]| {
-        [Placed {
+        [PlacedPicture {
             hidden: hidden.to_vec(),
             ..placed(1, noise(8), 1, false)
         }]

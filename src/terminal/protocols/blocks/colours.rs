@@ -1,6 +1,6 @@
 //! Which of the terminal's colours is most like one.
 
-use super::super::super::ColourDepth;
+use crate::terminal::ColourDepth;
 
 /// A colour that a cell is drawn in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ fn nearest(table: &[[u8; 3]], rgb: [u8; 3]) -> usize {
 }
 
 /// The control sequence's parameters that choose a colour; `base` is 38 for the foreground and 48 for the background.
-pub(in super::super::super) fn parameters(colour: Colour, base: u8) -> String {
+pub(in crate::terminal) fn parameters(colour: Colour, base: u8) -> String {
     match colour {
         Colour::True([red, green, blue]) => format!("{base};2;{red};{green};{blue}"),
         Colour::Indexed(index @ 0..=7) => format!("{}", base - 8 + index),

@@ -1,7 +1,7 @@
 //! The split of a cell's parts into two sets, each drawn in its mean colour, that differs least from the parts themselves. All
 //! splits are tried: at most 128.
 
-use super::super::super::scale;
+use crate::terminal::resize;
 
 /// Two sets of parts and their colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Split {
         let is_front = |part: usize| pattern >> part & 1 == 1;
         let mean = |front: bool| {
             let chosen = parts.iter().enumerate();
-            scale::mean(
+            resize::mean(
                 chosen
                     .filter(|(part, _)| is_front(*part) == front)
                     .map(|(_, colour)| *colour),

@@ -2,10 +2,10 @@
 
 use super::dim;
 use crate::ascent::layer_probe::Rank;
+use crate::runs::format;
 use crate::runs::queue::JobState;
 use crate::runs::target::Target;
-use crate::runs::words;
-use crate::runs::worker::{Opened, photo};
+use crate::runs::worker::{ModelInfo, photo};
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::gallery::Size;
@@ -21,7 +21,7 @@ use ratatui::widgets::Widget;
 use std::sync::Arc;
 
 /// Draws the cells that are seen.
-pub fn draw(app: &App, frame: &mut Frame, grid: &Grid, photo: &Photo, opened: &Opened) {
+pub fn draw(app: &App, frame: &mut Frame, grid: &Grid, photo: &Photo, opened: &ModelInfo) {
     let list = &photo.cells;
     let seen = grid.columns * grid.lines;
     let rows = list
@@ -67,7 +67,7 @@ fn one(
     frame: &mut Frame,
     cell: Rect,
     slot: u32,
-    (photo, found, opened): (&Photo, &photo::Channel, &Opened),
+    (photo, found, opened): (&Photo, &photo::Channel, &ModelInfo),
     is_cursor: bool,
 ) {
     let channel = found.activation.channel;
@@ -80,8 +80,8 @@ fn one(
         Some((target, Made::Growing { step, steps, .. })) => {
             (target.title.clone(), format!("{step}/{steps}"))
         }
-        Some((target, _)) => (target.title.clone(), words::score(value)),
-        None => (photo.title(opened, channel), words::score(value)),
+        Some((target, _)) => (target.title.clone(), format::score(value)),
+        None => (photo.title(opened, channel), format::score(value)),
     };
     let value = format!(" · {value}");
     let room = usize::from(cell.width).saturating_sub(value.chars().count());
@@ -154,7 +154,7 @@ enum Made {
 }
 
 /// What there is of that one of these targets which runs, or else of the one that was made last, or else waits or failed.
-fn made(app: &App, opened: &Opened, targets: &[Target]) -> Option<(Target, Made)> {
+fn made(app: &App, opened: &ModelInfo, targets: &[Target]) -> Option<(Target, Made)> {
     let finished = finished(app, opened, targets);
     let running = targets
         .iter()
@@ -194,7 +194,7 @@ fn made(app: &App, opened: &Opened, targets: &[Target]) -> Option<(Target, Made)
 /// That one of the targets which was made last, and its picture, if that is in memory.
 fn finished<'a>(
     app: &'a App,
-    opened: &Opened,
+    opened: &ModelInfo,
     targets: &'a [Target],
 ) -> Option<(&'a Target, Option<&'a Arc<RgbImage>>)> {
     let runs = targets.iter().filter_map(|target| {

@@ -1,6 +1,6 @@
 //! ONNX Runtime's contrib operators.
 
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::passes::decompose::attention::masks::{self, Window};
 use crate::onnx::passes::decompose::attention::{
     Attention, Emitter, Part, Skipped, apply_cache, length_and_width, split_heads,
@@ -27,11 +27,11 @@ pub fn quantized(e: &mut Emitter) -> Result<(), Skipped> {
     project_and_attend(e, elem, [input, weight], [5, 8], None)
 }
 
-/// Attention of the product of `input` and `weight`. `mask`, `past` and `added` are the indices of the inputs of the mask,
-/// the cache and the additive bias.
+/// Attention of the product of `input` and `weight`. `mask`, `past` and `added` are the indices of the inputs of the
+/// mask, the cache and the additive bias.
 fn project_and_attend(
     e: &mut Emitter,
-    elem: Elem,
+    elem: ElementType,
     [input, weight]: [String; 2],
     [mask, past]: [usize; 2],
     added: Option<usize>,
@@ -74,8 +74,8 @@ fn project_and_attend(
     attend(e, elem, heads, past_length, parts, (bias, added))
 }
 
-/// Prepends the cached keys and values, one tensor (2, batch, heads, length, size), and emits the updated cache, output 1.
-/// Returns the number of cached positions.
+/// Prepends the cached keys and values, one tensor (2, batch, heads, length, size), and emits the updated cache, output
+/// 1. Returns the number of cached positions.
 fn apply_packed_cache(
     e: &mut Emitter,
     past: usize,
@@ -103,7 +103,8 @@ fn apply_packed_cache(
     Ok(past_length)
 }
 
-/// `MultiHeadAttention`: queries, keys and values are three inputs, or packed into one or two; the bias is concatenated.
+/// `MultiHeadAttention`: queries, keys and values are three inputs, or packed into one or two; the bias is
+/// concatenated.
 pub fn multi_head(e: &mut Emitter) -> Result<(), Skipped> {
     e.reject_inputs(&[(8, "past_sequence_length"), (9, "cache_indirection")])?;
     e.reject_outputs(&[(3, "qk")])?;
@@ -185,11 +186,11 @@ fn unpack(e: &mut Emitter, value: &str, count: usize, width: usize) -> Vec<Strin
     parts.iter().map(flat).collect()
 }
 
-/// Emits the attention of queries, keys and values, of which `past_length` positions are cached. `mask` and the input of
-/// index `added` are added to the scores.
+/// Emits the attention of queries, keys and values, of which `past_length` positions are cached. `mask` and the input
+/// of index `added` are added to the scores.
 fn attend(
     e: &mut Emitter,
-    elem: Elem,
+    elem: ElementType,
     heads: i64,
     past_length: usize,
     parts: [Part; 3],
@@ -238,7 +239,12 @@ struct Mask {
 
 impl Mask {
     /// The bias that it adds to the scores of `keys` keys.
-    fn bias(self, e: &mut Emitter, elem: Elem, keys: usize) -> Result<Option<String>, Skipped> {
+    fn bias(
+        self,
+        e: &mut Emitter,
+        elem: ElementType,
+        keys: usize,
+    ) -> Result<Option<String>, Skipped> {
         let Some(mask) = e.optional_input(self.index) else {
             return Ok(None);
         };

@@ -1,13 +1,13 @@
 //! Boolean attention masks (queries, keys), which broadcast to the scores.
 
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::passes::decompose::attention::{Emitter, Skipped};
 use crate::onnx::proto::TensorProto;
 
 /// The score of a masked key.
-pub fn lowest(elem: Elem) -> f64 {
+pub fn lowest(elem: ElementType) -> f64 {
     match elem {
-        Elem::F16 => -65504.0,
+        ElementType::F16 => -65504.0,
         _ => f32::MIN.into(),
     }
 }
@@ -52,7 +52,8 @@ impl Window {
         self.before.is_none() && self.after.is_none()
     }
 
-    /// The mask of `count` keys; `None` if it allows everything. `queries` are the positions of the queries, (…, queries, 1).
+    /// The mask of `count` keys; `None` if it allows everything. `queries` are the positions of the queries, (…,
+    /// queries, 1).
     pub fn allowed(self, e: &mut Emitter, queries: &str, count: usize) -> Option<String> {
         let keys = positions(e, 0, count);
         let mut bound = |distance: Option<i64>, op: &str| {
@@ -74,7 +75,7 @@ pub fn before(e: &mut Emitter, end: &str, count: usize) -> String {
 
 /// Casts to int64.
 pub fn to_int64(e: &mut Emitter, value: &str) -> String {
-    let to = i64::from(Elem::I64.code());
+    let to = i64::from(ElementType::I64.code());
     e.emit("Cast", &[value], &[("to", to.into())])
 }
 

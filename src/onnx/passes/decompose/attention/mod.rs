@@ -1,7 +1,7 @@
 //! Attention: for each head, `softmax(scale · q kᵀ + bias) v`.
 //!
-//! The operators differ in the layout of queries, keys and values, and in how masks are specified. Each is first converted to
-//! tensors (batch, heads, length, size), an additive bias and a boolean mask.
+//! The operators differ in the layout of queries, keys and values, and in how masks are specified. Each is first
+//! converted to tensors (batch, heads, length, size), an additive bias and a boolean mask.
 
 mod contrib;
 mod masks;
@@ -10,12 +10,12 @@ mod standard;
 pub use contrib::{multi_head, packed, quantized};
 pub use standard::standard;
 
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::passes::decompose::emitter::{Emitter, Skipped};
 
 /// Attention in normal form.
 struct Attention {
-    elem: Elem,
+    elem: ElementType,
     heads: i64,
     query: Part,
     key: Part,
@@ -147,8 +147,8 @@ fn split_heads(
     Ok(Part { name, length, size })
 }
 
-/// Prepends the cached keys and values, the inputs `past` and `past + 1`, and emits the updated caches, outputs 1 and 2.
-/// Returns the number of cached positions.
+/// Prepends the cached keys and values, the inputs `past` and `past + 1`, and emits the updated caches, outputs 1 and
+/// 2. Returns the number of cached positions.
 fn apply_cache(e: &mut Emitter, past: usize, parts: [&mut Part; 2]) -> Result<usize, Skipped> {
     let mut past_length = 0;
     for (index, part) in parts.into_iter().enumerate() {

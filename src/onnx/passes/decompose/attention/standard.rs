@@ -1,6 +1,6 @@
 //! The standard operator, of opset 23 and newer. Several query heads may share a key-value head.
 
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::passes::decompose::attention::masks::{self, Window};
 use crate::onnx::passes::decompose::attention::{
     Attention, Emitter, Part, Skipped, Stage, apply_cache, length_and_width, split_heads,
@@ -84,7 +84,8 @@ fn repeat_heads(e: &mut Emitter, part: &mut Part, queries: i64, own: i64) -> Res
     Ok(())
 }
 
-/// `attn_mask` as an additive bias and a boolean mask. It may be either, and shorter than the keys, which masks the rest.
+/// `attn_mask` as an additive bias and a boolean mask. It may be either, and shorter than the keys, which masks the
+/// rest.
 fn mask(e: &mut Emitter, keys: usize) -> Result<(Option<String>, Option<String>), Skipped> {
     let Some(mask) = e.optional_input(3) else {
         return Ok((None, None));
@@ -95,7 +96,7 @@ fn mask(e: &mut Emitter, keys: usize) -> Result<(Option<String>, Option<String>)
         true => mask.to_owned(),
         false => pad(e, mask, &dims, keys - last),
     };
-    if elem == Elem::Bool {
+    if elem == ElementType::Bool {
         return Ok((None, Some(padded)));
     }
     let inside = (last != 1 && last < keys).then(|| {

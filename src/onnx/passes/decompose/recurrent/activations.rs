@@ -1,6 +1,6 @@
 //! The activations of recurrent cells.
 
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::passes::decompose::recurrent::{Emitter, Skipped};
 
 /// A parameter of an activation.
@@ -37,7 +37,7 @@ pub struct Activation {
 
 impl Activation {
     /// Emits the activation of `value` and returns the name of the result.
-    pub fn emit(self, e: &mut Emitter, value: &str, elem: Elem) -> Result<String, Skipped> {
+    pub fn emit(self, e: &mut Emitter, value: &str, elem: ElementType) -> Result<String, Skipped> {
         let binary = |e: &mut Emitter, op: &str, value: &str, parameter: Option<f32>| {
             let parameter = e.scalar(elem, parameter.unwrap_or_default().into())?;
             Ok::<_, Skipped>(e.emit(op, &[value, &parameter], &[]))

@@ -16,8 +16,9 @@ pub fn rnn(e: &mut Emitter) -> Result<(), Skipped> {
     })
 }
 
-/// With gates `i o f g` = `X Wᵀ + h Rᵀ + B`, four equal parts: `c' = f(f) c + f(i) g(g)`, `h' = f(o) h(c')`. Peepholes `P`,
-/// three equal parts, add `P c` to `i` and `f`, and `P c'` to `o`. If `input_forget` is set, `1 - f(i)` replaces `f(f)`.
+/// With gates `i o f g` = `X Wᵀ + h Rᵀ + B`, four equal parts: `c' = f(f) c + f(i) g(g)`, `h' = f(o) h(c')`. Peepholes
+/// `P`, three equal parts, add `P c` to `i` and `f`, and `P c'` to `o`. If `input_forget` is set, `1 - f(i)` replaces
+/// `f(f)`.
 pub fn lstm(e: &mut Emitter) -> Result<(), Skipped> {
     let is_coupled = e.node.int("input_forget").unwrap_or(0) != 0;
     let layer = Recurrence::of(e, 4, &["Sigmoid", "Tanh", "Tanh"])?;

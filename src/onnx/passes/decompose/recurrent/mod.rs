@@ -1,14 +1,14 @@
 //! Recurrent layers, unrolled: each time step becomes separate nodes, so that the sequence length is limited.
 //!
-//! Internal values have dimensions (length, directions, batch, size); both directions of a bidirectional layer are computed
-//! together.
+//! Internal values have dimensions (length, directions, batch, size); both directions of a bidirectional layer are
+//! computed together.
 
 mod activations;
 mod cells;
 
 pub use cells::{gru, lstm, rnn};
 
-use crate::onnx::Elem;
+use crate::onnx::ElementType;
 use crate::onnx::passes::decompose::emitter::{Emitter, Skipped};
 use crate::onnx::proto::TensorProto;
 use activations::{Activation, activations};
@@ -97,7 +97,7 @@ struct Recurrence {
     sequence: Sequence,
     /// Size of the hidden state.
     hidden: usize,
-    elem: Elem,
+    elem: ElementType,
     activations: Vec<Activation>,
     /// Bound on the absolute value of the inputs of activations.
     clip: Option<f32>,
@@ -126,7 +126,7 @@ impl Recurrence {
         }
         let activations = activations(e, defaults, directions)?;
         let lengths = e.optional_input(4).map(|lengths| {
-            let to = i64::from(Elem::I64.code());
+            let to = i64::from(ElementType::I64.code());
             let lengths = e.emit("Cast", &[lengths], &[("to", to.into())]);
             let one = e.ints(&[1]);
             e.emit("Unsqueeze", &[&lengths, &one], &[])
@@ -189,8 +189,8 @@ impl Recurrence {
 /// The state of a cell: hidden state, and cell state of an LSTM. `None` is an initial state of zeros.
 type State = Vec<Option<String>>;
 
-/// Unrolls a layer and emits its outputs. `step` receives `X Wᵀ + B` of a time step and the state of `count` values, and
-/// returns the next state, hidden state first.
+/// Unrolls a layer and emits its outputs. `step` receives `X Wᵀ + B` of a time step and the state of `count` values,
+/// and returns the next state, hidden state first.
 fn run(
     e: &mut Emitter,
     layer: &Recurrence,

@@ -1,0 +1,188 @@
+//! A session for a step graph, with the state of all runs of a batch on the device.
+
+use super::batch_invariance::{self, BatchInvariant};
+use super::cam::Map;
+use super::decorrelation::ColourBasis;
+use super::objective::ClassScore;
+use super::step_graph::{self, Request, Terms, names};
+use super::stochastic_depth::{self, Batch, Gated};
+use super::{Error, Objective};
+use crate::autodiff;
+use crate::model::Network;
+use crate::onnx::Graph;
+use crate::onnx::passes::fuse_batch_norm;
+use crate::onnx::proto::ModelProto;
+use crate::runtime::providers::is_tf32_allowed;
+use crate::runtime::{Assigned, Device, Loop, Options, Session, Stop, Tensor};
+use std::collections::HashSet;
+
+/// The specification of a step session; equal plans can share one.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct StepPlan {
+    pub objective: Objective,
+    /// The score of a class that is maximized.
+    pub class_score: ClassScore,
+    /// The class activation map; `None` without a mask.
+    pub map: Option<Map>,
+    pub runs: usize,
+    pub terms: Terms,
+}
+
+/// The session, and the properties that determine its inputs.
+pub(super) struct StepSession {
+    pub session: Session,
+    /// Number of residual branches that may be dropped.
+    pub branches: usize,
+    /// Whether the graph can open rectifiers.
+    pub redirects: bool,
+    /// Whether the results equal those of separate runs, bit for bit.
+    pub is_exact: bool,
+}
+
+/// The state of all runs: canvases, velocities and masks.
+#[derive(Debug, Clone)]
+pub(super) struct StateTensors {
+    pub canvas: Tensor,
+    pub velocity: Tensor,
+    pub mask: Option<Tensor>,
+}
+
+impl StepSession {
+    pub fn new(
+        network: &Network,
+        plan: &StepPlan,
+        device: Device,
+        stop: &Stop,
+    ) -> Result<Self, Error> {
+        let (mut graph, branches) = build(network, plan, device)?;
+        let mut is_exact = plan.runs == 1;
+        if plan.runs > 1 && device == Device::Cpu {
+            let alone = StepPlan {
+                runs: 1,
+                ..plan.clone()
+            };
+            let (one, _) = build(network, &alone, device)?;
+            BatchInvariant {
+                model: graph,
+                is_exact,
+            } = batch_invariance::make_batch_invariant(graph, one, plan.runs)?;
+        }
+        let graph = placeable(graph, device)?;
+        let options = Options {
+            stop: stop.clone(),
+            tf32: is_tf32_allowed(),
+            ..Options::default()
+        };
+        let session = Session::open_model(&graph, device.into(), &options)?;
+        // Unused inputs are pruned from the graph.
+        let redirects = session
+            .inputs()
+            .iter()
+            .any(|port| port.name == names::REDIRECT);
+        Ok(Self {
+            session,
+            branches,
+            redirects,
+            is_exact,
+        })
+    }
+
+    /// Copies the state to the device.
+    pub fn start(&self, state: &StateTensors) -> Result<Loop, Error> {
+        let mut parts = vec![
+            (names::CANVAS, names::NEW_CANVAS, &state.canvas),
+            (names::VELOCITY, names::NEW_VELOCITY, &state.velocity),
+        ];
+        parts.extend(
+            state
+                .mask
+                .as_ref()
+                .map(|mask| (names::MASK, names::NEW_MASK, mask)),
+        );
+        Ok(Loop::new(&self.session, &parts)?)
+    }
+}
+
+/// The provider of each node of a plan's step graph.
+pub(super) fn placement(
+    network: &Network,
+    plan: &StepPlan,
+    device: Device,
+) -> Result<Vec<Assigned>, Error> {
+    let (graph, _) = build(network, plan, device)?;
+    let options = Options {
+        record_assignment: true,
+        ..Options::default()
+    };
+    let session = Session::open_model(&placeable(graph, device)?, device.into(), &options)?;
+    Ok(session.assignment()?)
+}
+
+/// The step graph of a plan, and its number of gated residual branches.
+fn build(network: &Network, plan: &StepPlan, device: Device) -> Result<(ModelProto, usize), Error> {
+    let mut shapes = network.shapes_for(plan.runs)?;
+    let value = plan.objective.value.as_str();
+    let keep: HashSet<&str> = [Some(value), network.logits()]
+        .into_iter()
+        .flatten()
+        .chain(plan.map.as_ref().map(|map| map.layer.as_str()))
+        .collect();
+    let folded = fuse_batch_norm::fuse_batch_norm(&network.graph, &keep)?;
+    let Gated { graph, branches } = if plan.terms.stochastic_depth {
+        let batch = Batch {
+            one: &network.shapes,
+            runs: plan.runs,
+        };
+        stochastic_depth::gate(&folded, &mut shapes, batch, value)?
+    } else {
+        Gated {
+            graph: folded,
+            branches: 0,
+        }
+    };
+    let affine: Vec<(f32, f32)> = network
+        .affine()
+        .into_iter()
+        .map(|affine| (affine.scale(), affine.to_model(0.0)))
+        .collect();
+    let request = Request {
+        network: &graph,
+        input: &network.input,
+        branches,
+        shapes: &shapes,
+        kind: plan.objective.kind,
+        value,
+        layout: network.layout(value),
+        map: plan.map.as_ref(),
+        logits: network.logits().filter(|logits| *logits == value),
+        affine: &affine,
+        basis: &ColourBasis::for_network(network),
+        class: (plan.class_score, network.activation()),
+        terms: plan.terms,
+        device: lowering(device),
+    };
+    let graph = step_graph::build(&request).map_err(|source| Error::NotDifferentiable {
+        what: crate::text::printable(value),
+        source,
+    })?;
+    Ok((graph, branches))
+}
+
+/// The lowering of the gradient graph for a device.
+pub(super) fn lowering(device: Device) -> autodiff::Device {
+    match device {
+        Device::Cpu => autodiff::Device::CPU,
+        Device::Cuda(_) | Device::TensorRt(_) => autodiff::Device::FULL,
+        Device::Plugin(_) => autodiff::Device::BASIC,
+    }
+}
+
+/// A graph for a device: without operators that its provider would leave to the CPU.
+pub(super) fn placeable(model: ModelProto, device: Device) -> Result<ModelProto, Error> {
+    if lowering(device).rare_operators {
+        return Ok(model);
+    }
+    let graph = Graph::new(model)?;
+    let basic = autodiff::lowering::basic::without_rare_operators(&graph)?;
+    Ok(basic.to_model(basic.outputs())?)
+}

@@ -1,0 +1,138 @@
+//! What the user prefers: an option of the command line, else `config.toml`, else the default.
+
+use super::graphics::{Graphics, Screen};
+use super::{Failure, output};
+use anyhow::anyhow;
+use ziggurat::ascent::Settings;
+use ziggurat::config::{Config, Problem};
+use ziggurat::home::Home;
+use ziggurat::model::ModelSource;
+use ziggurat::runs::presets::Presets;
+use ziggurat::runtime::Provider;
+use ziggurat::terminal::{self, Blocks, Terminal};
+
+/// The settings of `config.toml`, to be overridden by options.
+pub struct Preferences {
+    pub config: Config,
+}
+
+impl Preferences {
+    /// Reads `config.toml`; also returns its problems.
+    pub fn read(home: &Home) -> (Self, Vec<Problem>) {
+        let (config, problems) = Config::load(home);
+        (Self { config }, problems)
+    }
+
+    /// Reads `config.toml` for a command that uses `keys`. Problems of these keys are printed, and those without a
+    /// line: they may hide any key. The explorer reports the others.
+    pub fn load(home: &Home, keys: &[&str]) -> Self {
+        let (preferences, problems) = Self::read(home);
+        let is_used = |problem: &&Problem| {
+            let mut keys = keys.iter();
+            problem.line.is_none() || keys.any(|key| is_within(&problem.key, key))
+        };
+        for problem in problems.iter().filter(is_used) {
+            output::notice(&problem.to_string());
+        }
+        preferences
+    }
+
+    /// The name or path of the model; `None` is the default model.
+    ///
+    /// # Errors
+    /// If `config.toml` names a model that does not exist. An option is not checked.
+    pub fn model<'a>(
+        &'a self,
+        home: &Home,
+        option: Option<&'a str>,
+    ) -> Result<Option<&'a str>, Failure> {
+        if option.is_some() {
+            return Ok(option);
+        }
+        let model = self.config.model.as_deref();
+        if let Some(model) = model {
+            ModelSource::resolve(home, Some(model))
+                .map_err(|problem| self.problem("model", &problem))?;
+        }
+        Ok(model)
+    }
+
+    /// The execution provider.
+    ///
+    /// # Errors
+    /// If there is no provider of this name.
+    pub fn provider(&self, option: Option<&str>) -> Result<Provider, Failure> {
+        match (option, &self.config.provider) {
+            (Some(option), _) => option.parse().map_err(Failure::usage),
+            (None, Some(name)) => {
+                let parsed = name.parse::<Provider>();
+                parsed.map_err(|problem| self.problem("provider", &problem))
+            }
+            (None, None) => Ok(Provider::Auto),
+        }
+    }
+
+    /// How pictures are drawn.
+    ///
+    /// # Errors
+    /// If there is no protocol of this name.
+    pub fn graphics(&self, option: Option<Graphics>) -> Result<Graphics, Failure> {
+        match (option, &self.config.graphics) {
+            (Some(option), _) => Ok(option),
+            (None, Some(name)) => {
+                let parsed = name.parse::<Graphics>();
+                parsed.map_err(|problem| self.problem("graphics", &problem))
+            }
+            (None, None) => Ok(Graphics::Auto),
+        }
+    }
+
+    /// The settings of a preset, built-in or of `config.toml`.
+    ///
+    /// # Errors
+    /// If there is none of this name, or that of `config.toml` is invalid.
+    pub fn preset(&self, name: &str) -> Result<Settings, Failure> {
+        let mut presets = Presets::default();
+        let problems = presets.add(self.config.presets.clone());
+        let mut problems = problems.into_iter();
+        if let Some((_, problem)) = problems.find(|(invalid, _)| invalid == name) {
+            return Err(self.problem(&format!("presets.{name}"), &problem));
+        }
+        presets.settings(name).map_err(Failure::usage)
+    }
+
+    /// The terminal that finished pictures are printed on; `None` if they are not wanted or output goes elsewhere.
+    pub fn screen(&self, graphics: Graphics) -> Option<Screen> {
+        let mut screen = graphics.screen()?;
+        for problem in self.use_blocks(&mut screen.terminal) {
+            output::notice(&problem);
+        }
+        Some(screen)
+    }
+
+    /// Lets a terminal draw blocks with the characters that `config.toml` or the environment name; returns what is
+    /// wrong with them.
+    pub fn use_blocks(&self, terminal: &mut Terminal) -> Vec<String> {
+        let mut problems = Vec::new();
+        let configured = self.config.blocks.as_deref();
+        let configured = configured.map_or(Ok(None), Blocks::asked);
+        let configured = configured.map_err(|problem| problem.to_string());
+        if let Err(problem) = configured.and_then(|blocks| terminal.use_blocks(blocks)) {
+            problems.push(self.config.problem("blocks", problem).to_string());
+        }
+        let blocks = terminal::blocks_of_environment();
+        problems.extend(blocks.and_then(|blocks| terminal.use_blocks(blocks)).err());
+        problems
+    }
+
+    /// An error in the value of a key.
+    fn problem(&self, key: &str, why: &impl ToString) -> Failure {
+        Failure::usage(anyhow!("{}", self.config.problem(key, why.to_string())))
+    }
+}
+
+/// Whether `key` is `outer` or a key of its table.
+fn is_within(key: &str, outer: &str) -> bool {
+    let rest = key.strip_prefix(outer);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}

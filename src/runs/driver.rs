@@ -1,0 +1,149 @@
+//! The driver of runs: from a batch to finished runs, the same for the command line and the explorer's
+//! [worker](super::worker).
+//!
+//! Both look runs up in the history ([`find_stored`]), take the steps of a batch ([`drive`]), let judges see the
+//! pictures ([`judge`]) and decide what to try after a failure ([`retry`]). An [`Observer`] is what they differ in: the
+//! command line shows a progress bar and ends the runs early on Ctrl-C; the worker obeys commands between the steps,
+//! sends pictures and writes checkpoints. Which runs go into one batch is theirs, too: a queue keeps its order, a
+//! command line does not.
+
+use super::batch::{Batch, EndedRun};
+use super::judging::{Case, Judges};
+use super::{EndReason, Error, Record, Spec, history, picture_file};
+use crate::ascent;
+use crate::home::Home;
+use crate::runtime;
+use image::RgbImage;
+use std::path::PathBuf;
+
+/// Takes part in the steps of a batch.
+pub trait Observer {
+    /// Called before every step, and whenever the device was interrupted: what is to be done next.
+    ///
+    /// # Errors
+    /// Any error ends the batch.
+    fn before_step(&mut self, batch: &Batch) -> Result<Next, Error>;
+
+    /// Called after every step.
+    ///
+    /// # Errors
+    /// Any error ends the batch.
+    fn after_step(&mut self, batch: &Batch, report: &ascent::StepReport) -> Result<(), Error>;
+}
+
+/// What is to be done with a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Take the next step.
+    Step,
+    /// End the runs here; their pictures are kept as they are.
+    End,
+    /// Leave the batch: no run ends.
+    Leave,
+}
+
+/// Takes all steps of a batch and ends its runs; `None` if the observer left it.
+///
+/// # Errors
+/// As [`Batch::step`] and [`Batch::end`], and those of the observer. An interrupted device is no error: the observer is
+/// asked what to do next.
+pub fn drive(
+    batch: &mut Batch,
+    observer: &mut impl Observer,
+) -> Result<Option<Vec<Result<EndedRun, Error>>>, Error> {
+    let ended = loop {
+        match observer.before_step(batch)? {
+            Next::Step => {}
+            Next::End => break EndReason::Stopped,
+            Next::Leave => return Ok(None),
+        }
+        match batch.step() {
+            Ok(Some(report)) => observer.after_step(batch, &report)?,
+            Ok(None) => break EndReason::Finished,
+            Err(problem) if problem.is_stop() => {}
+            Err(problem) => return Err(problem),
+        }
+    };
+    loop {
+        match batch.end(ended) {
+            Err(problem) if problem.is_stop() => {
+                if observer.before_step(batch)? == Next::Leave {
+                    return Ok(None);
+                }
+            }
+            endings => return endings.map(Some),
+        }
+    }
+}
+
+/// What may help after a batch failed.
+#[derive(Debug)]
+pub enum Retry<'e> {
+    /// At most so many runs at once: the device's memory was too small for all.
+    Fewer(usize),
+    /// Another device, if there is one: this one failed before it had taken a step.
+    Elsewhere(&'e runtime::Error),
+}
+
+/// What may help after a batch of so many runs failed; `None` if nothing does.
+pub fn retry(problem: &Error, runs: usize, is_first_step: bool) -> Option<Retry<'_>> {
+    let fewer = problem.fewer_that_may_fit(runs).map(Retry::Fewer);
+    let elsewhere = || {
+        let problem = problem.of_runtime().filter(|_| is_first_step);
+        problem.map(Retry::Elsewhere)
+    };
+    fewer.or_else(elsewhere)
+}
+
+/// The notice that a batch goes on with fewer runs at once.
+pub fn fewer_notice(problem: &Error, fewer: usize) -> String {
+    format!("{problem}; going on with {fewer} at once")
+}
+
+/// A run of the history.
+pub struct StoredRun {
+    pub record: Record,
+    pub picture: RgbImage,
+    /// Where its picture is.
+    pub image: PathBuf,
+}
+
+/// The finished run of a spec on a provider, if the history has it and its picture can be read.
+pub fn find_stored(home: &Home, spec: &Spec, provider: &str) -> Option<StoredRun> {
+    let (record, image) = history::find(home, spec, provider)?;
+    match picture_file::read_picture(&image) {
+        Ok(picture) => Some(StoredRun {
+            record,
+            picture,
+            image,
+        }),
+        Err(problem) => {
+            tracing::warn!(%problem, "a stored picture cannot be read; the run is made again");
+            None
+        }
+    }
+}
+
+/// Lets the judges see the pictures of finished runs and adds their verdicts; returns whether there are new ones.
+/// `goes_on` is asked before every picture; a judge that cannot be opened is named once with `warn`.
+pub fn judge(
+    home: &Home,
+    judges: &mut Judges,
+    runs: &mut [(&mut Record, &RgbImage)],
+    goes_on: &mut dyn FnMut() -> bool,
+    warn: &mut dyn FnMut(String),
+) -> bool {
+    let count = |runs: &[(&mut Record, &RgbImage)]| -> usize {
+        let verdicts = runs.iter().map(|(record, _)| record.verdicts.len());
+        verdicts.sum()
+    };
+    let before = count(runs);
+    let cases = runs.iter_mut().map(|(record, picture)| Case {
+        spec: &record.spec,
+        picture,
+        verdicts: &mut record.verdicts,
+    });
+    let mut cases: Vec<Case> = cases.collect();
+    judges.judge(home, &mut cases, goes_on, warn);
+    count(runs) > before
+}

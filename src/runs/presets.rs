@@ -1,0 +1,116 @@
+//! Presets by name: the built-in ones and the user's own, those of `config.toml`.
+
+use crate::ascent::Settings;
+use crate::ascent::settings::{PRESETS, SettingError};
+use crate::setting_value::SettingValue;
+use std::collections::BTreeMap;
+
+/// The presets that can be chosen.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Presets {
+    /// The user's own: name → changes to the defaults. All of them are valid.
+    own: BTreeMap<String, BTreeMap<String, SettingValue>>,
+}
+
+impl Presets {
+    /// Adds presets of the user; returns the names of the invalid ones, which are left out, each with its error.
+    pub fn add(
+        &mut self,
+        presets: BTreeMap<String, BTreeMap<String, SettingValue>>,
+    ) -> Vec<(String, SettingError)> {
+        let mut problems = Vec::new();
+        for (name, changes) in presets {
+            match Settings::try_from(changes.clone()) {
+                Ok(_) => drop(self.own.insert(name, changes)),
+                Err(problem) => problems.push((name, problem)),
+            }
+        }
+        problems
+    }
+
+    /// The names of all presets, the built-in ones first.
+    pub fn names(&self) -> Vec<&str> {
+        let is_built_in = |name: &&str| PRESETS.iter().any(|preset| preset.name == *name);
+        let built_in = PRESETS.iter().map(|preset| preset.name);
+        let own = self.own.keys().map(String::as_str);
+        built_in
+            .chain(own.filter(|name| !is_built_in(name)))
+            .collect()
+    }
+
+    /// The settings of a preset. One of the user replaces a built-in one of the same name.
+    ///
+    /// # Errors
+    /// [`SettingError::UnknownPreset`].
+    pub fn settings(&self, name: &str) -> Result<Settings, SettingError> {
+        let settings = match self.own.get(name) {
+            Some(changes) => Settings::try_from(changes.clone()),
+            None => Settings::preset(name),
+        };
+        settings.map_err(|problem| match problem {
+            SettingError::UnknownPreset { name, .. } => SettingError::UnknownPreset {
+                name,
+                known: self.names().join(", "),
+            },
+            other => other,
+        })
+    }
+
+    /// Adds the settings as a preset of the user, replacing one of the same name; returns what differs from the
+    /// defaults, which is what `config.toml` stores.
+    pub fn save(&mut self, name: &str, settings: &Settings) -> BTreeMap<String, SettingValue> {
+        let defaults = BTreeMap::from(Settings::default());
+        let mut changes = BTreeMap::from(settings.clone());
+        changes.retain(|key, value| defaults.get(key) != Some(value));
+        self.own.insert(name.into(), changes.clone());
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(key: &str, value: f64) -> BTreeMap<String, SettingValue> {
+        BTreeMap::from([(key.to_string(), value.into())])
+    }
+
+    #[test]
+    fn the_users_presets_come_after_the_built_in_ones_and_replace_those_of_the_same_name() {
+        let mut presets = Presets::default();
+        let own = BTreeMap::from([
+            ("mine".to_string(), changes("steps", 10.0)),
+            ("draft".to_string(), changes("steps", 20.0)),
+        ]);
+        assert!(presets.add(own).is_empty());
+        assert_eq!(
+            presets.names(),
+            ["default", "draft", "fine", "vivid", "mine"]
+        );
+        assert_eq!(presets.settings("mine").unwrap().steps, 10);
+        assert_eq!(presets.settings("draft").unwrap().steps, 20);
+    }
+
+    #[test]
+    fn invalid_and_unknown_presets_are_errors() {
+        let mut presets = Presets::default();
+        let own = BTreeMap::from([
+            ("good".to_string(), changes("steps", 10.0)),
+            ("bad".to_string(), changes("steps", -1.0)),
+        ]);
+        let problems = presets.add(own);
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].0, "bad");
+        let problem = presets.settings("bad").unwrap_err().to_string();
+        assert!(problem.ends_with("vivid, good"), "{problem}");
+    }
+
+    #[test]
+    fn a_saved_preset_holds_what_differs_from_the_defaults() {
+        let mut presets = Presets::default();
+        let mut settings = Settings::default();
+        settings.set("momentum", 0.5.into()).unwrap();
+        assert_eq!(presets.save("calm", &settings), changes("momentum", 0.5));
+        assert_eq!(presets.settings("calm").unwrap(), settings);
+    }
+}

@@ -1,0 +1,109 @@
+//! Responses that come after the time limit, when a program reads keys already: `ESC _ G i = 3 1 ; O K ESC \` would be ten keys,
+//! each with a meaning. They are recognised by their first key and by how fast they follow each other.
+
+use super::Terminal;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use std::time::{Duration, Instant};
+
+/// How long after the question an answer may still come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The keys of an answer come in one burst; after a pause this long a person is typing.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Keeps late answers of the terminal from being taken for keys.
+#[derive(Debug)]
+pub struct LateResponses {
+    until: Option<Instant>,
+    /// When the last key of an answer came that has not ended yet.
+    inside: Option<Instant>,
+}
+
+impl LateResponses {
+    /// Watches if the terminal did not answer in time; `now` is shortly after the question.
+    pub fn new(terminal: &Terminal, now: Instant) -> Self {
+        let until = (!terminal.answered).then(|| now + PATIENCE);
+        Self {
+            until,
+            inside: None,
+        }
+    }
+
+    /// Whether the key is part of an answer and must be passed over.
+    pub fn swallows(&mut self, key: &KeyEvent, now: Instant) -> bool {
+        if self.until.is_none_or(|until| now > until) {
+            return false;
+        }
+        let continues = self
+            .inside
+            .is_some_and(|last| now.duration_since(last) < PAUSE);
+        if !continues && !starts(key) {
+            self.inside = None;
+            return false;
+        }
+        self.inside = (!(continues && ends(key))).then_some(now);
+        true
+    }
+}
+
+/// `ESC _`, `ESC P` and `ESC ]` reach a program as keys with Alt. Control sequences never reach it as keys.
+fn starts(key: &KeyEvent) -> bool {
+    key.modifiers.contains(KeyModifiers::ALT) && matches!(key.code, KeyCode::Char('_' | 'P' | ']'))
+}
+
+/// `ESC \` or BEL.
+fn ends(key: &KeyEvent) -> bool {
+    match key.code {
+        KeyCode::Char('\\') => key.modifiers.contains(KeyModifiers::ALT),
+        KeyCode::Char('g') => key.modifiers.contains(KeyModifiers::CONTROL),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(c: char, modifiers: KeyModifiers) -> KeyEvent {
+        KeyEvent::new(KeyCode::Char(c), modifiers)
+    }
+
+    fn kitty_answer() -> Vec<KeyEvent> {
+        let plain = "Gi=31;OK".chars().map(|c| key(c, KeyModifiers::NONE));
+        let mut keys = vec![key('_', KeyModifiers::ALT)];
+        keys.extend(plain);
+        keys.push(key('\\', KeyModifiers::ALT));
+        keys
+    }
+
+    #[test]
+    fn an_answer_after_the_limit_is_passed_over_and_the_next_key_is_not() {
+        let start = Instant::now();
+        let mut late = LateResponses::new(&Terminal::unasked(""), start);
+        let now = start + Duration::from_secs(2);
+        assert!(!late.swallows(&key('j', KeyModifiers::NONE), now));
+        assert!(kitty_answer().iter().all(|key| late.swallows(key, now)));
+        assert!(!late.swallows(&key('G', KeyModifiers::NONE), now));
+    }
+
+    #[test]
+    fn a_person_is_slower_than_an_answer() {
+        let start = Instant::now();
+        let mut late = LateResponses::new(&Terminal::unasked(""), start);
+        assert!(late.swallows(&key('P', KeyModifiers::ALT), start));
+        assert!(!late.swallows(&key('j', KeyModifiers::NONE), start + 2 * PAUSE));
+    }
+
+    #[test]
+    fn nothing_is_passed_over_once_the_terminal_has_answered_or_never_will() {
+        let start = Instant::now();
+        let answered = Terminal {
+            answered: true,
+            ..Terminal::unasked("")
+        };
+        let alt = key('P', KeyModifiers::ALT);
+        assert!(!LateResponses::new(&answered, start).swallows(&alt, start));
+        let mut late = LateResponses::new(&Terminal::unasked(""), start);
+        assert!(!late.swallows(&alt, start + 2 * PATIENCE));
+    }
+}

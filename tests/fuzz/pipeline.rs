@@ -1,0 +1,180 @@
+//! The processing of a model file up to its gradient, in two pipelines: *passes* runs only this program's own passes,
+//! with the dimensions of the unchanged model; *end to end* does what the command line does, where ONNX Runtime folds
+//! constants and infers dimensions.
+
+use crate::models::WEIGHTS;
+use std::path::Path;
+use ziggurat::ascent::CamOptions;
+use ziggurat::ascent::{Objective, Unit, evaluate};
+use ziggurat::autodiff::differentiability::{Differentiability, analyze};
+use ziggurat::autodiff::{self, Device, Options};
+use ziggurat::model::{ModelSource, Network};
+use ziggurat::onnx::passes::{
+    control_flow, decompose, fuse_batch_norm, inline_functions, polyfill, sequences, to_float32,
+    upgrade_opset,
+};
+use ziggurat::onnx::proto::{ModelProto, TensorProto};
+use ziggurat::onnx::types::untyped_value;
+use ziggurat::onnx::{Builder, ElementType, Graph, Types, file};
+use ziggurat::runtime::{self, folding};
+
+use ndarray::Array4;
+
+/// How a model is processed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pipeline {
+    /// The passes of this program, without ONNX Runtime.
+    Passes,
+    /// As the command line.
+    EndToEnd,
+}
+
+/// Writes a model and a file of external data into a folder.
+pub fn put(folder: &Path, bytes: &[u8]) {
+    let weights = folder.join("weights.bin");
+    if !weights.exists() {
+        std::fs::write(&weights, [0x3c; WEIGHTS]).expect("the folder is the test's own");
+    }
+    std::fs::write(folder.join("model.onnx"), bytes).expect("the folder is the test's own");
+}
+
+/// The types of the values of a valid model after normalization.
+pub fn types(model: &ModelProto) -> Result<Types, String> {
+    let graph = normalize(model.clone()).map_err(|error| error.to_string())?;
+    let found = (|| {
+        let shapes = folding::shapes(&graph, &[])?;
+        let decomposed = decompose::decompose(&graph, &shapes)?;
+        folding::shapes(&decomposed, &[])
+    })();
+    found.map_err(|error: runtime::Error| error.to_string())
+}
+
+/// The passes before shape inference, as in `ziggurat::model::passes`.
+fn normalize(model: ModelProto) -> Result<Graph, ziggurat::onnx::Error> {
+    let model = upgrade_opset::upgrade(to_float32::to_float32(model)?)?;
+    Graph::new(inline_functions::inline(polyfill::define_missing_ops(
+        model,
+    ))?)
+}
+
+/// Success, or the error message of the program.
+pub type Outcome = Result<(), String>;
+
+/// Reads the model in `folder` and writes the gradient of its first output, given the types of its values.
+pub fn run_passes(folder: &Path, shapes: &Types) -> Outcome {
+    let message = |error: ziggurat::onnx::Error| error.to_string();
+    let mut graph =
+        normalize(file::read(&folder.join("model.onnx")).map_err(message)?).map_err(message)?;
+    for _ in 0..4 {
+        let types = std::slice::from_ref(shapes);
+        let decided = control_flow::resolve(&graph, types).map_err(message)?;
+        let resolved = sequences::resolve(decided.as_ref().unwrap_or(&graph), types);
+        match resolved.map_err(message)?.or(decided) {
+            Some(simplified) => graph = simplified,
+            None => break,
+        }
+    }
+    if decompose::is_fused(&graph) {
+        graph = decompose::decompose(&graph, shapes).map_err(message)?;
+    }
+    let source = graph.inputs().first().map(|input| input.name.clone());
+    let source = source.ok_or("no inputs")?;
+    let mut reached: Vec<String> = analyze(&graph, shapes, &source)
+        .into_iter()
+        .filter(|(_, reach)| *reach == Differentiability::Differentiable)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    reached.sort_unstable();
+    let objective = graph.outputs().first().map(|output| output.name.clone());
+    let objective = objective.ok_or("no outputs")?;
+    // The output, and an intermediate value, since the output may not be differentiable.
+    let middle = reached.get(reached.len() / 2).cloned();
+    let folded = fuse_batch_norm::fuse_batch_norm(&graph, &Default::default()).map_err(message)?;
+    let mut last = Ok(());
+    for (value, device) in [(Some(objective), Device::CPU), (middle, Device::FULL)] {
+        let Some(value) = value else { continue };
+        let graph = if device == Device::CPU {
+            &folded
+        } else {
+            &graph
+        };
+        last = differentiate(graph.clone(), shapes, &value, &source, device);
+    }
+    last
+}
+
+fn differentiate(
+    graph: Graph,
+    shapes: &Types,
+    value: &str,
+    source: &str,
+    device: Device,
+) -> Outcome {
+    let message = |error: ziggurat::onnx::Error| error.to_string();
+    let options = Options {
+        device,
+        redirect: None,
+    };
+    let mut builder = Builder::extend(graph, "fuzz/");
+    let elem = shapes
+        .find(value)
+        .map_or(ElementType::F32, |known| known.elem);
+    let seed = match elem.is_float() {
+        true => builder.scalar(elem, 1.0).map_err(message)?,
+        false => builder.constant(TensorProto::from_f32("", &[], &[1.0])),
+    };
+    let seeds = [(value.to_owned(), seed)];
+    let found = autodiff::gradient(&mut builder, shapes, &seeds, &[source.to_owned()], &options);
+    let found = found.map_err(|error| error.to_string())?;
+    let outputs: Vec<_> = found.iter().map(|name| untyped_value(name)).collect();
+    let model = builder.graph().to_model(&outputs).map_err(message)?;
+    file::encode(&model).map_err(message).map(drop)
+}
+
+/// Does what `ziggurat layers`, `ziggurat gradient` and `ziggurat cam` do with the model in `folder`.
+pub fn run_end_to_end(folder: &Path, device: runtime::Device) -> Outcome {
+    let path = folder.join("model.onnx");
+    let home = runtime::testing::home();
+    let source = ModelSource::resolve(&home, path.to_str()).map_err(|error| error.to_string())?;
+    let ModelSource::File(file) = source else {
+        return Err("no file".into());
+    };
+    let network = Network::open(&file).map_err(|error| error.to_string())?;
+    let layers = network.layers();
+    let objective = |kind, value: &str| Objective {
+        kind,
+        value: value.into(),
+    };
+    use ziggurat::ascent::Kind::{Channel, Class, Layer, Neuron, NotClass};
+    let of_classes = [Class, NotClass].into_iter();
+    let mut targets: Vec<Objective> = of_classes
+        .filter_map(|kind| Some(objective(kind, network.logits()?)))
+        .collect();
+    for kind in [Channel, Neuron, Layer] {
+        let reached = layers
+            .iter()
+            .rev()
+            .filter(|layer| layer.reach == Differentiability::Differentiable);
+        targets.extend(reached.take(1).map(|layer| objective(kind, &layer.name)));
+    }
+    let [runs, channels, height, width] = network.input_dims(1);
+    if channels * height * width > 1 << 16 {
+        return Err("a large picture".into());
+    }
+    let picture = Array4::from_elem((runs, channels, height, width), 0.25);
+    let mut last = Ok(());
+    for target in &targets {
+        let unit = Unit::default();
+        let found = evaluate::input_gradient(&network, target, unit, picture.clone(), device);
+        last = found.map(drop).map_err(|error| error.to_string());
+        let _ = evaluate::class_activation(
+            &network,
+            target,
+            unit,
+            picture.clone(),
+            CamOptions::default(),
+            device,
+        );
+    }
+    last
+}
