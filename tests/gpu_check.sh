@@ -107,7 +107,7 @@ tail -n 1 "$folder/stopped.txt"
 [[ $status != 0 && $took -lt 2000 && -s $folder/stopped.png ]]
 verdict $? "stopped after $took ms with exit status $status"
 
-title "what is not there"
+title "a GPU that does not exist"
 zig run flamingo --model "$model" --steps 1 --graphics none --provider cuda:77 --out "$folder/none.png" 2>"$folder/none.txt"
 status=$?
 cat "$folder/none.txt"
@@ -117,9 +117,14 @@ run auto.png flamingo --steps 1
 grep -o '"provider":"[^"]*"' "$folder/runs.jsonl" | tail -n 1
 
 title "a GPU that disappears: auto goes on with the CPU and says why"
-CUDA_VISIBLE_DEVICES=77 run hidden.png flamingo --steps 1 2>&1 | tee "$folder/hidden.txt"
-grep -q '^ok' "$folder/hidden.txt"
-verdict $? "auto without a visible GPU"
+CUDA_VISIBLE_DEVICES=77 run hidden.png flamingo --steps 1 2>"$folder/hidden.txt"
+cat "$folder/hidden.txt"
+tail -n 1 "$folder/runs.jsonl" | grep -q '"provider":"cpu"'
+verdict $? "auto without a visible GPU runs on the CPU"
+if [[ -e /dev/nvidiactl ]]; then
+  [[ $(grep -c 'running on the CPU: ' "$folder/hidden.txt") == 1 ]]
+  verdict $? "and says why in one line"
+fi
 
 title "warnings of ONNX Runtime"
 if [[ -n ${ZIGGURAT_HOME:-} ]]; then

@@ -1,4 +1,4 @@
-//! What only whole processes can show of the runtime room: several that start together fetch once, and one that dies
+//! Tests of the runtime with several processes: those that start together download once, and one that dies
 //! leaves nothing that disturbs the next.
 
 #![cfg(unix)]

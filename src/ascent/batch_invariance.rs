@@ -18,7 +18,7 @@ use super::step_graph;
 use super::stochastic_depth::Batch;
 use crate::onnx::proto::{ModelProto, NodeProto};
 use crate::onnx::{Builder, Graph, Types};
-use crate::runtime::inference;
+use crate::runtime::shape_inference;
 use std::collections::HashSet;
 
 /// Operators whose result for an element depends on its position in memory.
@@ -145,7 +145,7 @@ fn types(graph: &Graph) -> Result<Types, Error> {
         .iter()
         .map(|(name, dims)| (name.as_str(), dims.as_slice()))
         .collect();
-    Ok(inference::infer(graph, &dims)?)
+    Ok(shape_inference::infer_types(graph, &dims)?)
 }
 
 /// The values past which ONNX Runtime may move a transposition.

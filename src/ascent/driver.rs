@@ -21,7 +21,7 @@ use super::unit::anchor;
 use super::views::Frame;
 use super::{Error, Objective, Run, Settings, Unit, canvas, octave_inputs};
 use crate::model::{Activation, Network};
-use crate::runtime::{Assigned, Device, Loop, Stop, Tensor};
+use crate::runtime::{CancelHandle, Device, DeviceLoop, NodePlacement, Tensor};
 use std::time::Duration;
 
 /// A gradient whose root mean square is below this does not move the canvas: the network is dead for this picture.
@@ -44,7 +44,7 @@ pub struct StepReport {
 pub struct Ascent<'a> {
     pub(super) network: &'a Network,
     device: Device,
-    stop: Stop,
+    stop: CancelHandle,
     pub(super) plan: StepPlan,
     /// The runs with all their stages.
     requested: Vec<Run>,
@@ -53,7 +53,7 @@ pub struct Ascent<'a> {
     octaves: Vec<Octave>,
     step_session: StepSession,
     /// The state on the device, for the current octave.
-    pub(super) state: Loop,
+    pub(super) state: DeviceLoop,
     octave: usize,
     step_in_octave: usize,
     step: usize,
@@ -72,7 +72,7 @@ impl<'a> Ascent<'a> {
         objective: &Objective,
         runs: &[Run],
         device: Device,
-        stop: &Stop,
+        stop: &CancelHandle,
     ) -> Result<Self, Error> {
         check_batchable(runs)?;
         let (plan, octaves) = prepare(network, objective, &after(runs, 0))?;
@@ -115,7 +115,7 @@ impl<'a> Ascent<'a> {
         objective: &Objective,
         runs: &[Run],
         device: Device,
-        stop: &Stop,
+        stop: &CancelHandle,
         saved: AscentState,
     ) -> Result<Self, Error> {
         check_batchable(runs)?;
@@ -208,7 +208,7 @@ impl<'a> Ascent<'a> {
     ///
     /// # Errors
     /// [`Error::Runtime`] if the device cannot run the step graph.
-    pub fn placement(&self) -> Result<Vec<Assigned>, Error> {
+    pub fn placement(&self) -> Result<Vec<NodePlacement>, Error> {
         step_session::placement(self.network, &self.plan, self.device)
     }
 

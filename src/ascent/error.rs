@@ -53,7 +53,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the ascent was cancelled by its [`crate::runtime::Stop`].
+    /// Whether the ascent was cancelled by its [`crate::runtime::CancelHandle`].
     pub fn is_stop(&self) -> bool {
         matches!(self, Self::Runtime(crate::runtime::Error::Stopped))
     }

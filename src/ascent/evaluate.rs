@@ -13,7 +13,7 @@ use crate::model::Network;
 use crate::onnx::proto::TensorProto;
 use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Builder, ElementType, Types};
-use crate::runtime::{Device, Options, Session, Stop, Tensor};
+use crate::runtime::{CancelHandle, Device, Options, Session, Tensor};
 use crate::text::printable;
 use ndarray::{Array2, Array4, ArrayD, Ix2, Ix4};
 use std::borrow::Borrow;
@@ -25,19 +25,19 @@ const PREFIX: &str = "probe/";
 #[derive(Debug, Clone)]
 pub struct Site {
     pub device: Device,
-    pub stop: Stop,
+    pub stop: CancelHandle,
 }
 
 /// Without cancellation.
 impl From<Device> for Site {
     fn from(device: Device) -> Self {
-        let stop = Stop::default();
+        let stop = CancelHandle::default();
         Self { device, stop }
     }
 }
 
-impl From<(Device, &Stop)> for Site {
-    fn from((device, stop): (Device, &Stop)) -> Self {
+impl From<(Device, &CancelHandle)> for Site {
+    fn from((device, stop): (Device, &CancelHandle)) -> Self {
         let stop = stop.clone();
         Self { device, stop }
     }

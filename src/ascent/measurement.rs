@@ -4,7 +4,7 @@ use super::evaluate::{Classifier, input_gradient};
 use super::settings::Settings;
 use super::{Ascent, Error, Kind, Objective, Run, Unit};
 use crate::model::Network;
-use crate::runtime::{Device, Stop};
+use crate::runtime::{CancelHandle, Device};
 use ndarray::Array4;
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -115,7 +115,7 @@ fn ascent<'n>(
         earlier: Vec::new(),
     };
     let runs: Vec<Run> = (0..runs as u64).map(run).collect();
-    Ascent::new(network, objective, &runs, device, &Stop::default())
+    Ascent::new(network, objective, &runs, device, &CancelHandle::default())
 }
 
 fn batch(
@@ -162,7 +162,7 @@ fn batch(
 
 /// A reproducible picture without a pattern. In a picture with uniform areas, the inputs of many ReLUs are close to 0,
 /// where rounding decides.
-fn noise(network: &Network) -> Array4<f32> {
+pub fn noise(network: &Network) -> Array4<f32> {
     let [_, channels, height, width] = network.input_dims(1);
     Array4::from_shape_fn((1, channels, height, width), |(_, c, y, x)| {
         let place = (x + 997 * y + 99_991 * c) as f32;

@@ -8,7 +8,7 @@ use super::step_session::{StepPlan, StepSession};
 use super::unit::flat_position;
 use super::{Error, Settings, spectrum};
 use crate::model::Network;
-use crate::runtime::{Loop, Tensor};
+use crate::runtime::{DeviceLoop, Tensor};
 use ndarray::{Array, Array1, Array2, Array4, Axis};
 
 /// Binds the inputs that are constant within an octave.
@@ -18,7 +18,7 @@ pub(super) fn bind_octave_inputs(
     runs: &[RunState],
     octave: Octave,
     machine: &StepSession,
-    state: &mut Loop,
+    state: &mut DeviceLoop,
 ) -> Result<(), Error> {
     let mut constants = matrices(plan, octave);
     constants.extend(knobs(network, plan, runs));

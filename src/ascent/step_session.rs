@@ -12,8 +12,8 @@ use crate::model::Network;
 use crate::onnx::Graph;
 use crate::onnx::passes::fuse_batch_norm;
 use crate::onnx::proto::ModelProto;
-use crate::runtime::providers::is_tf32_allowed;
-use crate::runtime::{Assigned, Device, Loop, Options, Session, Stop, Tensor};
+use crate::runtime::registration::is_tf32_allowed;
+use crate::runtime::{CancelHandle, Device, DeviceLoop, NodePlacement, Options, Session, Tensor};
 use std::collections::HashSet;
 
 /// The specification of a step session; equal plans can share one.
@@ -52,7 +52,7 @@ impl StepSession {
         network: &Network,
         plan: &StepPlan,
         device: Device,
-        stop: &Stop,
+        stop: &CancelHandle,
     ) -> Result<Self, Error> {
         let (mut graph, branches) = build(network, plan, device)?;
         let mut is_exact = plan.runs == 1;
@@ -88,7 +88,7 @@ impl StepSession {
     }
 
     /// Copies the state to the device.
-    pub fn start(&self, state: &StateTensors) -> Result<Loop, Error> {
+    pub fn start(&self, state: &StateTensors) -> Result<DeviceLoop, Error> {
         let mut parts = vec![
             (names::CANVAS, names::NEW_CANVAS, &state.canvas),
             (names::VELOCITY, names::NEW_VELOCITY, &state.velocity),
@@ -99,7 +99,7 @@ impl StepSession {
                 .as_ref()
                 .map(|mask| (names::MASK, names::NEW_MASK, mask)),
         );
-        Ok(Loop::new(&self.session, &parts)?)
+        Ok(DeviceLoop::new(&self.session, &parts)?)
     }
 }
 
@@ -108,14 +108,14 @@ pub(super) fn placement(
     network: &Network,
     plan: &StepPlan,
     device: Device,
-) -> Result<Vec<Assigned>, Error> {
+) -> Result<Vec<NodePlacement>, Error> {
     let (graph, _) = build(network, plan, device)?;
     let options = Options {
-        record_assignment: true,
+        record_placement: true,
         ..Options::default()
     };
     let session = Session::open_model(&placeable(graph, device)?, device.into(), &options)?;
-    Ok(session.assignment()?)
+    Ok(session.placement()?)
 }
 
 /// The step graph of a plan, and its number of gated residual branches.

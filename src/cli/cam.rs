@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use ziggurat::ascent::{CamOptions, heatmap, photo_map};
 use ziggurat::model::picture;
 use ziggurat::runs::favourites;
+use ziggurat::runtime::device::PROVIDERS;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -33,9 +34,7 @@ pub struct Arguments {
     /// Write the picture with its heat map to this PNG file or folder
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    /// [default: that of config.toml, or auto]
-    #[arg(long)]
+    #[arg(long, help = format!("Execution provider: {PROVIDERS} [default: that of config.toml, or auto]"))]
     provider: Option<String>,
     #[command(flatten)]
     model_options: ModelOptions,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use ziggurat::ascent::evaluate::{Classifier, largest};
 use ziggurat::model::{Activation, Network, picture};
 use ziggurat::runs::format;
+use ziggurat::runtime::device::PROVIDERS;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -22,9 +23,7 @@ pub struct Arguments {
     /// Number of classes per picture
     #[arg(long, default_value_t = 5, value_name = "N")]
     top: usize,
-    /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    /// [default: that of config.toml, or auto]
-    #[arg(long)]
+    #[arg(long, help = format!("Execution provider: {PROVIDERS} [default: that of config.toml, or auto]"))]
     provider: Option<String>,
     #[command(flatten)]
     model_options: ModelOptions,

@@ -1,4 +1,4 @@
-//! `ziggurat doctor`: what was found on this machine. Fetches nothing, and has something to say when nothing is there.
+//! `ziggurat doctor`: checks this machine. Downloads nothing.
 
 mod measure;
 mod model;
@@ -11,7 +11,8 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use ziggurat::ascent::measurement::Measurement;
 use ziggurat::home::Home;
-use ziggurat::model::{Error, ModelOverrides as Told, ModelSource, card, summary::ModelSummary};
+use ziggurat::model::{Error, ModelOverrides, ModelSource, card, summary::ModelSummary};
+use ziggurat::runtime::device::PROVIDERS;
 use ziggurat::runtime::package::quiet;
 use ziggurat::runtime::{Library, library, providers};
 use ziggurat::terminal::{self, BLOCKS_VARIABLE};
@@ -27,20 +28,19 @@ pub struct Arguments {
     /// numerical difference from the CPU
     #[arg(long)]
     measure: bool,
-    /// The provider to measure: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    #[arg(long, default_value = "auto", requires = "measure")]
+    #[arg(long, default_value = "auto", requires = "measure", help = format!("The provider to measure: {PROVIDERS}"))]
     provider: String,
     #[command(flatten)]
     model_options: ModelOptions,
 }
 
-/// All that is told; one line of JSON.
+/// The whole report; one line of JSON.
 #[derive(Serialize)]
 struct Findings {
     version: &'static str,
     library: LibraryFinding,
     providers: Vec<ProviderFinding>,
-    /// Where there is an NVIDIA device.
+    /// Where CUDA can be expected.
     driver: Option<nvidia::DriverFinding>,
     /// Those that the loaded ONNX Runtime needs.
     files: Vec<nvidia::FileFinding>,
@@ -72,7 +72,7 @@ struct Skipped {
 #[derive(Serialize)]
 struct ProviderFinding {
     name: String,
-    /// Whether a small model ran on it with the CPU's numbers.
+    /// Whether a small model ran on it with the CPU's results.
     starts: bool,
     why: Option<String>,
 }
@@ -84,9 +84,9 @@ struct TerminalFinding {
     is_terminal: bool,
     term: Option<String>,
     colorterm: Option<String>,
-    /// What it calls itself.
+    /// The name that it reports.
     name: Option<String>,
-    /// Whether it answered when it was asked.
+    /// Whether it answered the query.
     answered: bool,
     /// How pictures are shown: `kitty`, `sixel`, `iterm2` or `blocks`.
     graphics: String,
@@ -148,7 +148,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Finds and loads the library, but fetches none.
+/// Finds and loads the library, but downloads none.
 fn library(home: &Home) -> LibraryFinding {
     let nothing = |why: String, skipped| LibraryFinding {
         path: None,
@@ -247,7 +247,7 @@ fn published_name(published: &card::Published) -> &str {
     &published.card.name
 }
 
-fn report(home: &Home, model: &str, ports: &Told) -> Result<ModelSummary, Failure> {
+fn report(home: &Home, model: &str, overrides: &ModelOverrides) -> Result<ModelSummary, Failure> {
     let source = ModelSource::resolve(home, Some(model)).map_err(|problem| match problem {
         unknown @ Error::UnknownModel { .. } => Failure::usage(unknown),
         other => other.into(),
@@ -258,7 +258,7 @@ fn report(home: &Home, model: &str, ports: &Told) -> Result<ModelSummary, Failur
         );
     }
     let mut file = source.open(home, &quiet)?;
-    ports.apply_to(&mut file.card);
+    overrides.apply_to(&mut file.card);
     Ok(ModelSummary::of(&file)?)
 }
 

@@ -11,6 +11,7 @@ use ziggurat::home::Home;
 use ziggurat::model::ModelSource;
 use ziggurat::model::open::DEFAULT_MODEL;
 use ziggurat::runs::worker::OpenOptions;
+use ziggurat::runtime::device::PROVIDERS;
 use ziggurat::terminal;
 use ziggurat::tui::messages::Level;
 use ziggurat::tui::saved::{self, Saved};
@@ -24,9 +25,7 @@ pub struct Arguments {
     /// Path or name of the model to explore
     #[arg(value_name = "MODEL", value_parser = NonEmptyStringValueParser::new())]
     model: Option<String>,
-    /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    /// [default: that of config.toml, or auto]
-    #[arg(long)]
+    #[arg(long, help = format!("Execution provider: {PROVIDERS} [default: that of config.toml, or auto]"))]
     provider: Option<String>,
     /// Protocol for pictures: auto, kitty, sixel, iterm2, blocks [default: that of config.toml, or auto]
     #[arg(long)]

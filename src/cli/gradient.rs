@@ -11,6 +11,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use ziggurat::ascent::{self, evaluate};
 use ziggurat::model::Network;
+use ziggurat::runtime::device::PROVIDERS;
 
 /// Most bytes of an input file.
 const MAX_BYTES: u64 = 2 << 30;
@@ -28,9 +29,7 @@ pub struct Arguments {
     /// Write the gradient to this file: float32, shape of the input
     #[arg(long, value_name = "G.npy")]
     output: PathBuf,
-    /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    /// [default: that of config.toml, or auto]
-    #[arg(long)]
+    #[arg(long, help = format!("Execution provider: {PROVIDERS} [default: that of config.toml, or auto]"))]
     provider: Option<String>,
     #[command(flatten)]
     model_options: ModelOptions,

@@ -11,6 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use ziggurat::autodiff::differentiability::Differentiability;
 use ziggurat::model::Layer;
+use ziggurat::runtime::device::PROVIDERS;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -32,9 +33,7 @@ pub struct Arguments {
     /// Rank channels by the mean or the maximum over their positions: mean or maximum
     #[arg(long, value_name = "BY", requires = "photo", default_value = "mean")]
     rank: String,
-    /// Execution provider for photos: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N],
-    /// plugin:PATH[,KEY=VALUE...] [default: that of config.toml, or auto]
-    #[arg(long, requires = "photo")]
+    #[arg(long, requires = "photo", help = format!("Execution provider for photos: {PROVIDERS} [default: that of config.toml, or auto]"))]
     provider: Option<String>,
     /// Print one JSON object per layer, or per channel with --photo
     #[arg(long)]

@@ -26,7 +26,8 @@ use ziggurat::home::Home;
 use ziggurat::model::Network;
 use ziggurat::runs::Spec;
 use ziggurat::runs::queue::MAX_TOGETHER;
-use ziggurat::runtime::Stop;
+use ziggurat::runtime::CancelHandle;
+use ziggurat::runtime::device::PROVIDERS;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -59,9 +60,7 @@ pub struct Arguments {
     /// Repeat the run with this id, or the one that made this picture; other options override its settings
     #[arg(long, value_name = "ID or PICTURE", conflicts_with_all = ["targets", "preset"])]
     from: Option<PathBuf>,
-    /// Execution provider: auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]
-    /// [default: that of config.toml, or auto]
-    #[arg(long)]
+    #[arg(long, help = format!("Execution provider: {PROVIDERS} [default: that of config.toml, or auto]"))]
     provider: Option<String>,
     /// Write the picture and a JSON file beside it: NAME.png, or a folder (required for several targets or models)
     #[arg(long, value_name = "PATH")]
@@ -116,7 +115,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let judges = judges::asked(&home, &preferences, &arguments.judges)?;
     let (plans, network) = planner.plan(&models)?;
     let (judges, origin) = judges::fetched(&home, judges);
-    let stop = Stop::default();
+    let stop = CancelHandle::default();
     ctrlc::set_handler({
         let stop = stop.clone();
         move || stop.stop()

@@ -1,4 +1,4 @@
-//! `ziggurat setup`: fetches what is needed, nothing twice.
+//! `ziggurat setup`: downloads what is needed, nothing twice.
 
 use super::startup::{self, Fetching};
 use super::{Failure, output};
@@ -73,16 +73,17 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints what suits this machine and which parts are missing, before any download.
+/// Prints the build that suits this machine and the missing packages, before any download.
 fn say(plan: &GpuPlan) -> std::io::Result<()> {
+    let cuda = plan.cuda();
     match nvidia::driver() {
         Ok(_) => {}
         Err(why) => output::notice(&format!(
-            "{why} (this is the build for CUDA {}, for a machine whose driver is 580 or newer)",
-            plan.cuda()
+            "{why} (this is the build for CUDA {}, for a machine with driver {} or newer)",
+            cuda.major, cuda.driver
         )),
     }
-    for one in &plan.there {
+    for one in &plan.libraries {
         if let Some((place, path)) = &one.found {
             output::line(&format!("  {:<18} {place}: {}", one.file, path.display()))?;
         }
@@ -92,7 +93,7 @@ fn say(plan: &GpuPlan) -> std::io::Result<()> {
         true => output::line("nothing to download for the GPU"),
         false => output::line(&format!(
             "to download for CUDA {}: {}, {} in total",
-            plan.cuda(),
+            cuda.major,
             packages.join(", "),
             size(plan.bytes())
         )),

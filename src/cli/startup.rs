@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use ziggurat::home::Home;
 use ziggurat::model::{ModelSource, Network, layers};
 use ziggurat::runs::target::{self, Target, TargetError};
-use ziggurat::runtime::{Active, Library, Provider, Stage};
+use ziggurat::runtime::{Library, Provider, ResolvedProvider, Stage};
 
 /// Shows the stages of a download: a bar on a terminal, one line per stage elsewhere.
 pub struct Fetching {
@@ -131,19 +131,19 @@ pub fn layer(network: &Network, name: &str) -> Result<String, Failure> {
 }
 
 /// Chooses the device. If `auto` takes the CPU although there is an NVIDIA device, the reason is printed.
-pub fn provider(wanted: Provider) -> Result<Active, Failure> {
+pub fn provider(wanted: Provider) -> Result<ResolvedProvider, Failure> {
     let active = wanted.resolve()?;
     explain_cpu(&active);
     Ok(active)
 }
 
 /// As [`provider`], for short commands: `auto` is the CPU, because opening a GPU takes longer than they do.
-pub fn provider_for_one_shot(wanted: Provider) -> Result<Active, Failure> {
+pub fn provider_for_one_shot(wanted: Provider) -> Result<ResolvedProvider, Failure> {
     Ok(wanted.resolve_for_one_shot()?)
 }
 
 /// Prints why the CPU was chosen, if another device could be expected.
-pub fn explain_cpu(active: &Active) {
+pub fn explain_cpu(active: &ResolvedProvider) {
     if let Some(why) = &active.why {
         notice(&format!("running on the CPU: {why}"));
     }

@@ -6,7 +6,7 @@ use super::{Error, InputSize};
 use crate::onnx::passes::{decompose, inline_functions, polyfill, to_float32, upgrade_opset};
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{Graph, Types};
-use crate::runtime::folding::{self, Parts};
+use crate::runtime::constant_folding::{self, Parts};
 use serde::Serialize;
 
 /// A pass over a model.
@@ -125,7 +125,7 @@ impl Passes<'_> {
             control: self.has(Pass::Control),
             sequences: self.has(Pass::Sequences),
         };
-        Ok(folding::fold_parts(graph, choices, parts)?)
+        Ok(constant_folding::fold_parts(graph, choices, parts)?)
     }
 }
 
@@ -153,7 +153,10 @@ impl InputSpec<'_> {
     /// # Errors
     /// [`Error::Runtime`] if ONNX Runtime rejects it for that batch size.
     pub fn infer(self, graph: &Graph, runs: usize) -> Result<Types, Error> {
-        Ok(folding::shapes(graph, &[(self.input, &self.dims(runs))])?)
+        Ok(constant_folding::shapes(
+            graph,
+            &[(self.input, &self.dims(runs))],
+        )?)
     }
 }
 

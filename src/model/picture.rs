@@ -11,7 +11,7 @@ use image::{
 use super::Error;
 use crate::files;
 use crate::onnx::other_format;
-use crate::runtime::Stop;
+use crate::runtime::CancelHandle;
 use reader::Stoppable;
 
 mod loss;
@@ -50,14 +50,14 @@ const PIECE: u64 = 1 << 20;
 /// [`Error::Picture`] if the file is of another format, damaged, or larger than 32768 pixels or 512 MiB; also if it is
 /// truncated, with the readable part. [`Error::File`] if it cannot be read at all, or is no regular file.
 pub fn read(path: &Path) -> Result<RgbImage, Error> {
-    read_until(path, &Stop::default())
+    read_until(path, &CancelHandle::default())
 }
 
 /// As [`read`], with cancellation, which is an error.
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_until(path: &Path, stop: &Stop) -> Result<RgbImage, Error> {
+pub fn read_until(path: &Path, stop: &CancelHandle) -> Result<RgbImage, Error> {
     let bytes = bytes(path, stop)?;
     let refused = |why: String| Error::Picture {
         path: path.to_path_buf(),
@@ -91,7 +91,7 @@ pub fn read_until(path: &Path, stop: &Stop) -> Result<RgbImage, Error> {
 }
 
 /// The content of a regular file, up to one byte more than the maximum.
-fn bytes(path: &Path, stop: &Stop) -> Result<Vec<u8>, Error> {
+fn bytes(path: &Path, stop: &CancelHandle) -> Result<Vec<u8>, Error> {
     let mut file = files::open(path)
         .map_err(Error::file(path))?
         .take(MAX_ALLOC + 1);
@@ -127,7 +127,7 @@ impl From<ImageError> for Undecoded {
 fn decode(
     bytes: &[u8],
     format: ImageFormat,
-    stop: &Stop,
+    stop: &CancelHandle,
 ) -> Result<(DynamicImage, Orientation), Undecoded> {
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_ALLOC);
@@ -271,7 +271,7 @@ mod tests {
         let png = encoded(&RgbImage::new(64, 64).into(), ImageFormat::Png);
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), png).unwrap();
-        let stop = Stop::default();
+        let stop = CancelHandle::default();
         assert!(read_until(file.path(), &stop).is_ok());
         stop.stop();
         let error = read_until(file.path(), &stop).unwrap_err().to_string();

@@ -9,7 +9,7 @@ use super::{EndReason, Error, Record, Spec, format, history};
 use crate::ascent::{self, Ascent, Run, StepReport};
 use crate::home::Home;
 use crate::model::Network;
-use crate::runtime::{Device, Library, Provider, Stop, providers};
+use crate::runtime::{CancelHandle, Device, Library, Provider, registration};
 use image::RgbImage;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -46,7 +46,7 @@ impl<'a> Batch<'a> {
         network: &'a Network,
         specs: &[Spec],
         device: Device,
-        stop: &Stop,
+        stop: &CancelHandle,
     ) -> Result<Self, Error> {
         let first = specs
             .first()
@@ -70,7 +70,7 @@ impl<'a> Batch<'a> {
         network: &'a Network,
         checkpoint: Checkpoint,
         device: Device,
-        stop: &Stop,
+        stop: &CancelHandle,
     ) -> Result<Self, Error> {
         let Checkpoint {
             specs,
@@ -239,7 +239,7 @@ const TF32: &str = " tf32";
 pub fn provider_name(device: Device) -> String {
     let name = Provider::from(device).to_string();
     match device {
-        Device::Cuda(_) if providers::is_tf32_allowed() => name + TF32,
+        Device::Cuda(_) if registration::is_tf32_allowed() => name + TF32,
         _ => name,
     }
 }

@@ -95,9 +95,9 @@ pub fn retry(problem: &Error, runs: usize, is_first_step: bool) -> Option<Retry<
     fewer.or_else(elsewhere)
 }
 
-/// The notice that a batch goes on with fewer runs at once.
+/// The notice that a batch continues with fewer runs.
 pub fn fewer_notice(problem: &Error, fewer: usize) -> String {
-    format!("{problem}; going on with {fewer} at once")
+    format!("{problem}; continuing with {fewer} at a time")
 }
 
 /// A run of the history.

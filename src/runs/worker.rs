@@ -25,7 +25,7 @@ use super::queue::{Job, JobId};
 use super::{Record, Spec};
 use crate::ascent::Overlay;
 use crate::home::Home;
-use crate::runtime::{Provider, Stop};
+use crate::runtime::{CancelHandle, Provider};
 use image::RgbImage;
 use mailbox::Mailbox;
 use photo_interrupt::PhotoInterrupt;
@@ -172,7 +172,7 @@ pub struct Started {
 pub struct Worker {
     commands: Sender<Message>,
     mailbox: Arc<Mailbox>,
-    stop: Stop,
+    stop: CancelHandle,
     interrupt: Arc<PhotoInterrupt>,
     thread: Option<JoinHandle<()>>,
 }
@@ -191,7 +191,7 @@ impl Worker {
     ) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::channel();
         let mailbox = Arc::new(Mailbox::new(Box::new(wake)));
-        let stop = Stop::default();
+        let stop = CancelHandle::default();
         let worker = WorkerThread::new(
             home,
             (provider, options),

@@ -1,5 +1,5 @@
-//! Copies between the host and a device. CUDA's built-in provider is copied by the binding, which runs a small model there;
-//! a plugin by its own means, which the binding does not know, so part of this file is unsafe code.
+//! Copies between the host and a device. For CUDA's built-in provider the `ort` crate copies, by running a small model; a
+//! plugin copies by its own function, which that crate does not offer, so part of this file is unsafe code.
 
 use ort::AsPointer;
 use ort::memory::{AllocationDevice, Allocator};
@@ -26,12 +26,12 @@ pub(super) fn to_host(source: &DynTensor) -> ort::Result<DynTensor> {
     Ok(target)
 }
 
-/// Whether a tensor lives on a device of a built-in provider, for which [`by_the_plugin`] finds no way.
+/// Whether a tensor is on a device of a built-in provider, which [`by_the_plugin`] cannot copy.
 fn is_built_in(tensor: &DynTensor) -> bool {
     tensor.memory_info().allocation_device() == AllocationDevice::CUDA
 }
 
-/// Lets the plugin to which one of the two belongs copy; returns when the copy is there.
+/// Copies by the plugin that one of the two tensors belongs to; returns when the copy is complete.
 fn by_the_plugin(source: &DynTensor, target: &mut DynTensor) -> ort::Result<()> {
     let library = Library::loaded().map_err(|error| ort::Error::new(error.to_string()))?;
     let sources = [source.ptr()];

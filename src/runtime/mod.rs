@@ -1,44 +1,51 @@
-//! ONNX Runtime: the one room that talks to it.
+//! ONNX Runtime: only this module calls it.
 //!
-//! - [`package`]: fetches a pinned Python package with the user's own `pip` and keeps chosen files of it
-//! - [`library`]: finds the shared library, or fetches it, and loads it once a process
-//! - [`providers`]: where a session runs, and why not elsewhere; `trial` finds out with a small model
+//! - [`package`]: downloads a pinned Python package with the user's `pip` and keeps selected files of it
+//! - [`library`]: finds or downloads the shared library, and loads it once per process
+//! - [`device`]: what sessions run on
+//! - [`registration`]: registers the provider of a device with a session
+//! - [`providers`]: resolves `--provider` to a device, with the reason if it does not work; `trial` runs a small model there
 //! - [`nvidia`]: CUDA on this machine: the driver, NVIDIA's libraries, the build that suits them
-//! - [`plugin`]: providers that come as libraries of their own, WebGPU first
-//! - [`session`]: an opened model on host tensors, and how to stop a run
-//! - [`binding`]: state that stays on the device from run to run
+//! - [`plugin`]: providers that are libraries of their own, such as WebGPU
+//! - [`session`]: an opened model on host tensors, and cancellation
+//! - [`io_loop`]: state that stays on the device from run to run
 //! - [`tensors`]: host tensors and their element types
-//! - [`inference`]: the dimensions of every value of a graph
-//! - [`folding`]: what does not depend on the picture, computed beforehand
+//! - [`shape_inference`]: the types of every value of a graph
+//! - [`constant_folding`]: evaluates what does not depend on the picture in advance
 //!
-//! Any room above may use it; it uses [`crate::home`] and [`crate::onnx`].
+//! Modules on higher floors may use it; it uses [`crate::home`] and [`crate::onnx`].
 
-mod assignment;
-pub mod binding;
+pub mod constant_folding;
+pub mod device;
 mod device_copy;
 mod error;
-pub mod folding;
-pub mod inference;
+mod external_weights;
+mod failure;
+pub mod io_loop;
 pub mod library;
-#[cfg(test)]
-mod models;
+mod messages;
 pub mod nvidia;
 pub mod package;
+mod placement;
 pub mod plugin;
 pub mod providers;
+pub mod registration;
 pub mod session;
+pub mod shape_inference;
 pub mod tensors;
+#[cfg(test)]
+mod test_models;
 #[doc(hidden)]
 pub mod testing;
 mod trial;
-mod weights;
 
-pub use assignment::Assigned;
-pub use binding::Loop;
+pub use device::Device;
 pub use error::Error;
-pub use library::{Found, Library, Origin};
+pub use io_loop::DeviceLoop;
+pub use library::{Library, LibraryOrigin, LocatedLibrary};
 pub use package::{Package, Progress, Stage};
+pub use placement::NodePlacement;
 pub use plugin::Plugin;
-pub use providers::{Active, Device, Provider};
-pub use session::{Optimisation, Options, Port, Session, Stop};
+pub use providers::{Provider, ResolvedProvider};
+pub use session::{CancelHandle, Optimisation, Options, Port, Session};
 pub use tensors::{Element, Tensor};

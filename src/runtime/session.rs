@@ -1,6 +1,6 @@
-//! An opened model: its inputs and outputs, running it on host tensors, and stopping a run from another thread.
+//! An opened model: its inputs and outputs, runs on host tensors, cancellation from another thread.
 
-mod stop;
+mod cancel;
 mod threads;
 
 use std::borrow::Cow;
@@ -12,17 +12,16 @@ use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{IoBinding, RunOptions, Session as OrtSession, SessionOutputs};
 
-pub use stop::Stop;
+pub use cancel::CancelHandle;
 
-use super::assignment::{self, Assigned};
-use super::providers::Device;
-use super::weights::Weights;
-use super::{Element, Error, Library, Provider, Tensor};
+use super::external_weights::Weights;
+use super::placement::{self, NodePlacement};
+use super::{Device, Element, Error, Library, Provider, Tensor};
 use crate::catch_panic;
 use crate::onnx::file;
 use crate::onnx::proto::ModelProto;
 
-/// How far ONNX Runtime rewrites the graph.
+/// How far ONNX Runtime optimizes the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Optimisation {
     /// Not at all.
@@ -36,24 +35,24 @@ pub enum Optimisation {
     All,
 }
 
-/// How a session is to be opened. The default rewrites graphs for speed and rounds nothing that the model does not round.
+/// Options of a session. The defaults optimize for speed and round nothing that the model does not round.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// How far the graph is rewritten.
+    /// How far the graph is optimized.
     pub optimisation: Optimisation,
-    /// Threads a node may use on the CPU; `None`: one a physical core that this process may use.
+    /// Threads per node on the CPU; `None`: one per physical core that this process may use.
     pub threads: Option<usize>,
-    /// Remember which provider got which node, for [`Session::assignment`].
-    pub record_assignment: bool,
-    /// Where the model's external data lies, if it has any.
+    /// Record the provider of each node, for [`Session::placement`].
+    pub record_placement: bool,
+    /// The folder of the model's external data, if it has any.
     pub folder: Option<PathBuf>,
-    /// Let NVIDIA's GPUs round the factors of products to 10 bits of mantissa, several times faster: enough to climb, but a
-    /// gradient is off by some 17 %.
+    /// Use TF32 on NVIDIA GPUs (10 bits of mantissa for the factors of products): several times faster, but the relative
+    /// error of a gradient is some 17 %.
     pub tf32: bool,
-    /// Where to write the rewritten graph.
+    /// Where to write the optimized graph.
     pub optimised: Option<PathBuf>,
-    /// What stops opening and running. One handle may serve several sessions.
-    pub stop: Stop,
+    /// Cancels opening and running. Several sessions may share a handle.
+    pub stop: CancelHandle,
 }
 
 /// An input or output that a model declares.
@@ -79,7 +78,7 @@ impl Port {
     }
 
     /// Whether a tensor can be this port's value.
-    pub(super) fn admit(&self, tensor: &Tensor) -> Result<(), Error> {
+    pub(super) fn check_tensor(&self, tensor: &Tensor) -> Result<(), Error> {
         let fits = tensor.shape().len() == self.dims.len()
             && tensor
                 .shape()
@@ -116,14 +115,14 @@ pub struct Session {
     inputs: Vec<Port>,
     outputs: Vec<Port>,
     run_options: Arc<RunOptions>,
-    stop: Stop,
-    /// How long its runs took so far.
+    stop: CancelHandle,
+    /// The total duration of its runs.
     busy: Duration,
-    /// What `inner` reads, and so what goes after it.
+    /// Read by `inner`, so dropped after it.
     _weights: Weights,
 }
 
-/// What a session is made of.
+/// The model of a session.
 #[derive(Clone, Copy)]
 enum Source<'a> {
     File(&'a [u8]),
@@ -139,8 +138,8 @@ impl Session {
         Self::open_source(Source::File(model), provider, options)
     }
 
-    /// Opens a model whose weights are in memory. On the CPU they are not copied, but shared for as long as the session
-    /// is there, and may be more than a file could hold.
+    /// Opens a model whose weights are in memory. On the CPU they are not copied but shared for the lifetime of the
+    /// session, and may exceed the size limit of a file.
     ///
     /// # Errors
     /// As [`Session::open`]; [`Error::Graph`] if another device is given a model that is larger than a file can be.
@@ -176,17 +175,17 @@ impl Session {
         })
     }
 
-    /// Where it runs.
+    /// The device that it runs on.
     pub fn device(&self) -> Device {
         self.device
     }
 
-    /// How long its runs took so far, copies to and from the device included.
+    /// The total duration of its runs, copies to and from the device included.
     pub fn busy(&self) -> Duration {
         self.busy
     }
 
-    /// What ONNX Runtime said of something that was done on the session's device.
+    /// The error of an operation on the session's device.
     pub(super) fn failed(&self, error: impl std::fmt::Display) -> Error {
         Error::on(self.device, error)
     }
@@ -201,20 +200,20 @@ impl Session {
         &self.outputs
     }
 
-    /// The handle that stops its runs.
-    pub fn stop_handle(&self) -> Stop {
+    /// The handle that cancels its runs.
+    pub fn stop_handle(&self) -> CancelHandle {
         self.stop.clone()
     }
 
-    /// Which provider got which node of the rewritten graph.
+    /// The provider of each node of the optimized graph.
     ///
     /// # Errors
-    /// If the session was not opened with [`Options::record_assignment`].
-    pub fn assignment(&self) -> Result<Vec<Assigned>, Error> {
-        assignment::assigned(&self.inner)
+    /// If the session was not opened with [`Options::record_placement`].
+    pub fn placement(&self) -> Result<Vec<NodePlacement>, Error> {
+        placement::of_session(&self.inner)
     }
 
-    /// Runs the model on `inputs` and returns the outputs that are asked for, in that order.
+    /// Runs the model on `inputs` and returns these outputs, in this order.
     ///
     /// # Errors
     /// If a name is not the model's, an input is missing or does not fit, the run fails, or it is stopped.
@@ -252,14 +251,14 @@ impl Session {
         }
     }
 
-    /// Gives an input a host tensor; ONNX Runtime brings it to where the input is needed.
+    /// Binds an input to a host tensor, which ONNX Runtime copies to the device if needed.
     pub(super) fn bind_input(
         &self,
         binding: &mut IoBinding,
         name: &str,
         tensor: &Tensor,
     ) -> Result<(), Error> {
-        self.input(name)?.admit(tensor)?;
+        self.input(name)?.check_tensor(tensor)?;
         // A copy to the device may fail for want of memory.
         let value = tensor.to_value().map_err(Error::run)?;
         binding
@@ -267,7 +266,7 @@ impl Session {
             .map_err(|error| self.failed(error))
     }
 
-    /// Lets outputs come back to the host.
+    /// Binds outputs to host memory.
     pub(super) fn bind_to_host(
         &self,
         binding: &mut IoBinding,
@@ -285,7 +284,7 @@ impl Session {
             if let Element::Other(_) = port.element {
                 return Err(Error::Unsupported {
                     name: port.name.clone(),
-                    element: port.element.clone(),
+                    element: port.element.to_string(),
                 });
             }
             binding
@@ -295,7 +294,7 @@ impl Session {
         Ok(())
     }
 
-    /// Runs what is bound, unless stopped.
+    /// Runs the model on what is bound, unless stopped.
     pub(super) fn run_bound<'b>(
         &'b mut self,
         binding: &'b IoBinding,
@@ -359,7 +358,7 @@ fn port<'p>(kind: &'static str, ports: &'p [Port], name: &str) -> Result<&'p Por
         })
 }
 
-/// The names that would have been right, a few of them.
+/// A few of the valid names.
 fn known(ports: &[Port]) -> String {
     const SHOWN: usize = 8;
     let mut names: Vec<&str> = ports
@@ -387,18 +386,17 @@ fn open_on(
     let (model, weights) = match model {
         Source::File(bytes) => (Cow::Borrowed(bytes), Weights::default()),
         Source::Model(model) => {
-            let (model, weights) = apart(model, device)?;
+            let (model, weights) = split_weights(model, device)?;
             (Cow::Owned(model), weights)
         }
     };
-    weights.lend(&mut builder)?;
+    weights.attach(&mut builder)?;
     let _watched = options.stop.watch_load(builder.canceler());
-    // The binding panics at a dimension below -1. ONNX Runtime infers such for windows larger than what they slide over.
+    // The binding panics at a dimension below -1, which ONNX Runtime infers for windows larger than their input.
     let opened = catch_panic::catch(|| builder.commit_from_memory(&model)).map_err(|why| {
         tracing::debug!(why, "the binding cannot read the types of inputs and outputs");
         Error::model(
-            "it gives an input or output a size that no tensor has, as where a window is larger than what it slides over; \
-             a larger picture may help",
+            "an input or output has a negative size: a window is larger than its input; a larger picture may help",
         )
     })?;
     let session = opened.map_err(|error| {
@@ -412,8 +410,8 @@ fn open_on(
     Ok((session, weights))
 }
 
-/// The bytes of a model, and the weights that they leave out because the device can read them where they are.
-fn apart(model: &ModelProto, device: Device) -> Result<(Vec<u8>, Weights), Error> {
+/// The bytes of a model, and the weights that are left out of them because the device reads them from shared memory.
+fn split_weights(model: &ModelProto, device: Device) -> Result<(Vec<u8>, Weights), Error> {
     if device != Device::Cpu {
         return Ok((file::encode(model)?, Weights::default()));
     }
@@ -422,7 +420,7 @@ fn apart(model: &ModelProto, device: Device) -> Result<(Vec<u8>, Weights), Error
     Ok((file::encode(&model)?, weights))
 }
 
-/// A builder with everything set but the provider.
+/// A builder with every option set but the provider.
 fn configure(library: &Library, options: &Options) -> ort::Result<SessionBuilder> {
     let level = match options.optimisation {
         Optimisation::None => GraphOptimizationLevel::Disable,
@@ -433,10 +431,10 @@ fn configure(library: &Library, options: &Options) -> ort::Result<SessionBuilder
     let mut builder = OrtSession::builder(library.environment())?
         .with_optimization_level(level)?
         .with_intra_threads(options.threads.unwrap_or_else(threads::for_this_process))?;
-    // ONNX Runtime would multiply numbers with weights of 8 bits in 8 bits itself; here is nothing to be rounded that the
-    // model does not round.
+    // Without it, ONNX Runtime multiplies with 8-bit weights in 8 bits; nothing is to be rounded that the model does not
+    // round.
     builder = builder.with_config_entry("session.qdq_matmulnbits_accuracy_level", "1")?;
-    if options.record_assignment {
+    if options.record_placement {
         builder = builder.with_config_entry("session.record_ep_graph_assignment_info", "1")?;
     }
     if let Some(folder) = &options.folder {

@@ -1,12 +1,11 @@
-//! Host tensors: what goes into a model and comes out of it, as `ndarray` arrays of the few element types that Ziggurat
-//! exchanges.
+//! Host tensors: inputs and outputs of models, as `ndarray` arrays of the few element types that Ziggurat exchanges.
 
 use ndarray::{Array, ArrayD, Dimension};
 use ort::value::{DynTensor, Tensor as Value, TensorElementType, ValueType};
 
 use super::{Device, Error, device_copy};
 
-/// One line an element type: variant, Rust type, ONNX Runtime's name, how messages call it.
+/// One line per element type: variant, Rust type, ONNX Runtime's name, name in messages.
 macro_rules! elements {
     ($($variant:ident($type:ty) = $ort:ident, $name:literal;)*) => {
         /// A tensor in host memory, of any shape (a scalar has the empty shape).
@@ -19,7 +18,7 @@ macro_rules! elements {
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Element {
             $(#[doc = concat!("ONNX's ", $name, ".")] $variant,)*
-            /// One that a [`Tensor`] cannot hold, by ONNX Runtime's name; also anything that is no tensor.
+            /// A type that a [`Tensor`] cannot hold, by ONNX Runtime's name; also anything that is no tensor.
             Other(String),
         }
 
@@ -64,7 +63,7 @@ macro_rules! elements {
                 match self { $(Self::$variant(array) => Ok(Value::from_array(array.clone())?.upcast()),)* }
             }
 
-            /// Copies the elements into a tensor of the same type and shape, wherever that lives.
+            /// Copies the elements into a tensor of the same type and shape, on any device.
             pub(super) fn write(&self, target: &mut DynTensor) -> ort::Result<()> {
                 if !target.memory_info().is_cpu_accessible() {
                     return device_copy::into(&self.to_value()?, target);
@@ -89,7 +88,7 @@ macro_rules! elements {
                         .map_err(Error::run),)*
                     other => Err(Error::Unsupported {
                         name: name.to_string(),
-                        element: Element::of_ort(*other),
+                        element: Element::of_ort(*other).to_string(),
                     }),
                 }
             }

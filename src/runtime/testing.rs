@@ -1,4 +1,4 @@
-//! For tests, of any room: ONNX Runtime, fetched once a checkout.
+//! For tests: ONNX Runtime, downloaded once per checkout.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -19,19 +19,19 @@ pub fn home() -> Home {
 /// ONNX Runtime, loaded.
 ///
 /// # Panics
-/// If it can be neither found nor fetched: a test that needs it cannot pass.
+/// If it can be neither found nor downloaded: a test that needs it cannot pass.
 pub fn library() -> &'static Library {
     Library::load(&home(), &package::quiet).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Says which devices must be there: `1` for any, or names as `--provider` takes them, between commas.
+/// The devices that must work: `1` for any, or names as for `--provider`, between commas.
 const REQUIRE: &str = "ZIGGURAT_REQUIRE_GPU";
 
-/// The devices beside the CPU that work here: CUDA on the first GPU, and WebGPU, whose plugin is fetched where there is
-/// Vulkan. What does not work is printed with its reason.
+/// The devices beside the CPU that work here: CUDA on the first GPU, and WebGPU, whose plugin is downloaded where there is
+/// Vulkan. The reason why one does not work is printed.
 ///
 /// # Panics
-/// If `ZIGGURAT_REQUIRE_GPU` asks for one that does not work: nothing would be tested, and it would look like success.
+/// If a device that `ZIGGURAT_REQUIRE_GPU` names does not work: skipped tests would look like passed ones.
 pub fn devices() -> &'static [Device] {
     static FOUND: OnceLock<Vec<Device>> = OnceLock::new();
     FOUND.get_or_init(|| {
@@ -54,7 +54,7 @@ pub fn devices() -> &'static [Device] {
     })
 }
 
-/// Whether the devices that were found are those that are required, or the first that is missing.
+/// Checks that the required devices were found; the error is the first missing one.
 fn meets(required: &str, found: &[Device]) -> Result<(), String> {
     let is_there = |name: &str| {
         let wanted: Result<Provider, _> = name.parse();
@@ -72,7 +72,7 @@ fn meets(required: &str, found: &[Device]) -> Result<(), String> {
     }
 }
 
-/// Held by a test while it uses a device: tests of one process would only slow each other down.
+/// Held by a test while it uses a device: the tests of one process would only slow each other down.
 pub fn device_turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,40 +1,44 @@
-//! Whether a device really works: a small model is run on it and its numbers are compared with the CPU's. That a session
-//! opens says little: libraries are loaded, and kernels chosen, only when a node runs.
+//! Tests whether a device works: runs a small model on it and compares the result with the CPU's. Opening a session is not
+//! enough: libraries are loaded, and kernels chosen, only when a node runs.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::providers::{Device, Provider};
-use super::{Error, Options, Session, Tensor};
+use super::{Device, Error, Options, Provider, Session, Tensor};
 use crate::onnx::types::{fixed_dims, untyped_value};
 use crate::onnx::{Builder, ElementType, file};
 use ndarray::Array4;
 
-/// Largest relative error (L2) beside the CPU. Rounding is 1e-6, wrong kernels are beyond 1e-1.
+/// Largest relative error (L2) compared with the CPU. Rounding gives 1e-6, wrong kernels more than 1e-1.
 const TOLERANCE: f32 = 1e-3;
 
 const INPUT: &str = "x";
-/// Height and width of its picture.
+/// Height and width of its input.
 const SIDE: usize = 8;
 
-/// What was found of each device so far.
+/// The result of each device so far.
 static FOUND: Mutex<Option<HashMap<Device, Result<(), String>>>> = Mutex::new(None);
 
-/// Whether a device works, tried once a process; the reason if it does not.
+/// Whether a device works; the reason if it does not. Tested once per process, but again after a lack of memory.
 pub(super) fn result(device: Device) -> Result<(), String> {
     if let Some(known) = known(device) {
         return known;
     }
-    let result = attempt(device).map_err(|error| match error {
+    let result = attempt(device);
+    // Others may have freed memory when it is tried again.
+    let is_final = !matches!(result, Err(Error::NoMemory { .. }));
+    let result = result.map_err(|error| match error {
         Error::Provider { why, .. } => why,
         Error::OnDevice { reason, .. } => reason,
         other => other.to_string(),
     });
-    remember(device, result.clone());
+    if is_final {
+        remember(device, result.clone());
+    }
     result
 }
 
-/// Remembers that a device failed in the middle of things.
+/// Marks a device as failed after a run failed on it.
 pub(super) fn give_up(device: Device, why: &str) {
     remember(device, Err(why.into()));
 }
@@ -52,7 +56,7 @@ fn remember(device: Device, result: Result<(), String>) {
 fn attempt(device: Device) -> Result<(), Error> {
     let (model, output) = model()?;
     let options = Options {
-        record_assignment: true,
+        record_placement: true,
         threads: Some(1),
         ..Options::default()
     };
@@ -70,17 +74,17 @@ fn attempt(device: Device) -> Result<(), Error> {
         return Ok(());
     }
     let refused = |why: String| Error::Provider { device, why };
-    let nodes = session.assignment()?;
+    let nodes = session.placement()?;
     let left = nodes.iter().find(|node| node.provider.starts_with("CPU"));
     if let Some(node) = left {
         return Err(refused(format!(
-            "it leaves {} to the CPU",
+            "its provider leaves {} to the CPU",
             crate::text::printable(&node.operator)
         )));
     }
     let (_, expected) = run(Device::Cpu)?;
     let error = distance(&found, &expected);
-    // What is no number is no success.
+    // A comparison with NaN is false, and so a failure.
     if error.is_some_and(|error| error < TOLERANCE) {
         return Ok(());
     }
@@ -88,7 +92,7 @@ fn attempt(device: Device) -> Result<(), Error> {
         format!("an error of {error:.1e}")
     });
     Err(refused(format!(
-        "it computes wrong numbers ({error} beside the CPU); its driver may be damaged"
+        "its results are wrong ({error} compared with the CPU); its driver may be damaged"
     )))
 }
 

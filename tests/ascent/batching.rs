@@ -6,13 +6,13 @@ use ziggurat::ascent::{Ascent, Kind, Objective, Outcome, Run, Settings, Unit};
 use ziggurat::model::Network;
 use ziggurat::onnx::proto::{Dim, TensorProto};
 use ziggurat::onnx::{Attribute, Builder, ElementType};
-use ziggurat::runtime::{Device, Stop};
+use ziggurat::runtime::{CancelHandle, Device};
 
 /// Pictures, scores of every step, and how they ended.
 type Made = (Vec<Vec<u8>>, Vec<Vec<f32>>, Vec<Outcome>);
 
 fn made(network: &Network, objective: &Objective, runs: &[Run]) -> Made {
-    let stop = Stop::default();
+    let stop = CancelHandle::default();
     let mut ascent = Ascent::new(network, objective, runs, Device::Cpu, &stop).unwrap();
     let mut scores = vec![Vec::new(); runs.len()];
     while let Some(report) = ascent.step().unwrap() {
@@ -67,7 +67,7 @@ fn is_promised(network: &Network, runs: &[Run]) -> bool {
         kind: Kind::Class,
         value: network.logits().unwrap().into(),
     };
-    let stop = Stop::default();
+    let stop = CancelHandle::default();
     let ascent = Ascent::new(network, &objective, runs, Device::Cpu, &stop).unwrap();
     ascent.is_exact()
 }

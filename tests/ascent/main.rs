@@ -23,7 +23,7 @@ use ziggurat::model::Network;
 use ziggurat::onnx::proto::{Dim, TensorProto};
 use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{Attribute, Builder, ElementType, file};
-use ziggurat::runtime::{Device, Options, Provider, Session, Stop, Tensor};
+use ziggurat::runtime::{CancelHandle, Device, Options, Provider, Session, Tensor};
 
 const FLAMINGO: usize = 130;
 
@@ -57,8 +57,14 @@ fn run(index: usize, seed: u64, steps: u32) -> Run {
 
 /// The pictures of a batch, as bytes, and the outcomes.
 fn climb(objective: &Objective, runs: &[Run]) -> (Vec<Vec<u8>>, Vec<Outcome>) {
-    let mut ascent =
-        Ascent::new(network(), objective, runs, Device::Cpu, &Stop::default()).unwrap();
+    let mut ascent = Ascent::new(
+        network(),
+        objective,
+        runs,
+        Device::Cpu,
+        &CancelHandle::default(),
+    )
+    .unwrap();
     while ascent.step().unwrap().is_some() {}
     let outcomes = ascent.outcomes().unwrap();
     let pictures = ascent.pictures().unwrap();
@@ -111,7 +117,7 @@ fn views_are_clear_until_the_class_is_recognised() {
             &class_objective(),
             &[one],
             Device::Cpu,
-            &Stop::default(),
+            &CancelHandle::default(),
         )
         .unwrap();
         while ascent.step_count() < steps {
@@ -133,7 +139,7 @@ fn views_are_clear_until_the_class_is_recognised() {
 fn a_saved_ascent_continues_to_the_same_picture() {
     let runs = [run(FLAMINGO, 3, 96)];
     let objective = class_objective();
-    let stop = Stop::default();
+    let stop = CancelHandle::default();
     let mut ascent = Ascent::new(network(), &objective, &runs, Device::Cpu, &stop).unwrap();
     let mut saved = None;
     while ascent.step().unwrap().is_some() {
@@ -164,8 +170,14 @@ fn channels_neurons_and_layers_rise_too() {
         // A neuron may be blocked where it starts: leave the rescue its steps.
         let mut one = run(5, 0, 30);
         one.unit.position = position;
-        let mut ascent =
-            Ascent::new(network(), &objective, &[one], Device::Cpu, &Stop::default()).unwrap();
+        let mut ascent = Ascent::new(
+            network(),
+            &objective,
+            &[one],
+            Device::Cpu,
+            &CancelHandle::default(),
+        )
+        .unwrap();
         let first = ascent.step().unwrap().unwrap().scores[0];
         while ascent.step().unwrap().is_some() {}
         let last = &ascent.outcomes().unwrap()[0];
@@ -285,7 +297,7 @@ fn the_mask_follows_the_requested_method_and_layer() {
     }
 
     let refused = |run| {
-        let stop = Stop::default();
+        let stop = CancelHandle::default();
         let begun = Ascent::new(network(), &class_objective(), &[run], Device::Cpu, &stop);
         begun.err().unwrap().to_string()
     };
@@ -317,7 +329,7 @@ fn stochastic_depth_is_independent_per_run() {
 fn a_cancelled_ascent_keeps_its_picture_and_continues_to_the_same_end() {
     let objective = class_objective();
     let whole = climb(&objective, &[run(FLAMINGO, 2, 6)]).0;
-    let stop = Stop::default();
+    let stop = CancelHandle::default();
     let mut ascent = Ascent::new(
         network(),
         &objective,
@@ -343,7 +355,7 @@ fn units_that_do_not_exist_are_an_error() {
         &objective,
         &[run(1000, 0, 1)],
         Device::Cpu,
-        &Stop::default(),
+        &CancelHandle::default(),
     );
     assert!(matches!(problem, Err(Error::NoSuchUnit(_))));
 }

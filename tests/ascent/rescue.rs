@@ -34,8 +34,14 @@ fn a_dead_start_is_rescued_and_without_the_rescue_reported() {
         one.settings.step_size = step_size;
         one.settings.objective = ClassScore::Logit;
         one.settings.noise = 0.01;
-        let mut ascent =
-            Ascent::new(&network, &objective, &[one], Device::Cpu, &Stop::default()).unwrap();
+        let mut ascent = Ascent::new(
+            &network,
+            &objective,
+            &[one],
+            Device::Cpu,
+            &CancelHandle::default(),
+        )
+        .unwrap();
         while ascent.step().unwrap().is_some() {}
         ascent.outcomes().unwrap()[0].clone()
     };
@@ -97,8 +103,14 @@ fn a_channel_behind_a_blocked_rectifier_rises_without_a_rescue() {
         let mut one = run(0, 0, 24);
         one.settings.rescue = 0;
         one.settings.noise = 0.01;
-        let mut ascent =
-            Ascent::new(&network, &objective, &[one], Device::Cpu, &Stop::default()).unwrap();
+        let mut ascent = Ascent::new(
+            &network,
+            &objective,
+            &[one],
+            Device::Cpu,
+            &CancelHandle::default(),
+        )
+        .unwrap();
         while ascent.step().unwrap().is_some() {}
         let outcome = &ascent.outcomes().unwrap()[0];
         assert!(!outcome.dead && outcome.score > 0.0, "{name}: {outcome:?}");
@@ -123,8 +135,14 @@ fn a_dead_start_without_rectifiers_is_reported() {
         value: network.logits().unwrap().into(),
     };
     let runs = [run(0, 0, 6)];
-    let mut ascent =
-        Ascent::new(&network, &objective, &runs, Device::Cpu, &Stop::default()).unwrap();
+    let mut ascent = Ascent::new(
+        &network,
+        &objective,
+        &runs,
+        Device::Cpu,
+        &CancelHandle::default(),
+    )
+    .unwrap();
     while ascent.step().unwrap().is_some() {}
     assert!(ascent.outcomes().unwrap()[0].dead);
 }

@@ -3,7 +3,7 @@
 
 use super::{FLAMINGO, class_objective, difference, network, run};
 use ziggurat::ascent::{Ascent, AscentState, Run, Settings, Stage};
-use ziggurat::runtime::{Device, Stop};
+use ziggurat::runtime::{CancelHandle, Device};
 
 const STEPS: u32 = 12;
 
@@ -28,12 +28,12 @@ fn branch(parent: &Run, step: usize, settings: &Settings) -> Run {
 }
 
 fn begin(runs: &[Run]) -> Ascent<'static> {
-    let stop = Stop::default();
+    let stop = CancelHandle::default();
     Ascent::new(network(), &class_objective(), runs, Device::Cpu, &stop).unwrap()
 }
 
 fn resume(run: &Run, saved: AscentState) -> Ascent<'static> {
-    let stop = Stop::default();
+    let stop = CancelHandle::default();
     let runs = std::slice::from_ref(run);
     let (objective, device) = (class_objective(), Device::Cpu);
     Ascent::resume(network(), &objective, runs, device, &stop, saved).unwrap()

@@ -10,7 +10,7 @@ use ziggurat::model::Network;
 use ziggurat::model::layout::Axes;
 use ziggurat::onnx::proto::{Dim, TensorProto};
 use ziggurat::onnx::{Attribute, Builder, ElementType};
-use ziggurat::runtime::{Device, Stop};
+use ziggurat::runtime::{CancelHandle, Device};
 
 const CHANNELS: i64 = 8;
 /// One class token before those of four rows and columns of patches, of four by four pixels each.
@@ -222,7 +222,7 @@ fn channels_of_tokens_rise_alone_and_together() {
             kind,
             value: value.into(),
         };
-        let stop = Stop::default();
+        let stop = CancelHandle::default();
         let runs = [run(1), run(2)];
         let mut ascent = Ascent::new(transformer(), &objective, &runs, Device::Cpu, &stop).unwrap();
         let first = ascent.step().unwrap().unwrap().scores;

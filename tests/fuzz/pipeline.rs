@@ -16,7 +16,7 @@ use ziggurat::onnx::passes::{
 use ziggurat::onnx::proto::{ModelProto, TensorProto};
 use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{Builder, ElementType, Graph, Types, file};
-use ziggurat::runtime::{self, folding};
+use ziggurat::runtime::{self, constant_folding};
 
 use ndarray::Array4;
 
@@ -42,14 +42,14 @@ pub fn put(folder: &Path, bytes: &[u8]) {
 pub fn types(model: &ModelProto) -> Result<Types, String> {
     let graph = normalize(model.clone()).map_err(|error| error.to_string())?;
     let found = (|| {
-        let shapes = folding::shapes(&graph, &[])?;
+        let shapes = constant_folding::shapes(&graph, &[])?;
         let decomposed = decompose::decompose(&graph, &shapes)?;
-        folding::shapes(&decomposed, &[])
+        constant_folding::shapes(&decomposed, &[])
     })();
     found.map_err(|error: runtime::Error| error.to_string())
 }
 
-/// The passes before shape inference, as in `ziggurat::model::passes`.
+/// The passes before shape shape_inference, as in `ziggurat::model::passes`.
 fn normalize(model: ModelProto) -> Result<Graph, ziggurat::onnx::Error> {
     let model = upgrade_opset::upgrade(to_float32::to_float32(model)?)?;
     Graph::new(inline_functions::inline(polyfill::define_missing_ops(

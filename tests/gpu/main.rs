@@ -1,11 +1,13 @@
-//! Checks on every device beside the CPU that works here: CUDA, and WebGPU, which needs no GPU where SwiftShader stands in for
-//! Vulkan's driver (`.ci/run` installs it). Without any, each says so and passes, unless `ZIGGURAT_REQUIRE_GPU` is set.
+//! Tests on every working device other than the CPU: CUDA, and WebGPU, which needs no GPU with SwiftShader as the Vulkan driver
+//! (`.ci/run` installs it). Without any device, each test says so and passes, unless `ZIGGURAT_REQUIRE_GPU` is set.
 
 mod networks;
 mod program;
+mod stubbed;
 
-use ndarray::{Array1, Array4, ArrayView3, Axis, Ix1, arr1};
-use networks::{default_network, small};
+use ndarray::{Array1, ArrayView3, Axis, Ix1, arr1};
+use networks::{architectures, default_network, open, small};
+use ziggurat::ascent::measurement::noise;
 use ziggurat::ascent::{
     Ascent, ClassScore, Kind, Objective, Outcome, Overlay, Run, Settings, Unit, evaluate,
 };
@@ -13,12 +15,12 @@ use ziggurat::model::Network;
 use ziggurat::onnx::types::{fixed_dims, untyped_value};
 use ziggurat::onnx::{Builder, ElementType, file};
 use ziggurat::runtime::testing::{device_turn, devices};
-use ziggurat::runtime::{Device, Loop, Options, Provider, Session, Stop, Tensor};
+use ziggurat::runtime::{CancelHandle, Device, DeviceLoop, Options, Provider, Session, Tensor};
 
-/// Largest relative error (L2) of a gradient beside the CPU's.
+/// Largest relative error (L2) of a gradient compared with the CPU's.
 const GRADIENT: f32 = 1e-4;
-/// The same where rectifiers are at their edges.
-const EDGES: f32 = 1e-2;
+/// The same where inputs of rectifiers are at a kink.
+const AT_KINKS: f32 = 1e-2;
 /// Largest difference of two pictures that a few steps made, of 255.
 const PICTURE: u8 = 2;
 /// Runs `check` on every device, one test at a time.
@@ -61,7 +63,14 @@ fn run(index: usize, seed: u64, steps: u32) -> Run {
 }
 
 fn ascent<'n>(network: &'n Network, runs: &[Run], device: Device) -> Ascent<'n> {
-    Ascent::new(network, &objective(network), runs, device, &Stop::default()).unwrap()
+    Ascent::new(
+        network,
+        &objective(network),
+        runs,
+        device,
+        &CancelHandle::default(),
+    )
+    .unwrap()
 }
 
 /// The finished pictures' bytes, and how the runs ended.
@@ -81,18 +90,8 @@ fn largest_difference(a: &[u8], b: &[u8]) -> u8 {
     differences.max().unwrap_or(0)
 }
 
-/// A picture without a pattern, the same everywhere. In one with equal or empty parts, many rectifiers are just at their
-/// edges, where rounding decides.
-fn noise(network: &Network) -> Array4<f32> {
-    let [_, channels, height, width] = network.input_dims(1);
-    Array4::from_shape_fn((1, channels, height, width), |(_, c, y, x)| {
-        let place = (x + 997 * y + 99_991 * c) as f32;
-        2.0 * ((place * 0.618_034).sin() * 437.585).fract()
-    })
-}
-
-/// The relative errors (L2) of the device's gradients of a class for a few pictures beside the CPU's, the smallest first. In
-/// some of them rectifiers are at their edges, where rounding decides, on any device.
+/// The relative errors (L2) of the device's gradients of a class for a few pictures compared with the CPU's, the smallest first.
+/// In some of them inputs of rectifiers are at a kink, where rounding decides, on any device.
 fn gradient_errors(network: &Network, class: usize, device: Device) -> Vec<f32> {
     let contrasts = [0.25, 0.5, 1.0, 1.5, 2.0];
     let pictures: Vec<_> = contrasts
@@ -115,6 +114,8 @@ fn gradient_errors(network: &Network, class: usize, device: Device) -> Vec<f32> 
             norm((&cpu - &gpu).view()) / norm(cpu)
         })
         .collect();
+    let name = &network.name;
+    println!("{name}: relative L2 errors {errors:?} at contrasts {contrasts:?}");
     errors.sort_by(f32::total_cmp);
     errors
 }
@@ -122,12 +123,16 @@ fn gradient_errors(network: &Network, class: usize, device: Device) -> Vec<f32> 
 #[test]
 fn gradients_agree_with_the_cpus() {
     on_every_device(|device| {
-        for (network, class) in [(small(), 3), (default_network(), 130)] {
+        let architectures = architectures();
+        let built = architectures.iter().map(|network| (network, 3));
+        for (network, class) in [(small(), 3), (default_network(), 130)]
+            .into_iter()
+            .chain(built)
+        {
             let errors = gradient_errors(network, class, device);
-            println!("{}: relative L2 errors {errors:?}", network.name);
             let median = errors[errors.len() / 2];
             assert!(median < GRADIENT, "{errors:?}");
-            assert!(errors.iter().all(|error| *error < EDGES), "{errors:?}");
+            assert!(errors.iter().all(|error| *error < AT_KINKS), "{errors:?}");
         }
     });
 }
@@ -181,19 +186,29 @@ fn the_default_network_climbs_as_on_the_cpu() {
     });
 }
 
+/// Further model files whose step graphs must be on the device: paths between commas.
+const MODELS: &str = "ZIGGURAT_PLACED_MODELS";
+
 #[test]
 fn every_node_of_the_step_graphs_is_on_the_device() {
+    let architectures = architectures();
+    let paths = std::env::var(MODELS).unwrap_or_default();
+    let paths = paths.split(',').filter(|path| !path.is_empty());
+    let files: Vec<Network> = paths.map(|path| open(Some(path))).collect();
     on_every_device(|device| {
-        for network in [small(), default_network()] {
-            for runs in [1, 2] {
-                let runs: Vec<Run> = (0..runs).map(|seed| run(3, seed, 4)).collect();
+        let networks = [small(), default_network()].into_iter();
+        let mut left = Vec::new();
+        for network in networks.chain(&architectures).chain(&files) {
+            for count in [1, 2] {
+                let runs: Vec<Run> = (0..count).map(|seed| run(3, seed, 4)).collect();
                 let nodes = ascent(network, &runs, device).placement().unwrap();
-                let left = nodes.iter().filter(|node| node.provider.starts_with("CPU"));
-                let left: Vec<_> = left.collect();
-                println!("{}: {} nodes", network.name, nodes.len());
-                assert!(nodes.len() > 50 && left.is_empty(), "{left:?}");
+                println!("{}, {count} runs: {} nodes", network.name, nodes.len());
+                assert!(nodes.len() > 50);
+                let nodes = nodes.into_iter();
+                left.extend(nodes.filter(|node| node.provider.starts_with("CPU")));
             }
         }
+        assert!(left.is_empty(), "{left:#?}");
     });
 }
 
@@ -228,7 +243,7 @@ fn state_stays_on_the_device_and_can_be_read_replaced_and_looked_back_at() {
             ("position", "position'", &position),
             ("speed", "speed'", &speed),
         ];
-        let mut looped = Loop::new(&session, &state).unwrap();
+        let mut looped = DeviceLoop::new(&session, &state).unwrap();
         looped
             .set(&session, "drag", &arr1(&[0.5_f32]).into())
             .unwrap();
@@ -288,7 +303,7 @@ fn a_snapshot_shows_what_the_cpu_shows_and_changes_nothing() {
 fn a_stopped_ascent_goes_on_as_if_nothing_had_been() {
     on_every_device(|device| {
         let runs = [run(4, 6, 6)];
-        let stop = Stop::default();
+        let stop = CancelHandle::default();
         let network = small();
         let mut ascent = Ascent::new(network, &objective(network), &runs, device, &stop).unwrap();
         ascent.step().unwrap();
@@ -315,7 +330,7 @@ fn a_checkpoint_of_the_device_is_resumed_there_and_on_the_cpu() {
                 first.step().unwrap();
             }
             let saved = first.save().unwrap();
-            let stop = Stop::default();
+            let stop = CancelHandle::default();
             let objective = objective(network);
             let resumed = Ascent::resume(network, &objective, &runs, second, &stop, saved).unwrap();
             assert_eq!(resumed.step_count(), 3);
@@ -326,7 +341,7 @@ fn a_checkpoint_of_the_device_is_resumed_there_and_on_the_cpu() {
     });
 }
 
-/// A picture that is wider than the network's input and an input that is left to the host: what `classify` does.
+/// As `classify` computes them.
 #[test]
 fn probabilities_agree_with_the_cpus() {
     on_every_device(|device| {

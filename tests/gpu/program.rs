@@ -1,9 +1,9 @@
-//! What the program does with providers, as far as the CPU can show it.
+//! The program's use of providers, as far as a machine without a GPU can show it.
 
 use crate::networks::{default_network, small_file};
 use ziggurat::runtime::testing;
 
-/// The program, with a home of its own unless the command is told otherwise.
+/// The program, with the data folder that all tests share.
 fn ziggurat(arguments: &[&str]) -> assert_cmd::Command {
     let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_ziggurat"));
     command.args(arguments).env("ZIGGURAT_HOME", root());
@@ -122,7 +122,7 @@ fn setup_for_gpus_says_the_sum_first_and_fetches_nothing_in_a_dry_run() {
 }
 
 #[test]
-fn auto_stays_on_the_cpu_for_what_is_done_at_once() {
+fn auto_is_the_cpu_for_commands_shorter_than_opening_a_gpu() {
     let folder = tempfile::tempdir().unwrap();
     let model = small_file(folder.path());
     let photo = folder.path().join("photo.png");

@@ -12,7 +12,7 @@ use ziggurat::onnx::proto::{
 };
 use ziggurat::onnx::types::{fixed_dims, untyped_value, value_info};
 use ziggurat::onnx::{Attribute, ElementType, Graph};
-use ziggurat::runtime::{folding, testing};
+use ziggurat::runtime::{constant_folding, testing};
 
 pub const DIMS: [usize; 2] = [2, 3];
 
@@ -114,7 +114,7 @@ pub fn taken_apart(model: ModelProto, outputs: &[&str]) -> Graph {
     let before = Numeric::of(&problem(Graph::new(model.clone()).unwrap()), 3).unwrap();
     let plain = inline_functions::inline(upgrade_opset::upgrade(model).unwrap()).unwrap();
     let dims: &[usize] = &DIMS;
-    let graph = folding::fold(&Graph::new(plain).unwrap(), &[&[("x", dims)]]).unwrap();
+    let graph = constant_folding::fold(&Graph::new(plain).unwrap(), &[&[("x", dims)]]).unwrap();
     before
         .compare(&problem(graph.clone()), &Options::default())
         .unwrap();
@@ -416,7 +416,7 @@ fn loops_of_too_many_turns_stay_loops() {
     testing::library();
     let graph = Graph::new(looping(1 << 20, &["last"])).unwrap();
     let dims: &[usize] = &DIMS;
-    let folded = folding::fold(&graph, &[&[("x", dims)]]).unwrap();
+    let folded = constant_folding::fold(&graph, &[&[("x", dims)]]).unwrap();
     assert_eq!(ops(&folded), ["Tanh", "Loop"]);
 }
 

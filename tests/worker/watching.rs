@@ -67,7 +67,7 @@ fn the_gradient_that_is_shown_is_the_one_that_moved_the_picture() {
         earlier: Vec::new(),
     };
     let device = ziggurat::runtime::Device::Cpu;
-    let stop = ziggurat::runtime::Stop::default();
+    let stop = ziggurat::runtime::CancelHandle::default();
     let mut ascent = Ascent::new(&network, &target.objective, &[run], device, &stop).unwrap();
     assert!(ascent.gradient(0).unwrap().is_none());
     ascent.step().unwrap();

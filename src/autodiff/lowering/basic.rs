@@ -1,11 +1,14 @@
-//! Rare operators composed of common ones, for providers that would leave them to the CPU and copy tensors to and fro for
-//! them.
+//! Decomposes rare operators into common ones, for providers that would leave them to the CPU (with copies there and back)
+//! or compute them wrongly.
+
+mod einsum;
 
 use crate::onnx::proto::NodeProto;
 use crate::onnx::{Builder, Error, Graph};
 
-/// The graph with `Sum`, `OneHot` and `LRN` composed of other operators. Values keep their names. What cannot be decomposed
-/// (a `OneHot` of unknown depth, or along another axis than the last) stays as it is, which is right, but slower.
+/// The graph with `Sum`, `OneHot`, `LRN` and `Einsum` decomposed. Values keep their names. What cannot be decomposed (a
+/// `OneHot` of unknown depth, or along another axis than the last; an `Einsum` with an ellipsis, other than
+/// `...ij,...jk->...ik`) stays as it is.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a constant's data does not fit its dimensions.
@@ -16,6 +19,7 @@ pub fn without_rare_operators(graph: &Graph) -> Result<Graph, Error> {
             "Sum" if is_standard(node) => sum(&mut builder, node)?,
             "OneHot" if is_standard(node) => one_hot(&mut builder, node)?,
             "LRN" if is_standard(node) => lrn(&mut builder, node)?,
+            "Einsum" if is_standard(node) => einsum::decompose(&mut builder, node)?,
             _ => false,
         };
         if !is_done {
@@ -49,10 +53,10 @@ fn sum(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Where the last axis, counted from 0, is the index, the second of the two values, elsewhere the first. Indices and
-/// counts are compared as float32: there are fewer classes than these hold exactly.
+/// Where the last axis, counted from 0, is the index, the second of the two values, elsewhere the first. Indices and counts
+/// are compared as float32: there are fewer classes than these hold exactly.
 fn one_hot(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
-    const MAX_EXACT: f64 = 16_777_216.0; // 2^24
+    const MAX_DEPTH: f64 = 16_777_216.0; // 2^24
     let (Some(indices), Some(depth), Some(values)) =
         (node.input_at(0), node.input_at(1), node.input_at(2))
     else {
@@ -62,7 +66,7 @@ fn one_hot(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
         Some(tensor) => tensor.to_f64()?.first().copied(),
         None => None,
     };
-    let depth = depth.filter(|depth| (1.0..MAX_EXACT).contains(depth));
+    let depth = depth.filter(|depth| (1.0..MAX_DEPTH).contains(depth));
     let (Some(depth), -1) = (depth, node.int("axis").unwrap_or(-1)) else {
         return Ok(false);
     };
@@ -91,9 +95,9 @@ fn one_hot(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
 /// `x · (bias + alpha/size · Σ x²)^-β` over the `size` channels around each; pictures have four axes.
 fn lrn(builder: &mut Builder, node: &NodeProto) -> Result<bool, Error> {
     /// More slices than this are worse than a copy.
-    const WIDEST: i64 = 32;
+    const MAX_SIZE: i64 = 32;
     let size = node.int("size").unwrap_or(0);
-    let Some(input) = node.input_at(0).filter(|_| (1..=WIDEST).contains(&size)) else {
+    let Some(input) = node.input_at(0).filter(|_| (1..=MAX_SIZE).contains(&size)) else {
         return Ok(false);
     };
     let alpha = node.float("alpha").unwrap_or(1e-4);

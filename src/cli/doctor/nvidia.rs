@@ -4,12 +4,12 @@ use super::super::output;
 use super::Skipped;
 use serde::Serialize;
 use std::path::PathBuf;
-use ziggurat::runtime::{nvidia, providers};
+use ziggurat::runtime::{Library, nvidia};
 
 /// NVIDIA's driver.
 #[derive(Serialize)]
 pub struct DriverFinding {
-    /// The newest CUDA that it serves: `13.0`.
+    /// The newest CUDA version that it supports: `13.0`.
     cuda: Option<String>,
     release: Option<String>,
     gpus: Vec<GpuFinding>,
@@ -32,14 +32,14 @@ pub struct FileFinding {
     file: &'static str,
     place: Option<String>,
     path: Option<PathBuf>,
-    /// The package that brings it.
+    /// The package that contains it.
     package: Option<String>,
     passed_over: Vec<Skipped>,
 }
 
-/// The driver, where there is an NVIDIA device.
+/// The driver, where CUDA can be expected.
 pub fn driver() -> Option<DriverFinding> {
-    if !nvidia::has_device() {
+    if !nvidia::is_expected() {
         return None;
     }
     let version = |(major, minor): (u32, u32)| format!("{major}.{minor}");
@@ -84,17 +84,19 @@ pub fn files() -> Vec<FileFinding> {
                 .collect(),
         }
     };
-    providers::libraries().into_iter().map(finding).collect()
+    let located = Library::loaded().map(Library::nvidia_libraries);
+    let located = located.unwrap_or_default();
+    located.into_iter().map(finding).collect()
 }
 
 /// Prints the driver and its GPUs.
 pub fn print_driver(driver: &DriverFinding) -> std::io::Result<()> {
     let release = driver.release.as_deref().unwrap_or("of unknown version");
     match (&driver.cuda, &driver.why) {
-        (Some(cuda), _) => output::line(&format!("NVIDIA driver {release}, CUDA up to {cuda}"))?,
+        (Some(cuda), _) => output::line(&format!("NVIDIA driver {release}, supports CUDA {cuda}"))?,
         (None, why) => {
-            let why = why.as_deref().unwrap_or("not found");
-            output::line(&format!("NVIDIA driver {why}"))?;
+            let why = why.as_deref().unwrap_or("its library does not answer");
+            output::line(&format!("NVIDIA driver not usable: {why}"))?;
         }
     }
     for gpu in &driver.gpus {

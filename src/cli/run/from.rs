@@ -7,7 +7,7 @@ use ziggurat::home::Home;
 use ziggurat::runs::batch::{provider_name, used_tf32};
 use ziggurat::runs::queue::{MAX_TOGETHER, shares_steps};
 use ziggurat::runs::{self, Record, Spec, history, picture_file};
-use ziggurat::runtime::{Device, providers};
+use ziggurat::runtime::{Device, registration};
 
 /// The run to repeat.
 pub struct From {
@@ -43,7 +43,7 @@ impl From {
             other => other.into(),
         })?;
         let record = history::read(home, &id)?;
-        if let Some(notice) = other_precision(&record.provider, providers::is_tf32_allowed()) {
+        if let Some(notice) = other_precision(&record.provider, registration::is_tf32_allowed()) {
             output::notice(notice);
         }
         Ok(Self {

@@ -15,16 +15,16 @@ use ziggurat::runs::driver::{self, Next, Observer, Retry, StoredRun};
 use ziggurat::runs::judging::Judges;
 use ziggurat::runs::queue::shares_steps;
 use ziggurat::runs::{EndReason, Error, Record, Spec, format, history};
-use ziggurat::runtime::{Active, Stop};
+use ziggurat::runtime::{CancelHandle, ResolvedProvider};
 
 /// What all runs of one command share.
 pub struct Session<'a> {
     pub home: &'a Home,
     /// The device; another one once this one fails, if the provider is `auto`.
-    pub active: Active,
+    pub active: ResolvedProvider,
     /// Maximum number of runs that step together; less once the device had no memory for more.
     pub most_together: usize,
-    pub stop: Stop,
+    pub stop: CancelHandle,
     pub arguments: &'a Arguments,
     /// All runs of the batch of the run to repeat, if its picture depends on them; otherwise empty.
     pub companions: Vec<Spec>,
@@ -144,8 +144,11 @@ impl Session<'_> {
     /// Whether a failed batch can be retried with fewer runs at once or on another device; prints a notice.
     fn can_go_on_otherwise(&mut self, failed: &Failed, runs: usize) -> bool {
         let problem = &failed.problem;
-        match driver::retry(problem, runs, failed.is_first_step) {
+        // Only the same batch on the same device repeats a run exactly.
+        let companions = std::mem::take(&mut self.companions);
+        match driver::retry(problem, runs.max(companions.len()), failed.is_first_step) {
             Some(Retry::Fewer(fewer)) => {
+                let fewer = fewer.min(runs.max(1));
                 self.most_together = fewer;
                 output::notice(&driver::fewer_notice(problem, fewer));
                 true
@@ -235,7 +238,7 @@ struct Failed {
 /// them.
 struct Progress<'a> {
     bar: ProgressBar,
-    stop: &'a Stop,
+    stop: &'a CancelHandle,
     was_interrupted: bool,
 }
 

@@ -1,6 +1,6 @@
 //! A reader with cancellation, for decoders.
 
-use crate::runtime::Stop;
+use crate::runtime::CancelHandle;
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
 
 /// Maximum number of bytes per read; cancellation is checked in between.
@@ -9,11 +9,11 @@ const PIECE: usize = 1 << 16;
 /// A reader that fails once it is cancelled.
 pub struct Stoppable<'a> {
     bytes: Cursor<&'a [u8]>,
-    stop: &'a Stop,
+    stop: &'a CancelHandle,
 }
 
 impl<'a> Stoppable<'a> {
-    pub fn new(bytes: &'a [u8], stop: &'a Stop) -> Self {
+    pub fn new(bytes: &'a [u8], stop: &'a CancelHandle) -> Self {
         let bytes = Cursor::new(bytes);
         Self { bytes, stop }
     }
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn all_bytes_come_in_pieces_until_it_is_stopped() {
         let bytes: Vec<u8> = (0..200_000u32).map(|byte| byte as u8).collect();
-        let stop = Stop::default();
+        let stop = CancelHandle::default();
         let mut all = Vec::new();
         let mut reader = Stoppable::new(&bytes, &stop);
         reader.read_to_end(&mut all).unwrap();

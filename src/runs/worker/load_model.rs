@@ -4,7 +4,7 @@ use super::{Mailbox, WorkerEvent};
 use crate::home::Home;
 use crate::model::{Classes, Layer, ModelOverrides, ModelSource, Network, ReceptiveField, open};
 use crate::runs::target::TargetScope;
-use crate::runtime::{Active, Device, Library, Provider, Stage};
+use crate::runtime::{Device, Library, Provider, ResolvedProvider, Stage};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -69,7 +69,7 @@ pub struct LoadedModel {
     /// The name or path that was requested.
     pub asked: String,
     pub network: Network,
-    active: RwLock<Active>,
+    active: RwLock<ResolvedProvider>,
     pub opened: Arc<ModelInfo>,
 }
 
@@ -163,7 +163,7 @@ fn activations(values: &[Layer]) -> Vec<Layer> {
     named.cloned().collect()
 }
 
-fn describe(model: String, network: &Network, active: &Active) -> ModelInfo {
+fn describe(model: String, network: &Network, active: &ResolvedProvider) -> ModelInfo {
     let size = network.size;
     let values: Arc<[Layer]> = network.layers().into();
     ModelInfo {

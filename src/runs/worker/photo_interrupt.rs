@@ -3,14 +3,14 @@
 
 use super::WorkerCommand;
 use super::photo::Question;
-use crate::runtime::Stop;
+use crate::runtime::CancelHandle;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The current question.
 #[derive(Default)]
 pub struct PhotoInterrupt {
     /// Interrupts reading, opening and running.
-    pub stop: Stop,
+    pub stop: CancelHandle,
     current: Mutex<Option<Question>>,
 }
 

@@ -7,7 +7,7 @@ use crate::ascent::evaluate::{Classifier, Site, largest};
 use crate::ascent::layer_probe::{ChannelMap, ChannelMaps};
 use crate::ascent::{CamOptions, Kind, Objective, TOP_CLASSES, Unit, heatmap, photo_map};
 use crate::model::{Activation, Network, Window, picture};
-use crate::runtime::Stop;
+use crate::runtime::CancelHandle;
 use image::{RgbImage, imageops};
 use ndarray::{Array4, Axis};
 use std::borrow::Borrow;
@@ -231,7 +231,7 @@ fn class_map(
     Ok(Arc::new(overlaid))
 }
 
-fn read(path: &Path, stop: &Stop) -> Result<RgbImage, String> {
+fn read(path: &Path, stop: &CancelHandle) -> Result<RgbImage, String> {
     picture::read_until(path, stop).map_err(|problem| problem.to_string())
 }
 
@@ -291,9 +291,9 @@ mod tests {
 
     #[test]
     fn what_is_no_file_is_not_waited_for() {
-        let why = read(Path::new("/dev/null"), &Stop::default()).unwrap_err();
+        let why = read(Path::new("/dev/null"), &CancelHandle::default()).unwrap_err();
         assert_eq!(why, "/dev/null: a device, not a regular file");
-        assert!(read(Path::new("/no/such.png"), &Stop::default()).is_err());
+        assert!(read(Path::new("/no/such.png"), &CancelHandle::default()).is_err());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::runs::checkpoint;
 use crate::runs::driver::{self, StoredRun};
 use crate::runs::judging::Judges;
 use crate::runs::queue::{Job, JobId};
-use crate::runtime::{Device, Provider, Stop};
+use crate::runtime::{CancelHandle, Device, Provider};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
@@ -47,7 +47,7 @@ pub struct WorkerThread {
     sender: Sender<Message>,
     inbox: Receiver<Message>,
     pub mailbox: Arc<Mailbox>,
-    pub stop: Stop,
+    pub stop: CancelHandle,
     /// The last one was used last.
     pub networks: Vec<Arc<LoadedModel>>,
     openings: Vec<Opening>,
@@ -76,7 +76,7 @@ impl WorkerThread {
         (provider, options): (Provider, OpenOptions),
         (sender, inbox): (Sender<Message>, Receiver<Message>),
         mailbox: Arc<Mailbox>,
-        stop: Stop,
+        stop: CancelHandle,
     ) -> Self {
         Self {
             home,

@@ -1,21 +1,21 @@
-//! The pinned builds for NVIDIA GPUs: which of them is preferred, and what of one and of NVIDIA's libraries is to be fetched.
+//! The pinned builds for NVIDIA GPUs: which one is preferred, and which packages have to be downloaded.
 
-use super::{Found, IS_GNU_LINUX, fetch_package, no_build};
+use super::{IS_GNU_LINUX, LocatedLibrary, fetch_package, no_build};
 use crate::home::Home;
 use crate::runtime::nvidia::{self, builds, files};
 use crate::runtime::{Error, Package, Progress};
 use std::path::PathBuf;
 
-/// The folders of the builds for GPUs that were fetched, the one that suits this machine first.
+/// The folders of the downloaded builds for GPUs, the one that suits this machine first.
 pub(super) fn folders(home: &Home) -> Vec<PathBuf> {
     let folder = |build: &builds::Build| build.package.folder(&home.runtime());
     let mut fetched: Vec<&builds::Build> = builds::BUILDS
         .iter()
         .filter(|build| folder(build).is_dir())
         .collect();
-    // A home folder may serve machines with different drivers.
+    // A home folder may be shared by machines with different drivers.
     if fetched.len() > 1
-        && nvidia::has_device()
+        && nvidia::is_expected()
         && let Ok(suited) = builds::choose(nvidia::driver().ok())
     {
         fetched.sort_by_key(|build| *build != suited);
@@ -23,17 +23,17 @@ pub(super) fn folders(home: &Home) -> Vec<PathBuf> {
     fetched.into_iter().map(folder).collect()
 }
 
-/// What `setup --gpu` would fetch.
+/// What `setup --gpu` would download.
 #[derive(Debug)]
 pub struct GpuPlan {
     build: &'static builds::Build,
-    /// What is not there yet, ONNX Runtime's build included.
+    /// The missing packages, ONNX Runtime's build included.
     pub packages: Vec<Package>,
-    /// NVIDIA's libraries that are installed already.
-    pub there: Vec<files::Located>,
+    /// NVIDIA's libraries, found or not.
+    pub libraries: Vec<files::Located>,
 }
 
-/// Finds out which build of ONNX Runtime suits this machine's driver and GPUs, and what it needs that is nowhere.
+/// Finds the build of ONNX Runtime that suits this machine's driver and GPUs, and what it needs that is missing.
 ///
 /// # Errors
 /// [`Error::NoGpuBuild`] if none suits, [`Error::NoBuild`] if none is pinned for this kind of machine.
@@ -42,34 +42,34 @@ pub fn plan_gpu(home: &Home) -> Result<GpuPlan, Error> {
         return Err(no_build("for GPUs"));
     }
     let build = builds::choose(nvidia::driver().ok()).map_err(Error::NoGpuBuild)?;
-    let there = files::load_for(build.cuda, &home.runtime());
-    let mut packages = files::missing_packages(&there);
+    let libraries = files::load(build.cuda, &home.runtime());
+    let mut packages = files::missing_packages(&libraries);
     if !build.package.folder(&home.runtime()).is_dir() {
         packages.insert(0, build.package);
     }
     Ok(GpuPlan {
         build,
         packages,
-        there,
+        libraries,
     })
 }
 
 impl GpuPlan {
-    /// CUDA's generation: 12 or 13.
-    pub fn cuda(&self) -> u32 {
-        self.build.cuda.major
+    /// The CUDA version of the build.
+    pub fn cuda(&self) -> &'static builds::Cuda {
+        self.build.cuda
     }
 
-    /// Bytes to fetch.
+    /// Bytes to download.
     pub fn bytes(&self) -> u64 {
         self.packages.iter().map(|package| package.bytes).sum()
     }
 
-    /// Fetches what is missing into the data folder. The next process prefers this build.
+    /// Downloads the missing packages into the data folder. The next process uses this build.
     ///
     /// # Errors
     /// As [`Package::fetch`].
-    pub fn fetch(&self, home: &Home, progress: &Progress<'_>) -> Result<Found, Error> {
+    pub fn fetch(&self, home: &Home, progress: &Progress<'_>) -> Result<LocatedLibrary, Error> {
         let ours = self.build.package;
         for package in self.packages.iter().filter(|package| **package != ours) {
             package.fetch(&package.folder(&home.runtime()), &files::keep, progress)?;

@@ -30,7 +30,7 @@ fn a_search_finds_what_was_fetched_and_takes_its_version_from_the_file_name() {
     let found = system.found.unwrap();
     assert_eq!(
         (found.version.as_str(), found.origin),
-        (CPU_VERSION, Origin::System)
+        (CPU_VERSION, LibraryOrigin::System)
     );
 }
 
@@ -61,7 +61,10 @@ fn a_library_named_by_the_user_must_be_usable() {
         "{told}"
     );
     assert!(told.contains("No such file or directory"), "{told}");
-    assert!(told.ends_with("let Ziggurat find or fetch one"), "{told}");
+    assert!(
+        told.ends_with("let Ziggurat find or download one"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -1,26 +1,26 @@
-//! The pinned builds of ONNX Runtime for NVIDIA GPUs: which GPUs each has code for, which of NVIDIA's libraries it needs,
-//! and which one suits a machine.
+//! The pinned builds of ONNX Runtime for NVIDIA GPUs: the GPUs that each has code for, NVIDIA's libraries that it needs, and
+//! the build that suits a machine.
 
-use super::super::Package;
 use super::driver::{Driver, Gpu};
+use crate::runtime::Package;
 
-/// A generation of CUDA, and the oldest driver that serves it.
+/// A major version of CUDA, and the oldest driver that supports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cuda {
     /// 12 or 13.
     pub major: u32,
-    /// The oldest driver, as `nvidia-smi` counts them.
+    /// The major version of the oldest driver, as `nvidia-smi` shows it.
     pub driver: u32,
     /// NVIDIA's libraries that builds for it need, each after those that it links to.
     pub libraries: &'static [Needed],
 }
 
-/// A library of NVIDIA's that a build needs beside the driver.
+/// A library of NVIDIA's that a build needs in addition to the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Needed {
     /// Its file name, which is also what others link to.
     pub file: &'static str,
-    /// The package that brings it.
+    /// The package that contains it.
     pub package: Package,
 }
 
@@ -33,7 +33,7 @@ pub struct Build {
     pub cuda: &'static Cuda,
     /// The GPUs that it has machine code for, by compute capability: `(8, 6)` runs on 8.6 and on 8.9 as well.
     cubins: &'static [(u32, u32)],
-    /// The oldest GPU whose driver can translate the rest for it.
+    /// The oldest GPU for which the driver can compile its intermediate code (PTX).
     ptx: Option<(u32, u32)>,
 }
 
@@ -106,7 +106,7 @@ pub static CUDA_13: Cuda = Cuda {
             ),
         },
         Needed {
-            file: "libcurand.so.10",
+            file: CURAND,
             package: wheel(
                 "nvidia-curand",
                 "10.4.0.35",
@@ -128,7 +128,7 @@ pub static CUDA_13: Cuda = Cuda {
     ],
 };
 
-/// CUDA 12, for older drivers and for GPUs that CUDA 13 has left behind. This cuDNN is the last one that knows Volta.
+/// CUDA 12, for older drivers and for GPUs that the CUDA 13 build does not support. This cuDNN is the last one for Volta.
 pub static CUDA_12: Cuda = Cuda {
     major: 12,
     driver: 525,
@@ -162,7 +162,7 @@ pub static CUDA_12: Cuda = Cuda {
             ),
         },
         Needed {
-            file: "libcurand.so.10",
+            file: CURAND,
             package: wheel(
                 "nvidia-curand-cu12",
                 "10.3.10.19",
@@ -194,10 +194,13 @@ pub static CUDA_12: Cuda = Cuda {
     ],
 };
 
-/// cuDNN is called the same for every CUDA.
+/// cuDNN, whose file name is the same for every CUDA version.
 pub const CUDNN: &str = "libcudnn.so.9";
 
-/// The newest first. What each has code for was read from the headers of its kernels.
+/// cuRAND, whose file name is the same for CUDA 12 and 13.
+pub const CURAND: &str = "libcurand.so.10";
+
+/// The newest first. The architectures were read from the headers of its kernels.
 pub static BUILDS: [Build; 2] = [
     Build {
         package: wheel(
@@ -225,26 +228,22 @@ pub static BUILDS: [Build; 2] = [
     },
 ];
 
-/// Oldest driver of all, and what it is called where none is told.
-const OLDEST_DRIVER: u32 = 525;
-
 impl Cuda {
-    /// The generation of this number, if its libraries are known.
+    /// The CUDA of this major version, if its libraries are known.
     pub fn of(major: u32) -> Option<&'static Self> {
         [&CUDA_13, &CUDA_12]
             .into_iter()
             .find(|cuda| cuda.major == major)
     }
 
-    /// Whether a driver serves it.
-    pub fn is_served_by(&self, driver: &Driver) -> bool {
+    /// Whether a driver supports it.
+    pub fn is_supported_by(&self, driver: &Driver) -> bool {
         driver.cuda.0 >= self.major
     }
 }
 
 impl Build {
-    /// Whether it has code for a GPU. Machine code for 8.0 runs on 8.6, but none of 9.0; what is to be translated runs on
-    /// every later GPU.
+    /// Whether it has code for a GPU. Machine code for 8.0 also runs on 8.6, but not on 9.0; PTX runs on every later GPU.
     pub fn has_code_for(&self, gpu: &Gpu) -> bool {
         let (major, minor) = gpu.capability;
         let runs = |&(its_major, its_minor): &(u32, u32)| its_major == major && its_minor <= minor;
@@ -257,45 +256,46 @@ impl Build {
     }
 }
 
-/// The build that suits a machine: the newest that the driver serves and that has code for all its GPUs, or else for some.
-/// Without a driver, as on the login machine of a cluster, the newest.
+/// The build that suits a machine: the newest that the driver supports and that has code for all its GPUs, or else for
+/// some. Without a driver, as on the login node of a cluster, the newest.
 ///
 /// # Errors
-/// One line that says why none does.
+/// Why none does, on one line.
 pub fn choose(driver: Option<&Driver>) -> Result<&'static Build, String> {
     let Some(driver) = driver else {
         return Ok(&BUILDS[0]);
     };
-    let served = || {
+    let supported = || {
         BUILDS
             .iter()
-            .filter(|build| build.cuda.is_served_by(driver))
+            .filter(|build| build.cuda.is_supported_by(driver))
     };
-    if served().next().is_none() {
+    if supported().next().is_none() {
         return Err(format!(
-            "{} is too old for CUDA 12 (it needs {OLDEST_DRIVER} or newer); update the driver, or use --provider cpu",
-            super::told(driver)
+            "{} is too old for CUDA 12 (it needs {} or newer); update the driver, or use --provider cpu",
+            super::describe_driver(driver),
+            CUDA_12.driver
         ));
     }
-    let all = served().find(|build| driver.gpus.iter().all(|gpu| build.has_code_for(gpu)));
-    let some = || served().find(|build| driver.gpus.iter().any(|gpu| build.has_code_for(gpu)));
+    let all = supported().find(|build| driver.gpus.iter().all(|gpu| build.has_code_for(gpu)));
+    let some = || supported().find(|build| driver.gpus.iter().any(|gpu| build.has_code_for(gpu)));
     all.or_else(some).ok_or_else(|| {
         let gpu = &driver.gpus[0];
-        // A newer driver may let a build be used that has it.
+        // With a newer driver, a newer build may suit it.
         let later = BUILDS
             .iter()
-            .find(|build| !build.cuda.is_served_by(driver) && build.has_code_for(gpu));
+            .find(|build| !build.cuda.is_supported_by(driver) && build.has_code_for(gpu));
         match later {
             Some(build) => format!(
                 "{} needs the build for CUDA {}, and {} is too old for it (it needs {} or newer); update the driver",
-                super::named(gpu),
+                super::describe_gpu(gpu),
                 build.cuda.major,
-                super::told(driver),
+                super::describe_driver(driver),
                 build.cuda.driver
             ),
             None => format!(
                 "no pinned build of ONNX Runtime has code for {}; `ziggurat setup --webgpu` and --provider webgpu may reach it through Vulkan",
-                super::named(gpu)
+                super::describe_gpu(gpu)
             ),
         }
     })
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_build_suits_is_told_in_one_line() {
+    fn a_machine_that_no_build_suits_gets_one_line() {
         assert_eq!(
             choose(Some(&driver((11, 4), "470.256.02", &[(8, 0)]))).unwrap_err(),
             "driver 470.256.02 (CUDA 11.4) is too old for CUDA 12 (it needs 525 or newer); update the driver, or use \
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pin_is_whole_and_every_library_comes_after_what_it_links_to() {
+    fn every_pin_is_complete_and_every_library_follows_those_it_links_to() {
         for build in &BUILDS {
             let libraries = build.cuda.libraries.iter().map(|needed| needed.package);
             for package in libraries.chain([build.package]) {

@@ -1,42 +1,42 @@
-//! What NVIDIA's driver says of this machine: its version, its GPUs, and how much of their memory is free. Its libraries
-//! are opened by name at run time, through their C interfaces, so this file is unsafe code.
+//! Queries NVIDIA's driver: its version, the GPUs, and their free memory. Its libraries are opened by name at run time and
+//! called through their C interfaces, so this file is unsafe code.
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
 use libloading::{Library, Symbol};
 
-use super::super::error::loader_says;
+use crate::runtime::messages::loader_says;
 
 /// The driver of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Driver {
-    /// The newest CUDA that it serves: (13, 0).
+    /// The newest CUDA version that it supports: (13, 0).
     pub cuda: (u32, u32),
-    /// Its own version, as `nvidia-smi` shows it: `580.65.06`. `None` if its management library is not there.
+    /// Its own version, as `nvidia-smi` shows it: `580.65.06`. `None` if its management library is missing.
     pub release: Option<String>,
-    /// The GPUs that CUDA sees, in its order; `CUDA_VISIBLE_DEVICES` hides others.
+    /// The GPUs that CUDA shows, in its order; `CUDA_VISIBLE_DEVICES` hides others.
     pub gpus: Vec<Gpu>,
 }
 
-/// A GPU, as CUDA counts them.
+/// A GPU, as CUDA numbers them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gpu {
-    /// CUDA's number of it, from 0.
+    /// CUDA's number, from 0.
     pub number: u32,
-    /// What its maker calls it.
+    /// Its product name.
     pub name: String,
     /// Compute capability: (9, 0) for an H100.
     pub capability: (u32, u32),
-    /// Bytes that are free, and all bytes; `None` if the management library does not say.
+    /// Free bytes and total bytes; `None` if the management library does not report them.
     pub memory: Option<(u64, u64)>,
 }
 
-/// Why the driver cannot be asked.
+/// Why the driver cannot be queried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
     /// Its library cannot be opened: the loader's reason.
     NoLibrary(String),
-    /// Its library answers with an error of this number.
+    /// Its library returns an error of this number.
     Refusal(i32),
 }
 
@@ -67,12 +67,12 @@ type Uuid = [u8; 16];
 const MAJOR: c_int = 75;
 const MINOR: c_int = 76;
 /// More GPUs than any machine has.
-const MOST_GPUS: c_int = 1024;
+const MAX_GPUS: c_int = 1024;
 
-/// Asks the driver's libraries.
+/// Queries the driver's libraries.
 ///
 /// # Errors
-/// [`Trouble`] if CUDA's library is not there or refuses.
+/// [`Trouble`] if CUDA's library is missing or returns an error.
 pub fn ask(names: &Names) -> Result<Driver, Trouble> {
     // SAFETY: opening a library runs its initialisers; these are the driver's own.
     let library = unsafe { Library::new(names.cuda) }
@@ -152,7 +152,7 @@ impl Cuda<'_> {
                 function(self.library, c"cuDeviceGetCount")?;
             check(get(&mut count))?;
         }
-        (0..count.clamp(0, MOST_GPUS))
+        (0..count.clamp(0, MAX_GPUS))
             .map(|number| self.gpu(number))
             .collect()
     }
@@ -162,14 +162,14 @@ impl Cuda<'_> {
         let mut name = [0u8; 256];
         let mut uuid: Uuid = [0; 16];
         let (mut major, mut minor): (c_int, c_int) = (0, 0);
-        // SAFETY: as above; the buffer is as long as the call is told.
+        // SAFETY: as above; the length is that of the buffer.
         unsafe {
             let get: Symbol<unsafe extern "C" fn(*mut Device, c_int) -> Status> =
                 function(self.library, c"cuDeviceGet")?;
             check(get(&mut device, number))?;
             let get: Symbol<unsafe extern "C" fn(*mut c_char, c_int, Device) -> Status> =
                 function(self.library, c"cuDeviceGetName")?;
-            // One byte less than there is: the last one stays NUL.
+            // One byte less: the last one stays NUL.
             check(get(
                 name.as_mut_ptr().cast(),
                 name.len() as c_int - 1,
@@ -219,13 +219,13 @@ impl Management {
                 function(&library, c"nvmlInit_v2").ok()?;
             check(initialise()).ok()?;
         }
-        // From here on it is shut down when it is dropped.
+        // From here on, dropping it shuts it down.
         Some(Self { library })
     }
 
     fn release(&self) -> Option<String> {
         let mut buffer = [0u8; 96];
-        // SAFETY: as above; the buffer is longer than the call is told.
+        // SAFETY: as above; the length is less than that of the buffer.
         unsafe {
             let get: Symbol<unsafe extern "C" fn(*mut c_char, c_uint) -> Status> =
                 function(&self.library, c"nvmlSystemGetDriverVersion").ok()?;

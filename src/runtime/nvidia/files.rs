@@ -1,6 +1,5 @@
-//! Where NVIDIA's libraries lie on this machine. A server has them in many places, often in none that the loader knows:
-//! each is searched separately, and loaded by its absolute path in an order in which every one finds those that it links
-//! to already loaded.
+//! Finds NVIDIA's libraries on this machine. A server may have them in many places, often in none that the loader knows:
+//! each is searched separately and loaded by its absolute path, after those that it links to.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -8,12 +7,13 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::super::error::loader_says;
-use super::super::{Library, Package};
-use super::builds::{CUDNN, Cuda};
+use super::builds::{CUDNN, CURAND, Cuda};
+use crate::runtime::Package;
+use crate::runtime::messages::loader_says;
 
-/// What is searched, in this order.
+/// The places that are searched, in this order.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
     /// The active virtual environment.
@@ -22,13 +22,13 @@ pub struct Surroundings {
     pub conda: Option<PathBuf>,
     /// The folders in which the Python on `PATH` keeps its packages.
     pub sites: Vec<PathBuf>,
-    /// The folder of fetched libraries.
+    /// The folder of downloaded libraries.
     pub data: PathBuf,
-    /// Where CUDA is installed beside the loader's folders.
+    /// Where CUDA is installed outside the loader's folders.
     pub system: Vec<PathBuf>,
 }
 
-/// Where a library was found.
+/// The place where a library was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// In the active virtual environment.
@@ -37,9 +37,9 @@ pub enum Place {
     Conda,
     /// Among the packages of the Python on `PATH`.
     Python,
-    /// Fetched into the data folder.
+    /// In the data folder, downloaded.
     Data,
-    /// Installed on the system, or in a folder on `LD_LIBRARY_PATH`.
+    /// On the system, or in a folder on `LD_LIBRARY_PATH`.
     System,
 }
 
@@ -55,24 +55,24 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// A library that was looked for.
+/// The result of the search for a library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located {
     /// Its file name.
     pub file: &'static str,
-    /// The package that brings it, where one is pinned.
+    /// The pinned package that contains it, if there is one.
     pub package: Option<Package>,
-    /// Where it was found, and loaded from.
+    /// Where it was found and loaded from.
     pub found: Option<(Place, PathBuf)>,
     /// Files of this name that cannot be used, each with the reason.
     pub passed_over: Vec<(PathBuf, String)>,
 }
 
-/// The libraries of TensorRT, which no pinned package brings.
+/// The libraries of TensorRT, which no pinned package contains.
 pub const TENSORRT: [&str; 2] = ["libnvinfer.so.10", "libnvonnxparser.so.10"];
 
 impl Surroundings {
-    /// Those of this process; `data` is the folder of fetched libraries. Runs the Python on `PATH`, if there is one.
+    /// Those of this process; `data` is the folder of downloaded libraries. Runs the Python on `PATH`, if there is one.
     pub fn of_this_process(data: &Path, cuda: &Cuda) -> Self {
         let folder = |name: &str| {
             let value = std::env::var_os(name).filter(|value| !value.is_empty());
@@ -91,8 +91,8 @@ impl Surroundings {
         }
     }
 
-    /// The folders in which libraries may lie, in the order in which they are looked at.
-    fn folders(&self) -> Vec<(Place, PathBuf)> {
+    /// The folders to search for a library of `package`, in this order.
+    fn folders(&self, package: Option<Package>) -> Vec<(Place, PathBuf)> {
         let of_site = |site: &Path| {
             let mut folders: Vec<PathBuf> = entries(&site.join("nvidia"), |_| true);
             folders.iter_mut().for_each(|folder| folder.push("lib"));
@@ -112,52 +112,58 @@ impl Surroundings {
             folders
         });
         let python = self.sites.iter().flat_map(|site| of_site(site));
-        let fetched = entries(&self.data, |name| name.starts_with("nvidia-"));
+        // Other versions in the data folder belong to another build.
+        let downloaded = package.map(|package| package.folder(&self.data));
         virtual_env
             .map(placed(Place::VirtualEnv))
             .chain(conda.map(placed(Place::Conda)))
             .chain(python.map(placed(Place::Python)))
-            .chain(fetched.into_iter().map(placed(Place::Data)))
+            .chain(downloaded.into_iter().map(placed(Place::Data)))
             .chain(self.system.iter().cloned().map(placed(Place::System)))
             .collect()
     }
 
-    /// The files of this name that suit a CUDA, best first.
-    fn candidates(&self, file: &str, cuda: &Cuda) -> Vec<(Place, PathBuf)> {
-        self.folders()
+    /// The files of this name that suit a CUDA version, best first.
+    fn candidates(
+        &self,
+        file: &str,
+        package: Option<Package>,
+        cuda: &Cuda,
+    ) -> Vec<(Place, PathBuf)> {
+        let has_one_name = [CUDNN, CURAND].contains(&file);
+        self.folders(package)
             .into_iter()
-            .filter(|(_, folder)| file != CUDNN || is_for(folder, cuda.major))
+            .filter(|(place, folder)| {
+                !has_one_name || *place == Place::Data || is_for(folder, cuda.major)
+            })
             .map(|(place, folder)| (place, folder.join(file)))
             .filter(|(_, path)| path.is_file())
             .collect()
     }
 }
 
-/// Whether a folder's cuDNN is for this CUDA; it is called the same for every one. Its package tells, or the cuBLAS beside
-/// it.
+/// Whether the libraries of a folder are for this CUDA version, as far as that can be known: by the folder's name
+/// (`nvidia/cu13/lib`), by the package that it is part of, or by the cuBLAS next to them. Some files have the same name for
+/// every version.
 fn is_for(folder: &Path, major: u32) -> bool {
-    let versions = [12, 13];
-    let site = folder.ancestors().nth(3);
-    let packages = site.map_or_else(Vec::new, |site| {
-        entries(site, |name| name.starts_with("nvidia_cudnn_cu"))
+    let name_of = |folder: Option<&Path>| -> String {
+        let name = folder.and_then(Path::file_name).and_then(OsStr::to_str);
+        name.unwrap_or_default().into()
+    };
+    let component = name_of(folder.parent());
+    let packages = folder.ancestors().nth(3).map_or_else(Vec::new, |site| {
+        entries(site, |name| {
+            name.starts_with(&format!("nvidia_{component}_cu"))
+        })
     });
-    let package_of = |version: u32| {
-        let start = format!("nvidia_cudnn_cu{version}-");
-        let named = |path: &PathBuf| path.file_name().is_some_and(|name| starts(name, &start));
-        packages.iter().any(named)
+    let is_known_for = |version: u32| {
+        let start = format!("nvidia_{component}_cu{version}-");
+        let is_of_version = |path: &PathBuf| name_of(Some(path)).starts_with(&start);
+        component == format!("cu{version}")
+            || packages.iter().any(is_of_version)
+            || folder.join(format!("libcublas.so.{version}")).exists()
     };
-    let is_fetched_for = |version: u32| {
-        let start = format!("nvidia-cudnn-cu{version}-");
-        folder.file_name().is_some_and(|name| starts(name, &start))
-    };
-    let has_cublas = |version: u32| folder.join(format!("libcublas.so.{version}")).exists();
-    let is_known_for =
-        |version: u32| package_of(version) || is_fetched_for(version) || has_cublas(version);
-    is_known_for(major) || !versions.into_iter().any(is_known_for)
-}
-
-fn starts(name: &OsStr, start: &str) -> bool {
-    name.to_str().is_some_and(|name| name.starts_with(start))
+    is_known_for(major) || ![12, 13].into_iter().any(is_known_for)
 }
 
 /// The entries of a folder whose name is wanted, by name; none if there is no such folder.
@@ -169,25 +175,20 @@ fn entries(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     found
 }
 
-/// Where the Python on `PATH` keeps packages; empty if there is none.
+/// Where the Python on `PATH` keeps packages; empty if there is none, or if it does not answer.
 fn python_sites() -> Vec<PathBuf> {
     const ASK: &str = "import site, sysconfig\n\
         print(sysconfig.get_path('purelib'), sysconfig.get_path('platlib'), site.getusersitepackages(), \
         *site.getsitepackages(), sep='\\n')";
+    /// A Python on a slow network file system takes a few seconds.
+    const PATIENCE: Duration = Duration::from_secs(10);
     let ask = |python: &str| {
-        let answer = Command::new(python)
-            .args(["-c", ASK])
-            // Python imports from the current folder first, which may be a stranger's.
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .output()
-            .ok()?;
-        answer.status.success().then_some(answer.stdout)
+        let mut command = Command::new(python);
+        // Isolated: nothing is imported from the current folder or from folders that variables name.
+        answer(command.args(["-I", "-c", ASK]), PATIENCE)
     };
-    let answer = ["python3", "python"].into_iter().find_map(ask);
-    let answer = answer.unwrap_or_default();
-    let text = String::from_utf8_lossy(&answer);
+    let text = ["python3", "python"].into_iter().find_map(ask);
+    let text = text.unwrap_or_default();
     let mut sites: Vec<PathBuf> = Vec::new();
     for site in text.lines().map(PathBuf::from) {
         if site.is_absolute() && !sites.contains(&site) {
@@ -197,55 +198,71 @@ fn python_sites() -> Vec<PathBuf> {
     sites
 }
 
-/// What a build of ONNX Runtime needs, looked for and loaded; empty if it is no build for a known CUDA.
-pub fn load(library: &'static Library) -> Vec<Located> {
-    let built = library.built_for_cuda().ok();
-    let cuda = built.and_then(|built| Cuda::of(built.major));
-    cuda.map_or_else(Vec::new, |cuda| load_for(cuda, library.runtime()))
-}
-
-/// What a CUDA needs, looked for and loaded; `runtime` is the folder of fetched libraries. Once a process: later calls tell
-/// what the first one found, and look again if it missed one.
-pub fn load_for(cuda: &'static Cuda, runtime: &Path) -> Vec<Located> {
-    static LOADED: Mutex<Vec<(u32, Vec<Located>)>> = Mutex::new(Vec::new());
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, all)) = loaded
-        .iter()
-        .find(|(major, all)| *major == cuda.major && all.iter().all(|one| one.found.is_some()))
-    {
-        return all.clone();
+/// The output of a command that succeeds within `patience`; it must be short, as it is read at the end.
+fn answer(command: &mut Command, patience: Duration) -> Option<String> {
+    let command = command.stdin(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).spawn().ok()?;
+    let start = Instant::now();
+    while child.try_wait().ok()?.is_none() {
+        if start.elapsed() > patience {
+            tracing::warn!(?command, "no answer; stopped");
+            // Either fails only if it has ended by now.
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
-    let around = Surroundings::of_this_process(runtime, cuda);
-    let all: Vec<Located> = cuda
-        .libraries
-        .iter()
-        .map(|needed| locate(needed.file, Some(needed.package), cuda, &around, &open))
-        .collect();
-    loaded.retain(|(major, _)| *major != cuda.major);
-    loaded.push((cuda.major, all.clone()));
-    all
+    let output = child.wait_with_output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then_some(text)
 }
 
-/// As [`load`], for TensorRT's own libraries, which come after CUDA's.
-pub fn load_tensorrt(library: &'static Library) -> Vec<Located> {
-    let built = library.built_for_cuda().ok();
-    let Some(cuda) = built.and_then(|built| Cuda::of(built.major)) else {
-        return Vec::new();
-    };
-    let around = Surroundings::of_this_process(library.runtime(), cuda);
-    TENSORRT
-        .into_iter()
-        .map(|file| locate(file, None, cuda, &around, &open))
-        .collect()
+/// Finds and loads the libraries that a CUDA version needs, once per process; `data` is the folder of downloaded libraries.
+pub fn load(cuda: &'static Cuda, data: &Path) -> Vec<Located> {
+    static LOADED: Mutex<Vec<(u32, Vec<Located>)>> = Mutex::new(Vec::new());
+    once_per_version(&LOADED, cuda, || {
+        let around = Surroundings::of_this_process(data, cuda);
+        let needed = cuda.libraries.iter();
+        let locate =
+            |one: &super::builds::Needed| locate(one.file, Some(one.package), cuda, &around, &open);
+        needed.map(locate).collect()
+    })
 }
 
-/// Loads a library, given by its path or by a name for the loader to find; tells where it is.
+/// As [`load`], for TensorRT's own libraries, which must follow CUDA's.
+pub fn load_tensorrt(cuda: &'static Cuda, data: &Path) -> Vec<Located> {
+    static LOADED: Mutex<Vec<(u32, Vec<Located>)>> = Mutex::new(Vec::new());
+    once_per_version(&LOADED, cuda, || {
+        let around = Surroundings::of_this_process(data, cuda);
+        let files = TENSORRT.into_iter();
+        files
+            .map(|file| locate(file, None, cuda, &around, &open))
+            .collect()
+    })
+}
+
+fn once_per_version(
+    results: &Mutex<Vec<(u32, Vec<Located>)>>,
+    cuda: &Cuda,
+    search: impl FnOnce() -> Vec<Located>,
+) -> Vec<Located> {
+    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, known)) = results.iter().find(|(major, _)| *major == cuda.major) {
+        return known.clone();
+    }
+    let located = search();
+    results.push((cuda.major, located.clone()));
+    located
+}
+
+/// Loads a library, given by its path or by a name for the loader to find, and returns its path.
 fn open(name: &Path) -> Result<PathBuf, String> {
     ort::util::preload_dylib(name).map_err(|error| loader_says(&error))?;
     Ok(mapped(name).unwrap_or_else(|| name.into()))
 }
 
-/// Where the loader took a library of this file name from, as far as the system tells.
+/// The path from which the loader took a library of this file name, where the system shows it.
 fn mapped(name: &Path) -> Option<PathBuf> {
     if name.is_absolute() {
         return Some(name.into());
@@ -271,7 +288,7 @@ fn locate(
     open: &dyn Fn(&Path) -> Result<PathBuf, String>,
 ) -> Located {
     let mut passed_over = Vec::new();
-    let mut candidates = around.candidates(file, cuda);
+    let mut candidates = around.candidates(file, package, cuda);
     candidates.push((Place::System, file.into()));
     let mut found = None;
     for (place, path) in candidates {
@@ -280,7 +297,7 @@ fn locate(
                 found = Some((place, path));
                 break;
             }
-            // That the loader knows no such file is what being missing means.
+            // The loader finds no such file: it is missing.
             Err(_) if path.is_relative() => {}
             Err(why) => passed_over.push((path, why)),
         }
@@ -293,7 +310,7 @@ fn locate(
     }
 }
 
-/// The packages that bring what was not found, each once.
+/// The packages that contain what was not found, each once.
 pub fn missing_packages(located: &[Located]) -> Vec<Package> {
     let mut packages: Vec<Package> = Vec::new();
     let missing = located.iter().filter(|one| one.found.is_none());
@@ -305,7 +322,7 @@ pub fn missing_packages(located: &[Located]) -> Vec<Package> {
     packages
 }
 
-/// What is missing, in one line with the remedy; `None` if nothing is.
+/// What is missing, on one line with the remedy; `None` if nothing is.
 pub fn complaint(located: &[Located]) -> Option<String> {
     let missing: Vec<&Located> = located.iter().filter(|one| one.found.is_none()).collect();
     let first = missing.first()?;
@@ -333,8 +350,8 @@ pub fn complaint(located: &[Located]) -> Option<String> {
     })
 }
 
-/// Of a wheel of NVIDIA's: its libraries side by side, and its licence. Debugging variants and the stand-in for other
-/// programs' BLAS are left out.
+/// Of a wheel of NVIDIA's: its libraries side by side, and its licence. Debugging variants and the BLAS replacement for
+/// other programs are left out.
 pub fn keep(entry: &str) -> Option<PathBuf> {
     let name = entry.rsplit('/').next()?;
     let library = entry.starts_with("nvidia/")
@@ -363,14 +380,14 @@ pub fn cuda_of(provider: &Path) -> Option<u32> {
 /// The table of strings for the loader of a 64-bit little-endian ELF file: names of libraries and symbols.
 fn dynamic_strings(path: &Path) -> Option<Vec<u8>> {
     /// Far more than a library has.
-    const MOST: u64 = 64 << 20;
+    const MAX_BYTES: u64 = 64 << 20;
     const LOAD: u32 = 1;
     const DYNAMIC: u32 = 2;
     const STRING_TABLE: u64 = 5;
     const STRING_SIZE: u64 = 10;
     let mut file = File::open(path).ok()?;
     let mut read = |at: u64, length: u64| {
-        let mut bytes = vec![0; usize::try_from(length.min(MOST)).ok()?];
+        let mut bytes = vec![0; usize::try_from(length.min(MAX_BYTES)).ok()?];
         file.seek(SeekFrom::Start(at)).ok()?;
         file.read_exact(&mut bytes).ok()?;
         Some(bytes)
@@ -404,7 +421,7 @@ fn dynamic_strings(path: &Path) -> Option<Vec<u8>> {
         word(found, 8)
     };
     let (address, length) = (entry(STRING_TABLE)?, entry(STRING_SIZE)?);
-    // The table is named by its address in memory; the segment that holds it tells its place in the file.
+    // The table is given by its address in memory; the segment that contains it determines its offset in the file.
     let offset = of_kind(LOAD).find_map(|segment| {
         let (start, bytes) = (word(segment, 16)?, word(segment, 32)?);
         let inside = address

@@ -1,9 +1,9 @@
-//! CUDA on this machine: the driver and its GPUs, NVIDIA's libraries where they lie, the build of ONNX Runtime that suits
-//! them, and one line for everything that can be missing.
+//! CUDA on this machine: the driver and its GPUs, NVIDIA's libraries, the build of ONNX Runtime that suits them, and one line
+//! with a remedy for everything that can be missing.
 //!
-//! - [`mod@driver`]: what the driver says
-//! - [`builds`]: the pinned builds, and which one suits
-//! - [`files`]: where each of NVIDIA's libraries is, loaded from there
+//! - [`mod@driver`]: queries the driver
+//! - [`builds`]: the pinned builds, and which one suits a machine
+//! - [`files`]: finds and loads NVIDIA's libraries
 
 pub mod builds;
 pub mod driver;
@@ -15,17 +15,22 @@ use std::sync::OnceLock;
 use builds::{Build, Cuda};
 use driver::{Driver, Gpu, Trouble};
 
-/// Files that the drivers of NVIDIA's devices make: on a server, under WSL, on a Jetson.
+/// Files that NVIDIA's drivers create: on a server, under WSL, on a Jetson.
 const DEVICE_FILES: [&str; 4] = ["dev/nvidiactl", "dev/nvidia0", "dev/dxg", "dev/nvhost-gpu"];
 
-/// Files that tell that this process runs in a container.
+/// Files that exist only in containers.
 const CONTAINER_FILES: [&str; 3] = [".dockerenv", "run/.containerenv", ".singularity.d"];
 
-/// NVIDIA's number among makers of PCI devices, as Linux writes it.
+/// NVIDIA's PCI vendor number, as Linux writes it.
 const PCI_VENDOR: &str = "0x10de";
 
-/// Whether this machine has an NVIDIA device, with or without a driver. Where it has none, nobody expects CUDA.
-pub fn has_device() -> bool {
+/// Whether CUDA can be expected on this machine: it has an NVIDIA device, with or without a driver, or a driver that shows a
+/// GPU.
+pub fn is_expected() -> bool {
+    has_device() || driver().is_ok_and(|driver| !driver.gpus.is_empty())
+}
+
+fn has_device() -> bool {
     has_device_below(Path::new("/"))
 }
 
@@ -43,33 +48,39 @@ fn is_container(root: &Path) -> bool {
     CONTAINER_FILES.iter().any(|file| root.join(file).exists())
 }
 
-/// The driver of this machine, asked once a process.
+/// The driver of this machine, queried once per process.
 ///
 /// # Errors
 /// One line with the remedy.
 pub fn driver() -> Result<&'static Driver, &'static str> {
-    static ASKED: OnceLock<Result<Driver, String>> = OnceLock::new();
-    let asked = ASKED.get_or_init(|| {
-        driver::ask(&driver::Names::default()).map_err(|trouble| {
-            let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
-            let machine = Machine {
-                has_device: has_device(),
-                is_container: is_container(Path::new("/")),
-            };
-            why_no_driver(&trouble, machine, visible.as_deref())
-        })
-    });
-    asked.as_ref().map_err(String::as_str)
+    static ANSWER: OnceLock<Result<Driver, String>> = OnceLock::new();
+    let answer = ANSWER.get_or_init(ask_driver);
+    answer.as_ref().map_err(String::as_str)
 }
 
-/// What kind of machine has no driver's library.
+/// As [`driver()`], queried anew: how much memory of each GPU is free changes.
+///
+/// # Errors
+/// One line with the remedy.
+pub fn ask_driver() -> Result<Driver, String> {
+    driver::ask(&driver::Names::default()).map_err(|trouble| {
+        let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+        let machine = Machine {
+            has_device: has_device(),
+            is_container: is_container(Path::new("/")),
+        };
+        why_no_driver(&trouble, machine, visible.as_deref())
+    })
+}
+
+/// The kind of machine on which the driver's library is missing.
 #[derive(Debug, Clone, Copy)]
 struct Machine {
     has_device: bool,
     is_container: bool,
 }
 
-/// What keeps the driver from answering, and what to do.
+/// Why the driver does not answer, and the remedy.
 fn why_no_driver(trouble: &Trouble, machine: Machine, visible: Option<&str>) -> String {
     match trouble {
         Trouble::NoLibrary(_) if !machine.has_device => {
@@ -103,87 +114,104 @@ fn why_no_driver(trouble: &Trouble, machine: Machine, visible: Option<&str>) -> 
     }
 }
 
-/// A driver as messages call it: `driver 550.54.15 (CUDA 12.4)`.
-fn told(driver: &Driver) -> String {
+/// A driver in messages: `driver 550.54.15 (CUDA 12.4)`.
+fn describe_driver(driver: &Driver) -> String {
     let (major, minor) = driver.cuda;
     let release = driver.release.as_deref();
     let release = release.map_or(String::new(), |release| format!(" {release}"));
     format!("driver{release} (CUDA {major}.{minor})")
 }
 
-/// A GPU as messages call it: `NVIDIA H100 (compute capability 9.0)`.
-fn named(gpu: &Gpu) -> String {
+/// A GPU in messages: `NVIDIA H100 (compute capability 9.0)`.
+fn describe_gpu(gpu: &Gpu) -> String {
     let (major, minor) = gpu.capability;
     format!("{} (compute capability {major}.{minor})", gpu.name)
 }
 
-/// What a loaded build of ONNX Runtime is built for.
+/// The loaded build of ONNX Runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Built {
     /// CUDA's generation: 12 or 13.
     pub major: u32,
-    /// The pinned build, if it is one; of others nobody knows what they have code for.
+    /// The pinned build, if it is one; the GPUs that other builds support are unknown.
     pub pinned: Option<&'static Build>,
+    /// Whether `ORT_DYLIB_PATH` names it, so that no other build is used.
+    pub is_named: bool,
 }
 
-/// Why a build cannot run on the GPU of a number, in one line with the remedy; `None` if nothing speaks against it.
+/// The remedy for a build that does not suit: downloading another one, which `ORT_DYLIB_PATH` would prevent from being used.
+pub fn setup_remedy(is_named: bool, brings: &str) -> String {
+    match is_named {
+        true => {
+            format!("unset ORT_DYLIB_PATH and run `ziggurat setup --gpu`, which downloads {brings}")
+        }
+        false => format!("`ziggurat setup --gpu` downloads {brings}"),
+    }
+}
+
+/// Why a build cannot run on the GPU of this number, on one line with the remedy; `None` if nothing is known against it.
 pub fn refusal(driver: &Driver, built: Built, number: u32) -> Option<String> {
     let suited = builds::choose(Some(driver));
-    let other = suited
-        .as_ref()
-        .ok()
-        .filter(|build| Some(**build) != built.pinned);
-    // What fetches another build, or why there is none.
-    let remedy = match (other, &suited) {
-        (Some(build), _) => format!(
-            "`ziggurat setup --gpu` downloads the build for CUDA {}",
-            build.cuda.major
-        ),
-        (None, Err(why)) => why.clone(),
-        (None, Ok(_)) => "update the driver".into(),
-    };
+    let brings = |build: &Build| format!("the build for CUDA {}", build.cuda.major);
     if driver.cuda.0 < built.major {
+        let build = match suited {
+            Err(why) => return Some(why),
+            Ok(build) => build,
+        };
         let oldest = Cuda::of(built.major).map_or(String::new(), |cuda| {
             format!(" (it needs {} or newer)", cuda.driver)
         });
-        return Some(match suited {
-            Err(why) => why,
-            Ok(_) => format!(
-                "{} is too old for CUDA {}{oldest}; {remedy}",
-                told(driver),
-                built.major
-            ),
-        });
+        return Some(format!(
+            "{} is too old for CUDA {}{oldest}; {}",
+            describe_driver(driver),
+            built.major,
+            setup_remedy(built.is_named, &brings(build))
+        ));
     }
     let Some(gpu) = driver.gpus.iter().find(|gpu| gpu.number == number) else {
         return Some(match driver.gpus.len() {
             0 => "the NVIDIA driver shows no GPU".into(),
-            1 => format!("there is no GPU {number}: CUDA sees one, 0"),
+            1 => format!("there is no GPU {number}: CUDA shows one, 0"),
             count => format!(
-                "there is no GPU {number}: CUDA sees {count}, 0 to {}",
+                "there is no GPU {number}: CUDA shows {count}, 0 to {}",
                 count - 1
             ),
         });
     };
-    let lacks_code = built.pinned.is_some_and(|build| !build.has_code_for(gpu));
-    lacks_code.then(|| {
-        format!(
-            "this build of ONNX Runtime has no code for {}; {remedy}",
-            named(gpu)
-        )
-    })
+    if built.pinned.is_none_or(|build| build.has_code_for(gpu)) {
+        return None;
+    }
+    let remedy = match suited {
+        Err(why) => return Some(why),
+        Ok(build) if build.has_code_for(gpu) => setup_remedy(built.is_named, &brings(build)),
+        // Another build suits this GPU, but not the better ones of this machine.
+        Ok(_) => "use another GPU with --provider cuda:N".into(),
+    };
+    Some(format!(
+        "this build of ONNX Runtime has no code for {}; {remedy}",
+        describe_gpu(gpu)
+    ))
 }
 
-/// The GPU that `auto` takes: of those that a build has code for, the one with most free memory; the first among equals.
-pub fn freest(driver: &Driver, built: Built) -> Option<&Gpu> {
-    let usable = driver
-        .gpus
-        .iter()
-        .filter(|gpu| refusal(driver, built, gpu.number).is_none());
-    usable.reduce(|best, gpu| {
-        let free = |gpu: &Gpu| gpu.memory.map(|(free, _)| free);
-        if free(gpu) > free(best) { gpu } else { best }
-    })
+/// The GPUs that a build can run on, the one with the most free memory first; in CUDA's order among equals.
+///
+/// # Errors
+/// Why there is none, on one line with the remedy.
+pub fn by_free_memory(driver: &Driver, built: Built) -> Result<Vec<&Gpu>, String> {
+    let mut usable = Vec::new();
+    let mut reasons = Vec::new();
+    for gpu in &driver.gpus {
+        match refusal(driver, built, gpu.number) {
+            None => usable.push(gpu),
+            Some(why) => reasons.push(why),
+        }
+    }
+    if usable.is_empty() {
+        let first = reasons.into_iter().next();
+        return Err(first.unwrap_or_else(|| "the NVIDIA driver shows no GPU".into()));
+    }
+    usable.sort_by_key(|gpu| std::cmp::Reverse(gpu.memory.map(|(free, _)| free)));
+    Ok(usable)
 }
 
 #[cfg(test)]

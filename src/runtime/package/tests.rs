@@ -165,16 +165,16 @@ fn a_failing_pip_is_quoted_and_leaves_nothing() {
     let error = bench.fetch(&bench.pip(script)).unwrap_err().to_string();
     assert_eq!(
         error,
-        "thing==1.0 cannot be downloaded: pip says: The hedgehog is asleep; run `pip download thing==1.0` to see all of it"
+        "thing==1.0 cannot be downloaded: pip says: The hedgehog is asleep; run `pip download thing==1.0` to see the full output"
     );
     bench.assert_nothing_installed();
 }
 
 #[test]
-fn a_pip_that_delivers_nothing_has_failed() {
+fn a_pip_that_downloads_nothing_has_failed() {
     let bench = Bench::usual();
     let error = bench.fetch(&bench.pip("exit 0")).unwrap_err();
-    assert!(error.to_string().contains("delivered no wheel"), "{error}");
+    assert!(error.to_string().contains("downloaded no wheel"), "{error}");
     bench.assert_nothing_installed();
 }
 

@@ -2,19 +2,20 @@ use std::time::{Duration, Instant};
 
 use ndarray::{Array2, arr1, arr2};
 
-use super::super::models::{F32, I64, busy, model, model_with_external};
+use super::super::test_models::{busy, model, model_with_external};
 use super::super::{nvidia, providers, testing};
 use super::*;
+use crate::onnx::ElementType;
 
 /// `sum = a + b`, `product = a * b` over [?, 2], and `shape` of the sum.
 fn arithmetic() -> Vec<u8> {
     let open: &[i64] = &[0, 2];
     model(
-        &[("a", F32, open), ("b", F32, open)],
+        &[("a", ElementType::F32, open), ("b", ElementType::F32, open)],
         &[
-            ("sum", F32, open),
-            ("product", F32, open),
-            ("shape", I64, &[2]),
+            ("sum", ElementType::F32, open),
+            ("product", ElementType::F32, open),
+            ("shape", ElementType::I64, &[2]),
         ],
         &[
             ("Add", &["a", "b"], &["sum"]),
@@ -163,8 +164,8 @@ fn external_weights_are_read_from_the_folder() {
         .collect();
     std::fs::write(folder.path().join("weights.bin"), weights).unwrap();
     let model = model_with_external(
-        &[("a", F32, &[2])],
-        &[("sum", F32, &[2])],
+        &[("a", ElementType::F32, &[2])],
+        &[("sum", ElementType::F32, &[2])],
         &[("Add", &["a", "w"], &["sum"])],
         ("w", 2, "weights.bin"),
     );
@@ -181,11 +182,11 @@ fn external_weights_are_read_from_the_folder() {
 #[test]
 fn a_recorded_assignment_names_every_node_and_its_provider() {
     let options = Options {
-        record_assignment: true,
+        record_placement: true,
         optimisation: Optimisation::None,
         ..Options::default()
     };
-    let mut nodes = open_with(&arithmetic(), &options).assignment().unwrap();
+    let mut nodes = open_with(&arithmetic(), &options).placement().unwrap();
     nodes.sort_by(|a, b| a.node.cmp(&b.node));
     let told: Vec<_> = nodes
         .iter()
@@ -200,7 +201,7 @@ fn a_recorded_assignment_names_every_node_and_its_provider() {
             .iter()
             .all(|node| node.provider == "CPUExecutionProvider")
     );
-    assert!(open(&arithmetic()).assignment().is_err());
+    assert!(open(&arithmetic()).placement().is_err());
 }
 
 #[test]
@@ -227,7 +228,7 @@ fn auto_runs_where_it_can_and_keeps_the_reason_for_the_cpu() {
     let active = Provider::Auto.resolve().unwrap();
     assert_eq!(session.device(), active.device);
     match active.device {
-        Device::Cpu => assert_eq!(active.why.is_some(), nvidia::has_device()),
+        Device::Cpu => assert_eq!(active.why.is_some(), nvidia::is_expected()),
         device => assert!(matches!(device, Device::Cuda(_)) && active.why.is_none()),
     }
     let (a, b) = ab();
@@ -266,7 +267,7 @@ fn a_run_is_stopped_from_another_thread_at_once() {
 
 #[test]
 fn a_stopped_session_runs_again_after_a_reset() {
-    let stop = Stop::default();
+    let stop = CancelHandle::default();
     let options = Options {
         stop: stop.clone(),
         ..Options::default()

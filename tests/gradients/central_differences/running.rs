@@ -7,7 +7,7 @@ use ziggurat::onnx::passes::{decompose, inline_functions, upgrade_opset::upgrade
 use ziggurat::onnx::proto::TensorProto;
 use ziggurat::onnx::types::untyped_value;
 use ziggurat::onnx::{Builder, ElementType, Graph, Types, file};
-use ziggurat::runtime::{self, Provider, Session, Tensor, inference};
+use ziggurat::runtime::{self, Provider, Session, Tensor, shape_inference};
 
 /// What the sweep says the gradient of `Σ cotangent · output` is, input by input.
 pub fn gradients(
@@ -49,7 +49,9 @@ pub fn differentiable(problem: &Problem) -> Result<(Builder, Types), String> {
         .iter()
         .map(|(name, value)| (name.as_str(), value.shape()))
         .collect();
-    let infer = |graph: &Graph| inference::infer(graph, &inputs).map_err(|error| error.to_string());
+    let infer = |graph: &Graph| {
+        shape_inference::infer_types(graph, &inputs).map_err(|error| error.to_string())
+    };
     let mut shapes = infer(&graph)?;
     if decompose::is_fused(&graph) {
         graph = decompose::decompose(&graph, &shapes).unwrap();

@@ -49,6 +49,12 @@ fn place(located: &[Located], file: &str) -> Option<Place> {
     one.found.as_ref().map(|(place, _)| *place)
 }
 
+fn cudnn_package() -> Option<Package> {
+    let mut needed = CUDA_13.libraries.iter();
+    let cudnn = needed.find(|one| one.file == CUDNN);
+    cudnn.map(|one| one.package)
+}
+
 const VENV: &str = "venv/lib/python3.12/site-packages";
 
 #[test]
@@ -79,7 +85,12 @@ fn each_library_is_taken_from_the_first_place_that_has_it() {
 }
 
 #[test]
-fn a_cudnn_for_another_cuda_is_passed_by() {
+fn a_library_for_another_cuda_version_is_not_taken() {
+    let path_of = |tree: &Tree, cuda: &'static Cuda, file: &str| {
+        let located = tree.found(cuda);
+        let one = located.into_iter().find(|one| one.file == file).unwrap();
+        one.found
+    };
     let tree = Tree::new(&[
         &format!("{VENV}/nvidia/cudnn/lib/libcudnn.so.9"),
         &format!("{VENV}/nvidia_cudnn_cu12-9.10.2.21.dist-info/METADATA"),
@@ -88,19 +99,49 @@ fn a_cudnn_for_another_cuda_is_passed_by() {
         "data/nvidia-cudnn-cu12-9.10.2.21/libcudnn.so.9",
         "data/nvidia-cudnn-cu13-9.28.1.4/libcudnn.so.9",
     ]);
-    let of = |cuda: &'static Cuda| {
-        let located = tree.found(cuda);
-        let cudnn = located.into_iter().find(|one| one.file == CUDNN).unwrap();
-        cudnn.found.unwrap()
-    };
-    let (place, path) = of(&CUDA_13);
+    let (place, path) = path_of(&tree, &CUDA_13, CUDNN).unwrap();
     assert_eq!(place, Place::Data);
     assert!(path.ends_with("nvidia-cudnn-cu13-9.28.1.4/libcudnn.so.9"));
-    assert_eq!(of(&CUDA_12).0, Place::VirtualEnv);
+    assert_eq!(
+        path_of(&tree, &CUDA_12, CUDNN).unwrap().0,
+        Place::VirtualEnv
+    );
+
+    // PyTorch's cuRAND for CUDA 12, NVIDIA's in a folder of CUDA 13, both in the data folder.
+    let tree = Tree::new(&[
+        &format!("{VENV}/nvidia/curand/lib/libcurand.so.10"),
+        &format!("{VENV}/nvidia_curand_cu12-10.3.9.90.dist-info/METADATA"),
+        "site/nvidia/cu13/lib/libcurand.so.10",
+        "data/nvidia-curand-10.4.0.35/libcurand.so.10",
+        "data/nvidia-curand-cu12-10.3.10.19/libcurand.so.10",
+    ]);
+    assert_eq!(
+        path_of(&tree, &CUDA_12, CURAND).unwrap().0,
+        Place::VirtualEnv
+    );
+    assert_eq!(path_of(&tree, &CUDA_13, CURAND).unwrap().0, Place::Python);
+
+    // Another version in the data folder belongs to another build.
+    let tree = Tree::new(&["data/nvidia-curand-cu12-10.3.10.19/libcurand.so.10"]);
+    assert_eq!(path_of(&tree, &CUDA_13, CURAND), None);
+    assert_eq!(path_of(&tree, &CUDA_12, CURAND).unwrap().0, Place::Data);
 }
 
 #[test]
-fn what_is_missing_is_told_by_file_and_package() {
+fn a_command_that_does_not_answer_in_time_is_stopped() {
+    let start = Instant::now();
+    let mut slow = Command::new("sleep");
+    assert_eq!(answer(slow.arg("30"), Duration::from_millis(50)), None);
+    assert!(start.elapsed() < Duration::from_secs(10));
+    let mut quick = Command::new("echo");
+    let text = answer(quick.arg("here"), Duration::from_secs(10));
+    assert_eq!(text.as_deref(), Some("here\n"));
+    let mut failing = Command::new("false");
+    assert_eq!(answer(&mut failing, Duration::from_secs(10)), None);
+}
+
+#[test]
+fn what_is_missing_is_reported_by_file_and_package() {
     let all = Tree::new(&[]).found(&CUDA_13);
     assert_eq!(missing_packages(&all).len(), 5, "cuBLAS is one package");
     // PyTorch's wheels, without cuRAND, as they come since 2.15.
@@ -145,7 +186,7 @@ fn a_file_that_cannot_be_loaded_is_passed_over_and_named() {
         true => Ok(path.to_path_buf()),
         false => Err("file too short".to_string()),
     };
-    let located = locate(CUDNN, None, &CUDA_13, &around, &open);
+    let located = locate(CUDNN, cudnn_package(), &CUDA_13, &around, &open);
     assert_eq!(located.found.as_ref().unwrap().0, Place::Data);
     assert_eq!(located.passed_over.len(), 1);
     let nowhere = locate(CUDNN, None, &CUDA_13, &around, &|_| {
@@ -159,7 +200,7 @@ fn a_file_that_cannot_be_loaded_is_passed_over_and_named() {
 }
 
 #[test]
-fn the_real_loader_tells_where_it_found_a_library() {
+fn the_path_of_a_library_that_the_loader_finds_is_known() {
     let around = Surroundings::default();
     let located = locate("libm.so.6", None, &CUDA_13, &around, &open);
     let (place, path) = located.found.unwrap();

@@ -1,26 +1,26 @@
-//! Values of negative size. ONNX Runtime infers such where a window is larger than what it slides over, and ends the whole
-//! process where a part of one is taken (`Slice`). A model that is guarded is refused instead.
+//! Negative dimensions. ONNX Runtime infers them where a window is larger than its input, and aborts the process when such a
+//! value is sliced (`Slice`). Guard nodes make it reject the model instead.
 
 use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
 use crate::onnx::{Attribute, ElementType, Graph, builder, names};
 use std::collections::{HashMap, HashSet};
 
-/// What the guards' nodes are called; the number of the node follows that they watch, and an axis.
+/// Prefix of the names of guard nodes; the index of the guarded node and a unique number follow.
 const GUARD: &str = "ziggurat/guard";
 
-/// What ONNX's shape inference says of a size that is less than 0.
+/// The message of ONNX's shape inference for a dimension below 0.
 const COMPLAINT: &str = "Axis has less than the requested k elements";
 
-/// Most axes of a value that are watched.
-const MOST_AXES: usize = 8;
+/// At most as many axes of a value are guarded.
+const MAX_AXES: usize = 8;
 
-/// Lets ONNX Runtime refuse `model`, which has the nodes of `graph`, where it would end the process. Values keep their names
-/// and dimensions.
+/// Makes ONNX Runtime reject `model`, which has the nodes of `graph`, where it would abort the process. Values keep their
+/// names and dimensions.
 ///
-/// Nothing has fewer elements than none, but for what is of negative size: to ask for its 0 largest (`TopK`) is refused.
-/// They are put behind the value, which changes nothing of it, so that its consumers run later.
-pub fn put(graph: &Graph, model: &mut GraphProto) {
+/// A guard is a `TopK` of 0 elements, which is rejected only along an axis of negative size. Its empty output is
+/// concatenated to the value, which does not change it, so that the guard is checked before the value's consumers.
+pub fn insert_guards(graph: &Graph, model: &mut GraphProto) {
     let holds_graphs = |node: &NodeProto| node.subgraphs().next().is_some();
     let takes_part = |node: &&NodeProto| node.is_op("Slice") || holds_graphs(node);
     let parted = graph.nodes().iter().filter(takes_part);
@@ -44,39 +44,39 @@ pub fn put(graph: &Graph, model: &mut GraphProto) {
         within: Vec::new(),
         taken,
         none,
-        are_put: false,
+        is_any_inserted: false,
     };
     let place = |node: &NodeProto| places.get(node.output.first()?.as_str()).copied();
-    guards.put(&mut model.node, &place);
-    if guards.are_put {
+    guards.insert(&mut model.node, &place);
+    if guards.is_any_inserted {
         let none = TensorProto::from_i64(&guards.none, &[1], &[0]);
         model.initializer.push(none);
     }
 }
 
-/// Where a node stands.
+/// The position of a node.
 #[derive(Clone, Copy)]
 struct Place {
-    /// The number of the graph's node that it is, or is within.
+    /// The index of the graph's node that it is, or is inside of.
     index: usize,
-    /// Whether a part may be taken of what it makes.
+    /// Whether its output may be sliced.
     is_watched: bool,
 }
 
-/// What puts guards, and has put some.
+/// Inserts guards.
 struct Guards<'a> {
     graph: &'a Graph,
-    /// The dimensions of the constants of the subgraphs that are gone through, from the outermost on.
+    /// The dimensions of the constants of the enclosing subgraphs, the outermost first.
     within: Vec<HashMap<String, Vec<i64>>>,
     taken: HashSet<String>,
-    /// The constant that there are 0 elements.
+    /// The name of the constant 0: the number of elements that `TopK` selects.
     none: String,
-    are_put: bool,
+    is_any_inserted: bool,
 }
 
 impl Guards<'_> {
-    /// Puts guards behind those of `nodes` that are watched, and behind all that are within them.
-    fn put(&mut self, nodes: &mut Vec<NodeProto>, place: &dyn Fn(&NodeProto) -> Option<Place>) {
+    /// Inserts guards behind the watched ones of `nodes`, and behind the nodes of their subgraphs.
+    fn insert(&mut self, nodes: &mut Vec<NodeProto>, place: &dyn Fn(&NodeProto) -> Option<Place>) {
         for mut node in std::mem::take(nodes) {
             let Some(Place { index, is_watched }) = place(&node) else {
                 nodes.push(node);
@@ -88,9 +88,9 @@ impl Guards<'_> {
                 .flat_map(AttributeProto::graphs_mut)
             {
                 self.within.push(constants_of(subgraph));
-                // Few models have windows there: whether a part is taken of what they make is not asked.
+                // Few models have windows there: all are guarded, sliced or not.
                 let is_watched = true;
-                self.put(&mut subgraph.node, &|_| Some(Place { index, is_watched }));
+                self.insert(&mut subgraph.node, &|_| Some(Place { index, is_watched }));
                 self.within.pop();
             }
             let axes = match is_watched {
@@ -108,7 +108,7 @@ impl Guards<'_> {
         within.or_else(around).map(Vec::as_slice)
     }
 
-    /// Adds `node` to `nodes`, with a guard for each of `axes` behind what it makes.
+    /// Adds `node` to `nodes`, with a guard for each of `axes` behind its output.
     fn watch(
         &mut self,
         mut node: NodeProto,
@@ -121,25 +121,25 @@ impl Guards<'_> {
             nodes.push(node);
             return;
         };
-        self.are_put = true;
+        self.is_any_inserted = true;
         let mut value = names::fresh_name(&mut self.taken, GUARD, "value");
         let called = std::mem::replace(made, value.clone());
         nodes.push(node);
         for &axis in axes {
-            // It is the graph's node that is complained of, wherever within it the guard stands.
+            // The error names the graph's node, wherever inside it the guard is.
             let name = format!("{GUARD}/{index}/{}", self.taken.len());
             value = self.guard(&name, axis, &value, nodes);
         }
         nodes.push(names::identity_node(&value, &called));
     }
 
-    /// Adds the guard of this name: `value` with its 0 largest elements along `axis` behind it, whose name it returns.
+    /// Adds a guard: `value` with its 0 largest elements along `axis` concatenated. Returns the name of the result.
     fn guard(&mut self, name: &str, axis: i64, value: &str, nodes: &mut Vec<NodeProto>) -> String {
         let [number, largest, places, like, same] =
             ["number", "largest", "places", "like", "value"]
                 .map(|what| names::fresh_name(&mut self.taken, GUARD, what));
         let along = [("axis", Attribute::Int(axis))];
-        // There are types that have no largest elements.
+        // `TopK` does not accept every type.
         let float = [("to", Attribute::Int(ElementType::F32.code().into()))];
         let made = std::slice::from_ref;
         nodes.extend([
@@ -168,8 +168,8 @@ fn constants_of(graph: &GraphProto) -> HashMap<String, Vec<i64>> {
         .collect()
 }
 
-/// The node whose guard ONNX Runtime complains of.
-pub fn complained_of<'a>(graph: &'a Graph, complaint: &str) -> Option<&'a NodeProto> {
+/// The node whose guard an error message of ONNX Runtime names.
+pub fn reported_node<'a>(graph: &'a Graph, complaint: &str) -> Option<&'a NodeProto> {
     let (_, rest) = complaint.split_once(GUARD)?;
     let digits = rest.strip_prefix('/')?;
     let number = digits
@@ -179,7 +179,7 @@ pub fn complained_of<'a>(graph: &'a Graph, complaint: &str) -> Option<&'a NodePr
     complaint.contains(COMPLAINT).then_some(node)
 }
 
-/// The axes along which a node may make something smaller than nothing; `constant` tells the dimensions of a constant.
+/// The axes along which a node's output may have a negative dimension; `constant` returns the dimensions of a constant.
 fn watched_axes<'a>(node: &NodeProto, constant: &dyn Fn(&str) -> Option<&'a [i64]>) -> Vec<i64> {
     let dims = |index: usize| constant(node.input_at(index)?);
     let elements = |index: usize| element_count(dims(index)?).map(|count| count as i64);
@@ -188,7 +188,7 @@ fn watched_axes<'a>(node: &NodeProto, constant: &dyn Fn(&str) -> Option<&'a [i64
     let axes = match node.op_type.as_str() {
         "Conv" | "ConvTranspose" => filters().map(|axes| 2..2 + axes),
         "AveragePool" | "LpPool" | "MaxPool" => windows().map(|axes| 2..2 + axes),
-        // Where axes are chosen, how many numbers there are tells nothing of the rank.
+        // With explicit axes, the number of pads does not determine the rank.
         "Pad" if node.input_at(3).is_none() => elements(1).map(|ends| 0..ends / 2),
         "Resize" if node.ints("axes").is_none() => {
             let factors = elements(2).filter(|&count| count > 0);
@@ -196,5 +196,5 @@ fn watched_axes<'a>(node: &NodeProto, constant: &dyn Fn(&str) -> Option<&'a [i64
         }
         _ => None,
     };
-    axes.map_or(Vec::new(), |axes| axes.take(MOST_AXES).collect())
+    axes.map_or(Vec::new(), |axes| axes.take(MAX_AXES).collect())
 }

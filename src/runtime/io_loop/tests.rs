@@ -1,8 +1,9 @@
 use ndarray::{Array1, arr1};
 
-use super::super::models::{F32, model};
+use super::super::test_models::model;
 use super::super::{Options, Provider, testing};
 use super::*;
+use crate::onnx::ElementType;
 
 /// One step of a small recurrence over vectors of 4: `position' = position + speed`, `speed' = speed * drag + push`,
 /// and `total`, the sum of the new positions (a product with ones).
@@ -11,15 +12,15 @@ fn recurrence() -> Session {
     let four: &[i64] = &[4];
     let model = model(
         &[
-            ("position", F32, four),
-            ("speed", F32, four),
-            ("drag", F32, &[]),
-            ("push", F32, four),
+            ("position", ElementType::F32, four),
+            ("speed", ElementType::F32, four),
+            ("drag", ElementType::F32, &[]),
+            ("push", ElementType::F32, four),
         ],
         &[
-            ("position'", F32, four),
-            ("speed'", F32, four),
-            ("total", F32, &[1]),
+            ("position'", ElementType::F32, four),
+            ("speed'", ElementType::F32, four),
+            ("total", ElementType::F32, &[1]),
         ],
         &[
             ("Add", &["position", "speed"], &["position'"]),
@@ -38,13 +39,13 @@ fn start() -> (Tensor, Tensor) {
     )
 }
 
-fn looped(session: &Session) -> Loop {
+fn looped(session: &Session) -> DeviceLoop {
     let (position, speed) = start();
     let state = [
         ("position", "position'", &position),
         ("speed", "speed'", &speed),
     ];
-    let mut looped = Loop::new(session, &state).unwrap();
+    let mut looped = DeviceLoop::new(session, &state).unwrap();
     looped.set(session, "drag", &0.5_f32.into()).unwrap();
     looped
 }
@@ -66,17 +67,17 @@ fn push(step: usize) -> Tensor {
     Array1::from_elem(4, step as f32).into()
 }
 
-/// Where the current state lies, and where the next will.
-fn places(looped: &Loop) -> Vec<[usize; 2]> {
+/// The addresses of the current state and of the next one.
+fn places(looped: &DeviceLoop) -> Vec<[usize; 2]> {
     let place = |tensor: &DynTensor| tensor.data_ptr() as usize;
-    let turn = looped.turn;
+    let phase = looped.phase;
     looped
         .carried
         .iter()
         .map(|carried| {
             [
-                place(&carried.buffers[turn]),
-                place(&carried.buffers[1 - turn]),
+                place(&carried.buffers[phase]),
+                place(&carried.buffers[1 - phase]),
             ]
         })
         .collect()
@@ -103,11 +104,11 @@ fn the_state_is_never_copied_its_two_tensors_swap_roles() {
     for step in 1..=4 {
         let before = places(&looped);
         // What ONNX Runtime hands out as the state is the very memory that the next step reads.
-        let side = &mut looped.sides[looped.turn];
+        let phase = &mut looped.phases[looped.phase];
         session
-            .bind_input(&mut side.binding, "push", &push(step))
+            .bind_input(&mut phase.binding, "push", &push(step))
             .unwrap();
-        let results = session.run_bound(&side.binding).unwrap();
+        let results = session.run_bound(&phase.binding).unwrap();
         for (carried, [_, next]) in looped.carried.iter().zip(&before) {
             let value = results.get(&carried.output).unwrap().view();
             let tensor = value.downcast::<ort::value::DynTensorValueType>().unwrap();
@@ -203,7 +204,7 @@ fn a_step_that_fails_or_is_stopped_leaves_the_state() {
             &[("push", &push(1)), ("speed", &push(1))],
             &[]
         )),
-        "the run failed: input `speed` carries state: replace it with reset"
+        "the run failed: input `speed` is a state: use reset to replace it"
     );
     assert_eq!(
         told(looped.step(&mut session, &[("push", &push(1))], &["slowed"])),
@@ -232,7 +233,7 @@ fn a_loop_runs_in_its_own_session_only() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the run failed: the loop was made for another session"
+        "the run failed: the device loop belongs to another session"
     );
 }
 
@@ -240,7 +241,7 @@ fn a_loop_runs_in_its_own_session_only() {
 fn a_state_must_fit_both_its_input_and_its_output() {
     let session = recurrence();
     let vector = Tensor::from(arr1(&[1.0_f32; 4]));
-    let error = Loop::new(&session, &[("position", "total", &vector)]).unwrap_err();
+    let error = DeviceLoop::new(&session, &[("position", "total", &vector)]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "`total` takes float32 [1], but was given float32 [4]"

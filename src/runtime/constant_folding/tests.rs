@@ -3,7 +3,7 @@ use crate::onnx::Builder;
 use crate::onnx::proto::Dim;
 use crate::runtime::testing;
 
-/// x (N, 2, 3, 4) is flattened to the dimensions that its own shape tells, and a table is added that a chain of ranges,
+/// x (N, 2, 3, 4) is flattened to the dimensions that are computed from its shape, and a table is added that a chain of ranges,
 /// comparisons and selections makes.
 fn chain(batch: Dim) -> Graph {
     let mut b = Builder::empty(18, "g/");
@@ -95,7 +95,7 @@ fn random_numbers_and_large_values_stay() {
     let mut b = Builder::empty(18, "g/");
     b.input("x", ElementType::F32, &[Dim::DimValue(1)]).unwrap();
     let noise = b.emit("RandomNormal", &[], &[("shape", vec![1i64].into())]);
-    let dims = b.ints(&[LARGEST as i64 + 1]);
+    let dims = b.ints(&[MAX_ELEMENTS as i64 + 1]);
     let large = b.emit("ConstantOfShape", &[&dims], &[]);
     let (axis, part) = (b.ints(&[0]), b.ints(&[1]));
     let small = b.emit("Slice", &[&large, &axis, &part, &axis], &[]);

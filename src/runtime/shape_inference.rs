@@ -1,4 +1,5 @@
-//! The static dimensions of every value of a graph, found by ONNX Runtime's own shape inference: no run, hardly any weights.
+//! Shape inference: the static dimensions of every value of a graph, by ONNX Runtime's own implementation. Nothing is run,
+//! and large weights are not loaded.
 
 mod guard;
 
@@ -7,20 +8,20 @@ use crate::onnx::proto::DataLocation;
 use crate::onnx::types::{fixed_dims, untyped_value, value_info};
 use crate::onnx::{ElementType, Graph, Types, ValueType, file};
 
-/// Constants of more elements than this stand in the probe as inputs of the same dimensions: no shape is computed from
-/// them, and ONNX Runtime need not load them.
-const LARGEST_CONSTANT: usize = 1024;
+/// Constants of more elements than this become inputs of the same dimensions: no shape is computed from them, and ONNX
+/// Runtime need not load them.
+const MAX_CONSTANT_ELEMENTS: usize = 1024;
 
-/// Values of more elements than this fit into no memory; whatever is known of them may overflow.
-const LARGEST_VALUE: usize = 1 << 40;
+/// Values of more elements than this fit into no memory, and their sizes may overflow.
+const MAX_VALUE_ELEMENTS: usize = 1 << 40;
 
 /// The types of all values of `graph` for the dimensions given for its inputs. Values whose dimensions depend on more
 /// than those, and values that no memory can hold, are left out.
 ///
 /// # Errors
-/// [`Error::Graph`] if the graph is damaged, [`Error::NegativeSize`] if there would be values of such, [`Error::Model`] if
+/// [`Error::Graph`] if the graph is damaged, [`Error::NegativeSize`] if a dimension would be negative, [`Error::Model`] if
 /// ONNX Runtime refuses the graph.
-pub fn infer(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Types, Error> {
+pub fn infer_types(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Types, Error> {
     let mut probe = graph.clone();
     for &(name, dims) in inputs {
         let declared = graph.inputs().iter().find(|input| input.name == name);
@@ -53,7 +54,7 @@ pub fn infer(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Types, Error>
             },
         );
         let stored = constant.data_location == DataLocation::Default as i32;
-        if stored && (count <= LARGEST_CONSTANT || !elem.is_float()) {
+        if stored && (count <= MAX_CONSTANT_ELEMENTS || !elem.is_float()) {
             kept.push(constant);
         } else {
             proto
@@ -62,16 +63,16 @@ pub fn infer(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Types, Error>
         }
     }
     proto.initializer = kept;
-    guard::put(graph, proto);
-    // Dimensions that the graph computes of other dimensions are constants, which the basic rewriting folds: without it
-    // a chain of them, such as the windows of one block after another, would be told one link a session.
+    guard::insert_guards(graph, proto);
+    // Dimensions that the graph computes from other dimensions are constants, which basic optimization folds. Without it, a
+    // chain of them (the windows of one block after another) would need one session per link.
     let options = Options {
         optimisation: Optimisation::Basic,
         threads: Some(1),
         ..Options::default()
     };
     let session = Session::open(&file::encode(&model)?, Provider::Cpu, &options)
-        .map_err(|problem| smaller_than_nothing(graph, problem))?;
+        .map_err(|problem| negative_dim_error(graph, problem))?;
     for port in session.inputs().iter().chain(session.outputs()) {
         let dims: Option<Vec<usize>> = port
             .dims
@@ -81,7 +82,7 @@ pub fn infer(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Types, Error>
         let dims = dims.filter(|dims| {
             let mut extents = dims.iter().map(|dim| dim.max(&1));
             let product = extents.try_fold(1usize, |product, &dim| product.checked_mul(dim));
-            product.is_some_and(|product| product <= LARGEST_VALUE)
+            product.is_some_and(|product| product <= MAX_VALUE_ELEMENTS)
         });
         if let (Some(elem), Some(dims)) = (elem_of(&port.element), dims) {
             shapes.insert(&port.name, ValueType { elem, dims });
@@ -90,9 +91,9 @@ pub fn infer(graph: &Graph, inputs: &[(&str, &[usize])]) -> Result<Types, Error>
     Ok(shapes)
 }
 
-/// What is said of a model whose guards are complained of; any other problem as it is.
-fn smaller_than_nothing(graph: &Graph, problem: Error) -> Error {
-    match guard::complained_of(graph, &problem.to_string()) {
+/// The error of a model that a guard rejects; any other error unchanged.
+fn negative_dim_error(graph: &Graph, problem: Error) -> Error {
+    match guard::reported_node(graph, &problem.to_string()) {
         None => problem,
         Some(node) => Error::NegativeSize {
             node: node.display_name(),
@@ -101,7 +102,7 @@ fn smaller_than_nothing(graph: &Graph, problem: Error) -> Error {
     }
 }
 
-/// The element type that ONNX Runtime tells, if Ziggurat reads it.
+/// The element type of a port, if Ziggurat reads it.
 pub(super) fn elem_of(element: &Element) -> Option<ElementType> {
     match element {
         Element::F32 => Some(ElementType::F32),
@@ -110,7 +111,7 @@ pub(super) fn elem_of(element: &Element) -> Option<ElementType> {
         Element::I32 => Some(ElementType::I32),
         Element::U8 => Some(ElementType::U8),
         Element::Bool => Some(ElementType::Bool),
-        // Types that never cross the border, by ONNX Runtime's names.
+        // Types that host tensors do not have, by ONNX Runtime's names.
         Element::Other(name) => match name.as_str() {
             "f16" => Some(ElementType::F16),
             "bf16" => Some(ElementType::BF16),

@@ -1,4 +1,4 @@
-//! Which provider really got which node: ONNX Runtime tells, but only through its C interface, so this small file is
+//! The provider that each node was placed on. ONNX Runtime reports it through its C interface only, so this small file is
 //! unsafe code.
 
 use std::ffi::{CStr, c_char};
@@ -9,10 +9,10 @@ use ort::sys::{OrtEpAssignedNode, OrtEpAssignedSubgraph, OrtStatusPtr};
 
 use super::Error;
 
-/// A node of the optimised graph and where it runs.
+/// A node of the optimized graph and the provider that it was placed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assigned {
-    /// The node's name; fused nodes have names of ONNX Runtime's making.
+pub struct NodePlacement {
+    /// The node's name; ONNX Runtime names fused nodes.
     pub node: String,
     /// Its operator.
     pub operator: String,
@@ -20,12 +20,12 @@ pub struct Assigned {
     pub provider: String,
 }
 
-/// Every node of a session that was opened with [`super::Options::record_assignment`].
-pub(super) fn assigned(session: &ort::session::Session) -> Result<Vec<Assigned>, Error> {
+/// Every node of a session that was opened with [`super::Options::record_placement`].
+pub(super) fn of_session(session: &ort::session::Session) -> Result<Vec<NodePlacement>, Error> {
     let api = ort::api();
     let mut subgraphs: *const *const OrtEpAssignedSubgraph = ptr::null();
     let mut count = 0;
-    // SAFETY: the session is alive for the whole call; what the pointers lead to belongs to it. The list is null only
+    // SAFETY: the session outlives the call and owns what the pointers lead to. The list is null only
     // when its length is 0, which `list` allows.
     unsafe {
         check((api.Session_GetEpGraphAssignmentInfo)(
@@ -46,7 +46,7 @@ pub(super) fn assigned(session: &ort::session::Session) -> Result<Vec<Assigned>,
             ))?;
         }
         for &node in list(&nodes, count) {
-            all.push(Assigned {
+            all.push(NodePlacement {
                 node: text(|out| unsafe { (api.EpAssignedNode_GetName)(node, out) })?,
                 operator: text(|out| unsafe { (api.EpAssignedNode_GetOperatorType)(node, out) })?,
                 provider: provider.clone(),
@@ -65,7 +65,7 @@ fn list<T>(first: &*const T, count: usize) -> &[T] {
     unsafe { std::slice::from_raw_parts(*first, count) }
 }
 
-/// A string that a getter hands out.
+/// A string that a getter returns.
 fn text(get: impl FnOnce(*mut *const c_char) -> OrtStatusPtr) -> Result<String, Error> {
     let mut out: *const c_char = ptr::null();
     check(get(&mut out))?;

@@ -1,5 +1,5 @@
-//! Weights that a session on the CPU reads where they lie. In a model that is handed over as bytes they would be copied
-//! three times: into the bytes, out of them, and into ONNX Runtime's tensors.
+//! External weights: a session on the CPU reads large constants from memory that it shares with the model. Inside a
+//! serialized model they would be copied three times: into the bytes, out of them, and into ONNX Runtime's tensors.
 
 use bytes::Bytes;
 use ort::AsPointer;
@@ -12,15 +12,15 @@ use super::Error;
 use crate::onnx::proto::{DataLocation, ModelProto, StringStringEntryProto, TensorProto};
 use crate::onnx::{ElementType, tensor::element_count};
 
-/// Smaller constants stay in the model: ONNX Runtime may compute with them while it loads it.
-const SMALLEST: usize = 1 << 14;
+/// Constants of fewer bytes stay in the model: ONNX Runtime may evaluate them while it loads the model.
+const MIN_BYTES: usize = 1 << 14;
 
-/// Weights apart from their model, to be kept for as long as the session that reads them.
+/// Weights split from their model. They must outlive the session that reads them.
 #[derive(Default)]
 pub(super) struct Weights(Vec<(TensorProto, Bytes)>);
 
 impl Weights {
-    /// Takes the large float32 constants out of a model; what is left says that they lie elsewhere.
+    /// Takes the large float32 constants out of a model, which then refers to them as external data.
     pub(super) fn detach(model: &mut ModelProto) -> Self {
         let mut taken = Vec::new();
         let graph = model.graph.iter_mut();
@@ -41,8 +41,8 @@ impl Weights {
         Self(taken)
     }
 
-    /// Lets a session that is about to be opened read the weights.
-    pub(super) fn lend(&self, builder: &mut SessionBuilder) -> Result<(), Error> {
+    /// Attaches the weights to the options of a session that is about to be opened.
+    pub(super) fn attach(&self, builder: &mut SessionBuilder) -> Result<(), Error> {
         for (tensor, raw) in &self.0 {
             let info = MemoryInfo::new(
                 AllocationDevice::CPU,
@@ -54,8 +54,8 @@ impl Weights {
             let shape = Shape::new(tensor.dims.iter().copied());
             let name = CString::new(tensor.name.as_str()).map_err(Error::model)?;
             // SAFETY: the bytes are aligned and as many as the dimensions say (see `is_detachable`), and the owner of the
-            // session holds `self`; ONNX Runtime only reads constants. The session's options take a share in the value,
-            // so that it may go out of scope, and copy the name.
+            // session holds `self`; ONNX Runtime only reads constants. The session's options share
+            // ownership of the value, so that it may go out of scope, and copy the name.
             unsafe {
                 let data = raw.as_ptr().cast_mut().cast();
                 let value: TensorRefMut<'_, f32> =
@@ -78,17 +78,17 @@ fn is_detachable(tensor: &TensorProto) -> bool {
     let fits = element_count(&tensor.dims)
         .and_then(|count| count.checked_mul(ElementType::F32.size()))
         .is_some_and(|needed| needed == size);
-    size >= SMALLEST
+    size >= MIN_BYTES
         && fits
         && tensor.data_type == ElementType::F32.code()
         && !tensor.name.contains('\0')
 }
 
-/// The same bytes where float32 numbers may lie; those of a file begin anywhere.
+/// The same bytes, aligned for float32; those of a file may start anywhere.
 fn aligned(raw: Bytes) -> Bytes {
     match raw.as_ptr().cast::<f32>().is_aligned() {
         true => raw,
-        // What the allocator hands out is aligned for every number.
+        // The allocator aligns for every number type.
         false => Bytes::copy_from_slice(&raw),
     }
 }

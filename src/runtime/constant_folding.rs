@@ -1,10 +1,10 @@
-//! Computes beforehand what does not depend on the picture. Exported networks are full of it: dimensions asked for and
-//! put together again, ranges, masks, tables of positions. What is left is what a gradient can go through.
+//! Constant folding: computes in advance what does not depend on the picture. Exported networks contain much of it: shape
+//! computations, ranges, masks, tables of positions. A gradient can pass through what remains.
 //!
-//! ONNX Runtime does the computing; names of what stays do not change. For a network whose number of pictures is open,
-//! only what is the same for every number is folded.
+//! ONNX Runtime evaluates the constants; remaining values keep their names. For a network with a variable batch size, only
+//! what is equal for every batch size is folded.
 
-use super::{Error, Optimisation, Options, Provider, Session, Tensor, inference};
+use super::{Error, Optimisation, Options, Provider, Session, Tensor, shape_inference};
 use crate::onnx::passes::{control_flow, sequences};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
@@ -12,13 +12,13 @@ use crate::onnx::types::untyped_value;
 use crate::onnx::{Attribute, ElementType, Graph, Types, ranges};
 use std::collections::{HashMap, HashSet};
 
-/// Values of more elements than this stay as they are: they cost memory and save little.
-const LARGEST: usize = 1 << 20;
+/// Values of more elements than this are not folded: they cost memory and save little.
+const MAX_ELEMENTS: usize = 1 << 20;
 
-/// Nor is anything computed that comes by way of a value of more elements than this: a few bytes can ask for terabytes.
-const LARGEST_BETWEEN: usize = 1 << 26;
+/// Nodes with an output of more elements than this are not evaluated: a few bytes of a model can ask for terabytes.
+const MAX_INTERMEDIATE_ELEMENTS: usize = 1 << 26;
 
-/// Operators that make something new in every run.
+/// Operators with a different result in every run.
 const RANDOM: &[&str] = &[
     "Bernoulli",
     "Multinomial",
@@ -31,14 +31,14 @@ const RANDOM: &[&str] = &[
 /// Dimensions of each input of a graph.
 pub type Dims<'a> = [(&'a str, &'a [usize])];
 
-/// What is done away with.
+/// What folding removes.
 #[derive(Debug, Clone, Copy)]
 pub struct Parts {
-    /// Values that are always the same.
+    /// Constant values.
     pub constants: bool,
-    /// Branches and loops that are decided.
+    /// Branches and loops whose condition or trip count is constant.
     pub control: bool,
-    /// Sequences whose elements are known.
+    /// Sequences with known elements.
     pub sequences: bool,
 }
 
@@ -50,21 +50,21 @@ impl Parts {
         sequences: true,
     };
 
-    /// The graph with less control flow, or fewer sequences, if some can be done away with.
-    fn less(self, graph: &Graph, shapes: &[Types]) -> Result<Option<Graph>, Error> {
-        let decided = match self.control {
+    /// The graph with less control flow or fewer sequences; `None` if nothing can be removed.
+    fn simplify(self, graph: &Graph, shapes: &[Types]) -> Result<Option<Graph>, Error> {
+        let resolved = match self.control {
             true => control_flow::resolve(graph, shapes)?,
             false => None,
         };
-        match decided {
+        match resolved {
             None if self.sequences => Ok(sequences::resolve(graph, shapes)?),
-            decided => Ok(decided),
+            resolved => Ok(resolved),
         }
     }
 
-    /// The graph with all control flow decided, branches within branches too, that is so without computing anything: ONNX
-    /// Runtime takes long to make sense of deep nests.
-    fn decided(self, mut graph: Graph) -> Result<Graph, Error> {
+    /// The graph without the control flow, nested or not, that can be resolved without evaluating anything: ONNX Runtime
+    /// takes long to load deeply nested subgraphs.
+    fn resolve_control_flow(self, mut graph: Graph) -> Result<Graph, Error> {
         while let Some(next) = self
             .control
             .then(|| control_flow::resolve(&graph, &[]))
@@ -76,10 +76,10 @@ impl Parts {
         Ok(ranges::scalar(&graph)?.into_owned())
     }
 
-    /// As [`without_constants`], if these are done away with.
-    fn settled(self, graph: Graph, choices: &[&Dims]) -> Result<(Graph, Vec<Types>), Error> {
+    /// As [`fold_common`], if constants are to be removed.
+    fn fold_constants(self, graph: Graph, choices: &[&Dims]) -> Result<(Graph, Vec<Types>), Error> {
         if self.constants {
-            return without_constants(&graph, choices);
+            return fold_common(&graph, choices);
         }
         let all = choices.iter().map(|dims| shapes(&graph, dims));
         let all = all.collect::<Result<_, _>>()?;
@@ -87,8 +87,8 @@ impl Parts {
     }
 }
 
-/// The graph with everything folded that is the same for all of `choices` of its inputs' dimensions, control flow that is
-/// decided by it and sequences that are known then included.
+/// The graph with every value folded that is equal for all `choices` of its inputs' dimensions, and with the control flow
+/// and the sequences removed that become constant by it.
 ///
 /// # Errors
 /// As [`fold_parts`].
@@ -96,33 +96,33 @@ pub fn fold(graph: &Graph, choices: &[&Dims]) -> Result<Graph, Error> {
     fold_parts(graph, choices, Parts::ALL)
 }
 
-/// As [`fold`], of some of its parts.
+/// As [`fold`], limited to some parts.
 ///
 /// # Errors
 /// [`Error::Graph`] if the graph is damaged, [`Error::Model`] or [`Error::Run`] if ONNX Runtime refuses a part of it.
 pub fn fold_parts(graph: &Graph, choices: &[&Dims], parts: Parts) -> Result<Graph, Error> {
-    let start = parts.decided(graph.clone())?;
-    let (mut graph, mut shapes) = parts.settled(start, choices)?;
-    // What stands in a branch or a loop may be folded, and decide others, once it stands outside.
-    while let Some(next) = parts.less(&graph, &shapes)? {
-        (graph, shapes) = parts.settled(parts.decided(next)?, choices)?;
+    let start = parts.resolve_control_flow(graph.clone())?;
+    let (mut graph, mut shapes) = parts.fold_constants(start, choices)?;
+    // What was inside a branch or a loop can be folded once it is outside, and may resolve others.
+    while let Some(next) = parts.simplify(&graph, &shapes)? {
+        (graph, shapes) = parts.fold_constants(parts.resolve_control_flow(next)?, choices)?;
     }
     Ok(graph)
 }
 
-/// The graph with every value folded that is the same for all of `choices`, and the types of its values for each.
-fn without_constants(graph: &Graph, choices: &[&Dims]) -> Result<(Graph, Vec<Types>), Error> {
-    let mut alike: Option<Known> = None;
+/// The graph with every value folded that is equal for all `choices`, and the types of its values for each choice.
+fn fold_common(graph: &Graph, choices: &[&Dims]) -> Result<(Graph, Vec<Types>), Error> {
+    let mut alike: Option<Constants> = None;
     let mut all = Vec::with_capacity(choices.len());
     for dims in choices {
-        let (mut known, shapes) = settle(graph, dims)?;
+        let (mut known, shapes) = fold_to_fixpoint(graph, dims)?;
         all.push(shapes);
         if let Some(others) = &alike {
             known.retain(|name, tensor| others.get(name) == Some(tensor));
         }
         alike = Some(known);
     }
-    Ok((without(graph, alike.unwrap_or_default())?, all))
+    Ok((remove_folded(graph, alike.unwrap_or_default())?, all))
 }
 
 /// The types of all values of `graph` for the dimensions given for its inputs, also where dimensions are computed on the
@@ -131,28 +131,28 @@ fn without_constants(graph: &Graph, choices: &[&Dims]) -> Result<(Graph, Vec<Typ
 /// # Errors
 /// As [`fold`].
 pub fn shapes(graph: &Graph, dims: &Dims) -> Result<Types, Error> {
-    Ok(settle(graph, dims)?.1)
+    Ok(fold_to_fixpoint(graph, dims)?.1)
 }
 
 /// Constants by name.
-type Known = HashMap<String, TensorProto>;
+type Constants = HashMap<String, TensorProto>;
 
-/// Everything that can be told of the values of `graph` for given dimensions: what is constant, and the types of all.
-/// Constants make dimensions known, which make more constants: goes on for as long as nodes disappear, and ONNX Runtime
-/// takes what is left of the graph. Whether it does is checked when the graph is used, not here.
-fn settle(graph: &Graph, dims: &Dims) -> Result<(Known, Types), Error> {
-    let mut shapes = inference::infer(graph, dims)?;
-    let mut all = Known::new();
+/// The constants of `graph` for given input dimensions, and the types of all values. Constants make dimensions known, which
+/// make more constants: repeats until no node disappears, or ONNX Runtime rejects the rest of the graph (which is reported
+/// when the graph is used, not here).
+fn fold_to_fixpoint(graph: &Graph, dims: &Dims) -> Result<(Constants, Types), Error> {
+    let mut shapes = shape_inference::infer_types(graph, dims)?;
+    let mut all = Constants::new();
     let mut rest = graph.clone();
     loop {
         let known = computed(&rest, &shapes)?;
-        let less = without(&rest, known.clone())?;
+        let less = remove_folded(&rest, known.clone())?;
         all.extend(known);
         if less.nodes().len() == rest.nodes().len() {
             return Ok((all, shapes));
         }
         rest = less;
-        match inference::infer(&rest, dims) {
+        match shape_inference::infer_types(&rest, dims) {
             Err(Error::Model { .. }) => return Ok((all, shapes)),
             more => shapes.extend(more?),
         }
@@ -160,12 +160,12 @@ fn settle(graph: &Graph, dims: &Dims) -> Result<(Known, Types), Error> {
 }
 
 /// The values that can be computed without the inputs' elements, given all dimensions.
-fn computed(graph: &Graph, shapes: &Types) -> Result<Known, Error> {
+fn computed(graph: &Graph, shapes: &Types) -> Result<Constants, Error> {
     let mut part = graph.empty_like();
     for constant in graph.constants() {
         part.insert_constant(constant.clone())?;
     }
-    let mut known = Known::new();
+    let mut known = Constants::new();
     let mut wanted = Vec::new();
     for node in graph.nodes() {
         if let Some(tensor) = dimensions(node, shapes).or_else(|| alias(graph, node)) {
@@ -189,13 +189,13 @@ fn computed(graph: &Graph, shapes: &Types) -> Result<Known, Error> {
 }
 
 fn is_small(dims: &[usize]) -> bool {
-    count(dims).is_some_and(|count| count <= LARGEST)
+    count(dims).is_some_and(|count| count <= MAX_ELEMENTS)
 }
 
-/// Whether nothing that the node makes is known to be too large.
+/// Whether no output of the node is known to be too large.
 fn is_affordable(node: &NodeProto, shapes: &Types) -> bool {
     let mut known = node.output.iter().filter_map(|name| shapes.find(name));
-    known.all(|value| count(&value.dims).is_some_and(|count| count <= LARGEST_BETWEEN))
+    known.all(|value| count(&value.dims).is_some_and(|count| count <= MAX_INTERMEDIATE_ELEMENTS))
 }
 
 fn count(dims: &[usize]) -> Option<usize> {
@@ -203,7 +203,7 @@ fn count(dims: &[usize]) -> Option<usize> {
         .try_fold(1usize, |count, &dim| count.checked_mul(dim))
 }
 
-/// Whether all that the node reads is in `part`, and the result is always the same.
+/// Whether all inputs of the node are in `part`, and its result is deterministic.
 fn is_computable(node: &NodeProto, part: &Graph) -> bool {
     let mut inputs = node.input.iter().filter(|input| !input.is_empty());
     let holds_graphs = node
@@ -215,7 +215,7 @@ fn is_computable(node: &NodeProto, part: &Graph) -> bool {
         && inputs.all(|input| part.contains(input))
 }
 
-/// What a node tells of known dimensions.
+/// The output of a `Shape` or `Size` node of known dimensions.
 fn dimensions(node: &NodeProto, shapes: &Types) -> Option<TensorProto> {
     let output = node.output.first()?;
     let dims = &shapes.find(node.input_at(0)?)?.dims;
@@ -234,11 +234,15 @@ fn dimensions(node: &NodeProto, shapes: &Types) -> Option<TensorProto> {
         from_front.clamp(0, rank) as usize
     };
     let (start, end) = (place("start", 0), place("end", rank));
-    let told = dims.get(start..end).unwrap_or_default();
-    Some(TensorProto::from_i64(output, &[told.len() as i64], told))
+    let selected = dims.get(start..end).unwrap_or_default();
+    Some(TensorProto::from_i64(
+        output,
+        &[selected.len() as i64],
+        selected,
+    ))
 }
 
-/// The Cast that a CastLike is once it is known what it is to be like.
+/// The `Cast` that replaces a `CastLike` whose target type is known.
 fn cast(node: &NodeProto, shapes: &Types) -> Option<NodeProto> {
     let like = node.input_at(1).filter(|_| node.is_op("CastLike"))?;
     let to = i64::from(shapes.find(like)?.elem.code());
@@ -250,7 +254,7 @@ fn cast(node: &NodeProto, shapes: &Types) -> Option<NodeProto> {
     })
 }
 
-/// A constant under another name; its elements are shared.
+/// The output of an `Identity` of a constant; its elements are shared.
 fn alias(graph: &Graph, node: &NodeProto) -> Option<TensorProto> {
     let constant = graph
         .constant(node.input_at(0)?)
@@ -262,10 +266,10 @@ fn alias(graph: &Graph, node: &NodeProto) -> Option<TensorProto> {
     })
 }
 
-/// Those of the values called `wanted` that a [`Tensor`] can hold.
-fn run(part: &Graph, wanted: &[String]) -> Result<Known, Error> {
+/// The values of these names that a [`Tensor`] can hold.
+fn run(part: &Graph, wanted: &[String]) -> Result<Constants, Error> {
     if wanted.is_empty() {
-        return Ok(Known::new());
+        return Ok(Constants::new());
     }
     let outputs: Vec<_> = wanted.iter().map(|name| untyped_value(name)).collect();
     let model = part.to_model(&outputs)?;
@@ -277,11 +281,11 @@ fn run(part: &Graph, wanted: &[String]) -> Result<Known, Error> {
     let fits = session
         .outputs()
         .iter()
-        .filter(|port| inference::elem_of(&port.element).is_some_and(is_exchanged));
+        .filter(|port| shape_inference::elem_of(&port.element).is_some_and(is_exchanged));
     let names: Vec<String> = fits.map(|port| port.name.clone()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     if names.is_empty() {
-        return Ok(Known::new());
+        return Ok(Constants::new());
     }
     let tensors = session.run(&[], &names)?;
     let protos = names.iter().zip(&tensors);
@@ -329,9 +333,9 @@ fn proto(name: &str, tensor: &Tensor) -> TensorProto {
     }
 }
 
-/// The graph with `known` values as constants: nodes that make nothing else are gone, and so are values that nothing
-/// reads any more.
-fn without(graph: &Graph, mut known: Known) -> Result<Graph, Error> {
+/// The graph with the `known` values as constants, without the nodes that compute nothing else and without constants that
+/// nothing reads any more.
+fn remove_folded(graph: &Graph, mut known: Constants) -> Result<Graph, Error> {
     let made = |node: &NodeProto| {
         let mut outputs = node.output.iter().filter(|output| !output.is_empty());
         outputs.all(|output| known.contains_key(output))
@@ -342,7 +346,7 @@ fn without(graph: &Graph, mut known: Known) -> Result<Graph, Error> {
         .filter(|(_, kept)| **kept)
         .map(|(node, _)| node)
         .collect();
-    // A node with several outputs stays as long as one of them is not known, and makes them all.
+    // A node stays as long as one of its outputs is not known; it then computes all of them.
     for output in nodes.iter().flat_map(|node| &node.output) {
         known.remove(output);
     }

@@ -1,15 +1,14 @@
-//! A handle that stops what sessions are doing, from any thread.
+//! Cancellation of sessions from any thread.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use ort::session::RunOptions;
 use ort::session::builder::LoadCanceler;
 
-/// Stops sessions: a run that is under way ends within milliseconds (at the next node), a session that is being opened
-/// gives up, and both answer [`super::Error::Stopped`], as does everything that is asked of them later, until
-/// [`Stop::reset`]. Clones are one handle.
+/// Stops sessions: a run in progress ends within milliseconds (at the next node), the opening of a session is aborted, and
+/// both return [`super::Error::Stopped`], as does every later call until [`CancelHandle::reset`]. Clones share one state.
 #[derive(Clone, Default)]
-pub struct Stop(Arc<Mutex<Watched>>);
+pub struct CancelHandle(Arc<Mutex<Watched>>);
 
 #[derive(Default)]
 struct Watched {
@@ -19,12 +18,12 @@ struct Watched {
     next: u64,
 }
 
-impl Stop {
-    /// Stops everything that watches this handle.
+impl CancelHandle {
+    /// Stops every session that uses this handle.
     pub fn stop(&self) {
         let mut watched = self.lock();
         watched.stopped = true;
-        // Setting a flag: ONNX Runtime has no way to fail here, and nobody could do anything about it.
+        // This sets a flag, which cannot fail.
         for run in watched.alive() {
             let _ = run.terminate();
         }
@@ -42,7 +41,7 @@ impl Stop {
         }
     }
 
-    /// Whether it was used and not reset.
+    /// Whether it was stopped and not reset.
     pub fn is_stopped(&self) -> bool {
         self.lock().stopped
     }
@@ -76,7 +75,7 @@ impl Stop {
 }
 
 impl Watched {
-    /// The runs of sessions that still exist; the others are forgotten.
+    /// The runs of sessions that still exist; the others are dropped.
     fn alive(&mut self) -> Vec<Arc<RunOptions>> {
         self.runs.retain(|run| run.strong_count() > 0);
         self.runs.iter().filter_map(Weak::upgrade).collect()
@@ -84,7 +83,7 @@ impl Watched {
 }
 
 struct Loading {
-    stop: Stop,
+    stop: CancelHandle,
     id: u64,
 }
 
@@ -94,8 +93,8 @@ impl Drop for Loading {
     }
 }
 
-impl std::fmt::Debug for Stop {
+impl std::fmt::Debug for CancelHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Stop({})", self.is_stopped())
+        write!(f, "CancelHandle({})", self.is_stopped())
     }
 }

@@ -1,4 +1,5 @@
-//! State that stays where the model runs: a loop whose outputs are its next inputs, without a copy in between.
+//! State that stays on the device from run to run: the outputs of a step are the inputs of the next one, without a copy
+//! (ping-pong I/O binding).
 
 use ort::AsPointer;
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
@@ -10,22 +11,22 @@ use super::{Device, Error, Library, Session, Tensor};
 
 /// One value of the state: the output `output` of a step is the input `input` of the next.
 #[derive(Debug)]
-struct Carried {
+struct StateBuffers {
     input: String,
     output: String,
-    /// Two tensors on the device; in step `turn` the model reads `buffers[turn]` and writes the other.
+    /// Two tensors on the device: in phase `p` the model reads `buffers[p]` and writes the other.
     buffers: [DynTensor; 2],
 }
 
 /// A step graph being run again and again. Its state lives in pairs of device tensors that swap roles from step to step.
 #[derive(Debug)]
-pub struct Loop {
-    carried: Vec<Carried>,
-    /// One binding a direction: `sides[turn]` reads `buffers[turn]`.
-    sides: [Side; 2],
-    turn: usize,
-    /// Inputs that [`Loop::set`] gave a lasting value.
-    lasting: Vec<String>,
+pub struct DeviceLoop {
+    carried: Vec<StateBuffers>,
+    /// One binding per phase: `phases[p]` reads `buffers[p]` of each state.
+    phases: [BufferPhase; 2],
+    phase: usize,
+    /// Inputs whose value [`DeviceLoop::set`] fixed for all steps.
+    constant_inputs: Vec<String>,
     /// The session it was made for, for comparison only.
     session: usize,
     /// Where its buffers are.
@@ -33,24 +34,24 @@ pub struct Loop {
 }
 
 #[derive(Debug)]
-struct Side {
+struct BufferPhase {
     binding: IoBinding,
     /// The outputs that are bound to come back to the host.
     read: Vec<String>,
 }
 
-impl Loop {
+impl DeviceLoop {
     /// Prepares a loop over `state`: (input's name, output's name, initial value). The initial value's shape is the
     /// state's shape in every step.
     ///
     /// # Errors
-    /// If a name is not the model's, a value does not fit, or the device has no room.
+    /// If a name is not the model's, a value does not fit, or the device lacks memory.
     pub fn new(session: &Session, state: &[(&str, &str, &Tensor)]) -> Result<Self, Error> {
         let allocator = allocator(session)?;
         let mut carried = Vec::with_capacity(state.len());
         for (input, output, initial) in state {
-            session.input(input)?.admit(initial)?;
-            session.output(output)?.admit(initial)?;
+            session.input(input)?.check_tensor(initial)?;
+            session.output(output)?.check_tensor(initial)?;
             let buffer = || {
                 initial
                     .element()
@@ -61,38 +62,38 @@ impl Loop {
             initial
                 .write(&mut buffers[0])
                 .map_err(|error| session.failed(error))?;
-            carried.push(Carried {
+            carried.push(StateBuffers {
                 input: input.to_string(),
                 output: output.to_string(),
                 buffers,
             });
         }
-        let sides = [
-            Side::new(session, &mut carried, 0)?,
-            Side::new(session, &mut carried, 1)?,
+        let phases = [
+            BufferPhase::new(session, &mut carried, 0)?,
+            BufferPhase::new(session, &mut carried, 1)?,
         ];
         Ok(Self {
             carried,
-            sides,
-            turn: 0,
-            lasting: Vec::new(),
+            phases,
+            phase: 0,
+            constant_inputs: Vec::new(),
             session: identity(session),
             device: session.device(),
         })
     }
 
-    /// Gives an input a value for all steps to come; it is brought to the device once.
+    /// Sets an input for all following steps; it is copied to the device once.
     ///
     /// # Errors
     /// If the name is not the model's or the value does not fit.
     pub fn set(&mut self, session: &Session, name: &str, value: &Tensor) -> Result<(), Error> {
         self.belongs_to(session)?;
         self.not_carried(name)?;
-        for side in &mut self.sides {
-            session.bind_input(&mut side.binding, name, value)?;
+        for phase in &mut self.phases {
+            session.bind_input(&mut phase.binding, name, value)?;
         }
-        if !self.lasting.iter().any(|lasting| lasting == name) {
-            self.lasting.push(name.to_string());
+        if !self.constant_inputs.iter().any(|input| input == name) {
+            self.constant_inputs.push(name.to_string());
         }
         Ok(())
     }
@@ -114,25 +115,25 @@ impl Loop {
         }
         session.all_given(|name| {
             inputs.iter().any(|(given, _)| *given == name)
-                || self.lasting.iter().any(|lasting| lasting == name)
+                || self.constant_inputs.iter().any(|input| input == name)
                 || self.carried.iter().any(|carried| carried.input == name)
         })?;
-        let side = &mut self.sides[self.turn];
+        let phase = &mut self.phases[self.phase];
         for (name, tensor) in inputs {
-            session.bind_input(&mut side.binding, name, tensor)?;
+            session.bind_input(&mut phase.binding, name, tensor)?;
         }
         // A state's output stays on the device and is copied from there.
         let carried = &mut self.carried;
         let (state, host): (Vec<&str>, Vec<&str>) = read_names
             .iter()
             .partition(|name| carried.iter().any(|carried| carried.output == **name));
-        if side.read != host {
-            side.bind_outputs(session, carried, self.turn, &host)?;
+        if phase.read != host {
+            phase.bind_outputs(session, carried, self.phase, &host)?;
         }
-        let results = session.run_bound(&side.binding)?;
+        let results = session.run_bound(&phase.binding)?;
         let from_host = read(&results, &host, self.device)?;
         drop(results);
-        self.turn = 1 - self.turn;
+        self.phase = 1 - self.phase;
         if state.is_empty() {
             return Ok(from_host);
         }
@@ -141,7 +142,7 @@ impl Loop {
             .iter()
             .map(
                 |name| match self.carried.iter().find(|carried| carried.output == *name) {
-                    Some(carried) => Tensor::read(name, &carried.buffers[self.turn], self.device),
+                    Some(carried) => Tensor::read(name, &carried.buffers[self.phase], self.device),
                     None => from_host.next().ok_or_else(|| Error::Run {
                         reason: format!("output `{name}` was not computed"),
                     }),
@@ -156,11 +157,15 @@ impl Loop {
     /// If the input carries no state, or the device fails.
     pub fn state(&self, name: &str) -> Result<Tensor, Error> {
         let carried = find(&self.carried, name)?;
-        Tensor::read(name, &self.carried[carried].buffers[self.turn], self.device)
+        Tensor::read(
+            name,
+            &self.carried[carried].buffers[self.phase],
+            self.device,
+        )
     }
 
     /// A copy of what the state of the input `name` was before the last step. There must have been one, with no
-    /// [`Loop::reset`] since.
+    /// [`DeviceLoop::reset`] since.
     ///
     /// # Errors
     /// If the input carries no state, or the device fails.
@@ -168,7 +173,7 @@ impl Loop {
         let carried = find(&self.carried, name)?;
         Tensor::read(
             name,
-            &self.carried[carried].buffers[1 - self.turn],
+            &self.carried[carried].buffers[1 - self.phase],
             self.device,
         )
     }
@@ -179,7 +184,7 @@ impl Loop {
     /// If the input carries no state, the value does not fit, or the device fails.
     pub fn reset(&mut self, name: &str, value: &Tensor) -> Result<(), Error> {
         let carried = find(&self.carried, name)?;
-        let buffer = &mut self.carried[carried].buffers[self.turn];
+        let buffer = &mut self.carried[carried].buffers[self.phase];
         let shape: Vec<usize> = buffer.shape().iter().map(|&dim| dim as usize).collect();
         let element = super::Element::of(buffer.dtype());
         if value.shape() != shape || value.element() != element {
@@ -200,7 +205,7 @@ impl Loop {
             return Ok(());
         }
         Err(Error::Run {
-            reason: "the loop was made for another session".into(),
+            reason: "the device loop belongs to another session".into(),
         })
     }
 
@@ -209,32 +214,32 @@ impl Loop {
             return Ok(());
         }
         Err(Error::Run {
-            reason: format!("input `{name}` carries state: replace it with reset"),
+            reason: format!("input `{name}` is a state: use reset to replace it"),
         })
     }
 }
 
-impl Side {
-    fn new(session: &Session, carried: &mut [Carried], turn: usize) -> Result<Self, Error> {
-        let mut side = Self {
+impl BufferPhase {
+    fn new(session: &Session, carried: &mut [StateBuffers], phase: usize) -> Result<Self, Error> {
+        let mut new = Self {
             binding: session.inner.create_binding().map_err(Error::run)?,
             read: Vec::new(),
         };
         for carried in carried.iter() {
-            side.binding
-                .bind_input(&carried.input, &carried.buffers[turn])
+            new.binding
+                .bind_input(&carried.input, &carried.buffers[phase])
                 .map_err(Error::run)?;
         }
-        side.bind_outputs(session, carried, turn, &[])?;
-        Ok(side)
+        new.bind_outputs(session, carried, phase, &[])?;
+        Ok(new)
     }
 
     /// Binds the state's outputs to the other buffers, and `host` to come back.
     fn bind_outputs(
         &mut self,
         session: &Session,
-        carried: &mut [Carried],
-        turn: usize,
+        carried: &mut [StateBuffers],
+        phase: usize,
         host: &[&str],
     ) -> Result<(), Error> {
         self.binding.clear_outputs();
@@ -242,7 +247,7 @@ impl Side {
         self.read.clear();
         for carried in carried {
             self.binding
-                .bind_output(&carried.output, &mut carried.buffers[1 - turn])
+                .bind_output(&carried.output, &mut carried.buffers[1 - phase])
                 .map_err(Error::run)?;
         }
         session.bind_to_host(&mut self.binding, host)?;
@@ -251,7 +256,7 @@ impl Side {
     }
 }
 
-fn find(carried: &[Carried], name: &str) -> Result<usize, Error> {
+fn find(carried: &[StateBuffers], name: &str) -> Result<usize, Error> {
     carried
         .iter()
         .position(|carried| carried.input == name)
@@ -285,7 +290,7 @@ fn allocator(session: &Session) -> Result<Allocator, Error> {
     Allocator::new(&session.inner, memory).map_err(|error| session.failed(error))
 }
 
-/// Tells sessions apart. A loop's bindings keep its session alive, so that no other can take its address.
+/// Identifies a session. A loop's bindings keep its session alive, so that no other one can have its address.
 fn identity(session: &Session) -> usize {
     session.inner.ptr() as usize
 }

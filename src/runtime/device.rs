@@ -1,0 +1,33 @@
+//! The devices that sessions run on.
+
+use std::fmt;
+
+use super::Plugin;
+
+/// The providers that `--provider` accepts, for help and messages.
+pub const PROVIDERS: &str =
+    "auto, cpu, cuda[:N], webgpu; experimental: tensorrt[:N], plugin:PATH[,KEY=VALUE...]";
+
+/// The device that a session runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Device {
+    /// The CPU.
+    Cpu,
+    /// CUDA on the GPU of this number.
+    Cuda(u32),
+    /// TensorRT on the GPU of this number.
+    TensorRt(u32),
+    /// The device of a plugin.
+    Plugin(Plugin),
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+            Self::TensorRt(number) => write!(f, "tensorrt:{number}"),
+            Self::Plugin(plugin) => plugin.fmt(f),
+        }
+    }
+}

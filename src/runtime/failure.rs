@@ -1,0 +1,122 @@
+//! Errors of ONNX Runtime, classified by what the user can do about them.
+
+use super::messages::one_line;
+use super::nvidia::files;
+use super::{Device, Error, Library};
+
+impl Error {
+    /// An operation on a device failed with this message of ONNX Runtime.
+    pub(super) fn on(device: Device, error: impl std::fmt::Display) -> Self {
+        let reason = one_line(&error.to_string());
+        if is_about_memory(&reason) {
+            return Self::NoMemory { device, reason };
+        }
+        match device {
+            Device::Cpu => Self::Run { reason },
+            device => Self::OnDevice {
+                device,
+                reason: device.explain(&reason),
+            },
+        }
+    }
+
+    /// A session could not be opened on a device, with this message of ONNX Runtime.
+    pub(super) fn opening(device: Device, said: &str) -> Self {
+        if device == Device::Cpu || is_about_the_model(said) {
+            return Self::model(said);
+        }
+        match Self::on(device, said) {
+            Self::OnDevice { device, reason } => Self::Provider {
+                device,
+                why: reason,
+            },
+            other => other,
+        }
+    }
+}
+
+impl Device {
+    /// ONNX Runtime's message on one line, or a better one: the file that is missing and the package that contains it.
+    pub(super) fn explain(self, said: &str) -> String {
+        let said = one_line(said);
+        if let Self::Cpu | Self::Plugin(_) = self {
+            return said;
+        }
+        if said.contains("no kernel image") {
+            return format!(
+                "this ONNX Runtime has no code for the GPU ({said}); `ziggurat setup --gpu` downloads the build that suits it"
+            );
+        }
+        // Only a message about a library can mean a missing file.
+        let about_files = [
+            ".so", "dlopen", "cudnn", "CUDNN", "cublas", "CUBLAS", "nvrtc",
+        ];
+        if !about_files.iter().any(|word| said.contains(word)) {
+            return said;
+        }
+        let Ok(library) = Library::loaded() else {
+            return said;
+        };
+        let mut located = library.nvidia_libraries();
+        if let Self::TensorRt(_) = self {
+            located.extend(library.tensorrt_libraries());
+        }
+        files::complaint(&located).unwrap_or(said)
+    }
+}
+
+/// Whether ONNX Runtime rejects the model itself, on whatever device.
+fn is_about_the_model(said: &str) -> bool {
+    let of_files = [
+        "This is an invalid model",
+        "Protobuf parsing failed",
+        "INVALID_GRAPH",
+        "INVALID_PROTOBUF",
+        "Type Error",
+        "ShapeInferenceError",
+        "NOT_IMPLEMENTED",
+    ];
+    of_files.iter().any(|words| said.contains(words))
+}
+
+/// Whether a message of ONNX Runtime, CUDA, cuDNN, cuBLAS or Vulkan reports that memory is exhausted.
+fn is_about_memory(said: &str) -> bool {
+    [
+        "out of memory",
+        "Out of memory",
+        "OUT_OF_MEMORY",
+        "OUT_OF_DEVICE_MEMORY",
+        "Failed to allocate memory",
+        "ALLOC_FAILED",
+        "bad_alloc",
+        "CUDA failure 2:",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_classified_by_its_remedy() {
+        let on = |said: &str| Error::on(Device::Cuda(1), said);
+        for said in [
+            "CUDA failure 2: out of memory ; GPU=0",
+            "BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 4",
+            "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED",
+            "std::bad_alloc",
+        ] {
+            assert!(matches!(on(said), Error::NoMemory { .. }), "{said}");
+        }
+        let error = on("CUDNN_STATUS_NOT_SUPPORTED\nin Conv");
+        assert!(error.is_of_device());
+        assert_eq!(
+            error.to_string(),
+            "the run failed on cuda:1: CUDNN_STATUS_NOT_SUPPORTED in Conv"
+        );
+        let on_cpu = Error::on(Device::Cpu, "a shape does not fit");
+        assert!(matches!(on_cpu, Error::Run { .. }) && !on_cpu.is_of_device());
+    }
+}
