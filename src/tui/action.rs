@@ -80,6 +80,8 @@ pub enum Answer {
         path: PathBuf,
         found: Result<(Vec<PathBuf>, usize), String>,
     },
+    /// Runs that another program has removed.
+    Gone(Vec<String>),
     /// Runs that processes left waiting that are gone.
     Orphans(Vec<Job>),
     Removed(Vec<String>),
@@ -95,7 +97,14 @@ pub enum Answer {
         on: bool,
         saved: Option<PathBuf>,
     },
+    /// The file that was written: the one that was asked for, or one with a number if that was there already.
     Exported(PathBuf),
+    /// Runs could not be exported to a path.
+    NotExported {
+        ids: Vec<String>,
+        path: PathBuf,
+        why: String,
+    },
     PresetSaved(String),
     /// What could not be done, and why.
     Failed(String),

@@ -158,6 +158,18 @@ impl Album {
         }
     }
 
+    /// Lists other photos in the place of those before, the first of which is selected; what is known of one that was there stays.
+    /// Returns how many are not listed any more.
+    pub fn replace(&mut self, paths: Vec<PathBuf>) -> usize {
+        let before = self.photos.len();
+        self.photos.retain(|photo| paths.contains(&photo.path));
+        let dropped = before - self.photos.len();
+        // The list points into the photos.
+        self.list = Listing::default();
+        self.add(paths);
+        dropped
+    }
+
     /// Forgets a photo.
     pub fn remove(&mut self, path: &Path) {
         let selected = self.selected().map(|photo| photo.path.clone());
@@ -231,10 +243,19 @@ impl Album {
         if let Ok(found) = found {
             self.recent.retain(|(other, _)| other != path);
             self.recent.push_back((path.into(), Arc::clone(found)));
-            let surplus = self.recent.len().saturating_sub(MOST_RECENT);
-            self.recent.drain(..surplus);
+            self.forget_oldest();
         }
         self.arrange();
+    }
+
+    /// Drops the photos that are too many in memory, the oldest first. The one under the cursor is looked at: it stays.
+    fn forget_oldest(&mut self) {
+        let selected = self.selected().map(|photo| photo.path.clone());
+        while self.recent.len() > MOST_RECENT {
+            let mut recent = self.recent.iter();
+            let oldest = recent.position(|(path, _)| Some(path) != selected.as_ref());
+            self.recent.remove(oldest.unwrap_or(0));
+        }
     }
 
     /// Another network is open: it has examined none of them.
@@ -310,110 +331,4 @@ fn by_value(a: &Member, b: &Member) -> Ordering {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use image::RgbImage;
-
-    fn found(class: usize, probability: f32) -> Result<Arc<Photo>, String> {
-        Ok(Arc::new(Photo {
-            picture: Arc::new(RgbImage::new(1, 1)),
-            size: (1, 1),
-            seen: None,
-            top: vec![(class, probability)],
-            has_probabilities: true,
-        }))
-    }
-
-    fn album() -> Album {
-        let mut album = Album::default();
-        album.add(["/c.png", "/a.png", "/b.png"].map(PathBuf::from).into());
-        let classes = Classes::new(["cat", "dog"], "test").unwrap();
-        album.note(Path::new("/c.png"), &found(1, 0.5), &classes);
-        album.note(Path::new("/b.png"), &found(0, 0.9), &classes);
-        album
-    }
-
-    fn listed(album: &Album) -> Vec<&str> {
-        let rows = album.list.rows().iter();
-        rows.map(|&row| album.photos[row].path.to_str().unwrap())
-            .collect()
-    }
-
-    #[test]
-    fn each_order_lists_what_is_unknown_last_and_the_cursor_keeps_its_photo() {
-        let mut album = album();
-        assert_eq!(album.selected().unwrap().path, Path::new("/c.png"));
-        for (order, expected) in [
-            (Order::Opened, ["/c.png", "/a.png", "/b.png"]),
-            (Order::Name, ["/a.png", "/b.png", "/c.png"]),
-            (Order::Class, ["/b.png", "/c.png", "/a.png"]),
-            (Order::Probability, ["/b.png", "/c.png", "/a.png"]),
-        ] {
-            assert_eq!((album.order(), listed(&album)), (order, expected.into()));
-            assert_eq!(album.selected().unwrap().path, Path::new("/c.png"));
-            album.turn_order();
-        }
-        assert_eq!(album.order(), Order::Opened);
-    }
-
-    #[test]
-    fn a_search_finds_names_and_classes() {
-        let mut album = album();
-        album.set_search("dog");
-        assert_eq!(listed(&album), ["/c.png"]);
-        album.set_search("b.p");
-        assert_eq!(listed(&album), ["/b.png"]);
-        assert_eq!(
-            album.beside(Path::new("/b.png"), true),
-            Some(Path::new("/b.png"))
-        );
-        album.set_search("");
-        assert_eq!(
-            album.beside(Path::new("/b.png"), true),
-            Some(Path::new("/c.png"))
-        );
-        assert_eq!(
-            album.beside(Path::new("/c.png"), false),
-            Some(Path::new("/b.png"))
-        );
-    }
-
-    #[test]
-    fn what_is_selected_is_examined_first_and_a_failure_is_not_tried_again() {
-        let mut album = album();
-        assert_eq!((album.urgent(), album.examined()), (None, 2));
-        assert_eq!(album.next(), Some(Path::new("/a.png")));
-        album.select(Path::new("/a.png"));
-        assert_eq!(album.urgent(), Some(Path::new("/a.png")));
-        let classes = Classes::new(["cat", "dog"], "test").unwrap();
-        album.note(Path::new("/a.png"), &Err("damaged".into()), &classes);
-        assert_eq!((album.urgent(), album.next()), (None, None));
-        // A picture that is no longer in memory is examined again once it is looked at.
-        let others = (0..20).map(|index| PathBuf::from(format!("/{index}.png")));
-        album.add(others.collect());
-        for index in 0..20 {
-            let path = format!("/{index}.png");
-            album.note(Path::new(&path), &found(0, 0.1), &classes);
-        }
-        assert_eq!(
-            (album.urgent(), album.recent.len()),
-            (Some(Path::new("/0.png")), MOST_RECENT)
-        );
-        album.forget_seen();
-        assert_eq!((album.examined(), album.len()), (0, 23));
-    }
-
-    #[test]
-    fn of_too_many_the_oldest_are_forgotten() {
-        let mut album = album();
-        album.add(
-            (0..MOST_PHOTOS)
-                .map(|index| PathBuf::from(format!("/{index}")))
-                .collect(),
-        );
-        assert_eq!((album.len(), album.list.len()), (MOST_PHOTOS, MOST_PHOTOS));
-        assert_eq!(album.selected().unwrap().path, Path::new("/0"));
-        album.remove(Path::new("/0"));
-        assert_eq!(album.len(), MOST_PHOTOS - 1);
-    }
-}
+mod tests;

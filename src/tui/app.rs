@@ -3,29 +3,31 @@
 
 use super::album::Album;
 use super::browser::{Browser, Tab};
+use super::busy::Busy;
 use super::command::Command;
 use super::gallery::{self, Gallery};
 use super::keys::{Chord, Keymap};
+use super::layout::{CellSize, Layout, QueuePanel, Room, SETTINGS_WIDTH, layout};
 use super::lens::{Lens, Magnified};
 use super::library::Library;
 use super::messages::Messages;
-use super::pace::Pace;
+use super::opening::Model;
+use super::pace::Live;
 use super::plan::Plan;
 use super::popup::Popup;
 use super::prompt::Prompt;
 use super::replay::Replay;
-use super::saved::{Saved, SavedModel};
+use super::saved::{PAUSE, Saved, SavedModel};
+use super::shown::{Heat, Shown, Snapshot};
 use super::theme::{Theme, Themes};
 use super::tree::Row;
-use super::update::{AfterRecord, Busy, Undoable};
-use super::view::layout::{CellSize, Layout, QueuePanel, Room, SETTINGS_WIDTH, layout};
+use super::undoable::{MAX_UNDOABLE, Undoable};
 use crate::ascent::Overlay;
 use crate::model::Classes;
 use crate::runs::Record;
 use crate::runs::history::HistoryEntry;
 use crate::runs::queue::{Job, JobId, JobState, Queue};
 use crate::runs::target::{LayerPart, Target};
-use crate::runs::worker::photo::Question;
 use crate::runs::worker::{ModelInfo, Watched};
 use crate::terminal::{Progress, Terminal};
 use image::RgbImage;
@@ -40,102 +42,6 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// How long after the first key of a sequence it is shown what can follow.
 const HESITATION: Duration = Duration::from_millis(300);
-
-/// How the network stands.
-#[derive(Debug, Clone)]
-pub enum Model {
-    /// Being fetched or read.
-    Opening {
-        name: String,
-        stage: String,
-        bytes: Option<(u64, u64)>,
-        /// The one that was open before, which stays if this one cannot be opened.
-        before: Option<Arc<ModelInfo>>,
-    },
-    Open(Arc<ModelInfo>),
-    Failed {
-        name: String,
-        why: String,
-    },
-}
-
-impl Model {
-    /// The network, if it is open.
-    pub fn opened(&self) -> Option<&Arc<ModelInfo>> {
-        match self {
-            Self::Open(opened) => Some(opened),
-            _ => None,
-        }
-    }
-}
-
-/// A run that is under way.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Live {
-    pub job: JobId,
-    /// The objective before a step, for the steps that were told of: (step, score).
-    pub curve: Vec<(f64, f64)>,
-    /// The probability of its class; only for classes.
-    pub probability: Option<f32>,
-    /// The classes that the network sees most in the picture as it is, with their probabilities.
-    pub top: Vec<(usize, f32)>,
-    pub step: usize,
-    pub steps: usize,
-    /// Steps on each octave, coarse to fine; empty until it has started.
-    pub octaves: Vec<usize>,
-    pub octave: usize,
-    pub steps_per_second: f64,
-    pub pace: Pace,
-}
-
-/// Which picture the picture panel shows.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Shown {
-    #[default]
-    Nothing,
-    /// A run under way.
-    Live(JobId),
-    /// A finished run, by its id.
-    Finished(String),
-    /// The runs of a batch side by side, at least two when it began.
-    Batch(Vec<Tile>),
-}
-
-/// One picture of several.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tile {
-    /// A run under way.
-    Live(JobId),
-    /// A finished run, by its id.
-    Finished(String),
-}
-
-impl Shown {
-    /// Whether it is a run under way, or has one among several.
-    pub fn is_live(&self) -> bool {
-        match self {
-            Self::Live(_) => true,
-            Self::Batch(tiles) => tiles.iter().any(|tile| matches!(tile, Tile::Live(_))),
-            Self::Nothing | Self::Finished(_) => false,
-        }
-    }
-
-    /// Shows a picture no longer, because it is gone.
-    pub fn remove(&mut self, gone: &Tile) {
-        let is_gone = match (&mut *self, gone) {
-            (Self::Live(job), Tile::Live(gone)) => job == gone,
-            (Self::Finished(id), Tile::Finished(gone)) => id == gone,
-            (Self::Batch(tiles), _) => {
-                tiles.retain(|tile| tile != gone);
-                tiles.is_empty()
-            }
-            _ => false,
-        };
-        if is_gone {
-            *self = Self::Nothing;
-        }
-    }
-}
 
 /// What is selected in the browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +59,13 @@ pub struct Selected {
 pub enum Panel {
     Browser,
     Queue,
+}
+
+/// What a record is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterRecord {
+    RunAgain,
+    EditSettings,
 }
 
 /// What the user has configured, and where the program runs.
@@ -237,8 +150,6 @@ pub struct App {
     pub messages: Messages,
     /// What can be undone, the latest last.
     pub undoable: VecDeque<Undoable>,
-    /// Where a long queue was offered: the same key there queues it.
-    pub offered: Option<Selected>,
     /// A record that was asked for, and what it is for.
     pub awaited: Option<(String, AfterRecord)>,
     /// The photos that were opened.
@@ -260,24 +171,6 @@ pub struct App {
     pub unsaved: bool,
     /// What of a model that was opened again waits for the finished runs to be known.
     pub returning: Option<Box<SavedModel>>,
-}
-
-/// A class activation map over a finished picture.
-#[derive(Debug, Clone)]
-pub struct Heat {
-    /// What the worker was asked for it.
-    pub question: Question,
-    /// Comes later.
-    pub picture: Option<Arc<RgbImage>>,
-}
-
-/// A picture of a run under way.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
-    pub job: JobId,
-    pub step: usize,
-    pub overlay: Overlay,
-    pub picture: Arc<RgbImage>,
 }
 
 impl App {
@@ -332,7 +225,6 @@ impl App {
             pending_since: Duration::ZERO,
             messages: Messages::default(),
             undoable: VecDeque::new(),
-            offered: None,
             awaited: None,
             photos: Album::default(),
             quitting: false,
@@ -520,12 +412,26 @@ impl App {
         !self.pending.is_empty() && self.now >= self.pending_since + HESITATION
     }
 
+    /// When there is something to keep of where the user is, if nothing happens.
+    fn due(&self) -> Option<Duration> {
+        let is_open = self.model.opened().is_some();
+        (self.unsaved && is_open).then(|| self.saved_at + PAUSE)
+    }
+
+    /// Remembers something, so that it can be undone.
+    pub fn remember(&mut self, undoable: Undoable) {
+        self.undoable.push_back(undoable);
+        if self.undoable.len() > MAX_UNDOABLE {
+            self.undoable.pop_front();
+        }
+    }
+
     /// How long until time alone changes something; `None` if it never does.
     pub fn next_tick(&self) -> Option<Duration> {
         let animated = self.is_animated().then(|| self.now + TICK);
         let hesitated = (!self.pending.is_empty() && !self.hesitates())
             .then(|| self.pending_since + HESITATION);
-        let next = [animated, hesitated, super::update::due(self)];
+        let next = [animated, hesitated, self.due()];
         let next = next.into_iter().flatten();
         next.min().map(|at| at.saturating_sub(self.now))
     }

@@ -79,6 +79,11 @@ pub fn home_relative(text: &str) -> PathBuf {
     }
 }
 
+/// Whether a text for the picker is a path rather than a part of a name.
+pub fn is_path(text: &str) -> bool {
+    text.contains('/')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

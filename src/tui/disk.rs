@@ -1,21 +1,25 @@
-//! What the explorer asks of the disk, done by a thread of its own, in order. Reading all of history has another, so that it
-//! holds nothing up.
+//! What the explorer asks of the disk, done by threads of its own: one keeps and reads runs, in order; another looks into
+//! folders, in order too, so that a slow one holds up nothing that is to be kept.
+//!
+//! - [`folders`]: models, photos and names in folders
+//! - [`watch`]: the runs of history, and those that come and go
+//! - [`export`]: runs as files for people
+
+mod export;
+mod folders;
+mod watch;
 
 use super::action::{Answer, Effect};
-use super::album::MOST_PHOTOS;
-use super::completion::{self, Name};
 use super::gallery;
-use super::likeness::{self, Look};
-use super::popup::Choice;
+use super::likeness;
 use super::saved;
 use crate::config;
 use crate::home::Home;
-use crate::model::{ModelSource, card, picture};
 use crate::runs::picture_file;
 use crate::runs::queue::{Job, Orphan, Queue, QueueFile, orphans, others_hold};
 use crate::runs::{favourites, frames, history};
 use image::RgbImage;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
@@ -31,6 +35,20 @@ const LOOK: Duration = Duration::from_millis(200);
 pub struct Disk {
     effects: Option<Sender<Effect>>,
     thread: Option<JoinHandle<()>>,
+    /// To the thread that looks into folders. Nobody waits for its end.
+    looks: Option<Sender<Look>>,
+    /// History is watched as long as this is there.
+    _watched: Sender<()>,
+}
+
+/// What the thread that looks into folders is asked.
+enum Look {
+    /// The models of a folder.
+    Folder(PathBuf),
+    /// The names that a path that is being typed can go on with, and the folder to which it is relative.
+    Names(String, PathBuf),
+    /// The photos of a path.
+    Photos(PathBuf),
 }
 
 /// What the thread needs to know.
@@ -53,8 +71,16 @@ impl Disk {
         answer: impl Fn(Answer) + Clone + Send + 'static,
     ) -> Self {
         let (effects, received) = mpsc::channel();
+        let (watched, end) = mpsc::channel();
         let (scanned, told) = (home.clone(), answer.clone());
-        std::thread::spawn(move || scan(&scanned, &told));
+        std::thread::spawn(move || watch::watch(&scanned, &end, &told));
+        let (looks, asked) = mpsc::channel();
+        let (seen, told) = (home.clone(), answer.clone());
+        std::thread::spawn(move || {
+            for look in asked {
+                told(look_up(&seen, look));
+            }
+        });
         let thread = std::thread::spawn(move || {
             let mut shelf = Shelf {
                 home,
@@ -69,19 +95,33 @@ impl Disk {
         Self {
             effects: Some(effects),
             thread: Some(thread),
+            looks: Some(looks),
+            _watched: watched,
         }
     }
 
     /// Has an effect done.
     pub fn perform(&self, effect: Effect) {
-        if let Some(effects) = &self.effects {
-            // The thread lives as long as this does.
-            drop(effects.send(effect));
+        let look = match effect {
+            Effect::ListFolder(folder) => Look::Folder(folder),
+            Effect::ListNames(text, folder) => Look::Names(text, folder),
+            Effect::FindPhotos(path) => Look::Photos(path),
+            effect => {
+                if let Some(effects) = &self.effects {
+                    // The thread lives as long as this does.
+                    drop(effects.send(effect));
+                }
+                return;
+            }
+        };
+        if let Some(looks) = &self.looks {
+            drop(looks.send(look));
         }
     }
 
-    /// Waits until everything is done.
+    /// Waits until everything is done that is to be kept.
     pub fn finish(&mut self) {
+        self.looks = None;
         self.effects = None;
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
@@ -89,12 +129,20 @@ impl Disk {
     }
 }
 
-fn scan(home: &Home, answer: &impl Fn(Answer)) {
-    match history::scan(home, &mut |entries| answer(Answer::Runs(entries))) {
-        Ok(scanned) => answer(Answer::RunsEnd {
-            damaged: scanned.damaged,
-        }),
-        Err(problem) => answer(Answer::Failed(problem.to_string())),
+fn look_up(home: &Home, look: Look) -> Answer {
+    match look {
+        Look::Folder(folder) => {
+            let choices = folders::list_folder(home, &folder);
+            Answer::Folder { folder, choices }
+        }
+        Look::Names(text, folder) => {
+            let names = folders::list_names(&text, &folder);
+            Answer::Names { text, names }
+        }
+        Look::Photos(path) => {
+            let found = folders::find_photos(&path);
+            Answer::Photos { path, found }
+        }
     }
 }
 
@@ -180,7 +228,12 @@ impl Shelf {
             Effect::Remove(ids) => Ok(Some(self.remove(ids))),
             Effect::Restore(ids) => self.restore(ids, answer),
             Effect::SetFavourite(id, on) => self.set_favourite(id, on),
-            Effect::Export(ids, path) => self.export(&ids, path),
+            Effect::Export(ids, path) => Ok(Some(export::export(
+                &self.home,
+                &self.favourites,
+                ids,
+                path,
+            ))),
             Effect::SavePreset(name, values) => config::save_preset(&self.home, &name, &values)
                 .map(|()| Some(Answer::PresetSaved(name)))
                 .map_err(|problem| problem.to_string()),
@@ -190,20 +243,11 @@ impl Shelf {
             Effect::SaveView(model) => saved::file::save(&self.home, &model)
                 .map(|remark| remark.map(Answer::Failed))
                 .map_err(|problem| format!("the explorer's state cannot be saved: {problem}")),
-            Effect::ListFolder(folder) => {
-                let choices = list_folder(&self.home, &folder);
-                Ok(Some(Answer::Folder { folder, choices }))
-            }
-            Effect::ListNames(text, folder) => {
-                let names = list_names(&text, &folder);
-                Ok(Some(Answer::Names { text, names }))
-            }
-            Effect::FindPhotos(path) => {
-                let found = find_photos(&path);
-                Ok(Some(Answer::Photos { path, found }))
-            }
-            // These are not the disk's.
-            Effect::Worker(_)
+            // These are not this thread's.
+            Effect::ListFolder(_)
+            | Effect::ListNames(..)
+            | Effect::FindPhotos(_)
+            | Effect::Worker(_)
             | Effect::Copy(_)
             | Effect::Progress(_)
             | Effect::Notify(_)
@@ -299,26 +343,6 @@ impl Shelf {
         Ok((!restored.is_empty()).then_some(Answer::Restored(restored)))
     }
 
-    /// Exports runs to a file that is not there yet, in a folder that is.
-    fn export(&self, ids: &[String], path: PathBuf) -> Result<Option<Answer>, String> {
-        if path.exists() {
-            let path = path.display();
-            return Err(format!("{path} already exists: choose another name"));
-        }
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder
-            && !folder.is_dir()
-            && folder != self.favourites
-        {
-            return Err(format!("no such folder: {}", folder.display()));
-        }
-        crate::runs::export::to_file(&self.home, ids, &path)
-            .map(|()| Some(Answer::Exported(path)))
-            .map_err(|problem| problem.to_string())
-    }
-
     fn set_favourite(&self, id: String, on: bool) -> Result<Option<Answer>, String> {
         let saved = match on {
             true => {
@@ -335,96 +359,12 @@ impl Shelf {
 fn by_likeness(home: &Home, items: Vec<(usize, String)>) -> Vec<usize> {
     let look = |(item, id): (usize, String)| {
         let path = history::image_path(home, &id).ok()?;
-        Some((item, Look::of(&picture_file::read_picture(&path).ok()?)))
+        Some((
+            item,
+            likeness::Look::of(&picture_file::read_picture(&path).ok()?),
+        ))
     };
     likeness::chain(items.into_iter().filter_map(look).collect())
-}
-
-/// Most photos of a folder that are counted.
-const MOST_SCANNED: usize = 100_000;
-
-/// Most entries of a folder that are listed.
-const MOST_LISTED: usize = 5000;
-
-/// Cards first, then the way up, folders and ONNX files.
-fn list_folder(home: &Home, folder: &Path) -> Result<Vec<Choice>, String> {
-    let is_here =
-        |name: &str| ModelSource::resolve(home, Some(name)).is_ok_and(|card| card.is_here(home));
-    let cards = card::names(home).into_iter().map(|name| Choice::Card {
-        here: is_here(&name),
-        name,
-    });
-    let mut choices: Vec<Choice> = cards.collect();
-    let entries =
-        std::fs::read_dir(folder).map_err(|problem| format!("{}: {problem}", folder.display()))?;
-    let (mut folders, mut files) = (Vec::new(), Vec::new());
-    for entry in entries.flatten().take(MOST_LISTED) {
-        let path = entry.path();
-        let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        let is_onnx = path
-            .extension()
-            .is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"));
-        match path.is_dir() {
-            _ if hidden => {}
-            true => folders.push(path),
-            false if is_onnx => files.push(path),
-            false => {}
-        }
-    }
-    folders.sort();
-    files.sort();
-    let up = folder.parent().map(Path::to_path_buf);
-    choices.extend(up.map(Choice::Folder));
-    choices.extend(files.into_iter().map(Choice::File));
-    choices.extend(folders.into_iter().map(Choice::Folder));
-    Ok(choices)
-}
-
-/// The names in the folder of a path that is being typed that begin as its end does. What cannot be typed is left out.
-fn list_names(text: &str, relative_to: &Path) -> Result<Vec<Name>, String> {
-    let folder = relative_to.join(completion::folder(text));
-    let (_, part) = completion::split(text);
-    let entries =
-        std::fs::read_dir(&folder).map_err(|problem| format!("{}: {problem}", folder.display()))?;
-    let name = |entry: std::fs::DirEntry| {
-        let text = entry.file_name().into_string().ok()?;
-        let fits = text.starts_with(part) && !text.chars().any(char::is_control);
-        fits.then(|| Name {
-            is_folder: entry.path().is_dir(),
-            text,
-        })
-    };
-    Ok(entries
-        .flatten()
-        .filter_map(name)
-        .take(MOST_LISTED)
-        .collect())
-}
-
-/// The photos of a path: those of a folder, by name, but no more than are listed, and how many there are; or the file itself,
-/// whatever it is called.
-fn find_photos(path: &Path) -> Result<(Vec<PathBuf>, usize), String> {
-    let failed = |problem: std::io::Error| format!("{}: {problem}", path.display());
-    if !std::fs::metadata(path).map_err(failed)?.is_dir() {
-        return Ok((vec![path.into()], 1));
-    }
-    let entries = std::fs::read_dir(path).map_err(failed)?.flatten();
-    let is_hidden = |entry: &std::fs::DirEntry| entry.file_name().as_encoded_bytes()[0] == b'.';
-    let files = entries
-        .filter(|entry| !is_hidden(entry))
-        .map(|entry| entry.path());
-    let photos = files.filter(|file| picture::is_named(file) && file.is_file());
-    let mut photos: Vec<PathBuf> = photos.take(MOST_SCANNED).collect();
-    let all = photos.len();
-    if all == 0 {
-        let path = path.display();
-        return Err(format!(
-            "{path}: no PNG, JPEG or WebP file lies in this folder"
-        ));
-    }
-    photos.sort();
-    photos.truncate(MOST_PHOTOS);
-    Ok((photos, all))
 }
 
 #[cfg(test)]
@@ -479,74 +419,5 @@ mod tests {
         let (left, _) = orphans(&home).unwrap();
         let left: usize = left.iter().map(|orphan| orphan.jobs().count()).sum();
         assert_eq!(left, 1);
-    }
-
-    #[test]
-    fn the_photos_of_a_folder_are_found_by_name_and_a_file_is_itself() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        let why = find_photos(folder.path()).unwrap_err();
-        assert!(why.contains("no PNG, JPEG or WebP file"), "{why}");
-        for name in ["b.PNG", "a.jpg", ".c.png", "notes.txt"] {
-            std::fs::write(path(name), "").unwrap();
-        }
-        std::fs::create_dir(path("d.png")).unwrap();
-        let found = find_photos(folder.path()).unwrap();
-        assert_eq!(found, (vec![path("a.jpg"), path("b.PNG")], 2));
-        assert_eq!(
-            find_photos(&path("notes.txt")).unwrap(),
-            (vec![path("notes.txt")], 1)
-        );
-        assert!(find_photos(&path("none")).unwrap_err().contains("none: "));
-        for number in 0..=MOST_PHOTOS {
-            std::fs::write(path(&format!("{number:04}.webp")), "").unwrap();
-        }
-        let (photos, all) = find_photos(folder.path()).unwrap();
-        assert_eq!((photos.len(), all), (MOST_PHOTOS, MOST_PHOTOS + 3));
-    }
-
-    #[test]
-    fn names_that_begin_as_typed_are_listed_and_a_missing_folder_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["cat.png", "dog.png", "c\u{1b}.png"] {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
-        std::fs::create_dir(folder.path().join("cats")).unwrap();
-        let typed = |end: &str| format!("{}/{end}", folder.path().display());
-        let here = Path::new("");
-        let mut names = list_names(&typed("c"), here).unwrap();
-        let relative = list_names("./c", folder.path()).unwrap();
-        assert_eq!(relative.len(), names.len());
-        names.sort_by(|a, b| a.text.cmp(&b.text));
-        let name = |text: &str, is_folder| Name {
-            text: text.into(),
-            is_folder,
-        };
-        assert_eq!(names, [name("cat.png", false), name("cats", true)]);
-        assert!(
-            list_names(&typed("no/c"), here)
-                .unwrap_err()
-                .contains("no/")
-        );
-    }
-
-    #[test]
-    fn an_export_replaces_nothing_and_makes_no_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let shelf = Shelf {
-            home: Home::at(folder.path()),
-            favourites: folder.path().join("favourites"),
-            queue: None,
-            orphans: Vec::new(),
-            problems: Vec::new(),
-        };
-        let there = folder.path().join("a.png");
-        std::fs::write(&there, "mine").unwrap();
-        let refused = shelf.export(&[], there.clone()).unwrap_err();
-        assert!(refused.contains("already exists"), "{refused}");
-        assert_eq!(std::fs::read_to_string(there).unwrap(), "mine");
-        let refused = shelf.export(&[], folder.path().join("no/b.png"));
-        assert!(refused.unwrap_err().contains("no such folder"));
-        assert!(!folder.path().join("no").exists());
     }
 }

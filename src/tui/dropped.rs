@@ -40,7 +40,8 @@ pub fn path(text: &str) -> Result<PathBuf, String> {
     })
 }
 
-/// What a pasted text names that may be a folder: one path from the root whose name has no ending. `None` for other texts.
+/// What a pasted text names that may be a folder, or a picture under another name: one path from the root, unless it is that of
+/// a model. `None` for other texts.
 ///
 /// # Errors
 /// If it names a file of another machine.
@@ -52,7 +53,10 @@ pub fn other(text: &str) -> Option<Result<PathBuf, String>> {
     }
     match path(text) {
         Err(why) => host(text).is_some().then_some(Err(why)),
-        Ok(path) => (path.is_absolute() && path.extension().is_none()).then_some(Ok(path)),
+        Ok(path) => {
+            let is_model = path.extension().is_some_and(|end| end == "onnx");
+            (path.is_absolute() && !is_model).then_some(Ok(path))
+        }
     }
 }
 
@@ -201,6 +205,7 @@ mod tests {
             folder("file:///a/my%20photos/\n"),
             Some("/a/my photos/".into())
         );
+        assert_eq!(folder("/a/trip.2024"), Some("/a/trip.2024".into()));
         for text in [
             "flamingo",
             "photos/",

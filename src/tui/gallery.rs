@@ -1,9 +1,11 @@
 //! Pictures of finished runs that are in memory: a few large ones, many thumbnails, never more than a fixed amount.
 
-use super::popup::MOST_COMPARED;
 use image::RgbImage;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+
+/// Most runs that are compared.
+pub const MAX_COMPARED: usize = 12;
 
 /// Which of a run's pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,7 +32,7 @@ impl Size {
     /// compared, the one that is shown, and a few to go back to.
     fn kept(self) -> usize {
         match self {
-            Self::Full => MOST_COMPARED + 4,
+            Self::Full => MAX_COMPARED + 4,
             Self::Thumbnail => 1000,
             Self::Cell => 120,
         }

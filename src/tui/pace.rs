@@ -1,7 +1,30 @@
 //! How far a run is, in steps, and how much time is left. A step on a fine octave costs more than one on a coarse octave, so
 //! the time left does not follow from the number of steps.
 
-use super::app::Live;
+use crate::runs::queue::JobId;
+
+/// A run that is under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Live {
+    pub job: JobId,
+    /// The objective before a step, for the steps that were told of: (step, score).
+    pub curve: Vec<(f64, f64)>,
+    /// The probability of its class; only for classes.
+    pub probability: Option<f32>,
+    /// The classes that the network sees most in the picture as it is, with their probabilities.
+    pub top: Vec<(usize, f32)>,
+    pub step: usize,
+    pub steps: usize,
+    /// Steps on each octave, coarse to fine; empty until it has started.
+    pub octaves: Vec<usize>,
+    pub octave: usize,
+    /// Whether it has a class activation map to look at.
+    pub has_map: bool,
+    /// How many bands of the gradient there are to look at.
+    pub bands: u32,
+    pub steps_per_second: f64,
+    pub pace: Pace,
+}
 
 /// The share of a step on the finest octave that does not depend on its pixels: the network's. With EfficientNet-Lite0 on a
 /// CPU, such a step takes 1.3 to 1.7 times as long as one on the coarsest of three octaves.
@@ -106,7 +129,6 @@ pub fn seconds_left(live: &Live) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runs::queue::JobId;
 
     fn live(octaves: &[usize], step: usize) -> Live {
         Live {
@@ -118,6 +140,8 @@ mod tests {
             steps: octaves.iter().sum(),
             octaves: octaves.to_vec(),
             octave: 0,
+            has_map: false,
+            bands: 1,
             steps_per_second: 0.0,
             pace: Pace::new(2.0),
         }

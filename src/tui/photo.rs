@@ -4,6 +4,7 @@ use super::listing::Listing;
 use crate::ascent::layer_probe::Rank;
 use crate::runs::target::{LayerPart, Target, TargetError};
 use crate::runs::worker::{ModelInfo, photo};
+use crate::text::shown;
 use image::RgbImage;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -109,6 +110,25 @@ impl Photo {
         let values = opened.values.iter();
         let layer = values.clone().find(|layer| layer.name == self.layer)?;
         Some(Target::of_layer(layer, place))
+    }
+
+    /// What can be run of a channel that is shown: the channel, and its most active neuron.
+    pub fn targets(&self, opened: &ModelInfo, channel: &photo::Channel) -> Vec<Target> {
+        let found = &channel.activation;
+        let neuron = found.at.map(|at| LayerPart::Neuron(found.channel, at));
+        let places = std::iter::once(LayerPart::Channel(found.channel)).chain(neuron);
+        let targets = places.filter_map(|place| self.target(opened, place)?.ok());
+        targets.collect()
+    }
+
+    /// What a channel of the layer is called, as everywhere else. Safe to show.
+    pub fn title(&self, opened: &ModelInfo, channel: usize) -> String {
+        let target = self.target(opened, LayerPart::Channel(channel));
+        match target.and_then(Result::ok) {
+            Some(target) => target.title,
+            // It cannot be run.
+            None => format!("{}:{channel}", shown(&self.layer)),
+        }
     }
 
     /// The picture that is shown of the photo: with a class activation map, if that is there.

@@ -147,7 +147,8 @@ pub fn sweep(base: &Settings, text: &str) -> Result<Vec<Settings>, String> {
     let axes: Vec<&str> = text.split_whitespace().collect();
     if !(1..=2).contains(&axes.len()) {
         return Err(
-            "a sweep goes over one or two settings: KEY=VALUE,VALUE,… [KEY=FROM..TO/COUNT]".into(),
+            "a sweep goes over one or two settings, for example tilt=1..1.3/4 or steps=80,176"
+                .into(),
         );
     }
     let key_of = |axis: &&str| axis.split('=').next().map(str::to_string);
@@ -261,7 +262,7 @@ mod tests {
         }
         assert_eq!((plan.title().as_str(), plan.settings.steps), ("mine", 10));
         plan.turn(knob("steps").unwrap(), true);
-        assert_eq!((plan.title().as_str(), plan.settings.steps), ("mine*", 11));
+        assert_eq!((plan.title().as_str(), plan.settings.steps), ("mine*", 16));
         plan.next_preset();
         assert_eq!(plan.settings, Settings::default());
     }
@@ -284,6 +285,48 @@ mod tests {
                 plan.settings.get(knob.key),
                 Some(range.0.into()),
                 "{}",
+                knob.key
+            );
+        }
+    }
+
+    #[test]
+    fn a_step_goes_to_the_next_multiple_and_ends_are_reached_soon() {
+        let mut plan = Plan::default();
+        let mut turn = |key: &str, up| {
+            let knob = knob(key).unwrap();
+            plan.turn(knob, up);
+            plan.settings.get(knob.key).unwrap()
+        };
+        assert_eq!(turn("canvas", true), 32.0.into());
+        assert_eq!(turn("canvas", true), 64.0.into());
+        assert_eq!(turn("steps", true), 192.0.into());
+        assert_eq!(turn("momentum", true), 0.85.into());
+        assert_eq!(turn("step_size", false), 0.19.into());
+        assert_eq!(turn("octave_scale", true), 2.25.into());
+        // From between two multiples, neither is left out.
+        plan.settings.set("canvas", 100.0.into()).unwrap();
+        let canvas = knob("canvas").unwrap();
+        let value = plan.settings.get("canvas").unwrap();
+        assert_eq!(canvas.turned(&value, true), Some(128.0.into()));
+        assert_eq!(canvas.turned(&value, false), Some(96.0.into()));
+        for knob in KNOBS {
+            let Domain::Number {
+                range, step, whole, ..
+            } = knob.domain
+            else {
+                continue;
+            };
+            assert!(
+                step > 0.0 && (!whole || step.fract() == 0.0),
+                "{}",
+                knob.key
+            );
+            // Steps are the one number that is typed rather than turned up to its end.
+            let presses = (range.1 - range.0) / step;
+            assert!(
+                presses <= 250.0 || knob.key == "steps",
+                "{}: {presses}",
                 knob.key
             );
         }

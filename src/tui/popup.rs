@@ -96,16 +96,13 @@ impl Knobs {
     }
 }
 
-/// Two to [`MOST_COMPARED`] runs side by side, in the order of the list.
+/// Two to [`MAX_COMPARED`](super::gallery::MAX_COMPARED) runs side by side, in the order of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compare {
     pub ids: Vec<String>,
     /// The first two take turns in one place.
     pub blink: bool,
 }
-
-/// Most runs that are compared.
-pub const MOST_COMPARED: usize = 12;
 
 /// A file or folder to choose, or a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,14 +202,22 @@ impl Picker {
 /// The command palette.
 #[derive(Debug, Clone)]
 pub struct Palette {
-    /// The commands that can be given, as indices into [`COMMANDS`].
-    offered: Vec<usize>,
+    offered: Vec<Offered>,
     /// What matches the line that is being typed.
     pub rows: Vec<PaletteRow>,
     /// The rows, by index.
     pub list: Listing,
     /// Whether the row under the cursor is what will be done, rather than the line as it is typed.
     pub is_chosen: bool,
+}
+
+/// A command that can be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offered {
+    /// Its index in [`COMMANDS`].
+    pub index: usize,
+    /// The keys that give it.
+    pub keys: Vec<String>,
 }
 
 /// A line of the palette.
@@ -260,8 +265,8 @@ impl PaletteRow {
 }
 
 impl Palette {
-    /// A palette of these commands, as indices into [`COMMANDS`], and of all that take an argument.
-    pub fn new(offered: Vec<usize>) -> Self {
+    /// A palette of these commands, and of all that take an argument.
+    pub fn new(offered: Vec<Offered>) -> Self {
         let mut palette = Self {
             offered,
             rows: Vec::new(),
@@ -272,8 +277,8 @@ impl Palette {
         palette
     }
 
-    /// Lists what completes a line; or else the commands that match it, by their names first, then by what the help says of
-    /// them.
+    /// Lists what completes a line; or else the commands that match it: the one that is called so, those of this key, those
+    /// whose names begin so, then those whose names match, and at last those of which the help says it.
     pub fn filter(&mut self, text: &str, completions: Vec<Completion>) {
         self.is_chosen = completions.is_empty();
         self.rows = match self.is_chosen {
@@ -287,17 +292,38 @@ impl Palette {
     }
 
     fn commands(&self, text: &str) -> Vec<PaletteRow> {
-        let offered = self.offered.iter().copied().map(PaletteRow::Command);
+        let offered = self.offered.iter();
+        let offered = offered.map(|command| PaletteRow::Command(command.index));
         let forms = (0..FORMS.len()).map(PaletteRow::Form);
         let mut all: Vec<PaletteRow> = offered.chain(forms).collect();
         all.sort_by_key(PaletteRow::rank);
         let by_name = fuzzy::matches(text, all.iter().map(PaletteRow::name));
         let wanted = text.trim().to_lowercase();
         let by_help = |index: &usize| all[*index].help().to_lowercase().contains(&wanted);
+        let by_key = |index: &usize| self.has_key(&all[*index], text.trim());
         let others = (0..all.len()).filter(|index| !by_name.contains(index));
-        let others: Vec<usize> = others.filter(by_help).collect();
-        let found = by_name.into_iter().chain(others);
-        found.map(|index| all[index].clone()).collect()
+        let others: Vec<usize> = others
+            .filter(|index| by_key(index) || by_help(index))
+            .collect();
+        let mut found: Vec<usize> = by_name.into_iter().chain(others).collect();
+        // The sort is stable: of one kind the best match stays first.
+        found.sort_by_key(|index| match all[*index].name() {
+            name if name == wanted => 0,
+            _ if by_key(index) => 1,
+            name if name.starts_with(&wanted) => 2,
+            _ => 3,
+        });
+        found.into_iter().map(|index| all[index].clone()).collect()
+    }
+
+    /// Whether a row is the command of this key. The chords of a sequence may be typed without spaces.
+    fn has_key(&self, row: &PaletteRow, typed: &str) -> bool {
+        let PaletteRow::Command(index) = row else {
+            return false;
+        };
+        let command = self.offered.iter().find(|offered| offered.index == *index);
+        let is_typed = |key: &String| *key == typed || key.replace(' ', "") == typed;
+        command.is_some_and(|command| command.keys.iter().any(is_typed))
     }
 
     /// The row under the cursor.

@@ -5,6 +5,7 @@ use crate::ascent::settings::Knob;
 use crate::model::picture;
 use crate::runs::export::ExportFormat;
 use crossterm::event::KeyCode;
+use std::borrow::Cow;
 use tui_input::{Input, InputRequest};
 
 /// Most characters of a line; more is cut off, a paste of a megabyte too.
@@ -37,12 +38,15 @@ pub enum Asked {
     PhotoSearch { before: String },
     /// A layer whose channels are shown of a photo: a part of its name.
     Layer,
+    /// Whether so many drafts are to be queued: yes or no, in one key.
+    Atlas(usize),
 }
 
 impl Asked {
     /// What stands before the line.
-    pub fn label(&self) -> &str {
-        match self {
+    pub fn label(&self) -> Cow<'static, str> {
+        let label = match self {
+            Self::Atlas(count) => return format!("queue {count} drafts? y/n").into(),
             Self::Search { .. } | Self::PhotoSearch { .. } => "/",
             Self::Value(knob) => knob.key,
             Self::PresetName => "save as preset",
@@ -54,7 +58,8 @@ impl Asked {
             Self::OtherModels => "run in",
             Self::Photo => "photo",
             Self::Layer => "layer",
-        }
+        };
+        label.into()
     }
 
     /// How to answer, in a few words.
@@ -68,6 +73,7 @@ impl Asked {
             Self::PresetName => "letters, digits, - and _".into(),
             Self::Sweep => "e.g. tilt=1..1.3/4 or steps=80,176 (up to two settings)".into(),
             Self::Layer => "a part of its name".into(),
+            Self::Atlas(_) => "n leaves the choice to marks".into(),
             Self::Photo => "a PNG, JPEG or WebP file, or a folder; tab completes".into(),
             Self::Export(_) => "format by extension: .png .gif .apng .html".into(),
         }
@@ -133,6 +139,9 @@ impl Prompt {
 
     /// Takes a key.
     pub fn type_key(&mut self, chord: Chord) -> Typed {
+        if !self.takes_text() {
+            return answered(chord);
+        }
         let is_replaced = std::mem::take(&mut self.is_selected)
             && (chord.typed().is_some() || chord.code() == KeyCode::Backspace);
         if is_replaced {
@@ -173,6 +182,9 @@ impl Prompt {
 
     /// Takes a pasted text, as one line.
     pub fn paste(&mut self, text: &str) {
+        if !self.takes_text() {
+            return;
+        }
         if std::mem::take(&mut self.is_selected) {
             self.line.reset();
         }
@@ -194,6 +206,21 @@ impl Prompt {
 
     fn has_room(&self) -> bool {
         self.text().len() < LONGEST
+    }
+
+    /// Whether it is answered with more than one key.
+    fn takes_text(&self) -> bool {
+        !matches!(self.asked, Asked::Atlas(_))
+    }
+}
+
+/// What a key makes of a question that is answered with yes or no. All other keys leave it open.
+fn answered(chord: Chord) -> Typed {
+    match (chord.code(), chord.typed()) {
+        (_, Some('y' | 'Y')) => Typed::Accepted,
+        (_, Some('n' | 'N')) | (KeyCode::Esc, _) => Typed::GivenUp,
+        (KeyCode::Char('c' | 'g'), _) if chord.has_control() => Typed::GivenUp,
+        _ => Typed::Same,
     }
 }
 
@@ -236,6 +263,23 @@ mod tests {
         let mut prompt = value();
         prompt.paste("7");
         assert_eq!(prompt.text(), "7");
+    }
+
+    #[test]
+    fn yes_or_no_is_one_key_and_all_others_leave_the_question_open() {
+        for (keys, typed) in [
+            ("y", Typed::Accepted),
+            ("n", Typed::GivenUp),
+            ("esc", Typed::GivenUp),
+            ("ctrl-c", Typed::GivenUp),
+            ("enter", Typed::Same),
+            ("L space 7 backspace", Typed::Same),
+        ] {
+            let mut prompt = Prompt::new(Asked::Atlas(320), "");
+            assert_eq!(press(&mut prompt, keys), typed, "{keys}");
+            prompt.paste("y");
+            assert_eq!(prompt.text(), "");
+        }
     }
 
     #[test]

@@ -53,6 +53,22 @@ pub fn fit_end(text: &str, width: usize) -> String {
     kept.into_iter().rev().collect()
 }
 
+/// A path in at most `width` columns: folders are left out from its beginning on, so that its name is seen; of a name that is
+/// too long, the end.
+pub fn fit_path(text: &str, width: usize) -> String {
+    let text = readable(text, true);
+    if text.width() <= width {
+        return text;
+    }
+    let ends = text.match_indices('/').map(|(at, _)| &text[at..]);
+    let is_name = |end: &&str| end.len() > 1;
+    let mut fitting = ends.filter(is_name).filter(|end| end.width() < width);
+    match fitting.next() {
+        Some(end) => format!("…{end}"),
+        None => fit_end(&text, width),
+    }
+}
+
 fn readable(text: &str, end: bool) -> String {
     let mut range = match (text.len() > LONGEST, end) {
         (false, _) => 0..text.len(),
@@ -68,6 +84,9 @@ fn readable(text: &str, end: bool) -> String {
     clean(&text[range])
 }
 
+/// Fewest columns of a line that is being typed in which a hidden beginning has a sign.
+const LEAST_SIGNED: usize = 4;
+
 /// What is seen of a line that is being typed in `width` columns, and the column of the cursor, which stands before the
 /// character `cursor`.
 pub fn window(text: &str, cursor: usize, width: usize) -> (String, usize) {
@@ -82,21 +101,26 @@ pub fn window(text: &str, cursor: usize, width: usize) -> (String, usize) {
         before.push((part, part.width()));
     }
     // The cursor needs a column of its own.
-    let mut used = 0;
-    let seen = before.iter().rev().take_while(|(_, more)| {
-        used += more;
-        used < width
-    });
-    let seen = seen.count();
-    let hidden: usize = before[..before.len() - seen]
-        .iter()
-        .map(|(part, _)| part.len())
-        .sum();
-    let column = before[before.len() - seen..]
-        .iter()
-        .map(|(_, more)| more)
-        .sum();
-    (fit(&text[hidden..], width), column)
+    let seen_in = |room: usize| {
+        let mut used = 0;
+        let seen = before.iter().rev().take_while(|(_, more)| {
+            used += more;
+            used < room
+        });
+        before.len() - seen.count()
+    };
+    // So does the sign that the beginning is hidden, where there is room for it.
+    let sign = match seen_in(width) {
+        0 => "",
+        _ if width < LEAST_SIGNED => "",
+        _ => "…",
+    };
+    let room = width - sign.width();
+    let (hidden, seen) = before.split_at(seen_in(room));
+    let hidden: usize = hidden.iter().map(|(part, _)| part.len()).sum();
+    let column: usize = seen.iter().map(|(_, more)| more).sum();
+    let text = fit(&text[hidden..], room);
+    (format!("{sign}{text}"), sign.width() + column)
 }
 
 /// `text` in lines of at most `width` columns, broken between words and, where there is no other way, within one.
@@ -198,7 +222,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_the_text_is_it_fits_and_steers_nothing(text in "\\PC*|.*", width in 0usize..40) {
-            for fitted in [fit(&text, width), fit_end(&text, width)] {
+            for fitted in [fit(&text, width), fit_end(&text, width), fit_path(&text, width)] {
                 prop_assert!(fitted.width() <= width, "{fitted:?}");
                 prop_assert!(!fitted.chars().any(char::is_control));
             }
@@ -214,14 +238,31 @@ mod tests {
     }
 
     #[test]
+    fn of_a_path_that_is_too_long_the_first_folders_are_left_out() {
+        let path = "/home/user/history/8835a6f0";
+        for (width, fitted) in [
+            (27, path),
+            (26, "…/user/history/8835a6f0"),
+            (20, "…/history/8835a6f0"),
+            (12, "…/8835a6f0"),
+            (6, "…5a6f0"),
+        ] {
+            assert_eq!(fit_path(path, width), fitted);
+        }
+        assert_eq!(fit_path("photos/cats/", 8), "…/cats/");
+        assert_eq!(fit_path("no-folder.png", 9), "…lder.png");
+    }
+
+    #[test]
     fn the_cursor_of_a_line_stays_in_view_whatever_is_typed() {
         assert_eq!(window("abc", 3, 10), ("abc".into(), 3));
-        assert_eq!(window("abcdef", 6, 4), ("def".into(), 3));
-        assert_eq!(window("火烈鸟火烈鸟", 6, 6), ("烈鸟".into(), 4));
+        assert_eq!(window("abcdef", 6, 4), ("…ef".into(), 3));
+        assert_eq!(window("火烈鸟火烈鸟", 6, 6), ("…烈鸟".into(), 5));
         assert_eq!(window("火烈鸟火烈鸟", 0, 6), ("火烈…".into(), 0));
         assert_eq!(window("a\u{202e}b", 3, 9), ("a·b".into(), 3));
         assert_eq!(window("e\u{301}e\u{301}", 4, 9).1, 2);
         assert_eq!(window("", 0, 0), (String::new(), 0));
+        assert_eq!(window("abc", 3, 3), ("bc".into(), 2));
     }
 
     proptest! {

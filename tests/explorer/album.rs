@@ -243,6 +243,37 @@ fn several_dropped_files_are_a_list_and_a_dropped_folder_is_looked_into() {
 }
 
 #[test]
+fn another_folder_takes_the_place_of_the_photos_before_and_a_file_is_added() {
+    let (mut explorer, effects) = listing(120, 40);
+    examined(&mut explorer, &effects);
+    let paths = ["/trip.2024/a.png", "/trip.2024/b.png"].map(PathBuf::from);
+    let effects = explorer.answer(Answer::Photos {
+        path: "/trip.2024".into(),
+        found: Ok((paths.into(), 2)),
+    });
+    assert_eq!(names(&explorer), ["a.png", "b.png"]);
+    assert_eq!(questions(&effects)[0].photo, Path::new("/trip.2024/a.png"));
+    let screen = explorer.screen();
+    assert!(
+        screen.contains("/trip.2024: 2 photos, in place of 4 photos before"),
+        "{screen}"
+    );
+    explorer.answer(Answer::Photos {
+        path: "/photos/cat".into(),
+        found: Ok((vec!["/photos/cat".into()], 1)),
+    });
+    assert_eq!(names(&explorer), ["a.png", "b.png", "cat"]);
+    // Several files are added, too.
+    paste(&mut explorer, "/photos/dog.png /photos/fox.webp");
+    assert_eq!(names(&explorer).len(), 5);
+    assert!(
+        explorer.screen().contains("2 photos added to the 3 before"),
+        "{}",
+        explorer.screen()
+    );
+}
+
+#[test]
 fn a_folder_with_more_photos_than_are_listed_says_so_and_another_model_examines_anew() {
     let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
     let effects = explorer.answer(Answer::Photos {

@@ -5,7 +5,7 @@ use ziggurat::runs::queue::{JobId, JobState};
 use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Answer;
-use ziggurat::tui::app::Shown;
+use ziggurat::tui::shown::Shown;
 
 /// An explorer in which a run of a class is paused after 48 steps.
 fn paused() -> (Driver, JobId) {

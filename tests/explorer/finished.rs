@@ -1,19 +1,19 @@
-//! Finished runs: favourites, deletion and undo, comparing, details, settings.
+//! Finished runs: favourites, comparing, details, settings.
 
 use super::support::{Driver, flamingo, network, objective, picture, record, unit};
 use std::time::Duration;
 use ziggurat::ascent::{Kind, Objective, Settings};
 use ziggurat::runs::Spec;
 use ziggurat::runs::history::HistoryEntry;
-use ziggurat::runs::worker::photo::{About, Answer as Seen, Found};
-use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::WorkerEvent;
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, Answer, Effect};
-use ziggurat::tui::app::Shown;
 use ziggurat::tui::gallery::Size;
 use ziggurat::tui::popup::Popup;
+use ziggurat::tui::shown::Shown;
 
-fn explorer() -> Driver {
+/// An explorer that lists five finished runs.
+pub fn explorer() -> Driver {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     explorer.remember(5);
     explorer.press("3");
@@ -65,60 +65,6 @@ fn s_makes_a_favourite_and_takes_it_back() {
 }
 
 #[test]
-fn what_is_deleted_can_be_brought_back() {
-    let mut explorer = explorer();
-    let effects = explorer.press("space space d");
-    let ids = effects.iter().find_map(|effect| match effect {
-        Effect::Remove(ids) => Some(ids.clone()),
-        _ => None,
-    });
-    let ids = ids.unwrap();
-    assert_eq!(ids.len(), 2);
-    explorer.answer(Answer::Removed(ids.clone()));
-    assert_eq!(explorer.app.browser.history.len(), 3);
-    let effects = explorer.press("u");
-    assert!(matches!(&effects[..], [Effect::Restore(back), ..] if *back == ids));
-    assert!(!matches!(explorer.press("u")[..], [Effect::Restore(_), ..]));
-}
-
-#[test]
-fn each_of_several_quick_keys_deletes_the_run_that_is_selected_then() {
-    let mut explorer = explorer();
-    let listed = explorer.app.browser.history.len();
-    let effects = explorer.press("d d d");
-    let removed: Vec<String> = effects
-        .into_iter()
-        .filter_map(|effect| match effect {
-            Effect::Remove(ids) => Some(ids),
-            _ => None,
-        })
-        .flatten()
-        .collect();
-    let different: std::collections::HashSet<&String> = removed.iter().collect();
-    assert_eq!((removed.len(), different.len()), (3, 3));
-    assert_eq!(explorer.app.browser.history.len(), listed - 3);
-    // What the disk refuses to remove is there again, and there is nothing to undo of it.
-    let still = flamingo(4);
-    assert_eq!(still.id, removed[0]);
-    explorer.answer(Answer::NotRemoved {
-        ids: vec![removed[0].clone()],
-        entries: vec![ziggurat::runs::history::HistoryEntry::from_record(
-            &still, false,
-        )],
-        why: "history: Permission denied".into(),
-    });
-    assert_eq!(explorer.app.browser.history.len(), listed - 2);
-    for expected in [&removed[2], &removed[1]] {
-        let effects = explorer.press("u");
-        let [Effect::Restore(back), ..] = &effects[..] else {
-            panic!("{effects:?}")
-        };
-        assert_eq!(back, std::slice::from_ref(expected));
-    }
-    assert!(!matches!(explorer.press("u")[..], [Effect::Restore(_), ..]));
-}
-
-#[test]
 fn marked_runs_are_compared_and_two_of_them_blink() {
     let mut explorer = explorer();
     explorer.press("c");
@@ -165,7 +111,8 @@ fn marked_runs_are_compared_and_two_of_them_blink() {
 }
 
 /// The newest message.
-fn said(explorer: &Driver) -> String {
+/// The newest message.
+pub fn said(explorer: &Driver) -> String {
     explorer.app.messages.iter().last().unwrap().text.clone()
 }
 
@@ -293,17 +240,26 @@ fn details_show_every_setting_and_edit_takes_them_over() {
 }
 
 #[test]
-fn export_asks_where_to_and_says_where_it_went() {
-    let mut explorer = explorer();
-    explorer.press("x");
-    explorer.press("ctrl-u");
-    explorer.write("/tmp/a.gif");
-    let effects = explorer.press("enter");
-    assert!(
-        matches!(&effects[..], [Effect::Export(ids, path)] if ids.len() == 1 && path.ends_with("a.gif"))
-    );
-    explorer.answer(Answer::Exported("/tmp/a.gif".into()));
-    assert!(explorer.screen().contains("exported: /tmp/a.gif"));
+fn the_preset_of_a_run_is_seen_where_its_name_has_little_room() {
+    let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
+    let mut settings = Settings::preset("draft").unwrap();
+    settings.set("blur", 1.0.into()).unwrap();
+    let what = ("great white shark with a long name", objective(), unit(2));
+    let spec = Spec::new(("toy", &network().hash), what, 12345, settings);
+    let mut short = spec.with_seed(12346);
+    short.target = "tench".into();
+    let runs = [spec, short].map(|spec| HistoryEntry::from_record(&record(spec, 3.0), false));
+    explorer.answer(Answer::Runs(runs.into()));
+    explorer.press("3");
+    let screen = explorer.screen();
+    let row = screen
+        .lines()
+        .find(|line| line.starts_with("│  great"))
+        .unwrap();
+    assert!(row.contains("…  draft "), "{screen}");
+    explorer.act(Action::Resize(160, 24));
+    let screen = explorer.screen();
+    assert!(screen.contains("tench  draft seed 12346"), "{screen}");
 }
 
 #[test]
@@ -459,88 +415,4 @@ fn a_finished_picture_is_replayed_and_another_one_ends_that() {
     explorer.now += std::time::Duration::from_secs(3);
     explorer.act(Action::Tick);
     assert!(explorer.app.replay.is_none());
-}
-
-#[test]
-fn the_picture_is_magnified_and_moved_on_the_whole_screen() {
-    let mut explorer = explorer();
-    let Shown::Finished(id) = explorer.app.shown.clone() else {
-        panic!("{:?}", explorer.app.shown);
-    };
-    explorer.answer(Answer::Picture {
-        id,
-        size: Size::Full,
-        picture: picture(),
-    });
-    let corner = |explorer: &Driver| {
-        let part = explorer.app.magnified.as_ref().unwrap();
-        (part.picture.dimensions(), part.picture.get_pixel(0, 0).0)
-    };
-    explorer.press("+");
-    assert!(
-        explorer.app.magnified.is_none(),
-        "a key of the full screen only"
-    );
-    explorer.press("z + +");
-    assert!(explorer.screen().contains("4×"), "{}", explorer.screen());
-    // The picture has 64 by 64 pixels, red grows to the right.
-    assert_eq!(corner(&explorer), ((16, 16), [96, 96, 128]));
-    let part = explorer.app.magnified.clone().unwrap().picture;
-    explorer.act(Action::Tick);
-    let same = explorer.app.magnified.clone().unwrap().picture;
-    assert!(
-        std::sync::Arc::ptr_eq(&part, &same),
-        "nothing is drawn again"
-    );
-    explorer.press("right up");
-    assert_eq!(corner(&explorer).1, [112, 80, 128]);
-    explorer.press("z");
-    assert!(explorer.app.magnified.is_none());
-}
-
-#[test]
-fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown() {
-    let mut explorer = explorer();
-    let ask = |explorer: &mut Driver| {
-        let effects = explorer.press("o");
-        let question = effects.into_iter().find_map(|effect| match effect {
-            Effect::Worker(Work::Photo(question)) => Some(question),
-            _ => None,
-        });
-        question.unwrap()
-    };
-    let question = ask(&mut explorer);
-    assert!(matches!(question.about, About::Class { class: 4, .. }));
-    let Shown::Finished(id) = explorer.app.shown.clone() else {
-        panic!("{:?}", explorer.app.shown);
-    };
-    assert!(question.photo.ends_with(format!("{id}/image.png")));
-    let found = picture();
-    explorer.report(WorkerEvent::Photo(Seen {
-        question: question.clone(),
-        found: Ok(Found::Class(found.clone())),
-    }));
-    assert!(std::sync::Arc::ptr_eq(
-        explorer.app.shown_picture().unwrap(),
-        &found
-    ));
-    assert!(explorer.screen().contains("heat map · flamingo"));
-    explorer.press("o");
-    assert!(explorer.app.heat.is_none());
-    let question = ask(&mut explorer);
-    explorer.press("j");
-    assert!(explorer.app.heat.is_none());
-    // What comes too late is of another picture.
-    explorer.report(WorkerEvent::Photo(Seen {
-        question,
-        found: Ok(Found::Class(found)),
-    }));
-    assert!(explorer.app.heat.is_none());
-    let question = ask(&mut explorer);
-    explorer.report(WorkerEvent::Photo(Seen {
-        question,
-        found: Err("there is no map".into()),
-    }));
-    assert!(explorer.app.heat.is_none());
-    assert_eq!(said(&explorer), "there is no map");
 }

@@ -7,9 +7,9 @@ use ziggurat::runs::queue::JobId;
 use ziggurat::runs::worker::{Watched, WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Answer, Effect};
-use ziggurat::tui::app::{Shown, Tile};
 use ziggurat::tui::browser::{CellOrder, Tab};
 use ziggurat::tui::gallery::Size;
+use ziggurat::tui::shown::{Shown, Tile};
 
 fn explorer() -> Driver {
     Driver::new(Protocol::Kitty, 120, 40)
@@ -258,20 +258,43 @@ fn the_class_scores_of_a_network_carry_the_names_of_the_classes() {
 }
 
 #[test]
-fn a_long_atlas_is_queued_only_if_it_is_asked_for_twice() {
+fn a_long_atlas_is_queued_only_if_the_user_says_yes() {
     let mut explorer = explorer();
     explorer.press("1 / h e a d / c o n v enter");
     assert!(Driver::started(&explorer.press("L")).is_empty());
-    assert!(
-        explorer.screen().contains("1280 drafts are a long queue"),
-        "{}",
-        explorer.screen()
-    );
-    // Somewhere else it is another question.
-    explorer.press("j");
-    assert!(Driver::started(&explorer.press("L")).is_empty());
-    assert_eq!(Driver::started(&explorer.press("L")).len(), 8);
+    let asks = |explorer: &Driver| explorer.screen().contains("queue 1280 drafts? y/n");
+    assert!(asks(&explorer), "{}", explorer.screen());
+    // It stays, however long it takes and whatever else is pressed.
+    explorer.now += std::time::Duration::from_secs(60);
+    explorer.act(ziggurat::tui::action::Action::Tick);
+    assert!(Driver::started(&explorer.press("j L enter")).is_empty());
+    assert!(asks(&explorer), "{}", explorer.screen());
+    explorer.press("n");
+    assert!(!asks(&explorer) && explorer.app.queue.jobs().is_empty());
+    explorer.press("L");
+    assert_eq!(Driver::started(&explorer.press("y")).len(), 8);
     assert_eq!(explorer.app.queue.jobs().len(), 1280);
+}
+
+#[test]
+fn the_picture_of_a_cell_that_was_left_is_not_meant_any_more() {
+    let mut explorer = explorer();
+    explorer.remember(1);
+    explorer.press("2 t G left");
+    let Shown::Finished(id) = explorer.app.shown.clone() else {
+        panic!("{:?}", explorer.app.shown);
+    };
+    explorer.press("left");
+    assert_eq!(explorer.app.shown, Shown::Nothing);
+    let effects = explorer.press("s");
+    assert!(
+        !effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::SetFavourite(..))),
+        "{effects:?}"
+    );
+    explorer.press("right");
+    assert_eq!(explorer.app.shown, Shown::Finished(id));
 }
 
 #[test]

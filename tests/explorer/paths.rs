@@ -65,6 +65,35 @@ fn a_dropped_file_is_opened_and_other_texts_are_not() {
 }
 
 #[test]
+fn a_list_of_names_breaks_none_and_says_how_many_more_there_are() {
+    let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
+    explorer.press("I");
+    explorer.write("/photos/");
+    explorer.press("tab");
+    let names = (0..60).map(|index| Name {
+        text: format!("holiday-picture-{index:02}.png"),
+        is_folder: false,
+    });
+    explorer.answer(Answer::Names {
+        text: "/photos/".into(),
+        names: Ok(names.collect()),
+    });
+    let messages = explorer.app.messages.iter();
+    let said = messages
+        .map(|message| message.text.clone())
+        .next_back()
+        .unwrap();
+    let listed = said.matches("holiday-picture-").count();
+    assert!((3..=6).contains(&listed), "{said}");
+    assert!(
+        said.ends_with(&format!("  and {} more", 60 - listed)),
+        "{said}"
+    );
+    let screen = explorer.screen();
+    assert_eq!(screen.matches(".png").count(), listed, "{screen}");
+}
+
+#[test]
 fn a_file_dropped_on_the_line_is_its_path() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     explorer.press("I");

@@ -122,6 +122,46 @@ fn enter_runs_the_selected_channel_and_c_the_neuron_that_fires_most() {
 }
 
 #[test]
+fn the_run_of_a_neuron_is_seen_in_the_cell_of_its_channel() {
+    let mut explorer = looking(120, 40);
+    let started = Driver::started(&explorer.press("c"));
+    let title = "head/conv:20:3,5";
+    let job = explorer.app.queue.get(started[0]).unwrap();
+    assert_eq!(job.spec.target, title);
+    explorer.step(&started, 48);
+    let screen = explorer.screen();
+    let cell = format!("{title} · 48/192");
+    assert!(screen.contains(&cell), "{screen}");
+    let pictures = |screen: &str| {
+        let lines = screen.lines();
+        lines.filter(|line| line.starts_with("picture 4")).count()
+    };
+    let before = pictures(&screen);
+    explorer.snapshot(started[0]);
+    assert_eq!(pictures(&explorer.screen()), before + 1);
+    explorer.finish(started[0], 3.0);
+    let screen = explorer.screen();
+    assert_eq!(pictures(&screen), before + 1);
+    assert!(screen.contains(&format!("{title} · 3.00")), "{screen}");
+    // A run of the channel itself takes its place, as soon as it has a picture.
+    let channel = Driver::started(&explorer.press("enter"));
+    let screen = explorer.screen();
+    assert!(screen.contains("head/conv:20 · 0/"), "{screen}");
+    assert_eq!(pictures(&screen), before + 1);
+    explorer.report(WorkerEvent::Failed {
+        job: channel[0],
+        why: "of a test".into(),
+    });
+    assert!(explorer.screen().contains(&format!("{title} · 3.00")));
+    let next = Driver::started(&explorer.press("right enter"));
+    explorer.report(WorkerEvent::Failed {
+        job: next[0],
+        why: "of a test".into(),
+    });
+    assert!(explorer.screen().contains(" failed "));
+}
+
+#[test]
 fn the_synthetic_picture_of_a_channel_is_loaded_from_history() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let objective = Objective {

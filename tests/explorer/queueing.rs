@@ -1,12 +1,13 @@
 //! Launching, queueing, watching.
 
 use super::support::{Driver, work};
+use ziggurat::ascent::Kind;
 use ziggurat::ascent::settings::in_groups;
-use ziggurat::ascent::{Kind, Overlay};
-use ziggurat::runs::worker::{Watched, WorkerCommand as Work, WorkerEvent};
+use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::Effect;
-use ziggurat::tui::app::{Panel, Shown};
+use ziggurat::tui::app::Panel;
+use ziggurat::tui::shown::Shown;
 
 fn explorer() -> Driver {
     Driver::new(Protocol::Kitty, 120, 40)
@@ -142,21 +143,6 @@ fn classes_of_another_model_have_no_names_here() {
         screen.contains("class 4") && screen.contains("class 5"),
         "{screen}"
     );
-}
-
-#[test]
-fn the_overlay_goes_round_and_the_worker_is_told() {
-    let mut explorer = explorer();
-    let jobs = Driver::started(&explorer.press("2 enter"));
-    let effects = explorer.press("o");
-    assert!(
-        matches!(work(&effects)[..], [Work::Watch(Watched::One(job), Overlay::Heat)] if *job == jobs[0])
-    );
-    let effects = explorer.press("O O");
-    assert!(matches!(
-        work(&effects).last(),
-        Some(Work::Watch(_, Overlay::Gradient))
-    ));
 }
 
 #[test]
@@ -311,6 +297,26 @@ fn runs_that_were_left_waiting_are_offered_and_start_when_asked() {
     assert!(Driver::started(&effects).is_empty());
     assert_eq!(explorer.app.queue.jobs().len(), 2);
     assert_eq!(Driver::started(&explorer.press("P")).len(), 2);
+}
+
+#[test]
+fn runs_that_were_left_waiting_go_behind_those_that_are_queued_and_the_message_says_so() {
+    let mut explorer = explorer();
+    explorer.press("2 G enter");
+    let mut other = Driver::new(Protocol::Kitty, 80, 24);
+    other.press("2 space space enter");
+    let left = other.app.queue.jobs().to_vec();
+    explorer.answer(ziggurat::tui::action::Answer::Orphans(left));
+    assert!(!explorer.app.held);
+    let messages = explorer.app.messages.iter();
+    let said = messages
+        .map(|message| message.text.clone())
+        .next_back()
+        .unwrap();
+    assert_eq!(
+        said,
+        "2 unfinished runs from last time: queued behind the others, x in the queue cancels one"
+    );
 }
 
 #[test]

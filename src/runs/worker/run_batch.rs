@@ -118,7 +118,7 @@ impl WorkerThread {
             }
             Some(Retry::Elsewhere(problem)) => match loaded.go_on_after(problem) {
                 Some(why) => {
-                    self.moved(loaded.device(), &why);
+                    self.moved(loaded, &why);
                     self.queue_next(wanted, jobs.len());
                     true
                 }

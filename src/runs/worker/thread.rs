@@ -180,10 +180,12 @@ impl WorkerThread {
         }
     }
 
-    /// Uses another device from now on.
-    pub fn moved(&mut self, device: Device, why: &str) {
+    /// Runs of this model use another device from now on: the one of `loaded`.
+    pub fn moved(&mut self, loaded: &LoadedModel, why: &str) {
+        let device = loaded.device();
         self.device = Some(device);
         self.mailbox.post(WorkerEvent::Moved {
+            model: loaded.opened.model.clone(),
             provider: crate::runs::batch::provider_name(device),
             why: why.into(),
         });

@@ -1,5 +1,5 @@
 //! The file that says where the user was, one for all models and all explorers of a user. It is a convenience: one that
-//! cannot be read is set aside, and another begun.
+//! is damaged is set aside, and another begun. One that the system does not let read now may be whole: it stays.
 
 use super::{Saved, SavedModel};
 use crate::files;
@@ -21,8 +21,8 @@ struct Content {
     models: Vec<SavedModel>,
 }
 
-/// What is kept, and a line that says what is wrong with the file, if anything is: nothing of it counts then, and it is set
-/// aside.
+/// What is kept, and a line that says what is wrong with the file, if anything is: nothing of it counts then. It is set aside
+/// if it is damaged.
 pub fn load(home: &Home) -> (Saved, Option<String>) {
     let path = home.explorer();
     if let Ok(saved) = read(&path) {
@@ -30,25 +30,41 @@ pub fn load(home: &Home) -> (Saved, Option<String>) {
     }
     // Another explorer may be about to set it aside.
     let _turn = path.parent().map(files::turn);
-    read_or_set_aside(&path)
-}
-
-fn read_or_set_aside(path: &Path) -> (Saved, Option<String>) {
-    match read(path) {
-        Ok(saved) => (saved, None),
-        Err(why) => (Saved::default(), Some(set_aside(path, &why))),
+    match read_or_set_aside(&path) {
+        Ok(read) => read,
+        Err(problem) => {
+            let text = format!(
+                "{}: {problem}; where you were is not restored",
+                path.display()
+            );
+            (Saved::default(), Some(text))
+        }
     }
 }
 
-/// Moves a file that cannot be read out of the way; what to say of it.
+/// Why nothing was read.
+enum Unread {
+    /// The file may be whole, but the system does not let it be read.
+    System(io::Error),
+    /// What it holds is of no use; one line says why.
+    Damaged(String),
+}
+
+/// # Errors
+/// What the system says; the file is then left alone.
+fn read_or_set_aside(path: &Path) -> io::Result<(Saved, Option<String>)> {
+    match read(path) {
+        Ok(saved) => Ok((saved, None)),
+        Err(Unread::System(problem)) => Err(problem),
+        Err(Unread::Damaged(why)) => Ok((Saved::default(), Some(set_aside(path, &why)))),
+    }
+}
+
+/// Moves a damaged file out of the way; what to say of it.
 fn set_aside(path: &Path, why: &str) -> String {
     let aside = path.with_extension("damaged.json");
     let shown = path.display();
-    let moved = match path.is_file() {
-        true => fs::rename(path, &aside),
-        false => return format!("{shown}: {why}; where you are is not kept"),
-    };
-    match moved {
+    match fs::rename(path, &aside) {
         Ok(()) => format!(
             "{shown}: {why}; kept as {}, and begun anew",
             aside.display()
@@ -59,7 +75,7 @@ fn set_aside(path: &Path, why: &str) -> String {
 
 /// Keeps a model beside the others. Explorers that save at once take turns; of one model, the last to save counts.
 ///
-/// A file that cannot be read is set aside; the result is then a line that says so.
+/// A damaged file is set aside; the result is then a line that says so.
 ///
 /// # Errors
 /// What the system says; the file is then as it was.
@@ -68,7 +84,7 @@ pub fn save(home: &Home, model: &SavedModel) -> io::Result<Option<String>> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let _turn = files::turn(folder);
-    let (mut saved, problem) = read_or_set_aside(&path);
+    let (mut saved, problem) = read_or_set_aside(&path)?;
     saved.put(model.clone());
     let mut text = written(&saved);
     while text.len() > MOST_BYTES && !saved.models.is_empty() {
@@ -87,22 +103,25 @@ fn written(saved: &Saved) -> Vec<u8> {
     serde_json::to_vec(&content).expect("names and numbers can always be written as JSON")
 }
 
-fn read(path: &Path) -> Result<Saved, String> {
+fn read(path: &Path) -> Result<Saved, Unread> {
     let file = match files::open(path) {
         Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(Saved::default()),
-        Err(problem) => return Err(problem.to_string()),
+        Err(problem) => return Err(Unread::System(problem)),
         Ok(file) => file,
     };
     let mut text = Vec::new();
     file.take(MOST_BYTES as u64 + 1)
         .read_to_end(&mut text)
-        .map_err(|problem| problem.to_string())?;
+        .map_err(Unread::System)?;
     if text.len() > MOST_BYTES {
-        return Err(format!("it is larger than {} MiB", MOST_BYTES >> 20));
+        let why = format!("it is larger than {} MiB", MOST_BYTES >> 20);
+        return Err(Unread::Damaged(why));
     }
-    let content: Content = serde_json::from_slice(&text).map_err(|problem| problem.to_string())?;
+    let content: Content =
+        serde_json::from_slice(&text).map_err(|problem| Unread::Damaged(problem.to_string()))?;
     if content.version != VERSION {
-        return Err("another version of Ziggurat wrote it".into());
+        let why = "another version of Ziggurat wrote it";
+        return Err(Unread::Damaged(why.into()));
     }
     let mut saved = Saved::default();
     for model in content.models {

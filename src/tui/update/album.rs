@@ -4,14 +4,14 @@ use super::super::action::Effect;
 use super::super::album::Album;
 use super::super::app::App;
 use super::super::command::Command;
+use super::super::layout::album_lines;
 use super::super::messages::Level;
 use super::super::popup::Popup;
 use super::super::prompt::{Asked, Prompt};
-use super::super::view::album::lines;
-use super::photo;
+use super::notes::no_other;
 use crate::runs::worker::WorkerCommand as Work;
 use crate::runs::worker::photo::{About, Answer, Found};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Whether the list is the topmost thing.
@@ -30,39 +30,6 @@ pub fn show(app: &mut App) {
     }
     if !is_open {
         app.popups.push(Popup::Photos);
-    }
-}
-
-/// Takes the photos of a path that was typed or dropped: of a folder there may be more than are listed, `all` in number.
-pub fn found(
-    app: &mut App,
-    path: &Path,
-    found: Result<(Vec<PathBuf>, usize), String>,
-    effects: &mut Vec<Effect>,
-) {
-    let (paths, all) = match found {
-        Ok(found) => found,
-        Err(why) => {
-            app.messages.say(Level::Error, why, app.now);
-            // The path can be corrected.
-            let text = path.display().to_string();
-            let prompt = || Prompt::new(Asked::Photo, &text);
-            app.prompt.get_or_insert_with(prompt);
-            return;
-        }
-    };
-    let count = paths.len();
-    photo::open(app, paths, effects);
-    if all > count {
-        let text = format!("the first {count} of {all} photos are listed");
-        app.messages.say(Level::Warning, text, app.now);
-    }
-}
-
-/// Looks at the photo under the cursor.
-pub fn open_selected(app: &mut App, effects: &mut Vec<Effect>) {
-    if let Some(path) = app.photos.selected().map(|photo| photo.path.clone()) {
-        photo::look_at(app, path, effects);
     }
 }
 
@@ -119,7 +86,7 @@ pub fn pause(app: &mut App, effects: &mut Vec<Effect>) {
 /// Has the photos of the list examined one after another while it is shown, the one under the cursor first; a photo that is
 /// not looked at any more is left.
 pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
-    let rows = lines(app.layout().body);
+    let rows = album_lines(app.layout().body);
     app.photos.list.fit(rows, 1);
     let photo = app.popups.iter().find_map(|popup| match popup {
         Popup::Photo(photo) => Some(photo.path.clone()),
@@ -154,16 +121,12 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
 
 /// Why a command would do nothing with the list; `None` if it would, or has nothing to do with it.
 pub fn refusal(app: &App, command: Command) -> Option<String> {
-    let few = || {
-        let key = app.key(Command::OpenPhoto);
-        format!("no other photo was opened: {key} opens one, or a folder of them")
-    };
     match command {
-        Command::ListPhotos if app.photos.len() < 2 => Some(few()),
+        Command::ListPhotos if app.photos.len() < 2 => Some(no_other(app)),
         Command::ShowPhoto | Command::SortPhotos if !is_topmost(app) => {
             Some("the list of photos is not shown".into())
         }
-        Command::SortPhotos if app.photos.len() < 2 => Some(few()),
+        Command::SortPhotos if app.photos.len() < 2 => Some(no_other(app)),
         Command::ShowPhoto => match app.photos.selected().map(|photo| &photo.seen) {
             None => Some("nothing is listed".into()),
             Some(Some(Err(why))) => Some(why.clone()),

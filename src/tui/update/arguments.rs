@@ -6,7 +6,7 @@ use super::super::command::Command;
 use super::super::completion::home_relative;
 use super::super::forms::{Form, Verb};
 use super::super::messages::Level;
-use super::{availability, commands, finished, queueing, typing};
+use super::{availability, exports, models, notes, queueing, settings};
 use crate::ascent::settings::knob;
 use crate::runs::target::TargetScope;
 use std::sync::Arc;
@@ -30,11 +30,11 @@ pub fn give(
         Verb::Seed => {
             let seed = argument.parse();
             let seed = seed.map_err(|_| format!("{argument:?} is not a seed: {}", form.hint))?;
-            commands::set_seed(app, seed);
+            settings::set_seed(app, seed);
             Ok(())
         }
-        Verb::Preset => commands::take_preset(app, argument),
-        Verb::Theme => commands::take_theme(app, argument, effects),
+        Verb::Preset => settings::take_preset(app, argument),
+        Verb::Theme => settings::take_theme(app, argument, effects),
         Verb::Sweep => match availability::refusal(app, Command::Sweep) {
             Some(why) => Err(why),
             None => queueing::sweep(app, argument, effects),
@@ -44,21 +44,21 @@ pub fn give(
                 true => home_relative(argument).display().to_string(),
                 false => argument.to_string(),
             };
-            finished::open(app, model, effects)
+            models::open(app, model, effects)
         }
         Verb::Export => {
-            let ids = finished::meant_for_export(app);
+            let ids = exports::meant(app);
             if ids.is_empty() {
                 return Err("no finished run is selected or shown".into());
             }
-            typing::export(&ids, argument, effects)
+            exports::to_file(&ids, argument, effects)
         }
     }
 }
 
 fn run(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     let opened = app.model.opened().map(Arc::clone);
-    let opened = opened.ok_or("no model is open yet")?;
+    let opened = opened.ok_or(notes::NO_MODEL)?;
     let parts = TargetScope {
         layers: &opened.values,
         ..opened.scope()
@@ -100,7 +100,7 @@ fn set(app: &mut App, text: &str) -> Result<(), String> {
 
 fn assign(app: &mut App, key: &str, value: &str) -> Result<String, String> {
     match knob(key) {
-        Some(knob) => typing::set(app, knob, value)?,
+        Some(knob) => settings::set(app, knob, value)?,
         // It says which come near.
         None => {
             let set = app.plan.settings.set_text(key, value);

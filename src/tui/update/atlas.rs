@@ -2,25 +2,24 @@
 
 use super::super::action::Effect;
 use super::super::app::App;
-use super::super::browser::{CellOrder, Place, Tab};
+use super::super::browser::{CellOrder, Place};
 use super::super::command::Command;
 use super::super::messages::Level;
 use super::super::prompt::{Asked, Prompt};
 use super::{browse, queueing};
-use crate::runs::favourites;
 use crate::runs::queue::MAX_JOBS;
-use crate::text::counted;
 use std::cmp::Ordering;
 
 /// The preset that an atlas is drawn with.
 const PRESET: &str = "draft";
 
-/// More drafts than these are queued only if the key is given twice.
+/// More drafts than these are queued only if the user says so.
 const MANY: usize = 100;
 
 /// Shows the channels of the layer, or the classes, as a grid, and queues a draft of each marked or listed one, with the
-/// present seed. Given again after an interruption, it goes on with what is missing.
-pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
+/// present seed. Given again after an interruption, it goes on with what is missing. A long queue is asked about first, unless it
+/// is `confirmed`.
+pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
     browse::enter_selected(app);
     app.zoomed = false;
     app.tiled = true;
@@ -47,16 +46,10 @@ pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
         return app.messages.say(Level::Note, text, app.now);
     }
     let count = specs.len();
-    let place = Some(app.selected());
-    if count > MANY && app.offered != place {
-        app.offered = place;
-        let key = app.key(Command::Atlas);
-        let text = format!(
-            "{count} drafts are a long queue: press {key} again to queue them all, or mark some"
-        );
-        return app.messages.say(Level::Warning, text, app.now);
+    if count > MANY && !confirmed {
+        app.prompt = Some(Prompt::new(Asked::Atlas(count), ""));
+        return;
     }
-    app.offered = None;
     let before = app.queue.jobs().len();
     queueing::submit(app, specs, effects);
     let drafts = app.queue.jobs().len() - before;
@@ -68,7 +61,7 @@ pub fn draw(app: &mut App, effects: &mut Vec<Effect>) {
 }
 
 /// The marked items, or else all that are listed.
-fn marked_or_listed(app: &App) -> Vec<usize> {
+pub fn marked_or_listed(app: &App) -> Vec<usize> {
     let list = app.browser.list();
     match list.mark_count() {
         0 => list.rows().to_vec(),
@@ -133,25 +126,4 @@ pub fn ordered(app: &mut App, place: Place, order: &[usize]) {
     list.go_to_row(0);
     let text = "sorted by similarity";
     app.messages.say(Level::Note, text, app.now);
-}
-
-/// Asks where the pictures of the marked or listed items are to be exported to.
-pub fn export(app: &mut App) {
-    let items = marked_or_listed(app);
-    let entries = items.iter().filter_map(|&item| app.entry_of(item));
-    let ids: Vec<String> = entries.map(|entry| entry.id.clone()).collect();
-    let what = match (
-        app.browser.tab,
-        app.model.opened(),
-        app.browser.selected_layer(),
-    ) {
-        (Tab::Layers, Some(opened), Some(layer)) => opened.layers[layer].name.clone(),
-        (_, Some(opened), _) => opened.name.clone(),
-        (_, None, _) => "ziggurat".into(),
-    };
-    let name = format!("{}.html", favourites::file_name(&what));
-    let path = app.environment.folder.join(name);
-    let text = format!("{} to export", counted(ids.len(), "picture"));
-    app.messages.say(Level::Note, text, app.now);
-    app.prompt = Some(Prompt::new(Asked::Export(ids), &path.display().to_string()));
 }

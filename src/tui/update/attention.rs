@@ -2,52 +2,14 @@
 
 use super::super::action::Effect;
 use super::super::app::App;
+use super::super::busy::Busy;
 use super::super::pace;
 use crate::runs::queue::JobState;
 use crate::terminal::Progress;
-use crate::text::counted;
 use std::time::Duration;
 
 /// A user who looks at the screen is not notified of anything that took less than this.
 const LONG: Duration = Duration::from_secs(10);
-
-/// Runs that follow one another without a rest.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Busy {
-    /// When the first began, since the start.
-    since: Duration,
-    finished: usize,
-    failed: usize,
-    /// What the last one that ended was called.
-    last: String,
-}
-
-impl Busy {
-    /// A run is finished, or failed.
-    pub fn ended(&mut self, target: &str, is_finished: bool) {
-        match is_finished {
-            true => self.finished += 1,
-            false => self.failed += 1,
-        }
-        self.last = target.into();
-    }
-
-    /// What to tell when all are done; `None` if all were cancelled.
-    fn summary(&self) -> Option<String> {
-        let failed = |count| format!("{} failed", counted(count, "run"));
-        match (self.finished, self.failed) {
-            (0, 0) => None,
-            (1, 0) => Some(format!("{} finished", self.last)),
-            (finished, 0) => Some(format!("{} finished", counted(finished, "run"))),
-            (0, 1) => Some(format!("{} failed", self.last)),
-            (0, count) => Some(failed(count)),
-            (finished, count) => Some(format!(
-                "{} finished, {count} failed",
-                counted(finished, "run")
-            )),
-        }
-    }
-}
 
 /// Tells how far the queue is, if that has changed, and that it is done, if it took long or nobody looks.
 pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {

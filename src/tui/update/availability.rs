@@ -1,12 +1,13 @@
 //! Which commands can act in the present state, and why the others cannot: no key does nothing in silence.
 
-use super::super::app::{App, Panel, Shown};
+use super::super::app::{App, Panel};
 use super::super::browser::Tab;
 use super::super::command::{COMMANDS, Command, Context};
 use super::super::listing::Motion;
 use super::super::popup::Popup;
+use super::super::shown::Shown;
 use super::super::tree::Row;
-use super::{album, branch, browse, context, finished, overlay, photo, queueing};
+use super::{album, branch, browse, context, notes, overlay, photo, queue};
 use crate::ascent::settings::PRESETS;
 use crate::runs::queue::JobState;
 
@@ -121,7 +122,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         }
         Command::Larger | Command::Smaller if app.zoomed && app.shown_picture().is_none() => {
             match app.shown {
-                Shown::Batch(_) => return Some(finished::several(app)),
+                Shown::Batch(_) => return Some(notes::several(app)),
                 _ => Some("there is no picture to magnify"),
             }
         }
@@ -132,7 +133,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
             ));
         }
         Command::Grid | Command::Atlas if app.model.opened().is_none() && !app.in_history() => {
-            Some("no model is open yet")
+            Some(notes::NO_MODEL)
         }
         Command::SortCells | Command::ExportCells
             if app.browser.tab == Tab::Layers && app.browser.channels.is_none() =>
@@ -148,7 +149,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
         }
         Command::ResetSeed if app.plan.seed == 0 => Some("the seed is already 0"),
         Command::Sweep => sweep(app),
-        Command::Pause if queueing::rests(app) => None,
+        Command::Pause if queue::rests(app) => None,
         Command::Pause if !app.held && !app.paused && app.running.is_empty() => {
             Some("nothing is running")
         }

@@ -2,10 +2,12 @@
 //! in the queue.
 
 use super::super::action::Effect;
-use super::super::app::{App, Live, Shown};
+use super::super::app::App;
 use super::super::command::Command;
 use super::super::messages::Level;
-use super::finished;
+use super::super::pace::Live;
+use super::super::shown::Shown;
+use super::notes;
 use crate::runs::spec::changed;
 use crate::runs::worker::WorkerCommand as Work;
 use crate::runs::{Spec, description};
@@ -18,7 +20,7 @@ fn paused(app: &App) -> Result<&Live, String> {
     let live = match (&app.shown, app.running.as_slice()) {
         (Shown::Live(_), _) => app.watched(),
         (_, [only]) => Some(only),
-        (Shown::Batch(_), _) => return Err(finished::several(app)),
+        (Shown::Batch(_), _) => return Err(notes::several(app)),
         _ => None,
     };
     let live = live.ok_or("no active run is shown: show the one to branch")?;

@@ -1,16 +1,18 @@
 //! Moving about: lists, tabs, folds, marks.
 
-use super::super::action::Effect;
-use super::super::app::{App, Model, Panel, Shown};
+use super::super::app::{App, Panel};
 use super::super::browser::{CellOrder, Tab};
 use super::super::command::COMMANDS;
+use super::super::layout::album_lines;
 use super::super::lens::Lens;
 use super::super::listing::{Listing, Motion};
 use super::super::messages::Level;
+use super::super::opening::Model;
 use super::super::popup::Popup;
+use super::super::shown::Shown;
 use super::super::tree::Row;
-use super::super::view::album;
-use super::queueing;
+use super::notes::no_network;
+use super::queue;
 use std::sync::Arc;
 
 /// Moves the cursor of whatever has the focus.
@@ -28,7 +30,7 @@ pub fn go(app: &mut App, motion: Motion) {
             Popup::Help { scroll, .. } | Popup::Details { scroll, .. } | Popup::Messages { scroll },
         ) => scroll_by(scroll, motion, page),
         Some(Popup::Compare(_)) => {}
-        Some(Popup::Photos) => app.photos.list.go(motion, album::lines(app.layout().body)),
+        Some(Popup::Photos) => app.photos.list.go(motion, album_lines(app.layout().body)),
         Some(Popup::Photo(photo)) => photo.cells.go(motion, page),
         None => match app.focus {
             Panel::Browser => {
@@ -255,7 +257,7 @@ pub fn show_tab(app: &mut App, tab: Tab) {
                 app.browser.list_mut().go_to(index);
             }
         }
-        false if was_history && is_running => queueing::show_running(app),
+        false if was_history && is_running => queue::show_running(app),
         false => {}
     }
 }
@@ -336,23 +338,4 @@ pub fn list_history(app: &mut App) {
     let (history, favourites) = (list(Tab::History), list(Tab::Favourites));
     app.browser.history.set_rows(history);
     app.browser.favourites.set_rows(favourites);
-}
-
-/// Runs what is chosen; a scope is unfolded or folded instead.
-pub fn run_or_open(app: &mut App, effects: &mut Vec<Effect>) {
-    let browser = &mut app.browser;
-    let is_tree = browser.tab == Tab::Layers && browser.channels.is_none();
-    match browser.selected_row() {
-        Some(Row::Scope(scope)) if is_tree && browser.layers.mark_count() == 0 => {
-            let open = !browser.open.contains(&scope);
-            browser.set_open(scope, open);
-        }
-        _ => queueing::run_chosen(app, effects),
-    }
-}
-
-/// Says that something needs an open network.
-pub fn no_network(app: &mut App) {
-    let text = "no model is open yet";
-    app.messages.say(Level::Warning, text, app.now);
 }

@@ -1,20 +1,19 @@
 //! What each command does.
 
 use super::super::action::Effect;
-use super::super::app::{App, Panel, Shown};
+use super::super::app::{App, Panel};
 use super::super::browser::Tab;
-use super::super::command::Command;
+use super::super::command::{COMMANDS, Command};
 use super::super::lens::Lens;
 use super::super::listing::Motion;
 use super::super::messages::Level;
-use super::super::plan::Plan;
-use super::super::popup::{Knobs, Palette, Popup};
+use super::super::popup::{Knobs, Offered, Palette, Popup};
 use super::super::prompt::{Asked, Prompt};
+use super::super::shown::Shown;
 use super::{
-    album, atlas, availability, branch, browse, elsewhere, finished, map, overlay, photo, queueing,
-    typing,
+    album, atlas, availability, branch, browse, elsewhere, exports, finished, map, models, overlay,
+    photo, photos, queue, queueing, settings, typing,
 };
-use crate::ascent::settings::{Knob, PRESETS};
 use crate::runs::worker::WorkerCommand as Work;
 
 /// Does what a command says.
@@ -68,9 +67,9 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Back => browse::back(app),
 
         Command::Settings => toggle(app, Popup::Settings(Knobs::default())),
-        Command::NextPreset => next_preset(app),
-        Command::NewSeed => set_seed(app, app.plan.seed.wrapping_add(1)),
-        Command::ResetSeed => set_seed(app, 0),
+        Command::NextPreset => settings::next_preset(app),
+        Command::NewSeed => settings::set_seed(app, app.plan.seed.wrapping_add(1)),
+        Command::ResetSeed => settings::set_seed(app, 0),
         Command::Sweep => app.prompt = Some(Prompt::new(Asked::Sweep, "")),
 
         Command::NextOverlay => overlay::turn(app, true, effects),
@@ -83,8 +82,8 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Grid => browse::turn_grid(app),
         Command::Larger => browse::resize(app, true),
         Command::Smaller => browse::resize(app, false),
-        Command::Pause if app.held => queueing::go_on(app),
-        Command::Pause if queueing::rests(app) => queueing::resume_all(app, effects),
+        Command::Pause if app.held => queue::go_on(app),
+        Command::Pause if queue::rests(app) => queue::resume_all(app, effects),
         Command::Branch => branch::branch(app, effects),
         Command::Pause => {
             let work = if app.paused {
@@ -100,8 +99,8 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::CopyPath => finished::copy_path(app, effects),
         Command::Undo => finished::undo(app, effects),
         Command::OpenModel => effects.push(Effect::ListFolder(app.environment.folder.clone())),
-        Command::OpenPhoto => photo::ask(app),
-        Command::NextTheme => next_theme(app, effects),
+        Command::OpenPhoto => photos::ask(app),
+        Command::NextTheme => settings::next_theme(app, effects),
         Command::Messages => toggle(app, Popup::Messages { scroll: 0 }),
         Command::Help => toggle(
             app,
@@ -116,10 +115,10 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Quit if app.popups.is_empty() => super::quit(app, effects),
         Command::Quit => drop(app.popups.pop()),
 
-        Command::Run => browse::run_or_open(app, effects),
-        Command::Atlas => atlas::draw(app, effects),
+        Command::Run => queueing::run_or_open(app, effects),
+        Command::Atlas => atlas::draw(app, false, effects),
         Command::SortCells => atlas::sort(app, effects),
-        Command::ExportCells => atlas::export(app),
+        Command::ExportCells => exports::ask_for_cells(app),
         Command::RunNeuron => queueing::run_neuron(app, effects),
         Command::RunNot => queueing::run_not(app, effects),
         Command::RunElsewhere => elsewhere::choose_for_selected(app, effects),
@@ -137,29 +136,29 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Delete => finished::delete(app, effects),
         Command::RunAgain => finished::run_again(app, effects),
         Command::EditSettings => finished::edit_settings(app, effects),
-        Command::Export => finished::export(app),
+        Command::Export => exports::ask_for_finished(app),
         Command::Sort => finished::sort(app),
         Command::ThisModel => finished::this_model(app),
 
-        Command::Watch => queueing::watch(app),
-        Command::Cancel => queueing::cancel(app, effects),
-        Command::MoveUp => queueing::reorder(app, true, effects),
-        Command::MoveDown => queueing::reorder(app, false, effects),
-        Command::Retry => queueing::retry(app, effects),
-        Command::Clear => queueing::clear(app, effects),
+        Command::Watch => queue::watch(app),
+        Command::Cancel => queue::cancel(app, effects),
+        Command::MoveUp => queue::reorder(app, true, effects),
+        Command::MoveDown => queue::reorder(app, false, effects),
+        Command::Retry => queue::retry(app, effects),
+        Command::Clear => queue::clear(app, effects),
 
-        Command::EditValue => with_knob(app, |app, knob| {
+        Command::EditValue => settings::with_knob(app, |app, knob| {
             let value = app.plan.settings.get(knob.key);
             let text = value.unwrap_or_else(|| knob.default()).to_string();
             app.prompt = Some(Prompt::replacing(Asked::Value(knob), &text));
         }),
-        Command::Increase => with_knob(app, |app, knob| turn(app, knob, true)),
-        Command::Decrease => with_knob(app, |app, knob| turn(app, knob, false)),
-        Command::ResetValue => with_knob(app, |app, knob| {
+        Command::Increase => settings::with_knob(app, |app, knob| settings::turn(app, knob, true)),
+        Command::Decrease => settings::with_knob(app, |app, knob| settings::turn(app, knob, false)),
+        Command::ResetValue => settings::with_knob(app, |app, knob| {
             let set = app.plan.settings.set(knob.key, knob.default());
             debug_assert!(set.is_ok(), "a default is allowed");
         }),
-        Command::ResetAll => reset_all(app),
+        Command::ResetAll => settings::reset_all(app),
         Command::ChoosePreset => palette(app, "preset "),
         Command::SavePreset => app.prompt = Some(Prompt::new(Asked::PresetName, "")),
 
@@ -173,11 +172,11 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::PreviousPhoto => photo::turn(app, false, effects),
         Command::ListPhotos => album::show(app),
 
-        Command::ShowPhoto => album::open_selected(app, effects),
+        Command::ShowPhoto => photos::open_selected(app, effects),
         Command::SortPhotos => album::sort(app),
 
         Command::Accept => {
-            if let Err(why) = finished::accept(app, effects) {
+            if let Err(why) = models::accept(app, effects) {
                 app.messages.say(Level::Warning, why, app.now);
             }
         }
@@ -191,7 +190,12 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
 
 /// Opens the palette with a line that is begun.
 fn palette(app: &mut App, line: &str) {
-    let offered = availability::offered(app);
+    let offered = availability::offered(app).into_iter();
+    let offered = offered.map(|index| Offered {
+        index,
+        keys: app.keymap.keys_of(COMMANDS[index].command),
+    });
+    let offered = offered.collect();
     app.popups.push(Popup::Palette(Palette::new(offered)));
     app.prompt = Some(Prompt::new(Asked::Command, line));
     typing::changed(app);
@@ -209,94 +213,11 @@ fn toggle(app: &mut App, popup: Popup) {
     }
 }
 
-fn turn(app: &mut App, knob: &Knob, up: bool) {
-    let before = app.plan.settings.get(knob.key);
-    let text = match app.plan.turn(knob, up) {
-        false => format!("{}: type {}", knob.key, knob.allowed()),
-        true if app.plan.settings.get(knob.key) == before => {
-            let end = if up { "largest" } else { "smallest" };
-            format!("{} has its {end} value: {}", knob.key, knob.allowed())
-        }
-        true => return,
-    };
-    app.messages.say(Level::Note, text, app.now);
-}
-
-/// Takes the settings of the next preset, and says which changes that drops.
-fn next_preset(app: &mut App) {
-    let dropped = finished::replace_settings(app, Plan::next_preset);
-    let text = format!("preset {}{dropped}", app.plan.title());
-    app.messages.say(Level::Note, text, app.now);
-}
-
-/// Takes the settings of a preset.
-///
-/// # Errors
-/// If there is none of that name: which there are.
-pub fn take_preset(app: &mut App, name: &str) -> Result<(), String> {
-    let known = app.plan.presets();
-    if !known.contains(&name) {
-        let known = known.join(", ");
-        return Err(format!("no preset is called {name}; available: {known}"));
-    }
-    let dropped = finished::replace_settings(app, |plan| plan.take_preset(name));
-    let text = format!("preset {name}{dropped}");
-    app.messages.say(Level::Note, text, app.now);
-    Ok(())
-}
-
-/// Takes the defaults.
-fn reset_all(app: &mut App) {
-    let dropped = finished::replace_settings(app, |plan| plan.take_preset(PRESETS[0].name));
-    let text = format!("all settings reset{dropped}");
-    app.messages.say(Level::Note, text, app.now);
-}
-
-/// Sets the seed of the next runs.
-pub fn set_seed(app: &mut App, seed: u64) {
-    app.plan.seed = seed;
-    app.messages
-        .say(Level::Note, format!("seed {seed}"), app.now);
-}
-
 fn mark_range(app: &mut App) {
     if app.browser.list_mut().mark_range() {
         let text = "a range begins here: the same key at its other end marks it";
         app.messages.say(Level::Note, text, app.now);
     }
-}
-
-fn with_knob(app: &mut App, act: impl FnOnce(&mut App, &'static Knob)) {
-    if let Some(Popup::Settings(knobs)) = app.popups.last()
-        && let Some(knob) = knobs.selected()
-    {
-        act(app, knob);
-    }
-}
-
-fn next_theme(app: &mut App, effects: &mut Vec<Effect>) {
-    let next = app.environment.themes.next(&app.theme_name);
-    let name = next.name().to_string();
-    // It is one that there is.
-    drop(take_theme(app, &name, effects));
-}
-
-/// Takes a theme, and has it kept.
-///
-/// # Errors
-/// If there is none of that name: which there are.
-pub fn take_theme(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
-    let themes = &app.environment.themes;
-    let theme = themes.get(name).ok_or_else(|| {
-        let known: Vec<&str> = themes.names().collect();
-        format!("no theme is called {name}; available: {}", known.join(", "))
-    })?;
-    app.theme = theme.for_depth(app.environment.terminal.colours);
-    app.theme_name = name.into();
-    let text = format!("theme: {name}");
-    app.messages.say(Level::Note, text, app.now);
-    effects.push(Effect::SaveTheme(name.into()));
-    Ok(())
 }
 
 /// Shows the next run of the batch, and after the last one all of them.
@@ -308,6 +229,6 @@ fn watch_next(app: &mut App) {
     let next = at.map_or(0, |at| at + 1);
     match app.running.get(next).map(|live| live.job) {
         Some(job) => app.shown = Shown::Live(job),
-        None => queueing::show_running(app),
+        None => queue::show_running(app),
     }
 }

@@ -2,12 +2,11 @@
 
 use super::super::action::Effect;
 use super::super::app::App;
-use super::super::completion::home_relative;
+use super::super::completion::{home_relative, is_path};
 use super::super::messages::Level;
 use super::super::popup::{Choice, Picker, Popup, Purpose};
 use super::super::prompt::Prompt;
-use super::typing::is_path;
-use super::{browse, finished, queueing};
+use super::{finished, notes, queueing};
 use crate::runs::Spec;
 use crate::runs::worker::{Origin, WorkerCommand as Work};
 use crate::text::counted;
@@ -18,7 +17,7 @@ const MOST_SAID: usize = 3;
 /// Asks for the models in which what is chosen in the browser is to be made.
 pub fn choose_for_selected(app: &mut App, effects: &mut Vec<Effect>) {
     if app.model.opened().is_none() {
-        return browse::no_network(app);
+        return notes::no_network(app);
     }
     let specs = queueing::chosen_specs(app).into_iter();
     let runs = specs.map(|spec| Origin::Spec(Box::new(spec))).collect();

@@ -1,26 +1,24 @@
 //! What can be done with finished runs.
 
 use super::super::action::Effect;
-use super::super::app::{App, Shown, Tile};
+use super::super::app::{AfterRecord, App};
 use super::super::command::Command;
+use super::super::gallery::MAX_COMPARED;
 use super::super::messages::Level;
 use super::super::plan::Plan;
-use super::super::popup::{Choice, Compare, Knobs, MOST_COMPARED, Popup, Purpose};
-use super::super::prompt::{Asked, Prompt};
+use super::super::popup::{Compare, Knobs, Popup};
 use super::super::replay::Replay;
-use super::{browse, elsewhere, queueing, saved};
+use super::super::shown::{Shown, Tile};
+use super::super::undoable::Undoable;
+use super::notes::several;
+use super::{browse, queueing};
 use crate::runs::history::HistoryEntry;
 use crate::runs::history::query::SortKey;
-use crate::runs::queue::Job;
-use crate::runs::worker::WorkerCommand as Work;
-use crate::runs::{Record, description, favourites, history};
+use crate::runs::{Record, description, history};
 use crate::text::counted;
 use image::RgbImage;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// Most deletions that can be undone.
-const UNDOABLE: usize = 100;
 
 /// The runs that are marked or selected in the list of finished runs, in its order; those that a search hides come last.
 pub fn chosen(app: &App) -> Vec<&HistoryEntry> {
@@ -39,7 +37,7 @@ pub fn chosen(app: &App) -> Vec<&HistoryEntry> {
 }
 
 /// The run that is meant: the one of the details, the selected one, or the one that is shown.
-fn meant(app: &App) -> Option<&HistoryEntry> {
+pub fn meant(app: &App) -> Option<&HistoryEntry> {
     match (app.popups.last(), &app.shown) {
         (Some(Popup::Details { id, .. }), _) => app.library.find(id),
         (_, Shown::Finished(id)) => app.library.find(id),
@@ -86,12 +84,6 @@ pub fn copy_path(app: &mut App, effects: &mut Vec<Effect>) {
     copy(app, path.map(|path| path.display().to_string()), effects);
 }
 
-/// Why nothing is copied where several pictures are shown.
-pub fn several(app: &App) -> String {
-    let next = app.key(Command::WatchNext);
-    format!("several pictures are shown: {next} shows one of them")
-}
-
 fn copy(app: &mut App, text: Result<String, &str>, effects: &mut Vec<Effect>) {
     let message = match text {
         Ok(text) => {
@@ -129,32 +121,30 @@ pub fn delete(app: &mut App, effects: &mut Vec<Effect>) {
     }
     app.browser.list_mut().clear_marks();
     // They leave the list at once: the next key means the next run.
-    app.library.remove_all(&ids);
-    for id in &ids {
+    leave(app, &ids);
+    app.remember(Undoable::Removed(ids.clone()));
+    effects.push(Effect::Remove(ids));
+}
+
+/// Takes runs that are gone off the lists and the screen.
+pub fn leave(app: &mut App, ids: &[String]) {
+    app.library.remove_all(ids);
+    for id in ids {
         app.gallery.forget(id);
         app.shown.remove(&Tile::Finished(id.clone()));
     }
     browse::list_history(app);
-    remember(app, Undoable::Removed(ids.clone()));
-    effects.push(Effect::Remove(ids));
 }
 
-/// Runs could not be removed: there is nothing to undo.
-pub fn forget_removal(app: &mut App, ids: &[String]) {
-    let is_it =
-        |undoable: &Undoable| matches!(undoable, Undoable::Removed(removed) if removed == ids);
-    app.undoable.retain(|undoable| !is_it(undoable));
-}
-
-/// Something that can be undone.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Undoable {
-    /// Runs that were deleted.
-    Removed(Vec<String>),
-    /// Settings that others took the place of.
-    Settings(Box<Plan>),
-    /// Runs that were cleared from the queue, or cancelled.
-    Cleared(Vec<Job>),
+/// Of runs that were to be removed, those that are `left` could not be: only the others can be restored.
+pub fn forget_removal(app: &mut App, ids: &[String], left: &[&str]) {
+    app.undoable.retain_mut(|undoable| match undoable {
+        Undoable::Removed(removed) if removed == ids => {
+            removed.retain(|id| !left.contains(&id.as_str()));
+            !removed.is_empty()
+        }
+        _ => true,
+    });
 }
 
 /// Brings back what was deleted or replaced last.
@@ -185,14 +175,6 @@ pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Remembers something, so that it can be undone.
-pub fn remember(app: &mut App, undoable: Undoable) {
-    app.undoable.push_back(undoable);
-    if app.undoable.len() > UNDOABLE {
-        app.undoable.pop_front();
-    }
-}
-
 /// Lets other settings take the place of the present ones. Returns what to say of changes that are dropped by it, which can be
 /// undone; nothing if there are none.
 pub fn replace_settings(app: &mut App, replace: impl FnOnce(&mut Plan)) -> String {
@@ -202,7 +184,7 @@ pub fn replace_settings(app: &mut App, replace: impl FnOnce(&mut Plan)) -> Strin
     if dropped.is_empty() || before.settings == app.plan.settings {
         return String::new();
     }
-    remember(app, Undoable::Settings(Box::new(before)));
+    app.remember(Undoable::Settings(Box::new(before)));
     let key = app.key(Command::Undo);
     format!("; dropped {} ({key} to undo)", dropped.join(", "))
 }
@@ -224,46 +206,18 @@ pub fn compare(app: &mut App) {
     let ids: Vec<String> = chosen(app).iter().map(|entry| entry.id.clone()).collect();
     let marked = app.browser.list().mark_count();
     let refusal = match marked {
-        2..=MOST_COMPARED => None,
+        2..=MAX_COMPARED => None,
         0 => Some("no run is marked".into()),
         1 => Some("1 run is marked".into()),
         more => Some(format!("{more} runs are marked")),
     };
     if let Some(marked) = refusal {
         let key = app.key(Command::MarkRun);
-        let text = format!("{marked}: 2 to {MOST_COMPARED} can be compared ({key} marks)");
+        let text = format!("{marked}: 2 to {MAX_COMPARED} can be compared ({key} marks)");
         return app.messages.say(Level::Note, text, app.now);
     }
     app.popups
         .push(Popup::Compare(Compare { ids, blink: false }));
-}
-
-/// The runs that an export is about: the one of the details, the chosen ones, or else the one that is shown.
-pub fn meant_for_export(app: &App) -> Vec<String> {
-    let chosen = match app.popups.last() {
-        Some(Popup::Details { .. }) => Vec::new(),
-        _ => chosen(app),
-    };
-    let runs = match chosen.is_empty() {
-        true => meant(app).into_iter().collect(),
-        false => chosen,
-    };
-    runs.iter().map(|entry| entry.id.clone()).collect()
-}
-
-/// Asks where the chosen runs are to be exported to.
-pub fn export(app: &mut App) {
-    let entries = chosen(app);
-    let Some(first) = entries.first() else {
-        return;
-    };
-    let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
-    let name = match ids.len() {
-        1 => format!("{}.png", favourites::file_name(&first.target)),
-        count => format!("ziggurat-{count}-runs.png"),
-    };
-    let path = app.environment.folder.join(name);
-    app.prompt = Some(Prompt::new(Asked::Export(ids), &path.display().to_string()));
 }
 
 /// Sorts by the next key.
@@ -296,13 +250,6 @@ pub fn run_again(app: &mut App, effects: &mut Vec<Effect>) {
 /// Takes its settings over into the settings panel, once its record is read.
 pub fn edit_settings(app: &mut App, effects: &mut Vec<Effect>) {
     with_record(app, AfterRecord::EditSettings, effects);
-}
-
-/// What a record is wanted for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AfterRecord {
-    RunAgain,
-    EditSettings,
 }
 
 fn with_record(app: &mut App, after: AfterRecord, effects: &mut Vec<Effect>) {
@@ -350,58 +297,4 @@ pub fn record(app: &mut App, record: Box<Record>, effects: &mut Vec<Effect>) {
     if app.shown == Shown::Finished(record.id.clone()) {
         app.record = Some(record);
     }
-}
-
-/// Takes what is selected in the popup, or closes it.
-///
-/// # Errors
-/// Why the selected model cannot be opened now.
-pub fn accept(app: &mut App, effects: &mut Vec<Effect>) -> Result<(), String> {
-    let Some(Popup::Models(picker)) = app.popups.last() else {
-        app.popups.pop();
-        return Ok(());
-    };
-    if let Purpose::Run(_) = picker.purpose {
-        return elsewhere::accept(app, "", effects);
-    }
-    let choice = picker.list.selected().map(|index| &picker.choices[index]);
-    let model = match choice {
-        None => return Err("nothing is listed".into()),
-        Some(Choice::Folder(folder)) => {
-            effects.push(Effect::ListFolder(folder.clone()));
-            return Ok(());
-        }
-        Some(Choice::Card { name, .. }) => name.clone(),
-        Some(Choice::File(path)) => path.display().to_string(),
-    };
-    choose(app, model, effects)
-}
-
-/// Opens another model and closes the picker.
-///
-/// # Errors
-/// If runs are under way.
-pub fn choose(app: &mut App, model: String, effects: &mut Vec<Effect>) -> Result<(), String> {
-    open(app, model, effects)?;
-    app.popups.pop();
-    Ok(())
-}
-
-/// Opens another model.
-///
-/// # Errors
-/// If runs are under way.
-pub fn open(app: &mut App, model: String, effects: &mut Vec<Effect>) -> Result<(), String> {
-    if !app.running.is_empty() {
-        return Err("runs are active: wait, or cancel them first".into());
-    }
-    saved::keep(app, effects);
-    app.model = super::super::app::Model::Opening {
-        name: model.clone(),
-        stage: "opening".into(),
-        bytes: None,
-        before: app.model.opened().map(Arc::clone),
-    };
-    effects.push(Effect::Worker(Work::Open(Some(model))));
-    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::super::app::App;
 use super::super::messages::Level;
-use super::browse::no_network;
+use super::notes::no_network;
 use crate::model::layers;
 use crate::runs::worker::ModelInfo;
 use std::sync::Arc;

@@ -1,20 +1,24 @@
 //! What happens to the state: one pure function of state and action. What is to be done outside comes back as effects.
 //!
-//! - `arguments`: the palette's commands with an argument
+//! - `arguments`, `suggestions`: the palette's commands with an argument, and what could complete it
 //! - `attention`: progress and notifications outside of the screen
 //! - `commands`: what each command does
 //! - `availability`: which commands can act in the present state, and why the others cannot
-//! - `browse`: moving, constant_folding, marking, searching
+//! - `browse`: moving, folding, marking, searching
 //! - `album`: the list of photos
 //! - `atlas`: the grid of pictures
 //! - `branch`: from a paused run to a new one with other settings
-//! - `queueing`: from what is chosen to runs, and from the queue to the worker
+//! - `queueing`, `queue`: from what is chosen to runs, and from the queue to the worker
 //! - `elsewhere`: runs in other models than the open one
-//! - `finished`: what can be done with finished runs
+//! - `finished`, `exports`: what can be done with finished runs
+//! - `hints`: the keys that matter now
 //! - `map`: where the class activation map is taken
-//! - `photo`: a photo that is looked at
+//! - `models`: the model picker
+//! - `notes`: what is said in several places
+//! - `photo`, `photos`: a photo that is looked at, and how photos are opened
 //! - `reports`: what the worker and the disk said
 //! - `saved`: where the user was comes back
+//! - `settings`: what the next runs are made with
 //! - `typing`: the line that is being typed
 //! - `overlay`: what is laid over the picture that is shown
 //! - `settle`: what follows from the rest of the state
@@ -29,15 +33,23 @@ mod branch;
 mod browse;
 mod commands;
 mod elsewhere;
+mod exports;
 mod finished;
+pub mod hints;
 mod map;
+mod models;
 mod mouse;
+mod notes;
 mod overlay;
 mod photo;
+mod photos;
+mod queue;
 mod queueing;
 mod reports;
 mod saved;
+mod settings;
 mod settle;
+mod suggestions;
 mod typing;
 
 use super::action::{Action, Effect};
@@ -51,12 +63,10 @@ use crossterm::event::KeyCode;
 use ratatui::layout::Size;
 use std::time::Duration;
 
-pub use attention::{Busy, seconds_left};
+pub use attention::seconds_left;
 pub use availability::{is_offered, refusal};
 pub use branch::outlook;
 pub use commands::perform;
-pub use finished::{AfterRecord, Undoable};
-pub use saved::due;
 
 /// Changes the state; `now` is the time since the start.
 pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
@@ -90,7 +100,7 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
         Action::Answer(answer) => reports::answer(app, answer, &mut effects),
         Action::Terminate => quit(app, &mut effects),
     }
-    queueing::dispatch(app, &mut effects);
+    queue::dispatch(app, &mut effects);
     settle::settle(app, &mut effects);
     attention::settle(app, &mut effects);
     saved::settle(app, &mut effects);

@@ -2,9 +2,8 @@
 
 use super::super::action::Effect;
 use super::super::app::{App, Panel};
-use super::super::hints;
 use super::super::listing::Motion;
-use super::{browse, give};
+use super::{browse, give, hints, queueing};
 use ratatui::layout::Position;
 
 /// A click on a cell: a key of the last row is given, a tab is shown, a row is selected; a second click on it runs or opens it.
@@ -40,7 +39,7 @@ pub fn click(app: &mut App, column: u16, row: u16, effects: &mut Vec<Effect>) {
         if target < list.len() {
             list.go_to_row(target);
             if again && !app.in_history() {
-                browse::run_or_open(app, effects);
+                queueing::run_or_open(app, effects);
             }
         }
     } else if layout.queue.is_some_and(|queue| queue.contains(at)) {

@@ -2,8 +2,9 @@
 //! one of a class, the class activation map.
 
 use super::super::action::Effect;
-use super::super::app::{App, Heat, Shown};
+use super::super::app::App;
 use super::super::messages::Level;
+use super::super::shown::{Heat, Shown};
 use crate::ascent::Overlay;
 use crate::runs::history;
 use crate::runs::worker::WorkerCommand as Work;
@@ -17,25 +18,31 @@ pub fn turn(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
     }
 }
 
-/// The overlays of a run with so many bands.
-fn overlays(levels: u32) -> Vec<Overlay> {
-    let bands = (0..levels).map(Overlay::Band);
-    [Overlay::Plain, Overlay::Heat, Overlay::Map]
+const NO_MAP: &str = "only class runs have a class activation map";
+
+/// The overlays of a run: those of the class activation map, if it has one, and its bands.
+fn overlays(has_map: bool, bands: u32) -> Vec<Overlay> {
+    let map = [Overlay::Heat, Overlay::Map];
+    let bands = (0..bands).map(Overlay::Band);
+    [Overlay::Plain]
         .into_iter()
+        .chain(map.into_iter().filter(|_| has_map))
         .chain(bands)
         .chain([Overlay::Gradient])
         .collect()
 }
 
 fn turn_live(app: &mut App, forward: bool) {
-    // The runs of a batch have the same number of levels.
+    // The runs of a batch have the same overlays.
     let live = app.watched().or(app.running.first());
-    let job = live.and_then(|live| app.queue.get(live.job));
-    let levels = job.map_or(1, |job| job.spec.settings.levels);
-    let all = overlays(levels);
+    let (has_map, bands) = live.map_or((false, 1), |live| (live.has_map, live.bands));
+    let all = overlays(has_map, bands);
     let at = all.iter().position(|overlay| *overlay == app.overlay);
     let at = at.unwrap_or(0);
     let next = if forward { at + 1 } else { at + all.len() - 1 };
+    if app.overlay == Overlay::Plain && !has_map {
+        app.messages.say(Level::Note, NO_MAP, app.now);
+    }
     app.overlay = all[next % all.len()];
 }
 
@@ -84,7 +91,7 @@ pub fn refusal(app: &App) -> Option<&'static str> {
     match (question(app), entry.kind().is_of_class()) {
         (Some(_), _) => None,
         (None, true) => Some("the model of this picture is not open"),
-        (None, false) => Some("only class runs have a class activation map"),
+        (None, false) => Some(NO_MAP),
     }
 }
 

@@ -1,86 +1,25 @@
 //! What happens to a photo that is looked at.
 
 use super::super::action::Effect;
-use super::super::album::MOST_PHOTOS;
 use super::super::app::App;
 use super::super::command::{Command, Context};
-use super::super::completion::home_relative;
-use super::super::dropped;
 use super::super::fuzzy;
 use super::super::gallery::Size;
+use super::super::layout::photo::grid;
 use super::super::listing::Listing;
 use super::super::messages::Level;
 use super::super::photo::{Channels, Photo};
 use super::super::popup::Popup;
 use super::super::prompt::{Asked, Prompt};
-use super::super::view::photo::grid;
-use super::browse::no_network;
+use super::notes::{NO_MODEL, no_other};
 use super::{album, queueing};
 use crate::ascent::layer_probe::Rank;
-use crate::model::{Layer, picture};
+use crate::model::Layer;
 use crate::runs::target::LayerPart;
 use crate::runs::worker::photo::{About, Answer, Found, MapAt};
 use crate::runs::worker::{ModelInfo, WorkerCommand as Work};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Asks for the path of a photo; the last one's is offered.
-pub fn ask(app: &mut App) {
-    let last = app.photos.last().map(|path| path.display().to_string());
-    let text = last.unwrap_or_default();
-    app.prompt = Some(Prompt::replacing(Asked::Photo, &text));
-}
-
-/// Opens the photo whose path was typed.
-///
-/// # Errors
-/// If there is none.
-pub fn typed(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
-    if text.is_empty() {
-        return Err("type the path of a photo, or of a folder of photos".into());
-    }
-    if app.model.opened().is_none() {
-        return Err("no model is open yet".into());
-    }
-    // A path as a file manager copies it is taken, too.
-    let is_quoted = text.starts_with("file://") || text.starts_with(['\'', '"']);
-    let path = match is_quoted {
-        true => dropped::path(text)?,
-        false => home_relative(text),
-    };
-    match picture::is_named(&path) && !text.ends_with('/') {
-        true => open(app, vec![path], effects),
-        false => effects.push(Effect::FindPhotos(path)),
-    }
-    Ok(())
-}
-
-/// Opens photos: one is looked at, several are listed.
-pub fn open(app: &mut App, mut paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
-    if app.model.opened().is_none() {
-        return no_network(app);
-    }
-    if paths.len() > MOST_PHOTOS {
-        let all = paths.len();
-        paths.truncate(MOST_PHOTOS);
-        let text = format!("the first {MOST_PHOTOS} of {all} photos are listed");
-        app.messages.say(Level::Warning, text, app.now);
-    }
-    let only = match paths.as_slice() {
-        [only] => Some(only.clone()),
-        _ => None,
-    };
-    let first = paths.first().cloned();
-    app.photos.add(paths);
-    match (only, first) {
-        (Some(only), _) => look_at(app, only, effects),
-        (None, Some(first)) => {
-            album::show(app);
-            app.photos.select(&first);
-        }
-        (None, None) => {}
-    }
-}
 
 /// Shows a photo in the place of the one that is shown, if one is.
 pub fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
@@ -364,11 +303,7 @@ fn queue(app: &mut App, place: Option<LayerPart>, effects: &mut Vec<Effect>) {
 /// Why a command would do nothing with the photo; `None` if it would, or has nothing to do with photos.
 pub fn refusal(app: &App, command: Command) -> Option<String> {
     if command == Command::OpenPhoto {
-        return app
-            .model
-            .opened()
-            .is_none()
-            .then(|| "no model is open yet".into());
+        return app.model.opened().is_none().then(|| NO_MODEL.into());
     }
     let Some(Popup::Photo(photo)) = app.popups.last() else {
         let is_own = command.entry().context == Context::Photo;
@@ -404,10 +339,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
             None => Some("the photo is being opened".into()),
             Some(photo) => edge(photo.top.is_empty(), "the model has no class scores"),
         },
-        Command::NextPhoto | Command::PreviousPhoto if app.photos.len() < 2 => Some(format!(
-            "no other photo was opened: {} opens one, or a folder of them",
-            app.key(Command::OpenPhoto)
-        )),
+        Command::NextPhoto | Command::PreviousPhoto if app.photos.len() < 2 => Some(no_other(app)),
         Command::NextPhoto | Command::PreviousPhoto => {
             let (_, listed) = app.photos.place(&photo.path);
             edge(
@@ -433,12 +365,9 @@ pub fn thumbnails(app: &App) -> Vec<(String, Size)> {
     let (Some(Popup::Photo(photo)), Some(opened)) = (app.popups.last(), app.model.opened()) else {
         return Vec::new();
     };
-    let run = |channel: usize| {
-        let target = photo.target(opened, LayerPart::Channel(channel))?.ok()?;
-        app.library.of_target(&opened.hash, &target)
-    };
     let channels = photo.shown().iter();
-    let runs = channels.filter_map(|found| run(found.activation.channel));
+    let targets = channels.flat_map(|found| photo.targets(opened, found));
+    let runs = targets.filter_map(|target| app.library.of_target(&opened.hash, &target));
     runs.map(|entry| (entry.id.clone(), Size::Thumbnail))
         .collect()
 }

@@ -1,15 +1,20 @@
 //! What the worker and the disk said.
 
 use super::super::action::{Answer, Effect};
-use super::super::app::{App, Live, Model, Shown, Snapshot, Tile};
+use super::super::app::App;
 use super::super::command::Command;
 use super::super::gallery::Size;
 use super::super::listing::Listing;
 use super::super::messages::Level;
+use super::super::opening::Model;
 use super::super::pace;
+use super::super::pace::Live;
 use super::super::popup::{Picker, Popup, Purpose};
-use super::super::prompt::Prompt;
-use super::{album, atlas, browse, elsewhere, finished, overlay, photo, queueing, saved, typing};
+use super::super::prompt::{Asked, Prompt};
+use super::super::shown::{Shown, Snapshot, Tile};
+use super::{
+    album, atlas, browse, elsewhere, finished, overlay, photo, photos, queue, saved, typing,
+};
 use crate::runs::history::HistoryEntry;
 use crate::runs::queue::JobId;
 use crate::runs::worker::{BatchProgress, Started, WorkerEvent};
@@ -37,12 +42,17 @@ pub fn report(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
                 *bytes = so_far;
             }
         }
-        WorkerEvent::Moved { provider, why } => {
-            on_the_cpu(app, &why);
-            if let Model::Open(opened) = &mut app.model {
+        WorkerEvent::Moved {
+            model,
+            provider,
+            why,
+        } => match &mut app.model {
+            Model::Open(opened) if opened.model == model => {
                 Arc::make_mut(opened).provider = provider;
+                on_the_cpu(app, &why);
             }
-        }
+            _ => on_the_cpu(app, &format!("{}: {why}", format::model(&model))),
+        },
         WorkerEvent::Opened(opened) => {
             if let Some(why) = &opened.why_cpu {
                 on_the_cpu(app, why);
@@ -52,6 +62,13 @@ pub fn report(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
             }
             app.browser.show_network(&opened.layers, &opened.classes);
             app.remember_classes(&opened);
+            let is_another = matches!(
+                &app.model,
+                Model::Opening {
+                    before: Some(_),
+                    ..
+                }
+            );
             app.model = Model::Open(Arc::clone(&opened));
             photo::close(app);
             // A picture of another model says nothing of this one.
@@ -59,7 +76,7 @@ pub fn report(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
                 app.shown = Shown::Nothing;
             }
             browse::list_history(app);
-            saved::open(app, &opened);
+            saved::open(app, &opened, is_another);
         }
         WorkerEvent::OpenFailed { model, why } => {
             app.messages.say(Level::Error, &why, app.now);
@@ -128,11 +145,11 @@ pub fn report(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
             app.messages.say(Level::Error, text, app.now);
             app.queue.failed(job, why);
             note_end(app, &title, false);
-            ended(app, job, effects);
+            queue::ended(app, job, effects);
         }
         WorkerEvent::Cancelled { job } => {
             app.queue.cancel(job);
-            ended(app, job, effects);
+            queue::ended(app, job, effects);
         }
     }
 }
@@ -149,6 +166,7 @@ fn started(app: &mut App, begun: &Started) {
         live.steps = begun.steps;
         live.step = begun.resumed_at;
         live.octaves.clone_from(&begun.octaves);
+        (live.has_map, live.bands) = (begun.has_map, begun.bands);
         live.octave = pace::octave_of(&begun.octaves, begun.resumed_at);
         let points = (1..).zip(scores);
         live.curve = points
@@ -235,7 +253,7 @@ fn finished(
     };
     app.messages.say(level, text, app.now);
     app.queue.finished(job);
-    ended(app, job, effects);
+    queue::ended(app, job, effects);
     browse::list_history(app);
 }
 
@@ -251,17 +269,6 @@ fn advice(app: &App, record: &Record) -> String {
     )
 }
 
-/// A run is no longer under way.
-pub fn ended(app: &mut App, job: JobId, effects: &mut Vec<Effect>) {
-    app.running.retain(|live| live.job != job);
-    app.snapshots.retain(|snapshot| snapshot.job != job);
-    app.shown.remove(&Tile::Live(job));
-    if app.shown == Shown::Nothing {
-        queueing::show_running(app);
-    }
-    effects.push(Effect::SaveQueue(app.queue.clone()));
-}
-
 /// Takes an answer of the disk's.
 pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
     match answer {
@@ -271,6 +278,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
             }
             browse::list_history(app);
         }
+        Answer::Gone(ids) => finished::leave(app, &ids),
         Answer::RunsEnd { damaged } => {
             app.library.complete = true;
             saved::runs(app);
@@ -287,8 +295,8 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         Answer::Likeness(place, order) => atlas::ordered(app, place, &order),
         Answer::Folder { folder, choices } => show_folder(app, folder, choices),
         Answer::Names { text, names } => typing::complete(app, &text, names),
-        Answer::Photos { path, found } => album::found(app, &path, found, effects),
-        Answer::Orphans(jobs) => queueing::take_over(app, jobs, effects),
+        Answer::Photos { path, found } => photos::found(app, &path, found, effects),
+        Answer::Orphans(jobs) => queue::take_over(app, jobs, effects),
         Answer::Removed(ids) => {
             let key = app.key(Command::Undo);
             let text = format!("{} deleted; {key} to undo", counted(ids.len(), "run"));
@@ -296,7 +304,8 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         }
         Answer::NotRemoved { ids, entries, why } => {
             app.messages.say(Level::Error, why, app.now);
-            finished::forget_removal(app, &ids);
+            let left: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
+            finished::forget_removal(app, &ids, &left);
             for entry in entries {
                 app.library.add(entry);
             }
@@ -318,6 +327,13 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         Answer::Exported(path) => {
             let text = format!("exported: {}", path.display());
             app.messages.say(Level::Note, text, app.now);
+        }
+        Answer::NotExported { ids, path, why } => {
+            app.messages.say(Level::Error, why, app.now);
+            // The path can be corrected.
+            let text = path.display().to_string();
+            let prompt = || Prompt::new(Asked::Export(ids), &text);
+            app.prompt.get_or_insert_with(prompt);
         }
         Answer::PresetSaved(name) => {
             let text = format!("preset {name} saved");

@@ -1,19 +1,20 @@
 //! Where the user was comes back when a model is opened, and is kept while they go on.
 
 use super::super::action::{Action, Effect};
-use super::super::app::{App, Model, Shown};
+use super::super::app::App;
+use super::super::listing::Listing;
 use super::super::messages::Level;
-use super::super::saved::SavedModel;
+use super::super::opening::Model;
+use super::super::saved::{MAX_SCOPES, PAUSE, SavedModel, SavedRow};
+use super::super::shown::Shown;
+use super::super::tree::Row;
 use super::browse;
 use crate::runs::worker::{ModelInfo, WorkerEvent};
 use std::sync::Arc;
-use std::time::Duration;
 
-/// At least this long between two writes of the file.
-const PAUSE: Duration = Duration::from_secs(5);
-
-/// Opens a model where the user left it, if it was open before.
-pub fn open(app: &mut App, opened: &Arc<ModelInfo>) {
+/// Opens a model where the user left it, if it was open before. If it takes the place of another one, a message names the
+/// settings that come back with it.
+pub fn open(app: &mut App, opened: &Arc<ModelInfo>, is_another: bool) {
     app.returning = None;
     let Some(saved) = app.saved.of(&opened.hash).cloned() else {
         return;
@@ -26,18 +27,29 @@ pub fn open(app: &mut App, opened: &Arc<ModelInfo>) {
         saved.browse(&mut app.browser, &opened);
     }
     app.tiled = saved.grid;
-    plan(app, &saved);
+    plan(app, &saved, is_another);
     app.followed = Some(app.selected());
     app.returning = Some(Box::new(saved));
     runs(app);
 }
 
 /// Takes the settings over.
-fn plan(app: &mut App, saved: &SavedModel) {
+fn plan(app: &mut App, saved: &SavedModel, is_another: bool) {
+    let before = app.plan.clone();
     app.plan.seed = saved.seed;
     if let Err(problem) = app.plan.take_changed(&saved.preset, &saved.changes) {
         let text = format!("the settings of last time are not restored: {problem}");
         app.messages.say(Level::Warning, text, app.now);
+    }
+    if is_another && app.plan != before {
+        let preset = std::iter::once(app.plan.preset().to_string());
+        let settings: Vec<String> = preset.chain(app.plan.changes()).collect();
+        let text = format!(
+            "settings of this model: {} · seed {}",
+            settings.join(", "),
+            app.plan.seed
+        );
+        app.messages.say(Level::Note, text, app.now);
     }
 }
 
@@ -77,15 +89,9 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// When there is something to keep next, if nothing happens.
-pub fn due(app: &App) -> Option<Duration> {
-    let is_open = app.model.opened().is_some();
-    (app.unsaved && is_open).then(|| app.saved_at + PAUSE)
-}
-
 /// Has it kept where the user is, if that has changed.
 pub fn keep(app: &mut App, effects: &mut Vec<Effect>) {
-    let Some(mut now) = SavedModel::of(app) else {
+    let Some(mut now) = present(app) else {
         return;
     };
     // Before the finished runs are known, their places are what they were.
@@ -101,4 +107,51 @@ pub fn keep(app: &mut App, effects: &mut Vec<Effect>) {
     app.saved_at = app.now;
     app.saved.put(now.clone());
     effects.push(Effect::SaveView(Box::new(now)));
+}
+
+/// Where the user is now; `None` while no model is open.
+fn present(app: &App) -> Option<SavedModel> {
+    let opened = app.model.opened()?;
+    let browser = &app.browser;
+    let scopes = browser.tree.names();
+    let layer = |index: usize| opened.layers[index].name.clone();
+    let row = browser.selected_row().map(|row| match row {
+        Row::Layer(index) => SavedRow::Layer(layer(index)),
+        Row::Scope(scope) => SavedRow::Scope(scopes[scope].clone()),
+    });
+    let mut open: Vec<usize> = browser.open.iter().copied().collect();
+    open.sort_unstable();
+    let open = open.into_iter().map(|scope| scopes[scope].clone());
+    let channels = browser.channels.as_ref();
+    let class = browser.classes.selected();
+    let run = |list: &Listing| {
+        list.selected()
+            .map(|index| app.library.get(index).id.clone())
+    };
+    let shown = match &app.shown {
+        Shown::Finished(id) => Some(id.clone()),
+        Shown::Live(job) => app.queue.get(*job).map(|job| job.run.clone()),
+        Shown::Nothing | Shown::Batch(_) => None,
+    };
+    Some(SavedModel {
+        model: opened.hash.clone(),
+        name: Some(opened.model.clone()),
+        tab: browser.tab,
+        row,
+        open: open.take(MAX_SCOPES).collect(),
+        channels: channels
+            .map(|channels| (layer(channels.layer), channels.list.selected().unwrap_or(0))),
+        grid: app.tiled,
+        all_layers: opened.layers.len() == opened.values.len(),
+        class: class.map(|class| {
+            let name = opened.classes.name(class).unwrap_or_default();
+            (class, name.to_string())
+        }),
+        history: run(&browser.history),
+        favourite: run(&browser.favourites),
+        shown,
+        preset: app.plan.preset().to_string(),
+        seed: app.plan.seed,
+        changes: app.plan.changed(),
+    })
 }

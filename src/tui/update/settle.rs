@@ -2,12 +2,13 @@
 //! pictures are still to be loaded for that.
 
 use super::super::action::Effect;
-use super::super::app::{App, Shown, Tile};
+use super::super::app::App;
 use super::super::gallery::Size;
 use super::super::lens::Magnified;
 use super::super::popup::Popup;
 use super::super::replay::Replay;
-use super::{album, overlay, photo, queueing};
+use super::super::shown::{Shown, Tile};
+use super::{album, overlay, photo, queue};
 
 /// Brings what follows from the rest of the state up to date: what of the lists is seen, which picture is shown, and
 /// which pictures are still to be loaded for that.
@@ -54,7 +55,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     load_record(app, effects);
     magnify(app);
     load_pictures(app, effects);
-    queueing::watch_shown(app, effects);
+    queue::watch_shown(app, effects);
 }
 
 /// Requests the record of the finished run that is shown, once whenever another one is shown.
@@ -98,17 +99,19 @@ fn show_selected(app: &mut App) {
     }
 }
 
-/// In a grid, where the runs under way are seen in their cells, the picture is always that of the selected cell. Returns
-/// whether it has one.
+/// In a grid, where the runs under way are seen in their cells, the picture is always that of the selected cell, if it has one.
+/// Returns whether that is settled.
 fn show_cell(app: &mut App) -> bool {
     let target = app.selected_target();
     let live = target.and_then(|target| app.live_of(&target));
     let item = app.browser.list().selected();
     let entry = item.and_then(|item| app.entry_of(item));
-    let shown = match (live, entry) {
-        (Some(live), _) => Shown::Live(live.job),
-        (None, Some(entry)) => Shown::Finished(entry.id.clone()),
-        (None, None) => return false,
+    let shown = match (live, entry, &app.shown) {
+        (Some(live), ..) => Shown::Live(live.job),
+        (None, Some(entry), _) => Shown::Finished(entry.id.clone()),
+        // That of a cell that was left is not meant by any key any more.
+        (None, None, Shown::Finished(_)) => Shown::Nothing,
+        (None, None, _) => return false,
     };
     app.followed = Some(app.selected());
     app.shown = shown;

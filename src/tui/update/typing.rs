@@ -3,7 +3,7 @@
 use super::super::action::Effect;
 use super::super::app::App;
 use super::super::command::COMMANDS;
-use super::super::completion::{self, Name, home_relative};
+use super::super::completion::{self, Name, home_relative, is_path};
 use super::super::dropped;
 use super::super::forms::{self, FORMS};
 use super::super::keys::Chord;
@@ -11,13 +11,19 @@ use super::super::listing::Motion;
 use super::super::messages::Level;
 use super::super::popup::{PaletteRow, Popup};
 use super::super::prompt::{Asked, Prompt, Typed};
-use super::{arguments, browse, elsewhere, finished, give, map, photo, queueing};
-use crate::ascent::Settings;
-use crate::ascent::settings::{Domain, Knob};
-use crate::runs::export::ExportFormat;
+use super::super::text::fit_end;
+use super::notes::no_network;
+use super::{
+    arguments, atlas, browse, elsewhere, exports, give, models, photo, photos, queueing, settings,
+    suggestions,
+};
 use crossterm::event::KeyCode;
 use std::path::PathBuf;
 use std::sync::Arc;
+use unicode_width::UnicodeWidthStr;
+
+/// Columns of a screen that a message leaves free.
+const MARGIN: usize = 4;
 
 /// Takes a key while a line is being typed.
 pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
@@ -41,7 +47,7 @@ pub fn paste(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
     match (&mut app.prompt, photos) {
         (Some(prompt), Some(photos)) if prompt.asked == Asked::Photo && photos.len() > 1 => {
             app.prompt = None;
-            photo::open(app, photos, effects);
+            photos::open(app, photos, effects);
         }
         (Some(prompt), Some(photos)) if prompt.asked == Asked::Photo => {
             let path = photos[0].display().to_string();
@@ -51,12 +57,12 @@ pub fn paste(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
             prompt.paste(text);
             changed(app);
         }
-        (None, Some(photos)) => photo::open(app, photos, effects),
+        (None, Some(photos)) => photos::open(app, photos, effects),
         (None, None) => match dropped::other(text) {
             Some(Ok(path)) if app.model.opened().is_some() => {
                 effects.push(Effect::FindPhotos(path));
             }
-            Some(Ok(_)) => browse::no_network(app),
+            Some(Ok(_)) => no_network(app),
             Some(Err(why)) => app.messages.say(Level::Note, why, app.now),
             None => app.messages.say(
                 Level::Note,
@@ -109,13 +115,34 @@ pub fn complete(app: &mut App, text: &str, names: Result<Vec<Name>, String>) {
     let note = match completed.choices.as_slice() {
         [] => format!("nothing matches that ends in .{}", endings.join(" .")),
         [_] => String::new(),
-        several => several.join("  "),
+        several => listed(several, usize::from(app.size.width)),
     };
     prompt.replace(&completed.text);
     changed(app);
     if !note.is_empty() {
         app.messages.say(Level::Note, note, app.now);
     }
+}
+
+/// Names as a message on a screen of so many columns lists them: no name is broken, and of many it says how many more there
+/// are.
+fn listed(names: &[String], width: usize) -> String {
+    let line = width.saturating_sub(MARGIN);
+    // Names that do not fill their line leave the last of three free.
+    let room = 2 * line;
+    let mut text = String::new();
+    for (index, name) in names.iter().enumerate() {
+        let name = fit_end(name, line / 2);
+        let more = format!("  and {} more", names.len() - index);
+        if index > 0 && text.width() + 2 + name.width() + more.width() > room {
+            return text + &more;
+        }
+        if index > 0 {
+            text.push_str("  ");
+        }
+        text.push_str(&name);
+    }
+    text
 }
 
 /// Moves in the list or the text above the line, if the key does that.
@@ -194,7 +221,7 @@ pub fn changed(app: &mut App) {
 /// Lists what completes a line of the palette, or the commands that match it.
 fn complete_command(app: &mut App, text: &str) {
     let completions = match forms::split(text) {
-        Some((form, argument)) => forms::completions(app, form, argument),
+        Some((form, argument)) => suggestions::completions(app, form, argument),
         None => Vec::new(),
     };
     if let Some(Popup::Palette(palette)) = app.popups.last_mut() {
@@ -227,15 +254,19 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
     let text = prompt.text().trim().to_string();
     let done = match &prompt.asked {
         Asked::Search { .. } | Asked::PhotoSearch { .. } | Asked::Filter => Ok(()),
-        Asked::Value(knob) => set(app, knob, &text),
-        Asked::PresetName => save_preset(app, &text, effects),
+        Asked::Value(knob) => settings::set(app, knob, &text),
+        Asked::PresetName => settings::save_preset(app, &text, effects),
         Asked::Sweep => queueing::sweep(app, &text, effects),
-        Asked::Export(ids) => export(ids, &text, effects),
+        Asked::Export(ids) => exports::to_file(ids, &text, effects),
         Asked::Command => command(app, &text, effects),
         Asked::Model => model(app, &text, effects),
         Asked::OtherModels => elsewhere::accept(app, &text, effects),
-        Asked::Photo => photo::typed(app, &text, effects),
+        Asked::Photo => photos::typed(app, &text, effects),
         Asked::Layer => photo::go_to_layer(app, &text, effects),
+        Asked::Atlas(_) => {
+            atlas::draw(app, true, effects);
+            Ok(())
+        }
     };
     match (done, app.popups.last()) {
         (Err(problem), _) => {
@@ -269,7 +300,7 @@ fn command(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), S
             return Ok(());
         }
         (_, Some((form, argument))) => {
-            let argument = forms::resolved(app, form, argument.trim());
+            let argument = suggestions::resolved(app, form, argument.trim());
             arguments::give(app, form, &argument, effects)
         }
         (_, None) => match FORMS.iter().find(|form| form.name == text) {
@@ -291,64 +322,13 @@ fn model(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), Str
     if !is_path(text) {
         return match picker.list.is_empty() {
             true => Err(format!("no model here is called {text}")),
-            false => finished::accept(app, effects),
+            false => models::accept(app, effects),
         };
     }
     let path = picker.folder.join(home_relative(text));
     match text.ends_with('/') {
         true => effects.push(Effect::ListFolder(path)),
-        false => finished::choose(app, path.display().to_string(), effects)?,
+        false => models::choose(app, path.display().to_string(), effects)?,
     }
-    Ok(())
-}
-
-/// Whether a text for the picker is a path rather than a part of a name.
-pub fn is_path(text: &str) -> bool {
-    text.contains('/')
-}
-
-/// Has runs exported to a file.
-///
-/// # Errors
-/// What is wrong with its name.
-pub fn export(ids: &[String], text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
-    if text.is_empty() {
-        return Err("type the name of a file".into());
-    }
-    let path = home_relative(text);
-    ExportFormat::from_path(&path).map_err(|problem| problem.to_string())?;
-    effects.push(Effect::Export(ids.to_vec(), path));
-    Ok(())
-}
-
-/// Sets a setting to what a text stands for.
-///
-/// # Errors
-/// Why it cannot be set to that.
-pub fn set(app: &mut App, knob: &Knob, text: &str) -> Result<(), String> {
-    let opened = app.model.opened().filter(|_| !text.is_empty());
-    let unknown = match (knob.domain, opened) {
-        (Domain::Layer, Some(opened)) => map::problem(opened, text),
-        _ => None,
-    };
-    match unknown {
-        Some(problem) => Err(problem),
-        None => {
-            let set = app.plan.settings.set_text(knob.key, text);
-            set.map_err(|problem| problem.to_string())
-        }
-    }
-}
-
-fn save_preset(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
-    if name.is_empty() || name.len() > 40 || !name.chars().all(is_plain) {
-        return Err("a preset's name has 1 to 40 letters, digits, - or _".into());
-    }
-    if Settings::preset(name).is_ok() {
-        return Err(format!("{name} is built in: choose another name"));
-    }
-    let changes = app.plan.keep_as(name);
-    effects.push(Effect::SavePreset(name.into(), changes));
     Ok(())
 }

@@ -3,8 +3,9 @@
 use super::compare::grid;
 use super::{Frame, slots};
 use crate::runs::format;
-use crate::tui::app::{App, Tile};
+use crate::tui::app::App;
 use crate::tui::gallery::Size;
+use crate::tui::shown::Tile;
 use crate::tui::text::{fitted, p, wrapped};
 use crate::tui::theme::Role;
 use image::RgbImage;

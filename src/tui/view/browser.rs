@@ -1,8 +1,8 @@
 //! The browser: tabs, the list of the present one, and a line that says more of what is selected.
 
-use super::layout::Layout;
 use super::panel::{bordered, list, noted, two};
 use super::{Frame, grid};
+use crate::ascent::settings::PRESETS;
 use crate::autodiff::differentiability::Differentiability;
 use crate::model::Layer;
 use crate::runs::format;
@@ -10,9 +10,11 @@ use crate::runs::history::{HistoryEntry, SortKey};
 use crate::runs::target::{LayerPart, Target};
 use crate::runs::worker::ModelInfo;
 use crate::text::{age, span};
-use crate::tui::app::{App, Model, Panel};
+use crate::tui::app::{App, Panel};
 use crate::tui::browser::Tab;
 use crate::tui::command::Command;
+use crate::tui::layout::Layout;
+use crate::tui::opening::Model;
 use crate::tui::text::{count, fit, fit_end, fitted, p};
 use crate::tui::theme::Role;
 use crate::tui::tree::Row;
@@ -315,7 +317,18 @@ fn entry_row(app: &App, entry: &HistoryEntry, now: u64, width: usize) -> Line<'s
         false => score,
     };
     let star_width = if entry.favourite { 2 } else { 0 };
-    let room = width.saturating_sub(right.len() + 1 + star_width);
+    // The preset stays, even if the name is cut for it.
+    let (preset, beyond) = entry.changes.based();
+    let preset = match preset == PRESETS[0].name {
+        true => String::new(),
+        false => format!("{preset} "),
+    };
+    let mark = if preset.is_empty() {
+        0
+    } else {
+        preset.width() + 1
+    };
+    let room = width.saturating_sub(right.width() + 1 + star_width + mark);
     let name = match entry.kind() {
         crate::ascent::Kind::Class | crate::ascent::Kind::NotClass => fit(&entry.target, room),
         _ => fit_end(&entry.target, room),
@@ -330,7 +343,11 @@ fn entry_row(app: &App, entry: &HistoryEntry, now: u64, width: usize) -> Line<'s
     };
     let from = entry.branched_from.as_ref();
     let from = from.map_or_else(String::new, |from| format!("{from} "));
-    let note = format!("{model}{seed}{from}{}", entry.changes);
+    let beyond: Vec<String> = beyond
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let note = format!("{preset}{model}{seed}{from}{}", beyond.join(" "));
     let right = Span::styled(right, app.theme.style(Role::Dim));
     let mut line = noted(
         app,

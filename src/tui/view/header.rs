@@ -2,7 +2,8 @@
 
 use super::Frame;
 use super::panel::two;
-use crate::tui::app::{App, Model};
+use crate::tui::app::App;
+use crate::tui::opening::Model;
 use crate::tui::text::{fit, fitted};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
@@ -40,8 +41,8 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
         }
     };
     let state = match (app.paused, app.held) {
-        (true, _) => " PAUSED ",
-        (false, true) => " WAITING ",
+        (true, _) => " Paused ",
+        (false, true) => " Waiting ",
         (false, false) => "",
     };
     let width = usize::from(area.width);

@@ -6,13 +6,13 @@
 pub mod album;
 mod batch;
 mod browser;
+mod chart;
 mod compare;
 mod continuations;
 mod details;
 mod grid;
 mod header;
 mod help;
-pub mod layout;
 mod messages;
 mod models;
 mod palette;
@@ -26,6 +26,7 @@ mod status;
 mod subject;
 
 use super::app::App;
+use super::layout;
 use super::popup::Popup;
 use super::theme::Role;
 use crate::terminal::{Area, PlacedPicture, Protocol, Terminal, covered_cells, without};

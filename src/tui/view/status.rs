@@ -2,11 +2,11 @@
 
 use super::Frame;
 use crate::tui::app::App;
-use crate::tui::hints;
 use crate::tui::messages::Level;
 use crate::tui::prompt::Prompt;
 use crate::tui::text::{fit, window, wrapped};
 use crate::tui::theme::Role;
+use crate::tui::update::hints;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
@@ -69,8 +69,10 @@ pub fn message(app: &App, frame: &mut Frame, area: Rect) {
 }
 
 fn typing(app: &App, frame: &mut Frame, area: Rect, prompt: &Prompt) {
-    let label = match prompt.asked.label() {
-        short @ ("/" | ":") => format!(" {short}"),
+    let label = prompt.asked.label();
+    let label = match label.as_ref() {
+        "/" | ":" => format!(" {label}"),
+        long if long.ends_with("y/n") => format!(" {long} "),
         long => format!(" {long}: "),
     };
     let help = prompt.asked.help();

@@ -2,16 +2,17 @@
 //! channel that has not run yet.
 
 use super::Frame;
-use super::run::{curve, top_classes};
+use super::chart::{curve, top_classes};
 use crate::model::ReceptiveField;
 use crate::runs::history::HistoryEntry;
 use crate::runs::judging::Verdict;
 use crate::runs::worker::ModelInfo;
 use crate::runs::{Record, description, format};
 use crate::text::{age, clean, counted, span};
-use crate::tui::app::{App, Shown};
+use crate::tui::app::App;
 use crate::tui::browser::Tab;
-use crate::tui::text::{count, fit, wrapped};
+use crate::tui::shown::Shown;
+use crate::tui::text::{count, fit, fit_path, wrapped};
 use crate::tui::theme::Role;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -28,6 +29,9 @@ const CHART: u16 = 4;
 
 /// Lines of the top classes.
 const TOP: u16 = 6;
+
+/// The label of the folder of a run's files: a path is not broken.
+const FILES: &str = "files";
 
 /// A label and its value.
 type Fact = (&'static str, String);
@@ -100,7 +104,11 @@ fn list(app: &App, frame: &mut Frame, area: Rect, facts: Vec<Fact>) {
     let mut rows = Vec::new();
     for (label, value) in facts {
         let mut label = label;
-        for part in wrapped(&clean(&value), room) {
+        let parts = match label {
+            FILES => vec![fit_path(&value, room)],
+            _ => wrapped(&clean(&value), room),
+        };
+        for part in parts {
             rows.push(Line::from(vec![
                 Span::styled(format!(" {:<LABEL$}", std::mem::take(&mut label)), dim),
                 Span::styled(part, text),
@@ -160,7 +168,7 @@ fn of_run(app: &App, entry: &HistoryEntry, record: Option<&Record>) -> Vec<Fact>
         ("next run", next(app)),
     ]);
     let path = app.environment.history.join(&entry.id);
-    facts.push(("files", path.display().to_string()));
+    facts.push((FILES, path.display().to_string()));
     facts
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use ziggurat::runs::worker::WorkerEvent;
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{Action, Answer, Effect};
-use ziggurat::tui::app::Shown;
 use ziggurat::tui::browser::Tab;
 use ziggurat::tui::saved::{Saved, SavedModel};
+use ziggurat::tui::shown::Shown;
 
 /// What an explorer has kept when it is quit.
 fn quit(explorer: &mut Driver) -> Saved {
@@ -74,6 +74,47 @@ fn a_class_is_found_where_it_is_listed_now() {
     other.classes = ziggurat::model::Classes::new(names, "toy").unwrap();
     after.report(WorkerEvent::Opened(Arc::new(other)));
     assert_eq!(after.app.browser.classes.selected(), Some(0));
+}
+
+#[test]
+fn another_model_brings_its_settings_back_and_says_which() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.press(":");
+    explorer.write("set steps=90");
+    explorer.press("enter n n");
+    let other = || {
+        Arc::new(ziggurat::runs::worker::ModelInfo {
+            model: "other".into(),
+            name: "other".into(),
+            hash: "fedcba".into(),
+            ..network()
+        })
+    };
+    let open = |explorer: &mut Driver, model: &str| {
+        explorer.press(":");
+        explorer.write(&format!("open {model}"));
+        explorer.press("enter");
+    };
+    let said = |explorer: &Driver| {
+        let messages = explorer.app.messages.iter();
+        messages
+            .map(|message| message.text.clone())
+            .next_back()
+            .unwrap()
+    };
+    // One that was never open takes the settings as they are.
+    open(&mut explorer, "other");
+    explorer.report(WorkerEvent::Opened(other()));
+    assert!(!said(&explorer).contains("settings of this model"));
+    explorer.press("N p");
+    open(&mut explorer, "toy");
+    explorer.report(WorkerEvent::Opened(Arc::new(network())));
+    let text = "settings of this model: default, steps = 90 · seed 2";
+    assert_eq!(said(&explorer), text);
+    assert_eq!(
+        (explorer.app.plan.settings.steps, explorer.app.plan.seed),
+        (90, 2)
+    );
 }
 
 #[test]

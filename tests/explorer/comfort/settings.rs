@@ -68,9 +68,9 @@ fn the_loss_is_named_with_the_key_that_brings_it_back() {
     let mut explorer = explorer(40);
     explorer.press(", + p");
     let said = &explorer.app.messages.iter().last().unwrap().text;
-    assert!(said.contains("dropped steps = 184 (u to undo)"), "{said}");
+    assert!(said.contains("dropped steps = 192 (u to undo)"), "{said}");
     explorer.press("u");
-    assert_eq!(explorer.app.plan.settings.steps, 184);
+    assert_eq!(explorer.app.plan.settings.steps, 192);
     // Nothing is lost by going from one preset to the next.
     explorer.press("u D p p u");
     let said: Vec<String> = explorer
@@ -81,7 +81,7 @@ fn the_loss_is_named_with_the_key_that_brings_it_back() {
         .collect();
     assert_eq!(
         said.last().unwrap(),
-        "settings restored: default with steps = 184"
+        "settings restored: default with steps = 192"
     );
 }
 

@@ -1,6 +1,8 @@
 //! Where everything is on the screen, from 40×12 upwards. The state needs it too: what a page is, what a click hits.
 
-use super::super::browser::Tab;
+pub mod photo;
+
+use super::browser::Tab;
 use ratatui::layout::{Position, Rect, Size};
 use unicode_width::UnicodeWidthStr;
 
@@ -272,6 +274,12 @@ impl Layout {
         tabs.find(|(_, place)| place.contains(at))
             .map(|(tab, _)| tab)
     }
+}
+
+/// How many photos of the list are seen at once.
+pub fn album_lines(body: Rect) -> usize {
+    // The border takes two rows, the foot one.
+    usize::from(body.height.saturating_sub(3)).max(1)
 }
 
 #[cfg(test)]

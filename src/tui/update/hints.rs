@@ -1,12 +1,12 @@
 //! The keys that matter now: what the last row shows, and what a click on it does.
 
-use super::app::{App, Panel};
-use super::browser::Tab;
-use super::command::{COMMANDS, Command, Context, Entry};
-use super::keys::Keys;
-use super::popup::Popup;
-use super::tree::Row;
-use super::update::{is_offered, refusal};
+use super::super::app::{App, Panel};
+use super::super::browser::Tab;
+use super::super::command::{COMMANDS, Command, Context, Entry};
+use super::super::keys::Keys;
+use super::super::popup::Popup;
+use super::super::tree::Row;
+use super::availability::{is_offered, refusal};
 use crate::runs::queue::JobState;
 use unicode_width::UnicodeWidthStr;
 

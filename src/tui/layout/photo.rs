@@ -18,7 +18,7 @@ pub struct Grid {
     pub columns: usize,
     pub lines: usize,
     /// Columns and rows of a picture; a cell has two side by side.
-    pub(super) picture: (u16, u16),
+    pub picture: (u16, u16),
 }
 
 /// The grid for so many channels within the body of the screen, whose characters have `cell` pixels: the pictures are as
@@ -48,7 +48,7 @@ pub fn grid(body: Rect, cell: (u16, u16), count: usize) -> Grid {
 }
 
 /// Width of a cell with two pictures of this size, its gaps included.
-pub(super) fn width((columns, _): (u16, u16)) -> u16 {
+pub fn width((columns, _): (u16, u16)) -> u16 {
     2 * columns + 3
 }
 
@@ -63,7 +63,7 @@ fn inside(body: Rect) -> Rect {
 }
 
 /// The places of the photo and of its channels.
-pub(super) fn parts(inner: Rect) -> (Rect, Rect) {
+pub fn parts(inner: Rect) -> (Rect, Rect) {
     halves(inner, (inner.width * 2 / 5).min(56))
 }
 

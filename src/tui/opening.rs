@@ -1,0 +1,32 @@
+//! How the network stands: being opened, open, or not to be opened.
+
+use crate::runs::worker::ModelInfo;
+use std::sync::Arc;
+
+/// How the network stands.
+#[derive(Debug, Clone)]
+pub enum Model {
+    /// Being fetched or read.
+    Opening {
+        name: String,
+        stage: String,
+        bytes: Option<(u64, u64)>,
+        /// The one that was open before, which stays if this one cannot be opened.
+        before: Option<Arc<ModelInfo>>,
+    },
+    Open(Arc<ModelInfo>),
+    Failed {
+        name: String,
+        why: String,
+    },
+}
+
+impl Model {
+    /// The network, if it is open.
+    pub fn opened(&self) -> Option<&Arc<ModelInfo>> {
+        match self {
+            Self::Open(opened) => Some(opened),
+            _ => None,
+        }
+    }
+}

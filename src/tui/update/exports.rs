@@ -1,0 +1,76 @@
+//! Which runs are exported, and where to.
+
+use super::super::action::Effect;
+use super::super::app::App;
+use super::super::browser::Tab;
+use super::super::completion::home_relative;
+use super::super::messages::Level;
+use super::super::popup::Popup;
+use super::super::prompt::{Asked, Prompt};
+use super::{atlas, finished};
+use crate::runs::export::ExportFormat;
+use crate::runs::favourites;
+use crate::text::counted;
+
+/// Has runs exported to a file.
+///
+/// # Errors
+/// What is wrong with its name.
+pub fn to_file(ids: &[String], text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("type the name of a file".into());
+    }
+    let path = home_relative(text);
+    ExportFormat::from_path(&path).map_err(|problem| problem.to_string())?;
+    effects.push(Effect::Export(ids.to_vec(), path));
+    Ok(())
+}
+
+/// The runs that an export is about: the one of the details, the chosen ones, or else the one that is shown.
+pub fn meant(app: &App) -> Vec<String> {
+    let chosen = match app.popups.last() {
+        Some(Popup::Details { .. }) => Vec::new(),
+        _ => finished::chosen(app),
+    };
+    let runs = match chosen.is_empty() {
+        true => finished::meant(app).into_iter().collect(),
+        false => chosen,
+    };
+    runs.iter().map(|entry| entry.id.clone()).collect()
+}
+
+/// Asks where the chosen runs are to be exported to.
+pub fn ask_for_finished(app: &mut App) {
+    let entries = finished::chosen(app);
+    let Some(first) = entries.first() else {
+        return;
+    };
+    let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
+    let name = match ids.len() {
+        1 => format!("{}.png", favourites::file_name(&first.target)),
+        count => format!("ziggurat-{count}-runs.png"),
+    };
+    let path = app.environment.folder.join(name);
+    app.prompt = Some(Prompt::new(Asked::Export(ids), &path.display().to_string()));
+}
+
+/// Asks where the pictures of the marked or listed items are to be exported to.
+pub fn ask_for_cells(app: &mut App) {
+    let items = atlas::marked_or_listed(app);
+    let entries = items.iter().filter_map(|&item| app.entry_of(item));
+    let ids: Vec<String> = entries.map(|entry| entry.id.clone()).collect();
+    let what = match (
+        app.browser.tab,
+        app.model.opened(),
+        app.browser.selected_layer(),
+    ) {
+        (Tab::Layers, Some(opened), Some(layer)) => opened.layers[layer].name.clone(),
+        (_, Some(opened), _) => opened.name.clone(),
+        (_, None, _) => "ziggurat".into(),
+    };
+    let name = format!("{}.html", favourites::file_name(&what));
+    let path = app.environment.folder.join(name);
+    let text = format!("{} to export", counted(ids.len(), "picture"));
+    app.messages.say(Level::Note, text, app.now);
+    app.prompt = Some(Prompt::new(Asked::Export(ids), &path.display().to_string()));
+}
