@@ -15,7 +15,7 @@ use crate::tui::browser::Tab;
 use crate::tui::command::Command;
 use crate::tui::layout::Layout;
 use crate::tui::opening::Model;
-use crate::tui::text::{count, fit, fit_end, fitted, p};
+use crate::tui::text::{count, fit, fit_path, fitted, p};
 use crate::tui::theme::Role;
 use crate::tui::tree::Row;
 use crate::tui::update::seconds_left;
@@ -139,7 +139,7 @@ fn grid_title(app: &App, frame: &mut Frame, layout: &Layout) {
     }
     let layer = &opened.layers[channels.layer];
     let room = usize::from(room) - 2;
-    let name = fit_end(&layer.name, room);
+    let name = fit_path(&layer.name, room);
     let count = format!("{} channels", layer.channels());
     let text = format!(" {} ", fitted(&[(1, name), (0, count)], room));
     let x = layout.browser.right() - 2 - text.width() as u16;
@@ -186,7 +186,7 @@ fn about(app: &App) -> Option<String> {
     let item = app.browser.list().selected()?;
     match (app.browser.tab, &app.browser.channels) {
         (Tab::Layers, Some(channels)) => {
-            Some(fit_end(&opened.layers[channels.layer].name, 60) + &format!(":{item}"))
+            Some(fit_path(&opened.layers[channels.layer].name, 60) + &format!(":{item}"))
         }
         (Tab::Layers, None) => match app.browser.tree.row(item) {
             Row::Scope(scope) => Some(format!("{} layers", app.browser.tree.scope(scope).layers)),
@@ -256,7 +256,7 @@ fn layer_row(app: &App, opened: &ModelInfo, row: Row, width: usize) -> Line<'sta
                 false => format!("{} {marks}", layer.op),
             };
             let room = width.saturating_sub(right.width() + 1 + indent);
-            let name = fit_end(name, room);
+            let name = fit_path(name, room);
             two(
                 Span::styled(
                     format!("{}{name}", " ".repeat(indent)),
@@ -331,7 +331,7 @@ fn entry_row(app: &App, entry: &HistoryEntry, now: u64, width: usize) -> Line<'s
     let room = width.saturating_sub(right.width() + 1 + star_width + mark);
     let name = match entry.kind() {
         crate::ascent::Kind::Class | crate::ascent::Kind::NotClass => fit(&entry.target, room),
-        _ => fit_end(&entry.target, room),
+        _ => fit_path(&entry.target, room),
     };
     let seed = match entry.seed {
         0 => String::new(),

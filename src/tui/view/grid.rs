@@ -9,7 +9,7 @@ use crate::tui::app::App;
 use crate::tui::browser::Tab;
 use crate::tui::gallery::Size;
 use crate::tui::pace::Live;
-use crate::tui::text::{fit, fit_end, fitted, p};
+use crate::tui::text::{fit, fit_path, fitted, p};
 use crate::tui::theme::Role;
 use image::RgbImage;
 use ratatui::layout::Rect;
@@ -107,8 +107,10 @@ fn cell(
     };
     let caption = Rect::new(area.x, bottom, area.width, 1).intersection(area);
     if app.is_grid() && !caption.is_empty() {
-        frame.buffer.set_style(caption, style);
         let text = fitted(&note(app, content), width);
+        if !text.is_empty() {
+            frame.buffer.set_style(caption, style);
+        }
         Line::from(Span::styled(text, style))
             .centered()
             .render(caption, frame.buffer);
@@ -169,7 +171,7 @@ fn content(app: &App, item: usize) -> Cell<'_> {
             let room = usize::from(app.layout().cell().0).saturating_sub(4);
             let name = match entry.kind().is_of_class() {
                 true => fit(&entry.target, room),
-                false => fit_end(&entry.target, room),
+                false => fit_path(&entry.target, room),
             };
             format!("{star}{name}")
         });

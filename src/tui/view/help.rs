@@ -10,8 +10,8 @@ use crate::tui::update::context_of;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-/// Columns for the keys, and for what the commands do.
-const KEYS: usize = 28;
+/// Columns for the keys, on a narrow screen and on a wide one.
+const KEYS: [usize; 2] = [16, 28];
 const WIDTH: u16 = 92;
 
 /// The title above the signs.
@@ -127,17 +127,18 @@ fn contain(texts: &[&str], filter: &str) -> bool {
 /// Keys or a sign, and beside them what they do or mean.
 fn explained(app: &App, keys: &str, help: &str, width: usize) -> Vec<Line<'static>> {
     let (key, text) = (app.theme.style(Role::Key), app.theme.style(Role::Text));
-    let help = wrapped(help, width.saturating_sub(KEYS));
+    let column = KEYS[usize::from(width >= usize::from(WIDTH) - 4)];
+    let help = wrapped(help, width.saturating_sub(column));
     let mut lines = Vec::new();
     let mut keys = Some(format!("  {keys}")).filter(|keys| !keys.trim().is_empty());
     // Keys that need more room have a line of their own.
-    if let Some(long) = keys.take_if(|keys| keys.width() >= KEYS) {
+    if let Some(long) = keys.take_if(|keys| keys.width() >= column) {
         lines.push(Line::styled(long, key));
     }
     for part in help {
         let keys = keys.take().unwrap_or_default();
         lines.push(Line::from(vec![
-            Span::styled(format!("{keys:<KEYS$}"), key),
+            Span::styled(format!("{keys:<column$}"), key),
             Span::styled(part, text),
         ]));
     }

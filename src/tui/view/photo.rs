@@ -11,7 +11,7 @@ use crate::runs::worker::{ModelInfo, photo};
 use crate::tui::app::App;
 use crate::tui::layout::photo::{grid, parts};
 use crate::tui::photo::{Channels, Photo};
-use crate::tui::text::{fit, fit_end, wrapped};
+use crate::tui::text::{fit, fit_path, wrapped};
 use crate::tui::theme::Role;
 use image::RgbImage;
 use ratatui::layout::Rect;
@@ -194,7 +194,7 @@ fn header(app: &App, photo: &Photo, opened: &ModelInfo, width: u16) -> Line<'sta
     });
     let of = Span::styled(of, app.theme.style(Role::Dim));
     let room = usize::from(width).saturating_sub(of.width() + 1);
-    let name = Span::styled(fit_end(&photo.layer, room), app.theme.style(Role::Title));
+    let name = Span::styled(fit_path(&photo.layer, room), app.theme.style(Role::Title));
     two(name, of, usize::from(width))
 }
 
@@ -215,7 +215,7 @@ fn summary(
     );
     let numbers = Span::styled(numbers, app.theme.style(Role::Text));
     let room = usize::from(width).saturating_sub(numbers.width() + 1);
-    let name = fit_end(&photo.title(opened, found.channel), room);
+    let name = fit_path(&photo.title(opened, found.channel), room);
     two(
         Span::styled(name, app.theme.style(Role::Title)),
         numbers,

@@ -7,7 +7,7 @@ use crate::runs::queue::{Job, JobState};
 use crate::tui::app::{App, Panel};
 use crate::tui::listing::Listing;
 use crate::tui::pace;
-use crate::tui::text::{fit, fit_end};
+use crate::tui::text::{fit, fit_path};
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -43,7 +43,7 @@ fn row(app: &App, job: &Job, width: usize) -> Line<'static> {
     let room = width.saturating_sub(state.len() + 1);
     let name = match job.spec.objective.kind {
         crate::ascent::Kind::Class | crate::ascent::Kind::NotClass => fit(&job.spec.target, room),
-        _ => fit_end(&job.spec.target, room),
+        _ => fit_path(&job.spec.target, room),
     };
     let is_other = app.is_of_other_model(&job.spec.model_hash);
     let model = is_other.then(|| format!("{} ", format::model(&job.spec.model)));
