@@ -59,7 +59,11 @@ fn other_precision(provider: &str, is_tf32_allowed: bool) -> Option<&'static str
         (true, false) => {
             Some("the run was computed with TF32: set ZIGGURAT_TF32=1 to get the same picture")
         }
-        (false, true) if provider.starts_with("cuda") => {
+        (false, true)
+            if ["cuda", "tensorrt"]
+                .iter()
+                .any(|one| provider.starts_with(one)) =>
+        {
             Some("the run was computed without TF32: unset ZIGGURAT_TF32 to get the same picture")
         }
         _ => None,

@@ -145,7 +145,8 @@ impl WorkerThread {
         let Some(loaded) = self.network(&first.spec.model)? else {
             return Ok(());
         };
-        // Where it runs may have become known only now.
+        // Where it runs is known only now.
+        self.device = Some(loaded.device());
         self.answer_from_history(&jobs);
         jobs.retain(|job| self.is_wanted(job.id));
         if jobs
