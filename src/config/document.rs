@@ -1,6 +1,7 @@
 //! A TOML file of the user, read leniently: of bounded size, with line numbers, and past errors.
 
 use super::Problem;
+use super::problem::SYNTAX;
 use crate::setting_value::SettingValue;
 use std::io::Read;
 use std::ops::Range;
@@ -97,7 +98,7 @@ impl Document {
         for error in errors {
             let at = error.span().unwrap_or(Range { start: 0, end: 0 }).start;
             problems.add(at, self.key_before(at), || {
-                format!("it is no TOML: {}", error.message())
+                format!("{SYNTAX}: {}", error.message())
             });
         }
         (table, problems)

@@ -4,8 +4,14 @@ use crate::text::one_line;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Longest text of a file's own that is shown.
-const MAX_SHOWN: usize = 200;
+/// Longest name or key of a file that is shown, in characters.
+const MAX_NAME: usize = 200;
+
+/// Longest reason: it may name a path, and ends with what to do.
+const MAX_REASON: usize = 600;
+
+/// How the reason of a syntax error begins.
+pub const SYNTAX: &str = "it is no TOML";
 
 /// Something in a user's file that could not be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,24 +25,31 @@ pub struct Problem {
     pub why: String,
 }
 
+impl Problem {
+    /// Whether it may hide any key of the file: it concerns the whole file, or TOML itself.
+    pub fn may_hide_keys(&self) -> bool {
+        self.line.is_none() || self.why.starts_with(SYNTAX)
+    }
+}
+
 impl fmt::Display for Problem {
     /// One line, `config.toml:12: keys.quit: …`, harmless to a terminal whatever the file holds.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.file.file_name().unwrap_or(self.file.as_os_str());
-        write!(out, "{}:", harmless(&name.to_string_lossy()))?;
+        write!(out, "{}:", harmless(&name.to_string_lossy(), MAX_NAME))?;
         if let Some(line) = self.line {
             write!(out, "{line}:")?;
         }
         if !self.key.is_empty() {
-            write!(out, " {}:", harmless(&self.key))?;
+            write!(out, " {}:", harmless(&self.key, MAX_NAME))?;
         }
-        write!(out, " {}", harmless(&self.why))
+        write!(out, " {}", harmless(&self.why, MAX_REASON))
     }
 }
 
 /// The text in one line of bounded length, without control characters and what else has no width of its own.
-fn harmless(text: &str) -> String {
-    let short: String = text.chars().take(MAX_SHOWN).collect();
+fn harmless(text: &str, max: usize) -> String {
+    let short: String = text.chars().take(max).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!("{}{more}", one_line(&short))
 }
@@ -77,6 +90,6 @@ mod tests {
         );
         assert!(!shown.contains(char::is_control), "{shown}");
         assert!(!shown.contains('\u{202e}'));
-        assert!(shown.len() < 1000);
+        assert!(shown.len() < 2000);
     }
 }

@@ -164,8 +164,10 @@ impl Planner<'_> {
 fn repeated(network: &Network, spec: &Spec) -> Result<Target, Failure> {
     if spec.model_hash != network.hash {
         return Err(anyhow!(
-            "{} is not the model that made the picture; give --model",
-            spec.model
+            "the picture was made with {} (hash {}), not with the opened model (hash {}): give that file as --model",
+            spec.model,
+            spec.model_hash,
+            network.hash
         )
         .into());
     }
