@@ -264,6 +264,11 @@ fn an_exported_gradient_can_be_differentiated_again() {
             ..request(&[gradient], &[input])
         };
         let second = gradient_model(first.model.clone(), &again).unwrap();
+        assert!(
+            first.notes.is_empty() && second.notes.is_empty(),
+            "{:?}",
+            second.notes
+        );
         assert_eq!(second.gradients, [format!("grad2/{input}")]);
         let (x, direction) = (wave(&dims, 0.7), wave(&dims, 2.3));
         let has_unused = first
@@ -292,6 +297,24 @@ fn an_exported_gradient_can_be_differentiated_again() {
         println!("{input}: {distance:.1e}");
         assert!(distance < 5e-3, "{distance:e}");
     }
+}
+
+/// y = x² in half precision.
+#[test]
+fn a_model_of_half_precision_gets_float32_inputs_and_a_note() {
+    let mut b = Builder::empty(18, "");
+    b.input("x", ElementType::F16, &fixed_dims(&[3])).unwrap();
+    b.emit_named("y", "Mul", &["x", "x"], &[]).unwrap();
+    let output = value_info("y", ElementType::F16, &fixed_dims(&[3]));
+    let model = b.graph().to_model(&[output]).unwrap();
+    let result = gradient_model(model, &GradientRequest::default()).unwrap();
+    assert_eq!(
+        result.notes,
+        ["the model computes in float32: so does its input \"x\""]
+    );
+    let x = wave(&[3], 0.7);
+    let found = run(&result.model, &[("x", x.clone())], "grad/x");
+    assert!(distance(&found, &(x * 2.0)) < 1e-6);
 }
 
 /// y = the mean of x² over everything, also the batch.

@@ -44,7 +44,7 @@ enum Variable {
     /// Integers in these dimensions.
     Integers(Vec<i64>, Linear),
     /// One element, repeated to fill dimensions.
-    Filled(TensorProto, Linear),
+    Filled(Box<TensorProto>, Linear),
 }
 
 impl Variable {
@@ -68,7 +68,10 @@ impl Variable {
         {
             return None;
         }
-        Some(Self::Filled(element, Linear::through(batches, dims)?))
+        Some(Self::Filled(
+            element.into(),
+            Linear::through(batches, dims)?,
+        ))
     }
 }
 
@@ -141,7 +144,7 @@ fn rebuilt(
             start.insert_constant(constant.clone())?;
         }
     }
-    let mut builder = Builder::extend(start, &format!("{}batch/", super::PREFIX));
+    let mut builder = Builder::extend(start, &unused_prefix(graph));
     if !variables.is_empty() {
         let ends = [("start", 0i64.into()), ("end", 1i64.into())];
         let batch = builder.emit("Shape", &[input], &ends);
@@ -159,7 +162,7 @@ fn rebuilt(
                 Some(Variable::Filled(element, linear)) => {
                     let rank = [linear.slope.len() as i64];
                     let dims = compute(&mut builder, linear, &rank, &batch, None)?;
-                    let element = builder.constant(element.clone());
+                    let element = builder.constant(TensorProto::clone(element));
                     builder.emit_named(name, "Expand", &[&element, &dims], &[])?;
                 }
             }
@@ -171,6 +174,17 @@ fn rebuilt(
     let mut result = builder.into_graph();
     result.set_outputs(graph.outputs().to_vec());
     Ok(result)
+}
+
+/// A prefix of no name in the graph, which may itself be a gradient.
+fn unused_prefix(graph: &Graph) -> String {
+    let mut prefix = format!("{}batch/", super::PREFIX);
+    let mut number = 1;
+    while graph.names().any(|name| name.starts_with(&prefix)) {
+        number += 1;
+        prefix = format!("{}batch{number}/", super::PREFIX);
+    }
+    prefix
 }
 
 /// Emits `offset + slope · batch`.
