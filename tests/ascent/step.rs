@@ -11,9 +11,10 @@ use ziggurat::ascent::{ClassScore, Kind, Settings};
 use ziggurat::autodiff::Device;
 use ziggurat::model::Activation;
 use ziggurat::model::layout::Layout;
+use ziggurat::onnx::passes::constant_folding;
 use ziggurat::onnx::types::fixed_dims;
 use ziggurat::onnx::{Builder, ElementType, Graph, Types};
-use ziggurat::runtime::{Options, Provider, Session, Tensor, constant_folding, testing};
+use ziggurat::runtime::{OnnxRuntime, Options, Provider, Session, Tensor, testing};
 
 const CLASSES: usize = 4;
 /// Rows and columns of the network's map of features.
@@ -48,7 +49,7 @@ fn network(runs: usize, channels: usize) -> (Graph, Types) {
     b.emit_named("logits", "Gemm", &[&flat, &weights], &gemm)
         .unwrap();
     let graph = b.into_graph();
-    let shapes = constant_folding::shapes(&graph, &[("x", &dims)]).unwrap();
+    let shapes = constant_folding::shapes(&OnnxRuntime, &graph, &[("x", &dims)]).unwrap();
     (graph, shapes)
 }
 

@@ -1,15 +1,14 @@
-//! Constant folding: computes in advance what does not depend on the picture. Exported networks contain much of it: shape
+//! Constant folding: computes in advance what does not depend on the inputs' elements. Exported networks contain much of it: shape
 //! computations, ranges, masks, tables of positions. A gradient can pass through what remains.
 //!
-//! ONNX Runtime evaluates the constants; remaining values keep their names. For a network with a variable batch size, only
+//! An [`Evaluator`] computes the constants; remaining values keep their names. For a network with a variable batch size, only
 //! what is equal for every batch size is folded.
 
-use super::{Error, Optimisation, Options, Provider, Session, Tensor, shape_inference};
-use crate::onnx::passes::{control_flow, sequences};
+use super::{control_flow, sequences};
+use crate::onnx::evaluator::{Dims, Evaluator};
 use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::tensor::element_count;
-use crate::onnx::types::untyped_value;
-use crate::onnx::{Attribute, ElementType, Graph, Types, ranges};
+use crate::onnx::{Attribute, Error, Graph, Types, ranges};
 use std::collections::{HashMap, HashSet};
 
 /// Values of more elements than this are not folded: they cost memory and save little.
@@ -27,9 +26,6 @@ const RANDOM: &[&str] = &[
     "RandomUniform",
     "RandomUniformLike",
 ];
-
-/// Dimensions of each input of a graph.
-pub type Dims<'a> = [(&'a str, &'a [usize])];
 
 /// What folding removes.
 #[derive(Debug, Clone, Copy)]
@@ -77,11 +73,16 @@ impl Parts {
     }
 
     /// As [`fold_common`], if constants are to be removed.
-    fn fold_constants(self, graph: Graph, choices: &[&Dims]) -> Result<(Graph, Vec<Types>), Error> {
+    fn fold_constants<E: Evaluator + ?Sized>(
+        self,
+        evaluator: &E,
+        graph: Graph,
+        choices: &[&Dims],
+    ) -> Result<(Graph, Vec<Types>), E::Error> {
         if self.constants {
-            return fold_common(&graph, choices);
+            return fold_common(evaluator, &graph, choices);
         }
-        let all = choices.iter().map(|dims| shapes(&graph, dims));
+        let all = choices.iter().map(|dims| shapes(evaluator, &graph, dims));
         let all = all.collect::<Result<_, _>>()?;
         Ok((graph, all))
     }
@@ -92,30 +93,44 @@ impl Parts {
 ///
 /// # Errors
 /// As [`fold_parts`].
-pub fn fold(graph: &Graph, choices: &[&Dims]) -> Result<Graph, Error> {
-    fold_parts(graph, choices, Parts::ALL)
+pub fn fold<E: Evaluator + ?Sized>(
+    evaluator: &E,
+    graph: &Graph,
+    choices: &[&Dims],
+) -> Result<Graph, E::Error> {
+    fold_parts(evaluator, graph, choices, Parts::ALL)
 }
 
 /// As [`fold`], limited to some parts.
 ///
 /// # Errors
-/// [`Error::Graph`] if the graph is damaged, [`Error::Model`] or [`Error::Run`] if ONNX Runtime refuses a part of it.
-pub fn fold_parts(graph: &Graph, choices: &[&Dims], parts: Parts) -> Result<Graph, Error> {
+/// If the graph is damaged, or the evaluator rejects it or a part of it.
+pub fn fold_parts<E: Evaluator + ?Sized>(
+    evaluator: &E,
+    graph: &Graph,
+    choices: &[&Dims],
+    parts: Parts,
+) -> Result<Graph, E::Error> {
     let start = parts.resolve_control_flow(graph.clone())?;
-    let (mut graph, mut shapes) = parts.fold_constants(start, choices)?;
+    let (mut graph, mut shapes) = parts.fold_constants(evaluator, start, choices)?;
     // What was inside a branch or a loop can be folded once it is outside, and may resolve others.
     while let Some(next) = parts.simplify(&graph, &shapes)? {
-        (graph, shapes) = parts.fold_constants(parts.resolve_control_flow(next)?, choices)?;
+        let next = parts.resolve_control_flow(next)?;
+        (graph, shapes) = parts.fold_constants(evaluator, next, choices)?;
     }
     Ok(graph)
 }
 
 /// The graph with every value folded that is equal for all `choices`, and the types of its values for each choice.
-fn fold_common(graph: &Graph, choices: &[&Dims]) -> Result<(Graph, Vec<Types>), Error> {
+fn fold_common<E: Evaluator + ?Sized>(
+    evaluator: &E,
+    graph: &Graph,
+    choices: &[&Dims],
+) -> Result<(Graph, Vec<Types>), E::Error> {
     let mut alike: Option<Constants> = None;
     let mut all = Vec::with_capacity(choices.len());
     for dims in choices {
-        let (mut known, shapes) = fold_to_fixpoint(graph, dims)?;
+        let (mut known, shapes) = fold_to_fixpoint(evaluator, graph, dims)?;
         all.push(shapes);
         if let Some(others) = &alike {
             known.retain(|name, tensor| others.get(name) == Some(tensor));
@@ -130,37 +145,49 @@ fn fold_common(graph: &Graph, choices: &[&Dims]) -> Result<(Graph, Vec<Types>), 
 ///
 /// # Errors
 /// As [`fold`].
-pub fn shapes(graph: &Graph, dims: &Dims) -> Result<Types, Error> {
-    Ok(fold_to_fixpoint(graph, dims)?.1)
+pub fn shapes<E: Evaluator + ?Sized>(
+    evaluator: &E,
+    graph: &Graph,
+    dims: &Dims,
+) -> Result<Types, E::Error> {
+    Ok(fold_to_fixpoint(evaluator, graph, dims)?.1)
 }
 
 /// Constants by name.
 type Constants = HashMap<String, TensorProto>;
 
 /// The constants of `graph` for given input dimensions, and the types of all values. Constants make dimensions known, which
-/// make more constants: repeats until no node disappears, or ONNX Runtime rejects the rest of the graph (which is reported
+/// make more constants: repeats until no node disappears, or the evaluator rejects the rest of the graph (which is reported
 /// when the graph is used, not here).
-fn fold_to_fixpoint(graph: &Graph, dims: &Dims) -> Result<(Constants, Types), Error> {
-    let mut shapes = shape_inference::infer_types(graph, dims)?;
+fn fold_to_fixpoint<E: Evaluator + ?Sized>(
+    evaluator: &E,
+    graph: &Graph,
+    dims: &Dims,
+) -> Result<(Constants, Types), E::Error> {
+    let mut shapes = evaluator.infer_types(graph, dims)?;
     let mut all = Constants::new();
     let mut rest = graph.clone();
     loop {
-        let known = computed(&rest, &shapes)?;
+        let known = computed(evaluator, &rest, &shapes)?;
         let less = remove_folded(&rest, known.clone())?;
         all.extend(known);
         if less.nodes().len() == rest.nodes().len() {
             return Ok((all, shapes));
         }
         rest = less;
-        match shape_inference::infer_types(&rest, dims) {
-            Err(Error::Model { .. }) => return Ok((all, shapes)),
+        match evaluator.infer_types(&rest, dims) {
+            Err(error) if evaluator.is_rejection(&error) => return Ok((all, shapes)),
             more => shapes.extend(more?),
         }
     }
 }
 
 /// The values that can be computed without the inputs' elements, given all dimensions.
-fn computed(graph: &Graph, shapes: &Types) -> Result<Constants, Error> {
+fn computed<E: Evaluator + ?Sized>(
+    evaluator: &E,
+    graph: &Graph,
+    shapes: &Types,
+) -> Result<Constants, E::Error> {
     let mut part = graph.empty_like();
     for constant in graph.constants() {
         part.insert_constant(constant.clone())?;
@@ -184,7 +211,14 @@ fn computed(graph: &Graph, shapes: &Types) -> Result<Constants, Error> {
         };
         wanted.extend(node.output.iter().filter(small).cloned());
     }
-    known.extend(run(&part, &wanted)?);
+    if !wanted.is_empty() {
+        let tensors = evaluator.evaluate(&part, &wanted, MAX_ELEMENTS)?;
+        known.extend(
+            tensors
+                .into_iter()
+                .map(|tensor| (tensor.name.clone(), tensor)),
+        );
+    }
     Ok(known)
 }
 
@@ -264,73 +298,6 @@ fn alias(graph: &Graph, node: &NodeProto) -> Option<TensorProto> {
         name,
         ..constant.clone()
     })
-}
-
-/// The values of these names that a [`Tensor`] can hold.
-fn run(part: &Graph, wanted: &[String]) -> Result<Constants, Error> {
-    if wanted.is_empty() {
-        return Ok(Constants::new());
-    }
-    let outputs: Vec<_> = wanted.iter().map(|name| untyped_value(name)).collect();
-    let model = part.to_model(&outputs)?;
-    let options = Options {
-        optimisation: Optimisation::None,
-        ..Options::default()
-    };
-    let mut session = Session::open_model(&model, Provider::Cpu, &options)?;
-    let fits = session
-        .outputs()
-        .iter()
-        .filter(|port| shape_inference::elem_of(&port.element).is_some_and(is_exchanged));
-    let names: Vec<String> = fits.map(|port| port.name.clone()).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    if names.is_empty() {
-        return Ok(Constants::new());
-    }
-    let tensors = session.run(&[], &names)?;
-    let protos = names.iter().zip(&tensors);
-    Ok(protos
-        .filter(|(_, tensor)| is_small(tensor.shape()))
-        .map(|(name, tensor)| ((*name).to_owned(), proto(name, tensor)))
-        .collect())
-}
-
-fn is_exchanged(elem: ElementType) -> bool {
-    use ElementType::*;
-    matches!(elem, F32 | F64 | I64 | I32 | U8 | Bool)
-}
-
-fn proto(name: &str, tensor: &Tensor) -> TensorProto {
-    let (elem, bytes): (ElementType, Vec<u8>) = match tensor {
-        Tensor::F32(values) => (
-            ElementType::F32,
-            values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        ),
-        Tensor::F64(values) => (
-            ElementType::F64,
-            values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        ),
-        Tensor::I64(values) => (
-            ElementType::I64,
-            values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        ),
-        Tensor::I32(values) => (
-            ElementType::I32,
-            values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        ),
-        Tensor::U8(values) => (ElementType::U8, values.iter().copied().collect()),
-        Tensor::Bool(values) => (
-            ElementType::Bool,
-            values.iter().map(|&v| u8::from(v)).collect(),
-        ),
-    };
-    TensorProto {
-        name: name.into(),
-        dims: tensor.shape().iter().map(|&dim| dim as i64).collect(),
-        data_type: elem.code(),
-        raw_data: Some(bytes.into()),
-        ..Default::default()
-    }
 }
 
 /// The graph with the `known` values as constants, without the nodes that compute nothing else and without constants that

@@ -1,7 +1,8 @@
 use super::*;
-use crate::onnx::Builder;
 use crate::onnx::proto::Dim;
-use crate::runtime::testing;
+use crate::onnx::types::untyped_value;
+use crate::onnx::{Builder, ElementType};
+use crate::runtime::{OnnxRuntime, Options, Provider, Session, Tensor, testing};
 
 /// x (N, 2, 3, 4) is flattened to the dimensions that are computed from its shape, and a table is added that a chain of ranges,
 /// comparisons and selections makes.
@@ -62,8 +63,8 @@ fn for_one_choice_all_shape_arithmetic_goes_and_the_result_stays() {
     testing::library();
     let graph = chain(Dim::DimValue(1));
     let dims: &[usize] = &[1, 2, 3, 4];
-    let folded = fold(&graph, &[&[("x", dims)]]).unwrap();
-    let shapes = shapes(&graph, &[("x", dims)]).unwrap();
+    let folded = fold(&OnnxRuntime, &graph, &[&[("x", dims)]]).unwrap();
+    let shapes = shapes(&OnnxRuntime, &graph, &[("x", dims)]).unwrap();
     assert_eq!(ops(&folded), ["Reshape", "Add"]);
     assert_eq!(shapes.get("flat").unwrap().dims, [1, 2, 12]);
     assert_eq!(run_with(&folded, 1), run_with(&graph, 1));
@@ -75,7 +76,7 @@ fn what_differs_by_the_number_of_pictures_stays_computed() {
     let graph = chain(Dim::DimParam("N".into()));
     let one: &[usize] = &[1, 2, 3, 4];
     let two: &[usize] = &[2, 2, 3, 4];
-    let folded = fold(&graph, &[&[("x", one)], &[("x", two)]]).unwrap();
+    let folded = fold(&OnnxRuntime, &graph, &[&[("x", one)], &[("x", two)]]).unwrap();
     // The number of channels is folded, the number of pictures is asked for; the table is the same for all.
     assert_eq!(
         ops(&folded),
@@ -84,7 +85,7 @@ fn what_differs_by_the_number_of_pictures_stays_computed() {
     for runs in [1, 2, 5] {
         assert_eq!(run_with(&folded, runs), run_with(&graph, runs), "{runs}");
         let dims: &[usize] = &[runs, 2, 3, 4];
-        let found = shapes(&folded, &[("x", dims)]).unwrap();
+        let found = shapes(&OnnxRuntime, &folded, &[("x", dims)]).unwrap();
         assert_eq!(found.get("flat").unwrap().dims, [runs, 2, 12]);
     }
 }
@@ -105,7 +106,7 @@ fn random_numbers_and_large_values_stay() {
     let mut graph = b.into_graph();
     graph.set_outputs(vec![untyped_value("y")]);
     let dims: &[usize] = &[1];
-    let folded = fold(&graph, &[&[("x", dims)]]).unwrap();
+    let folded = fold(&OnnxRuntime, &graph, &[&[("x", dims)]]).unwrap();
     assert_eq!(ops(&folded), ["RandomNormal", "ConstantOfShape", "Sum"]);
 }
 
@@ -141,7 +142,7 @@ fn dimensions_that_are_computed_of_computed_dimensions_are_told_however_long_the
     let mut graph = b.into_graph();
     graph.set_outputs(vec![untyped_value(&value)]);
     let dims: &[usize] = &[4];
-    let folded = fold(&graph, &[&[("x", dims)]]).unwrap();
+    let folded = fold(&OnnxRuntime, &graph, &[&[("x", dims)]]).unwrap();
     let block = ["Pad", "Concat", "Slice"];
     assert_eq!(ops(&folded), block.repeat(BLOCKS));
     assert!(folded.nodes().iter().all(|node| {
