@@ -157,7 +157,7 @@ mod tests {
         let saved = keep(&desk.home, &id, &folder).unwrap();
         let name = format!("tiger-shark--big-res-net.v2-{}.png", &id[..6]);
         assert_eq!(saved.picture, folder.join(name));
-        let spec = super::super::picture_file::read_spec(&saved.picture).unwrap();
+        let spec = crate::runs::picture_file::read_spec(&saved.picture).unwrap();
         assert_eq!(spec, run.spec);
         let text = fs::read_to_string(&saved.record).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), run);

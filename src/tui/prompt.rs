@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     fn press(prompt: &mut Prompt, keys: &str) -> Typed {
-        let keys: super::super::keys::Keys = keys.parse().unwrap();
+        let keys: crate::tui::keys::Keys = keys.parse().unwrap();
         let mut last = Typed::Same;
         for chord in keys.chords() {
             last = prompt.type_key(*chord);

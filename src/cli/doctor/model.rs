@@ -1,6 +1,6 @@
 //! `ziggurat doctor MODEL`: a model summary for bug reports.
 
-use super::super::output::{self, line};
+use crate::cli::output::{self, line};
 use std::collections::BTreeMap;
 use ziggurat::model::class_scores::Evidence;
 use ziggurat::model::passes::LeftOut;

@@ -15,7 +15,7 @@ fn terminal(protocol: Protocol, route: Route) -> Terminal {
         protocol,
         route,
         cell: (8, 16),
-        blocks: super::super::Blocks::Half,
+        blocks: crate::terminal::Blocks::Half,
         colours: ColourDepth::True,
         light: None,
         name: None,
@@ -49,7 +49,7 @@ fn noise(side: u32) -> RgbImage {
 /// A picture that Ziggurat made.
 fn flamingo(side: u32) -> RgbImage {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/flamingo.png");
-    super::super::resize(&image::open(path).unwrap().to_rgb8(), side, side)
+    crate::terminal::resize(&image::open(path).unwrap().to_rgb8(), side, side)
 }
 
 fn placed(slot: u32, picture: RgbImage, version: u64, moving: bool) -> PlacedPicture {

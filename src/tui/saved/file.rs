@@ -132,8 +132,8 @@ fn read(path: &Path) -> Result<Saved, Unread> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::model;
     use super::*;
+    use crate::tui::saved::tests::model;
 
     fn home() -> (tempfile::TempDir, Home) {
         let folder = tempfile::tempdir().unwrap();

@@ -1,16 +1,16 @@
 //! What happens to the list of photos.
 
-use super::super::action::Effect;
-use super::super::album::Album;
-use super::super::app::App;
-use super::super::command::Command;
-use super::super::layout::album_lines;
-use super::super::messages::Level;
-use super::super::popup::Popup;
-use super::super::prompt::{Asked, Prompt};
 use super::notes::no_other;
 use crate::runs::worker::WorkerCommand as Work;
 use crate::runs::worker::photo::{About, Answer, Found};
+use crate::tui::action::Effect;
+use crate::tui::album::Album;
+use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::layout::album_lines;
+use crate::tui::messages::Level;
+use crate::tui::popup::Popup;
+use crate::tui::prompt::{Asked, Prompt};
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,14 +1,14 @@
 //! What the palette's commands with an argument do.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::command::Command;
-use super::super::completion::home_relative;
-use super::super::forms::{Form, Verb};
-use super::super::messages::Level;
 use super::{availability, exports, models, notes, queueing, settings};
 use crate::ascent::settings::knob;
 use crate::runs::target::TargetScope;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::completion::home_relative;
+use crate::tui::forms::{Form, Verb};
+use crate::tui::messages::Level;
 use std::sync::Arc;
 
 /// Does what a form says with an argument.

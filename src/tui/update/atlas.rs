@@ -1,13 +1,13 @@
 //! The grid of pictures: all channels of a layer drawn as drafts, put into an order, exported together.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::browser::{CellOrder, Place};
-use super::super::command::Command;
-use super::super::messages::Level;
-use super::super::prompt::{Asked, Prompt};
 use super::{browse, queueing};
 use crate::runs::queue::MAX_JOBS;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::browser::{CellOrder, Place};
+use crate::tui::command::Command;
+use crate::tui::messages::Level;
+use crate::tui::prompt::{Asked, Prompt};
 use std::cmp::Ordering;
 
 /// The preset that an atlas is drawn with.

@@ -1,11 +1,11 @@
 //! Progress and notifications outside of the explorer's own screen: how far the queue is, and that it is done.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::busy::Busy;
-use super::super::pace;
 use crate::runs::queue::JobState;
 use crate::terminal::Progress;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::busy::Busy;
+use crate::tui::pace;
 use std::time::Duration;
 
 /// A user who looks at the screen is not notified of anything that took less than this.

@@ -1,15 +1,15 @@
 //! Which commands can act in the present state, and why the others cannot: no key does nothing in silence.
 
-use super::super::app::{App, Panel};
-use super::super::browser::Tab;
-use super::super::command::{COMMANDS, Command, Context};
-use super::super::listing::Motion;
-use super::super::popup::Popup;
-use super::super::shown::Shown;
-use super::super::tree::Row;
 use super::{album, branch, browse, context, notes, overlay, photo, queue};
 use crate::ascent::settings::PRESETS;
 use crate::runs::queue::JobState;
+use crate::tui::app::{App, Panel};
+use crate::tui::browser::Tab;
+use crate::tui::command::{COMMANDS, Command, Context};
+use crate::tui::listing::Motion;
+use crate::tui::popup::Popup;
+use crate::tui::shown::Shown;
+use crate::tui::tree::Row;
 
 /// Whether a command belongs to what has the focus. The palette offers these.
 pub fn is_offered(app: &App, command: Command) -> bool {

@@ -1,16 +1,16 @@
 //! From a paused run to a new one that goes on from its picture with the settings of the settings panel. The paused one stays
 //! in the queue.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::command::Command;
-use super::super::messages::Level;
-use super::super::pace::Live;
-use super::super::shown::Shown;
 use super::notes;
 use crate::runs::spec::changed;
 use crate::runs::worker::WorkerCommand as Work;
 use crate::runs::{Spec, description};
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::messages::Level;
+use crate::tui::pace::Live;
+use crate::tui::shown::Shown;
 
 /// The run that a branch would go on from.
 fn paused(app: &App) -> Result<&Live, String> {

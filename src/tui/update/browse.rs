@@ -1,18 +1,18 @@
 //! Moving about: lists, tabs, folds, marks.
 
-use super::super::app::{App, Panel};
-use super::super::browser::{CellOrder, Tab};
-use super::super::command::COMMANDS;
-use super::super::layout::album_lines;
-use super::super::lens::Lens;
-use super::super::listing::{Listing, Motion};
-use super::super::messages::Level;
-use super::super::opening::Model;
-use super::super::popup::Popup;
-use super::super::shown::Shown;
-use super::super::tree::Row;
 use super::notes::no_network;
 use super::queue;
+use crate::tui::app::{App, Panel};
+use crate::tui::browser::{CellOrder, Tab};
+use crate::tui::command::COMMANDS;
+use crate::tui::layout::album_lines;
+use crate::tui::lens::Lens;
+use crate::tui::listing::{Listing, Motion};
+use crate::tui::messages::Level;
+use crate::tui::opening::Model;
+use crate::tui::popup::Popup;
+use crate::tui::shown::Shown;
+use crate::tui::tree::Row;
 use std::sync::Arc;
 
 /// Moves the cursor of whatever has the focus.

@@ -1,20 +1,20 @@
 //! What each command does.
 
-use super::super::action::Effect;
-use super::super::app::{App, Panel};
-use super::super::browser::Tab;
-use super::super::command::{COMMANDS, Command};
-use super::super::lens::Lens;
-use super::super::listing::Motion;
-use super::super::messages::Level;
-use super::super::popup::{Knobs, Offered, Palette, Popup};
-use super::super::prompt::{Asked, Prompt};
-use super::super::shown::Shown;
 use super::{
     album, atlas, availability, branch, browse, elsewhere, exports, finished, map, models, overlay,
     photo, photos, queue, queueing, settings, typing,
 };
 use crate::runs::worker::WorkerCommand as Work;
+use crate::tui::action::Effect;
+use crate::tui::app::{App, Panel};
+use crate::tui::browser::Tab;
+use crate::tui::command::{COMMANDS, Command};
+use crate::tui::lens::Lens;
+use crate::tui::listing::Motion;
+use crate::tui::messages::Level;
+use crate::tui::popup::{Knobs, Offered, Palette, Popup};
+use crate::tui::prompt::{Asked, Prompt};
+use crate::tui::shown::Shown;
 
 /// Does what a command says.
 pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {

@@ -1,15 +1,15 @@
 //! Runs in other models than the one they were chosen in: which models, and what becomes of it.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::completion::{home_relative, is_path};
-use super::super::messages::Level;
-use super::super::popup::{Choice, Picker, Popup, Purpose};
-use super::super::prompt::Prompt;
 use super::{finished, notes, queueing};
 use crate::runs::Spec;
 use crate::runs::worker::{Origin, WorkerCommand as Work};
 use crate::text::counted;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::completion::{home_relative, is_path};
+use crate::tui::messages::Level;
+use crate::tui::popup::{Choice, Picker, Popup, Purpose};
+use crate::tui::prompt::Prompt;
 
 /// Most problems of one model that are said one by one.
 const MOST_SAID: usize = 3;

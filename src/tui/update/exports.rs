@@ -1,16 +1,16 @@
 //! Which runs are exported, and where to.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::browser::Tab;
-use super::super::completion::home_relative;
-use super::super::messages::Level;
-use super::super::popup::Popup;
-use super::super::prompt::{Asked, Prompt};
 use super::{atlas, finished};
 use crate::runs::export::ExportFormat;
 use crate::runs::favourites;
 use crate::text::counted;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::browser::Tab;
+use crate::tui::completion::home_relative;
+use crate::tui::messages::Level;
+use crate::tui::popup::Popup;
+use crate::tui::prompt::{Asked, Prompt};
 
 /// Has runs exported to a file.
 ///

@@ -1,21 +1,21 @@
 //! What can be done with finished runs.
 
-use super::super::action::Effect;
-use super::super::app::{AfterRecord, App};
-use super::super::command::Command;
-use super::super::gallery::MAX_COMPARED;
-use super::super::messages::Level;
-use super::super::plan::Plan;
-use super::super::popup::{Compare, Knobs, Popup};
-use super::super::replay::Replay;
-use super::super::shown::{Shown, Tile};
-use super::super::undoable::Undoable;
 use super::notes::several;
 use super::{browse, queueing};
 use crate::runs::history::HistoryEntry;
 use crate::runs::history::query::SortKey;
 use crate::runs::{Record, description, history};
 use crate::text::counted;
+use crate::tui::action::Effect;
+use crate::tui::app::{AfterRecord, App};
+use crate::tui::command::Command;
+use crate::tui::gallery::MAX_COMPARED;
+use crate::tui::messages::Level;
+use crate::tui::plan::Plan;
+use crate::tui::popup::{Compare, Knobs, Popup};
+use crate::tui::replay::Replay;
+use crate::tui::shown::{Shown, Tile};
+use crate::tui::undoable::Undoable;
 use image::RgbImage;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,13 +1,13 @@
 //! The keys that matter now: what the last row shows, and what a click on it does.
 
-use super::super::app::{App, Panel};
-use super::super::browser::Tab;
-use super::super::command::{COMMANDS, Command, Context, Entry};
-use super::super::keys::Keys;
-use super::super::popup::Popup;
-use super::super::tree::Row;
 use super::availability::{is_offered, refusal};
 use crate::runs::queue::JobState;
+use crate::tui::app::{App, Panel};
+use crate::tui::browser::Tab;
+use crate::tui::command::{COMMANDS, Command, Context, Entry};
+use crate::tui::keys::Keys;
+use crate::tui::popup::Popup;
+use crate::tui::tree::Row;
 use unicode_width::UnicodeWidthStr;
 
 /// A key and what it does.

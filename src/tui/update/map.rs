@@ -1,10 +1,10 @@
 //! Where the next runs take their class activation map.
 
-use super::super::app::App;
-use super::super::messages::Level;
 use super::notes::no_network;
 use crate::model::layers;
 use crate::runs::worker::ModelInfo;
+use crate::tui::app::App;
+use crate::tui::messages::Level;
 use std::sync::Arc;
 
 /// Takes the map at the layer that is selected; at the one that it is taken at already: where it is found again.

@@ -1,9 +1,9 @@
 //! Clicks and the wheel: never needed, but they do what one would expect.
 
-use super::super::action::Effect;
-use super::super::app::{App, Panel};
-use super::super::listing::Motion;
 use super::{browse, give, hints, queueing};
+use crate::tui::action::Effect;
+use crate::tui::app::{App, Panel};
+use crate::tui::listing::Motion;
 use ratatui::layout::Position;
 
 /// A click on a cell: a key of the last row is given, a tab is shown, a row is selected; a second click on it runs or opens it.

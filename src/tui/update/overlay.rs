@@ -1,14 +1,14 @@
 //! What is laid over the picture that is shown: over one that grows, everything that the ascent works with; over a finished
 //! one of a class, the class activation map.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::messages::Level;
-use super::super::shown::{Heat, Shown};
 use crate::ascent::Overlay;
 use crate::runs::history;
 use crate::runs::worker::WorkerCommand as Work;
 use crate::runs::worker::photo::{About, Answer, Found, MapAt, Question};
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::messages::Level;
+use crate::tui::shown::{Heat, Shown};
 
 /// Shows the next overlay, or the one before.
 pub fn turn(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {

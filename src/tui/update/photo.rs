@@ -1,16 +1,5 @@
 //! What happens to a photo that is looked at.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::command::{Command, Context};
-use super::super::fuzzy;
-use super::super::gallery::Size;
-use super::super::layout::photo::grid;
-use super::super::listing::Listing;
-use super::super::messages::Level;
-use super::super::photo::{Channels, Photo};
-use super::super::popup::Popup;
-use super::super::prompt::{Asked, Prompt};
 use super::notes::{NO_MODEL, no_other};
 use super::{album, queueing};
 use crate::ascent::layer_probe::Rank;
@@ -18,6 +7,17 @@ use crate::model::Layer;
 use crate::runs::target::LayerPart;
 use crate::runs::worker::photo::{About, Answer, Found, MapAt};
 use crate::runs::worker::{ModelInfo, WorkerCommand as Work};
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::command::{Command, Context};
+use crate::tui::fuzzy;
+use crate::tui::gallery::Size;
+use crate::tui::layout::photo::grid;
+use crate::tui::listing::Listing;
+use crate::tui::messages::Level;
+use crate::tui::photo::{Channels, Photo};
+use crate::tui::popup::Popup;
+use crate::tui::prompt::{Asked, Prompt};
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -1,16 +1,16 @@
 //! Opening photos: typed, dropped, or chosen from the list.
 
-use super::super::action::Effect;
-use super::super::album::MOST_PHOTOS;
-use super::super::app::App;
-use super::super::completion::home_relative;
-use super::super::dropped;
-use super::super::messages::Level;
-use super::super::prompt::{Asked, Prompt};
 use super::notes::{NO_MODEL, first_of, no_network};
 use super::{album, photo};
 use crate::model::picture;
 use crate::text::counted;
+use crate::tui::action::Effect;
+use crate::tui::album::MOST_PHOTOS;
+use crate::tui::app::App;
+use crate::tui::completion::home_relative;
+use crate::tui::dropped;
+use crate::tui::messages::Level;
+use crate::tui::prompt::{Asked, Prompt};
 use std::path::{Path, PathBuf};
 
 /// Asks for the path of a photo; the last one's is offered.

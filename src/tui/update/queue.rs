@@ -1,16 +1,16 @@
 //! The queue: what the worker is given next, and what is done with the runs that wait.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::command::Command;
-use super::super::messages::Level;
-use super::super::pace::{Live, Pace};
-use super::super::shown::{Shown, Tile};
-use super::super::undoable::Undoable;
 use crate::ascent::Overlay;
 use crate::runs::queue::{Job, JobId, JobState, MAX_TOGETHER};
 use crate::runs::worker::{Watched, WorkerCommand as Work};
 use crate::text::counted;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::messages::Level;
+use crate::tui::pace::{Live, Pace};
+use crate::tui::shown::{Shown, Tile};
+use crate::tui::undoable::Undoable;
 
 /// Begins with the runs that another process left waiting.
 pub fn go_on(app: &mut App) {

@@ -1,12 +1,5 @@
 //! From what is chosen to runs, and from the queue to the worker.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::browser::Tab;
-use super::super::command::Command;
-use super::super::messages::Level;
-use super::super::plan;
-use super::super::tree::Row;
 use super::notes::no_network;
 use super::queue;
 use crate::ascent::Settings;
@@ -15,6 +8,13 @@ use crate::runs::queue::JobId;
 use crate::runs::target::{LayerPart, Target, TargetError};
 use crate::runs::worker::ModelInfo;
 use crate::text::counted;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::browser::Tab;
+use crate::tui::command::Command;
+use crate::tui::messages::Level;
+use crate::tui::plan;
+use crate::tui::tree::Row;
 use std::sync::Arc;
 
 /// Runs what is chosen; a scope is unfolded or folded instead.

@@ -1,17 +1,5 @@
 //! What the worker and the disk said.
 
-use super::super::action::{Answer, Effect};
-use super::super::app::App;
-use super::super::command::Command;
-use super::super::gallery::Size;
-use super::super::listing::Listing;
-use super::super::messages::Level;
-use super::super::opening::Model;
-use super::super::pace;
-use super::super::pace::Live;
-use super::super::popup::{Picker, Popup, Purpose};
-use super::super::prompt::{Asked, Prompt};
-use super::super::shown::{Shown, Snapshot, Tile};
 use super::{
     album, atlas, browse, elsewhere, finished, overlay, photo, photos, queue, saved, typing,
 };
@@ -20,6 +8,18 @@ use crate::runs::queue::JobId;
 use crate::runs::worker::{BatchProgress, Started, WorkerEvent};
 use crate::runs::{Record, format};
 use crate::text::counted;
+use crate::tui::action::{Answer, Effect};
+use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::gallery::Size;
+use crate::tui::listing::Listing;
+use crate::tui::messages::Level;
+use crate::tui::opening::Model;
+use crate::tui::pace;
+use crate::tui::pace::Live;
+use crate::tui::popup::{Picker, Popup, Purpose};
+use crate::tui::prompt::{Asked, Prompt};
+use crate::tui::shown::{Shown, Snapshot, Tile};
 use image::RgbImage;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -346,7 +346,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
 fn show_folder(
     app: &mut App,
     folder: PathBuf,
-    choices: Result<Vec<super::super::popup::Choice>, String>,
+    choices: Result<Vec<crate::tui::popup::Choice>, String>,
 ) {
     let (choices, problem) = match choices {
         Ok(choices) => (choices, None),

@@ -1,15 +1,15 @@
 //! Where the user was comes back when a model is opened, and is kept while they go on.
 
-use super::super::action::{Action, Effect};
-use super::super::app::App;
-use super::super::listing::Listing;
-use super::super::messages::Level;
-use super::super::opening::Model;
-use super::super::saved::{MAX_SCOPES, PAUSE, SavedModel, SavedRow};
-use super::super::shown::Shown;
-use super::super::tree::Row;
 use super::browse;
 use crate::runs::worker::{ModelInfo, WorkerEvent};
+use crate::tui::action::{Action, Effect};
+use crate::tui::app::App;
+use crate::tui::listing::Listing;
+use crate::tui::messages::Level;
+use crate::tui::opening::Model;
+use crate::tui::saved::{MAX_SCOPES, PAUSE, SavedModel, SavedRow};
+use crate::tui::shown::Shown;
+use crate::tui::tree::Row;
 use std::sync::Arc;
 
 /// Opens a model where the user left it, if it was open before. If it takes the place of another one, a message names the

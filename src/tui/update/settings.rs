@@ -1,13 +1,13 @@
 //! What the next runs are made with: settings, presets, the seed; and the theme.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::messages::Level;
-use super::super::plan::Plan;
-use super::super::popup::Popup;
 use super::{finished, map};
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, Knob, PRESETS};
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::messages::Level;
+use crate::tui::plan::Plan;
+use crate::tui::popup::Popup;
 
 /// Moves a setting to its next value up or down; says so where there is none.
 pub fn turn(app: &mut App, knob: &Knob, up: bool) {

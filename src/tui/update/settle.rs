@@ -1,14 +1,14 @@
 //! What follows from the rest of the state after every action: what of the lists is seen, which picture is shown, and which
 //! pictures are still to be loaded for that.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::gallery::Size;
-use super::super::lens::Magnified;
-use super::super::popup::Popup;
-use super::super::replay::Replay;
-use super::super::shown::{Shown, Tile};
 use super::{album, overlay, photo, queue};
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::gallery::Size;
+use crate::tui::lens::Magnified;
+use crate::tui::popup::Popup;
+use crate::tui::replay::Replay;
+use crate::tui::shown::{Shown, Tile};
 
 /// Brings what follows from the rest of the state up to date: what of the lists is seen, which picture is shown, and
 /// which pictures are still to be loaded for that.

@@ -1,12 +1,12 @@
 //! What could complete the argument of a command of the palette.
 
-use super::super::app::App;
-use super::super::forms::{Completion, Form, Verb};
-use super::super::fuzzy;
-use super::super::plan::Plan;
 use crate::ascent::settings::{Domain, KNOBS, Knob, PRESETS, knob};
 use crate::runs::format;
 use crate::runs::worker::ModelInfo;
+use crate::tui::app::App;
+use crate::tui::forms::{Completion, Form, Verb};
+use crate::tui::fuzzy;
+use crate::tui::plan::Plan;
 
 /// Most completions that are listed.
 const MAX_LISTED: usize = 200;

@@ -1,22 +1,22 @@
 //! The line that is being typed: what each key does to it, and what becomes of it.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::command::COMMANDS;
-use super::super::completion::{self, Name, home_relative, is_path};
-use super::super::dropped;
-use super::super::forms::{self, FORMS};
-use super::super::keys::Chord;
-use super::super::listing::Motion;
-use super::super::messages::Level;
-use super::super::popup::{PaletteRow, Popup};
-use super::super::prompt::{Asked, Prompt, Typed};
-use super::super::text::fit_end;
 use super::notes::no_network;
 use super::{
     arguments, atlas, browse, elsewhere, exports, give, models, photo, photos, queueing, settings,
     suggestions,
 };
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::command::COMMANDS;
+use crate::tui::completion::{self, Name, home_relative, is_path};
+use crate::tui::dropped;
+use crate::tui::forms::{self, FORMS};
+use crate::tui::keys::Chord;
+use crate::tui::listing::Motion;
+use crate::tui::messages::Level;
+use crate::tui::popup::{PaletteRow, Popup};
+use crate::tui::prompt::{Asked, Prompt, Typed};
+use crate::tui::text::fit_end;
 use crossterm::event::KeyCode;
 use std::path::PathBuf;
 use std::sync::Arc;
