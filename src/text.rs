@@ -16,10 +16,10 @@ mod amounts;
 pub use amounts::{age, counted, span};
 
 /// Longest name that is shown, in characters.
-pub const LONGEST: usize = 200;
+pub const MAX_SHOWN: usize = 200;
 
 /// Longest name that is quoted, in characters.
-const LONGEST_QUOTED: usize = 80;
+const MAX_QUOTED: usize = 80;
 
 /// Whether a character shows as itself. Others steer the terminal (control characters), end the line, change the direction
 /// of the text around them, or cannot be seen at all, so that a name looks like another.
@@ -38,14 +38,14 @@ pub fn is_harmless(c: char) -> bool {
     !is_hidden && !c.is_control()
 }
 
-/// A name as it may be shown within a line: what is not harmless is escaped, and it has at most [`LONGEST`] characters.
+/// A name as it may be shown within a line: what is not harmless is escaped, and it has at most [`MAX_SHOWN`] characters.
 pub fn shown(text: &str) -> String {
-    if text.len() <= LONGEST && text.chars().all(is_harmless) {
+    if text.len() <= MAX_SHOWN && text.chars().all(is_harmless) {
         return text.into();
     }
     let mut out = String::new();
     for (count, c) in text.chars().enumerate() {
-        if count == LONGEST {
+        if count == MAX_SHOWN {
             out.push('…');
             break;
         }
@@ -56,7 +56,7 @@ pub fn shown(text: &str) -> String {
 
 /// A name in quotes, as errors have it: what is not harmless is escaped, and it has at most 80 characters.
 pub fn printable(text: &str) -> String {
-    let short: String = text.chars().take(LONGEST_QUOTED).collect();
+    let short: String = text.chars().take(MAX_QUOTED).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!("{short:?}{more}")
 }
@@ -166,8 +166,8 @@ mod tests {
         assert_eq!(without("abcdef", 3), "abc");
         assert_eq!(json("\"\u{e0041}\u{202e}\""), r#""\udb40\udc41\u202e""#);
         assert_eq!(shown("groß と wide"), "groß と wide");
-        assert_eq!(shown(&"ß".repeat(10_000)).chars().count(), LONGEST + 1);
-        assert_eq!(shown(&"x".repeat(LONGEST)), "x".repeat(LONGEST));
+        assert_eq!(shown(&"ß".repeat(10_000)).chars().count(), MAX_SHOWN + 1);
+        assert_eq!(shown(&"x".repeat(MAX_SHOWN)), "x".repeat(MAX_SHOWN));
         assert_eq!(printable(&"x".repeat(1000)).len(), 2 + 80 + "…".len());
     }
 }

@@ -73,7 +73,7 @@ const PROGRESS: [(&str, &[u32]); 5] = [
 ];
 
 /// Longest text of a notification, in characters.
-const LONGEST: usize = 200;
+const MAX_TEXT: usize = 200;
 
 /// The bytes that show how far something is; `None` takes it away. Empty where the terminal is not known to understand them.
 pub fn progress(terminal: &Terminal, progress: Option<Progress>) -> Vec<u8> {
@@ -105,7 +105,7 @@ pub fn notification(terminal: &Terminal, way: Notify, text: &str) -> Vec<u8> {
     let Some((_, form)) = form else {
         return BELL.to_vec();
     };
-    let text = crate::text::without(text, LONGEST);
+    let text = crate::text::without(text, MAX_TEXT);
     let text = match form {
         Form::Osc99 => format!(
             "\x1b]99;i=ziggurat:d=0:p=title;Ziggurat\x1b\\\x1b]99;i=ziggurat:d=1:p=body;{text}\x1b\\"

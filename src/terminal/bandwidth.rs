@@ -10,13 +10,13 @@ pub const MOVING_BYTES: usize = 50_000;
 pub const STILL_BYTES: usize = 8 << 20;
 
 /// Fewest bytes that a picture is allowed, on however slow a link.
-const LEAST_BYTES: usize = 3_000;
+const MIN_BYTES: usize = 3_000;
 
 /// How long a picture that moves, and one that stands, may keep the link busy.
 const BUSY: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(1000)];
 
 /// Shortest time between two frames on this machine, and over a connection, whose buffers hide how slow it is.
-const SHORTEST_PAUSE: [Duration; 2] = [Duration::from_millis(33), Duration::from_millis(100)];
+const MIN_PAUSE: [Duration; 2] = [Duration::from_millis(33), Duration::from_millis(100)];
 
 /// Fewest bytes that say something of the speed.
 const TELLING: usize = 1_000;
@@ -32,7 +32,7 @@ pub struct Bandwidth {
 
 impl Bandwidth {
     pub fn new(remote: bool) -> Self {
-        let shortest_pause = SHORTEST_PAUSE[usize::from(remote)];
+        let shortest_pause = MIN_PAUSE[usize::from(remote)];
         Self {
             seconds_per_byte: 0.0,
             shortest_pause,
@@ -76,7 +76,7 @@ impl Bandwidth {
         };
         let fits = busy.as_secs_f64() / self.seconds_per_byte.max(1e-12);
         let share = fits.min(most as f64) / count.max(1) as f64;
-        (share as usize).max(LEAST_BYTES)
+        (share as usize).max(MIN_BYTES)
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn pictures_written_together_share_what_there_is() {
         assert_eq!(Bandwidth::new(true).budget(true, 5), MOVING_BYTES / 5);
-        assert_eq!(Bandwidth::new(true).budget(true, 10_000), LEAST_BYTES);
+        assert_eq!(Bandwidth::new(true).budget(true, 10_000), MIN_BYTES);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 /// Widest and highest that a picture is printed, in cells.
-const MOST: (u16, u16) = (56, 40);
+const MAX_CELLS: (u16, u16) = (56, 40);
 
 /// Prints a picture, as large as fits on a screen of so many columns and rows, and ends the line below it.
 ///
@@ -25,8 +25,8 @@ pub fn print(
     let room = Area {
         x: 0,
         y: 0,
-        width: MOST.0.min(screen.0),
-        height: MOST.1.min(screen.1.saturating_sub(2)),
+        width: MAX_CELLS.0.min(screen.0),
+        height: MAX_CELLS.1.min(screen.1.saturating_sub(2)),
     };
     let area = fit(picture.dimensions(), room, terminal.cell);
     let area = Area { x: 0, y: 0, ..area };

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Most photos of a list.
-pub const MOST_PHOTOS: usize = 500;
+pub const MAX_PHOTOS: usize = 500;
 
 /// How many photos stay in memory.
-const MOST_RECENT: usize = 8;
+const MAX_RECENT: usize = 8;
 
 /// The photos, in the order in which they were opened.
 #[derive(Debug, Default)]
@@ -149,7 +149,7 @@ impl Album {
             self.photos
                 .push(photo.unwrap_or(Member { path, seen: None }));
         }
-        let surplus = self.photos.len().saturating_sub(MOST_PHOTOS);
+        let surplus = self.photos.len().saturating_sub(MAX_PHOTOS);
         self.photos.drain(..surplus);
         self.search.clear();
         self.arrange();
@@ -251,7 +251,7 @@ impl Album {
     /// Drops the photos that are too many in memory, the oldest first. The one under the cursor is looked at: it stays.
     fn forget_oldest(&mut self) {
         let selected = self.selected().map(|photo| photo.path.clone());
-        while self.recent.len() > MOST_RECENT {
+        while self.recent.len() > MAX_RECENT {
             let mut recent = self.recent.iter();
             let oldest = recent.position(|(path, _)| Some(path) != selected.as_ref());
             self.recent.remove(oldest.unwrap_or(0));

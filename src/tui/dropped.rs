@@ -5,11 +5,11 @@ use crate::model::picture;
 use std::path::PathBuf;
 
 /// Maximum length of a pasted text that may name files, in bytes.
-const LONGEST: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 
 /// The files that a pasted text names, if all that it says is names of pictures.
 pub fn pictures(text: &str) -> Option<Vec<PathBuf>> {
-    if text.len() > LONGEST {
+    if text.len() > MAX_BYTES {
         return None;
     }
     // tmux pastes carriage returns.
@@ -47,7 +47,7 @@ pub fn path(text: &str) -> Result<PathBuf, String> {
 /// If it names a file of another machine.
 pub fn other(text: &str) -> Option<Result<PathBuf, String>> {
     let text = text.trim();
-    let is_path = text.len() <= LONGEST && !text.contains(['\n', '\r']);
+    let is_path = text.len() <= MAX_BYTES && !text.contains(['\n', '\r']);
     if !is_path {
         return None;
     }

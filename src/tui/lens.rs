@@ -5,7 +5,7 @@ use image::{RgbImage, imageops};
 use std::sync::Arc;
 
 /// Powers of two up to which a picture is magnified.
-const MOST: u32 = 4;
+const MAX_POWER: u32 = 4;
 
 /// What part of a picture is seen: a window of its shape, `2^power` times smaller.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -24,7 +24,7 @@ impl Lens {
     /// Magnifies twice as much, or half as much, about the middle of what is seen. Returns whether it can.
     pub fn magnify(&mut self, more: bool) -> bool {
         let power = match more {
-            true if self.power < MOST => self.power + 1,
+            true if self.power < MAX_POWER => self.power + 1,
             false if self.power > 0 => self.power - 1,
             _ => return false,
         };

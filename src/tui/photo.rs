@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Most channels of a layer that are shown.
-pub const MOST_CHANNELS: usize = 24;
+pub const MAX_CHANNELS: usize = 24;
 
 /// The state of the popup.
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ impl Photo {
         photo::About::Channels {
             layer: self.layer.clone(),
             rank: self.rank,
-            count: MOST_CHANNELS,
+            count: MAX_CHANNELS,
         }
     }
 

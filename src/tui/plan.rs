@@ -135,7 +135,7 @@ impl Plan {
 }
 
 /// Most runs that one sweep queues.
-pub const MOST_SWEPT: usize = 100;
+pub const MAX_SWEEP: usize = 100;
 
 /// Settings of a grid over one or two knobs, as text asks for it: `step_size=0.06,0.12 momentum=0.8,0.9`, or a range
 /// `levels=3..6`, or with a number of values `tilt=1..1.3/4`.
@@ -164,8 +164,8 @@ pub fn sweep(base: &Settings, text: &str) -> Result<Vec<Settings>, String> {
             .split_once('=')
             .ok_or_else(|| format!("{axis}: write KEY=VALUE,VALUE,… or KEY=FROM..TO/COUNT"))?;
         let values = self::values(key, values)?;
-        if grid.len() * values.len() > MOST_SWEPT {
-            return Err(format!("a sweep has at most {MOST_SWEPT} runs"));
+        if grid.len() * values.len() > MAX_SWEEP {
+            return Err(format!("a sweep has at most {MAX_SWEEP} runs"));
         }
         let turned =
             |settings: &Settings, value: &SettingValue| -> Result<Settings, SettingError> {
@@ -227,8 +227,8 @@ fn range_values(
         None if whole => (to - from).abs() + 1.0,
         None => 5.0,
     };
-    if !(2.0..=MOST_SWEPT as f64).contains(&count) || count.fract() != 0.0 {
-        return Err(format!("{key}: a range has 2 to {MOST_SWEPT} values"));
+    if !(2.0..=MAX_SWEEP as f64).contains(&count) || count.fract() != 0.0 {
+        return Err(format!("{key}: a range has 2 to {MAX_SWEEP} values"));
     }
     let value = |index: usize| from + (to - from) * index as f64 / (count - 1.0);
     let round = |value: f64| match whole {

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use tui_input::{Input, InputRequest};
 
 /// Most characters of a line; more is cut off, a paste of a megabyte too.
-const LONGEST: usize = 500;
+const MAX_BYTES: usize = 500;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -198,14 +198,14 @@ impl Prompt {
 
     /// Takes a text in the place of what was typed, unless it is too long to be typed.
     pub fn replace(&mut self, text: &str) {
-        if text.len() <= LONGEST {
+        if text.len() <= MAX_BYTES {
             self.is_selected = false;
             self.line = Input::new(text.into());
         }
     }
 
     fn has_room(&self) -> bool {
-        self.text().len() < LONGEST
+        self.text().len() < MAX_BYTES
     }
 
     /// Whether it is answered with more than one key.
@@ -286,6 +286,6 @@ mod tests {
     fn a_megabyte_is_cut_off_and_steers_nothing() {
         let mut prompt = Prompt::new(Asked::Command, "");
         prompt.paste(&"a\u{1b}\n".repeat(1 << 20));
-        assert!(prompt.text().len() <= LONGEST && prompt.text().chars().all(|c| c == 'a'));
+        assert!(prompt.text().len() <= MAX_BYTES && prompt.text().chars().all(|c| c == 'a'));
     }
 }

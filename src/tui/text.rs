@@ -6,7 +6,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 /// Longest text that is looked at, in bytes: nothing on a screen is longer.
-const LONGEST: usize = 2000;
+const MAX_LENGTH: usize = 2000;
 
 /// What stands between two texts on one line.
 const DOT: &str = " · ";
@@ -70,10 +70,10 @@ pub fn fit_path(text: &str, width: usize) -> String {
 }
 
 fn readable(text: &str, end: bool) -> String {
-    let mut range = match (text.len() > LONGEST, end) {
+    let mut range = match (text.len() > MAX_LENGTH, end) {
         (false, _) => 0..text.len(),
-        (true, false) => 0..LONGEST,
-        (true, true) => text.len() - LONGEST..text.len(),
+        (true, false) => 0..MAX_LENGTH,
+        (true, true) => text.len() - MAX_LENGTH..text.len(),
     };
     while !text.is_char_boundary(range.end) {
         range.end -= 1;
@@ -85,7 +85,7 @@ fn readable(text: &str, end: bool) -> String {
 }
 
 /// Fewest columns of a line that is being typed in which a hidden beginning has a sign.
-const LEAST_SIGNED: usize = 4;
+const MIN_SIGNED_WIDTH: usize = 4;
 
 /// What is seen of a line that is being typed in `width` columns, and the column of the cursor, which stands before the
 /// character `cursor`.
@@ -112,7 +112,7 @@ pub fn window(text: &str, cursor: usize, width: usize) -> (String, usize) {
     // So does the sign that the beginning is hidden, where there is room for it.
     let sign = match seen_in(width) {
         0 => "",
-        _ if width < LEAST_SIGNED => "",
+        _ if width < MIN_SIGNED_WIDTH => "",
         _ => "…",
     };
     let room = width - sign.width();

@@ -27,7 +27,7 @@ pub fn covered_cells(
         room = bounded(room, cell);
     }
     if route == Route::TmuxPlaceholders {
-        room = narrowed(room, placeholders::MOST);
+        room = narrowed(room, placeholders::MAX_INDEX);
     }
     fit(picture, room, cell)
 }

@@ -50,7 +50,7 @@ pub fn cells(picture: &RgbImage, columns: u16, rows: u16, blocks: Blocks) -> Gri
     let (across, down) = blocks.parts();
     let (width, height) = (u32::from(columns) * across, u32::from(rows) * down);
     let small = resize(picture, width, height);
-    let mut parts = [[0; 3]; Blocks::MOST_PARTS];
+    let mut parts = [[0; 3]; Blocks::MAX_PARTS];
     let count = (across * down) as usize;
     let mut cells = Vec::with_capacity(usize::from(columns) * usize::from(rows));
     for top in (0..height).step_by(down as usize) {

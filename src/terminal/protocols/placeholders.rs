@@ -11,9 +11,9 @@ use crate::terminal::Area;
 const PLACEHOLDER: char = '\u{10eeee}';
 
 /// Most rows and columns of a picture.
-pub const MOST: u16 = MARKS.len() as u16;
+pub const MAX_INDEX: u16 = MARKS.len() as u16;
 
-/// The text that shows a part of the picture of a number, which has an area of at most [`MOST`] rows and columns. Only the
+/// The text that shows a part of the picture of a number, which has an area of at most [`MAX_INDEX`] rows and columns. Only the
 /// highest and the lowest byte of the number may differ from 0.
 ///
 /// Every cell has all its marks, so that any part of the area can be drawn separately.
@@ -105,12 +105,12 @@ mod tests {
 
     #[test]
     fn every_number_up_to_the_most_has_a_mark_of_its_own() {
-        let marks: Vec<char> = (0..MOST).filter_map(mark).collect();
+        let marks: Vec<char> = (0..MAX_INDEX).filter_map(mark).collect();
         assert_eq!(marks.len(), 297);
         assert!(marks.is_sorted_by(|first, second| first < second));
         let ends = ['\u{305}', '\u{1d244}'];
         assert_eq!([marks[0], marks[296]], ends);
         // A byte, the number's highest, always has one.
-        assert_eq!((marks[255], mark(MOST)), ('\u{a8e5}', None));
+        assert_eq!((marks[255], mark(MAX_INDEX)), ('\u{a8e5}', None));
     }
 }

@@ -83,7 +83,7 @@ fn what_is_selected_is_examined_first_and_a_failure_is_not_tried_again() {
         album.note(Path::new(&path), &found(0, 0.1), &classes);
     }
     // The one under the cursor stays, however many come after it.
-    assert_eq!((album.urgent(), album.recent.len()), (None, MOST_RECENT));
+    assert_eq!((album.urgent(), album.recent.len()), (None, MAX_RECENT));
     assert!(album.recent(Path::new("/0.png")).is_some());
     album.select(Path::new("/1.png"));
     assert_eq!(album.urgent(), Some(Path::new("/1.png")));
@@ -113,12 +113,12 @@ fn other_photos_take_the_place_of_those_before() {
 fn of_too_many_the_oldest_are_forgotten() {
     let mut album = album();
     album.add(
-        (0..MOST_PHOTOS)
+        (0..MAX_PHOTOS)
             .map(|index| PathBuf::from(format!("/{index}")))
             .collect(),
     );
-    assert_eq!((album.len(), album.list.len()), (MOST_PHOTOS, MOST_PHOTOS));
+    assert_eq!((album.len(), album.list.len()), (MAX_PHOTOS, MAX_PHOTOS));
     assert_eq!(album.selected().unwrap().path, Path::new("/0"));
     album.remove(Path::new("/0"));
-    assert_eq!(album.len(), MOST_PHOTOS - 1);
+    assert_eq!(album.len(), MAX_PHOTOS - 1);
 }

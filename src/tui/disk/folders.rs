@@ -2,7 +2,7 @@
 
 use crate::home::Home;
 use crate::model::{ModelSource, card, picture};
-use crate::tui::album::MOST_PHOTOS;
+use crate::tui::album::MAX_PHOTOS;
 use crate::tui::completion::{self, Name};
 use crate::tui::popup::Choice;
 use std::path::{Path, PathBuf};
@@ -90,7 +90,7 @@ pub fn find_photos(path: &Path) -> Result<(Vec<PathBuf>, usize), String> {
         ));
     }
     photos.sort();
-    photos.truncate(MOST_PHOTOS);
+    photos.truncate(MAX_PHOTOS);
     Ok((photos, all))
 }
 
@@ -115,11 +115,11 @@ mod tests {
             (vec![path("notes.txt")], 1)
         );
         assert!(find_photos(&path("none")).unwrap_err().contains("none: "));
-        for number in 0..=MOST_PHOTOS {
+        for number in 0..=MAX_PHOTOS {
             std::fs::write(path(&format!("{number:04}.webp")), "").unwrap();
         }
         let (photos, all) = find_photos(folder.path()).unwrap();
-        assert_eq!((photos.len(), all), (MOST_PHOTOS, MOST_PHOTOS + 3));
+        assert_eq!((photos.len(), all), (MAX_PHOTOS, MAX_PHOTOS + 3));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 /// Largest file that is read or written, in bytes.
-const MOST_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 
 const VERSION: u32 = 1;
 
@@ -87,7 +87,7 @@ pub fn save(home: &Home, model: &SavedModel) -> io::Result<Option<String>> {
     let (mut saved, problem) = read_or_set_aside(&path)?;
     saved.put(model.clone());
     let mut text = written(&saved);
-    while text.len() > MOST_BYTES && !saved.models.is_empty() {
+    while text.len() > MAX_BYTES && !saved.models.is_empty() {
         saved.models.remove(0);
         text = written(&saved);
     }
@@ -110,11 +110,11 @@ fn read(path: &Path) -> Result<Saved, Unread> {
         Ok(file) => file,
     };
     let mut text = Vec::new();
-    file.take(MOST_BYTES as u64 + 1)
+    file.take(MAX_BYTES as u64 + 1)
         .read_to_end(&mut text)
         .map_err(Unread::System)?;
-    if text.len() > MOST_BYTES {
-        let why = format!("it is larger than {} MiB", MOST_BYTES >> 20);
+    if text.len() > MAX_BYTES {
+        let why = format!("it is larger than {} MiB", MAX_BYTES >> 20);
         return Err(Unread::Damaged(why));
     }
     let content: Content =
@@ -155,8 +155,8 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_set_aside_with_one_line_and_another_begun() {
-        let long = vec![b' '; MOST_BYTES + 1];
-        let deep = b"[".repeat(MOST_BYTES);
+        let long = vec![b' '; MAX_BYTES + 1];
+        let deep = b"[".repeat(MAX_BYTES);
         let other = br#"{"version": 2, "models": []}"#;
         let wrong = br#"{"version": 1, "models": [{"model": 3}]}"#;
         for damage in [&b"\xff{"[..], &long, &deep, other, wrong, b""] {

@@ -12,7 +12,7 @@ use crate::tui::popup::{Choice, Picker, Popup, Purpose};
 use crate::tui::prompt::Prompt;
 
 /// Most problems of one model that are said one by one.
-const MOST_SAID: usize = 3;
+const MAX_NOTICES: usize = 3;
 
 /// Asks for the models in which what is chosen in the browser is to be made.
 pub fn choose_for_selected(app: &mut App, effects: &mut Vec<Effect>) {
@@ -104,15 +104,15 @@ pub fn queue(
     effects: &mut Vec<Effect>,
 ) {
     queueing::enqueue(app, specs, &format!(" in {model}"), effects);
-    for problem in problems.iter().take(MOST_SAID) {
+    for problem in problems.iter().take(MAX_NOTICES) {
         let text = match problem.contains(model) {
             true => problem.clone(),
             false => format!("{model}: {problem}"),
         };
         app.messages.say(Level::Error, text, app.now);
     }
-    if problems.len() > MOST_SAID {
-        let more = problems.len() - MOST_SAID;
+    if problems.len() > MAX_NOTICES {
+        let more = problems.len() - MAX_NOTICES;
         let text = format!("{model}: {} more cannot be run in it", counted(more, "run"));
         app.messages.say(Level::Error, text, app.now);
     }

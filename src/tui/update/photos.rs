@@ -5,7 +5,7 @@ use super::{album, photo};
 use crate::model::picture;
 use crate::text::counted;
 use crate::tui::action::Effect;
-use crate::tui::album::MOST_PHOTOS;
+use crate::tui::album::MAX_PHOTOS;
 use crate::tui::app::App;
 use crate::tui::completion::home_relative;
 use crate::tui::dropped;
@@ -49,11 +49,11 @@ pub fn open(app: &mut App, mut paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
     if app.model.opened().is_none() {
         return no_network(app);
     }
-    if paths.len() > MOST_PHOTOS {
+    if paths.len() > MAX_PHOTOS {
         let all = paths.len();
-        paths.truncate(MOST_PHOTOS);
+        paths.truncate(MAX_PHOTOS);
         app.messages
-            .say(Level::Warning, first_of(MOST_PHOTOS, all), app.now);
+            .say(Level::Warning, first_of(MAX_PHOTOS, all), app.now);
     }
     let before = app.photos.len();
     let only = match paths.as_slice() {

@@ -121,7 +121,7 @@ fn tabs(app: &App, frame: &mut Frame, layout: &Layout) {
 }
 
 /// Fewest columns that a title beside the tabs is worth.
-const LEAST_TITLE: u16 = 12;
+const MIN_TITLE: u16 = 12;
 
 /// The layer of a grid of channels at the right end of the upper border, where the tabs leave room, and how many it has.
 fn grid_title(app: &App, frame: &mut Frame, layout: &Layout) {
@@ -134,7 +134,7 @@ fn grid_title(app: &App, frame: &mut Frame, layout: &Layout) {
     let tabs = layout.tabs().map(|(_, place)| place.right());
     let first = tabs.into_iter().max().unwrap_or(0) + 1;
     let room = layout.browser.right().saturating_sub(first + 2);
-    if room < LEAST_TITLE {
+    if room < MIN_TITLE {
         return;
     }
     let layer = &opened.layers[channels.layer];

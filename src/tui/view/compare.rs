@@ -21,7 +21,7 @@ use unicode_width::UnicodeWidthStr;
 pub const BLINK: u128 = 600;
 
 /// Most lines above the pictures.
-const MOST_LINES: usize = 3;
+const MAX_LINES: usize = 3;
 
 /// Columns of the popup's borders, and of the air beside its title and its inside.
 const BORDERS: u16 = 4;
@@ -64,8 +64,8 @@ fn framed(app: &App, frame: &mut Frame, title: &str, summary: &str) -> Rect {
     }
     let area = overlaid(app, frame, body.width, body.height, title);
     let mut lines = wrapped(summary, area.width.into());
-    if lines.len() > MOST_LINES {
-        let rest = lines.split_off(MOST_LINES - 1).join(" ");
+    if lines.len() > MAX_LINES {
+        let rest = lines.split_off(MAX_LINES - 1).join(" ");
         lines.push(fit(&rest, area.width.into()));
     }
     let used = (lines.len() as u16).min(area.height / 2);

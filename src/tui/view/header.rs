@@ -19,7 +19,7 @@ const NAME: &str = " ziggurat ";
 const GAP: usize = 2;
 
 /// Columns that stay for what the network is.
-const LEAST_ABOUT: usize = 8;
+const MIN_ABOUT: usize = 8;
 
 /// Draws the header.
 pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
@@ -51,7 +51,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     let plan = format!("{} · seed {} ", app.plan.title(), app.plan.seed);
     let dim = app.theme.style(Role::HeaderText);
     // What the next run is made with has room before what the network is.
-    let right = match plan.width() + LEAST_ABOUT <= room {
+    let right = match plan.width() + MIN_ABOUT <= room {
         true => Span::styled(plan, dim),
         false => Span::raw(""),
     };

@@ -29,7 +29,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
         (true, times) => format!("{times}×"),
     };
     let mut parts = title(app);
-    parts.push((MOST_IMPORTANT, lens));
+    parts.push((MAX_PRIORITY, lens));
     let title = fitted(&parts, usize::from(area.width).saturating_sub(TITLE_MARGIN));
     let inner = bordered(app, frame, area, &title, app.zoomed);
     match &app.shown {
@@ -41,7 +41,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
 }
 
 /// How important the name of what is shown is among the parts of the title.
-const MOST_IMPORTANT: u8 = 4;
+const MAX_PRIORITY: u8 = 4;
 
 /// The parts of the title and how important they are.
 fn title(app: &App) -> Vec<(u8, String)> {
@@ -55,11 +55,11 @@ fn title(app: &App) -> Vec<(u8, String)> {
                 overlay => overlay_name(overlay),
             };
             let target = target.unwrap_or_default().to_string();
-            vec![(MOST_IMPORTANT, target), (2, overlay), (3, paused.into())]
+            vec![(MAX_PRIORITY, target), (2, overlay), (3, paused.into())]
         }
         Shown::Batch(tiles) => {
             let runs = counted(tiles.len(), "run");
-            vec![(MOST_IMPORTANT, runs), (3, paused.into())]
+            vec![(MAX_PRIORITY, runs), (3, paused.into())]
         }
         Shown::Finished(id) => {
             let entry = app.library.find(id);
@@ -78,7 +78,7 @@ fn title(app: &App) -> Vec<(u8, String)> {
             };
             vec![
                 (3, what.into()),
-                (MOST_IMPORTANT, format!("{star}{}", fit(&entry.target, 60))),
+                (MAX_PRIORITY, format!("{star}{}", fit(&entry.target, 60))),
                 (2, model),
                 (0, format!("score {}", format::score(entry.score))),
                 (1, entry.probability.map(p).unwrap_or_default()),

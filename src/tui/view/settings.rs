@@ -22,7 +22,7 @@ use unicode_width::UnicodeWidthStr;
 const KNOB: usize = 34;
 
 /// Rows of the list that stay where the help below it is long.
-const LEAST_ROWS: u16 = 4;
+const MIN_ROWS: u16 = 4;
 
 /// Maximum width of the panel.
 const WIDE: u16 = 76;
@@ -69,7 +69,7 @@ pub fn draw(app: &App, frame: &mut Frame, knobs: &Knobs) {
     };
     let area = overlaid_at(app, frame, place, &title);
     legend(app, frame, place);
-    let help = help.min(area.height.saturating_sub(HEAD + foot + LEAST_ROWS));
+    let help = help.min(area.height.saturating_sub(HEAD + foot + MIN_ROWS));
     if area.height <= HEAD + foot + 1 {
         return;
     }

@@ -127,7 +127,7 @@ const FIRST_OCTANT: u32 = 0x1cd00;
 
 impl Blocks {
     /// Parts of the finest cut.
-    pub const MOST_PARTS: usize = 8;
+    pub const MAX_PARTS: usize = 8;
 
     /// Columns and rows of parts in a cell.
     pub fn parts(self) -> (u32, u32) {

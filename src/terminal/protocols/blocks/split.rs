@@ -16,7 +16,7 @@ pub(super) struct Split {
 const WEIGHTS: [f32; 3] = [2.0, 4.0, 3.0];
 
 /// As many splits as there are of eight parts.
-const MOST_SPLITS: usize = 128;
+const MAX_SPLITS: usize = 128;
 
 impl Split {
     /// The best split of `parts`, at most eight. Of equals that with the least pattern, so that a cell of one colour is all
@@ -45,11 +45,11 @@ impl Split {
 /// where `s` is the sum of `d` over the `k` parts of the front. Written as loops over arrays, which become vectors.
 fn best_pattern(parts: &[[u8; 3]]) -> u8 {
     let (count, splits) = (parts.len(), 1 << (parts.len() - 1));
-    let mut gains = [0.0_f32; MOST_SPLITS];
+    let mut gains = [0.0_f32; MAX_SPLITS];
     for (channel, weight) in WEIGHTS.into_iter().enumerate() {
         let total: u32 = parts.iter().map(|part| u32::from(part[channel])).sum();
         let mean = total as f32 / count as f32;
-        let mut sums = [0.0_f32; MOST_SPLITS];
+        let mut sums = [0.0_f32; MAX_SPLITS];
         for (part, colour) in parts[..count - 1].iter().enumerate() {
             let difference = f32::from(colour[channel]) - mean;
             // With this part, after all patterns of those before it.
@@ -73,8 +73,8 @@ fn best_pattern(parts: &[[u8; 3]]) -> u8 {
 }
 
 /// `1/k + 1/(n - k)` for `n` parts and each pattern of `k` of them.
-static FACTORS: [[f32; MOST_SPLITS]; 9] = {
-    let mut factors = [[0.0; MOST_SPLITS]; 9];
+static FACTORS: [[f32; MAX_SPLITS]; 9] = {
+    let mut factors = [[0.0; MAX_SPLITS]; 9];
     let mut parts = 2;
     while parts < factors.len() {
         let mut pattern = 1;
