@@ -2,8 +2,8 @@
 
 use super::browser::Place;
 use super::completion::Name;
-use super::gallery;
 use super::keys::Chord;
+use super::picture_cache;
 use super::popup::Choice;
 use super::saved::SavedModel;
 use crate::runs::Record;
@@ -38,14 +38,14 @@ pub enum Action {
     /// The worker reports.
     Report(WorkerEvent),
     /// What was asked of the disk is there.
-    Answer(Answer),
+    Disk(DiskResponse),
     /// The program is to end: a signal, or the terminal is gone.
     Terminate,
 }
 
 /// What the disk said.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum DiskResponse {
     /// Finished runs; several of these come.
     Runs(Vec<HistoryEntry>),
     /// All finished runs have come; how many folders could not be read.
@@ -54,7 +54,7 @@ pub enum Answer {
     },
     Picture {
         id: String,
-        size: gallery::Size,
+        size: picture_cache::Size,
         picture: Arc<RgbImage>,
     },
     Record(Box<Record>),
@@ -116,7 +116,7 @@ pub enum Effect {
     Worker(WorkerCommand),
     /// Keep the queue on disk.
     SaveQueue(Queue),
-    LoadPicture(String, gallery::Size),
+    LoadPicture(String, picture_cache::Size),
     LoadRecord(String),
     /// Load the frames of a run's animation.
     LoadFrames(String),

@@ -1,7 +1,7 @@
 //! The photos of a session as a list: what the network takes each of them for, as far as it has examined them.
 
 use super::fuzzy;
-use super::listing::Listing;
+use super::list_state::ListState;
 use crate::model::Classes;
 use crate::runs::worker::photo::{About, Photo, Question};
 use std::cmp::Ordering;
@@ -20,7 +20,7 @@ const MAX_RECENT: usize = 8;
 pub struct Album {
     photos: Vec<Member>,
     /// What is listed of them, by their index.
-    pub list: Listing,
+    pub list: ListState,
     search: String,
     order: Order,
     /// What the worker is asked about one of them.
@@ -165,7 +165,7 @@ impl Album {
         self.photos.retain(|photo| paths.contains(&photo.path));
         let dropped = before - self.photos.len();
         // The list points into the photos.
-        self.list = Listing::default();
+        self.list = ListState::default();
         self.add(paths);
         dropped
     }
@@ -310,7 +310,7 @@ impl Album {
             Order::Class => rows.sort_by(|&a, &b| by_class(&photos[a], &photos[b])),
             Order::Probability => rows.sort_by(|&a, &b| by_value(&photos[a], &photos[b])),
         }
-        self.list.set_rows(rows);
+        self.list.set_length(rows);
     }
 }
 

@@ -5,22 +5,22 @@ use super::album::Album;
 use super::browser::{Browser, Tab};
 use super::busy::Busy;
 use super::command::Command;
-use super::gallery::{self, Gallery};
+use super::history_index::HistoryIndex;
 use super::keys::{Chord, Keymap};
+use super::layer_tree::Row;
 use super::layout::{CellSize, Layout, QueuePanel, Room, SETTINGS_WIDTH, layout};
 use super::lens::{Lens, Magnified};
-use super::library::Library;
 use super::messages::Messages;
+use super::next_run::NextRun;
 use super::opening::Model;
-use super::pace::Live;
-use super::plan::Plan;
+use super::pace::ActiveRun;
+use super::picture_cache::{self, PictureCache};
 use super::popup::Popup;
 use super::prompt::Prompt;
 use super::replay::Replay;
 use super::saved::{PAUSE, Saved, SavedModel};
-use super::shown::{Heat, Shown, Snapshot};
+use super::showing::{Heat, Showing, Snapshot};
 use super::theme::{Theme, Themes};
-use super::tree::Row;
 use super::undoable::{MAX_UNDOABLE, Undoable};
 use crate::ascent::Overlay;
 use crate::model::Classes;
@@ -63,7 +63,7 @@ pub enum Panel {
 
 /// What a record is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AfterRecord {
+pub enum RecordPurpose {
     RunAgain,
     EditSettings,
 }
@@ -97,25 +97,25 @@ pub struct App {
     classes: HashMap<String, Classes>,
     pub browser: Browser,
     /// Finished runs.
-    pub library: Library,
+    pub history: HistoryIndex,
     /// Their pictures, as far as they are in memory.
-    pub gallery: Gallery,
-    pub plan: Plan,
+    pub pictures: PictureCache,
+    pub next_run: NextRun,
 
     pub queue: Queue,
     /// The row of the queue that is selected.
     pub queue_cursor: usize,
     /// The runs that step together now.
-    pub running: Vec<Live>,
+    pub running: Vec<ActiveRun>,
     pub paused: bool,
     /// Runs that another process left waiting are queued, but nothing starts before the user says so.
-    pub held: bool,
+    pub awaiting_confirmation: bool,
     /// The newest picture of each run that is watched.
     pub snapshots: Vec<Snapshot>,
     /// What the worker was asked to send pictures of.
     pub watching: Option<(Watched, Overlay)>,
     /// Which picture the picture panel shows.
-    pub shown: Shown,
+    pub shown: Showing,
     /// The record of the finished run that is shown, once it is read.
     pub record: Option<Box<Record>>,
     /// The run whose record was requested last.
@@ -151,7 +151,7 @@ pub struct App {
     /// What can be undone, the latest last.
     pub undoable: VecDeque<Undoable>,
     /// A record that was asked for, and what it is for.
-    pub awaited: Option<(String, AfterRecord)>,
+    pub pending_record: Option<(String, RecordPurpose)>,
     /// The photos that were opened.
     pub photos: Album,
     pub quitting: bool,
@@ -196,17 +196,17 @@ impl App {
             },
             classes: HashMap::new(),
             browser: Browser::default(),
-            library: Library::default(),
-            gallery: Gallery::default(),
-            plan: Plan::default(),
+            history: HistoryIndex::default(),
+            pictures: PictureCache::default(),
+            next_run: NextRun::default(),
             queue: Queue::default(),
             queue_cursor: 0,
             running: Vec::new(),
             paused: false,
-            held: false,
+            awaiting_confirmation: false,
             snapshots: Vec::new(),
             watching: None,
-            shown: Shown::Nothing,
+            shown: Showing::Nothing,
             record: None,
             record_requested: None,
             followed: None,
@@ -225,7 +225,7 @@ impl App {
             pending_since: Duration::ZERO,
             messages: Messages::default(),
             undoable: VecDeque::new(),
-            awaited: None,
+            pending_record: None,
             photos: Album::default(),
             quitting: false,
             busy: None,
@@ -264,8 +264,8 @@ impl App {
     }
 
     /// The run under way that the picture panel shows.
-    pub fn watched(&self) -> Option<&Live> {
-        let Shown::Live(job) = self.shown else {
+    pub fn watched(&self) -> Option<&ActiveRun> {
+        let Showing::Running(job) = self.shown else {
             return None;
         };
         self.running.iter().find(|live| live.job == job)
@@ -274,15 +274,15 @@ impl App {
     /// The picture of the picture panel, if it shows one and has it: of now, of a moment of its growth, or finished.
     pub fn shown_picture(&self) -> Option<&Arc<RgbImage>> {
         match &self.shown {
-            Shown::Live(job) => self.snapshot(*job).map(|snapshot| &snapshot.picture),
-            Shown::Finished(id) => {
+            Showing::Running(job) => self.snapshot(*job).map(|snapshot| &snapshot.picture),
+            Showing::Finished(id) => {
                 let replay = self.replay.as_ref();
                 let frame = replay.and_then(|replay| replay.frame(self.now));
                 let heat = self.heat.as_ref().and_then(|heat| heat.picture.as_ref());
-                let whole = || self.gallery.get(id, gallery::Size::Full);
+                let whole = || self.pictures.get(id, picture_cache::Size::Full);
                 frame.or(heat).or_else(whole)
             }
-            Shown::Nothing | Shown::Batch(_) => None,
+            Showing::Nothing | Showing::Batch(_) => None,
         }
     }
 
@@ -298,7 +298,7 @@ impl App {
     }
 
     /// The run under way of a target of the open model.
-    pub fn live_of(&self, target: &Target) -> Option<&Live> {
+    pub fn active_run_of(&self, target: &Target) -> Option<&ActiveRun> {
         let job = self.job_of(target)?.id;
         self.running.iter().find(|live| live.job == job)
     }
@@ -316,7 +316,7 @@ impl App {
     /// The finished run under the cursor, where finished runs are listed.
     pub fn selected_entry(&self) -> Option<&HistoryEntry> {
         let index = self.browser.list().selected()?;
-        self.in_history().then(|| self.library.get(index))
+        self.in_history().then(|| self.history.get(index))
     }
 
     /// The main key of a command for messages; its name if it has no key.
@@ -376,10 +376,10 @@ impl App {
     /// The finished run of an item of the list that is shown: the run itself, or the latest one of the item.
     pub fn entry_of(&self, item: usize) -> Option<&HistoryEntry> {
         if self.in_history() {
-            return Some(self.library.get(item));
+            return Some(self.history.get(item));
         }
         let opened = self.model.opened()?;
-        self.library.of_target(&opened.hash, &self.target_of(item)?)
+        self.history.of_target(&opened.hash, &self.target_of(item)?)
     }
 
     /// The class, layer or channel that is an item of the list that is shown.

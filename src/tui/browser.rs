@@ -1,8 +1,8 @@
 //! The browser: the network's layers and classes, and the runs that are finished, each a list with a search of its own.
 
 use super::fuzzy;
-use super::listing::Listing;
-use super::tree::{Row, Tree};
+use super::layer_tree::{LayerTree, Row};
+use super::list_state::ListState;
 use crate::model::Classes;
 use crate::model::layers::Layer;
 use serde::{Deserialize, Serialize};
@@ -74,33 +74,33 @@ impl CellOrder {
 pub struct Channels {
     /// Index of the layer.
     pub layer: usize,
-    pub list: Listing,
+    pub list: ListState,
 }
 
 /// The browser's state.
 #[derive(Debug, Clone, Default)]
 pub struct Browser {
     pub tab: Tab,
-    pub tree: Tree,
+    pub tree: LayerTree,
     /// Scopes that are unfolded.
     pub open: HashSet<usize>,
     /// Layers and scopes, by their number in the tree.
-    pub layers: Listing,
+    pub layers: ListState,
     /// The layer that was entered, if any.
     pub channels: Option<Channels>,
-    pub classes: Listing,
+    pub classes: ListState,
     /// The order of the channels and classes, as it was asked for last.
     pub order: CellOrder,
     /// Finished runs, by their index in the library.
-    pub history: Listing,
-    pub favourites: Listing,
+    pub history: ListState,
+    pub favourites: ListState,
     searches: [String; 4],
 }
 
 impl Browser {
     /// Lists another network.
     pub fn show_network(&mut self, layers: &[Layer], classes: &Classes) {
-        self.classes = Listing::default();
+        self.classes = ListState::default();
         self.searches[Tab::Layers as usize].clear();
         self.searches[Tab::Classes as usize].clear();
         self.show_layers(layers);
@@ -109,10 +109,10 @@ impl Browser {
 
     /// Lists other layers.
     pub fn show_layers(&mut self, layers: &[Layer]) {
-        self.tree = Tree::new(layers.iter().map(|layer| layer.name.as_str()));
+        self.tree = LayerTree::new(layers.iter().map(|layer| layer.name.as_str()));
         self.open.clear();
         self.channels = None;
-        self.layers = Listing::default();
+        self.layers = ListState::default();
         self.list_layers(layers);
     }
 
@@ -120,13 +120,13 @@ impl Browser {
     pub fn unfold(&mut self, scopes: impl Iterator<Item = usize>) {
         self.open.extend(scopes);
         if !self.is_searching_layers() {
-            self.layers.set_rows(self.unfolded());
+            self.layers.set_length(self.unfolded());
         }
     }
 
     /// Lists the channels of a layer.
     pub fn show_channels(&mut self, layer: usize, channels: usize) {
-        let list = Listing::of(channels);
+        let list = ListState::of(channels);
         self.order = CellOrder::Number;
         self.channels = Some(Channels { layer, list });
     }
@@ -146,7 +146,7 @@ impl Browser {
             scope = self.tree.parent(Row::Scope(around));
         }
         if !self.is_searching_layers() {
-            self.layers.set_rows(self.unfolded());
+            self.layers.set_length(self.unfolded());
         }
         self.go_to_row(Row::Layer(layer));
     }
@@ -174,7 +174,7 @@ impl Browser {
             // A layer's number is its index.
             false => fuzzy::matches(search, layers.iter().map(|layer| layer.name.as_str())),
         };
-        self.layers.set_rows(rows);
+        self.layers.set_length(rows);
         if !search.is_empty() {
             self.layers.go_to_row(0);
         }
@@ -192,7 +192,7 @@ impl Browser {
             rows.retain(|row| *row != index);
             rows.insert(0, index);
         }
-        self.classes.set_rows(rows);
+        self.classes.set_length(rows);
         if !search.is_empty() {
             self.classes.go_to_row(0);
         }
@@ -204,7 +204,7 @@ impl Browser {
             true => self.open.insert(scope),
             false => self.open.remove(&scope),
         };
-        self.layers.set_rows(self.unfolded());
+        self.layers.set_length(self.unfolded());
     }
 
     /// Folds every scope, or unfolds them all if all are folded.
@@ -214,7 +214,7 @@ impl Browser {
             true => self.open.extend(self.tree.scopes()),
             false => self.open.clear(),
         }
-        self.layers.set_rows(self.unfolded());
+        self.layers.set_length(self.unfolded());
         // What was selected may have gone into its scope.
         let mut row = selected;
         while let Some(hidden) = row.filter(|row| !self.go_to_row(*row)) {
@@ -250,7 +250,7 @@ impl Browser {
     }
 
     /// The list that is shown.
-    pub fn list(&self) -> &Listing {
+    pub fn list(&self) -> &ListState {
         match (self.tab, &self.channels) {
             (Tab::Layers, Some(channels)) => &channels.list,
             (Tab::Layers, None) => &self.layers,
@@ -261,7 +261,7 @@ impl Browser {
     }
 
     /// The list that is shown.
-    pub fn list_mut(&mut self) -> &mut Listing {
+    pub fn list_mut(&mut self) -> &mut ListState {
         match (self.tab, &mut self.channels) {
             (Tab::Layers, Some(channels)) => &mut channels.list,
             (Tab::Layers, None) => &mut self.layers,

@@ -9,9 +9,9 @@ mod export;
 mod folders;
 mod watch;
 
-use super::action::{Answer, Effect};
-use super::gallery;
+use super::action::{DiskResponse, Effect};
 use super::likeness;
+use super::picture_cache;
 use super::saved;
 use crate::config;
 use crate::home::Home;
@@ -52,7 +52,7 @@ enum Look {
 }
 
 /// What the thread needs to know.
-struct Shelf {
+struct DiskThread {
     home: Home,
     favourites: PathBuf,
     /// Missing if it could not be opened; that was said.
@@ -68,7 +68,7 @@ impl Disk {
     pub fn start(
         home: Home,
         favourites: PathBuf,
-        answer: impl Fn(Answer) + Clone + Send + 'static,
+        answer: impl Fn(DiskResponse) + Clone + Send + 'static,
     ) -> Self {
         let (effects, received) = mpsc::channel();
         let (watched, end) = mpsc::channel();
@@ -82,15 +82,15 @@ impl Disk {
             }
         });
         let thread = std::thread::spawn(move || {
-            let mut shelf = Shelf {
+            let mut thread_state = DiskThread {
                 home,
                 favourites,
                 queue: None,
                 orphans: Vec::new(),
                 problems: Vec::new(),
             };
-            shelf.open_queue(&answer);
-            shelf.work(&received, &answer);
+            thread_state.open_queue(&answer);
+            thread_state.work(&received, &answer);
         });
         Self {
             effects: Some(effects),
@@ -129,27 +129,28 @@ impl Disk {
     }
 }
 
-fn look_up(home: &Home, look: Look) -> Answer {
+fn look_up(home: &Home, look: Look) -> DiskResponse {
     match look {
         Look::Folder(folder) => {
             let choices = folders::list_folder(home, &folder);
-            Answer::Folder { folder, choices }
+            DiskResponse::Folder { folder, choices }
         }
         Look::Names(text, folder) => {
             let names = folders::list_names(&text, &folder);
-            Answer::Names { text, names }
+            DiskResponse::Names { text, names }
         }
         Look::Photos(path) => {
             let found = folders::find_photos(&path);
-            Answer::Photos { path, found }
+            DiskResponse::Photos { path, found }
         }
     }
 }
 
-impl Shelf {
+impl DiskThread {
     /// Opens this process's queue, and offers what others left waiting.
-    fn open_queue(&mut self, answer: &impl Fn(Answer)) {
-        let failed = |problem: crate::runs::Error| answer(Answer::Failed(problem.to_string()));
+    fn open_queue(&mut self, answer: &impl Fn(DiskResponse)) {
+        let failed =
+            |problem: crate::runs::Error| answer(DiskResponse::Failed(problem.to_string()));
         match QueueFile::open(&self.home) {
             Ok(file) => self.queue = Some(file),
             Err(problem) => return failed(problem),
@@ -158,19 +159,19 @@ impl Shelf {
     }
 
     /// Offers what others left waiting and was not offered yet.
-    fn find_orphans(&mut self, answer: &impl Fn(Answer)) {
+    fn find_orphans(&mut self, answer: &impl Fn(DiskResponse)) {
         let (found, problems) =
             orphans(&self.home).unwrap_or_else(|problem| (Vec::new(), vec![problem]));
         for problem in problems.iter().map(ToString::to_string) {
             if !self.problems.contains(&problem) {
-                answer(Answer::Failed(problem.clone()));
+                answer(DiskResponse::Failed(problem.clone()));
                 self.problems.push(problem);
             }
         }
         let jobs: Vec<Job> = found.iter().flat_map(Orphan::jobs).collect();
         self.orphans.extend(found);
         if !jobs.is_empty() {
-            answer(Answer::Orphans(jobs));
+            answer(DiskResponse::Orphans(jobs));
         }
     }
 
@@ -178,7 +179,7 @@ impl Shelf {
     fn work(
         &mut self,
         asked: &Receiver<Effect>,
-        answer: &(impl Fn(Answer) + Clone + Send + 'static),
+        answer: &(impl Fn(DiskResponse) + Clone + Send + 'static),
     ) {
         let end = Instant::now() + DYING;
         let mut is_waiting = self.is_waiting_for_others();
@@ -204,7 +205,11 @@ impl Shelf {
         own.is_some_and(|own| others_hold(&self.home, own))
     }
 
-    fn perform(&mut self, effect: Effect, answer: &(impl Fn(Answer) + Clone + Send + 'static)) {
+    fn perform(
+        &mut self,
+        effect: Effect,
+        answer: &(impl Fn(DiskResponse) + Clone + Send + 'static),
+    ) {
         let done = match effect {
             Effect::SaveQueue(queue) => self
                 .save(&queue)
@@ -212,16 +217,16 @@ impl Shelf {
                 .map_err(|problem| format!("the queue cannot be saved: {problem}")),
             Effect::LoadPicture(id, size) => self
                 .picture(&id, size)
-                .map(|picture| Some(Answer::Picture { id, size, picture })),
+                .map(|picture| Some(DiskResponse::Picture { id, size, picture })),
             Effect::LoadRecord(id) => history::read(&self.home, &id)
-                .map(|record| Some(Answer::Record(Box::new(record))))
+                .map(|record| Some(DiskResponse::Record(Box::new(record))))
                 .map_err(|problem| problem.to_string()),
             Effect::LoadFrames(id) => self.frames(id),
             Effect::OrderByLikeness(place, items) => {
                 let (home, answer) = (self.home.clone(), answer.clone());
                 // Many pictures are read: nothing else waits for that.
                 std::thread::spawn(move || {
-                    answer(Answer::Likeness(place, by_likeness(&home, items)))
+                    answer(DiskResponse::Likeness(place, by_likeness(&home, items)))
                 });
                 Ok(None)
             }
@@ -235,13 +240,13 @@ impl Shelf {
                 path,
             ))),
             Effect::SavePreset(name, values) => config::save_preset(&self.home, &name, &values)
-                .map(|()| Some(Answer::PresetSaved(name)))
+                .map(|()| Some(DiskResponse::PresetSaved(name)))
                 .map_err(|problem| problem.to_string()),
             Effect::SaveTheme(name) => config::save_theme(&self.home, &name)
                 .map(|()| None)
                 .map_err(|problem| format!("the theme cannot be saved: {problem}")),
             Effect::SaveView(model) => saved::file::save(&self.home, &model)
-                .map(|remark| remark.map(Answer::Failed))
+                .map(|remark| remark.map(DiskResponse::Failed))
                 .map_err(|problem| format!("the explorer's state cannot be saved: {problem}")),
             // These are not this thread's.
             Effect::ListFolder(_)
@@ -258,7 +263,7 @@ impl Shelf {
         match done {
             Ok(Some(told)) => answer(told),
             Ok(None) => {}
-            Err(why) => answer(Answer::Failed(why)),
+            Err(why) => answer(DiskResponse::Failed(why)),
         }
     }
 
@@ -278,7 +283,7 @@ impl Shelf {
     }
 
     /// A run's picture, no larger than it is needed.
-    fn picture(&self, id: &str, size: gallery::Size) -> Result<Arc<RgbImage>, String> {
+    fn picture(&self, id: &str, size: picture_cache::Size) -> Result<Arc<RgbImage>, String> {
         let picture = history::image_path(&self.home, id)
             .and_then(|path| picture_file::read_picture(&path))
             .map_err(|problem| problem.to_string())?;
@@ -299,20 +304,20 @@ impl Shelf {
     }
 
     /// How a run's picture grew.
-    fn frames(&self, id: String) -> Result<Option<Answer>, String> {
+    fn frames(&self, id: String) -> Result<Option<DiskResponse>, String> {
         let path = history::frames_path(&self.home, &id).map_err(|problem| problem.to_string())?;
         if !path.exists() {
             return Err("this run has no saved frames: nothing to replay".into());
         }
         let frames = frames::read(&path).map_err(|problem| problem.to_string())?;
         let frames = frames.into_iter().map(Arc::new).collect();
-        Ok(Some(Answer::Frames { id, frames }))
+        Ok(Some(DiskResponse::Frames { id, frames }))
     }
 
-    fn remove(&self, ids: Vec<String>) -> Answer {
+    fn remove(&self, ids: Vec<String>) -> DiskResponse {
         match history::remove(&self.home, &ids) {
-            Ok(()) => Answer::Removed(ids),
-            Err(problem) => Answer::NotRemoved {
+            Ok(()) => DiskResponse::Removed(ids),
+            Err(problem) => DiskResponse::NotRemoved {
                 entries: (ids
                     .iter()
                     .filter_map(|id| history::entry(&self.home, id).ok()))
@@ -326,8 +331,8 @@ impl Shelf {
     fn restore(
         &self,
         ids: Vec<String>,
-        answer: &impl Fn(Answer),
-    ) -> Result<Option<Answer>, String> {
+        answer: &impl Fn(DiskResponse),
+    ) -> Result<Option<DiskResponse>, String> {
         let mut entries = Vec::new();
         let mut restored = Vec::new();
         for id in ids {
@@ -336,14 +341,14 @@ impl Shelf {
                     entries.extend(history::entry(&self.home, &id));
                     restored.push(id);
                 }
-                Err(problem) => answer(Answer::Failed(problem.to_string())),
+                Err(problem) => answer(DiskResponse::Failed(problem.to_string())),
             }
         }
-        answer(Answer::Runs(entries));
-        Ok((!restored.is_empty()).then_some(Answer::Restored(restored)))
+        answer(DiskResponse::Runs(entries));
+        Ok((!restored.is_empty()).then_some(DiskResponse::Restored(restored)))
     }
 
-    fn set_favourite(&self, id: String, on: bool) -> Result<Option<Answer>, String> {
+    fn set_favourite(&self, id: String, on: bool) -> Result<Option<DiskResponse>, String> {
         let saved = match on {
             true => {
                 favourites::keep(&self.home, &id, &self.favourites).map(|saved| Some(saved.picture))
@@ -351,7 +356,7 @@ impl Shelf {
             false => history::set_favourite(&self.home, &id, false).map(|()| None),
         };
         let saved = saved.map_err(|problem| problem.to_string())?;
-        Ok(Some(Answer::Favourite { id, on, saved }))
+        Ok(Some(DiskResponse::Favourite { id, on, saved }))
     }
 }
 
@@ -404,7 +409,7 @@ mod tests {
             loop {
                 let left = end.saturating_duration_since(Instant::now());
                 match answers.recv_timeout(left) {
-                    Ok(Answer::Orphans(jobs)) => return jobs.len(),
+                    Ok(DiskResponse::Orphans(jobs)) => return jobs.len(),
                     Ok(_) => {}
                     Err(_) => return 0,
                 }

@@ -1,6 +1,6 @@
 //! A part of the picture that has the whole screen, magnified.
 
-use super::listing::Motion;
+use super::list_state::Motion;
 use image::{RgbImage, imageops};
 use std::sync::Arc;
 

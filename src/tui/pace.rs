@@ -5,7 +5,7 @@ use crate::runs::queue::JobId;
 
 /// A run that is under way.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Live {
+pub struct ActiveRun {
     pub job: JobId,
     /// The objective before a step, for the steps that were told of: (step, score).
     pub curve: Vec<(f64, f64)>,
@@ -95,7 +95,7 @@ pub fn octave_of(octaves: &[usize], taken: usize) -> usize {
 }
 
 /// The cost of the steps that were taken and of those that are left.
-fn spent(live: &Live) -> (f64, f64) {
+fn spent(live: &ActiveRun) -> (f64, f64) {
     let octaves = match live.octaves.as_slice() {
         // Not begun yet: as if on one canvas.
         [] => &[live.steps][..],
@@ -113,7 +113,7 @@ fn spent(live: &Live) -> (f64, f64) {
 }
 
 /// The fraction of a run's steps that are done, 0 to 1.
-pub fn share(live: &Live) -> f64 {
+pub fn share(live: &ActiveRun) -> f64 {
     match live.steps {
         0 => 0.0,
         steps => (live.step as f64 / steps as f64).min(1.0),
@@ -121,7 +121,7 @@ pub fn share(live: &Live) -> f64 {
 }
 
 /// How many seconds a run will still take; `None` before its first step was timed.
-pub fn seconds_left(live: &Live) -> Option<f64> {
+pub fn seconds_left(live: &ActiveRun) -> Option<f64> {
     let is_timed = live.pace.seconds.iter().any(Option::is_some);
     is_timed.then(|| spent(live).1)
 }
@@ -130,8 +130,8 @@ pub fn seconds_left(live: &Live) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn live(octaves: &[usize], step: usize) -> Live {
-        Live {
+    fn live(octaves: &[usize], step: usize) -> ActiveRun {
+        ActiveRun {
             job: JobId::default(),
             curve: Vec::new(),
             probability: None,

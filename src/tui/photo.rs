@@ -1,6 +1,6 @@
 //! A photo that is looked at: what the network takes it for, and the channels of one layer that it activates most.
 
-use super::listing::Listing;
+use super::list_state::ListState;
 use crate::ascent::layer_probe::Rank;
 use crate::runs::target::{LayerPart, Target, TargetError};
 use crate::runs::worker::{ModelInfo, photo};
@@ -26,7 +26,7 @@ pub struct Photo {
     /// By what the channels are ranked.
     pub rank: Rank,
     /// The channels, by their place in [`Self::channels`].
-    pub cells: Listing,
+    pub cells: ListState,
     /// The class whose activation map lies over the photo, if any.
     pub mapped: Option<usize>,
     /// Where and how class activation maps are taken: as runs with the present settings take theirs.
@@ -62,7 +62,7 @@ impl Photo {
             layer,
             channels: Channels::Awaited,
             rank: before.as_ref().map_or(Rank::Mean, |before| before.rank),
-            cells: Listing::default(),
+            cells: ListState::default(),
             mapped: None,
             map_at,
             maps: Vec::new(),

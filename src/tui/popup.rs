@@ -3,9 +3,9 @@
 use super::command::{COMMANDS, Context};
 use super::forms::{Completion, FORMS};
 use super::fuzzy;
-use super::listing::{Listing, Motion};
+use super::list_state::{ListState, Motion};
 use super::photo::Photo;
-use super::prompt::Asked;
+use super::prompt::PromptKind;
 use crate::ascent::settings::{GROUPS, Knob, in_groups};
 use crate::runs::Record;
 use crate::runs::worker::{ModelInfo, Origin};
@@ -86,7 +86,7 @@ impl Knobs {
     /// Moves among those that are listed; `page` is how many are seen.
     pub fn go(&mut self, motion: Motion, page: usize) {
         let listed = self.listed();
-        let mut rows = Listing::of(listed.len());
+        let mut rows = ListState::of(listed.len());
         let at = listed.iter().position(|index| *index == self.cursor);
         rows.go_to_row(at.unwrap_or(0));
         rows.go(motion, page);
@@ -96,7 +96,7 @@ impl Knobs {
     }
 }
 
-/// Two to [`MAX_COMPARED`](super::gallery::MAX_COMPARED) runs side by side, in the order of the list.
+/// Two to [`MAX_COMPARED`](super::picture_cache::MAX_COMPARED) runs side by side, in the order of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compare {
     pub ids: Vec<String>,
@@ -133,7 +133,7 @@ pub struct Picker {
     pub folder: PathBuf,
     pub choices: Vec<Choice>,
     /// The choices that match the line that is being typed.
-    pub list: Listing,
+    pub list: ListState,
     /// Why the folder could not be listed.
     pub problem: Option<String>,
 }
@@ -163,10 +163,10 @@ impl Choice {
 
 impl Picker {
     /// What is asked for in the line below it.
-    pub fn asked(&self) -> Asked {
+    pub fn asked(&self) -> PromptKind {
         match self.purpose {
-            Purpose::Open => Asked::Model,
-            Purpose::Run(_) => Asked::OtherModels,
+            Purpose::Open => PromptKind::Model,
+            Purpose::Run(_) => PromptKind::OtherModels,
         }
     }
 
@@ -194,7 +194,7 @@ impl Picker {
             Purpose::Run(_) => found.iter().position(is_other),
             Purpose::Open => None,
         };
-        self.list.set_rows(found);
+        self.list.set_length(found);
         self.list.go_to_row(other.unwrap_or(0));
     }
 }
@@ -206,7 +206,7 @@ pub struct Palette {
     /// What matches the line that is being typed.
     pub rows: Vec<PaletteRow>,
     /// The rows, by index.
-    pub list: Listing,
+    pub list: ListState,
     /// Whether the row under the cursor is what will be done, rather than the line as it is typed.
     pub is_chosen: bool,
 }
@@ -270,7 +270,7 @@ impl Palette {
         let mut palette = Self {
             offered,
             rows: Vec::new(),
-            list: Listing::default(),
+            list: ListState::default(),
             is_chosen: true,
         };
         palette.filter("", Vec::new());
@@ -288,7 +288,7 @@ impl Palette {
                 .map(PaletteRow::Completion)
                 .collect(),
         };
-        self.list = Listing::of(self.rows.len());
+        self.list = ListState::of(self.rows.len());
     }
 
     fn commands(&self, text: &str) -> Vec<PaletteRow> {

@@ -13,7 +13,7 @@ const MAX_BYTES: usize = 500;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Asked {
+pub enum PromptKind {
     /// A search in the present tab; what was searched for before is kept in case it is given up.
     Search { before: String },
     /// The value of a setting.
@@ -42,7 +42,7 @@ pub enum Asked {
     Atlas(usize),
 }
 
-impl Asked {
+impl PromptKind {
     /// What stands before the line.
     pub fn label(&self) -> Cow<'static, str> {
         let label = match self {
@@ -80,7 +80,7 @@ impl Asked {
     }
 }
 
-impl Asked {
+impl PromptKind {
     /// What the names of the files that can be typed end in, where a path is asked for that tab completes.
     pub fn endings(&self) -> Option<Vec<&'static str>> {
         match self {
@@ -95,7 +95,7 @@ impl Asked {
 /// The line.
 #[derive(Debug, Clone)]
 pub struct Prompt {
-    pub asked: Asked,
+    pub asked: PromptKind,
     pub line: Input,
     /// Whether the next letter replaces the text.
     pub is_selected: bool,
@@ -103,7 +103,7 @@ pub struct Prompt {
 
 /// What a key made of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Typed {
+pub enum PromptOutcome {
     /// It is finished.
     Accepted,
     /// It is given up.
@@ -116,7 +116,7 @@ pub enum Typed {
 
 impl Prompt {
     /// Begins a line with a text that can be changed.
-    pub fn new(asked: Asked, text: &str) -> Self {
+    pub fn new(asked: PromptKind, text: &str) -> Self {
         Self {
             asked,
             line: Input::new(text.into()),
@@ -125,7 +125,7 @@ impl Prompt {
     }
 
     /// Begins a line with a text that the first letter replaces.
-    pub fn replacing(asked: Asked, text: &str) -> Self {
+    pub fn replacing(asked: PromptKind, text: &str) -> Self {
         Self {
             is_selected: true,
             ..Self::new(asked, text)
@@ -138,7 +138,7 @@ impl Prompt {
     }
 
     /// Takes a key.
-    pub fn type_key(&mut self, chord: Chord) -> Typed {
+    pub fn type_key(&mut self, chord: Chord) -> PromptOutcome {
         if !self.takes_text() {
             return answered(chord);
         }
@@ -147,15 +147,15 @@ impl Prompt {
         if is_replaced {
             self.line.reset();
             if chord.code() == KeyCode::Backspace {
-                return Typed::Changed;
+                return PromptOutcome::Changed;
             }
         }
         let control = chord.has_control();
         let request = match chord.code() {
-            KeyCode::Enter => return Typed::Accepted,
-            KeyCode::Esc => return Typed::GivenUp,
-            KeyCode::Char('c' | 'g') if control => return Typed::GivenUp,
-            KeyCode::Backspace if self.text().is_empty() => return Typed::GivenUp,
+            KeyCode::Enter => return PromptOutcome::Accepted,
+            KeyCode::Esc => return PromptOutcome::GivenUp,
+            KeyCode::Char('c' | 'g') if control => return PromptOutcome::GivenUp,
+            KeyCode::Backspace if self.text().is_empty() => return PromptOutcome::GivenUp,
             KeyCode::Char('u') if control => InputRequest::DeleteLine,
             KeyCode::Char('w') if control => InputRequest::DeletePrevWord,
             KeyCode::Char('k') if control => InputRequest::DeleteTillEnd,
@@ -171,12 +171,12 @@ impl Prompt {
             KeyCode::End => InputRequest::GoToEnd,
             _ => match chord.typed() {
                 Some(letter) if self.has_room() => InputRequest::InsertChar(letter),
-                _ => return Typed::Same,
+                _ => return PromptOutcome::Same,
             },
         };
         match self.line.handle(request) {
-            Some(change) if change.value => Typed::Changed,
-            _ => Typed::Same,
+            Some(change) if change.value => PromptOutcome::Changed,
+            _ => PromptOutcome::Same,
         }
     }
 
@@ -210,17 +210,17 @@ impl Prompt {
 
     /// Whether it is answered with more than one key.
     fn takes_text(&self) -> bool {
-        !matches!(self.asked, Asked::Atlas(_))
+        !matches!(self.asked, PromptKind::Atlas(_))
     }
 }
 
 /// What a key makes of a question that is answered with yes or no. All other keys leave it open.
-fn answered(chord: Chord) -> Typed {
+fn answered(chord: Chord) -> PromptOutcome {
     match (chord.code(), chord.typed()) {
-        (_, Some('y' | 'Y')) => Typed::Accepted,
-        (_, Some('n' | 'N')) | (KeyCode::Esc, _) => Typed::GivenUp,
-        (KeyCode::Char('c' | 'g'), _) if chord.has_control() => Typed::GivenUp,
-        _ => Typed::Same,
+        (_, Some('y' | 'Y')) => PromptOutcome::Accepted,
+        (_, Some('n' | 'N')) | (KeyCode::Esc, _) => PromptOutcome::GivenUp,
+        (KeyCode::Char('c' | 'g'), _) if chord.has_control() => PromptOutcome::GivenUp,
+        _ => PromptOutcome::Same,
     }
 }
 
@@ -228,9 +228,9 @@ fn answered(chord: Chord) -> Typed {
 mod tests {
     use super::*;
 
-    fn press(prompt: &mut Prompt, keys: &str) -> Typed {
+    fn press(prompt: &mut Prompt, keys: &str) -> PromptOutcome {
         let keys: crate::tui::keys::Keys = keys.parse().unwrap();
-        let mut last = Typed::Same;
+        let mut last = PromptOutcome::Same;
         for chord in keys.chords() {
             last = prompt.type_key(*chord);
         }
@@ -239,17 +239,20 @@ mod tests {
 
     #[test]
     fn a_line_is_typed_corrected_and_given_up() {
-        let mut prompt = Prompt::new(Asked::Sweep, "ab");
-        assert_eq!(press(&mut prompt, "c backspace ö"), Typed::Changed);
+        let mut prompt = Prompt::new(PromptKind::Sweep, "ab");
+        assert_eq!(press(&mut prompt, "c backspace ö"), PromptOutcome::Changed);
         assert_eq!(prompt.text(), "abö");
-        assert_eq!(press(&mut prompt, "left"), Typed::Same);
-        assert_eq!(press(&mut prompt, "enter"), Typed::Accepted);
-        assert_eq!(press(&mut prompt, "ctrl-u backspace"), Typed::GivenUp);
+        assert_eq!(press(&mut prompt, "left"), PromptOutcome::Same);
+        assert_eq!(press(&mut prompt, "enter"), PromptOutcome::Accepted);
+        assert_eq!(
+            press(&mut prompt, "ctrl-u backspace"),
+            PromptOutcome::GivenUp
+        );
     }
 
     #[test]
     fn a_selected_text_is_replaced_by_a_letter_and_kept_by_the_cursor() {
-        let value = || Prompt::replacing(Asked::Sweep, "2");
+        let value = || Prompt::replacing(PromptKind::Sweep, "2");
         for (keys, text) in [
             ("9", "9"),
             ("9 9", "99"),
@@ -257,7 +260,7 @@ mod tests {
             ("backspace", ""),
         ] {
             let mut prompt = value();
-            assert_ne!(press(&mut prompt, keys), Typed::GivenUp);
+            assert_ne!(press(&mut prompt, keys), PromptOutcome::GivenUp);
             assert_eq!(prompt.text(), text, "{keys}");
         }
         let mut prompt = value();
@@ -268,14 +271,14 @@ mod tests {
     #[test]
     fn yes_or_no_is_one_key_and_all_others_leave_the_question_open() {
         for (keys, typed) in [
-            ("y", Typed::Accepted),
-            ("n", Typed::GivenUp),
-            ("esc", Typed::GivenUp),
-            ("ctrl-c", Typed::GivenUp),
-            ("enter", Typed::Same),
-            ("L space 7 backspace", Typed::Same),
+            ("y", PromptOutcome::Accepted),
+            ("n", PromptOutcome::GivenUp),
+            ("esc", PromptOutcome::GivenUp),
+            ("ctrl-c", PromptOutcome::GivenUp),
+            ("enter", PromptOutcome::Same),
+            ("L space 7 backspace", PromptOutcome::Same),
         ] {
-            let mut prompt = Prompt::new(Asked::Atlas(320), "");
+            let mut prompt = Prompt::new(PromptKind::Atlas(320), "");
             assert_eq!(press(&mut prompt, keys), typed, "{keys}");
             prompt.paste("y");
             assert_eq!(prompt.text(), "");
@@ -284,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_megabyte_is_cut_off_and_steers_nothing() {
-        let mut prompt = Prompt::new(Asked::Command, "");
+        let mut prompt = Prompt::new(PromptKind::Command, "");
         prompt.paste(&"a\u{1b}\n".repeat(1 << 20));
         assert!(prompt.text().len() <= MAX_BYTES && prompt.text().chars().all(|c| c == 'a'));
     }

@@ -1,7 +1,7 @@
 //! The terminal as the explorer uses it: entered and left in one place, so that it is always given back as it was, and
 //! written to by threads of their own, so that neither a slow line nor a picture keeps the explorer from its keys.
 
-mod pictures;
+mod picture_thread;
 
 use crate::catch_panic;
 use crate::terminal::{
@@ -16,7 +16,7 @@ use crossterm::terminal::{
     disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, queue};
-use pictures::Pictures;
+use picture_thread::Pictures;
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::layout::Rect;
@@ -91,7 +91,7 @@ pub fn leave_on_panic() {
 }
 
 /// Whether a frame was written; else the terminal is gone.
-pub type Drained = Result<(), io::ErrorKind>;
+pub type WriteResult = Result<(), io::ErrorKind>;
 
 /// A frame to be written.
 struct Frame {
@@ -119,7 +119,10 @@ pub struct Screen {
 
 impl Screen {
     /// Starts the thread that writes. `drained` is called whenever it has written a frame, or could not.
-    pub fn start(terminal: &Terminal, drained: impl Fn(Drained) + Send + Sync + 'static) -> Self {
+    pub fn start(
+        terminal: &Terminal,
+        drained: impl Fn(WriteResult) + Send + Sync + 'static,
+    ) -> Self {
         let (frames, received) = mpsc::channel();
         let drained = Arc::new(drained);
         let pictures = Pictures::start(Painter::new(terminal), {
@@ -242,7 +245,7 @@ fn write_frames(
     mut pictures: Pictures,
     frames: &Receiver<Frame>,
     synchronizes: bool,
-    drained: &impl Fn(Drained),
+    drained: &impl Fn(WriteResult),
 ) {
     for frame in frames {
         let Frame {

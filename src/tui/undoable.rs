@@ -1,6 +1,6 @@
 //! What can be undone.
 
-use super::plan::Plan;
+use super::next_run::NextRun;
 use crate::runs::queue::Job;
 
 /// Most deletions that can be undone.
@@ -12,7 +12,7 @@ pub enum Undoable {
     /// Runs that were deleted.
     Removed(Vec<String>),
     /// Settings that others took the place of.
-    Settings(Box<Plan>),
+    Settings(Box<NextRun>),
     /// Runs that were cleared from the queue, or cancelled.
     Cleared(Vec<Job>),
 }

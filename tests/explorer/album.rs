@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ziggurat::runs::worker::photo::{About, Answer as Looked, Found, Photo, Question};
 use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Answer, Effect};
+use ziggurat::tui::action::{DiskResponse, Effect};
 
 /// What the network would take the photos of [`listing`] for: class and probability.
 const SEEN: [(&str, usize, f32); 4] = [
@@ -70,7 +70,7 @@ fn listing(width: u16, height: u16) -> (Driver, Vec<Effect>) {
         "{asked:?}"
     );
     let paths = SEEN.iter().map(|(path, ..)| PathBuf::from(path));
-    let effects = explorer.answer(Answer::Photos {
+    let effects = explorer.answer(DiskResponse::Photos {
         path: "/photos/".into(),
         found: Ok((paths.collect(), 4)),
     });
@@ -224,7 +224,7 @@ fn several_dropped_files_are_a_list_and_a_dropped_folder_is_looked_into() {
     assert!(
         matches!(effects.as_slice(), [Effect::FindPhotos(path)] if path == Path::new("/my photos"))
     );
-    explorer.answer(Answer::Photos {
+    explorer.answer(DiskResponse::Photos {
         path: "/my photos".into(),
         found: Err("/my photos: no PNG, JPEG or WebP file lies in this folder".into()),
     });
@@ -247,7 +247,7 @@ fn another_folder_takes_the_place_of_the_photos_before_and_a_file_is_added() {
     let (mut explorer, effects) = listing(120, 40);
     examined(&mut explorer, &effects);
     let paths = ["/trip.2024/a.png", "/trip.2024/b.png"].map(PathBuf::from);
-    let effects = explorer.answer(Answer::Photos {
+    let effects = explorer.answer(DiskResponse::Photos {
         path: "/trip.2024".into(),
         found: Ok((paths.into(), 2)),
     });
@@ -258,7 +258,7 @@ fn another_folder_takes_the_place_of_the_photos_before_and_a_file_is_added() {
         screen.contains("/trip.2024: 2 photos, in place of 4 photos before"),
         "{screen}"
     );
-    explorer.answer(Answer::Photos {
+    explorer.answer(DiskResponse::Photos {
         path: "/photos/cat".into(),
         found: Ok((vec!["/photos/cat".into()], 1)),
     });
@@ -276,7 +276,7 @@ fn another_folder_takes_the_place_of_the_photos_before_and_a_file_is_added() {
 #[test]
 fn a_folder_with_more_photos_than_are_listed_says_so_and_another_model_examines_anew() {
     let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
-    let effects = explorer.answer(Answer::Photos {
+    let effects = explorer.answer(DiskResponse::Photos {
         path: "/photos".into(),
         found: Ok((
             vec!["/photos/cat.jpg".into(), "/photos/dog.png".into()],
@@ -313,7 +313,7 @@ fn a_name_that_steers_stays_the_name_of_its_file() {
         "{effects:?}"
     );
     let paths = vec![PathBuf::from(path), PathBuf::from("/photos/a\u{1b}[2J.png")];
-    explorer.answer(Answer::Photos {
+    explorer.answer(DiskResponse::Photos {
         path: path.into(),
         found: Ok((paths, 2)),
     });

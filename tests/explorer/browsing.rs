@@ -3,10 +3,10 @@
 use super::support::{Driver, work};
 use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Answer, Effect};
+use ziggurat::tui::action::{DiskResponse, Effect};
 use ziggurat::tui::browser::Tab;
+use ziggurat::tui::layer_tree::Row;
 use ziggurat::tui::popup::Choice;
-use ziggurat::tui::tree::Row;
 
 fn explorer() -> Driver {
     Driver::new(Protocol::Kitty, 120, 40)
@@ -139,7 +139,7 @@ fn typing_filters_the_models_and_opens_paths() {
         Choice::Folder("/models/resnets".into()),
         Choice::File("/models/resnet18.onnx".into()),
     ];
-    let folder = || Answer::Folder {
+    let folder = || DiskResponse::Folder {
         folder: "/models".into(),
         choices: Ok(choices.clone()),
     };
@@ -233,7 +233,7 @@ fn a_class_is_found_by_its_number() {
 #[test]
 fn a_model_that_cannot_be_opened_leaves_the_open_one() {
     let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
-    explorer.answer(Answer::Folder {
+    explorer.answer(DiskResponse::Folder {
         folder: "/models".into(),
         choices: Ok(vec![Choice::File("/models/broken.onnx".into())]),
     });

@@ -6,9 +6,9 @@ use ziggurat::ascent::Overlay;
 use ziggurat::runs::worker::photo::{About, Answer as Seen, Found};
 use ziggurat::runs::worker::{Started, Watched, WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Action, Answer, Effect};
-use ziggurat::tui::gallery::Size;
-use ziggurat::tui::shown::Shown;
+use ziggurat::tui::action::{Action, DiskResponse, Effect};
+use ziggurat::tui::picture_cache::Size;
+use ziggurat::tui::showing::Showing;
 
 #[test]
 fn the_overlay_goes_round_and_the_worker_is_told() {
@@ -74,7 +74,7 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
     };
     let question = ask(&mut explorer);
     assert!(matches!(question.about, About::Class { class: 4, .. }));
-    let Shown::Finished(id) = explorer.app.shown.clone() else {
+    let Showing::Finished(id) = explorer.app.shown.clone() else {
         panic!("{:?}", explorer.app.shown);
     };
     assert!(question.photo.ends_with(format!("{id}/image.png")));
@@ -111,10 +111,10 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
 #[test]
 fn the_picture_is_magnified_and_moved_on_the_whole_screen() {
     let mut explorer = explorer();
-    let Shown::Finished(id) = explorer.app.shown.clone() else {
+    let Showing::Finished(id) = explorer.app.shown.clone() else {
         panic!("{:?}", explorer.app.shown);
     };
-    explorer.answer(Answer::Picture {
+    explorer.answer(DiskResponse::Picture {
         id,
         size: Size::Full,
         picture: picture(),

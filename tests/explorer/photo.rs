@@ -11,7 +11,7 @@ use ziggurat::runs::worker::photo::{
 };
 use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Action, Answer, Effect};
+use ziggurat::tui::action::{Action, DiskResponse, Effect};
 
 /// What is asked of the worker about photos.
 pub fn questions(effects: &[Effect]) -> Vec<Question> {
@@ -172,7 +172,7 @@ fn the_synthetic_picture_of_a_channel_is_loaded_from_history() {
     let spec = Spec::new(("toy", &network().hash), target, 0, Settings::default());
     let record = record(spec, 3.0);
     let entry = ziggurat::runs::history::HistoryEntry::from_record(&record, false);
-    explorer.answer(Answer::Runs(vec![entry]));
+    explorer.answer(DiskResponse::Runs(vec![entry]));
     let effects = paste(&mut explorer, "/photos/cat.jpg");
     let asked = questions(&effects);
     explorer.report(WorkerEvent::Photo(Looked {
@@ -288,7 +288,7 @@ fn a_lays_the_map_of_each_class_over_the_photo_in_turn() {
 fn the_map_is_taken_where_the_settings_say() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     explorer.press("1 f j j a");
-    let layer = explorer.app.plan.settings.mask_layer.clone();
+    let layer = explorer.app.next_run.settings.mask_layer.clone();
     assert!(!layer.is_empty());
     let effects = paste(&mut explorer, "/photos/cat.jpg");
     answered(&mut explorer, &effects);

@@ -3,7 +3,7 @@
 use crate::home::Home;
 use crate::runs::Error;
 use crate::runs::history::{self, Naming};
-use crate::tui::action::Answer;
+use crate::tui::action::DiskResponse;
 use std::collections::HashSet;
 use std::fs;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_secs(3);
 const COARSE: Duration = Duration::from_secs(3);
 
 /// Hands over all runs, and then what changes, until the other end of `end` is gone.
-pub fn watch(home: &Home, end: &Receiver<()>, answer: &impl Fn(Answer)) {
+pub fn watch(home: &Home, end: &Receiver<()>, answer: &impl Fn(DiskResponse)) {
     let mut watched = Watched::default();
     watched.scan(home, answer);
     while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(PAUSE) {
@@ -35,18 +35,18 @@ struct Watched {
 }
 
 impl Watched {
-    fn scan(&mut self, home: &Home, answer: &impl Fn(Answer)) {
+    fn scan(&mut self, home: &Home, answer: &impl Fn(DiskResponse)) {
         self.begin(home);
         let scanned = history::scan(home, &mut |entries| {
             self.known
                 .extend(entries.iter().map(|entry| entry.id.clone()));
-            answer(Answer::Runs(entries));
+            answer(DiskResponse::Runs(entries));
         });
         match scanned {
-            Ok(scanned) => answer(Answer::RunsEnd {
+            Ok(scanned) => answer(DiskResponse::RunsEnd {
                 damaged: scanned.damaged,
             }),
-            Err(problem) => answer(Answer::Failed(problem.to_string())),
+            Err(problem) => answer(DiskResponse::Failed(problem.to_string())),
         }
     }
 
@@ -58,7 +58,7 @@ impl Watched {
 
     /// Hands over the runs that have come since the last look, and tells which are gone. Nothing is read if the folder has not
     /// changed.
-    fn look(&mut self, home: &Home, answer: &impl Fn(Answer)) {
+    fn look(&mut self, home: &Home, answer: &impl Fn(DiskResponse)) {
         let now = changed(home);
         if now.is_some() && now == self.listed {
             return;
@@ -83,10 +83,10 @@ impl Watched {
         self.known.retain(|id| !gone.contains(id));
         self.known.extend(come.iter().map(|entry| entry.id.clone()));
         if !come.is_empty() {
-            answer(Answer::Runs(come));
+            answer(DiskResponse::Runs(come));
         }
         if !gone.is_empty() {
-            answer(Answer::Gone(gone));
+            answer(DiskResponse::Gone(gone));
         }
     }
 }
@@ -125,11 +125,11 @@ mod tests {
     fn look(watched: &mut Watched, home: &Home) -> (Vec<String>, Vec<String>) {
         let told = RefCell::new((Vec::new(), Vec::new()));
         watched.look(home, &|answer| match answer {
-            Answer::Runs(runs) => {
+            DiskResponse::Runs(runs) => {
                 let ids = runs.into_iter().map(|entry| entry.id);
                 told.borrow_mut().0.extend(ids);
             }
-            Answer::Gone(ids) => told.borrow_mut().1.extend(ids),
+            DiskResponse::Gone(ids) => told.borrow_mut().1.extend(ids),
             other => panic!("{other:?}"),
         });
         told.into_inner()

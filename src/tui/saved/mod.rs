@@ -6,7 +6,7 @@
 pub mod file;
 
 use super::browser::{Browser, Tab};
-use super::tree::Row;
+use super::layer_tree::Row;
 use crate::runs::worker::ModelInfo;
 use crate::setting_value::SettingValue;
 use serde::{Deserialize, Serialize};

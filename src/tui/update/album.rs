@@ -10,7 +10,7 @@ use crate::tui::command::Command;
 use crate::tui::layout::album_lines;
 use crate::tui::messages::Level;
 use crate::tui::popup::Popup;
-use crate::tui::prompt::{Asked, Prompt};
+use crate::tui::prompt::{Prompt, PromptKind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ pub fn sort(app: &mut App) {
 /// Begins a search in the list.
 pub fn search(app: &mut App) {
     let before = app.photos.search().to_string();
-    let asked = Asked::PhotoSearch {
+    let asked = PromptKind::PhotoSearch {
         before: before.clone(),
     };
     app.prompt = Some(Prompt::replacing(asked, &before));

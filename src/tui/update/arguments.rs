@@ -1,6 +1,6 @@
 //! What the palette's commands with an argument do.
 
-use super::{availability, exports, models, notes, queueing, settings};
+use super::{availability, exports, models, notes, settings, submission};
 use crate::ascent::settings::knob;
 use crate::runs::target::TargetScope;
 use crate::tui::action::Effect;
@@ -37,7 +37,7 @@ pub fn give(
         Verb::Theme => settings::take_theme(app, argument, effects),
         Verb::Sweep => match availability::refusal(app, Command::Sweep) {
             Some(why) => Err(why),
-            None => queueing::sweep(app, argument, effects),
+            None => submission::sweep(app, argument, effects),
         },
         Verb::Open => {
             let model = match argument.starts_with("~/") {
@@ -67,7 +67,7 @@ fn run(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), Strin
     if let Some(remark) = &target.remark {
         app.messages.say(Level::Note, remark, app.now);
     }
-    queueing::submit_targets(app, vec![Ok(target)], effects);
+    submission::submit_targets(app, vec![Ok(target)], effects);
     Ok(())
 }
 
@@ -79,7 +79,7 @@ fn set(app: &mut App, text: &str) -> Result<(), String> {
         // A layer's name may have spaces in it.
         false => vec![text],
     };
-    let before = app.plan.settings.clone();
+    let before = app.next_run.settings.clone();
     let mut changed = Vec::new();
     for word in words {
         let result = word
@@ -89,7 +89,7 @@ fn set(app: &mut App, text: &str) -> Result<(), String> {
         match result {
             Ok(text) => changed.push(text),
             Err(problem) => {
-                app.plan.settings = before;
+                app.next_run.settings = before;
                 return Err(problem);
             }
         }
@@ -103,11 +103,11 @@ fn assign(app: &mut App, key: &str, value: &str) -> Result<String, String> {
         Some(knob) => settings::set(app, knob, value)?,
         // It says which come near.
         None => {
-            let set = app.plan.settings.set_text(key, value);
+            let set = app.next_run.settings.set_text(key, value);
             set.map_err(|problem| problem.to_string())?;
         }
     }
-    let now = app.plan.settings.get(key);
+    let now = app.next_run.settings.get(key);
     let now = now.map_or_else(String::new, |value| value.to_string());
     Ok(format!("{key} = {now}"))
 }

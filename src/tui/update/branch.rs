@@ -9,18 +9,18 @@ use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::messages::Level;
-use crate::tui::pace::Live;
-use crate::tui::shown::Shown;
+use crate::tui::pace::ActiveRun;
+use crate::tui::showing::Showing;
 
 /// The run that a branch would go on from.
-fn paused(app: &App) -> Result<&Live, String> {
+fn paused(app: &App) -> Result<&ActiveRun, String> {
     if app.running.is_empty() {
         return Err("no run is paused: a branch continues a paused run".into());
     }
     let live = match (&app.shown, app.running.as_slice()) {
-        (Shown::Live(_), _) => app.watched(),
+        (Showing::Running(_), _) => app.watched(),
         (_, [only]) => Some(only),
-        (Shown::Batch(_), _) => return Err(notes::several(app)),
+        (Showing::Batch(_), _) => return Err(notes::several(app)),
         _ => None,
     };
     let live = live.ok_or("no active run is shown: show the one to branch")?;
@@ -40,7 +40,7 @@ fn prepared(app: &App) -> Result<(Spec, usize, String), String> {
     let live = paused(app)?;
     let job = app.queue.get(live.job);
     let spec = &job.ok_or("the run is no longer in the queue")?.spec;
-    let settings = &app.plan.settings;
+    let settings = &app.next_run.settings;
     let changes = changed(&spec.settings, settings);
     if changes.is_empty() {
         return Err("no setting differs from the paused run".into());
@@ -86,7 +86,7 @@ pub fn branch(app: &mut App, effects: &mut Vec<Effect>) {
     app.queue.move_to_front(job);
     app.running.clear();
     app.snapshots.clear();
-    app.shown = Shown::Nothing;
+    app.shown = Showing::Nothing;
     app.paused = false;
     effects.push(Effect::Worker(Work::SetAside));
     effects.push(Effect::Worker(Work::Resume));

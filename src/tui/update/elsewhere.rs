@@ -1,6 +1,6 @@
 //! Runs in other models than the one they were chosen in: which models, and what becomes of it.
 
-use super::{finished, notes, queueing};
+use super::{history, notes, submission};
 use crate::runs::Spec;
 use crate::runs::worker::{Origin, WorkerCommand as Work};
 use crate::text::counted;
@@ -19,14 +19,14 @@ pub fn choose_for_selected(app: &mut App, effects: &mut Vec<Effect>) {
     if app.model.opened().is_none() {
         return notes::no_network(app);
     }
-    let specs = queueing::chosen_specs(app).into_iter();
+    let specs = submission::chosen_specs(app).into_iter();
     let runs = specs.map(|spec| Origin::Spec(Box::new(spec))).collect();
     choose(app, runs, effects);
 }
 
 /// Asks for the models in which the chosen finished runs are to be made.
 pub fn choose_for_finished(app: &mut App, effects: &mut Vec<Effect>) {
-    let chosen = finished::chosen(app).into_iter();
+    let chosen = history::chosen(app).into_iter();
     let runs = chosen.map(|entry| Origin::Kept(entry.id.clone())).collect();
     choose(app, runs, effects);
 }
@@ -103,7 +103,7 @@ pub fn queue(
     problems: Vec<String>,
     effects: &mut Vec<Effect>,
 ) {
-    queueing::enqueue(app, specs, &format!(" in {model}"), effects);
+    submission::enqueue(app, specs, &format!(" in {model}"), effects);
     for problem in problems.iter().take(MAX_NOTICES) {
         let text = match problem.contains(model) {
             true => problem.clone(),

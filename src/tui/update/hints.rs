@@ -6,8 +6,8 @@ use crate::tui::app::{App, Panel};
 use crate::tui::browser::Tab;
 use crate::tui::command::{COMMANDS, Command, Context, Entry};
 use crate::tui::keys::Keys;
+use crate::tui::layer_tree::Row;
 use crate::tui::popup::Popup;
-use crate::tui::tree::Row;
 use unicode_width::UnicodeWidthStr;
 
 /// A key and what it does.

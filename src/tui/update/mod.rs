@@ -4,24 +4,24 @@
 //! - `attention`: progress and notifications outside of the screen
 //! - `commands`: what each command does
 //! - `availability`: which commands can act in the present state, and why the others cannot
-//! - `browse`: moving, folding, marking, searching
+//! - `browser`: moving, folding, marking, searching
 //! - `album`: the list of photos
 //! - `atlas`: the grid of pictures
 //! - `branch`: from a paused run to a new one with other settings
-//! - `queueing`, `queue`: from what is chosen to runs, and from the queue to the worker
+//! - `submission`, `queue`: from what is chosen to runs, and from the queue to the worker
 //! - `elsewhere`: runs in other models than the open one
-//! - `finished`, `exports`: what can be done with finished runs
+//! - `history`, `exports`: what can be done with finished runs
 //! - `hints`: the keys that matter now
-//! - `map`: where the class activation map is taken
+//! - `cam_layer`: where the class activation map is taken
 //! - `models`: the model picker
 //! - `notes`: what is said in several places
 //! - `photo`, `photos`: a photo that is looked at, and how photos are opened
-//! - `reports`: what the worker and the disk said
+//! - `worker`, `disk`: what the worker and the disk said
 //! - `saved`: where the user was comes back
 //! - `settings`: what the next runs are made with
-//! - `typing`: the line that is being typed
+//! - `prompt`: the line that is being typed
 //! - `overlay`: what is laid over the picture that is shown
-//! - `settle`: what follows from the rest of the state
+//! - `reconcile`: what follows from the rest of the state
 //! - `mouse`: clicks and the wheel
 
 mod album;
@@ -30,27 +30,28 @@ mod atlas;
 mod attention;
 mod availability;
 mod branch;
-mod browse;
+mod browser;
+mod cam_layer;
 mod commands;
+mod disk;
 mod elsewhere;
 mod exports;
-mod finished;
 pub mod hints;
-mod map;
+mod history;
 mod models;
 mod mouse;
 mod notes;
 mod overlay;
 mod photo;
 mod photos;
+mod prompt;
 mod queue;
-mod queueing;
-mod reports;
+mod reconcile;
 mod saved;
 mod settings;
-mod settle;
+mod submission;
 mod suggestions;
-mod typing;
+mod worker;
 
 use super::action::{Action, Effect};
 use super::app::{App, Panel};
@@ -79,8 +80,8 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
             key(app, chord, &mut effects);
             app.messages.end_key();
         }
-        Action::Letter(letter) => typing::letter(app, letter),
-        Action::Paste(text) => typing::paste(app, &text, &mut effects),
+        Action::Letter(letter) => prompt::letter(app, letter),
+        Action::Paste(text) => prompt::paste(app, &text, &mut effects),
         Action::Click(column, row) => mouse::click(app, column, row, &mut effects),
         Action::Wheel(column, row, up) => mouse::wheel(app, column, row, up),
         Action::Resize(width, height) => {
@@ -96,12 +97,12 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
         }
         Action::FocusLost => app.is_looked_at = false,
         Action::Tick => {}
-        Action::Report(report) => reports::report(app, report, &mut effects),
-        Action::Answer(answer) => reports::answer(app, answer, &mut effects),
+        Action::Report(report) => worker::event(app, report, &mut effects),
+        Action::Disk(answer) => disk::response(app, answer, &mut effects),
         Action::Terminate => quit(app, &mut effects),
     }
     queue::dispatch(app, &mut effects);
-    settle::settle(app, &mut effects);
+    reconcile::reconcile(app, &mut effects);
     attention::settle(app, &mut effects);
     saved::settle(app, &mut effects);
     effects
@@ -127,7 +128,7 @@ pub fn context_of(app: &App, popup: Option<&Popup>) -> Context {
 
 fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
     if app.prompt.is_some() {
-        return typing::key(app, chord, effects);
+        return prompt::key(app, chord, effects);
     }
     if app.pending.is_empty() {
         app.pending_since = app.now;

@@ -10,14 +10,14 @@ use crate::tui::app::App;
 use crate::tui::completion::home_relative;
 use crate::tui::dropped;
 use crate::tui::messages::Level;
-use crate::tui::prompt::{Asked, Prompt};
+use crate::tui::prompt::{Prompt, PromptKind};
 use std::path::{Path, PathBuf};
 
 /// Asks for the path of a photo; the last one's is offered.
 pub fn ask(app: &mut App) {
     let last = app.photos.last().map(|path| path.display().to_string());
     let text = last.unwrap_or_default();
-    app.prompt = Some(Prompt::replacing(Asked::Photo, &text));
+    app.prompt = Some(Prompt::replacing(PromptKind::Photo, &text));
 }
 
 /// Opens the photo whose path was typed.
@@ -91,7 +91,7 @@ pub fn found(
             app.messages.say(Level::Error, why, app.now);
             // The path can be corrected.
             let text = path.display().to_string();
-            let prompt = || Prompt::new(Asked::Photo, &text);
+            let prompt = || Prompt::new(PromptKind::Photo, &text);
             app.prompt.get_or_insert_with(prompt);
             return;
         }

@@ -6,7 +6,7 @@ use crate::runs::worker::ModelInfo;
 use crate::tui::app::App;
 use crate::tui::forms::{Completion, Form, Verb};
 use crate::tui::fuzzy;
-use crate::tui::plan::Plan;
+use crate::tui::next_run::NextRun;
 
 /// Most completions that are listed.
 const MAX_LISTED: usize = 200;
@@ -29,12 +29,12 @@ pub fn completions(app: &App, form: &Form, argument: &str) -> Vec<Completion> {
         }
         Verb::Seed => match argument {
             "" => vec![(
-                app.plan.seed.wrapping_add(1).to_string(),
-                format!("next seed; now {}", app.plan.seed),
+                app.next_run.seed.wrapping_add(1).to_string(),
+                format!("next seed; now {}", app.next_run.seed),
             )],
             _ => Vec::new(),
         },
-        Verb::Preset => presets(&app.plan, argument),
+        Verb::Preset => presets(&app.next_run, argument),
         Verb::Theme => {
             let names: Vec<&str> = app.environment.themes.names().collect();
             let help = |name: &str| match name == app.theme_name {
@@ -77,7 +77,7 @@ fn matching(text: &str, names: &[&str], help: impl Fn(&str) -> String) -> Vec<(S
         .collect()
 }
 
-fn presets(plan: &Plan, text: &str) -> Vec<(String, String)> {
+fn presets(plan: &NextRun, text: &str) -> Vec<(String, String)> {
     let names = plan.presets();
     matching(text, &names, |name| {
         let built_in = PRESETS.iter().find(|preset| preset.name == name);
@@ -150,7 +150,7 @@ fn settings(app: &App, text: &str, has_values: bool) -> Vec<(String, String)> {
     found
         .map(|index| {
             let knob = &KNOBS[index];
-            let now = app.plan.settings.get(knob.key);
+            let now = app.next_run.settings.get(knob.key);
             let now = format::value(&now.unwrap_or_else(|| knob.default()));
             (
                 format!("{}=", knob.key),

@@ -6,7 +6,7 @@ use super::{Frame, slots};
 use crate::runs::comparison::{Caption, Comparison};
 use crate::runs::history::HistoryEntry;
 use crate::tui::app::App;
-use crate::tui::gallery::Size;
+use crate::tui::picture_cache::Size;
 use crate::tui::popup::Compare;
 use crate::tui::text::{fit, joined, wrapped};
 use crate::tui::theme::Role;
@@ -34,7 +34,7 @@ pub fn draw(app: &App, frame: &mut Frame, compare: &Compare) {
     };
     // A run that was removed meanwhile leaves a gap.
     let runs = compare.ids[..seen].iter();
-    let runs: Vec<&HistoryEntry> = runs.filter_map(|id| app.library.find(id)).collect();
+    let runs: Vec<&HistoryEntry> = runs.filter_map(|id| app.history.find(id)).collect();
     let comparison = Comparison::new(&runs);
     let turn = (app.now.as_millis() / BLINK) as usize % seen.max(1);
     let title = match compare.blink {
@@ -138,7 +138,7 @@ fn one(
         ..area
     };
     // The caption is close to its picture, wherever that ends.
-    let bottom = match app.gallery.get(&run.id, Size::Full) {
+    let bottom = match app.pictures.get(&run.id, Size::Full) {
         Some(loaded) => {
             let slot = slots::COMPARED + slot;
             let place = frame.place(slot, &Arc::clone(loaded), picture, false);

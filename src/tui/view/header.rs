@@ -40,7 +40,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
             (opened.name.clone(), about)
         }
     };
-    let state = match (app.paused, app.held) {
+    let state = match (app.paused, app.awaiting_confirmation) {
         (true, _) => " Paused ",
         (false, true) => " Waiting ",
         (false, false) => "",
@@ -48,7 +48,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     let width = usize::from(area.width);
     let name = fit(&name, width / 3);
     let room = width.saturating_sub(NAME.width() + state.width() + name.width() + 2 * GAP);
-    let plan = format!("{} · seed {} ", app.plan.title(), app.plan.seed);
+    let plan = format!("{} · seed {} ", app.next_run.title(), app.next_run.seed);
     let dim = app.theme.style(Role::HeaderText);
     // What the next run is made with has room before what the network is.
     let right = match plan.width() + MIN_ABOUT <= room {

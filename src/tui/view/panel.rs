@@ -2,7 +2,7 @@
 
 use super::Frame;
 use crate::tui::app::App;
-use crate::tui::listing::Listing;
+use crate::tui::list_state::ListState;
 use crate::tui::text::fit;
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
@@ -59,7 +59,7 @@ pub fn list(
     app: &App,
     frame: &mut Frame,
     area: Rect,
-    listing: &Listing,
+    listing: &ListState,
     focused: bool,
     row: impl Fn(usize, usize) -> Line<'static>,
 ) {

@@ -25,13 +25,13 @@ pub fn take_here(app: &mut App) {
         let text = format!("{name} has no rows and columns: no map can be taken there");
         return app.messages.say(Level::Error, text, app.now);
     }
-    let text = match app.plan.settings.mask_layer == layer.name {
+    let text = match app.next_run.settings.mask_layer == layer.name {
         true => {
-            app.plan.settings.mask_layer.clear();
+            app.next_run.settings.mask_layer.clear();
             "activation map: automatic layer".to_string()
         }
         false => {
-            app.plan.settings.mask_layer.clone_from(&layer.name);
+            app.next_run.settings.mask_layer.clone_from(&layer.name);
             format!("activation map: {name}")
         }
     };

@@ -19,7 +19,7 @@ fn key(entry: &HistoryEntry) -> Key {
 
 /// The finished runs.
 #[derive(Debug, Default)]
-pub struct Library {
+pub struct HistoryIndex {
     entries: Vec<HistoryEntry>,
     /// Entries that are no more, by index: an index stays what it was.
     gone: Vec<bool>,
@@ -33,7 +33,7 @@ pub struct Library {
     pub this_model: bool,
 }
 
-impl Library {
+impl HistoryIndex {
     /// Adds a run, or what is new about it.
     pub fn add(&mut self, entry: HistoryEntry) {
         let key = key(&entry);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 /// The state of a list. Items are known by what the owner calls them, mostly their index; rows are what is listed of them,
 /// in order.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Listing {
+pub struct ListState {
     rows: Vec<usize>,
     cursor: usize,
     /// The first row that is shown.
@@ -31,7 +31,7 @@ pub enum Motion {
     Bottom,
 }
 
-impl Default for Listing {
+impl Default for ListState {
     fn default() -> Self {
         Self {
             rows: Vec::new(),
@@ -44,7 +44,7 @@ impl Default for Listing {
     }
 }
 
-impl Listing {
+impl ListState {
     /// Lists the first `count` items.
     pub fn of(count: usize) -> Self {
         Self {
@@ -54,7 +54,7 @@ impl Listing {
     }
 
     /// Lists other items. The cursor stays on its item if that is still listed, else near where it was.
-    pub fn set_rows(&mut self, rows: Vec<usize>) {
+    pub fn set_length(&mut self, rows: Vec<usize>) {
         let selected = self.selected();
         let found = selected.and_then(|item| rows.iter().position(|&row| row == item));
         self.cursor = found.unwrap_or(self.cursor.min(rows.len().saturating_sub(1)));
@@ -215,19 +215,19 @@ mod tests {
 
     #[test]
     fn the_cursor_keeps_its_item_when_the_rows_change() {
-        let mut list = Listing::of(10);
+        let mut list = ListState::of(10);
         list.go_to(6);
-        list.set_rows(vec![2, 4, 6, 8]);
+        list.set_length(vec![2, 4, 6, 8]);
         assert_eq!((list.selected(), list.cursor()), (Some(6), 2));
-        list.set_rows(vec![1, 3]);
+        list.set_length(vec![1, 3]);
         assert_eq!(list.selected(), Some(3));
-        list.set_rows(Vec::new());
+        list.set_length(Vec::new());
         assert_eq!(list.selected(), None);
     }
 
     #[test]
     fn a_range_is_marked_from_the_last_mark_and_chosen_in_order() {
-        let mut list = Listing::of(10);
+        let mut list = ListState::of(10);
         list.go_to(7);
         list.toggle_mark();
         list.go_to(4);
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_range_begins_where_nothing_was_marked() {
-        let mut list = Listing::of(10);
+        let mut list = ListState::of(10);
         list.go_to(2);
         assert!(list.mark_range());
         list.go_to(5);
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_grid_moves_by_lines_and_reaches_its_short_last_line() {
-        let mut list = Listing::of(8);
+        let mut list = ListState::of(8);
         list.fit(3, 3);
         list.go(Motion::Down, 3);
         assert_eq!(list.selected(), Some(3));
@@ -273,7 +273,7 @@ mod tests {
         ) {
             const MOTIONS: [Motion; 8] = [Motion::Up, Motion::Down, Motion::Left, Motion::Right,
                 Motion::PageUp, Motion::PageDown, Motion::Top, Motion::Bottom];
-            let mut list = Listing::of(count);
+            let mut list = ListState::of(count);
             for (motion, lines, columns) in moves {
                 list.go(MOTIONS[motion], lines);
                 list.fit(lines, columns);

@@ -49,51 +49,51 @@ impl Size {
 
 /// The pictures, by run id.
 #[derive(Debug, Default)]
-pub struct Gallery {
-    shelves: [Shelf; 3],
+pub struct PictureCache {
+    by_size: [Fifo; 3],
 }
 
 #[derive(Debug, Default)]
-struct Shelf {
+struct Fifo {
     pictures: HashMap<String, Arc<RgbImage>>,
     /// In the order of arrival.
     order: VecDeque<String>,
-    /// Asked for, or not to be had.
+    /// PromptKind for, or not to be had.
     asked: HashSet<String>,
 }
 
-impl Gallery {
+impl PictureCache {
     /// A run's picture, if it is in memory.
     pub fn get(&self, id: &str, size: Size) -> Option<&Arc<RgbImage>> {
-        self.shelves[size as usize].pictures.get(id)
+        self.by_size[size as usize].pictures.get(id)
     }
 
     /// Whether the picture is to be fetched: it is not here, and was not asked for before. It is asked for now.
     pub fn ask(&mut self, id: &str, size: Size) -> bool {
-        let shelf = &mut self.shelves[size as usize];
-        !shelf.pictures.contains_key(id) && shelf.asked.insert(id.to_string())
+        let fifo = &mut self.by_size[size as usize];
+        !fifo.pictures.contains_key(id) && fifo.asked.insert(id.to_string())
     }
 
     /// Keeps a picture; the one that came first leaves if there are too many.
     pub fn put(&mut self, id: &str, size: Size, picture: Arc<RgbImage>) {
-        let shelf = &mut self.shelves[size as usize];
-        shelf.asked.remove(id);
-        if shelf.pictures.insert(id.to_string(), picture).is_none() {
-            shelf.order.push_back(id.to_string());
+        let fifo = &mut self.by_size[size as usize];
+        fifo.asked.remove(id);
+        if fifo.pictures.insert(id.to_string(), picture).is_none() {
+            fifo.order.push_back(id.to_string());
         }
-        if shelf.order.len() > size.kept()
-            && let Some(oldest) = shelf.order.pop_front()
+        if fifo.order.len() > size.kept()
+            && let Some(oldest) = fifo.order.pop_front()
         {
-            shelf.pictures.remove(&oldest);
+            fifo.pictures.remove(&oldest);
         }
     }
 
     /// Forgets a run's pictures, because they are gone or have changed.
     pub fn forget(&mut self, id: &str) {
-        for shelf in &mut self.shelves {
-            shelf.pictures.remove(id);
-            shelf.order.retain(|other| other != id);
-            shelf.asked.remove(id);
+        for fifo in &mut self.by_size {
+            fifo.pictures.remove(id);
+            fifo.order.retain(|other| other != id);
+            fifo.asked.remove(id);
         }
     }
 }
@@ -104,17 +104,17 @@ mod tests {
 
     #[test]
     fn a_picture_is_asked_for_once_and_the_first_leaves_when_there_are_many() {
-        let mut gallery = Gallery::default();
-        assert!(gallery.ask("a", Size::Full));
-        assert!(!gallery.ask("a", Size::Full));
-        assert!(gallery.ask("a", Size::Thumbnail));
+        let mut cache = PictureCache::default();
+        assert!(cache.ask("a", Size::Full));
+        assert!(!cache.ask("a", Size::Full));
+        assert!(cache.ask("a", Size::Thumbnail));
         let picture = Arc::new(RgbImage::new(1, 1));
-        gallery.put("a", Size::Full, Arc::clone(&picture));
-        assert!(gallery.get("a", Size::Full).is_some() && !gallery.ask("a", Size::Full));
+        cache.put("a", Size::Full, Arc::clone(&picture));
+        assert!(cache.get("a", Size::Full).is_some() && !cache.ask("a", Size::Full));
         for index in 0..Size::Full.kept() {
-            gallery.put(&index.to_string(), Size::Full, Arc::clone(&picture));
+            cache.put(&index.to_string(), Size::Full, Arc::clone(&picture));
         }
-        assert!(gallery.get("a", Size::Full).is_none());
-        assert!(gallery.ask("a", Size::Full));
+        assert!(cache.get("a", Size::Full).is_none());
+        assert!(cache.ask("a", Size::Full));
     }
 }

@@ -1,7 +1,7 @@
 //! The thread that draws the pictures. Encoding one takes longer than a key may wait, so text goes its own way: only what is
 //! written must take turns, and a picture that was encoded for a screen that is no more is thrown away.
 
-use super::{Drained, entered};
+use super::{WriteResult, entered};
 use crate::terminal::{Area, Painter, PlacedPicture};
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 /// The thread, and the state that it shares with the text writer.
 pub struct Pictures {
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Desk {
+struct Shared {
     wanted: Mutex<Wanted>,
     changed: Condvar,
 }
@@ -39,15 +39,17 @@ struct Wanted {
 
 impl Pictures {
     /// Starts the thread. `failed` is called if the terminal cannot be written to.
-    pub fn start(painter: Painter, failed: impl Fn(Drained) + Send + 'static) -> Self {
-        let desk = Arc::new(Desk {
+    pub fn start(painter: Painter, failed: impl Fn(WriteResult) + Send + 'static) -> Self {
+        let shared = Arc::new(Shared {
             wanted: Mutex::default(),
             changed: Condvar::new(),
         });
-        let shared = Arc::clone(&desk);
-        let thread = std::thread::spawn(move || draw(painter, &shared, &failed));
+        let thread = std::thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || draw(painter, &shared, &failed)
+        });
         Self {
-            desk,
+            shared,
             thread: Some(thread),
         }
     }
@@ -63,7 +65,7 @@ impl Pictures {
         anew: bool,
         write: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
-        let mut wanted = self.desk.lock();
+        let mut wanted = self.shared.lock();
         if anew || screen != wanted.screen || !places(&scene).eq(places(&wanted.scene)) {
             wanted.layout += 1;
         }
@@ -79,14 +81,14 @@ impl Pictures {
         wanted.version += 1;
         let written = write();
         drop(wanted);
-        self.desk.changed.notify_one();
+        self.shared.changed.notify_one();
         written
     }
 
     /// Takes the pictures away and ends the thread.
     pub fn finish(&mut self) {
-        self.desk.lock().is_over = true;
-        self.desk.changed.notify_one();
+        self.shared.lock().is_over = true;
+        self.shared.changed.notify_one();
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
@@ -112,7 +114,7 @@ fn written_over(before: &PlacedPicture, scene: &[PlacedPicture]) -> Vec<(u32, Ar
     }
 }
 
-impl Desk {
+impl Shared {
     fn lock(&self) -> MutexGuard<'_, Wanted> {
         self.wanted
             .lock()
@@ -140,11 +142,11 @@ impl Desk {
     }
 }
 
-fn draw(mut painter: Painter, desk: &Desk, failed: &impl Fn(Drained)) {
+fn draw(mut painter: Painter, shared: &Shared, failed: &impl Fn(WriteResult)) {
     let mut version = 0;
     let mut again = None;
     loop {
-        let mut wanted = desk.wait(version, again);
+        let mut wanted = shared.wait(version, again);
         if wanted.is_over {
             break;
         }
@@ -156,7 +158,7 @@ fn draw(mut painter: Painter, desk: &Desk, failed: &impl Fn(Drained)) {
         painter.written_over(&std::mem::take(&mut wanted.written_over));
         drop(wanted);
         let mut out = Gate {
-            desk,
+            shared,
             layout,
             is_closed: false,
         };
@@ -172,7 +174,7 @@ fn draw(mut painter: Painter, desk: &Desk, failed: &impl Fn(Drained)) {
 
 /// Standard output, for what was encoded for one layout of the pictures.
 struct Gate<'a> {
-    desk: &'a Desk,
+    shared: &'a Shared,
     layout: u64,
     /// Whether something came too late to be written.
     is_closed: bool,
@@ -180,7 +182,7 @@ struct Gate<'a> {
 
 impl Write for Gate<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let wanted = self.desk.lock();
+        let wanted = self.shared.lock();
         // Who gives the terminal back waits for this, or comes first.
         let terminal = entered();
         if wanted.layout != self.layout || terminal.is_none() {

@@ -5,18 +5,18 @@ use super::queue;
 use crate::tui::app::{App, Panel};
 use crate::tui::browser::{CellOrder, Tab};
 use crate::tui::command::COMMANDS;
+use crate::tui::layer_tree::Row;
 use crate::tui::layout::album_lines;
 use crate::tui::lens::Lens;
-use crate::tui::listing::{Listing, Motion};
+use crate::tui::list_state::{ListState, Motion};
 use crate::tui::messages::Level;
 use crate::tui::opening::Model;
 use crate::tui::popup::Popup;
-use crate::tui::shown::Shown;
-use crate::tui::tree::Row;
+use crate::tui::showing::Showing;
 use std::sync::Arc;
 
 /// Moves the cursor of whatever has the focus.
-pub fn go(app: &mut App, motion: Motion) {
+pub fn move_cursor(app: &mut App, motion: Motion) {
     if is_magnified(app) {
         app.lens.pan(motion);
         return;
@@ -42,7 +42,7 @@ pub fn go(app: &mut App, motion: Motion) {
                 app.browser.list_mut().go(motion, lines);
             }
             Panel::Queue => {
-                let mut rows = Listing::of(app.queue.jobs().len());
+                let mut rows = ListState::of(app.queue.jobs().len());
                 rows.go_to_row(app.queue_cursor);
                 rows.go(motion, page);
                 app.queue_cursor = rows.cursor();
@@ -85,7 +85,7 @@ fn scroll_by(scroll: &mut usize, motion: Motion, page: usize) {
 /// Folds a scope, or goes to the one around; leaves a layer's channels at their left edge.
 pub fn left(app: &mut App) {
     if let Some(motion) = sideways(app, Motion::Left) {
-        return go(app, motion);
+        return move_cursor(app, motion);
     }
     if !app.popups.is_empty() || app.focus == Panel::Queue || app.browser.tab != Tab::Layers {
         return;
@@ -119,7 +119,7 @@ pub fn left(app: &mut App) {
 /// Unfolds a scope; enters a layer's channels.
 pub fn right(app: &mut App) {
     if let Some(motion) = sideways(app, Motion::Right) {
-        return go(app, motion);
+        return move_cursor(app, motion);
     }
     if !app.popups.is_empty() || app.focus == Panel::Queue || app.browser.tab != Tab::Layers {
         return;
@@ -235,7 +235,7 @@ fn restore_order(app: &mut App) {
     let list = app.browser.list_mut();
     let mut rows = list.rows().to_vec();
     rows.sort_unstable();
-    list.set_rows(rows);
+    list.set_length(rows);
 }
 
 /// Shows a tab. Away from the finished runs, the run under way is shown again.
@@ -251,8 +251,8 @@ pub fn show_tab(app: &mut App, tab: Tab) {
     match app.in_history() {
         true => {
             list_history(app);
-            if let Shown::Finished(id) = &app.shown
-                && let Some(index) = app.library.index(id)
+            if let Showing::Finished(id) = &app.shown
+                && let Some(index) = app.history.index(id)
             {
                 app.browser.list_mut().go_to(index);
             }
@@ -332,10 +332,10 @@ pub fn list_history(app: &mut App) {
     let hash = app.model.opened().map(|opened| opened.hash.clone());
     let list = |tab: Tab| {
         let search = app.browser.search_of(tab);
-        app.library
+        app.history
             .list(search, tab == Tab::Favourites, hash.as_deref())
     };
     let (history, favourites) = (list(Tab::History), list(Tab::Favourites));
-    app.browser.history.set_rows(history);
-    app.browser.favourites.set_rows(favourites);
+    app.browser.history.set_length(history);
+    app.browser.favourites.set_length(favourites);
 }

@@ -28,7 +28,7 @@ pub struct Scope {
 
 /// The tree of a network's layers.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tree {
+pub struct LayerTree {
     scopes: Vec<Scope>,
     children: Vec<Vec<Row>>,
     top: Vec<Row>,
@@ -39,7 +39,7 @@ pub struct Tree {
 /// Deeper scopes are shown as part of the name.
 const MAX_DEPTH: usize = 8;
 
-impl Tree {
+impl LayerTree {
     /// The tree of layers of these names, in their order. A scope whose layers are interrupted by others begins anew, so
     /// that the order of the graph is kept.
     pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
@@ -234,7 +234,7 @@ fn path(name: &str, separator: char) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    fn shown(tree: &Tree, open: &HashSet<usize>) -> Vec<String> {
+    fn shown(tree: &LayerTree, open: &HashSet<usize>) -> Vec<String> {
         let line = |row: &Row| match *row {
             Row::Scope(scope) => {
                 let Scope { label, layers, .. } = tree.scope(scope);
@@ -256,7 +256,7 @@ mod tests {
             "b.1/add",
             "head",
         ];
-        let tree = Tree::new(names.into_iter());
+        let tree = LayerTree::new(names.into_iter());
         assert_eq!(shown(&tree, &HashSet::new()), ["stem(2)", "b.1(3)", "head"]);
         let open: HashSet<usize> = tree.scopes().collect();
         assert_eq!(
@@ -278,14 +278,14 @@ mod tests {
     #[test]
     fn every_scope_has_a_name_of_its_own() {
         let names = ["a/b/x", "a/b/y", "a/z", "c", "a/x", "a/y"];
-        let tree = Tree::new(names.into_iter());
+        let tree = LayerTree::new(names.into_iter());
         assert_eq!(tree.names(), ["a", "a/b", "a (2)"]);
     }
 
     #[test]
     fn scopes_without_choice_are_one_and_single_layers_need_none() {
         let names = ["/f/g/0/Conv_output_0", "/f/g/1/Relu_output_0", "/c/Gemm"];
-        let tree = Tree::new(names.into_iter());
+        let tree = LayerTree::new(names.into_iter());
         let open: HashSet<usize> = tree.scopes().collect();
         assert_eq!(
             shown(&tree, &open),
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn the_order_of_the_graph_is_kept_and_dots_do_where_there_are_no_slashes() {
-        let tree = Tree::new(["a.x", "a.y", "b", "a.z", "", "..."].into_iter());
+        let tree = LayerTree::new(["a.x", "a.y", "b", "a.z", "", "..."].into_iter());
         assert_eq!(
             shown(&tree, &HashSet::new()),
             ["a(2)", "b", "a/z", "", "..."]

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 /// Which picture the picture panel shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Shown {
+pub enum Showing {
     #[default]
     Nothing,
     /// A run under way.
-    Live(JobId),
+    Running(JobId),
     /// A finished run, by its id.
     Finished(String),
     /// The runs of a batch side by side, at least two when it began.
@@ -23,17 +23,17 @@ pub enum Shown {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tile {
     /// A run under way.
-    Live(JobId),
+    Running(JobId),
     /// A finished run, by its id.
     Finished(String),
 }
 
-impl Shown {
+impl Showing {
     /// Whether it is a run under way, or has one among several.
     pub fn is_live(&self) -> bool {
         match self {
-            Self::Live(_) => true,
-            Self::Batch(tiles) => tiles.iter().any(|tile| matches!(tile, Tile::Live(_))),
+            Self::Running(_) => true,
+            Self::Batch(tiles) => tiles.iter().any(|tile| matches!(tile, Tile::Running(_))),
             Self::Nothing | Self::Finished(_) => false,
         }
     }
@@ -41,7 +41,7 @@ impl Shown {
     /// Shows a picture no longer, because it is gone.
     pub fn remove(&mut self, gone: &Tile) {
         let is_gone = match (&mut *self, gone) {
-            (Self::Live(job), Tile::Live(gone)) => job == gone,
+            (Self::Running(job), Tile::Running(gone)) => job == gone,
             (Self::Finished(id), Tile::Finished(gone)) => id == gone,
             (Self::Batch(tiles), _) => {
                 tiles.retain(|tile| tile != gone);

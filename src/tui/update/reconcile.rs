@@ -4,15 +4,15 @@
 use super::{album, overlay, photo, queue};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
-use crate::tui::gallery::Size;
 use crate::tui::lens::Magnified;
+use crate::tui::picture_cache::Size;
 use crate::tui::popup::Popup;
 use crate::tui::replay::Replay;
-use crate::tui::shown::{Shown, Tile};
+use crate::tui::showing::{Showing, Tile};
 
 /// Brings what follows from the rest of the state up to date: what of the lists is seen, which picture is shown, and
 /// which pictures are still to be loaded for that.
-pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
+pub fn reconcile(app: &mut App, effects: &mut Vec<Effect>) {
     let layout = app.layout();
     let lines = layout.browser_lines();
     let (columns, cells) = layout.grid();
@@ -48,7 +48,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     let now = app.now;
     let shown = &app.shown;
     let is_over = |replay: &mut Replay| {
-        *shown != Shown::Finished(replay.id.clone()) || replay.frame(now).is_none()
+        *shown != Showing::Finished(replay.id.clone()) || replay.frame(now).is_none()
     };
     app.replay.take_if(is_over);
     overlay::settle(app);
@@ -61,7 +61,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
 /// Requests the record of the finished run that is shown, once whenever another one is shown.
 fn load_record(app: &mut App, effects: &mut Vec<Effect>) {
     let shown = match &app.shown {
-        Shown::Finished(id) => Some(id.clone()),
+        Showing::Finished(id) => Some(id.clone()),
         _ => None,
     };
     if app.record_requested == shown {
@@ -81,21 +81,21 @@ fn show_selected(app: &mut App) {
     }
     let selected = Some(app.selected());
     let is_same = std::mem::replace(&mut app.followed, selected.clone()) == selected;
-    if is_same && (app.shown != Shown::Nothing || app.returning.is_some()) {
+    if is_same && (app.shown != Showing::Nothing || app.returning.is_some()) {
         return;
     }
     let live = app.shown.is_live();
     if let Some(entry) = app.selected_entry() {
-        app.shown = Shown::Finished(entry.id.clone());
+        app.shown = Showing::Finished(entry.id.clone());
     } else if !live && let Some(id) = app.entry_of_selection().map(|entry| entry.id.clone()) {
-        app.shown = Shown::Finished(id);
-    } else if app.shown == Shown::Nothing
-        && app.library.complete
+        app.shown = Showing::Finished(id);
+    } else if app.shown == Showing::Nothing
+        && app.history.complete
         && let Some(opened) = app.model.opened()
-        && let Some(latest) = app.library.latest(&opened.hash)
+        && let Some(latest) = app.history.latest(&opened.hash)
     {
         // At the start: where the last session ended.
-        app.shown = Shown::Finished(latest.id.clone());
+        app.shown = Showing::Finished(latest.id.clone());
     }
 }
 
@@ -103,14 +103,14 @@ fn show_selected(app: &mut App) {
 /// Returns whether that is settled.
 fn show_cell(app: &mut App) -> bool {
     let target = app.selected_target();
-    let live = target.and_then(|target| app.live_of(&target));
+    let live = target.and_then(|target| app.active_run_of(&target));
     let item = app.browser.list().selected();
     let entry = item.and_then(|item| app.entry_of(item));
     let shown = match (live, entry, &app.shown) {
-        (Some(live), ..) => Shown::Live(live.job),
-        (None, Some(entry), _) => Shown::Finished(entry.id.clone()),
+        (Some(live), ..) => Showing::Running(live.job),
+        (None, Some(entry), _) => Showing::Finished(entry.id.clone()),
         // That of a cell that was left is not meant by any key any more.
-        (None, None, Shown::Finished(_)) => Shown::Nothing,
+        (None, None, Showing::Finished(_)) => Showing::Nothing,
         (None, None, _) => return false,
     };
     app.followed = Some(app.selected());
@@ -122,12 +122,12 @@ fn show_cell(app: &mut App) -> bool {
 fn load_pictures(app: &mut App, effects: &mut Vec<Effect>) {
     let mut wanted: Vec<(String, Size)> = Vec::new();
     match &app.shown {
-        Shown::Finished(id) => wanted.push((id.clone(), Size::Full)),
-        Shown::Batch(tiles) => wanted.extend(tiles.iter().filter_map(|tile| match tile {
+        Showing::Finished(id) => wanted.push((id.clone(), Size::Full)),
+        Showing::Batch(tiles) => wanted.extend(tiles.iter().filter_map(|tile| match tile {
             Tile::Finished(id) => Some((id.clone(), Size::Full)),
-            Tile::Live(_) => None,
+            Tile::Running(_) => None,
         })),
-        Shown::Live(_) | Shown::Nothing => {}
+        Showing::Running(_) | Showing::Nothing => {}
     }
     match app.popups.last() {
         Some(Popup::Compare(compare)) => {
@@ -150,7 +150,7 @@ fn load_pictures(app: &mut App, effects: &mut Vec<Effect>) {
     }
     wanted.extend(photo::thumbnails(app));
     for (id, size) in wanted {
-        if app.gallery.ask(&id, size) {
+        if app.pictures.ask(&id, size) {
             effects.push(Effect::LoadPicture(id, size));
         }
     }

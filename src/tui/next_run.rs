@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// What the next runs are made with.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub struct NextRun {
     pub settings: Settings,
     pub seed: u64,
     /// The preset that the settings began from.
@@ -17,7 +17,7 @@ pub struct Plan {
     presets: Presets,
 }
 
-impl Default for Plan {
+impl Default for NextRun {
     fn default() -> Self {
         Self {
             settings: Settings::default(),
@@ -28,7 +28,7 @@ impl Default for Plan {
     }
 }
 
-impl Plan {
+impl NextRun {
     /// Adds the user's presets; returns the names of those that cannot be used, and why.
     pub fn add_presets(
         &mut self,
@@ -94,7 +94,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Takes settings, preset and seed of an earlier plan again.
+    /// Takes settings, preset and seed of an earlier next again.
     pub fn go_back_to(&mut self, before: Self) {
         let presets = std::mem::take(&mut self.presets);
         *self = Self { presets, ..before };
@@ -117,7 +117,7 @@ impl Plan {
     }
 
     /// Keeps the present settings as a preset of the user's.
-    pub fn keep_as(&mut self, name: &str) -> BTreeMap<String, SettingValue> {
+    pub fn save_preset_as(&mut self, name: &str) -> BTreeMap<String, SettingValue> {
         self.preset = name.into();
         self.presets.save(name, &self.settings)
     }
@@ -246,25 +246,25 @@ mod tests {
 
     #[test]
     fn presets_go_round_and_changes_show() {
-        let mut plan = Plan::default();
+        let mut next = NextRun::default();
         let own = BTreeMap::from([("steps".to_string(), 10.0.into())]);
         let bad = BTreeMap::from([("steps".to_string(), (-1.0).into())]);
         let problems =
-            plan.add_presets(BTreeMap::from([("mine".into(), own), ("bad".into(), bad)]));
+            next.add_presets(BTreeMap::from([("mine".into(), own), ("bad".into(), bad)]));
         assert_eq!(problems.len(), 1);
         assert_eq!(
-            plan.presets(),
+            next.presets(),
             ["default", "draft", "fine", "vivid", "mine"]
         );
-        assert_eq!(plan.title(), "default");
+        assert_eq!(next.title(), "default");
         for _ in 0..4 {
-            plan.next_preset();
+            next.next_preset();
         }
-        assert_eq!((plan.title().as_str(), plan.settings.steps), ("mine", 10));
-        plan.turn(knob("steps").unwrap(), true);
-        assert_eq!((plan.title().as_str(), plan.settings.steps), ("mine*", 16));
-        plan.next_preset();
-        assert_eq!(plan.settings, Settings::default());
+        assert_eq!((next.title().as_str(), next.settings.steps), ("mine", 10));
+        next.turn(knob("steps").unwrap(), true);
+        assert_eq!((next.title().as_str(), next.settings.steps), ("mine*", 16));
+        next.next_preset();
+        assert_eq!(next.settings, Settings::default());
     }
 
     #[test]
@@ -273,16 +273,16 @@ mod tests {
             let Domain::Number { default, range, .. } = knob.domain else {
                 continue;
             };
-            let mut plan = Plan::default();
-            assert!(plan.turn(knob, true));
-            let up = plan.settings.get(knob.key).unwrap();
+            let mut next = NextRun::default();
+            assert!(next.turn(knob, true));
+            let up = next.settings.get(knob.key).unwrap();
             let is_more = matches!(up, SettingValue::Number(up) if up > default);
             assert!(is_more || default == range.1, "{}", knob.key);
             for _ in 0..100_000 {
-                plan.turn(knob, false);
+                next.turn(knob, false);
             }
             assert_eq!(
-                plan.settings.get(knob.key),
+                next.settings.get(knob.key),
                 Some(range.0.into()),
                 "{}",
                 knob.key
@@ -292,11 +292,11 @@ mod tests {
 
     #[test]
     fn a_step_goes_to_the_next_multiple_and_ends_are_reached_soon() {
-        let mut plan = Plan::default();
+        let mut next = NextRun::default();
         let mut turn = |key: &str, up| {
             let knob = knob(key).unwrap();
-            plan.turn(knob, up);
-            plan.settings.get(knob.key).unwrap()
+            next.turn(knob, up);
+            next.settings.get(knob.key).unwrap()
         };
         assert_eq!(turn("canvas", true), 32.0.into());
         assert_eq!(turn("canvas", true), 64.0.into());
@@ -305,9 +305,9 @@ mod tests {
         assert_eq!(turn("step_size", false), 0.19.into());
         assert_eq!(turn("octave_scale", true), 2.25.into());
         // From between two multiples, neither is left out.
-        plan.settings.set("canvas", 100.0.into()).unwrap();
+        next.settings.set("canvas", 100.0.into()).unwrap();
         let canvas = knob("canvas").unwrap();
-        let value = plan.settings.get("canvas").unwrap();
+        let value = next.settings.get("canvas").unwrap();
         assert_eq!(canvas.turned(&value, true), Some(128.0.into()));
         assert_eq!(canvas.turned(&value, false), Some(96.0.into()));
         for knob in KNOBS {
@@ -334,25 +334,25 @@ mod tests {
 
     #[test]
     fn methods_go_round_and_a_layer_has_no_next() {
-        let mut plan = Plan::default();
+        let mut next = NextRun::default();
         let method = knob("mask_method").unwrap();
-        plan.turn(method, false);
-        assert_eq!(plan.settings.get("mask_method"), Some("cam".into()));
-        plan.turn(method, true);
-        assert_eq!(plan.settings, Settings::default());
-        assert!(!plan.turn(knob("mask_layer").unwrap(), true));
+        next.turn(method, false);
+        assert_eq!(next.settings.get("mask_method"), Some("cam".into()));
+        next.turn(method, true);
+        assert_eq!(next.settings, Settings::default());
+        assert!(!next.turn(knob("mask_layer").unwrap(), true));
     }
 
     #[test]
     fn changes_of_a_preset_are_known_and_can_be_made_again() {
-        let mut plan = Plan::default();
-        plan.take_preset("draft");
-        plan.settings.set("mask_method", "cam".into()).unwrap();
-        plan.settings.set("steps", 176.0.into()).unwrap();
-        assert_eq!(plan.changes(), ["mask_method = cam", "steps = 176"]);
-        let mut again = Plan::default();
-        again.take_changed("draft", &plan.changed()).unwrap();
-        assert_eq!(again, plan);
+        let mut next = NextRun::default();
+        next.take_preset("draft");
+        next.settings.set("mask_method", "cam".into()).unwrap();
+        next.settings.set("steps", 176.0.into()).unwrap();
+        assert_eq!(next.changes(), ["mask_method = cam", "steps = 176"]);
+        let mut again = NextRun::default();
+        again.take_changed("draft", &next.changed()).unwrap();
+        assert_eq!(again, next);
         let wrong = BTreeMap::from([
             ("blur".to_string(), 1.0.into()),
             ("steps".to_string(), (-1.0).into()),
@@ -363,13 +363,13 @@ mod tests {
 
     #[test]
     fn a_kept_preset_holds_what_differs_from_the_defaults() {
-        let mut plan = Plan::default();
-        plan.settings.set("momentum", 0.5.into()).unwrap();
+        let mut next = NextRun::default();
+        next.settings.set("momentum", 0.5.into()).unwrap();
         assert_eq!(
-            plan.keep_as("calm"),
+            next.save_preset_as("calm"),
             BTreeMap::from([("momentum".to_string(), 0.5.into())])
         );
-        assert_eq!(plan.title(), "calm");
+        assert_eq!(next.title(), "calm");
     }
 
     #[test]
