@@ -15,14 +15,14 @@ mod amounts;
 
 pub use amounts::{age, counted, span};
 
-/// Longest name that is shown, in characters.
+/// Maximum characters of a shown name.
 pub const MAX_SHOWN: usize = 200;
 
-/// Longest name that is quoted, in characters.
+/// Maximum characters of a quoted name.
 const MAX_QUOTED: usize = 80;
 
-/// Whether a character shows as itself. Others steer the terminal (control characters), end the line, change the direction
-/// of the text around them, or cannot be seen at all, so that a name looks like another.
+/// Whether a character is displayed as itself. Others control the terminal, end the line, change the direction of
+/// the surrounding text, or are invisible, so that a name looks like another.
 pub fn is_harmless(c: char) -> bool {
     let is_hidden = matches!(c,
         // Soft hyphen; Arabic letter mark; Mongolian vowel separator.
@@ -54,14 +54,14 @@ pub fn shown(text: &str) -> String {
     out
 }
 
-/// A name in quotes, as errors have it: what is not harmless is escaped, and it has at most 80 characters.
+/// A name in quotes, for errors: unsafe characters are escaped, at most 80 characters.
 pub fn printable(text: &str) -> String {
     let short: String = text.chars().take(MAX_QUOTED).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!("{short:?}{more}")
 }
 
-/// A text on one line: line breaks and tabs become spaces, what else is not harmless is escaped.
+/// A text on one line: line breaks and tabs become spaces, other unsafe characters are escaped.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.trim_end().chars() {
@@ -73,7 +73,7 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-/// A line of JSON in which what is not harmless is escaped too: it can stand only within a text.
+/// A line of JSON in which unsafe characters are escaped too: they can occur only within strings.
 pub fn json(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
@@ -88,13 +88,14 @@ pub fn json(text: &str) -> String {
     line
 }
 
-/// A text with a dot in the place of each character that is not harmless.
+/// A text in which each unsafe character is replaced by a dot.
 pub fn clean(text: &str) -> String {
     let visible = |c: char| if is_harmless(c) { c } else { '·' };
     text.chars().map(visible).collect()
 }
 
-/// A name without what is not harmless, trimmed, and with at most so many characters. A tab separates as a space does.
+/// A name without unsafe characters, trimmed, and with at most `most` characters. A tab separates words like a
+/// space.
 pub fn without(text: &str, most: usize) -> String {
     let spaced = |c: char| if c == '\t' { ' ' } else { c };
     let kept = text.chars().map(spaced).filter(|c| is_harmless(*c));
@@ -113,7 +114,7 @@ fn escape(c: char, out: &mut String) {
 mod tests {
     use super::*;
 
-    /// What must never reach a terminal, by its properties in Unicode's own words.
+    /// Characters that must never reach a terminal, by Unicode's names.
     const HOSTILE: &[(&str, std::ops::RangeInclusive<char>)] = &[
         ("C0 controls", '\0'..='\u{1f}'),
         ("DEL and C1 controls", '\u{7f}'..='\u{9f}'),
@@ -131,7 +132,7 @@ mod tests {
     ];
 
     #[test]
-    fn no_way_to_show_a_text_lets_a_hostile_character_through() {
+    fn no_function_lets_a_hostile_character_through() {
         let is_hostile = |c: char| HOSTILE.iter().any(|(_, range)| range.contains(&c));
         for c in '\0'..=char::MAX {
             assert!(!(is_harmless(c) && is_hostile(c)), "{c:?}");
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_on_one_line_and_short() {
+    fn shown_text_is_one_short_line() {
         let hostile = "a\u{1b}[2J\u{202e}\u{9b}31m\nb";
         assert_eq!(shown(hostile), "a\\u{1b}[2J\\u{202e}\\u{9b}31m\\nb");
         assert_eq!(one_line("a\r\nb\u{2066}c\n"), "a  b\\u{2066}c");

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_that_save_at_once_none_is_lost() {
+    fn concurrent_saves_are_all_kept() {
         let (_folder, home) = home();
         std::thread::scope(|scope| {
             for thread in 0..4 {

@@ -251,7 +251,7 @@ fn what_is_wrong_in_a_theme_is_named_and_the_rest_counts() {
         "a.toml:6: roles.good.bold: it must be true or false",
         "a.toml:6: roles.good.blink: a role has `fg`",
         "a.toml:7: roles.bad: it must be a table",
-        "a.toml:8: key: it is no TOML",
+        "a.toml:8: key: invalid TOML",
         "b\\u{1b}.toml: a theme's file is named",
     ] {
         assert!(
