@@ -1,15 +1,14 @@
-//! Text for people: what comes from outside is made harmless here, before it is shown anywhere; plurals, durations and ages
-//! are worded here.
+//! Text for display: escaping of text from files, plurals, durations and ages.
 //!
-//! Names of files, layers, classes and runs may hold anything. One rule ([`is_harmless`]) says which characters may reach a
-//! terminal; what becomes of the others depends on the place:
+//! Names of files, layers, classes and runs may contain any character. [`is_harmless`] defines which characters may reach a
+//! terminal; how the others are replaced depends on the use:
 //!
-//! - [`shown`]: a name within a line: escaped, and of bounded length
-//! - [`printable`]: a name that is quoted in an error: the same, in quotes
-//! - [`one_line`]: a finished line of output: escaped; line breaks become spaces
-//! - [`json`]: a line of JSON: escaped as JSON does it
-//! - [`clean`]: a text of which each character keeps its place on the screen: a dot in the place of each
-//! - [`without`]: a name that is used as a name: left out
+//! - [`shown`]: a name within a line: escaped, of bounded length
+//! - [`printable`]: a name in an error: the same, in quotes
+//! - [`one_line`]: a line of output: escaped; line breaks become spaces
+//! - [`json`]: a line of JSON: escaped as in JSON
+//! - [`clean`]: a text whose characters keep their columns: each is replaced by a dot
+//! - [`without`]: a name: removed
 
 mod amounts;
 

@@ -1,14 +1,14 @@
-//! Pictures in a terminal: what the terminal can show ([`probe()`]), how a picture is said to it ([`protocols`]), and what
-//! stands where on the screen ([`Painter`]).
+//! Pictures in a terminal: detection of its capabilities ([`probe()`]), encoders of the protocols ([`protocols`]), and the
+//! pictures on the screen ([`Painter`]).
 //!
-//! First floor: any room above may use it; it uses none. Nothing here knows of models or runs, and nothing here ever waits
-//! for a terminal without a time limit.
+//! Lowest floor: every module above may use it. It knows nothing of models or runs, and never waits for a terminal without a
+//! time limit.
 //!
-//! A program asks once, before anything else reads its input, and then draws:
+//! A program queries the terminal once, before anything else reads its input, and then draws:
 //!
-//! 1. [`probe()`] says which [`Protocol`] works, how large a cell is and how many colours there are.
-//! 2. An explorer draws its text, keeps the cells under pictures free ([`Painter::covered_cells`]) and lets the [`Painter`] bring
-//!    the pictures up to date. With [`Protocol::Blocks`] it draws [`protocols::blocks`] as text instead.
+//! 1. [`probe()`] detects the [`Protocol`], the size of a cell and the colour depth.
+//! 2. An explorer draws its text, skips the cells under pictures ([`Painter::covered_cells`]) and updates the pictures with
+//!    the [`Painter`]. With [`Protocol::Blocks`] it draws [`protocols::blocks`] as text instead.
 //! 3. A plain command prints a picture at the cursor with [`inline::print`].
 //!
 //! The crate `viuer` (0.11) is not used. Its configuration can forbid a protocol but not ask for one: iTerm2's is taken only

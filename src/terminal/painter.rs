@@ -40,20 +40,20 @@ pub struct Painted {
     pub again: Option<Duration>,
 }
 
-/// Keeps the pictures on the screen like the scene.
+/// Updates the pictures on the screen to match a scene.
 ///
 /// With [`Protocol::Sixel`] and [`Protocol::Iterm2`] a picture disappears where text is written over it: mark the cells of
-/// [`Painter::covered_cells`] as skipped in the text buffer while a picture stands there, and no longer when it does not.
-/// So it is where tmux holds the cells of a picture ([`Route::TmuxPlaceholders`]). Otherwise with [`Protocol::Kitty`] the
-/// painter takes pictures away itself, and the cells beneath must only stay free. With [`Protocol::Blocks`] it does nothing at all.
+/// [`Painter::covered_cells`] as skipped in the text buffer as long as a picture is there. The same holds for placeholders
+/// ([`Route::TmuxPlaceholders`]). Otherwise with [`Protocol::Kitty`] the painter removes pictures itself, and the cells below
+/// must only stay empty. With [`Protocol::Blocks`] it does nothing.
 ///
-/// Where something lies over a picture ([`PlacedPicture::hidden`]) the text owns the cells, and the picture is seen beside it:
-/// - kitty has the picture already, and is told which parts of it to show where. A picture below the text's ground (a low
-///   z-index) would be seen through every cell that has the terminal's own ground, as in some themes all of them have.
-/// - Sixels and iTerm2's files are cut, and only the parts that were not seen before are encoded and sent: nothing when
-///   something is laid over a picture, only what it lay over when it goes; of sixels also the rows above and below that,
-///   where an earlier part may have left ground. tmux, where it knows sixels itself, drops a picture as a whole when one of
-///   its cells is written to, and gets all parts.
+/// Covered cells of a picture ([`PlacedPicture::hidden`]) belong to the text, and the rest stays visible:
+/// - kitty stores the picture and gets placements of the visible parts. A picture below the text (a low z-index) would be
+///   visible through every cell with the terminal's default background, which some themes use everywhere.
+/// - Sixels and iTerm2's files are cut, and only newly visible parts are encoded and sent: nothing when something covers a
+///   picture, and the covered part when it disappears; for sixels also the rows above and below it, where an earlier part may
+///   have left background. tmux with sixel support drops the complete picture when one of its cells is overwritten, and gets
+///   all parts.
 /// - Placeholders are text, which other text replaces.
 #[derive(Debug)]
 pub struct Painter {

@@ -1,9 +1,9 @@
-//! What the explorer asks of the disk, done by threads of its own: one keeps and reads runs, in order; another looks into
-//! folders, in order too, so that a slow one holds up nothing that is to be kept.
+//! The explorer's file access, on separate threads: one saves and reads runs, in order; another lists folders, so
+//! that a slow folder does not delay saving.
 //!
 //! - [`folders`]: models, photos and names in folders
-//! - [`watch`]: the runs of history, and those that come and go
-//! - [`export`]: runs as files for people
+//! - [`watch`]: the runs of the history, and changes by other processes
+//! - [`export`]: exported runs
 
 mod export;
 mod folders;
@@ -25,46 +25,46 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long queues that others hold are looked at again: one of a process that was killed a moment ago is free soon.
+/// How long queues of other processes are checked again: that of a process killed a moment ago is soon unlocked.
 const DYING: Duration = Duration::from_secs(5);
 
-/// Between two looks.
+/// Interval of these checks.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// The thread, and the queue's file.
+/// The threads for file access.
 pub struct Disk {
     effects: Option<Sender<Effect>>,
     thread: Option<JoinHandle<()>>,
-    /// To the thread that looks into folders. Nobody waits for its end.
+    /// To the thread that lists folders. Its end is not awaited.
     looks: Option<Sender<Look>>,
-    /// History is watched as long as this is there.
+    /// The history is watched while this exists.
     _watched: Sender<()>,
 }
 
-/// What the thread that looks into folders is asked.
+/// A request to the thread that lists folders.
 enum Look {
     /// The models of a folder.
     Folder(PathBuf),
-    /// The names that a path that is being typed can go on with, and the folder to which it is relative.
+    /// The completions of a path, and the folder to which it is relative.
     Names(String, PathBuf),
     /// The photos of a path.
     Photos(PathBuf),
 }
 
-/// What the thread needs to know.
+/// State of the thread that saves and reads runs.
 struct DiskThread {
     home: Home,
     favourites: PathBuf,
-    /// Missing if it could not be opened; that was said.
+    /// `None` if it could not be opened; the error was reported.
     queue: Option<QueueFile>,
-    /// Queues that were taken over, but not kept yet.
+    /// Adopted queues that are not saved yet.
     orphans: Vec<Orphan>,
-    /// What was wrong with the queues of others, and was said.
+    /// Reported problems of other processes' queues.
     problems: Vec<String>,
 }
 
 impl Disk {
-    /// Starts the threads: all of history is read, and queues that nobody owns any more are taken over.
+    /// Starts the threads: the history is read, and queues without an owner are adopted.
     pub fn start(
         home: Home,
         favourites: PathBuf,
@@ -100,7 +100,7 @@ impl Disk {
         }
     }
 
-    /// Has an effect done.
+    /// Performs an effect.
     pub fn perform(&self, effect: Effect) {
         let look = match effect {
             Effect::ListFolder(folder) => Look::Folder(folder),
@@ -108,7 +108,7 @@ impl Disk {
             Effect::FindPhotos(path) => Look::Photos(path),
             effect => {
                 if let Some(effects) = &self.effects {
-                    // The thread lives as long as this does.
+                    // The thread lives as long as `self`.
                     drop(effects.send(effect));
                 }
                 return;
@@ -119,7 +119,7 @@ impl Disk {
         }
     }
 
-    /// Waits until everything is done that is to be kept.
+    /// Waits until everything is saved.
     pub fn finish(&mut self) {
         self.looks = None;
         self.effects = None;
@@ -147,7 +147,7 @@ fn look_up(home: &Home, look: Look) -> DiskResponse {
 }
 
 impl DiskThread {
-    /// Opens this process's queue, and offers what others left waiting.
+    /// Opens this process's queue, and offers the runs of other processes' queues.
     fn open_queue(&mut self, answer: &impl Fn(DiskResponse)) {
         let failed =
             |problem: crate::runs::Error| answer(DiskResponse::Failed(problem.to_string()));
@@ -158,7 +158,7 @@ impl DiskThread {
         self.find_orphans(answer);
     }
 
-    /// Offers what others left waiting and was not offered yet.
+    /// Offers runs of other processes' queues that were not offered yet.
     fn find_orphans(&mut self, answer: &impl Fn(DiskResponse)) {
         let (found, problems) =
             orphans(&self.home).unwrap_or_else(|problem| (Vec::new(), vec![problem]));
@@ -175,7 +175,8 @@ impl DiskThread {
         }
     }
 
-    /// Does what is asked, until nobody can ask any more. For a moment, queues that others hold are looked at in between.
+    /// Performs effects until the sender is dropped. For a short time it checks other processes' queues in
+    /// between.
     fn work(
         &mut self,
         asked: &Receiver<Effect>,
@@ -199,7 +200,7 @@ impl DiskThread {
         }
     }
 
-    /// Whether another process has a queue that it may be about to leave behind.
+    /// Whether another process holds a queue and may be ending.
     fn is_waiting_for_others(&self) -> bool {
         let own = self.queue.as_ref();
         own.is_some_and(|own| others_hold(&self.home, own))
@@ -224,7 +225,7 @@ impl DiskThread {
             Effect::LoadFrames(id) => self.frames(id),
             Effect::OrderByLikeness(place, items) => {
                 let (home, answer) = (self.home.clone(), answer.clone());
-                // Many pictures are read: nothing else waits for that.
+                // Reading many pictures is slow; nothing else depends on it.
                 std::thread::spawn(move || {
                     answer(DiskResponse::Likeness(place, by_likeness(&home, items)))
                 });
@@ -248,7 +249,7 @@ impl DiskThread {
             Effect::SaveView(model) => saved::file::save(&self.home, &model)
                 .map(|remark| remark.map(DiskResponse::Failed))
                 .map_err(|problem| format!("the explorer's state cannot be saved: {problem}")),
-            // These are not this thread's.
+            // Other threads perform these.
             Effect::ListFolder(_)
             | Effect::ListNames(..)
             | Effect::FindPhotos(_)
@@ -267,7 +268,8 @@ impl DiskThread {
         }
     }
 
-    /// Saves the queue, and removes the files of queues whose jobs are all in it now. Others stay for the next start.
+    /// Saves the queue, and removes adopted queue files whose jobs are all in it. The others remain for the
+    /// next start.
     fn save(&mut self, queue: &Queue) -> Result<(), crate::runs::Error> {
         let Some(file) = &self.queue else {
             return Ok(());
@@ -282,7 +284,7 @@ impl DiskThread {
             .try_for_each(Orphan::remove)
     }
 
-    /// A run's picture, no larger than it is needed.
+    /// A run's picture, no larger than `size`.
     fn picture(&self, id: &str, size: picture_cache::Size) -> Result<Arc<RgbImage>, String> {
         let picture = history::image_path(&self.home, id)
             .and_then(|path| picture_file::read_picture(&path))
@@ -303,7 +305,7 @@ impl DiskThread {
         )))
     }
 
-    /// How a run's picture grew.
+    /// The frames of a run's picture.
     fn frames(&self, id: String) -> Result<Option<DiskResponse>, String> {
         let path = history::frames_path(&self.home, &id).map_err(|problem| problem.to_string())?;
         if !path.exists() {
@@ -360,7 +362,7 @@ impl DiskThread {
     }
 }
 
-/// Items in the order in which the pictures of their runs look alike. Those whose picture cannot be read are left out.
+/// Items in the order of similarity of their runs' pictures. Items without a readable picture are omitted.
 fn by_likeness(home: &Home, items: Vec<(usize, String)>) -> Vec<usize> {
     let look = |(item, id): (usize, String)| {
         let path = history::image_path(home, &id).ok()?;

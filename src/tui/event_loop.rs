@@ -1,5 +1,5 @@
-//! The explorer at work: its threads, and the loop in which everything that happens becomes a change of the state, and the
-//! state a frame.
+//! The explorer's event loop: events from terminal, worker and disk update the state, and the state is drawn as a
+//! frame.
 
 use super::action::{Action, DiskResponse, Effect};
 use super::app::App;
@@ -21,26 +21,26 @@ use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-/// Something that wakes the loop.
+/// An event of the loop.
 enum Event {
     Input(Input),
-    /// Standard input is gone.
+    /// Standard input is closed.
     InputEnd,
-    /// The worker has reports.
+    /// The worker has events.
     Worker,
     Disk(DiskResponse),
-    /// A frame is written, or the terminal is gone.
+    /// A frame is written, or the terminal is closed.
     Written(WriteResult),
     /// SIGTERM, SIGHUP or SIGINT.
     Terminate,
-    /// SIGWINCH. The reader of the input tells of it too, but only once it reads.
+    /// SIGWINCH. The input reader reports it too, but only once it reads.
     Resized,
 }
 
-/// The longest that the worker may take to keep what it is at.
+/// Maximum time for the worker to save its state.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// What the loop needs beside the state.
+/// Options of the event loop.
 pub struct Options {
     pub home: Home,
     pub provider: Provider,
@@ -49,14 +49,14 @@ pub struct Options {
     /// The models that judge finished pictures: cards or paths.
     pub judges: Vec<String>,
     pub mouse: bool,
-    /// How the user wants to be told that the queue is done.
+    /// How the user is notified that the queue is empty.
     pub notify: Notify,
 }
 
-/// Runs the explorer until the user quits or the terminal is gone.
+/// Runs the explorer until the user quits or the terminal is closed.
 ///
 /// # Errors
-/// If the terminal cannot be taken at all. One that goes away later is no error: everything is kept.
+/// If the terminal cannot be entered. A terminal that is closed later is not an error: everything is saved.
 pub fn run(mut app: App, options: Options) -> io::Result<()> {
     let (events, received) = mpsc::channel();
     on_signals(&events)?;
@@ -163,7 +163,7 @@ impl EventLoop {
                 }
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            // What has come meanwhile belongs into the same frame.
+            // Events that arrived meanwhile go into the same frame.
             while let Ok(event) = events.try_recv() {
                 stale |= self.handle(event);
             }
@@ -171,7 +171,7 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Takes an event; returns whether the screen may have changed.
+    /// Handles an event; returns whether the screen may have changed.
     fn handle(&mut self, event: Event) -> bool {
         match event {
             Event::Written(Ok(())) => {
@@ -199,7 +199,7 @@ impl EventLoop {
         true
     }
 
-    /// Takes the terminal's size; returns whether it is another.
+    /// Updates the terminal's size; returns whether it changed.
     fn measure(&mut self) -> bool {
         let Ok((width, height)) = crossterm::terminal::size() else {
             return false;
@@ -241,7 +241,7 @@ impl EventLoop {
         self.screen.show(buffer, drawn.scene, drawn.cursor)
     }
 
-    /// Gives the terminal back, stops as Ctrl-Z stops any program, and takes it again.
+    /// Restores the terminal, stops the process as Ctrl-Z does, and enters the terminal again.
     fn suspend(&mut self) {
         #[cfg(unix)]
         {
@@ -260,7 +260,7 @@ impl EventLoop {
     }
 }
 
-/// The zero-width character that a key is, if it is one: keys of commands have a width.
+/// A key of a zero-width character; commands have keys with a width.
 fn letter(key: &KeyEvent) -> Option<Action> {
     let is_plain = (key.modifiers - KeyModifiers::SHIFT).is_empty();
     match key.code {
@@ -271,7 +271,7 @@ fn letter(key: &KeyEvent) -> Option<Action> {
     }
 }
 
-/// What an input means, if anything.
+/// The action of an input event, if any.
 fn action(input: Input) -> Option<Action> {
     match input {
         Input::Key(key) => Chord::pressed(&key)
@@ -279,7 +279,7 @@ fn action(input: Input) -> Option<Action> {
             .or_else(|| letter(&key)),
         Input::Paste(text) => Some(Action::Paste(text)),
         Input::Resize(width, height) => Some(Action::Resize(width, height)),
-        // A terminal that was away may have lost its pictures.
+        // A terminal without the focus may have lost its pictures.
         Input::FocusGained => Some(Action::Focus),
         Input::FocusLost => Some(Action::FocusLost),
         Input::Mouse(mouse) => match mouse.kind {

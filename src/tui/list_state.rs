@@ -1,24 +1,23 @@
-//! A list of which a part is shown: which part matches the search, where the cursor is, which items are marked. Every list of
-//! the explorer is one of these; what the items are is known to its owner alone.
+//! State of a list: the rows that match the search, cursor, scroll offset and marks. Every list of the explorer
+//! uses it; only the owner knows the items.
 
 use std::collections::BTreeSet;
 
-/// The state of a list. Items are known by what the owner calls them, mostly their index; rows are what is listed of them,
-/// in order.
+/// The state of a list. Items are numbers of the owner, usually indices; rows are the listed items in order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListState {
     rows: Vec<usize>,
     cursor: usize,
-    /// The first row that is shown.
+    /// The first visible row.
     offset: usize,
     marks: BTreeSet<usize>,
-    /// The item where a range of marks begins.
+    /// The item where a range of marks starts.
     anchor: Option<usize>,
-    /// How many items stand side by side: 1 for a list, more for a grid.
+    /// Items per line: 1 for a list, more for a grid.
     columns: usize,
 }
 
-/// Where a cursor can go.
+/// A movement of the cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Motion {
     Up,
@@ -53,7 +52,8 @@ impl ListState {
         }
     }
 
-    /// Lists other items. The cursor stays on its item if that is still listed, else near where it was.
+    /// Lists other items. The cursor stays on its item if that is still listed, otherwise close to its
+    /// position.
     pub fn set_length(&mut self, rows: Vec<usize>) {
         let selected = self.selected();
         let found = selected.and_then(|item| rows.iter().position(|&row| row == item));
@@ -86,26 +86,26 @@ impl ListState {
         self.rows.get(self.cursor).copied()
     }
 
-    /// Puts the cursor on a row, or the last one.
+    /// Moves the cursor to a row, or to the last one.
     pub fn go_to_row(&mut self, row: usize) {
         self.cursor = row.min(self.rows.len().saturating_sub(1));
     }
 
-    /// Puts the cursor on an item; returns whether it is listed.
+    /// Moves the cursor to an item; returns whether it is listed.
     pub fn go_to(&mut self, item: usize) -> bool {
         let found = self.rows.iter().position(|&row| row == item);
         self.cursor = found.unwrap_or(self.cursor);
         found.is_some()
     }
 
-    /// Moves the cursor; `page` is how many lines are shown.
+    /// Moves the cursor; `page` is the number of visible lines.
     pub fn go(&mut self, motion: Motion, page: usize) {
         let last = self.rows.len().saturating_sub(1);
         let line = self.columns;
         let page = page.saturating_sub(1).max(1) * line;
         let cursor = self.cursor;
         self.cursor = match motion {
-            // A grid's short last line is reached from above, too.
+            // The short last line of a grid is also reached from above.
             Motion::Down if cursor + line > last && cursor / line < last / line => last,
             Motion::Down if cursor + line > last => cursor,
             Motion::Down => cursor + line,
@@ -120,13 +120,13 @@ impl ListState {
         .min(last);
     }
 
-    /// How many items stand side by side.
+    /// Items per line.
     pub fn columns(&self) -> usize {
         self.columns
     }
 
-    /// Arranges the items for a view of `lines` lines of `columns` items, and scrolls no further than needed for the
-    /// cursor to be seen.
+    /// Adapts to a view of `lines` lines with `columns` items and scrolls as little as needed to keep the
+    /// cursor visible.
     pub fn fit(&mut self, lines: usize, columns: usize) {
         self.columns = columns.max(1);
         let (columns, lines) = (self.columns, lines.max(1));
@@ -139,7 +139,7 @@ impl ListState {
         self.offset = first * columns;
     }
 
-    /// The first row that is shown.
+    /// The first visible row.
     pub fn offset(&self) -> usize {
         self.offset
     }
@@ -149,12 +149,12 @@ impl ListState {
         self.marks.contains(&item)
     }
 
-    /// How many are marked.
+    /// Number of marked items.
     pub fn mark_count(&self) -> usize {
         self.marks.len()
     }
 
-    /// Marks or unmarks the item under the cursor and goes on to the next.
+    /// Toggles the mark of the item under the cursor and moves to the next.
     pub fn toggle_mark(&mut self) {
         if let Some(item) = self.selected() {
             if !self.marks.remove(&item) {
@@ -165,8 +165,8 @@ impl ListState {
         }
     }
 
-    /// Marks all rows from where a range begins (the last mark) to the cursor. Where none does, one begins at the cursor;
-    /// returns whether that is so.
+    /// Marks all rows from the start of the range (the last mark) to the cursor. Without a start, one is set
+    /// at the cursor; returns whether that happened.
     pub fn mark_range(&mut self) -> bool {
         let listed = |item| self.rows.iter().position(|&row| row == item);
         let begin = self.anchor.and_then(listed);
@@ -182,7 +182,7 @@ impl ListState {
         begin.is_none()
     }
 
-    /// Marks everything listed; if all of it is marked, unmarks it.
+    /// Marks all listed items; if all are marked, unmarks them.
     pub fn mark_all(&mut self) {
         if self.rows.iter().all(|row| self.marks.contains(row)) {
             self.marks.clear();
@@ -191,7 +191,7 @@ impl ListState {
         }
     }
 
-    /// Unmarks everything; returns whether anything was marked.
+    /// Clears all marks; returns whether there were any.
     pub fn clear_marks(&mut self) -> bool {
         self.anchor = None;
         let any = !self.marks.is_empty();
@@ -199,7 +199,7 @@ impl ListState {
         any
     }
 
-    /// The marked items in their own order, or else the one under the cursor.
+    /// The marked items in their order, otherwise the one under the cursor.
     pub fn chosen(&self) -> Vec<usize> {
         match self.marks.is_empty() {
             true => self.selected().into_iter().collect(),

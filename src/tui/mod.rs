@@ -1,13 +1,13 @@
-//! The explorer: a keyboard-driven view of one network, its runs and what came of them.
+//! The explorer: a keyboard-driven view of one network, its runs and their results.
 //!
-//! The state ([`App`]) is changed by one pure function ([`update()`]) and drawn by others ([`view`]); only [`event_loop`] and what
-//! it starts know of threads, files and the terminal. So all of it can be driven without any of them.
+//! One pure function ([`update()`]) changes the state ([`App`]), others ([`view`]) draw it. Only [`event_loop`] and the modules it
+//! starts use threads, files and the terminal, so everything else can be tested without them.
 //!
-//! - [`command`], [`forms`], [`keys`], [`theme`]: the table of commands, those with an argument, which keys give them, what things look like
-//! - [`app`] and its parts: [`browser`], [`list_state`], [`layer_tree`], [`history_index`], [`picture_cache`], [`pace`], [`next_run`], [`popup`], [`prompt`], [`showing`], [`layout`],
-//!   [`replay`], [`lens`], [`messages`], [`saved`]
-//! - [`photo`], [`completion`], `dropped`: a photo that is looked at, and how its path is typed or pasted
-//! - [`action`]: what comes in and what goes out
+//! - [`command`], [`forms`], [`keys`], [`theme`]: the table of commands, commands with an argument, key bindings, colours
+//! - [`app`] and its parts: [`browser`], [`list_state`], [`layer_tree`], [`history_index`], [`picture_cache`], [`pace`], [`next_run`],
+//!   [`popup`], [`prompt`], [`showing`], [`layout`], [`replay`], [`lens`], [`messages`], [`saved`]
+//! - [`photo`], [`completion`], `dropped`: photos, and typing or pasting their paths
+//! - [`action`]: actions and effects
 //! - [`update`](mod@update), [`view`]: state × action → effects; state → frame
 //! - [`event_loop`], `screen`, `disk`: the loop, the terminal, the files
 

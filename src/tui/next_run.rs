@@ -1,4 +1,4 @@
-//! What the next runs are made with: settings, the preset they began from, the seed; and grids over one or two settings.
+//! Settings, preset and seed of the next runs; and sweeps over one or two settings.
 
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, KNOBS, Knob, PRESETS, SettingError, knob};
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 pub struct NextRun {
     pub settings: Settings,
     pub seed: u64,
-    /// The preset that the settings began from.
+    /// The preset from which the settings started.
     preset: String,
     presets: Presets,
 }
@@ -29,7 +29,7 @@ impl Default for NextRun {
 }
 
 impl NextRun {
-    /// Adds the user's presets; returns the names of those that cannot be used, and why.
+    /// Adds the user's presets; returns the names and errors of invalid ones.
     pub fn add_presets(
         &mut self,
         presets: BTreeMap<String, BTreeMap<String, SettingValue>>,
@@ -42,23 +42,23 @@ impl NextRun {
         self.presets.names()
     }
 
-    /// Settings of a preset; the user's own come before built-in ones of the same name.
+    /// The settings of a preset; the user's take precedence over built-in ones.
     pub fn settings_of(&self, name: &str) -> Option<Settings> {
         self.presets.settings(name).ok()
     }
 
-    /// The name of the preset that the settings began from.
+    /// The name of the preset.
     pub fn preset(&self) -> &str {
         &self.preset
     }
 
-    /// The preset's name; with a `*` if something was changed since.
+    /// The preset's name, with a `*` if the settings differ.
     pub fn title(&self) -> String {
         let unchanged = self.settings_of(&self.preset).as_ref() == Some(&self.settings);
         format!("{}{}", self.preset, if unchanged { "" } else { "*" })
     }
 
-    /// What was changed since the preset was taken.
+    /// The settings that differ from the preset.
     pub fn changed(&self) -> BTreeMap<String, SettingValue> {
         let preset = self.settings_of(&self.preset).unwrap_or_default();
         let changed = |knob: &Knob| {
@@ -68,7 +68,7 @@ impl NextRun {
         KNOBS.iter().filter_map(changed).collect()
     }
 
-    /// What was changed since the preset was taken, as `key = value`.
+    /// The settings that differ from the preset, as `key = value`.
     pub fn changes(&self) -> Vec<String> {
         let changes = self.changed().into_iter();
         changes
@@ -76,10 +76,10 @@ impl NextRun {
             .collect()
     }
 
-    /// Takes the settings of a preset, if there is one of that name, and changes of it.
+    /// Applies a preset, if it exists, and changes to it.
     ///
     /// # Errors
-    /// What is wrong with the changes: none of them is made.
+    /// An invalid change; nothing is then applied.
     pub fn take_changed(
         &mut self,
         preset: &str,
@@ -94,13 +94,13 @@ impl NextRun {
         Ok(())
     }
 
-    /// Takes settings, preset and seed of an earlier next again.
+    /// Restores earlier settings, preset and seed.
     pub fn go_back_to(&mut self, before: Self) {
         let presets = std::mem::take(&mut self.presets);
         *self = Self { presets, ..before };
     }
 
-    /// Takes the settings of the next preset.
+    /// Applies the next preset.
     pub fn next_preset(&mut self) {
         let names = self.presets();
         let at = names.iter().position(|name| *name == self.preset);
@@ -108,7 +108,7 @@ impl NextRun {
         self.take_preset(&next);
     }
 
-    /// Takes the settings of a preset, if there is one of that name.
+    /// Applies a preset, if it exists.
     pub fn take_preset(&mut self, name: &str) {
         if let Some(settings) = self.settings_of(name) {
             self.settings = settings;
@@ -116,13 +116,13 @@ impl NextRun {
         }
     }
 
-    /// Keeps the present settings as a preset of the user's.
+    /// Makes the current settings a preset of the user.
     pub fn save_preset_as(&mut self, name: &str) -> BTreeMap<String, SettingValue> {
         self.preset = name.into();
         self.presets.save(name, &self.settings)
     }
 
-    /// Turns a knob a little. Returns whether it can be.
+    /// Moves a setting to its next value. Returns whether there is one.
     pub fn turn(&mut self, knob: &Knob, up: bool) -> bool {
         let value = self.settings.get(knob.key);
         let Some(moved) = value.and_then(|value| knob.turned(&value, up)) else {
@@ -134,7 +134,7 @@ impl NextRun {
     }
 }
 
-/// Most runs that one sweep queues.
+/// Maximum number of runs of a sweep.
 pub const MAX_SWEEP: usize = 100;
 
 /// Settings of a grid over one or two knobs, as text asks for it: `step_size=0.06,0.12 momentum=0.8,0.9`, or a range
@@ -198,7 +198,7 @@ fn values(key: &str, text: &str) -> Result<Vec<SettingValue>, String> {
             let read = |text| knob.read(text).map_err(|problem| problem.to_string());
             text.split(',').map(read).collect()
         }
-        // Setting it says that there is no such knob.
+        // `set` reports an unknown setting.
         (_, None) => Ok(vec![text.into()]),
     }
 }
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_preset_holds_what_differs_from_the_defaults() {
+    fn a_saved_preset_contains_what_differs_from_the_defaults() {
         let mut next = NextRun::default();
         next.settings.set("momentum", 0.5.into()).unwrap();
         assert_eq!(

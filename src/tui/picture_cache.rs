@@ -1,16 +1,16 @@
-//! Pictures of finished runs that are in memory: a few large ones, many thumbnails, never more than a fixed amount.
+//! Cache of pictures of finished runs: a few large ones and many thumbnails, of bounded size.
 
 use image::RgbImage;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-/// Most runs that are compared.
+/// Maximum number of compared runs.
 pub const MAX_COMPARED: usize = 12;
 
-/// Which of a run's pictures.
+/// The size class of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Size {
-    /// As large as it was made, or what a large panel can use.
+    /// Full size, or what a large panel can use.
     Full,
     /// For a small cell of a grid.
     Thumbnail,
@@ -19,7 +19,7 @@ pub enum Size {
 }
 
 impl Size {
-    /// Longest side that is kept, in pixels.
+    /// Maximum side, in pixels.
     pub fn longest(self) -> u32 {
         match self {
             Self::Full => 1024,
@@ -28,8 +28,8 @@ impl Size {
         }
     }
 
-    /// Most pictures that are kept: at most 27 MB of thumbnails, 37 MB for larger cells. Of the large ones, those that are
-    /// compared, the one that is shown, and a few to go back to.
+    /// Maximum number of pictures: at most 27 MB of thumbnails and 37 MB of larger cells. Of full-size
+    /// pictures: the compared ones, the shown one, and a few previous ones.
     fn kept(self) -> usize {
         match self {
             Self::Full => MAX_COMPARED + 4,
@@ -38,7 +38,7 @@ impl Size {
         }
     }
 
-    /// What a cell of a grid needs that is so many pixels wide.
+    /// The size class for a cell of a grid, `width` pixels wide.
     pub fn of_cell(width: u16) -> Self {
         match u32::from(width) <= Self::Thumbnail.longest() + 16 {
             true => Self::Thumbnail,
@@ -56,7 +56,7 @@ pub struct PictureCache {
 #[derive(Debug, Default)]
 struct Fifo {
     pictures: HashMap<String, Arc<RgbImage>>,
-    /// In the order of arrival.
+    /// In the order of insertion.
     order: VecDeque<String>,
     /// PromptKind for, or not to be had.
     asked: HashSet<String>,
@@ -68,13 +68,14 @@ impl PictureCache {
         self.by_size[size as usize].pictures.get(id)
     }
 
-    /// Whether the picture is to be fetched: it is not here, and was not asked for before. It is asked for now.
+    /// Whether the picture must be requested: it is neither in memory nor requested yet. It is marked as
+    /// requested.
     pub fn ask(&mut self, id: &str, size: Size) -> bool {
         let fifo = &mut self.by_size[size as usize];
         !fifo.pictures.contains_key(id) && fifo.asked.insert(id.to_string())
     }
 
-    /// Keeps a picture; the one that came first leaves if there are too many.
+    /// Adds a picture and evicts the oldest if there are too many.
     pub fn put(&mut self, id: &str, size: Size, picture: Arc<RgbImage>) {
         let fifo = &mut self.by_size[size as usize];
         fifo.asked.remove(id);
@@ -88,7 +89,7 @@ impl PictureCache {
         }
     }
 
-    /// Forgets a run's pictures, because they are gone or have changed.
+    /// Removes a run's pictures, because they were deleted or have changed.
     pub fn forget(&mut self, id: &str) {
         for fifo in &mut self.by_size {
             fifo.pictures.remove(id);
@@ -103,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_is_asked_for_once_and_the_first_leaves_when_there_are_many() {
+    fn a_picture_is_requested_once_and_the_oldest_is_evicted() {
         let mut cache = PictureCache::default();
         assert!(cache.ask("a", Size::Full));
         assert!(!cache.ask("a", Size::Full));

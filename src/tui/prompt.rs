@@ -1,4 +1,4 @@
-//! A line that is being typed, and what becomes of it.
+//! The prompt: a line that is being typed.
 
 use super::keys::Chord;
 use crate::ascent::settings::Knob;
@@ -8,42 +8,42 @@ use crossterm::event::KeyCode;
 use std::borrow::Cow;
 use tui_input::{Input, InputRequest};
 
-/// Most characters of a line; more is cut off, a paste of a megabyte too.
+/// Maximum length of a line in bytes; the rest of a paste is dropped.
 const MAX_BYTES: usize = 500;
 
-/// What is asked for.
+/// What the prompt asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PromptKind {
-    /// A search in the present tab; what was searched for before is kept in case it is given up.
+    /// A search in the current tab; the previous search is restored on cancel.
     Search { before: String },
     /// The value of a setting.
     Value(&'static Knob),
     /// A name for the present settings.
     PresetName,
-    /// A grid over one or two settings.
+    /// A sweep over one or two settings.
     Sweep,
-    /// A file to export these runs to.
+    /// A file for exporting these runs.
     Export(Vec<String>),
-    /// A command's name.
+    /// A command of the palette.
     Command,
-    /// What the lines of the help, or the settings, contain.
+    /// A filter for the help or the settings.
     Filter,
     /// A model: a part of its name in the picker, or a path.
     Model,
-    /// Models to make runs in: parts of their names in the picker, or a path.
+    /// Models for runs: parts of their names in the picker, or a path.
     OtherModels,
     /// The path of a photo, or of a folder of photos.
     Photo,
-    /// A search in the list of photos; what was searched for before is kept in case it is given up.
+    /// A search in the list of photos; the previous search is restored on cancel.
     PhotoSearch { before: String },
-    /// A layer whose channels are shown of a photo: a part of its name.
+    /// A layer for the channels of a photo: a part of its name.
     Layer,
-    /// Whether so many drafts are to be queued: yes or no, in one key.
+    /// Confirmation of this many drafts: yes or no, with one key.
     Atlas(usize),
 }
 
 impl PromptKind {
-    /// What stands before the line.
+    /// The label before the line.
     pub fn label(&self) -> Cow<'static, str> {
         let label = match self {
             Self::Atlas(count) => return format!("queue {count} drafts? y/n").into(),
@@ -62,7 +62,7 @@ impl PromptKind {
         label.into()
     }
 
-    /// How to answer, in a few words.
+    /// A short explanation of valid input.
     pub fn help(&self) -> String {
         match self {
             Self::Search { .. } | Self::PhotoSearch { .. } => String::new(),
@@ -81,7 +81,7 @@ impl PromptKind {
 }
 
 impl PromptKind {
-    /// What the names of the files that can be typed end in, where a path is asked for that tab completes.
+    /// Extensions of the files to complete, if the prompt asks for a path.
     pub fn endings(&self) -> Option<Vec<&'static str>> {
         match self {
             Self::Photo => Some(picture::ENDINGS.to_vec()),
@@ -101,21 +101,21 @@ pub struct Prompt {
     pub is_selected: bool,
 }
 
-/// What a key made of the line.
+/// The result of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PromptOutcome {
-    /// It is finished.
+    /// The line is confirmed.
     Accepted,
-    /// It is given up.
+    /// The prompt is cancelled.
     GivenUp,
-    /// Its text has changed.
+    /// The text has changed.
     Changed,
-    /// Nothing but the cursor, or not even that.
+    /// At most the cursor has moved.
     Same,
 }
 
 impl Prompt {
-    /// Begins a line with a text that can be changed.
+    /// A prompt with an initial text.
     pub fn new(asked: PromptKind, text: &str) -> Self {
         Self {
             asked,
@@ -124,7 +124,7 @@ impl Prompt {
         }
     }
 
-    /// Begins a line with a text that the first letter replaces.
+    /// A prompt with an initial text that the first letter replaces.
     pub fn replacing(asked: PromptKind, text: &str) -> Self {
         Self {
             is_selected: true,
@@ -137,7 +137,7 @@ impl Prompt {
         self.line.value()
     }
 
-    /// Takes a key.
+    /// Handles a key.
     pub fn type_key(&mut self, chord: Chord) -> PromptOutcome {
         if !self.takes_text() {
             return answered(chord);
@@ -180,7 +180,7 @@ impl Prompt {
         }
     }
 
-    /// Takes a pasted text, as one line.
+    /// Inserts a pasted text, as one line.
     pub fn paste(&mut self, text: &str) {
         if !self.takes_text() {
             return;
@@ -196,7 +196,7 @@ impl Prompt {
         }
     }
 
-    /// Takes a text in the place of what was typed, unless it is too long to be typed.
+    /// Replaces the text, unless the new one is too long.
     pub fn replace(&mut self, text: &str) {
         if text.len() <= MAX_BYTES {
             self.is_selected = false;
@@ -208,13 +208,13 @@ impl Prompt {
         self.text().len() < MAX_BYTES
     }
 
-    /// Whether it is answered with more than one key.
+    /// Whether it takes text rather than one key.
     fn takes_text(&self) -> bool {
         !matches!(self.asked, PromptKind::Atlas(_))
     }
 }
 
-/// What a key makes of a question that is answered with yes or no. All other keys leave it open.
+/// The result of a key at a yes-or-no prompt. Other keys do nothing.
 fn answered(chord: Chord) -> PromptOutcome {
     match (chord.code(), chord.typed()) {
         (_, Some('y' | 'Y')) => PromptOutcome::Accepted,
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_typed_corrected_and_given_up() {
+    fn a_line_is_typed_corrected_and_cancelled() {
         let mut prompt = Prompt::new(PromptKind::Sweep, "ab");
         assert_eq!(press(&mut prompt, "c backspace ö"), PromptOutcome::Changed);
         assert_eq!(prompt.text(), "abö");
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_megabyte_is_cut_off_and_steers_nothing() {
+    fn a_pasted_megabyte_is_cut_off_and_controls_nothing() {
         let mut prompt = Prompt::new(PromptKind::Command, "");
         prompt.paste(&"a\u{1b}\n".repeat(1 << 20));
         assert!(prompt.text().len() <= MAX_BYTES && prompt.text().chars().all(|c| c == 'a'));

@@ -1,4 +1,4 @@
-//! Several photos: a folder or dropped files, as a list that is examined while one goes through it.
+//! Several photos: a folder or dropped files, as a list.
 
 use super::photo::{found, looking, paste, questions};
 use super::support::{Driver, network, picture, work};
@@ -9,7 +9,7 @@ use ziggurat::runs::worker::{WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
 use ziggurat::tui::action::{DiskResponse, Effect};
 
-/// What the network would take the photos of [`listing`] for: class and probability.
+/// The network's predictions for the photos of [`listing`]: class and probability.
 const SEEN: [(&str, usize, f32); 4] = [
     ("/photos/cat.jpg", 4, 0.973),
     ("/photos/dog.png", 0, 0.412),
@@ -41,7 +41,7 @@ fn answer(explorer: &mut Driver, question: Question) -> Vec<Effect> {
     explorer.report(WorkerEvent::Photo(Looked { question, found }))
 }
 
-/// Lets the worker answer everything that is asked.
+/// Answers all questions to the worker.
 fn examined(explorer: &mut Driver, effects: &[Effect]) {
     let mut open = questions(effects);
     while let Some(question) = open.pop() {
@@ -50,7 +50,7 @@ fn examined(explorer: &mut Driver, effects: &[Effect]) {
     }
 }
 
-/// The photos that are left with these effects.
+/// The photos that these effects cancel.
 fn left(effects: &[Effect]) -> Vec<&Path> {
     let left = work(effects).into_iter().filter_map(|work| match work {
         Work::LeavePhoto(photo) => Some(photo.as_path()),
@@ -59,7 +59,7 @@ fn left(effects: &[Effect]) -> Vec<&Path> {
     left.collect()
 }
 
-/// An explorer with a folder of photos, and what it asks at first.
+/// An explorer with a folder of photos, and its first questions.
 fn listing(width: u16, height: u16) -> (Driver, Vec<Effect>) {
     let mut explorer = Driver::new(Protocol::Kitty, width, height);
     explorer.press("I");
@@ -105,7 +105,7 @@ fn photos_are_examined_one_after_another_the_selected_one_first() {
         (Path::new("/photos/cat.jpg"), &About::Listed)
     );
     assert!(explorer.screen().contains("examining …"));
-    // Going on does not wait for the old answer.
+    // Moving on does not wait for the old answer.
     let effects = explorer.press("down");
     assert_eq!(left(&effects), [Path::new("/photos/cat.jpg")]);
     let asked = questions(&effects);
@@ -119,7 +119,7 @@ fn photos_are_examined_one_after_another_the_selected_one_first() {
     // Then the others, in their order.
     let asked = questions(&effects);
     assert_eq!(asked[0].photo, Path::new("/photos/cat.jpg"));
-    // One that is under way is left if the user goes elsewhere.
+    // A pending question is cancelled if the user navigates away.
     let effects = explorer.press("esc");
     assert_eq!(left(&effects), [Path::new("/photos/cat.jpg")]);
     assert!(questions(&effects).is_empty());
@@ -298,7 +298,7 @@ fn a_folder_with_more_photos_than_are_listed_says_so_and_another_model_examines_
 }
 
 #[test]
-fn a_name_that_steers_stays_the_name_of_its_file() {
+fn a_hostile_name_still_opens_its_file() {
     let path = "/photos/\u{202e}gnp.\u{2066}cat";
     let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
     explorer.press("I");

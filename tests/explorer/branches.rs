@@ -1,4 +1,4 @@
-//! From a paused run to one that goes on from its picture with other settings.
+//! Branching: from a paused run to one that continues from its picture with other settings.
 
 use super::support::{Driver, work};
 use ziggurat::runs::queue::{JobId, JobState};
@@ -53,12 +53,12 @@ fn a_paused_run_goes_on_with_other_settings_as_a_run_of_its_own() {
         "{said}"
     );
 
-    // What the worker still says of the run before changes nothing.
+    // Late events of the previous run change nothing.
     explorer.step(&[job], 48);
     explorer.report(WorkerEvent::Paused(false));
     assert_eq!(explorer.app.running.len(), 1);
 
-    // The branch is finished; the run before waits for the user.
+    // The branch is finished; the previous run waits for the user.
     let effects = explorer.finish(branch, 9.0);
     assert!(Driver::started(&effects).is_empty());
     assert_eq!(explorer.app.queue.jobs().len(), 1);
@@ -160,7 +160,7 @@ fn a_paused_run_of_last_time_is_told_apart_from_those_that_wait() {
     let parent = Driver::started(&explorer.press("P"));
     assert_eq!(spec(&explorer, parent[0]), spec(&other, job));
 
-    // Nothing but a paused run: its own key resumes it.
+    // Only a paused run: its own key resumes it.
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let left = left.into_iter().filter(|left| left.id == job).collect();
     explorer.answer(DiskResponse::Orphans(left));

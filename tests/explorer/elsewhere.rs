@@ -1,4 +1,4 @@
-//! Runs in other models: choosing the models, what is asked of the worker, and what is queued.
+//! Runs in other models: choosing them, requests to the worker, and queued runs.
 
 use super::support::{Driver, network, objective, picture, record, unit, work};
 use ziggurat::ascent::Settings;
@@ -12,7 +12,7 @@ use ziggurat::tui::action::{DiskResponse, Effect};
 use ziggurat::tui::picture_cache::Size;
 use ziggurat::tui::popup::Choice;
 
-/// Lets the disk list the models that there are.
+/// Lists the available models.
 fn list_models(explorer: &mut Driver) {
     let card = |name: &str| Choice::Card {
         name: name.into(),

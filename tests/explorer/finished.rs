@@ -1,4 +1,4 @@
-//! Finished runs: favourites, comparing, details, settings.
+//! Finished runs: favourites, comparison, details, settings.
 
 use super::support::{Driver, flamingo, network, objective, picture, record, unit};
 use std::time::Duration;
@@ -85,7 +85,7 @@ fn marked_runs_are_compared_and_two_of_them_blink() {
         screen.contains("picture 100") && screen.contains("picture 101"),
         "{screen}"
     );
-    // What they have in common is said once, what they differ in under each.
+    // Common facts are shown once, differences under each picture.
     let common = "compare 2 runs · flamingo · toy · default · 90.0 %; different: seed";
     assert!(screen.contains(common), "{screen}");
     let (newer, older) = (
@@ -110,7 +110,6 @@ fn marked_runs_are_compared_and_two_of_them_blink() {
     assert!(explorer.app.popups.is_empty());
 }
 
-/// The newest message.
 /// The newest message.
 pub fn said(explorer: &Driver) -> String {
     explorer.app.messages.iter().last().unwrap().text.clone()
@@ -300,7 +299,8 @@ fn what_has_just_finished_stays_in_view() {
     explorer.finish(first[0], 1.0);
     let latest = Driver::started(&explorer.press("n enter"));
     explorer.finish(latest[0], 2.0);
-    // History answers the first run again: its own picture is shown, not that of the latest run of the class.
+    // The history answers the first run again: its own picture is shown, not that of the latest run of the
+    // class.
     let again = Driver::started(&explorer.press("N enter"));
     let spec = explorer.app.queue.get(again[0]).unwrap().spec.clone();
     let mut record = record(spec, 1.0);
@@ -410,7 +410,7 @@ fn a_finished_picture_is_replayed_and_another_one_ends_that() {
     );
     explorer.press("j");
     assert!(explorer.app.replay.is_none());
-    // Frames that come too late are of another picture.
+    // Late frames belong to another picture.
     explorer.answer(frames.clone());
     assert!(explorer.app.replay.is_none());
     explorer.press("k");

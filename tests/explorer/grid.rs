@@ -24,7 +24,7 @@ fn snapshot(explorer: &mut Driver, job: JobId) {
     });
 }
 
-/// How many pictures lie on the screen.
+/// Number of pictures on the screen.
 fn pictures(explorer: &Driver) -> usize {
     let screen = explorer.screen();
     screen
@@ -101,7 +101,7 @@ fn a_cancelled_run_leaves_the_tiles() {
     );
     explorer.report(WorkerEvent::Cancelled { job: jobs[1] });
     assert_eq!(explorer.app.shown, Showing::Nothing);
-    // A picture that was on its way comes too late.
+    // A late picture is ignored.
     snapshot(&mut explorer, jobs[1]);
     assert!(explorer.app.snapshots.is_empty());
 }
@@ -172,7 +172,7 @@ fn an_atlas_draws_every_channel_of_a_layer_as_a_draft() {
     for job in jobs {
         explorer.finish(job, 2.0);
     }
-    // Given again it goes on with what is missing, and that is queued already.
+    // Repeated, it queues only what is missing.
     explorer.press("L");
     assert_eq!(explorer.app.queue.jobs().len(), 24);
     assert!(matches!(explorer.app.shown, Showing::Finished(_)));
@@ -224,7 +224,7 @@ fn a_grid_is_sorted_by_score_and_by_likeness() {
     explorer.press("S");
     assert_eq!(explorer.app.browser.order, CellOrder::Number);
     assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
-    // An order that comes too late is not taken.
+    // A late order is ignored.
     explorer.answer(DiskResponse::Likeness((Tab::Classes, None), vec![1, 0, 2]));
     assert_eq!(explorer.app.browser.list().rows(), [0, 1, 2, 3, 4, 5]);
 }

@@ -1,4 +1,4 @@
-//! The shown picture: what is laid over one that grows or is finished, and how it is magnified.
+//! The shown picture: overlays of active and finished runs, and magnification.
 
 use super::finished::{explorer, said};
 use super::support::{Driver, picture, work};
@@ -93,7 +93,7 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
     let question = ask(&mut explorer);
     explorer.press("j");
     assert!(explorer.app.heat.is_none());
-    // What comes too late is of another picture.
+    // A late map belongs to another picture.
     explorer.report(WorkerEvent::Photo(Seen {
         question,
         found: Ok(Found::Class(found)),

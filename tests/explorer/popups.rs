@@ -1,4 +1,4 @@
-//! What is laid over the panels: the picture beside it, the filter of the settings, what is selected in a picker.
+//! Popups: the picture beside them, the filter of the settings, the selection of the picker.
 
 use super::support::{Driver, network};
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ fn growing(width: u16, height: u16) -> Driver {
     explorer
 }
 
-/// The cells of the scene's pictures that are not seen, and all of them.
+/// Number of hidden cells of the scene's pictures, and of all their cells.
 fn hidden(explorer: &Driver) -> (usize, usize) {
     let size = explorer.app.size;
     let area = ratatui::layout::Rect::new(0, 0, size.width, size.height);

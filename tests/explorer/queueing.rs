@@ -1,4 +1,4 @@
-//! Launching, queueing, watching.
+//! Starting, queueing and watching runs.
 
 use super::support::{Driver, work};
 use ziggurat::ascent::Kind;
@@ -151,7 +151,7 @@ fn each_of_several_quick_keys_cancels_the_run_that_is_selected_then() {
     let first = Driver::started(&explorer.press("2 space space enter"));
     explorer.press("j j enter");
     explorer.remember(3);
-    // Three runs, four keys, before the worker has said anything; the list must not hear the fourth.
+    // Three runs, four keys, before any event from the worker; the list must not receive the fourth.
     let effects = explorer.press("3 tab x x x x");
     let cancelled: Vec<_> = work(&effects)
         .into_iter()
@@ -182,7 +182,7 @@ fn each_of_several_quick_keys_cancels_the_run_that_is_selected_then() {
 }
 
 #[test]
-fn who_watches_the_queue_end_stays_there_until_they_leave() {
+fn the_focus_stays_on_the_queue_when_it_ends() {
     // The last one is a key of the list alone.
     for key in ["esc", "tab", "j", "space"] {
         let mut explorer = explorer();

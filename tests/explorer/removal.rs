@@ -1,4 +1,4 @@
-//! Runs that leave history: deleted here, or by another program.
+//! Runs leave the history: deleted here, or by another process.
 
 use super::finished::{explorer, said};
 use super::support::flamingo;
@@ -48,7 +48,7 @@ fn each_of_several_quick_keys_deletes_the_run_that_is_selected_then() {
     let different: std::collections::HashSet<&String> = removed.iter().collect();
     assert_eq!((removed.len(), different.len()), (3, 3));
     assert_eq!(explorer.app.browser.history.len(), listed - 3);
-    // What the disk refuses to remove is there again, and there is nothing to undo of it.
+    // Runs that could not be removed are listed again, and cannot be undone.
     let still = flamingo(4);
     assert_eq!(still.id, removed[0]);
     explorer.answer(DiskResponse::NotRemoved {

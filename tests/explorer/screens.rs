@@ -126,7 +126,7 @@ fn every_screen_at_every_size() {
 }
 
 #[test]
-fn the_first_start_tells_what_is_being_fetched() {
+fn the_first_start_shows_the_download() {
     let mut explorer = Driver::opening(Protocol::Kitty, 80, 24);
     explorer.report(WorkerEvent::Stage {
         text: "fetching ONNX Runtime 1.27.0".into(),
@@ -147,7 +147,7 @@ fn a_screen_that_is_too_small_says_so() {
 }
 
 #[test]
-fn ten_thousand_layers_are_drawn_in_no_time() {
+fn ten_thousand_layers_are_drawn_quickly() {
     let mut explorer = Driver::opening(Protocol::Blocks, 200, 60);
     let base = super::support::network();
     let layers = (0..100_000)

@@ -1,4 +1,4 @@
-//! An explorer of a small made-up network, driven as a person drives it.
+//! An explorer of a small made-up network, driven by keys.
 
 use image::RgbImage;
 use ratatui::buffer::Buffer;
@@ -261,7 +261,7 @@ impl Driver {
         });
     }
 
-    /// Puts so many finished runs into the library.
+    /// Adds finished runs to the history.
     pub fn remember(&mut self, count: u64) {
         let runs = (0..count)
             .map(|seed| {

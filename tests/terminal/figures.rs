@@ -1,5 +1,5 @@
-//! How fast the explorer answers, and what it costs: the figures of the README. Run it alone on the machine:
-//! `cargo bench --bench figures`, with a part of a figure's name to measure only that one.
+//! Speed and cost of the explorer: the figures of the README. Run it on an idle machine: `cargo bench --bench
+//! figures`, with a part of a figure's name to measure only that one.
 //!
 //! The program runs in a pseudo-terminal with an emulated terminal. A figure beyond its limit fails.
 

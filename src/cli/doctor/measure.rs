@@ -1,4 +1,5 @@
-//! `ziggurat doctor --measure`: how fast a provider takes steps, and how far it is from the CPU; one report to paste.
+//! `ziggurat doctor --measure`: a provider's speed and its numerical difference from the CPU, as a report for bug
+//! reports.
 
 use crate::cli::output::{self, line};
 use crate::cli::{Failure, startup};

@@ -1,4 +1,4 @@
-//! The runs of history: all of them at the start, and then those that other programs add and remove.
+//! Watches the history: all runs at the start, then those that other processes add and remove.
 
 use crate::home::Home;
 use crate::runs::Error;
@@ -9,14 +9,14 @@ use std::fs;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, SystemTime};
 
-/// How often it is looked whether the folder of history has changed: one call to the system, and nothing else if it has not.
+/// How often the folder's modification time is checked, which is one system call if it has not changed.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// A folder that changed less than this before it was listed may have changed again at what its file system takes for the same
-/// time.
+/// A folder listed less than this after its modification may have changed again within the resolution of the file
+/// system's time.
 const COARSE: Duration = Duration::from_secs(3);
 
-/// Hands over all runs, and then what changes, until the other end of `end` is gone.
+/// Sends all runs, and then the changes, until `end` is disconnected.
 pub fn watch(home: &Home, end: &Receiver<()>, answer: &impl Fn(DiskResponse)) {
     let mut watched = Watched::default();
     watched.scan(home, answer);
@@ -25,12 +25,12 @@ pub fn watch(home: &Home, end: &Receiver<()>, answer: &impl Fn(DiskResponse)) {
     }
 }
 
-/// What is known of the folder.
+/// The known contents of the history folder.
 #[derive(Debug, Default)]
 struct Watched {
-    /// The runs that were handed over.
+    /// Ids of the runs that were sent.
     known: HashSet<String>,
-    /// When the folder had changed last when it was listed; `None` if it is to be listed again.
+    /// The folder's modification time when it was listed; `None` if it must be listed again.
     listed: Option<SystemTime>,
 }
 
@@ -50,14 +50,13 @@ impl Watched {
         }
     }
 
-    /// Notes that the folder is listed now.
+    /// Records that the folder is listed now.
     fn begin(&mut self, home: &Home) {
         let is_settled = |time: &SystemTime| time.elapsed().is_ok_and(|age| age > COARSE);
         self.listed = changed(home).filter(is_settled);
     }
 
-    /// Hands over the runs that have come since the last look, and tells which are gone. Nothing is read if the folder has not
-    /// changed.
+    /// Sends new runs and the ids of removed ones. Nothing is read if the folder has not changed.
     fn look(&mut self, home: &Home, answer: &impl Fn(DiskResponse)) {
         let now = changed(home);
         if now.is_some() && now == self.listed {
@@ -70,13 +69,13 @@ impl Watched {
         let mut naming = Naming::new(home);
         let mut come = Vec::new();
         for id in names.difference(&self.known) {
-            // Other folders are no runs, and a damaged run was counted at the start.
+            // Other folders are not runs, and a damaged run was counted at the start.
             if let Ok(mut entry) = history::entry(home, id) {
                 naming.apply(&mut entry);
                 come.push(entry);
             }
         }
-        // One that is being replaced at this moment is not gone.
+        // A run that is being replaced now is not removed.
         let is_gone = |id: &&String| matches!(history::entry(home, id), Err(Error::NoRun(_)));
         let gone = self.known.difference(&names).filter(is_gone);
         let gone: Vec<String> = gone.cloned().collect();
@@ -91,13 +90,13 @@ impl Watched {
     }
 }
 
-/// When the folder of history changed last; `None` if it is not there.
+/// The modification time of the history folder; `None` if it does not exist.
 fn changed(home: &Home) -> Option<SystemTime> {
     let data = fs::metadata(home.history()).ok()?;
     data.modified().ok()
 }
 
-/// The names in the folder of history, without those that are hidden; `None` if it cannot be read.
+/// The visible names in the history folder; `None` if it cannot be read.
 fn names(home: &Home) -> Option<HashSet<String>> {
     let listing = match fs::read_dir(home.history()) {
         Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {

@@ -44,9 +44,9 @@ pub fn load(home: &Home) -> (Saved, Option<String>) {
 
 /// Why nothing was read.
 enum Unread {
-    /// The file may be whole, but the system does not let it be read.
+    /// The system does not allow reading; the file may be intact.
     System(io::Error),
-    /// What it holds is of no use; one line says why.
+    /// The content is invalid; one line says why.
     Damaged(String),
 }
 
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_read_again_and_other_models_stay() {
+    fn a_saved_model_is_read_again_and_other_models_stay() {
         let (_folder, home) = home();
         assert_eq!(load(&home), (Saved::default(), None));
         save(&home, &model("a")).unwrap();
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_set_aside_with_one_line_and_another_begun() {
+    fn a_damaged_file_is_set_aside_and_replaced() {
         let long = vec![b' '; MAX_BYTES + 1];
         let deep = b"[".repeat(MAX_BYTES);
         let other = br#"{"version": 2, "models": []}"#;

@@ -1,5 +1,5 @@
-//! The thread that draws the pictures. Encoding one takes longer than a key may wait, so text goes its own way: only what is
-//! written must take turns, and a picture that was encoded for a screen that is no more is thrown away.
+//! The thread that draws pictures. Encoding is too slow for the thread that writes text. Writes take turns, and a
+//! picture encoded for an outdated screen is dropped.
 
 use super::{WriteResult, entered};
 use crate::terminal::{Area, Painter, PlacedPicture};
@@ -19,20 +19,20 @@ struct Shared {
     changed: Condvar,
 }
 
-/// What is to stand on the screen.
+/// The requested contents of the screen.
 #[derive(Default)]
 struct Wanted {
     /// Columns and rows of the screen.
     screen: (u16, u16),
     scene: Vec<PlacedPicture>,
-    /// Whether the pictures that stood on the screen are gone.
+    /// Whether the pictures on the screen are lost.
     anew: bool,
     /// Where text was written, and the slots of the pictures that stood there: what was not in every scene at the same
     /// place, or had something over it for a time.
     written_over: Vec<(u32, Area)>,
-    /// Counts the scenes.
+    /// Number of the scene.
     version: u64,
-    /// Counts the changes of where pictures stand: what was encoded before one must not be written after it.
+    /// Number of the layout of pictures: what was encoded for an older one must not be written.
     layout: u64,
     is_over: bool,
 }
@@ -54,7 +54,7 @@ impl Pictures {
         }
     }
 
-    /// Has `write` write the text of a frame, and the pictures of its scene drawn after it.
+    /// Calls `write` for the text of a frame, then draws the pictures of its scene.
     ///
     /// # Errors
     /// If writing the text fails.
@@ -85,7 +85,7 @@ impl Pictures {
         written
     }
 
-    /// Takes the pictures away and ends the thread.
+    /// Removes the pictures and ends the thread.
     pub fn finish(&mut self) {
         self.shared.lock().is_over = true;
         self.shared.changed.notify_one();
@@ -101,7 +101,7 @@ fn places(scene: &[PlacedPicture]) -> impl Iterator<Item = (u32, Area, &[Area])>
         .map(|placed| (placed.slot, placed.area, &placed.hidden[..]))
 }
 
-/// Where text is written over a picture when the next scene comes.
+/// Areas of a picture that the next scene overwrites with text.
 fn written_over(before: &PlacedPicture, scene: &[PlacedPicture]) -> Vec<(u32, Area)> {
     let same = |placed: &&PlacedPicture| (placed.slot, placed.area) == (before.slot, before.area);
     match scene.iter().find(same) {
@@ -121,7 +121,7 @@ impl Shared {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Waits until there is a scene other than the one of `version`, everything is over, or it is time to draw again.
+    /// Waits for a scene other than `version`, the end, or the time of the next attempt.
     fn wait(&self, version: u64, again: Option<Instant>) -> MutexGuard<'_, Wanted> {
         let mut wanted = self.lock();
         while wanted.version == version && !wanted.is_over {
@@ -164,7 +164,7 @@ fn draw(mut painter: Painter, shared: &Shared, failed: &impl Fn(WriteResult)) {
         };
         again = match painter.paint(&mut out, screen, &scene) {
             Ok(painted) => painted.again.map(|wait| Instant::now() + wait),
-            // Another scene is there already, or comes when the terminal is ours again.
+            // Another scene is available, or follows when the explorer has the terminal again.
             Err(_) if out.is_closed => None,
             Err(problem) => return failed(Err(problem.kind())),
         };
@@ -172,18 +172,18 @@ fn draw(mut painter: Painter, shared: &Shared, failed: &impl Fn(WriteResult)) {
     drop(painter.clear(&mut io::stdout().lock()));
 }
 
-/// Standard output, for what was encoded for one layout of the pictures.
+/// Standard output, for bytes encoded for one layout of the pictures.
 struct Gate<'a> {
     shared: &'a Shared,
     layout: u64,
-    /// Whether something came too late to be written.
+    /// Whether something was too late to be written.
     is_closed: bool,
 }
 
 impl Write for Gate<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let wanted = self.shared.lock();
-        // Who gives the terminal back waits for this, or comes first.
+        // The thread that restores the terminal waits for this lock, or has it first.
         let terminal = entered();
         if wanted.layout != self.layout || terminal.is_none() {
             self.is_closed = true;

@@ -221,7 +221,7 @@ fn the_users_themes_come_after_the_built_in_ones_or_take_their_place() {
 }
 
 #[test]
-fn what_is_wrong_in_a_theme_is_named_and_the_rest_counts() {
+fn errors_in_a_theme_are_reported_and_the_rest_is_used() {
     let (_folder, home) = home(&[
         (
             "a.toml",
@@ -267,7 +267,7 @@ fn what_is_wrong_in_a_theme_is_named_and_the_rest_counts() {
 }
 
 #[test]
-fn hostile_folders_do_no_harm() {
+fn hostile_theme_folders_are_handled() {
     let (_folder, home) = home(&[("big.toml", &"x".repeat(1 << 20)), ("nul.toml", "\0\0\0")]);
     fs::create_dir(home.themes().join("folder.toml")).unwrap();
     #[cfg(unix)]

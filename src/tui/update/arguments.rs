@@ -1,4 +1,4 @@
-//! What the palette's commands with an argument do.
+//! The palette's commands with an argument.
 
 use super::{availability, exports, models, notes, settings, submission};
 use crate::ascent::settings::knob;
@@ -11,10 +11,10 @@ use crate::tui::forms::{Form, Verb};
 use crate::tui::messages::Level;
 use std::sync::Arc;
 
-/// Does what a form says with an argument.
+/// Performs a form with an argument.
 ///
 /// # Errors
-/// What is wrong with the argument, or why it cannot be done now: one line.
+/// One line: what is wrong with the argument, or why it is not possible now.
 pub fn give(
     app: &mut App,
     form: &Form,
@@ -76,7 +76,7 @@ fn set(app: &mut App, text: &str) -> Result<(), String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let words = match words.iter().all(|word| word.contains('=')) {
         true => words,
-        // A layer's name may have spaces in it.
+        // A layer's name may contain spaces.
         false => vec![text],
     };
     let before = app.next_run.settings.clone();
@@ -101,7 +101,7 @@ fn set(app: &mut App, text: &str) -> Result<(), String> {
 fn assign(app: &mut App, key: &str, value: &str) -> Result<String, String> {
     match knob(key) {
         Some(knob) => settings::set(app, knob, value)?,
-        // It says which come near.
+        // The error suggests similar names.
         None => {
             let set = app.next_run.settings.set_text(key, value);
             set.map_err(|problem| problem.to_string())?;

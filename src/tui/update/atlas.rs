@@ -1,4 +1,4 @@
-//! The grid of pictures: all channels of a layer drawn as drafts, put into an order, exported together.
+//! The grid of pictures: drafts of all channels, sorting, and export.
 
 use super::{browser, submission};
 use crate::runs::queue::MAX_JOBS;
@@ -10,10 +10,10 @@ use crate::tui::messages::Level;
 use crate::tui::prompt::{Prompt, PromptKind};
 use std::cmp::Ordering;
 
-/// The preset that an atlas is drawn with.
+/// The preset of an atlas.
 const PRESET: &str = "draft";
 
-/// More drafts than these are queued only if the user says so.
+/// More drafts than these need confirmation.
 const MANY: usize = 100;
 
 /// Shows the channels of the layer, or the classes, as a grid, and queues a draft of each marked or listed one, with the
@@ -28,7 +28,7 @@ pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
         let text = format!("the preset {PRESET} cannot be used");
         return app.messages.say(Level::Error, text, app.now);
     };
-    // No more than the queue holds: a list may have 100,000 items.
+    // No more than the queue can take: a list may have 100,000 items.
     let mut specs = Vec::new();
     for items in wanted.chunks(MAX_JOBS) {
         specs.extend(submission::specs_of_items(app, items, &settings));
@@ -60,7 +60,7 @@ pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
     }
 }
 
-/// The marked items, or else all that are listed.
+/// The marked items, otherwise all listed ones.
 pub fn marked_or_listed(app: &App) -> Vec<usize> {
     let list = app.browser.list();
     match list.mark_count() {
@@ -69,7 +69,7 @@ pub fn marked_or_listed(app: &App) -> Vec<usize> {
     }
 }
 
-/// Sorts the grid by the next order.
+/// Switches to the next order of the grid.
 pub fn sort(app: &mut App, effects: &mut Vec<Effect>) {
     let order = app.browser.order.next();
     app.browser.order = order;
@@ -82,7 +82,7 @@ pub fn sort(app: &mut App, effects: &mut Vec<Effect>) {
     };
     app.messages.say(Level::Note, text, app.now);
     if order != CellOrder::Number {
-        // The sort is stable: what has no picture stays in the order of its number, at the end.
+        // The sort is stable: items without a picture stay in numerical order at the end.
         rows.sort_by(|&a, &b| by_score(app, a, b));
     }
     if order == CellOrder::Likeness {
@@ -108,7 +108,7 @@ fn by_score(app: &App, a: usize, b: usize) -> Ordering {
     }
 }
 
-/// Takes the order of those items that have a picture; the others stay behind them.
+/// Applies the order of the items with a picture; the others follow.
 pub fn ordered(app: &mut App, place: Place, order: &[usize]) {
     if app.browser.order != CellOrder::Likeness || app.browser.place() != place {
         return;

@@ -1,4 +1,4 @@
-//! Which commands can act in the present state, and why the others cannot: no key does nothing in silence.
+//! Which commands can act in the current state, and the reason if one cannot: no key is ignored silently.
 
 use super::{album, branch, browser, context, notes, overlay, photo, queue};
 use crate::ascent::settings::PRESETS;
@@ -11,7 +11,7 @@ use crate::tui::list_state::Motion;
 use crate::tui::popup::Popup;
 use crate::tui::showing::Showing;
 
-/// Whether a command belongs to what has the focus. The palette offers these.
+/// Whether a command belongs to the focused context. The palette offers these.
 pub fn is_offered(app: &App, command: Command) -> bool {
     let own = command.entry().context;
     let is_near = own == Context::Everywhere || own == context(app);
@@ -27,7 +27,7 @@ pub fn offered(app: &App) -> Vec<usize> {
         .collect()
 }
 
-/// Whether a command may be given while a popup is open.
+/// Whether a command is available while a popup is open.
 fn takes(popup: &Popup, command: Command) -> bool {
     let is_general = matches!(
         command,
@@ -78,7 +78,7 @@ fn takes(popup: &Popup, command: Command) -> bool {
     is_general || is_own
 }
 
-/// Why a command would do nothing in the present state; `None` if it acts, or says more itself.
+/// Why a command cannot act in the current state; `None` if it acts, or reports more itself.
 pub fn refusal(app: &App, command: Command) -> Option<String> {
     let key = |command| app.key(command);
     match app.popups.last() {
@@ -254,7 +254,7 @@ fn is_idle(app: &App) -> bool {
     job.is_some_and(|job| matches!(job.state, JobState::Failed(_) | JobState::Paused(_)))
 }
 
-/// Whether the selected run of the queue is the one that is shown.
+/// Whether the selected run of the queue is shown.
 fn is_watched(app: &App) -> bool {
     let job = app.queue.jobs().get(app.queue_cursor);
     job.is_some_and(|job| app.shown == Showing::Running(job.id))
@@ -299,7 +299,7 @@ fn sweep(app: &App) -> Option<&'static str> {
     scope(app)
 }
 
-/// Why nothing can be run where a scope is selected and nothing is marked.
+/// Why nothing can be run if a scope is selected and nothing is marked.
 fn scope(app: &App) -> Option<&'static str> {
     let browser = &app.browser;
     let is_tree = browser.tab == Tab::Layers && browser.channels.is_none();

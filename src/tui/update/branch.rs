@@ -1,4 +1,4 @@
-//! From a paused run to a new one that goes on from its picture with the settings of the settings panel. The paused one stays
+//! Branching: a new run that continues from the picture of a paused run with other settings. The paused run stays
 //! in the queue.
 
 use super::notes;
@@ -12,7 +12,7 @@ use crate::tui::messages::Level;
 use crate::tui::pace::ActiveRun;
 use crate::tui::showing::Showing;
 
-/// The run that a branch would go on from.
+/// The run to branch.
 fn paused(app: &App) -> Result<&ActiveRun, String> {
     if app.running.is_empty() {
         return Err("no run is paused: a branch continues a paused run".into());
@@ -35,7 +35,7 @@ fn paused(app: &App) -> Result<&ActiveRun, String> {
     }
 }
 
-/// The branch of the paused run with the present settings, the step at which it begins, and what changes.
+/// The branch of the paused run with the current settings, its first step, and the changes.
 fn prepared(app: &App) -> Result<(Spec, usize, String), String> {
     let live = paused(app)?;
     let job = app.queue.get(live.job);
@@ -50,12 +50,12 @@ fn prepared(app: &App) -> Result<(Spec, usize, String), String> {
     Ok((branch, live.step, description::changes(&changes)))
 }
 
-/// Why no branch can begin now; `None` if one can.
+/// Why no branch is possible now; `None` if one is.
 pub fn refusal(app: &App) -> Option<String> {
     prepared(app).err()
 }
 
-/// What the settings panel says of a branch while a run is paused: what it would change, or why there can be none.
+/// The settings panel's note while a run is paused: what a branch would change, or why none is possible.
 pub fn outlook(app: &App) -> Option<String> {
     if app.running.is_empty() || !app.paused {
         return None;
@@ -69,7 +69,7 @@ pub fn outlook(app: &App) -> Option<String> {
     })
 }
 
-/// Sets what runs aside, paused, and begins the branch at once.
+/// Sets the active runs aside, paused, and starts the branch.
 pub fn branch(app: &mut App, effects: &mut Vec<Effect>) {
     let (spec, step, changes) = match prepared(app) {
         Ok(prepared) => prepared,
@@ -81,7 +81,7 @@ pub fn branch(app: &mut App, effects: &mut Vec<Effect>) {
         Err(full) => return app.messages.say(Level::Warning, full.to_string(), app.now),
     };
     app.queue.pause(step);
-    // It may be there already, paused like the other.
+    // It may exist already, paused like the other.
     app.queue.resume(job);
     app.queue.move_to_front(job);
     app.running.clear();

@@ -1,4 +1,4 @@
-//! What each command does.
+//! The effect of each command.
 
 use super::{
     album, atlas, availability, branch, browser, cam_layer, elsewhere, exports, history, models,
@@ -16,7 +16,7 @@ use crate::tui::popup::{Knobs, Offered, Palette, Popup};
 use crate::tui::prompt::{Prompt, PromptKind};
 use crate::tui::showing::Showing;
 
-/// Does what a command says.
+/// Performs a command.
 pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
     match command {
         Command::Up => browser::move_cursor(app, Motion::Up),
@@ -56,7 +56,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             app.focus = Panel::Browser;
             app.browser.channels = None;
             let before = app.browser.search().to_string();
-            // What is typed takes the place of the last search.
+            // Typing replaces the last search.
             app.prompt = Some(Prompt::replacing(
                 PromptKind::Search {
                     before: before.clone(),
@@ -188,7 +188,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Opens the palette with a line that is begun.
+/// Opens the palette with an initial line.
 fn palette(app: &mut App, line: &str) {
     let offered = availability::offered(app).into_iter();
     let offered = offered.map(|index| Offered {
@@ -220,7 +220,7 @@ fn mark_range(app: &mut App) {
     }
 }
 
-/// Shows the next run of the batch, and after the last one all of them.
+/// Shows the next run of the batch; after the last one, all of them.
 fn watch_next(app: &mut App) {
     let at = match app.shown {
         Showing::Running(job) => app.running.iter().position(|live| live.job == job),

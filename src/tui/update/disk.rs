@@ -11,7 +11,7 @@ use crate::tui::popup::{Picker, Popup, Purpose};
 use crate::tui::prompt::{Prompt, PromptKind};
 use std::path::PathBuf;
 
-/// Takes an answer of the disk's.
+/// Handles a response from the disk.
 pub fn response(app: &mut App, answer: DiskResponse, effects: &mut Vec<Effect>) {
     match answer {
         DiskResponse::Runs(entries) => {
@@ -110,7 +110,7 @@ fn show_folder(
         Some(Popup::Models(open)) => *open = picker,
         _ => app.popups.push(Popup::Models(picker)),
     }
-    // What was typed while the folder was read stays.
+    // Text typed while the folder was read is kept.
     if let Some(typed) = app.prompt.take_if(|typed| typed.asked == prompt.asked) {
         prompt = typed;
     }

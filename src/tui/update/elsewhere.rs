@@ -1,4 +1,4 @@
-//! Runs in other models than the one they were chosen in: which models, and what becomes of it.
+//! Runs in other models: choosing the models, and queueing what they support.
 
 use super::{history, notes, submission};
 use crate::runs::Spec;
@@ -11,7 +11,7 @@ use crate::tui::messages::Level;
 use crate::tui::popup::{Choice, Picker, Popup, Purpose};
 use crate::tui::prompt::Prompt;
 
-/// Most problems of one model that are said one by one.
+/// Maximum number of problems reported one by one per model.
 const MAX_NOTICES: usize = 3;
 
 /// Asks for the models in which what is chosen in the browser is to be made.

@@ -1,4 +1,4 @@
-//! Which runs are exported, and where to.
+//! Exporting runs.
 
 use super::{atlas, history};
 use crate::runs::export::ExportFormat;

@@ -1,4 +1,4 @@
-//! The keys that matter now: what the last row shows, and what a click on it does.
+//! Key hints of the last row, and clicks on them.
 
 use super::availability::{is_offered, refusal};
 use crate::runs::queue::JobState;
@@ -10,19 +10,19 @@ use crate::tui::layer_tree::Row;
 use crate::tui::popup::Popup;
 use unicode_width::UnicodeWidthStr;
 
-/// A key and what it does.
+/// A key and its action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
     pub command: Command,
     pub key: String,
-    /// A verb, or a word for what the key leads to.
+    /// A verb, or a word for what the key opens.
     pub label: &'static str,
-    /// The column where it begins.
+    /// Its first column.
     pub x: u16,
 }
 
 impl Hint {
-    /// Columns of key and label, without the gap behind them.
+    /// Columns of key and label.
     pub fn width(&self) -> u16 {
         (self.key.width() + 1 + self.label.width()) as u16
     }

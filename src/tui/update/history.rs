@@ -1,4 +1,4 @@
-//! What can be done with finished runs.
+//! Commands on finished runs.
 
 use super::notes::several;
 use super::{browser, submission};
@@ -106,27 +106,27 @@ pub fn replay(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// The frames of a run are there.
+/// Handles the frames of a run.
 pub fn frames(app: &mut App, id: String, frames: Vec<Arc<RgbImage>>) {
     if app.shown == Showing::Finished(id.clone()) {
         app.replay = Some(Replay::new(id, frames, app.now));
     }
 }
 
-/// Lays the chosen runs aside.
+/// Moves the chosen runs to the trash.
 pub fn delete(app: &mut App, effects: &mut Vec<Effect>) {
     let ids: Vec<String> = chosen(app).iter().map(|entry| entry.id.clone()).collect();
     if ids.is_empty() {
         return;
     }
     app.browser.list_mut().clear_marks();
-    // They leave the list at once: the next key means the next run.
+    // They are removed from the list at once: the next key applies to the next run.
     leave(app, &ids);
     app.remember(Undoable::Removed(ids.clone()));
     effects.push(Effect::Remove(ids));
 }
 
-/// Takes runs that are gone off the lists and the screen.
+/// Removes deleted runs from the lists and the screen.
 pub fn leave(app: &mut App, ids: &[String]) {
     app.history.remove_all(ids);
     for id in ids {
@@ -136,7 +136,7 @@ pub fn leave(app: &mut App, ids: &[String]) {
     browser::list_history(app);
 }
 
-/// Of runs that were to be removed, those that are `left` could not be: only the others can be restored.
+/// Of the runs to be removed, those in `left` could not be: only the others can be restored.
 pub fn forget_removal(app: &mut App, ids: &[String], left: &[&str]) {
     app.undoable.retain_mut(|undoable| match undoable {
         Undoable::Removed(removed) if removed == ids => {
@@ -147,7 +147,7 @@ pub fn forget_removal(app: &mut App, ids: &[String], left: &[&str]) {
     });
 }
 
-/// Brings back what was deleted or replaced last.
+/// Undoes the last deletion or replacement.
 pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
     match app.undoable.pop_back() {
         Some(Undoable::Removed(ids)) => effects.push(Effect::Restore(ids)),

@@ -1,27 +1,27 @@
-//! What happens to the state: one pure function of state and action. What is to be done outside comes back as effects.
+//! Updates of the state: one pure function of state and action. Work outside of the state is returned as effects.
 //!
-//! - `arguments`, `suggestions`: the palette's commands with an argument, and what could complete it
+//! - `arguments`, `suggestions`: the palette's commands with an argument, and their completion
 //! - `attention`: progress and notifications outside of the screen
-//! - `commands`: what each command does
-//! - `availability`: which commands can act in the present state, and why the others cannot
+//! - `commands`: the effect of each command
+//! - `availability`: which commands can act in the current state, and why the others cannot
 //! - `browser`: moving, folding, marking, searching
 //! - `album`: the list of photos
 //! - `atlas`: the grid of pictures
-//! - `branch`: from a paused run to a new one with other settings
-//! - `submission`, `queue`: from what is chosen to runs, and from the queue to the worker
+//! - `branch`: branching a paused run with other settings
+//! - `submission`, `queue`: from selected targets to runs, and from the queue to the worker
 //! - `elsewhere`: runs in other models than the open one
-//! - `history`, `exports`: what can be done with finished runs
-//! - `hints`: the keys that matter now
-//! - `cam_layer`: where the class activation map is taken
+//! - `history`, `exports`: commands on finished runs
+//! - `hints`: the key hints of the status row
+//! - `cam_layer`: the layer of the class activation map
 //! - `models`: the model picker
-//! - `notes`: what is said in several places
-//! - `photo`, `photos`: a photo that is looked at, and how photos are opened
-//! - `worker`, `disk`: what the worker and the disk said
-//! - `saved`: where the user was comes back
-//! - `settings`: what the next runs are made with
+//! - `notes`: messages used in several places
+//! - `photo`, `photos`: the photo view, and opening photos
+//! - `worker`, `disk`: events from the worker and responses from the disk
+//! - `saved`: saving and restoring the view state
+//! - `settings`: settings of the next runs
 //! - `prompt`: the line that is being typed
-//! - `overlay`: what is laid over the picture that is shown
-//! - `reconcile`: what follows from the rest of the state
+//! - `overlay`: overlays of the shown picture
+//! - `reconcile`: derived state
 //! - `mouse`: clicks and the wheel
 
 mod album;
@@ -69,7 +69,7 @@ pub use availability::{is_offered, refusal};
 pub use branch::outlook;
 pub use commands::perform;
 
-/// Changes the state; `now` is the time since the start.
+/// Updates the state; `now` is the time since the start.
 pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
     app.now = now;
     app.unsaved |= saved::concerns(&action);
@@ -90,7 +90,7 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
         }
         Action::Focus => {
             app.is_looked_at = true;
-            // tmux draws a pane anew without its pictures.
+            // tmux redraws a pane without its pictures.
             if app.environment.terminal.loses_pictures() {
                 effects.push(Effect::Redraw);
             }
@@ -108,12 +108,12 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
     effects
 }
 
-/// Where a key is looked up first.
+/// The context in which a key is looked up first.
 pub fn context(app: &App) -> Context {
     context_of(app, app.popups.last())
 }
 
-/// Where a key is looked up first while this popup is the topmost.
+/// The context in which a key is looked up first while this popup is the topmost.
 pub fn context_of(app: &App, popup: Option<&Popup>) -> Context {
     match (popup, app.focus, app.browser.tab) {
         (Some(Popup::Settings(_)), ..) => Context::Settings,
@@ -136,7 +136,7 @@ fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
     app.pending.push(chord);
     let mut found = app.keymap.lookup(context(app), &app.pending);
     if matches!(found, Match::None) && app.pending.len() == 1 && is_in_empty_queue(app) {
-        // It means nothing in the queue, so it can only be meant for the list.
+        // It has no meaning in the queue, so it must be meant for the list.
         app.focus = Panel::Browser;
         found = app.keymap.lookup(context(app), &app.pending);
     }
@@ -149,7 +149,7 @@ fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
         }
         Match::None => {}
     }
-    // A sequence without a command is dropped; its last chord may be a command of its own.
+    // An unknown sequence is dropped; its last chord may be a command.
     let was_sequence = app.pending.len() > 1;
     app.pending.clear();
     match was_sequence {
@@ -159,7 +159,7 @@ fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Gives a command, or says why it would do nothing.
+/// Performs a command, or reports why it cannot act.
 pub fn give(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
     if leave_empty_queue(app, command) {
         return;
@@ -170,7 +170,7 @@ pub fn give(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Whether the focus is where the queue was.
+/// Whether the focus is on the queue although it is empty.
 fn is_in_empty_queue(app: &App) -> bool {
     app.focus == Panel::Queue && app.queue.jobs().is_empty() && app.popups.is_empty()
 }
@@ -188,7 +188,7 @@ fn leave_empty_queue(app: &mut App, command: Command) -> bool {
     )
 }
 
-/// Says what a key that means nothing here means elsewhere.
+/// Reports what a key without a meaning here does elsewhere.
 fn unbound(app: &mut App, chord: Chord) {
     let commands = app.keymap.commands_of(chord);
     let places = commands.map(|command| {

@@ -1,4 +1,4 @@
-//! The model picker, and another model in the place of the open one.
+//! The model picker, and opening another model.
 
 use super::{elsewhere, saved};
 use crate::runs::worker::WorkerCommand as Work;

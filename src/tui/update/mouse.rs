@@ -1,4 +1,4 @@
-//! Clicks and the wheel: never needed, but they do what one would expect.
+//! Mouse clicks and the wheel, as optional shortcuts.
 
 use super::{browser, give, hints, submission};
 use crate::tui::action::Effect;

@@ -1,4 +1,4 @@
-//! What is said in several places.
+//! Messages used in several places.
 
 use crate::tui::app::App;
 use crate::tui::command::Command;

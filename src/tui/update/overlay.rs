@@ -1,5 +1,5 @@
-//! What is laid over the picture that is shown: over one that grows, everything that the ascent works with; over a finished
-//! one of a class, the class activation map.
+//! Overlays of the shown picture: for an active run, the intermediate results of the ascent; for a finished run of
+//! a class, the class activation map.
 
 use crate::ascent::Overlay;
 use crate::runs::history;

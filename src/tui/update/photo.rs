@@ -1,4 +1,4 @@
-//! What happens to a photo that is looked at.
+//! Updates of the photo view.
 
 use super::notes::{NO_MODEL, no_other};
 use super::{album, submission};

@@ -1,4 +1,4 @@
-//! The line that is being typed: what each key does to it, and what becomes of it.
+//! The prompt: keys, completion and confirmation.
 
 use super::notes::no_network;
 use super::{

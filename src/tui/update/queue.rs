@@ -1,4 +1,4 @@
-//! The queue: what the worker is given next, and what is done with the runs that wait.
+//! The queue: the next runs for the worker, and changes of the waiting runs.
 
 use crate::ascent::Overlay;
 use crate::runs::queue::{Job, JobId, JobState, MAX_TOGETHER};
@@ -12,14 +12,14 @@ use crate::tui::pace::{ActiveRun, Pace};
 use crate::tui::showing::{Showing, Tile};
 use crate::tui::undoable::Undoable;
 
-/// Begins with the runs that another process left waiting.
+/// Starts the runs left by another process.
 pub fn go_on(app: &mut App) {
     app.awaiting_confirmation = false;
     let text = format!("{} resumed", counted(app.queue.waiting(), "run"));
     app.messages.say(Level::Note, text, app.now);
 }
 
-/// Queues runs that another process left waiting; they are offered rather than begun.
+/// Queues runs left by another process; they wait for confirmation.
 pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
     let before = app.queue.jobs().len();
     let surplus = app.queue.restore(jobs);

@@ -1,5 +1,4 @@
-//! What follows from the rest of the state after every action: what of the lists is seen, which picture is shown, and which
-//! pictures are still to be loaded for that.
+//! Derived state, updated after every action: visible parts of lists, the shown picture, and the pictures to load.
 
 use super::{album, overlay, photo, queue};
 use crate::tui::action::Effect;
@@ -10,8 +9,7 @@ use crate::tui::popup::Popup;
 use crate::tui::replay::Replay;
 use crate::tui::showing::{Showing, Tile};
 
-/// Brings what follows from the rest of the state up to date: what of the lists is seen, which picture is shown, and
-/// which pictures are still to be loaded for that.
+/// Updates the derived state: visible parts of lists, the shown picture, and the pictures to load.
 pub fn reconcile(app: &mut App, effects: &mut Vec<Effect>) {
     let layout = app.layout();
     let lines = layout.browser_lines();

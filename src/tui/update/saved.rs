@@ -1,4 +1,4 @@
-//! Where the user was comes back when a model is opened, and is kept while they go on.
+//! Saving and restoring the view state of each model.
 
 use super::browser;
 use crate::runs::worker::{ModelInfo, WorkerEvent};

@@ -1,4 +1,4 @@
-//! What the next runs are made with: settings, presets, the seed; and the theme.
+//! Changes of settings, presets, seed and theme.
 
 use super::{cam_layer, history};
 use crate::ascent::Settings;

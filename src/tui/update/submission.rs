@@ -1,4 +1,4 @@
-//! From what is chosen to runs, and from the queue to the worker.
+//! From selected targets to queued runs.
 
 use super::notes::no_network;
 use super::queue;
@@ -17,7 +17,7 @@ use crate::tui::messages::Level;
 use crate::tui::next_run;
 use std::sync::Arc;
 
-/// Runs what is chosen; a scope is unfolded or folded instead.
+/// Runs what is chosen; folds or unfolds a scope.
 pub fn run_or_open(app: &mut App, effects: &mut Vec<Effect>) {
     let browser = &mut app.browser;
     let is_tree = browser.tab == Tab::Layers && browser.channels.is_none();

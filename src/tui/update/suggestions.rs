@@ -1,4 +1,4 @@
-//! What could complete the argument of a command of the palette.
+//! Completions of an argument in the palette.
 
 use crate::ascent::settings::{Domain, KNOBS, Knob, PRESETS, knob};
 use crate::runs::format;

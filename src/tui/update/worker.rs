@@ -17,13 +17,13 @@ use crate::tui::showing::{Showing, Snapshot, Tile};
 use image::RgbImage;
 use std::sync::Arc;
 
-/// Says why runs are made on the CPU, where another device could be expected.
+/// Reports why runs use the CPU, where another device could be expected.
 fn on_the_cpu(app: &mut App, why: &str) {
     let text = format!("running on the CPU: {why}");
     app.messages.say(Level::Warning, text, app.now);
 }
 
-/// Takes a report of the worker's.
+/// Handles an event from the worker.
 pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
     match report {
         WorkerEvent::Stage {
@@ -64,7 +64,7 @@ pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
             );
             app.model = Model::Open(Arc::clone(&opened));
             photo::close(app);
-            // A picture of another model says nothing of this one.
+            // A picture of another model does not describe this one.
             if matches!(app.shown, Showing::Finished(_)) {
                 app.shown = Showing::Nothing;
             }
@@ -112,7 +112,7 @@ pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
             picture,
         } => {
             app.snapshots.retain(|snapshot| snapshot.job != job);
-            // One that was on its way when its run ended is of no use.
+            // It was sent before its run ended.
             if live(app, job).is_some() {
                 app.snapshots.push(Snapshot {
                     job,
@@ -130,7 +130,7 @@ pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
             from_history,
         } => finished(app, job, &record, picture, from_history, effects),
         WorkerEvent::Failed { job, why } => {
-            // One that was cancelled meanwhile is of no interest.
+            // It was cancelled meanwhile.
             let Some(title) = app.queue.get(job).map(|job| job.spec.target.clone()) else {
                 return;
             };
@@ -230,7 +230,7 @@ fn finished(
         }
         _ => {}
     }
-    // Another run's record stays: it belongs to the picture that is shown.
+    // Another run's record is kept: it belongs to the shown picture.
     if app.shown == Showing::Finished(record.id.clone()) {
         app.record = Some(Box::new(record.clone()));
     }
@@ -252,7 +252,7 @@ fn finished(
     browser::list_history(app);
 }
 
-/// What to try where the class was not reached.
+/// Advice if the class was not reached.
 fn advice(app: &App, record: &Record) -> String {
     let key = |command| app.key(command);
     let probability = format::percent(record.probability.unwrap_or_default());

@@ -1,4 +1,4 @@
-//! The runs of a batch side by side in the picture panel, each with its name and how far it got.
+//! The runs of a batch side by side in the picture panel, with names and progress.
 
 use super::compare::grid;
 use super::{Frame, slots};

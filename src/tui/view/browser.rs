@@ -1,4 +1,4 @@
-//! The browser: tabs, the list of the present one, and a line that says more of what is selected.
+//! The browser: tabs, the current list, and a line about the selection.
 
 use super::panel::{bordered, list, noted, two};
 use super::{Frame, grid};

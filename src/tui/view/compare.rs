@@ -1,5 +1,5 @@
-//! Finished runs side by side, or two of them taking turns in one place. Above them is what they have in common, under each
-//! picture what only it has.
+//! Comparison of finished runs, side by side or alternating. The common facts are above the pictures, the
+//! differences below each.
 
 use super::panel::overlaid;
 use super::{Frame, slots};

@@ -1,4 +1,4 @@
-//! A finished run: its picture and everything that made it.
+//! A finished run: its picture, settings and results.
 
 use super::panel::{overlaid, scrolled};
 use super::{Frame, slots};

@@ -1,5 +1,5 @@
-//! A list as a grid of pictures: a layer's channels in the browser, and any list of what can have a picture on the whole
-//! screen. A cell shows the finished picture of its item, or the growing one.
+//! A list as a grid of pictures: channels in the browser, or any list of targets full-screen. A cell shows the
+//! finished picture of its item, or the current one of an active run.
 
 use super::{Frame, slots};
 use crate::runs::format;

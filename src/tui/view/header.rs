@@ -1,4 +1,4 @@
-//! The first line: which network, where it runs, with which settings the next run is made.
+//! The first line: network, device, and the settings of the next run.
 
 use super::Frame;
 use super::panel::two;

@@ -1,4 +1,4 @@
-//! The frame around a panel, lists with a cursor, and rows of two columns: what all panels share.
+//! Shared parts of panels: borders, lists with a cursor, rows of two columns.
 
 use super::Frame;
 use crate::tui::app::App;

@@ -1,4 +1,4 @@
-//! The queue: what runs, what waits, what failed and why.
+//! The queue: active, waiting and failed runs.
 
 use super::Frame;
 use super::panel::{bordered, list, noted};

@@ -1,4 +1,4 @@
-//! What runs now: how far it is, how its score climbs, what the network sees in the picture at this moment.
+//! The active run: progress, score curve, and top classes of the current picture.
 
 use super::Frame;
 use super::chart::{curve, top_classes};

@@ -1,4 +1,4 @@
-//! The settings of the next runs: the presets, and every knob with its value, range and meaning.
+//! The settings panel: presets, and every setting with value, range and meaning.
 
 use super::Frame;
 use super::panel::{list, overlaid_at};

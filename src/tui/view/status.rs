@@ -1,4 +1,4 @@
-//! The last line: what is being typed, else the keys that matter now; and the newest message, in the row above it.
+//! The last line: the prompt, otherwise key hints; and the newest message in the row above.
 
 use super::Frame;
 use crate::tui::app::App;

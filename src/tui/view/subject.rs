@@ -1,5 +1,5 @@
-//! What is selected, while nothing runs: a finished run with its curve and what it was made with, or a class, a layer or a
-//! channel that has not run yet.
+//! The selection, while nothing runs: a finished run with its curve and settings, or a target that has not run
+//! yet.
 
 use super::Frame;
 use super::chart::{curve, top_classes};

@@ -11,14 +11,14 @@ fn explorer() -> Driver {
     explorer
 }
 
-/// Types a line into the palette and takes it.
+/// Types a line into the palette and confirms it.
 fn give(explorer: &mut Driver, line: &str) -> Vec<Effect> {
     explorer.press(":");
     explorer.write(line);
     explorer.press("enter")
 }
 
-/// That a line is refused with these words, and stays to be corrected.
+/// Asserts that a line is refused with these words and stays in the prompt.
 fn refused(line: &str, words: &str) {
     let mut explorer = explorer();
     give(&mut explorer, line);
@@ -28,7 +28,7 @@ fn refused(line: &str, words: &str) {
     assert_eq!(kept.map(str::trim), Some(line.trim()), "{screen}");
 }
 
-/// What the next run would climb.
+/// The targets of the queued runs.
 fn queued(explorer: &Driver) -> Vec<String> {
     let jobs = explorer.app.queue.jobs().iter();
     jobs.map(|job| job.spec.target.clone()).collect()

@@ -1,4 +1,4 @@
-//! The last row, and the box of keys that can follow.
+//! The last row, and the box with continuations of a key sequence.
 
 use crate::support::Driver;
 use std::time::Duration;

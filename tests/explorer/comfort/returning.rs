@@ -1,4 +1,4 @@
-//! Where the user was comes back at the next start.
+//! The view state is restored at the next start.
 
 use crate::support::{Driver, network};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use ziggurat::tui::browser::Tab;
 use ziggurat::tui::saved::{Saved, SavedModel};
 use ziggurat::tui::showing::Showing;
 
-/// What an explorer has kept when it is quit.
+/// The view state that is saved on quitting.
 fn quit(explorer: &mut Driver) -> Saved {
     let effects = explorer.press("q");
     assert!(matches!(effects.last(), Some(Effect::Quit)));
@@ -29,7 +29,7 @@ fn kept(effects: &[Effect]) -> Vec<SavedModel> {
     kept.collect()
 }
 
-/// An explorer that starts with what was kept, before the finished runs are known.
+/// An explorer that starts with a saved view state, before the finished runs are known.
 fn start(saved: &Saved) -> Driver {
     let mut explorer = Driver::opening(Protocol::Kitty, 120, 40);
     explorer.app.saved = saved.clone();
@@ -102,7 +102,7 @@ fn another_model_brings_its_settings_back_and_says_which() {
             .next_back()
             .unwrap()
     };
-    // One that was never open takes the settings as they are.
+    // A model opened for the first time keeps the current settings.
     open(&mut explorer, "other");
     explorer.report(WorkerEvent::Opened(other()));
     assert!(!said(&explorer).contains("settings of this model"));
@@ -178,7 +178,7 @@ fn the_shown_picture_and_the_run_under_the_cursor_come_back_once_runs_are_known(
 }
 
 #[test]
-fn who_goes_on_before_the_runs_are_known_is_not_taken_back() {
+fn navigation_before_the_runs_are_known_is_kept() {
     let mut before = Driver::new(Protocol::Kitty, 120, 40);
     before.remember(12);
     before.press("3 j j j 2");
@@ -193,7 +193,7 @@ fn who_goes_on_before_the_runs_are_known_is_not_taken_back() {
 }
 
 #[test]
-fn it_is_kept_a_while_after_a_change_and_not_at_every_key() {
+fn the_view_state_is_saved_some_time_after_a_change() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     explorer.now = Duration::from_secs(60);
     assert_eq!(kept(&explorer.press("j")).len(), 1);

@@ -1,4 +1,4 @@
-//! The cells of the grid, one a channel.
+//! The cells of the grid, one per channel.
 
 use super::dim;
 use crate::ascent::layer_probe::Rank;
