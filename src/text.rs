@@ -1,7 +1,7 @@
 //! Text for display: escaping of text from files, plurals, durations and ages.
 //!
-//! Names of files, layers, classes and runs may contain any character. [`is_harmless`] defines which characters may reach a
-//! terminal; how the others are replaced depends on the use:
+//! Names of files, layers, classes and runs may contain any character. [`is_harmless`] defines which characters may
+//! reach a terminal; how the others are replaced depends on the use:
 //!
 //! - [`shown`]: a name within a line: escaped, of bounded length
 //! - [`printable`]: a name in an error: the same, in quotes
@@ -37,7 +37,8 @@ pub fn is_harmless(c: char) -> bool {
     !is_hidden && !c.is_control()
 }
 
-/// A name as it may be shown within a line: what is not harmless is escaped, and it has at most [`MAX_SHOWN`] characters.
+/// A name as it may be shown within a line: what is not harmless is escaped, and it has at most [`MAX_SHOWN`]
+/// characters.
 pub fn shown(text: &str) -> String {
     if text.len() <= MAX_SHOWN && text.chars().all(is_harmless) {
         return text.into();

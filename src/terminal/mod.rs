@@ -1,20 +1,20 @@
-//! Pictures in a terminal: detection of its capabilities ([`probe()`]), encoders of the protocols ([`protocols`]), and the
-//! pictures on the screen ([`Painter`]).
+//! Pictures in a terminal: detection of its capabilities ([`probe()`]), encoders of the protocols ([`protocols`]), and
+//! the pictures on the screen ([`Painter`]).
 //!
-//! Lowest floor: every module above may use it. It knows nothing of models or runs, and never waits for a terminal without a
-//! time limit.
+//! Lowest floor: every module above may use it. It knows nothing of models or runs, and never waits for a terminal
+//! without a time limit.
 //!
 //! A program queries the terminal once, before anything else reads its input, and then draws:
 //!
 //! 1. [`probe()`] detects the [`Protocol`], the size of a cell and the colour depth.
-//! 2. An explorer draws its text, skips the cells under pictures ([`Painter::covered_cells`]) and updates the pictures with
-//!    the [`Painter`]. With [`Protocol::Blocks`] it draws [`protocols::blocks`] as text instead.
+//! 2. An explorer draws its text, skips the cells under pictures ([`Painter::covered_cells`]) and updates the pictures
+//!    with the [`Painter`]. With [`Protocol::Blocks`] it draws [`protocols::blocks`] as text instead.
 //! 3. A plain command prints a picture at the cursor with [`inline::print`].
 //!
-//! The crate `viuer` (0.11) is not used. Its configuration can forbid a protocol but not ask for one: iTerm2's is taken only
-//! where `TERM_PROGRAM`, `LC_TERMINAL` or `KONSOLE_VERSION` say so, which SSH and tmux drop, and kitty's and sixel only after
-//! it has asked the terminal itself, without a time limit. What remains is half blocks on standard output, in 24 bits or 256
-//! colours, with no quadrants, no sixteen colours and no `NO_COLOR`.
+//! The crate `viuer` (0.11) is not used. Its configuration can forbid a protocol but not ask for one: iTerm2's is taken
+//! only where `TERM_PROGRAM`, `LC_TERMINAL` or `KONSOLE_VERSION` say so, which SSH and tmux drop, and kitty's and sixel
+//! only after it has asked the terminal itself, without a time limit. What remains is half blocks on standard output,
+//! in 24 bits or 256 colours, with no quadrants, no sixteen colours and no `NO_COLOR`.
 
 mod attention;
 mod bandwidth;

@@ -42,18 +42,18 @@ pub struct Painted {
 
 /// Updates the pictures on the screen to match a scene.
 ///
-/// With [`Protocol::Sixel`] and [`Protocol::Iterm2`] a picture disappears where text is written over it: mark the cells of
-/// [`Painter::covered_cells`] as skipped in the text buffer as long as a picture is there. The same holds for placeholders
-/// ([`Route::TmuxPlaceholders`]). Otherwise with [`Protocol::Kitty`] the painter removes pictures itself, and the cells below
-/// must only stay empty. With [`Protocol::Blocks`] it does nothing.
+/// With [`Protocol::Sixel`] and [`Protocol::Iterm2`] a picture disappears where text is written over it: mark the cells
+/// of [`Painter::covered_cells`] as skipped in the text buffer as long as a picture is there. The same holds for
+/// placeholders ([`Route::TmuxPlaceholders`]). Otherwise with [`Protocol::Kitty`] the painter removes pictures itself,
+/// and the cells below must only stay empty. With [`Protocol::Blocks`] it does nothing.
 ///
 /// Covered cells of a picture ([`PlacedPicture::hidden`]) belong to the text, and the rest stays visible:
-/// - kitty stores the picture and gets placements of the visible parts. A picture below the text (a low z-index) would be
-///   visible through every cell with the terminal's default background, which some themes use everywhere.
-/// - Sixels and iTerm2's files are cut, and only newly visible parts are encoded and sent: nothing when something covers a
-///   picture, and the covered part when it disappears; for sixels also the rows above and below it, where an earlier part may
-///   have left background. tmux with sixel support drops the complete picture when one of its cells is overwritten, and gets
-///   all parts.
+/// - kitty stores the picture and gets placements of the visible parts. A picture below the text (a low z-index) would
+///   be visible through every cell with the terminal's default background, which some themes use everywhere.
+/// - Sixels and iTerm2's files are cut, and only newly visible parts are encoded and sent: nothing when something
+///   covers a picture, and the covered part when it disappears; for sixels also the rows above and below it, where an
+///   earlier part may have left background. tmux with sixel support drops the complete picture when one of its cells is
+///   overwritten, and gets all parts.
 /// - Placeholders are text, which other text replaces.
 #[derive(Debug)]
 pub struct Painter {

@@ -1,5 +1,5 @@
-//! What a terminal pastes when files are dropped on it: their paths, each in its own way: quoted, with backslashes before
-//! spaces, or as `file://` addresses.
+//! What a terminal pastes when files are dropped on it: their paths, each in its own way: quoted, with backslashes
+//! before spaces, or as `file://` addresses.
 
 use crate::model::picture;
 use std::path::PathBuf;
@@ -40,8 +40,8 @@ pub fn path(text: &str) -> Result<PathBuf, String> {
     })
 }
 
-/// What a pasted text names that may be a folder, or a picture under another name: one path from the root, unless it is that of
-/// a model. `None` for other texts.
+/// What a pasted text names that may be a folder, or a picture under another name: one path from the root, unless it is
+/// that of a model. `None` for other texts.
 ///
 /// # Errors
 /// If it names a file of another machine.
@@ -100,7 +100,8 @@ fn words(text: &str) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// Reads up to the closing quote; within double quotes a backslash keeps its meaning before a quote or another backslash.
+/// Reads up to the closing quote; within double quotes a backslash keeps its meaning before a quote or another
+/// backslash.
 fn quoted(letters: &mut std::str::Chars, quote: char, word: &mut String) -> Option<()> {
     loop {
         match letters.next()? {

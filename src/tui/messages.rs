@@ -69,8 +69,8 @@ impl Messages {
         }
     }
 
-    /// What the status row shows: the newest, for five seconds, an error for ten. A warning or an error that no key caused
-    /// is seen for three seconds, whatever is reported after it.
+    /// What the status row shows: the newest, for five seconds, an error for ten. A warning or an error that no key
+    /// caused is seen for three seconds, whatever is reported after it.
     pub fn current(&self, now: Duration) -> Option<&Message> {
         let newest = self.all.back().filter(|_| !self.is_dismissed)?;
         let is_new = |message: &&Message| {

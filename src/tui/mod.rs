@@ -1,11 +1,13 @@
 //! The explorer: a keyboard-driven view of one network, its runs and their results.
 //!
-//! One pure function ([`update()`]) changes the state ([`App`]), others ([`view`]) draw it. Only [`event_loop`] and the modules it
-//! starts use threads, files and the terminal, so everything else can be tested without them.
+//! One pure function ([`update()`]) changes the state ([`App`]), others ([`view`]) draw it. Only [`event_loop`] and the
+//! modules it starts use threads, files and the terminal, so everything else can be tested without them.
 //!
-//! - [`command`], [`forms`], [`keys`], [`theme`]: the table of commands, commands with an argument, key bindings, colours
-//! - [`app`] and its parts: [`browser`], [`list_state`], [`layer_tree`], [`history_index`], [`picture_cache`], [`pace`], [`next_run`],
-//!   [`popup`], [`prompt`], [`showing`], [`layout`], [`replay`], [`lens`], [`messages`], [`saved`]
+//! - [`command`], [`forms`], [`keys`], [`theme`]: the table of commands, commands with an argument, key bindings,
+//!   colours
+//! - [`app`] and its parts: [`browser`], [`list_state`], [`layer_tree`], [`history_index`], [`picture_cache`],
+//!   [`pace`], [`next_run`], [`popup`], [`prompt`], [`showing`], [`layout`], [`replay`], [`lens`], [`messages`],
+//!   [`saved`]
 //! - [`photo`], [`completion`], `dropped`: photos, and typing or pasting their paths
 //! - [`action`]: actions and effects
 //! - [`update`](mod@update), [`view`]: state × action → effects; state → frame

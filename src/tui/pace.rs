@@ -185,7 +185,8 @@ mod tests {
 
     #[test]
     fn what_a_run_did_before_it_was_resumed_counts_without_being_measured() {
-        // Resumed on the finest canvas: the coarse steps were cheaper, the rest is as slow as the step that was measured.
+        // Resumed on the finest canvas: the coarse steps were cheaper, the rest is as slow as the step that was
+        // measured.
         let mut run = live(&[100, 60], 130);
         run.pace.note(1, 10.0);
         let left = seconds_left(&run).unwrap();

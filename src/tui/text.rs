@@ -127,8 +127,8 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines.map(std::borrow::Cow::into_owned).collect()
 }
 
-/// Texts in lines of at most `width` columns, with a dot between those that stand on one line. A text that is too long by
-/// itself is broken between words; of one without words the end is kept, where numbers and versions stand.
+/// Texts in lines of at most `width` columns, with a dot between those that stand on one line. A text that is too long
+/// by itself is broken between words; of one without words the end is kept, where numbers and versions stand.
 pub fn joined(texts: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for text in texts {
@@ -149,8 +149,9 @@ pub fn joined(texts: &[String], width: usize) -> Vec<String> {
     lines
 }
 
-/// Parts with a dot between those that stand on one line of `width` columns. Each has its importance: the least important
-/// ones are left out until the rest fits, of equals the last. Only what is left alone is cut, see [`shortened`].
+/// Parts with a dot between those that stand on one line of `width` columns. Each has its importance: the least
+/// important ones are left out until the rest fits, of equals the last. Only what is left alone is cut, see
+/// [`shortened`].
 pub fn fitted(parts: &[(u8, String)], width: usize) -> String {
     let mut kept: Vec<&(u8, String)> = parts.iter().filter(|(_, text)| !text.is_empty()).collect();
     loop {
@@ -168,8 +169,8 @@ pub fn fitted(parts: &[(u8, String)], width: usize) -> String {
     }
 }
 
-/// `text` in at most `width` columns. What does not fit is left out from the end of a clause on, or else of a word, unless
-/// that would leave most of the room empty: a quarter of it must be filled by clauses, and half by words.
+/// `text` in at most `width` columns. What does not fit is left out from the end of a clause on, or else of a word,
+/// unless that would leave most of the room empty: a quarter of it must be filled by clauses, and half by words.
 pub fn shortened(text: &str, width: usize) -> String {
     let text = readable(text, false);
     if text.width() <= width {

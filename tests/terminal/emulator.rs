@@ -221,7 +221,8 @@ impl Emulator {
         keyboard.flush().unwrap();
     }
 
-    /// Waits until the program ends and everything it wrote is shown. Panics if it fails, or takes longer than a minute.
+    /// Waits until the program ends and everything it wrote is shown. Panics if it fails, or takes longer than a
+    /// minute.
     pub fn finish(&mut self) {
         let end = Instant::now() + PATIENCE;
         loop {

@@ -14,8 +14,8 @@ const PLACEHOLDER: char = '\u{10eeee}';
 /// Maximum rows and columns of a picture.
 pub const MAX_INDEX: u16 = MARKS.len() as u16;
 
-/// The text that shows a part of a numbered picture in an area of at most [`MAX_INDEX`] rows and columns. Only the highest and
-/// the lowest byte of the number may differ from 0.
+/// The text that shows a part of a numbered picture in an area of at most [`MAX_INDEX`] rows and columns. Only the
+/// highest and the lowest byte of the number may differ from 0.
 ///
 /// Every cell has all its marks, so that any part of the area can be drawn separately.
 pub fn text(number: u32, area: Area, part: Area) -> Vec<u8> {

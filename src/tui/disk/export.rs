@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 /// Most files of one name; beyond this something is wrong.
 const MAX_NUMBER: usize = 1000;
 
-/// Exports runs to `path`, or, if that is there already, under the same name with a number. `favourites` is the one folder
-/// that is made if need be.
+/// Exports runs to `path`, or, if that is there already, under the same name with a number. `favourites` is the one
+/// folder that is made if need be.
 pub fn export(home: &Home, favourites: &Path, ids: Vec<String>, path: PathBuf) -> DiskResponse {
     let done = unused(&path, favourites).and_then(|free| {
         let written = to_file(home, &ids, &free);

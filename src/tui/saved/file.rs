@@ -21,8 +21,8 @@ struct Content {
     models: Vec<SavedModel>,
 }
 
-/// What is kept, and a line that says what is wrong with the file, if anything is: nothing of it counts then. It is set aside
-/// if it is damaged.
+/// What is kept, and a line that says what is wrong with the file, if anything is: nothing of it counts then. It is set
+/// aside if it is damaged.
 pub fn load(home: &Home) -> (Saved, Option<String>) {
     let path = home.explorer();
     if let Ok(saved) = read(&path) {

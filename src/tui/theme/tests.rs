@@ -8,7 +8,8 @@ const DEPTHS: [ColourDepth; 4] = [
     ColourDepth::None,
 ];
 
-/// What is read as text on the ground of the screen or of a popup, and in rows that the selection or the cursor is laid over.
+/// What is read as text on the ground of the screen or of a popup, and in rows that the selection or the cursor is laid
+/// over.
 const TEXTS: [Role; 14] = [
     Role::Text,
     Role::Dim,
@@ -55,7 +56,8 @@ fn home(files: &[(&str, &str)]) -> (tempfile::TempDir, Home) {
     (folder, home)
 }
 
-/// What cannot be read, or seen, well enough in a theme as it is shown at `depth`; `least` is the contrast that text must have.
+/// What cannot be read, or seen, well enough in a theme as it is shown at `depth`; `least` is the contrast that text
+/// must have.
 fn hard_to_read(theme: &Theme, depth: ColourDepth, least: f32) -> Vec<String> {
     let theme = theme.for_depth(depth);
     let mut pairs = Vec::new();

@@ -16,9 +16,9 @@ const PRESET: &str = "draft";
 /// More drafts than these need confirmation.
 const MANY: usize = 100;
 
-/// Shows the channels of the layer, or the classes, as a grid, and queues a draft of each marked or listed one, with the
-/// present seed. Given again after an interruption, it goes on with what is missing. A long queue is asked about first, unless it
-/// is `confirmed`.
+/// Shows the channels of the layer, or the classes, as a grid, and queues a draft of each marked or listed one, with
+/// the present seed. Given again after an interruption, it goes on with what is missing. A long queue is asked about
+/// first, unless it is `confirmed`.
 pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
     browser::enter_selected(app);
     app.zoomed = false;

@@ -144,8 +144,8 @@ pub fn right(app: &mut App) {
     }
 }
 
-/// Shows the list as a grid of pictures on the whole screen, or as rows among the panels again. In the tree of layers it
-/// is the channels of the selected layer, or of a scope's last one.
+/// Shows the list as a grid of pictures on the whole screen, or as rows among the panels again. In the tree of layers
+/// it is the channels of the selected layer, or of a scope's last one.
 pub fn turn_grid(app: &mut App) {
     app.zoomed = false;
     app.focus = Panel::Browser;

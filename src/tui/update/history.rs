@@ -20,7 +20,8 @@ use image::RgbImage;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The runs that are marked or selected in the list of finished runs, in its order; those that a search hides come last.
+/// The runs that are marked or selected in the list of finished runs, in its order; those that a search hides come
+/// last.
 pub fn chosen(app: &App) -> Vec<&HistoryEntry> {
     if !app.in_history() {
         return Vec::new();
@@ -178,8 +179,8 @@ pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Lets other settings take the place of the present ones. Returns what to say of changes that are dropped by it, which can be
-/// undone; nothing if there are none.
+/// Lets other settings take the place of the present ones. Returns what to say of changes that are dropped by it, which
+/// can be undone; nothing if there are none.
 pub fn replace_settings(app: &mut App, replace: impl FnOnce(&mut NextRun)) -> String {
     let before = app.next_run.clone();
     replace(&mut app.next_run);

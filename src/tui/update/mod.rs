@@ -175,8 +175,8 @@ fn is_in_empty_queue(app: &App) -> bool {
     app.focus == Panel::Queue && app.queue.jobs().is_empty() && app.popups.is_empty()
 }
 
-/// The focus stays where the queue was once that is empty, so that its keys do not become those of the list from one moment to
-/// the next. A command that is not the queue's leaves it. Returns whether that is all.
+/// The focus stays where the queue was once that is empty, so that its keys do not become those of the list from one
+/// moment to the next. A command that is not the queue's leaves it. Returns whether that is all.
 fn leave_empty_queue(app: &mut App, command: Command) -> bool {
     if !is_in_empty_queue(app) || command.entry().context == Context::Queue {
         return false;

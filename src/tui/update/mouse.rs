@@ -6,7 +6,8 @@ use crate::tui::app::{App, Panel};
 use crate::tui::list_state::Motion;
 use ratatui::layout::Position;
 
-/// A click on a cell: a key of the last row is given, a tab is shown, a row is selected; a second click on it runs or opens it.
+/// A click on a cell: a key of the last row is given, a tab is shown, a row is selected; a second click on it runs or
+/// opens it.
 pub fn click(app: &mut App, column: u16, row: u16, effects: &mut Vec<Effect>) {
     let status = app.layout().status;
     if status.contains(Position::new(column, row)) {

@@ -77,8 +77,8 @@ pub fn open(app: &mut App, mut paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Takes the photos of a path that was typed or dropped: a file is added to the list, those of a folder take its place. Of a
-/// folder there may be more than are listed, `all` in number.
+/// Takes the photos of a path that was typed or dropped: a file is added to the list, those of a folder take its place.
+/// Of a folder there may be more than are listed, `all` in number.
 pub fn found(
     app: &mut App,
     path: &Path,

@@ -124,8 +124,8 @@ pub fn complete(app: &mut App, text: &str, names: Result<Vec<Name>, String>) {
     }
 }
 
-/// Names as a message on a screen of so many columns lists them: no name is broken, and of many it says how many more there
-/// are.
+/// Names as a message on a screen of so many columns lists them: no name is broken, and of many it says how many more
+/// there are.
 fn listed(names: &[String], width: usize) -> String {
     let line = width.saturating_sub(MARGIN);
     // Names that do not fill their line leave the last of three free.
@@ -285,7 +285,8 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Gives the selected command, or the one that is typed with an argument; one that lacks its argument is put into the line.
+/// Gives the selected command, or the one that is typed with an argument; one that lacks its argument is put into the
+/// line.
 fn command(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     let Some(Popup::Palette(palette)) = app.popups.pop_if(|top| matches!(top, Popup::Palette(_)))
     else {

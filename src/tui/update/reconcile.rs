@@ -71,8 +71,8 @@ fn load_record(app: &mut App, effects: &mut Vec<Effect>) {
     app.record_requested = shown;
 }
 
-/// A finished run that is selected is shown; so is a run of what is selected, unless one under way is. Only another selection
-/// changes what is shown: what has just finished stays.
+/// A finished run that is selected is shown; so is a run of what is selected, unless one under way is. Only another
+/// selection changes what is shown: what has just finished stays.
 fn show_selected(app: &mut App) {
     if app.is_grid() && show_cell(app) {
         return;
@@ -97,8 +97,8 @@ fn show_selected(app: &mut App) {
     }
 }
 
-/// In a grid, where the runs under way are seen in their cells, the picture is always that of the selected cell, if it has one.
-/// Returns whether that is settled.
+/// In a grid, where the runs under way are seen in their cells, the picture is always that of the selected cell, if it
+/// has one. Returns whether that is settled.
 fn show_cell(app: &mut App) -> bool {
     let target = app.selected_target();
     let live = target.and_then(|target| app.active_run_of(&target));

@@ -12,8 +12,8 @@ use crate::tui::saved::{MAX_SCOPES, PAUSE, SavedModel, SavedRow};
 use crate::tui::showing::Showing;
 use std::sync::Arc;
 
-/// Opens a model where the user left it, if it was open before. If it takes the place of another one, a message names the
-/// settings that come back with it.
+/// Opens a model where the user left it, if it was open before. If it takes the place of another one, a message names
+/// the settings that come back with it.
 pub fn open(app: &mut App, opened: &Arc<ModelInfo>, is_another: bool) {
     app.returning = None;
     let Some(saved) = app.saved.of(&opened.hash).cloned() else {

@@ -187,8 +187,9 @@ pub fn submit(app: &mut App, specs: Vec<Spec>, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Queues runs; what is queued already is not queued again. They come before runs that another process left waiting. `place`
-/// is where they are to be made if that goes without saying not: ` in efficientnet-lite1`. Returns whether any was queued.
+/// Queues runs; what is queued already is not queued again. They come before runs that another process left waiting.
+/// `place` is where they are to be made if that goes without saying not: ` in efficientnet-lite1`. Returns whether any
+/// was queued.
 pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<Effect>) -> bool {
     let before = app.queue.jobs().len();
     let asked = specs.len();

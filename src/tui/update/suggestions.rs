@@ -52,7 +52,8 @@ pub fn completions(app: &App, form: &Form, argument: &str) -> Vec<Completion> {
     found.into_iter().take(MAX_LISTED).map(line).collect()
 }
 
-/// The argument that a typed one stands for: where only listed names are valid, the best match unless it is one of them.
+/// The argument that a typed one stands for: where only listed names are valid, the best match unless it is one of
+/// them.
 pub fn resolved(app: &App, form: &Form, argument: &str) -> String {
     let takes_names = matches!(form.verb, Verb::Preset | Verb::Theme);
     if !takes_names || argument.is_empty() {

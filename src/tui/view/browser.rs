@@ -123,7 +123,8 @@ fn tabs(app: &App, frame: &mut Frame, layout: &Layout) {
 /// Fewest columns that a title beside the tabs is worth.
 const MIN_TITLE: u16 = 12;
 
-/// The layer of a grid of channels at the right end of the upper border, where the tabs leave room, and how many it has.
+/// The layer of a grid of channels at the right end of the upper border, where the tabs leave room, and how many it
+/// has.
 fn grid_title(app: &App, frame: &mut Frame, layout: &Layout) {
     let (Some(opened), Some(channels)) = (app.model.opened(), &app.browser.channels) else {
         return;

@@ -53,8 +53,8 @@ pub fn draw(app: &App, frame: &mut Frame, compare: &Compare) {
     }
 }
 
-/// Draws the frame with what the runs have in common: in the title, or in lines below it if it is too long for that. Returns
-/// what is left.
+/// Draws the frame with what the runs have in common: in the title, or in lines below it if it is too long for that.
+/// Returns what is left.
 fn framed(app: &App, frame: &mut Frame, title: &str, summary: &str) -> Rect {
     let body = app.layout().body;
     let room = usize::from(body.width.saturating_sub(BORDERS));
@@ -106,8 +106,9 @@ fn side_by_side(
     }
 }
 
-/// Columns and rows that give the pictures most room, leave the fewest places empty and break captions into the fewest lines, in
-/// this order; a character is about twice as high as wide. `lines` tells how many lines the captions need in a width.
+/// Columns and rows that give the pictures most room, leave the fewest places empty and break captions into the fewest
+/// lines, in this order; a character is about twice as high as wide. `lines` tells how many lines the captions need in
+/// a width.
 pub fn grid(count: usize, area: Rect, lines: impl Fn(u16) -> u16) -> (u16, u16) {
     let rows = |columns: u16| (count as u16).div_ceil(columns).max(1);
     let lines_of = |columns: u16| lines((area.width / columns).saturating_sub(1));

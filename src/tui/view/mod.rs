@@ -180,8 +180,8 @@ impl Frame<'_> {
         place
     }
 
-    /// Makes room for something that lies over what was drawn so far: no text stays beneath it, and of a picture only what
-    /// is beside it.
+    /// Makes room for something that lies over what was drawn so far: no text stays beneath it, and of a picture only
+    /// what is beside it.
     pub fn uncover(&mut self, area: Rect) {
         let cover = cells(area);
         for placed in &mut self.scene {

@@ -149,8 +149,8 @@ pub fn noted(
     line
 }
 
-/// The first words of a note that fit, with an ellipsis where there is room for one; of a long word its beginning, if that says
-/// enough.
+/// The first words of a note that fit, with an ellipsis where there is room for one; of a long word its beginning, if
+/// that says enough.
 fn words_within(note: &str, width: usize) -> String {
     const ENOUGH: usize = 8;
     if note.width() <= width {

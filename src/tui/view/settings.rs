@@ -125,7 +125,8 @@ pub fn draw(app: &App, frame: &mut Frame, knobs: &Knobs) {
     }
 }
 
-/// The left side of the body, where the lists are, so that the picture beside them is seen; the middle where there are none.
+/// The left side of the body, where the lists are, so that the picture beside them is seen; the middle where there are
+/// none.
 fn place(app: &App) -> Rect {
     let layout = app.layout();
     if layout.browser.is_empty() || layout.picture.is_empty() {

@@ -30,8 +30,8 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
 /// Most lines of a message; the log has all of it.
 const MAX_LINES: usize = 3;
 
-/// Draws the newest message over the lower border of the panels, and over the rows above it if it is long, for as long as it
-/// is news.
+/// Draws the newest message over the lower border of the panels, and over the rows above it if it is long, for as long
+/// as it is news.
 pub fn message(app: &App, frame: &mut Frame, area: Rect) {
     let Some(message) = app.messages.current(app.now) else {
         return;

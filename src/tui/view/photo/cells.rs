@@ -60,8 +60,8 @@ pub fn draw(app: &App, frame: &mut Frame, grid: &Grid, photo: &Photo, opened: &M
     panel::scrollbar(app, frame, grid.area, lines, first);
 }
 
-/// Draws one channel: its name and what it is ranked by, or how far its run is, its map over the photo, and beside it what a
-/// run made of it or of its most active neuron.
+/// Draws one channel: its name and what it is ranked by, or how far its run is, its map over the photo, and beside it
+/// what a run made of it or of its most active neuron.
 fn one(
     app: &App,
     frame: &mut Frame,
@@ -153,7 +153,8 @@ enum Made {
     Not(&'static str),
 }
 
-/// What there is of that one of these targets which runs, or else of the one that was made last, or else waits or failed.
+/// What there is of that one of these targets which runs, or else of the one that was made last, or else waits or
+/// failed.
 fn made(app: &App, opened: &ModelInfo, targets: &[Target]) -> Option<(Target, Made)> {
     let finished = finished(app, opened, targets);
     let running = targets
