@@ -1,3 +1,4 @@
+use super::cpu::CPU_VERSION;
 use super::*;
 use crate::runtime::testing;
 
