@@ -32,7 +32,7 @@ pub struct Item<'a> {
     pub at: usize,
 }
 
-/// The problems of a file, at most [`MAX_PROBLEMS`].
+/// The problems of a file, at most `MAX_PROBLEMS`.
 #[derive(Debug)]
 pub struct Problems<'a> {
     document: &'a Document,

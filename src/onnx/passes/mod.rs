@@ -2,7 +2,7 @@
 //!
 //! On the model: [`to_float32`], [`upgrade_opset`], [`polyfill`], [`inline_functions`]. On its graph, once the
 //! dimensions of the input are known: [`decompose`] (fused operators), [`control_flow`] (`If`, `Loop`, `Scan`),
-//! [`sequences`], and constant constant_folding, which needs a runtime (see [`crate::runtime::folding`]). [`fuse_batch_norm`] is
+//! [`sequences`], and constant constant_folding, which needs a runtime (see [`crate::runtime::constant_folding`]). [`fuse_batch_norm`] is
 //! an optimization. [`crate::model::passes`] runs them in order.
 
 pub mod control_flow;
