@@ -1,5 +1,5 @@
-//! The structure of the source tree: modules use only modules on floors below their own, and no modules use each other in a
-//! circle. The floors are those of the table in `src/lib.rs`.
+//! The structure of the source tree: modules use only modules on floors below their own, and no modules use each other
+//! in a circle. The floors are those of the table in `src/lib.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

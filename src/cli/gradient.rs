@@ -88,7 +88,7 @@ fn read(path: &Path) -> anyhow::Result<ArrayD<f32>> {
             MAX_BYTES >> 30
         ));
     }
-    // A view is bounded by the file, whatever its header claims.
+    // The view is bounded by the file's size, whatever its header claims.
     match ArrayViewD::<f32>::view_npy(&bytes) {
         Ok(view) => Ok(view.to_owned()),
         Err(ViewNpyError::WrongDescriptor(found)) => Err(anyhow!(
@@ -104,7 +104,7 @@ fn read(path: &Path) -> anyhow::Result<ArrayD<f32>> {
     }
 }
 
-/// The array, if it holds pictures for this network.
+/// The array, if its shape fits the network's input.
 fn fitting(network: &Network, pictures: ArrayD<f32>, path: &Path) -> anyhow::Result<Array4<f32>> {
     let one = network.input_dims(1);
     let found = pictures.shape().to_vec();

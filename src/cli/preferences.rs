@@ -1,4 +1,4 @@
-//! What the user prefers: an option of the command line, else `config.toml`, else the default.
+//! The user's preferences: an option of the command line, otherwise `config.toml`, otherwise the default.
 
 use super::graphics::{Graphics, Screen};
 use super::{Failure, output};

@@ -179,8 +179,8 @@ fn models<'a>(
     }
 }
 
-/// Makes the planned runs, model by model; `network` is that of the first. A failure in one model does not stop the
-/// others; all errors are printed, the last one as the error of the command.
+/// Performs the planned runs, model by model; `network` is that of the first. A failure in one model does not stop
+/// the others; all errors are printed, the last one as the error of the command.
 fn run_all(
     mut session: Session,
     planner: &Planner,

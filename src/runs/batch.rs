@@ -231,7 +231,7 @@ impl EndedRun {
     }
 }
 
-/// What ends the name of a provider that computes with TF32, see [`registration::TF32_VARIABLE`].
+/// What ends the name of a provider that computes with TF32, see `ZIGGURAT_TF32`.
 const TF32: &str = " tf32";
 
 /// The name of a device in records and checkpoints: `cpu`, `cuda:0`, or `cuda:0 tf32` where products are rounded to

@@ -225,8 +225,8 @@ pub fn probe() -> Result<Vec<Status>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::device::PROVIDERS;
     use super::*;
+    use crate::runtime::device::PROVIDERS;
 
     #[test]
     fn every_provider_is_written_as_it_is_read() {
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn without_a_gpu_a_provider_says_what_is_missing() {
-        super::super::testing::library();
+        crate::runtime::testing::library();
         assert_eq!(Provider::Cpu.resolve().unwrap().device, Device::Cpu);
         assert_eq!(
             Provider::Auto.resolve_for_one_shot().unwrap().device,

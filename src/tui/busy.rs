@@ -1,21 +1,21 @@
-//! Runs that follow one another: how many are done, and what to tell of them.
+//! Consecutive runs: how many are done, and the summary for a notification.
 
 use crate::text::counted;
 use std::time::Duration;
 
-/// Runs that follow one another without a rest.
+/// Runs without a pause between them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Busy {
-    /// When the first began, since the start.
+    /// When the first started, since the program's start.
     pub since: Duration,
     pub finished: usize,
     pub failed: usize,
-    /// What the last one that ended was called.
+    /// The target of the last run that ended.
     pub last: String,
 }
 
 impl Busy {
-    /// A run is finished, or failed.
+    /// Records that a run finished or failed.
     pub fn ended(&mut self, target: &str, is_finished: bool) {
         match is_finished {
             true => self.finished += 1,
@@ -24,7 +24,7 @@ impl Busy {
         self.last = target.into();
     }
 
-    /// What to tell when all are done; `None` if all were cancelled.
+    /// The notification when all are done; `None` if all were cancelled.
     pub fn summary(&self) -> Option<String> {
         let failed = |count| format!("{} failed", counted(count, "run"));
         match (self.finished, self.failed) {

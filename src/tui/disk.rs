@@ -1,17 +1,17 @@
-//! What the explorer asks of the disk, done by threads of its own: one keeps and reads runs, in order; another looks into
-//! folders, in order too, so that a slow one holds up nothing that is to be kept.
+//! The explorer's file access, on separate threads: one saves and reads runs, in order; another lists folders, so
+//! that a slow folder does not delay saving.
 //!
 //! - [`folders`]: models, photos and names in folders
-//! - [`watch`]: the runs of history, and those that come and go
-//! - [`export`]: runs as files for people
+//! - [`watch`]: the runs of the history, and changes by other processes
+//! - [`export`]: exported runs
 
 mod export;
 mod folders;
 mod watch;
 
-use super::action::{Answer, Effect};
-use super::gallery;
+use super::action::{DiskResponse, Effect};
 use super::likeness;
+use super::picture_cache;
 use super::saved;
 use crate::config;
 use crate::home::Home;
@@ -25,50 +25,50 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long queues that others hold are looked at again: one of a process that was killed a moment ago is free soon.
+/// How long queues of other processes are checked again: that of a process killed a moment ago is soon unlocked.
 const DYING: Duration = Duration::from_secs(5);
 
-/// Between two looks.
+/// Interval of these checks.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// The thread, and the queue's file.
+/// The threads for file access.
 pub struct Disk {
     effects: Option<Sender<Effect>>,
     thread: Option<JoinHandle<()>>,
-    /// To the thread that looks into folders. Nobody waits for its end.
+    /// To the thread that lists folders. Its end is not awaited.
     looks: Option<Sender<Look>>,
-    /// History is watched as long as this is there.
+    /// The history is watched while this exists.
     _watched: Sender<()>,
 }
 
-/// What the thread that looks into folders is asked.
+/// A request to the thread that lists folders.
 enum Look {
     /// The models of a folder.
     Folder(PathBuf),
-    /// The names that a path that is being typed can go on with, and the folder to which it is relative.
+    /// The completions of a path, and the folder to which it is relative.
     Names(String, PathBuf),
     /// The photos of a path.
     Photos(PathBuf),
 }
 
-/// What the thread needs to know.
-struct Shelf {
+/// State of the thread that saves and reads runs.
+struct DiskThread {
     home: Home,
     favourites: PathBuf,
-    /// Missing if it could not be opened; that was said.
+    /// `None` if it could not be opened; the error was reported.
     queue: Option<QueueFile>,
-    /// Queues that were taken over, but not kept yet.
+    /// Adopted queues that are not saved yet.
     orphans: Vec<Orphan>,
-    /// What was wrong with the queues of others, and was said.
+    /// Reported problems of other processes' queues.
     problems: Vec<String>,
 }
 
 impl Disk {
-    /// Starts the threads: all of history is read, and queues that nobody owns any more are taken over.
+    /// Starts the threads: the history is read, and queues without an owner are adopted.
     pub fn start(
         home: Home,
         favourites: PathBuf,
-        answer: impl Fn(Answer) + Clone + Send + 'static,
+        answer: impl Fn(DiskResponse) + Clone + Send + 'static,
     ) -> Self {
         let (effects, received) = mpsc::channel();
         let (watched, end) = mpsc::channel();
@@ -82,15 +82,15 @@ impl Disk {
             }
         });
         let thread = std::thread::spawn(move || {
-            let mut shelf = Shelf {
+            let mut thread_state = DiskThread {
                 home,
                 favourites,
                 queue: None,
                 orphans: Vec::new(),
                 problems: Vec::new(),
             };
-            shelf.open_queue(&answer);
-            shelf.work(&received, &answer);
+            thread_state.open_queue(&answer);
+            thread_state.work(&received, &answer);
         });
         Self {
             effects: Some(effects),
@@ -100,7 +100,7 @@ impl Disk {
         }
     }
 
-    /// Has an effect done.
+    /// Performs an effect.
     pub fn perform(&self, effect: Effect) {
         let look = match effect {
             Effect::ListFolder(folder) => Look::Folder(folder),
@@ -108,7 +108,7 @@ impl Disk {
             Effect::FindPhotos(path) => Look::Photos(path),
             effect => {
                 if let Some(effects) = &self.effects {
-                    // The thread lives as long as this does.
+                    // The thread lives as long as `self`.
                     drop(effects.send(effect));
                 }
                 return;
@@ -119,7 +119,7 @@ impl Disk {
         }
     }
 
-    /// Waits until everything is done that is to be kept.
+    /// Waits until everything is saved.
     pub fn finish(&mut self) {
         self.looks = None;
         self.effects = None;
@@ -129,27 +129,28 @@ impl Disk {
     }
 }
 
-fn look_up(home: &Home, look: Look) -> Answer {
+fn look_up(home: &Home, look: Look) -> DiskResponse {
     match look {
         Look::Folder(folder) => {
             let choices = folders::list_folder(home, &folder);
-            Answer::Folder { folder, choices }
+            DiskResponse::Folder { folder, choices }
         }
         Look::Names(text, folder) => {
             let names = folders::list_names(&text, &folder);
-            Answer::Names { text, names }
+            DiskResponse::Names { text, names }
         }
         Look::Photos(path) => {
             let found = folders::find_photos(&path);
-            Answer::Photos { path, found }
+            DiskResponse::Photos { path, found }
         }
     }
 }
 
-impl Shelf {
-    /// Opens this process's queue, and offers what others left waiting.
-    fn open_queue(&mut self, answer: &impl Fn(Answer)) {
-        let failed = |problem: crate::runs::Error| answer(Answer::Failed(problem.to_string()));
+impl DiskThread {
+    /// Opens this process's queue, and offers the runs of other processes' queues.
+    fn open_queue(&mut self, answer: &impl Fn(DiskResponse)) {
+        let failed =
+            |problem: crate::runs::Error| answer(DiskResponse::Failed(problem.to_string()));
         match QueueFile::open(&self.home) {
             Ok(file) => self.queue = Some(file),
             Err(problem) => return failed(problem),
@@ -157,28 +158,29 @@ impl Shelf {
         self.find_orphans(answer);
     }
 
-    /// Offers what others left waiting and was not offered yet.
-    fn find_orphans(&mut self, answer: &impl Fn(Answer)) {
+    /// Offers runs of other processes' queues that were not offered yet.
+    fn find_orphans(&mut self, answer: &impl Fn(DiskResponse)) {
         let (found, problems) =
             orphans(&self.home).unwrap_or_else(|problem| (Vec::new(), vec![problem]));
         for problem in problems.iter().map(ToString::to_string) {
             if !self.problems.contains(&problem) {
-                answer(Answer::Failed(problem.clone()));
+                answer(DiskResponse::Failed(problem.clone()));
                 self.problems.push(problem);
             }
         }
         let jobs: Vec<Job> = found.iter().flat_map(Orphan::jobs).collect();
         self.orphans.extend(found);
         if !jobs.is_empty() {
-            answer(Answer::Orphans(jobs));
+            answer(DiskResponse::Orphans(jobs));
         }
     }
 
-    /// Does what is asked, until nobody can ask any more. For a moment, queues that others hold are looked at in between.
+    /// Performs effects until the sender is dropped. For a short time it checks other processes' queues in
+    /// between.
     fn work(
         &mut self,
         asked: &Receiver<Effect>,
-        answer: &(impl Fn(Answer) + Clone + Send + 'static),
+        answer: &(impl Fn(DiskResponse) + Clone + Send + 'static),
     ) {
         let end = Instant::now() + DYING;
         let mut is_waiting = self.is_waiting_for_others();
@@ -198,13 +200,17 @@ impl Shelf {
         }
     }
 
-    /// Whether another process has a queue that it may be about to leave behind.
+    /// Whether another process holds a queue and may be ending.
     fn is_waiting_for_others(&self) -> bool {
         let own = self.queue.as_ref();
         own.is_some_and(|own| others_hold(&self.home, own))
     }
 
-    fn perform(&mut self, effect: Effect, answer: &(impl Fn(Answer) + Clone + Send + 'static)) {
+    fn perform(
+        &mut self,
+        effect: Effect,
+        answer: &(impl Fn(DiskResponse) + Clone + Send + 'static),
+    ) {
         let done = match effect {
             Effect::SaveQueue(queue) => self
                 .save(&queue)
@@ -212,16 +218,16 @@ impl Shelf {
                 .map_err(|problem| format!("the queue cannot be saved: {problem}")),
             Effect::LoadPicture(id, size) => self
                 .picture(&id, size)
-                .map(|picture| Some(Answer::Picture { id, size, picture })),
+                .map(|picture| Some(DiskResponse::Picture { id, size, picture })),
             Effect::LoadRecord(id) => history::read(&self.home, &id)
-                .map(|record| Some(Answer::Record(Box::new(record))))
+                .map(|record| Some(DiskResponse::Record(Box::new(record))))
                 .map_err(|problem| problem.to_string()),
             Effect::LoadFrames(id) => self.frames(id),
             Effect::OrderByLikeness(place, items) => {
                 let (home, answer) = (self.home.clone(), answer.clone());
-                // Many pictures are read: nothing else waits for that.
+                // Reading many pictures is slow; nothing else depends on it.
                 std::thread::spawn(move || {
-                    answer(Answer::Likeness(place, by_likeness(&home, items)))
+                    answer(DiskResponse::Likeness(place, by_likeness(&home, items)))
                 });
                 Ok(None)
             }
@@ -235,15 +241,15 @@ impl Shelf {
                 path,
             ))),
             Effect::SavePreset(name, values) => config::save_preset(&self.home, &name, &values)
-                .map(|()| Some(Answer::PresetSaved(name)))
+                .map(|()| Some(DiskResponse::PresetSaved(name)))
                 .map_err(|problem| problem.to_string()),
             Effect::SaveTheme(name) => config::save_theme(&self.home, &name)
                 .map(|()| None)
                 .map_err(|problem| format!("the theme cannot be saved: {problem}")),
             Effect::SaveView(model) => saved::file::save(&self.home, &model)
-                .map(|remark| remark.map(Answer::Failed))
+                .map(|remark| remark.map(DiskResponse::Failed))
                 .map_err(|problem| format!("the explorer's state cannot be saved: {problem}")),
-            // These are not this thread's.
+            // Other threads perform these.
             Effect::ListFolder(_)
             | Effect::ListNames(..)
             | Effect::FindPhotos(_)
@@ -258,11 +264,12 @@ impl Shelf {
         match done {
             Ok(Some(told)) => answer(told),
             Ok(None) => {}
-            Err(why) => answer(Answer::Failed(why)),
+            Err(why) => answer(DiskResponse::Failed(why)),
         }
     }
 
-    /// Saves the queue, and removes the files of queues whose jobs are all in it now. Others stay for the next start.
+    /// Saves the queue, and removes adopted queue files whose jobs are all in it. The others remain for the
+    /// next start.
     fn save(&mut self, queue: &Queue) -> Result<(), crate::runs::Error> {
         let Some(file) = &self.queue else {
             return Ok(());
@@ -277,8 +284,8 @@ impl Shelf {
             .try_for_each(Orphan::remove)
     }
 
-    /// A run's picture, no larger than it is needed.
-    fn picture(&self, id: &str, size: gallery::Size) -> Result<Arc<RgbImage>, String> {
+    /// A run's picture, no larger than `size`.
+    fn picture(&self, id: &str, size: picture_cache::Size) -> Result<Arc<RgbImage>, String> {
         let picture = history::image_path(&self.home, id)
             .and_then(|path| picture_file::read_picture(&path))
             .map_err(|problem| problem.to_string())?;
@@ -298,21 +305,21 @@ impl Shelf {
         )))
     }
 
-    /// How a run's picture grew.
-    fn frames(&self, id: String) -> Result<Option<Answer>, String> {
+    /// The frames of a run's picture.
+    fn frames(&self, id: String) -> Result<Option<DiskResponse>, String> {
         let path = history::frames_path(&self.home, &id).map_err(|problem| problem.to_string())?;
         if !path.exists() {
             return Err("this run has no saved frames: nothing to replay".into());
         }
         let frames = frames::read(&path).map_err(|problem| problem.to_string())?;
         let frames = frames.into_iter().map(Arc::new).collect();
-        Ok(Some(Answer::Frames { id, frames }))
+        Ok(Some(DiskResponse::Frames { id, frames }))
     }
 
-    fn remove(&self, ids: Vec<String>) -> Answer {
+    fn remove(&self, ids: Vec<String>) -> DiskResponse {
         match history::remove(&self.home, &ids) {
-            Ok(()) => Answer::Removed(ids),
-            Err(problem) => Answer::NotRemoved {
+            Ok(()) => DiskResponse::Removed(ids),
+            Err(problem) => DiskResponse::NotRemoved {
                 entries: (ids
                     .iter()
                     .filter_map(|id| history::entry(&self.home, id).ok()))
@@ -326,8 +333,8 @@ impl Shelf {
     fn restore(
         &self,
         ids: Vec<String>,
-        answer: &impl Fn(Answer),
-    ) -> Result<Option<Answer>, String> {
+        answer: &impl Fn(DiskResponse),
+    ) -> Result<Option<DiskResponse>, String> {
         let mut entries = Vec::new();
         let mut restored = Vec::new();
         for id in ids {
@@ -336,14 +343,14 @@ impl Shelf {
                     entries.extend(history::entry(&self.home, &id));
                     restored.push(id);
                 }
-                Err(problem) => answer(Answer::Failed(problem.to_string())),
+                Err(problem) => answer(DiskResponse::Failed(problem.to_string())),
             }
         }
-        answer(Answer::Runs(entries));
-        Ok((!restored.is_empty()).then_some(Answer::Restored(restored)))
+        answer(DiskResponse::Runs(entries));
+        Ok((!restored.is_empty()).then_some(DiskResponse::Restored(restored)))
     }
 
-    fn set_favourite(&self, id: String, on: bool) -> Result<Option<Answer>, String> {
+    fn set_favourite(&self, id: String, on: bool) -> Result<Option<DiskResponse>, String> {
         let saved = match on {
             true => {
                 favourites::keep(&self.home, &id, &self.favourites).map(|saved| Some(saved.picture))
@@ -351,11 +358,11 @@ impl Shelf {
             false => history::set_favourite(&self.home, &id, false).map(|()| None),
         };
         let saved = saved.map_err(|problem| problem.to_string())?;
-        Ok(Some(Answer::Favourite { id, on, saved }))
+        Ok(Some(DiskResponse::Favourite { id, on, saved }))
     }
 }
 
-/// Items in the order in which the pictures of their runs look alike. Those whose picture cannot be read are left out.
+/// Items in the order of similarity of their runs' pictures. Items without a readable picture are omitted.
 fn by_likeness(home: &Home, items: Vec<(usize, String)>) -> Vec<usize> {
     let look = |(item, id): (usize, String)| {
         let path = history::image_path(home, &id).ok()?;
@@ -404,7 +411,7 @@ mod tests {
             loop {
                 let left = end.saturating_duration_since(Instant::now());
                 match answers.recv_timeout(left) {
-                    Ok(Answer::Orphans(jobs)) => return jobs.len(),
+                    Ok(DiskResponse::Orphans(jobs)) => return jobs.len(),
                     Ok(_) => {}
                     Err(_) => return 0,
                 }

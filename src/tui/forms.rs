@@ -1,6 +1,6 @@
-//! What can be typed in the palette beside the commands' names: commands with an argument.
+//! Palette commands with an argument.
 
-/// What is done with an argument.
+/// The operation of a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     Run,
@@ -18,15 +18,15 @@ pub enum Verb {
 pub struct Form {
     pub verb: Verb,
     pub name: &'static str,
-    /// What stands for the argument.
+    /// The placeholder for the argument.
     pub argument: &'static str,
     /// One sentence.
     pub help: &'static str,
-    /// What the argument may be.
+    /// A description of valid arguments.
     pub hint: &'static str,
 }
 
-/// All of them, in the order in which they are listed.
+/// All forms, in the order of the list.
 pub const FORMS: [Form; 8] = [
     Form {
         verb: Verb::Run,
@@ -86,14 +86,14 @@ pub const FORMS: [Form; 8] = [
     },
 ];
 
-/// A line that could be typed.
+/// A completion of the line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completion {
     pub line: String,
     pub help: String,
 }
 
-/// The form and the argument of a line; `None` if it has not come to an argument.
+/// The form and the argument of a line; `None` before the argument starts.
 pub fn split(line: &str) -> Option<(&'static Form, &str)> {
     let (name, argument) = line.trim_start().split_once(' ')?;
     let form = FORMS.iter().find(|form| form.name == name)?;

@@ -87,8 +87,8 @@ pub enum QueuePanel {
     Focused,
 }
 
-/// Divides the screen. `least_left` is the minimum width of the browser, for a panel that lies over it; it does not hold on
-/// screens where the picture would get too narrow.
+/// Divides the screen. `least_left` is the minimum width of the browser, for a panel that lies over it; it does not
+/// hold on screens where the picture would get too narrow.
 pub fn layout(size: Size, room: Room, queue: QueuePanel, least_left: u16) -> Layout {
     let is_empty = queue == QueuePanel::Empty;
     let queue_has_focus = queue == QueuePanel::Focused;

@@ -1,9 +1,9 @@
-//! How the network stands: being opened, open, or not to be opened.
+//! State of the network: being opened, open, or failed.
 
 use crate::runs::worker::ModelInfo;
 use std::sync::Arc;
 
-/// How the network stands.
+/// State of the network.
 #[derive(Debug, Clone)]
 pub enum Model {
     /// Being fetched or read.
@@ -11,7 +11,7 @@ pub enum Model {
         name: String,
         stage: String,
         bytes: Option<(u64, u64)>,
-        /// The one that was open before, which stays if this one cannot be opened.
+        /// The model that was open before and remains open if this one fails.
         before: Option<Arc<ModelInfo>>,
     },
     Open(Arc<ModelInfo>),

@@ -1,9 +1,9 @@
-//! What can be undone.
+//! Actions that can be undone.
 
-use super::plan::Plan;
+use super::next_run::NextRun;
 use crate::runs::queue::Job;
 
-/// Most deletions that can be undone.
+/// Maximum number of actions that can be undone.
 pub const MAX_UNDOABLE: usize = 100;
 
 /// Something that can be undone.
@@ -11,8 +11,8 @@ pub const MAX_UNDOABLE: usize = 100;
 pub enum Undoable {
     /// Runs that were deleted.
     Removed(Vec<String>),
-    /// Settings that others took the place of.
-    Settings(Box<Plan>),
-    /// Runs that were cleared from the queue, or cancelled.
+    /// Replaced settings.
+    Settings(Box<NextRun>),
+    /// Runs that were cleared from the queue or cancelled.
     Cleared(Vec<Job>),
 }

@@ -1,4 +1,4 @@
-//! Every command of the table does something that can be seen or asked for.
+//! Every command of the table has a visible effect or a request.
 
 use super::photo::{looking, looking_at_two, paste};
 use super::support::Driver;
@@ -11,7 +11,7 @@ use ziggurat::tui::forms::FORMS;
 use ziggurat::tui::popup::{PaletteRow, Popup};
 use ziggurat::tui::update;
 
-/// Brings an explorer to where a command of this context can be given.
+/// Brings an explorer to a state in which a command of this context is available.
 fn ready(context: Context) -> Driver {
     if context == Context::Photo {
         return looking_at_two();
@@ -38,7 +38,7 @@ fn ready(context: Context) -> Driver {
     explorer
 }
 
-/// What a frame shows and what is asked of the world.
+/// Whether a command changes the frame, and its effects.
 fn effect_of(command: Command, context: Context) -> (bool, Vec<Effect>) {
     let mut explorer = ready(context);
     prepare(&mut explorer, command);
@@ -58,7 +58,7 @@ fn effect_of(command: Command, context: Context) -> (bool, Vec<Effect>) {
     (explorer.screen() != before, effects)
 }
 
-/// What must be there for a command to have something to do.
+/// Prepares the state that a command needs.
 fn prepare(explorer: &mut Driver, command: Command) {
     let keys = match command {
         Command::Top | Command::Up | Command::PageUp => "G",
@@ -255,7 +255,7 @@ const STATES: &[State] = &[
     ("a zoomed picture", |explorer| drop(explorer.press("z"))),
 ];
 
-/// Going where one is already needs no word.
+/// Navigating to the current place needs no message.
 const IDEMPOTENT: [Command; 10] = [
     Command::Up,
     Command::Down,
@@ -270,7 +270,7 @@ const IDEMPOTENT: [Command; 10] = [
 ];
 
 #[test]
-fn no_key_does_nothing_in_silence() {
+fn every_key_acts_or_reports_why_not() {
     let mut mute = Vec::new();
     for (name, go) in STATES {
         let idempotent = IDEMPOTENT.iter();

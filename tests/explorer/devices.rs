@@ -1,4 +1,4 @@
-//! Where runs are made, and that the user learns when that changes.
+//! Devices of runs, and messages when they change.
 
 use crate::support::{Driver, network};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ fn a_device_that_fails_gives_way_and_the_header_says_where_runs_are_made() {
         provider: "cpu".into(),
         why: "the run failed on cuda:3: CUDNN_STATUS_INTERNAL_ERROR".into(),
     };
-    // Runs of another model say nothing of this one.
+    // Runs of another model do not concern this one.
     explorer.report(moved("/models/other.onnx"));
     let screen = explorer.screen();
     assert!(

@@ -1,4 +1,4 @@
-//! The explorer without a terminal: actions in, state, effects and frames out.
+//! The explorer without a terminal: actions in; state, effects and frames out.
 
 mod album;
 mod branches;

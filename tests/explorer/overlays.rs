@@ -1,4 +1,4 @@
-//! The shown picture: what is laid over one that grows or is finished, and how it is magnified.
+//! The shown picture: overlays of active and finished runs, and magnification.
 
 use super::finished::{explorer, said};
 use super::support::{Driver, picture, work};
@@ -6,9 +6,9 @@ use ziggurat::ascent::Overlay;
 use ziggurat::runs::worker::photo::{About, Answer as Seen, Found};
 use ziggurat::runs::worker::{Started, Watched, WorkerCommand as Work, WorkerEvent};
 use ziggurat::terminal::Protocol;
-use ziggurat::tui::action::{Action, Answer, Effect};
-use ziggurat::tui::gallery::Size;
-use ziggurat::tui::shown::Shown;
+use ziggurat::tui::action::{Action, DiskResponse, Effect};
+use ziggurat::tui::picture_cache::Size;
+use ziggurat::tui::showing::Showing;
 
 #[test]
 fn the_overlay_goes_round_and_the_worker_is_told() {
@@ -74,7 +74,7 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
     };
     let question = ask(&mut explorer);
     assert!(matches!(question.about, About::Class { class: 4, .. }));
-    let Shown::Finished(id) = explorer.app.shown.clone() else {
+    let Showing::Finished(id) = explorer.app.shown.clone() else {
         panic!("{:?}", explorer.app.shown);
     };
     assert!(question.photo.ends_with(format!("{id}/image.png")));
@@ -93,7 +93,7 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
     let question = ask(&mut explorer);
     explorer.press("j");
     assert!(explorer.app.heat.is_none());
-    // What comes too late is of another picture.
+    // A late map belongs to another picture.
     explorer.report(WorkerEvent::Photo(Seen {
         question,
         found: Ok(Found::Class(found)),
@@ -111,10 +111,10 @@ fn the_class_activation_map_lies_over_a_finished_picture_until_another_is_shown(
 #[test]
 fn the_picture_is_magnified_and_moved_on_the_whole_screen() {
     let mut explorer = explorer();
-    let Shown::Finished(id) = explorer.app.shown.clone() else {
+    let Showing::Finished(id) = explorer.app.shown.clone() else {
         panic!("{:?}", explorer.app.shown);
     };
-    explorer.answer(Answer::Picture {
+    explorer.answer(DiskResponse::Picture {
         id,
         size: Size::Full,
         picture: picture(),

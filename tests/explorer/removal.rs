@@ -1,10 +1,10 @@
-//! Runs that leave history: deleted here, or by another program.
+//! Runs leave the history: deleted here, or by another process.
 
 use super::finished::{explorer, said};
 use super::support::flamingo;
 use ziggurat::runs::history::HistoryEntry;
-use ziggurat::tui::action::{Answer, Effect};
-use ziggurat::tui::shown::Shown;
+use ziggurat::tui::action::{DiskResponse, Effect};
+use ziggurat::tui::showing::Showing;
 
 /// The runs that are to be removed.
 fn removed(effects: Vec<Effect>) -> Vec<String> {
@@ -25,7 +25,7 @@ fn what_is_deleted_can_be_brought_back() {
     });
     let ids = ids.unwrap();
     assert_eq!(ids.len(), 2);
-    explorer.answer(Answer::Removed(ids.clone()));
+    explorer.answer(DiskResponse::Removed(ids.clone()));
     assert_eq!(explorer.app.browser.history.len(), 3);
     let effects = explorer.press("u");
     assert!(matches!(&effects[..], [Effect::Restore(back), ..] if *back == ids));
@@ -48,10 +48,10 @@ fn each_of_several_quick_keys_deletes_the_run_that_is_selected_then() {
     let different: std::collections::HashSet<&String> = removed.iter().collect();
     assert_eq!((removed.len(), different.len()), (3, 3));
     assert_eq!(explorer.app.browser.history.len(), listed - 3);
-    // What the disk refuses to remove is there again, and there is nothing to undo of it.
+    // Runs that could not be removed are listed again, and cannot be undone.
     let still = flamingo(4);
     assert_eq!(still.id, removed[0]);
-    explorer.answer(Answer::NotRemoved {
+    explorer.answer(DiskResponse::NotRemoved {
         ids: vec![removed[0].clone()],
         entries: vec![ziggurat::runs::history::HistoryEntry::from_record(
             &still, false,
@@ -75,7 +75,7 @@ fn of_runs_that_were_removed_in_part_those_that_are_gone_can_be_restored() {
     let ids = removed(explorer.press("space space d"));
     assert_eq!(ids.len(), 2);
     let left = (0..5).map(flamingo).find(|run| run.id == ids[1]).unwrap();
-    explorer.answer(Answer::NotRemoved {
+    explorer.answer(DiskResponse::NotRemoved {
         ids: ids.clone(),
         entries: vec![HistoryEntry::from_record(&left, false)],
         why: "history: Permission denied".into(),
@@ -94,15 +94,15 @@ fn runs_of_the_command_line_come_and_go_while_the_explorer_is_open() {
     let shown = explorer.app.shown.clone();
     let mut new = HistoryEntry::from_record(&flamingo(9), false);
     new.time = 9000;
-    explorer.answer(Answer::Runs(vec![new.clone()]));
+    explorer.answer(DiskResponse::Runs(vec![new.clone()]));
     assert_eq!(explorer.app.browser.history.len(), 6);
     // The cursor and the picture stay where they were.
     assert_eq!(explorer.app.shown, shown);
     explorer.press("g g");
-    assert_eq!(explorer.app.shown, Shown::Finished(new.id.clone()));
-    explorer.answer(Answer::Gone(vec![new.id.clone()]));
+    assert_eq!(explorer.app.shown, Showing::Finished(new.id.clone()));
+    explorer.answer(DiskResponse::Gone(vec![new.id.clone()]));
     assert_eq!(explorer.app.browser.history.len(), 5);
-    assert_ne!(explorer.app.shown, Shown::Finished(new.id));
+    assert_ne!(explorer.app.shown, Showing::Finished(new.id));
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn export_asks_where_to_and_says_where_it_went() {
     assert!(
         matches!(&effects[..], [Effect::Export(ids, path)] if ids.len() == 1 && path.ends_with("a.gif"))
     );
-    explorer.answer(Answer::Exported("/tmp/a.gif".into()));
+    explorer.answer(DiskResponse::Exported("/tmp/a.gif".into()));
     assert!(explorer.screen().contains("exported: /tmp/a.gif"));
 }
 
@@ -128,7 +128,7 @@ fn an_export_that_fails_keeps_its_path_and_says_why() {
     let [Effect::Export(ids, path)] = &effects[..] else {
         panic!("{effects:?}");
     };
-    let refused = Answer::NotExported {
+    let refused = DiskResponse::NotExported {
         ids: ids.clone(),
         path: path.clone(),
         why: "no such folder: /no".into(),

@@ -1,4 +1,4 @@
-//! The explorer as a person at a terminal meets it: browse, start an ascent, watch it, keep it, leave.
+//! The explorer as seen by a user at a terminal: browse, run, watch, keep, quit.
 
 use super::emulator::{Emulator, Kind};
 use super::fixture::{Fixture, QUICK, folders, run_class};
@@ -9,7 +9,7 @@ use ziggurat::onnx::proto::TensorProto;
 use ziggurat::onnx::types::{fixed_dims, untyped_value};
 use ziggurat::onnx::{Builder, ElementType, file};
 
-/// The screen is the one that was there before the explorer.
+/// Asserts that the screen is the one before the explorer started.
 fn expect_no_trace(terminal: &Emulator) {
     assert_eq!(terminal.picture_cells(), []);
     assert_eq!(terminal.text().trim(), "");
@@ -218,10 +218,10 @@ fn state(terminal: &Emulator) -> String {
         .into()
 }
 
-/// What the next start makes of a run that was under way.
+/// Asserts that the next start continues an interrupted run.
 fn expect_it_goes_on(fixture: &Fixture, steps: usize) {
     let mut terminal = fixture.explorer(Kind::Kitty);
-    // The run that was left is offered, and goes on when it is asked to.
+    // The interrupted run is offered, and continues after confirmation.
     terminal.wait_for("1 unfinished run from last time");
     terminal.type_text("P");
     terminal.wait_for("flamingo · score");

@@ -1,5 +1,5 @@
-//! How fast the explorer answers, and what it costs: the figures of the README. Run it alone on the machine:
-//! `cargo bench --bench figures`, with a part of a figure's name to measure only that one.
+//! Speed and cost of the explorer: the figures of the README. Run it on an idle machine: `cargo bench --bench
+//! figures`, with a part of a figure's name to measure only that one.
 //!
 //! The program runs in a pseudo-terminal with an emulated terminal. A figure beyond its limit fails.
 
@@ -63,7 +63,8 @@ fn report(what: &str, mut times: Vec<Duration>) -> Duration {
     at(99)
 }
 
-/// Moves through the list of classes by one key at a time, and measures the time from each key to the frame that shows it.
+/// Moves through the list of classes by one key at a time, and measures the time from each key to the frame that shows
+/// it.
 fn walk(terminal: &Emulator, rows: usize, keys: usize) -> Vec<Duration> {
     let mut times = Vec::new();
     for row in 2..2 + keys {
@@ -264,8 +265,8 @@ fn memory() {
 fn processor_time(terminal: &Emulator) -> Duration {
     let id = terminal.process().as_raw_nonzero();
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-    // After the name, which may hold anything, come the state and the numbers; user and system time are the 12th and 13th, in
-    // hundredths of a second.
+    // After the name, which may hold anything, come the state and the numbers; user and system time are the 12th and
+    // 13th, in hundredths of a second.
     let (_, numbers) = stat.rsplit_once(')').unwrap();
     let numbers: Vec<&str> = numbers.split_whitespace().collect();
     let ticks: u64 = [11, 12]

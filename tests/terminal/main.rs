@@ -1,4 +1,4 @@
-//! Ziggurat in a terminal, seen from the terminal's side: real programs in a pseudo-terminal, with a terminal in memory.
+//! Ziggurat in a terminal: real programs in a pseudo-terminal, with a terminal in memory.
 
 #![cfg(unix)]
 

@@ -1,5 +1,5 @@
-//! Terminals and people that make it hard: no answer, late answers, nonsense, a storm of sizes, a paste without end, a
-//! terminal too small, a program killed at any moment.
+//! Robustness: no responses, late responses, garbage, many resizes, endless pastes, tiny terminals, and killed
+//! programs.
 
 use super::emulator::{Emulator, Kind};
 use super::fixture::run_class;
@@ -109,7 +109,7 @@ fn a_terminal_too_small_says_so_and_grows() {
 }
 
 #[test]
-fn a_model_that_is_not_one_is_told_and_another_can_be_chosen() {
+fn an_invalid_model_is_reported_and_another_can_be_chosen() {
     let fixture = Fixture::new(6);
     let file = fixture.path("broken.onnx");
     std::fs::write(&file, "no model").unwrap();

@@ -53,7 +53,7 @@ impl From {
     }
 }
 
-/// The notice that a run was computed with another precision than is set now; `None` if it is the same.
+/// The notice that a run was computed with another precision than the current one; `None` if it is the same.
 fn other_precision(provider: &str, is_tf32_allowed: bool) -> Option<&'static str> {
     match (used_tf32(provider), is_tf32_allowed) {
         (true, false) => {
@@ -75,7 +75,7 @@ fn is_id(text: &str) -> bool {
     (1..=16).contains(&text.len()) && text.chars().all(|c| c.is_ascii_hexdigit())
 }
 
-/// The runs of the batch in which the run of a record was made, in their order, if `asked` is that run and its picture
+/// The runs that stepped in one batch with the run of a record, in order, if `asked` is that run and its picture
 /// depends on them; otherwise empty. Prints a notice if they cannot be repeated.
 pub fn companions(home: &Home, record: &Record, asked: &[Spec], device: Device) -> Vec<Spec> {
     let is_repeated = asked.len() == 1 && asked[0].id() == record.id;

@@ -1,4 +1,4 @@
-//! The runs of each model that a command line asks for, determined before anything long starts.
+//! The runs of each model that a command line requests, determined before any long work.
 
 use super::Arguments;
 use crate::cli::output_file::{is_folder, is_png, neither_png_nor_folder, why_not};
@@ -41,7 +41,7 @@ impl Planner<'_> {
     /// together.
     pub fn plan(&self, models: &[Option<&str>]) -> Result<(Vec<Plan>, Network), Failure> {
         let several = models.len() > 1;
-        // A name that means nothing is known before anything is fetched or opened.
+        // An invalid name is reported before anything is downloaded or opened.
         for model in models {
             if let Err(problem) = ModelSource::resolve(self.home, *model) {
                 return Err(startup::unresolved(problem));

@@ -27,7 +27,7 @@ fn listed(album: &Album) -> Vec<&str> {
 }
 
 #[test]
-fn each_order_lists_what_is_unknown_last_and_the_cursor_keeps_its_photo() {
+fn every_order_lists_unknown_photos_last_and_keeps_the_cursor() {
     let mut album = album();
     assert_eq!(album.selected().unwrap().path, Path::new("/c.png"));
     for (order, expected) in [
@@ -66,7 +66,7 @@ fn a_search_finds_names_and_classes() {
 }
 
 #[test]
-fn what_is_selected_is_examined_first_and_a_failure_is_not_tried_again() {
+fn the_selected_photo_is_examined_first_and_failures_are_not_retried() {
     let mut album = album();
     assert_eq!((album.urgent(), album.examined()), (None, 2));
     assert_eq!(album.next(), Some(Path::new("/a.png")));
@@ -75,15 +75,15 @@ fn what_is_selected_is_examined_first_and_a_failure_is_not_tried_again() {
     let classes = Classes::new(["cat", "dog"], "test").unwrap();
     album.note(Path::new("/a.png"), &Err("damaged".into()), &classes);
     assert_eq!((album.urgent(), album.next()), (None, None));
-    // A picture that is no longer in memory is examined again once it is looked at.
+    // A picture dropped from memory is examined again when it is selected.
     let others = (0..20).map(|index| PathBuf::from(format!("/{index}.png")));
     album.add(others.collect());
     for index in 0..20 {
         let path = format!("/{index}.png");
         album.note(Path::new(&path), &found(0, 0.1), &classes);
     }
-    // The one under the cursor stays, however many come after it.
-    assert_eq!((album.urgent(), album.recent.len()), (None, MOST_RECENT));
+    // The photo under the cursor is kept, however many follow.
+    assert_eq!((album.urgent(), album.recent.len()), (None, MAX_RECENT));
     assert!(album.recent(Path::new("/0.png")).is_some());
     album.select(Path::new("/1.png"));
     assert_eq!(album.urgent(), Some(Path::new("/1.png")));
@@ -92,7 +92,7 @@ fn what_is_selected_is_examined_first_and_a_failure_is_not_tried_again() {
 }
 
 #[test]
-fn other_photos_take_the_place_of_those_before() {
+fn replacing_the_list_keeps_known_predictions() {
     let mut album = album();
     album.set_search("dog");
     let paths = ["/d.png", "/c.png"].map(PathBuf::from);
@@ -102,7 +102,7 @@ fn other_photos_take_the_place_of_those_before() {
         (vec!["/d.png", "/c.png"], "")
     );
     assert_eq!(album.selected().unwrap().path, Path::new("/d.png"));
-    // What was found out about one that stays is not asked again.
+    // A known prediction is not requested again.
     assert_eq!(
         (album.examined(), album.next()),
         (1, Some(Path::new("/d.png")))
@@ -110,15 +110,15 @@ fn other_photos_take_the_place_of_those_before() {
 }
 
 #[test]
-fn of_too_many_the_oldest_are_forgotten() {
+fn the_oldest_photos_are_dropped() {
     let mut album = album();
     album.add(
-        (0..MOST_PHOTOS)
+        (0..MAX_PHOTOS)
             .map(|index| PathBuf::from(format!("/{index}")))
             .collect(),
     );
-    assert_eq!((album.len(), album.list.len()), (MOST_PHOTOS, MOST_PHOTOS));
+    assert_eq!((album.len(), album.list.len()), (MAX_PHOTOS, MAX_PHOTOS));
     assert_eq!(album.selected().unwrap().path, Path::new("/0"));
     album.remove(Path::new("/0"));
-    assert_eq!(album.len(), MOST_PHOTOS - 1);
+    assert_eq!(album.len(), MAX_PHOTOS - 1);
 }

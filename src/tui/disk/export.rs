@@ -2,15 +2,15 @@
 
 use crate::home::Home;
 use crate::runs::export::to_file;
-use crate::tui::action::Answer;
+use crate::tui::action::DiskResponse;
 use std::path::{Path, PathBuf};
 
 /// Most files of one name; beyond this something is wrong.
 const MAX_NUMBER: usize = 1000;
 
-/// Exports runs to `path`, or, if that is there already, under the same name with a number. `favourites` is the one folder
-/// that is made if need be.
-pub fn export(home: &Home, favourites: &Path, ids: Vec<String>, path: PathBuf) -> Answer {
+/// Exports runs to `path`, or, if that is there already, under the same name with a number. `favourites` is the one
+/// folder that is made if need be.
+pub fn export(home: &Home, favourites: &Path, ids: Vec<String>, path: PathBuf) -> DiskResponse {
     let done = unused(&path, favourites).and_then(|free| {
         let written = to_file(home, &ids, &free);
         written
@@ -18,8 +18,8 @@ pub fn export(home: &Home, favourites: &Path, ids: Vec<String>, path: PathBuf) -
             .map_err(|problem| problem.to_string())
     });
     match done {
-        Ok(written) => Answer::Exported(written),
-        Err(why) => Answer::NotExported { ids, path, why },
+        Ok(written) => DiskResponse::Exported(written),
+        Err(why) => DiskResponse::NotExported { ids, path, why },
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
         let (home, path) = (Home::at(folder.path()), folder.path().join("a.png"));
         let ids = vec!["0123456789abcdef".to_string()];
         let answer = export(&home, Path::new("/favourites"), ids.clone(), path.clone());
-        let Answer::NotExported {
+        let DiskResponse::NotExported {
             ids: same,
             path: asked,
             why,

@@ -1,19 +1,19 @@
-//! What lies in folders: models to open, names that complete a path, photos.
+//! Contents of folders: models, path completions, photos.
 
 use crate::home::Home;
 use crate::model::{ModelSource, card, picture};
-use crate::tui::album::MOST_PHOTOS;
+use crate::tui::album::MAX_PHOTOS;
 use crate::tui::completion::{self, Name};
 use crate::tui::popup::Choice;
 use std::path::{Path, PathBuf};
 
-/// Most photos of a folder that are counted.
+/// Maximum number of photos counted in a folder.
 const MAX_SCANNED: usize = 100_000;
 
-/// Most entries of a folder that are listed.
+/// Maximum number of listed entries of a folder.
 const MAX_LISTED: usize = 5000;
 
-/// Cards first, then the way up, folders and ONNX files.
+/// Cards, then the parent folder, folders and ONNX files.
 pub fn list_folder(home: &Home, folder: &Path) -> Result<Vec<Choice>, String> {
     let is_here =
         |name: &str| ModelSource::resolve(home, Some(name)).is_ok_and(|card| card.is_here(home));
@@ -47,7 +47,7 @@ pub fn list_folder(home: &Home, folder: &Path) -> Result<Vec<Choice>, String> {
     Ok(choices)
 }
 
-/// The names in the folder of a path that is being typed that begin as its end does. What cannot be typed is left out.
+/// The names in the folder of a typed path that begin like its end. Names that cannot be typed are omitted.
 pub fn list_names(text: &str, relative_to: &Path) -> Result<Vec<Name>, String> {
     let folder = relative_to.join(completion::folder(text));
     let (_, part) = completion::split(text);
@@ -68,8 +68,8 @@ pub fn list_names(text: &str, relative_to: &Path) -> Result<Vec<Name>, String> {
         .collect())
 }
 
-/// The photos of a path: those of a folder, by name, but no more than are listed, and how many there are; or the file itself,
-/// whatever it is called.
+/// The photos of a path: those of a folder, by name, up to the maximum, and their total number; or the file
+/// itself, whatever its extension.
 pub fn find_photos(path: &Path) -> Result<(Vec<PathBuf>, usize), String> {
     let failed = |problem: std::io::Error| format!("{}: {problem}", path.display());
     if !std::fs::metadata(path).map_err(failed)?.is_dir() {
@@ -90,7 +90,7 @@ pub fn find_photos(path: &Path) -> Result<(Vec<PathBuf>, usize), String> {
         ));
     }
     photos.sort();
-    photos.truncate(MOST_PHOTOS);
+    photos.truncate(MAX_PHOTOS);
     Ok((photos, all))
 }
 
@@ -115,11 +115,11 @@ mod tests {
             (vec![path("notes.txt")], 1)
         );
         assert!(find_photos(&path("none")).unwrap_err().contains("none: "));
-        for number in 0..=MOST_PHOTOS {
+        for number in 0..=MAX_PHOTOS {
             std::fs::write(path(&format!("{number:04}.webp")), "").unwrap();
         }
         let (photos, all) = find_photos(folder.path()).unwrap();
-        assert_eq!((photos.len(), all), (MOST_PHOTOS, MOST_PHOTOS + 3));
+        assert_eq!((photos.len(), all), (MAX_PHOTOS, MAX_PHOTOS + 3));
     }
 
     #[test]

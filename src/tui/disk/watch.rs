@@ -1,23 +1,23 @@
-//! The runs of history: all of them at the start, and then those that other programs add and remove.
+//! Watches the history: all runs at the start, then those that other processes add and remove.
 
 use crate::home::Home;
 use crate::runs::Error;
 use crate::runs::history::{self, Naming};
-use crate::tui::action::Answer;
+use crate::tui::action::DiskResponse;
 use std::collections::HashSet;
 use std::fs;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, SystemTime};
 
-/// How often it is looked whether the folder of history has changed: one call to the system, and nothing else if it has not.
+/// How often the folder's modification time is checked, which is one system call if it has not changed.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// A folder that changed less than this before it was listed may have changed again at what its file system takes for the same
-/// time.
+/// A folder listed less than this after its modification may have changed again within the resolution of the file
+/// system's time.
 const COARSE: Duration = Duration::from_secs(3);
 
-/// Hands over all runs, and then what changes, until the other end of `end` is gone.
-pub fn watch(home: &Home, end: &Receiver<()>, answer: &impl Fn(Answer)) {
+/// Sends all runs, and then the changes, until `end` is disconnected.
+pub fn watch(home: &Home, end: &Receiver<()>, answer: &impl Fn(DiskResponse)) {
     let mut watched = Watched::default();
     watched.scan(home, answer);
     while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(PAUSE) {
@@ -25,40 +25,39 @@ pub fn watch(home: &Home, end: &Receiver<()>, answer: &impl Fn(Answer)) {
     }
 }
 
-/// What is known of the folder.
+/// The known contents of the history folder.
 #[derive(Debug, Default)]
 struct Watched {
-    /// The runs that were handed over.
+    /// Ids of the runs that were sent.
     known: HashSet<String>,
-    /// When the folder had changed last when it was listed; `None` if it is to be listed again.
+    /// The folder's modification time when it was listed; `None` if it must be listed again.
     listed: Option<SystemTime>,
 }
 
 impl Watched {
-    fn scan(&mut self, home: &Home, answer: &impl Fn(Answer)) {
+    fn scan(&mut self, home: &Home, answer: &impl Fn(DiskResponse)) {
         self.begin(home);
         let scanned = history::scan(home, &mut |entries| {
             self.known
                 .extend(entries.iter().map(|entry| entry.id.clone()));
-            answer(Answer::Runs(entries));
+            answer(DiskResponse::Runs(entries));
         });
         match scanned {
-            Ok(scanned) => answer(Answer::RunsEnd {
+            Ok(scanned) => answer(DiskResponse::RunsEnd {
                 damaged: scanned.damaged,
             }),
-            Err(problem) => answer(Answer::Failed(problem.to_string())),
+            Err(problem) => answer(DiskResponse::Failed(problem.to_string())),
         }
     }
 
-    /// Notes that the folder is listed now.
+    /// Records that the folder is listed now.
     fn begin(&mut self, home: &Home) {
         let is_settled = |time: &SystemTime| time.elapsed().is_ok_and(|age| age > COARSE);
         self.listed = changed(home).filter(is_settled);
     }
 
-    /// Hands over the runs that have come since the last look, and tells which are gone. Nothing is read if the folder has not
-    /// changed.
-    fn look(&mut self, home: &Home, answer: &impl Fn(Answer)) {
+    /// Sends new runs and the ids of removed ones. Nothing is read if the folder has not changed.
+    fn look(&mut self, home: &Home, answer: &impl Fn(DiskResponse)) {
         let now = changed(home);
         if now.is_some() && now == self.listed {
             return;
@@ -70,34 +69,34 @@ impl Watched {
         let mut naming = Naming::new(home);
         let mut come = Vec::new();
         for id in names.difference(&self.known) {
-            // Other folders are no runs, and a damaged run was counted at the start.
+            // Other folders are not runs, and a damaged run was counted at the start.
             if let Ok(mut entry) = history::entry(home, id) {
                 naming.apply(&mut entry);
                 come.push(entry);
             }
         }
-        // One that is being replaced at this moment is not gone.
+        // A run that is being replaced now is not removed.
         let is_gone = |id: &&String| matches!(history::entry(home, id), Err(Error::NoRun(_)));
         let gone = self.known.difference(&names).filter(is_gone);
         let gone: Vec<String> = gone.cloned().collect();
         self.known.retain(|id| !gone.contains(id));
         self.known.extend(come.iter().map(|entry| entry.id.clone()));
         if !come.is_empty() {
-            answer(Answer::Runs(come));
+            answer(DiskResponse::Runs(come));
         }
         if !gone.is_empty() {
-            answer(Answer::Gone(gone));
+            answer(DiskResponse::Gone(gone));
         }
     }
 }
 
-/// When the folder of history changed last; `None` if it is not there.
+/// The modification time of the history folder; `None` if it does not exist.
 fn changed(home: &Home) -> Option<SystemTime> {
     let data = fs::metadata(home.history()).ok()?;
     data.modified().ok()
 }
 
-/// The names in the folder of history, without those that are hidden; `None` if it cannot be read.
+/// The visible names in the history folder; `None` if it cannot be read.
 fn names(home: &Home) -> Option<HashSet<String>> {
     let listing = match fs::read_dir(home.history()) {
         Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {
@@ -125,11 +124,11 @@ mod tests {
     fn look(watched: &mut Watched, home: &Home) -> (Vec<String>, Vec<String>) {
         let told = RefCell::new((Vec::new(), Vec::new()));
         watched.look(home, &|answer| match answer {
-            Answer::Runs(runs) => {
+            DiskResponse::Runs(runs) => {
                 let ids = runs.into_iter().map(|entry| entry.id);
                 told.borrow_mut().0.extend(ids);
             }
-            Answer::Gone(ids) => told.borrow_mut().1.extend(ids),
+            DiskResponse::Gone(ids) => told.borrow_mut().1.extend(ids),
             other => panic!("{other:?}"),
         });
         told.into_inner()

@@ -1,9 +1,10 @@
-//! One key press, in one normal form whatever the terminal sends, and sequences of them. Both are written the same way in the
-//! table of commands, in `config.toml` and in the help: `ctrl-x`, `alt-enter`, `G`, `space`, `f1`, `g g`.
+//! One key press, in one normal form whatever the terminal sends, and sequences of them. Both are written the same way
+//! in the table of commands, in `config.toml` and in the help: `ctrl-x`, `alt-enter`, `G`, `space`, `f1`, `g g`.
 //!
-//! Most terminals cannot tell some keys apart: `ctrl-i` is `tab`, `ctrl-m` is `enter`, `ctrl-[` is `esc`, `ctrl-h` is `backspace` on
-//! some, and with `ctrl` a letter has no case. Those that speak kitty's keyboard protocol can, but then a key would mean one thing here
-//! and another there. So such keys are one chord everywhere, and a binding that could never be reached shows up as a conflict.
+//! Most terminals cannot tell some keys apart: `ctrl-i` is `tab`, `ctrl-m` is `enter`, `ctrl-[` is `esc`, `ctrl-h` is
+//! `backspace` on some, and with `ctrl` a letter has no case. Those that speak kitty's keyboard protocol can, but then
+//! a key would mean one thing here and another there. So such keys are one chord everywhere, and a binding that could
+//! never be reached shows up as a conflict.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use std::fmt;
@@ -16,7 +17,8 @@ const MAX_SEQUENCE: usize = 4;
 /// The highest function key that a terminal can report.
 const LAST_FUNCTION_KEY: u8 = 35;
 
-/// One key with its modifiers, normalised: shift is folded into the character, and what terminals cannot tell apart is one.
+/// One key with its modifiers, normalised: shift is folded into the character, and what terminals cannot tell apart is
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Chord {
     code: KeyCode,
@@ -108,8 +110,8 @@ const SAME_WITH_CTRL: [(char, KeyCode, KeyModifiers); 9] = [
 ];
 
 impl Chord {
-    /// The chord of a key with modifiers. `None` for what no command can be bound to: modifiers, locks and media keys alone, and
-    /// characters that take no room on the screen.
+    /// The chord of a key with modifiers. `None` for what no command can be bound to: modifiers, locks and media keys
+    /// alone, and characters that take no room on the screen.
     pub fn new(code: KeyCode, modifiers: KeyModifiers) -> Option<Self> {
         let (code, mut modifiers) = one_of_same(code, modifiers);
         match code {
@@ -177,7 +179,8 @@ impl Chord {
     }
 }
 
-/// The one chord that stands for all that terminals cannot tell apart from it. Shift stays where it is not part of the key.
+/// The one chord that stands for all that terminals cannot tell apart from it. Shift stays where it is not part of the
+/// key.
 fn one_of_same(code: KeyCode, modifiers: KeyModifiers) -> (KeyCode, KeyModifiers) {
     let ctrl = modifiers.contains(KeyModifiers::CONTROL);
     let shift = modifiers.contains(KeyModifiers::SHIFT);
@@ -262,7 +265,8 @@ impl FromStr for Chord {
     }
 }
 
-/// The modifier that `text` starts with, and what follows it: never nothing, so that `-` and `+` themselves can be keys.
+/// The modifier that `text` starts with, and what follows it: never nothing, so that `-` and `+` themselves can be
+/// keys.
 fn strip_modifier(text: &str) -> Option<(KeyModifiers, &str)> {
     let (modifier, name) = MODIFIERS.iter().find(|(_, name)| {
         let start = text.get(..name.len());

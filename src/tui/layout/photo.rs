@@ -21,8 +21,8 @@ pub struct Grid {
     pub picture: (u16, u16),
 }
 
-/// The grid for so many channels within the body of the screen, whose characters have `cell` pixels: the pictures are as
-/// large as can be with six cells in view.
+/// The grid for so many channels within the body of the screen, whose characters have `cell` pixels: the pictures are
+/// as large as can be with six cells in view.
 pub fn grid(body: Rect, cell: (u16, u16), count: usize) -> Grid {
     let (_, right) = parts(inside(body));
     // The layer's name is above it, the selected channel below.

@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 /// Largest file that is read or written, in bytes.
-const MOST_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 
 const VERSION: u32 = 1;
 
@@ -21,8 +21,8 @@ struct Content {
     models: Vec<SavedModel>,
 }
 
-/// What is kept, and a line that says what is wrong with the file, if anything is: nothing of it counts then. It is set aside
-/// if it is damaged.
+/// What is kept, and a line that says what is wrong with the file, if anything is: nothing of it counts then. It is set
+/// aside if it is damaged.
 pub fn load(home: &Home) -> (Saved, Option<String>) {
     let path = home.explorer();
     if let Ok(saved) = read(&path) {
@@ -44,9 +44,9 @@ pub fn load(home: &Home) -> (Saved, Option<String>) {
 
 /// Why nothing was read.
 enum Unread {
-    /// The file may be whole, but the system does not let it be read.
+    /// The system does not allow reading; the file may be intact.
     System(io::Error),
-    /// What it holds is of no use; one line says why.
+    /// The content is invalid; one line says why.
     Damaged(String),
 }
 
@@ -87,7 +87,7 @@ pub fn save(home: &Home, model: &SavedModel) -> io::Result<Option<String>> {
     let (mut saved, problem) = read_or_set_aside(&path)?;
     saved.put(model.clone());
     let mut text = written(&saved);
-    while text.len() > MOST_BYTES && !saved.models.is_empty() {
+    while text.len() > MAX_BYTES && !saved.models.is_empty() {
         saved.models.remove(0);
         text = written(&saved);
     }
@@ -110,11 +110,11 @@ fn read(path: &Path) -> Result<Saved, Unread> {
         Ok(file) => file,
     };
     let mut text = Vec::new();
-    file.take(MOST_BYTES as u64 + 1)
+    file.take(MAX_BYTES as u64 + 1)
         .read_to_end(&mut text)
         .map_err(Unread::System)?;
-    if text.len() > MOST_BYTES {
-        let why = format!("it is larger than {} MiB", MOST_BYTES >> 20);
+    if text.len() > MAX_BYTES {
+        let why = format!("it is larger than {} MiB", MAX_BYTES >> 20);
         return Err(Unread::Damaged(why));
     }
     let content: Content =
@@ -132,8 +132,8 @@ fn read(path: &Path) -> Result<Saved, Unread> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::model;
     use super::*;
+    use crate::tui::saved::tests::model;
 
     fn home() -> (tempfile::TempDir, Home) {
         let folder = tempfile::tempdir().unwrap();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_read_again_and_other_models_stay() {
+    fn a_saved_model_is_read_again_and_other_models_stay() {
         let (_folder, home) = home();
         assert_eq!(load(&home), (Saved::default(), None));
         save(&home, &model("a")).unwrap();
@@ -154,9 +154,9 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_set_aside_with_one_line_and_another_begun() {
-        let long = vec![b' '; MOST_BYTES + 1];
-        let deep = b"[".repeat(MOST_BYTES);
+    fn a_damaged_file_is_set_aside_and_replaced() {
+        let long = vec![b' '; MAX_BYTES + 1];
+        let deep = b"[".repeat(MAX_BYTES);
         let other = br#"{"version": 2, "models": []}"#;
         let wrong = br#"{"version": 1, "models": [{"model": 3}]}"#;
         for damage in [&b"\xff{"[..], &long, &deep, other, wrong, b""] {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_that_save_at_once_none_is_lost() {
+    fn concurrent_saves_are_all_kept() {
         let (_folder, home) = home();
         std::thread::scope(|scope| {
             for thread in 0..4 {

@@ -1,12 +1,12 @@
-//! Where the user was in each model: what comes back when it is opened again. Everything is kept by its name, so that it is
-//! found in another list too; what is no longer there is left out.
+//! Where the user was in each model: what comes back when it is opened again. Everything is kept by its name, so that
+//! it is found in another list too; what is no longer there is left out.
 //!
 //! - [`mod@file`]: the file that holds it between two starts
 
 pub mod file;
 
 use super::browser::{Browser, Tab};
-use super::tree::Row;
+use super::layer_tree::Row;
 use crate::runs::worker::ModelInfo;
 use crate::setting_value::SettingValue;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,8 @@ pub struct Saved {
 pub struct SavedModel {
     /// Content hash of the model.
     pub model: String,
-    /// What opens it again, wherever the explorer is started: an absolute path or a card's name. Not in files of earlier versions.
+    /// What opens it again, wherever the explorer is started: an absolute path or a card's name. Not in files of
+    /// earlier versions.
     #[serde(default)]
     pub name: Option<String>,
     pub tab: Tab,

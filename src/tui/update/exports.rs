@@ -1,16 +1,16 @@
-//! Which runs are exported, and where to.
+//! Exporting runs.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::browser::Tab;
-use super::super::completion::home_relative;
-use super::super::messages::Level;
-use super::super::popup::Popup;
-use super::super::prompt::{Asked, Prompt};
-use super::{atlas, finished};
+use super::{atlas, history};
 use crate::runs::export::ExportFormat;
 use crate::runs::favourites;
 use crate::text::counted;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::browser::Tab;
+use crate::tui::completion::home_relative;
+use crate::tui::messages::Level;
+use crate::tui::popup::Popup;
+use crate::tui::prompt::{Prompt, PromptKind};
 
 /// Has runs exported to a file.
 ///
@@ -30,10 +30,10 @@ pub fn to_file(ids: &[String], text: &str, effects: &mut Vec<Effect>) -> Result<
 pub fn meant(app: &App) -> Vec<String> {
     let chosen = match app.popups.last() {
         Some(Popup::Details { .. }) => Vec::new(),
-        _ => finished::chosen(app),
+        _ => history::chosen(app),
     };
     let runs = match chosen.is_empty() {
-        true => finished::meant(app).into_iter().collect(),
+        true => history::meant(app).into_iter().collect(),
         false => chosen,
     };
     runs.iter().map(|entry| entry.id.clone()).collect()
@@ -41,7 +41,7 @@ pub fn meant(app: &App) -> Vec<String> {
 
 /// Asks where the chosen runs are to be exported to.
 pub fn ask_for_finished(app: &mut App) {
-    let entries = finished::chosen(app);
+    let entries = history::chosen(app);
     let Some(first) = entries.first() else {
         return;
     };
@@ -51,7 +51,10 @@ pub fn ask_for_finished(app: &mut App) {
         count => format!("ziggurat-{count}-runs.png"),
     };
     let path = app.environment.folder.join(name);
-    app.prompt = Some(Prompt::new(Asked::Export(ids), &path.display().to_string()));
+    app.prompt = Some(Prompt::new(
+        PromptKind::Export(ids),
+        &path.display().to_string(),
+    ));
 }
 
 /// Asks where the pictures of the marked or listed items are to be exported to.
@@ -72,5 +75,8 @@ pub fn ask_for_cells(app: &mut App) {
     let path = app.environment.folder.join(name);
     let text = format!("{} to export", counted(ids.len(), "picture"));
     app.messages.say(Level::Note, text, app.now);
-    app.prompt = Some(Prompt::new(Asked::Export(ids), &path.display().to_string()));
+    app.prompt = Some(Prompt::new(
+        PromptKind::Export(ids),
+        &path.display().to_string(),
+    ));
 }

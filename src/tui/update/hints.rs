@@ -1,28 +1,28 @@
-//! The keys that matter now: what the last row shows, and what a click on it does.
+//! Key hints of the last row, and clicks on them.
 
-use super::super::app::{App, Panel};
-use super::super::browser::Tab;
-use super::super::command::{COMMANDS, Command, Context, Entry};
-use super::super::keys::Keys;
-use super::super::popup::Popup;
-use super::super::tree::Row;
 use super::availability::{is_offered, refusal};
 use crate::runs::queue::JobState;
+use crate::tui::app::{App, Panel};
+use crate::tui::browser::Tab;
+use crate::tui::command::{COMMANDS, Command, Context, Entry};
+use crate::tui::keys::Keys;
+use crate::tui::layer_tree::Row;
+use crate::tui::popup::Popup;
 use unicode_width::UnicodeWidthStr;
 
-/// A key and what it does.
+/// A key and its action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
     pub command: Command,
     pub key: String,
-    /// A verb, or a word for what the key leads to.
+    /// A verb, or a word for what the key opens.
     pub label: &'static str,
-    /// The column where it begins.
+    /// Its first column.
     pub x: u16,
 }
 
 impl Hint {
-    /// Columns of key and label, without the gap behind them.
+    /// Columns of key and label.
     pub fn width(&self) -> u16 {
         (self.key.width() + 1 + self.label.width()) as u16
     }

@@ -1,11 +1,11 @@
-//! The model picker, and another model in the place of the open one.
+//! The model picker, and opening another model.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::opening::Model;
-use super::super::popup::{Choice, Popup, Purpose};
 use super::{elsewhere, saved};
 use crate::runs::worker::WorkerCommand as Work;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::opening::Model;
+use crate::tui::popup::{Choice, Popup, Purpose};
 use std::sync::Arc;
 
 /// Takes what is selected in the popup, or closes it.

@@ -1,8 +1,8 @@
-//! What is said in several places.
+//! Messages used in several places.
 
-use super::super::app::App;
-use super::super::command::Command;
-use super::super::messages::Level;
+use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::messages::Level;
 
 /// Why what needs an open network is refused.
 pub const NO_MODEL: &str = "no model is open yet";

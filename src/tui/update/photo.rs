@@ -1,23 +1,23 @@
-//! What happens to a photo that is looked at.
+//! Updates of the photo view.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::command::{Command, Context};
-use super::super::fuzzy;
-use super::super::gallery::Size;
-use super::super::layout::photo::grid;
-use super::super::listing::Listing;
-use super::super::messages::Level;
-use super::super::photo::{Channels, Photo};
-use super::super::popup::Popup;
-use super::super::prompt::{Asked, Prompt};
 use super::notes::{NO_MODEL, no_other};
-use super::{album, queueing};
+use super::{album, submission};
 use crate::ascent::layer_probe::Rank;
 use crate::model::Layer;
 use crate::runs::target::LayerPart;
 use crate::runs::worker::photo::{About, Answer, Found, MapAt};
 use crate::runs::worker::{ModelInfo, WorkerCommand as Work};
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::command::{Command, Context};
+use crate::tui::fuzzy;
+use crate::tui::layout::photo::grid;
+use crate::tui::list_state::ListState;
+use crate::tui::messages::Level;
+use crate::tui::photo::{Channels, Photo};
+use crate::tui::picture_cache::Size;
+use crate::tui::popup::Popup;
+use crate::tui::prompt::{Prompt, PromptKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ pub fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
     let layer = same.or_else(|| first_layer(app, &opened));
     let at = (
         layer.unwrap_or_default(),
-        MapAt::from_settings(&app.plan.settings),
+        MapAt::from_settings(&app.next_run.settings),
     );
     let mut photo = Photo::new(path, &opened, at, before);
     // What the list has examined a moment ago is there at once.
@@ -123,7 +123,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
                 Ok(_) => return,
                 Err(why) => Channels::Failed(crate::text::shown(&why)),
             };
-            photo.cells = Listing::of(photo.shown().len());
+            photo.cells = ListState::of(photo.shown().len());
         }
         (About::Class { class, at }, Ok(Found::Class(map))) if at == photo.map_at => {
             photo.maps.push((class, map));
@@ -157,7 +157,7 @@ fn refused(app: &mut App, path: &PathBuf, why: String, effects: &mut Vec<Effect>
         app.popups.insert(at, Popup::Photo(before));
     } else if app.prompt.is_none() && !is_listed {
         // The path can be corrected.
-        app.prompt = Some(Prompt::new(Asked::Photo, &path.display().to_string()));
+        app.prompt = Some(Prompt::new(PromptKind::Photo, &path.display().to_string()));
     }
 }
 
@@ -238,7 +238,7 @@ pub fn turn_rank(app: &mut App, effects: &mut Vec<Effect>) {
 /// Asks for the channels that are wanted now.
 fn ask_channels(photo: &mut Photo, effects: &mut Vec<Effect>) {
     photo.channels = Channels::Awaited;
-    photo.cells = Listing::default();
+    photo.cells = ListState::default();
     // Before the photo is there nothing is asked of it: its answer asks for the channels that are wanted then.
     if photo.photo.is_some() {
         ask_worker(photo, photo.about_channels(), effects);
@@ -293,7 +293,7 @@ fn queue(app: &mut App, place: Option<LayerPart>, effects: &mut Vec<Effect>) {
     };
     let title = target.as_ref().ok().map(|target| target.title.clone());
     let before = app.queue.jobs().len();
-    queueing::submit_targets(app, vec![target], effects);
+    submission::submit_targets(app, vec![target], effects);
     if let (Some(title), true) = (title, app.queue.jobs().len() > before) {
         let text = format!("queued: {title}");
         app.messages.say(Level::Note, text, app.now);
@@ -367,7 +367,7 @@ pub fn thumbnails(app: &App) -> Vec<(String, Size)> {
     };
     let channels = photo.shown().iter();
     let targets = channels.flat_map(|found| photo.targets(opened, found));
-    let runs = targets.filter_map(|target| app.library.of_target(&opened.hash, &target));
+    let runs = targets.filter_map(|target| app.history.of_target(&opened.hash, &target));
     runs.map(|entry| (entry.id.clone(), Size::Thumbnail))
         .collect()
 }

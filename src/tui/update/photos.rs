@@ -1,23 +1,23 @@
 //! Opening photos: typed, dropped, or chosen from the list.
 
-use super::super::action::Effect;
-use super::super::album::MOST_PHOTOS;
-use super::super::app::App;
-use super::super::completion::home_relative;
-use super::super::dropped;
-use super::super::messages::Level;
-use super::super::prompt::{Asked, Prompt};
 use super::notes::{NO_MODEL, first_of, no_network};
 use super::{album, photo};
 use crate::model::picture;
 use crate::text::counted;
+use crate::tui::action::Effect;
+use crate::tui::album::MAX_PHOTOS;
+use crate::tui::app::App;
+use crate::tui::completion::home_relative;
+use crate::tui::dropped;
+use crate::tui::messages::Level;
+use crate::tui::prompt::{Prompt, PromptKind};
 use std::path::{Path, PathBuf};
 
 /// Asks for the path of a photo; the last one's is offered.
 pub fn ask(app: &mut App) {
     let last = app.photos.last().map(|path| path.display().to_string());
     let text = last.unwrap_or_default();
-    app.prompt = Some(Prompt::replacing(Asked::Photo, &text));
+    app.prompt = Some(Prompt::replacing(PromptKind::Photo, &text));
 }
 
 /// Opens the photo whose path was typed.
@@ -49,11 +49,11 @@ pub fn open(app: &mut App, mut paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
     if app.model.opened().is_none() {
         return no_network(app);
     }
-    if paths.len() > MOST_PHOTOS {
+    if paths.len() > MAX_PHOTOS {
         let all = paths.len();
-        paths.truncate(MOST_PHOTOS);
+        paths.truncate(MAX_PHOTOS);
         app.messages
-            .say(Level::Warning, first_of(MOST_PHOTOS, all), app.now);
+            .say(Level::Warning, first_of(MAX_PHOTOS, all), app.now);
     }
     let before = app.photos.len();
     let only = match paths.as_slice() {
@@ -77,8 +77,8 @@ pub fn open(app: &mut App, mut paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Takes the photos of a path that was typed or dropped: a file is added to the list, those of a folder take its place. Of a
-/// folder there may be more than are listed, `all` in number.
+/// Takes the photos of a path that was typed or dropped: a file is added to the list, those of a folder take its place.
+/// Of a folder there may be more than are listed, `all` in number.
 pub fn found(
     app: &mut App,
     path: &Path,
@@ -91,7 +91,7 @@ pub fn found(
             app.messages.say(Level::Error, why, app.now);
             // The path can be corrected.
             let text = path.display().to_string();
-            let prompt = || Prompt::new(Asked::Photo, &text);
+            let prompt = || Prompt::new(PromptKind::Photo, &text);
             app.prompt.get_or_insert_with(prompt);
             return;
         }

@@ -1,25 +1,25 @@
-//! The queue: what the worker is given next, and what is done with the runs that wait.
+//! The queue: the next runs for the worker, and changes of the waiting runs.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::command::Command;
-use super::super::messages::Level;
-use super::super::pace::{Live, Pace};
-use super::super::shown::{Shown, Tile};
-use super::super::undoable::Undoable;
 use crate::ascent::Overlay;
 use crate::runs::queue::{Job, JobId, JobState, MAX_TOGETHER};
 use crate::runs::worker::{Watched, WorkerCommand as Work};
 use crate::text::counted;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::messages::Level;
+use crate::tui::pace::{ActiveRun, Pace};
+use crate::tui::showing::{Showing, Tile};
+use crate::tui::undoable::Undoable;
 
-/// Begins with the runs that another process left waiting.
+/// Starts the runs left by another process.
 pub fn go_on(app: &mut App) {
-    app.held = false;
+    app.awaiting_confirmation = false;
     let text = format!("{} resumed", counted(app.queue.waiting(), "run"));
     app.messages.say(Level::Note, text, app.now);
 }
 
-/// Queues runs that another process left waiting; they are offered rather than begun.
+/// Queues runs left by another process; they wait for confirmation.
 pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
     let before = app.queue.jobs().len();
     let surplus = app.queue.restore(jobs);
@@ -41,7 +41,7 @@ pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
     let paused = paused.count();
     let unfinished = new.len() - paused;
     // What rests waits for its own key; the others would begin at once.
-    app.held |= before == 0 && app.queue.waiting() > 0;
+    app.awaiting_confirmation |= before == 0 && app.queue.waiting() > 0;
     let text = offer(app, unfinished, paused);
     app.messages.say(Level::Note, text, app.now);
 }
@@ -56,13 +56,13 @@ fn offer(app: &App, unfinished: usize, paused: usize) -> String {
         1 => ("run", "it"),
         _ => ("runs", "them"),
     };
-    let resumes = match (unfinished, app.held) {
+    let resumes = match (unfinished, app.awaiting_confirmation) {
         (0, _) => format!("{} in the queue resumes {them}", app.key(Command::Retry)),
         (_, true) => format!("{} resumes {them}", app.key(Command::Pause)),
         // What waits already is not stopped for them.
         (_, false) => "queued behind the others".into(),
     };
-    let discards = match (unfinished, app.held) {
+    let discards = match (unfinished, app.awaiting_confirmation) {
         (0, _) | (_, true) => {
             format!("{} in the queue discards {them}", app.key(Command::Clear))
         }
@@ -80,7 +80,7 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
     let Some(opened) = app.model.opened() else {
         return;
     };
-    if app.quitting || app.held || !app.running.is_empty() {
+    if app.quitting || app.awaiting_confirmation || !app.running.is_empty() {
         return;
     }
     let most = if opened.batchable { MAX_TOGETHER } else { 1 };
@@ -93,7 +93,7 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
     let ids: Vec<JobId> = batch.iter().map(|job| job.id).collect();
     app.queue.started(&ids);
     for job in &batch {
-        app.running.push(Live {
+        app.running.push(ActiveRun {
             job: job.id,
             curve: Vec::new(),
             probability: None,
@@ -117,9 +117,9 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
 pub fn show_running(app: &mut App) {
     let jobs: Vec<JobId> = app.running.iter().map(|live| live.job).collect();
     app.shown = match jobs[..] {
-        [] => Shown::Nothing,
-        [job] => Shown::Live(job),
-        _ => Shown::Batch(jobs.into_iter().map(Tile::Live).collect()),
+        [] => Showing::Nothing,
+        [job] => Showing::Running(job),
+        _ => Showing::Batch(jobs.into_iter().map(Tile::Running).collect()),
     };
 }
 
@@ -128,10 +128,10 @@ pub fn watch_shown(app: &mut App, effects: &mut Vec<Effect>) {
     let watched = match app.shown {
         _ if app.running.is_empty() => return,
         _ if app.is_grid() => Watched::All,
-        Shown::Live(job) => Watched::One(job),
-        Shown::Batch(_) => Watched::All,
+        Showing::Running(job) => Watched::One(job),
+        Showing::Batch(_) => Watched::All,
         // The run under way is not seen: its pictures may go on coming.
-        Shown::Nothing | Shown::Finished(_) => return,
+        Showing::Nothing | Showing::Finished(_) => return,
     };
     let wanted = Some((watched, app.overlay));
     if std::mem::replace(&mut app.watching, wanted) != wanted {
@@ -150,7 +150,7 @@ pub fn watch(app: &mut App) {
         return;
     };
     if app.running.iter().any(|live| live.job == job) {
-        app.shown = Shown::Live(job);
+        app.shown = Showing::Running(job);
         return;
     }
     let is_paused = |job: &Job| matches!(job.state, JobState::Paused(_));
@@ -225,7 +225,10 @@ pub fn retry(app: &mut App, effects: &mut Vec<Effect>) {
 
 /// Whether nothing runs, and paused runs of the queue could.
 pub fn rests(app: &App) -> bool {
-    app.running.is_empty() && !app.held && !app.paused && app.queue.paused().is_some()
+    app.running.is_empty()
+        && !app.awaiting_confirmation
+        && !app.paused
+        && app.queue.paused().is_some()
 }
 
 /// Lets all paused runs of the queue go on.
@@ -249,7 +252,7 @@ pub fn clear(app: &mut App, effects: &mut Vec<Effect>) {
     );
     app.remember(Undoable::Cleared(cleared));
     app.messages.say(Level::Note, text, app.now);
-    app.held = false;
+    app.awaiting_confirmation = false;
     effects.push(Effect::SaveQueue(app.queue.clone()));
 }
 
@@ -257,8 +260,8 @@ pub fn clear(app: &mut App, effects: &mut Vec<Effect>) {
 pub fn ended(app: &mut App, job: JobId, effects: &mut Vec<Effect>) {
     app.running.retain(|live| live.job != job);
     app.snapshots.retain(|snapshot| snapshot.job != job);
-    app.shown.remove(&Tile::Live(job));
-    if app.shown == Shown::Nothing {
+    app.shown.remove(&Tile::Running(job));
+    if app.shown == Showing::Nothing {
         show_running(app);
     }
     effects.push(Effect::SaveQueue(app.queue.clone()));

@@ -1,19 +1,19 @@
-//! Where the user was comes back when a model is opened, and is kept while they go on.
+//! Saving and restoring the view state of each model.
 
-use super::super::action::{Action, Effect};
-use super::super::app::App;
-use super::super::listing::Listing;
-use super::super::messages::Level;
-use super::super::opening::Model;
-use super::super::saved::{MAX_SCOPES, PAUSE, SavedModel, SavedRow};
-use super::super::shown::Shown;
-use super::super::tree::Row;
-use super::browse;
+use super::browser;
 use crate::runs::worker::{ModelInfo, WorkerEvent};
+use crate::tui::action::{Action, Effect};
+use crate::tui::app::App;
+use crate::tui::layer_tree::Row;
+use crate::tui::list_state::ListState;
+use crate::tui::messages::Level;
+use crate::tui::opening::Model;
+use crate::tui::saved::{MAX_SCOPES, PAUSE, SavedModel, SavedRow};
+use crate::tui::showing::Showing;
 use std::sync::Arc;
 
-/// Opens a model where the user left it, if it was open before. If it takes the place of another one, a message names the
-/// settings that come back with it.
+/// Opens a model where the user left it, if it was open before. If it takes the place of another one, a message names
+/// the settings that come back with it.
 pub fn open(app: &mut App, opened: &Arc<ModelInfo>, is_another: bool) {
     app.returning = None;
     let Some(saved) = app.saved.of(&opened.hash).cloned() else {
@@ -35,19 +35,19 @@ pub fn open(app: &mut App, opened: &Arc<ModelInfo>, is_another: bool) {
 
 /// Takes the settings over.
 fn plan(app: &mut App, saved: &SavedModel, is_another: bool) {
-    let before = app.plan.clone();
-    app.plan.seed = saved.seed;
-    if let Err(problem) = app.plan.take_changed(&saved.preset, &saved.changes) {
+    let before = app.next_run.clone();
+    app.next_run.seed = saved.seed;
+    if let Err(problem) = app.next_run.take_changed(&saved.preset, &saved.changes) {
         let text = format!("the settings of last time are not restored: {problem}");
         app.messages.say(Level::Warning, text, app.now);
     }
-    if is_another && app.plan != before {
-        let preset = std::iter::once(app.plan.preset().to_string());
-        let settings: Vec<String> = preset.chain(app.plan.changes()).collect();
+    if is_another && app.next_run != before {
+        let preset = std::iter::once(app.next_run.preset().to_string());
+        let settings: Vec<String> = preset.chain(app.next_run.changes()).collect();
         let text = format!(
             "settings of this model: {} · seed {}",
             settings.join(", "),
-            app.plan.seed
+            app.next_run.seed
         );
         app.messages.say(Level::Note, text, app.now);
     }
@@ -55,21 +55,21 @@ fn plan(app: &mut App, saved: &SavedModel, is_another: bool) {
 
 /// Puts the cursors of the lists of finished runs where they were and shows what was shown, once all runs are known.
 pub fn runs(app: &mut App) {
-    if !app.library.complete || app.model.opened().is_none() {
+    if !app.history.complete || app.model.opened().is_none() {
         return;
     }
     let Some(saved) = app.returning.take() else {
         return;
     };
-    browse::list_history(app);
-    let index = |id: &Option<String>| app.library.index(id.as_ref()?);
+    browser::list_history(app);
+    let index = |id: &Option<String>| app.history.index(id.as_ref()?);
     let (history, favourite) = (index(&saved.history), index(&saved.favourite));
     history.map(|index| app.browser.history.go_to(index));
     favourite.map(|index| app.browser.favourites.go_to(index));
     // Who has gone on meanwhile sees what they went to.
-    if app.shown == Shown::Nothing {
-        let id = saved.shown.filter(|id| app.library.find(id).is_some());
-        app.shown = id.map_or(Shown::Nothing, Shown::Finished);
+    if app.shown == Showing::Nothing {
+        let id = saved.shown.filter(|id| app.history.find(id).is_some());
+        app.shown = id.map_or(Showing::Nothing, Showing::Finished);
     }
 }
 
@@ -124,14 +124,14 @@ fn present(app: &App) -> Option<SavedModel> {
     let open = open.into_iter().map(|scope| scopes[scope].clone());
     let channels = browser.channels.as_ref();
     let class = browser.classes.selected();
-    let run = |list: &Listing| {
+    let run = |list: &ListState| {
         list.selected()
-            .map(|index| app.library.get(index).id.clone())
+            .map(|index| app.history.get(index).id.clone())
     };
     let shown = match &app.shown {
-        Shown::Finished(id) => Some(id.clone()),
-        Shown::Live(job) => app.queue.get(*job).map(|job| job.run.clone()),
-        Shown::Nothing | Shown::Batch(_) => None,
+        Showing::Finished(id) => Some(id.clone()),
+        Showing::Running(job) => app.queue.get(*job).map(|job| job.run.clone()),
+        Showing::Nothing | Showing::Batch(_) => None,
     };
     Some(SavedModel {
         model: opened.hash.clone(),
@@ -150,8 +150,8 @@ fn present(app: &App) -> Option<SavedModel> {
         history: run(&browser.history),
         favourite: run(&browser.favourites),
         shown,
-        preset: app.plan.preset().to_string(),
-        seed: app.plan.seed,
-        changes: app.plan.changed(),
+        preset: app.next_run.preset().to_string(),
+        seed: app.next_run.seed,
+        changes: app.next_run.changed(),
     })
 }

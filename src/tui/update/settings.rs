@@ -1,20 +1,20 @@
-//! What the next runs are made with: settings, presets, the seed; and the theme.
+//! Changes of settings, presets, seed and theme.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::messages::Level;
-use super::super::plan::Plan;
-use super::super::popup::Popup;
-use super::{finished, map};
+use super::{cam_layer, history};
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, Knob, PRESETS};
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::messages::Level;
+use crate::tui::next_run::NextRun;
+use crate::tui::popup::Popup;
 
 /// Moves a setting to its next value up or down; says so where there is none.
 pub fn turn(app: &mut App, knob: &Knob, up: bool) {
-    let before = app.plan.settings.get(knob.key);
-    let text = match app.plan.turn(knob, up) {
+    let before = app.next_run.settings.get(knob.key);
+    let text = match app.next_run.turn(knob, up) {
         false => format!("{}: type {}", knob.key, knob.allowed()),
-        true if app.plan.settings.get(knob.key) == before => {
+        true if app.next_run.settings.get(knob.key) == before => {
             let end = if up { "largest" } else { "smallest" };
             format!("{} has its {end} value: {}", knob.key, knob.allowed())
         }
@@ -25,8 +25,8 @@ pub fn turn(app: &mut App, knob: &Knob, up: bool) {
 
 /// Takes the settings of the next preset, and says which changes that drops.
 pub fn next_preset(app: &mut App) {
-    let dropped = finished::replace_settings(app, Plan::next_preset);
-    let text = format!("preset {}{dropped}", app.plan.title());
+    let dropped = history::replace_settings(app, NextRun::next_preset);
+    let text = format!("preset {}{dropped}", app.next_run.title());
     app.messages.say(Level::Note, text, app.now);
 }
 
@@ -35,12 +35,12 @@ pub fn next_preset(app: &mut App) {
 /// # Errors
 /// If there is none of that name: which there are.
 pub fn take_preset(app: &mut App, name: &str) -> Result<(), String> {
-    let known = app.plan.presets();
+    let known = app.next_run.presets();
     if !known.contains(&name) {
         let known = known.join(", ");
         return Err(format!("no preset is called {name}; available: {known}"));
     }
-    let dropped = finished::replace_settings(app, |plan| plan.take_preset(name));
+    let dropped = history::replace_settings(app, |plan| plan.take_preset(name));
     let text = format!("preset {name}{dropped}");
     app.messages.say(Level::Note, text, app.now);
     Ok(())
@@ -48,14 +48,14 @@ pub fn take_preset(app: &mut App, name: &str) -> Result<(), String> {
 
 /// Takes the defaults.
 pub fn reset_all(app: &mut App) {
-    let dropped = finished::replace_settings(app, |plan| plan.take_preset(PRESETS[0].name));
+    let dropped = history::replace_settings(app, |plan| plan.take_preset(PRESETS[0].name));
     let text = format!("all settings reset{dropped}");
     app.messages.say(Level::Note, text, app.now);
 }
 
 /// Sets the seed of the next runs.
 pub fn set_seed(app: &mut App, seed: u64) {
-    app.plan.seed = seed;
+    app.next_run.seed = seed;
     app.messages
         .say(Level::Note, format!("seed {seed}"), app.now);
 }
@@ -102,13 +102,13 @@ pub fn take_theme(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Resul
 pub fn set(app: &mut App, knob: &Knob, text: &str) -> Result<(), String> {
     let opened = app.model.opened().filter(|_| !text.is_empty());
     let unknown = match (knob.domain, opened) {
-        (Domain::Layer, Some(opened)) => map::problem(opened, text),
+        (Domain::Layer, Some(opened)) => cam_layer::problem(opened, text),
         _ => None,
     };
     match unknown {
         Some(problem) => Err(problem),
         None => {
-            let set = app.plan.settings.set_text(knob.key, text);
+            let set = app.next_run.settings.set_text(knob.key, text);
             set.map_err(|problem| problem.to_string())
         }
     }
@@ -126,7 +126,7 @@ pub fn save_preset(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Resu
     if Settings::preset(name).is_ok() {
         return Err(format!("{name} is built in: choose another name"));
     }
-    let changes = app.plan.keep_as(name);
+    let changes = app.next_run.save_preset_as(name);
     effects.push(Effect::SavePreset(name.into(), changes));
     Ok(())
 }

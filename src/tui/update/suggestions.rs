@@ -1,12 +1,12 @@
-//! What could complete the argument of a command of the palette.
+//! Completions of an argument in the palette.
 
-use super::super::app::App;
-use super::super::forms::{Completion, Form, Verb};
-use super::super::fuzzy;
-use super::super::plan::Plan;
 use crate::ascent::settings::{Domain, KNOBS, Knob, PRESETS, knob};
 use crate::runs::format;
 use crate::runs::worker::ModelInfo;
+use crate::tui::app::App;
+use crate::tui::forms::{Completion, Form, Verb};
+use crate::tui::fuzzy;
+use crate::tui::next_run::NextRun;
 
 /// Most completions that are listed.
 const MAX_LISTED: usize = 200;
@@ -29,12 +29,12 @@ pub fn completions(app: &App, form: &Form, argument: &str) -> Vec<Completion> {
         }
         Verb::Seed => match argument {
             "" => vec![(
-                app.plan.seed.wrapping_add(1).to_string(),
-                format!("next seed; now {}", app.plan.seed),
+                app.next_run.seed.wrapping_add(1).to_string(),
+                format!("next seed; now {}", app.next_run.seed),
             )],
             _ => Vec::new(),
         },
-        Verb::Preset => presets(&app.plan, argument),
+        Verb::Preset => presets(&app.next_run, argument),
         Verb::Theme => {
             let names: Vec<&str> = app.environment.themes.names().collect();
             let help = |name: &str| match name == app.theme_name {
@@ -52,7 +52,8 @@ pub fn completions(app: &App, form: &Form, argument: &str) -> Vec<Completion> {
     found.into_iter().take(MAX_LISTED).map(line).collect()
 }
 
-/// The argument that a typed one stands for: where only listed names are valid, the best match unless it is one of them.
+/// The argument that a typed one stands for: where only listed names are valid, the best match unless it is one of
+/// them.
 pub fn resolved(app: &App, form: &Form, argument: &str) -> String {
     let takes_names = matches!(form.verb, Verb::Preset | Verb::Theme);
     if !takes_names || argument.is_empty() {
@@ -77,7 +78,7 @@ fn matching(text: &str, names: &[&str], help: impl Fn(&str) -> String) -> Vec<(S
         .collect()
 }
 
-fn presets(plan: &Plan, text: &str) -> Vec<(String, String)> {
+fn presets(plan: &NextRun, text: &str) -> Vec<(String, String)> {
     let names = plan.presets();
     matching(text, &names, |name| {
         let built_in = PRESETS.iter().find(|preset| preset.name == name);
@@ -150,7 +151,7 @@ fn settings(app: &App, text: &str, has_values: bool) -> Vec<(String, String)> {
     found
         .map(|index| {
             let knob = &KNOBS[index];
-            let now = app.plan.settings.get(knob.key);
+            let now = app.next_run.settings.get(knob.key);
             let now = format::value(&now.unwrap_or_else(|| knob.default()));
             (
                 format!("{}=", knob.key),

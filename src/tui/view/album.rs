@@ -1,4 +1,4 @@
-//! The list of photos: at its left what the network takes each of them for, at its right the selected one.
+//! The list of photos: predictions on the left, the selected photo on the right.
 
 use super::Frame;
 use super::panel::{list, overlaid, two};

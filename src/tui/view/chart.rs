@@ -1,4 +1,4 @@
-//! A run in numbers: the curve of its score, and the classes that the network sees most.
+//! A run's numbers: the curve of its score, and the top classes.
 
 use super::Frame;
 use super::panel::two;

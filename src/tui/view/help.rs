@@ -1,4 +1,4 @@
-//! Every key, from the table of commands, and what the signs on the screen mean; or those that match a filter.
+//! The help: every key, from the table of commands, and the signs on the screen; optionally filtered.
 
 use super::Frame;
 use super::panel::{overlaid, scrolled};

@@ -1,8 +1,8 @@
-//! The frame around a panel, lists with a cursor, and rows of two columns: what all panels share.
+//! Shared parts of panels: borders, lists with a cursor, rows of two columns.
 
 use super::Frame;
 use crate::tui::app::App;
-use crate::tui::listing::Listing;
+use crate::tui::list_state::ListState;
 use crate::tui::text::fit;
 use crate::tui::theme::Role;
 use ratatui::layout::Rect;
@@ -59,7 +59,7 @@ pub fn list(
     app: &App,
     frame: &mut Frame,
     area: Rect,
-    listing: &Listing,
+    listing: &ListState,
     focused: bool,
     row: impl Fn(usize, usize) -> Line<'static>,
 ) {
@@ -149,8 +149,8 @@ pub fn noted(
     line
 }
 
-/// The first words of a note that fit, with an ellipsis where there is room for one; of a long word its beginning, if that says
-/// enough.
+/// The first words of a note that fit, with an ellipsis where there is room for one; of a long word its beginning, if
+/// that says enough.
 fn words_within(note: &str, width: usize) -> String {
     const ENOUGH: usize = 8;
     if note.width() <= width {

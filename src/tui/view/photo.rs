@@ -1,5 +1,5 @@
-//! A photo: what the network takes it for at its left, the channels that it activates most at its right, each with its
-//! feature map over the photo and the picture that a run made of it.
+//! The photo view: the prediction on the left, the most active channels on the right, each with its feature map
+//! over the photo and its synthetic picture.
 
 mod cells;
 

@@ -1,4 +1,4 @@
-//! What runs now: how far it is, how its score climbs, what the network sees in the picture at this moment.
+//! The active run: progress, score curve, and top classes of the current picture.
 
 use super::Frame;
 use super::chart::{curve, top_classes};
@@ -8,8 +8,8 @@ use crate::runs::format;
 use crate::text::span;
 use crate::tui::app::App;
 use crate::tui::pace;
-use crate::tui::pace::Live;
-use crate::tui::shown::Shown;
+use crate::tui::pace::ActiveRun;
+use crate::tui::showing::Showing;
 use crate::tui::text::{fit, fitted, p};
 use crate::tui::theme::Role;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -21,7 +21,7 @@ use unicode_width::UnicodeWidthStr;
 pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     // The panel is about the picture that is shown.
     let live = match app.shown {
-        Shown::Finished(_) => None,
+        Showing::Finished(_) => None,
         _ => app.watched().or(app.running.first()),
     };
     let room = usize::from(area.width).saturating_sub(TITLE_MARGIN);
@@ -45,7 +45,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     }
 }
 
-fn under_way(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
+fn under_way(app: &App, frame: &mut Frame, area: Rect, live: &ActiveRun) {
     let [progress, rest] =
         Layout::vertical([Constraint::Length(2), Constraint::Min(0)]).areas(area);
     self::progress(app, frame, progress, live);
@@ -74,7 +74,7 @@ fn under_way(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
     }
 }
 
-fn progress(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
+fn progress(app: &App, frame: &mut Frame, area: Rect, live: &ActiveRun) {
     let width = usize::from(area.width);
     let share = pace::share(live);
     let done = "━".repeat((share.clamp(0.0, 1.0) * width as f64).round() as usize);
@@ -106,7 +106,7 @@ fn progress(app: &App, frame: &mut Frame, area: Rect, live: &Live) {
 }
 
 /// How fast it goes and how long it will take, as far as there is room.
-fn pace(app: &App, live: &Live, room: usize) -> String {
+fn pace(app: &App, live: &ActiveRun, room: usize) -> String {
     if app.paused {
         return "paused".into();
     }

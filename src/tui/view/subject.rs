@@ -1,5 +1,5 @@
-//! What is selected, while nothing runs: a finished run with its curve and what it was made with, or a class, a layer or a
-//! channel that has not run yet.
+//! The selection, while nothing runs: a finished run with its curve and settings, or a target that has not run
+//! yet.
 
 use super::Frame;
 use super::chart::{curve, top_classes};
@@ -11,7 +11,7 @@ use crate::runs::{Record, description, format};
 use crate::text::{age, clean, counted, span};
 use crate::tui::app::App;
 use crate::tui::browser::Tab;
-use crate::tui::shown::Shown;
+use crate::tui::showing::Showing;
 use crate::tui::text::{count, fit, fit_path, wrapped};
 use crate::tui::theme::Role;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -122,10 +122,10 @@ fn list(app: &App, frame: &mut Frame, area: Rect, facts: Vec<Fact>) {
 
 /// The finished run that is shown, if it is the selected one or one of what is selected.
 fn run(app: &App) -> Option<&HistoryEntry> {
-    let Shown::Finished(id) = &app.shown else {
+    let Showing::Finished(id) = &app.shown else {
         return None;
     };
-    let entry = app.library.find(id)?;
+    let entry = app.history.find(id)?;
     let is_selected = match app.selected_target() {
         Some(target) => {
             let both_of_class = entry.kind().is_of_class() && target.objective.kind.is_of_class();
@@ -195,7 +195,7 @@ fn of_target(app: &App) -> Vec<Fact> {
             facts.push(("parameters", count(layer.parameters)));
         }
         facts.extend(field(opened, &layer.name).map(|text| ("rec. field", text)));
-        let ran = app.library.channels_of(&opened.hash, &layer.name);
+        let ran = app.history.channels_of(&opened.hash, &layer.name);
         if ran > 0 {
             facts.push(("runs", format!("{} of its channels", counted(ran, "run"))));
         }
@@ -203,7 +203,7 @@ fn of_target(app: &App) -> Vec<Fact> {
     if !facts.is_empty() {
         facts.push(("run", "never".into()));
     }
-    let kept = match app.library.len() {
+    let kept = match app.history.len() {
         0 => "no runs yet".into(),
         runs => format!("{} (all models)", counted(runs, "run")),
     };
@@ -229,7 +229,7 @@ fn field(opened: &ModelInfo, layer: &str) -> Option<String> {
 
 /// What the next run is made with.
 fn next(app: &App) -> String {
-    let (preset, seed) = (app.plan.title(), app.plan.seed);
+    let (preset, seed) = (app.next_run.title(), app.next_run.seed);
     let waiting = match app.queue.jobs().len() {
         0 => String::new(),
         jobs => format!(" · {jobs} waiting"),

@@ -1,4 +1,4 @@
-//! The cells of the grid, one a channel.
+//! The cells of the grid, one per channel.
 
 use super::dim;
 use crate::ascent::layer_probe::Rank;
@@ -8,9 +8,9 @@ use crate::runs::target::Target;
 use crate::runs::worker::{ModelInfo, photo};
 use crate::tui::app::App;
 use crate::tui::command::Command;
-use crate::tui::gallery::Size;
 use crate::tui::layout::photo::{Grid, width};
 use crate::tui::photo::Photo;
+use crate::tui::picture_cache::Size;
 use crate::tui::text::fit_end;
 use crate::tui::theme::Role;
 use crate::tui::view::{Frame, panel, slots};
@@ -60,8 +60,8 @@ pub fn draw(app: &App, frame: &mut Frame, grid: &Grid, photo: &Photo, opened: &M
     panel::scrollbar(app, frame, grid.area, lines, first);
 }
 
-/// Draws one channel: its name and what it is ranked by, or how far its run is, its map over the photo, and beside it what a
-/// run made of it or of its most active neuron.
+/// Draws one channel: its name and what it is ranked by, or how far its run is, its map over the photo, and beside it
+/// what a run made of it or of its most active neuron.
 fn one(
     app: &App,
     frame: &mut Frame,
@@ -153,12 +153,13 @@ enum Made {
     Not(&'static str),
 }
 
-/// What there is of that one of these targets which runs, or else of the one that was made last, or else waits or failed.
+/// What there is of that one of these targets which runs, or else of the one that was made last, or else waits or
+/// failed.
 fn made(app: &App, opened: &ModelInfo, targets: &[Target]) -> Option<(Target, Made)> {
     let finished = finished(app, opened, targets);
     let running = targets
         .iter()
-        .find_map(|target| Some((target, app.live_of(target)?)));
+        .find_map(|target| Some((target, app.active_run_of(target)?)));
     if let Some((target, live)) = running {
         let snapshot = app.snapshot(live.job);
         let before = finished.and_then(|(_, picture)| picture);
@@ -198,11 +199,11 @@ fn finished<'a>(
     targets: &'a [Target],
 ) -> Option<(&'a Target, Option<&'a Arc<RgbImage>>)> {
     let runs = targets.iter().filter_map(|target| {
-        let entry = app.library.of_target(&opened.hash, target)?;
+        let entry = app.history.of_target(&opened.hash, target)?;
         Some((target, entry))
     });
     let (target, entry) = runs.max_by_key(|(_, entry)| entry.time)?;
-    let full = app.gallery.get(&entry.id, Size::Full);
-    let picture = full.or_else(|| app.gallery.get(&entry.id, Size::Thumbnail));
+    let full = app.pictures.get(&entry.id, Size::Full);
+    let picture = full.or_else(|| app.pictures.get(&entry.id, Size::Thumbnail));
     Some((target, picture))
 }

@@ -1,26 +1,27 @@
-//! What can be done with finished runs.
+//! Commands on finished runs.
 
-use super::super::action::Effect;
-use super::super::app::{AfterRecord, App};
-use super::super::command::Command;
-use super::super::gallery::MAX_COMPARED;
-use super::super::messages::Level;
-use super::super::plan::Plan;
-use super::super::popup::{Compare, Knobs, Popup};
-use super::super::replay::Replay;
-use super::super::shown::{Shown, Tile};
-use super::super::undoable::Undoable;
 use super::notes::several;
-use super::{browse, queueing};
+use super::{browser, submission};
 use crate::runs::history::HistoryEntry;
 use crate::runs::history::query::SortKey;
 use crate::runs::{Record, description, history};
 use crate::text::counted;
+use crate::tui::action::Effect;
+use crate::tui::app::{App, RecordPurpose};
+use crate::tui::command::Command;
+use crate::tui::messages::Level;
+use crate::tui::next_run::NextRun;
+use crate::tui::picture_cache::MAX_COMPARED;
+use crate::tui::popup::{Compare, Knobs, Popup};
+use crate::tui::replay::Replay;
+use crate::tui::showing::{Showing, Tile};
+use crate::tui::undoable::Undoable;
 use image::RgbImage;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The runs that are marked or selected in the list of finished runs, in its order; those that a search hides come last.
+/// The runs that are marked or selected in the list of finished runs, in its order; those that a search hides come
+/// last.
 pub fn chosen(app: &App) -> Vec<&HistoryEntry> {
     if !app.in_history() {
         return Vec::new();
@@ -32,15 +33,15 @@ pub fn chosen(app: &App) -> Vec<&HistoryEntry> {
     items.sort_by_key(|item| places.get(item).copied().unwrap_or(usize::MAX));
     items
         .into_iter()
-        .map(|index| app.library.get(index))
+        .map(|index| app.history.get(index))
         .collect()
 }
 
 /// The run that is meant: the one of the details, the selected one, or the one that is shown.
 pub fn meant(app: &App) -> Option<&HistoryEntry> {
     match (app.popups.last(), &app.shown) {
-        (Some(Popup::Details { id, .. }), _) => app.library.find(id),
-        (_, Shown::Finished(id)) => app.library.find(id),
+        (Some(Popup::Details { id, .. }), _) => app.history.find(id),
+        (_, Showing::Finished(id)) => app.history.find(id),
         _ => None,
     }
 }
@@ -61,13 +62,13 @@ const NO_PICTURE: &str = "nothing to copy: no picture is shown";
 /// Copies the command line that makes the picture that is shown.
 pub fn copy_command(app: &mut App, effects: &mut Vec<Effect>) {
     let spec = match &app.shown {
-        Shown::Live(job) => app.queue.get(*job).map(|job| &job.spec),
-        Shown::Finished(id) => app.record_of(id).map(|record| &record.spec),
-        Shown::Nothing | Shown::Batch(_) => None,
+        Showing::Running(job) => app.queue.get(*job).map(|job| &job.spec),
+        Showing::Finished(id) => app.record_of(id).map(|record| &record.spec),
+        Showing::Nothing | Showing::Batch(_) => None,
     };
     let why = match app.shown {
-        Shown::Nothing => NO_PICTURE,
-        Shown::Batch(_) => return copy(app, Err(&several(app)), effects),
+        Showing::Nothing => NO_PICTURE,
+        Showing::Batch(_) => return copy(app, Err(&several(app)), effects),
         _ => "nothing to copy yet: the run is being read",
     };
     copy(app, spec.map(description::command).ok_or(why), effects);
@@ -76,10 +77,10 @@ pub fn copy_command(app: &mut App, effects: &mut Vec<Effect>) {
 /// Copies the path of the picture that is shown.
 pub fn copy_path(app: &mut App, effects: &mut Vec<Effect>) {
     let path = match &app.shown {
-        Shown::Finished(id) => Ok(history::image_in(&app.environment.history, id)),
-        Shown::Live(_) => Err("the picture has no file before its run is finished"),
-        Shown::Nothing => Err(NO_PICTURE),
-        Shown::Batch(_) => return copy(app, Err(&several(app)), effects),
+        Showing::Finished(id) => Ok(history::image_in(&app.environment.history, id)),
+        Showing::Running(_) => Err("the picture has no file before its run is finished"),
+        Showing::Nothing => Err(NO_PICTURE),
+        Showing::Batch(_) => return copy(app, Err(&several(app)), effects),
     };
     copy(app, path.map(|path| path.display().to_string()), effects);
 }
@@ -101,42 +102,42 @@ pub fn replay(app: &mut App, effects: &mut Vec<Effect>) {
     if app.replay.take().is_some() {
         return;
     }
-    if let Shown::Finished(id) = &app.shown {
+    if let Showing::Finished(id) = &app.shown {
         effects.push(Effect::LoadFrames(id.clone()));
     }
 }
 
-/// The frames of a run are there.
+/// Handles the frames of a run.
 pub fn frames(app: &mut App, id: String, frames: Vec<Arc<RgbImage>>) {
-    if app.shown == Shown::Finished(id.clone()) {
+    if app.shown == Showing::Finished(id.clone()) {
         app.replay = Some(Replay::new(id, frames, app.now));
     }
 }
 
-/// Lays the chosen runs aside.
+/// Moves the chosen runs to the trash.
 pub fn delete(app: &mut App, effects: &mut Vec<Effect>) {
     let ids: Vec<String> = chosen(app).iter().map(|entry| entry.id.clone()).collect();
     if ids.is_empty() {
         return;
     }
     app.browser.list_mut().clear_marks();
-    // They leave the list at once: the next key means the next run.
+    // They are removed from the list at once: the next key applies to the next run.
     leave(app, &ids);
     app.remember(Undoable::Removed(ids.clone()));
     effects.push(Effect::Remove(ids));
 }
 
-/// Takes runs that are gone off the lists and the screen.
+/// Removes deleted runs from the lists and the screen.
 pub fn leave(app: &mut App, ids: &[String]) {
-    app.library.remove_all(ids);
+    app.history.remove_all(ids);
     for id in ids {
-        app.gallery.forget(id);
+        app.pictures.forget(id);
         app.shown.remove(&Tile::Finished(id.clone()));
     }
-    browse::list_history(app);
+    browser::list_history(app);
 }
 
-/// Of runs that were to be removed, those that are `left` could not be: only the others can be restored.
+/// Of the runs to be removed, those in `left` could not be: only the others can be restored.
 pub fn forget_removal(app: &mut App, ids: &[String], left: &[&str]) {
     app.undoable.retain_mut(|undoable| match undoable {
         Undoable::Removed(removed) if removed == ids => {
@@ -147,7 +148,7 @@ pub fn forget_removal(app: &mut App, ids: &[String], left: &[&str]) {
     });
 }
 
-/// Brings back what was deleted or replaced last.
+/// Undoes the last deletion or replacement.
 pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
     match app.undoable.pop_back() {
         Some(Undoable::Removed(ids)) => effects.push(Effect::Restore(ids)),
@@ -166,22 +167,25 @@ pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
             effects.push(Effect::SaveQueue(app.queue.clone()));
         }
         Some(Undoable::Settings(before)) => {
-            app.plan.go_back_to(*before);
-            let changes = app.plan.changes().join(", ");
-            let text = format!("settings restored: {} with {changes}", app.plan.preset());
+            app.next_run.go_back_to(*before);
+            let changes = app.next_run.changes().join(", ");
+            let text = format!(
+                "settings restored: {} with {changes}",
+                app.next_run.preset()
+            );
             app.messages.say(Level::Note, text, app.now);
         }
         None => app.messages.say(Level::Note, "nothing to undo", app.now),
     }
 }
 
-/// Lets other settings take the place of the present ones. Returns what to say of changes that are dropped by it, which can be
-/// undone; nothing if there are none.
-pub fn replace_settings(app: &mut App, replace: impl FnOnce(&mut Plan)) -> String {
-    let before = app.plan.clone();
-    replace(&mut app.plan);
+/// Lets other settings take the place of the present ones. Returns what to say of changes that are dropped by it, which
+/// can be undone; nothing if there are none.
+pub fn replace_settings(app: &mut App, replace: impl FnOnce(&mut NextRun)) -> String {
+    let before = app.next_run.clone();
+    replace(&mut app.next_run);
     let dropped = before.changes();
-    if dropped.is_empty() || before.settings == app.plan.settings {
+    if dropped.is_empty() || before.settings == app.next_run.settings {
         return String::new();
     }
     app.remember(Undoable::Settings(Box::new(before)));
@@ -223,60 +227,60 @@ pub fn compare(app: &mut App) {
 /// Sorts by the next key.
 pub fn sort(app: &mut App) {
     let keys: Vec<SortKey> = SortKey::all().collect();
-    let order = &mut app.library.order;
+    let order = &mut app.history.order;
     let at = keys.iter().position(|key| *key == order.key).unwrap_or(0);
     order.key = keys[(at + 1) % keys.len()];
     let text = format!("sorted by {}", order.key);
     app.messages.say(Level::Note, text, app.now);
-    browse::list_history(app);
+    browser::list_history(app);
 }
 
 /// Lists the runs of the open model, or all.
 pub fn this_model(app: &mut App) {
-    app.library.this_model = !app.library.this_model;
-    let text = match app.library.this_model {
+    app.history.this_model = !app.history.this_model;
+    let text = match app.history.this_model {
         true => "runs of this model",
         false => "runs of all models",
     };
     app.messages.say(Level::Note, text, app.now);
-    browse::list_history(app);
+    browser::list_history(app);
 }
 
 /// Runs the selected run again with another seed, once its record is read.
 pub fn run_again(app: &mut App, effects: &mut Vec<Effect>) {
-    with_record(app, AfterRecord::RunAgain, effects);
+    with_record(app, RecordPurpose::RunAgain, effects);
 }
 
 /// Takes its settings over into the settings panel, once its record is read.
 pub fn edit_settings(app: &mut App, effects: &mut Vec<Effect>) {
-    with_record(app, AfterRecord::EditSettings, effects);
+    with_record(app, RecordPurpose::EditSettings, effects);
 }
 
-fn with_record(app: &mut App, after: AfterRecord, effects: &mut Vec<Effect>) {
+fn with_record(app: &mut App, after: RecordPurpose, effects: &mut Vec<Effect>) {
     if let Some(id) = app.selected_entry().map(|entry| entry.id.clone()) {
-        app.awaited = Some((id.clone(), after));
+        app.pending_record = Some((id.clone(), after));
         effects.push(Effect::LoadRecord(id));
     }
 }
 
 /// A record that was wanted is there.
 pub fn record(app: &mut App, record: Box<Record>, effects: &mut Vec<Effect>) {
-    let awaited = app.awaited.take_if(|(id, _)| *id == record.id);
+    let awaited = app.pending_record.take_if(|(id, _)| *id == record.id);
     match awaited.map(|(_, after)| after) {
-        Some(AfterRecord::RunAgain) => {
+        Some(RecordPurpose::RunAgain) => {
             let seed = record.spec.seed.wrapping_add(1);
             let seeds = (seed..).find(|seed| {
                 let spec = record.spec.with_seed(*seed);
-                app.library.find(&spec.id()).is_none()
+                app.history.find(&spec.id()).is_none()
             });
             let spec = record.spec.with_seed(seeds.unwrap_or(seed));
-            queueing::submit(app, vec![spec], effects);
+            submission::submit(app, vec![spec], effects);
         }
-        Some(AfterRecord::EditSettings) if record.spec.former().is_some() => {
+        Some(RecordPurpose::EditSettings) if record.spec.former().is_some() => {
             let text = "this run is of an earlier version: its settings cannot be used";
             app.messages.say(Level::Note, text, app.now);
         }
-        Some(AfterRecord::EditSettings) => {
+        Some(RecordPurpose::EditSettings) => {
             let dropped = replace_settings(app, |plan| {
                 plan.settings = record.spec.settings.clone();
                 plan.seed = record.spec.seed;
@@ -294,7 +298,7 @@ pub fn record(app: &mut App, record: Box<Record>, effects: &mut Vec<Effect>) {
     {
         *place = Some(record.clone());
     }
-    if app.shown == Shown::Finished(record.id.clone()) {
+    if app.shown == Showing::Finished(record.id.clone()) {
         app.record = Some(record);
     }
 }

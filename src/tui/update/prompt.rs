@@ -1,22 +1,22 @@
-//! The line that is being typed: what each key does to it, and what becomes of it.
+//! The prompt: keys, completion and confirmation.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::command::COMMANDS;
-use super::super::completion::{self, Name, home_relative, is_path};
-use super::super::dropped;
-use super::super::forms::{self, FORMS};
-use super::super::keys::Chord;
-use super::super::listing::Motion;
-use super::super::messages::Level;
-use super::super::popup::{PaletteRow, Popup};
-use super::super::prompt::{Asked, Prompt, Typed};
-use super::super::text::fit_end;
 use super::notes::no_network;
 use super::{
-    arguments, atlas, browse, elsewhere, exports, give, models, photo, photos, queueing, settings,
-    suggestions,
+    arguments, atlas, browser, elsewhere, exports, give, models, photo, photos, settings,
+    submission, suggestions,
 };
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::command::COMMANDS;
+use crate::tui::completion::{self, Name, home_relative, is_path};
+use crate::tui::dropped;
+use crate::tui::forms::{self, FORMS};
+use crate::tui::keys::Chord;
+use crate::tui::list_state::Motion;
+use crate::tui::messages::Level;
+use crate::tui::popup::{PaletteRow, Popup};
+use crate::tui::prompt::{Prompt, PromptKind, PromptOutcome};
+use crate::tui::text::fit_end;
 use crossterm::event::KeyCode;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,10 +34,10 @@ pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
         return;
     };
     match prompt.type_key(chord) {
-        Typed::Same => {}
-        Typed::Changed => changed(app),
-        Typed::GivenUp => give_up(app),
-        Typed::Accepted => accept(app, effects),
+        PromptOutcome::Same => {}
+        PromptOutcome::Changed => changed(app),
+        PromptOutcome::GivenUp => give_up(app),
+        PromptOutcome::Accepted => accept(app, effects),
     }
 }
 
@@ -45,11 +45,11 @@ pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
 pub fn paste(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
     let photos = dropped::pictures(text);
     match (&mut app.prompt, photos) {
-        (Some(prompt), Some(photos)) if prompt.asked == Asked::Photo && photos.len() > 1 => {
+        (Some(prompt), Some(photos)) if prompt.asked == PromptKind::Photo && photos.len() > 1 => {
             app.prompt = None;
             photos::open(app, photos, effects);
         }
-        (Some(prompt), Some(photos)) if prompt.asked == Asked::Photo => {
+        (Some(prompt), Some(photos)) if prompt.asked == PromptKind::Photo => {
             let path = photos[0].display().to_string();
             prompt.replace(&path);
         }
@@ -88,7 +88,7 @@ fn completes(app: &App, chord: Chord, effects: &mut Vec<Effect>) -> bool {
     };
     // In the picker only a path can be completed; a part of a name chooses from the list.
     let folder = match (&prompt.asked, app.popups.last()) {
-        (Asked::Model | Asked::OtherModels, Some(Popup::Models(picker))) => {
+        (PromptKind::Model | PromptKind::OtherModels, Some(Popup::Models(picker))) => {
             is_path(prompt.text()).then(|| picker.folder.clone())
         }
         (asked, _) => asked.endings().map(|_| PathBuf::new()),
@@ -124,8 +124,8 @@ pub fn complete(app: &mut App, text: &str, names: Result<Vec<Name>, String>) {
     }
 }
 
-/// Names as a message on a screen of so many columns lists them: no name is broken, and of many it says how many more there
-/// are.
+/// Names as a message on a screen of so many columns lists them: no name is broken, and of many it says how many more
+/// there are.
 fn listed(names: &[String], width: usize) -> String {
     let line = width.saturating_sub(MARGIN);
     // Names that do not fill their line leave the last of three free.
@@ -160,7 +160,9 @@ fn moves(app: &mut App, chord: Chord) -> bool {
     let asked = app.prompt.as_ref().map(|prompt| &prompt.asked);
     let has_list = matches!(
         asked,
-        Some(Asked::Command | Asked::Model | Asked::OtherModels | Asked::Filter)
+        Some(
+            PromptKind::Command | PromptKind::Model | PromptKind::OtherModels | PromptKind::Filter
+        )
     );
     if has_list {
         choose(app, motion);
@@ -183,12 +185,12 @@ fn choose(app: &mut App, motion: Motion) {
         _ => false,
     };
     if !is_first {
-        browse::go(app, motion);
+        browser::move_cursor(app, motion);
     }
     if let (Some(Popup::Palette(palette)), Some(prompt)) = (app.popups.last(), &mut app.prompt)
         && let Some(line) = palette.completion()
     {
-        *prompt = Prompt::new(Asked::Command, line);
+        *prompt = Prompt::new(PromptKind::Command, line);
     }
 }
 
@@ -199,21 +201,21 @@ pub fn changed(app: &mut App) {
     };
     let text = prompt.text().to_string();
     match (&prompt.asked, app.popups.last_mut()) {
-        (Asked::Search { .. }, _) => {
+        (PromptKind::Search { .. }, _) => {
             app.browser.set_search(&text);
-            browse::list_tab(app);
+            browser::list_tab(app);
         }
-        (Asked::PhotoSearch { .. }, _) => app.photos.set_search(&text),
-        (Asked::Command, Some(Popup::Palette(_))) => complete_command(app, &text),
+        (PromptKind::PhotoSearch { .. }, _) => app.photos.set_search(&text),
+        (PromptKind::Command, Some(Popup::Palette(_))) => complete_command(app, &text),
         (_, Some(Popup::Models(picker))) => {
             let part = if is_path(&text) { "" } else { &text };
             picker.filter(part, app.model.opened().map(Arc::as_ref));
         }
-        (Asked::Filter, Some(Popup::Help { filter, scroll })) => {
+        (PromptKind::Filter, Some(Popup::Help { filter, scroll })) => {
             *filter = text;
             *scroll = 0;
         }
-        (Asked::Filter, Some(Popup::Settings(knobs))) => knobs.set_filter(text),
+        (PromptKind::Filter, Some(Popup::Settings(knobs))) => knobs.set_filter(text),
         _ => {}
     }
 }
@@ -234,14 +236,16 @@ fn give_up(app: &mut App) {
         return;
     };
     match (prompt.asked, app.popups.last_mut()) {
-        (Asked::Search { before }, _) => {
+        (PromptKind::Search { before }, _) => {
             app.browser.set_search(&before);
-            browse::list_tab(app);
+            browser::list_tab(app);
         }
-        (Asked::PhotoSearch { before }, _) => app.photos.set_search(&before),
-        (Asked::Command | Asked::Model | Asked::OtherModels, _) => drop(app.popups.pop()),
-        (Asked::Filter, Some(Popup::Help { filter, .. })) => filter.clear(),
-        (Asked::Filter, Some(Popup::Settings(knobs))) => knobs.set_filter(String::new()),
+        (PromptKind::PhotoSearch { before }, _) => app.photos.set_search(&before),
+        (PromptKind::Command | PromptKind::Model | PromptKind::OtherModels, _) => {
+            drop(app.popups.pop())
+        }
+        (PromptKind::Filter, Some(Popup::Help { filter, .. })) => filter.clear(),
+        (PromptKind::Filter, Some(Popup::Settings(knobs))) => knobs.set_filter(String::new()),
         _ => {}
     }
 }
@@ -253,17 +257,17 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
     };
     let text = prompt.text().trim().to_string();
     let done = match &prompt.asked {
-        Asked::Search { .. } | Asked::PhotoSearch { .. } | Asked::Filter => Ok(()),
-        Asked::Value(knob) => settings::set(app, knob, &text),
-        Asked::PresetName => settings::save_preset(app, &text, effects),
-        Asked::Sweep => queueing::sweep(app, &text, effects),
-        Asked::Export(ids) => exports::to_file(ids, &text, effects),
-        Asked::Command => command(app, &text, effects),
-        Asked::Model => model(app, &text, effects),
-        Asked::OtherModels => elsewhere::accept(app, &text, effects),
-        Asked::Photo => photos::typed(app, &text, effects),
-        Asked::Layer => photo::go_to_layer(app, &text, effects),
-        Asked::Atlas(_) => {
+        PromptKind::Search { .. } | PromptKind::PhotoSearch { .. } | PromptKind::Filter => Ok(()),
+        PromptKind::Value(knob) => settings::set(app, knob, &text),
+        PromptKind::PresetName => settings::save_preset(app, &text, effects),
+        PromptKind::Sweep => submission::sweep(app, &text, effects),
+        PromptKind::Export(ids) => exports::to_file(ids, &text, effects),
+        PromptKind::Command => command(app, &text, effects),
+        PromptKind::Model => model(app, &text, effects),
+        PromptKind::OtherModels => elsewhere::accept(app, &text, effects),
+        PromptKind::Photo => photos::typed(app, &text, effects),
+        PromptKind::Layer => photo::go_to_layer(app, &text, effects),
+        PromptKind::Atlas(_) => {
             atlas::draw(app, true, effects);
             Ok(())
         }
@@ -281,7 +285,8 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Gives the selected command, or the one that is typed with an argument; one that lacks its argument is put into the line.
+/// Gives the selected command, or the one that is typed with an argument; one that lacks its argument is put into the
+/// line.
 fn command(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     let Some(Popup::Palette(palette)) = app.popups.pop_if(|top| matches!(top, Popup::Palette(_)))
     else {
@@ -295,7 +300,7 @@ fn command(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), S
         (Some(PaletteRow::Form(index)), None) => {
             let line = format!("{} ", FORMS[*index].name);
             app.popups.push(Popup::Palette(palette));
-            app.prompt = Some(Prompt::new(Asked::Command, &line));
+            app.prompt = Some(Prompt::new(PromptKind::Command, &line));
             changed(app);
             return Ok(());
         }

@@ -1,7 +1,7 @@
-//! The thread that draws the pictures. Encoding one takes longer than a key may wait, so text goes its own way: only what is
-//! written must take turns, and a picture that was encoded for a screen that is no more is thrown away.
+//! The thread that draws pictures. Encoding is too slow for the thread that writes text. Writes take turns, and a
+//! picture encoded for an outdated screen is dropped.
 
-use super::{Drained, entered};
+use super::{WriteResult, entered};
 use crate::terminal::{Area, Painter, PlacedPicture};
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -10,49 +10,51 @@ use std::time::{Duration, Instant};
 
 /// The thread, and the state that it shares with the text writer.
 pub struct Pictures {
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Desk {
+struct Shared {
     wanted: Mutex<Wanted>,
     changed: Condvar,
 }
 
-/// What is to stand on the screen.
+/// The requested contents of the screen.
 #[derive(Default)]
 struct Wanted {
     /// Columns and rows of the screen.
     screen: (u16, u16),
     scene: Vec<PlacedPicture>,
-    /// Whether the pictures that stood on the screen are gone.
+    /// Whether the pictures on the screen are lost.
     anew: bool,
     /// Where text was written, and the slots of the pictures that stood there: what was not in every scene at the same
     /// place, or had something over it for a time.
     written_over: Vec<(u32, Area)>,
-    /// Counts the scenes.
+    /// Number of the scene.
     version: u64,
-    /// Counts the changes of where pictures stand: what was encoded before one must not be written after it.
+    /// Number of the layout of pictures: what was encoded for an older one must not be written.
     layout: u64,
     is_over: bool,
 }
 
 impl Pictures {
     /// Starts the thread. `failed` is called if the terminal cannot be written to.
-    pub fn start(painter: Painter, failed: impl Fn(Drained) + Send + 'static) -> Self {
-        let desk = Arc::new(Desk {
+    pub fn start(painter: Painter, failed: impl Fn(WriteResult) + Send + 'static) -> Self {
+        let shared = Arc::new(Shared {
             wanted: Mutex::default(),
             changed: Condvar::new(),
         });
-        let shared = Arc::clone(&desk);
-        let thread = std::thread::spawn(move || draw(painter, &shared, &failed));
+        let thread = std::thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || draw(painter, &shared, &failed)
+        });
         Self {
-            desk,
+            shared,
             thread: Some(thread),
         }
     }
 
-    /// Has `write` write the text of a frame, and the pictures of its scene drawn after it.
+    /// Calls `write` for the text of a frame, then draws the pictures of its scene.
     ///
     /// # Errors
     /// If writing the text fails.
@@ -63,7 +65,7 @@ impl Pictures {
         anew: bool,
         write: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
-        let mut wanted = self.desk.lock();
+        let mut wanted = self.shared.lock();
         if anew || screen != wanted.screen || !places(&scene).eq(places(&wanted.scene)) {
             wanted.layout += 1;
         }
@@ -79,14 +81,14 @@ impl Pictures {
         wanted.version += 1;
         let written = write();
         drop(wanted);
-        self.desk.changed.notify_one();
+        self.shared.changed.notify_one();
         written
     }
 
-    /// Takes the pictures away and ends the thread.
+    /// Removes the pictures and ends the thread.
     pub fn finish(&mut self) {
-        self.desk.lock().is_over = true;
-        self.desk.changed.notify_one();
+        self.shared.lock().is_over = true;
+        self.shared.changed.notify_one();
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
@@ -99,7 +101,7 @@ fn places(scene: &[PlacedPicture]) -> impl Iterator<Item = (u32, Area, &[Area])>
         .map(|placed| (placed.slot, placed.area, &placed.hidden[..]))
 }
 
-/// Where text is written over a picture when the next scene comes.
+/// Areas of a picture that the next scene overwrites with text.
 fn written_over(before: &PlacedPicture, scene: &[PlacedPicture]) -> Vec<(u32, Area)> {
     let same = |placed: &&PlacedPicture| (placed.slot, placed.area) == (before.slot, before.area);
     match scene.iter().find(same) {
@@ -112,14 +114,14 @@ fn written_over(before: &PlacedPicture, scene: &[PlacedPicture]) -> Vec<(u32, Ar
     }
 }
 
-impl Desk {
+impl Shared {
     fn lock(&self) -> MutexGuard<'_, Wanted> {
         self.wanted
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Waits until there is a scene other than the one of `version`, everything is over, or it is time to draw again.
+    /// Waits for a scene other than `version`, the end, or the time of the next attempt.
     fn wait(&self, version: u64, again: Option<Instant>) -> MutexGuard<'_, Wanted> {
         let mut wanted = self.lock();
         while wanted.version == version && !wanted.is_over {
@@ -140,11 +142,11 @@ impl Desk {
     }
 }
 
-fn draw(mut painter: Painter, desk: &Desk, failed: &impl Fn(Drained)) {
+fn draw(mut painter: Painter, shared: &Shared, failed: &impl Fn(WriteResult)) {
     let mut version = 0;
     let mut again = None;
     loop {
-        let mut wanted = desk.wait(version, again);
+        let mut wanted = shared.wait(version, again);
         if wanted.is_over {
             break;
         }
@@ -156,13 +158,13 @@ fn draw(mut painter: Painter, desk: &Desk, failed: &impl Fn(Drained)) {
         painter.written_over(&std::mem::take(&mut wanted.written_over));
         drop(wanted);
         let mut out = Gate {
-            desk,
+            shared,
             layout,
             is_closed: false,
         };
         again = match painter.paint(&mut out, screen, &scene) {
             Ok(painted) => painted.again.map(|wait| Instant::now() + wait),
-            // Another scene is there already, or comes when the terminal is ours again.
+            // Another scene is available, or follows when the explorer has the terminal again.
             Err(_) if out.is_closed => None,
             Err(problem) => return failed(Err(problem.kind())),
         };
@@ -170,18 +172,18 @@ fn draw(mut painter: Painter, desk: &Desk, failed: &impl Fn(Drained)) {
     drop(painter.clear(&mut io::stdout().lock()));
 }
 
-/// Standard output, for what was encoded for one layout of the pictures.
+/// Standard output, for bytes encoded for one layout of the pictures.
 struct Gate<'a> {
-    desk: &'a Desk,
+    shared: &'a Shared,
     layout: u64,
-    /// Whether something came too late to be written.
+    /// Whether something was too late to be written.
     is_closed: bool,
 }
 
 impl Write for Gate<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let wanted = self.desk.lock();
-        // Who gives the terminal back waits for this, or comes first.
+        let wanted = self.shared.lock();
+        // The thread that restores the terminal waits for this lock, or has it first.
         let terminal = entered();
         if wanted.layout != self.layout || terminal.is_none() {
             self.is_closed = true;

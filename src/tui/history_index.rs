@@ -1,4 +1,4 @@
-//! What is known of all finished runs: in memory for lists and marks, the folders on disk being the truth.
+//! Index of all finished runs, in memory for lists and marks. The folders on disk are authoritative.
 
 use crate::ascent::{Kind, Objective, Unit};
 use crate::runs::history::HistoryEntry;
@@ -6,7 +6,7 @@ use crate::runs::history::query::{Filter, Order, select};
 use crate::runs::target::Target;
 use std::collections::HashMap;
 
-/// What a run climbed: of which model, what.
+/// The target of a run: model hash, objective and unit.
 type Key = (String, Objective, Unit);
 
 fn key(entry: &HistoryEntry) -> Key {
@@ -19,22 +19,22 @@ fn key(entry: &HistoryEntry) -> Key {
 
 /// The finished runs.
 #[derive(Debug, Default)]
-pub struct Library {
+pub struct HistoryIndex {
     entries: Vec<HistoryEntry>,
-    /// Entries that are no more, by index: an index stays what it was.
+    /// Whether an entry was removed, by index: indices are stable.
     gone: Vec<bool>,
     by_id: HashMap<String, usize>,
     /// The latest run of each target, by index.
     by_target: HashMap<Key, usize>,
-    /// Whether all that lies on disk has been read.
+    /// Whether the complete history has been read.
     pub complete: bool,
     pub order: Order,
     /// Whether only runs of the open model are listed.
     pub this_model: bool,
 }
 
-impl Library {
-    /// Adds a run, or what is new about it.
+impl HistoryIndex {
+    /// Adds or updates a run.
     pub fn add(&mut self, entry: HistoryEntry) {
         let key = key(&entry);
         let index = match self.by_id.get(&entry.id) {
@@ -57,14 +57,14 @@ impl Library {
         }
     }
 
-    /// Forgets runs.
+    /// Removes runs.
     pub fn remove_all(&mut self, ids: &[String]) {
         for id in ids {
             if let Some(&index) = self.by_id.get(id) {
                 self.gone[index] = true;
             }
         }
-        // One pass, however many there are: each may have been the latest of its target.
+        // A single pass, because each removed run may have been the latest of its target.
         self.by_target.clear();
         for (index, entry) in self.entries.iter().enumerate() {
             if self.gone[index] {
@@ -82,7 +82,7 @@ impl Library {
         self.entries().any(|entry| entry.model_hash == model_hash)
     }
 
-    /// The run of an index.
+    /// The run at an index.
     pub fn get(&self, index: usize) -> &HistoryEntry {
         &self.entries[index]
     }
@@ -100,7 +100,7 @@ impl Library {
 
     /// The latest run of a model's target.
     pub fn of_target(&self, model_hash: &str, target: &Target) -> Option<&HistoryEntry> {
-        // Only what is on the screen is looked up: a key of its own costs nothing that counts.
+        // Called only for visible items: allocating a key is cheap enough.
         let key = (
             model_hash.to_string(),
             target.objective.clone(),
@@ -109,13 +109,13 @@ impl Library {
         self.by_target.get(&key).map(|&index| &self.entries[index])
     }
 
-    /// The runs that there are, in no order that matters.
+    /// The existing runs, unordered.
     fn entries(&self) -> impl Iterator<Item = &HistoryEntry> {
         let entries = self.entries.iter().zip(&self.gone);
         entries.filter(|(_, gone)| !**gone).map(|(entry, _)| entry)
     }
 
-    /// How many runs there are of a layer's channels and neurons.
+    /// Number of runs of a layer's channels and neurons.
     pub fn channels_of(&self, model_hash: &str, layer: &str) -> usize {
         let is_of = |entry: &&HistoryEntry| {
             let is_channel = matches!(entry.kind(), Kind::Channel | Kind::Neuron);
@@ -141,14 +141,14 @@ impl Library {
         self.len() == 0
     }
 
-    /// Marks a run as a favourite or not.
+    /// Sets or clears a run's favourite mark.
     pub fn set_favourite(&mut self, id: &str, on: bool) {
         if let Some(&index) = self.by_id.get(id) {
             self.entries[index].favourite = on;
         }
     }
 
-    /// Indices of the runs that match, in the present order.
+    /// Indices of the matching runs, in the current order.
     pub fn list(&self, search: &str, favourites: bool, model_hash: Option<&str>) -> Vec<usize> {
         let filter = Filter {
             text: search.into(),

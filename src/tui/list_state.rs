@@ -1,24 +1,23 @@
-//! A list of which a part is shown: which part matches the search, where the cursor is, which items are marked. Every list of
-//! the explorer is one of these; what the items are is known to its owner alone.
+//! State of a list: the rows that match the search, cursor, scroll offset and marks. Every list of the explorer
+//! uses it; only the owner knows the items.
 
 use std::collections::BTreeSet;
 
-/// The state of a list. Items are known by what the owner calls them, mostly their index; rows are what is listed of them,
-/// in order.
+/// The state of a list. Items are numbers of the owner, usually indices; rows are the listed items in order.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Listing {
+pub struct ListState {
     rows: Vec<usize>,
     cursor: usize,
-    /// The first row that is shown.
+    /// The first visible row.
     offset: usize,
     marks: BTreeSet<usize>,
-    /// The item where a range of marks begins.
+    /// The item where a range of marks starts.
     anchor: Option<usize>,
-    /// How many items stand side by side: 1 for a list, more for a grid.
+    /// Items per line: 1 for a list, more for a grid.
     columns: usize,
 }
 
-/// Where a cursor can go.
+/// A movement of the cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Motion {
     Up,
@@ -31,7 +30,7 @@ pub enum Motion {
     Bottom,
 }
 
-impl Default for Listing {
+impl Default for ListState {
     fn default() -> Self {
         Self {
             rows: Vec::new(),
@@ -44,7 +43,7 @@ impl Default for Listing {
     }
 }
 
-impl Listing {
+impl ListState {
     /// Lists the first `count` items.
     pub fn of(count: usize) -> Self {
         Self {
@@ -53,8 +52,9 @@ impl Listing {
         }
     }
 
-    /// Lists other items. The cursor stays on its item if that is still listed, else near where it was.
-    pub fn set_rows(&mut self, rows: Vec<usize>) {
+    /// Lists other items. The cursor stays on its item if that is still listed, otherwise close to its
+    /// position.
+    pub fn set_length(&mut self, rows: Vec<usize>) {
         let selected = self.selected();
         let found = selected.and_then(|item| rows.iter().position(|&row| row == item));
         self.cursor = found.unwrap_or(self.cursor.min(rows.len().saturating_sub(1)));
@@ -86,26 +86,26 @@ impl Listing {
         self.rows.get(self.cursor).copied()
     }
 
-    /// Puts the cursor on a row, or the last one.
+    /// Moves the cursor to a row, or to the last one.
     pub fn go_to_row(&mut self, row: usize) {
         self.cursor = row.min(self.rows.len().saturating_sub(1));
     }
 
-    /// Puts the cursor on an item; returns whether it is listed.
+    /// Moves the cursor to an item; returns whether it is listed.
     pub fn go_to(&mut self, item: usize) -> bool {
         let found = self.rows.iter().position(|&row| row == item);
         self.cursor = found.unwrap_or(self.cursor);
         found.is_some()
     }
 
-    /// Moves the cursor; `page` is how many lines are shown.
+    /// Moves the cursor; `page` is the number of visible lines.
     pub fn go(&mut self, motion: Motion, page: usize) {
         let last = self.rows.len().saturating_sub(1);
         let line = self.columns;
         let page = page.saturating_sub(1).max(1) * line;
         let cursor = self.cursor;
         self.cursor = match motion {
-            // A grid's short last line is reached from above, too.
+            // The short last line of a grid is also reached from above.
             Motion::Down if cursor + line > last && cursor / line < last / line => last,
             Motion::Down if cursor + line > last => cursor,
             Motion::Down => cursor + line,
@@ -120,13 +120,13 @@ impl Listing {
         .min(last);
     }
 
-    /// How many items stand side by side.
+    /// Items per line.
     pub fn columns(&self) -> usize {
         self.columns
     }
 
-    /// Arranges the items for a view of `lines` lines of `columns` items, and scrolls no further than needed for the
-    /// cursor to be seen.
+    /// Adapts to a view of `lines` lines with `columns` items and scrolls as little as needed to keep the
+    /// cursor visible.
     pub fn fit(&mut self, lines: usize, columns: usize) {
         self.columns = columns.max(1);
         let (columns, lines) = (self.columns, lines.max(1));
@@ -139,7 +139,7 @@ impl Listing {
         self.offset = first * columns;
     }
 
-    /// The first row that is shown.
+    /// The first visible row.
     pub fn offset(&self) -> usize {
         self.offset
     }
@@ -149,12 +149,12 @@ impl Listing {
         self.marks.contains(&item)
     }
 
-    /// How many are marked.
+    /// Number of marked items.
     pub fn mark_count(&self) -> usize {
         self.marks.len()
     }
 
-    /// Marks or unmarks the item under the cursor and goes on to the next.
+    /// Toggles the mark of the item under the cursor and moves to the next.
     pub fn toggle_mark(&mut self) {
         if let Some(item) = self.selected() {
             if !self.marks.remove(&item) {
@@ -165,8 +165,8 @@ impl Listing {
         }
     }
 
-    /// Marks all rows from where a range begins (the last mark) to the cursor. Where none does, one begins at the cursor;
-    /// returns whether that is so.
+    /// Marks all rows from the start of the range (the last mark) to the cursor. Without a start, one is set
+    /// at the cursor; returns whether that happened.
     pub fn mark_range(&mut self) -> bool {
         let listed = |item| self.rows.iter().position(|&row| row == item);
         let begin = self.anchor.and_then(listed);
@@ -182,7 +182,7 @@ impl Listing {
         begin.is_none()
     }
 
-    /// Marks everything listed; if all of it is marked, unmarks it.
+    /// Marks all listed items; if all are marked, unmarks them.
     pub fn mark_all(&mut self) {
         if self.rows.iter().all(|row| self.marks.contains(row)) {
             self.marks.clear();
@@ -191,7 +191,7 @@ impl Listing {
         }
     }
 
-    /// Unmarks everything; returns whether anything was marked.
+    /// Clears all marks; returns whether there were any.
     pub fn clear_marks(&mut self) -> bool {
         self.anchor = None;
         let any = !self.marks.is_empty();
@@ -199,7 +199,7 @@ impl Listing {
         any
     }
 
-    /// The marked items in their own order, or else the one under the cursor.
+    /// The marked items in their order, otherwise the one under the cursor.
     pub fn chosen(&self) -> Vec<usize> {
         match self.marks.is_empty() {
             true => self.selected().into_iter().collect(),
@@ -215,19 +215,19 @@ mod tests {
 
     #[test]
     fn the_cursor_keeps_its_item_when_the_rows_change() {
-        let mut list = Listing::of(10);
+        let mut list = ListState::of(10);
         list.go_to(6);
-        list.set_rows(vec![2, 4, 6, 8]);
+        list.set_length(vec![2, 4, 6, 8]);
         assert_eq!((list.selected(), list.cursor()), (Some(6), 2));
-        list.set_rows(vec![1, 3]);
+        list.set_length(vec![1, 3]);
         assert_eq!(list.selected(), Some(3));
-        list.set_rows(Vec::new());
+        list.set_length(Vec::new());
         assert_eq!(list.selected(), None);
     }
 
     #[test]
     fn a_range_is_marked_from_the_last_mark_and_chosen_in_order() {
-        let mut list = Listing::of(10);
+        let mut list = ListState::of(10);
         list.go_to(7);
         list.toggle_mark();
         list.go_to(4);
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_range_begins_where_nothing_was_marked() {
-        let mut list = Listing::of(10);
+        let mut list = ListState::of(10);
         list.go_to(2);
         assert!(list.mark_range());
         list.go_to(5);
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_grid_moves_by_lines_and_reaches_its_short_last_line() {
-        let mut list = Listing::of(8);
+        let mut list = ListState::of(8);
         list.fit(3, 3);
         list.go(Motion::Down, 3);
         assert_eq!(list.selected(), Some(3));
@@ -273,7 +273,7 @@ mod tests {
         ) {
             const MOTIONS: [Motion; 8] = [Motion::Up, Motion::Down, Motion::Left, Motion::Right,
                 Motion::PageUp, Motion::PageDown, Motion::Top, Motion::Bottom];
-            let mut list = Listing::of(count);
+            let mut list = ListState::of(count);
             for (motion, lines, columns) in moves {
                 list.go(MOTIONS[motion], lines);
                 list.fit(lines, columns);

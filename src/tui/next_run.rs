@@ -1,4 +1,4 @@
-//! What the next runs are made with: settings, the preset they began from, the seed; and grids over one or two settings.
+//! Settings, preset and seed of the next runs; and sweeps over one or two settings.
 
 use crate::ascent::Settings;
 use crate::ascent::settings::{Domain, KNOBS, Knob, PRESETS, SettingError, knob};
@@ -9,15 +9,15 @@ use std::collections::BTreeMap;
 
 /// What the next runs are made with.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub struct NextRun {
     pub settings: Settings,
     pub seed: u64,
-    /// The preset that the settings began from.
+    /// The preset from which the settings started.
     preset: String,
     presets: Presets,
 }
 
-impl Default for Plan {
+impl Default for NextRun {
     fn default() -> Self {
         Self {
             settings: Settings::default(),
@@ -28,8 +28,8 @@ impl Default for Plan {
     }
 }
 
-impl Plan {
-    /// Adds the user's presets; returns the names of those that cannot be used, and why.
+impl NextRun {
+    /// Adds the user's presets; returns the names and errors of invalid ones.
     pub fn add_presets(
         &mut self,
         presets: BTreeMap<String, BTreeMap<String, SettingValue>>,
@@ -42,23 +42,23 @@ impl Plan {
         self.presets.names()
     }
 
-    /// Settings of a preset; the user's own come before built-in ones of the same name.
+    /// The settings of a preset; the user's take precedence over built-in ones.
     pub fn settings_of(&self, name: &str) -> Option<Settings> {
         self.presets.settings(name).ok()
     }
 
-    /// The name of the preset that the settings began from.
+    /// The name of the preset.
     pub fn preset(&self) -> &str {
         &self.preset
     }
 
-    /// The preset's name; with a `*` if something was changed since.
+    /// The preset's name, with a `*` if the settings differ.
     pub fn title(&self) -> String {
         let unchanged = self.settings_of(&self.preset).as_ref() == Some(&self.settings);
         format!("{}{}", self.preset, if unchanged { "" } else { "*" })
     }
 
-    /// What was changed since the preset was taken.
+    /// The settings that differ from the preset.
     pub fn changed(&self) -> BTreeMap<String, SettingValue> {
         let preset = self.settings_of(&self.preset).unwrap_or_default();
         let changed = |knob: &Knob| {
@@ -68,7 +68,7 @@ impl Plan {
         KNOBS.iter().filter_map(changed).collect()
     }
 
-    /// What was changed since the preset was taken, as `key = value`.
+    /// The settings that differ from the preset, as `key = value`.
     pub fn changes(&self) -> Vec<String> {
         let changes = self.changed().into_iter();
         changes
@@ -76,10 +76,10 @@ impl Plan {
             .collect()
     }
 
-    /// Takes the settings of a preset, if there is one of that name, and changes of it.
+    /// Applies a preset, if it exists, and changes to it.
     ///
     /// # Errors
-    /// What is wrong with the changes: none of them is made.
+    /// An invalid change; nothing is then applied.
     pub fn take_changed(
         &mut self,
         preset: &str,
@@ -94,13 +94,13 @@ impl Plan {
         Ok(())
     }
 
-    /// Takes settings, preset and seed of an earlier plan again.
+    /// Restores earlier settings, preset and seed.
     pub fn go_back_to(&mut self, before: Self) {
         let presets = std::mem::take(&mut self.presets);
         *self = Self { presets, ..before };
     }
 
-    /// Takes the settings of the next preset.
+    /// Applies the next preset.
     pub fn next_preset(&mut self) {
         let names = self.presets();
         let at = names.iter().position(|name| *name == self.preset);
@@ -108,7 +108,7 @@ impl Plan {
         self.take_preset(&next);
     }
 
-    /// Takes the settings of a preset, if there is one of that name.
+    /// Applies a preset, if it exists.
     pub fn take_preset(&mut self, name: &str) {
         if let Some(settings) = self.settings_of(name) {
             self.settings = settings;
@@ -116,13 +116,13 @@ impl Plan {
         }
     }
 
-    /// Keeps the present settings as a preset of the user's.
-    pub fn keep_as(&mut self, name: &str) -> BTreeMap<String, SettingValue> {
+    /// Makes the current settings a preset of the user.
+    pub fn save_preset_as(&mut self, name: &str) -> BTreeMap<String, SettingValue> {
         self.preset = name.into();
         self.presets.save(name, &self.settings)
     }
 
-    /// Turns a knob a little. Returns whether it can be.
+    /// Moves a setting to its next value. Returns whether there is one.
     pub fn turn(&mut self, knob: &Knob, up: bool) -> bool {
         let value = self.settings.get(knob.key);
         let Some(moved) = value.and_then(|value| knob.turned(&value, up)) else {
@@ -134,8 +134,8 @@ impl Plan {
     }
 }
 
-/// Most runs that one sweep queues.
-pub const MOST_SWEPT: usize = 100;
+/// Maximum number of runs of a sweep.
+pub const MAX_SWEEP: usize = 100;
 
 /// Settings of a grid over one or two knobs, as text asks for it: `step_size=0.06,0.12 momentum=0.8,0.9`, or a range
 /// `levels=3..6`, or with a number of values `tilt=1..1.3/4`.
@@ -164,8 +164,8 @@ pub fn sweep(base: &Settings, text: &str) -> Result<Vec<Settings>, String> {
             .split_once('=')
             .ok_or_else(|| format!("{axis}: write KEY=VALUE,VALUE,… or KEY=FROM..TO/COUNT"))?;
         let values = self::values(key, values)?;
-        if grid.len() * values.len() > MOST_SWEPT {
-            return Err(format!("a sweep has at most {MOST_SWEPT} runs"));
+        if grid.len() * values.len() > MAX_SWEEP {
+            return Err(format!("a sweep has at most {MAX_SWEEP} runs"));
         }
         let turned =
             |settings: &Settings, value: &SettingValue| -> Result<Settings, SettingError> {
@@ -198,7 +198,7 @@ fn values(key: &str, text: &str) -> Result<Vec<SettingValue>, String> {
             let read = |text| knob.read(text).map_err(|problem| problem.to_string());
             text.split(',').map(read).collect()
         }
-        // Setting it says that there is no such knob.
+        // `set` reports an unknown setting.
         (_, None) => Ok(vec![text.into()]),
     }
 }
@@ -227,8 +227,8 @@ fn range_values(
         None if whole => (to - from).abs() + 1.0,
         None => 5.0,
     };
-    if !(2.0..=MOST_SWEPT as f64).contains(&count) || count.fract() != 0.0 {
-        return Err(format!("{key}: a range has 2 to {MOST_SWEPT} values"));
+    if !(2.0..=MAX_SWEEP as f64).contains(&count) || count.fract() != 0.0 {
+        return Err(format!("{key}: a range has 2 to {MAX_SWEEP} values"));
     }
     let value = |index: usize| from + (to - from) * index as f64 / (count - 1.0);
     let round = |value: f64| match whole {
@@ -246,25 +246,25 @@ mod tests {
 
     #[test]
     fn presets_go_round_and_changes_show() {
-        let mut plan = Plan::default();
+        let mut next = NextRun::default();
         let own = BTreeMap::from([("steps".to_string(), 10.0.into())]);
         let bad = BTreeMap::from([("steps".to_string(), (-1.0).into())]);
         let problems =
-            plan.add_presets(BTreeMap::from([("mine".into(), own), ("bad".into(), bad)]));
+            next.add_presets(BTreeMap::from([("mine".into(), own), ("bad".into(), bad)]));
         assert_eq!(problems.len(), 1);
         assert_eq!(
-            plan.presets(),
+            next.presets(),
             ["default", "draft", "fine", "vivid", "mine"]
         );
-        assert_eq!(plan.title(), "default");
+        assert_eq!(next.title(), "default");
         for _ in 0..4 {
-            plan.next_preset();
+            next.next_preset();
         }
-        assert_eq!((plan.title().as_str(), plan.settings.steps), ("mine", 10));
-        plan.turn(knob("steps").unwrap(), true);
-        assert_eq!((plan.title().as_str(), plan.settings.steps), ("mine*", 16));
-        plan.next_preset();
-        assert_eq!(plan.settings, Settings::default());
+        assert_eq!((next.title().as_str(), next.settings.steps), ("mine", 10));
+        next.turn(knob("steps").unwrap(), true);
+        assert_eq!((next.title().as_str(), next.settings.steps), ("mine*", 16));
+        next.next_preset();
+        assert_eq!(next.settings, Settings::default());
     }
 
     #[test]
@@ -273,16 +273,16 @@ mod tests {
             let Domain::Number { default, range, .. } = knob.domain else {
                 continue;
             };
-            let mut plan = Plan::default();
-            assert!(plan.turn(knob, true));
-            let up = plan.settings.get(knob.key).unwrap();
+            let mut next = NextRun::default();
+            assert!(next.turn(knob, true));
+            let up = next.settings.get(knob.key).unwrap();
             let is_more = matches!(up, SettingValue::Number(up) if up > default);
             assert!(is_more || default == range.1, "{}", knob.key);
             for _ in 0..100_000 {
-                plan.turn(knob, false);
+                next.turn(knob, false);
             }
             assert_eq!(
-                plan.settings.get(knob.key),
+                next.settings.get(knob.key),
                 Some(range.0.into()),
                 "{}",
                 knob.key
@@ -292,11 +292,11 @@ mod tests {
 
     #[test]
     fn a_step_goes_to_the_next_multiple_and_ends_are_reached_soon() {
-        let mut plan = Plan::default();
+        let mut next = NextRun::default();
         let mut turn = |key: &str, up| {
             let knob = knob(key).unwrap();
-            plan.turn(knob, up);
-            plan.settings.get(knob.key).unwrap()
+            next.turn(knob, up);
+            next.settings.get(knob.key).unwrap()
         };
         assert_eq!(turn("canvas", true), 32.0.into());
         assert_eq!(turn("canvas", true), 64.0.into());
@@ -305,9 +305,9 @@ mod tests {
         assert_eq!(turn("step_size", false), 0.19.into());
         assert_eq!(turn("octave_scale", true), 2.25.into());
         // From between two multiples, neither is left out.
-        plan.settings.set("canvas", 100.0.into()).unwrap();
+        next.settings.set("canvas", 100.0.into()).unwrap();
         let canvas = knob("canvas").unwrap();
-        let value = plan.settings.get("canvas").unwrap();
+        let value = next.settings.get("canvas").unwrap();
         assert_eq!(canvas.turned(&value, true), Some(128.0.into()));
         assert_eq!(canvas.turned(&value, false), Some(96.0.into()));
         for knob in KNOBS {
@@ -334,25 +334,25 @@ mod tests {
 
     #[test]
     fn methods_go_round_and_a_layer_has_no_next() {
-        let mut plan = Plan::default();
+        let mut next = NextRun::default();
         let method = knob("mask_method").unwrap();
-        plan.turn(method, false);
-        assert_eq!(plan.settings.get("mask_method"), Some("cam".into()));
-        plan.turn(method, true);
-        assert_eq!(plan.settings, Settings::default());
-        assert!(!plan.turn(knob("mask_layer").unwrap(), true));
+        next.turn(method, false);
+        assert_eq!(next.settings.get("mask_method"), Some("cam".into()));
+        next.turn(method, true);
+        assert_eq!(next.settings, Settings::default());
+        assert!(!next.turn(knob("mask_layer").unwrap(), true));
     }
 
     #[test]
     fn changes_of_a_preset_are_known_and_can_be_made_again() {
-        let mut plan = Plan::default();
-        plan.take_preset("draft");
-        plan.settings.set("mask_method", "cam".into()).unwrap();
-        plan.settings.set("steps", 176.0.into()).unwrap();
-        assert_eq!(plan.changes(), ["mask_method = cam", "steps = 176"]);
-        let mut again = Plan::default();
-        again.take_changed("draft", &plan.changed()).unwrap();
-        assert_eq!(again, plan);
+        let mut next = NextRun::default();
+        next.take_preset("draft");
+        next.settings.set("mask_method", "cam".into()).unwrap();
+        next.settings.set("steps", 176.0.into()).unwrap();
+        assert_eq!(next.changes(), ["mask_method = cam", "steps = 176"]);
+        let mut again = NextRun::default();
+        again.take_changed("draft", &next.changed()).unwrap();
+        assert_eq!(again, next);
         let wrong = BTreeMap::from([
             ("blur".to_string(), 1.0.into()),
             ("steps".to_string(), (-1.0).into()),
@@ -362,14 +362,14 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_preset_holds_what_differs_from_the_defaults() {
-        let mut plan = Plan::default();
-        plan.settings.set("momentum", 0.5.into()).unwrap();
+    fn a_saved_preset_contains_what_differs_from_the_defaults() {
+        let mut next = NextRun::default();
+        next.settings.set("momentum", 0.5.into()).unwrap();
         assert_eq!(
-            plan.keep_as("calm"),
+            next.save_preset_as("calm"),
             BTreeMap::from([("momentum".to_string(), 0.5.into())])
         );
-        assert_eq!(plan.title(), "calm");
+        assert_eq!(next.title(), "calm");
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Layers folded by the scopes of their names: `stage1/block2/conv` lies in `stage1/block2`, which lies in `stage1`.
+//! The tree of layers by the scopes in their names: `stage1/block2/conv` is in `stage1/block2`, which is in
+//! `stage1`.
 
 use std::collections::{HashMap, HashSet};
 
-/// One line of the tree.
+/// A row of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Row {
     /// A scope, by its index.
@@ -11,37 +12,37 @@ pub enum Row {
     Layer(usize),
 }
 
-/// A part of the names that several layers share.
+/// A common prefix of several layer names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// What to show: its own part of the name only.
+    /// The label: its own part of the name.
     pub label: String,
-    /// How many layers lie in it, at any depth.
+    /// Number of layers in it, at any depth.
     pub layers: usize,
-    /// The last of these: what the scope gives on.
+    /// The last of these layers: the scope's output.
     pub last: usize,
-    /// In how many scopes it lies.
+    /// Number of enclosing scopes.
     depth: usize,
-    /// The scope that directly holds it.
+    /// The enclosing scope.
     parent: Option<usize>,
 }
 
 /// The tree of a network's layers.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tree {
+pub struct LayerTree {
     scopes: Vec<Scope>,
     children: Vec<Vec<Row>>,
     top: Vec<Row>,
-    /// What of its name each layer shows beneath its scopes, and the scope that directly holds it.
+    /// The label of each layer below its scopes, and the enclosing scope.
     layers: Vec<(String, Option<usize>)>,
 }
 
 /// Deeper scopes are shown as part of the name.
 const MAX_DEPTH: usize = 8;
 
-impl Tree {
-    /// The tree of layers of these names, in their order. A scope whose layers are interrupted by others begins anew, so
-    /// that the order of the graph is kept.
+impl LayerTree {
+    /// The tree of layers with these names, in their order. A scope interrupted by other layers starts again,
+    /// which keeps the order of the graph.
     pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let names: Vec<&str> = names.collect();
         let separator = match names
@@ -60,7 +61,7 @@ impl Tree {
         tree
     }
 
-    /// Tells everything beneath `parent` where it lies.
+    /// Sets the enclosing scope of everything below `parent`.
     fn place(&mut self, children: &[Row], parent: Option<usize>) {
         for child in children {
             match *child {
@@ -76,7 +77,7 @@ impl Tree {
         }
     }
 
-    /// Arranges the layers of `range`, whose names agree in the first `depth` parts.
+    /// Builds the rows of the layers in `range`, whose names agree in the first `depth` parts.
     fn grow(
         &mut self,
         paths: &[Vec<&str>],
@@ -108,7 +109,7 @@ impl Tree {
                 });
                 self.children.push(Vec::new());
                 let inner = self.grow(paths, start..end, depth + 1);
-                // A scope that holds nothing but one scope is one with it.
+                // A scope with a single scope in it is merged with it.
                 match inner.as_slice() {
                     &[Row::Scope(only)] => {
                         self.scopes[scope].label = format!("{head}/{}", self.scopes[only].label);
@@ -123,12 +124,12 @@ impl Tree {
         children
     }
 
-    /// What is known of a scope.
+    /// The scope at an index.
     pub fn scope(&self, scope: usize) -> &Scope {
         &self.scopes[scope]
     }
 
-    /// What a layer shows of its name beneath its scopes.
+    /// The label of a layer below its scopes.
     pub fn label(&self, layer: usize) -> &str {
         &self.layers[layer].0
     }
@@ -138,8 +139,7 @@ impl Tree {
         0..self.scopes.len()
     }
 
-    /// The name of every scope: those of the scopes around it and its own, between slashes, and a number if it has them in
-    /// common with an earlier one.
+    /// The name of every scope: the labels from the root, joined by slashes, with a number if it repeats.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         let mut seen: HashMap<String, usize> = HashMap::new();
@@ -162,7 +162,7 @@ impl Tree {
         names
     }
 
-    /// The number of a row in a list: layers first, by their index, then scopes.
+    /// The list item of a row: layers first, then scopes.
     pub fn item(&self, row: Row) -> usize {
         match row {
             Row::Layer(layer) => layer,
@@ -170,7 +170,7 @@ impl Tree {
         }
     }
 
-    /// The row of a number.
+    /// The row of a list item.
     pub fn row(&self, item: usize) -> Row {
         match item.checked_sub(self.layers.len()) {
             None => Row::Layer(item),
@@ -178,7 +178,7 @@ impl Tree {
         }
     }
 
-    /// The lines that are shown while only the scopes of `open` are unfolded.
+    /// The visible rows if only the scopes of `open` are unfolded.
     pub fn rows(&self, open: &HashSet<usize>) -> Vec<Row> {
         let mut rows = Vec::new();
         self.list(&self.top, open, &mut rows);
@@ -196,7 +196,7 @@ impl Tree {
         }
     }
 
-    /// The scope that directly holds a row.
+    /// The enclosing scope of a row.
     pub fn parent(&self, row: Row) -> Option<usize> {
         match row {
             Row::Scope(scope) => self.scopes[scope].parent,
@@ -204,7 +204,7 @@ impl Tree {
         }
     }
 
-    /// A layer, or the last one of a scope.
+    /// The layer of a row, or the last one of a scope.
     pub fn last_layer(&self, row: Row) -> usize {
         match row {
             Row::Layer(layer) => layer,
@@ -212,7 +212,7 @@ impl Tree {
         }
     }
 
-    /// In how many scopes a row lies.
+    /// The number of enclosing scopes of a row.
     pub fn depth(&self, row: Row) -> usize {
         self.parent(row)
             .map_or(0, |parent| self.scopes[parent].depth + 1)
@@ -234,7 +234,7 @@ fn path(name: &str, separator: char) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    fn shown(tree: &Tree, open: &HashSet<usize>) -> Vec<String> {
+    fn shown(tree: &LayerTree, open: &HashSet<usize>) -> Vec<String> {
         let line = |row: &Row| match *row {
             Row::Scope(scope) => {
                 let Scope { label, layers, .. } = tree.scope(scope);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn layers_lie_in_the_scopes_of_their_names() {
+    fn layers_are_in_the_scopes_of_their_names() {
         let names = [
             "stem/conv",
             "stem/relu",
@@ -256,7 +256,7 @@ mod tests {
             "b.1/add",
             "head",
         ];
-        let tree = Tree::new(names.into_iter());
+        let tree = LayerTree::new(names.into_iter());
         assert_eq!(shown(&tree, &HashSet::new()), ["stem(2)", "b.1(3)", "head"]);
         let open: HashSet<usize> = tree.scopes().collect();
         assert_eq!(
@@ -278,14 +278,14 @@ mod tests {
     #[test]
     fn every_scope_has_a_name_of_its_own() {
         let names = ["a/b/x", "a/b/y", "a/z", "c", "a/x", "a/y"];
-        let tree = Tree::new(names.into_iter());
+        let tree = LayerTree::new(names.into_iter());
         assert_eq!(tree.names(), ["a", "a/b", "a (2)"]);
     }
 
     #[test]
     fn scopes_without_choice_are_one_and_single_layers_need_none() {
         let names = ["/f/g/0/Conv_output_0", "/f/g/1/Relu_output_0", "/c/Gemm"];
-        let tree = Tree::new(names.into_iter());
+        let tree = LayerTree::new(names.into_iter());
         let open: HashSet<usize> = tree.scopes().collect();
         assert_eq!(
             shown(&tree, &open),
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn the_order_of_the_graph_is_kept_and_dots_do_where_there_are_no_slashes() {
-        let tree = Tree::new(["a.x", "a.y", "b", "a.z", "", "..."].into_iter());
+        let tree = LayerTree::new(["a.x", "a.y", "b", "a.z", "", "..."].into_iter());
         assert_eq!(
             shown(&tree, &HashSet::new()),
             ["a(2)", "b", "a/z", "", "..."]

@@ -1,12 +1,5 @@
-//! From what is chosen to runs, and from the queue to the worker.
+//! From selected targets to queued runs.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::browser::Tab;
-use super::super::command::Command;
-use super::super::messages::Level;
-use super::super::plan;
-use super::super::tree::Row;
 use super::notes::no_network;
 use super::queue;
 use crate::ascent::Settings;
@@ -15,9 +8,16 @@ use crate::runs::queue::JobId;
 use crate::runs::target::{LayerPart, Target, TargetError};
 use crate::runs::worker::ModelInfo;
 use crate::text::counted;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::browser::Tab;
+use crate::tui::command::Command;
+use crate::tui::layer_tree::Row;
+use crate::tui::messages::Level;
+use crate::tui::next_run;
 use std::sync::Arc;
 
-/// Runs what is chosen; a scope is unfolded or folded instead.
+/// Runs what is chosen; folds or unfolds a scope.
 pub fn run_or_open(app: &mut App, effects: &mut Vec<Effect>) {
     let browser = &mut app.browser;
     let is_tree = browser.tab == Tab::Layers && browser.channels.is_none();
@@ -93,7 +93,7 @@ pub fn sweep(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(),
         no_network(app);
         return Ok(());
     };
-    let grid = plan::sweep(&app.plan.settings, text)?;
+    let grid = next_run::sweep(&app.next_run.settings, text)?;
     if chosen(app, &opened).is_empty() {
         return Err("nothing is selected: a sweep runs a class, a channel or a layer".into());
     }
@@ -112,7 +112,7 @@ pub fn chosen_specs(app: &mut App) -> Vec<Spec> {
         return Vec::new();
     };
     let targets = chosen(app, &opened);
-    let settings = app.plan.settings.clone();
+    let settings = app.next_run.settings.clone();
     specs(app, &opened, targets, &settings)
 }
 
@@ -153,7 +153,7 @@ pub fn submit_targets(
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return no_network(app);
     };
-    let settings = app.plan.settings.clone();
+    let settings = app.next_run.settings.clone();
     let specs = specs(app, &opened, targets, &settings);
     submit(app, specs, effects);
 }
@@ -171,7 +171,7 @@ fn specs(
             Ok(target) => specs.push(Spec::new(
                 (&opened.model, &opened.hash),
                 (&target.title, target.objective, target.unit),
-                app.plan.seed,
+                app.next_run.seed,
                 settings.clone(),
             )),
             Err(problem) => app.messages.say(Level::Error, problem.to_string(), app.now),
@@ -187,8 +187,9 @@ pub fn submit(app: &mut App, specs: Vec<Spec>, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Queues runs; what is queued already is not queued again. They come before runs that another process left waiting. `place`
-/// is where they are to be made if that goes without saying not: ` in efficientnet-lite1`. Returns whether any was queued.
+/// Queues runs; what is queued already is not queued again. They come before runs that another process left waiting.
+/// `place` is where they are to be made if that goes without saying not: ` in efficientnet-lite1`. Returns whether any
+/// was queued.
 pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<Effect>) -> bool {
     let before = app.queue.jobs().len();
     let asked = specs.len();
@@ -201,7 +202,7 @@ pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<E
     let queued = app.queue.jobs().len() - before;
     if queued == 0 {
         // Who asks for a run that was left from last time wants it to go on.
-        if asked > 0 && app.held {
+        if asked > 0 && app.awaiting_confirmation {
             queue::go_on(app);
             return true;
         }
@@ -211,7 +212,7 @@ pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<E
         }
         return false;
     }
-    let behind = match app.held {
+    let behind = match app.awaiting_confirmation {
         true => {
             let new: Vec<JobId> = app.queue.jobs()[before..]
                 .iter()
@@ -226,11 +227,11 @@ pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<E
         }
         false => String::new(),
     };
-    if queued > 1 || !app.running.is_empty() || app.held || !place.is_empty() {
+    if queued > 1 || !app.running.is_empty() || app.awaiting_confirmation || !place.is_empty() {
         let text = format!("{} queued{place}{behind}", counted(queued, "run"));
         app.messages.say(Level::Note, text, app.now);
     }
-    app.held = false;
+    app.awaiting_confirmation = false;
     effects.push(Effect::SaveQueue(app.queue.clone()));
     true
 }

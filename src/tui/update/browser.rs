@@ -1,22 +1,22 @@
-//! Moving about: lists, tabs, folds, marks.
+//! Navigation: lists, tabs, folding, marks.
 
-use super::super::app::{App, Panel};
-use super::super::browser::{CellOrder, Tab};
-use super::super::command::COMMANDS;
-use super::super::layout::album_lines;
-use super::super::lens::Lens;
-use super::super::listing::{Listing, Motion};
-use super::super::messages::Level;
-use super::super::opening::Model;
-use super::super::popup::Popup;
-use super::super::shown::Shown;
-use super::super::tree::Row;
 use super::notes::no_network;
 use super::queue;
+use crate::tui::app::{App, Panel};
+use crate::tui::browser::{CellOrder, Tab};
+use crate::tui::command::COMMANDS;
+use crate::tui::layer_tree::Row;
+use crate::tui::layout::album_lines;
+use crate::tui::lens::Lens;
+use crate::tui::list_state::{ListState, Motion};
+use crate::tui::messages::Level;
+use crate::tui::opening::Model;
+use crate::tui::popup::Popup;
+use crate::tui::showing::Showing;
 use std::sync::Arc;
 
-/// Moves the cursor of whatever has the focus.
-pub fn go(app: &mut App, motion: Motion) {
+/// Moves the cursor of the focused list.
+pub fn move_cursor(app: &mut App, motion: Motion) {
     if is_magnified(app) {
         app.lens.pan(motion);
         return;
@@ -42,7 +42,7 @@ pub fn go(app: &mut App, motion: Motion) {
                 app.browser.list_mut().go(motion, lines);
             }
             Panel::Queue => {
-                let mut rows = Listing::of(app.queue.jobs().len());
+                let mut rows = ListState::of(app.queue.jobs().len());
                 rows.go_to_row(app.queue_cursor);
                 rows.go(motion, page);
                 app.queue_cursor = rows.cursor();
@@ -51,25 +51,25 @@ pub fn go(app: &mut App, motion: Motion) {
     }
 }
 
-/// What left or right does where it moves a cursor or a picture; `None` among folds and panels.
+/// The motion of left or right where it moves a cursor or a picture; `None` where it folds or switches panels.
 pub fn sideways(app: &App, motion: Motion) -> Option<Motion> {
     match app.popups.last() {
         Some(popup) => matches!(popup, Popup::Photo(_)).then_some(motion),
         None if is_magnified(app) => Some(motion),
-        // On the whole screen there is only a picture before this one, and one after it.
+        // The full-screen picture has only a previous and a next one.
         None if app.zoomed && motion == Motion::Left => Some(Motion::Up),
         None if app.zoomed => Some(Motion::Down),
         None => app.is_grid().then_some(motion),
     }
 }
 
-/// Whether keys that move the cursor move a part of the picture instead.
+/// Whether cursor keys move the magnified part of the picture.
 fn is_magnified(app: &App) -> bool {
     app.popups.is_empty() && app.zoomed && app.lens.magnification() > 1
 }
 
 fn scroll_by(scroll: &mut usize, motion: Motion, page: usize) {
-    // The view stops at the end of the text; here it is enough not to run away from it.
+    // The view limits the scroll position; this only keeps it from growing further.
     *scroll = match motion {
         Motion::Up => scroll.saturating_sub(1),
         Motion::PageUp => scroll.saturating_sub(page),
@@ -82,10 +82,10 @@ fn scroll_by(scroll: &mut usize, motion: Motion, page: usize) {
     .min(COMMANDS.len() * 2);
 }
 
-/// Folds a scope, or goes to the one around; leaves a layer's channels at their left edge.
+/// Folds a scope, or moves to the enclosing one; leaves a layer's channels at the left edge.
 pub fn left(app: &mut App) {
     if let Some(motion) = sideways(app, Motion::Left) {
-        return go(app, motion);
+        return move_cursor(app, motion);
     }
     if !app.popups.is_empty() || app.focus == Panel::Queue || app.browser.tab != Tab::Layers {
         return;
@@ -119,7 +119,7 @@ pub fn left(app: &mut App) {
 /// Unfolds a scope; enters a layer's channels.
 pub fn right(app: &mut App) {
     if let Some(motion) = sideways(app, Motion::Right) {
-        return go(app, motion);
+        return move_cursor(app, motion);
     }
     if !app.popups.is_empty() || app.focus == Panel::Queue || app.browser.tab != Tab::Layers {
         return;
@@ -144,8 +144,8 @@ pub fn right(app: &mut App) {
     }
 }
 
-/// Shows the list as a grid of pictures on the whole screen, or as rows among the panels again. In the tree of layers it
-/// is the channels of the selected layer, or of a scope's last one.
+/// Shows the list as a grid of pictures on the whole screen, or as rows among the panels again. In the tree of layers
+/// it is the channels of the selected layer, or of a scope's last one.
 pub fn turn_grid(app: &mut App) {
     app.zoomed = false;
     app.focus = Panel::Browser;
@@ -157,7 +157,7 @@ pub fn turn_grid(app: &mut App) {
     enter_selected(app);
 }
 
-/// Lists the channels of the layer that is selected in the tree, or of a scope's last one.
+/// Lists the channels of the selected layer, or of a scope's last layer.
 pub fn enter_selected(app: &mut App) {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return;
@@ -227,7 +227,7 @@ pub fn other_layers(app: &mut App) {
     app.model = Model::Open(Arc::new(other));
 }
 
-/// Puts the items of the list in the order of their numbers again, which is that of a list without a grid.
+/// Restores the numerical order of the items.
 fn restore_order(app: &mut App) {
     if std::mem::take(&mut app.browser.order) == CellOrder::Number || app.in_history() {
         return;
@@ -235,10 +235,10 @@ fn restore_order(app: &mut App) {
     let list = app.browser.list_mut();
     let mut rows = list.rows().to_vec();
     rows.sort_unstable();
-    list.set_rows(rows);
+    list.set_length(rows);
 }
 
-/// Shows a tab. Away from the finished runs, the run under way is shown again.
+/// Shows a tab. Outside of the history, the active run is shown again.
 pub fn show_tab(app: &mut App, tab: Tab) {
     let was_history = app.in_history();
     app.zoomed = false;
@@ -251,8 +251,8 @@ pub fn show_tab(app: &mut App, tab: Tab) {
     match app.in_history() {
         true => {
             list_history(app);
-            if let Shown::Finished(id) = &app.shown
-                && let Some(index) = app.library.index(id)
+            if let Showing::Finished(id) = &app.shown
+                && let Some(index) = app.history.index(id)
             {
                 app.browser.list_mut().go_to(index);
             }
@@ -262,13 +262,13 @@ pub fn show_tab(app: &mut App, tab: Tab) {
     }
 }
 
-/// Shows the tab that lies `by` further.
+/// Shows the tab at distance `by`.
 pub fn turn_tab(app: &mut App, by: usize) {
     let next = (app.browser.tab as usize + by) % Tab::ALL.len();
     show_tab(app, Tab::ALL[next]);
 }
 
-/// Closes what is open, the topmost thing only.
+/// Closes the topmost open thing.
 pub fn back(app: &mut App) {
     if let Some(Popup::Help { filter, .. }) = app.popups.last_mut()
         && !std::mem::take(filter).is_empty()
@@ -285,7 +285,7 @@ pub fn back(app: &mut App) {
     }
     let is_filtered = !app.browser.is_grid() && !app.browser.search().is_empty();
     let marked = app.browser.list().mark_count();
-    // A search hides marks: it goes first.
+    // A search hides marks, so it is cleared first.
     if is_filtered && !app.is_grid() {
         return clear_search(app);
     }
@@ -316,7 +316,7 @@ fn clear_search(app: &mut App) {
     list_tab(app);
 }
 
-/// Lists the items of the present tab anew, as after a change of its search.
+/// Lists the items of the current tab again.
 pub fn list_tab(app: &mut App) {
     let opened = app.model.opened().map(Arc::clone);
     match (app.browser.tab, opened) {
@@ -327,15 +327,15 @@ pub fn list_tab(app: &mut App) {
     }
 }
 
-/// Lists the finished runs anew.
+/// Lists the finished runs again.
 pub fn list_history(app: &mut App) {
     let hash = app.model.opened().map(|opened| opened.hash.clone());
     let list = |tab: Tab| {
         let search = app.browser.search_of(tab);
-        app.library
+        app.history
             .list(search, tab == Tab::Favourites, hash.as_deref())
     };
     let (history, favourites) = (list(Tab::History), list(Tab::Favourites));
-    app.browser.history.set_rows(history);
-    app.browser.favourites.set_rows(favourites);
+    app.browser.history.set_length(history);
+    app.browser.favourites.set_length(favourites);
 }

@@ -1,18 +1,16 @@
-//! What follows from the rest of the state after every action: what of the lists is seen, which picture is shown, and which
-//! pictures are still to be loaded for that.
+//! Derived state, updated after every action: visible parts of lists, the shown picture, and the pictures to load.
 
-use super::super::action::Effect;
-use super::super::app::App;
-use super::super::gallery::Size;
-use super::super::lens::Magnified;
-use super::super::popup::Popup;
-use super::super::replay::Replay;
-use super::super::shown::{Shown, Tile};
 use super::{album, overlay, photo, queue};
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::lens::Magnified;
+use crate::tui::picture_cache::Size;
+use crate::tui::popup::Popup;
+use crate::tui::replay::Replay;
+use crate::tui::showing::{Showing, Tile};
 
-/// Brings what follows from the rest of the state up to date: what of the lists is seen, which picture is shown, and
-/// which pictures are still to be loaded for that.
-pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
+/// Updates the derived state: visible parts of lists, the shown picture, and the pictures to load.
+pub fn reconcile(app: &mut App, effects: &mut Vec<Effect>) {
     let layout = app.layout();
     let lines = layout.browser_lines();
     let (columns, cells) = layout.grid();
@@ -48,7 +46,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     let now = app.now;
     let shown = &app.shown;
     let is_over = |replay: &mut Replay| {
-        *shown != Shown::Finished(replay.id.clone()) || replay.frame(now).is_none()
+        *shown != Showing::Finished(replay.id.clone()) || replay.frame(now).is_none()
     };
     app.replay.take_if(is_over);
     overlay::settle(app);
@@ -61,7 +59,7 @@ pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
 /// Requests the record of the finished run that is shown, once whenever another one is shown.
 fn load_record(app: &mut App, effects: &mut Vec<Effect>) {
     let shown = match &app.shown {
-        Shown::Finished(id) => Some(id.clone()),
+        Showing::Finished(id) => Some(id.clone()),
         _ => None,
     };
     if app.record_requested == shown {
@@ -73,44 +71,44 @@ fn load_record(app: &mut App, effects: &mut Vec<Effect>) {
     app.record_requested = shown;
 }
 
-/// A finished run that is selected is shown; so is a run of what is selected, unless one under way is. Only another selection
-/// changes what is shown: what has just finished stays.
+/// A finished run that is selected is shown; so is a run of what is selected, unless one under way is. Only another
+/// selection changes what is shown: what has just finished stays.
 fn show_selected(app: &mut App) {
     if app.is_grid() && show_cell(app) {
         return;
     }
     let selected = Some(app.selected());
     let is_same = std::mem::replace(&mut app.followed, selected.clone()) == selected;
-    if is_same && (app.shown != Shown::Nothing || app.returning.is_some()) {
+    if is_same && (app.shown != Showing::Nothing || app.returning.is_some()) {
         return;
     }
     let live = app.shown.is_live();
     if let Some(entry) = app.selected_entry() {
-        app.shown = Shown::Finished(entry.id.clone());
+        app.shown = Showing::Finished(entry.id.clone());
     } else if !live && let Some(id) = app.entry_of_selection().map(|entry| entry.id.clone()) {
-        app.shown = Shown::Finished(id);
-    } else if app.shown == Shown::Nothing
-        && app.library.complete
+        app.shown = Showing::Finished(id);
+    } else if app.shown == Showing::Nothing
+        && app.history.complete
         && let Some(opened) = app.model.opened()
-        && let Some(latest) = app.library.latest(&opened.hash)
+        && let Some(latest) = app.history.latest(&opened.hash)
     {
         // At the start: where the last session ended.
-        app.shown = Shown::Finished(latest.id.clone());
+        app.shown = Showing::Finished(latest.id.clone());
     }
 }
 
-/// In a grid, where the runs under way are seen in their cells, the picture is always that of the selected cell, if it has one.
-/// Returns whether that is settled.
+/// In a grid, where the runs under way are seen in their cells, the picture is always that of the selected cell, if it
+/// has one. Returns whether that is settled.
 fn show_cell(app: &mut App) -> bool {
     let target = app.selected_target();
-    let live = target.and_then(|target| app.live_of(&target));
+    let live = target.and_then(|target| app.active_run_of(&target));
     let item = app.browser.list().selected();
     let entry = item.and_then(|item| app.entry_of(item));
     let shown = match (live, entry, &app.shown) {
-        (Some(live), ..) => Shown::Live(live.job),
-        (None, Some(entry), _) => Shown::Finished(entry.id.clone()),
+        (Some(live), ..) => Showing::Running(live.job),
+        (None, Some(entry), _) => Showing::Finished(entry.id.clone()),
         // That of a cell that was left is not meant by any key any more.
-        (None, None, Shown::Finished(_)) => Shown::Nothing,
+        (None, None, Showing::Finished(_)) => Showing::Nothing,
         (None, None, _) => return false,
     };
     app.followed = Some(app.selected());
@@ -122,12 +120,12 @@ fn show_cell(app: &mut App) -> bool {
 fn load_pictures(app: &mut App, effects: &mut Vec<Effect>) {
     let mut wanted: Vec<(String, Size)> = Vec::new();
     match &app.shown {
-        Shown::Finished(id) => wanted.push((id.clone(), Size::Full)),
-        Shown::Batch(tiles) => wanted.extend(tiles.iter().filter_map(|tile| match tile {
+        Showing::Finished(id) => wanted.push((id.clone(), Size::Full)),
+        Showing::Batch(tiles) => wanted.extend(tiles.iter().filter_map(|tile| match tile {
             Tile::Finished(id) => Some((id.clone(), Size::Full)),
-            Tile::Live(_) => None,
+            Tile::Running(_) => None,
         })),
-        Shown::Live(_) | Shown::Nothing => {}
+        Showing::Running(_) | Showing::Nothing => {}
     }
     match app.popups.last() {
         Some(Popup::Compare(compare)) => {
@@ -150,7 +148,7 @@ fn load_pictures(app: &mut App, effects: &mut Vec<Effect>) {
     }
     wanted.extend(photo::thumbnails(app));
     for (id, size) in wanted {
-        if app.gallery.ask(&id, size) {
+        if app.pictures.ask(&id, size) {
             effects.push(Effect::LoadPicture(id, size));
         }
     }

@@ -1,37 +1,30 @@
-//! What the worker and the disk said.
+//! Events from the worker.
 
-use super::super::action::{Answer, Effect};
-use super::super::app::App;
-use super::super::command::Command;
-use super::super::gallery::Size;
-use super::super::listing::Listing;
-use super::super::messages::Level;
-use super::super::opening::Model;
-use super::super::pace;
-use super::super::pace::Live;
-use super::super::popup::{Picker, Popup, Purpose};
-use super::super::prompt::{Asked, Prompt};
-use super::super::shown::{Shown, Snapshot, Tile};
-use super::{
-    album, atlas, browse, elsewhere, finished, overlay, photo, photos, queue, saved, typing,
-};
+use super::{album, browser, elsewhere, overlay, photo, queue, saved};
 use crate::runs::history::HistoryEntry;
 use crate::runs::queue::JobId;
 use crate::runs::worker::{BatchProgress, Started, WorkerEvent};
 use crate::runs::{Record, format};
-use crate::text::counted;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::messages::Level;
+use crate::tui::opening::Model;
+use crate::tui::pace;
+use crate::tui::pace::ActiveRun;
+use crate::tui::picture_cache::Size;
+use crate::tui::showing::{Showing, Snapshot, Tile};
 use image::RgbImage;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Says why runs are made on the CPU, where another device could be expected.
+/// Reports why runs use the CPU, where another device could be expected.
 fn on_the_cpu(app: &mut App, why: &str) {
     let text = format!("running on the CPU: {why}");
     app.messages.say(Level::Warning, text, app.now);
 }
 
-/// Takes a report of the worker's.
-pub fn report(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
+/// Handles an event from the worker.
+pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
     match report {
         WorkerEvent::Stage {
             text,
@@ -71,11 +64,11 @@ pub fn report(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
             );
             app.model = Model::Open(Arc::clone(&opened));
             photo::close(app);
-            // A picture of another model says nothing of this one.
-            if matches!(app.shown, Shown::Finished(_)) {
-                app.shown = Shown::Nothing;
+            // A picture of another model does not describe this one.
+            if matches!(app.shown, Showing::Finished(_)) {
+                app.shown = Showing::Nothing;
             }
-            browse::list_history(app);
+            browser::list_history(app);
             saved::open(app, &opened, is_another);
         }
         WorkerEvent::OpenFailed { model, why } => {
@@ -119,7 +112,7 @@ pub fn report(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
             picture,
         } => {
             app.snapshots.retain(|snapshot| snapshot.job != job);
-            // One that was on its way when its run ended is of no use.
+            // It was sent before its run ended.
             if live(app, job).is_some() {
                 app.snapshots.push(Snapshot {
                     job,
@@ -137,7 +130,7 @@ pub fn report(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
             from_history,
         } => finished(app, job, &record, picture, from_history, effects),
         WorkerEvent::Failed { job, why } => {
-            // One that was cancelled meanwhile is of no interest.
+            // It was cancelled meanwhile.
             let Some(title) = app.queue.get(job).map(|job| job.spec.target.clone()) else {
                 return;
             };
@@ -154,7 +147,7 @@ pub fn report(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
     }
 }
 
-fn live(app: &mut App, job: JobId) -> Option<&mut Live> {
+fn live(app: &mut App, job: JobId) -> Option<&mut ActiveRun> {
     app.running.iter_mut().find(|live| live.job == job)
 }
 
@@ -211,10 +204,10 @@ fn finished(
     effects: &mut Vec<Effect>,
 ) {
     let favourite = app
-        .library
+        .history
         .find(&record.id)
         .is_some_and(|entry| entry.favourite);
-    app.library
+    app.history
         .add(HistoryEntry::from_record(record, favourite));
     note_end(app, &record.spec.target, true);
     let thumbnail = image::imageops::thumbnail(&*picture, Size::Thumbnail.longest(), {
@@ -223,20 +216,22 @@ fn finished(
             .div_ceil(width.max(1))
             .max(1)
     });
-    app.gallery
+    app.pictures
         .put(&record.id, Size::Thumbnail, Arc::new(thumbnail));
-    app.gallery.put(&record.id, Size::Full, picture);
+    app.pictures.put(&record.id, Size::Full, picture);
     match &mut app.shown {
-        Shown::Live(shown) if *shown == job => app.shown = Shown::Finished(record.id.clone()),
-        Shown::Batch(tiles) => {
-            for tile in tiles.iter_mut().filter(|tile| **tile == Tile::Live(job)) {
+        Showing::Running(shown) if *shown == job => {
+            app.shown = Showing::Finished(record.id.clone())
+        }
+        Showing::Batch(tiles) => {
+            for tile in tiles.iter_mut().filter(|tile| **tile == Tile::Running(job)) {
                 *tile = Tile::Finished(record.id.clone());
             }
         }
         _ => {}
     }
-    // Another run's record stays: it belongs to the picture that is shown.
-    if app.shown == Shown::Finished(record.id.clone()) {
+    // Another run's record is kept: it belongs to the shown picture.
+    if app.shown == Showing::Finished(record.id.clone()) {
         app.record = Some(Box::new(record.clone()));
     }
     let how = match from_history {
@@ -254,10 +249,10 @@ fn finished(
     app.messages.say(level, text, app.now);
     app.queue.finished(job);
     queue::ended(app, job, effects);
-    browse::list_history(app);
+    browser::list_history(app);
 }
 
-/// What to try where the class was not reached.
+/// Advice if the class was not reached.
 fn advice(app: &App, record: &Record) -> String {
     let key = |command| app.key(command);
     let probability = format::percent(record.probability.unwrap_or_default());
@@ -267,111 +262,4 @@ fn advice(app: &App, record: &Record) -> String {
         key(Command::NewSeed),
         key(Command::Settings)
     )
-}
-
-/// Takes an answer of the disk's.
-pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
-    match answer {
-        Answer::Runs(entries) => {
-            for entry in entries {
-                app.library.add(entry);
-            }
-            browse::list_history(app);
-        }
-        Answer::Gone(ids) => finished::leave(app, &ids),
-        Answer::RunsEnd { damaged } => {
-            app.library.complete = true;
-            saved::runs(app);
-            if damaged > 0 {
-                let text = format!(
-                    "{damaged} runs in history cannot be read: `ziggurat history verify` says why"
-                );
-                app.messages.say(Level::Warning, text, app.now);
-            }
-        }
-        Answer::Picture { id, size, picture } => app.gallery.put(&id, size, picture),
-        Answer::Record(record) => finished::record(app, record, effects),
-        Answer::Frames { id, frames } => finished::frames(app, id, frames),
-        Answer::Likeness(place, order) => atlas::ordered(app, place, &order),
-        Answer::Folder { folder, choices } => show_folder(app, folder, choices),
-        Answer::Names { text, names } => typing::complete(app, &text, names),
-        Answer::Photos { path, found } => photos::found(app, &path, found, effects),
-        Answer::Orphans(jobs) => queue::take_over(app, jobs, effects),
-        Answer::Removed(ids) => {
-            let key = app.key(Command::Undo);
-            let text = format!("{} deleted; {key} to undo", counted(ids.len(), "run"));
-            app.messages.say(Level::Note, text, app.now);
-        }
-        Answer::NotRemoved { ids, entries, why } => {
-            app.messages.say(Level::Error, why, app.now);
-            let left: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
-            finished::forget_removal(app, &ids, &left);
-            for entry in entries {
-                app.library.add(entry);
-            }
-            browse::list_history(app);
-        }
-        Answer::Restored(ids) => {
-            let text = format!("{} restored", counted(ids.len(), "run"));
-            app.messages.say(Level::Note, text, app.now);
-        }
-        Answer::Favourite { id, on, saved } => {
-            app.library.set_favourite(&id, on);
-            let text = match saved {
-                Some(path) => format!("favourite saved: {}", path.display()),
-                None => "no longer a favourite; its saved files remain".into(),
-            };
-            app.messages.say(Level::Note, text, app.now);
-            browse::list_history(app);
-        }
-        Answer::Exported(path) => {
-            let text = format!("exported: {}", path.display());
-            app.messages.say(Level::Note, text, app.now);
-        }
-        Answer::NotExported { ids, path, why } => {
-            app.messages.say(Level::Error, why, app.now);
-            // The path can be corrected.
-            let text = path.display().to_string();
-            let prompt = || Prompt::new(Asked::Export(ids), &text);
-            app.prompt.get_or_insert_with(prompt);
-        }
-        Answer::PresetSaved(name) => {
-            let text = format!("preset {name} saved");
-            app.messages.say(Level::Note, text, app.now);
-        }
-        Answer::Failed(why) => app.messages.say(Level::Error, why, app.now),
-    }
-}
-
-fn show_folder(
-    app: &mut App,
-    folder: PathBuf,
-    choices: Result<Vec<super::super::popup::Choice>, String>,
-) {
-    let (choices, problem) = match choices {
-        Ok(choices) => (choices, None),
-        Err(problem) => (Vec::new(), Some(problem)),
-    };
-    let purpose = match app.popups.last_mut() {
-        Some(Popup::Models(open)) => std::mem::take(&mut open.purpose),
-        _ => Purpose::Open,
-    };
-    let picker = Picker {
-        purpose,
-        folder,
-        list: Listing::of(choices.len()),
-        choices,
-        problem,
-    };
-    let mut prompt = Prompt::new(picker.asked(), "");
-    match app.popups.last_mut() {
-        Some(Popup::Models(open)) => *open = picker,
-        _ => app.popups.push(Popup::Models(picker)),
-    }
-    // What was typed while the folder was read stays.
-    if let Some(typed) = app.prompt.take_if(|typed| typed.asked == prompt.asked) {
-        prompt = typed;
-    }
-    app.prompt = Some(prompt);
-    typing::changed(app);
 }

@@ -1,13 +1,13 @@
-//! Where the next runs take their class activation map.
+//! The layer of the class activation map.
 
-use super::super::app::App;
-use super::super::messages::Level;
 use super::notes::no_network;
 use crate::model::layers;
 use crate::runs::worker::ModelInfo;
+use crate::tui::app::App;
+use crate::tui::messages::Level;
 use std::sync::Arc;
 
-/// Takes the map at the layer that is selected; at the one that it is taken at already: where it is found again.
+/// Sets the layer of the map to the selected one; if it is set already, back to automatic.
 pub fn take_here(app: &mut App) {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return no_network(app);
@@ -25,20 +25,20 @@ pub fn take_here(app: &mut App) {
         let text = format!("{name} has no rows and columns: no map can be taken there");
         return app.messages.say(Level::Error, text, app.now);
     }
-    let text = match app.plan.settings.mask_layer == layer.name {
+    let text = match app.next_run.settings.mask_layer == layer.name {
         true => {
-            app.plan.settings.mask_layer.clear();
+            app.next_run.settings.mask_layer.clear();
             "activation map: automatic layer".to_string()
         }
         false => {
-            app.plan.settings.mask_layer.clone_from(&layer.name);
+            app.next_run.settings.mask_layer.clone_from(&layer.name);
             format!("activation map: {name}")
         }
     };
     app.messages.say(Level::Note, text, app.now);
 }
 
-/// Why the map cannot be taken at a layer of this name.
+/// Why the map cannot be computed at a layer of this name.
 pub fn problem(opened: &ModelInfo, name: &str) -> Option<String> {
     let found = layers::find(&opened.values, name);
     found.err().map(|problem| problem.to_string())

@@ -1,4 +1,4 @@
-//! Which picture the picture panel shows, and what comes to it from the worker.
+//! The contents of the picture panel, and pictures from the worker.
 
 use crate::ascent::Overlay;
 use crate::runs::queue::JobId;
@@ -6,42 +6,42 @@ use crate::runs::worker::photo::Question;
 use image::RgbImage;
 use std::sync::Arc;
 
-/// Which picture the picture panel shows.
+/// The contents of the picture panel.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Shown {
+pub enum Showing {
     #[default]
     Nothing,
-    /// A run under way.
-    Live(JobId),
+    /// An active run.
+    Running(JobId),
     /// A finished run, by its id.
     Finished(String),
-    /// The runs of a batch side by side, at least two when it began.
+    /// The runs of a batch side by side, at least two at its start.
     Batch(Vec<Tile>),
 }
 
 /// One picture of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tile {
-    /// A run under way.
-    Live(JobId),
+    /// An active run.
+    Running(JobId),
     /// A finished run, by its id.
     Finished(String),
 }
 
-impl Shown {
-    /// Whether it is a run under way, or has one among several.
+impl Showing {
+    /// Whether it shows an active run.
     pub fn is_live(&self) -> bool {
         match self {
-            Self::Live(_) => true,
-            Self::Batch(tiles) => tiles.iter().any(|tile| matches!(tile, Tile::Live(_))),
+            Self::Running(_) => true,
+            Self::Batch(tiles) => tiles.iter().any(|tile| matches!(tile, Tile::Running(_))),
             Self::Nothing | Self::Finished(_) => false,
         }
     }
 
-    /// Shows a picture no longer, because it is gone.
+    /// Removes a picture.
     pub fn remove(&mut self, gone: &Tile) {
         let is_gone = match (&mut *self, gone) {
-            (Self::Live(job), Tile::Live(gone)) => job == gone,
+            (Self::Running(job), Tile::Running(gone)) => job == gone,
             (Self::Finished(id), Tile::Finished(gone)) => id == gone,
             (Self::Batch(tiles), _) => {
                 tiles.retain(|tile| tile != gone);
@@ -58,13 +58,13 @@ impl Shown {
 /// A class activation map over a finished picture.
 #[derive(Debug, Clone)]
 pub struct Heat {
-    /// What the worker was asked for it.
+    /// The question to the worker.
     pub question: Question,
-    /// Comes later.
+    /// `None` until it is computed.
     pub picture: Option<Arc<RgbImage>>,
 }
 
-/// A picture of a run under way.
+/// A picture of an active run.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub job: JobId,

@@ -1,11 +1,11 @@
-//! The explorer at work: its threads, and the loop in which everything that happens becomes a change of the state, and the
-//! state a frame.
+//! The explorer's event loop: events from terminal, worker and disk update the state, and the state is drawn as a
+//! frame.
 
-use super::action::{Action, Answer, Effect};
+use super::action::{Action, DiskResponse, Effect};
 use super::app::App;
 use super::disk::Disk;
 use super::keys::Chord;
-use super::screen::{self, Drained, Screen};
+use super::screen::{self, Screen, WriteResult};
 use super::update::update;
 use super::view;
 use crate::home::Home;
@@ -21,81 +21,86 @@ use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-/// Something that wakes the loop.
+/// An event of the loop.
 enum Event {
     Input(Input),
-    /// Standard input is gone.
+    /// Standard input is closed.
     InputEnd,
-    /// The worker has reports.
+    /// The worker has events.
     Worker,
-    Answer(Answer),
-    /// A frame is written, or the terminal is gone.
-    Drained(Drained),
+    Disk(DiskResponse),
+    /// A frame is written, or the terminal is closed.
+    Written(WriteResult),
     /// SIGTERM, SIGHUP or SIGINT.
     Terminate,
-    /// SIGWINCH. The reader of the input tells of it too, but only once it reads.
+    /// SIGWINCH. The input reader reports it too, but only once it reads.
     Resized,
 }
 
-/// The longest that the worker may take to keep what it is at.
+/// Maximum time for the worker to save its state.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// What the loop needs beside the state.
-pub struct Start {
+/// Options of the event loop.
+pub struct Options {
     pub home: Home,
     pub provider: Provider,
     /// The model to open.
-    pub told: OpenOptions,
+    pub model: OpenOptions,
     /// The models that judge finished pictures: cards or paths.
     pub judges: Vec<String>,
     pub mouse: bool,
-    /// How the user wants to be told that the queue is done.
+    /// How the user is notified that the queue is empty.
     pub notify: Notify,
 }
 
-/// Runs the explorer until the user quits or the terminal is gone.
+/// Runs the explorer until the user quits or the terminal is closed.
 ///
 /// # Errors
-/// If the terminal cannot be taken at all. One that goes away later is no error: everything is kept.
-pub fn run(mut app: App, start: Start) -> io::Result<()> {
+/// If the terminal cannot be entered. A terminal that is closed later is not an error: everything is saved.
+pub fn run(mut app: App, options: Options) -> io::Result<()> {
     let (events, received) = mpsc::channel();
     on_signals(&events)?;
     screen::leave_on_panic();
-    screen::enter(&app.environment.terminal, start.mouse)?;
-    let worker = Worker::spawn(start.home.clone(), start.provider, start.told.clone(), {
+    screen::enter(&app.environment.terminal, options.mouse)?;
+    let worker = Worker::spawn(
+        options.home.clone(),
+        options.provider,
+        options.model.clone(),
+        {
+            let events = events.clone();
+            move || drop(events.send(Event::Worker))
+        },
+    )?;
+    worker.send(Work::Judges(options.judges));
+    worker.send(Work::Open(Some(options.model.model)));
+    let disk = Disk::start(options.home, app.environment.favourites.clone(), {
         let events = events.clone();
-        move || drop(events.send(Event::Worker))
-    })?;
-    worker.send(Work::Judges(start.judges));
-    worker.send(Work::Open(Some(start.told.model)));
-    let disk = Disk::start(start.home, app.environment.favourites.clone(), {
-        let events = events.clone();
-        move |answer| drop(events.send(Event::Answer(answer)))
+        move |answer| drop(events.send(Event::Disk(answer)))
     });
     let terminal = app.environment.terminal.clone();
     let screen = Screen::start(&terminal, {
         let events = events.clone();
-        move |drained| drop(events.send(Event::Drained(drained)))
+        move |drained| drop(events.send(Event::Written(drained)))
     });
     read_input(&events);
     let (width, height) = crossterm::terminal::size()?;
     app.size = Size::new(width, height);
-    let mut session = Session {
+    let mut event_loop = EventLoop {
         app,
         worker,
         disk,
         screen,
         begun: Instant::now(),
         late: LateResponses::new(&terminal, Instant::now()),
-        mouse: start.mouse,
-        notify: start.notify,
+        mouse: options.mouse,
+        notify: options.notify,
         over: false,
     };
-    let result = session.run(&received);
-    session.screen.finish();
+    let result = event_loop.run(&received);
+    event_loop.screen.finish();
     screen::leave();
-    session.worker.shut_down(FAREWELL);
-    session.disk.finish();
+    event_loop.worker.shut_down(FAREWELL);
+    event_loop.disk.finish();
     result
 }
 
@@ -126,7 +131,7 @@ fn read_input(events: &Sender<Event>) {
     });
 }
 
-struct Session {
+struct EventLoop {
     app: App,
     worker: Worker,
     disk: Disk,
@@ -138,7 +143,7 @@ struct Session {
     over: bool,
 }
 
-impl Session {
+impl EventLoop {
     fn run(&mut self, events: &Receiver<Event>) -> io::Result<()> {
         let mut stale = true;
         while !self.over {
@@ -151,62 +156,62 @@ impl Session {
                 None => events.recv().map_err(RecvTimeoutError::from),
             };
             match event {
-                Ok(event) => stale |= self.take(event),
+                Ok(event) => stale |= self.handle(event),
                 Err(RecvTimeoutError::Timeout) => {
-                    self.act(Action::Tick);
+                    self.dispatch(Action::Tick);
                     stale = true;
                 }
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            // What has come meanwhile belongs into the same frame.
+            // Events that arrived meanwhile go into the same frame.
             while let Ok(event) = events.try_recv() {
-                stale |= self.take(event);
+                stale |= self.handle(event);
             }
         }
         Ok(())
     }
 
-    /// Takes an event; returns whether the screen may have changed.
-    fn take(&mut self, event: Event) -> bool {
+    /// Handles an event; returns whether the screen may have changed.
+    fn handle(&mut self, event: Event) -> bool {
         match event {
-            Event::Drained(Ok(())) => {
+            Event::Written(Ok(())) => {
                 self.screen.drained();
                 return false;
             }
-            Event::Drained(Err(_)) | Event::InputEnd | Event::Terminate => {
-                self.act(Action::Terminate);
+            Event::Written(Err(_)) | Event::InputEnd | Event::Terminate => {
+                self.dispatch(Action::Terminate);
             }
             Event::Resized => return self.measure(),
             Event::Worker => {
                 for report in self.worker.events() {
-                    self.act(Action::Report(report));
+                    self.dispatch(Action::Report(report));
                 }
             }
-            Event::Answer(answer) => self.act(Action::Answer(answer)),
+            Event::Disk(answer) => self.dispatch(Action::Disk(answer)),
             Event::Input(Input::Key(key)) if self.late.swallows(&key, Instant::now()) => {
                 return false;
             }
             Event::Input(input) => match action(input) {
-                Some(action) => self.act(action),
+                Some(action) => self.dispatch(action),
                 None => return false,
             },
         }
         true
     }
 
-    /// Takes the terminal's size; returns whether it is another.
+    /// Updates the terminal's size; returns whether it changed.
     fn measure(&mut self) -> bool {
         let Ok((width, height)) = crossterm::terminal::size() else {
             return false;
         };
         let is_other = self.app.size != Size::new(width, height);
         if is_other {
-            self.act(Action::Resize(width, height));
+            self.dispatch(Action::Resize(width, height));
         }
         is_other
     }
 
-    fn act(&mut self, action: Action) {
+    fn dispatch(&mut self, action: Action) {
         let now = self.begun.elapsed();
         for effect in update(&mut self.app, now, action) {
             self.perform(effect);
@@ -236,7 +241,7 @@ impl Session {
         self.screen.show(buffer, drawn.scene, drawn.cursor)
     }
 
-    /// Gives the terminal back, stops as Ctrl-Z stops any program, and takes it again.
+    /// Restores the terminal, stops the process as Ctrl-Z does, and enters the terminal again.
     fn suspend(&mut self) {
         #[cfg(unix)]
         {
@@ -246,7 +251,7 @@ impl Session {
             if stopped.is_err()
                 || screen::enter(&self.app.environment.terminal, self.mouse).is_err()
             {
-                self.act(Action::Terminate);
+                self.dispatch(Action::Terminate);
             }
             self.measure();
             self.screen.forget();
@@ -255,7 +260,7 @@ impl Session {
     }
 }
 
-/// The zero-width character that a key is, if it is one: keys of commands have a width.
+/// A key of a zero-width character; commands have keys with a width.
 fn letter(key: &KeyEvent) -> Option<Action> {
     let is_plain = (key.modifiers - KeyModifiers::SHIFT).is_empty();
     match key.code {
@@ -266,7 +271,7 @@ fn letter(key: &KeyEvent) -> Option<Action> {
     }
 }
 
-/// What an input means, if anything.
+/// The action of an input event, if any.
 fn action(input: Input) -> Option<Action> {
     match input {
         Input::Key(key) => Chord::pressed(&key)
@@ -274,7 +279,7 @@ fn action(input: Input) -> Option<Action> {
             .or_else(|| letter(&key)),
         Input::Paste(text) => Some(Action::Paste(text)),
         Input::Resize(width, height) => Some(Action::Resize(width, height)),
-        // A terminal that was away may have lost its pictures.
+        // A terminal without the focus may have lost its pictures.
         Input::FocusGained => Some(Action::Focus),
         Input::FocusLost => Some(Action::FocusLost),
         Input::Mouse(mouse) => match mouse.kind {
