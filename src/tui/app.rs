@@ -10,6 +10,7 @@ use super::keys::{Chord, Keymap};
 use super::layout::{CellSize, Layout, QueuePanel, Room, SETTINGS_WIDTH, layout};
 use super::lens::{Lens, Magnified};
 use super::library::Library;
+use super::listing::Listing;
 use super::messages::Messages;
 use super::opening::Model;
 use super::pace::Live;
@@ -32,7 +33,7 @@ use crate::runs::worker::{ModelInfo, Watched};
 use crate::terminal::{Progress, Terminal};
 use image::RgbImage;
 use ratatui::layout::Size;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -171,6 +172,10 @@ pub struct App {
     pub unsaved: bool,
     /// What of a model that was opened again waits for the finished runs to be known.
     pub returning: Option<Box<SavedModel>>,
+    /// The tab and the settings when the opening of a model began.
+    pub at_opening: Option<(Tab, Box<Plan>)>,
+    /// Runs whose removal is not over yet.
+    pub removing: HashSet<String>,
 }
 
 impl App {
@@ -235,6 +240,8 @@ impl App {
             saved_at: Duration::ZERO,
             unsaved: false,
             returning: None,
+            at_opening: None,
+            removing: HashSet::new(),
         }
     }
 
@@ -256,6 +263,14 @@ impl App {
             false => 0,
         };
         layout(self.size, room, queue, least_left)
+    }
+
+    /// The rows of the queue, of which `height` are seen.
+    pub fn queue_rows(&self, height: u16) -> Listing {
+        let mut rows = Listing::of(self.queue.jobs().len());
+        rows.go_to_row(self.queue_cursor);
+        rows.fit(usize::from(height), 1);
+        rows
     }
 
     /// Whether the list that is shown is a grid that has the whole screen. The tree of layers never is.

@@ -138,7 +138,7 @@ impl Library {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.entries().next().is_none()
     }
 
     /// Marks a run as a favourite or not.

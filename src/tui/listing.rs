@@ -191,6 +191,13 @@ impl Listing {
         }
     }
 
+    /// Unmarks items that are gone.
+    pub fn unmark(&mut self, items: &[usize]) {
+        for item in items {
+            self.marks.remove(item);
+        }
+    }
+
     /// Unmarks everything; returns whether anything was marked.
     pub fn clear_marks(&mut self) -> bool {
         self.anchor = None;

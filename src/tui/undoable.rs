@@ -12,7 +12,11 @@ pub enum Undoable {
     /// Runs that were deleted.
     Removed(Vec<String>),
     /// Settings that others took the place of.
-    Settings(Box<Plan>),
+    Settings {
+        /// The model that they were for, by its hash; `None` if none was open yet.
+        model: Option<String>,
+        before: Box<Plan>,
+    },
     /// Runs that were cleared from the queue, or cancelled.
     Cleared(Vec<Job>),
 }

@@ -46,7 +46,10 @@ impl Watched {
             Ok(scanned) => answer(Answer::RunsEnd {
                 damaged: scanned.damaged,
             }),
-            Err(problem) => answer(Answer::Failed(problem.to_string())),
+            Err(problem) => {
+                self.listed = None;
+                answer(Answer::Failed(problem.to_string()));
+            }
         }
     }
 
@@ -65,6 +68,7 @@ impl Watched {
         }
         self.begin(home);
         let Some(names) = names(home) else {
+            self.listed = None;
             return;
         };
         let mut naming = Naming::new(home);

@@ -7,12 +7,12 @@ use super::super::command::{COMMANDS, Command};
 use super::super::lens::Lens;
 use super::super::listing::Motion;
 use super::super::messages::Level;
-use super::super::popup::{Knobs, Offered, Palette, Popup};
+use super::super::popup::{Knobs, Offered, Palette, Popup, Purpose};
 use super::super::prompt::{Asked, Prompt};
 use super::super::shown::Shown;
 use super::{
     album, atlas, availability, branch, browse, elsewhere, exports, finished, map, models, overlay,
-    photo, photos, queue, queueing, settings, typing,
+    photo, photos, picker, queue, queueing, settings, typing,
 };
 use crate::runs::worker::WorkerCommand as Work;
 
@@ -98,7 +98,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::CopyCommand => finished::copy_command(app, effects),
         Command::CopyPath => finished::copy_path(app, effects),
         Command::Undo => finished::undo(app, effects),
-        Command::OpenModel => effects.push(Effect::ListFolder(app.environment.folder.clone())),
+        Command::OpenModel => picker::open(app, Purpose::Open, effects),
         Command::OpenPhoto => photos::ask(app),
         Command::NextTheme => settings::next_theme(app, effects),
         Command::Messages => toggle(app, Popup::Messages { scroll: 0 }),

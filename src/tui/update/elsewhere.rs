@@ -4,9 +4,8 @@ use super::super::action::Effect;
 use super::super::app::App;
 use super::super::completion::{home_relative, is_path};
 use super::super::messages::Level;
-use super::super::popup::{Choice, Picker, Popup, Purpose};
-use super::super::prompt::Prompt;
-use super::{finished, notes, queueing};
+use super::super::popup::{Choice, Popup, Purpose};
+use super::{finished, notes, picker, queueing};
 use crate::runs::Spec;
 use crate::runs::worker::{Origin, WorkerCommand as Work};
 use crate::text::counted;
@@ -35,17 +34,7 @@ fn choose(app: &mut App, runs: Vec<Origin>, effects: &mut Vec<Effect>) {
     if runs.is_empty() {
         return;
     }
-    let folder = app.environment.folder.clone();
-    let picker = Picker {
-        purpose: Purpose::Run(runs),
-        folder: folder.clone(),
-        choices: Vec::new(),
-        list: Default::default(),
-        problem: None,
-    };
-    app.prompt = Some(Prompt::new(picker.asked(), ""));
-    app.popups.push(Popup::Models(picker));
-    effects.push(Effect::ListFolder(folder));
+    picker::open(app, Purpose::Run(runs), effects);
 }
 
 /// Looks the runs up in the models that were chosen, by a path that was typed or in the picker.

@@ -1,7 +1,7 @@
 //! What can be done with finished runs.
 
 use super::super::action::Effect;
-use super::super::app::{AfterRecord, App};
+use super::super::app::{AfterRecord, App, Panel};
 use super::super::command::Command;
 use super::super::gallery::MAX_COMPARED;
 use super::super::messages::Level;
@@ -38,11 +38,16 @@ pub fn chosen(app: &App) -> Vec<&HistoryEntry> {
 
 /// The run that is meant: the one of the details, the selected one, or the one that is shown.
 pub fn meant(app: &App) -> Option<&HistoryEntry> {
-    match (app.popups.last(), &app.shown) {
-        (Some(Popup::Details { id, .. }), _) => app.library.find(id),
-        (_, Shown::Finished(id)) => app.library.find(id),
-        _ => None,
+    if let Some(Popup::Details { id, .. }) = app.popups.last() {
+        return app.library.find(id);
     }
+    // Where the picture has the whole screen, or the queue has the focus, no row of the list is meant.
+    let is_listed = app.focus == Panel::Browser && !app.zoomed;
+    let shown = match &app.shown {
+        Shown::Finished(id) => app.library.find(id),
+        _ => None,
+    };
+    app.selected_entry().filter(|_| is_listed).or(shown)
 }
 
 /// Makes the run that is meant a favourite, or an ordinary one again.
@@ -58,8 +63,15 @@ pub fn favourite(app: &mut App, effects: &mut Vec<Effect>) {
 
 const NO_PICTURE: &str = "nothing to copy: no picture is shown";
 
-/// Copies the command line that makes the picture that is shown.
+const NOT_READ: &str = "nothing to copy yet: the run is being read";
+
+/// Copies the command line that makes the picture of the details, or the one that is shown.
 pub fn copy_command(app: &mut App, effects: &mut Vec<Effect>) {
+    if let Some(Popup::Details { record, .. }) = app.popups.last() {
+        let record = record.as_ref().ok_or(NOT_READ);
+        let command = record.map(|record| description::command(&record.spec));
+        return copy(app, command, effects);
+    }
     let spec = match &app.shown {
         Shown::Live(job) => app.queue.get(*job).map(|job| &job.spec),
         Shown::Finished(id) => app.record_of(id).map(|record| &record.spec),
@@ -68,18 +80,20 @@ pub fn copy_command(app: &mut App, effects: &mut Vec<Effect>) {
     let why = match app.shown {
         Shown::Nothing => NO_PICTURE,
         Shown::Batch(_) => return copy(app, Err(&several(app)), effects),
-        _ => "nothing to copy yet: the run is being read",
+        _ => NOT_READ,
     };
     copy(app, spec.map(description::command).ok_or(why), effects);
 }
 
-/// Copies the path of the picture that is shown.
+/// Copies the path of the picture of the details, or of the one that is shown.
 pub fn copy_path(app: &mut App, effects: &mut Vec<Effect>) {
-    let path = match &app.shown {
-        Shown::Finished(id) => Ok(history::image_in(&app.environment.history, id)),
-        Shown::Live(_) => Err("the picture has no file before its run is finished"),
-        Shown::Nothing => Err(NO_PICTURE),
-        Shown::Batch(_) => return copy(app, Err(&several(app)), effects),
+    let path = match (app.popups.last(), &app.shown) {
+        (Some(Popup::Details { id, .. }), _) | (_, Shown::Finished(id)) => {
+            Ok(history::image_in(&app.environment.history, id))
+        }
+        (_, Shown::Live(_)) => Err("the picture has no file before its run is finished"),
+        (_, Shown::Nothing) => Err(NO_PICTURE),
+        (_, Shown::Batch(_)) => return copy(app, Err(&several(app)), effects),
     };
     copy(app, path.map(|path| path.display().to_string()), effects);
 }
@@ -122,18 +136,30 @@ pub fn delete(app: &mut App, effects: &mut Vec<Effect>) {
     app.browser.list_mut().clear_marks();
     // They leave the list at once: the next key means the next run.
     leave(app, &ids);
+    app.removing.extend(ids.iter().cloned());
     app.remember(Undoable::Removed(ids.clone()));
     effects.push(Effect::Remove(ids));
 }
 
 /// Takes runs that are gone off the lists and the screen.
 pub fn leave(app: &mut App, ids: &[String]) {
+    let indices = ids.iter().filter_map(|id| app.library.index(id));
+    let indices: Vec<usize> = indices.collect();
+    app.browser.history.unmark(&indices);
+    app.browser.favourites.unmark(&indices);
     app.library.remove_all(ids);
     for id in ids {
         app.gallery.forget(id);
         app.shown.remove(&Tile::Finished(id.clone()));
     }
     browse::list_history(app);
+}
+
+/// Runs that were to be removed are, or could not be.
+pub fn removal_is_over(app: &mut App, ids: &[String]) {
+    for id in ids {
+        app.removing.remove(id);
+    }
 }
 
 /// Of runs that were to be removed, those that are `left` could not be: only the others can be restored.
@@ -147,9 +173,28 @@ pub fn forget_removal(app: &mut App, ids: &[String], left: &[&str]) {
     });
 }
 
+/// The network whose settings the present ones are, by its hash.
+fn settings_of(app: &App) -> Option<String> {
+    let network = app.model.fallback();
+    network.map(|network| network.hash.clone())
+}
+
+/// Takes what can be undone last. Settings of another model wait until that is open again.
+fn take_undoable(app: &mut App) -> Option<Undoable> {
+    let present = settings_of(app);
+    let is_present = |undoable: &Undoable| match undoable {
+        Undoable::Settings {
+            model: Some(model), ..
+        } => Some(model) == present.as_ref(),
+        _ => true,
+    };
+    let place = app.undoable.iter().rposition(is_present)?;
+    app.undoable.remove(place)
+}
+
 /// Brings back what was deleted or replaced last.
 pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
-    match app.undoable.pop_back() {
+    match take_undoable(app) {
         Some(Undoable::Removed(ids)) => effects.push(Effect::Restore(ids)),
         Some(Undoable::Cleared(jobs)) => {
             let before = app.queue.jobs().len();
@@ -165,7 +210,7 @@ pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
             app.messages.say(level, text, app.now);
             effects.push(Effect::SaveQueue(app.queue.clone()));
         }
-        Some(Undoable::Settings(before)) => {
+        Some(Undoable::Settings { before, .. }) => {
             app.plan.go_back_to(*before);
             let changes = app.plan.changes().join(", ");
             let text = format!("settings restored: {} with {changes}", app.plan.preset());
@@ -184,7 +229,8 @@ pub fn replace_settings(app: &mut App, replace: impl FnOnce(&mut Plan)) -> Strin
     if dropped.is_empty() || before.settings == app.plan.settings {
         return String::new();
     }
-    app.remember(Undoable::Settings(Box::new(before)));
+    let (model, before) = (settings_of(app), Box::new(before));
+    app.remember(Undoable::Settings { model, before });
     let key = app.key(Command::Undo);
     format!("; dropped {} ({key} to undo)", dropped.join(", "))
 }
@@ -270,7 +316,7 @@ pub fn record(app: &mut App, record: Box<Record>, effects: &mut Vec<Effect>) {
                 app.library.find(&spec.id()).is_none()
             });
             let spec = record.spec.with_seed(seeds.unwrap_or(seed));
-            queueing::submit(app, vec![spec], effects);
+            queueing::enqueue(app, vec![spec], "", effects);
         }
         Some(AfterRecord::EditSettings) if record.spec.former().is_some() => {
             let text = "this run is of an earlier version: its settings cannot be used";

@@ -13,7 +13,7 @@
 //! - `finished`, `exports`: what can be done with finished runs
 //! - `hints`: the keys that matter now
 //! - `map`: where the class activation map is taken
-//! - `models`: the model picker
+//! - `models`, `picker`: the model picker
 //! - `notes`: what is said in several places
 //! - `photo`, `photos`: a photo that is looked at, and how photos are opened
 //! - `reports`: what the worker and the disk said
@@ -43,6 +43,7 @@ mod notes;
 mod overlay;
 mod photo;
 mod photos;
+mod picker;
 mod queue;
 mod queueing;
 mod reports;
@@ -72,6 +73,8 @@ pub use commands::perform;
 pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
     app.now = now;
     app.unsaved |= saved::concerns(&action);
+    saved::note_opening(app);
+    let selected = (app.queue_cursor, queue::selected(app));
     let mut effects = Vec::new();
     match action {
         Action::Key(chord) => {
@@ -101,6 +104,7 @@ pub fn update(app: &mut App, now: Duration, action: Action) -> Vec<Effect> {
         Action::Terminate => quit(app, &mut effects),
     }
     queue::dispatch(app, &mut effects);
+    queue::keep_selected(app, selected);
     settle::settle(app, &mut effects);
     attention::settle(app, &mut effects);
     saved::settle(app, &mut effects);

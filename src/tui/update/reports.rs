@@ -9,11 +9,11 @@ use super::super::messages::Level;
 use super::super::opening::Model;
 use super::super::pace;
 use super::super::pace::Live;
-use super::super::popup::{Picker, Popup, Purpose};
+use super::super::popup::{Choice, Popup, Purpose};
 use super::super::prompt::{Asked, Prompt};
 use super::super::shown::{Shown, Snapshot, Tile};
 use super::{
-    album, atlas, browse, elsewhere, finished, overlay, photo, photos, queue, saved, typing,
+    album, atlas, browse, elsewhere, finished, overlay, photo, photos, picker, queue, saved, typing,
 };
 use crate::runs::history::HistoryEntry;
 use crate::runs::queue::JobId;
@@ -34,10 +34,15 @@ fn on_the_cpu(app: &mut App, why: &str) {
 pub fn report(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
     match report {
         WorkerEvent::Stage {
+            model,
             text,
             bytes: so_far,
         } => {
-            if let Model::Opening { stage, bytes, .. } = &mut app.model {
+            if let Model::Opening {
+                name, stage, bytes, ..
+            } = &mut app.model
+                && *name == model
+            {
                 *stage = text;
                 *bytes = so_far;
             }
@@ -53,6 +58,9 @@ pub fn report(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
             }
             _ => on_the_cpu(app, &format!("{}: {why}", format::model(&model))),
         },
+        // One that was asked for before the one that is being opened came too late.
+        WorkerEvent::Opened(opened) if matches!(&app.model, Model::Opening { name, .. } if !opened.is(name)) =>
+            {}
         WorkerEvent::Opened(opened) => {
             if let Some(why) = &opened.why_cpu {
                 on_the_cpu(app, why);
@@ -80,16 +88,17 @@ pub fn report(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
         }
         WorkerEvent::OpenFailed { model, why } => {
             app.messages.say(Level::Error, &why, app.now);
-            let before = match &mut app.model {
-                Model::Opening { before, .. } => before.take(),
-                _ => None,
-            };
-            app.model = match before {
-                Some(opened) => Model::Open(opened),
+            let is_awaited = matches!(&app.model, Model::Opening { name, .. } if *name == model);
+            if !is_awaited {
+                return;
+            }
+            app.at_opening = None;
+            app.model = match app.model.fallback() {
+                Some(opened) => Model::Open(Arc::clone(opened)),
                 None => Model::Failed { name: model, why },
             };
-            if app.popups.is_empty() && app.model.opened().is_none() {
-                effects.push(Effect::ListFolder(app.environment.folder.clone()));
+            if app.popups.is_empty() && app.prompt.is_none() && app.model.opened().is_none() {
+                picker::open(app, Purpose::Open, effects);
             }
         }
         WorkerEvent::Transferred {
@@ -273,6 +282,9 @@ fn advice(app: &App, record: &Record) -> String {
 pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
     match answer {
         Answer::Runs(entries) => {
+            // A look at the folder may have begun before a run that is being removed was.
+            let is_here = |entry: &HistoryEntry| !app.removing.contains(&entry.id);
+            let entries: Vec<HistoryEntry> = entries.into_iter().filter(is_here).collect();
             for entry in entries {
                 app.library.add(entry);
             }
@@ -298,6 +310,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         Answer::Photos { path, found } => photos::found(app, &path, found, effects),
         Answer::Orphans(jobs) => queue::take_over(app, jobs, effects),
         Answer::Removed(ids) => {
+            finished::removal_is_over(app, &ids);
             let key = app.key(Command::Undo);
             let text = format!("{} deleted; {key} to undo", counted(ids.len(), "run"));
             app.messages.say(Level::Note, text, app.now);
@@ -305,6 +318,7 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         Answer::NotRemoved { ids, entries, why } => {
             app.messages.say(Level::Error, why, app.now);
             let left: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
+            finished::removal_is_over(app, &ids);
             finished::forget_removal(app, &ids, &left);
             for entry in entries {
                 app.library.add(entry);
@@ -343,35 +357,33 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
     }
 }
 
-fn show_folder(
-    app: &mut App,
-    folder: PathBuf,
-    choices: Result<Vec<super::super::popup::Choice>, String>,
-) {
-    let (choices, problem) = match choices {
-        Ok(choices) => (choices, None),
-        Err(problem) => (Vec::new(), Some(problem)),
+fn show_folder(app: &mut App, folder: PathBuf, choices: Result<Vec<Choice>, String>) {
+    // Who has closed the picker meanwhile does not want another one.
+    let Some(Popup::Models(picker)) = app.popups.last_mut() else {
+        return;
     };
-    let purpose = match app.popups.last_mut() {
-        Some(Popup::Models(open)) => std::mem::take(&mut open.purpose),
-        _ => Purpose::Open,
-    };
-    let picker = Picker {
-        purpose,
-        folder,
-        list: Listing::of(choices.len()),
-        choices,
-        problem,
-    };
-    let mut prompt = Prompt::new(picker.asked(), "");
-    match app.popups.last_mut() {
-        Some(Popup::Models(open)) => *open = picker,
-        _ => app.popups.push(Popup::Models(picker)),
+    let asked = picker.asked();
+    let mut text = String::new();
+    match choices {
+        Ok(choices) => {
+            picker.folder = folder;
+            picker.list = Listing::of(choices.len());
+            picker.choices = choices;
+            picker.problem = None;
+        }
+        // The picker stays where it was; a path that was typed can be corrected.
+        Err(problem) => {
+            picker.problem = Some(problem);
+            let is_listed = picker.choices.contains(&Choice::Folder(folder.clone()));
+            if !is_listed && folder != picker.folder {
+                text = format!("{}/", folder.display().to_string().trim_end_matches('/'));
+            }
+        }
     }
     // What was typed while the folder was read stays.
-    if let Some(typed) = app.prompt.take_if(|typed| typed.asked == prompt.asked) {
-        prompt = typed;
+    let is_typed = |prompt: &&Prompt| prompt.asked == asked && !prompt.text().is_empty();
+    if app.prompt.as_ref().filter(is_typed).is_none() {
+        app.prompt = Some(Prompt::new(asked, &text));
     }
-    app.prompt = Some(prompt);
     typing::changed(app);
 }
