@@ -58,6 +58,11 @@ pub enum Answer {
         picture: Arc<RgbImage>,
     },
     Record(Box<Record>),
+    /// A record could not be read.
+    NoRecord {
+        id: String,
+        why: String,
+    },
     /// How a run's picture grew.
     Frames {
         id: String,

@@ -15,6 +15,7 @@ use super::likeness;
 use super::saved;
 use crate::config;
 use crate::home::Home;
+use crate::runs::history::{HistoryEntry, Naming};
 use crate::runs::picture_file;
 use crate::runs::queue::{Job, Orphan, Queue, QueueFile, orphans, others_hold};
 use crate::runs::{favourites, frames, history};
@@ -215,7 +216,10 @@ impl Shelf {
                 .map(|picture| Some(Answer::Picture { id, size, picture })),
             Effect::LoadRecord(id) => history::read(&self.home, &id)
                 .map(|record| Some(Answer::Record(Box::new(record))))
-                .map_err(|problem| problem.to_string()),
+                .or_else(|problem| {
+                    let why = problem.to_string();
+                    Ok(Some(Answer::NoRecord { id, why }))
+                }),
             Effect::LoadFrames(id) => self.frames(id),
             Effect::OrderByLikeness(place, items) => {
                 let (home, answer) = (self.home.clone(), answer.clone());
@@ -313,14 +317,18 @@ impl Shelf {
         match history::remove(&self.home, &ids) {
             Ok(()) => Answer::Removed(ids),
             Err(problem) => Answer::NotRemoved {
-                entries: (ids
-                    .iter()
-                    .filter_map(|id| history::entry(&self.home, id).ok()))
-                .collect(),
+                entries: (ids.iter().filter_map(|id| self.entry(id))).collect(),
                 why: problem.to_string(),
                 ids,
             },
         }
+    }
+
+    /// A run as it is listed; `None` if it cannot be read.
+    fn entry(&self, id: &str) -> Option<HistoryEntry> {
+        let mut entry = history::entry(&self.home, id).ok()?;
+        Naming::new(&self.home).apply(&mut entry);
+        Some(entry)
     }
 
     fn restore(
@@ -333,7 +341,7 @@ impl Shelf {
         for id in ids {
             match history::restore(&self.home, &id) {
                 Ok(()) => {
-                    entries.extend(history::entry(&self.home, &id));
+                    entries.extend(self.entry(&id));
                     restored.push(id);
                 }
                 Err(problem) => answer(Answer::Failed(problem.to_string())),

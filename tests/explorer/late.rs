@@ -146,6 +146,20 @@ fn a_folder_that_was_listed_late_opens_no_picker_and_replaces_no_line() {
 }
 
 #[test]
+fn a_record_that_cannot_be_read_is_not_waited_for() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.remember(1);
+    explorer.press("3 e");
+    let id = explorer.app.awaited.clone().unwrap().0;
+    explorer.answer(Answer::NoRecord {
+        id,
+        why: "it is damaged".into(),
+    });
+    assert_eq!(explorer.app.awaited, None);
+    assert!(explorer.screen().contains("it is damaged"));
+}
+
+#[test]
 fn a_path_that_cannot_be_listed_can_be_corrected() {
     let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
     let file = Choice::File("/models/net.onnx".into());

@@ -303,6 +303,10 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
         }
         Answer::Picture { id, size, picture } => app.gallery.put(&id, size, picture),
         Answer::Record(record) => finished::record(app, record, effects),
+        Answer::NoRecord { id, why } => {
+            app.awaited.take_if(|(awaited, _)| *awaited == id);
+            app.messages.say(Level::Error, why, app.now);
+        }
         Answer::Frames { id, frames } => finished::frames(app, id, frames),
         Answer::Likeness(place, order) => atlas::ordered(app, place, &order),
         Answer::Folder { folder, choices } => show_folder(app, folder, choices),
