@@ -10,6 +10,7 @@ use super::keys::{Chord, Keymap};
 use super::layer_tree::Row;
 use super::layout::{CellSize, Layout, QueuePanel, Room, SETTINGS_WIDTH, layout};
 use super::lens::{Lens, Magnified};
+use super::list_state::ListState;
 use super::messages::Messages;
 use super::next_run::NextRun;
 use super::opening::Model;
@@ -32,7 +33,7 @@ use crate::runs::worker::{ModelInfo, Watched};
 use crate::terminal::{Progress, Terminal};
 use image::RgbImage;
 use ratatui::layout::Size;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -171,6 +172,10 @@ pub struct App {
     pub unsaved: bool,
     /// The part of a reopened model's view state that waits for the list of finished runs.
     pub returning: Option<Box<SavedModel>>,
+    /// The tab and the settings when the opening of a model began.
+    pub at_opening: Option<(Tab, Box<NextRun>)>,
+    /// Runs whose removal is not over yet.
+    pub removing: HashSet<String>,
 }
 
 impl App {
@@ -235,6 +240,8 @@ impl App {
             saved_at: Duration::ZERO,
             unsaved: false,
             returning: None,
+            at_opening: None,
+            removing: HashSet::new(),
         }
     }
 
@@ -256,6 +263,14 @@ impl App {
             false => 0,
         };
         layout(self.size, room, queue, least_left)
+    }
+
+    /// The rows of the queue, of which `height` are visible.
+    pub fn queue_rows(&self, height: u16) -> ListState {
+        let mut rows = ListState::of(self.queue.jobs().len());
+        rows.go_to_row(self.queue_cursor);
+        rows.fit(usize::from(height), 1);
+        rows
     }
 
     /// Whether the list is shown as a full-screen grid. The tree of layers never is.

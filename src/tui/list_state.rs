@@ -191,6 +191,13 @@ impl ListState {
         }
     }
 
+    /// Unmarks items that are gone.
+    pub fn unmark(&mut self, items: &[usize]) {
+        for item in items {
+            self.marks.remove(item);
+        }
+    }
+
     /// Clears all marks; returns whether there were any.
     pub fn clear_marks(&mut self) -> bool {
         self.anchor = None;

@@ -363,6 +363,33 @@ fn the_command_and_the_path_of_a_picture_are_copied() {
     assert_eq!(copied(&explorer.press("y")).as_deref(), Some(command));
     let path = copied(&explorer.press("Y")).unwrap();
     assert!(path.starts_with("/history/") && path.ends_with("/image.png"));
+    // In the details it is their run, whatever has finished since.
+    explorer.remember(1);
+    let jobs = Driver::started(&explorer.press("j enter 3"));
+    let old = flamingo(0);
+    let index = explorer.app.history.index(&old.id).unwrap();
+    explorer.app.browser.history.go_to(index);
+    explorer.press("i");
+    assert_eq!(copied(&explorer.press("y")), None);
+    explorer.answer(DiskResponse::Record(Box::new(old.clone())));
+    explorer.finish(jobs[0], 1.0);
+    let command = copied(&explorer.press("y")).unwrap();
+    assert!(command.contains("class:4"), "{command}");
+    let path = copied(&explorer.press("Y")).unwrap();
+    assert!(path.contains(&old.id), "{path}");
+}
+
+#[test]
+fn s_means_the_selected_run_and_not_one_that_has_just_finished() {
+    let mut explorer = Driver::new(Protocol::Kitty, 120, 40);
+    explorer.remember(3);
+    let jobs = Driver::started(&explorer.press("2 enter 3"));
+    let id = selected(&explorer);
+    explorer.app.shown = Showing::Running(jobs[0]);
+    explorer.finish(jobs[0], 1.0);
+    assert_ne!(explorer.app.shown, Showing::Finished(id.clone()));
+    let effects = explorer.press("s");
+    assert!(matches!(&effects[..], [Effect::SetFavourite(other, true)] if *other == id));
 }
 
 #[test]

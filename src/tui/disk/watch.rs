@@ -46,7 +46,10 @@ impl Watched {
             Ok(scanned) => answer(DiskResponse::RunsEnd {
                 damaged: scanned.damaged,
             }),
-            Err(problem) => answer(DiskResponse::Failed(problem.to_string())),
+            Err(problem) => {
+                self.listed = None;
+                answer(DiskResponse::Failed(problem.to_string()));
+            }
         }
     }
 
@@ -64,6 +67,7 @@ impl Watched {
         }
         self.begin(home);
         let Some(names) = names(home) else {
+            self.listed = None;
             return;
         };
         let mut naming = Naming::new(home);

@@ -1,6 +1,7 @@
 //! The grid of pictures: drafts of all channels, sorting, and export.
 
 use super::{browser, submission};
+use crate::runs::Spec;
 use crate::runs::queue::MAX_JOBS;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
@@ -9,6 +10,7 @@ use crate::tui::command::Command;
 use crate::tui::messages::Level;
 use crate::tui::prompt::{Prompt, PromptKind};
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 /// The preset of an atlas.
 const PRESET: &str = "draft";
@@ -30,12 +32,18 @@ pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
     };
     // No more than the queue can take: a list may have 100,000 items.
     let mut specs = Vec::new();
+    let mut can_be_run = false;
     for items in wanted.chunks(MAX_JOBS) {
         specs.extend(submission::specs_of_items(app, items, &settings));
+        can_be_run |= !specs.is_empty();
         specs.retain(|spec| app.history.find(&spec.id()).is_none());
         if specs.len() >= MAX_JOBS {
             break;
         }
+    }
+    // Why has been said.
+    if !can_be_run {
+        return;
     }
     if specs.is_empty() {
         app.browser.list_mut().clear_marks();
@@ -45,7 +53,9 @@ pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
         );
         return app.messages.say(Level::Note, text, app.now);
     }
-    let count = specs.len();
+    let queued: HashSet<&str> = app.queue.jobs().iter().map(|job| &*job.run).collect();
+    let is_new = |spec: &&Spec| !queued.contains(&*spec.id());
+    let count = specs.iter().filter(is_new).count();
     if count > MANY && !confirmed {
         app.prompt = Some(Prompt::new(PromptKind::Atlas(count), ""));
         return;

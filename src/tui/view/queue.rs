@@ -5,7 +5,6 @@ use super::panel::{bordered, list, noted};
 use crate::runs::format;
 use crate::runs::queue::{Job, JobState};
 use crate::tui::app::{App, Panel};
-use crate::tui::list_state::ListState;
 use crate::tui::pace;
 use crate::tui::text::{fit, fit_path};
 use crate::tui::theme::Role;
@@ -21,9 +20,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
         runs => format!("queue · {runs}"),
     };
     let inner = bordered(app, frame, area, &title, focused);
-    let mut listing = ListState::of(jobs.len());
-    listing.go_to_row(app.queue_cursor);
-    listing.fit(usize::from(inner.height), 1);
+    let listing = app.queue_rows(inner.height);
     list(app, frame, inner, &listing, focused, |index, width| {
         row(app, &jobs[index], width)
     });
