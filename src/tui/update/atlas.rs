@@ -5,7 +5,7 @@ use crate::runs::Spec;
 use crate::runs::queue::MAX_JOBS;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
-use crate::tui::browser::{CellOrder, Place};
+use crate::tui::browser::{CellOrder, Place, Tab};
 use crate::tui::command::Command;
 use crate::tui::messages::Level;
 use crate::tui::prompt::{Prompt, PromptKind};
@@ -22,7 +22,9 @@ const MANY: usize = 100;
 /// the present seed. Given again after an interruption, it goes on with what is missing. A long queue is asked about
 /// first, unless it is `confirmed`.
 pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
-    browser::enter_selected(app);
+    if !enter_layer(app) {
+        return;
+    }
     app.zoomed = false;
     app.tiled = true;
     let wanted = marked_or_listed(app);
@@ -68,6 +70,29 @@ pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
         let text = format!("{drafts} drafts queued; {clear} clears the queue");
         app.messages.say(Level::Note, text, app.now);
     }
+}
+
+/// Lists the channels of the marked layer, or else of the selected one, if layers are listed. Returns whether there is
+/// one list to draw: several marked layers are refused.
+fn enter_layer(app: &mut App) -> bool {
+    let browser = &mut app.browser;
+    if browser.tab == Tab::Layers && browser.channels.is_none() {
+        match browser.layers.mark_count() {
+            0 => {}
+            1 => {
+                let marked = browser.layers.chosen();
+                browser.layers.clear_marks();
+                browser.layers.go_to(marked[0]);
+            }
+            _ => {
+                let text = "an atlas draws one layer: mark one, or mark channels in it";
+                app.messages.say(Level::Warning, text, app.now);
+                return false;
+            }
+        }
+    }
+    browser::enter_selected(app);
+    true
 }
 
 /// The marked items, otherwise all listed ones.
