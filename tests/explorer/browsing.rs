@@ -193,7 +193,7 @@ fn the_help_is_filtered_and_the_palette_searches_what_commands_do() {
     assert!(screen.contains("Next overlay") && !screen.contains("Next panel"));
     explorer.press("enter esc");
     // The keys of the covered context come first.
-    assert!(explorer.screen().contains("Run what is marked"));
+    assert!(explorer.screen().contains("Run the marked items"));
     explorer.press("esc :");
     explorer.write("heat map");
     assert!(explorer.screen().contains("next-overlay"));

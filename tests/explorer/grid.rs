@@ -190,7 +190,7 @@ fn an_atlas_draws_every_channel_of_a_layer_as_a_draft() {
 #[test]
 fn an_atlas_draws_the_marked_layer_and_refuses_several() {
     let mut explorer = explorer();
-    explorer.press("1 f j l space");
+    explorer.press("1 g g space");
     let marked = explorer.app.browser.layers.chosen();
     explorer.press("space L");
     assert!(explorer.app.queue.jobs().is_empty());
