@@ -1,6 +1,7 @@
 //! Finished runs: favourites, comparison, details, settings.
 
 use super::support::{Driver, flamingo, network, objective, picture, record, unit};
+use std::collections::HashSet;
 use std::time::Duration;
 use ziggurat::ascent::{Kind, Objective, Settings};
 use ziggurat::runs::Spec;
@@ -262,6 +263,29 @@ fn the_preset_of_a_run_is_seen_where_its_name_has_little_room() {
     explorer.act(Action::Resize(160, 24));
     let screen = explorer.screen();
     assert!(screen.contains("tench  draft seed 12346"), "{screen}");
+}
+
+#[test]
+fn the_runs_of_a_sweep_are_told_apart_in_a_narrow_list() {
+    let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
+    let runs = [(10.0, 1.0), (10.0, 5.0), (20.0, 1.0), (20.0, 5.0)].map(|(steps, blur)| {
+        let mut settings = Settings::default();
+        settings.set("steps", steps.into()).unwrap();
+        settings.set("blur", blur.into()).unwrap();
+        let what = ("tench", objective(), unit(2));
+        let spec = Spec::new(("toy", &network().hash), what, 1, settings);
+        HistoryEntry::from_record(&record(spec, 3.0), false)
+    });
+    explorer.answer(DiskResponse::Runs(runs.into()));
+    explorer.press("3");
+    let screen = explorer.screen();
+    let rows = screen.lines().filter(|line| line.starts_with("│  tench"));
+    let rows: HashSet<&str> = rows.map(|row| row.split('│').nth(1).unwrap()).collect();
+    assert_eq!(rows.len(), 4, "{screen}");
+    assert!(
+        screen.contains("blur=5") && screen.contains("blur=1"),
+        "{screen}"
+    );
 }
 
 #[test]
