@@ -266,7 +266,7 @@ fn the_preset_of_a_run_is_seen_where_its_name_has_little_room() {
 }
 
 #[test]
-fn the_runs_of_a_sweep_are_told_apart_in_a_narrow_list() {
+fn the_runs_of_a_sweep_differ_in_a_narrow_list() {
     let mut explorer = Driver::new(Protocol::Kitty, 80, 24);
     let runs = [(10.0, 1.0), (10.0, 5.0), (20.0, 1.0), (20.0, 5.0)].map(|(steps, blur)| {
         let mut settings = Settings::default();
