@@ -263,12 +263,12 @@ impl From<Settings> for BTreeMap<String, SettingValue> {
     /// All numbers, and the names that differ from their default, so that records from before these settings stay
     /// valid.
     fn from(settings: Settings) -> Self {
-        let told = |knob: &'static Knob| {
+        let reported = |knob: &'static Knob| {
             let value = settings.get(knob.key)?;
             let is_number = matches!(value, SettingValue::Number(_));
             (is_number || value != knob.default()).then(|| (knob.key.into(), value))
         };
-        KNOBS.iter().filter_map(told).collect()
+        KNOBS.iter().filter_map(reported).collect()
     }
 }
 

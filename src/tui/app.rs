@@ -10,7 +10,6 @@ use super::keys::{Chord, Keymap};
 use super::layer_tree::Row;
 use super::layout::{CellSize, Layout, QueuePanel, Room, SETTINGS_WIDTH, layout};
 use super::lens::{Lens, Magnified};
-use super::list_state::ListState;
 use super::messages::Messages;
 use super::next_run::NextRun;
 use super::opening::Model;
@@ -263,14 +262,6 @@ impl App {
             false => 0,
         };
         layout(self.size, room, queue, least_left)
-    }
-
-    /// The rows of the queue, of which `height` are visible.
-    pub fn queue_rows(&self, height: u16) -> ListState {
-        let mut rows = ListState::of(self.queue.jobs().len());
-        rows.go_to_row(self.queue_cursor);
-        rows.fit(usize::from(height), 1);
-        rows
     }
 
     /// Whether the list is shown as a full-screen grid. The tree of layers never is.

@@ -73,13 +73,13 @@ impl Disk {
     ) -> Self {
         let (effects, received) = mpsc::channel();
         let (watched, end) = mpsc::channel();
-        let (scanned, told) = (home.clone(), answer.clone());
-        std::thread::spawn(move || watch::watch(&scanned, &end, &told));
+        let (scanned, respond) = (home.clone(), answer.clone());
+        std::thread::spawn(move || watch::watch(&scanned, &end, &respond));
         let (looks, asked) = mpsc::channel();
-        let (seen, told) = (home.clone(), answer.clone());
+        let (seen, respond) = (home.clone(), answer.clone());
         std::thread::spawn(move || {
             for look in asked {
-                told(look_up(&seen, look));
+                respond(look_up(&seen, look));
             }
         });
         let thread = std::thread::spawn(move || {
@@ -266,7 +266,7 @@ impl DiskThread {
             | Effect::Quit => Ok(None),
         };
         match done {
-            Ok(Some(told)) => answer(told),
+            Ok(Some(response)) => answer(response),
             Ok(None) => {}
             Err(why) => answer(DiskResponse::Failed(why)),
         }

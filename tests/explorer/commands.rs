@@ -42,7 +42,7 @@ fn ready(context: Context) -> Driver {
 fn effect_of(command: Command, context: Context) -> (bool, Vec<Effect>) {
     let mut explorer = ready(context);
     prepare(&mut explorer, command);
-    // An error that came by itself has been seen by now.
+    // Errors of the start have been seen by now.
     explorer.now += Duration::from_secs(4);
     explorer.act(ziggurat::tui::Action::Tick);
     let before = explorer.screen();

@@ -126,16 +126,16 @@ mod tests {
 
     /// What a look tells: the runs that have come, and those that are gone.
     fn look(watched: &mut Watched, home: &Home) -> (Vec<String>, Vec<String>) {
-        let told = RefCell::new((Vec::new(), Vec::new()));
+        let reported = RefCell::new((Vec::new(), Vec::new()));
         watched.look(home, &|answer| match answer {
             DiskResponse::Runs(runs) => {
                 let ids = runs.into_iter().map(|entry| entry.id);
-                told.borrow_mut().0.extend(ids);
+                reported.borrow_mut().0.extend(ids);
             }
-            DiskResponse::Gone(ids) => told.borrow_mut().1.extend(ids),
+            DiskResponse::Gone(ids) => reported.borrow_mut().1.extend(ids),
             other => panic!("{other:?}"),
         });
-        told.into_inner()
+        reported.into_inner()
     }
 
     #[test]

@@ -128,7 +128,7 @@ pub fn sort(app: &mut App, effects: &mut Vec<Effect>) {
         effects.push(Effect::OrderByLikeness(place, ids.collect()));
     }
     let list = app.browser.list_mut();
-    list.set_length(rows);
+    list.set_rows(rows);
     list.go_to_row(0);
 }
 
@@ -157,7 +157,7 @@ pub fn ordered(app: &mut App, place: Place, order: &[usize]) {
         .copied()
         .filter(|item| !order.contains(item));
     rows.extend(rest.collect::<Vec<_>>());
-    list.set_length(rows);
+    list.set_rows(rows);
     list.go_to_row(0);
     let text = "sorted by similarity";
     app.messages.say(Level::Note, text, app.now);

@@ -3,7 +3,7 @@
 use super::{browser, give, hints, submission};
 use crate::tui::action::Effect;
 use crate::tui::app::{App, Panel};
-use crate::tui::list_state::Motion;
+use crate::tui::list_state::{ListState, Motion};
 use ratatui::layout::{Margin, Position};
 
 /// A click on a cell: a key of the last row is given, a tab is shown, a row is selected; a second click on it runs or
@@ -46,7 +46,11 @@ pub fn click(app: &mut App, column: u16, row: u16, effects: &mut Vec<Effect>) {
     } else if let Some(queue) = layout.queue.filter(|queue| queue.contains(at)) {
         app.focus = Panel::Queue;
         let inner = queue.inner(Margin::new(1, 1));
-        let rows = app.queue_rows(inner.height);
+        let rows = ListState::around(
+            app.queue.jobs().len(),
+            app.queue_cursor,
+            inner.height.into(),
+        );
         if inner.contains(at) {
             let target = rows.offset() + usize::from(row - inner.y);
             app.queue_cursor = target.min(rows.len().saturating_sub(1));

@@ -149,26 +149,30 @@ pub fn submit_targets(
     targets: Vec<Result<Target, TargetError>>,
     effects: &mut Vec<Effect>,
 ) {
-    let Some(opened) = app.model.opened().map(Arc::clone) else {
-        return no_network(app);
-    };
-    let settings = app.next_run.settings.clone();
-    let specs = specs(app, &opened, targets, &settings);
-    enqueue(app, specs, "", effects);
+    if let Some(specs) = present_specs(app, targets) {
+        enqueue(app, specs, "", effects);
+    }
 }
 
-/// Queues the chosen targets with the present settings, which are not marked any more then.
+/// As [`submit_targets`], for the chosen items: their marks are cleared.
 fn submit_chosen(
     app: &mut App,
     targets: Vec<Result<Target, TargetError>>,
     effects: &mut Vec<Effect>,
 ) {
+    if let Some(specs) = present_specs(app, targets) {
+        submit(app, specs, effects);
+    }
+}
+
+/// Runs of targets with the present settings; `None` without an open model, which a message says.
+fn present_specs(app: &mut App, targets: Vec<Result<Target, TargetError>>) -> Option<Vec<Spec>> {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
-        return no_network(app);
+        no_network(app);
+        return None;
     };
     let settings = app.next_run.settings.clone();
-    let specs = specs(app, &opened, targets, &settings);
-    submit(app, specs, effects);
+    Some(specs(app, &opened, targets, &settings))
 }
 
 /// What makes the targets with these settings; those that cannot be run are named.

@@ -5,6 +5,7 @@ use super::panel::{bordered, list, noted};
 use crate::runs::format;
 use crate::runs::queue::{Job, JobState};
 use crate::tui::app::{App, Panel};
+use crate::tui::list_state::ListState;
 use crate::tui::pace;
 use crate::tui::text::{fit, fit_path};
 use crate::tui::theme::Role;
@@ -20,7 +21,11 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
         runs => format!("queue · {runs}"),
     };
     let inner = bordered(app, frame, area, &title, focused);
-    let listing = app.queue_rows(inner.height);
+    let listing = ListState::around(
+        app.queue.jobs().len(),
+        app.queue_cursor,
+        inner.height.into(),
+    );
     list(app, frame, inner, &listing, focused, |index, width| {
         row(app, &jobs[index], width)
     });
