@@ -19,7 +19,7 @@ pub enum Context {
     Photos,
     /// A photo, and the channels that it activates most.
     Photo,
-    /// A popup that only shows something.
+    /// A popup that only displays something.
     Popup,
 }
 

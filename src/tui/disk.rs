@@ -26,7 +26,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long queues of other processes are checked again: that of a process killed a moment ago is soon unlocked.
+/// How long queues of other processes are checked again: the lock of a killed process is released soon.
 const DYING: Duration = Duration::from_secs(5);
 
 /// Interval of these checks.
@@ -36,7 +36,7 @@ const LOOK: Duration = Duration::from_millis(200);
 pub struct Disk {
     effects: Option<Sender<Effect>>,
     thread: Option<JoinHandle<()>>,
-    /// To the thread that lists folders. Its end is not awaited.
+    /// To the thread that lists folders. It is not joined.
     looks: Option<Sender<Look>>,
     /// The history is watched while this exists.
     _watched: Sender<()>,
@@ -428,7 +428,7 @@ mod tests {
         assert_eq!(offered(Duration::from_millis(600)), 0, "its process lives");
         drop(dying);
         assert_eq!(offered(Duration::from_secs(4)), 1);
-        // A queue that is saved before it has taken these over leaves their file alone.
+        // A queue that is saved before it has adopted these jobs leaves their file alone.
         disk.perform(Effect::SaveQueue(Queue::default()));
         disk.finish();
         let (left, _) = orphans(&home).unwrap();

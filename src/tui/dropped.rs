@@ -1,5 +1,5 @@
-//! What a terminal pastes when files are dropped on it: their paths, each in its own way: quoted, with backslashes
-//! before spaces, or as `file://` addresses.
+//! What a terminal pastes when files are dropped on it: their paths, in one of several notations: quoted, with
+//! backslashes before spaces, or as `file://` URLs.
 
 use crate::model::picture;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// Maximum length of a pasted text that may name files, in bytes.
 const MAX_BYTES: usize = 1 << 20;
 
-/// The files that a pasted text names, if all that it says is names of pictures.
+/// The files named by a pasted text, if it consists of names of pictures only.
 pub fn pictures(text: &str) -> Option<Vec<PathBuf>> {
     if text.len() > MAX_BYTES {
         return None;
@@ -22,10 +22,10 @@ pub fn pictures(text: &str) -> Option<Vec<PathBuf>> {
     (!paths.is_empty()).then_some(paths)
 }
 
-/// The path that a line of text names.
+/// The path in a line of text.
 ///
 /// # Errors
-/// If it names none, or one of another machine.
+/// If it names no path, or a file of another machine.
 pub fn path(text: &str) -> Result<PathBuf, String> {
     let words = words(text).unwrap_or_default();
     let local = match words.as_slice() {
@@ -40,8 +40,8 @@ pub fn path(text: &str) -> Result<PathBuf, String> {
     })
 }
 
-/// What a pasted text names that may be a folder, or a picture under another name: one path from the root, unless it is
-/// that of a model. `None` for other texts.
+/// A pasted path that may be a folder, or a picture with another extension: one absolute path, unless it is that of
+/// a model. `None` for other texts.
 ///
 /// # Errors
 /// If it names a file of another machine.
@@ -60,30 +60,30 @@ pub fn other(text: &str) -> Option<Result<PathBuf, String>> {
     }
 }
 
-/// The other machine whose file a `file://` address names.
+/// The other machine named by a `file://` URL.
 fn host(text: &str) -> Option<&str> {
     let (host, _) = text.trim().strip_prefix("file://")?.split_once('/')?;
     (!is_here(host)).then_some(host)
 }
 
-/// Whether the machine that a `file://` address names is this one.
+/// Whether a `file://` URL names this machine.
 fn is_here(host: &str) -> bool {
     host.is_empty() || host.eq_ignore_ascii_case("localhost")
 }
 
-/// The pictures that one line names.
+/// The pictures named in one line.
 fn line(text: &str) -> Option<Vec<PathBuf>> {
     let several = words(text).and_then(|words| {
         let paths = words.iter().map(|word| local(word));
         paths.collect::<Option<Vec<PathBuf>>>()
     });
     let are_pictures = |paths: &Vec<PathBuf>| paths.iter().all(|path| picture::is_named(path));
-    // A path that was copied has its spaces as they are.
+    // A copied path has unescaped spaces.
     let one = || local(text).map(|path| vec![path]).filter(are_pictures);
     several.filter(are_pictures).or_else(one)
 }
 
-/// The words of a line as a shell reads them; `None` if a quote is not closed.
+/// The words of a line by the rules of a shell; `None` if a quote is not closed.
 fn words(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -115,7 +115,7 @@ fn quoted(letters: &mut std::str::Chars, quote: char, word: &mut String) -> Opti
     }
 }
 
-/// The path of a file on this machine; `None` for what is one elsewhere.
+/// The path of a file on this machine; `None` for a file on another machine.
 fn local(word: &str) -> Option<PathBuf> {
     let path = match word.split_once("://") {
         Some(("file", rest)) => {
@@ -129,7 +129,7 @@ fn local(word: &str) -> Option<PathBuf> {
     (!steers && !path.is_empty()).then(|| super::completion::home_relative(&path))
 }
 
-/// A text with its percent signs resolved; `None` if that is no text.
+/// Decodes percent escapes; `None` if the result is not UTF-8.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -1,4 +1,4 @@
-//! Where everything is on the screen, from 40×12 upwards. The state needs it too: what a page is, what a click hits.
+//! The positions of all panels, from 40×12 upwards. The state uses them too: for the size of a page, and for clicks.
 
 pub mod photo;
 
@@ -6,7 +6,7 @@ use super::browser::Tab;
 use ratatui::layout::{Position, Rect, Size};
 use unicode_width::UnicodeWidthStr;
 
-/// How large the cells of a grid are.
+/// The size of a grid's cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CellSize {
     #[default]
@@ -19,8 +19,8 @@ pub enum CellSize {
 impl CellSize {
     const ALL: [Self; 4] = [Self::Small, Self::Medium, Self::Large, Self::Huge];
 
-    /// About the width and height in characters: a line for the name, the picture, and a line between, which the larger
-    /// ones use for the score. A picture is square where a character is twice as high as wide.
+    /// Approximate width and height in characters: a line for the name, the picture, and a gap, which the larger sizes
+    /// use for the score. A picture is square if a character is twice as high as wide.
     fn cells(self) -> (u16, u16) {
         match self {
             Self::Small => (12, 6),
@@ -30,12 +30,12 @@ impl CellSize {
         }
     }
 
-    /// The next larger one, if there is one.
+    /// The next larger size, if there is one.
     pub fn larger(self) -> Option<Self> {
         Self::ALL.get(self as usize + 1).copied()
     }
 
-    /// The next smaller one, if there is one.
+    /// The next smaller size, if there is one.
     pub fn smaller(self) -> Option<Self> {
         Self::ALL.get((self as usize).checked_sub(1)?).copied()
     }
@@ -44,51 +44,51 @@ impl CellSize {
 /// Minimum width of the settings panel: the presets with their keys, and a line of help.
 pub const SETTINGS_WIDTH: u16 = 57;
 
-/// The smallest screen on which something can be seen.
+/// The minimum size of the screen.
 pub const SMALLEST: Size = Size::new(40, 12);
 
-/// The places of the panels; each with its border.
+/// The areas of the panels, each including its border.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     pub header: Rect,
     pub browser: Rect,
-    /// The list inside of the browser.
+    /// The list inside the browser.
     pub list: Rect,
     pub picture: Rect,
-    /// What runs; not there while the picture has the whole screen or the queue its place.
+    /// The active run; `None` with a full-screen picture, or where the queue takes its place.
     pub run: Option<Rect>,
     pub queue: Option<Rect>,
     pub status: Rect,
-    /// All between header and status row.
+    /// Everything between header and status row.
     pub body: Rect,
-    /// About how large the cells of a grid in the browser are.
+    /// The approximate cell size of the browser's grid.
     cells: CellSize,
 }
 
-/// What has the screen.
+/// What fills the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Room {
-    /// All panels share it.
+    /// All panels share the screen.
     Panels,
-    /// The picture has it.
+    /// The picture.
     Picture,
-    /// The browser has it, with cells of this size.
+    /// The browser, with cells of this size.
     Grid(CellSize),
 }
 
-/// How the queue takes part in the layout.
+/// The queue's part in the layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueuePanel {
     /// It has no jobs, and no panel.
     Empty,
-    /// It is seen where there is room.
+    /// It is visible if there is space.
     Beside,
     /// It has the focus.
     Focused,
 }
 
-/// Divides the screen. `least_left` is the minimum width of the browser, for a panel that lies over it; it does not
-/// hold on screens where the picture would get too narrow.
+/// Divides the screen. `least_left` is the minimum width of the browser, for a panel that lies over it; it is ignored
+/// on screens where the picture would get too narrow.
 pub fn layout(size: Size, room: Room, queue: QueuePanel, least_left: u16) -> Layout {
     let is_empty = queue == QueuePanel::Empty;
     let queue_has_focus = queue == QueuePanel::Focused;
@@ -132,7 +132,7 @@ pub fn layout(size: Size, room: Room, queue: QueuePanel, least_left: u16) -> Lay
     let browser = Rect::new(0, body.y, left, body.height);
     let rest = Rect::new(left, body.y, width - left, body.height);
     let (picture, run, queue) = match (width, body.height) {
-        // Three columns: the picture between what can be run and what runs.
+        // Three columns: the picture between the browser and the run.
         (160.., _) => {
             let side = (width / 4).clamp(40, 56);
             let (picture, column) = split_columns(rest, rest.width - side);
@@ -152,7 +152,7 @@ pub fn layout(size: Size, room: Room, queue: QueuePanel, least_left: u16) -> Lay
             let (run, queue) = split_columns(below, below.width * 3 / 5);
             (picture, Some(run), Some(queue))
         }
-        // Either of them below the picture.
+        // One of them below the picture.
         (_, 18..) => {
             let (picture, below) = split_rows(rest, rest.height - 9);
             match queue_has_focus {
@@ -212,7 +212,7 @@ impl Layout {
         usize::from(self.list.height)
     }
 
-    /// Columns and lines of a grid in the browser: as many as make its cells about as large as is wanted.
+    /// Columns and lines of the browser's grid: as many cells as fit at about the requested size.
     pub fn grid(&self) -> (usize, usize) {
         let (width, height) = self.cells.cells();
         let about = |room: u16, side: u16| usize::from(((room + side / 2) / side).max(1));
@@ -222,7 +222,7 @@ impl Layout {
         )
     }
 
-    /// Width and height of a cell of that grid, the gap included: together they fill the list.
+    /// Width and height of a cell of that grid, including the gap: together the cells fill the list.
     pub fn cell(&self) -> (u16, u16) {
         let (columns, lines) = self.grid();
         (
@@ -231,7 +231,7 @@ impl Layout {
         )
     }
 
-    /// A place in the middle of the body for something laid over it, border included.
+    /// An area in the middle of the body for a popup, including its border.
     pub fn popup(&self, width: u16, height: u16) -> Rect {
         let width = width.min(self.body.width);
         let height = height.min(self.body.height);
@@ -249,12 +249,12 @@ impl Layout {
         Rect::new(self.body.x, row, self.body.width, self.body.height.min(1))
     }
 
-    /// Rows of a list that is laid over the body.
+    /// Number of rows of a list that lies over the body.
     pub fn popup_lines(&self) -> usize {
         usize::from(self.body.height.saturating_sub(6)).max(1)
     }
 
-    /// The tabs' places in the browser's upper border.
+    /// The positions of the tabs in the browser's upper border.
     pub fn tabs(&self) -> [(Tab, Rect); 4] {
         let mut x = self.browser.x + 1;
         let right = self.browser.right().saturating_sub(1);
@@ -268,7 +268,7 @@ impl Layout {
         })
     }
 
-    /// The tab at a place of the screen.
+    /// The tab at a position of the screen.
     pub fn tab_at(&self, at: Position) -> Option<Tab> {
         let mut tabs = self.tabs().into_iter();
         tabs.find(|(_, place)| place.contains(at))
@@ -276,9 +276,9 @@ impl Layout {
     }
 }
 
-/// How many photos of the list are seen at once.
+/// Number of visible photos in the list.
 pub fn album_lines(body: Rect) -> usize {
-    // The border takes two rows, the foot one.
+    // The border takes two rows, the footer one.
     usize::from(body.height.saturating_sub(3)).max(1)
 }
 

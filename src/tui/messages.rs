@@ -23,10 +23,10 @@ pub struct Message {
     is_transient: bool,
 }
 
-/// How long a warning or an error is shown at least.
+/// Minimum display time of a warning or an error.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How many of the newest messages are searched for one that must still be shown.
+/// How many of the newest messages are searched for one that must still be visible.
 const RECENT: usize = 20;
 
 /// Maximum number of messages in the log.
@@ -69,8 +69,8 @@ impl Messages {
         }
     }
 
-    /// What the status row shows: the newest, for five seconds, an error for ten. A warning or an error that no key
-    /// caused is seen for three seconds, whatever is reported after it.
+    /// The message of the status row: the newest, for five seconds, an error for ten. A warning or an error that no key
+    /// caused is visible for three seconds, whatever is reported after it.
     pub fn current(&self, now: Duration) -> Option<&Message> {
         let newest = self.all.back().filter(|_| !self.is_dismissed)?;
         let is_new = |message: &&Message| {
@@ -89,7 +89,7 @@ impl Messages {
         (now < newest.at + Duration::from_secs(seconds)).then_some(newest)
     }
 
-    /// All of them, the oldest first.
+    /// All messages, the oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Message> + ExactSizeIterator {
         self.all.iter()
     }

@@ -7,7 +7,7 @@ use crate::runs::presets::Presets;
 use crate::setting_value::SettingValue;
 use std::collections::BTreeMap;
 
-/// What the next runs are made with.
+/// Settings of the next runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NextRun {
     pub settings: Settings,
@@ -137,11 +137,11 @@ impl NextRun {
 /// Maximum number of runs of a sweep.
 pub const MAX_SWEEP: usize = 100;
 
-/// Settings of a grid over one or two knobs, as text asks for it: `step_size=0.06,0.12 momentum=0.8,0.9`, or a range
+/// Settings of a grid over one or two knobs, from text: `step_size=0.06,0.12 momentum=0.8,0.9`, or a range
 /// `levels=3..6`, or with a number of values `tilt=1..1.3/4`.
 ///
 /// # Errors
-/// One line that says what is wrong.
+/// One line with the problem.
 pub fn sweep(base: &Settings, text: &str) -> Result<Vec<Settings>, String> {
     let mut grid = vec![base.clone()];
     let axes: Vec<&str> = text.split_whitespace().collect();
@@ -304,7 +304,7 @@ mod tests {
         assert_eq!(turn("momentum", true), 0.85.into());
         assert_eq!(turn("step_size", false), 0.19.into());
         assert_eq!(turn("octave_scale", true), 2.25.into());
-        // From between two multiples, neither is left out.
+        // Between two multiples, both are included.
         next.settings.set("canvas", 100.0.into()).unwrap();
         let canvas = knob("canvas").unwrap();
         let value = next.settings.get("canvas").unwrap();
@@ -322,7 +322,7 @@ mod tests {
                 "{}",
                 knob.key
             );
-            // Steps are the one number that is typed rather than turned up to its end.
+            // The number of steps is usually typed rather than increased to its maximum.
             let presses = (range.1 - range.0) / step;
             assert!(
                 presses <= 250.0 || knob.key == "steps",

@@ -30,7 +30,7 @@ impl Model {
         }
     }
 
-    /// The network that is open, or that stays if the one being opened cannot be.
+    /// The open network, or the one that stays if the new one cannot be opened.
     pub fn fallback(&self) -> Option<&Arc<ModelInfo>> {
         match self {
             Self::Open(opened) => Some(opened),

@@ -41,7 +41,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Of a run that has not begun.
+    /// For a run that has not started.
     pub fn new(scale: f64) -> Self {
         Self {
             scale,
@@ -98,7 +98,7 @@ pub fn octave_of(octaves: &[usize], taken: usize) -> usize {
 /// The cost of the steps taken and of those remaining.
 fn spent(live: &ActiveRun) -> (f64, f64) {
     let octaves = match live.octaves.as_slice() {
-        // Before the start: as on one canvas.
+        // Before the start: as with a single octave.
         [] => &[live.steps][..],
         octaves => octaves,
     };
@@ -171,7 +171,7 @@ mod tests {
         run.pace.note(1, 1.0 / 1.4);
         let left = seconds_left(&run).unwrap();
         assert!(is_near(left, 5.0 * 1.4 + 10.0 * 2.6), "{left}");
-        // A fine octave that is no slower makes nothing negative.
+        // A fine octave that is no slower yields no negative cost.
         run.pace.note(1, 5.0);
         assert!(seconds_left(&run).unwrap() > 0.0);
     }
@@ -185,8 +185,7 @@ mod tests {
 
     #[test]
     fn what_a_run_did_before_it_was_resumed_counts_without_being_measured() {
-        // Resumed on the finest canvas: the coarse steps were cheaper, the rest is as slow as the step that was
-        // measured.
+        // Resumed on the finest octave: the coarse steps were cheaper, the rest is as slow as the measured step.
         let mut run = live(&[100, 60], 130);
         run.pace.note(1, 10.0);
         let left = seconds_left(&run).unwrap();

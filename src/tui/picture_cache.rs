@@ -58,7 +58,7 @@ struct Fifo {
     pictures: HashMap<String, Arc<RgbImage>>,
     /// In the order of insertion.
     order: VecDeque<String>,
-    /// PromptKind for, or not to be had.
+    /// Requested, or unavailable.
     asked: HashSet<String>,
 }
 

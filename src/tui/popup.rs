@@ -116,13 +116,13 @@ pub enum Choice {
     File(PathBuf),
 }
 
-/// What the models are chosen for.
+/// The purpose of the model picker.
 #[derive(Debug, Clone, Default)]
 pub enum Purpose {
-    /// To open one.
+    /// Opening one model.
     #[default]
     Open,
-    /// To run these runs in one or several of them.
+    /// Running these runs in one or several models.
     Run(Vec<Origin>),
 }
 

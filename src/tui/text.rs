@@ -127,8 +127,8 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines.map(std::borrow::Cow::into_owned).collect()
 }
 
-/// Texts in lines of at most `width` columns, with a dot between those that stand on one line. A text that is too long
-/// alone is broken between words; of one without words the end is kept, where numbers and versions stand.
+/// Texts in lines of at most `width` columns, with a dot between those on one line. A text that is too long for a line
+/// is broken between words; of one without spaces the end is kept, which holds numbers and versions.
 pub fn joined(texts: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for text in texts {
@@ -149,8 +149,8 @@ pub fn joined(texts: &[String], width: usize) -> Vec<String> {
     lines
 }
 
-/// Parts with a dot between those that stand on one line of `width` columns. Each has its importance: the least
-/// important ones are left out until the rest fits, of equals the last. Only what is left alone is cut, see
+/// Parts with a dot between those on one line of `width` columns. Each has an importance: the least important ones are
+/// omitted until the rest fits, the last of equals first. Only a single remaining part is cut, see
 /// [`shortened`].
 pub fn fitted(parts: &[(u8, String)], width: usize) -> String {
     let mut kept: Vec<&(u8, String)> = parts.iter().filter(|(_, text)| !text.is_empty()).collect();
@@ -169,8 +169,8 @@ pub fn fitted(parts: &[(u8, String)], width: usize) -> String {
     }
 }
 
-/// `text` in at most `width` columns. What does not fit is left out from the end of a clause on, or else of a word,
-/// unless that would leave most of the room empty: a quarter of it must be filled by clauses, and half by words.
+/// `text` in at most `width` columns, cut at the end of a clause, otherwise of a word, unless that would leave most of
+/// the space empty: clauses must fill a quarter of it, and words half.
 pub fn shortened(text: &str, width: usize) -> String {
     let text = readable(text, false);
     if text.width() <= width {
@@ -192,12 +192,12 @@ pub fn shortened(text: &str, width: usize) -> String {
     }
 }
 
-/// A probability, marked as one: beside a score it could be taken for anything.
+/// A probability with its symbol: next to a score, a bare number would be ambiguous.
 pub fn p(probability: f32) -> String {
     format!("p {}", format::percent(probability))
 }
 
-/// A count with a unit that keeps it short: 950, 4.7 k, 11 M.
+/// A number with a short unit: 950, 4.7 k, 11 M.
 pub fn count(number: usize) -> String {
     const UNITS: [(usize, &str); 3] = [(1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")];
     let unit = UNITS.iter().find(|(size, _)| number >= *size);

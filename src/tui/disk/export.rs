@@ -1,15 +1,15 @@
-//! Runs as files for people, in a folder that is there. Nothing is ever replaced.
+//! Runs as files for people, in an existing folder. Files are never replaced.
 
 use crate::home::Home;
 use crate::runs::export::to_file;
 use crate::tui::action::DiskResponse;
 use std::path::{Path, PathBuf};
 
-/// Most files of one name; beyond this something is wrong.
+/// Maximum number of files with one name; more than this is a mistake.
 const MAX_NUMBER: usize = 1000;
 
-/// Exports runs to `path`, or, if that is there already, under the same name with a number. `favourites` is the one
-/// folder that is made if need be.
+/// Exports runs to `path` or, if that exists, under the same name with a number. Only the folder `favourites` is
+/// created if necessary.
 pub fn export(home: &Home, favourites: &Path, ids: Vec<String>, path: PathBuf) -> DiskResponse {
     let done = unused(&path, favourites).and_then(|free| {
         let written = to_file(home, &ids, &free);
@@ -23,7 +23,7 @@ pub fn export(home: &Home, favourites: &Path, ids: Vec<String>, path: PathBuf) -
     }
 }
 
-/// The path, or the first of `page-2.html`, `page-3.html`, … that is not there.
+/// The path, or the first of `page-2.html`, `page-3.html`, … that does not exist.
 fn unused(path: &Path, favourites: &Path) -> Result<PathBuf, String> {
     let folder = path
         .parent()
@@ -47,7 +47,7 @@ fn unused(path: &Path, favourites: &Path) -> Result<PathBuf, String> {
             PathBuf::from(file)
         }
     };
-    // A link that leads nowhere has the name, too.
+    // A dangling link occupies the name, too.
     let is_free = |path: &PathBuf| path.symlink_metadata().is_err();
     let found = (1..=MAX_NUMBER).map(numbered).find(is_free);
     found.ok_or_else(|| {

@@ -47,7 +47,7 @@ pub fn list_folder(home: &Home, folder: &Path) -> Result<Vec<Choice>, String> {
     Ok(choices)
 }
 
-/// The names in the folder of a typed path that begin like its end. Names that cannot be typed are omitted.
+/// The names in the folder of a typed path that start like its last part. Names that cannot be typed are omitted.
 pub fn list_names(text: &str, relative_to: &Path) -> Result<Vec<Name>, String> {
     let folder = relative_to.join(completion::folder(text));
     let (_, part) = completion::split(text);

@@ -79,7 +79,7 @@ impl Watched {
                 come.push(entry);
             }
         }
-        // A run that is being replaced now is not removed.
+        // A run that is being replaced now is not reported as removed.
         let is_gone = |id: &&String| matches!(history::entry(home, id), Err(Error::NoRun(_)));
         let gone = self.known.difference(&names).filter(is_gone);
         let gone: Vec<String> = gone.cloned().collect();
@@ -124,7 +124,7 @@ mod tests {
     use crate::runs::history::testing::{Desk, record};
     use std::cell::RefCell;
 
-    /// What a look tells: the runs that have come, and those that are gone.
+    /// The changes since the last check: new runs and removed runs.
     fn look(watched: &mut Watched, home: &Home) -> (Vec<String>, Vec<String>) {
         let reported = RefCell::new((Vec::new(), Vec::new()));
         watched.look(home, &|answer| match answer {
@@ -148,7 +148,7 @@ mod tests {
         let second = desk.save(&record(1));
         std::fs::create_dir(home.history().join("holiday")).unwrap();
         assert_eq!(look(&mut watched, home), (vec![second.clone()], vec![]));
-        // The same run made again is not another one.
+        // The same run repeated is not a new run.
         desk.save(&record(1));
         assert_eq!(look(&mut watched, home), Default::default());
         history::remove(home, &[first.as_str()]).unwrap();
@@ -169,7 +169,7 @@ mod tests {
         };
         age(60);
         watched.scan(home, &|_| {});
-        // A run that comes without a change of the folder's time would be seen if the folder were read.
+        // Reading the folder would reveal a run that appears without a change of the folder's time.
         let id = desk.save(&record(1));
         fs::File::open(home.history())
             .unwrap()

@@ -1,35 +1,36 @@
-//! One key press, in one normal form whatever the terminal sends, and sequences of them. Both are written the same way
-//! in the table of commands, in `config.toml` and in the help: `ctrl-x`, `alt-enter`, `G`, `space`, `f1`, `g g`.
+//! One key press, in one normal form whatever the terminal sends, and sequences of key presses. Both are written the
+//! same way in the table of commands, in `config.toml` and in the help: `ctrl-x`, `alt-enter`, `G`, `space`, `f1`,
+//! `g g`.
 //!
 //! Most terminals cannot tell some keys apart: `ctrl-i` is `tab`, `ctrl-m` is `enter`, `ctrl-[` is `esc`, `ctrl-h` is
-//! `backspace` on some, and with `ctrl` a letter has no case. Those that speak kitty's keyboard protocol can, but then
-//! a key would mean one thing here and another there. So such keys are one chord everywhere, and a binding that could
-//! never be reached shows up as a conflict.
+//! `backspace` on some, and with `ctrl` a letter has no case. Terminals with kitty's keyboard protocol can, but then a
+//! key would have different meanings in different terminals. Therefore such keys are one chord everywhere, and a
+//! binding that could never be reached is reported as a conflict.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use std::fmt;
 use std::str::FromStr;
 use unicode_width::UnicodeWidthChar;
 
-/// Most chords in a sequence.
+/// Maximum number of chords in a sequence.
 const MAX_SEQUENCE: usize = 4;
 
 /// The highest function key that a terminal can report.
 const LAST_FUNCTION_KEY: u8 = 35;
 
-/// One key with its modifiers, normalised: shift is folded into the character, and what terminals cannot tell apart is
-/// one.
+/// One key with its modifiers, normalised: shift is folded into the character, and keys that terminals cannot
+/// distinguish are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Chord {
     code: KeyCode,
     modifiers: KeyModifiers,
 }
 
-/// Chords pressed one after another: at least one.
+/// One or more chords pressed in sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Keys(Vec<Chord>);
 
-/// A key that cannot be read.
+/// An invalid key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     #[error("no key is given; write one such as `x`, `ctrl-x`, `space` or `g g`")]
@@ -45,7 +46,7 @@ pub enum KeyError {
     TooLong(usize),
 }
 
-/// The modifiers that a chord can have, in the order in which they are written.
+/// The modifiers of a chord, in the order in which they are written.
 const MODIFIERS: [(KeyModifiers, &str); 4] = [
     (KeyModifiers::CONTROL, "ctrl"),
     (KeyModifiers::ALT, "alt"),
@@ -57,9 +58,9 @@ const MODIFIERS: [(KeyModifiers, &str); 4] = [
 struct Named {
     code: KeyCode,
     name: &'static str,
-    /// For hints, where room is scarce.
+    /// For hints, where space is scarce.
     short: &'static str,
-    /// What else people write.
+    /// Other spellings.
     others: &'static [&'static str],
 }
 
@@ -96,7 +97,7 @@ const NAMED: [Named; 16] = [
     named(KeyCode::PageDown, "pagedown", "pgdn", &["pgdn"]),
 ];
 
-/// What most terminals send for a key with `ctrl`: the same as for another key, with `ctrl` or without.
+/// The key that most terminals send instead of a key with `ctrl`, with or without `ctrl`.
 const SAME_WITH_CTRL: [(char, KeyCode, KeyModifiers); 9] = [
     ('i', KeyCode::Tab, KeyModifiers::NONE),
     ('m', KeyCode::Enter, KeyModifiers::NONE),
@@ -110,8 +111,8 @@ const SAME_WITH_CTRL: [(char, KeyCode, KeyModifiers); 9] = [
 ];
 
 impl Chord {
-    /// The chord of a key with modifiers. `None` for what no command can be bound to: modifiers, locks and media keys
-    /// alone, and characters that take no room on the screen.
+    /// The chord of a key with modifiers. `None` for keys that no command can be bound to: modifiers, locks and media
+    /// keys alone, and zero-width characters.
     pub fn new(code: KeyCode, modifiers: KeyModifiers) -> Option<Self> {
         let (code, mut modifiers) = one_of_same(code, modifiers);
         match code {
@@ -135,7 +136,7 @@ impl Chord {
             .then_some(Self { code, modifiers })
     }
 
-    /// The chord of what the terminal reported: a press or its repetition. `None` for a release, and as [`Chord::new`].
+    /// The chord of an event of the terminal: a press or its repetition. `None` for a release, and as [`Chord::new`].
     pub fn pressed(event: &KeyEvent) -> Option<Self> {
         if event.kind == KeyEventKind::Release {
             return None;
@@ -153,7 +154,7 @@ impl Chord {
         self.modifiers.contains(KeyModifiers::CONTROL)
     }
 
-    /// The character that it types into a text field: one without `ctrl`, `alt` or `super`.
+    /// The character that it types into a text field; `None` with `ctrl`, `alt` or `super`.
     pub fn typed(&self) -> Option<char> {
         match self.code {
             KeyCode::Char(character) if self.modifiers.is_empty() => Some(character),
@@ -161,7 +162,7 @@ impl Chord {
         }
     }
 
-    /// As short as can be, for hints: `^L`, `↵`, `␣`, `G`, `alt-x`.
+    /// The shortest form, for hints: `^L`, `↵`, `␣`, `G`, `alt-x`.
     pub fn short(&self) -> String {
         let others = self.modifiers - KeyModifiers::CONTROL;
         let mut text = prefixes(others);
@@ -179,8 +180,8 @@ impl Chord {
     }
 }
 
-/// The one chord that stands for all that terminals cannot tell apart from it. Shift stays where it is not part of the
-/// key.
+/// The canonical chord among those that terminals cannot distinguish. Shift stays where it is not part of the
+/// character.
 fn one_of_same(code: KeyCode, modifiers: KeyModifiers) -> (KeyCode, KeyModifiers) {
     let ctrl = modifiers.contains(KeyModifiers::CONTROL);
     let shift = modifiers.contains(KeyModifiers::SHIFT);
@@ -205,7 +206,7 @@ fn one_of_same(code: KeyCode, modifiers: KeyModifiers) -> (KeyCode, KeyModifiers
     }
 }
 
-/// The only character of `characters`, or else `otherwise`: `ß` has no capital of one character.
+/// The only character of `characters`, otherwise `otherwise`: the capital of `ß` has two characters.
 fn single(mut characters: impl Iterator<Item = char>, otherwise: char) -> char {
     match (characters.next(), characters.next()) {
         (Some(only), None) => only,
@@ -225,12 +226,12 @@ fn prefixes(modifiers: KeyModifiers) -> String {
         .collect()
 }
 
-/// A key that has no name of its own.
+/// A key without a name.
 fn plain(code: KeyCode) -> String {
     match code {
         KeyCode::Char(character) => character.into(),
         KeyCode::F(number) => format!("f{number}"),
-        // A chord holds nothing but characters, function keys and named keys.
+        // A chord contains only characters, function keys and named keys.
         _ => String::new(),
     }
 }
@@ -265,7 +266,7 @@ impl FromStr for Chord {
     }
 }
 
-/// The modifier that `text` starts with, and what follows it: never nothing, so that `-` and `+` themselves can be
+/// The modifier at the start of `text`, and the remainder, which is never empty, so that `-` and `+` themselves can be
 /// keys.
 fn strip_modifier(text: &str) -> Option<(KeyModifiers, &str)> {
     let (modifier, name) = MODIFIERS.iter().find(|(_, name)| {
@@ -293,17 +294,17 @@ fn read_key(text: &str) -> Option<KeyCode> {
 }
 
 impl Keys {
-    /// The chords, in the order in which they are pressed.
+    /// The chords, in the order of pressing.
     pub fn chords(&self) -> &[Chord] {
         &self.0
     }
 
-    /// As short as can be, for hints: `^L`, `gg`.
+    /// The shortest form, for hints: `^L`, `gg`.
     pub fn short(&self) -> String {
         self.0.iter().map(Chord::short).collect()
     }
 
-    /// Whether one of them begins with all of the other, so that both cannot be bound.
+    /// Whether one is a prefix of the other, so that both cannot be bound.
     pub(super) fn collides(&self, other: &Self) -> bool {
         self.0.starts_with(&other.0) || other.0.starts_with(&self.0)
     }
@@ -322,7 +323,7 @@ impl fmt::Display for Keys {
 impl FromStr for Keys {
     type Err = KeyError;
 
-    /// Chords with white space between them.
+    /// Chords separated by white space.
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let count = text.split_whitespace().count();
         match count {

@@ -1,11 +1,11 @@
-//! Which keys give which command: the table's defaults, with what the user's `config.toml` says instead.
+//! The key bindings: the table's defaults, with the overrides of the user's `config.toml`.
 
 use super::{Chord, Keys};
 use crate::suggest::{did_you_mean, suggestions};
 use crate::tui::{COMMANDS, Command, Context};
 
-/// The keys of every command. Within a context no two commands share a key, and none is the beginning of another's
-/// sequence.
+/// The keys of every command. Within a context no two commands share a key, and no key sequence is a prefix of
+/// another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keymap {
     /// In the order of the table.
@@ -18,14 +18,14 @@ struct Binding {
     keys: Vec<Keys>,
 }
 
-/// What pressed keys mean.
+/// The meaning of pressed keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
-    /// They give this command.
+    /// They perform this command.
     Command(Command),
-    /// They begin a longer sequence.
+    /// They are the prefix of a longer sequence.
     Prefix,
-    /// They mean nothing.
+    /// They have no meaning.
     None,
 }
 
@@ -50,9 +50,8 @@ fn default_keys(command: Command) -> Vec<Keys> {
 }
 
 impl Keymap {
-    /// The table's keys with those of `overrides`, `(name of a command, its keys)`, in their place; no keys take a
-    /// command off the keyboard. The second value says what could not be taken, by command, and why: that command keeps
-    /// its default keys.
+    /// The table's keys with `overrides`, `(name of a command, its keys)`; an empty list unbinds a command. The second
+    /// value lists the rejected overrides, by command, with the reason: such a command keeps its default keys.
     pub fn new(overrides: &[(String, Vec<String>)]) -> (Self, Vec<(String, String)>) {
         let mut keymap = Self::default();
         let mut problems = Vec::new();
@@ -69,7 +68,7 @@ impl Keymap {
                 Err(why) => problems.push((name.clone(), why)),
             }
         }
-        // Each round gives a command its default back, and the defaults alone have no conflict: it ends.
+        // Each round restores one default, and the defaults alone have no conflict: the loop terminates.
         while let Some((command, why)) = keymap.conflict(&taken) {
             keymap.bindings[command as usize].keys = default_keys(command);
             taken.retain(|other| *other != command);
@@ -78,7 +77,7 @@ impl Keymap {
         (keymap, problems)
     }
 
-    /// The first conflict: the command of `overridden` that must give way (of two, the one that came later), and why.
+    /// The first conflict: the command of `overridden` that is rejected (of two, the later one), and the reason.
     fn conflict(&self, overridden: &[Command]) -> Option<(Command, String)> {
         let context = |command: Command| command.entry().context;
         for command in overridden.iter().rev() {
@@ -99,7 +98,8 @@ impl Keymap {
         None
     }
 
-    /// What the pressed keys mean where `context` has the focus: its own keys win over those that work everywhere.
+    /// The meaning of the pressed keys with the focus on `context`, whose keys take precedence over those that work
+    /// everywhere.
     ///
     /// `pending` are the chords since the last command, the newest at the end. After [`Match::None`] the caller forgets
     /// them.
@@ -129,8 +129,8 @@ impl Keymap {
         }
     }
 
-    /// What can follow the pressed keys where `context` has the focus: the rest of each sequence, as it is written, and
-    /// its command; those of the context first, which win over those that work everywhere.
+    /// The continuations of the pressed keys with the focus on `context`: the remaining chords and the command. Those
+    /// of the context come first, because they take precedence.
     pub fn continuations(&self, context: Context, pending: &[Chord]) -> Vec<(String, Command)> {
         let contexts = match context {
             Context::Everywhere => vec![context],
@@ -159,7 +159,7 @@ impl Keymap {
         found
     }
 
-    /// The commands that one key gives, in whatever context.
+    /// The commands bound to a key, in any context.
     pub fn commands_of(&self, chord: Chord) -> impl Iterator<Item = Command> {
         let is_bound = move |binding: &&Binding| {
             let mut keys = binding.keys.iter();
@@ -176,12 +176,12 @@ impl Keymap {
         &self.bindings[command as usize].keys
     }
 
-    /// The keys of a command as they are written in `config.toml`.
+    /// The keys of a command as written in `config.toml`.
     pub fn keys_of(&self, command: Command) -> Vec<String> {
         self.keys(command).iter().map(Keys::to_string).collect()
     }
 
-    /// The main key of a command, as short as can be; `None` if it has none.
+    /// The main key of a command in its shortest form; `None` if it has none.
     pub fn hint(&self, command: Command) -> Option<String> {
         self.keys(command).first().map(Keys::short)
     }

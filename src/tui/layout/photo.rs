@@ -1,28 +1,28 @@
-//! Where the parts of the popup are, and how large the cells of its grid.
+//! The areas of the photo view, and the cell size of its grid.
 
 use ratatui::layout::Rect;
 
-/// Least and most rows of a cell's pictures, and how many cells are to be seen if they can be.
+/// Minimum and maximum rows of a cell's pictures, and the preferred number of visible cells.
 const LOWEST: u16 = 4;
 const HIGHEST: u16 = 12;
 const SEEN: usize = 6;
 
-/// Most columns of a picture, whatever a terminal says of its characters.
+/// Maximum columns of a picture, whatever character size a terminal reports.
 const WIDEST: u32 = 100;
 
 /// The cells of the grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grid {
     pub area: Rect,
-    /// How many stand side by side, and one below the other.
+    /// Number of columns and rows of cells.
     pub columns: usize,
     pub lines: usize,
     /// Columns and rows of a picture; a cell has two side by side.
     pub picture: (u16, u16),
 }
 
-/// The grid for so many channels within the body of the screen, whose characters have `cell` pixels: the pictures are
-/// as large as can be with six cells in view.
+/// The grid for this many channels within the body of a screen whose characters have `cell` pixels: pictures are as
+/// large as possible with six visible cells.
 pub fn grid(body: Rect, cell: (u16, u16), count: usize) -> Grid {
     let (_, right) = parts(inside(body));
     // The layer's name is above it, the selected channel below.
@@ -52,7 +52,7 @@ pub fn width((columns, _): (u16, u16)) -> u16 {
     2 * columns + 3
 }
 
-/// What is inside of the popup's border.
+/// The area inside the popup's border.
 fn inside(body: Rect) -> Rect {
     Rect::new(
         body.x + body.width.min(2),
@@ -62,12 +62,12 @@ fn inside(body: Rect) -> Rect {
     )
 }
 
-/// The places of the photo and of its channels.
+/// The areas of the photo and of its channels.
 pub fn parts(inner: Rect) -> (Rect, Rect) {
     halves(inner, (inner.width * 2 / 5).min(56))
 }
 
-/// Two places side by side, the left one of a width.
+/// Two areas side by side, the left one of this width.
 pub fn halves(inner: Rect, left: u16) -> (Rect, Rect) {
     let right = (left + 2).min(inner.width);
     (

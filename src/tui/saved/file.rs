@@ -1,5 +1,5 @@
-//! The file that says where the user was, one for all models and all explorers of a user. It is a convenience: one that
-//! is damaged is set aside, and another begun. One that the system does not let read now may be whole: it stays.
+//! The file of saved view states, one for all models and all explorers of a user. A damaged file is renamed, and a new
+//! one is started. A file that cannot be read now may be intact: it stays.
 
 use super::{Saved, SavedModel};
 use crate::files;
@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Largest file that is read or written, in bytes.
+/// Maximum size of the file, in bytes.
 const MAX_BYTES: usize = 1 << 20;
 
 const VERSION: u32 = 1;
@@ -21,14 +21,14 @@ struct Content {
     models: Vec<SavedModel>,
 }
 
-/// What is kept, and a line that says what is wrong with the file, if anything is: nothing of it counts then. It is set
-/// aside if it is damaged.
+/// The saved states, and a line about the file's problem, if it has one: then no state is read. A damaged file is
+/// renamed.
 pub fn load(home: &Home) -> (Saved, Option<String>) {
     let path = home.explorer();
     if let Ok(saved) = read(&path) {
         return (saved, None);
     }
-    // Another explorer may be about to set it aside.
+    // Another explorer may be about to rename it.
     let _turn = path.parent().map(files::turn);
     match read_or_set_aside(&path) {
         Ok(read) => read,
@@ -51,7 +51,7 @@ enum Unread {
 }
 
 /// # Errors
-/// What the system says; the file is then left alone.
+/// If the file cannot be read; it is then left alone.
 fn read_or_set_aside(path: &Path) -> io::Result<(Saved, Option<String>)> {
     match read(path) {
         Ok(saved) => Ok((saved, None)),
@@ -60,7 +60,7 @@ fn read_or_set_aside(path: &Path) -> io::Result<(Saved, Option<String>)> {
     }
 }
 
-/// Moves a damaged file out of the way; what to say of it.
+/// Renames a damaged file; returns the message about it.
 fn set_aside(path: &Path, why: &str) -> String {
     let aside = path.with_extension("damaged.json");
     let shown = path.display();
@@ -73,12 +73,13 @@ fn set_aside(path: &Path, why: &str) -> String {
     }
 }
 
-/// Keeps a model beside the others. Explorers that save at once take turns; of one model, the last to save counts.
+/// Saves the state of one model beside the others. Concurrent explorers lock the file; of one model, the last to save
+/// wins.
 ///
-/// A damaged file is set aside; the result is then a line that says so.
+/// A damaged file is renamed; the result is then a line about it.
 ///
 /// # Errors
-/// What the system says; the file is then as it was.
+/// If writing fails; the file is then unchanged.
 pub fn save(home: &Home, model: &SavedModel) -> io::Result<Option<String>> {
     let path = home.explorer();
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -172,7 +173,7 @@ mod tests {
             assert_eq!(fs::read(&aside).unwrap(), damage);
             assert_eq!(save(&home, &model("a")).unwrap(), None);
             assert_eq!(load(&home).1, None);
-            // Damaged while an explorer is open, it is not lost in silence either.
+            // A file that is damaged while an explorer is open is reported too.
             fs::write(home.explorer(), damage).unwrap();
             let problem = save(&home, &model("b")).unwrap().unwrap();
             assert!(problem.contains("explorer.json"), "{problem}");

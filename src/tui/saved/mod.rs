@@ -1,7 +1,7 @@
-//! Where the user was in each model: what comes back when it is opened again. Everything is kept by its name, so that
-//! it is found in another list too; what is no longer there is left out.
+//! The view state of each model, restored when the model is opened again. Everything is saved by name, so that it is
+//! found in a changed list; names that no longer exist are omitted.
 //!
-//! - [`mod@file`]: the file that holds it between two starts
+//! - [`mod@file`]: the file of saved view states
 
 pub mod file;
 
@@ -13,33 +13,33 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// At least this long between two writes of the file.
+/// Minimum time between two writes of the file.
 pub const PAUSE: Duration = Duration::from_secs(5);
 
-/// Most models that are kept, the latest.
+/// Maximum number of saved models, the latest.
 const MAX_MODELS: usize = 50;
 
-/// Most unfolded scopes that are kept of a model.
+/// Maximum number of saved unfolded scopes per model.
 pub const MAX_SCOPES: usize = 300;
 
-/// What is kept of every model, the one that was used last at the end.
+/// The saved view states of all models, the latest used last.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Saved {
     models: Vec<SavedModel>,
 }
 
-/// Where the user was in one model.
+/// The view state of one model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedModel {
     /// Content hash of the model.
     pub model: String,
-    /// What opens it again, wherever the explorer is started: an absolute path or a card's name. Not in files of
-    /// earlier versions.
+    /// What reopens it from any working directory: an absolute path or a card's name. Missing in files of earlier
+    /// versions.
     #[serde(default)]
     pub name: Option<String>,
     pub tab: Tab,
-    /// The line of the tree of layers under the cursor.
+    /// The row of the tree of layers under the cursor.
     pub row: Option<SavedRow>,
     /// The unfolded scopes.
     pub open: Vec<String>,
@@ -58,11 +58,11 @@ pub struct SavedModel {
     pub shown: Option<String>,
     pub preset: String,
     pub seed: u64,
-    /// What differs from the preset.
+    /// The settings that differ from the preset.
     pub changes: BTreeMap<String, SettingValue>,
 }
 
-/// A line of the tree of layers.
+/// A row of the tree of layers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SavedRow {
@@ -71,7 +71,7 @@ pub enum SavedRow {
 }
 
 impl Saved {
-    /// What is kept of a model.
+    /// The saved state of a model.
     pub fn of(&self, hash: &str) -> Option<&SavedModel> {
         self.models.iter().find(|model| model.model == hash)
     }
@@ -81,7 +81,7 @@ impl Saved {
         self.models.last()
     }
 
-    /// Keeps a model in place of what was kept of it; of too many, the one that was not used for longest goes.
+    /// Saves a model, replacing its earlier state; of too many, the one not used for longest is dropped.
     pub fn put(&mut self, model: SavedModel) {
         self.models.retain(|other| other.model != model.model);
         self.models.push(model);
@@ -91,7 +91,7 @@ impl Saved {
 }
 
 impl SavedModel {
-    /// Brings tab, scopes, layers, channels and class of a browser that lists `opened` back to where they were.
+    /// Restores tab, scopes, layers, channels and class in a browser that lists `opened`.
     pub fn browse(&self, browser: &mut Browser, opened: &ModelInfo) {
         browser.tab = self.tab;
         let names = browser.tree.names();

@@ -1,4 +1,4 @@
-//! A colour as themes write it, how well one reads on another, and its nearest kin where the terminal offers fewer.
+//! A colour in the notation of themes, the contrast of two colours, and the nearest colour of smaller palettes.
 
 use crate::terminal::protocols::blocks::ANSI;
 use palette::color_difference::{EuclideanDistance, Wcag21RelativeContrast};
@@ -10,13 +10,13 @@ use std::str::FromStr;
 pub enum Colour {
     /// The terminal's default colour.
     Default,
-    /// One of the terminal's palette of 256; the first 16 are the user's own.
+    /// One of the terminal's palette of 256; the user defines the first 16.
     Indexed(u8),
     /// Red, green, blue.
     Rgb([u8; 3]),
 }
 
-/// A text that is no colour.
+/// A text that is not a colour.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{} is not a colour; write \"#rrggbb\", a number from 0 to 255, a name such as \"red\", \"bright-blue\" or \"default\", or one from [colours]",
@@ -29,20 +29,20 @@ const NAMES: [&str; 8] = [
     "black", "red", "green", "yellow", "blue", "magenta", "cyan", "white",
 ];
 
-/// From this chroma on a colour is remembered by its hue rather than by how light it is.
+/// From this chroma on, hue matters more than lightness.
 const COLOURFUL: f32 = 0.05;
 
-/// What a terminal can show.
+/// The colours of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gamut {
-    /// The palette's cube and greys; its first 16, which may be anything, are left out.
+    /// The palette's cube and greys, without its first 16, which can have any colour.
     Palette256,
     /// The first 16 of the palette.
     Palette16,
 }
 
 impl Colour {
-    /// Red, green, blue, as far as that is known: not for the terminal's own, and by xterm's habit for the first 16.
+    /// Red, green, blue, if known: not for the terminal's own colour, and by xterm's defaults for the first 16.
     pub fn rgb(self) -> Option<[u8; 3]> {
         match self {
             Self::Default => None,
@@ -60,7 +60,7 @@ impl Colour {
         }
     }
 
-    /// The nearest colour of `gamut`; of those that read on `ground` at a contrast of `least`, if there are any.
+    /// The nearest colour of `gamut`, preferably one with a contrast of at least `least` to `ground`.
     pub fn nearest(self, gamut: Gamut, ground: Option<Self>, least: f32) -> Self {
         if let (Self::Indexed(0..16), Gamut::Palette16) | (Self::Indexed(16..), Gamut::Palette256) =
             (self, gamut)
@@ -102,14 +102,14 @@ fn srgb([red, green, blue]: [u8; 3]) -> Srgb<f32> {
     Srgb::new(red, green, blue).into_format()
 }
 
-/// How different two colours look.
+/// The perceptual difference of two colours.
 fn distance(wanted: [u8; 3], offered: [u8; 3], gamut: Gamut) -> f32 {
     let (wanted, offered) = (
         Oklab::from_color(srgb(wanted)),
         Oklab::from_color(srgb(offered)),
     );
     let (from, to) = (Oklch::from_color(wanted), Oklch::from_color(offered));
-    // Among sixteen the nearest of a pastel is a grey, and what its hue meant would be lost.
+    // Among sixteen colours, the nearest to a pastel is a grey, which would lose the meaning of its hue.
     if gamut == Gamut::Palette16 && from.chroma >= COLOURFUL {
         let grey = to.chroma < COLOURFUL;
         let turn = (from.get_hue() - to.get_hue()).into_radians().abs();
@@ -121,7 +121,7 @@ fn distance(wanted: [u8; 3], offered: [u8; 3], gamut: Gamut) -> f32 {
 impl FromStr for Colour {
     type Err = NoColour;
 
-    /// `#rrggbb`, a name, or a number of the palette.
+    /// `#rrggbb`, a name, or an index into the palette.
     fn from_str(text: &str) -> Result<Self, NoColour> {
         hexadecimal(text)
             .or_else(|| name(text))

@@ -1,7 +1,7 @@
-//! Theme files: `themes/*.toml` in the source, which are built in, and those in the user's own folder.
+//! Theme files: the built-in ones in `themes/*.toml`, and those in the user's folder.
 //!
 //! ```toml
-//! base = "light"                       # where roles that are missing here come from; "dark" if it is not said
+//! base = "light"                       # provides the missing roles; default "dark"
 //! [colours]                            # names for colours, only for this file
 //! rose = "#b3224f"
 //! [roles]
@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The themes that come with Ziggurat. The first is where missing roles come from.
+/// The built-in themes. The first provides missing roles.
 const BUILT_IN: [(&str, &str); 4] = [
     ("dark", include_str!("../../../themes/dark.toml")),
     ("light", include_str!("../../../themes/light.toml")),
@@ -29,13 +29,13 @@ const BUILT_IN: [(&str, &str); 4] = [
     ("sixteen", include_str!("../../../themes/sixteen.toml")),
 ];
 
-/// Most themes of a user's own that are read.
+/// Maximum number of themes of the user.
 const MAX_THEMES: usize = 100;
 
-/// Longest name of a theme, in characters.
+/// Maximum length of a theme's name, in characters.
 const MAX_NAME: usize = 40;
 
-/// What a look may say beside its colours.
+/// The attributes of a style besides its colours.
 const MODIFIERS: [(&str, Modifier); 5] = [
     ("bold", Modifier::BOLD),
     ("dim", Modifier::DIM),
@@ -44,10 +44,10 @@ const MODIFIERS: [(&str, Modifier); 5] = [
     ("reverse", Modifier::REVERSED),
 ];
 
-/// The keys of the topmost table.
+/// The keys of the top-level table.
 const KEYS: [&str; 3] = ["base", "colours", "roles"];
 
-/// The themes that come with Ziggurat, `dark` first.
+/// The built-in themes, `dark` first.
 pub(super) fn built_in() -> Vec<Theme> {
     let mut themes: Vec<Theme> = Vec::new();
     for (name, text) in BUILT_IN {
@@ -59,7 +59,7 @@ pub(super) fn built_in() -> Vec<Theme> {
     themes
 }
 
-/// The themes of the files in `folder`, by name, and what could not be taken. Without a folder there are none.
+/// The themes of the files in `folder`, by name, and the problems. If the folder does not exist, there are none.
 pub(super) fn read_folder(folder: &Path, built_in: &[Theme]) -> (Vec<Theme>, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut paths: Vec<PathBuf> = match fs::read_dir(folder) {
@@ -124,8 +124,7 @@ fn read_file(path: &Path, built_in: &[Theme]) -> Result<(Theme, Vec<Problem>), P
     }
 }
 
-/// The theme that a document describes. Roles that are missing come from the theme it names as its base, or else from
-/// the first of `bases`.
+/// The theme of a document. Missing roles come from the theme named as its base, by default the first of `bases`.
 fn read(name: &str, document: &Document, bases: &[Theme]) -> (Theme, Vec<Problem>) {
     let (table, mut problems) = document.parse();
     let mut reader = Reader {
@@ -135,7 +134,7 @@ fn read(name: &str, document: &Document, bases: &[Theme]) -> (Theme, Vec<Problem
             .map_or([Look::default(); ROLES.len()], |base| base.looks),
     };
     let mut top = items(table.get_ref());
-    // What the roles are made of comes first, wherever it stands.
+    // Definitions come first, wherever they stand.
     top.sort_by_key(|item| KEYS.iter().position(|key| *key == item.key));
     for item in top {
         let taken = match item.key {
@@ -158,7 +157,7 @@ fn read(name: &str, document: &Document, bases: &[Theme]) -> (Theme, Vec<Problem
     (theme, problems.into_vec())
 }
 
-/// What has been read of a theme so far.
+/// The parts of a theme read so far.
 struct Reader {
     colours: HashMap<String, Colour>,
     looks: [Look; ROLES.len()],
@@ -213,7 +212,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The look of `fields`: what they do not mention is not set, and what cannot be taken is as in `base`.
+    /// The style of `fields`: missing attributes are unset, and invalid ones are taken from `base`.
     fn look(
         &self,
         role: &str,
@@ -242,7 +241,7 @@ impl Reader {
         look
     }
 
-    /// The colour of an item: by a name of this file's own, or as [`Colour`] reads it.
+    /// The colour of an item: a name defined in this file, or as [`Colour`] reads it.
     fn colour(&self, item: &Item<'_>) -> Result<Colour, String> {
         if let Ok(number) = item.number() {
             let index =
@@ -261,7 +260,7 @@ impl Reader {
     }
 }
 
-/// Puts what was read into its place, or else what was there in the base.
+/// Stores a parsed value, or keeps that of the base.
 fn keep(
     place: &mut Option<Colour>,
     read: Result<Colour, String>,

@@ -1,11 +1,11 @@
-//! How the explorer looks: roles, which mean something, and themes, which say how each is drawn.
+//! The explorer's appearance: roles, which have a meaning, and themes, which define how each is drawn.
 //!
 //! - [`role`]: the table of roles
-//! - [`colour`]: colours, contrast, and the nearest where a terminal has fewer
-//! - [`mod@file`]: theme files, those in `themes/` and the user's own
+//! - [`colour`]: colours, contrast, and the nearest colours of smaller palettes
+//! - [`mod@file`]: theme files, the built-in ones in `themes/` and those of the user
 //!
-//! For the views, which ask [`Theme::style`] and never name a colour. A theme is reduced once to what the terminal can
-//! show, with [`Theme::for_depth`].
+//! For the views, which use [`Theme::style`] and never name a colour. [`Theme::for_depth`] reduces a theme once to the
+//! colours of the terminal.
 
 pub mod colour;
 pub mod file;
@@ -20,10 +20,10 @@ use crate::terminal::ColourDepth;
 use colour::{Gamut, contrast};
 use ratatui::style::{Color, Modifier, Style};
 
-/// The contrast that text needs, by the web's accessibility guidelines.
+/// The contrast of text, by the Web Content Accessibility Guidelines.
 pub const LEGIBLE: f32 = 4.5;
 
-/// How one role is drawn. What is not said is as it was below.
+/// The style of one role. What is unset stays as it is below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Look {
     pub fg: Option<Colour>,
@@ -31,7 +31,7 @@ pub struct Look {
     pub modifiers: Modifier,
 }
 
-/// How every role is drawn.
+/// The styles of all roles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Theme {
     name: String,
@@ -39,17 +39,17 @@ pub struct Theme {
     looks: [Look; ROLES.len()],
 }
 
-/// The themes there are: those that come with Ziggurat, then the user's own by name. Never empty.
+/// The available themes: the built-in ones, then those of the user by name. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Themes(Vec<Theme>);
 
 impl Theme {
-    /// Its name: that of its file, without the ending.
+    /// The name: that of the file, without the extension.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How to draw `role`.
+    /// The style of `role`.
     pub fn style(&self, role: Role) -> Style {
         let look = self.look(role);
         Style {
@@ -60,14 +60,13 @@ impl Theme {
         }
     }
 
-    /// How `role` is drawn, in the theme's own terms.
+    /// The style of `role`, in the theme's own terms.
     pub fn look(&self, role: Role) -> &Look {
         &self.looks[role as usize]
     }
 
-    /// The same theme in the colours that a terminal of `depth` can show. Text stays as legible as it was where the
-    /// palette allows it, and what could no longer be distinguished from the rest is made bold, underlined or reversed, as
-    /// without colours.
+    /// The same theme in the colours of a terminal of `depth`. Text stays legible where the palette allows it. Roles
+    /// that could no longer be distinguished are made bold, underlined or reversed, as without colours.
     pub fn for_depth(&self, depth: ColourDepth) -> Self {
         match depth {
             ColourDepth::True => self.clone(),
@@ -94,8 +93,8 @@ impl Theme {
                 true => role.entry().bare,
                 false => Modifier::empty(),
             };
-            // Sixteen colours are too few for every text to read on every ground: one that is laid over text takes its
-            // colour too.
+            // Sixteen colours are too few for legible text on every background: a role that lies over text also sets
+            // the text's colour.
             let fg = match gamut {
                 Gamut::Palette16 => look.fg.or(bg.and(self.look(Role::Text).fg)),
                 Gamut::Palette256 => look.fg,
@@ -130,15 +129,14 @@ fn color(colour: Colour) -> Color {
 }
 
 impl Default for Themes {
-    /// Those that come with Ziggurat.
+    /// The built-in themes.
     fn default() -> Self {
         Self(file::built_in())
     }
 }
 
 impl Themes {
-    /// All themes, and what in the user's files could not be taken. A user's theme of the name of one that comes with
-    /// Ziggurat takes its place.
+    /// All themes, and the problems of the user's files. A user's theme replaces the built-in theme of the same name.
     pub fn load(home: &Home) -> (Self, Vec<Problem>) {
         let mut themes = Self::default();
         let (own, problems) = file::read_folder(&home.themes(), &themes.0);
@@ -151,12 +149,12 @@ impl Themes {
         (themes, problems)
     }
 
-    /// Their names: those that come with Ziggurat, then the user's own from a to z.
+    /// Their names: the built-in ones, then those of the user in alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(Theme::name)
     }
 
-    /// The theme of this name.
+    /// The theme with this name.
     pub fn get(&self, name: &str) -> Option<&Theme> {
         self.0.iter().find(|theme| theme.name == name)
     }
@@ -166,7 +164,7 @@ impl Themes {
         &self.0[0]
     }
 
-    /// The theme after the one called `name`; after the last, and after one that does not exist, the first.
+    /// The theme after `name`; the first one after the last, and after an unknown name.
     pub fn next(&self, name: &str) -> &Theme {
         let place = self.0.iter().position(|theme| theme.name == name);
         place

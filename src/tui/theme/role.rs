@@ -9,7 +9,7 @@ pub struct Entry {
     pub role: Role,
     /// Its name in theme files.
     pub name: &'static str,
-    /// What is drawn with it.
+    /// Its use.
     pub help: &'static str,
     /// The attribute without colours.
     pub bare: Modifier,
@@ -34,13 +34,13 @@ macro_rules! roles {
 }
 
 roles! {
-    /// Ordinary text; its ground is the ground of the whole screen.
+    /// Ordinary text; its background is that of the screen.
     Text "text" none;
-    /// What matters less: units, shapes, times, counts.
+    /// Secondary text: units, shapes, times, counts.
     Dim "dim" DIM;
-    /// What cannot be chosen, such as a layer that cannot be visualised.
+    /// Items that cannot be chosen, such as a layer that cannot be visualised.
     Disabled "disabled" DIM;
-    /// The one thing to see first: the target of the run, the score.
+    /// The most important text: the target of the run, the score.
     Accent "accent" BOLD;
     /// The frame of a panel.
     Border "border" DIM;
@@ -50,45 +50,45 @@ roles! {
     Title "title" none;
     /// The name of the panel that has the focus.
     TitleFocused "title_focused" BOLD;
-    /// A tab that is not shown.
+    /// A hidden tab.
     Tab "tab" none;
-    /// The tab that is shown.
+    /// The visible tab.
     TabSelected "tab_selected" REVERSED;
-    /// The selected row or cell of a panel without the focus; laid over what is in it.
+    /// The selected row or cell of a panel without the focus; laid over its text.
     Selection "selection" UNDERLINED;
-    /// The selected row or cell of the panel with the focus; laid over what is in it.
+    /// The selected row or cell of the panel with the focus; laid over its text.
     Cursor "cursor" REVERSED;
-    /// Something that is marked.
+    /// A marked item.
     Mark "mark" BOLD;
-    /// The letters that a search found.
+    /// The matching letters of a search.
     Match "match" UNDERLINED;
     /// A favourite.
     Favourite "favourite" BOLD;
-    /// It went well: finished, whole, available.
+    /// Success: finished, complete, available.
     Good "good" none;
-    /// It may not be what was meant.
+    /// A possible mistake.
     Warning "warning" BOLD;
-    /// It failed.
+    /// A failure.
     Bad "bad" BOLD;
     /// The line or bars of a chart.
     Chart "chart" none;
     /// The axes and labels of a chart.
     ChartGrid "chart_grid" DIM;
-    /// The part of a bar that is done.
+    /// The filled part of a bar.
     Progress "progress" BOLD;
-    /// The part of a bar that is still to come.
+    /// The empty part of a bar.
     ProgressRest "progress_rest" DIM;
     /// A key, in the status row and in the help.
     Key "key" BOLD;
-    /// What a key does.
+    /// The label of a key.
     KeyText "key_text" none;
-    /// The name of what is open, in the top row.
+    /// The name of the open model, in the top row.
     Header "header" REVERSED;
     /// Everything else in the top row.
     HeaderText "header_text" none;
-    /// The ground and text of a panel laid over others.
+    /// Background and text of a popup.
     Popup "popup" none;
-    /// Everything that such a panel is laid over.
+    /// Everything below a popup.
     Scrim "scrim" DIM;
     /// Text that is being typed.
     Input "input" UNDERLINED;
@@ -101,7 +101,7 @@ impl Role {
         &ROLES[self as usize]
     }
 
-    /// The role of this name.
+    /// The role with this name.
     pub fn named(name: &str) -> Option<Self> {
         ROLES
             .iter()

@@ -8,8 +8,7 @@ const DEPTHS: [ColourDepth; 4] = [
     ColourDepth::None,
 ];
 
-/// What is read as text on the ground of the screen or of a popup, and in rows that the selection or the cursor is laid
-/// over.
+/// Roles of text on the background of the screen or a popup, and in rows under the selection or the cursor.
 const TEXTS: [Role; 14] = [
     Role::Text,
     Role::Dim,
@@ -27,7 +26,7 @@ const TEXTS: [Role; 14] = [
     Role::KeyText,
 ];
 
-/// Text with a ground of its own.
+/// Text with its own background.
 const FILLED: [Role; 5] = [
     Role::TabSelected,
     Role::Header,
@@ -36,7 +35,7 @@ const FILLED: [Role; 5] = [
     Role::Input,
 ];
 
-/// No text, but one must see it.
+/// No text, but must be visible.
 const SHAPES: [Role; 3] = [Role::BorderFocused, Role::Chart, Role::Progress];
 
 fn ratio(theme: &Theme, fg: Role, bg: Role) -> f32 {
@@ -56,13 +55,12 @@ fn home(files: &[(&str, &str)]) -> (tempfile::TempDir, Home) {
     (folder, home)
 }
 
-/// What cannot be read, or seen, well enough in a theme as it is shown at `depth`; `least` is the contrast that text
-/// must have.
+/// The roles of a theme at `depth` that lack contrast; text must have a contrast of `least`.
 fn hard_to_read(theme: &Theme, depth: ColourDepth, least: f32) -> Vec<String> {
     let theme = theme.for_depth(depth);
     let mut pairs = Vec::new();
     for on in [Role::Text, Role::Popup, Role::Selection, Role::Cursor] {
-        // A row that gives its text a colour of its own is checked with that.
+        // A row that sets its text's colour is checked with that.
         let laid_over = matches!(on, Role::Selection | Role::Cursor);
         let own = laid_over && theme.look(on).fg.is_some();
         let texts = if own { vec![on] } else { TEXTS.to_vec() };
@@ -214,7 +212,7 @@ fn the_users_themes_come_after_the_built_in_ones_or_take_their_place() {
         themes.first().style(Role::Dim),
         Themes::default().first().style(Role::Dim)
     );
-    // The terminal's own ground stays the terminal's own.
+    // The terminal's own background is unchanged.
     let sixteen = themes.first().for_depth(ColourDepth::Indexed16);
     assert_eq!(sixteen.style(Role::Text).bg, Some(Color::Reset));
     assert_eq!(themes.next("sixteen").name(), "sun");

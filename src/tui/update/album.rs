@@ -33,7 +33,7 @@ pub fn show(app: &mut App) {
     }
 }
 
-/// Lists them in the next order.
+/// Sorts the list by the next order.
 pub fn sort(app: &mut App) {
     app.photos.turn_order();
     let text = format!("sorted {}", app.photos.order().title());

@@ -15,11 +15,11 @@ use std::collections::HashSet;
 /// The preset of an atlas.
 const PRESET: &str = "draft";
 
-/// More drafts than these need confirmation.
+/// More drafts than this need confirmation.
 const MANY: usize = 100;
 
-/// Shows the channels of the layer, or the classes, as a grid, and queues a draft of each marked or listed one, with
-/// the present seed. Given again after an interruption, it goes on with what is missing. A long queue is asked about
+/// Shows the channels of the layer, or the classes, as a grid, and queues a draft of each marked or listed one with
+/// the current seed. Repeated after an interruption, it queues only what is missing. A long queue needs confirmation
 /// first, unless it is `confirmed`.
 pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
     if !enter_layer(app) {
@@ -43,7 +43,7 @@ pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
             break;
         }
     }
-    // Why has been said.
+    // The reason is reported already.
     if !can_be_run {
         return;
     }
@@ -72,8 +72,8 @@ pub fn draw(app: &mut App, confirmed: bool, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Lists the channels of the marked layer, or else of the selected one, if layers are listed. Returns whether there is
-/// one list to draw: several marked layers are refused.
+/// Lists the channels of the marked layer, or of the selected one, if the browser shows layers. Returns whether there
+/// is exactly one list to draw: several marked layers are refused.
 fn enter_layer(app: &mut App) -> bool {
     let browser = &mut app.browser;
     if browser.tab == Tab::Layers && browser.channels.is_none() {

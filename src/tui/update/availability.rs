@@ -78,7 +78,7 @@ fn takes(popup: &Popup, command: Command) -> bool {
     is_general || is_own
 }
 
-/// Why a command cannot act in the current state; `None` if it acts, or reports more itself.
+/// Why a command cannot act in the current state; `None` if it can, or if it reports the reason itself.
 pub fn refusal(app: &App, command: Command) -> Option<String> {
     let key = |command| app.key(command);
     match app.popups.last() {
@@ -299,7 +299,7 @@ fn sweep(app: &App) -> Option<&'static str> {
     scope(app)
 }
 
-/// Why nothing can be run if a scope is selected and nothing is marked.
+/// Why nothing can run if a scope is selected and nothing is marked.
 fn scope(app: &App) -> Option<&'static str> {
     let browser = &app.browser;
     let is_tree = browser.tab == Tab::Layers && browser.channels.is_none();

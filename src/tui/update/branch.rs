@@ -81,7 +81,7 @@ pub fn branch(app: &mut App, effects: &mut Vec<Effect>) {
         Err(full) => return app.messages.say(Level::Warning, full.to_string(), app.now),
     };
     app.queue.pause(step);
-    // It may exist already, paused like the other.
+    // The same branch may exist already, paused like the original.
     app.queue.resume(job);
     app.queue.move_to_front(job);
     app.running.clear();

@@ -51,7 +51,7 @@ pub fn move_cursor(app: &mut App, motion: Motion) {
     }
 }
 
-/// The motion of left or right where it moves a cursor or a picture; `None` where it folds or switches panels.
+/// The motion of left or right where they move a cursor or a picture; `None` where they fold or switch panels.
 pub fn sideways(app: &App, motion: Motion) -> Option<Motion> {
     match app.popups.last() {
         Some(popup) => matches!(popup, Popup::Photo(_)).then_some(motion),
@@ -69,7 +69,7 @@ fn is_magnified(app: &App) -> bool {
 }
 
 fn scroll_by(scroll: &mut usize, motion: Motion, page: usize) {
-    // The view limits the scroll position; this only keeps it from growing further.
+    // The view limits the scroll position; this only bounds it.
     *scroll = match motion {
         Motion::Up => scroll.saturating_sub(1),
         Motion::PageUp => scroll.saturating_sub(page),
@@ -144,8 +144,8 @@ pub fn right(app: &mut App) {
     }
 }
 
-/// Shows the list as a grid of pictures on the whole screen, or as rows among the panels again. In the tree of layers
-/// it is the channels of the selected layer, or of a scope's last one.
+/// Shows the list as a full-screen grid of pictures, or as rows among the panels again. In the tree of layers, the
+/// grid shows the channels of the selected layer, or of a scope's last layer.
 pub fn turn_grid(app: &mut App) {
     app.zoomed = false;
     app.focus = Panel::Browser;
@@ -172,7 +172,7 @@ pub fn enter_selected(app: &mut App) {
     }
 }
 
-/// Magnifies the picture that has the whole screen, or makes the cells of the grid larger; or the other way.
+/// Zooms the full-screen picture, or resizes the cells of the grid.
 pub fn resize(app: &mut App, larger: bool) {
     if app.zoomed {
         if !app.lens.magnify(larger) {
@@ -194,7 +194,7 @@ pub fn resize(app: &mut App, larger: bool) {
     }
 }
 
-/// Lists every value of the network, or only its layers again; the cursor stays on what it was on, if that is listed.
+/// Lists every value of the network, or only its layers again; the cursor stays on its item if that is still listed.
 pub fn other_layers(app: &mut App) {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return no_network(app);
@@ -268,7 +268,7 @@ pub fn turn_tab(app: &mut App, by: usize) {
     show_tab(app, Tab::ALL[next]);
 }
 
-/// Closes the topmost open thing.
+/// Closes the topmost popup, search or full-screen view.
 pub fn back(app: &mut App) {
     if let Some(Popup::Help { filter, .. }) = app.popups.last_mut()
         && !std::mem::take(filter).is_empty()
@@ -310,7 +310,7 @@ pub fn back(app: &mut App) {
     app.focus = Panel::Browser;
 }
 
-/// Lists everything in the present tab again.
+/// Clears the search of the current tab.
 fn clear_search(app: &mut App) {
     app.browser.set_search("");
     list_tab(app);

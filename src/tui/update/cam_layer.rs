@@ -7,7 +7,7 @@ use crate::tui::app::App;
 use crate::tui::messages::Level;
 use std::sync::Arc;
 
-/// Sets the layer of the map to the selected one; if it is set already, back to automatic.
+/// Sets the layer of the map to the selected one; if it is set already, restores the automatic choice.
 pub fn take_here(app: &mut App) {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return no_network(app);
@@ -38,7 +38,7 @@ pub fn take_here(app: &mut App) {
     app.messages.say(Level::Note, text, app.now);
 }
 
-/// Why the map cannot be computed at a layer of this name.
+/// Why the map cannot be computed at the layer with this name.
 pub fn problem(opened: &ModelInfo, name: &str) -> Option<String> {
     let found = layers::find(&opened.values, name);
     found.err().map(|problem| problem.to_string())

@@ -56,7 +56,7 @@ pub fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             app.focus = Panel::Browser;
             app.browser.channels = None;
             let before = app.browser.search().to_string();
-            // Typing replaces the last search.
+            // Typing replaces the previous search.
             app.prompt = Some(Prompt::replacing(
                 PromptKind::Search {
                     before: before.clone(),

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 pub fn response(app: &mut App, answer: DiskResponse, effects: &mut Vec<Effect>) {
     match answer {
         DiskResponse::Runs(entries) => {
-            // A scan of the folder may have begun before the removal of a run.
+            // The scan of the folder may have begun before a run was removed.
             let is_here = |entry: &HistoryEntry| !app.removing.contains(&entry.id);
             let entries: Vec<HistoryEntry> = entries.into_iter().filter(is_here).collect();
             for entry in entries {
@@ -82,7 +82,7 @@ pub fn response(app: &mut App, answer: DiskResponse, effects: &mut Vec<Effect>) 
         }
         DiskResponse::NotExported { ids, path, why } => {
             app.messages.say(Level::Error, why, app.now);
-            // The path can be corrected.
+            // The path stays in the prompt for correction.
             let text = path.display().to_string();
             let prompt = || Prompt::new(PromptKind::Export(ids), &text);
             app.prompt.get_or_insert_with(prompt);
@@ -96,7 +96,7 @@ pub fn response(app: &mut App, answer: DiskResponse, effects: &mut Vec<Effect>) 
 }
 
 fn show_folder(app: &mut App, folder: PathBuf, choices: Result<Vec<Choice>, String>) {
-    // If the picker was closed meanwhile, no other is opened.
+    // A picker that was closed meanwhile does not open again.
     let Some(Popup::Models(picker)) = app.popups.last_mut() else {
         return;
     };
@@ -109,7 +109,7 @@ fn show_folder(app: &mut App, folder: PathBuf, choices: Result<Vec<Choice>, Stri
             picker.choices = choices;
             picker.problem = None;
         }
-        // The picker stays where it was; a path that was typed can be corrected.
+        // The picker keeps its folder; a typed path stays for correction.
         Err(problem) => {
             picker.problem = Some(problem);
             let is_listed = picker.choices.contains(&Choice::Folder(folder.clone()));

@@ -13,7 +13,7 @@ use crate::tui::popup::{Choice, Popup, Purpose};
 /// Maximum number of problems reported one by one per model.
 const MAX_NOTICES: usize = 3;
 
-/// Asks for the models in which what is chosen in the browser is to be made.
+/// Opens the picker for the models in which the selected targets are to run.
 pub fn choose_for_selected(app: &mut App, effects: &mut Vec<Effect>) {
     if app.model.opened().is_none() {
         return notes::no_network(app);
@@ -23,7 +23,7 @@ pub fn choose_for_selected(app: &mut App, effects: &mut Vec<Effect>) {
     choose(app, runs, effects);
 }
 
-/// Asks for the models in which the chosen finished runs are to be made.
+/// Opens the picker for the models in which the selected finished runs are to be repeated.
 pub fn choose_for_finished(app: &mut App, effects: &mut Vec<Effect>) {
     let chosen = history::chosen(app).into_iter();
     let runs = chosen.map(|entry| Origin::Kept(entry.id.clone())).collect();
@@ -37,10 +37,10 @@ fn choose(app: &mut App, runs: Vec<Origin>, effects: &mut Vec<Effect>) {
     picker::open(app, Purpose::Run(runs), effects);
 }
 
-/// Looks the runs up in the models that were chosen, by a path that was typed or in the picker.
+/// Looks up the runs in the models chosen by a typed path or in the picker.
 ///
 /// # Errors
-/// If none was.
+/// If no model was chosen.
 pub fn accept(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     let Some(Popup::Models(picker)) = app.popups.last() else {
         return Ok(());
@@ -84,7 +84,7 @@ pub fn accept(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<()
     Ok(())
 }
 
-/// Queues runs that were looked up in a model, and says why others cannot be made in it.
+/// Queues the runs that a model supports, and reports why it does not support the others.
 pub fn queue(
     app: &mut App,
     model: &str,

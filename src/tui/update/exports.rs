@@ -12,10 +12,10 @@ use crate::tui::messages::Level;
 use crate::tui::popup::Popup;
 use crate::tui::prompt::{Prompt, PromptKind};
 
-/// Has runs exported to a file.
+/// Starts the export of runs to a file.
 ///
 /// # Errors
-/// What is wrong with its name.
+/// The file name's problem.
 pub fn to_file(ids: &[String], text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     if text.is_empty() {
         return Err("type the name of a file".into());
@@ -26,7 +26,7 @@ pub fn to_file(ids: &[String], text: &str, effects: &mut Vec<Effect>) -> Result<
     Ok(())
 }
 
-/// The runs that an export is about: the one of the details, the chosen ones, or else the one that is shown.
+/// The runs to export: the run of the details, the selected ones, or else the shown one.
 pub fn meant(app: &App) -> Vec<String> {
     let chosen = match app.popups.last() {
         Some(Popup::Details { .. }) => Vec::new(),
@@ -39,7 +39,7 @@ pub fn meant(app: &App) -> Vec<String> {
     runs.iter().map(|entry| entry.id.clone()).collect()
 }
 
-/// Asks where the chosen runs are to be exported to.
+/// Opens the prompt for the file to which the selected runs are exported.
 pub fn ask_for_finished(app: &mut App) {
     let entries = history::chosen(app);
     let Some(first) = entries.first() else {
@@ -57,7 +57,7 @@ pub fn ask_for_finished(app: &mut App) {
     ));
 }
 
-/// Asks where the pictures of the marked or listed items are to be exported to.
+/// Opens the prompt for the file to which the pictures of the marked or listed items are exported.
 pub fn ask_for_cells(app: &mut App) {
     let items = atlas::marked_or_listed(app);
     let entries = items.iter().filter_map(|&item| app.entry_of(item));

@@ -15,9 +15,9 @@ use unicode_width::UnicodeWidthStr;
 pub struct Hint {
     pub command: Command,
     pub key: String,
-    /// A verb, or a word for what the key opens.
+    /// A verb, or a noun for what the key opens.
     pub label: &'static str,
-    /// Its first column.
+    /// First column.
     pub x: u16,
 }
 
@@ -27,17 +27,17 @@ impl Hint {
         (self.key.width() + 1 + self.label.width()) as u16
     }
 
-    /// Columns with the gap.
+    /// Columns including the gap.
     fn room(&self) -> usize {
         usize::from(self.width()) + 2
     }
 }
 
-/// The hints that `room` columns hold, what can be done here first. How to get help and how to leave stay.
+/// The hints that fit into `room` columns, those of the current context first. Help and quit always stay.
 pub fn hints(app: &App, room: usize) -> Vec<Hint> {
     let (general, own): (Vec<&Entry>, Vec<&Entry>) = COMMANDS
         .iter()
-        // In this order: most have no label here, and whether a command can be given may take a search.
+        // In this order: most have no label here, and checking availability may need a search.
         .filter(|entry| label(app, entry).is_some_and(|label| !label.is_empty()))
         .filter(|entry| is_offered(app, entry.command) && refusal(app, entry.command).is_none())
         .partition(|entry| entry.context == Context::Everywhere);
@@ -65,7 +65,7 @@ pub fn hints(app: &App, room: usize) -> Vec<Hint> {
         let width = hint.room();
         if !stays(&hint) {
             if width > left {
-                // One that is shorter must not come in its place: they are in the order of what matters most.
+                // A shorter hint must not overtake: the order is that of importance.
                 left = 0;
                 continue;
             }
@@ -84,7 +84,7 @@ pub fn at(app: &App, room: usize, column: u16) -> Option<Command> {
     Some(hint.command)
 }
 
-/// What a command is called in the present state; `None` if it needs no word.
+/// The label of a command in the current state; `None` if it needs no hint.
 fn label(app: &App, entry: &Entry) -> Option<&'static str> {
     let popup = app.popups.last();
     match (entry.command, popup) {
@@ -105,7 +105,7 @@ fn label(app: &App, entry: &Entry) -> Option<&'static str> {
         (Command::Blink, Some(Popup::Compare(_))) => Some("blink"),
         // It only closes the popup.
         (Command::Quit | Command::Pause, Some(_)) => None,
-        // Among rows, what belongs to pictures only takes room.
+        // Among rows, hints about pictures only waste space.
         (Command::SortCells | Command::ExportCells, None) if !app.is_grid() => None,
         (Command::Retry, None) if selected_is_paused(app) => Some("resume"),
         (Command::Pause, None) if app.paused || app.running.is_empty() => Some("resume"),
@@ -128,7 +128,7 @@ fn has_channels(app: &App) -> bool {
         && matches!(browser.selected_row(), Some(Row::Layer(_)))
 }
 
-/// What enter does in the browser.
+/// The label of enter in the browser.
 fn run(app: &App) -> &'static str {
     let browser = &app.browser;
     let is_tree = app.focus == Panel::Browser
@@ -142,13 +142,13 @@ fn run(app: &App) -> &'static str {
     }
 }
 
-/// A key's name where room is scarce.
+/// A key's name where space is scarce.
 fn short(keys: &str) -> String {
     keys.parse::<Keys>()
         .map_or_else(|_| keys.to_string(), |keys| keys.short())
 }
 
-/// Whether the last row has hints rather than a line or a sequence that is being typed.
+/// Whether the last row shows hints, rather than the prompt or an incomplete key sequence.
 pub fn are_shown(app: &App) -> bool {
     app.prompt.is_none() && app.pending.is_empty()
 }

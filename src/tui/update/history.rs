@@ -20,8 +20,7 @@ use image::RgbImage;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The runs that are marked or selected in the list of finished runs, in its order; those that a search hides come
-/// last.
+/// The marked or selected runs in the list of finished runs, in its order; those hidden by a search come last.
 pub fn chosen(app: &App) -> Vec<&HistoryEntry> {
     if !app.in_history() {
         return Vec::new();
@@ -37,12 +36,12 @@ pub fn chosen(app: &App) -> Vec<&HistoryEntry> {
         .collect()
 }
 
-/// The run that is meant: the one of the details, the selected one, or the one that is shown.
+/// The run a command acts on: the one of the details, the selected one, or the shown one.
 pub fn meant(app: &App) -> Option<&HistoryEntry> {
     if let Some(Popup::Details { id, .. }) = app.popups.last() {
         return app.history.find(id);
     }
-    // Where the picture has the whole screen, or the queue has the focus, no row of the list is meant.
+    // With a full-screen picture, or with the focus on the queue, no row of the list is meant.
     let is_listed = app.focus == Panel::Browser && !app.zoomed;
     let shown = match &app.shown {
         Showing::Finished(id) => app.history.find(id),
@@ -51,7 +50,7 @@ pub fn meant(app: &App) -> Option<&HistoryEntry> {
     app.selected_entry().filter(|_| is_listed).or(shown)
 }
 
-/// Makes the run that is meant a favourite, or an ordinary one again.
+/// Makes the run a favourite, or removes it from the favourites.
 pub fn favourite(app: &mut App, effects: &mut Vec<Effect>) {
     match meant(app).map(|entry| (entry.id.clone(), entry.favourite)) {
         Some((id, on)) => effects.push(Effect::SetFavourite(id, !on)),
@@ -66,7 +65,7 @@ const NO_PICTURE: &str = "nothing to copy: no picture is shown";
 
 const NOT_READ: &str = "nothing to copy yet: the run is being read";
 
-/// Copies the command line that makes the picture of the details, or the one that is shown.
+/// Copies the command line that reproduces the picture of the details, or the shown one.
 pub fn copy_command(app: &mut App, effects: &mut Vec<Effect>) {
     if let Some(Popup::Details { record, .. }) = app.popups.last() {
         let record = record.as_ref().ok_or(NOT_READ);
@@ -86,7 +85,7 @@ pub fn copy_command(app: &mut App, effects: &mut Vec<Effect>) {
     copy(app, spec.map(description::command).ok_or(why), effects);
 }
 
-/// Copies the path of the picture of the details, or of the one that is shown.
+/// Copies the path of the picture of the details, or of the shown one.
 pub fn copy_path(app: &mut App, effects: &mut Vec<Effect>) {
     let path = match (app.popups.last(), &app.shown) {
         (Some(Popup::Details { id, .. }), _) | (_, Showing::Finished(id)) => {
@@ -111,7 +110,7 @@ fn copy(app: &mut App, text: Result<String, &str>, effects: &mut Vec<Effect>) {
     app.messages.say(Level::Note, message, app.now);
 }
 
-/// Shows how the picture that is shown grew, once its frames are read; or shows the picture again.
+/// Replays the growth of the shown picture once its frames are read; or shows the finished picture again.
 pub fn replay(app: &mut App, effects: &mut Vec<Effect>) {
     if app.replay.take().is_some() {
         return;
@@ -128,14 +127,14 @@ pub fn frames(app: &mut App, id: String, frames: Vec<Arc<RgbImage>>) {
     }
 }
 
-/// Moves the chosen runs to the trash.
+/// Moves the selected runs to the trash.
 pub fn delete(app: &mut App, effects: &mut Vec<Effect>) {
     let ids: Vec<String> = chosen(app).iter().map(|entry| entry.id.clone()).collect();
     if ids.is_empty() {
         return;
     }
     app.browser.list_mut().clear_marks();
-    // They are removed from the list at once: the next key applies to the next run.
+    // They leave the list immediately: the next key applies to the next run.
     leave(app, &ids);
     app.removing.extend(ids.iter().cloned());
     app.remember(Undoable::Removed(ids.clone()));
@@ -156,14 +155,14 @@ pub fn leave(app: &mut App, ids: &[String]) {
     browser::list_history(app);
 }
 
-/// Notes that the removal of runs is over, whether they are removed or not.
+/// Notes that the removal of runs has ended, successfully or not.
 pub fn removal_is_over(app: &mut App, ids: &[String]) {
     for id in ids {
         app.removing.remove(id);
     }
 }
 
-/// Of the runs to be removed, those in `left` could not be: only the others can be restored.
+/// The runs in `left` could not be removed: only the others can be restored.
 pub fn forget_removal(app: &mut App, ids: &[String], left: &[&str]) {
     app.undoable.retain_mut(|undoable| match undoable {
         Undoable::Removed(removed) if removed == ids => {
@@ -174,13 +173,13 @@ pub fn forget_removal(app: &mut App, ids: &[String], left: &[&str]) {
     });
 }
 
-/// Hash of the network that the current settings are for.
+/// Hash of the network that the current settings belong to.
 fn settings_of(app: &App) -> Option<String> {
     let network = app.model.fallback();
     network.map(|network| network.hash.clone())
 }
 
-/// Removes and returns what can be undone last. Settings of another model wait until it is open again.
+/// Removes and returns the latest undo entry. Settings of another model wait until it is open again.
 fn take_undoable(app: &mut App) -> Option<Undoable> {
     let present = settings_of(app);
     let is_present = |undoable: &Undoable| match undoable {
@@ -224,8 +223,8 @@ pub fn undo(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Lets other settings take the place of the present ones. Returns what to say of changes that are dropped by it, which
-/// can be undone; nothing if there are none.
+/// Replaces the current settings. Returns a note about unsaved changes that are dropped, which can be undone; nothing
+/// if there are none.
 pub fn replace_settings(app: &mut App, replace: impl FnOnce(&mut NextRun)) -> String {
     let before = app.next_run.clone();
     replace(&mut app.next_run);
@@ -251,7 +250,7 @@ pub fn details(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Lays the marked runs side by side.
+/// Compares the marked runs side by side.
 pub fn compare(app: &mut App) {
     let ids: Vec<String> = chosen(app).iter().map(|entry| entry.id.clone()).collect();
     let marked = app.browser.list().mark_count();
@@ -281,7 +280,7 @@ pub fn sort(app: &mut App) {
     browser::list_history(app);
 }
 
-/// Lists the runs of the open model, or all.
+/// Lists the runs of the open model, or of all models.
 pub fn this_model(app: &mut App) {
     app.history.this_model = !app.history.this_model;
     let text = match app.history.this_model {
@@ -297,7 +296,7 @@ pub fn run_again(app: &mut App, effects: &mut Vec<Effect>) {
     with_record(app, RecordPurpose::RunAgain, effects);
 }
 
-/// Takes its settings over into the settings panel, once its record is read.
+/// Copies its settings into the settings panel, once its record is read.
 pub fn edit_settings(app: &mut App, effects: &mut Vec<Effect>) {
     with_record(app, RecordPurpose::EditSettings, effects);
 }
@@ -309,7 +308,7 @@ fn with_record(app: &mut App, after: RecordPurpose, effects: &mut Vec<Effect>) {
     }
 }
 
-/// A record that was wanted is there.
+/// Handles a requested record.
 pub fn record(app: &mut App, record: Box<Record>, effects: &mut Vec<Effect>) {
     let awaited = app.pending_record.take_if(|(id, _)| *id == record.id);
     match awaited.map(|(_, after)| after) {

@@ -140,7 +140,7 @@ fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
     app.pending.push(chord);
     let mut found = app.keymap.lookup(context(app), &app.pending);
     if matches!(found, Match::None) && app.pending.len() == 1 && is_in_empty_queue(app) {
-        // It has no meaning in the queue, so it must be meant for the list.
+        // It has no meaning in the queue, so it applies to the list.
         app.focus = Panel::Browser;
         found = app.keymap.lookup(context(app), &app.pending);
     }
@@ -174,13 +174,13 @@ pub fn give(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Whether the focus is on the queue although it is empty.
+/// Whether the focus is on the empty queue.
 fn is_in_empty_queue(app: &App) -> bool {
     app.focus == Panel::Queue && app.queue.jobs().is_empty() && app.popups.is_empty()
 }
 
-/// The focus stays where the queue was once that is empty, so that its keys do not become those of the list from one
-/// moment to the next. A command that is not the queue's leaves it. Returns whether that is all.
+/// The focus stays on the queue when it becomes empty, so that its keys do not suddenly act on the list.
+/// A command that does not belong to the queue moves the focus back. Returns whether the key is consumed.
 fn leave_empty_queue(app: &mut App, command: Command) -> bool {
     if !is_in_empty_queue(app) || command.entry().context == Context::Queue {
         return false;
@@ -192,7 +192,7 @@ fn leave_empty_queue(app: &mut App, command: Command) -> bool {
     )
 }
 
-/// Reports what a key without a meaning here does elsewhere.
+/// Reports where a key that has no meaning here does have one.
 fn unbound(app: &mut App, chord: Chord) {
     let commands = app.keymap.commands_of(chord);
     let places = commands.map(|command| {

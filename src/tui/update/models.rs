@@ -8,7 +8,7 @@ use crate::tui::opening::Model;
 use crate::tui::popup::{Choice, Popup, Purpose};
 use std::sync::Arc;
 
-/// Takes what is selected in the popup, or closes it.
+/// Opens the model selected in the popup, or closes it.
 ///
 /// # Errors
 /// Why the selected model cannot be opened now.
@@ -36,7 +36,7 @@ pub fn accept(app: &mut App, effects: &mut Vec<Effect>) -> Result<(), String> {
 /// Opens another model and closes the picker.
 ///
 /// # Errors
-/// If runs are under way.
+/// If runs are active.
 pub fn choose(app: &mut App, model: String, effects: &mut Vec<Effect>) -> Result<(), String> {
     open(app, model, effects)?;
     app.popups.pop();
@@ -46,7 +46,7 @@ pub fn choose(app: &mut App, model: String, effects: &mut Vec<Effect>) -> Result
 /// Opens another model.
 ///
 /// # Errors
-/// If runs are under way.
+/// If runs are active.
 pub fn open(app: &mut App, model: String, effects: &mut Vec<Effect>) -> Result<(), String> {
     if !app.running.is_empty() {
         return Err("runs are active: wait, or cancel them first".into());

@@ -6,7 +6,7 @@ use crate::tui::app::{App, Panel};
 use crate::tui::list_state::{ListState, Motion};
 use ratatui::layout::{Margin, Position};
 
-/// A click on a cell: a key of the last row is given, a tab is shown, a row is selected; a second click on it runs or
+/// A click on a cell: performs the hint of the last row, shows a tab, or selects a row; a second click on a row runs or
 /// opens it.
 pub fn click(app: &mut App, column: u16, row: u16, effects: &mut Vec<Effect>) {
     let status = app.layout().status;
@@ -58,7 +58,7 @@ pub fn click(app: &mut App, column: u16, row: u16, effects: &mut Vec<Effect>) {
     }
 }
 
-/// The wheel turned over a cell.
+/// Turns of the wheel over a cell.
 pub fn wheel(app: &mut App, column: u16, row: u16, up: bool) {
     let motion = if up { Motion::Up } else { Motion::Down };
     let at = Position::new(column, row);

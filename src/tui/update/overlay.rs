@@ -10,7 +10,7 @@ use crate::tui::app::App;
 use crate::tui::messages::Level;
 use crate::tui::showing::{Heat, Showing};
 
-/// Shows the next overlay, or the one before.
+/// Shows the next overlay, or the previous one.
 pub fn turn(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
     match app.shown {
         Showing::Finished(_) => turn_heat(app, effects),
@@ -46,7 +46,7 @@ fn turn_live(app: &mut App, forward: bool) {
     app.overlay = all[next % all.len()];
 }
 
-/// Lays the class activation map over the finished picture, once the worker has it, or takes it away.
+/// Overlays the class activation map on the finished picture, once the worker has computed it, or removes it.
 fn turn_heat(app: &mut App, effects: &mut Vec<Effect>) {
     if app.heat.take().is_some() {
         return;
@@ -63,7 +63,7 @@ fn turn_heat(app: &mut App, effects: &mut Vec<Effect>) {
     });
 }
 
-/// What the worker is asked about the finished picture that is shown; `None` if it is not of a class of the open model.
+/// The request to the worker about the shown finished picture; `None` if it is not of a class of the open model.
 fn question(app: &App) -> Option<Question> {
     let Showing::Finished(id) = &app.shown else {
         return None;
@@ -81,7 +81,7 @@ fn question(app: &App) -> Option<Question> {
     })
 }
 
-/// Why a finished picture that is shown has no overlay; `None` if it has one, or none is shown.
+/// Why the shown finished picture has no overlay; `None` if it has one, or if none is shown.
 pub fn refusal(app: &App) -> Option<&'static str> {
     let Showing::Finished(id) = &app.shown else {
         let is_live = app.shown.is_live();
@@ -95,7 +95,7 @@ pub fn refusal(app: &App) -> Option<&'static str> {
     }
 }
 
-/// Takes the worker's answer if it is what the overlay waits for. Returns whether it is.
+/// Accepts the worker's answer if the overlay waits for it. Returns whether it does.
 pub fn answer(app: &mut App, answer: &Answer) -> bool {
     let Some(heat) = app
         .heat
@@ -116,7 +116,7 @@ pub fn answer(app: &mut App, answer: &Answer) -> bool {
     true
 }
 
-/// Another picture is shown: the overlay was not of it.
+/// Another picture is shown: the overlay belonged to the previous one.
 pub fn settle(app: &mut App) {
     let shown = match &app.shown {
         Showing::Finished(id) => Some(history::image_in(&app.environment.history, id)),

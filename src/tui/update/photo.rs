@@ -21,7 +21,7 @@ use crate::tui::prompt::{Prompt, PromptKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Shows a photo in the place of the one that is shown, if one is.
+/// Shows a photo in place of the shown one, if there is one.
 pub fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return;
@@ -33,7 +33,7 @@ pub fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
         _ => None,
     };
     let before = match before {
-        // One that has not come itself is not gone back to.
+        // A photo that has not loaded is no target for going back.
         Some(Popup::Photo(mut photo)) if photo.photo.is_none() => photo.before.take(),
         Some(Popup::Photo(mut photo)) => {
             photo.before = None;
@@ -48,7 +48,7 @@ pub fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
         MapAt::from_settings(&app.next_run.settings),
     );
     let mut photo = Photo::new(path, &opened, at, before);
-    // What the list has examined a moment ago is there at once.
+    // The list examined it a moment ago, so its results are available.
     photo.photo = app
         .photos
         .recent(&photo.path)
@@ -61,14 +61,14 @@ pub fn look_at(app: &mut App, path: PathBuf, effects: &mut Vec<Effect>) {
     app.popups.push(Popup::Photo(Box::new(photo)));
 }
 
-/// Whether the list of photos lies beneath what is looked at.
+/// Whether the list of photos lies below the photo view.
 fn is_listed(app: &App) -> bool {
     app.popups
         .iter()
         .any(|popup| matches!(popup, Popup::Photos))
 }
 
-/// The layer that is selected in the browser, or the last one with positions.
+/// The layer selected in the browser, or the last layer with spatial positions.
 fn first_layer(app: &App, opened: &ModelInfo) -> Option<String> {
     let selected = app
         .browser
@@ -88,7 +88,7 @@ fn ask_worker(photo: &Photo, about: About, effects: &mut Vec<Effect>) {
     effects.push(Effect::Worker(Work::Photo(photo.question(about))));
 }
 
-/// The photo that is looked at, if it is the topmost thing.
+/// The open photo, if it is the topmost popup.
 fn open_photo(app: &mut App) -> Option<&mut Photo> {
     match app.popups.last_mut() {
         Some(Popup::Photo(photo)) => Some(photo),
@@ -96,7 +96,7 @@ fn open_photo(app: &mut App) -> Option<&mut Photo> {
     }
 }
 
-/// Takes what the worker found; what nobody waits for any more is dropped.
+/// Accepts the worker's results; late results of other requests are dropped.
 pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
     let Answer { question, found } = answer;
     let mut popups = app.popups.iter_mut();
@@ -137,10 +137,10 @@ pub fn answer(app: &mut App, answer: Answer, effects: &mut Vec<Effect>) {
     }
 }
 
-/// A photo cannot be opened: what was looked at before comes back.
+/// A photo cannot be opened: the previous one returns.
 fn refused(app: &mut App, path: &PathBuf, why: String, effects: &mut Vec<Effect>) {
     let is_listed = is_listed(app);
-    // In a list it says why.
+    // The list shows the reason.
     if !is_listed {
         app.photos.remove(path);
     }
@@ -156,12 +156,12 @@ fn refused(app: &mut App, path: &PathBuf, why: String, effects: &mut Vec<Effect>
         ask_again(&before, effects);
         app.popups.insert(at, Popup::Photo(before));
     } else if app.prompt.is_none() && !is_listed {
-        // The path can be corrected.
+        // The path stays in the prompt for correction.
         app.prompt = Some(Prompt::new(PromptKind::Photo, &path.display().to_string()));
     }
 }
 
-/// Asks for what a photo still lacks: its questions were dropped when another one was opened.
+/// Requests what a photo still lacks: its requests were dropped when another photo was opened.
 fn ask_again(photo: &Photo, effects: &mut Vec<Effect>) {
     if matches!(photo.channels, Channels::Awaited) && photo.photo.is_some() {
         ask_worker(photo, photo.about_channels(), effects);
@@ -169,7 +169,7 @@ fn ask_again(photo: &Photo, effects: &mut Vec<Effect>) {
     ask_for_map(photo, effects);
 }
 
-/// Asks for the class activation map that is to be shown, unless it is there.
+/// Requests the class activation map to show, unless it is available.
 fn ask_for_map(photo: &Photo, effects: &mut Vec<Effect>) {
     if let Some(class) = photo.mapped
         && photo.map(class).is_none()
@@ -179,14 +179,14 @@ fn ask_for_map(photo: &Photo, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Another model is open: it has not looked at any photo.
+/// Another model is open: it has not examined any photo.
 pub fn close(app: &mut App) {
     let is_of_photos = |popup: &Popup| matches!(popup, Popup::Photo(_) | Popup::Photos);
     app.popups.retain(|popup| !is_of_photos(popup));
     app.photos.forget_seen();
 }
 
-/// Shows the channels of the layer after or before.
+/// Shows the channels of the next or the previous layer.
 pub fn turn_layer(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return;
@@ -224,7 +224,7 @@ pub fn go_to_layer(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Resu
     Ok(())
 }
 
-/// Ranks the channels by their maximum instead of their mean, or the other way round.
+/// Ranks the channels by their maximum instead of their mean, or vice versa.
 pub fn turn_rank(app: &mut App, effects: &mut Vec<Effect>) {
     if let Some(photo) = open_photo(app) {
         photo.rank = match photo.rank {
@@ -235,17 +235,17 @@ pub fn turn_rank(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Asks for the channels that are wanted now.
+/// Requests the channels to show.
 fn ask_channels(photo: &mut Photo, effects: &mut Vec<Effect>) {
     photo.channels = Channels::Awaited;
     photo.cells = ListState::default();
-    // Before the photo is there nothing is asked of it: its answer asks for the channels that are wanted then.
+    // Requests wait for the photo: its answer triggers them.
     if photo.photo.is_some() {
         ask_worker(photo, photo.about_channels(), effects);
     }
 }
 
-/// Lays the next class's activation map over the photo.
+/// Overlays the activation map of the next class on the photo.
 pub fn next_map(app: &mut App, effects: &mut Vec<Effect>) {
     let Some(photo) = open_photo(app) else {
         return;
@@ -254,7 +254,7 @@ pub fn next_map(app: &mut App, effects: &mut Vec<Effect>) {
     ask_for_map(photo, effects);
 }
 
-/// Shows the photo that was opened after or before this one.
+/// Shows the photo opened after or before this one.
 pub fn turn(app: &mut App, forward: bool, effects: &mut Vec<Effect>) {
     let Some(path) = open_photo(app).map(|photo| photo.path.clone()) else {
         return;
@@ -271,7 +271,7 @@ pub fn run(app: &mut App, effects: &mut Vec<Effect>) {
     queue(app, place, effects);
 }
 
-/// Queues the neuron of the selected channel that fires most.
+/// Queues the neuron of the selected channel with the highest activation.
 pub fn run_neuron(app: &mut App, effects: &mut Vec<Effect>) {
     let selected = open_photo(app).and_then(|photo| photo.selected());
     let place = selected.and_then(|found| {
@@ -300,7 +300,7 @@ fn queue(app: &mut App, place: Option<LayerPart>, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Why a command would do nothing with the photo; `None` if it would, or has nothing to do with photos.
+/// Why a command cannot act on the photo; `None` if it can, or does not concern photos.
 pub fn refusal(app: &App, command: Command) -> Option<String> {
     if command == Command::OpenPhoto {
         return app.model.opened().is_none().then(|| NO_MODEL.into());
@@ -351,7 +351,7 @@ pub fn refusal(app: &App, command: Command) -> Option<String> {
     }
 }
 
-/// Brings the grid of cells up to the size of the screen.
+/// Fits the grid of cells to the size of the screen.
 pub fn fit(app: &mut App) {
     let (body, cell) = (app.layout().body, app.environment.terminal.cell);
     if let Some(photo) = open_photo(app) {
@@ -360,7 +360,7 @@ pub fn fit(app: &mut App) {
     }
 }
 
-/// The synthetic pictures of the channels that are seen.
+/// The synthetic pictures of the visible channels.
 pub fn thumbnails(app: &App) -> Vec<(String, Size)> {
     let (Some(Popup::Photo(photo)), Some(opened)) = (app.popups.last(), app.model.opened()) else {
         return Vec::new();

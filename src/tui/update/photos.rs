@@ -13,17 +13,17 @@ use crate::tui::messages::Level;
 use crate::tui::prompt::{Prompt, PromptKind};
 use std::path::{Path, PathBuf};
 
-/// Asks for the path of a photo; the last one's is offered.
+/// Opens the prompt for the path of a photo, with the last path as default.
 pub fn ask(app: &mut App) {
     let last = app.photos.last().map(|path| path.display().to_string());
     let text = last.unwrap_or_default();
     app.prompt = Some(Prompt::replacing(PromptKind::Photo, &text));
 }
 
-/// Opens the photo whose path was typed.
+/// Opens the photo with the typed path.
 ///
 /// # Errors
-/// If there is none.
+/// If the file does not exist.
 pub fn typed(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     if text.is_empty() {
         return Err("type the path of a photo, or of a folder of photos".into());
@@ -31,7 +31,7 @@ pub fn typed(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(),
     if app.model.opened().is_none() {
         return Err(NO_MODEL.into());
     }
-    // A path as a file manager copies it is taken, too.
+    // Paths as copied by a file manager are accepted, too.
     let is_quoted = text.starts_with("file://") || text.starts_with(['\'', '"']);
     let path = match is_quoted {
         true => dropped::path(text)?,
@@ -44,7 +44,7 @@ pub fn typed(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(),
     Ok(())
 }
 
-/// Opens photos: one is looked at, several are listed.
+/// Opens photos: one in the photo view, several in the list.
 pub fn open(app: &mut App, mut paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
     if app.model.opened().is_none() {
         return no_network(app);
@@ -77,8 +77,8 @@ pub fn open(app: &mut App, mut paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Takes the photos of a path that was typed or dropped: a file is added to the list, those of a folder take its place.
-/// Of a folder there may be more than are listed, `all` in number.
+/// Adds a typed or dropped file to the list, or replaces the list by the photos of a folder.
+/// A folder may hold more photos than are listed, `all` in number.
 pub fn found(
     app: &mut App,
     path: &Path,
@@ -89,7 +89,7 @@ pub fn found(
         Ok(found) => found,
         Err(why) => {
             app.messages.say(Level::Error, why, app.now);
-            // The path can be corrected.
+            // The path stays in the prompt for correction.
             let text = path.display().to_string();
             let prompt = || Prompt::new(PromptKind::Photo, &text);
             app.prompt.get_or_insert_with(prompt);
@@ -105,7 +105,7 @@ pub fn found(
     }
 }
 
-/// Lists the photos of a folder in the place of those before.
+/// Lists the photos of a folder, replacing the previous ones.
 fn folder(
     app: &mut App,
     folder: &Path,
@@ -124,7 +124,7 @@ fn folder(
         dropped => format!(", in place of {} before", counted(dropped, "photo")),
     };
     let text = format!("{}: {listed}{instead}", folder.display());
-    // The title of the list says how many there are.
+    // The title of the list shows the number.
     if all > count || dropped > 0 {
         app.messages.say(level, text, app.now);
     }
@@ -138,7 +138,7 @@ fn folder(
     }
 }
 
-/// Looks at the photo under the cursor.
+/// Opens the photo under the cursor.
 pub fn open_selected(app: &mut App, effects: &mut Vec<Effect>) {
     if let Some(path) = app.photos.selected().map(|photo| photo.path.clone()) {
         photo::look_at(app, path, effects);

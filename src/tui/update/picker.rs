@@ -5,7 +5,7 @@ use crate::tui::app::App;
 use crate::tui::popup::{Picker, Popup, Purpose};
 use crate::tui::prompt::Prompt;
 
-/// Opens the picker; its folder is listed later. Text typed meanwhile goes into it.
+/// Opens the picker; its folder is listed later. Text typed meanwhile becomes its filter.
 pub fn open(app: &mut App, purpose: Purpose, effects: &mut Vec<Effect>) {
     let folder = app.environment.folder.clone();
     let picker = Picker {

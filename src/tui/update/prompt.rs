@@ -22,10 +22,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
-/// Columns of a screen that a message leaves free.
+/// Columns of the screen that a message leaves free.
 const MARGIN: usize = 4;
 
-/// Takes a key while a line is being typed.
+/// Handles a key while the prompt is open.
 pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
     if completes(app, chord, effects) || moves(app, chord) || marks(app, chord) {
         return;
@@ -41,7 +41,7 @@ pub fn key(app: &mut App, chord: Chord, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Takes a pasted text: into the line, or, where none is typed, as the photos that it names.
+/// Handles pasted text: inserts it into the prompt or, without a prompt, opens the photos it names.
 pub fn paste(app: &mut App, text: &str, effects: &mut Vec<Effect>) {
     let photos = dropped::pictures(text);
     match (&mut app.prompt, photos) {
@@ -81,12 +81,12 @@ pub fn letter(app: &mut App, letter: char) {
     }
 }
 
-/// Asks for the names that a path can go on with, if the key does that.
+/// Requests the completions of a path, if the key asks for them.
 fn completes(app: &App, chord: Chord, effects: &mut Vec<Effect>) -> bool {
     let Some(prompt) = &app.prompt else {
         return false;
     };
-    // In the picker only a path can be completed; a part of a name chooses from the list.
+    // In the picker only a path can be completed; part of a name filters the list.
     let folder = match (&prompt.asked, app.popups.last()) {
         (PromptKind::Model | PromptKind::OtherModels, Some(Popup::Models(picker))) => {
             is_path(prompt.text()).then(|| picker.folder.clone())
@@ -99,7 +99,7 @@ fn completes(app: &App, chord: Chord, effects: &mut Vec<Effect>) -> bool {
     is_asked
 }
 
-/// Completes the path that is being typed with the names in its folder, unless something else is typed by now.
+/// Completes the typed path with the names in its folder, unless the line has changed meanwhile.
 pub fn complete(app: &mut App, text: &str, names: Result<Vec<Name>, String>) {
     let Some(prompt) = &mut app.prompt else {
         return;
@@ -124,11 +124,11 @@ pub fn complete(app: &mut App, text: &str, names: Result<Vec<Name>, String>) {
     }
 }
 
-/// Names as a message on a screen of so many columns lists them: no name is broken, and of many it says how many more
-/// there are.
+/// Formats names as a message for a screen of this width: names stay unbroken, and the number of omitted names
+/// follows.
 fn listed(names: &[String], width: usize) -> String {
     let line = width.saturating_sub(MARGIN);
-    // Names that do not fill their line leave the last of three free.
+    // Names that do not fill their line leave the last of three lines free.
     let room = 2 * line;
     let mut text = String::new();
     for (index, name) in names.iter().enumerate() {
@@ -170,7 +170,7 @@ fn moves(app: &mut App, chord: Chord) -> bool {
     has_list
 }
 
-/// Marks a model in the picker, if the key does that: where several can be chosen, space does.
+/// Marks a model in the picker, if the key does that: space marks where several can be chosen.
 fn marks(app: &mut App, chord: Chord) -> bool {
     match app.popups.last_mut() {
         Some(Popup::Models(picker)) if chord.typed() == Some(' ') => picker.toggle_mark(),
@@ -178,7 +178,7 @@ fn marks(app: &mut App, chord: Chord) -> bool {
     }
 }
 
-/// Moves in the list above the line. What completes the line is put into it.
+/// Moves in the list above the line. A selected completion is inserted into the line.
 fn choose(app: &mut App, motion: Motion) {
     let is_first = match app.popups.last_mut() {
         Some(Popup::Palette(palette)) => palette.choose(),
@@ -194,7 +194,7 @@ fn choose(app: &mut App, motion: Motion) {
     }
 }
 
-/// Follows a change of the line.
+/// Responds to a change of the line.
 pub fn changed(app: &mut App) {
     let Some(prompt) = &app.prompt else {
         return;
@@ -220,7 +220,7 @@ pub fn changed(app: &mut App) {
     }
 }
 
-/// Lists what completes a line of the palette, or the commands that match it.
+/// Lists the completions of the palette's line, or the matching commands.
 fn complete_command(app: &mut App, text: &str) {
     let completions = match forms::split(text) {
         Some((form, argument)) => suggestions::completions(app, form, argument),
@@ -250,7 +250,7 @@ fn give_up(app: &mut App) {
     }
 }
 
-/// Does what the line asks for. If that is refused, the line stays, and the reason is said.
+/// Accepts the line. If it is refused, the line stays and the reason is reported.
 fn accept(app: &mut App, effects: &mut Vec<Effect>) {
     let Some(prompt) = app.prompt.take() else {
         return;
@@ -277,7 +277,7 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
             app.messages.say(Level::Error, problem, app.now);
             app.prompt = Some(prompt);
         }
-        // The picker is open until a model is: a folder is being listed.
+        // The picker stays open until a model is open: a folder is being listed.
         (Ok(()), Some(Popup::Models(picker))) => {
             app.prompt = Some(Prompt::new(picker.asked(), ""));
         }
@@ -285,8 +285,8 @@ fn accept(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Gives the selected command, or the one that is typed with an argument; one that lacks its argument is put into the
-/// line.
+/// Performs the selected command, or the typed one with its argument; a command that lacks its argument is inserted
+/// into the line.
 fn command(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     let Some(Popup::Palette(palette)) = app.popups.pop_if(|top| matches!(top, Popup::Palette(_)))
     else {
@@ -319,7 +319,7 @@ fn command(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), S
     done
 }
 
-/// Opens the model of a path, or what is selected in the picker; lists a folder.
+/// Opens the model at a path, or the selection of the picker; lists a folder.
 fn model(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     let Some(Popup::Models(picker)) = app.popups.last() else {
         return Ok(());

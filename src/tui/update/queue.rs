@@ -40,13 +40,13 @@ pub fn take_over(app: &mut App, jobs: Vec<Job>, effects: &mut Vec<Effect>) {
         .filter(|job| matches!(job.state, JobState::Paused(_)));
     let paused = paused.count();
     let unfinished = new.len() - paused;
-    // What rests waits for its own key; the others would begin at once.
+    // Paused runs wait for their own key; the others would start immediately.
     app.awaiting_confirmation |= before == 0 && app.queue.waiting() > 0;
     let text = offer(app, unfinished, paused);
     app.messages.say(Level::Note, text, app.now);
 }
 
-/// What becomes of runs from last time, so many unfinished and so many paused ones, and which keys change it.
+/// The message about runs left by the previous process: numbers of unfinished and paused runs, and their keys.
 fn offer(app: &App, unfinished: usize, paused: usize) -> String {
     let (kind, count) = match unfinished {
         0 => ("paused", paused),
@@ -59,7 +59,7 @@ fn offer(app: &App, unfinished: usize, paused: usize) -> String {
     let resumes = match (unfinished, app.awaiting_confirmation) {
         (0, _) => format!("{} in the queue resumes {them}", app.key(Command::Retry)),
         (_, true) => format!("{} resumes {them}", app.key(Command::Pause)),
-        // What waits already is not stopped for them.
+        // Leftover runs do not stop runs that are waiting already.
         (_, false) => "queued behind the others".into(),
     };
     let discards = match (unfinished, app.awaiting_confirmation) {
@@ -75,7 +75,7 @@ fn offer(app: &App, unfinished: usize, paused: usize) -> String {
     format!("{count} {kind} {runs} from last time: {resumes}, {discards}{others}")
 }
 
-/// Gives the worker the next runs of the queue, if it has none.
+/// Sends the next runs of the queue to the worker if it is idle.
 pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
     let Some(opened) = app.model.opened() else {
         return;
@@ -86,7 +86,7 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
     let most = if opened.batchable { MAX_TOGETHER } else { 1 };
     let batch = app.queue.next_batch(most);
     if batch.is_empty() {
-        // The next run starts with its picture.
+        // The next run starts with its own picture.
         app.overlay = Overlay::Plain;
         return;
     };
@@ -102,7 +102,7 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
             steps: job.spec.settings.steps as usize,
             octaves: Vec::new(),
             octave: 0,
-            // Only classes have one. The worker says what there really is.
+            // Only classes have a map. The worker reports which overlays exist.
             has_map: job.spec.objective.kind.is_of_class(),
             bands: job.spec.settings.levels,
             steps_per_second: 0.0,
@@ -113,7 +113,7 @@ pub fn dispatch(app: &mut App, effects: &mut Vec<Effect>) {
     show_running(app);
 }
 
-/// Shows what is under way: one run, or all of a batch side by side.
+/// Shows the active runs: one run, or all of a batch side by side.
 pub fn show_running(app: &mut App) {
     let jobs: Vec<JobId> = app.running.iter().map(|live| live.job).collect();
     app.shown = match jobs[..] {
@@ -123,14 +123,14 @@ pub fn show_running(app: &mut App) {
     };
 }
 
-/// Asks the worker for the pictures that are to be seen.
+/// Requests the pictures to show from the worker.
 pub fn watch_shown(app: &mut App, effects: &mut Vec<Effect>) {
     let watched = match app.shown {
         _ if app.running.is_empty() => return,
         _ if app.is_grid() => Watched::All,
         Showing::Running(job) => Watched::One(job),
         Showing::Batch(_) => Watched::All,
-        // The run under way is not seen: its pictures may go on coming.
+        // The active run is hidden: its pictures may still arrive.
         Showing::Nothing | Showing::Finished(_) => return,
     };
     let wanted = Some((watched, app.overlay));
@@ -139,12 +139,12 @@ pub fn watch_shown(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// The job of the queue's selected row.
+/// The job in the selected row of the queue.
 pub fn selected(app: &App) -> Option<JobId> {
     app.queue.jobs().get(app.queue_cursor).map(|job| job.id)
 }
 
-/// Keeps the cursor on the job that was selected in a row, where others before it have come or gone.
+/// Keeps the cursor on the selected job when jobs before it come or go.
 pub fn keep_selected(app: &mut App, (row, job): (usize, Option<JobId>)) {
     if app.queue_cursor != row || selected(app) == job {
         return;
@@ -154,7 +154,7 @@ pub fn keep_selected(app: &mut App, (row, job): (usize, Option<JobId>)) {
     app.queue_cursor = place.unwrap_or(row);
 }
 
-/// Shows the selected run of the queue, if it is under way.
+/// Shows the selected run of the queue, if it is active.
 pub fn watch(app: &mut App) {
     let Some(job) = selected(app) else {
         return;
@@ -171,7 +171,7 @@ pub fn watch(app: &mut App) {
     app.messages.say(Level::Note, text, app.now);
 }
 
-/// Takes the selected run out of the queue; one under way is stopped.
+/// Removes the selected run from the queue; an active run is stopped.
 pub fn cancel(app: &mut App, effects: &mut Vec<Effect>) {
     let Some(job) = selected(app) else {
         return;
@@ -183,11 +183,11 @@ pub fn cancel(app: &mut App, effects: &mut Vec<Effect>) {
         app.remember(Undoable::Cleared(vec![cancelled]));
     }
     match is_running {
-        // It leaves the list at once: the next key means the next run.
+        // It leaves the list immediately: the next key applies to the next run.
         true => {
             effects.push(Effect::Worker(Work::Cancel(job)));
             ended(app, job, effects);
-            // The pause was of what ran.
+            // The pause belonged to the active run.
             if app.paused && app.running.is_empty() {
                 app.paused = false;
                 effects.push(Effect::Worker(Work::Resume));
@@ -200,7 +200,7 @@ pub fn cancel(app: &mut App, effects: &mut Vec<Effect>) {
     app.messages.say(Level::Note, text, app.now);
 }
 
-/// Lets the selected run come earlier or later.
+/// Moves the selected run up or down in the queue.
 pub fn reorder(app: &mut App, earlier: bool, effects: &mut Vec<Effect>) {
     let Some(job) = selected(app) else {
         return;
@@ -224,7 +224,7 @@ pub fn reorder(app: &mut App, earlier: bool, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Tries the selected run again if it failed, and lets it go on if it is paused.
+/// Retries the selected run if it failed, and resumes it if it is paused.
 pub fn retry(app: &mut App, effects: &mut Vec<Effect>) {
     if let Some(job) = selected(app)
         && (app.queue.retry(job) || app.queue.resume(job) > 0)
@@ -233,7 +233,7 @@ pub fn retry(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Whether nothing runs, and paused runs of the queue could.
+/// Whether nothing is active and the queue has paused runs.
 pub fn rests(app: &App) -> bool {
     app.running.is_empty()
         && !app.awaiting_confirmation
@@ -241,7 +241,7 @@ pub fn rests(app: &App) -> bool {
         && app.queue.paused().is_some()
 }
 
-/// Lets all paused runs of the queue go on.
+/// Resumes all paused runs of the queue.
 pub fn resume_all(app: &mut App, effects: &mut Vec<Effect>) {
     let mut count = 0;
     while let Some(job) = app.queue.paused().map(|job| job.id) {
@@ -252,7 +252,7 @@ pub fn resume_all(app: &mut App, effects: &mut Vec<Effect>) {
     effects.push(Effect::SaveQueue(app.queue.clone()));
 }
 
-/// Takes everything that waits or failed out of the queue.
+/// Removes all waiting and failed runs from the queue.
 pub fn clear(app: &mut App, effects: &mut Vec<Effect>) {
     let cleared = app.queue.clear();
     let undo = app.key(Command::Undo);
@@ -266,7 +266,7 @@ pub fn clear(app: &mut App, effects: &mut Vec<Effect>) {
     effects.push(Effect::SaveQueue(app.queue.clone()));
 }
 
-/// A run is no longer under way.
+/// A run is no longer active.
 pub fn ended(app: &mut App, job: JobId, effects: &mut Vec<Effect>) {
     app.running.retain(|live| live.job != job);
     app.snapshots.retain(|snapshot| snapshot.job != job);

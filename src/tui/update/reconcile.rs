@@ -56,7 +56,7 @@ pub fn reconcile(app: &mut App, effects: &mut Vec<Effect>) {
     queue::watch_shown(app, effects);
 }
 
-/// Requests the record of the finished run that is shown, once whenever another one is shown.
+/// Requests the record of the shown finished run whenever another one is shown.
 fn load_record(app: &mut App, effects: &mut Vec<Effect>) {
     let shown = match &app.shown {
         Showing::Finished(id) => Some(id.clone()),
@@ -71,8 +71,8 @@ fn load_record(app: &mut App, effects: &mut Vec<Effect>) {
     app.record_requested = shown;
 }
 
-/// A finished run that is selected is shown; so is a run of what is selected, unless one under way is. Only another
-/// selection changes what is shown: what has just finished stays.
+/// Shows the selected finished run, or a run of the selected target, unless an active run is shown. Only a change of
+/// the selection changes the shown picture: a run that has just finished stays.
 fn show_selected(app: &mut App) {
     if app.is_grid() && show_cell(app) {
         return;
@@ -97,8 +97,8 @@ fn show_selected(app: &mut App) {
     }
 }
 
-/// In a grid, where the runs under way are seen in their cells, the picture is always that of the selected cell, if it
-/// has one. Returns whether that is settled.
+/// In a grid, whose cells show the active runs, the picture is always that of the selected cell, if it has one.
+/// Returns whether the picture is decided.
 fn show_cell(app: &mut App) -> bool {
     let target = app.selected_target();
     let live = target.and_then(|target| app.active_run_of(&target));
@@ -107,7 +107,7 @@ fn show_cell(app: &mut App) -> bool {
     let shown = match (live, entry, &app.shown) {
         (Some(live), ..) => Showing::Running(live.job),
         (None, Some(entry), _) => Showing::Finished(entry.id.clone()),
-        // That of a cell that was left is not meant by any key any more.
+        // No key may act on the picture of a cell that was left.
         (None, None, Showing::Finished(_)) => Showing::Nothing,
         (None, None, _) => return false,
     };
@@ -116,7 +116,7 @@ fn show_cell(app: &mut App) -> bool {
     true
 }
 
-/// Asks for the pictures that are to be seen and not in memory.
+/// Requests the visible pictures that are not in memory.
 fn load_pictures(app: &mut App, effects: &mut Vec<Effect>) {
     let mut wanted: Vec<(String, Size)> = Vec::new();
     match &app.shown {
@@ -154,7 +154,7 @@ fn load_pictures(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Cuts out the part of the picture that is seen.
+/// Crops the picture to its visible part.
 fn magnify(app: &mut App) {
     let lens = app.lens;
     let source = match app.zoomed && lens.magnification() > 1 {

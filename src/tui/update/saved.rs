@@ -12,15 +12,15 @@ use crate::tui::saved::{MAX_SCOPES, PAUSE, SavedModel, SavedRow};
 use crate::tui::showing::Showing;
 use std::sync::Arc;
 
-/// Notes tab and settings when the opening of a model begins: what the user changes before it is open stays.
+/// Remembers tab and settings when the opening of a model begins: what the user changes before it is open stays.
 pub fn note_opening(app: &mut App) {
     if matches!(app.model, Model::Opening { .. }) && app.at_opening.is_none() {
         app.at_opening = Some((app.browser.tab, Box::new(app.next_run.clone())));
     }
 }
 
-/// Opens a model where the user left it, if it was open before. If it takes the place of another one, a message names
-/// the settings that come back with it.
+/// Restores the view of a model that was open before. If it replaces another model, a message names the restored
+/// settings.
 pub fn open(app: &mut App, opened: &Arc<ModelInfo>, is_another: bool) {
     app.returning = None;
     let tab = app.browser.tab;
@@ -50,7 +50,7 @@ pub fn open(app: &mut App, opened: &Arc<ModelInfo>, is_another: bool) {
     runs(app);
 }
 
-/// Takes the settings over.
+/// Restores the settings.
 fn plan(app: &mut App, saved: &SavedModel, is_another: bool) {
     let before = app.next_run.clone();
     app.next_run.seed = saved.seed;
@@ -70,7 +70,7 @@ fn plan(app: &mut App, saved: &SavedModel, is_another: bool) {
     }
 }
 
-/// Puts the cursors of the lists of finished runs where they were and shows what was shown, once all runs are known.
+/// Restores the cursors of the lists of finished runs and the shown run, once all runs are known.
 pub fn runs(app: &mut App) {
     if !app.history.complete || app.model.opened().is_none() {
         return;
@@ -83,14 +83,14 @@ pub fn runs(app: &mut App) {
     let (history, favourite) = (index(&saved.history), index(&saved.favourite));
     history.map(|index| app.browser.history.go_to(index));
     favourite.map(|index| app.browser.favourites.go_to(index));
-    // Who has gone on meanwhile sees what they went to.
+    // A user who has moved on keeps the new position.
     if app.shown == Showing::Nothing {
         let id = saved.shown.filter(|id| app.history.find(id).is_some());
         app.shown = id.map_or(Showing::Nothing, Showing::Finished);
     }
 }
 
-/// Whether an action may change what is kept.
+/// Whether an action may change the saved view.
 pub fn concerns(action: &Action) -> bool {
     match action {
         Action::Key(_) | Action::Paste(_) | Action::Click(..) | Action::Wheel(..) => true,
@@ -99,19 +99,19 @@ pub fn concerns(action: &Action) -> bool {
     }
 }
 
-/// Has it kept where the user is, if that has changed and was not done a moment ago.
+/// Saves the view if it has changed and was not saved a moment ago.
 pub fn settle(app: &mut App, effects: &mut Vec<Effect>) {
     if app.unsaved && app.now >= app.saved_at + PAUSE {
         keep(app, effects);
     }
 }
 
-/// Has it kept where the user is, if that has changed.
+/// Saves the view if it has changed.
 pub fn keep(app: &mut App, effects: &mut Vec<Effect>) {
     let Some(mut now) = present(app) else {
         return;
     };
-    // Before the finished runs are known, their places are what they were.
+    // Before the finished runs are known, their previous positions stay.
     if let Some(before) = &app.returning {
         now.history.clone_from(&before.history);
         now.favourite.clone_from(&before.favourite);
@@ -126,7 +126,7 @@ pub fn keep(app: &mut App, effects: &mut Vec<Effect>) {
     effects.push(Effect::SaveView(Box::new(now)));
 }
 
-/// Where the user is now; `None` while no model is open.
+/// The current view; `None` while no model is open.
 fn present(app: &App) -> Option<SavedModel> {
     let opened = app.model.opened()?;
     let browser = &app.browser;

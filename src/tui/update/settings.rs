@@ -9,7 +9,7 @@ use crate::tui::messages::Level;
 use crate::tui::next_run::NextRun;
 use crate::tui::popup::Popup;
 
-/// Moves a setting to its next value up or down; says so where there is none.
+/// Moves a setting to its next value up or down; reports the limit if there is none.
 pub fn turn(app: &mut App, knob: &Knob, up: bool) {
     let before = app.next_run.settings.get(knob.key);
     let text = match app.next_run.turn(knob, up) {
@@ -23,7 +23,7 @@ pub fn turn(app: &mut App, knob: &Knob, up: bool) {
     app.messages.say(Level::Note, text, app.now);
 }
 
-/// Takes the settings of the next preset, and says which changes that drops.
+/// Takes the settings of the next preset, and reports which changes that drops.
 pub fn next_preset(app: &mut App) {
     let dropped = history::replace_settings(app, NextRun::next_preset);
     let text = format!("preset {}{dropped}", app.next_run.title());
@@ -33,7 +33,7 @@ pub fn next_preset(app: &mut App) {
 /// Takes the settings of a preset.
 ///
 /// # Errors
-/// If there is none of that name: which there are.
+/// If no preset has this name; lists the presets.
 pub fn take_preset(app: &mut App, name: &str) -> Result<(), String> {
     let known = app.next_run.presets();
     if !known.contains(&name) {
@@ -46,7 +46,7 @@ pub fn take_preset(app: &mut App, name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Takes the defaults.
+/// Restores the defaults.
 pub fn reset_all(app: &mut App) {
     let dropped = history::replace_settings(app, |plan| plan.take_preset(PRESETS[0].name));
     let text = format!("all settings reset{dropped}");
@@ -60,7 +60,7 @@ pub fn set_seed(app: &mut App, seed: u64) {
         .say(Level::Note, format!("seed {seed}"), app.now);
 }
 
-/// Does something with the selected setting, if one is selected.
+/// Applies a change to the selected setting, if one is selected.
 pub fn with_knob(app: &mut App, act: impl FnOnce(&mut App, &'static Knob)) {
     if let Some(Popup::Settings(knobs)) = app.popups.last()
         && let Some(knob) = knobs.selected()
@@ -69,18 +69,18 @@ pub fn with_knob(app: &mut App, act: impl FnOnce(&mut App, &'static Knob)) {
     }
 }
 
-/// Takes the next theme.
+/// Switches to the next theme.
 pub fn next_theme(app: &mut App, effects: &mut Vec<Effect>) {
     let next = app.environment.themes.next(&app.theme_name);
     let name = next.name().to_string();
-    // It is one that there is.
+    // Every listed theme exists.
     drop(take_theme(app, &name, effects));
 }
 
-/// Takes a theme, and has it kept.
+/// Switches to a theme and saves the choice.
 ///
 /// # Errors
-/// If there is none of that name: which there are.
+/// If no theme has this name; lists the themes.
 pub fn take_theme(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     let themes = &app.environment.themes;
     let theme = themes.get(name).ok_or_else(|| {
@@ -95,10 +95,10 @@ pub fn take_theme(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Resul
     Ok(())
 }
 
-/// Sets a setting to what a text stands for.
+/// Sets a setting to the value of a text.
 ///
 /// # Errors
-/// Why it cannot be set to that.
+/// Why the setting does not accept the value.
 pub fn set(app: &mut App, knob: &Knob, text: &str) -> Result<(), String> {
     let opened = app.model.opened().filter(|_| !text.is_empty());
     let unknown = match (knob.domain, opened) {
@@ -114,10 +114,10 @@ pub fn set(app: &mut App, knob: &Knob, text: &str) -> Result<(), String> {
     }
 }
 
-/// Keeps the present settings as a preset of the user's.
+/// Saves the current settings as a preset of the user.
 ///
 /// # Errors
-/// What is wrong with its name.
+/// The name's problem.
 pub fn save_preset(app: &mut App, name: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
     if name.is_empty() || name.len() > 40 || !name.chars().all(is_plain) {

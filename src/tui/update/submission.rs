@@ -16,7 +16,7 @@ use crate::tui::messages::Level;
 use crate::tui::next_run;
 use std::sync::Arc;
 
-/// Runs what is chosen; folds or unfolds a scope.
+/// Runs the selection; folds or unfolds a scope.
 pub fn run_or_open(app: &mut App, effects: &mut Vec<Effect>) {
     let browser = &mut app.browser;
     let is_tree = browser.tab == Tab::Layers && browser.channels.is_none();
@@ -29,7 +29,7 @@ pub fn run_or_open(app: &mut App, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Queues everything that is chosen in the browser.
+/// Queues the marked or selected targets.
 pub fn run_chosen(app: &mut App, effects: &mut Vec<Effect>) {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return no_network(app);
@@ -38,7 +38,7 @@ pub fn run_chosen(app: &mut App, effects: &mut Vec<Effect>) {
     submit_chosen(app, targets, effects);
 }
 
-/// What makes items of the list that is shown, with these settings.
+/// Runs of listed items with these settings.
 pub fn specs_of_items(app: &mut App, items: &[usize], settings: &Settings) -> Vec<Spec> {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return Vec::new();
@@ -47,7 +47,7 @@ pub fn specs_of_items(app: &mut App, items: &[usize], settings: &Settings) -> Ve
     specs(app, &opened, targets, settings)
 }
 
-/// Queues the centre neuron of the chosen channels.
+/// Queues the centre neuron of the selected channels.
 pub fn run_neuron(app: &mut App, effects: &mut Vec<Effect>) {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return no_network(app);
@@ -69,7 +69,7 @@ pub fn run_neuron(app: &mut App, effects: &mut Vec<Effect>) {
     submit_chosen(app, targets, effects);
 }
 
-/// Queues the negatives of the chosen classes.
+/// Queues the negatives of the selected classes.
 pub fn run_not(app: &mut App, effects: &mut Vec<Effect>) {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return no_network(app);
@@ -83,10 +83,10 @@ pub fn run_not(app: &mut App, effects: &mut Vec<Effect>) {
     submit_chosen(app, targets, effects);
 }
 
-/// Queues a grid over settings for everything that is chosen.
+/// Queues a grid over settings for the selected targets.
 ///
 /// # Errors
-/// What is wrong with the text.
+/// The problem of the text.
 pub fn sweep(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(), String> {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         no_network(app);
@@ -105,7 +105,7 @@ pub fn sweep(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> Result<(),
     Ok(())
 }
 
-/// What makes everything that is chosen in the browser with the present settings; what cannot be run is named.
+/// Runs of the selected targets with the current settings; unsupported targets are reported by name.
 pub fn chosen_specs(app: &mut App) -> Vec<Spec> {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         return Vec::new();
@@ -115,12 +115,12 @@ pub fn chosen_specs(app: &mut App) -> Vec<Spec> {
     specs(app, &opened, targets, &settings)
 }
 
-/// What is marked or selected in the browser, as targets.
+/// The marked or selected targets of the browser.
 fn chosen(app: &App, opened: &ModelInfo) -> Vec<Result<Target, TargetError>> {
     targets(app, opened, &app.browser.list().chosen())
 }
 
-/// Items of the list that is shown, as targets.
+/// Items of the shown list, as targets.
 fn targets(app: &App, opened: &ModelInfo, items: &[usize]) -> Vec<Result<Target, TargetError>> {
     let browser = &app.browser;
     let items = items.iter().copied();
@@ -143,7 +143,7 @@ fn targets(app: &App, opened: &ModelInfo, items: &[usize]) -> Vec<Result<Target,
     }
 }
 
-/// Queues targets with the present settings; those that cannot be run are named.
+/// Queues targets with the current settings; unsupported targets are reported by name.
 pub fn submit_targets(
     app: &mut App,
     targets: Vec<Result<Target, TargetError>>,
@@ -154,7 +154,7 @@ pub fn submit_targets(
     }
 }
 
-/// As [`submit_targets`], for the chosen items: their marks are cleared.
+/// As [`submit_targets`], for the selected items: clears their marks.
 fn submit_chosen(
     app: &mut App,
     targets: Vec<Result<Target, TargetError>>,
@@ -165,7 +165,7 @@ fn submit_chosen(
     }
 }
 
-/// Runs of targets with the present settings; `None` without an open model, which a message says.
+/// Runs of targets with the current settings; `None` without an open model, which a message reports.
 fn present_specs(app: &mut App, targets: Vec<Result<Target, TargetError>>) -> Option<Vec<Spec>> {
     let Some(opened) = app.model.opened().map(Arc::clone) else {
         no_network(app);
@@ -175,7 +175,7 @@ fn present_specs(app: &mut App, targets: Vec<Result<Target, TargetError>>) -> Op
     Some(specs(app, &opened, targets, &settings))
 }
 
-/// What makes the targets with these settings; those that cannot be run are named.
+/// Runs of targets with these settings; unsupported targets are reported by name.
 fn specs(
     app: &mut App,
     opened: &ModelInfo,
@@ -197,16 +197,15 @@ fn specs(
     specs
 }
 
-/// Queues what was chosen, which is not marked any more then.
+/// Queues runs of the selection, and clears its marks.
 pub fn submit(app: &mut App, specs: Vec<Spec>, effects: &mut Vec<Effect>) {
     if enqueue(app, specs, "", effects) {
         app.browser.list_mut().clear_marks();
     }
 }
 
-/// Queues runs; what is queued already is not queued again. They come before runs that another process left waiting.
-/// `place` is where they are to be made if that goes without saying not: ` in efficientnet-lite1`. Returns whether any
-/// was queued.
+/// Queues runs that are not queued yet, ahead of runs left by another process.
+/// `place` names the model unless it is the open one: ` in efficientnet-lite1`. Returns whether any run was queued.
 pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<Effect>) -> bool {
     let before = app.queue.jobs().len();
     let asked = specs.len();
@@ -219,12 +218,12 @@ pub fn enqueue(app: &mut App, specs: Vec<Spec>, place: &str, effects: &mut Vec<E
     }
     let queued = app.queue.jobs().len() - before;
     if queued == 0 {
-        // Who asks for a run that was left from last time wants it to go on.
+        // Requesting a leftover run resumes it.
         if asked > 0 && app.awaiting_confirmation {
             queue::go_on(app);
             return true;
         }
-        // One that had failed waits again.
+        // A failed run waits again.
         let retried = failed - app.queue.failed_count();
         if retried > 0 {
             let text = format!("{} retried", counted(retried, "run"));

@@ -8,10 +8,10 @@ use crate::tui::forms::{Completion, Form, Verb};
 use crate::tui::fuzzy;
 use crate::tui::next_run::NextRun;
 
-/// Most completions that are listed.
+/// Maximum number of listed completions.
 const MAX_LISTED: usize = 200;
 
-/// What could complete the argument of a form.
+/// The completions of a form's argument.
 pub fn completions(app: &App, form: &Form, argument: &str) -> Vec<Completion> {
     let opened = app.model.opened();
     let found: Vec<(String, String)> = match form.verb {
@@ -52,8 +52,8 @@ pub fn completions(app: &App, form: &Form, argument: &str) -> Vec<Completion> {
     found.into_iter().take(MAX_LISTED).map(line).collect()
 }
 
-/// The argument that a typed one stands for: where only listed names are valid, the best match unless it is one of
-/// them.
+/// The argument to use for a typed one: where only listed names are valid, the best match, unless the text is itself
+/// listed.
 pub fn resolved(app: &App, form: &Form, argument: &str) -> String {
     let takes_names = matches!(form.verb, Verb::Preset | Verb::Theme);
     if !takes_names || argument.is_empty() {
@@ -70,7 +70,7 @@ pub fn resolved(app: &App, form: &Form, argument: &str) -> String {
     }
 }
 
-/// Names that match, with a word on each.
+/// Matching names, each with a note.
 fn matching(text: &str, names: &[&str], help: impl Fn(&str) -> String) -> Vec<(String, String)> {
     let found = fuzzy::matches(text, names.iter().copied()).into_iter();
     found
@@ -86,7 +86,7 @@ fn presets(plan: &NextRun, text: &str) -> Vec<(String, String)> {
     })
 }
 
-/// Classes, then layers; what stands before them in `text` stays.
+/// Classes, then layers; the text before them stays.
 fn targets(opened: &ModelInfo, text: &str) -> Vec<(String, String)> {
     let prefixes = ["class:", "not:", "layer:"];
     let prefix = prefixes.into_iter().find(|prefix| text.starts_with(prefix));
@@ -114,12 +114,12 @@ fn targets(opened: &ModelInfo, text: &str) -> Vec<(String, String)> {
     found.into_iter().map(whole).collect()
 }
 
-/// Classes that match; one that shares its name goes by its index, after `number`.
+/// Matching classes; a class that shares its name is completed by its index, after `number`.
 fn classes(opened: &ModelInfo, text: &str, number: &str) -> Vec<(String, String)> {
     let classes = &opened.classes;
     let names = (0..classes.len()).map(|index| classes.name(index).unwrap_or_default());
     let mut found = fuzzy::matches(text, names);
-    // A number is that of a class, whatever it is called.
+    // A number is a class index, whatever the classes are called.
     if let Ok(index) = text.parse::<usize>()
         && index < classes.len()
     {
@@ -138,7 +138,7 @@ fn classes(opened: &ModelInfo, text: &str, number: &str) -> Vec<(String, String)
     found.into_iter().take(MAX_LISTED).map(word).collect()
 }
 
-/// Settings by name, and what the one before `=` may be; for a grid, nothing is known of its values.
+/// Settings by name, and their values after `=`; the values of a grid have no completion.
 fn settings(app: &App, text: &str, has_values: bool) -> Vec<(String, String)> {
     if let Some((key, value)) = text.split_once('=') {
         return match knob(key) {

@@ -18,7 +18,7 @@ use crate::tui::showing::{Showing, Snapshot, Tile};
 use image::RgbImage;
 use std::sync::Arc;
 
-/// Reports why runs use the CPU, where another device could be expected.
+/// Reports why runs use the CPU although another device could be expected.
 fn on_the_cpu(app: &mut App, why: &str) {
     let text = format!("running on the CPU: {why}");
     app.messages.say(Level::Warning, text, app.now);
@@ -52,7 +52,7 @@ pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
             }
             _ => on_the_cpu(app, &format!("{}: {why}", format::model(&model))),
         },
-        // One that was asked for before the one that is being opened came too late.
+        // An answer from before the current opening is late.
         WorkerEvent::Opened(opened) if matches!(&app.model, Model::Opening { name, .. } if !opened.is(name)) =>
             {}
         WorkerEvent::Opened(opened) => {
@@ -240,7 +240,7 @@ fn finished(
         }
         _ => {}
     }
-    // Another run's record is kept: it belongs to the shown picture.
+    // The record of another run is kept: it belongs to the shown picture.
     if app.shown == Showing::Finished(record.id.clone()) {
         app.record = Some(Box::new(record.clone()));
     }

@@ -55,7 +55,7 @@ fn title(app: &App) -> String {
     format!("{photos}{examined} · sorted {}", album.order().title())
 }
 
-/// What is searched for, and where the cursor is.
+/// The search line and its cursor.
 fn footer(app: &App, width: u16) -> Line<'static> {
     let album = &app.photos;
     let (at, all) = (album.list.cursor() + 1, album.list.len());
@@ -76,7 +76,7 @@ fn footer(app: &App, width: u16) -> Line<'static> {
     )
 }
 
-/// A photo's name, its class, and how probable that is.
+/// A photo's name, its class, and the class's probability.
 fn row(app: &App, photo: &Member, width: usize) -> Line<'static> {
     let style = |role| app.theme.style(role);
     let room = width.saturating_sub(VALUE + 1);
@@ -114,13 +114,13 @@ fn row(app: &App, photo: &Member, width: usize) -> Line<'static> {
     ])
 }
 
-/// A text with spaces behind it up to a width.
+/// A text padded with spaces to a width.
 fn padded(text: &str, width: usize) -> String {
     let gap = width.saturating_sub(text.width());
     format!("{text}{}", " ".repeat(gap))
 }
 
-/// Draws the selected photo and its classes, or why there is nothing to see.
+/// Draws the selected photo and its classes, or the reason for their absence.
 fn preview(app: &App, frame: &mut Frame, area: Rect, photo: &Member) {
     if let Some(Err(why)) = &photo.seen {
         let style = app.theme.style(Role::Bad);

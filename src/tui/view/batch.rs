@@ -42,7 +42,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect, tiles: &[Tile]) {
     }
 }
 
-/// The lines of a caption: one, or, where the name is too long for it and there is room, the name on several.
+/// The lines of a caption: one or, if the name is too long and there is space, several.
 fn lines(caption: &[(u8, String)], width: u16, most: u16) -> Vec<String> {
     let width = usize::from(width);
     let name = caption.first().map_or("", |(_, name)| name);
@@ -53,7 +53,7 @@ fn lines(caption: &[(u8, String)], width: u16, most: u16) -> Vec<String> {
     }
 }
 
-/// A tile's picture, if there is one yet, and the parts of its caption: the name, and the probability or the score.
+/// A tile's picture, if it has one yet, and the parts of its caption: the name, and the probability or the score.
 fn content(app: &App, tile: &Tile) -> (Option<Arc<RgbImage>>, Vec<(u8, String)>) {
     let captioned = |target: &str, probability: Option<f32>, score: Option<f32>| {
         let value = match (probability, score) {

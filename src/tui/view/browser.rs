@@ -121,11 +121,11 @@ fn tabs(app: &App, frame: &mut Frame, layout: &Layout) {
     }
 }
 
-/// Fewest columns that a title beside the tabs is worth.
+/// Minimum number of columns for a title beside the tabs.
 const MIN_TITLE: u16 = 12;
 
-/// The layer of a grid of channels at the right end of the upper border, where the tabs leave room, and how many it
-/// has.
+/// The layer of a grid of channels and its number of channels, at the right end of the upper border where the tabs
+/// leave space.
 fn grid_title(app: &App, frame: &mut Frame, layout: &Layout) {
     let (Some(opened), Some(channels)) = (app.model.opened(), &app.browser.channels) else {
         return;
@@ -149,7 +149,7 @@ fn grid_title(app: &App, frame: &mut Frame, layout: &Layout) {
     frame.buffer.set_string(x, layout.browser.y, text, style);
 }
 
-/// The line at the foot of the browser: the search, or what the selected thing is.
+/// The line below the list: the search, or a description of the selection.
 fn footer(app: &App, frame: &mut Frame, layout: &Layout) {
     let area = Rect::new(layout.list.x, layout.list.bottom(), layout.list.width, 1);
     let width = usize::from(area.width);
@@ -182,7 +182,7 @@ fn footer(app: &App, frame: &mut Frame, layout: &Layout) {
     two(left, Span::styled(place, app.theme.style(Role::Dim)), width).render(area, frame.buffer);
 }
 
-/// A few words on what is selected.
+/// A short description of the selection.
 fn about(app: &App) -> Option<String> {
     let opened = app.model.opened()?;
     let item = app.browser.list().selected()?;
@@ -342,7 +342,7 @@ fn entry_row(
         false => score,
     };
     let star_width = if entry.favourite { 2 } else { 0 };
-    // The preset stays, even if the name is cut for it.
+    // The preset stays even if the name is cut for it.
     let (preset, beyond) = entry.changes.based();
     let preset = match preset == PRESETS[0].name {
         true => String::new(),
@@ -375,7 +375,7 @@ fn entry_row(
             .all(|other| other.changes.get(key) == Some(value));
         parts.push((is_shared, format!("{key}={value}")));
     }
-    // In a narrow list the end is cut: what tells the runs of a sweep apart comes first.
+    // In a narrow list the end is cut: what distinguishes the runs of a sweep comes first.
     let length: usize = parts.iter().map(|(_, part)| part.width() + 1).sum();
     if !neighbours.is_empty() && name.width() + 1 + length > room {
         parts.sort_by_key(|(is_shared, _)| *is_shared);

@@ -65,7 +65,7 @@ pub fn curve(app: &App, frame: &mut Frame, area: Rect, curve: &[(f64, f64)], oct
         .render(area, frame.buffer);
 }
 
-/// The steps at which octaves begin, without the first.
+/// The first steps of the octaves, without the first octave.
 fn begins(octaves: &[usize]) -> impl Iterator<Item = f64> {
     let finest = octaves.len().saturating_sub(1);
     octaves[..finest].iter().scan(0, |sum, steps| {
@@ -74,7 +74,7 @@ fn begins(octaves: &[usize]) -> impl Iterator<Item = f64> {
     })
 }
 
-/// The classes that the network sees most: by name if it is or was open.
+/// The top classes of the network, by name if the network is or was open.
 pub fn top_classes(app: &App, frame: &mut Frame, area: Rect, spec: &Spec, top: &[(usize, f32)]) {
     let Spec {
         model_hash,
@@ -90,7 +90,7 @@ pub fn top_classes(app: &App, frame: &mut Frame, area: Rect, spec: &Spec, top: &
             true => Role::Good,
             false => Role::Dim,
         };
-        // The model may not be open; the run still names its own class.
+        // The model may be closed; the run still names its own class.
         let own = (objective.kind == crate::ascent::Kind::Class && Some(*class) == wanted)
             .then_some(target.as_str());
         let name = app.class_name(model_hash, *class).or(own);

@@ -17,13 +17,13 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
-/// How long each of two pictures is seen while they blink, in milliseconds.
+/// How long each of two alternating pictures is visible, in milliseconds.
 pub const BLINK: u128 = 600;
 
-/// Most lines above the pictures.
+/// Maximum number of lines above the pictures.
 const MAX_LINES: usize = 3;
 
-/// Columns of the popup's borders, and of the air beside its title and its inside.
+/// Columns of the popup's borders and padding.
 const BORDERS: u16 = 4;
 
 /// Draws the pictures.
@@ -53,8 +53,8 @@ pub fn draw(app: &App, frame: &mut Frame, compare: &Compare) {
     }
 }
 
-/// Draws the frame with what the runs have in common: in the title, or in lines below it if it is too long for that.
-/// Returns what is left.
+/// Draws the frame with the common facts: in the title, or in lines below it if they are too long.
+/// Returns the remaining area.
 fn framed(app: &App, frame: &mut Frame, title: &str, summary: &str) -> Rect {
     let body = app.layout().body;
     let room = usize::from(body.width.saturating_sub(BORDERS));
@@ -106,9 +106,9 @@ fn side_by_side(
     }
 }
 
-/// Columns and rows that give the pictures most room, leave the fewest places empty and break captions into the fewest
-/// lines, in this order; a character is about twice as high as wide. `lines` tells how many lines the captions need in
-/// a width.
+/// Columns and rows that give the pictures most space, leave the fewest cells empty and break captions into the fewest
+/// lines, in this order; a character is about twice as high as wide. `lines` returns the number of lines that the
+/// captions need in a width.
 pub fn grid(count: usize, area: Rect, lines: impl Fn(u16) -> u16) -> (u16, u16) {
     let rows = |columns: u16| (count as u16).div_ceil(columns).max(1);
     let lines_of = |columns: u16| lines((area.width / columns).saturating_sub(1));
@@ -125,7 +125,7 @@ pub fn grid(count: usize, area: Rect, lines: impl Fn(u16) -> u16) -> (u16, u16) 
     (columns, rows(columns))
 }
 
-/// Draws a picture with its caption in so many lines below it.
+/// Draws a picture with its caption in this many lines below it.
 fn one(
     app: &App,
     frame: &mut Frame,
@@ -161,7 +161,7 @@ fn whole(caption: &Caption, width: u16) -> Vec<String> {
     joined(&all, width.into())
 }
 
-/// At most so many lines of a caption. What came of the run stays; what was asked for gives way.
+/// At most this many lines of a caption. Results stay; settings give way.
 fn lines_of(caption: &Caption, width: u16, most: usize) -> Vec<String> {
     let all = whole(caption, width);
     if all.len() <= most {

@@ -17,18 +17,18 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 use std::sync::Arc;
 
-/// What a cell shows of its item.
+/// Content of a cell.
 struct Cell<'a> {
     title: String,
     /// A finished run of the item.
     entry: Option<&'a HistoryEntry>,
-    /// A run of the item that is under way.
+    /// An active run of the item.
     live: Option<&'a ActiveRun>,
     /// Whether a run of the item waits.
     waits: bool,
 }
 
-/// Draws the cells that are seen.
+/// Draws the visible cells.
 pub fn draw(app: &App, frame: &mut Frame, area: Rect, focused: bool) {
     let layout = app.layout();
     let (width, height) = layout.cell();
@@ -117,7 +117,7 @@ fn cell(
     }
 }
 
-/// The picture of a cell, and whether it grows.
+/// The picture of a cell, and whether it is still growing.
 fn picture(app: &App, content: &Cell, area: Rect) -> Option<(Arc<RgbImage>, bool)> {
     let growing = content.live.and_then(|live| app.snapshot(live.job));
     if let Some(snapshot) = growing {
@@ -125,7 +125,7 @@ fn picture(app: &App, content: &Cell, area: Rect) -> Option<(Arc<RgbImage>, bool
     }
     let id = &content.entry?.id;
     let pixels = area.width.saturating_mul(app.environment.terminal.cell.0);
-    // Until the right size is read, another one will do.
+    // Until the right size is loaded, another one stands in.
     let sizes = [
         Size::of_cell(pixels),
         Size::Full,
@@ -138,7 +138,7 @@ fn picture(app: &App, content: &Cell, area: Rect) -> Option<(Arc<RgbImage>, bool
     picture.map(|picture| (Arc::clone(picture), false))
 }
 
-/// The parts of the line below a picture and how important they are: how far it is, or how it ended.
+/// The parts of the line below a picture and their importance: the progress, or the result.
 fn note(app: &App, content: &Cell) -> Vec<(u8, String)> {
     if let Some(live) = content.live {
         return vec![(0, format!("{}/{}", live.step, live.steps))];
@@ -196,7 +196,7 @@ fn content(app: &App, item: usize) -> Cell<'_> {
     }
 }
 
-/// What an item is called: a class by its name, a channel by its number, one of the class scores by both.
+/// The label of an item: a class's name, a channel's number, both for one of the class scores.
 fn title(app: &App, item: usize) -> String {
     let Some(opened) = app.model.opened() else {
         return String::new();

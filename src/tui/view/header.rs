@@ -12,13 +12,13 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 use unicode_width::UnicodeWidthStr;
 
-/// What the program is called.
+/// The program's name.
 const NAME: &str = " ziggurat ";
 
-/// Columns before and behind the network's name.
+/// Columns before and after the network's name.
 const GAP: usize = 2;
 
-/// Columns that stay for what the network is.
+/// Columns reserved for the description of the network.
 const MIN_ABOUT: usize = 8;
 
 /// Draws the header.
@@ -50,7 +50,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     let room = width.saturating_sub(NAME.width() + state.width() + name.width() + 2 * GAP);
     let plan = format!("{} · seed {} ", app.next_run.title(), app.next_run.seed);
     let dim = app.theme.style(Role::HeaderText);
-    // What the next run is made with has room before what the network is.
+    // The settings of the next run have priority over the description of the network.
     let right = match plan.width() + MIN_ABOUT <= room {
         true => Span::styled(plan, dim),
         false => Span::raw(""),

@@ -1,4 +1,4 @@
-//! The help: every key, from the table of commands, and the signs on the screen; optionally filtered.
+//! The help: every key, from the table of commands, and the symbols on the screen; optionally filtered.
 
 use super::Frame;
 use super::panel::{overlaid, scrolled};
@@ -14,10 +14,10 @@ use unicode_width::UnicodeWidthStr;
 const KEYS: [usize; 2] = [16, 28];
 const WIDTH: u16 = 92;
 
-/// The title above the signs.
+/// The title above the symbols.
 const SIGNS_TITLE: &str = "signs";
 
-/// The signs of lists, titles and the first line, and what they mean.
+/// The symbols of lists, titles and the first line, and their meanings.
 const SIGNS: &[(&str, &str)] = &[
     ("◆", "A run of it is finished."),
     ("★", "Favourite."),
@@ -67,7 +67,7 @@ fn lines(app: &App, filter: &str, width: usize) -> Vec<Line<'static>> {
         lines.push(Line::styled(context.name(), app.theme.style(Role::Title)));
         lines.extend(rows);
     }
-    // Who looks for the title sees all of them.
+    // A filter that matches the title shows all of them.
     let of_signs = if contain(&[SIGNS_TITLE], filter) {
         ""
     } else {
@@ -90,7 +90,7 @@ fn lines(app: &App, filter: &str, width: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// The contexts, that of what lies under the help first.
+/// The contexts; the one below the help comes first.
 fn in_order(app: &App) -> Vec<Context> {
     let under = app.popups.len().saturating_sub(1);
     let here = context_of(app, app.popups[..under].last());
@@ -107,7 +107,7 @@ fn row(app: &App, entry: &Entry, filter: &str, width: usize) -> Option<Vec<Line<
     Some(explained(app, &keys, entry.help, width))
 }
 
-/// The lines of a sign; `None` if neither it nor its meaning contains the filter.
+/// The lines of a symbol; `None` if neither it nor its meaning contains the filter.
 fn sign_row(
     app: &App,
     (sign, meaning): &(&str, &str),
@@ -124,14 +124,14 @@ fn contain(texts: &[&str], filter: &str) -> bool {
     texts.iter().any(matches)
 }
 
-/// Keys or a sign, and beside them what they do or mean.
+/// Keys or a symbol, and beside them their meaning.
 fn explained(app: &App, keys: &str, help: &str, width: usize) -> Vec<Line<'static>> {
     let (key, text) = (app.theme.style(Role::Key), app.theme.style(Role::Text));
     let column = KEYS[usize::from(width >= usize::from(WIDTH) - 4)];
     let help = wrapped(help, width.saturating_sub(column));
     let mut lines = Vec::new();
     let mut keys = Some(format!("  {keys}")).filter(|keys| !keys.trim().is_empty());
-    // Keys that need more room have a line of their own.
+    // Wide keys have their own line.
     if let Some(long) = keys.take_if(|keys| keys.width() >= column) {
         lines.push(Line::styled(long, key));
     }

@@ -37,16 +37,16 @@ use ratatui::text::Line;
 use ratatui::widgets::{Clear, Widget};
 use std::sync::Arc;
 
-/// A frame being drawn: its text, and the pictures that will lie on it.
+/// A frame being drawn: its text, and the pictures on top of it.
 pub struct Frame<'a> {
     pub buffer: &'a mut Buffer,
     scene: Vec<PlacedPicture>,
     terminal: &'a Terminal,
-    /// Where the cursor of a line that is being typed is.
+    /// Position of the cursor of the prompt.
     pub cursor: Option<(u16, u16)>,
 }
 
-/// Places of pictures, by number: each has its own range, so that a picture keeps its place from frame to frame.
+/// Slots of pictures, by number: each panel has its own range, so that a picture keeps its slot from frame to frame.
 pub mod slots {
     /// The picture panel.
     pub const PANEL: u32 = 1;
@@ -58,11 +58,11 @@ pub mod slots {
     pub const TILES: u32 = 200;
     /// The compared pictures.
     pub const COMPARED: u32 = 100;
-    /// The photo, and from the next number on the cells of its grid, two pictures each.
+    /// The photo, followed by the cells of its grid, two pictures each.
     pub const PHOTO: u32 = 4000;
 }
 
-/// What a frame is made of beside its text.
+/// Inputs of a frame besides its text.
 pub struct Drawn {
     pub scene: Vec<PlacedPicture>,
     pub cursor: Option<(u16, u16)>,
@@ -138,7 +138,7 @@ fn too_small(app: &App, frame: &mut Frame) {
     }
 }
 
-/// A rectangle as pictures know it.
+/// A rectangle as the picture painter needs it.
 fn cells(area: Rect) -> Area {
     Area {
         x: area.x,
@@ -149,7 +149,7 @@ fn cells(area: Rect) -> Area {
 }
 
 impl Frame<'_> {
-    /// Puts a picture into an area, as large as fits and centred; returns where it is.
+    /// Fits a picture into an area, as large as possible and centred; returns its place.
     pub fn place(&mut self, slot: u32, picture: &Arc<RgbImage>, area: Rect, moving: bool) -> Rect {
         let area = cells(area);
         let screen = (self.buffer.area.width, self.buffer.area.height);
@@ -164,7 +164,7 @@ impl Frame<'_> {
         }
         for position in place.positions() {
             if let Some(cell) = self.buffer.cell_mut(position) {
-                // The ground stays: a picture may leave a part of its last column or row free.
+                // The background stays: a picture may leave a part of its last column or row free.
                 cell.set_symbol(" ").set_diff_option(CellDiffOption::Skip);
             }
         }
@@ -173,15 +173,14 @@ impl Frame<'_> {
             area: fitted,
             hidden: Vec::new(),
             picture: Arc::clone(picture),
-            // A picture is never changed in place: another one is at another address.
+            // Pictures are immutable: another picture has another address.
             version: Arc::as_ptr(picture) as u64,
             moving,
         });
         place
     }
 
-    /// Makes room for something that lies over what was drawn so far: no text stays beneath it, and of a picture only
-    /// what is beside it.
+    /// Clears an area for a popup: removes the text below it, and keeps of a picture only the part beside it.
     pub fn uncover(&mut self, area: Rect) {
         let cover = cells(area);
         for placed in &mut self.scene {

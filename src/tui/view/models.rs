@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
-/// Rows that the picker has at least.
+/// Minimum number of rows of the picker.
 const MIN_ROWS: usize = 6;
 
 /// Draws the picker; if a model could not be opened, the reason above it.
@@ -36,7 +36,7 @@ pub fn draw(app: &App, frame: &mut Frame, picker: &Picker) {
     let title = format!("{purpose} · {folder}");
     let reason = picker.problem.as_deref().or(why);
     let reason_lines = if reason.is_some() { 3 } else { 0 };
-    // No higher than what there is to choose from, so that a picture below is seen.
+    // No higher than its list, so that a picture below stays visible.
     let rows = picker.choices.len().max(MIN_ROWS) as u16;
     let height = (rows + reason_lines + 2).min(30).min(body.height);
     let area = overlaid(app, frame, width, height, &title);

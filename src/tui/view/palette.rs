@@ -1,4 +1,4 @@
-//! The palette: commands by name, and what completes one with an argument.
+//! The palette: commands by name, and the completions of an argument.
 
 use super::Frame;
 use super::panel::{list, overlaid, two};
@@ -13,14 +13,14 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 use unicode_width::UnicodeWidthStr;
 
-/// Columns of the names, from which on the help has room beside them.
+/// Columns of the names; wider palettes show the help beside them.
 const NAMES: usize = 21;
 const WIDE: usize = 50;
 
-/// Columns from which on all keys of a command have room.
+/// Minimum number of columns for all keys of a command.
 const ALL_KEYS: usize = 80;
 
-/// Draws what matches the line that is being typed.
+/// Draws the matches of the typed line.
 pub fn draw(app: &App, frame: &mut Frame, palette: &Palette) {
     let typed = app.prompt.as_ref().map_or("", |prompt| prompt.text());
     let form = forms::split(typed).map(|(form, _)| form);
@@ -64,7 +64,7 @@ pub fn draw(app: &App, frame: &mut Frame, palette: &Palette) {
     );
 }
 
-/// All that is said of a command.
+/// The help of a command.
 fn whole_help(row: &PaletteRow) -> Option<&str> {
     match row {
         PaletteRow::Command(index) => Some(COMMANDS[*index].help),

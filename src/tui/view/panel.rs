@@ -15,7 +15,7 @@ use unicode_width::UnicodeWidthStr;
 /// Columns of a border that its title leaves free.
 pub const TITLE_MARGIN: usize = 4;
 
-/// Draws a border with a title; returns what is inside.
+/// Draws a border with a title; returns the inner area.
 pub fn bordered(app: &App, frame: &mut Frame, area: Rect, title: &str, focused: bool) -> Rect {
     let (border, text) = match focused {
         true => (Role::BorderFocused, Role::Title),
@@ -35,17 +35,17 @@ pub fn bordered(app: &App, frame: &mut Frame, area: Rect, title: &str, focused: 
     inner
 }
 
-/// Draws a panel that is laid over the others, in the middle; returns what is inside.
+/// Draws a popup in the middle; returns the inner area.
 pub fn overlaid(app: &App, frame: &mut Frame, width: u16, height: u16, title: &str) -> Rect {
     overlaid_at(app, frame, app.layout().popup(width, height), title)
 }
 
-/// Draws a panel that is laid over others at a place; returns what is inside.
+/// Draws a popup in an area; returns the inner area.
 pub fn overlaid_at(app: &App, frame: &mut Frame, area: Rect, title: &str) -> Rect {
     frame.uncover(area);
     frame.buffer.set_style(area, app.theme.style(Role::Text));
     let inner = bordered(app, frame, area, title, true);
-    // A column of air on both sides.
+    // One column of padding on both sides.
     Rect::new(
         inner.x + inner.width.min(1),
         inner.y,
@@ -54,7 +54,7 @@ pub fn overlaid_at(app: &App, frame: &mut Frame, area: Rect, title: &str) -> Rec
     )
 }
 
-/// Draws the rows of a list that are seen. `row` makes the line of an item for a width.
+/// Draws the visible rows of a list. `row` returns the line of an item for a width.
 pub fn list(
     app: &App,
     frame: &mut Frame,
@@ -96,7 +96,7 @@ pub fn list(
     );
 }
 
-/// Draws a scrollbar over the right border if not everything is seen.
+/// Draws a scrollbar over the right border unless everything is visible.
 pub fn scrollbar(app: &App, frame: &mut Frame, area: Rect, lines: usize, first: usize) {
     let seen = usize::from(area.height);
     if lines <= seen || area.is_empty() {
@@ -117,7 +117,7 @@ pub fn scrollbar(app: &App, frame: &mut Frame, area: Rect, lines: usize, first: 
     );
 }
 
-/// A line with something at its left end and something at its right; the left gives way.
+/// A line with a left and a right part; the left part is cut first.
 pub fn two(left: Span<'static>, right: Span<'static>, width: usize) -> Line<'static> {
     let right_width = right.width().min(width);
     let room = width.saturating_sub(right_width + 1);
@@ -126,7 +126,7 @@ pub fn two(left: Span<'static>, right: Span<'static>, width: usize) -> Line<'sta
     Line::from(vec![left, Span::raw(" ".repeat(gap)), right])
 }
 
-/// A line with a name, a note on it, and something at its right end. The note gives way first, then the name.
+/// A line with a name, a note, and a right part. The note is cut first, then the name.
 pub fn noted(
     app: &App,
     (name, note): (&str, &str),
@@ -149,8 +149,8 @@ pub fn noted(
     line
 }
 
-/// The first words of a note that fit, with an ellipsis where there is room for one; of a long word its beginning, if
-/// that says enough.
+/// The first words of a note that fit, with an ellipsis if there is space for one; the beginning of a long word if it
+/// is long enough to be useful.
 fn words_within(note: &str, width: usize) -> String {
     const ENOUGH: usize = 8;
     if note.width() <= width {
@@ -166,7 +166,7 @@ fn words_within(note: &str, width: usize) -> String {
     }
 }
 
-/// A bar of `width` columns of which a share is full, in eighths of a column.
+/// A bar of `width` columns, filled to a share, in eighths of a column.
 pub fn bar(share: f64, width: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let eighths = (share.clamp(0.0, 1.0) * width as f64 * 8.0).round() as usize;
@@ -174,7 +174,7 @@ pub fn bar(share: f64, width: usize) -> String {
     format!("{full}{}", EIGHTHS[eighths % 8])
 }
 
-/// Draws text lines from `scroll` on, no further than the last is seen.
+/// Draws text lines from `scroll` on, limited so that the last page stays full.
 pub fn scrolled(
     app: &App,
     frame: &mut Frame,

@@ -90,7 +90,7 @@ pub(super) fn pictured(
     }
 }
 
-/// How many rows a picture of full width has.
+/// Number of rows of a picture of full width.
 fn rows_of(app: &App, picture: &RgbImage, width: u16) -> u16 {
     let (cell_width, cell_height) = app.environment.terminal.cell;
     let (wide, high) = picture.dimensions();
@@ -100,11 +100,11 @@ fn rows_of(app: &App, picture: &RgbImage, width: u16) -> u16 {
     u16::try_from(rows).unwrap_or(u16::MAX).max(1)
 }
 
-/// What is said below a photo: its classes, and how much of it the network sees.
+/// The text below a photo: its classes, and the part of it that the network sees.
 pub(super) struct Below<'a> {
     pub found: &'a photo::Photo,
     pub opened: &'a ModelInfo,
-    /// The class whose activation map lies over the photo, and whether that is still to come.
+    /// The class whose activation map lies over the photo, and whether that is still pending.
     pub mapped: Option<usize>,
     pub is_awaited: bool,
 }
@@ -198,7 +198,7 @@ fn header(app: &App, photo: &Photo, opened: &ModelInfo, width: u16) -> Line<'sta
     two(name, of, usize::from(width))
 }
 
-/// The line that says all of the selected channel.
+/// The line with all facts of the selected channel.
 fn summary(
     app: &App,
     (photo, opened): (&Photo, &ModelInfo),

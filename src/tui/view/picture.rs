@@ -40,10 +40,10 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     }
 }
 
-/// How important the name of what is shown is among the parts of the title.
+/// Priority of the name among the parts of the title.
 const MAX_PRIORITY: u8 = 4;
 
-/// The parts of the title and how important they are.
+/// The parts of the title and their priorities.
 fn title(app: &App) -> Vec<(u8, String)> {
     let paused = if app.paused { "paused" } else { "" };
     match &app.shown {
@@ -87,7 +87,7 @@ fn title(app: &App) -> Vec<(u8, String)> {
     }
 }
 
-/// Draws the picture, or a part of it; a text until it is there.
+/// Draws the picture, or a part of it; a text until it is loaded.
 fn one(app: &App, frame: &mut Frame, area: Rect, until: &str) {
     let part = app.magnified.as_ref().map(|part| &part.picture);
     let moving = app.shown.is_live() && !app.paused;
@@ -99,7 +99,7 @@ fn one(app: &App, frame: &mut Frame, area: Rect, until: &str) {
     }
 }
 
-/// What an overlay is called.
+/// The name of an overlay.
 pub fn overlay_name(overlay: Overlay) -> String {
     match overlay {
         Overlay::Plain => "picture".into(),
@@ -110,7 +110,7 @@ pub fn overlay_name(overlay: Overlay) -> String {
     }
 }
 
-/// What stands where no picture is: how far the opening is, why it failed, or what to do.
+/// The text where no picture is: the progress of the opening, why it failed, or what to do.
 fn nothing(app: &App, frame: &mut Frame, area: Rect) {
     match &app.model {
         Model::Opening {

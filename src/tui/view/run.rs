@@ -19,7 +19,7 @@ use unicode_width::UnicodeWidthStr;
 
 /// Draws the panel.
 pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
-    // The panel is about the picture that is shown.
+    // The panel describes the shown picture.
     let live = match app.shown {
         Showing::Finished(_) => None,
         _ => app.watched().or(app.running.first()),
@@ -91,7 +91,7 @@ fn progress(app: &App, frame: &mut Frame, area: Rect, live: &ActiveRun) {
         .unwrap_or_default();
     let score = format::score(score as f32);
     let steps = format!("{}/{}", live.step, live.steps);
-    // Beside how long it takes, where there is room for that; the word gives way first.
+    // Beside the duration if there is space; the word is cut first.
     let least = pace(app, live, 0).width() + 2;
     let texts = ["score ", ""].map(|word| format!("{steps} · {word}{score}{probability}"));
     let [full, short] = texts;
@@ -105,7 +105,7 @@ fn progress(app: &App, frame: &mut Frame, area: Rect, live: &ActiveRun) {
     line.render(Rect::new(area.x, area.y + 1, area.width, 1), frame.buffer);
 }
 
-/// How fast it goes and how long it will take, as far as there is room.
+/// Speed and remaining time, as far as there is space.
 fn pace(app: &App, live: &ActiveRun, room: usize) -> String {
     if app.paused {
         return "paused".into();

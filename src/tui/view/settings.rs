@@ -18,25 +18,25 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 use unicode_width::UnicodeWidthStr;
 
-/// Columns of a knob's key, its value and its unit.
+/// Columns of a knob's key, value and unit.
 const KNOB: usize = 34;
 
-/// Rows of the list that stay where the help below it is long.
+/// Rows reserved for the list where the help below it is long.
 const MIN_ROWS: u16 = 4;
 
 /// Maximum width of the panel.
 const WIDE: u16 = 76;
 
-/// Rows below that while a run is paused: what a branch would change.
+/// Rows below the list while a run is paused: what a branch would change.
 const OUTLOOK: u16 = 2;
 
-/// Rows above it: the presets.
+/// Rows above the list: the presets.
 const HEAD: u16 = 1;
 
 /// A line of the list.
 enum Row {
     Heading(&'static str),
-    /// A knob, and its place among all.
+    /// A knob, and its index among all.
     Knob(&'static Knob, usize),
 }
 
@@ -93,7 +93,7 @@ pub fn draw(app: &App, frame: &mut Frame, knobs: &Knobs) {
     let at = |row: &Row| matches!(row, Row::Knob(_, place) if *place == knobs.cursor);
     let at = all.iter().position(at).unwrap_or(0);
     let mut listing = ListState::of(all.len());
-    // The heading of the first knob of a group is seen with it.
+    // The heading of a group's first knob is visible with it.
     listing.go_to_row(at.saturating_sub(1));
     listing.fit(usize::from(rows.height), 1);
     listing.go_to_row(at);
@@ -125,8 +125,8 @@ pub fn draw(app: &App, frame: &mut Frame, knobs: &Knobs) {
     }
 }
 
-/// The left side of the body, where the lists are, so that the picture beside them is seen; the middle where there are
-/// none.
+/// The left side of the body, where the lists are, so that the picture beside them stays visible; the middle where
+/// there are no lists.
 fn place(app: &App) -> Rect {
     let layout = app.layout();
     if layout.browser.is_empty() || layout.picture.is_empty() {
@@ -139,7 +139,7 @@ fn place(app: &App) -> Rect {
     }
 }
 
-/// Rows below the list in which the help of every knob has room: a line, what the knob does, and what it may be.
+/// Rows below the list for the longest help: a title, what the knob does, and its allowed values.
 fn help_rows(width: usize) -> u16 {
     let lines = |knob: &&'static Knob| {
         let [help, allowed] = [knob.help.trim().to_string(), allowed(knob)];
@@ -148,7 +148,7 @@ fn help_rows(width: usize) -> u16 {
     in_groups().iter().map(lines).max().unwrap_or(0) as u16
 }
 
-/// What the marks on a track are, in the lower border.
+/// The legend of the tracks, in the lower border.
 fn legend(app: &App, frame: &mut Frame, area: Rect) {
     let text = " ● value  ┼ default ";
     // A message lies over the border.
@@ -177,13 +177,13 @@ fn rows(knobs: &Knobs) -> Vec<Row> {
     rows
 }
 
-/// A value as it is shown.
+/// A value as displayed.
 fn shown(knob: &Knob, value: &SettingValue) -> String {
     knob.shown(value)
         .map_or_else(|| format::value(value), String::from)
 }
 
-/// What a knob may be set to, its default, and how its track is laid out.
+/// Allowed values and default of a knob, and the scale of its track.
 fn allowed(knob: &Knob) -> String {
     let remark = match knob.domain {
         Domain::Number { range, .. } => Scale::of(range).remark(),
@@ -201,7 +201,7 @@ fn heading(app: &App, title: &str, width: usize) -> Line<'static> {
     ])
 }
 
-/// The names of the presets, the present one marked, and the keys that take another.
+/// The names of the presets, the current one highlighted, and the keys that switch.
 fn presets(app: &App, frame: &mut Frame, area: Rect) {
     let dim = app.theme.style(Role::Dim);
     let mut spans = Vec::new();
@@ -276,17 +276,17 @@ fn row(app: &App, knob: &Knob, width: usize) -> Line<'static> {
     Line::from(spans)
 }
 
-/// How a range is laid out on a track.
+/// The scale of a range on a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scale {
     Linear,
-    /// For ranges from 0 that reach far.
+    /// For wide ranges from 0.
     SquareRoot,
-    /// For ranges from more than 0 that reach far.
+    /// For wide ranges from more than 0.
     Logarithmic,
 }
 
-/// Ranges of whose ends one is so many times the other, or that reach from 0 so far, are not linear.
+/// Ranges wider than this ratio are not linear.
 const FAR_APART: f64 = 50.0;
 const FAR: f64 = 500.0;
 
@@ -299,7 +299,7 @@ impl Scale {
         }
     }
 
-    /// Where a number lies on its track, 0 to 1.
+    /// Position of a number on its track, 0 to 1.
     fn place(self, number: f64, (least, most): (f64, f64)) -> f64 {
         let way = |shape: fn(f64) -> f64| {
             let [number, least, most] = [number, least, most].map(shape);
@@ -313,7 +313,7 @@ impl Scale {
         place.clamp(0.0, 1.0)
     }
 
-    /// What is said of it; nothing of a linear one.
+    /// The name of the scale; empty for a linear one.
     fn remark(self) -> &'static str {
         match self {
             Self::Linear => "",
@@ -323,7 +323,7 @@ impl Scale {
     }
 }
 
-/// A track with a mark at the default, and the way from there to the value.
+/// A track with a mark at the default, filled from there to the value.
 fn slider(app: &App, at: usize, default: usize, width: usize) -> Vec<Span<'static>> {
     let (first, last) = (at.min(default), at.max(default));
     let sign = |column: usize| match column {

@@ -27,11 +27,11 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     hints(app, area.width.into()).render(area, frame.buffer);
 }
 
-/// Most lines of a message; the log has all of it.
+/// Maximum number of lines of a message; the log has all of it.
 const MAX_LINES: usize = 3;
 
-/// Draws the newest message over the lower border of the panels, and over the rows above it if it is long, for as long
-/// as it is news.
+/// Draws the newest message over the lower border of the panels, and over the rows above it if it is long, while it is
+/// recent.
 pub fn message(app: &App, frame: &mut Frame, area: Rect) {
     let Some(message) = app.messages.current(app.now) else {
         return;
@@ -99,7 +99,7 @@ fn typing(app: &App, frame: &mut Frame, area: Rect, prompt: &Prompt) {
     frame.cursor = Some((area.x + column, area.y));
 }
 
-/// The keys that matter now.
+/// The hints of the current context.
 fn hints(app: &App, room: usize) -> Line<'static> {
     let mut spans = vec![Span::raw(" ")];
     for hint in hints::hints(app, room) {

@@ -21,22 +21,22 @@ use ratatui::widgets::Widget;
 /// Columns of the labels.
 const LABEL: usize = 12;
 
-/// Columns from which on the curve has room beside the text.
+/// Minimum number of columns for the curve beside the text.
 const WIDE: u16 = 64;
 
-/// Lines that a curve needs at least.
+/// Minimum number of lines of a curve.
 const CHART: u16 = 4;
 
 /// Lines of the top classes.
 const TOP: u16 = 6;
 
-/// The label of the folder of a run's files: a path is not broken.
+/// The label of a run's folder: its path is not broken.
 const FILES: &str = "files";
 
 /// A label and its value.
 type Fact = (&'static str, String);
 
-/// The name of the panel.
+/// The title of the panel.
 pub fn title(app: &App) -> String {
     match (run(app), app.browser.selected_layer()) {
         (Some(entry), _) => fit(&entry.target, 60),
@@ -48,7 +48,7 @@ pub fn title(app: &App) -> String {
     }
 }
 
-/// Draws what is selected.
+/// Draws the selection.
 pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     let entry = run(app);
     let record = entry.and_then(|entry| app.record_of(&entry.id));
@@ -71,7 +71,7 @@ pub fn draw(app: &App, frame: &mut Frame, area: Rect) {
     top_classes(app, frame, top, &record.spec, &record.top);
 }
 
-/// Places for the text, the curve and the top classes; empty where there is no room.
+/// Areas for the text, the curve and the top classes; empty where there is no space.
 fn divided(area: Rect, lines: u16, has_no_top: bool) -> (Rect, Rect, Rect) {
     let top = if has_no_top { 0 } else { TOP };
     if area.width >= WIDE {
@@ -120,7 +120,7 @@ fn list(app: &App, frame: &mut Frame, area: Rect, facts: Vec<Fact>) {
     }
 }
 
-/// The finished run that is shown, if it is the selected one or one of what is selected.
+/// The shown finished run, if it is the selected one or belongs to the selection.
 fn run(app: &App) -> Option<&HistoryEntry> {
     let Showing::Finished(id) = &app.shown else {
         return None;
@@ -172,7 +172,7 @@ fn of_run(app: &App, entry: &HistoryEntry, record: Option<&Record>) -> Vec<Fact>
     facts
 }
 
-/// A class, a layer or a channel that has not run, or whatever else is selected.
+/// A target that has not run: a class, a layer, a channel, or another selection.
 fn of_target(app: &App) -> Vec<Fact> {
     let mut facts = Vec::new();
     if let (Tab::Classes, Some(opened), Some(class)) = (
@@ -211,7 +211,7 @@ fn of_target(app: &App) -> Vec<Fact> {
     facts
 }
 
-/// How much of the picture one place of a layer can depend on: its receptive field.
+/// The receptive field of a layer: the part of the picture that one of its positions depends on.
 fn field(opened: &ModelInfo, layer: &str) -> Option<String> {
     let (_, height, width) = opened.input;
     let text = match *opened.fields.get(layer)? {
@@ -227,7 +227,7 @@ fn field(opened: &ModelInfo, layer: &str) -> Option<String> {
     Some(text)
 }
 
-/// What the next run is made with.
+/// The settings of the next run.
 fn next(app: &App) -> String {
     let (preset, seed) = (app.next_run.title(), app.next_run.seed);
     let waiting = match app.queue.jobs().len() {

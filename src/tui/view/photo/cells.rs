@@ -20,7 +20,7 @@ use ratatui::text::Line;
 use ratatui::widgets::Widget;
 use std::sync::Arc;
 
-/// Draws the cells that are seen.
+/// Draws the visible cells.
 pub fn draw(app: &App, frame: &mut Frame, grid: &Grid, photo: &Photo, opened: &ModelInfo) {
     let list = &photo.cells;
     let seen = grid.columns * grid.lines;
@@ -60,8 +60,8 @@ pub fn draw(app: &App, frame: &mut Frame, grid: &Grid, photo: &Photo, opened: &M
     panel::scrollbar(app, frame, grid.area, lines, first);
 }
 
-/// Draws one channel: its name and what it is ranked by, or how far its run is, its map over the photo, and beside it
-/// what a run made of it or of its most active neuron.
+/// Draws one channel: its name and its rank value, or the progress of its run; its map over the photo; and beside it
+/// the synthetic picture of the channel or of its most active neuron.
 fn one(
     app: &App,
     frame: &mut Frame,
@@ -139,10 +139,10 @@ fn one(
     }
 }
 
-/// What there is of a synthetic picture.
+/// The state of a synthetic picture.
 enum Made {
     Picture(Arc<RgbImage>),
-    /// Its run is under way. Before its first picture an earlier one is shown, if there is one.
+    /// Its run is active. Before its first picture an earlier one stands in, if there is one.
     Growing {
         picture: Option<Arc<RgbImage>>,
         is_moving: bool,
@@ -153,8 +153,7 @@ enum Made {
     Not(&'static str),
 }
 
-/// What there is of that one of these targets which runs, or else of the one that was made last, or else waits or
-/// failed.
+/// The active one of these targets, or else the latest finished one, or else one that waits or failed.
 fn made(app: &App, opened: &ModelInfo, targets: &[Target]) -> Option<(Target, Made)> {
     let finished = finished(app, opened, targets);
     let running = targets
@@ -192,7 +191,7 @@ fn made(app: &App, opened: &ModelInfo, targets: &[Target]) -> Option<(Target, Ma
     Some((target.clone(), Made::Not(why)))
 }
 
-/// That one of the targets which was made last, and its picture, if that is in memory.
+/// The latest finished one of the targets, and its picture if that is in memory.
 fn finished<'a>(
     app: &'a App,
     opened: &ModelInfo,
