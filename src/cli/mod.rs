@@ -4,6 +4,7 @@
 mod cam;
 mod classes;
 mod classify;
+mod completions;
 mod doctor;
 mod explore;
 mod gradient;
@@ -11,6 +12,7 @@ mod graphics;
 mod history;
 mod layers;
 mod log;
+mod man;
 mod model_options;
 mod output;
 mod output_file;
@@ -20,6 +22,8 @@ mod run;
 mod setup;
 mod startup;
 mod welcome;
+
+pub use completions::answer_request as answer_completion_request;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
@@ -67,6 +71,18 @@ enum Command {
     Setup(setup::Arguments),
     /// Check this machine: ONNX Runtime, providers, terminal, folders
     Doctor(doctor::Arguments),
+    /// Print a script that completes commands, models, targets and settings in a shell
+    ///
+    /// Load the script when the shell starts:
+    /// in ~/.bashrc, `source <(ziggurat completions bash)`;
+    /// in ~/.zshrc, after compinit, `source <(ziggurat completions zsh)`;
+    /// in ~/.config/fish/config.fish, `ziggurat completions fish | source`;
+    /// in the PowerShell profile, `ziggurat completions powershell | Out-String | Invoke-Expression`;
+    /// for Nushell, write it to a file and `source` that in config.nu.
+    #[command(verbatim_doc_comment)]
+    Completions(completions::CompletionsArguments),
+    /// Print the manual as a man page
+    Man(man::ManArguments),
 }
 
 /// Reads the command line. Help and version, where asked for, are printed, and the program ends.
@@ -139,6 +155,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Some(Command::History(arguments)) => history::run(arguments),
         Some(Command::Setup(arguments)) => setup::run(arguments),
         Some(Command::Doctor(arguments)) => doctor::run(arguments),
+        Some(Command::Completions(arguments)) => completions::run(&arguments),
+        Some(Command::Man(arguments)) => man::run(&arguments),
     }
 }
 

@@ -13,6 +13,14 @@ pub fn line(text: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout().lock(), "{}", one_line(text))
 }
 
+/// Prints a text of several lines that contains nothing from a file.
+///
+/// # Errors
+/// If standard output is closed.
+pub fn generated(text: &str) -> std::io::Result<()> {
+    std::io::stdout().lock().write_all(text.as_bytes())
+}
+
 /// Prints an object as one line of JSON.
 ///
 /// # Errors

@@ -1,7 +1,14 @@
 //! The shared library of ONNX Runtime: finding it, downloading it if it is missing, and loading it once per process.
 //!
-//! Searched in this order: `ORT_DYLIB_PATH` (nothing else if it is set), the data folder (the GPU build first), the
-//! system's library folders. If none has a usable one, the pinned CPU build is downloaded into the data folder.
+//! Searched in this order:
+//!
+//! 1. `ORT_DYLIB_PATH`; if it is set, nothing else
+//! 2. the builds for GPUs in the data folder, because `setup --gpu` is a deliberate choice
+//! 3. the Python environment that the program is installed in, `$VIRTUAL_ENV`, `$CONDA_PREFIX`
+//! 4. the build for the CPU in the data folder
+//! 5. the system's library folders
+//!
+//! If none has a usable one, the pinned build for the CPU is downloaded into the data folder.
 
 mod cpu;
 mod gpu;
@@ -18,6 +25,7 @@ use ort::environment::Environment;
 use ort::ep::{CUDA, ExecutionProvider};
 use ort::logging::LogLevel;
 
+use super::environments::{Environments, site_packages};
 use super::messages::{loader_says, one_line};
 use super::nvidia::{self, Built, builds, files};
 use super::{Error, Package, Progress};
@@ -32,6 +40,12 @@ const IS_GNU_LINUX: bool = cfg!(all(target_os = "linux", target_env = "gnu"));
 pub enum LibraryOrigin {
     /// Named by `ORT_DYLIB_PATH`.
     Variable,
+    /// In the Python environment that the program is installed in.
+    Own,
+    /// In the active virtual environment.
+    VirtualEnv,
+    /// In the active conda environment.
+    Conda,
     /// Downloaded into the data folder.
     Data,
     /// Installed on the system.
@@ -42,6 +56,9 @@ impl std::fmt::Display for LibraryOrigin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Variable => "named by ORT_DYLIB_PATH",
+            Self::Own => "in the environment of this program",
+            Self::VirtualEnv => "in the virtual environment ($VIRTUAL_ENV)",
+            Self::Conda => "in the conda environment ($CONDA_PREFIX)",
             Self::Data => "downloaded by Ziggurat",
             Self::System => "installed on the system",
         })
@@ -75,7 +92,11 @@ pub struct Search {
 pub fn find(home: &Home) -> Result<Search, Error> {
     match std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
         Some(path) => named(Path::new(&path)),
-        None => Ok(search(home, &system_folders())),
+        None => Ok(search(
+            home,
+            &Environments::of_this_process(),
+            &system_folders(),
+        )),
     }
 }
 
@@ -103,17 +124,15 @@ fn named(path: &Path) -> Result<Search, Error> {
     })
 }
 
-fn search(home: &Home, system: &[PathBuf]) -> Search {
-    let mut fetched = gpu::folders(home);
-    fetched.extend(cpu_package().map(|package| package.folder(&home.runtime())));
-    let fetched = fetched
+fn search(home: &Home, environments: &Environments, system: &[PathBuf]) -> Search {
+    let located = |origin: LibraryOrigin| move |folder: PathBuf| (origin, folder);
+    let for_cpu = cpu_package().map(|package| package.folder(&home.runtime()));
+    let folders = gpu::folders(home)
         .into_iter()
-        .map(|folder| (LibraryOrigin::Data, folder));
-    let folders = fetched.chain(
-        system
-            .iter()
-            .map(|folder| (LibraryOrigin::System, folder.to_path_buf())),
-    );
+        .map(located(LibraryOrigin::Data))
+        .chain(environment_folders(environments))
+        .chain(for_cpu.map(located(LibraryOrigin::Data)))
+        .chain(system.iter().cloned().map(located(LibraryOrigin::System)));
     let mut search = Search::default();
     for (origin, folder) in folders {
         for path in libraries_in(&folder) {
@@ -131,6 +150,24 @@ fn search(home: &Home, system: &[PathBuf]) -> Search {
         }
     }
     search
+}
+
+/// The folders of environments that may hold the library.
+fn environment_folders(environments: &Environments) -> Vec<(LibraryOrigin, PathBuf)> {
+    let prefixes = [
+        (LibraryOrigin::Own, &environments.own),
+        (LibraryOrigin::VirtualEnv, &environments.virtual_env),
+        (LibraryOrigin::Conda, &environments.conda),
+    ];
+    let mut folders = Vec::new();
+    for (origin, prefix) in prefixes {
+        let packages = prefix.iter().flat_map(|prefix| site_packages(prefix));
+        folders.extend(packages.map(|folder| (origin, folder.join("onnxruntime").join("capi"))));
+    }
+    // A conda package of the C library has no Python package.
+    let conda = environments.conda.iter();
+    folders.extend(conda.map(|prefix| (LibraryOrigin::Conda, prefix.join("lib"))));
+    folders
 }
 
 /// The system's library folders; those of the loader's own variable first.
@@ -152,16 +189,7 @@ fn system_folders() -> Vec<PathBuf> {
 /// The files of a folder with the library's name, in alphabetical order: `libonnxruntime.so` (the link to the system's
 /// current version) comes before `libonnxruntime.so.1`. Several names of one file count once.
 fn libraries_in(folder: &Path) -> Vec<PathBuf> {
-    let library = format!(
-        "{}onnxruntime{}",
-        std::env::consts::DLL_PREFIX,
-        std::env::consts::DLL_SUFFIX
-    );
-    let is_library = |name: &OsStr| {
-        name.to_str()
-            .and_then(|name| name.strip_prefix(library.as_str()))
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
+    let is_library = |name: &OsStr| name.to_str().is_some_and(is_library);
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<_> = entries
         .map(|entry| entry.file_name())
@@ -178,6 +206,17 @@ fn libraries_in(folder: &Path) -> Vec<PathBuf> {
         }
     }
     files
+}
+
+/// Whether a file is called like the library. Its version stands after the suffix on Linux, and before it on macOS.
+fn is_library(name: &str) -> bool {
+    use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+    let rest = name.strip_prefix(&format!("{DLL_PREFIX}onnxruntime"));
+    rest.is_some_and(|rest| {
+        let after = rest.strip_prefix(DLL_SUFFIX);
+        after.is_some_and(|version| version.is_empty() || version.starts_with('.'))
+            || rest.starts_with('.') && rest.ends_with(DLL_SUFFIX)
+    })
 }
 
 /// The version of a library, or why it cannot be used.
@@ -269,7 +308,7 @@ impl Library {
             }
             let pinned = match found.origin {
                 LibraryOrigin::Data => builds::Build::of_version(&found.version),
-                LibraryOrigin::Variable | LibraryOrigin::System => None,
+                _ => None,
             };
             let provider = found
                 .path

@@ -17,6 +17,7 @@
 
 pub mod device;
 mod device_copy;
+mod environments;
 mod error;
 mod evaluator;
 mod external_weights;

@@ -2,6 +2,7 @@
 
 mod cam;
 mod classify;
+mod completions;
 mod doctor;
 mod gradient;
 mod layers;

@@ -23,6 +23,11 @@ pub fn kind_name(kind: Kind) -> &'static str {
     found.map_or("", |(_, name)| name)
 }
 
+/// The names of all kinds of targets.
+pub fn kind_names() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(_, name)| *name)
+}
+
 /// The kind of target that is called `name`.
 ///
 /// # Errors

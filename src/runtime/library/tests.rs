@@ -27,11 +27,63 @@ fn a_search_finds_what_was_fetched_and_takes_its_version_from_the_file_name() {
     assert!(names.iter().all(|name| folder.join(name).is_file()));
 
     let elsewhere = tempfile::tempdir().unwrap();
-    let system = search(&Home::at(elsewhere.path()), &[folder]);
+    let system = search(
+        &Home::at(elsewhere.path()),
+        &Environments::default(),
+        &[folder],
+    );
     let found = system.found.unwrap();
     assert_eq!(
         (found.version.as_str(), found.origin),
         (CPU_VERSION, LibraryOrigin::System)
+    );
+}
+
+#[test]
+fn the_programs_own_environment_is_searched_before_the_active_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = |name: &str| {
+        let prefix = folder.path().join(name);
+        fs::create_dir_all(prefix.join("lib/python3.12/site-packages")).unwrap();
+        Some(prefix)
+    };
+    let environments = Environments {
+        own: environment("own"),
+        virtual_env: environment("active"),
+        conda: environment("conda"),
+    };
+    let package = "lib/python3.12/site-packages/onnxruntime/capi";
+    assert_eq!(
+        environment_folders(&environments),
+        [
+            (LibraryOrigin::Own, "own", package),
+            (LibraryOrigin::VirtualEnv, "active", package),
+            (LibraryOrigin::Conda, "conda", package),
+            (LibraryOrigin::Conda, "conda", "lib"),
+        ]
+        .map(|(origin, name, inside)| (origin, folder.path().join(name).join(inside)))
+    );
+}
+
+#[test]
+fn a_build_in_an_environment_is_preferred_to_the_downloaded_one_for_the_cpu() {
+    let home = testing::home();
+    let fetched = fetch(&home, &crate::runtime::package::quiet).unwrap();
+    let prefix = tempfile::tempdir().unwrap();
+    let package = prefix
+        .path()
+        .join("lib/python3.12/site-packages/onnxruntime/capi");
+    fs::create_dir_all(&package).unwrap();
+    let copy = package.join(fetched.path.file_name().unwrap());
+    fs::copy(&fetched.path, &copy).unwrap();
+    let environments = Environments {
+        virtual_env: Some(prefix.path().into()),
+        ..Environments::default()
+    };
+    let found = search(&home, &environments, &[]).found.unwrap();
+    assert_eq!(
+        (found.path, found.origin),
+        (fs::canonicalize(copy).unwrap(), LibraryOrigin::VirtualEnv)
     );
 }
 
@@ -41,7 +93,11 @@ fn what_cannot_be_used_is_passed_over_with_the_reason() {
     let file = folder.path().join("libonnxruntime.so.1.2");
     fs::write(&file, "no library").unwrap();
     fs::write(folder.path().join("libonnxruntime_providers_shared.so"), "").unwrap();
-    let search = search(&Home::at(folder.path()), &[folder.path().to_path_buf()]);
+    let search = search(
+        &Home::at(folder.path()),
+        &Environments::default(),
+        &[folder.path().to_path_buf()],
+    );
     assert_eq!(search.found, None);
     let [(path, reason)] = search.skipped.as_slice() else {
         panic!("{search:?}")

@@ -11,15 +11,14 @@ use std::time::{Duration, Instant};
 
 use super::builds::{CUDNN, CURAND, Cuda};
 use crate::runtime::Package;
+use crate::runtime::environments::{Environments, site_packages};
 use crate::runtime::messages::loader_says;
 
 /// The places that are searched, in this order.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
-    /// The active virtual environment.
-    pub virtual_env: Option<PathBuf>,
-    /// The active conda environment.
-    pub conda: Option<PathBuf>,
+    /// The environment that the program is installed in, and the active ones.
+    pub(in crate::runtime) environments: Environments,
     /// The folders in which the Python on `PATH` keeps its packages.
     pub sites: Vec<PathBuf>,
     /// The folder of downloaded libraries.
@@ -31,6 +30,8 @@ pub struct Surroundings {
 /// The place where a library was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
+    /// In the environment that the program is installed in.
+    Own,
     /// In the active virtual environment.
     VirtualEnv,
     /// In the active conda environment.
@@ -46,6 +47,7 @@ pub enum Place {
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::Own => "environment of this program",
             Self::VirtualEnv => "virtual environment",
             Self::Conda => "conda environment",
             Self::Python => "Python on PATH",
@@ -74,13 +76,8 @@ pub const TENSORRT: [&str; 2] = ["libnvinfer.so.10", "libnvonnxparser.so.10"];
 impl Surroundings {
     /// Those of this process; `data` is the folder of downloaded libraries. Runs the Python on `PATH`, if there is one.
     pub fn of_this_process(data: &Path, cuda: &Cuda) -> Self {
-        let folder = |name: &str| {
-            let value = std::env::var_os(name).filter(|value| !value.is_empty());
-            value.map(PathBuf::from).filter(|path| path.is_absolute())
-        };
         Self {
-            virtual_env: folder("VIRTUAL_ENV"),
-            conda: folder("CONDA_PREFIX"),
+            environments: Environments::of_this_process(),
             sites: python_sites(),
             data: data.into(),
             system: vec![
@@ -100,13 +97,21 @@ impl Surroundings {
             folders
         };
         let of_prefix = |prefix: &PathBuf| {
-            let versions = entries(&prefix.join("lib"), |name| name.starts_with("python3"));
-            let sites = versions.iter().map(|python| python.join("site-packages"));
-            sites.flat_map(|site| of_site(&site)).collect::<Vec<_>>()
+            let sites = site_packages(prefix);
+            sites
+                .iter()
+                .flat_map(|site| of_site(site))
+                .collect::<Vec<_>>()
         };
         let placed = |place: Place| move |folder: PathBuf| (place, folder);
-        let virtual_env = self.virtual_env.iter().flat_map(of_prefix);
-        let conda = self.conda.iter().flat_map(|prefix| {
+        let Environments {
+            own,
+            virtual_env,
+            conda,
+        } = &self.environments;
+        let own = own.iter().flat_map(of_prefix);
+        let virtual_env = virtual_env.iter().flat_map(of_prefix);
+        let conda = conda.iter().flat_map(|prefix| {
             let mut folders = vec![prefix.join("lib")];
             folders.extend(of_prefix(prefix));
             folders
@@ -114,8 +119,8 @@ impl Surroundings {
         let python = self.sites.iter().flat_map(|site| of_site(site));
         // Other versions in the data folder belong to another build.
         let downloaded = package.map(|package| package.folder(&self.data));
-        virtual_env
-            .map(placed(Place::VirtualEnv))
+        own.map(placed(Place::Own))
+            .chain(virtual_env.map(placed(Place::VirtualEnv)))
             .chain(conda.map(placed(Place::Conda)))
             .chain(python.map(placed(Place::Python)))
             .chain(downloaded.into_iter().map(placed(Place::Data)))

@@ -21,8 +21,11 @@ impl Tree {
 
     fn around(&self) -> Surroundings {
         Surroundings {
-            virtual_env: Some(self.path("venv")),
-            conda: Some(self.path("conda")),
+            environments: Environments {
+                own: Some(self.path("own")),
+                virtual_env: Some(self.path("venv")),
+                conda: Some(self.path("conda")),
+            },
             sites: vec![self.path("site")],
             data: self.path("data"),
             system: vec![self.path("cuda/lib64")],
@@ -68,10 +71,11 @@ fn each_library_is_taken_from_the_first_place_that_has_it() {
         "site/nvidia/cu13/lib/libcudart.so.13",
         "data/nvidia-curand-10.4.0.35/libcurand.so.10",
         "cuda/lib64/libcudnn.so.9",
+        "own/lib/python3.13/site-packages/nvidia/cu13/lib/libcudart.so.13",
     ]);
     let located = tree.found(&CUDA_13);
     for (file, expected) in [
-        ("libcudart.so.13", Place::VirtualEnv),
+        ("libcudart.so.13", Place::Own),
         ("libcublas.so.13", Place::VirtualEnv),
         ("libcublasLt.so.13", Place::Conda),
         ("libnvrtc.so.13", Place::Python),

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Builds a Debian package into target/packaging from a program that is linked already.
+# Needs dpkg-deb. Usage: packaging/deb.sh PROGRAM [ARCHITECTURE], by default amd64.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+program=$1
+architecture=${2:-amd64}
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
+description=$(sed -n 's/^description = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
+out=target/packaging
+root=$out/deb
+rm -rf "$root"
+install -D -m 755 "$program" "$root/usr/bin/ziggurat"
+packaging/assets.sh "${HOST_PROGRAM:-$program}" "$root/usr"
+# Debian's folders for completions.
+mkdir -p "$root/usr/share/zsh/vendor-completions" "$root/usr/share/doc/ziggurat/examples"
+mv "$root/usr/share/zsh/site-functions/_ziggurat" "$root/usr/share/zsh/vendor-completions/"
+mv "$root/usr/share/elvish" "$root/usr/share/powershell" "$root/usr/share/doc/ziggurat/examples/"
+rmdir "$root/usr/share/zsh/site-functions"
+gzip -9n "$root"/usr/share/man/man1/*.1
+install -m 644 LICENSE "$root/usr/share/doc/ziggurat/copyright"
+gzip -9nc CHANGELOG.md >"$root/usr/share/doc/ziggurat/changelog.gz"
+mkdir "$root/DEBIAN"
+cat >"$root/DEBIAN/control" <<CONTROL
+Package: ziggurat
+Version: $version
+Architecture: $architecture
+Maintainer: The Ziggurat developers <ziggurat@localhost>
+Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f 1)
+Depends: libc6 (>= 2.28), libgcc-s1
+Recommends: python3-pip
+Section: science
+Priority: optional
+Description: $description
+ Ziggurat browses the layers and classes of an image classifier, runs gradient
+ ascent for a class, a channel or a neuron on ONNX Runtime, and shows the
+ picture growing in the terminal. ONNX Runtime and the default model are
+ downloaded with pip when they are first needed.
+CONTROL
+chmod -R u=rwX,go=rX "$root"
+dpkg-deb --root-owner-group -Zxz --build "$root" "$out/ziggurat_${version}_${architecture}.deb"
+rm -rf "$root"

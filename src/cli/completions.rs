@@ -1,0 +1,118 @@
+//! `ziggurat completions SHELL`: the script that makes a shell complete the command line.
+//!
+//! The scripts call the program itself for every completion, with [`VARIABLE`] set to the shell. Commands and options
+//! come from the definition of the command line; `values` completes values: models, targets, settings, runs.
+//!
+//! - `shells`: the supported shells
+//! - `values`: the values of arguments
+
+mod shells;
+mod values;
+
+use super::{Arguments, Failure, output};
+use anyhow::Context;
+use clap::CommandFactory;
+use clap_complete::CompleteEnv;
+use clap_complete::engine::ArgValueCompleter;
+use shells::SHELLS;
+
+/// The environment variable by which a shell's script requests completions.
+const VARIABLE: &str = "ZIGGURAT_COMPLETE";
+
+#[derive(clap::Args)]
+pub struct CompletionsArguments {
+    /// The shell: bash, elvish, fish, nushell, powershell or zsh
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(SHELLS.names()), hide_possible_values = true)]
+    shell: String,
+}
+
+/// Prints the script.
+pub fn run(arguments: &CompletionsArguments) -> Result<(), Failure> {
+    let shell = SHELLS
+        .completer(&arguments.shell)
+        .context("the shell was checked when the command line was read")?;
+    let name = env!("CARGO_PKG_NAME");
+    let mut script = Vec::new();
+    shell.write_registration(VARIABLE, name, name, name, &mut script)?;
+    Ok(output::generated(&String::from_utf8(script)?)?)
+}
+
+/// Answers the request of a shell's script and ends the program, if [`VARIABLE`] is set. Called before anything is
+/// printed.
+pub fn answer_request() {
+    let complete = CompleteEnv::with_factory(command)
+        .var(VARIABLE)
+        .shells(SHELLS);
+    let folder = std::env::current_dir().ok();
+    match complete.try_complete(std::env::args_os(), folder.as_deref()) {
+        Ok(false) => {}
+        Ok(true) => std::process::exit(0),
+        // Nothing may be printed into the line that is being completed. The shell shows no completions.
+        Err(_) => std::process::exit(1),
+    }
+}
+
+/// The command line with completers for its values.
+fn command() -> clap::Command {
+    with_completers(Arguments::command())
+}
+
+fn with_completers(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|argument| match completer(&argument) {
+            Some(completer) => argument.add(completer),
+            None => argument,
+        })
+        .mut_subcommands(with_completers)
+}
+
+/// The completer of an argument, by the name of its value.
+fn completer(argument: &clap::Arg) -> Option<ArgValueCompleter> {
+    let name = match argument.get_value_names() {
+        Some([name, ..]) => name.to_string(),
+        _ => argument.get_id().as_str().to_uppercase(),
+    };
+    values::completer(&name).map(ArgValueCompleter::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names of all values of a command and its subcommands.
+    fn names(command: &clap::Command, names: &mut Vec<String>) {
+        for argument in command.get_arguments() {
+            if let Some([name, ..]) = argument.get_value_names() {
+                names.push(name.to_string());
+            }
+            names.push(argument.get_id().as_str().to_uppercase());
+        }
+        for subcommand in command.get_subcommands() {
+            self::names(subcommand, names);
+        }
+    }
+
+    #[test]
+    fn every_completer_is_used() {
+        let mut used = Vec::new();
+        names(&Arguments::command(), &mut used);
+        for name in values::NAMES {
+            assert!(
+                used.iter().any(|used| used == name),
+                "no argument has a value called {name}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_shell_has_a_script_that_calls_the_program() {
+        for shell in SHELLS.iter() {
+            let mut script = Vec::new();
+            shell
+                .write_registration(VARIABLE, "ziggurat", "ziggurat", "ziggurat", &mut script)
+                .unwrap();
+            let script = String::from_utf8(script).unwrap();
+            assert!(script.contains(VARIABLE), "{}", shell.name());
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The values of arguments: models, targets, layers, settings, presets, saved runs.
+//!
+//! A completion must be quick and silent. Nothing is downloaded, errors yield no completions, and work that takes
+//! longer than [`MAX_WAIT`] is abandoned. Names with unsafe characters are omitted.
+
+use crate::cli::preferences::Preferences;
+use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+use ziggurat::ascent::cam;
+use ziggurat::ascent::settings::{Domain, KNOBS};
+use ziggurat::home::Home;
+use ziggurat::model::{Classes, ModelFile, ModelSource, Network, card};
+use ziggurat::runs::history::{self, query::SortKey};
+use ziggurat::runs::presets::Presets;
+use ziggurat::runtime::{Library, library};
+use ziggurat::text::is_harmless;
+
+/// How long the user may wait for a completion.
+const MAX_WAIT: Duration = Duration::from_secs(3);
+
+/// The execution providers that can be named without further parts.
+const PROVIDERS: &[&str] = &["auto", "cpu", "cuda", "webgpu", "tensorrt"];
+/// The protocols of `--graphics`.
+const GRAPHICS: &[&str] = &["auto", "kitty", "sixel", "iterm2", "blocks", "none"];
+
+/// Candidates for a word that is being typed.
+type Completer = fn(&str) -> Vec<CompletionCandidate>;
+
+/// The completers, by the name of the value in the usage.
+const COMPLETERS: &[(&str, Completer)] = &[
+    ("MODEL", |word| either(models(word), paths(word, is_model))),
+    ("MODEL> <IMAGE", |word| {
+        either(models(word), paths(word, |_| true))
+    }),
+    ("CARD", models),
+    ("TARGET", |word| either(classes(word), layers(word))),
+    ("LAYER", layers),
+    ("KEY=VALUE", settings),
+    ("PRESET", presets),
+    ("ID", runs),
+    ("ID or PICTURE", |word| {
+        either(runs(word), paths(word, is_picture))
+    }),
+    ("PROVIDER", |word| matching(word, PROVIDERS.iter().copied())),
+    ("METHOD", |word| {
+        matching(word, cam::METHODS.iter().map(|(name, _)| *name))
+    }),
+    ("KIND", |word| matching(word, history::query::kind_names())),
+    ("HOW", |word| matching(word, GRAPHICS.iter().copied())),
+    ("KEY", |word| {
+        let keys: Vec<String> = SortKey::all().map(|key| key.to_string()).collect();
+        matching(word, keys.iter().map(String::as_str))
+    }),
+];
+
+/// The names of all values with a completer.
+#[cfg(test)]
+pub const NAMES: [&str; COMPLETERS.len()] = {
+    let mut names = [""; COMPLETERS.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = COMPLETERS[index].0;
+        index += 1;
+    }
+    names
+};
+
+/// The completer of the values with this name.
+pub fn completer(name: &str) -> Option<impl ValueCompleter + use<>> {
+    let (_, completer) = COMPLETERS.iter().find(|(known, _)| *known == name)?;
+    Some(move |word: &OsStr| word.to_str().map_or_else(Vec::new, *completer))
+}
+
+/// Candidates of two kinds.
+fn either(
+    mut some: Vec<CompletionCandidate>,
+    others: Vec<CompletionCandidate>,
+) -> Vec<CompletionCandidate> {
+    some.extend(others);
+    some
+}
+
+/// The names that start with a word.
+fn matching<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<CompletionCandidate> {
+    names
+        .filter(|name| name.starts_with(word) && name.chars().all(is_harmless))
+        .map(CompletionCandidate::new)
+        .collect()
+}
+
+/// The names of models.
+fn models(word: &str) -> Vec<CompletionCandidate> {
+    let names = Home::locate().map_or_else(|_| Vec::new(), |home| card::names(&home));
+    matching(word, names.iter().map(String::as_str))
+}
+
+/// Files that pass `test`, and all folders.
+fn paths(word: &str, test: fn(&Path) -> bool) -> Vec<CompletionCandidate> {
+    let completer = PathCompleter::any().filter(move |path| path.is_dir() || test(path));
+    completer.complete(OsStr::new(word))
+}
+
+fn is_model(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "onnx")
+}
+
+fn is_picture(path: &Path) -> bool {
+    let endings = ["png", "json"];
+    path.extension()
+        .is_some_and(|ending| endings.iter().any(|known| ending == *known))
+}
+
+/// The classes that the model's card names, which need no open network. A name that occurs twice is a target by its
+/// index only, and is omitted.
+fn classes(word: &str) -> Vec<CompletionCandidate> {
+    let Some(classes) = Home::locate().ok().and_then(|home| class_names(&home)) else {
+        return Vec::new();
+    };
+    let unique = |(index, name): &(usize, &str)| classes.find(name).ok() == Some(*index);
+    let names = classes.iter().filter(unique).map(|(_, name)| name);
+    matching(word, names)
+}
+
+fn class_names(home: &Home) -> Option<Classes> {
+    match source(home)? {
+        ModelSource::File(file) => file.card.classes().ok()?,
+        ModelSource::Published(published) => published.card.classes().ok()?,
+    }
+}
+
+/// The layers of the model. Opening it takes a moment.
+fn layers(word: &str) -> Vec<CompletionCandidate> {
+    let layers = within(MAX_WAIT, || {
+        let network = network(&Home::locate().ok()?)?;
+        let layers = network.layers().into_iter();
+        let activations = layers.filter(|layer| layer.is_activation);
+        Some(activations.map(|layer| layer.name).collect::<Vec<_>>())
+    });
+    matching(word, layers.iter().flatten().map(String::as_str))
+}
+
+/// The model of the command line, if ONNX Runtime and the model are on this machine.
+fn network(home: &Home) -> Option<Network> {
+    let source = source(home).filter(|source| source.is_here(home))?;
+    library::find(home).ok()?.found?;
+    Library::load(home, &|_| {}).ok()?;
+    let file: ModelFile = source.open(home, &|_| {}).ok()?;
+    Network::open(&file).ok()
+}
+
+/// The model that the command line names so far, otherwise the default one.
+fn source(home: &Home) -> Option<ModelSource> {
+    let words: Vec<String> = std::env::args_os()
+        .skip_while(|word| word != "--")
+        .skip(2)
+        .filter_map(|word| word.into_string().ok())
+        .collect();
+    let resolved = |name: &str| ModelSource::resolve(home, Some(name)).ok();
+    match named_model(&words) {
+        Some(name) => resolved(name),
+        None => words.get(1).and_then(|word| resolved(word)).or_else(|| {
+            let preferences = Preferences::read(home).0;
+            let name = preferences.config.model;
+            ModelSource::resolve(home, name.as_deref()).ok()
+        }),
+    }
+}
+
+/// The last value of `--model`.
+fn named_model(words: &[String]) -> Option<&str> {
+    let values = words.iter().enumerate().filter_map(|(index, word)| {
+        match word.strip_prefix("--model")? {
+            "" => words.get(index + 1).map(String::as_str),
+            value => value.strip_prefix('='),
+        }
+    });
+    values.last()
+}
+
+/// Settings as `KEY=`, and the values of a setting with names for values.
+fn settings(word: &str) -> Vec<CompletionCandidate> {
+    let Some((key, value)) = word.split_once('=') else {
+        let named = KNOBS.iter().filter(|knob| knob.key.starts_with(word));
+        let candidate = |knob: &ziggurat::ascent::settings::Knob| {
+            CompletionCandidate::new(format!("{}=", knob.key)).help(Some(knob.help.trim().into()))
+        };
+        return named.map(candidate).collect();
+    };
+    let knob = KNOBS.iter().find(|knob| knob.key == key);
+    let values = match knob.map(|knob| knob.domain) {
+        Some(Domain::Choice(names)) => matching(value, names.iter().copied()),
+        Some(Domain::Layer) => layers(value),
+        _ => Vec::new(),
+    };
+    let prefixed = |candidate: CompletionCandidate| candidate.add_prefix(format!("{key}="));
+    values.into_iter().map(prefixed).collect()
+}
+
+fn presets(word: &str) -> Vec<CompletionCandidate> {
+    let mut presets = Presets::default();
+    if let Ok(home) = Home::locate() {
+        presets.add(Preferences::read(&home).0.config.presets);
+    }
+    matching(word, presets.names().into_iter())
+}
+
+/// The ids of saved runs, with their targets.
+fn runs(word: &str) -> Vec<CompletionCandidate> {
+    let word = word.to_string();
+    let found = within(MAX_WAIT, move || {
+        let home = Home::locate().ok()?;
+        let mut found = Vec::new();
+        let mut add = |entries: Vec<history::HistoryEntry>| {
+            let mut entries = entries;
+            entries.retain(|entry| entry.id.starts_with(&word));
+            found.append(&mut entries);
+        };
+        history::scan(&home, &mut add).ok()?;
+        Some(found)
+    });
+    let mut found = found.unwrap_or_default();
+    found.sort_by_key(|entry| std::cmp::Reverse(entry.time));
+    let candidate = |entry: &history::HistoryEntry| {
+        let target = ziggurat::text::shown(&entry.target);
+        CompletionCandidate::new(&entry.id).help(Some(target.into()))
+    };
+    found.iter().map(candidate).collect()
+}
+
+/// The result of `work`, if it is there within `limit`.
+fn within<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce() -> Option<T> + Send + 'static,
+) -> Option<T> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || sender.send(work()));
+    receiver.recv_timeout(limit).ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(candidates: &[CompletionCandidate]) -> Vec<&str> {
+        let values = candidates.iter();
+        values
+            .filter_map(|candidate| candidate.get_value().to_str())
+            .collect()
+    }
+
+    #[test]
+    fn settings_complete_their_keys_and_named_values() {
+        assert_eq!(
+            values(&settings("oct")),
+            ["octaves=", "octave_scale=", "octave_share="]
+        );
+        assert!(values(&settings("mask_method=grad")).contains(&"mask_method=grad-cam++"));
+        assert!(settings("steps=").is_empty() && settings("nothing=").is_empty());
+    }
+
+    #[test]
+    fn the_last_model_option_counts() {
+        let words = |line: &str| line.split(' ').map(str::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            named_model(&words("run --model a --model=b flam")),
+            Some("b")
+        );
+        assert_eq!(named_model(&words("run flam --model")), None);
+    }
+
+    #[test]
+    fn slow_work_is_abandoned() {
+        let slow = || {
+            std::thread::sleep(Duration::from_secs(60));
+            Some(())
+        };
+        assert_eq!(within(Duration::from_millis(10), slow), None);
+    }
+
+    #[test]
+    fn names_that_could_steer_the_terminal_are_omitted() {
+        assert!(matching("", ["a\u{202e}b", "a\u{1b}[2J"].into_iter()).is_empty());
+    }
+
+    #[test]
+    fn named_values_are_valid() {
+        use crate::cli::graphics::Graphics;
+        use ziggurat::runtime::Provider;
+        assert!(
+            PROVIDERS
+                .iter()
+                .all(|name| name.parse::<Provider>().is_ok())
+        );
+        assert!(GRAPHICS.iter().all(|name| name.parse::<Graphics>().is_ok()));
+    }
+}

@@ -1,0 +1,81 @@
+//! The Python and conda environments of this process: the one that Ziggurat is installed in, and the active ones. They
+//! may hold ONNX Runtime and NVIDIA's libraries.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The folders of the environments, each with `bin`, `lib` and so on.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Environments {
+    /// The one above the program's folder, if that holds Python packages.
+    pub own: Option<PathBuf>,
+    /// `$VIRTUAL_ENV`.
+    pub virtual_env: Option<PathBuf>,
+    /// `$CONDA_PREFIX`.
+    pub conda: Option<PathBuf>,
+}
+
+impl Environments {
+    /// The environments of this process.
+    pub fn of_this_process() -> Self {
+        let variable = |name: &str| {
+            let value = std::env::var_os(name).map(PathBuf::from);
+            value.filter(|path| path.is_absolute())
+        };
+        let program = std::env::current_exe().and_then(fs::canonicalize);
+        let above = |program: PathBuf| Some(program.parent()?.parent()?.to_path_buf());
+        let own = program.ok().and_then(above);
+        Self {
+            own: own.filter(|prefix| !site_packages(prefix).is_empty()),
+            virtual_env: variable("VIRTUAL_ENV"),
+            conda: variable("CONDA_PREFIX"),
+        }
+    }
+}
+
+/// The folders of an environment's Python packages. Debian's Python calls them `dist-packages`.
+pub(super) fn site_packages(prefix: &Path) -> Vec<PathBuf> {
+    let is_python = |name: &str| name.starts_with("python3");
+    let versions = fs::read_dir(prefix.join("lib")).into_iter().flatten();
+    let mut pythons: Vec<PathBuf> = versions
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_python))
+        .map(|entry| entry.path())
+        .collect();
+    pythons.sort();
+    let on_unix = pythons.iter().flat_map(|python| {
+        ["site-packages", "dist-packages"].map(|packages| python.join(packages))
+    });
+    let on_windows = [prefix.join("Lib").join("site-packages")];
+    on_unix
+        .chain(on_windows)
+        .filter(|folder| folder.is_dir())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_are_in_the_folder_of_each_python() {
+        let prefix = tempfile::tempdir().unwrap();
+        let folders = [
+            "lib/python3.11/dist-packages",
+            "lib/python3.12/site-packages",
+        ]
+        .map(|folder| prefix.path().join(folder));
+        for folder in &folders {
+            fs::create_dir_all(folder).unwrap();
+        }
+        fs::create_dir_all(prefix.path().join("lib/perl5/site-packages")).unwrap();
+        assert_eq!(site_packages(prefix.path()), folders);
+    }
+
+    #[test]
+    fn a_folder_without_python_has_no_packages() {
+        let prefix = tempfile::tempdir().unwrap();
+        assert!(site_packages(prefix.path()).is_empty());
+        assert!(site_packages(Path::new("/nowhere")).is_empty());
+    }
+}

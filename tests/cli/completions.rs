@@ -1,0 +1,105 @@
+//! Completions as a shell requests them, and the manual.
+
+use super::*;
+
+/// The completions of the last word, with descriptions, as fish requests them.
+fn completions(sandbox: &Sandbox, words: &[&str]) -> String {
+    let request = [&["--", "ziggurat"], words].concat();
+    let mut command = sandbox.command(&request);
+    let answer = command.env("ZIGGURAT_COMPLETE", "fish").assert().success();
+    String::from_utf8(answer.get_output().stdout.clone()).unwrap()
+}
+
+fn names(sandbox: &Sandbox, words: &[&str]) -> Vec<String> {
+    let lines = completions(sandbox, words);
+    let name = |line: &str| line.split('\t').next().unwrap_or_default().to_string();
+    lines.lines().map(name).collect()
+}
+
+#[test]
+fn targets_are_classes_and_layers_of_the_model() {
+    let sandbox = Sandbox::with_shared_home();
+    assert_eq!(names(&sandbox, &["run", "flam"]), ["flamingo"]);
+    let layers = names(&sandbox, &["run", "blocks.0/depth"]);
+    assert!(
+        layers.contains(&"blocks.0/depthwise/conv".into()),
+        "{layers:?}"
+    );
+    let layers = names(&sandbox, &["cam", MODEL, "--layer", "blocks.0/depth"]);
+    assert!(
+        layers.contains(&"blocks.0/depthwise/conv".into()),
+        "{layers:?}"
+    );
+    let of_none = names(&sandbox, &["run", "--model", "nowhere.onnx", "flam"]);
+    assert!(of_none.is_empty(), "{of_none:?}");
+}
+
+#[test]
+fn models_are_cards_and_files() {
+    let sandbox = Sandbox::with_shared_home();
+    fs::write(sandbox.path("my.onnx"), "").unwrap();
+    fs::write(sandbox.path("my.txt"), "").unwrap();
+    assert!(names(&sandbox, &["run", "--model", "efficientnet-lite"]).contains(&MODEL.into()));
+    let start = sandbox.path("my");
+    let files = names(&sandbox, &["run", "--model", &start]);
+    assert_eq!(files, [sandbox.path("my.onnx")]);
+}
+
+#[test]
+fn commands_options_settings_and_presets_have_descriptions() {
+    let sandbox = Sandbox::with_shared_home();
+    assert!(completions(&sandbox, &["hist"]).starts_with("history\tManage saved runs"));
+    assert!(completions(&sandbox, &["run", "--ste"]).starts_with("--steps\tTotal steps"));
+    assert!(completions(&sandbox, &["run", "--set", "step"]).contains("steps=\tTotal steps"));
+    assert_eq!(names(&sandbox, &["run", "--preset", "dr"]), ["draft"]);
+}
+
+#[test]
+fn without_runtime_and_models_completions_are_fewer_but_quiet() {
+    let sandbox = Sandbox::empty();
+    assert_eq!(names(&sandbox, &["run", "flam"]), ["flamingo"]);
+    assert!(names(&sandbox, &["run", "blocks.0/"]).is_empty());
+    assert!(names(&sandbox, &["history", "show", "a"]).is_empty());
+    assert!(!sandbox.home.runtime().exists(), "nothing is downloaded");
+}
+
+#[test]
+fn bash_completes_with_the_printed_script() {
+    let sandbox = Sandbox::with_shared_home();
+    let program = Path::new(env!("CARGO_BIN_EXE_ziggurat"));
+    let script = sandbox.output(&["completions", "bash"]);
+    let test = format!(
+        "PATH={}:$PATH\n{script}\nCOMP_WORDS=(ziggurat run great)\nCOMP_CWORD=2\n\
+         _complete_ziggurat ziggurat great run\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        program.parent().unwrap().display()
+    );
+    let mut bash = Command::new("bash");
+    let bash = bash.args(["--norc", "-c", &test]);
+    let answer = bash.env("ZIGGURAT_HOME", sandbox.root()).assert().success();
+    let names = String::from_utf8(answer.get_output().stdout.clone()).unwrap();
+    assert_eq!(names, "great\\ white\\ shark\ngreat\\ grey\\ owl\n");
+}
+
+#[test]
+fn every_shell_has_a_script_and_others_are_named() {
+    for shell in ["bash", "elvish", "fish", "nushell", "powershell", "zsh"] {
+        assert!(
+            output(&["completions", shell]).contains("ziggurat"),
+            "{shell}"
+        );
+    }
+    let message = complaint(2, &["completions", "tcsh"]);
+    assert!(message.contains("tcsh"), "{message}");
+}
+
+#[test]
+fn the_manual_has_a_page_per_command() {
+    let page = output(&["man"]);
+    assert!(page.contains(".TH ziggurat 1"), "{page}");
+    let sandbox = Sandbox::with_shared_home();
+    let folder = sandbox.path("man/man1");
+    sandbox.output(&["man", "--dir", &folder]);
+    for page in ["ziggurat.1", "ziggurat-run.1", "ziggurat-history-export.1"] {
+        assert!(Path::new(&folder).join(page).is_file(), "{page}");
+    }
+}
