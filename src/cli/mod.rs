@@ -19,6 +19,7 @@ mod output_file;
 mod photo;
 mod preferences;
 mod run;
+mod schema;
 mod setup;
 mod startup;
 mod welcome;
@@ -81,6 +82,8 @@ enum Command {
     /// for Nushell, write it to a file and `source` that in config.nu.
     #[command(verbatim_doc_comment)]
     Completions(completions::CompletionsArguments),
+    /// Print the JSON schema of config.toml or of model cards, for editors
+    Schema(schema::SchemaArguments),
     /// Print the manual as a man page
     Man(man::ManArguments),
 }
@@ -156,6 +159,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Some(Command::Setup(arguments)) => setup::run(arguments),
         Some(Command::Doctor(arguments)) => doctor::run(arguments),
         Some(Command::Completions(arguments)) => completions::run(&arguments),
+        Some(Command::Schema(arguments)) => schema::run(&arguments),
         Some(Command::Man(arguments)) => man::run(&arguments),
     }
 }

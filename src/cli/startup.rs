@@ -136,7 +136,7 @@ pub fn layer(network: &Network, name: &str) -> Result<String, Failure> {
 /// Chooses the device. If `auto` takes the CPU although there is an NVIDIA device, the reason is printed.
 pub fn provider(wanted: Provider) -> Result<ResolvedProvider, Failure> {
     let active = wanted.resolve()?;
-    explain_cpu(&active);
+    explain_provider(&active);
     Ok(active)
 }
 
@@ -145,9 +145,9 @@ pub fn provider_for_one_shot(wanted: Provider) -> Result<ResolvedProvider, Failu
     Ok(wanted.resolve_for_one_shot()?)
 }
 
-/// Prints why the CPU was chosen, if another device could be expected.
-pub fn explain_cpu(active: &ResolvedProvider) {
-    if let Some(why) = &active.why {
-        notice(&format!("running on the CPU: {why}"));
+/// Prints why `auto` chose this device, if another one could be expected.
+pub fn explain_provider(active: &ResolvedProvider) {
+    if let Some(text) = active.explanation() {
+        notice(&text);
     }
 }

@@ -133,6 +133,11 @@ const ENTRIES: [Entry; 11] = [
     },
 ];
 
+/// The keys of the file.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    ENTRIES.iter().map(|entry| entry.key)
+}
+
 impl Config {
     /// The user's settings and the problems of the file. Keys with problems keep their defaults.
     pub fn load(home: &Home) -> (Self, Vec<Problem>) {
@@ -193,10 +198,10 @@ impl Config {
 }
 
 fn unknown(key: &str) -> String {
-    let near = suggestions(key, ENTRIES.iter().map(|entry| entry.key));
+    let near = suggestions(key, keys());
     match near.as_slice() {
         [] => {
-            let known: Vec<&str> = ENTRIES.iter().map(|entry| entry.key).collect();
+            let known: Vec<&str> = keys().collect();
             format!("unknown setting; available: {}", known.join(", "))
         }
         near => format!("unknown setting{}", did_you_mean(near)),

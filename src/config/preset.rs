@@ -15,6 +15,9 @@ use toml_edit::{DocumentMut, Item, Table};
 /// Maximum length of a preset's name.
 const MAX_NAME: usize = 32;
 
+/// The names that [`save_preset`] accepts, as a regular expression.
+pub const NAME_PATTERN: &str = "^[A-Za-z0-9_-]{1,32}$";
+
 /// Integers below this are exact as [`f64`].
 const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 

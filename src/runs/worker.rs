@@ -110,12 +110,12 @@ pub enum WorkerEvent {
         specs: Vec<Spec>,
         problems: Vec<String>,
     },
-    /// The device failed, and runs of this model use another one from now on; `why` is one line.
+    /// The device failed, and runs of this model use another one from now on; `note` is one line.
     Moved {
         /// As in [`ModelInfo::model`].
         model: String,
         provider: String,
-        why: String,
+        note: String,
     },
     /// A batch begins.
     Started(Started),

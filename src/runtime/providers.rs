@@ -27,7 +27,8 @@ pub enum Provider {
 pub struct ResolvedProvider {
     /// The device.
     pub device: Device,
-    /// Why `auto` chose the CPU on a machine with an NVIDIA GPU.
+    /// Why `auto` chose it although another device could be expected: the CPU on a machine with an NVIDIA GPU, or the next
+    /// device after one that failed.
     pub why: Option<String>,
     /// Whether another device may be used if this one fails: the user did not name it.
     pub may_change: bool,
@@ -181,15 +182,29 @@ impl ResolvedProvider {
         }
     }
 
-    /// The device to restart on when a run fails at its first step; `None` if the user named the device, or the error does
-    /// not concern the device. The failed device is not used again in this process.
+    /// One line about an unexpected choice of `auto`: `running on the CPU: …`.
+    pub fn explanation(&self) -> Option<String> {
+        let why = self.why.as_ref()?;
+        Some(match self.device {
+            Device::Cpu => format!("running on the CPU: {why}"),
+            device => format!("running on {device}: {why}"),
+        })
+    }
+
+    /// The device to restart on when a run fails at its first step: the next GPU that works, otherwise the CPU. `None` if
+    /// the user named the device, or the error does not concern the device. The failed device is not used again in this
+    /// process.
     pub fn after(&self, problem: &Error) -> Option<Self> {
         if !self.may_change || !problem.is_of_device() {
             return None;
         }
         let why = problem.to_string();
         trial::give_up(self.device, &why);
-        Some(Self::cpu(Some(why)))
+        let next = Library::loaded().map_or_else(|_| Self::cpu(None), best);
+        Some(Self {
+            why: Some(why),
+            ..next
+        })
     }
 }
 
@@ -276,6 +291,10 @@ mod tests {
         assert_eq!(
             next.why.as_deref(),
             Some("the run failed on cuda:4321: CUDNN_STATUS_EXECUTION_FAILED")
+        );
+        assert_eq!(
+            next.explanation().as_deref(),
+            Some("running on the CPU: the run failed on cuda:4321: CUDNN_STATUS_EXECUTION_FAILED")
         );
         assert_eq!(next.after(&failed()), None);
         let named = ResolvedProvider {

@@ -103,3 +103,11 @@ fn the_manual_has_a_page_per_command() {
         assert!(Path::new(&folder).join(page).is_file(), "{page}");
     }
 }
+
+#[test]
+fn the_schemas_are_json() {
+    for file in ["config", "card"] {
+        let schema: Value = serde_json::from_str(&output(&["schema", file])).unwrap();
+        assert_eq!(schema["additionalProperties"], false, "{file}");
+    }
+}

@@ -1,5 +1,8 @@
 //! Networks for tests: the default one, and those that a test builds.
 
+// Each test binary uses a part of this.
+#![allow(dead_code)]
+
 use std::path::Path;
 use ziggurat::model::{ModelSource, Network};
 use ziggurat::onnx::types::untyped_value;

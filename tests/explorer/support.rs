@@ -91,7 +91,7 @@ pub fn network() -> ModelInfo {
         batchable: true,
         parameters: 41_000,
         provider: "cpu".into(),
-        why_cpu: None,
+        provider_note: None,
     }
 }
 

@@ -1,6 +1,9 @@
 //! The worker on a real network: what it promises to whoever watches it.
 
 mod checkpoints;
+mod driving;
+#[path = "../common/networks.rs"]
+mod networks;
 mod photos;
 mod runs;
 #[path = "../common/sandbox.rs"]

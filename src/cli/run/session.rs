@@ -158,7 +158,7 @@ impl Session<'_> {
             Some(Retry::Elsewhere(problem)) => match self.active.after(problem) {
                 Some(next) => {
                     self.active = next;
-                    startup::explain_cpu(&self.active);
+                    startup::explain_provider(&self.active);
                     true
                 }
                 None => false,

@@ -36,8 +36,8 @@ pub struct ModelInfo {
     pub parameters: usize,
     /// The device of its runs: `cpu`, `cuda:0`, …
     pub provider: String,
-    /// Why `auto` fell back to the CPU.
-    pub why_cpu: Option<String>,
+    /// Why `auto` chose this device, if another one could be expected; one line.
+    pub provider_note: Option<String>,
 }
 
 impl ModelInfo {
@@ -86,11 +86,11 @@ impl LoadedModel {
         active.unwrap_or_else(PoisonError::into_inner).device
     }
 
-    /// Runs it on another device from now on, if this one failed and the user left it to `auto`; the reason if it does.
+    /// Runs it on another device from now on, if this one failed and the user left it to `auto`; one line about the change.
     pub fn go_on_after(&self, problem: &crate::runtime::Error) -> Option<String> {
         let mut active = self.active.write().unwrap_or_else(PoisonError::into_inner);
         *active = active.after(problem)?;
-        active.why.clone()
+        active.explanation()
     }
 
     /// Whether `model` names it.
@@ -191,6 +191,6 @@ fn describe(model: String, network: &Network, active: &ResolvedProvider) -> Mode
         assumptions: network.assumptions(),
         batchable: network.batchable,
         provider: active.device.to_string(),
-        why_cpu: active.why.clone(),
+        provider_note: active.explanation(),
     }
 }

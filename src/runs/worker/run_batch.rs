@@ -126,8 +126,8 @@ impl WorkerThread {
                 true
             }
             Some(Retry::Elsewhere(problem)) => match loaded.go_on_after(problem) {
-                Some(why) => {
-                    self.moved(loaded, &why);
+                Some(note) => {
+                    self.moved(loaded, &note);
                     self.queue_next(wanted, jobs.len());
                     true
                 }

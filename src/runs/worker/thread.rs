@@ -182,13 +182,13 @@ impl WorkerThread {
     }
 
     /// Runs of this model use another device from now on: the one of `loaded`.
-    pub fn moved(&mut self, loaded: &LoadedModel, why: &str) {
+    pub fn moved(&mut self, loaded: &LoadedModel, note: &str) {
         let device = loaded.device();
         self.device = Some(device);
         self.mailbox.post(WorkerEvent::Moved {
             model: loaded.opened.model.clone(),
             provider: crate::runs::batch::provider_name(device),
-            why: why.into(),
+            note: note.into(),
         });
     }
 

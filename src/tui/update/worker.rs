@@ -18,12 +18,6 @@ use crate::tui::showing::{Showing, Snapshot, Tile};
 use image::RgbImage;
 use std::sync::Arc;
 
-/// Reports why runs use the CPU although another device could be expected.
-fn on_the_cpu(app: &mut App, why: &str) {
-    let text = format!("running on the CPU: {why}");
-    app.messages.say(Level::Warning, text, app.now);
-}
-
 /// Handles an event from the worker.
 pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
     match report {
@@ -44,23 +38,23 @@ pub fn event(app: &mut App, report: WorkerEvent, effects: &mut Vec<Effect>) {
         WorkerEvent::Moved {
             model,
             provider,
-            why,
-        } => match &mut app.model {
-            Model::Open(opened) if opened.model == model => {
-                Arc::make_mut(opened).provider = provider;
-                on_the_cpu(app, &why);
-            }
-            _ => on_the_cpu(app, &format!("{}: {why}", format::model(&model))),
-        },
+            note,
+        } => {
+            let text = match &mut app.model {
+                Model::Open(opened) if opened.model == model => {
+                    Arc::make_mut(opened).provider = provider;
+                    note
+                }
+                _ => format!("{}: {note}", format::model(&model)),
+            };
+            app.messages.say(Level::Warning, text, app.now);
+        }
         // An answer from before the current opening is late.
         WorkerEvent::Opened(opened) if matches!(&app.model, Model::Opening { name, .. } if !opened.is(name)) =>
             {}
         WorkerEvent::Opened(opened) => {
-            if let Some(why) = &opened.why_cpu {
-                on_the_cpu(app, why);
-            }
-            for assumption in &opened.assumptions {
-                app.messages.say(Level::Warning, assumption, app.now);
+            for note in opened.provider_note.iter().chain(&opened.assumptions) {
+                app.messages.say(Level::Warning, note, app.now);
             }
             app.browser.show_network(&opened.layers, &opened.classes);
             app.remember_classes(&opened);
