@@ -30,7 +30,7 @@ impl Claim {
                 lock: Some((file, path)),
             }),
             Err(problem) => {
-                tracing::warn!(%problem, path = %path.display(), "runs cannot be claimed here");
+                tracing::debug!(%problem, path = %path.display(), "runs cannot be claimed here");
                 Some(Self { lock: None })
             }
         }
@@ -63,7 +63,11 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
             // The former owner has removed it: the lock of a file without a name keeps nobody away.
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(problem)) => return Err(problem),
+            Err(TryLockError::Error(problem)) => {
+                // Without locks the file means nothing.
+                let _ = fs::remove_file(path);
+                return Err(problem);
+            }
         }
     }
     Ok(None)
