@@ -1,9 +1,9 @@
 //! An atlas: one HTML file with the pictures of all channels of a layer, on a plane to pan and zoom. It holds its
 //! pictures and its script itself and asks no server.
 //!
-//! - [`selection`]: which run shows which channel
-//! - [`pictures`]: the pictures in two sizes, within a number of bytes
-//! - [`page`]: the HTML file
+//! - `selection`: which run shows which channel
+//! - `pictures`: the pictures in two sizes, within a number of bytes
+//! - `page`: the HTML file
 
 mod page;
 mod pictures;
