@@ -17,8 +17,10 @@ mod model_options;
 mod output;
 mod output_file;
 mod photo;
+mod plan;
 mod preferences;
 mod run;
+mod run_options;
 mod schema;
 mod setup;
 mod startup;
@@ -66,7 +68,7 @@ enum Command {
     Layers(layers::Arguments),
     /// List the classes of a model
     Classes(classes::Arguments),
-    /// Manage saved runs: list, show, export, remove, verify
+    /// Manage saved runs: list, show, export, remove, verify, missing
     History(history::Arguments),
     /// Download ONNX Runtime and models
     Setup(setup::Arguments),

@@ -1,6 +1,5 @@
 //! `ziggurat run`: makes pictures, shows and stores them.
 //!
-//! - `plan`: the runs of each model
 //! - `from`: the run to repeat
 //! - `session`: from the runs of a model to pictures
 //! - `judges`: the models that judge the pictures
@@ -9,59 +8,38 @@
 mod delivery;
 mod from;
 mod judges;
-mod plan;
 mod session;
 
 use super::graphics::Graphics;
 use super::model_options::ModelOptions;
+use super::plan::{Plan, Planner};
 use super::preferences::Preferences;
+use super::run_options::{self, RunOptions};
 use super::{Failure, output, startup};
 use anyhow::anyhow;
+use clap::ArgGroup;
 use delivery::Delivery;
 use from::From;
-use plan::{Plan, Planner};
 use session::{Outcome, Session, note};
 use std::path::PathBuf;
 use ziggurat::home::Home;
 use ziggurat::model::Network;
-use ziggurat::runs::Spec;
 use ziggurat::runs::queue::MAX_TOGETHER;
 use ziggurat::runtime::CancelHandle;
-use ziggurat::runtime::device::PROVIDERS;
 
 #[derive(clap::Args)]
+#[command(group = ArgGroup::new(run_options::WHAT).args(run_options::NAMING).arg("from").required(true).multiple(true))]
 pub struct Arguments {
-    /// Classes by name or index, LAYER:CHANNEL, LAYER:CHANNEL:Y,X (one neuron), or LAYER
-    #[arg(value_name = "TARGET", required_unless_present = "from")]
-    targets: Vec<String>,
-    /// Path or name of a model (repeatable: every target is run in each model) [default: that of config.toml, or
-    /// efficientnet-lite0]
-    #[arg(long = "model", value_name = "MODEL")]
-    models: Vec<String>,
-    /// Random seed: the initial picture and the random views depend on it [default: 0]
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Total steps; short for --set steps=N
-    #[arg(long, value_name = "N")]
-    steps: Option<u32>,
-    /// Settings to start from: default, draft, fine, vivid, or a preset of config.toml
-    #[arg(long)]
-    preset: Option<String>,
-    /// Override a setting (repeatable)
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    sets: Vec<String>,
-    /// Change settings at a step: branches the run there (repeatable, in the order of the steps)
-    #[arg(
-        long = "then",
-        value_name = "STEP:KEY=VALUE,...",
-        allow_hyphen_values = true
-    )]
-    thens: Vec<String>,
+    #[command(flatten)]
+    options: RunOptions,
     /// Repeat the run with this id, or the one that made this picture; other options override its settings
-    #[arg(long, value_name = "ID or PICTURE", conflicts_with_all = ["targets", "preset"])]
+    #[arg(
+        long,
+        value_name = "ID or PICTURE",
+        conflicts_with_all = run_options::NAMING,
+        conflicts_with_all = ["preset", "shard"]
+    )]
     from: Option<PathBuf>,
-    #[arg(long, help = format!("Execution provider: {PROVIDERS} [default: that of config.toml, or auto]"))]
-    provider: Option<String>,
     /// Write the picture and a JSON file beside it: NAME.png, or a folder (required for several targets or models)
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
@@ -86,34 +64,33 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let home = startup::home()?;
     let preferences = preferences(&home, &arguments);
-    let provider = preferences.provider(arguments.provider.as_deref())?;
+    let options = &arguments.options;
+    let provider = preferences.provider(options.provider.as_deref())?;
     let graphics = preferences.graphics(arguments.graphics)?;
     let from = arguments.from.as_deref();
     let from = from.map(|from| From::read(&home, from)).transpose()?;
     let record = from.as_ref().and_then(|from| from.record.as_ref());
     let from = from.as_ref().map(|from| &from.spec);
-    let settings = plan::settings(&arguments, &preferences, from)?;
-    let seed = arguments.seed.or(from.map(|spec| spec.seed)).unwrap_or(0);
-    let models = models(&home, &preferences, &arguments, from)?;
+    let models = options.models(&home, &preferences, from)?;
     let several_models = models.len() > 1;
-    let several = several_models || arguments.targets.len() > 1;
-    plan::check_writable(arguments.out.as_deref(), several)?;
+    let several = several_models || !options.names_one();
+    delivery::check_writable(arguments.out.as_deref(), several)?;
     // The terminal is queried now, not when the picture is finished: the user may type ahead until then.
     let screen = match arguments.json {
         true => None,
         false => preferences.screen(graphics),
     };
 
-    let planner = Planner {
-        home: &home,
-        arguments: &arguments,
-        from,
-        settings,
-        thens: plan::thens(&arguments.thens)?,
-        seed,
-    };
+    let model_options = &arguments.model_options;
+    let planner = Planner::new(&home, options, model_options, &preferences, from)?;
     let judges = judges::asked(&home, &preferences, &arguments.judges)?;
     let (plans, network) = planner.plan(&models)?;
+    let count = |number: fn(&Plan) -> usize| plans.iter().map(number).sum::<usize>();
+    let asked = count(|plan| plan.specs.len());
+    options.explain_count(count(|plan| plan.all), asked);
+    if asked == 0 {
+        return Ok(());
+    }
     let (judges, origin) = judges::fetched(&home, judges);
     let stop = CancelHandle::default();
     ctrlc::set_handler({
@@ -135,6 +112,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         judges,
         origin,
         has_saved_part: false,
+        has_waited: false,
         delivery: Delivery {
             out: arguments.out.as_deref(),
             screen,
@@ -148,35 +126,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 
 /// The user's preferences, as far as the options leave them to `config.toml`.
 fn preferences(home: &Home, arguments: &Arguments) -> Preferences {
-    let preset = arguments.preset.as_ref();
-    let preset = preset.map(|name| format!("presets.{name}"));
-    let mut keys = vec!["model", "provider", "graphics", "blocks"];
+    let keys = arguments.options.keys();
+    let mut keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    keys.extend(["graphics", "blocks"]);
     keys.extend(arguments.judges.is_empty().then_some("judge"));
-    keys.extend(preset.as_deref());
     Preferences::load(home, &keys)
-}
-
-/// The models that are asked for, each once; `None` is the default one.
-fn models<'a>(
-    home: &Home,
-    preferences: &'a Preferences,
-    arguments: &'a Arguments,
-    from: Option<&'a Spec>,
-) -> Result<Vec<Option<&'a str>>, Failure> {
-    let mut models: Vec<Option<&str>> = Vec::new();
-    for model in &arguments.models {
-        if !models.contains(&Some(model.as_str())) {
-            models.push(Some(model));
-        }
-    }
-    match (models.len(), from) {
-        (0, Some(spec)) => Ok(vec![Some(&spec.model)]),
-        (0, None) => Ok(vec![preferences.model(home, None)?]),
-        (2.., Some(_)) => Err(Failure::usage(anyhow!(
-            "--from repeats the run of one model: give --model once"
-        ))),
-        _ => Ok(models),
-    }
 }
 
 /// Performs the planned runs, model by model; `network` is that of the first. A failure in one model does not stop

@@ -111,19 +111,19 @@ pub fn unresolved(problem: ziggurat::model::Error) -> Failure {
 
 /// Reads a TARGET. One that does not exist is a usage error. Notices about it are printed.
 pub fn target(network: &Network, text: &str) -> Result<Target, Failure> {
-    let target = quiet_target(network, text)?;
+    let target = target::read(network, text).map_err(not_a_target)?;
     if let Some(note) = &target.remark {
         notice(note);
     }
     Ok(target)
 }
 
-/// As [`target`], without printing notices.
-pub fn quiet_target(network: &Network, text: &str) -> Result<Target, Failure> {
-    target::read(network, text).map_err(|problem| match problem {
+/// The error of a text that is no target. One that does not exist is a usage error.
+pub fn not_a_target(problem: TargetError) -> Failure {
+    match problem {
         known @ TargetError::NotDifferentiable { .. } => known.into(),
         unknown => Failure::usage(unknown),
-    })
+    }
 }
 
 /// The layer called `name` in the model. One that does not exist is a usage error.

@@ -237,9 +237,18 @@ const TF32: &str = " tf32";
 /// The name of a device in records and checkpoints: `cpu`, `cuda:0`, or `cuda:0 tf32` where products are rounded to
 /// TF32. Runs of different names do not stand for each other: their pictures differ.
 pub fn provider_name(device: Device) -> String {
-    let name = Provider::from(device).to_string();
-    match device {
-        Device::Cuda(_) | Device::TensorRt(_) if registration::is_tf32_allowed() => name + TF32,
+    named(Provider::from(device))
+}
+
+/// As [`provider_name`], of a provider that need not work here; `None` for `auto`, which may be any.
+pub fn recorded_name(provider: Provider) -> Option<String> {
+    (provider != Provider::Auto).then(|| named(provider))
+}
+
+fn named(provider: Provider) -> String {
+    let name = provider.to_string();
+    match provider {
+        Provider::Cuda(_) | Provider::TensorRt(_) if registration::is_tf32_allowed() => name + TF32,
         _ => name,
     }
 }

@@ -5,7 +5,9 @@
 //! - [`batch`]: runs that step together, from specs to records; [`checkpoint`]: a batch between two steps, on disk
 //! - [`driver`]: what the command line and the worker do alike with a batch: look up, step, judge, retry
 //! - [`worker`]: the thread that makes runs for the explorer
-//! - [`target`]: the target of a run, from text; [`transfer`]: the same target in another model
+//! - [`target`]: the target of a run, from text; [`target_list`]: many of them, from a file or a layer; [`transfer`]:
+//!   the same target in another model
+//! - [`shard`]: the runs of one of several processes that share a list
 //! - [`picture_file`]: a PNG file that carries its spec
 //! - [`export`]: contact sheets, animations and HTML pages of runs
 //! - [`history`]: one folder per finished run, so that an identical request is answered at once
@@ -31,8 +33,10 @@ pub mod judging;
 pub mod picture_file;
 pub mod presets;
 pub mod queue;
+pub mod shard;
 pub mod spec;
 pub mod target;
+pub mod target_list;
 pub mod transfer;
 pub mod worker;
 

@@ -82,6 +82,9 @@ pub enum TargetError {
     /// What follows the layer is no channel and no neuron.
     #[error("{0:?} is no channel: say CHANNEL, or CHANNEL:Y,X for one neuron")]
     Unit(String),
+    /// A layer is expected, and this is a channel or a neuron of one.
+    #[error("{part} is a part of a layer: say {layer}")]
+    Part { part: String, layer: String },
     /// The layer has no such channel or neuron.
     #[error("{title}: there is no {what}; {layer} has {has}")]
     NoSuchUnit {
@@ -103,16 +106,19 @@ pub enum TargetError {
 /// # Errors
 /// As [`TargetScope::read`].
 pub fn read(network: &Network, text: &str) -> Result<Target, TargetError> {
-    let layers = network.layers();
-    let parts = TargetScope {
-        logits: network.logits(),
-        classes: &network.classes,
-        layers: &layers,
-    };
-    parts.read(text)
+    TargetScope::new(network, &network.layers()).read(text)
 }
 
-impl TargetScope<'_> {
+impl<'a> TargetScope<'a> {
+    /// The parts of `network`; `layers` are its layers, which take some time to find.
+    pub fn new(network: &'a Network, layers: &'a [Layer]) -> Self {
+        Self {
+            logits: network.logits(),
+            classes: &network.classes,
+            layers,
+        }
+    }
+
     /// Reads `text`:
     ///
     /// | form | meaning |
@@ -360,91 +366,4 @@ pub(super) fn readable(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Layout;
-
-    fn layer(name: &str, dims: &[usize]) -> Layer {
-        Layer {
-            name: name.into(),
-            op: "Conv".into(),
-            dims: dims.into(),
-            layout: Layout::channels_first(dims).unwrap(),
-            parameters: 0,
-            is_activation: true,
-            reach: Differentiability::Differentiable,
-        }
-    }
-
-    fn read(text: &str) -> Result<Target, TargetError> {
-        let classes = Classes::new(["tench", "flamingo", "a/b"], "test").unwrap();
-        let mut blocked = layer("blocked", &[1, 4]);
-        blocked.reach = Differentiability::Blocked {
-            node: "n".into(),
-            op: "Foo".into(),
-            why: None,
-        };
-        let layers = [
-            layer("stem", &[1, 8, 4, 6]),
-            layer("odd:name", &[1, 8, 4, 6]),
-            layer("pool", &[1, 16]),
-            blocked,
-        ];
-        let parts = TargetScope {
-            logits: Some("logits"),
-            classes: &classes,
-            layers: &layers,
-        };
-        parts.read(text)
-    }
-
-    fn meant(text: &str) -> (Kind, String, usize, (usize, usize)) {
-        let target = read(text).unwrap();
-        let Objective { kind, value } = target.objective;
-        (kind, value, target.unit.index, target.unit.position)
-    }
-
-    #[test]
-    fn every_form_of_target_is_read() {
-        let class = |index| (Kind::Class, "logits".to_string(), index, (0, 0));
-        assert_eq!(meant("flamingo"), class(1));
-        assert_eq!(meant("class:0"), class(0));
-        assert_eq!(meant("2"), class(2));
-        assert_eq!(meant("a/b"), class(2));
-        let of = |kind, layer: &str, index, at| (kind, layer.to_string(), index, at);
-        assert_eq!(meant("stem"), of(Kind::Layer, "stem", 0, (0, 0)));
-        assert_eq!(meant("stem:3"), of(Kind::Channel, "stem", 3, (0, 0)));
-        assert_eq!(meant("stem:3:2,5"), of(Kind::Neuron, "stem", 3, (2, 5)));
-        assert_eq!(
-            meant("odd:name:7"),
-            of(Kind::Channel, "odd:name", 7, (0, 0))
-        );
-        assert_eq!(meant("pool:15"), of(Kind::Channel, "pool", 15, (0, 0)));
-    }
-
-    #[test]
-    fn an_invalid_target_is_an_error_with_suggestions() {
-        let cases = [
-            ("flamigo", "flamingo"),
-            ("class:9", "0 to 2"),
-            ("stemm:1", "`stem`"),
-            ("stem:x", "CHANNEL:Y,X"),
-            ("stem:8", "8 channels, 0 to 7"),
-            ("stem:0:4,0", "4 rows and 6 columns"),
-            ("pool:0:0,0", "0 rows"),
-            ("blocked:1", "no gradient rule"),
-        ];
-        for (text, word) in cases {
-            let problem = read(text).unwrap_err().to_string();
-            assert!(problem.contains(word), "{text}: {problem}");
-        }
-    }
-
-    #[test]
-    fn a_title_cannot_control_the_terminal_and_the_objective_keeps_the_name() {
-        let name = format!("\u{1b}[2J{}", "x".repeat(10_000));
-        let target = Target::of_layer(&layer(&name, &[1, 8]), LayerPart::Whole).unwrap();
-        assert!(!target.title.contains('\u{1b}') && target.title.len() <= MAX_TITLE);
-        assert_eq!(target.objective.value, name);
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ mod repeat;
 #[path = "../common/sandbox.rs"]
 mod sandbox;
 mod settings;
+mod shares;
 
 use sandbox::Sandbox;
 use serde_json::Value;
@@ -20,6 +21,11 @@ use ziggurat::runs::picture_file;
 /// A classifier of four classes whose weights follow from a number; the score of its last class may be the same for
 /// every picture.
 fn classifier(path: &str, factor: i64, is_last_dead: bool) {
+    classifier_of(path, factor, is_last_dead, 6);
+}
+
+/// The same with so many channels in its layer.
+fn classifier_of(path: &str, factor: i64, is_last_dead: bool, channels: i64) {
     let mut b = Builder::empty(18, "g/");
     let mut doubles = |dims: &[i64]| {
         let count = dims.iter().product::<i64>();
@@ -31,7 +37,7 @@ fn classifier(path: &str, factor: i64, is_last_dead: bool) {
         let values: Vec<f64> = (0..count).map(value).collect();
         b.constant(TensorProto::from_floats("", dims, ElementType::F64, &values).unwrap())
     };
-    let (kernel, head) = (doubles(&[6, 3, 3, 3]), doubles(&[6, 4]));
+    let (kernel, head) = (doubles(&[channels, 3, 3, 3]), doubles(&[channels, 4]));
     let [low, high] = [0.0, 6.0].map(|bound| b.scalar(ElementType::F64, bound).unwrap());
     b.input("image", ElementType::F64, &fixed_dims(&[1, 3, 32, 32]))
         .unwrap();

@@ -5,9 +5,13 @@ use super::{Failure, output};
 use crate::cli::output_file::OutputFile;
 use anyhow::anyhow;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use ziggurat::home::Home;
+use ziggurat::model::{ModelSource, Network, layers};
+use ziggurat::runs::export::atlas::{self, AtlasRuns};
 use ziggurat::runs::export::{ExportFormat, animation};
+use ziggurat::runs::history::{self, HistoryEntry};
+use ziggurat::runtime::{Library, package};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -15,6 +19,12 @@ pub struct Arguments {
     /// --favourites, --judge-min and --judge-max)
     #[arg(value_name = "ID")]
     ids: Vec<String>,
+    /// Export all channels of a layer as one HTML page to pan and zoom; filters choose among several runs of a channel
+    #[arg(long, value_name = "LAYER", conflicts_with_all = ["ids", "delay"])]
+    atlas: Option<String>,
+    /// Seed of the runs of an atlas [default: the one that most channels have]
+    #[arg(long, requires = "atlas")]
+    seed: Option<u64>,
     /// Output file; the format follows the extension: .png (a contact sheet for several runs), .gif, .apng or .html
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
@@ -28,6 +38,14 @@ pub struct Arguments {
 pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
     let form = ExportFormat::from_path(&arguments.out)
         .map_err(|problem| Failure::usage(anyhow!("--out {problem}")))?;
+    if let Some(layer) = &arguments.atlas {
+        if form != ExportFormat::Page {
+            let out = arguments.out.display();
+            let problem = anyhow!("--out {out}: an atlas is a page; let the name end in .html");
+            return Err(Failure::usage(problem));
+        }
+        return export_atlas(home, &arguments, layer);
+    }
     let ids = ids(home, &arguments)?;
     if form.is_of_one() && ids.len() > 1 {
         return Err(Failure::usage(anyhow!(
@@ -38,13 +56,70 @@ pub fn run(home: &Home, arguments: Arguments) -> Result<(), Failure> {
     // A path that cannot be written is reported before the long work.
     let out = OutputFile::new(&arguments.out)?;
     let bytes = form.encode(home, &ids, arguments.delay)?;
+    write(&arguments.out, out, &bytes, &super::runs(ids.len()))
+}
+
+/// Writes the bytes and prints what they are.
+fn write(path: &Path, out: OutputFile, bytes: &[u8], what: &str) -> Result<(), Failure> {
     let size = bytes.len().div_ceil(1024);
-    out.finish(|writer| Ok(writer.write_all(&bytes)?))?;
+    out.finish(|writer| Ok(writer.write_all(bytes)?))?;
     Ok(output::line(&format!(
-        "{}: {}, {size} KiB",
-        arguments.out.display(),
-        super::runs(ids.len())
+        "{}: {what}, {size} KiB",
+        path.display()
     ))?)
+}
+
+fn export_atlas(home: &Home, arguments: &Arguments, layer: &str) -> Result<(), Failure> {
+    let entries = arguments.selection.apply(home)?.entries;
+    let layer = match layer.strip_prefix("layer:") {
+        Some(name) if entries.iter().all(|entry| entry.objective.value != layer) => name,
+        _ => layer,
+    };
+    let runs = AtlasRuns::choose(&entries, layer, arguments.seed)?;
+    let out = OutputFile::new(&arguments.out)?;
+    let channels = match runs.typical().map(|entry| channels(home, entry, layer)) {
+        Some(Ok(channels)) => channels,
+        Some(Err(problem)) => {
+            output::notice(&format!(
+                "the number of channels is unknown: {problem}; those after {} are not shown",
+                runs.least_channels().saturating_sub(1)
+            ));
+            0
+        }
+        None => 0,
+    };
+    let atlas = atlas::document(home, &runs, channels)?;
+    if atlas.unreadable > 0 {
+        output::notice(&format!(
+            "{} cannot be read and shown as missing; see `ziggurat history verify`",
+            super::runs(atlas.unreadable)
+        ));
+    }
+    if runs.left_out > 0 {
+        output::notice(&format!(
+            "{} with other seeds or settings left out; --seed and filters choose",
+            super::runs(runs.left_out)
+        ));
+    }
+    let what = format!("{} of {} channels", atlas.shown, atlas.channels);
+    write(&arguments.out, out, atlas.html.as_bytes(), &what)
+}
+
+/// The number of channels of a layer, from the model of a run.
+fn channels(home: &Home, entry: &HistoryEntry, layer: &str) -> anyhow::Result<usize> {
+    let spec = history::read(home, &entry.id)?.spec;
+    let source = ModelSource::resolve(home, Some(&spec.model))?;
+    if !source.is_here(home) {
+        return Err(anyhow!("the model {} is not downloaded", spec.model));
+    }
+    Library::load(home, &package::quiet)?;
+    let file = source.open(home, &package::quiet)?;
+    let network = Network::open(&file)?;
+    if network.hash != spec.model_hash {
+        return Err(anyhow!("{} is another file now", spec.model));
+    }
+    let layers = network.layers();
+    Ok(layers::find(&layers, layer)?.channels())
 }
 
 /// The selected runs, without duplicates, in the given or sorted order.

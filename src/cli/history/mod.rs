@@ -1,7 +1,8 @@
-//! `ziggurat history`: lists, shows, exports, removes and verifies saved runs. Without a subcommand it lists them.
+//! `ziggurat history`: lists, shows, exports, removes and verifies saved runs, and lists missing ones. Without a subcommand it lists them.
 
 mod export;
 mod list;
+mod missing;
 mod remove;
 mod selection;
 mod show;
@@ -32,6 +33,13 @@ enum Command {
     Remove(remove::Arguments),
     /// Check the files of every run
     Verify(verify::Arguments),
+    /// List the runs that the history does not hold
+    ///
+    /// Takes the targets, models and settings of `run` and prints, one per line, the targets of the runs that `run`
+    /// would still have to make; `run --targets -` reads them. A run counts on whichever provider it was made, unless
+    /// --provider or config.toml names one. A run that was stopped is missing. Exit status 0, whether or not runs are
+    /// missing; the count is printed to standard error.
+    Missing(missing::Arguments),
 }
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -43,6 +51,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Some(Command::Export(arguments)) => export::run(&home, arguments),
         Some(Command::Remove(arguments)) => remove::run(&home, arguments),
         Some(Command::Verify(arguments)) => verify::run(&home, arguments),
+        Some(Command::Missing(arguments)) => missing::run(&home, &arguments),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Delivers a finished picture: writes, shows and reports it.
 
 use crate::cli::graphics::Screen;
+use crate::cli::output_file::{is_folder, is_png, neither_png_nor_folder, why_not};
 use crate::cli::{Failure, output};
+use anyhow::anyhow;
 use image::RgbImage;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -137,4 +139,33 @@ fn json(record: &Record, image: &Path, from_history: bool) -> Result<(), Failure
         image,
         from_history,
     })?)
+}
+
+/// Checks, before minutes of work, whether the result can be written.
+pub fn check_writable(out: Option<&Path>, several: bool) -> Result<(), Failure> {
+    let Some(out) = out else { return Ok(()) };
+    let folder = match (several, is_png(out)) {
+        (true, true) => {
+            let problem = anyhow!(
+                "--out {}: several targets or models need a folder",
+                out.display()
+            );
+            return Err(Failure::usage(problem));
+        }
+        (false, false) if !is_folder(out) => {
+            return Err(neither_png_nor_folder(out));
+        }
+        (_, true) => out
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new(".")),
+        (_, false) => {
+            std::fs::create_dir_all(out)
+                .map_err(|problem| anyhow!("--out {}: {problem}", out.display()))?;
+            out
+        }
+    };
+    tempfile::tempfile_in(folder)
+        .map_err(|problem| anyhow!("--out {}: {}", out.display(), why_not(folder, &problem)))?;
+    Ok(())
 }

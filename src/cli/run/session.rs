@@ -7,15 +7,20 @@ use crate::cli::{Failure, output, startup};
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
+use std::time::Duration;
 use ziggurat::ascent::StepReport;
 use ziggurat::home::Home;
 use ziggurat::model::Network;
 use ziggurat::runs::batch::{Batch, EndedRun, provider_name};
 use ziggurat::runs::driver::{self, Next, Observer, Retry, StoredRun};
+use ziggurat::runs::history::Claim;
 use ziggurat::runs::judging::Judges;
 use ziggurat::runs::queue::shares_steps;
 use ziggurat::runs::{EndReason, Error, Record, Spec, format, history};
 use ziggurat::runtime::{CancelHandle, ResolvedProvider};
+
+/// How long to wait before the runs of other processes are looked for again.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// What all runs of one command share.
 pub struct Session<'a> {
@@ -32,6 +37,8 @@ pub struct Session<'a> {
     pub origin: Origin<'a>,
     /// Whether an unfinished run was saved.
     pub has_saved_part: bool,
+    /// Whether runs of other processes were waited for.
+    pub has_waited: bool,
     pub delivery: Delivery<'a>,
 }
 
@@ -48,51 +55,106 @@ pub enum Outcome {
 
 impl Session<'_> {
     /// Delivers the runs of the history, and computes the rest in batches of one objective each. A failed batch does
-    /// not stop the others.
+    /// not stop the others. Runs that another process is making are left to it, and delivered when it has made them.
     ///
     /// # Errors
     /// If a picture cannot be stored or delivered, which would fail for the others, too.
     pub fn run(&mut self, network: &Network, specs: &[Spec]) -> Result<Outcome, Failure> {
-        let provider = self.provider();
         let mut open: Vec<&Spec> = Vec::new();
         for spec in specs {
-            let stored = match self.arguments.again {
-                true => None,
-                false => driver::find_stored(self.home, spec, &provider),
-            };
-            match stored {
-                None => open.push(spec),
-                Some(mut stored) => {
-                    let record = &mut stored.record;
-                    if self.judge(&mut [(record, &stored.picture)]) {
-                        history::add_verdicts(self.home, &record.id, &record.verdicts)?;
-                    }
-                    let StoredRun {
-                        record,
-                        picture,
-                        image,
-                    } = stored;
-                    self.delivery.deliver(&record, &picture, image, true)?;
-                }
+            if self.arguments.again || !self.deliver_stored(spec)? {
+                open.push(spec);
             }
         }
         let mut failed = None;
-        while let Some(first) = open.first().copied() {
-            let most = match network.batchable {
-                true => self.most_together,
-                false => 1,
-            };
-            let alike = |spec: &&Spec| shares_steps(spec, first);
-            let batch: Vec<&Spec> = open.iter().copied().filter(alike).take(most).collect();
-            open.retain(|spec| !batch.iter().any(|taken| std::ptr::eq(*taken, *spec)));
+        // Runs that other processes are making.
+        let mut elsewhere: Vec<&Spec> = Vec::new();
+        while !open.is_empty() || !elsewhere.is_empty() {
+            if open.is_empty() {
+                if !self.wait(&elsewhere) {
+                    return Ok(Outcome::Interrupted);
+                }
+                open.append(&mut elsewhere);
+            }
+            let (batch, claims) = self.next_batch(network, &mut open, &mut elsewhere)?;
+            if batch.is_empty() {
+                continue;
+            }
             match self.run_batch(network, &batch)? {
                 Outcome::Retry => open.splice(0..0, batch).for_each(drop),
                 Outcome::All => {}
                 Outcome::SomeFailed(problem) => note(&mut failed, problem),
                 Outcome::Interrupted => return Ok(Outcome::Interrupted),
             }
+            drop(claims);
         }
         Ok(failed.map_or(Outcome::All, Outcome::SomeFailed))
+    }
+
+    /// Delivers a run if the history has it.
+    fn deliver_stored(&mut self, spec: &Spec) -> Result<bool, Failure> {
+        let Some(mut stored) = driver::find_stored(self.home, spec, &self.provider()) else {
+            return Ok(false);
+        };
+        let record = &mut stored.record;
+        if self.judge(&mut [(record, &stored.picture)]) {
+            history::add_verdicts(self.home, &record.id, &record.verdicts)?;
+        }
+        let StoredRun {
+            record,
+            picture,
+            image,
+        } = stored;
+        self.delivery.deliver(&record, &picture, image, true)?;
+        Ok(true)
+    }
+
+    /// Takes the next batch from the open runs: runs of one objective, claimed for this process. Those that another
+    /// process is making go `elsewhere`; those that one has finished meanwhile are delivered.
+    fn next_batch<'s>(
+        &mut self,
+        network: &Network,
+        open: &mut Vec<&'s Spec>,
+        elsewhere: &mut Vec<&'s Spec>,
+    ) -> Result<(Vec<&'s Spec>, Vec<Claim>), Failure> {
+        let most = match network.batchable {
+            true => self.most_together,
+            false => 1,
+        };
+        let (mut batch, mut claims): (Vec<&Spec>, Vec<Claim>) = (Vec::new(), Vec::new());
+        let first = open.first().copied();
+        for spec in std::mem::take(open) {
+            let fits = || first.is_some_and(|first| shares_steps(spec, first));
+            if batch.len() == most || !fits() {
+                open.push(spec);
+                continue;
+            }
+            // A run that is wanted again is not left to others.
+            if self.arguments.again {
+                batch.push(spec);
+                continue;
+            }
+            match Claim::take(self.home, &spec.id()) {
+                None => elsewhere.push(spec),
+                Some(claim) => {
+                    if !self.deliver_stored(spec)? {
+                        batch.push(spec);
+                        claims.push(claim);
+                    }
+                }
+            }
+        }
+        Ok((batch, claims))
+    }
+
+    /// Waits a moment for runs that other processes are making; returns whether the user has not interrupted.
+    fn wait(&mut self, elsewhere: &[&Spec]) -> bool {
+        if !std::mem::replace(&mut self.has_waited, true) {
+            let count = ziggurat::text::counted(elsewhere.len(), "run");
+            output::notice(&format!("waiting for {count} of another process"));
+        }
+        std::thread::sleep(PAUSE);
+        !self.stop.is_stopped()
     }
 
     /// Computes one batch.

@@ -159,7 +159,7 @@ fn row(class: &str, label: &str, help: &str, text: &str) -> String {
 }
 
 /// Text in HTML, in an attribute or between tags.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

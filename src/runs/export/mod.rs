@@ -2,11 +2,13 @@
 //!
 //! - [`contact_sheet`]: a contact sheet of many runs, with captions
 //! - [`animation`]: the animation of a run, as GIF or APNG
+//! - [`atlas`]: one HTML file with all channels of a layer, to pan and zoom
 //! - [`html`]: one self-contained HTML file that shows runs with all their settings
 //!
-//! [`ExportFormat`] chooses among them. Everything here makes bytes or pixels; [`to_file`] writes them.
+//! [`ExportFormat`] chooses among those of any runs. Everything here makes bytes or pixels; [`to_file`] writes them.
 
 pub mod animation;
+pub mod atlas;
 pub mod contact_sheet;
 mod draw_text;
 mod format;

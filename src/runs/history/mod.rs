@@ -9,17 +9,20 @@
 //!
 //! A folder appears, is replaced and disappears in one rename, so a process that is killed leaves only complete runs.
 //! Its temporary folders have names that begin with a dot, and are removed by [`mod@scan`] and [`mod@verify`].
-//! Renames happen under a lock on `history/.lock`; reading needs no lock.
+//! Renames happen under a lock on `history/.lock`; reading needs no lock. Processes that make runs claim them in
+//! `history/.claims/`, so that they share the work and not the same run.
 //!
 //! - [`record`]: the record of a run
 //! - [`store`]: saves, finds and reads runs
 //! - [`mod@entry`], [`mod@scan`]: summaries of runs, and a fast listing of all of them
+//! - [`claims`]: which process is making which run
 //! - [`query`]: filters and orders of entries
 //! - [`trash`]: removed runs, which can be restored until they are purged
 //! - [`mod@verify`]: reads every file and reports damaged ones
 //!
 //! Used by the command line, the worker and the explorer.
 
+pub mod claims;
 pub mod entry;
 mod lock;
 pub mod naming;
@@ -33,12 +36,13 @@ pub(crate) mod testing;
 pub mod trash;
 pub mod verify;
 
+pub use claims::Claim;
 pub use entry::HistoryEntry;
 pub use naming::Naming;
 pub use paths::{frames_path, image_in, image_path, resolve};
 pub use query::{Filter, Order, SortKey};
 pub use record::{EndReason, REACHED, Record};
 pub use scan::{ScanSummary, scan};
-pub use store::{add_verdicts, entry, find, read, save, set_favourite, write_pair};
+pub use store::{add_verdicts, entry, find, find_by_any, read, save, set_favourite, write_pair};
 pub use trash::{purge_removed, remove, removed, restore, undo};
 pub use verify::{Verified, verify};

@@ -17,6 +17,8 @@ pub(super) const MAKING: &str = ".making-";
 pub(super) const PURGING: &str = ".purging-";
 /// Prefix of a run's former folder while a new one takes its place.
 pub(super) const OLD: &str = ".old-";
+/// Holds the locks of runs that are being made.
+pub(super) const CLAIMS: &str = ".claims";
 /// Holds removed runs.
 pub(super) const REMOVED: &str = ".removed";
 

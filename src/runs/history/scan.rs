@@ -3,7 +3,7 @@
 use super::lock::Lock;
 use super::naming::Naming;
 use super::paths::{self, FAVOURITE, MAKING, OLD, PURGING, RECORD};
-use super::{HistoryEntry, store};
+use super::{HistoryEntry, claims, store};
 use crate::home::Home;
 use crate::runs::Error;
 use std::fs;
@@ -104,13 +104,14 @@ fn entry(home: &Home, id: &str) -> Option<HistoryEntry> {
     .flatten()
 }
 
-/// Ends what killed programs began in a history that holds `names`: replaced runs come back, abandoned folders go.
-/// Returns how many there were.
+/// Ends what killed programs began in a history that holds `names`: replaced runs come back, abandoned folders and
+/// claims go. Returns how many runs and folders there were.
 ///
 /// # Errors
 /// [`Error::File`], [`Error::Busy`].
 pub(super) fn clean(history: &Path, names: &[String]) -> Result<usize, Error> {
     let mut cleaned = 0;
+    claims::sweep(history).map_err(Error::file(history))?;
     for name in names {
         if let Some(id) = name.strip_prefix(OLD).filter(|id| paths::is_id(id)) {
             let _lock = Lock::take(history)?;

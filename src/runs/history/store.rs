@@ -85,12 +85,16 @@ pub fn write_pair(
 /// The finished run of this spec on this provider, if there is one, and its picture's file. What cannot be read does
 /// not count.
 pub fn find(home: &Home, spec: &Spec, provider: &str) -> Option<(Record, PathBuf)> {
+    find_by_any(home, spec).filter(|(record, _)| record.provider == provider)
+}
+
+/// As [`find`], on whichever provider it ran.
+pub fn find_by_any(home: &Home, spec: &Spec) -> Option<(Record, PathBuf)> {
     let id = spec.id();
     let record = read(home, &id).ok()?;
     let image = paths::image_path(home, &id).ok()?;
-    let answers =
-        record.ended == EndReason::Finished && record.provider == provider && image.is_file();
-    answers.then_some((record, image))
+    let is_finished = record.ended == EndReason::Finished && image.is_file();
+    is_finished.then_some((record, image))
 }
 
 /// All that is known of the run `id`.
@@ -217,6 +221,7 @@ mod tests {
             Some((finished.clone(), image))
         );
         assert!(find(home, &finished.spec, "cuda:0").is_none());
+        assert!(find_by_any(home, &finished.spec).is_some());
         assert_eq!(paths::ids(home).unwrap(), [finished.id]);
     }
 

@@ -1,6 +1,6 @@
 //! Reads every file of the history and reports damaged runs and unknown files.
 
-use super::paths::{self, FAVOURITE, FRAMES, IMAGE, RECORD, REMOVED};
+use super::paths::{self, CLAIMS, FAVOURITE, FRAMES, IMAGE, RECORD, REMOVED};
 use super::{scan, store, trash};
 use crate::home::Home;
 use crate::runs::{Error, frames, picture_file};
@@ -43,7 +43,7 @@ pub fn verify(home: &Home, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<V
     for name in paths::names(&history)? {
         match name.as_str() {
             id if paths::is_id(id) => ids.push(name),
-            ".lock" | REMOVED => {}
+            ".lock" | CLAIMS | REMOVED => {}
             working if scan::is_working(working) => verified.unfinished += 1,
             _ => verified.unknown.push(name),
         }

@@ -1,61 +1,73 @@
 //! The runs of each model that a command line requests, determined before any long work.
 
-use super::Arguments;
-use crate::cli::output_file::{is_folder, is_png, neither_png_nor_folder, why_not};
-use crate::cli::preferences::Preferences;
-use crate::cli::{Failure, output, startup};
+use super::model_options::ModelOptions;
+use super::preferences::Preferences;
+use super::run_options::{RunOptions, Then, Wanted};
+use super::{Failure, output, startup};
 use anyhow::anyhow;
-use std::path::Path;
+use std::collections::HashSet;
 use ziggurat::ascent::Settings;
 use ziggurat::home::Home;
 use ziggurat::model::{ModelSource, Network};
+use ziggurat::runs::target::TargetScope;
+use ziggurat::runs::target_list::{self, MAX_TARGETS};
 use ziggurat::runs::{Spec, Target, format};
 
 /// The runs of one model.
 pub struct Plan {
     /// The model as it was asked for; `None` is the default one.
     pub model: Option<String>,
+    /// Those of the shard that is asked for.
     pub specs: Vec<Spec>,
+    /// The number of runs of all shards.
+    pub all: usize,
 }
 
 /// What the runs of all models share.
 pub struct Planner<'a> {
-    pub home: &'a Home,
-    pub arguments: &'a Arguments,
-    pub from: Option<&'a Spec>,
-    pub settings: Settings,
-    /// Steps after which settings change, and how.
-    pub thens: Vec<Then>,
-    pub seed: u64,
+    home: &'a Home,
+    options: &'a RunOptions,
+    model_options: &'a ModelOptions,
+    from: Option<&'a Spec>,
+    settings: Settings,
+    thens: Vec<Then>,
+    seed: u64,
+    wanted: Wanted,
 }
 
-/// A step after which settings change.
-pub struct Then {
-    step: usize,
-    /// Keys and values.
-    changes: Vec<(String, String)>,
-}
+impl<'a> Planner<'a> {
+    /// Reads settings and lists of targets, before any model is opened. `from` is the run to repeat.
+    ///
+    /// # Errors
+    /// If an option is wrong, or a list cannot be read.
+    pub fn new(
+        home: &'a Home,
+        options: &'a RunOptions,
+        model_options: &'a ModelOptions,
+        preferences: &Preferences,
+        from: Option<&'a Spec>,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            home,
+            options,
+            model_options,
+            from,
+            settings: options.settings(preferences, from)?,
+            thens: options.thens()?,
+            seed: options.seed.or(from.map(|spec| spec.seed)).unwrap_or(0),
+            wanted: options.wanted()?,
+        })
+    }
 
-impl Planner<'_> {
     /// The runs of each of these models, in their order, and the network of the first. No two networks are open
     /// together.
     pub fn plan(&self, models: &[Option<&str>]) -> Result<(Vec<Plan>, Network), Failure> {
-        let several = models.len() > 1;
-        // An invalid name is reported before anything is downloaded or opened.
-        for model in models {
-            if let Err(problem) = ModelSource::resolve(self.home, *model) {
-                return Err(startup::unresolved(problem));
-            }
-        }
+        self.resolve(models)?;
         let mut plans = Vec::new();
         let mut first = None;
         for model in models.iter().rev() {
             drop(first.take());
-            let planned = self.plan_one(*model, several);
-            let (plan, network) = planned.map_err(|failure| match (model, several) {
-                (Some(model), true) => failure.about(model),
-                _ => failure,
-            })?;
+            let (plan, network) = self.plan_one(*model, models.len() > 1)?;
             plans.push(plan);
             first = Some(network);
         }
@@ -64,8 +76,25 @@ impl Planner<'_> {
         Ok((plans, first))
     }
 
-    fn plan_one(&self, model: Option<&str>, several: bool) -> Result<(Plan, Network), Failure> {
-        let network = startup::quiet_network(self.home, model, &self.arguments.model_options)?;
+    /// Reports an invalid name of a model, before anything is downloaded or opened.
+    pub fn resolve(&self, models: &[Option<&str>]) -> Result<(), Failure> {
+        for model in models {
+            ModelSource::resolve(self.home, *model).map_err(startup::unresolved)?;
+        }
+        Ok(())
+    }
+
+    /// The runs of one of the models, or of `several`, and its network.
+    pub fn plan_one(&self, model: Option<&str>, several: bool) -> Result<(Plan, Network), Failure> {
+        let planned = self.plan_model(model, several);
+        planned.map_err(|failure| match (model, several) {
+            (Some(model), true) => failure.about(model),
+            _ => failure,
+        })
+    }
+
+    fn plan_model(&self, model: Option<&str>, several: bool) -> Result<(Plan, Network), Failure> {
+        let network = startup::quiet_network(self.home, model, self.model_options)?;
         let name = model.unwrap_or(&network.name).to_string();
         let notice = |text: &str| match several {
             true => output::notice(&format!("{name}: {text}")),
@@ -86,11 +115,13 @@ impl Planner<'_> {
             let settings = self.settings.clone();
             self.branched(Spec::new((&name, &network.hash), what, self.seed, settings))
         });
-        let plan = Plan {
-            model: model.map(str::to_string),
-            specs: specs.collect::<Result<_, _>>()?,
-        };
-        Ok((plan, network))
+        let mut specs = specs.collect::<Result<Vec<Spec>, Failure>>()?;
+        let all = specs.len();
+        if let Some(shard) = self.options.shard {
+            specs.retain(|spec| shard.contains(&spec.id()));
+        }
+        let model = model.map(str::to_string);
+        Ok((Plan { model, specs, all }, network))
     }
 
     /// The run with the changes on its way: those of the run that is repeated, and those that are asked for.
@@ -117,24 +148,43 @@ impl Planner<'_> {
         Ok(spec)
     }
 
+    /// The targets that the options name, each once, in their order.
     fn read_targets(
         &self,
         network: &Network,
         notice: &dyn Fn(&str),
     ) -> Result<Vec<Target>, Failure> {
+        let layers = network.layers();
+        let scope = TargetScope::new(network, &layers);
         let mut targets: Vec<Target> = Vec::new();
-        for text in &self.arguments.targets {
-            let target = startup::quiet_target(network, text)?;
+        for (place, text) in &self.wanted.texts {
+            let target = scope.read(text).map_err(startup::not_a_target);
+            let target = target.map_err(|failure| match place {
+                Some(place) => failure.about(place),
+                None => failure,
+            })?;
             if let Some(note) = &target.remark {
                 notice(note);
             }
-            let known =
-                |other: &Target| (&other.objective, other.unit) == (&target.objective, target.unit);
-            if !targets.iter().any(known) {
-                targets.push(target);
-            }
+            targets.push(target);
         }
-        Ok(targets)
+        for layer in &self.wanted.layers {
+            let channels = target_list::channels(&scope, layer);
+            let channels = channels.map_err(startup::not_a_target);
+            targets.extend(channels.map_err(|failure| failure.about("--all"))?);
+        }
+        if self.wanted.all_classes {
+            let classes = target_list::classes(&scope).map_err(startup::not_a_target);
+            targets.extend(classes.map_err(|failure| failure.about("--all-classes"))?);
+        }
+        let mut known = HashSet::new();
+        targets.retain(|target| known.insert((target.objective.clone(), target.unit)));
+        match targets.len() {
+            ..=MAX_TARGETS => Ok(targets),
+            count => Err(Failure::usage(anyhow!(
+                "{count} targets are more than one command takes ({MAX_TARGETS}): divide them"
+            ))),
+        }
     }
 
     /// The network of a plan, opened again.
@@ -142,11 +192,7 @@ impl Planner<'_> {
     /// # Errors
     /// If the file is another one by now.
     pub fn open_again(&self, plan: &Plan) -> Result<Network, Failure> {
-        let network = startup::quiet_network(
-            self.home,
-            plan.model.as_deref(),
-            &self.arguments.model_options,
-        )?;
+        let network = startup::quiet_network(self.home, plan.model.as_deref(), self.model_options)?;
         match plan
             .specs
             .iter()
@@ -199,77 +245,4 @@ fn repeated(network: &Network, spec: &Spec) -> Result<Target, Failure> {
         title: spec.target.clone(),
         remark: None,
     })
-}
-
-/// The settings that the options ask for.
-pub fn settings(
-    arguments: &Arguments,
-    preferences: &Preferences,
-    from: Option<&Spec>,
-) -> Result<Settings, Failure> {
-    let mut settings = match (from, &arguments.preset) {
-        (Some(spec), _) => spec.settings.clone(),
-        (None, Some(preset)) => preferences.preset(preset)?,
-        (None, None) => Settings::default(),
-    };
-    if let Some(steps) = arguments.steps {
-        settings
-            .set("steps", f64::from(steps).into())
-            .map_err(Failure::usage)?;
-    }
-    for set in &arguments.sets {
-        let (key, value) = set
-            .split_once('=')
-            .ok_or_else(|| Failure::usage(anyhow!("--set {set}: expected KEY=VALUE")))?;
-        settings
-            .set_text(key.trim(), value)
-            .map_err(Failure::usage)?;
-    }
-    Ok(settings)
-}
-
-/// The changes that `--then` asks for: each `STEP:KEY=VALUE,KEY=VALUE`.
-pub fn thens(texts: &[String]) -> Result<Vec<Then>, Failure> {
-    let read = |text: &String| {
-        let wrong = || Failure::usage(anyhow!("--then {text}: expected STEP:KEY=VALUE,KEY=VALUE"));
-        let (step, changes) = text.split_once(':').ok_or_else(wrong)?;
-        let change = |change: &str| {
-            let (key, value) = change.split_once('=').ok_or_else(wrong)?;
-            Ok::<_, Failure>((key.trim().to_string(), value.to_string()))
-        };
-        Ok(Then {
-            step: step.trim().parse().map_err(|_| wrong())?,
-            changes: changes.split(',').map(change).collect::<Result<_, _>>()?,
-        })
-    };
-    texts.iter().map(read).collect()
-}
-
-/// Checks, before minutes of work, whether the result can be written.
-pub fn check_writable(out: Option<&Path>, several: bool) -> Result<(), Failure> {
-    let Some(out) = out else { return Ok(()) };
-    let folder = match (several, is_png(out)) {
-        (true, true) => {
-            let problem = anyhow!(
-                "--out {}: several targets or models need a folder",
-                out.display()
-            );
-            return Err(Failure::usage(problem));
-        }
-        (false, false) if !is_folder(out) => {
-            return Err(neither_png_nor_folder(out));
-        }
-        (_, true) => out
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new(".")),
-        (_, false) => {
-            std::fs::create_dir_all(out)
-                .map_err(|problem| anyhow!("--out {}: {problem}", out.display()))?;
-            out
-        }
-    };
-    tempfile::tempfile_in(folder)
-        .map_err(|problem| anyhow!("--out {}: {}", out.display(), why_not(folder, &problem)))?;
-    Ok(())
 }
