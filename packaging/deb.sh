@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # Builds a Debian package into target/packaging from a program that is linked already.
-# Needs dpkg-deb. Usage: packaging/deb.sh PROGRAM [ARCHITECTURE], by default amd64.
+# Needs dpkg-deb. Usage: packaging/deb.sh PROGRAM [ARCHITECTURE], by default amd64. MAINTAINER names who publishes it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=$1
 architecture=${2:-amd64}
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
-description=$(sed -n 's/^description = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
 out=target/packaging
 root=$out/deb
 rm -rf "$root"
@@ -18,20 +17,23 @@ mv "$root/usr/share/zsh/site-functions/_ziggurat" "$root/usr/share/zsh/vendor-co
 mv "$root/usr/share/elvish" "$root/usr/share/powershell" "$root/usr/share/doc/ziggurat/examples/"
 rmdir "$root/usr/share/zsh/site-functions"
 gzip -9n "$root"/usr/share/man/man1/*.1
-install -m 644 LICENSE "$root/usr/share/doc/ziggurat/copyright"
-gzip -9nc CHANGELOG.md >"$root/usr/share/doc/ziggurat/changelog.gz"
+{
+  cat LICENSE
+  printf '\nOn Debian systems, the Apache License is in /usr/share/common-licenses/Apache-2.0.\n'
+} >"$root/usr/share/doc/ziggurat/copyright"
+install -m 644 CHANGELOG.md README.md "$root/usr/share/doc/ziggurat/"
 mkdir "$root/DEBIAN"
 cat >"$root/DEBIAN/control" <<CONTROL
 Package: ziggurat
 Version: $version
 Architecture: $architecture
-Maintainer: The Ziggurat developers <ziggurat@localhost>
+Maintainer: ${MAINTAINER:-Ziggurat developers <ziggurat@localhost>}
 Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f 1)
 Depends: libc6 (>= 2.28), libgcc-s1
 Recommends: python3-pip
 Section: science
 Priority: optional
-Description: $description
+Description: see what an ONNX image classifier has learned
  Ziggurat browses the layers and classes of an image classifier, runs gradient
  ascent for a class, a channel or a neuron on ONNX Runtime, and shows the
  picture growing in the terminal. ONNX Runtime and the default model are
