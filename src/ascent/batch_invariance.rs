@@ -17,6 +17,7 @@ use super::Error;
 use super::step_graph;
 use super::stochastic_depth::Batch;
 use crate::onnx::proto::{ModelProto, NodeProto};
+use crate::onnx::types::resolve_index;
 use crate::onnx::{Builder, Graph, Types};
 use crate::runtime::shape_inference;
 use std::collections::HashSet;
@@ -256,11 +257,9 @@ fn reduced(graph: &Graph, node: &NodeProto, rank: usize) -> Option<Vec<usize>> {
             (0..rank).collect()
         });
     }
-    let resolved = axes.into_iter().map(|axis| {
-        let axis = if axis < 0 { axis + rank as i64 } else { axis };
-        usize::try_from(axis).ok().filter(|axis| *axis < rank)
-    });
-    resolved.collect()
+    axes.into_iter()
+        .map(|axis| resolve_index(axis, rank))
+        .collect()
 }
 
 /// Whether sums over the axes `reduced` are batch-invariant.

@@ -12,7 +12,7 @@ use super::{Activation, Card, Error, ModelFile, Network, Origin, Preprocessing, 
 use crate::autodiff::differentiability::{Differentiability, SkipReasons};
 use crate::autodiff::rules;
 use crate::onnx::graph::declared_dims;
-use crate::onnx::node::is_default_domain;
+use crate::onnx::node::canonical_domain;
 use crate::onnx::proto::{Dim, ModelProto, NodeProto, ValueInfoProto};
 use crate::onnx::{ElementType, file};
 use crate::runtime::{Library, Options, Provider, Session};
@@ -176,9 +176,9 @@ impl ModelSummary {
         let graph = model.graph.as_ref().unwrap_or(&empty);
         let constants = graph.initializer.iter().map(prost::Message::encoded_len);
         let opset = |import: &crate::onnx::proto::OperatorSetIdProto| Opset {
-            domain: match is_default_domain(&import.domain) {
-                true => "ai.onnx".into(),
-                false => import.domain.clone(),
+            domain: match canonical_domain(&import.domain) {
+                "" => "ai.onnx".into(),
+                domain => domain.into(),
             },
             version: import.version,
         };
@@ -327,9 +327,9 @@ fn counted<'a>(nodes: impl IntoIterator<Item = &'a NodeProto>) -> BTreeMap<Strin
 
 /// An operator with its domain, unless that is the standard one.
 fn title(node: &NodeProto) -> String {
-    match is_default_domain(&node.domain) {
-        true => node.op_type.clone(),
-        false => format!("{}.{}", node.domain, node.op_type),
+    match node.op_key() {
+        ("", op) => op.into(),
+        (domain, op) => format!("{domain}.{op}"),
     }
 }
 

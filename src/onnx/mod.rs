@@ -3,7 +3,9 @@
 //! The lowest layer: every other module may use it, and nothing here runs a model. Files are untrusted: every problem
 //! with one is reported as an [`Error`] that names it.
 
+mod attribute;
 pub mod builder;
+mod element_type;
 pub mod evaluator;
 pub mod file;
 mod file_buf;
@@ -12,6 +14,7 @@ pub mod names;
 pub mod node;
 pub mod other_format;
 pub mod passes;
+mod patch;
 pub mod proto;
 pub mod ranges;
 pub mod residual;
@@ -19,10 +22,13 @@ pub mod tensor;
 pub mod types;
 mod validate;
 
-pub use builder::{Attribute, Builder};
+pub use attribute::Attribute;
+pub use builder::Builder;
+pub use element_type::ElementType;
 pub use evaluator::{Dims, Evaluator};
 pub use graph::Graph;
-pub use tensor::ElementType;
+pub use names::NameScope;
+pub use patch::Patch;
 pub use types::{Types, ValueType};
 
 /// Prefix of the names of values that passes add to a model.

@@ -1,27 +1,12 @@
 //! Models that ONNX Runtime runs, and of which a pass makes what it refuses.
 
 use super::*;
-use crate::onnx::builder;
-use crate::onnx::proto::{
-    AttributeProto, AttributeType, GraphProto, TensorType, TypeProto, TypeValue, ValueInfoProto,
-};
+use crate::onnx::proto::{GraphProto, TensorType, TypeProto, TypeValue, ValueInfoProto};
 use crate::onnx::types::value_info;
 
 /// A node that holds a graph.
 fn looping(inputs: &[&str], output: &str, body: GraphProto) -> NodeProto {
-    let mut held = AttributeProto {
-        name: "body".into(),
-        g: Some(Box::new(body)),
-        ..Default::default()
-    };
-    held.set_type(AttributeType::Graph);
-    NodeProto {
-        op_type: "Loop".into(),
-        input: inputs.iter().map(|name| (*name).into()).collect(),
-        output: vec![output.into()],
-        attribute: vec![held],
-        ..Default::default()
-    }
+    NodeProto::new("Loop", inputs, &[output]).attr("body", body)
 }
 
 /// A loop's body that hands its condition on, and carries one value of the type `elem` from `carried` to `made`.
@@ -61,7 +46,7 @@ fn value_without_rank(name: &str, elem: ElementType) -> ValueInfoProto {
 }
 
 fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
-    builder::node("", op, inputs, &[output.into()], &[])
+    NodeProto::new(op, inputs, &[output])
 }
 
 /// Planes of the picture in the middle of a network.
