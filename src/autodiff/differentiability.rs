@@ -14,7 +14,9 @@ pub enum Differentiability {
     Differentiable,
     /// The named node between input and value has no rule.
     Blocked {
+        /// The node's name, quoted.
         node: String,
+        /// The operator.
         op: String,
         /// The reason, if the operator can be differentiated in other forms.
         why: Option<String>,
@@ -83,7 +85,7 @@ pub fn analyze<'a>(
         }
         if rules::has_zero_gradient(node) {
             merged = Differentiability::Independent;
-        } else if merged == Differentiability::Differentiable && rules::rule(node).is_none() {
+        } else if merged == Differentiability::Differentiable && !rules::is_supported(node) {
             merged = Differentiability::Blocked {
                 node: node.display_name(),
                 op: printable(&node.op_type),

@@ -248,7 +248,7 @@ impl NetworkSummary {
         let on_path: Vec<&NodeProto> = on_path.map(|(node, _)| node).collect();
         let blocked = on_path
             .iter()
-            .filter(|node| rules::rule(node).is_none() && !rules::has_zero_gradient(node));
+            .filter(|node| !rules::is_supported(node) && !rules::has_zero_gradient(node));
         let blocked: Vec<&&NodeProto> = blocked.collect();
         let refusals = SkipReasons::of(graph, &network.shapes);
         let block = |node: &&&NodeProto| Block {

@@ -16,7 +16,7 @@ pub fn same_elements(cx: &mut Context) -> Result<Gradients, Error> {
     Ok(vec![Some(gradient)])
 }
 
-/// Dropout: `g` in shape_inference; in training `g · mask / (1 - ratio)`.
+/// Dropout: `g` at inference; in training `g · mask / (1 - ratio)`.
 pub fn dropout(cx: &mut Context) -> Result<Gradients, Error> {
     let ratio = match cx.constant_number(2)?.unwrap_or(0.0) {
         0.0 => 0.0,

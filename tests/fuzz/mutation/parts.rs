@@ -2,7 +2,7 @@
 
 use super::{change_graph, lists};
 use crate::rng::Rng;
-use ziggurat::autodiff::rules::RULES;
+use ziggurat::autodiff::rules;
 use ziggurat::onnx::Attribute;
 use ziggurat::onnx::passes::decompose::FUSIONS;
 use ziggurat::onnx::proto::{AttributeProto, NodeProto, StringStringEntryProto, TensorProto};
@@ -121,7 +121,10 @@ pub(super) fn operator(node: &mut NodeProto, rng: &mut Rng) {
             let fusion = FUSIONS[rng.below(FUSIONS.len())];
             (node.domain, node.op_type) = (fusion.domain.into(), fusion.op.into());
         }
-        _ => node.op_type = RULES[rng.below(RULES.len())].op.into(),
+        _ => {
+            let rules = rules::supported();
+            node.op_type = rules[rng.below(rules.len())].op.into();
+        }
     }
 }
 
