@@ -33,6 +33,7 @@ const MAX_NODES: usize = 1 << 18;
 pub struct Fusion {
     /// `com.microsoft`, or empty for the standard domain.
     pub domain: &'static str,
+    /// The operator.
     pub op: &'static str,
     /// What is supported; empty for everything.
     pub note: &'static str,
