@@ -204,9 +204,10 @@ impl Pictures<'_> {
         let Some(axis) = self.axis(input) else {
             let of_one = self.batch.one.find(input).map(|one| &one.dims);
             // Equal for all pictures, or without a recognisable batch axis.
-            return match of_one == Some(dims) {
-                true => Treatment::Batched,
-                false => Treatment::Unknown,
+            return if of_one == Some(dims) {
+                Treatment::Batched
+            } else {
+                Treatment::Unknown
             };
         };
         if !is_position_dependent {

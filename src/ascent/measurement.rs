@@ -167,9 +167,10 @@ fn gradient_error(network: &Network, objective: &Objective, device: Device) -> R
         values.iter().map(|&value| f64::from(value).powi(2)).sum()
     };
     let error = square(&(&found - &expected)) / square(&expected).max(f64::MIN_POSITIVE);
-    match error.is_finite() {
-        true => Ok(error.sqrt()),
-        false => Err(Error::NotFinite(None)),
+    if error.is_finite() {
+        Ok(error.sqrt())
+    } else {
+        Err(Error::NotFinite(None))
     }
 }
 

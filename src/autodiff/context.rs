@@ -100,11 +100,12 @@ impl Context<'_> {
         let count = dims
             .iter()
             .fold(1, |count: usize, &dim| count.saturating_mul(dim));
-        match count > MAX_CONSTANT {
-            true => Err(self.unsupported(&format!(
+        if count > MAX_CONSTANT {
+            Err(self.unsupported(&format!(
                 "it needs a constant of dimensions {dims:?}, which is too large"
-            ))),
-            false => Ok(()),
+            )))
+        } else {
+            Ok(())
         }
     }
 
@@ -302,11 +303,10 @@ impl Context<'_> {
     /// # Errors
     /// [`Error::Unsupported`] if the objective depends on another.
     pub fn first_output_only(&self) -> Result<(), Error> {
-        match self.gradients.iter().skip(1).any(Option::is_some) {
-            true => {
-                Err(self.unsupported("the objective depends on an output other than its first"))
-            }
-            false => Ok(()),
+        if self.gradients.iter().skip(1).any(Option::is_some) {
+            Err(self.unsupported("the objective depends on an output other than its first"))
+        } else {
+            Ok(())
         }
     }
 

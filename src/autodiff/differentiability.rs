@@ -78,7 +78,7 @@ pub fn analyze<'a>(
                     break;
                 }
                 Some(Differentiability::Differentiable) => {
-                    merged = Differentiability::Differentiable
+                    merged = Differentiability::Differentiable;
                 }
                 _ => {}
             }

@@ -117,9 +117,10 @@ impl ImageInput {
             size.height.into(),
             size.width.into(),
         ];
-        let runs = match self.batchable {
-            true => Dim::DimParam("N".into()),
-            false => Dim::DimValue(1),
+        let runs = if self.batchable {
+            Dim::DimParam("N".into())
+        } else {
+            Dim::DimValue(1)
         };
         let dims = [
             runs,

@@ -13,7 +13,7 @@ use crate::autodiff::differentiability::{Differentiability, SkipReasons};
 use crate::autodiff::rules;
 use crate::onnx::graph::declared_dims;
 use crate::onnx::node::canonical_domain;
-use crate::onnx::proto::{Dim, ModelProto, NodeProto, ValueInfoProto};
+use crate::onnx::proto::{Dim, GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use crate::onnx::{ElementType, file};
 use crate::runtime::{Library, Options, Provider, Session};
 
@@ -172,7 +172,7 @@ impl ModelSummary {
 
     /// The contents of the file.
     fn declared(file: &ModelFile, model: &ModelProto, bytes: u64) -> Self {
-        let empty = Default::default();
+        let empty = GraphProto::default();
         let graph = model.graph.as_ref().unwrap_or(&empty);
         let constants = graph.initializer.iter().map(prost::Message::encoded_len);
         let opset = |import: &crate::onnx::proto::OperatorSetIdProto| Opset {

@@ -37,7 +37,7 @@ impl Graph {
             .opset_import
             .iter()
             .find(|opset| is_default_domain(&opset.domain));
-        let opset = opset.map(|opset| opset.version).unwrap_or(0);
+        let opset = opset.map_or(0, |opset| opset.version);
         if opset < 1 {
             return Err(Error::Corrupt("it does not import the ONNX opset".into()));
         }

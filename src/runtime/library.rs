@@ -112,7 +112,7 @@ fn search(home: &Home, system: &[PathBuf]) -> Search {
     let folders = fetched.chain(
         system
             .iter()
-            .map(|folder| (LibraryOrigin::System, folder.to_path_buf())),
+            .map(|folder| (LibraryOrigin::System, folder.clone())),
     );
     let mut search = Search::default();
     for (origin, folder) in folders {
@@ -340,11 +340,11 @@ impl Library {
 fn log(level: LogLevel, category: &str, _id: &str, at: &str, message: &str) {
     match level {
         LogLevel::Verbose | LogLevel::Info => {
-            tracing::debug!(target: "onnxruntime", category, at, message)
+            tracing::debug!(target: "onnxruntime", category, at, message);
         }
         LogLevel::Warning => tracing::warn!(target: "onnxruntime", category, at, message),
         LogLevel::Error | LogLevel::Fatal => {
-            tracing::error!(target: "onnxruntime", category, at, message)
+            tracing::error!(target: "onnxruntime", category, at, message);
         }
     }
 }

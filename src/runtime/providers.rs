@@ -295,9 +295,12 @@ mod tests {
     fn auto_tries_every_gpu_and_gives_the_reason_for_each() {
         let devices = [Device::Cuda(1), Device::Cuda(0)];
         let only = |good: u32| {
-            move |device| match device == Device::Cuda(good) {
-                true => Ok(()),
-                false => Err("out of memory".to_string()),
+            move |device| {
+                if device == Device::Cuda(good) {
+                    Ok(())
+                } else {
+                    Err("out of memory".to_string())
+                }
             }
         };
         assert_eq!(first_working(&devices, only(1)), Ok(Device::Cuda(1)));

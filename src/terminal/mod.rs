@@ -241,10 +241,7 @@ impl Terminal {
             }
             Some(columns) => Err(format!(
                 "{blocks} characters would leave traces: {} gives each {columns} columns; {} ones are drawn",
-                match self.tmux() {
-                    true => "tmux",
-                    false => "the terminal",
-                },
+                if self.tmux() { "tmux" } else { "the terminal" },
                 self.blocks
             )),
         }

@@ -201,9 +201,10 @@ fn every_optional_term_takes_part() {
         ("objective", f64::NAN),
     ] {
         let mut changed = run(FLAMINGO, 0, 6);
-        let value = match value.is_nan() {
-            true => "logit".into(),
-            false => value.into(),
+        let value = if value.is_nan() {
+            "logit".into()
+        } else {
+            value.into()
         };
         changed.settings.set(key, value).unwrap();
         let picture = climb(&class_objective(), &[changed]).0.remove(0);

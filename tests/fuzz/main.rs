@@ -29,6 +29,7 @@ use campaign::{keep, run, sweep, until};
 use pipeline::Pipeline;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
+use ziggurat::onnx::Types;
 
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
@@ -104,7 +105,7 @@ fn models_to_begin_with_can_be_differentiated() {
     let (mut tried, mut refused) = (0, Vec::new());
     for (index, model) in models::all().iter().enumerate().rev().step_by(5) {
         let bytes = prost::Message::encode_to_vec(model);
-        let verdict = campaign::judged(Pipeline::EndToEnd, &bytes, &Default::default());
+        let verdict = campaign::judged(Pipeline::EndToEnd, &bytes, &Types::default());
         tried += 1;
         if verdict != campaign::Verdict::Fine(Ok(())) {
             refused.push(format!("model {index}: {verdict:?}"));

@@ -3,6 +3,7 @@
 //! line does, where ONNX Runtime folds constants and infers dimensions.
 
 use crate::models::WEIGHTS;
+use std::collections::HashSet;
 use std::path::Path;
 use ziggurat::ascent::CamOptions;
 use ziggurat::ascent::Kind::{Channel, Class, Layer, Neuron, NotClass};
@@ -87,7 +88,7 @@ pub fn run_passes(folder: &Path, shapes: &Types) -> Outcome {
     let objective = objective.ok_or("no outputs")?;
     // The output, and an intermediate value, since the output may not be differentiable.
     let middle = reached.get(reached.len() / 2).cloned();
-    let folded = fuse_batch_norm::fuse_batch_norm(&graph, &Default::default()).map_err(message)?;
+    let folded = fuse_batch_norm::fuse_batch_norm(&graph, &HashSet::new()).map_err(message)?;
     let mut last = Ok(());
     for (value, device) in [(Some(objective), Device::CPU), (middle, Device::FULL)] {
         let Some(value) = value else { continue };
@@ -117,9 +118,10 @@ fn differentiate(
     let elem = shapes
         .find(value)
         .map_or(ElementType::F32, |known| known.elem);
-    let seed = match elem.is_float() {
-        true => builder.scalar(elem, 1.0).map_err(message)?,
-        false => builder.constant(TensorProto::from_f32("", &[], &[1.0])),
+    let seed = if elem.is_float() {
+        builder.scalar(elem, 1.0).map_err(message)?
+    } else {
+        builder.constant(TensorProto::from_f32("", &[], &[1.0]))
     };
     let seeds = [(value.to_owned(), seed)];
     let found = autodiff::gradient(&mut builder, shapes, &seeds, &[source.to_owned()], &options);

@@ -164,9 +164,10 @@ pub(super) fn emit(
     let value_type = shapes.get(&planes)?.clone();
     let (score, seed) = emit_score(builder, kind, &planes, &value_type, units)?;
     let mut seeds = vec![(planes, seed.clone())];
-    let before = match leak > 0.0 {
-        true => unrectified::emit(builder, shapes, value)?,
-        false => None,
+    let before = if leak > 0.0 {
+        unrectified::emit(builder, shapes, value)?
+    } else {
+        None
     };
     if let Some(before) = before {
         let before = layout.planes(builder, shapes, &before)?;

@@ -87,8 +87,9 @@ fn padding_before(cx: &Context, axis: usize, total: i64) -> Result<i64, Error> {
         _ if computed => whole - whole / 2,
         _ => explicit,
     };
-    match (0..=4096).contains(&before) {
-        true => Ok(before),
-        false => Err(cx.unsupported(&format!("its padding comes to {before}"))),
+    if (0..=4096).contains(&before) {
+        Ok(before)
+    } else {
+        Err(cx.unsupported(&format!("its padding comes to {before}")))
     }
 }

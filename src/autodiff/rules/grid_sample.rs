@@ -52,9 +52,10 @@ pub fn grid_sample(cx: &mut Context) -> Result<Gradients, Error> {
     let batch = cx.ints(&batch);
     let taps = reading.join(cx, taps_of_axes, &batch);
     let gradient = cx.reshape(&gradient, &[groups, reading.dims[1], 1, places]);
-    let of_input = match cx.needs_input_grad(0) {
-        true => Some(reading.of_input(cx, &taps, &gradient)?),
-        false => None,
+    let of_input = if cx.needs_input_grad(0) {
+        Some(reading.of_input(cx, &taps, &gradient)?)
+    } else {
+        None
     };
     if !cx.needs_input_grad(1) || kernel.len() == 1 {
         return Ok(vec![of_input, None]);

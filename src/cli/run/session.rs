@@ -56,9 +56,10 @@ impl Session<'_> {
         let provider = self.provider();
         let mut open: Vec<&Spec> = Vec::new();
         for spec in specs {
-            let stored = match self.arguments.again {
-                true => None,
-                false => driver::find_stored(self.home, spec, &provider),
+            let stored = if self.arguments.again {
+                None
+            } else {
+                driver::find_stored(self.home, spec, &provider)
             };
             match stored {
                 None => open.push(spec),
@@ -78,9 +79,10 @@ impl Session<'_> {
         }
         let mut failed = None;
         while let Some(first) = open.first().copied() {
-            let most = match network.batchable {
-                true => self.most_together,
-                false => 1,
+            let most = if network.batchable {
+                self.most_together
+            } else {
+                1
             };
             let alike = |spec: &&Spec| shares_steps(spec, first);
             let batch: Vec<&Spec> = open.iter().copied().filter(alike).take(most).collect();
@@ -97,18 +99,20 @@ impl Session<'_> {
 
     /// Computes one batch.
     fn run_batch(&mut self, network: &Network, batch: &[&Spec]) -> Result<Outcome, Failure> {
-        let together: Vec<&Spec> = match self.companions.is_empty() {
-            true => batch.to_vec(),
-            false => self.companions.iter().collect(),
+        let together: Vec<&Spec> = if self.companions.is_empty() {
+            batch.to_vec()
+        } else {
+            self.companions.iter().collect()
         };
         let mut was_interrupted = false;
         let endings = match self.steps(network, &together, &mut was_interrupted) {
             Ok(Some(endings)) => endings,
             Ok(None) => return Ok(Outcome::Interrupted),
             Err(failed) => {
-                return Ok(match self.can_go_on_otherwise(&failed, batch.len()) {
-                    true => Outcome::Retry,
-                    false => Outcome::SomeFailed(failed.problem),
+                return Ok(if self.can_go_on_otherwise(&failed, batch.len()) {
+                    Outcome::Retry
+                } else {
+                    Outcome::SomeFailed(failed.problem)
                 });
             }
         };
@@ -185,9 +189,10 @@ impl Session<'_> {
                 });
             }
         };
-        let model = match self.delivery.several_models {
-            true => format!("{}:", format::model(&specs[0].model)),
-            false => String::new(),
+        let model = if self.delivery.several_models {
+            format!("{}:", format::model(&specs[0].model))
+        } else {
+            String::new()
         };
         let mut progress = Progress {
             bar: progress_bar(runs.ascent().steps(), &model, batch),
@@ -253,9 +258,10 @@ impl Observer for Progress<'_> {
         // The device is needed once more, for the pictures.
         self.stop.reset();
         let is_second = std::mem::replace(&mut self.was_interrupted, true);
-        match is_second || batch.ascent().step_count() == 0 {
-            true => Ok(Next::Leave),
-            false => Ok(Next::End),
+        if is_second || batch.ascent().step_count() == 0 {
+            Ok(Next::Leave)
+        } else {
+            Ok(Next::End)
         }
     }
 

@@ -256,9 +256,12 @@ impl Context<'_> {
 
     fn sliced(&self) -> Option<Vec<Axis>> {
         let mut axes = self.first()?;
-        let whole = |axis: &Axis, &extent: &usize| match axis.extent() == extent {
-            true => axis.clone(),
-            false => Axis::of(Of::Other, extent),
+        let whole = |axis: &Axis, &extent: &usize| {
+            if axis.extent() == extent {
+                axis.clone()
+            } else {
+                Axis::of(Of::Other, extent)
+            }
         };
         let count = self.constant_dims(1)?.iter().product::<usize>();
         if count > axes.len() {
@@ -398,9 +401,10 @@ impl Context<'_> {
         let axes = made.chars().zip(self.dims).map(|(letter, &extent)| {
             let of = |(term, axes): &(&str, Vec<Axis>)| axes.get(term.find(letter)?).cloned();
             let found: Vec<Axis> = named.iter().filter_map(of).collect();
-            match found.is_empty() {
-                true => Axis::of(Of::Channels, extent),
-                false => agreed(&found, extent),
+            if found.is_empty() {
+                Axis::of(Of::Channels, extent)
+            } else {
+                agreed(&found, extent)
             }
         });
         Some(axes.collect())

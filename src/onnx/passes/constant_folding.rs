@@ -49,9 +49,10 @@ impl Parts {
 
     /// The graph with less control flow or fewer sequences; `None` if nothing can be removed.
     fn simplify(self, graph: &Graph, shapes: &[Types]) -> Result<Option<Graph>, Error> {
-        let resolved = match self.control {
-            true => control_flow::resolve(graph, shapes)?,
-            false => None,
+        let resolved = if self.control {
+            control_flow::resolve(graph, shapes)?
+        } else {
+            None
         };
         match resolved {
             None if self.sequences => Ok(sequences::resolve(graph, shapes)?),

@@ -90,9 +90,10 @@ impl Guards<'_> {
                 self.insert(&mut subgraph.node, &|_| Some(Place { index, is_watched }));
                 self.within.pop();
             }
-            let axes = match is_watched {
-                true => watched_axes(&node, &|name| self.constant(name)),
-                false => Vec::new(),
+            let axes = if is_watched {
+                watched_axes(&node, &|name| self.constant(name))
+            } else {
+                Vec::new()
             };
             self.watch(node, index, &axes, nodes);
         }

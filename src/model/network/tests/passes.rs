@@ -72,25 +72,22 @@ fn a_loop_may_count_to_a_list_of_one_number() {
             let (zero, one) = (b.int(0), b.int(1));
             let limits = b.ints(&[4, 4]);
             let first = b.ints(&[0]);
-            let order = match in_loop {
-                true => {
-                    let turns = b.int(1);
-                    let nodes = vec![
-                        node("Reshape", &["turn", "list"], "turns"),
-                        node("Gather", &[&limits, "turns"], "limit"),
-                        node("Range", &[&zero, "limit", &one], "range"),
-                        node("Add", &["carried", "range"], "made"),
-                    ];
-                    let list = TensorProto::from_i64("list", &[1], &[1]);
-                    let body = body(ElementType::I64, nodes, vec![list]);
-                    b.append(looping(&[&turns, "", &zero], "order", body))
-                        .unwrap();
-                    "order".to_owned()
-                }
-                false => {
-                    let limit = b.emit("Gather", &[&limits, &first], &[]);
-                    b.emit("Range", &[&zero, &limit, &one], &[])
-                }
+            let order = if in_loop {
+                let turns = b.int(1);
+                let nodes = vec![
+                    node("Reshape", &["turn", "list"], "turns"),
+                    node("Gather", &[&limits, "turns"], "limit"),
+                    node("Range", &[&zero, "limit", &one], "range"),
+                    node("Add", &["carried", "range"], "made"),
+                ];
+                let list = TensorProto::from_i64("list", &[1], &[1]);
+                let body = body(ElementType::I64, nodes, vec![list]);
+                b.append(looping(&[&turns, "", &zero], "order", body))
+                    .unwrap();
+                "order".to_owned()
+            } else {
+                let limit = b.emit("Gather", &[&limits, &first], &[]);
+                b.emit("Range", &[&zero, &limit, &one], &[])
             };
             let axis = [("axis", 1i64.into())];
             vec![

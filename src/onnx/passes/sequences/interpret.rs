@@ -105,7 +105,7 @@ impl<'a> Interpreter<'a> {
                     Some(Rewrite::Replace(element.into()))
                 }
                 SequenceValue::Empty => None,
-                list => Some(Rewrite::Known(list)),
+                list @ SequenceValue::List(_) => Some(Rewrite::Known(list)),
             },
             "Identity" => {
                 let value = self.values.get(node.input_at(0)?)?;
