@@ -44,7 +44,7 @@ fn redirected(
     };
     let weight = fitting(cx, &weight)?;
     let upward = Expr::from(gradient).map("Relu");
-    cx.eval(Expr::from(passed) + upward * one_minus(&mask.into()) * Expr::from(weight))
+    cx.eval(Expr::from(passed) + upward * one_minus(&mask.into()) * weight)
 }
 
 /// The redirect weight (N, 1, 1, 1), shaped to broadcast with the node's output: of its rank if its first axis is the
@@ -118,7 +118,7 @@ pub fn hard_swish(cx: &mut Context) -> Result<Gradients, Error> {
 /// 1 where `low` < `value` < `high`, else 0.
 fn between(cx: &mut Context, value: &str, low: f64, high: f64) -> Result<Expr, Error> {
     let (above, below) = (mask_gt(cx, value, low)?, mask_lt(cx, value, high)?);
-    Ok(Expr::from(above) * Expr::from(below))
+    Ok(Expr::from(above) * below)
 }
 
 /// `g` where `x` > 0, else `g · (y + alpha)`.

@@ -61,7 +61,7 @@ pub fn mul(cx: &mut Context) -> Result<Gradients, Error> {
 /// `g / b` and `-g · y / b`.
 pub fn div(cx: &mut Context) -> Result<Gradients, Error> {
     let (g, b, y) = (Expr::from(cx.grad_output()?), cx.input(1)?, cx.output());
-    let quotient = g / Expr::from(b);
+    let quotient = g / b;
     let y = Expr::from(y);
     cx.broadcast_gradients(|index| match index {
         0 => quotient.clone(),

@@ -38,7 +38,7 @@ pub fn batch_normalization(cx: &mut Context) -> Result<Gradients, Error> {
         let inverse = inverse_deviation(cx, epsilon)?;
         let mean = cx.input(3)?;
         let [mean, along] = [&mean, &inverse].map(|value| cx.reshape(value, &column));
-        let normalised = (Expr::from(input) - Expr::from(mean)) * Expr::from(along);
+        let normalised = (Expr::from(input) - mean) * along;
         let product = cx.eval(g * normalised)?;
         let of_scale = by_channel(cx, &product, &dims);
         let of_shift = by_channel(cx, &gradient, &dims);
@@ -46,7 +46,7 @@ pub fn batch_normalization(cx: &mut Context) -> Result<Gradients, Error> {
         let steepness = cx.eval(-(Expr::from(scale) * &inverse))?;
         let of_mean = cx.mul(&steepness, &of_shift);
         let curved = Expr::from(steepness) * (inverse * 0.5);
-        let of_variance = cx.eval(curved * Expr::from(of_scale.as_str()))?;
+        let of_variance = cx.eval(curved * of_scale.as_str())?;
         gradients.extend([of_scale, of_shift, of_mean, of_variance].map(Some));
     }
     Ok(gradients)
@@ -63,7 +63,7 @@ fn of_batch(cx: &mut Context, column: &[usize], epsilon: f64) -> Result<Gradient
     };
     let normalised = statistics.normalise(cx, &input, elem)?;
     let g = Expr::from(gradient.as_str());
-    let h = &g * Expr::from(cx.reshape(&scale, column));
+    let h = &g * cx.reshape(&scale, column);
     let of_input = cx.eval(statistics.back(&normalised, &h))?;
     let mut gradients = vec![Some(of_input), None, None];
     if cx.needs_input_grad(1) {

@@ -112,7 +112,7 @@ fn of_normalised(
     let share = 1.0 / count as f64;
     let mut parts = Vec::new();
     if let Some(gradient) = cx.gradients[0].clone() {
-        let h = Expr::from(gradient) * Expr::from(scale);
+        let h = Expr::from(gradient) * scale;
         parts.push(statistics.back(normalised, &h));
     }
     // Both statistics are float32 for every input type.
@@ -150,7 +150,7 @@ pub fn instance_normalization(cx: &mut Context) -> Result<Gradients, Error> {
     let mut by_channel = vec![1; dims.len()];
     by_channel[1] = dims[1];
     let g = Expr::from(gradient.as_str());
-    let h = &g * Expr::from(cx.reshape(&scale, &by_channel));
+    let h = &g * cx.reshape(&scale, &by_channel);
     let of_input = cx.eval(statistics.back(&normalised, &h))?;
     let product = cx.eval(g * &normalised.value)?;
     let [of_scale, of_shift] =
@@ -177,7 +177,7 @@ pub fn group_normalization(cx: &mut Context) -> Result<Gradients, Error> {
     let scale = cx.reshape(&scale, &[1, groups, scales / groups, 1]);
     let gradient = cx.reshape(&gradient, &apart);
     let g = Expr::from(gradient.as_str());
-    let h = &g * Expr::from(scale);
+    let h = &g * scale;
     let input = cx.reshape(&input, &apart);
     let statistics = Statistics {
         axes: vec![2, 3],

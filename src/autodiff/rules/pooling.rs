@@ -66,7 +66,7 @@ fn share_among_maxima(cx: &mut Context, kernel: &[i64]) -> Result<Gradients, Err
     let attributes = [("kernel_shape", kernel.into()), ("strides", kernel.into())];
     let fraction = cx.emit("AveragePool", &[&is_maximum], &attributes);
     let area: i64 = kernel.iter().product();
-    let share = Expr::from(gradient) / Expr::from(fraction) * (1.0 / area as f64);
+    let share = Expr::from(gradient) / fraction * (1.0 / area as f64);
     let share = cx.eval(share)?;
     let share = repeat(cx, &share);
     Ok(vec![Some(cx.mul(&share, &is_maximum))])
@@ -79,8 +79,8 @@ fn share_in_planes(cx: &mut Context, dims: &[usize]) -> Result<Gradients, Error>
     let axes: Vec<i64> = (2..dims.len() as i64).collect();
     let axes = cx.ints(&axes);
     let count = cx.op("ReduceSum", &[&is_maximum, &axes]);
-    let share = Expr::from(gradient) / Expr::from(count);
-    Ok(vec![Some(cx.eval(share * Expr::from(is_maximum))?)])
+    let share = Expr::from(gradient) / count;
+    Ok(vec![Some(cx.eval(share * is_maximum)?)])
 }
 
 /// For windows that overlap, leave gaps or reach beyond the input. A convolution with kernels of a single 1 brings

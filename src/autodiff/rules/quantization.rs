@@ -22,7 +22,7 @@ pub fn quantize(cx: &mut Context) -> Result<Gradients, Error> {
     let (g, x, scale) = (Expr::from(gradient), Expr::from(input), Expr::from(scale));
     let mut level = x / &scale;
     if cx.optional_input(2).is_some() {
-        level = level + Expr::from(by_axis(cx, 2, &dims, elem)?);
+        level = level + by_axis(cx, 2, &dims, elem)?;
     }
     let (middle, reach) = ((low + high) / 2.0, (high - low) / 2.0 + 0.5);
     let is_within = (level - middle).map("Abs").less(reach);
